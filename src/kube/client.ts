@@ -1,0 +1,55 @@
+import type { Json, KubeObject, ObjectKey } from '../values/object.ts'
+import type { Resource } from './resources.ts'
+
+export interface ListOptions {
+  namespace?: string
+  labelSelector?: string
+}
+
+export interface KubeList {
+  items: KubeObject[]
+  resourceVersion: string
+}
+
+export type PatchBody =
+  | { type: 'merge'; body: Json }
+  | { type: 'strategic'; body: Json }
+  | { type: 'json'; body: Json }
+
+export interface WriteOptions {
+  /** Write a subresource (`status`) instead of the object itself. */
+  subresource?: 'status'
+  dryRun?: boolean
+}
+
+export interface WatchOptions extends ListOptions {
+  resourceVersion: string
+  /** How long the server keeps the watch open. */
+  timeoutSeconds: number
+  signal: AbortSignal
+}
+
+export type WatchEvent =
+  | { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: KubeObject }
+  | { type: 'ERROR'; code: number; message: string }
+
+/**
+ * The few verbs Warmgate needs of the Kubernetes API, on raw JSON: typed models drop unknown fields.
+ * Every call rejects with a `KubeError`; only `get` and `delete` take a 404 as an answer.
+ */
+export interface KubeClient {
+  get(resource: Resource, key: ObjectKey): Promise<KubeObject | undefined>
+  /** Every page of the list, at one resource version. */
+  list(resource: Resource, options?: ListOptions): Promise<KubeList>
+  create(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>
+  /** Replaces the whole object; needs its resourceVersion, so a concurrent change is a 409. */
+  replace(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>
+  /** Server-side apply as field manager `warmgate`, forced: what we apply is ours. */
+  apply(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>
+  patch(resource: Resource, key: ObjectKey, patch: PatchBody, options?: WriteOptions): Promise<KubeObject>
+  /** False where it was already gone. With `uid`, a re-created object of the same name is left alone. */
+  delete(resource: Resource, key: ObjectKey, options?: { uid?: string }): Promise<boolean>
+  watch(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent>
+  /** The resources that the API server serves in `group/version`; empty where it does not serve it. */
+  discover(group: string, version: string): Promise<string[]>
+}

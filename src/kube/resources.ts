@@ -1,0 +1,41 @@
+/** What it takes to make a resource's URL, and to write one of its objects. */
+export interface Resource {
+  group: string
+  version: string
+  plural: string
+  kind: string
+  namespaced: boolean
+}
+
+function namespaced(group: string, version: string, plural: string, kind: string): Resource {
+  return { group, version, plural, kind, namespaced: true }
+}
+
+function clusterScoped(group: string, version: string, plural: string, kind: string): Resource {
+  return { group, version, plural, kind, namespaced: false }
+}
+
+/** Every resource that Warmgate reads or writes. The shipped role (manifests/base) lists the same. */
+export const resources = {
+  namespace: clusterScoped('', 'v1', 'namespaces', 'Namespace'),
+  pod: namespaced('', 'v1', 'pods', 'Pod'),
+  secret: namespaced('', 'v1', 'secrets', 'Secret'),
+  serviceAccount: namespaced('', 'v1', 'serviceaccounts', 'ServiceAccount'),
+  configMap: namespaced('', 'v1', 'configmaps', 'ConfigMap'),
+  persistentVolumeClaim: namespaced('', 'v1', 'persistentvolumeclaims', 'PersistentVolumeClaim'),
+  event: namespaced('events.k8s.io', 'v1', 'events', 'Event'),
+  lease: namespaced('coordination.k8s.io', 'v1', 'leases', 'Lease'),
+  job: namespaced('batch', 'v1', 'jobs', 'Job'),
+  mutatingWebhookConfiguration: clusterScoped(
+    'admissionregistration.k8s.io',
+    'v1',
+    'mutatingwebhookconfigurations',
+    'MutatingWebhookConfiguration',
+  ),
+  inferenceService: namespaced('serving.kserve.io', 'v1beta1', 'inferenceservices', 'InferenceService'),
+  accelerationPolicy: clusterScoped('warmgate.dev', 'v1alpha1', 'accelerationpolicies', 'AccelerationPolicy'),
+  dataset: namespaced('data.fluid.io', 'v1alpha1', 'datasets', 'Dataset'),
+  dataLoad: namespaced('data.fluid.io', 'v1alpha1', 'dataloads', 'DataLoad'),
+  alluxioRuntime: namespaced('data.fluid.io', 'v1alpha1', 'alluxioruntimes', 'AlluxioRuntime'),
+  jindoRuntime: namespaced('data.fluid.io', 'v1alpha1', 'jindoruntimes', 'JindoRuntime'),
+} as const satisfies Record<string, Resource>
