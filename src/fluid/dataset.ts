@@ -1,0 +1,55 @@
+import type { JsonObject, KubeObject } from '../values/object.ts'
+import type { MountOptions } from './runtime.ts'
+
+export const managedByLabel = 'app.kubernetes.io/managed-by'
+export const sourceAnnotation = 'warmgate.dev/source'
+
+/** What the objects of one cache have in common. */
+export interface CacheIdentity {
+  name: string
+  namespace: string
+  uri: string
+}
+
+/**
+ * The head of a Fluid object of ours. It never carries KServe's labels: KServe deletes what it does not know
+ * among the objects labelled with a service's name.
+ */
+export function fluidObject(cache: CacheIdentity, kind: string, spec: JsonObject): KubeObject {
+  return {
+    apiVersion: 'data.fluid.io/v1alpha1',
+    kind,
+    metadata: {
+      name: cache.name,
+      namespace: cache.namespace,
+      labels: { [managedByLabel]: 'warmgate' },
+      annotations: { [sourceAnnotation]: cache.uri },
+    },
+    spec,
+  }
+}
+
+/**
+ * The Dataset of one model: a single mount at the root of the PVC, because KServe drops the sub-path of
+ * `pvc://claim/path` in some shapes. The mount point ends in a slash (Jindo mounts directories only).
+ * Shared, because Fluid's default keeps a node to one Dataset.
+ */
+export function dataset(cache: CacheIdentity, { options, encryptOptions }: MountOptions): KubeObject {
+  const mount: JsonObject = { mountPoint: `${cache.uri}/`, name: cache.name, path: '/', readOnly: true }
+  if (Object.keys(options).length > 0) mount.options = options
+  if (encryptOptions.length > 0) mount.encryptOptions = encryptOptions
+  return fluidObject(cache, 'Dataset', {
+    mounts: [mount],
+    accessModes: ['ReadOnlyMany'],
+    placement: 'Shared',
+  })
+}
+
+/** The DataLoad that fills a cache. Without `dataset.namespace` Fluid would wait for ever, and say nothing. */
+export function dataLoad(cache: CacheIdentity, replicas: number): KubeObject {
+  return fluidObject(cache, 'DataLoad', {
+    dataset: { name: cache.name, namespace: cache.namespace },
+    loadMetadata: true,
+    target: [{ path: '/', replicas }],
+  })
+}

@@ -1,0 +1,38 @@
+import { encrypted, type Runtime, tieredStore } from './runtime.ts'
+import type { Source } from './source.ts'
+
+/** JindoRuntime: `fs.<scheme>.…` options; OSS needs its endpoint. Source: fluid pkg/ddc/jindocache/transform.go. */
+export const jindo: Runtime = {
+  kind: 'JindoRuntime',
+  plural: 'jindoruntimes',
+  schemes: ['oss', 's3'],
+
+  refuses() {
+    return undefined
+  },
+
+  mount(source) {
+    const { scheme, credentials, endpoint } = source
+    const options: { [key: string]: string } = {}
+    if (endpoint.url !== undefined) options[`fs.${scheme}.endpoint`] = endpoint.url
+    if (endpoint.region !== undefined) options[`fs.${scheme}.region`] = endpoint.region
+    return { options: { ...options, ...source.options }, encryptOptions: keys(scheme, credentials) }
+  },
+
+  spec(_, settings) {
+    return {
+      replicas: settings.replicas,
+      tieredstore: tieredStore(settings),
+      // Jindo's FUSE opens a metrics port on the host: two caches on a node would fight for it.
+      fuse: { args: ['-ometrics_port=-1'] },
+    }
+  },
+}
+
+function keys(scheme: Source['scheme'], credentials: Source['credentials']) {
+  if (credentials.kind !== 'keys') return []
+  return [
+    encrypted(`fs.${scheme}.accessKeyId`, credentials.secretName, credentials.accessKeyId),
+    encrypted(`fs.${scheme}.accessKeySecret`, credentials.secretName, credentials.secretAccessKey),
+  ]
+}

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto'
+import type { Source } from './source.ts'
+
+const slugLength = 26
+const hashLength = 10
+
+/**
+ * The name of a cache: the model's own name for people, a hash for Kubernetes. It is a DNS-1035 label of at
+ * most 37 characters, since Fluid hangs longer names on it (StatefulSets, Helm releases), and the hash holds
+ * the namespace, since Fluid's PV `<namespace>-<name>` is one of the whole cluster: (a-b, c) and (a, b-c)
+ * would be the same. It follows from namespace, source and credentials, never from a policy's settings.
+ */
+export function cacheName(namespace: string, source: Omit<Source, 'options'>): string {
+  const { uri, credentials, endpoint } = source
+  const identity = JSON.stringify([
+    namespace,
+    uri,
+    Object.entries(credentials),
+    endpoint.url ?? '',
+    endpoint.region ?? '',
+  ])
+  const hash = createHash('sha256').update(identity).digest('hex').slice(0, hashLength)
+  return `${slug(uri)}-${hash}`
+}
+
+function slug(uri: string): string {
+  const words = (uri.split('/').at(-1) ?? '').toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
+  const lettered = /^[a-z]/.test(words) ? words : `m-${words.replace(/^-+/, '')}`
+  return lettered.slice(0, slugLength).replace(/-+$/, '')
+}

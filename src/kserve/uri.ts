@@ -1,0 +1,145 @@
+/** The schemes whose directories a Fluid Runtime can mount as they are. */
+export const cacheableSchemes = ['s3', 'gs', 'oss'] as const
+export type Scheme = (typeof cacheableSchemes)[number]
+
+/** A model directory in an object store; `uri` has no trailing slash, `path` is empty for a whole bucket. */
+export interface ModelDirectory {
+  uri: string
+  scheme: Scheme
+  bucket: string
+  path: string
+}
+
+export type UriReason =
+  | 'PvcSource'
+  | 'OciSource'
+  | 'LocalSource'
+  | 'ArchiveSource'
+  | 'SingleFileSource'
+  | 'GitSource'
+  | 'HttpSource'
+  | 'UnsupportedScheme'
+  | 'UnsafeUri'
+
+export type ModelUri =
+  | { kind: 'directory'; directory: ModelDirectory }
+  | { kind: 'other'; reason: UriReason; message: string }
+
+// A directory's name may hold dots (Llama-3.1-8B), so that only well-known endings make a file.
+const archive = /\.(tar|tgz|tar\.gz|zip)$/i
+const file =
+  /\.(joblib|pkl|pickle|onnx|bst|ubj|json|pt|pth|ts|mar|safetensors|gguf|ggml|h5|hdf5|keras|pb|tflite|pmml|xml|bin|model|txt|ya?ml|cbm|plan|engine|npz?|pdmodel|pdiparams|mlmodel|parquet|csv|md|py)$/i
+
+// Fluid writes mount points into shell scripts and configuration files of its runtimes. Nothing outside this
+// set is needed for a model, and nothing inside it means anything to a shell.
+const safe = /^[A-Za-z0-9._~+@=:/-]+$/
+
+/**
+ * What a model URI is, seen as KServe's storage initializer would read it. A directory can be mounted;
+ * anything else says why not. S3 lists by raw prefix (`llama` also finds `llama-2/`); a directory is what
+ * people mean, and what is cached. Source: kserve python/storage/kserve_storage.
+ */
+export function parseModelUri(uri: string): ModelUri {
+  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(uri)
+  if (match === null) return other('LocalSource', `${quote(uri)} is a path inside the image or pod`)
+  const [, scheme = '', rest = ''] = match
+  const unsafe = unsafeBecause(scheme, rest)
+  if (unsafe !== undefined) return other('UnsafeUri', unsafe)
+  if (isCacheable(scheme)) return objectStore(scheme, rest)
+  return foreign(scheme, uri)
+}
+
+function unsafeBecause(scheme: string, rest: string): string | undefined {
+  if (scheme === 'dataset') return 'dataset:// reaches into other namespaces; only a policy may do that'
+  const path = decode(rest)
+  if (path === undefined || path.split('/').includes('..')) return 'the URI holds a ".." or a broken escape'
+  return undefined
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+function objectStore(scheme: Scheme, rest: string): ModelUri {
+  const [bucket = '', ...segments] = rest.split('/')
+  const isMarkedDirectory = segments.at(-1) === ''
+  const path = (isMarkedDirectory ? segments.slice(0, -1) : segments).join('/')
+  if (bucket === '') return other('UnsafeUri', `${scheme}:// has no bucket`)
+  // The URI itself is not repeated: what stands before an @ may be a credential.
+  if (bucket.includes('@') || bucket.includes(':'))
+    return other('UnsafeUri', 'the URI holds a credential or a port')
+  if (!safe.test(rest))
+    return other('UnsafeUri', 'the URI holds a character that a Fluid mount cannot carry safely')
+  if (
+    path
+      .split('/')
+      .some((segment, index) => segment === '.' || (segment === '' && (index > 0 || path !== '')))
+  ) {
+    return other(
+      'UnsafeUri',
+      'the URI holds an empty path segment, or ".": a mount would read other keys than KServe',
+    )
+  }
+  const last = segments.at(-1) ?? ''
+  if (archive.test(last))
+    return other(
+      'ArchiveSource',
+      `${last} is an archive: the storage initializer unpacks it, a mount does not`,
+    )
+  if (file.test(last))
+    return other('SingleFileSource', `${last} is a single file: a cache mounts directories`)
+  const uri = path === '' ? `${scheme}://${bucket}` : `${scheme}://${bucket}/${path}`
+  return { kind: 'directory', directory: { uri, scheme, bucket, path } }
+}
+
+function foreign(scheme: string, uri: string): ModelUri {
+  switch (scheme) {
+    case 'pvc':
+      return other('PvcSource', 'the model is on a volume already')
+    case 'oci':
+    case 'oci+native':
+    case 'oci+fetch':
+      return other('OciSource', 'the model is an image: the node caches it')
+    case 'file':
+      return other('LocalSource', 'the model is a local file')
+    case 'http':
+    case 'https':
+      return web(uri)
+    default:
+      return other(
+        'UnsupportedScheme',
+        `no Fluid runtime mounts ${scheme}://; accelerated are ${cacheableSchemes.join('://, ')}://`,
+      )
+  }
+}
+
+function web(uri: string): ModelUri {
+  const { host, path } = /^https?:\/\/(?<host>[^/]*)(?<path>.*)$/s.exec(uri)?.groups ?? {}
+  if (
+    /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)$/.test(host ?? '') ||
+    /\.z[0-9]{1,2}\.(blob|file)\./.test(host ?? '')
+  ) {
+    return other('UnsupportedScheme', 'no Fluid runtime mounts Azure storage')
+  }
+  if (/\.git$/.test(path ?? ''))
+    return other('GitSource', 'the storage initializer clones a repository, a mount does not')
+  if (archive.test(path ?? ''))
+    return other('ArchiveSource', 'an archive: the storage initializer unpacks it, a mount does not')
+  return other('HttpSource', 'a web server is not a directory that can be mounted')
+}
+
+function isCacheable(scheme: string): scheme is Scheme {
+  return (cacheableSchemes as readonly string[]).includes(scheme)
+}
+
+function other(reason: UriReason, message: string): ModelUri {
+  return { kind: 'other', reason, message }
+}
+
+function quote(uri: string): string {
+  return JSON.stringify(uri.length > 120 ? `${uri.slice(0, 117)}...` : uri)
+}

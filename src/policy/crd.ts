@@ -1,0 +1,82 @@
+import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
+import { policySpecSchema } from './schema.ts'
+
+/** The CustomResourceDefinition of AccelerationPolicy, made from the schema; manifests/base/crd.yaml is its text. */
+export function policyCrd(): KubeObject {
+  const printed = (name: string, jsonPath: string, type = 'string') => ({ name, jsonPath, type })
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'accelerationpolicies.warmgate.dev' },
+    spec: {
+      group: 'warmgate.dev',
+      names: {
+        kind: 'AccelerationPolicy',
+        listKind: 'AccelerationPolicyList',
+        plural: 'accelerationpolicies',
+        singular: 'accelerationpolicy',
+      },
+      scope: 'Cluster',
+      versions: [
+        {
+          name: 'v1alpha1',
+          served: true,
+          storage: true,
+          additionalPrinterColumns: [
+            printed('Mode', '.spec.mode'),
+            printed('Priority', '.spec.priority', 'integer'),
+            printed('Hold', '.spec.hold.at'),
+            printed('Age', '.metadata.creationTimestamp', 'date'),
+          ],
+          schema: {
+            openAPIV3Schema: {
+              description: "The platform team's rules: which services are accelerated, and how.",
+              type: 'object',
+              properties: {
+                apiVersion: { type: 'string' },
+                kind: { type: 'string' },
+                metadata: { type: 'object' },
+                spec: { ...structural(policySpecSchema), default: {} },
+              },
+            },
+          },
+        },
+      ],
+    },
+  }
+}
+
+/**
+ * A JSON schema as a structural schema: Kubernetes wants a type beside an enum, additionalProperties for a
+ * map, and prunes unknown fields by itself, so that `additionalProperties: false` is not allowed there.
+ */
+function structural(schema: object): JsonObject {
+  const {
+    required,
+    properties,
+    patternProperties,
+    items,
+    additionalProperties: _,
+    ...rest
+  } = schema as JsonObject
+  const result: JsonObject = { ...rest }
+  if (result.enum !== undefined) result.type = 'string'
+  const fields = isObject(properties) ? Object.entries(properties) : []
+  if (fields.length > 0) {
+    result.properties = Object.fromEntries(
+      fields.map(([name, field]) => [name, structural(field as JsonObject)]),
+    )
+    // A field with a default is filled in before validation: nobody has to write it.
+    const defaulted = new Set(
+      fields.filter(([, field]) => isObject(field) && field.default !== undefined).map(([name]) => name),
+    )
+    const mandatory = (Array.isArray(required) ? required : []).filter(
+      (name: Json) => !defaulted.has(String(name)),
+    )
+    if (mandatory.length > 0) result.required = mandatory
+  }
+  if (isObject(patternProperties))
+    result.additionalProperties = structural(Object.values(patternProperties)[0] as JsonObject)
+  if (isObject(items)) result.items = structural(items)
+  return result
+}

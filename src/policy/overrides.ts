@@ -1,0 +1,76 @@
+import { parseSizeBytes, sizePattern } from '../values/size.ts'
+import type { Policy } from './policy.ts'
+import type { overrideNames, PolicySpec } from './schema.ts'
+
+export type OverrideName = (typeof overrideNames)[number]
+export type Annotations = { [key: string]: string }
+
+export const overrideAnnotation = (name: OverrideName) => `warmgate.dev/${name}`
+
+/** A policy with a service's own words applied, or why they cannot be given. */
+export type Overridden = { ok: true; policy: Policy } | { ok: false; message: string }
+
+/**
+ * Applies `warmgate.dev/hold`, `cache-size` and `cache-replicas` of a service's annotations to its policy.
+ * A value that is not valid, or that the policy does not allow, is a refusal that says what is valid.
+ */
+export function applyOverrides(policy: Policy, annotations: Annotations): Overridden {
+  let spec = policy.spec
+  for (const name of ['hold', 'cache-size', 'cache-replicas'] as const) {
+    const value = annotations[overrideAnnotation(name)]
+    if (value === undefined) continue
+    if (!policy.spec.overrides.includes(name)) return { ok: false, message: notAllowed(policy, name) }
+    const applied = overrides[name](spec, value)
+    if (applied === undefined)
+      return {
+        ok: false,
+        message: `${overrideAnnotation(name)}: ${JSON.stringify(value)} is not valid: ${valid[name]}`,
+      }
+    spec = applied
+  }
+  return { ok: true, policy: { ...policy, spec } }
+}
+
+/** The policy that a service names with `warmgate.dev/policy`, where the one that governs it allows that. */
+export function choosePolicy(governing: Policy, policies: Policy[], annotations: Annotations): Overridden {
+  const name = annotations[overrideAnnotation('policy')]
+  if (name === undefined || name === governing.name) return { ok: true, policy: governing }
+  if (!governing.spec.overrides.includes('policy'))
+    return { ok: false, message: notAllowed(governing, 'policy') }
+  const policy = policies.find((candidate) => candidate.name === name)
+  if (policy === undefined) {
+    const names = policies.map((candidate) => candidate.name).toSorted()
+    return {
+      ok: false,
+      message: `${overrideAnnotation('policy')}: there is no AccelerationPolicy ${JSON.stringify(name)}; there are: ${names.join(', ')}`,
+    }
+  }
+  return { ok: true, policy }
+}
+
+function notAllowed(policy: Policy, name: OverrideName): string {
+  const allowed = policy.spec.overrides.map(overrideAnnotation).join(', ') || 'none'
+  return `${overrideAnnotation(name)}: AccelerationPolicy ${policy.name} does not allow it; it allows: ${allowed}`
+}
+
+const valid = {
+  hold: 'use Readiness or None',
+  'cache-size': 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep',
+  'cache-replicas': 'use a whole number of cache workers from 1 to 1000',
+}
+
+const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) => PolicySpec | undefined> = {
+  hold: (spec, value) =>
+    value === 'Readiness' || value === 'None' ? { ...spec, hold: { ...spec.hold, at: value } } : undefined,
+  'cache-size': (spec, value) => {
+    if (!new RegExp(sizePattern).test(value) || parseSizeBytes(value) === undefined) return undefined
+    const [first, ...rest] = spec.cache.tieredStore
+    if (first === undefined) return undefined
+    return { ...spec, cache: { ...spec.cache, tieredStore: [{ ...first, quota: value }, ...rest] } }
+  },
+  'cache-replicas': (spec, value) => {
+    const replicas = Number(value)
+    if (!/^[1-9][0-9]*$/.test(value) || replicas > 1_000) return undefined
+    return { ...spec, cache: { ...spec.cache, replicas } }
+  },
+}

@@ -1,0 +1,56 @@
+import Value from 'typebox/value'
+import { isObject, type Json, type KubeObject, objectAt } from '../values/object.ts'
+import { type PolicySpec, policySpecSchema } from './schema.ts'
+import { type Labels, matchesSelector } from './selector.ts'
+
+export interface Policy {
+  name: string
+  spec: PolicySpec
+}
+
+export type ParsedPolicy = { ok: true; policy: Policy } | { ok: false; problems: string[] }
+
+/**
+ * An AccelerationPolicy as the CRD would admit it: defaults filled in, every problem named with its path.
+ * On a cluster the API server has done both before; from files this is where it happens.
+ */
+export function parsePolicy(object: KubeObject): ParsedPolicy {
+  const spec: unknown = Value.Default(policySpecSchema, structuredClone(objectAt(object, 'spec')))
+  if (Value.Check(policySpecSchema, spec)) {
+    return { ok: true, policy: { name: object.metadata.name ?? '', spec } }
+  }
+  const problems = [...Value.Errors(policySpecSchema, spec)].map((error) => {
+    const detail = isObject(error.params) ? describe(error.params) : ''
+    return `spec${error.instancePath.replaceAll('/', '.')}: ${error.message}${detail}`
+  })
+  return { ok: false, problems }
+}
+
+function describe(params: { [key: string]: Json | undefined }): string {
+  const named = params.allowedValues ?? params.additionalProperties
+  return Array.isArray(named) ? ` (${named.join(', ')})` : ''
+}
+
+/** What applies where no policy exists at all: the defaults of every field, and no GPU. */
+export function builtInPolicy(): Policy {
+  const parsed = parsePolicy({
+    apiVersion: 'warmgate.dev/v1alpha1',
+    kind: 'AccelerationPolicy',
+    metadata: { name: 'built-in' },
+    spec: {},
+  })
+  if (!parsed.ok) throw new Error(`the built-in policy is invalid: ${parsed.problems.join('; ')}`)
+  return parsed.policy
+}
+
+/** The policy that governs a service: of those that match, the highest priority, then the first name. */
+export function selectPolicy(
+  policies: Policy[],
+  labels: { namespace: Labels; service: Labels },
+): Policy | undefined {
+  if (policies.length === 0) return builtInPolicy()
+  return policies
+    .filter(({ spec }) => matchesSelector(spec.namespaceSelector, labels.namespace))
+    .filter(({ spec }) => matchesSelector(spec.serviceSelector, labels.service))
+    .toSorted((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1))[0]
+}

@@ -1,0 +1,222 @@
+import Type from 'typebox'
+import { durationPattern } from '../values/duration.ts'
+import { sizePattern } from '../values/size.ts'
+
+/*
+ * The one definition of an AccelerationPolicy: its TypeScript type, its defaults and its CRD (crd.ts) all
+ * follow from this schema, so they cannot drift apart. It says only what Warmgate does today: a value that
+ * is not served yet is refused, never ignored.
+ */
+
+const closed = { additionalProperties: false }
+const text = (description: string) => Type.String({ description })
+const map = (description: string) => Type.Record(Type.String(), Type.String(), { description, default: {} })
+const duration = (description: string, value: string) =>
+  Type.String({ description, default: value, pattern: durationPattern })
+
+const fraction = (description: string) =>
+  Type.Optional(Type.String({ description, pattern: '^0(\\.[0-9]+)?$|^1(\\.0+)?$' }))
+
+const labelSelector = (description: string) =>
+  Type.Object(
+    {
+      matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())),
+      matchExpressions: Type.Optional(
+        Type.Array(
+          Type.Object(
+            {
+              key: Type.String(),
+              operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+              values: Type.Optional(Type.Array(Type.String())),
+            },
+            closed,
+          ),
+        ),
+      ),
+    },
+    { ...closed, description, default: {} },
+  )
+
+const intOrString = Type.Unsafe<string | number>({
+  anyOf: [{ type: 'integer' }, { type: 'string' }],
+  'x-kubernetes-int-or-string': true,
+})
+
+const freeForm = (description: string) =>
+  Type.Unsafe<Record<string, unknown>>({
+    type: 'object',
+    description,
+    default: {},
+    'x-kubernetes-preserve-unknown-fields': true,
+  })
+
+const toleration = Type.Object(
+  {
+    key: Type.Optional(Type.String()),
+    operator: Type.Optional(Type.Enum(['Exists', 'Equal'])),
+    value: Type.Optional(Type.String()),
+    effect: Type.Optional(Type.Enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])),
+    tolerationSeconds: Type.Optional(Type.Integer()),
+  },
+  closed,
+)
+
+const source = Type.Object(
+  {
+    match: Type.Array(Type.String({ minLength: 1 }), {
+      description: 'URI prefixes that this rule is for, e.g. "s3://models/" or "oss://".',
+      minItems: 1,
+    }),
+    runtime: Type.Enum(['Auto', 'Alluxio', 'Jindo'], {
+      description:
+        'The Fluid runtime that caches these sources; Auto takes the first installed one that serves the scheme.',
+      default: 'Auto',
+    }),
+    options: map(
+      'Mount options of the Dataset, e.g. fs.oss.endpoint. Never put a credential here: they are visible.',
+    ),
+    credentials: Type.Object(
+      {
+        secretName: Type.Optional(
+          text("A Secret of the service's namespace, instead of what KServe would use."),
+        ),
+      },
+      { ...closed, default: {} },
+    ),
+  },
+  closed,
+)
+
+const cacheTier = Type.Object(
+  {
+    medium: Type.Enum(['MEM', 'SSD', 'HDD'], { default: 'SSD' }),
+    path: Type.String({ default: '/mnt/ssd0/cache', pattern: '^/' }),
+    quota: Type.String({
+      description: 'What each worker may keep in this tier.',
+      default: '50Gi',
+      pattern: sizePattern,
+    }),
+    high: fraction('The share of the quota at which eviction starts, e.g. "0.95".'),
+    low: fraction('The share of the quota at which eviction stops, e.g. "0.7".'),
+    volumeType: Type.Optional(Type.Enum(['hostPath', 'emptyDir'])),
+  },
+  closed,
+)
+
+const cache = Type.Object(
+  {
+    scope: Type.Enum(['Model'], { description: 'Model: one Dataset for each model.', default: 'Model' }),
+    replicas: Type.Integer({
+      description: 'How many cache workers.',
+      default: 2,
+      minimum: 1,
+      maximum: 1_000,
+    }),
+    tieredStore: Type.Array(cacheTier, {
+      minItems: 1,
+      default: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
+    }),
+    template: freeForm("Merged into the Runtime's spec: whatever this policy does not name."),
+  },
+  { ...closed, default: {} },
+)
+
+const warmup = Type.Object(
+  {
+    enabled: Type.Boolean({
+      description: 'Fill a new cache with a DataLoad before anyone asks.',
+      default: true,
+    }),
+    replicas: Type.Integer({
+      description: 'How many copies of each file.',
+      default: 1,
+      minimum: 1,
+      maximum: 1_000,
+    }),
+    timeout: duration('How long a pod may be held for a warm-up, counted from its creation.', '30m'),
+  },
+  { ...closed, default: {} },
+)
+
+const hold = Type.Object(
+  {
+    at: Type.Enum(['Readiness', 'None'], {
+      description: 'Readiness: a pod is not Ready before its cache is warm. None: nothing waits.',
+      default: 'Readiness',
+    }),
+    onTimeout: Type.Enum(['Serve', 'Keep'], {
+      description: 'What a held pod does at the timeout.',
+      default: 'Serve',
+    }),
+    onFailure: Type.Enum(['Serve', 'Keep'], {
+      description: 'What a held pod does when the warm-up has failed. Keep waits for the timeout.',
+      default: 'Serve',
+    }),
+  },
+  { ...closed, default: {} },
+)
+
+const gpu = Type.Object(
+  {
+    when: Type.Object(
+      {
+        modelFormats: Type.Array(Type.String(), {
+          description:
+            'Model formats that get GPUs, in any case; the word custom stands for a predictor of one’s own containers.',
+          default: ['huggingface', 'vLLM'],
+        }),
+      },
+      { ...closed, default: {} },
+    ),
+    resources: Type.Record(Type.String(), intOrString, {
+      description: 'Limits and requests to add, where the service asks for no accelerator itself.',
+      default: {},
+    }),
+    tolerations: Type.Array(toleration, { description: 'Added to the pods of these services.', default: [] }),
+    nodeSelector: map('Added to the pods of these services.'),
+  },
+  closed,
+)
+
+export const overrideNames = ['policy', 'hold', 'cache-size', 'cache-replicas'] as const
+
+export const policySpecSchema = Type.Object(
+  {
+    priority: Type.Integer({
+      description: 'Of the policies that match a service the highest priority wins; then the name.',
+      default: 0,
+    }),
+    namespaceSelector: labelSelector('Namespaces that this policy is for, beside the opt-in label.'),
+    serviceSelector: labelSelector('Services that this policy is for.'),
+    mode: Type.Enum(['Enforce', 'Audit', 'Off'], {
+      description:
+        'Enforce accelerates. Audit changes nothing and reports what would happen. Off leaves services alone.',
+      default: 'Enforce',
+    }),
+    rewrite: Type.Enum(['Spec'], {
+      description: 'Spec: the model location in the service is rewritten.',
+      default: 'Spec',
+    }),
+    overrides: Type.Array(Type.Enum([...overrideNames]), {
+      description: 'What model teams may set with an annotation on their service (warmgate.dev/hold, …).',
+      default: ['hold', 'cache-size', 'cache-replicas'],
+    }),
+    sources: Type.Array(source, {
+      description:
+        'Which sources are accelerated, and how; the first match wins. Empty: every scheme that a Runtime serves.',
+      default: [],
+    }),
+    cache,
+    warmup,
+    hold,
+    gpu: Type.Optional(gpu),
+  },
+  closed,
+)
+
+export type PolicySpec = Type.Static<typeof policySpecSchema>
+export type PolicySource = Type.Static<typeof source>
+export type CacheTier = Type.Static<typeof cacheTier>
+export type GpuPolicy = Type.Static<typeof gpu>
+export type LabelSelector = Type.Static<ReturnType<typeof labelSelector>>
+export type RuntimeChoice = PolicySource['runtime']
