@@ -48,7 +48,10 @@ export function resolveCredentials(input: CredentialsInput): Resolved {
   for (const name of input.serviceAccount?.secrets ?? []) {
     const secret = input.secrets[name]
     // KServe refuses the pod for it: there is nothing to accelerate.
-    if (secret === undefined) return missing(`service account ${input.serviceAccount?.name} lists Secret ${name}, which does not exist`)
+    if (secret === undefined)
+      return missing(
+        `service account ${input.serviceAccount?.name} lists Secret ${name}, which does not exist`,
+      )
     const result = fromSecret(input, secret)
     if (result !== undefined) found.push(result)
   }

@@ -23,3 +23,16 @@ export function formatDuration(ms: number): string {
       : [Math.floor(seconds / 3_600), Math.floor((seconds % 3_600) / 60), ['h', 'm']]
   return small === 0 ? `${large}${names[0]}` : `${large}${names[0]} ${small}${names[1]}`
 }
+
+/** A Go duration of whole milliseconds: `30m`, `1h30m`, `0s`. */
+export function goDuration(ms: number): string {
+  let rest = ms
+  let text = ''
+  for (const unit of ['h', 'm', 's', 'ms'] as const) {
+    const unitMs = unitsMs[unit] ?? 1
+    const amount = Math.floor(rest / unitMs)
+    rest -= amount * unitMs
+    if (amount > 0) text += `${amount}${unit}`
+  }
+  return text || '0s'
+}

@@ -1,0 +1,63 @@
+import { runtimes } from '../fluid/runtimes.ts'
+import { serviceAccountFact, serviceAccountName } from '../kserve/account.ts'
+import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { secretFact } from '../kserve/secret.ts'
+import { accelerationLabel, type Facts } from '../plan/facts.ts'
+import { type Policy, parsePolicy } from '../policy/policy.ts'
+import type { KubeObject } from '../values/object.ts'
+import { type Manifest, ManifestError } from './manifests.ts'
+
+/** Manifests in place of a cluster: what a plan needs to know, read off the files beside the service. */
+export class Offline {
+  readonly services: KubeObject[]
+  readonly #objects: KubeObject[]
+  readonly #policies: Policy[]
+
+  constructor(manifests: Manifest[]) {
+    this.#objects = manifests.map(({ object }) => object)
+    this.services = this.#of('InferenceService', 'LLMInferenceService')
+    this.#policies = manifests.filter(({ object }) => object.kind === 'AccelerationPolicy').map(toPolicy)
+  }
+
+  /**
+   * What the files leave out is taken as the friendliest cluster: the namespace opted in, every runtime
+   * installed, a service account without secrets.
+   */
+  factsFor(service: KubeObject): Facts {
+    const namespace = service.metadata.namespace ?? 'default'
+    const here = (kind: string) =>
+      this.#of(kind).filter((object) => (object.metadata.namespace ?? 'default') === namespace)
+    const named = (objects: KubeObject[], name: string) =>
+      objects.find((object) => object.metadata.name === name)
+    const declared = named(this.#of('Namespace'), namespace)
+    const secrets = here('Secret').map(secretFact)
+    const claims = here('PersistentVolumeClaim').filter(
+      (claim) => claim.metadata.annotations?.CreatedBy !== 'fluid',
+    )
+    const account = serviceAccountName(service)
+    return {
+      namespace,
+      namespaceLabels:
+        declared === undefined ? { [accelerationLabel]: 'enabled' } : (declared.metadata.labels ?? {}),
+      policies: this.#policies,
+      installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
+      kserve: parseKserveConfig(named(this.#of('ConfigMap'), kserveConfigName)),
+      serviceAccount: serviceAccountFact(named(here('ServiceAccount'), account), account),
+      secrets: Object.fromEntries(secrets.map((secret) => [secret.name, secret])),
+      foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
+    }
+  }
+
+  #of(...kinds: string[]): KubeObject[] {
+    return this.#objects.filter(({ kind }) => kinds.includes(kind))
+  }
+}
+
+function toPolicy({ object, place }: Manifest): Policy {
+  const parsed = parsePolicy(object)
+  if (parsed.ok) return parsed.policy
+  throw new ManifestError(
+    place,
+    `AccelerationPolicy ${object.metadata.name ?? ''}: ${parsed.problems.join('; ')}`,
+  )
+}

@@ -1,0 +1,97 @@
+import { createTwoFilesPatch } from 'diff'
+import { stringify } from 'yaml'
+import { cacheWarmGate } from '../plan/hold.ts'
+import { holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
+import { goDuration } from '../values/duration.ts'
+import type { JsonObject, KubeObject } from '../values/object.ts'
+import { readManifests } from './manifests.ts'
+import { Offline } from './offline.ts'
+
+export const planFormats = ['yaml', 'json', 'diff'] as const
+export type PlanFormat = (typeof planFormats)[number]
+
+export interface PlanOptions {
+  files: string[]
+  output: PlanFormat
+}
+
+export interface Streams {
+  stdin: NodeJS.ReadableStream
+  stdout: { write(text: string): unknown }
+}
+
+interface Planned {
+  before: KubeObject
+  namespace: string
+  plan: Plan
+}
+
+/**
+ * `warmgate plan`: what would be admitted and created, from files alone. Answers the exit status: 1 where a
+ * service would be denied.
+ */
+export async function runPlan({ files, output }: PlanOptions, { stdin, stdout }: Streams): Promise<0 | 1> {
+  const offline = new Offline(await readManifests(files, stdin))
+  const planned = offline.services.map((service) => {
+    const facts = offline.factsFor(service)
+    return { before: service, namespace: facts.namespace, plan: plan({ service, facts }) }
+  })
+  stdout.write(render[output](planned))
+  return planned.some(({ plan: { decision } }) => decision === 'deny') ? 1 : 0
+}
+
+const render: Record<PlanFormat, (planned: Planned[]) => string> = {
+  json: (planned) => `${JSON.stringify(planned.map(toJson), null, 2)}\n`,
+  yaml: (planned) => planned.map(toYaml).join(''),
+  diff: (planned) => planned.map(toDiff).join(''),
+}
+
+function toJson({ before, namespace, plan: made }: Planned): JsonObject {
+  const hold = holdOf(made)
+  return {
+    kind: before.kind,
+    namespace,
+    name: before.metadata.name ?? '',
+    decision: made.decision,
+    reason: made.reason,
+    message: made.message,
+    policy: made.policy ?? null,
+    service: made.service,
+    siblings: siblingsOf(made),
+    hold: hold === undefined ? null : { at: hold.at, timeout: goDuration(hold.timeoutMs) },
+    warnings: made.warnings,
+  }
+}
+
+function toYaml(planned: Planned): string {
+  const { plan: made } = planned
+  const hold = holdOf(made)
+  const head = [
+    title(planned),
+    ...(hold === undefined
+      ? []
+      : [`pods wait at ${hold.at} (${cacheWarmGate}) for ${goDuration(hold.timeoutMs)} at most`]),
+    ...made.warnings,
+  ]
+  const documents = [made.service, ...siblingsOf(made)].map((object) => `---\n${stringify(object)}`)
+  return `${head.map((line) => `# ${line}\n`).join('')}${documents.join('')}`
+}
+
+function toDiff(planned: Planned): string {
+  const { before, plan: made } = planned
+  const name = `${before.kind}/${planned.namespace}/${before.metadata.name ?? ''}`
+  const changed = made.patch.length === 0 ? '' : hunks(name, stringify(before), stringify(made.service))
+  const created = siblingsOf(made).map((sibling) =>
+    hunks(`${sibling.kind}/${planned.namespace}/${sibling.metadata.name ?? ''}`, '', stringify(sibling)),
+  )
+  return `# ${title(planned)}\n${changed}${created.join('')}`
+}
+
+function hunks(name: string, before: string, after: string): string {
+  return createTwoFilesPatch(before === '' ? '/dev/null' : name, name, before, after).replace(/^(Index: .*\n)?=+\n/, '')
+}
+
+function title({ before, namespace, plan: made }: Planned): string {
+  const by = made.policy === undefined ? '' : ` (policy ${made.policy})`
+  return `${before.kind} ${namespace}/${before.metadata.name ?? ''}: ${made.decision}, ${made.reason}: ${made.message}${by}`
+}

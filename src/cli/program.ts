@@ -1,0 +1,81 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { ManifestError } from './manifests.ts'
+import { type PlanFormat, planFormats, runPlan, type Streams } from './plan.ts'
+
+export interface Terminal extends Streams {
+  stderr: { write(text: string): unknown }
+}
+
+/** Runs the command line; answers the exit status. Commands are loaded when they run: `plan` needs no Kubernetes client. */
+export async function main(args: string[], terminal: Terminal): Promise<number> {
+  let status = 0
+  const program = createProgram(terminal, (code) => {
+    status = code
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return status
+  } catch (error) {
+    return failure(error, terminal)
+  }
+}
+
+function failure(error: unknown, { stderr }: Terminal): number {
+  if (isCommanderError(error)) return error.exitCode === 0 ? 0 : 2
+  const code = error instanceof ManifestError ? `${error.code}: ` : ''
+  stderr.write(`warmgate: ${code}${error instanceof Error ? error.message : String(error)}\n`)
+  return 2
+}
+
+function isCommanderError(error: unknown): error is { exitCode: number } {
+  return (
+    error instanceof Error &&
+    'exitCode' in error &&
+    'code' in error &&
+    String(error.code).startsWith('commander.')
+  )
+}
+
+function createProgram(terminal: Terminal, exit: (status: number) => void): Command {
+  const program = new Command('warmgate')
+    .description('Makes existing KServe manifests start fast, unchanged, on Fluid caches.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+    })
+  program
+    .command('plan')
+    .description('Print, without a cluster, what would be admitted and created.')
+    .requiredOption('-f, --file <file...>', 'manifests: files, folders, or - for standard input')
+    .addOption(new Option('-o, --output <format>', 'how to print').choices([...planFormats]).default('yaml'))
+    .action(async ({ file, output }: { file: string[]; output: PlanFormat }) => {
+      exit(await runPlan({ files: file, output }, terminal))
+    })
+  program
+    .command('serve')
+    .description('Run the webhook and the controller.')
+    .option(
+      '--namespace <name>',
+      'the namespace of Warmgate itself',
+      process.env.POD_NAMESPACE ?? 'warmgate-system',
+    )
+    .option('--kserve-namespace <name>', "the namespace of KServe's ConfigMap", 'kserve')
+    .option('--port <port>', 'where the webhook answers (HTTPS)', toPort, 9443)
+    .option('--probe-port <port>', 'where /healthz, /readyz and /metrics answer (HTTP)', toPort, 8081)
+    .option('--address <address>', 'the address that both listen on', '0.0.0.0')
+    .option('--service <name>', 'the Service by which the API server reaches the webhook', 'warmgate')
+    .option('--webhook-configuration <name>', 'whose caBundle is kept', 'acceleration.warmgate.dev')
+    .option('--log-level <level>', 'debug, info, warn or error', 'info')
+    .action(async (options) => {
+      const { serve } = await import('./serve.ts')
+      await serve(options)
+    })
+  return program
+}
+
+function toPort(value: string): number {
+  const port = Number(value)
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  throw new InvalidArgumentError('a port is a whole number from 0 to 65535')
+}

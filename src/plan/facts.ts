@@ -1,0 +1,33 @@
+import type { KserveConfig } from '../kserve/config.ts'
+import type { ServiceAccountFact } from '../kserve/credentials.ts'
+import type { SecretFact } from '../kserve/secret.ts'
+import type { Policy } from '../policy/policy.ts'
+import type { Labels } from '../policy/selector.ts'
+
+/** What a plan needs to know of the cluster. Nothing here holds a secret's value. */
+export interface Facts {
+  /** The service's namespace, which its manifest may leave out. */
+  namespace: string
+  namespaceLabels: Labels
+  policies: Policy[]
+  /** Plural names of the resources that the cluster serves in data.fluid.io. */
+  installed: readonly string[]
+  kserve: KserveConfig
+  serviceAccount: ServiceAccountFact | undefined
+  secrets: { [name: string]: SecretFact }
+  /** The PVCs of the namespace that are not Fluid's. */
+  foreignClaims: ReadonlySet<string>
+}
+
+export const accelerationLabel = 'warmgate.dev/acceleration'
+export const accelerationAnnotation = 'warmgate.dev/acceleration'
+
+/** A namespace opts in with a label. */
+export function isOptedIn(namespaceLabels: Labels): boolean {
+  return namespaceLabels[accelerationLabel] === 'enabled'
+}
+
+/** A service opts out with an annotation. */
+export function isOptedOut(annotations: { [key: string]: string } | undefined): boolean {
+  return annotations?.[accelerationAnnotation] === 'disabled'
+}

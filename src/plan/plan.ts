@@ -1,0 +1,140 @@
+import { type Cache, cacheObjects } from '../fluid/cache.ts'
+import type { CacheSettings } from '../fluid/runtime.ts'
+import type { PolicySpec } from '../policy/schema.ts'
+import { parseDurationMs } from '../values/duration.ts'
+import type { JsonObject, KubeObject } from '../values/object.ts'
+import { type Decision, decide } from './decide.ts'
+import { Draft, type PatchOperation } from './draft.ts'
+import type { Facts } from './facts.ts'
+import { readOriginal, restore } from './original.ts'
+import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
+import { rewrite } from './rewrite.ts'
+
+export interface PlanInput {
+  service: KubeObject
+  /** The service before this update; undefined for a new one. */
+  previous?: KubeObject
+  facts: Facts
+}
+
+/** How the pods of an accelerated service wait. */
+export interface Hold {
+  at: 'Readiness'
+  timeoutMs: number
+  onTimeout: 'Serve' | 'Keep'
+  onFailure: 'Serve' | 'Keep'
+}
+
+interface PlanBase {
+  message: string
+  /** The name of the policy that decided, where one did. */
+  policy: string | undefined
+  /** From the service that came in to the one below; empty where they are the same. */
+  patch: PatchOperation[]
+  /** The service as it is admitted. */
+  service: KubeObject
+  warnings: string[]
+}
+
+/** The decision for one service. An `AlreadyCached` service keeps what it has, and so names its caches too. */
+export type Plan =
+  | (PlanBase & { decision: 'accelerate'; reason: 'Accelerated'; caches: Cache[]; hold: Hold | undefined })
+  | (PlanBase & { decision: 'skip'; reason: 'AlreadyCached'; caches: Cache[]; hold: Hold | undefined })
+  | (PlanBase & { decision: 'skip'; reason: RefusalReason })
+  | (PlanBase & { decision: 'deny'; reason: 'InvalidOverride' })
+
+/**
+ * What Warmgate does about one service: the same answer for the same input, for admission, the controller
+ * and the command line alike. It starts from the manifest as the user wrote it, whatever Warmgate has made
+ * of it before, so that any number of passes end in the same object.
+ */
+export function plan({ service, previous, facts }: PlanInput): Plan {
+  const draft = new Draft(service)
+  const original = readOriginal(service) ?? (previous && readOriginal(previous))
+  if (original !== undefined) restore(draft, original)
+  const decision = decide({ service: structuredClone(draft.object), previous, original, facts })
+  if (decision.kind !== 'accelerate') return refusal(decision, draft, previous)
+  return acceleration(decision, draft, facts)
+}
+
+/** The caches that a plan needs; none for a service that is left alone. */
+export function cachesOf(plan: Plan): Cache[] {
+  return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.caches : []
+}
+
+/** The Fluid objects that a plan needs. */
+export function siblingsOf(plan: Plan): KubeObject[] {
+  return cachesOf(plan).flatMap(cacheObjects)
+}
+
+export function holdOf(plan: Plan): Hold | undefined {
+  return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.hold : undefined
+}
+
+function refusal(
+  decision: Exclude<Decision, { kind: 'accelerate' }>,
+  draft: Draft,
+  previous: KubeObject | undefined,
+): Plan {
+  const base = {
+    message: decision.message,
+    policy: decision.policy?.name,
+    patch: draft.patch(),
+    service: draft.object,
+    // KServe updates a service of its own accord: whoever creates one is told, not every later writer.
+    warnings: previous === undefined && isWorthAWarning(decision.reason) ? [warning(decision)] : [],
+  }
+  return decision.kind === 'deny'
+    ? { ...base, decision: 'deny', reason: decision.reason, warnings: [] }
+    : { ...base, decision: 'skip', reason: decision.reason }
+}
+
+function warning({ reason, message }: { reason: Reason; message: string }): string {
+  return `warmgate: not accelerated (${reason}): ${message}`
+}
+
+function acceleration(
+  decision: Extract<Decision, { kind: 'accelerate' }>,
+  draft: Draft,
+  { namespace }: Facts,
+): Plan {
+  const { location, cacheName, cache, policy } = decision
+  rewrite(draft, decision)
+  const patch = draft.patch()
+  const base = {
+    message: `${location.uri} is served from cache ${cacheName}`,
+    policy: policy.name,
+    patch,
+    service: draft.object,
+    warnings: [],
+    caches:
+      cache === undefined
+        ? []
+        : [{ ...cache, name: cacheName, namespace, settings: cacheSettings(policy.spec) }],
+    hold: holdSettings(policy.spec),
+  }
+  // Nothing to do is what every pass after the first one finds.
+  return patch.length === 0
+    ? { ...base, decision: 'skip', reason: 'AlreadyCached' }
+    : { ...base, decision: 'accelerate', reason: 'Accelerated' }
+}
+
+function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
+  return {
+    replicas: cache.replicas,
+    tieredStore: cache.tieredStore,
+    template: cache.template as JsonObject,
+    warmup: { enabled: warmup.enabled, replicas: warmup.replicas },
+  }
+}
+
+/** Without a warm-up there is nothing that a pod could wait for. */
+export function holdSettings({ hold, warmup }: PolicySpec): Hold | undefined {
+  if (hold.at === 'None' || !warmup.enabled) return undefined
+  return {
+    at: hold.at,
+    timeoutMs: parseDurationMs(warmup.timeout) ?? 0,
+    onTimeout: hold.onTimeout,
+    onFailure: hold.onFailure,
+  }
+}
