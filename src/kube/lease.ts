@@ -1,0 +1,134 @@
+import type { Logger } from '../telemetry/logger.ts'
+import { type Clock, pause } from '../values/clock.ts'
+import { type KubeObject, objectAt, stringAt } from '../values/object.ts'
+import type { KubeClient } from './client.ts'
+import { hasStatus } from './errors.ts'
+import { resources } from './resources.ts'
+
+export interface LeaseOptions {
+  client: KubeClient
+  clock: Clock
+  logger: Logger
+  namespace: string
+  name: string
+  /** Who we are, e.g. the pod's name. */
+  identity: string
+  durationMs?: number
+  /** A leader that could not renew for this long steps down, before the lease runs out for the others. */
+  renewDeadlineMs?: number
+  retryMs?: number
+}
+
+/**
+ * Leader election on a Lease, as client-go does it: whoever sees a lease unchanged for its whole duration, by
+ * its own clock and never by the holder's, may take it; updates carry the resource version, so that one wins.
+ */
+export class Elector {
+  readonly #options: Required<LeaseOptions>
+  #seen: { version: string; atMs: number } | undefined
+
+  constructor(options: LeaseOptions) {
+    this.#options = { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, ...options }
+  }
+
+  /**
+   * Runs `lead` whenever this process is the leader, until the signal aborts. Its own signal aborts when
+   * leadership is lost; the lease is given up only after `lead` has ended.
+   */
+  async run(lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { clock, retryMs, logger, identity } = this.#options
+    while (!signal.aborted) {
+      if (await this.#tryToHold()) {
+        logger.info({ identity }, 'leading')
+        await this.#leadUntilLost(lead, signal)
+        logger.info({ identity }, 'not leading any more')
+      }
+      await pause(clock, retryMs, signal)
+    }
+  }
+
+  async #leadUntilLost(lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const losing = new AbortController()
+    const ending = AbortSignal.any([losing.signal, signal])
+    const work = lead(ending).catch((error: unknown) => {
+      this.#options.logger.error({ err: error }, 'the leader failed')
+      losing.abort()
+    })
+    await this.#renew(ending)
+    losing.abort()
+    await work
+    if (signal.aborted) await this.#release()
+  }
+
+  /** Returns when the lease is lost, or not wanted any more. */
+  async #renew(signal: AbortSignal): Promise<void> {
+    const { clock, retryMs, renewDeadlineMs } = this.#options
+    let renewedMs = clock.now()
+    while (!signal.aborted && clock.now() - renewedMs < renewDeadlineMs) {
+      await pause(clock, retryMs, signal)
+      if (signal.aborted) return
+      if (await this.#tryToHold()) renewedMs = clock.now()
+    }
+  }
+
+  async #tryToHold(): Promise<boolean> {
+    const { client, identity, logger, namespace, name } = this.#options
+    try {
+      const lease = await client.get(resources.lease, { namespace, name })
+      if (lease === undefined) {
+        await client.create(resources.lease, this.#lease(undefined))
+        return true
+      }
+      if (stringAt(lease, 'spec', 'holderIdentity') !== identity && !this.#isFree(lease)) return false
+      await client.replace(resources.lease, this.#lease(lease))
+      return true
+    } catch (error) {
+      // A conflict is another's success.
+      if (!hasStatus(error, 409)) logger.warn({ err: error }, 'cannot read or renew the lease')
+      return false
+    }
+  }
+
+  #isFree(lease: KubeObject): boolean {
+    const { clock } = this.#options
+    if (!stringAt(lease, 'spec', 'holderIdentity')) return true
+    const version = lease.metadata.resourceVersion ?? ''
+    if (this.#seen?.version !== version) this.#seen = { version, atMs: clock.now() }
+    const seconds = Number(objectAt(lease, 'spec').leaseDurationSeconds ?? 0)
+    return clock.now() - this.#seen.atMs >= seconds * 1_000
+  }
+
+  #lease(current: KubeObject | undefined): KubeObject {
+    const { clock, durationMs, identity, namespace, name } = this.#options
+    const now = new Date(clock.now()).toISOString().replace('Z', '000Z')
+    const spec = objectAt(current, 'spec')
+    const isRenewal = spec.holderIdentity === identity
+    return {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: current?.metadata ?? { namespace, name },
+      spec: {
+        holderIdentity: identity,
+        leaseDurationSeconds: Math.ceil(durationMs / 1_000),
+        acquireTime: isRenewal ? (spec.acquireTime ?? now) : now,
+        renewTime: now,
+        leaseTransitions: Number(spec.leaseTransitions ?? 0) + (isRenewal || current === undefined ? 0 : 1),
+      },
+    }
+  }
+
+  /** So that a successor need not wait for the lease to run out. */
+  async #release(): Promise<void> {
+    const { client, identity, logger, namespace, name } = this.#options
+    try {
+      const lease = await client.get(resources.lease, { namespace, name })
+      if (lease === undefined || stringAt(lease, 'spec', 'holderIdentity') !== identity) return
+      await client.replace(resources.lease, {
+        ...lease,
+        spec: { ...objectAt(lease, 'spec'), holderIdentity: '' },
+      })
+    } catch (error) {
+      logger.warn({ err: error }, 'cannot give up the lease')
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import type { Logger } from '../telemetry/logger.ts'
+import type { Clock } from '../values/clock.ts'
+
+export interface WorkQueueOptions {
+  clock: Clock
+  logger: Logger
+  /** Does the work of one key; answers after how many milliseconds it wants to be called again, if at all. */
+  work: (key: string) => Promise<number | undefined>
+  concurrency?: number
+}
+
+const firstBackoffMs = 200
+const longestBackoffMs = 60_000
+
+/**
+ * Work by key. Invariants: one run of a key at a time; a key that is added while it runs runs again; of
+ * several wishes for later the earliest wins; a failure comes back, each time later.
+ */
+export class WorkQueue {
+  readonly #options: WorkQueueOptions
+  readonly #ready = new Set<string>()
+  readonly #running = new Map<string, Promise<void>>()
+  readonly #timers = new Map<string, { dueMs: number; cancel: () => void }>()
+  readonly #failures = new Map<string, number>()
+  #stopped = false
+
+  constructor(options: WorkQueueOptions) {
+    this.#options = options
+  }
+
+  add(key: string): void {
+    if (this.#stopped) return
+    this.#cancelTimer(key)
+    this.#ready.add(key)
+    this.#pump()
+  }
+
+  addAfter(key: string, delayMs: number): void {
+    if (this.#stopped) return
+    const dueMs = this.#options.clock.now() + delayMs
+    const waiting = this.#timers.get(key)
+    if (this.#ready.has(key) || (waiting !== undefined && waiting.dueMs <= dueMs)) return
+    waiting?.cancel()
+    const cancel = this.#options.clock.setTimer(() => this.add(key), delayMs)
+    this.#timers.set(key, { dueMs, cancel })
+  }
+
+  /** Final: nothing new begins; resolves when what runs has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#ready.clear()
+    for (const key of this.#timers.keys()) this.#cancelTimer(key)
+    await Promise.all(this.#running.values())
+  }
+
+  #cancelTimer(key: string): void {
+    this.#timers.get(key)?.cancel()
+    this.#timers.delete(key)
+  }
+
+  #pump(): void {
+    const { concurrency = 4 } = this.#options
+    for (const key of this.#ready) {
+      if (this.#running.size >= concurrency) return
+      if (this.#running.has(key)) continue
+      this.#ready.delete(key)
+      this.#running.set(key, this.#run(key))
+    }
+  }
+
+  async #run(key: string): Promise<void> {
+    try {
+      const againMs = await this.#options.work(key)
+      this.#failures.delete(key)
+      if (againMs !== undefined) this.addAfter(key, againMs)
+    } catch (error) {
+      const failures = this.#failures.get(key) ?? 0
+      this.#failures.set(key, failures + 1)
+      const delayMs = Math.min(firstBackoffMs * 2 ** failures, longestBackoffMs)
+      this.#options.logger.warn({ key, err: error, againInMs: delayMs }, 'work failed; trying again')
+      this.addAfter(key, delayMs)
+    } finally {
+      this.#running.delete(key)
+      if (!this.#stopped) this.#pump()
+    }
+  }
+}

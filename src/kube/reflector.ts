@@ -1,0 +1,224 @@
+import { setImmediate } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from '../telemetry/logger.ts'
+import { type Clock, pause } from '../values/clock.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import type { KubeClient, ListOptions, WatchEvent } from './client.ts'
+import { hasStatus } from './errors.ts'
+import type { Resource } from './resources.ts'
+
+export interface ReflectorOptions {
+  client: KubeClient
+  resource: Resource
+  clock: Clock
+  logger: Logger
+  select?: ListOptions
+  /** Drops what is not needed, to save memory. */
+  reduce?: (object: KubeObject) => KubeObject
+  /** From 0 up to 1; spreads many replicas' watches over time. */
+  random?: () => number
+}
+
+export type Change =
+  | { type: 'added'; object: KubeObject }
+  | { type: 'updated'; object: KubeObject; before: KubeObject }
+  | { type: 'deleted'; object: KubeObject }
+
+const firstBackoffMs = 800
+const longestBackoffMs = 30_000
+const watchSeconds = 240
+// The server sends a bookmark each minute: after twice that and a bit, silence is a dead connection.
+const stallMs = 150_000
+
+class Stale extends Error {}
+
+/**
+ * A local copy of a resource that does not stop following the server, whatever that does: it lists and then
+ * watches, and after any error at all it does so again, later and later. client-node's informer ends for good
+ * at the first error that is no 410, which is why this one exists.
+ *
+ * Invariant: between `synced` and `stop`, what the copy holds is some past state of the server, and every
+ * later state arrives, deletions that fell between a list and a watch included.
+ */
+export class Reflector {
+  /** Resolves after the first list. A resource that the server does not have yet keeps it waiting. */
+  readonly synced: Promise<void>
+  /** When the server last said anything, in milliseconds since 1970; 0 for never. */
+  lastHeardMs = 0
+  state: 'starting' | 'synced' | 'unavailable' = 'starting'
+
+  readonly #options: Required<Pick<ReflectorOptions, 'random'>> & ReflectorOptions
+  readonly #objects = new Map<string, KubeObject>()
+  readonly #listeners: ((change: Change) => void)[] = []
+  readonly #stopping = new AbortController()
+  readonly #markSynced: () => void
+  #resourceVersion: string | undefined
+  #running: Promise<void> | undefined
+
+  constructor(options: ReflectorOptions) {
+    this.#options = { random: Math.random, ...options }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.synced = promise
+    this.#markSynced = resolve
+  }
+
+  get(key: ObjectKey): KubeObject | undefined {
+    return this.#objects.get(keyText(key))
+  }
+
+  list(namespace?: string): KubeObject[] {
+    const objects = [...this.#objects.values()]
+    return namespace === undefined
+      ? objects
+      : objects.filter(({ metadata }) => metadata.namespace === namespace)
+  }
+
+  /** Called after the copy has changed. A listener that throws is logged; the others hear of it all the same. */
+  onChange(listener: (change: Change) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Final: nothing is asked of the server afterwards. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options
+    const { signal } = this.#stopping
+    let failures = 0
+    while (!signal.aborted) {
+      const outcome = await this.#once().catch((error: unknown) => error)
+      if (signal.aborted) return
+      failures = outcome === undefined ? 0 : failures + 1
+      if (outcome !== undefined) this.#report(outcome, failures)
+      // A server that closes every watch at once is not asked again at once.
+      await pause(clock, this.#backoffMs(Math.max(failures, 1)), signal)
+    }
+  }
+
+  #backoffMs(failures: number): number {
+    const ms = Math.min(firstBackoffMs * 2 ** (failures - 1), longestBackoffMs)
+    return ms * (0.5 + 0.5 * this.#options.random())
+  }
+
+  #report(error: unknown, failures: number): void {
+    const { logger, resource } = this.#options
+    if (error instanceof Stale) return
+    if (this.state !== 'synced') this.state = hasStatus(error, 404) ? 'unavailable' : 'starting'
+    // Once is enough for a resource that is not installed, or a server that is away.
+    if (failures === 1)
+      logger.warn({ resource: resource.plural, err: error }, 'cannot follow a resource; trying again')
+  }
+
+  /** One list, where one is needed, and one watch until it ends. */
+  async #once(): Promise<void> {
+    if (this.#resourceVersion === undefined) await this.#relist()
+    try {
+      await this.#follow(this.#resourceVersion ?? '')
+    } catch (error) {
+      // Whatever went wrong, the version may be why.
+      this.#resourceVersion = undefined
+      throw error
+    }
+  }
+
+  async #relist(): Promise<void> {
+    const { client, resource, select } = this.#options
+    const list = await client.list(resource, select)
+    this.#heard()
+    const gone = new Set(this.#objects.keys())
+    for (const [index, object] of list.items.entries()) {
+      gone.delete(keyText(keyOf(object)))
+      this.#put(object)
+      // A big list must not keep a review waiting.
+      if (index % 200 === 199) await setImmediate()
+    }
+    for (const key of gone) this.#drop(key)
+    this.#resourceVersion = list.resourceVersion
+    this.state = 'synced'
+    this.#markSynced()
+  }
+
+  async #follow(resourceVersion: string): Promise<void> {
+    const { client, resource, select, clock, random } = this.#options
+    const ending = new AbortController()
+    const signal = AbortSignal.any([ending.signal, this.#stopping.signal])
+    let isStalled = false
+    let cancel = () => {}
+    const watchdog = () => {
+      cancel()
+      cancel = clock.setTimer(() => {
+        isStalled = true
+        ending.abort()
+      }, stallMs)
+    }
+    const timeoutSeconds = Math.round(watchSeconds * (0.8 + 0.4 * random()))
+    watchdog()
+    try {
+      for await (const event of client.watch(resource, {
+        ...select,
+        resourceVersion,
+        timeoutSeconds,
+        signal,
+      })) {
+        watchdog()
+        this.#take(event)
+      }
+    } finally {
+      cancel()
+    }
+    if (isStalled) throw new Stale('the server went silent')
+  }
+
+  #take(event: WatchEvent): void {
+    this.#heard()
+    if (event.type === 'ERROR') {
+      // 410: the server has forgotten our version; any other error is as good a reason to list again.
+      if (event.code === 410) throw new Stale(event.message)
+      throw new Error(`the watch of ${this.#options.resource.plural} ended: ${event.message} (${event.code})`)
+    }
+    if (event.type === 'DELETED') this.#drop(keyText(keyOf(event.object)))
+    else if (event.type !== 'BOOKMARK') this.#put(event.object)
+    this.#resourceVersion = event.object.metadata.resourceVersion
+  }
+
+  #put(object: KubeObject): void {
+    const { reduce = (whole: KubeObject) => whole } = this.#options
+    const key = keyText(keyOf(object))
+    const before = this.#objects.get(key)
+    const { managedFields: _, ...metadata } = object.metadata
+    const kept = reduce({ ...object, metadata })
+    if (before !== undefined && isDeepStrictEqual(before, kept)) return
+    this.#objects.set(key, kept)
+    this.#tell(
+      before === undefined ? { type: 'added', object: kept } : { type: 'updated', object: kept, before },
+    )
+  }
+
+  #drop(key: string): void {
+    const object = this.#objects.get(key)
+    if (object === undefined) return
+    this.#objects.delete(key)
+    this.#tell({ type: 'deleted', object })
+  }
+
+  #tell(change: Change): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(change)
+      } catch (error) {
+        this.#options.logger.error({ err: error, object: keyText(keyOf(change.object)) }, 'a listener failed')
+      }
+    }
+  }
+
+  #heard(): void {
+    this.lastHeardMs = this.#options.clock.now()
+  }
+}
