@@ -35,6 +35,7 @@ export function decideHold({ hold, caches, createdMs, nowMs }: HoldInput): HoldD
   if (hold === undefined)
     return { kind: 'release', reason: 'NotHeld', message: 'nothing holds this pod any more' }
   const states = Object.entries(caches)
+  if (states.length === 0) return { kind: 'release', reason: 'NotHeld', message: 'this pod uses no cache' }
   if (states.every(([, warmth]) => warmth.kind === 'warm')) {
     return { kind: 'release', reason: 'Warm', message: `warm: ${Object.keys(caches).join(', ')}` }
   }

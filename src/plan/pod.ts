@@ -1,9 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
+import { applyOverrides, choosePolicy } from '../policy/overrides.ts'
+import { selectPolicy } from '../policy/policy.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
 import { type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
+import { type Facts, isOptedIn, isOptedOut } from './facts.ts'
 import { cacheWarmGate } from './hold.ts'
-import type { Hold } from './plan.ts'
+import { type Hold, holdSettings } from './plan.ts'
 import type { Warmth } from './warmth.ts'
 
 export interface PodPlan {
@@ -37,6 +40,31 @@ export function hasGate(pod: KubeObject): boolean {
   return listAt(pod, 'spec', 'readinessGates').some(
     (gate) => stringAt(gate, 'conditionType') === cacheWarmGate,
   )
+}
+
+export interface PodGovernance {
+  hold: Hold | undefined
+  gpu: GpuPolicy | undefined
+}
+
+/**
+ * What governs the pods of a service now: nothing, once the namespace or the service has opted out or no
+ * policy enforces any more. A pod is told by its own labels and annotations, which KServe copies from the
+ * service, where the service itself is not known yet.
+ */
+export function governPod(
+  { pod, service = pod }: { pod: KubeObject; service: KubeObject | undefined },
+  { namespaceLabels, policies }: Pick<Facts, 'namespaceLabels' | 'policies'>,
+): PodGovernance {
+  const nothing = { hold: undefined, gpu: undefined }
+  const { labels = {}, annotations = {} } = service.metadata
+  if (!isOptedIn(namespaceLabels) || isOptedOut(annotations)) return nothing
+  const selected = selectPolicy(policies, { namespace: namespaceLabels, service: labels })
+  if (selected === undefined) return nothing
+  const chosen = choosePolicy(selected, policies, annotations)
+  const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
+  const { spec } = overridden.ok ? overridden.policy : selected
+  return spec.mode === 'Enforce' ? { hold: holdSettings(spec), gpu: spec.gpu } : nothing
 }
 
 function addGate(draft: Draft): void {

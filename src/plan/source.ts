@@ -1,6 +1,7 @@
 import { cacheName } from '../fluid/name.ts'
 import { chooseRuntime, type RuntimeName } from '../fluid/runtimes.ts'
 import type { Source } from '../fluid/source.ts'
+import type { KserveConfig } from '../kserve/config.ts'
 import { type Credentials, resolveCredentials } from '../kserve/credentials.ts'
 import { type ModelDirectory, parseModelUri } from '../kserve/uri.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -56,6 +57,11 @@ function unmatched(policy: Policy, { uri }: ModelDirectory): SourceResult {
     reason: 'UnsupportedScheme',
     message: `${uri} matches no source of AccelerationPolicy ${policy.name} (${prefixes})`,
   }
+}
+
+/** The Secret that a service names for its credentials, if it does. */
+export function namedSecret(service: KubeObject, config: KserveConfig): string | undefined {
+  return podAnnotations(service)[config.storageSecretAnnotation] || undefined
 }
 
 /** KServe looks for the Secret's name in the pod's annotations: the service's, then the predictor's. */

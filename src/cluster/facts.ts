@@ -1,0 +1,88 @@
+import { serviceAccountFact, serviceAccountName } from '../kserve/account.ts'
+import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { type SecretFact, secretFact } from '../kserve/secret.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { resources } from '../kube/resources.ts'
+import type { Facts } from '../plan/facts.ts'
+import { namedSecret } from '../plan/source.ts'
+import { type Policy, parsePolicy } from '../policy/policy.ts'
+import type { Labels } from '../policy/selector.ts'
+import type { KubeObject } from '../values/object.ts'
+import type { Mirror } from './mirror.ts'
+
+export interface FactsSources {
+  mirror: Mirror
+  client: KubeClient
+  kserveNamespace: string
+}
+
+/**
+ * What a plan needs to know for one service. All of it is at hand, but for the service account and the
+ * Secrets that KServe would use: those are read now, together, and only their facts are kept.
+ */
+export async function readFacts(
+  sources: FactsSources,
+  service: KubeObject,
+  namespace: string,
+): Promise<Facts> {
+  const { mirror, kserveNamespace } = sources
+  const policies = policiesOf(mirror)
+  const kserve = parseKserveConfig(
+    mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName }),
+  )
+  const account = serviceAccountName(service)
+  const named = namedSecret(service, kserve)
+  const fromPolicies = policies.flatMap(({ spec }) =>
+    spec.sources.flatMap((source) => source.credentials.secretName ?? []),
+  )
+  const [serviceAccount, known] = await Promise.all([
+    sources.client.get(resources.serviceAccount, { namespace, name: account }),
+    readSecrets(sources.client, namespace, [...(named === undefined ? [] : [named]), ...fromPolicies]),
+  ])
+  const fact = serviceAccountFact(serviceAccount, account)
+  const others = named === undefined ? await readSecrets(sources.client, namespace, fact.secrets) : {}
+  return {
+    namespace,
+    namespaceLabels: namespaceLabels(mirror, namespace),
+    policies,
+    installed: mirror.fluidResources,
+    kserve,
+    serviceAccount: fact,
+    secrets: { ...known, ...others },
+    foreignClaims: foreignClaims(mirror, namespace),
+  }
+}
+
+export function policiesOf(mirror: Mirror): Policy[] {
+  // The CRD admits nothing that does not parse; a policy of an older schema is left out rather than guessed at.
+  return mirror.policies.list().flatMap((object) => {
+    const parsed = parsePolicy(object)
+    return parsed.ok ? [parsed.policy] : []
+  })
+}
+
+export function namespaceLabels(mirror: Mirror, namespace: string): Labels {
+  return mirror.namespaces.get({ name: namespace })?.metadata.labels ?? {}
+}
+
+function foreignClaims(mirror: Mirror, namespace: string): Set<string> {
+  const claims = mirror.claims
+    .list(namespace)
+    .filter(({ metadata }) => metadata.annotations?.CreatedBy !== 'fluid')
+  return new Set(claims.map(({ metadata }) => metadata.name ?? ''))
+}
+
+async function readSecrets(
+  client: KubeClient,
+  namespace: string,
+  names: string[],
+): Promise<{ [name: string]: SecretFact }> {
+  const found = await Promise.all(
+    [...new Set(names)].map((name) => client.get(resources.secret, { namespace, name })),
+  )
+  return Object.fromEntries(
+    found.flatMap((secret) =>
+      secret === undefined ? [] : [[secret.metadata.name ?? '', secretFact(secret)]],
+    ),
+  )
+}

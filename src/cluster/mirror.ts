@@ -1,0 +1,135 @@
+import type { KubeClient } from '../kube/client.ts'
+import { Reflector } from '../kube/reflector.ts'
+import { type Resource, resources } from '../kube/resources.ts'
+import { originalAnnotation } from '../plan/original.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Clock } from '../values/clock.ts'
+import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+
+export interface MirrorOptions {
+  client: KubeClient
+  clock: Clock
+  logger: Logger
+  kserveNamespace: string
+}
+
+/** The label by which KServe ties a pod to its InferenceService. */
+export const serviceLabel = 'serving.kserve.io/inferenceservice'
+
+const rediscoverMs = 30_000
+
+/**
+ * What Warmgate knows of the cluster without asking: a local copy of each resource that plans and holds read.
+ * Admission answers from it; so does the controller, which is woken by its changes.
+ */
+export class Mirror {
+  readonly namespaces: Reflector
+  readonly policies: Reflector
+  readonly claims: Reflector
+  readonly configMaps: Reflector
+  readonly services: Reflector
+  readonly pods: Reflector
+  readonly datasets: Reflector
+  readonly dataLoads: Reflector
+  readonly jindoRuntimes: Reflector
+  readonly alluxioRuntimes: Reflector
+  /** Plural names of the resources that the cluster serves in data.fluid.io. */
+  fluidResources: string[] = []
+
+  readonly #options: MirrorOptions
+  #isDiscovered = false
+  #cancelDiscovery = () => {}
+
+  constructor(options: MirrorOptions) {
+    this.#options = options
+    const { client, clock, logger, kserveNamespace } = options
+    const follow = (resource: Resource, more: object = {}) =>
+      new Reflector({ client, clock, logger, resource, ...more })
+    this.namespaces = follow(resources.namespace, { reduce: onlyMetadata })
+    this.policies = follow(resources.accelerationPolicy)
+    this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
+    this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
+    this.services = follow(resources.inferenceService)
+    this.pods = follow(resources.pod, { select: { labelSelector: serviceLabel }, reduce: heldPod })
+    this.datasets = follow(resources.dataset)
+    this.dataLoads = follow(resources.dataLoad)
+    this.jindoRuntimes = follow(resources.jindoRuntime)
+    this.alluxioRuntimes = follow(resources.alluxioRuntime)
+  }
+
+  start(): void {
+    for (const reflector of this.#reflectors()) reflector.start()
+    void this.#discover()
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelDiscovery()
+    await Promise.all(this.#reflectors().map((reflector) => reflector.stop()))
+  }
+
+  /** What is not known yet. A resource that is not installed is known to be none. */
+  missing(): string[] {
+    const unsynced = Object.entries(this.#all()).filter(([, reflector]) => reflector.state === 'starting')
+    return [...unsynced.map(([name]) => name), ...(this.#isDiscovered ? [] : ['discovery of data.fluid.io'])]
+  }
+
+  /** When the server was last heard of, by resource, in milliseconds since 1970. */
+  lastHeardMs(): { [resource: string]: number } {
+    return Object.fromEntries(
+      Object.entries(this.#all()).map(([name, reflector]) => [name, reflector.lastHeardMs]),
+    )
+  }
+
+  #all(): { [name: string]: Reflector } {
+    const { namespaces, policies, claims, configMaps, services, pods, datasets, dataLoads } = this
+    const { jindoRuntimes, alluxioRuntimes } = this
+    return {
+      namespaces,
+      accelerationpolicies: policies,
+      persistentvolumeclaims: claims,
+      configmaps: configMaps,
+      inferenceservices: services,
+      pods,
+      datasets,
+      dataloads: dataLoads,
+      jindoruntimes: jindoRuntimes,
+      alluxioruntimes: alluxioRuntimes,
+    }
+  }
+
+  #reflectors(): Reflector[] {
+    return Object.values(this.#all())
+  }
+
+  async #discover(): Promise<void> {
+    const { client, clock, logger } = this.#options
+    let againMs = rediscoverMs
+    try {
+      this.fluidResources = await client.discover('data.fluid.io', 'v1alpha1')
+      this.#isDiscovered = true
+    } catch (error) {
+      logger.warn({ err: error }, 'cannot discover what Fluid serves; trying again')
+      againMs = 1_000
+    }
+    this.#cancelDiscovery = clock.setTimer(() => void this.#discover(), againMs)
+  }
+}
+
+function onlyMetadata({ apiVersion, kind, metadata }: KubeObject): KubeObject {
+  return { apiVersion, kind, metadata }
+}
+
+/** Of the many pods of a cluster only what a hold is decided by is kept. */
+function heldPod({ apiVersion, kind, metadata, spec, status }: KubeObject): KubeObject {
+  const { [originalAnnotation]: _, ...annotations } = metadata.annotations ?? {}
+  const conditions = listAt(status, 'conditions').filter((condition) =>
+    stringAt(condition, 'type')?.startsWith('warmgate.dev/'),
+  )
+  return {
+    apiVersion,
+    kind,
+    metadata: { ...metadata, annotations },
+    spec: { readinessGates: listAt(spec, 'readinessGates') },
+    status: { phase: stringAt(status, 'phase'), conditions },
+  }
+}
