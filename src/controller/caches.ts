@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto'
+import { type FactsSources, readFacts } from '../cluster/facts.ts'
+import type { Mirror } from '../cluster/mirror.ts'
+import { type Cache, cacheObjects } from '../fluid/cache.ts'
+import { managedByLabel, sourceAnnotation } from '../fluid/dataset.ts'
+import { runtimes } from '../fluid/runtimes.ts'
+import type { KubeClient } from '../kube/client.ts'
+import type { EventRecorder } from '../kube/events.ts'
+import type { Reflector } from '../kube/reflector.ts'
+import { type Resource, resources } from '../kube/resources.ts'
+import { accelerationLabel } from '../plan/facts.ts'
+import { cacheNames, readOriginal } from '../plan/original.ts'
+import { cachesOf, plan } from '../plan/plan.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { KubeObject, ObjectKey, OwnerReference } from '../values/object.ts'
+
+export interface CacheOptions extends FactsSources {
+  client: KubeClient
+  mirror: Mirror
+  events: EventRecorder
+  logger: Logger
+}
+
+const appliedAnnotation = 'warmgate.dev/applied'
+const blockedRetryMs = 30_000
+const deletingRetryMs = 2_000
+
+/** Makes the caches that services need, and takes away those that none needs any more. */
+export class CacheReconciler {
+  readonly #options: CacheOptions
+  /** In the order in which they are taken away: the Dataset last, for Fluid cleans up by it. */
+  readonly #kinds: { kind: string; resource: Resource; known: Reflector }[]
+
+  constructor(options: CacheOptions) {
+    this.#options = options
+    const { mirror } = options
+    this.#kinds = [
+      { kind: 'DataLoad', resource: resources.dataLoad, known: mirror.dataLoads },
+      { kind: runtimes.Jindo.kind, resource: resources.jindoRuntime, known: mirror.jindoRuntimes },
+      { kind: runtimes.Alluxio.kind, resource: resources.alluxioRuntime, known: mirror.alluxioRuntimes },
+      { kind: 'Dataset', resource: resources.dataset, known: mirror.datasets },
+    ]
+  }
+
+  /** Brings one cache to what its services need; answers when to look again, if it must. */
+  async reconcile(key: ObjectKey): Promise<number | undefined> {
+    const users = this.#users(key)
+    return users[0] === undefined ? await this.#remove(key) : await this.#ensure(key, users, users[0])
+  }
+
+  /** The services that stand on a cache, oldest first. */
+  #users({ namespace, name }: ObjectKey): KubeObject[] {
+    return this.#options.mirror.services
+      .list(namespace)
+      .filter((service) => service.metadata.deletionTimestamp === undefined && usesCache(service, name))
+      .toSorted((a, b) => order(a).localeCompare(order(b)))
+  }
+
+  async #ensure(key: ObjectKey, users: KubeObject[], first: KubeObject): Promise<number | undefined> {
+    const { mirror } = this.#options
+    const dataset = mirror.datasets.get(key)
+    if (dataset?.metadata.deletionTimestamp !== undefined) return deletingRetryMs
+    const wanted = await this.#plan(key, first)
+    if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
+    const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
+    if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
+    const owners = users.map(ownerReference)
+    for (const object of cacheObjects(wanted.cache)) await this.#apply(object, owners)
+    return undefined
+  }
+
+  /**
+   * The cache as the plan of its first service has it. Whether its namespace is still opted in is no matter
+   * here: a service that is pointed at a cache needs it.
+   */
+  async #plan(
+    { namespace = '', name }: ObjectKey,
+    service: KubeObject,
+  ): Promise<{ cache: Cache | undefined; reason: string; message: string }> {
+    const facts = await readFacts(this.#options, service, namespace)
+    const namespaceLabels = { ...facts.namespaceLabels, [accelerationLabel]: 'enabled' }
+    const made = plan({ service, previous: service, facts: { ...facts, namespaceLabels } })
+    const cache = cachesOf(made).find((candidate) => candidate.name === name)
+    return {
+      cache,
+      reason: made.reason === 'AlreadyCached' ? 'CredentialsMissing' : made.reason,
+      message: made.message,
+    }
+  }
+
+  #blocked(users: KubeObject[], reason: string, message: string): number {
+    for (const regarding of users) {
+      this.#options.events.record({
+        regarding,
+        type: 'Warning',
+        reason,
+        note: message,
+        action: 'CreateCache',
+      })
+    }
+    return blockedRetryMs
+  }
+
+  async #apply(object: KubeObject, owners: OwnerReference[]): Promise<void> {
+    const entry = this.#kinds.find(({ kind }) => kind === object.kind)
+    if (entry === undefined) throw new Error(`${object.kind} is no kind of a cache`)
+    const metadata = { ...object.metadata, ownerReferences: owners }
+    const digest = createHash('sha256')
+      .update(JSON.stringify({ ...object, metadata }))
+      .digest('hex')
+      .slice(0, 16)
+    const present = entry.known.get({
+      namespace: object.metadata.namespace ?? '',
+      name: object.metadata.name ?? '',
+    })
+    if (present?.metadata.annotations?.[appliedAnnotation] === digest) return
+    const annotations = { ...metadata.annotations, [appliedAnnotation]: digest }
+    await this.#options.client.apply(entry.resource, { ...object, metadata: { ...metadata, annotations } })
+    this.#options.logger.info(
+      { kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace },
+      'applied',
+    )
+  }
+
+  /**
+   * The Dataset goes first, since Fluid will not delete it while a pod uses its PVC; what belongs to it goes
+   * with it, or is taken away here where Fluid never came to own it.
+   */
+  async #remove(key: ObjectKey): Promise<number | undefined> {
+    const { client, mirror, logger } = this.#options
+    const dataset = mirror.datasets.get(key)
+    if (dataset !== undefined && !isOurs(dataset)) return undefined
+    for (const { resource, known } of dataset === undefined ? this.#kinds : this.#kinds.slice(-1)) {
+      const object = known.get(key)
+      if (object === undefined || !isOurs(object) || object.metadata.deletionTimestamp !== undefined) continue
+      const { uid } = object.metadata
+      await client.delete(resource, key, uid === undefined ? {} : { uid })
+      logger.info({ kind: object.kind, ...key }, 'deleted: no service uses it')
+    }
+    return undefined
+  }
+}
+
+/** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
+export function usesCache(service: KubeObject, name: string): boolean {
+  return readOriginal(service) !== undefined && cacheNames(service).includes(name)
+}
+
+function isOurs(object: KubeObject): boolean {
+  return object.metadata.labels?.[managedByLabel] === 'warmgate'
+}
+
+/** Why a Dataset of this name cannot be written: a record that anyone may forge is no leave to change it. */
+function takenBy(dataset: KubeObject, { source, name }: Cache): string | undefined {
+  if (!isOurs(dataset)) return `Dataset ${name} exists and is not Warmgate's`
+  const uri = dataset.metadata.annotations?.[sourceAnnotation]
+  return uri === source.uri ? undefined : `Dataset ${name} caches ${uri}, not ${source.uri}`
+}
+
+function order({ metadata }: KubeObject): string {
+  return `${metadata.creationTimestamp ?? ''} ${metadata.name ?? ''}`
+}
+
+function ownerReference({ apiVersion, kind, metadata }: KubeObject): OwnerReference {
+  return { apiVersion, kind, name: metadata.name ?? '', uid: metadata.uid ?? '' }
+}

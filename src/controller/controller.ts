@@ -1,0 +1,131 @@
+import type { Mirror } from '../cluster/mirror.ts'
+import { WorkQueue } from '../kube/queue.ts'
+import type { Change, Reflector } from '../kube/reflector.ts'
+import { cacheNames } from '../plan/original.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Clock } from '../values/clock.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import { type CacheOptions, CacheReconciler } from './caches.ts'
+import { type HoldOptions, HoldReconciler, isHeld } from './holds.ts'
+import { ReportReconciler } from './reports.ts'
+
+export type ControllerOptions = CacheOptions & HoldOptions
+
+/**
+ * The loops of the leader: caches, holds, reports. What changes in the mirror wakes the keys that depend on
+ * it; each loop then looks at everything that its key needs, so that no order of events can mislead it.
+ */
+export class Controller {
+  readonly #options: ControllerOptions
+  readonly #caches: WorkQueue
+  readonly #holds: WorkQueue
+  readonly #reports: WorkQueue
+  #isLeading = false
+
+  constructor(options: ControllerOptions) {
+    this.#options = options
+    const { clock, logger } = options
+    const caches = new CacheReconciler(options)
+    const holds = new HoldReconciler(options)
+    const reports = new ReportReconciler(options)
+    this.#caches = queue(clock, logger, (key) => caches.reconcile(key))
+    this.#holds = queue(clock, logger, (key) => holds.reconcile(key))
+    this.#reports = queue(clock, logger, (key) => reports.reconcile(key))
+    this.#listen(options.mirror)
+  }
+
+  /** Leads until the signal aborts: all that is known is looked at once, and then whatever changes. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { mirror } = this.#options
+    this.#isLeading = true
+    for (const service of mirror.services.list()) this.#serviceChanged({ type: 'added', object: service })
+    for (const object of [...mirror.datasets.list(), ...mirror.dataLoads.list()]) this.#cacheChanged(object)
+    this.#wakeHolds(() => true)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    if (!signal.aborted) await promise
+    this.#isLeading = false
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#caches.stop(), this.#holds.stop(), this.#reports.stop()])
+  }
+
+  #listen(mirror: Mirror): void {
+    const whenLeading = (reflector: Reflector, react: (change: Change) => void) =>
+      reflector.onChange((change) => {
+        if (this.#isLeading) react(change)
+      })
+    whenLeading(mirror.services, (change) => this.#serviceChanged(change))
+    for (const reflector of [
+      mirror.datasets,
+      mirror.dataLoads,
+      mirror.jindoRuntimes,
+      mirror.alluxioRuntimes,
+    ]) {
+      whenLeading(reflector, ({ object }) => this.#cacheChanged(object))
+    }
+    whenLeading(mirror.pods, ({ object }) => this.#podChanged(object))
+    whenLeading(mirror.policies, () => {
+      this.#wakeHolds(() => true)
+      for (const service of mirror.services.list()) this.#wakeCaches(service)
+    })
+    whenLeading(mirror.namespaces, ({ object }) =>
+      this.#wakeHolds((pod) => pod.metadata.namespace === object.metadata.name),
+    )
+  }
+
+  #serviceChanged(change: Change): void {
+    const { object } = change
+    this.#wakeCaches(object)
+    // What it used before may have lost its last service.
+    if (change.type === 'updated') this.#wakeCaches(change.before)
+    if (change.type === 'added' || (change.type === 'updated' && isNewGeneration(change.before, object))) {
+      this.#reports.add(keyText(keyOf(object)))
+    }
+    this.#wakeHolds(({ metadata }) => metadata.namespace === object.metadata.namespace)
+  }
+
+  #cacheChanged(object: KubeObject): void {
+    const { namespace, name = '' } = object.metadata
+    this.#caches.add(keyText(keyOf(object)))
+    this.#wakeHolds((pod) => pod.metadata.namespace === namespace && cacheNames(pod).includes(name))
+  }
+
+  #podChanged(pod: KubeObject): void {
+    if (isHeld(pod)) this.#holds.add(keyText(keyOf(pod)))
+    this.#options.metrics.heldPods.set(this.#heldPods().length)
+  }
+
+  #wakeCaches(service: KubeObject): void {
+    const { namespace = '' } = service.metadata
+    for (const name of cacheNames(service)) this.#caches.add(keyText({ namespace, name }))
+  }
+
+  #wakeHolds(concerns: (pod: KubeObject) => boolean): void {
+    for (const pod of this.#heldPods()) if (concerns(pod)) this.#holds.add(keyText(keyOf(pod)))
+  }
+
+  #heldPods(): KubeObject[] {
+    return this.#options.mirror.pods.list().filter(isHeld)
+  }
+}
+
+function isNewGeneration(before: KubeObject, now: KubeObject): boolean {
+  return before.metadata.generation !== now.metadata.generation
+}
+
+function queue(
+  clock: Clock,
+  logger: Logger,
+  work: (key: ObjectKey) => Promise<number | undefined>,
+): WorkQueue {
+  return new WorkQueue({
+    clock,
+    logger,
+    work: (text) => {
+      const [namespace = '', name = ''] = text.split('/')
+      return work({ namespace, name })
+    },
+  })
+}

@@ -1,0 +1,123 @@
+import { namespaceLabels, policiesOf } from '../cluster/facts.ts'
+import { type Mirror, serviceLabel } from '../cluster/mirror.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { hasStatus } from '../kube/errors.ts'
+import type { EventRecorder } from '../kube/events.ts'
+import { resources } from '../kube/resources.ts'
+import { cacheWarmGate, decideHold, type HoldDecision } from '../plan/hold.ts'
+import { cacheNames } from '../plan/original.ts'
+import { governPod, hasGate } from '../plan/pod.ts'
+import { type Warmth, warmthOf } from '../plan/warmth.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Clock } from '../values/clock.ts'
+import {
+  type JsonObject,
+  type KubeObject,
+  keyOf,
+  listAt,
+  type ObjectKey,
+  stringAt,
+} from '../values/object.ts'
+
+export interface HoldOptions {
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+  events: EventRecorder
+  metrics: Metrics
+}
+
+/** Opens the readiness gates that admission put into pods, in time and in every case. */
+export class HoldReconciler {
+  readonly #options: HoldOptions
+
+  constructor(options: HoldOptions) {
+    this.#options = options
+  }
+
+  /** Decides about one pod; answers when the hold would time out, in milliseconds from now. */
+  async reconcile(key: ObjectKey): Promise<number | undefined> {
+    const { mirror, clock } = this.#options
+    const pod = mirror.pods.get(key)
+    if (pod === undefined || !isHeld(pod)) return undefined
+    const decision = this.#decide(pod)
+    await this.#write(pod, decision)
+    if (decision.kind === 'release') {
+      this.#released(pod, decision)
+      return undefined
+    }
+    return decision.untilMs === undefined ? undefined : Math.max(decision.untilMs - clock.now(), 0)
+  }
+
+  #decide(pod: KubeObject): HoldDecision {
+    const { mirror, clock } = this.#options
+    const { namespace = '', labels = {} } = pod.metadata
+    const service = mirror.services.get({ namespace, name: labels[serviceLabel] ?? '' })
+    const { hold } = governPod(
+      { pod, service },
+      { namespaceLabels: namespaceLabels(mirror, namespace), policies: policiesOf(mirror) },
+    )
+    return decideHold({ hold, caches: warmths(mirror, pod), createdMs: createdMs(pod), nowMs: clock.now() })
+  }
+
+  /**
+   * Writes our condition and no other: a strategic merge by type, with the pod's UID as its condition, so
+   * that a pod of the same name that came since is never marked.
+   */
+  async #write(pod: KubeObject, { kind, reason, message }: HoldDecision): Promise<void> {
+    const status = kind === 'release' ? 'True' : 'False'
+    const before = conditionOf(pod)
+    if (before?.status === status && before.reason === reason && before.message === message) return
+    const now = new Date(this.#options.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
+    const lastTransitionTime = before?.status === status ? before.lastTransitionTime : now
+    const condition = { type: cacheWarmGate, status, reason, message, lastTransitionTime }
+    const body = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } }
+    try {
+      await this.#options.client.patch(
+        resources.pod,
+        keyOf(pod),
+        { type: 'strategic', body },
+        { subresource: 'status' },
+      )
+    } catch (error) {
+      // The pod is gone, or another one has its name: there is nothing left to release.
+      if (!hasStatus(error, 404, 409)) throw error
+    }
+  }
+
+  #released(pod: KubeObject, { reason, message }: HoldDecision & { kind: 'release' }): void {
+    const { clock, events, metrics } = this.#options
+    const heldMs = clock.now() - createdMs(pod)
+    metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
+    const type = reason === 'Warm' || reason === 'NotHeld' ? 'Normal' : 'Warning'
+    events.record({ regarding: pod, type, reason, note: message, action: 'Release' })
+  }
+}
+
+/** Whether a pod waits for us: it has our gate, and our condition has not opened it. */
+export function isHeld(pod: KubeObject): boolean {
+  const phase = stringAt(pod, 'status', 'phase')
+  const isOver = phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined
+  return !isOver && hasGate(pod) && conditionOf(pod)?.status !== 'True'
+}
+
+/** How warm the caches of a pod are, by name. */
+export function warmths(mirror: Mirror, pod: KubeObject): { [name: string]: Warmth } {
+  const { namespace = '' } = pod.metadata
+  const entries = cacheNames(pod).map((name) => {
+    const key = { namespace, name }
+    return [name, warmthOf(mirror.datasets.get(key), mirror.dataLoads.get(key))] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+function conditionOf(pod: KubeObject): JsonObject | undefined {
+  const found = listAt(pod, 'status', 'conditions').find(
+    (condition) => stringAt(condition, 'type') === cacheWarmGate,
+  )
+  return found as JsonObject | undefined
+}
+
+function createdMs(pod: KubeObject): number {
+  return Date.parse(pod.metadata.creationTimestamp ?? '') || 0
+}
