@@ -1,13 +1,12 @@
 import { namespaceLabels, policiesOf } from '../cluster/facts.ts'
 import { type Mirror, serviceLabel } from '../cluster/mirror.ts'
+import { warmthsOf } from '../cluster/warmth.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { hasStatus } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { resources } from '../kube/resources.ts'
 import { cacheWarmGate, decideHold, type HoldDecision } from '../plan/hold.ts'
-import { cacheNames } from '../plan/original.ts'
 import { governPod, hasGate } from '../plan/pod.ts'
-import { type Warmth, warmthOf } from '../plan/warmth.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
 import {
@@ -57,7 +56,12 @@ export class HoldReconciler {
       { pod, service },
       { namespaceLabels: namespaceLabels(mirror, namespace), policies: policiesOf(mirror) },
     )
-    return decideHold({ hold, caches: warmths(mirror, pod), createdMs: createdMs(pod), nowMs: clock.now() })
+    return decideHold({
+      hold,
+      caches: warmthsOf(mirror, pod, namespace),
+      createdMs: createdMs(pod),
+      nowMs: clock.now(),
+    })
   }
 
   /**
@@ -99,16 +103,6 @@ export function isHeld(pod: KubeObject): boolean {
   const phase = stringAt(pod, 'status', 'phase')
   const isOver = phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined
   return !isOver && hasGate(pod) && conditionOf(pod)?.status !== 'True'
-}
-
-/** How warm the caches of a pod are, by name. */
-export function warmths(mirror: Mirror, pod: KubeObject): { [name: string]: Warmth } {
-  const { namespace = '' } = pod.metadata
-  const entries = cacheNames(pod).map((name) => {
-    const key = { namespace, name }
-    return [name, warmthOf(mirror.datasets.get(key), mirror.dataLoads.get(key))] as const
-  })
-  return Object.fromEntries(entries)
 }
 
 function conditionOf(pod: KubeObject): JsonObject | undefined {

@@ -1,8 +1,9 @@
+import { stringify } from 'yaml'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
 import { policySpecSchema } from './schema.ts'
 
 /** The CustomResourceDefinition of AccelerationPolicy, made from the schema; manifests/base/crd.yaml is its text. */
-export function policyCrd(): KubeObject {
+function policyCrd(): KubeObject {
   const printed = (name: string, jsonPath: string, type = 'string') => ({ name, jsonPath, type })
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
@@ -79,4 +80,9 @@ function structural(schema: object): JsonObject {
     result.additionalProperties = structural(Object.values(patternProperties)[0] as JsonObject)
   if (isObject(items)) result.items = structural(items)
   return result
+}
+
+/** manifests/base/crd.yaml, as `npm run manifests` writes it. */
+export function crdText(): string {
+  return `# Made from src/policy/schema.ts by \`npm run manifests\`.\n${stringify(policyCrd(), { aliasDuplicateObjects: false })}`
 }

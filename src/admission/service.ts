@@ -1,0 +1,23 @@
+import { type FactsSources, readFacts } from '../cluster/facts.ts'
+import { plan } from '../plan/plan.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
+
+/**
+ * Answers the review of an InferenceService with the patch of its plan. It changes nothing anywhere: a dry
+ * run gets the same bytes, and a create that is refused later leaves nothing behind.
+ */
+export function createServiceHandler(sources: FactsSources & { metrics: Metrics }) {
+  return async (request: AdmissionRequest): Promise<AdmissionAnswer> => {
+    const { object, oldObject, operation, namespace = '' } = request
+    // A service on its way out is left to whoever takes its finalizers off.
+    if (object === null || object.metadata.deletionTimestamp !== undefined) return { kind: 'allow' }
+    const facts = await readFacts(sources, object, namespace)
+    const made = plan({ service: object, facts, ...(oldObject === null ? {} : { previous: oldObject }) })
+    const { decision, reason, warnings, patch } = made
+    sources.metrics.admissionReviews.inc({ resource: 'inferenceservices', operation, decision, reason })
+    if (decision === 'deny')
+      return { kind: 'deny', code: 422, message: `warmgate: ${reason}: ${made.message}`, warnings }
+    return { kind: 'allow', patch, warnings, auditAnnotations: { decision, reason } }
+  }
+}
