@@ -1,0 +1,36 @@
+# make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help demo test check unit build binaries bench clean
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: node_modules ## The main job on a real control plane, in the terminal
+	@node demo/main.ts
+
+test: node_modules ## Every check and every suite; the last line counts them
+	@node test/all.ts
+
+check: node_modules ## Linter, formatter, types, unused code
+	@npm run --silent check
+
+unit: node_modules ## Unit and property tests: seconds, and nothing is built
+	@npm test --silent
+
+build: node_modules ## The one executable, dist/warmgate.mjs
+	@npm run --silent build
+
+binaries: node_modules ## Kubernetes, KWOK and KServe, built once into a cache
+	@node test/cluster/build.ts
+
+bench: node_modules ## CPU per review
+	@node bench/review.ts
+
+clean: ## What was made here; the cache of binaries stays
+	rm -rf node_modules dist
+
+# The lock file decides: an install that failed half-way is done again.
+node_modules: package-lock.json
+	@npm ci --loglevel=error --no-audit --no-fund
+	@touch node_modules
