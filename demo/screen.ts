@@ -1,0 +1,57 @@
+import type { WriteStream } from 'node:tty'
+
+const styles = { bold: '1', dim: '2', green: '32', yellow: '33', cyan: '36' } as const
+
+/**
+ * What the demo prints on. On a terminal the line of progress is drawn over; elsewhere (a pipe, a test) each
+ * tenth is a line of its own.
+ */
+export class Screen {
+  readonly #out: Pick<WriteStream, 'write'> & { isTTY?: boolean; columns?: number }
+  readonly #startedMs: number
+  #progress: string | undefined
+
+  constructor(out: Pick<WriteStream, 'write'> & { isTTY?: boolean }, startedMs: number) {
+    this.#out = out
+    this.#startedMs = startedMs
+  }
+
+  title(text: string): void {
+    this.line(`\n${this.#style('bold', text)}`)
+  }
+
+  /** Something that happened, with the seconds since the story began. */
+  event(nowMs: number, who: string, what: string): void {
+    const seconds = ((nowMs - this.#startedMs) / 1_000).toFixed(1).padStart(6)
+    this.line(`${this.#style('dim', `${seconds} s`)}  ${this.#style('cyan', who.padEnd(10))} ${what}`)
+  }
+
+  text(text: string): void {
+    for (const line of text.split('\n')) this.line(`    ${line}`)
+  }
+
+  /** What is done and said to be so. */
+  good(text: string): void {
+    this.line(this.#style('green', text))
+  }
+
+  progress(label: string, fraction: number, detail: string): void {
+    const width = 30
+    const filled = Math.round(fraction * width)
+    const bar = `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`
+    const text = `          ${label} ${bar} ${String(Math.floor(fraction * 100)).padStart(3)} %  ${detail}`
+    if (this.#out.isTTY) this.#out.write(`\r\u001b[K${text}`)
+    else if (this.#progress?.slice(0, 60) !== text.slice(0, 60)) this.#out.write(`${text}\n`)
+    this.#progress = text
+  }
+
+  line(text: string): void {
+    if (this.#progress !== undefined && this.#out.isTTY) this.#out.write('\n')
+    this.#progress = undefined
+    this.#out.write(`${text}\n`)
+  }
+
+  #style(style: keyof typeof styles, text: string): string {
+    return this.#out.isTTY ? `\u001b[${styles[style]}m${text}\u001b[0m` : text
+  }
+}
