@@ -1,0 +1,214 @@
+import { readFile } from 'node:fs/promises'
+import { stringify } from 'yaml'
+import type { KubeClient } from '../src/kube/client.ts'
+import { resources } from '../src/kube/resources.ts'
+import { cacheWarmGate } from '../src/plan/hold.ts'
+import { hasGate } from '../src/plan/pod.ts'
+import { progressOf } from '../src/plan/warmth.ts'
+import { type KubeObject, listAt, objectAt, stringAt } from '../src/values/object.ts'
+import { formatSize } from '../src/values/size.ts'
+import { applyAll, readObjects, resourceOf } from '../test/warmgate/apply.ts'
+import type { Screen } from './screen.ts'
+import type { Step, Timeline } from './timeline.ts'
+import { Watcher } from './watcher.ts'
+
+export const namespace = 'models'
+const manifest = 'demo/manifests/bloom.yaml'
+
+/** Tells the main job as it happens, and measures it. */
+export class Story {
+  readonly #client: KubeClient
+  readonly #screen: Screen
+  readonly #pods: Watcher
+  readonly #datasets: Watcher
+  readonly #dataLoads: Watcher
+
+  constructor(client: KubeClient, screen: Screen) {
+    this.#client = client
+    this.#screen = screen
+    this.#pods = new Watcher(client, resources.pod, namespace)
+    this.#datasets = new Watcher(client, resources.dataset, namespace)
+    this.#dataLoads = new Watcher(client, resources.dataLoad, namespace)
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#pods.stop(), this.#datasets.stop(), this.#dataLoads.stop()])
+  }
+
+  /** What the platform team has done before anybody deploys a model. */
+  async prepare(): Promise<void> {
+    for (const file of ['namespace', 'secret', 'policy', 'storage-container']) {
+      await applyAll(this.#client, await readObjects(`demo/manifests/${file}.yaml`))
+    }
+  }
+
+  /** The accelerated service, from the manifest to its first ready pod. */
+  async accelerated(): Promise<Timeline> {
+    const screen = this.#screen
+    screen.title('1. The manifest, as the model team wrote it')
+    screen.text((await readFile(new URL('manifests/bloom.yaml', import.meta.url), 'utf8')).trimEnd())
+    screen.title('2. kubectl apply')
+    const startMs = Date.now()
+    const [service] = await readObjects(manifest)
+    if (service === undefined) throw new Error(`${manifest} is empty`)
+    const admitted = await this.#client.create(resourceOf(service), service)
+    this.#say('admitted', describeRewrite(service, admitted))
+    const dataset = await this.#datasets.until((objects) => objects[0])
+    await this.#created(dataset)
+    const pod = await this.#pods.until((objects) => objects.find(hasGate))
+    this.#say(
+      'held',
+      `pod ${pod.metadata.name} was made by KServe; Warmgate gave it the readiness gate ${cacheWarmGate}`,
+    )
+    this.#say('kserve', volumesOf(pod))
+    await this.#datasets.until((objects) =>
+      objects.find((object) => stringAt(object, 'status', 'phase') === 'Bound'),
+    )
+    const boundMs = Date.now()
+    this.#say(
+      'fluid',
+      `Dataset ${dataset.metadata.name} is Bound: its PVC is there, the pod can start; the cache is still cold`,
+    )
+    await this.#warmup()
+    const warmMs = Date.now()
+    const ready = await this.#pods.until((objects) =>
+      objects.find((object) => object.metadata.uid === pod.metadata.uid && isReady(object)),
+    )
+    const readyMs = Date.now()
+    this.#say(
+      'released',
+      `${stringAt(conditionOf(ready, cacheWarmGate), 'message')}: pod ${ready.metadata.name} is Ready`,
+    )
+    const at = (ms: number) => (ms - startMs) / 1_000
+    const steps: Step[] = [
+      { name: 'cache bound', mark: '░', fromSeconds: 0, toSeconds: at(boundMs) },
+      { name: 'warm-up, once', mark: '▒', fromSeconds: at(boundMs), toSeconds: at(warmMs) },
+      { name: 'pod 1 ready', mark: '█', fromSeconds: at(warmMs), toSeconds: at(readyMs) },
+    ]
+    return { title: 'with Warmgate', steps }
+  }
+
+  /** From 1 to 3 pods; answers when each of the new ones was ready, from the scale-out on. */
+  async scaleOut(name: string): Promise<Step[]> {
+    const known = new Set(this.#of(name).map(({ metadata }) => metadata.uid))
+    const startMs = Date.now()
+    const key = { namespace, name }
+    await this.#client.patch(resources.inferenceService, key, {
+      type: 'merge',
+      body: { spec: { predictor: { minReplicas: 3 } } },
+    })
+    const added = await this.#pods.until(() => {
+      const fresh = this.#of(name).filter((pod) => !known.has(pod.metadata.uid) && isReady(pod))
+      return fresh.length === 2 ? fresh : undefined
+    })
+    const readyMs = Date.now()
+    const gated = added.filter(hasGate).length
+    this.#say('ready', `${added.length} more pods of ${name} are Ready; ${gated} of them were held`)
+    return [{ name: '1 → 3 pods', mark: '█', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 }]
+  }
+
+  /** The same service, opted out: what KServe does by itself. */
+  async plain(): Promise<Timeline> {
+    const [service] = await readObjects(manifest)
+    if (service === undefined) throw new Error(`${manifest} is empty`)
+    const { metadata } = service
+    const annotations = { ...metadata.annotations, 'warmgate.dev/acceleration': 'disabled' }
+    const optedOut: KubeObject = { ...service, metadata: { ...metadata, name: 'bloom-plain', annotations } }
+    const startMs = Date.now()
+    await this.#client.create(resourceOf(optedOut), optedOut)
+    const pod = await this.#pods.until(() =>
+      this.#of('bloom-plain').find((found) => listAt(found, 'spec', 'initContainers').length > 0),
+    )
+    this.#say('kserve', `pod ${pod.metadata.name} has a storage initializer: it downloads the model itself`)
+    await this.#pods.until(() => this.#of('bloom-plain').find(isReady))
+    const readyMs = Date.now()
+    this.#say('ready', `pod ${pod.metadata.name} is Ready`)
+    const steps = [
+      { name: 'download in pod 1', mark: '▒', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 },
+    ]
+    return { title: 'without', steps }
+  }
+
+  async #created(dataset: KubeObject): Promise<void> {
+    const { name = '' } = dataset.metadata
+    const runtime = await this.#client.get(resources.jindoRuntime, { namespace, name })
+    const workers = String(objectAt(runtime, 'spec').replicas ?? '?')
+    const tier = objectAt(listAt(runtime, 'spec', 'tieredstore', 'levels')[0])
+    this.#say(
+      'created',
+      `Dataset ${name}, owned by the service: ${stringAt(dataset, 'spec', 'mounts', 0, 'mountPoint')}`,
+    )
+    this.#say(
+      'created',
+      `JindoRuntime ${name}: ${workers} workers with ${tier.quota} of ${tier.mediumtype} each`,
+    )
+    const dataLoad = await this.#dataLoads.until((objects) => objects[0])
+    this.#say('created', `DataLoad ${dataLoad.metadata.name}: the warm-up`)
+  }
+
+  /** Draws the bar until the DataLoad is complete. */
+  async #warmup(): Promise<void> {
+    const draw = () => {
+      const dataset = this.#datasets.list()[0]
+      const progress = dataset && progressOf(dataset)
+      if (progress === undefined) return
+      const { cachedBytes, totalBytes } = progress
+      const detail = `${formatSize(cachedBytes)} of ${formatSize(totalBytes)}`
+      this.#screen.progress('warm-up', cachedBytes / totalBytes, detail)
+    }
+    void this.#datasets.until(() => {
+      draw()
+      return this.#dataLoads.list().some(isComplete) ? true : undefined
+    })
+    await this.#dataLoads.until((objects) => objects.find(isComplete))
+    draw()
+    this.#say('fluid', 'the DataLoad is complete: the cache is warm')
+  }
+
+  #of(service: string): KubeObject[] {
+    return this.#pods
+      .list()
+      .filter(({ metadata }) => metadata.labels?.['serving.kserve.io/inferenceservice'] === service)
+  }
+
+  #say(who: string, what: string): void {
+    this.#screen.event(Date.now(), who, what)
+  }
+}
+
+function isComplete(dataLoad: KubeObject): boolean {
+  return stringAt(dataLoad, 'status', 'phase') === 'Complete'
+}
+
+function isReady(pod: KubeObject): boolean {
+  return stringAt(conditionOf(pod, 'Ready'), 'status') === 'True'
+}
+
+function conditionOf(pod: KubeObject, type: string) {
+  return listAt(pod, 'status', 'conditions').find((condition) => stringAt(condition, 'type') === type)
+}
+
+function volumesOf(pod: KubeObject): string {
+  const claims = listAt(pod, 'spec', 'volumes').flatMap((volume) => {
+    const claim = stringAt(volume, 'persistentVolumeClaim', 'claimName')
+    return claim === undefined ? [] : [`${stringAt(volume, 'name')} → PVC ${claim}`]
+  })
+  const initializers = listAt(pod, 'spec', 'initContainers').length
+  return `it mounts ${claims.join(', ')}; storage initializers: ${initializers}`
+}
+
+/** The difference between what was applied and what was admitted, of the parts that Warmgate wrote. */
+function describeRewrite(before: KubeObject, after: KubeObject): string {
+  const [was, is] = [before, after].map((service) => {
+    const variables = listAt(service, 'spec', 'predictor', 'containers', 0, 'env')
+    return stringAt(
+      variables.find((variable) => stringAt(variable, 'name') === 'STORAGE_URI'),
+      'value',
+    )
+  })
+  const { limits } = objectAt(after, 'spec', 'predictor', 'containers', 0, 'resources')
+  const gpus = stringify(limits ?? {})
+    .trim()
+    .replaceAll('\n', ', ')
+  return `STORAGE_URI ${was} → ${is}; limits ${gpus}`
+}

@@ -1,0 +1,37 @@
+import type { KubeClient } from '../src/kube/client.ts'
+import { Reflector } from '../src/kube/reflector.ts'
+import type { Resource } from '../src/kube/resources.ts'
+import { createLogger } from '../src/telemetry/logger.ts'
+import { systemClock } from '../src/values/clock.ts'
+import type { KubeObject } from '../src/values/object.ts'
+
+/** Follows a resource in one namespace, and waits for what a story waits for. */
+export class Watcher {
+  readonly #reflector: Reflector
+
+  constructor(client: KubeClient, resource: Resource, namespace: string) {
+    const logger = createLogger('silent')
+    this.#reflector = new Reflector({ client, resource, select: { namespace }, clock: systemClock, logger })
+    this.#reflector.start()
+  }
+
+  list(): KubeObject[] {
+    return this.#reflector.list()
+  }
+
+  /** Resolves with the first answer that is not undefined; asks now, and after every change. */
+  async until<T>(find: (objects: KubeObject[]) => T | undefined): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<T>()
+    const look = () => {
+      const found = find(this.list())
+      if (found !== undefined) resolve(found)
+    }
+    this.#reflector.onChange(look)
+    look()
+    return await promise
+  }
+
+  async stop(): Promise<void> {
+    await this.#reflector.stop()
+  }
+}
