@@ -1,0 +1,109 @@
+import { X509Certificate } from 'node:crypto'
+import { type Json, stringAt } from '../values/object.ts'
+import { backdatedMs, createAuthority, dayMs } from './authority.ts'
+import type { KeyPair } from './issue.ts'
+import { type Refusal, verifyAuthority } from './verify.ts'
+
+const slots = ['ca1', 'ca2'] as const
+export type Slot = (typeof slots)[number]
+
+/**
+ * Two authorities, half a life apart, both trusted by the API server: while one is replaced, the other is
+ * known to every replica and to the API server, so no handshake ever meets an authority that is news to it.
+ */
+export type Bundle = Record<Slot, KeyPair>
+
+export const authorityDays = 360
+const renewDaysBefore = 90
+// What a new authority is given to reach every replica and every API server, before it signs.
+const settleMs = 2 * 3_600_000
+// And then what replicas are given to leave the other one, before that is replaced.
+const replaceMs = 3 * settleMs
+
+export type BundleRead =
+  | { kind: 'valid'; bundle: Bundle }
+  | { kind: 'absent' }
+  | { kind: 'invalid'; reason: Refusal; message: string }
+
+export type Renewal = { kind: 'keep' } | { kind: 'renew'; slots: Slot[]; message: string }
+
+export async function createBundle(nowMs: number): Promise<Bundle> {
+  const [ca1, ca2] = await Promise.all([
+    createAuthority({ nowMs, validDays: authorityDays / 2 }),
+    createAuthority({ nowMs, validDays: authorityDays }),
+  ])
+  return { ca1, ca2 }
+}
+
+/** Replaces the authorities in `slots` by new ones. */
+export async function renewBundle(bundle: Bundle, due: readonly Slot[], nowMs: number): Promise<Bundle> {
+  const renewed = { ...bundle }
+  for (const slot of due) renewed[slot] = await createAuthority({ nowMs, validDays: authorityDays })
+  return renewed
+}
+
+/** What to replace now: an expired authority at once, one near its end only while the other is well known. */
+export function decideRenewal(bundle: Bundle, nowMs: number): Renewal {
+  const expired = slots.filter((slot) => endMs(bundle[slot]) <= nowMs)
+  if (expired.length > 0) return { kind: 'renew', slots: expired, message: `expired: ${expired.join(', ')}` }
+  const [first, other] = endMs(bundle.ca1) <= endMs(bundle.ca2) ? slots : ([slots[1], slots[0]] as const)
+  const leftMs = endMs(bundle[first]) - nowMs
+  if (leftMs > renewDaysBefore * dayMs || ageMs(bundle[other], nowMs) < replaceMs) return { kind: 'keep' }
+  return { kind: 'renew', slots: [first], message: `${first} ends in ${Math.floor(leftMs / dayMs)} days` }
+}
+
+/** The authority that signs: of those that had time to become known, or of all, the one that lives longest. */
+export function signerOf(bundle: Bundle, nowMs: number): KeyPair {
+  const all = [bundle.ca1, bundle.ca2].toSorted((a, b) => endMs(b) - endMs(a)) as [KeyPair, KeyPair]
+  return all.find((ca) => ageMs(ca, nowMs) >= settleMs && endMs(ca) > nowMs) ?? all[0]
+}
+
+/** PEM of both authorities: what the API server is to trust. */
+export function caBundleOf({ ca1, ca2 }: Bundle): string {
+  return ca1.cert + ca2.cert
+}
+
+export function expiriesOf(bundle: Bundle): { slot: Slot; expiresMs: number }[] {
+  return slots.map((slot) => ({ slot, expiresMs: endMs(bundle[slot]) }))
+}
+
+/** The bundle as the `data` of a Secret. */
+export function toSecretData(bundle: Bundle): { [field: string]: string } {
+  return Object.fromEntries(
+    slots.flatMap((slot) => [
+      [`${slot}.crt`, base64(bundle[slot].cert)],
+      [`${slot}.key`, base64(bundle[slot].key)],
+    ]),
+  )
+}
+
+/** The bundle in the `data` of a Secret; a Secret that is there but empty holds none yet. */
+export function fromSecretData(data: Json | undefined): BundleRead {
+  const [ca1, ca2] = [pairIn(data, 'ca1'), pairIn(data, 'ca2')]
+  if (Object.values({ ...ca1, ...ca2 }).every((text) => text === '')) return { kind: 'absent' }
+  for (const pair of [ca1, ca2]) {
+    const verdict = verifyAuthority(pair)
+    if (verdict.kind === 'invalid') return verdict
+  }
+  return { kind: 'valid', bundle: { ca1, ca2 } }
+}
+
+function pairIn(data: Json | undefined, slot: Slot): KeyPair {
+  return { key: text(stringAt(data, `${slot}.key`)), cert: text(stringAt(data, `${slot}.crt`)) }
+}
+
+function endMs({ cert }: KeyPair): number {
+  return new X509Certificate(cert).validToDate.getTime()
+}
+
+function ageMs({ cert }: KeyPair, nowMs: number): number {
+  return nowMs - backdatedMs - new X509Certificate(cert).validFromDate.getTime()
+}
+
+function base64(value: string): string {
+  return Buffer.from(value).toString('base64')
+}
+
+function text(value = ''): string {
+  return Buffer.from(value, 'base64').toString()
+}

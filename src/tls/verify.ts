@@ -1,0 +1,99 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { KeyPair } from './issue.ts'
+
+export type Refusal =
+  | 'Unreadable'
+  | 'KeyMismatch'
+  | 'NotYetValid'
+  | 'Expired'
+  | 'WrongName'
+  | 'NotAnAuthority'
+  | 'Untrusted'
+
+export type Verdict =
+  | { kind: 'valid'; expiresMs: number }
+  | { kind: 'invalid'; reason: Refusal; message: string }
+
+/**
+ * Whether a key belongs to its certificate. To be asked before each use: Node's `setSecureContext` takes a
+ * pair that does not match without a word, and then fails every handshake.
+ */
+export function verifyPair({ key, cert }: KeyPair): Verdict {
+  try {
+    const certificate = new X509Certificate(cert)
+    if (!certificate.checkPrivateKey(createPrivateKey(key)))
+      return invalid('KeyMismatch', 'the private key does not belong to the certificate')
+    return { kind: 'valid', expiresMs: certificate.validToDate.getTime() }
+  } catch (error) {
+    return invalid('Unreadable', `no PEM key and certificate: ${(error as Error).message}`)
+  }
+}
+
+/** Whether a pair can sign serving certificates, at whatever time. */
+export function verifyAuthority(pair: KeyPair): Verdict {
+  const verdict = verifyPair(pair)
+  if (verdict.kind === 'invalid' || new X509Certificate(pair.cert).ca) return verdict
+  return invalid('NotAnAuthority', 'the certificate may not sign others')
+}
+
+/** Whether a client that trusts `caBundle` (PEM, any number) accepts this pair now, under every name. */
+export function verifyServing(
+  pair: KeyPair,
+  { caBundle, names, nowMs }: { caBundle: string; names: readonly string[]; nowMs: number },
+): Verdict {
+  const verdict = verifyPair(pair)
+  if (verdict.kind === 'invalid') return verdict
+  const certificate = new X509Certificate(pair.cert)
+  const inTime = verifyTime(certificate, nowMs)
+  if (inTime.kind === 'invalid') return inTime
+  const missing = names.filter((name) => !carries(certificate, name))
+  if (missing.length > 0)
+    return invalid(
+      'WrongName',
+      `the certificate is for ${certificate.subjectAltName}, not ${missing.join(', ')}`,
+    )
+  const issuer = certificatesIn(caBundle).find((authority) => isIssuedBy(certificate, authority))
+  if (issuer === undefined)
+    return invalid('Untrusted', 'no authority of the bundle has signed the certificate')
+  return verifyTime(issuer, nowMs).kind === 'valid'
+    ? verdict
+    : invalid('Untrusted', 'the authority that signed the certificate has expired')
+}
+
+/** Whether `authority` (PEM) has signed `cert` (PEM). */
+export function isSignedBy(cert: string, authority: string): boolean {
+  return isIssuedBy(new X509Certificate(cert), new X509Certificate(authority))
+}
+
+function isIssuedBy(certificate: X509Certificate, authority: X509Certificate): boolean {
+  return authority.ca && certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
+}
+
+function verifyTime({ validFromDate, validToDate, subject }: X509Certificate, nowMs: number): Verdict {
+  const expiresMs = validToDate.getTime()
+  if (nowMs < validFromDate.getTime())
+    return invalid('NotYetValid', `${subject} is valid from ${validFromDate.toISOString()}`)
+  if (nowMs >= expiresMs) return invalid('Expired', `${subject} expired at ${validToDate.toISOString()}`)
+  return { kind: 'valid', expiresMs }
+}
+
+function carries(certificate: X509Certificate, name: string): boolean {
+  return (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined
+}
+
+function certificatesIn(bundle: string): X509Certificate[] {
+  const blocks = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  return blocks.flatMap((pem) => {
+    try {
+      return [new X509Certificate(pem)]
+    } catch {
+      // One unreadable entry does not make the others untrusted.
+      return []
+    }
+  })
+}
+
+function invalid(reason: Refusal, message: string): Verdict {
+  return { kind: 'invalid', reason, message }
+}
