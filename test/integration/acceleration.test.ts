@@ -1,0 +1,510 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { hasGate } from '../../src/plan/pod.ts'
+import { type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../warmgate/apply.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+import { condition, eventually, eventuallyGone, isTrue, podsOf } from './await.ts'
+import { custom, namespace, ossSecret, policy, service, sklearn, usesOssSecret } from './services.ts'
+
+const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
+const modelBytes = 2 ** 30
+let stage: Stage
+
+/** Slow enough to be seen in every state, quick enough for a test. */
+const calm = {
+  bindMs: 500,
+  pollMs: 300,
+  syncMs: 200,
+  deleteRetryMs: 300,
+  modelBytes: () => modelBytes,
+  bytesPerSecond: modelBytes / 3,
+}
+
+beforeAll(async () => {
+  stage = await startStage({ initContainerSeconds: 2, fluid: calm })
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+async function create(object: KubeObject): Promise<KubeObject> {
+  return await stage.client.create(resourceOf(object), object)
+}
+
+async function opened(name: string): Promise<string> {
+  await applyAll(stage.client, [namespace(name), ossSecret(name)])
+  // Admission sees the label once its mirror does; the API server's own copy is as old.
+  await eventually(`namespace ${name} to be known`, async () => {
+    const probe = service(name, 'probe', sklearn('s3://probe/model'))
+    const answer = await stage.client.create(resources.inferenceService, probe, { dryRun: true })
+    return cacheNames(answer).length > 0 ? true : undefined
+  })
+  return name
+}
+
+function cacheOf(admitted: KubeObject): string {
+  const [name] = cacheNames(admitted)
+  if (name === undefined) throw new Error(`${admitted.metadata.name} is not accelerated`)
+  return name
+}
+
+async function firstPod(
+  ns: string,
+  name: string,
+  wanted: (pod: KubeObject) => boolean = () => true,
+): Promise<KubeObject> {
+  return await eventually(`a pod of ${ns}/${name}`, async () =>
+    (await podsOf(stage.client, ns, name)).find(wanted),
+  )
+}
+
+async function eventsOf(object: KubeObject): Promise<KubeObject[]> {
+  const { items } = await stage.client.list(resources.event, { namespace: object.metadata.namespace ?? '' })
+  return items.filter((event) => stringAt(event, 'regarding', 'uid') === object.metadata.uid)
+}
+
+async function eventWith(object: KubeObject, reason: string): Promise<KubeObject> {
+  return await eventually(`an Event ${reason} on ${object.kind} ${object.metadata.name}`, async () =>
+    (await eventsOf(object)).find((event) => stringAt(event, 'reason') === reason),
+  )
+}
+
+async function metric(line: RegExp): Promise<number> {
+  const text = await (await fetch(`${stage.warmgate.probeUrl}/metrics`)).text()
+  return Number(
+    text
+      .split('\n')
+      .find((found) => line.test(found))
+      ?.split(' ')
+      .at(-1) ?? 0,
+  )
+}
+
+describe('the main job', () => {
+  test('an unmodified service becomes a warm, accelerated one', async () => {
+    const ns = await opened('main-job')
+    const original = service(ns, 'bloom', custom('oss://models/bloom'), usesOssSecret)
+    const admitted = await create(original)
+    const cache = cacheOf(admitted)
+
+    expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
+
+    // The caches are owned by the service, and say what they read and with what.
+    const dataset = await eventually('the Dataset', () =>
+      stage.client.get(resources.dataset, { namespace: ns, name: cache }),
+    )
+    const runtime = await eventually('the Runtime', () =>
+      stage.client.get(resources.jindoRuntime, { namespace: ns, name: cache }),
+    )
+    const dataLoad = await eventually('the DataLoad', () =>
+      stage.client.get(resources.dataLoad, { namespace: ns, name: cache }),
+    )
+    for (const sibling of [dataset, runtime, dataLoad]) {
+      expect(sibling.metadata.ownerReferences).toContainEqual(
+        expect.objectContaining({ kind: 'InferenceService', name: 'bloom', uid: admitted.metadata.uid }),
+      )
+    }
+    expect(objectAt(dataset, 'spec', 'mounts', 0)).toMatchObject({
+      mountPoint: 'oss://models/bloom/',
+      path: '/',
+      options: { 'fs.oss.endpoint': 'oss-cn-hangzhou-internal.aliyuncs.com' },
+    })
+    expect(objectAt(dataLoad, 'spec')).toMatchObject({
+      dataset: { name: cache, namespace: ns },
+      target: [{ path: '/', replicas: 1 }],
+    })
+
+    // KServe made of it what it makes of a volume: no storage initializer.
+    const made = await eventually('the Deployment', () =>
+      stage.client.get(deployment, { namespace: ns, name: 'bloom-predictor' }),
+    )
+    const template = objectAt(made, 'spec', 'template', 'spec')
+    expect(listAt(template, 'initContainers')).toEqual([])
+    const pod = await firstPod(ns, 'bloom')
+    expect(listAt(pod, 'spec', 'volumes')).toContainEqual(
+      expect.objectContaining({ name: 'kserve-pvc-source', persistentVolumeClaim: { claimName: cache } }),
+    )
+    expect(listAt(pod, 'spec', 'initContainers')).toEqual([])
+    expect(hasGate(pod)).toBe(true)
+
+    // It runs, and is held: everything but our gate is True.
+    const held = await firstPod(ns, 'bloom', (found) => isTrue(found, 'ContainersReady'))
+    expect(isTrue(held, 'Ready')).toBe(false)
+    expect(stringAt(condition(held, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warming')
+    expect(await metric(/^warmgate_held_pods /)).toBeGreaterThan(0)
+
+    // It is released when the warm-up is complete, and not before.
+    const ready = await firstPod(ns, 'bloom', (found) => isTrue(found, 'Ready'))
+    const loaded = await stage.client.get(resources.dataLoad, { namespace: ns, name: cache })
+    expect(stringAt(loaded, 'status', 'phase')).toBe('Complete')
+    expect(stringAt(condition(ready, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warm')
+    await eventually('KServe to call the service ready', async () => {
+      const found = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'bloom' })
+      return found !== undefined && isTrue(found, 'PredictorReady') ? true : undefined
+    })
+    await eventWith(admitted, 'Accelerated')
+    await eventWith(ready, 'Warm')
+    expect(
+      await metric(
+        /^warmgate_admission_reviews_total.*resource="inferenceservices".*operation="CREATE".*reason="Accelerated"/,
+      ),
+    ).toBeGreaterThan(0)
+    expect(await metric(/^warmgate_hold_duration_seconds_count.*outcome="Warm"/)).toBeGreaterThan(0)
+
+    // From now on nothing waits.
+    const body = { spec: { predictor: { minReplicas: 3 } } }
+    await stage.client.patch(
+      resources.inferenceService,
+      { namespace: ns, name: 'bloom' },
+      { type: 'merge', body },
+    )
+    const all = await eventually('three ready pods', async () => {
+      const found = (await podsOf(stage.client, ns, 'bloom')).filter((each) => isTrue(each, 'Ready'))
+      return found.length === 3 ? found : undefined
+    })
+    expect(all.filter(hasGate)).toHaveLength(1)
+  })
+
+  test('a dry run is answered with the very same object, and leaves nothing behind', async () => {
+    const ns = await opened('dry-run')
+    const original = service(ns, 'dry', sklearn('s3://models/dry'))
+    const dry = await stage.client.create(resources.inferenceService, original, { dryRun: true })
+    const real = await create(original)
+    expect(real.spec).toEqual(dry.spec)
+    expect(real.metadata.annotations).toEqual(dry.metadata.annotations)
+    const other = await stage.client.create(
+      resources.inferenceService,
+      service(ns, 'never', sklearn('s3://models/never')),
+      { dryRun: true },
+    )
+    await eventually('the real cache', () =>
+      stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(real) }),
+    )
+    expect(await stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(other) })).toBeUndefined()
+  })
+
+  test('every framework field and the model field are rewritten, for each scheme, as KServe understands it', async () => {
+    const ns = await opened('shapes')
+    const shapes: { [name: string]: KubeObject } = {
+      model: service(ns, 'model', sklearn('s3://models/model')),
+      google: service(ns, 'google', sklearn('gs://kfserving-examples/models/sklearn/1.0/model')),
+      trailing: service(ns, 'trailing', sklearn('s3://models/trailing/')),
+    }
+    for (const framework of [
+      'sklearn',
+      'xgboost',
+      'tensorflow',
+      'pytorch',
+      'triton',
+      'onnx',
+      'huggingface',
+      'pmml',
+      'lightgbm',
+      'paddle',
+    ]) {
+      shapes[framework] = service(ns, framework, { [framework]: { storageUri: `s3://models/${framework}` } })
+    }
+    for (const shape of Object.values(shapes)) {
+      const admitted = await create(shape)
+      const cache = cacheOf(admitted)
+      // KServe's defaulter has moved the framework to `model`: it ran after us, on our rewrite.
+      expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe(`pvc://${cache}`)
+    }
+  })
+})
+
+describe('credentials', () => {
+  test('those of the service account, as KServe would have used them', async () => {
+    const ns = await opened('accounts')
+    await applyAll(stage.client, [
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: {
+          name: 's3-access',
+          namespace: ns,
+          annotations: {
+            'serving.kserve.io/s3-endpoint': 'minio.storage:9000',
+            'serving.kserve.io/s3-usehttps': '0',
+            'serving.kserve.io/s3-region': 'us-east-2',
+          },
+        },
+        stringData: {
+          AWS_ACCESS_KEY_ID: 'integration-key-id',
+          AWS_SECRET_ACCESS_KEY: 'integration-key-secret',
+        },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'ServiceAccount',
+        metadata: { name: 'reader', namespace: ns },
+        secrets: [{ name: 's3-access' }],
+      },
+    ])
+    const admitted = await create(
+      service(ns, 'minio', { ...sklearn('s3://models/minio'), serviceAccountName: 'reader' }),
+    )
+    const dataset = await eventually('the Dataset', () =>
+      stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(admitted) }),
+    )
+    expect(objectAt(dataset, 'spec', 'mounts', 0)).toMatchObject({
+      options: { 'fs.s3.endpoint': 'http://minio.storage:9000', 'fs.s3.region': 'us-east-2' },
+      encryptOptions: [
+        {
+          name: 'fs.s3.accessKeyId',
+          valueFrom: { secretKeyRef: { name: 's3-access', key: 'AWS_ACCESS_KEY_ID' } },
+        },
+        {
+          name: 'fs.s3.accessKeySecret',
+          valueFrom: { secretKeyRef: { name: 's3-access', key: 'AWS_SECRET_ACCESS_KEY' } },
+        },
+      ],
+    })
+    expect(JSON.stringify(dataset)).not.toContain('integration-key')
+    expect(JSON.stringify(admitted)).not.toContain('integration-key')
+  })
+
+  test('that are missing leave the service as it is, and say so', async () => {
+    const ns = await opened('missing')
+    const admitted = await create(
+      service(ns, 'poor', sklearn('s3://models/poor'), { 'serving.kserve.io/storageSecretName': 'nowhere' }),
+    )
+    expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/poor')
+    expect(stringAt(await eventWith(admitted, 'CredentialsMissing'), 'note')).toContain('nowhere')
+  })
+})
+
+describe('what is not accelerated', () => {
+  test.each([
+    ['PvcSource', 'pvc://claim/model'],
+    ['SingleFileSource', 's3://models/model.joblib'],
+    ['ArchiveSource', 's3://models/model.tar.gz'],
+    ['UnsupportedScheme', 'hf://owner/model'],
+    ['HttpSource', 'https://example.com/model'],
+    ['UnsafeUri', 's3://models/../secrets'],
+  ])('%s: passes byte for byte', async (reason, uri) => {
+    const ns = `plain-${reason.toLowerCase()}`
+    await opened(ns)
+    await applyAll(stage.client, [namespace(`${ns}-off`, {})])
+    const touched = await create(service(ns, 'same', sklearn(uri)))
+    const untouched = await create(service(`${ns}-off`, 'same', sklearn(uri)))
+    expect(touched.spec).toEqual(untouched.spec)
+    expect(touched.metadata.annotations).toEqual(untouched.metadata.annotations)
+    expect(await metric(new RegExp(`^warmgate_admission_reviews_total.*reason="${reason}"`))).toBeGreaterThan(
+      0,
+    )
+    await eventWith(touched, reason)
+  })
+
+  test('a pod starts with its storage initializer, as it would have', async () => {
+    const ns = await opened('initializer')
+    await create(
+      service(ns, 'plain', sklearn('s3://models/plain'), { 'warmgate.dev/acceleration': 'disabled' }),
+    )
+    const pod = await firstPod(ns, 'plain', (found) => isTrue(found, 'Ready'))
+    expect(listAt(pod, 'spec', 'initContainers')).toHaveLength(1)
+    expect(hasGate(pod)).toBe(false)
+  })
+})
+
+describe('GPUs', () => {
+  test('resources come into the service, tolerations into its pods', async () => {
+    const ns = await opened('gpus')
+    const toleration = { key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' }
+    const gpu = {
+      when: { modelFormats: ['custom'] },
+      resources: { 'nvidia.com/gpu': 1 },
+      tolerations: [toleration],
+    }
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
+    await applyAll(stage.client, [policy('gpus', { priority: 10, namespaceSelector, gpu })])
+    const admitted = await eventually('the policy to be known', async () => {
+      const answer = await stage.client.create(
+        resources.inferenceService,
+        service(ns, 'gpu', custom('s3://models/gpu')),
+        { dryRun: true },
+      )
+      return Object.keys(
+        objectAt(answer, 'spec', 'predictor', 'containers', 0, 'resources', 'limits'),
+      ).includes('nvidia.com/gpu')
+        ? create(service(ns, 'gpu', custom('s3://models/gpu')))
+        : undefined
+    })
+    const given = objectAt(admitted, 'spec', 'predictor', 'containers', 0, 'resources')
+    expect(given).toMatchObject({ limits: { 'nvidia.com/gpu': '1' }, requests: { 'nvidia.com/gpu': '1' } })
+    const pod = await firstPod(ns, 'gpu')
+    expect(listAt(pod, 'spec', 'tolerations')).toContainEqual(toleration)
+    const own = await create(
+      service(ns, 'own', custom('s3://models/own', { resources: { limits: { 'amd.com/gpu': '2' } } })),
+    )
+    expect(JSON.stringify(own.spec)).not.toContain('nvidia.com/gpu')
+    await stage.client.delete(resources.accelerationPolicy, { name: 'gpus' })
+  })
+})
+
+describe('one cache for many', () => {
+  test('two services share it, and it goes with the last', async () => {
+    const ns = await opened('shared')
+    const [first, second] = [
+      await create(service(ns, 'first', sklearn('s3://models/shared'))),
+      await create(service(ns, 'second', sklearn('s3://models/shared/'))),
+    ]
+    const cache = cacheOf(first)
+    expect(cacheOf(second)).toBe(cache)
+    await eventually('both to own it', async () => {
+      const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cache })
+      return dataset?.metadata.ownerReferences?.length === 2 ? true : undefined
+    })
+    await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'first' })
+    await eventually('one owner to be left', async () => {
+      const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cache })
+      expect(dataset?.metadata.deletionTimestamp).toBeUndefined()
+      return dataset?.metadata.ownerReferences?.length === 1 ? true : undefined
+    })
+    await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'second' })
+    const key = { namespace: ns, name: cache }
+    for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad])
+      await eventuallyGone(stage.client, resource, key)
+  })
+
+  test('a changed model gets a new cache, and the old one goes', async () => {
+    const ns = await opened('changed')
+    const before = await create(service(ns, 'moving', sklearn('s3://models/one')))
+    await eventually('the first cache', () =>
+      stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(before) }),
+    )
+    const body = { spec: { predictor: { model: { storageUri: 's3://models/two' } } } }
+    const after = await stage.client.patch(
+      resources.inferenceService,
+      { namespace: ns, name: 'moving' },
+      { type: 'merge', body },
+    )
+    expect(cacheOf(after)).not.toBe(cacheOf(before))
+    expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toBe(`pvc://${cacheOf(after)}`)
+    await eventually('the second cache', () =>
+      stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(after) }),
+    )
+    await eventuallyGone(stage.client, resources.dataset, { namespace: ns, name: cacheOf(before) })
+  })
+})
+
+describe('steady', () => {
+  test('a re-applied manifest changes nothing', async () => {
+    const ns = await opened('steady')
+    const original = service(ns, 'steady', sklearn('s3://models/steady'))
+    const first = await stage.client.apply(resources.inferenceService, original)
+    const again = await stage.client.apply(resources.inferenceService, original)
+    expect(again.metadata.generation).toBe(first.metadata.generation)
+    expect(again.spec).toEqual(first.spec)
+    const current = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'steady' })
+    const replaced = await stage.client.replace(resources.inferenceService, {
+      ...original,
+      metadata: { ...original.metadata, resourceVersion: current?.metadata.resourceVersion ?? '' },
+    })
+    expect(stringAt(replaced, 'spec', 'predictor', 'model', 'storageUri')).toBe(
+      stringAt(first, 'spec', 'predictor', 'model', 'storageUri'),
+    )
+    expect(cacheOf(replaced)).toBe(cacheOf(first))
+  })
+
+  test('a secret that is gone takes nothing back', async () => {
+    const ns = await opened('kept')
+    const admitted = await create(service(ns, 'kept', custom('oss://models/kept'), usesOssSecret))
+    await stage.client.delete(resources.secret, { namespace: ns, name: 'oss-access' })
+    const labelled = await stage.client.patch(
+      resources.inferenceService,
+      { namespace: ns, name: 'kept' },
+      { type: 'merge', body: { metadata: { labels: { team: 'a' } } } },
+    )
+    expect(labelled.spec).toEqual(admitted.spec)
+  })
+})
+
+describe('every hold ends', () => {
+  async function heldBy(ns: string, spec: object, fluid: object) {
+    await opened(ns)
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
+    await applyAll(stage.client, [policy(ns, { priority: 10, namespaceSelector, ...spec })])
+    stage.fluid.set({ ...calm, ...fluid })
+    const admitted = await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
+    return { admitted, pod: await firstPod(ns, 'held', hasGate) }
+  }
+
+  async function released(ns: string, reason: string): Promise<KubeObject> {
+    const pod = await firstPod(ns, 'held', (found) => isTrue(found, 'warmgate.dev/cache-warm'))
+    expect(stringAt(condition(pod, 'warmgate.dev/cache-warm'), 'reason')).toBe(reason)
+    await firstPod(ns, 'held', (found) => isTrue(found, 'Ready'))
+    await eventWith(pod, reason)
+    return pod
+  }
+
+  test('at the timeout', async () => {
+    await heldBy('timeout', { warmup: { timeout: '4s' } }, { bytesPerSecond: 1 })
+    await released('timeout', 'TimedOut')
+    stage.fluid.set(calm)
+  })
+
+  test('with the failure of the warm-up', async () => {
+    await heldBy('failure', {}, { failLoad: () => 'no such bucket' })
+    await released('failure', 'WarmupFailed')
+    stage.fluid.set(calm)
+  })
+
+  test('by opting out, which gives the manifest back', async () => {
+    const { admitted } = await heldBy('optout', {}, { bytesPerSecond: 1 })
+    const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
+    const after = await stage.client.patch(
+      resources.inferenceService,
+      { namespace: 'optout', name: 'held' },
+      { type: 'merge', body },
+    )
+    expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/optout')
+    expect(after.metadata.annotations).toEqual({
+      'serving.kserve.io/deploymentMode': expect.anything(),
+      'warmgate.dev/acceleration': 'disabled',
+    })
+    await firstPod('optout', 'held', (found) => isTrue(found, 'Ready') && !hasGate(found))
+    await eventuallyGone(stage.client, resources.dataset, { namespace: 'optout', name: cacheOf(admitted) })
+    stage.fluid.set(calm)
+  })
+
+  test('when the namespace is not opted in any more', async () => {
+    await heldBy('leaving', {}, { bytesPerSecond: 1 })
+    const body = { metadata: { labels: { 'warmgate.dev/acceleration': null } } }
+    await stage.client.patch(resources.namespace, { name: 'leaving' }, { type: 'merge', body })
+    await released('leaving', 'NotHeld')
+    stage.fluid.set(calm)
+  })
+
+  test('although the controller was killed in the middle', async () => {
+    await heldBy('killed', {}, { bytesPerSecond: modelBytes / 6 })
+    await stage.warmgate.kill()
+    await stage.restartWarmgate()
+    await released('killed', 'Warm')
+    stage.fluid.set(calm)
+  })
+})
+
+test('a service is created although Warmgate is away, and stays as it was', async () => {
+  const ns = await opened('away')
+  await stage.warmgate.stop()
+  const admitted = await create(service(ns, 'away', sklearn('s3://models/away')))
+  expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
+  await stage.restartWarmgate()
+  const body = { metadata: { labels: { touched: 'later' } } }
+  const later = await stage.client.patch(
+    resources.inferenceService,
+    { namespace: ns, name: 'away' },
+    { type: 'merge', body },
+  )
+  expect(stringAt(later, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
+})
+
+test('an override that cannot be given is refused with what can', async () => {
+  const ns = await opened('override')
+  const wrong = service(ns, 'wrong', sklearn('s3://models/wrong'), { 'warmgate.dev/cache-replicas': 'many' })
+  await expect(create(wrong)).rejects.toThrow(/InvalidOverride.*whole number of cache workers/)
+})
