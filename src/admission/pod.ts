@@ -1,4 +1,4 @@
-import { namespaceLabels, policiesOf } from '../cluster/facts.ts'
+import { namespaceLabels } from '../cluster/facts.ts'
 import { type Mirror, serviceLabel } from '../cluster/mirror.ts'
 import { warmthsOf } from '../cluster/warmth.ts'
 import { cacheNames } from '../plan/original.ts'
@@ -19,7 +19,7 @@ export function createPodHandler({ mirror, metrics }: { mirror: Mirror; metrics:
     const service = mirror.services.get({ namespace, name })
     const governance = governPod(
       { pod, service },
-      { namespaceLabels: namespaceLabels(mirror, namespace), policies: policiesOf(mirror) },
+      { namespaceLabels: namespaceLabels(mirror, namespace), policies: mirror.parsedPolicies() },
     )
     // The pod's own namespace may be empty at this point; the request's never is.
     const caches = Object.values(warmthsOf(mirror, pod, namespace))

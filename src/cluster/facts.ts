@@ -5,7 +5,6 @@ import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
 import { namedSecret } from '../plan/source.ts'
-import { type Policy, parsePolicy } from '../policy/policy.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
@@ -26,7 +25,7 @@ export async function readFacts(
   namespace: string,
 ): Promise<Facts> {
   const { mirror, kserveNamespace } = sources
-  const policies = policiesOf(mirror)
+  const policies = mirror.parsedPolicies()
   const kserve = parseKserveConfig(
     mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName }),
   )
@@ -49,27 +48,16 @@ export async function readFacts(
     kserve,
     serviceAccount: fact,
     secrets: { ...known, ...others },
-    foreignClaims: foreignClaims(mirror, namespace),
+    foreignClaims: { has: (name) => isForeign(mirror.claims.get({ namespace, name })) },
   }
-}
-
-export function policiesOf(mirror: Mirror): Policy[] {
-  // The CRD admits nothing that does not parse; a policy of an older schema is left out rather than guessed at.
-  return mirror.policies.list().flatMap((object) => {
-    const parsed = parsePolicy(object)
-    return parsed.ok ? [parsed.policy] : []
-  })
 }
 
 export function namespaceLabels(mirror: Mirror, namespace: string): Labels {
   return mirror.namespaces.get({ name: namespace })?.metadata.labels ?? {}
 }
 
-function foreignClaims(mirror: Mirror, namespace: string): Set<string> {
-  const claims = mirror.claims
-    .list(namespace)
-    .filter(({ metadata }) => metadata.annotations?.CreatedBy !== 'fluid')
-  return new Set(claims.map(({ metadata }) => metadata.name ?? ''))
+function isForeign(claim: KubeObject | undefined): boolean {
+  return claim !== undefined && claim.metadata.annotations?.CreatedBy !== 'fluid'
 }
 
 async function readSecrets(

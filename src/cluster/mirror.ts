@@ -2,6 +2,7 @@ import type { KubeClient } from '../kube/client.ts'
 import { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
 import { originalAnnotation } from '../plan/original.ts'
+import { type Policy, parsePolicy } from '../policy/policy.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
@@ -37,6 +38,7 @@ export class Mirror {
   fluidResources: string[] = []
 
   readonly #options: MirrorOptions
+  #parsedPolicies: Policy[] | undefined
   #isDiscovered = false
   #cancelDiscovery = () => {}
 
@@ -55,6 +57,21 @@ export class Mirror {
     this.dataLoads = follow(resources.dataLoad)
     this.jindoRuntimes = follow(resources.jindoRuntime)
     this.alluxioRuntimes = follow(resources.alluxioRuntime)
+    this.policies.onChange(() => {
+      this.#parsedPolicies = undefined
+    })
+  }
+
+  /**
+   * The policies, read. The CRD admits nothing that does not parse; a policy of an older schema is left out
+   * rather than guessed at.
+   */
+  parsedPolicies(): Policy[] {
+    this.#parsedPolicies ??= this.policies.list().flatMap((object) => {
+      const parsed = parsePolicy(object)
+      return parsed.ok ? [parsed.policy] : []
+    })
+    return this.#parsedPolicies
   }
 
   start(): void {

@@ -1,4 +1,4 @@
-import { namespaceLabels, policiesOf } from '../cluster/facts.ts'
+import { namespaceLabels } from '../cluster/facts.ts'
 import { type Mirror, serviceLabel } from '../cluster/mirror.ts'
 import { warmthsOf } from '../cluster/warmth.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -54,7 +54,7 @@ export class HoldReconciler {
     const service = mirror.services.get({ namespace, name: labels[serviceLabel] ?? '' })
     const { hold } = governPod(
       { pod, service },
-      { namespaceLabels: namespaceLabels(mirror, namespace), policies: policiesOf(mirror) },
+      { namespaceLabels: namespaceLabels(mirror, namespace), policies: mirror.parsedPolicies() },
     )
     return decideHold({
       hold,

@@ -101,7 +101,7 @@ function govern(input: DecideInput, location: ModelLocation): Governed {
   const labels = { namespace: facts.namespaceLabels, service: service.metadata.labels ?? {} }
   // A kept rewrite needs no policy's leave: neither a policy's end nor a new rule takes it away.
   const isKept = keptRewrite(input, location) !== undefined
-  const selected = selectPolicy(facts.policies, labels) ?? (isKept ? builtInPolicy() : undefined)
+  const selected = selectPolicy(facts.policies, labels) ?? (isKept ? builtInPolicy : undefined)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
   const chosen = choosePolicy(selected, facts.policies, annotations)
   const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen

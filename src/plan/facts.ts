@@ -16,7 +16,7 @@ export interface Facts {
   serviceAccount: ServiceAccountFact | undefined
   secrets: { [name: string]: SecretFact }
   /** The PVCs of the namespace that are not Fluid's. */
-  foreignClaims: ReadonlySet<string>
+  foreignClaims: Pick<ReadonlySet<string>, 'has'>
 }
 
 export const accelerationLabel = 'warmgate.dev/acceleration'

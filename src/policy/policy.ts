@@ -31,16 +31,10 @@ function describe(params: { [key: string]: Json | undefined }): string {
   return Array.isArray(named) ? ` (${named.join(', ')})` : ''
 }
 
-/** What applies where no policy exists at all: the defaults of every field, and no GPU. */
-export function builtInPolicy(): Policy {
-  const parsed = parsePolicy({
-    apiVersion: 'warmgate.dev/v1alpha1',
-    kind: 'AccelerationPolicy',
-    metadata: { name: 'built-in' },
-    spec: {},
-  })
-  if (!parsed.ok) throw new Error(`the built-in policy is invalid: ${parsed.problems.join('; ')}`)
-  return parsed.policy
+/** What applies where no policy exists at all: the default of every field, and no GPU. */
+export const builtInPolicy: Policy = {
+  name: 'built-in',
+  spec: Value.Default(policySpecSchema, {}) as PolicySpec,
 }
 
 /** The policy that governs a service: of those that match, the highest priority, then the first name. */
@@ -48,7 +42,7 @@ export function selectPolicy(
   policies: Policy[],
   labels: { namespace: Labels; service: Labels },
 ): Policy | undefined {
-  if (policies.length === 0) return builtInPolicy()
+  if (policies.length === 0) return builtInPolicy
   return policies
     .filter(({ spec }) => matchesSelector(spec.namespaceSelector, labels.namespace))
     .filter(({ spec }) => matchesSelector(spec.serviceSelector, labels.service))
