@@ -4,6 +4,7 @@ import type { Resource } from './resources.ts'
 export interface ListOptions {
   namespace?: string
   labelSelector?: string
+  signal?: AbortSignal
 }
 
 export interface KubeList {
@@ -35,7 +36,8 @@ export type WatchEvent =
 
 /**
  * The few verbs Warmgate needs of the Kubernetes API, on raw JSON: typed models drop unknown fields.
- * Every call rejects with a `KubeError`; only `get` and `delete` take a 404 as an answer.
+ * Every call rejects with a `KubeError`; only `get` and `delete` take a 404 as an answer. A name that cannot
+ * be one is refused before it becomes a path.
  */
 export interface KubeClient {
   get(resource: Resource, key: ObjectKey): Promise<KubeObject | undefined>
@@ -49,6 +51,7 @@ export interface KubeClient {
   patch(resource: Resource, key: ObjectKey, patch: PatchBody, options?: WriteOptions): Promise<KubeObject>
   /** False where it was already gone. With `uid`, a re-created object of the same name is left alone. */
   delete(resource: Resource, key: ObjectKey, options?: { uid?: string }): Promise<boolean>
+  /** Ends with the server, or quietly with the signal. A broken connection rejects, after all that was told. */
   watch(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent>
   /** The resources that the API server serves in `group/version`; empty where it does not serve it. */
   discover(group: string, version: string): Promise<string[]>

@@ -1,6 +1,8 @@
 import type { RequestOptions } from 'node:https'
+import { isDeepStrictEqual } from 'node:util'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { Agent, type Dispatcher, request } from 'undici'
+import { type Clock, pause } from '../values/clock.ts'
 import { type Json, keyText, type ObjectKey } from '../values/object.ts'
 import { describeStatus, KubeError } from './errors.ts'
 import type { Resource } from './resources.ts'
@@ -14,34 +16,52 @@ export interface Call {
   subresource?: string | undefined
   body?: Json
   contentType?: string
+  signal?: AbortSignal | undefined
 }
+
+// API Priority and Fairness asks for a second; whatever asks for much more is better asked by a later call.
+const longestRetryAfterMs = 5_000
+const mostRetries = 3
 
 /** One server, one identity, and the connections that are kept to it. */
 export class Connection {
   readonly #config: KubeConfig
   readonly #timeoutMs: number
-  #agent: Promise<Agent> | undefined
+  readonly #clock: Clock
+  #agent: { of: object; agent: Agent } | undefined
 
-  constructor(config: KubeConfig, timeoutMs: number) {
+  constructor(config: KubeConfig, { timeoutMs, clock }: { timeoutMs: number; clock: Clock }) {
     this.#config = config
     this.#timeoutMs = timeoutMs
+    this.#clock = clock
   }
 
   async json(call: Call): Promise<Json> {
-    const body = await this.open(call, AbortSignal.timeout(this.#timeoutMs))
+    const timeout = AbortSignal.timeout(this.#timeoutMs)
+    const body = await this.open(call, call.signal ? AbortSignal.any([timeout, call.signal]) : timeout)
     try {
-      return JSON.parse(await body.text()) as Json
+      return parseJson(await body.text())
     } catch (error) {
       throw this.failure(call, error)
     }
   }
 
-  /** The body of a successful answer. The signal ends waiting for it, and reading it. */
+  /**
+   * The body of a successful answer. The signal ends waiting for it, and reading it. A read that a busy
+   * server puts off is made again when it asks for that.
+   */
   async open(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData['body']> {
     try {
-      const { statusCode, body } = await this.#send(call, signal)
-      if (statusCode < 300) return body
-      throw new KubeError(describeCall(call), { status: statusCode, ...describeStatus(await body.text()) })
+      for (let retriesLeft = mostRetries; ; retriesLeft--) {
+        const { statusCode, headers, body } = await this.#send(call, signal)
+        if (statusCode < 300) return body
+        const words = describeStatus(await body.text())
+        const isRead = call.method === 'GET'
+        const againMs = isRead && statusCode === 429 ? Number(headers['retry-after']) * 1_000 : Number.NaN
+        if (Number.isNaN(againMs) || retriesLeft === 0)
+          throw new KubeError(describeCall(call), { status: statusCode, ...words })
+        await pause(this.#clock, Math.min(againMs, longestRetryAfterMs), signal)
+      }
     } catch (error) {
       throw error instanceof KubeError ? error : this.failure(call, error)
     }
@@ -53,20 +73,21 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    await (await this.#agent)?.destroy()
+    await this.#agent?.agent.destroy()
   }
 
   async #send(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const url = this.#url(call)
     const identity: RequestOptions = {}
     await this.#config.applyToHTTPSOptions(identity as Parameters<KubeConfig['applyToHTTPSOptions']>[0])
-    this.#agent ??= Promise.resolve(toAgent(identity))
     const headers: { [name: string]: string } = { accept: 'application/json' }
-    const { Authorization: authorization } = (identity.headers ?? {}) as { Authorization?: string }
-    if (authorization !== undefined) headers.authorization = authorization
+    // A token that was read from a file may still hold its line end, which no header can.
+    for (const [name, value] of Object.entries(identity.headers ?? {}))
+      headers[name.toLowerCase()] = String(value).trim()
     if (call.body !== undefined) headers['content-type'] = call.contentType ?? 'application/json'
-    return await request(this.#url(call), {
+    return await request(url, {
       method: call.method,
-      dispatcher: await this.#agent,
+      dispatcher: this.#agentFor(identity),
       headers,
       signal,
       // A quiet watch says nothing for minutes: the caller's signal is the only limit.
@@ -76,27 +97,55 @@ export class Connection {
     })
   }
 
+  /** Kept while the CA and the client's certificate stay what they are; both may be renewed under us. */
+  #agentFor({ ca, cert, key, rejectUnauthorized, servername }: RequestOptions): Agent {
+    const given = Object.entries({ ca, cert, key, rejectUnauthorized, servername })
+    const connect = Object.fromEntries(given.filter(([, value]) => value != null))
+    if (this.#agent !== undefined && isDeepStrictEqual(this.#agent.of, connect)) return this.#agent.agent
+    // What is under way on the old connections may end there.
+    void this.#agent?.agent.close()
+    // Over HTTP/2 one lost connection would take every watch with it.
+    const agent = new Agent({ connect, allowH2: false, keepAliveTimeout: 30_000 })
+    this.#agent = { of: connect, agent }
+    return agent
+  }
+
   #url({ resource, key = {}, query = {}, subresource }: Call): string {
-    const { group, version, plural, namespaced } = resource
+    const { group, version, plural, kind, namespaced } = resource
+    const { namespace, name } = key
+    if (namespaced && name !== undefined && namespace === undefined)
+      throw new Error(`a ${kind} lives in a namespace, and the call names none`)
     const path = [
       group === '' ? `api/${version}` : `apis/${group}/${version}`,
-      ...(namespaced && key.namespace !== undefined ? ['namespaces', key.namespace] : []),
-      ...[plural, key.name, subresource].filter((part) => part !== undefined && part !== ''),
+      ...(namespaced && namespace !== undefined ? ['namespaces', segment(namespace)] : []),
+      ...(plural === '' ? [] : [plural]),
+      ...(name === undefined ? [] : [segment(name)]),
+      ...(subresource === undefined ? [] : [subresource]),
     ]
     const server = this.#config.getCurrentCluster()?.server ?? ''
     return `${server.replace(/\/$/, '')}/${path.join('/')}?${new URLSearchParams(query)}`
   }
 }
 
-function toAgent({ ca, cert, key, rejectUnauthorized, servername }: RequestOptions): Agent {
-  const given = Object.entries({ ca, cert, key, rejectUnauthorized, servername }).filter(
-    ([, value]) => value != null,
-  )
-  return new Agent({ connect: Object.fromEntries(given), keepAliveTimeout: 30_000 })
+/** Names come out of users' objects. An empty one would reach the collection, `..` another resource. */
+function segment(name: string): string {
+  if (name === '' || name === '.' || name === '..' || /[/%]/.test(name))
+    throw new Error(`${JSON.stringify(name)} is no name of an object`)
+  return encodeURIComponent(name)
+}
+
+/** Unlike V8's, its error does not quote what was parsed, which may be a Secret. */
+export function parseJson(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    throw new Error('the server sent no JSON, or only a part of it')
+  }
 }
 
 function describeCall({ verb, resource, key = {} }: Call): string {
   const { namespace, name } = key
+  if (resource.plural === '') return `${verb} ${resource.group}/${resource.version}`
   if (name === undefined)
     return `${verb} ${resource.plural}${namespace === undefined ? '' : ` in ${namespace}`}`
   return `${verb} ${resource.plural} ${keyText(namespace === undefined ? { name } : { namespace, name })}`

@@ -1,6 +1,7 @@
-import { createInterface } from 'node:readline'
 import type { KubeConfig } from '@kubernetes/client-node'
+import { type Clock, systemClock } from '../values/clock.ts'
 import {
+  at,
   isObject,
   type JsonObject,
   type KubeObject,
@@ -17,8 +18,8 @@ import type {
   WatchOptions,
   WriteOptions,
 } from './client.ts'
-import { type Call, Connection } from './connection.ts'
-import { hasStatus } from './errors.ts'
+import { type Call, Connection, parseJson } from './connection.ts'
+import { hasStatus, KubeError } from './errors.ts'
 import type { Resource } from './resources.ts'
 
 const fieldManager = 'warmgate'
@@ -30,7 +31,9 @@ const patchTypes: Record<PatchBody['type'], string> = {
 }
 
 export interface ClientOptions {
+  /** How long any call but a watch may take, its retries included. */
   timeoutMs?: number
+  clock?: Clock
 }
 
 /**
@@ -39,9 +42,9 @@ export interface ClientOptions {
  */
 export function createClient(
   config: KubeConfig,
-  { timeoutMs = 30_000 }: ClientOptions = {},
+  { timeoutMs = 30_000, clock = systemClock }: ClientOptions = {},
 ): KubeClient & { close(): Promise<void> } {
-  const connection = new Connection(config, timeoutMs)
+  const connection = new Connection(config, { timeoutMs, clock })
   const write = async (call: Call, options: WriteOptions = {}) => {
     const query = { ...call.query, ...(options.dryRun ? { dryRun: 'All' } : {}) }
     return (await connection.json({ ...call, query, subresource: options.subresource })) as KubeObject
@@ -110,7 +113,8 @@ export function createClient(
         ...(uid === undefined ? {} : { preconditions: { uid } }),
       }
       const call = connection.json({ verb: 'delete', method: 'DELETE', resource, key, body })
-      return (await unlessGone(call)) !== undefined
+      // A conflict with the uid: ours is gone, and another has its name.
+      return (await unlessGone(call, uid === undefined ? [404] : [404, 409])) !== undefined
     },
     watch: (resource, options) => watch(connection, resource, options),
     discover: (group, version) => discover(connection, group, version),
@@ -121,11 +125,11 @@ function inNamespace({ metadata: { namespace } }: KubeObject): Partial<ObjectKey
   return namespace === undefined ? {} : { namespace }
 }
 
-async function unlessGone<T>(call: Promise<T>): Promise<T | undefined> {
+async function unlessGone<T>(call: Promise<T>, statuses = [404]): Promise<T | undefined> {
   try {
     return await call
   } catch (error) {
-    if (hasStatus(error, 404)) return undefined
+    if (hasStatus(error, ...statuses)) return undefined
     throw error
   }
 }
@@ -139,14 +143,18 @@ async function discover(connection: Connection, group: string, version: string):
 
 async function listAll(connection: Connection, resource: Resource, options: ListOptions): Promise<KubeList> {
   const items: KubeObject[] = []
-  let next: string | undefined
+  let query: { [name: string]: string } = { limit: String(pageSize) }
   for (;;) {
-    const page = await listPage(connection, resource, { ...options, next })
-    // The server forgot where we were: from the beginning.
-    if (page === undefined) items.length = 0
-    else items.push(...page.items)
-    next = page?.next
-    if (page !== undefined && next === undefined) return { items, resourceVersion: page.resourceVersion }
+    const page = await listPage(connection, resource, { ...options, query })
+    if (page === undefined) {
+      // The server forgot where we were: from the beginning, and in one piece, which cannot expire again.
+      items.length = 0
+      query = {}
+      continue
+    }
+    for (const item of page.items) items.push(item)
+    if (page.next === undefined) return { items, resourceVersion: page.resourceVersion }
+    query = { limit: String(pageSize), continue: page.next }
   }
 }
 
@@ -156,20 +164,16 @@ type Page = KubeList & { next: string | undefined }
 async function listPage(
   connection: Connection,
   resource: Resource,
-  { next, ...options }: ListOptions & { next: string | undefined },
+  { query, ...options }: ListOptions & { query: { [name: string]: string } },
 ): Promise<Page | undefined> {
-  const query = {
-    ...selector(options),
-    limit: String(pageSize),
-    ...(next === undefined ? {} : { continue: next }),
-  }
   try {
     const page = (await connection.json({
       verb: 'list',
       method: 'GET',
       resource,
       key: options,
-      query,
+      query: { ...selector(options), ...query },
+      signal: options.signal,
     })) as JsonObject
     // Items of a List say neither what they are nor in which version.
     const head = { apiVersion: apiVersion(resource), kind: resource.kind }
@@ -179,7 +183,7 @@ async function listPage(
       next: stringAt(page, 'metadata', 'continue') || undefined,
     }
   } catch (error) {
-    if (next !== undefined && hasStatus(error, 410)) return undefined
+    if (query.continue !== undefined && hasStatus(error, 410)) return undefined
     throw error
   }
 }
@@ -197,25 +201,42 @@ async function* watch(
     timeoutSeconds: String(options.timeoutSeconds),
   }
   const call: Call = { verb: 'watch', method: 'GET', resource, key: options, query }
-  const body = await connection.open(call, options.signal)
   try {
-    for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line !== '') yield toEvent(line)
-    }
+    const body = await connection.open(call, options.signal)
+    // Leaving the loop, however that comes about, ends the request.
+    for await (const line of lines(body)) if (line.trim() !== '') yield toEvent(line)
   } catch (error) {
-    if (!options.signal.aborted) throw connection.failure(call, error)
-  } finally {
-    body.destroy()
+    if (!options.signal.aborted) throw error instanceof KubeError ? error : connection.failure(call, error)
+  }
+}
+
+/**
+ * The whole lines of a body; what follows the last of them was cut off. (node:readline would also split at
+ * U+2028, which JSON may hold, and does not say when its input breaks.)
+ */
+async function* lines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of body) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = parts.pop() ?? ''
+    yield* parts
   }
 }
 
 function toEvent(line: string): WatchEvent {
-  const { type, object } = JSON.parse(line) as {
-    type: Exclude<WatchEvent['type'], 'ERROR'> | 'ERROR'
-    object: KubeObject
-  }
-  if (type !== 'ERROR') return { type, object }
-  return { type, code: Number(object.code ?? 0), message: String(object.message ?? '') }
+  const event = parseJson(line)
+  const type = stringAt(event, 'type')
+  const object = at(event, 'object')
+  if (type === 'ERROR')
+    return { type, code: Number(at(object, 'code') ?? 0), message: stringAt(object, 'message') ?? '' }
+  if (!isChange(type) || !isObject(at(object, 'metadata')))
+    throw new Error('the server sent something that is no event')
+  return { type, object: object as KubeObject }
+}
+
+function isChange(type: string | undefined): type is Exclude<WatchEvent['type'], 'ERROR'> {
+  return type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED' || type === 'BOOKMARK'
 }
 
 function selector({ labelSelector }: ListOptions): { [name: string]: string } {

@@ -1,0 +1,213 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { dataset, key, makeDataset, path, rejection } from '../../test/hostile/fixtures.ts'
+import { type Answer, HostileServer, json, type Seen, status } from '../../test/hostile/server.ts'
+import type { KubeClient } from './client.ts'
+import { createClient } from './http.ts'
+import { resources } from './resources.ts'
+
+let server: HostileServer
+let client: ReturnType<typeof createClient>
+
+beforeEach(async () => {
+  server = await HostileServer.start()
+  client = createClient(server.config())
+})
+
+afterEach(async () => {
+  await client.close()
+  await server.stop()
+})
+
+function last(): Seen {
+  const seen = server.seen.at(-1)
+  if (seen === undefined) throw new Error('the server saw no request')
+  return seen
+}
+
+test('a big list comes in pages, whole, and says what its items are', async () => {
+  for (let index = 0; index < 1_200; index++) server.put(makeDataset(`d-${index}`))
+
+  const list = await client.list(dataset)
+
+  expect(server.seen.map(({ query }) => query.limit)).toEqual(['500', '500', '500'])
+  expect(new Set(list.items.map(({ metadata }) => metadata.name)).size).toBe(1_200)
+  expect(list.items.at(-1)).toMatchObject({ apiVersion: 'data.fluid.io/v1alpha1', kind: 'Dataset' })
+  expect(list.resourceVersion).toBe('1300')
+})
+
+test('a list whose continuation expired begins again, and holds nothing twice', async () => {
+  for (let index = 0; index < 600; index++) server.put(makeDataset(`d-${index}`))
+  const expired = status(410, 'Expired', 'The provided continue parameter is too old')
+  // The first page as it should be, the second forgotten, and so on for as long as the client goes in pages.
+  const page = json(200, { metadata: { resourceVersion: '1', continue: 'more' }, items: [{ metadata: {} }] })
+  server.next('list', page, expired)
+
+  const list = await client.list(dataset)
+
+  expect(list.items).toHaveLength(600)
+  expect(new Set(list.items.map(({ metadata }) => metadata.name)).size).toBe(600)
+})
+
+test('a server that forgets every continuation is asked for the whole, not for ever', async () => {
+  for (let index = 0; index < 600; index++) server.put(makeDataset(`d-${index}`))
+  const page = json(200, { metadata: { resourceVersion: '1', continue: 'more' }, items: [{ metadata: {} }] })
+  const expired = status(410, 'Expired', 'The provided continue parameter is too old')
+  const inPagesOnly: Answer = (response, seen) => {
+    if (seen.query.continue !== undefined) expired(response, seen)
+    else page(response)
+  }
+  server.next('list', inPagesOnly, inPagesOnly)
+
+  const list = await client.list(dataset)
+
+  expect(list.items).toHaveLength(600)
+  expect(server.seen.map(({ query }) => query.limit)).toEqual(['500', '500', undefined])
+})
+
+test('a server that ignores the limit may answer with very many items at once', async () => {
+  const items = Array.from({ length: 200_000 }, () => ({ metadata: {} }))
+  server.next('list', json(200, { metadata: { resourceVersion: '7' }, items }))
+
+  expect((await client.list(dataset)).items).toHaveLength(200_000)
+})
+
+test('a list can be aborted between its pages', async () => {
+  const aborting = new AbortController()
+  server.next('list', (response) => {
+    json(200, { metadata: { resourceVersion: '1', continue: 'more' }, items: [] })(response)
+    aborting.abort()
+  })
+
+  expect(await rejection(client.list(dataset, { signal: aborting.signal }))).toMatchObject({ status: 0 })
+  expect(server.count('list')).toBe(1)
+})
+
+test('a list is narrowed to a namespace and by labels', async () => {
+  server.next('other', json(200, { metadata: { resourceVersion: '1' }, items: null }))
+
+  await client.list(dataset, { namespace: 'ml', labelSelector: 'team=a,env in (b, c)' })
+
+  expect(last().path).toBe('/apis/data.fluid.io/v1alpha1/namespaces/ml/datasets')
+  expect(last().query.labelSelector).toBe('team=a,env in (b, c)')
+})
+
+const object = makeDataset('llama')
+const writes: [string, (kube: KubeClient) => Promise<unknown>, Partial<Seen>, string, unknown][] = [
+  [
+    'create',
+    (kube) => kube.create(dataset, object),
+    {
+      method: 'POST',
+      path: '/apis/data.fluid.io/v1alpha1/namespaces/ml/datasets',
+      query: { fieldManager: 'warmgate' },
+    },
+    'application/json',
+    object,
+  ],
+  [
+    'create, cluster-scoped, as a dry run',
+    (kube) =>
+      kube.create(resources.accelerationPolicy, { ...object, metadata: { name: 'p' } }, { dryRun: true }),
+    {
+      method: 'POST',
+      path: '/apis/warmgate.dev/v1alpha1/accelerationpolicies',
+      query: { fieldManager: 'warmgate', dryRun: 'All' },
+    },
+    'application/json',
+    { ...object, metadata: { name: 'p' } },
+  ],
+  [
+    'replace the status',
+    (kube) => kube.replace(dataset, object, { subresource: 'status' }),
+    { method: 'PUT', path: `${path}/status`, query: { fieldManager: 'warmgate' } },
+    'application/json',
+    object,
+  ],
+  [
+    'apply',
+    (kube) => kube.apply(dataset, object),
+    { method: 'PATCH', path, query: { fieldManager: 'warmgate', force: 'true' } },
+    'application/apply-patch+yaml',
+    object,
+  ],
+  [
+    'merge',
+    (kube) => kube.patch(dataset, key, { type: 'merge', body: { spec: {} } }),
+    { method: 'PATCH', path, query: { fieldManager: 'warmgate' } },
+    'application/merge-patch+json',
+    { spec: {} },
+  ],
+  [
+    'strategic merge',
+    (kube) =>
+      kube.patch(dataset, key, { type: 'strategic', body: { status: {} } }, { subresource: 'status' }),
+    { method: 'PATCH', path: `${path}/status`, query: { fieldManager: 'warmgate' } },
+    'application/strategic-merge-patch+json',
+    { status: {} },
+  ],
+  [
+    'JSON patch',
+    (kube) => kube.patch(dataset, key, { type: 'json', body: [{ op: 'remove', path: '/spec' }] }),
+    { method: 'PATCH', path, query: { fieldManager: 'warmgate' } },
+    'application/json-patch+json',
+    [{ op: 'remove', path: '/spec' }],
+  ],
+  [
+    'delete',
+    (kube) => kube.delete(dataset, key, { uid: 'u-1' }),
+    { method: 'DELETE', path, query: {} },
+    'application/json',
+    { propagationPolicy: 'Background', preconditions: { uid: 'u-1' } },
+  ],
+]
+
+test.each(writes)('%s says so to the server', async (_, call, expected, contentType, body) => {
+  server.next('other', json(200, object))
+
+  await call(client)
+
+  expect(last()).toMatchObject(expected)
+  expect(last().query).toEqual(expected.query)
+  expect(last().headers).toMatchObject({ 'content-type': contentType, authorization: 'Bearer sesame' })
+  expect(JSON.parse(last().body)).toEqual(body)
+})
+
+test('an object of the core group is read where it is, unknown fields and all', async () => {
+  const secret = { apiVersion: 'v1', kind: 'Secret', metadata: key, data: {}, 'x-unknown': [1] }
+  server.next('other', json(200, secret))
+
+  expect(await client.get(resources.secret, key)).toEqual(secret)
+  expect(last().path).toBe('/api/v1/namespaces/ml/secrets/llama')
+})
+
+test('what is not there is an answer to get and delete, and an error to the rest', async () => {
+  const gone = status(404, 'NotFound', 'datasets "llama" not found')
+  server.next('other', gone, gone, gone)
+
+  expect(await client.get(dataset, key)).toBeUndefined()
+  expect(await client.delete(dataset, key)).toBe(false)
+  expect(await rejection(client.replace(dataset, object))).toMatchObject({ status: 404 })
+})
+
+test('deleting by uid leaves a namesake alone and counts the object as gone', async () => {
+  const conflict = status(409, 'Conflict', 'the UID in the precondition does not match the UID in record')
+  server.next('other', conflict, conflict)
+
+  expect(await client.delete(dataset, key, { uid: 'u-1' })).toBe(false)
+  expect(await rejection(client.delete(dataset, key))).toMatchObject({ status: 409, reason: 'Conflict' })
+})
+
+test('discovery names what is served, and nothing where the group is not there', async () => {
+  server.next(
+    'other',
+    json(200, {
+      kind: 'APIResourceList',
+      resources: [{ name: 'datasets' }, { name: 'datasets/status' }, {}],
+    }),
+    status(404, 'NotFound', 'not here'),
+  )
+
+  expect(await client.discover('data.fluid.io', 'v1alpha1')).toEqual(['datasets', 'datasets/status'])
+  expect(last().path).toBe('/apis/data.fluid.io/v1alpha1')
+  expect(await client.discover('data.fluid.io', 'v1alpha1')).toEqual([])
+})

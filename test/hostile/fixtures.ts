@@ -1,0 +1,26 @@
+import { type Resource, resources } from '../../src/kube/resources.ts'
+import type { KubeObject, ObjectKey } from '../../src/values/object.ts'
+
+/** What the hostile server serves. */
+export const dataset: Resource = resources.dataset
+export const key: ObjectKey = { namespace: 'ml', name: 'llama' }
+export const path = '/apis/data.fluid.io/v1alpha1/namespaces/ml/datasets/llama'
+
+export function makeDataset(name: string, more: object = {}): KubeObject {
+  return {
+    apiVersion: 'data.fluid.io/v1alpha1',
+    kind: 'Dataset',
+    metadata: { namespace: 'ml', name, uid: `uid-${name}` },
+    ...more,
+  }
+}
+
+/** What a call rejects with; a call that does not reject fails the test. */
+export async function rejection(call: Promise<unknown>): Promise<Error> {
+  const outcome = await call.then(
+    () => 'it resolved',
+    (error: unknown) => error,
+  )
+  if (outcome instanceof Error) return outcome
+  throw new Error(`expected an error, but ${outcome}`)
+}
