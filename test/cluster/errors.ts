@@ -1,0 +1,18 @@
+/** Something that keeps a cluster from starting. The code says what, the message what to do. */
+export class ClusterError extends Error {
+  readonly code: ClusterErrorCode
+
+  constructor(code: ClusterErrorCode, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'ClusterError'
+    this.code = code
+  }
+}
+
+export type ClusterErrorCode =
+  | 'GO_MISSING'
+  | 'GO_TOO_OLD'
+  | 'BUILD_FAILED'
+  | 'ASSETS_MISSING'
+  | 'PROCESS_DIED'
+  | 'TIMED_OUT'

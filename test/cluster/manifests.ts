@@ -1,0 +1,67 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import type { KubeObject } from '../../src/values/object.ts'
+
+/** What KServe and Fluid ship for a cluster, as their modules have it. */
+export interface Manifests {
+  kserve: {
+    crds: KubeObject[]
+    configMap: KubeObject[]
+    runtimes: KubeObject[]
+    webhooks: KubeObject[]
+    storageContainers: KubeObject[]
+  }
+  fluid: { crds: KubeObject[] }
+}
+
+/** Reads them from the modules' folders. It takes seconds, most of them for one CRD of 2 MB: to be cached. */
+export async function readManifests(folders: { kserve: string; fluid: string }): Promise<Manifests> {
+  const config = (path: string) => join(folders.kserve, 'config', path)
+  const crdFolders = ['', 'clusterstoragecontainer', 'localmodel', 'llmisvc']
+  return {
+    kserve: {
+      crds: (await Promise.all(crdFolders.map((path) => readFolder(config(`crd/full/${path}`)))))
+        .flat()
+        .filter(isCrd),
+      configMap: await readObjects(config('configmap/inferenceservice.yaml')),
+      runtimes: await kustomized(config('runtimes')),
+      webhooks: await readObjects(config('webhook/manifests.yaml')),
+      storageContainers: await kustomized(config('storagecontainers')),
+    },
+    fluid: { crds: await readFolder(join(folders.fluid, 'charts/fluid/fluid/crds')) },
+  }
+}
+
+// Beside the CRDs lie patches for them and kustomization files.
+function isCrd(object: KubeObject): boolean {
+  return object.kind === 'CustomResourceDefinition' && object.metadata.annotations !== undefined
+}
+
+async function readFolder(folder: string): Promise<KubeObject[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort()
+  return (await Promise.all(names.map((name) => readObjects(join(folder, name))))).flat()
+}
+
+async function readObjects(file: string): Promise<KubeObject[]> {
+  const documents = parseAllDocuments(await readFile(file, 'utf8'))
+  const objects = documents.map((document) => document.toJS() as KubeObject | null)
+  return objects.filter((object) => object !== null)
+}
+
+interface Kustomization {
+  resources: string[]
+  images: { name: string; newName: string; newTag: string }[]
+}
+
+/** A kustomization's resources with its images put in: the two of its features that these folders use. */
+async function kustomized(folder: string): Promise<KubeObject[]> {
+  const [kustomization] = await readObjects(join(folder, 'kustomization.yaml'))
+  const { resources, images } = kustomization as unknown as Kustomization
+  const objects = await Promise.all(resources.map((name) => readObjects(join(folder, name))))
+  const withImages = images.reduce(
+    (text, { name, newName, newTag }) => text.replaceAll(`"${name}:replace"`, `"${newName}:${newTag}"`),
+    JSON.stringify(objects.flat()),
+  )
+  return JSON.parse(withImages) as KubeObject[]
+}

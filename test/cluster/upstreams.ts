@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+
+export const programNames = [
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kwok',
+  'kserve-manager',
+] as const
+export type ProgramName = (typeof programNames)[number]
+
+export interface Program {
+  name: ProgramName
+  package: string
+  /** How long a build from an empty Go cache takes on two cores. */
+  aboutMinutes: number
+  ldflags?: (version: string) => string
+}
+
+/** A Go module that others release: its tool module here pins the exact version, and all that it is built with. */
+export interface Upstream {
+  name: string
+  module: string
+  programs: Program[]
+}
+
+/** An upstream at the version that its go.mod says. */
+export interface Pinned extends Upstream {
+  version: string
+  /** Where its go.mod and go.sum are. */
+  folder: string
+  /** Changes with every byte that decides what is built. */
+  digest: string
+}
+
+// A build that is not stamped calls itself v0.0.0-master, and clients compare versions.
+const kubernetesVersion = (version: string) => {
+  const [major, minor] = version.slice(1).split('.')
+  const stamp = { gitVersion: version, gitMajor: major, gitMinor: minor }
+  return Object.entries(stamp)
+    .map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`)
+    .join(' ')
+}
+
+function kubernetes(name: ProgramName, aboutMinutes: number): Program {
+  return { name, package: `k8s.io/kubernetes/cmd/${name}`, aboutMinutes, ldflags: kubernetesVersion }
+}
+
+export const upstreams: readonly Upstream[] = [
+  {
+    name: 'etcd',
+    module: 'go.etcd.io/etcd/server/v3',
+    programs: [{ name: 'etcd', package: 'go.etcd.io/etcd/server/v3', aboutMinutes: 1 }],
+  },
+  {
+    name: 'kubernetes',
+    module: 'k8s.io/kubernetes',
+    programs: [
+      kubernetes('kube-apiserver', 5),
+      kubernetes('kube-controller-manager', 1),
+      kubernetes('kube-scheduler', 1),
+    ],
+  },
+  {
+    name: 'kwok',
+    module: 'sigs.k8s.io/kwok',
+    programs: [{ name: 'kwok', package: 'sigs.k8s.io/kwok/cmd/kwok', aboutMinutes: 2 }],
+  },
+  {
+    name: 'kserve',
+    module: 'github.com/kserve/kserve',
+    programs: [{ name: 'kserve-manager', package: 'github.com/kserve/kserve/cmd/manager', aboutMinutes: 5 }],
+  },
+  // Only its CRDs: what plays its controllers is in test/fluid.
+  { name: 'fluid', module: 'github.com/fluid-cloudnative/fluid', programs: [] },
+]
+
+export async function pin(upstream: Upstream): Promise<Pinned> {
+  const folder = fileURLToPath(new URL(`./modules/${upstream.name}/`, import.meta.url))
+  const files = await Promise.all(['go.mod', 'go.sum'].map((name) => readFile(`${folder}${name}`, 'utf8')))
+  const version = files[0]?.split(`${upstream.module} v`)[1]?.match(/^\S+/)?.[0]
+  if (version === undefined) throw new Error(`${folder}go.mod does not require ${upstream.module}`)
+  const pinned = { ...upstream, folder, version: `v${version}`, digest: '' }
+  const commands = upstream.programs.map((program) => buildArgs(program, pinned))
+  const digest = createHash('sha256')
+    .update(JSON.stringify([files, commands]))
+    .digest('hex')
+  return { ...pinned, digest: digest.slice(0, 12) }
+}
+
+/** The arguments of `go build`, but for where the result goes. Two compilers at a time leave room for others. */
+export function buildArgs(program: Program, { version }: Pinned): string[] {
+  const ldflags = ['-s -w', program.ldflags?.(version)].filter(Boolean).join(' ')
+  return ['-mod=readonly', '-buildvcs=false', '-trimpath', '-p', '2', '-ldflags', ldflags, program.package]
+}
