@@ -39,8 +39,8 @@ export interface ServingPair {
 }
 
 export interface AdmissionServer {
-  /** Listens, with the pair to begin with; answers the port. */
-  listen(options: { address: string; port: number; pair: ServingPair }): Promise<number>
+  /** Listens, and answers the port. Until there is a pair every handshake fails. */
+  listen(options: { address: string; port: number; pair?: ServingPair }): Promise<number>
   /** For the handshakes from now on; open connections stay. The pair must be one: Node would not say so. */
   setPair(pair: ServingPair): void
   /** Serves on for `drainMs`, asking each client to leave, and then closes. No request is lost. */
@@ -58,7 +58,7 @@ export function createAdmissionServer(options: AdmissionServerOptions): Admissio
   server.headersTimeout = headersMs
   return {
     async listen({ address, port, pair }) {
-      server.setSecureContext(pair)
+      if (pair !== undefined) server.setSecureContext(pair)
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
         server.listen(port, address, resolve)

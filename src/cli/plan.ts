@@ -88,7 +88,10 @@ function toDiff(planned: Planned): string {
 }
 
 function hunks(name: string, before: string, after: string): string {
-  return createTwoFilesPatch(before === '' ? '/dev/null' : name, name, before, after).replace(/^(Index: .*\n)?=+\n/, '')
+  return createTwoFilesPatch(before === '' ? '/dev/null' : name, name, before, after).replace(
+    /^(Index: .*\n)?=+\n/,
+    '',
+  )
 }
 
 function title({ before, namespace, plan: made }: Planned): string {

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { parseDurationMs } from '../values/duration.ts'
 import { ManifestError } from './manifests.ts'
 import { type PlanFormat, planFormats, runPlan, type Streams } from './plan.ts'
 
@@ -66,12 +67,19 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
     .option('--address <address>', 'the address that both listen on', '0.0.0.0')
     .option('--service <name>', 'the Service by which the API server reaches the webhook', 'warmgate')
     .option('--webhook-configuration <name>', 'whose caBundle is kept', 'acceleration.warmgate.dev')
+    .option('--drain <duration>', 'how long to serve on after SIGTERM', toDurationMs, 8_000)
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (options) => {
       const { serve } = await import('./serve.ts')
       await serve(options)
     })
   return program
+}
+
+function toDurationMs(value: string): number {
+  const ms = parseDurationMs(value)
+  if (ms !== undefined) return ms
+  throw new InvalidArgumentError('a duration is written like 8s or 1m30s')
 }
 
 function toPort(value: string): number {

@@ -2,11 +2,12 @@ import type { Mirror } from '../cluster/mirror.ts'
 import { WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { cacheNames } from '../plan/original.ts'
+import { isHeld } from '../plan/pod.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
-import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../values/object.ts'
 import { type CacheOptions, CacheReconciler } from './caches.ts'
-import { type HoldOptions, HoldReconciler, isHeld } from './holds.ts'
+import { type HoldOptions, HoldReconciler } from './holds.ts'
 import { ReportReconciler } from './reports.ts'
 
 export type ControllerOptions = CacheOptions & HoldOptions
@@ -36,8 +37,9 @@ export class Controller {
 
   /** Leads until the signal aborts: all that is known is looked at once, and then whatever changes. */
   async run(signal: AbortSignal): Promise<void> {
-    const { mirror } = this.#options
+    const { mirror, metrics } = this.#options
     this.#isLeading = true
+    metrics.leader.set(1)
     for (const service of mirror.services.list()) this.#serviceChanged({ type: 'added', object: service })
     for (const object of [...mirror.datasets.list(), ...mirror.dataLoads.list()]) this.#cacheChanged(object)
     this.#wakeHolds(() => true)
@@ -45,6 +47,7 @@ export class Controller {
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (!signal.aborted) await promise
     this.#isLeading = false
+    metrics.leader.set(0)
   }
 
   async stop(): Promise<void> {
@@ -65,6 +68,7 @@ export class Controller {
     ]) {
       whenLeading(reflector, ({ object }) => this.#cacheChanged(object))
     }
+    whenLeading(mirror.dataLoads, (change) => this.#warmed(change))
     whenLeading(mirror.pods, ({ object }) => this.#podChanged(object))
     whenLeading(mirror.policies, () => {
       this.#wakeHolds(() => true)
@@ -92,9 +96,15 @@ export class Controller {
     this.#wakeHolds((pod) => pod.metadata.namespace === namespace && cacheNames(pod).includes(name))
   }
 
+  #warmed(change: Change): void {
+    const { clock, metrics } = this.#options
+    if (change.type !== 'updated' || isComplete(change.before) || !isComplete(change.object)) return
+    const sinceMs = Date.parse(change.object.metadata.creationTimestamp ?? '')
+    metrics.warmupDuration.observe((clock.now() - sinceMs) / 1_000)
+  }
+
   #podChanged(pod: KubeObject): void {
     if (isHeld(pod)) this.#holds.add(keyText(keyOf(pod)))
-    this.#options.metrics.heldPods.set(this.#heldPods().length)
   }
 
   #wakeCaches(service: KubeObject): void {
@@ -109,6 +119,10 @@ export class Controller {
   #heldPods(): KubeObject[] {
     return this.#options.mirror.pods.list().filter(isHeld)
   }
+}
+
+function isComplete(dataLoad: KubeObject): boolean {
+  return stringAt(dataLoad, 'status', 'phase') === 'Complete'
 }
 
 function isNewGeneration(before: KubeObject, now: KubeObject): boolean {

@@ -6,17 +6,10 @@ import { hasStatus } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { resources } from '../kube/resources.ts'
 import { cacheWarmGate, decideHold, type HoldDecision } from '../plan/hold.ts'
-import { governPod, hasGate } from '../plan/pod.ts'
+import { gateCondition, governPod, isHeld } from '../plan/pod.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
-import {
-  type JsonObject,
-  type KubeObject,
-  keyOf,
-  listAt,
-  type ObjectKey,
-  stringAt,
-} from '../values/object.ts'
+import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
 
 export interface HoldOptions {
   client: KubeClient
@@ -70,7 +63,7 @@ export class HoldReconciler {
    */
   async #write(pod: KubeObject, { kind, reason, message }: HoldDecision): Promise<void> {
     const status = kind === 'release' ? 'True' : 'False'
-    const before = conditionOf(pod)
+    const before = gateCondition(pod)
     if (before?.status === status && before.reason === reason && before.message === message) return
     const now = new Date(this.#options.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
     const lastTransitionTime = before?.status === status ? before.lastTransitionTime : now
@@ -96,20 +89,6 @@ export class HoldReconciler {
     const type = reason === 'Warm' || reason === 'NotHeld' ? 'Normal' : 'Warning'
     events.record({ regarding: pod, type, reason, note: message, action: 'Release' })
   }
-}
-
-/** Whether a pod waits for us: it has our gate, and our condition has not opened it. */
-export function isHeld(pod: KubeObject): boolean {
-  const phase = stringAt(pod, 'status', 'phase')
-  const isOver = phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined
-  return !isOver && hasGate(pod) && conditionOf(pod)?.status !== 'True'
-}
-
-function conditionOf(pod: KubeObject): JsonObject | undefined {
-  const found = listAt(pod, 'status', 'conditions').find(
-    (condition) => stringAt(condition, 'type') === cacheWarmGate,
-  )
-  return found as JsonObject | undefined
 }
 
 function createdMs(pod: KubeObject): number {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { applyOverrides, choosePolicy } from '../policy/overrides.ts'
 import { selectPolicy } from '../policy/policy.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
-import { type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { type Facts, isOptedIn, isOptedOut } from './facts.ts'
 import { cacheWarmGate } from './hold.ts'
@@ -89,4 +89,19 @@ function addPlacement(draft: Draft, gpu: GpuPolicy): void {
     const path = pointer('spec', 'nodeSelector', label)
     if (draft.get(path) === undefined) draft.set(path, value)
   }
+}
+
+/** Whether a pod waits for us: it has our gate, and our condition has not opened it. */
+export function isHeld(pod: KubeObject): boolean {
+  const phase = stringAt(pod, 'status', 'phase')
+  const isOver = phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined
+  return !isOver && hasGate(pod) && gateCondition(pod)?.status !== 'True'
+}
+
+/** Our own condition of a pod. */
+export function gateCondition(pod: KubeObject): JsonObject | undefined {
+  const found = listAt(pod, 'status', 'conditions').find(
+    (condition) => stringAt(condition, 'type') === cacheWarmGate,
+  )
+  return found as JsonObject | undefined
 }

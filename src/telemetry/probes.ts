@@ -11,16 +11,21 @@ export interface ProbeOptions {
   metrics: Metrics
   /** What is still missing before this replica can serve; empty when it is ready. */
   missing: () => string[]
+  /** Brings the gauges up to date before they are read. */
+  beforeScrape: () => void
 }
 
 /** Plain HTTP for the kubelet and for Prometheus: `/healthz`, `/readyz`, `/metrics`. */
-export function createProbeServer({ metrics, missing }: ProbeOptions): ProbeServer {
+export function createProbeServer({ metrics, missing, beforeScrape }: ProbeOptions): ProbeServer {
   const server = createServer(async (request, response) => {
     const answer = (status: number, text: string, type = 'text/plain') =>
       response.writeHead(status, { 'content-type': type }).end(text)
     const path = request.url?.split('?')[0]
     if (path === '/healthz') return answer(200, 'ok\n')
-    if (path === '/metrics') return answer(200, await metrics.render(), metrics.registry.contentType)
+    if (path === '/metrics') {
+      beforeScrape()
+      return answer(200, await metrics.render(), metrics.registry.contentType)
+    }
     if (path !== '/readyz') return answer(404, 'there is /healthz, /readyz and /metrics\n')
     const wanting = missing()
     return wanting.length === 0 ? answer(200, 'ok\n') : answer(503, `not ready: ${wanting.join(', ')}\n`)

@@ -1,0 +1,20 @@
+import { managedByLabel } from '../fluid/dataset.ts'
+import { isHeld } from '../plan/pod.ts'
+import { warmthOf } from '../plan/warmth.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { keyOf } from '../values/object.ts'
+import type { Mirror } from './mirror.ts'
+
+/** Reads the gauges off the mirror, when somebody asks for them. */
+export function setGauges(mirror: Mirror, metrics: Metrics): void {
+  metrics.heldPods.set(mirror.pods.list().filter(isHeld).length)
+  const phases = { pending: 0, warming: 0, warm: 0, failed: 0 }
+  for (const dataset of mirror.datasets.list()) {
+    if (dataset.metadata.labels?.[managedByLabel] !== 'warmgate') continue
+    phases[warmthOf(dataset, mirror.dataLoads.get(keyOf(dataset))).kind] += 1
+  }
+  for (const [phase, count] of Object.entries(phases)) metrics.caches.set({ phase }, count)
+  for (const [resource, ms] of Object.entries(mirror.lastHeardMs())) {
+    if (ms > 0) metrics.watchLastEvent.set({ resource }, ms / 1_000)
+  }
+}
