@@ -42,6 +42,8 @@ beforeEach(async () => {
   server = createSecureServer(options, (request: Http2ServerRequest, response) => {
     const { raw } = (request.socket as TLSSocket).getPeerCertificate()
     requests.push({ httpVersion: request.httpVersion, clientCertificate: raw })
+    // So that each call has to shake hands.
+    response.setHeader('connection', 'close')
     response.end(JSON.stringify({ metadata: {} }))
   })
   server.listen(0, '127.0.0.1')
