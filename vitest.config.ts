@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/{cluster,fluid,integration}/**/*.test.ts', 'bench/**/*.test.ts'],
+          include: ['{test/{cluster,fluid,integration},bench,demo}/**/*.test.ts'],
           // One control plane at a time on a small machine; a file starts its own and stops it.
           fileParallelism: false,
           testTimeout: 180_000,

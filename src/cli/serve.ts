@@ -34,8 +34,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const clock = systemClock
   const logger = createLogger(options.logLevel)
   const metrics = createMetrics()
-  const config = new KubeConfig()
-  config.loadFromDefault()
+  const config = loadKubeConfig()
   const client = createClient(config)
   const identity = process.env.POD_NAME ?? hostname()
   const events = createEventRecorder({ client, clock, logger, instance: identity })
@@ -82,6 +81,16 @@ export async function serve(options: ServeOptions): Promise<void> {
   await mirror.stop()
   await probes.close()
   await client.close()
+}
+
+function loadKubeConfig(): KubeConfig {
+  const config = new KubeConfig()
+  config.loadFromDefault()
+  // What client-node makes up where it finds nothing.
+  if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
+    throw new Error('there is no cluster: run in one, or set KUBECONFIG')
+  }
+  return config
 }
 
 async function terminated(stopping: AbortController): Promise<void> {
