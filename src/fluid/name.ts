@@ -23,6 +23,11 @@ export function cacheName(namespace: string, source: Omit<Source, 'options'>): s
   return `${slug(uri)}-${hash}`
 }
 
+/** Whether a name looks like one of ours: nothing else is ever made or taken away. */
+export function isCacheName(name: string): boolean {
+  return /^[a-z][a-z0-9-]{0,25}-[0-9a-f]{10}$/.test(name)
+}
+
 function slug(uri: string): string {
   const words = (uri.split('/').at(-1) ?? '').toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
   const lettered = /^[a-z]/.test(words) ? words : `m-${words.replace(/^-+/, '')}`

@@ -33,6 +33,7 @@ export interface DecideInput {
   /** The service as its user wrote it: whatever Warmgate made of it is undone. */
   service: KubeObject
   previous: KubeObject | undefined
+  /** What the service before this update says that Warmgate made of it. */
   original: Original | undefined
   facts: Facts
 }
@@ -66,7 +67,7 @@ function keptRewrite(
   { previous, original }: DecideInput,
   location: ModelLocation,
 ): OriginalLocation | undefined {
-  const before = previous === undefined ? undefined : original?.locations[location.id]
+  const before = original?.locations[location.id]
   return before?.uri === location.uri ? before : undefined
 }
 

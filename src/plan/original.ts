@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { isCacheName } from '../fluid/name.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
 import { type Draft, pointer } from './draft.ts'
@@ -45,7 +46,8 @@ export function readOriginal(service: KubeObject): Original | undefined {
 }
 
 function readLocation(value: Json | undefined): OriginalLocation | undefined {
-  if (!isObject(value) || typeof value.uri !== 'string' || typeof value.cache !== 'string') return undefined
+  if (!isObject(value) || typeof value.uri !== 'string') return undefined
+  if (typeof value.cache !== 'string' || !isCacheName(value.cache)) return undefined
   const isOurs = (path: unknown): path is string =>
     typeof path === 'string' && /^\/resources(\/|$)/.test(path)
   const added = Object.entries(isObject(value.added) ? value.added : {}).flatMap(([path, json]) =>

@@ -50,8 +50,10 @@ export type Plan =
  */
 export function plan({ service, previous, facts }: PlanInput): Plan {
   const draft = new Draft(service)
-  const original = readOriginal(service) ?? (previous && readOriginal(previous))
-  if (original !== undefined) restore(draft, original)
+  // The record that went through admission before is the one to believe; what the service says of itself, its
+  // user may have written.
+  const original = previous && readOriginal(previous)
+  for (const record of [original, readOriginal(service)]) if (record !== undefined) restore(draft, record)
   const decision = decide({ service: structuredClone(draft.object), previous, original, facts })
   if (decision.kind !== 'accelerate') return refusal(decision, draft, previous)
   return acceleration(decision, draft, facts)
