@@ -29,6 +29,10 @@ const longestBackoffMs = 30_000
 const watchSeconds = 240
 // The server sends a bookmark each minute: after twice that and a bit, silence is a dead connection.
 const stallMs = 150_000
+// What went well for this long owes nothing to the failures before it.
+const wellMs = 60_000
+// Should a change ever be lost without an error, a list finds it, once the watch of that time has ended.
+const relistMs = 10 * 60_000
 
 class Stale extends Error {}
 
@@ -38,7 +42,8 @@ class Stale extends Error {}
  * at the first error that is no 410, which is why this one exists.
  *
  * Invariant: between `synced` and `stop`, what the copy holds is some past state of the server, and every
- * later state arrives, deletions that fell between a list and a watch included.
+ * later state arrives, deletions that fell between a list and a watch included. A change that no watch tells
+ * of is found within a quarter of an hour.
  */
 export class Reflector {
   /** Resolves after the first list. A resource that the server does not have yet keeps it waiting. */
@@ -53,6 +58,7 @@ export class Reflector {
   readonly #stopping = new AbortController()
   readonly #markSynced: () => void
   #resourceVersion: string | undefined
+  #listedMs = 0
   #running: Promise<void> | undefined
 
   constructor(options: ReflectorOptions) {
@@ -93,9 +99,11 @@ export class Reflector {
     const { signal } = this.#stopping
     let failures = 0
     while (!signal.aborted) {
+      const startedMs = clock.now()
       const outcome = await this.#once().catch((error: unknown) => error)
       if (signal.aborted) return
-      failures = outcome === undefined ? 0 : failures + 1
+      if (outcome === undefined || clock.now() - startedMs >= wellMs) failures = 0
+      if (outcome !== undefined) failures += 1
       if (outcome !== undefined) this.#report(outcome, failures)
       // A server that closes every watch at once is not asked again at once.
       await pause(clock, this.#backoffMs(Math.max(failures, 1)), signal)
@@ -109,7 +117,7 @@ export class Reflector {
 
   #report(error: unknown, failures: number): void {
     const { logger, resource } = this.#options
-    if (error instanceof Stale) return
+    if (error instanceof Stale || hasStatus(error, 410)) return
     if (this.state !== 'synced') this.state = hasStatus(error, 404) ? 'unavailable' : 'starting'
     // Once is enough for a resource that is not installed, or a server that is away.
     if (failures === 1)
@@ -118,7 +126,9 @@ export class Reflector {
 
   /** One list, where one is needed, and one watch until it ends. */
   async #once(): Promise<void> {
-    if (this.#resourceVersion === undefined) await this.#relist()
+    const isDue = this.#options.clock.now() - this.#listedMs >= relistMs
+    if (this.#resourceVersion === undefined || isDue) await this.#relist()
+    if (this.#stopping.signal.aborted) return
     try {
       await this.#follow(this.#resourceVersion ?? '')
     } catch (error) {
@@ -130,7 +140,7 @@ export class Reflector {
 
   async #relist(): Promise<void> {
     const { client, resource, select } = this.#options
-    const list = await client.list(resource, select)
+    const list = await client.list(resource, { ...select, signal: this.#stopping.signal })
     this.#heard()
     const gone = new Set(this.#objects.keys())
     for (const [index, object] of list.items.entries()) {
@@ -141,6 +151,7 @@ export class Reflector {
     }
     for (const key of gone) this.#drop(key)
     this.#resourceVersion = list.resourceVersion
+    this.#listedMs = this.#options.clock.now()
     this.state = 'synced'
     this.#markSynced()
   }
