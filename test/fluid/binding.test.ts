@@ -1,0 +1,224 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { at, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import type { FluidStandIn } from './fluid.ts'
+import { persistentVolume } from './kinds.ts'
+import { podSpec, Scene, startTheatre, type Theatre } from './scene.ts'
+
+const { dataset, jindoRuntime, alluxioRuntime, dataLoad, persistentVolumeClaim, pod, secret } = resources
+const quick = { bindMs: 100, pollMs: 100, syncMs: 100, deleteRetryMs: 100 }
+
+let theatre: Theatre
+let client: KubeClient
+let fluid: FluidStandIn
+
+beforeAll(async () => {
+  theatre = await startTheatre(quick)
+  client = theatre.client
+  fluid = theatre.fluid
+})
+
+afterAll(() => theatre?.stop())
+
+test('a Dataset is not Bound before a Runtime of its name is there, and has no claim before that', async () => {
+  const scene = await Scene.open(client, 'binding')
+  await scene.dataset('model')
+  await scene.runtime('other')
+  await scene.expectSaid('other', 'ErrorProcessRuntime', 2)
+  await scene.expectPhase(dataset, 'model', 'NotBound')
+  expect(await scene.find(persistentVolumeClaim, 'model')).toBeUndefined()
+
+  await scene.runtime('model')
+  await scene.expectPhase(dataset, 'model', 'Bound')
+  await expect.poll(() => scene.find(persistentVolumeClaim, 'model')).toBeDefined()
+  expect(objectAt(await scene.get(dataset, 'model'), 'status')).toMatchObject({
+    conditions: [{ type: 'Ready', status: 'True', reason: 'DatasetReady' }],
+    runtimes: [
+      { name: 'model', namespace: 'binding', category: 'Accelerate', type: 'jindo', masterReplicas: 0 },
+    ],
+  })
+})
+
+test('being Bound takes as long as the runtime takes', async () => {
+  const scene = await Scene.open(client, 'binding-slowly')
+  fluid.set({ bindMs: 3_600_000 })
+  await scene.dataset('model')
+  await scene.runtime('model')
+  // The Runtime was looked at, and nothing came of it.
+  await expect.poll(async () => (await scene.get(jindoRuntime, 'model')).metadata.finalizers).toBeDefined()
+  await scene.expectPhase(dataset, 'model', 'NotBound')
+  expect(await scene.find(persistentVolumeClaim, 'model')).toBeUndefined()
+  fluid.set(quick)
+  await scene.expectPhase(dataset, 'model', 'Bound')
+})
+
+test('Kubernetes binds the claim to the volume, and the scheduler takes a pod that mounts it', async () => {
+  const scene = await Scene.open(client, 'volumes')
+  await scene.create(pod, 'server', podSpec('model'))
+  const scheduled = async () => stringAt(await scene.get(pod, 'server'), 'spec', 'nodeName')
+  await expect
+    .poll(async () => stringAt(await scene.get(pod, 'server'), 'status', 'conditions', 0, 'message'))
+    .toContain('persistentvolumeclaim "model" not found')
+  await scene.bound('model')
+  await scene.expectPhase(persistentVolumeClaim, 'model', 'Bound')
+  await expect.poll(scheduled, { timeout: 30_000 }).toBeDefined()
+  const claim = await scene.get(persistentVolumeClaim, 'model')
+  expect(claim.metadata.labels).toEqual({
+    'fluid.io/s-volumes-model': 'true',
+    'fluid.io/dataset-id': 'volumes-model',
+    'fuse.runtime.fluid.io/generation': '1',
+  })
+  expect(claim.metadata.annotations).toMatchObject({ CreatedBy: 'fluid' })
+  expect(objectAt(claim, 'spec')).toMatchObject({
+    accessModes: ['ReadOnlyMany'],
+    resources: { requests: { storage: '100Pi' } },
+    storageClassName: 'fluid',
+    volumeName: 'volumes-model',
+  })
+})
+
+test('of two Datasets whose volumes have one name, the second gets a claim that nobody binds', async () => {
+  const first = await Scene.open(client, 'team-one')
+  const second = await Scene.open(client, 'team')
+  await first.bound('model')
+  await first.expectPhase(persistentVolumeClaim, 'model', 'Bound')
+  await second.bound('one-model')
+  await second.expectPhase(persistentVolumeClaim, 'one-model', 'Pending')
+  const volume = await client.get(persistentVolume, { name: 'team-one-model' })
+  expect(objectAt(volume, 'spec', 'claimRef')).toMatchObject({ namespace: 'team-one', name: 'model' })
+})
+
+test("a claim of a user's own is left as it is, and the Dataset is Bound all the same", async () => {
+  const scene = await Scene.open(client, 'taken')
+  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
+  const mine = await scene.create(persistentVolumeClaim, 'model', { spec })
+  await scene.bound('model')
+  await expect.poll(() => client.get(persistentVolume, { name: 'taken-model' })).toBeDefined()
+  const claim = await scene.get(persistentVolumeClaim, 'model')
+  expect(claim.metadata.uid).toBe(mine.metadata.uid)
+  expect(claim.metadata.labels).toBeUndefined()
+})
+
+test('names that are no DNS-1035 labels are refused in an Event, and the phase stays empty', async () => {
+  const scene = await Scene.open(client, 'names')
+  await scene.dataset('7b.chat')
+  await scene.expectSaid('7b.chat', 'ErrorCreateDataset', 2)
+  await scene.runtime('7b.chat')
+  await scene.expectSaid('7b.chat', 'ErrorProcessRuntime')
+  expect((await scene.get(dataset, '7b.chat')).status).toBeUndefined()
+  await scene.delete(dataset, '7b.chat')
+  await scene.expectGone(dataset, '7b.chat')
+})
+
+test('Jindo says in a condition that OSS needs an endpoint; mended, the Dataset is Bound', async () => {
+  const scene = await Scene.open(client, 'endpoints')
+  await scene.dataset('model', { mountPoint: 'oss://models/bloom/' })
+  await scene.runtime('model')
+  const failed = async () => scene.condition(await scene.get(dataset, 'model'), 'NotReady')
+  await expect.poll(failed).toMatchObject({
+    status: 'True',
+    reason: 'DatasetFailedToSetup',
+    message: 'oss endpoint can not be null, please check <fs.oss.endpoint> option',
+  })
+  await scene.expectSaid('model', 'ErrorProcessRuntime')
+  await scene.expectPhase(dataset, 'model', 'NotBound')
+  const body = [{ op: 'add', path: '/spec/sharedOptions', value: { 'fs.oss.endpoint': 'oss.example.com' } }]
+  await client.patch(dataset, { namespace: 'endpoints', name: 'model' }, { type: 'json', body })
+  await scene.expectPhase(dataset, 'model', 'Bound')
+  // Fluid never takes the condition away again.
+  expect(await failed()).toMatchObject({ status: 'True' })
+})
+
+test('Alluxio serves gs://, Jindo does not', async () => {
+  const scene = await Scene.open(client, 'schemes')
+  await scene.dataset('one', { mountPoint: 'gs://models/bloom/' })
+  await scene.runtime('one', alluxioRuntime)
+  await scene.expectPhase(dataset, 'one', 'Bound')
+  await scene.dataset('two', { mountPoint: 'gs://models/bloom/' })
+  await scene.runtime('two')
+  await expect.poll(async () => scene.condition(await scene.get(dataset, 'two'), 'NotReady')).toBeDefined()
+  const status = objectAt(await scene.get(dataset, 'one'), 'status')
+  expect(status).toMatchObject({
+    runtimes: [{ type: 'alluxio' }],
+    mounts: [{ mountPoint: 'gs://models/bloom/' }],
+  })
+  expect(objectAt(await scene.get(dataset, 'two'), 'status')).toMatchObject({ phase: 'NotBound' })
+})
+
+test('a Secret that is missing keeps a Dataset from being Bound, and nothing says why', async () => {
+  const scene = await Scene.open(client, 'secrets')
+  const secretKeyRef = { name: 'keys', key: 'id' }
+  const encryptOptions = [{ name: 'fs.s3.accessKeyId', valueFrom: { secretKeyRef } }]
+  await scene.dataset('model', { encryptOptions })
+  await scene.runtime('model')
+  await expect.poll(async () => (await scene.get(jindoRuntime, 'model')).metadata.finalizers).toBeDefined()
+  await scene.expectPhase(dataset, 'model', 'NotBound')
+  expect(listAt(await scene.get(dataset, 'model'), 'status', 'conditions')).toEqual([])
+  await scene.create(secret, 'keys', { stringData: { id: 'me' } })
+  await scene.expectPhase(dataset, 'model', 'Bound')
+})
+
+test('a Dataset is not deleted while a pod uses its claim; after that everything of it goes', async () => {
+  const scene = await Scene.open(client, 'deletion')
+  await scene.bound('model')
+  await scene.dataLoad('load', 'model')
+  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  await scene.create(pod, 'server', podSpec('model'))
+  await scene.delete(dataset, 'model')
+  await scene.expectSaid('model', 'ErrorDeleteDataset', 3)
+  expect(stringAt(await scene.get(dataset, 'model'), 'status', 'phase')).toBe('Bound')
+  expect(await scene.find(jindoRuntime, 'model')).toBeDefined()
+
+  await client.patch(pod, { namespace: 'deletion', name: 'server' }, succeeded, { subresource: 'status' })
+  await scene.expectGone(dataset, 'model')
+  await scene.delete(pod, 'server')
+  await scene.expectGone(jindoRuntime, 'model')
+  await scene.expectGone(dataLoad, 'load')
+  await scene.expectGone(persistentVolumeClaim, 'model')
+  await expect.poll(() => client.get(persistentVolume, { name: 'deletion-model' })).toBeUndefined()
+})
+
+const succeeded = { type: 'merge' as const, body: { status: { phase: 'Succeeded' } } }
+
+test('a Dataset that loses its Runtime is NotBound, without a claim, and can be Bound again', async () => {
+  const scene = await Scene.open(client, 'unbinding')
+  await scene.bound('model')
+  await scene.expectPhase(persistentVolumeClaim, 'model', 'Bound')
+  await scene.delete(jindoRuntime, 'model')
+  await scene.expectPhase(dataset, 'model', 'NotBound')
+  await scene.expectGone(persistentVolumeClaim, 'model')
+  expect(objectAt(await scene.get(dataset, 'model'), 'status')).toMatchObject({
+    conditions: [],
+    phase: 'NotBound',
+  })
+  expect(at(await scene.get(dataset, 'model'), 'status', 'ufsTotal')).toBeUndefined()
+  await scene.expectGone(jindoRuntime, 'model')
+  await scene.runtime('model')
+  await scene.expectPhase(dataset, 'model', 'Bound')
+})
+
+test('owners, labels and finalizers of others stay; Fluid puts its own behind them', async () => {
+  const scene = await Scene.open(client, 'owners')
+  const owner = await scene.create(resources.configMap, 'owner', {})
+  const { uid = '' } = owner.metadata
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid, controller: true }]
+  const content = { ownerReferences, spec: { mounts: [{ mountPoint: 's3://models/model/' }] } }
+  const { metadata } = await scene.create(dataset, 'model', content)
+  await scene.create(jindoRuntime, 'model', { ownerReferences, spec: { replicas: 1 } })
+  const load = { dataset: { name: 'model', namespace: 'owners' } }
+  await scene.create(dataLoad, 'load', { ownerReferences, spec: load })
+  await scene.expectPhase(dataLoad, 'load', 'Executing')
+
+  const owners = async (resource: typeof dataset | typeof dataLoad, name: string) =>
+    (await scene.get(resource, name)).metadata.ownerReferences
+  const fluids = { apiVersion: 'data.fluid.io/v1alpha1', kind: 'Dataset', name: 'model', uid: metadata.uid }
+  expect(await owners(dataset, 'model')).toEqual(ownerReferences)
+  expect(await owners(dataLoad, 'load')).toEqual([...ownerReferences, fluids])
+  const runtime = await scene.get(jindoRuntime, 'model')
+  expect(runtime.metadata).toMatchObject({
+    ownerReferences: [...ownerReferences, fluids],
+    finalizers: ['jindo-runtime-controller-finalizer'],
+    labels: { 'fluid.io/dataset-id': 'owners-model' },
+  })
+})

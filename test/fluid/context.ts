@@ -1,0 +1,17 @@
+import type { KubeClient } from '../../src/kube/client.ts'
+import type { Logger } from '../../src/telemetry/logger.ts'
+import type { Clock } from '../../src/values/clock.ts'
+import type { Caches } from './cache.ts'
+import type { FluidEvents } from './events.ts'
+import type { FluidOptions } from './options.ts'
+
+/** What every controller of the stand-in works with. */
+export interface FluidContext {
+  client: KubeClient
+  clock: Clock
+  logger: Logger
+  events: FluidEvents
+  caches: Caches
+  /** As they are now: a test changes them on the way. */
+  options: () => FluidOptions
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { hasStatus } from '../../src/kube/errors.ts'
+import type { Logger } from '../../src/telemetry/logger.ts'
+import type { Clock } from '../../src/values/clock.ts'
+import { at, type KubeObject } from '../../src/values/object.ts'
+import { coreEvent } from './kinds.ts'
+import { timestamp } from './status.ts'
+
+export interface Happening {
+  type: 'Normal' | 'Warning'
+  reason: string
+  message: string
+}
+
+export interface EventsOptions {
+  client: KubeClient
+  clock: Clock
+  logger: Logger
+}
+
+/** Fluid's Events: the same one again counts up. One that cannot be written is logged, and holds nothing up. */
+export class FluidEvents {
+  readonly #options: EventsOptions
+
+  constructor(options: EventsOptions) {
+    this.#options = options
+  }
+
+  async record(regarding: KubeObject, happening: Happening): Promise<void> {
+    try {
+      await this.#write(regarding, happening)
+    } catch (error) {
+      this.#options.logger.warn({ err: error, reason: happening.reason }, 'an Event was not written')
+    }
+  }
+
+  async #write(regarding: KubeObject, happening: Happening): Promise<void> {
+    const { client, clock } = this.#options
+    const event = toEvent(regarding, happening, timestamp(clock.now()))
+    try {
+      await client.create(coreEvent, event)
+    } catch (error) {
+      if (!hasStatus(error, 409)) throw error
+      const { namespace = '', name = '' } = event.metadata
+      const before = await client.get(coreEvent, { namespace, name })
+      const count = Number(at(before, 'count') ?? 0) + 1
+      const body = { count, lastTimestamp: event.lastTimestamp }
+      await client.patch(coreEvent, { namespace, name }, { type: 'merge', body })
+    }
+  }
+}
+
+function toEvent(regarding: KubeObject, happening: Happening, now: string): KubeObject {
+  const { namespace = '', name = '', uid = '', resourceVersion = '' } = regarding.metadata
+  const identity = createHash('sha256')
+    .update(JSON.stringify([uid, happening]))
+    .digest('hex')
+    .slice(0, 16)
+  const { apiVersion, kind } = regarding
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { namespace, name: `${name}.${identity}` },
+    involvedObject: { apiVersion, kind, namespace, name, uid, resourceVersion },
+    ...happening,
+    source: { component: `${kind}Controller` },
+    firstTimestamp: now,
+    lastTimestamp: now,
+    count: 1,
+  }
+}

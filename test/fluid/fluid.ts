@@ -1,0 +1,111 @@
+// Stands in for Fluid's controllers (v1.0.8) of Dataset, JindoRuntime, AlluxioRuntime and DataLoad. Jindo's and
+// Alluxio's engines exec into their own images, which a test does not have. It runs against a real API server
+// with Fluid's own CRDs, and shows what a client of that API sees of Fluid: README.md lists the quirks that it
+// imitates, with their sources, and what it leaves out. Nothing here caches or serves a byte.
+import type { KubeClient } from '../../src/kube/client.ts'
+import { hasStatus } from '../../src/kube/errors.ts'
+import { WorkQueue } from '../../src/kube/queue.ts'
+import { Reflector } from '../../src/kube/reflector.ts'
+import { type Resource, resources } from '../../src/kube/resources.ts'
+import { createLogger, type Logger } from '../../src/telemetry/logger.ts'
+import { type Clock, systemClock } from '../../src/values/clock.ts'
+import { keyOf, keyText, type ObjectKey } from '../../src/values/object.ts'
+import { Caches } from './cache.ts'
+import type { FluidContext } from './context.ts'
+import { DataLoadController } from './dataload.ts'
+import { reconcileDataset } from './dataset.ts'
+import { FluidEvents } from './events.ts'
+import { csiDriver, runtimeKinds } from './kinds.ts'
+import { Loader } from './loader.ts'
+import { type FluidOptions, fluidDefaults } from './options.ts'
+import { RuntimeController } from './runtime.ts'
+
+export interface StartOptions {
+  client: KubeClient
+  clock?: Clock
+  logger?: Logger
+  options?: Partial<FluidOptions>
+}
+
+export interface FluidStandIn {
+  /** Changes speeds and failures from here on; everything is looked at again at once. */
+  set(options: Partial<FluidOptions>): void
+  stop(): Promise<void>
+}
+
+/** A controller: what it watches, and what it does about one object of that. */
+interface Loop {
+  watched: Reflector
+  queue: WorkQueue
+}
+
+/** Starts the stand-in; resolves when it follows the API server, which must serve Fluid's CRDs. */
+export async function startFluid({
+  client,
+  clock = systemClock,
+  logger = createLogger('silent'),
+  options = {},
+}: StartOptions): Promise<FluidStandIn> {
+  let current: FluidOptions = { ...fluidDefaults, ...options }
+  const events = new FluidEvents({ client, clock, logger })
+  const caches = new Caches(clock, () => current.bytesPerSecond)
+  const context: FluidContext = { client, clock, logger, events, caches, options: () => current }
+  const loader = new Loader(context)
+  const loops = toLoops(context, loader)
+  await installDriver(client)
+  for (const { watched } of loops) watched.start()
+  await Promise.all(loops.map(({ watched }) => watched.synced))
+  return {
+    set(changes) {
+      current = { ...current, ...changes }
+      for (const { watched, queue } of loops)
+        for (const object of watched.list()) queue.add(keyText(keyOf(object)))
+    },
+    async stop() {
+      await Promise.all(loops.map(({ watched }) => watched.stop()))
+      await Promise.all([...loops.map(({ queue }) => queue.stop()), loader.stop()])
+    },
+  }
+}
+
+function toLoops(context: FluidContext, loader: Loader): Loop[] {
+  const dataLoads = new DataLoadController(context, loader)
+  return [
+    toLoop(context, resources.dataset, (key) => reconcileDataset(context, key)),
+    ...runtimeKinds.map((kind) => {
+      const runtimes = new RuntimeController(context, kind)
+      return toLoop(context, kind.resource, (key) => runtimes.reconcile(key))
+    }),
+    toLoop(context, resources.dataLoad, (key) => dataLoads.reconcile(key)),
+  ]
+}
+
+function toLoop(
+  { client, clock, logger }: FluidContext,
+  resource: Resource,
+  reconcile: (key: ObjectKey) => Promise<number | undefined>,
+): Loop {
+  const watched = new Reflector({ client, resource, clock, logger })
+  const work = (text: string) => {
+    const [namespace = '', name = ''] = text.split('/')
+    return reconcile({ namespace, name })
+  }
+  const queue = new WorkQueue({ clock, logger, work })
+  watched.onChange(({ object }) => queue.add(keyText(keyOf(object))))
+  return { watched, queue }
+}
+
+/** From Fluid's chart. Without it Kubernetes would wait for volumes to be attached. */
+async function installDriver(client: KubeClient): Promise<void> {
+  const driver = {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'CSIDriver',
+    metadata: { name: 'fuse.csi.fluid.io' },
+    spec: { attachRequired: false, podInfoOnMount: true },
+  }
+  try {
+    await client.create(csiDriver, driver)
+  } catch (error) {
+    if (!hasStatus(error, 409)) throw error
+  }
+}

@@ -1,0 +1,65 @@
+import { type Resource, resources } from '../../src/kube/resources.ts'
+
+/** What tells one of Fluid's runtimes from another, as far as the API server sees it. */
+export interface RuntimeKind {
+  resource: Resource
+  /** Its name in Dataset.status.runtimes. */
+  type: 'jindo' | 'alluxio'
+  /** The engine that drives it: part of the names of charts and ConfigMaps. */
+  engine: 'jindocache' | 'alluxio'
+  finalizer: string
+  mountType: string
+  fuseDirectory: string
+  /** How often the chart of the loading Job lets it try again. */
+  backoffLimit: number
+  schemes: readonly string[]
+}
+
+export const jindo: RuntimeKind = {
+  resource: resources.jindoRuntime,
+  type: 'jindo',
+  engine: 'jindocache',
+  finalizer: 'jindo-runtime-controller-finalizer',
+  mountType: 'jindo',
+  fuseDirectory: 'jindofs-fuse',
+  backoffLimit: 1,
+  schemes: ['oss', 's3', 'cos', 'obs', 'dls', 'hdfs', 'local', 'pvc'],
+}
+
+export const alluxio: RuntimeKind = {
+  resource: resources.alluxioRuntime,
+  type: 'alluxio',
+  engine: 'alluxio',
+  finalizer: 'alluxio-runtime-controller-finalizer',
+  mountType: 'fuse.alluxio-fuse',
+  fuseDirectory: 'alluxio-fuse',
+  backoffLimit: 3,
+  schemes: ['s3', 'oss', 'gs', 'hdfs', 'http', 'https', 'local', 'pvc'],
+}
+
+export const runtimeKinds = [jindo, alluxio]
+
+export const persistentVolume: Resource = {
+  group: '',
+  version: 'v1',
+  plural: 'persistentvolumes',
+  kind: 'PersistentVolume',
+  namespaced: false,
+}
+
+export const csiDriver: Resource = {
+  group: 'storage.k8s.io',
+  version: 'v1',
+  plural: 'csidrivers',
+  kind: 'CSIDriver',
+  namespaced: false,
+}
+
+/** Fluid's recorder writes Events of the core group. */
+export const coreEvent: Resource = {
+  group: '',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  namespaced: true,
+}

@@ -1,0 +1,223 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { Reflector } from '../../src/kube/reflector.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { systemClock } from '../../src/values/clock.ts'
+import { type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
+import type { FluidStandIn } from './fluid.ts'
+import { fluidDefaults } from './options.ts'
+import { gib, Scene, startTheatre, type Theatre } from './scene.ts'
+
+const { dataset, dataLoad, job, alluxioRuntime } = resources
+const quick = {
+  ...fluidDefaults,
+  bindMs: 50,
+  pollMs: 100,
+  syncMs: 50,
+  deleteRetryMs: 100,
+  bytesPerSecond: 4 * gib,
+}
+
+let theatre: Theatre
+let client: KubeClient
+let fluid: FluidStandIn
+
+beforeAll(async () => {
+  theatre = await startTheatre(quick)
+  client = theatre.client
+  fluid = theatre.fluid
+})
+
+beforeEach(() => fluid.set(quick))
+
+afterAll(() => theatre?.stop())
+
+/** Every version of one object that a watch shows, from now on. */
+async function follow(resource: typeof dataset | typeof job, scene: Scene, name: string) {
+  const { namespace } = scene
+  const logger = createLogger('silent')
+  const reflector = new Reflector({ client, resource, clock: systemClock, logger, select: { namespace } })
+  const seen: KubeObject[] = []
+  reflector.onChange(({ object }) => {
+    if (object.metadata.name === name) seen.push(object)
+  })
+  reflector.start()
+  await reflector.synced
+  return { seen, stop: () => reflector.stop() }
+}
+
+test('a DataLoad that does not name the namespace of its Dataset hangs, and is looked at for ever', async () => {
+  const scene = await Scene.open(client, 'no-namespace')
+  await scene.bound('model')
+  await scene.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })
+  await scene.expectSaid('load', 'TargetDatasetNotFound', 3)
+  expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase') ?? '').toBe('')
+  expect(await scene.find(job, 'load-loader-job')).toBeUndefined()
+})
+
+test('a DataLoad for the Dataset of another namespace has Failed', async () => {
+  const scene = await Scene.open(client, 'one-namespace')
+  const other = await Scene.open(client, 'other-namespace')
+  await other.bound('model')
+  await scene.create(dataLoad, 'load', { spec: { dataset: { name: 'model', namespace: 'other-namespace' } } })
+  await scene.expectPhase(dataLoad, 'load', 'Failed')
+})
+
+test('a DataLoad waits with an empty phase for its Dataset to be there, and to be Bound', async () => {
+  const scene = await Scene.open(client, 'waiting')
+  await scene.dataLoad('load', 'model')
+  await scene.expectSaid('load', 'TargetDatasetNotFound', 2)
+  await scene.dataset('model')
+  await scene.expectSaid('load', 'RuntimeNotReady', 2)
+  expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase') ?? '').toBe('')
+  await scene.runtime('model')
+  await scene.expectPhase(dataLoad, 'load', 'Complete')
+})
+
+test('the loading Job is done first; the DataLoad says so at the next poll', async () => {
+  const scene = await Scene.open(client, 'polling')
+  await scene.bound('model')
+  fluid.set({ pollMs: 3_600_000 })
+  await scene.dataLoad('load', 'model')
+  await scene.expectPhase(dataLoad, 'load', 'Executing')
+  const done = async () => scene.condition(await scene.get(job, 'load-loader-job'), 'Complete')
+  await expect.poll(done).toMatchObject({ status: 'True' })
+
+  const executing = await scene.get(dataLoad, 'load')
+  expect(executing.status).toMatchObject({ phase: 'Executing', duration: 'Unfinished', conditions: [] })
+  expect(executing.metadata.finalizers).toEqual(['fluid-dataload-controller-finalizer'])
+  expect(objectAt(await scene.get(dataset, 'model'), 'status', 'operationRef')).toEqual({ DataLoad: 'load' })
+
+  fluid.set(quick)
+  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  const complete = await scene.get(dataLoad, 'load')
+  expect(stringAt(complete, 'status', 'duration')).toMatch(/^[0-9]+s$/)
+  expect(complete.status).toMatchObject({ conditions: [{ type: 'Complete', status: 'True' }] })
+  await scene.expectSaid('load', 'DataOperationSucceed')
+  expect(objectAt(await scene.get(dataset, 'model'), 'status', 'operationRef')).toEqual({})
+
+  const loading = await scene.get(job, 'load-loader-job')
+  expect(loading.metadata.labels).toMatchObject({
+    release: 'load-loader',
+    role: 'dataload-job',
+    app: 'jindocache',
+    targetDataset: 'model',
+    'fluid.io/dataset-id': 'polling-model',
+  })
+  const owner = { kind: 'DataLoad', name: 'load', uid: complete.metadata.uid, controller: true }
+  expect(loading.metadata.ownerReferences).toMatchObject([owner])
+})
+
+test('progress is written as the cache fills, with a size that is known later', async () => {
+  const scene = await Scene.open(client, 'progress')
+  const modelBytes = (mountPoint: string) => (mountPoint === 's3://models/model/' ? 2 * gib : undefined)
+  fluid.set({ modelBytes, bytesPerSecond: gib / 10 })
+  const { seen, stop } = await follow(dataset, scene, 'model')
+  const distinct = (...path: string[]) => [...new Set(seen.map((one) => stringAt(one, 'status', ...path)))]
+  await scene.bound('model')
+  await scene.dataLoad('load', 'model')
+  await expect.poll(() => distinct('cacheStates', 'cached').length, { timeout: 15_000 }).toBeGreaterThan(4)
+  fluid.set({ bytesPerSecond: quick.bytesPerSecond })
+  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  const percentage = async () =>
+    stringAt(await scene.get(dataset, 'model'), 'status', 'cacheStates', 'cachedPercentage')
+  await expect.poll(percentage).toBe('100.0%')
+  await stop()
+  expect(distinct('ufsTotal').filter((total) => total !== undefined)).toEqual(['[Calculating]', '2.00GiB'])
+  expect(distinct('cacheStates', 'cacheCapacity').filter((size) => size !== undefined)).toEqual(['100.00GiB'])
+  const percentages = distinct('cacheStates', 'cachedPercentage').filter((text) => text?.endsWith('%'))
+  const numbers = percentages.map((text) => Number.parseFloat(text ?? ''))
+  expect(numbers).toEqual(numbers.toSorted((one, other) => one - other))
+  expect([numbers[0], numbers.at(-1)]).toEqual([0, 100])
+})
+
+test('a DataLoad that has failed stays so; it takes a new one', async () => {
+  const scene = await Scene.open(client, 'failing')
+  await scene.bound('model')
+  fluid.set({ failLoad: ({ metadata }) => (metadata.name === 'load' ? 'no route to host' : undefined) })
+  await scene.dataLoad('load', 'model')
+  await scene.expectPhase(dataLoad, 'load', 'Failed')
+  const failed = await scene.get(dataLoad, 'load')
+  expect(failed.status).toMatchObject({
+    conditions: [
+      { type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded', message: 'no route to host' },
+    ],
+  })
+  // Everything is looked at again: it does not help.
+  fluid.set(quick)
+  await scene.expectSaid('load', 'DataOperationFailed', 2)
+  expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')).toBe('Failed')
+  await scene.dataLoad('again', 'model')
+  await scene.expectPhase(dataLoad, 'again', 'Complete')
+})
+
+test('a load of what does not exist fails', async () => {
+  const scene = await Scene.open(client, 'missing')
+  fluid.set({ modelBytes: () => undefined })
+  await scene.bound('model')
+  await scene.dataLoad('load', 'model')
+  await scene.expectPhase(dataLoad, 'load', 'Failed')
+  const message = stringAt(await scene.get(dataLoad, 'load'), 'status', 'conditions', 0, 'message')
+  expect(message).toBe('s3://models/model/ does not exist')
+})
+
+test('a cache that is too small is full, and its load complete', async () => {
+  const scene = await Scene.open(client, 'too-small')
+  fluid.set({ modelBytes: () => 200 * gib, bytesPerSecond: 1_000 * gib })
+  await scene.bound('model')
+  await scene.dataLoad('load', 'model')
+  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  const states = async () => objectAt(await scene.get(dataset, 'model'), 'status', 'cacheStates')
+  await expect.poll(states).toMatchObject({ cached: '100.00GiB', cachedPercentage: '50.0%' })
+})
+
+test('every replica counts as cached: above the whole with Alluxio', async () => {
+  const scene = await Scene.open(client, 'replicas')
+  await scene.bound('model', alluxioRuntime)
+  await scene.dataLoad('load', 'model', { target: [{ path: '/', replicas: 2 }] })
+  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  const states = async () => objectAt(await scene.get(dataset, 'model'), 'status', 'cacheStates')
+  await expect.poll(states).toMatchObject({ cached: '2.00GiB', cachedPercentage: '200.0%' })
+})
+
+test('a second load at the same source brings only what is new', async () => {
+  const scene = await Scene.open(client, 'again')
+  await scene.bound('model')
+  await scene.dataLoad('load', 'model')
+  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  // At this speed the whole of it would take an hour.
+  fluid.set({ bytesPerSecond: gib / 3_600 })
+  await scene.dataLoad('again', 'model')
+  await scene.expectPhase(dataLoad, 'again', 'Complete')
+})
+
+test('a Jindo load without a tiered store never begins', async () => {
+  const scene = await Scene.open(client, 'no-tiers')
+  await scene.dataset('model')
+  await scene.runtime('model', resources.jindoRuntime, { tieredstore: {} })
+  await scene.dataLoad('load', 'model')
+  await scene.expectSaid('load', 'DataOperationExecutionFailed', 2)
+  expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')).toBe('Executing')
+})
+
+test('a DataLoad whose time to live is over is deleted, with its Job', async () => {
+  const scene = await Scene.open(client, 'time-to-live')
+  await scene.bound('model')
+  await scene.dataLoad('load', 'model', { ttlSecondsAfterFinished: 1 })
+  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  await scene.expectGone(dataLoad, 'load')
+  await scene.expectGone(job, 'load-loader-job')
+})
+
+test('the Job of a deleted DataLoad goes, and its mark on the Dataset', async () => {
+  const scene = await Scene.open(client, 'cancelling')
+  await scene.bound('model')
+  fluid.set({ bytesPerSecond: 1 })
+  await scene.dataLoad('load', 'model')
+  await expect.poll(() => scene.find(job, 'load-loader-job')).toBeDefined()
+  await scene.delete(dataLoad, 'load')
+  await scene.expectGone(dataLoad, 'load')
+  await scene.expectGone(job, 'load-loader-job')
+  expect(objectAt(await scene.get(dataset, 'model'), 'status', 'operationRef')).toEqual({})
+})

@@ -1,0 +1,29 @@
+import type { KubeObject } from '../../src/values/object.ts'
+
+/** The speeds and failures of the stand-in. What is not set is as Fluid's chart has it. */
+export interface FluidOptions {
+  /** From the first look at a Runtime with its Dataset until the Dataset is Bound. */
+  bindMs: number
+  /** How often a DataLoad, and a setup that failed, are looked at. */
+  pollMs: number
+  /** How often progress is written into Dataset.status. */
+  syncMs: number
+  /** How often the deletion of a Dataset in use is tried. */
+  deleteRetryMs: number
+  /** The bytes under a mount point, as the Dataset spells it; undefined for one that does not exist: its load fails. */
+  modelBytes: (mountPoint: string) => number | undefined
+  /** How fast a load fills its cache. */
+  bytesPerSecond: number
+  /** Why a load is to fail, half-way; undefined for one that shall not. Asked once for each loading Job. */
+  failLoad: (dataLoad: KubeObject) => string | undefined
+}
+
+export const fluidDefaults: FluidOptions = {
+  bindMs: 20_000,
+  pollMs: 20_000,
+  syncMs: 15_000,
+  deleteRetryMs: 10_000,
+  modelBytes: () => 2 ** 30,
+  bytesPerSecond: 200 * 2 ** 20,
+  failLoad: () => undefined,
+}

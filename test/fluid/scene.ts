@@ -1,0 +1,158 @@
+import { expect, onTestFinished } from 'vitest'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { createClient } from '../../src/kube/http.ts'
+import { type Resource, resources } from '../../src/kube/resources.ts'
+import {
+  at,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  type OwnerReference,
+  stringAt,
+} from '../../src/values/object.ts'
+import { startCluster } from '../cluster/cluster.ts'
+import { type FluidStandIn, startFluid } from './fluid.ts'
+import { coreEvent } from './kinds.ts'
+import type { FluidOptions } from './options.ts'
+
+export const gib = 2 ** 30
+
+export interface Theatre {
+  client: KubeClient
+  fluid: FluidStandIn
+  stop(): Promise<void>
+}
+
+/** A control plane with one node, and the stand-in. */
+export async function startTheatre(options: Partial<FluidOptions>): Promise<Theatre> {
+  const cluster = await startCluster({ nodes: 1 })
+  const client = createClient(cluster.kubeConfig)
+  try {
+    const fluid = await startFluid({ client, options })
+    const stop = async () => {
+      await fluid.stop()
+      await client.close()
+      await cluster.stop()
+    }
+    return { client, fluid, stop }
+  } catch (error) {
+    await client.close()
+    await cluster.stop()
+    throw error
+  }
+}
+
+/** A namespace of its own for one test, what the test puts there, and what it reads there. */
+export class Scene {
+  readonly client: KubeClient
+  readonly namespace: string
+
+  constructor(client: KubeClient, namespace: string) {
+    this.client = client
+    this.namespace = namespace
+  }
+
+  static async open(client: KubeClient, namespace: string): Promise<Scene> {
+    await client.create(resources.namespace, {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: namespace },
+    })
+    // What is left would be kept up to date for ever, and slow the tests that follow.
+    onTestFinished(async () => {
+      await client.delete(resources.namespace, { name: namespace })
+    })
+    return new Scene(client, namespace)
+  }
+
+  async create(
+    resource: Resource,
+    name: string,
+    content: JsonObject & { ownerReferences?: OwnerReference[] },
+  ): Promise<KubeObject> {
+    const { ownerReferences = [], ...rest } = content
+    const apiVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`
+    const metadata = { name, namespace: this.namespace, ownerReferences }
+    return await this.client.create(resource, { apiVersion, kind: resource.kind, metadata, ...rest })
+  }
+
+  dataset(name: string, mount: JsonObject = {}, spec: JsonObject = {}): Promise<KubeObject> {
+    const mounts = [{ mountPoint: `s3://models/${name}/`, name, path: '/', ...mount }]
+    return this.create(resources.dataset, name, { spec: { mounts, placement: 'Shared', ...spec } })
+  }
+
+  runtime(
+    name: string,
+    resource: Resource = resources.jindoRuntime,
+    spec: JsonObject = {},
+  ): Promise<KubeObject> {
+    const levels = [{ mediumtype: 'SSD', path: '/mnt/ssd0', quota: '50Gi', high: '0.95', low: '0.7' }]
+    return this.create(resource, name, { spec: { replicas: 2, tieredstore: { levels }, ...spec } })
+  }
+
+  dataLoad(name: string, dataset: string, spec: JsonObject = {}): Promise<KubeObject> {
+    const target = { name: dataset, namespace: this.namespace }
+    return this.create(resources.dataLoad, name, { spec: { dataset: target, ...spec } })
+  }
+
+  /** A Dataset with its Runtime, once it is Bound. */
+  async bound(name: string, runtime: Resource = resources.jindoRuntime): Promise<KubeObject> {
+    await this.dataset(name)
+    await this.runtime(name, runtime)
+    await this.expectPhase(resources.dataset, name, 'Bound')
+    return await this.get(resources.dataset, name)
+  }
+
+  async find(resource: Resource, name: string): Promise<KubeObject | undefined> {
+    return await this.client.get(resource, { namespace: this.namespace, name })
+  }
+
+  async get(resource: Resource, name: string): Promise<KubeObject> {
+    const found = await this.find(resource, name)
+    if (found === undefined) throw new Error(`there is no ${resource.kind} ${this.namespace}/${name}`)
+    return found
+  }
+
+  async delete(resource: Resource, name: string): Promise<void> {
+    await this.client.delete(resource, { namespace: this.namespace, name })
+  }
+
+  async expectPhase(resource: Resource, name: string, phase: string): Promise<void> {
+    const read = async () => stringAt(await this.find(resource, name), 'status', 'phase')
+    await expect.poll(read, { timeout: 15_000, interval: 20 }).toBe(phase)
+  }
+
+  async expectGone(resource: Resource, name: string): Promise<void> {
+    await expect.poll(() => this.find(resource, name), { timeout: 60_000, interval: 50 }).toBeUndefined()
+  }
+
+  /** How often Fluid has said something about an object. */
+  async said(name: string, reason: string): Promise<number> {
+    const { items } = await this.client.list(coreEvent, { namespace: this.namespace })
+    const about = items.filter(
+      (event) => stringAt(event, 'involvedObject', 'name') === name && stringAt(event, 'reason') === reason,
+    )
+    return about.reduce((sum, event) => sum + Number(at(event, 'count') ?? 0), 0)
+  }
+
+  async expectSaid(name: string, reason: string, times = 1): Promise<void> {
+    const read = () => this.said(name, reason)
+    await expect.poll(read, { timeout: 15_000, interval: 50 }).toBeGreaterThanOrEqual(times)
+  }
+
+  condition(object: KubeObject, type: string): Json | undefined {
+    return listAt(object, 'status', 'conditions').find((one) => stringAt(one, 'type') === type)
+  }
+}
+
+/** A pod that mounts a claim and goes wherever there is room. */
+export function podSpec(claim: string): JsonObject {
+  return {
+    spec: {
+      containers: [{ name: 'server', image: 'server', volumeMounts: [{ name: 'model', mountPath: '/mnt' }] }],
+      tolerations: [{ operator: 'Exists' }],
+      volumes: [{ name: 'model', persistentVolumeClaim: { claimName: claim } }],
+    },
+  }
+}

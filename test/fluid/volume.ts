@@ -1,0 +1,84 @@
+import { type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import type { RuntimeKind } from './kinds.ts'
+import { datasetId, datasetLabel, volumeName } from './names.ts'
+
+const storageClassName = 'fluid'
+const mountRoot = '/runtime-mnt'
+
+/** The volume of a Dataset, claimed beforehand. Source: pkg/utils/dataset/volume/create.go. */
+export function toVolume(dataset: KubeObject, runtime: KubeObject, kind: RuntimeKind): KubeObject {
+  const { namespace = '', name = '' } = dataset.metadata
+  const nodeSelector = Object.entries(objectAt(runtime, 'spec', 'fuse', 'nodeSelector'))
+  const expressions = nodeSelector.map(([key, value]) => ({
+    key,
+    operator: 'In',
+    values: value === undefined ? [] : [value],
+  }))
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: volumeName(dataset), ...marks(dataset) },
+    spec: {
+      claimRef: { namespace, name },
+      accessModes: accessModes(dataset),
+      capacity: { storage: capacity(dataset) },
+      storageClassName,
+      csi: {
+        driver: 'fuse.csi.fluid.io',
+        volumeHandle: volumeName(dataset),
+        volumeAttributes: {
+          fluid_path: `${mountRoot}/${kind.type}/${namespace}/${name}/${kind.fuseDirectory}`,
+          mount_type: kind.mountType,
+          runtime_namespace: namespace,
+          runtime_name: name,
+        },
+      },
+      ...(expressions.length === 0
+        ? {}
+        : { nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: expressions }] } } }),
+    },
+  }
+}
+
+/** The claim that pods name: the Dataset's own name and namespace. */
+export function toClaim(dataset: KubeObject): KubeObject {
+  const { namespace = '', name = '' } = dataset.metadata
+  const { labels, annotations } = marks(dataset)
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: {
+      name,
+      namespace,
+      labels: { ...labels, 'fuse.runtime.fluid.io/generation': '1' },
+      annotations,
+    },
+    spec: {
+      volumeName: volumeName(dataset),
+      storageClassName,
+      accessModes: accessModes(dataset),
+      resources: { requests: { storage: capacity(dataset) } },
+    },
+  }
+}
+
+/** How Fluid knows its own volumes and claims again; what they hold is not looked at. */
+export function isFluids(object: KubeObject): boolean {
+  return object.metadata.annotations?.CreatedBy === 'fluid'
+}
+
+function marks(dataset: KubeObject) {
+  return {
+    labels: { [datasetLabel(dataset)]: 'true', 'fluid.io/dataset-id': datasetId(dataset) },
+    annotations: { CreatedBy: 'fluid' },
+  }
+}
+
+function accessModes(dataset: KubeObject) {
+  const modes = listAt(dataset, 'spec', 'accessModes')
+  return modes.length > 0 ? modes : ['ReadOnlyMany']
+}
+
+function capacity(dataset: KubeObject): string {
+  return stringAt(dataset, 'metadata', 'annotations', 'pvc.fluid.io/resources.requests.storage') || '100Pi'
+}
