@@ -1,6 +1,7 @@
 import { createTwoFilesPatch } from 'diff'
 import { stringify } from 'yaml'
 import { cacheWarmGate } from '../plan/hold.ts'
+import { readOriginal } from '../plan/original.ts'
 import { holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
 import { goDuration } from '../values/duration.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
@@ -34,7 +35,9 @@ export async function runPlan({ files, output }: PlanOptions, { stdin, stdout }:
   const offline = new Offline(await readManifests(files, stdin))
   const planned = offline.services.map((service) => {
     const facts = offline.factsFor(service)
-    return { before: service, namespace: facts.namespace, plan: plan({ service, facts }) }
+    // A manifest that was admitted before is taken at its word.
+    const admitted = readOriginal(service) === undefined ? {} : { previous: service }
+    return { before: service, namespace: facts.namespace, plan: plan({ service, facts, ...admitted }) }
   })
   stdout.write(render[output](planned))
   return planned.some(({ plan: { decision } }) => decision === 'deny') ? 1 : 0

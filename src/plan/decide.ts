@@ -63,10 +63,7 @@ export function decide(input: DecideInput): Decision {
 }
 
 /** The rewrite that an update keeps: what is accelerated stays so, until its model changes. */
-function keptRewrite(
-  { previous, original }: DecideInput,
-  location: ModelLocation,
-): OriginalLocation | undefined {
+function keptRewrite({ original }: DecideInput, location: ModelLocation): OriginalLocation | undefined {
   const before = original?.locations[location.id]
   return before?.uri === location.uri ? before : undefined
 }
