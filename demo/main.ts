@@ -34,9 +34,9 @@ let story: Story | undefined
 try {
   await Promise.race([tell(), interrupted])
 } catch (error) {
-  if (!(error instanceof Interrupted)) throw error
-  screen.line('\ninterrupted')
-  process.exitCode = 130
+  const isInterrupted = error instanceof Interrupted
+  screen.line(isInterrupted ? '\ninterrupted' : `\nthe demo failed: ${(error as Error).message}`)
+  process.exitCode = isInterrupted ? 130 : 1
 } finally {
   await story?.stop()
   await stage?.stop()
