@@ -69,6 +69,8 @@ export class WorkQueue {
   }
 
   async #run(key: string): Promise<void> {
+    // Not before this run is on the books: work that adds its own key, or throws at once, would miss it there.
+    await Promise.resolve()
     try {
       const againMs = await this.#options.work(key)
       this.#failures.delete(key)
