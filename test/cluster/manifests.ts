@@ -18,12 +18,10 @@ export interface Manifests {
 /** Reads them from the modules' folders. It takes seconds, most of them for one CRD of 2 MB: to be cached. */
 export async function readManifests(folders: { kserve: string; fluid: string }): Promise<Manifests> {
   const config = (path: string) => join(folders.kserve, 'config', path)
-  const crdFolders = ['', 'clusterstoragecontainer', 'localmodel', 'llmisvc']
+  const crdFolders = ['', 'localmodel', 'llmisvc']
   return {
     kserve: {
-      crds: (await Promise.all(crdFolders.map((path) => readFolder(config(`crd/full/${path}`)))))
-        .flat()
-        .filter(isCrd),
+      crds: (await Promise.all(crdFolders.map((path) => kustomized(config(`crd/full/${path}`))))).flat(),
       configMap: await readObjects(config('configmap/inferenceservice.yaml')),
       runtimes: await kustomized(config('runtimes')),
       webhooks: await readObjects(config('webhook/manifests.yaml')),
@@ -31,11 +29,6 @@ export async function readManifests(folders: { kserve: string; fluid: string }):
     },
     fluid: { crds: await readFolder(join(folders.fluid, 'charts/fluid/fluid/crds')) },
   }
-}
-
-// Beside the CRDs lie patches for them and kustomization files.
-function isCrd(object: KubeObject): boolean {
-  return object.kind === 'CustomResourceDefinition' && object.metadata.annotations !== undefined
 }
 
 async function readFolder(folder: string): Promise<KubeObject[]> {
@@ -51,14 +44,18 @@ async function readObjects(file: string): Promise<KubeObject[]> {
 
 interface Kustomization {
   resources: string[]
-  images: { name: string; newName: string; newTag: string }[]
+  images?: { name: string; newName: string; newTag: string }[]
 }
 
-/** A kustomization's resources with its images put in: the two of its features that these folders use. */
+/** A kustomization's resources with its images put in: of its features, those that we need of these folders. */
 async function kustomized(folder: string): Promise<KubeObject[]> {
   const [kustomization] = await readObjects(join(folder, 'kustomization.yaml'))
-  const { resources, images } = kustomization as unknown as Kustomization
-  const objects = await Promise.all(resources.map((name) => readObjects(join(folder, name))))
+  const { resources, images = [] } = kustomization as unknown as Kustomization
+  const objects = await Promise.all(
+    resources.map((name) =>
+      name.endsWith('.yaml') ? readObjects(join(folder, name)) : kustomized(join(folder, name)),
+    ),
+  )
   const withImages = images.reduce(
     (text, { name, newName, newTag }) => text.replaceAll(`"${name}:replace"`, `"${newName}:${newTag}"`),
     JSON.stringify(objects.flat()),

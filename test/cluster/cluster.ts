@@ -1,0 +1,175 @@
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CoreV1Api, type KubeConfig } from '@kubernetes/client-node'
+import { Agent, request } from 'undici'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { createClient } from '../../src/kube/http.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { type Access, admins, createAccess, kubeConfigOf } from './access.ts'
+import { type Binaries, provideBinaries } from './binaries.ts'
+import {
+  type Parts,
+  startApiServer,
+  startControllerManager,
+  startEtcd,
+  startKwok,
+  startScheduler,
+} from './control-plane.ts'
+import { ClusterError } from './errors.ts'
+import { startKServe } from './kserve.ts'
+import { node, nodeResource, takesPods } from './nodes.ts'
+import { createAll, establish } from './objects.ts'
+import { freePorts } from './ports.ts'
+import { Processes } from './processes.ts'
+import { programNames } from './upstreams.ts'
+
+export interface ClusterOptions {
+  /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. */
+  nodes?: number
+  /** With KServe's manager, its webhooks, configuration and runtimes; its CRDs are there in any case. */
+  kserve?: boolean
+  /** How long each init container takes; a pod may say otherwise by annotation `warmgate.test/init-seconds`. */
+  initContainerSeconds?: number
+  progress?: (line: string) => void
+}
+
+export interface ServiceAccountName {
+  namespace: string
+  name: string
+}
+
+/** A Kubernetes control plane of its own, with nodes played by KWOK. It ends with the process that started it. */
+export interface Cluster {
+  /** Logs (`kube-apiserver.log`, …) and kubeconfigs; it goes when the cluster stops. */
+  dir: string
+  url: string
+  /** The path of the administrator's kubeconfig. */
+  kubeconfig: string
+  kubeConfig: KubeConfig
+  /** A token of a service account that exists, good for a day. */
+  tokenFor(account: ServiceAccountName): Promise<string>
+  /** The path of a kubeconfig with such a token. */
+  kubeconfigFor(account: ServiceAccountName): Promise<string>
+  stop(): Promise<void>
+}
+
+const attempts = 3
+
+/**
+ * Starts a cluster, building its programs first where they are not in the cache.
+ * @throws ClusterError what keeps it from starting; the last words of a process that died are in the message
+ */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const { progress = () => {}, kserve = false } = options
+  const programs = programNames.filter((name) => kserve || name !== 'kserve-manager')
+  const binaries = await provideBinaries({ programs, progress })
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(binaries, { nodes: 3, initContainerSeconds: 1, ...options, kserve, progress })
+    } catch (error) {
+      // Someone was faster at a port that was free when we looked.
+      const again = error instanceof ClusterError && error.message.includes('address already in use')
+      if (!again || attempt === attempts) throw error
+    }
+  }
+}
+
+async function start(binaries: Binaries, options: Required<ClusterOptions>): Promise<Cluster> {
+  const startedMs = Date.now()
+  const folder = await mkdtemp(join(tmpdir(), 'warmgate-cluster-'))
+  const processes = new Processes(folder)
+  const stops = [() => processes.stop()]
+  const stop = async () => {
+    for (const each of stops.splice(0).toReversed()) await each()
+  }
+  try {
+    options.progress('starting the control plane')
+    const [etcd = 0, apiserver = 0] = await freePorts(2)
+    const access = await createAccess(folder, `https://127.0.0.1:${apiserver}`)
+    const kubeconfig = (user: string) => join(folder, `kubeconfig-${user}`)
+    const parts: Parts = { folder, binaries, processes, access, ports: { etcd, apiserver }, kubeconfig }
+    startEtcd(parts)
+    startApiServer(parts)
+    const cluster = await describe(parts, stop)
+    const client = createClient(cluster.kubeConfig)
+    stops.push(() => client.close())
+    await furnish(parts, client, options)
+    options.progress(`the control plane is ready after ${((Date.now() - startedMs) / 1_000).toFixed(1)} s`)
+    return cluster
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** What a cluster has once its API server answers, all of it at the same time. */
+async function furnish(parts: Parts, client: KubeClient, options: Required<ClusterOptions>): Promise<void> {
+  const { binaries, processes } = parts
+  const { kserve, fluid } = binaries.manifests
+  startControllerManager(parts)
+  startScheduler(parts)
+  await startKwok(parts, options.initContainerSeconds)
+  await Promise.all([
+    furnishNodes(parts, client, options.nodes),
+    processes.until('the default service account', () =>
+      client.get(resources.serviceAccount, { namespace: 'default', name: 'default' }),
+    ),
+    establish(client, processes, fluid.crds),
+    establish(client, processes, kserve.crds).then(() =>
+      options.kserve ? startKServe(parts, client) : undefined,
+    ),
+  ])
+}
+
+async function furnishNodes({ processes }: Parts, client: KubeClient, count: number): Promise<void> {
+  await createAll(
+    client,
+    Array.from({ length: count }, (_, index) => node(index)),
+  )
+  await processes.until(`${count} nodes that take pods`, async () => {
+    const { items } = await client.list(nodeResource)
+    return items.every(takesPods) || undefined
+  })
+}
+
+/** Writes the kubeconfigs and waits for the API server. */
+async function describe(parts: Parts, stop: () => Promise<void>): Promise<Cluster> {
+  const { folder, access, processes, kubeconfig } = parts
+  const config = (user: string, token: string) => kubeConfigOf(access, user, token)
+  for (const user of admins)
+    await writeFile(kubeconfig(user), config(user, access.adminToken(user)).exportConfig(), { mode: 0o600 })
+  const admin = config('admin', access.adminToken('admin'))
+  await processes.until('the API server', () => isReady(access))
+  const tokenFor = async ({ namespace, name }: ServiceAccountName) => {
+    const body = { spec: { audiences: [], expirationSeconds: 86_400 } }
+    const api = admin.makeApiClient(CoreV1Api)
+    const { status } = await api.createNamespacedServiceAccountToken({ namespace, name, body })
+    return status?.token ?? ''
+  }
+  return {
+    dir: folder,
+    url: access.url,
+    kubeconfig: kubeconfig('admin'),
+    kubeConfig: admin,
+    tokenFor,
+    async kubeconfigFor({ namespace, name }) {
+      const user = `${namespace}-${name}`
+      const token = await tokenFor({ namespace, name })
+      await writeFile(kubeconfig(user), config(user, token).exportConfig(), { mode: 0o600 })
+      return kubeconfig(user)
+    },
+    stop,
+  }
+}
+
+async function isReady({ url, authority }: Access): Promise<true | undefined> {
+  const agent = new Agent({ connect: { ca: authority.cert } })
+  try {
+    const { statusCode, body } = await request(`${url}/readyz`, { dispatcher: agent })
+    await body.dump()
+    return statusCode === 200 || undefined
+  } finally {
+    await agent.close()
+  }
+}

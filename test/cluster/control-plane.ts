@@ -1,0 +1,101 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Access } from './access.ts'
+import type { Binaries } from './binaries.ts'
+import type { Processes } from './processes.ts'
+import type { ProgramName } from './upstreams.ts'
+
+export interface Parts {
+  folder: string
+  binaries: Binaries
+  processes: Processes
+  access: Access
+  ports: { etcd: number; apiserver: number }
+  /** The path of the kubeconfig of one of the cluster's own processes. */
+  kubeconfig(user: string): string
+}
+
+export function startEtcd({ folder, ports, ...parts }: Parts): void {
+  const url = `http://127.0.0.1:${ports.etcd}`
+  start(parts, 'etcd', {
+    'data-dir': join(folder, 'etcd'),
+    'listen-client-urls': url,
+    'advertise-client-urls': url,
+    'listen-peer-urls': 'http://127.0.0.1:0',
+    // A cluster that dies is not started again.
+    'unsafe-no-fsync': 'true',
+    'log-level': 'warn',
+  })
+}
+
+export function startApiServer({ access, ports, ...parts }: Parts): void {
+  const { files } = access
+  start(parts, 'kube-apiserver', {
+    'etcd-servers': `http://127.0.0.1:${ports.etcd}`,
+    'bind-address': '127.0.0.1',
+    'secure-port': String(ports.apiserver),
+    'tls-cert-file': files.cert,
+    'tls-private-key-file': files.key,
+    'token-auth-file': files.tokens,
+    'authentication-config': files.authentication,
+    'authorization-mode': 'RBAC',
+    'service-account-issuer': 'https://kubernetes.default.svc',
+    'service-account-key-file': files.serviceAccountKey,
+    'service-account-signing-key-file': files.serviceAccountKey,
+    'service-cluster-ip-range': '10.96.0.0/16',
+    // Endpoints of the API server itself may not be on loopback; nothing here looks for them.
+    'endpoint-reconciler-type': 'none',
+    profiling: 'false',
+  })
+}
+
+export function startControllerManager({ access, ...parts }: Parts): void {
+  start(parts, 'kube-controller-manager', {
+    kubeconfig: parts.kubeconfig('kube-controller-manager'),
+    'leader-elect': 'false',
+    'secure-port': '0',
+    'service-account-private-key-file': access.files.serviceAccountKey,
+    'root-ca-file': access.files.ca,
+    // A claim that waits for its volume is looked at again after this long.
+    'pvclaimbinder-sync-period': '1s',
+    profiling: 'false',
+  })
+}
+
+export function startScheduler(parts: Parts): void {
+  start(parts, 'kube-scheduler', {
+    kubeconfig: parts.kubeconfig('kube-scheduler'),
+    'leader-elect': 'false',
+    'secure-port': '0',
+  })
+}
+
+/** KWOK with our own stages: its stock ones make every readiness gate True. */
+export async function startKwok({ folder, ...parts }: Parts, initContainerSeconds: number): Promise<void> {
+  const stages = ['node.yaml', 'pod.yaml'].map((name) =>
+    readFile(new URL(`./stages/${name}`, import.meta.url), 'utf8'),
+  )
+  const text = (await Promise.all(stages)).join('---\n')
+  const config = join(folder, 'kwok.yaml')
+  await writeFile(config, text.replaceAll(placeholder, String(initContainerSeconds)))
+  start(parts, 'kwok', {
+    config,
+    kubeconfig: parts.kubeconfig('kwok'),
+    'manage-all-nodes': 'true',
+    'node-ip': '127.0.0.1',
+    cidr: '10.64.0.0/16',
+    'node-lease-duration-seconds': '40',
+  })
+}
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it stands so in stages/pod.yaml
+const placeholder = '${initContainerSeconds}'
+
+function start(
+  { binaries, processes }: Pick<Parts, 'binaries' | 'processes'>,
+  program: ProgramName,
+  flags: { [name: string]: string },
+): void {
+  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+  processes.start(program, binaries.path(program), args)
+}

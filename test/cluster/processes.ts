@@ -1,0 +1,99 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { ClusterError } from './errors.ts'
+
+export interface Command {
+  name: string
+  file: string
+  args: string[]
+  env: { [name: string]: string }
+  /** The file that its output is appended to. */
+  log: string
+}
+
+/** What the supervisor tells of a process that ended. */
+export interface Report {
+  name: string
+  how: string
+}
+
+const pollMs = 50
+const lastWords = 2_000
+
+/** The processes of one cluster. All of them end when `stop` is called, and when this process ends. */
+export class Processes {
+  readonly #supervisor: ChildProcess
+  readonly #folder: string
+  #death: ClusterError | undefined
+  #stopping = false
+
+  /** @param folder the cluster's folder: logs are written there, and it is removed at the end. */
+  constructor(folder: string) {
+    this.#folder = folder
+    this.#supervisor = fork(fileURLToPath(new URL('./supervisor.ts', import.meta.url)), [folder], {
+      detached: true,
+      // A test runner's own loaders are none of its business.
+      execArgv: [],
+      stdio: 'ignore',
+    })
+    this.#supervisor.on('message', (report: Report) => void this.#mourn(report))
+    this.#supervisor.on('exit', () => void this.#mourn({ name: 'supervisor', how: 'exited' }))
+    // A forgotten cluster must not keep its owner alive.
+    this.#supervisor.unref()
+    this.#supervisor.channel?.unref()
+  }
+
+  start(name: string, file: string, args: string[], env: { [name: string]: string } = {}): void {
+    const own = { PATH: process.env.PATH ?? '', HOME: this.#folder, ...env }
+    const command: Command = { name, file, args, env: own, log: this.logOf(name) }
+    this.#supervisor.send(command)
+  }
+
+  logOf(name: string): string {
+    return join(this.#folder, `${name}.log`)
+  }
+
+  /**
+   * Waits until `condition` gives something. Until then a condition may throw: a server that is not there yet.
+   * @throws ClusterError PROCESS_DIED or TIMED_OUT
+   */
+  async until<T>(what: string, condition: () => Promise<T | undefined>, timeoutMs = 120_000): Promise<T> {
+    const deadlineMs = Date.now() + timeoutMs
+    let last: unknown
+    for (;;) {
+      if (this.#death !== undefined) throw this.#death
+      try {
+        const found = await condition()
+        if (found !== undefined) return found
+      } catch (error) {
+        last = error
+      }
+      if (Date.now() > deadlineMs) {
+        const why = last instanceof Error ? `: ${last.message}` : ''
+        const message = `${what} did not happen within ${timeoutMs / 1_000} s${why}. Logs: ${this.#folder}`
+        throw new ClusterError('TIMED_OUT', message, last)
+      }
+      await pause(pollMs)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    if (this.#supervisor.exitCode !== null) return
+    this.#supervisor.ref()
+    const exit = once(this.#supervisor, 'exit')
+    if (this.#supervisor.connected) this.#supervisor.disconnect()
+    await exit
+  }
+
+  async #mourn({ name, how }: Report): Promise<void> {
+    if (this.#stopping) return
+    const log = await readFile(this.logOf(name), 'utf8').catch(() => '')
+    const message = `${name} ended (${how}). Its last words:\n${log.slice(-lastWords).trim()}`
+    this.#death ??= new ClusterError('PROCESS_DIED', message)
+  }
+}

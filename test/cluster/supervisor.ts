@@ -1,0 +1,41 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, rmSync } from 'node:fs'
+import type { Command, Report } from './processes.ts'
+
+/*
+ * The parent of a cluster's processes, itself a child of whoever starts the cluster. The channel between the two
+ * closes when that process ends, in whatever way, SIGKILL included. Then everything ends, and the cluster's
+ * folder, given as the only argument, goes.
+ */
+
+const [folder = ''] = process.argv.slice(2)
+const running = new Set<ChildProcess>()
+
+process.on('message', (command: Command) => start(command))
+process.on('disconnect', () => end())
+// It leads a session of its own, so a terminal's Ctrl-C does not come here: its owner decides.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end())
+
+function start({ name, file, args, env, log }: Command): void {
+  const fd = openSync(log, 'a')
+  const child = spawn(file, args, { cwd: folder, env, stdio: ['ignore', fd, fd] })
+  closeSync(fd)
+  running.add(child)
+  const gone = (how: string) => {
+    running.delete(child)
+    const report: Report = { name, how }
+    if (process.connected) process.send?.(report)
+  }
+  child.on('error', (error) => gone(error.message))
+  child.on('exit', (status, signal) => gone(signal ?? `exit status ${status}`))
+}
+
+// Nothing of it is worth an orderly end: SIGKILL takes milliseconds.
+async function end(): Promise<void> {
+  const exits = [...running].map((child) => once(child, 'exit'))
+  for (const child of running) child.kill('SIGKILL')
+  await Promise.all(exits)
+  if (process.env.WARMGATE_KEEP_CLUSTER === undefined) rmSync(folder, { recursive: true, force: true })
+  process.exit()
+}
