@@ -22,6 +22,7 @@ export class Story {
   readonly #pods: Watcher
   readonly #datasets: Watcher
   readonly #dataLoads: Watcher
+  readonly #runtimes: Watcher
 
   constructor(client: KubeClient, screen: Screen) {
     this.#client = client
@@ -29,10 +30,12 @@ export class Story {
     this.#pods = new Watcher(client, resources.pod, namespace)
     this.#datasets = new Watcher(client, resources.dataset, namespace)
     this.#dataLoads = new Watcher(client, resources.dataLoad, namespace)
+    this.#runtimes = new Watcher(client, resources.jindoRuntime, namespace)
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#pods.stop(), this.#datasets.stop(), this.#dataLoads.stop()])
+    const watchers = [this.#pods, this.#datasets, this.#dataLoads, this.#runtimes]
+    await Promise.all(watchers.map((watcher) => watcher.stop()))
   }
 
   /** What the platform team has done before anybody deploys a model. */
@@ -88,22 +91,19 @@ export class Story {
     return { title: 'with Warmgate', steps }
   }
 
-  /** From 1 to 3 pods; answers when each of the new ones was ready, from the scale-out on. */
+  /** From 1 to 3 pods; answers how long the new ones took, from the moment at which they were made. */
   async scaleOut(name: string): Promise<Step[]> {
     const known = new Set(this.#of(name).map(({ metadata }) => metadata.uid))
+    const fresh = () => this.#of(name).filter(({ metadata }) => !known.has(metadata.uid))
+    const body = { spec: { predictor: { minReplicas: 3 } } }
+    await this.#client.patch(resources.inferenceService, { namespace, name }, { type: 'merge', body })
+    // How soon the autoscaler looks is not what is compared here.
+    await this.#pods.until(() => (fresh().length === 2 ? true : undefined))
     const startMs = Date.now()
-    const key = { namespace, name }
-    await this.#client.patch(resources.inferenceService, key, {
-      type: 'merge',
-      body: { spec: { predictor: { minReplicas: 3 } } },
-    })
-    const added = await this.#pods.until(() => {
-      const fresh = this.#of(name).filter((pod) => !known.has(pod.metadata.uid) && isReady(pod))
-      return fresh.length === 2 ? fresh : undefined
-    })
+    this.#say('kserve', `2 more pods of ${name}: ${fresh().filter(hasGate).length} of them are held`)
+    await this.#pods.until(() => (fresh().filter(isReady).length === 2 ? true : undefined))
     const readyMs = Date.now()
-    const gated = added.filter(hasGate).length
-    this.#say('ready', `${added.length} more pods of ${name} are Ready; ${gated} of them were held`)
+    this.#say('ready', `2 more pods of ${name} are Ready`)
     return [{ name: '1 → 3 pods', mark: '█', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 }]
   }
 
@@ -131,7 +131,7 @@ export class Story {
 
   async #created(dataset: KubeObject): Promise<void> {
     const { name = '' } = dataset.metadata
-    const runtime = await this.#client.get(resources.jindoRuntime, { namespace, name })
+    const runtime = await this.#runtimes.until((objects) => objects[0])
     const workers = String(objectAt(runtime, 'spec').replicas ?? '?')
     const tier = objectAt(listAt(runtime, 'spec', 'tieredstore', 'levels')[0])
     this.#say(
@@ -157,8 +157,9 @@ export class Story {
       this.#screen.progress('warm-up', cachedBytes / totalBytes, detail)
     }
     void this.#datasets.until(() => {
+      if (this.#dataLoads.list().some(isComplete)) return true
       draw()
-      return this.#dataLoads.list().some(isComplete) ? true : undefined
+      return undefined
     })
     await this.#dataLoads.until((objects) => objects.find(isComplete))
     draw()

@@ -22,8 +22,11 @@ export class Watcher {
   /** Resolves with the first answer that is not undefined; asks now, and after every change. */
   async until<T>(find: (objects: KubeObject[]) => T | undefined): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<T>()
+    let isFound = false
     const look = () => {
+      if (isFound) return
       const found = find(this.list())
+      isFound = found !== undefined
       if (found !== undefined) resolve(found)
     }
     this.#reflector.onChange(look)
