@@ -19,6 +19,9 @@ export interface LeaseOptions {
   retryMs?: number
 }
 
+/** Taken: another holds it for certain. Unknown: the server did not say, or not in time. */
+type Hold = 'held' | 'taken' | 'unknown'
+
 /**
  * Leader election on a Lease, as client-go does it: whoever sees a lease unchanged for its whole duration, by
  * its own clock and never by the holder's, may take it; updates carry the resource version, so that one wins.
@@ -36,65 +39,84 @@ export class Elector {
    * leadership is lost; the lease is given up only after `lead` has ended.
    */
   async run(lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const { clock, retryMs, logger, identity } = this.#options
+    const { clock, retryMs, renewDeadlineMs, logger, identity } = this.#options
     while (!signal.aborted) {
-      if (await this.#tryToHold()) {
+      const askedMs = clock.now()
+      if ((await this.#tryWithin(renewDeadlineMs)) === 'held') {
+        if (signal.aborted) return await this.#release()
         logger.info({ identity }, 'leading')
-        await this.#leadUntilLost(lead, signal)
+        await this.#leadUntilLost(lead, { signal, heldMs: askedMs })
         logger.info({ identity }, 'not leading any more')
       }
       await pause(clock, retryMs, signal)
     }
   }
 
-  async #leadUntilLost(lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+  async #leadUntilLost(
+    lead: (signal: AbortSignal) => Promise<void>,
+    { signal, heldMs }: { signal: AbortSignal; heldMs: number },
+  ): Promise<void> {
     const losing = new AbortController()
     const ending = AbortSignal.any([losing.signal, signal])
     const work = lead(ending).catch((error: unknown) => {
       this.#options.logger.error({ err: error }, 'the leader failed')
       losing.abort()
     })
-    await this.#renew(ending)
+    await this.#renew(heldMs, ending)
     losing.abort()
     await work
     if (signal.aborted) await this.#release()
   }
 
-  /** Returns when the lease is lost, or not wanted any more. */
-  async #renew(signal: AbortSignal): Promise<void> {
+  /**
+   * Returns when the lease is lost, or not wanted any more. Time counts from when we asked, not from when we
+   * were answered: to the others the lease is as old as the write.
+   */
+  async #renew(heldMs: number, signal: AbortSignal): Promise<void> {
     const { clock, retryMs, renewDeadlineMs } = this.#options
-    let renewedMs = clock.now()
-    while (!signal.aborted && clock.now() - renewedMs < renewDeadlineMs) {
-      await pause(clock, retryMs, signal)
-      if (signal.aborted) return
-      if (await this.#tryToHold()) renewedMs = clock.now()
+    let renewedMs = heldMs
+    const leftMs = () => renewedMs + renewDeadlineMs - clock.now()
+    for (;;) {
+      await pause(clock, Math.min(retryMs, leftMs()), signal)
+      if (signal.aborted || leftMs() <= 0) return
+      const askedMs = clock.now()
+      const hold = await this.#tryWithin(leftMs())
+      if (hold === 'taken') return
+      if (hold === 'held') renewedMs = askedMs
     }
   }
 
-  async #tryToHold(): Promise<boolean> {
+  /** A call that hangs must not make us lead on after our time. */
+  async #tryWithin(ms: number): Promise<Hold> {
+    const ending = new AbortController()
+    const tooLate = pause(this.#options.clock, ms, ending.signal).then((): Hold => 'unknown')
+    return await Promise.race([this.#tryToHold(), tooLate]).finally(() => ending.abort())
+  }
+
+  async #tryToHold(): Promise<Hold> {
     const { client, identity, logger, namespace, name } = this.#options
     try {
       const lease = await client.get(resources.lease, { namespace, name })
       if (lease === undefined) {
         await client.create(resources.lease, this.#lease(undefined))
-        return true
+        return 'held'
       }
-      if (stringAt(lease, 'spec', 'holderIdentity') !== identity && !this.#isFree(lease)) return false
+      if (stringAt(lease, 'spec', 'holderIdentity') !== identity && !this.#isFree(lease)) return 'taken'
       await client.replace(resources.lease, this.#lease(lease))
-      return true
+      return 'held'
     } catch (error) {
       // A conflict is another's success.
       if (!hasStatus(error, 409)) logger.warn({ err: error }, 'cannot read or renew the lease')
-      return false
+      return 'unknown'
     }
   }
 
   #isFree(lease: KubeObject): boolean {
-    const { clock } = this.#options
+    const { clock, durationMs } = this.#options
     if (!stringAt(lease, 'spec', 'holderIdentity')) return true
     const version = lease.metadata.resourceVersion ?? ''
     if (this.#seen?.version !== version) this.#seen = { version, atMs: clock.now() }
-    const seconds = Number(objectAt(lease, 'spec').leaseDurationSeconds ?? 0)
+    const seconds = Number(objectAt(lease, 'spec').leaseDurationSeconds ?? durationMs / 1_000)
     return clock.now() - this.#seen.atMs >= seconds * 1_000
   }
 

@@ -207,9 +207,9 @@ test('stopping waits for what runs, and nothing runs afterwards', async () => {
 
   runs[0]?.end(1_000)
   await stopping
+  expect(clock.nextInMs).toBeUndefined()
   await clock.advance(dayMs)
   expect(keys()).toEqual(['running'])
-  expect(clock.nextInMs).toBeUndefined()
 })
 
 test('a failure while stopping is not tried again', async () => {

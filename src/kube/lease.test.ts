@@ -1,0 +1,322 @@
+import { expect, test } from 'vitest'
+import { createLogger } from '../telemetry/logger.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import { type Clock, pause } from '../values/clock.ts'
+import { type KubeObject, objectAt } from '../values/object.ts'
+import type { KubeClient } from './client.ts'
+import { KubeError } from './errors.ts'
+import { Elector } from './lease.ts'
+
+const namespace = 'warmgate-system'
+const name = 'warmgate'
+
+/** Or how many milliseconds an answer takes. */
+type Weather = 'fine' | 'failing' | 'hanging' | number
+
+/** The one lease that all compete for, guarded by its version as the API server guards it. */
+class SharedLease {
+  lease: KubeObject | undefined
+  #version = 0
+
+  write(spec: object): void {
+    this.#version += 1
+    const metadata = { namespace, name, resourceVersion: String(this.#version) }
+    this.lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec: { ...spec } }
+  }
+
+  get spec() {
+    return objectAt(this.lease, 'spec')
+  }
+
+  /** One process's way to the server, with its own weather. */
+  client(weather: () => Weather, clock: Clock): KubeClient {
+    const through = async <T>(answer: () => T): Promise<T> => {
+      // Every request takes a moment, in which another's may come between.
+      await null
+      const now = weather()
+      if (typeof now === 'number') await pause(clock, now)
+      if (weather() === 'hanging') await new Promise(() => {})
+      if (weather() === 'failing') throw new KubeError('lease', { status: 500, message: 'etcd is away' })
+      return answer()
+    }
+    const conflict = new KubeError('lease', { status: 409, reason: 'Conflict', message: 'changed' })
+    const client: Partial<KubeClient> = {
+      get: () => through(() => this.lease),
+      create: (_, object) =>
+        through(() => {
+          if (this.lease !== undefined) throw conflict
+          this.write(objectAt(object, 'spec'))
+          return object
+        }),
+      replace: (_, object) =>
+        through(() => {
+          if (object.metadata.resourceVersion !== this.lease?.metadata.resourceVersion) throw conflict
+          this.write(objectAt(object, 'spec'))
+          return object
+        }),
+    }
+    return client as KubeClient
+  }
+}
+
+function makeProcess({
+  shared,
+  clock,
+  identity,
+}: {
+  shared: SharedLease
+  clock: FakeClock
+  identity: string
+}) {
+  const stopping = new AbortController()
+  const process = {
+    identity,
+    weather: 'fine' as Weather,
+    isLeading: false,
+    terms: 0,
+    logged: [] as object[],
+    /** What the leader does as its term ends. */
+    windUp: async () => {},
+    work: async () => {},
+    stop: () => stopping.abort(),
+    ended: Promise.resolve(),
+  }
+  const elector = new Elector({
+    client: shared.client(() => process.weather, clock),
+    clock,
+    logger: createLogger('warn', { write: (line) => process.logged.push(JSON.parse(line)) }),
+    namespace,
+    name,
+    identity,
+  })
+  process.ended = elector.run(async (signal) => {
+    process.isLeading = true
+    process.terms += 1
+    await process.work()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    signal.addEventListener('abort', () => resolve())
+    await promise
+    process.isLeading = false
+    await process.windUp()
+  }, stopping.signal)
+  return process
+}
+
+function setUp() {
+  const clock = new FakeClock(Date.UTC(2030, 0, 1))
+  const shared = new SharedLease()
+  const start = (identity: string) => makeProcess({ shared, clock, identity })
+  return { clock, shared, start }
+}
+
+test('the first to come leads, and goes on leading', async () => {
+  const { clock, shared, start } = setUp()
+  const first = start('first')
+  await clock.advance(0)
+  const second = start('second')
+  for (let minute = 0; minute < 10; minute++) {
+    await clock.advance(60_000)
+    expect([first.isLeading, second.isLeading]).toEqual([true, false])
+  }
+
+  expect(first.terms).toBe(1)
+  expect(shared.spec).toEqual({
+    holderIdentity: 'first',
+    leaseDurationSeconds: 15,
+    acquireTime: '2030-01-01T00:00:00.000000Z',
+    renewTime: '2030-01-01T00:10:00.000000Z',
+    leaseTransitions: 0,
+  })
+})
+
+test('of many that come at the same moment one leads', async () => {
+  const { clock, start } = setUp()
+  const all = ['a', 'b', 'c', 'd'].map(start)
+  for (let second = 0; second < 60; second++) {
+    await clock.advance(1_000)
+    expect(all.filter(({ isLeading }) => isLeading)).toHaveLength(1)
+  }
+})
+
+test('of many that see a lease run out one takes it', async () => {
+  const { clock, shared, start } = setUp()
+  shared.write({ holderIdentity: 'dead', leaseDurationSeconds: 15, leaseTransitions: 4 })
+  const all = ['a', 'b', 'c', 'd'].map(start)
+  await clock.advance(14_999)
+  expect(all.filter(({ isLeading }) => isLeading)).toHaveLength(0)
+  await clock.advance(2_001)
+
+  expect(all.filter(({ isLeading }) => isLeading)).toHaveLength(1)
+  expect(shared.spec.leaseTransitions).toBe(5)
+})
+
+test('a leader that stops ends its work, gives up the lease, and the next takes over at once', async () => {
+  const { clock, shared, start } = setUp()
+  const first = start('first')
+  await clock.advance(0)
+  const second = start('second')
+  await clock.advance(60_000)
+  const windingUp = Promise.withResolvers<void>()
+  first.windUp = () => windingUp.promise
+  first.stop()
+  await clock.advance(5_000)
+  expect(shared.spec.holderIdentity).toBe('first')
+  expect(second.isLeading).toBe(false)
+
+  windingUp.resolve()
+  await first.ended
+  expect(shared.spec.holderIdentity).toBe('')
+  await clock.advance(2_000)
+  expect(second.isLeading).toBe(true)
+  expect(shared.spec).toMatchObject({ holderIdentity: 'second', leaseTransitions: 1 })
+})
+
+test('one that is stopped as it takes the lease gives it up and never leads', async () => {
+  const { clock, shared, start } = setUp()
+  const first = start('first')
+  first.weather = 1_000
+  await clock.advance(1_500)
+  first.stop()
+  await clock.advance(10_000)
+  await first.ended
+
+  expect(first.terms).toBe(0)
+  expect(shared.spec.holderIdentity).toBe('')
+})
+
+test('one that does not lead leaves the lease as it is when it stops', async () => {
+  const { clock, shared, start } = setUp()
+  start('first')
+  await clock.advance(0)
+  const second = start('second')
+  await clock.advance(4_000)
+  second.stop()
+  await second.ended
+
+  expect(shared.spec.holderIdentity).toBe('first')
+  expect(second.logged).toEqual([])
+})
+
+test.each(['1970-01-01T00:00:00.000000Z', '2099-01-01T00:00:00.000000Z'])(
+  "the holder's clock is not believed: %s",
+  async (renewTime) => {
+    const { clock, shared, start } = setUp()
+    shared.write({ holderIdentity: 'dead', leaseDurationSeconds: 15, renewTime })
+    const second = start('second')
+    await clock.advance(14_000)
+    expect(second.isLeading).toBe(false)
+    await clock.advance(2_000)
+    expect(second.isLeading).toBe(true)
+  },
+)
+
+test('a renewal that is seen late begins the wait anew', async () => {
+  const { clock, shared, start } = setUp()
+  const spec = { holderIdentity: 'other', leaseDurationSeconds: 15 }
+  shared.write(spec)
+  const second = start('second')
+  await clock.advance(13_000)
+  shared.write(spec)
+  await clock.advance(15_000)
+  expect(second.isLeading).toBe(false)
+  await clock.advance(2_000)
+  expect(second.isLeading).toBe(true)
+})
+
+test('a lease that somebody made without a duration is not taken at once', async () => {
+  const { clock, shared, start } = setUp()
+  shared.write({ holderIdentity: 'other' })
+  const second = start('second')
+  await clock.advance(14_000)
+  expect(second.isLeading).toBe(false)
+  await clock.advance(2_000)
+  expect(second.isLeading).toBe(true)
+})
+
+test.each<Weather>(['failing', 'hanging'])(
+  'a leader whose calls are %s steps down before another may lead',
+  async (weather) => {
+    const { clock, start } = setUp()
+    const first = start('first')
+    await clock.advance(0)
+    const second = start('second')
+    await clock.advance(60_000)
+    first.weather = weather
+    await clock.advance(7_999)
+    expect(first.isLeading).toBe(true)
+    // The last renewal may have been up to two seconds ago: ten are over.
+    await clock.advance(2_001)
+    expect([first.isLeading, second.isLeading]).toEqual([false, false])
+    await clock.advance(7_000)
+    expect([first.isLeading, second.isLeading]).toEqual([false, true])
+  },
+)
+
+test('a slow answer does not lengthen what was asked for', async () => {
+  const { clock, start } = setUp()
+  const first = start('first')
+  first.weather = 4_500
+  await clock.advance(9_000)
+  expect(first.isLeading).toBe(true)
+  first.weather = 'failing'
+  await clock.advance(1_000)
+
+  expect(first.isLeading).toBe(false)
+})
+
+test('a leader gets over a short outage', async () => {
+  const { clock, start } = setUp()
+  const first = start('first')
+  await clock.advance(0)
+  first.weather = 'failing'
+  await clock.advance(7_000)
+  first.weather = 'fine'
+  await clock.advance(60_000)
+
+  expect(first).toMatchObject({ isLeading: true, terms: 1 })
+})
+
+test('one whose calls hang before it leads tries again', async () => {
+  const { clock, start } = setUp()
+  const first = start('first')
+  first.weather = 'hanging'
+  await clock.advance(11_000)
+  first.weather = 'fine'
+  await clock.advance(10_000)
+
+  expect(first.isLeading).toBe(true)
+})
+
+test('a leader that learns of another one steps down at once', async () => {
+  const { clock, shared, start } = setUp()
+  const first = start('first')
+  await clock.advance(0)
+  // As when this process was suspended, and woke up too late.
+  shared.write({ ...shared.spec, holderIdentity: 'other' })
+  await clock.advance(2_000)
+
+  expect(first.isLeading).toBe(false)
+})
+
+test('a leader whose work fails is logged, and leads again while nobody else does', async () => {
+  const { clock, start } = setUp()
+  const first = start('first')
+  first.work = async () => {
+    if (first.terms === 1) throw new Error('a bug')
+  }
+  await clock.advance(2_000)
+
+  expect(first).toMatchObject({ isLeading: true, terms: 2 })
+  expect(first.logged).toMatchObject([{ msg: 'the leader failed' }])
+})
+
+test('a lease that is deleted is made again', async () => {
+  const { clock, shared, start } = setUp()
+  const first = start('first')
+  await clock.advance(0)
+  shared.lease = undefined
+  await clock.advance(2_000)
+
+  expect(shared.spec.holderIdentity).toBe('first')
+  expect(first.terms).toBe(1)
+})
