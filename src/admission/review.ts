@@ -1,13 +1,15 @@
 import type { PatchOperation } from '../plan/draft.ts'
 import { isObject, type Json, type JsonObject, type KubeObject, stringAt } from '../values/object.ts'
 
+const operations = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'] as const
+
 /** What the API server asks about, of an AdmissionReview v1. */
 export interface AdmissionRequest {
   uid: string
   resource: string
   namespace: string | undefined
   name: string | undefined
-  operation: string
+  operation: (typeof operations)[number]
   dryRun: boolean
   /** Null for a DELETE. */
   object: KubeObject | null
@@ -36,6 +38,8 @@ export function parseReview(body: unknown): ParsedReview {
   if (!isObject(request)) return wrong('the AdmissionReview has no request')
   const uid = stringAt(request, 'uid')
   if (!uid) return wrong('the request has no uid')
+  const operation = operations.find((known) => known === request.operation)
+  if (operation === undefined) return wrong(`the operation is none of ${operations.join(', ')}`)
   return {
     ok: true,
     request: {
@@ -43,12 +47,19 @@ export function parseReview(body: unknown): ParsedReview {
       resource: stringAt(request, 'resource', 'resource') ?? '',
       namespace: stringAt(request, 'namespace'),
       name: stringAt(request, 'name'),
-      operation: stringAt(request, 'operation') ?? '',
+      operation,
       dryRun: request.dryRun === true,
       object: toObject(request.object),
       oldObject: toObject(request.oldObject),
     },
   }
+}
+
+const reviewed = ['inferenceservices', 'llminferenceservices', 'pods']
+
+/** A request's resource as a metric's label: whoever reaches the port cannot make new ones. */
+export function resourceLabel({ resource }: AdmissionRequest): string {
+  return reviewed.includes(resource) ? resource : 'other'
 }
 
 function wrong(message: string): ParsedReview {

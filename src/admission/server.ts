@@ -1,29 +1,30 @@
+import type { ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
-import jsonPatch from 'fast-json-patch'
-import type { PatchOperation } from '../plan/draft.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { KeyPair } from '../tls/issue.ts'
+import { verifyPair } from '../tls/verify.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { parseDurationMs } from '../values/duration.ts'
-import type { KubeObject } from '../values/object.ts'
-import {
-  type AdmissionAnswer,
-  type AdmissionHandler,
-  type AdmissionRequest,
-  parseReview,
-  reviewResponse,
-} from './review.ts'
+import type { JsonObject } from '../values/object.ts'
+import { answerSafely } from './answer.ts'
+import { ByteBudget, readJson } from './body.ts'
+import { Refusal } from './errors.ts'
+import { type AdmissionHandler, parseReview, resourceLabel, reviewResponse } from './review.ts'
 
-// A review carries an object and the one before it, each of up to 3 MiB, and a little around them.
-const bodyLimit = 7 * 2 ** 20
+// Room for nine reviews of the largest size at once, and for thousands of the usual one.
+const inFlightLimit = 64 * 2 ** 20
 // Kept longer than the API server keeps its idle connections (90 s): whoever closes first races a request.
 const keepAliveMs = 120_000
-const headersMs = 125_000
+const headersMs = 10_000
+// More than the API server ever waits for a webhook.
+const requestMs = 35_000
 // Of the time that the API server gives us, what the way back needs.
 const marginMs = 300
 const defaultTimeoutMs = 10_000
+const closeDeadlineMs = 5_000
 
 export interface AdmissionServerOptions {
   /** By path: `/mutate-service`, `/mutate-pod`. */
@@ -33,16 +34,11 @@ export interface AdmissionServerOptions {
   clock: Clock
 }
 
-export interface ServingPair {
-  cert: string
-  key: string
-}
-
 export interface AdmissionServer {
   /** Listens, and answers the port. Until there is a pair every handshake fails. */
-  listen(options: { address: string; port: number; pair?: ServingPair }): Promise<number>
-  /** For the handshakes from now on; open connections stay. The pair must be one: Node would not say so. */
-  setPair(pair: ServingPair): void
+  listen(options: { address: string; port: number; pair?: KeyPair }): Promise<number>
+  /** For the handshakes from now on; open connections stay. Throws where key and certificate do not match. */
+  setPair(pair: KeyPair): void
   /** Serves on for `drainMs`, asking each client to leave, and then closes. No request is lost. */
   drain(drainMs: number): Promise<void>
 }
@@ -50,24 +46,31 @@ export interface AdmissionServer {
 /** The HTTPS server that the API server sends its reviews to. Whatever happens inside, a request goes on its way. */
 export function createAdmissionServer(options: AdmissionServerOptions): AdmissionServer {
   let draining = false
+  const limits = {
+    keepAliveTimeout: keepAliveMs,
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
+  }
   const server = createServer(
-    {},
+    limits,
     application(options, () => draining),
   )
-  server.keepAliveTimeout = keepAliveMs
-  server.headersTimeout = headersMs
+  const setPair = (pair: KeyPair) => {
+    const verdict = verifyPair(pair)
+    // Node would take it without a word, and fail every handshake.
+    if (verdict.kind === 'invalid') throw new Error(`not served: ${verdict.message}`)
+    server.setSecureContext(pair)
+  }
   return {
     async listen({ address, port, pair }) {
-      if (pair !== undefined) server.setSecureContext(pair)
+      if (pair !== undefined) setPair(pair)
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
         server.listen(port, address, resolve)
       })
       return (server.address() as AddressInfo).port
     },
-    setPair(pair) {
-      server.setSecureContext(pair)
-    },
+    setPair,
     async drain(drainMs) {
       draining = true
       await pause(options.clock, drainMs)
@@ -80,7 +83,7 @@ export function createAdmissionServer(options: AdmissionServerOptions): Admissio
 async function close(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   const sweep = setInterval(() => server.closeIdleConnections(), 20)
-  const limit = setTimeout(() => server.closeAllConnections(), 5_000)
+  const limit = setTimeout(() => server.closeAllConnections(), closeDeadlineMs)
   server.closeIdleConnections()
   await closed
   clearInterval(sweep)
@@ -92,49 +95,39 @@ function application(options: AdmissionServerOptions, isDraining: () => boolean)
   app.disable('x-powered-by')
   app.disable('etag')
   app.use((_request, response, next) => {
-    if (isDraining()) response.set('Connection', 'close')
+    if (isDraining()) response.setHeader('Connection', 'close')
     next()
   })
-  const body = express.json({ limit: bodyLimit, strict: true, inflate: false })
+  const budget = new ByteBudget(inFlightLimit)
   for (const [path, handler] of Object.entries(options.handlers)) {
-    app.post(path, body, (request, response) => review(options, handler, { request, response }))
+    app.post(path, (request, response) => review(request, response, { ...options, handler, budget }))
   }
-  app.use((_request, response) =>
-    refuse(response, 404, 'there is nothing here: reviews go to the paths of the webhook configuration'),
-  )
-  app.use(bodyError)
+  app.use(() => {
+    throw new Refusal('NotFound', 'reviews are sent to the paths of the webhook configuration, by POST')
+  })
+  app.use(refuse(options.logger))
   return app
 }
 
-async function review(
-  { logger, metrics, clock }: AdmissionServerOptions,
-  handler: AdmissionHandler,
-  { request, response }: { request: Request; response: Response },
-): Promise<void> {
-  if (request.body === undefined) return refuse(response, 415, 'a review is application/json')
-  const parsed = parseReview(request.body)
-  if (!parsed.ok) return refuse(response, 400, parsed.message)
-  const startedMs = clock.now()
-  const answer = await answerInTime(handler(parsed.request), budgetMs(request), clock)
-    .then((found) => applicable(parsed.request, found))
-    .catch((error: unknown): AdmissionAnswer => {
-      // Never worse than plain KServe: what we cannot decide goes on as it came.
-      logger.error(
-        { code: 'WG020', err: error, resource: parsed.request.resource, uid: parsed.request.uid },
-        'a review failed; allowed unchanged',
-      )
-      metrics.admissionReviews.inc({ ...labels(parsed.request), decision: 'error', reason: 'InternalError' })
-      return {
-        kind: 'allow',
-        warnings: ['warmgate: WG020: not accelerated: the review failed; see the log of Warmgate'],
-      }
-    })
-  metrics.admissionDuration.observe({ resource: parsed.request.resource }, (clock.now() - startedMs) / 1_000)
-  response.json(reviewResponse(parsed.request, answer))
+interface ReviewOptions extends AdmissionServerOptions {
+  handler: AdmissionHandler
+  budget: ByteBudget
 }
 
-function labels({ resource, operation }: AdmissionRequest): { resource: string; operation: string } {
-  return { resource, operation }
+async function review(request: Request, response: Response, options: ReviewOptions): Promise<void> {
+  const { body, release } = await readJson(request, options.budget)
+  try {
+    const parsed = parseReview(body)
+    if (!parsed.ok) throw new Refusal('BadRequest', parsed.message)
+    // Not by the clock, which counts whole milliseconds.
+    const startedMs = performance.now()
+    const answer = await answerSafely(parsed.request, { ...options, budgetMs: budgetMs(request) })
+    const seconds = (performance.now() - startedMs) / 1_000
+    options.metrics.admissionDuration.observe({ resource: resourceLabel(parsed.request) }, seconds)
+    reply(response, 200, reviewResponse(parsed.request, answer))
+  } finally {
+    release()
+  }
 }
 
 /** How long the API server waits, as it says in `?timeout=5s`, less a margin. */
@@ -143,48 +136,26 @@ function budgetMs({ query }: Request): number {
   return Math.max((given ?? defaultTimeoutMs) - marginMs, marginMs)
 }
 
-async function answerInTime(
-  answer: Promise<AdmissionAnswer>,
-  ms: number,
-  clock: Clock,
-): Promise<AdmissionAnswer> {
-  let cancel = () => {}
-  const late = new Promise<never>((_resolve, reject) => {
-    cancel = clock.setTimer(() => reject(new Error(`no decision within ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    cancel()
+/** Answers as the API server does, with a Status: then its log says why. */
+function refuse(logger: Logger): ErrorRequestHandler {
+  return (error: unknown, request, response, _next) => {
+    const refusal = error instanceof Refusal ? error : new Refusal('InternalError', 'the request failed')
+    const { code, reason, status } = refusal
+    const message = `${code}: ${refusal.message}`
+    logger.warn({ code, reason, err: error, path: request.path }, 'a request was refused')
+    // The API server tries once more, elsewhere perhaps, if it is told when.
+    if (reason === 'TooManyRequests') response.setHeader('Retry-After', '1')
+    reply(response, status, {
+      apiVersion: 'v1',
+      kind: 'Status',
+      status: 'Failure',
+      code: status,
+      reason,
+      message,
+    })
   }
 }
 
-/**
- * A patch that does not apply makes the API server refuse the request, whatever the failure policy: each one
- * is applied to a copy first, and that it throws is answered like any other failure.
- */
-function applicable({ object }: AdmissionRequest, answer: AdmissionAnswer): AdmissionAnswer {
-  if (answer.kind === 'allow' && answer.patch !== undefined && answer.patch.length > 0)
-    dryApply(object, answer.patch)
-  return answer
-}
-
-function dryApply(object: KubeObject | null, patch: PatchOperation[]): void {
-  jsonPatch.applyPatch(structuredClone(object), structuredClone(patch), true)
-}
-
-const bodyError: ErrorRequestHandler = (
-  error: { status?: number; type?: string },
-  _request,
-  response,
-  _next,
-) => {
-  if (error.type === 'entity.too.large')
-    return refuse(response, 413, `a review has ${bodyLimit} bytes at most`)
-  if (error.type === 'encoding.unsupported') return refuse(response, 415, 'a review is not compressed')
-  return refuse(response, error.status ?? 400, 'the body is not JSON')
-}
-
-function refuse(response: Response, status: number, message: string): void {
-  response.status(status).json({ code: 'WG021', message })
+function reply(response: ServerResponse, status: number, body: JsonObject): void {
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
 }

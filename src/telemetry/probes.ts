@@ -15,20 +15,19 @@ export interface ProbeOptions {
   beforeScrape: () => void
 }
 
+const plain = 'text/plain'
+
 /** Plain HTTP for the kubelet and for Prometheus: `/healthz`, `/readyz`, `/metrics`. */
-export function createProbeServer({ metrics, missing, beforeScrape }: ProbeOptions): ProbeServer {
+export function createProbeServer(options: ProbeOptions): ProbeServer {
   const server = createServer(async (request, response) => {
-    const answer = (status: number, text: string, type = 'text/plain') =>
-      response.writeHead(status, { 'content-type': type }).end(text)
-    const path = request.url?.split('?')[0]
-    if (path === '/healthz') return answer(200, 'ok\n')
-    if (path === '/metrics') {
-      beforeScrape()
-      return answer(200, await metrics.render(), metrics.registry.contentType)
-    }
-    if (path !== '/readyz') return answer(404, 'there is /healthz, /readyz and /metrics\n')
-    const wanting = missing()
-    return wanting.length === 0 ? answer(200, 'ok\n') : answer(503, `not ready: ${wanting.join(', ')}\n`)
+    const path = request.url?.split('?')[0] ?? ''
+    // A gauge that cannot be read is no reason to end the process, as an unhandled rejection would.
+    const { status, text, type } = await answer(path, options).catch((error: unknown) => ({
+      status: 500,
+      text: `${error}\n`,
+      type: plain,
+    }))
+    response.writeHead(status, { 'content-type': type }).end(text)
   })
   return {
     async listen({ address, port }) {
@@ -42,5 +41,25 @@ export function createProbeServer({ metrics, missing, beforeScrape }: ProbeOptio
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
+  }
+}
+
+async function answer(
+  path: string,
+  { metrics, missing, beforeScrape }: ProbeOptions,
+): Promise<{ status: number; text: string; type: string }> {
+  switch (path) {
+    case '/healthz':
+      return { status: 200, text: 'ok\n', type: plain }
+    case '/readyz': {
+      const wanting = missing()
+      const text = wanting.length === 0 ? 'ok\n' : `not ready: ${wanting.join(', ')}\n`
+      return { status: wanting.length === 0 ? 200 : 503, text, type: plain }
+    }
+    case '/metrics':
+      beforeScrape()
+      return { status: 200, text: await metrics.render(), type: metrics.registry.contentType }
+    default:
+      return { status: 404, text: 'there is /healthz, /readyz and /metrics\n', type: plain }
   }
 }

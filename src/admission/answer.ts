@@ -1,0 +1,80 @@
+import jsonPatch from 'fast-json-patch'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Clock } from '../values/clock.ts'
+import { Undecided } from './errors.ts'
+import {
+  type AdmissionAnswer,
+  type AdmissionHandler,
+  type AdmissionRequest,
+  resourceLabel,
+} from './review.ts'
+
+export interface AnswerOptions {
+  handler: AdmissionHandler
+  /** How long the handler may take. */
+  budgetMs: number
+  logger: Logger
+  metrics: Metrics
+  clock: Clock
+}
+
+/**
+ * The handler's answer, or, where there is none in time or none that can be sent, leave to go on unchanged.
+ * Never rejects: a service that we cannot decide starts as it would have without us.
+ */
+export async function answerSafely(
+  request: AdmissionRequest,
+  options: AnswerOptions,
+): Promise<AdmissionAnswer> {
+  try {
+    return applicable(request, await inTime(request, options))
+  } catch (error) {
+    const undecided =
+      error instanceof Undecided ? error : new Undecided('InternalError', 'the review failed', error)
+    return allowUndecided(request, undecided, options)
+  }
+}
+
+function allowUndecided(
+  request: AdmissionRequest,
+  error: Undecided,
+  { logger, metrics }: AnswerOptions,
+): AdmissionAnswer {
+  const { uid, resource, namespace, name, operation } = request
+  const { code, reason, message } = error
+  logger.error({ code, err: error, uid, resource, namespace, name }, 'a review failed; allowed unchanged')
+  metrics.admissionReviews.inc({ resource: resourceLabel(request), operation, decision: 'error', reason })
+  const hint = reason === 'InternalError' ? '; the log of Warmgate says why' : ''
+  return { kind: 'allow', warnings: [`warmgate: ${code}: not accelerated: ${message}${hint}`] }
+}
+
+async function inTime(
+  request: AdmissionRequest,
+  { handler, budgetMs, clock }: AnswerOptions,
+): Promise<AdmissionAnswer> {
+  const late = Promise.withResolvers<never>()
+  const cancel = clock.setTimer(
+    () => late.reject(new Undecided('DeadlineExceeded', `no decision within ${budgetMs} ms`)),
+    budgetMs,
+  )
+  try {
+    return await Promise.race([handler(request), late.promise])
+  } finally {
+    cancel()
+  }
+}
+
+/**
+ * A patch that does not apply makes the API server refuse the request, whatever the failure policy: each one
+ * is applied to a copy first.
+ */
+function applicable({ object }: AdmissionRequest, answer: AdmissionAnswer): AdmissionAnswer {
+  if (answer.kind === 'deny' || answer.patch === undefined || answer.patch.length === 0) return answer
+  try {
+    jsonPatch.applyPatch(structuredClone(object), structuredClone(answer.patch), true)
+    return answer
+  } catch (error) {
+    throw new Undecided('InvalidPatch', 'the patch does not apply', error)
+  }
+}
