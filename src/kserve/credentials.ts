@@ -46,7 +46,7 @@ export function resolveCredentials(input: CredentialsInput): Resolved {
   if (named) return fromNamedSecret(input, named)
   const found: Resolved[] = []
   for (const name of input.serviceAccount?.secrets ?? []) {
-    const secret = input.secrets[name]
+    const secret = secretOf(input, name)
     // KServe refuses the pod for it: there is nothing to accelerate.
     if (secret === undefined)
       return missing(
@@ -59,7 +59,7 @@ export function resolveCredentials(input: CredentialsInput): Resolved {
 }
 
 function fromNamedSecret(input: CredentialsInput, name: string): Resolved {
-  const secret = input.secrets[name]
+  const secret = secretOf(input, name)
   if (secret === undefined) return missing(`there is no Secret ${name} in the service's namespace`)
   return (
     fromSecret(input, secret) ??
@@ -83,8 +83,24 @@ function withoutSecret({ scheme, serviceAccount }: CredentialsInput): Resolved {
   return { ok: true, credentials: { kind: 'anonymous', endpoint: {} } }
 }
 
+function secretOf({ secrets }: CredentialsInput, name: string): SecretFact | undefined {
+  return Object.hasOwn(secrets, name) ? secrets[name] : undefined
+}
+
+// Fluid writes these into shell scripts, as it does mount points, and people can read them: no @.
+const safeEndpoint = /^[A-Za-z0-9._~:/[\]-]*$/
+
 /** What this Secret gives for the scheme; undefined where it holds credentials of another kind. */
 function fromSecret(input: CredentialsInput, secret: SecretFact): Resolved | undefined {
+  const found = ofScheme(input, secret)
+  if (!found?.ok) return found
+  const { url = '', region = '' } = found.credentials.endpoint
+  return safeEndpoint.test(url) && safeEndpoint.test(region)
+    ? found
+    : missing(`Secret ${secret.name} names an endpoint or a region that a Fluid mount cannot carry safely`)
+}
+
+function ofScheme(input: CredentialsInput, secret: SecretFact): Resolved | undefined {
   switch (input.scheme) {
     case 's3':
       return s3(input.config, secret)
@@ -140,7 +156,9 @@ function endpointOf(
   region: string | undefined,
 ): Endpoint {
   const url =
-    !address || /^https?:\/\//.test(address) ? address : `${useHttps === '0' ? 'http' : 'https'}://${address}`
+    !address || /^https?:\/\//i.test(address)
+      ? address
+      : `${useHttps === '0' ? 'http' : 'https'}://${address}`
   return { ...(url ? { url } : {}), ...(region ? { region } : {}) }
 }
 

@@ -26,9 +26,9 @@ export type ModelUri =
   | { kind: 'other'; reason: UriReason; message: string }
 
 // A directory's name may hold dots (Llama-3.1-8B), so that only well-known endings make a file.
-const archive = /\.(tar|tgz|tar\.gz|zip)$/i
+const archive = /\.(tar|tgz|tbz2|txz|tar\.(gz|bz2|xz)|zip)$/i
 const file =
-  /\.(joblib|pkl|pickle|onnx|bst|ubj|json|pt|pth|ts|mar|safetensors|gguf|ggml|h5|hdf5|keras|pb|tflite|pmml|xml|bin|model|txt|ya?ml|cbm|plan|engine|npz?|pdmodel|pdiparams|mlmodel|parquet|csv|md|py)$/i
+  /\.(joblib|pkl|pickle|onnx|bst|ubj|json|pt|pth|ts|mar|safetensors|gguf|ggml|h5|hdf5|keras|pb|tflite|pmml|xml|bin|model|txt|ya?ml|cbm|plan|engine|npz?|pdmodel|pdiparams|mlmodel|parquet|csv|md|py|ckpt|skops|pdparams|gz|bz2|xz|zst|7z|rar)$/i
 
 // Fluid writes mount points into shell scripts and configuration files of its runtimes. Nothing outside this
 // set is needed for a model, and nothing inside it means anything to a shell.
@@ -41,7 +41,8 @@ const safe = /^[A-Za-z0-9._~+@=:/-]+$/
  */
 export function parseModelUri(uri: string): ModelUri {
   const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(uri)
-  if (match === null) return other('LocalSource', `${quote(uri)} is a path inside the image or pod`)
+  // It is not repeated: what is one blank away from being a URI may hold a credential.
+  if (match === null) return other('LocalSource', 'the model is a path inside the image or pod')
   const [, scheme = '', rest = ''] = match
   const unsafe = unsafeBecause(scheme, rest)
   if (unsafe !== undefined) return other('UnsafeUri', unsafe)
@@ -67,18 +68,14 @@ function decode(text: string): string | undefined {
 function objectStore(scheme: Scheme, rest: string): ModelUri {
   const [bucket = '', ...segments] = rest.split('/')
   const isMarkedDirectory = segments.at(-1) === ''
-  const path = (isMarkedDirectory ? segments.slice(0, -1) : segments).join('/')
+  const names = isMarkedDirectory ? segments.slice(0, -1) : segments
   if (bucket === '') return other('UnsafeUri', `${scheme}:// has no bucket`)
   // The URI itself is not repeated: what stands before an @ may be a credential.
   if (bucket.includes('@') || bucket.includes(':'))
     return other('UnsafeUri', 'the URI holds a credential or a port')
   if (!safe.test(rest))
     return other('UnsafeUri', 'the URI holds a character that a Fluid mount cannot carry safely')
-  if (
-    path
-      .split('/')
-      .some((segment, index) => segment === '.' || (segment === '' && (index > 0 || path !== '')))
-  ) {
+  if (names.some((name) => name === '' || name === '.')) {
     return other(
       'UnsafeUri',
       'the URI holds an empty path segment, or ".": a mount would read other keys than KServe',
@@ -92,6 +89,7 @@ function objectStore(scheme: Scheme, rest: string): ModelUri {
     )
   if (file.test(last))
     return other('SingleFileSource', `${last} is a single file: a cache mounts directories`)
+  const path = names.join('/')
   const uri = path === '' ? `${scheme}://${bucket}` : `${scheme}://${bucket}/${path}`
   return { kind: 'directory', directory: { uri, scheme, bucket, path } }
 }
@@ -138,8 +136,4 @@ function isCacheable(scheme: string): scheme is Scheme {
 
 function other(reason: UriReason, message: string): ModelUri {
   return { kind: 'other', reason, message }
-}
-
-function quote(uri: string): string {
-  return JSON.stringify(uri.length > 120 ? `${uri.slice(0, 117)}...` : uri)
 }

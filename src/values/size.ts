@@ -17,8 +17,10 @@ export const sizePattern = '^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$'
 /** Bytes of a quantity (`50Gi`) or of a size as Fluid prints it (`3.14GiB`); undefined where it is neither. */
 export function parseSizeBytes(text: string): number | undefined {
   const match = /^([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)$/.exec(text.trim())
-  const unit = units[match?.[2] ?? 'none']
-  return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit)
+  const [, amount, unit = ''] = match ?? []
+  return amount === undefined || !Object.hasOwn(units, unit)
+    ? undefined
+    : Math.round(Number(amount) * (units[unit] ?? 1))
 }
 
 /** For people: `3.14 GiB`, `141 GiB`, `512 B`. */

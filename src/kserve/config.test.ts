@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest'
+import type { JsonObject, KubeObject } from '../values/object.ts'
+import { parseKserveConfig, shippedKserveConfig } from './config.ts'
+
+function configMap(data: { [key: string]: string } | undefined): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'inferenceservice-config', namespace: 'kserve' },
+    ...(data === undefined ? {} : { data }),
+  }
+}
+
+const withCredentials = (credentials: JsonObject) =>
+  parseKserveConfig(configMap({ credentials: JSON.stringify(credentials) }))
+
+/** KServe's fallbacks in its code, where its ConfigMap says nothing. */
+const fallbacks = {
+  storageSecretAnnotation: 'serving.kserve.io/storageSecretName',
+  s3: { accessKeyId: 'awsAccessKeyID', secretAccessKey: 'awsSecretAccessKey', defaults: {} },
+  gcsCredentialFile: 'gcloud-application-credentials.json',
+}
+
+test('without a ConfigMap it is what KServe ships', () => {
+  expect(parseKserveConfig(undefined)).toEqual(shippedKserveConfig)
+})
+
+test('the shipped ConfigMap names what stands in for it', () => {
+  const config = withCredentials({
+    storageSpecSecretName: 'storage-config',
+    storageSecretNameAnnotation: 'serving.kserve.io/storageSecretName',
+    gcs: { gcsCredentialFileName: 'gcloud-application-credentials.json' },
+    s3: {
+      s3AccessKeyIDName: 'AWS_ACCESS_KEY_ID',
+      s3SecretAccessKeyName: 'AWS_SECRET_ACCESS_KEY',
+      s3Endpoint: '',
+      s3UseHttps: '',
+    },
+  })
+  expect(config).toEqual(shippedKserveConfig)
+})
+
+test('names and options of a cluster of its own', () => {
+  const config = withCredentials({
+    storageSecretNameAnnotation: 'example.com/secret',
+    gcs: { gcsCredentialFileName: 'key.json' },
+    s3: {
+      s3AccessKeyIDName: 'id',
+      s3SecretAccessKeyName: 'secret',
+      s3Endpoint: 'minio:9000',
+      s3UseHttps: '0',
+      s3Region: 'us-west-2',
+      s3CABundleConfigMap: 'ca',
+      s3VerifySSL: false,
+    },
+  })
+  expect(config).toEqual({
+    storageSecretAnnotation: 'example.com/secret',
+    gcsCredentialFile: 'key.json',
+    s3: {
+      accessKeyId: 'id',
+      secretAccessKey: 'secret',
+      defaults: {
+        S3_ENDPOINT: 'minio:9000',
+        S3_USE_HTTPS: '0',
+        AWS_DEFAULT_REGION: 'us-west-2',
+        AWS_CA_BUNDLE_CONFIGMAP: 'ca',
+      },
+    },
+  })
+})
+
+test.each([
+  ['no data', configMap(undefined)],
+  ['no credentials', configMap({ deploy: '{}' })],
+  ['empty credentials', configMap({ credentials: '{}' })],
+  ['broken JSON', configMap({ credentials: '{"s3":' })],
+  ['JSON that is no object', configMap({ credentials: '[1]' })],
+  ['an s3 that is no object', configMap({ credentials: '{"s3":"AWS"}' })],
+])('a ConfigMap with %s leaves the fallbacks of KServe’s code', (_, object) => {
+  expect(parseKserveConfig(object)).toEqual(fallbacks)
+})

@@ -1,0 +1,245 @@
+import { expect, test } from 'vitest'
+import { shippedKserveConfig } from './config.ts'
+import { type Credentials, type CredentialsInput, type Resolved, resolveCredentials } from './credentials.ts'
+import type { SecretFact } from './secret.ts'
+
+const s3Keys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
+const gcsKey = 'gcloud-application-credentials.json'
+const ossKeys = ['fs.oss.accessKeyId', 'fs.oss.accessKeySecret']
+
+const secret = (name: string, keys: string[], more: Partial<SecretFact> = {}): SecretFact => ({
+  name,
+  keys,
+  annotations: {},
+  options: {},
+  ...more,
+})
+
+interface Scene extends Partial<Omit<CredentialsInput, 'secrets'>> {
+  secrets?: SecretFact[]
+}
+
+/** All the Secrets of a scene are in its service account's list, unless the scene says otherwise. */
+function resolve({ secrets = [], ...scene }: Scene): Resolved {
+  return resolveCredentials({
+    scheme: 's3',
+    annotations: {},
+    secretName: undefined,
+    serviceAccount: { name: 'reader', secrets: secrets.map(({ name }) => name), annotations: {} },
+    secrets: Object.fromEntries(secrets.map((fact) => [fact.name, fact])),
+    config: shippedKserveConfig,
+    ...scene,
+  })
+}
+
+function credentials(scene: Scene): Credentials {
+  const resolved = resolve(scene)
+  if (!resolved.ok) throw new Error(resolved.message)
+  return resolved.credentials
+}
+
+const endpoint = (more: Partial<SecretFact>, scene: Scene = {}) =>
+  credentials({ secrets: [secret('keys', s3Keys, more)], ...scene }).endpoint
+
+test('a Secret of the service account, by reference', () => {
+  expect(credentials({ secrets: [secret('keys', s3Keys)] })).toEqual({
+    kind: 'keys',
+    secretName: 'keys',
+    accessKeyId: 'AWS_ACCESS_KEY_ID',
+    secretAccessKey: 'AWS_SECRET_ACCESS_KEY',
+    endpoint: {},
+  })
+  expect(credentials({ scheme: 'gs', secrets: [secret('keys', [gcsKey])] })).toEqual({
+    kind: 'file',
+    secretName: 'keys',
+    file: gcsKey,
+    endpoint: {},
+  })
+  expect(credentials({ scheme: 'oss', secrets: [secret('keys', ossKeys)] })).toEqual({
+    kind: 'keys',
+    secretName: 'keys',
+    accessKeyId: 'fs.oss.accessKeyId',
+    secretAccessKey: 'fs.oss.accessKeySecret',
+    endpoint: {},
+  })
+})
+
+test('KServe’s ConfigMap may call the keys otherwise', () => {
+  const config = {
+    ...shippedKserveConfig,
+    s3: { accessKeyId: 'id', secretAccessKey: 'key', defaults: {} },
+    gcsCredentialFile: 'g.json',
+  }
+  expect(credentials({ config, secrets: [secret('keys', ['id', 'key'])] })).toMatchObject({
+    accessKeyId: 'id',
+    secretAccessKey: 'key',
+  })
+  expect(credentials({ config, scheme: 'gs', secrets: [secret('keys', ['g.json'])] })).toMatchObject({
+    file: 'g.json',
+  })
+  expect(credentials({ config, secrets: [secret('keys', s3Keys)] }).kind).toBe('anonymous')
+})
+
+test('of several S3 Secrets the last wins, of several GCS Secrets the first', () => {
+  const secrets = [
+    secret('s3-a', s3Keys),
+    secret('gcs-a', [gcsKey]),
+    secret('s3-b', s3Keys),
+    secret('gcs-b', [gcsKey]),
+    secret('pull', ['.dockerconfigjson']),
+  ]
+  expect(credentials({ secrets })).toMatchObject({ secretName: 's3-b' })
+  expect(credentials({ secrets, scheme: 'gs' })).toMatchObject({ secretName: 'gcs-a' })
+})
+
+test('a Secret with the keys of both is one for S3', () => {
+  const secrets = [secret('both', [...s3Keys, gcsKey])]
+  expect(credentials({ secrets })).toMatchObject({ secretName: 'both' })
+  expect(credentials({ secrets, scheme: 'gs' }).kind).toBe('anonymous')
+})
+
+test('the policy’s Secret comes first, then the annotation’s, then the service account’s', () => {
+  const secrets = ['account', 'named', 'policy'].map((name) => secret(name, s3Keys))
+  const annotations = { 'serving.kserve.io/storageSecretName': 'named' }
+  expect(credentials({ secrets, annotations, secretName: 'policy' })).toMatchObject({ secretName: 'policy' })
+  expect(credentials({ secrets, annotations })).toMatchObject({ secretName: 'named' })
+  expect(credentials({ secrets: secrets.slice(0, 1) })).toMatchObject({ secretName: 'account' })
+  const config = { ...shippedKserveConfig, storageSecretAnnotation: 'example.com/secret' }
+  expect(credentials({ secrets, config, annotations: { 'example.com/secret': 'named' } })).toMatchObject({
+    secretName: 'named',
+  })
+})
+
+test.each<[string, Scene, string]>([
+  [
+    'a named Secret that does not exist',
+    { annotations: { 'serving.kserve.io/storageSecretName': 'gone' } },
+    "there is no Secret gone in the service's namespace",
+  ],
+  [
+    'a Secret by the name of what every object inherits',
+    { annotations: { 'serving.kserve.io/storageSecretName': 'constructor' } },
+    "there is no Secret constructor in the service's namespace",
+  ],
+  [
+    'a listed Secret that does not exist',
+    { serviceAccount: { name: 'reader', secrets: ['gone'], annotations: {} } },
+    'service account reader lists Secret gone, which does not exist',
+  ],
+  [
+    'a named Secret of another kind',
+    { secretName: 'keys', secrets: [secret('keys', [gcsKey])] },
+    'Secret keys has no credentials for s3:// (key AWS_SECRET_ACCESS_KEY)',
+  ],
+  [
+    'a named Secret without the file',
+    { secretName: 'keys', secrets: [secret('keys', s3Keys)], scheme: 'gs' },
+    `Secret keys has no credentials for gs:// (key ${gcsKey})`,
+  ],
+  [
+    'a named Secret with half of the keys',
+    { secretName: 'keys', secrets: [secret('keys', ['fs.oss.accessKeyId'])], scheme: 'oss' },
+    'Secret keys has no credentials for oss:// (keys fs.oss.accessKeyId and fs.oss.accessKeySecret)',
+  ],
+  [
+    'a Secret without the key’s id',
+    { secrets: [secret('keys', ['AWS_SECRET_ACCESS_KEY'])] },
+    'Secret keys has AWS_SECRET_ACCESS_KEY but no AWS_ACCESS_KEY_ID',
+  ],
+])('CredentialsMissing: %s', (_, scene, message) => {
+  expect(resolve(scene)).toEqual({ ok: false, reason: 'CredentialsMissing', message })
+})
+
+test('no Secret at all is anonymous, also without a service account', () => {
+  for (const scheme of ['s3', 'gs', 'oss'] as const) {
+    expect(credentials({ scheme, serviceAccount: undefined })).toEqual({ kind: 'anonymous', endpoint: {} })
+    expect(credentials({ scheme })).toEqual({ kind: 'anonymous', endpoint: {} })
+  }
+})
+
+const identities = {
+  s3: 'eks.amazonaws.com/role-arn',
+  gs: 'iam.gke.io/gcp-service-account',
+  oss: 'pod-identity.alibabacloud.com/role-name',
+} as const
+
+test.each(['s3', 'gs', 'oss'] as const)('WorkloadIdentity: %s', (scheme) => {
+  const serviceAccount = { name: 'reader', secrets: [], annotations: { [identities[scheme]]: 'role' } }
+  expect(resolve({ scheme, serviceAccount })).toMatchObject({
+    ok: false,
+    reason: 'WorkloadIdentity',
+    message: expect.stringContaining(identities[scheme]),
+  })
+  // Another cloud's identity is none for this scheme; a Secret comes before an identity.
+  for (const other of (['s3', 'gs', 'oss'] as const).filter((name) => name !== scheme)) {
+    expect(resolve({ scheme: other, serviceAccount }).ok).toBe(true)
+  }
+  const keys = { s3: s3Keys, gs: [gcsKey], oss: ossKeys }[scheme]
+  const withSecret = { ...serviceAccount, secrets: ['keys'] }
+  expect(resolve({ scheme, serviceAccount: withSecret, secrets: [secret('keys', keys)] }).ok).toBe(true)
+})
+
+test('an option: an annotation of the Secret, then a key in it, then KServe’s ConfigMap', () => {
+  const annotations = { 'serving.kserve.io/s3-endpoint': 'annotation:1', 'serving.kserve.io/s3-region': 'a' }
+  const options = { S3_ENDPOINT: 'key:2', AWS_DEFAULT_REGION: 'b' }
+  const defaults = { S3_ENDPOINT: 'configmap:3', AWS_DEFAULT_REGION: 'c' }
+  const config = { ...shippedKserveConfig, s3: { ...shippedKserveConfig.s3, defaults } }
+  expect(endpoint({ annotations, options }, { config })).toEqual({ url: 'https://annotation:1', region: 'a' })
+  expect(endpoint({ options }, { config })).toEqual({ url: 'https://key:2', region: 'b' })
+  expect(endpoint({}, { config })).toEqual({ url: 'https://configmap:3', region: 'c' })
+  expect(endpoint({})).toEqual({})
+})
+
+test.each([
+  ['minio:9000', undefined, 'https://minio:9000'],
+  ['minio:9000', '1', 'https://minio:9000'],
+  ['minio:9000', '0', 'http://minio:9000'],
+  ['https://minio:9000', '0', 'https://minio:9000'],
+  ['http://minio:9000', '1', 'http://minio:9000'],
+  ['HTTP://minio:9000', '1', 'HTTP://minio:9000'],
+  ['[fd00::1]:9000', '0', 'http://[fd00::1]:9000'],
+])('endpoint %s with S3_USE_HTTPS %s is %s', (address, https, url) => {
+  const options = { S3_ENDPOINT: address, ...(https === undefined ? {} : { S3_USE_HTTPS: https }) }
+  expect(endpoint({ options })).toEqual({ url })
+})
+
+test.each(['true', 'True'])('a Secret may say that it needs none: awsAnonymousCredential %s', (value) => {
+  const options = { awsAnonymousCredential: value, S3_ENDPOINT: 'minio:9000' }
+  expect(credentials({ secrets: [secret('keys', s3Keys, { options })] })).toEqual({
+    kind: 'anonymous',
+    endpoint: { url: 'https://minio:9000' },
+  })
+})
+
+test.each<[string, Partial<SecretFact>]>([
+  ['its own authority', { options: { AWS_CA_BUNDLE: '/ca.crt' } }],
+  ['a ConfigMap with one', { annotations: { 'serving.kserve.io/s3-cabundle-configmap': 'ca' } }],
+  ['none to be verified', { annotations: { 'serving.kserve.io/s3-verifyssl': '0' } }],
+])('a store behind a certificate that Fluid cannot be told of: %s', (_, more) => {
+  expect(resolve({ secrets: [secret('keys', s3Keys, more)] })).toMatchObject({
+    ok: false,
+    reason: 'CredentialsMissing',
+    message: expect.stringContaining('certificate authority'),
+  })
+})
+
+test.each(['minio:9000$(reboot)', 'minio;reboot', 'a b', 'key:hunter2@minio:9000', 'minio\nx', "minio'"])(
+  'an endpoint is no place for a shell’s words or a credential: %j',
+  (value) => {
+    const asKey = resolve({ secrets: [secret('keys', s3Keys, { options: { S3_ENDPOINT: value } })] })
+    const asRegion = resolve({
+      secrets: [secret('keys', s3Keys, { options: { AWS_DEFAULT_REGION: value } })],
+    })
+    const oss = secret('keys', ossKeys, { options: { 'fs.oss.endpoint': value } })
+    const message = 'Secret keys names an endpoint or a region that a Fluid mount cannot carry safely'
+    const refused = { ok: false, reason: 'CredentialsMissing', message }
+    expect([asKey, asRegion, resolve({ scheme: 'oss', secrets: [oss] })]).toEqual([refused, refused, refused])
+  },
+)
+
+test('the endpoint of an OSS Secret, as it stands there', () => {
+  const options = { 'fs.oss.endpoint': 'oss-cn-hangzhou-internal.aliyuncs.com' }
+  expect(credentials({ scheme: 'oss', secrets: [secret('keys', ossKeys, { options })] }).endpoint).toEqual({
+    url: 'oss-cn-hangzhou-internal.aliyuncs.com',
+  })
+})

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import type { KubeObject } from '../values/object.ts'
+import { secretFact } from './secret.ts'
+
+const encode = (text: string) => Buffer.from(text).toString('base64')
+
+function secret(more: object): KubeObject {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'keys', namespace: 'models' }, ...more }
+}
+
+test('no value of a secret key is kept, in any form', () => {
+  const values = ['hunter2-id', 'hunter2-key', 'hunter2-oss', 'hunter2-gcs']
+  const [id = '', key = '', oss = '', gcs = ''] = values
+  const fact = secretFact(
+    secret({
+      data: {
+        AWS_ACCESS_KEY_ID: encode(id),
+        AWS_SECRET_ACCESS_KEY: encode(key),
+        S3_ENDPOINT: encode('minio:9000'),
+      },
+      stringData: { 'fs.oss.accessKeySecret': oss, 'gcloud-application-credentials.json': gcs },
+    }),
+  )
+  const text = JSON.stringify(fact)
+  for (const value of values) {
+    expect(text).not.toContain(value)
+    expect(text).not.toContain(encode(value))
+  }
+  expect(fact).toEqual({
+    name: 'keys',
+    keys: [
+      'AWS_ACCESS_KEY_ID',
+      'AWS_SECRET_ACCESS_KEY',
+      'S3_ENDPOINT',
+      'fs.oss.accessKeySecret',
+      'gcloud-application-credentials.json',
+    ],
+    annotations: {},
+    options: { S3_ENDPOINT: 'minio:9000' },
+  })
+})
+
+test('options are decoded and trimmed; stringData wins over data, as in the API server', () => {
+  const { options } = secretFact(
+    secret({
+      data: { S3_ENDPOINT: encode('minio:9000\n'), S3_USE_HTTPS: encode('0'), AWS_DEFAULT_REGION: 7 },
+      stringData: { S3_ENDPOINT: ' https://minio ', 'fs.oss.endpoint': 'oss-cn-hangzhou.aliyuncs.com' },
+    }),
+  )
+  expect(options).toEqual({
+    S3_ENDPOINT: 'https://minio',
+    S3_USE_HTTPS: '0',
+    'fs.oss.endpoint': 'oss-cn-hangzhou.aliyuncs.com',
+  })
+})
+
+test('annotations are kept, for KServe reads options from them', () => {
+  const annotations = { 'serving.kserve.io/s3-endpoint': 'minio:9000' }
+  const { metadata, ...rest } = secret({})
+  expect(secretFact({ ...rest, metadata: { ...metadata, annotations } }).annotations).toEqual(annotations)
+})
+
+test('an empty Secret has no keys', () => {
+  expect(secretFact(secret({}))).toEqual({ name: 'keys', keys: [], annotations: {}, options: {} })
+})

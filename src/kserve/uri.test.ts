@@ -1,0 +1,147 @@
+import { expect, test } from 'vitest'
+import { parseModelUri, type UriReason } from './uri.ts'
+
+test.each([
+  ['s3://models/llama', { scheme: 's3', bucket: 'models', path: 'llama' }],
+  ['s3://models/Llama-3.1-8B', { scheme: 's3', bucket: 'models', path: 'Llama-3.1-8B' }],
+  [
+    'gs://kfserving-examples/models/sklearn/1.0/model',
+    { scheme: 'gs', bucket: 'kfserving-examples', path: 'models/sklearn/1.0/model' },
+  ],
+  ['oss://models/bloom', { scheme: 'oss', bucket: 'models', path: 'bloom' }],
+  ['s3://models/a=1/v2.0.1+cu12@sha~x', { scheme: 's3', bucket: 'models', path: 'a=1/v2.0.1+cu12@sha~x' }],
+  ['s3://models', { scheme: 's3', bucket: 'models', path: '' }],
+  // A name of a model that ends like a bucket's, or a bucket's that ends like a file's.
+  ['s3://my.model.zip/llama', { scheme: 's3', bucket: 'my.model.zip', path: 'llama' }],
+  ['s3://my.models.bin', { scheme: 's3', bucket: 'my.models.bin', path: '' }],
+])('%s is a directory', (uri, directory) => {
+  expect(parseModelUri(uri)).toEqual({ kind: 'directory', directory: { uri, ...directory } })
+})
+
+test.each([
+  ['s3://models/llama/', 's3://models/llama'],
+  ['s3://models/', 's3://models'],
+  // A slash at the end says that it is a directory, whatever its name.
+  ['s3://models/model.onnx/', 's3://models/model.onnx'],
+  ['s3://models/saved.tar.gz/', 's3://models/saved.tar.gz'],
+])('%s is the directory %s', (uri, directory) => {
+  expect(parseModelUri(uri)).toMatchObject({ kind: 'directory', directory: { uri: directory } })
+})
+
+const refused: [UriReason, string[]][] = [
+  [
+    'ArchiveSource',
+    [
+      's3://models/bert.tar.gz',
+      's3://models/bert.TGZ',
+      'gs://models/bert.zip',
+      'oss://models/bert.tar',
+      's3://models/bert.tar.bz2',
+      's3://models/checkpoint.pth.tar',
+      'https://example.com/models/bert.tar.gz',
+    ],
+  ],
+  [
+    'SingleFileSource',
+    [
+      's3://models/model.joblib',
+      's3://models/iris/model.PKL',
+      'gs://models/model.onnx',
+      's3://models/llama.gguf',
+      's3://models/model.safetensors',
+      's3://models/model.bst',
+      's3://models/config.yml',
+      's3://models/weights.npz',
+      's3://models/weights.gz',
+      's3://models/epoch3.ckpt',
+    ],
+  ],
+  ['GitSource', ['https://github.com/org/model.git', 'https://user:hunter2@github.com/org/model.git']],
+  [
+    'HttpSource',
+    ['https://example.com/models/bert', 'http://example.com/model.joblib', 'https://example.com'],
+  ],
+  ['PvcSource', ['pvc://claim', 'pvc://claim/models/llama']],
+  ['OciSource', ['oci://registry/model:1', 'oci+native://registry/model:1', 'oci+fetch://registry/model:1']],
+  ['LocalSource', ['/mnt/models', 'models/llama', 'file:///mnt/models', '', '../llama', 's3:/models/llama']],
+  [
+    'UnsupportedScheme',
+    [
+      'hf://meta-llama/Llama-3.1-8B',
+      'hf://meta-llama/Llama-3.1-8B:main',
+      'modelscope://qwen/Qwen2',
+      'hdfs://namenode/models',
+      'webhdfs://namenode/models',
+      // KServe, too, knows its schemes in small letters only.
+      'S3://models/llama',
+      'https://account.blob.core.windows.net/models/llama',
+      'https://account.z12.blob.storage.azure.net/models/llama',
+      'https://account.file.core.windows.net/share/llama',
+    ],
+  ],
+  [
+    'UnsafeUri',
+    [
+      's3://models/../secrets',
+      's3://models/a/..',
+      's3://../models',
+      's3://models/%2e%2e/secrets',
+      's3://models/%2E%2E%2Fsecrets',
+      's3://models/%2e./secrets',
+      's3://models/%252e%252e/secrets',
+      's3://models/%zz',
+      'pvc://claim/../other',
+      'hf://owner/%2e%2e',
+      'dataset://other/models',
+      'dataset://models',
+      's3://key:secret@models/llama',
+      's3://key@models/llama',
+      's3://minio:9000/models',
+      's3://',
+      's3:///llama',
+      's3://models//llama',
+      's3://models/llama//',
+      's3://models//',
+      's3://models/./llama',
+      's3://models/.',
+      's3://models/$(reboot)',
+      's3://models/`reboot`',
+      's3://models/a;b',
+      's3://models/a b',
+      "s3://models/a'b",
+      's3://models/a"b',
+      's3://models/a\\b',
+      's3://models/a\nb',
+      's3://models/llama\n',
+      's3://models/a|b',
+      's3://models/a&b',
+      's3://models/a>b',
+      's3://models/*',
+      's3://models/{a,b}',
+      's3://models/a?versionId=1',
+      's3://models/a#b',
+      's3://models/modèle',
+      's3://models/a%20b',
+    ],
+  ],
+]
+
+test.each(refused.flatMap(([reason, uris]) => uris.map((uri) => [uri, reason])))('%j: %s', (uri, reason) => {
+  expect(parseModelUri(uri)).toMatchObject({ kind: 'other', reason })
+})
+
+test.each([
+  's3://key:hunter2@models/llama',
+  's3://key:hunter2@models/model.onnx',
+  's3://key:hunter2@models/../llama',
+  ' s3://key:hunter2@models/llama',
+  '//key:hunter2@models/llama',
+  'https://user:hunter2@example.com/org/model.git',
+  'https://user:hunter2@example.com/model.zip',
+  'https://user:hunter2@account.blob.core.windows.net/models',
+  'hf://user:hunter2@models',
+])('a credential in a URI is not repeated: %j', (uri) => {
+  const parsed = parseModelUri(uri)
+  expect(parsed.kind).toBe('other')
+  expect(JSON.stringify(parsed)).not.toContain('hunter2')
+})
