@@ -1,5 +1,5 @@
 import Value from 'typebox/value'
-import { isObject, type Json, type KubeObject, objectAt } from '../values/object.ts'
+import { isObject, type Json, type KubeObject } from '../values/object.ts'
 import { type PolicySpec, policySpecSchema } from './schema.ts'
 import { type Labels, matchesSelector } from './selector.ts'
 
@@ -15,13 +15,15 @@ export type ParsedPolicy = { ok: true; policy: Policy } | { ok: false; problems:
  * On a cluster the API server has done both before; from files this is where it happens.
  */
 export function parsePolicy(object: KubeObject): ParsedPolicy {
-  const spec: unknown = Value.Default(policySpecSchema, structuredClone(objectAt(object, 'spec')))
+  const spec: unknown = Value.Default(policySpecSchema, structuredClone(object.spec ?? {}))
   if (Value.Check(policySpecSchema, spec)) {
     return { ok: true, policy: { name: object.metadata.name ?? '', spec } }
   }
-  const problems = [...Value.Errors(policySpecSchema, spec)].map((error) => {
+  // Of a field that is not there to be set the object above it tells, and by name.
+  const errors = Value.Errors(policySpecSchema, spec).filter(({ keyword }) => keyword !== 'boolean')
+  const problems = errors.map((error) => {
     const detail = isObject(error.params) ? describe(error.params) : ''
-    return `spec${error.instancePath.replaceAll('/', '.')}: ${error.message}${detail}`
+    return `spec${error.instancePath.replaceAll('/', '.').replaceAll('~1', '/')}: ${error.message}${detail}`
   })
   return { ok: false, problems }
 }

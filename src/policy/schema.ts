@@ -37,8 +37,12 @@ const labelSelector = (description: string) =>
     { ...closed, description, default: {} },
   )
 
-const intOrString = Type.Unsafe<string | number>({
+// Whole numbers as KServe writes them back: what it rewrote (1000 becomes 1k) would not be known again.
+const deviceCount = Type.Unsafe<string | number>({
   anyOf: [{ type: 'integer' }, { type: 'string' }],
+  minimum: 1,
+  maximum: 999,
+  pattern: '^[1-9][0-9]{0,2}$',
   'x-kubernetes-int-or-string': true,
 })
 
@@ -168,7 +172,7 @@ const gpu = Type.Object(
       },
       { ...closed, default: {} },
     ),
-    resources: Type.Record(Type.String(), intOrString, {
+    resources: Type.Record(Type.String(), deviceCount, {
       description: 'Limits and requests to add, where the service asks for no accelerator itself.',
       default: {},
     }),

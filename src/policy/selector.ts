@@ -14,7 +14,7 @@ export function matchesSelector(selector: LabelSelector, labels: Labels): boolea
 type Requirement = NonNullable<LabelSelector['matchExpressions']>[number]
 
 function matchesRequirement({ key, operator, values = [] }: Requirement, labels: Labels): boolean {
-  const value = labels[key]
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined
   switch (operator) {
     case 'Exists':
       return value !== undefined

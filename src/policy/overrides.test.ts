@@ -1,0 +1,126 @@
+import { expect, test } from 'vitest'
+import { type Annotations, applyOverrides, choosePolicy } from './overrides.ts'
+import { builtInPolicy, type Policy } from './policy.ts'
+import type { PolicySpec } from './schema.ts'
+
+function policy(name: string, more: Partial<PolicySpec> = {}): Policy {
+  return { name, spec: { ...builtInPolicy.spec, ...more } }
+}
+
+function applied(annotations: Annotations, on = policy('p')): PolicySpec {
+  const result = applyOverrides(on, annotations)
+  if (!result.ok) throw new Error(result.message)
+  return result.policy.spec
+}
+
+test('without annotations of ours the policy stands', () => {
+  expect(applied({ hold: 'None', 'example.com/hold': 'x' })).toEqual(builtInPolicy.spec)
+})
+
+test.each(['Readiness', 'None'] as const)('hold: %s', (at) => {
+  const spec = applied({ 'warmgate.dev/hold': at })
+  expect(spec).toEqual({ ...builtInPolicy.spec, hold: { ...builtInPolicy.spec.hold, at } })
+})
+
+test('cache-size is the quota of the first tier', () => {
+  const second = { medium: 'HDD' as const, path: '/mnt/hdd', quota: '1Ti' }
+  const [first] = builtInPolicy.spec.cache.tieredStore
+  const tiers = policy('p', {
+    cache: { ...builtInPolicy.spec.cache, tieredStore: [first ?? second, second] },
+  })
+  expect(applied({ 'warmgate.dev/cache-size': '200Gi' }, tiers).cache.tieredStore).toEqual([
+    { ...first, quota: '200Gi' },
+    second,
+  ])
+})
+
+test('cache-replicas is the number of workers', () => {
+  expect(applied({ 'warmgate.dev/cache-replicas': '7' }).cache).toEqual({
+    ...builtInPolicy.spec.cache,
+    replicas: 7,
+  })
+  expect(applied({ 'warmgate.dev/cache-replicas': '1000' }).cache.replicas).toBe(1_000)
+})
+
+test('several at once, and the policy itself stays as it was', () => {
+  const before = structuredClone(builtInPolicy)
+  const spec = applied({
+    'warmgate.dev/hold': 'None',
+    'warmgate.dev/cache-size': '1Gi',
+    'warmgate.dev/cache-replicas': '3',
+  })
+  expect(spec).toMatchObject({
+    hold: { at: 'None' },
+    cache: { replicas: 3, tieredStore: [{ quota: '1Gi' }] },
+  })
+  expect(builtInPolicy).toEqual(before)
+})
+
+const size = 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep'
+const replicas = 'use a whole number of cache workers from 1 to 1000'
+
+test.each([
+  ['hold', 'Scheduling', 'use Readiness or None'],
+  ['hold', 'none', 'use Readiness or None'],
+  ['hold', '', 'use Readiness or None'],
+  ['cache-size', '1.5Gi', size],
+  ['cache-size', '0', size],
+  ['cache-size', '-5Gi', size],
+  ['cache-size', '10GB', size],
+  ['cache-size', '', size],
+  ['cache-replicas', '0', replicas],
+  ['cache-replicas', '1001', replicas],
+  ['cache-replicas', '-1', replicas],
+  ['cache-replicas', '1.5', replicas],
+  ['cache-replicas', '01', replicas],
+  ['cache-replicas', '1e2', replicas],
+  ['cache-replicas', ' 2', replicas],
+  ['cache-replicas', 'two', replicas],
+])('warmgate.dev/%s: %j is refused, and what is valid is said', (name, value, message) => {
+  expect(applyOverrides(policy('p'), { [`warmgate.dev/${name}`]: value })).toEqual({
+    ok: false,
+    message: `warmgate.dev/${name}: ${JSON.stringify(value)} is not valid: ${message}`,
+  })
+})
+
+test.each([
+  ['hold', 'None'],
+  ['cache-size', '1Gi'],
+  ['cache-replicas', '1'],
+])('warmgate.dev/%s is refused where the policy does not allow it', (name, value) => {
+  expect(applyOverrides(policy('p', { overrides: ['policy'] }), { [`warmgate.dev/${name}`]: value })).toEqual(
+    {
+      ok: false,
+      message: `warmgate.dev/${name}: AccelerationPolicy p does not allow it; it allows: warmgate.dev/policy`,
+    },
+  )
+  expect(applyOverrides(policy('p', { overrides: [] }), { [`warmgate.dev/${name}`]: value })).toMatchObject({
+    ok: false,
+    message: expect.stringContaining('it allows: none'),
+  })
+})
+
+const open = policy('open', { overrides: ['policy'] })
+const closed = policy('closed', { overrides: ['hold'] })
+const choose = (governing: Policy, name: string) =>
+  choosePolicy(governing, [open, closed], { 'warmgate.dev/policy': name })
+
+test('a service may name its policy where the one that governs it allows that', () => {
+  expect(choose(open, 'closed')).toEqual({ ok: true, policy: closed })
+  expect(choosePolicy(open, [open, closed], {})).toEqual({ ok: true, policy: open })
+})
+
+test('to name the policy that governs anyway is always allowed', () => {
+  expect(choose(closed, 'closed')).toEqual({ ok: true, policy: closed })
+})
+
+test('naming another is refused where it is not allowed, or does not exist', () => {
+  expect(choose(closed, 'open')).toEqual({
+    ok: false,
+    message: 'warmgate.dev/policy: AccelerationPolicy closed does not allow it; it allows: warmgate.dev/hold',
+  })
+  expect(choose(open, 'gone')).toEqual({
+    ok: false,
+    message: 'warmgate.dev/policy: there is no AccelerationPolicy "gone"; there are: closed, open',
+  })
+})

@@ -1,0 +1,192 @@
+import { expect, test } from 'vitest'
+import type { Json, KubeObject } from '../values/object.ts'
+import { builtInPolicy, type Policy, parsePolicy, selectPolicy } from './policy.ts'
+
+function object(spec: Json | undefined): KubeObject {
+  const head = { apiVersion: 'warmgate.dev/v1alpha1', kind: 'AccelerationPolicy', metadata: { name: 'p' } }
+  return spec === undefined ? head : { ...head, spec }
+}
+
+function parsed(spec: Json | undefined): Policy {
+  const result = parsePolicy(object(spec))
+  if (!result.ok) throw new Error(result.problems.join('; '))
+  return result.policy
+}
+
+function problems(spec: Json): string[] {
+  const result = parsePolicy(object(spec))
+  return result.ok ? [] : result.problems
+}
+
+test('the default of every field', () => {
+  expect(parsed({}).spec).toEqual({
+    priority: 0,
+    namespaceSelector: {},
+    serviceSelector: {},
+    mode: 'Enforce',
+    rewrite: 'Spec',
+    overrides: ['hold', 'cache-size', 'cache-replicas'],
+    sources: [],
+    cache: {
+      scope: 'Model',
+      replicas: 2,
+      tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
+      template: {},
+    },
+    warmup: { enabled: true, replicas: 1, timeout: '30m' },
+    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
+  })
+})
+
+test('no spec, and no policy at all, are the defaults; GPUs are off', () => {
+  expect(parsed(undefined).spec).toEqual(parsed({}).spec)
+  expect(builtInPolicy).toEqual({ name: 'built-in', spec: parsed({}).spec })
+  expect(builtInPolicy.spec).not.toHaveProperty('gpu')
+})
+
+test('defaults reach into what is written', () => {
+  const { spec } = parsed({
+    sources: [{ match: ['s3://'] }],
+    cache: { replicas: 4, tieredStore: [{ quota: '1Ti' }] },
+    warmup: { timeout: '1h' },
+    hold: { onFailure: 'Keep' },
+    gpu: { resources: { 'nvidia.com/gpu': 1 } },
+  })
+  expect(spec).toMatchObject({
+    sources: [{ match: ['s3://'], runtime: 'Auto', options: {}, credentials: {} }],
+    cache: { scope: 'Model', replicas: 4 },
+    warmup: { enabled: true, replicas: 1, timeout: '1h' },
+    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Keep' },
+    gpu: {
+      when: { modelFormats: ['huggingface', 'vLLM'] },
+      resources: { 'nvidia.com/gpu': 1 },
+      tolerations: [],
+      nodeSelector: {},
+    },
+  })
+  expect(spec.cache.tieredStore).toEqual([{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '1Ti' }])
+})
+
+test('parsing leaves the object as it was', () => {
+  const before = object({ sources: [{ match: ['s3://'] }] })
+  const copy = structuredClone(before)
+  parsePolicy(before)
+  expect(before).toEqual(copy)
+})
+
+test.each<[Json, string]>([
+  ['Enforce', 'spec: must be object'],
+  [[], 'spec: must be object'],
+  [{ modes: 'Enforce' }, 'spec: must not have additional properties (modes)'],
+  [{ mode: 'On' }, 'spec.mode: must be equal to one of the allowed values (Enforce, Audit, Off)'],
+  [{ rewrite: 'Pod' }, 'spec.rewrite: must be equal to one of the allowed values (Spec)'],
+  [{ priority: '1' }, 'spec.priority: must be integer'],
+  [{ priority: 1.5 }, 'spec.priority: must be integer'],
+  [
+    { overrides: ['gpu'] },
+    'spec.overrides.0: must be equal to one of the allowed values (policy, hold, cache-size, cache-replicas)',
+  ],
+  [{ namespaceSelector: { matchLabels: { a: 1 } } }, 'spec.namespaceSelector.matchLabels.a: must be string'],
+  [
+    { serviceSelector: { matchExpressions: [{ key: 'a', operator: 'Gt' }] } },
+    'spec.serviceSelector.matchExpressions.0.operator: must be equal to one of the allowed values (In, NotIn, Exists, DoesNotExist)',
+  ],
+  [{ sources: [{}] }, 'spec.sources.0: must have required properties match'],
+  [{ sources: [{ match: [] }] }, 'spec.sources.0.match: must not have fewer than 1 items'],
+  [{ sources: [{ match: [''] }] }, 'spec.sources.0.match.0: must not have fewer than 1 characters'],
+  [
+    { sources: [{ match: ['s3://'], runtime: 'JuiceFS' }] },
+    'spec.sources.0.runtime: must be equal to one of the allowed values (Auto, Alluxio, Jindo)',
+  ],
+  [
+    { sources: [{ match: ['s3://'], mirror: 's3://m' }] },
+    'spec.sources.0: must not have additional properties (mirror)',
+  ],
+  [
+    { sources: [{ match: ['s3://'], credentials: { name: 'keys' } }] },
+    'spec.sources.0.credentials: must not have additional properties (name)',
+  ],
+  [{ cache: { scope: 'Source' } }, 'spec.cache.scope: must be equal to one of the allowed values (Model)'],
+  [{ cache: { replicas: 0 } }, 'spec.cache.replicas: must be >= 1'],
+  [{ cache: { replicas: 1_001 } }, 'spec.cache.replicas: must be <= 1000'],
+  [{ cache: { template: [] } }, 'spec.cache.template: must be object'],
+  [{ cache: { tieredStore: [] } }, 'spec.cache.tieredStore: must not have fewer than 1 items'],
+  [
+    { cache: { tieredStore: [{ medium: 'NVME' }] } },
+    'spec.cache.tieredStore.0.medium: must be equal to one of the allowed values (MEM, SSD, HDD)',
+  ],
+  [{ cache: { tieredStore: [{ path: 'mnt' }] } }, 'spec.cache.tieredStore.0.path: must match pattern "^/"'],
+  [
+    { cache: { tieredStore: [{ quota: '1.5Gi' }] } },
+    'spec.cache.tieredStore.0.quota: must match pattern "^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"',
+  ],
+  [
+    { cache: { tieredStore: [{ high: '1.5' }] } },
+    'spec.cache.tieredStore.0.high: must match pattern "^0(\\.[0-9]+)?$|^1(\\.0+)?$"',
+  ],
+  [
+    { cache: { tieredStore: [{ volumeType: 'volumeTemplate' }] } },
+    'spec.cache.tieredStore.0.volumeType: must be equal to one of the allowed values (hostPath, emptyDir)',
+  ],
+  [{ warmup: { enabled: 'yes' } }, 'spec.warmup.enabled: must be boolean'],
+  [{ warmup: { timeout: '1d' } }, 'spec.warmup.timeout: must match pattern "^([0-9]+(ms|s|m|h))+$"'],
+  [{ warmup: { retries: 3 } }, 'spec.warmup: must not have additional properties (retries)'],
+  [
+    { hold: { at: 'Scheduling' } },
+    'spec.hold.at: must be equal to one of the allowed values (Readiness, None)',
+  ],
+  [
+    { hold: { onTimeout: 'Revert' } },
+    'spec.hold.onTimeout: must be equal to one of the allowed values (Serve, Keep)',
+  ],
+  [{ gpu: { resources: { 'nvidia.com/gpu': 0 } } }, 'spec.gpu.resources.nvidia.com/gpu: must be >= 1'],
+  [
+    // What KServe writes back as 1k would not be known again as what was added.
+    { gpu: { resources: { 'nvidia.com/gpu': '1000' } } },
+    'spec.gpu.resources.nvidia.com/gpu: must match pattern "^[1-9][0-9]{0,2}$"',
+  ],
+  [
+    { gpu: { resources: { 'nvidia.com/gpu': 'lots' } } },
+    'spec.gpu.resources.nvidia.com/gpu: must match pattern "^[1-9][0-9]{0,2}$"',
+  ],
+  [
+    { gpu: { tolerations: [{ operator: 'In' }] } },
+    'spec.gpu.tolerations.0.operator: must be equal to one of the allowed values (Exists, Equal)',
+  ],
+  [{ gpu: { nodeSelector: { a: 1 } } }, 'spec.gpu.nodeSelector.a: must be string'],
+])('%j: what is wrong, and where', (spec, problem) => {
+  expect(problems(spec)).toEqual([problem])
+})
+
+test('every problem is named', () => {
+  expect(problems({ mode: 'On', hold: { at: 'Start' } })).toHaveLength(2)
+})
+
+const labels = { namespace: { team: 'a' }, service: { tier: 'gold' } }
+const policy = (name: string, spec: Json = {}): Policy => ({ ...parsed(spec), name })
+
+test('the built-in policy governs only where there is none', () => {
+  expect(selectPolicy([], labels)).toBe(builtInPolicy)
+  const other = policy('other', { namespaceSelector: { matchLabels: { team: 'b' } } })
+  expect(selectPolicy([other], labels)).toBeUndefined()
+})
+
+test('the highest priority wins, then the first name', () => {
+  const low = policy('a', { priority: -1 })
+  const second = policy('c', { priority: 5 })
+  const first = policy('b', { priority: 5 })
+  const unmatched = policy('0', { priority: 9, serviceSelector: { matchLabels: { tier: 'silver' } } })
+  expect(selectPolicy([low, second, first, unmatched], labels)?.name).toBe('b')
+  expect(selectPolicy([unmatched, first, second, low], labels)?.name).toBe('b')
+  expect(selectPolicy([unmatched, low], labels)?.name).toBe('a')
+})
+
+test('both selectors must match', () => {
+  const both = policy('both', {
+    namespaceSelector: { matchLabels: { team: 'a' } },
+    serviceSelector: { matchLabels: { tier: 'gold' } },
+  })
+  expect(selectPolicy([both], labels)?.name).toBe('both')
+  expect(selectPolicy([both], { ...labels, service: {} })).toBeUndefined()
+  expect(selectPolicy([both], { ...labels, namespace: {} })).toBeUndefined()
+})
