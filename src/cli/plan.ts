@@ -43,6 +43,9 @@ export async function runPlan({ files, output }: PlanOptions, { stdin, stdout }:
   return planned.some(({ plan: { decision } }) => decision === 'deny') ? 1 : 0
 }
 
+// An anchor in a file may have made one object of two; a manifest to be read says both.
+const toText = (object: KubeObject) => stringify(object, { aliasDuplicateObjects: false })
+
 const render: Record<PlanFormat, (planned: Planned[]) => string> = {
   json: (planned) => `${JSON.stringify(planned.map(toJson), null, 2)}\n`,
   yaml: (planned) => planned.map(toYaml).join(''),
@@ -76,16 +79,16 @@ function toYaml(planned: Planned): string {
       : [`pods wait at ${hold.at} (${cacheWarmGate}) for ${goDuration(hold.timeoutMs)} at most`]),
     ...made.warnings,
   ]
-  const documents = [made.service, ...siblingsOf(made)].map((object) => `---\n${stringify(object)}`)
+  const documents = [made.service, ...siblingsOf(made)].map((object) => `---\n${toText(object)}`)
   return `${head.map((line) => `# ${line}\n`).join('')}${documents.join('')}`
 }
 
 function toDiff(planned: Planned): string {
   const { before, plan: made } = planned
   const name = `${before.kind}/${planned.namespace}/${before.metadata.name ?? ''}`
-  const changed = made.patch.length === 0 ? '' : hunks(name, stringify(before), stringify(made.service))
+  const changed = made.patch.length === 0 ? '' : hunks(name, toText(before), toText(made.service))
   const created = siblingsOf(made).map((sibling) =>
-    hunks(`${sibling.kind}/${planned.namespace}/${sibling.metadata.name ?? ''}`, '', stringify(sibling)),
+    hunks(`${sibling.kind}/${planned.namespace}/${sibling.metadata.name ?? ''}`, '', toText(sibling)),
   )
   return `# ${title(planned)}\n${changed}${created.join('')}`
 }
