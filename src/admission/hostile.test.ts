@@ -54,13 +54,13 @@ test('any JSON gets a review, or a refusal', async () => {
   })
   const requests = fc.record(
     {
-      uid: fc.oneof(fc.string(), fc.jsonValue()),
+      uid: fc.oneof(fc.uuid(), fc.uuid(), fc.string(), fc.jsonValue()),
       operation: fc.constantFrom<unknown>('CREATE', 'UPDATE', 'DELETE', 'CONNECT', 'OTHER', 1),
       object: fc.oneof(fc.jsonValue(), fc.record({ kind: fc.jsonValue(), metadata: fc.jsonValue() })),
       oldObject: fc.jsonValue(),
       resource: fc.jsonValue(),
     },
-    { requiredKeys: [] },
+    { requiredKeys: ['uid', 'operation'] },
   )
   const reviews = fc.record({
     apiVersion: fc.constantFrom('admission.k8s.io/v1', 'admission.k8s.io/v1', 'v1'),
@@ -68,9 +68,9 @@ test('any JSON gets a review, or a refusal', async () => {
     request: fc.oneof(requests, requests, fc.jsonValue()),
   })
   const bodies = fc.oneof(
-    reviews.map((value) => JSON.stringify(value)),
-    fc.jsonValue().map((value) => JSON.stringify(value)),
-    fc.string(),
+    { arbitrary: reviews.map((value) => JSON.stringify(value)), weight: 4 },
+    { arbitrary: fc.jsonValue().map((value) => JSON.stringify(value)), weight: 1 },
+    { arbitrary: fc.string(), weight: 1 },
   )
   let answered = 0
   await fc.assert(

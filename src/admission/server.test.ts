@@ -154,10 +154,10 @@ test('a drain under load loses no request, asks clients to leave, and ends', asy
     }
   }
   const clients = Array.from({ length: 10 }, client)
-  await expect.poll(() => statuses.length).toBeGreaterThan(50)
+  await expect.poll(() => statuses.length, { timeout: 12_000 }).toBeGreaterThan(50)
   const drained = fixture.server.drain(5_000)
   // The endpoint is taken out of the Service while the server still serves.
-  await expect.poll(() => leaving, { timeout: 10_000 }).toBeGreaterThan(50)
+  await expect.poll(() => leaving, { timeout: 12_000 }).toBeGreaterThan(50)
   endpointIsGone = true
   await Promise.all(clients)
   await fixture.clock.advance(5_000)
