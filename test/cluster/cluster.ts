@@ -27,7 +27,7 @@ import { programNames } from './upstreams.ts'
 export interface ClusterOptions {
   /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. */
   nodes?: number
-  /** With KServe's manager, its webhooks, configuration and runtimes; its CRDs are there in any case. */
+  /** With KServe: CRDs, configuration, runtimes, and its manager with its webhooks. Twice the time to start. */
   kserve?: boolean
   /** How long each init container takes; a pod may say otherwise by annotation `warmgate.test/init-seconds`. */
   initContainerSeconds?: number
@@ -106,7 +106,7 @@ async function start(binaries: Binaries, options: Required<ClusterOptions>): Pro
 /** What a cluster has once its API server answers, all of it at the same time. */
 async function furnish(parts: Parts, client: KubeClient, options: Required<ClusterOptions>): Promise<void> {
   const { binaries, processes } = parts
-  const { kserve, fluid } = binaries.manifests
+  const { fluid } = binaries.manifests
   startControllerManager(parts)
   startScheduler(parts)
   await startKwok(parts, options.initContainerSeconds)
@@ -116,9 +116,7 @@ async function furnish(parts: Parts, client: KubeClient, options: Required<Clust
       client.get(resources.serviceAccount, { namespace: 'default', name: 'default' }),
     ),
     establish(client, processes, fluid.crds),
-    establish(client, processes, kserve.crds).then(() =>
-      options.kserve ? startKServe(parts, client) : undefined,
-    ),
+    options.kserve ? startKServe(parts, client) : undefined,
   ])
 }
 

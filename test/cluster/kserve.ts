@@ -6,18 +6,19 @@ import { resources } from '../../src/kube/resources.ts'
 import { createServing } from '../../src/tls/serving.ts'
 import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import type { Parts } from './control-plane.ts'
-import { createAll } from './objects.ts'
+import { createAll, establish } from './objects.ts'
 import { freePorts } from './ports.ts'
 
 const namespace = 'kserve'
 
 /**
  * Installs KServe as its manifests have it, in Standard mode and without ingress, and runs its manager. Only the
- * addresses of its webhooks differ, since the manager runs outside of the cluster here. Its CRDs are there.
+ * addresses of its webhooks differ, since the manager runs outside of the cluster here.
  */
 export async function startKServe(parts: Parts, client: KubeClient): Promise<void> {
-  const { configMap, runtimes, storageContainers, webhooks } = parts.binaries.manifests.kserve
-  await createAll(client, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }])
+  const { crds, configMap, runtimes, storageContainers, webhooks } = parts.binaries.manifests.kserve
+  const home: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }
+  await Promise.all([establish(client, parts.processes, crds), createAll(client, [home])])
   await createAll(client, [...configMap.map(configure), ...runtimes, ...storageContainers])
   const [port = 0] = await freePorts(1)
   await startManager(parts, port)

@@ -18,7 +18,8 @@ export interface Manifests {
 /** Reads them from the modules' folders. It takes seconds, most of them for one CRD of 2 MB: to be cached. */
 export async function readManifests(folders: { kserve: string; fluid: string }): Promise<Manifests> {
   const config = (path: string) => join(folders.kserve, 'config', path)
-  const crdFolders = ['', 'localmodel', 'llmisvc']
+  // Those of LLMInferenceService cost the API server as much again as all others together, and nothing here reads them yet.
+  const crdFolders = ['', 'localmodel']
   return {
     kserve: {
       crds: (await Promise.all(crdFolders.map((path) => kustomized(config(`crd/full/${path}`))))).flat(),

@@ -2,9 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { ClusterError } from './errors.ts'
+import { until } from './until.ts'
 
 export interface Command {
   name: string
@@ -21,7 +21,8 @@ export interface Report {
   how: string
 }
 
-const pollMs = 50
+// On a machine that builds something at the same time, an API server takes a minute.
+const startTimeoutMs = 180_000
 const lastWords = 2_000
 
 /** The processes of one cluster. All of them end when `stop` is called, and when this process ends. */
@@ -61,24 +62,9 @@ export class Processes {
    * Waits until `condition` gives something. Until then a condition may throw: a server that is not there yet.
    * @throws ClusterError PROCESS_DIED or TIMED_OUT
    */
-  async until<T>(what: string, condition: () => Promise<T | undefined>, timeoutMs = 120_000): Promise<T> {
-    const deadlineMs = Date.now() + timeoutMs
-    let last: unknown
-    for (;;) {
-      if (this.#death !== undefined) throw this.#death
-      try {
-        const found = await condition()
-        if (found !== undefined) return found
-      } catch (error) {
-        last = error
-      }
-      if (Date.now() > deadlineMs) {
-        const why = last instanceof Error ? `: ${last.message}` : ''
-        const message = `${what} did not happen within ${timeoutMs / 1_000} s${why}. Logs: ${this.#folder}`
-        throw new ClusterError('TIMED_OUT', message, last)
-      }
-      await pause(pollMs)
-    }
+  async until<T>(what: string, condition: () => Promise<T | undefined>): Promise<T> {
+    const dead = () => this.#death
+    return await until(what, condition, { timeoutMs: startTimeoutMs, dead, hint: `Logs: ${this.#folder}` })
   }
 
   async stop(): Promise<void> {

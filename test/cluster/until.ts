@@ -1,0 +1,45 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { ClusterError } from './errors.ts'
+
+export interface UntilOptions {
+  timeoutMs?: number
+  /** Why waiting is in vain, once it is. */
+  dead?: () => Error | undefined
+  /** What helps whoever reads of the timeout. */
+  hint?: string
+}
+
+const pollMs = 50
+
+/**
+ * Waits until `condition` gives something, and gives that. A condition that throws is one that does not hold yet;
+ * what it threw last is told when time is up.
+ * @throws ClusterError TIMED_OUT, or what `dead` gives
+ */
+export async function until<T>(
+  what: string,
+  condition: () => Promise<T | undefined>,
+  { timeoutMs = 60_000, dead = () => undefined, hint = '' }: UntilOptions = {},
+): Promise<T> {
+  const deadlineMs = Date.now() + timeoutMs
+  for (;;) {
+    const attempt = await tried(condition)
+    if (attempt.found !== undefined) return attempt.found
+    const reason = dead()
+    if (reason !== undefined) throw reason
+    if (Date.now() > deadlineMs) {
+      const why = attempt.error === undefined ? '' : `: ${attempt.error.message}`
+      throw new ClusterError('TIMED_OUT', `no ${what} within ${timeoutMs / 1_000} s${why}. ${hint}`)
+    }
+    await pause(pollMs)
+  }
+}
+
+async function tried<T>(condition: () => Promise<T | undefined>): Promise<{ found?: T; error?: Error }> {
+  try {
+    const found = await condition()
+    return found === undefined ? {} : { found }
+  } catch (error) {
+    return { error: error as Error }
+  }
+}
