@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { at, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import type { FluidStandIn } from './fluid.ts'
 import { persistentVolume } from './kinds.ts'
-import { podSpec, Scene, startTheatre, type Theatre } from './scene.ts'
+import { eventually, podSpec, Scene, startTheatre, type Theatre } from './scene.ts'
 
 const { dataset, jindoRuntime, alluxioRuntime, dataLoad, persistentVolumeClaim, pod, secret } = resources
 const quick = { bindMs: 100, pollMs: 100, syncMs: 100, deleteRetryMs: 100 }
@@ -19,6 +19,8 @@ beforeAll(async () => {
   fluid = theatre.fluid
 })
 
+beforeEach(() => fluid.set(quick))
+
 afterAll(() => theatre?.stop())
 
 test('a Dataset is not Bound before a Runtime of its name is there, and has no claim before that', async () => {
@@ -31,7 +33,7 @@ test('a Dataset is not Bound before a Runtime of its name is there, and has no c
 
   await scene.runtime('model')
   await scene.expectPhase(dataset, 'model', 'Bound')
-  await expect.poll(() => scene.find(persistentVolumeClaim, 'model')).toBeDefined()
+  await eventually(() => scene.find(persistentVolumeClaim, 'model')).toBeDefined()
   expect(objectAt(await scene.get(dataset, 'model'), 'status')).toMatchObject({
     conditions: [{ type: 'Ready', status: 'True', reason: 'DatasetReady' }],
     runtimes: [
@@ -45,8 +47,10 @@ test('being Bound takes as long as the runtime takes', async () => {
   fluid.set({ bindMs: 3_600_000 })
   await scene.dataset('model')
   await scene.runtime('model')
-  // The Runtime was looked at, and nothing came of it.
-  await expect.poll(async () => (await scene.get(jindoRuntime, 'model')).metadata.finalizers).toBeDefined()
+  // The Runtime is looked at, others are too, and nothing comes of it.
+  await eventually(async () => (await scene.get(jindoRuntime, 'model')).metadata.finalizers).toBeDefined()
+  await scene.runtime('other')
+  await scene.expectSaid('other', 'ErrorProcessRuntime', 4)
   await scene.expectPhase(dataset, 'model', 'NotBound')
   expect(await scene.find(persistentVolumeClaim, 'model')).toBeUndefined()
   fluid.set(quick)
@@ -57,12 +61,12 @@ test('Kubernetes binds the claim to the volume, and the scheduler takes a pod th
   const scene = await Scene.open(client, 'volumes')
   await scene.create(pod, 'server', podSpec('model'))
   const scheduled = async () => stringAt(await scene.get(pod, 'server'), 'spec', 'nodeName')
-  await expect
-    .poll(async () => stringAt(await scene.get(pod, 'server'), 'status', 'conditions', 0, 'message'))
-    .toContain('persistentvolumeclaim "model" not found')
+  await eventually(async () =>
+    stringAt(await scene.get(pod, 'server'), 'status', 'conditions', 0, 'message'),
+  ).toContain('persistentvolumeclaim "model" not found')
   await scene.bound('model')
   await scene.expectPhase(persistentVolumeClaim, 'model', 'Bound')
-  await expect.poll(scheduled, { timeout: 30_000 }).toBeDefined()
+  await eventually(scheduled).toBeDefined()
   const claim = await scene.get(persistentVolumeClaim, 'model')
   expect(claim.metadata.labels).toEqual({
     'fluid.io/s-volumes-model': 'true',
@@ -94,9 +98,11 @@ test("a claim of a user's own is left as it is, and the Dataset is Bound all the
   const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
   const mine = await scene.create(persistentVolumeClaim, 'model', { spec })
   await scene.bound('model')
-  await expect.poll(() => client.get(persistentVolume, { name: 'taken-model' })).toBeDefined()
+  await eventually(async () => at(await scene.get(dataset, 'model'), 'status', 'ufsTotal')).toBe('1.00GiB')
+  expect(await client.get(persistentVolume, { name: 'taken-model' })).toBeDefined()
   const claim = await scene.get(persistentVolumeClaim, 'model')
   expect(claim.metadata.uid).toBe(mine.metadata.uid)
+  expect(claim.metadata.deletionTimestamp).toBeUndefined()
   expect(claim.metadata.labels).toBeUndefined()
 })
 
@@ -116,7 +122,7 @@ test('Jindo says in a condition that OSS needs an endpoint; mended, the Dataset 
   await scene.dataset('model', { mountPoint: 'oss://models/bloom/' })
   await scene.runtime('model')
   const failed = async () => scene.condition(await scene.get(dataset, 'model'), 'NotReady')
-  await expect.poll(failed).toMatchObject({
+  await eventually(failed).toMatchObject({
     status: 'True',
     reason: 'DatasetFailedToSetup',
     message: 'oss endpoint can not be null, please check <fs.oss.endpoint> option',
@@ -137,7 +143,7 @@ test('Alluxio serves gs://, Jindo does not', async () => {
   await scene.expectPhase(dataset, 'one', 'Bound')
   await scene.dataset('two', { mountPoint: 'gs://models/bloom/' })
   await scene.runtime('two')
-  await expect.poll(async () => scene.condition(await scene.get(dataset, 'two'), 'NotReady')).toBeDefined()
+  await eventually(async () => scene.condition(await scene.get(dataset, 'two'), 'NotReady')).toBeDefined()
   const status = objectAt(await scene.get(dataset, 'one'), 'status')
   expect(status).toMatchObject({
     runtimes: [{ type: 'alluxio' }],
@@ -150,9 +156,11 @@ test('a Secret that is missing keeps a Dataset from being Bound, and nothing say
   const scene = await Scene.open(client, 'secrets')
   const secretKeyRef = { name: 'keys', key: 'id' }
   const encryptOptions = [{ name: 'fs.s3.accessKeyId', valueFrom: { secretKeyRef } }]
+  fluid.set({ bindMs: 0 })
   await scene.dataset('model', { encryptOptions })
   await scene.runtime('model')
-  await expect.poll(async () => (await scene.get(jindoRuntime, 'model')).metadata.finalizers).toBeDefined()
+  await eventually(async () => (await scene.get(jindoRuntime, 'model')).metadata.finalizers).toBeDefined()
+  await scene.bound('other')
   await scene.expectPhase(dataset, 'model', 'NotBound')
   expect(listAt(await scene.get(dataset, 'model'), 'status', 'conditions')).toEqual([])
   await scene.create(secret, 'keys', { stringData: { id: 'me' } })
@@ -176,10 +184,26 @@ test('a Dataset is not deleted while a pod uses its claim; after that everything
   await scene.expectGone(jindoRuntime, 'model')
   await scene.expectGone(dataLoad, 'load')
   await scene.expectGone(persistentVolumeClaim, 'model')
-  await expect.poll(() => client.get(persistentVolume, { name: 'deletion-model' })).toBeUndefined()
+  await eventually(() => client.get(persistentVolume, { name: 'deletion-model' })).toBeUndefined()
 })
 
 const succeeded = { type: 'merge' as const, body: { status: { phase: 'Succeeded' } } }
+
+test('a pod that is being deleted does not keep a Dataset', async () => {
+  const scene = await Scene.open(client, 'terminating')
+  await scene.bound('model')
+  // It never runs, and stays for as long as its finalizer is there.
+  const { spec } = podSpec('model')
+  const metadata = { name: 'server', namespace: 'terminating', finalizers: ['warmgate.test/hold'] }
+  const held = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { ...spec, nodeSelector: { never: 'true' } } }
+  await client.create(pod, held)
+  await scene.delete(pod, 'server')
+  await scene.delete(dataset, 'model')
+  await scene.expectGone(dataset, 'model')
+  expect((await scene.get(pod, 'server')).metadata.deletionTimestamp).toBeDefined()
+  const released = { type: 'merge' as const, body: { metadata: { finalizers: null } } }
+  await client.patch(pod, { namespace: 'terminating', name: 'server' }, released)
+})
 
 test('a Dataset that loses its Runtime is NotBound, without a claim, and can be Bound again', async () => {
   const scene = await Scene.open(client, 'unbinding')

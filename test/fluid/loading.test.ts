@@ -7,7 +7,7 @@ import { systemClock } from '../../src/values/clock.ts'
 import { type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import type { FluidStandIn } from './fluid.ts'
 import { fluidDefaults } from './options.ts'
-import { gib, Scene, startTheatre, type Theatre } from './scene.ts'
+import { eventually, gib, Scene, startTheatre, type Theatre } from './scene.ts'
 
 const { dataset, dataLoad, job, alluxioRuntime } = resources
 const quick = {
@@ -82,7 +82,7 @@ test('the loading Job is done first; the DataLoad says so at the next poll', asy
   await scene.dataLoad('load', 'model')
   await scene.expectPhase(dataLoad, 'load', 'Executing')
   const done = async () => scene.condition(await scene.get(job, 'load-loader-job'), 'Complete')
-  await expect.poll(done).toMatchObject({ status: 'True' })
+  await eventually(done).toMatchObject({ status: 'True' })
 
   const executing = await scene.get(dataLoad, 'load')
   expect(executing.status).toMatchObject({ phase: 'Executing', duration: 'Unfinished', conditions: [] })
@@ -117,12 +117,12 @@ test('progress is written as the cache fills, with a size that is known later', 
   const distinct = (...path: string[]) => [...new Set(seen.map((one) => stringAt(one, 'status', ...path)))]
   await scene.bound('model')
   await scene.dataLoad('load', 'model')
-  await expect.poll(() => distinct('cacheStates', 'cached').length, { timeout: 15_000 }).toBeGreaterThan(4)
+  await eventually(() => distinct('cacheStates', 'cached').length).toBeGreaterThan(4)
   fluid.set({ bytesPerSecond: quick.bytesPerSecond })
   await scene.expectPhase(dataLoad, 'load', 'Complete')
   const percentage = async () =>
     stringAt(await scene.get(dataset, 'model'), 'status', 'cacheStates', 'cachedPercentage')
-  await expect.poll(percentage).toBe('100.0%')
+  await eventually(percentage).toBe('100.0%')
   await stop()
   expect(distinct('ufsTotal').filter((total) => total !== undefined)).toEqual(['[Calculating]', '2.00GiB'])
   expect(distinct('cacheStates', 'cacheCapacity').filter((size) => size !== undefined)).toEqual(['100.00GiB'])
@@ -169,7 +169,7 @@ test('a cache that is too small is full, and its load complete', async () => {
   await scene.dataLoad('load', 'model')
   await scene.expectPhase(dataLoad, 'load', 'Complete')
   const states = async () => objectAt(await scene.get(dataset, 'model'), 'status', 'cacheStates')
-  await expect.poll(states).toMatchObject({ cached: '100.00GiB', cachedPercentage: '50.0%' })
+  await eventually(states).toMatchObject({ cached: '100.00GiB', cachedPercentage: '50.0%' })
 })
 
 test('every replica counts as cached: above the whole with Alluxio', async () => {
@@ -178,7 +178,7 @@ test('every replica counts as cached: above the whole with Alluxio', async () =>
   await scene.dataLoad('load', 'model', { target: [{ path: '/', replicas: 2 }] })
   await scene.expectPhase(dataLoad, 'load', 'Complete')
   const states = async () => objectAt(await scene.get(dataset, 'model'), 'status', 'cacheStates')
-  await expect.poll(states).toMatchObject({ cached: '2.00GiB', cachedPercentage: '200.0%' })
+  await eventually(states).toMatchObject({ cached: '2.00GiB', cachedPercentage: '200.0%' })
 })
 
 test('a second load at the same source brings only what is new', async () => {
@@ -215,7 +215,7 @@ test('the Job of a deleted DataLoad goes, and its mark on the Dataset', async ()
   await scene.bound('model')
   fluid.set({ bytesPerSecond: 1 })
   await scene.dataLoad('load', 'model')
-  await expect.poll(() => scene.find(job, 'load-loader-job')).toBeDefined()
+  await eventually(() => scene.find(job, 'load-loader-job')).toBeDefined()
   await scene.delete(dataLoad, 'load')
   await scene.expectGone(dataLoad, 'load')
   await scene.expectGone(job, 'load-loader-job')

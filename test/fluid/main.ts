@@ -1,4 +1,5 @@
 // The stand-in for Fluid as a process of its own: node test/fluid/main.ts --kubeconfig FILE [options]
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { KubeConfig } from '@kubernetes/client-node'
 import { createClient } from '../../src/kube/http.ts'
@@ -53,10 +54,15 @@ function toOptions(): Partial<FluidOptions> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
-const config = new KubeConfig()
-if (values.kubeconfig === undefined) fail('--kubeconfig is missing')
-config.loadFromFile(values.kubeconfig)
-const client = createClient(config)
+function toKubeConfig(file: string | undefined): KubeConfig {
+  if (file === undefined) fail('--kubeconfig is missing')
+  if (!existsSync(file)) fail(`--kubeconfig ${file} does not exist`)
+  const config = new KubeConfig()
+  config.loadFromFile(file)
+  return config
+}
+
+const client = createClient(toKubeConfig(values.kubeconfig))
 const logger = createLogger(values['log-level'])
 const fluid = await startFluid({ client, logger, options: toOptions() })
 process.stdout.write('Fluid stand-in: running\n')

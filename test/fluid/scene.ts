@@ -43,6 +43,11 @@ export async function startTheatre(options: Partial<FluidOptions>): Promise<Thea
   }
 }
 
+/** Reads again and again until what is read is as expected. A test waits for nothing else. */
+export function eventually<T>(read: () => T) {
+  return expect.poll(read, { timeout: 60_000, interval: 50 })
+}
+
 /** A namespace of its own for one test, what the test puts there, and what it reads there. */
 export class Scene {
   readonly client: KubeClient
@@ -120,11 +125,11 @@ export class Scene {
 
   async expectPhase(resource: Resource, name: string, phase: string): Promise<void> {
     const read = async () => stringAt(await this.find(resource, name), 'status', 'phase')
-    await expect.poll(read, { timeout: 15_000, interval: 20 }).toBe(phase)
+    await eventually(read).toBe(phase)
   }
 
   async expectGone(resource: Resource, name: string): Promise<void> {
-    await expect.poll(() => this.find(resource, name), { timeout: 60_000, interval: 50 }).toBeUndefined()
+    await eventually(() => this.find(resource, name)).toBeUndefined()
   }
 
   /** How often Fluid has said something about an object. */
@@ -137,8 +142,7 @@ export class Scene {
   }
 
   async expectSaid(name: string, reason: string, times = 1): Promise<void> {
-    const read = () => this.said(name, reason)
-    await expect.poll(read, { timeout: 15_000, interval: 50 }).toBeGreaterThanOrEqual(times)
+    await eventually(() => this.said(name, reason)).toBeGreaterThanOrEqual(times)
   }
 
   condition(object: KubeObject, type: string): Json | undefined {
@@ -147,7 +151,7 @@ export class Scene {
 }
 
 /** A pod that mounts a claim and goes wherever there is room. */
-export function podSpec(claim: string): JsonObject {
+export function podSpec(claim: string): { spec: JsonObject } {
   return {
     spec: {
       containers: [{ name: 'server', image: 'server', volumeMounts: [{ name: 'model', mountPath: '/mnt' }] }],
