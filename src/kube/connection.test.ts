@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { dataset, key, makeDataset, path, rejection } from '../../test/hostile/fixtures.ts'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { dataset, key, makeDataset, path, rejection, until } from '../../test/hostile/fixtures.ts'
 import {
   type Answer,
   HostileServer,
@@ -96,7 +96,7 @@ test('a read waits as long as a busy server asks', async () => {
 
   const reading = client.get(dataset, key)
   for (const requests of [1, 2]) {
-    await vi.waitFor(() => expect(clock.nextInMs).toBe(3_000), { interval: 2 })
+    await until(() => expect(clock.nextInMs).toBe(3_000))
     expect(server.count('other')).toBe(requests)
     await clock.advance(3_000)
   }
@@ -110,7 +110,7 @@ test('a busy server is neither asked for ever, nor let to make a read wait for l
 
   const reading = rejection(client.get(dataset, key))
   for (const _ of [1, 2, 3]) {
-    await vi.waitFor(() => expect(clock.nextInMs).toBe(5_000), { interval: 2 })
+    await until(() => expect(clock.nextInMs).toBe(5_000))
     await clock.advance(5_000)
   }
 

@@ -20,7 +20,8 @@ export interface EventRecorder {
 const controller = 'warmgate.dev/warmgate'
 // The same words about the same object are not news within this time.
 const repeatMs = 10 * 60_000
-const longestNote = 1_000
+// The API server refuses a longer one.
+const longestNoteBytes = 1_024
 const mostRemembered = 10_000
 
 /** Writes Kubernetes Events, each at most once in ten minutes. */
@@ -33,41 +34,63 @@ export function createEventRecorder(options: {
   const { client, clock, logger, instance } = options
   const recent = new Map<string, number>()
   return {
-    record({ regarding, type, reason, note, action }) {
-      const { metadata } = regarding
-      const identity = [metadata.uid, reason, note].join('\n')
+    record(event) {
       const nowMs = clock.now()
-      if (nowMs - (recent.get(identity) ?? Number.NEGATIVE_INFINITY) < repeatMs) return
-      recent.delete(identity)
-      recent.set(identity, nowMs)
-      for (const oldest of recent.keys()) {
-        if (recent.size <= mostRemembered) break
-        recent.delete(oldest)
-      }
-      const namespace = metadata.namespace ?? 'default'
-      const event: KubeObject = {
-        apiVersion: 'events.k8s.io/v1',
-        kind: 'Event',
-        metadata: { namespace, generateName: `${metadata.name ?? ''}.`.slice(0, 50) },
-        eventTime: new Date(nowMs).toISOString().replace('Z', '000Z'),
-        reportingController: controller,
-        reportingInstance: instance.slice(0, 128),
-        regarding: {
-          apiVersion: regarding.apiVersion,
-          kind: regarding.kind,
-          namespace,
-          name: metadata.name,
-          uid: metadata.uid,
-          resourceVersion: metadata.resourceVersion,
-        },
-        type,
-        reason,
-        action,
-        note: note.slice(0, longestNote),
-      }
-      client.create(resources.event, event).catch((error: unknown) => {
-        logger.warn({ err: error, reason }, 'cannot write an Event')
+      if (!isNews(recent, event, nowMs)) return
+      client.create(resources.event, toObject(event, { nowMs, instance })).catch((error: unknown) => {
+        logger.warn({ err: error, reason: event.reason }, 'cannot write an Event')
       })
     },
   }
+}
+
+function isNews(recent: Map<string, number>, { regarding, reason, note }: EventNote, nowMs: number): boolean {
+  const { namespace, name, uid } = regarding.metadata
+  const identity = [regarding.kind, namespace, name, uid, reason, note].join('\n')
+  if (nowMs - (recent.get(identity) ?? Number.NEGATIVE_INFINITY) < repeatMs) return false
+  recent.delete(identity)
+  recent.set(identity, nowMs)
+  for (const oldest of recent.keys()) {
+    if (recent.size <= mostRemembered) break
+    recent.delete(oldest)
+  }
+  return true
+}
+
+function toObject(event: EventNote, { nowMs, instance }: { nowMs: number; instance: string }): KubeObject {
+  const { apiVersion, kind, metadata } = event.regarding
+  const { namespace, name, uid, resourceVersion } = metadata
+  return {
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: {
+      // Where the API server wants Events about cluster-scoped objects.
+      namespace: namespace ?? 'default',
+      generateName: `${name?.slice(0, 200) ?? ''}.`,
+    },
+    eventTime: new Date(nowMs).toISOString().replace('Z', '000Z'),
+    reportingController: controller,
+    reportingInstance: instance.slice(0, 128),
+    regarding: {
+      apiVersion,
+      kind,
+      ...(namespace === undefined ? {} : { namespace }),
+      name,
+      uid,
+      resourceVersion,
+    },
+    type: event.type,
+    reason: event.reason,
+    action: event.action,
+    note: cut(event.note),
+  }
+}
+
+/** Cut between letters, not within one. */
+function cut(note: string): string {
+  const bytes = Buffer.from(note)
+  if (bytes.length <= longestNoteBytes) return note
+  const ellipsis = '…'
+  const kept = bytes.subarray(0, longestNoteBytes - Buffer.byteLength(ellipsis))
+  return new TextDecoder().decode(kept, { stream: true }) + ellipsis
 }

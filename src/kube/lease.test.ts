@@ -1,106 +1,6 @@
 import { expect, test } from 'vitest'
-import { createLogger } from '../telemetry/logger.ts'
+import { makeProcess, SharedLease, type Weather } from '../../test/hostile/lease.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import { type Clock, pause } from '../values/clock.ts'
-import { type KubeObject, objectAt } from '../values/object.ts'
-import type { KubeClient } from './client.ts'
-import { KubeError } from './errors.ts'
-import { Elector } from './lease.ts'
-
-const namespace = 'warmgate-system'
-const name = 'warmgate'
-
-/** Or how many milliseconds an answer takes. */
-type Weather = 'fine' | 'failing' | 'hanging' | number
-
-/** The one lease that all compete for, guarded by its version as the API server guards it. */
-class SharedLease {
-  lease: KubeObject | undefined
-  #version = 0
-
-  write(spec: object): void {
-    this.#version += 1
-    const metadata = { namespace, name, resourceVersion: String(this.#version) }
-    this.lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec: { ...spec } }
-  }
-
-  get spec() {
-    return objectAt(this.lease, 'spec')
-  }
-
-  /** One process's way to the server, with its own weather. */
-  client(weather: () => Weather, clock: Clock): KubeClient {
-    const through = async <T>(answer: () => T): Promise<T> => {
-      // Every request takes a moment, in which another's may come between.
-      await null
-      const now = weather()
-      if (typeof now === 'number') await pause(clock, now)
-      if (weather() === 'hanging') await new Promise(() => {})
-      if (weather() === 'failing') throw new KubeError('lease', { status: 500, message: 'etcd is away' })
-      return answer()
-    }
-    const conflict = new KubeError('lease', { status: 409, reason: 'Conflict', message: 'changed' })
-    const client: Partial<KubeClient> = {
-      get: () => through(() => this.lease),
-      create: (_, object) =>
-        through(() => {
-          if (this.lease !== undefined) throw conflict
-          this.write(objectAt(object, 'spec'))
-          return object
-        }),
-      replace: (_, object) =>
-        through(() => {
-          if (object.metadata.resourceVersion !== this.lease?.metadata.resourceVersion) throw conflict
-          this.write(objectAt(object, 'spec'))
-          return object
-        }),
-    }
-    return client as KubeClient
-  }
-}
-
-function makeProcess({
-  shared,
-  clock,
-  identity,
-}: {
-  shared: SharedLease
-  clock: FakeClock
-  identity: string
-}) {
-  const stopping = new AbortController()
-  const process = {
-    identity,
-    weather: 'fine' as Weather,
-    isLeading: false,
-    terms: 0,
-    logged: [] as object[],
-    /** What the leader does as its term ends. */
-    windUp: async () => {},
-    work: async () => {},
-    stop: () => stopping.abort(),
-    ended: Promise.resolve(),
-  }
-  const elector = new Elector({
-    client: shared.client(() => process.weather, clock),
-    clock,
-    logger: createLogger('warn', { write: (line) => process.logged.push(JSON.parse(line)) }),
-    namespace,
-    name,
-    identity,
-  })
-  process.ended = elector.run(async (signal) => {
-    process.isLeading = true
-    process.terms += 1
-    await process.work()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    signal.addEventListener('abort', () => resolve())
-    await promise
-    process.isLeading = false
-    await process.windUp()
-  }, stopping.signal)
-  return process
-}
 
 function setUp() {
   const clock = new FakeClock(Date.UTC(2030, 0, 1))
@@ -177,9 +77,10 @@ test('one that is stopped as it takes the lease gives it up and never leads', as
   first.weather = 1_000
   await clock.advance(1_500)
   first.stop()
-  await clock.advance(10_000)
+  await clock.advance(2_500)
   await first.ended
 
+  expect(clock.nextInMs).toBeUndefined()
   expect(first.terms).toBe(0)
   expect(shared.spec.holderIdentity).toBe('')
 })
@@ -261,6 +162,20 @@ test('a slow answer does not lengthen what was asked for', async () => {
   first.weather = 'failing'
   await clock.advance(1_000)
 
+  expect(first.isLeading).toBe(false)
+})
+
+test('nor does a slow renewal', async () => {
+  const { clock, start } = setUp()
+  const first = start('first')
+  await clock.advance(0)
+  first.weather = 3_000
+  // Asked after two seconds, answered after eight.
+  await clock.advance(8_000)
+  first.weather = 'failing'
+  await clock.advance(3_999)
+  expect(first.isLeading).toBe(true)
+  await clock.advance(1)
   expect(first.isLeading).toBe(false)
 })
 

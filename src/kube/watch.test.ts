@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { dataset, makeDataset } from '../../test/hostile/fixtures.ts'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { dataset, makeDataset, until } from '../../test/hostile/fixtures.ts'
 import { HostileServer, type Seen, silence, status } from '../../test/hostile/server.ts'
 import type { WatchEvent } from './client.ts'
 import { KubeError } from './errors.ts'
@@ -41,7 +41,7 @@ async function follow(watch: AsyncIterable<WatchEvent>): Promise<{ events: Watch
 }
 
 async function whenWatched(): Promise<void> {
-  await vi.waitFor(() => expect(server.watches).toBe(1), { interval: 2 })
+  await until(() => expect(server.watches).toBe(1))
 }
 
 test('a watch tells what happens, in order, until the server closes it', async () => {
@@ -116,7 +116,7 @@ test.each(['{"type":"ADDED","object":{"data":c2VjcmV0}}', 'null', '{}', '{"type"
     expect(events).toEqual([])
     expect(error).toBeInstanceOf(KubeError)
     expect(String(error)).not.toContain('c2Vj')
-    await vi.waitFor(() => expect(server.watches).toBe(0), { interval: 2 })
+    await until(() => expect(server.watches).toBe(0))
   },
 )
 
@@ -137,9 +137,9 @@ test('a watch that is aborted ends, whether it was answered yet or not', async (
     const aborting = new AbortController()
     const following = follow(watchAll(aborting.signal))
     if (isAnswered) await whenWatched()
-    else await vi.waitFor(() => expect(server.count('watch')).toBe(1), { interval: 2 })
+    else await until(() => expect(server.count('watch')).toBe(1))
     aborting.abort()
     expect(await following).toEqual({ events: [] })
   }
-  await vi.waitFor(() => expect(server.watches).toBe(0), { interval: 2 })
+  await until(() => expect(server.watches).toBe(0))
 })

@@ -1,3 +1,4 @@
+import { vi } from 'vitest'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import type { KubeObject, ObjectKey } from '../../src/values/object.ts'
 
@@ -23,4 +24,9 @@ export async function rejection(call: Promise<unknown>): Promise<Error> {
   )
   if (outcome instanceof Error) return outcome
   throw new Error(`expected an error, but ${outcome}`)
+}
+
+/** Waits for what real input and output bring about; how long they take is up to the machine. */
+export async function until(check: () => void): Promise<void> {
+  await vi.waitFor(check, { interval: 2, timeout: 4_000 })
 }

@@ -1,0 +1,151 @@
+import { expect, test } from 'vitest'
+import { createLogger } from '../telemetry/logger.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import { type KubeObject, stringAt } from '../values/object.ts'
+import type { KubeClient } from './client.ts'
+import { KubeError } from './errors.ts'
+import { createEventRecorder, type EventNote } from './events.ts'
+
+const tenMinutesMs = 600_000
+
+const service: KubeObject = {
+  apiVersion: 'serving.kserve.io/v1beta1',
+  kind: 'InferenceService',
+  metadata: { namespace: 'ml', name: 'llama', uid: 'u-1', resourceVersion: '7' },
+}
+const note: EventNote = {
+  regarding: service,
+  type: 'Normal',
+  reason: 'Accelerated',
+  note: 'reads from a cache',
+  action: 'Accelerate',
+}
+
+function setUp() {
+  const clock = new FakeClock(Date.UTC(2030, 0, 1))
+  const written: KubeObject[] = []
+  const logged: object[] = []
+  const server = { isFailing: false }
+  const client: Partial<KubeClient> = {
+    async create(_, object) {
+      if (server.isFailing) throw new KubeError('create events', { status: 403, message: 'forbidden' })
+      written.push(object)
+      return object
+    },
+  }
+  const logger = createLogger('warn', { write: (line) => logged.push(JSON.parse(line)) })
+  const instance = `warmgate-${'x'.repeat(200)}`
+  const recorder = createEventRecorder({ client: client as KubeClient, clock, logger, instance })
+  return { clock, written, logged, server, recorder }
+}
+
+test('an Event says what, why and about which object', () => {
+  const { recorder, written } = setUp()
+  recorder.record(note)
+
+  expect(written).toEqual([
+    {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { namespace: 'ml', generateName: 'llama.' },
+      eventTime: '2030-01-01T00:00:00.000000Z',
+      reportingController: 'warmgate.dev/warmgate',
+      reportingInstance: `warmgate-${'x'.repeat(119)}`,
+      regarding: {
+        apiVersion: 'serving.kserve.io/v1beta1',
+        kind: 'InferenceService',
+        namespace: 'ml',
+        name: 'llama',
+        uid: 'u-1',
+        resourceVersion: '7',
+      },
+      type: 'Normal',
+      reason: 'Accelerated',
+      action: 'Accelerate',
+      note: 'reads from a cache',
+    },
+  ])
+})
+
+test('an Event about a cluster-scoped object is in the namespace default, and the object in none', () => {
+  const { recorder, written } = setUp()
+  recorder.record({ ...note, regarding: { ...service, metadata: { name: 'policy', uid: 'u-2' } } })
+
+  expect(written[0]?.metadata.namespace).toBe('default')
+  expect(written[0]?.regarding).not.toHaveProperty('namespace')
+})
+
+test('a long note is cut to what the API takes, which it counts in bytes, and not within a letter', () => {
+  const { recorder, written } = setUp()
+  recorder.record({ ...note, note: '模'.repeat(2_000) })
+
+  const kept = stringAt(written[0], 'note') ?? ''
+  expect(Buffer.byteLength(kept)).toBeLessThanOrEqual(1_024)
+  expect(Buffer.byteLength(kept)).toBeGreaterThan(1_000)
+  expect(kept).toMatch(/^模+…$/u)
+})
+
+test('a long name still makes a name for the Event', () => {
+  const { recorder, written } = setUp()
+  recorder.record({
+    ...note,
+    regarding: { ...service, metadata: { ...service.metadata, name: 'n'.repeat(253) } },
+  })
+
+  expect(written[0]?.metadata.generateName).toMatch(/^n{1,200}\.$/)
+})
+
+test('the same words about the same object are written once in ten minutes', async () => {
+  const { recorder, written, clock } = setUp()
+  recorder.record(note)
+  recorder.record(note)
+  await clock.advance(tenMinutesMs - 1)
+  recorder.record(note)
+  expect(written).toHaveLength(1)
+  await clock.advance(1)
+  recorder.record(note)
+  expect(written).toHaveLength(2)
+})
+
+test('other words, and other objects, are news', () => {
+  const { recorder, written } = setUp()
+  const other = (metadata: object) => ({
+    ...service,
+    metadata: { namespace: 'ml', name: 'llama', ...metadata },
+  })
+  recorder.record(note)
+  recorder.record({ ...note, note: 'other words' })
+  recorder.record({ ...note, reason: 'Other' })
+  recorder.record({ ...note, regarding: other({ uid: 'u-2' }) })
+  // Before an object is stored it may have no uid.
+  recorder.record({ ...note, regarding: other({}) })
+  recorder.record({ ...note, regarding: other({ name: 'qwen' }) })
+
+  expect(written).toHaveLength(6)
+})
+
+test('an Event that cannot be written is logged, and not tried again and again', async () => {
+  const { recorder, written, logged, server, clock } = setUp()
+  server.isFailing = true
+  expect(() => recorder.record(note)).not.toThrow()
+  await clock.advance(0)
+  expect(written).toEqual([])
+  expect(logged).toMatchObject([{ level: 'warn', reason: 'Accelerated', msg: 'cannot write an Event' }])
+
+  recorder.record(note)
+  await clock.advance(0)
+  expect(logged).toHaveLength(1)
+  server.isFailing = false
+  await clock.advance(tenMinutesMs)
+  recorder.record(note)
+  expect(written).toHaveLength(1)
+})
+
+test('what it remembers is bounded', () => {
+  const { recorder, written } = setUp()
+  recorder.record(note)
+  for (let index = 0; index < 10_000; index++) recorder.record({ ...note, note: `words ${index}` })
+  recorder.record(note)
+
+  expect(written).toHaveLength(10_002)
+})
