@@ -1,6 +1,6 @@
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import type { Source } from '../fluid/source.ts'
-import { findModelLocations, type ModelLocation } from '../kserve/location.ts'
+import { findModelLocations, frameworks, type ModelLocation } from '../kserve/location.ts'
 import { applyOverrides, choosePolicy, type OverrideName, overrideAnnotation } from '../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../policy/policy.ts'
 import { overrideNames } from '../policy/schema.ts'
@@ -149,10 +149,11 @@ function shapeReason(service: KubeObject): Decision | undefined {
   if (stringAt(predictor, 'storageContainerName') !== undefined) {
     return skip('StorageContainerPinned', 'the predictor pins its storage container')
   }
-  if (objectAt(predictor, 'model', 'confidential').enabled === true) {
+  const models = ['model', ...frameworks].map((field) => predictor[field])
+  if (models.some((model) => objectAt(model, 'confidential').enabled === true)) {
     return skip('ConfidentialModel', 'the storage initializer decrypts this model, a mount does not')
   }
-  const containers = [predictor.model, ...listAt(predictor, 'containers')]
+  const containers = [...models, ...listAt(predictor, 'containers')]
   const mounts = containers.flatMap((container) => listAt(container, 'volumeMounts'))
   if (mounts.some((mount) => stringAt(mount, 'mountPath')?.replace(/\/$/, '') === '/mnt/models')) {
     return skip('PvcSource', 'the predictor mounts a volume at /mnt/models by itself')

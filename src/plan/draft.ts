@@ -10,7 +10,8 @@ export function pointer(...path: string[]): string {
   return path.map((step) => `/${step.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
 
-function steps(path: string): string[] {
+/** The field names of a JSON pointer. */
+export function steps(path: string): string[] {
   return path
     .split('/')
     .slice(1)
@@ -98,8 +99,8 @@ export class Draft {
       return { op: 'remove', path: outermost(path, (above) => this.get(above) === undefined) }
     }
     if (before !== undefined) return { op: 'replace', path, value: after }
-    // JSON patch makes no parents: the outermost missing object is added whole.
-    const missing = outermost(path, (above) => valueAt(this.#original, above) === undefined)
+    // JSON patch makes no parents: the outermost missing object is added whole, in place of a null too.
+    const missing = outermost(path, (above) => (valueAt(this.#original, above) ?? null) === null)
     return { op: 'add', path: missing, value: this.get(missing) ?? after }
   }
 }

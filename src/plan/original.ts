@@ -67,16 +67,16 @@ function parse(text: string): JsonObject {
 }
 
 /** Writes the record, and the names of the caches, on a service. */
-export function writeOriginal(draft: Draft, original: Original['locations']): void {
-  const madeAnnotations = draft.get('/metadata/annotations') === undefined
+export function writeOriginal(draft: Draft, original: Original): void {
   // Emptiness is left out: an annotation is read by people, too.
-  const locations = Object.entries(original).map(([id, { uri, cache, added, made }]) => {
+  const locations = Object.entries(original.locations).map(([id, { uri, cache, added, made }]) => {
     const extra = Object.keys(added).length === 0 ? {} : { added, made }
     return [id, { uri, cache, ...extra }]
   })
-  const record = { locations: Object.fromEntries(locations), ...(madeAnnotations ? { madeAnnotations } : {}) }
-  const caches = [...new Set(Object.values(original).map(({ cache }) => cache))]
-  draft.set(pointer('metadata', 'annotations', originalAnnotation), JSON.stringify(record))
+  const made = original.madeAnnotations ? { madeAnnotations: true } : {}
+  const caches = [...new Set(Object.values(original.locations).map(({ cache }) => cache))]
+  const record = JSON.stringify({ locations: Object.fromEntries(locations), ...made })
+  draft.set(pointer('metadata', 'annotations', originalAnnotation), record)
   draft.set(pointer('metadata', 'annotations', cachesAnnotation), caches.join(','))
 }
 

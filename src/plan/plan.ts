@@ -53,9 +53,11 @@ export function plan({ service, previous, facts }: PlanInput): Plan {
   // The record that went through admission before is the one to believe; what the service says of itself, its
   // user may have written.
   const original = previous && readOriginal(previous)
-  for (const record of [original, readOriginal(service)]) if (record !== undefined) restore(draft, record)
+  const records = [original, readOriginal(service)].filter((record) => record !== undefined)
+  for (const record of records) restore(draft, record)
   const decision = decide({ service: structuredClone(draft.object), previous, original, facts })
   if (decision.kind !== 'accelerate') return refusal(decision, draft, previous)
+  rewrite(draft, decision, records)
   return acceleration(decision, draft, facts)
 }
 
@@ -101,7 +103,6 @@ function acceleration(
   { namespace }: Facts,
 ): Plan {
   const { location, cacheName, cache, policy } = decision
-  rewrite(draft, decision)
   const patch = draft.patch()
   const base = {
     message: `${location.uri} is served from cache ${cacheName}`,

@@ -1,19 +1,48 @@
-import type { Json } from '../values/object.ts'
+import type { ModelLocation } from '../kserve/location.ts'
+import type { Json, KubeObject } from '../values/object.ts'
 import type { Decision } from './decide.ts'
-import { type Draft, pointer } from './draft.ts'
-import { gpuResources } from './gpu.ts'
-import { cacheUri, type OriginalLocation, writeOriginal } from './original.ts'
+import { type Draft, pointer, steps } from './draft.ts'
+import { gpuResources, leavesDevices } from './gpu.ts'
+import { cacheUri, type Original, type OriginalLocation, writeOriginal } from './original.ts'
 
 type Acceleration = Extract<Decision, { kind: 'accelerate' }>
 
-/** Makes a service use its cache: the URI, the GPUs that its policy adds, and the record of what stood there. */
-export function rewrite(draft: Draft, { location, cacheName, policy, kept }: Acceleration): void {
+/**
+ * Makes a service use its cache: the URI, the GPUs that its policy adds, and the record of what stood there.
+ * `before` are the records of earlier passes. One that says the same is kept word for word: KServe's defaulter
+ * may have filled in fields since, and a record that changed would roll the pods.
+ */
+export function rewrite(draft: Draft, decision: Acceleration, before: Original[]): void {
+  const { location, cacheName, policy } = decision
+  const known = decision.kept ?? before.map(({ locations }) => locations[location.id]).find(isSame(decision))
   const { container } = location
-  const values = kept?.added ?? resourceValues(gpuResources(draft.object, location, policy.spec.gpu))
+  const values =
+    known === undefined
+      ? resourceValues(gpuResources(draft.object, location, policy.spec.gpu))
+      : addedAgain(draft.object, location, known)
   draft.set(location.pointer, cacheUri(cacheName))
-  const { added, made } = addBelow(draft, container.pointer, values)
-  const record: OriginalLocation = { uri: location.uri, cache: cacheName, added, made }
-  writeOriginal(draft, { [location.id]: record })
+  const extra = addBelow(draft, container.pointer, values)
+  const record = known ?? { uri: location.uri, cache: cacheName, ...extra }
+  writeOriginal(draft, {
+    locations: { [location.id]: record },
+    madeAnnotations:
+      before.some(({ madeAnnotations }) => madeAnnotations) ||
+      draft.get('/metadata/annotations') === undefined,
+  })
+}
+
+function isSame({ location, cacheName }: Acceleration) {
+  return (record: OriginalLocation | undefined) => record?.uri === location.uri && record.cache === cacheName
+}
+
+/** What was added before, unless its user asks for devices of another kind by now. */
+function addedAgain(
+  service: KubeObject,
+  location: ModelLocation,
+  { added }: OriginalLocation,
+): OriginalLocation['added'] {
+  const names = Object.keys(added).map((path) => steps(path).at(-1) ?? '')
+  return leavesDevices(service, location, names) ? added : {}
 }
 
 function resourceValues(resources: [string, string][]): { [pointer: string]: Json } {

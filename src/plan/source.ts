@@ -66,8 +66,9 @@ export function namedSecret(service: KubeObject, config: KserveConfig): string |
 
 /** KServe looks for the Secret's name in the pod's annotations: the service's, then the predictor's. */
 function podAnnotations(service: KubeObject): { [key: string]: string } {
-  const predictor = objectAt(service, 'spec', 'predictor', 'annotations')
-  return { ...service.metadata.annotations, ...(predictor as { [key: string]: string }) }
+  const predictor = Object.entries(objectAt(service, 'spec', 'predictor', 'annotations'))
+  const texts = predictor.filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+  return { ...service.metadata.annotations, ...Object.fromEntries(texts) }
 }
 
 function toSource(

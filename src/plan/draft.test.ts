@@ -1,0 +1,164 @@
+import jsonPatch from 'fast-json-patch'
+import { expect, test } from 'vitest'
+import type { Json, KubeObject } from '../values/object.ts'
+import { Draft, type PatchOperation, pointer, steps } from './draft.ts'
+
+const base: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'Thing',
+  metadata: { name: 'a' },
+  spec: { list: [{ name: 'first' }, { name: 'second', value: 'x' }], empty: {}, nothing: null },
+}
+
+/** The patch of an edit, after it has been seen to give what the draft shows, and to leave the original alone. */
+function edited(edit: (draft: Draft) => void, original = base): PatchOperation[] {
+  const before = structuredClone(original)
+  const draft = new Draft(original)
+  edit(draft)
+  const patch = draft.patch()
+  const applied = jsonPatch.applyPatch(structuredClone(original), patch, true, false).newDocument
+  expect(applied).toEqual(draft.object)
+  expect(original).toEqual(before)
+  return patch
+}
+
+test('a pointer escapes what its own signs are', () => {
+  expect(pointer('metadata', 'annotations', 'a.b/c~d')).toBe('/metadata/annotations/a.b~1c~0d')
+  expect(pointer('~1', '/')).toBe('/~01/~1')
+  expect(steps('/metadata/annotations/a.b~1c~0d')).toEqual(['metadata', 'annotations', 'a.b/c~d'])
+  expect(steps('/~01/~1')).toEqual(['~1', '/'])
+  expect(pointer()).toBe('')
+})
+
+test('nothing edited, nothing to patch', () => {
+  expect(edited(() => {})).toEqual([])
+})
+
+test('a value is replaced, in a list element by its index', () => {
+  expect(edited((draft) => draft.set('/spec/list/1/value', 'y'))).toEqual([
+    { op: 'replace', path: '/spec/list/1/value', value: 'y' },
+  ])
+})
+
+test('a value is added where its parent stands', () => {
+  expect(edited((draft) => draft.set('/spec/empty/a~1b', 1))).toEqual([
+    { op: 'add', path: '/spec/empty/a~1b', value: 1 },
+  ])
+})
+
+test('missing parents are added whole, once, and named outermost first', () => {
+  const made: string[][] = []
+  const patch = edited((draft) => {
+    made.push(draft.set('/spec/list/0/resources/limits/gpu', '1'))
+    made.push(draft.set('/spec/list/0/resources/requests/gpu', '1'))
+  })
+  expect(patch).toEqual([
+    {
+      op: 'add',
+      path: '/spec/list/0/resources',
+      value: { limits: { gpu: '1' }, requests: { gpu: '1' } },
+    },
+  ])
+  expect(made).toEqual([
+    ['/spec/list/0/resources', '/spec/list/0/resources/limits'],
+    ['/spec/list/0/resources/requests'],
+  ])
+})
+
+test('a null is no parent: it is replaced by one', () => {
+  expect(edited((draft) => draft.set('/spec/nothing/a', 1))).toEqual([
+    { op: 'add', path: '/spec/nothing', value: { a: 1 } },
+  ])
+})
+
+test('what ends as it began is no change', () => {
+  const patch = edited((draft) => {
+    draft.set('/spec/list/1/value', 'y')
+    draft.set('/spec/list/1/value', 'x')
+    draft.set('/spec/new/field', 1)
+    draft.remove('/spec/new/field')
+    draft.removeIfEmpty('/spec/new')
+    draft.remove('/spec/empty')
+    draft.set('/spec/empty', {})
+  })
+  expect(patch).toEqual([])
+})
+
+test('a path that is edited twice is patched once', () => {
+  const patch = edited((draft) => {
+    draft.set('/spec/list/1/value', 'y')
+    draft.set('/spec/list/1/value', 'z')
+  })
+  expect(patch).toEqual([{ op: 'replace', path: '/spec/list/1/value', value: 'z' }])
+})
+
+test('a removal takes the field alone, or the object above it where that goes too', () => {
+  const original = { ...base, spec: { a: { b: { c: 1 } }, d: 1 } }
+  expect(edited((draft) => draft.remove('/spec/a/b/c'), original)).toEqual([
+    { op: 'remove', path: '/spec/a/b/c' },
+  ])
+  const emptied = (draft: Draft) => {
+    draft.remove('/spec/a/b/c')
+    draft.removeIfEmpty('/spec/a/b')
+    draft.removeIfEmpty('/spec/a')
+    draft.removeIfEmpty('/spec')
+  }
+  expect(edited(emptied, original)).toEqual([{ op: 'remove', path: '/spec/a' }])
+})
+
+test('what is not there cannot be removed, nor what is not empty', () => {
+  const patch = edited((draft) => {
+    draft.remove('/spec/missing')
+    draft.remove('/spec/missing/too')
+    draft.remove('/spec/constructor')
+    draft.remove('/spec/list/0')
+    draft.remove('')
+    draft.removeIfEmpty('/spec/list')
+    draft.removeIfEmpty('/metadata')
+  })
+  expect(patch).toEqual([])
+})
+
+test('a list that stands is appended to, so that what others put there stays', () => {
+  const patch = edited((draft) => {
+    draft.append('/spec/list', { name: 'third' })
+    draft.append('/spec/list', { name: 'fourth' })
+  })
+  expect(patch).toEqual([
+    { op: 'add', path: '/spec/list/-', value: { name: 'third' } },
+    { op: 'add', path: '/spec/list/-', value: { name: 'fourth' } },
+  ])
+})
+
+test('a list that does not is made', () => {
+  const patch = edited((draft) => {
+    draft.append('/spec/gates', { type: 'a' })
+    draft.append('/spec/gates', { type: 'b' })
+  })
+  expect(patch).toEqual([{ op: 'add', path: '/spec/gates', value: [{ type: 'a' }, { type: 'b' }] }])
+})
+
+test('a value that was added inside what another edit replaced still applies', () => {
+  const original = { ...base, spec: { limits: { a: '1' } } }
+  edited((draft) => {
+    draft.remove('/spec/limits/a')
+    draft.removeIfEmpty('/spec/limits')
+    draft.set('/spec/limits/b', '1')
+  }, original)
+})
+
+test('what is read is what is there, and not what objects inherit', () => {
+  const draft = new Draft(base)
+  expect(draft.get('/spec/list/1/name')).toBe('second')
+  expect(draft.get('/spec/list/2/name')).toBeUndefined()
+  expect(draft.get('/spec/list/name')).toBeUndefined()
+  expect(draft.get('/spec/constructor')).toBeUndefined()
+  expect(draft.get('/spec/list/1/name/0')).toBeUndefined()
+})
+
+test('a path through __proto__ changes no prototype that others share', () => {
+  const draft = new Draft(base)
+  draft.set('/spec/__proto__/polluted', 'yes' satisfies Json)
+  draft.set('/__proto__/polluted', 'yes')
+  expect(({} as { polluted?: string }).polluted).toBeUndefined()
+})

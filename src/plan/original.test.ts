@@ -1,0 +1,141 @@
+import { expect, test } from 'vitest'
+import type { KubeObject } from '../values/object.ts'
+import { Draft } from './draft.ts'
+import { cacheNames, type Original, readOriginal, restore, writeOriginal } from './original.ts'
+import { fakeService } from './plan.fake.ts'
+
+const uri = 's3://models/llama'
+const cache = 'llama-0123456789'
+const record: Original = {
+  locations: {
+    predictor: {
+      uri,
+      cache,
+      added: { '/resources/limits/nvidia.com~1gpu': '1' },
+      made: ['/resources', '/resources/limits'],
+    },
+  },
+  madeAnnotations: false,
+}
+
+function withRecord(text: unknown, predictor = { model: { storageUri: `pvc://${cache}` } }): KubeObject {
+  const value = typeof text === 'string' ? text : JSON.stringify(text)
+  return fakeService(predictor, { annotations: { 'warmgate.dev/original': value } })
+}
+
+function restored(service: KubeObject, original: Original): KubeObject {
+  const draft = new Draft(service)
+  restore(draft, original)
+  return draft.object
+}
+
+test('what is written is read again', () => {
+  for (const original of [record, { ...record, madeAnnotations: true }]) {
+    const draft = new Draft(fakeService({ model: { storageUri: uri } }))
+    writeOriginal(draft, original)
+    expect(readOriginal(draft.object)).toEqual(original)
+    expect(cacheNames(draft.object)).toEqual([cache])
+  }
+})
+
+test('emptiness is left out of what is written', () => {
+  const draft = new Draft(fakeService({}, { annotations: {} }))
+  const locations = { predictor: { uri, cache, added: {}, made: [] } }
+  writeOriginal(draft, { locations, madeAnnotations: false })
+  expect(draft.object.metadata.annotations).toEqual({
+    'warmgate.dev/original': JSON.stringify({ locations: { predictor: { uri, cache } } }),
+    'warmgate.dev/caches': cache,
+  })
+  expect(readOriginal(draft.object)).toEqual({ locations, madeAnnotations: false })
+})
+
+test.each<[string, unknown]>([
+  ['text', 'nonsense'],
+  ['broken JSON', '{"locations":'],
+  ['a list', []],
+  ['no locations', {}],
+  ['locations: a list', { locations: [{ uri, cache }] }],
+  ['locations: empty', { locations: {} }],
+  ['a location: text', { locations: { predictor: uri } }],
+  ['no URI', { locations: { predictor: { cache } } }],
+  ['no cache', { locations: { predictor: { uri } } }],
+  ['a cache that is none of ours', { locations: { predictor: { uri, cache: 'their-claim' } } }],
+  ['a cache with a path', { locations: { predictor: { uri, cache: `${cache}/../x` } } }],
+])('what does not look like a record is none: %s', (_, text) => {
+  expect(readOriginal(withRecord(text))).toBeUndefined()
+})
+
+test('a service without annotations has no record, and no caches', () => {
+  expect(readOriginal(fakeService({}))).toBeUndefined()
+  expect(cacheNames(fakeService({}))).toEqual([])
+})
+
+test('the names of caches, as they are listed', () => {
+  const service = fakeService({}, { annotations: { 'warmgate.dev/caches': 'a-1,,b-2' } })
+  expect(cacheNames(service)).toEqual(['a-1', 'b-2'])
+})
+
+test('a forged record names nothing outside the resources of the container', () => {
+  const added = {
+    '/resources/limits/x': '1',
+    '/image': 'evil',
+    '/resourcesx/limits': '1',
+    '/../volumes': [],
+    '': {},
+  }
+  const made = ['/resources', '/env', '/../../metadata/labels', 5, '/resources/limits']
+  const read = readOriginal(withRecord({ locations: { predictor: { uri, cache, added, made } } }))
+  expect(read?.locations.predictor).toMatchObject({
+    added: { '/resources/limits/x': '1' },
+    made: ['/resources', '/resources/limits'],
+  })
+})
+
+const accelerated = {
+  model: { storageUri: `pvc://${cache}`, resources: { limits: { 'nvidia.com/gpu': '1' } } },
+}
+
+test('restoring undoes all of it', () => {
+  const service = fakeService(accelerated, {
+    annotations: { team: 'a', 'warmgate.dev/original': 'x', 'warmgate.dev/caches': 'x' },
+  })
+  expect(restored(service, record)).toEqual(
+    fakeService({ model: { storageUri: uri } }, { annotations: { team: 'a' } }),
+  )
+})
+
+test('annotations that were made for the record go with it', () => {
+  const annotations = { 'warmgate.dev/original': 'x', 'warmgate.dev/caches': 'x' }
+  const service = fakeService(accelerated, { annotations })
+  expect(restored(service, { ...record, madeAnnotations: true }).metadata).not.toHaveProperty('annotations')
+  expect(restored(service, record).metadata.annotations).toEqual({})
+  const more = fakeService(accelerated, { annotations: { ...annotations, team: 'a' } })
+  expect(restored(more, { ...record, madeAnnotations: true }).metadata.annotations).toEqual({ team: 'a' })
+})
+
+test('what KServe’s defaulter has moved is restored where it is now', () => {
+  const moved = {
+    modelFormat: { name: 'sklearn' },
+    storageUri: `pvc://${cache}`,
+    resources: { limits: { 'nvidia.com/gpu': '1', cpu: '1' } },
+  }
+  expect(restored(fakeService({ model: moved }), record).spec).toEqual({
+    predictor: {
+      model: { modelFormat: { name: 'sklearn' }, storageUri: uri, resources: { limits: { cpu: '1' } } },
+    },
+  })
+})
+
+test('what the user has changed since is the user’s', () => {
+  const own = { model: { storageUri: 'pvc://own', resources: { limits: { 'nvidia.com/gpu': '2' } } } }
+  expect(restored(fakeService(own), record).spec).toEqual({ predictor: own })
+  const emptied = { model: { storageUri: `pvc://${cache}`, resources: { limits: { cpu: '1' } } } }
+  expect(restored(fakeService(emptied), record).spec).toEqual({
+    predictor: { model: { storageUri: uri, resources: { limits: { cpu: '1' } } } },
+  })
+})
+
+test('a service without a model loses the record alone', () => {
+  const service = fakeService({}, { annotations: { 'warmgate.dev/original': 'x' } })
+  expect(restored(service, record)).toEqual(fakeService({}, { annotations: {} }))
+})
