@@ -47,7 +47,7 @@ test('an Event says what, why and about which object', () => {
     {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { namespace: 'ml', generateName: 'llama.' },
+      metadata: { namespace: 'ml', generateName: 'llama-' },
       eventTime: '2030-01-01T00:00:00.000000Z',
       reportingController: 'warmgate.dev/warmgate',
       reportingInstance: `warmgate-${'x'.repeat(119)}`,
@@ -92,7 +92,7 @@ test('a long name still makes a name for the Event', () => {
     regarding: { ...service, metadata: { ...service.metadata, name: 'n'.repeat(253) } },
   })
 
-  expect(written[0]?.metadata.generateName).toMatch(/^n{1,200}\.$/)
+  expect(written[0]?.metadata.generateName).toMatch(/^n{1,200}-$/)
 })
 
 test('the same words about the same object are written once in ten minutes', async () => {

@@ -66,7 +66,8 @@ function toObject(event: EventNote, { nowMs, instance }: { nowMs: number; instan
     metadata: {
       // Where the API server wants Events about cluster-scoped objects.
       namespace: namespace ?? 'default',
-      generateName: `${name?.slice(0, 200) ?? ''}.`,
+      // It must end as a name may, or in a dash: an Event of `llama.` would be refused.
+      generateName: `${name?.slice(0, 200) ?? 'object'}-`,
     },
     eventTime: new Date(nowMs).toISOString().replace('Z', '000Z'),
     reportingController: controller,
