@@ -1,5 +1,5 @@
 import type { ModelLocation } from '../kserve/location.ts'
-import type { Json, KubeObject } from '../values/object.ts'
+import { isObject, type Json, type KubeObject } from '../values/object.ts'
 import type { Decision } from './decide.ts'
 import { type Draft, pointer, steps } from './draft.ts'
 import { gpuResources, leavesDevices } from './gpu.ts'
@@ -14,7 +14,8 @@ type Acceleration = Extract<Decision, { kind: 'accelerate' }>
  */
 export function rewrite(draft: Draft, decision: Acceleration, before: Original[]): void {
   const { location, cacheName, policy } = decision
-  const known = decision.kept ?? before.map(({ locations }) => locations[location.id]).find(isSame(decision))
+  const same = before.find((record) => saysTheSame(record, decision))
+  const known = same?.locations[location.id]
   const { container } = location
   const values =
     known === undefined
@@ -25,14 +26,13 @@ export function rewrite(draft: Draft, decision: Acceleration, before: Original[]
   const record = known ?? { uri: location.uri, cache: cacheName, ...extra }
   writeOriginal(draft, {
     locations: { [location.id]: record },
-    madeAnnotations:
-      before.some(({ madeAnnotations }) => madeAnnotations) ||
-      draft.get('/metadata/annotations') === undefined,
+    madeAnnotations: same?.madeAnnotations ?? !isObject(draft.get('/metadata/annotations')),
   })
 }
 
-function isSame({ location, cacheName }: Acceleration) {
-  return (record: OriginalLocation | undefined) => record?.uri === location.uri && record.cache === cacheName
+function saysTheSame({ locations }: Original, { location, cacheName }: Acceleration): boolean {
+  const record = locations[location.id]
+  return record?.uri === location.uri && record.cache === cacheName
 }
 
 /** What was added before, unless its user asks for devices of another kind by now. */

@@ -1,0 +1,404 @@
+import { expect, test } from 'vitest'
+import type { JsonObject, KubeObject } from '../values/object.ts'
+import { fakeFacts, fakePolicy, fakeService, s3Secret } from './plan.fake.ts'
+import { cachesOf, holdOf, type Plan, plan, siblingsOf } from './plan.ts'
+import { isWorthAWarning, type Reason, skipReasons } from './reasons.ts'
+
+const storageUri = 's3://models/llama'
+const model = { model: { modelFormat: { name: 'huggingface' }, storageUri } }
+const llama = fakeService(model)
+const withModel = (uri: string) => fakeService({ model: { storageUri: uri } })
+const created = (service: KubeObject, facts = fakeFacts()) => plan({ service, facts })
+
+interface Scene {
+  reason: Reason
+  make: () => Plan
+  /** What the message must tell, so that somebody can act on it. */
+  tells: string
+}
+
+const named = { annotations: { 'serving.kserve.io/storageSecretName': 'gone' } }
+const cacheName = () => cachesOf(created(llama))[0]?.name ?? ''
+
+/** Every reason that there is, by the shortest way to it. */
+const scenes: Scene[] = [
+  {
+    reason: 'Accelerated',
+    make: () => created(llama),
+    tells: 's3://models/llama is served from cache llama-',
+  },
+  {
+    reason: 'AlreadyCached',
+    make: () => created(created(llama).service),
+    tells: 'is served from cache llama-',
+  },
+  {
+    reason: 'AuditOnly',
+    make: () => created(llama, fakeFacts({ policies: [fakePolicy('p', { mode: 'Audit' })] })),
+    tells: 'would be served from cache llama-',
+  },
+  {
+    reason: 'NotOptedIn',
+    make: () => created(llama, fakeFacts({ namespaceLabels: { 'warmgate.dev/acceleration': 'true' } })),
+    tells: 'warmgate.dev/acceleration: enabled',
+  },
+  {
+    reason: 'OptedOut',
+    make: () => created(fakeService(model, { annotations: { 'warmgate.dev/acceleration': 'disabled' } })),
+    tells: 'opts out',
+  },
+  {
+    reason: 'NoPolicy',
+    make: () =>
+      created(
+        llama,
+        fakeFacts({ policies: [fakePolicy('p', { serviceSelector: { matchLabels: { a: 'b' } } })] }),
+      ),
+    tells: 'no AccelerationPolicy matches',
+  },
+  {
+    reason: 'NoPolicy',
+    make: () => created(llama, fakeFacts({ policies: [fakePolicy('p', { mode: 'Off' })] })),
+    tells: 'AccelerationPolicy p is Off',
+  },
+  { reason: 'NoModelLocation', make: () => created(fakeService({})), tells: 'names no model URI' },
+  {
+    reason: 'NoModelLocation',
+    make: () => created({ ...llama, kind: 'LLMInferenceService' }),
+    tells: 'LLMInferenceService is not accelerated yet',
+  },
+  { reason: 'PvcSource', make: () => created(withModel('pvc://claim/llama')), tells: 'on a volume already' },
+  {
+    reason: 'PvcSource',
+    make: () =>
+      created(
+        fakeService({ sklearn: { storageUri, volumeMounts: [{ name: 'm', mountPath: '/mnt/models/' }] } }),
+      ),
+    tells: 'mounts a volume at /mnt/models',
+  },
+  { reason: 'OciSource', make: () => created(withModel('oci://registry/llama:1')), tells: 'image' },
+  { reason: 'LocalSource', make: () => created(withModel('/opt/models')), tells: 'inside the image or pod' },
+  { reason: 'ArchiveSource', make: () => created(withModel('s3://m/llama.zip')), tells: 'llama.zip' },
+  { reason: 'SingleFileSource', make: () => created(withModel('s3://m/llama.gguf')), tells: 'llama.gguf' },
+  { reason: 'GitSource', make: () => created(withModel('https://github.com/o/llama.git')), tells: 'clones' },
+  { reason: 'HttpSource', make: () => created(withModel('https://example.com/llama')), tells: 'web server' },
+  { reason: 'UnsupportedScheme', make: () => created(withModel('hf://meta/llama')), tells: 'hf://' },
+  {
+    reason: 'UnsupportedScheme',
+    make: () =>
+      created(llama, fakeFacts({ policies: [fakePolicy('p', { sources: [{ match: ['oss://'] }] })] })),
+    tells: 'matches no source of AccelerationPolicy p (oss://)',
+  },
+  { reason: 'UnsafeUri', make: () => created(withModel('s3://models/../llama')), tells: '".."' },
+  {
+    reason: 'RuntimeUnavailable',
+    make: () => created(llama, fakeFacts({ installed: ['datasets'] })),
+    tells: 'JindoRuntime is not installed',
+  },
+  { reason: 'FluidMissing', make: () => created(llama, fakeFacts({ installed: [] })), tells: 'Fluid' },
+  { reason: 'CredentialsMissing', make: () => created(fakeService(model, named)), tells: 'no Secret gone' },
+  {
+    reason: 'CredentialsMissing',
+    make: () => created(withModel('oss://models/llama')),
+    tells: 'oss:// needs its endpoint',
+  },
+  {
+    reason: 'WorkloadIdentity',
+    make: () =>
+      created(
+        llama,
+        fakeFacts({
+          serviceAccount: { name: 'r', secrets: [], annotations: { 'eks.amazonaws.com/role-arn': 'a' } },
+        }),
+      ),
+    tells: 'service account r',
+  },
+  {
+    reason: 'ConfidentialModel',
+    make: () => created(fakeService({ sklearn: { storageUri, confidential: { enabled: true } } })),
+    tells: 'decrypts',
+  },
+  {
+    reason: 'ModelMesh',
+    make: () =>
+      created(fakeService(model, { annotations: { 'serving.kserve.io/deploymentMode': 'ModelMesh' } })),
+    tells: 'ModelMesh',
+  },
+  {
+    reason: 'LocalModelCached',
+    make: () => created(fakeService(model, { labels: { 'internal.serving.kserve.io/localmodel': 'x' } })),
+    tells: 'LocalModelCache',
+  },
+  {
+    reason: 'StorageContainerPinned',
+    make: () => created(fakeService({ ...model, storageContainerName: 'mine' })),
+    tells: 'storage container',
+  },
+  {
+    reason: 'NameTaken',
+    make: () => created(llama, fakeFacts({ foreignClaims: new Set([cacheName()]) })),
+    tells: "is not Fluid's",
+  },
+  {
+    reason: 'InvalidOverride',
+    make: () => created(fakeService(model, { annotations: { 'warmgate.dev/hold': 'Never' } })),
+    tells: 'use Readiness or None',
+  },
+]
+
+test('every reason has its scene', () => {
+  const all = [...skipReasons, 'Accelerated', 'InvalidOverride']
+  expect([...new Set(scenes.map(({ reason }) => reason))].toSorted()).toEqual(all.toSorted())
+})
+
+test.each(scenes)('$reason: $tells', ({ reason, make, tells }) => {
+  const made = make()
+  const decisions: { [reason: string]: string } = { Accelerated: 'accelerate', InvalidOverride: 'deny' }
+  expect(made).toMatchObject({ reason, decision: decisions[reason] ?? 'skip' })
+  expect(made.message).toContain(tells)
+})
+
+test.each(scenes.filter(({ reason }) => !['Accelerated', 'AlreadyCached'].includes(reason)))(
+  '$reason: the service is left as it is, with one warning where it is worth one',
+  ({ reason, make }) => {
+    const made = make()
+    expect(made.patch).toEqual([])
+    expect([cachesOf(made), siblingsOf(made), holdOf(made)]).toEqual([[], [], undefined])
+    const warned = reason !== 'InvalidOverride' && isWorthAWarning(reason)
+    expect(made.warnings).toEqual(warned ? [`warmgate: not accelerated (${reason}): ${made.message}`] : [])
+  },
+)
+
+test('an accelerated service: the URI, the record, the cache, the hold; nothing else', () => {
+  const made = created(llama)
+  const name = cacheName()
+  const record = JSON.stringify({
+    locations: { predictor: { uri: storageUri, cache: name } },
+    madeAnnotations: true,
+  })
+  expect(made.patch).toEqual([
+    { op: 'replace', path: '/spec/predictor/model/storageUri', value: `pvc://${name}` },
+    {
+      op: 'add',
+      path: '/metadata/annotations',
+      value: { 'warmgate.dev/original': record, 'warmgate.dev/caches': name },
+    },
+  ])
+  expect(made).toMatchObject({ policy: 'built-in', warnings: [] })
+  expect(cachesOf(made)).toMatchObject([{ name, namespace: 'models', runtime: 'Jindo' }])
+  expect(siblingsOf(made).map(({ kind, metadata }) => [kind, metadata.name, metadata.namespace])).toEqual([
+    ['Dataset', name, 'models'],
+    ['JindoRuntime', name, 'models'],
+    ['DataLoad', name, 'models'],
+  ])
+  expect(holdOf(made)).toEqual({
+    at: 'Readiness',
+    timeoutMs: 1_800_000,
+    onTimeout: 'Serve',
+    onFailure: 'Serve',
+  })
+})
+
+test.each<[string, JsonObject, string]>([
+  ['a framework', { sklearn: { storageUri: 'gs://m/iris' } }, '/spec/predictor/sklearn/storageUri'],
+  [
+    'a custom predictor',
+    { containers: [{ name: 'x', env: [{ name: 'STORAGE_URI', value: 's3://m/iris' }] }] },
+    '/spec/predictor/containers/0/env/0/value',
+  ],
+])('%s: only its URI and our annotations change', (_, predictor, path) => {
+  const service = fakeService(predictor, { annotations: { team: 'a' } })
+  const made = created(service)
+  expect(made.patch.map((operation) => [operation.op, operation.path])).toEqual([
+    ['replace', path],
+    ['add', '/metadata/annotations/warmgate.dev~1original'],
+    ['add', '/metadata/annotations/warmgate.dev~1caches'],
+  ])
+})
+
+test('the service that came in is not touched', () => {
+  const before = structuredClone(llama)
+  created(llama)
+  expect(llama).toEqual(before)
+})
+
+test('the namespace is the request’s: a manifest may leave it out', () => {
+  const { namespace: _, ...metadata } = llama.metadata
+  expect(cachesOf(created({ ...llama, metadata }))[0]?.name).toBe(cacheName())
+  const other = created({ ...llama, metadata }, fakeFacts({ namespace: 'other' }))
+  expect(cachesOf(other)[0]).toMatchObject({ namespace: 'other' })
+  expect(cachesOf(other)[0]?.name).not.toBe(cacheName())
+})
+
+test('two services with one source share a cache', () => {
+  const other = created(fakeService({ huggingface: { storageUri: `${storageUri}/` } }, { name: 'other' }))
+  expect(cachesOf(other)[0]?.name).toBe(cacheName())
+})
+
+test('the policy shapes the cache, and never its name', () => {
+  const policy = fakePolicy('p', {
+    sources: [{ match: ['s3://models/'], runtime: 'Alluxio', options: { 'alluxio.x': 'y' } }],
+    cache: { replicas: 5, tieredStore: [{ quota: '1Ti' }], template: { fuse: { args: ['x'] } } },
+    warmup: { replicas: 3, timeout: '5m' },
+    hold: { onTimeout: 'Keep' },
+  })
+  const made = created(llama, fakeFacts({ policies: [policy] }))
+  expect(made).toMatchObject({ reason: 'Accelerated', policy: 'p' })
+  expect(cachesOf(made)).toEqual([
+    {
+      name: cacheName(),
+      namespace: 'models',
+      runtime: 'Alluxio',
+      source: {
+        uri: storageUri,
+        scheme: 's3',
+        credentials: { kind: 'anonymous' },
+        endpoint: {},
+        options: { 'alluxio.x': 'y' },
+      },
+      settings: {
+        replicas: 5,
+        tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '1Ti' }],
+        template: { fuse: { args: ['x'] } },
+        warmup: { enabled: true, replicas: 3 },
+      },
+    },
+  ])
+  expect(holdOf(made)).toMatchObject({ timeoutMs: 300_000, onTimeout: 'Keep' })
+})
+
+test('a service’s own words shape its cache, where the policy allows them', () => {
+  const annotations = {
+    'warmgate.dev/hold': 'None',
+    'warmgate.dev/cache-size': '7Gi',
+    'warmgate.dev/cache-replicas': '9',
+  }
+  const made = created(fakeService(model, { annotations }))
+  expect(holdOf(made)).toBeUndefined()
+  expect(cachesOf(made)[0]).toMatchObject({
+    name: cacheName(),
+    settings: { replicas: 9, tieredStore: [{ quota: '7Gi' }] },
+  })
+})
+
+test('a source’s first rule that matches is its rule; prefixes end where they say', () => {
+  const sources = [
+    { match: ['s3://other/', 's3://models/ll'], runtime: 'Alluxio' },
+    { match: ['s3://'], runtime: 'Jindo' },
+  ]
+  const facts = fakeFacts({ policies: [fakePolicy('p', { sources })] })
+  expect(cachesOf(created(llama, facts))[0]?.runtime).toBe('Alluxio')
+  expect(cachesOf(created(withModel('s3://models/bloom'), facts))[0]?.runtime).toBe('Jindo')
+  const whole = fakeFacts({ policies: [fakePolicy('p', { sources: [{ match: ['s3://models/'] }] })] })
+  expect(created(withModel('s3://models'), whole).reason).toBe('Accelerated')
+  expect(created(withModel('s3://models-of-others/x'), whole).reason).toBe('UnsupportedScheme')
+})
+
+test('credentials: by the policy’s rule, by the service’s annotation, by the predictor’s', () => {
+  const facts = fakeFacts({
+    secrets: { 's3-access': s3Secret, other: { ...s3Secret, name: 'other' } },
+    serviceAccount: { name: 'default', secrets: ['other'], annotations: {} },
+  })
+  const secretOf = (service: KubeObject, more = {}) =>
+    cachesOf(created(service, { ...facts, ...more })).map(({ source }) => source.credentials)[0]
+  const annotations = { 'serving.kserve.io/storageSecretName': 's3-access' }
+  expect(secretOf(llama)).toMatchObject({ secretName: 'other' })
+  expect(secretOf(fakeService(model, { annotations }))).toMatchObject({ secretName: 's3-access' })
+  expect(secretOf(fakeService({ ...model, annotations }))).toMatchObject({ secretName: 's3-access' })
+  const sources = [{ match: ['s3://'], credentials: { secretName: 's3-access' } }]
+  expect(secretOf(llama, { policies: [fakePolicy('p', { sources })] })).toMatchObject({
+    secretName: 's3-access',
+  })
+})
+
+test('oss:// takes its endpoint from the policy or from the Secret', () => {
+  const bloom = withModel('oss://models/bloom')
+  const sources = [{ match: ['oss://'], options: { 'fs.oss.endpoint': 'oss.example.com' } }]
+  expect(created(bloom, fakeFacts({ policies: [fakePolicy('p', { sources })] })).reason).toBe('Accelerated')
+  const secret = {
+    name: 'oss',
+    keys: ['fs.oss.accessKeyId', 'fs.oss.accessKeySecret'],
+    annotations: {},
+    options: { 'fs.oss.endpoint': 'oss.example.com' },
+  }
+  const serviceAccount = { name: 'default', secrets: ['oss'], annotations: {} }
+  expect(created(bloom, fakeFacts({ secrets: { oss: secret }, serviceAccount })).reason).toBe('Accelerated')
+})
+
+test('questions are asked in their order: who opts out needs no policy, who has no model no Fluid', () => {
+  const optedOut = { annotations: { 'warmgate.dev/acceleration': 'disabled', 'warmgate.dev/hold': 'x' } }
+  const nothing = fakeFacts({ namespaceLabels: {}, installed: [] })
+  expect(created(fakeService(model, optedOut), nothing).reason).toBe('OptedOut')
+  expect(created(fakeService({}), nothing).reason).toBe('NotOptedIn')
+  expect(created(fakeService({}), fakeFacts({ installed: [] })).reason).toBe('NoModelLocation')
+  expect(created(withModel('hf://a/b'), fakeFacts({ installed: [] })).reason).toBe('UnsupportedScheme')
+})
+
+const gpuPolicy = fakePolicy('gpu', { gpu: { resources: { 'nvidia.com/gpu': 1 } } })
+
+test('GPUs go into the service, as limits and as requests', () => {
+  const made = created(llama, fakeFacts({ policies: [gpuPolicy] }))
+  expect(made.service.spec).toMatchObject({
+    predictor: {
+      model: { resources: { limits: { 'nvidia.com/gpu': '1' }, requests: { 'nvidia.com/gpu': '1' } } },
+    },
+  })
+})
+
+test('GPUs beside what the user asks for; the user’s words stay', () => {
+  const resources = { limits: { memory: '16Gi' }, requests: { cpu: '2' } }
+  const service = fakeService({ huggingface: { storageUri, resources } })
+  const made = created(service, fakeFacts({ policies: [gpuPolicy] }))
+  expect(made.service.spec).toMatchObject({
+    predictor: {
+      huggingface: {
+        resources: {
+          limits: { memory: '16Gi', 'nvidia.com/gpu': '1' },
+          requests: { cpu: '2', 'nvidia.com/gpu': '1' },
+        },
+      },
+    },
+  })
+  expect(made.patch.map(({ path }) => path)).toEqual([
+    '/spec/predictor/huggingface/storageUri',
+    '/spec/predictor/huggingface/resources/limits/nvidia.com~1gpu',
+    '/spec/predictor/huggingface/resources/requests/nvidia.com~1gpu',
+    '/metadata/annotations',
+  ])
+})
+
+test('no secret name or value is in a message or a patch', () => {
+  const facts = fakeFacts({ secrets: { 's3-access': s3Secret } })
+  const annotations = { 'serving.kserve.io/storageSecretName': 's3-access' }
+  const made = created(fakeService(model, { annotations }), facts)
+  expect(JSON.stringify([made.patch, made.message])).not.toContain('AWS_SECRET_ACCESS_KEY')
+})
+
+test('a forged record on a new service gives nothing that its user could not write', () => {
+  const forged = JSON.stringify({
+    locations: {
+      predictor: {
+        uri: 's3://others/secret',
+        cache: 'others-0123456789',
+        added: { '/resources/limits/nvidia.com~1gpu': '8' },
+        made: ['/resources'],
+      },
+    },
+  })
+  const annotations = { 'warmgate.dev/original': forged, 'warmgate.dev/caches': 'others-0123456789' }
+  const made = created(fakeService(model, { annotations }))
+  expect(made.service).toEqual(created(fakeService(model, { annotations: {} })).service)
+  const pointed = fakeService({ model: { storageUri: 'pvc://others-0123456789' } }, { annotations })
+  // It names its own source, and that goes the way of every source.
+  expect(cachesOf(created(pointed))[0]).toMatchObject({ source: { uri: 's3://others/secret' } })
+  const sources = [{ match: ['s3://models/'] }]
+  expect(created(pointed, fakeFacts({ policies: [fakePolicy('p', { sources })] })).reason).toBe(
+    'UnsupportedScheme',
+  )
+})
+
+test('what does not look like a record is taken off, and not believed', () => {
+  const annotations = { 'warmgate.dev/original': '{"locations":5}', 'warmgate.dev/caches': 'x' }
+  const made = created(fakeService(model, { annotations }))
+  expect(made.service).toEqual(created(fakeService(model, { annotations: {} })).service)
+})

@@ -1,0 +1,199 @@
+import jsonPatch from 'fast-json-patch'
+import { expect, test } from 'vitest'
+import { builtInPolicy } from '../policy/policy.ts'
+import type { JsonObject, KubeObject, ObjectMeta } from '../values/object.ts'
+import { fakePolicy, fakeService } from './plan.fake.ts'
+import type { Hold } from './plan.ts'
+import { gateCondition, governPod, hasGate, isHeld, planPod } from './pod.ts'
+import type { Warmth } from './warmth.ts'
+
+const hold: Hold = { at: 'Readiness', timeoutMs: 1_800_000, onTimeout: 'Serve', onFailure: 'Serve' }
+const warm: Warmth = { kind: 'warm' }
+const cold: Warmth = { kind: 'pending', message: 'its Dataset is not Bound yet' }
+const gate = { conditionType: 'warmgate.dev/cache-warm' }
+const theirs = { conditionType: 'example.com/ready' }
+const noSchedule = { key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' }
+
+const pod = (spec: JsonObject = {}, metadata: ObjectMeta = {}, status: JsonObject = {}): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'llama-0', ...metadata },
+  spec: { containers: [{ name: 'kserve-container' }], ...spec },
+  status,
+})
+
+const withGpu = (more: JsonObject = {}) =>
+  pod({ containers: [{ name: 'a' }, { resources: { limits: { 'nvidia.com/gpu': '1' } } }], ...more })
+
+const gpu = fakePolicy('p', {
+  gpu: {
+    resources: { 'nvidia.com/gpu': 1 },
+    tolerations: [noSchedule, { key: 'pool', operator: 'Equal', value: 'gpu' }],
+    nodeSelector: { 'example.com/gpu': 'a100', zone: 'a' },
+  },
+}).spec.gpu
+
+/** The pod as it is admitted, after the patch has been seen to apply. */
+function admitted(input: Partial<Parameters<typeof planPod>[0]> & { pod: KubeObject }) {
+  const made = planPod({ hold, gpu: undefined, caches: [cold], ...input })
+  const patched = jsonPatch.applyPatch(structuredClone(input.pod), made.patch, true).newDocument
+  return { ...made, pod: patched }
+}
+
+test('a cold cache: the pod gets the gate', () => {
+  const made = admitted({ pod: pod() })
+  expect(made.held).toBe(true)
+  expect(made.patch).toEqual([{ op: 'add', path: '/spec/readinessGates', value: [gate] }])
+})
+
+test('others’ gates stay', () => {
+  const made = admitted({ pod: pod({ readinessGates: [theirs] }) })
+  expect(made.patch).toEqual([{ op: 'add', path: '/spec/readinessGates/-', value: gate }])
+  expect(made.pod.spec).toMatchObject({ readinessGates: [theirs, gate] })
+})
+
+test('a gate that is there is kept as it is', () => {
+  const made = admitted({ pod: pod({ readinessGates: [gate, theirs] }) })
+  expect(made).toMatchObject({ held: true, patch: [] })
+})
+
+test('one cold cache among warm ones holds; warming and failed ones are cold', () => {
+  expect(admitted({ pod: pod(), caches: [warm, cold] }).held).toBe(true)
+  expect(admitted({ pod: pod(), caches: [{ kind: 'warming', progress: undefined }] }).held).toBe(true)
+  expect(admitted({ pod: pod(), caches: [{ kind: 'failed', message: 'x' }] }).held).toBe(true)
+})
+
+test.each([
+  ['warm', { caches: [warm, warm] }],
+  ['not held', { hold: undefined }],
+  ['of no cache', { caches: [] }],
+])('nothing for a pod that is %s', (_, more) => {
+  expect(planPod({ pod: pod(), hold, gpu: undefined, caches: [cold], ...more })).toEqual({
+    held: false,
+    patch: [],
+  })
+})
+
+test('a pod that asks for the policy’s GPUs gets what these need, warm or not', () => {
+  const made = admitted({ pod: withGpu(), gpu, caches: [warm] })
+  expect(made.held).toBe(false)
+  expect(made.pod.spec).toMatchObject({
+    tolerations: [noSchedule, { key: 'pool', operator: 'Equal', value: 'gpu' }],
+    nodeSelector: { 'example.com/gpu': 'a100', zone: 'a' },
+  })
+})
+
+test('a pod that asks for none gets none of it', () => {
+  expect(admitted({ pod: pod(), gpu, caches: [warm] }).patch).toEqual([])
+})
+
+test('tolerations are a set: what is there is not added again, and stays', () => {
+  const other = { key: 'spot', operator: 'Exists' }
+  const same = { effect: 'NoSchedule', operator: 'Exists', key: 'nvidia.com/gpu' }
+  const made = admitted({ pod: withGpu({ tolerations: [other, same] }), gpu, caches: [warm] })
+  expect(made.pod.spec).toMatchObject({
+    tolerations: [other, same, { key: 'pool', operator: 'Equal', value: 'gpu' }],
+  })
+})
+
+test('a node label that the pod selects already is the user’s word', () => {
+  const made = admitted({ pod: withGpu({ nodeSelector: { zone: 'b' } }), gpu, caches: [warm] })
+  expect(made.pod.spec).toMatchObject({ nodeSelector: { zone: 'b', 'example.com/gpu': 'a100' } })
+})
+
+test('a second pass finds nothing to do', () => {
+  const once = admitted({ pod: withGpu(), gpu })
+  expect(planPod({ pod: once.pod, hold, gpu, caches: [cold] })).toEqual({ held: true, patch: [] })
+})
+
+const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
+const facts = { namespaceLabels: optedIn, policies: [] }
+const service = fakeService({ model: { storageUri: 'pvc://llama-0123456789' } })
+const nothing = { hold: undefined, gpu: undefined }
+const governed = (more: Partial<Parameters<typeof governPod>[0]>, now = {}) =>
+  governPod({ pod: pod(), service, ...more }, { ...facts, ...now })
+
+test('a pod is governed by its service’s policy', () => {
+  expect(governed({})).toEqual({ hold, gpu: undefined })
+  const policy = fakePolicy('p', { warmup: { timeout: '5m' }, gpu: { resources: { 'nvidia.com/gpu': 1 } } })
+  expect(governed({}, { policies: [policy] })).toEqual({
+    hold: { ...hold, timeoutMs: 300_000 },
+    gpu: policy.spec.gpu,
+  })
+})
+
+test('with the service’s own words in it', () => {
+  const metadata = { annotations: { 'warmgate.dev/hold': 'None' } }
+  expect(governed({ service: { ...service, metadata } }).hold).toBeUndefined()
+  // A word that is not valid was denied, or was valid once: the policy stands.
+  const invalid = { annotations: { 'warmgate.dev/hold': 'Never' } }
+  expect(governed({ service: { ...service, metadata: invalid } }).hold).toEqual(hold)
+  const short = fakePolicy('short', { priority: -1, warmup: { timeout: '1m' } })
+  const open = fakePolicy('open', { overrides: ['policy'] })
+  const named = { annotations: { 'warmgate.dev/policy': 'short' } }
+  expect(
+    governed({ service: { ...service, metadata: named } }, { policies: [open, short] }).hold,
+  ).toMatchObject({
+    timeoutMs: 60_000,
+  })
+})
+
+test('a pod whose service is not known yet is told by what KServe copied into it', () => {
+  const copy = pod({}, { annotations: { 'warmgate.dev/hold': 'None' } })
+  expect(governed({ pod: copy, service: undefined }).hold).toBeUndefined()
+  expect(governed({ pod: copy }).hold).toEqual(hold)
+  const selecting = fakePolicy('p', { serviceSelector: { matchLabels: { tier: 'gold' } } })
+  const policies = [selecting]
+  expect(
+    governed({ pod: pod({}, { labels: { tier: 'gold' } }), service: undefined }, { policies }).hold,
+  ).toEqual(hold)
+  expect(governed({ service: undefined }, { policies })).toEqual(nothing)
+})
+
+test.each<[string, object, object]>([
+  ['a namespace that has opted out', {}, { namespaceLabels: {} }],
+  [
+    'a service that has opted out',
+    { service: { ...service, metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } } },
+    {},
+  ],
+  [
+    'no policy that matches',
+    {},
+    { policies: [fakePolicy('p', { serviceSelector: { matchLabels: { a: 'b' } } })] },
+  ],
+  ['a policy in Audit', {}, { policies: [fakePolicy('p', { mode: 'Audit' })] }],
+  ['a policy that is Off', {}, { policies: [fakePolicy('p', { mode: 'Off' })] }],
+])('nothing governs the pods of %s', (_, more, now) => {
+  expect(governed(more, now)).toEqual(nothing)
+})
+
+test('the built-in policy has no GPUs to place', () => {
+  expect(builtInPolicy.spec.gpu).toBeUndefined()
+})
+
+const condition = (status: string) => ({ conditions: [{ type: 'warmgate.dev/cache-warm', status }] })
+
+test('a pod waits for us while it has our gate, and our condition has not opened it', () => {
+  const gated = { readinessGates: [theirs, gate] }
+  expect(isHeld(pod(gated))).toBe(true)
+  expect(isHeld(pod(gated, {}, { phase: 'Running', ...condition('False') }))).toBe(true)
+  expect(isHeld(pod(gated, {}, { phase: 'Running', ...condition('True') }))).toBe(false)
+  expect(isHeld(pod({ readinessGates: [theirs] }))).toBe(false)
+  expect(isHeld(pod())).toBe(false)
+})
+
+test('a pod that is over waits for nothing', () => {
+  const gated = { readinessGates: [gate] }
+  expect(isHeld(pod(gated, {}, { phase: 'Succeeded' }))).toBe(false)
+  expect(isHeld(pod(gated, {}, { phase: 'Failed' }))).toBe(false)
+  expect(isHeld(pod(gated, { deletionTimestamp: '2026-11-24T10:00:00Z' }))).toBe(false)
+})
+
+test('our condition is found among others', () => {
+  const ready = { type: 'Ready', status: 'True' }
+  const own = { type: 'warmgate.dev/cache-warm', status: 'False' }
+  expect(gateCondition(pod({}, {}, { conditions: [ready, own] }))).toEqual(own)
+  expect(gateCondition(pod({}, {}, { conditions: [ready] }))).toBeUndefined()
+  expect(hasGate(pod({ readinessGates: [theirs] }))).toBe(false)
+})

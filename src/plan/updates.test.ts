@@ -1,0 +1,297 @@
+import { expect, test } from 'vitest'
+import { at, type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
+import type { Facts } from './facts.ts'
+import { fakeFacts, fakePolicy, fakeService, s3Secret } from './plan.fake.ts'
+import { cachesOf, type Plan, plan } from './plan.ts'
+
+/*
+ * What happens to a service after it was created: every update goes through the plan again, whoever makes it.
+ */
+
+const storageUri = 's3://models/llama'
+const manifest = fakeService(
+  { huggingface: { storageUri, args: ['--max-model-len=4096'] } },
+  { annotations: { team: 'a' } },
+)
+const gpu = { gpu: { resources: { 'nvidia.com/gpu': 1 } } }
+const facts = fakeFacts({ policies: [fakePolicy('default', gpu)] })
+
+const create = (service: KubeObject, now = facts): Plan => plan({ service, facts: now })
+const update = (previous: KubeObject, service: KubeObject, now: Facts = facts): Plan =>
+  plan({ service, previous, facts: now })
+
+const admitted = create(manifest).service
+const plain = create(manifest, fakeFacts({ namespaceLabels: {} })).service
+const cacheUri = (service: KubeObject) => at(service, 'spec', 'predictor', 'huggingface', 'storageUri')
+
+function withMetadata(service: KubeObject, metadata: JsonObject): KubeObject {
+  return { ...service, metadata: { ...service.metadata, ...metadata } }
+}
+
+function annotated(service: KubeObject, annotations: { [key: string]: string }): KubeObject {
+  return withMetadata(service, { annotations: { ...service.metadata.annotations, ...annotations } })
+}
+
+function withPredictor(service: KubeObject, predictor: JsonObject): KubeObject {
+  return { ...service, spec: { predictor: { ...objectAt(service, 'spec', 'predictor'), ...predictor } } }
+}
+
+/** What KServe's defaulter makes of a service: one field for all frameworks, and Go's empty structs. */
+function defaulted(service: KubeObject): KubeObject {
+  const { huggingface, ...rest } = objectAt(service, 'spec', 'predictor')
+  if (huggingface === undefined) return service
+  const model = {
+    modelFormat: { name: 'huggingface' },
+    protocolVersion: 'v2',
+    resources: {},
+    name: '',
+    ...(huggingface as JsonObject),
+  }
+  return annotated({ ...service, spec: { predictor: { ...rest, model } } }, { modelFormat: 'huggingface' })
+}
+
+test('the scene: a service that was accelerated, and one that was not', () => {
+  expect(cacheUri(admitted)).toMatch(/^pvc:\/\/llama-[0-9a-f]{10}$/)
+  expect(plain).toEqual(manifest)
+})
+
+test('steady: the manifest that was admitted changes nothing', () => {
+  expect(update(admitted, admitted)).toMatchObject({ reason: 'AlreadyCached', decision: 'skip', patch: [] })
+})
+
+test('steady: the original manifest, applied again, ends in the same object', () => {
+  const made = update(admitted, manifest)
+  expect(made.reason).toBe('Accelerated')
+  expect(made.service).toEqual(admitted)
+})
+
+test('steady: KServe’s finalizer, a label, an annotation', () => {
+  const finalizers = ['inferenceservice.finalizers']
+  expect(update(admitted, withMetadata(admitted, { finalizers })).patch).toEqual([])
+  expect(update(admitted, withMetadata(admitted, { labels: { a: 'b' } })).patch).toEqual([])
+  expect(update(admitted, annotated(admitted, { note: 'x' })).patch).toEqual([])
+})
+
+test('steady: our annotations, taken off, come back', () => {
+  const stripped = withMetadata(admitted, { annotations: { team: 'a' } })
+  expect(update(admitted, stripped).service).toEqual(admitted)
+  const { annotations: _, ...bare } = admitted.metadata
+  const made = update(admitted, { ...admitted, metadata: bare })
+  expect(made.service.metadata.annotations).toEqual({
+    'warmgate.dev/original': admitted.metadata.annotations?.['warmgate.dev/original'],
+    'warmgate.dev/caches': admitted.metadata.annotations?.['warmgate.dev/caches'],
+  })
+})
+
+test('steady: our annotations, written over, are written back', () => {
+  const record = { locations: { predictor: { uri: 's3://evil/x', cache: 'evil-0123456789' } } }
+  const forged = annotated(admitted, {
+    'warmgate.dev/original': JSON.stringify(record),
+    'warmgate.dev/caches': 'evil-0123456789',
+  })
+  expect(update(admitted, forged).service).toEqual(admitted)
+})
+
+test.each<[string, Partial<Facts>]>([
+  ['no policy any more', { policies: [] }],
+  [
+    'no policy that matches',
+    { policies: [fakePolicy('p', { serviceSelector: { matchLabels: { a: 'b' } } })] },
+  ],
+  ['the policy Off', { policies: [fakePolicy('default', { mode: 'Off' })] }],
+  ['the policy in Audit', { policies: [fakePolicy('default', { mode: 'Audit' })] }],
+  ['other sources', { policies: [fakePolicy('default', { sources: [{ match: ['oss://'] }] })] }],
+  [
+    'another runtime',
+    { policies: [fakePolicy('default', { sources: [{ match: ['s3://'], runtime: 'Alluxio' }] })] },
+  ],
+  ['other GPUs', { policies: [fakePolicy('default', { gpu: { resources: { 'amd.com/gpu': 4 } } })] }],
+  ['no GPUs', { policies: [fakePolicy('default')] }],
+  [
+    'GPUs for other formats',
+    { policies: [fakePolicy('default', { gpu: { ...gpu.gpu, when: { modelFormats: [] } } })] },
+  ],
+  ['Fluid gone', { installed: [] }],
+  [
+    'credentials where there were none',
+    {
+      serviceAccount: { name: 'default', secrets: ['s3-access'], annotations: {} },
+      secrets: { 's3-access': s3Secret },
+    },
+  ],
+  ['a listed Secret gone', { serviceAccount: { name: 'default', secrets: ['gone'], annotations: {} } }],
+  [
+    'a workload identity',
+    {
+      serviceAccount: { name: 'default', secrets: [], annotations: { 'eks.amazonaws.com/role-arn': 'x' } },
+    },
+  ],
+  [
+    'its claim looking foreign',
+    { foreignClaims: new Set([String(cacheUri(admitted)).slice('pvc://'.length)]) },
+  ],
+])('steady: %s', (_, more) => {
+  const now = { ...facts, ...more }
+  expect(update(admitted, admitted, now)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  expect(update(admitted, manifest, now).service).toEqual(admitted)
+})
+
+test('a cache that cannot be made anew from what the cluster says is kept, and not made', () => {
+  expect(cachesOf(update(admitted, admitted))).toHaveLength(1)
+  expect(cachesOf(update(admitted, admitted, { ...facts, installed: [] }))).toEqual([])
+})
+
+test('a kept cache keeps its name under new credentials', () => {
+  const now = {
+    ...facts,
+    serviceAccount: { name: 'default', secrets: ['s3-access'], annotations: {} },
+    secrets: { 's3-access': s3Secret },
+  }
+  expect(cachesOf(update(admitted, admitted, now))).toMatchObject([
+    { name: String(cacheUri(admitted)).slice('pvc://'.length), source: { credentials: { kind: 'keys' } } },
+  ])
+})
+
+test('steady through KServe’s defaulter, in any order', () => {
+  const first = create(defaulted(admitted)).service
+  const onceMore = create(defaulted(first)).service
+  expect(onceMore).toEqual(first)
+  // What KServe saw first, and what we saw first, end alike.
+  expect(at(create(defaulted(manifest)).service, 'spec')).toEqual(at(first, 'spec'))
+  const again = update(first, first)
+  expect(again).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  const reapplied = update(first, defaulted(update(first, manifest).service)).service
+  expect(reapplied).toEqual(first)
+})
+
+test('steady: what was made for a service without annotations stays known as made', () => {
+  const bare = fakeService({ huggingface: { storageUri } })
+  const before = create(bare).service
+  const applied = annotated(before, { 'kubectl.kubernetes.io/last-applied-configuration': '{}' })
+  expect(update(before, applied).patch).toEqual([])
+})
+
+test('steady through a sole container’s renaming', () => {
+  const container = { name: 'bloom', image: 'bloom', env: [{ name: 'STORAGE_URI', value: storageUri }] }
+  const now = fakeFacts({
+    policies: [fakePolicy('p', { gpu: { ...gpu.gpu, when: { modelFormats: ['custom'] } } })],
+  })
+  const service = fakeService({ containers: [container] })
+  const first = create(service, now).service
+  const named = (made: KubeObject): KubeObject =>
+    withPredictor(made, {
+      containers: [{ ...objectAt(made, 'spec', 'predictor', 'containers', 0), name: 'kserve-container' }],
+    })
+  expect(update(named(first), named(first), now).patch).toEqual([])
+  expect(named(update(named(first), service, now).service)).toEqual(named(first))
+  const optedOut = update(named(first), annotated(named(first), { 'warmgate.dev/acceleration': 'disabled' }))
+  expect(optedOut.service).toEqual(annotated(named(service), { 'warmgate.dev/acceleration': 'disabled' }))
+})
+
+const optOut = { 'warmgate.dev/acceleration': 'disabled' }
+
+test('opting out gives back exactly what came in', () => {
+  const made = update(admitted, annotated(admitted, optOut))
+  expect(made).toMatchObject({ reason: 'OptedOut', decision: 'skip', warnings: [] })
+  expect(made.service).toEqual(annotated(manifest, optOut))
+  // Also by the original manifest with the annotation, and without our record in what is sent.
+  expect(update(admitted, annotated(manifest, optOut)).service).toEqual(annotated(manifest, optOut))
+  const stripped = withMetadata(admitted, { annotations: { team: 'a', ...optOut } })
+  expect(update(admitted, stripped).service).toEqual(annotated(manifest, optOut))
+})
+
+test('opting in later accelerates', () => {
+  const optedOut = annotated(manifest, optOut)
+  const made = update(optedOut, manifest)
+  expect(made.service).toEqual(admitted)
+})
+
+test('a service that is older than the opt-in stays as it is, until its model changes', () => {
+  const made = update(plain, annotated(plain, { note: 'x' }))
+  expect(made).toMatchObject({ reason: 'NotOptedIn', patch: [] })
+  expect(made.message).toContain('was here before')
+  const moved = withPredictor(plain, { huggingface: { storageUri: 's3://models/llama-2' } })
+  expect(update(plain, moved).reason).toBe('Accelerated')
+})
+
+test('it stays also through KServe’s defaulter', () => {
+  expect(update(plain, defaulted(plain)).reason).toBe('NotOptedIn')
+})
+
+test('a service that had no model is accelerated when it gets one', () => {
+  const empty = fakeService({ huggingface: { args: ['--model_id=x'] } })
+  expect(update(empty, manifest).reason).toBe('Accelerated')
+})
+
+test('a changed model gets its own cache, and a record of its own', () => {
+  const moved = withPredictor(manifest, { huggingface: { storageUri: 's3://models/llama-2' } })
+  const made = update(admitted, moved)
+  expect(made.service).toEqual(create(moved).service)
+  expect(cacheUri(made.service)).not.toBe(cacheUri(admitted))
+})
+
+test('a changed model is new to the policy of today', () => {
+  const moved = withPredictor(manifest, { huggingface: { storageUri: 's3://models/llama-2' } })
+  const now = { ...facts, policies: [fakePolicy('default', { mode: 'Audit' })] }
+  const made = update(admitted, moved, now)
+  expect(made.reason).toBe('AuditOnly')
+  expect(made.service).toEqual(moved)
+})
+
+test('changed to what cannot be accelerated: nothing of ours is left, as in a service of its own', () => {
+  for (const uri of ['hf://meta/llama', 's3://models/llama.gguf', 'pvc://own/llama']) {
+    const own = withPredictor(admitted, {
+      huggingface: { ...objectAt(admitted, 'spec', 'predictor', 'huggingface'), storageUri: uri },
+    })
+    const written = objectAt(manifest, 'spec', 'predictor', 'huggingface')
+    const made = update(admitted, own)
+    expect(made.decision).toBe('skip')
+    expect(made.service).toEqual(withPredictor(manifest, { huggingface: { ...written, storageUri: uri } }))
+  }
+})
+
+test('the user’s own devices, asked for later, are the only ones', () => {
+  for (const name of ['nvidia.com/gpu', 'amd.com/gpu']) {
+    const resources = { limits: { [name]: '2' } }
+    const own = withPredictor(manifest, { huggingface: { storageUri, resources } })
+    const made = update(admitted, own)
+    expect(at(made.service, 'spec', 'predictor', 'huggingface', 'resources')).toEqual(resources)
+    expect(cacheUri(made.service)).toBe(cacheUri(admitted))
+    expect(update(made.service, made.service).patch).toEqual([])
+  }
+  // As kubectl merges it: the limit is the user's, the request still ours.
+  const merged = { limits: { 'nvidia.com/gpu': '2' }, requests: { 'nvidia.com/gpu': '1' } }
+  const made = update(admitted, withPredictor(admitted, { huggingface: { storageUri, resources: merged } }))
+  expect(at(made.service, 'spec', 'predictor', 'huggingface', 'resources')).toEqual({
+    limits: { 'nvidia.com/gpu': '2' },
+  })
+})
+
+test('a wish that cannot be given is denied when it is made, and not at every later update', () => {
+  const closed = { ...facts, policies: [fakePolicy('default', { ...gpu, overrides: [] })] }
+  const wish = { 'warmgate.dev/cache-size': '1Ti' }
+  expect(update(admitted, annotated(admitted, wish), closed)).toMatchObject({
+    decision: 'deny',
+    reason: 'InvalidOverride',
+  })
+  // Given once, and no longer allowed.
+  const given = create(annotated(manifest, wish)).service
+  expect(update(given, withMetadata(given, { labels: { a: 'b' } }), closed)).toMatchObject({
+    reason: 'AlreadyCached',
+    patch: [],
+  })
+})
+
+test('whoever creates a service is warned, not whoever updates it', () => {
+  const moved = withPredictor(plain, { huggingface: { storageUri: 'hf://meta/llama' } })
+  expect(create(moved).warnings).toHaveLength(1)
+  expect(update(plain, moved)).toMatchObject({ reason: 'UnsupportedScheme', warnings: [] })
+})
+
+test('a service that is copied to another namespace is new there', () => {
+  const copy = withMetadata(admitted, { namespace: 'other' })
+  const now = { ...facts, namespace: 'other' }
+  expect(create(copy, now).service).toEqual(
+    create(withMetadata(manifest, { namespace: 'other' }), now).service,
+  )
+})
