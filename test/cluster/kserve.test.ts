@@ -1,0 +1,123 @@
+import { CoreV1Api, KubeConfig, RbacAuthorizationV1Api } from '@kubernetes/client-node'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createClient } from '../../src/kube/http.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { at, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { resourceOf } from '../warmgate/apply.ts'
+import { type Cluster, startCluster } from './cluster.ts'
+import { hasCondition } from './objects.ts'
+import { until } from './until.ts'
+
+const namespace = 'default'
+let cluster: Cluster
+let client: ReturnType<typeof createClient>
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 1, kserve: true, initContainerSeconds: 2 })
+  client = createClient(cluster.kubeConfig)
+})
+
+afterAll(async () => {
+  await client?.close()
+  await cluster?.stop()
+})
+
+test('an InferenceService becomes a Deployment and a pod with a storage initializer, and Ready', async () => {
+  const key = { namespace, name: 'iris' }
+  const predictor = { sklearn: { storageUri: 's3://models/iris/' }, minReplicas: 1 }
+  await client.create(resources.inferenceService, service(key.name, { predictor }))
+
+  const pod = await until('pod of the service', async () => (await podsOf(key.name)).at(0))
+  expect(listAt(pod, 'spec', 'initContainers')).toMatchObject([
+    {
+      name: 'storage-initializer',
+      image: 'kserve/storage-initializer:latest',
+      args: ['s3://models/iris/', '/mnt/models'],
+    },
+  ])
+  expect(at(pod, 'spec', 'containers', 0)).toMatchObject({
+    name: 'kserve-container',
+    image: 'kserve/sklearnserver:latest',
+  })
+
+  const ready = await until('Ready InferenceService', async () => {
+    const found = await client.get(resources.inferenceService, key)
+    return hasCondition(found, 'Ready', 'True') ? found : undefined
+  })
+  expect(stringAt(ready, 'status', 'deploymentMode')).toBe('Standard')
+  const [running] = await podsOf(key.name)
+  const loaded = at(running, 'status', 'initContainerStatuses', 0, 'state', 'terminated')
+  const loadedMs =
+    Date.parse(stringAt(loaded, 'finishedAt') ?? '') - Date.parse(stringAt(loaded, 'startedAt') ?? '')
+  expect(loadedMs).toBeGreaterThanOrEqual(2_000)
+})
+
+test("KServe's validator answers, in its own words", async () => {
+  const both = { predictor: { sklearn: { storageUri: 's3://a' }, xgboost: { storageUri: 's3://b' } } }
+  await expect(client.create(resources.inferenceService, service('both', both))).rejects.toThrow(
+    /inferenceservice.kserve-webhook-server.*denied the request/,
+  )
+})
+
+test('the webhook configurations have the names that KServe gives them', async () => {
+  const { items } = await client.list(resources.mutatingWebhookConfiguration)
+  expect(items.map(({ metadata }) => metadata.name)).toEqual(['inferenceservice.serving.kserve.io'])
+})
+
+test('the runtimes have images that exist', async () => {
+  const runtime = { apiVersion: 'serving.kserve.io/v1alpha1', kind: 'ClusterServingRuntime' }
+  const { items } = await client.list(resourceOf({ ...runtime, metadata: {} }))
+  expect(items.map(({ metadata }) => metadata.name)).toContain('kserve-huggingfaceserver')
+  expect(JSON.stringify(items)).not.toContain(':replace')
+})
+
+test('a process runs under the role of a service account, and under nothing else', async () => {
+  const core = cluster.kubeConfig.makeApiClient(CoreV1Api)
+  const rbac = cluster.kubeConfig.makeApiClient(RbacAuthorizationV1Api)
+  const account = { namespace, name: 'reader' }
+  await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name: account.name } } })
+  const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['list'] }]
+  await rbac.createClusterRole({ body: { metadata: { name: 'reader' }, rules } })
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reader' }
+  const body = { metadata: { name: 'reader' }, roleRef, subjects: [{ kind: 'ServiceAccount', ...account }] }
+  await rbac.createClusterRoleBinding({ body })
+
+  const config = new KubeConfig()
+  config.loadFromFile(await cluster.kubeconfigFor(account))
+  const reader = createClient(config)
+  try {
+    // The authorizer learns of the binding from a watch.
+    await until('answer to the reader', () => reader.list(resources.configMap, { namespace }))
+    await expect(reader.list(resources.secret, { namespace })).rejects.toMatchObject({ status: 403 })
+    await expect(reader.list(resources.configMap, { namespace: 'kserve' })).resolves.toBeDefined()
+  } finally {
+    await reader.close()
+  }
+})
+
+test('nobody is anonymous', async () => {
+  const config = new KubeConfig()
+  const server = cluster.kubeConfig.getCurrentCluster()
+  if (server === null) throw new Error('the cluster has no server')
+  config.loadFromClusterAndUser(server, { name: 'nobody' })
+  const nobody = createClient(config)
+  try {
+    await expect(nobody.list(resources.namespace)).rejects.toMatchObject({ status: 401 })
+  } finally {
+    await nobody.close()
+  }
+})
+
+function service(name: string, spec: object): KubeObject {
+  return {
+    apiVersion: 'serving.kserve.io/v1beta1',
+    kind: 'InferenceService',
+    metadata: { namespace, name },
+    spec: spec as KubeObject,
+  }
+}
+
+async function podsOf(name: string): Promise<KubeObject[]> {
+  const labelSelector = `serving.kserve.io/inferenceservice=${name}`
+  return (await client.list(resources.pod, { namespace, labelSelector })).items
+}
