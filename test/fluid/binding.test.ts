@@ -192,6 +192,7 @@ const succeeded = { type: 'merge' as const, body: { status: { phase: 'Succeeded'
 test('a pod that is being deleted does not keep a Dataset', async () => {
   const scene = await Scene.open(client, 'terminating')
   await scene.bound('model')
+  await scene.expectPhase(persistentVolumeClaim, 'model', 'Bound')
   // It never runs, and stays for as long as its finalizer is there.
   const { spec } = podSpec('model')
   const metadata = { name: 'server', namespace: 'terminating', finalizers: ['warmgate.test/hold'] }
@@ -201,6 +202,7 @@ test('a pod that is being deleted does not keep a Dataset', async () => {
   await scene.delete(dataset, 'model')
   await scene.expectGone(dataset, 'model')
   expect((await scene.get(pod, 'server')).metadata.deletionTimestamp).toBeDefined()
+  expect(await scene.said('model', 'ErrorDeleteDataset')).toBe(0)
   const released = { type: 'merge' as const, body: { metadata: { finalizers: null } } }
   await client.patch(pod, { namespace: 'terminating', name: 'server' }, released)
 })
