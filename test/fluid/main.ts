@@ -18,17 +18,25 @@ const usage = `node test/fluid/main.ts --kubeconfig FILE
   --log-level warn
 `
 
-const { values } = parseArgs({
-  options: {
-    kubeconfig: { type: 'string' },
-    bind: { type: 'string' },
-    poll: { type: 'string' },
-    sync: { type: 'string' },
-    model: { type: 'string' },
-    speed: { type: 'string' },
-    'log-level': { type: 'string', default: 'warn' },
-  },
-})
+function toValues() {
+  try {
+    return parseArgs({
+      options: {
+        kubeconfig: { type: 'string' },
+        bind: { type: 'string' },
+        poll: { type: 'string' },
+        sync: { type: 'string' },
+        model: { type: 'string' },
+        speed: { type: 'string' },
+        'log-level': { type: 'string', default: 'warn' },
+      },
+    }).values
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const values = toValues()
 
 function parsed<T>(flag: string, text: string | undefined, parse: (text: string) => T | undefined) {
   if (text === undefined) return undefined
