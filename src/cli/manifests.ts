@@ -59,8 +59,7 @@ export function parseManifests(file: string, text: string): Manifest[] {
   for (const document of Array.isArray(documents) ? documents : []) {
     const problem = document.errors[0]
     if (problem !== undefined) {
-      const summary = problem.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? ''
-      throw new ManifestError(`${file}:${lines.linePos(problem.pos[0]).line}`, summary)
+      throw new ManifestError(`${file}:${lines.linePos(problem.pos[0]).line}`, summary(problem.message))
     }
     const start = document.contents?.range?.[0] ?? document.range?.[0] ?? 0
     const place = `${file}:${lines.linePos(start).line}`
@@ -72,11 +71,17 @@ export function parseManifests(file: string, text: string): Manifest[] {
 
 function toValue(document: { toJS: () => unknown }, place: string): unknown {
   try {
-    return document.toJS()
+    // What aliases share is one object to YAML, and several to Kubernetes: a plan edits one of them.
+    return JSON.parse(JSON.stringify(document.toJS() ?? null))
   } catch (error) {
-    // An alias without an anchor, or a bomb of aliases.
-    throw new ManifestError(place, error instanceof Error ? error.message : String(error))
+    // An alias without an anchor, of itself, or a bomb of aliases.
+    throw new ManifestError(place, summary(error instanceof Error ? error.message : String(error)))
   }
+}
+
+/** What is wrong, without the text that follows: it is the file's own, and may be of a Secret. */
+function summary(message: string): string {
+  return message.replace(/(: | at line \d+, column |\n).*$/s, '')
 }
 
 function toObjects(value: unknown, place: string): Manifest[] {

@@ -1,0 +1,308 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { cacheUri, readOriginal } from '../plan/original.ts'
+import type { JsonObject, KubeObject } from '../values/object.ts'
+import { main } from './program.ts'
+
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'warmgate-plan-'))
+})
+
+afterEach(async () => {
+  await rm(folder, { recursive: true })
+})
+
+interface Outcome {
+  status: number
+  stdout: string
+  stderr: string
+}
+
+/** Runs the command line with one manifest as standard input. */
+async function warmgate(args: string[], stdin = ''): Promise<Outcome> {
+  const outcome = { status: -1, stdout: '', stderr: '' }
+  const status = await main(args, {
+    stdin: Readable.from([stdin]),
+    stdout: { write: (text) => (outcome.stdout += text) },
+    stderr: { write: (text) => (outcome.stderr += text) },
+  })
+  return { ...outcome, status }
+}
+
+const planned = (text: string, format: string) => warmgate(['plan', '-f', '-', '-o', format], text)
+
+interface Element extends JsonObject {
+  reason: string
+  service: KubeObject
+  siblings: KubeObject[]
+}
+
+async function json(text: string): Promise<Element[]> {
+  const { stdout, stderr } = await planned(text, 'json')
+  expect(stderr).toBe('')
+  return JSON.parse(stdout) as Element[]
+}
+
+/** The element of the first service. */
+async function first(text: string): Promise<Element> {
+  const [element] = await json(text)
+  if (element === undefined) throw new Error('no service was planned')
+  return element
+}
+
+const service = (name: string, uri: string, metadata = '') => `---
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: ${name}, namespace: models${metadata}}
+spec:
+  predictor:
+    model:
+      modelFormat: {name: huggingface}
+      storageUri: ${uri}
+`
+const llama = service('llama', 's3://models/llama')
+
+const policy = (spec: string) => `---
+apiVersion: warmgate.dev/v1alpha1
+kind: AccelerationPolicy
+metadata: {name: default}
+spec: ${spec}
+`
+
+test('json: one element per service in input order, with the keys of the contract in theirs', async () => {
+  const elements = await json(llama + service('onnx', 's3://models/model.onnx'))
+  for (const element of elements) {
+    expect(Object.keys(element)).toEqual([
+      'kind',
+      'namespace',
+      'name',
+      'decision',
+      'reason',
+      'message',
+      'policy',
+      'service',
+      'siblings',
+      'hold',
+      'warnings',
+    ])
+  }
+  const [accelerated, skipped] = elements
+  expect(accelerated).toMatchObject({
+    kind: 'InferenceService',
+    namespace: 'models',
+    name: 'llama',
+    decision: 'accelerate',
+    reason: 'Accelerated',
+    policy: 'built-in',
+    hold: { at: 'Readiness', timeout: '30m' },
+    warnings: [],
+  })
+  expect(accelerated?.siblings.map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
+  const admitted = await first(llama).then(({ service }) => service)
+  const cache = readOriginal(admitted)?.locations.predictor?.cache ?? ''
+  expect(admitted.spec).toMatchObject({ predictor: { model: { storageUri: cacheUri(cache) } } })
+  expect(skipped).toEqual({
+    kind: 'InferenceService',
+    namespace: 'models',
+    name: 'onnx',
+    decision: 'skip',
+    reason: 'SingleFileSource',
+    message: 'model.onnx is a single file: a cache mounts directories',
+    policy: 'built-in',
+    service: parse(service('onnx', 's3://models/model.onnx').replace('---\n', '')),
+    siblings: [],
+    hold: null,
+    warnings: [
+      'warmgate: not accelerated (SingleFileSource): model.onnx is a single file: a cache mounts directories',
+    ],
+  })
+})
+
+test('json: hold is null where nothing waits, policy where none decided', async () => {
+  const held = await first(llama + policy('{hold: {at: None}}'))
+  expect(held).toMatchObject({ decision: 'accelerate', hold: null, policy: 'default' })
+  const [optedOut] = await json(
+    service('a', 's3://m/a', ', annotations: {warmgate.dev/acceleration: disabled}'),
+  )
+  expect(optedOut).toMatchObject({ reason: 'OptedOut', policy: null })
+})
+
+test('json: an LLMInferenceService has its element too', async () => {
+  const element = await first(llama.replace('InferenceService', 'LLMInferenceService'))
+  expect(element).toMatchObject({ kind: 'LLMInferenceService', decision: 'skip' })
+})
+
+test('yaml, the default: what would be admitted and created, for a kubectl of its own', async () => {
+  const { status, stdout } = await warmgate(['plan', '-f', '-'], llama)
+  expect(status).toBe(0)
+  const documents = parseAllDocuments(stdout)
+  expect(documents.flatMap(({ errors }) => errors)).toEqual([])
+  const element = await first(llama)
+  expect(documents.map((document) => document.toJS())).toEqual([element.service, ...element.siblings])
+  expect(stdout.split('---\n')[0]).toBe(
+    `# InferenceService models/llama: accelerate, Accelerated: ${element.message} (policy built-in)\n` +
+      '# pods wait at Readiness (warmgate.dev/cache-warm) for 30m at most\n',
+  )
+})
+
+test('yaml: a service that is left alone, with its warning as a comment', async () => {
+  const { stdout } = await planned(service('hub', 'hf://meta/llama'), 'yaml')
+  expect(stdout).toMatch(
+    /^# InferenceService models\/hub: skip, UnsupportedScheme: .* \(policy built-in\)\n# warmgate: not accelerated \(UnsupportedScheme\): /,
+  )
+  expect(parseAllDocuments(stdout).map((document) => document.toJS().kind)).toEqual(['InferenceService'])
+})
+
+test('diff: what changes, and what comes', async () => {
+  const { status, stdout } = await planned(llama, 'diff')
+  expect(status).toBe(0)
+  expect(stdout).toContain('--- InferenceService/models/llama\n+++ InferenceService/models/llama\n@@')
+  expect(stdout).toMatch(
+    /\n-\s+storageUri: s3:\/\/models\/llama\n\+\s+storageUri: pvc:\/\/llama-[0-9a-f]{10}\n/,
+  )
+  for (const kind of ['Dataset', 'JindoRuntime', 'DataLoad']) {
+    expect(stdout).toMatch(new RegExp(`--- /dev/null\\n\\+\\+\\+ ${kind}/models/llama-[0-9a-f]{10}\\n@@`))
+  }
+  const changed = stdout.split('\n').filter((line) => /^-[^-]/.test(line))
+  expect(changed).toHaveLength(1)
+})
+
+test('diff: nothing but the title where nothing changes', async () => {
+  const { stdout } = await planned(service('hub', 'hf://meta/llama'), 'diff')
+  expect(stdout).toMatch(/^# InferenceService models\/hub: skip, UnsupportedScheme: [^\n]*\n$/)
+})
+
+test('what was printed, planned again, is already cached', async () => {
+  const { stdout } = await planned(llama, 'yaml')
+  const again = await first(stdout)
+  expect(again).toMatchObject({ decision: 'skip', reason: 'AlreadyCached' })
+  expect(again.siblings).toHaveLength(3)
+})
+
+test('the files beside the service are the facts', async () => {
+  const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: models}\n'
+  const [unlabelled, other] = await json(`${namespace}${llama}${llama.replace('models}', 'elsewhere}')}`)
+  expect([unlabelled?.reason, other?.reason]).toEqual(['NotOptedIn', 'Accelerated'])
+  const account = (namespace: string) =>
+    `---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: ${namespace}}\nsecrets: [{name: keys}]\n`
+  expect(await first(llama + account('models'))).toMatchObject({
+    reason: 'CredentialsMissing',
+    message: 'service account default lists Secret keys, which does not exist',
+  })
+  expect((await first(llama + account('elsewhere'))).reason).toBe('Accelerated')
+  const config =
+    '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: inferenceservice-config, namespace: kserve}\n' +
+    'data: {credentials: \'{"s3":{"s3SecretAccessKeyName":"k","s3AccessKeyIDName":"i"}}\'}\n'
+  const keys =
+    '---\napiVersion: v1\nkind: Secret\nmetadata: {name: keys, namespace: models}\nstringData: {i: a, k: b}\n'
+  const configured = await first(llama + account('models') + config + keys)
+  expect(JSON.stringify(configured.siblings)).toContain('"secretKeyRef":{"name":"keys","key":"k"}')
+  const named = await first(llama)
+  const claim = `---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: ${readOriginal(named.service)?.locations.predictor?.cache}, namespace: models`
+  expect((await first(`${llama}${claim}}`)).reason).toBe('NameTaken')
+  expect((await first(`${llama}${claim}, annotations: {CreatedBy: fluid}}`)).reason).toBe('Accelerated')
+})
+
+test('a service without a namespace is in default', async () => {
+  const element = await first(llama.replace(', namespace: models', ''))
+  expect(element).toMatchObject({ namespace: 'default', decision: 'accelerate' })
+  expect(element.siblings[0]?.metadata.namespace).toBe('default')
+})
+
+const id = 'hunter2-access-key-id'
+const key = 'hunter2-access-key-secret'
+const encoded = (text: string) => Buffer.from(text).toString('base64')
+const secret = `---
+apiVersion: v1
+kind: Secret
+metadata: {name: access, namespace: models}
+data: {AWS_ACCESS_KEY_ID: ${encoded(id)}, S3_ENDPOINT: ${encoded('minio:9000')}}
+stringData: {AWS_SECRET_ACCESS_KEY: ${key}}
+`
+
+test.each(['json', 'yaml', 'diff'])('%s: no value of a Secret is in it', async (format) => {
+  const annotated = service(
+    'llama',
+    's3://models/llama',
+    ', annotations: {serving.kserve.io/storageSecretName: access}',
+  )
+  const { stdout, stderr, status } = await planned(secret + annotated, format)
+  expect(status).toBe(0)
+  expect(stdout).toContain('AWS_SECRET_ACCESS_KEY')
+  expect(stdout).toContain('https://minio:9000')
+  for (const value of [id, key, encoded(id), encoded(key)]) expect(stdout + stderr).not.toContain(value)
+})
+
+test('nothing to plan is nothing to print', async () => {
+  expect(await planned(secret, 'json')).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
+  expect(await planned('', 'yaml')).toEqual({ status: 0, stdout: '', stderr: '' })
+})
+
+test('status 1 where a service would be denied; the others are printed all the same', async () => {
+  const denied = service('odd', 's3://models/odd', ', annotations: {warmgate.dev/hold: Never}')
+  for (const format of ['json', 'yaml', 'diff']) {
+    const { status, stdout } = await planned(denied + llama, format)
+    expect(status).toBe(1)
+    expect(stdout).toContain('use Readiness or None')
+    expect(stdout).toContain('Accelerated')
+  }
+})
+
+test.each([
+  ['broken YAML', `${llama}---\na: [1,\n`, /^warmgate: WG001: <stdin>:1[0-9]: Flow sequence/],
+  [
+    'a key twice',
+    `${llama}    sklearn: {}\n    sklearn: {}\n`,
+    /^warmgate: WG001: <stdin>:11: Map keys must be unique\n$/,
+  ],
+  [
+    'a policy with a field that does not exist',
+    llama + policy('{modes: Enforce}'),
+    /^warmgate: WG001: <stdin>:11: AccelerationPolicy default: spec: must not have additional properties \(modes\)\n$/,
+  ],
+  [
+    'a policy with values that are not served',
+    llama + policy('{mode: On, hold: {at: Scheduling}}'),
+    /^warmgate: WG001: <stdin>:11: AccelerationPolicy default: spec\.mode: must be .*; spec\.hold\.at: must be /,
+  ],
+  ['what is no object', 'nonsense', /^warmgate: WG001: <stdin>:1: not a Kubernetes object/],
+])('status 2, and the place: %s', async (_, text, message) => {
+  const { status, stdout, stderr } = await planned(text, 'json')
+  expect(status).toBe(2)
+  expect(stdout).toBe('')
+  expect(stderr).toMatch(message)
+})
+
+test('status 2: a file that is not there, an option that is not known, none at all', async () => {
+  expect(await warmgate(['plan', '-f', join(folder, 'gone.yaml')])).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: `warmgate: WG001: ${folder}/gone.yaml: no such file\n`,
+  })
+  expect((await warmgate(['plan', '-f', '-', '-o', 'xml'])).status).toBe(2)
+  expect((await warmgate(['plan'])).status).toBe(2)
+  expect((await warmgate(['plans'])).status).toBe(2)
+})
+
+test('help is no failure', async () => {
+  const { status, stdout } = await warmgate(['plan', '--help'])
+  expect(status).toBe(0)
+  expect(stdout).toContain('--output <format>')
+})
+
+test('files and folders', async () => {
+  await writeFile(join(folder, 'service.yaml'), llama)
+  await writeFile(join(folder, 'policy.yaml'), policy('{mode: Audit}'))
+  const one = await warmgate(['plan', '-f', join(folder, 'service.yaml'), '-o', 'json'])
+  expect(JSON.parse(one.stdout)).toMatchObject([{ reason: 'Accelerated' }])
+  const both = await warmgate(['plan', '-f', folder, '-o', 'json'])
+  expect(JSON.parse(both.stdout)).toMatchObject([{ reason: 'AuditOnly', policy: 'default' }])
+  const named = ['service.yaml', 'policy.yaml'].map((file) => join(folder, file))
+  expect(await warmgate(['plan', '-o', 'json', '-f', ...named])).toEqual(both)
+})
