@@ -1,0 +1,23 @@
+import { once } from 'node:events'
+import type { KubeClient } from '../src/kube/client.ts'
+import { clusterObjects } from './reviews.ts'
+
+/** A cluster that never changes and answers at once: what a review costs is Warmgate's own. */
+export function stillCluster(): KubeClient {
+  const readOnly = () => Promise.reject(new Error('an admission review writes nothing'))
+  return {
+    get: async ({ plural }, { name }) =>
+      clusterObjects[plural]?.find(({ metadata }) => metadata.name === name),
+    list: async ({ plural }) => ({ items: clusterObjects[plural] ?? [], resourceVersion: '1' }),
+    async *watch(_resource, { signal }) {
+      if (!signal.aborted) await once(signal, 'abort')
+      yield* []
+    },
+    discover: async () => ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes'],
+    create: readOnly,
+    replace: readOnly,
+    apply: readOnly,
+    patch: readOnly,
+    delete: readOnly,
+  }
+}
