@@ -79,9 +79,11 @@ function ask<Answer>(child: ChildProcess, question: KeyPair | string): Promise<A
   return promise
 }
 
-/** Servers share the last core, and leave the others to the load. */
+const pin = 'taskset'
+
+/** Servers share the last core, and leave the others to the load; where nothing can pin, so be it. */
 function pinned(): string[] {
   const core = availableParallelism() - 1
-  const isThere = core > 0 && spawnSync('taskset', ['-c', String(core), 'true']).status === 0
-  return isThere ? ['taskset', '-c', String(core)] : []
+  const canPin = core > 0 && spawnSync(pin, ['-c', String(core), 'true']).status === 0
+  return canPin ? [pin, '-c', String(core)] : []
 }
