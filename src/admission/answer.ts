@@ -2,6 +2,7 @@ import jsonPatch from 'fast-json-patch'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
+import { cloneJson } from '../values/object.ts'
 import { Undecided } from './errors.ts'
 import {
   type AdmissionAnswer,
@@ -72,7 +73,7 @@ async function inTime(
 function applicable({ object }: AdmissionRequest, answer: AdmissionAnswer): AdmissionAnswer {
   if (answer.kind === 'deny' || answer.patch === undefined || answer.patch.length === 0) return answer
   try {
-    jsonPatch.applyPatch(structuredClone(object), structuredClone(answer.patch), true)
+    jsonPatch.applyPatch(cloneJson(object), cloneJson(answer.patch), true)
     return answer
   } catch (error) {
     throw new Undecided('InvalidPatch', 'the patch does not apply', error)

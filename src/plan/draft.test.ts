@@ -138,13 +138,21 @@ test('a list that does not is made', () => {
   expect(patch).toEqual([{ op: 'add', path: '/spec/gates', value: [{ type: 'a' }, { type: 'b' }] }])
 })
 
-test('a value that was added inside what another edit replaced still applies', () => {
-  const original = { ...base, spec: { limits: { a: '1' } } }
-  edited((draft) => {
+test('an object that is emptied and filled again is patched field by field', () => {
+  const original = { ...base, spec: { limits: { a: '1', b: '1' } } }
+  const patch = edited((draft) => {
     draft.remove('/spec/limits/a')
+    draft.remove('/spec/limits/b')
     draft.removeIfEmpty('/spec/limits')
-    draft.set('/spec/limits/b', '1')
+    draft.removeIfEmpty('/spec')
+    draft.set('/spec/limits/b', '2')
+    draft.set('/spec/limits/c', '3')
   }, original)
+  expect(patch).toEqual([
+    { op: 'remove', path: '/spec/limits/a' },
+    { op: 'replace', path: '/spec/limits/b', value: '2' },
+    { op: 'add', path: '/spec/limits/c', value: '3' },
+  ])
 })
 
 test('what is read is what is there, and not what objects inherit', () => {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isObject, type Json, type KubeObject } from '../values/object.ts'
+import { cloneJson, isObject, type Json, type KubeObject } from '../values/object.ts'
 
 export type PatchOperation =
   | { op: 'add' | 'replace'; path: string; value: Json }
@@ -26,12 +26,13 @@ export function steps(path: string): string[] {
 export class Draft {
   readonly #original: KubeObject
   readonly #touched = new Set<string>()
+  readonly #emptied = new Set<string>()
   readonly #appended: { path: string; value: Json }[] = []
   readonly object: KubeObject
 
   constructor(original: KubeObject) {
     this.#original = original
-    this.object = structuredClone(original)
+    this.object = cloneJson(original)
   }
 
   get(path: string): Json | undefined {
@@ -74,7 +75,9 @@ export class Draft {
 
   removeIfEmpty(path: string): void {
     const value = this.get(path)
-    if (isObject(value) && Object.keys(value).length === 0) this.remove(path)
+    if (!isObject(value) || Object.keys(value).length > 0) return
+    this.#emptied.add(path)
+    this.remove(path)
   }
 
   patch(): PatchOperation[] {
@@ -95,6 +98,8 @@ export class Draft {
     const before = valueAt(this.#original, path)
     const after = this.get(path)
     if (isDeepStrictEqual(before, after)) return undefined
+    // Emptied, and filled again: each of its fields is named by itself, and others' fields are not.
+    if (this.#emptied.has(path) && isObject(before) && isObject(after)) return undefined
     if (after === undefined) {
       return { op: 'remove', path: outermost(path, (above) => this.get(above) === undefined) }
     }

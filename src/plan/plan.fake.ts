@@ -1,7 +1,16 @@
 import { shippedKserveConfig } from '../kserve/config.ts'
+import { frameworks } from '../kserve/location.ts'
 import type { SecretFact } from '../kserve/secret.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
-import type { Json, JsonObject, KubeObject, ObjectMeta } from '../values/object.ts'
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  type ObjectMeta,
+  objectAt,
+} from '../values/object.ts'
 import type { Facts } from './facts.ts'
 
 /** A cluster for tests: the namespace opted in, every runtime there, a service account without Secrets. */
@@ -40,4 +49,37 @@ export const s3Secret: SecretFact = {
   keys: ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
   annotations: {},
   options: {},
+}
+
+/**
+ * What KServe's defaulter makes of a service: one field for all frameworks, Go's empty structs, a name and
+ * resources for a sole container (kserve pkg/apis/serving/v1beta1/inference_service_defaults.go).
+ */
+export function afterKserve(service: KubeObject): KubeObject {
+  const predictor = { ...objectAt(service, 'spec', 'predictor') }
+  const framework = frameworks.find((name) => isObject(predictor[name]))
+  if (framework !== undefined) {
+    const { [framework]: value, ...rest } = predictor
+    const model = { modelFormat: { name: framework }, name: '', resources: {}, ...(value as JsonObject) }
+    return withPredictor(service, { ...rest, model }, { modelFormat: framework })
+  }
+  const [container, ...others] = listAt(predictor, 'containers')
+  if (predictor.model !== undefined || !isObject(container) || others.length > 0) return service
+  const lists = ['limits', 'requests'].map((list) => {
+    const defaults = { cpu: '1', memory: '2Gi' }
+    return [list, { ...defaults, ...objectAt(container, 'resources', list) }]
+  })
+  const resources = { ...objectAt(container, 'resources'), ...Object.fromEntries(lists) }
+  return withPredictor(service, {
+    ...predictor,
+    containers: [{ ...container, name: 'kserve-container', resources }],
+  })
+}
+
+function withPredictor(service: KubeObject, predictor: JsonObject, annotations = {}): KubeObject {
+  const metadata = {
+    ...service.metadata,
+    annotations: { ...service.metadata.annotations, ...annotations },
+  }
+  return { ...service, metadata, spec: { ...objectAt(service, 'spec'), predictor } }
 }

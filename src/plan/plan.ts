@@ -55,7 +55,7 @@ export function plan({ service, previous, facts }: PlanInput): Plan {
   const original = previous && readOriginal(previous)
   const records = [original, readOriginal(service)].filter((record) => record !== undefined)
   for (const record of records) restore(draft, record)
-  const decision = decide({ service: structuredClone(draft.object), previous, original, facts })
+  const decision = decide({ service: draft.object, previous, original, facts })
   if (decision.kind !== 'accelerate') return refusal(decision, draft, previous)
   rewrite(draft, decision, records)
   return acceleration(decision, draft, facts)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { at, type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
 import type { Facts } from './facts.ts'
-import { fakeFacts, fakePolicy, fakeService, s3Secret } from './plan.fake.ts'
+import { afterKserve, fakeFacts, fakePolicy, fakeService, s3Secret } from './plan.fake.ts'
 import { cachesOf, type Plan, plan } from './plan.ts'
 
 /*
@@ -34,20 +34,6 @@ function annotated(service: KubeObject, annotations: { [key: string]: string }):
 
 function withPredictor(service: KubeObject, predictor: JsonObject): KubeObject {
   return { ...service, spec: { predictor: { ...objectAt(service, 'spec', 'predictor'), ...predictor } } }
-}
-
-/** What KServe's defaulter makes of a service: one field for all frameworks, and Go's empty structs. */
-function defaulted(service: KubeObject): KubeObject {
-  const { huggingface, ...rest } = objectAt(service, 'spec', 'predictor')
-  if (huggingface === undefined) return service
-  const model = {
-    modelFormat: { name: 'huggingface' },
-    protocolVersion: 'v2',
-    resources: {},
-    name: '',
-    ...(huggingface as JsonObject),
-  }
-  return annotated({ ...service, spec: { predictor: { ...rest, model } } }, { modelFormat: 'huggingface' })
 }
 
 test('the scene: a service that was accelerated, and one that was not', () => {
@@ -153,14 +139,14 @@ test('a kept cache keeps its name under new credentials', () => {
 })
 
 test('steady through KServe’s defaulter, in any order', () => {
-  const first = create(defaulted(admitted)).service
-  const onceMore = create(defaulted(first)).service
+  const first = create(afterKserve(admitted)).service
+  const onceMore = create(afterKserve(first)).service
   expect(onceMore).toEqual(first)
   // What KServe saw first, and what we saw first, end alike.
-  expect(at(create(defaulted(manifest)).service, 'spec')).toEqual(at(first, 'spec'))
+  expect(at(create(afterKserve(manifest)).service, 'spec')).toEqual(at(first, 'spec'))
   const again = update(first, first)
   expect(again).toMatchObject({ reason: 'AlreadyCached', patch: [] })
-  const reapplied = update(first, defaulted(update(first, manifest).service)).service
+  const reapplied = update(first, afterKserve(update(first, manifest).service)).service
   expect(reapplied).toEqual(first)
 })
 
@@ -215,7 +201,7 @@ test('a service that is older than the opt-in stays as it is, until its model ch
 })
 
 test('it stays also through KServe’s defaulter', () => {
-  expect(update(plain, defaulted(plain)).reason).toBe('NotOptedIn')
+  expect(update(plain, afterKserve(plain)).reason).toBe('NotOptedIn')
 })
 
 test('a service that had no model is accelerated when it gets one', () => {

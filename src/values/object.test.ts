@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { at, keyOf, keyText, listAt, objectAt, stringAt } from './object.ts'
+import { at, cloneJson, keyOf, keyText, listAt, objectAt, stringAt } from './object.ts'
 
 const value = { a: [{ b: 'c', n: 1, none: null }], o: { k: 'v' } }
 
@@ -32,4 +32,15 @@ test('a key names its namespace where there is one', () => {
   const head = { apiVersion: 'v1', kind: 'Secret' }
   expect(keyText(keyOf({ ...head, metadata: { name: 'keys', namespace: 'models' } }))).toBe('models/keys')
   expect(keyText(keyOf({ ...head, metadata: { name: 'models' } }))).toBe('models')
+})
+
+test('a copy of JSON shares nothing, and keeps a field of any name', () => {
+  const shared = { inner: [1, null, 'text'] }
+  const original = { first: shared, second: shared, ['__proto__']: { polluted: true } }
+  const copy = cloneJson(original)
+  expect(copy).toEqual(structuredClone(original))
+  expect(Object.keys(copy)).toEqual(['first', 'second', '__proto__'])
+  copy.first.inner.push(2)
+  expect([original.first.inner.length, copy.second.inner.length]).toEqual([3, 3])
+  expect(Object.getPrototypeOf(copy)).toBe(Object.prototype)
 })
