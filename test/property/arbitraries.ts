@@ -1,0 +1,268 @@
+import fc from 'fast-check'
+import { frameworks } from '../../src/kserve/location.ts'
+import type { Facts } from '../../src/plan/facts.ts'
+import { fakeFacts, fakePolicy, fakeService, s3Secret } from '../../src/plan/plan.fake.ts'
+import type { Json, JsonObject, KubeObject } from '../../src/values/object.ts'
+
+/** Any JSON, as it comes off the wire. */
+const json: fc.Arbitrary<Json> = fc.jsonValue({ maxDepth: 3 }).map(plain)
+
+function plain(value: unknown): Json {
+  return JSON.parse(JSON.stringify(value)) as Json
+}
+
+/** Fields that Warmgate has never heard of: they must come out as they went in. */
+const unknownFields: fc.Arbitrary<JsonObject> = fc.oneof(
+  { weight: 2, arbitrary: fc.constant({}) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .dictionary(
+        fc.string().map((name) => `x${name}`),
+        json,
+        { maxKeys: 3 },
+      )
+      .map(plain),
+  },
+) as fc.Arbitrary<JsonObject>
+
+const segment = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._~+=-]{0,40}$/)
+
+const goodUri = fc
+  .tuple(
+    fc.constantFrom('s3', 's3', 'gs', 'gs', 'oss'),
+    fc.array(segment, { minLength: 1, maxLength: 4 }),
+    fc.boolean(),
+  )
+  .map(([scheme, segments, isMarked]) => `${scheme}://${segments.join('/')}${isMarked ? '/' : ''}`)
+
+const uri = fc.oneof(
+  { weight: 12, arbitrary: goodUri },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      'pvc://claim/llama',
+      'pvc://llama-0123456789',
+      's3://models/model.onnx',
+      's3://models/../x',
+      'hf://meta/llama',
+      'oci://registry/llama:1',
+      'https://example.com/llama.git',
+      '/mnt/models',
+      '',
+    ),
+  },
+  { weight: 1, arbitrary: fc.string() },
+)
+
+const quantities = fc.dictionary(
+  fc.constantFrom('cpu', 'memory', 'nvidia.com/gpu', 'amd.com/gpu', 'example.com/npu'),
+  fc.constantFrom<Json>('1', '2', '0', 4),
+)
+
+const resources: fc.Arbitrary<JsonObject> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant({}) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<JsonObject>({ resources: {} }, { resources: null }, { resources: [] }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .record(
+        {
+          limits: fc.oneof({ weight: 5, arbitrary: quantities }, { weight: 1, arbitrary: json }),
+          requests: quantities,
+          claims: fc.constantFrom<Json>([], [{ name: 'gpu' }]),
+        },
+        { requiredKeys: [] },
+      )
+      .map((value) => ({ resources: plain(value) })),
+  },
+)
+
+const extension: fc.Arbitrary<JsonObject> = fc
+  .tuple(uri, resources, unknownFields)
+  .map(([storageUri, own, more]) => ({ ...more, ...own, storageUri }))
+
+const container: fc.Arbitrary<JsonObject> = fc
+  .record({ name: segment, uri, own: resources, more: unknownFields, before: fc.array(unknownFields) })
+  .map(({ name, uri: value, own, more, before }) => ({
+    ...more,
+    ...own,
+    name,
+    env: [...before, { name: 'STORAGE_URI', value }, { name: 'MODEL_NAME', value: 'm' }],
+  }))
+
+const formats = fc.constantFrom<JsonObject>(
+  { modelFormat: { name: 'huggingface' } },
+  { modelFormat: { name: 'vllm' } },
+  { modelFormat: { name: 'sklearn' } },
+  {},
+)
+
+const shape = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.tuple(extension, formats).map(([value, format]) => ({ model: { ...format, ...value } })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...frameworks), extension)
+      .map(([name, value]) => ({ [name]: value })),
+  },
+  { weight: 3, arbitrary: container.map((sole) => ({ containers: [sole] })) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(container, container)
+      .map(([one, other]) => ({ containers: [one, { ...other, name: 'kserve-container' }] })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(extension, container)
+      .map(([value, other]) => ({ model: value, containers: [other] })),
+  },
+  { weight: 1, arbitrary: fc.constant({ storageUris: [{ uri: 's3://models/llama' }] }) },
+  { weight: 1, arbitrary: fc.constant({ model: { storage: { path: 'llama' } } }) },
+)
+
+const annotations = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.dictionary(fc.oneof(segment, fc.constant('a/b~c')), fc.string(), { maxKeys: 2 }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.dictionary(
+      fc.constantFrom(
+        'serving.kserve.io/storageSecretName',
+        'warmgate.dev/hold',
+        'warmgate.dev/cache-size',
+        'warmgate.dev/policy',
+      ),
+      fc.constantFrom('s3-access', 'None', '10Gi', 'constructor', 'default', ''),
+      { maxKeys: 2 },
+    ),
+  },
+)
+
+const metadata = fc
+  .record({ annotations, labels: fc.dictionary(segment, segment, { maxKeys: 2 }) }, { requiredKeys: [] })
+  .map((value) => plain(value) as JsonObject)
+
+const placement: fc.Arbitrary<JsonObject> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant({}) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<JsonObject>(
+      { workerSpec: {} },
+      { storageContainerName: 'x' },
+      { serviceAccountName: 'reader' },
+      { resourceClaims: [{ name: 'gpu' }] },
+    ),
+  },
+)
+
+/** A service as users write them; nothing of Warmgate's own is in it. */
+export const services: fc.Arbitrary<KubeObject> = fc
+  .record({
+    shape,
+    metadata,
+    placement,
+    inPredictor: unknownFields,
+    inSpec: unknownFields,
+    atTop: unknownFields,
+  })
+  .map((parts) => {
+    const predictor: JsonObject = {
+      ...parts.inPredictor,
+      ...parts.placement,
+      ...(plain(parts.shape) as JsonObject),
+    }
+    const service = fakeService(predictor, parts.metadata)
+    return { ...parts.atTop, ...service, spec: { ...parts.inSpec, ...(service.spec as JsonObject) } }
+  })
+
+const record = fc
+  .record({
+    uri,
+    cache: fc.constantFrom('llama-0123456789', 'x', '../llama-0123456789'),
+    added: fc.dictionary(
+      fc.constantFrom('/resources', '/resources/limits/nvidia.com~1gpu', '/image', '/resources/__proto__/x'),
+      json,
+    ),
+    made: fc.array(fc.constantFrom<Json>('/resources', '/resources/limits', '/env', 5)),
+  })
+  .map((predictor) => JSON.stringify({ locations: { predictor }, madeAnnotations: true }))
+
+/** A service whose user plays with the annotations that are Warmgate's. */
+export const forgedServices: fc.Arbitrary<KubeObject> = fc
+  .tuple(services, fc.oneof(record, fc.string()), fc.string())
+  .map(([service, original, caches]) => ({
+    ...service,
+    metadata: {
+      ...service.metadata,
+      annotations: {
+        ...service.metadata.annotations,
+        'warmgate.dev/original': original,
+        'warmgate.dev/caches': caches,
+      },
+    },
+  }))
+
+/** A service that no user would write, and no schema would admit. */
+export const anyServices: fc.Arbitrary<KubeObject> = fc.oneof(
+  json.map((spec) => ({ ...fakeService({}), spec })),
+  json.map((predictor) => ({ ...fakeService({}), spec: { predictor } })),
+  fc
+    .tuple(fc.constantFrom('model', 'sklearn', 'containers'), json)
+    .map(([field, value]) => fakeService({ [field]: value })),
+)
+
+const policy = fc
+  .record(
+    {
+      priority: fc.integer({ min: -2, max: 2 }),
+      mode: fc.constantFrom('Enforce', 'Enforce', 'Enforce', 'Enforce', 'Audit', 'Off'),
+      overrides: fc.subarray(['policy', 'hold', 'cache-size', 'cache-replicas']),
+      sources: fc.constantFrom<Json>(
+        [],
+        [{ match: ['s3://', 'gs://', 'oss://'], options: { 'fs.oss.endpoint': 'oss.example.com' } }],
+        [{ match: ['s3://'], runtime: 'Alluxio', credentials: { secretName: 's3-access' } }],
+      ),
+      gpu: fc.record({
+        when: fc.record({ modelFormats: fc.subarray(['huggingface', 'vLLM', 'custom', 'sklearn']) }),
+        resources: fc.dictionary(
+          fc.constantFrom('nvidia.com/gpu', 'example.com/npu'),
+          fc.constantFrom<Json>(1, '4'),
+        ),
+      }),
+      hold: fc.record({ at: fc.constantFrom('Readiness', 'None') }),
+    },
+    { requiredKeys: [] },
+  )
+  .map(plain)
+
+/** What a cluster may say; its namespace is opted in. */
+export const optedInFacts: fc.Arbitrary<Facts> = fc
+  .record({
+    specs: fc.array(policy, { maxLength: 2 }),
+    installed: fc.oneof(
+      { weight: 9, arbitrary: fc.constant(fakeFacts().installed) },
+      { weight: 1, arbitrary: fc.subarray(['datasets', 'jindoruntimes', 'alluxioruntimes']) },
+    ),
+    secrets: fc.constantFrom(['s3-access', 'other'], ['s3-access', 'other'], ['other'], []),
+    listed: fc.constantFrom<string[]>([], [], ['s3-access'], ['other', 's3-access']),
+    identity: fc.constantFrom({}, {}, {}, {}, { 'eks.amazonaws.com/role-arn': 'role' }),
+  })
+  .map(({ specs, installed, secrets, listed, identity }) =>
+    fakeFacts({
+      policies: specs.map((spec, index) => fakePolicy(index === 0 ? 'default' : 'x', spec)),
+      installed,
+      secrets: Object.fromEntries(secrets.map((name) => [name, { ...s3Secret, name }])),
+      serviceAccount: { name: 'default', secrets: listed, annotations: identity },
+    }),
+  )

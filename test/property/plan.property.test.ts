@@ -1,0 +1,201 @@
+import fc from 'fast-check'
+import jsonPatch from 'fast-json-patch'
+import { expect, test, vi } from 'vitest'
+import { isCacheName } from '../../src/fluid/name.ts'
+import { findModelLocations } from '../../src/kserve/location.ts'
+import { Draft } from '../../src/plan/draft.ts'
+import type { Facts } from '../../src/plan/facts.ts'
+import { readOriginal, restore } from '../../src/plan/original.ts'
+import { afterKserve } from '../../src/plan/plan.fake.ts'
+import { cachesOf, type Plan, plan, siblingsOf } from '../../src/plan/plan.ts'
+import { at, isObject, type Json, type KubeObject } from '../../src/values/object.ts'
+import { anyServices, forgedServices, optedInFacts, services } from './arbitraries.ts'
+
+/*
+ * What must hold for every service and every cluster. A failure prints its seed and path: give them to
+ * `check` to see it again.
+ */
+
+const numRuns = Number(process.env.WARMGATE_PROPERTY_RUNS ?? 100)
+
+vi.setConfig({ testTimeout: 10_000 + 100 * numRuns })
+
+function check(service: fc.Arbitrary<KubeObject>, holds: (service: KubeObject, facts: Facts) => void): void {
+  fc.assert(fc.property(service, optedInFacts, holds), { numRuns })
+}
+
+const anything = fc.oneof(
+  { weight: 4, arbitrary: services },
+  { weight: 2, arbitrary: forgedServices },
+  { weight: 1, arbitrary: anyServices },
+)
+
+/** Only services that are accelerated, of those that come. */
+function accelerated(service: KubeObject, facts: Facts): Plan {
+  const made = plan({ service, facts })
+  fc.pre(made.reason === 'Accelerated')
+  return made
+}
+
+test('the generators make services of both kinds: a property that none would break says nothing', () => {
+  const reasons = fc
+    .sample(fc.tuple(services, optedInFacts), { numRuns: 300, seed: 1 })
+    .map(([service, facts]) => plan({ service, facts }).reason)
+  expect(reasons.filter((reason) => reason === 'Accelerated').length).toBeGreaterThan(60)
+  expect(new Set(reasons).size).toBeGreaterThan(8)
+})
+
+test('it never throws, and never touches what it was given', () => {
+  check(anything, (service, facts) => {
+    const before = structuredClone(service)
+    plan({ service, facts })
+    plan({ service, previous: service, facts })
+    expect(service).toEqual(before)
+  })
+})
+
+test('the patch, applied, gives the service of the plan', () => {
+  check(anything, (service, facts) => {
+    const made = plan({ service, facts })
+    const { newDocument } = jsonPatch.applyPatch(structuredClone(service), made.patch, true, false)
+    expect(newDocument).toEqual(made.service)
+  })
+})
+
+test('so does the patch of an update, whatever stood there before', () => {
+  fc.assert(
+    fc.property(anything, anything, optedInFacts, optedInFacts, (first, second, facts, later) => {
+      const { service: previous } = plan({ service: first, facts })
+      const records = { ...second.metadata.annotations, ...previous.metadata.annotations }
+      const merged = { ...second, metadata: { ...second.metadata, annotations: records } }
+      for (const service of [second, merged]) {
+        const made = plan({ service, previous, facts: later })
+        const { newDocument } = jsonPatch.applyPatch(structuredClone(service), made.patch, true, false)
+        expect(newDocument).toEqual(made.service)
+      }
+    }),
+    { numRuns },
+  )
+})
+
+test('the same answer for the same question, byte for byte', () => {
+  check(anything, (service, facts) => {
+    const answer = () => JSON.stringify(plan({ service: structuredClone(service), facts }))
+    expect(answer()).toBe(answer())
+  })
+})
+
+test('only the model’s URI, its container’s resources and our annotations change', () => {
+  check(fc.oneof(services, forgedServices), (service, facts) => {
+    const made = plan({ service, facts })
+    const found = findModelLocations(service)
+    const [location] = found.kind === 'found' ? found.locations : []
+    const annotations = new Draft(service).get('/metadata/annotations')
+    for (const { path, op } of made.patch) {
+      const isOurs = /^\/metadata\/annotations\/warmgate\.dev~1(original|caches)$/.test(path)
+      const isMap = path === '/metadata/annotations' && (op === 'remove' || annotations === undefined)
+      const isUri = path === location?.pointer
+      const isResource = location !== undefined && path.startsWith(`${location.container.pointer}/resources`)
+      expect({ path, isAllowed: isOurs || isMap || isUri || isResource }).toEqual({ path, isAllowed: true })
+    }
+  })
+})
+
+test('a service that is not accelerated stays byte for byte as it was', () => {
+  check(fc.oneof(services, anyServices), (service, facts) => {
+    const made = plan({ service, facts })
+    fc.pre(made.reason !== 'Accelerated')
+    expect(made.patch).toEqual([])
+    expect(JSON.stringify(made.service)).toBe(JSON.stringify(service))
+    expect(siblingsOf(made)).toEqual([])
+  })
+})
+
+test('the record alone gives back exactly what came in', () => {
+  check(services, (service, facts) => {
+    const made = accelerated(service, facts)
+    const draft = new Draft(made.service)
+    const original = readOriginal(made.service)
+    if (original !== undefined) restore(draft, original)
+    expect(draft.object).toEqual(service)
+  })
+})
+
+test('opting out gives back exactly what came in, in whatever cluster by then', () => {
+  fc.assert(
+    fc.property(services, optedInFacts, optedInFacts, (service, facts, later) => {
+      const { service: admitted } = accelerated(service, facts)
+      const optedOut = (object: KubeObject): KubeObject => ({
+        ...object,
+        metadata: {
+          ...object.metadata,
+          annotations: { ...object.metadata.annotations, 'warmgate.dev/acceleration': 'disabled' },
+        },
+      })
+      for (const sent of [optedOut(admitted), optedOut(service)]) {
+        const made = plan({ service: sent, previous: admitted, facts: later })
+        expect(made.service).toEqual(optedOut(service))
+      }
+    }),
+    { numRuns },
+  )
+})
+
+test('a second pass changes nothing, as a creation and as an update', () => {
+  check(fc.oneof(services, forgedServices), (service, facts) => {
+    const { service: admitted } = plan({ service, facts })
+    for (const more of [{}, { previous: admitted }]) {
+      const again = plan({ service: admitted, facts, ...more })
+      expect(again.patch).toEqual([])
+      expect(again.service).toEqual(admitted)
+    }
+  })
+})
+
+test('what is accelerated stays so, in whatever cluster by then', () => {
+  fc.assert(
+    fc.property(services, optedInFacts, optedInFacts, (service, facts, later) => {
+      const { service: admitted } = accelerated(service, facts)
+      const kept = plan({ service: admitted, previous: admitted, facts: later })
+      expect(kept).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+      // The manifest as its user has it, applied once more.
+      expect(plan({ service, previous: admitted, facts: later }).service).toEqual(admitted)
+    }),
+    { numRuns },
+  )
+})
+
+test('in any order with KServe’s defaulter it ends in the same object', () => {
+  check(services, (service, facts) => {
+    const mine = (object: KubeObject, previous?: KubeObject): KubeObject =>
+      plan({ service: object, facts, ...(previous === undefined ? {} : { previous }) }).service
+    accelerated(service, facts)
+    fc.pre(hasPlainResources(service))
+    const settled = mine(afterKserve(mine(service)))
+    expect(mine(settled)).toEqual(settled)
+    expect(mine(afterKserve(settled))).toEqual(settled)
+    expect(mine(settled, settled)).toEqual(settled)
+    expect(mine(afterKserve(mine(service, settled)), settled)).toEqual(settled)
+    expect(mine(afterKserve(service)).spec).toEqual(settled.spec)
+  })
+})
+
+/** KServe refuses a service whose resources are something else, or reads their null as none. */
+function hasPlainResources(service: KubeObject): boolean {
+  const found = findModelLocations(service)
+  const containers = found.kind === 'found' ? found.locations.map(({ container }) => container.value) : []
+  const isMap = (value: Json | undefined) => value === undefined || isObject(value)
+  return containers.every(
+    ({ resources }) => isMap(resources) && isMap(at(resources, 'limits')) && isMap(at(resources, 'requests')),
+  )
+}
+
+test('the name of a cache is one that Fluid takes', () => {
+  check(services, (service, facts) => {
+    for (const { name } of cachesOf(plan({ service, facts }))) {
+      expect(name).toMatch(/^[a-z]([-a-z0-9]*[a-z0-9])?$/)
+      expect(name.length).toBeLessThanOrEqual(37)
+      expect(isCacheName(name)).toBe(true)
+    }
+  })
+})
