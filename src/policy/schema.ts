@@ -220,7 +220,5 @@ export const policySpecSchema = Type.Object(
 
 export type PolicySpec = Type.Static<typeof policySpecSchema>
 export type PolicySource = Type.Static<typeof source>
-export type CacheTier = Type.Static<typeof cacheTier>
 export type GpuPolicy = Type.Static<typeof gpu>
 export type LabelSelector = Type.Static<ReturnType<typeof labelSelector>>
-export type RuntimeChoice = PolicySource['runtime']

@@ -1,0 +1,21 @@
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { releaseReasons } from '../plan/hold.ts'
+import { createMetrics } from './metrics.ts'
+
+const page = await readFile(new URL('../../docs/signals.md', import.meta.url), 'utf8')
+
+/** The first column of the table under a heading. */
+function documented(heading: string): string[] {
+  const section = page.split(/^## /m).find((part) => part.startsWith(heading)) ?? ''
+  return [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, name = '']) => name)
+}
+
+test('the page of signals names every metric, and no other', async () => {
+  const metrics = await createMetrics().registry.getMetricsAsJSON()
+  expect(documented('Metrics').toSorted()).toEqual(metrics.map(({ name }) => name).toSorted())
+})
+
+test('the page of signals names every end of a hold', () => {
+  expect(documented('Events').toSorted()).toEqual([...releaseReasons].toSorted())
+})
