@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Access } from './access.ts'
 import type { Binaries } from './binaries.ts'
@@ -70,14 +70,15 @@ export function startScheduler(parts: Parts): void {
   })
 }
 
+const stagesFolder = new URL('./stages/', import.meta.url)
+
 /** KWOK with our own stages: its stock ones make every readiness gate True. */
 export async function startKwok({ folder, ...parts }: Parts, initContainerSeconds: number): Promise<void> {
-  const stages = ['node.yaml', 'pod.yaml'].map((name) =>
-    readFile(new URL(`./stages/${name}`, import.meta.url), 'utf8'),
-  )
-  const text = (await Promise.all(stages)).join('---\n')
+  const stages = (await readdir(stagesFolder)).filter((name) => name.endsWith('.yaml'))
+  const texts = await Promise.all(stages.map((name) => readFile(new URL(name, stagesFolder), 'utf8')))
   const config = join(folder, 'kwok.yaml')
-  await writeFile(config, text.replaceAll(placeholder, String(initContainerSeconds)))
+  const text = texts.join('---\n').replaceAll(placeholder, String(initContainerSeconds))
+  await writeFile(config, text)
   start(parts, 'kwok', {
     config,
     kubeconfig: parts.kubeconfig('kwok'),
@@ -88,7 +89,7 @@ export async function startKwok({ folder, ...parts }: Parts, initContainerSecond
   })
 }
 
-// biome-ignore lint/suspicious/noTemplateCurlyInString: it stands so in stages/pod.yaml
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it stands so in stages/pod-init-container-done.yaml
 const placeholder = '${initContainerSeconds}'
 
 function start(
