@@ -1,8 +1,9 @@
+import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate } from '../../src/plan/pod.ts'
-import { type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import { type Json, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../warmgate/apply.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
 import { condition, eventually, eventuallyGone, isTrue, podsOf } from './await.ts'
@@ -185,6 +186,39 @@ describe('the main job', () => {
       stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(real) }),
     )
     expect(await stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(other) })).toBeUndefined()
+  })
+
+  test('a dry run gets the very same patch, byte for byte', async () => {
+    const ns = await opened('bytes')
+    const object = service(ns, 'bytes', custom('oss://models/bytes'), usesOssSecret)
+    const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
+    const patchOf = async (dryRun: boolean) => {
+      const resource = { group: 'serving.kserve.io', version: 'v1beta1', resource: 'inferenceservices' }
+      const asked = {
+        uid: 'u',
+        resource,
+        namespace: ns,
+        name: 'bytes',
+        operation: 'CREATE',
+        dryRun,
+        object,
+        oldObject: null,
+      }
+      const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: asked }
+      const headers = { 'content-type': 'application/json' }
+      const url = `${stage.warmgate.url}/mutate-service?timeout=5s`
+      const { body } = await request(url, {
+        method: 'POST',
+        headers,
+        dispatcher,
+        body: JSON.stringify(review),
+      })
+      return stringAt((await body.json()) as Json, 'response', 'patch')
+    }
+    const real = await patchOf(false)
+    expect(real).toBeTypeOf('string')
+    expect(await patchOf(true)).toBe(real)
+    await dispatcher.close()
   })
 
   test('every framework field and the model field are rewritten, for each scheme, as KServe understands it', async () => {

@@ -16,6 +16,8 @@ export interface WarmgateOptions {
 
 export interface WarmgateProcess {
   readonly pid: number
+  /** Where the webhook answers. */
+  readonly url: string
   /** What /readyz and /metrics answer from. */
   readonly probeUrl: string
   /** SIGTERM, and the end of the process. */
@@ -56,7 +58,13 @@ export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateP
     await exited
     log.end()
   }
-  return { pid: child.pid ?? 0, probeUrl, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
+  return {
+    pid: child.pid ?? 0,
+    url: `https://127.0.0.1:${port}`,
+    probeUrl,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  }
 }
 
 async function ready(child: ChildProcess, probeUrl: string, logFile: string): Promise<void> {
