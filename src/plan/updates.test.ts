@@ -138,6 +138,21 @@ test('a kept cache keeps its name under new credentials', () => {
   ])
 })
 
+test('steady: what was applied while Warmgate was away is accelerated again', () => {
+  const away = annotated(admitted, {})
+  const unseen = { ...away, spec: manifest.spec }
+  expect(update(unseen, unseen).service).toEqual(admitted)
+})
+
+test('steady: the record stays word for word when a custom predictor gets KServe’s own defaults', () => {
+  const container = { name: 'bloom', env: [{ name: 'STORAGE_URI', value: storageUri }] }
+  const when = { modelFormats: ['custom'] }
+  const now = fakeFacts({ policies: [fakePolicy('p', { gpu: { ...gpu.gpu, when } })] })
+  const first = afterKserve(create(fakeService({ containers: [container] }), now).service)
+  expect(create(first, now).patch).toEqual([])
+  expect(update(first, first, now).patch).toEqual([])
+})
+
 test('steady through KServe’s defaulter, in any order', () => {
   const first = create(afterKserve(admitted)).service
   const onceMore = create(afterKserve(first)).service
