@@ -7,7 +7,7 @@ import { hasGate } from '../src/plan/pod.ts'
 import { progressOf } from '../src/plan/warmth.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../src/values/object.ts'
 import { formatSize } from '../src/values/size.ts'
-import { applyAll, readObjects, resourceOf } from '../test/warmgate/apply.ts'
+import { applyAll, hasCondition, readObjects, resourceOf } from '../test/cluster/objects.ts'
 import type { Screen } from './screen.ts'
 import type { Step, Timeline } from './timeline.ts'
 import { Watcher } from './watcher.ts'
@@ -182,7 +182,7 @@ function isComplete(dataLoad: KubeObject): boolean {
 }
 
 function isReady(pod: KubeObject): boolean {
-  return stringAt(conditionOf(pod, 'Ready'), 'status') === 'True'
+  return hasCondition(pod, 'Ready', 'True')
 }
 
 function conditionOf(pod: KubeObject, type: string) {

@@ -18,6 +18,8 @@ export function createServiceHandler(sources: FactsSources & { metrics: Metrics 
     sources.metrics.admissionReviews.inc({ resource: 'inferenceservices', operation, decision, reason })
     if (decision === 'deny')
       return { kind: 'deny', code: 422, message: `warmgate: ${reason}: ${made.message}`, warnings }
-    return { kind: 'allow', patch, warnings, auditAnnotations: { decision, reason } }
+    // On a second pass the API server would refuse other words under the same key.
+    const audit = reason === 'AlreadyCached' ? {} : { auditAnnotations: { decision, reason } }
+    return { kind: 'allow', patch, warnings, ...audit }
   }
 }

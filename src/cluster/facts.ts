@@ -3,7 +3,7 @@ import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { type SecretFact, secretFact } from '../kserve/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
-import type { Facts } from '../plan/facts.ts'
+import { type Facts, isOptedIn } from '../plan/facts.ts'
 import { namedSecret } from '../plan/source.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -34,7 +34,8 @@ export async function readFacts(
   const fromPolicies = policies.flatMap(({ spec }) =>
     spec.sources.flatMap((source) => source.credentials.secretName ?? []),
   )
-  const [serviceAccount, known] = await Promise.all([
+  const [labels, serviceAccount, known] = await Promise.all([
+    freshLabels(sources, namespace),
     sources.client.get(resources.serviceAccount, { namespace, name: account }),
     readSecrets(sources.client, namespace, [...(named === undefined ? [] : [named]), ...fromPolicies]),
   ])
@@ -42,7 +43,7 @@ export async function readFacts(
   const others = named === undefined ? await readSecrets(sources.client, namespace, fact.secrets) : {}
   return {
     namespace,
-    namespaceLabels: namespaceLabels(mirror, namespace),
+    namespaceLabels: labels,
     policies,
     installed: mirror.fluidResources,
     kserve,
@@ -50,6 +51,16 @@ export async function readFacts(
     secrets: { ...known, ...others },
     foreignClaims: { has: (name) => isForeign(mirror.claims.get({ namespace, name })) },
   }
+}
+
+/**
+ * A namespace that opted in a moment ago is not in the mirror yet, and its first service would be passed over
+ * for good: where the mirror says no, the API server is asked.
+ */
+async function freshLabels({ mirror, client }: FactsSources, namespace: string): Promise<Labels> {
+  const known = namespaceLabels(mirror, namespace)
+  if (isOptedIn(known)) return known
+  return (await client.get(resources.namespace, { name: namespace }))?.metadata.labels ?? {}
 }
 
 export function namespaceLabels(mirror: Mirror, namespace: string): Labels {

@@ -1,20 +1,53 @@
+import { readFile } from 'node:fs/promises'
+import { parseManifests } from '../../src/cli/manifests.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
+import type { Resource } from '../../src/kube/resources.ts'
 import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
-import { resourceOf } from '../warmgate/apply.ts'
-import type { Processes } from './processes.ts'
+import type { until } from './until.ts'
+
+const clusterScoped = new Set([
+  'Namespace',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'CustomResourceDefinition',
+  'MutatingWebhookConfiguration',
+  'AccelerationPolicy',
+  'ClusterStorageContainer',
+  'PersistentVolume',
+])
+
+/** The resource of an object, for any of the kinds that manifests and tests write. */
+export function resourceOf({ apiVersion, kind }: KubeObject): Resource {
+  const [version = '', group = ''] = apiVersion.split('/').toReversed()
+  const plural = kind.toLowerCase().replace(/y$/, 'ie').replace(/s$/, 'se')
+  return { group, version, plural: `${plural}s`, kind, namespaced: !clusterScoped.has(kind) }
+}
+
+/** Applies objects one after another, as `kubectl apply --server-side` would. */
+export async function applyAll(client: KubeClient, objects: KubeObject[]): Promise<void> {
+  for (const object of objects) await client.apply(resourceOf(object), object)
+}
+
+/** The objects of a manifest file, given relative to the repository's root. */
+export async function readObjects(path: string): Promise<KubeObject[]> {
+  const file = new URL(`../../${path}`, import.meta.url)
+  return parseManifests(path, await readFile(file, 'utf8')).map(({ object }) => object)
+}
 
 /** Creates objects, all at once: the cluster is new, so none of them is there. */
 export async function createAll(client: KubeClient, objects: KubeObject[]): Promise<void> {
   await Promise.all(objects.map((object) => client.create(resourceOf(object), object)))
 }
 
+type Wait = { until: typeof until }
+
 /** Creates CustomResourceDefinitions and waits until the API server serves them. */
-export async function establish(client: KubeClient, processes: Processes, crds: KubeObject[]): Promise<void> {
+export async function establish(client: KubeClient, wait: Wait, crds: KubeObject[]): Promise<void> {
   await createAll(client, crds)
   const names = crds.map(({ metadata }) => metadata.name)
   const [first] = crds
   if (first === undefined) return
-  await processes.until(`CustomResourceDefinitions ${names.join(', ')}`, async () => {
+  await wait.until(`CustomResourceDefinitions ${names.join(', ')}`, async () => {
     const { items } = await client.list(resourceOf(first))
     const served = items.filter(isEstablished).map(({ metadata }) => metadata.name)
     return names.every((name) => served.includes(name)) || undefined

@@ -4,9 +4,10 @@ import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate } from '../../src/plan/pod.ts'
 import { type Json, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
-import { applyAll, resourceOf } from '../warmgate/apply.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
-import { condition, eventually, eventuallyGone, isTrue, podsOf } from './await.ts'
+import { condition, eventuallyGone, isTrue, podsOf } from './await.ts'
 import { custom, namespace, ossSecret, policy, service, sklearn, usesOssSecret } from './services.ts'
 
 const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
@@ -39,7 +40,7 @@ async function create(object: KubeObject): Promise<KubeObject> {
 async function opened(name: string): Promise<string> {
   await applyAll(stage.client, [namespace(name), ossSecret(name)])
   // Admission sees the label once its mirror does; the API server's own copy is as old.
-  await eventually(`namespace ${name} to be known`, async () => {
+  await until(`namespace ${name} to be known`, async () => {
     const probe = service(name, 'probe', sklearn('s3://probe/model'))
     const answer = await stage.client.create(resources.inferenceService, probe, { dryRun: true })
     return cacheNames(answer).length > 0 ? true : undefined
@@ -58,7 +59,7 @@ async function firstPod(
   name: string,
   wanted: (pod: KubeObject) => boolean = () => true,
 ): Promise<KubeObject> {
-  return await eventually(`a pod of ${ns}/${name}`, async () =>
+  return await until(`a pod of ${ns}/${name}`, async () =>
     (await podsOf(stage.client, ns, name)).find(wanted),
   )
 }
@@ -69,7 +70,7 @@ async function eventsOf(object: KubeObject): Promise<KubeObject[]> {
 }
 
 async function eventWith(object: KubeObject, reason: string): Promise<KubeObject> {
-  return await eventually(`an Event ${reason} on ${object.kind} ${object.metadata.name}`, async () =>
+  return await until(`an Event ${reason} on ${object.kind} ${object.metadata.name}`, async () =>
     (await eventsOf(object)).find((event) => stringAt(event, 'reason') === reason),
   )
 }
@@ -95,13 +96,13 @@ describe('the main job', () => {
     expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
 
     // The caches are owned by the service, and say what they read and with what.
-    const dataset = await eventually('the Dataset', () =>
+    const dataset = await until('the Dataset', () =>
       stage.client.get(resources.dataset, { namespace: ns, name: cache }),
     )
-    const runtime = await eventually('the Runtime', () =>
+    const runtime = await until('the Runtime', () =>
       stage.client.get(resources.jindoRuntime, { namespace: ns, name: cache }),
     )
-    const dataLoad = await eventually('the DataLoad', () =>
+    const dataLoad = await until('the DataLoad', () =>
       stage.client.get(resources.dataLoad, { namespace: ns, name: cache }),
     )
     for (const sibling of [dataset, runtime, dataLoad]) {
@@ -120,7 +121,7 @@ describe('the main job', () => {
     })
 
     // KServe made of it what it makes of a volume: no storage initializer.
-    const made = await eventually('the Deployment', () =>
+    const made = await until('the Deployment', () =>
       stage.client.get(deployment, { namespace: ns, name: 'bloom-predictor' }),
     )
     const template = objectAt(made, 'spec', 'template', 'spec')
@@ -143,7 +144,7 @@ describe('the main job', () => {
     const loaded = await stage.client.get(resources.dataLoad, { namespace: ns, name: cache })
     expect(stringAt(loaded, 'status', 'phase')).toBe('Complete')
     expect(stringAt(condition(ready, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warm')
-    await eventually('KServe to call the service ready', async () => {
+    await until('KServe to call the service ready', async () => {
       const found = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'bloom' })
       return found !== undefined && isTrue(found, 'PredictorReady') ? true : undefined
     })
@@ -163,7 +164,7 @@ describe('the main job', () => {
       { namespace: ns, name: 'bloom' },
       { type: 'merge', body },
     )
-    const all = await eventually('three ready pods', async () => {
+    const all = await until('three ready pods', async () => {
       const found = (await podsOf(stage.client, ns, 'bloom')).filter((each) => isTrue(each, 'Ready'))
       return found.length === 3 ? found : undefined
     })
@@ -182,7 +183,7 @@ describe('the main job', () => {
       service(ns, 'never', sklearn('s3://models/never')),
       { dryRun: true },
     )
-    await eventually('the real cache', () =>
+    await until('the real cache', () =>
       stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(real) }),
     )
     expect(await stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(other) })).toBeUndefined()
@@ -282,7 +283,7 @@ describe('credentials', () => {
     const admitted = await create(
       service(ns, 'minio', { ...sklearn('s3://models/minio'), serviceAccountName: 'reader' }),
     )
-    const dataset = await eventually('the Dataset', () =>
+    const dataset = await until('the Dataset', () =>
       stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(admitted) }),
     )
     expect(objectAt(dataset, 'spec', 'mounts', 0)).toMatchObject({
@@ -356,7 +357,7 @@ describe('GPUs', () => {
     }
     const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
     await applyAll(stage.client, [policy('gpus', { priority: 10, namespaceSelector, gpu })])
-    const admitted = await eventually('the policy to be known', async () => {
+    const admitted = await until('the policy to be known', async () => {
       const answer = await stage.client.create(
         resources.inferenceService,
         service(ns, 'gpu', custom('s3://models/gpu')),
@@ -389,12 +390,12 @@ describe('one cache for many', () => {
     ]
     const cache = cacheOf(first)
     expect(cacheOf(second)).toBe(cache)
-    await eventually('both to own it', async () => {
+    await until('both to own it', async () => {
       const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cache })
       return dataset?.metadata.ownerReferences?.length === 2 ? true : undefined
     })
     await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'first' })
-    await eventually('one owner to be left', async () => {
+    await until('one owner to be left', async () => {
       const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cache })
       expect(dataset?.metadata.deletionTimestamp).toBeUndefined()
       return dataset?.metadata.ownerReferences?.length === 1 ? true : undefined
@@ -408,7 +409,7 @@ describe('one cache for many', () => {
   test('a changed model gets a new cache, and the old one goes', async () => {
     const ns = await opened('changed')
     const before = await create(service(ns, 'moving', sklearn('s3://models/one')))
-    await eventually('the first cache', () =>
+    await until('the first cache', () =>
       stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(before) }),
     )
     const body = { spec: { predictor: { model: { storageUri: 's3://models/two' } } } }
@@ -419,7 +420,7 @@ describe('one cache for many', () => {
     )
     expect(cacheOf(after)).not.toBe(cacheOf(before))
     expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toBe(`pvc://${cacheOf(after)}`)
-    await eventually('the second cache', () =>
+    await until('the second cache', () =>
       stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(after) }),
     )
     await eventuallyGone(stage.client, resources.dataset, { namespace: ns, name: cacheOf(before) })
@@ -434,10 +435,12 @@ describe('steady', () => {
     const again = await stage.client.apply(resources.inferenceService, original)
     expect(again.metadata.generation).toBe(first.metadata.generation)
     expect(again.spec).toEqual(first.spec)
-    const current = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'steady' })
-    const replaced = await stage.client.replace(resources.inferenceService, {
-      ...original,
-      metadata: { ...original.metadata, resourceVersion: current?.metadata.resourceVersion ?? '' },
+    // KServe writes the status meanwhile: a conflict is read again.
+    const replaced = await until('the original to replace what was admitted', async () => {
+      const current = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'steady' })
+      const resourceVersion = current?.metadata.resourceVersion ?? ''
+      const metadata = { ...original.metadata, resourceVersion }
+      return stage.client.replace(resources.inferenceService, { ...original, metadata })
     })
     expect(stringAt(replaced, 'spec', 'predictor', 'model', 'storageUri')).toBe(
       stringAt(first, 'spec', 'predictor', 'model', 'storageUri'),

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { type Json, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
-import { applyAll, readObjects, resourceOf } from './apply.ts'
+import { applyAll, establish, readObjects } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
 
 /**
  * Installs what a cluster gets, manifests/base as it is shipped. Only the webhook's address differs, since
@@ -15,8 +16,7 @@ export async function installWarmgate(client: KubeClient, webhookUrl: string): P
   const files = listAt(kustomization as Json, 'resources') as string[]
   const objects = (await Promise.all(files.map((file) => readObjects(`manifests/base/${file}`)))).flat()
   const [crds, others] = [objects.filter(isCrd), objects.filter((object) => !isCrd(object))]
-  await applyAll(client, crds)
-  await Promise.all(crds.map((crd) => established(client, crd)))
+  await establish(client, { until }, crds)
   await applyAll(
     client,
     others.map((object) => atUrl(object, webhookUrl)),
@@ -25,22 +25,6 @@ export async function installWarmgate(client: KubeClient, webhookUrl: string): P
 
 function isCrd({ kind }: KubeObject): boolean {
   return kind === 'CustomResourceDefinition'
-}
-
-async function established(client: KubeClient, crd: KubeObject): Promise<void> {
-  const { metadata } = crd
-  for (;;) {
-    const found = await client.get(resourceOf(crd), { name: metadata.name ?? '' })
-    const conditions = listAt(found, 'status', 'conditions')
-    if (
-      conditions.some(
-        (condition) =>
-          stringAt(condition, 'type') === 'Established' && stringAt(condition, 'status') === 'True',
-      )
-    )
-      return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
 }
 
 function atUrl(object: KubeObject, url: string): KubeObject {

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
-import { createServer } from 'node:net'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { open } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { until } from '../cluster/until.ts'
 
 export interface WarmgateOptions {
   /** The kubeconfig of the shipped service account. */
@@ -27,36 +28,35 @@ export interface WarmgateProcess {
 }
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const leash = new URL('leash.ts', import.meta.url).href
 
 /** Runs `warmgate serve` as a process of its own, and waits until it is ready. */
 export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateProcess> {
   const { kubeconfig, logFile, port, probePort, name = 'warmgate-0' } = options
-  const child = spawn(
-    process.execPath,
-    [
-      main,
-      'serve',
-      '--address',
-      '127.0.0.1',
-      '--port',
-      String(port),
-      '--probe-port',
-      String(probePort),
-      '--drain',
-      '0s',
-    ],
-    { env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name }, stdio: ['pipe', 'pipe', 'pipe'] },
-  )
-  const log = createWriteStream(logFile, { flags: 'a' })
-  child.stdout.pipe(log, { end: false })
-  child.stderr.pipe(log, { end: false })
-  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const where = ['--address', '127.0.0.1', '--port', String(port), '--probe-port', String(probePort)]
+  const log = await open(logFile, 'a')
+  const child = spawn(process.execPath, ['--import', leash, main, 'serve', ...where, '--drain', '0s'], {
+    env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name },
+    stdio: ['pipe', log.fd, log.fd],
+  })
+  const exited = once(child, 'exit')
+  await log.close()
   const probeUrl = `http://127.0.0.1:${probePort}`
-  await ready(child, probeUrl, logFile)
+  await until(
+    'ready Warmgate',
+    async () => {
+      const answer = await fetch(`${probeUrl}/readyz`)
+      if (answer.ok) return true
+      throw new Error(await answer.text())
+    },
+    {
+      hint: `See ${logFile}`,
+      dead: () => (child.exitCode === null ? undefined : new Error(`Warmgate ended: see ${logFile}`)),
+    },
+  )
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal)
     await exited
-    log.end()
   }
   return {
     pid: child.pid ?? 0,
@@ -65,27 +65,4 @@ export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateP
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   }
-}
-
-async function ready(child: ChildProcess, probeUrl: string, logFile: string): Promise<void> {
-  const deadlineMs = Date.now() + 60_000
-  for (;;) {
-    if (child.exitCode !== null)
-      throw new Error(`warmgate ended with status ${child.exitCode}: see ${logFile}`)
-    const answer = await fetch(`${probeUrl}/readyz`).catch(() => undefined)
-    if (answer?.ok) return
-    if (Date.now() > deadlineMs)
-      throw new Error(`warmgate is not ready: ${await answer?.text()}; see ${logFile}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
-
-/** A port of the loopback that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
 }

@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createClient } from '../../src/kube/http.ts'
 import { type Cluster, startCluster } from '../cluster/cluster.ts'
+import { freePorts } from '../cluster/ports.ts'
 import { type FluidStandIn, startFluid } from '../fluid/fluid.ts'
 import type { FluidOptions } from '../fluid/options.ts'
 import { installWarmgate } from './install.ts'
-import { freePort, startWarmgate, type WarmgateProcess } from './process.ts'
+import { startWarmgate, type WarmgateProcess } from './process.ts'
 
 export interface StageOptions {
   /** What an init container takes, and so what a storage initializer costs. */
@@ -42,7 +43,7 @@ export async function startStage({
     stops.push(() => client.close())
     const fluid = await startFluid({ client, options })
     stops.push(() => fluid.stop())
-    const [port, probePort] = [await freePort(), await freePort()]
+    const [port = 0, probePort = 0] = await freePorts(2)
     progress('installing Warmgate: manifests/base')
     await installWarmgate(client, `https://127.0.0.1:${port}`)
     const kubeconfig = await cluster.kubeconfigFor({ namespace: 'warmgate-system', name: 'warmgate' })
