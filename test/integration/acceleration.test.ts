@@ -37,15 +37,19 @@ async function create(object: KubeObject): Promise<KubeObject> {
   return await stage.client.create(resourceOf(object), object)
 }
 
+/** Opted in just now: the very next service is accelerated. */
 async function opened(name: string): Promise<string> {
   await applyAll(stage.client, [namespace(name), ossSecret(name)])
-  // Admission sees the label once its mirror does; the API server's own copy is as old.
-  await until(`namespace ${name} to be known`, async () => {
-    const probe = service(name, 'probe', sklearn('s3://probe/model'))
+  return name
+}
+
+/** Policies come by watch: this is when a new one governs its namespace. */
+async function governed(ns: string): Promise<void> {
+  await until(`a policy for ${ns}`, async () => {
+    const probe = service(ns, 'probe', sklearn('s3://probe/model'))
     const answer = await stage.client.create(resources.inferenceService, probe, { dryRun: true })
     return cacheNames(answer).length > 0 ? true : undefined
   })
-  return name
 }
 
 function cacheOf(admitted: KubeObject): string {
@@ -475,6 +479,7 @@ describe('every hold ends', () => {
     const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
     await applyAll(stage.client, [policy(ns, { namespaceSelector, ...spec })])
     await opened(ns)
+    await governed(ns)
     stage.fluid.set({ ...calm, ...fluid })
     const admitted = await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
     return { admitted, pod: await firstPod(ns, 'held', hasGate) }
