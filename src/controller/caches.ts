@@ -12,11 +12,14 @@ import { accelerationLabel } from '../plan/facts.ts'
 import { cacheNames, readOriginal } from '../plan/original.ts'
 import { cachesOf, plan } from '../plan/plan.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Clock } from '../values/clock.ts'
 import type { KubeObject, ObjectKey, OwnerReference } from '../values/object.ts'
+import { retryWarmup } from './warmups.ts'
 
 export interface CacheOptions extends FactsSources {
   client: KubeClient
   mirror: Mirror
+  clock: Clock
   events: EventRecorder
   logger: Logger
 }
@@ -66,7 +69,7 @@ export class CacheReconciler {
     if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
     const owners = users.map(ownerReference)
     for (const object of cacheObjects(wanted.cache)) await this.#apply(object, owners)
-    return undefined
+    return await retryWarmup(this.#options, key, wanted.cache.settings.warmup.retries)
   }
 
   /**

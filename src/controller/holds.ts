@@ -51,7 +51,7 @@ export class HoldReconciler {
     )
     return decideHold({
       hold,
-      caches: warmthsOf(mirror, pod, namespace),
+      caches: warmthsOf(mirror, pod, namespace, hold?.retries),
       createdMs: createdMs(pod),
       nowMs: clock.now(),
     })

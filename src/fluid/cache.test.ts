@@ -12,7 +12,7 @@ const settings: CacheSettings = {
   replicas: cache.replicas,
   tieredStore: cache.tieredStore,
   template: {},
-  warmup: { enabled: warmup.enabled, replicas: warmup.replicas },
+  warmup: { enabled: warmup.enabled, replicas: warmup.replicas, retries: warmup.retries },
 }
 
 const ossKeys: SourceCredentials = {
@@ -141,9 +141,9 @@ test('a policy’s mount options win', () => {
 })
 
 test('no warm-up, no DataLoad', () => {
-  const without = make('Jindo', 's3', s3, { warmup: { enabled: false, replicas: 1 } })
+  const without = make('Jindo', 's3', s3, { warmup: { enabled: false, replicas: 1, retries: 3 } })
   expect(cacheObjects(without).map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime'])
-  const twice = make('Jindo', 's3', s3, { warmup: { enabled: true, replicas: 2 } })
+  const twice = make('Jindo', 's3', s3, { warmup: { enabled: true, replicas: 2, retries: 3 } })
   expect(objectOf(twice, 'DataLoad').spec).toMatchObject({ target: [{ path: '/', replicas: 2 }] })
 })
 

@@ -4,6 +4,19 @@ import type { MountOptions } from './runtime.ts'
 export const managedByLabel = 'app.kubernetes.io/managed-by'
 export const sourceAnnotation = 'warmgate.dev/source'
 
+const retriesAnnotation = 'warmgate.dev/retries'
+
+/** How often the warm-up of a Dataset has been tried again. */
+export function retriesOf(dataset: KubeObject): number {
+  const count = Number(dataset.metadata.annotations?.[retriesAnnotation] ?? 0)
+  return Number.isInteger(count) && count > 0 ? count : 0
+}
+
+/** The merge patch that counts one more. */
+export function oneMoreRetry(dataset: KubeObject): JsonObject {
+  return { metadata: { annotations: { [retriesAnnotation]: String(retriesOf(dataset) + 1) } } }
+}
+
 /** What the objects of one cache have in common. */
 export interface CacheIdentity {
   name: string

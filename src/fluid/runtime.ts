@@ -33,7 +33,7 @@ export interface CacheSettings {
   tieredStore: CacheTier[]
   /** Merged into the Runtime's spec. */
   template: JsonObject
-  warmup: { enabled: boolean; replicas: number }
+  warmup: { enabled: boolean; replicas: number; retries: number }
 }
 
 /** Tiers as both Alluxio and Jindo write them; the water marks are strings to Fluid. */

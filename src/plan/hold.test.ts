@@ -4,7 +4,13 @@ import { fakePolicy } from './plan.fake.ts'
 import { type Hold, holdSettings } from './plan.ts'
 import type { Warmth } from './warmth.ts'
 
-const hold: Hold = { at: 'Readiness', timeoutMs: 1_800_000, onTimeout: 'Serve', onFailure: 'Serve' }
+const hold: Hold = {
+  at: 'Readiness',
+  timeoutMs: 1_800_000,
+  retries: 3,
+  onTimeout: 'Serve',
+  onFailure: 'Serve',
+}
 const keep: Hold = { ...hold, onTimeout: 'Keep', onFailure: 'Keep' }
 const warm: Warmth = { kind: 'warm' }
 const failed: Warmth = { kind: 'failed', message: 'no such bucket' }

@@ -194,6 +194,7 @@ test('an accelerated service: the URI, the record, the cache, the hold; nothing 
   expect(holdOf(made)).toEqual({
     at: 'Readiness',
     timeoutMs: 1_800_000,
+    retries: 3,
     onTimeout: 'Serve',
     onFailure: 'Serve',
   })
@@ -260,7 +261,7 @@ test('the policy shapes the cache, and never its name', () => {
         replicas: 5,
         tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '1Ti' }],
         template: { fuse: { args: ['x'] } },
-        warmup: { enabled: true, replicas: 3 },
+        warmup: { enabled: true, replicas: 3, retries: 3 },
       },
     },
   ])

@@ -21,6 +21,8 @@ export interface PlanInput {
 export interface Hold {
   at: 'Readiness'
   timeoutMs: number
+  /** How often a failed warm-up is tried again before it counts as failed. */
+  retries: number
   onTimeout: 'Serve' | 'Keep'
   onFailure: 'Serve' | 'Keep'
 }
@@ -127,7 +129,7 @@ function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
     replicas: cache.replicas,
     tieredStore: cache.tieredStore,
     template: cache.template as JsonObject,
-    warmup: { enabled: warmup.enabled, replicas: warmup.replicas },
+    warmup: { enabled: warmup.enabled, replicas: warmup.replicas, retries: warmup.retries },
   }
 }
 
@@ -137,6 +139,7 @@ export function holdSettings({ hold, warmup }: PolicySpec): Hold | undefined {
   return {
     at: hold.at,
     timeoutMs: parseDurationMs(warmup.timeout) ?? 0,
+    retries: warmup.retries,
     onTimeout: hold.onTimeout,
     onFailure: hold.onFailure,
   }

@@ -7,7 +7,13 @@ import type { Hold } from './plan.ts'
 import { gateCondition, governPod, hasGate, isHeld, planPod } from './pod.ts'
 import type { Warmth } from './warmth.ts'
 
-const hold: Hold = { at: 'Readiness', timeoutMs: 1_800_000, onTimeout: 'Serve', onFailure: 'Serve' }
+const hold: Hold = {
+  at: 'Readiness',
+  timeoutMs: 1_800_000,
+  retries: 3,
+  onTimeout: 'Serve',
+  onFailure: 'Serve',
+}
 const warm: Warmth = { kind: 'warm' }
 const cold: Warmth = { kind: 'pending', message: 'its Dataset is not Bound yet' }
 const gate = { conditionType: 'warmgate.dev/cache-warm' }

@@ -42,10 +42,12 @@ export function resolveSource(service: KubeObject, uri: string, policy: Policy, 
   return nameCache(source, chosen.runtime, facts)
 }
 
-const everySource: Omit<PolicySource, 'match'> = { runtime: 'Auto', options: {}, credentials: {} }
+type SourceRule = Pick<PolicySource, 'runtime' | 'options' | 'credentials'>
+
+const everySource: SourceRule = { runtime: 'Auto', options: {}, credentials: {} }
 
 /** The first rule whose prefix the URI has; a policy without rules takes every source. */
-function sourceRule({ spec }: Policy, uri: string): Omit<PolicySource, 'match'> | undefined {
+function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
   if (spec.sources.length === 0) return everySource
   return spec.sources.find(({ match }) => match.some((prefix) => uri.startsWith(prefix)))
 }

@@ -1,3 +1,4 @@
+import { retriesOf } from '../fluid/dataset.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { parseSizeBytes } from '../values/size.ts'
 
@@ -14,8 +15,15 @@ export interface Progress {
   totalBytes: number
 }
 
-/** Judges a cache by its Dataset and DataLoad as they stand in the API server. */
-export function warmthOf(dataset: KubeObject | undefined, dataLoad: KubeObject | undefined): Warmth {
+/**
+ * Judges a cache by its Dataset and DataLoad as they stand in the API server. A failed DataLoad is final to
+ * Fluid; to us it is so once it has been tried again `retries` times.
+ */
+export function warmthOf(
+  dataset: KubeObject | undefined,
+  dataLoad: KubeObject | undefined,
+  retries = 0,
+): Warmth {
   if (dataset === undefined || dataset.metadata.deletionTimestamp !== undefined) {
     return { kind: 'pending', message: 'its Dataset does not exist' }
   }
@@ -25,7 +33,9 @@ export function warmthOf(dataset: KubeObject | undefined, dataLoad: KubeObject |
     case 'Complete':
       return { kind: 'warm' }
     case 'Failed':
-      return { kind: 'failed', message: failure(dataLoad) }
+      return retriesOf(dataset) < retries
+        ? { kind: 'pending', message: `its warm-up failed and is tried again: ${failure(dataLoad)}` }
+        : { kind: 'failed', message: failure(dataLoad) }
     case 'Pending':
     case 'Executing':
       return { kind: 'warming', progress: progressOf(dataset) }

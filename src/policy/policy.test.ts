@@ -31,11 +31,42 @@ test('the default of every field', () => {
       scope: 'Model',
       replicas: 2,
       tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
+      retain: '0s',
       template: {},
     },
-    warmup: { enabled: true, replicas: 1, timeout: '30m' },
+    warmup: { enabled: true, replicas: 1, retries: 3, schedule: '', timeout: '30m' },
     hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
   })
+})
+
+test('a policy that writes every field out', () => {
+  const { spec } = parsed({
+    priority: 0,
+    namespaceSelector: {},
+    serviceSelector: {},
+    mode: 'Enforce',
+    rewrite: 'Spec',
+    overrides: ['hold', 'cache-size', 'cache-replicas'],
+    sources: [
+      { match: ['s3://models/', 'oss://'], runtime: 'Auto', mirror: '', options: {}, credentials: {} },
+    ],
+    cache: {
+      scope: 'Model',
+      replicas: 2,
+      tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
+      template: {},
+      retain: '0s',
+    },
+    warmup: { enabled: true, replicas: 1, timeout: '30m', retries: 3, schedule: '' },
+    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
+    gpu: {
+      when: { modelFormats: ['huggingface', 'vLLM'] },
+      resources: { 'nvidia.com/gpu': '1' },
+      tolerations: [{ key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' }],
+      nodeSelector: {},
+    },
+  })
+  expect(spec.gpu?.resources).toEqual({ 'nvidia.com/gpu': '1' })
 })
 
 test('no spec, and no policy at all, are the defaults; GPUs are off', () => {
@@ -100,7 +131,7 @@ test.each<[Json, string]>([
   ],
   [
     { sources: [{ match: ['s3://'], mirror: 's3://m' }] },
-    'spec.sources.0: must not have additional properties (mirror)',
+    'spec.sources.0.mirror: must be equal to one of the allowed values ()',
   ],
   [
     { sources: [{ match: ['s3://'], credentials: { name: 'keys' } }] },
@@ -130,7 +161,13 @@ test.each<[Json, string]>([
   ],
   [{ warmup: { enabled: 'yes' } }, 'spec.warmup.enabled: must be boolean'],
   [{ warmup: { timeout: '1d' } }, 'spec.warmup.timeout: must match pattern "^([0-9]+(ms|s|m|h))+$"'],
-  [{ warmup: { retries: 3 } }, 'spec.warmup: must not have additional properties (retries)'],
+  [{ warmup: { retries: -1 } }, 'spec.warmup.retries: must be >= 0'],
+  [
+    { warmup: { schedule: '0 3 * * *' } },
+    'spec.warmup.schedule: must be equal to one of the allowed values ()',
+  ],
+  [{ cache: { retain: '1h' } }, 'spec.cache.retain: must be equal to one of the allowed values (0s)'],
+  [{ warmup: { warmth: 1 } }, 'spec.warmup: must not have additional properties (warmth)'],
   [
     { hold: { at: 'Scheduling' } },
     'spec.hold.at: must be equal to one of the allowed values (Readiness, None)',

@@ -14,6 +14,13 @@ const map = (description: string) => Type.Record(Type.String(), Type.String(), {
 const duration = (description: string, value: string) =>
   Type.String({ description, default: value, pattern: durationPattern })
 
+/** A field of the design that does nothing yet: only its neutral value is taken, and nothing is ignored. */
+const notYet = <const V extends string>(value: V, description: string) =>
+  Type.Enum([value], {
+    description: `${description} Not served yet: leave it at its default.`,
+    default: value,
+  })
+
 const fraction = (description: string) =>
   Type.Optional(Type.String({ description, pattern: '^0(\\.[0-9]+)?$|^1(\\.0+)?$' }))
 
@@ -76,6 +83,7 @@ const source = Type.Object(
         'The Fluid runtime that caches these sources; Auto takes the first installed one that serves the scheme.',
       default: 'Auto',
     }),
+    mirror: notYet('', 'Read from this prefix instead.'),
     options: map(
       'Mount options of the Dataset, e.g. fs.oss.endpoint. Never put a credential here: they are visible.',
     ),
@@ -120,6 +128,7 @@ const cache = Type.Object(
       minItems: 1,
       default: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
     }),
+    retain: notYet('0s', 'How long a cache outlives its last service.'),
     template: freeForm("Merged into the Runtime's spec: whatever this policy does not name."),
   },
   { ...closed, default: {} },
@@ -137,6 +146,13 @@ const warmup = Type.Object(
       minimum: 1,
       maximum: 1_000,
     }),
+    retries: Type.Integer({
+      description: 'How often a warm-up that failed is tried again, later each time.',
+      default: 3,
+      minimum: 0,
+      maximum: 100,
+    }),
+    schedule: notYet('', 'A cron by which caches are warmed again.'),
     timeout: duration('How long a pod may be held for a warm-up, counted from its creation.', '30m'),
   },
   { ...closed, default: {} },

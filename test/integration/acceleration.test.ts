@@ -499,8 +499,24 @@ describe('every hold ends', () => {
   })
 
   test('with the failure of the warm-up', async () => {
-    await heldBy('failure', {}, { failLoad: () => 'no such bucket' })
+    await heldBy('failure', { warmup: { retries: 0 } }, { failLoad: () => 'no such bucket' })
     await released('failure', 'WarmupFailed')
+  })
+
+  test('warm, when the warm-up failed once and was tried again', async () => {
+    let isFirst = true
+    const failOnce = () => {
+      const failure = isFirst ? 'the network was away' : undefined
+      isFirst = false
+      return failure
+    }
+    const { admitted } = await heldBy('retried', { warmup: { retries: 1 } }, { failLoad: failOnce })
+    await released('retried', 'Warm')
+    const dataset = await stage.client.get(resources.dataset, {
+      namespace: 'retried',
+      name: cacheOf(admitted),
+    })
+    expect(dataset?.metadata.annotations?.['warmgate.dev/retries']).toBe('1')
   })
 
   test('by opting out, which gives the manifest back', async () => {

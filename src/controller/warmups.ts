@@ -1,0 +1,50 @@
+import type { Mirror } from '../cluster/mirror.ts'
+import { oneMoreRetry, retriesOf } from '../fluid/dataset.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { resources } from '../kube/resources.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Clock } from '../values/clock.ts'
+import { type KubeObject, listAt, type ObjectKey, stringAt } from '../values/object.ts'
+
+const firstRetryMs = 10_000
+const longestRetryMs = 300_000
+
+interface Options {
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+  logger: Logger
+}
+
+/**
+ * Tries a failed warm-up again, by deleting its DataLoad: to Fluid a failure is final. The count is written
+ * first, on the Dataset, so that a controller that dies in between tries less often and never more. Answers
+ * how long to wait before the next try, if there is to be one.
+ */
+export async function retryWarmup(
+  options: Options,
+  key: ObjectKey,
+  retries: number,
+): Promise<number | undefined> {
+  const { client, mirror, clock, logger } = options
+  const [dataset, dataLoad] = [mirror.datasets.get(key), mirror.dataLoads.get(key)]
+  if (dataset === undefined || dataLoad === undefined || dataLoad.metadata.deletionTimestamp !== undefined)
+    return undefined
+  if (stringAt(dataLoad, 'status', 'phase') !== 'Failed') return undefined
+  const done = retriesOf(dataset)
+  if (done >= retries) return undefined
+  const dueMs = failedAtMs(dataLoad) + Math.min(firstRetryMs * 2 ** done, longestRetryMs)
+  if (clock.now() < dueMs) return dueMs - clock.now()
+  await client.patch(resources.dataset, key, { type: 'merge', body: oneMoreRetry(dataset) })
+  const { uid } = dataLoad.metadata
+  await client.delete(resources.dataLoad, key, uid === undefined ? {} : { uid })
+  logger.info({ ...key, retry: done + 1, of: retries }, 'a warm-up failed; trying again')
+  return undefined
+}
+
+function failedAtMs(dataLoad: KubeObject): number {
+  const times = listAt(dataLoad, 'status', 'conditions').map((condition) =>
+    Date.parse(stringAt(condition, 'lastTransitionTime') ?? ''),
+  )
+  return Math.max(0, ...times.filter((ms) => !Number.isNaN(ms)))
+}
