@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type FactsSources, readFacts } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
-import { managedByLabel, sourceAnnotation } from '../fluid/dataset.ts'
+import { asRetry, managedByLabel, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
 import { runtimes } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
@@ -68,7 +68,7 @@ export class CacheReconciler {
     const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
     if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
     const owners = users.map(ownerReference)
-    for (const object of cacheObjects(wanted.cache)) await this.#apply(object, owners)
+    for (const object of cacheObjects(wanted.cache)) await this.#apply(this.#numbered(object, key), owners)
     return await retryWarmup(this.#options, key, wanted.cache.settings.warmup.retries)
   }
 
@@ -89,6 +89,13 @@ export class CacheReconciler {
       reason: made.reason === 'AlreadyCached' ? 'CredentialsMissing' : made.reason,
       message: made.message,
     }
+  }
+
+  /** A DataLoad keeps the number that it was made with; a new one takes the latest of its Dataset. */
+  #numbered(object: KubeObject, key: ObjectKey): KubeObject {
+    if (object.kind !== 'DataLoad') return object
+    const { dataLoads, datasets } = this.#options.mirror
+    return asRetry(object, retryOf(dataLoads.get(key) ?? datasets.get(key)))
   }
 
   #blocked(users: KubeObject[], reason: string, message: string): number {

@@ -20,10 +20,10 @@ function object(kind: string, annotations: { [key: string]: string }, status: ob
 }
 
 function scene(retriesDone: number, phase: string, nowMs: number) {
-  const dataset = object('Dataset', retriesDone === 0 ? {} : { 'warmgate.dev/retries': String(retriesDone) })
+  const dataset = object('Dataset', {})
   const dataLoad = object(
     'DataLoad',
-    {},
+    retriesDone === 0 ? {} : { 'warmgate.dev/retries': String(retriesDone) },
     { phase, conditions: [{ type: 'Failed', lastTransitionTime: failedAt }] },
   )
   const calls: unknown[] = []

@@ -1,5 +1,5 @@
 import type { Mirror } from '../cluster/mirror.ts'
-import { oneMoreRetry, retriesOf } from '../fluid/dataset.ts'
+import { retryOf, retryPatch } from '../fluid/dataset.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -18,7 +18,7 @@ interface Options {
 
 /**
  * Tries a failed warm-up again, by deleting its DataLoad: to Fluid a failure is final. The count is written
- * first, on the Dataset, so that a controller that dies in between tries less often and never more. Answers
+ * first, on the Dataset, for the DataLoad that will be made in its place. Answers
  * how long to wait before the next try, if there is to be one.
  */
 export async function retryWarmup(
@@ -31,11 +31,11 @@ export async function retryWarmup(
   if (dataset === undefined || dataLoad === undefined || dataLoad.metadata.deletionTimestamp !== undefined)
     return undefined
   if (stringAt(dataLoad, 'status', 'phase') !== 'Failed') return undefined
-  const done = retriesOf(dataset)
+  const done = retryOf(dataLoad)
   if (done >= retries) return undefined
   const dueMs = failedAtMs(dataLoad) + Math.min(firstRetryMs * 2 ** done, longestRetryMs)
   if (clock.now() < dueMs) return dueMs - clock.now()
-  await client.patch(resources.dataset, key, { type: 'merge', body: oneMoreRetry(dataset) })
+  await client.patch(resources.dataset, key, { type: 'merge', body: retryPatch(done + 1) })
   const { uid } = dataLoad.metadata
   await client.delete(resources.dataLoad, key, uid === undefined ? {} : { uid })
   logger.info({ ...key, retry: done + 1, of: retries }, 'a warm-up failed; trying again')

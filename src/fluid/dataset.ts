@@ -6,15 +6,24 @@ export const sourceAnnotation = 'warmgate.dev/source'
 
 const retriesAnnotation = 'warmgate.dev/retries'
 
-/** How often the warm-up of a Dataset has been tried again. */
-export function retriesOf(dataset: KubeObject): number {
-  const count = Number(dataset.metadata.annotations?.[retriesAnnotation] ?? 0)
+/**
+ * Which retry of a warm-up this is: on a DataLoad, its own; on a Dataset, the latest. Zero is the first try.
+ */
+export function retryOf(object: KubeObject | undefined): number {
+  const count = Number(object?.metadata.annotations?.[retriesAnnotation] ?? 0)
   return Number.isInteger(count) && count > 0 ? count : 0
 }
 
-/** The merge patch that counts one more. */
-export function oneMoreRetry(dataset: KubeObject): JsonObject {
-  return { metadata: { annotations: { [retriesAnnotation]: String(retriesOf(dataset) + 1) } } }
+/** The object as that of a later try. */
+export function asRetry(object: KubeObject, retry: number): KubeObject {
+  if (retry === 0) return object
+  const annotations = { ...object.metadata.annotations, [retriesAnnotation]: String(retry) }
+  return { ...object, metadata: { ...object.metadata, annotations } }
+}
+
+/** The merge patch that writes the latest retry on a Dataset. */
+export function retryPatch(retry: number): JsonObject {
+  return { metadata: { annotations: { [retriesAnnotation]: String(retry) } } }
 }
 
 /** What the objects of one cache have in common. */

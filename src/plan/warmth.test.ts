@@ -97,3 +97,21 @@ test.each([
 test('a Dataset without a status tells no progress', () => {
   expect(progressOf(dataset())).toBeUndefined()
 })
+
+test('a failed DataLoad that is tried again is not final; its own number counts, not that of its Dataset', () => {
+  const at = (kind: string, retry: string, status: JsonObject): KubeObject => ({
+    apiVersion: 'data.fluid.io/v1alpha1',
+    kind,
+    metadata: { annotations: { 'warmgate.dev/retries': retry } },
+    status,
+  })
+  const bound = at('Dataset', '2', { phase: 'Bound' })
+  const conditions = [{ message: 'no such bucket' }]
+  const message = 'its warm-up failed and is tried again: no such bucket'
+  expect(warmthOf(bound, at('DataLoad', '1', { phase: 'Failed', conditions }), 2)).toEqual({
+    kind: 'pending',
+    message,
+  })
+  expect(warmthOf(bound, at('DataLoad', '2', { phase: 'Failed', conditions }), 2).kind).toBe('failed')
+  expect(warmthOf(bound, at('DataLoad', '1', { phase: 'Failed', conditions })).kind).toBe('failed')
+})

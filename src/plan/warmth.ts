@@ -1,4 +1,4 @@
-import { retriesOf } from '../fluid/dataset.ts'
+import { retryOf } from '../fluid/dataset.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { parseSizeBytes } from '../values/size.ts'
 
@@ -17,7 +17,8 @@ export interface Progress {
 
 /**
  * Judges a cache by its Dataset and DataLoad as they stand in the API server. A failed DataLoad is final to
- * Fluid; to us it is so once it has been tried again `retries` times.
+ * Fluid; to us it is so when it was the last of `retries`. That is the DataLoad's own number, since the Dataset
+ * already counts the next one while this one is still to be seen.
  */
 export function warmthOf(
   dataset: KubeObject | undefined,
@@ -33,7 +34,7 @@ export function warmthOf(
     case 'Complete':
       return { kind: 'warm' }
     case 'Failed':
-      return retriesOf(dataset) < retries
+      return retryOf(dataLoad) < retries
         ? { kind: 'pending', message: `its warm-up failed and is tried again: ${failure(dataLoad)}` }
         : { kind: 'failed', message: failure(dataLoad) }
     case 'Pending':
