@@ -4,7 +4,7 @@ import { type Resource, resources } from '../kube/resources.ts'
 import { originalAnnotation } from '../plan/original.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Clock } from '../values/clock.ts'
+import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
 
 export interface MirrorOptions {
@@ -18,6 +18,7 @@ export interface MirrorOptions {
 export const serviceLabel = 'serving.kserve.io/inferenceservice'
 
 const rediscoverMs = 30_000
+const settlingMs = 50
 
 /**
  * What Warmgate knows of the cluster without asking: a local copy of each resource that plans and holds read.
@@ -88,6 +89,11 @@ export class Mirror {
   missing(): string[] {
     const unsynced = Object.entries(this.#all()).filter(([, reflector]) => reflector.state === 'starting')
     return [...unsynced.map(([name]) => name), ...(this.#isDiscovered ? [] : ['discovery of data.fluid.io'])]
+  }
+
+  /** Resolves once nothing is missing, or when the signal aborts. */
+  async settled(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.missing().length > 0) await pause(this.#options.clock, settlingMs, signal)
   }
 
   /** When the server was last heard of, by resource, in milliseconds since 1970. */

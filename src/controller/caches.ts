@@ -138,6 +138,8 @@ export class CacheReconciler {
    */
   async #remove(key: ObjectKey): Promise<number | undefined> {
     const { client, mirror, logger } = this.#options
+    // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
+    if (mirror.services.state !== 'synced') return blockedRetryMs
     const dataset = mirror.datasets.get(key)
     if (dataset !== undefined && !isOurs(dataset)) return undefined
     for (const { resource, known } of dataset === undefined ? this.#kinds : this.#kinds.slice(-1)) {

@@ -38,6 +38,8 @@ export class Controller {
   /** Leads until the signal aborts: all that is known is looked at once, and then whatever changes. */
   async run(signal: AbortSignal): Promise<void> {
     const { mirror, metrics } = this.#options
+    // A cache without services looks the same as services that are not known yet.
+    await mirror.settled(signal)
     this.#isLeading = true
     metrics.leader.set(1)
     for (const service of mirror.services.list()) this.#serviceChanged({ type: 'added', object: service })

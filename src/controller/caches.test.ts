@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import type { Mirror } from '../cluster/mirror.ts'
+import type { KubeClient } from '../kube/client.ts'
+import type { Resource } from '../kube/resources.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import type { KubeObject } from '../values/object.ts'
+import { CacheReconciler } from './caches.ts'
+
+const key = { namespace: 'models', name: 'bloom-0123456789' }
+
+function fluidObject(kind: string, labels: { [key: string]: string }): KubeObject {
+  return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { ...key, uid: `${kind}-uid`, labels } }
+}
+
+const ours: { [key: string]: string } = { 'app.kubernetes.io/managed-by': 'warmgate' }
+
+/** A cache that no service uses. */
+function scene({ state = 'synced', labels = ours, hasDataset = true }) {
+  const deleted: string[] = []
+  const client = {
+    delete: async ({ kind }: Resource) => deleted.push(kind),
+  } as unknown as KubeClient
+  const known = (kind: string) => ({ get: () => fluidObject(kind, labels) })
+  const mirror = {
+    services: { state, list: () => [] },
+    datasets: hasDataset ? known('Dataset') : { get: () => undefined },
+    dataLoads: known('DataLoad'),
+    jindoRuntimes: known('JindoRuntime'),
+    alluxioRuntimes: { get: () => undefined },
+  } as unknown as Mirror
+  const reconciler = new CacheReconciler({
+    client,
+    mirror,
+    clock: new FakeClock(0),
+    logger: createLogger('silent'),
+    events: { record: () => {} },
+    kserveNamespace: 'kserve',
+  })
+  return { deleted, reconciler }
+}
+
+test('a cache that no service uses is taken away by its Dataset', async () => {
+  const { deleted, reconciler } = scene({})
+  await reconciler.reconcile(key)
+  expect(deleted).toEqual(['Dataset'])
+})
+
+test('what a Dataset left behind goes after it', async () => {
+  const { deleted, reconciler } = scene({ hasDataset: false })
+  await reconciler.reconcile(key)
+  expect(deleted).toEqual(['DataLoad', 'JindoRuntime'])
+})
+
+test('nothing is taken away while the services are not known', async () => {
+  for (const state of ['starting', 'unavailable']) {
+    const { deleted, reconciler } = scene({ state })
+    expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
+    expect(deleted).toEqual([])
+  }
+})
+
+test("a Dataset of someone else's is never taken away", async () => {
+  const { deleted, reconciler } = scene({ labels: {} })
+  await reconciler.reconcile(key)
+  expect(deleted).toEqual([])
+})
