@@ -21,7 +21,7 @@ const speedUp = quick ? 10 : 1
 const downloadSeconds = 52.7 / speedUp
 const warmupSeconds = 23.3 / speedUp
 
-const screen = new Screen(process.stdout, Date.now())
+const screen = new Screen(process.stdout)
 const interrupted = new Promise<never>((_resolve, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Interrupted()))
 })

@@ -8,12 +8,16 @@ const styles = { bold: '1', dim: '2', green: '32', yellow: '33', cyan: '36' } as
  */
 export class Screen {
   readonly #out: Pick<WriteStream, 'write'> & { isTTY?: boolean; columns?: number }
-  readonly #startedMs: number
+  #startedMs = 0
   #progress: string | undefined
 
-  constructor(out: Pick<WriteStream, 'write'> & { isTTY?: boolean }, startedMs: number) {
+  constructor(out: Pick<WriteStream, 'write'> & { isTTY?: boolean }) {
     this.#out = out
-    this.#startedMs = startedMs
+  }
+
+  /** The moment from which events are told. */
+  begin(nowMs: number): void {
+    this.#startedMs = nowMs
   }
 
   title(text: string): void {

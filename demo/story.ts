@@ -52,6 +52,7 @@ export class Story {
     screen.text((await readFile(new URL('manifests/bloom.yaml', import.meta.url), 'utf8')).trimEnd())
     screen.title('2. kubectl apply')
     const startMs = Date.now()
+    screen.begin(startMs)
     const [service] = await readObjects(manifest)
     if (service === undefined) throw new Error(`${manifest} is empty`)
     const admitted = await this.#client.create(resourceOf(service), service)
