@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty'
 
-const styles = { bold: '1', dim: '2', green: '32', yellow: '33', cyan: '36' } as const
+const styles = { bold: '1', dim: '2', cyan: '36' } as const
 
 /**
  * What the demo prints on. On a terminal the line of progress is drawn over; elsewhere (a pipe, a test) each
@@ -9,7 +9,7 @@ const styles = { bold: '1', dim: '2', green: '32', yellow: '33', cyan: '36' } as
 export class Screen {
   readonly #out: Pick<WriteStream, 'write'> & { isTTY?: boolean; columns?: number }
   #startedMs = 0
-  #progress: string | undefined
+  #tenth: number | undefined
 
   constructor(out: Pick<WriteStream, 'write'> & { isTTY?: boolean }) {
     this.#out = out
@@ -34,24 +34,20 @@ export class Screen {
     for (const line of text.split('\n')) this.line(`    ${line}`)
   }
 
-  /** What is done and said to be so. */
-  good(text: string): void {
-    this.line(this.#style('green', text))
-  }
-
   progress(label: string, fraction: number, detail: string): void {
     const width = 30
+    const tenth = Math.floor(fraction * 10)
     const filled = Math.round(fraction * width)
     const bar = `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`
     const text = `          ${label} ${bar} ${String(Math.floor(fraction * 100)).padStart(3)} %  ${detail}`
     if (this.#out.isTTY) this.#out.write(`\r\u001b[K${text}`)
-    else if (this.#progress?.slice(0, 60) !== text.slice(0, 60)) this.#out.write(`${text}\n`)
-    this.#progress = text
+    else if (tenth !== this.#tenth) this.#out.write(`${text}\n`)
+    this.#tenth = tenth
   }
 
   line(text: string): void {
-    if (this.#progress !== undefined && this.#out.isTTY) this.#out.write('\n')
-    this.#progress = undefined
+    if (this.#tenth !== undefined && this.#out.isTTY) this.#out.write('\n')
+    this.#tenth = undefined
     this.#out.write(`${text}\n`)
   }
 
