@@ -3,7 +3,14 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/property/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/property/**/*.test.ts'],
+          // No module keeps state, so that files may share a process: half the time.
+          isolate: false,
+        },
+      },
       {
         test: {
           name: 'integration',
