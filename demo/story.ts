@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
+import { isComplete } from '../src/fluid/dataset.ts'
 import type { KubeClient } from '../src/kube/client.ts'
 import { resources } from '../src/kube/resources.ts'
 import { cacheWarmGate } from '../src/plan/hold.ts'
@@ -176,10 +177,6 @@ export class Story {
   #say(who: string, what: string): void {
     this.#screen.event(Date.now(), who, what)
   }
-}
-
-function isComplete(dataLoad: KubeObject): boolean {
-  return stringAt(dataLoad, 'status', 'phase') === 'Complete'
 }
 
 function isReady(pod: KubeObject): boolean {

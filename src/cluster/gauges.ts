@@ -1,4 +1,4 @@
-import { managedByLabel } from '../fluid/dataset.ts'
+import { isOurs } from '../fluid/dataset.ts'
 import { isHeld } from '../plan/pod.ts'
 import { warmthOf } from '../plan/warmth.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -10,7 +10,7 @@ export function setGauges(mirror: Mirror, metrics: Metrics): void {
   metrics.heldPods.set(mirror.pods.list().filter(isHeld).length)
   const phases = { pending: 0, warming: 0, warm: 0, failed: 0 }
   for (const dataset of mirror.datasets.list()) {
-    if (dataset.metadata.labels?.[managedByLabel] !== 'warmgate') continue
+    if (!isOurs(dataset)) continue
     phases[warmthOf(dataset, mirror.dataLoads.get(keyOf(dataset))).kind] += 1
   }
   for (const [phase, count] of Object.entries(phases)) metrics.caches.set({ phase }, count)

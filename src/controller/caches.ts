@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type FactsSources, readFacts } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
-import { asRetry, managedByLabel, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
+import { asRetry, isOurs, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
 import { runtimes } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
@@ -156,10 +156,6 @@ export class CacheReconciler {
 /** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
 export function usesCache(service: KubeObject, name: string): boolean {
   return readOriginal(service) !== undefined && cacheNames(service).includes(name)
-}
-
-function isOurs(object: KubeObject): boolean {
-  return object.metadata.labels?.[managedByLabel] === 'warmgate'
 }
 
 /** Why a Dataset of this name cannot be written: a record that anyone may forge is no leave to change it. */

@@ -1,11 +1,12 @@
 import type { Mirror } from '../cluster/mirror.ts'
+import { isComplete } from '../fluid/dataset.ts'
 import { WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { cacheNames } from '../plan/original.ts'
 import { isHeld } from '../plan/pod.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
-import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../values/object.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import { type CacheOptions, CacheReconciler } from './caches.ts'
 import { type HoldOptions, HoldReconciler } from './holds.ts'
 import { ReportReconciler } from './reports.ts'
@@ -121,10 +122,6 @@ export class Controller {
   #heldPods(): KubeObject[] {
     return this.#options.mirror.pods.list().filter(isHeld)
   }
-}
-
-function isComplete(dataLoad: KubeObject): boolean {
-  return stringAt(dataLoad, 'status', 'phase') === 'Complete'
 }
 
 function isNewGeneration(before: KubeObject, now: KubeObject): boolean {

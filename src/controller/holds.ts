@@ -1,12 +1,11 @@
-import { namespaceLabels } from '../cluster/facts.ts'
-import { type Mirror, serviceLabel } from '../cluster/mirror.ts'
-import { warmthsOf } from '../cluster/warmth.ts'
+import type { Mirror } from '../cluster/mirror.ts'
+import { podFacts } from '../cluster/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { hasStatus } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { resources } from '../kube/resources.ts'
 import { cacheWarmGate, decideHold, type HoldDecision } from '../plan/hold.ts'
-import { gateCondition, governPod, isHeld } from '../plan/pod.ts'
+import { gateCondition, isHeld } from '../plan/pod.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
 import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
@@ -43,18 +42,8 @@ export class HoldReconciler {
 
   #decide(pod: KubeObject): HoldDecision {
     const { mirror, clock } = this.#options
-    const { namespace = '', labels = {} } = pod.metadata
-    const service = mirror.services.get({ namespace, name: labels[serviceLabel] ?? '' })
-    const { hold } = governPod(
-      { pod, service },
-      { namespaceLabels: namespaceLabels(mirror, namespace), policies: mirror.parsedPolicies() },
-    )
-    return decideHold({
-      hold,
-      caches: warmthsOf(mirror, pod, namespace, hold?.retries),
-      createdMs: createdMs(pod),
-      nowMs: clock.now(),
-    })
+    const { hold, caches } = podFacts(mirror, pod, pod.metadata.namespace ?? '')
+    return decideHold({ hold, caches, createdMs: createdMs(pod), nowMs: clock.now() })
   }
 
   /**

@@ -1,8 +1,18 @@
-import type { JsonObject, KubeObject } from '../values/object.ts'
+import { type JsonObject, type KubeObject, stringAt } from '../values/object.ts'
 import type { MountOptions } from './runtime.ts'
 
-export const managedByLabel = 'app.kubernetes.io/managed-by'
+const managedByLabel = 'app.kubernetes.io/managed-by'
 export const sourceAnnotation = 'warmgate.dev/source'
+
+/** Whether a Fluid object is one that Warmgate made. */
+export function isOurs(object: KubeObject): boolean {
+  return object.metadata.labels?.[managedByLabel] === 'warmgate'
+}
+
+/** Whether a DataLoad has filled its cache. */
+export function isComplete(dataLoad: KubeObject): boolean {
+  return stringAt(dataLoad, 'status', 'phase') === 'Complete'
+}
 
 const retriesAnnotation = 'warmgate.dev/retries'
 
