@@ -1,11 +1,9 @@
 import type { JsonObject } from '../values/object.ts'
-import { encrypted, type Runtime, tieredStore } from './runtime.ts'
+import { encrypted, isAmazon, type Runtime, tieredStore } from './runtime.ts'
 import type { Source } from './source.ts'
 
 const gcsVolume = 'gcs-credentials'
 const gcsDirectory = '/var/secrets/gcs'
-// Fluid mounts a Secret as the volume alluxio-mount-secret-<name>, and a volume's name has 63 characters.
-const secretNameLength = 42
 
 /** AlluxioRuntime. Sources: fluid docs/en/samples/{s3,gcs}_configuration.md, pkg/ddc/alluxio/transform_volumes.go. */
 export const alluxio: Runtime = {
@@ -13,11 +11,11 @@ export const alluxio: Runtime = {
   plural: 'alluxioruntimes',
   schemes: ['gs', 's3', 'oss'],
 
-  refuses({ credentials }) {
-    if (credentials.kind !== 'keys') return undefined
-    const { secretName } = credentials
-    if (!secretName.includes('.') && secretName.length <= secretNameLength) return undefined
-    return `AlluxioRuntime cannot mount Secret ${secretName}: its name may hold no dot, and ${secretNameLength} characters at most`
+  // Fluid mounts it as the volume alluxio-mount-secret-<name>, and a volume's name has 63 characters and no dot.
+  mountableSecret: /^[^.]{1,42}$/,
+
+  refuses() {
+    return undefined
   },
 
   mount(source) {
@@ -42,13 +40,12 @@ function options({ scheme, credentials, endpoint }: Source): { [key: string]: st
   }
 }
 
-function s3Options({ url, region }: Source['endpoint']): { [key: string]: string } {
+function s3Options({ url, region, addressing }: Source['endpoint']): { [key: string]: string } {
   const options: { [key: string]: string } = {}
   if (url !== undefined) {
     options['alluxio.underfs.s3.endpoint'] = url
-    // An endpoint of one's own (MinIO, Ceph) has no DNS name for each bucket; Amazon's do.
-    if (!/\.amazonaws\.com(:[0-9]+)?\/?$/.test(url))
-      options['alluxio.underfs.s3.disable.dns.buckets'] = 'true'
+    // An endpoint of one's own (MinIO, Ceph) has no DNS name for each bucket, unless it says so; Amazon's do.
+    if (addressing !== 'virtual' && !isAmazon(url)) options['alluxio.underfs.s3.disable.dns.buckets'] = 'true'
   }
   if (region !== undefined) options['alluxio.underfs.s3.region'] = region
   return options

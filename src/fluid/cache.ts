@@ -2,6 +2,7 @@ import { isObject, type JsonObject, type KubeObject } from '../values/object.ts'
 import { dataLoad, dataset, fluidObject } from './dataset.ts'
 import type { CacheSettings } from './runtime.ts'
 import { type RuntimeName, runtimes } from './runtimes.ts'
+import { mountedSource } from './secret.ts'
 import type { Source } from './source.ts'
 
 /** One cache to be: what it reads, and how it is furnished. */
@@ -15,7 +16,8 @@ export interface Cache {
 
 /** The Fluid objects of a cache, in the order in which they are applied. */
 export function cacheObjects(cache: Cache): KubeObject[] {
-  const { source, settings } = cache
+  const { settings } = cache
+  const source = mountedSource(cache)
   const identity = { name: cache.name, namespace: cache.namespace, uri: source.uri }
   const runtime = runtimes[cache.runtime]
   const spec = merge(runtime.spec(source, settings), settings.template)

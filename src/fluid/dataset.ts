@@ -1,4 +1,4 @@
-import { type JsonObject, type KubeObject, stringAt } from '../values/object.ts'
+import { type JsonObject, type KubeObject, type ObjectMeta, stringAt } from '../values/object.ts'
 import type { MountOptions } from './runtime.ts'
 
 const managedByLabel = 'app.kubernetes.io/managed-by'
@@ -43,22 +43,21 @@ export interface CacheIdentity {
   uri: string
 }
 
+export function ourMetadata({ name, namespace, uri }: CacheIdentity): ObjectMeta {
+  return {
+    name,
+    namespace,
+    labels: { [managedByLabel]: 'warmgate' },
+    annotations: { [sourceAnnotation]: uri },
+  }
+}
+
 /**
  * The head of a Fluid object of ours. It never carries KServe's labels: KServe deletes what it does not know
  * among the objects labelled with a service's name.
  */
 export function fluidObject(cache: CacheIdentity, kind: string, spec: JsonObject): KubeObject {
-  return {
-    apiVersion: 'data.fluid.io/v1alpha1',
-    kind,
-    metadata: {
-      name: cache.name,
-      namespace: cache.namespace,
-      labels: { [managedByLabel]: 'warmgate' },
-      annotations: { [sourceAnnotation]: cache.uri },
-    },
-    spec,
-  }
+  return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: ourMetadata(cache), spec }
 }
 
 /**

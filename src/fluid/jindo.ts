@@ -1,4 +1,4 @@
-import { encrypted, type Runtime, tieredStore } from './runtime.ts'
+import { encrypted, isAmazon, type Runtime, tieredStore } from './runtime.ts'
 import type { Source } from './source.ts'
 
 /** JindoRuntime: `fs.<scheme>.…` options; OSS needs its endpoint. Source: fluid pkg/ddc/jindocache/transform.go. */
@@ -7,8 +7,9 @@ export const jindo: Runtime = {
   plural: 'jindoruntimes',
   schemes: ['oss', 's3'],
 
-  refuses() {
-    return undefined
+  refuses({ endpoint: { url, addressing } }) {
+    if (addressing !== 'virtual' || url === undefined || isAmazon(url)) return undefined
+    return `JindoRuntime has no option for a store that has its buckets as host names`
   },
 
   mount(source) {

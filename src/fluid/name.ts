@@ -18,6 +18,8 @@ export function cacheName(namespace: string, source: Omit<Source, 'options'>): s
     Object.entries(credentials),
     endpoint.url ?? '',
     endpoint.region ?? '',
+    // Only where it is said: a field that came later renames no cache.
+    ...(endpoint.addressing === undefined ? [] : [endpoint.addressing]),
   ])
   const hash = createHash('sha256').update(identity).digest('hex').slice(0, hashLength)
   return `${slug(uri)}-${hash}`

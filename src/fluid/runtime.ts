@@ -7,6 +7,8 @@ export interface Runtime {
   /** Its resource's plural name in data.fluid.io. */
   plural: string
   schemes: readonly Source['scheme'][]
+  /** The names of Secrets that it can mount; without it, every name. */
+  mountableSecret?: RegExp
   /** Why this runtime cannot read the source although it serves its scheme. */
   refuses(source: Source): string | undefined
   mount(source: Source): MountOptions
@@ -39,6 +41,11 @@ export interface CacheSettings {
 /** Tiers as both Alluxio and Jindo write them; the water marks are strings to Fluid. */
 export function tieredStore({ tieredStore: tiers }: CacheSettings): JsonObject {
   return { levels: tiers.map(({ medium, ...rest }) => ({ mediumtype: medium, ...rest })) }
+}
+
+/** Amazon's endpoints have a host name for each bucket. */
+export function isAmazon(url: string): boolean {
+  return /\.amazonaws\.com(:[0-9]+)?\/?$/.test(url)
 }
 
 /** An option whose value a runtime reads from a Secret by itself. */

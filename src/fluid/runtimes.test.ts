@@ -3,13 +3,10 @@ import { chooseRuntime } from './runtimes.ts'
 import type { Source } from './source.ts'
 
 const all = ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes']
-const source = (scheme: Source['scheme'], secretName?: string): Source => ({
+const source = (scheme: Source['scheme']): Source => ({
   uri: `${scheme}://models/bloom`,
   scheme,
-  credentials:
-    secretName === undefined
-      ? { kind: 'anonymous' }
-      : { kind: 'keys', secretName, accessKeyId: 'id', secretAccessKey: 'key' },
+  credentials: { kind: 'anonymous' },
   endpoint: {},
   options: {},
 })
@@ -45,15 +42,15 @@ test.each([[[]], [['jindoruntimes']]])('FluidMissing: a cluster that serves %j',
   expect(chooseRuntime(source('s3'), 'Auto', installed)).toMatchObject({ ok: false, reason: 'FluidMissing' })
 })
 
-test('Alluxio mounts a Secret as a volume: a name that makes none goes to another runtime, or is refused', () => {
-  const fits = 'a'.repeat(42)
-  for (const name of ['with.dot', 'a'.repeat(43)]) {
-    expect(chooseRuntime(source('s3', name), 'Auto', all)).toEqual({ ok: true, runtime: 'Jindo' })
-    expect(chooseRuntime(source('s3', name), 'Alluxio', all)).toEqual({
-      ok: false,
-      reason: 'RuntimeUnavailable',
-      message: `AlluxioRuntime cannot mount Secret ${name}: its name may hold no dot, and 42 characters at most`,
-    })
-  }
-  expect(chooseRuntime(source('s3', fits), 'Alluxio', all)).toEqual({ ok: true, runtime: 'Alluxio' })
+test('Jindo has no option for buckets as host names, but at Amazon they are', () => {
+  const virtual = (url: string): Source => ({ ...source('s3'), endpoint: { url, addressing: 'virtual' } })
+  expect(chooseRuntime(virtual('https://store.example.com'), 'Auto', all)).toMatchObject({
+    runtime: 'Alluxio',
+  })
+  expect(chooseRuntime(virtual('https://store.example.com'), 'Jindo', all)).toEqual({
+    ok: false,
+    reason: 'RuntimeUnavailable',
+    message: 'JindoRuntime has no option for a store that has its buckets as host names',
+  })
+  expect(chooseRuntime(virtual('https://s3.amazonaws.com'), 'Auto', all)).toMatchObject({ runtime: 'Jindo' })
 })

@@ -4,7 +4,7 @@ export interface Source {
   uri: string
   scheme: 's3' | 'gs' | 'oss'
   credentials: SourceCredentials
-  endpoint: { url?: string; region?: string }
+  endpoint: { url?: string; region?: string; addressing?: 'virtual' }
   /** A policy's own mount options; they win over what Warmgate would write. */
   options: { [key: string]: string }
 }
@@ -12,4 +12,6 @@ export interface Source {
 export type SourceCredentials =
   | { kind: 'anonymous' }
   | { kind: 'keys'; secretName: string; accessKeyId: string; secretAccessKey: string }
+  /** Both keys are inside the JSON value at one key of the Secret: the cache needs a Secret of its own. */
+  | { kind: 'entry'; secretName: string; entry: string }
   | { kind: 'file'; secretName: string; file: string }

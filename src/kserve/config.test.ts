@@ -16,7 +16,8 @@ const withCredentials = (credentials: JsonObject) =>
 
 /** KServe's fallbacks in its code, where its ConfigMap says nothing. */
 const fallbacks = {
-  storageSecretAnnotation: 'serving.kserve.io/storageSecretName',
+  storageSecretAnnotation: '',
+  storageSpecSecret: 'storage-config',
   s3: { accessKeyId: 'awsAccessKeyID', secretAccessKey: 'awsSecretAccessKey', defaults: {} },
   gcsCredentialFile: 'gcloud-application-credentials.json',
 }
@@ -43,6 +44,7 @@ test('the shipped ConfigMap names what stands in for it', () => {
 test('names and options of a cluster of its own', () => {
   const config = withCredentials({
     storageSecretNameAnnotation: 'example.com/secret',
+    storageSpecSecretName: 'stores',
     gcs: { gcsCredentialFileName: 'key.json' },
     s3: {
       s3AccessKeyIDName: 'id',
@@ -56,6 +58,7 @@ test('names and options of a cluster of its own', () => {
   })
   expect(config).toEqual({
     storageSecretAnnotation: 'example.com/secret',
+    storageSpecSecret: 'stores',
     gcsCredentialFile: 'key.json',
     s3: {
       accessKeyId: 'id',

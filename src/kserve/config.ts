@@ -2,8 +2,10 @@ import { isObject, type JsonObject, type KubeObject, stringAt } from '../values/
 
 /** What Warmgate needs of KServe's ConfigMap `inferenceservice-config`. */
 export interface KserveConfig {
-  /** The annotation by which a service names its credentials' Secret. */
+  /** The annotation by which a service names its credentials' Secret; empty where none does. */
   storageSecretAnnotation: string
+  /** The Secret that a storage spec (`storage.key`, `storage.path`) is looked up in. */
+  storageSpecSecret: string
   s3: { accessKeyId: string; secretAccessKey: string; defaults: { [option: string]: string } }
   gcsCredentialFile: string
 }
@@ -13,6 +15,7 @@ export const kserveConfigName = 'inferenceservice-config'
 /** As KServe ships it: what stands in where there is no ConfigMap to read. */
 export const shippedKserveConfig: KserveConfig = {
   storageSecretAnnotation: 'serving.kserve.io/storageSecretName',
+  storageSpecSecret: 'storage-config',
   s3: { accessKeyId: 'AWS_ACCESS_KEY_ID', secretAccessKey: 'AWS_SECRET_ACCESS_KEY', defaults: {} },
   gcsCredentialFile: 'gcloud-application-credentials.json',
 }
@@ -42,8 +45,10 @@ export function parseKserveConfig(configMap: KubeObject | undefined): KserveConf
     return typeof value === 'string' && value !== '' ? [[option, value] as const] : []
   })
   return {
-    storageSecretAnnotation:
-      stringAt(credentials, 'storageSecretNameAnnotation') || shippedKserveConfig.storageSecretAnnotation,
+    // Without a name for it, KServe looks at no annotation.
+    storageSecretAnnotation: stringAt(credentials, 'storageSecretNameAnnotation') ?? '',
+    storageSpecSecret:
+      stringAt(credentials, 'storageSpecSecretName') || shippedKserveConfig.storageSpecSecret,
     s3: {
       accessKeyId: stringAt(s3, 's3AccessKeyIDName') || 'awsAccessKeyID',
       secretAccessKey: stringAt(s3, 's3SecretAccessKeyName') || 'awsSecretAccessKey',

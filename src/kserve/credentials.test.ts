@@ -12,6 +12,7 @@ const secret = (name: string, keys: string[], more: Partial<SecretFact> = {}): S
   keys,
   annotations: {},
   options: {},
+  entries: {},
   ...more,
 })
 
@@ -80,7 +81,7 @@ test('KServe’s ConfigMap may call the keys otherwise', () => {
   expect(credentials({ config, secrets: [secret('keys', s3Keys)] }).kind).toBe('anonymous')
 })
 
-test('of several S3 Secrets the last wins, of several GCS Secrets the first', () => {
+test('of several Secrets of a kind the first gives the keys', () => {
   const secrets = [
     secret('s3-a', s3Keys),
     secret('gcs-a', [gcsKey]),
@@ -88,7 +89,7 @@ test('of several S3 Secrets the last wins, of several GCS Secrets the first', ()
     secret('gcs-b', [gcsKey]),
     secret('pull', ['.dockerconfigjson']),
   ]
-  expect(credentials({ secrets })).toMatchObject({ secretName: 's3-b' })
+  expect(credentials({ secrets })).toMatchObject({ secretName: 's3-a' })
   expect(credentials({ secrets, scheme: 'gs' })).toMatchObject({ secretName: 'gcs-a' })
 })
 
@@ -132,7 +133,15 @@ test.each<[string, Scene, string]>([
     'Secret keys has no credentials for s3:// (key AWS_SECRET_ACCESS_KEY)',
   ],
   [
-    'a named Secret without the file',
+    'an annotated Secret of another kind',
+    {
+      annotations: { 'serving.kserve.io/storageSecretName': 'keys' },
+      secrets: [secret('keys', [gcsKey])],
+    },
+    'Secret keys has no credentials for s3:// (key AWS_SECRET_ACCESS_KEY)',
+  ],
+  [
+    'a policy’s Secret without the file',
     { secretName: 'keys', secrets: [secret('keys', s3Keys)], scheme: 'gs' },
     `Secret keys has no credentials for gs:// (key ${gcsKey})`,
   ],
@@ -148,6 +157,12 @@ test.each<[string, Scene, string]>([
   ],
 ])('CredentialsMissing: %s', (_, scene, message) => {
   expect(resolve(scene)).toEqual({ ok: false, reason: 'CredentialsMissing', message })
+})
+
+test('KServe reads Google’s buckets anonymously where the annotated Secret is of another kind', () => {
+  const annotations = { 'serving.kserve.io/storageSecretName': 'keys' }
+  const secrets = [secret('keys', s3Keys)]
+  expect(credentials({ annotations, secrets, scheme: 'gs' })).toEqual({ kind: 'anonymous', endpoint: {} })
 })
 
 test('no Secret at all is anonymous, also without a service account', () => {
@@ -219,8 +234,71 @@ test.each<[string, Partial<SecretFact>]>([
   expect(resolve({ secrets: [secret('keys', s3Keys, more)] })).toMatchObject({
     ok: false,
     reason: 'CredentialsMissing',
-    message: expect.stringContaining('certificate authority'),
+    message: expect.stringContaining("policy's cache.template, and the endpoint in its sources[].options"),
   })
+  const secrets = [secret('keys', s3Keys, more)]
+  // A policy that names the endpoint answers for it.
+  expect(resolve({ secrets, trusted: true }).ok).toBe(true)
+  // Over plain http there is nothing to verify.
+  const http = { ...more, options: { ...more.options, S3_ENDPOINT: 'minio', S3_USE_HTTPS: '0' } }
+  expect(resolve({ secrets: [secret('keys', s3Keys, http)] }).ok).toBe(true)
+})
+
+test('of several S3 Secrets, and a role before them, the last that says an option is heard', () => {
+  const annotations = {
+    'eks.amazonaws.com/role-arn': 'role',
+    'serving.kserve.io/s3-endpoint': 'role:1',
+    'serving.kserve.io/s3-region': 'role',
+  }
+  const secrets = [
+    secret('a', s3Keys, { options: { S3_ENDPOINT: 'a:1', AWS_DEFAULT_REGION: 'a' } }),
+    secret('pull', ['.dockerconfigjson'], { options: { AWS_DEFAULT_REGION: 'not of S3' } }),
+    secret('b', s3Keys, { options: { S3_ENDPOINT: 'b:1', S3_USE_HTTPS: '0' } }),
+  ]
+  const serviceAccount = { name: 'reader', secrets: secrets.map(({ name }) => name), annotations }
+  expect(credentials({ secrets, serviceAccount })).toMatchObject({
+    secretName: 'a',
+    endpoint: { url: 'http://b:1', region: 'a' },
+  })
+  expect(credentials({ secrets, serviceAccount: { ...serviceAccount, secrets: ['b'] } })).toMatchObject({
+    secretName: 'b',
+    endpoint: { url: 'http://b:1', region: 'role' },
+  })
+  // Without the role, a service account's annotations are no options.
+  const plain = { ...serviceAccount, secrets: ['b'], annotations: { 'serving.kserve.io/s3-region': 'x' } }
+  expect(credentials({ secrets, serviceAccount: plain }).endpoint).toEqual({ url: 'http://b:1' })
+})
+
+test('a ConfigMap’s default of a later Secret overrides what an earlier one said', () => {
+  const config = { ...shippedKserveConfig, s3: { ...shippedKserveConfig.s3, defaults: { S3_ENDPOINT: 'c' } } }
+  const secrets = [secret('a', s3Keys, { options: { S3_ENDPOINT: 'a' } }), secret('b', s3Keys)]
+  expect(credentials({ config, secrets })).toMatchObject({ secretName: 'a', endpoint: { url: 'https://c' } })
+})
+
+test('an empty annotation silences an option', () => {
+  const annotations = { 'serving.kserve.io/s3-endpoint': '' }
+  expect(endpoint({ annotations, options: { S3_ENDPOINT: 'minio' } })).toEqual({})
+})
+
+test.each<[Partial<SecretFact>, 'virtual' | undefined]>([
+  [{ options: { S3_ENDPOINT: 'store', S3_USER_VIRTUAL_BUCKET: 'True' } }, 'virtual'],
+  [{ annotations: { 'serving.kserve.io/s3-usevirtualbucket': 'true' } }, 'virtual'],
+  [{ options: { S3_ENDPOINT: 'store', S3_USER_VIRTUAL_BUCKET: '1' } }, undefined],
+  [{ options: { S3_ENDPOINT: 's3.amazonaws.com', AWS_DEFAULT_REGION: 'eu-central-1' } }, 'virtual'],
+  [{ options: { S3_ENDPOINT: 's3.amazonaws.com', AWS_DEFAULT_REGION: 'us-east-1' } }, undefined],
+  [{ options: { S3_ENDPOINT: 's3.amazonaws.com' } }, undefined],
+])('%j: buckets are host names: %s', (more, addressing) => {
+  expect(endpoint(more).addressing).toBe(addressing)
+})
+
+test('a role that says it needs no credentials is anonymous', () => {
+  const annotations = {
+    'eks.amazonaws.com/role-arn': 'role',
+    'serving.kserve.io/s3-useanoncredential': 'true',
+  }
+  const serviceAccount = { name: 'reader', secrets: [], annotations }
+  expect(credentials({ serviceAccount })).toEqual({ kind: 'anonymous', endpoint: {} })
+  expect(resolve({ serviceAccount, secretName: 'gone' }).ok).toBe(false)
 })
 
 test.each(['minio:9000$(reboot)', 'minio;reboot', 'a b', 'key:hunter2@minio:9000', 'minio\nx', "minio'"])(
@@ -238,7 +316,7 @@ test.each(['minio:9000$(reboot)', 'minio;reboot', 'a b', 'key:hunter2@minio:9000
 )
 
 test('the endpoint of an OSS Secret, as it stands there', () => {
-  const options = { 'fs.oss.endpoint': 'oss-cn-hangzhou-internal.aliyuncs.com' }
+  const options = { 'fs.oss.endpoint': 'oss-cn-hangzhou-internal.aliyuncs.com\n' }
   expect(credentials({ scheme: 'oss', secrets: [secret('keys', ossKeys, { options })] }).endpoint).toEqual({
     url: 'oss-cn-hangzhou-internal.aliyuncs.com',
   })

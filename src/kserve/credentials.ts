@@ -1,186 +1,134 @@
+import type { ServiceAccountFact } from './account.ts'
 import type { KserveConfig } from './config.ts'
+import { type Endpoint, endpointProblem } from './endpoint.ts'
+import { identityProblem } from './identity.ts'
+import { isAnonymous, s3Credentials, s3Variables } from './s3.ts'
 import type { SecretFact } from './secret.ts'
+import { missing, type Unresolved } from './unresolved.ts'
 import type { Scheme } from './uri.ts'
-
-export interface ServiceAccountFact {
-  name: string
-  /** Names in `secrets[]`, in order; imagePullSecrets are no credentials. */
-  secrets: string[]
-  annotations: { [key: string]: string }
-}
 
 /** References to what is secret, and the values of what is not. */
 export type Credentials =
   | { kind: 'anonymous'; endpoint: Endpoint }
   | { kind: 'keys'; secretName: string; accessKeyId: string; secretAccessKey: string; endpoint: Endpoint }
+  /** Both keys are inside one JSON value, that of the Secret's key `entry`: no reference reaches into it. */
+  | { kind: 'entry'; secretName: string; entry: string; endpoint: Endpoint }
   | { kind: 'file'; secretName: string; file: string; endpoint: Endpoint }
 
-/** Where the object store answers; empty means the store's public address. */
-export interface Endpoint {
-  url?: string
-  region?: string
-}
-
-export type Resolved =
-  | { ok: true; credentials: Credentials }
-  | { ok: false; reason: 'CredentialsMissing' | 'WorkloadIdentity'; message: string }
+export type Resolved = { ok: true; credentials: Credentials } | Unresolved
 
 export interface CredentialsInput {
   scheme: Scheme
-  /** The service's annotations: one may name a Secret. */
+  /** Those of the pod (the service's, then the predictor's): one may name a Secret. */
   annotations: { [key: string]: string }
   /** A policy's word on which Secret to use. */
   secretName: string | undefined
   serviceAccount: ServiceAccountFact | undefined
   secrets: { [name: string]: SecretFact }
   config: KserveConfig
+  /** Whether a policy names the endpoint, and so answers for its certificate. */
+  trusted?: boolean
 }
 
 /**
- * The credentials that KServe would hand to its storage initializer: the Secret that the service names,
- * else those of its service account. Of several S3 Secrets the last wins (its variables override), of
- * several GCS Secrets the first (its volume stays). Source: kserve pkg/credentials/service_account_credentials.go.
+ * The credentials that KServe would hand to its storage initializer: the Secret that the service names, else
+ * those of its service account. Source: kserve pkg/credentials/service_account_credentials.go.
  */
 export function resolveCredentials(input: CredentialsInput): Resolved {
-  const named = input.secretName ?? input.annotations[input.config.storageSecretAnnotation]
-  if (named) return fromNamedSecret(input, named)
-  const found: Resolved[] = []
-  for (const name of input.serviceAccount?.secrets ?? []) {
-    const secret = secretOf(input, name)
-    // KServe refuses the pod for it: there is nothing to accelerate.
-    if (secret === undefined)
-      return missing(
-        `service account ${input.serviceAccount?.name} lists Secret ${name}, which does not exist`,
-      )
-    const result = fromSecret(input, secret)
-    if (result !== undefined) found.push(result)
+  const found = findSecrets(input)
+  if (!found.ok) return found
+  switch (input.scheme) {
+    case 's3':
+      return s3(input, found.secrets)
+    case 'gs':
+      return gcs(input, found.secrets)
+    case 'oss':
+      return oss(input, found.secrets)
   }
-  return (input.scheme === 'gs' ? found[0] : found.at(-1)) ?? withoutSecret(input)
 }
 
-function fromNamedSecret(input: CredentialsInput, name: string): Resolved {
-  const secret = secretOf(input, name)
-  if (secret === undefined) return missing(`there is no Secret ${name} in the service's namespace`)
+function namedSecret({ secretName, annotations, config }: CredentialsInput): string | undefined {
+  return secretName ?? annotations[config.storageSecretAnnotation]
+}
+
+/** The Secrets that count, in KServe's order. */
+function findSecrets(input: CredentialsInput): { ok: true; secrets: SecretFact[] } | Unresolved {
+  const named = namedSecret(input)
+  const secrets: SecretFact[] = []
+  for (const name of named === undefined ? (input.serviceAccount?.secrets ?? []) : [named]) {
+    const secret = Object.hasOwn(input.secrets, name) ? input.secrets[name] : undefined
+    // KServe refuses the pod for it: there is nothing to accelerate.
+    if (secret === undefined) return missing(noSecret(input, name))
+    secrets.push(secret)
+  }
+  return { ok: true, secrets }
+}
+
+function noSecret(input: CredentialsInput, name: string): string {
+  return namedSecret(input) === undefined
+    ? `service account ${input.serviceAccount?.name} lists Secret ${name}, which does not exist`
+    : `there is no Secret ${name} in the service's namespace`
+}
+
+function withoutSecret(input: CredentialsInput): Resolved {
+  const { scheme, secretName } = input
+  const named = namedSecret(input)
+  // Google's buckets may be public, and KServe reads them so, whatever Secret the service names.
+  if (named !== undefined && (secretName !== undefined || scheme !== 'gs'))
+    return missing(`Secret ${named} has no credentials for ${scheme}:// (${wanted(input)})`)
   return (
-    fromSecret(input, secret) ??
-    missing(`Secret ${name} has no credentials for ${input.scheme}:// (${wanted(input)})`)
+    identityProblem(scheme, input.serviceAccount) ?? {
+      ok: true,
+      credentials: { kind: 'anonymous', endpoint: {} },
+    }
   )
 }
 
-function withoutSecret({ scheme, serviceAccount }: CredentialsInput): Resolved {
-  const identity = {
-    s3: 'eks.amazonaws.com/role-arn',
-    gs: 'iam.gke.io/gcp-service-account',
-    oss: 'pod-identity.alibabacloud.com/role-name',
-  }[scheme]
-  if (serviceAccount?.annotations[identity] !== undefined) {
-    return {
-      ok: false,
-      reason: 'WorkloadIdentity',
-      message: `service account ${serviceAccount.name} reads by workload identity (${identity}), which Fluid's pods do not have; name a Secret in the policy's sources[].credentials`,
-    }
-  }
-  return { ok: true, credentials: { kind: 'anonymous', endpoint: {} } }
+/**
+ * Of several S3 Secrets the first gives the keys, and the last that says something each option: KServe merges
+ * their variables, and merging replaces values, not references (kserve pkg/utils, MergeEnvs). A service account
+ * with a role comes before all of them, by its own annotations.
+ */
+function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
+  const { config, serviceAccount, trusted = false } = input
+  const { accessKeyId, secretAccessKey } = config.s3
+  const own = secrets.filter(({ keys }) => keys.includes(secretAccessKey))
+  const isRole = input.secretName === undefined && identityProblem('s3', serviceAccount) !== undefined
+  const role = isRole ? [{ annotations: serviceAccount?.annotations ?? {}, options: {} }] : []
+  const layers = [...role, ...own].map((layer) => s3Variables(layer, config))
+  const variables: { [name: string]: string } = Object.assign({}, ...layers)
+  const [first] = own
+  if (first === undefined && !isAnonymous(variables)) return withoutSecret(input)
+  if (first !== undefined && !first.keys.includes(accessKeyId))
+    return missing(`Secret ${first.name} has ${secretAccessKey} but no ${accessKeyId}`)
+  const names = own.map(({ name }) => name).join(', ')
+  return s3Credentials({
+    variables,
+    keys: first && { kind: 'keys', secretName: first.name, accessKeyId, secretAccessKey },
+    origin: names === '' ? `service account ${serviceAccount?.name}` : `Secret ${names}`,
+    trusted,
+  })
 }
 
-function secretOf({ secrets }: CredentialsInput, name: string): SecretFact | undefined {
-  return Object.hasOwn(secrets, name) ? secrets[name] : undefined
-}
-
-// Fluid writes these into shell scripts, as it does mount points, and people can read them: no @.
-const safeEndpoint = /^[A-Za-z0-9._~:/[\]-]*$/
-
-/** What this Secret gives for the scheme; undefined where it holds credentials of another kind. */
-function fromSecret(input: CredentialsInput, secret: SecretFact): Resolved | undefined {
-  const found = ofScheme(input, secret)
-  if (!found?.ok) return found
-  const { url = '', region = '' } = found.credentials.endpoint
-  return safeEndpoint.test(url) && safeEndpoint.test(region)
-    ? found
-    : missing(`Secret ${secret.name} names an endpoint or a region that a Fluid mount cannot carry safely`)
-}
-
-function ofScheme(input: CredentialsInput, secret: SecretFact): Resolved | undefined {
-  switch (input.scheme) {
-    case 's3':
-      return s3(input.config, secret)
-    case 'gs':
-      // KServe takes a Secret for the first kind that its keys fit, and S3 comes before GCS.
-      return secret.keys.includes(input.config.s3.secretAccessKey) ? undefined : gcs(input.config, secret)
-    case 'oss':
-      return oss(secret)
-  }
-}
-
-function s3({ s3: names }: KserveConfig, secret: SecretFact): Resolved | undefined {
-  if (!secret.keys.includes(names.secretAccessKey)) return undefined
-  const option = (key: keyof typeof s3Annotations) =>
-    secret.annotations[s3Annotations[key]] ?? secret.options[key] ?? names.defaults[key]
-  if (option('S3_VERIFY_SSL') === '0' || option('AWS_CA_BUNDLE') || option('AWS_CA_BUNDLE_CONFIGMAP')) {
-    return missing(
-      `Secret ${secret.name} names a certificate authority of its own (or none to be verified): Fluid's runtimes cannot be told yet`,
-    )
-  }
-  const endpoint = endpointOf(option('S3_ENDPOINT'), option('S3_USE_HTTPS'), option('AWS_DEFAULT_REGION'))
-  if (/^true$/i.test(option('awsAnonymousCredential') ?? ''))
-    return { ok: true, credentials: { kind: 'anonymous', endpoint } }
-  if (!secret.keys.includes(names.accessKeyId))
-    return missing(`Secret ${secret.name} has ${names.secretAccessKey} but no ${names.accessKeyId}`)
-  return {
-    ok: true,
-    credentials: {
-      kind: 'keys',
-      secretName: secret.name,
-      accessKeyId: names.accessKeyId,
-      secretAccessKey: names.secretAccessKey,
-      endpoint,
-    },
-  }
-}
-
-// Each S3 option: an annotation on the Secret, then a key in it, then KServe's ConfigMap (pkg/credentials/s3/utils.go).
-const s3Annotations = {
-  S3_ENDPOINT: 'serving.kserve.io/s3-endpoint',
-  S3_USE_HTTPS: 'serving.kserve.io/s3-usehttps',
-  AWS_DEFAULT_REGION: 'serving.kserve.io/s3-region',
-  S3_VERIFY_SSL: 'serving.kserve.io/s3-verifyssl',
-  awsAnonymousCredential: 'serving.kserve.io/s3-useanoncredential',
-  AWS_CA_BUNDLE: 'serving.kserve.io/s3-cabundle',
-  AWS_CA_BUNDLE_CONFIGMAP: 'serving.kserve.io/s3-cabundle-configmap',
-} as const
-
-/** A scheme in the endpoint wins over the option that says which one to use. */
-function endpointOf(
-  address: string | undefined,
-  useHttps: string | undefined,
-  region: string | undefined,
-): Endpoint {
-  const url =
-    !address || /^https?:\/\//i.test(address)
-      ? address
-      : `${useHttps === '0' ? 'http' : 'https'}://${address}`
-  return { ...(url ? { url } : {}), ...(region ? { region } : {}) }
-}
-
-function gcs({ gcsCredentialFile }: KserveConfig, secret: SecretFact): Resolved | undefined {
-  if (!secret.keys.includes(gcsCredentialFile)) return undefined
-  return {
-    ok: true,
-    credentials: { kind: 'file', secretName: secret.name, file: gcsCredentialFile, endpoint: {} },
-  }
+/** The first, whose volume stays. KServe takes a Secret for the first kind that its keys fit: S3 before GCS. */
+function gcs(input: CredentialsInput, secrets: SecretFact[]): Resolved {
+  const { gcsCredentialFile: file, s3: names } = input.config
+  const secret = secrets.find(({ keys }) => keys.includes(file) && !keys.includes(names.secretAccessKey))
+  if (secret === undefined) return withoutSecret(input)
+  return { ok: true, credentials: { kind: 'file', secretName: secret.name, file, endpoint: {} } }
 }
 
 // KServe has no oss:// of its own: these are the names that Fluid's users give their keys.
 const ossKeys = { accessKeyId: 'fs.oss.accessKeyId', secretAccessKey: 'fs.oss.accessKeySecret' }
 
-function oss(secret: SecretFact): Resolved | undefined {
-  if (!secret.keys.includes(ossKeys.accessKeyId) || !secret.keys.includes(ossKeys.secretAccessKey))
-    return undefined
-  const url = secret.options['fs.oss.endpoint']
-  return {
-    ok: true,
-    credentials: { kind: 'keys', secretName: secret.name, ...ossKeys, endpoint: url ? { url } : {} },
-  }
+function oss(input: CredentialsInput, secrets: SecretFact[]): Resolved {
+  const secret = secrets.findLast(({ keys }) => Object.values(ossKeys).every((key) => keys.includes(key)))
+  if (secret === undefined) return withoutSecret(input)
+  const url = secret.options['fs.oss.endpoint']?.trim()
+  const endpoint = url ? { url } : {}
+  const problem = endpointProblem(endpoint, `Secret ${secret.name}`)
+  if (problem !== undefined) return missing(problem)
+  return { ok: true, credentials: { kind: 'keys', secretName: secret.name, ...ossKeys, endpoint } }
 }
 
 function wanted({ scheme, config }: CredentialsInput): string {
@@ -192,8 +140,4 @@ function wanted({ scheme, config }: CredentialsInput): string {
     case 'oss':
       return `keys ${ossKeys.accessKeyId} and ${ossKeys.secretAccessKey}`
   }
-}
-
-function missing(message: string): Resolved {
-  return { ok: false, reason: 'CredentialsMissing', message }
 }

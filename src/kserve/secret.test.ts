@@ -37,10 +37,11 @@ test('no value of a secret key is kept, in any form', () => {
     ],
     annotations: {},
     options: { S3_ENDPOINT: 'minio:9000' },
+    entries: {},
   })
 })
 
-test('options are decoded and trimmed; stringData wins over data, as in the API server', () => {
+test('options are decoded; stringData wins over data, as in the API server', () => {
   const { options } = secretFact(
     secret({
       data: { S3_ENDPOINT: encode('minio:9000\n'), S3_USE_HTTPS: encode('0'), AWS_DEFAULT_REGION: 7 },
@@ -48,7 +49,7 @@ test('options are decoded and trimmed; stringData wins over data, as in the API 
     }),
   )
   expect(options).toEqual({
-    S3_ENDPOINT: 'https://minio',
+    S3_ENDPOINT: ' https://minio ',
     S3_USE_HTTPS: '0',
     'fs.oss.endpoint': 'oss-cn-hangzhou.aliyuncs.com',
   })
@@ -61,5 +62,48 @@ test('annotations are kept, for KServe reads options from them', () => {
 })
 
 test('an empty Secret has no keys', () => {
-  expect(secretFact(secret({}))).toEqual({ name: 'keys', keys: [], annotations: {}, options: {} })
+  expect(secretFact(secret({}))).toEqual({
+    name: 'keys',
+    keys: [],
+    annotations: {},
+    options: {},
+    entries: {},
+  })
 })
+
+test('entries of a storage spec: what is not secret, and whether the keys are there', () => {
+  const whole = {
+    type: 's3',
+    access_key_id: 'hunter2-id',
+    secret_access_key: 'hunter2-key',
+    endpoint_url: 'http://minio:9000',
+    bucket: 'models',
+    region: 'us-east-1',
+    anonymous: 'false',
+    verify_ssl: '0',
+    ca_bundle: '/ca.crt',
+    cabundle_configmap: 'ca',
+    certificate: 'hunter2-certificate',
+  }
+  const fact = secretFact(
+    secret({
+      data: { minio: encode(JSON.stringify(whole)), half: encode('{"access_key_id":"hunter2","type":""}') },
+      stringData: { public: ' {"type": "s3", "secret_access_key": ""}' },
+    }),
+  )
+  expect(JSON.stringify(fact)).not.toContain('hunter2')
+  const { access_key_id: _, secret_access_key: __, certificate: ___, ...options } = whole
+  expect(fact.entries).toEqual({
+    minio: { hasAccessKeyId: true, hasSecretAccessKey: true, options },
+    half: { hasAccessKeyId: true, hasSecretAccessKey: false, options: { type: '' } },
+    public: { hasAccessKeyId: false, hasSecretAccessKey: false, options: { type: 's3' } },
+  })
+})
+
+test.each(['text', '[1]', '{"type":', '{"verify_ssl":false}', '{"nested":{}}', 'null', '7', ''])(
+  'KServe takes a flat JSON object of texts for an entry, and not %s',
+  (value) => {
+    const fact = secretFact(secret({ data: { minio: encode(value) } }))
+    expect(fact).toMatchObject({ keys: ['minio'], entries: {} })
+  },
+)

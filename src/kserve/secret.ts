@@ -1,4 +1,4 @@
-import { type KubeObject, objectAt } from '../values/object.ts'
+import { isObject, type KubeObject, objectAt } from '../values/object.ts'
 
 /** What may be known of a Secret: which keys it has, and the values of those that are no secrets. */
 export interface SecretFact {
@@ -7,6 +7,16 @@ export interface SecretFact {
   annotations: { [key: string]: string }
   /** Options such as the endpoint, which KServe lets people keep beside the key. Never a credential. */
   options: { [key: string]: string }
+  /** The keys whose value is an entry of a storage spec: a flat JSON map of texts. */
+  entries: { [key: string]: StorageEntry }
+}
+
+/** An entry of a `storage-config` Secret, without what is secret in it. */
+export interface StorageEntry {
+  hasAccessKeyId: boolean
+  hasSecretAccessKey: boolean
+  /** `type`, `bucket`, `endpoint_url`, … as KServe names them. */
+  options: { [field: string]: string }
 }
 
 const optionKeys = [
@@ -21,22 +31,65 @@ const optionKeys = [
   'fs.oss.endpoint',
 ]
 
+/** The fields of a storage spec that hold no secret. Source: kserve python/storage, _update_with_storage_spec. */
+const storageOptions = [
+  'type',
+  'bucket',
+  'endpoint_url',
+  'region',
+  'anonymous',
+  'verify_ssl',
+  'ca_bundle',
+  'cabundle_configmap',
+]
+
 /** Reduces a Secret to its fact. Values other than the options above are dropped here, and go nowhere. */
 export function secretFact(secret: KubeObject): SecretFact {
-  const data = objectAt(secret, 'data')
-  const plain = objectAt(secret, 'stringData')
-  const options: { [key: string]: string } = {}
-  for (const key of optionKeys) {
-    const value = plain[key]
-    const encoded = data[key]
-    if (typeof value === 'string') options[key] = value.trim()
-    else if (typeof encoded === 'string')
-      options[key] = Buffer.from(encoded, 'base64').toString('utf8').trim()
-  }
+  const values = plainValues(secret)
+  const options = [...values].filter(([key]) => optionKeys.includes(key))
+  const entries = [...values].flatMap(([key, value]) => {
+    const entry = storageEntry(value)
+    return entry === undefined ? [] : [[key, entry] as const]
+  })
   return {
     name: secret.metadata.name ?? '',
-    keys: [...new Set([...Object.keys(data), ...Object.keys(plain)])].toSorted(),
+    keys: [...values.keys()].toSorted(),
     annotations: secret.metadata.annotations ?? {},
-    options,
+    options: Object.fromEntries(options),
+    entries: Object.fromEntries(entries),
+  }
+}
+
+/** The values of a Secret, decoded; `stringData` of a manifest wins, as in the API server. */
+export function plainValues(secret: KubeObject): Map<string, string> {
+  const values = new Map<string, string>()
+  for (const [key, value] of Object.entries(objectAt(secret, 'data')))
+    if (typeof value === 'string') values.set(key, Buffer.from(value, 'base64').toString('utf8'))
+  for (const [key, value] of Object.entries(objectAt(secret, 'stringData')))
+    if (typeof value === 'string') values.set(key, value)
+  return values
+}
+
+/** The flat map of texts that KServe takes for an entry; undefined for anything else. */
+export function storageFields(value: string): Map<string, string> | undefined {
+  if (!value.trimStart().startsWith('{')) return undefined
+  try {
+    const parsed: unknown = JSON.parse(value)
+    if (!isObject(parsed)) return undefined
+    const fields = Object.entries(parsed)
+    const texts = fields.filter((field): field is [string, string] => typeof field[1] === 'string')
+    return texts.length === fields.length ? new Map(texts) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function storageEntry(value: string): StorageEntry | undefined {
+  const fields = storageFields(value)
+  if (fields === undefined) return undefined
+  return {
+    hasAccessKeyId: Boolean(fields.get('access_key_id')),
+    hasSecretAccessKey: Boolean(fields.get('secret_access_key')),
+    options: Object.fromEntries([...fields].filter(([field]) => storageOptions.includes(field))),
   }
 }

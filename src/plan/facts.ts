@@ -1,5 +1,5 @@
+import type { ServiceAccountFact } from '../kserve/account.ts'
 import type { KserveConfig } from '../kserve/config.ts'
-import type { ServiceAccountFact } from '../kserve/credentials.ts'
 import type { SecretFact } from '../kserve/secret.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Labels } from '../policy/selector.ts'

@@ -49,6 +49,7 @@ export const s3Secret: SecretFact = {
   keys: ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
   annotations: {},
   options: {},
+  entries: {},
 }
 
 /**

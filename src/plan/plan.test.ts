@@ -321,6 +321,7 @@ test('oss:// takes its endpoint from the policy or from the Secret', () => {
     keys: ['fs.oss.accessKeyId', 'fs.oss.accessKeySecret'],
     annotations: {},
     options: { 'fs.oss.endpoint': 'oss.example.com' },
+    entries: {},
   }
   const serviceAccount = { name: 'default', secrets: ['oss'], annotations: {} }
   expect(created(bloom, fakeFacts({ secrets: { oss: secret }, serviceAccount })).reason).toBe('Accelerated')

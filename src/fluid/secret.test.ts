@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { at } from '../values/object.ts'
+import { type Cache, cacheObjects } from './cache.ts'
+import { derivedFrom, derivedSecret, mountedSource } from './secret.ts'
+import type { SourceCredentials } from './source.ts'
+
+function cache(credentials: SourceCredentials, runtime: Cache['runtime'] = 'Alluxio'): Cache {
+  return {
+    name: 'bloom-0123456789',
+    namespace: 'models',
+    source: { uri: 's3://models/bloom', scheme: 's3', credentials, endpoint: {}, options: {} },
+    runtime,
+    settings: {
+      replicas: 1,
+      tieredStore: [],
+      template: {},
+      warmup: { enabled: true, replicas: 1, retries: 0 },
+    },
+  }
+}
+
+const keysIn = (secretName: string): SourceCredentials => ({
+  kind: 'keys',
+  secretName,
+  accessKeyId: 'AWS_ACCESS_KEY_ID',
+  secretAccessKey: 'AWS_SECRET_ACCESS_KEY',
+})
+const entry: SourceCredentials = { kind: 'entry', secretName: 'storage-config', entry: 'minio' }
+
+test.each([
+  ['keys inside a JSON value', cache(entry, 'Jindo')],
+  ['keys inside a JSON value, for Alluxio', cache(entry)],
+  ['a name that makes no volume', cache(keysIn('with.dot'))],
+  ['a name that is too long for a volume', cache(keysIn('a'.repeat(43)))],
+])('%s: the cache has a Secret of its own, with its name', (_, made) => {
+  expect(derivedFrom(made)).toEqual(made.source.credentials)
+  expect(mountedSource(made).credentials).toEqual({
+    kind: 'keys',
+    secretName: 'bloom-0123456789',
+    accessKeyId: 'accessKeyId',
+    secretAccessKey: 'secretAccessKey',
+  })
+  const [dataset] = cacheObjects(made)
+  const references = [0, 1].map((index) =>
+    at(dataset, 'spec', 'mounts', 0, 'encryptOptions', index, 'valueFrom', 'secretKeyRef'),
+  )
+  expect(references).toEqual([
+    { name: 'bloom-0123456789', key: 'accessKeyId' },
+    { name: 'bloom-0123456789', key: 'secretAccessKey' },
+  ])
+})
+
+test.each([
+  ['a Secret that Alluxio can mount', cache(keysIn('a'.repeat(42)))],
+  ['any name, for Jindo', cache(keysIn('with.dot'), 'Jindo')],
+  ['no credentials', cache({ kind: 'anonymous' })],
+  ['a file', cache({ kind: 'file', secretName: 'with.dot', file: 'key.json' })],
+])('%s: a reference does', (_, made) => {
+  expect(derivedFrom(made)).toBeUndefined()
+  expect(mountedSource(made)).toBe(made.source)
+})
+
+test('the Secret of a cache, told from others by its label and its source', () => {
+  expect(derivedSecret(cache(entry), { accessKeyId: 'id', secretAccessKey: 'kéy' })).toEqual({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: {
+      name: 'bloom-0123456789',
+      namespace: 'models',
+      labels: { 'app.kubernetes.io/managed-by': 'warmgate' },
+      annotations: { 'warmgate.dev/source': 's3://models/bloom' },
+    },
+    type: 'Opaque',
+    data: {
+      accessKeyId: Buffer.from('id').toString('base64'),
+      secretAccessKey: Buffer.from('kéy').toString('base64'),
+    },
+  })
+})

@@ -1,0 +1,45 @@
+import type { KubeObject } from '../values/object.ts'
+import type { Cache } from './cache.ts'
+import { ourMetadata } from './dataset.ts'
+import { runtimes } from './runtimes.ts'
+import type { Source, SourceCredentials } from './source.ts'
+
+/** The keys of a Secret that a cache has of its own. */
+const derivedKeys = { accessKeyId: 'accessKeyId', secretAccessKey: 'secretAccessKey' } as const
+
+/** Where the two keys of a cache stand that its Runtime cannot refer to as they are. */
+export type SecretOrigin = Extract<SourceCredentials, { kind: 'keys' | 'entry' }>
+
+/**
+ * What a cache needs copied into a Secret of its own, which has its name: keys inside a JSON value, and keys in
+ * a Secret that its Runtime cannot mount. Undefined where a reference does.
+ */
+export function derivedFrom({ source: { credentials }, runtime }: Cache): SecretOrigin | undefined {
+  if (credentials.kind === 'entry') return credentials
+  if (credentials.kind !== 'keys') return undefined
+  const { mountableSecret } = runtimes[runtime]
+  return mountableSecret?.test(credentials.secretName) === false ? credentials : undefined
+}
+
+/** The source as the cache's Runtime sees it: with the cache's own Secret, where it has one. */
+export function mountedSource(cache: Cache): Source {
+  if (derivedFrom(cache) === undefined) return cache.source
+  return { ...cache.source, credentials: { kind: 'keys', secretName: cache.name, ...derivedKeys } }
+}
+
+/** The Secret of a cache. */
+export function derivedSecret(
+  { name, namespace, source }: Pick<Cache, 'name' | 'namespace' | 'source'>,
+  keys: { accessKeyId: string; secretAccessKey: string },
+): KubeObject {
+  const encoded = Object.entries(derivedKeys).map(([field, key]) => {
+    return [key, Buffer.from(keys[field as keyof typeof keys]).toString('base64')] as const
+  })
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: ourMetadata({ name, namespace, uri: source.uri }),
+    type: 'Opaque',
+    data: Object.fromEntries(encoded),
+  }
+}

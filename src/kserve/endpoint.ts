@@ -1,0 +1,15 @@
+/** Where an object store answers; empty means the store's public address. No part of it is a secret. */
+export interface Endpoint {
+  url?: string
+  region?: string
+  /** Buckets are host names, as at Amazon. A store of one's own has them in the path, unless it says so. */
+  addressing?: 'virtual'
+}
+
+// Fluid writes these into shell scripts, as it does mount points, and people can read them: no @.
+const safe = /^[A-Za-z0-9._~:/[\]-]*$/
+
+export function endpointProblem({ url = '', region = '' }: Endpoint, origin: string): string | undefined {
+  if (safe.test(url) && safe.test(region)) return undefined
+  return `${origin} names an endpoint or a region that a Fluid mount cannot carry safely`
+}

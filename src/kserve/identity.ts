@@ -1,0 +1,24 @@
+import type { ServiceAccountFact } from './account.ts'
+import type { Unresolved } from './unresolved.ts'
+import type { Scheme } from './uri.ts'
+
+/** The annotations by which clouds lend a role to a service account's pods, by the store that it opens. */
+const identities: { [scheme in Scheme]?: string } = {
+  s3: 'eks.amazonaws.com/role-arn',
+  gs: 'iam.gke.io/gcp-service-account',
+  oss: 'pod-identity.alibabacloud.com/role-name',
+}
+
+/** The trouble with a store that the service's pods read by a role of their own: Fluid's pods do not have it. */
+export function identityProblem(
+  scheme: Scheme,
+  account: ServiceAccountFact | undefined,
+): Unresolved | undefined {
+  const identity = identities[scheme]
+  if (identity === undefined || account?.annotations[identity] === undefined) return undefined
+  return {
+    ok: false,
+    reason: 'WorkloadIdentity',
+    message: `service account ${account.name} reads by workload identity (${identity}), which Fluid's pods do not have; name a Secret in the policy's sources[].credentials`,
+  }
+}

@@ -1,0 +1,103 @@
+import type { KserveConfig } from './config.ts'
+import type { Credentials, Resolved } from './credentials.ts'
+import { type Endpoint, endpointProblem } from './endpoint.ts'
+import { missing } from './unresolved.ts'
+
+interface Variables {
+  [name: string]: string
+}
+
+/**
+ * What KServe tells its storage initializer of an S3 store: environment variables, and the two keys by
+ * reference. Every way to give credentials (Secrets, a storage spec, a cloud's role) ends here.
+ */
+export interface S3Environment {
+  variables: Variables
+  keys:
+    | { kind: 'keys'; secretName: string; accessKeyId: string; secretAccessKey: string }
+    | { kind: 'entry'; secretName: string; entry: string }
+    | undefined
+  /** For messages, what says so: `Secret s3-access`. */
+  origin: string
+  /** Whether a policy names the endpoint, and so answers for its certificate. */
+  trusted: boolean
+}
+
+// Each option: an annotation on the Secret, then a key in it, then KServe's ConfigMap (pkg/credentials/s3/utils.go).
+const optionAnnotations = {
+  S3_ENDPOINT: 'serving.kserve.io/s3-endpoint',
+  S3_USE_HTTPS: 'serving.kserve.io/s3-usehttps',
+  AWS_DEFAULT_REGION: 'serving.kserve.io/s3-region',
+  S3_VERIFY_SSL: 'serving.kserve.io/s3-verifyssl',
+  awsAnonymousCredential: 'serving.kserve.io/s3-useanoncredential',
+  S3_USER_VIRTUAL_BUCKET: 'serving.kserve.io/s3-usevirtualbucket',
+  AWS_CA_BUNDLE: 'serving.kserve.io/s3-cabundle',
+  AWS_CA_BUNDLE_CONFIGMAP: 'serving.kserve.io/s3-cabundle-configmap',
+}
+
+/** The variables that KServe makes of a Secret, or of a service account with a role. Empty values make none. */
+export function s3Variables(
+  { annotations, options }: { annotations: Variables; options: Variables },
+  { s3: { defaults } }: KserveConfig,
+): Variables {
+  const entries = Object.entries(optionAnnotations).map(([name, annotation]) => {
+    return [name, annotations[annotation] ?? options[name] ?? defaults[name] ?? ''] as const
+  })
+  const { S3_ENDPOINT: address = '', S3_USE_HTTPS: useHttps, ...variables } = Object.fromEntries(entries)
+  if (address !== '') variables.AWS_ENDPOINT_URL = endpointUrl(address.trim(), useHttps)
+  return Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''))
+}
+
+/** A scheme in the endpoint wins over the option that says which one to use. */
+function endpointUrl(address: string, useHttps: string | undefined): string {
+  if (/^https?:\/\//i.test(address)) return address
+  return `${useHttps === '0' ? 'http' : 'https'}://${address}`
+}
+
+export function isAnonymous({ awsAnonymousCredential }: Variables): boolean {
+  return isTrue(awsAnonymousCredential)
+}
+
+/** The credentials, as the storage initializer reads its environment (kserve python/storage, get_S3_config). */
+export function s3Credentials(environment: S3Environment): Resolved {
+  const { variables, keys, origin, trusted } = environment
+  const endpoint = endpointOf(variables)
+  const problem =
+    endpointProblem(endpoint, origin) ??
+    (endpoint.url === undefined || /^https?:\/\/./i.test(endpoint.url)
+      ? undefined
+      : `${origin} names an endpoint without http:// or https://`) ??
+    (trusted ? undefined : certificateProblem(variables, origin))
+  if (problem !== undefined) return missing(problem)
+  const reference = isAnonymous(variables) || !keys ? ({ kind: 'anonymous' } as const) : keys
+  return { ok: true, credentials: { ...reference, endpoint } satisfies Credentials }
+}
+
+function endpointOf(variables: Variables): Endpoint {
+  const { AWS_ENDPOINT_URL: url = '', AWS_DEFAULT_REGION: region = '' } = variables
+  const isVirtual =
+    isTrue(variables.S3_USER_VIRTUAL_BUCKET) ||
+    (url === 'https://s3.amazonaws.com' && !['', 'us-east-1'].includes(region))
+  return {
+    ...(url === '' ? {} : { url }),
+    ...(region === '' ? {} : { region }),
+    ...(isVirtual ? { addressing: 'virtual' } : {}),
+  }
+}
+
+/** Over plain http nothing is verified, whatever is said of certificates beside it. */
+function certificateProblem(variables: Variables, origin: string): string | undefined {
+  const { S3_VERIFY_SSL: verify = '', AWS_CA_BUNDLE, AWS_CA_BUNDLE_CONFIGMAP, AWS_ENDPOINT_URL } = variables
+  const isUnverified = /^(0|false)$/i.test(verify)
+  if (/^http:\/\//i.test(AWS_ENDPOINT_URL ?? '')) return undefined
+  if (!isUnverified && !AWS_CA_BUNDLE && !AWS_CA_BUNDLE_CONFIGMAP) return undefined
+  const what = isUnverified ? 'a certificate that is not verified' : 'a certificate authority of its own'
+  return (
+    `${origin} names ${what}, which Fluid's runtimes cannot be told of: give the runtime the certificate in the ` +
+    "policy's cache.template, and the endpoint in its sources[].options"
+  )
+}
+
+function isTrue(value: string | undefined): boolean {
+  return value?.toLowerCase() === 'true'
+}

@@ -1,0 +1,151 @@
+import { isObject, type JsonObject, stringAt } from '../values/object.ts'
+import type { ServiceAccountFact } from './account.ts'
+import type { KserveConfig } from './config.ts'
+import type { Credentials } from './credentials.ts'
+import { identityProblem } from './identity.ts'
+import { isAnonymous, s3Credentials } from './s3.ts'
+import type { SecretFact, StorageEntry } from './secret.ts'
+import { missing, type Unresolved } from './unresolved.ts'
+
+export interface StorageSpecInput {
+  /** The `storage` of a model: `key`, `path`, `parameters`. */
+  storage: JsonObject
+  /** The `storageUri` beside it, where there is one: then `storage` gives the credentials alone. */
+  uri: string | undefined
+  /** Those of the pod: the service's, then the predictor's. */
+  annotations: { [key: string]: string }
+  serviceAccount: ServiceAccountFact | undefined
+  secrets: { [name: string]: SecretFact }
+  config: KserveConfig
+  /** Whether a policy names the endpoint, and so answers for its certificate. */
+  trusted?: boolean
+}
+
+export type StorageSpecResolved = { ok: true; uri: string; credentials: Credentials } | Unresolved
+
+type Parameters = { [field: string]: string }
+
+/** The Secret that a storage spec is looked up in: the one that an annotation names, else the cluster's. */
+export function storageSecretName(annotations: { [key: string]: string }, config: KserveConfig): string {
+  return annotations[config.storageSecretAnnotation] ?? config.storageSpecSecret
+}
+
+/**
+ * The model URI and the credentials that a storage spec stands for. The service's words (`parameters`) win over
+ * those of the entry. Source: kserve pkg/credentials/service_account_credentials.go, CreateStorageSpecSecretEnvs.
+ */
+export function resolveStorageSpec(input: StorageSpecInput): StorageSpecResolved {
+  const parameters = textParameters(input.storage.parameters)
+  if (parameters === undefined) return missing('storage.parameters holds a value that is no text')
+  const found = findEntry(input, parameters)
+  if (!found.ok) return found
+  const uri = modelUri(input, parameters, found.entry)
+  return typeof uri === 'string' ? withCredentials(input, parameters, found, uri) : uri
+}
+
+function textParameters(value: JsonObject['parameters']): Parameters | undefined {
+  if (!isObject(value)) return {}
+  const texts = Object.entries(value).filter(
+    (field): field is [string, string] => typeof field[1] === 'string',
+  )
+  return texts.length === Object.keys(value).length ? Object.fromEntries(texts) : undefined
+}
+
+interface Found {
+  ok: true
+  secretName: string
+  key: string
+  /** Undefined where no entry was asked for by name, and none stands in for it. */
+  entry: StorageEntry | undefined
+}
+
+function findEntry({ storage, annotations, secrets, config }: StorageSpecInput, parameters: Parameters) {
+  const secretName = storageSecretName(annotations, config)
+  const secret = Object.hasOwn(secrets, secretName) ? secrets[secretName] : undefined
+  const asked = stringAt(storage, 'key') ?? ''
+  const key = asked || (parameters.type ? `default_${parameters.type}` : 'default')
+  if (secret === undefined) {
+    return asked === ''
+      ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
+      : missing(`there is no Secret ${secretName}, in which storage key ${asked} would be looked up`)
+  }
+  if (!secret.keys.includes(key)) {
+    return asked === ''
+      ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
+      : missing(`Secret ${secretName} has no storage key ${asked}`)
+  }
+  const entry = Object.hasOwn(secret.entries, key) ? secret.entries[key] : undefined
+  if (entry === undefined)
+    return missing(`key ${key} of Secret ${secretName} is no flat JSON object of texts`)
+  return { ok: true, secretName, key, entry } satisfies Found
+}
+
+const entryTypes = ['s3', 'hdfs', 'webhdfs']
+
+function modelUri(
+  { storage, uri, config, annotations }: StorageSpecInput,
+  parameters: Parameters,
+  entry: StorageEntry | undefined,
+): string | Unresolved {
+  const secretName = storageSecretName(annotations, config)
+  const type = parameters.type || entry?.options.type
+  if (!type) return missing(`no type of storage is named, in storage.parameters or in Secret ${secretName}`)
+  if (!parameters.type && !entryTypes.includes(type))
+    return missing(`Secret ${secretName} names a type of storage that KServe does not serve`)
+  if (uri !== undefined) return uri
+  const path = (stringAt(storage, 'path') ?? '').replace(/^\//, '')
+  if (type !== 's3') return `${type}://${path}`
+  // With the type among the parameters KServe never looks into the entry for the bucket.
+  const bucket = parameters.bucket || (parameters.type ? undefined : entry?.options.bucket)
+  return bucket ? `s3://${bucket}/${path}` : missing(noBucket(secretName, parameters))
+}
+
+function noBucket(secretName: string, parameters: Parameters): string {
+  return parameters.type
+    ? 'storage.parameters names a type, and so must name the bucket too'
+    : `no bucket is named, in storage.parameters or in Secret ${secretName}`
+}
+
+/** Only a spec of type s3 reaches the environment from which the storage initializer reads S3. */
+function withCredentials(
+  input: StorageSpecInput,
+  parameters: Parameters,
+  { secretName, key, entry }: Found,
+  uri: string,
+): StorageSpecResolved {
+  const options: Parameters = { ...entry?.options, ...parameters }
+  if (options.type !== 's3' || !uri.startsWith('s3://'))
+    return { ok: true, uri, credentials: { kind: 'anonymous', endpoint: {} } }
+  if (Object.keys(parameters).some((field) => secretFields.includes(field))) {
+    return missing('storage.parameters holds a key: put it into the entry of the Secret')
+  }
+  const { hasAccessKeyId = false, hasSecretAccessKey = false } = entry ?? {}
+  if (hasAccessKeyId !== hasSecretAccessKey)
+    return missing(`key ${key} of Secret ${secretName} has one of ${secretFields.join(' and ')} only`)
+  // KServe takes a ConfigMap from the entry alone, and only where it looks into it.
+  const authority = parameters.type ? undefined : entry?.options.cabundle_configmap
+  const variables = { ...variablesOf(options), ...(authority ? { AWS_CA_BUNDLE_CONFIGMAP: authority } : {}) }
+  const keys = hasAccessKeyId ? ({ kind: 'entry', secretName, entry: key } as const) : undefined
+  const origin = entry === undefined ? 'storage.parameters' : `key ${key} of Secret ${secretName}`
+  if (keys === undefined && !isAnonymous(variables)) {
+    const identity = identityProblem('s3', input.serviceAccount)
+    if (identity !== undefined) return identity
+  }
+  const resolved = s3Credentials({ variables, keys, origin, trusted: input.trusted ?? false })
+  return resolved.ok ? { ok: true, uri, credentials: resolved.credentials } : resolved
+}
+
+const secretFields = ['access_key_id', 'secret_access_key']
+
+const variableNames = {
+  endpoint_url: 'AWS_ENDPOINT_URL',
+  region: 'AWS_DEFAULT_REGION',
+  ca_bundle: 'AWS_CA_BUNDLE',
+  verify_ssl: 'S3_VERIFY_SSL',
+  anonymous: 'awsAnonymousCredential',
+}
+
+function variablesOf(options: Parameters): { [name: string]: string } {
+  const set = Object.entries(variableNames).map(([field, name]) => [name, options[field] ?? ''] as const)
+  return Object.fromEntries(set.filter(([, value]) => value !== ''))
+}
