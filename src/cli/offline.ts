@@ -1,6 +1,7 @@
 import { runtimes } from '../fluid/runtimes.ts'
-import { serviceAccountFact, serviceAccountName } from '../kserve/account.ts'
+import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { findModelLocations } from '../kserve/location.ts'
 import { secretFact } from '../kserve/secret.ts'
 import { accelerationLabel, type Facts } from '../plan/facts.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
@@ -34,7 +35,9 @@ export class Offline {
     const claims = here('PersistentVolumeClaim').filter(
       (claim) => claim.metadata.annotations?.CreatedBy !== 'fluid',
     )
-    const account = serviceAccountName(service)
+    const accounts = serviceAccountNames(findModelLocations(service).locations).map(
+      (name) => [name, serviceAccountFact(named(here('ServiceAccount'), name), name)] as const,
+    )
     return {
       namespace,
       namespaceLabels:
@@ -42,7 +45,7 @@ export class Offline {
       policies: this.#policies,
       installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
       kserve: parseKserveConfig(named(this.#of('ConfigMap'), kserveConfigName)),
-      serviceAccount: serviceAccountFact(named(here('ServiceAccount'), account), account),
+      serviceAccounts: Object.fromEntries(accounts),
       secrets: Object.fromEntries(secrets.map((secret) => [secret.name, secret])),
       foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { cacheUri, readOriginal } from '../plan/original.ts'
+import { claimUri, readOriginal } from '../plan/original.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { main } from './program.ts'
 
@@ -106,7 +106,7 @@ test('json: one element per service in input order, with the keys of the contrac
   expect(accelerated?.siblings.map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
   const admitted = await first(llama).then(({ service }) => service)
   const cache = readOriginal(admitted)?.locations.predictor?.cache ?? ''
-  expect(admitted.spec).toMatchObject({ predictor: { model: { storageUri: cacheUri(cache) } } })
+  expect(admitted.spec).toMatchObject({ predictor: { model: { storageUri: claimUri({ cache }) } } })
   expect(skipped).toEqual({
     kind: 'InferenceService',
     namespace: 'models',

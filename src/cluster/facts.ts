@@ -1,10 +1,11 @@
-import { serviceAccountFact, serviceAccountName } from '../kserve/account.ts'
+import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { findModelLocations } from '../kserve/location.ts'
 import { type SecretFact, secretFact } from '../kserve/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import { type Facts, isOptedIn } from '../plan/facts.ts'
-import { namedSecret } from '../plan/source.ts'
+import { namedSecrets } from '../plan/source.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
@@ -29,26 +30,25 @@ export async function readFacts(
   const kserve = parseKserveConfig(
     mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName }),
   )
-  const account = serviceAccountName(service)
-  const named = namedSecret(service, kserve)
+  const { locations } = findModelLocations(service)
   const fromPolicies = policies.flatMap(({ spec }) =>
     spec.sources.flatMap((source) => source.credentials.secretName ?? []),
   )
-  const [labels, serviceAccount, known] = await Promise.all([
+  const [labels, serviceAccounts, known] = await Promise.all([
     freshLabels(sources, namespace),
-    sources.client.get(resources.serviceAccount, { namespace, name: account }),
-    readSecrets(sources.client, namespace, [...(named === undefined ? [] : [named]), ...fromPolicies]),
+    readAccounts(sources.client, namespace, serviceAccountNames(locations)),
+    readSecrets(sources.client, namespace, [...namedSecrets(locations, kserve), ...fromPolicies]),
   ])
-  const fact = serviceAccountFact(serviceAccount, account)
-  const others = named === undefined ? await readSecrets(sources.client, namespace, fact.secrets) : {}
+  const listed = Object.values(serviceAccounts).flatMap(({ secrets }) => secrets)
+  const others = listed.filter((name) => !Object.hasOwn(known, name))
   return {
     namespace,
     namespaceLabels: labels,
     policies,
     installed: mirror.fluidResources,
     kserve,
-    serviceAccount: fact,
-    secrets: { ...known, ...others },
+    serviceAccounts,
+    secrets: { ...known, ...(await readSecrets(sources.client, namespace, others)) },
     foreignClaims: { has: (name) => isForeign(mirror.claims.get({ namespace, name })) },
   }
 }
@@ -69,6 +69,18 @@ export function namespaceLabels(mirror: Mirror, namespace: string): Labels {
 
 function isForeign(claim: KubeObject | undefined): boolean {
   return claim !== undefined && claim.metadata.annotations?.CreatedBy !== 'fluid'
+}
+
+async function readAccounts(
+  client: KubeClient,
+  namespace: string,
+  names: string[],
+): Promise<{ [name: string]: ServiceAccountFact }> {
+  const found = names.map(async (name) => {
+    const account = await client.get(resources.serviceAccount, { namespace, name })
+    return [name, serviceAccountFact(account, name)] as const
+  })
+  return Object.fromEntries(await Promise.all(found))
 }
 
 async function readSecrets(

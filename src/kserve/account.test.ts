@@ -1,18 +1,24 @@
 import { expect, test } from 'vitest'
-import type { JsonObject, KubeObject } from '../values/object.ts'
-import { serviceAccountFact, serviceAccountName } from './account.ts'
+import type { KubeObject } from '../values/object.ts'
+import { serviceAccountFact, serviceAccountNames } from './account.ts'
+import { findModelLocations } from './location.ts'
 
-const service = (predictor: JsonObject): KubeObject => ({
-  apiVersion: 'serving.kserve.io/v1beta1',
-  kind: 'InferenceService',
-  metadata: { name: 'llama' },
-  spec: { predictor },
-})
-
-test('a predictor without a service account runs as default', () => {
-  expect(serviceAccountName(service({ serviceAccountName: 'reader' }))).toBe('reader')
-  expect(serviceAccountName(service({}))).toBe('default')
-  expect(serviceAccountName(service({ serviceAccountName: '' }))).toBe('default')
+test('each component runs as its own account, a canary as the stable one’s, and default stands in', () => {
+  const uri = { model: { storageUri: 's3://models/llama' } }
+  const service: KubeObject = {
+    apiVersion: 'serving.kserve.io/v1beta1',
+    kind: 'InferenceService',
+    metadata: { name: 'llama' },
+    spec: {
+      predictor: { ...uri, serviceAccountName: 'reader' },
+      canary: [
+        { predictor: { ...uri, name: 'green' } },
+        { predictor: { ...uri, name: 'blue', serviceAccountName: 'other' } },
+      ],
+      transformer: { containers: [{ env: [{ name: 'STORAGE_URI', value: 's3://models/words' }] }] },
+    },
+  }
+  expect(serviceAccountNames(findModelLocations(service).locations)).toEqual(['reader', 'other', 'default'])
 })
 
 test('a service account lists its secrets in order; those to pull images are none', () => {

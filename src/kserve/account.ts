@@ -1,4 +1,5 @@
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+import type { ModelLocation } from './location.ts'
 
 /** What credentials need to know of a service account. */
 export interface ServiceAccountFact {
@@ -8,9 +9,9 @@ export interface ServiceAccountFact {
   annotations: { [key: string]: string }
 }
 
-/** The service account that a service's predictor runs as. */
-export function serviceAccountName(service: KubeObject): string {
-  return stringAt(service, 'spec', 'predictor', 'serviceAccountName') || 'default'
+/** The service accounts whose credentials KServe would use, each once. */
+export function serviceAccountNames(locations: ModelLocation[]): string[] {
+  return [...new Set(locations.map(({ serviceAccount }) => serviceAccount))]
 }
 
 /** A service account that does not exist lists no secrets. */

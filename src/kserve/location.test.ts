@@ -1,61 +1,122 @@
 import { expect, test } from 'vitest'
-import type { JsonObject, KubeObject } from '../values/object.ts'
-import { findModelLocations, frameworks, type ModelLocation } from './location.ts'
+import type { Json, JsonObject, KubeObject } from '../values/object.ts'
+import { frameworks } from './inference-service.ts'
+import { findModelLocations, type ModelLocation } from './location.ts'
 
 const uri = 's3://models/llama'
 
-function service(predictor: JsonObject): KubeObject {
+function inferenceService(spec: JsonObject, annotations?: { [key: string]: string }): KubeObject {
   return {
     apiVersion: 'serving.kserve.io/v1beta1',
     kind: 'InferenceService',
-    metadata: { name: 'llama' },
-    spec: { predictor },
+    metadata: { name: 'llama', ...(annotations === undefined ? {} : { annotations }) },
+    spec,
   }
 }
 
-function found(predictor: JsonObject): ModelLocation[] {
-  const locations = findModelLocations(service(predictor))
-  return locations.kind === 'found' ? locations.locations : []
+function llmService(spec: JsonObject, version = 'v1alpha2'): KubeObject {
+  return {
+    apiVersion: `serving.kserve.io/${version}`,
+    kind: 'LLMInferenceService',
+    metadata: { name: 'llama', annotations: { 'serving.kserve.io/storageSecretName': 's3' } },
+    spec,
+  }
 }
 
-function whyNone(predictor: JsonObject): string | undefined {
-  const locations = findModelLocations(service(predictor))
-  return locations.kind === 'none' ? locations.message : undefined
-}
+const found = (spec: JsonObject) => findModelLocations(inferenceService(spec)).locations
+const inPredictor = (predictor: JsonObject) => found({ predictor })
+const places = (locations: ModelLocation[]) =>
+  Object.fromEntries(locations.map(({ id, pointer }) => [id, pointer]))
 
-const env = (value: string) => [
+const env = (value: Json) => [
   { name: 'A', value: 'b' },
   { name: 'STORAGE_URI', value },
 ]
+const named = { kind: 'uri', uri, storage: undefined }
 
-test('predictor.model: its URI, its container, its format', () => {
-  const model = { modelFormat: { name: 'huggingface' }, storageUri: uri }
-  expect(found({ model })).toEqual([
+test('predictor.model: its URI, its account, its annotations', () => {
+  const predictor = {
+    model: { storageUri: uri },
+    serviceAccountName: 'reader',
+    annotations: { 'serving.kserve.io/storageSecretName': 's3', number: 5 },
+  }
+  const annotations = { team: 'a', 'serving.kserve.io/storageSecretName': 'other' }
+  expect(findModelLocations(inferenceService({ predictor }, annotations)).locations).toEqual([
     {
       id: 'predictor',
-      uri,
+      group: 'predictor',
+      component: 'predictor',
+      model: named,
       pointer: '/spec/predictor/model/storageUri',
-      container: { pointer: '/spec/predictor/model', value: model },
-      modelFormat: 'huggingface',
+      annotations: { team: 'a', 'serving.kserve.io/storageSecretName': 's3' },
+      serviceAccount: 'reader',
+      obstacle: undefined,
     },
   ])
 })
 
-test.each(frameworks)('predictor.%s: the format is the name of the field', (framework) => {
-  expect(found({ [framework]: { storageUri: uri } })).toMatchObject([
-    { uri, pointer: `/spec/predictor/${framework}/storageUri`, modelFormat: framework },
-  ])
-})
+test.each(frameworks)(
+  'predictor.%s is the same place as predictor.model, before KServe moves it',
+  (framework) => {
+    expect(inPredictor({ [framework]: { storageUri: uri } })).toMatchObject([
+      { id: 'predictor', model: named, pointer: `/spec/predictor/${framework}/storageUri` },
+    ])
+  },
+)
 
-test('a sole container is the one that serves, whatever its name', () => {
-  expect(found({ containers: [{ name: 'bloom', env: env(uri) }] })).toMatchObject([
+test('a storage spec names a model by its path; without one it says only whose credentials', () => {
+  const storage = { key: 'minio', path: 'llama' }
+  expect(inPredictor({ sklearn: { storage } })).toMatchObject([
     {
-      uri,
-      pointer: '/spec/predictor/containers/0/env/1/value',
-      container: { pointer: '/spec/predictor/containers/0' },
-      modelFormat: 'custom',
+      model: { kind: 'storage', storage, pointer: '/spec/predictor/sklearn/storage' },
+      pointer: '/spec/predictor/sklearn/storageUri',
     },
   ])
+  expect(inPredictor({ model: { storageUri: uri, storage: { key: 'minio' } } })).toMatchObject([
+    { model: { kind: 'uri', uri, storage: { key: 'minio' } }, obstacle: undefined },
+  ])
+  expect(inPredictor({ model: { storageUri: uri, storage } })).toMatchObject([
+    { obstacle: { reason: 'NoModelLocation' } },
+  ])
+  expect(inPredictor({ model: { storage: { key: 'minio' } } })).toEqual([])
+})
+
+test('storageUris: each by its path', () => {
+  const storageUris = [
+    { uri, mountPath: '/mnt/models/base' },
+    { uri: 's3://models/lora', mountPath: '/mnt/models/lora' },
+  ]
+  const locations = inPredictor({ model: {}, storageUris })
+  expect(places(locations)).toEqual({
+    'predictor:/mnt/models/base': '/spec/predictor/storageUris/0/uri',
+    'predictor:/mnt/models/lora': '/spec/predictor/storageUris/1/uri',
+  })
+  expect(locations.map(({ group, obstacle }) => [group, obstacle])).toEqual([
+    ['predictor.storageUris', undefined],
+    ['predictor.storageUris', undefined],
+  ])
+  expect(places(inPredictor({ model: {}, storageUris: [{ uri }] }))).toHaveProperty('predictor:/mnt/models')
+})
+
+test.each<[string, string[]]>([
+  ['one inside another', ['/mnt/models', '/mnt/models/lora']],
+  ['one twice', ['/mnt/a', '/mnt/a/']],
+  ['one that makes no name', ['/mnt/My_Models']],
+  ['one that makes too long a name', [`/mnt/${'m'.repeat(60)}`]],
+  ['the root', ['/']],
+])('storageUris whose paths KServe cannot mount as volumes: %s', (_, paths) => {
+  const storageUris = paths.map((mountPath) => ({ uri, mountPath }))
+  for (const { obstacle } of inPredictor({ storageUris })) expect(obstacle?.reason).toBe('NoModelLocation')
+  expect(inPredictor({ storageUris })).not.toEqual([])
+})
+
+test('a sole container is the one that serves, whatever its name; so is a first one without a name', () => {
+  const pointer = '/spec/predictor/containers/0/env/1/value'
+  expect(inPredictor({ containers: [{ name: 'bloom', env: env(uri) }] })).toMatchObject([
+    { model: named, pointer },
+  ])
+  const containers = [{ env: env(uri) }, { name: 'kserve-container', env: env('s3://models/other') }]
+  expect(inPredictor({ containers })).toMatchObject([{ model: named, pointer }])
 })
 
 test('of several containers it is kserve-container', () => {
@@ -63,68 +124,193 @@ test('of several containers it is kserve-container', () => {
     { name: 'proxy', env: env('s3://models/other') },
     { name: 'kserve-container', env: env(uri) },
   ]
-  expect(found({ containers })).toMatchObject([{ uri, pointer: '/spec/predictor/containers/1/env/1/value' }])
-  expect(whyNone({ containers: [{ name: 'a', env: env(uri) }, { name: 'b' }] })).toBe(
-    'the predictor names no model URI',
-  )
+  expect(inPredictor({ containers })).toMatchObject([{ pointer: '/spec/predictor/containers/1/env/1/value' }])
+  expect(inPredictor({ containers: [{ name: 'a', env: env(uri) }, { name: 'b' }] })).toEqual([])
 })
 
-test('a transformer beside a model changes nothing about the model', () => {
+test('a transformer inside the predictor’s pod has no model of its own', () => {
   const containers = [{ name: 'transformer-container', env: [{ name: 'STORAGE', value: uri }] }]
-  expect(found({ model: { storageUri: uri }, containers })).toMatchObject([
-    { pointer: '/spec/predictor/model/storageUri' },
-  ])
+  expect(places(inPredictor({ model: { storageUri: uri }, containers }))).toEqual({
+    predictor: '/spec/predictor/model/storageUri',
+  })
 })
 
 test('a STORAGE_URI from elsewhere is not known here', () => {
   const valueFrom = { configMapKeyRef: { name: 'models', key: 'uri' } }
-  expect(whyNone({ containers: [{ name: 'a', env: [{ name: 'STORAGE_URI', valueFrom }] }] })).toBe(
-    'the predictor names no model URI',
+  expect(inPredictor({ containers: [{ name: 'a', env: [{ name: 'STORAGE_URI', valueFrom }] }] })).toEqual([])
+})
+
+test('canaries: by name, on the stable predictor’s account and annotations unless they say otherwise', () => {
+  const predictor = {
+    model: { storageUri: uri },
+    serviceAccountName: 'reader',
+    annotations: { a: '1', b: '1' },
+  }
+  const canary = [
+    { predictor: { name: 'inherits' }, trafficPercent: 5 },
+    { predictor: { name: 'green', sklearn: { storageUri: uri }, annotations: { b: '2' } } },
+    { predictor: { name: 'own', containers: [{ env: env(uri) }], serviceAccountName: 'other' } },
+    { predictor: { name: 'listed', storageUris: [{ uri }] } },
+  ]
+  const locations = found({ predictor, canary })
+  expect(places(locations)).toEqual({
+    predictor: '/spec/predictor/model/storageUri',
+    'canary.green': '/spec/canary/1/predictor/sklearn/storageUri',
+    'canary.own': '/spec/canary/2/predictor/containers/0/env/1/value',
+  })
+  expect(locations.map(({ serviceAccount, annotations }) => [serviceAccount, annotations.b])).toEqual([
+    ['reader', '1'],
+    ['reader', '2'],
+    ['other', '1'],
+  ])
+  expect(new Set(locations.map(({ group }) => group)).size).toBe(3)
+})
+
+test('a storage spec ties the stable predictor and its canaries together', () => {
+  const canary = [{ predictor: { name: 'green', model: { storage: { path: 'green' } } } }]
+  const locations = found({ predictor: { model: { storageUri: uri } }, canary })
+  expect(locations.map(({ group }) => group)).toEqual(['predictor', 'predictor'])
+})
+
+test('a transformer’s first container, whatever its name, or its list', () => {
+  expect(found({ predictor: {}, transformer: { containers: [{ name: 'x', env: env(uri) }] } })).toMatchObject(
+    [{ id: 'transformer', component: 'transformer', pointer: '/spec/transformer/containers/0/env/1/value' }],
   )
+  expect(places(found({ transformer: { storageUris: [{ uri, mountPath: '/mnt/words' }] } }))).toEqual({
+    'transformer:/mnt/words': '/spec/transformer/storageUris/0/uri',
+  })
+})
+
+test('an explainer’s container, list or ART', () => {
+  const explainer = { art: { type: 'SquareAttack', storageUri: uri }, serviceAccountName: 'e' }
+  expect(found({ predictor: {}, explainer })).toMatchObject([
+    {
+      id: 'explainer',
+      component: 'explainer',
+      pointer: '/spec/explainer/art/storageUri',
+      serviceAccount: 'e',
+      obstacle: undefined,
+    },
+  ])
+  // Beside a storage spec KServe takes every scheme but a claim's.
+  expect(found({ explainer: { art: { storageUri: uri, storage: { key: 'x' } } } })).toMatchObject([
+    { obstacle: { reason: 'NoModelLocation' } },
+  ])
+  expect(places(found({ explainer: { containers: [{ env: env(uri) }] } }))).toEqual({
+    explainer: '/spec/explainer/containers/0/env/1/value',
+  })
+  expect(places(found({ explainer: { storageUris: [{ uri, mountPath: '/mnt/e' }] } }))).toHaveProperty(
+    'explainer:/mnt/e',
+  )
+})
+
+test('where logs go to is no model', () => {
+  const logger = { storage: { path: 'logs', key: 'minio' }, url: 's3://logs' }
+  expect(found({ predictor: { logger }, transformer: { logger }, explainer: { logger } })).toEqual([])
 })
 
 test.each<[string, JsonObject, string]>([
   [
-    'two fields',
-    { model: { storageUri: uri }, sklearn: { storageUri: uri } },
-    'the predictor names more than one model: KServe will refuse it',
+    'a pinned storage container',
+    { model: { storageUri: uri }, storageContainerName: 'x' },
+    'StorageContainerPinned',
   ],
   [
-    'a field and a container',
-    { model: { storageUri: uri }, containers: [{ name: 'a', env: env(uri) }] },
-    'the predictor names more than one model: KServe will refuse it',
+    'an encrypted model',
+    { model: { storageUri: uri, confidential: { enabled: true } } },
+    'ConfidentialModel',
   ],
   [
-    'a storage spec',
-    { model: { storage: { key: 'minio', path: 'llama' } } },
-    'a model given by a storage spec (storage.key, storage.path) is not accelerated yet',
+    'a mount of one’s own',
+    { model: { storageUri: uri, volumeMounts: [{ mountPath: '/mnt/models/' }] } },
+    'PvcSource',
   ],
   [
-    'a storage spec beside a URI',
-    { sklearn: { storageUri: uri, storage: { path: 'llama' } } },
-    'a model given by a storage spec (storage.key, storage.path) is not accelerated yet',
+    'a mount of another container’s',
+    { model: { storageUri: uri }, containers: [{ name: 'x', volumeMounts: [{ mountPath: '/mnt/models' }] }] },
+    'PvcSource',
   ],
-  ['storageUris', { storageUris: [{ uri }] }, 'storageUris is not accelerated yet'],
-  ['an empty URI', { model: { storageUri: '' } }, 'the predictor names no model URI'],
-  ['an empty STORAGE_URI', { containers: [{ env: env('') }] }, 'the predictor names no model URI'],
-  ['no URI', { model: { args: ['--model_id=bloom'] } }, 'the predictor names no model URI'],
-  ['nothing', {}, 'the predictor names no model URI'],
-])('%s: none, and why', (_, predictor, message) => {
-  expect(whyNone(predictor)).toBe(message)
+  ['two models', { model: { storageUri: uri }, sklearn: { storageUri: uri } }, 'NoModelLocation'],
+  ['a field and a list', { model: { storageUri: uri }, storageUris: [{ uri }] }, 'NoModelLocation'],
+])('%s stands in the way', (_, predictor, reason) => {
+  const obstacles = inPredictor(predictor).map(({ obstacle }) => obstacle?.reason)
+  expect(obstacles).not.toEqual([])
+  expect(new Set(obstacles)).toEqual(new Set([reason]))
 })
 
 test.each<[string, JsonObject]>([
+  ['an empty URI', { model: { storageUri: '' } }],
+  ['an empty STORAGE_URI', { containers: [{ env: env('') }] }],
+  ['no URI', { model: { args: ['--model_id=bloom'] } }],
+  ['nothing', {}],
   ['model: a list', { model: [{ storageUri: uri }] }],
   ['model: null', { model: null }],
   ['storageUri: a number', { model: { storageUri: 5 } }],
   ['containers: an object', { containers: { 0: { env: env(uri) } } }],
   ['a container: text', { containers: ['a'] }],
   ['env: an object', { containers: [{ env: { STORAGE_URI: uri } }] }],
-])('what is no service is no model: %s', (_, predictor) => {
-  expect(findModelLocations(service(predictor)).kind).toBe('none')
+  ['storageUris: an object', { storageUris: { 0: { uri } } }],
+])('no model: %s', (_, predictor) => {
+  expect(findModelLocations(inferenceService({ predictor }))).toEqual({
+    locations: [],
+    none: 'the service names no model URI',
+  })
 })
 
 test('a service without a spec has no model', () => {
-  const { spec: _, ...bare } = service({})
-  expect(findModelLocations(bare).kind).toBe('none')
+  const { spec: _, ...bare } = inferenceService({})
+  expect(findModelLocations(bare).locations).toEqual([])
+})
+
+test.each(['v1alpha1', 'v1alpha2'])('an LLMInferenceService %s: its model and its adapters', (version) => {
+  const spec = {
+    model: { uri, lora: { adapters: [{ name: 'sql', uri: 's3://models/sql' }, { name: 'none' }] } },
+    template: { serviceAccountName: 'reader' },
+    prefill: { template: {} },
+  }
+  expect(findModelLocations(llmService(spec, version)).locations).toMatchObject([
+    {
+      id: 'model',
+      component: 'predictor',
+      model: named,
+      pointer: '/spec/model/uri',
+      serviceAccount: 'reader',
+      annotations: { 'serving.kserve.io/storageSecretName': 's3' },
+    },
+    { id: 'lora.sql', group: 'lora.sql', pointer: '/spec/model/lora/adapters/0/uri' },
+  ])
+})
+
+test('of two adapters of one name the first is known', () => {
+  const adapters = ['s3://models/a', 's3://models/b'].map((each) => ({ name: 'x', uri: each }))
+  expect(findModelLocations(llmService({ model: { uri, lora: { adapters } } })).locations).toMatchObject([
+    { id: 'model' },
+    { id: 'lora.x', model: { uri: 's3://models/a' } },
+  ])
+})
+
+test.each<[string, JsonObject, string]>([
+  [
+    'without its storage initializer',
+    { model: { uri }, storageInitializer: { enabled: false } },
+    'NoModelLocation',
+  ],
+  ['with an encrypted model', { model: { uri, confidential: { enabled: true } } }, 'ConfidentialModel'],
+  [
+    'with a mount of its own',
+    {
+      model: { uri },
+      prefill: { template: { containers: [{ volumeMounts: [{ mountPath: '/mnt/models' }] }] } },
+    },
+    'PvcSource',
+  ],
+])('an LLMInferenceService %s is left alone', (_, spec, reason) => {
+  expect(findModelLocations(llmService(spec)).locations).toMatchObject([{ obstacle: { reason } }])
+})
+
+test('a model that comes from a configuration is not in the service', () => {
+  expect(findModelLocations(llmService({ baseRefs: [{ name: 'preset' }] }))).toEqual({
+    locations: [],
+    none: 'the service names no model URI; one that comes from its baseRefs is not seen here',
+  })
 })

@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import type { Source } from '../fluid/source.ts'
-import { findModelLocations, frameworks, type ModelLocation } from '../kserve/location.ts'
+import { findModelLocations, type ModelLocation } from '../kserve/location.ts'
 import { applyOverrides, choosePolicy, type OverrideName, overrideAnnotation } from '../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../policy/policy.ts'
 import { overrideNames } from '../policy/schema.ts'
-import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { type KubeObject, objectAt } from '../values/object.ts'
 import { type Facts, isOptedIn, isOptedOut } from './facts.ts'
 import type { Original, OriginalLocation } from './original.ts'
 import type { RefusalReason } from './reasons.ts'
@@ -18,16 +19,36 @@ interface Refused {
 export type Decision =
   | (Refused & { kind: 'skip'; reason: RefusalReason })
   | (Refused & { kind: 'deny'; reason: 'InvalidOverride' })
-  | {
-      kind: 'accelerate'
-      policy: Policy
-      location: ModelLocation
-      cacheName: string
-      /** Undefined where a kept cache cannot be made anew from what the cluster says today. */
-      cache: { source: Source; runtime: RuntimeName } | undefined
-      /** The rewrite that this service has already, and keeps. */
-      kept: OriginalLocation | undefined
-    }
+  | Acceleration
+
+export interface Acceleration {
+  kind: 'accelerate'
+  policy: Policy
+  /** At least one. */
+  rewrites: Rewrite[]
+  /** The locations that stay as they are. */
+  left: Left[]
+}
+
+/** One model location that a cache is to serve. */
+export interface Rewrite {
+  location: ModelLocation
+  /** Where its model is, whatever way the service names it. */
+  uri: string
+  /** The claim that is to stand there, and the path in it where the model is not its root. */
+  cache: string
+  path: string | undefined
+  /** Undefined where a kept cache cannot be made anew from what the cluster says today. */
+  furnished: { source: Source; runtime: RuntimeName } | undefined
+  /** Spec: in the service. Pod: in each of its pods, as they are created. */
+  by: 'Spec' | 'Pod'
+}
+
+export interface Left {
+  location: ModelLocation
+  reason: RefusalReason
+  message: string
+}
 
 export interface DecideInput {
   /** The service as its user wrote it: whatever Warmgate made of it is undone. */
@@ -45,61 +66,63 @@ export function decide(input: DecideInput): Decision {
   if (!isOptedIn(facts.namespaceLabels)) {
     return skip('NotOptedIn', 'the namespace has no label warmgate.dev/acceleration: enabled')
   }
-  const shape = shapeReason(service)
-  if (shape !== undefined) return shape
-  const found = findModelLocations(service)
-  const location = found.kind === 'found' ? found.locations[0] : undefined
-  if (location === undefined) {
-    return skip('NoModelLocation', found.kind === 'none' ? found.message : 'the service names no model')
+  const { locations, none } = findModelLocations(service)
+  if (locations.length === 0) return skip('NoModelLocation', none)
+  const standings = locations.map((location) => standingOf(input, location))
+  if (!standings.some(({ kind }) => kind === 'kept')) {
+    const obstacle = serviceObstacle(service) ?? commonObstacle(locations)
+    if (obstacle !== undefined) return obstacle
   }
-  if (isOlderThanOptIn(input, location)) {
-    return skip(
-      'NotOptedIn',
-      'the service was here before: an update that changes no model never rolls its pods',
-    )
-  }
-  const governed = govern(input, location)
-  return governed.kind === 'governed' ? withPolicy(input, location, governed.policy) : governed
+  const governed = govern(input, standings)
+  return governed.kind === 'governed' ? withPolicy(input, standings, governed.policy) : governed
 }
 
-/** The rewrite that an update keeps: what is accelerated stays so, until its model changes. */
-function keptRewrite({ original }: DecideInput, location: ModelLocation): OriginalLocation | undefined {
-  const before = original?.locations[location.id]
-  return before?.uri === location.uri ? before : undefined
+/** What an update finds at a location: the rewrite it has, what stood there unaccelerated, or a new model. */
+type Standing =
+  | { kind: 'kept'; location: ModelLocation; before: OriginalLocation }
+  | { kind: 'old' | 'new'; location: ModelLocation }
+
+/**
+ * What is accelerated stays so, until its model changes. What stood unaccelerated before this update, with the same
+ * model, stays so too, whatever policy or label came since: an update that changes no model never rolls pods. The
+ * service's own annotation may say otherwise.
+ */
+function standingOf({ previous, original }: DecideInput, location: ModelLocation): Standing {
+  const before =
+    original !== undefined && Object.hasOwn(original.locations, location.id)
+      ? original.locations[location.id]
+      : undefined
+  if (before !== undefined)
+    return isRecorded(location, before) ? { kind: 'kept', location, before } : { kind: 'new', location }
+  if (previous === undefined || isOptedOut(previous.metadata.annotations)) return { kind: 'new', location }
+  const was = findModelLocations(previous).locations.find(({ id }) => id === location.id)
+  return { kind: was !== undefined && isSameModel(was, location) ? 'old' : 'new', location }
 }
 
-function withPolicy(input: DecideInput, location: ModelLocation, policy: Policy): Decision {
-  const resolved = resolveSource(input.service, location.uri, policy, input.facts)
-  const kept = keptRewrite(input, location)
-  if (kept !== undefined) {
-    const cache = resolved.ok ? { source: resolved.source, runtime: resolved.runtime } : undefined
-    return { kind: 'accelerate', policy, location, cacheName: kept.cache, cache, kept }
-  }
-  if (!resolved.ok) return { kind: 'skip', reason: resolved.reason, message: resolved.message, policy }
-  const { name, source, runtime } = resolved
-  if (policy.spec.mode === 'Audit') {
-    return { ...skip('AuditOnly', `${location.uri} would be served from cache ${name}`), policy }
-  }
-  return {
-    kind: 'accelerate',
-    policy,
-    location,
-    cacheName: name,
-    cache: { source, runtime },
-    kept: undefined,
-  }
+function isRecorded({ model }: ModelLocation, { uri, storage }: OriginalLocation): boolean {
+  return model.kind === 'uri'
+    ? storage === undefined && uri === model.uri
+    : isDeepStrictEqual(storage, model.storage)
 }
 
-type Governed = { kind: 'governed'; policy: Policy } | Exclude<Decision, { kind: 'accelerate' }>
+/** KServe's defaulter moves a model to another field: where it stands says nothing. */
+function isSameModel({ model: a }: ModelLocation, { model: b }: ModelLocation): boolean {
+  if (a.kind === 'uri') return b.kind === 'uri' && a.uri === b.uri
+  return b.kind === 'storage' && isDeepStrictEqual(a.storage, b.storage)
+}
+
+type Refusal = Exclude<Decision, Acceleration>
+type Governed = { kind: 'governed'; policy: Policy } | Refusal
 
 /** The policy of a service, with the service's own words in it. */
-function govern(input: DecideInput, location: ModelLocation): Governed {
-  const { service, facts, previous } = input
+function govern({ service, facts, previous }: DecideInput, standings: Standing[]): Governed {
   const annotations = service.metadata.annotations ?? {}
   const labels = { namespace: facts.namespaceLabels, service: service.metadata.labels ?? {} }
   // A kept rewrite needs no policy's leave: neither a policy's end nor a new rule takes it away.
-  const isKept = keptRewrite(input, location) !== undefined
+  const isKept = standings.some(({ kind }) => kind === 'kept')
   const selected = selectPolicy(facts.policies, labels) ?? (isKept ? builtInPolicy : undefined)
+  if (standings.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
+    return skip('NotOptedIn', stoodBefore)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
   const chosen = choosePolicy(selected, facts.policies, annotations)
   const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
@@ -108,10 +131,12 @@ function govern(input: DecideInput, location: ModelLocation): Governed {
     return { kind: 'deny', reason: 'InvalidOverride', message: overridden.message, policy: selected }
   }
   const { policy } = overridden
-  if (policy.spec.mode === 'Off' && !isKept)
-    return { ...skip('NoPolicy', `AccelerationPolicy ${policy.name} is Off`), policy }
+  if (policy.spec.mode === 'Off' && !isKept) return { ...skip('NoPolicy', isOff(policy)), policy }
   return { kind: 'governed', policy }
 }
+
+const stoodBefore = 'the service was here before: an update that changes no model never rolls its pods'
+const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
 
 function asksAnew(annotations: { [key: string]: string }, previous: KubeObject | undefined): boolean {
   const changed = (name: OverrideName) =>
@@ -119,26 +144,77 @@ function asksAnew(annotations: { [key: string]: string }, previous: KubeObject |
   return overrideNames.some(changed)
 }
 
-/**
- * A service that stood unaccelerated before this update, with the same model, stays so: whatever policy or
- * label came since. Its own annotation may say otherwise.
- */
-function isOlderThanOptIn({ previous, original }: DecideInput, location: ModelLocation): boolean {
-  if (previous === undefined || original !== undefined) return false
-  if (isOptedOut(previous.metadata.annotations)) return false
-  const before = findModelLocations(previous)
-  return (
-    before.kind === 'found' &&
-    before.locations.some(({ id, uri }) => id === location.id && uri === location.uri)
-  )
+function withPolicy({ service, facts }: DecideInput, standings: Standing[], policy: Policy): Decision {
+  const answers = standings.map((standing) => answer(standing, { service, policy, facts }))
+  const whole = answers.map((each) => (isBroken(each, answers) ? leftWithItsGroup(each, answers) : each))
+  const rewrites = whole.filter((each) => 'cache' in each)
+  const left = whole.filter((each) => 'reason' in each)
+  const [first] = left
+  if (rewrites.length === 0 && first !== undefined)
+    return { kind: 'skip', reason: first.reason, message: first.message, policy }
+  return { kind: 'accelerate', policy, rewrites, left }
 }
 
-/** Shapes that KServe treats so differently that a mounted cache would change what they do. */
-function shapeReason(service: KubeObject): Decision | undefined {
-  if (service.kind !== 'InferenceService') {
-    return skip('NoModelLocation', `a ${service.kind} is not accelerated yet`)
+interface Context {
+  service: KubeObject
+  policy: Policy
+  facts: Facts
+}
+
+/** A location by itself, whatever becomes of the others of its group. */
+function answer(standing: Standing, { service, policy, facts }: Context): Rewrite | Left {
+  const { location } = standing
+  const resolved = resolveSource(location, policy, facts)
+  if (standing.kind === 'kept') {
+    const { uri, cache, path } = standing.before
+    const furnished = resolved.ok ? { source: resolved.source, runtime: resolved.runtime } : undefined
+    return { location, uri, cache, path, furnished, by: 'Spec' }
   }
-  const predictor = objectAt(service, 'spec', 'predictor')
+  const { rewrite: by, mode } = policy.spec
+  const leave = (reason: RefusalReason, message: string) => ({ location, reason, message })
+  if (location.obstacle !== undefined) return leave(location.obstacle.reason, location.obstacle.message)
+  if (standing.kind === 'old' && by === 'Spec') return leave('NotOptedIn', stoodBefore)
+  if (mode === 'Off') return leave('NoPolicy', isOff(policy))
+  if (!resolved.ok) return leave(resolved.reason, resolved.message)
+  const { uri, name: cache, source, runtime } = resolved
+  if (mode === 'Audit') return leave('AuditOnly', `${uri} would be served from cache ${cache}`)
+  const problem = by === 'Pod' ? notByPod(service, location) : undefined
+  if (problem !== undefined)
+    return leave('NoModelLocation', `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`)
+  return { location, uri, cache, path: undefined, furnished: { source, runtime }, by }
+}
+
+/** Only what KServe's pod webhook mounts or downloads can be turned as a pod is created. */
+function notByPod(service: KubeObject, { group }: ModelLocation): string | undefined {
+  if (service.kind === 'LLMInferenceService')
+    return 'an LLMInferenceService: its controller writes the download into the workload'
+  if (group.endsWith('.storageUris')) return 'storageUris: KServe writes these downloads into the workload'
+  if (objectAt(service, 'spec', 'predictor').workerSpec !== undefined)
+    return 'a multi-node service: KServe admits none but pvc:// and oci://'
+  return undefined
+}
+
+/** Whether one of a group stays behind. A claim of the user's own is a volume already, and holds nobody back. */
+function isBroken(each: Rewrite | Left, all: (Rewrite | Left)[]): boolean {
+  return 'cache' in each && blocker(each, all) !== undefined
+}
+
+function blocker({ location }: Rewrite | Left, all: (Rewrite | Left)[]): Left | undefined {
+  return all
+    .filter((other) => 'reason' in other)
+    .find((other) => other.location.group === location.group && other.reason !== 'PvcSource')
+}
+
+function leftWithItsGroup(each: Rewrite | Left, all: (Rewrite | Left)[]): Rewrite | Left {
+  const { location } = each
+  const because = blocker(each, all)
+  if (because === undefined) return each
+  const { reason, message } = because
+  return { location, reason, message: `${because.location.id} goes with it, and cannot: ${message}` }
+}
+
+/** Shapes of which KServe downloads nothing, or caches it by itself. */
+function serviceObstacle(service: KubeObject): Refusal | undefined {
   const annotations = service.metadata.annotations ?? {}
   if (annotations['serving.kserve.io/deploymentMode'] === 'ModelMesh') {
     return skip('ModelMesh', 'ModelMesh loads its models by itself')
@@ -146,19 +222,15 @@ function shapeReason(service: KubeObject): Decision | undefined {
   if (service.metadata.labels?.['internal.serving.kserve.io/localmodel'] !== undefined) {
     return skip('LocalModelCached', 'a LocalModelCache of KServe serves this model')
   }
-  if (stringAt(predictor, 'storageContainerName') !== undefined) {
-    return skip('StorageContainerPinned', 'the predictor pins its storage container')
-  }
-  const models = ['model', ...frameworks].map((field) => predictor[field])
-  if (models.some((model) => objectAt(model, 'confidential').enabled === true)) {
-    return skip('ConfidentialModel', 'the storage initializer decrypts this model, a mount does not')
-  }
-  const containers = [...models, ...listAt(predictor, 'containers')]
-  const mounts = containers.flatMap((container) => listAt(container, 'volumeMounts'))
-  if (mounts.some((mount) => stringAt(mount, 'mountPath')?.replace(/\/$/, '') === '/mnt/models')) {
-    return skip('PvcSource', 'the predictor mounts a volume at /mnt/models by itself')
-  }
   return undefined
+}
+
+function commonObstacle(locations: ModelLocation[]): Refusal | undefined {
+  const obstacles = locations.map(({ obstacle }) => obstacle)
+  const [first] = obstacles
+  return first !== undefined && obstacles.every((obstacle) => obstacle !== undefined)
+    ? skip(first.reason, first.message)
+    : undefined
 }
 
 function skip(reason: RefusalReason, message: string): Extract<Decision, { kind: 'skip' }> {

@@ -13,7 +13,8 @@ export interface Facts {
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
   installed: readonly string[]
   kserve: KserveConfig
-  serviceAccount: ServiceAccountFact | undefined
+  /** Those that the service's pods run under, by name. */
+  serviceAccounts: { [name: string]: ServiceAccountFact }
   secrets: { [name: string]: SecretFact }
   /** The PVCs of the namespace that are not Fluid's. */
   foreignClaims: Pick<ReadonlySet<string>, 'has'>

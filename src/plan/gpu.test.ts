@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { findModelLocations } from '../kserve/location.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
 import type { Json, JsonObject } from '../values/object.ts'
 import { gpuResources } from './gpu.ts'
@@ -14,10 +13,7 @@ function gpu(spec: JsonObject = {}): GpuPolicy {
 }
 
 function added(predictor: JsonObject, policy: GpuPolicy | undefined = gpu()): [string, string][] {
-  const service = fakeService(predictor)
-  const found = findModelLocations(service)
-  if (found.kind === 'none' || found.locations[0] === undefined) throw new Error('no model')
-  return gpuResources(service, found.locations[0], policy)
+  return gpuResources(fakeService(predictor), policy).flatMap(({ resources }) => Object.entries(resources))
 }
 
 const huggingface = (resources: Json = {}, more: JsonObject = {}): JsonObject => ({
@@ -38,10 +34,7 @@ test('the policy’s resources, as text, for the policy’s formats in any case'
 })
 
 test('no GPU policy, no GPU', () => {
-  const service = fakeService(huggingface())
-  const found = findModelLocations(service)
-  const location = found.kind === 'found' ? found.locations[0] : undefined
-  expect(location && gpuResources(service, location, undefined)).toEqual([])
+  expect(gpuResources(fakeService(huggingface()), undefined)).toEqual([])
 })
 
 test('several resources, in the policy’s order', () => {

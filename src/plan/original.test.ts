@@ -7,10 +7,9 @@ import { fakeService } from './plan.fake.ts'
 const uri = 's3://models/llama'
 const cache = 'llama-0123456789'
 const record: Original = {
-  locations: {
+  locations: { predictor: { uri, cache } },
+  additions: {
     predictor: {
-      uri,
-      cache,
       added: { '/resources/limits/nvidia.com~1gpu': '1' },
       made: ['/resources', '/resources/limits'],
     },
@@ -40,13 +39,17 @@ test('what is written is read again', () => {
 
 test('emptiness is left out of what is written', () => {
   const draft = new Draft(fakeService({}, { annotations: {} }))
-  const locations = { predictor: { uri, cache, added: {}, made: [] } }
-  writeOriginal(draft, { locations, madeAnnotations: false })
+  const locations = { predictor: { uri, cache } }
+  writeOriginal(draft, {
+    locations,
+    additions: { predictor: { added: {}, made: [] } },
+    madeAnnotations: false,
+  })
   expect(draft.object.metadata.annotations).toEqual({
     'warmgate.dev/original': JSON.stringify({ locations: { predictor: { uri, cache } } }),
     'warmgate.dev/caches': cache,
   })
-  expect(readOriginal(draft.object)).toEqual({ locations, madeAnnotations: false })
+  expect(readOriginal(draft.object)).toEqual({ locations, additions: {}, madeAnnotations: false })
 })
 
 test.each<[string, unknown]>([
@@ -73,22 +76,6 @@ test('a service without annotations has no record, and no caches', () => {
 test('the names of caches, as they are listed', () => {
   const service = fakeService({}, { annotations: { 'warmgate.dev/caches': 'a-1,,b-2' } })
   expect(cacheNames(service)).toEqual(['a-1', 'b-2'])
-})
-
-test('a forged record names nothing outside the resources of the container', () => {
-  const added = {
-    '/resources/limits/x': '1',
-    '/image': 'evil',
-    '/resourcesx/limits': '1',
-    '/../volumes': [],
-    '': {},
-  }
-  const made = ['/resources', '/env', '/../../metadata/labels', 5, '/resources/limits']
-  const read = readOriginal(withRecord({ locations: { predictor: { uri, cache, added, made } } }))
-  expect(read?.locations.predictor).toMatchObject({
-    added: { '/resources/limits/x': '1' },
-    made: ['/resources', '/resources/limits'],
-  })
 })
 
 const accelerated = {
@@ -138,4 +125,63 @@ test('what the user has changed since is the user’s', () => {
 test('a service without a model loses the record alone', () => {
   const service = fakeService({}, { annotations: { 'warmgate.dev/original': 'x' } })
   expect(restored(service, record)).toEqual(fakeService({}, { annotations: {} }))
+})
+
+test('a forged record takes nothing away outside of what an anchor owns', () => {
+  const value = { image: 'own', args: {}, resources: { limits: { x: '1' } }, storageUri: 's3://models/x' }
+  const added = { '/image': 'own', '/resources/limits/x': '1', '/../containers': [], '': value }
+  const made = ['/args', '/resources', '/resources/limits', '/../../metadata/labels']
+  const forged: Original = { ...record, additions: { predictor: { added, made }, nowhere: { added, made } } }
+  expect(restored(fakeService({ model: value }), forged).spec).toEqual({
+    predictor: { model: { image: 'own', args: {}, storageUri: 's3://models/x' } },
+  })
+})
+
+test('a storage spec comes back in place of the claim; one that was applied again is the newer one', () => {
+  const storage = { key: 'minio', path: 'llama' }
+  const original: Original = { ...record, locations: { predictor: { uri, cache, storage } } }
+  expect(restored(fakeService({ model: { storageUri: `pvc://${cache}` } }), original).spec).toEqual({
+    predictor: { model: { storage } },
+  })
+  const applied = { storageUri: `pvc://${cache}`, storage: { path: 'llama-2' } }
+  expect(restored(fakeService({ sklearn: applied }), original).spec).toEqual({
+    predictor: { sklearn: { storage: { path: 'llama-2' } } },
+  })
+})
+
+test('a path inside of the claim is part of what stands there', () => {
+  const original: Original = { ...record, locations: { predictor: { uri, cache, path: 'llama' } } }
+  const stands = (claim: string) => restored(fakeService({ model: { storageUri: claim } }), original).spec
+  expect(stands(`pvc://${cache}/llama`)).toEqual({ predictor: { model: { storageUri: uri } } })
+  expect(stands(`pvc://${cache}`)).toEqual({ predictor: { model: { storageUri: `pvc://${cache}` } } })
+})
+
+test('every location is restored by its own name', () => {
+  const original: Original = {
+    locations: {
+      'canary.green': { uri: 's3://models/green', cache },
+      transformer: { uri: 's3://models/words', cache },
+      'predictor:/mnt/models/b': { uri: 's3://models/b', cache },
+    },
+    additions: {},
+    madeAnnotations: false,
+  }
+  const claim = `pvc://${cache}`
+  const spec = (uris: string[]) => ({
+    predictor: {
+      storageUris: [
+        { uri: 's3://models/a', mountPath: '/mnt/models/a' },
+        { uri: uris[0], mountPath: '/mnt/models/b' },
+      ],
+    },
+    canary: [
+      { predictor: { name: 'blue' } },
+      { predictor: { name: 'green', model: { storageUri: uris[1] } } },
+    ],
+    transformer: { containers: [{ env: [{ name: 'STORAGE_URI', value: uris[2] }] }] },
+  })
+  const service = { ...fakeService({}), spec: spec([claim, claim, claim]) } as unknown as KubeObject
+  expect(restored(service, original).spec).toEqual(
+    spec(['s3://models/b', 's3://models/green', 's3://models/words']),
+  )
 })

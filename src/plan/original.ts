@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isCacheName } from '../fluid/name.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
+import { anchorsOf } from './anchor.ts'
 import { type Draft, pointer } from './draft.ts'
 
 export const originalAnnotation = 'warmgate.dev/original'
@@ -10,51 +11,74 @@ export const cachesAnnotation = 'warmgate.dev/caches'
 /** What stood in a service before Warmgate changed it: enough to give back the manifest that came in. */
 export interface Original {
   locations: { [id: string]: OriginalLocation }
+  /** By anchor. */
+  additions: { [anchor: string]: Additions }
   /** True where the service had no annotations at all. */
   madeAnnotations: boolean
 }
 
 export interface OriginalLocation {
   uri: string
-  /** The claim that stands there now. */
+  /** The claim that stands there now, and the path in it. */
   cache: string
-  /** Values that were added, by pointer from the container that serves the model. */
+  path?: string
+  /** The storage spec that stood there in place of a URI. */
+  storage?: JsonObject
+}
+
+export interface Additions {
+  /** Values that were added, by pointer from the anchor on. */
   added: { [pointer: string]: Json }
   /** Objects that were made for them, outermost first: removed again once they are empty. */
   made: string[]
 }
 
-export function cacheUri(cache: string): string {
-  return `pvc://${cache}`
+/** What stands at a location in place of its model: the claim, and the path in it where the model is not its root. */
+export function claimUri({ cache, path = '' }: { cache: string; path?: string | undefined }): string {
+  return path === '' ? `pvc://${cache}` : `pvc://${cache}/${path}`
 }
 
 /**
  * The record in a service's annotation. Anyone may write that annotation, so that what does not look like
- * a record is none, and nothing outside a container's resources can be named by one.
+ * a record is none, and nothing outside of what an anchor owns can be named by one.
  */
 export function readOriginal(service: KubeObject): Original | undefined {
   const text = service.metadata.annotations?.[originalAnnotation]
   if (typeof text !== 'string') return undefined
   const record = parse(text)
-  if (!isObject(record.locations)) return undefined
-  const locations = Object.entries(record.locations).flatMap(([id, value]) => {
-    const location = readLocation(value)
-    return location === undefined ? [] : [[id, location] as const]
-  })
-  if (locations.length === 0) return undefined
-  return { locations: Object.fromEntries(locations), madeAnnotations: record.madeAnnotations === true }
+  const locations = readEach(record.locations, readLocation)
+  if (Object.keys(locations).length === 0) return undefined
+  const additions = readEach(record.additions, readAdditions)
+  return { locations, additions, madeAnnotations: record.madeAnnotations === true }
 }
 
-function readLocation(value: Json | undefined): OriginalLocation | undefined {
-  if (!isObject(value) || typeof value.uri !== 'string') return undefined
-  if (typeof value.cache !== 'string' || !isCacheName(value.cache)) return undefined
-  const isOurs = (path: unknown): path is string =>
-    typeof path === 'string' && /^\/resources(\/|$)/.test(path)
-  const added = Object.entries(isObject(value.added) ? value.added : {}).flatMap(([path, json]) =>
-    isOurs(path) && json !== undefined ? [[path, json] as const] : [],
+function readEach<T>(
+  value: Json | undefined,
+  read: (value: JsonObject) => T | undefined,
+): { [key: string]: T } {
+  const entries = Object.entries(isObject(value) ? value : {}).flatMap(([key, inner]) => {
+    const found = isObject(inner) ? read(inner) : undefined
+    return found === undefined ? [] : [[key, found] as const]
+  })
+  return Object.fromEntries(entries)
+}
+
+function readLocation({ uri, cache, path, storage }: JsonObject): OriginalLocation | undefined {
+  if (typeof uri !== 'string' || typeof cache !== 'string' || !isCacheName(cache)) return undefined
+  return {
+    uri,
+    cache,
+    ...(typeof path === 'string' && path !== '' ? { path } : {}),
+    ...(isObject(storage) ? { storage } : {}),
+  }
+}
+
+function readAdditions({ added, made }: JsonObject): Additions {
+  const values = Object.entries(isObject(added) ? added : {}).flatMap(([path, json]) =>
+    json === undefined ? [] : [[path, json] as const],
   )
-  const made = (Array.isArray(value.made) ? value.made : []).filter(isOurs)
-  return { uri: value.uri, cache: value.cache, added: Object.fromEntries(added), made }
+  const paths = (Array.isArray(made) ? made : []).filter((path) => typeof path === 'string')
+  return { added: Object.fromEntries(values), made: paths }
 }
 
 function parse(text: string): JsonObject {
@@ -67,15 +91,15 @@ function parse(text: string): JsonObject {
 }
 
 /** Writes the record, and the names of the caches, on a service. */
-export function writeOriginal(draft: Draft, original: Original): void {
+export function writeOriginal(draft: Draft, { locations, additions, madeAnnotations }: Original): void {
+  const filled = Object.entries(additions).filter(([, { added }]) => Object.keys(added).length > 0)
   // Emptiness is left out: an annotation is read by people, too.
-  const locations = Object.entries(original.locations).map(([id, { uri, cache, added, made }]) => {
-    const extra = Object.keys(added).length === 0 ? {} : { added, made }
-    return [id, { uri, cache, ...extra }]
+  const record = JSON.stringify({
+    locations,
+    ...(filled.length === 0 ? {} : { additions: Object.fromEntries(filled) }),
+    ...(madeAnnotations ? { madeAnnotations } : {}),
   })
-  const made = original.madeAnnotations ? { madeAnnotations: true } : {}
-  const caches = [...new Set(Object.values(original.locations).map(({ cache }) => cache))]
-  const record = JSON.stringify({ locations: Object.fromEntries(locations), ...made })
+  const caches = [...new Set(Object.values(locations).map(({ cache }) => cache))]
   draft.set(pointer('metadata', 'annotations', originalAnnotation), record)
   draft.set(pointer('metadata', 'annotations', cachesAnnotation), caches.join(','))
 }
@@ -91,21 +115,35 @@ export function cacheNames(object: KubeObject): string[] {
  * that no longer names the cache, and a value that is no longer the added one, stay.
  */
 export function restore(draft: Draft, original: Original): void {
-  const found = findModelLocations(draft.object)
-  for (const location of found.kind === 'found' ? found.locations : []) {
-    const before = original.locations[location.id]
-    if (before === undefined) continue
-    if (location.uri === cacheUri(before.cache)) draft.set(location.pointer, before.uri)
-    restoreAdded(draft, location.container.pointer, before)
+  for (const { id, model, pointer: place } of findModelLocations(draft.object).locations) {
+    const before = Object.hasOwn(original.locations, id) ? original.locations[id] : undefined
+    if (before === undefined || model.kind !== 'uri' || model.uri !== claimUri(before)) continue
+    if (before.storage === undefined) draft.set(place, before.uri)
+    else restoreStorage(draft, place, before.storage)
+  }
+  for (const anchor of anchorsOf(draft.object)) {
+    const additions = Object.hasOwn(original.additions, anchor.id) ? original.additions[anchor.id] : undefined
+    if (additions !== undefined) takeAway(draft, anchor, additions)
   }
   draft.remove(pointer('metadata', 'annotations', originalAnnotation))
   draft.remove(pointer('metadata', 'annotations', cachesAnnotation))
   if (original.madeAnnotations) draft.removeIfEmpty('/metadata/annotations')
 }
 
-function restoreAdded(draft: Draft, container: string, { added, made }: OriginalLocation): void {
-  for (const [path, value] of Object.entries(added)) {
-    if (isDeepStrictEqual(draft.get(container + path), value)) draft.remove(container + path)
+/** A storage spec that stands there again was applied again, by whoever owns it: it is newer than the record. */
+function restoreStorage(draft: Draft, place: string, storage: JsonObject): void {
+  const storagePlace = place.replace(/\/storageUri$/, '/storage')
+  draft.remove(place)
+  if (draft.get(storagePlace) === undefined) draft.set(storagePlace, storage)
+}
+
+function takeAway(
+  draft: Draft,
+  { pointer: base, owns }: ReturnType<typeof anchorsOf>[number],
+  additions: Additions,
+): void {
+  for (const [path, value] of Object.entries(additions.added)) {
+    if (owns.test(path) && isDeepStrictEqual(draft.get(base + path), value)) draft.remove(base + path)
   }
-  for (const path of made.toReversed()) draft.removeIfEmpty(container + path)
+  for (const path of additions.made.toReversed()) if (owns.test(path)) draft.removeIfEmpty(base + path)
 }

@@ -1,5 +1,5 @@
 import { shippedKserveConfig } from '../kserve/config.ts'
-import { frameworks } from '../kserve/location.ts'
+import { frameworks } from '../kserve/inference-service.ts'
 import type { SecretFact } from '../kserve/secret.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
 import {
@@ -21,7 +21,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     policies: [],
     installed: ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes'],
     kserve: shippedKserveConfig,
-    serviceAccount: { name: 'default', secrets: [], annotations: {} },
+    serviceAccounts: { default: { name: 'default', secrets: [], annotations: {} } },
     secrets: {},
     foreignClaims: new Set(),
     ...more,

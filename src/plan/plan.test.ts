@@ -64,8 +64,8 @@ const scenes: Scene[] = [
   { reason: 'NoModelLocation', make: () => created(fakeService({})), tells: 'names no model URI' },
   {
     reason: 'NoModelLocation',
-    make: () => created({ ...llama, kind: 'LLMInferenceService' }),
-    tells: 'LLMInferenceService is not accelerated yet',
+    make: () => created({ ...llama, kind: 'LLMInferenceService', spec: { baseRefs: [{ name: 'preset' }] } }),
+    tells: 'one that comes from its baseRefs is not seen here',
   },
   { reason: 'PvcSource', make: () => created(withModel('pvc://claim/llama')), tells: 'on a volume already' },
   {
@@ -108,7 +108,9 @@ const scenes: Scene[] = [
       created(
         llama,
         fakeFacts({
-          serviceAccount: { name: 'r', secrets: [], annotations: { 'eks.amazonaws.com/role-arn': 'a' } },
+          serviceAccounts: {
+            default: { name: 'r', secrets: [], annotations: { 'eks.amazonaws.com/role-arn': 'a' } },
+          },
         }),
       ),
     tells: 'service account r',
@@ -298,7 +300,7 @@ test('a source’s first rule that matches is its rule; prefixes end where they 
 test('credentials: by the policy’s rule, by the service’s annotation, by the predictor’s', () => {
   const facts = fakeFacts({
     secrets: { 's3-access': s3Secret, other: { ...s3Secret, name: 'other' } },
-    serviceAccount: { name: 'default', secrets: ['other'], annotations: {} },
+    serviceAccounts: { default: { name: 'default', secrets: ['other'], annotations: {} } },
   })
   const secretOf = (service: KubeObject, more = {}) =>
     cachesOf(created(service, { ...facts, ...more })).map(({ source }) => source.credentials)[0]
@@ -323,8 +325,8 @@ test('oss:// takes its endpoint from the policy or from the Secret', () => {
     options: { 'fs.oss.endpoint': 'oss.example.com' },
     entries: {},
   }
-  const serviceAccount = { name: 'default', secrets: ['oss'], annotations: {} }
-  expect(created(bloom, fakeFacts({ secrets: { oss: secret }, serviceAccount })).reason).toBe('Accelerated')
+  const serviceAccounts = { default: { name: 'default', secrets: ['oss'], annotations: {} } }
+  expect(created(bloom, fakeFacts({ secrets: { oss: secret }, serviceAccounts })).reason).toBe('Accelerated')
 })
 
 test('questions are asked in their order: who opts out needs no policy, who has no model no Fluid', () => {

@@ -3,10 +3,10 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { type Decision, decide } from './decide.ts'
+import { type Acceleration, type Decision, decide, type Left, type Rewrite } from './decide.ts'
 import { Draft, type PatchOperation } from './draft.ts'
 import type { Facts } from './facts.ts'
-import { readOriginal, restore } from './original.ts'
+import { claimUri, readOriginal, restore } from './original.ts'
 import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
 import { rewrite } from './rewrite.ts'
 
@@ -38,10 +38,24 @@ interface PlanBase {
   warnings: string[]
 }
 
+/** A model location and the claim that serves it. */
+export interface Placement {
+  location: string
+  uri: string
+  claim: string
+  by: 'Spec' | 'Pod'
+}
+
+interface Accelerating {
+  caches: Cache[]
+  placements: Placement[]
+  hold: Hold | undefined
+}
+
 /** The decision for one service. An `AlreadyCached` service keeps what it has, and so names its caches too. */
 export type Plan =
-  | (PlanBase & { decision: 'accelerate'; reason: 'Accelerated'; caches: Cache[]; hold: Hold | undefined })
-  | (PlanBase & { decision: 'skip'; reason: 'AlreadyCached'; caches: Cache[]; hold: Hold | undefined })
+  | (PlanBase & Accelerating & { decision: 'accelerate'; reason: 'Accelerated' })
+  | (PlanBase & Accelerating & { decision: 'skip'; reason: 'AlreadyCached' })
   | (PlanBase & { decision: 'skip'; reason: RefusalReason })
   | (PlanBase & { decision: 'deny'; reason: 'InvalidOverride' })
 
@@ -60,7 +74,7 @@ export function plan({ service, previous, facts }: PlanInput): Plan {
   const decision = decide({ service: draft.object, previous, original, facts })
   if (decision.kind !== 'accelerate') return refusal(decision, draft, previous)
   rewrite(draft, decision, records)
-  return acceleration(decision, draft, facts)
+  return acceleration(decision, { draft, previous, namespace: facts.namespace })
 }
 
 /** The caches that a plan needs; none for a service that is left alone. */
@@ -99,29 +113,51 @@ function warning({ reason, message }: { reason: Reason; message: string }): stri
   return `warmgate: not accelerated (${reason}): ${message}`
 }
 
+interface Making {
+  draft: Draft
+  previous: KubeObject | undefined
+  namespace: string
+}
+
 function acceleration(
-  decision: Extract<Decision, { kind: 'accelerate' }>,
-  draft: Draft,
-  { namespace }: Facts,
+  { rewrites, left, policy }: Acceleration,
+  { draft, previous, namespace }: Making,
 ): Plan {
-  const { location, cacheName, cache, policy } = decision
   const patch = draft.patch()
   const base = {
-    message: `${location.uri} is served from cache ${cacheName}`,
+    message: rewrites.map(({ uri, cache }) => `${uri} is served from cache ${cache}`).join('; '),
     policy: policy.name,
     patch,
     service: draft.object,
-    warnings: [],
-    caches:
-      cache === undefined
-        ? []
-        : [{ ...cache, name: cacheName, namespace, settings: cacheSettings(policy.spec) }],
+    warnings: previous === undefined ? left.flatMap(leftWarning) : [],
+    caches: cachesFor(rewrites, namespace, cacheSettings(policy.spec)),
+    placements: rewrites.map(toPlacement),
     hold: holdSettings(policy.spec),
   }
-  // Nothing to do is what every pass after the first one finds.
-  return patch.length === 0
-    ? { ...base, decision: 'skip', reason: 'AlreadyCached' }
-    : { ...base, decision: 'accelerate', reason: 'Accelerated' }
+  // Nothing to do is what every pass after the first one finds; of a service that is left untouched, every update.
+  const isFirst = patch.length > 0 || (previous === undefined && rewrites.some(({ by }) => by === 'Pod'))
+  return isFirst
+    ? { ...base, decision: 'accelerate', reason: 'Accelerated' }
+    : { ...base, decision: 'skip', reason: 'AlreadyCached' }
+}
+
+function leftWarning({ location, reason, message }: Left): string[] {
+  return isWorthAWarning(reason)
+    ? [`warmgate: ${location.id} is not accelerated (${reason}): ${message}`]
+    : []
+}
+
+function toPlacement(rewrite: Rewrite): Placement {
+  const { location, uri, by } = rewrite
+  return { location: location.id, uri, claim: claimUri(rewrite), by }
+}
+
+/** One for each name: two locations of one model share theirs. */
+function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettings): Cache[] {
+  const caches = rewrites.flatMap(({ cache, furnished }) =>
+    furnished === undefined ? [] : [[cache, { ...furnished, name: cache, namespace, settings }] as const],
+  )
+  return [...new Map(caches).values()]
 }
 
 function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {

@@ -1,70 +1,93 @@
-import type { ModelLocation } from '../kserve/location.ts'
+import { servingContainers } from '../kserve/container.ts'
 import { isObject, type Json, type KubeObject } from '../values/object.ts'
-import type { Decision } from './decide.ts'
+import { anchorsOf } from './anchor.ts'
+import type { Acceleration, Rewrite } from './decide.ts'
 import { type Draft, pointer, steps } from './draft.ts'
 import { gpuResources, leavesDevices } from './gpu.ts'
-import { cacheUri, type Original, type OriginalLocation, writeOriginal } from './original.ts'
+import { type Additions, claimUri, type Original, type OriginalLocation, writeOriginal } from './original.ts'
 
-type Acceleration = Extract<Decision, { kind: 'accelerate' }>
+/** Values to add to a service: by anchor, then by pointer from the anchor on. */
+type Values = { [anchor: string]: { [pointer: string]: Json } }
 
 /**
- * Makes a service use its cache: the URI, the GPUs that its policy adds, and the record of what stood there.
- * `before` are the records of earlier passes. One that says the same is kept word for word: KServe's defaulter
- * may have filled in fields since, and a record that changed would roll the pods.
+ * Makes a service use its caches: the URIs, what its policy adds, and the record of what stood there. `before` are
+ * the records of earlier passes. One that says the same is kept word for word: KServe's defaulter may have filled in
+ * fields since, and a record that changed would roll the pods.
  */
-export function rewrite(draft: Draft, decision: Acceleration, before: Original[]): void {
-  const { location, cacheName, policy } = decision
-  const same = before.find((record) => saysTheSame(record, decision))
-  const known = same?.locations[location.id]
-  const { container } = location
-  const values =
-    known === undefined
-      ? resourceValues(gpuResources(draft.object, location, policy.spec.gpu))
-      : addedAgain(draft.object, location, known)
-  draft.set(location.pointer, cacheUri(cacheName))
-  const extra = addBelow(draft, container.pointer, values)
-  const record = known ?? { uri: location.uri, cache: cacheName, ...extra }
+export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, before: Original[]): void {
+  const ours = rewrites.filter(({ by }) => by === 'Spec')
+  if (ours.length === 0) return
+  const serving = ours.filter(({ location }) => location.component === 'predictor')
+  const same = before.find((original) => serving.every((each) => recorded(original, each) !== undefined))
+  const gpu = serving.length === 0 ? undefined : policy.spec.gpu
+  const values = same === undefined ? gpuValues(draft.object, gpu) : valuesAgain(draft.object, same)
+  const locations: Original['locations'] = {}
+  for (const each of ours) {
+    const { location } = each
+    const known = before.map((original) => recorded(original, each)).find((record) => record !== undefined)
+    locations[location.id] = known ?? record(each)
+    draft.set(location.pointer, claimUri(each))
+    if (location.model.kind === 'storage') draft.remove(location.model.pointer)
+  }
+  const additions = addAll(draft, values)
   writeOriginal(draft, {
-    locations: { [location.id]: record },
+    locations,
+    additions: same?.additions ?? additions,
     madeAnnotations: same?.madeAnnotations ?? !isObject(draft.get('/metadata/annotations')),
   })
 }
 
-function saysTheSame({ locations }: Original, { location, cacheName }: Acceleration): boolean {
-  const record = locations[location.id]
-  return record?.uri === location.uri && record.cache === cacheName
+function record({ location: { model }, uri, cache, path }: Rewrite): OriginalLocation {
+  return {
+    uri,
+    cache,
+    ...(path === undefined ? {} : { path }),
+    ...(model.kind === 'storage' ? { storage: model.storage } : {}),
+  }
 }
 
-/** What was added before, unless its user asks for devices of another kind by now. */
-function addedAgain(
-  service: KubeObject,
-  location: ModelLocation,
-  { added }: OriginalLocation,
-): OriginalLocation['added'] {
-  const names = Object.keys(added).map((path) => steps(path).at(-1) ?? '')
-  return leavesDevices(service, location, names) ? added : {}
+/** What a record says of this very rewrite. */
+function recorded({ locations }: Original, { location, uri, cache }: Rewrite): OriginalLocation | undefined {
+  const known = Object.hasOwn(locations, location.id) ? locations[location.id] : undefined
+  return known?.uri === uri && known.cache === cache ? known : undefined
 }
 
-function resourceValues(resources: [string, string][]): { [pointer: string]: Json } {
-  const entries = ['limits', 'requests'].flatMap((list) =>
-    resources.map(([name, quantity]) => [pointer('resources', list, name), quantity]),
-  )
+function gpuValues(service: KubeObject, gpu: Acceleration['policy']['spec']['gpu']): Values {
+  const entries = gpuResources(service, gpu).map(({ container, resources }) => {
+    const values = ['limits', 'requests'].flatMap((list) =>
+      Object.entries(resources).map(
+        ([name, quantity]) => [pointer('resources', list, name), quantity] as const,
+      ),
+    )
+    return [container.id, Object.fromEntries(values)] as const
+  })
   return Object.fromEntries(entries)
 }
 
-/** Adds values below a container, where none stands; pointers are from the container on. */
-function addBelow(
-  draft: Draft,
-  container: string,
-  values: { [pointer: string]: Json },
-): Pick<OriginalLocation, 'added' | 'made'> {
-  const added: { [pointer: string]: Json } = {}
-  const made: string[] = []
-  for (const [path, value] of Object.entries(values)) {
-    if (draft.get(container + path) !== undefined) continue
-    const parents = draft.set(container + path, value)
-    added[path] = value
-    made.push(...parents.map((parent) => parent.slice(container.length)))
-  }
-  return { added, made }
+/** What was added before, unless its user asks for devices of another kind by now. */
+function valuesAgain(service: KubeObject, { additions }: Original): Values {
+  const containers = servingContainers(service)
+  const entries = Object.entries(additions).flatMap(([anchor, { added }]) => {
+    const container = containers.find(({ id }) => id === anchor)
+    const names = Object.keys(added).map((path) => steps(path).at(-1) ?? '')
+    const isLeft = container === undefined || leavesDevices(service, container, names)
+    return isLeft ? [[anchor, added] as const] : []
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Adds values below their anchors, where none stands. */
+function addAll(draft: Draft, values: Values): Original['additions'] {
+  const entries = anchorsOf(draft.object).map(({ id, pointer: base, owns }) => {
+    const wanted = Object.entries(Object.hasOwn(values, id) ? (values[id] ?? {}) : {})
+    const additions: Additions = { added: {}, made: [] }
+    for (const [path, value] of wanted) {
+      if (!owns.test(path) || draft.get(base + path) !== undefined) continue
+      const parents = draft.set(base + path, value)
+      additions.added[path] = value
+      additions.made.push(...parents.map((parent) => parent.slice(base.length)))
+    }
+    return [id, additions] as const
+  })
+  return Object.fromEntries(entries)
 }

@@ -3,15 +3,17 @@ import { chooseRuntime, type RuntimeName } from '../fluid/runtimes.ts'
 import type { Source } from '../fluid/source.ts'
 import type { KserveConfig } from '../kserve/config.ts'
 import { type Credentials, resolveCredentials } from '../kserve/credentials.ts'
+import type { ModelLocation } from '../kserve/location.ts'
 import { type ModelDirectory, parseModelUri } from '../kserve/uri.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { PolicySource } from '../policy/schema.ts'
-import { type KubeObject, objectAt } from '../values/object.ts'
 import type { Facts } from './facts.ts'
 import type { RefusalReason } from './reasons.ts'
 
 export interface ResolvedSource {
   ok: true
+  /** Where the model is, whatever way the service names it. */
+  uri: string
   source: Source
   runtime: RuntimeName
   /** The name of the cache, new or not, that serves this source. */
@@ -20,17 +22,20 @@ export interface ResolvedSource {
 
 export type SourceResult = ResolvedSource | { ok: false; reason: RefusalReason; message: string }
 
-/** Turns a model URI of a service into a source that Fluid can cache, or says why it is none. */
-export function resolveSource(service: KubeObject, uri: string, policy: Policy, facts: Facts): SourceResult {
-  const parsed = parseModelUri(uri)
+/** Turns a model of a service into a source that Fluid can cache, or says why it is none. */
+export function resolveSource(location: ModelLocation, policy: Policy, facts: Facts): SourceResult {
+  const { model } = location
+  if (model.kind === 'storage')
+    return { ok: false, reason: 'NoModelLocation', message: 'a storage spec is not accelerated yet' }
+  const parsed = parseModelUri(model.uri)
   if (parsed.kind === 'other') return { ok: false, reason: parsed.reason, message: parsed.message }
   const rule = sourceRule(policy, `${parsed.directory.uri}/`)
   if (rule === undefined) return unmatched(policy, parsed.directory)
   const resolved = resolveCredentials({
     scheme: parsed.directory.scheme,
-    annotations: podAnnotations(service),
+    annotations: location.annotations,
     secretName: rule.credentials.secretName,
-    serviceAccount: facts.serviceAccount,
+    serviceAccount: facts.serviceAccounts[location.serviceAccount],
     secrets: facts.secrets,
     config: facts.kserve,
   })
@@ -39,7 +44,7 @@ export function resolveSource(service: KubeObject, uri: string, policy: Policy, 
   if (source.scheme === 'oss' && !hasOssEndpoint(source)) return ossEndpointMissing()
   const chosen = chooseRuntime(source, rule.runtime, facts.installed)
   if (!chosen.ok) return chosen
-  return nameCache(source, chosen.runtime, facts)
+  return nameCache(source, { uri: model.uri, runtime: chosen.runtime }, facts)
 }
 
 type SourceRule = Pick<PolicySource, 'runtime' | 'options' | 'credentials'>
@@ -61,16 +66,9 @@ function unmatched(policy: Policy, { uri }: ModelDirectory): SourceResult {
   }
 }
 
-/** The Secret that a service names for its credentials, if it does. */
-export function namedSecret(service: KubeObject, config: KserveConfig): string | undefined {
-  return podAnnotations(service)[config.storageSecretAnnotation] || undefined
-}
-
-/** KServe looks for the Secret's name in the pod's annotations: the service's, then the predictor's. */
-function podAnnotations(service: KubeObject): { [key: string]: string } {
-  const predictor = Object.entries(objectAt(service, 'spec', 'predictor', 'annotations'))
-  const texts = predictor.filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-  return { ...service.metadata.annotations, ...Object.fromEntries(texts) }
+/** The Secrets that a service names for its credentials. */
+export function namedSecrets(locations: ModelLocation[], config: KserveConfig): string[] {
+  return locations.flatMap(({ annotations }) => annotations[config.storageSecretAnnotation] || [])
 }
 
 function toSource(
@@ -95,9 +93,13 @@ function ossEndpointMissing(): SourceResult {
   }
 }
 
-function nameCache(source: Source, runtime: RuntimeName, facts: Facts): SourceResult {
+function nameCache(
+  source: Source,
+  { uri, runtime }: Pick<ResolvedSource, 'uri' | 'runtime'>,
+  facts: Facts,
+): SourceResult {
   const name = cacheName(facts.namespace, source)
-  if (!facts.foreignClaims.has(name)) return { ok: true, source, runtime, name }
+  if (!facts.foreignClaims.has(name)) return { ok: true, uri, source, runtime, name }
   return {
     ok: false,
     reason: 'NameTaken',

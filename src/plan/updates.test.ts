@@ -101,15 +101,20 @@ test.each<[string, Partial<Facts>]>([
   [
     'credentials where there were none',
     {
-      serviceAccount: { name: 'default', secrets: ['s3-access'], annotations: {} },
+      serviceAccounts: { default: { name: 'default', secrets: ['s3-access'], annotations: {} } },
       secrets: { 's3-access': s3Secret },
     },
   ],
-  ['a listed Secret gone', { serviceAccount: { name: 'default', secrets: ['gone'], annotations: {} } }],
+  [
+    'a listed Secret gone',
+    { serviceAccounts: { default: { name: 'default', secrets: ['gone'], annotations: {} } } },
+  ],
   [
     'a workload identity',
     {
-      serviceAccount: { name: 'default', secrets: [], annotations: { 'eks.amazonaws.com/role-arn': 'x' } },
+      serviceAccounts: {
+        default: { name: 'default', secrets: [], annotations: { 'eks.amazonaws.com/role-arn': 'x' } },
+      },
     },
   ],
   [
@@ -130,7 +135,7 @@ test('a cache that cannot be made anew from what the cluster says is kept, and n
 test('a kept cache keeps its name under new credentials', () => {
   const now = {
     ...facts,
-    serviceAccount: { name: 'default', secrets: ['s3-access'], annotations: {} },
+    serviceAccounts: { default: { name: 'default', secrets: ['s3-access'], annotations: {} } },
     secrets: { 's3-access': s3Secret },
   }
   expect(cachesOf(update(admitted, admitted, now))).toMatchObject([

@@ -213,8 +213,9 @@ export const policySpecSchema = Type.Object(
         'Enforce accelerates. Audit changes nothing and reports what would happen. Off leaves services alone.',
       default: 'Enforce',
     }),
-    rewrite: Type.Enum(['Spec'], {
-      description: 'Spec: the model location in the service is rewritten.',
+    rewrite: Type.Enum(['Spec', 'Pod'], {
+      description:
+        'Spec: the model location in the service is rewritten. Pod: the service stays as it is, and its pods are turned to the cache as they are created; for GitOps.',
       default: 'Spec',
     }),
     overrides: Type.Array(Type.Enum([...overrideNames]), {

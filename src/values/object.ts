@@ -79,6 +79,14 @@ export function objectAt(value: Json | undefined, ...path: (string | number)[]):
   return isObject(found) ? found : {}
 }
 
+/** The texts of an object of texts, such as annotations; what is no text is left out. */
+export function textsAt(value: Json | undefined, ...path: (string | number)[]): { [key: string]: string } {
+  const entries = Object.entries(objectAt(value, ...path))
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  )
+}
+
 const openField = { configurable: true, enumerable: true, writable: true }
 
 /**

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { frameworks } from '../../src/kserve/location.ts'
+import { frameworks } from '../../src/kserve/inference-service.ts'
 import type { Facts } from '../../src/plan/facts.ts'
 import { fakeFacts, fakePolicy, fakeService, s3Secret } from '../../src/plan/plan.fake.ts'
 import type { Json, JsonObject, KubeObject } from '../../src/values/object.ts'
@@ -263,6 +263,6 @@ export const optedInFacts: fc.Arbitrary<Facts> = fc
       policies: specs.map((spec, index) => fakePolicy(index === 0 ? 'default' : 'x', spec)),
       installed,
       secrets: Object.fromEntries(secrets.map((name) => [name, { ...s3Secret, name }])),
-      serviceAccount: { name: 'default', secrets: listed, annotations: identity },
+      serviceAccounts: { default: { name: 'default', secrets: listed, annotations: identity } },
     }),
   )

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import jsonPatch from 'fast-json-patch'
 import { expect, test, vi } from 'vitest'
 import { isCacheName } from '../../src/fluid/name.ts'
+import { servingContainers } from '../../src/kserve/container.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import { Draft } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
@@ -88,15 +89,17 @@ test('the same answer for the same question, byte for byte', () => {
 test('only the model’s URI, its container’s resources and our annotations change', () => {
   check(fc.oneof(services, forgedServices), (service, facts) => {
     const made = plan({ service, facts })
-    const found = findModelLocations(service)
-    const [location] = found.kind === 'found' ? found.locations : []
+    const { locations } = findModelLocations(service)
+    const resources = servingContainers(service).map(({ pointer }) => `${pointer}/resources`)
     const annotations = new Draft(service).get('/metadata/annotations')
     for (const { path, op } of made.patch) {
       const isOurs = /^\/metadata\/annotations\/warmgate\.dev~1(original|caches)$/.test(path)
       const isMap = path === '/metadata/annotations' && (op === 'remove' || annotations === undefined)
-      const isUri = path === location?.pointer
-      const isResource = location !== undefined && path.startsWith(`${location.container.pointer}/resources`)
-      expect({ path, isAllowed: isOurs || isMap || isUri || isResource }).toEqual({ path, isAllowed: true })
+      const isModel = locations.some(
+        ({ pointer, model }) => path === pointer || (model.kind === 'storage' && path === model.pointer),
+      )
+      const isResource = resources.some((pointer) => path.startsWith(pointer))
+      expect({ path, isAllowed: isOurs || isMap || isModel || isResource }).toEqual({ path, isAllowed: true })
     }
   })
 })
@@ -182,8 +185,7 @@ test('in any order with KServe’s defaulter it ends in the same object', () => 
 
 /** KServe refuses a service whose resources are something else, or reads their null as none. */
 function hasPlainResources(service: KubeObject): boolean {
-  const found = findModelLocations(service)
-  const containers = found.kind === 'found' ? found.locations.map(({ container }) => container.value) : []
+  const containers = servingContainers(service).map(({ value }) => value)
   const isMap = (value: Json | undefined) => value === undefined || isObject(value)
   return containers.every(
     ({ resources }) => isMap(resources) && isMap(at(resources, 'limits')) && isMap(at(resources, 'requests')),

@@ -1,0 +1,256 @@
+import {
+  isObject,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+  textsAt,
+} from '../values/object.ts'
+import type { FoundLocations, ModelLocation, ModelReference, Obstacle } from './location.ts'
+
+/** The framework fields of a predictor; KServe's defaulter moves the one that is set to `model`. */
+export const frameworks = [
+  'sklearn',
+  'xgboost',
+  'tensorflow',
+  'pytorch',
+  'triton',
+  'onnx',
+  'huggingface',
+  'pmml',
+  'lightgbm',
+  'paddle',
+] as const
+
+/** The fields of a predictor that are a container with a model. */
+export const modelFields = ['model', ...frameworks] as const
+
+/** Where a component of a service stands, and what its pods are told by. */
+interface Component {
+  id: string
+  kind: ModelLocation['component']
+  pointer: string
+  value: JsonObject
+  annotations: { [key: string]: string }
+  serviceAccount: string
+}
+
+/**
+ * The model locations of an InferenceService: predictor, canaries, transformer, explainer. Never touched are a
+ * logger's `storage`, which is where logs go to, and the STORAGE_URI of a transformer inside a predictor's pod, which
+ * KServe refuses. Sources: kserve pkg/apis/serving/v1beta1, pkg/controller/v1beta1/inferenceservice/components.
+ */
+export function inferenceServiceLocations(service: KubeObject): FoundLocations {
+  const predictor = componentOf(service, 'predictor')
+  const canaries = canariesOf(service, predictor)
+  const locations = [
+    ...predictorLocations(predictor),
+    ...canaries.flatMap((canary) => oneModel([...modelLocations(canary), ...predictorContainer(canary)])),
+    ...sidecarLocations(service, 'transformer'),
+    ...sidecarLocations(service, 'explainer'),
+  ]
+  return { locations: tiedByStorage(locations), none: 'the service names no model URI' }
+}
+
+function componentOf(service: KubeObject, kind: ModelLocation['component']): Component {
+  const value = objectAt(service, 'spec', kind)
+  return {
+    id: kind,
+    kind,
+    pointer: `/spec/${kind}`,
+    value,
+    annotations: { ...service.metadata.annotations, ...textsAt(value, 'annotations') },
+    serviceAccount: stringAt(value, 'serviceAccountName') || 'default',
+  }
+}
+
+/** KServe merges a canary's predictor over a copy of the stable one. */
+function canariesOf(service: KubeObject, stable: Component): Component[] {
+  return listAt(service, 'spec', 'canary').map((canary, index) => {
+    const value = objectAt(canary, 'predictor')
+    return {
+      ...stable,
+      id: `canary.${stringAt(value, 'name') ?? index}`,
+      pointer: `/spec/canary/${index}/predictor`,
+      value,
+      annotations: { ...stable.annotations, ...textsAt(value, 'annotations') },
+      serviceAccount: stringAt(value, 'serviceAccountName') || stable.serviceAccount,
+    }
+  })
+}
+
+function predictorLocations(predictor: Component): ModelLocation[] {
+  return oneModel([...modelLocations(predictor), ...predictorContainer(predictor), ...listed(predictor)])
+}
+
+/** A component has one model, or one list of them; a second is KServe's to refuse. */
+function oneModel(locations: ModelLocation[]): ModelLocation[] {
+  const isList = locations.every(({ group }) => group.endsWith('.storageUris'))
+  if (locations.length < 2 || isList) return locations
+  const obstacle = shape('it names more than one model, which KServe refuses')
+  return locations.map((each) => ({ ...each, obstacle }))
+}
+
+function modelLocations(component: Component): ModelLocation[] {
+  return modelFields.flatMap((field) => {
+    const value = component.value[field]
+    if (!isObject(value)) return []
+    const pointer = `${component.pointer}/${field}`
+    const model = modelOf(value, pointer)
+    if (model === undefined) return []
+    return [
+      location(component, {
+        model,
+        pointer: `${pointer}/storageUri`,
+        obstacle: obstacleOf(component, value, model),
+      }),
+    ]
+  })
+}
+
+function modelOf(value: JsonObject, pointer: string): ModelReference | undefined {
+  const storage = isObject(value.storage) ? value.storage : undefined
+  const uri = stringAt(value, 'storageUri')
+  if (uri) return { kind: 'uri', uri, storage }
+  return storage !== undefined && typeof storage.path === 'string'
+    ? { kind: 'storage', storage, pointer: `${pointer}/storage` }
+    : undefined
+}
+
+function obstacleOf(
+  component: Component,
+  container: JsonObject,
+  model: ModelReference,
+): Obstacle | undefined {
+  if (model.kind === 'uri' && typeof model.storage?.path === 'string')
+    return {
+      reason: 'NoModelLocation',
+      message: 'storageUri and storage.path name two models: KServe takes one',
+    }
+  return podObstacle(component, container)
+}
+
+/** Shapes that KServe treats so differently that a mounted cache would change what they do. */
+function podObstacle({ value: component }: Component, container: JsonObject): Obstacle | undefined {
+  if (stringAt(component, 'storageContainerName'))
+    return { reason: 'StorageContainerPinned', message: 'the predictor pins its storage container' }
+  if (objectAt(container, 'confidential').enabled === true)
+    return {
+      reason: 'ConfidentialModel',
+      message: 'the storage initializer decrypts this model, a mount does not',
+    }
+  const containers = [container, ...listAt(component, 'containers')]
+  const mounts = containers.flatMap((each) => listAt(each, 'volumeMounts'))
+  if (mounts.some((mount) => stringAt(mount, 'mountPath')?.replace(/\/$/, '') === '/mnt/models'))
+    return { reason: 'PvcSource', message: 'the service mounts a volume at /mnt/models by itself' }
+  return undefined
+}
+
+function predictorContainer(predictor: Component): ModelLocation[] {
+  return containerLocation(predictor, customContainerIndex(predictor.value))
+}
+
+/** KServe renames a sole container, and a first one without a name, to kserve-container: after we have seen it. */
+export function customContainerIndex(predictor: JsonObject): number {
+  const containers = listAt(predictor, 'containers')
+  if (containers.length === 1 || (containers.length > 0 && !stringAt(containers[0], 'name'))) return 0
+  return containers.findIndex((container) => stringAt(container, 'name') === 'kserve-container')
+}
+
+function containerLocation(component: Component, index: number): ModelLocation[] {
+  const container = listAt(component.value, 'containers')[index]
+  if (!isObject(container)) return []
+  const variable = listAt(container, 'env').findIndex((entry) => stringAt(entry, 'name') === 'STORAGE_URI')
+  const uri = stringAt(container, 'env', variable, 'value')
+  if (!uri) return []
+  return [
+    location(component, {
+      model: { kind: 'uri', uri, storage: undefined },
+      pointer: `${component.pointer}/containers/${index}/env/${variable}/value`,
+      obstacle: podObstacle(component, container),
+    }),
+  ]
+}
+
+/** `storageUris[]`: KServe puts each where it says. */
+function listed(component: Component): ModelLocation[] {
+  const entries = listAt(component.value, 'storageUris')
+  const paths = entries.map((entry) => stringAt(entry, 'mountPath') || '/mnt/models')
+  const obstacle = podObstacle(component, {}) ?? pathsObstacle(paths)
+  return entries.flatMap((entry, index) => {
+    const uri = stringAt(entry, 'uri')
+    if (!uri) return []
+    const storage = objectAt(component.value, 'model', 'storage')
+    return [
+      location(component, {
+        id: `${component.id}:${paths[index]}`,
+        group: `${component.id}.storageUris`,
+        model: { kind: 'uri', uri, storage: Object.keys(storage).length === 0 ? undefined : storage },
+        pointer: `${component.pointer}/storageUris/${index}/uri`,
+        obstacle,
+      }),
+    ]
+  })
+}
+
+/**
+ * KServe makes a volume's name of the path, and mounts each claim by itself: a path that is no name is refused by
+ * the API server, and a mount below a read-only mount by the kubelet.
+ */
+function pathsObstacle(paths: string[]): Obstacle | undefined {
+  const clean = paths.map((path) => `/${path.replaceAll(/^\/+|\/+$/g, '')}`)
+  const unnamed = clean.find(
+    (path) => !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(path.slice(1).replaceAll('/', '-')),
+  )
+  if (unnamed !== undefined) return shape(`KServe cannot name a volume after the mountPath ${unnamed}`)
+  const nested = clean.find((path, index) =>
+    clean.some((other, at) => at !== index && `${path}/`.startsWith(`${other}/`)),
+  )
+  if (nested !== undefined)
+    return shape(`the mountPath ${nested} is inside another one, which a read-only mount does not allow`)
+  return undefined
+}
+
+function shape(message: string): Obstacle {
+  return { reason: 'NoModelLocation', message }
+}
+
+/** A transformer's or an explainer's own model: in its first container, its list, or the ART explainer. */
+function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'): ModelLocation[] {
+  const component = componentOf(service, kind)
+  const art = objectAt(component.value, 'art')
+  const uri = kind === 'explainer' ? stringAt(art, 'storageUri') : undefined
+  const own = uri
+    ? [
+        location(component, {
+          model: { kind: 'uri', uri, storage: undefined },
+          pointer: `${component.pointer}/art/storageUri`,
+          // Beside a storage spec KServe refuses a claim, and takes any other URI.
+          obstacle:
+            art.storage === undefined
+              ? podObstacle(component, art)
+              : shape('art.storage stands beside art.storageUri'),
+        }),
+      ]
+    : []
+  return oneModel([...own, ...containerLocation(component, 0), ...listed(component)])
+}
+
+type Place = Pick<ModelLocation, 'model' | 'pointer' | 'obstacle'> &
+  Partial<Pick<ModelLocation, 'id' | 'group'>>
+
+function location({ id, kind, annotations, serviceAccount }: Component, place: Place): ModelLocation {
+  return { id, group: id, component: kind, annotations, serviceAccount, ...place }
+}
+
+/**
+ * A canary is merged over the stable predictor. Where one of them names its model by a storage spec, a URI in only
+ * one of them would give the merged one both, which KServe refuses.
+ */
+function tiedByStorage(locations: ModelLocation[]): ModelLocation[] {
+  const isFamily = ({ id, group }: ModelLocation) => group === 'predictor' || id.startsWith('canary.')
+  const family = locations.filter(isFamily)
+  if (family.length < 2 || !family.some(({ model }) => model.kind === 'storage')) return locations
+  return locations.map((each) => (isFamily(each) ? { ...each, group: 'predictor' } : each))
+}
