@@ -1,6 +1,6 @@
 import jsonPatch from 'fast-json-patch'
 import type { PatchOperation } from '../src/plan/draft.ts'
-import type { Json, JsonObject, KubeObject } from '../src/values/object.ts'
+import { type Json, type JsonObject, type KubeObject, stringAt } from '../src/values/object.ts'
 
 /** A namespace that opted in, one policy with GPUs, and the credentials of one service. */
 export const clusterObjects: { [plural: string]: KubeObject[] } = {
@@ -88,6 +88,8 @@ function ownedFields(settings: number): JsonObject {
   return { 'f:spec': { 'f:predictor': { 'f:containers': { 'f:env': Object.fromEntries(env) } } } }
 }
 
+const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
+
 function pod(admitted: KubeObject): KubeObject {
   const { containers } = (admitted.spec as { predictor: { containers: Json[] } }).predictor
   const volumes = Array.from({ length: 24 }, (_, index) => ({
@@ -100,7 +102,10 @@ function pod(admitted: KubeObject): KubeObject {
     metadata: {
       generateName: 'bloom-predictor-5d9c7b7f6d-',
       labels: { component: 'predictor', 'serving.kserve.io/inferenceservice': 'bloom' },
-      annotations: admitted.metadata.annotations ?? {},
+      annotations: {
+        ...admitted.metadata.annotations,
+        [sourceUri]: stringAt(containers, 0, 'env', 0, 'value') ?? '',
+      },
     },
     spec: { containers, volumes, restartPolicy: 'Always', terminationGracePeriodSeconds: 30 },
   }

@@ -152,7 +152,7 @@ export class Story {
   async #warmup(): Promise<void> {
     const draw = () => {
       const dataset = this.#datasets.list()[0]
-      const progress = dataset && progressOf(dataset)
+      const progress = dataset && progressOf(dataset, this.#dataLoads.list()[0])
       if (progress === undefined) return
       const { cachedBytes, totalBytes } = progress
       const detail = `${formatSize(cachedBytes)} of ${formatSize(totalBytes)}`

@@ -4,6 +4,7 @@ import { warmthOf } from '../plan/warmth.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { keyOf } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
+import { cacheState } from './pod.ts'
 
 /** Reads the gauges off the mirror, when somebody asks for them. */
 export function setGauges(mirror: Mirror, metrics: Metrics): void {
@@ -11,7 +12,7 @@ export function setGauges(mirror: Mirror, metrics: Metrics): void {
   const phases = { pending: 0, warming: 0, warm: 0, failed: 0 }
   for (const dataset of mirror.datasets.list()) {
     if (!isOurs(dataset)) continue
-    phases[warmthOf(dataset, mirror.dataLoads.get(keyOf(dataset))).kind] += 1
+    phases[warmthOf(cacheState(mirror, keyOf(dataset))).kind] += 1
   }
   for (const [phase, count] of Object.entries(phases)) metrics.caches.set({ phase }, count)
   for (const [resource, ms] of Object.entries(mirror.lastHeardMs())) {

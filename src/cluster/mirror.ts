@@ -1,11 +1,14 @@
+import { loadJobSelector } from '../fluid/job.ts'
+import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
+import { Union } from '../kube/union.ts'
 import { originalAnnotation } from '../plan/original.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
-import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 
 export interface MirrorOptions {
   client: KubeClient
@@ -13,9 +16,6 @@ export interface MirrorOptions {
   logger: Logger
   kserveNamespace: string
 }
-
-/** The label by which KServe ties a pod to its InferenceService. */
-export const serviceLabel = 'serving.kserve.io/inferenceservice'
 
 const rediscoverMs = 30_000
 const settlingMs = 50
@@ -30,15 +30,20 @@ export class Mirror {
   readonly claims: Reflector
   readonly configMaps: Reflector
   readonly services: Reflector
-  readonly pods: Reflector
+  /** Those of InferenceServices and of LLMInferenceServices. */
+  readonly pods: Union
   readonly datasets: Reflector
   readonly dataLoads: Reflector
+  /** The Jobs by which Fluid carries DataLoads out. */
+  readonly loadJobs: Reflector
   readonly jindoRuntimes: Reflector
   readonly alluxioRuntimes: Reflector
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
   fluidResources: string[] = []
 
   readonly #options: MirrorOptions
+  readonly #servicePods: Reflector
+  readonly #llmPods: Reflector
   #parsedPolicies: Policy[] | undefined
   #isDiscovered = false
   #cancelDiscovery = () => {}
@@ -53,9 +58,14 @@ export class Mirror {
     this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
     this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
     this.services = follow(resources.inferenceService)
-    this.pods = follow(resources.pod, { select: { labelSelector: serviceLabel }, reduce: heldPod })
+    const pods = (labelSelector: string) =>
+      follow(resources.pod, { select: { labelSelector }, reduce: servingPod })
+    this.#servicePods = pods(serviceLabel)
+    this.#llmPods = pods(llmSelector)
+    this.pods = new Union(this.#servicePods, this.#llmPods)
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
+    this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: withoutSpec })
     this.jindoRuntimes = follow(resources.jindoRuntime)
     this.alluxioRuntimes = follow(resources.alluxioRuntime)
     this.policies.onChange(() => {
@@ -104,17 +114,19 @@ export class Mirror {
   }
 
   #all(): { [name: string]: Reflector } {
-    const { namespaces, policies, claims, configMaps, services, pods, datasets, dataLoads } = this
-    const { jindoRuntimes, alluxioRuntimes } = this
+    const { namespaces, policies, claims, configMaps, services, datasets, dataLoads } = this
+    const { loadJobs, jindoRuntimes, alluxioRuntimes } = this
     return {
       namespaces,
       accelerationpolicies: policies,
       persistentvolumeclaims: claims,
       configmaps: configMaps,
       inferenceservices: services,
-      pods,
+      pods: this.#servicePods,
+      'pods of llminferenceservices': this.#llmPods,
       datasets,
       dataloads: dataLoads,
+      jobs: loadJobs,
       jindoruntimes: jindoRuntimes,
       alluxioruntimes: alluxioRuntimes,
     }
@@ -142,17 +154,25 @@ function onlyMetadata({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   return { apiVersion, kind, metadata }
 }
 
+function withoutSpec({ spec: _, ...object }: KubeObject): KubeObject {
+  return object as KubeObject
+}
+
 /** Of the many pods of a cluster only what a hold is decided by is kept. */
-function heldPod({ apiVersion, kind, metadata, spec, status }: KubeObject): KubeObject {
+function servingPod({ apiVersion, kind, metadata, spec, status }: KubeObject): KubeObject {
   const { [originalAnnotation]: _, ...annotations } = metadata.annotations ?? {}
   const conditions = listAt(status, 'conditions').filter((condition) =>
     stringAt(condition, 'type')?.startsWith('warmgate.dev/'),
   )
+  const volumes = listAt(spec, 'volumes').filter(
+    (volume) => stringAt(volume, 'persistentVolumeClaim', 'claimName') !== undefined,
+  )
+  const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
   return {
     apiVersion,
     kind,
     metadata: { ...metadata, annotations },
-    spec: { readinessGates: listAt(spec, 'readinessGates') },
+    spec: { readinessGates, schedulingGates, volumes },
     status: { phase: stringAt(status, 'phase'), conditions },
   }
 }

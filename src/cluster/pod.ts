@@ -1,9 +1,13 @@
+import { isOurs } from '../fluid/dataset.ts'
+import { loadJobKey } from '../fluid/job.ts'
+import { isCacheName } from '../fluid/name.ts'
+import { claimsOf, serviceOfPod } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
-import { type Warmth, warmthOf } from '../plan/warmth.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type CacheState, type Warmth, warmthOf } from '../plan/warmth.ts'
+import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { namespaceLabels } from './facts.ts'
-import { type Mirror, serviceLabel } from './mirror.ts'
+import type { Mirror } from './mirror.ts'
 
 /** What is known of a pod's hold: what governs it, and how warm its caches are, by name. */
 export type PodFacts = PodGovernance & { caches: { [name: string]: Warmth } }
@@ -13,15 +17,38 @@ export type PodFacts = PodGovernance & { caches: { [name: string]: Warmth } }
  * given, since a new pod's own may still be empty.
  */
 export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string): PodFacts {
-  const service = mirror.services.get({ namespace, name: pod.metadata.labels?.[serviceLabel] ?? '' })
+  const service = serviceAt(mirror, pod, namespace)
   const governance = governPod(
     { pod, service },
     { namespaceLabels: namespaceLabels(mirror, namespace), policies: mirror.parsedPolicies() },
   )
-  const caches = cacheNames(pod).map((name) => {
-    const key = { namespace, name }
-    const warmth = warmthOf(mirror.datasets.get(key), mirror.dataLoads.get(key), governance.hold?.retries)
-    return [name, warmth] as const
-  })
+  const listed = [pod, ...(service === undefined ? [] : [service])].flatMap(cacheNames)
+  const caches = claimsOf(pod)
+    .filter((name) => listed.includes(name) || isOurCache(mirror, { namespace, name }))
+    .map((name) => {
+      const state = cacheState(mirror, { namespace, name })
+      return [name, warmthOf(state, governance.hold?.retries)] as const
+    })
   return { ...governance, caches: Object.fromEntries(caches) }
+}
+
+/** A cache as it stands in the mirror. */
+export function cacheState(mirror: Mirror, key: ObjectKey): CacheState {
+  return {
+    dataset: mirror.datasets.get(key),
+    dataLoad: mirror.dataLoads.get(key),
+    job: mirror.loadJobs.get(loadJobKey(key)),
+  }
+}
+
+function serviceAt(mirror: Mirror, pod: KubeObject, namespace: string): KubeObject | undefined {
+  const named = serviceOfPod(pod)
+  if (named?.kind !== 'InferenceService') return undefined
+  return mirror.services.get({ namespace, name: named.name })
+}
+
+/** A claim that merely looks like a cache of ours is its owner's business: nothing would ever fill it. */
+function isOurCache(mirror: Mirror, key: ObjectKey): boolean {
+  const dataset = isCacheName(key.name) ? mirror.datasets.get(key) : undefined
+  return dataset !== undefined && isOurs(dataset)
 }

@@ -1,5 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
+import { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
+import { Speeds } from '../cluster/speeds.ts'
 import { isComplete } from '../fluid/dataset.ts'
+import { loadOfJob } from '../fluid/job.ts'
 import { WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { cacheNames } from '../plan/original.ts'
@@ -11,6 +15,9 @@ import { type CacheOptions, CacheReconciler } from './caches.ts'
 import { type HoldOptions, HoldReconciler } from './holds.ts'
 import { ReportReconciler } from './reports.ts'
 
+// A cache that is warm may release a thousand pods: each is a call of its own.
+const holdConcurrency = 32
+
 export type ControllerOptions = CacheOptions & HoldOptions
 
 /**
@@ -21,6 +28,7 @@ export class Controller {
   readonly #options: ControllerOptions
   readonly #caches: WorkQueue
   readonly #holds: WorkQueue
+  readonly #held: HeldPods
   readonly #reports: WorkQueue
   #isLeading = false
 
@@ -28,10 +36,11 @@ export class Controller {
     this.#options = options
     const { clock, logger } = options
     const caches = new CacheReconciler(options)
-    const holds = new HoldReconciler(options)
+    this.#held = new HeldPods(options.mirror)
+    const holds = new HoldReconciler({ ...options, held: this.#held, speeds: new Speeds(options) })
     const reports = new ReportReconciler(options)
     this.#caches = queue(clock, logger, (key) => caches.reconcile(key))
-    this.#holds = queue(clock, logger, (key) => holds.reconcile(key))
+    this.#holds = queue(clock, logger, (key) => holds.reconcile(key), holdConcurrency)
     this.#reports = queue(clock, logger, (key) => reports.reconcile(key))
     this.#listen(options.mirror)
   }
@@ -45,7 +54,7 @@ export class Controller {
     metrics.leader.set(1)
     for (const service of mirror.services.list()) this.#serviceChanged({ type: 'added', object: service })
     for (const object of [...mirror.datasets.list(), ...mirror.dataLoads.list()]) this.#cacheChanged(object)
-    this.#wakeHolds(() => true)
+    this.#wakeHolds(this.#held.all())
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (!signal.aborted) await promise
@@ -58,7 +67,7 @@ export class Controller {
   }
 
   #listen(mirror: Mirror): void {
-    const whenLeading = (reflector: Reflector, react: (change: Change) => void) =>
+    const whenLeading = (reflector: Pick<Reflector, 'onChange'>, react: (change: Change) => void) =>
       reflector.onChange((change) => {
         if (this.#isLeading) react(change)
       })
@@ -72,14 +81,16 @@ export class Controller {
       whenLeading(reflector, ({ object }) => this.#cacheChanged(object))
     }
     whenLeading(mirror.dataLoads, (change) => this.#warmed(change))
+    whenLeading(mirror.loadJobs, ({ object }) => {
+      const dataLoad = loadOfJob(object)
+      if (dataLoad !== undefined) this.#wakeHolds(this.#held.of(dataLoad))
+    })
     whenLeading(mirror.pods, ({ object }) => this.#podChanged(object))
     whenLeading(mirror.policies, () => {
-      this.#wakeHolds(() => true)
+      this.#wakeHolds(this.#held.all())
       for (const service of mirror.services.list()) this.#wakeCaches(service)
     })
-    whenLeading(mirror.namespaces, ({ object }) =>
-      this.#wakeHolds((pod) => pod.metadata.namespace === object.metadata.name),
-    )
+    whenLeading(mirror.namespaces, ({ object }) => this.#wakeHolds(this.#held.in(object.metadata.name ?? '')))
   }
 
   #serviceChanged(change: Change): void {
@@ -90,13 +101,16 @@ export class Controller {
     if (change.type === 'added' || (change.type === 'updated' && isNewGeneration(change.before, object))) {
       this.#reports.add(keyText(keyOf(object)))
     }
-    this.#wakeHolds(({ metadata }) => metadata.namespace === object.metadata.namespace)
+    // KServe writes a service's status all the time: no hold depends on that.
+    if (change.type !== 'updated' || !isSameWord(change.before, object))
+      this.#wakeHolds(this.#held.in(object.metadata.namespace ?? ''))
   }
 
   #cacheChanged(object: KubeObject): void {
-    const { namespace, name = '' } = object.metadata
-    this.#caches.add(keyText(keyOf(object)))
-    this.#wakeHolds((pod) => pod.metadata.namespace === namespace && cacheNames(pod).includes(name))
+    const key = keyOf(object)
+    // What has just become warm comes before all upkeep.
+    this.#wakeHolds(this.#held.of(key))
+    this.#caches.add(keyText(key))
   }
 
   #warmed(change: Change): void {
@@ -115,12 +129,8 @@ export class Controller {
     for (const name of cacheNames(service)) this.#caches.add(keyText({ namespace, name }))
   }
 
-  #wakeHolds(concerns: (pod: KubeObject) => boolean): void {
-    for (const pod of this.#heldPods()) if (concerns(pod)) this.#holds.add(keyText(keyOf(pod)))
-  }
-
-  #heldPods(): KubeObject[] {
-    return this.#options.mirror.pods.list().filter(isHeld)
+  #wakeHolds(pods: Iterable<string>): void {
+    for (const pod of pods) this.#holds.add(pod)
   }
 }
 
@@ -128,14 +138,20 @@ function isNewGeneration(before: KubeObject, now: KubeObject): boolean {
   return before.metadata.generation !== now.metadata.generation
 }
 
+function isSameWord({ metadata: before }: KubeObject, { metadata: now }: KubeObject): boolean {
+  return isDeepStrictEqual([before.labels, before.annotations], [now.labels, now.annotations])
+}
+
 function queue(
   clock: Clock,
   logger: Logger,
   work: (key: ObjectKey) => Promise<number | undefined>,
+  concurrency?: number,
 ): WorkQueue {
   return new WorkQueue({
     clock,
     logger,
+    ...(concurrency === undefined ? {} : { concurrency }),
     work: (text) => {
       const [namespace = '', name = ''] = text.split('/')
       return work({ namespace, name })

@@ -15,7 +15,11 @@ const keep: Hold = { ...hold, onTimeout: 'Keep', onFailure: 'Keep' }
 const warm: Warmth = { kind: 'warm' }
 const failed: Warmth = { kind: 'failed', message: 'no such bucket' }
 const pending: Warmth = { kind: 'pending', message: 'its Dataset is not Bound yet' }
-const warming: Warmth = { kind: 'warming', progress: { cachedBytes: 2 ** 30, totalBytes: 3 * 2 ** 30 } }
+const warming: Warmth = {
+  kind: 'warming',
+  progress: { cachedBytes: 2 ** 30, totalBytes: 3 * 2 ** 30, copies: 1 },
+  leftMs: 60_000,
+}
 
 const decide = (more: Partial<HoldInput>) =>
   decideHold({ hold, caches: { bloom: warming }, createdMs: 1_000, nowMs: 2_000, ...more })
@@ -45,7 +49,7 @@ test('a pod waits, and says how far it is', () => {
   expect(decide({})).toEqual({
     kind: 'hold',
     reason: 'Warming',
-    message: 'warming bloom: 33 % of 3 GiB',
+    message: 'warming bloom: 33 % of 3 GiB, about 1 min left',
     untilMs: 1_801_000,
   })
   expect(decide({ caches: { bloom: { kind: 'warming', progress: undefined } } })).toMatchObject({

@@ -1,6 +1,6 @@
 import { formatDuration } from '../values/duration.ts'
-import { formatSize } from '../values/size.ts'
 import type { Hold } from './plan.ts'
+import { describeProgress } from './progress.ts'
 import type { Warmth } from './warmth.ts'
 
 /** The readiness gate that holds a pod, and the condition that opens it. */
@@ -73,11 +73,9 @@ function describe([name, warmth]: [string, Warmth]): string {
       return `${name} failed: ${warmth.message}`
     case 'pending':
       return `waiting for ${name}: ${warmth.message}`
-    case 'warming':
-      return `warming ${name}${warmth.progress === undefined ? '' : `: ${describeProgress(warmth.progress)}`}`
+    case 'warming': {
+      const { progress, leftMs } = warmth
+      return `warming ${name}${progress === undefined ? '' : `: ${describeProgress(progress, leftMs)}`}`
+    }
   }
-}
-
-function describeProgress({ cachedBytes, totalBytes }: { cachedBytes: number; totalBytes: number }): string {
-  return `${Math.floor((100 * cachedBytes) / totalBytes)} % of ${formatSize(totalBytes)}`
 }

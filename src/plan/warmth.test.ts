@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { progressOf, warmthOf } from './warmth.ts'
+import { type CacheState, progressOf, shortfallOf, warmthOf } from './warmth.ts'
 
 const object = (kind: string, status: JsonObject | undefined, metadata = {}): KubeObject => ({
   apiVersion: 'data.fluid.io/v1alpha1',
@@ -10,22 +10,27 @@ const object = (kind: string, status: JsonObject | undefined, metadata = {}): Ku
 })
 const dataset = (status?: JsonObject, metadata = {}) => object('Dataset', status, metadata)
 const dataLoad = (status?: JsonObject) => object('DataLoad', status)
+const state = (dataset: KubeObject | undefined, dataLoad?: KubeObject, job?: KubeObject): CacheState => ({
+  dataset,
+  dataLoad,
+  job,
+})
 const sizes = (cached: string, ufsTotal: string): JsonObject => ({ ufsTotal, cacheStates: { cached } })
 const bound = dataset({ phase: 'Bound', ...sizes('1.00GiB', '4.00GiB') })
 
 test('no Dataset, or one on its way out, is nothing to serve from', () => {
   const gone = { kind: 'pending', message: 'its Dataset does not exist' }
   const complete = dataLoad({ phase: 'Complete' })
-  expect(warmthOf(undefined, complete)).toEqual(gone)
+  expect(warmthOf(state(undefined, complete))).toEqual(gone)
   const deleting = dataset({ phase: 'Bound' }, { deletionTimestamp: '2026-11-24T10:00:00Z' })
-  expect(warmthOf(deleting, complete)).toEqual(gone)
+  expect(warmthOf(state(deleting, complete))).toEqual(gone)
 })
 
 test.each([undefined, '', 'NotBound', 'Pending', 'Failed', 'Updating', 'DataMigrating'])(
   'a Dataset of phase %j is not Bound, whatever its DataLoad says',
   (phase) => {
     const status = phase === undefined ? undefined : { phase }
-    expect(warmthOf(dataset(status), dataLoad({ phase: 'Complete' }))).toEqual({
+    expect(warmthOf(state(dataset(status), dataLoad({ phase: 'Pending' })))).toEqual({
       kind: 'pending',
       message: 'its Dataset is not Bound yet',
     })
@@ -37,7 +42,7 @@ test('what keeps a Dataset from being Bound is told', () => {
     { type: 'Ready', status: 'False', message: 'no' },
     { type: 'NotReady', status: 'True', message: 'Secret gone' },
   ]
-  expect(warmthOf(dataset({ phase: 'NotBound', conditions }), undefined)).toEqual({
+  expect(warmthOf(state(dataset({ phase: 'NotBound', conditions })))).toEqual({
     kind: 'pending',
     message: 'its Dataset is not Bound: Secret gone',
   })
@@ -45,45 +50,47 @@ test('what keeps a Dataset from being Bound is told', () => {
 
 test('Bound is judged by the phase: Fluid’s Ready condition is False after an update that went well', () => {
   const conditions = [{ type: 'Ready', status: 'False' }]
-  expect(warmthOf(dataset({ phase: 'Bound', conditions }), dataLoad({ phase: 'Complete' }))).toEqual({
+  expect(warmthOf(state(dataset({ phase: 'Bound', conditions }), dataLoad({ phase: 'Complete' })))).toEqual({
     kind: 'warm',
   })
 })
 
 test('Bound is not warm', () => {
   const pending = { kind: 'pending', message: 'its warm-up has not begun' }
-  expect(warmthOf(bound, undefined)).toEqual(pending)
+  expect(warmthOf(state(bound))).toEqual(pending)
   // As it stays for ever where the DataLoad names no namespace.
-  expect(warmthOf(bound, dataLoad())).toEqual(pending)
-  expect(warmthOf(bound, dataLoad({ phase: '' }))).toEqual(pending)
+  expect(warmthOf(state(bound, dataLoad()))).toEqual(pending)
+  expect(warmthOf(state(bound, dataLoad({ phase: '' })))).toEqual(pending)
 })
 
 test.each(['Pending', 'Executing'])('a DataLoad that is %s warms, and says how far it is', (phase) => {
-  expect(warmthOf(bound, dataLoad({ phase }))).toEqual({
+  expect(warmthOf(state(bound, dataLoad({ phase })))).toEqual({
     kind: 'warming',
-    progress: { cachedBytes: 2 ** 30, totalBytes: 4 * 2 ** 30 },
+    progress: { cachedBytes: 2 ** 30, totalBytes: 4 * 2 ** 30, copies: 1 },
   })
 })
 
 test('a failed DataLoad is final, and says why where it knows', () => {
-  expect(warmthOf(bound, dataLoad({ phase: 'Failed', conditions: [{ message: 'no such bucket' }] }))).toEqual(
-    {
-      kind: 'failed',
-      message: 'no such bucket',
-    },
-  )
+  expect(
+    warmthOf(state(bound, dataLoad({ phase: 'Failed', conditions: [{ message: 'no such bucket' }] }))),
+  ).toEqual({
+    kind: 'failed',
+    message: 'no such bucket',
+  })
   for (const conditions of [[], [{}], [{ message: '' }]]) {
-    expect(warmthOf(bound, dataLoad({ phase: 'Failed', conditions }))).toEqual({
+    expect(warmthOf(state(bound, dataLoad({ phase: 'Failed', conditions })))).toEqual({
       kind: 'failed',
       message: 'the DataLoad failed',
     })
   }
 })
 
+const gib = 2 ** 30
 test.each([
-  ['0.00B', '4.00GiB', { cachedBytes: 0, totalBytes: 4 * 2 ** 30 }],
-  // More copies than one make more than the whole.
-  ['9.00GiB', '4.00GiB', { cachedBytes: 4 * 2 ** 30, totalBytes: 4 * 2 ** 30 }],
+  ['0.00B', '4.00GiB', { cachedBytes: 0, totalBytes: 4 * gib, copies: 1 }],
+  // Two digits after the point: a whole may read as a little more than itself.
+  ['4.01GiB', '4.00GiB', { cachedBytes: 4 * gib, totalBytes: 4 * gib, copies: 1 }],
+  ['9.00GiB', '4.00GiB', undefined],
   ['1.00GiB', '[Calculating]', undefined],
   ['0.00B', '0.00B', undefined],
   ['N/A', '4.00GiB', undefined],
@@ -91,11 +98,20 @@ test.each([
   ['NaN%', '4.00GiB', undefined],
   ['', '', undefined],
 ])('cached %s of %s', (cached, total, progress) => {
-  expect(progressOf(dataset(sizes(cached, total)))).toEqual(progress)
+  expect(progressOf(dataset(sizes(cached, total)), undefined)).toEqual(progress)
+})
+
+test('each copy that a DataLoad makes counts', () => {
+  const twice = { ...dataLoad(), spec: { target: [{ path: '/', replicas: 2 }] } }
+  expect(progressOf(dataset(sizes('6.00GiB', '4.00GiB')), twice)).toEqual({
+    cachedBytes: 6 * gib,
+    totalBytes: 8 * gib,
+    copies: 2,
+  })
 })
 
 test('a Dataset without a status tells no progress', () => {
-  expect(progressOf(dataset())).toBeUndefined()
+  expect(progressOf(dataset(), undefined)).toBeUndefined()
 })
 
 test('a failed DataLoad that is tried again is not final; its own number counts, not that of its Dataset', () => {
@@ -108,10 +124,87 @@ test('a failed DataLoad that is tried again is not final; its own number counts,
   const bound = at('Dataset', '2', { phase: 'Bound' })
   const conditions = [{ message: 'no such bucket' }]
   const message = 'its warm-up failed and is tried again: no such bucket'
-  expect(warmthOf(bound, at('DataLoad', '1', { phase: 'Failed', conditions }), 2)).toEqual({
+  expect(warmthOf(state(bound, at('DataLoad', '1', { phase: 'Failed', conditions })), 2)).toEqual({
     kind: 'pending',
     message,
   })
-  expect(warmthOf(bound, at('DataLoad', '2', { phase: 'Failed', conditions }), 2).kind).toBe('failed')
-  expect(warmthOf(bound, at('DataLoad', '1', { phase: 'Failed', conditions })).kind).toBe('failed')
+  expect(warmthOf(state(bound, at('DataLoad', '2', { phase: 'Failed', conditions })), 2).kind).toBe('failed')
+  expect(warmthOf(state(bound, at('DataLoad', '1', { phase: 'Failed', conditions }))).kind).toBe('failed')
+})
+
+const uid = 'load-uid'
+const running = object('DataLoad', { phase: 'Executing' }, { uid })
+const doneJob = (owner: string): KubeObject => ({
+  apiVersion: 'batch/v1',
+  kind: 'Job',
+  metadata: {
+    name: 'bloom-loader-job',
+    ownerReferences: [{ apiVersion: 'data.fluid.io/v1alpha1', kind: 'DataLoad', name: 'bloom', uid: owner }],
+  },
+  status: { conditions: [{ type: 'Complete', status: 'True' }] },
+})
+
+test('a Job that is done is not waited on until Fluid looks at it; that of an earlier DataLoad is nothing', () => {
+  expect(warmthOf(state(bound, running, doneJob(uid)))).toEqual({ kind: 'warm' })
+  expect(warmthOf(state(bound, running, doneJob('earlier'))).kind).toBe('warming')
+  expect(warmthOf(state(bound, undefined, doneJob(uid))).kind).toBe('pending')
+})
+
+test('a cache that is loaded anew is not warm: its old DataLoad is on its way out', () => {
+  const deletionTimestamp = '2026-11-24T10:00:00Z'
+  const old = object('DataLoad', { phase: 'Complete' }, { deletionTimestamp })
+  expect(warmthOf(state(bound, old)).kind).toBe('pending')
+})
+
+const lost = 'its Dataset is not Bound any more: its workers are away'
+
+test('a cache that was warm and lost its workers says so', () => {
+  const complete = dataLoad({ phase: 'Complete' })
+  expect(warmthOf(state(dataset({ phase: 'Failed' }), complete))).toEqual({ kind: 'pending', message: lost })
+})
+
+const ended = '2026-11-25T10:00:00Z'
+const endedMs = Date.parse(ended)
+const loaded = dataLoad({
+  phase: 'Complete',
+  conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: ended }],
+})
+const holding = (cached: string, total: string, cacheCapacity?: string) =>
+  dataset({
+    phase: 'Bound',
+    ufsTotal: total,
+    cacheStates: { cached, ...(cacheCapacity && { cacheCapacity }) },
+  })
+const later = endedMs + 120_000
+
+test('what was evicted, or had no room, is told once the numbers are those of after the warm-up', () => {
+  const evicted = state(holding('1.00GiB', '4.00GiB', '8.00GiB'), loaded)
+  expect(shortfallOf(evicted, later)).toEqual({
+    reason: 'CacheEvicted',
+    message: 'it holds 1 GiB of 4 GiB: the rest was evicted',
+  })
+  expect(shortfallOf(evicted, later - 1)).toBeUndefined()
+  expect(shortfallOf(state(holding('2.00GiB', '4.00GiB', '2.00GiB'), loaded), later)).toEqual({
+    reason: 'CacheTooSmall',
+    message: 'it holds 2 GiB of 4 GiB: there is room for 2 GiB',
+  })
+  expect(shortfallOf(state(dataset({ phase: 'NotBound' }), loaded), endedMs)).toEqual({
+    reason: 'CacheLost',
+    message: lost,
+  })
+})
+
+test.each([
+  ['nearly all of it', state(holding('3.81GiB', '4.00GiB'), loaded)],
+  ['more than all of it', state(holding('8.00GiB', '4.00GiB'), loaded)],
+  ['an unknown total', state(holding('1.00GiB', '[Calculating]'), loaded)],
+  ['an unknown content', state(holding('N/A', '4.00GiB'), loaded)],
+  ['a warm-up that goes on', state(holding('1.00GiB', '4.00GiB'), running)],
+  [
+    'a warm-up that ended nobody knows when',
+    state(holding('1.00GiB', '4.00GiB'), dataLoad({ phase: 'Complete' })),
+  ],
+  ['no Dataset', state(undefined, loaded)],
+])('nothing is known to be missing from %s', (_, cache) => {
+  expect(shortfallOf(cache, later)).toBeUndefined()
 })

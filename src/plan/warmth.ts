@@ -1,48 +1,59 @@
-import { retryOf } from '../fluid/dataset.ts'
-import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
-import { parseSizeBytes } from '../values/size.ts'
+import { isComplete, retryOf } from '../fluid/dataset.ts'
+import { completionOf, hasLoaded } from '../fluid/job.ts'
+import { at, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { formatSize, parseSizeBytes } from '../values/size.ts'
+import type { Progress } from './progress.ts'
 
 /** How far a cache is filled. Bound is not warm: only a finished warm-up is. */
 export type Warmth =
   | { kind: 'warm' }
-  | { kind: 'warming'; progress: Progress | undefined }
+  /** `leftMs`: how long it will take, where its speed is known. */
+  | { kind: 'warming'; progress: Progress | undefined; leftMs?: number | undefined }
   | { kind: 'failed'; message: string }
   | { kind: 'pending'; message: string }
 
-/** What Fluid says of a warm-up's progress, where it says it. */
-export interface Progress {
-  cachedBytes: number
-  totalBytes: number
+/** A cache as it stands in the API server. */
+export interface CacheState {
+  dataset: KubeObject | undefined
+  dataLoad: KubeObject | undefined
+  /** The Job that loads: it is done up to 20 s before Fluid looks at it, and says so on the DataLoad. */
+  job: KubeObject | undefined
 }
 
 /**
- * Judges a cache by its Dataset and DataLoad as they stand in the API server. A failed DataLoad is final to
+ * Judges a cache by its Dataset, its DataLoad, and the Job of that. A failed DataLoad is final to
  * Fluid; to us it is so when it was the last of `retries`. That is the DataLoad's own number, since the Dataset
  * already counts the next one while this one is still to be seen.
  */
-export function warmthOf(
-  dataset: KubeObject | undefined,
-  dataLoad: KubeObject | undefined,
-  retries = 0,
-): Warmth {
+export function warmthOf({ dataset, dataLoad, job }: CacheState, retries = 0): Warmth {
   if (dataset === undefined || dataset.metadata.deletionTimestamp !== undefined) {
     return { kind: 'pending', message: 'its Dataset does not exist' }
   }
+  const isLoaded = dataLoad !== undefined && (isComplete(dataLoad) || hasLoaded(job, dataLoad))
   // Never by the Ready condition: Fluid sets it to False after an update that went well.
-  if (stringAt(dataset, 'status', 'phase') !== 'Bound') return { kind: 'pending', message: notBound(dataset) }
+  if (!isBound(dataset)) {
+    return { kind: 'pending', message: isLoaded ? lost : notBound(dataset) }
+  }
+  if (dataLoad?.metadata.deletionTimestamp !== undefined) return { kind: 'pending', message: notBegun }
+  if (isLoaded) return { kind: 'warm' }
   switch (stringAt(dataLoad, 'status', 'phase')) {
-    case 'Complete':
-      return { kind: 'warm' }
     case 'Failed':
       return retryOf(dataLoad) < retries
         ? { kind: 'pending', message: `its warm-up failed and is tried again: ${failure(dataLoad)}` }
         : { kind: 'failed', message: failure(dataLoad) }
     case 'Pending':
     case 'Executing':
-      return { kind: 'warming', progress: progressOf(dataset) }
+      return { kind: 'warming', progress: progressOf(dataset, dataLoad) }
     default:
-      return { kind: 'pending', message: 'its warm-up has not begun' }
+      return { kind: 'pending', message: notBegun }
   }
+}
+
+const notBegun = 'its warm-up has not begun'
+const lost = 'its Dataset is not Bound any more: its workers are away'
+
+function isBound(dataset: KubeObject): boolean {
+  return stringAt(dataset, 'status', 'phase') === 'Bound'
 }
 
 function notBound(dataset: KubeObject): string {
@@ -59,11 +70,59 @@ function failure(dataLoad: KubeObject | undefined): string {
   return message || 'the DataLoad failed'
 }
 
-/** Undefined while Fluid cannot tell: `[Calculating]`, a total of nothing, `N/A`. Never above the whole. */
-export function progressOf(dataset: KubeObject): Progress | undefined {
+// Fluid prints sizes with two digits after the point: a whole may read as a little more than itself.
+const rounding = 1.01
+
+/**
+ * Undefined while Fluid cannot tell (`[Calculating]`, a total of nothing, `N/A`), and where what it tells cannot
+ * be: more than the whole. Every copy that the DataLoad makes counts, as it does to Fluid.
+ */
+export function progressOf(dataset: KubeObject, dataLoad: KubeObject | undefined): Progress | undefined {
   const states = objectAt(dataset, 'status', 'cacheStates')
   const cachedBytes = parseSizeBytes(stringAt(states, 'cached') ?? '')
-  const totalBytes = parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '')
-  if (cachedBytes === undefined || totalBytes === undefined || totalBytes === 0) return undefined
-  return { cachedBytes: Math.min(cachedBytes, totalBytes), totalBytes }
+  const modelBytes = parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '')
+  if (cachedBytes === undefined || modelBytes === undefined || modelBytes === 0) return undefined
+  const copies = copiesOf(dataLoad)
+  const totalBytes = modelBytes * copies
+  if (cachedBytes > totalBytes * rounding) return undefined
+  return { cachedBytes: Math.min(cachedBytes, totalBytes), totalBytes, copies }
+}
+
+function copiesOf(dataLoad: KubeObject | undefined): number {
+  const copies = at(dataLoad, 'spec', 'target', 0, 'replicas')
+  return typeof copies === 'number' && copies > 1 ? copies : 1
+}
+
+export const shortfallReasons = ['CacheLost', 'CacheTooSmall', 'CacheEvicted'] as const
+/** What a cache that was warmed up lacks all the same. */
+export interface Shortfall {
+  reason: (typeof shortfallReasons)[number]
+  message: string
+}
+
+// Fluid writes what a cache holds each 15 s: right after a warm-up the number is an old one.
+const settledMs = 120_000
+// What Fluid counts and what a runtime keeps differ by a little: blocks, small files, rounding.
+const wholeShare = 0.95
+
+/**
+ * What a warmed-up cache lacks by now: its workers (CacheLost), room for its model (CacheTooSmall), or what was
+ * evicted (CacheEvicted). Undefined where nothing is known to be missing: what Fluid cannot tell is not guessed.
+ */
+export function shortfallOf(state: CacheState, nowMs: number): Shortfall | undefined {
+  const { dataset, dataLoad } = state
+  if (dataset === undefined || dataset.metadata.deletionTimestamp !== undefined) return undefined
+  if (dataLoad === undefined || !isComplete(dataLoad)) return undefined
+  if (!isBound(dataset)) return { reason: 'CacheLost', message: lost }
+  const endedMs = Date.parse(stringAt(completionOf(dataLoad), 'lastTransitionTime') ?? '')
+  if (!(nowMs - endedMs >= settledMs)) return undefined
+  const bytes = (text: string | undefined) => parseSizeBytes(text ?? '')
+  const modelBytes = bytes(stringAt(dataset, 'status', 'ufsTotal'))
+  const cachedBytes = bytes(stringAt(dataset, 'status', 'cacheStates', 'cached'))
+  if (!modelBytes || cachedBytes === undefined || cachedBytes >= modelBytes * wholeShare) return undefined
+  const holds = `it holds ${formatSize(cachedBytes)} of ${formatSize(modelBytes)}`
+  const capacityBytes = bytes(stringAt(dataset, 'status', 'cacheStates', 'cacheCapacity'))
+  return capacityBytes !== undefined && capacityBytes < modelBytes
+    ? { reason: 'CacheTooSmall', message: `${holds}: there is room for ${formatSize(capacityBytes)}` }
+    : { reason: 'CacheEvicted', message: `${holds}: the rest was evicted` }
 }

@@ -1,0 +1,40 @@
+import { FakeReflector } from '../kube/reflector.fake.ts'
+import type { Policy } from '../policy/policy.ts'
+import type { Mirror } from './mirror.ts'
+
+const copies = [
+  'namespaces',
+  'policies',
+  'claims',
+  'configMaps',
+  'services',
+  'pods',
+  'datasets',
+  'dataLoads',
+  'loadJobs',
+  'jindoRuntimes',
+  'alluxioRuntimes',
+] as const
+
+export type FakeMirror = { [copy in (typeof copies)[number]]: FakeReflector } & {
+  parsed: Policy[]
+  /** As what is being tested takes it. */
+  mirror: Mirror
+}
+
+/** A mirror for tests, of a cluster that holds what it is given. */
+export function fakeMirror(): FakeMirror {
+  const parts = Object.fromEntries(copies.map((copy) => [copy, new FakeReflector()])) as {
+    [copy in (typeof copies)[number]]: FakeReflector
+  }
+  const fake = { ...parts, parsed: [] as Policy[] }
+  const rest = {
+    fluidResources: [],
+    parsedPolicies: () => fake.parsed,
+    settled: async () => {},
+    missing: () => [],
+    lastHeardMs: () => ({}),
+  }
+  // A mirror has private parts, which no fake can have.
+  return Object.assign(fake, { mirror: { ...parts, ...rest } as unknown as Mirror })
+}

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { progressOf, type Warmth } from '../plan/warmth.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import { cacheName, fakeDataLoad, fakeDataset } from './cluster.fake.ts'
+import { fakeMirror } from './mirror.fake.ts'
+import { Speeds } from './speeds.ts'
+
+const key = { namespace: 'models', name: cacheName }
+const filling = (cached: string) =>
+  fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB', cacheStates: { cached } })
+
+async function scene() {
+  const fake = fakeMirror()
+  const clock = new FakeClock()
+  const speeds = new Speeds({ mirror: fake.mirror, clock })
+  fake.dataLoads.put(fakeDataLoad('Executing'))
+  fake.datasets.put(filling('1.00GiB'))
+  await clock.advance(15_000)
+  fake.datasets.put(filling('2.00GiB'))
+  return { fake, speeds }
+}
+
+const warming = (cached: string): Warmth => ({
+  kind: 'warming',
+  progress: progressOf(filling(cached), undefined),
+})
+
+test('what two looks at a Dataset say of its speed says when it is full', async () => {
+  const { speeds } = await scene()
+  expect(speeds.estimate(key, warming('2.00GiB'))).toMatchObject({ kind: 'warming', leftMs: 120_000 })
+})
+
+test('nothing is said of another cache, of one made anew, or where there is no progress', async () => {
+  const { fake, speeds } = await scene()
+  expect(speeds.estimate({ ...key, name: 'other' }, warming('2.00GiB'))).toMatchObject({ leftMs: undefined })
+  const unknown: Warmth = { kind: 'warming', progress: undefined }
+  expect(speeds.estimate(key, unknown)).toBe(unknown)
+  fake.datasets.drop(key)
+  expect(speeds.estimate(key, warming('2.00GiB'))).toMatchObject({ leftMs: undefined })
+})

@@ -1,0 +1,32 @@
+import { type KubeObject, keyOf, listAt, type ObjectKey, stringAt } from '../values/object.ts'
+
+/** The label of the Jobs by which Fluid carries out DataLoads (its charts, fluid-dataloader). */
+export const loadJobSelector = 'role=dataload-job'
+
+const suffix = '-loader-job'
+
+/** The key of the Job that Fluid makes for a DataLoad of this key. */
+export function loadJobKey(dataLoad: ObjectKey): ObjectKey {
+  return { ...dataLoad, name: `${dataLoad.name}${suffix}` }
+}
+
+/** The key of the DataLoad that a loading Job is for; undefined for any other Job. */
+export function loadOfJob(job: KubeObject): ObjectKey | undefined {
+  const key = keyOf(job)
+  return key.name.endsWith(suffix) ? { ...key, name: key.name.slice(0, -suffix.length) } : undefined
+}
+
+/** Whether a Job has loaded what this very DataLoad asked for, not an earlier one of its name. */
+export function hasLoaded(job: KubeObject | undefined, dataLoad: KubeObject): boolean {
+  const { uid } = dataLoad.metadata
+  if (job === undefined || uid === undefined) return false
+  if (!job.metadata.ownerReferences?.some((owner) => owner.uid === uid)) return false
+  return completionOf(job) !== undefined
+}
+
+/** The condition of a Job, or of a DataLoad, that says that it is complete. */
+export function completionOf(object: KubeObject) {
+  return listAt(object, 'status', 'conditions').find(
+    (condition) => stringAt(condition, 'type') === 'Complete' && stringAt(condition, 'status') === 'True',
+  )
+}

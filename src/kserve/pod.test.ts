@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import type { JsonObject, KubeObject } from '../values/object.ts'
+import { claimsOf, servesModel, serviceOfPod } from './pod.ts'
+
+const pod = (
+  labels: { [key: string]: string },
+  annotations: { [key: string]: string } = {},
+  volumes: JsonObject[] = [],
+): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'p', labels, annotations },
+  spec: { volumes },
+})
+
+const predictor = { 'serving.kserve.io/inferenceservice': 'llama', component: 'predictor' }
+const workload = {
+  'app.kubernetes.io/part-of': 'llminferenceservice',
+  'app.kubernetes.io/name': 'llama',
+  'kserve.io/component': 'workload',
+}
+const mounts = (claimName: string) => ({ name: claimName, persistentVolumeClaim: { claimName } })
+const source = 'internal.serving.kserve.io/storage-initializer-sourceuri'
+
+test('a pod’s service is told by its labels', () => {
+  expect(serviceOfPod(pod(predictor))).toEqual({ kind: 'InferenceService', name: 'llama' })
+  expect(serviceOfPod(pod(workload))).toEqual({ kind: 'LLMInferenceService', name: 'llama' })
+  expect(serviceOfPod(pod({ 'app.kubernetes.io/name': 'llama' }))).toBeUndefined()
+  expect(serviceOfPod({ ...pod({}), metadata: {} })).toBeUndefined()
+})
+
+test.each([
+  ['a predictor', predictor, true],
+  ['a workload', workload, true],
+  ['a transformer', { ...predictor, component: 'transformer' }, false],
+  ['an explainer', { ...predictor, component: 'explainer' }, false],
+  ['a router', { ...workload, 'kserve.io/component': 'router' }, false],
+  ['a pod that says so of itself', { component: 'predictor', 'kserve.io/component': 'workload' }, false],
+])('%s: serves the model or not', (_, labels, serves) => {
+  expect(servesModel(pod(labels))).toBe(serves)
+})
+
+test('what a pod mounts, and what KServe’s webhook will have it mount', () => {
+  const config = { name: 'config', configMap: { name: 'config' } }
+  expect(claimsOf(pod(predictor, {}, [config, mounts('a'), mounts('b')]))).toEqual(['a', 'b'])
+  expect(claimsOf(pod(predictor, { [source]: 'pvc://c/models/x' }))).toEqual(['c'])
+  expect(claimsOf(pod(predictor, { [source]: 'pvc://a' }, [mounts('a')]))).toEqual(['a'])
+  expect(claimsOf(pod(predictor, { [source]: 's3://bucket/model' }))).toEqual([])
+})
