@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { loadJobKey } from '../../src/fluid/job.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate } from '../../src/plan/pod.ts'
@@ -145,8 +146,8 @@ describe('the main job', () => {
 
     // It is released when the warm-up is complete, and not before.
     const ready = await firstPod(ns, 'bloom', (found) => isTrue(found, 'Ready'))
-    const loaded = await stage.client.get(resources.dataLoad, { namespace: ns, name: cache })
-    expect(stringAt(loaded, 'status', 'phase')).toBe('Complete')
+    const loaded = await stage.client.get(resources.job, loadJobKey({ namespace: ns, name: cache }))
+    expect(loaded !== undefined && isTrue(loaded, 'Complete')).toBe(true)
     expect(stringAt(condition(ready, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warm')
     await until('KServe to call the service ready', async () => {
       const found = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'bloom' })
