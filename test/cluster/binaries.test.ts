@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { provideBinaries } from './binaries.ts'
 import { withLock } from './lock.ts'
+import { knativeFiles, llmThirdParty } from './manifests.ts'
 
 let folder: string
 let env: NodeJS.ProcessEnv
@@ -105,10 +106,17 @@ async function fakeGo(script: string): Promise<void> {
 async function fakeBuilds(version = 'go1.26.8'): Promise<void> {
   const config = join(folder, 'module/config')
   const yaml = { resources: [] as string[] }
-  for (const path of ['crd/full', 'crd/full/localmodel', 'runtimes', 'storagecontainers'])
+  const folders = ['crd/full', 'crd/full/localmodel', 'crd/full/llmisvc', 'llmisvcconfig', 'runtimes']
+  for (const path of [...folders, 'storagecontainers'])
     await write(join(config, path, 'kustomization.yaml'), JSON.stringify(yaml))
-  for (const path of ['configmap/inferenceservice.yaml', 'webhook/manifests.yaml'])
-    await write(join(config, path), '')
+  const files = [
+    'configmap/inferenceservice.yaml',
+    'webhook/manifests.yaml',
+    'webhook/llmisvc/manifests.yaml',
+  ]
+  for (const path of files) await write(join(config, path), '')
+  const others = [...Object.values(knativeFiles), ...llmThirdParty.map((file) => `test/crds/${file}`)]
+  for (const path of others) await write(join(folder, 'module', path), '')
   await mkdir(join(folder, 'module/charts/fluid/fluid/crds'), { recursive: true })
   await fakeGo(`case $1 in
     env) echo ${version};;

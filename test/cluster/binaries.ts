@@ -176,15 +176,18 @@ async function build({ upstream, program, file }: Place, { env, progress }: Cont
 async function cacheManifests(file: string, pinned: Pinned[], { env, progress }: Context): Promise<void> {
   if ((await missingOf([file])).length === 0) return
   progress('reading the manifests of KServe and Fluid')
-  const folder = async (name: string) => {
+  const folderOfModule = async (name: string, module?: string) => {
     const upstream = pinned.find((candidate) => candidate.name === name) as Pinned
-    const { version, module } = upstream
-    if ((await goVersion({ folder: upstream.folder, env })) === undefined)
-      throw goMissing(`${name} ${version}`)
-    const found = await go(['mod', 'download', '-json', module], { folder: upstream.folder, env })
+    const { folder, version } = upstream
+    if ((await goVersion({ folder, env })) === undefined) throw goMissing(`${name} ${version}`)
+    const found = await go(['mod', 'download', '-json', module ?? upstream.module], { folder, env })
     return (JSON.parse(found) as { Dir: string }).Dir
   }
-  const manifests = await readManifests({ kserve: await folder('kserve'), fluid: await folder('fluid') })
+  const manifests = await readManifests({
+    kserve: await folderOfModule('kserve'),
+    knative: await folderOfModule('kserve', 'knative.dev/serving'),
+    fluid: await folderOfModule('fluid'),
+  })
   await atomically(file, (temporary) => writeFile(temporary, JSON.stringify(manifests)))
 }
 

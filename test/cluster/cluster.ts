@@ -22,13 +22,17 @@ import { node, nodeResource, takesPods } from './nodes.ts'
 import { createAll, establish } from './objects.ts'
 import { freePorts } from './ports.ts'
 import { Processes } from './processes.ts'
-import { programNames } from './upstreams.ts'
+import { type ProgramName, programNames } from './upstreams.ts'
 
 export interface ClusterOptions {
   /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. */
   nodes?: number
   /** With KServe: CRDs, configuration, runtimes, and its manager with its webhooks. Twice the time to start. */
   kserve?: boolean
+  /** With KServe, also its manager for LLMInferenceServices, and all CRDs that it needs: as much time again. */
+  llm?: boolean
+  /** With KServe, also the CRD of Knative's Service: what KServe makes of a service in Knative mode. */
+  knative?: boolean
   /** How long each init container takes; a pod may say otherwise by annotation `warmgate.test/init-seconds`. */
   initContainerSeconds?: number
   progress?: (line: string) => void
@@ -61,12 +65,24 @@ const attempts = 3
  * @throws ClusterError what keeps it from starting; the last words of a process that died are in the message
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { progress = () => {}, kserve = false } = options
-  const programs = programNames.filter((name) => kserve || name !== 'kserve-manager')
+  const { progress = () => {}, kserve = false, llm = false, knative = false } = options
+  const asked: Partial<Record<ProgramName, boolean>> = {
+    'kserve-manager': kserve,
+    'kserve-llmisvc-manager': llm,
+  }
+  const programs = programNames.filter((name) => asked[name] ?? true)
   const binaries = await provideBinaries({ programs, progress })
   for (let attempt = 1; ; attempt++) {
     try {
-      return await start(binaries, { nodes: 3, initContainerSeconds: 1, ...options, kserve, progress })
+      return await start(binaries, {
+        nodes: 3,
+        initContainerSeconds: 1,
+        ...options,
+        kserve,
+        llm,
+        knative,
+        progress,
+      })
     } catch (error) {
       // Someone was faster at a port that was free when we looked.
       const again = error instanceof ClusterError && error.message.includes('address already in use')
@@ -116,7 +132,7 @@ async function furnish(parts: Parts, client: KubeClient, options: Required<Clust
       client.get(resources.serviceAccount, { namespace: 'default', name: 'default' }),
     ),
     establish(client, processes, fluid.crds),
-    options.kserve ? startKServe(parts, client) : undefined,
+    options.kserve ? startKServe(parts, client, options) : undefined,
   ])
 }
 

@@ -11,14 +11,38 @@ export interface Manifests {
     runtimes: KubeObject[]
     webhooks: KubeObject[]
     storageContainers: KubeObject[]
+    /** All of what LLMInferenceServices need; their CRDs cost an API server as much as all the others together. */
+    llm: { crds: KubeObject[]; thirdParty: KubeObject[]; configs: KubeObject[]; webhooks: KubeObject[] }
+    /** What KServe's Knative mode needs of Knative: the CRD of its Service, and the autoscaler's settings. */
+    knative: { crds: KubeObject[]; settings: KubeObject[] }
   }
   fluid: { crds: KubeObject[] }
 }
 
+/** In Knative's module, which is one that KServe is built with. */
+export const knativeFiles = {
+  crds: 'config/core/300-resources/service.yaml',
+  settings: 'config/core/configmaps/autoscaler.yaml',
+}
+/** CRDs of what the manager of LLMInferenceServices makes and watches, as KServe's own tests have them. */
+export const llmThirdParty: readonly string[] = [
+  'leaderworkerset.x-k8s.io_leaderworkersets.yaml',
+  'gateway-inference-extension.yaml',
+  'gatewayapi_gateway.yaml',
+  'gatewayapi_gatewayclasses.yaml',
+  'gatewayapi_httproute.yaml',
+]
+
+export interface ModuleFolders {
+  kserve: string
+  knative: string
+  fluid: string
+}
+
 /** Reads them from the modules' folders. It takes seconds, most of them for one CRD of 2 MB: to be cached. */
-export async function readManifests(folders: { kserve: string; fluid: string }): Promise<Manifests> {
+export async function readManifests(folders: ModuleFolders): Promise<Manifests> {
   const config = (path: string) => join(folders.kserve, 'config', path)
-  // Those of LLMInferenceService cost the API server as much again as all others together, and nothing here reads them yet.
+  const thirdParty = (file: string) => readObjects(join(folders.kserve, 'test/crds', file))
   const crdFolders = ['', 'localmodel']
   return {
     kserve: {
@@ -27,6 +51,16 @@ export async function readManifests(folders: { kserve: string; fluid: string }):
       runtimes: await kustomized(config('runtimes')),
       webhooks: await readObjects(config('webhook/manifests.yaml')),
       storageContainers: await kustomized(config('storagecontainers')),
+      llm: {
+        crds: await kustomized(config('crd/full/llmisvc')),
+        thirdParty: (await Promise.all(llmThirdParty.map(thirdParty))).flat(),
+        configs: await kustomized(config('llmisvcconfig')),
+        webhooks: await readObjects(config('webhook/llmisvc/manifests.yaml')),
+      },
+      knative: {
+        crds: await readObjects(join(folders.knative, knativeFiles.crds)),
+        settings: await readObjects(join(folders.knative, knativeFiles.settings)),
+      },
     },
     fluid: { crds: await readFolder(join(folders.fluid, 'charts/fluid/fluid/crds')) },
   }
@@ -39,27 +73,37 @@ async function readFolder(folder: string): Promise<KubeObject[]> {
 
 async function readObjects(file: string): Promise<KubeObject[]> {
   const documents = parseAllDocuments(await readFile(file, 'utf8'))
+  const broken = documents.flatMap(({ errors }) => errors)[0]
+  if (broken !== undefined) throw new Error(`${file}: ${broken.message}`)
   const objects = documents.map((document) => document.toJS() as KubeObject | null)
   return objects.filter((object) => object !== null)
 }
 
 interface Kustomization {
   resources: string[]
+  patches?: { path: string }[]
   images?: { name: string; newName: string; newTag: string }[]
 }
 
-/** A kustomization's resources with its images put in: of its features, those that we need of these folders. */
+/** A kustomization's resources with its patches and images: of its features, those that we need of these folders. */
 async function kustomized(folder: string): Promise<KubeObject[]> {
   const [kustomization] = await readObjects(join(folder, 'kustomization.yaml'))
-  const { resources, images = [] } = kustomization as unknown as Kustomization
+  const { resources, patches = [], images = [] } = kustomization as unknown as Kustomization
   const objects = await Promise.all(
     resources.map((name) =>
       name.endsWith('.yaml') ? readObjects(join(folder, name)) : kustomized(join(folder, name)),
     ),
   )
+  const changes = await Promise.all(patches.map(({ path }) => readObjects(join(folder, path))))
   const withImages = images.reduce(
     (text, { name, newName, newTag }) => text.replaceAll(`"${name}:replace"`, `"${newName}:${newTag}"`),
-    JSON.stringify(objects.flat()),
+    JSON.stringify(objects.flat().map((object) => patched(object, changes.flat()))),
   )
   return JSON.parse(withImages) as KubeObject[]
+}
+
+/** With the fields of `spec` that a patch of the same name has. */
+function patched(object: KubeObject, patches: KubeObject[]): KubeObject {
+  const spec = patches.filter((patch) => patch.metadata.name === object.metadata.name).map(({ spec }) => spec)
+  return spec.length === 0 ? object : { ...object, spec: Object.assign({}, object.spec, ...spec) }
 }

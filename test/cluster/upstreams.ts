@@ -9,6 +9,7 @@ export const programNames = [
   'kube-scheduler',
   'kwok',
   'kserve-manager',
+  'kserve-llmisvc-manager',
 ] as const
 export type ProgramName = (typeof programNames)[number]
 
@@ -72,7 +73,10 @@ export const upstreams: readonly Upstream[] = [
   {
     name: 'kserve',
     module: 'github.com/kserve/kserve',
-    programs: [{ name: 'kserve-manager', package: 'github.com/kserve/kserve/cmd/manager', aboutMinutes: 5 }],
+    programs: [
+      { name: 'kserve-manager', package: 'github.com/kserve/kserve/cmd/manager', aboutMinutes: 5 },
+      { name: 'kserve-llmisvc-manager', package: 'github.com/kserve/kserve/cmd/llmisvc', aboutMinutes: 2 },
+    ],
   },
   // Only its CRDs: what plays its controllers is in test/fluid.
   { name: 'fluid', module: 'github.com/fluid-cloudnative/fluid', programs: [] },

@@ -12,6 +12,10 @@ export interface StageOptions {
   /** What an init container takes, and so what a storage initializer costs. */
   initContainerSeconds: number
   fluid: Partial<FluidOptions>
+  /** With LLMInferenceServices. */
+  llm?: boolean
+  /** With KServe's Knative mode. */
+  knative?: boolean
   progress?: (line: string) => void
 }
 
@@ -31,9 +35,11 @@ export interface Stage {
 export async function startStage({
   initContainerSeconds,
   fluid: options,
+  llm = false,
+  knative = false,
   progress = () => {},
 }: StageOptions): Promise<Stage> {
-  const cluster = await startCluster({ kserve: true, nodes: 3, initContainerSeconds, progress })
+  const cluster = await startCluster({ kserve: true, llm, knative, nodes: 3, initContainerSeconds, progress })
   const stops: (() => Promise<void>)[] = [() => cluster.stop()]
   const stop = async () => {
     for (const each of stops.splice(0).toReversed()) await each()
