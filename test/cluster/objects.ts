@@ -14,6 +14,7 @@ const clusterScoped = new Set([
   'AccelerationPolicy',
   'ClusterStorageContainer',
   'PersistentVolume',
+  'CSIDriver',
 ])
 
 /** The resource of an object, for any of the kinds that manifests and tests write. */

@@ -2,14 +2,17 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
+const controlPlane = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok'] as const
+export const fluidControllers = ['fluid-dataset', 'fluid-juicefs', 'fluid-thin'] as const
+] as const
+// Fluid calls Helm by this name.
+const fluid = [...fluidControllers, 'ddc-helm'] as const
+
 export const programNames = [
-  'etcd',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kwok',
+  ...controlPlane,
   'kserve-manager',
   'kserve-llmisvc-manager',
+  ...fluid,
 ] as const
 export type ProgramName = (typeof programNames)[number]
 
@@ -50,6 +53,27 @@ function kubernetes(name: ProgramName, aboutMinutes: number): Program {
   return { name, package: `k8s.io/kubernetes/cmd/${name}`, aboutMinutes, ldflags: kubernetesVersion }
 }
 
+function fluidController(name: (typeof fluidControllers)[number]): Program {
+  const command = name.slice('fluid-'.length)
+  return { name, package: `github.com/fluid-cloudnative/fluid/cmd/${command}`, aboutMinutes: 1 }
+}
+
+export interface ClusterParts {
+  kserve: boolean
+  llm: boolean
+  fluid: boolean
+}
+
+/** The programs of a cluster with these parts. */
+export function programsFor({ kserve, llm, fluid: withFluid }: ClusterParts): ProgramName[] {
+  return [
+    ...controlPlane,
+    ...(kserve ? (['kserve-manager'] as const) : []),
+    ...(llm ? (['kserve-llmisvc-manager'] as const) : []),
+    ...(withFluid ? fluid : []),
+  ]
+}
+
 export const upstreams: readonly Upstream[] = [
   {
     name: 'etcd',
@@ -78,8 +102,16 @@ export const upstreams: readonly Upstream[] = [
       { name: 'kserve-llmisvc-manager', package: 'github.com/kserve/kserve/cmd/llmisvc', aboutMinutes: 2 },
     ],
   },
-  // Only its CRDs: what plays its controllers is in test/fluid.
-  { name: 'fluid', module: 'github.com/fluid-cloudnative/fluid', programs: [] },
+  {
+    name: 'fluid',
+    module: 'github.com/fluid-cloudnative/fluid',
+    programs: fluidControllers.map(fluidController),
+  },
+  {
+    name: 'helm',
+    module: 'helm.sh/helm/v3',
+    programs: [{ name: 'ddc-helm', package: 'helm.sh/helm/v3/cmd/helm', aboutMinutes: 1 }],
+  },
 ]
 
 export async function pin(upstream: Upstream): Promise<Pinned> {
