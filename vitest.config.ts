@@ -14,9 +14,11 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['{test/{cluster,fluid,integration},bench,demo}/**/*.test.ts'],
+          include: ['{test/{cluster,fluid,fluid-real,integration},bench,demo}/**/*.test.ts'],
           // One control plane at a time on a small machine; a file starts its own and stops it.
           fileParallelism: false,
+          // Tests that wait for Fluid's polls of 20 s wait together.
+          maxConcurrency: 16,
           testTimeout: 180_000,
           hookTimeout: 600_000,
         },

@@ -4,16 +4,10 @@ import { fileURLToPath } from 'node:url'
 
 const controlPlane = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok'] as const
 export const fluidControllers = ['fluid-dataset', 'fluid-juicefs', 'fluid-thin'] as const
-] as const
 // Fluid calls Helm by this name.
 const fluid = [...fluidControllers, 'ddc-helm'] as const
 
-export const programNames = [
-  ...controlPlane,
-  'kserve-manager',
-  'kserve-llmisvc-manager',
-  ...fluid,
-] as const
+export const programNames = [...controlPlane, 'kserve-manager', 'kserve-llmisvc-manager', ...fluid] as const
 export type ProgramName = (typeof programNames)[number]
 
 export interface Program {
