@@ -1,4 +1,5 @@
 import { loadJobSelector } from '../fluid/job.ts'
+import type { RuntimeName } from '../fluid/runtimes.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { Reflector } from '../kube/reflector.ts'
@@ -9,6 +10,7 @@ import { type Policy, parsePolicy } from '../policy/policy.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { runtimeResources } from './runtimes.ts'
 
 export interface MirrorOptions {
   client: KubeClient
@@ -36,8 +38,7 @@ export class Mirror {
   readonly dataLoads: Reflector
   /** The Jobs by which Fluid carries DataLoads out. */
   readonly loadJobs: Reflector
-  readonly jindoRuntimes: Reflector
-  readonly alluxioRuntimes: Reflector
+  readonly runtimes: Record<RuntimeName, Reflector>
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
   fluidResources: string[] = []
 
@@ -66,8 +67,7 @@ export class Mirror {
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
     this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: withoutSpec })
-    this.jindoRuntimes = follow(resources.jindoRuntime)
-    this.alluxioRuntimes = follow(resources.alluxioRuntime)
+    this.runtimes = followAll(follow)
     this.policies.onChange(() => {
       this.#parsedPolicies = undefined
     })
@@ -115,7 +115,8 @@ export class Mirror {
 
   #all(): { [name: string]: Reflector } {
     const { namespaces, policies, claims, configMaps, services, datasets, dataLoads } = this
-    const { loadJobs, jindoRuntimes, alluxioRuntimes } = this
+    const { loadJobs } = this
+    const runtimes = Object.entries(this.runtimes) as [RuntimeName, Reflector][]
     return {
       namespaces,
       accelerationpolicies: policies,
@@ -127,8 +128,7 @@ export class Mirror {
       datasets,
       dataloads: dataLoads,
       jobs: loadJobs,
-      jindoruntimes: jindoRuntimes,
-      alluxioruntimes: alluxioRuntimes,
+      ...Object.fromEntries(runtimes.map(([name, reflector]) => [runtimeResources[name].plural, reflector])),
     }
   }
 
@@ -148,6 +148,11 @@ export class Mirror {
     }
     this.#cancelDiscovery = clock.setTimer(() => void this.#discover(), againMs)
   }
+}
+
+function followAll(follow: (resource: Resource) => Reflector): Record<RuntimeName, Reflector> {
+  const entries = Object.entries(runtimeResources).map(([name, resource]) => [name, follow(resource)])
+  return Object.fromEntries(entries) as Record<RuntimeName, Reflector>
 }
 
 function onlyMetadata({ apiVersion, kind, metadata }: KubeObject): KubeObject {

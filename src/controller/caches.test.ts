@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Mirror } from '../cluster/mirror.ts'
+import { runtimeNames } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
 import { createLogger } from '../telemetry/logger.ts'
@@ -26,8 +27,9 @@ function scene({ state = 'synced', labels = ours, hasDataset = true }) {
     services: { state, list: () => [] },
     datasets: hasDataset ? known('Dataset') : { get: () => undefined },
     dataLoads: known('DataLoad'),
-    jindoRuntimes: known('JindoRuntime'),
-    alluxioRuntimes: { get: () => undefined },
+    runtimes: Object.fromEntries(
+      runtimeNames.map((name) => [name, name === 'Jindo' ? known('JindoRuntime') : { get: () => undefined }]),
+    ),
   } as unknown as Mirror
   const reconciler = new CacheReconciler({
     client,

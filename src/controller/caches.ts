@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { type FactsSources, readFacts } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
+import { runtimeResources } from '../cluster/runtimes.ts'
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
 import { asRetry, isOurs, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
-import { runtimes } from '../fluid/runtimes.ts'
+import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
@@ -39,8 +40,11 @@ export class CacheReconciler {
     const { mirror } = options
     this.#kinds = [
       { kind: 'DataLoad', resource: resources.dataLoad, known: mirror.dataLoads },
-      { kind: runtimes.Jindo.kind, resource: resources.jindoRuntime, known: mirror.jindoRuntimes },
-      { kind: runtimes.Alluxio.kind, resource: resources.alluxioRuntime, known: mirror.alluxioRuntimes },
+      ...runtimeNames.map((name) => ({
+        kind: runtimes[name].kind,
+        resource: runtimeResources[name],
+        known: mirror.runtimes[name],
+      })),
       { kind: 'Dataset', resource: resources.dataset, known: mirror.datasets },
     ]
   }

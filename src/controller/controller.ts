@@ -72,12 +72,7 @@ export class Controller {
         if (this.#isLeading) react(change)
       })
     whenLeading(mirror.services, (change) => this.#serviceChanged(change))
-    for (const reflector of [
-      mirror.datasets,
-      mirror.dataLoads,
-      mirror.jindoRuntimes,
-      mirror.alluxioRuntimes,
-    ]) {
+    for (const reflector of [mirror.datasets, mirror.dataLoads, ...Object.values(mirror.runtimes)]) {
       whenLeading(reflector, ({ object }) => this.#cacheChanged(object))
     }
     whenLeading(mirror.dataLoads, (change) => this.#warmed(change))

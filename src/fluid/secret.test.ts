@@ -13,6 +13,9 @@ function cache(credentials: SourceCredentials, runtime: Cache['runtime'] = 'Allu
     settings: {
       replicas: 1,
       tieredStore: [],
+      nodeSelector: {},
+      tolerations: [],
+      cleanPolicy: 'OnRuntimeDeleted',
       template: {},
       warmup: { enabled: true, replicas: 1, retries: 0 },
     },

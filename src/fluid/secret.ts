@@ -1,6 +1,7 @@
 import type { KubeObject } from '../values/object.ts'
 import type { Cache } from './cache.ts'
 import { ourMetadata } from './dataset.ts'
+import type { Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'
 
@@ -17,7 +18,7 @@ export type SecretOrigin = Extract<SourceCredentials, { kind: 'keys' | 'entry' }
 export function derivedFrom({ source: { credentials }, runtime }: Cache): SecretOrigin | undefined {
   if (credentials.kind === 'entry') return credentials
   if (credentials.kind !== 'keys') return undefined
-  const { mountableSecret } = runtimes[runtime]
+  const { mountableSecret }: Runtime = runtimes[runtime]
   return mountableSecret?.test(credentials.secretName) === false ? credentials : undefined
 }
 

@@ -38,4 +38,8 @@ export const resources = {
   dataLoad: namespaced('data.fluid.io', 'v1alpha1', 'dataloads', 'DataLoad'),
   alluxioRuntime: namespaced('data.fluid.io', 'v1alpha1', 'alluxioruntimes', 'AlluxioRuntime'),
   jindoRuntime: namespaced('data.fluid.io', 'v1alpha1', 'jindoruntimes', 'JindoRuntime'),
+  juicefsRuntime: namespaced('data.fluid.io', 'v1alpha1', 'juicefsruntimes', 'JuiceFSRuntime'),
+  thinRuntime: namespaced('data.fluid.io', 'v1alpha1', 'thinruntimes', 'ThinRuntime'),
+  efcRuntime: namespaced('data.fluid.io', 'v1alpha1', 'efcruntimes', 'EFCRuntime'),
+  cacheRuntime: namespaced('data.fluid.io', 'v1alpha1', 'cacheruntimes', 'CacheRuntime'),
 } as const satisfies Record<string, Resource>

@@ -164,6 +164,9 @@ function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
   return {
     replicas: cache.replicas,
     tieredStore: cache.tieredStore,
+    nodeSelector: cache.nodeSelector,
+    tolerations: cache.tolerations,
+    cleanPolicy: cache.cleanPolicy,
     template: cache.template as JsonObject,
     warmup: { enabled: warmup.enabled, replicas: warmup.replicas, retries: warmup.retries },
   }
