@@ -1,17 +1,6 @@
 import { firstTier, fuse, placement, type Runtime, secretOptions, section } from './runtime.ts'
 import { partsOf } from './source.ts'
 
-/** What a Secret for JuiceFS may hold, by the option of that name. `metaurl` makes it the Community Edition. */
-export const juicefsSecretKeys = [
-  'metaurl',
-  'token',
-  'access-key',
-  'secret-key',
-  'access-key2',
-  'secret-key2',
-  'passphrase',
-]
-
 /**
  * JuiceFSRuntime, for file systems that JuiceFS made: it reads its own layout only, never a plain bucket.
  * Sources: fluid pkg/ddc/juicefs/transform.go and transform_fuse.go, docs/en/samples/juicefs_runtime.md.

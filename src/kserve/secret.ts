@@ -29,6 +29,9 @@ const optionKeys = [
   'AWS_CA_BUNDLE',
   'AWS_CA_BUNDLE_CONFIGMAP',
   'fs.oss.endpoint',
+  'fs.cos.endpoint',
+  'fs.obs.endpoint',
+  'fs.dls.endpoint',
 ]
 
 /** The fields of a storage spec that hold no secret. Source: kserve python/storage, _update_with_storage_spec. */
