@@ -40,7 +40,7 @@ export interface CredentialsInput {
 export function resolveCredentials(input: CredentialsInput): Resolved {
   const found = findSecrets(input)
   if (!found.ok) return found
-  if (input.optionKeys !== undefined) return named(input, input.optionKeys, found.secrets)
+  if (input.optionKeys !== undefined) return named(input.optionKeys, found.secrets)
   switch (input.scheme) {
     case 's3':
       return s3(input, found.secrets)
@@ -60,11 +60,7 @@ export function resolveCredentials(input: CredentialsInput): Resolved {
 }
 
 /** The last Secret that has every key which the policy asks for. */
-function named(
-  input: CredentialsInput,
-  options: { [option: string]: string },
-  secrets: SecretFact[],
-): Resolved {
+function named(options: { [option: string]: string }, secrets: SecretFact[]): Resolved {
   const wanted = Object.values(options)
   const secret = secrets.findLast(({ keys }) => wanted.every((key) => keys.includes(key)))
   if (secret !== undefined)
