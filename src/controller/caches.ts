@@ -5,6 +5,7 @@ import { runtimeResources } from '../cluster/runtimes.ts'
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
 import { asRetry, isOurs, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
 import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
+import { derivedFrom } from '../fluid/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
@@ -14,7 +15,8 @@ import { cacheNames, readOriginal } from '../plan/original.ts'
 import { cachesOf, plan } from '../plan/plan.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
-import type { KubeObject, ObjectKey, OwnerReference } from '../values/object.ts'
+import { type KubeObject, type ObjectKey, type OwnerReference, ownerReference } from '../values/object.ts'
+import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { retryWarmup } from './warmups.ts'
 
 export interface CacheOptions extends FactsSources {
@@ -72,8 +74,13 @@ export class CacheReconciler {
     const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
     if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
     const owners = users.map(ownerReference)
-    for (const object of cacheObjects(wanted.cache)) await this.#apply(this.#numbered(object, key), owners)
-    return await retryWarmup(this.#options, key, wanted.cache.settings.warmup.retries)
+    const [head, ...others] = cacheObjects(wanted.cache)
+    if (head !== undefined) await this.#apply(head, owners)
+    const secret = await this.#syncSecret(wanted.cache)
+    if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
+    for (const object of others) await this.#apply(this.#numbered(object, key), owners)
+    const retryMs = await retryWarmup(this.#options, key, wanted.cache.settings.warmup.retries)
+    return secret.kind === 'synced' ? Math.min(retryMs ?? secretResyncMs, secretResyncMs) : retryMs
   }
 
   /**
@@ -93,6 +100,14 @@ export class CacheReconciler {
       reason: made.reason === 'AlreadyCached' ? 'CredentialsMissing' : made.reason,
       message: made.message,
     }
+  }
+
+  /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
+  async #syncSecret(cache: Cache): Promise<SecretSynced> {
+    if (derivedFrom(cache) === undefined) return { kind: 'none' }
+    const { namespace, name } = cache
+    const dataset = await this.#options.client.get(resources.dataset, { namespace, name })
+    return dataset === undefined ? { kind: 'synced' } : await syncSecret(this.#options, cache, dataset)
   }
 
   /** A DataLoad keeps the number that it was made with; a new one takes the latest of its Dataset. */
@@ -171,8 +186,4 @@ function takenBy(dataset: KubeObject, { source, name }: Cache): string | undefin
 
 function order({ metadata }: KubeObject): string {
   return `${metadata.creationTimestamp ?? ''} ${metadata.name ?? ''}`
-}
-
-function ownerReference({ apiVersion, kind, metadata }: KubeObject): OwnerReference {
-  return { apiVersion, kind, name: metadata.name ?? '', uid: metadata.uid ?? '' }
 }

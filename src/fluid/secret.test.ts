@@ -63,8 +63,14 @@ test.each([
   expect(mountedSource(made)).toBe(made.source)
 })
 
-test('the Secret of a cache, told from others by its label and its source', () => {
-  expect(derivedSecret(cache(entry), { accessKeyId: 'id', secretAccessKey: 'kéy' })).toEqual({
+const dataset = {
+  apiVersion: 'data.fluid.io/v1alpha1',
+  kind: 'Dataset',
+  metadata: { name: 'bloom-0123456789', namespace: 'models', uid: 'u-1' },
+}
+
+test('the Secret of a cache goes with its Dataset; told from others by its label and its source', () => {
+  expect(derivedSecret(cache(entry), { accessKeyId: 'id', secretAccessKey: 'kéy' }, dataset)).toEqual({
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: {
@@ -72,6 +78,9 @@ test('the Secret of a cache, told from others by its label and its source', () =
       namespace: 'models',
       labels: { 'app.kubernetes.io/managed-by': 'warmgate' },
       annotations: { 'warmgate.dev/source': 's3://models/bloom' },
+      ownerReferences: [
+        { apiVersion: dataset.apiVersion, kind: 'Dataset', name: 'bloom-0123456789', uid: 'u-1' },
+      ],
     },
     type: 'Opaque',
     data: {

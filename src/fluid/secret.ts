@@ -1,4 +1,4 @@
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, ownerReference } from '../values/object.ts'
 import type { Cache } from './cache.ts'
 import { ourMetadata } from './dataset.ts'
 import type { Runtime } from './runtime.ts'
@@ -28,10 +28,11 @@ export function mountedSource(cache: Cache): Source {
   return { ...cache.source, credentials: { kind: 'keys', secretName: cache.name, ...derivedKeys } }
 }
 
-/** The Secret of a cache. */
+/** The Secret of a cache, which goes when its Dataset goes. */
 export function derivedSecret(
-  { name, namespace, source }: Pick<Cache, 'name' | 'namespace' | 'source'>,
+  { name, namespace, source }: Cache,
   keys: { accessKeyId: string; secretAccessKey: string },
+  owner: KubeObject,
 ): KubeObject {
   const encoded = Object.entries(derivedKeys).map(([field, key]) => {
     return [key, Buffer.from(keys[field as keyof typeof keys]).toString('base64')] as const
@@ -39,7 +40,10 @@ export function derivedSecret(
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: ourMetadata({ name, namespace, uri: source.uri }),
+    metadata: {
+      ...ourMetadata({ name, namespace, uri: source.uri }),
+      ownerReferences: [ownerReference(owner)],
+    },
     type: 'Opaque',
     data: Object.fromEntries(encoded),
   }

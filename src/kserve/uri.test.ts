@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseModelUri, type UriReason } from './uri.ts'
+import { mirrored, parentUri, parseModelUri, type UriReason } from './uri.ts'
 
 test.each([
   ['s3://models/llama', { scheme: 's3', bucket: 'models', path: 'llama' }],
@@ -201,4 +201,25 @@ test('a policy makes a directory of what it names, and of nothing else', () => {
   expect(parseModelUri('https://mirror.example.com/model.onnx', isNamed)).toMatchObject({
     reason: 'SingleFileSource',
   })
+})
+
+test('a password in a web address is no source, and no mirror’s path', () => {
+  const uri = 'https://me:hunter2@example.com/repo.git'
+  expect(parseModelUri(uri)).toMatchObject({ kind: 'other', reason: 'UnsafeUri' })
+  expect(JSON.stringify(parseModelUri(uri))).not.toContain('hunter2')
+  expect(parseModelUri('https://me@example.com/repo.git')).toMatchObject({ reason: 'GitSource' })
+})
+
+test.each([
+  ['hf://a/b', ['s3://', 'hf://'], 's3://mirror/hf/a/b'],
+  ['hf://a/b', ['hf://a'], 's3://mirror/hf/b'],
+  ['s3://far', ['s3://far/'], 's3://mirror/hf/'],
+])('%s, matched by %j, is read from %s', (uri, match, read) => {
+  expect(mirrored(uri, { match, mirror: 's3://mirror/hf/' })).toBe(read)
+  expect(mirrored(uri, { match, mirror: 's3://mirror/hf' })).toBe(read)
+})
+
+test('the directory of a file; a bucket is none', () => {
+  expect(parentUri('s3://b/p/q/model.onnx')).toBe('s3://b/p/q')
+  expect(parentUri('s3://b/model.onnx')).toBeUndefined()
 })

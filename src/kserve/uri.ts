@@ -65,6 +65,25 @@ export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = (
   return directory(scheme, rest, hosts[scheme] ?? plainHost)
 }
 
+/**
+ * The URI of the copy that a policy names: what follows the matched prefix, read from the mirror. Nothing is checked
+ * here: the copy's URI is parsed as any other, and then unsafe as any other.
+ */
+export function mirrored(uri: string, { match, mirror }: { match: string[]; mirror: string }): string {
+  const prefix = match.find((each) => `${uri}/`.startsWith(each)) ?? ''
+  return mirror.replace(/\/*$/, '/') + uri.slice(prefix.length).replace(/^\/+/, '')
+}
+
+/** Whether a copy elsewhere can stand in for a URI: what is on the node or in the cluster already needs none. */
+export function isMirrorable(reason: UriReason): boolean {
+  return !['PvcSource', 'OciSource', 'LocalSource', 'UnsafeUri'].includes(reason)
+}
+
+/** The directory of a file; undefined where that is the whole bucket. */
+export function parentUri(uri: string): string | undefined {
+  return /^([a-z0-9]+:\/\/[^/]+\/.+)\/[^/]+$/.exec(uri)?.[1]
+}
+
 function unsafeBecause(scheme: string, rest: string): string | undefined {
   if (scheme === 'dataset') return 'dataset:// reaches into other namespaces; only a policy may do that'
   const path = decode(rest)
@@ -137,18 +156,22 @@ function foreign(scheme: string, uri: string): ModelUri {
     default:
       return other(
         'UnsupportedScheme',
-        `no Fluid runtime mounts ${scheme}://; accelerated are ${cacheableSchemes.join('://, ')}://`,
+        `no Fluid runtime mounts ${scheme}://; accelerated are ${cacheableSchemes.join('://, ')}://, and what a policy's sources[].mirror has a copy of`,
       )
   }
 }
 
 function web(uri: string): ModelUri {
   const { host, path } = /^https?:\/\/(?<host>[^/]*)(?<path>.*)$/s.exec(uri)?.groups ?? {}
+  if (/:.*@/.test(host ?? '')) return other('UnsafeUri', 'the URI holds a credential')
   if (
     /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)$/.test(host ?? '') ||
     /\.z[0-9]{1,2}\.(blob|file)\./.test(host ?? '')
   ) {
-    return other('UnsupportedScheme', 'no Fluid runtime mounts Azure storage')
+    return other(
+      'UnsupportedScheme',
+      "no Fluid runtime mounts Azure storage; a policy's sources[].mirror may name a copy",
+    )
   }
   if (/\.git$/.test(path ?? ''))
     return other('GitSource', 'the storage initializer clones a repository, a mount does not')

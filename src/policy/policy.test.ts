@@ -134,7 +134,7 @@ test.each<[Json, string]>([
   ],
   [
     { sources: [{ match: ['s3://'], mirror: 's3://m' }] },
-    'spec.sources.0.mirror: must be equal to one of the allowed values ()',
+    'spec.sources.0.mirror: must match pattern "^$|^[a-z0-9]+://[^/]+/([^/]+/)*$"',
   ],
   [
     { sources: [{ match: ['s3://'], credentials: { name: 'keys' } }] },

@@ -83,7 +83,17 @@ const source = Type.Object(
         'The Fluid runtime that caches these sources; Auto takes the first installed one that serves the scheme.',
       default: 'Auto',
     }),
-    mirror: notYet('', 'Read from this prefix instead.'),
+    mirror: Type.String({
+      description:
+        'A copy of these sources: what follows the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/. It may turn any scheme into one that a Runtime serves.',
+      default: '',
+      pattern: '^$|^[a-z0-9]+://[^/]+/([^/]+/)*$',
+    }),
+    files: Type.Enum(['Skip', 'Parent'], {
+      description:
+        'What becomes of a URI that names one file. Skip: it is not accelerated. Parent: its directory is mounted; each such file must stand alone in its directory.',
+      default: 'Skip',
+    }),
     options: map(
       'Mount options of the Dataset, e.g. fs.oss.endpoint. Never put a credential here: they are visible.',
     ),
