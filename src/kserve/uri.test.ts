@@ -56,7 +56,7 @@ const refused: [UriReason, string[]][] = [
       's3://models/epoch3.ckpt',
     ],
   ],
-  ['GitSource', ['https://github.com/org/model.git', 'https://user:hunter2@github.com/org/model.git']],
+  ['GitSource', ['https://github.com/org/model.git', 'https://user@github.com/org/model.git']],
   [
     'HttpSource',
     ['https://example.com/models/bert', 'http://example.com/model.joblib', 'https://example.com'],
