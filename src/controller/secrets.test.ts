@@ -18,6 +18,9 @@ const cache = (credentials: SourceCredentials = entry): Cache => ({
     replicas: 1,
     tieredStore: [],
     template: {},
+    nodeSelector: {},
+    tolerations: [],
+    cleanPolicy: 'OnRuntimeDeleted',
     warmup: { enabled: true, replicas: 1, retries: 0 },
   },
 })

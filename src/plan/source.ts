@@ -45,6 +45,7 @@ export function resolveSource(location: ModelLocation, policy: Policy, facts: Fa
         scheme: directory.scheme,
         annotations: location.annotations,
         secretName: rule.credentials.secretName,
+        ...(rule.credentials.keys === undefined ? {} : { optionKeys: rule.credentials.keys }),
         ...credentialFacts(location, facts),
         trusted,
       })
@@ -80,7 +81,11 @@ type Chosen = { ok: true; directory: ModelDirectory; rule: SourceRule; isCopy: b
 
 /** The directory that stands for a model's URI, by the first rule of the policy that is for it. */
 function chooseDirectory(uri: string, policy: Policy): Chosen | Extract<SourceResult, { ok: false }> {
-  const parsed = parseModelUri(uri)
+  // A rule that names its runtime may make a directory of what is none to Warmgate.
+  const parsed = parseModelUri(uri, (named) => {
+    const found = sourceRule(policy, `${named}/`)
+    return found !== undefined && found.mirror === '' && found.runtime !== 'Auto'
+  })
   const plain = parsed.kind === 'directory' ? parsed.directory.uri : uri.replace(/\/+$/, '')
   const rule = sourceRule(policy, `${plain}/`)
   const isCopy = rule !== undefined && rule.mirror !== ''
