@@ -6,7 +6,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/property/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/property/plan.property.test.ts'],
           // No module keeps state, so that files may share a process: half the time.
           isolate: false,
         },
@@ -14,7 +14,11 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['{test/{cluster,fluid,integration},bench,demo}/**/*.test.ts'],
+          include: [
+            '{test/{cluster,fluid,integration},bench,demo}/**/*.test.ts',
+            // It reads the CRDs of KServe's module.
+            'test/property/crd.property.test.ts',
+          ],
           // One control plane at a time on a small machine; a file starts its own and stops it.
           fileParallelism: false,
           testTimeout: 180_000,

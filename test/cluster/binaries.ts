@@ -192,7 +192,8 @@ async function cacheManifests(file: string, pinned: Pinned[], { env, progress }:
 }
 
 async function manifestsDigest(pinned: Pinned[]): Promise<string> {
-  const source = await readFile(new URL('./manifests.ts', import.meta.url), 'utf8')
+  const readers = ['./manifests.ts', './corpus.ts'].map((name) => new URL(name, import.meta.url))
+  const source = await Promise.all(readers.map((reader) => readFile(reader, 'utf8')))
   const versions = pinned.map(({ name, version }) => [name, version])
   return createHash('sha256')
     .update(JSON.stringify([source, versions]))
