@@ -3,7 +3,7 @@ import type { RuntimeName } from '../fluid/runtimes.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { Reflector } from '../kube/reflector.ts'
-import { type Resource, resources } from '../kube/resources.ts'
+import { type LlmVersion, llmInferenceService, type Resource, resources } from '../kube/resources.ts'
 import { Union } from '../kube/union.ts'
 import { originalAnnotation } from '../plan/original.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
@@ -11,12 +11,15 @@ import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { runtimeResources } from './runtimes.ts'
+import { Services } from './services.ts'
 
 export interface MirrorOptions {
   client: KubeClient
   clock: Clock
   logger: Logger
   kserveNamespace: string
+  /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
+  llmVersion: LlmVersion
 }
 
 const rediscoverMs = 30_000
@@ -31,7 +34,7 @@ export class Mirror {
   readonly policies: Reflector
   readonly claims: Reflector
   readonly configMaps: Reflector
-  readonly services: Reflector
+  readonly services: Services
   /** Those of InferenceServices and of LLMInferenceServices. */
   readonly pods: Union
   readonly datasets: Reflector
@@ -51,14 +54,14 @@ export class Mirror {
 
   constructor(options: MirrorOptions) {
     this.#options = options
-    const { client, clock, logger, kserveNamespace } = options
+    const { client, clock, logger, kserveNamespace, llmVersion } = options
     const follow = (resource: Resource, more: object = {}) =>
       new Reflector({ client, clock, logger, resource, ...more })
     this.namespaces = follow(resources.namespace, { reduce: onlyMetadata })
     this.policies = follow(resources.accelerationPolicy)
     this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
     this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
-    this.services = follow(resources.inferenceService)
+    this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
     const pods = (labelSelector: string) =>
       follow(resources.pod, { select: { labelSelector }, reduce: servingPod })
     this.#servicePods = pods(serviceLabel)
@@ -122,7 +125,8 @@ export class Mirror {
       accelerationpolicies: policies,
       persistentvolumeclaims: claims,
       configmaps: configMaps,
-      inferenceservices: services,
+      inferenceservices: services.inference,
+      llminferenceservices: services.llm,
       pods: this.#servicePods,
       'pods of llminferenceservices': this.#llmPods,
       datasets,

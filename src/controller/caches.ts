@@ -16,10 +16,12 @@ import { cachesOf, plan } from '../plan/plan.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import { type KubeObject, type ObjectKey, type OwnerReference, ownerReference } from '../values/object.ts'
+import type { Placements } from './placements.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { retryWarmup } from './warmups.ts'
 
 export interface CacheOptions extends FactsSources {
+  placements: Placements
   client: KubeClient
   mirror: Mirror
   clock: Clock
@@ -61,8 +63,12 @@ export class CacheReconciler {
   #users({ namespace, name }: ObjectKey): KubeObject[] {
     return this.#options.mirror.services
       .list(namespace)
-      .filter((service) => service.metadata.deletionTimestamp === undefined && usesCache(service, name))
+      .filter((service) => service.metadata.deletionTimestamp === undefined && this.#uses(service, name))
       .toSorted((a, b) => order(a).localeCompare(order(b)))
+  }
+
+  #uses(service: KubeObject, cache: string): boolean {
+    return usesCache(service, cache) || this.#options.placements.has(service, cache)
   }
 
   async #ensure(key: ObjectKey, users: KubeObject[], first: KubeObject): Promise<number | undefined> {
@@ -158,7 +164,7 @@ export class CacheReconciler {
   async #remove(key: ObjectKey): Promise<number | undefined> {
     const { client, mirror, logger } = this.#options
     // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
-    if (mirror.services.state !== 'synced') return blockedRetryMs
+    if (!mirror.services.areKnown || !this.#options.placements.areKnown) return blockedRetryMs
     const dataset = mirror.datasets.get(key)
     if (dataset !== undefined && !isOurs(dataset)) return undefined
     for (const { resource, known } of dataset === undefined ? this.#kinds : this.#kinds.slice(-1)) {

@@ -15,6 +15,13 @@ function clusterScoped(group: string, version: string, plural: string, kind: str
   return { group, version, plural, kind, namespaced: false }
 }
 
+export type LlmVersion = 'v1alpha1' | 'v1alpha2'
+
+/** LLMInferenceService: KServe 0.16 has v1alpha1 alone, later ones store v1alpha2. */
+export function llmInferenceService(version: LlmVersion): Resource {
+  return namespaced('serving.kserve.io', version, 'llminferenceservices', 'LLMInferenceService')
+}
+
 /** Every resource that Warmgate reads or writes. The shipped role (manifests/base) lists the same. */
 export const resources = {
   namespace: clusterScoped('', 'v1', 'namespaces', 'Namespace'),
