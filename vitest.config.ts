@@ -9,6 +9,8 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'test/property/plan.property.test.ts'],
           // No module keeps state, so that files may share a process: half the time.
           isolate: false,
+          // Keys and certificates take their time where others work, too.
+          testTimeout: 30_000,
         },
       },
       {
