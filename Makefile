@@ -1,10 +1,10 @@
 # make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check unit build binaries bench clean
+.PHONY: help demo test check unit build binaries properties bench clean
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: node_modules ## The main job on a real control plane, in the terminal
 	@node demo/main.ts
@@ -23,6 +23,9 @@ build: node_modules ## The one executable, dist/warmgate.mjs
 
 binaries: node_modules ## Kubernetes, KWOK and KServe, built once into a cache
 	@node test/cluster/build.ts
+
+properties: node_modules ## 105,000 services made from the schemas of KServe's CRDs
+	@WARMGATE_PROPERTY_RUNS=35000 vitest run --project integration test/property/crd.property.test.ts
 
 bench: node_modules ## CPU per review
 	@node bench/review.ts

@@ -6,15 +6,21 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/property/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/property/plan.property.test.ts'],
           // No module keeps state, so that files may share a process: half the time.
           isolate: false,
+          // Keys and certificates take their time where others work, too.
+          testTimeout: 30_000,
         },
       },
       {
         test: {
           name: 'integration',
-          include: ['{test/{cluster,fluid,fluid-real,integration},bench,demo}/**/*.test.ts'],
+          include: [
+            '{test/{cluster,fluid,fluid-real,integration},bench,demo}/**/*.test.ts',
+            // It reads the CRDs of KServe's module.
+            'test/property/crd.property.test.ts',
+          ],
           // One control plane at a time on a small machine; a file starts its own and stops it.
           fileParallelism: false,
           // Tests that wait for Fluid's polls of 20 s wait together.

@@ -20,7 +20,7 @@ async function warmgate(pair: KeyPair): Promise<number> {
   const [clock, logger, metrics] = [systemClock, createLogger('info'), createMetrics()]
   const client = stillCluster()
   const kserveNamespace = 'kserve'
-  const mirror = new Mirror({ client, clock, logger, kserveNamespace })
+  const mirror = new Mirror({ client, clock, logger, kserveNamespace, llmVersion: 'v1alpha2' })
   mirror.start()
   while (mirror.missing().length > 0) await new Promise((resolve) => setImmediate(resolve))
   const sources = { mirror, client, kserveNamespace, metrics }

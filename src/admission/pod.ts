@@ -1,23 +1,41 @@
-import type { Mirror } from '../cluster/mirror.ts'
+import type { FactsSources } from '../cluster/facts.ts'
 import { podFacts } from '../cluster/pod.ts'
+import { podClaim } from '../cluster/turn.ts'
 import { servesModel } from '../kserve/pod.ts'
+import type { PatchOperation } from '../plan/draft.ts'
 import { planPod } from '../plan/pod.ts'
+import { turnPod } from '../plan/turn.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { KubeObject } from '../values/object.ts'
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 
 /**
- * Answers the review of a new pod of an accelerated service: the readiness gate while its cache is not warm,
- * and what its GPUs need. It asks the API server nothing.
+ * Answers the review of a new pod of an accelerated service: the claim where its service is served by its pods, the
+ * readiness gate while its cache is not warm, and what its GPUs need. Of a service that was rewritten itself, it asks
+ * the API server nothing.
  */
-export function createPodHandler({ mirror, metrics }: { mirror: Mirror; metrics: Metrics }) {
-  return async ({ object: pod, namespace = '', operation }: AdmissionRequest): Promise<AdmissionAnswer> => {
-    // Transformers and explainers carry the service's annotations, too, and read no model.
-    if (pod === null || operation !== 'CREATE' || !servesModel(pod)) return { kind: 'allow' }
-    const { hold, gpu, caches } = podFacts(mirror, pod, namespace)
-    if (Object.keys(caches).length === 0) return { kind: 'allow' }
+export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
+  const { mirror, metrics } = sources
+  return async ({ object, namespace = '', operation }: AdmissionRequest): Promise<AdmissionAnswer> => {
+    if (object === null || operation !== 'CREATE') return { kind: 'allow' }
+    const { pod, patch: turned } = await turn(sources, object, namespace)
+    // Transformers and explainers carry the service's annotations, too: no predictor waits for their caches.
+    const { hold, gpu, caches } = servesModel(pod) ? podFacts(mirror, pod, namespace) : nothing
+    if (Object.keys(caches).length === 0) return { kind: 'allow', patch: turned }
     const { held, patch } = planPod({ pod, hold, gpu, caches: Object.values(caches) })
     const decision = held ? 'hold' : 'pass'
     metrics.admissionReviews.inc({ resource: 'pods', operation, decision, reason: held ? 'Warming' : 'Warm' })
-    return { kind: 'allow', patch, auditAnnotations: { decision } }
+    return { kind: 'allow', patch: [...turned, ...patch], auditAnnotations: { decision } }
   }
+}
+
+const nothing = { hold: undefined, gpu: undefined, caches: {} }
+
+async function turn(
+  sources: FactsSources,
+  pod: KubeObject,
+  namespace: string,
+): Promise<{ pod: KubeObject; patch: PatchOperation[] }> {
+  const claim = await podClaim(sources, pod, namespace)
+  return claim === undefined ? { pod, patch: [] } : turnPod(pod, claim)
 }

@@ -5,15 +5,18 @@ import { createAdmissionServer } from '../admission/server.ts'
 import { createServiceHandler } from '../admission/service.ts'
 import { setGauges } from '../cluster/gauges.ts'
 import { Mirror } from '../cluster/mirror.ts'
+import { servedLlmVersion } from '../cluster/services.ts'
 import { Certificates } from '../controller/certificates.ts'
 import { Controller } from '../controller/controller.ts'
+import type { KubeClient } from '../kube/client.ts'
 import { createEventRecorder } from '../kube/events.ts'
 import { createClient } from '../kube/http.ts'
 import { Elector } from '../kube/lease.ts'
-import { createLogger } from '../telemetry/logger.ts'
+import type { LlmVersion } from '../kube/resources.ts'
+import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { createProbeServer } from '../telemetry/probes.ts'
-import { systemClock } from '../values/clock.ts'
+import { type Clock, pause, systemClock } from '../values/clock.ts'
 
 export interface ServeOptions {
   namespace: string
@@ -38,7 +41,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const client = createClient(config)
   const identity = process.env.POD_NAME ?? hostname()
   const events = createEventRecorder({ client, clock, logger, instance: identity })
-  const mirror = new Mirror({ client, clock, logger, kserveNamespace })
+  const llmVersion = await knownLlmVersion({ client, clock, logger })
+  const mirror = new Mirror({ client, clock, logger, kserveNamespace, llmVersion })
   const sources = { mirror, client, kserveNamespace, metrics }
   const server = createAdmissionServer({
     handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
@@ -81,6 +85,25 @@ export async function serve(options: ServeOptions): Promise<void> {
   await mirror.stop()
   await probes.close()
   await client.close()
+}
+
+const rediscoverMs = 1_000
+
+/** Asks until the API server answers: it may be away as we start. */
+async function knownLlmVersion(options: {
+  client: KubeClient
+  clock: Clock
+  logger: Logger
+}): Promise<LlmVersion> {
+  const { client, clock, logger } = options
+  for (;;) {
+    try {
+      return await servedLlmVersion(client)
+    } catch (error) {
+      logger.warn({ err: error }, 'cannot discover what KServe serves; trying again')
+      await pause(clock, rediscoverMs, new AbortController().signal)
+    }
+  }
 }
 
 function loadKubeConfig(): KubeConfig {

@@ -1,6 +1,8 @@
 import { FakeReflector } from '../kube/reflector.fake.ts'
+import type { Reflector } from '../kube/reflector.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Mirror } from './mirror.ts'
+import { Services } from './services.ts'
 
 const copies = [
   'namespaces',
@@ -8,6 +10,7 @@ const copies = [
   'claims',
   'configMaps',
   'services',
+  'llmServices',
   'pods',
   'datasets',
   'dataLoads',
@@ -35,6 +38,9 @@ export function fakeMirror(): FakeMirror {
     missing: () => [],
     lastHeardMs: () => ({}),
   }
+  const { services, llmServices } = parts as unknown as { [kind: string]: Reflector }
+  if (services === undefined || llmServices === undefined) throw new Error('no services')
+  const both = { services: new Services(services, llmServices) }
   // A mirror has private parts, which no fake can have.
-  return Object.assign(fake, { mirror: { ...parts, ...rest } as unknown as Mirror })
+  return Object.assign(fake, { mirror: { ...parts, ...rest, ...both } as unknown as Mirror })
 }

@@ -1,20 +1,25 @@
 import { loadJobSelector } from '../fluid/job.ts'
+import type { RuntimeName } from '../fluid/runtimes.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { Reflector } from '../kube/reflector.ts'
-import { type Resource, resources } from '../kube/resources.ts'
+import { type LlmVersion, llmInferenceService, type Resource, resources } from '../kube/resources.ts'
 import { Union } from '../kube/union.ts'
 import { originalAnnotation } from '../plan/original.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { runtimeResources } from './runtimes.ts'
+import { Services } from './services.ts'
 
 export interface MirrorOptions {
   client: KubeClient
   clock: Clock
   logger: Logger
   kserveNamespace: string
+  /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
+  llmVersion: LlmVersion
 }
 
 const rediscoverMs = 30_000
@@ -29,15 +34,14 @@ export class Mirror {
   readonly policies: Reflector
   readonly claims: Reflector
   readonly configMaps: Reflector
-  readonly services: Reflector
+  readonly services: Services
   /** Those of InferenceServices and of LLMInferenceServices. */
   readonly pods: Union
   readonly datasets: Reflector
   readonly dataLoads: Reflector
   /** The Jobs by which Fluid carries DataLoads out. */
   readonly loadJobs: Reflector
-  readonly jindoRuntimes: Reflector
-  readonly alluxioRuntimes: Reflector
+  readonly runtimes: Record<RuntimeName, Reflector>
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
   fluidResources: string[] = []
 
@@ -50,14 +54,14 @@ export class Mirror {
 
   constructor(options: MirrorOptions) {
     this.#options = options
-    const { client, clock, logger, kserveNamespace } = options
+    const { client, clock, logger, kserveNamespace, llmVersion } = options
     const follow = (resource: Resource, more: object = {}) =>
       new Reflector({ client, clock, logger, resource, ...more })
     this.namespaces = follow(resources.namespace, { reduce: onlyMetadata })
     this.policies = follow(resources.accelerationPolicy)
     this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
     this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
-    this.services = follow(resources.inferenceService)
+    this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
     const pods = (labelSelector: string) =>
       follow(resources.pod, { select: { labelSelector }, reduce: servingPod })
     this.#servicePods = pods(serviceLabel)
@@ -66,8 +70,7 @@ export class Mirror {
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
     this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: withoutSpec })
-    this.jindoRuntimes = follow(resources.jindoRuntime)
-    this.alluxioRuntimes = follow(resources.alluxioRuntime)
+    this.runtimes = followAll(follow)
     this.policies.onChange(() => {
       this.#parsedPolicies = undefined
     })
@@ -115,20 +118,21 @@ export class Mirror {
 
   #all(): { [name: string]: Reflector } {
     const { namespaces, policies, claims, configMaps, services, datasets, dataLoads } = this
-    const { loadJobs, jindoRuntimes, alluxioRuntimes } = this
+    const { loadJobs } = this
+    const runtimes = Object.entries(this.runtimes) as [RuntimeName, Reflector][]
     return {
       namespaces,
       accelerationpolicies: policies,
       persistentvolumeclaims: claims,
       configmaps: configMaps,
-      inferenceservices: services,
+      inferenceservices: services.inference,
+      llminferenceservices: services.llm,
       pods: this.#servicePods,
       'pods of llminferenceservices': this.#llmPods,
       datasets,
       dataloads: dataLoads,
       jobs: loadJobs,
-      jindoruntimes: jindoRuntimes,
-      alluxioruntimes: alluxioRuntimes,
+      ...Object.fromEntries(runtimes.map(([name, reflector]) => [runtimeResources[name].plural, reflector])),
     }
   }
 
@@ -148,6 +152,11 @@ export class Mirror {
     }
     this.#cancelDiscovery = clock.setTimer(() => void this.#discover(), againMs)
   }
+}
+
+function followAll(follow: (resource: Resource) => Reflector): Record<RuntimeName, Reflector> {
+  const entries = Object.entries(runtimeResources).map(([name, resource]) => [name, follow(resource)])
+  return Object.fromEntries(entries) as Record<RuntimeName, Reflector>
 }
 
 function onlyMetadata({ apiVersion, kind, metadata }: KubeObject): KubeObject {

@@ -1,7 +1,7 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { isCacheName } from '../fluid/name.ts'
-import { claimsOf, serviceOfPod } from '../kserve/pod.ts'
+import { claimsOf } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
 import { type CacheState, type Warmth, warmthOf } from '../plan/warmth.ts'
@@ -17,7 +17,7 @@ export type PodFacts = PodGovernance & { caches: { [name: string]: Warmth } }
  * given, since a new pod's own may still be empty.
  */
 export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string): PodFacts {
-  const service = serviceAt(mirror, pod, namespace)
+  const service = mirror.services.ofPod(pod, namespace)
   const governance = governPod(
     { pod, service },
     { namespaceLabels: namespaceLabels(mirror, namespace), policies: mirror.parsedPolicies() },
@@ -39,12 +39,6 @@ export function cacheState(mirror: Mirror, key: ObjectKey): CacheState {
     dataLoad: mirror.dataLoads.get(key),
     job: mirror.loadJobs.get(loadJobKey(key)),
   }
-}
-
-function serviceAt(mirror: Mirror, pod: KubeObject, namespace: string): KubeObject | undefined {
-  const named = serviceOfPod(pod)
-  if (named?.kind !== 'InferenceService') return undefined
-  return mirror.services.get({ namespace, name: named.name })
 }
 
 /** A claim that merely looks like a cache of ours is its owner's business: nothing would ever fill it. */

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
 import type { Mirror } from '../cluster/mirror.ts'
+import { runtimeNames } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import type { KubeObject } from '../values/object.ts'
 import { CacheReconciler } from './caches.ts'
+import { Placements } from './placements.ts'
 
 const key = { namespace: 'models', name: 'bloom-0123456789' }
 
@@ -16,19 +18,22 @@ function fluidObject(kind: string, labels: { [key: string]: string }): KubeObjec
 const ours: { [key: string]: string } = { 'app.kubernetes.io/managed-by': 'warmgate' }
 
 /** A cache that no service uses. */
-function scene({ state = 'synced', labels = ours, hasDataset = true }) {
+function scene({ areKnown = true, arePlaced = true, labels = ours, hasDataset = true }) {
   const deleted: string[] = []
   const client = {
     delete: async ({ kind }: Resource) => deleted.push(kind),
   } as unknown as KubeClient
   const known = (kind: string) => ({ get: () => fluidObject(kind, labels) })
   const mirror = {
-    services: { state, list: () => [] },
+    services: { areKnown, list: () => [] },
     datasets: hasDataset ? known('Dataset') : { get: () => undefined },
     dataLoads: known('DataLoad'),
-    jindoRuntimes: known('JindoRuntime'),
-    alluxioRuntimes: { get: () => undefined },
+    runtimes: Object.fromEntries(
+      runtimeNames.map((name) => [name, name === 'Jindo' ? known('JindoRuntime') : { get: () => undefined }]),
+    ),
   } as unknown as Mirror
+  const placements = new Placements()
+  if (!arePlaced) placements.expect(fluidObject('InferenceService', {}))
   const reconciler = new CacheReconciler({
     client,
     mirror,
@@ -36,6 +41,7 @@ function scene({ state = 'synced', labels = ours, hasDataset = true }) {
     logger: createLogger('silent'),
     events: { record: () => {} },
     kserveNamespace: 'kserve',
+    placements,
   })
   return { deleted, reconciler }
 }
@@ -53,8 +59,8 @@ test('what a Dataset left behind goes after it', async () => {
 })
 
 test('nothing is taken away while the services are not known', async () => {
-  for (const state of ['starting', 'unavailable']) {
-    const { deleted, reconciler } = scene({ state })
+  for (const unknown of [{ areKnown: false }, { arePlaced: false }]) {
+    const { deleted, reconciler } = scene(unknown)
     expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
     expect(deleted).toEqual([])
   }

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { type FactsSources, readFacts } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
+import { runtimeResources } from '../cluster/runtimes.ts'
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
 import { asRetry, isOurs, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
-import { runtimes } from '../fluid/runtimes.ts'
+import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
+import { derivedFrom } from '../fluid/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
@@ -13,10 +15,13 @@ import { cacheNames, readOriginal } from '../plan/original.ts'
 import { cachesOf, plan } from '../plan/plan.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
-import type { KubeObject, ObjectKey, OwnerReference } from '../values/object.ts'
+import { type KubeObject, type ObjectKey, type OwnerReference, ownerReference } from '../values/object.ts'
+import type { Placements } from './placements.ts'
+import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { retryWarmup } from './warmups.ts'
 
 export interface CacheOptions extends FactsSources {
+  placements: Placements
   client: KubeClient
   mirror: Mirror
   clock: Clock
@@ -39,8 +44,11 @@ export class CacheReconciler {
     const { mirror } = options
     this.#kinds = [
       { kind: 'DataLoad', resource: resources.dataLoad, known: mirror.dataLoads },
-      { kind: runtimes.Jindo.kind, resource: resources.jindoRuntime, known: mirror.jindoRuntimes },
-      { kind: runtimes.Alluxio.kind, resource: resources.alluxioRuntime, known: mirror.alluxioRuntimes },
+      ...runtimeNames.map((name) => ({
+        kind: runtimes[name].kind,
+        resource: runtimeResources[name],
+        known: mirror.runtimes[name],
+      })),
       { kind: 'Dataset', resource: resources.dataset, known: mirror.datasets },
     ]
   }
@@ -55,8 +63,12 @@ export class CacheReconciler {
   #users({ namespace, name }: ObjectKey): KubeObject[] {
     return this.#options.mirror.services
       .list(namespace)
-      .filter((service) => service.metadata.deletionTimestamp === undefined && usesCache(service, name))
+      .filter((service) => service.metadata.deletionTimestamp === undefined && this.#uses(service, name))
       .toSorted((a, b) => order(a).localeCompare(order(b)))
+  }
+
+  #uses(service: KubeObject, cache: string): boolean {
+    return usesCache(service, cache) || this.#options.placements.has(service, cache)
   }
 
   async #ensure(key: ObjectKey, users: KubeObject[], first: KubeObject): Promise<number | undefined> {
@@ -68,8 +80,13 @@ export class CacheReconciler {
     const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
     if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
     const owners = users.map(ownerReference)
-    for (const object of cacheObjects(wanted.cache)) await this.#apply(this.#numbered(object, key), owners)
-    return await retryWarmup(this.#options, key, wanted.cache.settings.warmup.retries)
+    const [head, ...others] = cacheObjects(wanted.cache)
+    if (head !== undefined) await this.#apply(head, owners)
+    const secret = await this.#syncSecret(wanted.cache)
+    if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
+    for (const object of others) await this.#apply(this.#numbered(object, key), owners)
+    const retryMs = await retryWarmup(this.#options, key, wanted.cache.settings.warmup.retries)
+    return secret.kind === 'synced' ? Math.min(retryMs ?? secretResyncMs, secretResyncMs) : retryMs
   }
 
   /**
@@ -89,6 +106,14 @@ export class CacheReconciler {
       reason: made.reason === 'AlreadyCached' ? 'CredentialsMissing' : made.reason,
       message: made.message,
     }
+  }
+
+  /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
+  async #syncSecret(cache: Cache): Promise<SecretSynced> {
+    if (derivedFrom(cache) === undefined) return { kind: 'none' }
+    const { namespace, name } = cache
+    const dataset = await this.#options.client.get(resources.dataset, { namespace, name })
+    return dataset === undefined ? { kind: 'synced' } : await syncSecret(this.#options, cache, dataset)
   }
 
   /** A DataLoad keeps the number that it was made with; a new one takes the latest of its Dataset. */
@@ -139,7 +164,7 @@ export class CacheReconciler {
   async #remove(key: ObjectKey): Promise<number | undefined> {
     const { client, mirror, logger } = this.#options
     // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
-    if (mirror.services.state !== 'synced') return blockedRetryMs
+    if (!mirror.services.areKnown || !this.#options.placements.areKnown) return blockedRetryMs
     const dataset = mirror.datasets.get(key)
     if (dataset !== undefined && !isOurs(dataset)) return undefined
     for (const { resource, known } of dataset === undefined ? this.#kinds : this.#kinds.slice(-1)) {
@@ -167,8 +192,4 @@ function takenBy(dataset: KubeObject, { source, name }: Cache): string | undefin
 
 function order({ metadata }: KubeObject): string {
   return `${metadata.creationTimestamp ?? ''} ${metadata.name ?? ''}`
-}
-
-function ownerReference({ apiVersion, kind, metadata }: KubeObject): OwnerReference {
-  return { apiVersion, kind, name: metadata.name ?? '', uid: metadata.uid ?? '' }
 }

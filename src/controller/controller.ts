@@ -13,12 +13,13 @@ import type { Clock } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import { type CacheOptions, CacheReconciler } from './caches.ts'
 import { type HoldOptions, HoldReconciler } from './holds.ts'
+import { PlacementReconciler, Placements } from './placements.ts'
 import { ReportReconciler } from './reports.ts'
 
 // A cache that is warm may release a thousand pods: each is a call of its own.
 const holdConcurrency = 32
 
-export type ControllerOptions = CacheOptions & HoldOptions
+export type ControllerOptions = Omit<CacheOptions, 'placements'> & Omit<HoldOptions, 'held' | 'speeds'>
 
 /**
  * The loops of the leader: caches, holds, reports. What changes in the mirror wakes the keys that depend on
@@ -30,18 +31,25 @@ export class Controller {
   readonly #holds: WorkQueue
   readonly #held: HeldPods
   readonly #reports: WorkQueue
+  readonly #placed: WorkQueue
+  readonly #placements = new Placements()
   #isLeading = false
 
   constructor(options: ControllerOptions) {
     this.#options = options
     const { clock, logger } = options
-    const caches = new CacheReconciler(options)
+    const placing = { ...options, placements: this.#placements }
+    const caches = new CacheReconciler(placing)
     this.#held = new HeldPods(options.mirror)
     const holds = new HoldReconciler({ ...options, held: this.#held, speeds: new Speeds(options) })
     const reports = new ReportReconciler(options)
+    const placements = new PlacementReconciler(placing)
     this.#caches = queue(clock, logger, (key) => caches.reconcile(key))
     this.#holds = queue(clock, logger, (key) => holds.reconcile(key), holdConcurrency)
-    this.#reports = queue(clock, logger, (key) => reports.reconcile(key))
+    this.#reports = serviceQueue(options, (service) => reports.reconcile(service))
+    this.#placed = serviceQueue(options, async (service) => {
+      this.#wakeNamed(service, await placements.reconcile(service))
+    })
     this.#listen(options.mirror)
   }
 
@@ -52,6 +60,7 @@ export class Controller {
     await mirror.settled(signal)
     this.#isLeading = true
     metrics.leader.set(1)
+    for (const service of mirror.services.list()) this.#placements.expect(service)
     for (const service of mirror.services.list()) this.#serviceChanged({ type: 'added', object: service })
     for (const object of [...mirror.datasets.list(), ...mirror.dataLoads.list()]) this.#cacheChanged(object)
     this.#wakeHolds(this.#held.all())
@@ -63,7 +72,8 @@ export class Controller {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#caches.stop(), this.#holds.stop(), this.#reports.stop()])
+    const queues = [this.#caches, this.#holds, this.#reports, this.#placed]
+    await Promise.all(queues.map((each) => each.stop()))
   }
 
   #listen(mirror: Mirror): void {
@@ -72,12 +82,7 @@ export class Controller {
         if (this.#isLeading) react(change)
       })
     whenLeading(mirror.services, (change) => this.#serviceChanged(change))
-    for (const reflector of [
-      mirror.datasets,
-      mirror.dataLoads,
-      mirror.jindoRuntimes,
-      mirror.alluxioRuntimes,
-    ]) {
+    for (const reflector of [mirror.datasets, mirror.dataLoads, ...Object.values(mirror.runtimes)]) {
       whenLeading(reflector, ({ object }) => this.#cacheChanged(object))
     }
     whenLeading(mirror.dataLoads, (change) => this.#warmed(change))
@@ -88,9 +93,15 @@ export class Controller {
     whenLeading(mirror.pods, ({ object }) => this.#podChanged(object))
     whenLeading(mirror.policies, () => {
       this.#wakeHolds(this.#held.all())
-      for (const service of mirror.services.list()) this.#wakeCaches(service)
+      for (const service of mirror.services.list()) {
+        this.#wakeCaches(service)
+        this.#placed.add(idOf(service))
+      }
     })
-    whenLeading(mirror.namespaces, ({ object }) => this.#wakeHolds(this.#held.in(object.metadata.name ?? '')))
+    whenLeading(mirror.namespaces, ({ object: { metadata } }) => {
+      this.#wakeHolds(this.#held.in(metadata.name ?? ''))
+      for (const service of mirror.services.list(metadata.name)) this.#placed.add(idOf(service))
+    })
   }
 
   #serviceChanged(change: Change): void {
@@ -98,8 +109,10 @@ export class Controller {
     this.#wakeCaches(object)
     // What it used before may have lost its last service.
     if (change.type === 'updated') this.#wakeCaches(change.before)
+    if (change.type === 'deleted') this.#wakeNamed(object, this.#placements.set(object, []))
     if (change.type === 'added' || (change.type === 'updated' && isNewGeneration(change.before, object))) {
-      this.#reports.add(keyText(keyOf(object)))
+      this.#reports.add(idOf(object))
+      this.#placed.add(idOf(object))
     }
     // KServe writes a service's status all the time: no hold depends on that.
     if (change.type !== 'updated' || !isSameWord(change.before, object))
@@ -125,8 +138,11 @@ export class Controller {
   }
 
   #wakeCaches(service: KubeObject): void {
-    const { namespace = '' } = service.metadata
-    for (const name of cacheNames(service)) this.#caches.add(keyText({ namespace, name }))
+    this.#wakeNamed(service, cacheNames(service))
+  }
+
+  #wakeNamed({ metadata: { namespace = '' } }: KubeObject, caches: string[]): void {
+    for (const name of caches) this.#caches.add(keyText({ namespace, name }))
   }
 
   #wakeHolds(pods: Iterable<string>): void {
@@ -140,6 +156,28 @@ function isNewGeneration(before: KubeObject, now: KubeObject): boolean {
 
 function isSameWord({ metadata: before }: KubeObject, { metadata: now }: KubeObject): boolean {
   return isDeepStrictEqual([before.labels, before.annotations], [now.labels, now.annotations])
+}
+
+/** Of services there are two kinds, and two may share a name. */
+function idOf(service: KubeObject): string {
+  return `${service.kind}/${keyText(keyOf(service))}`
+}
+
+/** Work on services as they are when their turn comes. */
+function serviceQueue(
+  { clock, logger, mirror }: ControllerOptions,
+  work: (service: KubeObject) => Promise<void>,
+): WorkQueue {
+  return new WorkQueue({
+    clock,
+    logger,
+    work: async (id) => {
+      const [kind = '', namespace = '', name = ''] = id.split('/')
+      const service = mirror.services.get(kind, { namespace, name })
+      if (service !== undefined) await work(service)
+      return undefined
+    },
+  })
 }
 
 function queue(

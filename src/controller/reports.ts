@@ -2,9 +2,9 @@ import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.
 import type { EventRecorder } from '../kube/events.ts'
 import { isOptedIn } from '../plan/facts.ts'
 import { readOriginal } from '../plan/original.ts'
-import { plan } from '../plan/plan.ts'
+import { type Plan, plan } from '../plan/plan.ts'
 import { isWorthAWarning } from '../plan/reasons.ts'
-import type { ObjectKey } from '../values/object.ts'
+import type { KubeObject } from '../values/object.ts'
 
 /** Says on each service, in an Event, what was decided about it and why. */
 export class ReportReconciler {
@@ -14,19 +14,25 @@ export class ReportReconciler {
     this.#options = options
   }
 
-  async reconcile(key: ObjectKey): Promise<undefined> {
+  async reconcile(service: KubeObject): Promise<void> {
     const { mirror, events } = this.#options
-    const service = mirror.services.get(key)
-    if (service === undefined || service.metadata.deletionTimestamp !== undefined) return
+    if (service.metadata.deletionTimestamp !== undefined) return
+    const { namespace = '' } = service.metadata
     const isAccelerated = readOriginal(service) !== undefined
     // What did not opt in is neither spoken to nor looked into.
-    if (!isAccelerated && !isOptedIn(namespaceLabels(mirror, key.namespace ?? ''))) return
-    const facts = await readFacts(this.#options, service, key.namespace ?? '')
+    if (!isAccelerated && !isOptedIn(namespaceLabels(mirror, namespace))) return
+    const facts = await readFacts(this.#options, service, namespace)
     const made = plan({ service, facts, ...(isAccelerated ? { previous: service } : {}) })
+    const isServed = made.reason === 'AlreadyCached' || placedByPod(made)
     // A service that could be accelerated and is not was here before: nobody decided anything about it.
-    if (isAccelerated ? made.reason !== 'AlreadyCached' : made.decision === 'accelerate') return
-    const reason = isAccelerated ? 'Accelerated' : made.reason
+    if (isAccelerated ? !isServed : made.decision === 'accelerate' && !isServed) return
+    const reason = isServed ? 'Accelerated' : made.reason
     const type = isWorthAWarning(reason) ? 'Warning' : 'Normal'
     events.record({ regarding: service, type, reason, note: made.message, action: 'Accelerate' })
   }
+}
+
+/** Whether a plan leaves the service as it is, and turns its pods. */
+function placedByPod(made: Plan): boolean {
+  return made.reason === 'Accelerated' && made.patch.length === 0
 }

@@ -1,15 +1,34 @@
 import type { JsonObject } from '../values/object.ts'
-import { encrypted, isAmazon, type Runtime, tieredStore } from './runtime.ts'
+import {
+  directory,
+  fuse,
+  isAmazon,
+  placement,
+  type Runtime,
+  secretOptions,
+  section,
+  tieredStore,
+} from './runtime.ts'
 import type { Source } from './source.ts'
 
 const gcsVolume = 'gcs-credentials'
 const gcsDirectory = '/var/secrets/gcs'
+/**
+ * A mount at `/` is Alluxio's root, whose options Fluid makes properties of every component. A Secret's value
+ * is put into the master's alone: the workers would read with the path of its file for a key. Under this
+ * prefix it is the mount's own, which the workers ask the master for.
+ */
+const rootOption = 'alluxio.master.mount.table.root.option.'
 
-/** AlluxioRuntime. Sources: fluid docs/en/samples/{s3,gcs}_configuration.md, pkg/ddc/alluxio/transform_volumes.go. */
+/**
+ * AlluxioRuntime. Sources: fluid docs/en/samples/{s3,gcs}_configuration.md, pkg/ddc/alluxio/transform.go and
+ * transform_volumes.go, charts/alluxio/templates/config.
+ */
 export const alluxio: Runtime = {
   kind: 'AlluxioRuntime',
   plural: 'alluxioruntimes',
-  schemes: ['gs', 's3', 'oss'],
+  schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https'],
+  isLoadable: true,
 
   // Fluid mounts it as the volume alluxio-mount-secret-<name>, and a volume's name has 63 characters and no dot.
   mountableSecret: /^[^.]{1,42}$/,
@@ -19,25 +38,40 @@ export const alluxio: Runtime = {
   },
 
   mount(source) {
-    return { options: { ...options(source), ...source.options }, encryptOptions: keys(source) }
+    return {
+      mountPoint: directory(source),
+      options: { ...options(source), ...source.options },
+      encryptOptions: secretOptions(source, keyNames[source.scheme]).map((option) => ({
+        ...option,
+        name: `${rootOption}${option.name}`,
+      })),
+    }
   },
 
   spec(source, settings) {
-    return { replicas: settings.replicas, tieredstore: tieredStore(settings), ...gcsFile(source) }
+    const nodes = placement(settings)
+    const mounts = gcsMounts(source)
+    return {
+      replicas: settings.replicas,
+      tieredstore: tieredStore(settings),
+      ...gcsVolumes(source),
+      ...section('master', { ...nodes, ...mounts }),
+      ...section('worker', { ...nodes, ...mounts }),
+      ...fuse(settings),
+    }
   },
 }
 
+const keyNames: { [scheme: string]: readonly [string, string] } = {
+  s3: ['aws.accessKeyId', 'aws.secretKey'],
+  oss: ['fs.oss.accessKeyId', 'fs.oss.accessKeySecret'],
+}
+
 function options({ scheme, credentials, endpoint }: Source): { [key: string]: string } {
-  switch (scheme) {
-    case 'gs':
-      return credentials.kind === 'file'
-        ? { 'fs.gcs.credential.path': `${gcsDirectory}/${credentials.file}` }
-        : {}
-    case 'oss':
-      return endpoint.url === undefined ? {} : { 'fs.oss.endpoint': endpoint.url }
-    case 's3':
-      return s3Options(endpoint)
-  }
+  if (scheme === 's3') return s3Options(endpoint)
+  if (scheme === 'oss' && endpoint.url !== undefined) return { 'fs.oss.endpoint': endpoint.url }
+  if (credentials.kind === 'file') return { 'fs.gcs.credential.path': `${gcsDirectory}/${credentials.file}` }
+  return {}
 }
 
 function s3Options({ url, region, addressing }: Source['endpoint']): { [key: string]: string } {
@@ -46,28 +80,23 @@ function s3Options({ url, region, addressing }: Source['endpoint']): { [key: str
     options['alluxio.underfs.s3.endpoint'] = url
     // An endpoint of one's own (MinIO, Ceph) has no DNS name for each bucket, unless it says so; Amazon's do.
     if (addressing !== 'virtual' && !isAmazon(url)) options['alluxio.underfs.s3.disable.dns.buckets'] = 'true'
+    if (!isAmazon(url)) options['alluxio.underfs.s3.inherit.acl'] = 'false'
   }
-  if (region !== undefined) options['alluxio.underfs.s3.region'] = region
+  if (region !== undefined) {
+    options['alluxio.underfs.s3.region'] = region
+    // Beside an endpoint this is the one that Alluxio 2.9 signs with.
+    if (url !== undefined) options['alluxio.underfs.s3.endpoint.region'] = region
+  }
   return options
 }
 
-function keys({ scheme, credentials }: Source): JsonObject[] {
-  if (credentials.kind !== 'keys') return []
-  const [id, secret] =
-    scheme === 'oss' ? ['fs.oss.accessKeyId', 'fs.oss.accessKeySecret'] : ['aws.accessKeyId', 'aws.secretKey']
-  return [
-    encrypted(id, credentials.secretName, credentials.accessKeyId),
-    encrypted(secret, credentials.secretName, credentials.secretAccessKey),
-  ]
+/** Google's credentials are a file: master and worker mount the Secret itself. */
+function gcsVolumes({ credentials }: Source): JsonObject {
+  if (credentials.kind !== 'file') return {}
+  return { volumes: [{ name: gcsVolume, secret: { secretName: credentials.secretName } }] }
 }
 
-/** Google's credentials are a file: master and worker mount the Secret itself. */
-function gcsFile({ credentials }: Source): JsonObject {
+function gcsMounts({ credentials }: Source): JsonObject {
   if (credentials.kind !== 'file') return {}
-  const volumeMounts = [{ name: gcsVolume, mountPath: gcsDirectory, readOnly: true }]
-  return {
-    volumes: [{ name: gcsVolume, secret: { secretName: credentials.secretName } }],
-    master: { volumeMounts },
-    worker: { volumeMounts },
-  }
+  return { volumeMounts: [{ name: gcsVolume, mountPath: gcsDirectory, readOnly: true }] }
 }

@@ -4,13 +4,18 @@ import { stringify } from 'yaml'
 import { builtInPolicy } from '../policy/policy.ts'
 import { at, type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
 import { type Cache, cacheObjects } from './cache.ts'
-import type { CacheSettings } from './runtime.ts'
+import { isWarmWhenBound } from './dataset.ts'
+import type { CacheSettings, Runtime } from './runtime.ts'
+import { runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'
 
 const { cache, warmup } = builtInPolicy.spec
 const settings: CacheSettings = {
   replicas: cache.replicas,
   tieredStore: cache.tieredStore,
+  nodeSelector: {},
+  tolerations: [],
+  cleanPolicy: 'OnRuntimeDeleted',
   template: {},
   warmup: { enabled: warmup.enabled, replicas: warmup.replicas, retries: warmup.retries },
 }
@@ -33,9 +38,21 @@ const gcsFile: SourceCredentials = {
   file: 'gcloud-application-credentials.json',
 }
 
-type Parts = Pick<Source, 'credentials'> & Partial<Pick<Source, 'endpoint' | 'options'>>
+const storeKeys = (scheme: string): SourceCredentials => ({
+  kind: 'keys',
+  secretName: `${scheme}-access`,
+  accessKeyId: `fs.${scheme}.accessKeyId`,
+  secretAccessKey: `fs.${scheme}.accessKeySecret`,
+})
+const named = (secretName: string, options: { [option: string]: string }): SourceCredentials => ({
+  kind: 'options',
+  secretName,
+  options,
+})
 
-function make(runtime: Cache['runtime'], scheme: Source['scheme'], parts: Parts, more = {}): Cache {
+type Parts = Pick<Source, 'credentials'> & Partial<Pick<Source, 'endpoint' | 'options' | 'uri'>>
+
+function make(runtime: Cache['runtime'], scheme: string, parts: Parts, more = {}): Cache {
   const uri = `${scheme}://models/bloom`
   const source: Source = { uri, scheme, endpoint: {}, options: {}, ...parts }
   return {
@@ -51,8 +68,57 @@ const anonymous: Parts = { credentials: { kind: 'anonymous' } }
 const minio = { url: 'http://minio.storage:9000', region: 'us-east-1' }
 const hangzhou = { url: 'oss-cn-hangzhou-internal.aliyuncs.com' }
 
+const tainted = {
+  nodeSelector: { 'example.com/pool': 'cache' },
+  tolerations: [{ key: 'example.com/cache', operator: 'Exists', effect: 'NoSchedule' }],
+  cleanPolicy: 'OnDemand',
+}
+const memory = { tieredStore: [{ medium: 'MEM', path: '/dev/shm', quota: '20Gi', volumeType: 'emptyDir' }] }
+const nas = 'nfs://0a1b2c3d4e-xyz12.cn-hangzhou.nas.aliyuncs.com/models/bloom'
+const cpfs = 'cpfs://cpfs-0123456789-abc.cn-hangzhou.cpfs.aliyuncs.com/share/bloom'
+const s3mount = { 'access-key': 'AWS_ACCESS_KEY_ID', 'secret-key': 'AWS_SECRET_ACCESS_KEY' }
+
 /** What each file of golden/ shows. */
 const golden: { [file: string]: Cache } = {
+  'jindo-cos': make('Jindo', 'cos', {
+    credentials: storeKeys('cos'),
+    endpoint: { url: 'cos.ap-beijing.myqcloud.com' },
+  }),
+  'jindo-obs': make('Jindo', 'obs', {
+    credentials: storeKeys('obs'),
+    endpoint: { url: 'obs.cn-north-4.myhuaweicloud.com' },
+  }),
+  'jindo-dls': make('Jindo', 'dls', {
+    credentials: storeKeys('dls'),
+    endpoint: { url: 'cn-hangzhou.oss-dls.aliyuncs.com', region: 'cn-hangzhou' },
+  }),
+  'jindo-hdfs': make('Jindo', 'hdfs', anonymous),
+  'jindo-s3-memory': make('Jindo', 's3', { credentials: s3Keys, endpoint: minio }, memory),
+  'jindo-s3-placed': make('Jindo', 's3', { credentials: s3Keys, endpoint: minio }, tainted),
+  'alluxio-hdfs': make('Alluxio', 'hdfs', anonymous, { template: { hadoopConfig: 'hdfs-site' } }),
+  'alluxio-https': make('Alluxio', 'https', { ...anonymous, uri: 'https://mirror.example.com/models/bloom' }),
+  'alluxio-gs-placed': make('Alluxio', 'gs', { credentials: gcsFile }, tainted),
+  'juicefs-community': make('JuiceFS', 'juicefs', {
+    credentials: named('jfs', { metaurl: 'metaurl', 'access-key': 'access-key', 'secret-key': 'secret-key' }),
+    options: { bucket: 'http://minio.storage:9000/jfs', storage: 'minio' },
+  }),
+  'juicefs-enterprise': make(
+    'JuiceFS',
+    'juicefs',
+    { credentials: named('jfs', { token: 'token' }) },
+    tainted,
+  ),
+  'thin-nfs': make('Thin', 'nfs', { ...anonymous, uri: 'nfs://10.0.0.7/exports/bloom' }, { profile: 'nfs' }),
+  'thin-s3': make(
+    'Thin',
+    's3',
+    { credentials: named('s3-access', s3mount) },
+    { profile: 's3fs', ...tainted },
+  ),
+  'efc-nfs': make('EFC', 'nfs', { ...anonymous, uri: nas }),
+  'efc-cpfs': make('EFC', 'cpfs', { ...anonymous, uri: cpfs }, tainted),
+  'cache-s3': make('Cache', 's3', { credentials: named('s3-access', s3mount) }, { profile: 'curvine' }),
+  'cache-s3-placed': make('Cache', 's3', anonymous, { profile: 'curvine', ...tainted, ...memory }),
   'jindo-oss': make('Jindo', 'oss', { credentials: ossKeys, endpoint: hangzhou }),
   'jindo-s3': make('Jindo', 's3', { credentials: s3Keys, endpoint: minio }),
   'jindo-s3-anonymous': make('Jindo', 's3', anonymous),
@@ -101,7 +167,12 @@ function objectOf(cache: Cache, kind: string): KubeObject {
 
 test.each(Object.entries(golden))('%s: what Fluid and KServe must find', (_, cache) => {
   const objects = cacheObjects(cache)
-  expect(objects.map(({ kind }) => kind)).toEqual(['Dataset', `${cache.runtime}Runtime`, 'DataLoad'])
+  const runtime: Runtime = runtimes[cache.runtime]
+  expect(objects.map(({ kind }) => kind)).toEqual([
+    'Dataset',
+    runtime.kind,
+    ...(runtime.isLoadable ? ['DataLoad'] : []),
+  ])
   for (const { metadata, apiVersion } of objects) {
     expect(apiVersion).toBe('data.fluid.io/v1alpha1')
     // Fluid pairs a Dataset and its Runtime by name; the PVC has it, too.
@@ -112,17 +183,51 @@ test.each(Object.entries(golden))('%s: what Fluid and KServe must find', (_, cac
   const { spec } = objectOf(cache, 'Dataset')
   expect(spec).toMatchObject({ placement: 'Shared', accessModes: ['ReadOnlyMany'] })
   // KServe drops the sub-path of pvc:// in some shapes: the model is at the root.
-  expect(at(spec, 'mounts', 0)).toMatchObject({
-    mountPoint: `${cache.source.uri}/`,
-    path: '/',
-    readOnly: true,
-  })
+  expect(at(spec, 'mounts', 0)).toMatchObject({ path: '/', readOnly: true })
   expect(at(spec, 'mounts')).toHaveLength(1)
+  // It is warm when it is Bound, or when its DataLoad is complete: never neither.
+  expect(isWarmWhenBound(objectOf(cache, 'Dataset'))).toBe(!runtime.isLoadable)
   // Without its namespace Fluid waits for ever.
-  expect(at(objectOf(cache, 'DataLoad').spec, 'dataset')).toEqual({
-    name: cache.name,
-    namespace: cache.namespace,
+  const loads = objects.filter(({ kind }) => kind === 'DataLoad')
+  for (const load of loads)
+    expect(at(load.spec, 'dataset')).toEqual({ name: cache.name, namespace: cache.namespace })
+})
+
+test.each([
+  ['Jindo', 's3', 's3://models/bloom/'],
+  ['Alluxio', 'hdfs', 'hdfs://models/bloom/'],
+  ['Cache', 's3', 's3://models/bloom/'],
+  ['Thin', 'cubefs', 'cubefs://models/bloom/'],
+  ['Thin', 'nfs', 'models:/bloom'],
+  ['JuiceFS', 'juicefs', 'juicefs:///bloom'],
+  ['EFC', 'nfs', 'nfs://models:/bloom/'],
+] as const)('%s mounts %s:// as %s', (runtime, scheme, mountPoint) => {
+  const made = objectOf(make(runtime, scheme, anonymous), 'Dataset')
+  expect(at(made, 'spec', 'mounts', 0, 'mountPoint')).toBe(mountPoint)
+})
+
+test('the volume of JuiceFS is the name of its mount; a whole volume, and one without a name, are fine', () => {
+  const mount = (uri: string) =>
+    at(objectOf(make('JuiceFS', 'juicefs', { ...anonymous, uri }), 'Dataset'), 'spec', 'mounts', 0)
+  expect(mount('juicefs://models/bloom')).toMatchObject({ name: 'models', mountPoint: 'juicefs:///bloom' })
+  expect(mount('juicefs://models')).toMatchObject({ name: 'models', mountPoint: 'juicefs:///' })
+  expect(mount('juicefs:///bloom')).toMatchObject({
+    name: 'bloom-0123456789',
+    mountPoint: 'juicefs:///bloom',
   })
+})
+
+test('options that a policy names for the keys of a Secret reach every runtime under its own prefix', () => {
+  const credentials = named('s3-access', { 'fs.s3.sessionToken': 'SESSION' })
+  const names = (['Jindo', 'Alluxio', 'Thin', 'Cache'] as const).map((runtime) =>
+    at(objectOf(make(runtime, 's3', { credentials }), 'Dataset'), 'spec', 'mounts', 0, 'encryptOptions'),
+  )
+  const option = (name: string) => [
+    { name, valueFrom: { secretKeyRef: { name: 's3-access', key: 'SESSION' } } },
+  ]
+  const plain = option('fs.s3.sessionToken')
+  const root = option('alluxio.master.mount.table.root.option.fs.s3.sessionToken')
+  expect(names).toEqual([plain, root, plain, plain])
 })
 
 const s3 = { credentials: s3Keys }
@@ -147,26 +252,32 @@ test('no warm-up, no DataLoad', () => {
   expect(objectOf(twice, 'DataLoad').spec).toMatchObject({ target: [{ path: '/', replicas: 2 }] })
 })
 
-test('tiers in their order, with what each says and no more', () => {
+test('tiers in their order; of the runtimes that know one, the first', () => {
   const tieredStore = [
     { medium: 'MEM', path: '/dev/shm', quota: '2Gi', volumeType: 'emptyDir' },
     { medium: 'SSD', path: '/mnt/ssd0', quota: '50Gi', high: '0.9', low: '0.5' },
   ]
-  for (const runtime of ['Jindo', 'Alluxio'] as const) {
-    const { spec } = objectOf(make(runtime, 's3', s3, { tieredStore, replicas: 4 }), `${runtime}Runtime`)
-    expect(spec).toMatchObject({
-      replicas: 4,
-      tieredstore: {
-        levels: [
-          { mediumtype: 'MEM', path: '/dev/shm', quota: '2Gi', volumeType: 'emptyDir' },
-          { mediumtype: 'SSD', path: '/mnt/ssd0', quota: '50Gi', high: '0.9', low: '0.5' },
-        ],
-      },
-    })
-  }
+  const levels = (runtime: keyof typeof runtimes) =>
+    at(
+      objectOf(make(runtime, 's3', s3, { tieredStore, replicas: 4 }), runtimes[runtime].kind),
+      ...['spec', 'tieredstore', 'levels'],
+    )
+  const memory = { mediumtype: 'MEM', path: '/dev/shm', quota: '2Gi', volumeType: 'emptyDir' }
+  const disk = { mediumtype: 'SSD', path: '/mnt/ssd0', quota: '50Gi', high: '0.9', low: '0.5' }
+  expect(levels('Alluxio')).toEqual([memory, disk])
+  // An absent water mark would be an empty one in Jindo's configuration.
+  expect(levels('Jindo')).toEqual([{ ...memory, high: '0.95', low: '0.7' }])
+  expect(levels('EFC')).toEqual([memory])
 })
 
-test('a template merges into the Runtime: objects merge, anything else is replaced', () => {
+test('JuiceFS gets no water marks: Fluid would keep that share of the disk free', () => {
+  const spec = objectAt(objectOf(make('JuiceFS', 'juicefs', anonymous), 'JuiceFSRuntime'), 'spec')
+  expect(at(spec, 'tieredstore', 'levels')).toEqual([
+    { mediumtype: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi' },
+  ])
+})
+
+test('a template merges into the Runtime: objects merge, lists of objects join, anything else is replaced', () => {
   const template: JsonObject = {
     replicas: 9,
     fuse: { args: ['-oro'], cleanPolicy: 'OnDemand' },
@@ -182,4 +293,13 @@ test('a template merges into the Runtime: objects merge, anything else is replac
     ...['spec', 'fuse'],
   )
   expect(partly).toEqual({ args: ['-ometrics_port=-1'], cleanPolicy: 'OnDemand' })
+  const volumes = [{ name: 'certificates', configMap: { name: 'authority' } }]
+  const google = objectOf(
+    make('Alluxio', 'gs', { credentials: gcsFile }, { template: { volumes } }),
+    'AlluxioRuntime',
+  )
+  expect(at(google, 'spec', 'volumes')).toEqual([
+    { name: 'gcs-credentials', secret: { secretName: 'gcs-access' } },
+    ...volumes,
+  ])
 })

@@ -1,5 +1,5 @@
 import { type JsonObject, type KubeObject, type ObjectMeta, stringAt } from '../values/object.ts'
-import type { MountOptions } from './runtime.ts'
+import type { Mount, Toleration } from './runtime.ts'
 
 const managedByLabel = 'app.kubernetes.io/managed-by'
 export const sourceAnnotation = 'warmgate.dev/source'
@@ -7,6 +7,22 @@ export const sourceAnnotation = 'warmgate.dev/source'
 /** Whether a Fluid object is one that Warmgate made. */
 export function isOurs(object: KubeObject): boolean {
   return object.metadata.labels?.[managedByLabel] === 'warmgate'
+}
+
+const warmWhenAnnotation = 'warmgate.dev/warm-when'
+
+/**
+ * Whether nothing is to be waited for once a Dataset is Bound: its runtime has no DataLoad. It reads through,
+ * and what it keeps it keeps from the first read on.
+ */
+export function isWarmWhenBound(dataset: KubeObject): boolean {
+  return dataset.metadata.annotations?.[warmWhenAnnotation] === 'Bound'
+}
+
+/** The Dataset of a runtime that has no DataLoad. */
+export function asWarmWhenBound(dataset: KubeObject): KubeObject {
+  const annotations = { ...dataset.metadata.annotations, [warmWhenAnnotation]: 'Bound' }
+  return { ...dataset, metadata: { ...dataset.metadata, annotations } }
 }
 
 /** Whether a DataLoad has filled its cache. */
@@ -62,25 +78,40 @@ export function fluidObject(cache: CacheIdentity, kind: string, spec: JsonObject
 
 /**
  * The Dataset of one model: a single mount at the root of the PVC, because KServe drops the sub-path of
- * `pvc://claim/path` in some shapes. The mount point ends in a slash (Jindo mounts directories only).
- * Shared, because Fluid's default keeps a node to one Dataset.
+ * `pvc://claim/path` in some shapes. Shared, because Fluid's default keeps a node to one Dataset. Its
+ * tolerations are those of every master and worker.
  */
-export function dataset(cache: CacheIdentity, { options, encryptOptions }: MountOptions): KubeObject {
-  const mount: JsonObject = { mountPoint: `${cache.uri}/`, name: cache.name, path: '/', readOnly: true }
-  if (Object.keys(options).length > 0) mount.options = options
-  if (encryptOptions.length > 0) mount.encryptOptions = encryptOptions
+export function dataset(cache: CacheIdentity, mount: Mount, tolerations: Toleration[]): KubeObject {
+  const { mountPoint, name = cache.name, options, encryptOptions } = mount
+  const written: JsonObject = { mountPoint, name, path: '/', readOnly: true }
+  if (Object.keys(options).length > 0) written.options = options
+  if (encryptOptions.length > 0) written.encryptOptions = encryptOptions
   return fluidObject(cache, 'Dataset', {
-    mounts: [mount],
+    mounts: [written],
     accessModes: ['ReadOnlyMany'],
     placement: 'Shared',
+    ...tolerated(tolerations),
   })
 }
 
+/** What a DataLoad is to do beside loading everything. */
+export interface Load {
+  replicas: number
+  tolerations: Toleration[]
+  options: { [key: string]: string } | undefined
+}
+
 /** The DataLoad that fills a cache. Without `dataset.namespace` Fluid would wait for ever, and say nothing. */
-export function dataLoad(cache: CacheIdentity, replicas: number): KubeObject {
+export function dataLoad(cache: CacheIdentity, { replicas, tolerations, options }: Load): KubeObject {
   return fluidObject(cache, 'DataLoad', {
     dataset: { name: cache.name, namespace: cache.namespace },
     loadMetadata: true,
     target: [{ path: '/', replicas }],
+    ...(options === undefined ? {} : { options }),
+    ...tolerated(tolerations),
   })
+}
+
+function tolerated(tolerations: Toleration[]): JsonObject {
+  return tolerations.length === 0 ? {} : { tolerations: tolerations.map((toleration) => ({ ...toleration })) }
 }

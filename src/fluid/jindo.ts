@@ -1,39 +1,59 @@
-import { encrypted, isAmazon, type Runtime, tieredStore } from './runtime.ts'
-import type { Source } from './source.ts'
+import {
+  directory,
+  firstTier,
+  fuse,
+  isAmazon,
+  placement,
+  type Runtime,
+  secretOptions,
+  section,
+} from './runtime.ts'
 
-/** JindoRuntime: `fs.<scheme>.…` options; OSS needs its endpoint. Source: fluid pkg/ddc/jindocache/transform.go. */
+/** Schemes whose keys and endpoint Jindo knows by `fs.<scheme>.…`. */
+const stores = ['oss', 's3', 'cos', 'obs', 'dls']
+
+/** JindoRuntime (JindoCache). OSS needs its endpoint. Source: fluid pkg/ddc/jindocache/transform.go. */
 export const jindo: Runtime = {
   kind: 'JindoRuntime',
   plural: 'jindoruntimes',
-  schemes: ['oss', 's3'],
+  schemes: [...stores, 'hdfs'],
+  isLoadable: true,
 
-  refuses({ endpoint: { url, addressing } }) {
+  refuses({ scheme, credentials, endpoint: { url, addressing } }) {
+    if (credentials.kind === 'file') return `JindoRuntime reads no credentials file for ${scheme}://`
     if (addressing !== 'virtual' || url === undefined || isAmazon(url)) return undefined
-    return `JindoRuntime has no option for a store that has its buckets as host names`
+    return 'JindoRuntime has no option for a store that has its buckets as host names'
   },
 
   mount(source) {
-    const { scheme, credentials, endpoint } = source
+    const { scheme, endpoint } = source
     const options: { [key: string]: string } = {}
     if (endpoint.url !== undefined) options[`fs.${scheme}.endpoint`] = endpoint.url
     if (endpoint.region !== undefined) options[`fs.${scheme}.region`] = endpoint.region
-    return { options: { ...options, ...source.options }, encryptOptions: keys(scheme, credentials) }
+    const pair = [`fs.${scheme}.accessKeyId`, `fs.${scheme}.accessKeySecret`] as const
+    return {
+      mountPoint: directory(source),
+      options: { ...options, ...source.options },
+      encryptOptions: secretOptions(source, stores.includes(scheme) ? pair : undefined),
+    }
   },
 
   spec(_, settings) {
+    const nodes = placement(settings)
+    // Jindo knows one tier, and writes an absent water mark into its configuration as an empty one.
+    const levels = firstTier(settings).map(({ medium, ...tier }) => ({
+      mediumtype: medium,
+      high: '0.95',
+      low: '0.7',
+      ...tier,
+    }))
     return {
       replicas: settings.replicas,
-      tieredstore: tieredStore(settings),
+      tieredstore: { levels },
+      ...section('master', nodes),
+      ...section('worker', nodes),
       // Jindo's FUSE opens a metrics port on the host: two caches on a node would fight for it.
-      fuse: { args: ['-ometrics_port=-1'] },
+      ...fuse(settings, { args: ['-ometrics_port=-1'] }),
     }
   },
-}
-
-function keys(scheme: Source['scheme'], credentials: Source['credentials']) {
-  if (credentials.kind !== 'keys') return []
-  return [
-    encrypted(`fs.${scheme}.accessKeyId`, credentials.secretName, credentials.accessKeyId),
-    encrypted(`fs.${scheme}.accessKeySecret`, credentials.secretName, credentials.secretAccessKey),
-  ]
 }

@@ -6,16 +6,25 @@ export interface Runtime {
   kind: string
   /** Its resource's plural name in data.fluid.io. */
   plural: string
-  schemes: readonly Source['scheme'][]
+  /** What it mounts; `named` is whatever a policy names it for, since its images or classes decide. */
+  schemes: readonly string[] | 'named'
   /** The names of Secrets that it can mount; without it, every name. */
   mountableSecret?: RegExp
+  /** Whether a DataLoad can fill it. A cache of one that cannot be filled is warm as soon as it is Bound. */
+  isLoadable: boolean
+  /** Options that its DataLoads need. */
+  loadOptions?: { [key: string]: string }
   /** Why this runtime cannot read the source although it serves its scheme. */
   refuses(source: Source): string | undefined
-  mount(source: Source): MountOptions
+  mount(source: Source): Mount
   spec(source: Source, settings: CacheSettings): JsonObject
 }
 
-export interface MountOptions {
+/** What a Dataset mounts. */
+export interface Mount {
+  mountPoint: string
+  /** Where the runtime gives the mount's name a meaning of its own; otherwise it is the cache's. */
+  name?: string
   options: { [key: string]: string }
   encryptOptions: JsonObject[]
 }
@@ -29,18 +38,58 @@ export interface CacheTier {
   volumeType?: string
 }
 
+export interface Toleration {
+  key?: string
+  operator?: string
+  value?: string
+  effect?: string
+  tolerationSeconds?: number
+}
+
 /** The part of a policy that shapes a cache, and never its name. */
 export interface CacheSettings {
   replicas: number
   tieredStore: CacheTier[]
+  /** Nodes for masters and workers; never for FUSE, which must follow the pods. */
+  nodeSelector: { [label: string]: string }
+  tolerations: Toleration[]
+  /** When Fluid takes the FUSE pod off a node. */
+  cleanPolicy: 'OnRuntimeDeleted' | 'OnDemand'
+  /** A ThinRuntimeProfile or a CacheRuntimeClass, where the runtime needs one. */
+  profile?: string
   /** Merged into the Runtime's spec. */
   template: JsonObject
   warmup: { enabled: boolean; replicas: number; retries: number }
 }
 
-/** Tiers as both Alluxio and Jindo write them; the water marks are strings to Fluid. */
-export function tieredStore({ tieredStore: tiers }: CacheSettings): JsonObject {
+/** Tiers as Alluxio writes them; the water marks are strings to Fluid. */
+export function tieredStore({ tieredStore: tiers }: Pick<CacheSettings, 'tieredStore'>): JsonObject {
   return { levels: tiers.map(({ medium, ...rest }) => ({ mediumtype: medium, ...rest })) }
+}
+
+/** Of runtimes that know a single tier: the first one. */
+export function firstTier({ tieredStore: tiers }: CacheSettings): CacheTier[] {
+  return tiers.slice(0, 1)
+}
+
+/** Where masters and workers run; empty where they may run anywhere. */
+export function placement({ nodeSelector }: CacheSettings): JsonObject {
+  return Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }
+}
+
+/** `fields` under `name`, or nothing where there are none. */
+export function section(name: string, fields: JsonObject): JsonObject {
+  return Object.keys(fields).length === 0 ? {} : { [name]: fields }
+}
+
+/** Fluid's default is not written. */
+export function fuse({ cleanPolicy }: CacheSettings, more: JsonObject = {}): JsonObject {
+  return section('fuse', cleanPolicy === 'OnRuntimeDeleted' ? more : { ...more, cleanPolicy })
+}
+
+/** A directory: Jindo takes a mount point without its slash for an object. */
+export function directory({ uri }: Source): string {
+  return `${uri}/`
 }
 
 /** Amazon's endpoints have a host name for each bucket. */
@@ -51,4 +100,23 @@ export function isAmazon(url: string): boolean {
 /** An option whose value a runtime reads from a Secret by itself. */
 export function encrypted(name: string, secretName: string, key: string): JsonObject {
   return { name, valueFrom: { secretKeyRef: { name: secretName, key } } }
+}
+
+/**
+ * The options that a Secret fills: those that were named one by one, or the pair of keys under the names that
+ * the runtime gives them.
+ */
+export function secretOptions(
+  { credentials }: Source,
+  pair: readonly [id: string, secret: string] | undefined,
+): JsonObject[] {
+  if (credentials.kind === 'options') {
+    const { secretName, options } = credentials
+    return Object.entries(options).map(([option, key]) => encrypted(option, secretName, key))
+  }
+  if (credentials.kind !== 'keys' || pair === undefined) return []
+  return [
+    encrypted(pair[0], credentials.secretName, credentials.accessKeyId),
+    encrypted(pair[1], credentials.secretName, credentials.secretAccessKey),
+  ]
 }

@@ -28,7 +28,7 @@ test('a policy’s word comes before the order of Auto', () => {
 test.each([
   ['gs', 'Jindo', all, 'JindoRuntime does not serve gs://'],
   ['s3', 'Jindo', ['datasets', 'alluxioruntimes'], 'JindoRuntime is not installed'],
-  ['gs', 'Auto', ['datasets'], 'JindoRuntime does not serve gs://; AlluxioRuntime is not installed'],
+  ['gs', 'Auto', ['datasets'], 'AlluxioRuntime is not installed'],
   ['s3', 'Auto', ['datasets'], 'JindoRuntime is not installed; AlluxioRuntime is not installed'],
 ] as const)('RuntimeUnavailable: %s by %s on %j: %s', (scheme, wanted, installed, message) => {
   expect(chooseRuntime(source(scheme), wanted, installed)).toEqual({

@@ -1,16 +1,45 @@
 import { alluxio } from './alluxio.ts'
+import { cacheRuntime } from './cacheruntime.ts'
+import { efc } from './efc.ts'
 import { jindo } from './jindo.ts'
+import { juicefs } from './juicefs.ts'
 import type { Runtime } from './runtime.ts'
 import type { Source } from './source.ts'
+import { thin } from './thin.ts'
 
-/** The runtimes that Warmgate can write, in the order in which `Auto` tries them. */
-export const runtimes = { Jindo: jindo, Alluxio: alluxio } satisfies Record<string, Runtime>
+/** The runtimes that Warmgate can write, by the names that policies give them. */
+export const runtimes = {
+  Jindo: jindo,
+  Alluxio: alluxio,
+  JuiceFS: juicefs,
+  Thin: thin,
+  EFC: efc,
+  Cache: cacheRuntime,
+} satisfies Record<string, Runtime>
 export type RuntimeName = keyof typeof runtimes
 export const runtimeNames = Object.keys(runtimes) as RuntimeName[]
 
+/**
+ * What `Auto` tries for a scheme, in this order; docs/caches.md prints it. Of a scheme that is not here a policy
+ * must name the runtime: nobody but the platform team knows what its Thin profiles and Cache classes mount, and a
+ * web server is a directory only where somebody says so.
+ */
+export const automatic: { [scheme: string]: RuntimeName[] } = {
+  s3: ['Jindo', 'Alluxio'],
+  oss: ['Jindo', 'Alluxio'],
+  gs: ['Alluxio'],
+  cos: ['Jindo'],
+  obs: ['Jindo'],
+  dls: ['Jindo'],
+  hdfs: ['Alluxio', 'Jindo'],
+  juicefs: ['JuiceFS'],
+  nfs: ['EFC'],
+  cpfs: ['EFC'],
+}
+
 export type RuntimeChosen =
   | { ok: true; runtime: RuntimeName }
-  | { ok: false; reason: 'FluidMissing' | 'RuntimeUnavailable'; message: string }
+  | { ok: false; reason: 'FluidMissing' | 'RuntimeUnavailable' | 'UnsupportedScheme'; message: string }
 
 /**
  * Picks the runtime for a source. `installed` holds the plural names of the resources that the cluster
@@ -28,8 +57,13 @@ export function chooseRuntime(
       message: 'Fluid is not installed: the cluster serves no Datasets',
     }
   }
+  const candidates = wanted === 'Auto' ? (automatic[source.scheme] ?? []) : [wanted]
+  if (candidates.length === 0) {
+    const message = `no runtime serves ${source.scheme}:// unless a policy names it (sources[].runtime)`
+    return { ok: false, reason: 'UnsupportedScheme', message }
+  }
   const problems: string[] = []
-  for (const name of wanted === 'Auto' ? runtimeNames : [wanted]) {
+  for (const name of candidates) {
     const problem = whyNot(runtimes[name], source, installed)
     if (problem === undefined) return { ok: true, runtime: name }
     problems.push(problem)
@@ -38,7 +72,16 @@ export function chooseRuntime(
 }
 
 function whyNot(runtime: Runtime, source: Source, installed: readonly string[]): string | undefined {
-  if (!runtime.schemes.includes(source.scheme)) return `${runtime.kind} does not serve ${source.scheme}://`
+  const { schemes } = runtime
+  if (schemes !== 'named' && !schemes.includes(source.scheme))
+    return `${runtime.kind} does not serve ${source.scheme}://`
   if (!installed.includes(runtime.plural)) return `${runtime.kind} is not installed`
-  return runtime.refuses(source)
+  return secretProblem(runtime, source) ?? runtime.refuses(source)
+}
+
+/** Keys are copied into a Secret of the cache's own where theirs cannot be mounted; options by name are not. */
+function secretProblem({ kind, mountableSecret }: Runtime, { credentials }: Source): string | undefined {
+  if (credentials.kind !== 'options' || mountableSecret?.test(credentials.secretName) !== false)
+    return undefined
+  return `${kind} cannot mount Secret ${credentials.secretName}: its name is too long, or holds a dot`
 }

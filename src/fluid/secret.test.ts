@@ -13,6 +13,9 @@ function cache(credentials: SourceCredentials, runtime: Cache['runtime'] = 'Allu
     settings: {
       replicas: 1,
       tieredStore: [],
+      nodeSelector: {},
+      tolerations: [],
+      cleanPolicy: 'OnRuntimeDeleted',
       template: {},
       warmup: { enabled: true, replicas: 1, retries: 0 },
     },
@@ -60,8 +63,14 @@ test.each([
   expect(mountedSource(made)).toBe(made.source)
 })
 
-test('the Secret of a cache, told from others by its label and its source', () => {
-  expect(derivedSecret(cache(entry), { accessKeyId: 'id', secretAccessKey: 'kéy' })).toEqual({
+const dataset = {
+  apiVersion: 'data.fluid.io/v1alpha1',
+  kind: 'Dataset',
+  metadata: { name: 'bloom-0123456789', namespace: 'models', uid: 'u-1' },
+}
+
+test('the Secret of a cache goes with its Dataset; told from others by its label and its source', () => {
+  expect(derivedSecret(cache(entry), { accessKeyId: 'id', secretAccessKey: 'kéy' }, dataset)).toEqual({
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: {
@@ -69,6 +78,9 @@ test('the Secret of a cache, told from others by its label and its source', () =
       namespace: 'models',
       labels: { 'app.kubernetes.io/managed-by': 'warmgate' },
       annotations: { 'warmgate.dev/source': 's3://models/bloom' },
+      ownerReferences: [
+        { apiVersion: dataset.apiVersion, kind: 'Dataset', name: 'bloom-0123456789', uid: 'u-1' },
+      ],
     },
     type: 'Opaque',
     data: {

@@ -1,6 +1,7 @@
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, ownerReference } from '../values/object.ts'
 import type { Cache } from './cache.ts'
 import { ourMetadata } from './dataset.ts'
+import type { Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'
 
@@ -17,7 +18,7 @@ export type SecretOrigin = Extract<SourceCredentials, { kind: 'keys' | 'entry' }
 export function derivedFrom({ source: { credentials }, runtime }: Cache): SecretOrigin | undefined {
   if (credentials.kind === 'entry') return credentials
   if (credentials.kind !== 'keys') return undefined
-  const { mountableSecret } = runtimes[runtime]
+  const { mountableSecret }: Runtime = runtimes[runtime]
   return mountableSecret?.test(credentials.secretName) === false ? credentials : undefined
 }
 
@@ -27,10 +28,11 @@ export function mountedSource(cache: Cache): Source {
   return { ...cache.source, credentials: { kind: 'keys', secretName: cache.name, ...derivedKeys } }
 }
 
-/** The Secret of a cache. */
+/** The Secret of a cache, which goes when its Dataset goes. */
 export function derivedSecret(
-  { name, namespace, source }: Pick<Cache, 'name' | 'namespace' | 'source'>,
+  { name, namespace, source }: Cache,
   keys: { accessKeyId: string; secretAccessKey: string },
+  owner: KubeObject,
 ): KubeObject {
   const encoded = Object.entries(derivedKeys).map(([field, key]) => {
     return [key, Buffer.from(keys[field as keyof typeof keys]).toString('base64')] as const
@@ -38,7 +40,10 @@ export function derivedSecret(
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: ourMetadata({ name, namespace, uri: source.uri }),
+    metadata: {
+      ...ourMetadata({ name, namespace, uri: source.uri }),
+      ownerReferences: [ownerReference(owner)],
+    },
     type: 'Opaque',
     data: Object.fromEntries(encoded),
   }

@@ -5,7 +5,6 @@ import { identityProblem } from './identity.ts'
 import { isAnonymous, s3Credentials, s3Variables } from './s3.ts'
 import type { SecretFact } from './secret.ts'
 import { missing, type Unresolved } from './unresolved.ts'
-import type { Scheme } from './uri.ts'
 
 /** References to what is secret, and the values of what is not. */
 export type Credentials =
@@ -14,15 +13,19 @@ export type Credentials =
   /** Both keys are inside one JSON value, that of the Secret's key `entry`: no reference reaches into it. */
   | { kind: 'entry'; secretName: string; entry: string; endpoint: Endpoint }
   | { kind: 'file'; secretName: string; file: string; endpoint: Endpoint }
+  /** Mount options by name, each with the key of the Secret that holds its value. */
+  | { kind: 'options'; secretName: string; options: { [option: string]: string }; endpoint: Endpoint }
 
 export type Resolved = { ok: true; credentials: Credentials } | Unresolved
 
 export interface CredentialsInput {
-  scheme: Scheme
+  scheme: string
   /** Those of the pod (the service's, then the predictor's): one may name a Secret. */
   annotations: { [key: string]: string }
   /** A policy's word on which Secret to use. */
   secretName: string | undefined
+  /** A policy's word on which key of it fills which mount option. */
+  optionKeys?: { [option: string]: string }
   serviceAccount: ServiceAccountFact | undefined
   secrets: { [name: string]: SecretFact }
   config: KserveConfig
@@ -37,14 +40,33 @@ export interface CredentialsInput {
 export function resolveCredentials(input: CredentialsInput): Resolved {
   const found = findSecrets(input)
   if (!found.ok) return found
+  if (input.optionKeys !== undefined) return named(input.optionKeys, found.secrets)
   switch (input.scheme) {
     case 's3':
       return s3(input, found.secrets)
     case 'gs':
       return gcs(input, found.secrets)
     case 'oss':
-      return oss(input, found.secrets)
+    case 'cos':
+    case 'obs':
+    case 'dls':
+      return objectStore(input, found.secrets)
+    case 'juicefs':
+      return juicefs(input, found.secrets)
+    default:
+      // What such a store asks for only a policy can say.
+      return { ok: true, credentials: { kind: 'anonymous', endpoint: {} } }
   }
+}
+
+/** The last Secret that has every key which the policy asks for. */
+function named(options: { [option: string]: string }, secrets: SecretFact[]): Resolved {
+  const wanted = Object.values(options)
+  const secret = secrets.findLast(({ keys }) => wanted.every((key) => keys.includes(key)))
+  if (secret !== undefined)
+    return { ok: true, credentials: { kind: 'options', secretName: secret.name, options, endpoint: {} } }
+  const names = secrets.map(({ name }) => name).join(', ') || 'no Secret is named'
+  return missing(`the policy's sources[].credentials.keys asks for ${wanted.join(', ')}: not in ${names}`)
 }
 
 function namedSecret({ secretName, annotations, config }: CredentialsInput): string | undefined {
@@ -118,17 +140,40 @@ function gcs(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   return { ok: true, credentials: { kind: 'file', secretName: secret.name, file, endpoint: {} } }
 }
 
-// KServe has no oss:// of its own: these are the names that Fluid's users give their keys.
-const ossKeys = { accessKeyId: 'fs.oss.accessKeyId', secretAccessKey: 'fs.oss.accessKeySecret' }
+/** KServe has no credentials for these stores: the names are those that Fluid's users give their keys. */
+function storeKeys(scheme: string) {
+  return { accessKeyId: `fs.${scheme}.accessKeyId`, secretAccessKey: `fs.${scheme}.accessKeySecret` }
+}
 
-function oss(input: CredentialsInput, secrets: SecretFact[]): Resolved {
-  const secret = secrets.findLast(({ keys }) => Object.values(ossKeys).every((key) => keys.includes(key)))
+function objectStore(input: CredentialsInput, secrets: SecretFact[]): Resolved {
+  const names = storeKeys(input.scheme)
+  const secret = secrets.findLast(({ keys }) => Object.values(names).every((key) => keys.includes(key)))
   if (secret === undefined) return withoutSecret(input)
-  const url = secret.options['fs.oss.endpoint']?.trim()
+  const url = secret.options[`fs.${input.scheme}.endpoint`]?.trim()
   const endpoint = url ? { url } : {}
   const problem = endpointProblem(endpoint, `Secret ${secret.name}`)
   if (problem !== undefined) return missing(problem)
-  return { ok: true, credentials: { kind: 'keys', secretName: secret.name, ...ossKeys, endpoint } }
+  return { ok: true, credentials: { kind: 'keys', secretName: secret.name, ...names, endpoint } }
+}
+
+/** What JuiceFS reads from a Secret, by the mount option of that name (fluid pkg/ddc/juicefs/const.go). */
+const juicefsKeys = [
+  'metaurl',
+  'token',
+  'access-key',
+  'secret-key',
+  'access-key2',
+  'secret-key2',
+  'passphrase',
+]
+
+/** `metaurl` is the Community Edition's, `token` the Enterprise Edition's. */
+function juicefs(input: CredentialsInput, secrets: SecretFact[]): Resolved {
+  const secret = secrets.findLast(({ keys }) => keys.includes('metaurl') || keys.includes('token'))
+  if (secret === undefined) return withoutSecret(input)
+  const present = juicefsKeys.filter((key) => secret.keys.includes(key))
+  const options = Object.fromEntries(present.map((key) => [key, key]))
+  return { ok: true, credentials: { kind: 'options', secretName: secret.name, options, endpoint: {} } }
 }
 
 function wanted({ scheme, config }: CredentialsInput): string {
@@ -137,7 +182,9 @@ function wanted({ scheme, config }: CredentialsInput): string {
       return `key ${config.s3.secretAccessKey}`
     case 'gs':
       return `key ${config.gcsCredentialFile}`
-    case 'oss':
-      return `keys ${ossKeys.accessKeyId} and ${ossKeys.secretAccessKey}`
+    case 'juicefs':
+      return 'key metaurl or token'
+    default:
+      return `keys ${Object.values(storeKeys(scheme)).join(' and ')}`
   }
 }

@@ -1,9 +1,8 @@
 import type { ServiceAccountFact } from './account.ts'
 import type { Unresolved } from './unresolved.ts'
-import type { Scheme } from './uri.ts'
 
 /** The annotations by which clouds lend a role to a service account's pods, by the store that it opens. */
-const identities: { [scheme in Scheme]?: string } = {
+const identities: { [scheme: string]: string } = {
   s3: 'eks.amazonaws.com/role-arn',
   gs: 'iam.gke.io/gcp-service-account',
   oss: 'pod-identity.alibabacloud.com/role-name',
@@ -11,7 +10,7 @@ const identities: { [scheme in Scheme]?: string } = {
 
 /** The trouble with a store that the service's pods read by a role of their own: Fluid's pods do not have it. */
 export function identityProblem(
-  scheme: Scheme,
+  scheme: string,
   account: ServiceAccountFact | undefined,
 ): Unresolved | undefined {
   const identity = identities[scheme]

@@ -43,3 +43,10 @@ export function findModelLocations(service: KubeObject): FoundLocations {
   const first = locations.filter(({ id }, index) => locations.findIndex((other) => other.id === id) === index)
   return { locations: first, none }
 }
+
+/** How KServe tells a pod of its model; of a storage spec it resolves the scheme and the bucket only there. */
+export function podSourceOf(model: ModelReference): string {
+  if (model.kind === 'uri') return model.uri
+  const path = typeof model.storage.path === 'string' ? model.storage.path : ''
+  return `<scheme-placeholder>://${path.replace(/^\//, '')}`
+}

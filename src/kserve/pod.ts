@@ -24,7 +24,7 @@ export function servesModel(pod: KubeObject): boolean {
 }
 
 // KServe's pod webhook makes a volume of it: after ours, so that a new pod may not have it yet.
-const sourceUriAnnotation = 'internal.serving.kserve.io/storage-initializer-sourceuri'
+export const sourceUriAnnotation = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 
 /** The names of the claims that a pod mounts, or will once KServe's webhook has seen it. */
 export function claimsOf(pod: KubeObject): string[] {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { KubeObject } from '../values/object.ts'
-import { secretFact } from './secret.ts'
+import { keyPair, secretFact } from './secret.ts'
 
 const encode = (text: string) => Buffer.from(text).toString('base64')
 
@@ -107,3 +107,17 @@ test.each(['text', '[1]', '{"type":', '{"verify_ssl":false}', '{"nested":{}}', '
     expect(fact).toMatchObject({ keys: ['minio'], entries: {} })
   },
 )
+
+test('the two keys, for who must copy them; half of them, or empty ones, are none', () => {
+  const entry = JSON.stringify({ access_key_id: 'id', secret_access_key: 'key' })
+  const half = JSON.stringify({ access_key_id: 'id', secret_access_key: '' })
+  const object = secret({
+    data: { a: encode('id'), b: encode('key'), entry: encode(entry), half: encode(half) },
+  })
+  const pair = { accessKeyId: 'id', secretAccessKey: 'key' }
+  expect(keyPair(object, { kind: 'keys', accessKeyId: 'a', secretAccessKey: 'b' })).toEqual(pair)
+  expect(keyPair(object, { kind: 'keys', accessKeyId: 'a', secretAccessKey: 'c' })).toBeUndefined()
+  expect(keyPair(object, { kind: 'entry', entry: 'entry' })).toEqual(pair)
+  for (const name of ['half', 'a', 'gone'])
+    expect(keyPair(object, { kind: 'entry', entry: name })).toBeUndefined()
+})

@@ -29,6 +29,9 @@ const optionKeys = [
   'AWS_CA_BUNDLE',
   'AWS_CA_BUNDLE_CONFIGMAP',
   'fs.oss.endpoint',
+  'fs.cos.endpoint',
+  'fs.obs.endpoint',
+  'fs.dls.endpoint',
 ]
 
 /** The fields of a storage spec that hold no secret. Source: kserve python/storage, _update_with_storage_spec. */
@@ -61,7 +64,7 @@ export function secretFact(secret: KubeObject): SecretFact {
 }
 
 /** The values of a Secret, decoded; `stringData` of a manifest wins, as in the API server. */
-export function plainValues(secret: KubeObject): Map<string, string> {
+function plainValues(secret: KubeObject): Map<string, string> {
   const values = new Map<string, string>()
   for (const [key, value] of Object.entries(objectAt(secret, 'data')))
     if (typeof value === 'string') values.set(key, Buffer.from(value, 'base64').toString('utf8'))
@@ -71,7 +74,7 @@ export function plainValues(secret: KubeObject): Map<string, string> {
 }
 
 /** The flat map of texts that KServe takes for an entry; undefined for anything else. */
-export function storageFields(value: string): Map<string, string> | undefined {
+function storageFields(value: string): Map<string, string> | undefined {
   if (!value.trimStart().startsWith('{')) return undefined
   try {
     const parsed: unknown = JSON.parse(value)
@@ -82,6 +85,21 @@ export function storageFields(value: string): Map<string, string> | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The two keys themselves, for who must copy them: empty ones are none. */
+export function keyPair(
+  secret: KubeObject,
+  origin: { kind: 'keys'; accessKeyId: string; secretAccessKey: string } | { kind: 'entry'; entry: string },
+): { accessKeyId: string; secretAccessKey: string } | undefined {
+  const values = plainValues(secret)
+  const fields = origin.kind === 'keys' ? values : storageFields(values.get(origin.entry) ?? '')
+  const [id, key] =
+    origin.kind === 'keys'
+      ? [origin.accessKeyId, origin.secretAccessKey]
+      : ['access_key_id', 'secret_access_key']
+  const [accessKeyId, secretAccessKey] = [fields?.get(id), fields?.get(key)]
+  return accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined
 }
 
 function storageEntry(value: string): StorageEntry | undefined {

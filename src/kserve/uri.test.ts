@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseModelUri, type UriReason } from './uri.ts'
+import { mirrored, parentUri, parseModelUri, type UriReason } from './uri.ts'
 
 test.each([
   ['s3://models/llama', { scheme: 's3', bucket: 'models', path: 'llama' }],
@@ -56,7 +56,7 @@ const refused: [UriReason, string[]][] = [
       's3://models/epoch3.ckpt',
     ],
   ],
-  ['GitSource', ['https://github.com/org/model.git', 'https://user:hunter2@github.com/org/model.git']],
+  ['GitSource', ['https://github.com/org/model.git', 'https://user@github.com/org/model.git']],
   [
     'HttpSource',
     ['https://example.com/models/bert', 'http://example.com/model.joblib', 'https://example.com'],
@@ -144,4 +144,82 @@ test.each([
   const parsed = parseModelUri(uri)
   expect(parsed.kind).toBe('other')
   expect(JSON.stringify(parsed)).not.toContain('hunter2')
+})
+
+test.each([
+  ['cos://models/llama', 'cos', 'models', 'llama'],
+  ['obs://models/llama/', 'obs', 'models', 'llama'],
+  [
+    'dls://models.cn-hangzhou.oss-dls.aliyuncs.com/llama',
+    'dls',
+    'models.cn-hangzhou.oss-dls.aliyuncs.com',
+    'llama',
+  ],
+  ['hdfs://namenode:8020/models/llama', 'hdfs', 'namenode:8020', 'models/llama'],
+  ['nfs://server/models/llama', 'nfs', 'server', 'models/llama'],
+  // As mount(8) and Fluid write it.
+  ['nfs://server:/models/llama', 'nfs', 'server', 'models/llama'],
+  ['cpfs://server:/share/llama', 'cpfs', 'server', 'share/llama'],
+  ['juicefs://volume/llama', 'juicefs', 'volume', 'llama'],
+  ['juicefs:///llama', 'juicefs', '', 'llama'],
+])('%s is a directory to Fluid', (uri, scheme, bucket, path) => {
+  const parsed = parseModelUri(uri)
+  expect(parsed).toMatchObject({ kind: 'directory', directory: { scheme, bucket, path } })
+  expect(parsed).toMatchObject({ directory: { uri: `${scheme}://${bucket}/${path}` } })
+})
+
+test.each([
+  'hdfs://key@namenode:8020/models',
+  'nfs://server:2049/models',
+  'juicefs://key@volume/models',
+  'juicefs://volume:1/models',
+  'cos://models:9000/llama',
+])('%s: no credential, and no port that means nothing', (uri) => {
+  expect(parseModelUri(uri).kind).toBe('other')
+})
+
+test('a policy makes a directory of what it names, and of nothing else', () => {
+  const isNamed = (uri: string) => /^(https|cubefs|hdfs|pvc|dataset|oci|s3):/.test(uri)
+  for (const uri of [
+    'https://mirror.example.com/llama',
+    'cubefs://volume/llama',
+    'hdfs://nameservice/llama',
+  ]) {
+    expect(parseModelUri(uri).kind).toBe('other')
+    expect(parseModelUri(uri, isNamed)).toMatchObject({ kind: 'directory', directory: { uri } })
+  }
+  expect(parseModelUri('https://mirror.example.com:8443/llama', isNamed).kind).toBe('directory')
+  for (const uri of [
+    'pvc://claim/x',
+    'dataset://ns/name',
+    'oci://r/x',
+    's3://b:1/x',
+    'https://u:p@h/x',
+    'cubefs://v/../x',
+  ])
+    expect(parseModelUri(uri, isNamed).kind).toBe('other')
+  expect(parseModelUri('https://mirror.example.com/model.onnx', isNamed)).toMatchObject({
+    reason: 'SingleFileSource',
+  })
+})
+
+test('a password in a web address is no source, and no mirror’s path', () => {
+  const uri = 'https://me:hunter2@example.com/repo.git'
+  expect(parseModelUri(uri)).toMatchObject({ kind: 'other', reason: 'UnsafeUri' })
+  expect(JSON.stringify(parseModelUri(uri))).not.toContain('hunter2')
+  expect(parseModelUri('https://me@example.com/repo.git')).toMatchObject({ reason: 'GitSource' })
+})
+
+test.each([
+  ['hf://a/b', ['s3://', 'hf://'], 's3://mirror/hf/a/b'],
+  ['hf://a/b', ['hf://a'], 's3://mirror/hf/b'],
+  ['s3://far', ['s3://far/'], 's3://mirror/hf/'],
+])('%s, matched by %j, is read from %s', (uri, match, read) => {
+  expect(mirrored(uri, { match, mirror: 's3://mirror/hf/' })).toBe(read)
+  expect(mirrored(uri, { match, mirror: 's3://mirror/hf' })).toBe(read)
+})
+
+test('the directory of a file; a bucket is none', () => {
+  expect(parentUri('s3://b/p/q/model.onnx')).toBe('s3://b/p/q')
+  expect(parentUri('s3://b/model.onnx')).toBeUndefined()
 })

@@ -1,11 +1,10 @@
 /** The schemes whose directories a Fluid Runtime can mount as they are. */
-export const cacheableSchemes = ['s3', 'gs', 'oss'] as const
-export type Scheme = (typeof cacheableSchemes)[number]
+export const cacheableSchemes = ['s3', 'gs', 'oss', 'cos', 'obs', 'dls', 'hdfs', 'juicefs', 'nfs', 'cpfs']
 
-/** A model directory in an object store; `uri` has no trailing slash, `path` is empty for a whole bucket. */
+/** A model directory; `uri` has no trailing slash, `path` is empty for a whole bucket. */
 export interface ModelDirectory {
   uri: string
-  scheme: Scheme
+  scheme: string
   bucket: string
   path: string
 }
@@ -34,20 +33,55 @@ const file =
 // set is needed for a model, and nothing inside it means anything to a shell.
 const safe = /^[A-Za-z0-9._~+@=:/-]+$/
 
+/** What may stand before the path, where it is more or less than a name: Fluid's own forms of these URIs. */
+const hosts: { [scheme: string]: RegExp } = {
+  // Without a port KServe takes the first word for a directory, and asks a Secret for the name node.
+  hdfs: /^[^:@]+:[0-9]+$/,
+  nfs: /^[^:@]+:?$/,
+  cpfs: /^[^:@]+:?$/,
+  juicefs: /^[^:@]*$/,
+}
+const plainHost = /^[^:@]+$/
+const hostWithPort = /^[^:@]+(:[0-9]+)?$/
+
 /**
  * What a model URI is, seen as KServe's storage initializer would read it. A directory can be mounted;
  * anything else says why not. S3 lists by raw prefix (`llama` also finds `llama-2/`); a directory is what
- * people mean, and what is cached. Source: kserve python/storage/kserve_storage.
+ * people mean, and what is cached. A policy may name other sources that are directories to a runtime of its
+ * choice (`isNamed`). Source: kserve python/storage/kserve_storage.
  */
-export function parseModelUri(uri: string): ModelUri {
+export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = () => false): ModelUri {
   const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(uri)
   // It is not repeated: what is one blank away from being a URI may hold a credential.
   if (match === null) return other('LocalSource', 'the model is a path inside the image or pod')
   const [, scheme = '', rest = ''] = match
   const unsafe = unsafeBecause(scheme, rest)
   if (unsafe !== undefined) return other('UnsafeUri', unsafe)
-  if (isCacheable(scheme)) return objectStore(scheme, rest)
-  return foreign(scheme, uri)
+  const isStore = cacheableSchemes.includes(scheme)
+  if (!elsewhere.includes(scheme) && isNamed(uri)) return directory(scheme, rest, namedHost(scheme))
+  if (!isStore) return foreign(scheme, uri)
+  if (scheme === 'hdfs' && !hosts.hdfs?.test(rest.split('/')[0] ?? ''))
+    return other('UnsupportedScheme', 'hdfs:// without a port names no name node: name it in sources[].match')
+  return directory(scheme, rest, hosts[scheme] ?? plainHost)
+}
+
+/**
+ * The URI of the copy that a policy names: what follows the matched prefix, read from the mirror. Nothing is checked
+ * here: the copy's URI is parsed as any other, and then unsafe as any other.
+ */
+export function mirrored(uri: string, { match, mirror }: { match: string[]; mirror: string }): string {
+  const prefix = match.find((each) => `${uri}/`.startsWith(each)) ?? ''
+  return mirror.replace(/\/*$/, '/') + uri.slice(prefix.length).replace(/^\/+/, '')
+}
+
+/** Whether a copy elsewhere can stand in for a URI: what is on the node or in the cluster already needs none. */
+export function isMirrorable(reason: UriReason): boolean {
+  return !['PvcSource', 'OciSource', 'LocalSource', 'UnsafeUri'].includes(reason)
+}
+
+/** The directory of a file; undefined where that is the whole bucket. */
+export function parentUri(uri: string): string | undefined {
+  return /^([a-z0-9]+:\/\/[^/]+\/.+)\/[^/]+$/.exec(uri)?.[1]
 }
 
 function unsafeBecause(scheme: string, rest: string): string | undefined {
@@ -65,14 +99,25 @@ function decode(text: string): string | undefined {
   }
 }
 
-function objectStore(scheme: Scheme, rest: string): ModelUri {
+/** A store's bucket stays a bucket; a policy's own word is for what is a server, or unknown here. */
+function namedHost(scheme: string): RegExp {
+  const isStore = cacheableSchemes.includes(scheme) && scheme !== 'hdfs'
+  return isStore ? (hosts[scheme] ?? plainHost) : hostWithPort
+}
+
+/** What no policy can make a directory of. */
+const elsewhere = ['pvc', 'oci', 'oci+native', 'oci+fetch', 'file', 'dataset', 'local']
+
+function directory(scheme: string, rest: string, host: RegExp): ModelUri {
   const [bucket = '', ...segments] = rest.split('/')
   const isMarkedDirectory = segments.at(-1) === ''
   const names = isMarkedDirectory ? segments.slice(0, -1) : segments
-  if (bucket === '') return other('UnsafeUri', `${scheme}:// has no bucket`)
   // The URI itself is not repeated: what stands before an @ may be a credential.
-  if (bucket.includes('@') || bucket.includes(':'))
-    return other('UnsafeUri', 'the URI holds a credential or a port')
+  if (!host.test(bucket)) {
+    return bucket === ''
+      ? other('UnsafeUri', `${scheme}:// has no bucket`)
+      : other('UnsafeUri', 'the URI holds a credential or a port')
+  }
   if (!safe.test(rest))
     return other('UnsafeUri', 'the URI holds a character that a Fluid mount cannot carry safely')
   if (names.some((name) => name === '' || name === '.')) {
@@ -90,8 +135,9 @@ function objectStore(scheme: Scheme, rest: string): ModelUri {
   if (file.test(last))
     return other('SingleFileSource', `${last} is a single file: a cache mounts directories`)
   const path = names.join('/')
-  const uri = path === '' ? `${scheme}://${bucket}` : `${scheme}://${bucket}/${path}`
-  return { kind: 'directory', directory: { uri, scheme, bucket, path } }
+  const name = bucket.replace(/:$/, '')
+  const uri = path === '' ? `${scheme}://${name}` : `${scheme}://${name}/${path}`
+  return { kind: 'directory', directory: { uri, scheme, bucket: name, path } }
 }
 
 function foreign(scheme: string, uri: string): ModelUri {
@@ -110,28 +156,28 @@ function foreign(scheme: string, uri: string): ModelUri {
     default:
       return other(
         'UnsupportedScheme',
-        `no Fluid runtime mounts ${scheme}://; accelerated are ${cacheableSchemes.join('://, ')}://`,
+        `no Fluid runtime mounts ${scheme}://; accelerated are ${cacheableSchemes.join('://, ')}://, and what a policy's sources[].mirror has a copy of`,
       )
   }
 }
 
 function web(uri: string): ModelUri {
   const { host, path } = /^https?:\/\/(?<host>[^/]*)(?<path>.*)$/s.exec(uri)?.groups ?? {}
+  if (/:.*@/.test(host ?? '')) return other('UnsafeUri', 'the URI holds a credential')
   if (
     /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)$/.test(host ?? '') ||
     /\.z[0-9]{1,2}\.(blob|file)\./.test(host ?? '')
   ) {
-    return other('UnsupportedScheme', 'no Fluid runtime mounts Azure storage')
+    return other(
+      'UnsupportedScheme',
+      "no Fluid runtime mounts Azure storage; a policy's sources[].mirror may name a copy",
+    )
   }
   if (/\.git$/.test(path ?? ''))
     return other('GitSource', 'the storage initializer clones a repository, a mount does not')
   if (archive.test(path ?? ''))
     return other('ArchiveSource', 'an archive: the storage initializer unpacks it, a mount does not')
   return other('HttpSource', 'a web server is not a directory that can be mounted')
-}
-
-function isCacheable(scheme: string): scheme is Scheme {
-  return (cacheableSchemes as readonly string[]).includes(scheme)
 }
 
 function other(reason: UriReason, message: string): ModelUri {

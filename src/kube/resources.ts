@@ -15,6 +15,13 @@ function clusterScoped(group: string, version: string, plural: string, kind: str
   return { group, version, plural, kind, namespaced: false }
 }
 
+export type LlmVersion = 'v1alpha1' | 'v1alpha2'
+
+/** LLMInferenceService: KServe 0.16 has v1alpha1 alone, later ones store v1alpha2. */
+export function llmInferenceService(version: LlmVersion): Resource {
+  return namespaced('serving.kserve.io', version, 'llminferenceservices', 'LLMInferenceService')
+}
+
 /** Every resource that Warmgate reads or writes. The shipped role (manifests/base) lists the same. */
 export const resources = {
   namespace: clusterScoped('', 'v1', 'namespaces', 'Namespace'),
@@ -38,4 +45,8 @@ export const resources = {
   dataLoad: namespaced('data.fluid.io', 'v1alpha1', 'dataloads', 'DataLoad'),
   alluxioRuntime: namespaced('data.fluid.io', 'v1alpha1', 'alluxioruntimes', 'AlluxioRuntime'),
   jindoRuntime: namespaced('data.fluid.io', 'v1alpha1', 'jindoruntimes', 'JindoRuntime'),
+  juicefsRuntime: namespaced('data.fluid.io', 'v1alpha1', 'juicefsruntimes', 'JuiceFSRuntime'),
+  thinRuntime: namespaced('data.fluid.io', 'v1alpha1', 'thinruntimes', 'ThinRuntime'),
+  efcRuntime: namespaced('data.fluid.io', 'v1alpha1', 'efcruntimes', 'EFCRuntime'),
+  cacheRuntime: namespaced('data.fluid.io', 'v1alpha1', 'cacheruntimes', 'CacheRuntime'),
 } as const satisfies Record<string, Resource>

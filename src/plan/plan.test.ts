@@ -241,7 +241,14 @@ test('two services with one source share a cache', () => {
 test('the policy shapes the cache, and never its name', () => {
   const policy = fakePolicy('p', {
     sources: [{ match: ['s3://models/'], runtime: 'Alluxio', options: { 'alluxio.x': 'y' } }],
-    cache: { replicas: 5, tieredStore: [{ quota: '1Ti' }], template: { fuse: { args: ['x'] } } },
+    cache: {
+      replicas: 5,
+      tieredStore: [{ quota: '1Ti' }],
+      nodeSelector: { pool: 'cache' },
+      tolerations: [{ operator: 'Exists' }],
+      cleanPolicy: 'OnDemand',
+      template: { fuse: { args: ['x'] } },
+    },
     warmup: { replicas: 3, timeout: '5m' },
     hold: { onTimeout: 'Keep' },
   })
@@ -262,6 +269,9 @@ test('the policy shapes the cache, and never its name', () => {
       settings: {
         replicas: 5,
         tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '1Ti' }],
+        nodeSelector: { pool: 'cache' },
+        tolerations: [{ operator: 'Exists' }],
+        cleanPolicy: 'OnDemand',
         template: { fuse: { args: ['x'] } },
         warmup: { enabled: true, replicas: 3, retries: 3 },
       },

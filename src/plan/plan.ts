@@ -1,5 +1,6 @@
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
+import { podSourceOf } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
@@ -42,6 +43,8 @@ interface PlanBase {
 export interface Placement {
   location: string
   uri: string
+  /** As KServe tells its pods of it. */
+  source: string
   claim: string
   by: 'Spec' | 'Pod'
 }
@@ -149,7 +152,7 @@ function leftWarning({ location, reason, message }: Left): string[] {
 
 function toPlacement(rewrite: Rewrite): Placement {
   const { location, uri, by } = rewrite
-  return { location: location.id, uri, claim: claimUri(rewrite), by }
+  return { location: location.id, uri, source: podSourceOf(location.model), claim: claimUri(rewrite), by }
 }
 
 /** One for each name: two locations of one model share theirs. */
@@ -164,6 +167,9 @@ function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
   return {
     replicas: cache.replicas,
     tieredStore: cache.tieredStore,
+    nodeSelector: cache.nodeSelector,
+    tolerations: cache.tolerations,
+    cleanPolicy: cache.cleanPolicy,
     template: cache.template as JsonObject,
     warmup: { enabled: warmup.enabled, replicas: warmup.replicas, retries: warmup.retries },
   }

@@ -4,7 +4,15 @@ import type { Source } from '../fluid/source.ts'
 import type { KserveConfig } from '../kserve/config.ts'
 import { type Credentials, resolveCredentials } from '../kserve/credentials.ts'
 import type { ModelLocation } from '../kserve/location.ts'
-import { type ModelDirectory, parseModelUri } from '../kserve/uri.ts'
+import { resolveStorageSpec, type StorageSpecResolved, storageSecretName } from '../kserve/storage-spec.ts'
+import {
+  isMirrorable,
+  type ModelDirectory,
+  type ModelUri,
+  mirrored,
+  parentUri,
+  parseModelUri,
+} from '../kserve/uri.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { PolicySource } from '../policy/schema.ts'
 import type { Facts } from './facts.ts'
@@ -24,32 +32,99 @@ export type SourceResult = ResolvedSource | { ok: false; reason: RefusalReason; 
 
 /** Turns a model of a service into a source that Fluid can cache, or says why it is none. */
 export function resolveSource(location: ModelLocation, policy: Policy, facts: Facts): SourceResult {
-  const { model } = location
-  if (model.kind === 'storage')
-    return { ok: false, reason: 'NoModelLocation', message: 'a storage spec is not accelerated yet' }
-  const parsed = parseModelUri(model.uri)
-  if (parsed.kind === 'other') return { ok: false, reason: parsed.reason, message: parsed.message }
-  const rule = sourceRule(policy, `${parsed.directory.uri}/`)
-  if (rule === undefined) return unmatched(policy, parsed.directory)
-  const resolved = resolveCredentials({
-    scheme: parsed.directory.scheme,
-    annotations: location.annotations,
-    secretName: rule.credentials.secretName,
-    serviceAccount: facts.serviceAccounts[location.serviceAccount],
-    secrets: facts.secrets,
-    config: facts.kserve,
-  })
-  if (!resolved.ok) return resolved
-  const source = toSource(parsed.directory, resolved.credentials, rule.options)
-  if (source.scheme === 'oss' && !hasOssEndpoint(source)) return ossEndpointMissing()
-  const chosen = chooseRuntime(source, rule.runtime, facts.installed)
+  const named = namedModel(location, facts)
+  if (!named.ok) return named
+  const chosen = chooseDirectory(named.uri, policy)
   if (!chosen.ok) return chosen
-  return nameCache(source, { uri: model.uri, runtime: chosen.runtime }, facts)
+  const { directory, rule, isCopy } = chosen
+  const trusted = namesEndpoint(rule.options)
+  // A copy, and a Secret of the policy's, have credentials of their own.
+  const isOwn = isCopy || rule.credentials.secretName !== undefined || location.model.storage === undefined
+  const resolved = isOwn
+    ? resolveCredentials({
+        scheme: directory.scheme,
+        annotations: location.annotations,
+        secretName: rule.credentials.secretName,
+        ...(rule.credentials.keys === undefined ? {} : { optionKeys: rule.credentials.keys }),
+        ...credentialFacts(location, facts),
+        trusted,
+      })
+    : namedModel(location, facts, trusted)
+  if (!resolved.ok) return resolved
+  const source = toSource(directory, resolved.credentials, rule.options)
+  if (source.scheme === 'oss' && !hasOssEndpoint(source)) return ossEndpointMissing()
+  const runtime = chooseRuntime(source, rule.runtime, facts.installed)
+  return runtime.ok ? nameCache(source, { uri: named.uri, runtime: runtime.runtime }, facts) : runtime
 }
 
-type SourceRule = Pick<PolicySource, 'runtime' | 'options' | 'credentials'>
+const noCredentials: Credentials = { kind: 'anonymous', endpoint: {} }
 
-const everySource: SourceRule = { runtime: 'Auto', options: {}, credentials: {} }
+/** The URI of a model, and the credentials that its storage spec gives, where it has one. */
+function namedModel(location: ModelLocation, facts: Facts, trusted = true): StorageSpecResolved {
+  const { model, annotations } = location
+  if (model.kind === 'uri' && model.storage === undefined)
+    return { ok: true, uri: model.uri, credentials: noCredentials }
+  return resolveStorageSpec({
+    storage: model.storage ?? {},
+    uri: model.kind === 'uri' ? model.uri : undefined,
+    annotations,
+    ...credentialFacts(location, facts),
+    trusted,
+  })
+}
+
+function credentialFacts({ serviceAccount }: ModelLocation, { serviceAccounts, secrets, kserve }: Facts) {
+  return { serviceAccount: serviceAccounts[serviceAccount], secrets, config: kserve }
+}
+
+type Chosen = { ok: true; directory: ModelDirectory; rule: SourceRule; isCopy: boolean }
+
+/** The directory that stands for a model's URI, by the first rule of the policy that is for it. */
+function chooseDirectory(uri: string, policy: Policy): Chosen | Extract<SourceResult, { ok: false }> {
+  // A rule that names its runtime may make a directory of what is none to Warmgate.
+  const parsed = parseModelUri(uri, (named) => {
+    const found = sourceRule(policy, `${named}/`)
+    return found !== undefined && found.mirror === '' && found.runtime !== 'Auto'
+  })
+  const plain = parsed.kind === 'directory' ? parsed.directory.uri : uri.replace(/\/+$/, '')
+  const rule = sourceRule(policy, `${plain}/`)
+  const isCopy = rule !== undefined && rule.mirror !== ''
+  if (parsed.kind === 'other' && !(isCopy && isMirrorable(parsed.reason)) && !isFile(parsed, rule))
+    return refused(parsed)
+  if (rule === undefined) return unmatched(policy, plain)
+  const read = isCopy ? mirrored(plain, rule) : plain
+  const found = isCopy ? parseModelUri(read) : parsed
+  const directory =
+    found.kind === 'other' && isFile(found, rule) ? parseModelUri(parentUri(read) ?? read) : found
+  return directory.kind === 'other'
+    ? refused(directory)
+    : { ok: true, directory: directory.directory, rule, isCopy }
+}
+
+/** Whether a file may be served by its directory: the policy's word, for the manifest does not tell. */
+function isFile({ reason }: Extract<ModelUri, { kind: 'other' }>, rule: SourceRule | undefined): boolean {
+  return reason === 'SingleFileSource' && rule?.files === 'Parent'
+}
+
+function refused({ reason, message }: Extract<ModelUri, { kind: 'other' }>) {
+  return { ok: false as const, reason, message }
+}
+
+/** Whoever names the endpoint answers for its certificate. */
+function namesEndpoint(options: SourceRule['options']): boolean {
+  return Object.keys(options).some((name) => /\.endpoint$/.test(name))
+}
+
+type SourceRule = PolicySource
+
+const everySource: SourceRule = {
+  match: [],
+  runtime: 'Auto',
+  mirror: '',
+  files: 'Skip',
+  options: {},
+  credentials: {},
+}
 
 /** The first rule whose prefix the URI has; a policy without rules takes every source. */
 function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
@@ -57,7 +132,7 @@ function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
   return spec.sources.find(({ match }) => match.some((prefix) => uri.startsWith(prefix)))
 }
 
-function unmatched(policy: Policy, { uri }: ModelDirectory): SourceResult {
+function unmatched(policy: Policy, uri: string): Extract<SourceResult, { ok: false }> {
   const prefixes = policy.spec.sources.flatMap(({ match }) => match).join(', ')
   return {
     ok: false,
@@ -66,9 +141,16 @@ function unmatched(policy: Policy, { uri }: ModelDirectory): SourceResult {
   }
 }
 
-/** The Secrets that a service names for its credentials. */
+/** The Secrets that a service names for its credentials, or that its storage specs are looked up in. */
 export function namedSecrets(locations: ModelLocation[], config: KserveConfig): string[] {
-  return locations.flatMap(({ annotations }) => annotations[config.storageSecretAnnotation] || [])
+  const names = locations.flatMap(({ annotations, model }) => [
+    annotations[config.storageSecretAnnotation],
+    model.storage === undefined ? undefined : storageSecretName(annotations, config),
+  ])
+  // What cannot be a name is no Secret, and would be an error where Secrets are read.
+  return [...new Set(names)].filter(
+    (name) => name !== undefined && /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name),
+  ) as string[]
 }
 
 function toSource(

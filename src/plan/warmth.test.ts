@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { asWarmWhenBound } from '../fluid/dataset.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { type CacheState, progressOf, shortfallOf, warmthOf } from './warmth.ts'
 
@@ -207,4 +208,10 @@ test.each([
   ['no Dataset', state(undefined, loaded)],
 ])('nothing is known to be missing from %s', (_, cache) => {
   expect(shortfallOf(cache, later)).toBeUndefined()
+})
+
+test('a cache whose runtime has no DataLoad is warm once it is Bound', () => {
+  const thin = asWarmWhenBound({ ...bound, status: { phase: 'NotBound' } })
+  expect(warmthOf(state(thin)).kind).toBe('pending')
+  expect(warmthOf(state(asWarmWhenBound(bound)))).toEqual({ kind: 'warm' })
 })

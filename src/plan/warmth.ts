@@ -1,4 +1,4 @@
-import { isComplete, retryOf } from '../fluid/dataset.ts'
+import { isComplete, isWarmWhenBound, retryOf } from '../fluid/dataset.ts'
 import { completionOf, hasLoaded } from '../fluid/job.ts'
 import { at, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { formatSize, parseSizeBytes } from '../values/size.ts'
@@ -34,6 +34,7 @@ export function warmthOf({ dataset, dataLoad, job }: CacheState, retries = 0): W
   if (!isBound(dataset)) {
     return { kind: 'pending', message: isLoaded ? lost : notBound(dataset) }
   }
+  if (isWarmWhenBound(dataset)) return { kind: 'warm' }
   if (dataLoad?.metadata.deletionTimestamp !== undefined) return { kind: 'pending', message: notBegun }
   if (isLoaded) return { kind: 'warm' }
   switch (stringAt(dataLoad, 'status', 'phase')) {

@@ -32,6 +32,9 @@ test('the default of every field', () => {
       replicas: 2,
       tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
       retain: '0s',
+      nodeSelector: {},
+      tolerations: [],
+      cleanPolicy: 'OnRuntimeDeleted',
       template: {},
     },
     warmup: { enabled: true, replicas: 1, retries: 3, schedule: '', timeout: '30m' },
@@ -126,12 +129,12 @@ test.each<[Json, string]>([
   [{ sources: [{ match: [] }] }, 'spec.sources.0.match: must not have fewer than 1 items'],
   [{ sources: [{ match: [''] }] }, 'spec.sources.0.match.0: must not have fewer than 1 characters'],
   [
-    { sources: [{ match: ['s3://'], runtime: 'JuiceFS' }] },
-    'spec.sources.0.runtime: must be equal to one of the allowed values (Auto, Alluxio, Jindo)',
+    { sources: [{ match: ['s3://'], runtime: 'GooseFS' }] },
+    'spec.sources.0.runtime: must be equal to one of the allowed values (Auto, Jindo, Alluxio, JuiceFS, Thin, EFC, Cache)',
   ],
   [
     { sources: [{ match: ['s3://'], mirror: 's3://m' }] },
-    'spec.sources.0.mirror: must be equal to one of the allowed values ()',
+    'spec.sources.0.mirror: must match pattern "^$|^[a-z0-9]+://[^/]+/([^/]+/)*$"',
   ],
   [
     { sources: [{ match: ['s3://'], credentials: { name: 'keys' } }] },

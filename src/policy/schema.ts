@@ -78,17 +78,36 @@ const source = Type.Object(
       description: 'URI prefixes that this rule is for, e.g. "s3://models/" or "oss://".',
       minItems: 1,
     }),
-    runtime: Type.Enum(['Auto', 'Alluxio', 'Jindo'], {
+    runtime: Type.Enum(['Auto', 'Jindo', 'Alluxio', 'JuiceFS', 'Thin', 'EFC', 'Cache'], {
       description:
         'The Fluid runtime that caches these sources; Auto takes the first installed one that serves the scheme.',
       default: 'Auto',
     }),
-    mirror: notYet('', 'Read from this prefix instead.'),
+    mirror: Type.String({
+      description:
+        'A copy of these sources: what follows the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/. It may turn any scheme into one that a Runtime serves.',
+      default: '',
+      pattern: '^$|^[a-z0-9]+://[^/]+/([^/]+/)*$',
+    }),
+    files: Type.Enum(['Skip', 'Parent'], {
+      description:
+        'What becomes of a URI that names one file. Skip: it is not accelerated. Parent: its directory is mounted; each such file must stand alone in its directory.',
+      default: 'Skip',
+    }),
     options: map(
       'Mount options of the Dataset, e.g. fs.oss.endpoint. Never put a credential here: they are visible.',
     ),
+    profile: Type.Optional(
+      text('The ThinRuntimeProfile of a Thin runtime, the CacheRuntimeClass of a Cache.'),
+    ),
     credentials: Type.Object(
       {
+        keys: Type.Optional(
+          Type.Record(Type.String(), Type.String(), {
+            description:
+              'Mount options, each with the key of the Secret that holds its value, e.g. access-key: AWS_ACCESS_KEY_ID.',
+          }),
+        ),
         secretName: Type.Optional(
           text("A Secret of the service's namespace, instead of what KServe would use."),
         ),
@@ -129,6 +148,15 @@ const cache = Type.Object(
       default: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
     }),
     retain: notYet('0s', 'How long a cache outlives its last service.'),
+    nodeSelector: map('Labels of the nodes for masters and workers; FUSE follows the pods.'),
+    tolerations: Type.Array(toleration, {
+      description: 'Tolerations of masters, workers and warm-ups.',
+      default: [],
+    }),
+    cleanPolicy: Type.Enum(['OnRuntimeDeleted', 'OnDemand'], {
+      description: 'OnDemand: Fluid takes its FUSE pod off a node that no pod of the cache is left on.',
+      default: 'OnRuntimeDeleted',
+    }),
     template: freeForm("Merged into the Runtime's spec: whatever this policy does not name."),
   },
   { ...closed, default: {} },

@@ -100,8 +100,11 @@ async function surveyCache(programs: readonly ProgramName[], context: Context): 
   const given = await assets(programs, context.env)
   const toBuild = programs.filter((name) => !given.has(name))
   const places = await placesOf(pinned, toBuild, context)
-  const manifests = join(context.cache, `manifests-${await digestOf('manifests.ts', pinned)}.json`)
-  const charts = join(context.cache, `charts-${await digestOf('charts.ts', pinned)}`)
+  const manifests = join(
+    context.cache,
+    `manifests-${await digestOf(['./manifests.ts', './corpus.ts'], pinned)}.json`,
+  )
+  const charts = join(context.cache, `charts-${await digestOf(['./charts.ts'], pinned)}`)
   const missing = await missingOf([...places.map(({ file }) => file), manifests, charts])
   return { pinned, given, places, manifests, charts, missing }
 }
@@ -215,8 +218,9 @@ async function moduleOf({ name, module }: Wanted, pinned: Pinned[], { env }: Con
 }
 
 /** Changes with what is read, and with the code that reads it. */
-async function digestOf(reader: string, pinned: Pinned[]): Promise<string> {
-  const source = await readFile(new URL(reader, import.meta.url), 'utf8')
+async function digestOf(readers: string[], pinned: Pinned[]): Promise<string> {
+  const urls = readers.map((name) => new URL(name, import.meta.url))
+  const source = await Promise.all(urls.map((url) => readFile(url, 'utf8')))
   const versions = pinned.map(({ name, version }) => [name, version])
   return createHash('sha256')
     .update(JSON.stringify([source, versions]))

@@ -107,7 +107,7 @@ async function start(binaries: Binaries, options: Required<ClusterOptions>): Pro
     startEtcd(parts)
     startApiServer(parts)
     const cluster = await describe(parts, stop)
-    const client = createClient(cluster.kubeConfig)
+    const client = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
     stops.push(() => client.close())
     await furnish(parts, client, options)
     options.progress(`the control plane is ready after ${((Date.now() - startedMs) / 1_000).toFixed(1)} s`)

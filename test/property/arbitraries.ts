@@ -36,7 +36,7 @@ const goodUri = fc
   )
   .map(([scheme, segments, isMarked]) => `${scheme}://${segments.join('/')}${isMarked ? '/' : ''}`)
 
-const uri = fc.oneof(
+export const uri = fc.oneof(
   { weight: 12, arbitrary: goodUri },
   {
     weight: 2,
@@ -149,7 +149,7 @@ const annotations = fc.oneof(
   },
 )
 
-const metadata = fc
+export const metadata = fc
   .record({ annotations, labels: fc.dictionary(segment, segment, { maxKeys: 2 }) }, { requiredKeys: [] })
   .map((value) => plain(value) as JsonObject)
 

@@ -45,7 +45,7 @@ export async function startStage({
     for (const each of stops.splice(0).toReversed()) await each()
   }
   try {
-    const client = createClient(cluster.kubeConfig)
+    const client = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
     stops.push(() => client.close())
     const fluid = await startFluid({ client, options })
     stops.push(() => fluid.stop())

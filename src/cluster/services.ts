@@ -1,0 +1,49 @@
+import { serviceOfPod } from '../kserve/pod.ts'
+import type { KubeClient } from '../kube/client.ts'
+import type { Change, Reflector } from '../kube/reflector.ts'
+import type { LlmVersion } from '../kube/resources.ts'
+import type { KubeObject, ObjectKey } from '../values/object.ts'
+
+/** The services of both kinds, as the mirror has them. */
+export class Services {
+  readonly inference: Reflector
+  readonly llm: Reflector
+
+  constructor(inference: Reflector, llm: Reflector) {
+    this.inference = inference
+    this.llm = llm
+  }
+
+  list(namespace?: string): KubeObject[] {
+    return [...this.inference.list(namespace), ...this.llm.list(namespace)]
+  }
+
+  get(kind: string, key: ObjectKey): KubeObject | undefined {
+    return (kind === 'LLMInferenceService' ? this.llm : this.inference).get(key)
+  }
+
+  onChange(react: (change: Change) => void): void {
+    this.inference.onChange(react)
+    this.llm.onChange(react)
+  }
+
+  /** Whether one that is not in the list is known not to be: a kind that is not installed has none. */
+  get areKnown(): boolean {
+    return this.inference.state === 'synced' && this.llm.state !== 'starting'
+  }
+
+  /** The service that KServe made a pod for. */
+  ofPod(pod: KubeObject, namespace: string): KubeObject | undefined {
+    const of = serviceOfPod(pod)
+    return of && this.get(of.kind, { namespace, name: of.name })
+  }
+}
+
+/** The newest version of LLMInferenceService that the cluster serves; where there is none, the newest of all. */
+export async function servedLlmVersion(client: Pick<KubeClient, 'discover'>): Promise<LlmVersion> {
+  for (const version of ['v1alpha2', 'v1alpha1'] as const) {
+    const served = await client.discover('serving.kserve.io', version)
+    if (served.includes('llminferenceservices')) return version
+  }
+  return 'v1alpha2'
+}

@@ -1,0 +1,74 @@
+import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
+import { isOptedIn } from '../plan/facts.ts'
+import { readOriginal } from '../plan/original.ts'
+import { cachesOf, plan } from '../plan/plan.ts'
+import { type KubeObject, keyOf, keyText } from '../values/object.ts'
+
+/**
+ * Which caches the services use whose manifests stay as they are (`rewrite: Pod`): nothing on them says so. It is
+ * known once every service that was there at the start has been planned.
+ */
+export class Placements {
+  readonly #caches = new Map<string, string[]>()
+  readonly #pending = new Set<string>()
+
+  get areKnown(): boolean {
+    return this.#pending.size === 0
+  }
+
+  /** This service is still to be planned. */
+  expect(service: KubeObject): void {
+    this.#pending.add(idOf(service))
+  }
+
+  has(service: KubeObject, cache: string): boolean {
+    return this.#caches.get(idOf(service))?.includes(cache) ?? false
+  }
+
+  /** Answers the caches that the service has now, or had before. */
+  set(service: KubeObject, caches: string[]): string[] {
+    const id = idOf(service)
+    const before = this.#caches.get(id) ?? []
+    this.#pending.delete(id)
+    if (caches.length === 0) this.#caches.delete(id)
+    else this.#caches.set(id, caches)
+    return [...new Set([...before, ...caches])]
+  }
+}
+
+function idOf(service: KubeObject): string {
+  return `${service.kind} ${keyText(keyOf(service))}`
+}
+
+export interface PlacementOptions extends FactsSources {
+  placements: Placements
+}
+
+/** Plans the services that a policy serves by their pods, and tells which of their caches are to be looked at. */
+export class PlacementReconciler {
+  readonly #options: PlacementOptions
+
+  constructor(options: PlacementOptions) {
+    this.#options = options
+  }
+
+  async reconcile(service: KubeObject): Promise<string[]> {
+    const caches = await this.#caches(service, service.metadata.namespace ?? '')
+    return this.#options.placements.set(service, caches)
+  }
+
+  async #caches(service: KubeObject, namespace: string): Promise<string[]> {
+    const { mirror } = this.#options
+    const isPodwise = mirror.parsedPolicies().some(({ spec }) => spec.rewrite === 'Pod')
+    const isOver = service.metadata.deletionTimestamp !== undefined
+    if (!isPodwise || isOver || !isOptedIn(namespaceLabels(mirror, namespace))) return []
+    // What was rewritten in the service says so itself, and keeps it.
+    if (readOriginal(service) !== undefined) return []
+    const made = plan({
+      service,
+      previous: service,
+      facts: await readFacts(this.#options, service, namespace),
+    })
+    return cachesOf(made).map(({ name }) => name)
+  }
+}
