@@ -23,6 +23,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     kserve: shippedKserveConfig,
     serviceAccounts: { default: { name: 'default', secrets: [], annotations: {} } },
     secrets: {},
+    localModels: [],
     foreignClaims: new Set(),
     ...more,
   }
