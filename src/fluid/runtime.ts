@@ -55,8 +55,6 @@ export interface CacheSettings {
   tolerations: Toleration[]
   /** When Fluid takes the FUSE pod off a node. */
   cleanPolicy: 'OnRuntimeDeleted' | 'OnDemand'
-  /** A ThinRuntimeProfile or a CacheRuntimeClass, where the runtime needs one. */
-  profile?: string
   /** Merged into the Runtime's spec. */
   template: JsonObject
   warmup: { enabled: boolean; replicas: number; retries: number }

@@ -416,3 +416,33 @@ test('what does not look like a record is taken off, and not believed', () => {
   const made = created(fakeService(model, { annotations }))
   expect(made.service).toEqual(created(fakeService(model, { annotations: {} })).service)
 })
+
+test('a policy names the runtime, the profile and the keys of a source that only it knows', () => {
+  const source = {
+    match: ['cubefs://'],
+    runtime: 'Thin',
+    profile: 'cubefs',
+    credentials: { secretName: 'cubefs', keys: { 'access-key': 'AK' } },
+  }
+  const secret = { ...s3Secret, name: 'cubefs', keys: ['AK'] }
+  const installed = ['datasets', 'dataloads', 'thinruntimes']
+  const policies = [fakePolicy('p', { sources: [source] })]
+  const facts = fakeFacts({ policies, installed, secrets: { cubefs: secret } })
+  const service = fakeService({
+    model: { modelFormat: { name: 'sklearn' }, storageUri: 'cubefs://volume/llama' },
+  })
+  const made = created(service, facts)
+  expect(cachesOf(made)[0]).toMatchObject({
+    runtime: 'Thin',
+    source: {
+      uri: 'cubefs://volume/llama',
+      profile: 'cubefs',
+      credentials: { kind: 'options', secretName: 'cubefs', options: { 'access-key': 'AK' } },
+    },
+  })
+  expect(siblingsOf(made).map(({ kind }) => kind)).toEqual(['Dataset', 'ThinRuntime'])
+  // Without the rule nobody knows the scheme.
+  expect(created(service).reason).toBe('UnsupportedScheme')
+  const poor = fakeFacts({ policies, installed, secrets: { cubefs: { ...secret, keys: [] } } })
+  expect(created(service, poor)).toMatchObject({ reason: 'CredentialsMissing' })
+})
