@@ -306,3 +306,14 @@ test('files and folders', async () => {
   const named = ['service.yaml', 'policy.yaml'].map((file) => join(folder, file))
   expect(await warmgate(['plan', '-o', 'json', '-f', ...named])).toEqual(both)
 })
+
+test('--policy tries a policy before it is applied, in place of one of its name', async () => {
+  const [file, tried] = [join(folder, 'all.yaml'), join(folder, 'new.yaml')]
+  await writeFile(file, policy('{mode: Off}') + llama)
+  await writeFile(tried, policy('{cache: {replicas: 7}}'))
+  const before = await warmgate(['plan', '-f', file, '-o', 'diff'])
+  expect(before.stdout).toContain('NoPolicy')
+  const after = await warmgate(['plan', '--policy', tried, '-f', file, '-o', 'diff'])
+  expect(after.stdout).toContain('Accelerated')
+  expect(after.stdout).toContain('+  replicas: 7')
+})

@@ -26,6 +26,12 @@ export function applyOverrides(policy: Policy, annotations: Annotations): Overri
         ok: false,
         message: `${overrideAnnotation(name)}: ${JSON.stringify(value)} is not valid: ${valid[name]}`,
       }
+    const bound = beyond[name]?.(policy.spec.limits, value)
+    if (bound !== undefined)
+      return {
+        ok: false,
+        message: `${overrideAnnotation(name)}: ${JSON.stringify(value)} is more than AccelerationPolicy ${policy.name} allows: at most ${bound}`,
+      }
     spec = applied
   }
   return { ok: true, policy: { ...policy, spec } }
@@ -51,6 +57,18 @@ export function choosePolicy(governing: Policy, policies: Policy[], annotations:
 function notAllowed(policy: Policy, name: OverrideName): string {
   const allowed = policy.spec.overrides.map(overrideAnnotation).join(', ') || 'none'
   return `${overrideAnnotation(name)}: AccelerationPolicy ${policy.name} does not allow it; it allows: ${allowed}`
+}
+
+/** The bound that a valid value goes beyond, where it does. */
+const beyond: Partial<
+  Record<OverrideName, (limits: PolicySpec['limits'], value: string) => string | undefined>
+> = {
+  'cache-size': ({ cacheSize }, value) => {
+    if (cacheSize === undefined) return undefined
+    return (parseSizeBytes(value) ?? 0) > (parseSizeBytes(cacheSize) ?? 0) ? cacheSize : undefined
+  },
+  'cache-replicas': ({ cacheReplicas }, value) =>
+    cacheReplicas !== undefined && Number(value) > cacheReplicas ? String(cacheReplicas) : undefined,
 }
 
 const valid = {
