@@ -36,14 +36,14 @@ function rule(path: string, { cel, message, holds }: Omit<Rule, 'path'>): Rule {
 /** A text of a form: the API server's own word for it would be the pattern. */
 function form(path: string, pattern: string, message: string): Rule {
   return rule(path, {
-    cel: `self.matches(${JSON.stringify(pattern)})`,
+    cel: celMatches('self', pattern),
     message,
     holds: (self) => typeof self === 'string' && new RegExp(pattern).test(self),
   })
 }
 
 function celMatches(text: string, pattern: string): string {
-  return `${text}.matches(${JSON.stringify(pattern)})`
+  return `${text}.matches('${pattern.replaceAll('\\', '\\\\')}')`
 }
 
 function selectorRules(path: string): Rule[] {
