@@ -175,6 +175,8 @@ function answer(standing: Standing, { service, policy, facts }: Context): Rewrit
   const { rewrite: by, mode } = policy.spec
   const leave = (reason: RefusalReason, message: string) => ({ location, reason, message })
   if (location.obstacle !== undefined) return leave(location.obstacle.reason, location.obstacle.message)
+  // Before what changes with time: a claim of the user's own never becomes a reason against its group.
+  if (!resolved.ok && resolved.reason === 'PvcSource') return leave(resolved.reason, resolved.message)
   if (standing.kind === 'old' && by === 'Spec') return leave('NotOptedIn', stoodBefore)
   if (mode === 'Off') return leave('NoPolicy', isOff(policy))
   if (!resolved.ok) return leave(resolved.reason, resolved.message)
