@@ -21,6 +21,7 @@ const fallbacks = {
   s3: { accessKeyId: 'awsAccessKeyID', secretAccessKey: 'awsSecretAccessKey', defaults: {} },
   gcsCredentialFile: 'gcloud-application-credentials.json',
   deploymentMode: '',
+  hasCaBundle: false,
   localModels: false,
 }
 
@@ -41,8 +42,16 @@ test('the shipped ConfigMap names what stands in for it', () => {
     },
   })
   expect(config).toEqual({ ...shippedKserveConfig, deploymentMode: '' })
-  const more = { deploy: '{"defaultDeploymentMode":"Standard"}', localModel: '{"enabled":true}' }
-  expect(parseKserveConfig(configMap(more))).toMatchObject({ deploymentMode: 'Standard', localModels: true })
+  const more = {
+    deploy: '{"defaultDeploymentMode":"Standard"}',
+    localModel: '{"enabled":true}',
+    storageInitializer: '{"caBundleConfigMapName":"ca"}',
+  }
+  expect(parseKserveConfig(configMap(more))).toMatchObject({
+    deploymentMode: 'Standard',
+    hasCaBundle: true,
+    localModels: true,
+  })
 })
 
 test('names and options of a cluster of its own', () => {
@@ -65,6 +74,7 @@ test('names and options of a cluster of its own', () => {
     storageSpecSecret: 'stores',
     gcsCredentialFile: 'key.json',
     deploymentMode: '',
+    hasCaBundle: false,
     localModels: false,
     s3: {
       accessKeyId: 'id',

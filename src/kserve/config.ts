@@ -10,6 +10,8 @@ export interface KserveConfig {
   gcsCredentialFile: string
   /** How services are deployed that do not say. */
   deploymentMode: string
+  /** Whether every download verifies by a bundle of certificate authorities of the cluster's. */
+  hasCaBundle: boolean
   /** Whether KServe serves models from LocalModelCaches. */
   localModels: boolean
 }
@@ -23,6 +25,7 @@ export const shippedKserveConfig: KserveConfig = {
   s3: { accessKeyId: 'AWS_ACCESS_KEY_ID', secretAccessKey: 'AWS_SECRET_ACCESS_KEY', defaults: {} },
   gcsCredentialFile: 'gcloud-application-credentials.json',
   deploymentMode: 'Serverless',
+  hasCaBundle: false,
   localModels: false,
 }
 
@@ -63,6 +66,9 @@ export function parseKserveConfig(configMap: KubeObject | undefined): KserveConf
     gcsCredentialFile:
       stringAt(credentials, 'gcs', 'gcsCredentialFileName') || shippedKserveConfig.gcsCredentialFile,
     deploymentMode: stringAt(parseJson(stringAt(configMap, 'data', 'deploy')), 'defaultDeploymentMode') ?? '',
+    hasCaBundle: Boolean(
+      stringAt(parseJson(stringAt(configMap, 'data', 'storageInitializer')), 'caBundleConfigMapName'),
+    ),
     localModels: parseJson(stringAt(configMap, 'data', 'localModel')).enabled === true,
   }
 }

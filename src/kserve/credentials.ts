@@ -128,6 +128,7 @@ function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
     variables,
     keys: first && { kind: 'keys', secretName: first.name, accessKeyId, secretAccessKey },
     origin: names === '' ? `service account ${serviceAccount?.name}` : `Secret ${names}`,
+    hasCaBundle: config.hasCaBundle,
     trusted,
   })
 }
