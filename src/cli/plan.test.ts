@@ -249,7 +249,7 @@ test('status 1 where a service would be denied; the others are printed all the s
   for (const format of ['json', 'yaml', 'diff']) {
     const { status, stdout } = await planned(denied + llama, format)
     expect(status).toBe(1)
-    expect(stdout).toContain('use Readiness or None')
+    expect(stdout).toContain('use Readiness, Scheduling or None')
     expect(stdout).toContain('Accelerated')
   }
 })
@@ -268,7 +268,7 @@ test.each([
   ],
   [
     'a policy with values that are not served',
-    llama + policy('{mode: On, hold: {at: Scheduling}}'),
+    llama + policy('{mode: On, hold: {at: Start}}'),
     /^warmgate: WG001: <stdin>:11: AccelerationPolicy default: spec\.mode: must be .*; spec\.hold\.at: must be /,
   ],
   ['what is no object', 'nonsense', /^warmgate: WG001: <stdin>:1: not a Kubernetes object/],

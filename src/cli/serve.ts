@@ -67,7 +67,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
-  const probes = createProbeServer({ metrics, missing, beforeScrape: () => setGauges(mirror, metrics) })
+  const probes = createProbeServer({
+    metrics,
+    missing,
+    beforeScrape: () => setGauges(mirror, metrics, clock.now()),
+  })
   const controller = new Controller({ ...sources, clock, events, logger })
   const elector = new Elector({ client, clock, logger, namespace, name: 'warmgate', identity })
   await probes.listen({ address, port: options.probePort })

@@ -1,7 +1,7 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { isCacheName } from '../fluid/name.ts'
-import { claimsOf } from '../kserve/pod.ts'
+import { claimsOf, serviceOfPod } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
 import { type CacheState, type Warmth, warmthOf } from '../plan/warmth.ts'
@@ -26,8 +26,8 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string): Po
   const caches = claimsOf(pod)
     .filter((name) => listed.includes(name) || isOurCache(mirror, { namespace, name }))
     .map((name) => {
-      const state = cacheState(mirror, { namespace, name })
-      return [name, warmthOf(state, governance.hold?.retries)] as const
+      const retries = governance.hold.at === 'None' ? 0 : governance.hold.retries
+      return [name, warmthOf(cacheState(mirror, { namespace, name }), retries)] as const
     })
   return { ...governance, caches: Object.fromEntries(caches) }
 }
@@ -39,6 +39,12 @@ export function cacheState(mirror: Mirror, key: ObjectKey): CacheState {
     dataLoad: mirror.dataLoads.get(key),
     job: mirror.loadJobs.get(loadJobKey(key)),
   }
+}
+
+/** The service of a pod; `gone` where there surely is none, undefined where that is not known. */
+export function serviceAt({ services }: Mirror, pod: KubeObject): KubeObject | 'gone' | undefined {
+  const found = services.ofPod(pod, pod.metadata.namespace ?? '')
+  return found ?? (services.areKnown && serviceOfPod(pod) !== undefined ? 'gone' : undefined)
 }
 
 /** A claim that merely looks like a cache of ours is its owner's business: nothing would ever fill it. */

@@ -57,7 +57,13 @@ export interface CacheSettings {
   cleanPolicy: 'OnRuntimeDeleted' | 'OnDemand'
   /** Merged into the Runtime's spec. */
   template: JsonObject
-  warmup: { enabled: boolean; replicas: number; retries: number }
+  warmup: {
+    enabled: boolean
+    replicas: number
+    retries: number
+    /** What comes of a warm cache that has lost much of its model; `Report` where it is left out. */
+    onEviction?: 'Report' | 'Rewarm'
+  }
 }
 
 /** Tiers as Alluxio writes them; the water marks are strings to Fluid. */

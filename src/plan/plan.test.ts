@@ -144,7 +144,7 @@ const scenes: Scene[] = [
   {
     reason: 'InvalidOverride',
     make: () => created(fakeService(model, { annotations: { 'warmgate.dev/hold': 'Never' } })),
-    tells: 'use Readiness or None',
+    tells: 'use Readiness, Scheduling or None',
   },
 ]
 
@@ -273,7 +273,7 @@ test('the policy shapes the cache, and never its name', () => {
         tolerations: [{ operator: 'Exists' }],
         cleanPolicy: 'OnDemand',
         template: { fuse: { args: ['x'] } },
-        warmup: { enabled: true, replicas: 3, retries: 3 },
+        warmup: { enabled: true, replicas: 3, retries: 3, onEviction: 'Report' },
       },
     },
   ])

@@ -60,9 +60,9 @@ const size = 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker 
 const replicas = 'use a whole number of cache workers from 1 to 1000'
 
 test.each([
-  ['hold', 'Scheduling', 'use Readiness or None'],
-  ['hold', 'none', 'use Readiness or None'],
-  ['hold', '', 'use Readiness or None'],
+  ['hold', 'Start', 'use Readiness, Scheduling or None'],
+  ['hold', 'none', 'use Readiness, Scheduling or None'],
+  ['hold', '', 'use Readiness, Scheduling or None'],
   ['cache-size', '1.5Gi', size],
   ['cache-size', '0', size],
   ['cache-size', '-5Gi', size],

@@ -72,14 +72,16 @@ const beyond: Partial<
 }
 
 const valid = {
-  hold: 'use Readiness or None',
+  hold: 'use Readiness, Scheduling or None',
   'cache-size': 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep',
   'cache-replicas': 'use a whole number of cache workers from 1 to 1000',
 }
 
 const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) => PolicySpec | undefined> = {
   hold: (spec, value) =>
-    value === 'Readiness' || value === 'None' ? { ...spec, hold: { ...spec.hold, at: value } } : undefined,
+    value === 'Readiness' || value === 'Scheduling' || value === 'None'
+      ? { ...spec, hold: { ...spec.hold, at: value } }
+      : undefined,
   'cache-size': (spec, value) => {
     if (!new RegExp(sizePattern).test(value) || parseSizeBytes(value) === undefined) return undefined
     const [first, ...rest] = spec.cache.tieredStore

@@ -38,7 +38,14 @@ test('the default of every field', () => {
       cleanPolicy: 'OnRuntimeDeleted',
       template: {},
     },
-    warmup: { enabled: true, replicas: 1, retries: 3, schedule: '', timeout: '30m' },
+    warmup: {
+      enabled: true,
+      replicas: 1,
+      retries: 3,
+      schedule: '',
+      onEviction: 'Report',
+      timeout: '30m',
+    },
     hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
   })
 })
@@ -162,12 +169,12 @@ test.each<[Json, string]>([
   [{ cache: { retain: '1h' } }, 'spec.cache.retain: must be equal to one of the allowed values (0s)'],
   [{ warmup: { warmth: 1 } }, 'spec.warmup: must not have additional properties (warmth)'],
   [
-    { hold: { at: 'Scheduling' } },
-    'spec.hold.at: must be equal to one of the allowed values (Readiness, None)',
+    { hold: { at: 'Start' } },
+    'spec.hold.at: must be equal to one of the allowed values (Readiness, Scheduling, None)',
   ],
   [
-    { hold: { onTimeout: 'Revert' } },
-    'spec.hold.onTimeout: must be equal to one of the allowed values (Serve, Keep)',
+    { hold: { onTimeout: 'Fail' } },
+    'spec.hold.onTimeout: must be equal to one of the allowed values (Serve, Revert, Keep)',
   ],
   [{ gpu: { resources: { 'nvidia.com/gpu': 0 } } }, 'spec.gpu.resources.nvidia.com/gpu: must be >= 1'],
   [

@@ -190,6 +190,11 @@ const warmup = Type.Object(
       maximum: 100,
     }),
     schedule: notYet('', 'A cron by which caches are warmed again.'),
+    onEviction: Type.Enum(['Report', 'Rewarm'], {
+      description:
+        'What comes of a warm cache that has lost much of its model since. Rewarm fills it again, an hour apart at least.',
+      default: 'Report',
+    }),
     timeout: duration('How long a pod may be held for a warm-up, counted from its creation.', '30m'),
   },
   { ...closed, default: {} },
@@ -197,16 +202,18 @@ const warmup = Type.Object(
 
 const hold = Type.Object(
   {
-    at: Type.Enum(['Readiness', 'None'], {
-      description: 'Readiness: a pod is not Ready before its cache is warm. None: nothing waits.',
+    at: Type.Enum(['Readiness', 'Scheduling', 'None'], {
+      description:
+        'Readiness: a pod starts, and is not Ready before its cache is warm. Scheduling: it is not scheduled before, and so takes no GPU. None: nothing waits.',
       default: 'Readiness',
     }),
-    onTimeout: Type.Enum(['Serve', 'Keep'], {
-      description: 'What a held pod does at the timeout.',
+    onTimeout: Type.Enum(['Serve', 'Revert', 'Keep'], {
+      description:
+        'What a held pod does at the timeout: serve from a cold cache, go back to the storage initializer with its whole service, or wait on.',
       default: 'Serve',
     }),
-    onFailure: Type.Enum(['Serve', 'Keep'], {
-      description: 'What a held pod does when the warm-up has failed. Keep waits for the timeout.',
+    onFailure: Type.Enum(['Serve', 'Revert', 'Keep'], {
+      description: 'What a held pod does when the warm-up has failed for good. Keep waits for the timeout.',
       default: 'Serve',
     }),
   },
