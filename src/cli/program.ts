@@ -57,6 +57,16 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
     })
   addReport(program, terminal)
   program
+    .command('status')
+    .description('Show caches, how full they are, and the pods that wait for them.')
+    .option('-n, --namespace <name>', 'of one namespace only')
+    .option('-w, --watch', 'again and again, until interrupted', false)
+    .action(async ({ namespace, watch }: { namespace?: string; watch: boolean }) => {
+      const { runStatus } = await import('./status.ts')
+      const { withCluster } = await import('./kubeconfig.ts')
+      exit(await withCluster((cluster) => runStatus({ ...cluster, namespace, watch }, terminal)))
+    })
+  program
     .command('serve')
     .description('Run the webhook and the controller.')
     .option(
