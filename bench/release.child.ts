@@ -17,9 +17,17 @@ const [client, logger, metrics, clock] = [
   systemClock,
 ]
 const kserveNamespace = 'kserve'
-const mirror = new Mirror({ client, clock, logger, kserveNamespace })
+const mirror = new Mirror({ client, clock, logger, kserveNamespace, llmVersion: 'v1alpha1' })
 const events = createEventRecorder({ client, clock, logger, instance: 'bench' })
-const controller = new Controller({ client, clock, logger, metrics, mirror, events, kserveNamespace })
+const controller = new Controller({
+  client,
+  clock,
+  logger,
+  metrics,
+  mirror,
+  events,
+  kserveNamespace,
+})
 process.once('disconnect', () => process.exit(0))
 mirror.start()
 await controller.run(new AbortController().signal)

@@ -71,7 +71,8 @@ export function namespaceLabels(mirror: Mirror, namespace: string): Labels {
   return mirror.namespaces.get({ name: namespace })?.metadata.labels ?? {}
 }
 
-function isForeign(claim: KubeObject | undefined): boolean {
+/** Whether a claim is there, and not Fluid's. */
+export function isForeign(claim: KubeObject | undefined): boolean {
   return claim !== undefined && claim.metadata.annotations?.CreatedBy !== 'fluid'
 }
 

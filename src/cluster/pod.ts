@@ -6,7 +6,7 @@ import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
 import { type CacheState, type Warmth, warmthOf } from '../plan/warmth.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
-import { namespaceLabels } from './facts.ts'
+import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
 /** What is known of a pod's hold: what governs it, and how warm its caches are, by name. */
@@ -47,8 +47,12 @@ export function serviceAt({ services }: Mirror, pod: KubeObject): KubeObject | '
   return found ?? (services.areKnown && serviceOfPod(pod) !== undefined ? 'gone' : undefined)
 }
 
-/** A claim that merely looks like a cache of ours is its owner's business: nothing would ever fill it. */
+/**
+ * Whether a claim is a cache of ours, by its Dataset; before there is one, by its name, unless somebody else has made
+ * that claim: nothing would ever fill it.
+ */
 function isOurCache(mirror: Mirror, key: ObjectKey): boolean {
-  const dataset = isCacheName(key.name) ? mirror.datasets.get(key) : undefined
-  return dataset !== undefined && isOurs(dataset)
+  const dataset = mirror.datasets.get(key)
+  if (dataset !== undefined) return isOurs(dataset)
+  return isCacheName(key.name) && !isForeign(mirror.claims.get(key))
 }

@@ -97,6 +97,8 @@ export class Controller {
       const dataLoad = loadOfJob(object)
       if (dataLoad !== undefined) this.#wakeHolds(this.#held.of(dataLoad))
     })
+    // A claim that turns out to be somebody else's is nothing to wait for.
+    whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
     whenLeading(mirror.pods, ({ object }) => this.#podChanged(object))
     whenLeading(mirror.policies, () => {
       this.#wakePolicies()
