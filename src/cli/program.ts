@@ -63,7 +63,7 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
     .option('-w, --watch', 'again and again, until interrupted', false)
     .action(async ({ namespace, watch }: { namespace?: string; watch: boolean }) => {
       const { runStatus } = await import('./status.ts')
-      const { withCluster } = await import('./kubeconfig.ts')
+      const { withCluster } = await import('./cluster.ts')
       exit(await withCluster((cluster) => runStatus({ ...cluster, namespace, watch }, terminal)))
     })
   program

@@ -17,7 +17,6 @@ import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { createProbeServer } from '../telemetry/probes.ts'
 import { type Clock, pause, systemClock } from '../values/clock.ts'
-import { loadKubeConfig } from './kubeconfig.ts'
 
 export interface ServeOptions {
   namespace: string

@@ -1,5 +1,6 @@
 import type { KserveConfig } from '../kserve/config.ts'
-import { type Json, type KubeObject, objectAt, stringAt } from '../values/object.ts'
+import { deploymentMode } from '../kserve/mode.ts'
+import { type Json, type KubeObject, objectAt } from '../values/object.ts'
 import { pointer } from './draft.ts'
 import type { Hold } from './hold.ts'
 
@@ -8,7 +9,6 @@ export const progressDeadline = 'serving.knative.dev/progress-deadline'
 
 // What Knative gives a pod where nobody says anything: a held one has that after its hold.
 const knativeDefaultMs = 600_000
-const knativeModes = ['Knative', 'Serverless']
 
 /**
  * The annotation that a predictor needs so that Knative waits for its held pods, by pointer from the predictor on.
@@ -18,14 +18,10 @@ const knativeModes = ['Knative', 'Serverless']
 export function deadlineValues(
   service: KubeObject,
   hold: Hold | undefined,
-  { deploymentMode }: Pick<KserveConfig, 'deploymentMode'>,
+  config: KserveConfig,
 ): { [pointer: string]: Json } {
   const annotations = service.metadata.annotations ?? {}
-  const mode =
-    stringAt(service, 'status', 'deploymentMode') ??
-    annotations['serving.kserve.io/deploymentMode'] ??
-    deploymentMode
-  if (hold === undefined || !knativeModes.includes(mode)) return {}
+  if (hold === undefined || deploymentMode(service, config) !== 'Knative') return {}
   const named = [annotations, objectAt(service, 'spec', 'predictor', 'annotations')]
   if (named.some((these) => progressDeadline in these)) return {}
   const seconds = Math.ceil((hold.timeoutMs + knativeDefaultMs) / 1_000)

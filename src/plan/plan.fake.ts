@@ -20,7 +20,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     namespaceLabels: { 'warmgate.dev/acceleration': 'enabled' },
     policies: [],
     installed: ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes'],
-    kserve: shippedKserveConfig,
+    kserve: { ...shippedKserveConfig, deploymentMode: 'Standard' },
     serviceAccounts: { default: { name: 'default', secrets: [], annotations: {} } },
     secrets: {},
     localModels: [],
