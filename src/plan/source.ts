@@ -45,6 +45,7 @@ export function resolveSource(location: ModelLocation, policy: Policy, facts: Fa
         scheme: directory.scheme,
         annotations: location.annotations,
         secretName: rule.credentials.secretName,
+        isCopy,
         ...(rule.credentials.keys === undefined ? {} : { optionKeys: rule.credentials.keys }),
         ...credentialFacts(location, facts),
         trusted,
