@@ -25,7 +25,7 @@ import { Processes } from './processes.ts'
 import { type ProgramName, programNames } from './upstreams.ts'
 
 export interface ClusterOptions {
-  /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. */
+  /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. With none, there is no KWOK: see test/node. */
   nodes?: number
   /** With KServe: CRDs, configuration, runtimes, and its manager with its webhooks. Twice the time to start. */
   kserve?: boolean
@@ -125,7 +125,8 @@ async function furnish(parts: Parts, client: KubeClient, options: Required<Clust
   const { fluid } = binaries.manifests
   startControllerManager(parts)
   startScheduler(parts)
-  await startKwok(parts, options.initContainerSeconds)
+  // It takes every node for its own.
+  if (options.nodes > 0) await startKwok(parts, options.initContainerSeconds)
   await Promise.all([
     furnishNodes(parts, client, options.nodes),
     processes.until('the default service account', () =>

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
+/** What a cluster runs. */
 export const programNames = [
   'etcd',
   'kube-apiserver',
@@ -11,13 +12,25 @@ export const programNames = [
   'kserve-manager',
   'kserve-llmisvc-manager',
 ] as const
-export type ProgramName = (typeof programNames)[number]
+
+/** What a real node runs, beside a cluster: see test/node. */
+export const nodePrograms = [
+  'kubelet',
+  'containerd',
+  'containerd-shim-runc-v2',
+  'ctr',
+  'ptp',
+  'host-local',
+  'guest',
+] as const
+export type ProgramName = (typeof programNames)[number] | (typeof nodePrograms)[number]
 
 export interface Program {
   name: ProgramName
   package: string
   /** How long a build from an empty Go cache takes on two cores. */
   aboutMinutes: number
+  tags?: string
   ldflags?: (version: string) => string
 }
 
@@ -50,6 +63,21 @@ function kubernetes(name: ProgramName, aboutMinutes: number): Program {
   return { name, package: `k8s.io/kubernetes/cmd/${name}`, aboutMinutes, ldflags: kubernetesVersion }
 }
 
+const containerdModule = 'github.com/containerd/containerd/v2'
+
+// Each of these file systems would need its headers and a C compiler.
+const fewFileSystems = 'no_btrfs,no_devmapper,no_zfs'
+
+function containerd(name: ProgramName, aboutMinutes: number): Program {
+  const ldflags = (version: string) => `-X ${containerdModule}/version.Version=${version}`
+  const tags = fewFileSystems
+  return { name, package: `${containerdModule}/cmd/${name}`, aboutMinutes, tags, ldflags }
+}
+
+function cni(name: ProgramName, path: string): Program {
+  return { name, package: `github.com/containernetworking/plugins/plugins/${path}`, aboutMinutes: 1 }
+}
+
 export const upstreams: readonly Upstream[] = [
   {
     name: 'etcd',
@@ -63,6 +91,7 @@ export const upstreams: readonly Upstream[] = [
       kubernetes('kube-apiserver', 5),
       kubernetes('kube-controller-manager', 1),
       kubernetes('kube-scheduler', 1),
+      kubernetes('kubelet', 4),
     ],
   },
   {
@@ -78,16 +107,33 @@ export const upstreams: readonly Upstream[] = [
       { name: 'kserve-llmisvc-manager', package: 'github.com/kserve/kserve/cmd/llmisvc', aboutMinutes: 2 },
     ],
   },
+  {
+    name: 'containerd',
+    module: containerdModule,
+    programs: [containerd('containerd', 2), containerd('containerd-shim-runc-v2', 1), containerd('ctr', 1)],
+  },
+  {
+    name: 'cni',
+    module: 'github.com/containernetworking/plugins',
+    programs: [cni('ptp', 'main/ptp'), cni('host-local', 'ipam/host-local')],
+  },
+  // Our own, and static: an image holds nothing else.
+  {
+    name: 'guest',
+    module: 'warmgate.dev/test/cluster/guest',
+    programs: [{ name: 'guest', package: '.', aboutMinutes: 1, tags: 'netgo,osusergo' }],
+  },
   // Only its CRDs: what plays its controllers is in test/fluid.
   { name: 'fluid', module: 'github.com/fluid-cloudnative/fluid', programs: [] },
 ]
 
 export async function pin(upstream: Upstream): Promise<Pinned> {
   const folder = fileURLToPath(new URL(`./modules/${upstream.name}/`, import.meta.url))
-  const files = await Promise.all(['go.mod', 'go.sum'].map((name) => readFile(`${folder}${name}`, 'utf8')))
-  const version = files[0]?.split(`${upstream.module} v`)[1]?.match(/^\S+/)?.[0]
+  const names = (await readdir(folder)).sort()
+  const files = await Promise.all(names.map((name) => readFile(`${folder}${name}`, 'utf8')))
+  const version = versionOf(upstream, files[names.indexOf('go.mod')] ?? '')
   if (version === undefined) throw new Error(`${folder}go.mod does not require ${upstream.module}`)
-  const pinned = { ...upstream, folder, version: `v${version}`, digest: '' }
+  const pinned = { ...upstream, folder, version, digest: '' }
   const commands = upstream.programs.map((program) => buildArgs(program, pinned))
   const digest = createHash('sha256')
     .update(JSON.stringify([files, commands]))
@@ -95,8 +141,16 @@ export async function pin(upstream: Upstream): Promise<Pinned> {
   return { ...pinned, digest: digest.slice(0, 12) }
 }
 
+/** What is built from a module of our own is told apart by its digest alone. */
+function versionOf({ module }: Upstream, goMod: string): string | undefined {
+  if (goMod.startsWith(`module ${module}\n`)) return 'v0'
+  const version = goMod.split(`${module} v`)[1]?.match(/^\S+/)?.[0]
+  return version === undefined ? undefined : `v${version}`
+}
+
 /** The arguments of `go build`, but for where the result goes. Two compilers at a time leave room for others. */
-export function buildArgs(program: Program, { version }: Pinned): string[] {
-  const ldflags = ['-s -w', program.ldflags?.(version)].filter(Boolean).join(' ')
-  return ['-mod=readonly', '-buildvcs=false', '-trimpath', '-p', '2', '-ldflags', ldflags, program.package]
+export function buildArgs({ ldflags, tags, package: path }: Program, { version }: Pinned): string[] {
+  const flags = ['-s -w', ldflags?.(version)].filter(Boolean).join(' ')
+  const tagged = tags === undefined ? [] : ['-tags', tags]
+  return ['-mod=readonly', '-buildvcs=false', '-trimpath', '-p', '2', ...tagged, '-ldflags', flags, path]
 }
