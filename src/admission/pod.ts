@@ -20,16 +20,15 @@ export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
     if (object === null || operation !== 'CREATE') return { kind: 'allow' }
     const { pod, patch: turned } = await turn(sources, object, namespace)
     // Transformers and explainers carry the service's annotations, too: no predictor waits for their caches.
-    const { hold, gpu, caches } = servesModel(pod) ? podFacts(mirror, pod, namespace) : nothing
-    if (Object.keys(caches).length === 0) return { kind: 'allow', patch: turned }
+    const facts = servesModel(pod) ? podFacts(mirror, pod, namespace) : undefined
+    if (facts === undefined || Object.keys(facts.caches).length === 0) return { kind: 'allow', patch: turned }
+    const { hold, gpu, caches } = facts
     const { held, patch } = planPod({ pod, hold, gpu, caches: Object.values(caches) })
     const decision = held ? 'hold' : 'pass'
     metrics.admissionReviews.inc({ resource: 'pods', operation, decision, reason: held ? 'Warming' : 'Warm' })
     return { kind: 'allow', patch: [...turned, ...patch], auditAnnotations: { decision } }
   }
 }
-
-const nothing = { hold: undefined, gpu: undefined, caches: {} }
 
 async function turn(
   sources: FactsSources,

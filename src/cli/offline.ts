@@ -1,6 +1,7 @@
 import { runtimes } from '../fluid/runtimes.ts'
 import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { localModelFact } from '../kserve/local-model.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { secretFact } from '../kserve/secret.ts'
 import { accelerationLabel, type Facts } from '../plan/facts.ts'
@@ -47,6 +48,7 @@ export class Offline {
       kserve: parseKserveConfig(named(this.#of('ConfigMap'), kserveConfigName)),
       serviceAccounts: Object.fromEntries(accounts),
       secrets: Object.fromEntries(secrets.map((secret) => [secret.name, secret])),
+      localModels: [...here('LocalModelNamespaceCache'), ...this.#of('LocalModelCache')].map(localModelFact),
       foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
     }
   }

@@ -249,7 +249,7 @@ test('status 1 where a service would be denied; the others are printed all the s
   for (const format of ['json', 'yaml', 'diff']) {
     const { status, stdout } = await planned(denied + llama, format)
     expect(status).toBe(1)
-    expect(stdout).toContain('use Readiness or None')
+    expect(stdout).toContain('use Readiness, Scheduling or None')
     expect(stdout).toContain('Accelerated')
   }
 })
@@ -268,7 +268,7 @@ test.each([
   ],
   [
     'a policy with values that are not served',
-    llama + policy('{mode: On, hold: {at: Scheduling}}'),
+    llama + policy('{mode: On, hold: {at: Start}}'),
     /^warmgate: WG001: <stdin>:11: AccelerationPolicy default: spec\.mode: must be .*; spec\.hold\.at: must be /,
   ],
   ['what is no object', 'nonsense', /^warmgate: WG001: <stdin>:1: not a Kubernetes object/],
@@ -305,4 +305,15 @@ test('files and folders', async () => {
   expect(JSON.parse(both.stdout)).toMatchObject([{ reason: 'AuditOnly', policy: 'default' }])
   const named = ['service.yaml', 'policy.yaml'].map((file) => join(folder, file))
   expect(await warmgate(['plan', '-o', 'json', '-f', ...named])).toEqual(both)
+})
+
+test('--policy tries a policy before it is applied, in place of one of its name', async () => {
+  const [file, tried] = [join(folder, 'all.yaml'), join(folder, 'new.yaml')]
+  await writeFile(file, policy('{mode: Off}') + llama)
+  await writeFile(tried, policy('{cache: {replicas: 7}}'))
+  const before = await warmgate(['plan', '-f', file, '-o', 'diff'])
+  expect(before.stdout).toContain('NoPolicy')
+  const after = await warmgate(['plan', '--policy', tried, '-f', file, '-o', 'diff'])
+  expect(after.stdout).toContain('Accelerated')
+  expect(after.stdout).toContain('+  replicas: 7')
 })

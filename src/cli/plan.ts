@@ -5,7 +5,7 @@ import { readOriginal } from '../plan/original.ts'
 import { holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
 import { goDuration } from '../values/duration.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { readManifests } from './manifests.ts'
+import { type Manifest, readManifests } from './manifests.ts'
 import { Offline } from './offline.ts'
 
 export const planFormats = ['yaml', 'json', 'diff'] as const
@@ -13,6 +13,8 @@ export type PlanFormat = (typeof planFormats)[number]
 
 export interface PlanOptions {
   files: string[]
+  /** Policies to try, in place of those of the same name. */
+  policyFiles?: string[]
   output: PlanFormat
 }
 
@@ -31,8 +33,16 @@ interface Planned {
  * `warmgate plan`: what would be admitted and created, from files alone. Answers the exit status: 1 where a
  * service would be denied.
  */
-export async function runPlan({ files, output }: PlanOptions, { stdin, stdout }: Streams): Promise<0 | 1> {
-  const offline = new Offline(await readManifests(files, stdin))
+export async function runPlan(
+  { files, policyFiles = [], output }: PlanOptions,
+  { stdin, stdout }: Streams,
+): Promise<0 | 1> {
+  const tried = (await readManifests(policyFiles, stdin)).filter(isPolicy)
+  const names = new Set(tried.map(({ object }) => object.metadata.name))
+  const manifests = (await readManifests(files, stdin)).filter(
+    (manifest) => !isPolicy(manifest) || !names.has(manifest.object.metadata.name),
+  )
+  const offline = new Offline([...manifests, ...tried])
   const planned = offline.services.map((service) => {
     const facts = offline.factsFor(service)
     // A manifest that was admitted before is taken at its word.
@@ -42,6 +52,8 @@ export async function runPlan({ files, output }: PlanOptions, { stdin, stdout }:
   stdout.write(render[output](planned))
   return planned.some(({ plan: { decision } }) => decision === 'deny') ? 1 : 0
 }
+
+const isPolicy = ({ object }: Manifest) => object.kind === 'AccelerationPolicy'
 
 // An anchor in a file may have made one object of two; a manifest to be read says both.
 const toText = (object: KubeObject) => stringify(object, { aliasDuplicateObjects: false })

@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseDurationMs } from '../values/duration.ts'
-import { ManifestError } from './manifests.ts'
+import { ManifestError, readManifests } from './manifests.ts'
 import { type PlanFormat, planFormats, runPlan, type Streams } from './plan.ts'
+import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
 
 export interface Terminal extends Streams {
   stderr: { write(text: string): unknown }
@@ -49,9 +50,21 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
     .command('plan')
     .description('Print, without a cluster, what would be admitted and created.')
     .requiredOption('-f, --file <file...>', 'manifests: files, folders, or - for standard input')
+    .option('--policy <file...>', 'policies to try: they take the place of those of the same name')
     .addOption(new Option('-o, --output <format>', 'how to print').choices([...planFormats]).default('yaml'))
-    .action(async ({ file, output }: { file: string[]; output: PlanFormat }) => {
-      exit(await runPlan({ files: file, output }, terminal))
+    .action(async ({ file, policy, output }: { file: string[]; policy?: string[]; output: PlanFormat }) => {
+      exit(await runPlan({ files: file, policyFiles: policy ?? [], output }, terminal))
+    })
+  addReport(program, terminal)
+  program
+    .command('status')
+    .description('Show caches, how full they are, and the pods that wait for them.')
+    .option('-n, --namespace <name>', 'of one namespace only')
+    .option('-w, --watch', 'again and again, until interrupted', false)
+    .action(async ({ namespace, watch }: { namespace?: string; watch: boolean }) => {
+      const { runStatus } = await import('./status.ts')
+      const { withCluster } = await import('./cluster.ts')
+      exit(await withCluster((cluster) => runStatus({ ...cluster, namespace, watch }, terminal)))
     })
   program
     .command('serve')
@@ -74,6 +87,48 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
       await serve(options)
     })
   return program
+}
+
+function addReport(program: Command, terminal: Terminal): void {
+  program
+    .command('report')
+    .description('Tell what downloads cost, service by service, from the pods that are there.')
+    .option('-f, --file <file...>', 'pods from files (kubectl get pods -A -o json), or - for standard input')
+    .option('-n, --namespace <name>', 'the pods of one namespace alone')
+    .option(
+      '--saving <percent>',
+      'what a warm cache is assumed to take off a download',
+      toShare,
+      publishedSaving,
+    )
+    .addOption(
+      new Option('-o, --output <format>', 'how to print').choices([...reportFormats]).default('table'),
+    )
+    .action(async ({ file, namespace, saving, output }: ReportFlags) => {
+      const pods =
+        file === undefined
+          ? await (await import('./report-cluster.ts')).podsOfCluster(namespace)
+          : (await readManifests(file, terminal.stdin))
+              .map(({ object }) => object)
+              .filter(({ kind }) => kind === 'Pod')
+      const wanted = pods.filter(
+        ({ metadata }) => namespace === undefined || metadata.namespace === namespace,
+      )
+      terminal.stdout.write(renderReport[output]({ services: reportDownloads(wanted, saving), saving }))
+    })
+}
+
+interface ReportFlags {
+  file?: string[]
+  namespace?: string
+  saving: number
+  output: ReportFormat
+}
+
+function toShare(value: string): number {
+  const percent = Number(value.replace(/ ?%$/, ''))
+  if (percent >= 0 && percent <= 100) return percent / 100
+  throw new InvalidArgumentError('a saving is a percentage from 0 to 100')
 }
 
 function toDurationMs(value: string): number {

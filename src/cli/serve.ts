@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import { KubeConfig } from '@kubernetes/client-node'
 import { createPodHandler } from '../admission/pod.ts'
 import { createAdmissionServer } from '../admission/server.ts'
 import { createServiceHandler } from '../admission/service.ts'
@@ -9,6 +8,7 @@ import { servedLlmVersion } from '../cluster/services.ts'
 import { Certificates } from '../controller/certificates.ts'
 import { Controller } from '../controller/controller.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { loadKubeConfig } from '../kube/config.ts'
 import { createEventRecorder } from '../kube/events.ts'
 import { createClient } from '../kube/http.ts'
 import { Elector } from '../kube/lease.ts'
@@ -67,7 +67,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
-  const probes = createProbeServer({ metrics, missing, beforeScrape: () => setGauges(mirror, metrics) })
+  const probes = createProbeServer({
+    metrics,
+    missing,
+    beforeScrape: () => setGauges(mirror, metrics, clock.now()),
+  })
   const controller = new Controller({ ...sources, clock, events, logger })
   const elector = new Elector({ client, clock, logger, namespace, name: 'warmgate', identity })
   await probes.listen({ address, port: options.probePort })
@@ -104,16 +108,6 @@ async function knownLlmVersion(options: {
       await pause(clock, rediscoverMs, new AbortController().signal)
     }
   }
-}
-
-function loadKubeConfig(): KubeConfig {
-  const config = new KubeConfig()
-  config.loadFromDefault()
-  // What client-node makes up where it finds nothing.
-  if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
-    throw new Error('there is no cluster: run in one, or set KUBECONFIG')
-  }
-  return config
 }
 
 async function terminated(stopping: AbortController): Promise<void> {

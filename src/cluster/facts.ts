@@ -1,5 +1,6 @@
 import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { localModelFact } from '../kserve/local-model.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { type SecretFact, secretFact } from '../kserve/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -49,6 +50,9 @@ export async function readFacts(
     kserve,
     serviceAccounts,
     secrets: { ...known, ...(await readSecrets(sources.client, namespace, others)) },
+    localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
+      localModelFact,
+    ),
     foreignClaims: { has: (name) => isForeign(mirror.claims.get({ namespace, name })) },
   }
 }
@@ -67,7 +71,8 @@ export function namespaceLabels(mirror: Mirror, namespace: string): Labels {
   return mirror.namespaces.get({ name: namespace })?.metadata.labels ?? {}
 }
 
-function isForeign(claim: KubeObject | undefined): boolean {
+/** Whether a claim is there, and not Fluid's. */
+export function isForeign(claim: KubeObject | undefined): boolean {
   return claim !== undefined && claim.metadata.annotations?.CreatedBy !== 'fluid'
 }
 

@@ -1,18 +1,20 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { isHeld } from '../plan/pod.ts'
-import { warmthOf } from '../plan/warmth.ts'
+import { shortfallOf, warmthOf } from '../plan/warmth.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { keyOf } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 import { cacheState } from './pod.ts'
 
 /** Reads the gauges off the mirror, when somebody asks for them. */
-export function setGauges(mirror: Mirror, metrics: Metrics): void {
+export function setGauges(mirror: Mirror, metrics: Metrics, nowMs: number): void {
   metrics.heldPods.set(mirror.pods.list().filter(isHeld).length)
-  const phases = { pending: 0, warming: 0, warm: 0, failed: 0 }
+  const phases = { pending: 0, warming: 0, warm: 0, partial: 0, failed: 0 }
   for (const dataset of mirror.datasets.list()) {
     if (!isOurs(dataset)) continue
-    phases[warmthOf(cacheState(mirror, keyOf(dataset))).kind] += 1
+    const state = cacheState(mirror, keyOf(dataset))
+    const { kind } = warmthOf(state)
+    phases[kind === 'warm' && shortfallOf(state, nowMs) !== undefined ? 'partial' : kind] += 1
   }
   for (const [phase, count] of Object.entries(phases)) metrics.caches.set({ phase }, count)
   for (const [resource, ms] of Object.entries(mirror.lastHeardMs())) {

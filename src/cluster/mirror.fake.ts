@@ -11,6 +11,8 @@ const copies = [
   'configMaps',
   'services',
   'llmServices',
+  'localModelCaches',
+  'localModelNamespaceCaches',
   'pods',
   'datasets',
   'dataLoads',

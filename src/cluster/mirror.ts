@@ -35,6 +35,8 @@ export class Mirror {
   readonly claims: Reflector
   readonly configMaps: Reflector
   readonly services: Services
+  readonly localModelCaches: Reflector
+  readonly localModelNamespaceCaches: Reflector
   /** Those of InferenceServices and of LLMInferenceServices. */
   readonly pods: Union
   readonly datasets: Reflector
@@ -62,6 +64,8 @@ export class Mirror {
     this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
     this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
     this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
+    this.localModelCaches = follow(resources.localModelCache)
+    this.localModelNamespaceCaches = follow(resources.localModelNamespaceCache)
     const pods = (labelSelector: string) =>
       follow(resources.pod, { select: { labelSelector }, reduce: servingPod })
     this.#servicePods = pods(serviceLabel)
@@ -120,6 +124,7 @@ export class Mirror {
     const { namespaces, policies, claims, configMaps, services, datasets, dataLoads } = this
     const { loadJobs } = this
     const runtimes = Object.entries(this.runtimes) as [RuntimeName, Reflector][]
+    const { localModelCaches, localModelNamespaceCaches } = this
     return {
       namespaces,
       accelerationpolicies: policies,
@@ -127,6 +132,8 @@ export class Mirror {
       configmaps: configMaps,
       inferenceservices: services.inference,
       llminferenceservices: services.llm,
+      localmodelcaches: localModelCaches,
+      localmodelnamespacecaches: localModelNamespaceCaches,
       pods: this.#servicePods,
       'pods of llminferenceservices': this.#llmPods,
       datasets,

@@ -28,15 +28,17 @@ test('a new pod names its cache before KServe’s webhook has mounted it', () =>
   expect(Object.keys(scene().caches(fakePod({ annotations, claims: [] })))).toEqual([cacheName])
 })
 
-test('a pod without any annotation is known by a claim that is a cache of ours', () => {
-  const { caches } = scene(fakeDataset())
-  expect(Object.keys(caches(fakePod({ annotations: {} })))).toEqual([cacheName])
+test('a pod without any annotation is known by a claim that is a cache of ours, or is to be one', () => {
+  expect(Object.keys(scene(fakeDataset()).caches(fakePod({ annotations: {} })))).toEqual([cacheName])
+  expect(Object.keys(scene().caches(fakePod({ annotations: {} })))).toEqual([cacheName])
 })
 
 test('a claim of somebody else’s is nothing to wait for, whatever it is called', () => {
   const foreign = fakeDataset()
-  const { caches } = scene({ ...foreign, metadata: { ...foreign.metadata, labels: {} } })
+  const { caches, claims } = scene({ ...foreign, metadata: { ...foreign.metadata, labels: {} } })
   expect(caches(fakePod({ annotations: {} }))).toEqual({})
+  const claim = { name: 'other-0123456789', namespace: 'models' }
+  claims.put({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: claim })
   expect(caches(fakePod({ annotations: {}, claims: ['shared-models', 'other-0123456789'] }))).toEqual({})
 })
 

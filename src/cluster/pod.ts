@@ -1,12 +1,12 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { isCacheName } from '../fluid/name.ts'
-import { claimsOf } from '../kserve/pod.ts'
+import { claimsOf, serviceOfPod } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
 import { type CacheState, type Warmth, warmthOf } from '../plan/warmth.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
-import { namespaceLabels } from './facts.ts'
+import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
 /** What is known of a pod's hold: what governs it, and how warm its caches are, by name. */
@@ -26,8 +26,8 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string): Po
   const caches = claimsOf(pod)
     .filter((name) => listed.includes(name) || isOurCache(mirror, { namespace, name }))
     .map((name) => {
-      const state = cacheState(mirror, { namespace, name })
-      return [name, warmthOf(state, governance.hold?.retries)] as const
+      const retries = governance.hold.at === 'None' ? 0 : governance.hold.retries
+      return [name, warmthOf(cacheState(mirror, { namespace, name }), retries)] as const
     })
   return { ...governance, caches: Object.fromEntries(caches) }
 }
@@ -41,8 +41,18 @@ export function cacheState(mirror: Mirror, key: ObjectKey): CacheState {
   }
 }
 
-/** A claim that merely looks like a cache of ours is its owner's business: nothing would ever fill it. */
+/** The service of a pod; `gone` where there surely is none, undefined where that is not known. */
+export function serviceAt({ services }: Mirror, pod: KubeObject): KubeObject | 'gone' | undefined {
+  const found = services.ofPod(pod, pod.metadata.namespace ?? '')
+  return found ?? (services.areKnown && serviceOfPod(pod) !== undefined ? 'gone' : undefined)
+}
+
+/**
+ * Whether a claim is a cache of ours, by its Dataset; before there is one, by its name, unless somebody else has made
+ * that claim: nothing would ever fill it.
+ */
 function isOurCache(mirror: Mirror, key: ObjectKey): boolean {
-  const dataset = isCacheName(key.name) ? mirror.datasets.get(key) : undefined
-  return dataset !== undefined && isOurs(dataset)
+  const dataset = mirror.datasets.get(key)
+  if (dataset !== undefined) return isOurs(dataset)
+  return isCacheName(key.name) && !isForeign(mirror.claims.get(key))
 }

@@ -16,6 +16,7 @@ import { cachesOf, plan } from '../plan/plan.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import { type KubeObject, type ObjectKey, type OwnerReference, ownerReference } from '../values/object.ts'
+import { mendCache } from './evictions.ts'
 import type { Placements } from './placements.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { retryWarmup } from './warmups.ts'
@@ -85,8 +86,10 @@ export class CacheReconciler {
     const secret = await this.#syncSecret(wanted.cache)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     for (const object of others) await this.#apply(this.#numbered(object, key), owners)
-    const retryMs = await retryWarmup(this.#options, key, wanted.cache.settings.warmup.retries)
-    return secret.kind === 'synced' ? Math.min(retryMs ?? secretResyncMs, secretResyncMs) : retryMs
+    const { retries, onEviction = 'Report' } = wanted.cache.settings.warmup
+    const retryMs = await retryWarmup(this.#options, key, retries)
+    const againMs = retryMs ?? (await mendCache(this.#options, key, onEviction))
+    return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secretResyncMs) : againMs
   }
 
   /**

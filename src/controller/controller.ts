@@ -14,10 +14,13 @@ import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/objec
 import { type CacheOptions, CacheReconciler } from './caches.ts'
 import { type HoldOptions, HoldReconciler } from './holds.ts'
 import { PlacementReconciler, Placements } from './placements.ts'
+import { PolicyReconciler } from './policies.ts'
 import { ReportReconciler } from './reports.ts'
 
 // A cache that is warm may release a thousand pods: each is a call of its own.
 const holdConcurrency = 32
+// Policies are looked at all at once, and not for each of many changes.
+const settlingMs = 1_000
 
 export type ControllerOptions = Omit<CacheOptions, 'placements'> & Omit<HoldOptions, 'held' | 'speeds'>
 
@@ -31,6 +34,7 @@ export class Controller {
   readonly #holds: WorkQueue
   readonly #held: HeldPods
   readonly #reports: WorkQueue
+  readonly #policies: WorkQueue
   readonly #placed: WorkQueue
   readonly #placements = new Placements()
   #isLeading = false
@@ -50,6 +54,8 @@ export class Controller {
     this.#placed = serviceQueue(options, async (service) => {
       this.#wakeNamed(service, await placements.reconcile(service))
     })
+    const policies = new PolicyReconciler(options)
+    this.#policies = queue(clock, logger, () => policies.reconcile())
     this.#listen(options.mirror)
   }
 
@@ -64,6 +70,7 @@ export class Controller {
     for (const service of mirror.services.list()) this.#serviceChanged({ type: 'added', object: service })
     for (const object of [...mirror.datasets.list(), ...mirror.dataLoads.list()]) this.#cacheChanged(object)
     this.#wakeHolds(this.#held.all())
+    this.#wakePolicies()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (!signal.aborted) await promise
@@ -72,7 +79,7 @@ export class Controller {
   }
 
   async stop(): Promise<void> {
-    const queues = [this.#caches, this.#holds, this.#reports, this.#placed]
+    const queues = [this.#caches, this.#holds, this.#reports, this.#placed, this.#policies]
     await Promise.all(queues.map((each) => each.stop()))
   }
 
@@ -90,8 +97,11 @@ export class Controller {
       const dataLoad = loadOfJob(object)
       if (dataLoad !== undefined) this.#wakeHolds(this.#held.of(dataLoad))
     })
+    // A claim that turns out to be somebody else's is nothing to wait for.
+    whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
     whenLeading(mirror.pods, ({ object }) => this.#podChanged(object))
     whenLeading(mirror.policies, () => {
+      this.#wakePolicies()
       this.#wakeHolds(this.#held.all())
       for (const service of mirror.services.list()) {
         this.#wakeCaches(service)
@@ -99,6 +109,7 @@ export class Controller {
       }
     })
     whenLeading(mirror.namespaces, ({ object: { metadata } }) => {
+      this.#wakePolicies()
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
       for (const service of mirror.services.list(metadata.name)) this.#placed.add(idOf(service))
     })
@@ -106,6 +117,7 @@ export class Controller {
 
   #serviceChanged(change: Change): void {
     const { object } = change
+    this.#wakePolicies()
     this.#wakeCaches(object)
     // What it used before may have lost its last service.
     if (change.type === 'updated') this.#wakeCaches(change.before)
@@ -143,6 +155,10 @@ export class Controller {
 
   #wakeNamed({ metadata: { namespace = '' } }: KubeObject, caches: string[]): void {
     for (const name of caches) this.#caches.add(keyText({ namespace, name }))
+  }
+
+  #wakePolicies(): void {
+    this.#policies.addAfter('policies', settlingMs)
   }
 
   #wakeHolds(pods: Iterable<string>): void {

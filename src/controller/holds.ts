@@ -1,16 +1,16 @@
 import type { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
-import { podFacts } from '../cluster/pod.ts'
+import { podFacts, serviceAt } from '../cluster/pod.ts'
 import type { Speeds } from '../cluster/speeds.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { hasStatus } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
-import { resources } from '../kube/resources.ts'
-import { cacheWarmGate, decideHold, type HoldDecision } from '../plan/hold.ts'
+import { decideHold, type HoldDecision, type Release } from '../plan/hold.ts'
 import { gateCondition, isHeld } from '../plan/pod.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
-import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
+import type { KubeObject, ObjectKey } from '../values/object.ts'
+import { tell } from './gates.ts'
+import { revert } from './reverts.ts'
 
 export interface HoldOptions {
   client: KubeClient
@@ -23,6 +23,9 @@ export interface HoldOptions {
 // All held pods together are told of their progress at most ten times a second, and one each 5 s.
 const newsMs = 5_000
 const newsPerPodMs = 100
+// A pod may be seen before its service is, never for this long.
+const orphanMs = 30_000
+const orphaned = 'its service is gone'
 
 /** Opens the readiness gates that admission put into pods, in time and in every case. */
 export class HoldReconciler {
@@ -40,16 +43,20 @@ export class HoldReconciler {
     const pod = mirror.pods.get(key)
     if (pod === undefined || !isHeld(pod)) return undefined
     const decision = this.#decide(pod)
+    if (decision.kind === 'revert') return await this.#revert(pod, decision)
+    if (decision.kind === 'release') return await this.#release(pod, decision)
     const quietMs = this.#quietMs(pod, decision)
     if (quietMs > 0) return sooner(quietMs, leftMs(decision, clock.now()))
-    await this.#write(pod, decision)
-    if (decision.kind === 'release') this.#released(pod, decision)
-    return leftMs(decision, clock.now())
+    const { reason, message } = decision
+    const isNews = await tell(this.#options, pod, { isReleased: false, reason, message })
+    if (isNews) this.#toldMs.set(pod.metadata.uid ?? '', clock.now())
+    return sooner(this.#orphanCheckMs(pod), leftMs(decision, clock.now()))
   }
 
   #decide(pod: KubeObject): HoldDecision {
     const { mirror, clock, speeds } = this.#options
     const { namespace = '' } = pod.metadata
+    if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: orphaned }
     const { hold, caches } = podFacts(mirror, pod, namespace)
     const estimated = Object.entries(caches).map(
       ([name, warmth]) => [name, speeds.estimate({ namespace, name }, warmth)] as const,
@@ -58,48 +65,41 @@ export class HoldReconciler {
     return decideHold({ hold, caches: Object.fromEntries(estimated), createdMs: createdMs(pod), nowMs })
   }
 
+  /** When a pod whose service is not known counts as one whose service is gone; undefined while it is known. */
+  #orphanCheckMs(pod: KubeObject): number | undefined {
+    const { mirror, clock } = this.#options
+    if (serviceAt(mirror, pod) !== 'gone') return undefined
+    return Math.max(createdMs(pod) + orphanMs - clock.now(), 0)
+  }
+
+  /** The pod is released by what becomes of its service: at once where nothing becomes of it. */
+  async #revert(pod: KubeObject, { reason, message }: HoldDecision & { kind: 'revert' }): Promise<undefined> {
+    const service = serviceAt(this.#options.mirror, pod)
+    const refused =
+      typeof service === 'object' ? await revert(this.#options, service, message) : 'its service is not known'
+    if (refused === undefined) return undefined
+    const words = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`
+    return await this.#release(pod, { kind: 'release', reason, message: words })
+  }
+
   /** How long to keep from a pod what is mere progress; none for what changes anything. */
-  #quietMs(pod: KubeObject, { kind, reason, message }: HoldDecision): number {
+  #quietMs(pod: KubeObject, { reason, message }: HoldDecision): number {
     const { clock, held } = this.#options
     const before = gateCondition(pod)
-    if (kind === 'release' || before?.reason !== reason || before.message === message) return 0
+    if (before?.reason !== reason || before.message === message) return 0
     const toldMs = this.#toldMs.get(pod.metadata.uid ?? '') ?? 0
     return toldMs + Math.max(newsMs, newsPerPodMs * held.size) - clock.now()
   }
 
-  /**
-   * Writes our condition and no other: a strategic merge by type, with the pod's UID as its condition, so
-   * that a pod of the same name that came since is never marked.
-   */
-  async #write(pod: KubeObject, { kind, reason, message }: HoldDecision): Promise<void> {
-    const status = kind === 'release' ? 'True' : 'False'
-    const before = gateCondition(pod)
-    if (before?.status === status && before.reason === reason && before.message === message) return
-    this.#toldMs.set(pod.metadata.uid ?? '', this.#options.clock.now())
-    const now = new Date(this.#options.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z')
-    const lastTransitionTime = before?.status === status ? before.lastTransitionTime : now
-    const condition = { type: cacheWarmGate, status, reason, message, lastTransitionTime }
-    const body = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } }
-    try {
-      await this.#options.client.patch(
-        resources.pod,
-        keyOf(pod),
-        { type: 'strategic', body },
-        { subresource: 'status' },
-      )
-    } catch (error) {
-      // The pod is gone, or another one has its name: there is nothing left to release.
-      if (!hasStatus(error, 404, 409)) throw error
-    }
-  }
-
-  #released(pod: KubeObject, { reason, message }: HoldDecision & { kind: 'release' }): void {
+  async #release(pod: KubeObject, { reason, message }: Release): Promise<undefined> {
     const { clock, events, metrics } = this.#options
+    await tell(this.#options, pod, { isReleased: true, reason, message })
     this.#toldMs.delete(pod.metadata.uid ?? '')
     const heldMs = clock.now() - createdMs(pod)
     metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
     const type = reason === 'Warm' || reason === 'NotHeld' ? 'Normal' : 'Warning'
     events.record({ regarding: pod, type, reason, note: message, action: 'Release' })
+    return undefined
   }
 }
 
@@ -108,11 +108,11 @@ function createdMs(pod: KubeObject): number {
 }
 
 /** Until a hold ends by itself. */
-function leftMs(decision: HoldDecision, nowMs: number): number | undefined {
-  if (decision.kind === 'release' || decision.untilMs === undefined) return undefined
-  return Math.max(decision.untilMs - nowMs, 0)
+function leftMs({ untilMs }: HoldDecision & { kind: 'hold' }, nowMs: number): number | undefined {
+  return untilMs === undefined ? undefined : Math.max(untilMs - nowMs, 0)
 }
 
-function sooner(ms: number, other: number | undefined): number {
-  return other === undefined ? ms : Math.min(ms, other)
+function sooner(...times: (number | undefined)[]): number | undefined {
+  const known = times.filter((ms) => ms !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
 }

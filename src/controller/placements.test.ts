@@ -16,6 +16,8 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
     namespaces: { get: () => namespace },
     configMaps: { get: () => undefined },
     claims: { get: () => undefined },
+    localModelCaches: { list: () => [] },
+    localModelNamespaceCaches: { list: () => [] },
     fluidResources: ['datasets', 'jindoruntimes'],
   } as unknown as Mirror
   const client = { get: async () => undefined } as unknown as KubeClient

@@ -50,7 +50,7 @@ const named = (secretName: string, options: { [option: string]: string }): Sourc
   options,
 })
 
-type Parts = Pick<Source, 'credentials'> & Partial<Pick<Source, 'endpoint' | 'options' | 'uri'>>
+type Parts = Pick<Source, 'credentials'> & Partial<Pick<Source, 'endpoint' | 'options' | 'uri' | 'profile'>>
 
 function make(runtime: Cache['runtime'], scheme: string, parts: Parts, more = {}): Cache {
   const uri = `${scheme}://models/bloom`
@@ -108,17 +108,12 @@ const golden: { [file: string]: Cache } = {
     { credentials: named('jfs', { token: 'token' }) },
     tainted,
   ),
-  'thin-nfs': make('Thin', 'nfs', { ...anonymous, uri: 'nfs://10.0.0.7/exports/bloom' }, { profile: 'nfs' }),
-  'thin-s3': make(
-    'Thin',
-    's3',
-    { credentials: named('s3-access', s3mount) },
-    { profile: 's3fs', ...tainted },
-  ),
+  'thin-nfs': make('Thin', 'nfs', { ...anonymous, uri: 'nfs://10.0.0.7/exports/bloom', profile: 'nfs' }),
+  'thin-s3': make('Thin', 's3', { credentials: named('s3-access', s3mount), profile: 's3fs' }, tainted),
   'efc-nfs': make('EFC', 'nfs', { ...anonymous, uri: nas }),
   'efc-cpfs': make('EFC', 'cpfs', { ...anonymous, uri: cpfs }, tainted),
-  'cache-s3': make('Cache', 's3', { credentials: named('s3-access', s3mount) }, { profile: 'curvine' }),
-  'cache-s3-placed': make('Cache', 's3', anonymous, { profile: 'curvine', ...tainted, ...memory }),
+  'cache-s3': make('Cache', 's3', { credentials: named('s3-access', s3mount), profile: 'curvine' }),
+  'cache-s3-placed': make('Cache', 's3', { ...anonymous, profile: 'curvine' }, { ...tainted, ...memory }),
   'jindo-oss': make('Jindo', 'oss', { credentials: ossKeys, endpoint: hangzhou }),
   'jindo-s3': make('Jindo', 's3', { credentials: s3Keys, endpoint: minio }),
   'jindo-s3-anonymous': make('Jindo', 's3', anonymous),

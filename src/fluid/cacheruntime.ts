@@ -19,7 +19,8 @@ export const cacheRuntime: Runtime = {
   schemes: 'named',
   isLoadable: true,
 
-  refuses({ credentials: { kind } }) {
+  refuses({ credentials: { kind }, profile }) {
+    if (profile === undefined) return "CacheRuntime needs the policy's sources[].profile"
     return kind === 'anonymous' || kind === 'options'
       ? undefined
       : 'CacheRuntime hands its class what a policy names: set sources[].credentials.keys'
@@ -33,11 +34,11 @@ export const cacheRuntime: Runtime = {
     }
   },
 
-  spec(_, settings) {
+  spec({ profile = '' }, settings) {
     const pods = { ...placement(settings), ...tolerations(settings) }
     const { cleanPolicy } = settings
     return {
-      runtimeClassName: settings.profile ?? '',
+      runtimeClassName: profile,
       ...section('master', pods),
       worker: {
         replicas: settings.replicas,

@@ -55,11 +55,15 @@ export interface CacheSettings {
   tolerations: Toleration[]
   /** When Fluid takes the FUSE pod off a node. */
   cleanPolicy: 'OnRuntimeDeleted' | 'OnDemand'
-  /** A ThinRuntimeProfile or a CacheRuntimeClass, where the runtime needs one. */
-  profile?: string
   /** Merged into the Runtime's spec. */
   template: JsonObject
-  warmup: { enabled: boolean; replicas: number; retries: number }
+  warmup: {
+    enabled: boolean
+    replicas: number
+    retries: number
+    /** What comes of a warm cache that has lost much of its model; `Report` where it is left out. */
+    onEviction?: 'Report' | 'Rewarm'
+  }
 }
 
 /** Tiers as Alluxio writes them; the water marks are strings to Fluid. */

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { chooseRuntime } from './runtimes.ts'
+import { automatic, chooseRuntime, runtimes } from './runtimes.ts'
 import type { Source } from './source.ts'
 
-const all = ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes']
+const all = ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)]
 const source = (scheme: Source['scheme']): Source => ({
   uri: `${scheme}://models/bloom`,
   scheme,
@@ -53,4 +54,60 @@ test('Jindo has no option for buckets as host names, but at Amazon they are', ()
     message: 'JindoRuntime has no option for a store that has its buckets as host names',
   })
   expect(chooseRuntime(virtual('https://s3.amazonaws.com'), 'Auto', all)).toMatchObject({ runtime: 'Jindo' })
+})
+
+test.each([
+  ['cubefs', 'no runtime serves cubefs:// unless a policy names it (sources[].runtime)'],
+  ['https', 'no runtime serves https:// unless a policy names it (sources[].runtime)'],
+])('Auto knows nobody for %s://', (scheme, message) => {
+  expect(chooseRuntime(source(scheme), 'Auto', all)).toEqual({
+    ok: false,
+    reason: 'UnsupportedScheme',
+    message,
+  })
+})
+
+test('what a policy names a Thin or Cache runtime for, it serves, with a profile and no other way of keys', () => {
+  for (const name of ['Thin', 'Cache'] as const) {
+    const { kind } = runtimes[name]
+    const made = { ...source('cubefs'), profile: 'cubefs' }
+    expect(chooseRuntime(made, name, all)).toEqual({ ok: true, runtime: name })
+    const credentials = { kind: 'keys', secretName: 's', accessKeyId: 'a', secretAccessKey: 'b' } as const
+    for (const [wrong, problem] of [
+      [source('cubefs'), 'sources[].profile'],
+      [{ ...made, credentials }, 'sources[].credentials.keys'],
+    ] as const) {
+      const chosen = chooseRuntime(wrong, name, all)
+      expect(chosen).toMatchObject({ ok: false, reason: 'RuntimeUnavailable' })
+      expect(chosen).toHaveProperty('message', expect.stringContaining(problem))
+      expect(chosen).toHaveProperty('message', expect.stringContaining(kind))
+    }
+  }
+})
+
+test('EFC mounts Alibaba Cloud’s servers only; JuiceFS needs its Secret; Jindo takes no file', () => {
+  const at = (uri: string): Source => ({ ...source(uri.slice(0, uri.indexOf(':'))), uri })
+  const nas = at('nfs://0a1b2c3d4e-xyz12.cn-hangzhou.nas.aliyuncs.com/models')
+  expect(chooseRuntime(nas, 'Auto', all)).toEqual({ ok: true, runtime: 'EFC' })
+  const cpfs = 'cpfs://cpfs-1-a.cn-hangzhou.cpfs.aliyuncs.com'
+  expect(chooseRuntime(at(`${cpfs}/share/x`), 'Auto', all)).toEqual({ ok: true, runtime: 'EFC' })
+  for (const refused of [at('nfs://10.0.0.7/models'), at(`${cpfs}/x`), at('juicefs://volume/models')])
+    expect(chooseRuntime(refused, 'Auto', all)).toMatchObject({ reason: 'RuntimeUnavailable' })
+  const file: Source = { ...source('s3'), credentials: { kind: 'file', secretName: 's', file: 'key.json' } }
+  expect(chooseRuntime(file, 'Jindo', all)).toMatchObject({ reason: 'RuntimeUnavailable' })
+})
+
+test('options by name come from a Secret that the runtime can mount, or the source is refused', () => {
+  const credentials = { kind: 'options', secretName: 'with.dot', options: { a: 'b' } } as const
+  const made = { ...source('s3'), credentials }
+  expect(chooseRuntime(made, 'Auto', all)).toEqual({ ok: true, runtime: 'Jindo' })
+  expect(chooseRuntime(made, 'Alluxio', all)).toMatchObject({ reason: 'RuntimeUnavailable' })
+})
+
+test('docs/caches.md prints what Auto tries', () => {
+  const page = readFileSync(new URL('../../docs/caches.md', import.meta.url), 'utf8')
+  const rows = [...page.matchAll(/^\| `([a-z0-9]+):\/\/` +\| ([A-Za-z0-9, ]+?) +\|/gm)]
+  expect(Object.fromEntries(rows.map(([, scheme = '', names = '']) => [scheme, names.split(', ')]))).toEqual(
+    automatic,
+  )
 })

@@ -8,6 +8,8 @@ export interface Source {
   endpoint: { url?: string; region?: string; addressing?: 'virtual' }
   /** A policy's own mount options; they win over what Warmgate would write. */
   options: { [key: string]: string }
+  /** A policy's ThinRuntimeProfile or CacheRuntimeClass, where the runtime needs one. */
+  profile?: string
 }
 
 export type SourceCredentials =

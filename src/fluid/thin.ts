@@ -13,7 +13,8 @@ export const thin: Runtime = {
   // Fluid mounts it as the volume thin-fuseconfig-<name>.
   mountableSecret: /^[^.]{1,47}$/,
 
-  refuses({ credentials: { kind } }) {
+  refuses({ credentials: { kind }, profile }) {
+    if (profile === undefined) return "ThinRuntime needs the policy's sources[].profile"
     return kind === 'anonymous' || kind === 'options'
       ? undefined
       : 'ThinRuntime hands its image what a policy names: set sources[].credentials.keys'
@@ -27,9 +28,9 @@ export const thin: Runtime = {
     }
   },
 
-  spec(_, settings) {
+  spec({ profile = '' }, settings) {
     // An empty profileName would make it a reference to another Dataset.
-    return { profileName: settings.profile ?? '', ...fuse(settings) }
+    return { profileName: profile, ...fuse(settings) }
   },
 }
 

@@ -20,6 +20,9 @@ const fallbacks = {
   storageSpecSecret: 'storage-config',
   s3: { accessKeyId: 'awsAccessKeyID', secretAccessKey: 'awsSecretAccessKey', defaults: {} },
   gcsCredentialFile: 'gcloud-application-credentials.json',
+  deploymentMode: '',
+  hasCaBundle: false,
+  localModels: false,
 }
 
 test('without a ConfigMap it is what KServe ships', () => {
@@ -38,7 +41,17 @@ test('the shipped ConfigMap names what stands in for it', () => {
       s3UseHttps: '',
     },
   })
-  expect(config).toEqual(shippedKserveConfig)
+  expect(config).toEqual({ ...shippedKserveConfig, deploymentMode: '' })
+  const more = {
+    deploy: '{"defaultDeploymentMode":"Standard"}',
+    localModel: '{"enabled":true}',
+    storageInitializer: '{"caBundleConfigMapName":"ca"}',
+  }
+  expect(parseKserveConfig(configMap(more))).toMatchObject({
+    deploymentMode: 'Standard',
+    hasCaBundle: true,
+    localModels: true,
+  })
 })
 
 test('names and options of a cluster of its own', () => {
@@ -60,6 +73,9 @@ test('names and options of a cluster of its own', () => {
     storageSecretAnnotation: 'example.com/secret',
     storageSpecSecret: 'stores',
     gcsCredentialFile: 'key.json',
+    deploymentMode: '',
+    hasCaBundle: false,
+    localModels: false,
     s3: {
       accessKeyId: 'id',
       secretAccessKey: 'secret',
@@ -75,7 +91,7 @@ test('names and options of a cluster of its own', () => {
 
 test.each([
   ['no data', configMap(undefined)],
-  ['no credentials', configMap({ deploy: '{}' })],
+  ['no credentials', configMap({ deploy: '{"defaultDeploymentMode":7}' })],
   ['empty credentials', configMap({ credentials: '{}' })],
   ['broken JSON', configMap({ credentials: '{"s3":' })],
   ['JSON that is no object', configMap({ credentials: '[1]' })],

@@ -8,6 +8,12 @@ export interface KserveConfig {
   storageSpecSecret: string
   s3: { accessKeyId: string; secretAccessKey: string; defaults: { [option: string]: string } }
   gcsCredentialFile: string
+  /** How services are deployed that do not say. */
+  deploymentMode: string
+  /** Whether every download verifies by a bundle of certificate authorities of the cluster's. */
+  hasCaBundle: boolean
+  /** Whether KServe serves models from LocalModelCaches. */
+  localModels: boolean
 }
 
 export const kserveConfigName = 'inferenceservice-config'
@@ -18,6 +24,9 @@ export const shippedKserveConfig: KserveConfig = {
   storageSpecSecret: 'storage-config',
   s3: { accessKeyId: 'AWS_ACCESS_KEY_ID', secretAccessKey: 'AWS_SECRET_ACCESS_KEY', defaults: {} },
   gcsCredentialFile: 'gcloud-application-credentials.json',
+  deploymentMode: 'Serverless',
+  hasCaBundle: false,
+  localModels: false,
 }
 
 // KServe's own names for the S3 options in its ConfigMap, by the name that they have in a Secret.
@@ -56,6 +65,11 @@ export function parseKserveConfig(configMap: KubeObject | undefined): KserveConf
     },
     gcsCredentialFile:
       stringAt(credentials, 'gcs', 'gcsCredentialFileName') || shippedKserveConfig.gcsCredentialFile,
+    deploymentMode: stringAt(parseJson(stringAt(configMap, 'data', 'deploy')), 'defaultDeploymentMode') ?? '',
+    hasCaBundle: Boolean(
+      stringAt(parseJson(stringAt(configMap, 'data', 'storageInitializer')), 'caBundleConfigMapName'),
+    ),
+    localModels: parseJson(stringAt(configMap, 'data', 'localModel')).enabled === true,
   }
 }
 

@@ -321,3 +321,12 @@ test('the endpoint of an OSS Secret, as it stands there', () => {
     url: 'oss-cn-hangzhou-internal.aliyuncs.com',
   })
 })
+
+test('a bundle of certificate authorities for every download: a store of one’s own may be what it is for', () => {
+  const config = { ...shippedKserveConfig, hasCaBundle: true }
+  const at = (url: string) =>
+    resolve({ config, secrets: [secret('keys', s3Keys, { options: { S3_ENDPOINT: url } })] })
+  expect(at('https://minio:9000')).toMatchObject({ ok: false, reason: 'CredentialsMissing' })
+  for (const url of ['http://minio:9000', 'https://s3.eu-central-1.amazonaws.com', ''])
+    expect(at(url).ok).toBe(true)
+})

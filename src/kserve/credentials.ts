@@ -26,6 +26,8 @@ export interface CredentialsInput {
   secretName: string | undefined
   /** A policy's word on which key of it fills which mount option. */
   optionKeys?: { [option: string]: string }
+  /** Whether a policy's mirror is read: the Secret that the service names may be for the original alone. */
+  isCopy?: boolean
   serviceAccount: ServiceAccountFact | undefined
   secrets: { [name: string]: SecretFact }
   config: KserveConfig
@@ -93,10 +95,10 @@ function noSecret(input: CredentialsInput, name: string): string {
 }
 
 function withoutSecret(input: CredentialsInput): Resolved {
-  const { scheme, secretName } = input
+  const { scheme, secretName, isCopy = false } = input
   const named = namedSecret(input)
   // Google's buckets may be public, and KServe reads them so, whatever Secret the service names.
-  if (named !== undefined && (secretName !== undefined || scheme !== 'gs'))
+  if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isCopy)))
     return missing(`Secret ${named} has no credentials for ${scheme}:// (${wanted(input)})`)
   return (
     identityProblem(scheme, input.serviceAccount) ?? {
@@ -128,6 +130,7 @@ function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
     variables,
     keys: first && { kind: 'keys', secretName: first.name, accessKeyId, secretAccessKey },
     origin: names === '' ? `service account ${serviceAccount?.name}` : `Secret ${names}`,
+    hasCaBundle: config.hasCaBundle,
     trusted,
   })
 }

@@ -19,6 +19,8 @@ export interface S3Environment {
     | undefined
   /** For messages, what says so: `Secret s3-access`. */
   origin: string
+  /** Whether KServe's ConfigMap has a bundle of certificate authorities for every download. */
+  hasCaBundle: boolean
   /** Whether a policy names the endpoint, and so answers for its certificate. */
   trusted: boolean
 }
@@ -67,7 +69,7 @@ export function s3Credentials(environment: S3Environment): Resolved {
     (endpoint.url === undefined || /^https?:\/\/./i.test(endpoint.url)
       ? undefined
       : `${origin} names an endpoint without http:// or https://`) ??
-    (trusted ? undefined : certificateProblem(variables, origin))
+    (trusted ? undefined : certificateProblem(environment))
   if (problem !== undefined) return missing(problem)
   const reference = isAnonymous(variables) || !keys ? ({ kind: 'anonymous' } as const) : keys
   return { ok: true, credentials: { ...reference, endpoint } satisfies Credentials }
@@ -86,11 +88,13 @@ function endpointOf(variables: Variables): Endpoint {
 }
 
 /** Over plain http nothing is verified, whatever is said of certificates beside it. */
-function certificateProblem(variables: Variables, origin: string): string | undefined {
+function certificateProblem({ variables, origin, hasCaBundle }: S3Environment): string | undefined {
   const { S3_VERIFY_SSL: verify = '', AWS_CA_BUNDLE, AWS_CA_BUNDLE_CONFIGMAP, AWS_ENDPOINT_URL } = variables
+  // Amazon's own certificates are known to all; a store of one's own may be what the bundle is for.
+  const isBundled = hasCaBundle && !/^$|\.amazonaws\.com(:[0-9]+)?\/?$/.test(AWS_ENDPOINT_URL ?? '')
   const isUnverified = /^(0|false)$/i.test(verify)
   if (/^http:\/\//i.test(AWS_ENDPOINT_URL ?? '')) return undefined
-  if (!isUnverified && !AWS_CA_BUNDLE && !AWS_CA_BUNDLE_CONFIGMAP) return undefined
+  if (!isUnverified && !AWS_CA_BUNDLE && !AWS_CA_BUNDLE_CONFIGMAP && !isBundled) return undefined
   const what = isUnverified ? 'a certificate that is not verified' : 'a certificate authority of its own'
   return (
     `${origin} names ${what}, which Fluid's runtimes cannot be told of: give the runtime the certificate in the ` +

@@ -131,7 +131,13 @@ function withCredentials(
     const identity = identityProblem('s3', input.serviceAccount)
     if (identity !== undefined) return identity
   }
-  const resolved = s3Credentials({ variables, keys, origin, trusted: input.trusted ?? false })
+  const resolved = s3Credentials({
+    variables,
+    keys,
+    origin,
+    hasCaBundle: input.config.hasCaBundle,
+    trusted: input.trusted ?? false,
+  })
   return resolved.ok ? { ok: true, uri, credentials: resolved.credentials } : resolved
 }
 

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { mirrored, parentUri, parseModelUri, type UriReason } from './uri.ts'
+import { cacheableSchemes, mirrored, parentUri, parseModelUri, type UriReason } from './uri.ts'
 
 test.each([
   ['s3://models/llama', { scheme: 's3', bucket: 'models', path: 'llama' }],
@@ -222,4 +223,10 @@ test.each([
 test('the directory of a file; a bucket is none', () => {
   expect(parentUri('s3://b/p/q/model.onnx')).toBe('s3://b/p/q')
   expect(parentUri('s3://b/model.onnx')).toBeUndefined()
+})
+
+test('docs/sources.md names every scheme that is cached, and every reason that a URI can have', () => {
+  const text = readFileSync(new URL('../../docs/sources.md', import.meta.url), 'utf8')
+  for (const scheme of cacheableSchemes) expect(text).toContain(`\`${scheme}://`)
+  for (const [reason] of refused) expect(text).toContain(reason)
 })

@@ -61,7 +61,10 @@ export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = (
   if (!elsewhere.includes(scheme) && isNamed(uri)) return directory(scheme, rest, namedHost(scheme))
   if (!isStore) return foreign(scheme, uri)
   if (scheme === 'hdfs' && !hosts.hdfs?.test(rest.split('/')[0] ?? ''))
-    return other('UnsupportedScheme', 'hdfs:// without a port names no name node: name it in sources[].match')
+    return other(
+      'UnsupportedScheme',
+      'hdfs:// without a port is a path to KServe, and names no name node to Fluid',
+    )
   return directory(scheme, rest, hosts[scheme] ?? plainHost)
 }
 

@@ -40,6 +40,13 @@ export const resources = {
     'MutatingWebhookConfiguration',
   ),
   inferenceService: namespaced('serving.kserve.io', 'v1beta1', 'inferenceservices', 'InferenceService'),
+  localModelCache: clusterScoped('serving.kserve.io', 'v1alpha1', 'localmodelcaches', 'LocalModelCache'),
+  localModelNamespaceCache: namespaced(
+    'serving.kserve.io',
+    'v1alpha1',
+    'localmodelnamespacecaches',
+    'LocalModelNamespaceCache',
+  ),
   accelerationPolicy: clusterScoped('warmgate.dev', 'v1alpha1', 'accelerationpolicies', 'AccelerationPolicy'),
   dataset: namespaced('data.fluid.io', 'v1alpha1', 'datasets', 'Dataset'),
   dataLoad: namespaced('data.fluid.io', 'v1alpha1', 'dataloads', 'DataLoad'),

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import type { Source } from '../fluid/source.ts'
+import { localModelOf } from '../kserve/local-model.ts'
 import { findModelLocations, type ModelLocation } from '../kserve/location.ts'
+import { deploymentMode } from '../kserve/mode.ts'
 import { applyOverrides, choosePolicy, type OverrideName, overrideAnnotation } from '../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../policy/policy.ts'
 import { overrideNames } from '../policy/schema.ts'
@@ -70,7 +72,7 @@ export function decide(input: DecideInput): Decision {
   if (locations.length === 0) return skip('NoModelLocation', none)
   const standings = locations.map((location) => standingOf(input, location))
   if (!standings.some(({ kind }) => kind === 'kept')) {
-    const obstacle = serviceObstacle(service) ?? commonObstacle(locations)
+    const obstacle = serviceObstacle(service, locations, facts) ?? commonObstacle(locations)
     if (obstacle !== undefined) return obstacle
   }
   const governed = govern(input, standings)
@@ -173,6 +175,8 @@ function answer(standing: Standing, { service, policy, facts }: Context): Rewrit
   const { rewrite: by, mode } = policy.spec
   const leave = (reason: RefusalReason, message: string) => ({ location, reason, message })
   if (location.obstacle !== undefined) return leave(location.obstacle.reason, location.obstacle.message)
+  // Before what changes with time: a claim of the user's own never becomes a reason against its group.
+  if (!resolved.ok && resolved.reason === 'PvcSource') return leave(resolved.reason, resolved.message)
   if (standing.kind === 'old' && by === 'Spec') return leave('NotOptedIn', stoodBefore)
   if (mode === 'Off') return leave('NoPolicy', isOff(policy))
   if (!resolved.ok) return leave(resolved.reason, resolved.message)
@@ -214,14 +218,15 @@ function leftWithItsGroup(each: Rewrite | Left, all: (Rewrite | Left)[]): Rewrit
 }
 
 /** Shapes of which KServe downloads nothing, or caches it by itself. */
-function serviceObstacle(service: KubeObject): Refusal | undefined {
-  const annotations = service.metadata.annotations ?? {}
-  if (annotations['serving.kserve.io/deploymentMode'] === 'ModelMesh') {
+function serviceObstacle(service: KubeObject, locations: ModelLocation[], facts: Facts): Refusal | undefined {
+  if (service.kind === 'InferenceService' && deploymentMode(service, facts.kserve) === 'ModelMesh') {
     return skip('ModelMesh', 'ModelMesh loads its models by itself')
   }
   if (service.metadata.labels?.['internal.serving.kserve.io/localmodel'] !== undefined) {
     return skip('LocalModelCached', 'a LocalModelCache of KServe serves this model')
   }
+  const found = localModelOf(service, locations, { models: facts.localModels, config: facts.kserve })
+  if (found !== undefined) return skip('LocalModelCached', `${found.kind} ${found.name} serves this model`)
   return undefined
 }
 

@@ -1,5 +1,6 @@
 import type { ServiceAccountFact } from '../kserve/account.ts'
 import type { KserveConfig } from '../kserve/config.ts'
+import type { LocalModelFact } from '../kserve/local-model.ts'
 import type { SecretFact } from '../kserve/secret.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Labels } from '../policy/selector.ts'
@@ -16,6 +17,8 @@ export interface Facts {
   /** Those that the service's pods run under, by name. */
   serviceAccounts: { [name: string]: ServiceAccountFact }
   secrets: { [name: string]: SecretFact }
+  /** KServe's LocalModelNamespaceCaches of the namespace, and then its LocalModelCaches. */
+  localModels: LocalModelFact[]
   /** The PVCs of the namespace that are not Fluid's. */
   foreignClaims: Pick<ReadonlySet<string>, 'has'>
 }

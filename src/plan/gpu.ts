@@ -5,6 +5,11 @@ import { at, isObject, type KubeObject, listAt, objectAt } from '../values/objec
 const accelerators =
   /^(nvidia\.com|amd\.com|intel\.com|gpu\.intel\.com|habana\.ai|aws\.amazon\.com|google\.com|huawei\.com|qualcomm\.com)\//
 
+/** Whether a resource is a device that computes: a GPU, a slice of one, or what other makers have. */
+export function isAccelerator(resource: string): boolean {
+  return accelerators.test(resource)
+}
+
 /** Resources for one container, by name. */
 export interface ContainerResources {
   container: ServingContainer
@@ -36,7 +41,7 @@ export function leavesDevices(service: KubeObject, { value }: ServingContainer, 
   const { resources } = value
   const lists = [objectAt(resources, 'limits'), objectAt(resources, 'requests')]
   const asked = lists.flatMap((list) => Object.keys(list))
-  const hasOwn = asked.some((name) => accelerators.test(name) || names.includes(name))
+  const hasOwn = asked.some((name) => isAccelerator(name) || names.includes(name))
   const hasClaim = listAt(resources, 'claims').length > 0 || listAt(predictor, 'resourceClaims').length > 0
   // What is no list of resources is KServe's to refuse, or its user's null.
   const isOdd = [resources, at(resources, 'limits'), at(resources, 'requests')].some(

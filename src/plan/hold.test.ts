@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
-import { decideHold, type HoldInput } from './hold.ts'
+import { decideHold, type Hold, type HoldInput, holdSettings } from './hold.ts'
 import { fakePolicy } from './plan.fake.ts'
-import { type Hold, holdSettings } from './plan.ts'
 import type { Warmth } from './warmth.ts'
 
 const hold: Hold = {
@@ -86,13 +85,28 @@ test('failed: released at once, or kept until the timeout', () => {
   expect(decide({ caches: { bloom: failed }, hold: { ...keep, onTimeout: 'Serve' } })).toEqual({
     kind: 'hold',
     reason: 'WarmupFailed',
-    message: 'the warm-up of bloom failed: no such bucket',
+    message: 'the warm-up of bloom failed: no such bucket; the policy keeps the pod',
     untilMs: 1_801_000,
   })
 })
 
-test('not held any more: opted out, or no cache', () => {
-  expect(decide({ hold: undefined })).toMatchObject({ kind: 'release', reason: 'NotHeld' })
+test('reverted: the service is to go back, whichever comes first', () => {
+  const revert: Hold = { ...hold, onTimeout: 'Revert', onFailure: 'Revert' }
+  expect(decide({ hold: revert, nowMs: 1_801_000 })).toEqual({
+    kind: 'revert',
+    reason: 'TimedOut',
+    message: 'the cache was not warm after 30m',
+  })
+  expect(decide({ hold: revert, caches: { bloom: failed } })).toEqual({
+    kind: 'revert',
+    reason: 'WarmupFailed',
+    message: 'the warm-up of bloom failed: no such bucket',
+  })
+})
+
+test('not held any more, with the reason why, or no cache', () => {
+  const none = { at: 'None', reason: 'Reverted', message: 'it went back' } as const
+  expect(decide({ hold: none })).toEqual({ kind: 'release', reason: 'Reverted', message: 'it went back' })
   expect(decide({ caches: {} })).toMatchObject({ kind: 'release', reason: 'NotHeld' })
 })
 
@@ -102,6 +116,11 @@ test('a policy’s hold, in milliseconds; none without a warm-up', () => {
   expect(settings({ warmup: { timeout: '1h30m' }, hold: { onTimeout: 'Keep', onFailure: 'Keep' } })).toEqual({
     ...keep,
     timeoutMs: 5_400_000,
+  })
+  expect(settings({ hold: { at: 'Scheduling', onTimeout: 'Revert' } })).toEqual({
+    ...hold,
+    at: 'Scheduling',
+    onTimeout: 'Revert',
   })
   expect(settings({ hold: { at: 'None' } })).toBeUndefined()
   expect(settings({ warmup: { enabled: false } })).toBeUndefined()

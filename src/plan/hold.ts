@@ -1,16 +1,57 @@
-import { formatDuration } from '../values/duration.ts'
-import type { Hold } from './plan.ts'
+import type { PolicySpec } from '../policy/schema.ts'
+import { formatDuration, parseDurationMs } from '../values/duration.ts'
 import { describeProgress } from './progress.ts'
 import type { Warmth } from './warmth.ts'
 
-/** The readiness gate that holds a pod, and the condition that opens it. */
+/** The name of what holds a pod: a readiness gate with its condition, or a scheduling gate. */
 export const cacheWarmGate = 'warmgate.dev/cache-warm'
 
-export const releaseReasons = ['Warm', 'TimedOut', 'WarmupFailed', 'NotHeld'] as const
+/** How the pods of an accelerated service wait. */
+export interface Hold {
+  /** Readiness: a pod starts, and is not Ready. Scheduling: it takes no node, and so no GPU. */
+  at: 'Readiness' | 'Scheduling'
+  timeoutMs: number
+  /** How often a failed warm-up is tried again before it counts as failed. */
+  retries: number
+  onTimeout: Outcome
+  onFailure: Outcome
+}
+
+/** Serve from a cold cache; Revert the service to its storage initializer; Keep waiting. */
+type Outcome = 'Serve' | 'Revert' | 'Keep'
+
+/** Why a pod does not wait. */
+export interface NoHold {
+  at: 'None'
+  reason: 'NotHeld' | 'Reverted'
+  message: string
+}
+
+/** Undefined where nothing waits: without a warm-up there is nothing that a pod could wait for. */
+export function holdSettings({ hold, warmup }: PolicySpec): Hold | undefined {
+  if (hold.at === 'None' || !warmup.enabled) return undefined
+  return {
+    at: hold.at,
+    timeoutMs: parseDurationMs(warmup.timeout) ?? 0,
+    retries: warmup.retries,
+    onTimeout: hold.onTimeout,
+    onFailure: hold.onFailure,
+  }
+}
+
+export const releaseReasons = ['Warm', 'TimedOut', 'WarmupFailed', 'NotHeld', 'Reverted'] as const
 export type ReleaseReason = (typeof releaseReasons)[number]
 
+export interface Release {
+  kind: 'release'
+  reason: ReleaseReason
+  message: string
+}
+
 export type HoldDecision =
-  | { kind: 'release'; reason: ReleaseReason; message: string }
+  | Release
+  /** The service is to go back to its storage initializer: what comes of that releases the pod. */
+  | { kind: 'revert'; reason: 'TimedOut' | 'WarmupFailed'; message: string }
   | {
       kind: 'hold'
       reason: 'Warming' | 'TimedOut' | 'WarmupFailed'
@@ -19,8 +60,7 @@ export type HoldDecision =
     }
 
 export interface HoldInput {
-  /** Undefined where nothing holds this pod any more: opted out, no policy, no service. */
-  hold: Hold | undefined
+  hold: Hold | NoHold
   /** Of every cache that the pod uses, by name. */
   caches: { [name: string]: Warmth }
   createdMs: number
@@ -32,37 +72,40 @@ export interface HoldInput {
  * timeout, unless the policy says Keep.
  */
 export function decideHold({ hold, caches, createdMs, nowMs }: HoldInput): HoldDecision {
-  if (hold === undefined)
-    return { kind: 'release', reason: 'NotHeld', message: 'nothing holds this pod any more' }
+  if (hold.at === 'None') return { kind: 'release', reason: hold.reason, message: hold.message }
   const states = Object.entries(caches)
   if (states.length === 0) return { kind: 'release', reason: 'NotHeld', message: 'this pod uses no cache' }
   if (states.every(([, warmth]) => warmth.kind === 'warm')) {
     return { kind: 'release', reason: 'Warm', message: `warm: ${Object.keys(caches).join(', ')}` }
   }
   const untilMs = createdMs + hold.timeoutMs
-  if (nowMs >= untilMs) return timedOut(hold)
+  if (nowMs >= untilMs) {
+    const message = `the cache was not warm after ${formatDuration(hold.timeoutMs)}`
+    return ending(hold.onTimeout, 'TimedOut', { message, untilMs: undefined })
+  }
   const failed = states.find(([, warmth]) => warmth.kind === 'failed')
-  if (failed !== undefined) return warmupFailed(hold, failed, untilMs)
+  if (failed !== undefined)
+    return ending(hold.onFailure, 'WarmupFailed', { message: failure(failed), untilMs })
   return { kind: 'hold', reason: 'Warming', message: states.map(describe).join('; '), untilMs }
 }
 
-function timedOut({ onTimeout, timeoutMs }: Hold): HoldDecision {
-  const message = `the cache was not warm after ${formatDuration(timeoutMs)}`
-  return onTimeout === 'Serve'
-    ? { kind: 'release', reason: 'TimedOut', message: `${message}; the pod serves from a cold cache` }
-    : {
-        kind: 'hold',
-        reason: 'TimedOut',
-        message: `${message}; the policy keeps the pod`,
-        untilMs: undefined,
-      }
+function ending(
+  outcome: Outcome,
+  reason: 'TimedOut' | 'WarmupFailed',
+  { message, untilMs }: { message: string; untilMs: number | undefined },
+): HoldDecision {
+  switch (outcome) {
+    case 'Serve':
+      return { kind: 'release', reason, message: `${message}; the pod serves from a cold cache` }
+    case 'Revert':
+      return { kind: 'revert', reason, message }
+    case 'Keep':
+      return { kind: 'hold', reason, message: `${message}; the policy keeps the pod`, untilMs }
+  }
 }
 
-function warmupFailed({ onFailure }: Hold, [name, warmth]: [string, Warmth], untilMs: number): HoldDecision {
-  const message = `the warm-up of ${name} failed${warmth.kind === 'failed' ? `: ${warmth.message}` : ''}`
-  return onFailure === 'Serve'
-    ? { kind: 'release', reason: 'WarmupFailed', message: `${message}; the pod serves from a cold cache` }
-    : { kind: 'hold', reason: 'WarmupFailed', message, untilMs }
+function failure([name, warmth]: [string, Warmth]): string {
+  return `the warm-up of ${name} failed${warmth.kind === 'failed' ? `: ${warmth.message}` : ''}`
 }
 
 function describe([name, warmth]: [string, Warmth]): string {

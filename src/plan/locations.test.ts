@@ -214,3 +214,30 @@ test('a rewrite that a service has stays in the service, whatever the policy say
   const made = plan({ service: everything, previous: admitted, facts })
   expect(made.service).toEqual(admitted)
 })
+
+test('LocalModelCached: KServe’s label comes after us, so its match is made here, and it takes the whole service', () => {
+  const kserve = { ...fakeFacts().kserve, localModels: true }
+  const cached = (sourceUri: string) => ({
+    kind: 'LocalModelCache',
+    name: 'llama',
+    sourceUri,
+    nodeGroups: ['gpu'],
+  })
+  const made = created(everything, fakeFacts({ kserve, localModels: [cached('s3://models/llama')] }))
+  expect(made).toMatchObject({
+    reason: 'LocalModelCached',
+    message: 'LocalModelCache llama serves this model',
+  })
+  expect(made.patch).toEqual([])
+  const other = fakeFacts({ kserve, localModels: [cached('s3://models/words')] })
+  expect(created(everything, other).reason).toBe('Accelerated')
+  const base = llm({ model: { uri: 's3://models/llama' } })
+  expect(created(base, fakeFacts({ kserve, localModels: [cached('s3://models')] })).reason).toBe(
+    'LocalModelCached',
+  )
+})
+
+test('ModelMesh: by the cluster’s default too', () => {
+  const kserve = { ...fakeFacts().kserve, deploymentMode: 'ModelMesh' }
+  expect(created(everything, fakeFacts({ kserve })).reason).toBe('ModelMesh')
+})

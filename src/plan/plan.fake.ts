@@ -20,9 +20,10 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     namespaceLabels: { 'warmgate.dev/acceleration': 'enabled' },
     policies: [],
     installed: ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes'],
-    kserve: shippedKserveConfig,
+    kserve: { ...shippedKserveConfig, deploymentMode: 'Standard' },
     serviceAccounts: { default: { name: 'default', secrets: [], annotations: {} } },
     secrets: {},
+    localModels: [],
     foreignClaims: new Set(),
     ...more,
   }

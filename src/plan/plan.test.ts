@@ -144,7 +144,7 @@ const scenes: Scene[] = [
   {
     reason: 'InvalidOverride',
     make: () => created(fakeService(model, { annotations: { 'warmgate.dev/hold': 'Never' } })),
-    tells: 'use Readiness or None',
+    tells: 'use Readiness, Scheduling or None',
   },
 ]
 
@@ -273,7 +273,7 @@ test('the policy shapes the cache, and never its name', () => {
         tolerations: [{ operator: 'Exists' }],
         cleanPolicy: 'OnDemand',
         template: { fuse: { args: ['x'] } },
-        warmup: { enabled: true, replicas: 3, retries: 3 },
+        warmup: { enabled: true, replicas: 3, retries: 3, onEviction: 'Report' },
       },
     },
   ])
@@ -415,4 +415,34 @@ test('what does not look like a record is taken off, and not believed', () => {
   const annotations = { 'warmgate.dev/original': '{"locations":5}', 'warmgate.dev/caches': 'x' }
   const made = created(fakeService(model, { annotations }))
   expect(made.service).toEqual(created(fakeService(model, { annotations: {} })).service)
+})
+
+test('a policy names the runtime, the profile and the keys of a source that only it knows', () => {
+  const source = {
+    match: ['cubefs://'],
+    runtime: 'Thin',
+    profile: 'cubefs',
+    credentials: { secretName: 'cubefs', keys: { 'access-key': 'AK' } },
+  }
+  const secret = { ...s3Secret, name: 'cubefs', keys: ['AK'] }
+  const installed = ['datasets', 'dataloads', 'thinruntimes']
+  const policies = [fakePolicy('p', { sources: [source] })]
+  const facts = fakeFacts({ policies, installed, secrets: { cubefs: secret } })
+  const service = fakeService({
+    model: { modelFormat: { name: 'sklearn' }, storageUri: 'cubefs://volume/llama' },
+  })
+  const made = created(service, facts)
+  expect(cachesOf(made)[0]).toMatchObject({
+    runtime: 'Thin',
+    source: {
+      uri: 'cubefs://volume/llama',
+      profile: 'cubefs',
+      credentials: { kind: 'options', secretName: 'cubefs', options: { 'access-key': 'AK' } },
+    },
+  })
+  expect(siblingsOf(made).map(({ kind }) => kind)).toEqual(['Dataset', 'ThinRuntime'])
+  // Without the rule nobody knows the scheme.
+  expect(created(service).reason).toBe('UnsupportedScheme')
+  const poor = fakeFacts({ policies, installed, secrets: { cubefs: { ...secret, keys: [] } } })
+  expect(created(service, poor)).toMatchObject({ reason: 'CredentialsMissing' })
 })

@@ -2,11 +2,11 @@ import { type Cache, cacheObjects } from '../fluid/cache.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
-import { parseDurationMs } from '../values/duration.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { type Acceleration, type Decision, decide, type Left, type Rewrite } from './decide.ts'
 import { Draft, type PatchOperation } from './draft.ts'
 import type { Facts } from './facts.ts'
+import { type Hold, holdSettings } from './hold.ts'
 import { claimUri, readOriginal, restore } from './original.ts'
 import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
 import { rewrite } from './rewrite.ts'
@@ -16,16 +16,6 @@ export interface PlanInput {
   /** The service before this update; undefined for a new one. */
   previous?: KubeObject
   facts: Facts
-}
-
-/** How the pods of an accelerated service wait. */
-export interface Hold {
-  at: 'Readiness'
-  timeoutMs: number
-  /** How often a failed warm-up is tried again before it counts as failed. */
-  retries: number
-  onTimeout: 'Serve' | 'Keep'
-  onFailure: 'Serve' | 'Keep'
 }
 
 interface PlanBase {
@@ -76,7 +66,7 @@ export function plan({ service, previous, facts }: PlanInput): Plan {
   for (const record of records) restore(draft, record)
   const decision = decide({ service: draft.object, previous, original, facts })
   if (decision.kind !== 'accelerate') return refusal(decision, draft, previous)
-  rewrite(draft, decision, records)
+  rewrite(draft, decision, { before: records, kserve: facts.kserve })
   return acceleration(decision, { draft, previous, namespace: facts.namespace })
 }
 
@@ -171,18 +161,11 @@ function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
     tolerations: cache.tolerations,
     cleanPolicy: cache.cleanPolicy,
     template: cache.template as JsonObject,
-    warmup: { enabled: warmup.enabled, replicas: warmup.replicas, retries: warmup.retries },
-  }
-}
-
-/** Without a warm-up there is nothing that a pod could wait for. */
-export function holdSettings({ hold, warmup }: PolicySpec): Hold | undefined {
-  if (hold.at === 'None' || !warmup.enabled) return undefined
-  return {
-    at: hold.at,
-    timeoutMs: parseDurationMs(warmup.timeout) ?? 0,
-    retries: warmup.retries,
-    onTimeout: hold.onTimeout,
-    onFailure: hold.onFailure,
+    warmup: {
+      enabled: warmup.enabled,
+      replicas: warmup.replicas,
+      retries: warmup.retries,
+      onEviction: warmup.onEviction,
+    },
   }
 }

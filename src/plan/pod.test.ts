@@ -2,8 +2,8 @@ import jsonPatch from 'fast-json-patch'
 import { expect, test } from 'vitest'
 import { builtInPolicy } from '../policy/policy.ts'
 import type { JsonObject, KubeObject, ObjectMeta } from '../values/object.ts'
+import type { Hold } from './hold.ts'
 import { fakePolicy, fakeService } from './plan.fake.ts'
-import type { Hold } from './plan.ts'
 import { gateCondition, governPod, hasGate, isHeld, planPod } from './pod.ts'
 import type { Warmth } from './warmth.ts'
 
@@ -14,6 +14,7 @@ const hold: Hold = {
   onTimeout: 'Serve',
   onFailure: 'Serve',
 }
+const none = { at: 'None', reason: 'NotHeld', message: 'why' } as const
 const warm: Warmth = { kind: 'warm' }
 const cold: Warmth = { kind: 'pending', message: 'its Dataset is not Bound yet' }
 const gate = { conditionType: 'warmgate.dev/cache-warm' }
@@ -71,7 +72,7 @@ test('one cold cache among warm ones holds; warming and failed ones are cold', (
 
 test.each([
   ['warm', { caches: [warm, warm] }],
-  ['not held', { hold: undefined }],
+  ['not held', { hold: none }],
   ['of no cache', { caches: [] }],
 ])('nothing for a pod that is %s', (_, more) => {
   expect(planPod({ pod: pod(), hold, gpu: undefined, caches: [cold], ...more })).toEqual({
@@ -115,7 +116,7 @@ test('a second pass finds nothing to do', () => {
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
 const facts = { namespaceLabels: optedIn, policies: [] }
 const service = fakeService({ model: { storageUri: 'pvc://llama-0123456789' } })
-const nothing = { hold: undefined, gpu: undefined }
+const nothing = { hold: { at: 'None', reason: 'NotHeld' }, gpu: undefined }
 const governed = (more: Partial<Parameters<typeof governPod>[0]>, now = {}) =>
   governPod({ pod: pod(), service, ...more }, { ...facts, ...now })
 
@@ -130,7 +131,7 @@ test('a pod is governed by its service’s policy', () => {
 
 test('with the service’s own words in it', () => {
   const metadata = { annotations: { 'warmgate.dev/hold': 'None' } }
-  expect(governed({ service: { ...service, metadata } }).hold).toBeUndefined()
+  expect(governed({ service: { ...service, metadata } }).hold).toMatchObject(nothing.hold)
   // A word that is not valid was denied, or was valid once: the policy stands.
   const invalid = { annotations: { 'warmgate.dev/hold': 'Never' } }
   expect(governed({ service: { ...service, metadata: invalid } }).hold).toEqual(hold)
@@ -146,32 +147,41 @@ test('with the service’s own words in it', () => {
 
 test('a pod whose service is not known yet is told by what KServe copied into it', () => {
   const copy = pod({}, { annotations: { 'warmgate.dev/hold': 'None' } })
-  expect(governed({ pod: copy, service: undefined }).hold).toBeUndefined()
+  expect(governed({ pod: copy, service: undefined }).hold).toMatchObject(nothing.hold)
   expect(governed({ pod: copy }).hold).toEqual(hold)
   const selecting = fakePolicy('p', { serviceSelector: { matchLabels: { tier: 'gold' } } })
   const policies = [selecting]
   expect(
     governed({ pod: pod({}, { labels: { tier: 'gold' } }), service: undefined }, { policies }).hold,
   ).toEqual(hold)
-  expect(governed({ service: undefined }, { policies })).toEqual(nothing)
+  expect(governed({ service: undefined }, { policies })).toMatchObject(nothing)
+})
+
+const annotated = (annotations: { [key: string]: string }) => ({
+  service: { ...service, metadata: { annotations } },
 })
 
 test.each<[string, object, object]>([
-  ['a namespace that has opted out', {}, { namespaceLabels: {} }],
+  ['its namespace is not opted in', {}, { namespaceLabels: {} }],
+  ['its service has opted out', annotated({ 'warmgate.dev/acceleration': 'disabled' }), {}],
   [
-    'a service that has opted out',
-    { service: { ...service, metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } } },
-    {},
-  ],
-  [
-    'no policy that matches',
+    'no AccelerationPolicy matches its service',
     {},
     { policies: [fakePolicy('p', { serviceSelector: { matchLabels: { a: 'b' } } })] },
   ],
-  ['a policy in Audit', {}, { policies: [fakePolicy('p', { mode: 'Audit' })] }],
-  ['a policy that is Off', {}, { policies: [fakePolicy('p', { mode: 'Off' })] }],
-])('nothing governs the pods of %s', (_, more, now) => {
-  expect(governed(more, now)).toEqual(nothing)
+  ['AccelerationPolicy p is in mode Audit', {}, { policies: [fakePolicy('p', { mode: 'Audit' })] }],
+  ['AccelerationPolicy p is in mode Off', {}, { policies: [fakePolicy('p', { mode: 'Off' })] }],
+])('nothing governs a pod where %s', (message, more, now) => {
+  expect(governed(more, now)).toEqual({ hold: { ...nothing.hold, message }, gpu: undefined })
+})
+
+test('a service that was taken back says why', () => {
+  const reverted = { 'warmgate.dev/acceleration': 'disabled', 'warmgate.dev/reverted': 'it took too long' }
+  expect(governed(annotated(reverted)).hold).toEqual({
+    at: 'None',
+    reason: 'Reverted',
+    message: 'its service went back to the storage initializer: it took too long',
+  })
 })
 
 test('the built-in policy has no GPUs to place', () => {
@@ -187,6 +197,26 @@ test('a pod waits for us while it has our gate, and our condition has not opened
   expect(isHeld(pod(gated, {}, { phase: 'Running', ...condition('True') }))).toBe(false)
   expect(isHeld(pod({ readinessGates: [theirs] }))).toBe(false)
   expect(isHeld(pod())).toBe(false)
+})
+
+const scheduling: Hold = { ...hold, at: 'Scheduling' }
+const own = { name: 'warmgate.dev/cache-warm' }
+
+test('held from scheduling: our gate beside others’, once, and none of readiness', () => {
+  const made = admitted({
+    pod: pod({ schedulingGates: [{ name: 'kueue.x-k8s.io/admission' }] }),
+    hold: scheduling,
+  })
+  expect(made.patch).toEqual([{ op: 'add', path: '/spec/schedulingGates/-', value: own }])
+  expect(planPod({ pod: made.pod, hold: scheduling, gpu: undefined, caches: [cold] }).patch).toEqual([])
+  expect(isHeld(made.pod)).toBe(true)
+  expect(isHeld(pod({ schedulingGates: [{ name: 'kueue.x-k8s.io/admission' }] }))).toBe(false)
+})
+
+test('a pod that has a node already is held at its readiness', () => {
+  const made = admitted({ pod: pod({ nodeName: 'node-0' }), hold: scheduling })
+  expect(made.pod.spec).toMatchObject({ readinessGates: [gate] })
+  expect(made.pod.spec).not.toHaveProperty('schedulingGates')
 })
 
 test('a pod that is over waits for nothing', () => {

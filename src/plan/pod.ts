@@ -5,8 +5,7 @@ import type { GpuPolicy } from '../policy/schema.ts'
 import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { type Facts, isOptedIn, isOptedOut } from './facts.ts'
-import { cacheWarmGate } from './hold.ts'
-import { type Hold, holdSettings } from './plan.ts'
+import { cacheWarmGate, type Hold, holdSettings, type NoHold } from './hold.ts'
 import type { Warmth } from './warmth.ts'
 
 export interface PodPlan {
@@ -17,21 +16,21 @@ export interface PodPlan {
 
 export interface PodPlanInput {
   pod: KubeObject
-  hold: Hold | undefined
+  hold: Hold | NoHold
   gpu: GpuPolicy | undefined
   /** Of the caches that the pod uses. */
   caches: Warmth[]
 }
 
 /**
- * What a new pod of an accelerated service gets: the readiness gate, where a cache of it is not warm, and
+ * What a new pod of an accelerated service gets: the gate, where a cache of it is not warm, and
  * the tolerations and node labels of the GPUs that it asks for. All are additions to lists and maps: what
  * stands there is the user's.
  */
 export function planPod({ pod, hold, gpu, caches }: PodPlanInput): PodPlan {
   const draft = new Draft(pod)
-  const held = hold !== undefined && caches.some(({ kind }) => kind !== 'warm')
-  if (held) addGate(draft)
+  const held = hold.at !== 'None' && caches.some(({ kind }) => kind !== 'warm')
+  if (held) addGate(draft, hold.at)
   if (gpu !== undefined && asksForGpu(pod, gpu)) addPlacement(draft, gpu)
   return { held, patch: draft.patch() }
 }
@@ -43,9 +42,12 @@ export function hasGate(pod: KubeObject): boolean {
 }
 
 export interface PodGovernance {
-  hold: Hold | undefined
+  hold: Hold | NoHold
   gpu: GpuPolicy | undefined
 }
+
+/** On a service that Warmgate took back to its storage initializer: why. Beside the opt-out, which does it. */
+export const revertedAnnotation = 'warmgate.dev/reverted'
 
 /**
  * What governs the pods of a service now: nothing, once the namespace or the service has opted out or no
@@ -56,19 +58,36 @@ export function governPod(
   { pod, service = pod }: { pod: KubeObject; service: KubeObject | undefined },
   { namespaceLabels, policies }: Pick<Facts, 'namespaceLabels' | 'policies'>,
 ): PodGovernance {
-  const nothing = { hold: undefined, gpu: undefined }
   const { labels = {}, annotations = {} } = service.metadata
-  if (!isOptedIn(namespaceLabels) || isOptedOut(annotations)) return nothing
+  if (!isOptedIn(namespaceLabels)) return nothing('its namespace is not opted in')
+  if (isOptedOut(annotations)) return optedOut(annotations[revertedAnnotation])
   const selected = selectPolicy(policies, { namespace: namespaceLabels, service: labels })
-  if (selected === undefined) return nothing
+  if (selected === undefined) return nothing('no AccelerationPolicy matches its service')
   const chosen = choosePolicy(selected, policies, annotations)
   const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
-  const { spec } = overridden.ok ? overridden.policy : selected
-  return spec.mode === 'Enforce' ? { hold: holdSettings(spec), gpu: spec.gpu } : nothing
+  const { name, spec } = overridden.ok ? overridden.policy : selected
+  if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
+  const hold = holdSettings(spec)
+  return hold === undefined ? { ...nothing('nothing is to wait'), gpu: spec.gpu } : { hold, gpu: spec.gpu }
 }
 
-function addGate(draft: Draft): void {
-  if (!hasGate(draft.object)) draft.append('/spec/readinessGates', { conditionType: cacheWarmGate })
+function nothing(message: string): PodGovernance {
+  return { hold: { at: 'None', reason: 'NotHeld', message }, gpu: undefined }
+}
+
+function optedOut(reverted: string | undefined): PodGovernance {
+  if (reverted === undefined) return nothing('its service has opted out')
+  const message = `its service went back to the storage initializer: ${reverted}`
+  return { hold: { at: 'None', reason: 'Reverted', message }, gpu: undefined }
+}
+
+/** A pod that has a node already cannot be kept from one: the API server would refuse it. */
+function addGate(draft: Draft, at: Hold['at']): void {
+  const { object } = draft
+  if (hasGate(object) || hasSchedulingGate(object)) return
+  if (at === 'Readiness' || stringAt(object, 'spec', 'nodeName')) {
+    draft.append('/spec/readinessGates', { conditionType: cacheWarmGate })
+  } else draft.append('/spec/schedulingGates', { name: cacheWarmGate })
 }
 
 function asksForGpu(pod: KubeObject, gpu: GpuPolicy): boolean {
@@ -91,11 +110,16 @@ function addPlacement(draft: Draft, gpu: GpuPolicy): void {
   }
 }
 
-/** Whether a pod waits for us: it has our gate, and our condition has not opened it. */
+/** Whether a pod waits for us: it has our gate, and we have not opened it. */
 export function isHeld(pod: KubeObject): boolean {
   const phase = stringAt(pod, 'status', 'phase')
-  const isOver = phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined
-  return !isOver && hasGate(pod) && gateCondition(pod)?.status !== 'True'
+  if (phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined)
+    return false
+  return hasSchedulingGate(pod) || (hasGate(pod) && gateCondition(pod)?.status !== 'True')
+}
+
+export function hasSchedulingGate(pod: KubeObject): boolean {
+  return listAt(pod, 'spec', 'schedulingGates').some((gate) => stringAt(gate, 'name') === cacheWarmGate)
 }
 
 /** Our own condition of a pod. */

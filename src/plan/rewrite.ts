@@ -1,9 +1,12 @@
 import { servingContainers } from '../kserve/container.ts'
 import { isObject, type Json, type KubeObject } from '../values/object.ts'
 import { anchorsOf } from './anchor.ts'
+import { deadlineValues } from './deadline.ts'
 import type { Acceleration, Rewrite } from './decide.ts'
 import { type Draft, pointer, steps } from './draft.ts'
+import type { Facts } from './facts.ts'
 import { gpuResources, leavesDevices } from './gpu.ts'
+import { holdSettings } from './hold.ts'
 import { type Additions, claimUri, type Original, type OriginalLocation, writeOriginal } from './original.ts'
 
 /** Values to add to a service: by anchor, then by pointer from the anchor on. */
@@ -14,13 +17,21 @@ type Values = { [anchor: string]: { [pointer: string]: Json } }
  * the records of earlier passes. One that says the same is kept word for word: KServe's defaulter may have filled in
  * fields since, and a record that changed would roll the pods.
  */
-export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, before: Original[]): void {
+export function rewrite(
+  draft: Draft,
+  { rewrites, policy }: Acceleration,
+  { before, kserve }: { before: Original[]; kserve: Facts['kserve'] },
+): void {
   const ours = rewrites.filter(({ by }) => by === 'Spec')
   if (ours.length === 0) return
   const serving = ours.filter(({ location }) => location.component === 'predictor')
   const same = before.find((original) => serving.every((each) => recorded(original, each) !== undefined))
-  const gpu = serving.length === 0 ? undefined : policy.spec.gpu
-  const values = same === undefined ? gpuValues(draft.object, gpu) : valuesAgain(draft.object, same)
+  const isServing = serving.length > 0
+  const fresh = () => ({
+    ...gpuValues(draft.object, isServing ? policy.spec.gpu : undefined),
+    'predictor-pod': deadlineValues(draft.object, isServing ? holdSettings(policy.spec) : undefined, kserve),
+  })
+  const values = same === undefined ? fresh() : valuesAgain(draft.object, same)
   const locations: Original['locations'] = {}
   for (const each of ours) {
     const { location } = each

@@ -149,3 +149,20 @@ test('the Secrets to read: the annotated one, and the one of storage specs; noth
   expect(namedSecrets([annotated('mine')], kserve)).toEqual(['mine'])
   expect(namedSecrets([annotated('../x'), annotated('')], kserve)).toEqual([])
 })
+
+test('a mirror does not need the Secret that the service names for the original', () => {
+  const hf = { name: 'hf', keys: ['HF_TOKEN'], annotations: {}, options: {}, entries: {} }
+  const location = {
+    ...locationOf({ storageUri: 'hf://a/b' }),
+    annotations: { 'serving.kserve.io/storageSecretName': 'hf' },
+  }
+  const rule = { match: ['hf://'], mirror: 's3://mirror/' }
+  const facts = fakeFacts({ secrets: { hf, 's3-access': s3Secret } })
+  const read = (more: JsonObject) =>
+    resolveSource(location, fakePolicy('p', { sources: [{ ...rule, ...more }] }), facts)
+  expect(read({})).toMatchObject({ ok: true, source: { credentials: { kind: 'anonymous' } } })
+  expect(read({ credentials: { secretName: 's3-access' } })).toMatchObject({
+    source: { credentials: { kind: 'keys', secretName: 's3-access' } },
+  })
+  expect(read({ credentials: { secretName: 'hf' } })).toMatchObject({ reason: 'CredentialsMissing' })
+})

@@ -45,13 +45,14 @@ export function resolveSource(location: ModelLocation, policy: Policy, facts: Fa
         scheme: directory.scheme,
         annotations: location.annotations,
         secretName: rule.credentials.secretName,
+        isCopy,
         ...(rule.credentials.keys === undefined ? {} : { optionKeys: rule.credentials.keys }),
         ...credentialFacts(location, facts),
         trusted,
       })
     : namedModel(location, facts, trusted)
   if (!resolved.ok) return resolved
-  const source = toSource(directory, resolved.credentials, rule.options)
+  const source = toSource(directory, resolved.credentials, rule)
   if (source.scheme === 'oss' && !hasOssEndpoint(source)) return ossEndpointMissing()
   const runtime = chooseRuntime(source, rule.runtime, facts.installed)
   return runtime.ok ? nameCache(source, { uri: named.uri, runtime: runtime.runtime }, facts) : runtime
@@ -156,10 +157,11 @@ export function namedSecrets(locations: ModelLocation[], config: KserveConfig): 
 function toSource(
   { uri, scheme }: ModelDirectory,
   credentials: Credentials,
-  options: Source['options'],
+  { options, profile }: SourceRule,
 ): Source {
   const { endpoint, ...reference } = credentials
-  return { uri, scheme, credentials: reference, endpoint, options }
+  const source = { uri, scheme, credentials: reference, endpoint, options }
+  return profile === undefined ? source : { ...source, profile }
 }
 
 function hasOssEndpoint({ endpoint, options }: Source): boolean {

@@ -301,3 +301,14 @@ test('a service that is copied to another namespace is new there', () => {
     create(withMetadata(manifest, { namespace: 'other' }), now).service,
   )
 })
+
+test('steady: in a list beside a claim of the user’s own, whatever the policy says by then', () => {
+  const storageUris = [
+    { uri: storageUri, mountPath: '/mnt/a' },
+    { uri: 'pvc://own', mountPath: '/mnt/b' },
+  ]
+  const listed = create(fakeService({ containers: [{ name: 'kserve-container' }], storageUris }))
+  expect(listed.reason).toBe('Accelerated')
+  for (const later of [facts, fakeFacts({ policies: [fakePolicy('default', { mode: 'Off' })] })])
+    expect(update(listed.service, listed.service, later).patch).toEqual([])
+})

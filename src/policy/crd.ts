@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
-import { policySpecSchema } from './schema.ts'
+import { type Rule, rules } from './rules.ts'
+import { policySpecSchema, policyStatusSchema } from './schema.ts'
 
 /** The CustomResourceDefinition of AccelerationPolicy, made from the schema; manifests/base/crd.yaml is its text. */
 function policyCrd(): KubeObject {
@@ -26,9 +27,11 @@ function policyCrd(): KubeObject {
           additionalPrinterColumns: [
             printed('Mode', '.spec.mode'),
             printed('Priority', '.spec.priority', 'integer'),
-            printed('Hold', '.spec.hold.at'),
+            printed('Services', '.status.services', 'integer'),
+            printed('Accepted', '.status.conditions[?(@.type=="Accepted")].status'),
             printed('Age', '.metadata.creationTimestamp', 'date'),
           ],
+          subresources: { status: {} },
           schema: {
             openAPIV3Schema: {
               description: "The platform team's rules: which services are accelerated, and how.",
@@ -37,7 +40,8 @@ function policyCrd(): KubeObject {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
                 metadata: { type: 'object' },
-                spec: { ...structural(policySpecSchema), default: {} },
+                spec: { ...structural(policySpecSchema, ''), default: {} },
+                status: structural(policyStatusSchema, undefined),
               },
             },
           },
@@ -49,23 +53,28 @@ function policyCrd(): KubeObject {
 
 /**
  * A JSON schema as a structural schema: Kubernetes wants a type beside an enum, additionalProperties for a
- * map, and prunes unknown fields by itself, so that `additionalProperties: false` is not allowed there.
+ * map, a set where items are unique, and prunes unknown fields by itself, so that `additionalProperties: false`
+ * is not allowed there. The rules of `path` come with it; none have those of the status.
  */
-function structural(schema: object): JsonObject {
+function structural(schema: object, path: string | undefined): JsonObject {
   const {
     required,
     properties,
     patternProperties,
     items,
+    uniqueItems,
     additionalProperties: _,
     ...rest
   } = schema as JsonObject
   const result: JsonObject = { ...rest }
   if (result.enum !== undefined) result.type = 'string'
+  if (uniqueItems === true) result['x-kubernetes-list-type'] = 'set'
+  const here = rules.filter((rule) => rule.path === path)
+  if (here.length > 0) result['x-kubernetes-validations'] = here.map(validation)
   const fields = isObject(properties) ? Object.entries(properties) : []
   if (fields.length > 0) {
     result.properties = Object.fromEntries(
-      fields.map(([name, field]) => [name, structural(field as JsonObject)]),
+      fields.map(([name, field]) => [name, structural(field as JsonObject, below(path, name))]),
     )
     // A field with a default is filled in before validation: nobody has to write it.
     const defaulted = new Set(
@@ -77,12 +86,21 @@ function structural(schema: object): JsonObject {
     if (mandatory.length > 0) result.required = mandatory
   }
   if (isObject(patternProperties))
-    result.additionalProperties = structural(Object.values(patternProperties)[0] as JsonObject)
-  if (isObject(items)) result.items = structural(items)
+    result.additionalProperties = structural(Object.values(patternProperties)[0] as JsonObject, undefined)
+  if (isObject(items)) result.items = structural(items, path === undefined ? undefined : `${path}[]`)
   return result
+}
+
+function below(path: string | undefined, name: string): string | undefined {
+  if (path === undefined) return undefined
+  return path === '' ? name : `${path}.${name}`
+}
+
+function validation({ cel, message }: Rule): JsonObject {
+  return { rule: cel, message }
 }
 
 /** manifests/base/crd.yaml, as `npm run manifests` writes it. */
 export function crdText(): string {
-  return `# Made from src/policy/schema.ts by \`npm run manifests\`.\n${stringify(policyCrd(), { aliasDuplicateObjects: false })}`
+  return `# Made from src/policy/schema.ts by \`npm run manifests\`.\n${stringify(policyCrd(), { aliasDuplicateObjects: false, lineWidth: 0 })}`
 }

@@ -60,9 +60,9 @@ const size = 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker 
 const replicas = 'use a whole number of cache workers from 1 to 1000'
 
 test.each([
-  ['hold', 'Scheduling', 'use Readiness or None'],
-  ['hold', 'none', 'use Readiness or None'],
-  ['hold', '', 'use Readiness or None'],
+  ['hold', 'Start', 'use Readiness, Scheduling or None'],
+  ['hold', 'none', 'use Readiness, Scheduling or None'],
+  ['hold', '', 'use Readiness, Scheduling or None'],
   ['cache-size', '1.5Gi', size],
   ['cache-size', '0', size],
   ['cache-size', '-5Gi', size],
@@ -123,4 +123,22 @@ test('naming another is refused where it is not allowed, or does not exist', () 
     ok: false,
     message: 'warmgate.dev/policy: there is no AccelerationPolicy "gone"; there are: closed, open',
   })
+})
+
+test.each([
+  ['cache-size', '501Gi', { cacheSize: '500Gi' }, '500Gi'],
+  ['cache-size', '1Ti', { cacheSize: '1000G' }, '1000G'],
+  ['cache-replicas', '5', { cacheReplicas: 4 }, '4'],
+])('%s: %s is refused with the bound', (name, value, limits, bound) => {
+  const result = applyOverrides(policy('p', { limits }), { [`warmgate.dev/${name}`]: value })
+  expect(result).toEqual({
+    ok: false,
+    message: `warmgate.dev/${name}: "${value}" is more than AccelerationPolicy p allows: at most ${bound}`,
+  })
+})
+
+test('up to its bound an override is free, and a bound on one is none on the other', () => {
+  const bounded = policy('p', { limits: { cacheSize: '500Gi' } })
+  const spec = applied({ 'warmgate.dev/cache-size': '500Gi', 'warmgate.dev/cache-replicas': '1000' }, bounded)
+  expect(spec.cache).toMatchObject({ replicas: 1_000, tieredStore: [{ quota: '500Gi' }] })
 })

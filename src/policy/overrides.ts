@@ -26,6 +26,12 @@ export function applyOverrides(policy: Policy, annotations: Annotations): Overri
         ok: false,
         message: `${overrideAnnotation(name)}: ${JSON.stringify(value)} is not valid: ${valid[name]}`,
       }
+    const bound = beyond[name]?.(policy.spec.limits, value)
+    if (bound !== undefined)
+      return {
+        ok: false,
+        message: `${overrideAnnotation(name)}: ${JSON.stringify(value)} is more than AccelerationPolicy ${policy.name} allows: at most ${bound}`,
+      }
     spec = applied
   }
   return { ok: true, policy: { ...policy, spec } }
@@ -53,15 +59,29 @@ function notAllowed(policy: Policy, name: OverrideName): string {
   return `${overrideAnnotation(name)}: AccelerationPolicy ${policy.name} does not allow it; it allows: ${allowed}`
 }
 
+/** The bound that a valid value goes beyond, where it does. */
+const beyond: Partial<
+  Record<OverrideName, (limits: PolicySpec['limits'], value: string) => string | undefined>
+> = {
+  'cache-size': ({ cacheSize }, value) => {
+    if (cacheSize === undefined) return undefined
+    return (parseSizeBytes(value) ?? 0) > (parseSizeBytes(cacheSize) ?? 0) ? cacheSize : undefined
+  },
+  'cache-replicas': ({ cacheReplicas }, value) =>
+    cacheReplicas !== undefined && Number(value) > cacheReplicas ? String(cacheReplicas) : undefined,
+}
+
 const valid = {
-  hold: 'use Readiness or None',
+  hold: 'use Readiness, Scheduling or None',
   'cache-size': 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep',
   'cache-replicas': 'use a whole number of cache workers from 1 to 1000',
 }
 
 const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) => PolicySpec | undefined> = {
   hold: (spec, value) =>
-    value === 'Readiness' || value === 'None' ? { ...spec, hold: { ...spec.hold, at: value } } : undefined,
+    value === 'Readiness' || value === 'Scheduling' || value === 'None'
+      ? { ...spec, hold: { ...spec.hold, at: value } }
+      : undefined,
   'cache-size': (spec, value) => {
     if (!new RegExp(sizePattern).test(value) || parseSizeBytes(value) === undefined) return undefined
     const [first, ...rest] = spec.cache.tieredStore

@@ -1,5 +1,6 @@
 import Value from 'typebox/value'
 import { isObject, type Json, type KubeObject } from '../values/object.ts'
+import { brokenRules } from './rules.ts'
 import { type PolicySpec, policySpecSchema } from './schema.ts'
 import { type Labels, matchesSelector } from './selector.ts'
 
@@ -17,6 +18,8 @@ export type ParsedPolicy = { ok: true; policy: Policy } | { ok: false; problems:
 export function parsePolicy(object: KubeObject): ParsedPolicy {
   const spec: unknown = Value.Default(policySpecSchema, structuredClone(object.spec ?? {}))
   if (Value.Check(policySpecSchema, spec)) {
+    const broken = brokenRules(spec as Json)
+    if (broken.length > 0) return { ok: false, problems: broken }
     return { ok: true, policy: { name: object.metadata.name ?? '', spec } }
   }
   // Of a field that is not there to be set the object above it tells, and by name.
@@ -40,13 +43,19 @@ export const builtInPolicy: Policy = {
 }
 
 /** The policy that governs a service: of those that match, the highest priority, then the first name. */
-export function selectPolicy(
-  policies: Policy[],
-  labels: { namespace: Labels; service: Labels },
-): Policy | undefined {
-  if (policies.length === 0) return builtInPolicy
+export function selectPolicy(policies: Policy[], labels: ServiceLabels): Policy | undefined {
+  return policies.length === 0 ? builtInPolicy : matchingPolicies(policies, labels)[0]
+}
+
+export interface ServiceLabels {
+  namespace: Labels
+  service: Labels
+}
+
+/** The policies whose selectors match a service, the one that governs it first. */
+export function matchingPolicies(policies: Policy[], labels: ServiceLabels): Policy[] {
   return policies
     .filter(({ spec }) => matchesSelector(spec.namespaceSelector, labels.namespace))
     .filter(({ spec }) => matchesSelector(spec.serviceSelector, labels.service))
-    .toSorted((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1))[0]
+    .toSorted((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1))
 }

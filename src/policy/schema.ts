@@ -1,18 +1,18 @@
 import Type from 'typebox'
-import { durationPattern } from '../values/duration.ts'
-import { sizePattern } from '../values/size.ts'
 
 /*
  * The one definition of an AccelerationPolicy: its TypeScript type, its defaults and its CRD (crd.ts) all
- * follow from this schema, so they cannot drift apart. It says only what Warmgate does today: a value that
- * is not served yet is refused, never ignored.
+ * follow from this schema, so they cannot drift apart; what is valid beyond shape stands in rules.ts. It says
+ * only what Warmgate does today: a value that is not served yet is refused, never ignored. Lists and texts have
+ * a greatest length, by which the API server reckons what a rule may cost.
  */
 
 const closed = { additionalProperties: false }
-const text = (description: string) => Type.String({ description })
-const map = (description: string) => Type.Record(Type.String(), Type.String(), { description, default: {} })
+const text = (description: string) => Type.String({ description, maxLength: 253 })
+const map = (description: string) =>
+  Type.Record(Type.String(), Type.String(), { description, default: {}, maxProperties: 64 })
 const duration = (description: string, value: string) =>
-  Type.String({ description, default: value, pattern: durationPattern })
+  Type.String({ description, default: value, maxLength: 32 })
 
 /** A field of the design that does nothing yet: only its neutral value is taken, and nothing is ignored. */
 const notYet = <const V extends string>(value: V, description: string) =>
@@ -21,8 +21,7 @@ const notYet = <const V extends string>(value: V, description: string) =>
     default: value,
   })
 
-const fraction = (description: string) =>
-  Type.Optional(Type.String({ description, pattern: '^0(\\.[0-9]+)?$|^1(\\.0+)?$' }))
+const fraction = (description: string) => Type.Optional(Type.String({ description, maxLength: 16 }))
 
 const labelSelector = (description: string) =>
   Type.Object(
@@ -32,12 +31,13 @@ const labelSelector = (description: string) =>
         Type.Array(
           Type.Object(
             {
-              key: Type.String(),
+              key: Type.String({ maxLength: 317 }),
               operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
-              values: Type.Optional(Type.Array(Type.String())),
+              values: Type.Optional(Type.Array(Type.String({ maxLength: 63 }), { maxItems: 256 })),
             },
             closed,
           ),
+          { maxItems: 32 },
         ),
       ),
     },
@@ -53,17 +53,11 @@ const deviceCount = Type.Unsafe<string | number>({
   'x-kubernetes-int-or-string': true,
 })
 
-const freeForm = (description: string) =>
-  Type.Unsafe<Record<string, unknown>>({
-    type: 'object',
-    description,
-    default: {},
-    'x-kubernetes-preserve-unknown-fields': true,
-  })
+const anyObject = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
 
 const toleration = Type.Object(
   {
-    key: Type.Optional(Type.String()),
+    key: Type.Optional(Type.String({ maxLength: 317 })),
     operator: Type.Optional(Type.Enum(['Exists', 'Equal'])),
     value: Type.Optional(Type.String()),
     effect: Type.Optional(Type.Enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])),
@@ -74,9 +68,11 @@ const toleration = Type.Object(
 
 const source = Type.Object(
   {
-    match: Type.Array(Type.String({ minLength: 1 }), {
+    match: Type.Array(Type.String({ maxLength: 256 }), {
       description: 'URI prefixes that this rule is for, e.g. "s3://models/" or "oss://".',
       minItems: 1,
+      maxItems: 32,
+      uniqueItems: true,
     }),
     runtime: Type.Enum(['Auto', 'Jindo', 'Alluxio', 'JuiceFS', 'Thin', 'EFC', 'Cache'], {
       description:
@@ -121,11 +117,11 @@ const source = Type.Object(
 const cacheTier = Type.Object(
   {
     medium: Type.Enum(['MEM', 'SSD', 'HDD'], { default: 'SSD' }),
-    path: Type.String({ default: '/mnt/ssd0/cache', pattern: '^/' }),
+    path: Type.String({ default: '/mnt/ssd0/cache', maxLength: 255 }),
     quota: Type.String({
       description: 'What each worker may keep in this tier.',
       default: '50Gi',
-      pattern: sizePattern,
+      maxLength: 32,
     }),
     high: fraction('The share of the quota at which eviction starts, e.g. "0.95".'),
     low: fraction('The share of the quota at which eviction stops, e.g. "0.7".'),
@@ -145,6 +141,7 @@ const cache = Type.Object(
     }),
     tieredStore: Type.Array(cacheTier, {
       minItems: 1,
+      maxItems: 8,
       default: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
     }),
     retain: notYet('0s', 'How long a cache outlives its last service.'),
@@ -152,12 +149,24 @@ const cache = Type.Object(
     tolerations: Type.Array(toleration, {
       description: 'Tolerations of masters, workers and warm-ups.',
       default: [],
+      maxItems: 32,
     }),
     cleanPolicy: Type.Enum(['OnRuntimeDeleted', 'OnDemand'], {
       description: 'OnDemand: Fluid takes its FUSE pod off a node that no pod of the cache is left on.',
       default: 'OnRuntimeDeleted',
     }),
-    template: freeForm("Merged into the Runtime's spec: whatever this policy does not name."),
+    template: Type.Unsafe<Record<string, unknown>>({
+      type: 'object',
+      description: "Merged into the Runtime's spec: whatever this policy does not name.",
+      default: {},
+      // A rule sees declared fields alone.
+      properties: Object.fromEntries([
+        ['replicas', { type: 'integer' }],
+        ...['tieredstore', 'metadata', 'spec'].map((name) => [name, anyObject]),
+        ...['apiVersion', 'kind'].map((name) => [name, { type: 'string' }]),
+      ]),
+      'x-kubernetes-preserve-unknown-fields': true,
+    }),
   },
   { ...closed, default: {} },
 )
@@ -181,6 +190,11 @@ const warmup = Type.Object(
       maximum: 100,
     }),
     schedule: notYet('', 'A cron by which caches are warmed again.'),
+    onEviction: Type.Enum(['Report', 'Rewarm'], {
+      description:
+        'What comes of a warm cache that has lost much of its model since. Rewarm fills it again, an hour apart at least.',
+      default: 'Report',
+    }),
     timeout: duration('How long a pod may be held for a warm-up, counted from its creation.', '30m'),
   },
   { ...closed, default: {} },
@@ -188,16 +202,18 @@ const warmup = Type.Object(
 
 const hold = Type.Object(
   {
-    at: Type.Enum(['Readiness', 'None'], {
-      description: 'Readiness: a pod is not Ready before its cache is warm. None: nothing waits.',
+    at: Type.Enum(['Readiness', 'Scheduling', 'None'], {
+      description:
+        'Readiness: a pod starts, and is not Ready before its cache is warm. Scheduling: it is not scheduled before, and so takes no GPU. None: nothing waits.',
       default: 'Readiness',
     }),
-    onTimeout: Type.Enum(['Serve', 'Keep'], {
-      description: 'What a held pod does at the timeout.',
+    onTimeout: Type.Enum(['Serve', 'Revert', 'Keep'], {
+      description:
+        'What a held pod does at the timeout: serve from a cold cache, go back to the storage initializer with its whole service, or wait on.',
       default: 'Serve',
     }),
-    onFailure: Type.Enum(['Serve', 'Keep'], {
-      description: 'What a held pod does when the warm-up has failed. Keep waits for the timeout.',
+    onFailure: Type.Enum(['Serve', 'Revert', 'Keep'], {
+      description: 'What a held pod does when the warm-up has failed for good. Keep waits for the timeout.',
       default: 'Serve',
     }),
   },
@@ -218,15 +234,31 @@ const gpu = Type.Object(
     ),
     resources: Type.Record(Type.String(), deviceCount, {
       description: 'Limits and requests to add, where the service asks for no accelerator itself.',
-      default: {},
+      maxProperties: 16,
     }),
-    tolerations: Type.Array(toleration, { description: 'Added to the pods of these services.', default: [] }),
+    tolerations: Type.Array(toleration, {
+      description: 'Added to the pods of these services.',
+      default: [],
+      maxItems: 32,
+    }),
     nodeSelector: map('Added to the pods of these services.'),
   },
   closed,
 )
 
 export const overrideNames = ['policy', 'hold', 'cache-size', 'cache-replicas'] as const
+
+const limits = Type.Object(
+  {
+    cacheSize: Type.Optional(
+      Type.String({ description: 'The greatest warmgate.dev/cache-size, e.g. 500Gi.', maxLength: 32 }),
+    ),
+    cacheReplicas: Type.Optional(
+      Type.Integer({ description: 'The greatest warmgate.dev/cache-replicas.', minimum: 1, maximum: 1_000 }),
+    ),
+  },
+  { ...closed, description: 'How far overrides may go.', default: {} },
+)
 
 export const policySpecSchema = Type.Object(
   {
@@ -249,11 +281,15 @@ export const policySpecSchema = Type.Object(
     overrides: Type.Array(Type.Enum([...overrideNames]), {
       description: 'What model teams may set with an annotation on their service (warmgate.dev/hold, …).',
       default: ['hold', 'cache-size', 'cache-replicas'],
+      maxItems: 8,
+      uniqueItems: true,
     }),
+    limits,
     sources: Type.Array(source, {
       description:
         'Which sources are accelerated, and how; the first match wins. Empty: every scheme that a Runtime serves.',
       default: [],
+      maxItems: 32,
     }),
     cache,
     warmup,
@@ -263,6 +299,34 @@ export const policySpecSchema = Type.Object(
   closed,
 )
 
+const condition = Type.Object(
+  {
+    type: Type.String(),
+    status: Type.Enum(['True', 'False', 'Unknown']),
+    observedGeneration: Type.Optional(Type.Integer()),
+    lastTransitionTime: Type.String({ format: 'date-time' }),
+    reason: Type.String(),
+    message: Type.String(),
+  },
+  closed,
+)
+
+export const policyStatusSchema = Type.Object(
+  {
+    services: Type.Optional(Type.Integer({ description: 'How many services this policy governs.' })),
+    conditions: Type.Optional(
+      Type.Array(condition, {
+        description: 'Accepted, Conflicts, RuntimesMissing.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['type'],
+      }),
+    ),
+  },
+  closed,
+)
+
+export type PolicyStatus = Type.Static<typeof policyStatusSchema>
+export type PolicyCondition = Type.Static<typeof condition>
 export type PolicySpec = Type.Static<typeof policySpecSchema>
 export type PolicySource = Type.Static<typeof source>
 export type GpuPolicy = Type.Static<typeof gpu>

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { releaseReasons } from '../plan/hold.ts'
+import { shortfallReasons } from '../plan/warmth.ts'
 import { createMetrics } from './metrics.ts'
 
 const page = await readFile(new URL('../../docs/signals.md', import.meta.url), 'utf8')
@@ -18,4 +19,8 @@ test('the page of signals names every metric, and no other', async () => {
 
 test('the page of signals names every end of a hold', () => {
   expect(documented('Events').toSorted()).toEqual([...releaseReasons].toSorted())
+})
+
+test('the page of signals names what a cache can come to lack', () => {
+  for (const reason of shortfallReasons) expect(page).toContain(`- \`${reason}\`: `)
 })

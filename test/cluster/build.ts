@@ -1,13 +1,21 @@
+import { missingRequirement } from '../node/requirements.ts'
+import { provideRunc } from '../node/runc.ts'
 import { provideBinaries } from './binaries.ts'
 import { ClusterError } from './errors.ts'
-import { programNames } from './upstreams.ts'
+import { nodePrograms, programNames } from './upstreams.ts'
 
-/* Builds the control plane for tests and demo into the cache, or says that all of it is there. */
+/*
+ * Builds the control plane for tests and demo into the cache, and a real node where this machine can run one, or says
+ * that all of it is there.
+ */
 
 const startedMs = Date.now()
 try {
-  const binaries = await provideBinaries({ programs: programNames, progress: print })
-  for (const name of programNames) print(`${name.padEnd(24)} ${binaries.path(name)}`)
+  const withNode = (await missingRequirement()) === undefined
+  const programs = withNode ? [...programNames, ...nodePrograms] : programNames
+  const binaries = await provideBinaries({ programs, progress: print })
+  for (const name of programs) print(`${name.padEnd(24)} ${binaries.path(name)}`)
+  if (withNode) print(`${'runc'.padEnd(24)} ${await provideRunc(print)}`)
   print(`ready after ${((Date.now() - startedMs) / 1_000).toFixed(1)} s`)
 } catch (error) {
   if (!(error instanceof ClusterError)) throw error

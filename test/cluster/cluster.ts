@@ -26,7 +26,7 @@ import { Processes } from './processes.ts'
 import { programsFor } from './upstreams.ts'
 
 export interface ClusterOptions {
-  /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. */
+  /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. With none, there is no KWOK: see test/node. */
   nodes?: number
   /** With KServe: CRDs, configuration, runtimes, and its manager with its webhooks. Twice the time to start. */
   kserve?: boolean
@@ -124,10 +124,12 @@ async function furnish(parts: Parts, client: KubeClient, options: Required<Clust
   const { fluid } = binaries.manifests
   startControllerManager(parts)
   startScheduler(parts)
-  await startKwok(parts, {
-    initContainerSeconds: options.initContainerSeconds,
-    ...(options.fluid ? { commands: await furnishEngines(parts) } : {}),
-  })
+  // It takes every node for its own.
+  if (options.nodes > 0)
+    await startKwok(parts, {
+      initContainerSeconds: options.initContainerSeconds,
+      ...(options.fluid ? { commands: await furnishEngines(parts) } : {}),
+    })
   await Promise.all([
     furnishNodes(parts, client, options.nodes),
     processes.until('the default service account', () =>

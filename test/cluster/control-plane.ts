@@ -128,5 +128,5 @@ function start(
 ): void {
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
   // Large CRDs at start make the API server collect garbage for a third of its time; this costs it memory.
-  processes.start(program, binaries.path(program), args, { GOGC: '200', ...env })
+  processes.start({ name: program, file: binaries.path(program), args, env: { GOGC: '200', ...env } })
 }

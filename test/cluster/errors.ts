@@ -14,5 +14,6 @@ export type ClusterErrorCode =
   | 'GO_TOO_OLD'
   | 'BUILD_FAILED'
   | 'ASSETS_MISSING'
+  | 'RUNC_MISSING'
   | 'PROCESS_DIED'
   | 'TIMED_OUT'

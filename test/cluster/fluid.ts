@@ -30,12 +30,12 @@ export async function startFluidControllers({ folder, ...parts }: Parts, client:
     FLUID_RUNTIME_RECONCILE_DURATION: '5',
   }
   for (const name of fluidControllers)
-    parts.processes.start(
+    parts.processes.start({
       name,
-      parts.binaries.path(name),
-      ['start', '--metrics-addr=0', '--development=false'],
+      file: parts.binaries.path(name),
+      args: ['start', '--metrics-addr=0', '--development=false'],
       env,
-    )
+    })
 }
 
 /** From Fluid's chart. Without it Kubernetes would wait for volumes to be attached. */

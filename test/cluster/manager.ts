@@ -30,11 +30,12 @@ export async function planManager({ access }: Parts, program: ProgramName): Prom
 export async function startManager(parts: Parts, { program, port }: Manager): Promise<void> {
   const { processes, binaries } = parts
   const flags = [`--webhook-port=${port}`, '--metrics-addr=0', '--health-probe-addr=0']
-  processes.start(program, binaries.path(program), flags, {
+  const env = {
     KUBECONFIG: parts.kubeconfig('kserve'),
     POD_NAMESPACE: kserveNamespace,
     TMPDIR: await certify(parts, program),
-  })
+  }
+  processes.start({ name: program, file: binaries.path(program), args: flags, env })
   await processes.until(`webhook server of ${program}`, () => handshake(port))
 }
 

@@ -6,11 +6,17 @@ import { fileURLToPath } from 'node:url'
 import { ClusterError } from './errors.ts'
 import { until } from './until.ts'
 
-export interface Command {
+export interface Start {
   name: string
   file: string
   args: string[]
-  env: { [name: string]: string }
+  env?: { [name: string]: string }
+  /** What ends it: SIGKILL, but for one that has something to tidy up itself. */
+  endSignal?: NodeJS.Signals
+}
+
+/** A start as the supervisor is told of it. */
+export interface Command extends Required<Start> {
   /** The file that its output is appended to. */
   log: string
 }
@@ -48,9 +54,9 @@ export class Processes {
     this.#supervisor.channel?.unref()
   }
 
-  start(name: string, file: string, args: string[], env: { [name: string]: string } = {}): void {
+  start({ env, endSignal = 'SIGKILL', ...program }: Start): void {
     const own = { PATH: process.env.PATH ?? '', HOME: this.#folder, ...env }
-    const command: Command = { name, file, args, env: own, log: this.logOf(name) }
+    const command: Command = { ...program, env: own, endSignal, log: this.logOf(program.name) }
     this.#supervisor.send(command)
   }
 

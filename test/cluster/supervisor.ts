@@ -10,18 +10,18 @@ import type { Command, Report } from './processes.ts'
  */
 
 const [folder = ''] = process.argv.slice(2)
-const running = new Set<ChildProcess>()
+const running = new Map<ChildProcess, NodeJS.Signals>()
 
 process.on('message', (command: Command) => start(command))
 process.on('disconnect', () => end())
 // It leads a session of its own, so a terminal's Ctrl-C does not come here: its owner decides.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end())
 
-function start({ name, file, args, env, log }: Command): void {
+function start({ name, file, args, env, log, endSignal }: Command): void {
   const fd = openSync(log, 'a')
   const child = spawn(file, args, { cwd: folder, env, stdio: ['ignore', fd, fd] })
   closeSync(fd)
-  running.add(child)
+  running.set(child, endSignal)
   const gone = (how: string) => {
     running.delete(child)
     const report: Report = { name, how }
@@ -31,10 +31,10 @@ function start({ name, file, args, env, log }: Command): void {
   child.on('exit', (status, signal) => gone(signal ?? `exit status ${status}`))
 }
 
-// Nothing of it is worth an orderly end: SIGKILL takes milliseconds.
+// Hardly anything is worth an orderly end: SIGKILL takes milliseconds.
 async function end(): Promise<void> {
-  const exits = [...running].map((child) => once(child, 'exit'))
-  for (const child of running) child.kill('SIGKILL')
+  const exits = [...running.keys()].map((child) => once(child, 'exit'))
+  for (const [child, signal] of running) child.kill(signal)
   await Promise.all(exits)
   if (process.env.WARMGATE_KEEP_CLUSTER === undefined) rmSync(folder, { recursive: true, force: true })
   process.exit()

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 const controlPlane = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok'] as const
@@ -7,14 +7,27 @@ export const fluidControllers = ['fluid-dataset', 'fluid-juicefs', 'fluid-thin']
 // Fluid calls Helm by this name.
 const fluid = [...fluidControllers, 'ddc-helm'] as const
 
+/** What a cluster runs. */
 export const programNames = [...controlPlane, 'kserve-manager', 'kserve-llmisvc-manager', ...fluid] as const
-export type ProgramName = (typeof programNames)[number]
+
+/** What a real node runs, beside a cluster: see test/node. */
+export const nodePrograms = [
+  'kubelet',
+  'containerd',
+  'containerd-shim-runc-v2',
+  'ctr',
+  'ptp',
+  'host-local',
+  'guest',
+] as const
+export type ProgramName = (typeof programNames)[number] | (typeof nodePrograms)[number]
 
 export interface Program {
   name: ProgramName
   package: string
   /** How long a build from an empty Go cache takes on two cores. */
   aboutMinutes: number
+  tags?: string
   ldflags?: (version: string) => string
 }
 
@@ -68,6 +81,21 @@ export function programsFor({ kserve, llm, fluid: withFluid }: ClusterParts): Pr
   ]
 }
 
+const containerdModule = 'github.com/containerd/containerd/v2'
+
+// Each of these file systems would need its headers and a C compiler.
+const fewFileSystems = 'no_btrfs,no_devmapper,no_zfs'
+
+function containerd(name: ProgramName, aboutMinutes: number): Program {
+  const ldflags = (version: string) => `-X ${containerdModule}/version.Version=${version}`
+  const tags = fewFileSystems
+  return { name, package: `${containerdModule}/cmd/${name}`, aboutMinutes, tags, ldflags }
+}
+
+function cni(name: ProgramName, path: string): Program {
+  return { name, package: `github.com/containernetworking/plugins/plugins/${path}`, aboutMinutes: 1 }
+}
+
 export const upstreams: readonly Upstream[] = [
   {
     name: 'etcd',
@@ -81,6 +109,7 @@ export const upstreams: readonly Upstream[] = [
       kubernetes('kube-apiserver', 5),
       kubernetes('kube-controller-manager', 1),
       kubernetes('kube-scheduler', 1),
+      kubernetes('kubelet', 4),
     ],
   },
   {
@@ -106,14 +135,31 @@ export const upstreams: readonly Upstream[] = [
     module: 'helm.sh/helm/v3',
     programs: [{ name: 'ddc-helm', package: 'helm.sh/helm/v3/cmd/helm', aboutMinutes: 1 }],
   },
+  {
+    name: 'containerd',
+    module: containerdModule,
+    programs: [containerd('containerd', 2), containerd('containerd-shim-runc-v2', 1), containerd('ctr', 1)],
+  },
+  {
+    name: 'cni',
+    module: 'github.com/containernetworking/plugins',
+    programs: [cni('ptp', 'main/ptp'), cni('host-local', 'ipam/host-local')],
+  },
+  // Our own, and static: an image holds nothing else.
+  {
+    name: 'guest',
+    module: 'warmgate.dev/test/cluster/guest',
+    programs: [{ name: 'guest', package: '.', aboutMinutes: 1, tags: 'netgo,osusergo' }],
+  },
 ]
 
 export async function pin(upstream: Upstream): Promise<Pinned> {
   const folder = fileURLToPath(new URL(`./modules/${upstream.name}/`, import.meta.url))
-  const files = await Promise.all(['go.mod', 'go.sum'].map((name) => readFile(`${folder}${name}`, 'utf8')))
-  const version = files[0]?.split(`${upstream.module} v`)[1]?.match(/^\S+/)?.[0]
+  const names = (await readdir(folder)).sort()
+  const files = await Promise.all(names.map((name) => readFile(`${folder}${name}`, 'utf8')))
+  const version = versionOf(upstream, files[names.indexOf('go.mod')] ?? '')
   if (version === undefined) throw new Error(`${folder}go.mod does not require ${upstream.module}`)
-  const pinned = { ...upstream, folder, version: `v${version}`, digest: '' }
+  const pinned = { ...upstream, folder, version, digest: '' }
   const commands = upstream.programs.map((program) => buildArgs(program, pinned))
   const digest = createHash('sha256')
     .update(JSON.stringify([files, commands]))
@@ -121,8 +167,16 @@ export async function pin(upstream: Upstream): Promise<Pinned> {
   return { ...pinned, digest: digest.slice(0, 12) }
 }
 
+/** What is built from a module of our own is told apart by its digest alone. */
+function versionOf({ module }: Upstream, goMod: string): string | undefined {
+  if (goMod.startsWith(`module ${module}\n`)) return 'v0'
+  const version = goMod.split(`${module} v`)[1]?.match(/^\S+/)?.[0]
+  return version === undefined ? undefined : `v${version}`
+}
+
 /** The arguments of `go build`, but for where the result goes. Two compilers at a time leave room for others. */
-export function buildArgs(program: Program, { version }: Pinned): string[] {
-  const ldflags = ['-s -w', program.ldflags?.(version)].filter(Boolean).join(' ')
-  return ['-mod=readonly', '-buildvcs=false', '-trimpath', '-p', '2', '-ldflags', ldflags, program.package]
+export function buildArgs({ ldflags, tags, package: path }: Program, { version }: Pinned): string[] {
+  const flags = ['-s -w', ldflags?.(version)].filter(Boolean).join(' ')
+  const tagged = tags === undefined ? [] : ['-tags', tags]
+  return ['-mod=readonly', '-buildvcs=false', '-trimpath', '-p', '2', ...tagged, '-ldflags', flags, path]
 }

@@ -16,6 +16,10 @@ export interface FluidOptions {
   bytesPerSecond: number
   /** Why a load is to fail, half-way; undefined for one that shall not. Asked once for each loading Job. */
   failLoad: (dataLoad: KubeObject) => string | undefined
+  /**
+   * The directory of a real node that its volume is to be; undefined for one that only Fluid's CSI driver could mount.
+   */
+  hostPath: (dataset: KubeObject) => string | undefined
 }
 
 export const fluidDefaults: FluidOptions = {
@@ -26,4 +30,5 @@ export const fluidDefaults: FluidOptions = {
   modelBytes: () => 2 ** 30,
   bytesPerSecond: 200 * 2 ** 20,
   failLoad: () => undefined,
+  hostPath: () => undefined,
 }

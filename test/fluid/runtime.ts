@@ -136,8 +136,11 @@ export class RuntimeController {
   }
 
   /** What is there already and is Fluid's is taken as found; what is not Fluid's is passed over in silence. */
-  async #createVolume({ runtime, dataset }: Pair): Promise<void> {
-    const wasFree = await this.#createUnlessThere(persistentVolume, toVolume(dataset, runtime, this.#kind))
+  async #createVolume(pair: Pair): Promise<void> {
+    const { dataset } = pair
+    const hostPath = this.#context.options().hostPath(dataset)
+    const volume = toVolume({ ...pair, kind: this.#kind, hostPath })
+    const wasFree = await this.#createUnlessThere(persistentVolume, volume)
     if (wasFree) await this.#createUnlessThere(resources.persistentVolumeClaim, toClaim(dataset))
   }
 

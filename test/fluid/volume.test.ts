@@ -9,7 +9,7 @@ function datasetOf(name: string, spec: JsonObject = {}): KubeObject {
 const runtime: KubeObject = { apiVersion: '', kind: '', metadata: {}, spec: {} }
 
 test('the volume is claimed beforehand and carries what the CSI driver needs', () => {
-  const volume = toVolume(datasetOf('bloom'), runtime, jindo)
+  const volume = toVolume({ dataset: datasetOf('bloom'), runtime, kind: jindo })
   expect(volume.metadata).toEqual({
     name: 'team-a-bloom',
     labels: { 'fluid.io/s-team-a-bloom': 'true', 'fluid.io/dataset-id': 'team-a-bloom' },
@@ -35,7 +35,8 @@ test('the volume is claimed beforehand and carries what the CSI driver needs', (
 
 test('access modes are those of the Dataset, nodes those of the FUSE pods', () => {
   const selecting = { ...runtime, spec: { fuse: { nodeSelector: { gpu: 'true' } } } }
-  const volume = toVolume(datasetOf('bloom', { accessModes: ['ReadWriteMany'] }), selecting, alluxio)
+  const dataset = datasetOf('bloom', { accessModes: ['ReadWriteMany'] })
+  const volume = toVolume({ dataset, runtime: selecting, kind: alluxio })
   expect(volume.spec).toMatchObject({
     accessModes: ['ReadWriteMany'],
     nodeAffinity: {
@@ -44,6 +45,13 @@ test('access modes are those of the Dataset, nodes those of the FUSE pods', () =
       },
     },
   })
+})
+
+test('a directory of the node takes the place of what the CSI driver would mount', () => {
+  const dataset = datasetOf('bloom')
+  const { spec } = toVolume({ dataset, runtime, kind: jindo, hostPath: '/models/bloom' })
+  expect(spec).toMatchObject({ storageClassName: 'fluid', hostPath: { path: '/models/bloom' } })
+  expect(spec).not.toHaveProperty('csi')
 })
 
 test('the claim names its volume, and the generation of the FUSE pods', () => {

@@ -5,8 +5,16 @@ import { datasetId, datasetLabel, volumeName } from './names.ts'
 const storageClassName = 'fluid'
 const mountRoot = '/runtime-mnt'
 
+export interface VolumeOptions {
+  dataset: KubeObject
+  runtime: KubeObject
+  kind: RuntimeKind
+  /** The directory that a node without Fluid's CSI driver can mount. */
+  hostPath?: string | undefined
+}
+
 /** The volume of a Dataset, claimed beforehand. Source: pkg/utils/dataset/volume/create.go. */
-export function toVolume(dataset: KubeObject, runtime: KubeObject, kind: RuntimeKind): KubeObject {
+export function toVolume({ dataset, runtime, kind, hostPath }: VolumeOptions): KubeObject {
   const { namespace = '', name = '' } = dataset.metadata
   const nodeSelector = Object.entries(objectAt(runtime, 'spec', 'fuse', 'nodeSelector'))
   const expressions = nodeSelector.map(([key, value]) => ({
@@ -23,19 +31,24 @@ export function toVolume(dataset: KubeObject, runtime: KubeObject, kind: Runtime
       accessModes: accessModes(dataset),
       capacity: { storage: capacity(dataset) },
       storageClassName,
-      csi: {
-        driver: 'fuse.csi.fluid.io',
-        volumeHandle: volumeName(dataset),
-        volumeAttributes: {
-          fluid_path: `${mountRoot}/${kind.type}/${namespace}/${name}/${kind.fuseDirectory}`,
-          mount_type: kind.mountType,
-          runtime_namespace: namespace,
-          runtime_name: name,
-        },
-      },
+      ...(hostPath === undefined ? { csi: csi(dataset, kind) } : { hostPath: { path: hostPath } }),
       ...(expressions.length === 0
         ? {}
         : { nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: expressions }] } } }),
+    },
+  }
+}
+
+function csi(dataset: KubeObject, kind: RuntimeKind) {
+  const { namespace = '', name = '' } = dataset.metadata
+  return {
+    driver: 'fuse.csi.fluid.io',
+    volumeHandle: volumeName(dataset),
+    volumeAttributes: {
+      fluid_path: `${mountRoot}/${kind.type}/${namespace}/${name}/${kind.fuseDirectory}`,
+      mount_type: kind.mountType,
+      runtime_namespace: namespace,
+      runtime_name: name,
     },
   }
 }

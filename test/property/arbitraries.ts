@@ -238,6 +238,7 @@ const policy = fc
         resources: fc.dictionary(
           fc.constantFrom('nvidia.com/gpu', 'example.com/npu'),
           fc.constantFrom<Json>(1, '4'),
+          { minKeys: 1 },
         ),
       }),
       hold: fc.record({ at: fc.constantFrom('Readiness', 'None') }),

@@ -31,6 +31,7 @@ const hooks: Hooks = {
     [/(\.storageUri|storageUris\[\]\.uri|^spec\.model\.uri)$/, uri],
     [/\.env\[\]$/, variable],
     [/\.lora\.adapters\[\]$/, adapter],
+    [/\.serviceAccountName$/, fc.constantFrom('default', 'reader')],
     [/\.mountPath$/, fc.constantFrom('/mnt/models', '/mnt/models/a', '/mnt/b', '/mnt/b/')],
     [/\.storage\.path$/, fc.constantFrom('llama', 'models/llama')],
     [/\.storage\.key$/, fc.constantFrom('default', 's3-access')],

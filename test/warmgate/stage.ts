@@ -9,6 +9,8 @@ import { installWarmgate } from './install.ts'
 import { startWarmgate, type WarmgateProcess } from './process.ts'
 
 export interface StageOptions {
+  /** How many nodes are played: 3, if nothing is said. */
+  nodes?: number
   /** What an init container takes, and so what a storage initializer costs. */
   initContainerSeconds: number
   fluid: Partial<FluidOptions>
@@ -33,13 +35,14 @@ export interface Stage {
 }
 
 export async function startStage({
+  nodes = 3,
   initContainerSeconds,
   fluid: options,
   llm = false,
   knative = false,
   progress = () => {},
 }: StageOptions): Promise<Stage> {
-  const cluster = await startCluster({ kserve: true, llm, knative, nodes: 3, initContainerSeconds, progress })
+  const cluster = await startCluster({ kserve: true, llm, knative, nodes, initContainerSeconds, progress })
   const stops: (() => Promise<void>)[] = [() => cluster.stop()]
   const stop = async () => {
     for (const each of stops.splice(0).toReversed()) await each()

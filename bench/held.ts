@@ -1,0 +1,97 @@
+import type { KubeClient } from '../src/kube/client.ts'
+import { resources } from '../src/kube/resources.ts'
+import { cacheWarmGate } from '../src/plan/hold.ts'
+import { gateCondition } from '../src/plan/pod.ts'
+import type { JsonObject, KubeObject } from '../src/values/object.ts'
+
+const cache = 'bloom-0123456789'
+const fluid = 'data.fluid.io/v1alpha1'
+const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z')
+
+/** Pods that wait for a cache that is being filled; answers the Job that fills it. Nothing runs: no node is needed. */
+export async function heldScene(client: KubeClient, namespace: string, pods: number): Promise<KubeObject> {
+  const labels = { 'warmgate.dev/acceleration': 'enabled' }
+  await client.create(resources.namespace, {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: namespace, labels },
+  })
+  const dataLoad = await cacheObjects(client, namespace)
+  await Promise.all(
+    Array.from({ length: pods }, (_, index) => client.create(resources.pod, pod(namespace, index))),
+  )
+  return await client.create(resources.job, loadJob(dataLoad))
+}
+
+async function cacheObjects(client: KubeClient, namespace: string): Promise<KubeObject> {
+  const mounts = [{ mountPoint: 's3://models/bloom/', name: cache, path: '/' }]
+  const conditions: JsonObject[] = []
+  const create = async (kind: 'Dataset' | 'DataLoad', spec: JsonObject, status: JsonObject) => {
+    const resource = kind === 'Dataset' ? resources.dataset : resources.dataLoad
+    const labels = { 'app.kubernetes.io/managed-by': 'warmgate' }
+    // No controller may take away what no service uses.
+    const finalizers = ['warmgate.test/kept']
+    const metadata = { name: cache, namespace, labels, finalizers }
+    await client.create(resource, { apiVersion: fluid, kind, metadata, spec })
+    const patch = { type: 'merge' as const, body: { status: { ...status, conditions } } }
+    return await client.patch(resource, { namespace, name: cache }, patch, { subresource: 'status' })
+  }
+  await create('Dataset', { mounts, placement: 'Shared' }, { phase: 'Bound' })
+  const target = { dataset: { name: cache, namespace } }
+  return await create('DataLoad', target, { phase: 'Executing', duration: 'Unfinished' })
+}
+
+function loadJob({
+  apiVersion,
+  kind,
+  metadata: { name = '', namespace = '', uid = '' },
+}: KubeObject): KubeObject {
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name: `${name}-loader-job`,
+      namespace,
+      labels: { role: 'dataload-job' },
+      ownerReferences: [{ apiVersion, kind, name, uid }],
+    },
+    spec: {
+      // Its status is the benchmark's.
+      managedBy: 'warmgate.test/bench',
+      template: { spec: { restartPolicy: 'Never', containers: [{ name: 'load', image: 'load' }] } },
+    },
+  }
+}
+
+function pod(namespace: string, index: number): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: `bloom-${index}`,
+      namespace,
+      labels: { 'serving.kserve.io/inferenceservice': 'bloom', component: 'predictor' },
+      annotations: { 'warmgate.dev/caches': cache },
+    },
+    spec: {
+      schedulerName: 'nobody',
+      readinessGates: [{ conditionType: cacheWarmGate }],
+      containers: [{ name: 'kserve-container', image: 'server' }],
+      volumes: [{ name: 'kserve-pvc-source', persistentVolumeClaim: { claimName: cache } }],
+    },
+  }
+}
+
+/** The status of a Job that has just succeeded. */
+export function completion(): JsonObject {
+  const times = { lastProbeTime: now(), lastTransitionTime: now() }
+  const words = { status: 'True', reason: 'CompletionsReached', message: 'done' }
+  const conditions = ['SuccessCriteriaMet', 'Complete'].map((type) => ({ type, ...words, ...times }))
+  return { startTime: now(), completionTime: now(), succeeded: 1, conditions }
+}
+
+/** Undefined before Warmgate has said anything. */
+export function isReleased(pod: KubeObject): boolean | undefined {
+  const status = gateCondition(pod)?.status
+  return status === undefined ? undefined : status === 'True'
+}

@@ -1,0 +1,33 @@
+import { KubeConfig } from '@kubernetes/client-node'
+import { Mirror } from '../src/cluster/mirror.ts'
+import { Controller } from '../src/controller/controller.ts'
+import { createEventRecorder } from '../src/kube/events.ts'
+import { createClient } from '../src/kube/http.ts'
+import { createLogger } from '../src/telemetry/logger.ts'
+import { createMetrics } from '../src/telemetry/metrics.ts'
+import { systemClock } from '../src/values/clock.ts'
+
+// Warmgate's leader without webhook and election, of the KUBECONFIG that it is given, until its channel closes.
+const config = new KubeConfig()
+config.loadFromDefault()
+const [client, logger, metrics, clock] = [
+  createClient(config),
+  createLogger('warn'),
+  createMetrics(),
+  systemClock,
+]
+const kserveNamespace = 'kserve'
+const mirror = new Mirror({ client, clock, logger, kserveNamespace, llmVersion: 'v1alpha1' })
+const events = createEventRecorder({ client, clock, logger, instance: 'bench' })
+const controller = new Controller({
+  client,
+  clock,
+  logger,
+  metrics,
+  mirror,
+  events,
+  kserveNamespace,
+})
+process.once('disconnect', () => process.exit(0))
+mirror.start()
+await controller.run(new AbortController().signal)

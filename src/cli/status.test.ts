@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest'
+import { cacheName, fakeDataLoad, fakeDataset, fakePod } from '../cluster/cluster.fake.ts'
+import type { KubeClient, ListOptions } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
+import type { Resource } from '../kube/resources.ts'
+import { fakeService } from '../plan/plan.fake.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import type { KubeObject } from '../values/object.ts'
+import { runStatus } from './status.ts'
+
+const filling = (cached: string) =>
+  fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB', cacheStates: { cached } })
+const service = fakeService({}, { annotations: { 'warmgate.dev/caches': cacheName } })
+
+function told(pod: KubeObject): KubeObject {
+  const condition = { type: 'warmgate.dev/cache-warm', status: 'False', message: `warming ${cacheName}` }
+  return { ...pod, status: { conditions: [condition] } }
+}
+
+function scene(objects: { [plural: string]: KubeObject[] }) {
+  const asked: ListOptions[] = []
+  const client = {
+    list: async ({ plural }: Resource, options: ListOptions) => {
+      asked.push(options)
+      if (plural === 'llminferenceservices')
+        throw new KubeError('list', { status: 404, message: 'no such kind' })
+      const isOther = options.labelSelector?.includes('llm')
+      return { items: isOther ? [] : (objects[plural] ?? []), resourceVersion: '1' }
+    },
+  } as unknown as KubeClient
+  const clock = new FakeClock()
+  const ending = new AbortController()
+  let text = ''
+  const stdout = { write: (more: string) => (text += more) }
+  const run = (watch = false, namespace?: string) =>
+    runStatus({ client, clock, namespace, watch, signal: ending.signal }, { stdout })
+  return { asked, clock, ending, run, text: () => text, objects }
+}
+
+test('a cache that is filling: for whom, how far, and who waits', async () => {
+  const pod = told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 58) }))
+  const { run, text } = scene({
+    inferenceservices: [service],
+    datasets: [filling('6.20GiB')],
+    dataloads: [fakeDataLoad('Executing')],
+    pods: [pod],
+  })
+  expect(await run()).toBe(0)
+  expect(text()).toBe(
+    `models/${cacheName}  for InferenceService/llama
+  [############........] 62 % of 10 GiB
+  held for 2m: pod llama-0: warming ${cacheName}
+`,
+  )
+})
+
+test.each([
+  ['warm', 'Complete', { phase: 'Bound' }],
+  ['pending: its Dataset is not Bound yet', 'Executing', { phase: 'NotBound' }],
+  ['failed: the DataLoad failed', 'Failed', { phase: 'Bound' }],
+  [
+    'warming: Fluid does not tell yet how far it is',
+    'Executing',
+    { phase: 'Bound', ufsTotal: '[Calculating]' },
+  ],
+])('a cache that is %s', async (words, phase, status) => {
+  const { run, text } = scene({ datasets: [fakeDataset(status)], dataloads: [fakeDataLoad(phase)] })
+  await run()
+  expect(text()).toBe(`models/${cacheName}  used by no service\n  ${words}\n`)
+})
+
+test('what was evicted is told; no caches are told; a namespace is asked for alone', async () => {
+  const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
+  const evicted = scene({
+    datasets: [filling('6.00GiB')],
+    dataloads: [fakeDataLoad('Complete', cacheName, { conditions })],
+  })
+  await evicted.run()
+  expect(evicted.text()).toContain('  warm, but it holds 6 GiB of 10 GiB: the rest was evicted\n')
+  const empty = scene({})
+  await empty.run(false, 'team-a')
+  expect(empty.text()).toBe('no caches\n')
+  expect(empty.asked.every(({ namespace }) => namespace === 'team-a')).toBe(true)
+})
+
+test('--watch looks again, tells the time that is left, and ends when it is told to', async () => {
+  const { run, text, clock, ending, objects } = scene({
+    datasets: [filling('5.00GiB')],
+    dataloads: [fakeDataLoad('Executing')],
+  })
+  const ended = run(true)
+  await clock.advance(0)
+  objects.datasets = [filling('5.11GiB')]
+  await clock.advance(2_000)
+  expect(text().split('\x1b[2J')).toHaveLength(3)
+  expect(text()).toContain('51 % of 10 GiB, about 1 min left')
+  ending.abort()
+  expect(await ended).toBe(0)
+})

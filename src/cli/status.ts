@@ -1,0 +1,75 @@
+import { type CacheStatus, formatStatus, type StatusObjects, statusOf } from '../cluster/status.ts'
+import { loadJobSelector } from '../fluid/job.ts'
+import { llmSelector, serviceLabel } from '../kserve/pod.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { hasStatus } from '../kube/errors.ts'
+import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
+import { leftMs, type Sample, withSample } from '../plan/progress.ts'
+import { type Clock, pause } from '../values/clock.ts'
+import type { KubeObject } from '../values/object.ts'
+import type { Streams } from './plan.ts'
+
+export interface StatusOptions {
+  client: KubeClient
+  clock: Clock
+  /** Undefined for all. */
+  namespace: string | undefined
+  /** Again and again, until the signal aborts. */
+  watch: boolean
+  signal: AbortSignal
+}
+
+const againMs = 2_000
+const clearScreen = '\x1b[2J\x1b[H'
+
+/** `warmgate status`: what there is of caches, how full they are, and who waits for them. */
+export async function runStatus(
+  options: StatusOptions,
+  { stdout }: Pick<Streams, 'stdout'>,
+): Promise<number> {
+  const { clock, watch, signal } = options
+  const samples = new Map<string, Sample[]>()
+  for (;;) {
+    const nowMs = clock.now()
+    const caches = statusOf(await read(options), nowMs).map((cache) => estimated(cache, samples, nowMs))
+    stdout.write(`${watch ? clearScreen : ''}${formatStatus(caches)}`)
+    if (!watch) return 0
+    await pause(clock, againMs, signal)
+    if (signal.aborted) return 0
+  }
+}
+
+/** With the time that a warm-up will take, once it has been looked at twice. */
+function estimated(cache: CacheStatus, samples: Map<string, Sample[]>, nowMs: number): CacheStatus {
+  const { warmth } = cache
+  if (warmth.kind !== 'warming' || warmth.progress === undefined) return cache
+  const key = `${cache.namespace}/${cache.name}`
+  const { cachedBytes } = warmth.progress
+  const known = withSample(samples.get(key) ?? [], { atMs: nowMs, cachedBytes })
+  samples.set(key, known)
+  return { ...cache, warmth: { ...warmth, leftMs: leftMs(warmth.progress, known, nowMs) } }
+}
+
+async function read({ client, namespace, signal }: StatusOptions): Promise<StatusObjects> {
+  const list = async (resource: Resource, labelSelector?: string): Promise<KubeObject[]> => {
+    const select = { ...(namespace && { namespace }), ...(labelSelector && { labelSelector }), signal }
+    try {
+      return (await client.list(resource, select)).items.map((item) => ({ ...item, kind: resource.kind }))
+    } catch (error) {
+      // Not installed: there are none.
+      if (hasStatus(error, 404)) return []
+      throw error
+    }
+  }
+  // For reading, the oldest version will do: every KServe that has the kind serves it.
+  const [services, llmServices, datasets, dataLoads, jobs, pods, llmPods] = await Promise.all([
+    list(resources.inferenceService),
+    list(llmInferenceService('v1alpha1')),
+    list(resources.dataset),
+    list(resources.dataLoad),
+    list(resources.job, loadJobSelector),
+    list(resources.pod, serviceLabel),
+    list(resources.pod, llmSelector),
+  ])
+  return { services: [...services, ...llmServices], datasets, dataLoads, jobs, pods: [...pods, ...llmPods] }
+}

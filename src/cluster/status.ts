@@ -1,0 +1,104 @@
+import { isOurs } from '../fluid/dataset.ts'
+import { loadJobKey } from '../fluid/job.ts'
+import { claimsOf } from '../kserve/pod.ts'
+import { cacheNames } from '../plan/original.ts'
+import { gateCondition, isHeld } from '../plan/pod.ts'
+import { describeProgress, percentOf } from '../plan/progress.ts'
+import { type CacheState, shortfallOf, type Warmth, warmthOf } from '../plan/warmth.ts'
+import { formatDuration } from '../values/duration.ts'
+import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
+
+/** What a status is read off: everything of a namespace, or of all. */
+export interface StatusObjects {
+  services: KubeObject[]
+  datasets: KubeObject[]
+  dataLoads: KubeObject[]
+  jobs: KubeObject[]
+  pods: KubeObject[]
+}
+
+export interface CacheStatus {
+  namespace: string
+  name: string
+  /** `kind/name` of the services that use it. */
+  services: string[]
+  warmth: Warmth
+  /** What a warm cache lacks all the same; empty for nothing. */
+  shortfall: string
+  held: HeldPod[]
+}
+
+export interface HeldPod {
+  name: string
+  forMs: number
+  why: string
+}
+
+/** Every cache of Warmgate's, with who uses it and who waits for it. */
+export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
+  const byKey = (list: KubeObject[]) => new Map(list.map((object) => [keyText(keyOf(object)), object]))
+  const [dataLoads, jobs] = [byKey(objects.dataLoads), byKey(objects.jobs)]
+  return objects.datasets.filter(isOurs).map((dataset) => {
+    const key = keyOf(dataset)
+    const state: CacheState = {
+      dataset,
+      dataLoad: dataLoads.get(keyText(key)),
+      job: jobs.get(keyText(loadJobKey(key))),
+    }
+    const { namespace = '', name } = key
+    const here = (list: KubeObject[]) => list.filter((object) => object.metadata.namespace === namespace)
+    const users = here(objects.services).filter((service) => cacheNames(service).includes(name))
+    const waiting = here(objects.pods).filter((pod) => isHeld(pod) && claimsOf(pod).includes(name))
+    return {
+      namespace,
+      name,
+      services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
+      warmth: warmthOf(state),
+      shortfall: shortfallOf(state, nowMs)?.message ?? '',
+      held: waiting.map((pod) => heldPod(pod, nowMs)),
+    }
+  })
+}
+
+function heldPod(pod: KubeObject, nowMs: number): HeldPod {
+  return {
+    name: pod.metadata.name ?? '',
+    forMs: nowMs - Date.parse(pod.metadata.creationTimestamp ?? ''),
+    why: stringAt(gateCondition(pod), 'message') ?? 'nothing was said yet: is Warmgate running?',
+  }
+}
+
+const barWidth = 20
+
+/** For a terminal: a block for each cache, with a bar while it is warming. */
+export function formatStatus(caches: CacheStatus[]): string {
+  if (caches.length === 0) return 'no caches\n'
+  return caches.map(formatCache).join('\n')
+}
+
+function formatCache({ namespace, name, services, warmth, shortfall, held }: CacheStatus): string {
+  const users = services.length === 0 ? 'used by no service' : `for ${services.join(', ')}`
+  const lines = [
+    `${namespace}/${name}  ${users}`,
+    `  ${describeWarmth(warmth)}${shortfall === '' ? '' : `, but ${shortfall}`}`,
+    ...held.map(({ name: pod, forMs, why }) => `  held for ${formatDuration(forMs)}: pod ${pod}: ${why}`),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function describeWarmth(warmth: Warmth): string {
+  switch (warmth.kind) {
+    case 'warm':
+      return 'warm'
+    case 'pending':
+      return `pending: ${warmth.message}`
+    case 'failed':
+      return `failed: ${warmth.message}`
+    case 'warming': {
+      const { progress, leftMs } = warmth
+      if (progress === undefined) return 'warming: Fluid does not tell yet how far it is'
+      const done = Math.floor((percentOf(progress) * barWidth) / 100)
+      return `[${'#'.repeat(done)}${'.'.repeat(barWidth - done)}] ${describeProgress(progress, leftMs)}`
+    }
+  }
+}

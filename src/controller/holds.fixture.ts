@@ -1,0 +1,95 @@
+import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
+import { HeldPods } from '../cluster/held.ts'
+import { fakeMirror } from '../cluster/mirror.fake.ts'
+import { Speeds } from '../cluster/speeds.ts'
+import type { KubeClient, PatchBody, WriteOptions } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
+import type { EventNote } from '../kube/events.ts'
+import type { Resource } from '../kube/resources.ts'
+import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import {
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  type ObjectKey,
+  objectAt,
+  stringAt,
+} from '../values/object.ts'
+import { HoldReconciler } from './holds.ts'
+
+export const podKey = { namespace: 'models', name: 'llama-0' }
+export const atScheduling = {
+  readinessGates: [],
+  schedulingGates: [{ name: 'theirs' }, { name: 'warmgate.dev/cache-warm' }],
+}
+
+/** One held pod of one service on one cache, and the reconciler that is to release it: no API server, no time of its own. */
+export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: JsonObject } = {}) {
+  const fake = fakeMirror()
+  const clock = new FakeClock()
+  const events: EventNote[] = []
+  const refusals = new Map<string, number>()
+  const client = patchingClient(fake, refusals)
+  const metrics = createMetrics()
+  fake.parsed.push(fakePolicy('p', policy))
+  fake.namespaces.put(openNamespace)
+  fake.services.put(fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' }))
+  fake.datasets.put(fakeDataset())
+  fake.dataLoads.put(fakeDataLoad('Executing'))
+  const pod = fakePod({ createdMs: clock.now() })
+  fake.pods.put({ ...pod, spec: { ...objectAt(pod, 'spec'), ...spec } })
+  const reconciler = new HoldReconciler({
+    client,
+    mirror: fake.mirror,
+    clock,
+    metrics,
+    events: { record: (event) => events.push(event) },
+    held: new HeldPods(fake.mirror),
+    speeds: new Speeds({ mirror: fake.mirror, clock }),
+  })
+  const look = () => reconciler.reconcile(podKey)
+  return { ...fake, clock, events, refusals, metrics, look }
+}
+
+/** Strategic merges as far as they are used here: conditions by type, scheduling gates by name; annotations of services. */
+function patchingClient(fake: ReturnType<typeof fakeMirror>, refusals: Map<string, number>): KubeClient {
+  const patch = async (
+    { plural }: Resource,
+    key: ObjectKey,
+    { body }: PatchBody,
+    _options?: WriteOptions,
+  ) => {
+    const status = refusals.get(plural)
+    if (status !== undefined) throw new KubeError(`patch ${plural}`, { status, message: 'refused' })
+    const copy = plural === 'pods' ? fake.pods : fake.services
+    const object = copy.get(key)
+    if (object === undefined) throw new KubeError(`patch ${plural}`, { status: 404, message: 'gone' })
+    if (stringAt(body, 'metadata', 'uid') !== object.metadata.uid)
+      throw new KubeError(`patch ${plural}`, { status: 409, message: 'another uid' })
+    copy.put(plural === 'pods' ? patched(object, body) : annotated(object, body))
+    return object
+  }
+  return { patch } as unknown as KubeClient
+}
+
+function annotated(object: KubeObject, body: Json): KubeObject {
+  const annotations = { ...object.metadata.annotations, ...objectAt(body, 'metadata', 'annotations') }
+  return {
+    ...object,
+    metadata: { ...object.metadata, annotations: annotations as { [key: string]: string } },
+  }
+}
+
+function patched(pod: KubeObject, body: Json): KubeObject {
+  const conditions = listAt(body, 'status', 'conditions')
+  const gone = listAt(body, 'spec', 'schedulingGates').map((gate) => stringAt(gate, 'name'))
+  const gates = listAt(pod, 'spec', 'schedulingGates').filter(
+    (gate) => !gone.includes(stringAt(gate, 'name')),
+  )
+  const spec = { ...objectAt(pod, 'spec'), schedulingGates: gates }
+  const status = { ...objectAt(pod, 'status'), ...(conditions.length === 0 ? {} : { conditions }) }
+  return { ...pod, spec, status }
+}

@@ -1,0 +1,142 @@
+import { isDeepStrictEqual } from 'node:util'
+import { namespaceLabels } from '../cluster/facts.ts'
+import type { Mirror } from '../cluster/mirror.ts'
+import { runtimes } from '../fluid/runtimes.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { hasStatus } from '../kube/errors.ts'
+import { resources } from '../kube/resources.ts'
+import { isOptedIn } from '../plan/facts.ts'
+import { type Standing, takeCensus } from '../policy/census.ts'
+import { type ParsedPolicy, parsePolicy } from '../policy/policy.ts'
+import type { PolicyCondition, PolicyStatus } from '../policy/schema.ts'
+import type { Clock } from '../values/clock.ts'
+import { type Json, type KubeObject, keyOf, keyText, listAt, stringAt } from '../values/object.ts'
+
+export interface PolicyOptions {
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+}
+
+// What Fluid serves is discovered now and then, and nobody tells of a change.
+const againMs = 60_000
+
+/** Writes the status of every policy: whether it is accepted, what it governs, what stands in its way. */
+export class PolicyReconciler {
+  readonly #options: PolicyOptions
+
+  constructor(options: PolicyOptions) {
+    this.#options = options
+  }
+
+  /** Looks at all policies at once: which services one governs depends on the others. */
+  async reconcile(): Promise<number> {
+    const { mirror } = this.#options
+    const census = takeCensus(mirror.parsedPolicies(), governable(mirror))
+    for (const object of mirror.policies.list()) {
+      const standing = census.get(object.metadata.name ?? '')
+      await this.#write(object, statusOf(object, standing, mirror.fluidResources))
+    }
+    return againMs
+  }
+
+  async #write(object: KubeObject, findings: Findings): Promise<void> {
+    const { client, clock } = this.#options
+    const status = toStatus(object, findings, clock.now())
+    if (isDeepStrictEqual(object.status, status)) return
+    const body = { metadata: { uid: object.metadata.uid }, status: status as unknown as Json }
+    try {
+      await client.patch(
+        resources.accelerationPolicy,
+        keyOf(object),
+        { type: 'merge', body },
+        { subresource: 'status' },
+      )
+    } catch (error) {
+      // The policy is gone, or another one has its name.
+      if (!hasStatus(error, 404, 409)) throw error
+    }
+  }
+}
+
+function governable(mirror: Mirror) {
+  return mirror.services.list().flatMap((service) => {
+    const { namespace = '', labels = {}, annotations = {} } = service.metadata
+    const ofNamespace = namespaceLabels(mirror, namespace)
+    if (!isOptedIn(ofNamespace)) return []
+    return [{ name: keyText(keyOf(service)), namespaceLabels: ofNamespace, labels, annotations }]
+  })
+}
+
+type Finding = Pick<PolicyCondition, 'type' | 'reason' | 'message'> & { holds: boolean }
+
+interface Findings {
+  services: number
+  conditions: Finding[]
+}
+
+/** What is to be said of one policy; `standing` is undefined where it is not accepted. */
+export function statusOf(
+  object: KubeObject,
+  standing: Standing | undefined,
+  installed: readonly string[],
+): Findings {
+  const parsed = parsePolicy(object)
+  return {
+    services: standing?.services ?? 0,
+    conditions: [accepted(parsed), conflicts(object, standing), runtimesMissing(parsed, installed)],
+  }
+}
+
+function accepted(parsed: ParsedPolicy): Finding {
+  return parsed.ok
+    ? { type: 'Accepted', holds: true, reason: 'Valid', message: 'every field is valid' }
+    : { type: 'Accepted', holds: false, reason: 'Invalid', message: parsed.problems.join('; ') }
+}
+
+function conflicts({ metadata }: KubeObject, standing: Standing | undefined): Finding {
+  const others = [...(standing?.conflicts ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  if (others.length === 0) {
+    const message = 'no policy of the same priority matches the same services'
+    return { type: 'Conflicts', holds: false, reason: 'NoConflict', message }
+  }
+  const named = others.map(([name, service]) => `${name} (${service})`).join(', ')
+  const [first = ''] = [metadata.name ?? '', ...others.map(([name]) => name)].toSorted()
+  const message = `of the same priority, and for the same services: ${named}. By its name ${first} governs them: give the policies different priorities`
+  return { type: 'Conflicts', holds: true, reason: 'EqualPriority', message }
+}
+
+function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): Finding {
+  const sources = parsed.ok ? parsed.policy.spec.sources : []
+  const missing = sources.flatMap(({ runtime }, index) => {
+    if (runtime === 'Auto' || installed.includes(runtimes[runtime].plural)) return []
+    return [`sources[${index}] names ${runtime}, and ${runtimes[runtime].kind} is not installed`]
+  })
+  return missing.length === 0
+    ? {
+        type: 'RuntimesMissing',
+        holds: false,
+        reason: 'AllInstalled',
+        message: 'every Fluid runtime that a source names is installed',
+      }
+    : { type: 'RuntimesMissing', holds: true, reason: 'NotInstalled', message: missing.join('; ') }
+}
+
+/** A condition that says the same keeps its time. */
+function toStatus(object: KubeObject, { services, conditions }: Findings, nowMs: number): PolicyStatus {
+  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const before = listAt(object, 'status', 'conditions')
+  return {
+    services,
+    conditions: conditions.map(({ type, holds, reason, message }) => {
+      const status = holds ? 'True' : 'False'
+      const same = before.find(
+        (each) => stringAt(each, 'type') === type && stringAt(each, 'status') === status,
+      )
+      const lastTransitionTime = stringAt(same, 'lastTransitionTime') ?? now
+      const { generation } = object.metadata
+      const observed = generation === undefined ? {} : { observedGeneration: generation }
+      return { type, status, ...observed, lastTransitionTime, reason, message }
+    }),
+  }
+}

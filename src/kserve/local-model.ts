@@ -1,0 +1,47 @@
+import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+import type { KserveConfig } from './config.ts'
+import type { ModelLocation } from './location.ts'
+
+/** A LocalModelCache, or a LocalModelNamespaceCache of the service's namespace. */
+export interface LocalModelFact {
+  kind: string
+  name: string
+  sourceUri: string
+  nodeGroups: string[]
+}
+
+export function localModelFact(object: KubeObject): LocalModelFact {
+  return {
+    kind: object.kind,
+    name: object.metadata.name ?? '',
+    sourceUri: stringAt(object, 'spec', 'sourceModelUri') ?? '',
+    nodeGroups: listAt(object, 'spec', 'nodeGroups').filter((group) => typeof group === 'string'),
+  }
+}
+
+/**
+ * The local model that KServe will serve a service from: its defaulter looks after Warmgate has, and labels the
+ * whole service by the one URI of its predictor, or of an LLMInferenceService's base model. Source: kserve
+ * pkg/apis/serving/v1beta1/inference_service_defaults.go, setLocalModelLabel.
+ */
+export function localModelOf(
+  service: KubeObject,
+  locations: ModelLocation[],
+  { models, config }: { models: LocalModelFact[]; config: KserveConfig },
+): LocalModelFact | undefined {
+  const annotations = service.metadata.annotations ?? {}
+  if (!config.localModels || annotations['serving.kserve.io/disable-localmodel'] !== undefined)
+    return undefined
+  const model = locations.find(({ id }) => id === 'predictor' || id === 'model')?.model
+  if (model?.kind !== 'uri') return undefined
+  const group = annotations['serving.kserve.io/nodegroup']
+  return models.find(
+    ({ sourceUri, nodeGroups }) =>
+      isUnder(model.uri, sourceUri) && (group === undefined || nodeGroups.includes(group)),
+  )
+}
+
+function isUnder(uri: string, source: string): boolean {
+  const [inner, outer] = [uri, source].map((each) => each.replace(/\/$/, '')) as [string, string]
+  return inner === outer || inner.startsWith(`${outer}/`)
+}

@@ -1,0 +1,26 @@
+import { type KubeObject, stringAt } from '../values/object.ts'
+import type { KserveConfig } from './config.ts'
+
+export type DeploymentMode = 'Standard' | 'Knative' | 'ModelMesh'
+
+const names: { [name: string]: DeploymentMode } = {
+  Standard: 'Standard',
+  RawDeployment: 'Standard',
+  Knative: 'Knative',
+  Serverless: 'Knative',
+  ModelMesh: 'ModelMesh',
+}
+
+/**
+ * How KServe deploys a service: as its status says, since that never changes; else as its annotation says, where
+ * that names a mode; else as the cluster does. Source: kserve pkg/controller/v1beta1/inferenceservice/utils.
+ */
+export function deploymentMode(service: KubeObject, config: KserveConfig): DeploymentMode {
+  const said = [
+    stringAt(service, 'status', 'deploymentMode'),
+    service.metadata.annotations?.['serving.kserve.io/deploymentMode'],
+    config.deploymentMode,
+  ]
+  const known = said.flatMap((name) => (name !== undefined && Object.hasOwn(names, name) ? names[name] : []))
+  return known[0] ?? 'Knative'
+}

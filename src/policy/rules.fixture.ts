@@ -1,0 +1,194 @@
+import type { JsonObject } from '../values/object.ts'
+
+/** A spec that breaks one rule alone: where, and what is said to be valid. */
+export interface BrokenSpec {
+  spec: JsonObject
+  place: string
+  says: string
+}
+
+const tier = (fields: JsonObject, ...others: JsonObject[]): JsonObject => ({
+  cache: { tieredStore: [fields, ...others] },
+})
+const source = (fields: JsonObject): JsonObject => ({ sources: [{ match: ['s3://'], ...fields }] })
+const gpu = (fields: JsonObject): JsonObject => ({ gpu: { resources: { 'nvidia.com/gpu': 1 }, ...fields } })
+const expression = (selector: string, fields: JsonObject): JsonObject => ({
+  [selector]: { matchExpressions: [fields] },
+})
+
+/** Every rule broken once at least. The API server and `warmgate plan` are held to the same answers. */
+export const brokenSpecs: BrokenSpec[] = [
+  ...['namespaceSelector', 'serviceSelector'].flatMap((selector) => [
+    {
+      spec: expression(selector, { key: 'not a key', operator: 'Exists' }),
+      place: `spec.${selector}.matchExpressions[0].key`,
+      says: 'use the key of a label, e.g. team or example.com/team',
+    },
+    ...[
+      { key: 'team', operator: 'In' },
+      { key: 'team', operator: 'NotIn', values: [] },
+      { key: 'team', operator: 'Exists', values: ['a'] },
+      { key: 'team', operator: 'DoesNotExist', values: ['a'] },
+    ].map((fields) => ({
+      spec: expression(selector, fields),
+      place: `spec.${selector}.matchExpressions[0]`,
+      says: 'In and NotIn need values; Exists and DoesNotExist take none',
+    })),
+  ]),
+  ...['', 'models/', 'S3://models'].map((prefix) => ({
+    spec: source({ match: [prefix] }),
+    place: 'spec.sources[0].match[0]',
+    says: 'begin with a scheme, e.g. "s3://models/" or "oss://"',
+  })),
+  {
+    spec: source({ match: ['gs://', 's3://models/../secrets'] }),
+    place: 'spec.sources[0].match[1]',
+    says: 'a prefix holds no ..: no URI with one is ever acted on',
+  },
+  ...['fs.oss.accessKeyId', 'aws.secretKey', 'X-Token', 'PASSWORD'].map((option) => ({
+    spec: source({ options: { [option]: 'x' } }),
+    place: 'spec.sources[0].options',
+    says: 'options are visible to all who read the Dataset: name a Secret in credentials.secretName instead of a credential here',
+  })),
+  ...['Keys', 'a/b', ''].map((secretName) => ({
+    spec: source({ credentials: { secretName } }),
+    place: 'spec.sources[0].credentials.secretName',
+    says: "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
+  })),
+  {
+    spec: { limits: { cacheSize: 'much' } },
+    place: 'spec.limits.cacheSize',
+    says: 'use a whole quantity of bytes, e.g. 500Gi',
+  },
+  ...['1.5Gi', '0', '50 Gi', '50GB'].map((quota) => ({
+    spec: tier({ quota }),
+    place: 'spec.cache.tieredStore[0].quota',
+    says: 'use a whole quantity of bytes, e.g. 50Gi: what each worker may keep',
+  })),
+  {
+    spec: tier({ high: '1.5' }),
+    place: 'spec.cache.tieredStore[0].high',
+    says: 'use a share of the quota from "0" to "1", e.g. "0.95"',
+  },
+  {
+    spec: tier({ low: '70%' }),
+    place: 'spec.cache.tieredStore[0].low',
+    says: 'use a share of the quota from "0" to "1", e.g. "0.7"',
+  },
+  ...[
+    { low: '0.95', high: '0.7' },
+    { low: '0.70', high: '0.7' },
+    { low: '1', high: '1.0' },
+  ].map((fields) => ({
+    spec: tier(fields),
+    place: 'spec.cache.tieredStore[0]',
+    says: 'low must be below high: eviction starts at high and stops at low',
+  })),
+  ...['mnt', '/', '/mnt/../etc', '/mnt//cache', ''].map((path) => ({
+    spec: tier({ path }),
+    place: 'spec.cache.tieredStore[0].path',
+    says: 'use an absolute path without .., e.g. /mnt/ssd0/cache',
+  })),
+  ...['/etc', '/etc/kubernetes', '/var/lib/kubelet/pods', '/var', '/proc/1', '/dev/sda'].map((path) => ({
+    spec: tier({ path }),
+    place: 'spec.cache.tieredStore[0].path',
+    says: 'use a directory that the node itself does not live on, e.g. /mnt/ssd0/cache or /dev/shm',
+  })),
+  ...[
+    [{}, {}],
+    [{ path: '/mnt/a' }, { medium: 'HDD', path: '/mnt/a' }],
+  ].map(([first = {}, second = {}]) => ({
+    spec: tier(first, second),
+    place: 'spec.cache.tieredStore',
+    says: 'give each tier a path of its own',
+  })),
+  ...[{ replicas: 3 }, { tieredstore: { levels: [] } }].map((template) => ({
+    spec: { cache: { template } },
+    place: 'spec.cache.template',
+    says: 'set cache.replicas and cache.tieredStore instead: a template is for what a policy does not name',
+  })),
+  ...[
+    { spec: { fuse: {} } },
+    { metadata: { labels: { a: 'b' } } },
+    { kind: 'JindoRuntime' },
+    { apiVersion: 'data.fluid.io/v1alpha1' },
+  ].map((template) => ({
+    spec: { cache: { template } } as JsonObject,
+    place: 'spec.cache.template',
+    says: "write the fields of the Runtime's spec, without the Runtime around it, e.g. {master: {…}}",
+  })),
+  ...['1d', '90', '-5m', '1.5h', ''].map((timeout) => ({
+    spec: { warmup: { timeout } },
+    place: 'spec.warmup.timeout',
+    says: 'use a duration, e.g. 90s, 30m or 1h30m',
+  })),
+  ...['0s', '0h0m'].map((timeout) => ({
+    spec: { warmup: { timeout }, hold: { onTimeout: 'Keep' } },
+    place: 'spec',
+    says: 'hold.onTimeout: Keep needs a warmup.timeout above 0s, or hold.at: None for no hold',
+  })),
+  ...['onTimeout', 'onFailure'].map((when) => ({
+    spec: { warmup: { enabled: false }, hold: { [when]: 'Keep' } },
+    place: 'spec',
+    says: 'hold: Keep needs a warm-up to wait for: set warmup.enabled: true, or onTimeout and onFailure: Serve',
+  })),
+  {
+    spec: { gpu: { resources: {} } },
+    place: 'spec.gpu.resources',
+    says: 'name what to add, e.g. nvidia.com/gpu: 1; leave gpu out to add nothing',
+  },
+  ...['cpu', 'memory', '/gpu', 'nvidia.com/'].map((name) => ({
+    spec: { gpu: { resources: { [name]: 1 } } },
+    place: 'spec.gpu.resources',
+    says: 'name devices with their domain, e.g. nvidia.com/gpu; CPU and memory are the service’s own',
+  })),
+  ...['gpu', 'cache'].flatMap((field) => {
+    const tolerating = (toleration: JsonObject) =>
+      field === 'gpu' ? gpu({ tolerations: [toleration] }) : { cache: { tolerations: [toleration] } }
+    const place = `spec.${field}.tolerations[0]`
+    return [
+      {
+        spec: tolerating({ key: 'a', operator: 'Exists', value: 'b' }),
+        place,
+        says: 'Exists takes no value',
+      },
+      ...[{}, { operator: 'Equal', value: 'b' }, { key: '' }].map((toleration) => ({
+        spec: tolerating(toleration),
+        place,
+        says: 'name a key, or use operator: Exists to tolerate every taint',
+      })),
+      ...[{}, { effect: 'NoSchedule' }].map((more) => ({
+        spec: tolerating({ key: 'a', operator: 'Exists', tolerationSeconds: 60, ...more }),
+        place,
+        says: 'tolerationSeconds is for effect: NoExecute alone',
+      })),
+    ]
+  }),
+]
+
+/** What lies beside the rules, and is valid. */
+export const validSpecs: JsonObject[] = [
+  {},
+  { limits: { cacheSize: '500Gi', cacheReplicas: 4 } },
+  expression('namespaceSelector', { key: 'example.com/team', operator: 'In', values: ['a', 'b'] }),
+  expression('serviceSelector', { key: 'team', operator: 'DoesNotExist' }),
+  source({
+    match: ['s3://models/', 'oss://', 'https://account.blob.core.windows.net/models/', 's3://a..b/'],
+  }),
+  source({ options: { 'fs.oss.endpoint': 'oss.example.com' }, credentials: { secretName: 's3.access-1' } }),
+  tier({ quota: '2Ti', high: '1', low: '0' }),
+  tier({ high: '0.95' }, { medium: 'HDD', path: '/data/cache', low: '0.99' }),
+  tier({ medium: 'MEM', path: '/dev/shm' }),
+  tier({ path: '/var/cache/models/' }),
+  { cache: { template: { master: { replicas: 1 }, fuse: { args: ['-o'] } } } },
+  { warmup: { timeout: '1h30m', retries: 0 }, hold: { onTimeout: 'Keep', onFailure: 'Keep' } },
+  { warmup: { timeout: '0s' }, hold: { onFailure: 'Keep' } },
+  { warmup: { enabled: false } },
+  gpu({
+    tolerations: [
+      { key: 'a', value: 'b' },
+      { operator: 'Exists' },
+      { key: 'a', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 60 },
+    ],
+  }),
+]

@@ -1,0 +1,227 @@
+import { durationPattern, parseDurationMs } from '../values/duration.ts'
+import { at, isObject, type Json, listAt, objectAt, stringAt } from '../values/object.ts'
+import { sizePattern } from '../values/size.ts'
+
+/**
+ * What is valid beyond shape. Each rule is said twice, as CEL for the API server and as a function for files; one
+ * table of cases (rules.fixture.ts) holds both to the same answers.
+ */
+export interface Rule {
+  /** Field names from the spec on, `[]` for the elements of a list; the empty path is the spec itself. */
+  path: string
+  /** Over `self`, the value at the path, with its defaults in. */
+  cel: string
+  /** What is valid. */
+  message: string
+  holds: (self: Json) => boolean
+}
+
+const fractionPattern = '^(0(\\.[0-9]+)?|1(\\.0+)?)$'
+const prefixPattern = '^[a-z][a-z0-9+.-]*://'
+const labelKeyPattern = '^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
+const subdomainPattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$'
+const devicePattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
+const credentialPattern = '(?i)(secret|password|token|accesskey|credential|aws\\.secretkey)'
+const pathPattern = '^(/[A-Za-z0-9][A-Za-z0-9._-]*)+/?$'
+// What a node, its kubelet and its container runtime live on. Shared memory is where caches in memory are.
+const systemPattern =
+  '^/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr|var/lib/(containerd|docker|etcd|kubelet)|var/log|var/run)(/|$)|^/var/?$'
+const sharedMemoryPattern = '^/dev/shm(/|$)'
+const zeroPattern = '^(0+(ms|s|m|h))+$'
+
+function rule(path: string, { cel, message, holds }: Omit<Rule, 'path'>): Rule {
+  return { path, cel, message, holds }
+}
+
+/** A text of a form: the API server's own word for it would be the pattern. */
+function form(path: string, pattern: string, message: string): Rule {
+  return rule(path, {
+    cel: celMatches('self', pattern),
+    message,
+    holds: (self) => typeof self === 'string' && new RegExp(pattern).test(self),
+  })
+}
+
+function celMatches(text: string, pattern: string): string {
+  return `${text}.matches('${pattern.replaceAll('\\', '\\\\')}')`
+}
+
+function selectorRules(path: string): Rule[] {
+  return [
+    form(
+      `${path}.matchExpressions[].key`,
+      labelKeyPattern,
+      'use the key of a label, e.g. team or example.com/team',
+    ),
+    rule(`${path}.matchExpressions[]`, {
+      cel: "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+      message: 'In and NotIn need values; Exists and DoesNotExist take none',
+      holds: (self) =>
+        ['In', 'NotIn'].includes(stringAt(self, 'operator') ?? '') === listAt(self, 'values').length > 0,
+    }),
+  ]
+}
+
+const cacheRules: Rule[] = [
+  form(
+    'cache.tieredStore[].quota',
+    sizePattern,
+    'use a whole quantity of bytes, e.g. 50Gi: what each worker may keep',
+  ),
+  form('cache.tieredStore[].high', fractionPattern, 'use a share of the quota from "0" to "1", e.g. "0.95"'),
+  form('cache.tieredStore[].low', fractionPattern, 'use a share of the quota from "0" to "1", e.g. "0.7"'),
+  rule('cache.tieredStore[]', {
+    cel: [
+      '!has(self.low) || !has(self.high)',
+      `!${celMatches('self.low', fractionPattern)} || !${celMatches('self.high', fractionPattern)}`,
+      'double(self.low) < double(self.high)',
+    ].join(' || '),
+    message: 'low must be below high: eviction starts at high and stops at low',
+    holds: (self) => {
+      const [low, high] = [stringAt(self, 'low'), stringAt(self, 'high')]
+      const areFractions = [low, high].every((share) => new RegExp(fractionPattern).test(share ?? ''))
+      return !areFractions || Number(low) < Number(high)
+    },
+  }),
+  form('cache.tieredStore[].path', pathPattern, 'use an absolute path without .., e.g. /mnt/ssd0/cache'),
+  rule('cache.tieredStore[].path', {
+    cel: `!${celMatches('self', systemPattern)} || ${celMatches('self', sharedMemoryPattern)}`,
+    message: 'use a directory that the node itself does not live on, e.g. /mnt/ssd0/cache or /dev/shm',
+    holds: (self) =>
+      !new RegExp(systemPattern).test(String(self)) || new RegExp(sharedMemoryPattern).test(String(self)),
+  }),
+  rule('cache.tieredStore', {
+    cel: 'self.all(a, self.exists_one(b, b.path == a.path))',
+    message: 'give each tier a path of its own',
+    holds: (self) => {
+      const paths = listAt(self).map((tier) => at(tier, 'path'))
+      return new Set(paths).size === paths.length
+    },
+  }),
+  rule('cache.template', {
+    cel: '!has(self.replicas) && !has(self.tieredstore)',
+    message:
+      'set cache.replicas and cache.tieredStore instead: a template is for what a policy does not name',
+    holds: (self) => !['replicas', 'tieredstore'].some((field) => at(self, field) !== undefined),
+  }),
+  rule('cache.template', {
+    cel: '!has(self.apiVersion) && !has(self.kind) && !has(self.metadata) && !has(self.spec)',
+    message: "write the fields of the Runtime's spec, without the Runtime around it, e.g. {master: {…}}",
+    holds: (self) =>
+      !['apiVersion', 'kind', 'metadata', 'spec'].some((field) => at(self, field) !== undefined),
+  }),
+]
+
+const sourceRules: Rule[] = [
+  form('sources[].match[]', prefixPattern, 'begin with a scheme, e.g. "s3://models/" or "oss://"'),
+  rule('sources[].match[]', {
+    cel: "!self.contains('/..')",
+    message: 'a prefix holds no ..: no URI with one is ever acted on',
+    holds: (self) => !String(self).includes('/..'),
+  }),
+  rule('sources[].options', {
+    cel: `self.all(name, !${celMatches('name', credentialPattern)})`,
+    message:
+      'options are visible to all who read the Dataset: name a Secret in credentials.secretName instead of a credential here',
+    holds: (self) => {
+      const pattern = new RegExp(credentialPattern.replace('(?i)', ''), 'i')
+      return !Object.keys(objectAt(self)).some((name) => pattern.test(name))
+    },
+  }),
+  form(
+    'sources[].credentials.secretName',
+    subdomainPattern,
+    "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
+  ),
+]
+
+// The API server checks the default of the whole spec, too, before it fills in the fields' own.
+const holdRules: Rule[] = [
+  form('warmup.timeout', durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
+  rule('', {
+    cel: [
+      '!has(self.hold) || !has(self.hold.onTimeout) || !has(self.warmup) || !has(self.warmup.timeout)',
+      `self.hold.onTimeout != 'Keep' || !${celMatches('self.warmup.timeout', zeroPattern)}`,
+    ].join(' || '),
+    message: 'hold.onTimeout: Keep needs a warmup.timeout above 0s, or hold.at: None for no hold',
+    holds: (self) =>
+      at(self, 'hold', 'onTimeout') !== 'Keep' ||
+      parseDurationMs(stringAt(self, 'warmup', 'timeout') ?? '') !== 0,
+  }),
+  rule('', {
+    cel: "self.?warmup.enabled.orValue(true) || !('Keep' in [self.?hold.onTimeout.orValue(''), self.?hold.onFailure.orValue('')])",
+    message:
+      'hold: Keep needs a warm-up to wait for: set warmup.enabled: true, or onTimeout and onFailure: Serve',
+    holds: (self) =>
+      at(self, 'warmup', 'enabled') === true ||
+      !['onTimeout', 'onFailure'].some((when) => at(self, 'hold', when) === 'Keep'),
+  }),
+]
+
+function tolerationRules(path: string): Rule[] {
+  return [
+    rule(`${path}[]`, {
+      cel: "!has(self.value) || (has(self.operator) ? self.operator : 'Equal') == 'Equal'",
+      message: 'Exists takes no value',
+      holds: (self) => at(self, 'value') === undefined || (at(self, 'operator') ?? 'Equal') === 'Equal',
+    }),
+    rule(`${path}[]`, {
+      cel: "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+      message: 'name a key, or use operator: Exists to tolerate every taint',
+      holds: (self) => (stringAt(self, 'key') ?? '') !== '' || at(self, 'operator') === 'Exists',
+    }),
+    rule(`${path}[]`, {
+      cel: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+      message: 'tolerationSeconds is for effect: NoExecute alone',
+      holds: (self) => at(self, 'tolerationSeconds') === undefined || at(self, 'effect') === 'NoExecute',
+    }),
+  ]
+}
+
+const gpuRules: Rule[] = [
+  rule('gpu.resources', {
+    cel: 'size(self) > 0',
+    message: 'name what to add, e.g. nvidia.com/gpu: 1; leave gpu out to add nothing',
+    holds: (self) => Object.keys(objectAt(self)).length > 0,
+  }),
+  rule('gpu.resources', {
+    cel: `self.all(name, ${celMatches('name', devicePattern)})`,
+    message: 'name devices with their domain, e.g. nvidia.com/gpu; CPU and memory are the service’s own',
+    holds: (self) => Object.keys(objectAt(self)).every((name) => new RegExp(devicePattern).test(name)),
+  }),
+]
+
+export const rules: Rule[] = [
+  form('limits.cacheSize', sizePattern, 'use a whole quantity of bytes, e.g. 500Gi'),
+  ...selectorRules('namespaceSelector'),
+  ...selectorRules('serviceSelector'),
+  ...sourceRules,
+  ...cacheRules,
+  ...holdRules,
+  ...gpuRules,
+  ...tolerationRules('gpu.tolerations'),
+  ...tolerationRules('cache.tolerations'),
+]
+
+/** What a spec, with its defaults in, breaks: `spec.warmup.timeout: use a duration, …`. */
+export function brokenRules(spec: Json): string[] {
+  return rules.flatMap(({ path, message, holds }) =>
+    valuesAt(spec, path)
+      .filter(({ value }) => !holds(value))
+      .map(({ place }) => `spec${place}: ${message}`),
+  )
+}
+
+/** The values at a rule's path, and where they stand; none where a field is absent. */
+function valuesAt(spec: Json, path: string): { place: string; value: Json }[] {
+  let found = [{ place: '', value: spec }]
+  for (const step of path.split(/\.|(?=\[\])/).filter((each) => each !== '')) {
+    found = found.flatMap(({ place, value }) => {
+      if (step === '[]')
+        return listAt(value).map((item, index) => ({ place: `${place}.${index}`, value: item }))
+      const inner = isObject(value) ? value[step] : undefined
+      return inner === undefined ? [] : [{ place: `${place}.${step}`, value: inner }]
+    })
+  }
+  return found
+}

@@ -1,0 +1,3 @@
+module warmgate.dev/test/cluster/guest
+
+go 1.26.0

@@ -1,0 +1,169 @@
+import { fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { hasGate } from '../../src/plan/pod.ts'
+import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { condition, isTrue, podsOf } from '../integration/await.ts'
+import { custom, namespace, ossSecret, service, usesOssSecret } from '../integration/services.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+import { modelServerImage } from './images.ts'
+import { leftovers } from './leftovers.ts'
+import { type RealNode, startNode } from './node.ts'
+import { missingRequirement } from './requirements.ts'
+
+const endpointSlice = resourceOf({
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  metadata: {},
+})
+const ns = 'models'
+const model = randomBytes(2 ** 20)
+const slowly = { bytesPerSecond: 1 }
+const atOnce = { bytesPerSecond: 2 ** 40 }
+
+/** The model server of our own image. It answers once it has read its model. */
+const server: JsonObject = {
+  image: modelServerImage.name,
+  ports: [{ containerPort: 8080 }],
+  readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 },
+  resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '1', memory: '64Mi' } },
+}
+
+const lacking = await missingRequirement()
+
+describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
+  let models: string
+  let stage: Stage
+  let node: RealNode
+
+  beforeAll(async () => {
+    models = await mkdtemp(join(tmpdir(), 'warmgate-models-'))
+    await writeFile(join(models, 'model.bin'), model)
+    const fluid = { bindMs: 200, pollMs: 200, syncMs: 200, deleteRetryMs: 300, hostPath: () => models }
+    stage = await startStage({ nodes: 0, initContainerSeconds: 0, fluid: { ...fluid, ...slowly } })
+    node = await startNode({ name: 'real', kubeConfig: stage.cluster.kubeConfig })
+    await applyAll(stage.client, [namespace(ns), ossSecret(ns)])
+  })
+
+  afterAll(async () => {
+    await node?.stop()
+    await stage?.stop()
+    await rm(models, { recursive: true })
+    if (node !== undefined) expect(leftovers(node)).toEqual([])
+  })
+
+  async function create(name: string, location: string): Promise<KubeObject> {
+    const object = service(ns, name, custom(location, server), usesOssSecret)
+    const admitted = await stage.client.create(resourceOf(object), object)
+    const [cache] = cacheNames(admitted)
+    expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
+    return admitted
+  }
+
+  async function podOf(name: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
+    return await until(`a pod of ${name}`, async () => (await podsOf(stage.client, ns, name)).find(wanted), {
+      hint: `See ${node.dir}/kubelet.log`,
+    })
+  }
+
+  /** The container is up and its probe passes, and yet kubelet does not call the pod ready: our gate is closed. */
+  async function heldPod(name: string): Promise<KubeObject> {
+    const pod = await podOf(name, (found) => isTrue(found, 'ContainersReady'))
+    expect(condition(pod, 'Ready')).toMatchObject({ status: 'False', reason: 'ReadinessGatesNotReady' })
+    expect(stringAt(condition(pod, 'warmgate.dev/cache-warm'), 'status')).toBe('False')
+    return pod
+  }
+
+  /** Of the Service to which clients talk: which addresses get traffic, and which do not yet. */
+  async function addresses(name: string): Promise<{ ready: string[]; waiting: string[] }> {
+    const labelSelector = `kubernetes.io/service-name=${name}-predictor`
+    const { items } = await stage.client.list(endpointSlice, { namespace: ns, labelSelector })
+    const endpoints = items.flatMap((slice) => listAt(slice, 'endpoints'))
+    const those = (isReady: boolean) =>
+      endpoints
+        .filter((endpoint) => at(endpoint, 'conditions', 'ready') === isReady)
+        .flatMap((endpoint) => listAt(endpoint, 'addresses') as string[])
+    return { ready: those(true), waiting: those(false) }
+  }
+
+  async function served(pod: KubeObject): Promise<Buffer> {
+    const { status, body } = await node.get(`http://${stringAt(pod, 'status', 'podIP')}:8080/`)
+    expect(status).toBe(200)
+    return body
+  }
+
+  async function expectTraffic(name: string, pod: KubeObject): Promise<void> {
+    const address = stringAt(pod, 'status', 'podIP') ?? ''
+    await until(
+      `traffic to ${name}`,
+      async () => (await addresses(name)).ready.includes(address) || undefined,
+    )
+  }
+
+  test('the pod runs and gets no traffic until its cache is warm; then it serves the model of its volume', async () => {
+    stage.fluid.set(slowly)
+    await create('held', 'oss://models/held')
+    const held = await heldPod('held')
+    expect(stringAt(held, 'spec', 'nodeName')).toBe('real')
+    const address = stringAt(held, 'status', 'podIP')
+    await until('the Service to know the pod', async () =>
+      (await addresses('held')).waiting.includes(address ?? '') ? true : undefined,
+    )
+    expect((await addresses('held')).ready).toEqual([])
+
+    stage.fluid.set(atOnce)
+    const ready = await podOf('held', (pod) => isTrue(pod, 'Ready'))
+    expect(ready.metadata.uid).toBe(held.metadata.uid)
+    expect(condition(ready, 'warmgate.dev/cache-warm')).toMatchObject({ status: 'True', reason: 'Warm' })
+    await expectTraffic('held', ready)
+    expect(model.equals(await served(ready))).toBe(true)
+  })
+
+  test('the controller is killed in the middle, and the hold ends all the same', async () => {
+    stage.fluid.set(slowly)
+    await create('orphaned', 'oss://models/orphaned')
+    await heldPod('orphaned')
+    await stage.warmgate.kill()
+    stage.fluid.set(atOnce)
+    await until('the warm-up to end', async () => {
+      const { items } = await stage.client.list(resources.dataLoad, { namespace: ns })
+      return items.every((load) => stringAt(load, 'status', 'phase') === 'Complete') || undefined
+    })
+    await heldPod('orphaned')
+    expect((await addresses('orphaned')).ready).toEqual([])
+
+    await stage.restartWarmgate()
+    const ready = await podOf('orphaned', (pod) => isTrue(pod, 'Ready'))
+    expect(condition(ready, 'warmgate.dev/cache-warm')).toMatchObject({ status: 'True', reason: 'Warm' })
+    await expectTraffic('orphaned', ready)
+    expect(model.equals(await served(ready))).toBe(true)
+  })
+
+  test('a pod of a cache that is warm waits for nothing', async () => {
+    await create('late', 'oss://models/held')
+    const ready = await podOf('late', (pod) => isTrue(pod, 'Ready'))
+    expect(hasGate(ready)).toBe(false)
+    expect(condition(ready, 'warmgate.dev/cache-warm')).toBeUndefined()
+    await expectTraffic('late', ready)
+    expect(model.equals(await served(ready))).toBe(true)
+  })
+
+  test('a node beside it whose owner is killed leaves nothing on this machine', async () => {
+    const file = fileURLToPath(new URL('./survival.owner.ts', import.meta.url))
+    const owner = fork(file, [stage.cluster.kubeconfig], { execArgv: [] })
+    const [orphan] = (await once(owner, 'message')) as [RealNode]
+    expect(leftovers(orphan)).toEqual(expect.arrayContaining([expect.stringMatching(/^process /)]))
+    owner.kill('SIGKILL')
+    await until('the end of the node', async () => leftovers(orphan).length === 0 || undefined)
+    expect(leftovers(node)).not.toEqual([])
+  })
+})
