@@ -48,6 +48,7 @@ export class Offline {
       kserve: parseKserveConfig(named(this.#of('ConfigMap'), kserveConfigName)),
       serviceAccounts: Object.fromEntries(accounts),
       secrets: Object.fromEntries(secrets.map((secret) => [secret.name, secret])),
+      servingRuntimes: { own: here('ServingRuntime'), cluster: this.#of('ClusterServingRuntime') },
       localModels: [...here('LocalModelNamespaceCache'), ...this.#of('LocalModelCache')].map(localModelFact),
       foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
     }

@@ -66,6 +66,7 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
       const { withCluster } = await import('./cluster.ts')
       exit(await withCluster((cluster) => runStatus({ ...cluster, namespace, watch }, terminal)))
     })
+  addRefresh(program, terminal, exit)
   program
     .command('serve')
     .description('Run the webhook and the controller.')
@@ -87,6 +88,23 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
       await serve(options)
     })
   return program
+}
+
+function addRefresh(program: Command, terminal: Terminal, exit: (status: number) => void): void {
+  program
+    .command('refresh')
+    .description('Load what changed at the same URI into the caches of a service. No pod is touched.')
+    .argument('<service>', 'an InferenceService or LLMInferenceService')
+    .option('-n, --namespace <name>', 'its namespace', 'default')
+    .option('--timeout <duration>', 'how long to wait for it', toDurationMs, 3_600_000)
+    .action(async (service: string, { namespace, timeout }: { namespace: string; timeout: number }) => {
+      const [{ withCluster }, { runRefresh }] = await Promise.all([
+        import('./cluster.ts'),
+        import('./refresh.ts'),
+      ])
+      const options = { service, namespace, timeoutMs: timeout }
+      exit(await withCluster((cluster) => runRefresh({ ...cluster, ...options }, terminal)))
+    })
 }
 
 function addReport(program: Command, terminal: Terminal): void {

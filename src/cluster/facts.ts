@@ -50,6 +50,10 @@ export async function readFacts(
     kserve,
     serviceAccounts,
     secrets: { ...known, ...(await readSecrets(sources.client, namespace, others)) },
+    servingRuntimes: {
+      own: mirror.servingRuntimes.list(namespace),
+      cluster: mirror.clusterServingRuntimes.list(),
+    },
     localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
       localModelFact,
     ),

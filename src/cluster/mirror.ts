@@ -35,6 +35,8 @@ export class Mirror {
   readonly claims: Reflector
   readonly configMaps: Reflector
   readonly services: Services
+  readonly servingRuntimes: Reflector
+  readonly clusterServingRuntimes: Reflector
   readonly localModelCaches: Reflector
   readonly localModelNamespaceCaches: Reflector
   /** Those of InferenceServices and of LLMInferenceServices. */
@@ -64,6 +66,8 @@ export class Mirror {
     this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
     this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
     this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
+    this.servingRuntimes = follow(resources.servingRuntime)
+    this.clusterServingRuntimes = follow(resources.clusterServingRuntime)
     this.localModelCaches = follow(resources.localModelCache)
     this.localModelNamespaceCaches = follow(resources.localModelNamespaceCache)
     const pods = (labelSelector: string) =>
@@ -132,6 +136,8 @@ export class Mirror {
       configmaps: configMaps,
       inferenceservices: services.inference,
       llminferenceservices: services.llm,
+      servingruntimes: this.servingRuntimes,
+      clusterservingruntimes: this.clusterServingRuntimes,
       localmodelcaches: localModelCaches,
       localmodelnamespacecaches: localModelNamespaceCaches,
       pods: this.#servicePods,

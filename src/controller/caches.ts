@@ -4,6 +4,7 @@ import type { Mirror } from '../cluster/mirror.ts'
 import { runtimeResources } from '../cluster/runtimes.ts'
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
 import { asRetry, isOurs, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
+import { isCacheName } from '../fluid/name.ts'
 import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
 import { derivedFrom } from '../fluid/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -56,6 +57,8 @@ export class CacheReconciler {
 
   /** Brings one cache to what its services need; answers when to look again, if it must. */
   async reconcile(key: ObjectKey): Promise<number | undefined> {
+    // A DataLoad of another name is somebody else's: a team's own, or one that refreshes.
+    if (!isCacheName(key.name)) return undefined
     const users = this.#users(key)
     return users[0] === undefined ? await this.#remove(key) : await this.#ensure(key, users, users[0])
   }

@@ -17,6 +17,8 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
     configMaps: { get: () => undefined },
     claims: { get: () => undefined },
     localModelCaches: { list: () => [] },
+    servingRuntimes: { list: () => [] },
+    clusterServingRuntimes: { list: () => [] },
     localModelNamespaceCaches: { list: () => [] },
     fluidResources: ['datasets', 'jindoruntimes'],
   } as unknown as Mirror

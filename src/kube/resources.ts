@@ -39,6 +39,13 @@ export const resources = {
     'mutatingwebhookconfigurations',
     'MutatingWebhookConfiguration',
   ),
+  servingRuntime: namespaced('serving.kserve.io', 'v1alpha1', 'servingruntimes', 'ServingRuntime'),
+  clusterServingRuntime: clusterScoped(
+    'serving.kserve.io',
+    'v1alpha1',
+    'clusterservingruntimes',
+    'ClusterServingRuntime',
+  ),
   inferenceService: namespaced('serving.kserve.io', 'v1beta1', 'inferenceservices', 'InferenceService'),
   localModelCache: clusterScoped('serving.kserve.io', 'v1alpha1', 'localmodelcaches', 'LocalModelCache'),
   localModelNamespaceCache: namespaced(

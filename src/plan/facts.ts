@@ -1,6 +1,7 @@
 import type { ServiceAccountFact } from '../kserve/account.ts'
 import type { KserveConfig } from '../kserve/config.ts'
 import type { LocalModelFact } from '../kserve/local-model.ts'
+import type { ServingRuntimes } from '../kserve/runtime.ts'
 import type { SecretFact } from '../kserve/secret.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Labels } from '../policy/selector.ts'
@@ -17,6 +18,7 @@ export interface Facts {
   /** Those that the service's pods run under, by name. */
   serviceAccounts: { [name: string]: ServiceAccountFact }
   secrets: { [name: string]: SecretFact }
+  servingRuntimes: ServingRuntimes
   /** KServe's LocalModelNamespaceCaches of the namespace, and then its LocalModelCaches. */
   localModels: LocalModelFact[]
   /** The PVCs of the namespace that are not Fluid's. */

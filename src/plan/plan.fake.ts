@@ -23,6 +23,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     kserve: { ...shippedKserveConfig, deploymentMode: 'Standard' },
     serviceAccounts: { default: { name: 'default', secrets: [], annotations: {} } },
     secrets: {},
+    servingRuntimes: { own: [], cluster: [] },
     localModels: [],
     foreignClaims: new Set(),
     ...more,

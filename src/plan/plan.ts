@@ -66,7 +66,7 @@ export function plan({ service, previous, facts }: PlanInput): Plan {
   for (const record of records) restore(draft, record)
   const decision = decide({ service: draft.object, previous, original, facts })
   if (decision.kind !== 'accelerate') return refusal(decision, draft, previous)
-  rewrite(draft, decision, { before: records, kserve: facts.kserve })
+  rewrite(draft, decision, { before: records, facts })
   return acceleration(decision, { draft, previous, namespace: facts.namespace })
 }
 

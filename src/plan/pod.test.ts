@@ -233,3 +233,10 @@ test('our condition is found among others', () => {
   expect(gateCondition(pod({}, {}, { conditions: [ready] }))).toBeUndefined()
   expect(hasGate(pod({ readinessGates: [theirs] }))).toBe(false)
 })
+
+test('the runtime class of the policy, where the pod names none', () => {
+  const classed = gpu && { ...gpu, runtimeClassName: 'nvidia' }
+  expect(admitted({ pod: withGpu(), gpu: classed }).pod.spec).toMatchObject({ runtimeClassName: 'nvidia' })
+  const own = withGpu({ runtimeClassName: 'kata' })
+  expect(admitted({ pod: own, gpu: classed }).pod.spec).toMatchObject({ runtimeClassName: 'kata' })
+})

@@ -104,6 +104,8 @@ function addPlacement(draft: Draft, gpu: GpuPolicy): void {
     if (!present.some((other) => isDeepStrictEqual(other, toleration)))
       draft.append('/spec/tolerations', toleration)
   }
+  if (gpu.runtimeClassName !== undefined && draft.get('/spec/runtimeClassName') === undefined)
+    draft.set('/spec/runtimeClassName', gpu.runtimeClassName)
   for (const [label, value] of Object.entries(gpu.nodeSelector)) {
     const path = pointer('spec', 'nodeSelector', label)
     if (draft.get(path) === undefined) draft.set(path, value)

@@ -5,7 +5,7 @@ import { deadlineValues } from './deadline.ts'
 import type { Acceleration, Rewrite } from './decide.ts'
 import { type Draft, pointer, steps } from './draft.ts'
 import type { Facts } from './facts.ts'
-import { gpuResources, leavesDevices } from './gpu.ts'
+import { type ContainerResources, gpuResources, leavesDevices } from './gpu.ts'
 import { holdSettings } from './hold.ts'
 import { type Additions, claimUri, type Original, type OriginalLocation, writeOriginal } from './original.ts'
 
@@ -20,16 +20,18 @@ type Values = { [anchor: string]: { [pointer: string]: Json } }
 export function rewrite(
   draft: Draft,
   { rewrites, policy }: Acceleration,
-  { before, kserve }: { before: Original[]; kserve: Facts['kserve'] },
+  { before, facts }: { before: Original[]; facts: Facts },
 ): void {
   const ours = rewrites.filter(({ by }) => by === 'Spec')
   if (ours.length === 0) return
   const serving = ours.filter(({ location }) => location.component === 'predictor')
   const same = before.find((original) => serving.every((each) => recorded(original, each) !== undefined))
   const isServing = serving.length > 0
+  const gpu = isServing ? policy.spec.gpu : undefined
+  const hold = isServing ? holdSettings(policy.spec) : undefined
   const fresh = () => ({
-    ...gpuValues(draft.object, isServing ? policy.spec.gpu : undefined),
-    'predictor-pod': deadlineValues(draft.object, isServing ? holdSettings(policy.spec) : undefined, kserve),
+    ...gpuValues(gpuResources(draft.object, gpu, facts.servingRuntimes)),
+    'predictor-pod': deadlineValues(draft.object, hold, facts.kserve),
   })
   const values = same === undefined ? fresh() : valuesAgain(draft.object, same)
   const locations: Original['locations'] = {}
@@ -63,8 +65,8 @@ function recorded({ locations }: Original, { location, uri, cache }: Rewrite): O
   return known?.uri === uri && known.cache === cache ? known : undefined
 }
 
-function gpuValues(service: KubeObject, gpu: Acceleration['policy']['spec']['gpu']): Values {
-  const entries = gpuResources(service, gpu).map(({ container, resources }) => {
+function gpuValues(found: ContainerResources[]): Values {
+  const entries = found.map(({ container, resources }) => {
     const values = ['limits', 'requests'].flatMap((list) =>
       Object.entries(resources).map(
         ([name, quantity]) => [pointer('resources', list, name), quantity] as const,

@@ -47,6 +47,8 @@ test('what has a default need not be written, what has none must', () => {
     return Array.isArray(names) ? names.map((name) => `${path.join('.')}.${name}`) : []
   })
   expect(required.toSorted()).toEqual([
+    'properties.gpu.properties.when.properties.selector.properties.matchExpressions.items.key',
+    'properties.gpu.properties.when.properties.selector.properties.matchExpressions.items.operator',
     'properties.gpu.resources',
     'properties.namespaceSelector.properties.matchExpressions.items.key',
     'properties.namespaceSelector.properties.matchExpressions.items.operator',

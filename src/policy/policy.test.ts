@@ -100,7 +100,7 @@ test('defaults reach into what is written', () => {
     warmup: { enabled: true, replicas: 1, timeout: '1h' },
     hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Keep' },
     gpu: {
-      when: { modelFormats: ['huggingface', 'vLLM'] },
+      when: { modelFormats: ['huggingface', 'vLLM'], runtimes: [] },
       resources: { 'nvidia.com/gpu': 1 },
       tolerations: [],
       nodeSelector: {},

@@ -35,6 +35,16 @@ export const brokenSpecs: BrokenSpec[] = [
       says: 'In and NotIn need values; Exists and DoesNotExist take none',
     })),
   ]),
+  {
+    spec: gpu({ when: { selector: { matchExpressions: [{ key: 'a b', operator: 'Exists' }] } } }),
+    place: 'spec.gpu.when.selector.matchExpressions[0].key',
+    says: 'use the key of a label, e.g. team or example.com/team',
+  },
+  {
+    spec: gpu({ when: { selector: { matchExpressions: [{ key: 'a', operator: 'In' }] } } }),
+    place: 'spec.gpu.when.selector.matchExpressions[0]',
+    says: 'In and NotIn need values; Exists and DoesNotExist take none',
+  },
   ...['', 'models/', 'S3://models'].map((prefix) => ({
     spec: source({ match: [prefix] }),
     place: 'spec.sources[0].match[0]',

@@ -195,6 +195,7 @@ export const rules: Rule[] = [
   form('limits.cacheSize', sizePattern, 'use a whole quantity of bytes, e.g. 500Gi'),
   ...selectorRules('namespaceSelector'),
   ...selectorRules('serviceSelector'),
+  ...selectorRules('gpu.when.selector'),
   ...sourceRules,
   ...cacheRules,
   ...holdRules,

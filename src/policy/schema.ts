@@ -23,7 +23,7 @@ const notYet = <const V extends string>(value: V, description: string) =>
 
 const fraction = (description: string) => Type.Optional(Type.String({ description, maxLength: 16 }))
 
-const labelSelector = (description: string) =>
+const labelSelector = (description: string, more: object = { default: {} }) =>
   Type.Object(
     {
       matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())),
@@ -41,7 +41,7 @@ const labelSelector = (description: string) =>
         ),
       ),
     },
-    { ...closed, description, default: {} },
+    { ...closed, description, ...more },
   )
 
 // Whole numbers as KServe writes them back: what it rewrote (1000 becomes 1k) would not be known again.
@@ -229,6 +229,11 @@ const gpu = Type.Object(
             'Model formats that get GPUs, in any case; the word custom stands for a predictor of one’s own containers.',
           default: ['huggingface', 'vLLM'],
         }),
+        runtimes: Type.Array(Type.String(), {
+          description: 'Names of ServingRuntimes whose services get GPUs, whatever their format.',
+          default: [],
+        }),
+        selector: Type.Optional(labelSelector('Services that get GPUs, whatever their format.', {})),
       },
       { ...closed, default: {} },
     ),
@@ -242,6 +247,7 @@ const gpu = Type.Object(
       maxItems: 32,
     }),
     nodeSelector: map('Added to the pods of these services.'),
+    runtimeClassName: Type.Optional(text('The RuntimeClass of the pods of these services.')),
   },
   closed,
 )

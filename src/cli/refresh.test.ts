@@ -1,0 +1,157 @@
+import { expect, test } from 'vitest'
+import type { KubeClient } from '../kube/client.ts'
+import type { Resource } from '../kube/resources.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import { type JsonObject, type KubeObject, keyText, type ObjectKey, stringAt } from '../values/object.ts'
+import { runRefresh } from './refresh.ts'
+
+const cache = 'bloom-0123456789'
+const nowMs = Date.parse('2026-11-25T10:00:00Z')
+const load = `${cache}-r${Math.floor(nowMs / 1_000).toString(36)}`
+
+function object(kind: string, name: string, more: Partial<KubeObject> = {}): KubeObject {
+  const metadata = { name, namespace: 'models', uid: `${kind}-uid`, ...more.metadata }
+  return { apiVersion: 'data.fluid.io/v1alpha1', kind, ...more, metadata }
+}
+
+const service = object('InferenceService', 'bloom', {
+  metadata: {
+    annotations: {
+      'warmgate.dev/original': JSON.stringify({
+        locations: { predictor: { uri: 's3://models/bloom', cache } },
+      }),
+      'warmgate.dev/caches': cache,
+    },
+  },
+})
+const sizes = { ufsTotal: '4.00GiB', cacheStates: { cached: '1.00GiB' } }
+const bound = object('Dataset', cache, { status: { phase: 'Bound', ...sizes } })
+const spec: JsonObject = {
+  dataset: { name: cache, namespace: 'models' },
+  loadMetadata: true,
+  target: [{ path: '/', replicas: 2 }],
+  options: { timeout: '24h' },
+}
+const warmup = object('DataLoad', cache, { spec, status: { phase: 'Complete', conditions: [] } })
+
+/** A cluster of these objects, where a new DataLoad goes through these phases, one each time it is read. */
+function cluster(objects: KubeObject[], phases: JsonObject[] = []) {
+  const known = new Map(objects.map((each) => [`${each.kind} ${each.metadata.name}`, each]))
+  const [created, deleted]: [KubeObject[], string[]] = [[], []]
+  const clock = new FakeClock(nowMs)
+  const client = {
+    async get({ kind }: Resource, key: ObjectKey) {
+      if (created.length > 0 && kind === 'DataLoad' && key.name === load) {
+        const status = phases.shift()
+        if (status === undefined) return undefined
+        return { ...created[0], metadata: { ...created[0]?.metadata, uid: 'load-uid' }, status }
+      }
+      return known.get(`${kind} ${key.name}`)
+    },
+    async create(_: Resource, made: KubeObject) {
+      created.push(made)
+      return { ...made, metadata: { ...made.metadata, uid: 'load-uid' } }
+    },
+    async delete(_: Resource, key: ObjectKey, { uid }: { uid?: string }) {
+      deleted.push(`${keyText(key)} ${uid}`)
+      return true
+    },
+  } as unknown as KubeClient
+  let text = ''
+  const stdout = { write: (part: string) => (text += part) }
+  const run = async (timeoutMs = 60_000) => {
+    const running = runRefresh(
+      {
+        client,
+        clock,
+        namespace: 'models',
+        service: 'bloom',
+        timeoutMs,
+        signal: new AbortController().signal,
+      },
+      { stdout },
+    )
+    let status: number | undefined
+    void running.then((result) => {
+      status = result
+    })
+    for (let step = 0; step < 200 && status === undefined; step += 1) {
+      await new Promise((resolve) => setImmediate(resolve))
+      await clock.advance(1_000)
+    }
+    return await running
+  }
+  return { run, created, deleted, text: () => text }
+}
+
+test('a second DataLoad does what the warm-up did, with the metadata read again, and goes when it is done', async () => {
+  const executing = { phase: 'Executing', conditions: [] }
+  const complete = { phase: 'Complete', conditions: [] }
+  const { run, created, deleted, text } = cluster(
+    [service, bound, warmup],
+    [{}, executing, executing, complete],
+  )
+  expect(await run()).toBe(0)
+  expect(created).toHaveLength(1)
+  expect(created[0]).toMatchObject({
+    kind: 'DataLoad',
+    metadata: { name: load, namespace: 'models', ownerReferences: [{ kind: 'Dataset', name: cache }] },
+    spec: { ...spec, policy: 'Once', ttlSecondsAfterFinished: 600 },
+  })
+  // The controller takes away what has its label and no service.
+  expect(created[0]?.metadata.labels?.['app.kubernetes.io/managed-by']).not.toBe('warmgate')
+  expect(load.length).toBeLessThanOrEqual(46)
+  expect(deleted).toEqual([`models/${load} load-uid`])
+  expect(text()).toMatch(/loading, .*4.*GiB[^]*refreshed in [0-9]+s/)
+  expect(text().match(/loading/g)).toHaveLength(1)
+})
+
+test('without a warm-up of its own the whole cache is loaded', async () => {
+  const { run, created } = cluster([service, bound], [{ phase: 'Complete', conditions: [] }])
+  expect(await run()).toBe(0)
+  expect(created[0]?.spec).toMatchObject({ target: [{ path: '/', replicas: 1 }], loadMetadata: true })
+})
+
+test.each([
+  [
+    'a load that fails',
+    [service, bound, warmup],
+    [{ phase: 'Failed', conditions: [{ message: 'no bucket' }] }],
+    'no bucket',
+  ],
+  ['a load that was deleted', [service, bound, warmup], [], 'its DataLoad was deleted'],
+  [
+    'a load that takes too long',
+    [service, bound, warmup],
+    Array(150).fill({ phase: 'Executing' }),
+    'not refreshed after',
+  ],
+])('%s is told, and not left behind', async (_, objects, phases, message) => {
+  const { run, deleted, text } = cluster(objects, phases)
+  expect(await run()).toBe(1)
+  expect(text()).toContain(message)
+  expect(deleted).toHaveLength(1)
+})
+
+const plain = object('InferenceService', 'bloom')
+test.each([
+  ['no service', [], 'there is no service models/bloom'],
+  ['a service without a cache', [plain], 'uses no cache'],
+  ['a cache that is not there', [service], 'its Dataset does not exist'],
+  ['a cache that is not Bound', [service, { ...bound, status: { phase: 'NotBound' } }], 'not Bound yet'],
+])('%s: nothing is made', async (_, objects, message) => {
+  const { run, created, text } = cluster(objects)
+  expect(await run()).toBe(1)
+  expect(text()).toContain(message)
+  expect(created).toEqual([])
+})
+
+test('a runtime without DataLoads reads through', async () => {
+  const annotations = { 'warmgate.dev/warm-when': 'Bound' }
+  const thin = { ...bound, metadata: { ...bound.metadata, annotations } }
+  const { run, created, text } = cluster([service, thin])
+  expect(await run()).toBe(0)
+  expect(text()).toContain('reads through')
+  expect(created).toEqual([])
+  expect(stringAt(thin, 'status', 'phase')).toBe('Bound')
+})

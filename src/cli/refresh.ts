@@ -1,0 +1,134 @@
+import { isWarmWhenBound } from '../fluid/dataset.ts'
+import { loadJobKey } from '../fluid/job.ts'
+import { refreshLoad } from '../fluid/refresh.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { hasStatus } from '../kube/errors.ts'
+import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
+import { cacheNames, readOriginal } from '../plan/original.ts'
+import { describeProgress } from '../plan/progress.ts'
+import { type Warmth, warmthOf } from '../plan/warmth.ts'
+import { type Clock, pause } from '../values/clock.ts'
+import { formatDuration } from '../values/duration.ts'
+import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/object.ts'
+import type { Streams } from './plan.ts'
+
+export interface RefreshOptions {
+  client: KubeClient
+  clock: Clock
+  namespace: string
+  service: string
+  timeoutMs: number
+  signal: AbortSignal
+}
+
+type Output = Pick<Streams, 'stdout'>
+
+const againMs = 1_000
+
+/**
+ * `warmgate refresh`: reads the metadata of a service's caches again and loads what changed at their source.
+ * No pod and no service is touched. Answers the exit status: 1 where a cache could not be refreshed.
+ */
+export async function runRefresh(options: RefreshOptions, output: Output): Promise<0 | 1> {
+  const { namespace, service } = options
+  const found = await findService(options)
+  if (found === undefined) return say(output, `there is no service ${namespace}/${service}`)
+  const names = readOriginal(found) === undefined ? [] : cacheNames(found)
+  if (names.length === 0) return say(output, `${namespace}/${service} uses no cache: nothing to refresh`)
+  const results = await Promise.all(names.map((name) => refresh({ namespace, name }, options, output)))
+  return results.every((result) => result === 0) ? 0 : 1
+}
+
+function say({ stdout }: Output, message: string): 1 {
+  stdout.write(`${message}\n`)
+  return 1
+}
+
+async function findService({ client, namespace, service }: RefreshOptions): Promise<KubeObject | undefined> {
+  const kinds: Resource[] = [
+    resources.inferenceService,
+    llmInferenceService('v1alpha2'),
+    llmInferenceService('v1alpha1'),
+  ]
+  for (const resource of kinds) {
+    // A resource that is not served is a 404 of its own, which `get` takes for a service that is not there.
+    const found = await client.get(resource, { namespace, name: service })
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+async function refresh(key: ObjectKey, options: RefreshOptions, output: Output): Promise<0 | 1> {
+  const { client, clock } = options
+  const [dataset, warmup] = await Promise.all([
+    client.get(resources.dataset, key),
+    client.get(resources.dataLoad, key),
+  ])
+  if (dataset === undefined) return say(output, `${key.name}: its Dataset does not exist`)
+  if (stringAt(dataset, 'status', 'phase') !== 'Bound')
+    return say(output, `${key.name}: its Dataset is not Bound yet`)
+  if (isWarmWhenBound(dataset)) {
+    output.stdout.write(`${key.name}: its runtime reads through, there is nothing to load\n`)
+    return 0
+  }
+  const load = await client.create(resources.dataLoad, refreshLoad(dataset, warmup, clock))
+  try {
+    return await follow(key, load, options, output)
+  } finally {
+    await remove(client, load)
+  }
+}
+
+/** Tells what changes, until the load has ended. */
+async function follow(
+  key: ObjectKey,
+  load: KubeObject,
+  { client, clock, timeoutMs, signal }: RefreshOptions,
+  output: Output,
+): Promise<0 | 1> {
+  const startedMs = clock.now()
+  let told = ''
+  for (;;) {
+    const warmth = await warmthNow(client, key, load)
+    const elapsedMs = clock.now() - startedMs
+    if (warmth.kind === 'warm') {
+      output.stdout.write(`${key.name}: refreshed in ${formatDuration(elapsedMs)}\n`)
+      return 0
+    }
+    if (warmth.kind === 'failed') return say(output, `${key.name}: ${warmth.message}`)
+    if (signal.aborted) return say(output, `${key.name}: not waited for`)
+    if (elapsedMs >= timeoutMs)
+      return say(output, `${key.name}: not refreshed after ${formatDuration(timeoutMs)}`)
+    const line = `${key.name}: ${describe(warmth)}\n`
+    if (line !== told) output.stdout.write(line)
+    told = line
+    await pause(clock, againMs, signal)
+  }
+}
+
+async function warmthNow(client: KubeClient, key: ObjectKey, load: KubeObject): Promise<Warmth> {
+  const [dataset, dataLoad, job] = await Promise.all([
+    client.get(resources.dataset, key),
+    client.get(resources.dataLoad, keyOf(load)),
+    client.get(resources.job, loadJobKey(keyOf(load))),
+  ])
+  if (dataLoad === undefined) return { kind: 'failed', message: 'its DataLoad was deleted' }
+  return warmthOf({ dataset, dataLoad, job })
+}
+
+function describe(warmth: Extract<Warmth, { kind: 'warming' | 'pending' }>): string {
+  if (warmth.kind === 'pending') return warmth.message
+  return warmth.progress === undefined
+    ? 'loading'
+    : `loading, ${describeProgress(warmth.progress, undefined)}`
+}
+
+/** With its Job, which Fluid takes along. */
+async function remove(client: KubeClient, load: KubeObject): Promise<void> {
+  const { uid } = load.metadata
+  try {
+    await client.delete(resources.dataLoad, keyOf(load), uid === undefined ? {} : { uid })
+  } catch (error) {
+    if (!hasStatus(error, 409)) throw error
+  }
+}

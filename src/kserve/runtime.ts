@@ -1,0 +1,92 @@
+import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+
+/** The ServingRuntimes that a service may be served by, as the cluster has them. */
+export interface ServingRuntimes {
+  /** Those of the service's namespace. */
+  own: KubeObject[]
+  /** ClusterServingRuntimes. */
+  cluster: KubeObject[]
+}
+
+// What KServe's defaulter writes for a model without a protocol, in a field of the framework's own and in `model`.
+const speakV2 = { framework: ['triton', 'onnx', 'huggingface'], model: ['triton', 'vLLM'] }
+
+export interface RuntimeQuestion {
+  modelFormat: string
+  field: keyof typeof speakV2
+  isMultiNode: boolean
+}
+
+/**
+ * The runtime that KServe will serve a predictor's model with: the one that it names, else the first that supports
+ * its format, version and protocol, of the namespace before the cluster's, by priority, then protocol, then age.
+ * Undefined where KServe would find none, and for containers of one's own.
+ * Source: kserve pkg/apis/serving/v1beta1/predictor_model.go, GetSupportingRuntimes.
+ */
+export function selectRuntime(
+  model: JsonObject,
+  { modelFormat, field, isMultiNode }: RuntimeQuestion,
+  runtimes: ServingRuntimes,
+): KubeObject | undefined {
+  const named = stringAt(model, 'runtime')
+  if (named !== undefined) {
+    return [...runtimes.own, ...runtimes.cluster].find(({ metadata }) => metadata.name === named)
+  }
+  const protocol = stringAt(model, 'protocolVersion') ?? (speakV2[field].includes(modelFormat) ? 'v2' : 'v1')
+  const wanted = { modelFormat, version: stringAt(model, 'modelFormat', 'version'), protocol, isMultiNode }
+  return [...supporting(runtimes.own, wanted), ...supporting(runtimes.cluster, wanted)][0]
+}
+
+interface Wanted {
+  modelFormat: string
+  version: string | undefined
+  protocol: string
+  isMultiNode: boolean
+}
+
+function supporting(runtimes: KubeObject[], wanted: Wanted): KubeObject[] {
+  return runtimes
+    .filter((runtime) => supports(objectAt(runtime, 'spec'), wanted))
+    .toSorted((a, b) => protocolOrder(a) - protocolOrder(b) || youngerFirst(a, b) || byName(a, b))
+    .toSorted((a, b) => priority(b, wanted.modelFormat) - priority(a, wanted.modelFormat))
+}
+
+function supports(spec: JsonObject, { modelFormat, version, protocol, isMultiNode }: Wanted): boolean {
+  if (spec.disabled === true || spec.multiModel === true) return false
+  if ((spec.workerSpec !== undefined) !== isMultiNode) return false
+  const protocols = listAt(spec, 'protocolVersions')
+  if (protocols.length > 0 && !protocols.includes(protocol)) return false
+  return listAt(spec, 'supportedModelFormats').some(
+    (format) =>
+      isObject(format) &&
+      format.autoSelect === true &&
+      format.name === modelFormat &&
+      (version === undefined || format.version === version),
+  )
+}
+
+const protocolNumbers: { [protocol: string]: number } = { v1: 1, v2: 2, 'grpc-v1': 3, 'grpc-v2': 4 }
+
+function protocolOrder(runtime: KubeObject): number {
+  const numbers = listAt(runtime, 'spec', 'protocolVersions').map(
+    (name) => protocolNumbers[String(name)] ?? 5,
+  )
+  return numbers.length === 0 ? 5 : Math.min(...numbers)
+}
+
+function youngerFirst(a: KubeObject, b: KubeObject): number {
+  return (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? '')
+}
+
+function byName(a: KubeObject, b: KubeObject): number {
+  return (a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1
+}
+
+/** A runtime without a priority for the format comes after every one that has one. */
+function priority(runtime: KubeObject, modelFormat: string): number {
+  const format = listAt(runtime, 'spec', 'supportedModelFormats').find(
+    (each) => stringAt(each, 'name') === modelFormat,
+  )
+  const given = objectAt(format).priority
+  return typeof given === 'number' ? given : Number.NEGATIVE_INFINITY
+}
