@@ -25,7 +25,8 @@ beforeAll(async () => {
     syncMs: 200,
     deleteRetryMs: 300,
     modelBytes: () => modelBytes,
-    bytesPerSecond: modelBytes,
+    // Slow enough for a pod to come before its cache is warm.
+    bytesPerSecond: modelBytes / 10,
   }
   stage = await startStage({ initContainerSeconds: 2, fluid, llm: true, knative: true })
   const podwise = { namespaceSelector: { matchLabels: { rewrite: 'pod' } }, rewrite: 'Pod', priority: 1 }
