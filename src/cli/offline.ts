@@ -1,6 +1,6 @@
 import { runtimes } from '../fluid/runtimes.ts'
 import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
-import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { secretFact } from '../kserve/secret.ts'
@@ -45,13 +45,20 @@ export class Offline {
         declared === undefined ? { [accelerationLabel]: 'enabled' } : (declared.metadata.labels ?? {}),
       policies: this.#policies,
       installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
-      kserve: parseKserveConfig(named(this.#of('ConfigMap'), kserveConfigName)),
+      kserve: this.#kserve(),
       serviceAccounts: Object.fromEntries(accounts),
       secrets: Object.fromEntries(secrets.map((secret) => [secret.name, secret])),
       servingRuntimes: { own: here('ServingRuntime'), cluster: this.#of('ClusterServingRuntime') },
       localModels: [...here('LocalModelNamespaceCache'), ...this.#of('LocalModelCache')].map(localModelFact),
       foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
     }
+  }
+
+  /** In Standard mode unless the files say otherwise: there is nothing that KServe's own volumes are refused by. */
+  #kserve(): KserveConfig {
+    const configMap = this.#of('ConfigMap').find(({ metadata }) => metadata.name === kserveConfigName)
+    const config = parseKserveConfig(configMap)
+    return configMap === undefined ? { ...config, deploymentMode: 'Standard' } : config
   }
 
   #of(...kinds: string[]): KubeObject[] {

@@ -317,3 +317,24 @@ test('--policy tries a policy before it is applied, in place of one of its name'
   expect(after.stdout).toContain('Accelerated')
   expect(after.stdout).toContain('+  replicas: 7')
 })
+
+test('without KServe’s configuration a service runs in Standard mode, where a list of models is mounted', async () => {
+  const list = `apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: listed}
+spec: {predictor: {containers: [{name: own}], storageUris: [{uri: s3://models/a, mountPath: /mnt/a}]}}
+`
+  const config = `---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: inferenceservice-config, namespace: kserve}
+data: {deploy: '{"defaultDeploymentMode": "Knative"}'}
+`
+  const reasons = async (text: string) => {
+    await writeFile(join(folder, 'listed.yaml'), text)
+    const { stdout } = await warmgate(['plan', '-f', join(folder, 'listed.yaml'), '-o', 'json'])
+    return (JSON.parse(stdout) as { reason: string }[]).map(({ reason }) => reason)
+  }
+  expect(await reasons(list)).toEqual(['Accelerated'])
+  expect(await reasons(list + config)).toEqual(['NoModelLocation'])
+})

@@ -102,7 +102,7 @@ test('a second DataLoad does what the warm-up did, with the metadata read again,
   expect(created[0]?.metadata.labels?.['app.kubernetes.io/managed-by']).not.toBe('warmgate')
   expect(load.length).toBeLessThanOrEqual(46)
   expect(deleted).toEqual([`models/${load} load-uid`])
-  expect(text()).toMatch(/loading, .*4.*GiB[^]*refreshed in [0-9]+s/)
+  expect(text()).toMatch(/loading, .*4.*GiB[\s\S]*refreshed in [0-9]+s/)
   expect(text().match(/loading/g)).toHaveLength(1)
 })
 

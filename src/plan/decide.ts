@@ -182,11 +182,20 @@ function answer(standing: Standing, { service, policy, facts }: Context): Rewrit
   if (!resolved.ok) return leave(resolved.reason, resolved.message)
   const { uri, name: cache, source, runtime } = resolved
   if (mode === 'Audit') return leave('AuditOnly', `${uri} would be served from cache ${cache}`)
+  if (isKnativeList(service, location, facts)) return leave('NoModelLocation', knativeList)
   const problem = by === 'Pod' ? notByPod(service, location) : undefined
   if (problem !== undefined)
     return leave('NoModelLocation', `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`)
   return { location, uri, cache, path: undefined, furnished: { source, runtime }, by }
 }
+
+/** KServe writes the volumes of a list into the Knative Service itself; any other claim it mounts in the pod. */
+function isKnativeList(service: KubeObject, { group }: ModelLocation, { kserve }: Facts): boolean {
+  return group.endsWith('.storageUris') && deploymentMode(service, kserve) === 'Knative'
+}
+
+const knativeList =
+  'storageUris in Knative mode would become volumes of the Knative Service, which Knative refuses by default; use storageUri, or Standard mode'
 
 /** Only what KServe's pod webhook mounts or downloads can be turned as a pod is created. */
 function notByPod(service: KubeObject, { group }: ModelLocation): string | undefined {

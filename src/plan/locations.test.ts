@@ -98,6 +98,15 @@ test('a list of URIs is rewritten as a whole or not at all; a claim of the userâ
   expect(broken.message).toContain('predictor:/mnt/lora goes with it')
 })
 
+test('a list in Knative mode stays: Knative refuses the volumes that it would become', () => {
+  const predictor = { model: {}, storageUris: [{ uri: 's3://models/base', mountPath: '/mnt/base' }] }
+  const annotations = { 'serving.kserve.io/deploymentMode': 'Serverless' }
+  const made = created(fakeService(predictor, { annotations }))
+  expect(made).toMatchObject({ reason: 'NoModelLocation', patch: [] })
+  expect(made.message).toContain('Knative refuses')
+  expect(created(fakeService(predictor)).reason).toBe('Accelerated')
+})
+
 test('an LLMInferenceService: its model and its adapters, each by itself', () => {
   const model = {
     uri: 's3://models/llama',

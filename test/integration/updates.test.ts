@@ -1,0 +1,280 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { llmInferenceService, resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { hasGate } from '../../src/plan/pod.ts'
+import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+import { eventuallyGone, isTrue, podsOf } from './await.ts'
+import { namespace, policy, service, sklearn } from './services.ts'
+
+/* What stays, what changes, and what never rolls: services of every kind through their lives. */
+
+const modelBytes = 2 ** 30
+const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
+const knativeService = resourceOf({ apiVersion: 'serving.knative.dev/v1', kind: 'Service', metadata: {} })
+const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
+const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
+let stage: Stage
+
+beforeAll(async () => {
+  const fluid = {
+    bindMs: 500,
+    pollMs: 300,
+    syncMs: 200,
+    deleteRetryMs: 300,
+    modelBytes: () => modelBytes,
+    // Slow enough for a pod to come before its cache is warm.
+    bytesPerSecond: modelBytes / 10,
+  }
+  stage = await startStage({ initContainerSeconds: 2, fluid, llm: true, knative: true })
+  const podwise = { namespaceSelector: { matchLabels: { rewrite: 'pod' } }, rewrite: 'Pod', priority: 1 }
+  await applyAll(stage.client, [policy('spec', {}), policy('pods', podwise)])
+  await applyAll(stage.client, [
+    namespace('specs', optedIn),
+    namespace('pods', { ...optedIn, rewrite: 'pod' }),
+    namespace('plain', {}),
+  ])
+  // Policies come by watch: the stage is set once both are heeded.
+  await until('the policies', async () => {
+    const [spec, pod] = await Promise.all(
+      ['specs', 'pods'].map((ns) => dryRun(service(ns, 'probe', sklearn('s3://m/probe')))),
+    )
+    return spec !== undefined &&
+      pod !== undefined &&
+      cacheNames(spec).length === 1 &&
+      cacheNames(pod).length === 0
+      ? true
+      : undefined
+  })
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+const create = (object: KubeObject) => stage.client.create(resourceOf(object), object)
+const dryRun = (object: KubeObject) => stage.client.create(resourceOf(object), object, { dryRun: true })
+const claimOf = (admitted: KubeObject) => `pvc://${cacheNames(admitted)[0]}`
+
+async function pod(ns: string, name: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
+  return await until(`a pod of ${ns}/${name}`, async () =>
+    (await podsOf(stage.client, ns, name)).find(wanted),
+  )
+}
+
+function mountedClaim(object: KubeObject): string | undefined {
+  const volume = listAt(object, 'spec', 'volumes').find(
+    (each) => stringAt(each, 'name') === 'kserve-pvc-source',
+  )
+  return stringAt(volume, 'persistentVolumeClaim', 'claimName')
+}
+
+async function replace(original: KubeObject): Promise<KubeObject> {
+  const resource = resourceOf(original)
+  const { namespace: ns = '', name = '' } = original.metadata
+  // KServe writes the status meanwhile: a conflict is read again.
+  return await until('the original to replace what was admitted', async () => {
+    const current = await stage.client.get(resource, { namespace: ns, name })
+    const metadata = { ...original.metadata, resourceVersion: current?.metadata.resourceVersion ?? '' }
+    return stage.client.replace(resource, { ...original, metadata })
+  })
+}
+
+describe('rewrite: Pod', () => {
+  test('the service stays as it is; its pods are turned to the cache, held, and released', async () => {
+    const [turned, plain] = await Promise.all(
+      ['pods', 'plain'].map((ns) => create(service(ns, 'iris', sklearn('s3://models/iris')))),
+    )
+    expect(turned?.spec).toEqual(plain?.spec)
+    expect(turned?.metadata.annotations).toEqual(plain?.metadata.annotations)
+
+    const held = await pod('pods', 'iris', () => true)
+    const claim = mountedClaim(held)
+    expect(claim).toMatch(/^iris-[0-9a-f]{10}$/)
+    expect(listAt(held, 'spec', 'initContainers')).toEqual([])
+    expect(hasGate(held)).toBe(true)
+    const dataset = await until('the Dataset', () =>
+      stage.client.get(resources.dataset, { namespace: 'pods', name: claim ?? '' }),
+    )
+    expect(dataset.metadata.ownerReferences).toMatchObject([{ name: 'iris', uid: turned?.metadata.uid }])
+    await pod('pods', 'iris', (each) => isTrue(each, 'Ready'))
+
+    // A pod of a warm cache is turned, too, and waits for nothing.
+    const body = { spec: { predictor: { minReplicas: 2 } } }
+    await stage.client.patch(
+      resources.inferenceService,
+      { namespace: 'pods', name: 'iris' },
+      { type: 'merge', body },
+    )
+    const second = await pod(
+      'pods',
+      'iris',
+      (each) => each.metadata.uid !== held.metadata.uid && isTrue(each, 'Ready'),
+    )
+    expect(mountedClaim(second)).toBe(claim)
+    expect(hasGate(second)).toBe(false)
+
+    await stage.client.delete(resources.inferenceService, { namespace: 'pods', name: 'iris' })
+    await eventuallyGone(stage.client, resources.dataset, { namespace: 'pods', name: claim ?? '' })
+  })
+
+  test('in Knative mode the Knative Service keeps the URI, and each pod of it is turned', async () => {
+    const knative = service('pods', 'words', sklearn('s3://models/words'), {
+      'serving.kserve.io/deploymentMode': 'Knative',
+    })
+    await create(knative)
+    const made = await until('the Knative Service', () =>
+      stage.client.get(knativeService, { namespace: 'pods', name: 'words-predictor' }),
+    )
+    const template = objectAt(made, 'spec', 'template')
+    expect(stringAt(template, 'metadata', 'annotations', sourceUri)).toBe('s3://models/words')
+    // No Knative runs here: this is the pod that its revision would make of the template.
+    const metadata = { ...objectAt(template, 'metadata'), name: 'words-00001', namespace: 'pods' }
+    const containers = listAt(template, 'spec', 'containers')
+    const revision = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers } } as KubeObject
+    const admitted = await create(revision)
+    expect(mountedClaim(admitted)).toMatch(/^words-[0-9a-f]{10}$/)
+    expect(listAt(admitted, 'spec', 'initContainers')).toEqual([])
+    expect(hasGate(admitted)).toBe(true)
+  })
+})
+
+describe('LLMInferenceServices', () => {
+  const llm = (name: string, version: string, annotations = {}): KubeObject => ({
+    apiVersion: `serving.kserve.io/${version}`,
+    kind: 'LLMInferenceService',
+    metadata: { name, namespace: 'specs', annotations },
+    spec: { model: { uri: `s3://models/${name}`, name } },
+  })
+
+  test.each(['v1alpha1', 'v1alpha2'])('%s: rewritten, cached, held and released', async (version) => {
+    const name = `llm-${version}`
+    const admitted = await create(llm(name, version))
+    expect(stringAt(admitted, 'spec', 'model', 'uri')).toBe(claimOf(admitted))
+    const [cache = ''] = cacheNames(admitted)
+    const dataset = await until('the Dataset', () =>
+      stage.client.get(resources.dataset, { namespace: 'specs', name: cache }),
+    )
+    expect(dataset.metadata.ownerReferences).toMatchObject([{ kind: 'LLMInferenceService', name }])
+    const labelSelector = `app.kubernetes.io/name=${name},kserve.io/component=workload`
+    const find = (wanted: (pod: KubeObject) => boolean) =>
+      until(`a pod of ${name}`, async () =>
+        (await stage.client.list(resources.pod, { namespace: 'specs', labelSelector })).items.find(wanted),
+      )
+    const held = await find(() => true)
+    expect(mountedClaim(held)).toBe(cache)
+    expect(listAt(held, 'spec', 'initContainers').map((each) => stringAt(each, 'name'))).not.toContain(
+      'storage-initializer',
+    )
+    expect(hasGate(held)).toBe(true)
+    await find((each) => isTrue(each, 'Ready'))
+    const loaded = await stage.client.get(resources.dataLoad, { namespace: 'specs', name: cache })
+    const job = await stage.client.get(resources.job, { namespace: 'specs', name: `${cache}-loader-job` })
+    expect([
+      stringAt(loaded, 'status', 'phase') === 'Complete',
+      objectAt(job, 'status').succeeded === 1,
+    ]).toContain(true)
+
+    await stage.client.delete(llmInferenceService('v1alpha2'), { namespace: 'specs', name })
+    await eventuallyGone(stage.client, resources.dataset, { namespace: 'specs', name: cache })
+  })
+
+  test('a re-applied manifest changes nothing; opting out gives the original back', async () => {
+    const original = llm('llm-steady', 'v1alpha2')
+    const admitted = await create(original)
+    const again = await replace(original)
+    expect(again.spec).toEqual(admitted.spec)
+    expect(again.metadata.generation).toBe(admitted.metadata.generation)
+    const out = await replace(llm('llm-steady', 'v1alpha2', { 'warmgate.dev/acceleration': 'disabled' }))
+    expect(stringAt(out, 'spec', 'model', 'uri')).toBe('s3://models/llm-steady')
+    expect(cacheNames(out)).toEqual([])
+  })
+})
+
+describe('updates', () => {
+  const family = (green: string): KubeObject => {
+    const head = service('specs', 'family', { minReplicas: 2, ...sklearn('s3://models/stable') })
+    const canary = [{ trafficPercent: 50, predictor: { name: 'green', ...sklearn(green) } }]
+    return { ...head, spec: { ...(head.spec as JsonObject), canary } }
+  }
+  const canaryUri = (object: KubeObject) =>
+    stringAt(object, 'spec', 'canary', 0, 'predictor', 'model', 'storageUri')
+
+  test('a changed canary gets a cache of its own, and the stable predictor is not rolled', async () => {
+    const admitted = await create(family('s3://models/green-1'))
+    const key = { namespace: 'specs', name: 'family-predictor' }
+    const before = await until('the stable Deployment', () => stage.client.get(deployment, key))
+    const changed = await replace(family('s3://models/green-2'))
+    expect(canaryUri(changed)).toMatch(/^pvc:\/\/green-2-/)
+    expect(canaryUri(admitted)).toMatch(/^pvc:\/\/green-1-/)
+    expect(objectAt(changed, 'spec').predictor).toEqual(objectAt(admitted, 'spec').predictor)
+    const canaryKey = { namespace: 'specs', name: 'family-green-predictor' }
+    await until('the canary to be rolled', async () => {
+      const made = await stage.client.get(deployment, canaryKey)
+      return stringAt(made, 'spec', 'template', 'metadata', 'annotations', sourceUri) === canaryUri(changed)
+        ? true
+        : undefined
+    })
+    const after = await stage.client.get(deployment, key)
+    const claim = (object: KubeObject | undefined) =>
+      stringAt(object, 'spec', 'template', 'metadata', 'annotations', sourceUri)
+    expect(claim(after)).toBe(claim(before))
+  })
+
+  test('a storage spec that is applied again changes nothing; opting out gives it back', async () => {
+    const entry = {
+      type: 's3',
+      access_key_id: 'integration-key-id',
+      secret_access_key: 'integration-key-secret',
+      bucket: 'models',
+      endpoint_url: 'http://minio:9000',
+    }
+    await applyAll(stage.client, [
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'storage-config', namespace: 'specs' },
+        stringData: { minio: JSON.stringify(entry) },
+      },
+    ])
+    const storage = { key: 'minio', path: 'iris/v1' }
+    const original = service('specs', 'stored', { model: { modelFormat: { name: 'sklearn' }, storage } })
+    const first = await stage.client.apply(resources.inferenceService, original)
+    expect(objectAt(first, 'spec', 'predictor', 'model')).toMatchObject({ storageUri: claimOf(first) })
+    expect(objectAt(first, 'spec', 'predictor', 'model')).not.toHaveProperty('storage')
+    const again = await stage.client.apply(resources.inferenceService, original)
+    expect(again.metadata.generation).toBe(first.metadata.generation)
+    const replaced = await replace(original)
+    expect(replaced.spec).toEqual(first.spec)
+    const out = await replace(
+      service('specs', 'stored', objectAt(original, 'spec', 'predictor'), {
+        'warmgate.dev/acceleration': 'disabled',
+      }),
+    )
+    expect(objectAt(out, 'spec', 'predictor', 'model')).toMatchObject({ storage })
+    expect(objectAt(out, 'spec', 'predictor', 'model')).not.toHaveProperty('storageUri')
+  })
+
+  test('a multi-node service on s3://, which KServe alone refuses, is admitted and works', async () => {
+    const multi = (ns: string) => ({
+      ...service(
+        ns,
+        'multi',
+        {
+          model: { modelFormat: { name: 'huggingface' }, storageUri: 's3://models/multi' },
+          workerSpec: { pipelineParallelSize: 2, tensorParallelSize: 1 },
+        },
+        { 'serving.kserve.io/autoscalerClass': 'none' },
+      ),
+    })
+    await expect(create(multi('plain'))).rejects.toThrow(/pvc/)
+    const admitted = await create(multi('specs'))
+    expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe(claimOf(admitted))
+    const made = await until('the head Deployment', () =>
+      stage.client.get(deployment, { namespace: 'specs', name: 'multi-predictor' }),
+    )
+    expect(stringAt(made, 'spec', 'template', 'metadata', 'annotations', sourceUri)).toBe(claimOf(admitted))
+  })
+})
