@@ -93,9 +93,9 @@ const inference: { [row: string]: Shape } = {
     claims: 2,
   },
   'transformer.storageUris': {
-    spec: { predictor: stable, transformer: { ...bare, storageUris: uris('s3://models/tokenizer') } },
+    spec: { predictor: bare, transformer: { ...bare, storageUris: uris('s3://models/tokenizer') } },
     workloads: 2,
-    claims: 2,
+    claims: 1,
   },
   'explainer.art.storageUri': {
     spec: {
@@ -111,9 +111,9 @@ const inference: { [row: string]: Shape } = {
     claims: 2,
   },
   'explainer.storageUris': {
-    spec: { predictor: stable, explainer: { ...bare, storageUris: uris('s3://models/explainer') } },
+    spec: { predictor: bare, explainer: { ...bare, storageUris: uris('s3://models/explainer') } },
     workloads: 2,
-    claims: 2,
+    claims: 1,
   },
   'logger.storage': {
     spec: {
