@@ -5,7 +5,9 @@ import { findModelLocations } from '../kserve/location.ts'
 import { type SecretFact, secretFact } from '../kserve/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
+import { Draft } from '../plan/draft.ts'
 import { type Facts, isOptedIn } from '../plan/facts.ts'
+import { readOriginal, restore } from '../plan/original.ts'
 import { namedSecrets } from '../plan/source.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -31,7 +33,7 @@ export async function readFacts(
   const kserve = parseKserveConfig(
     mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName }),
   )
-  const { locations } = findModelLocations(service)
+  const { locations } = findModelLocations(asWritten(service))
   const fromPolicies = policies.flatMap(({ spec }) =>
     spec.sources.flatMap((source) => source.credentials.secretName ?? []),
   )
@@ -59,6 +61,15 @@ export async function readFacts(
     ),
     foreignClaims: { has: (name) => isForeign(mirror.claims.get({ namespace, name })) },
   }
+}
+
+/** The service as its user wrote it: what it reads with is not in what was made of it. */
+function asWritten(service: KubeObject): KubeObject {
+  const original = readOriginal(service)
+  if (original === undefined) return service
+  const draft = new Draft(service)
+  restore(draft, original)
+  return draft.object
 }
 
 /**

@@ -13,6 +13,8 @@ const copies = [
   'llmServices',
   'localModelCaches',
   'localModelNamespaceCaches',
+  'servingRuntimes',
+  'clusterServingRuntimes',
   'pods',
   'datasets',
   'dataLoads',

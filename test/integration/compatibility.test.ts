@@ -1,0 +1,219 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Offline } from '../../src/cli/offline.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { plan } from '../../src/plan/plan.ts'
+import {
+  at,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+import { type Case, cases, modes, serviceOf } from './compatibility.ts'
+import { namespace } from './services.ts'
+
+/*
+ * docs/compatibility.md, cell by cell: each service is created in a namespace that is opted in and in one that is
+ * not, on a real API server with KServe's managers, and what KServe made of the two is compared.
+ */
+
+const accelerated = 'with-warmgate'
+const plain = 'without-warmgate'
+const kinds = [
+  'apps/v1 Deployment',
+  'serving.knative.dev/v1 Service',
+  'leaderworkerset.x-k8s.io/v1 LeaderWorkerSet',
+]
+const atOnce = 4
+const document = '../../docs/compatibility.md'
+
+interface Cell extends Case {
+  name: string
+  outcome: string
+  here: Made
+  there: Made
+}
+
+/** A service in one namespace: as admitted, or refused, and its workloads. */
+interface Made {
+  admitted: KubeObject | undefined
+  workloads: KubeObject[]
+}
+
+let stage: Stage
+const cells: Cell[] = []
+
+beforeAll(async () => {
+  stage = await startStage({ initContainerSeconds: 1, fluid: {}, llm: true, knative: true })
+  await applyAll(stage.client, [namespace(accelerated), namespace(plain, {})])
+  const all = cases().map((each, index) => ({ ...each, name: `c${index}` }))
+  // A few at a time: what Warmgate cannot answer within a webhook's timeout, it leaves as it is.
+  for (let next = 0; next < all.length; next += atOnce)
+    cells.push(...(await Promise.all(all.slice(next, next + atOnce).map(createCell))))
+  await until(
+    'workloads of every service',
+    async () => {
+      await observe()
+      return cells.every(isComplete) || undefined
+    },
+    { timeoutMs: 150_000 },
+  ).catch(() => undefined)
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+async function createCell(each: Case & { name: string }): Promise<Cell> {
+  const service = serviceOf(each, each.name, accelerated)
+  const facts = new Offline([{ object: service, place: each.row }]).factsFor(service)
+  const outcome = plan({ service, facts }).reason
+  const [here, there] = await Promise.all([create(service), create(serviceOf(each, each.name, plain))])
+  return {
+    ...each,
+    outcome,
+    here: { admitted: here, workloads: [] },
+    there: { admitted: there, workloads: [] },
+  }
+}
+
+async function create(service: KubeObject): Promise<KubeObject | undefined> {
+  return await stage.client.create(resourceOf(service), service).catch(() => undefined)
+}
+
+async function observe(): Promise<void> {
+  for (const [side, where] of [
+    ['here', accelerated],
+    ['there', plain],
+  ] as const) {
+    const lists = await Promise.all(kinds.map((kind) => listed(kind, where)))
+    const workloads = lists.flat()
+    for (const cell of cells)
+      cell[side].workloads = workloads
+        .filter(({ metadata }) => metadata.ownerReferences?.some(({ name }) => name === cell.name))
+        .sort((a, b) => (a.metadata.name ?? '').localeCompare(b.metadata.name ?? ''))
+  }
+}
+
+async function listed(text: string, where: string): Promise<KubeObject[]> {
+  const [apiVersion = '', kind = ''] = text.split(' ')
+  const { items } = await stage.client.list(resourceOf({ apiVersion, kind, metadata: {} }), {
+    namespace: where,
+  })
+  return items.map((item) => ({ ...item, apiVersion, kind }))
+}
+
+function isComplete({ outcome, here, there, workloads }: Cell): boolean {
+  const isMade = (made: Made) => made.admitted === undefined || made.workloads.length >= workloads
+  return isMade(here) && (outcome === 'Accelerated' || isMade(there))
+}
+
+describe.each(cases().map(({ table, row, mode }, index) => ({ table, row, mode, index })))(
+  '$table: $row, $mode',
+  ({ index }) => {
+    test('is accelerated, or as without Warmgate', async () => {
+      const cell = cells[index]
+      if (cell === undefined) throw new Error('the cell was not made')
+      if (cell.outcome === 'Accelerated') await expectMounted(cell)
+      else await expectUntouched(cell)
+    })
+  },
+)
+
+/** Every model comes from a claim of ours, and nothing is downloaded. */
+async function expectMounted({ here, workloads, claims }: Cell): Promise<void> {
+  const caches = cacheNames(here.admitted ?? { apiVersion: '', kind: '', metadata: {} })
+  expect(here.workloads).toHaveLength(workloads)
+  const pods = (await Promise.all(here.workloads.flatMap((each) => podsOf(each)))).flat()
+  const init = pods.flatMap((pod) =>
+    listAt(pod, 'spec', 'initContainers').map((each) => stringAt(each, 'name')),
+  )
+  expect(init).not.toContain('storage-initializer')
+  const mounted = pods.flatMap((pod) =>
+    listAt(pod, 'spec', 'volumes').map((each) => stringAt(each, 'persistentVolumeClaim', 'claimName')),
+  )
+  const ours = mounted.filter((name) => name !== undefined)
+  expect(ours.length).toBeGreaterThanOrEqual(claims)
+  expect([...new Set(ours)].toSorted()).toEqual(caches.toSorted())
+}
+
+async function expectUntouched({ here, there }: Cell): Promise<void> {
+  expect(here.admitted === undefined).toBe(there.admitted === undefined)
+  expect(here.admitted?.spec).toEqual(there.admitted?.spec)
+  expect(cacheNames(here.admitted ?? { apiVersion: '', kind: '', metadata: {} })).toEqual([])
+  const text = (made: Made) =>
+    made.workloads.map(({ spec }) => JSON.stringify(spec).replaceAll(accelerated, plain))
+  expect(text(here)).toEqual(text(there))
+}
+
+/** What a workload's controller would create, as KServe's and Warmgate's pod webhooks leave it. */
+function podsOf(workload: KubeObject): Promise<KubeObject>[] {
+  const isLeaderWorkerSet = workload.kind === 'LeaderWorkerSet'
+  const templates = isLeaderWorkerSet
+    ? ['leaderTemplate', 'workerTemplate'].map((name) => at(workload, 'spec', 'leaderWorkerTemplate', name))
+    : [at(workload, 'spec', 'template')]
+  return templates.map((template) =>
+    stage.client.create(resources.pod, pod(template, workload), { dryRun: true }),
+  )
+}
+
+function pod(template: Json | undefined, { metadata, kind }: KubeObject): KubeObject {
+  const spec = objectAt(template, 'spec')
+  // Knative's own fields are none of a pod's.
+  const {
+    containerConcurrency,
+    timeoutSeconds,
+    responseStartTimeoutSeconds,
+    idleTimeoutSeconds,
+    ...knative
+  } = spec
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      ...(objectAt(template, 'metadata') as JsonObject),
+      name: `${metadata.name}-pod`,
+      namespace: metadata.namespace ?? '',
+    },
+    spec: { ...(kind === 'Service' ? knative : spec), serviceAccountName: 'default' },
+  }
+}
+
+test('the page says what came of it', async () => {
+  const page = await readFile(new URL(document, import.meta.url), 'utf8')
+  const written = (['locations', 'sources'] as const).reduce((text, table) => withTable(text, table), page)
+  await expect(written).toMatchFileSnapshot(document)
+})
+
+function withTable(page: string, table: Case['table']): string {
+  const [begin, end] = [`<!-- ${table} -->\n`, `<!-- end of ${table} -->`]
+  const before = page.slice(0, page.indexOf(begin) + begin.length)
+  return `${before}${tableOf(table)}\n${page.slice(page.indexOf(end))}`
+}
+
+function tableOf(table: Case['table']): string {
+  const own = cells.filter((cell) => cell.table === table)
+  const rows = [...new Set(own.map(({ row }) => row))].map((row) => [
+    row,
+    ...modes.map((mode) => {
+      const cell = own.find((each) => each.row === row && each.mode === mode)
+      return cell === undefined ? '' : wordsFor(cell)
+    }),
+  ])
+  return [['', ...modes], ['---', '---', '---', '---'], ...rows]
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n')
+}
+
+function wordsFor({ outcome, here, there }: Cell): string {
+  if (outcome === 'Accelerated')
+    return there.admitted === undefined ? 'cache; KServe alone refuses it' : 'cache'
+  return here.admitted === undefined ? `${outcome}; KServe refuses it` : outcome
+}
