@@ -2,7 +2,7 @@ import { serviceOfPod } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import type { LlmVersion } from '../kube/resources.ts'
-import type { KubeObject, ObjectKey } from '../values/object.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 
 /** The services of both kinds, as the mirror has them. */
 export class Services {
@@ -22,6 +22,12 @@ export class Services {
     return (kind === 'LLMInferenceService' ? this.llm : this.inference).get(key)
   }
 
+  /** By what `serviceId` made of it. */
+  byId(id: string): KubeObject | undefined {
+    const [kind = '', namespace = '', name = ''] = id.split('/')
+    return this.get(kind, { namespace, name })
+  }
+
   onChange(react: (change: Change) => void): void {
     this.inference.onChange(react)
     this.llm.onChange(react)
@@ -37,6 +43,11 @@ export class Services {
     const of = serviceOfPod(pod)
     return of && this.get(of.kind, { namespace, name: of.name })
   }
+}
+
+/** Of services there are two kinds, and two may share a name. */
+export function serviceId(service: KubeObject): string {
+  return `${service.kind}/${keyText(keyOf(service))}`
 }
 
 /** The newest version of LLMInferenceService that the cluster serves; where there is none, the newest of all. */

@@ -3,6 +3,7 @@ import { parseModelUri } from '../kserve/uri.ts'
 import { claimUri } from '../plan/original.ts'
 import { plan } from '../plan/plan.ts'
 import { podSource } from '../plan/turn.ts'
+import { rewritesPods } from '../policy/policy.ts'
 import type { KubeObject } from '../values/object.ts'
 import { type FactsSources, readFacts } from './facts.ts'
 
@@ -17,7 +18,7 @@ export async function podClaim(
 ): Promise<string | undefined> {
   const { mirror } = sources
   const uri = podSource(pod)
-  const isPodwise = mirror.parsedPolicies().some(({ spec }) => spec.rewrite === 'Pod')
+  const isPodwise = mirror.parsedPolicies().some(rewritesPods)
   const service = uri === undefined || !isPodwise ? undefined : mirror.services.ofPod(pod, namespace)
   if (uri === undefined || service === undefined) return undefined
   const known = knownClaim(sources, service, uri)

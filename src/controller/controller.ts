@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
+import { serviceId } from '../cluster/services.ts'
 import { Speeds } from '../cluster/speeds.ts'
 import { isComplete } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
@@ -105,13 +106,13 @@ export class Controller {
       this.#wakeHolds(this.#held.all())
       for (const service of mirror.services.list()) {
         this.#wakeCaches(service)
-        this.#placed.add(idOf(service))
+        this.#placed.add(serviceId(service))
       }
     })
     whenLeading(mirror.namespaces, ({ object: { metadata } }) => {
       this.#wakePolicies()
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
-      for (const service of mirror.services.list(metadata.name)) this.#placed.add(idOf(service))
+      for (const service of mirror.services.list(metadata.name)) this.#placed.add(serviceId(service))
     })
   }
 
@@ -123,8 +124,8 @@ export class Controller {
     if (change.type === 'updated') this.#wakeCaches(change.before)
     if (change.type === 'deleted') this.#wakeNamed(object, this.#placements.set(object, []))
     if (change.type === 'added' || (change.type === 'updated' && isNewGeneration(change.before, object))) {
-      this.#reports.add(idOf(object))
-      this.#placed.add(idOf(object))
+      this.#reports.add(serviceId(object))
+      this.#placed.add(serviceId(object))
     }
     // KServe writes a service's status all the time: no hold depends on that.
     if (change.type !== 'updated' || !isSameWord(change.before, object))
@@ -174,11 +175,6 @@ function isSameWord({ metadata: before }: KubeObject, { metadata: now }: KubeObj
   return isDeepStrictEqual([before.labels, before.annotations], [now.labels, now.annotations])
 }
 
-/** Of services there are two kinds, and two may share a name. */
-function idOf(service: KubeObject): string {
-  return `${service.kind}/${keyText(keyOf(service))}`
-}
-
 /** Work on services as they are when their turn comes. */
 function serviceQueue(
   { clock, logger, mirror }: ControllerOptions,
@@ -188,8 +184,7 @@ function serviceQueue(
     clock,
     logger,
     work: async (id) => {
-      const [kind = '', namespace = '', name = ''] = id.split('/')
-      const service = mirror.services.get(kind, { namespace, name })
+      const service = mirror.services.byId(id)
       if (service !== undefined) await work(service)
       return undefined
     },

@@ -1,8 +1,10 @@
 import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
+import { serviceId } from '../cluster/services.ts'
 import { isOptedIn } from '../plan/facts.ts'
 import { readOriginal } from '../plan/original.ts'
 import { cachesOf, plan } from '../plan/plan.ts'
-import { type KubeObject, keyOf, keyText } from '../values/object.ts'
+import { rewritesPods } from '../policy/policy.ts'
+import type { KubeObject } from '../values/object.ts'
 
 /**
  * Which caches the services use whose manifests stay as they are (`rewrite: Pod`): nothing on them says so. It is
@@ -18,26 +20,22 @@ export class Placements {
 
   /** This service is still to be planned. */
   expect(service: KubeObject): void {
-    this.#pending.add(idOf(service))
+    this.#pending.add(serviceId(service))
   }
 
   has(service: KubeObject, cache: string): boolean {
-    return this.#caches.get(idOf(service))?.includes(cache) ?? false
+    return this.#caches.get(serviceId(service))?.includes(cache) ?? false
   }
 
   /** Answers the caches that the service has now, or had before. */
   set(service: KubeObject, caches: string[]): string[] {
-    const id = idOf(service)
+    const id = serviceId(service)
     const before = this.#caches.get(id) ?? []
     this.#pending.delete(id)
     if (caches.length === 0) this.#caches.delete(id)
     else this.#caches.set(id, caches)
     return [...new Set([...before, ...caches])]
   }
-}
-
-function idOf(service: KubeObject): string {
-  return `${service.kind} ${keyText(keyOf(service))}`
 }
 
 export interface PlacementOptions extends FactsSources {
@@ -59,9 +57,13 @@ export class PlacementReconciler {
 
   async #caches(service: KubeObject, namespace: string): Promise<string[]> {
     const { mirror } = this.#options
-    const isPodwise = mirror.parsedPolicies().some(({ spec }) => spec.rewrite === 'Pod')
     const isOver = service.metadata.deletionTimestamp !== undefined
-    if (!isPodwise || isOver || !isOptedIn(namespaceLabels(mirror, namespace))) return []
+    if (
+      !mirror.parsedPolicies().some(rewritesPods) ||
+      isOver ||
+      !isOptedIn(namespaceLabels(mirror, namespace))
+    )
+      return []
     // What was rewritten in the service says so itself, and keeps it.
     if (readOriginal(service) !== undefined) return []
     const made = plan({

@@ -7,7 +7,8 @@ import {
   stringAt,
   textsAt,
 } from '../values/object.ts'
-import type { FoundLocations, ModelLocation, ModelReference, Obstacle } from './location.ts'
+import type { FoundLocations, ModelLocation, ModelReference } from './location.ts'
+import { modelObstacle, type Obstacle } from './obstacle.ts'
 
 /** The framework fields of a predictor; KServe's defaulter moves the one that is set to `model`. */
 export const frameworks = [
@@ -135,16 +136,7 @@ function obstacleOf(
 function podObstacle({ value: component }: Component, container: JsonObject): Obstacle | undefined {
   if (stringAt(component, 'storageContainerName'))
     return { reason: 'StorageContainerPinned', message: 'the predictor pins its storage container' }
-  if (objectAt(container, 'confidential').enabled === true)
-    return {
-      reason: 'ConfidentialModel',
-      message: 'the storage initializer decrypts this model, a mount does not',
-    }
-  const containers = [container, ...listAt(component, 'containers')]
-  const mounts = containers.flatMap((each) => listAt(each, 'volumeMounts'))
-  if (mounts.some((mount) => stringAt(mount, 'mountPath')?.replace(/\/$/, '') === '/mnt/models'))
-    return { reason: 'PvcSource', message: 'the service mounts a volume at /mnt/models by itself' }
-  return undefined
+  return modelObstacle(container, [container, ...listAt(component, 'containers')])
 }
 
 function predictorContainer(predictor: Component): ModelLocation[] {

@@ -1,5 +1,6 @@
 import { at, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
-import type { FoundLocations, ModelLocation, Obstacle } from './location.ts'
+import type { FoundLocations, ModelLocation } from './location.ts'
+import { modelObstacle, type Obstacle } from './obstacle.ts'
 
 /**
  * The model locations of an LLMInferenceService, v1alpha1 and v1alpha2 alike: the base model, which prefill, workers
@@ -53,16 +54,9 @@ function obstacleOf(service: KubeObject, model: Json): Obstacle | undefined {
       reason: 'NoModelLocation',
       message: 'storageInitializer.enabled is false: KServe mounts nothing into these pods, not even a claim',
     }
-  if (objectAt(model, 'confidential').enabled === true)
-    return {
-      reason: 'ConfidentialModel',
-      message: 'the storage initializer decrypts this model, a mount does not',
-    }
   const templates = [['template'], ['worker'], ['prefill', 'template'], ['prefill', 'worker']]
-  const mounts = templates
-    .flatMap((path) => listAt(service, 'spec', ...path, 'containers'))
-    .flatMap((container) => listAt(container, 'volumeMounts'))
-  if (mounts.some((mount) => stringAt(mount, 'mountPath')?.replace(/\/$/, '') === '/mnt/models'))
-    return { reason: 'PvcSource', message: 'the service mounts a volume at /mnt/models by itself' }
-  return undefined
+  return modelObstacle(
+    model,
+    templates.flatMap((path) => listAt(service, 'spec', ...path, 'containers')),
+  )
 }

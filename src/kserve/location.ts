@@ -1,6 +1,7 @@
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { inferenceServiceLocations } from './inference-service.ts'
 import { llmServiceLocations } from './llm-service.ts'
+import type { Obstacle } from './obstacle.ts'
 
 /** A place in a service's spec where a model stands. Pointers are JSON pointers into the service. */
 export interface ModelLocation {
@@ -22,12 +23,6 @@ export interface ModelLocation {
 export type ModelReference =
   | { kind: 'uri'; uri: string; storage: JsonObject | undefined }
   | { kind: 'storage'; storage: JsonObject; pointer: string }
-
-/** Why this shape cannot take a volume in place of a download. */
-export interface Obstacle {
-  reason: 'NoModelLocation' | 'StorageContainerPinned' | 'ConfidentialModel' | 'PvcSource'
-  message: string
-}
 
 export interface FoundLocations {
   locations: ModelLocation[]

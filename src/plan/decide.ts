@@ -148,7 +148,7 @@ function asksAnew(annotations: { [key: string]: string }, previous: KubeObject |
 
 function withPolicy({ service, facts }: DecideInput, standings: Standing[], policy: Policy): Decision {
   const answers = standings.map((standing) => answer(standing, { service, policy, facts }))
-  const whole = answers.map((each) => (isBroken(each, answers) ? leftWithItsGroup(each, answers) : each))
+  const whole = answers.map((each) => withItsGroup(each, answers))
   const rewrites = whole.filter((each) => 'cache' in each)
   const left = whole.filter((each) => 'reason' in each)
   const [first] = left
@@ -207,23 +207,16 @@ function notByPod(service: KubeObject, { group }: ModelLocation): string | undef
   return undefined
 }
 
-/** Whether one of a group stays behind. A claim of the user's own is a volume already, and holds nobody back. */
-function isBroken(each: Rewrite | Left, all: (Rewrite | Left)[]): boolean {
-  return 'cache' in each && blocker(each, all) !== undefined
-}
-
-function blocker({ location }: Rewrite | Left, all: (Rewrite | Left)[]): Left | undefined {
-  return all
+/** One of a group stays behind with any other. A claim of the user's own is a volume already, and holds nobody back. */
+function withItsGroup(each: Rewrite | Left, all: (Rewrite | Left)[]): Rewrite | Left {
+  if ('reason' in each) return each
+  const { location } = each
+  const blocker = all
     .filter((other) => 'reason' in other)
     .find((other) => other.location.group === location.group && other.reason !== 'PvcSource')
-}
-
-function leftWithItsGroup(each: Rewrite | Left, all: (Rewrite | Left)[]): Rewrite | Left {
-  const { location } = each
-  const because = blocker(each, all)
-  if (because === undefined) return each
-  const { reason, message } = because
-  return { location, reason, message: `${because.location.id} goes with it, and cannot: ${message}` }
+  if (blocker === undefined) return each
+  const { reason, message } = blocker
+  return { location, reason, message: `${blocker.location.id} goes with it, and cannot: ${message}` }
 }
 
 /** Shapes of which KServe downloads nothing, or caches it by itself. */

@@ -59,3 +59,8 @@ export function matchingPolicies(policies: Policy[], labels: ServiceLabels): Pol
     .filter(({ spec }) => matchesSelector(spec.serviceSelector, labels.service))
     .toSorted((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1))
 }
+
+/** Whether a policy leaves services as they are, and turns their pods. */
+export function rewritesPods({ spec }: Policy): boolean {
+  return spec.rewrite === 'Pod'
+}

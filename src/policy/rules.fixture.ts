@@ -127,6 +127,21 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.cache.template',
     says: "write the fields of the Runtime's spec, without the Runtime around it, e.g. {master: {…}}",
   })),
+  ...[{ profileName: 'nfs' }, { runtimeClassName: 'curvine' }].map((template) => ({
+    spec: { cache: { template } },
+    place: 'spec.cache.template',
+    says: 'name the profile in sources[].profile instead',
+  })),
+  ...[{ mounts: [] }, { placement: 'Exclusive' }, { accessModes: ['ReadWriteMany'] }].map((template) => ({
+    spec: { cache: { template } } as JsonObject,
+    place: 'spec.cache.template',
+    says: "a template is for the Runtime; what the Dataset mounts, and how, follows from the service's model",
+  })),
+  ...['Thin', 'Cache'].map((runtime) => ({
+    spec: { sources: [{ match: ['cubefs://'], runtime }] },
+    place: 'spec.sources[0]',
+    says: 'Thin and Cache need a profile: the name of a ThinRuntimeProfile or a CacheRuntimeClass',
+  })),
   ...['1d', '90', '-5m', '1.5h', ''].map((timeout) => ({
     spec: { warmup: { timeout } },
     place: 'spec.warmup.timeout',
@@ -190,6 +205,7 @@ export const validSpecs: JsonObject[] = [
   tier({ high: '0.95' }, { medium: 'HDD', path: '/data/cache', low: '0.99' }),
   tier({ medium: 'MEM', path: '/dev/shm' }),
   tier({ path: '/var/cache/models/' }),
+  { sources: [{ match: ['cubefs://'], runtime: 'Thin', profile: 'cubefs' }] },
   { cache: { template: { master: { replicas: 1 }, fuse: { args: ['-o'] } } } },
   { warmup: { timeout: '1h30m', retries: 0 }, hold: { onTimeout: 'Keep', onFailure: 'Keep' } },
   { warmup: { timeout: '0s' }, hold: { onFailure: 'Keep' } },

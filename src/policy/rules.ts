@@ -110,9 +110,26 @@ const cacheRules: Rule[] = [
     holds: (self) =>
       !['apiVersion', 'kind', 'metadata', 'spec'].some((field) => at(self, field) !== undefined),
   }),
+  rule('cache.template', {
+    cel: '!has(self.profileName) && !has(self.runtimeClassName)',
+    message: 'name the profile in sources[].profile instead',
+    holds: (self) => !['profileName', 'runtimeClassName'].some((field) => at(self, field) !== undefined),
+  }),
+  rule('cache.template', {
+    cel: '!has(self.mounts) && !has(self.placement) && !has(self.accessModes)',
+    message:
+      "a template is for the Runtime; what the Dataset mounts, and how, follows from the service's model",
+    holds: (self) => !['mounts', 'placement', 'accessModes'].some((field) => at(self, field) !== undefined),
+  }),
 ]
 
 const sourceRules: Rule[] = [
+  rule('sources[]', {
+    cel: "!(self.runtime in ['Thin', 'Cache']) || has(self.profile)",
+    message: 'Thin and Cache need a profile: the name of a ThinRuntimeProfile or a CacheRuntimeClass',
+    holds: (self) =>
+      !['Thin', 'Cache'].includes(stringAt(self, 'runtime') ?? '') || at(self, 'profile') !== undefined,
+  }),
   form('sources[].match[]', prefixPattern, 'begin with a scheme, e.g. "s3://models/" or "oss://"'),
   rule('sources[].match[]', {
     cel: "!self.contains('/..')",

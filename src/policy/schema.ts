@@ -163,7 +163,12 @@ const cache = Type.Object(
       properties: Object.fromEntries([
         ['replicas', { type: 'integer' }],
         ...['tieredstore', 'metadata', 'spec'].map((name) => [name, anyObject]),
-        ...['apiVersion', 'kind'].map((name) => [name, { type: 'string' }]),
+        ...['apiVersion', 'kind', 'profileName', 'runtimeClassName', 'placement'].map((name) => [
+          name,
+          { type: 'string' },
+        ]),
+        ['mounts', { type: 'array', maxItems: 64, items: anyObject }],
+        ['accessModes', { type: 'array', maxItems: 64, items: { type: 'string' } }],
       ]),
       'x-kubernetes-preserve-unknown-fields': true,
     }),

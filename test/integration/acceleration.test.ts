@@ -9,7 +9,16 @@ import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
 import { condition, eventuallyGone, isTrue, podsOf } from './await.ts'
-import { custom, namespace, ossSecret, policy, service, sklearn, usesOssSecret } from './services.ts'
+import {
+  custom,
+  frameworks,
+  namespace,
+  ossSecret,
+  policy,
+  service,
+  sklearn,
+  usesOssSecret,
+} from './services.ts'
 
 const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
 const modelBytes = 2 ** 30
@@ -234,18 +243,7 @@ describe('the main job', () => {
       google: service(ns, 'google', sklearn('gs://kfserving-examples/models/sklearn/1.0/model')),
       trailing: service(ns, 'trailing', sklearn('s3://models/trailing/')),
     }
-    for (const framework of [
-      'sklearn',
-      'xgboost',
-      'tensorflow',
-      'pytorch',
-      'triton',
-      'onnx',
-      'huggingface',
-      'pmml',
-      'lightgbm',
-      'paddle',
-    ]) {
+    for (const framework of frameworks) {
       shapes[framework] = service(ns, framework, { [framework]: { storageUri: `s3://models/${framework}` } })
     }
     for (const shape of Object.values(shapes)) {

@@ -1,5 +1,5 @@
 import type { Json, JsonObject, KubeObject } from '../../src/values/object.ts'
-import { custom } from './services.ts'
+import { custom, frameworks } from './services.ts'
 
 /** How KServe runs a service: its two modes for an InferenceService, and its other kind. */
 export const modes = ['Standard', 'Knative', 'LLM'] as const
@@ -19,18 +19,6 @@ export interface Case {
 
 const inferenceModes: Mode[] = ['Standard', 'Knative']
 const directory = 's3://models/llama'
-const frameworks = [
-  'sklearn',
-  'xgboost',
-  'tensorflow',
-  'pytorch',
-  'triton',
-  'onnx',
-  'huggingface',
-  'pmml',
-  'lightgbm',
-  'paddle',
-]
 const sklearn = (more: JsonObject) => ({ model: { modelFormat: { name: 'sklearn' }, ...more } })
 const stable = sklearn({ storageUri: directory })
 const uris = (...paths: string[]) => paths.map((uri) => ({ uri, mountPath: `/mnt/${uri.split('/').at(-1)}` }))

@@ -31,6 +31,20 @@ export function custom(storageUri: string, more: JsonObject = {}): JsonObject {
   return { containers: [{ name: 'server', image: 'bloom-server:1.0', env, ...more }] }
 }
 
+/** The fields of a predictor that name a framework, as KServe has them. */
+export const frameworks = [
+  'sklearn',
+  'xgboost',
+  'tensorflow',
+  'pytorch',
+  'triton',
+  'onnx',
+  'huggingface',
+  'pmml',
+  'lightgbm',
+  'paddle',
+]
+
 export function sklearn(storageUri: string): JsonObject {
   return { model: { modelFormat: { name: 'sklearn' }, storageUri } }
 }

@@ -2,12 +2,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { llmInferenceService, resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate } from '../../src/plan/pod.ts'
-import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import {
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
 import { eventuallyGone, isTrue, podsOf } from './await.ts'
-import { namespace, policy, service, sklearn } from './services.ts'
+import { custom, namespace, policy, service, sklearn } from './services.ts'
 
 /* What stays, what changes, and what never rolls: services of every kind through their lives. */
 
@@ -276,5 +283,55 @@ describe('updates', () => {
       stage.client.get(deployment, { namespace: 'specs', name: 'multi-predictor' }),
     )
     expect(stringAt(made, 'spec', 'template', 'metadata', 'annotations', sourceUri)).toBe(claimOf(admitted))
+  })
+})
+
+describe('beside KServe’s own webhook', () => {
+  const configuration = { name: 'acceleration.warmgate.dev' }
+  const selecting = (webhook: Json, matchExpressions: Json[]): JsonObject => {
+    const namespaceSelector = objectAt(webhook, 'namespaceSelector')
+    return { ...(webhook as JsonObject), namespaceSelector: { ...namespaceSelector, matchExpressions } }
+  }
+
+  /** A second configuration, whose name sorts after KServe's, for one namespace; ours leaves that to it. */
+  async function comeLate(): Promise<void> {
+    const ours = await stage.client.get(resources.mutatingWebhookConfiguration, configuration)
+    const [services = {}, ...pods] = listAt(ours, 'webhooks')
+    const expressions = listAt(services, 'namespaceSelector', 'matchExpressions')
+    const late = { key: 'kubernetes.io/metadata.name', operator: 'In', values: ['late'] }
+    const others = { ...late, operator: 'NotIn' }
+    const webhooks = [selecting(services, [late])]
+    await create({ ...(ours as KubeObject), metadata: { name: 'zz.acceleration.warmgate.dev' }, webhooks })
+    await stage.client.patch(resources.mutatingWebhookConfiguration, configuration, {
+      type: 'merge',
+      body: { webhooks: [selecting(services, [...expressions, others]), ...pods] },
+    })
+  }
+
+  test('before it or after it: the same end', async () => {
+    await applyAll(stage.client, [namespace('early', optedIn), namespace('late', optedIn)])
+    await comeLate()
+    const shapes: { [name: string]: JsonObject } = {
+      framework: { sklearn: { storageUri: 's3://models/order' } },
+      model: sklearn('s3://models/order'),
+      sole: custom('s3://models/order'),
+      listed: {
+        ...custom('pvc://x', { env: [] }),
+        storageUris: [{ uri: 's3://models/order', mountPath: '/mnt/order' }],
+      },
+    }
+    // Only the namespace makes a difference to a cache's name.
+    const text = ({ spec, metadata: { annotations } }: KubeObject) =>
+      JSON.stringify([spec, annotations]).replaceAll(/order-[0-9a-f]{10}/g, 'order')
+    await until('the later configuration to be called', async () => {
+      const answer = await dryRun(service('late', 'probe', sklearn('s3://models/probe')))
+      return cacheNames(answer).length === 1 ? true : undefined
+    })
+    for (const [name, predictor] of Object.entries(shapes)) {
+      const early = await create(service('early', name, predictor, { team: 'a' }))
+      const late = await create(service('late', name, predictor, { team: 'a' }))
+      expect(cacheNames(late)).toHaveLength(1)
+      expect(text(late)).toBe(text(early))
+    }
   })
 })

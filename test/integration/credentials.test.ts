@@ -1,0 +1,182 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+import { eventuallyGone, podsOf } from './await.ts'
+import { namespace, service } from './services.ts'
+
+/* What KServe would hand to its storage initializer is what a cache is given: both are made here, and compared. */
+
+let stage: Stage
+
+beforeAll(async () => {
+  stage = await startStage({ initContainerSeconds: 2, fluid: { bindMs: 500, pollMs: 300, syncMs: 200 } })
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+const keys = { AWS_ACCESS_KEY_ID: 'hunter2-id', AWS_SECRET_ACCESS_KEY: 'hunter2-key' }
+
+function secret(name: string, stringData: { [key: string]: string }, annotations = {}): KubeObject {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name, annotations }, type: 'Opaque', stringData }
+}
+
+function account(name: string, secrets: string[], annotations = {}): KubeObject {
+  const references = secrets.map((secretName) => ({ name: secretName }))
+  return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, annotations }, secrets: references }
+}
+
+const minio = {
+  type: 's3',
+  bucket: 'stores',
+  endpoint_url: 'http://minio.stores:9000',
+  region: 'eu-central-1',
+  access_key_id: 'hunter2-entry-id',
+  secret_access_key: 'hunter2-entry-key',
+}
+
+const objects = [
+  secret('first', { ...keys, S3_ENDPOINT: 'first:9000', AWS_DEFAULT_REGION: 'first-1' }),
+  secret('pull', { '.dockerconfigjson': '{}' }),
+  secret('second', keys, {
+    'serving.kserve.io/s3-endpoint': 'second:9000',
+    'serving.kserve.io/s3-usehttps': '0',
+    'serving.kserve.io/s3-verifyssl': '0',
+  }),
+  secret('storage-config', { minio: JSON.stringify(minio), default: JSON.stringify(minio) }),
+  account('several', ['first', 'pull', 'second']),
+  account('role', ['second'], {
+    'eks.amazonaws.com/role-arn': 'arn:aws:iam::1:role/reader',
+    'serving.kserve.io/s3-region': 'role-1',
+  }),
+]
+
+const format = { modelFormat: { name: 'sklearn' } }
+const uri = 's3://models/llama'
+
+const scenes: { [name: string]: { predictor: JsonObject; annotations?: { [key: string]: string } } } = {
+  several: { predictor: { serviceAccountName: 'several', model: { ...format, storageUri: uri } } },
+  role: { predictor: { serviceAccountName: 'role', model: { ...format, storageUri: uri } } },
+  named: {
+    predictor: { serviceAccountName: 'several', model: { ...format, storageUri: uri } },
+    annotations: { 'serving.kserve.io/storageSecretName': 'first' },
+  },
+  entry: { predictor: { model: { ...format, storage: { key: 'minio', path: '/llama' } } } },
+  fallback: {
+    predictor: {
+      model: { ...format, storage: { path: 'llama', parameters: { bucket: 'other', region: 'us-west-2' } } },
+    },
+  },
+}
+
+interface Read {
+  uri: string
+  url: string | undefined
+  region: string | undefined
+  keysOf: string | undefined
+}
+
+/** What KServe tells its storage initializer, merged as the initializer merges it. */
+async function asKserveReads(ns: string, name: string): Promise<Read> {
+  const pod = await until(`a pod of ${ns}/${name}`, async () => (await podsOf(stage.client, ns, name))[0])
+  const container = listAt(pod, 'spec', 'initContainers').find(
+    (each) => stringAt(each, 'name') === 'storage-initializer',
+  )
+  const env = (variable: string) =>
+    listAt(container, 'env').find((each) => stringAt(each, 'name') === variable)
+  const spec = env('STORAGE_CONFIG')
+  const entry = spec === undefined ? {} : minio
+  const override = JSON.parse(stringAt(env('STORAGE_OVERRIDE_CONFIG'), 'value') ?? '{}') as {
+    region?: string
+  }
+  const { endpoint_url: url, region } = { endpoint_url: undefined, region: undefined, ...entry, ...override }
+  return {
+    uri: stringAt(container, 'args', 0) ?? '',
+    url: url ?? stringAt(env('AWS_ENDPOINT_URL'), 'value'),
+    region: region ?? stringAt(env('AWS_DEFAULT_REGION'), 'value'),
+    keysOf: stringAt(spec ?? env('AWS_ACCESS_KEY_ID'), 'valueFrom', 'secretKeyRef', 'name'),
+  }
+}
+
+async function datasetOf(ns: string, admitted: KubeObject): Promise<KubeObject> {
+  const [name = ''] = cacheNames(admitted)
+  return await until(`Dataset ${name}`, () => stage.client.get(resources.dataset, { namespace: ns, name }))
+}
+
+/** What the cache reads; keys that were copied count as those of their source. */
+function asCacheReads(dataset: KubeObject): Read {
+  const mount = objectAt(dataset, 'spec', 'mounts', 0)
+  const keysOf = stringAt(mount, 'encryptOptions', 0, 'valueFrom', 'secretKeyRef', 'name')
+  return {
+    uri: (stringAt(mount, 'mountPoint') ?? '').replace(/\/$/, ''),
+    url: stringAt(mount, 'options', 'fs.s3.endpoint'),
+    region: stringAt(mount, 'options', 'fs.s3.region'),
+    keysOf: keysOf === dataset.metadata.name ? 'storage-config' : keysOf,
+  }
+}
+
+async function populate(ns: string, labels?: { [key: string]: string }): Promise<void> {
+  const here = objects.map((object) => ({ ...object, metadata: { ...object.metadata, namespace: ns } }))
+  await applyAll(stage.client, [namespace(ns, labels), ...here])
+}
+
+test.each(Object.keys(scenes))('%s: a cache is given what KServe would read with', async (name) => {
+  const { predictor = {}, annotations } = scenes[name] ?? {}
+  const [plain, open] = [`plain-${name}`, `open-${name}`]
+  await Promise.all([populate(plain, {}), populate(open)])
+  const create = (ns: string) =>
+    stage.client.create(resources.inferenceService, service(ns, name, predictor, annotations))
+  const [, admitted] = await Promise.all([create(plain), create(open)])
+  const read = asCacheReads(await datasetOf(open, admitted))
+  expect(read).toEqual(await asKserveReads(plain, name))
+  expect(read.keysOf).toBeDefined()
+})
+
+test('the keys of an entry are copied, kept in step, and gone with the cache; nothing of them is told', async () => {
+  const ns = 'copied'
+  await populate(ns)
+  const { predictor = {} } = scenes.entry ?? {}
+  const admitted = await stage.client.create(resources.inferenceService, service(ns, 'llama', predictor))
+  const [cache = ''] = cacheNames(admitted)
+  expect(objectAt(admitted, 'spec', 'predictor', 'model')).toMatchObject({ storageUri: `pvc://${cache}` })
+  expect(objectAt(admitted, 'spec', 'predictor', 'model').storage).toBeUndefined()
+  const key = { namespace: ns, name: cache }
+  const copiedKey = async () => {
+    const copy = await stage.client.get(resources.secret, key)
+    return Buffer.from(stringAt(copy, 'data', 'secretAccessKey') ?? '', 'base64').toString()
+  }
+  await until('the copy', async () => ((await copiedKey()) === minio.secret_access_key ? true : undefined))
+
+  // KServe mounts the cache, and downloads nothing.
+  const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
+  const made = await until('the Deployment', () =>
+    stage.client.get(deployment, { namespace: ns, name: 'llama-predictor' }),
+  )
+  expect(listAt(made, 'spec', 'template', 'spec', 'initContainers')).toEqual([])
+
+  const rotated = { ...minio, secret_access_key: 'hunter2-rotated' }
+  await stage.client.patch(
+    resources.secret,
+    { namespace: ns, name: 'storage-config' },
+    { type: 'merge', body: { stringData: { minio: JSON.stringify(rotated) } } },
+  )
+  await until('the rotated key', async () => ((await copiedKey()) === 'hunter2-rotated' ? true : undefined), {
+    timeoutMs: 90_000,
+  })
+
+  const { items: events } = await stage.client.list(resources.event, { namespace: ns })
+  const log = await readFile(stage.logFile, 'utf8')
+  for (const text of [log, JSON.stringify(admitted), JSON.stringify(events)])
+    expect(text).not.toContain('hunter2')
+  expect(log).toContain(cache)
+
+  await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'llama' })
+  await eventuallyGone(stage.client, resources.dataset, key)
+  await eventuallyGone(stage.client, resources.secret, key)
+})
