@@ -24,8 +24,8 @@ export default defineConfig({
           // One control plane at a time on a small machine; a file starts its own and stops it.
           fileParallelism: false,
           // Tests that wait for Fluid's polls of 20 s wait together.
-          maxConcurrency: 16,
-          testTimeout: 180_000,
+          maxConcurrency: 64,
+          testTimeout: 300_000,
           hookTimeout: 600_000,
         },
       },

@@ -3,7 +3,14 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 const controlPlane = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok'] as const
-export const fluidControllers = ['fluid-dataset', 'fluid-juicefs', 'fluid-thin'] as const
+export const fluidControllers = [
+  'fluid-dataset',
+  'fluid-alluxio',
+  'fluid-efc',
+  'fluid-jindo',
+  'fluid-juicefs',
+  'fluid-thin',
+] as const
 // Fluid calls Helm by this name.
 const fluid = [...fluidControllers, 'ddc-helm'] as const
 

@@ -1,137 +1,30 @@
-import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest'
-import { createClient } from '../../src/kube/http.ts'
-import { type Resource, resources } from '../../src/kube/resources.ts'
-import { type JsonObject, objectAt, stringAt } from '../../src/values/object.ts'
-import { type Cluster, startCluster } from '../cluster/cluster.ts'
+import { afterAll, beforeAll } from 'vitest'
 import { nodeResource } from '../cluster/nodes.ts'
-import { bind, contract } from '../fluid/contract.ts'
-import { juicefs } from '../fluid/kinds.ts'
-import { Scene } from '../fluid/scene.ts'
+import { contract } from '../fluid/contract.ts'
+import { type RealStage, startRealStage } from '../warmgate/stage.ts'
+import { beyond } from './beyond.ts'
+import { golden } from './golden.ts'
+import { profile } from './kinds.ts'
+import { warmgate } from './warmgate.ts'
 
-const { dataset, dataLoad, job, persistentVolumeClaim } = resources
-const thinRuntime: Resource = { ...dataset, plural: 'thinruntimes', kind: 'ThinRuntime' }
-const thinProfile: Resource = {
-  ...dataset,
-  plural: 'thinruntimeprofiles',
-  kind: 'ThinRuntimeProfile',
-  namespaced: false,
-}
-const cronJob: Resource = { ...job, plural: 'cronjobs', kind: 'CronJob' }
-
-let cluster: Cluster
-let client: ReturnType<typeof createClient>
+let stage: RealStage
 
 beforeAll(async () => {
-  cluster = await startCluster({ fluid: true, nodes: 2 })
-  client = createClient(cluster.kubeConfig)
+  stage = await startRealStage({ nodes: 3, initContainerSeconds: 1 })
+  const { client } = stage
+  for (const name of ['nfs', 's3fs']) await client.create(...profile(name))
+  // Where golden files want their workers to be.
+  const body = { metadata: { labels: { 'example.com/pool': 'cache' } } }
+  for (const { metadata } of (await client.list(nodeResource)).items)
+    await client.patch(nodeResource, { name: metadata.name ?? '' }, { type: 'merge', body })
 })
 
 afterAll(async () => {
-  await client?.close()
-  await cluster?.stop()
+  await stage?.stop()
 })
 
-contract(() => client)
-
-function open(namespace: string, context: TestContext): Promise<Scene> {
-  return Scene.open(client, namespace, context)
-}
-
-test.concurrent('nodes that hold a cache are labelled, until it goes', async (context) => {
-  const scene = await open('locality', context)
-  await bind(scene, 'model')
-  const held = async () => {
-    const { items } = await client.list(nodeResource, { labelSelector: 'fluid.io/s-locality-model=true' })
-    return items.length
-  }
-  await scene.eventually(held).toBe(2)
-  await scene.delete(dataset, 'model')
-  await scene.expectGone(juicefs.resource, 'model')
-  await scene.eventually(held).toBe(0)
-})
-
-test.concurrent('the size of a JuiceFS source is known in time', async (context) => {
-  const scene = await open('size', context)
-  await bind(scene, 'model')
-  const total = async () => stringAt(await scene.get(dataset, 'model'), 'status', 'ufsTotal')
-  await scene.eventually(total).toBe('3.00GiB')
-})
-
-test.concurrent('a DataLoad whose Job fails has Failed, and stays so', async (context) => {
-  const scene = await open('failing', context)
-  await bind(scene, 'model')
-  await scene.dataLoad('load', 'model', { nodeSelector: { never: 'true' } })
-  await scene.eventually(() => scene.find(job, 'load-loader-job')).toBeDefined()
-  const body = { spec: { activeDeadlineSeconds: 1 } }
-  await client.patch(job, { namespace: 'failing', name: 'load-loader-job' }, { type: 'merge', body })
-  await scene.expectPhase(dataLoad, 'load', 'Failed')
-  expect((await scene.get(dataLoad, 'load')).status).toMatchObject({
-    conditions: [{ type: 'Failed', status: 'True', reason: 'DeadlineExceeded' }],
-  })
-  // It is looked at again, and what made it fail is gone.
-  await client.patch(dataLoad, { namespace: 'failing', name: 'load' }, { type: 'merge', body: mended })
-  await scene.expectSaid('load', 'DataOperationFailed', 2)
-  expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')).toBe('Failed')
-})
-
-const mended = { metadata: { annotations: { mended: 'true' } }, spec: { nodeSelector: null } }
-
-test.concurrent('a Cron DataLoad is a CronJob, and Complete after each of its runs', async (context) => {
-  const scene = await open('cron', context)
-  await bind(scene, 'model')
-  await scene.dataLoad('load', 'model', { policy: 'Cron', schedule: '* * * * *' })
-  await scene.eventually(() => scene.find(cronJob, 'load-loader-job')).toBeDefined()
-  expect(objectAt(await scene.get(cronJob, 'load-loader-job'), 'spec')).toMatchObject({
-    schedule: '* * * * *',
-  })
-  const phase = async () => stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')
-  expect(await phase()).toBe('Executing')
-  await context.expect.poll(phase, { timeout: 120_000, interval: 500 }).toBe('Complete')
-  const status = objectAt(await scene.get(dataLoad, 'load'), 'status')
-  expect(status).toMatchObject({
-    lastScheduleTime: expect.any(String),
-    lastSuccessfulTime: expect.any(String),
-  })
-  // Its Jobs are named by their time.
-  expect(await scene.find(job, 'load-loader-job')).toBeUndefined()
-})
-
-test.concurrent('a Thin cache with a profile is Bound; it knows no DataLoad', async (context) => {
-  const scene = await open('thin', context)
-  await client.create(thinProfile, {
-    apiVersion: 'data.fluid.io/v1alpha1',
-    kind: thinProfile.kind,
-    metadata: { name: 'nfs' },
-    spec: {
-      fileSystemType: 'nfs',
-      fuse: { image: 'nfs-fuse', imageTag: '1.0', imagePullPolicy: 'IfNotPresent' },
-    },
-  })
-  await scene.dataset('model', { mountPoint: 'nfs://server/models' }, readOnly)
-  await scene.create(thinRuntime, 'model', { spec: { profileName: 'nfs' } })
-  await scene.expectPhase(dataset, 'model', 'Bound')
-  await scene.expectPhase(persistentVolumeClaim, 'model', 'Bound')
-  expect(objectAt(await scene.get(dataset, 'model'), 'status')).toMatchObject({
-    runtimes: [{ type: 'thin' }],
-  })
-  await scene.dataLoad('load', 'model')
-  await scene.expectPhase(dataLoad, 'load', 'Failed')
-})
-
-const readOnly: JsonObject = { accessModes: ['ReadOnlyMany'] }
-
-test.concurrent('a Dataset may refer to that of another namespace, which then stays', async (context) => {
-  const owner = await open('owner', context)
-  const tenant = await open('tenant', context)
-  await bind(owner, 'model')
-  await tenant.dataset('borrowed', { mountPoint: 'dataset://owner/model' }, readOnly)
-  // Fluid makes the Runtime by itself.
-  await tenant.eventually(() => tenant.find(thinRuntime, 'borrowed')).toBeDefined()
-  await tenant.expectPhase(dataset, 'borrowed', 'Bound')
-  await tenant.expectPhase(persistentVolumeClaim, 'borrowed', 'Bound')
-  await owner.delete(dataset, 'model')
-  await owner.expectSaid('model', 'ErrorDeleteDataset')
-  await tenant.delete(dataset, 'borrowed')
-  await tenant.expectGone(dataset, 'borrowed')
-  await owner.expectGone(dataset, 'model')
-})
+// All at once: most of what they do is to wait for Fluid's polls.
+contract(() => stage.client)
+beyond(() => stage.client)
+golden(() => stage.client)
+warmgate(() => stage)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest'
 import { contract } from './contract.ts'
-import { startTheatre, type Theatre } from './scene.ts'
+import { gib, startTheatre, type Theatre } from './scene.ts'
 
 let theatre: Theatre
 
@@ -12,6 +12,7 @@ beforeAll(async () => {
     syncMs: 100,
     deleteRetryMs: 100,
     bytesPerSecond,
+    modelBytes: () => 3 * gib,
   })
 })
 
