@@ -18,8 +18,8 @@ export type PatchBody =
   | { type: 'json'; body: Json }
 
 export interface WriteOptions {
-  /** Write a subresource (`status`) instead of the object itself. */
-  subresource?: 'status'
+  /** Write a subresource (`status`, or a pod's `eviction`) instead of the object itself. */
+  subresource?: 'status' | 'eviction'
   dryRun?: boolean
 }
 

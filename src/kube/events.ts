@@ -37,7 +37,7 @@ export function createEventRecorder(options: {
     record(event) {
       const nowMs = clock.now()
       if (!isNews(recent, event, nowMs)) return
-      client.create(resources.event, toObject(event, { nowMs, instance })).catch((error: unknown) => {
+      client.create(resources.event, eventObject(event, { nowMs, instance })).catch((error: unknown) => {
         logger.warn({ err: error, reason: event.reason }, 'cannot write an Event')
       })
     },
@@ -57,7 +57,11 @@ function isNews(recent: Map<string, number>, { regarding, reason, note }: EventN
   return true
 }
 
-function toObject(event: EventNote, { nowMs, instance }: { nowMs: number; instance: string }): KubeObject {
+/** The Event that says it; `instance` is who says it. */
+export function eventObject(
+  event: EventNote,
+  { nowMs, instance }: { nowMs: number; instance: string },
+): KubeObject {
   const { apiVersion, kind, metadata } = event.regarding
   const { namespace, name, uid, resourceVersion } = metadata
   return {

@@ -211,3 +211,14 @@ test('discovery names what is served, and nothing where the group is not there',
   expect(last().path).toBe('/apis/data.fluid.io/v1alpha1')
   expect(await client.discover('data.fluid.io', 'v1alpha1')).toEqual([])
 })
+
+test('a pod is evicted by its subresource', async () => {
+  server.next('other', json(201, { kind: 'Status' }))
+  const metadata = { name: 'llama-0', namespace: 'models' }
+  await client.create(
+    resources.pod,
+    { apiVersion: 'policy/v1', kind: 'Eviction', metadata },
+    { subresource: 'eviction' },
+  )
+  expect(last().path).toBe('/api/v1/namespaces/models/pods/llama-0/eviction')
+})

@@ -63,7 +63,7 @@ export function createClient(
           verb: 'create',
           method: 'POST',
           resource,
-          key: inNamespace(object),
+          key: options?.subresource === undefined ? inNamespace(object) : object.metadata,
           body: object,
           query: { fieldManager },
         },
