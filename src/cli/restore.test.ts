@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { cacheName } from '../cluster/cluster.fake.ts'
 import { gateCondition, hasSchedulingGate, isHeld } from '../plan/pod.ts'
+import type { KubeObject } from '../values/object.ts'
 import {
   accelerated,
   dataLoad,
@@ -10,8 +11,7 @@ import {
   podOf,
   RestoreScene,
   webhook,
-} from '../restore/restore.fixture.ts'
-import type { KubeObject } from '../values/object.ts'
+} from './restore.fixture.ts'
 
 const llama = accelerated()
 const cache = [dataset(llama), dataLoad()]

@@ -1,4 +1,3 @@
-import { runRestore } from '../cli/restore.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
 import { serviceOfPod } from '../kserve/pod.ts'
 import type { KubeClient, ListOptions, PatchBody, WriteOptions } from '../kube/client.ts'
@@ -8,6 +7,7 @@ import { fakeFacts, fakeService } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import { type KubeObject, listAt, type ObjectKey, objectAt, stringAt } from '../values/object.ts'
+import { runRestore } from './restore.ts'
 
 export const manifest = fakeService({
   model: { modelFormat: { name: 'sklearn' }, storageUri: 's3://models/llama' },
