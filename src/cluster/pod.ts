@@ -14,9 +14,9 @@ export type PodFacts = PodGovernance & { caches: { [name: string]: Warmth } }
 
 /**
  * Reads it all off the mirror, for a pod that is about to be and for one that waits alike. The namespace is
- * given, since a new pod's own may still be empty.
+ * given, since a new pod's own may still be empty. `nowMs` is for a pod that waits: it keeps its Dataset itself.
  */
-export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string): PodFacts {
+export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, nowMs = 0): PodFacts {
   const service = mirror.services.ofPod(pod, namespace)
   const governance = governPod(
     { pod, service },
@@ -27,7 +27,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string): Po
     .filter((name) => listed.includes(name) || isOurCache(mirror, { namespace, name }))
     .map((name) => {
       const retries = governance.hold.at === 'None' ? 0 : governance.hold.retries
-      return [name, warmthOf(cacheState(mirror, { namespace, name }), retries)] as const
+      return [name, warmthOf(cacheState(mirror, { namespace, name }), retries, nowMs)] as const
     })
   return { ...governance, caches: Object.fromEntries(caches) }
 }

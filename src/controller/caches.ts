@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type FactsSources, readFacts } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { runtimeResources } from '../cluster/runtimes.ts'
-import { type Cache, cacheObjects } from '../fluid/cache.ts'
+import type { Cache } from '../fluid/cache.ts'
 import { asRetry, isOurs, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
@@ -16,9 +16,18 @@ import { cacheNames, readOriginal } from '../plan/original.ts'
 import { cachesOf, plan } from '../plan/plan.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
-import { type KubeObject, type ObjectKey, type OwnerReference, ownerReference } from '../values/object.ts'
+import {
+  type KubeObject,
+  keyOf,
+  type ObjectKey,
+  type OwnerReference,
+  ownerReference,
+} from '../values/object.ts'
+import { explainDeletion } from './deletions.ts'
 import { mendCache } from './evictions.ts'
+import { furnish, reportOutdated } from './furnishing.ts'
 import type { Placements } from './placements.ts'
+import { adopt, keepersOf, retain } from './retention.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { retryWarmup } from './warmups.ts'
 
@@ -78,18 +87,25 @@ export class CacheReconciler {
   async #ensure(key: ObjectKey, users: KubeObject[], first: KubeObject): Promise<number | undefined> {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
-    if (dataset?.metadata.deletionTimestamp !== undefined) return deletingRetryMs
+    if (dataset?.metadata.deletionTimestamp !== undefined) {
+      explainDeletion(this.#options, dataset, users)
+      return deletingRetryMs
+    }
     const wanted = await this.#plan(key, first)
     if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
     const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
     if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
     const owners = users.map(ownerReference)
-    const [head, ...others] = cacheObjects(wanted.cache)
-    if (head !== undefined) await this.#apply(head, owners)
-    const secret = await this.#syncSecret(wanted.cache)
+    const { cache, objects, heldBack } = furnish(wanted.cache, mirror)
+    if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
+    const [head, ...others] = objects
+    // What is retained hangs on its Dataset: the Runtime and the warm-up have it for an owner by then.
+    if (head !== undefined) await this.#apply(head, [...owners, ...keepersOf(mirror, wanted.policy)])
+    if (dataset !== undefined) await adopt(this.#options, dataset)
+    const secret = await this.#syncSecret(cache)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     for (const object of others) await this.#apply(this.#numbered(object, key), owners)
-    const { retries, onEviction = 'Report' } = wanted.cache.settings.warmup
+    const { retries, onEviction = 'Report' } = cache.settings.warmup
     const retryMs = await retryWarmup(this.#options, key, retries)
     const againMs = retryMs ?? (await mendCache(this.#options, key, onEviction))
     return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secretResyncMs) : againMs
@@ -102,13 +118,14 @@ export class CacheReconciler {
   async #plan(
     { namespace = '', name }: ObjectKey,
     service: KubeObject,
-  ): Promise<{ cache: Cache | undefined; reason: string; message: string }> {
+  ): Promise<{ cache: Cache | undefined; policy: string | undefined; reason: string; message: string }> {
     const facts = await readFacts(this.#options, service, namespace)
     const namespaceLabels = { ...facts.namespaceLabels, [accelerationLabel]: 'enabled' }
     const made = plan({ service, previous: service, facts: { ...facts, namespaceLabels } })
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
     return {
       cache,
+      policy: made.policy,
       reason: made.reason === 'AlreadyCached' ? 'CredentialsMissing' : made.reason,
       message: made.message,
     }
@@ -168,19 +185,30 @@ export class CacheReconciler {
    * with it, or is taken away here where Fluid never came to own it.
    */
   async #remove(key: ObjectKey): Promise<number | undefined> {
-    const { client, mirror, logger } = this.#options
+    const { mirror, placements } = this.#options
     // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
-    if (!mirror.services.areKnown || !this.#options.placements.areKnown) return blockedRetryMs
+    if (!mirror.services.areKnown || !placements.areKnown) return blockedRetryMs
     const dataset = mirror.datasets.get(key)
-    if (dataset !== undefined && !isOurs(dataset)) return undefined
-    for (const { resource, known } of dataset === undefined ? this.#kinds : this.#kinds.slice(-1)) {
-      const object = known.get(key)
-      if (object === undefined || !isOurs(object) || object.metadata.deletionTimestamp !== undefined) continue
-      const { uid } = object.metadata
-      await client.delete(resource, key, uid === undefined ? {} : { uid })
-      logger.info({ kind: object.kind, ...key }, 'deleted: no service uses it')
+    if (dataset === undefined) {
+      for (const { resource, known } of this.#kinds) await this.#delete(resource, known.get(key))
+      return undefined
     }
-    return undefined
+    if (!isOurs(dataset) || dataset.metadata.deletionTimestamp !== undefined) return undefined
+    const leftMs = await retain(this.#options, dataset)
+    if (leftMs > 0) return leftMs
+    return (await this.#delete(resources.dataset, dataset)) ? undefined : deletingRetryMs
+  }
+
+  /** Only as it was seen: a service that came since may have taken it over. */
+  async #delete(resource: Resource, object: KubeObject | undefined): Promise<boolean> {
+    if (object === undefined || !isOurs(object) || object.metadata.deletionTimestamp !== undefined)
+      return true
+    const { client, logger } = this.#options
+    const { uid, resourceVersion } = object.metadata
+    const asSeen = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
+    const isDeleted = await client.delete(resource, keyOf(object), asSeen)
+    if (isDeleted) logger.info({ kind: object.kind, ...keyOf(object) }, 'deleted: no service uses it')
+    return isDeleted
   }
 }
 

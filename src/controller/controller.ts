@@ -108,6 +108,8 @@ export class Controller {
         this.#wakeCaches(service)
         this.#placed.add(serviceId(service))
       }
+      // What no service uses may be retained for longer now, or no longer.
+      for (const dataset of mirror.datasets.list()) this.#caches.add(keyText(keyOf(dataset)))
     })
     whenLeading(mirror.namespaces, ({ object: { metadata } }) => {
       this.#wakePolicies()

@@ -57,7 +57,7 @@ export class HoldReconciler {
     const { mirror, clock, speeds } = this.#options
     const { namespace = '' } = pod.metadata
     if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: orphaned }
-    const { hold, caches } = podFacts(mirror, pod, namespace)
+    const { hold, caches } = podFacts(mirror, pod, namespace, clock.now())
     const estimated = Object.entries(caches).map(
       ([name, warmth]) => [name, speeds.estimate({ namespace, name }, warmth)] as const,
     )

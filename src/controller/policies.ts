@@ -9,7 +9,7 @@ import { isOptedIn } from '../plan/facts.ts'
 import { type Standing, takeCensus } from '../policy/census.ts'
 import { type ParsedPolicy, parsePolicy } from '../policy/policy.ts'
 import type { PolicyCondition, PolicyStatus } from '../policy/schema.ts'
-import type { Clock } from '../values/clock.ts'
+import { type Clock, timestamp } from '../values/clock.ts'
 import { type Json, type KubeObject, keyOf, keyText, listAt, stringAt } from '../values/object.ts'
 
 export interface PolicyOptions {
@@ -124,7 +124,7 @@ function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): Fi
 
 /** A condition that says the same keeps its time. */
 function toStatus(object: KubeObject, { services, conditions }: Findings, nowMs: number): PolicyStatus {
-  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const now = timestamp(nowMs)
   const before = listAt(object, 'status', 'conditions')
   return {
     services,

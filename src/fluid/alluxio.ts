@@ -29,6 +29,8 @@ export const alluxio: Runtime = {
   plural: 'alluxioruntimes',
   schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https'],
   isLoadable: true,
+  // Its SyncRuntime does nothing.
+  live: ['replicas', 'fuse.cleanPolicy'],
 
   // Fluid mounts it as the volume alluxio-mount-secret-<name>, and a volume's name has 63 characters and no dot.
   mountableSecret: /^[^.]{1,42}$/,

@@ -154,10 +154,10 @@ const writes: [string, (kube: KubeClient) => Promise<unknown>, Partial<Seen>, st
   ],
   [
     'delete',
-    (kube) => kube.delete(dataset, key, { uid: 'u-1' }),
+    (kube) => kube.delete(dataset, key, { uid: 'u-1', resourceVersion: '7' }),
     { method: 'DELETE', path, query: {} },
     'application/json',
-    { propagationPolicy: 'Background', preconditions: { uid: 'u-1' } },
+    { propagationPolicy: 'Background', preconditions: { uid: 'u-1', resourceVersion: '7' } },
   ],
 ]
 

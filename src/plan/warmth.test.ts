@@ -24,7 +24,24 @@ test('no Dataset, or one on its way out, is nothing to serve from', () => {
   const complete = dataLoad({ phase: 'Complete' })
   expect(warmthOf(state(undefined, complete))).toEqual(gone)
   const deleting = dataset({ phase: 'Bound' }, { deletionTimestamp: '2026-11-24T10:00:00Z' })
-  expect(warmthOf(state(deleting, complete))).toEqual(gone)
+  const soonGone = { kind: 'pending', message: 'its Dataset is being deleted', untilMs: stuckMs }
+  expect(warmthOf(state(deleting, complete))).toEqual(soonGone)
+  expect(warmthOf(state(deleting, complete), 3, stuckMs - 1)).toEqual(soonGone)
+})
+
+const stuckMs = Date.UTC(2026, 10, 24, 10, 1)
+
+test('a Dataset that its own pods keep from being deleted serves on, and none of them waits for it for ever', () => {
+  const stuck = (status: JsonObject) => dataset(status, { deletionTimestamp: '2026-11-24T10:00:00Z' })
+  const bound = stuck({ phase: 'Bound' })
+  expect(warmthOf(state(bound, dataLoad({ phase: 'Complete' })), 3, stuckMs)).toEqual({ kind: 'warm' })
+  expect(warmthOf(state(bound, dataLoad({ phase: 'Executing' })), 3, stuckMs).kind).toBe('warming')
+  for (const hopeless of [state(bound), state(bound, dataLoad({ phase: 'Failed' }))])
+    expect(warmthOf(hopeless, 3, stuckMs).kind).toBe('failed')
+  expect(warmthOf(state(stuck({ phase: 'NotBound' })), 3, stuckMs)).toEqual({
+    kind: 'failed',
+    message: 'its Dataset is being deleted, and kept by what uses it: its Dataset is not Bound yet',
+  })
 })
 
 test.each([undefined, '', 'NotBound', 'Pending', 'Failed', 'Updating', 'DataMigrating'])(

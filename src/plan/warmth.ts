@@ -2,6 +2,7 @@ import { isComplete, isWarmWhenBound, retryOf } from '../fluid/dataset.ts'
 import { completionOf, hasLoaded } from '../fluid/job.ts'
 import { at, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { formatSize, parseSizeBytes } from '../values/size.ts'
+import { stuckAfterMs } from './deletion.ts'
 import type { Progress } from './progress.ts'
 
 /** How far a cache is filled. Bound is not warm: only a finished warm-up is. */
@@ -10,7 +11,8 @@ export type Warmth =
   /** `leftMs`: how long it will take, where its speed is known. */
   | { kind: 'warming'; progress: Progress | undefined; leftMs?: number | undefined }
   | { kind: 'failed'; message: string }
-  | { kind: 'pending'; message: string }
+  /** `untilMs`: when this is over by itself, where it is. */
+  | { kind: 'pending'; message: string; untilMs?: number }
 
 /** A cache as it stands in the API server. */
 export interface CacheState {
@@ -23,12 +25,24 @@ export interface CacheState {
 /**
  * Judges a cache by its Dataset, its DataLoad, and the Job of that. A failed DataLoad is final to
  * Fluid; to us it is so when it was the last of `retries`. That is the DataLoad's own number, since the Dataset
- * already counts the next one while this one is still to be seen.
+ * already counts the next one while this one is still to be seen. `nowMs` tells a Dataset that is on its way out from
+ * one whose deletion is stuck; without it no deletion is.
  */
-export function warmthOf({ dataset, dataLoad, job }: CacheState, retries = 0): Warmth {
-  if (dataset === undefined || dataset.metadata.deletionTimestamp !== undefined) {
-    return { kind: 'pending', message: 'its Dataset does not exist' }
-  }
+export function warmthOf(state: CacheState, retries = 0, nowMs = 0): Warmth {
+  const { dataset } = state
+  if (dataset === undefined) return { kind: 'pending', message: 'its Dataset does not exist' }
+  const { deletionTimestamp } = dataset.metadata
+  if (deletionTimestamp === undefined) return judge(state, dataset, retries)
+  // Soon gone, and then made anew: nothing to count on. One that the waiting pods themselves keep serves on.
+  const untilMs = Date.parse(deletionTimestamp) + stuckAfterMs
+  if (nowMs < untilMs) return { kind: 'pending', message: 'its Dataset is being deleted', untilMs }
+  const judged = judge(state, dataset, retries)
+  return judged.kind === 'pending'
+    ? { kind: 'failed', message: `its Dataset is being deleted, and kept by what uses it: ${judged.message}` }
+    : judged
+}
+
+function judge({ dataLoad, job }: CacheState, dataset: KubeObject, retries: number): Warmth {
   const isLoaded = dataLoad !== undefined && (isComplete(dataLoad) || hasLoaded(job, dataLoad))
   // Never by the Ready condition: Fluid sets it to False after an update that went well.
   if (!isBound(dataset)) {

@@ -166,7 +166,6 @@ test.each<[Json, string]>([
     { warmup: { schedule: '0 3 * * *' } },
     'spec.warmup.schedule: must be equal to one of the allowed values ()',
   ],
-  [{ cache: { retain: '1h' } }, 'spec.cache.retain: must be equal to one of the allowed values (0s)'],
   [{ warmup: { warmth: 1 } }, 'spec.warmup: must not have additional properties (warmth)'],
   [
     { hold: { at: 'Start' } },

@@ -144,7 +144,10 @@ const cache = Type.Object(
       maxItems: 8,
       default: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
     }),
-    retain: notYet('0s', 'How long a cache outlives its last service.'),
+    retain: duration(
+      'How long a cache outlives its last service, so that one that is deleted and made again finds it warm.',
+      '0s',
+    ),
     nodeSelector: map('Labels of the nodes for masters and workers; FUSE follows the pods.'),
     tolerations: Type.Array(toleration, {
       description: 'Tolerations of masters, workers and warm-ups.',
