@@ -1,4 +1,5 @@
 import { runtimes } from '../fluid/runtimes.ts'
+import { isForeignVolume } from '../fluid/volume.ts'
 import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
@@ -23,7 +24,7 @@ export class Offline {
 
   /**
    * What the files leave out is taken as the friendliest cluster: the namespace opted in, every runtime
-   * installed, a service account without secrets.
+   * installed, a service account without secrets, a Dataset without a status Bound.
    */
   factsFor(service: KubeObject): Facts {
     const namespace = service.metadata.namespace ?? 'default'
@@ -51,6 +52,13 @@ export class Offline {
       servingRuntimes: { own: here('ServingRuntime'), cluster: this.#of('ClusterServingRuntime') },
       localModels: [...here('LocalModelNamespaceCache'), ...this.#of('LocalModelCache')].map(localModelFact),
       foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
+      foreignVolumes: new Set(
+        this.#of('PersistentVolume')
+          .filter((volume) => isForeignVolume(volume, namespace))
+          .map((volume) => volume.metadata.name ?? ''),
+      ),
+      datasets: here('Dataset').map(asBound),
+      runtimes: Object.values(runtimes).flatMap(({ kind }) => here(kind)),
     }
   }
 
@@ -64,6 +72,10 @@ export class Offline {
   #of(...kinds: string[]): KubeObject[] {
     return this.#objects.filter(({ kind }) => kinds.includes(kind))
   }
+}
+
+function asBound(dataset: KubeObject): KubeObject {
+  return dataset.status === undefined ? { ...dataset, status: { phase: 'Bound' } } : dataset
 }
 
 function toPolicy({ object, place }: Manifest): Policy {

@@ -1,3 +1,4 @@
+import { isForeignVolume } from '../fluid/volume.ts'
 import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
@@ -60,6 +61,14 @@ export async function readFacts(
       localModelFact,
     ),
     foreignClaims: { has: (name) => isForeign(mirror.claims.get({ namespace, name })) },
+    foreignVolumes: {
+      has: (name) => {
+        const volume = mirror.volumes.get({ name })
+        return volume !== undefined && isForeignVolume(volume, namespace)
+      },
+    },
+    datasets: mirror.datasets.list(namespace),
+    runtimes: Object.values(mirror.runtimes).flatMap((runtimes) => runtimes.list(namespace)),
   }
 }
 

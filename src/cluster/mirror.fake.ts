@@ -8,6 +8,7 @@ const copies = [
   'namespaces',
   'policies',
   'claims',
+  'volumes',
   'configMaps',
   'services',
   'llmServices',
@@ -37,6 +38,7 @@ export function fakeMirror(): FakeMirror {
   const fake = { ...parts, parsed: [] as Policy[] }
   const rest = {
     fluidResources: [],
+    runtimes: { Jindo: parts.jindoRuntimes, Alluxio: parts.alluxioRuntimes },
     parsedPolicies: () => fake.parsed,
     settled: async () => {},
     missing: () => [],

@@ -33,6 +33,7 @@ export class Mirror {
   readonly namespaces: Reflector
   readonly policies: Reflector
   readonly claims: Reflector
+  readonly volumes: Reflector
   readonly configMaps: Reflector
   readonly services: Services
   readonly servingRuntimes: Reflector
@@ -64,6 +65,7 @@ export class Mirror {
     this.namespaces = follow(resources.namespace, { reduce: onlyMetadata })
     this.policies = follow(resources.accelerationPolicy)
     this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
+    this.volumes = follow(resources.persistentVolume, { reduce: withoutSource })
     this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
     this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
     this.servingRuntimes = follow(resources.servingRuntime)
@@ -133,6 +135,7 @@ export class Mirror {
       namespaces,
       accelerationpolicies: policies,
       persistentvolumeclaims: claims,
+      persistentvolumes: this.volumes,
       configmaps: configMaps,
       inferenceservices: services.inference,
       llminferenceservices: services.llm,
@@ -176,6 +179,18 @@ function onlyMetadata({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   return { apiVersion, kind, metadata }
 }
 
+/** A volume, and whose it is. */
+function withoutSource({
+  apiVersion,
+  kind,
+  metadata: { name, resourceVersion, uid },
+  spec,
+}: KubeObject): KubeObject {
+  const { namespace, name: claim } = objectAt(spec, 'claimRef')
+  const metadata = { name, resourceVersion, uid } as KubeObject['metadata']
+  return { apiVersion, kind, metadata, spec: { claimRef: { namespace, name: claim } } }
+}
+
 function withoutSpec({ spec: _, ...object }: KubeObject): KubeObject {
   return object as KubeObject
 }
@@ -189,12 +204,16 @@ function servingPod({ apiVersion, kind, metadata, spec, status }: KubeObject): K
   const volumes = listAt(spec, 'volumes').filter(
     (volume) => stringAt(volume, 'persistentVolumeClaim', 'claimName') !== undefined,
   )
+  const names = volumes.map((volume) => stringAt(volume, 'name'))
+  const volumeMounts = listAt(spec, 'containers')
+    .flatMap((container) => listAt(container, 'volumeMounts'))
+    .filter((mount) => names.includes(stringAt(mount, 'name')))
   const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
   return {
     apiVersion,
     kind,
     metadata: { ...metadata, annotations },
-    spec: { readinessGates, schedulingGates, volumes },
+    spec: { readinessGates, schedulingGates, volumes, containers: [{ volumeMounts }] },
     status: { phase: stringAt(status, 'phase'), conditions },
   }
 }

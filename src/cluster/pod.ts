@@ -1,11 +1,12 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
+import { fills } from '../fluid/load.ts'
 import { isCacheName } from '../fluid/name.ts'
-import { claimsOf, serviceOfPod } from '../kserve/pod.ts'
+import { type ClaimMount, claimMounts, serviceOfPod } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
-import { type CacheState, type Warmth, warmthOf } from '../plan/warmth.ts'
-import type { KubeObject, ObjectKey } from '../values/object.ts'
+import { type CacheState, existingWarmth, type Warmth, warmthOf } from '../plan/warmth.ts'
+import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
 import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
@@ -23,13 +24,31 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
     { namespaceLabels: namespaceLabels(mirror, namespace), policies: mirror.parsedPolicies() },
   )
   const listed = [pod, ...(service === undefined ? [] : [service])].flatMap(cacheNames)
-  const caches = claimsOf(pod)
-    .filter((name) => listed.includes(name) || isOurCache(mirror, { namespace, name }))
-    .map((name) => {
-      const retries = governance.hold.at === 'None' ? 0 : governance.hold.retries
-      return [name, warmthOf(cacheState(mirror, { namespace, name }), retries, nowMs)] as const
+  const retries = governance.hold.at === 'None' ? 0 : governance.hold.retries
+  const caches = claimMounts(pod)
+    .filter(({ claim }) => listed.includes(claim) || isOurCache(mirror, { namespace, name: claim }))
+    .flatMap((mount) => {
+      const warmth = warmthAt(mirror, { namespace, ...mount }, { retries, nowMs })
+      return warmth === undefined ? [] : [[mount.claim, warmth] as const]
     })
   return { ...governance, caches: Object.fromEntries(caches) }
+}
+
+/** Undefined where there is nothing that a pod could wait for: a claim of nobody's Dataset. */
+function warmthAt(
+  mirror: Mirror,
+  { namespace, claim, path }: ClaimMount & { namespace: string },
+  { retries, nowMs }: { retries: number; nowMs: number },
+): Warmth | undefined {
+  const key = { namespace, name: claim }
+  const dataset = mirror.datasets.get(key)
+  if (dataset === undefined && !isCacheName(claim)) return undefined
+  if (dataset === undefined || isOurs(dataset)) return warmthOf(cacheState(mirror, key), retries, nowMs)
+  const loads = mirror.dataLoads
+    .list(namespace)
+    .filter((load) => fills(load, key, path))
+    .map((dataLoad) => ({ dataset, dataLoad, job: mirror.loadJobs.get(loadJobKey(keyOf(dataLoad))) }))
+  return existingWarmth(dataset, loads)
 }
 
 /** A cache as it stands in the mirror. */

@@ -12,8 +12,8 @@ import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
 import { accelerationLabel } from '../plan/facts.ts'
-import { cacheNames, readOriginal } from '../plan/original.ts'
-import { cachesOf, plan } from '../plan/plan.ts'
+import { readOriginal } from '../plan/original.ts'
+import { cachesOf, plan, unmadeBecause } from '../plan/plan.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import {
@@ -123,12 +123,8 @@ export class CacheReconciler {
     const namespaceLabels = { ...facts.namespaceLabels, [accelerationLabel]: 'enabled' }
     const made = plan({ service, previous: service, facts: { ...facts, namespaceLabels } })
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
-    return {
-      cache,
-      policy: made.policy,
-      reason: made.reason === 'AlreadyCached' ? 'CredentialsMissing' : made.reason,
-      message: made.message,
-    }
+    const { reason, message } = unmadeBecause(made, name) ?? made
+    return { cache, policy: made.policy, reason, message }
   }
 
   /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
@@ -214,7 +210,8 @@ export class CacheReconciler {
 
 /** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
 export function usesCache(service: KubeObject, name: string): boolean {
-  return readOriginal(service) !== undefined && cacheNames(service).includes(name)
+  const locations = Object.values(readOriginal(service)?.locations ?? {})
+  return locations.some(({ cache, existing }) => cache === name && existing !== true)
 }
 
 /** Why a Dataset of this name cannot be written: a record that anyone may forge is no leave to change it. */

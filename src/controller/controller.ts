@@ -3,8 +3,9 @@ import { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { serviceId } from '../cluster/services.ts'
 import { Speeds } from '../cluster/speeds.ts'
-import { isComplete } from '../fluid/dataset.ts'
+import { isComplete, isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
+import { datasetOf } from '../fluid/load.ts'
 import { WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { cacheNames } from '../plan/original.ts'
@@ -95,8 +96,9 @@ export class Controller {
     }
     whenLeading(mirror.dataLoads, (change) => this.#warmed(change))
     whenLeading(mirror.loadJobs, ({ object }) => {
-      const dataLoad = loadOfJob(object)
-      if (dataLoad !== undefined) this.#wakeHolds(this.#held.of(dataLoad))
+      const key = loadOfJob(object)
+      const dataLoad = key && mirror.dataLoads.get(key)
+      if (dataLoad !== undefined) this.#wakeHolds(this.#held.of(datasetOf(dataLoad)))
     })
     // A claim that turns out to be somebody else's is nothing to wait for.
     whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
@@ -135,10 +137,14 @@ export class Controller {
   }
 
   #cacheChanged(object: KubeObject): void {
-    const key = keyOf(object)
+    const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
     // What has just become warm comes before all upkeep.
     this.#wakeHolds(this.#held.of(key))
     this.#caches.add(keyText(key))
+    // A Dataset of a team's own may serve from now on, or not any more, what is turned to it pod by pod.
+    if (object.kind === 'Dataset' && !isOurs(object))
+      for (const service of this.#options.mirror.services.list(key.namespace))
+        this.#placed.add(serviceId(service))
   }
 
   #warmed(change: Change): void {

@@ -8,10 +8,11 @@ import { applyOverrides, choosePolicy, type OverrideName, overrideAnnotation } f
 import { builtInPolicy, type Policy, selectPolicy } from '../policy/policy.ts'
 import { overrideNames } from '../policy/schema.ts'
 import { type KubeObject, objectAt } from '../values/object.ts'
+import { existingPlace } from './existing.ts'
 import { type Facts, isOptedIn, isOptedOut } from './facts.ts'
 import type { Original, OriginalLocation } from './original.ts'
 import type { RefusalReason } from './reasons.ts'
-import { resolveSource } from './source.ts'
+import { cacheFor, type ReadSource, readSource, type SourceRefused, type SourceResult } from './source.ts'
 
 interface Refused {
   message: string
@@ -40,8 +41,12 @@ export interface Rewrite {
   /** The claim that is to stand there, and the path in it where the model is not its root. */
   cache: string
   path: string | undefined
-  /** Undefined where a kept cache cannot be made anew from what the cluster says today. */
+  /** Whether the claim is of a Dataset that was here already: nothing is made for it, or taken away. */
+  existing: boolean
+  /** Undefined where nothing is to be made, or a kept cache cannot be made anew from what the cluster says today. */
   furnished: { source: Source; runtime: RuntimeName } | undefined
+  /** Why a kept cache cannot be made anew. */
+  unmade?: SourceRefused
   /** Spec: in the service. Pod: in each of its pods, as they are created. */
   by: 'Spec' | 'Pod'
 }
@@ -166,27 +171,67 @@ interface Context {
 /** A location by itself, whatever becomes of the others of its group. */
 function answer(standing: Standing, { service, policy, facts }: Context): Rewrite | Left {
   const { location } = standing
-  const resolved = resolveSource(location, policy, facts)
+  const read = readSource(location, policy, facts)
   if (standing.kind === 'kept') {
-    const { uri, cache, path } = standing.before
-    const furnished = resolved.ok ? { source: resolved.source, runtime: resolved.runtime } : undefined
-    return { location, uri, cache, path, furnished, by: 'Spec' }
+    const { before } = standing
+    return kept(location, before, read.ok ? cacheFor(read, facts, before.cache) : read)
   }
   const { rewrite: by, mode } = policy.spec
   const leave = (reason: RefusalReason, message: string) => ({ location, reason, message })
   if (location.obstacle !== undefined) return leave(location.obstacle.reason, location.obstacle.message)
   // Before what changes with time: a claim of the user's own never becomes a reason against its group.
-  if (!resolved.ok && resolved.reason === 'PvcSource') return leave(resolved.reason, resolved.message)
+  if (!read.ok && read.reason === 'PvcSource') return leave(read.reason, read.message)
   if (standing.kind === 'old' && by === 'Spec') return leave('NotOptedIn', stoodBefore)
   if (mode === 'Off') return leave('NoPolicy', isOff(policy))
-  if (!resolved.ok) return leave(resolved.reason, resolved.message)
-  const { uri, name: cache, source, runtime } = resolved
-  if (mode === 'Audit') return leave('AuditOnly', `${uri} would be served from cache ${cache}`)
+  if (!read.ok) return leave(read.reason, read.message)
+  const target = targetOf(read, location, facts)
+  if (!target.ok) return leave(target.reason, target.message)
+  if (mode === 'Audit')
+    return leave('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)
   if (isKnativeList(service, location, facts)) return leave('NoModelLocation', knativeList)
   const problem = by === 'Pod' ? notByPod(service, location) : undefined
   if (problem !== undefined)
     return leave('NoModelLocation', `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`)
-  return { location, uri, cache, path: undefined, furnished: { source, runtime }, by }
+  const { cache, path, existing, furnished } = target
+  return { location, uri: read.uri, cache, path, existing, furnished, by }
+}
+
+type Target = Pick<Rewrite, 'cache' | 'path' | 'existing' | 'furnished'>
+
+/** What is to serve a source: a Dataset that a team has for it, or a cache. */
+function targetOf(
+  read: ReadSource,
+  location: ModelLocation,
+  facts: Facts,
+): (Target & { ok: true }) | SourceRefused {
+  const place = existingPlace(read.source, location, facts)
+  if (place !== undefined) {
+    const path = place.path === '' ? undefined : place.path
+    return { ok: true, cache: place.dataset, path, existing: true, furnished: undefined }
+  }
+  const made = cacheFor(read, facts)
+  if (!made.ok) return made
+  const { name, source, runtime } = made
+  return { ok: true, cache: name, path: undefined, existing: false, furnished: { source, runtime } }
+}
+
+/** `cache llama-0123456789`, or `Dataset team-models, at llama`. */
+export function describeTarget({
+  cache,
+  path,
+  existing,
+}: Pick<Rewrite, 'cache' | 'path' | 'existing'>): string {
+  const at = path === undefined ? '' : `, at ${path}`
+  return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
+}
+
+/** What is recorded stands; of a Dataset that was here already nothing is ever made. */
+function kept(location: ModelLocation, before: OriginalLocation, made: SourceResult): Rewrite {
+  const { uri, cache, path, existing = false } = before
+  const rewrite = { location, uri, cache, path, existing, by: 'Spec' } as const
+  if (existing) return { ...rewrite, furnished: undefined }
+  if (!made.ok) return { ...rewrite, furnished: undefined, unmade: made }
+  return { ...rewrite, furnished: { source: made.source, runtime: made.runtime } }
 }
 
 /** KServe writes the volumes of a list into the Knative Service itself; any other claim it mounts in the pod. */

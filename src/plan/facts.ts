@@ -5,6 +5,7 @@ import type { ServingRuntimes } from '../kserve/runtime.ts'
 import type { SecretFact } from '../kserve/secret.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Labels } from '../policy/selector.ts'
+import type { KubeObject } from '../values/object.ts'
 
 /** What a plan needs to know of the cluster. Nothing here holds a secret's value. */
 export interface Facts {
@@ -23,6 +24,11 @@ export interface Facts {
   localModels: LocalModelFact[]
   /** The PVCs of the namespace that are not Fluid's. */
   foreignClaims: Pick<ReadonlySet<string>, 'has'>
+  /** The PersistentVolumes that are no volume of a Dataset of this namespace, by name: one is of the whole cluster. */
+  foreignVolumes: Pick<ReadonlySet<string>, 'has'>
+  /** The Datasets of the namespace, and the Runtimes of every kind: Warmgate's own and others. */
+  datasets: KubeObject[]
+  runtimes: KubeObject[]
 }
 
 export const accelerationLabel = 'warmgate.dev/acceleration'

@@ -3,7 +3,14 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { type Acceleration, type Decision, decide, type Left, type Rewrite } from './decide.ts'
+import {
+  type Acceleration,
+  type Decision,
+  decide,
+  describeTarget,
+  type Left,
+  type Rewrite,
+} from './decide.ts'
 import { Draft, type PatchOperation } from './draft.ts'
 import type { Facts } from './facts.ts'
 import { type Hold, holdSettings } from './hold.ts'
@@ -41,6 +48,8 @@ export interface Placement {
 
 interface Accelerating {
   caches: Cache[]
+  /** Caches that the service stands on, and that could not be made anew today. */
+  unmade: { cache: string; reason: RefusalReason; message: string }[]
   placements: Placement[]
   hold: Hold | undefined
 }
@@ -73,6 +82,15 @@ export function plan({ service, previous, facts }: PlanInput): Plan {
 /** The caches that a plan needs; none for a service that is left alone. */
 export function cachesOf(plan: Plan): Cache[] {
   return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.caches : []
+}
+
+/** Why a cache that a service stands on cannot be made; undefined where nothing is known against it. */
+export function unmadeBecause(
+  plan: Plan,
+  cache: string,
+): { reason: RefusalReason; message: string } | undefined {
+  if (plan.reason !== 'Accelerated' && plan.reason !== 'AlreadyCached') return undefined
+  return plan.unmade.find((each) => each.cache === cache)
 }
 
 /** The Fluid objects that a plan needs. */
@@ -118,12 +136,15 @@ function acceleration(
 ): Plan {
   const patch = draft.patch()
   const base = {
-    message: rewrites.map(({ uri, cache }) => `${uri} is served from cache ${cache}`).join('; '),
+    message: rewrites.map((each) => `${each.uri} is served from ${describeTarget(each)}`).join('; '),
     policy: policy.name,
     patch,
     service: draft.object,
     warnings: previous === undefined ? left.flatMap(leftWarning) : [],
     caches: cachesFor(rewrites, namespace, cacheSettings(policy.spec)),
+    unmade: rewrites.flatMap(({ cache, unmade }) =>
+      unmade === undefined ? [] : [{ cache, reason: unmade.reason, message: unmade.message }],
+    ),
     placements: rewrites.map(toPlacement),
     hold: holdSettings(policy.spec),
   }

@@ -64,6 +64,19 @@ function judge({ dataLoad, job }: CacheState, dataset: KubeObject, retries: numb
   }
 }
 
+/**
+ * Judges a Dataset that is none of Warmgate's, for what its own DataLoads fill of it. One that is being filled is
+ * waited for; what its team does not fill ahead is as warm as it will be, and so is what could not be filled.
+ */
+export function existingWarmth(dataset: KubeObject, loads: CacheState[]): Warmth {
+  if (!isBound(dataset)) return { kind: 'pending', message: notBound(dataset) }
+  const states = loads.map((load) => warmthOf(load))
+  const isWarm = states.some(({ kind }) => kind === 'warm')
+  const running =
+    states.find(({ kind }) => kind === 'warming') ?? states.find(({ kind }) => kind === 'pending')
+  return isWarm || running === undefined ? { kind: 'warm' } : running
+}
+
 const notBegun = 'its warm-up has not begun'
 const lost = 'its Dataset is not Bound any more: its workers are away'
 
@@ -90,9 +103,11 @@ const rounding = 1.01
 
 /**
  * Undefined while Fluid cannot tell (`[Calculating]`, a total of nothing, `N/A`), and where what it tells cannot
- * be: more than the whole. Every copy that the DataLoad makes counts, as it does to Fluid.
+ * be: more than the whole. Every copy that the DataLoad makes counts, as it does to Fluid. Of a part of a Dataset
+ * nothing is told: what Fluid counts is the whole.
  */
 export function progressOf(dataset: KubeObject, dataLoad: KubeObject | undefined): Progress | undefined {
+  if (!loadsAll(dataLoad)) return undefined
   const states = objectAt(dataset, 'status', 'cacheStates')
   const cachedBytes = parseSizeBytes(stringAt(states, 'cached') ?? '')
   const modelBytes = parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '')
@@ -101,6 +116,12 @@ export function progressOf(dataset: KubeObject, dataLoad: KubeObject | undefined
   const totalBytes = modelBytes * copies
   if (cachedBytes > totalBytes * rounding) return undefined
   return { cachedBytes: Math.min(cachedBytes, totalBytes), totalBytes, copies }
+}
+
+/** Whether a DataLoad is for the whole of its Dataset, as one without a target is. */
+function loadsAll(dataLoad: KubeObject | undefined): boolean {
+  const targets = listAt(dataLoad, 'spec', 'target')
+  return targets.length === 0 || targets.some((target) => stringAt(target, 'path') === '/')
 }
 
 function copiesOf(dataLoad: KubeObject | undefined): number {
