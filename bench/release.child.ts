@@ -27,6 +27,7 @@ const controller = new Controller({
   mirror,
   events,
   kserveNamespace,
+  webhookConfiguration: 'none',
 })
 process.once('disconnect', () => process.exit(0))
 mirror.start()

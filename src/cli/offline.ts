@@ -5,8 +5,9 @@ import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserv
 import { localModelFact } from '../kserve/local-model.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { secretFact } from '../kserve/secret.ts'
-import { accelerationLabel, type Facts } from '../plan/facts.ts'
+import type { Facts } from '../plan/facts.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
+import { labelsOf, optedIn } from '../policy/scope.ts'
 import type { KubeObject } from '../values/object.ts'
 import { type Manifest, ManifestError } from './manifests.ts'
 
@@ -42,8 +43,7 @@ export class Offline {
     )
     return {
       namespace,
-      namespaceLabels:
-        declared === undefined ? { [accelerationLabel]: 'enabled' } : (declared.metadata.labels ?? {}),
+      namespaceLabels: labelsOf(namespace, declared === undefined ? optedIn({}) : declared.metadata.labels),
       policies: this.#policies,
       installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
       kserve: this.#kserve(),

@@ -79,6 +79,7 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
       process.env.POD_NAMESPACE ?? 'warmgate-system',
     )
     .option('--kserve-namespace <name>', "the namespace of KServe's ConfigMap", 'kserve')
+    .option('--exclude-namespace <name...>', 'where nothing is ever accelerated, besides these two', [])
     .option('--port <port>', 'where the webhook answers (HTTPS)', toPort, 9443)
     .option('--probe-port <port>', 'where /healthz, /readyz and /metrics answer (HTTP)', toPort, 8081)
     .option('--address <address>', 'the address that both listen on', '0.0.0.0')

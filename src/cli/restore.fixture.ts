@@ -43,6 +43,7 @@ export const webhook: KubeObject = {
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'MutatingWebhookConfiguration',
   metadata: { name: 'acceleration.warmgate.dev' },
+  webhooks: [{ namespaceSelector: { matchLabels: { 'warmgate.dev/acceleration': 'enabled' } } }],
 }
 
 /** A cluster of these objects, in which KServe replaces the pods of a service that changed, and Fluid lets go at once. */

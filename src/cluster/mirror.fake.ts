@@ -39,6 +39,7 @@ export function fakeMirror(): FakeMirror {
   const rest = {
     fluidResources: [],
     runtimes: { Jindo: parts.jindoRuntimes, Alluxio: parts.alluxioRuntimes },
+    systemNamespaces: [],
     parsedPolicies: () => fake.parsed,
     settled: async () => {},
     missing: () => [],

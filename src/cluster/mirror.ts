@@ -18,6 +18,8 @@ export interface MirrorOptions {
   clock: Clock
   logger: Logger
   kserveNamespace: string
+  /** Namespaces of the cluster's own, where they have other names than the usual ones. */
+  systemNamespaces?: readonly string[]
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
   llmVersion: LlmVersion
 }
@@ -47,6 +49,7 @@ export class Mirror {
   /** The Jobs by which Fluid carries DataLoads out. */
   readonly loadJobs: Reflector
   readonly runtimes: Record<RuntimeName, Reflector>
+  readonly systemNamespaces: readonly string[]
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
   fluidResources: string[] = []
 
@@ -59,6 +62,7 @@ export class Mirror {
 
   constructor(options: MirrorOptions) {
     this.#options = options
+    this.systemNamespaces = options.systemNamespaces ?? []
     const { client, clock, logger, kserveNamespace, llmVersion } = options
     const follow = (resource: Resource, more: object = {}) =>
       new Reflector({ client, clock, logger, resource, ...more })

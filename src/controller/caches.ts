@@ -11,9 +11,10 @@ import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
-import { accelerationLabel } from '../plan/facts.ts'
 import { readOriginal } from '../plan/original.ts'
 import { cachesOf, plan, unmadeBecause } from '../plan/plan.ts'
+import { isOpen } from '../policy/policy.ts'
+import { optedIn } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import {
@@ -120,7 +121,8 @@ export class CacheReconciler {
     service: KubeObject,
   ): Promise<{ cache: Cache | undefined; policy: string | undefined; reason: string; message: string }> {
     const facts = await readFacts(this.#options, service, namespace)
-    const namespaceLabels = { ...facts.namespaceLabels, [accelerationLabel]: 'enabled' }
+    const { policies, namespaceLabels: labels } = facts
+    const namespaceLabels = isOpen(policies, labels) ? labels : optedIn(labels)
     const made = plan({ service, previous: service, facts: { ...facts, namespaceLabels } })
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
     const { reason, message } = unmadeBecause(made, name) ?? made

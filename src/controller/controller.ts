@@ -16,7 +16,7 @@ import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/objec
 import { type CacheOptions, CacheReconciler } from './caches.ts'
 import { type HoldOptions, HoldReconciler } from './holds.ts'
 import { PlacementReconciler, Placements } from './placements.ts'
-import { PolicyReconciler } from './policies.ts'
+import { type PolicyOptions, PolicyReconciler } from './policies.ts'
 import { ReportReconciler } from './reports.ts'
 
 // A cache that is warm may release a thousand pods: each is a call of its own.
@@ -24,7 +24,9 @@ const holdConcurrency = 32
 // Policies are looked at all at once, and not for each of many changes.
 const settlingMs = 1_000
 
-export type ControllerOptions = Omit<CacheOptions, 'placements'> & Omit<HoldOptions, 'held' | 'speeds'>
+export type ControllerOptions = Omit<CacheOptions, 'placements'> &
+  Omit<HoldOptions, 'held' | 'speeds'> &
+  PolicyOptions
 
 /**
  * The loops of the leader: caches, holds, reports. What changes in the mirror wakes the keys that depend on

@@ -7,9 +7,10 @@ import { deploymentMode } from '../kserve/mode.ts'
 import { applyOverrides, choosePolicy, type OverrideName, overrideAnnotation } from '../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../policy/policy.ts'
 import { overrideNames } from '../policy/schema.ts'
+import { isNamespaceOptedOut, isOptedIn } from '../policy/scope.ts'
 import { type KubeObject, objectAt } from '../values/object.ts'
 import { existingPlace } from './existing.ts'
-import { type Facts, isOptedIn, isOptedOut } from './facts.ts'
+import { type Facts, isOptedOut } from './facts.ts'
 import type { Original, OriginalLocation } from './original.ts'
 import type { RefusalReason } from './reasons.ts'
 import { cacheFor, type ReadSource, readSource, type SourceRefused, type SourceResult } from './source.ts'
@@ -63,6 +64,8 @@ export interface DecideInput {
   previous: KubeObject | undefined
   /** What the service before this update says that Warmgate made of it. */
   original: Original | undefined
+  /** What stood unaccelerated before is to be taken in now: somebody asks for it. */
+  isAdopted: boolean
   facts: Facts
 }
 
@@ -70,19 +73,25 @@ export interface DecideInput {
 export function decide(input: DecideInput): Decision {
   const { service, facts } = input
   if (isOptedOut(service.metadata.annotations)) return skip('OptedOut', 'the service opts out by annotation')
-  if (!isOptedIn(facts.namespaceLabels)) {
-    return skip('NotOptedIn', 'the namespace has no label warmgate.dev/acceleration: enabled')
-  }
+  if (isNamespaceOptedOut(facts.namespaceLabels)) return skip('OptedOut', namespaceOptedOut)
   const { locations, none } = findModelLocations(service)
-  if (locations.length === 0) return skip('NoModelLocation', none)
   const standings = locations.map((location) => standingOf(input, location))
-  if (!standings.some(({ kind }) => kind === 'kept')) {
+  const isKept = standings.some(({ kind }) => kind === 'kept')
+  if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
+    return skip('NotOptedIn', notOptedIn)
+  if (locations.length === 0) return skip('NoModelLocation', none)
+  if (!isKept) {
     const obstacle = serviceObstacle(service, locations, facts) ?? commonObstacle(locations)
     if (obstacle !== undefined) return obstacle
   }
   const governed = govern(input, standings)
   return governed.kind === 'governed' ? withPolicy(input, standings, governed.policy) : governed
 }
+
+const notOptedIn =
+  'the namespace has no label warmgate.dev/acceleration: enabled, and no policy of scope: Cluster is for it'
+const namespaceOptedOut =
+  'the namespace opts out (label warmgate.dev/acceleration: disabled), or is one of the cluster’s own'
 
 /** What an update finds at a location: the rewrite it has, what stood there unaccelerated, or a new model. */
 type Standing =
@@ -92,16 +101,17 @@ type Standing =
 /**
  * What is accelerated stays so, until its model changes. What stood unaccelerated before this update, with the same
  * model, stays so too, whatever policy or label came since: an update that changes no model never rolls pods. The
- * service's own annotation may say otherwise.
+ * service's own annotations may say otherwise.
  */
-function standingOf({ previous, original }: DecideInput, location: ModelLocation): Standing {
+function standingOf({ previous, original, isAdopted }: DecideInput, location: ModelLocation): Standing {
   const before =
     original !== undefined && Object.hasOwn(original.locations, location.id)
       ? original.locations[location.id]
       : undefined
   if (before !== undefined)
     return isRecorded(location, before) ? { kind: 'kept', location, before } : { kind: 'new', location }
-  if (previous === undefined || isOptedOut(previous.metadata.annotations)) return { kind: 'new', location }
+  if (previous === undefined || isAdopted || isOptedOut(previous.metadata.annotations))
+    return { kind: 'new', location }
   const was = findModelLocations(previous).locations.find(({ id }) => id === location.id)
   return { kind: was !== undefined && isSameModel(was, location) ? 'old' : 'new', location }
 }
@@ -121,13 +131,19 @@ function isSameModel({ model: a }: ModelLocation, { model: b }: ModelLocation): 
 type Refusal = Exclude<Decision, Acceleration>
 type Governed = { kind: 'governed'; policy: Policy } | Refusal
 
-/** The policy of a service, with the service's own words in it. */
-function govern({ service, facts, previous }: DecideInput, standings: Standing[]): Governed {
-  const annotations = service.metadata.annotations ?? {}
+/** The policy that a service falls under, before it has its say. */
+function policyOf({ service, facts }: DecideInput): Policy | undefined {
   const labels = { namespace: facts.namespaceLabels, service: service.metadata.labels ?? {} }
+  return selectPolicy(facts.policies, labels)
+}
+
+/** The policy of a service, with the service's own words in it. */
+function govern(input: DecideInput, standings: Standing[]): Governed {
+  const { service, facts, previous } = input
+  const annotations = service.metadata.annotations ?? {}
   // A kept rewrite needs no policy's leave: neither a policy's end nor a new rule takes it away.
   const isKept = standings.some(({ kind }) => kind === 'kept')
-  const selected = selectPolicy(facts.policies, labels) ?? (isKept ? builtInPolicy : undefined)
+  const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
   if (standings.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
     return skip('NotOptedIn', stoodBefore)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')

@@ -11,6 +11,7 @@ import type { KubeObject } from '../values/object.ts'
 export interface Facts {
   /** The service's namespace, which its manifest may leave out. */
   namespace: string
+  /** A namespace of the cluster's own has opted out here, whatever its labels say. */
   namespaceLabels: Labels
   policies: Policy[]
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
@@ -31,13 +32,9 @@ export interface Facts {
   runtimes: KubeObject[]
 }
 
-export const accelerationLabel = 'warmgate.dev/acceleration'
 export const accelerationAnnotation = 'warmgate.dev/acceleration'
-
-/** A namespace opts in with a label. */
-export function isOptedIn(namespaceLabels: Labels): boolean {
-  return namespaceLabels[accelerationLabel] === 'enabled'
-}
+/** Asks, in an update, that a service which stood before be taken in; admission takes it off again. */
+export const adoptAnnotation = 'warmgate.dev/adopt'
 
 /** A service opts out with an annotation. */
 export function isOptedOut(annotations: { [key: string]: string } | undefined): boolean {

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { applyOverrides, choosePolicy } from '../policy/overrides.ts'
-import { selectPolicy } from '../policy/policy.ts'
+import { isOpen, selectPolicy } from '../policy/policy.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
 import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
-import { type Facts, isOptedIn, isOptedOut } from './facts.ts'
+import { type Facts, isOptedOut } from './facts.ts'
 import { cacheWarmGate, type Hold, holdSettings, type NoHold } from './hold.ts'
 import type { Warmth } from './warmth.ts'
 
@@ -59,7 +59,7 @@ export function governPod(
   { namespaceLabels, policies }: Pick<Facts, 'namespaceLabels' | 'policies'>,
 ): PodGovernance {
   const { labels = {}, annotations = {} } = service.metadata
-  if (!isOptedIn(namespaceLabels)) return nothing('its namespace is not opted in')
+  if (!isOpen(policies, namespaceLabels)) return nothing('its namespace is not opted in')
   if (isOptedOut(annotations)) return optedOut(annotations[revertedAnnotation])
   const selected = selectPolicy(policies, { namespace: namespaceLabels, service: labels })
   if (selected === undefined) return nothing('no AccelerationPolicy matches its service')

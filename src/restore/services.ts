@@ -1,6 +1,7 @@
+import { reaches } from '../cluster/reach.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
-import { isOptedIn, isOptedOut } from '../plan/facts.ts'
+import { isOptedOut } from '../plan/facts.ts'
 import { cacheNames, readOriginal } from '../plan/original.ts'
 import { revertedAnnotation } from '../plan/pod.ts'
 import { undo } from '../plan/undo.ts'
@@ -49,7 +50,7 @@ export async function restoreServices(
   const work = async () => {
     for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
       const used = cachesOf(next.object, caches)
-      const isDone = await restoreOne(undoing, next, { used, isWebhookThere: configuration !== undefined })
+      const isDone = await restoreOne(undoing, next, { used, configuration })
       if (isDone) restored.add(next.object.metadata.uid ?? '')
     }
   }
@@ -71,7 +72,8 @@ function cachesOf(service: KubeObject, caches: LocatedCache[]): string[] {
 interface Standing {
   /** The names of the caches that it uses. */
   used: string[]
-  isWebhookThere: boolean
+  /** Warmgate's MutatingWebhookConfiguration, while it is there. */
+  configuration: KubeObject | undefined
 }
 
 /** False where something of it could not be done. */
@@ -101,15 +103,15 @@ async function writeRestored(undoing: Undoing, located: Located, standing: Stand
 async function write(
   undoing: Undoing,
   { resource, object }: Located,
-  { used, isWebhookThere }: Standing,
+  { used, configuration }: Standing,
 ): Promise<KubeObject> {
   const { client, dryRun, record, report } = undoing
   const service = await client.get(resource, keyOf(object))
   if (service === undefined || service.metadata.deletionTimestamp !== undefined) return object
   const isAccelerated = readOriginal(service) !== undefined || used.length > 0
   // While the webhook is there an opt-out has its use: it is what keeps the service from being accelerated again.
-  if (!isAccelerated && isWebhookThere) return service
-  const optsOut = isWebhookThere && (await isOptedInNow(undoing, service))
+  if (!isAccelerated && configuration !== undefined) return service
+  const optsOut = await isReached(undoing, configuration, service)
   const undone = undo(service, optsOut ? why : undefined)
   if (undone.kind === 'untouched') return service
   if (undone.kind === 'unreadable') throw new Error(undone.message)
@@ -124,9 +126,14 @@ async function write(
 }
 
 /** Whether the webhook is asked about this service at all. */
-async function isOptedInNow({ client }: Undoing, { metadata }: KubeObject): Promise<boolean> {
+async function isReached(
+  { client }: Undoing,
+  configuration: KubeObject | undefined,
+  { metadata }: KubeObject,
+): Promise<boolean> {
+  if (configuration === undefined) return false
   const namespace = await client.get(resources.namespace, { name: metadata.namespace ?? '' })
-  return isOptedIn(namespace?.metadata.labels ?? {})
+  return reaches(configuration, namespace?.metadata.labels ?? {})
 }
 
 /** KServe replaces the pods of a service that changed; those of one that stays as it was are evicted. */
