@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { KubeObject } from '../values/object.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob, fakePod, openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
-import { podFacts } from './pod.ts'
+import { podFacts, workerLabels } from './pod.ts'
 
 const canary = 'llama-canary-abcdef0123'
 
@@ -85,4 +85,18 @@ test('what Fluid never runs, or runs again and again, is not waited for', () => 
 
 test('a Dataset that a team took away is nothing to wait for: nobody makes it again', () => {
   expect(scene().caches(teamPod('llama'))).toEqual({})
+})
+
+test('the nodes to be near are those of the cache, or of what it refers to', () => {
+  const { mirror, datasets } = scene(fakeDataset())
+  expect(workerLabels(mirror, 'models', [cacheName, 'to-be'])).toEqual([
+    `fluid.io/s-models-${cacheName}`,
+    'fluid.io/s-models-to-be',
+  ])
+  const long = 'a-namespace-of-a-very-long-name'
+  const physical = fakeDataset({ phase: 'Bound' }, canary)
+  datasets.put({ ...physical, metadata: { ...physical.metadata, namespace: long } })
+  const spec = { mounts: [{ mountPoint: `dataset://${long}/${canary}` }] }
+  datasets.put({ ...fakeDataset(), spec })
+  expect(workerLabels(mirror, 'models', [cacheName])).toEqual([`fluid.io/s-Dataset-${canary}`])
 })

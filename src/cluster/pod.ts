@@ -1,6 +1,7 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { fills } from '../fluid/load.ts'
+import { referredDataset, workerLabel } from '../fluid/locality.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { type ClaimMount, claimMounts, serviceOfPod } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
@@ -49,6 +50,16 @@ function warmthAt(
     .filter((load) => fills(load, key, path))
     .map((dataLoad) => ({ dataset, dataLoad, job: mirror.loadJobs.get(loadJobKey(keyOf(dataLoad))) }))
   return existingWarmth(dataset, loads)
+}
+
+/** The labels of the nodes that hold these caches; of a reference those that hold what it refers to. */
+export function workerLabels(mirror: Mirror, namespace: string, caches: string[]): string[] {
+  return caches.flatMap((name) => {
+    const own = { namespace, name }
+    const dataset = mirror.datasets.get(own)
+    const key = (dataset && referredDataset(dataset)) ?? own
+    return workerLabel(key, mirror.datasets.get(key)?.metadata.uid) ?? []
+  })
 }
 
 /** A cache as it stands in the mirror. */

@@ -7,6 +7,7 @@ import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate } from '../../src/plan/pod.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { at, type KubeObject, stringAt } from '../../src/values/object.ts'
+import { nodeResource } from '../cluster/nodes.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
@@ -177,6 +178,18 @@ async function eventWith(object: KubeObject, reason: string): Promise<KubeObject
     return ofObject.find((event) => stringAt(event, 'reason') === reason)
   })
 }
+
+test('a pod is scheduled to a node that holds its cache', async () => {
+  const ns = 'near'
+  await governed(ns, { hold: { at: 'Scheduling' } })
+  const made = service(ns, 'bloom', sklearn(`s3://models/${ns}`))
+  const answer = await stage.client.create(resources.inferenceService, made, { dryRun: true })
+  // As Fluid labels the node of a worker.
+  const body = { metadata: { labels: { [`fluid.io/s-${ns}-${cacheNames(answer)[0]}`]: 'true' } } }
+  await stage.client.patch(nodeResource, { name: 'node-2' }, { type: 'merge', body })
+  await create(ns)
+  expect(stringAt(await readyPod(ns), 'spec', 'nodeName')).toBe('node-2')
+})
 
 test('a new URI is a new cache, and old pods keep theirs until the new ones serve', async () => {
   const ns = 'upgrading'
