@@ -12,7 +12,7 @@ const config = new KubeConfig()
 config.loadFromDefault()
 const [client, logger, metrics, clock] = [
   createClient(config),
-  createLogger('warn'),
+  createLogger('silent'),
   createMetrics(),
   systemClock,
 ]

@@ -1,30 +1,52 @@
 import { expect, test } from 'vitest'
-import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
+import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { type Json, type KubeObject, listAt } from '../values/object.ts'
 import { createPodHandler } from './pod.ts'
-import type { AdmissionRequest } from './review.ts'
+import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 
-/** The paths that are patched in a new pod of a service on a warm cache; the API server is never asked. */
-async function patched(policy: Json, labels: { [key: string]: string } = {}): Promise<string[]> {
+const uri = 's3://models/llama'
+
+interface Scene {
+  policy?: Json
+  pod?: KubeObject
+  /** Of the DataLoad. */
+  phase?: string
+}
+
+/** What a new pod of a service is answered, and every call that this makes to the API server. */
+async function admit({ policy = {}, pod = newPod(), phase = 'Complete' }: Scene) {
   const fake = fakeMirror()
   fake.parsed.push(fakePolicy('p', policy))
   fake.namespaces.put(openNamespace)
-  fake.services.put(fakeService({ model: { storageUri: `pvc://${cacheName}` } }))
-  fake.datasets.put(fakeDataset())
-  fake.dataLoads.put(fakeDataLoad('Complete'))
-  const client = {} as unknown as KubeClient
+  fake.services.put(fakeService({ model: { storageUri: uri } }, { uid: 'service-uid' }))
+  const { metadata, ...dataset } = fakeDataset()
+  const annotations = { 'warmgate.dev/source': uri }
+  const owner = { apiVersion: 'serving.kserve.io/v1beta1', kind: 'InferenceService', name: 'llama' }
+  const ownerReferences = [{ ...owner, uid: 'service-uid' }]
+  fake.datasets.put({ ...dataset, metadata: { ...metadata, annotations, ownerReferences } } as KubeObject)
+  fake.dataLoads.put(fakeDataLoad(phase))
+  const calls: string[] = []
+  const client = new Proxy({} as KubeClient, {
+    get: (_, verb) => () => {
+      calls.push(String(verb))
+      throw new Error('an admitted pod asks the API server nothing')
+    },
+  })
   const { mirror } = fake
   const handle = createPodHandler({ mirror, client, kserveNamespace: 'kserve', metrics: createMetrics() })
-  const answer = await handle(review(newPod(labels)))
+  return { answer: await handle(review(pod)), calls }
+}
+
+function paths(answer: AdmissionAnswer): string[] {
   return answer.kind === 'allow' ? (answer.patch ?? []).map(({ path }) => path) : []
 }
 
-function newPod(labels: { [key: string]: string }): KubeObject {
-  const { metadata, spec, ...rest } = fakePod()
+function newPod({ labels = {}, ...more }: Parameters<typeof fakePod>[0] = {}): KubeObject {
+  const { metadata, spec, ...rest } = fakePod(more)
   return {
     ...rest,
     metadata: { ...metadata, labels: { ...metadata.labels, ...labels } },
@@ -46,12 +68,37 @@ function review(object: KubeObject): AdmissionRequest {
   }
 }
 
+test('a pod of a warm cache is not held, and costs no call to the API server', async () => {
+  const { answer, calls } = await admit({})
+  expect(answer).toMatchObject({ auditAnnotations: { decision: 'pass' } })
+  expect(paths(answer)).not.toContain('/spec/readinessGates')
+  expect(calls).toEqual([])
+})
+
+test('nor does one of a cold cache, which is held', async () => {
+  const { answer, calls } = await admit({ phase: 'Executing' })
+  expect(answer).toMatchObject({ auditAnnotations: { decision: 'hold' } })
+  expect(paths(answer)).toContain('/spec/readinessGates')
+  expect(calls).toEqual([])
+})
+
+test('nor one that is itself turned to its cache', async () => {
+  const annotations = { 'internal.serving.kserve.io/storage-initializer-sourceuri': uri }
+  const { answer, calls } = await admit({
+    policy: { rewrite: 'Pod' },
+    pod: newPod({ claims: [], annotations }),
+  })
+  expect(JSON.stringify(answer)).toContain('pvc://')
+  expect(calls).toEqual([])
+})
+
 test('a pod is to be near its cache, whether anything waits or not', async () => {
-  expect(await patched({})).toEqual(['/spec/affinity'])
-  expect(await patched({ hold: { at: 'None' } })).toEqual(['/spec/affinity'])
+  expect(paths((await admit({})).answer)).toEqual(['/spec/affinity'])
+  expect(paths((await admit({ policy: { hold: { at: 'None' } } })).answer)).toEqual(['/spec/affinity'])
 })
 
 test('without a policy that is enforced nothing is touched', async () => {
-  for (const mode of ['Audit', 'Off']) expect(await patched({ mode })).toEqual([])
-  expect(await patched({}, { 'fluid.io/enable-injection': 'false' })).toEqual([])
+  for (const mode of ['Audit', 'Off']) expect(paths((await admit({ policy: { mode } })).answer)).toEqual([])
+  const pod = newPod({ labels: { 'fluid.io/enable-injection': 'false' } })
+  expect(paths((await admit({ pod })).answer)).toEqual([])
 })

@@ -1,5 +1,6 @@
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
+import { downloadPart } from '../kserve/download.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { Reflector } from '../kube/reflector.ts'
@@ -199,8 +200,10 @@ function withoutSpec({ spec: _, ...object }: KubeObject): KubeObject {
   return object as KubeObject
 }
 
-/** Of the many pods of a cluster only what a hold is decided by is kept. */
-function servingPod({ apiVersion, kind, metadata, spec, status }: KubeObject): KubeObject {
+/** Of the many pods of a cluster only what a hold is decided by is kept, and how long a download took. */
+function servingPod(pod: KubeObject): KubeObject {
+  const { apiVersion, kind, metadata, spec, status } = pod
+  const download = downloadPart(pod)
   const { [originalAnnotation]: _, ...annotations } = metadata.annotations ?? {}
   const conditions = listAt(status, 'conditions').filter((condition) =>
     stringAt(condition, 'type')?.startsWith('warmgate.dev/'),
@@ -217,7 +220,7 @@ function servingPod({ apiVersion, kind, metadata, spec, status }: KubeObject): K
     apiVersion,
     kind,
     metadata: { ...metadata, annotations },
-    spec: { readinessGates, schedulingGates, volumes, containers: [{ volumeMounts }] },
-    status: { phase: stringAt(status, 'phase'), conditions },
+    spec: { readinessGates, schedulingGates, volumes, containers: [{ volumeMounts }], ...download.spec },
+    status: { phase: stringAt(status, 'phase'), conditions, ...download.status },
   }
 }

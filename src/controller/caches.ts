@@ -11,7 +11,6 @@ import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
-import { readOriginal } from '../plan/original.ts'
 import { cachesOf, plan, unmadeBecause } from '../plan/plan.ts'
 import { isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
@@ -30,6 +29,7 @@ import { furnish, reportOutdated } from './furnishing.ts'
 import type { Placements } from './placements.ts'
 import { adopt, keepersOf, retain } from './retention.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
+import { usersOf } from './users.ts'
 import { retryWarmup } from './warmups.ts'
 
 export interface CacheOptions extends FactsSources {
@@ -69,20 +69,8 @@ export class CacheReconciler {
   async reconcile(key: ObjectKey): Promise<number | undefined> {
     // A DataLoad of another name is somebody else's: a team's own, or one that refreshes.
     if (!isCacheName(key.name)) return undefined
-    const users = this.#users(key)
+    const users = usersOf(this.#options, key)
     return users[0] === undefined ? await this.#remove(key) : await this.#ensure(key, users, users[0])
-  }
-
-  /** The services that stand on a cache, oldest first. */
-  #users({ namespace, name }: ObjectKey): KubeObject[] {
-    return this.#options.mirror.services
-      .list(namespace)
-      .filter((service) => service.metadata.deletionTimestamp === undefined && this.#uses(service, name))
-      .toSorted((a, b) => order(a).localeCompare(order(b)))
-  }
-
-  #uses(service: KubeObject, cache: string): boolean {
-    return usesCache(service, cache) || this.#options.placements.has(service, cache)
   }
 
   async #ensure(key: ObjectKey, users: KubeObject[], first: KubeObject): Promise<number | undefined> {
@@ -210,19 +198,9 @@ export class CacheReconciler {
   }
 }
 
-/** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
-export function usesCache(service: KubeObject, name: string): boolean {
-  const locations = Object.values(readOriginal(service)?.locations ?? {})
-  return locations.some(({ cache, existing }) => cache === name && existing !== true)
-}
-
 /** Why a Dataset of this name cannot be written: a record that anyone may forge is no leave to change it. */
 function takenBy(dataset: KubeObject, { source, name }: Cache): string | undefined {
   if (!isOurs(dataset)) return `Dataset ${name} exists and is not Warmgate's`
   const uri = dataset.metadata.annotations?.[sourceAnnotation]
   return uri === source.uri ? undefined : `Dataset ${name} caches ${uri}, not ${source.uri}`
-}
-
-function order({ metadata }: KubeObject): string {
-  return `${metadata.creationTimestamp ?? ''} ${metadata.name ?? ''}`
 }

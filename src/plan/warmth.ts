@@ -54,8 +54,8 @@ function judge({ dataLoad, job }: CacheState, dataset: KubeObject, retries: numb
   switch (stringAt(dataLoad, 'status', 'phase')) {
     case 'Failed':
       return retryOf(dataLoad) < retries
-        ? { kind: 'pending', message: `its warm-up failed and is tried again: ${failure(dataLoad)}` }
-        : { kind: 'failed', message: failure(dataLoad) }
+        ? { kind: 'pending', message: `its warm-up failed and is tried again: ${failureOf(dataLoad)}` }
+        : { kind: 'failed', message: failureOf(dataLoad) }
     case 'Pending':
     case 'Executing':
       return { kind: 'warming', progress: progressOf(dataset, dataLoad) }
@@ -91,7 +91,8 @@ function notBound(dataset: KubeObject): string {
   return message ? `its Dataset is not Bound: ${message}` : 'its Dataset is not Bound yet'
 }
 
-function failure(dataLoad: KubeObject | undefined): string {
+/** Why a DataLoad failed, in Fluid's words. */
+export function failureOf(dataLoad: KubeObject | undefined): string {
   const message = listAt(dataLoad, 'status', 'conditions').map((condition) =>
     stringAt(condition, 'message'),
   )[0]

@@ -1,4 +1,4 @@
-import { usesCache } from '../controller/caches.ts'
+import { usesCache } from '../controller/users.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
