@@ -8,8 +8,24 @@ const cache = 'bloom-0123456789'
 const fluid = 'data.fluid.io/v1alpha1'
 const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z')
 
+export interface BareWrite {
+  path: string
+  body: string
+}
+
+export interface Scene {
+  namespace: string
+  pods: number
+  /** Without, Warmgate knows nothing of the pods. */
+  labels: { [key: string]: string }
+}
+
+/** The labels by which Warmgate knows the pods of a service. */
+export const servicePods = { 'serving.kserve.io/inferenceservice': 'bloom', component: 'predictor' }
+
 /** Pods that wait for a cache that is being filled; answers the Job that fills it. Nothing runs: no node is needed. */
-export async function heldScene(client: KubeClient, namespace: string, pods: number): Promise<KubeObject> {
+export async function heldScene(client: KubeClient, scene: Scene): Promise<KubeObject> {
+  const { namespace, pods } = scene
   const labels = { 'warmgate.dev/acceleration': 'enabled' }
   await client.create(resources.namespace, {
     apiVersion: 'v1',
@@ -17,9 +33,11 @@ export async function heldScene(client: KubeClient, namespace: string, pods: num
     metadata: { name: namespace, labels },
   })
   const dataLoad = await cacheObjects(client, namespace)
-  await Promise.all(
-    Array.from({ length: pods }, (_, index) => client.create(resources.pod, pod(namespace, index))),
-  )
+  const indexes = Array.from({ length: pods }).keys()
+  const create = async () => {
+    for (const index of indexes) await client.create(resources.pod, pod(scene, index))
+  }
+  await Promise.all(Array.from({ length: 16 }, create))
   return await client.create(resources.job, loadJob(dataLoad))
 }
 
@@ -63,14 +81,14 @@ function loadJob({
   }
 }
 
-function pod(namespace: string, index: number): KubeObject {
+function pod({ namespace, labels }: Scene, index: number): KubeObject {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
       name: `bloom-${index}`,
       namespace,
-      labels: { 'serving.kserve.io/inferenceservice': 'bloom', component: 'predictor' },
+      labels,
       annotations: { 'warmgate.dev/caches': cache },
     },
     spec: {
@@ -94,4 +112,14 @@ export function completion(): JsonObject {
 export function isReleased(pod: KubeObject): boolean | undefined {
   const status = gateCondition(pod)?.status
   return status === undefined ? undefined : status === 'True'
+}
+
+/** What Warmgate would write on a pod, as a request of a bare client. */
+export function bareWrite({ metadata: { name, namespace, uid } }: KubeObject, isWarm: boolean): BareWrite {
+  const words = isWarm ? { status: 'True', reason: 'Warm' } : { status: 'False', reason: 'Warming' }
+  const condition = { type: cacheWarmGate, ...words, message: `warm: ${cache}`, lastTransitionTime: now() }
+  return {
+    path: `/api/v1/namespaces/${namespace}/pods/${name}/status?fieldManager=warmgate`,
+    body: JSON.stringify({ metadata: { uid }, status: { conditions: [condition] } }),
+  }
 }

@@ -12,7 +12,7 @@ const config = new KubeConfig()
 config.loadFromDefault()
 const [client, logger, metrics, clock] = [
   createClient(config),
-  createLogger('warn'),
+  createLogger('silent'),
   createMetrics(),
   systemClock,
 ]
@@ -27,6 +27,7 @@ const controller = new Controller({
   mirror,
   events,
   kserveNamespace,
+  webhookConfiguration: 'none',
 })
 process.once('disconnect', () => process.exit(0))
 mirror.start()

@@ -2,43 +2,79 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { holdConcurrency } from '../src/controller/controller.ts'
 import type { KubeClient } from '../src/kube/client.ts'
 import { createClient } from '../src/kube/http.ts'
 import { Reflector } from '../src/kube/reflector.ts'
 import { type Resource, resources } from '../src/kube/resources.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { systemClock } from '../src/values/clock.ts'
-import { keyOf } from '../src/values/object.ts'
-import { startCluster } from '../test/cluster/cluster.ts'
+import { type KubeObject, keyOf } from '../src/values/object.ts'
+import { type Cluster, startCluster } from '../test/cluster/cluster.ts'
 import { until } from '../test/cluster/until.ts'
-import { completion, heldScene, isReleased } from './held.ts'
+import { bareWrite, completion, heldScene, isReleased, servicePods } from './held.ts'
+
+/** From the Job's completion seen on a watch to the pods' conditions seen on another, in milliseconds. */
+interface Latency {
+  p50Ms: number
+  p99Ms: number
+}
 
 export interface ReleaseRow {
   pods: number
-  /** From the Job's completion seen on a watch to the pod's condition seen on another, in milliseconds. */
-  p50Ms: number
-  p99Ms: number
-  lastMs: number
+  warmgate: Latency
+  /** A client that knows beforehand what it will write. */
+  bare: Latency
+  /** Of the p99 of both, in the middle round. */
+  ratio: number
+}
+
+/** Who opens the gates, and how it is made to. */
+interface Releaser {
+  name: string
+  labels: { [key: string]: string }
+  prepare(pods: KubeObject[]): Promise<void>
+  release(): Promise<void>
 }
 
 /**
- * How long holds outlive what they wait for, at each number of pods, on a real API server. Warmgate's controller is a
- * process of its own; the two watches that are compared are this one's, so that what a watch takes counts on both.
+ * How long holds outlive what they wait for, at each number of pods, on a real API server. Warmgate's controller and the
+ * bare client are processes of their own and take turns; the two watches that are compared are this one's, so that what a
+ * watch takes counts on both.
  */
-export async function benchRelease(sizes: number[]): Promise<ReleaseRow[]> {
+export async function benchRelease(sizes: number[], rounds: number): Promise<ReleaseRow[]> {
   const cluster = await startCluster({ nodes: 0 })
   const client = createClient(cluster.kubeConfig)
-  const file = fileURLToPath(new URL('release.child.ts', import.meta.url))
-  const child = fork(file, { env: { ...process.env, KUBECONFIG: cluster.kubeconfig } })
+  const [controller, bare] = ['release.child.ts', 'bare.child.ts'].map((file) => start(cluster, file))
   try {
+    if (controller === undefined || bare === undefined) throw new Error('no children')
+    await once(bare, 'message')
+    const releasers = [warmgate(), bareClient(bare)]
     const rows: ReleaseRow[] = []
-    for (const size of sizes) rows.push(await measure(client, size))
+    for (const size of sizes) {
+      const seen: Latency[][] = []
+      for (let round = 0; round < rounds; round++) {
+        const taken: Latency[] = []
+        for (const releaser of releasers)
+          taken.push(
+            await measure(client, releaser, { size, namespace: `${releaser.name}-${size}-${round}` }),
+          )
+        seen.push(taken)
+      }
+      rows.push(middle(size, seen))
+    }
     return rows
   } finally {
-    await end(child)
+    await Promise.all([controller, bare].map((child) => child && end(child)))
     await client.close()
     await cluster.stop()
   }
+}
+
+function start({ kubeconfig }: Cluster, file: string): ChildProcess {
+  return fork(fileURLToPath(new URL(file, import.meta.url)), {
+    env: { ...process.env, KUBECONFIG: kubeconfig },
+  })
 }
 
 async function end(child: ChildProcess): Promise<void> {
@@ -47,34 +83,70 @@ async function end(child: ChildProcess): Promise<void> {
   await exited
 }
 
-async function measure(client: KubeClient, size: number): Promise<ReleaseRow> {
-  const namespace = `held-${size}`
-  const job = await heldScene(client, namespace, size)
+function warmgate(): Releaser {
+  return { name: 'warmgate', labels: servicePods, prepare: async () => {}, release: async () => {} }
+}
+
+function bareClient(child: ChildProcess): Releaser {
+  const ask = async (message: object) => {
+    const done = once(child, 'message')
+    child.send(message)
+    await done
+  }
+  const release = () => ask({ parallel: holdConcurrency })
+  return {
+    name: 'bare',
+    labels: { app: 'bare' },
+    async prepare(pods) {
+      await ask({ writes: pods.map((pod) => bareWrite(pod, false)) })
+      await release()
+      await ask({ writes: pods.map((pod) => bareWrite(pod, true)) })
+    },
+    release,
+  }
+}
+
+async function measure(
+  client: KubeClient,
+  { labels, prepare, release }: Releaser,
+  { size, namespace }: { size: number; namespace: string },
+): Promise<Latency> {
+  const job = await heldScene(client, { namespace, pods: size, labels })
   const seen = new Map<string, number>()
-  const watches = [follow(client, resources.job, namespace), follow(client, resources.pod, namespace)]
-  const [jobs, pods] = watches
-  await Promise.all(watches.map((watch) => watch.synced))
+  const [jobs, pods] = [follow(client, resources.job, namespace), follow(client, resources.pod, namespace)]
+  await Promise.all([jobs.synced, pods.synced])
+  await prepare(pods.list())
   // Every pod has been told that it waits.
-  await until(
-    `${size} pods that wait`,
-    async () => pods?.list().every((pod) => isReleased(pod) === false) || undefined,
-  )
+  const wait = async () => pods.list().every((pod) => isReleased(pod) === false) || undefined
+  await until(`${size} pods that wait`, wait, { timeoutMs: 180_000 })
   let completeMs = 0
-  jobs?.onChange(() => {
+  let released: Promise<void> | undefined
+  jobs.onChange(() => {
     completeMs ||= performance.now()
+    released ??= release()
   })
-  pods?.onChange(({ object }) => {
+  pods.onChange(({ object }) => {
     const name = object.metadata.name ?? ''
     if (isReleased(object) && !seen.has(name)) seen.set(name, performance.now())
   })
   const patch = { type: 'merge' as const, body: { status: completion() } }
   await client.patch(resources.job, keyOf(job), patch, { subresource: 'status' })
-  await until(`${size} released pods`, async () => seen.size === size || undefined)
-  await Promise.all(watches.map((watch) => watch.stop()))
-  await client.delete(resources.namespace, { name: namespace })
+  const all = async () => seen.size === size || undefined
+  await until(`${size} released pods`, all, { timeoutMs: 180_000 })
+  await released
+  await Promise.all([jobs.stop(), pods.stop()])
+  await remove(client, namespace)
   const latencies = [...seen.values()].map((ms) => ms - completeMs).toSorted((a, b) => a - b)
   const at = (share: number) => latencies[Math.ceil(latencies.length * share) - 1] ?? Number.NaN
-  return { pods: size, p50Ms: at(0.5), p99Ms: at(0.99), lastMs: at(1) }
+  return { p50Ms: at(0.5), p99Ms: at(0.99) }
+}
+
+/** What is still being deleted would be in the way of the next. */
+async function remove(client: KubeClient, namespace: string): Promise<void> {
+  await client.delete(resources.namespace, { name: namespace })
+  const isEmpty = async () =>
+    (await client.list(resources.pod, { namespace })).items.length === 0 || undefined
+  await until(`no pods in ${namespace}`, isEmpty, { timeoutMs: 180_000 })
 }
 
 function follow(client: KubeClient, resource: Resource, namespace: string): Reflector {
@@ -84,15 +156,32 @@ function follow(client: KubeClient, resource: Resource, namespace: string): Refl
   return watch
 }
 
-export function formatReleases(rows: ReleaseRow[]): string {
-  const lines = rows.map(
-    ({ pods, p50Ms, p99Ms, lastMs }) =>
-      `| ${pods} | ${p50Ms.toFixed(0)} | ${p99Ms.toFixed(0)} | ${lastMs.toFixed(0)} |`,
+/** The round in the middle, by its ratio: on a busy machine a round may be twice as long as the next. */
+function middle(pods: number, rounds: Latency[][]): ReleaseRow {
+  const rows = rounds.flatMap(([warmgate, bare]) =>
+    warmgate && bare ? { pods, warmgate, bare, ratio: warmgate.p99Ms / bare.p99Ms } : [],
   )
-  return `${['| held pods | p50, ms | p99, ms | last, ms |', '| ---: | ---: | ---: | ---: |', ...lines].join('\n')}\n`
+  const row = rows.toSorted((a, b) => a.ratio - b.ratio)[Math.floor(rows.length / 2)]
+  if (row === undefined) throw new Error('no round was measured')
+  return row
+}
+
+export function formatReleases(rows: ReleaseRow[]): string {
+  const ms = ({ p50Ms, p99Ms }: Latency) => `${p50Ms.toFixed(0)} | ${p99Ms.toFixed(0)}`
+  const lines = rows.map(
+    ({ pods, warmgate, bare, ratio }) => `| ${pods} | ${ms(warmgate)} | ${ms(bare)} | ${ratio.toFixed(2)} |`,
+  )
+  const head = '| held pods | p50, ms | p99, ms | bare client: p50, ms | p99, ms | ratio |'
+  return `${[head, '| ---: | ---: | ---: | ---: | ---: | ---: |', ...lines].join('\n')}\n`
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { pods: { type: 'string', default: '1,100,1000' } } })
-  process.stdout.write(formatReleases(await benchRelease(values.pods.split(',').map(Number))))
+  const { values } = parseArgs({
+    options: {
+      pods: { type: 'string', default: '1,100,1000' },
+      rounds: { type: 'string', default: '3' },
+    },
+  })
+  const sizes = values.pods.split(',').map(Number)
+  process.stdout.write(formatReleases(await benchRelease(sizes, Number(values.rounds))))
 }

@@ -1,5 +1,5 @@
 import type { FactsSources } from '../cluster/facts.ts'
-import { podFacts } from '../cluster/pod.ts'
+import { podFacts, workerLabels } from '../cluster/pod.ts'
 import { podClaim } from '../cluster/turn.ts'
 import { servesModel } from '../kserve/pod.ts'
 import type { PatchOperation } from '../plan/draft.ts'
@@ -11,7 +11,7 @@ import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 
 /**
  * Answers the review of a new pod of an accelerated service: the claim where its service is served by its pods, the
- * readiness gate while its cache is not warm, and what its GPUs need. Of a service that was rewritten itself, it asks
+ * readiness gate while its cache is not warm, what its GPUs need, and a preference for the nodes that hold its cache. Of a service that was rewritten itself, it asks
  * the API server nothing.
  */
 export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
@@ -22,8 +22,9 @@ export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
     // Transformers and explainers carry the service's annotations, too: no predictor waits for their caches.
     const facts = servesModel(pod) ? podFacts(mirror, pod, namespace) : undefined
     if (facts === undefined || Object.keys(facts.caches).length === 0) return { kind: 'allow', patch: turned }
-    const { hold, gpu, caches } = facts
-    const { held, patch } = planPod({ pod, hold, gpu, caches: Object.values(caches) })
+    const { caches, isEnforced } = facts
+    const labels = isEnforced ? workerLabels(mirror, namespace, Object.keys(caches)) : []
+    const { held, patch } = planPod({ ...facts, pod, caches: Object.values(caches), workerLabels: labels })
     const decision = held ? 'hold' : 'pass'
     metrics.admissionReviews.inc({ resource: 'pods', operation, decision, reason: held ? 'Warming' : 'Warm' })
     return { kind: 'allow', patch: [...turned, ...patch], auditAnnotations: { decision } }

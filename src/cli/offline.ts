@@ -1,11 +1,13 @@
 import { runtimes } from '../fluid/runtimes.ts'
+import { isForeignVolume } from '../fluid/volume.ts'
 import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { secretFact } from '../kserve/secret.ts'
-import { accelerationLabel, type Facts } from '../plan/facts.ts'
+import type { Facts } from '../plan/facts.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
+import { labelsOf, optedIn } from '../policy/scope.ts'
 import type { KubeObject } from '../values/object.ts'
 import { type Manifest, ManifestError } from './manifests.ts'
 
@@ -23,7 +25,7 @@ export class Offline {
 
   /**
    * What the files leave out is taken as the friendliest cluster: the namespace opted in, every runtime
-   * installed, a service account without secrets.
+   * installed, a service account without secrets, a Dataset without a status Bound.
    */
   factsFor(service: KubeObject): Facts {
     const namespace = service.metadata.namespace ?? 'default'
@@ -41,8 +43,7 @@ export class Offline {
     )
     return {
       namespace,
-      namespaceLabels:
-        declared === undefined ? { [accelerationLabel]: 'enabled' } : (declared.metadata.labels ?? {}),
+      namespaceLabels: labelsOf(namespace, declared === undefined ? optedIn({}) : declared.metadata.labels),
       policies: this.#policies,
       installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
       kserve: this.#kserve(),
@@ -51,6 +52,13 @@ export class Offline {
       servingRuntimes: { own: here('ServingRuntime'), cluster: this.#of('ClusterServingRuntime') },
       localModels: [...here('LocalModelNamespaceCache'), ...this.#of('LocalModelCache')].map(localModelFact),
       foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
+      foreignVolumes: new Set(
+        this.#of('PersistentVolume')
+          .filter((volume) => isForeignVolume(volume, namespace))
+          .map((volume) => volume.metadata.name ?? ''),
+      ),
+      datasets: here('Dataset').map(asBound),
+      runtimes: Object.values(runtimes).flatMap(({ kind }) => here(kind)),
     }
   }
 
@@ -64,6 +72,10 @@ export class Offline {
   #of(...kinds: string[]): KubeObject[] {
     return this.#objects.filter(({ kind }) => kinds.includes(kind))
   }
+}
+
+function asBound(dataset: KubeObject): KubeObject {
+  return dataset.status === undefined ? { ...dataset, status: { phase: 'Bound' } } : dataset
 }
 
 function toPolicy({ object, place }: Manifest): Policy {

@@ -338,3 +338,37 @@ data: {deploy: '{"defaultDeploymentMode": "Knative"}'}
   expect(await reasons(list)).toEqual(['Accelerated'])
   expect(await reasons(list + config)).toEqual(['NoModelLocation'])
 })
+
+test('a Dataset among the files serves what it mounts, and a volume of somebody else’s stands in the way', async () => {
+  const dataset = (more = '') => `---
+apiVersion: data.fluid.io/v1alpha1
+kind: Dataset
+metadata: {name: team, namespace: models}
+spec: {mounts: [{mountPoint: "s3://models/", name: all}]}
+${more}
+`
+  const bloom = service('bloom', 's3://models/bloom')
+  const served = await first(`${bloom}\n${dataset()}`)
+  expect(served).toMatchObject({ reason: 'Accelerated', siblings: [] })
+  expect(JSON.stringify(served.service.spec)).toContain('pvc://team/all/bloom')
+  const unbound = await first(`${bloom}\n${dataset('status: {phase: NotBound}')}`)
+  expect(unbound.siblings.length).toBeGreaterThan(0)
+  const name = unbound.siblings[0]?.metadata.name
+  const taken = await first(`${bloom}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: models-${name}}
+spec: {claimRef: {namespace: mod, name: els-${name}}}
+`)
+  expect(taken).toMatchObject({ reason: 'NameTaken', siblings: [] })
+  const runtime = (labels: string) => `${bloom}
+---
+apiVersion: data.fluid.io/v1alpha1
+kind: AlluxioRuntime
+metadata: {name: ${name}, namespace: models, labels: {${labels}}}
+`
+  expect(await first(runtime(''))).toMatchObject({ reason: 'NameTaken' })
+  const ours = await first(runtime('app.kubernetes.io/managed-by: warmgate'))
+  expect(ours).toMatchObject({ reason: 'Accelerated' })
+})

@@ -4,6 +4,8 @@ import { ManifestError, readManifests } from './manifests.ts'
 import { type PlanFormat, planFormats, runPlan, type Streams } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
 
+const webhookConfiguration = 'acceleration.warmgate.dev'
+
 export interface Terminal extends Streams {
   stderr: { write(text: string): unknown }
 }
@@ -67,6 +69,7 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
       exit(await withCluster((cluster) => runStatus({ ...cluster, namespace, watch }, terminal)))
     })
   addRefresh(program, terminal, exit)
+  addRestore(program, terminal, exit)
   program
     .command('serve')
     .description('Run the webhook and the controller.')
@@ -76,11 +79,12 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
       process.env.POD_NAMESPACE ?? 'warmgate-system',
     )
     .option('--kserve-namespace <name>', "the namespace of KServe's ConfigMap", 'kserve')
+    .option('--exclude-namespace <name...>', 'where nothing is ever accelerated, besides these two', [])
     .option('--port <port>', 'where the webhook answers (HTTPS)', toPort, 9443)
     .option('--probe-port <port>', 'where /healthz, /readyz and /metrics answer (HTTP)', toPort, 8081)
     .option('--address <address>', 'the address that both listen on', '0.0.0.0')
     .option('--service <name>', 'the Service by which the API server reaches the webhook', 'warmgate')
-    .option('--webhook-configuration <name>', 'whose caBundle is kept', 'acceleration.warmgate.dev')
+    .option('--webhook-configuration <name>', 'whose caBundle is kept', webhookConfiguration)
     .option('--drain <duration>', 'how long to serve on after SIGTERM', toDurationMs, 8_000)
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (options) => {
@@ -105,6 +109,37 @@ function addRefresh(program: Command, terminal: Terminal, exit: (status: number)
       const options = { service, namespace, timeoutMs: timeout }
       exit(await withCluster((cluster) => runRefresh({ ...cluster, ...options }, terminal)))
     })
+}
+
+function addRestore(program: Command, terminal: Terminal, exit: (status: number) => void): void {
+  program
+    .command('restore')
+    .description('Release held pods, give services back as they came in, and take the caches away.')
+    .argument('[service...]', 'these alone, of one namespace (default)')
+    .option('-n, --namespace <name>', 'in one namespace alone')
+    .option('--pods-only', 'release held pods, and leave the rest as it is', false)
+    .option('--dry-run', 'tell what would be done, and do nothing', false)
+    .option('--parallel <number>', 'how many services may roll their pods at a time', toCount, 1)
+    .option('--timeout <duration>', 'how long to wait for the pods of a service', toDurationMs, 1_800_000)
+    .option('--webhook-configuration <name>', 'while it is there, services opt out', webhookConfiguration)
+    .action(async (services: string[], flags: RestoreFlags) => {
+      const [{ withCluster }, { runRestore }] = await Promise.all([
+        import('./cluster.ts'),
+        import('./restore.ts'),
+      ])
+      const namespace = flags.namespace ?? (services.length === 0 ? undefined : 'default')
+      const options = { ...flags, scope: { namespace, services }, timeoutMs: flags.timeout }
+      exit(await withCluster((cluster) => runRestore({ ...cluster, ...options }, terminal)))
+    })
+}
+
+interface RestoreFlags {
+  namespace?: string
+  podsOnly: boolean
+  dryRun: boolean
+  parallel: number
+  timeout: number
+  webhookConfiguration: string
 }
 
 function addReport(program: Command, terminal: Terminal): void {
@@ -153,6 +188,12 @@ function toDurationMs(value: string): number {
   const ms = parseDurationMs(value)
   if (ms !== undefined) return ms
   throw new InvalidArgumentError('a duration is written like 8s or 1m30s')
+}
+
+function toCount(value: string): number {
+  const count = Number(value)
+  if (Number.isInteger(count) && count > 0) return count
+  throw new InvalidArgumentError('this is a whole number from 1 on')
 }
 
 function toPort(value: string): number {

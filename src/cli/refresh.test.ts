@@ -25,7 +25,10 @@ const service = object('InferenceService', 'bloom', {
   },
 })
 const sizes = { ufsTotal: '4.00GiB', cacheStates: { cached: '1.00GiB' } }
-const bound = object('Dataset', cache, { status: { phase: 'Bound', ...sizes } })
+const bound = object('Dataset', cache, {
+  metadata: { labels: { 'app.kubernetes.io/managed-by': 'warmgate' } },
+  status: { phase: 'Bound', ...sizes },
+})
 const spec: JsonObject = {
   dataset: { name: cache, namespace: 'models' },
   loadMetadata: true,
@@ -154,4 +157,11 @@ test('a runtime without DataLoads reads through', async () => {
   expect(text()).toContain('reads through')
   expect(created).toEqual([])
   expect(stringAt(thin, 'status', 'phase')).toBe('Bound')
+})
+
+test('a Dataset that a team made for itself is its own to refresh', async () => {
+  const { run, created, text } = cluster([service, object('Dataset', cache, { status: { phase: 'Bound' } })])
+  expect(await run()).toBe(1)
+  expect(text()).toContain("not Warmgate's")
+  expect(created).toEqual([])
 })

@@ -1,4 +1,4 @@
-import { isWarmWhenBound } from '../fluid/dataset.ts'
+import { isOurs, isWarmWhenBound } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { refreshLoad } from '../fluid/refresh.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -65,6 +65,11 @@ async function refresh(key: ObjectKey, options: RefreshOptions, output: Output):
     client.get(resources.dataLoad, key),
   ])
   if (dataset === undefined) return say(output, `${key.name}: its Dataset does not exist`)
+  if (!isOurs(dataset))
+    return say(
+      output,
+      `${key.name}: this Dataset is not Warmgate's: whoever made it refreshes it, by a DataLoad`,
+    )
   if (stringAt(dataset, 'status', 'phase') !== 'Bound')
     return say(output, `${key.name}: its Dataset is not Bound yet`)
   if (isWarmWhenBound(dataset)) {

@@ -21,6 +21,8 @@ import { type Clock, pause, systemClock } from '../values/clock.ts'
 export interface ServeOptions {
   namespace: string
   kserveNamespace: string
+  /** Further ones in which nothing is ever accelerated. */
+  excludeNamespace: string[]
   address: string
   port: number
   probePort: number
@@ -33,7 +35,7 @@ export interface ServeOptions {
 
 /** `warmgate serve`: one replica, until SIGTERM or SIGINT. */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { address, namespace, kserveNamespace } = options
+  const { address, namespace, kserveNamespace, webhookConfiguration } = options
   const clock = systemClock
   const logger = createLogger(options.logLevel)
   const metrics = createMetrics()
@@ -42,7 +44,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const identity = process.env.POD_NAME ?? hostname()
   const events = createEventRecorder({ client, clock, logger, instance: identity })
   const llmVersion = await knownLlmVersion({ client, clock, logger })
-  const mirror = new Mirror({ client, clock, logger, kserveNamespace, llmVersion })
+  const systemNamespaces = [namespace, kserveNamespace, ...options.excludeNamespace]
+  const mirror = new Mirror({ client, clock, logger, kserveNamespace, systemNamespaces, llmVersion })
   const sources = { mirror, client, kserveNamespace, metrics }
   const server = createAdmissionServer({
     handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
@@ -59,7 +62,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     logger,
     metrics,
     names: { service: options.service, namespace, extra: ['localhost', '127.0.0.1'] },
-    configuration: options.webhookConfiguration,
+    configuration: webhookConfiguration,
     onPair: (pair) => server.setPair(pair),
   })
   const missing = () => [
@@ -72,7 +75,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     missing,
     beforeScrape: () => setGauges(mirror, metrics, clock.now()),
   })
-  const controller = new Controller({ ...sources, clock, events, logger })
+  const controller = new Controller({ ...sources, clock, events, logger, webhookConfiguration })
   const elector = new Elector({ client, clock, logger, namespace, name: 'warmgate', identity })
   await probes.listen({ address, port: options.probePort })
   await server.listen({ address, port: options.port })

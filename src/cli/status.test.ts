@@ -97,3 +97,30 @@ test('--watch looks again, tells the time that is left, and ends when it is told
   ending.abort()
   expect(await ended).toBe(0)
 })
+
+test('a cache that no service uses says until when it is retained', async () => {
+  const { metadata, ...rest } = fakeDataset()
+  const annotations = { 'warmgate.dev/retained-until': '2030-01-02T00:00:00Z' }
+  const kept = { ...rest, metadata: { ...metadata, annotations } }
+  const { run, text, objects } = scene({ datasets: [kept], dataloads: [fakeDataLoad('Complete')] })
+  await run()
+  expect(text()).toBe(
+    `models/${cacheName}  used by no service, retained until 2030-01-02T00:00:00Z\n  warm\n`,
+  )
+  objects.inferenceservices = [service]
+  await run()
+  expect(text()).toContain(`models/${cacheName}  for InferenceService/llama\n  warm\n`)
+})
+
+test('a cache that is being deleted, or is not what its policy asks for, says why', async () => {
+  const { metadata, ...rest } = fakeDataset()
+  const annotations = { 'warmgate.dev/outdated': 'JindoRuntime spec.tieredstore.levels' }
+  const deletionTimestamp = '2029-12-31T23:00:00Z'
+  const stuck = { ...rest, metadata: { ...metadata, annotations, deletionTimestamp } }
+  const pods = [fakePod()]
+  const { run, text } = scene({ datasets: [stuck], dataloads: [fakeDataLoad('Complete')], pods })
+  await run()
+  expect(text()).toContain(`  warm
+  Dataset ${cacheName} is being deleted since ${deletionTimestamp}, and not gone: Fluid keeps it while pods mount it (llama-0).`)
+  expect(text()).toContain('it stays without JindoRuntime spec.tieredstore.levels until it is made anew')
+})

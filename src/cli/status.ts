@@ -2,7 +2,7 @@ import { type CacheStatus, formatStatus, type StatusObjects, statusOf } from '..
 import { loadJobSelector } from '../fluid/job.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { hasStatus } from '../kube/errors.ts'
+import { listInstalled } from '../kube/list.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
 import { leftMs, type Sample, withSample } from '../plan/progress.ts'
 import { type Clock, pause } from '../values/clock.ts'
@@ -53,13 +53,7 @@ function estimated(cache: CacheStatus, samples: Map<string, Sample[]>, nowMs: nu
 async function read({ client, namespace, signal }: StatusOptions): Promise<StatusObjects> {
   const list = async (resource: Resource, labelSelector?: string): Promise<KubeObject[]> => {
     const select = { ...(namespace && { namespace }), ...(labelSelector && { labelSelector }), signal }
-    try {
-      return (await client.list(resource, select)).items.map((item) => ({ ...item, kind: resource.kind }))
-    } catch (error) {
-      // Not installed: there are none.
-      if (hasStatus(error, 404)) return []
-      throw error
-    }
+    return await listInstalled(client, resource, select)
   }
   // For reading, the oldest version will do: every KServe that has the kind serves it.
   const [services, llmServices, datasets, dataLoads, jobs, pods, llmPods] = await Promise.all([

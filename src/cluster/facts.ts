@@ -1,3 +1,4 @@
+import { isForeignVolume } from '../fluid/volume.ts'
 import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
@@ -6,9 +7,10 @@ import { type SecretFact, secretFact } from '../kserve/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import { Draft } from '../plan/draft.ts'
-import { type Facts, isOptedIn } from '../plan/facts.ts'
+import type { Facts } from '../plan/facts.ts'
 import { readOriginal, restore } from '../plan/original.ts'
 import { namedSecrets } from '../plan/source.ts'
+import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
@@ -60,6 +62,14 @@ export async function readFacts(
       localModelFact,
     ),
     foreignClaims: { has: (name) => isForeign(mirror.claims.get({ namespace, name })) },
+    foreignVolumes: {
+      has: (name) => {
+        const volume = mirror.volumes.get({ name })
+        return volume !== undefined && isForeignVolume(volume, namespace)
+      },
+    },
+    datasets: mirror.datasets.list(namespace),
+    runtimes: Object.values(mirror.runtimes).flatMap((runtimes) => runtimes.list(namespace)),
   }
 }
 
@@ -79,11 +89,13 @@ function asWritten(service: KubeObject): KubeObject {
 async function freshLabels({ mirror, client }: FactsSources, namespace: string): Promise<Labels> {
   const known = namespaceLabels(mirror, namespace)
   if (isOptedIn(known)) return known
-  return (await client.get(resources.namespace, { name: namespace }))?.metadata.labels ?? {}
+  const found = await client.get(resources.namespace, { name: namespace })
+  return labelsOf(namespace, found?.metadata.labels, mirror.systemNamespaces)
 }
 
 export function namespaceLabels(mirror: Mirror, namespace: string): Labels {
-  return mirror.namespaces.get({ name: namespace })?.metadata.labels ?? {}
+  const known = mirror.namespaces.get({ name: namespace })
+  return labelsOf(namespace, known?.metadata.labels, mirror.systemNamespaces)
 }
 
 /** Whether a claim is there, and not Fluid's. */

@@ -1,3 +1,4 @@
+import { runtimeNames } from '../fluid/runtimes.ts'
 import { FakeReflector } from '../kube/reflector.fake.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -8,6 +9,7 @@ const copies = [
   'namespaces',
   'policies',
   'claims',
+  'volumes',
   'configMaps',
   'services',
   'llmServices',
@@ -19,8 +21,6 @@ const copies = [
   'datasets',
   'dataLoads',
   'loadJobs',
-  'jindoRuntimes',
-  'alluxioRuntimes',
 ] as const
 
 export type FakeMirror = { [copy in (typeof copies)[number]]: FakeReflector } & {
@@ -36,7 +36,9 @@ export function fakeMirror(): FakeMirror {
   }
   const fake = { ...parts, parsed: [] as Policy[] }
   const rest = {
+    runtimes: Object.fromEntries(runtimeNames.map((name) => [name, new FakeReflector()])),
     fluidResources: [],
+    systemNamespaces: [],
     parsedPolicies: () => fake.parsed,
     settled: async () => {},
     missing: () => [],

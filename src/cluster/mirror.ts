@@ -1,5 +1,6 @@
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
+import { downloadPart } from '../kserve/download.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { Reflector } from '../kube/reflector.ts'
@@ -18,6 +19,8 @@ export interface MirrorOptions {
   clock: Clock
   logger: Logger
   kserveNamespace: string
+  /** Namespaces of the cluster's own, where they have other names than the usual ones. */
+  systemNamespaces?: readonly string[]
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
   llmVersion: LlmVersion
 }
@@ -33,6 +36,7 @@ export class Mirror {
   readonly namespaces: Reflector
   readonly policies: Reflector
   readonly claims: Reflector
+  readonly volumes: Reflector
   readonly configMaps: Reflector
   readonly services: Services
   readonly servingRuntimes: Reflector
@@ -46,6 +50,7 @@ export class Mirror {
   /** The Jobs by which Fluid carries DataLoads out. */
   readonly loadJobs: Reflector
   readonly runtimes: Record<RuntimeName, Reflector>
+  readonly systemNamespaces: readonly string[]
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
   fluidResources: string[] = []
 
@@ -58,12 +63,14 @@ export class Mirror {
 
   constructor(options: MirrorOptions) {
     this.#options = options
+    this.systemNamespaces = options.systemNamespaces ?? []
     const { client, clock, logger, kserveNamespace, llmVersion } = options
     const follow = (resource: Resource, more: object = {}) =>
       new Reflector({ client, clock, logger, resource, ...more })
     this.namespaces = follow(resources.namespace, { reduce: onlyMetadata })
     this.policies = follow(resources.accelerationPolicy)
     this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
+    this.volumes = follow(resources.persistentVolume, { reduce: withoutSource })
     this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
     this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
     this.servingRuntimes = follow(resources.servingRuntime)
@@ -133,6 +140,7 @@ export class Mirror {
       namespaces,
       accelerationpolicies: policies,
       persistentvolumeclaims: claims,
+      persistentvolumes: this.volumes,
       configmaps: configMaps,
       inferenceservices: services.inference,
       llminferenceservices: services.llm,
@@ -176,12 +184,26 @@ function onlyMetadata({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   return { apiVersion, kind, metadata }
 }
 
+/** A volume, and whose it is. */
+function withoutSource({
+  apiVersion,
+  kind,
+  metadata: { name, resourceVersion, uid },
+  spec,
+}: KubeObject): KubeObject {
+  const { namespace, name: claim } = objectAt(spec, 'claimRef')
+  const metadata = { name, resourceVersion, uid } as KubeObject['metadata']
+  return { apiVersion, kind, metadata, spec: { claimRef: { namespace, name: claim } } }
+}
+
 function withoutSpec({ spec: _, ...object }: KubeObject): KubeObject {
   return object as KubeObject
 }
 
-/** Of the many pods of a cluster only what a hold is decided by is kept. */
-function servingPod({ apiVersion, kind, metadata, spec, status }: KubeObject): KubeObject {
+/** Of the many pods of a cluster only what a hold is decided by is kept, and how long a download took. */
+function servingPod(pod: KubeObject): KubeObject {
+  const { apiVersion, kind, metadata, spec, status } = pod
+  const download = downloadPart(pod)
   const { [originalAnnotation]: _, ...annotations } = metadata.annotations ?? {}
   const conditions = listAt(status, 'conditions').filter((condition) =>
     stringAt(condition, 'type')?.startsWith('warmgate.dev/'),
@@ -189,12 +211,16 @@ function servingPod({ apiVersion, kind, metadata, spec, status }: KubeObject): K
   const volumes = listAt(spec, 'volumes').filter(
     (volume) => stringAt(volume, 'persistentVolumeClaim', 'claimName') !== undefined,
   )
+  const names = volumes.map((volume) => stringAt(volume, 'name'))
+  const volumeMounts = listAt(spec, 'containers')
+    .flatMap((container) => listAt(container, 'volumeMounts'))
+    .filter((mount) => names.includes(stringAt(mount, 'name')))
   const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
   return {
     apiVersion,
     kind,
     metadata: { ...metadata, annotations },
-    spec: { readinessGates, schedulingGates, volumes },
-    status: { phase: stringAt(status, 'phase'), conditions },
+    spec: { readinessGates, schedulingGates, volumes, containers: [{ volumeMounts }], ...download.spec },
+    status: { phase: stringAt(status, 'phase'), conditions, ...download.status },
   }
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { KubeObject } from '../values/object.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob, fakePod, openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
-import { podFacts } from './pod.ts'
+import { podFacts, workerLabels } from './pod.ts'
 
 const canary = 'llama-canary-abcdef0123'
 
@@ -48,4 +48,55 @@ test('a cache is warm as soon as its Job is done', () => {
   expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'warming' } })
   loadJobs.put(fakeLoadJob())
   expect(caches(fakePod())).toEqual({ [cacheName]: { kind: 'warm' } })
+})
+
+const team: KubeObject = { ...fakeDataset(), metadata: { name: 'team', namespace: 'models', uid: 'team' } }
+
+function teamLoad(target: string, phase = 'Executing', more: object = {}): KubeObject {
+  const spec = { dataset: { name: 'team', namespace: 'models' }, target: [{ path: target }], ...more }
+  return { ...fakeDataLoad(phase, `load${target.replaceAll('/', '-')}`), spec }
+}
+
+function teamPod(path: string): KubeObject {
+  const pod = fakePod({ claims: ['team'] })
+  const containers = [{ volumeMounts: [{ name: 'team', subPath: path }] }]
+  return { ...pod, spec: { ...(pod.spec as object), containers } }
+}
+
+test('of a Dataset that a team made, a pod waits for what fills its own model', () => {
+  const { caches, dataLoads } = scene(team)
+  expect(caches(teamPod('llama'))).toEqual({ team: { kind: 'warm' } })
+  dataLoads.put(teamLoad('/bloom'))
+  expect(caches(teamPod('llama'))).toMatchObject({ team: { kind: 'warm' } })
+  expect(caches(teamPod('bloom'))).toMatchObject({ team: { kind: 'warming' } })
+  expect(caches(teamPod('bloom/7b'))).toMatchObject({ team: { kind: 'warming' } })
+  expect(caches(teamPod(''))).toMatchObject({ team: { kind: 'warming' } })
+  dataLoads.put(teamLoad('/bloom', 'Complete'))
+  expect(caches(teamPod('bloom'))).toEqual({ team: { kind: 'warm' } })
+})
+
+test('what Fluid never runs, or runs again and again, is not waited for', () => {
+  const { caches, dataLoads } = scene(team)
+  dataLoads.put(teamLoad('/a', '', { dataset: { name: 'team' } }))
+  dataLoads.put(teamLoad('/b', '', { policy: 'Cron' }))
+  dataLoads.put(teamLoad('/c', '', { dataset: { name: 'other', namespace: 'models' } }))
+  expect(caches(teamPod(''))).toEqual({ team: { kind: 'warm' } })
+})
+
+test('a Dataset that a team took away is nothing to wait for: nobody makes it again', () => {
+  expect(scene().caches(teamPod('llama'))).toEqual({})
+})
+
+test('the nodes to be near are those of the cache, or of what it refers to', () => {
+  const { mirror, datasets } = scene(fakeDataset())
+  expect(workerLabels(mirror, 'models', [cacheName, 'to-be'])).toEqual([
+    `fluid.io/s-models-${cacheName}`,
+    'fluid.io/s-models-to-be',
+  ])
+  const long = 'a-namespace-of-a-very-long-name'
+  const physical = fakeDataset({ phase: 'Bound' }, canary)
+  datasets.put({ ...physical, metadata: { ...physical.metadata, namespace: long } })
+  const spec = { mounts: [{ mountPoint: `dataset://${long}/${canary}` }] }
+  datasets.put({ ...fakeDataset(), spec })
+  expect(workerLabels(mirror, 'models', [cacheName])).toEqual([`fluid.io/s-Dataset-${canary}`])
 })

@@ -1,11 +1,13 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
+import { fills } from '../fluid/load.ts'
+import { referredDataset, workerLabel } from '../fluid/locality.ts'
 import { isCacheName } from '../fluid/name.ts'
-import { claimsOf, serviceOfPod } from '../kserve/pod.ts'
+import { type ClaimMount, claimMounts, serviceOfPod } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
-import { type CacheState, type Warmth, warmthOf } from '../plan/warmth.ts'
-import type { KubeObject, ObjectKey } from '../values/object.ts'
+import { type CacheState, existingWarmth, type Warmth, warmthOf } from '../plan/warmth.ts'
+import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
 import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
@@ -14,22 +16,50 @@ export type PodFacts = PodGovernance & { caches: { [name: string]: Warmth } }
 
 /**
  * Reads it all off the mirror, for a pod that is about to be and for one that waits alike. The namespace is
- * given, since a new pod's own may still be empty.
+ * given, since a new pod's own may still be empty. `nowMs` is for a pod that waits: it keeps its Dataset itself.
  */
-export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string): PodFacts {
+export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, nowMs = 0): PodFacts {
   const service = mirror.services.ofPod(pod, namespace)
   const governance = governPod(
     { pod, service },
     { namespaceLabels: namespaceLabels(mirror, namespace), policies: mirror.parsedPolicies() },
   )
   const listed = [pod, ...(service === undefined ? [] : [service])].flatMap(cacheNames)
-  const caches = claimsOf(pod)
-    .filter((name) => listed.includes(name) || isOurCache(mirror, { namespace, name }))
-    .map((name) => {
-      const retries = governance.hold.at === 'None' ? 0 : governance.hold.retries
-      return [name, warmthOf(cacheState(mirror, { namespace, name }), retries)] as const
+  const retries = governance.hold.at === 'None' ? 0 : governance.hold.retries
+  const caches = claimMounts(pod)
+    .filter(({ claim }) => listed.includes(claim) || isOurCache(mirror, { namespace, name: claim }))
+    .flatMap((mount) => {
+      const warmth = warmthAt(mirror, { namespace, ...mount }, { retries, nowMs })
+      return warmth === undefined ? [] : [[mount.claim, warmth] as const]
     })
   return { ...governance, caches: Object.fromEntries(caches) }
+}
+
+/** Undefined where there is nothing that a pod could wait for: a claim of nobody's Dataset. */
+function warmthAt(
+  mirror: Mirror,
+  { namespace, claim, path }: ClaimMount & { namespace: string },
+  { retries, nowMs }: { retries: number; nowMs: number },
+): Warmth | undefined {
+  const key = { namespace, name: claim }
+  const dataset = mirror.datasets.get(key)
+  if (dataset === undefined && !isCacheName(claim)) return undefined
+  if (dataset === undefined || isOurs(dataset)) return warmthOf(cacheState(mirror, key), retries, nowMs)
+  const loads = mirror.dataLoads
+    .list(namespace)
+    .filter((load) => fills(load, key, path))
+    .map((dataLoad) => ({ dataset, dataLoad, job: mirror.loadJobs.get(loadJobKey(keyOf(dataLoad))) }))
+  return existingWarmth(dataset, loads)
+}
+
+/** The labels of the nodes that hold these caches; of a reference those that hold what it refers to. */
+export function workerLabels(mirror: Mirror, namespace: string, caches: string[]): string[] {
+  return caches.flatMap((name) => {
+    const own = { namespace, name }
+    const dataset = mirror.datasets.get(own)
+    const key = (dataset && referredDataset(dataset)) ?? own
+    return workerLabel(key, mirror.datasets.get(key)?.metadata.uid) ?? []
+  })
 }
 
 /** A cache as it stands in the mirror. */

@@ -1,6 +1,9 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
+import { retainedUntil } from '../fluid/retained.ts'
+import { outdatedBy } from '../fluid/standing.ts'
 import { claimsOf } from '../kserve/pod.ts'
+import { deletionOf } from '../plan/deletion.ts'
 import { cacheNames } from '../plan/original.ts'
 import { gateCondition, isHeld } from '../plan/pod.ts'
 import { describeProgress, percentOf } from '../plan/progress.ts'
@@ -22,9 +25,13 @@ export interface CacheStatus {
   name: string
   /** `kind/name` of the services that use it. */
   services: string[]
+  /** Until when it stays without any; undefined for one that is used, or goes at once. */
+  retainedUntil: string | undefined
   warmth: Warmth
   /** What a warm cache lacks all the same; empty for nothing. */
   shortfall: string
+  /** That it is being deleted, and why it is not gone; what it would have if it were made anew. */
+  remarks: string[]
   held: HeldPod[]
 }
 
@@ -53,11 +60,24 @@ export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
       namespace,
       name,
       services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
-      warmth: warmthOf(state),
+      retainedUntil: retainedUntil(dataset),
+      warmth: warmthOf(state, 0, nowMs),
       shortfall: shortfallOf(state, nowMs)?.message ?? '',
+      remarks: remarksOn(dataset, objects.pods, nowMs),
       held: waiting.map((pod) => heldPod(pod, nowMs)),
     }
   })
+}
+
+function remarksOn(dataset: KubeObject, pods: KubeObject[], nowMs: number): string[] {
+  const deletion = deletionOf(dataset, { pods, nowMs })
+  const outdated = outdatedBy(dataset)
+  return [
+    ...(deletion === undefined ? [] : [deletion.message]),
+    ...(outdated === ''
+      ? []
+      : [`made before its policy changed: it stays without ${outdated} until it is made anew`]),
+  ]
 }
 
 function heldPod(pod: KubeObject, nowMs: number): HeldPod {
@@ -76,14 +96,20 @@ export function formatStatus(caches: CacheStatus[]): string {
   return caches.map(formatCache).join('\n')
 }
 
-function formatCache({ namespace, name, services, warmth, shortfall, held }: CacheStatus): string {
-  const users = services.length === 0 ? 'used by no service' : `for ${services.join(', ')}`
+function formatCache(cache: CacheStatus): string {
+  const { namespace, name, warmth, shortfall, remarks, held } = cache
   const lines = [
-    `${namespace}/${name}  ${users}`,
+    `${namespace}/${name}  ${describeUsers(cache)}`,
     `  ${describeWarmth(warmth)}${shortfall === '' ? '' : `, but ${shortfall}`}`,
+    ...remarks.map((remark) => `  ${remark}`),
     ...held.map(({ name: pod, forMs, why }) => `  held for ${formatDuration(forMs)}: pod ${pod}: ${why}`),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function describeUsers({ services, retainedUntil: until }: CacheStatus): string {
+  if (services.length > 0) return `for ${services.join(', ')}`
+  return `used by no service${until === undefined ? '' : `, retained until ${until}`}`
 }
 
 function describeWarmth(warmth: Warmth): string {

@@ -1,27 +1,33 @@
 import { expect, test } from 'vitest'
 import type { Mirror } from '../cluster/mirror.ts'
 import { runtimeNames } from '../fluid/runtimes.ts'
-import type { KubeClient } from '../kube/client.ts'
+import type { KubeClient, Preconditions } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import type { KubeObject } from '../values/object.ts'
+import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { CacheReconciler } from './caches.ts'
 import { Placements } from './placements.ts'
 
 const key = { namespace: 'models', name: 'bloom-0123456789' }
 
 function fluidObject(kind: string, labels: { [key: string]: string }): KubeObject {
-  return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { ...key, uid: `${kind}-uid`, labels } }
+  const metadata = { ...key, uid: `${kind}-uid`, resourceVersion: '7', labels }
+  return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata }
 }
 
 const ours: { [key: string]: string } = { 'app.kubernetes.io/managed-by': 'warmgate' }
 
 /** A cache that no service uses. */
-function scene({ areKnown = true, arePlaced = true, labels = ours, hasDataset = true }) {
+function scene({ areKnown = true, arePlaced = true, labels = ours, hasDataset = true, isAsSeen = true }) {
   const deleted: string[] = []
+  const preconditions: Preconditions[] = []
   const client = {
-    delete: async ({ kind }: Resource) => deleted.push(kind),
+    delete: async ({ kind }: Resource, _key: ObjectKey, asSeen: Preconditions) => {
+      if (isAsSeen) deleted.push(kind)
+      preconditions.push(asSeen)
+      return isAsSeen
+    },
   } as unknown as KubeClient
   const known = (kind: string) => ({ get: () => fluidObject(kind, labels) })
   const mirror = {
@@ -43,13 +49,20 @@ function scene({ areKnown = true, arePlaced = true, labels = ours, hasDataset = 
     kserveNamespace: 'kserve',
     placements,
   })
-  return { deleted, reconciler }
+  return { deleted, preconditions, reconciler }
 }
 
 test('a cache that no service uses is taken away by its Dataset', async () => {
   const { deleted, reconciler } = scene({})
   await reconciler.reconcile(key)
   expect(deleted).toEqual(['Dataset'])
+})
+
+test('a Dataset that has changed since is looked at again: a service may have taken it over', async () => {
+  const { deleted, preconditions, reconciler } = scene({ isAsSeen: false })
+  expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
+  expect(deleted).toEqual([])
+  expect(preconditions).toEqual([{ uid: 'Dataset-uid', resourceVersion: '7' }])
 })
 
 test('what a Dataset left behind goes after it', async () => {

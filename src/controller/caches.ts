@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type FactsSources, readFacts } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { runtimeResources } from '../cluster/runtimes.ts'
-import { type Cache, cacheObjects } from '../fluid/cache.ts'
+import type { Cache } from '../fluid/cache.ts'
 import { asRetry, isOurs, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
@@ -11,15 +11,25 @@ import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
-import { accelerationLabel } from '../plan/facts.ts'
-import { cacheNames, readOriginal } from '../plan/original.ts'
-import { cachesOf, plan } from '../plan/plan.ts'
+import { cachesOf, plan, unmadeBecause } from '../plan/plan.ts'
+import { isOpen } from '../policy/policy.ts'
+import { optedIn } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
-import { type KubeObject, type ObjectKey, type OwnerReference, ownerReference } from '../values/object.ts'
+import {
+  type KubeObject,
+  keyOf,
+  type ObjectKey,
+  type OwnerReference,
+  ownerReference,
+} from '../values/object.ts'
+import { explainDeletion } from './deletions.ts'
 import { mendCache } from './evictions.ts'
+import { furnish, reportOutdated } from './furnishing.ts'
 import type { Placements } from './placements.ts'
+import { adopt, keepersOf, retain } from './retention.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
+import { usersOf } from './users.ts'
 import { retryWarmup } from './warmups.ts'
 
 export interface CacheOptions extends FactsSources {
@@ -59,37 +69,32 @@ export class CacheReconciler {
   async reconcile(key: ObjectKey): Promise<number | undefined> {
     // A DataLoad of another name is somebody else's: a team's own, or one that refreshes.
     if (!isCacheName(key.name)) return undefined
-    const users = this.#users(key)
+    const users = usersOf(this.#options, key)
     return users[0] === undefined ? await this.#remove(key) : await this.#ensure(key, users, users[0])
-  }
-
-  /** The services that stand on a cache, oldest first. */
-  #users({ namespace, name }: ObjectKey): KubeObject[] {
-    return this.#options.mirror.services
-      .list(namespace)
-      .filter((service) => service.metadata.deletionTimestamp === undefined && this.#uses(service, name))
-      .toSorted((a, b) => order(a).localeCompare(order(b)))
-  }
-
-  #uses(service: KubeObject, cache: string): boolean {
-    return usesCache(service, cache) || this.#options.placements.has(service, cache)
   }
 
   async #ensure(key: ObjectKey, users: KubeObject[], first: KubeObject): Promise<number | undefined> {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
-    if (dataset?.metadata.deletionTimestamp !== undefined) return deletingRetryMs
+    if (dataset?.metadata.deletionTimestamp !== undefined) {
+      explainDeletion(this.#options, dataset, users)
+      return deletingRetryMs
+    }
     const wanted = await this.#plan(key, first)
     if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
     const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
     if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
     const owners = users.map(ownerReference)
-    const [head, ...others] = cacheObjects(wanted.cache)
-    if (head !== undefined) await this.#apply(head, owners)
-    const secret = await this.#syncSecret(wanted.cache)
+    const { cache, objects, heldBack } = furnish(wanted.cache, mirror)
+    if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
+    const [head, ...others] = objects
+    // What is retained hangs on its Dataset: the Runtime and the warm-up have it for an owner by then.
+    if (head !== undefined) await this.#apply(head, [...owners, ...keepersOf(mirror, wanted.policy)])
+    if (dataset !== undefined) await adopt(this.#options, dataset)
+    const secret = await this.#syncSecret(cache)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     for (const object of others) await this.#apply(this.#numbered(object, key), owners)
-    const { retries, onEviction = 'Report' } = wanted.cache.settings.warmup
+    const { retries, onEviction = 'Report' } = cache.settings.warmup
     const retryMs = await retryWarmup(this.#options, key, retries)
     const againMs = retryMs ?? (await mendCache(this.#options, key, onEviction))
     return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secretResyncMs) : againMs
@@ -102,16 +107,14 @@ export class CacheReconciler {
   async #plan(
     { namespace = '', name }: ObjectKey,
     service: KubeObject,
-  ): Promise<{ cache: Cache | undefined; reason: string; message: string }> {
+  ): Promise<{ cache: Cache | undefined; policy: string | undefined; reason: string; message: string }> {
     const facts = await readFacts(this.#options, service, namespace)
-    const namespaceLabels = { ...facts.namespaceLabels, [accelerationLabel]: 'enabled' }
+    const { policies, namespaceLabels: labels } = facts
+    const namespaceLabels = isOpen(policies, labels) ? labels : optedIn(labels)
     const made = plan({ service, previous: service, facts: { ...facts, namespaceLabels } })
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
-    return {
-      cache,
-      reason: made.reason === 'AlreadyCached' ? 'CredentialsMissing' : made.reason,
-      message: made.message,
-    }
+    const { reason, message } = unmadeBecause(made, name) ?? made
+    return { cache, policy: made.policy, reason, message }
   }
 
   /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
@@ -168,25 +171,31 @@ export class CacheReconciler {
    * with it, or is taken away here where Fluid never came to own it.
    */
   async #remove(key: ObjectKey): Promise<number | undefined> {
-    const { client, mirror, logger } = this.#options
+    const { mirror, placements } = this.#options
     // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
-    if (!mirror.services.areKnown || !this.#options.placements.areKnown) return blockedRetryMs
+    if (!mirror.services.areKnown || !placements.areKnown) return blockedRetryMs
     const dataset = mirror.datasets.get(key)
-    if (dataset !== undefined && !isOurs(dataset)) return undefined
-    for (const { resource, known } of dataset === undefined ? this.#kinds : this.#kinds.slice(-1)) {
-      const object = known.get(key)
-      if (object === undefined || !isOurs(object) || object.metadata.deletionTimestamp !== undefined) continue
-      const { uid } = object.metadata
-      await client.delete(resource, key, uid === undefined ? {} : { uid })
-      logger.info({ kind: object.kind, ...key }, 'deleted: no service uses it')
+    if (dataset === undefined) {
+      for (const { resource, known } of this.#kinds) await this.#delete(resource, known.get(key))
+      return undefined
     }
-    return undefined
+    if (!isOurs(dataset) || dataset.metadata.deletionTimestamp !== undefined) return undefined
+    const leftMs = await retain(this.#options, dataset)
+    if (leftMs > 0) return leftMs
+    return (await this.#delete(resources.dataset, dataset)) ? undefined : deletingRetryMs
   }
-}
 
-/** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
-export function usesCache(service: KubeObject, name: string): boolean {
-  return readOriginal(service) !== undefined && cacheNames(service).includes(name)
+  /** Only as it was seen: a service that came since may have taken it over. */
+  async #delete(resource: Resource, object: KubeObject | undefined): Promise<boolean> {
+    if (object === undefined || !isOurs(object) || object.metadata.deletionTimestamp !== undefined)
+      return true
+    const { client, logger } = this.#options
+    const { uid, resourceVersion } = object.metadata
+    const asSeen = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
+    const isDeleted = await client.delete(resource, keyOf(object), asSeen)
+    if (isDeleted) logger.info({ kind: object.kind, ...keyOf(object) }, 'deleted: no service uses it')
+    return isDeleted
+  }
 }
 
 /** Why a Dataset of this name cannot be written: a record that anyone may forge is no leave to change it. */
@@ -194,8 +203,4 @@ function takenBy(dataset: KubeObject, { source, name }: Cache): string | undefin
   if (!isOurs(dataset)) return `Dataset ${name} exists and is not Warmgate's`
   const uri = dataset.metadata.annotations?.[sourceAnnotation]
   return uri === source.uri ? undefined : `Dataset ${name} caches ${uri}, not ${source.uri}`
-}
-
-function order({ metadata }: KubeObject): string {
-  return `${metadata.creationTimestamp ?? ''} ${metadata.name ?? ''}`
 }

@@ -3,8 +3,9 @@ import { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { serviceId } from '../cluster/services.ts'
 import { Speeds } from '../cluster/speeds.ts'
-import { isComplete } from '../fluid/dataset.ts'
+import { isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
+import { datasetOf } from '../fluid/load.ts'
 import { WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { cacheNames } from '../plan/original.ts'
@@ -14,16 +15,21 @@ import type { Clock } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import { type CacheOptions, CacheReconciler } from './caches.ts'
 import { type HoldOptions, HoldReconciler } from './holds.ts'
+import { Milestones } from './milestones.ts'
 import { PlacementReconciler, Placements } from './placements.ts'
-import { PolicyReconciler } from './policies.ts'
+import { type PolicyOptions, PolicyReconciler } from './policies.ts'
+import { Releases } from './releases.ts'
 import { ReportReconciler } from './reports.ts'
+import { Savings } from './savings.ts'
 
 // A cache that is warm may release a thousand pods: each is a call of its own.
-const holdConcurrency = 32
+export const holdConcurrency = 32
 // Policies are looked at all at once, and not for each of many changes.
 const settlingMs = 1_000
 
-export type ControllerOptions = Omit<CacheOptions, 'placements'> & Omit<HoldOptions, 'held' | 'speeds'>
+export type ControllerOptions = Omit<CacheOptions, 'placements'> &
+  Omit<HoldOptions, 'held' | 'speeds' | 'releases'> &
+  PolicyOptions
 
 /**
  * The loops of the leader: caches, holds, reports. What changes in the mirror wakes the keys that depend on
@@ -38,6 +44,9 @@ export class Controller {
   readonly #policies: WorkQueue
   readonly #placed: WorkQueue
   readonly #placements = new Placements()
+  readonly #releases: Releases
+  readonly #milestones: Milestones
+  readonly #savings: Savings
   #isLeading = false
 
   constructor(options: ControllerOptions) {
@@ -46,7 +55,11 @@ export class Controller {
     const placing = { ...options, placements: this.#placements }
     const caches = new CacheReconciler(placing)
     this.#held = new HeldPods(options.mirror)
-    const holds = new HoldReconciler({ ...options, held: this.#held, speeds: new Speeds(options) })
+    this.#milestones = new Milestones(placing)
+    this.#savings = new Savings(options)
+    this.#releases = new Releases({ ...options, savings: this.#savings })
+    const [held, releases] = [this.#held, this.#releases]
+    const holds = new HoldReconciler({ ...options, held, releases, speeds: new Speeds(options) })
     const reports = new ReportReconciler(options)
     const placements = new PlacementReconciler(placing)
     this.#caches = queue(clock, logger, (key) => caches.reconcile(key))
@@ -65,6 +78,7 @@ export class Controller {
     const { mirror, metrics } = this.#options
     // A cache without services looks the same as services that are not known yet.
     await mirror.settled(signal)
+    this.#milestones.remember()
     this.#isLeading = true
     metrics.leader.set(1)
     for (const service of mirror.services.list()) this.#placements.expect(service)
@@ -82,6 +96,7 @@ export class Controller {
   async stop(): Promise<void> {
     const queues = [this.#caches, this.#holds, this.#reports, this.#placed, this.#policies]
     await Promise.all(queues.map((each) => each.stop()))
+    this.#releases.tell()
   }
 
   #listen(mirror: Mirror): void {
@@ -93,14 +108,20 @@ export class Controller {
     for (const reflector of [mirror.datasets, mirror.dataLoads, ...Object.values(mirror.runtimes)]) {
       whenLeading(reflector, ({ object }) => this.#cacheChanged(object))
     }
-    whenLeading(mirror.dataLoads, (change) => this.#warmed(change))
     whenLeading(mirror.loadJobs, ({ object }) => {
-      const dataLoad = loadOfJob(object)
-      if (dataLoad !== undefined) this.#wakeHolds(this.#held.of(dataLoad))
+      const key = loadOfJob(object)
+      const dataLoad = key && mirror.dataLoads.get(key)
+      if (dataLoad === undefined) return
+      this.#wakeHolds(this.#held.of(datasetOf(dataLoad)))
+      this.#milestones.look(dataLoad)
+    })
+    whenLeading(mirror.dataLoads, ({ type, object }) => {
+      if (type === 'deleted') this.#milestones.forget(object)
+      else this.#milestones.look(object)
     })
     // A claim that turns out to be somebody else's is nothing to wait for.
     whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
-    whenLeading(mirror.pods, ({ object }) => this.#podChanged(object))
+    whenLeading(mirror.pods, (change) => this.#podChanged(change))
     whenLeading(mirror.policies, () => {
       this.#wakePolicies()
       this.#wakeHolds(this.#held.all())
@@ -108,6 +129,8 @@ export class Controller {
         this.#wakeCaches(service)
         this.#placed.add(serviceId(service))
       }
+      // What no service uses may be retained for longer now, or no longer.
+      for (const dataset of mirror.datasets.list()) this.#caches.add(keyText(keyOf(dataset)))
     })
     whenLeading(mirror.namespaces, ({ object: { metadata } }) => {
       this.#wakePolicies()
@@ -133,21 +156,20 @@ export class Controller {
   }
 
   #cacheChanged(object: KubeObject): void {
-    const key = keyOf(object)
+    const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
     // What has just become warm comes before all upkeep.
     this.#wakeHolds(this.#held.of(key))
     this.#caches.add(keyText(key))
+    // A Dataset of a team's own may serve from now on, or not any more, what is turned to it pod by pod.
+    if (object.kind === 'Dataset' && !isOurs(object))
+      for (const service of this.#options.mirror.services.list(key.namespace))
+        this.#placed.add(serviceId(service))
   }
 
-  #warmed(change: Change): void {
-    const { clock, metrics } = this.#options
-    if (change.type !== 'updated' || isComplete(change.before) || !isComplete(change.object)) return
-    const sinceMs = Date.parse(change.object.metadata.creationTimestamp ?? '')
-    metrics.warmupDuration.observe((clock.now() - sinceMs) / 1_000)
-  }
-
-  #podChanged(pod: KubeObject): void {
-    if (isHeld(pod)) this.#holds.add(keyText(keyOf(pod)))
+  #podChanged({ type, object }: Change): void {
+    if (isHeld(object)) this.#holds.add(keyText(keyOf(object)))
+    // What is created and not held finds its cache warm.
+    else if (type === 'added') this.#savings.count(object, 0)
   }
 
   #wakeCaches(service: KubeObject): void {

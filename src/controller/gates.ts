@@ -3,7 +3,7 @@ import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import { cacheWarmGate } from '../plan/hold.ts'
 import { gateCondition, hasSchedulingGate } from '../plan/pod.ts'
-import type { Clock } from '../values/clock.ts'
+import { type Clock, timestamp } from '../values/clock.ts'
 import { type JsonObject, type KubeObject, keyOf } from '../values/object.ts'
 
 /** What a pod is told: that it waits, or that it need not any more, and why. */
@@ -41,7 +41,7 @@ function conditionFor(pod: KubeObject, verdict: Verdict, nowMs: number): JsonObj
   const status = verdict.isReleased ? 'True' : 'False'
   const before = gateCondition(pod)
   if (before?.status === status && before.reason === reason && before.message === message) return undefined
-  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const now = timestamp(nowMs)
   const lastTransitionTime = before?.status === status ? before.lastTransitionTime : now
   return { type: cacheWarmGate, status, reason, message, lastTransitionTime }
 }

@@ -19,6 +19,8 @@ import {
   stringAt,
 } from '../values/object.ts'
 import { HoldReconciler } from './holds.ts'
+import { Releases } from './releases.ts'
+import { Savings } from './savings.ts'
 
 export const podKey = { namespace: 'models', name: 'llama-0' }
 export const atScheduling = {
@@ -41,12 +43,18 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
   fake.dataLoads.put(fakeDataLoad('Executing'))
   const pod = fakePod({ createdMs: clock.now() })
   fake.pods.put({ ...pod, spec: { ...objectAt(pod, 'spec'), ...spec } })
+  const recorder = { record: (event: EventNote) => events.push(event) }
   const reconciler = new HoldReconciler({
     client,
     mirror: fake.mirror,
     clock,
     metrics,
-    events: { record: (event) => events.push(event) },
+    events: recorder,
+    releases: new Releases({
+      clock,
+      events: recorder,
+      savings: new Savings({ mirror: fake.mirror, metrics }),
+    }),
     held: new HeldPods(fake.mirror),
     speeds: new Speeds({ mirror: fake.mirror, clock }),
   })

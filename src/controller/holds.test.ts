@@ -33,7 +33,17 @@ test('warm: the Job is done, whether Fluid has looked or not', async () => {
   scene.loadJobs.put(fakeLoadJob())
   expect(await scene.look()).toBeUndefined()
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'Warm' })
-  expect(scene.events).toMatchObject([{ reason: 'Warm', type: 'Normal', regarding: { kind: 'Pod' } }])
+  expect(scene.events).toEqual([])
+  await scene.clock.advance(1_000)
+  expect(scene.events).toMatchObject([
+    {
+      reason: 'Warm',
+      type: 'Normal',
+      regarding: { kind: 'InferenceService' },
+      note: `released pod llama-0: warm: ${cacheName}`,
+    },
+    { reason: 'Warm', type: 'Normal', regarding: { kind: 'Pod' }, note: `warm: ${cacheName}` },
+  ])
   expect(await scene.metrics.render()).toContain('warmgate_hold_duration_seconds_sum{outcome="Warm"} 7\n')
 })
 
@@ -98,6 +108,7 @@ test.each<[string, string, JsonObject, (scene: Scene) => unknown]>([
   await Promise.all([happens(scene)].flat())
   await scene.look()
   expect(verdict(scene)).toMatchObject({ status: 'True', reason, message })
+  await scene.clock.advance(1_000)
   expect(scene.events.at(-1)).toMatchObject({ reason, note: message })
 })
 

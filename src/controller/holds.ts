@@ -10,6 +10,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { tell } from './gates.ts'
+import type { Releases } from './releases.ts'
 import { revert } from './reverts.ts'
 
 export interface HoldOptions {
@@ -18,6 +19,9 @@ export interface HoldOptions {
   clock: Clock
   events: EventRecorder
   metrics: Metrics
+  held: HeldPods
+  speeds: Speeds
+  releases: Releases
 }
 
 // All held pods together are told of their progress at most ten times a second, and one each 5 s.
@@ -29,11 +33,11 @@ const orphaned = 'its service is gone'
 
 /** Opens the readiness gates that admission put into pods, in time and in every case. */
 export class HoldReconciler {
-  readonly #options: HoldOptions & { held: HeldPods; speeds: Speeds }
+  readonly #options: HoldOptions
   /** When a pod was last told how far its caches are, by UID. */
   readonly #toldMs = new Map<string, number>()
 
-  constructor(options: HoldOptions & { held: HeldPods; speeds: Speeds }) {
+  constructor(options: HoldOptions) {
     this.#options = options
   }
 
@@ -57,7 +61,7 @@ export class HoldReconciler {
     const { mirror, clock, speeds } = this.#options
     const { namespace = '' } = pod.metadata
     if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: orphaned }
-    const { hold, caches } = podFacts(mirror, pod, namespace)
+    const { hold, caches } = podFacts(mirror, pod, namespace, clock.now())
     const estimated = Object.entries(caches).map(
       ([name, warmth]) => [name, speeds.estimate({ namespace, name }, warmth)] as const,
     )
@@ -91,14 +95,15 @@ export class HoldReconciler {
     return toldMs + Math.max(newsMs, newsPerPodMs * held.size) - clock.now()
   }
 
-  async #release(pod: KubeObject, { reason, message }: Release): Promise<undefined> {
-    const { clock, events, metrics } = this.#options
+  async #release(pod: KubeObject, release: Release): Promise<undefined> {
+    const { reason, message } = release
+    const { clock, metrics, mirror, releases } = this.#options
     await tell(this.#options, pod, { isReleased: true, reason, message })
     this.#toldMs.delete(pod.metadata.uid ?? '')
     const heldMs = clock.now() - createdMs(pod)
     metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
-    const type = reason === 'Warm' || reason === 'NotHeld' ? 'Normal' : 'Warning'
-    events.record({ regarding: pod, type, reason, note: message, action: 'Release' })
+    const service = mirror.services.ofPod(pod, pod.metadata.namespace ?? '')
+    releases.add({ pod, service, release, heldMs })
     return undefined
   }
 }

@@ -1,9 +1,8 @@
 import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
 import { serviceId } from '../cluster/services.ts'
-import { isOptedIn } from '../plan/facts.ts'
 import { readOriginal } from '../plan/original.ts'
 import { cachesOf, plan } from '../plan/plan.ts'
-import { rewritesPods } from '../policy/policy.ts'
+import { isOpen, rewritesPods } from '../policy/policy.ts'
 import type { KubeObject } from '../values/object.ts'
 
 /**
@@ -58,11 +57,8 @@ export class PlacementReconciler {
   async #caches(service: KubeObject, namespace: string): Promise<string[]> {
     const { mirror } = this.#options
     const isOver = service.metadata.deletionTimestamp !== undefined
-    if (
-      !mirror.parsedPolicies().some(rewritesPods) ||
-      isOver ||
-      !isOptedIn(namespaceLabels(mirror, namespace))
-    )
+    const policies = mirror.parsedPolicies()
+    if (!policies.some(rewritesPods) || isOver || !isOpen(policies, namespaceLabels(mirror, namespace)))
       return []
     // What was rewritten in the service says so itself, and keeps it.
     if (readOriginal(service) !== undefined) return []

@@ -1,21 +1,23 @@
 import { isDeepStrictEqual } from 'node:util'
 import { namespaceLabels } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
+import { reaches } from '../cluster/reach.ts'
 import { runtimes } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
-import { isOptedIn } from '../plan/facts.ts'
 import { type Standing, takeCensus } from '../policy/census.ts'
 import { type ParsedPolicy, parsePolicy } from '../policy/policy.ts'
 import type { PolicyCondition, PolicyStatus } from '../policy/schema.ts'
-import type { Clock } from '../values/clock.ts'
+import { type Clock, timestamp } from '../values/clock.ts'
 import { type Json, type KubeObject, keyOf, keyText, listAt, stringAt } from '../values/object.ts'
 
 export interface PolicyOptions {
   client: KubeClient
   mirror: Mirror
   clock: Clock
+  /** The name of the MutatingWebhookConfiguration: it says what is sent here at all. */
+  webhookConfiguration: string
 }
 
 // What Fluid serves is discovered now and then, and nobody tells of a change.
@@ -32,12 +34,20 @@ export class PolicyReconciler {
   /** Looks at all policies at once: which services one governs depends on the others. */
   async reconcile(): Promise<number> {
     const { mirror } = this.#options
-    const census = takeCensus(mirror.parsedPolicies(), governable(mirror))
+    const policies = mirror.parsedPolicies()
+    const census = takeCensus(policies, governable(mirror))
+    const isWide = policies.some(({ spec }) => spec.scope === 'Cluster')
+    const reach = !isWide || reaches(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
     for (const object of mirror.policies.list()) {
       const standing = census.get(object.metadata.name ?? '')
-      await this.#write(object, statusOf(object, standing, mirror.fluidResources))
+      await this.#write(object, statusOf(object, standing, { installed: mirror.fluidResources, reach }))
     }
     return againMs
+  }
+
+  async #configuration(): Promise<KubeObject | undefined> {
+    const { client, webhookConfiguration: name } = this.#options
+    return await client.get(resources.mutatingWebhookConfiguration, { name })
   }
 
   async #write(object: KubeObject, findings: Findings): Promise<void> {
@@ -60,11 +70,10 @@ export class PolicyReconciler {
 }
 
 function governable(mirror: Mirror) {
-  return mirror.services.list().flatMap((service) => {
+  return mirror.services.list().map((service) => {
     const { namespace = '', labels = {}, annotations = {} } = service.metadata
     const ofNamespace = namespaceLabels(mirror, namespace)
-    if (!isOptedIn(ofNamespace)) return []
-    return [{ name: keyText(keyOf(service)), namespaceLabels: ofNamespace, labels, annotations }]
+    return { name: keyText(keyOf(service)), namespaceLabels: ofNamespace, labels, annotations }
   })
 }
 
@@ -75,17 +84,23 @@ interface Findings {
   conditions: Finding[]
 }
 
+/** Of which namespaces services are sent to the webhook: those with the label alone, or any. */
+type Reach = 'OptedIn' | 'Cluster'
+
 /** What is to be said of one policy; `standing` is undefined where it is not accepted. */
 export function statusOf(
   object: KubeObject,
   standing: Standing | undefined,
-  installed: readonly string[],
+  { installed, reach }: { installed: readonly string[]; reach: Reach },
 ): Findings {
   const parsed = parsePolicy(object)
-  return {
-    services: standing?.services ?? 0,
-    conditions: [accepted(parsed), conflicts(object, standing), runtimesMissing(parsed, installed)],
-  }
+  const conditions = [
+    accepted(parsed),
+    conflicts(object, standing),
+    runtimesMissing(parsed, installed),
+    scopeLimited(parsed, reach),
+  ]
+  return { services: standing?.services ?? 0, conditions }
 }
 
 function accepted(parsed: ParsedPolicy): Finding {
@@ -122,9 +137,27 @@ function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): Fi
     : { type: 'RuntimesMissing', holds: true, reason: 'NotInstalled', message: missing.join('; ') }
 }
 
+function scopeLimited(parsed: ParsedPolicy, reach: Reach): Finding {
+  const isLimited = parsed.ok && parsed.policy.spec.scope === 'Cluster' && reach === 'OptedIn'
+  return isLimited
+    ? {
+        type: 'ScopeLimited',
+        holds: true,
+        reason: 'WebhookOptedInOnly',
+        message:
+          'the webhook is sent services of opted-in namespaces alone: install manifests/cluster-wide for scope: Cluster',
+      }
+    : {
+        type: 'ScopeLimited',
+        holds: false,
+        reason: 'InReach',
+        message: 'the webhook is sent what this policy is for',
+      }
+}
+
 /** A condition that says the same keeps its time. */
 function toStatus(object: KubeObject, { services, conditions }: Findings, nowMs: number): PolicyStatus {
-  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const now = timestamp(nowMs)
   const before = listAt(object, 'status', 'conditions')
   return {
     services,

@@ -1,9 +1,9 @@
 import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
 import type { EventRecorder } from '../kube/events.ts'
-import { isOptedIn } from '../plan/facts.ts'
 import { readOriginal } from '../plan/original.ts'
 import { type Plan, plan } from '../plan/plan.ts'
 import { isWorthAWarning } from '../plan/reasons.ts'
+import { isOpen } from '../policy/policy.ts'
 import type { KubeObject } from '../values/object.ts'
 
 /** Says on each service, in an Event, what was decided about it and why. */
@@ -20,7 +20,7 @@ export class ReportReconciler {
     const { namespace = '' } = service.metadata
     const isAccelerated = readOriginal(service) !== undefined
     // What did not opt in is neither spoken to nor looked into.
-    if (!isAccelerated && !isOptedIn(namespaceLabels(mirror, namespace))) return
+    if (!isAccelerated && !isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))) return
     const facts = await readFacts(this.#options, service, namespace)
     const made = plan({ service, facts, ...(isAccelerated ? { previous: service } : {}) })
     const isServed = made.reason === 'AlreadyCached' || placedByPod(made)

@@ -18,7 +18,7 @@ const gcsDirectory = '/var/secrets/gcs'
  * is put into the master's alone: the workers would read with the path of its file for a key. Under this
  * prefix it is the mount's own, which the workers ask the master for.
  */
-const rootOption = 'alluxio.master.mount.table.root.option.'
+export const rootOption = 'alluxio.master.mount.table.root.option.'
 
 /**
  * AlluxioRuntime. Sources: fluid docs/en/samples/{s3,gcs}_configuration.md, pkg/ddc/alluxio/transform.go and
@@ -29,6 +29,8 @@ export const alluxio: Runtime = {
   plural: 'alluxioruntimes',
   schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https'],
   isLoadable: true,
+  // Its SyncRuntime does nothing.
+  live: ['replicas', 'fuse.cleanPolicy'],
 
   // Fluid mounts it as the volume alluxio-mount-secret-<name>, and a volume's name has 63 characters and no dot.
   mountableSecret: /^[^.]{1,42}$/,

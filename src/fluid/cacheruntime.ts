@@ -18,6 +18,7 @@ export const cacheRuntime: Runtime = {
   plural: 'cacheruntimes',
   schemes: 'named',
   isLoadable: true,
+  live: [],
 
   refuses({ credentials: { kind }, profile }) {
     if (profile === undefined) return "CacheRuntime needs the policy's sources[].profile"

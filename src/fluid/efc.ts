@@ -9,6 +9,7 @@ export const efc: Runtime = {
   plural: 'efcruntimes',
   schemes: ['nfs', 'cpfs'],
   isLoadable: false,
+  live: ['replicas', 'fuse.cleanPolicy'],
 
   refuses(source) {
     const { host, path } = partsOf(source)

@@ -18,6 +18,8 @@ export const jindo: Runtime = {
   plural: 'jindoruntimes',
   schemes: [...stores, 'hdfs'],
   isLoadable: true,
+  // pkg/ddc/jindocache/sync_runtime.go.
+  live: ['replicas', 'fuse.cleanPolicy', 'master.resources', 'worker.resources', 'fuse.resources'],
 
   refuses({ scheme, credentials, endpoint: { url, addressing } }) {
     if (credentials.kind === 'file') return `JindoRuntime reads no credentials file for ${scheme}://`

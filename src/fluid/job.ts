@@ -16,12 +16,14 @@ export function loadOfJob(job: KubeObject): ObjectKey | undefined {
   return key.name.endsWith(suffix) ? { ...key, name: key.name.slice(0, -suffix.length) } : undefined
 }
 
+/** Whether a Job is that of this very DataLoad, not of an earlier one of its name. */
+export function isJobOf(job: KubeObject, { metadata: { uid } }: KubeObject): boolean {
+  return uid !== undefined && (job.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false)
+}
+
 /** Whether a Job has loaded what this very DataLoad asked for, not an earlier one of its name. */
 export function hasLoaded(job: KubeObject | undefined, dataLoad: KubeObject): boolean {
-  const { uid } = dataLoad.metadata
-  if (job === undefined || uid === undefined) return false
-  if (!job.metadata.ownerReferences?.some((owner) => owner.uid === uid)) return false
-  return completionOf(job) !== undefined
+  return job !== undefined && isJobOf(job, dataLoad) && completionOf(job) !== undefined
 }
 
 /** The condition of a Job, or of a DataLoad, that says that it is complete. */

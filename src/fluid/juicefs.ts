@@ -10,6 +10,8 @@ export const juicefs: Runtime = {
   plural: 'juicefsruntimes',
   schemes: ['juicefs'],
   isLoadable: true,
+  // It would take up all the rest, too, and restart its workers for it: pkg/ddc/juicefs/sync_runtime.go.
+  live: ['replicas', 'fuse.cleanPolicy'],
   // Fluid kills the warm-up of JuiceFS after half an hour unless it is told otherwise.
   loadOptions: { timeout: '24h' },
 

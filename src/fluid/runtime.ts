@@ -14,6 +14,8 @@ export interface Runtime {
   isLoadable: boolean
   /** Options that its DataLoads need. */
   loadOptions?: { [key: string]: string }
+  /** Fields of its spec that Fluid takes up while a cache stands, and without a restart of its workers. */
+  live: readonly string[]
   /** Why this runtime cannot read the source although it serves its scheme. */
   refuses(source: Source): string | undefined
   mount(source: Source): Mount

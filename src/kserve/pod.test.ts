@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { claimsOf, servesModel, serviceOfPod } from './pod.ts'
+import { claimMounts, claimsOf, servesModel, serviceOfPod } from './pod.ts'
 
 const pod = (
   labels: { [key: string]: string },
@@ -46,4 +46,22 @@ test('what a pod mounts, and what KServe’s webhook will have it mount', () => 
   expect(claimsOf(pod(predictor, { [source]: 'pvc://c/models/x' }))).toEqual(['c'])
   expect(claimsOf(pod(predictor, { [source]: 'pvc://a' }, [mounts('a')]))).toEqual(['a'])
   expect(claimsOf(pod(predictor, { [source]: 's3://bucket/model' }))).toEqual([])
+})
+
+test('of a claim a pod may mount a path, by a container or by KServe’s annotation', () => {
+  const containers = [
+    {
+      volumeMounts: [
+        { name: 'a', subPath: 'models/x/' },
+        { name: 'a', subPath: 'y' },
+      ],
+    },
+  ]
+  const mounting = { ...pod(predictor, { [source]: 'pvc://a//y' }, [mounts('a'), mounts('b')]) }
+  const both = { ...mounting, spec: { ...(mounting.spec as JsonObject), containers } }
+  expect(claimMounts(both)).toEqual([
+    { claim: 'a', path: 'models/x' },
+    { claim: 'a', path: 'y' },
+    { claim: 'b', path: '' },
+  ])
 })

@@ -26,12 +26,38 @@ export function servesModel(pod: KubeObject): boolean {
 // KServe's pod webhook makes a volume of it: after ours, so that a new pod may not have it yet.
 export const sourceUriAnnotation = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 
-/** The names of the claims that a pod mounts, or will once KServe's webhook has seen it. */
-export function claimsOf(pod: KubeObject): string[] {
-  const volumes = listAt(pod, 'spec', 'volumes').flatMap(
-    (volume) => stringAt(volume, 'persistentVolumeClaim', 'claimName') ?? [],
-  )
+/** A claim that a pod mounts, and which path of it; empty for its root. */
+export interface ClaimMount {
+  claim: string
+  path: string
+}
+
+/** What a pod mounts of claims, or will once KServe's webhook has seen it. */
+export function claimMounts(pod: KubeObject): ClaimMount[] {
+  const containers = listAt(pod, 'spec', 'containers').flatMap((each) => listAt(each, 'volumeMounts'))
+  const mounted = listAt(pod, 'spec', 'volumes').flatMap((volume) => {
+    const claim = stringAt(volume, 'persistentVolumeClaim', 'claimName')
+    if (claim === undefined) return []
+    const name = stringAt(volume, 'name')
+    const paths = containers.flatMap((mount) =>
+      stringAt(mount, 'name') === name ? [stringAt(mount, 'subPath') ?? ''] : [],
+    )
+    return (paths.length === 0 ? [''] : paths).map((path) => ({ claim, path: plainPath(path) }))
+  })
   const uri = pod.metadata.annotations?.[sourceUriAnnotation] ?? ''
-  const claim = /^pvc:\/\/([^/]+)/.exec(uri)?.[1]
-  return [...new Set([...volumes, ...(claim === undefined ? [] : [claim])])]
+  const [, claim, path = ''] = /^pvc:\/\/([^/]+)(.*)$/.exec(uri) ?? []
+  const all = claim === undefined ? mounted : [...mounted, { claim, path: plainPath(path) }]
+  return [...new Map(all.map((mount) => [`${mount.claim}/${mount.path}`, mount])).values()]
+}
+
+/** The names of those claims. */
+export function claimsOf(pod: KubeObject): string[] {
+  return [...new Set(claimMounts(pod).map(({ claim }) => claim))]
+}
+
+function plainPath(path: string): string {
+  return path
+    .split('/')
+    .filter((segment) => segment !== '')
+    .join('/')
 }

@@ -18,9 +18,14 @@ export type PatchBody =
   | { type: 'json'; body: Json }
 
 export interface WriteOptions {
-  /** Write a subresource (`status`) instead of the object itself. */
-  subresource?: 'status'
+  /** Write a subresource (`status`, or a pod's `eviction`) instead of the object itself. */
+  subresource?: 'status' | 'eviction'
   dryRun?: boolean
+}
+
+export interface Preconditions {
+  uid?: string
+  resourceVersion?: string
 }
 
 export interface WatchOptions extends ListOptions {
@@ -49,8 +54,11 @@ export interface KubeClient {
   /** Server-side apply as field manager `warmgate`, forced: what we apply is ours. */
   apply(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>
   patch(resource: Resource, key: ObjectKey, patch: PatchBody, options?: WriteOptions): Promise<KubeObject>
-  /** False where it was already gone. With `uid`, a re-created object of the same name is left alone. */
-  delete(resource: Resource, key: ObjectKey, options?: { uid?: string }): Promise<boolean>
+  /**
+   * False where it was already gone. With `uid`, a re-created object of the same name is left alone; with
+   * `resourceVersion`, one that was changed since.
+   */
+  delete(resource: Resource, key: ObjectKey, options?: Preconditions): Promise<boolean>
   /** Ends with the server, or quietly with the signal. A broken connection rejects, after all that was told. */
   watch(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent>
   /** The resources that the API server serves in `group/version`; empty where it does not serve it. */

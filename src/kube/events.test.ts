@@ -25,11 +25,12 @@ function setUp() {
   const clock = new FakeClock(Date.UTC(2030, 0, 1))
   const written: KubeObject[] = []
   const logged: object[] = []
-  const server = { isFailing: false }
+  const server = { isFailing: false, isReady: Promise.resolve() }
   const client: Partial<KubeClient> = {
     async create(_, object) {
       if (server.isFailing) throw new KubeError('create events', { status: 403, message: 'forbidden' })
       written.push(object)
+      await server.isReady
       return object
     },
   }
@@ -107,8 +108,8 @@ test('the same words about the same object are written once in ten minutes', asy
   expect(written).toHaveLength(2)
 })
 
-test('other words, and other objects, are news', () => {
-  const { recorder, written } = setUp()
+test('other words, and other objects, are news', async () => {
+  const { recorder, written, clock } = setUp()
   const other = (metadata: object) => ({
     ...service,
     metadata: { namespace: 'ml', name: 'llama', ...metadata },
@@ -121,6 +122,7 @@ test('other words, and other objects, are news', () => {
   recorder.record({ ...note, regarding: other({}) })
   recorder.record({ ...note, regarding: other({ name: 'qwen' }) })
 
+  await clock.advance(0)
   expect(written).toHaveLength(6)
 })
 
@@ -130,6 +132,9 @@ test('an Event that cannot be written is logged, and not tried again and again',
   expect(() => recorder.record(note)).not.toThrow()
   await clock.advance(0)
   expect(written).toEqual([])
+  // The next that fails is no news.
+  recorder.record({ ...note, note: 'other words' })
+  await clock.advance(0)
   expect(logged).toMatchObject([{ level: 'warn', reason: 'Accelerated', msg: 'cannot write an Event' }])
 
   recorder.record(note)
@@ -141,11 +146,41 @@ test('an Event that cannot be written is logged, and not tried again and again',
   expect(written).toHaveLength(1)
 })
 
-test('what it remembers is bounded', () => {
-  const { recorder, written } = setUp()
+test('what it remembers is bounded', async () => {
+  const { recorder, written, clock } = setUp()
   recorder.record(note)
-  for (let index = 0; index < 10_000; index++) recorder.record({ ...note, note: `words ${index}` })
+  for (let index = 0; index < 10_000; index++) {
+    recorder.record({ ...note, note: `words ${index}` })
+    if (index % 1_000 === 0) await clock.advance(0)
+  }
+  await clock.advance(0)
   recorder.record(note)
 
   expect(written).toHaveLength(10_002)
+})
+
+test('one is written at a time, and those on pods come last', async () => {
+  const { recorder, written, server, clock } = setUp()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  server.isReady = promise
+  const pod = { ...service, kind: 'Pod' }
+  recorder.record({ ...note, note: 'first' })
+  recorder.record({ ...note, regarding: pod, note: 'third' })
+  recorder.record({ ...note, note: 'second' })
+  await clock.advance(0)
+  expect(written).toMatchObject([{ note: 'first' }])
+  resolve()
+  await clock.advance(0)
+  expect(written).toMatchObject([{ note: 'first' }, { note: 'second' }, { note: 'third' }])
+})
+
+test('what waits to be written is bounded, and what is left out is logged', async () => {
+  const { recorder, written, logged, server, clock } = setUp()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  server.isReady = promise
+  for (let index = 0; index < 5_002; index++) recorder.record({ ...note, note: `words ${index}` })
+  resolve()
+  await clock.advance(0)
+  expect(written).toHaveLength(5_001)
+  expect(logged).toMatchObject([{ msg: 'an Event is left out: too many wait to be written' }])
 })

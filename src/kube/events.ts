@@ -13,7 +13,7 @@ export interface EventNote {
 }
 
 export interface EventRecorder {
-  /** Never throws, and never waits: an Event is a courtesy. */
+  /** Never throws, and never waits: an Event is a courtesy. They are written one after the other. */
   record(event: EventNote): void
 }
 
@@ -23,8 +23,12 @@ const repeatMs = 10 * 60_000
 // The API server refuses a longer one.
 const longestNoteBytes = 1_024
 const mostRemembered = 10_000
+const mostWaiting = 5_000
 
-/** Writes Kubernetes Events, each at most once in ten minutes. */
+/**
+ * Writes Kubernetes Events, each at most once in ten minutes, and one at a time: whatever else is written to the API
+ * server matters more. Those on pods come last, since pods are many.
+ */
 export function createEventRecorder(options: {
   client: KubeClient
   clock: Clock
@@ -33,14 +37,51 @@ export function createEventRecorder(options: {
 }): EventRecorder {
   const { client, clock, logger, instance } = options
   const recent = new Map<string, number>()
+  const waiting = new Backlog<KubeObject>()
+  let isWriting = false
+  let isFailing = false
+  async function write(event: KubeObject): Promise<void> {
+    try {
+      await client.create(resources.event, event)
+      isFailing = false
+    } catch (error) {
+      // Many in a namespace that is on its way out would all fail alike.
+      if (!isFailing) logger.warn({ err: error, reason: event.reason }, 'cannot write an Event')
+      isFailing = true
+    }
+  }
+  async function writeAll(): Promise<void> {
+    isWriting = true
+    for (let event = waiting.take(); event !== undefined; event = waiting.take()) await write(event)
+    isWriting = false
+  }
   return {
     record(event) {
       const nowMs = clock.now()
       if (!isNews(recent, event, nowMs)) return
-      client.create(resources.event, toObject(event, { nowMs, instance })).catch((error: unknown) => {
-        logger.warn({ err: error, reason: event.reason }, 'cannot write an Event')
-      })
+      const { regarding, reason } = event
+      const isKept = waiting.put(eventObject(event, { nowMs, instance }), regarding.kind === 'Pod')
+      if (!isKept) logger.warn({ reason }, 'an Event is left out: too many wait to be written')
+      if (!isWriting) void writeAll()
     },
+  }
+}
+
+/** What waits its turn, the minor after all the rest; bounded. */
+class Backlog<T> {
+  readonly #major: T[] = []
+  readonly #minor: T[] = []
+
+  /** False where there is no room. */
+  put(item: T, isMinor: boolean): boolean {
+    const list = isMinor ? this.#minor : this.#major
+    if (list.length >= mostWaiting) return false
+    list.push(item)
+    return true
+  }
+
+  take(): T | undefined {
+    return this.#major.shift() ?? this.#minor.shift()
   }
 }
 
@@ -57,7 +98,11 @@ function isNews(recent: Map<string, number>, { regarding, reason, note }: EventN
   return true
 }
 
-function toObject(event: EventNote, { nowMs, instance }: { nowMs: number; instance: string }): KubeObject {
+/** The Event that says it; `instance` is who says it. */
+export function eventObject(
+  event: EventNote,
+  { nowMs, instance }: { nowMs: number; instance: string },
+): KubeObject {
   const { apiVersion, kind, metadata } = event.regarding
   const { namespace, name, uid, resourceVersion } = metadata
   return {

@@ -154,10 +154,10 @@ const writes: [string, (kube: KubeClient) => Promise<unknown>, Partial<Seen>, st
   ],
   [
     'delete',
-    (kube) => kube.delete(dataset, key, { uid: 'u-1' }),
+    (kube) => kube.delete(dataset, key, { uid: 'u-1', resourceVersion: '7' }),
     { method: 'DELETE', path, query: {} },
     'application/json',
-    { propagationPolicy: 'Background', preconditions: { uid: 'u-1' } },
+    { propagationPolicy: 'Background', preconditions: { uid: 'u-1', resourceVersion: '7' } },
   ],
 ]
 
@@ -210,4 +210,15 @@ test('discovery names what is served, and nothing where the group is not there',
   expect(await client.discover('data.fluid.io', 'v1alpha1')).toEqual(['datasets', 'datasets/status'])
   expect(last().path).toBe('/apis/data.fluid.io/v1alpha1')
   expect(await client.discover('data.fluid.io', 'v1alpha1')).toEqual([])
+})
+
+test('a pod is evicted by its subresource', async () => {
+  server.next('other', json(201, { kind: 'Status' }))
+  const metadata = { name: 'llama-0', namespace: 'models' }
+  await client.create(
+    resources.pod,
+    { apiVersion: 'policy/v1', kind: 'Eviction', metadata },
+    { subresource: 'eviction' },
+  )
+  expect(last().path).toBe('/api/v1/namespaces/models/pods/llama-0/eviction')
 })

@@ -63,7 +63,7 @@ export function createClient(
           verb: 'create',
           method: 'POST',
           resource,
-          key: inNamespace(object),
+          key: options?.subresource === undefined ? inNamespace(object) : object.metadata,
           body: object,
           query: { fieldManager },
         },
@@ -107,14 +107,15 @@ export function createClient(
         },
         options,
       ),
-    async delete(resource, key, { uid } = {}) {
+    async delete(resource, key, preconditions = {}) {
+      const isConditional = Object.keys(preconditions).length > 0
       const body = {
         propagationPolicy: 'Background',
-        ...(uid === undefined ? {} : { preconditions: { uid } }),
+        ...(isConditional ? { preconditions: { ...preconditions } } : {}),
       }
       const call = connection.json({ verb: 'delete', method: 'DELETE', resource, key, body })
-      // A conflict with the uid: ours is gone, and another has its name.
-      return (await unlessGone(call, uid === undefined ? [404] : [404, 409])) !== undefined
+      // A conflict: ours is gone, and another has its name; or it is not what we saw.
+      return (await unlessGone(call, isConditional ? [404, 409] : [404])) !== undefined
     },
     watch: (resource, options) => watch(connection, resource, options),
     discover: (group, version) => discover(connection, group, version),

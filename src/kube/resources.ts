@@ -29,6 +29,7 @@ export const resources = {
   secret: namespaced('', 'v1', 'secrets', 'Secret'),
   serviceAccount: namespaced('', 'v1', 'serviceaccounts', 'ServiceAccount'),
   configMap: namespaced('', 'v1', 'configmaps', 'ConfigMap'),
+  persistentVolume: clusterScoped('', 'v1', 'persistentvolumes', 'PersistentVolume'),
   persistentVolumeClaim: namespaced('', 'v1', 'persistentvolumeclaims', 'PersistentVolumeClaim'),
   event: namespaced('events.k8s.io', 'v1', 'events', 'Event'),
   lease: namespaced('coordination.k8s.io', 'v1', 'leases', 'Lease'),

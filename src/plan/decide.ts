@@ -7,11 +7,13 @@ import { deploymentMode } from '../kserve/mode.ts'
 import { applyOverrides, choosePolicy, type OverrideName, overrideAnnotation } from '../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../policy/policy.ts'
 import { overrideNames } from '../policy/schema.ts'
+import { isNamespaceOptedOut, isOptedIn } from '../policy/scope.ts'
 import { type KubeObject, objectAt } from '../values/object.ts'
-import { type Facts, isOptedIn, isOptedOut } from './facts.ts'
+import { existingPlace } from './existing.ts'
+import { type Facts, isOptedOut } from './facts.ts'
 import type { Original, OriginalLocation } from './original.ts'
 import type { RefusalReason } from './reasons.ts'
-import { resolveSource } from './source.ts'
+import { cacheFor, type ReadSource, readSource, type SourceRefused, type SourceResult } from './source.ts'
 
 interface Refused {
   message: string
@@ -40,8 +42,12 @@ export interface Rewrite {
   /** The claim that is to stand there, and the path in it where the model is not its root. */
   cache: string
   path: string | undefined
-  /** Undefined where a kept cache cannot be made anew from what the cluster says today. */
+  /** Whether the claim is of a Dataset that was here already: nothing is made for it, or taken away. */
+  existing: boolean
+  /** Undefined where nothing is to be made, or a kept cache cannot be made anew from what the cluster says today. */
   furnished: { source: Source; runtime: RuntimeName } | undefined
+  /** Why a kept cache cannot be made anew. */
+  unmade?: SourceRefused
   /** Spec: in the service. Pod: in each of its pods, as they are created. */
   by: 'Spec' | 'Pod'
 }
@@ -58,6 +64,8 @@ export interface DecideInput {
   previous: KubeObject | undefined
   /** What the service before this update says that Warmgate made of it. */
   original: Original | undefined
+  /** What stood unaccelerated before is to be taken in now: somebody asks for it. */
+  isAdopted: boolean
   facts: Facts
 }
 
@@ -65,19 +73,25 @@ export interface DecideInput {
 export function decide(input: DecideInput): Decision {
   const { service, facts } = input
   if (isOptedOut(service.metadata.annotations)) return skip('OptedOut', 'the service opts out by annotation')
-  if (!isOptedIn(facts.namespaceLabels)) {
-    return skip('NotOptedIn', 'the namespace has no label warmgate.dev/acceleration: enabled')
-  }
+  if (isNamespaceOptedOut(facts.namespaceLabels)) return skip('OptedOut', namespaceOptedOut)
   const { locations, none } = findModelLocations(service)
-  if (locations.length === 0) return skip('NoModelLocation', none)
   const standings = locations.map((location) => standingOf(input, location))
-  if (!standings.some(({ kind }) => kind === 'kept')) {
+  const isKept = standings.some(({ kind }) => kind === 'kept')
+  if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
+    return skip('NotOptedIn', notOptedIn)
+  if (locations.length === 0) return skip('NoModelLocation', none)
+  if (!isKept) {
     const obstacle = serviceObstacle(service, locations, facts) ?? commonObstacle(locations)
     if (obstacle !== undefined) return obstacle
   }
   const governed = govern(input, standings)
   return governed.kind === 'governed' ? withPolicy(input, standings, governed.policy) : governed
 }
+
+const notOptedIn =
+  'the namespace has no label warmgate.dev/acceleration: enabled, and no policy of scope: Cluster is for it'
+const namespaceOptedOut =
+  'the namespace opts out (label warmgate.dev/acceleration: disabled), or is one of the cluster’s own'
 
 /** What an update finds at a location: the rewrite it has, what stood there unaccelerated, or a new model. */
 type Standing =
@@ -87,16 +101,17 @@ type Standing =
 /**
  * What is accelerated stays so, until its model changes. What stood unaccelerated before this update, with the same
  * model, stays so too, whatever policy or label came since: an update that changes no model never rolls pods. The
- * service's own annotation may say otherwise.
+ * service's own annotations may say otherwise.
  */
-function standingOf({ previous, original }: DecideInput, location: ModelLocation): Standing {
+function standingOf({ previous, original, isAdopted }: DecideInput, location: ModelLocation): Standing {
   const before =
     original !== undefined && Object.hasOwn(original.locations, location.id)
       ? original.locations[location.id]
       : undefined
   if (before !== undefined)
     return isRecorded(location, before) ? { kind: 'kept', location, before } : { kind: 'new', location }
-  if (previous === undefined || isOptedOut(previous.metadata.annotations)) return { kind: 'new', location }
+  if (previous === undefined || isAdopted || isOptedOut(previous.metadata.annotations))
+    return { kind: 'new', location }
   const was = findModelLocations(previous).locations.find(({ id }) => id === location.id)
   return { kind: was !== undefined && isSameModel(was, location) ? 'old' : 'new', location }
 }
@@ -116,13 +131,19 @@ function isSameModel({ model: a }: ModelLocation, { model: b }: ModelLocation): 
 type Refusal = Exclude<Decision, Acceleration>
 type Governed = { kind: 'governed'; policy: Policy } | Refusal
 
-/** The policy of a service, with the service's own words in it. */
-function govern({ service, facts, previous }: DecideInput, standings: Standing[]): Governed {
-  const annotations = service.metadata.annotations ?? {}
+/** The policy that a service falls under, before it has its say. */
+function policyOf({ service, facts }: DecideInput): Policy | undefined {
   const labels = { namespace: facts.namespaceLabels, service: service.metadata.labels ?? {} }
+  return selectPolicy(facts.policies, labels)
+}
+
+/** The policy of a service, with the service's own words in it. */
+function govern(input: DecideInput, standings: Standing[]): Governed {
+  const { service, facts, previous } = input
+  const annotations = service.metadata.annotations ?? {}
   // A kept rewrite needs no policy's leave: neither a policy's end nor a new rule takes it away.
   const isKept = standings.some(({ kind }) => kind === 'kept')
-  const selected = selectPolicy(facts.policies, labels) ?? (isKept ? builtInPolicy : undefined)
+  const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
   if (standings.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
     return skip('NotOptedIn', stoodBefore)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
@@ -166,27 +187,67 @@ interface Context {
 /** A location by itself, whatever becomes of the others of its group. */
 function answer(standing: Standing, { service, policy, facts }: Context): Rewrite | Left {
   const { location } = standing
-  const resolved = resolveSource(location, policy, facts)
+  const read = readSource(location, policy, facts)
   if (standing.kind === 'kept') {
-    const { uri, cache, path } = standing.before
-    const furnished = resolved.ok ? { source: resolved.source, runtime: resolved.runtime } : undefined
-    return { location, uri, cache, path, furnished, by: 'Spec' }
+    const { before } = standing
+    return kept(location, before, read.ok ? cacheFor(read, facts, before.cache) : read)
   }
   const { rewrite: by, mode } = policy.spec
   const leave = (reason: RefusalReason, message: string) => ({ location, reason, message })
   if (location.obstacle !== undefined) return leave(location.obstacle.reason, location.obstacle.message)
   // Before what changes with time: a claim of the user's own never becomes a reason against its group.
-  if (!resolved.ok && resolved.reason === 'PvcSource') return leave(resolved.reason, resolved.message)
+  if (!read.ok && read.reason === 'PvcSource') return leave(read.reason, read.message)
   if (standing.kind === 'old' && by === 'Spec') return leave('NotOptedIn', stoodBefore)
   if (mode === 'Off') return leave('NoPolicy', isOff(policy))
-  if (!resolved.ok) return leave(resolved.reason, resolved.message)
-  const { uri, name: cache, source, runtime } = resolved
-  if (mode === 'Audit') return leave('AuditOnly', `${uri} would be served from cache ${cache}`)
+  if (!read.ok) return leave(read.reason, read.message)
+  const target = targetOf(read, location, facts)
+  if (!target.ok) return leave(target.reason, target.message)
+  if (mode === 'Audit')
+    return leave('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)
   if (isKnativeList(service, location, facts)) return leave('NoModelLocation', knativeList)
   const problem = by === 'Pod' ? notByPod(service, location) : undefined
   if (problem !== undefined)
     return leave('NoModelLocation', `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`)
-  return { location, uri, cache, path: undefined, furnished: { source, runtime }, by }
+  const { cache, path, existing, furnished } = target
+  return { location, uri: read.uri, cache, path, existing, furnished, by }
+}
+
+type Target = Pick<Rewrite, 'cache' | 'path' | 'existing' | 'furnished'>
+
+/** What is to serve a source: a Dataset that a team has for it, or a cache. */
+function targetOf(
+  read: ReadSource,
+  location: ModelLocation,
+  facts: Facts,
+): (Target & { ok: true }) | SourceRefused {
+  const place = existingPlace(read.source, location, facts)
+  if (place !== undefined) {
+    const path = place.path === '' ? undefined : place.path
+    return { ok: true, cache: place.dataset, path, existing: true, furnished: undefined }
+  }
+  const made = cacheFor(read, facts)
+  if (!made.ok) return made
+  const { name, source, runtime } = made
+  return { ok: true, cache: name, path: undefined, existing: false, furnished: { source, runtime } }
+}
+
+/** `cache llama-0123456789`, or `Dataset team-models, at llama`. */
+export function describeTarget({
+  cache,
+  path,
+  existing,
+}: Pick<Rewrite, 'cache' | 'path' | 'existing'>): string {
+  const at = path === undefined ? '' : `, at ${path}`
+  return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
+}
+
+/** What is recorded stands; of a Dataset that was here already nothing is ever made. */
+function kept(location: ModelLocation, before: OriginalLocation, made: SourceResult): Rewrite {
+  const { uri, cache, path, existing = false } = before
+  const rewrite = { location, uri, cache, path, existing, by: 'Spec' } as const
+  if (existing) return { ...rewrite, furnished: undefined }
+  if (!made.ok) return { ...rewrite, furnished: undefined, unmade: made }
+  return { ...rewrite, furnished: { source: made.source, runtime: made.runtime } }
 }
 
 /** KServe writes the volumes of a list into the Knative Service itself; any other claim it mounts in the pod. */

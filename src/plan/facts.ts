@@ -5,11 +5,13 @@ import type { ServingRuntimes } from '../kserve/runtime.ts'
 import type { SecretFact } from '../kserve/secret.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Labels } from '../policy/selector.ts'
+import type { KubeObject } from '../values/object.ts'
 
 /** What a plan needs to know of the cluster. Nothing here holds a secret's value. */
 export interface Facts {
   /** The service's namespace, which its manifest may leave out. */
   namespace: string
+  /** A namespace of the cluster's own has opted out here, whatever its labels say. */
   namespaceLabels: Labels
   policies: Policy[]
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
@@ -23,15 +25,16 @@ export interface Facts {
   localModels: LocalModelFact[]
   /** The PVCs of the namespace that are not Fluid's. */
   foreignClaims: Pick<ReadonlySet<string>, 'has'>
+  /** The PersistentVolumes that are no volume of a Dataset of this namespace, by name: one is of the whole cluster. */
+  foreignVolumes: Pick<ReadonlySet<string>, 'has'>
+  /** The Datasets of the namespace, and the Runtimes of every kind: Warmgate's own and others. */
+  datasets: KubeObject[]
+  runtimes: KubeObject[]
 }
 
-export const accelerationLabel = 'warmgate.dev/acceleration'
 export const accelerationAnnotation = 'warmgate.dev/acceleration'
-
-/** A namespace opts in with a label. */
-export function isOptedIn(namespaceLabels: Labels): boolean {
-  return namespaceLabels[accelerationLabel] === 'enabled'
-}
+/** Asks, in an update, that a service which stood before be taken in; admission takes it off again. */
+export const adoptAnnotation = 'warmgate.dev/adopt'
 
 /** A service opts out with an annotation. */
 export function isOptedOut(annotations: { [key: string]: string } | undefined): boolean {

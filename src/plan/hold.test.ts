@@ -56,6 +56,11 @@ test('a pod waits, and says how far it is', () => {
   })
 })
 
+test('what is over by itself is looked at when it is', () => {
+  const untilMs = 61_000
+  expect(decide({ caches: { bloom: { ...pending, untilMs } } })).toMatchObject({ kind: 'hold', untilMs })
+})
+
 test('timed out: to the millisecond, whatever the cache says', () => {
   for (const caches of [{ bloom: warming }, { bloom: pending }, { bloom: failed }]) {
     expect(decide({ caches, nowMs: 1_801_000 })).toEqual({

@@ -86,7 +86,9 @@ export function decideHold({ hold, caches, createdMs, nowMs }: HoldInput): HoldD
   const failed = states.find(([, warmth]) => warmth.kind === 'failed')
   if (failed !== undefined)
     return ending(hold.onFailure, 'WarmupFailed', { message: failure(failed), untilMs })
-  return { kind: 'hold', reason: 'Warming', message: states.map(describe).join('; '), untilMs }
+  const soonestMs = states.flatMap(([, warmth]) => (warmth.kind === 'pending' ? (warmth.untilMs ?? []) : []))
+  const message = states.map(describe).join('; ')
+  return { kind: 'hold', reason: 'Warming', message, untilMs: Math.min(untilMs, ...soonestMs) }
 }
 
 function ending(

@@ -22,6 +22,8 @@ export interface OriginalLocation {
   /** The claim that stands there now, and the path in it. */
   cache: string
   path?: string
+  /** Whether the claim is of a Dataset that was here already, of whatever name. */
+  existing?: true
   /** The storage spec that stood there in place of a URI. */
   storage?: JsonObject
 }
@@ -63,14 +65,22 @@ function readEach<T>(
   return Object.fromEntries(entries)
 }
 
-function readLocation({ uri, cache, path, storage }: JsonObject): OriginalLocation | undefined {
-  if (typeof uri !== 'string' || typeof cache !== 'string' || !isCacheName(cache)) return undefined
+/** Of another name than a cache's nothing is ever made: it is a claim that whoever forges it could have named himself. */
+function readLocation({ uri, cache, path, existing, storage }: JsonObject): OriginalLocation | undefined {
+  if (typeof uri !== 'string' || typeof cache !== 'string') return undefined
+  const isExisting = existing === true
+  if (!(isExisting ? isClaimName(cache) : isCacheName(cache))) return undefined
   return {
     uri,
     cache,
     ...(typeof path === 'string' && path !== '' ? { path } : {}),
+    ...(isExisting ? { existing: true } : {}),
     ...(isObject(storage) ? { storage } : {}),
   }
+}
+
+function isClaimName(name: string): boolean {
+  return /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name)
 }
 
 function readAdditions({ added, made }: JsonObject): Additions {

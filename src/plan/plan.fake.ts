@@ -26,6 +26,9 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     servingRuntimes: { own: [], cluster: [] },
     localModels: [],
     foreignClaims: new Set(),
+    foreignVolumes: new Set(),
+    datasets: [],
+    runtimes: [],
     ...more,
   }
 }

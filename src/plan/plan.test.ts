@@ -19,6 +19,10 @@ interface Scene {
 
 const named = { annotations: { 'serving.kserve.io/storageSecretName': 'gone' } }
 const cacheName = () => cachesOf(created(llama))[0]?.name ?? ''
+const gold = { serviceSelector: { matchLabels: { tier: 'gold' } } }
+/** A namespace under a policy for the whole cluster. */
+const wide = (namespaceLabels: { [label: string]: string }, spec = {}) =>
+  fakeFacts({ namespaceLabels, policies: [fakePolicy('wide', { scope: 'Cluster', ...spec })] })
 
 /** Every reason that there is, by the shortest way to it. */
 const scenes: Scene[] = [
@@ -46,6 +50,21 @@ const scenes: Scene[] = [
     reason: 'OptedOut',
     make: () => created(fakeService(model, { annotations: { 'warmgate.dev/acceleration': 'disabled' } })),
     tells: 'opts out',
+  },
+  {
+    reason: 'OptedOut',
+    make: () => created(llama, wide({ 'warmgate.dev/acceleration': 'disabled' })),
+    tells: 'the namespace opts out',
+  },
+  {
+    reason: 'Accelerated',
+    make: () => created(llama, wide({})),
+    tells: 'is served from cache llama-',
+  },
+  {
+    reason: 'NotOptedIn',
+    make: () => created(fakeService(model, { labels: { tier: 'silver' } }), wide({}, gold)),
+    tells: 'no policy of scope: Cluster is for it',
   },
   {
     reason: 'NoPolicy',

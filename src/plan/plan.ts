@@ -3,9 +3,16 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { type Acceleration, type Decision, decide, type Left, type Rewrite } from './decide.ts'
-import { Draft, type PatchOperation } from './draft.ts'
-import type { Facts } from './facts.ts'
+import {
+  type Acceleration,
+  type Decision,
+  decide,
+  describeTarget,
+  type Left,
+  type Rewrite,
+} from './decide.ts'
+import { Draft, type PatchOperation, pointer } from './draft.ts'
+import { adoptAnnotation, type Facts } from './facts.ts'
 import { type Hold, holdSettings } from './hold.ts'
 import { claimUri, readOriginal, restore } from './original.ts'
 import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
@@ -15,6 +22,8 @@ export interface PlanInput {
   service: KubeObject
   /** The service before this update; undefined for a new one. */
   previous?: KubeObject
+  /** As if the update asked for its adoption. */
+  isAdopted?: boolean
   facts: Facts
 }
 
@@ -41,6 +50,8 @@ export interface Placement {
 
 interface Accelerating {
   caches: Cache[]
+  /** Caches that the service stands on, and that could not be made anew today. */
+  unmade: { cache: string; reason: RefusalReason; message: string }[]
   placements: Placement[]
   hold: Hold | undefined
 }
@@ -57,22 +68,58 @@ export type Plan =
  * and the command line alike. It starts from the manifest as the user wrote it, whatever Warmgate has made
  * of it before, so that any number of passes end in the same object.
  */
-export function plan({ service, previous, facts }: PlanInput): Plan {
+export function plan({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
   const draft = new Draft(service)
+  const asks = asksForAdoption(service, previous)
+  if (asks) consume(draft)
   // The record that went through admission before is the one to believe; what the service says of itself, its
   // user may have written.
   const original = previous && readOriginal(previous)
   const records = [original, readOriginal(service)].filter((record) => record !== undefined)
   for (const record of records) restore(draft, record)
-  const decision = decide({ service: draft.object, previous, original, facts })
-  if (decision.kind !== 'accelerate') return refusal(decision, draft, previous)
+  const isTakenIn = isAdopted || asks || isSecondPass(service, previous)
+  const decision = decide({ service: draft.object, previous, original, isAdopted: isTakenIn, facts })
+  // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
+  const tells: Tells = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
+  if (decision.kind !== 'accelerate') return refusal(decision, draft, tells)
   rewrite(draft, decision, { before: records, facts })
-  return acceleration(decision, { draft, previous, namespace: facts.namespace })
+  return acceleration(decision, { draft, previous, tells, namespace: facts.namespace })
+}
+
+/** Whether a reason is to be told in a warning. */
+type Tells = (reason: Reason) => boolean
+
+function asksForAdoption({ metadata }: KubeObject, previous: KubeObject | undefined): boolean {
+  const asked = (annotations: { [key: string]: string } = {}) => annotations[adoptAnnotation] !== undefined
+  return previous !== undefined && asked(metadata.annotations) && !asked(previous.metadata.annotations)
+}
+
+/** KServe copies annotations into its pods: one that stayed would roll them when it goes. */
+function consume(draft: Draft): void {
+  draft.remove(pointer('metadata', 'annotations', adoptAnnotation))
+  draft.removeIfEmpty('/metadata/annotations')
+}
+
+/**
+ * A webhook is called again with what it made: of an adoption the record is all that is left by then. Whoever
+ * writes one by hand asks for no more than the annotation gives.
+ */
+function isSecondPass(service: KubeObject, previous: KubeObject | undefined): boolean {
+  return previous !== undefined && readOriginal(service) !== undefined && readOriginal(previous) === undefined
 }
 
 /** The caches that a plan needs; none for a service that is left alone. */
 export function cachesOf(plan: Plan): Cache[] {
   return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.caches : []
+}
+
+/** Why a cache that a service stands on cannot be made; undefined where nothing is known against it. */
+export function unmadeBecause(
+  plan: Plan,
+  cache: string,
+): { reason: RefusalReason; message: string } | undefined {
+  if (plan.reason !== 'Accelerated' && plan.reason !== 'AlreadyCached') return undefined
+  return plan.unmade.find((each) => each.cache === cache)
 }
 
 /** The Fluid objects that a plan needs. */
@@ -84,18 +131,13 @@ export function holdOf(plan: Plan): Hold | undefined {
   return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.hold : undefined
 }
 
-function refusal(
-  decision: Exclude<Decision, { kind: 'accelerate' }>,
-  draft: Draft,
-  previous: KubeObject | undefined,
-): Plan {
+function refusal(decision: Exclude<Decision, { kind: 'accelerate' }>, draft: Draft, tells: Tells): Plan {
   const base = {
     message: decision.message,
     policy: decision.policy?.name,
     patch: draft.patch(),
     service: draft.object,
-    // KServe updates a service of its own accord: whoever creates one is told, not every later writer.
-    warnings: previous === undefined && isWorthAWarning(decision.reason) ? [warning(decision)] : [],
+    warnings: tells(decision.reason) ? [warning(decision)] : [],
   }
   return decision.kind === 'deny'
     ? { ...base, decision: 'deny', reason: decision.reason, warnings: [] }
@@ -109,21 +151,25 @@ function warning({ reason, message }: { reason: Reason; message: string }): stri
 interface Making {
   draft: Draft
   previous: KubeObject | undefined
+  tells: Tells
   namespace: string
 }
 
 function acceleration(
   { rewrites, left, policy }: Acceleration,
-  { draft, previous, namespace }: Making,
+  { draft, previous, tells, namespace }: Making,
 ): Plan {
   const patch = draft.patch()
   const base = {
-    message: rewrites.map(({ uri, cache }) => `${uri} is served from cache ${cache}`).join('; '),
+    message: rewrites.map((each) => `${each.uri} is served from ${describeTarget(each)}`).join('; '),
     policy: policy.name,
     patch,
     service: draft.object,
-    warnings: previous === undefined ? left.flatMap(leftWarning) : [],
+    warnings: [...left.filter(({ reason }) => tells(reason)).map(leftWarning), ...podwise(rewrites, tells)],
     caches: cachesFor(rewrites, namespace, cacheSettings(policy.spec)),
+    unmade: rewrites.flatMap(({ cache, unmade }) =>
+      unmade === undefined ? [] : [{ cache, reason: unmade.reason, message: unmade.message }],
+    ),
     placements: rewrites.map(toPlacement),
     hold: holdSettings(policy.spec),
   }
@@ -134,9 +180,14 @@ function acceleration(
     : { ...base, decision: 'skip', reason: 'AlreadyCached' }
 }
 
-function leftWarning({ location, reason, message }: Left): string[] {
-  return isWorthAWarning(reason)
-    ? [`warmgate: ${location.id} is not accelerated (${reason}): ${message}`]
+function leftWarning({ location, reason, message }: Left): string {
+  return `warmgate: ${location.id} is not accelerated (${reason}): ${message}`
+}
+
+/** To who asks for an adoption, though there is nothing to change. */
+function podwise(rewrites: Rewrite[], tells: Tells): string[] {
+  return tells('Accelerated') && rewrites.every(({ by }) => by === 'Pod')
+    ? ['warmgate: nothing to adopt: by rewrite: Pod each new pod of this service turns to its cache']
     : []
 }
 

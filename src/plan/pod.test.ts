@@ -4,7 +4,7 @@ import { builtInPolicy } from '../policy/policy.ts'
 import type { JsonObject, KubeObject, ObjectMeta } from '../values/object.ts'
 import type { Hold } from './hold.ts'
 import { fakePolicy, fakeService } from './plan.fake.ts'
-import { gateCondition, governPod, hasGate, isHeld, planPod } from './pod.ts'
+import { gateCondition, governPod, hasGate, isHeld, type PodPlanInput, planPod } from './pod.ts'
 import type { Warmth } from './warmth.ts'
 
 const hold: Hold = {
@@ -40,9 +40,14 @@ const gpu = fakePolicy('p', {
   },
 }).spec.gpu
 
+type Input = Partial<PodPlanInput> & { pod: KubeObject }
+
+const planned = (input: Input) =>
+  planPod({ hold, gpu: undefined, caches: [cold], workerLabels: [], ...input })
+
 /** The pod as it is admitted, after the patch has been seen to apply. */
-function admitted(input: Partial<Parameters<typeof planPod>[0]> & { pod: KubeObject }) {
-  const made = planPod({ hold, gpu: undefined, caches: [cold], ...input })
+function admitted(input: Input) {
+  const made = planned(input)
   const patched = jsonPatch.applyPatch(structuredClone(input.pod), made.patch, true).newDocument
   return { ...made, pod: patched }
 }
@@ -75,7 +80,7 @@ test.each([
   ['not held', { hold: none }],
   ['of no cache', { caches: [] }],
 ])('nothing for a pod that is %s', (_, more) => {
-  expect(planPod({ pod: pod(), hold, gpu: undefined, caches: [cold], ...more })).toEqual({
+  expect(planned({ pod: pod(), ...more })).toEqual({
     held: false,
     patch: [],
   })
@@ -108,9 +113,14 @@ test('a node label that the pod selects already is the user’s word', () => {
   expect(made.pod.spec).toMatchObject({ nodeSelector: { zone: 'b', 'example.com/gpu': 'a100' } })
 })
 
+test('warm or not, a pod prefers the nodes that hold its caches', () => {
+  const { patch } = admitted({ pod: pod(), caches: [warm], workerLabels: ['fluid.io/s-models-llama'] })
+  expect(patch.map(({ path }) => path)).toEqual(['/spec/affinity'])
+})
+
 test('a second pass finds nothing to do', () => {
   const once = admitted({ pod: withGpu(), gpu })
-  expect(planPod({ pod: once.pod, hold, gpu, caches: [cold] })).toEqual({ held: true, patch: [] })
+  expect(planned({ pod: once.pod, gpu })).toEqual({ held: true, patch: [] })
 })
 
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
@@ -121,11 +131,12 @@ const governed = (more: Partial<Parameters<typeof governPod>[0]>, now = {}) =>
   governPod({ pod: pod(), service, ...more }, { ...facts, ...now })
 
 test('a pod is governed by its service’s policy', () => {
-  expect(governed({})).toEqual({ hold, gpu: undefined })
+  expect(governed({})).toEqual({ hold, gpu: undefined, isEnforced: true })
   const policy = fakePolicy('p', { warmup: { timeout: '5m' }, gpu: { resources: { 'nvidia.com/gpu': 1 } } })
   expect(governed({}, { policies: [policy] })).toEqual({
     hold: { ...hold, timeoutMs: 300_000 },
     gpu: policy.spec.gpu,
+    isEnforced: true,
   })
 })
 
@@ -172,7 +183,11 @@ test.each<[string, object, object]>([
   ['AccelerationPolicy p is in mode Audit', {}, { policies: [fakePolicy('p', { mode: 'Audit' })] }],
   ['AccelerationPolicy p is in mode Off', {}, { policies: [fakePolicy('p', { mode: 'Off' })] }],
 ])('nothing governs a pod where %s', (message, more, now) => {
-  expect(governed(more, now)).toEqual({ hold: { ...nothing.hold, message }, gpu: undefined })
+  expect(governed(more, now)).toEqual({
+    hold: { ...nothing.hold, message },
+    gpu: undefined,
+    isEnforced: false,
+  })
 })
 
 test('a service that was taken back says why', () => {
@@ -208,7 +223,7 @@ test('held from scheduling: our gate beside others’, once, and none of readine
     hold: scheduling,
   })
   expect(made.patch).toEqual([{ op: 'add', path: '/spec/schedulingGates/-', value: own }])
-  expect(planPod({ pod: made.pod, hold: scheduling, gpu: undefined, caches: [cold] }).patch).toEqual([])
+  expect(planned({ pod: made.pod, hold: scheduling }).patch).toEqual([])
   expect(isHeld(made.pod)).toBe(true)
   expect(isHeld(pod({ schedulingGates: [{ name: 'kueue.x-k8s.io/admission' }] }))).toBe(false)
 })

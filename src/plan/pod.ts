@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { applyOverrides, choosePolicy } from '../policy/overrides.ts'
-import { selectPolicy } from '../policy/policy.ts'
+import { isOpen, selectPolicy } from '../policy/policy.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
 import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
-import { type Facts, isOptedIn, isOptedOut } from './facts.ts'
+import { type Facts, isOptedOut } from './facts.ts'
 import { cacheWarmGate, type Hold, holdSettings, type NoHold } from './hold.ts'
+import { addLocality } from './locality.ts'
 import type { Warmth } from './warmth.ts'
 
 export interface PodPlan {
@@ -20,18 +21,21 @@ export interface PodPlanInput {
   gpu: GpuPolicy | undefined
   /** Of the caches that the pod uses. */
   caches: Warmth[]
+  /** The labels of the nodes that hold them. */
+  workerLabels: string[]
 }
 
 /**
- * What a new pod of an accelerated service gets: the gate, where a cache of it is not warm, and
- * the tolerations and node labels of the GPUs that it asks for. All are additions to lists and maps: what
- * stands there is the user's.
+ * What a new pod of an accelerated service gets: the gate, where a cache of it is not warm, the tolerations and node
+ * labels of the GPUs that it asks for, and a preference for the nodes that hold its caches. All are additions to lists
+ * and maps: what stands there is the user's.
  */
-export function planPod({ pod, hold, gpu, caches }: PodPlanInput): PodPlan {
+export function planPod({ pod, hold, gpu, caches, workerLabels }: PodPlanInput): PodPlan {
   const draft = new Draft(pod)
   const held = hold.at !== 'None' && caches.some(({ kind }) => kind !== 'warm')
   if (held) addGate(draft, hold.at)
   if (gpu !== undefined && asksForGpu(pod, gpu)) addPlacement(draft, gpu)
+  addLocality(draft, workerLabels)
   return { held, patch: draft.patch() }
 }
 
@@ -44,6 +48,8 @@ export function hasGate(pod: KubeObject): boolean {
 export interface PodGovernance {
   hold: Hold | NoHold
   gpu: GpuPolicy | undefined
+  /** Whether a policy is enforced for the pod: whether it is to be touched at all. */
+  isEnforced: boolean
 }
 
 /** On a service that Warmgate took back to its storage initializer: why. Beside the opt-out, which does it. */
@@ -59,7 +65,7 @@ export function governPod(
   { namespaceLabels, policies }: Pick<Facts, 'namespaceLabels' | 'policies'>,
 ): PodGovernance {
   const { labels = {}, annotations = {} } = service.metadata
-  if (!isOptedIn(namespaceLabels)) return nothing('its namespace is not opted in')
+  if (!isOpen(policies, namespaceLabels)) return nothing('its namespace is not opted in')
   if (isOptedOut(annotations)) return optedOut(annotations[revertedAnnotation])
   const selected = selectPolicy(policies, { namespace: namespaceLabels, service: labels })
   if (selected === undefined) return nothing('no AccelerationPolicy matches its service')
@@ -68,17 +74,18 @@ export function governPod(
   const { name, spec } = overridden.ok ? overridden.policy : selected
   if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
   const hold = holdSettings(spec)
-  return hold === undefined ? { ...nothing('nothing is to wait'), gpu: spec.gpu } : { hold, gpu: spec.gpu }
+  const enforced = { gpu: spec.gpu, isEnforced: true }
+  return hold === undefined ? { ...nothing('nothing is to wait'), ...enforced } : { hold, ...enforced }
 }
 
 function nothing(message: string): PodGovernance {
-  return { hold: { at: 'None', reason: 'NotHeld', message }, gpu: undefined }
+  return { hold: { at: 'None', reason: 'NotHeld', message }, gpu: undefined, isEnforced: false }
 }
 
 function optedOut(reverted: string | undefined): PodGovernance {
   if (reverted === undefined) return nothing('its service has opted out')
   const message = `its service went back to the storage initializer: ${reverted}`
-  return { hold: { at: 'None', reason: 'Reverted', message }, gpu: undefined }
+  return { hold: { at: 'None', reason: 'Reverted', message }, gpu: undefined, isEnforced: false }
 }
 
 /** A pod that has a node already cannot be kept from one: the API server would refuse it. */

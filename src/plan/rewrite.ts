@@ -50,19 +50,21 @@ export function rewrite(
   })
 }
 
-function record({ location: { model }, uri, cache, path }: Rewrite): OriginalLocation {
+function record({ location: { model }, uri, cache, path, existing }: Rewrite): OriginalLocation {
   return {
     uri,
     cache,
     ...(path === undefined ? {} : { path }),
+    ...(existing ? { existing } : {}),
     ...(model.kind === 'storage' ? { storage: model.storage } : {}),
   }
 }
 
 /** What a record says of this very rewrite. */
-function recorded({ locations }: Original, { location, uri, cache }: Rewrite): OriginalLocation | undefined {
+function recorded({ locations }: Original, rewrite: Rewrite): OriginalLocation | undefined {
+  const { location, uri, cache, path } = rewrite
   const known = Object.hasOwn(locations, location.id) ? locations[location.id] : undefined
-  return known?.uri === uri && known.cache === cache ? known : undefined
+  return known?.uri === uri && known.cache === cache && known.path === path ? known : undefined
 }
 
 function gpuValues(found: ContainerResources[]): Values {

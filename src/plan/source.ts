@@ -1,6 +1,8 @@
+import { isOurs } from '../fluid/dataset.ts'
 import { cacheName } from '../fluid/name.ts'
 import { chooseRuntime, type RuntimeName } from '../fluid/runtimes.ts'
 import type { Source } from '../fluid/source.ts'
+import { volumeName } from '../fluid/volume.ts'
 import type { KserveConfig } from '../kserve/config.ts'
 import { type Credentials, resolveCredentials } from '../kserve/credentials.ts'
 import type { ModelLocation } from '../kserve/location.ts'
@@ -28,10 +30,30 @@ export interface ResolvedSource {
   name: string
 }
 
-export type SourceResult = ResolvedSource | { ok: false; reason: RefusalReason; message: string }
+export type SourceResult = ResolvedSource | SourceRefused
+export type SourceRefused = { ok: false; reason: RefusalReason; message: string }
+
+/** A model of a service as a source, before it is known what serves it. */
+export interface ReadSource {
+  ok: true
+  /** Where the model is, whatever way the service names it. */
+  uri: string
+  source: Source
+  rule: SourceRule
+}
 
 /** Turns a model of a service into a source that Fluid can cache, or says why it is none. */
 export function resolveSource(location: ModelLocation, policy: Policy, facts: Facts): SourceResult {
+  const read = readSource(location, policy, facts)
+  return read.ok ? cacheFor(read, facts) : read
+}
+
+/** What a model of a service is read from, and with which credentials. */
+export function readSource(
+  location: ModelLocation,
+  policy: Policy,
+  facts: Facts,
+): ReadSource | SourceRefused {
   const named = namedModel(location, facts)
   if (!named.ok) return named
   const chosen = chooseDirectory(named.uri, policy)
@@ -52,10 +74,33 @@ export function resolveSource(location: ModelLocation, policy: Policy, facts: Fa
       })
     : namedModel(location, facts, trusted)
   if (!resolved.ok) return resolved
-  const source = toSource(directory, resolved.credentials, rule)
+  return { ok: true, uri: named.uri, source: toSource(directory, resolved.credentials, rule), rule }
+}
+
+/** The cache that is to serve a source, new or not; by another name where it was made with other credentials. */
+export function cacheFor(
+  { uri, source, rule }: ReadSource,
+  facts: Facts,
+  name = cacheName(facts.namespace, source),
+): SourceResult {
   if (source.scheme === 'oss' && !hasOssEndpoint(source)) return ossEndpointMissing()
-  const runtime = chooseRuntime(source, rule.runtime, facts.installed)
-  return runtime.ok ? nameCache(source, { uri: named.uri, runtime: runtime.runtime }, facts) : runtime
+  const chosen = chooseRuntime(source, rule.runtime, facts.installed)
+  if (!chosen.ok) return chosen
+  const taken = takenName(name, facts)
+  if (taken !== undefined) return { ok: false, reason: 'NameTaken', message: taken }
+  return { ok: true, uri, source, runtime: chosen.runtime, name }
+}
+
+/** What stands in the way of a cache of this name, and is somebody else's. */
+function takenName(name: string, facts: Facts): string | undefined {
+  const volume = volumeName(facts.namespace, name)
+  if (facts.foreignClaims.has(name))
+    return `PersistentVolumeClaim ${name} exists and is not Fluid's: delete or rename it`
+  if (facts.foreignVolumes.has(volume))
+    return `PersistentVolume ${volume} exists, and belongs to a claim of another name or namespace: the cache would never get its own`
+  const others = [...facts.datasets, ...facts.runtimes].filter((object) => object.metadata.name === name)
+  const other = others.find((object) => !isOurs(object))
+  return other && `${other.kind} ${name} exists and is not Warmgate's: delete or rename it`
 }
 
 const noCredentials: Credentials = { kind: 'anonymous', endpoint: {} }
@@ -81,7 +126,7 @@ function credentialFacts({ serviceAccount }: ModelLocation, { serviceAccounts, s
 type Chosen = { ok: true; directory: ModelDirectory; rule: SourceRule; isCopy: boolean }
 
 /** The directory that stands for a model's URI, by the first rule of the policy that is for it. */
-function chooseDirectory(uri: string, policy: Policy): Chosen | Extract<SourceResult, { ok: false }> {
+function chooseDirectory(uri: string, policy: Policy): Chosen | SourceRefused {
   // A rule that names its runtime may make a directory of what is none to Warmgate.
   const parsed = parseModelUri(uri, (named) => {
     const found = sourceRule(policy, `${named}/`)
@@ -133,7 +178,7 @@ function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
   return spec.sources.find(({ match }) => match.some((prefix) => uri.startsWith(prefix)))
 }
 
-function unmatched(policy: Policy, uri: string): Extract<SourceResult, { ok: false }> {
+function unmatched(policy: Policy, uri: string): SourceRefused {
   const prefixes = policy.spec.sources.flatMap(({ match }) => match).join(', ')
   return {
     ok: false,
@@ -168,25 +213,11 @@ function hasOssEndpoint({ endpoint, options }: Source): boolean {
   return endpoint.url !== undefined || options['fs.oss.endpoint'] !== undefined
 }
 
-function ossEndpointMissing(): SourceResult {
+function ossEndpointMissing(): SourceRefused {
   return {
     ok: false,
     reason: 'CredentialsMissing',
     message:
       'oss:// needs its endpoint: set fs.oss.endpoint in the policy’s sources[].options, or as a key of the Secret',
-  }
-}
-
-function nameCache(
-  source: Source,
-  { uri, runtime }: Pick<ResolvedSource, 'uri' | 'runtime'>,
-  facts: Facts,
-): SourceResult {
-  const name = cacheName(facts.namespace, source)
-  if (!facts.foreignClaims.has(name)) return { ok: true, uri, source, runtime, name }
-  return {
-    ok: false,
-    reason: 'NameTaken',
-    message: `PersistentVolumeClaim ${name} exists and is not Fluid's: delete or rename it`,
   }
 }

@@ -84,6 +84,7 @@ test.each<[string, Partial<Facts>]>([
     'no policy that matches',
     { policies: [fakePolicy('p', { serviceSelector: { matchLabels: { a: 'b' } } })] },
   ],
+  ['the namespace’s label gone', { namespaceLabels: {} }],
   ['the policy Off', { policies: [fakePolicy('default', { mode: 'Off' })] }],
   ['the policy in Audit', { policies: [fakePolicy('default', { mode: 'Audit' })] }],
   ['other sources', { policies: [fakePolicy('default', { sources: [{ match: ['oss://'] }] })] }],
@@ -311,4 +312,58 @@ test('steady: in a list beside a claim of the user’s own, whatever the policy 
   expect(listed.reason).toBe('Accelerated')
   for (const later of [facts, fakeFacts({ policies: [fakePolicy('default', { mode: 'Off' })] })])
     expect(update(listed.service, listed.service, later).patch).toEqual([])
+})
+
+const adopt = { 'warmgate.dev/adopt': 'true' }
+
+test('adopted: what stood before is accelerated, as if it were new, and nothing is left of the request', () => {
+  const made = update(plain, annotated(plain, adopt))
+  expect(made).toMatchObject({ reason: 'Accelerated', warnings: [] })
+  expect(made.service).toEqual(admitted)
+  // Webhooks are called again with what they made, and later with what is stored.
+  const second = update(plain, made.service)
+  expect(second.patch).toEqual([])
+  expect(update(plain, afterKserve(made.service)).service.spec).toEqual(afterKserve(admitted).spec)
+  expect(update(made.service, made.service)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  // Applied again from git, with or without the annotation.
+  expect(update(made.service, manifest).service).toEqual(admitted)
+  expect(update(made.service, annotated(manifest, adopt)).service).toEqual(admitted)
+})
+
+test('adopted and restored: a service without annotations has none again', () => {
+  const bare = fakeService({ huggingface: { storageUri } })
+  const made = update(bare, annotated(bare, adopt)).service
+  expect(made.metadata.annotations?.['warmgate.dev/adopt']).toBeUndefined()
+  expect(update(made, annotated(made, optOut)).service).toEqual(annotated(bare, optOut))
+})
+
+test('the controller plans a service as if it were adopted', () => {
+  const made = plan({ service: plain, previous: plain, isAdopted: true, facts })
+  expect(cachesOf(made).map(({ name }) => `pvc://${name}`)).toEqual([cacheUri(admitted)])
+})
+
+test.each<[string, Partial<Facts>, string]>([
+  [
+    'opted out by its namespace',
+    { namespaceLabels: { 'warmgate.dev/acceleration': 'disabled' } },
+    'OptedOut',
+  ],
+  ['not opted in', { namespaceLabels: {} }, 'NotOptedIn'],
+  ['under Audit', { policies: [fakePolicy('p', { mode: 'Audit' })] }, 'AuditOnly'],
+  ['without Fluid', { installed: [] }, 'FluidMissing'],
+  ['served by its pods', { policies: [fakePolicy('p', { rewrite: 'Pod' })] }, 'nothing to adopt'],
+])('asked to adopt what is %s: nothing changes, the answer says why', (_, more, why) => {
+  const made = update(plain, annotated(plain, adopt), { ...facts, ...more })
+  expect(made.service).toEqual(plain)
+  expect(made.warnings.join()).toContain(why)
+})
+
+test('a service that had the annotation from the start is not touched for it', () => {
+  const marked = annotated(manifest, adopt)
+  const before = create(marked, fakeFacts({ namespaceLabels: {} })).service
+  expect(before).toEqual(marked)
+  expect(update(before, withMetadata(before, { labels: { a: 'b' } }))).toMatchObject({
+    reason: 'NotOptedIn',
+    patch: [],
+  })
 })

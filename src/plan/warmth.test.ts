@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { asWarmWhenBound } from '../fluid/dataset.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { type CacheState, progressOf, shortfallOf, warmthOf } from './warmth.ts'
+import { type CacheState, existingWarmth, progressOf, shortfallOf, warmthOf } from './warmth.ts'
 
 const object = (kind: string, status: JsonObject | undefined, metadata = {}): KubeObject => ({
   apiVersion: 'data.fluid.io/v1alpha1',
@@ -24,7 +24,24 @@ test('no Dataset, or one on its way out, is nothing to serve from', () => {
   const complete = dataLoad({ phase: 'Complete' })
   expect(warmthOf(state(undefined, complete))).toEqual(gone)
   const deleting = dataset({ phase: 'Bound' }, { deletionTimestamp: '2026-11-24T10:00:00Z' })
-  expect(warmthOf(state(deleting, complete))).toEqual(gone)
+  const soonGone = { kind: 'pending', message: 'its Dataset is being deleted', untilMs: stuckMs }
+  expect(warmthOf(state(deleting, complete))).toEqual(soonGone)
+  expect(warmthOf(state(deleting, complete), 3, stuckMs - 1)).toEqual(soonGone)
+})
+
+const stuckMs = Date.UTC(2026, 10, 24, 10, 1)
+
+test('a Dataset that its own pods keep from being deleted serves on, and none of them waits for it for ever', () => {
+  const stuck = (status: JsonObject) => dataset(status, { deletionTimestamp: '2026-11-24T10:00:00Z' })
+  const bound = stuck({ phase: 'Bound' })
+  expect(warmthOf(state(bound, dataLoad({ phase: 'Complete' })), 3, stuckMs)).toEqual({ kind: 'warm' })
+  expect(warmthOf(state(bound, dataLoad({ phase: 'Executing' })), 3, stuckMs).kind).toBe('warming')
+  for (const hopeless of [state(bound), state(bound, dataLoad({ phase: 'Failed' }))])
+    expect(warmthOf(hopeless, 3, stuckMs).kind).toBe('failed')
+  expect(warmthOf(state(stuck({ phase: 'NotBound' })), 3, stuckMs)).toEqual({
+    kind: 'failed',
+    message: 'its Dataset is being deleted, and kept by what uses it: its Dataset is not Bound yet',
+  })
 })
 
 test.each([undefined, '', 'NotBound', 'Pending', 'Failed', 'Updating', 'DataMigrating'])(
@@ -214,4 +231,24 @@ test('a cache whose runtime has no DataLoad is warm once it is Bound', () => {
   const thin = asWarmWhenBound({ ...bound, status: { phase: 'NotBound' } })
   expect(warmthOf(state(thin)).kind).toBe('pending')
   expect(warmthOf(state(asWarmWhenBound(bound)))).toEqual({ kind: 'warm' })
+})
+
+test('of a part of a Dataset no progress is told: Fluid counts the whole', () => {
+  const part = { ...dataLoad({ phase: 'Executing' }), spec: { target: [{ path: '/llama', replicas: 1 }] } }
+  expect(progressOf(bound, part)).toBeUndefined()
+  const whole = { ...part, spec: { target: [{ path: '/llama' }, { path: '/', replicas: 1 }] } }
+  expect(progressOf(bound, whole)).toMatchObject({ copies: 1 })
+})
+
+test.each<[string, KubeObject[], string]>([
+  ['that nothing fills ahead', [], 'warm'],
+  ['that is being filled', [dataLoad({ phase: 'Executing' })], 'warming'],
+  ['that is about to be', [dataLoad({ phase: '' })], 'pending'],
+  ['that has been', [dataLoad({ phase: 'Failed' }), dataLoad({ phase: 'Complete' })], 'warm'],
+  ['that was, and is again', [dataLoad({ phase: 'Executing' }), dataLoad({ phase: 'Complete' })], 'warm'],
+  ['that could not be', [dataLoad({ phase: 'Failed' })], 'warm'],
+])('a Dataset of a team’s own %s', (_, loads, kind) => {
+  const states = loads.map((load) => state(bound, load))
+  expect(existingWarmth(bound, states).kind).toBe(kind)
+  expect(existingWarmth(dataset({ phase: 'NotBound' }), states).kind).toBe('pending')
 })

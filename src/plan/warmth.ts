@@ -2,6 +2,7 @@ import { isComplete, isWarmWhenBound, retryOf } from '../fluid/dataset.ts'
 import { completionOf, hasLoaded } from '../fluid/job.ts'
 import { at, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { formatSize, parseSizeBytes } from '../values/size.ts'
+import { stuckAfterMs } from './deletion.ts'
 import type { Progress } from './progress.ts'
 
 /** How far a cache is filled. Bound is not warm: only a finished warm-up is. */
@@ -10,7 +11,8 @@ export type Warmth =
   /** `leftMs`: how long it will take, where its speed is known. */
   | { kind: 'warming'; progress: Progress | undefined; leftMs?: number | undefined }
   | { kind: 'failed'; message: string }
-  | { kind: 'pending'; message: string }
+  /** `untilMs`: when this is over by itself, where it is. */
+  | { kind: 'pending'; message: string; untilMs?: number }
 
 /** A cache as it stands in the API server. */
 export interface CacheState {
@@ -23,12 +25,24 @@ export interface CacheState {
 /**
  * Judges a cache by its Dataset, its DataLoad, and the Job of that. A failed DataLoad is final to
  * Fluid; to us it is so when it was the last of `retries`. That is the DataLoad's own number, since the Dataset
- * already counts the next one while this one is still to be seen.
+ * already counts the next one while this one is still to be seen. `nowMs` tells a Dataset that is on its way out from
+ * one whose deletion is stuck; without it no deletion is.
  */
-export function warmthOf({ dataset, dataLoad, job }: CacheState, retries = 0): Warmth {
-  if (dataset === undefined || dataset.metadata.deletionTimestamp !== undefined) {
-    return { kind: 'pending', message: 'its Dataset does not exist' }
-  }
+export function warmthOf(state: CacheState, retries = 0, nowMs = 0): Warmth {
+  const { dataset } = state
+  if (dataset === undefined) return { kind: 'pending', message: 'its Dataset does not exist' }
+  const { deletionTimestamp } = dataset.metadata
+  if (deletionTimestamp === undefined) return judge(state, dataset, retries)
+  // Soon gone, and then made anew: nothing to count on. One that the waiting pods themselves keep serves on.
+  const untilMs = Date.parse(deletionTimestamp) + stuckAfterMs
+  if (nowMs < untilMs) return { kind: 'pending', message: 'its Dataset is being deleted', untilMs }
+  const judged = judge(state, dataset, retries)
+  return judged.kind === 'pending'
+    ? { kind: 'failed', message: `its Dataset is being deleted, and kept by what uses it: ${judged.message}` }
+    : judged
+}
+
+function judge({ dataLoad, job }: CacheState, dataset: KubeObject, retries: number): Warmth {
   const isLoaded = dataLoad !== undefined && (isComplete(dataLoad) || hasLoaded(job, dataLoad))
   // Never by the Ready condition: Fluid sets it to False after an update that went well.
   if (!isBound(dataset)) {
@@ -40,14 +54,27 @@ export function warmthOf({ dataset, dataLoad, job }: CacheState, retries = 0): W
   switch (stringAt(dataLoad, 'status', 'phase')) {
     case 'Failed':
       return retryOf(dataLoad) < retries
-        ? { kind: 'pending', message: `its warm-up failed and is tried again: ${failure(dataLoad)}` }
-        : { kind: 'failed', message: failure(dataLoad) }
+        ? { kind: 'pending', message: `its warm-up failed and is tried again: ${failureOf(dataLoad)}` }
+        : { kind: 'failed', message: failureOf(dataLoad) }
     case 'Pending':
     case 'Executing':
       return { kind: 'warming', progress: progressOf(dataset, dataLoad) }
     default:
       return { kind: 'pending', message: notBegun }
   }
+}
+
+/**
+ * Judges a Dataset that is none of Warmgate's, for what its own DataLoads fill of it. One that is being filled is
+ * waited for; what its team does not fill ahead is as warm as it will be, and so is what could not be filled.
+ */
+export function existingWarmth(dataset: KubeObject, loads: CacheState[]): Warmth {
+  if (!isBound(dataset)) return { kind: 'pending', message: notBound(dataset) }
+  const states = loads.map((load) => warmthOf(load))
+  const isWarm = states.some(({ kind }) => kind === 'warm')
+  const running =
+    states.find(({ kind }) => kind === 'warming') ?? states.find(({ kind }) => kind === 'pending')
+  return isWarm || running === undefined ? { kind: 'warm' } : running
 }
 
 const notBegun = 'its warm-up has not begun'
@@ -64,7 +91,8 @@ function notBound(dataset: KubeObject): string {
   return message ? `its Dataset is not Bound: ${message}` : 'its Dataset is not Bound yet'
 }
 
-function failure(dataLoad: KubeObject | undefined): string {
+/** Why a DataLoad failed, in Fluid's words. */
+export function failureOf(dataLoad: KubeObject | undefined): string {
   const message = listAt(dataLoad, 'status', 'conditions').map((condition) =>
     stringAt(condition, 'message'),
   )[0]
@@ -76,9 +104,11 @@ const rounding = 1.01
 
 /**
  * Undefined while Fluid cannot tell (`[Calculating]`, a total of nothing, `N/A`), and where what it tells cannot
- * be: more than the whole. Every copy that the DataLoad makes counts, as it does to Fluid.
+ * be: more than the whole. Every copy that the DataLoad makes counts, as it does to Fluid. Of a part of a Dataset
+ * nothing is told: what Fluid counts is the whole.
  */
 export function progressOf(dataset: KubeObject, dataLoad: KubeObject | undefined): Progress | undefined {
+  if (!loadsAll(dataLoad)) return undefined
   const states = objectAt(dataset, 'status', 'cacheStates')
   const cachedBytes = parseSizeBytes(stringAt(states, 'cached') ?? '')
   const modelBytes = parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '')
@@ -87,6 +117,12 @@ export function progressOf(dataset: KubeObject, dataLoad: KubeObject | undefined
   const totalBytes = modelBytes * copies
   if (cachedBytes > totalBytes * rounding) return undefined
   return { cachedBytes: Math.min(cachedBytes, totalBytes), totalBytes, copies }
+}
+
+/** Whether a DataLoad is for the whole of its Dataset, as one without a target is. */
+function loadsAll(dataLoad: KubeObject | undefined): boolean {
+  const targets = listAt(dataLoad, 'spec', 'target')
+  return targets.length === 0 || targets.some((target) => stringAt(target, 'path') === '/')
 }
 
 function copiesOf(dataLoad: KubeObject | undefined): number {

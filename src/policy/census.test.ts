@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { fakePolicy } from '../plan/plan.fake.ts'
 import { type Governable, takeCensus } from './census.ts'
+import { optedIn } from './scope.ts'
 
 const service = (name: string, more: Partial<Governable> = {}): Governable => ({
   name: `models/${name}`,
-  namespaceLabels: {},
+  namespaceLabels: optedIn({}),
   labels: {},
   annotations: {},
   ...more,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Json, KubeObject } from '../values/object.ts'
-import { builtInPolicy, type Policy, parsePolicy, selectPolicy } from './policy.ts'
+import { builtInPolicy, isOpen, type Policy, parsePolicy, selectPolicy } from './policy.ts'
+import { optedIn } from './scope.ts'
 
 function object(spec: Json | undefined): KubeObject {
   const head = { apiVersion: 'warmgate.dev/v1alpha1', kind: 'AccelerationPolicy', metadata: { name: 'p' } }
@@ -21,6 +22,7 @@ function problems(spec: Json): string[] {
 test('the default of every field', () => {
   expect(parsed({}).spec).toEqual({
     priority: 0,
+    scope: 'OptedIn',
     namespaceSelector: {},
     serviceSelector: {},
     mode: 'Enforce',
@@ -166,7 +168,6 @@ test.each<[Json, string]>([
     { warmup: { schedule: '0 3 * * *' } },
     'spec.warmup.schedule: must be equal to one of the allowed values ()',
   ],
-  [{ cache: { retain: '1h' } }, 'spec.cache.retain: must be equal to one of the allowed values (0s)'],
   [{ warmup: { warmth: 1 } }, 'spec.warmup: must not have additional properties (warmth)'],
   [
     { hold: { at: 'Start' } },
@@ -202,7 +203,7 @@ test('every problem is named', () => {
   expect(problems({ mode: 'On', hold: { at: 'Start' } })).toHaveLength(2)
 })
 
-const labels = { namespace: { team: 'a' }, service: { tier: 'gold' } }
+const labels = { namespace: optedIn({ team: 'a' }), service: { tier: 'gold' } }
 const policy = (name: string, spec: Json = {}): Policy => ({ ...parsed(spec), name })
 
 test('the built-in policy governs only where there is none', () => {
@@ -228,5 +229,23 @@ test('both selectors must match', () => {
   })
   expect(selectPolicy([both], labels)?.name).toBe('both')
   expect(selectPolicy([both], { ...labels, service: {} })).toBeUndefined()
-  expect(selectPolicy([both], { ...labels, namespace: {} })).toBeUndefined()
+  expect(selectPolicy([both], { ...labels, namespace: optedIn({}) })).toBeUndefined()
+})
+
+test('scope: OptedIn needs the namespace’s label; Cluster takes all that have not opted out', () => {
+  const [narrow, wide] = [policy('narrow', { priority: 1 }), policy('wide', { scope: 'Cluster' })]
+  const word = (value?: string) => (value === undefined ? {} : { 'warmgate.dev/acceleration': value })
+  const governor = (namespace: { [label: string]: string }) =>
+    selectPolicy([narrow, wide], { namespace, service: {} })?.name
+  expect([word('enabled'), word(), word('true'), word('disabled')].map(governor)).toEqual([
+    'narrow',
+    'wide',
+    'wide',
+    undefined,
+  ])
+  expect(selectPolicy([], { namespace: {}, service: {} })).toBeUndefined()
+  expect(isOpen([narrow], {})).toBe(false)
+  expect(isOpen([narrow, wide], {})).toBe(true)
+  expect(isOpen([], optedIn({}))).toBe(true)
+  expect(isOpen([wide], word('disabled'))).toBe(false)
 })

@@ -2,6 +2,7 @@ import Value from 'typebox/value'
 import { isObject, type Json, type KubeObject } from '../values/object.ts'
 import { brokenRules } from './rules.ts'
 import { type PolicySpec, policySpecSchema } from './schema.ts'
+import { isInScope, isOptedIn } from './scope.ts'
 import { type Labels, matchesSelector } from './selector.ts'
 
 export interface Policy {
@@ -44,7 +45,8 @@ export const builtInPolicy: Policy = {
 
 /** The policy that governs a service: of those that match, the highest priority, then the first name. */
 export function selectPolicy(policies: Policy[], labels: ServiceLabels): Policy | undefined {
-  return policies.length === 0 ? builtInPolicy : matchingPolicies(policies, labels)[0]
+  if (policies.length === 0) return isOptedIn(labels.namespace) ? builtInPolicy : undefined
+  return matchingPolicies(policies, labels)[0]
 }
 
 export interface ServiceLabels {
@@ -52,12 +54,21 @@ export interface ServiceLabels {
   service: Labels
 }
 
-/** The policies whose selectors match a service, the one that governs it first. */
+/** The policies whose scope and selectors match a service, the one that governs it first. */
 export function matchingPolicies(policies: Policy[], labels: ServiceLabels): Policy[] {
   return policies
-    .filter(({ spec }) => matchesSelector(spec.namespaceSelector, labels.namespace))
+    .filter((policy) => isFor(policy, labels.namespace))
     .filter(({ spec }) => matchesSelector(spec.serviceSelector, labels.service))
     .toSorted((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1))
+}
+
+/** Whether a namespace is looked into at all: it has opted in, or a policy is for it though it has not. */
+export function isOpen(policies: Policy[], namespaceLabels: Labels): boolean {
+  return isOptedIn(namespaceLabels) || policies.some((policy) => isFor(policy, namespaceLabels))
+}
+
+function isFor({ spec }: Policy, namespaceLabels: Labels): boolean {
+  return isInScope(spec, namespaceLabels) && matchesSelector(spec.namespaceSelector, namespaceLabels)
 }
 
 /** Whether a policy leaves services as they are, and turns their pods. */

@@ -142,6 +142,11 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.sources[0]',
     says: 'Thin and Cache need a profile: the name of a ThinRuntimeProfile or a CacheRuntimeClass',
   })),
+  ...['7d', '-1h'].map((retain) => ({
+    spec: { cache: { retain } },
+    place: 'spec.cache.retain',
+    says: 'use a duration, e.g. 0s, 30m or 24h',
+  })),
   ...['1d', '90', '-5m', '1.5h', ''].map((timeout) => ({
     spec: { warmup: { timeout } },
     place: 'spec.warmup.timeout',
@@ -207,6 +212,7 @@ export const validSpecs: JsonObject[] = [
   tier({ path: '/var/cache/models/' }),
   { sources: [{ match: ['cubefs://'], runtime: 'Thin', profile: 'cubefs' }] },
   { cache: { template: { master: { replicas: 1 }, fuse: { args: ['-o'] } } } },
+  { cache: { retain: '168h' } },
   { warmup: { timeout: '1h30m', retries: 0 }, hold: { onTimeout: 'Keep', onFailure: 'Keep' } },
   { warmup: { timeout: '0s' }, hold: { onFailure: 'Keep' } },
   { warmup: { enabled: false } },

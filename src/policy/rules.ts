@@ -63,6 +63,7 @@ function selectorRules(path: string): Rule[] {
 }
 
 const cacheRules: Rule[] = [
+  form('cache.retain', durationPattern, 'use a duration, e.g. 0s, 30m or 24h'),
   form(
     'cache.tieredStore[].quota',
     sizePattern,

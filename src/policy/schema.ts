@@ -144,7 +144,10 @@ const cache = Type.Object(
       maxItems: 8,
       default: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
     }),
-    retain: notYet('0s', 'How long a cache outlives its last service.'),
+    retain: duration(
+      'How long a cache outlives its last service, so that one that is deleted and made again finds it warm.',
+      '0s',
+    ),
     nodeSelector: map('Labels of the nodes for masters and workers; FUSE follows the pods.'),
     tolerations: Type.Array(toleration, {
       description: 'Tolerations of masters, workers and warm-ups.',
@@ -277,7 +280,12 @@ export const policySpecSchema = Type.Object(
       description: 'Of the policies that match a service the highest priority wins; then the name.',
       default: 0,
     }),
-    namespaceSelector: labelSelector('Namespaces that this policy is for, beside the opt-in label.'),
+    scope: Type.Enum(['OptedIn', 'Cluster'], {
+      description:
+        'OptedIn: namespaces with the label warmgate.dev/acceleration: enabled. Cluster: every namespace that has not opted out with the value disabled; for this manifests/cluster-wide is to be installed. Never those of Kubernetes, KServe, Fluid and Warmgate.',
+      default: 'OptedIn',
+    }),
+    namespaceSelector: labelSelector('Namespaces in scope that this policy is for.'),
     serviceSelector: labelSelector('Services that this policy is for.'),
     mode: Type.Enum(['Enforce', 'Audit', 'Off'], {
       description:
@@ -327,7 +335,7 @@ export const policyStatusSchema = Type.Object(
     services: Type.Optional(Type.Integer({ description: 'How many services this policy governs.' })),
     conditions: Type.Optional(
       Type.Array(condition, {
-        description: 'Accepted, Conflicts, RuntimesMissing.',
+        description: 'Accepted, Conflicts, RuntimesMissing, ScopeLimited.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['type'],
       }),

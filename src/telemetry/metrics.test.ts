@@ -24,6 +24,26 @@ const moves: [name: string, move: (metrics: Metrics) => void, sample: string][] 
     ({ warmupDuration }) => warmupDuration.observe(42),
     'warmgate_warmup_duration_seconds_bucket{le="60"} 1',
   ],
+  [
+    'warmgate_warmup_bytes_total',
+    ({ warmupBytes }) => warmupBytes.inc(2 ** 30),
+    'warmgate_warmup_bytes_total 1073741824',
+  ],
+  [
+    'warmgate_warmup_bytes_per_second',
+    ({ warmupSpeed }) => warmupSpeed.observe(2 ** 20),
+    'warmgate_warmup_bytes_per_second_bucket{le="1048576"} 1',
+  ],
+  [
+    'warmgate_warmup_failures_total',
+    ({ warmupFailures }) => warmupFailures.inc(),
+    'warmgate_warmup_failures_total 1',
+  ],
+  [
+    'warmgate_start_saved_seconds_total',
+    ({ startSaved }) => startSaved.inc({ basis: 'measured' }, 60),
+    'warmgate_start_saved_seconds_total{basis="measured"} 60',
+  ],
   ['warmgate_held_pods', ({ heldPods }) => heldPods.set(2), 'warmgate_held_pods 2'],
   [
     'warmgate_hold_duration_seconds',

@@ -5,6 +5,9 @@ const admissionSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 // A warm-up takes from seconds (a small model) to hours (hundreds of GiB).
 const warmupSeconds = [5, 10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200]
 
+// From a slow object store (10 MiB/s) to many workers at once.
+const bytesPerSecond = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000].map((mebibytes) => mebibytes * 2 ** 20)
+
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** Every metric of one process, in a registry of its own; `render` gives the Prometheus text of them all. */
@@ -35,8 +38,30 @@ export function createMetrics() {
     }),
     warmupDuration: new Histogram({
       name: 'warmgate_warmup_duration_seconds',
-      help: 'Time from a warm-up created to the cache warm.',
+      help: 'Time that a warm-up took, from the start of its Job to its end.',
       buckets: warmupSeconds,
+      registers,
+    }),
+    warmupBytes: new Counter({
+      name: 'warmgate_warmup_bytes_total',
+      help: 'Sizes of the models that warm-ups have filled caches with, where Fluid has counted them.',
+      registers,
+    }),
+    warmupSpeed: new Histogram({
+      name: 'warmgate_warmup_bytes_per_second',
+      help: 'Size of a model divided by the time that its warm-up took, where Fluid has counted it.',
+      buckets: bytesPerSecond,
+      registers,
+    }),
+    warmupFailures: new Counter({
+      name: 'warmgate_warmup_failures_total',
+      help: 'DataLoads that failed, those that were tried again included.',
+      registers,
+    }),
+    startSaved: new Counter({
+      name: 'warmgate_start_saved_seconds_total',
+      help: 'Time that storage initializers would have taken for the pods that read from a warm cache, less the time that they were held, by how it is known (measured, estimated).',
+      labelNames: ['basis'] as const,
       registers,
     }),
     heldPods: new Gauge({

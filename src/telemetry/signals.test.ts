@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { releaseReasons } from '../plan/hold.ts'
 import { shortfallReasons } from '../plan/warmth.ts'
+import { warmupReasons } from '../plan/warmup.ts'
 import { createMetrics } from './metrics.ts'
 
 const page = await readFile(new URL('../../docs/signals.md', import.meta.url), 'utf8')
@@ -23,4 +24,15 @@ test('the page of signals names every end of a hold', () => {
 
 test('the page of signals names what a cache can come to lack', () => {
   for (const reason of shortfallReasons) expect(page).toContain(`- \`${reason}\`: `)
+})
+
+test('the page of signals names every step of a warm-up', () => {
+  for (const reason of Object.values(warmupReasons)) expect(page).toContain(`- \`${reason}\` (`)
+})
+
+test('no label takes more than a few values', async () => {
+  const metrics = createMetrics().registry.getMetricsAsArray() as unknown as { labelNames: string[] }[]
+  const labels = new Set(metrics.flatMap(({ labelNames }) => labelNames))
+  const bounded = ['basis', 'decision', 'kind', 'operation', 'outcome', 'phase', 'reason', 'resource']
+  expect([...labels].toSorted()).toEqual(bounded)
 })

@@ -22,6 +22,11 @@ export const systemClock: Clock = {
   },
 }
 
+/** As Kubernetes writes times: whole seconds, in UTC. */
+export function timestamp(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
+}
+
 /** Resolves after `ms`, or at once when the signal aborts. */
 export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve()

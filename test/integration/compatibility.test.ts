@@ -111,7 +111,7 @@ async function listed(text: string, where: string): Promise<KubeObject[]> {
 }
 
 function isComplete({ outcome, here, there, workloads }: Cell): boolean {
-  const isMade = (made: Made) => made.admitted === undefined || made.workloads.length >= workloads
+  const isMade = (made: Made) => made.admitted === undefined || made.workloads.length === workloads
   return isMade(here) && (outcome === 'Accelerated' || isMade(there))
 }
 
@@ -144,10 +144,11 @@ async function expectMounted({ here, workloads, claims }: Cell): Promise<void> {
   expect([...new Set(ours)].toSorted()).toEqual(caches.toSorted())
 }
 
-async function expectUntouched({ here, there }: Cell): Promise<void> {
+async function expectUntouched({ here, there, workloads }: Cell): Promise<void> {
   expect(here.admitted === undefined).toBe(there.admitted === undefined)
   expect(here.admitted?.spec).toEqual(there.admitted?.spec)
   expect(cacheNames(here.admitted ?? { apiVersion: '', kind: '', metadata: {} })).toEqual([])
+  expect(there.workloads).toHaveLength(there.admitted === undefined ? 0 : workloads)
   const text = (made: Made) =>
     made.workloads.map(({ spec }) => JSON.stringify(spec).replaceAll(accelerated, plain))
   expect(text(here)).toEqual(text(there))

@@ -31,7 +31,9 @@ const segment = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._~+=-]{0,40}$/)
 const goodUri = fc
   .tuple(
     fc.constantFrom('s3', 's3', 'gs', 'gs', 'oss'),
-    fc.array(segment, { minLength: 1, maxLength: 4 }),
+    fc
+      .tuple(fc.oneof(fc.constant('models'), segment), fc.array(segment, { maxLength: 3 }))
+      .map(([bucket, path]) => [bucket, ...path]),
     fc.boolean(),
   )
   .map(([scheme, segments, isMarked]) => `${scheme}://${segments.join('/')}${isMarked ? '/' : ''}`)
@@ -190,6 +192,8 @@ const record = fc
   .record({
     uri,
     cache: fc.constantFrom('llama-0123456789', 'x', '../llama-0123456789'),
+    path: fc.constantFrom('', 'llama', 'a/b', '../x'),
+    existing: fc.constantFrom<Json>(true, false, 'x'),
     added: fc.dictionary(
       fc.constantFrom('/resources', '/resources/limits/nvidia.com~1gpu', '/image', '/resources/__proto__/x'),
       json,
@@ -247,6 +251,22 @@ const policy = fc
   )
   .map(plain)
 
+function fluidObject(kind: string, name: string, spec: JsonObject): KubeObject {
+  const status = { phase: 'Bound', runtimes: [{ type: 'alluxio' }] }
+  return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name, namespace: 'models' }, spec, status }
+}
+
+/** What Datasets mount that teams made for themselves. */
+const teams = fc.array(
+  fc
+    .tuple(
+      fc.constantFrom('s3://models/', 's3://models', 'gs://models/', 's3://models/a'),
+      fc.constantFrom<JsonObject>({ path: '/' }, { name: 'm' }, { path: '/a/b' }),
+    )
+    .map(([mountPoint, more]) => ({ mountPoint, ...more })),
+  { maxLength: 2 },
+)
+
 /** What a cluster may say; its namespace is opted in. */
 export const optedInFacts: fc.Arbitrary<Facts> = fc
   .record({
@@ -258,9 +278,12 @@ export const optedInFacts: fc.Arbitrary<Facts> = fc
     secrets: fc.constantFrom(['s3-access', 'other'], ['s3-access', 'other'], ['other'], []),
     listed: fc.constantFrom<string[]>([], [], ['s3-access'], ['other', 's3-access']),
     identity: fc.constantFrom({}, {}, {}, {}, { 'eks.amazonaws.com/role-arn': 'role' }),
+    teams,
   })
-  .map(({ specs, installed, secrets, listed, identity }) =>
+  .map(({ specs, installed, secrets, listed, identity, teams: mounts }) =>
     fakeFacts({
+      datasets: mounts.map((mount, index) => fluidObject('Dataset', `team-${index}`, { mounts: [mount] })),
+      runtimes: mounts.map((_, index) => fluidObject('AlluxioRuntime', `team-${index}`, {})),
       policies: specs.map((spec, index) => fakePolicy(index === 0 ? 'default' : 'x', spec)),
       installed,
       secrets: Object.fromEntries(secrets.map((name) => [name, { ...s3Secret, name }])),

@@ -44,6 +44,10 @@ test('the generators make services of both kinds: a property that none would bre
     .map(([service, facts]) => plan({ service, facts }).reason)
   expect(reasons.filter((reason) => reason === 'Accelerated').length).toBeGreaterThan(60)
   expect(new Set(reasons).size).toBeGreaterThan(8)
+  const existing = fc
+    .sample(fc.tuple(services, optedInFacts), { numRuns: 300, seed: 1 })
+    .filter(([service, facts]) => plan({ service, facts }).message.includes('which was here already'))
+  expect(existing.length).toBeGreaterThan(5)
 })
 
 test('it never throws, and never touches what it was given', () => {
@@ -191,6 +195,15 @@ function hasPlainResources(service: KubeObject): boolean {
     ({ resources }) => isMap(resources) && isMap(at(resources, 'limits')) && isMap(at(resources, 'requests')),
   )
 }
+
+test('of a Dataset that a team made nothing is made, whoever says so', () => {
+  check(fc.oneof(services, forgedServices), (service, facts) => {
+    for (const more of [{}, { previous: service }]) {
+      const names = siblingsOf(plan({ service, facts, ...more })).map(({ metadata }) => metadata.name)
+      for (const { metadata } of facts.datasets) expect(names).not.toContain(metadata.name)
+    }
+  })
+})
 
 test('the name of a cache is one that Fluid takes', () => {
   check(services, (service, facts) => {

@@ -1,20 +1,19 @@
 import { readFile } from 'node:fs/promises'
+import jsonPatch, { type Operation } from 'fast-json-patch'
 import { parse } from 'yaml'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { type Json, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, establish, readObjects } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 
+export type Installation = 'base' | 'cluster-wide'
+
 /**
  * Installs what a cluster gets, manifests/base as it is shipped. Only the webhook's address differs, since
  * Warmgate runs outside of the cluster here: a URL in place of the Service.
  */
 export async function installWarmgate(client: KubeClient, webhookUrl: string): Promise<void> {
-  const kustomization: unknown = parse(
-    await readFile(new URL('../../manifests/base/kustomization.yaml', import.meta.url), 'utf8'),
-  )
-  const files = listAt(kustomization as Json, 'resources') as string[]
-  const objects = (await Promise.all(files.map((file) => readObjects(`manifests/base/${file}`)))).flat()
+  const objects = await kustomized('base')
   const [crds, others] = [objects.filter(isCrd), objects.filter((object) => !isCrd(object))]
   await establish(client, { until }, crds)
   await applyAll(
@@ -23,12 +22,52 @@ export async function installWarmgate(client: KubeClient, webhookUrl: string): P
   )
 }
 
+/** Installs another kustomization over the one that is there: they differ in the webhooks alone. */
+export async function reinstallWebhooks(
+  client: KubeClient,
+  webhookUrl: string,
+  installation: Installation,
+): Promise<void> {
+  const objects = (await kustomized(installation)).filter(isWebhookConfiguration)
+  await applyAll(
+    client,
+    objects.map((object) => atUrl(object, webhookUrl)),
+  )
+}
+
+/** A kustomization's resources with its patches: of its features, those that ours use. */
+export async function kustomized(folder: string): Promise<KubeObject[]> {
+  const kustomization = parse(await readText(`manifests/${folder}/kustomization.yaml`)) as Json
+  const resources = listAt(kustomization, 'resources') as string[]
+  const parts = resources.map((name) =>
+    name.startsWith('../') ? kustomized(name.slice(3)) : readObjects(`manifests/${folder}/${name}`),
+  )
+  const objects = (await Promise.all(parts)).flat()
+  for (const patch of listAt(kustomization, 'patches')) {
+    const operations = parse(await readText(`manifests/${folder}/${stringAt(patch, 'path')}`)) as Operation[]
+    const targets = objects.filter(
+      ({ kind, metadata }) =>
+        kind === stringAt(patch, 'target', 'kind') && metadata.name === stringAt(patch, 'target', 'name'),
+    )
+    for (const target of targets) jsonPatch.applyPatch(target, operations, true)
+  }
+  return objects
+}
+
+async function readText(path: string): Promise<string> {
+  return await readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+}
+
 function isCrd({ kind }: KubeObject): boolean {
   return kind === 'CustomResourceDefinition'
 }
 
+function isWebhookConfiguration({ kind }: KubeObject): boolean {
+  return kind === 'MutatingWebhookConfiguration'
+}
+
 function atUrl(object: KubeObject, url: string): KubeObject {
-  if (object.kind !== 'MutatingWebhookConfiguration') return object
+  if (!isWebhookConfiguration(object)) return object
   const webhooks = listAt(object, 'webhooks').map((webhook) => {
     const path = stringAt(webhook, 'clientConfig', 'service', 'path') ?? ''
     return { ...(webhook as KubeObject), clientConfig: { url: `${url}${path}` } }

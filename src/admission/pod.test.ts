@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest'
+import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
+import { fakeMirror } from '../cluster/mirror.fake.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+import { type Json, type KubeObject, listAt } from '../values/object.ts'
+import { createPodHandler } from './pod.ts'
+import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
+
+const uri = 's3://models/llama'
+
+interface Scene {
+  policy?: Json
+  pod?: KubeObject
+  /** Of the DataLoad. */
+  phase?: string
+}
+
+/** What a new pod of a service is answered, and every call that this makes to the API server. */
+async function admit({ policy = {}, pod = newPod(), phase = 'Complete' }: Scene) {
+  const fake = fakeMirror()
+  fake.parsed.push(fakePolicy('p', policy))
+  fake.namespaces.put(openNamespace)
+  fake.services.put(fakeService({ model: { storageUri: uri } }, { uid: 'service-uid' }))
+  const { metadata, ...dataset } = fakeDataset()
+  const annotations = { 'warmgate.dev/source': uri }
+  const owner = { apiVersion: 'serving.kserve.io/v1beta1', kind: 'InferenceService', name: 'llama' }
+  const ownerReferences = [{ ...owner, uid: 'service-uid' }]
+  fake.datasets.put({ ...dataset, metadata: { ...metadata, annotations, ownerReferences } } as KubeObject)
+  fake.dataLoads.put(fakeDataLoad(phase))
+  const calls: string[] = []
+  const client = new Proxy({} as KubeClient, {
+    get: (_, verb) => () => {
+      calls.push(String(verb))
+      throw new Error('an admitted pod asks the API server nothing')
+    },
+  })
+  const { mirror } = fake
+  const handle = createPodHandler({ mirror, client, kserveNamespace: 'kserve', metrics: createMetrics() })
+  return { answer: await handle(review(pod)), calls }
+}
+
+function paths(answer: AdmissionAnswer): string[] {
+  return answer.kind === 'allow' ? (answer.patch ?? []).map(({ path }) => path) : []
+}
+
+function newPod({ labels = {}, ...more }: Parameters<typeof fakePod>[0] = {}): KubeObject {
+  const { metadata, spec, ...rest } = fakePod(more)
+  return {
+    ...rest,
+    metadata: { ...metadata, labels: { ...metadata.labels, ...labels } },
+    spec: { volumes: listAt(spec, 'volumes') },
+  }
+}
+
+function review(object: KubeObject): AdmissionRequest {
+  const [namespace, name] = ['models', undefined]
+  return {
+    uid: 'u',
+    resource: 'pods',
+    namespace,
+    name,
+    operation: 'CREATE',
+    dryRun: false,
+    object,
+    oldObject: null,
+  }
+}
+
+test('a pod of a warm cache is not held, and costs no call to the API server', async () => {
+  const { answer, calls } = await admit({})
+  expect(answer).toMatchObject({ auditAnnotations: { decision: 'pass' } })
+  expect(paths(answer)).not.toContain('/spec/readinessGates')
+  expect(calls).toEqual([])
+})
+
+test('nor does one of a cold cache, which is held', async () => {
+  const { answer, calls } = await admit({ phase: 'Executing' })
+  expect(answer).toMatchObject({ auditAnnotations: { decision: 'hold' } })
+  expect(paths(answer)).toContain('/spec/readinessGates')
+  expect(calls).toEqual([])
+})
+
+test('nor one that is itself turned to its cache', async () => {
+  const annotations = { 'internal.serving.kserve.io/storage-initializer-sourceuri': uri }
+  const { answer, calls } = await admit({
+    policy: { rewrite: 'Pod' },
+    pod: newPod({ claims: [], annotations }),
+  })
+  expect(JSON.stringify(answer)).toContain('pvc://')
+  expect(calls).toEqual([])
+})
+
+test('a pod is to be near its cache, whether anything waits or not', async () => {
+  expect(paths((await admit({})).answer)).toEqual(['/spec/affinity'])
+  expect(paths((await admit({ policy: { hold: { at: 'None' } } })).answer)).toEqual(['/spec/affinity'])
+})
+
+test('without a policy that is enforced nothing is touched', async () => {
+  for (const mode of ['Audit', 'Off']) expect(paths((await admit({ policy: { mode } })).answer)).toEqual([])
+  const pod = newPod({ labels: { 'fluid.io/enable-injection': 'false' } })
+  expect(paths((await admit({ pod })).answer)).toEqual([])
+})

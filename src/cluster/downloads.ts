@@ -1,0 +1,84 @@
+import { isOurs, sourceAnnotation } from '../fluid/dataset.ts'
+import { downloadOf } from '../kserve/download.ts'
+import { parseModelUri } from '../kserve/uri.ts'
+import { type KubeObject, stringAt } from '../values/object.ts'
+import { parseSizeBytes } from '../values/size.ts'
+import type { Mirror } from './mirror.ts'
+
+/** How long a storage initializer would take: for this very source, or for one of its size. */
+export interface DownloadTime {
+  ms: number
+  basis: 'measured' | 'estimated'
+}
+
+const mostSources = 1_000
+const mostOfOne = 5
+
+/** How long KServe's storage initializers took in this cluster, by what they downloaded. */
+export class Downloads {
+  readonly #tookMs = new Map<string, { uid: string; ms: number }[]>()
+  readonly #sizes = new Map<string, number>()
+
+  constructor({ pods, datasets }: Pick<Mirror, 'pods' | 'datasets'>) {
+    pods.onChange(({ type, object }) => {
+      if (type !== 'deleted') this.#measure(object)
+    })
+    datasets.onChange(({ object }) => this.#weigh(object))
+  }
+
+  /** Undefined where nothing is known that it could be told from. */
+  timeOf(dataset: KubeObject): DownloadTime | undefined {
+    const source = sourceOf(dataset)
+    const measured = source === undefined ? undefined : this.#tookMs.get(source)
+    if (measured !== undefined) return { ms: median(measured.map(({ ms }) => ms)), basis: 'measured' }
+    const bytes = bytesOf(dataset)
+    const speeds = [...this.#tookMs].flatMap(([other, took]) => {
+      const size = this.#sizes.get(other)
+      return size === undefined ? [] : [size / median(took.map(({ ms }) => ms))]
+    })
+    return bytes === undefined || speeds.length === 0
+      ? undefined
+      : { ms: bytes / median(speeds), basis: 'estimated' }
+  }
+
+  #measure(pod: KubeObject): void {
+    const download = downloadOf(pod)
+    if (download === undefined) return
+    const uri = directoryUri(download.uri)
+    const { uid = '' } = pod.metadata
+    const others = (this.#tookMs.get(uri) ?? []).filter((other) => other.uid !== uid)
+    keep(this.#tookMs, uri, [...others, { uid, ms: download.tookMs }].slice(-mostOfOne))
+  }
+
+  #weigh(dataset: KubeObject): void {
+    const [source, bytes] = [sourceOf(dataset), bytesOf(dataset)]
+    if (source !== undefined && bytes !== undefined) keep(this.#sizes, source, bytes)
+  }
+}
+
+function sourceOf(dataset: KubeObject): string | undefined {
+  const source = dataset.metadata.annotations?.[sourceAnnotation]
+  return isOurs(dataset) && source !== undefined ? directoryUri(source) : undefined
+}
+
+/** As a cache would name it; what cannot be cached, as it is. */
+function directoryUri(uri: string): string {
+  const parsed = parseModelUri(uri)
+  return parsed.kind === 'directory' ? parsed.directory.uri : uri
+}
+
+/** As the newest; where there are too many, the oldest goes. */
+function keep<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key)
+  map.set(key, value)
+  const [oldest] = map.keys()
+  if (map.size > mostSources && oldest !== undefined) map.delete(oldest)
+}
+
+function bytesOf(dataset: KubeObject): number | undefined {
+  return parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '') || undefined
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}

@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { fakeDataset } from '../cluster/cluster.fake.ts'
+import type { Mirror } from '../cluster/mirror.ts'
+import type { Cache } from '../fluid/cache.ts'
+import { outdatedBy } from '../fluid/standing.ts'
+import type { EventNote } from '../kube/events.ts'
+import { FakeReflector } from '../kube/reflector.fake.ts'
+import type { KubeObject } from '../values/object.ts'
+import { furnish, reportOutdated } from './furnishing.ts'
+
+const kinds = ['Jindo', 'Alluxio', 'JuiceFS', 'Thin', 'EFC', 'Cache'] as const
+
+function cache(runtime: Cache['runtime'], quota: string): Cache {
+  return {
+    name: 'bloom-0123456789',
+    namespace: 'models',
+    runtime,
+    source: {
+      uri: 's3://models/bloom',
+      scheme: 's3',
+      credentials: { kind: 'anonymous' },
+      endpoint: {},
+      options: {},
+    },
+    settings: {
+      replicas: 2,
+      tieredStore: [{ medium: 'SSD', path: '/mnt/cache', quota }],
+      nodeSelector: {},
+      tolerations: [],
+      cleanPolicy: 'OnRuntimeDeleted',
+      template: {},
+      warmup: { enabled: true, replicas: 1, retries: 3 },
+    },
+  }
+}
+
+/** A cluster in which these objects stand. */
+function standingAre(objects: KubeObject[]): Mirror {
+  const [datasets, dataLoads] = [new FakeReflector(), new FakeReflector()]
+  const runtimes = Object.fromEntries(kinds.map((kind) => [kind, new FakeReflector()]))
+  for (const object of objects) {
+    const copies: { [kind: string]: FakeReflector } = { Dataset: datasets, DataLoad: dataLoads }
+    const copy = copies[object.kind] ?? runtimes[object.kind.replace('Runtime', '')]
+    copy?.put(object)
+  }
+  return { datasets, dataLoads, runtimes } as unknown as Mirror
+}
+
+test('what changed in a policy and cannot reach a cache is held back, and said on its Dataset', () => {
+  const made = furnish(cache('Jindo', '50Gi'), standingAre([]))
+  expect(made.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
+  expect(made.heldBack).toEqual([])
+  const mirror = standingAre(made.objects)
+  expect(furnish(cache('Jindo', '50Gi'), mirror).objects).toEqual(made.objects)
+  const changed = furnish(cache('Jindo', '90Gi'), mirror)
+  expect(changed.objects[1]).toEqual(made.objects[1])
+  const [dataset = fakeDataset()] = changed.objects
+  expect(outdatedBy(dataset)).toBe('JindoRuntime spec.tieredstore.levels')
+})
+
+test('a Runtime of another kind is never put beside the one that stands', () => {
+  const made = furnish(cache('Jindo', '50Gi'), standingAre([]))
+  const changed = furnish(cache('Alluxio', '50Gi'), standingAre(made.objects))
+  expect(changed.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
+  expect(changed.heldBack).toEqual(['a AlluxioRuntime'])
+  const gone = furnish(cache('Alluxio', '50Gi'), standingAre(made.objects.slice(2)))
+  expect(gone.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'AlluxioRuntime', 'DataLoad'])
+})
+
+test('an Event says so, where there is something to say', () => {
+  const told: EventNote[] = []
+  const options = { events: { record: (event: EventNote) => told.push(event) } }
+  reportOutdated(options, fakeDataset(), [])
+  reportOutdated(options, fakeDataset(), ['JindoRuntime spec.tieredstore.levels'])
+  expect(told).toMatchObject([{ reason: 'CacheOutdated', type: 'Warning', regarding: { kind: 'Dataset' } }])
+  expect(told[0]?.note).toContain('JindoRuntime spec.tieredstore.levels')
+})

@@ -1,0 +1,82 @@
+import type { Mirror } from '../cluster/mirror.ts'
+import { isOurs } from '../fluid/dataset.ts'
+import { loadJobKey } from '../fluid/job.ts'
+import { datasetOf } from '../fluid/load.ts'
+import type { EventRecorder } from '../kube/events.ts'
+import type { CacheState } from '../plan/warmth.ts'
+import { describeWarmup, speedOf, type Warmup, warmupOf, warmupReasons } from '../plan/warmup.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { type KubeObject, keyOf } from '../values/object.ts'
+import type { Placements } from './placements.ts'
+import { usersOf } from './users.ts'
+
+interface Options {
+  mirror: Mirror
+  events: EventRecorder
+  metrics: Metrics
+  placements: Placements
+}
+
+/** Tells how warm-ups go, on the Dataset and on the services that use it, and counts them: each step once. */
+export class Milestones {
+  readonly #options: Options
+  /** How far each warm-up was when it was last looked at, by the UID of its DataLoad. */
+  #reached = new Map<string, Warmup['stage'] | undefined>()
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** What has happened by now is no news: whoever led then has told it. */
+  remember(): void {
+    const { mirror } = this.#options
+    this.#reached = new Map(
+      mirror.dataLoads.list().map((dataLoad) => {
+        const stage = warmupOf(this.#state(dataLoad))?.stage
+        return [dataLoad.metadata.uid ?? '', stage]
+      }),
+    )
+  }
+
+  /** Looks at one warm-up, when anything about it has changed. */
+  look(dataLoad: KubeObject): void {
+    const state = this.#state(dataLoad)
+    const { dataset } = state
+    if (dataset === undefined || !isOurs(dataset) || !isOurs(dataLoad)) return
+    const { uid = '', name = '' } = dataLoad.metadata
+    const warmup = warmupOf(state)
+    const reached = this.#reached.get(uid)
+    if (warmup === undefined || warmup.stage === reached) return
+    // Its Job may go before Fluid has looked at it: nothing begins a second time.
+    if (warmup.stage === 'begun' && reached !== undefined) return
+    this.#reached.set(uid, warmup.stage)
+    this.#count(warmup)
+    const type = warmup.stage === 'failed' ? 'Warning' : 'Normal'
+    const [reason, note] = [warmupReasons[warmup.stage], describeWarmup(name, warmup)]
+    for (const regarding of [dataset, ...usersOf(this.#options, keyOf(dataset))])
+      this.#options.events.record({ regarding, type, reason, note, action: 'Warmup' })
+  }
+
+  forget({ metadata: { uid = '' } }: KubeObject): void {
+    this.#reached.delete(uid)
+  }
+
+  #state(dataLoad: KubeObject): CacheState {
+    const { mirror } = this.#options
+    return {
+      dataset: mirror.datasets.get(datasetOf(dataLoad)),
+      dataLoad,
+      job: mirror.loadJobs.get(loadJobKey(keyOf(dataLoad))),
+    }
+  }
+
+  #count(warmup: Warmup): void {
+    const { metrics } = this.#options
+    if (warmup.stage === 'failed') metrics.warmupFailures.inc()
+    if (warmup.stage !== 'complete') return
+    metrics.warmupDuration.observe(warmup.durationMs / 1_000)
+    metrics.warmupBytes.inc(warmup.modelBytes ?? 0)
+    const speed = speedOf(warmup)
+    if (speed !== undefined) metrics.warmupSpeed.observe(speed)
+  }
+}

@@ -1,0 +1,68 @@
+import type { Mirror } from '../cluster/mirror.ts'
+import { releasePatch, retainedUntil, unusedSinceMs } from '../fluid/retained.ts'
+import type { KubeClient } from '../kube/client.ts'
+import type { EventRecorder } from '../kube/events.ts'
+import { resources } from '../kube/resources.ts'
+import { type Clock, timestamp } from '../values/clock.ts'
+import { parseDurationMs } from '../values/duration.ts'
+import { type KubeObject, keyOf, type OwnerReference, ownerReference, stringAt } from '../values/object.ts'
+
+interface Options {
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+  events: EventRecorder
+}
+
+const { kind: keeperKind } = resources.accelerationPolicy
+
+/**
+ * The policy as an owner of a Dataset beside its services, where it retains caches. So a Dataset is there for as long
+ * as one of them is, and Kubernetes itself takes away what is retained when the policies go: with the CRD, too, after
+ * Warmgate was uninstalled.
+ */
+export function keepersOf(mirror: Mirror, policy: string | undefined): OwnerReference[] {
+  const object = policy === undefined ? undefined : mirror.policies.get({ name: policy })
+  return object === undefined || retainMs(object) === 0 ? [] : [ownerReference(object)]
+}
+
+/**
+ * How long a Dataset that no service uses is to stay, in milliseconds; 0 for no longer. When it was released is
+ * written on it, so that a restart changes nothing; until when it stays follows the policy as it is now.
+ */
+export async function retain(options: Options, dataset: KubeObject): Promise<number> {
+  const { client, mirror, clock, events } = options
+  const policy = keeperOf(mirror, dataset)
+  const keptMs = policy === undefined ? 0 : retainMs(policy)
+  if (keptMs === 0) return 0
+  const sinceMs = unusedSinceMs(dataset, clock.now())
+  const until = timestamp(sinceMs + keptMs)
+  if (retainedUntil(dataset) !== until) {
+    const body = releasePatch(dataset, { since: timestamp(sinceMs), until })
+    await client.patch(resources.dataset, keyOf(dataset), { type: 'merge', body })
+    const note = `no service uses it any more: it is retained until ${until} (cache.retain of AccelerationPolicy ${policy?.metadata.name})`
+    events.record({ regarding: dataset, type: 'Normal', reason: 'CacheRetained', note, action: 'Retain' })
+  }
+  return Math.max(Date.parse(until) - clock.now(), 0)
+}
+
+/** A Dataset that a service uses again is not retained any more. */
+export async function adopt({ client }: Pick<Options, 'client'>, dataset: KubeObject): Promise<void> {
+  if (retainedUntil(dataset) === undefined) return
+  const body = releasePatch(dataset, { since: null, until: null })
+  await client.patch(resources.dataset, keyOf(dataset), { type: 'merge', body })
+}
+
+function keeperOf(
+  mirror: Mirror,
+  { metadata: { ownerReferences = [] } }: KubeObject,
+): KubeObject | undefined {
+  const policies = ownerReferences.filter(({ kind }) => kind === keeperKind)
+  return policies
+    .map(({ name, uid }) => [mirror.policies.get({ name }), uid] as const)
+    .find(([policy, uid]) => policy?.metadata.uid === uid)?.[0]
+}
+
+function retainMs(policy: KubeObject): number {
+  return parseDurationMs(stringAt(policy, 'spec', 'cache', 'retain') ?? '') ?? 0
+}

@@ -1,0 +1,26 @@
+import type { Mirror } from '../cluster/mirror.ts'
+import { readOriginal } from '../plan/original.ts'
+import type { KubeObject, ObjectKey } from '../values/object.ts'
+import type { Placements } from './placements.ts'
+
+/** The services that stand on a cache, oldest first. */
+export function usersOf(
+  { mirror, placements }: { mirror: Pick<Mirror, 'services'>; placements: Placements },
+  { namespace, name }: ObjectKey,
+): KubeObject[] {
+  return mirror.services
+    .list(namespace)
+    .filter((service) => service.metadata.deletionTimestamp === undefined)
+    .filter((service) => usesCache(service, name) || placements.has(service, name))
+    .toSorted((a, b) => order(a).localeCompare(order(b)))
+}
+
+/** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
+export function usesCache(service: KubeObject, name: string): boolean {
+  const locations = Object.values(readOriginal(service)?.locations ?? {})
+  return locations.some(({ cache, existing }) => cache === name && existing !== true)
+}
+
+function order({ metadata }: KubeObject): string {
+  return `${metadata.creationTimestamp ?? ''} ${metadata.name ?? ''}`
+}

@@ -1,0 +1,154 @@
+import { type KubeObject, listAt, objectAt, stringAt, textsAt } from '../values/object.ts'
+import { sameReading } from './reading.ts'
+import { partsOf, type Source } from './source.ts'
+
+/** A Dataset that a team made for itself, and the Runtimes of its name. */
+export interface ExistingDataset {
+  dataset: KubeObject
+  runtimes: KubeObject[]
+}
+
+/** A mount of such a Dataset, with all that its reading depends on. */
+export interface ExistingMount {
+  /** As the Dataset has it, without slashes at its end. */
+  mountPoint: string
+  name: string
+  /** Where its volume shows it: segments from the root. */
+  place: string[]
+  /** The Runtime's properties, the Dataset's shared options, and its own, each over those before. */
+  options: { [name: string]: string }
+  /** What Secrets fill: option, Secret, key. */
+  secrets: [option: string, secretName: string, key: string][]
+}
+
+/**
+ * The path of a source in the volume of a Dataset: empty at its root, undefined where the Dataset does not show it,
+ * or is not known to read it just as the source is to be read. Only a Bound one counts: any other has no volume, and
+ * perhaps never will.
+ */
+export function pathIn(existing: ExistingDataset, source: Source): string | undefined {
+  const { dataset } = existing
+  if (dataset.metadata.deletionTimestamp !== undefined) return undefined
+  if (stringAt(dataset, 'status', 'phase') !== 'Bound' || !isForMany(dataset)) return undefined
+  const type = typeOf(existing)
+  if (type === undefined) return undefined
+  const mounts = mountsOf(existing, type)
+  if (mounts === undefined) return undefined
+  const candidates = mounts.flatMap((mount) => {
+    const rest = below(mount, source, type)
+    return rest === undefined ? [] : [{ mount, place: [...mount.place, ...rest] }]
+  })
+  // The mount that says most of the source is the one that shows it.
+  const [best] = candidates.toSorted((a, b) => b.mount.mountPoint.length - a.mount.mountPoint.length)
+  if (best === undefined || mounts.some((other) => covers(other, best))) return undefined
+  // JindoCache has one Secret and one endpoint for all of its mounts: the last one's.
+  const readers = type === 'jindo' ? mounts : [best.mount]
+  const isSame = readers.every((mount) => sameReading(mount, source, existing.runtimes[0]))
+  return isSame ? best.place.join('/') : undefined
+}
+
+/** Whether pods may write through the volume of a Dataset; Fluid's default is that they may not. */
+export function isWritable(dataset: KubeObject): boolean {
+  return listAt(dataset, 'spec', 'accessModes').some((mode) => mode !== 'ReadOnlyMany')
+}
+
+/** Whether any number of pods may mount the volume of a Dataset. */
+function isForMany(dataset: KubeObject): boolean {
+  const modes = listAt(dataset, 'spec', 'accessModes')
+  return modes.length === 0 || modes.some((mode) => mode === 'ReadOnlyMany' || mode === 'ReadWriteMany')
+}
+
+type Type = 'alluxio' | 'jindo' | 'juicefs'
+const types: { [kind: string]: Type } = {
+  AlluxioRuntime: 'alluxio',
+  JindoRuntime: 'jindo',
+  JuiceFSRuntime: 'juicefs',
+}
+
+/**
+ * The kind of Runtime that serves a Dataset, where it is one whose volumes are known to show mounts as Fluid lays
+ * them out: what a Thin profile or a Cache class shows is its image's own.
+ */
+function typeOf({ dataset, runtimes }: ExistingDataset): Type | undefined {
+  const bound = listAt(dataset, 'status', 'runtimes')
+  const [runtime, ...others] = runtimes
+  if (others.length > 0 || bound.length > 1) return undefined
+  if (runtime !== undefined) return types[runtime.kind]
+  // Files may hold a Dataset alone; a cluster never does.
+  const isJuice = stringAt(dataset, 'spec', 'mounts', 0, 'mountPoint')?.startsWith('juicefs:') === true
+  return bound.length > 0 ? undefined : isJuice ? 'juicefs' : 'alluxio'
+}
+
+/** Undefined where one of them is nowhere that a claim's path could name. */
+function mountsOf(
+  { dataset, runtimes: [runtime] }: ExistingDataset,
+  type: Type,
+): ExistingMount[] | undefined {
+  const all = listAt(dataset, 'spec', 'mounts')
+  // JuiceFS reads the first one alone, and shows it at the root.
+  const read = type === 'juicefs' ? all.slice(0, 1) : all
+  const mounts = read.map((mount) => {
+    const place = type === 'juicefs' ? [] : placeOf(stringAt(mount, 'path'), stringAt(mount, 'name'))
+    const shared = objectAt(dataset, 'spec')
+    return {
+      mountPoint: (stringAt(mount, 'mountPoint') ?? '').replace(/\/+$/, '').replace(/^s3a:/, 's3:'),
+      name: stringAt(mount, 'name') ?? '',
+      place: place ?? [],
+      isPlaced: place !== undefined,
+      options: {
+        ...textsAt(runtime, 'spec', 'properties'),
+        ...textsAt(shared, 'sharedOptions'),
+        ...textsAt(mount, 'options'),
+      },
+      secrets: [...listAt(shared, 'sharedEncryptOptions'), ...listAt(mount, 'encryptOptions')].map(
+        (option): ExistingMount['secrets'][number] => [
+          stringAt(option, 'name') ?? '',
+          stringAt(option, 'valueFrom', 'secretKeyRef', 'name') ?? '',
+          stringAt(option, 'valueFrom', 'secretKeyRef', 'key') ?? '',
+        ],
+      ),
+    }
+  })
+  return mounts.every(({ isPlaced }) => isPlaced) ? mounts : undefined
+}
+
+/** An absolute path is where a mount is shown; without one it is its name (fluid pkg/utils/ufs_path_builder.go). */
+function placeOf(path = '', name = ''): string[] | undefined {
+  const segments = (path.startsWith('/') ? path : name).split('/').filter((segment) => segment !== '')
+  return segments.every(isPlain) ? segments : undefined
+}
+
+/** What KServe takes out of a URI as it stands, and a kubelet mounts. */
+function isPlain(segment: string): boolean {
+  return /^[A-Za-z0-9._~+@=:-]+$/.test(segment) && segment !== '.' && segment !== '..'
+}
+
+/** What of a source lies below a mount, by whole segments; undefined where it lies elsewhere. */
+function below({ mountPoint, name }: ExistingMount, source: Source, type: Type): string[] | undefined {
+  if (type !== 'juicefs') return restOf(mountPoint, source.uri)
+  const { host, path } = partsOf(source)
+  if (source.scheme !== 'juicefs' || (host !== '' && host !== name)) return undefined
+  return restOf(mountPoint, path === '' ? 'juicefs:' : `juicefs:///${path}`)
+}
+
+function restOf(prefix: string, uri: string): string[] | undefined {
+  if (uri === prefix) return []
+  if (!uri.startsWith(`${prefix}/`)) return undefined
+  const segments = uri
+    .slice(prefix.length)
+    .split('/')
+    .filter((segment) => segment !== '')
+  return segments.every(isPlain) ? segments : undefined
+}
+
+/** Whether another mount hides what a mount shows at a place, or stands inside it. */
+function covers(other: ExistingMount, { mount, place }: { mount: ExistingMount; place: string[] }): boolean {
+  if (other === mount) return false
+  const isInside = startsWith(other.place, place)
+  const isOver = startsWith(place, other.place) && other.place.length >= mount.place.length
+  return isInside || isOver
+}
+
+function startsWith(path: string[], prefix: string[]): boolean {
+  return prefix.every((segment, index) => path[index] === segment)
+}

@@ -1,0 +1,23 @@
+import { type KubeObject, listAt, type ObjectKey, stringAt } from '../values/object.ts'
+
+/** The key of the Dataset that a DataLoad fills. */
+export function datasetOf(dataLoad: KubeObject): ObjectKey {
+  const { namespace = '' } = dataLoad.metadata
+  return { namespace, name: stringAt(dataLoad, 'spec', 'dataset', 'name') ?? dataLoad.metadata.name ?? '' }
+}
+
+/** Whether a DataLoad, once run, fills what a Dataset holds at a path, or some of it. */
+export function fills(dataLoad: KubeObject, { namespace, name }: ObjectKey, path: string): boolean {
+  if (stringAt(dataLoad, 'spec', 'dataset', 'name') !== name) return false
+  // Without its namespace, or with another, Fluid never runs it.
+  if (stringAt(dataLoad, 'spec', 'dataset', 'namespace') !== namespace) return false
+  if (!['Once', ''].includes(stringAt(dataLoad, 'spec', 'policy') ?? '')) return false
+  const targets = listAt(dataLoad, 'spec', 'target').map((target) => stringAt(target, 'path') ?? '/')
+  return targets.length === 0 || targets.some((target) => meets(target, path))
+}
+
+/** Whether one path is the other, or above it, by whole segments. */
+function meets(target: string, path: string): boolean {
+  const [a, b] = [target, path].map((each) => each.split('/').filter((segment) => segment !== ''))
+  return (a ?? []).every((segment, index) => b?.[index] === undefined || b[index] === segment)
+}

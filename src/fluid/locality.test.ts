@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import type { KubeObject } from '../values/object.ts'
+import { referredDataset, workerLabel } from './locality.ts'
+
+test('the label of the nodes that hold a Dataset is as Fluid makes it', () => {
+  expect(workerLabel({ namespace: 'team-a', name: 'bloom-0123456789' }, undefined)).toBe(
+    'fluid.io/s-team-a-bloom-0123456789',
+  )
+})
+
+test('of 63 characters or more it is the UID, and not known without it', () => {
+  const named = (length: number) => ({ namespace: 'n', name: 'm'.repeat(length - 'fluid.io/s-n-'.length) })
+  expect(workerLabel(named(62), 'u-1')).toHaveLength(62)
+  expect(workerLabel(named(63), 'u-1')).toBe('fluid.io/s-u-1')
+  expect(workerLabel(named(63), undefined)).toBeUndefined()
+})
+
+test('a reference names the Dataset that holds the data', () => {
+  const dataset = (mountPoint: string): KubeObject => ({
+    apiVersion: 'data.fluid.io/v1alpha1',
+    kind: 'Dataset',
+    metadata: {},
+    spec: { mounts: [{ mountPoint }] },
+  })
+  const there = { namespace: 'shared', name: 'models' }
+  expect(referredDataset(dataset('dataset://shared/models'))).toEqual(there)
+  expect(referredDataset(dataset('dataset://shared/models/llama'))).toEqual(there)
+  expect(referredDataset(dataset('s3://shared/models'))).toBeUndefined()
+})

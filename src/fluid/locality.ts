@@ -1,0 +1,21 @@
+import { type KubeObject, type ObjectKey, stringAt } from '../values/object.ts'
+
+const prefix = 'fluid.io/s-'
+const labelLength = 63
+
+/**
+ * The label that Fluid puts on each node that a worker of this Dataset runs on, with the value `true`; what would be too
+ * long for a label becomes the Dataset's UID, and is not known before that. Source: fluid pkg/utils/label.go.
+ */
+export function workerLabel({ namespace, name }: ObjectKey, uid: string | undefined): string | undefined {
+  const full = `${prefix}${namespace}-${name}`
+  if (full.length < labelLength) return full
+  return uid === undefined ? undefined : `${prefix}${uid}`
+}
+
+/** The Dataset that a Dataset refers to (`dataset://namespace/name`), whose workers are the ones to be near. */
+export function referredDataset(dataset: KubeObject): { namespace: string; name: string } | undefined {
+  const uri = stringAt(dataset, 'spec', 'mounts', 0, 'mountPoint') ?? ''
+  const [, namespace, name] = /^dataset:\/\/([^/]+)\/([^/]+)/.exec(uri) ?? []
+  return namespace === undefined || name === undefined ? undefined : { namespace, name }
+}

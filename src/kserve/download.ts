@@ -1,0 +1,44 @@
+import { at, isObject, type JsonObject, type KubeObject, listAt, stringAt } from '../values/object.ts'
+
+const storageInitializer = 'storage-initializer'
+
+/** What a pod's storage initializer downloaded, and how long that took. */
+export interface Download {
+  uri: string
+  tookMs: number
+}
+
+/** Undefined before it has ended well, and where it downloaded several things, for which there is one time only. */
+export function downloadOf(pod: KubeObject): Download | undefined {
+  const [spec, status] = [
+    initializer(pod, 'spec', 'initContainers'),
+    initializer(pod, 'status', 'initContainerStatuses'),
+  ]
+  // Pairs of a URI and a folder.
+  const [uri, ...others] = listAt(spec, 'args')
+  const ended = at(status, 'state', 'terminated')
+  if (typeof uri !== 'string' || others.length !== 1 || at(ended, 'exitCode') !== 0) return undefined
+  const tookMs =
+    Date.parse(stringAt(ended, 'finishedAt') ?? '') - Date.parse(stringAt(ended, 'startedAt') ?? '')
+  return tookMs >= 0 ? { uri, tookMs } : undefined
+}
+
+/** The part of a pod that `downloadOf` reads, for whoever keeps many. */
+export function downloadPart(pod: KubeObject): { spec: JsonObject; status: JsonObject } {
+  const [spec, status] = [
+    initializer(pod, 'spec', 'initContainers'),
+    initializer(pod, 'status', 'initContainerStatuses'),
+  ]
+  const { name = storageInitializer, args = [] } = spec ?? {}
+  const { state = {} } = status ?? {}
+  return {
+    spec: spec === undefined ? {} : { initContainers: [{ name, args }] },
+    status: status === undefined ? {} : { initContainerStatuses: [{ name, state }] },
+  }
+}
+
+function initializer(pod: KubeObject, ...path: string[]): JsonObject | undefined {
+  return listAt(pod, ...path)
+    .filter(isObject)
+    .find(({ name }) => name === storageInitializer)
+}

@@ -1,0 +1,46 @@
+import type { PolicySpec } from './schema.ts'
+import type { Labels } from './selector.ts'
+
+export const accelerationLabel = 'warmgate.dev/acceleration'
+
+/**
+ * Namespaces of the cluster's own, besides all of `kube-…`: nothing in them is ever accelerated. The webhook's
+ * selectors list the same. What is installed under another name opts out by its label.
+ */
+export const systemNamespaces: readonly string[] = [
+  'kserve',
+  'fluid-system',
+  'warmgate-system',
+  'knative-serving',
+  'knative-eventing',
+  'istio-system',
+  'cert-manager',
+]
+
+export function isSystemNamespace(name: string, more: readonly string[] = []): boolean {
+  return name.startsWith('kube-') || systemNamespaces.includes(name) || more.includes(name)
+}
+
+/** A namespace opts in with a label, */
+export function isOptedIn(namespaceLabels: Labels): boolean {
+  return namespaceLabels[accelerationLabel] === 'enabled'
+}
+
+/** or out of what is for the whole cluster. */
+export function isNamespaceOptedOut(namespaceLabels: Labels): boolean {
+  return namespaceLabels[accelerationLabel] === 'disabled'
+}
+
+export function optedIn(namespaceLabels: Labels): Labels {
+  return { ...namespaceLabels, [accelerationLabel]: 'enabled' }
+}
+
+/** A namespace of the cluster's own has opted out, whatever its labels say. */
+export function labelsOf(name: string, labels: Labels = {}, more: readonly string[] = []): Labels {
+  return isSystemNamespace(name, more) ? { ...labels, [accelerationLabel]: 'disabled' } : labels
+}
+
+/** Whether a policy reaches into a namespace, by the namespace's own word. */
+export function isInScope({ scope }: Pick<PolicySpec, 'scope'>, namespaceLabels: Labels): boolean {
+  return isOptedIn(namespaceLabels) || (scope === 'Cluster' && !isNamespaceOptedOut(namespaceLabels))
+}

@@ -1,0 +1,98 @@
+import { usesCache } from '../controller/users.ts'
+import { isOurs } from '../fluid/dataset.ts'
+import { resources } from '../kube/resources.ts'
+import { isOptedOut } from '../plan/facts.ts'
+import { formatDuration } from '../values/duration.ts'
+import { type KubeObject, keyOf, keyText } from '../values/object.ts'
+import {
+  describeObject,
+  isAlive,
+  isNamed,
+  type Located,
+  type LocatedCache,
+  listCaches,
+  listPods,
+  listServices,
+  mountsAny,
+  reasonOf,
+  type Undoing,
+  waitedFor,
+} from './undoing.ts'
+
+/** Takes away the caches that nobody uses any more, `restored` being the UIDs of services that do not. */
+export async function clearCaches(undoing: Undoing, restored: ReadonlySet<string>): Promise<void> {
+  const [services, caches] = [await listServices(undoing), await listCaches(undoing)]
+  await Promise.all(
+    caches
+      .filter((cache) => isInScope(undoing, cache, services))
+      .map((cache) => clearCache(undoing, cache, usersOf(cache, services, restored))),
+  )
+}
+
+/** Of services by name, only their own caches are anybody's business. */
+function isInScope({ scope }: Undoing, { objects }: LocatedCache, services: Located[]): boolean {
+  if (scope.services.length === 0) return true
+  const owners = objects.flatMap(({ object }) => object.metadata.ownerReferences ?? [])
+  const named = services.filter(({ object }) => isNamed(scope, object.metadata.name))
+  return owners.some(({ uid }) => named.some(({ object }) => object.metadata.uid === uid))
+}
+
+function usersOf(
+  { key, objects }: LocatedCache,
+  services: Located[],
+  restored: ReadonlySet<string>,
+): KubeObject[] {
+  const owners = objects.flatMap(({ object }) => object.metadata.ownerReferences ?? [])
+  const isOwner = ({ metadata }: KubeObject) => owners.some(({ uid }) => uid === metadata.uid)
+  return services
+    .map(({ object }) => object)
+    .filter(({ metadata }) => metadata.namespace === key.namespace && !restored.has(metadata.uid ?? ''))
+    .filter(
+      (service) =>
+        usesCache(service, key.name) || (isOwner(service) && !isOptedOut(service.metadata.annotations)),
+    )
+}
+
+async function clearCache(undoing: Undoing, cache: LocatedCache, users: KubeObject[]): Promise<void> {
+  const { dryRun, report, timeoutMs } = undoing
+  const name = keyText(cache.key)
+  if (users.length > 0) {
+    report.say(`kept cache ${name}: ${users.map(describeObject).join(', ')} uses it`)
+    return
+  }
+  try {
+    const pending = dryRun ? undefined : await waitedFor(undoing, () => remove(undoing, cache))
+    if (pending === undefined) report.say(`deleted cache ${name}`)
+    else report.fail(`cache ${name}`, `${pending}, after ${formatDuration(timeoutMs)}`)
+  } catch (error) {
+    report.fail(`cache ${name}`, reasonOf(error))
+  }
+}
+
+/**
+ * One step of it; answers what it waits for. The Dataset goes first, since Fluid cleans up by it, and not before its
+ * pods are gone: a Dataset that is being deleted cannot be kept any more.
+ */
+async function remove(undoing: Undoing, { key, objects }: LocatedCache): Promise<string | undefined> {
+  const { client } = undoing
+  const dataset = await client.get(resources.dataset, key)
+  if (dataset !== undefined && isOurs(dataset)) {
+    if (dataset.metadata.deletionTimestamp !== undefined) return 'Fluid has not let go of its Dataset'
+    const pods = await listPods(undoing, key.namespace)
+    const pod = pods.find((each) => isAlive(each) && mountsAny(each, [key.name]))
+    if (pod !== undefined) return `pod ${pod.metadata.name} uses it`
+    await deleteExactly(undoing, { resource: resources.dataset, object: dataset })
+    return 'Fluid has not let go of its Dataset'
+  }
+  for (const each of objects) {
+    if (each.resource.kind !== 'Dataset') await deleteExactly(undoing, each)
+  }
+  const left = await Promise.all(objects.map(({ resource }) => client.get(resource, key)))
+  const [kind] = left.flatMap((object) => (object !== undefined && isOurs(object) ? [object.kind] : []))
+  return kind === undefined ? undefined : `its ${kind} is still there`
+}
+
+async function deleteExactly({ client }: Undoing, { resource, object }: Located): Promise<void> {
+  const { uid } = object.metadata
+  await client.delete(resource, keyOf(object), uid === undefined ? {} : { uid })
+}

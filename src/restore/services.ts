@@ -1,0 +1,164 @@
+import { reaches } from '../cluster/reach.ts'
+import { hasStatus } from '../kube/errors.ts'
+import { resources } from '../kube/resources.ts'
+import { isOptedOut } from '../plan/facts.ts'
+import { cacheNames, readOriginal } from '../plan/original.ts'
+import { revertedAnnotation } from '../plan/pod.ts'
+import { undo } from '../plan/undo.ts'
+import { formatDuration } from '../values/duration.ts'
+import { type KubeObject, keyOf } from '../values/object.ts'
+import { evictPod, isTurned } from './evictions.ts'
+import {
+  describeObject,
+  isAlive,
+  isNamed,
+  isOf,
+  type Located,
+  type LocatedCache,
+  listPods,
+  mountsAny,
+  reasonOf,
+  type Undoing,
+  waitedFor,
+} from './undoing.ts'
+
+export interface ServiceOptions {
+  /** How many services may roll their pods at a time. */
+  parallel: number
+  /** The name of Warmgate's MutatingWebhookConfiguration: while it is there, services opt out. */
+  webhookConfiguration: string
+}
+
+const why = 'warmgate restore'
+const conflicts = 5
+
+/**
+ * Gives services back as they came in, and waits until their pods have left the caches. Answers the UIDs of those for
+ * which that went well: they use no cache any more.
+ */
+export async function restoreServices(
+  undoing: Undoing,
+  { services, caches }: { services: Located[]; caches: LocatedCache[] },
+  { parallel, webhookConfiguration }: ServiceOptions,
+): Promise<Set<string>> {
+  const { client, scope } = undoing
+  const configuration = await client.get(resources.mutatingWebhookConfiguration, {
+    name: webhookConfiguration,
+  })
+  const restored = new Set<string>()
+  const todo = services.filter(({ object }) => isNamed(scope, object.metadata.name))
+  const work = async () => {
+    for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
+      const used = cachesOf(next.object, caches)
+      const isDone = await restoreOne(undoing, next, { used, configuration })
+      if (isDone) restored.add(next.object.metadata.uid ?? '')
+    }
+  }
+  await Promise.all(Array.from({ length: parallel }, work))
+  return restored
+}
+
+/** Those that the service names, and those that are its own though nothing on it says so (`rewrite: Pod`). */
+function cachesOf(service: KubeObject, caches: LocatedCache[]): string[] {
+  const { namespace, uid } = service.metadata
+  const owned = caches.filter(
+    ({ key, objects }) =>
+      key.namespace === namespace &&
+      objects.some(({ object }) => object.metadata.ownerReferences?.some((owner) => owner.uid === uid)),
+  )
+  return [...new Set([...cacheNames(service), ...owned.map(({ key }) => key.name)])]
+}
+
+interface Standing {
+  /** The names of the caches that it uses. */
+  used: string[]
+  /** Warmgate's MutatingWebhookConfiguration, while it is there. */
+  configuration: KubeObject | undefined
+}
+
+/** False where something of it could not be done. */
+async function restoreOne(undoing: Undoing, located: Located, standing: Standing): Promise<boolean> {
+  const { report, dryRun } = undoing
+  try {
+    const service = await writeRestored(undoing, located, standing)
+    return dryRun || (await awaitPods(undoing, service, standing.used))
+  } catch (error) {
+    report.fail(describeObject(located.object), reasonOf(error))
+    return false
+  }
+}
+
+/** Answers the service as it stands then. */
+async function writeRestored(undoing: Undoing, located: Located, standing: Standing): Promise<KubeObject> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await write(undoing, located, standing)
+    } catch (error) {
+      if (!hasStatus(error, 409) || attempt === conflicts) throw error
+    }
+  }
+}
+
+/** One try, on the service as it is now: KServe writes it, too. */
+async function write(
+  undoing: Undoing,
+  { resource, object }: Located,
+  { used, configuration }: Standing,
+): Promise<KubeObject> {
+  const { client, dryRun, record, report } = undoing
+  const service = await client.get(resource, keyOf(object))
+  if (service === undefined || service.metadata.deletionTimestamp !== undefined) return object
+  const isAccelerated = readOriginal(service) !== undefined || used.length > 0
+  // While the webhook is there an opt-out has its use: it is what keeps the service from being accelerated again.
+  if (!isAccelerated && configuration !== undefined) return service
+  const optsOut = await isReached(undoing, configuration, service)
+  const undone = undo(service, optsOut ? why : undefined)
+  if (undone.kind === 'untouched') return service
+  if (undone.kind === 'unreadable') throw new Error(undone.message)
+  const written = await client.replace(resource, undone.service, { dryRun })
+  if (readOriginal(written) !== undefined)
+    throw new Error('a webhook accelerated it again: name its configuration with --webhook-configuration')
+  report.say(`${optsOut ? 'opted out' : 'restored'} ${describeObject(service)}`)
+  const note = 'warmgate restore: the service goes back to its storage initializer'
+  if (!dryRun)
+    await record({ regarding: service, type: 'Normal', reason: 'Reverted', note, action: 'Revert' })
+  return written
+}
+
+/** Whether the webhook is asked about this service at all. */
+async function isReached(
+  { client }: Undoing,
+  configuration: KubeObject | undefined,
+  { metadata }: KubeObject,
+): Promise<boolean> {
+  if (configuration === undefined) return false
+  const namespace = await client.get(resources.namespace, { name: metadata.namespace ?? '' })
+  return reaches(configuration, namespace?.metadata.labels ?? {})
+}
+
+/** KServe replaces the pods of a service that changed; those of one that stays as it was are evicted. */
+async function awaitPods(undoing: Undoing, service: KubeObject, used: string[]): Promise<boolean> {
+  const { report, signal, timeoutMs } = undoing
+  const evicted = new Set<string>()
+  const pending = await waitedFor(undoing, async () => {
+    const pods = await listPods(undoing, service.metadata.namespace)
+    const left = pods.filter((pod) => isAlive(pod) && isOf(pod, service) && isOfBefore(pod, service, used))
+    const [first] = left
+    if (first === undefined) return undefined
+    if (isTurned(first) && !isOptedOut(service.metadata.annotations))
+      await evictPod(undoing, first, { pods, service, evicted })
+    return `pod ${first.metadata.name} is to be replaced, one of ${left.length}`
+  })
+  if (pending === undefined) return true
+  report.fail(
+    describeObject(service),
+    `${pending}${signal.aborted ? '' : ` after ${formatDuration(timeoutMs)}`}`,
+  )
+  return false
+}
+
+/** Whether a pod is still as it was before: on a cache, or made while its service was taken back. */
+function isOfBefore(pod: KubeObject, service: KubeObject, used: string[]): boolean {
+  const isReverted = ({ metadata }: KubeObject) => metadata.annotations?.[revertedAnnotation] !== undefined
+  return mountsAny(pod, used) || (isReverted(pod) && !isReverted(service))
+}

@@ -1,0 +1,263 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runRefresh } from '../../src/cli/refresh.ts'
+import { retainedUntil } from '../../src/fluid/retained.ts'
+import { outdatedBy } from '../../src/fluid/standing.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { hasGate } from '../../src/plan/pod.ts'
+import { systemClock } from '../../src/values/clock.ts'
+import { at, type KubeObject, stringAt } from '../../src/values/object.ts'
+import { nodeResource } from '../cluster/nodes.ts'
+import { applyAll } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+import { eventuallyGone, isTrue, podsOf } from './await.ts'
+import { namespace, policy, service, sklearn } from './services.ts'
+
+let stage: Stage
+
+beforeAll(async () => {
+  const fluid = { bindMs: 100, pollMs: 200, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: 2 ** 30 }
+  stage = await startStage({ initContainerSeconds: 1, fluid })
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+/** A namespace with a policy of its own, once that governs it. */
+async function governed(ns: string, spec: object): Promise<void> {
+  await applyAll(stage.client, [policyOf(ns, spec), namespace(ns)])
+  await until(`a policy for ${ns}`, async () => {
+    const probe = service(ns, 'probe', sklearn('s3://probe/model'))
+    const answer = await stage.client.create(resources.inferenceService, probe, { dryRun: true })
+    return cacheNames(answer).length > 0 || undefined
+  })
+}
+
+function policyOf(ns: string, spec: object): KubeObject {
+  return policy(ns, { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': ns } }, ...spec })
+}
+
+async function create(ns: string, uri = `s3://models/${ns}`): Promise<string> {
+  const made = await stage.client.create(resources.inferenceService, service(ns, 'bloom', sklearn(uri)))
+  return cacheNames(made)[0] ?? ''
+}
+
+async function remove(ns: string): Promise<void> {
+  await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
+}
+
+async function readyPod(ns: string, wanted: (pod: KubeObject) => boolean = () => true): Promise<KubeObject> {
+  return await until(`a ready pod of ${ns}/bloom`, async () =>
+    (await podsOf(stage.client, ns, 'bloom')).find((pod) => isTrue(pod, 'Ready') && wanted(pod)),
+  )
+}
+
+async function datasetOf(
+  ns: string,
+  name: string,
+  wanted: (dataset: KubeObject) => boolean,
+): Promise<KubeObject> {
+  return await until(`the Dataset ${ns}/${name} as it should be`, async () => {
+    const found = await stage.client.get(resources.dataset, { namespace: ns, name })
+    return found !== undefined && wanted(found) ? found : undefined
+  })
+}
+
+/** Deleted by hand under a pod that mounts it, which Fluid refuses: after a minute that is news. */
+let stuck: KubeObject
+
+test('the Dataset of a running pod is not gone though it is deleted, and serves on', async () => {
+  await governed('stuck', {})
+  const key = { namespace: 'stuck', name: await create('stuck') }
+  await readyPod('stuck')
+  await stage.client.delete(resources.dataset, key)
+  stuck = await datasetOf('stuck', key.name, ({ metadata }) => metadata.deletionTimestamp !== undefined)
+})
+
+test('retain: a service that is deleted and made again finds its cache warm, and waits for nothing', async () => {
+  const ns = 'retaining'
+  await governed(ns, { cache: { retain: '1h' } })
+  const name = await create(ns)
+  const key = { namespace: ns, name }
+  const first = await readyPod(ns)
+  expect(hasGate(first)).toBe(true)
+  const before = await stage.client.get(resources.dataLoad, key)
+
+  await remove(ns)
+  await eventuallyGone(stage.client, resources.pod, { namespace: ns, name: first.metadata.name ?? '' })
+  const kept = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
+  expect(kept.metadata.deletionTimestamp).toBeUndefined()
+  // A restart moves no deadline: it stands on the Dataset.
+  await stage.warmgate.kill()
+  await stage.restartWarmgate()
+  expect(await create(ns)).toBe(name)
+  const second = await readyPod(ns, ({ metadata }) => metadata.uid !== first.metadata.uid)
+  expect(hasGate(second)).toBe(false)
+  const adopted = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) === undefined)
+  expect(adopted.metadata.uid).toBe(kept.metadata.uid)
+  expect((await stage.client.get(resources.dataLoad, key))?.metadata.uid).toBe(before?.metadata.uid)
+
+  // Kubernetes' garbage collector, for which the policy is an owner, has nothing against it.
+  await remove(ns)
+  await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
+  await applyAll(stage.client, [policyOf(ns, { cache: { retain: '1s' } })])
+  for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad]) {
+    await eventuallyGone(stage.client, resource, key)
+  }
+})
+
+test('what is retained goes with its policy, though Warmgate be down', async () => {
+  const ns = 'uninstalled'
+  await governed(ns, { cache: { retain: '1h' } })
+  const key = { namespace: ns, name: await create(ns) }
+  await readyPod(ns)
+  await remove(ns)
+  await datasetOf(ns, key.name, (dataset) => retainedUntil(dataset) !== undefined)
+  await stage.warmgate.kill()
+  await stage.client.delete(resources.accelerationPolicy, { name: ns })
+  for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad]) {
+    await eventuallyGone(stage.client, resource, key)
+  }
+  await stage.restartWarmgate()
+})
+
+test('a Dataset that is deleted by hand comes back', async () => {
+  const ns = 'deleted'
+  await governed(ns, {})
+  const key = { namespace: ns, name: await create(ns) }
+  await readyPod(ns)
+  // KServe takes the pods away, and leaves the service: nothing mounts the claim.
+  await annotate(ns, { 'serving.kserve.io/stop': 'true' })
+  await until('no pod', async () => (await podsOf(stage.client, ns, 'bloom')).length === 0 || undefined)
+  const before = await stage.client.get(resources.dataset, key)
+  await stage.client.delete(resources.dataset, key)
+  await datasetOf(ns, key.name, (dataset) => dataset.metadata.uid !== before?.metadata.uid)
+  await until('a new warm-up', async () => {
+    const dataLoad = await stage.client.get(resources.dataLoad, key)
+    return (dataLoad && stringAt(dataLoad, 'status', 'phase') === 'Complete') || undefined
+  })
+  await annotate(ns, { 'serving.kserve.io/stop': 'false' })
+  expect(hasGate(await readyPod(ns))).toBe(false)
+})
+
+async function annotate(ns: string, annotations: { [key: string]: string }): Promise<void> {
+  const body = { metadata: { annotations } }
+  await stage.client.patch(
+    resources.inferenceService,
+    { namespace: ns, name: 'bloom' },
+    { type: 'merge', body },
+  )
+}
+
+test('of a changed policy a cache gets what Fluid takes up, and says what it stays without', async () => {
+  const ns = 'changing'
+  const tier = (quota: string) => [{ medium: 'SSD', path: '/mnt/cache', quota }]
+  await governed(ns, { cache: { replicas: 1, tieredStore: tier('50Gi') } })
+  const key = { namespace: ns, name: await create(ns) }
+  await readyPod(ns)
+  await applyAll(stage.client, [policyOf(ns, { cache: { replicas: 3, tieredStore: tier('90Gi') } })])
+  const runtime = await until('three workers', async () => {
+    const found = await stage.client.get(resources.jindoRuntime, key)
+    return found && at(found, 'spec', 'replicas') === 3 ? found : undefined
+  })
+  expect(at(runtime, 'spec', 'tieredstore', 'levels', 0, 'quota')).toBe('50Gi')
+  const dataset = await datasetOf(ns, key.name, (found) => outdatedBy(found) !== '')
+  expect(outdatedBy(dataset)).toBe('JindoRuntime spec.tieredstore.levels')
+  await eventWith(dataset, 'CacheOutdated')
+  await applyAll(stage.client, [policyOf(ns, { cache: { replicas: 3, tieredStore: tier('50Gi') } })])
+  await datasetOf(ns, key.name, (found) => outdatedBy(found) === '')
+})
+
+async function eventWith(object: KubeObject, reason: string): Promise<KubeObject> {
+  const namespace = object.metadata.namespace ?? ''
+  return await until(`an Event ${reason} on ${object.kind} ${object.metadata.name}`, async () => {
+    const { items } = await stage.client.list(resources.event, { namespace })
+    const ofObject = items.filter((event) => stringAt(event, 'regarding', 'uid') === object.metadata.uid)
+    return ofObject.find((event) => stringAt(event, 'reason') === reason)
+  })
+}
+
+test('a pod is scheduled to a node that holds its cache', async () => {
+  const ns = 'near'
+  await governed(ns, { hold: { at: 'Scheduling' } })
+  const made = service(ns, 'bloom', sklearn(`s3://models/${ns}`))
+  const answer = await stage.client.create(resources.inferenceService, made, { dryRun: true })
+  // As Fluid labels the node of a worker.
+  const body = { metadata: { labels: { [`fluid.io/s-${ns}-${cacheNames(answer)[0]}`]: 'true' } } }
+  await stage.client.patch(nodeResource, { name: 'node-2' }, { type: 'merge', body })
+  await create(ns)
+  expect(stringAt(await readyPod(ns), 'spec', 'nodeName')).toBe('node-2')
+})
+
+test('a new URI is a new cache, and old pods keep theirs until the new ones serve', async () => {
+  const ns = 'upgrading'
+  await governed(ns, {})
+  const old = await create(ns, 's3://models/bloom-v1')
+  const serving = await readyPod(ns)
+  stage.fluid.set({ bytesPerSecond: 2 ** 28 })
+  const patch = { spec: { predictor: { model: { storageUri: 's3://models/bloom-v2' } } } }
+  const changed = await stage.client.patch(
+    resources.inferenceService,
+    { namespace: ns, name: 'bloom' },
+    { type: 'merge', body: patch },
+  )
+  const [fresh = ''] = cacheNames(changed)
+  expect(fresh).not.toBe(old)
+  const held = await until('a held pod', async () =>
+    (await podsOf(stage.client, ns, 'bloom')).find((pod) => pod.metadata.uid !== serving.metadata.uid),
+  )
+  expect(isTrue(held, 'Ready')).toBe(false)
+  const still = await stage.client.get(resources.pod, { namespace: ns, name: serving.metadata.name ?? '' })
+  expect(still && isTrue(still, 'Ready')).toBe(true)
+  const oldCache = await stage.client.get(resources.dataset, { namespace: ns, name: old })
+  expect(stringAt(oldCache, 'status', 'phase')).toBe('Bound')
+  const next = await readyPod(ns, ({ metadata }) => metadata.uid === held.metadata.uid)
+  expect(next.metadata.uid).toBe(held.metadata.uid)
+  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
+  await eventuallyGone(stage.client, resources.dataset, { namespace: ns, name: old })
+})
+
+test('new files at the same URI are loaded, and neither the service nor its pod is touched', async () => {
+  const { client } = stage
+  const ns = 'refreshing'
+  await governed(ns, {})
+  const admitted = await client.create(
+    resources.inferenceService,
+    service(ns, 'bloom', sklearn('s3://models/bloom')),
+  )
+  const [name = ''] = cacheNames(admitted)
+  const ready = await until('a ready pod', async () =>
+    (await podsOf(client, ns, 'bloom')).find((pod) => isTrue(pod, 'Ready')),
+  )
+  let text = ''
+  const options = { client, clock: systemClock, namespace: ns, service: 'bloom', timeoutMs: 60_000 }
+  const stdout = { write: (part: string) => (text += part) }
+  expect(await runRefresh({ ...options, signal: new AbortController().signal }, { stdout })).toBe(0)
+  expect(text).toContain(`${name}: refreshed in`)
+
+  await until('the second DataLoad to be gone', async () =>
+    (await client.list(resources.dataLoad, { namespace: ns })).items.length === 1 ? true : undefined,
+  )
+  const warmup = await client.get(resources.dataLoad, { namespace: ns, name })
+  expect(stringAt(warmup, 'status', 'phase')).toBe('Complete')
+  const pods = await podsOf(client, ns, 'bloom')
+  expect(pods.map(({ metadata }) => metadata.uid)).toEqual([ready.metadata.uid])
+  const after = await client.get(resources.inferenceService, { namespace: ns, name: 'bloom' })
+  expect(after?.metadata.generation).toBe(admitted.metadata.generation)
+  expect(after?.metadata.annotations).toMatchObject(admitted.metadata.annotations ?? {})
+})
+
+test('a deletion that is stuck is explained on the service, and no new pod waits for it', async () => {
+  const found = await stage.client.get(resources.inferenceService, { namespace: 'stuck', name: 'bloom' })
+  if (found === undefined) throw new Error('no service')
+  const event = await eventWith(found, 'CacheDeleting')
+  const [pod] = await podsOf(stage.client, 'stuck', 'bloom')
+  expect(stringAt(event, 'note')).toContain(`Fluid keeps it while pods mount it (${pod?.metadata.name})`)
+  await stage.client.delete(resources.pod, { namespace: 'stuck', name: pod?.metadata.name ?? '' })
+  const next = await readyPod('stuck', ({ metadata }) => metadata.uid !== pod?.metadata.uid)
+  expect(hasGate(next)).toBe(true)
+  const dataset = await datasetOf('stuck', stuck.metadata.name ?? '', () => true)
+  expect(dataset.metadata.uid).toBe(stuck.metadata.uid)
+})

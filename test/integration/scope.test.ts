@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { type Installation, reinstallWebhooks } from '../warmgate/install.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+import { condition, podsOf } from './await.ts'
+import { namespace, policy, service, sklearn } from './services.ts'
+
+/* Who is asked about what: opted-in namespaces, the whole cluster, and nobody about what is no service's. */
+
+let stage: Stage
+
+beforeAll(async () => {
+  stage = await startStage({ initContainerSeconds: 1, fluid: { bindMs: 300, pollMs: 300, syncMs: 200 } })
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+/** How many reviews Warmgate was sent; of one resource, or of all. */
+async function reviews(resource = ''): Promise<number> {
+  const text = await (await fetch(`${stage.warmgate.probeUrl}/metrics`)).text()
+  const counts = [...text.matchAll(/^warmgate_admission_duration_seconds_count(\{.*\}) (\d+)$/gm)]
+  return counts.reduce((sum, [, labels, count]) => sum + (labels?.includes(resource) ? Number(count) : 0), 0)
+}
+
+async function reviewsOf(load: () => Promise<unknown>, resource?: string): Promise<number> {
+  const before = await reviews(resource)
+  await load()
+  return (await reviews(resource)) - before
+}
+
+const create = (object: KubeObject, dryRun = false) =>
+  stage.client.create(resourceOf(object), object, { dryRun })
+const patch = (object: KubeObject, body: JsonObject) =>
+  stage.client.patch(
+    resourceOf(object),
+    { namespace: object.metadata.namespace ?? '', name: object.metadata.name ?? '' },
+    { type: 'merge', body },
+  )
+
+function pod(ns: string, name: string, metadata: JsonObject = {}): KubeObject {
+  const containers = [{ name: 'main', image: 'main:1' }]
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: ns, ...metadata },
+    spec: { containers },
+  }
+}
+
+/** What a cluster is full of, and Warmgate has no business with. */
+async function unrelated(ns: string): Promise<void> {
+  for (const dryRun of [true, false]) {
+    await create(pod(ns, 'web'), dryRun)
+    await create(pod(ns, 'job', { labels: { component: 'predictor' } }), dryRun)
+    await create(pod(ns, 'transformer', kserveLabels('transformer')), dryRun)
+    const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c', namespace: ns } }
+    await create({ ...configMap, data: {} }, dryRun)
+  }
+  await patch(pod(ns, 'web'), { metadata: { labels: { a: 'b' } } })
+}
+
+function kserveLabels(component: string): JsonObject {
+  return { labels: { 'serving.kserve.io/inferenceservice': 'x', component }, annotations: { a: 'b' } }
+}
+
+/** What KServe and its users write on a service that is there, without a word about its model. */
+async function upkeep(of: KubeObject): Promise<void> {
+  await patch(of, { metadata: { labels: { team: 'a' }, finalizers: ['example.com/mine'] } })
+  await stage.client.patch(
+    resources.inferenceService,
+    { namespace: of.metadata.namespace ?? '', name: of.metadata.name ?? '' },
+    { type: 'merge', body: { status: { url: 'http://x' } } },
+    { subresource: 'status' },
+  )
+  await patch(of, { metadata: { finalizers: null } })
+}
+
+/** After this the API server heeds the webhooks of an installation. */
+async function installed(installation: Installation, ns: string): Promise<void> {
+  await reinstallWebhooks(stage.client, stage.warmgate.url, installation)
+  await until(`the webhooks of ${installation}`, async () => {
+    const sent = await reviewsOf(() => create(service(ns, 'probe', sklearn('s3://models/probe')), true))
+    return sent > 0 === (installation === 'cluster-wide') || undefined
+  })
+}
+
+describe('the opt-in', () => {
+  test('costs what is no service’s nothing, and of a service only what counts is looked at', async () => {
+    await applyAll(stage.client, [namespace('open'), namespace('silent', {})])
+    expect(await reviewsOf(() => unrelated('open'))).toBe(0)
+    expect(await reviewsOf(() => unrelated('silent'))).toBe(0)
+    const passed = service('silent', 'iris', sklearn('s3://models/iris'))
+    expect(await reviewsOf(() => create(passed))).toBe(0)
+    const iris = service('open', 'iris', sklearn('s3://models/iris'))
+    expect(await reviewsOf(() => create(iris, true))).toBeGreaterThan(0)
+    expect(cacheNames(await create(iris))).toHaveLength(1)
+    // KServe's manager has written its finalizer by then, and its Deployment's pod was sent.
+    await until('a pod', async () => (await podsOf(stage.client, 'open', 'iris')).at(0))
+    // A label that KServe copies makes new pods, which are looked at.
+    expect(await reviewsOf(() => upkeep(iris), 'inferenceservices')).toBe(0)
+    expect(await reviewsOf(() => patch(iris, { metadata: { annotations: { note: 'x' } } }))).toBeGreaterThan(
+      0,
+    )
+  })
+})
+
+describe('a policy for the whole cluster', () => {
+  test('says so where the webhook does not reach that far', async () => {
+    await applyAll(stage.client, [policy('wide', { scope: 'Cluster' })])
+    await scopeLimited('WebhookOptedInOnly')
+    await installed('cluster-wide', 'silent')
+    // Looked at once a minute, and with each change of a policy.
+    await applyAll(stage.client, [policy('wide', { scope: 'Cluster', priority: 1 })])
+    await scopeLimited('InReach')
+  })
+
+  test('accelerates in every namespace but those that opted out and those of the system', async () => {
+    const names = ['kube-models', 'kserve', 'knative-serving']
+    await applyAll(stage.client, [
+      namespace('shut', { 'warmgate.dev/acceleration': 'disabled' }),
+      ...names.map((name) => namespace(name, { 'warmgate.dev/acceleration': 'enabled' })),
+    ])
+    const made = service('silent', 'wide', sklearn('s3://models/wide'))
+    const admitted = await create(made)
+    expect(cacheNames(admitted)).toHaveLength(1)
+    await until('its Dataset', () =>
+      stage.client.get(resources.dataset, { namespace: 'silent', name: cacheNames(admitted)[0] ?? '' }),
+    )
+    const held = await until('a pod on the cache', async () =>
+      (await podsOf(stage.client, 'silent', 'wide')).find((each) =>
+        condition(each, 'warmgate.dev/cache-warm'),
+      ),
+    )
+    expect(stringAt(listAt(held, 'spec', 'readinessGates')[0], 'conditionType')).toBe(
+      'warmgate.dev/cache-warm',
+    )
+    expect(await reviewsOf(() => upkeep(made), 'inferenceservices')).toBe(0)
+    for (const name of ['shut', ...names]) {
+      const left = service(name, 'left', sklearn('s3://models/left'))
+      expect(await reviewsOf(() => create(left, true))).toBe(0)
+      expect(await reviewsOf(() => create(pod(name, 'left', kserveLabels('predictor')), true))).toBe(0)
+    }
+  })
+
+  test('costs what is no service’s nothing', async () => {
+    await applyAll(stage.client, [namespace('busy', {})])
+    expect(await reviewsOf(() => unrelated('busy'))).toBe(0)
+  })
+
+  test('that is narrowed later takes nothing back', async () => {
+    const key = { namespace: 'silent', name: 'wide' }
+    const before = await stage.client.get(resources.inferenceService, key)
+    await applyAll(stage.client, [policy('wide', { scope: 'OptedIn' })])
+    await until('the policy', async () => {
+      const answer = await create(service('silent', 'probe', sklearn('s3://models/probe')), true)
+      return cacheNames(answer).length === 0 || undefined
+    })
+    const touched = await patch(service('silent', 'wide', {}), { metadata: { annotations: { note: 'x' } } })
+    expect(touched.spec).toEqual(before?.spec)
+  })
+})
+
+async function scopeLimited(reason: string): Promise<void> {
+  await until(`ScopeLimited: ${reason}`, async () => {
+    const found = await stage.client.get(resources.accelerationPolicy, { name: 'wide' })
+    return (found && stringAt(condition(found, 'ScopeLimited'), 'reason') === reason) || undefined
+  })
+}
