@@ -28,7 +28,7 @@ export async function startFluidControllers({ folder, ...parts }: Parts, client:
     MOUNT_ROOT: '/runtime-mnt',
     QUERY_UFS_TOTAL: 'true',
     FLUID_SYNC_RETRY_DURATION: '2s',
-    FLUID_RUNTIME_RECONCILE_DURATION: '5',
+    FLUID_RUNTIME_RECONCILE_DURATION: '10',
   }
   for (const name of fluidControllers)
     parts.processes.start({

@@ -45,8 +45,9 @@ export async function startTheatre(options: Partial<FluidOptions>): Promise<Thea
 
 /** Reads again and again until what is read is as expected. A test waits for nothing else. */
 export function eventually<T>(read: () => T, expects = expect) {
-  // Many tests side by side are a load by their reading alone.
-  return expects.poll(read, { timeout: 120_000, interval: expects === expect ? 50 : 500 })
+  // Many tests side by side are slow, and a load by their reading alone.
+  const pace = expects === expect ? { timeout: 60_000, interval: 50 } : { timeout: 240_000, interval: 500 }
+  return expects.poll(read, pace)
 }
 
 /** A namespace of its own for one test, what the test puts there, and what it reads there. */
