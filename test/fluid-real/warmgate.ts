@@ -4,6 +4,7 @@ import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import type { RuntimeName } from '../../src/fluid/runtimes.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
+import { hasGate } from '../../src/plan/pod.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
@@ -46,16 +47,15 @@ export function warmgate(theStage: () => RealStage): void {
   test.concurrent.for(paths)('$runtime: $uri from its service to its last volume', async (path, context) => {
     const play = await admit(path, theStage(), context)
     const { scene, cache } = play
-    const held = await play.pod(() => true)
+    const held = await play.pod((pod) => condition(pod, warm) !== undefined)
+    expect(hasGate(held)).toBe(true)
+    if (isLoaded(path)) expect(stringAt(condition(held, warm), 'status')).toBe('False')
     await scene.expectPhase(dataset, cache, 'Bound')
     await scene.expectPhase(persistentVolumeClaim, cache, 'Bound')
     expect(objectAt(await scene.get(dataset, cache), 'status')).toMatchObject({
       runtimes: [{ type: path.runtime.toLowerCase() }],
     })
-    if (isLoaded(path)) {
-      expect(stringAt(condition(await play.pod(() => true), warm), 'status')).toBe('False')
-      await scene.expectPhase(dataLoad, cache, 'Complete')
-    }
+    if (isLoaded(path)) await scene.expectPhase(dataLoad, cache, 'Complete')
     const ready = await play.pod((pod) => isTrue(pod, 'Ready'))
     expect(ready.metadata.uid).toBe(held.metadata.uid)
     expect(listAt(ready, 'spec', 'initContainers')).toEqual([])
@@ -131,9 +131,13 @@ async function admit(path: Path, { client }: RealStage, context: TestContext): P
   const [cache = ''] = cacheNames(admitted)
   expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
   const pod = async (wanted: (pod: KubeObject) => boolean) => {
-    const found = async () => (await podsOf(client, ns, 'bloom')).find(wanted)
-    await scene.eventually(found).toBeDefined()
-    return (await found()) as KubeObject
+    let found: KubeObject | undefined
+    const find = async () => {
+      found = (await podsOf(client, ns, 'bloom')).find(wanted)
+      return found
+    }
+    await scene.eventually(find).toBeDefined()
+    return found as unknown as KubeObject
   }
   return { scene, cache, pod }
 }
