@@ -1,4 +1,4 @@
-import { isAccelerator } from '../plan/gpu.ts'
+import { acceleratorCount } from '../kserve/devices.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 
@@ -95,10 +95,11 @@ function downloadsOf(pod: KubeObject): { finished: number[]; restarts: number } 
 
 /** A pod holds its GPUs from the moment it is placed, whether its containers run or not. */
 function gpusOf(pod: KubeObject): number {
-  const limits = listAt(pod, 'spec', 'containers').flatMap((container) =>
-    Object.entries(objectAt(container, 'resources', 'limits')),
+  return sum(
+    listAt(pod, 'spec', 'containers').map((container) =>
+      acceleratorCount(objectAt(container, 'resources', 'limits')),
+    ),
   )
-  return sum(limits.map(([name, quantity]) => (isAccelerator(name) ? Number(quantity) || 0 : 0)))
 }
 
 function startSeconds(pod: KubeObject): number {

@@ -15,12 +15,18 @@ export function serviceOfPod({ metadata: { labels = {} } }: KubeObject): PodServ
   return { kind: 'LLMInferenceService', name: labels['app.kubernetes.io/name'] ?? '' }
 }
 
+// Of the pods of an LLMInferenceService: -prefill, -leader, -worker and the others begin with it.
+const llmWorkload = 'llminferenceservice-workload'
+
 /** Whether a pod serves the service's model: transformers, explainers, routers and schedulers do not. */
 export function servesModel(pod: KubeObject): boolean {
-  const { component, 'kserve.io/component': llmComponent } = pod.metadata.labels ?? {}
+  const { component, ...labels } = pod.metadata.labels ?? {}
   const service = serviceOfPod(pod)
   if (service === undefined) return false
-  return service.kind === 'InferenceService' ? component === 'predictor' : llmComponent === 'workload'
+  if (service.kind === 'InferenceService') return component === 'predictor'
+  // The workers behind a leader are no part of kserve.io/component: no traffic is for them.
+  const isWorker = labels['app.kubernetes.io/component']?.startsWith(llmWorkload) === true
+  return labels['kserve.io/component'] === 'workload' || isWorker
 }
 
 // KServe's pod webhook makes a volume of it: after ours, so that a new pod may not have it yet.

@@ -4,13 +4,20 @@ import type { Source } from '../fluid/source.ts'
 import { localModelOf } from '../kserve/local-model.ts'
 import { findModelLocations, type ModelLocation } from '../kserve/location.ts'
 import { deploymentMode } from '../kserve/mode.ts'
-import { applyOverrides, choosePolicy, type OverrideName, overrideAnnotation } from '../policy/overrides.ts'
+import {
+  applyOverrides,
+  choosePolicy,
+  type Overridden,
+  type OverrideName,
+  overrideAnnotation,
+} from '../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../policy/policy.ts'
 import { overrideNames } from '../policy/schema.ts'
 import { isNamespaceOptedOut, isOptedIn } from '../policy/scope.ts'
 import { type KubeObject, objectAt } from '../values/object.ts'
 import { existingPlace } from './existing.ts'
 import { type Facts, isOptedOut } from './facts.ts'
+import { cpuFormatOf } from './gpu.ts'
 import type { Original, OriginalLocation } from './original.ts'
 import type { RefusalReason } from './reasons.ts'
 import { cacheFor, type ReadSource, readSource, type SourceRefused, type SourceResult } from './source.ts'
@@ -148,7 +155,8 @@ function govern(input: DecideInput, standings: Standing[]): Governed {
     return skip('NotOptedIn', stoodBefore)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
   const chosen = choosePolicy(selected, facts.policies, annotations)
-  const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
+  const applied = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
+  const overridden = applied.ok ? unlessOnCpu(applied, service) : applied
   if (!overridden.ok) {
     if (isKept && !asksAnew(annotations, previous)) return { kind: 'governed', policy: selected }
     return { kind: 'deny', reason: 'InvalidOverride', message: overridden.message, policy: selected }
@@ -160,6 +168,15 @@ function govern(input: DecideInput, standings: Standing[]): Governed {
 
 const stoodBefore = 'the service was here before: an update that changes no model never rolls its pods'
 const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
+
+/** A GPU that is asked for by name cannot be given to a model that runs on CPUs. */
+function unlessOnCpu(overridden: Overridden, service: KubeObject): Overridden {
+  const annotation = overrideAnnotation('gpu')
+  const format = service.metadata.annotations?.[annotation] === 'enabled' ? cpuFormatOf(service) : undefined
+  return format === undefined
+    ? overridden
+    : { ok: false, message: `${annotation}: "enabled" is not valid: models of format ${format} run on CPUs` }
+}
 
 function asksAnew(annotations: { [key: string]: string }, previous: KubeObject | undefined): boolean {
   const changed = (name: OverrideName) =>

@@ -82,7 +82,7 @@ export function plan({ service, previous, isAdopted = false, facts }: PlanInput)
   // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
   const tells: Tells = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
   if (decision.kind !== 'accelerate') return refusal(decision, draft, tells)
-  rewrite(draft, decision, { before: records, facts })
+  rewrite(draft, decision, { before: records, previous, facts })
   return acceleration(decision, { draft, previous, tells, namespace: facts.namespace })
 }
 

@@ -127,8 +127,8 @@ test.each<[Json, string]>([
   [{ priority: '1' }, 'spec.priority: must be integer'],
   [{ priority: 1.5 }, 'spec.priority: must be integer'],
   [
-    { overrides: ['gpu'] },
-    'spec.overrides.0: must be equal to one of the allowed values (policy, hold, cache-size, cache-replicas)',
+    { overrides: ['gpus'] },
+    'spec.overrides.0: must be equal to one of the allowed values (policy, hold, cache-size, cache-replicas, gpu)',
   ],
   [{ namespaceSelector: { matchLabels: { a: 1 } } }, 'spec.namespaceSelector.matchLabels.a: must be string'],
   [

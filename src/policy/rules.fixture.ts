@@ -162,6 +162,11 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec',
     says: 'hold: Keep needs a warm-up to wait for: set warmup.enabled: true, or onTimeout and onFailure: Serve',
   })),
+  ...['sklearn', 'XGBoost'].map((format) => ({
+    spec: gpu({ when: { modelFormats: ['huggingface', format] } }),
+    place: 'spec.gpu.when.modelFormats[1]',
+    says: 'name formats that can use a GPU, e.g. huggingface; these run on CPUs: sklearn, xgboost, lightgbm, catboost, pmml, paddle',
+  })),
   {
     spec: { gpu: { resources: {} } },
     place: 'spec.gpu.resources',

@@ -1,4 +1,5 @@
 import { durationPattern, parseDurationMs } from '../values/duration.ts'
+import { cpuFormats } from '../values/formats.ts'
 import { at, isObject, type Json, listAt, objectAt, stringAt } from '../values/object.ts'
 import { sizePattern } from '../values/size.ts'
 
@@ -197,6 +198,11 @@ function tolerationRules(path: string): Rule[] {
 }
 
 const gpuRules: Rule[] = [
+  rule('gpu.when.modelFormats[]', {
+    cel: `!(self.lowerAscii() in [${cpuFormats.map((format) => `'${format}'`).join(', ')}])`,
+    message: `name formats that can use a GPU, e.g. huggingface; these run on CPUs: ${cpuFormats.join(', ')}`,
+    holds: (self) => !cpuFormats.includes(String(self).toLowerCase()),
+  }),
   rule('gpu.resources', {
     cel: 'size(self) > 0',
     message: 'name what to add, e.g. nvidia.com/gpu: 1; leave gpu out to add nothing',

@@ -232,35 +232,39 @@ const gpu = Type.Object(
   {
     when: Type.Object(
       {
-        modelFormats: Type.Array(Type.String(), {
+        modelFormats: Type.Array(Type.String({ maxLength: 63 }), {
           description:
-            'Model formats that get GPUs, in any case; the word custom stands for a predictor of one’s own containers.',
+            'Model formats that get GPUs, in any case; the word custom stands for a predictor of one’s own containers. Formats that run on CPUs never get one.',
           default: ['huggingface', 'vLLM'],
+          maxItems: 64,
         }),
         runtimes: Type.Array(Type.String(), {
-          description: 'Names of ServingRuntimes whose services get GPUs, whatever their format.',
+          description: 'Names of ServingRuntimes whose services get GPUs.',
           default: [],
         }),
-        selector: Type.Optional(labelSelector('Services that get GPUs, whatever their format.', {})),
+        selector: Type.Optional(labelSelector('Services that get GPUs.', {})),
       },
       { ...closed, default: {} },
     ),
     resources: Type.Record(Type.String(), deviceCount, {
-      description: 'Limits and requests to add, where the service asks for no accelerator itself.',
+      description:
+        'Limits and requests to add, where neither the service nor its ServingRuntime asks for an accelerator.',
       maxProperties: 16,
     }),
     tolerations: Type.Array(toleration, {
-      description: 'Added to the pods of these services.',
+      description: 'Added to the pods of services that got these resources.',
       default: [],
       maxItems: 32,
     }),
-    nodeSelector: map('Added to the pods of these services.'),
-    runtimeClassName: Type.Optional(text('The RuntimeClass of the pods of these services.')),
+    nodeSelector: map('Added to the pods of services that got these resources.'),
+    runtimeClassName: Type.Optional(
+      text('The RuntimeClass of the pods of services that got these resources, where they name none.'),
+    ),
   },
   closed,
 )
 
-export const overrideNames = ['policy', 'hold', 'cache-size', 'cache-replicas'] as const
+export const overrideNames = ['policy', 'hold', 'cache-size', 'cache-replicas', 'gpu'] as const
 
 const limits = Type.Object(
   {

@@ -3,9 +3,12 @@ import jsonPatch from 'fast-json-patch'
 import { expect, test, vi } from 'vitest'
 import { isCacheName } from '../../src/fluid/name.ts'
 import { servingContainers } from '../../src/kserve/container.ts'
+import { asksForDevices } from '../../src/kserve/devices.ts'
+import { llmBases } from '../../src/kserve/llm-config.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import { Draft } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
+import { cpuFormatOf } from '../../src/plan/gpu.ts'
 import { readOriginal, restore } from '../../src/plan/original.ts'
 import { afterKserve } from '../../src/plan/plan.fake.ts'
 import { cachesOf, type Plan, plan, siblingsOf } from '../../src/plan/plan.ts'
@@ -90,11 +93,16 @@ test('the same answer for the same question, byte for byte', () => {
   })
 })
 
+/** Parts that its configuration may give an LLMInferenceService. */
+const everyPart = { template: {}, worker: {}, prefill: { template: {}, worker: {} } }
+
 test('only the model’s URI, its container’s resources and our annotations change', () => {
   check(fc.oneof(services, forgedServices), (service, facts) => {
     const made = plan({ service, facts })
     const { locations } = findModelLocations(service)
-    const resources = servingContainers(service).map(({ pointer }) => `${pointer}/resources`)
+    const containers = servingContainers(service, [everyPart])
+    const resources = containers.map(({ pointer }) => `${pointer}/resources`)
+    const absent = containers.filter((container) => container.absent !== undefined)
     const annotations = new Draft(service).get('/metadata/annotations')
     for (const { path, op } of made.patch) {
       const isOurs = /^\/metadata\/annotations\/warmgate\.dev~1(original|caches)$/.test(path)
@@ -103,7 +111,10 @@ test('only the model’s URI, its container’s resources and our annotations ch
         ({ pointer, model }) => path === pointer || (model.kind === 'storage' && path === model.pointer),
       )
       const isResource = resources.some((pointer) => path.startsWith(pointer))
-      expect({ path, isAllowed: isOurs || isMap || isModel || isResource }).toEqual({ path, isAllowed: true })
+      // A container that is made comes with what is to hold it.
+      const isMade = op === 'add' && absent.some(({ pointer }) => `${pointer}/`.startsWith(`${path}/`))
+      const isAllowed = isOurs || isMap || isModel || isResource || isMade
+      expect({ path, isAllowed }).toEqual({ path, isAllowed: true })
     }
   })
 })
@@ -204,6 +215,30 @@ test('of a Dataset that a team made nothing is made, whoever says so', () => {
     }
   })
 })
+
+test('nobody gets a GPU who asks for a device, runs on a CPU, or whose runtime or configuration asks', () => {
+  check(services, (service, facts) => {
+    const made = accelerated(service, facts)
+    const added = Object.values(readOriginal(made.service)?.additions ?? {})
+    const devices = added.flatMap((each) => Object.keys(each.added)).filter(isDevice)
+    fc.pre(devices.length > 0)
+    expect(asksForDevices(service.spec)).toBe(false)
+    expect(cpuFormatOf(service)).toBeUndefined()
+    const bases = llmBases(service, facts.llmConfigs)
+    expect(asksForDevices(bases)).toBe(false)
+    expect(service.metadata.annotations?.['warmgate.dev/gpu']).not.toBe('disabled')
+    // As requests and as limits alike, the whole of them.
+    for (const each of added.filter(({ added: values }) => Object.keys(values).some(isDevice))) {
+      const names = (list: string) =>
+        Object.keys(each.added).flatMap(
+          (path) => new RegExp(`^/resources/${list}/(.*)$`).exec(path)?.[1] ?? [],
+        )
+      expect(names('limits').toSorted()).toEqual(names('requests').toSorted())
+    }
+  })
+})
+
+const isDevice = (path: string) => path.startsWith('/resources/')
 
 test('the name of a cache is one that Fluid takes', () => {
   check(services, (service, facts) => {
