@@ -21,6 +21,7 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
     runtimes: {},
     localModelCaches: { list: () => [] },
     servingRuntimes: { list: () => [] },
+    llmConfigs: { list: () => [] },
     clusterServingRuntimes: { list: () => [] },
     localModelNamespaceCaches: { list: () => [] },
     fluidResources: ['datasets', 'jindoruntimes'],
