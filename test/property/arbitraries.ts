@@ -63,7 +63,7 @@ const quantities = fc.dictionary(
 )
 
 const resources: fc.Arbitrary<JsonObject> = fc.oneof(
-  { weight: 3, arbitrary: fc.constant({}) },
+  { weight: 8, arbitrary: fc.constant({}) },
   {
     weight: 1,
     arbitrary: fc.constantFrom<JsonObject>({ resources: {} }, { resources: null }, { resources: [] }),
@@ -302,9 +302,9 @@ const policy = fc
           {
             modelFormats: fc.subarray(['huggingface', 'vLLM', 'custom', 'onnx']),
             runtimes: fc.subarray(['plain', 'greedy']),
-            selector: fc.constant({}),
+            selector: fc.constantFrom<Json>({}, {}, { matchLabels: { gpu: 'yes' } }),
           },
-          { requiredKeys: ['modelFormats'] },
+          { requiredKeys: ['modelFormats', 'selector'] },
         ),
         resources: fc.dictionary(
           fc.constantFrom('nvidia.com/gpu', 'example.com/npu'),
@@ -314,7 +314,7 @@ const policy = fc
       }),
       hold: fc.record({ at: fc.constantFrom('Readiness', 'None') }),
     },
-    { requiredKeys: [] },
+    { requiredKeys: ['gpu'] },
   )
   .map(plain)
 
@@ -370,7 +370,10 @@ function llmConfig(name: string, spec: JsonObject): KubeObject {
 /** What a cluster may say; its namespace is opted in. */
 export const optedInFacts: fc.Arbitrary<Facts> = fc
   .record({
-    specs: fc.array(policy, { maxLength: 2 }),
+    specs: fc.oneof(
+      { weight: 1, arbitrary: fc.constant<Json[]>([]) },
+      { weight: 3, arbitrary: fc.array(policy, { minLength: 1, maxLength: 2 }) },
+    ),
     installed: fc.oneof(
       { weight: 9, arbitrary: fc.constant(fakeFacts().installed) },
       { weight: 1, arbitrary: fc.subarray(['datasets', 'jindoruntimes', 'alluxioruntimes']) },
