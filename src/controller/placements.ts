@@ -5,12 +5,18 @@ import { cachesOf, plan } from '../plan/plan.ts'
 import { isOpen, rewritesPods } from '../policy/policy.ts'
 import type { KubeObject } from '../values/object.ts'
 
+/** A place in a cache; the empty path is its root. */
+interface CachePath {
+  cache: string
+  path: string
+}
+
 /**
  * Which caches the services use whose manifests stay as they are (`rewrite: Pod`): nothing on them says so. It is
  * known once every service that was there at the start has been planned.
  */
 export class Placements {
-  readonly #caches = new Map<string, string[]>()
+  readonly #caches = new Map<string, CachePath[]>()
   readonly #pending = new Set<string>()
 
   get areKnown(): boolean {
@@ -23,17 +29,23 @@ export class Placements {
   }
 
   has(service: KubeObject, cache: string): boolean {
-    return this.#caches.get(serviceId(service))?.includes(cache) ?? false
+    return this.paths(service, cache).length > 0
   }
 
-  /** Answers the caches that the service has now, or had before. */
-  set(service: KubeObject, caches: string[]): string[] {
+  /** Where in a cache the service has its models. */
+  paths(service: KubeObject, cache: string): string[] {
+    const used = this.#caches.get(serviceId(service)) ?? []
+    return used.filter((each) => each.cache === cache).map(({ path }) => path)
+  }
+
+  /** Answers the names of the caches that the service has now, or had before. */
+  set(service: KubeObject, caches: CachePath[]): string[] {
     const id = serviceId(service)
     const before = this.#caches.get(id) ?? []
     this.#pending.delete(id)
     if (caches.length === 0) this.#caches.delete(id)
     else this.#caches.set(id, caches)
-    return [...new Set([...before, ...caches])]
+    return [...new Set([...before, ...caches].map(({ cache }) => cache))]
   }
 }
 
@@ -54,7 +66,7 @@ export class PlacementReconciler {
     return this.#options.placements.set(service, caches)
   }
 
-  async #caches(service: KubeObject, namespace: string): Promise<string[]> {
+  async #caches(service: KubeObject, namespace: string): Promise<CachePath[]> {
     const { mirror } = this.#options
     const isOver = service.metadata.deletionTimestamp !== undefined
     const policies = mirror.parsedPolicies()
@@ -67,6 +79,6 @@ export class PlacementReconciler {
       previous: service,
       facts: await readFacts(this.#options, service, namespace),
     })
-    return cachesOf(made).map(({ name }) => name)
+    return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
 }

@@ -149,7 +149,10 @@ test.each<[Json, string]>([
     { sources: [{ match: ['s3://'], credentials: { name: 'keys' } }] },
     'spec.sources.0.credentials: must not have additional properties (name)',
   ],
-  [{ cache: { scope: 'Source' } }, 'spec.cache.scope: must be equal to one of the allowed values (Model)'],
+  [
+    { cache: { scope: 'Cluster' } },
+    'spec.cache.scope: must be equal to one of the allowed values (Model, Source)',
+  ],
   [{ cache: { replicas: 0 } }, 'spec.cache.replicas: must be >= 1'],
   [{ cache: { replicas: 1_001 } }, 'spec.cache.replicas: must be <= 1000'],
   [{ cache: { template: [] } }, 'spec.cache.template: must be object'],

@@ -132,7 +132,11 @@ const cacheTier = Type.Object(
 
 const cache = Type.Object(
   {
-    scope: Type.Enum(['Model'], { description: 'Model: one Dataset for each model.', default: 'Model' }),
+    scope: Type.Enum(['Model', 'Source'], {
+      description:
+        'Model: one Dataset for each model. Source: one for all models below the prefix that their rule matches, mounted there and warmed model by model.',
+      default: 'Model',
+    }),
     replicas: Type.Integer({
       description: 'How many cache workers.',
       default: 2,

@@ -32,7 +32,10 @@ const goodUri = fc
   .tuple(
     fc.constantFrom('s3', 's3', 'gs', 'gs', 'oss'),
     fc
-      .tuple(fc.oneof(fc.constant('models'), segment), fc.array(segment, { maxLength: 3 }))
+      .tuple(
+        fc.oneof({ weight: 3, arbitrary: fc.constant('models') }, { weight: 1, arbitrary: segment }),
+        fc.array(segment, { maxLength: 3 }),
+      )
       .map(([bucket, path]) => [bucket, ...path]),
     fc.boolean(),
   )
@@ -312,6 +315,7 @@ const policy = fc
           { minKeys: 1 },
         ),
       }),
+      cache: fc.constantFrom<Json>({}, {}, { scope: 'Source' }),
       hold: fc.record({ at: fc.constantFrom('Readiness', 'None') }),
     },
     { requiredKeys: ['gpu'] },
