@@ -12,6 +12,7 @@ import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
+import { readOriginal } from '../plan/original.ts'
 import { cachesOf, plan, unmadeBecause } from '../plan/plan.ts'
 import { isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
@@ -129,7 +130,9 @@ export class CacheReconciler {
     const facts = await readFacts(this.#options, service, namespace)
     const { policies, namespaceLabels: labels } = facts
     const namespaceLabels = isOpen(policies, labels) ? labels : optedIn(labels)
-    const made = plan({ service, previous: service, facts: { ...facts, namespaceLabels } })
+    // One that is to be taken in, or is served by its pods, has no record yet.
+    const isAdopted = readOriginal(service) === undefined
+    const made = plan({ service, previous: service, isAdopted, facts: { ...facts, namespaceLabels } })
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
     const { reason, message } = unmadeBecause(made, name) ?? made
     return { cache, policy: made.policy, reason, message }

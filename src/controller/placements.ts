@@ -1,3 +1,4 @@
+import { isBeingAdopted } from '../cluster/adopting.ts'
 import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
 import { serviceId } from '../cluster/services.ts'
 import { readOriginal } from '../plan/original.ts'
@@ -12,8 +13,8 @@ interface CachePath {
 }
 
 /**
- * Which caches the services use whose manifests stay as they are (`rewrite: Pod`): nothing on them says so. It is
- * known once every service that was there at the start has been planned.
+ * Which caches the services use whose manifests stay as they are (`rewrite: Pod`), or are still to be taken in: nothing on
+ * them says so. It is known once every service that was there at the start has been planned.
  */
 export class Placements {
   readonly #caches = new Map<string, CachePath[]>()
@@ -70,13 +71,15 @@ export class PlacementReconciler {
     const { mirror } = this.#options
     const isOver = service.metadata.deletionTimestamp !== undefined
     const policies = mirror.parsedPolicies()
-    if (!policies.some(rewritesPods) || isOver || !isOpen(policies, namespaceLabels(mirror, namespace)))
-      return []
+    const isAdopted = isBeingAdopted(mirror, service)
+    const isAsked = isAdopted || policies.some(rewritesPods)
+    if (!isAsked || isOver || !isOpen(policies, namespaceLabels(mirror, namespace))) return []
     // What was rewritten in the service says so itself, and keeps it.
     if (readOriginal(service) !== undefined) return []
     const made = plan({
       service,
       previous: service,
+      isAdopted,
       facts: await readFacts(this.#options, service, namespace),
     })
     return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))

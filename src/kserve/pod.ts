@@ -67,3 +67,23 @@ function plainPath(path: string): string {
     .filter((segment) => segment !== '')
     .join('/')
 }
+
+/** Whether KServe made a pod for a service. */
+export function isOf(pod: KubeObject, { kind, metadata }: KubeObject): boolean {
+  const of = serviceOfPod(pod)
+  return of?.kind === kind && of.name === metadata.name && pod.metadata.namespace === metadata.namespace
+}
+
+/** To Fluid, too, a pod that is being deleted uses nothing any more. */
+export function isAlive(pod: KubeObject): boolean {
+  const phase = stringAt(pod, 'status', 'phase') ?? ''
+  return pod.metadata.deletionTimestamp === undefined && !['Succeeded', 'Failed'].includes(phase)
+}
+
+/** What the storage initializers of a pod download. */
+export function downloadsOf(pod: KubeObject): string[] {
+  return listAt(pod, 'spec', 'initContainers')
+    .filter((container) => stringAt(container, 'name')?.startsWith('storage-initializer'))
+    .flatMap((container) => listAt(container, 'args'))
+    .filter((argument) => typeof argument === 'string')
+}

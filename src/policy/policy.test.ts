@@ -49,6 +49,7 @@ test('the default of every field', () => {
       timeout: '30m',
     },
     hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
+    adopt: { mode: 'Manual', pause: '1m', timeout: '30m' },
   })
 })
 

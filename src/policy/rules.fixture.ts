@@ -18,6 +18,11 @@ const expression = (selector: string, fields: JsonObject): JsonObject => ({
 
 /** Every rule broken once at least. The API server and `warmgate plan` are held to the same answers. */
 export const brokenSpecs: BrokenSpec[] = [
+  ...['pause', 'timeout'].map((field) => ({
+    spec: { adopt: { [field]: 'soon' } },
+    place: `spec.adopt.${field}`,
+    says: 'use a duration, e.g. 90s, 30m or 1h30m',
+  })),
   ...['namespaceSelector', 'serviceSelector'].flatMap((selector) => [
     {
       spec: expression(selector, { key: 'not a key', operator: 'Exists' }),

@@ -154,6 +154,10 @@ const sourceRules: Rule[] = [
   ),
 ]
 
+const adoptRules: Rule[] = ['adopt.pause', 'adopt.timeout'].map((path) =>
+  form(path, durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
+)
+
 // The API server checks the default of the whole spec, too, before it fills in the fields' own.
 const holdRules: Rule[] = [
   form('warmup.timeout', durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
@@ -223,6 +227,7 @@ export const rules: Rule[] = [
   ...sourceRules,
   ...cacheRules,
   ...holdRules,
+  ...adoptRules,
   ...gpuRules,
   ...tolerationRules('gpu.tolerations'),
   ...tolerationRules('cache.tolerations'),

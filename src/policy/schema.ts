@@ -268,6 +268,22 @@ const gpu = Type.Object(
   closed,
 )
 
+const adopt = Type.Object(
+  {
+    mode: Type.Enum(['Manual', 'Automatic'], {
+      description:
+        'What comes of services that stood before their namespace or this policy. Manual: they stay as they are until warmgate adopt. Automatic: they are taken in one after another, each when its cache is warm and the one before is back.',
+      default: 'Manual',
+    }),
+    pause: duration('How long to wait after one service is back before the next.', '1m'),
+    timeout: duration(
+      'How long the pods of one service may take to come back. Adoption stops at one that takes longer.',
+      '30m',
+    ),
+  },
+  { ...closed, default: {} },
+)
+
 export const overrideNames = ['policy', 'hold', 'cache-size', 'cache-replicas', 'gpu'] as const
 
 const limits = Type.Object(
@@ -321,6 +337,7 @@ export const policySpecSchema = Type.Object(
     cache,
     warmup,
     hold,
+    adopt,
     gpu: Type.Optional(gpu),
   },
   closed,
@@ -338,12 +355,22 @@ const condition = Type.Object(
   closed,
 )
 
+const adoption = Type.Object(
+  {
+    phase: Type.Enum(['Warming', 'Rolling', 'Pausing', 'Idle']),
+    since: Type.String({ format: 'date-time' }),
+    service: Type.Optional(Type.String({ description: 'Its kind, namespace and name, between slashes.' })),
+  },
+  { ...closed, description: 'Where adoption stands; of one service at a time.' },
+)
+
 export const policyStatusSchema = Type.Object(
   {
+    adoption: Type.Optional(adoption),
     services: Type.Optional(Type.Integer({ description: 'How many services this policy governs.' })),
     conditions: Type.Optional(
       Type.Array(condition, {
-        description: 'Accepted, Conflicts, RuntimesMissing, ScopeLimited.',
+        description: 'Accepted, Adopted, Conflicts, RuntimesMissing, ScopeLimited.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['type'],
       }),
@@ -353,6 +380,7 @@ export const policyStatusSchema = Type.Object(
 )
 
 export type PolicyStatus = Type.Static<typeof policyStatusSchema>
+export type AdoptionStatus = Type.Static<typeof adoption>
 export type PolicyCondition = Type.Static<typeof condition>
 export type PolicySpec = Type.Static<typeof policySpecSchema>
 export type PolicySource = Type.Static<typeof source>
