@@ -49,6 +49,12 @@ export class Offline {
       kserve: this.#kserve(),
       serviceAccounts: Object.fromEntries(accounts),
       secrets: Object.fromEntries(secrets.map((secret) => [secret.name, secret])),
+      llmConfigs: {
+        own: here('LLMInferenceServiceConfig'),
+        shared: this.#of('LLMInferenceServiceConfig').filter(
+          ({ metadata }) => metadata.namespace !== namespace,
+        ),
+      },
       servingRuntimes: { own: here('ServingRuntime'), cluster: this.#of('ClusterServingRuntime') },
       localModels: [...here('LocalModelNamespaceCache'), ...this.#of('LocalModelCache')].map(localModelFact),
       foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),

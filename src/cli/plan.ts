@@ -56,7 +56,7 @@ export async function runPlan(
 const isPolicy = ({ object }: Manifest) => object.kind === 'AccelerationPolicy'
 
 // An anchor in a file may have made one object of two; a manifest to be read says both.
-const toText = (object: KubeObject) => stringify(object, { aliasDuplicateObjects: false })
+export const toText = (object: KubeObject) => stringify(object, { aliasDuplicateObjects: false })
 
 const render: Record<PlanFormat, (planned: Planned[]) => string> = {
   json: (planned) => `${JSON.stringify(planned.map(toJson), null, 2)}\n`,
@@ -105,7 +105,7 @@ function toDiff(planned: Planned): string {
   return `# ${title(planned)}\n${changed}${created.join('')}`
 }
 
-function hunks(name: string, before: string, after: string): string {
+export function hunks(name: string, before: string, after: string): string {
   return createTwoFilesPatch(before === '' ? '/dev/null' : name, name, before, after).replace(
     /^(Index: .*\n)?=+\n/,
     '',

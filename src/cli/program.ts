@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseDurationMs } from '../values/duration.ts'
+import type { AdoptOptions } from './adopt.ts'
 import { ManifestError, readManifests } from './manifests.ts'
 import { type PlanFormat, planFormats, runPlan, type Streams } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
@@ -69,6 +70,7 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
       exit(await withCluster((cluster) => runStatus({ ...cluster, namespace, watch }, terminal)))
     })
   addRefresh(program, terminal, exit)
+  addAdopt(program, terminal, exit)
   addRestore(program, terminal, exit)
   program
     .command('serve')
@@ -109,6 +111,36 @@ function addRefresh(program: Command, terminal: Terminal, exit: (status: number)
       const options = { service, namespace, timeoutMs: timeout }
       exit(await withCluster((cluster) => runRefresh({ ...cluster, ...options }, terminal)))
     })
+}
+
+function addAdopt(program: Command, terminal: Terminal, exit: (status: number) => void): void {
+  program
+    .command('adopt')
+    .description(
+      'Take in services that stood before their namespace or policy. Without --yes: tell what would be done.',
+    )
+    .argument('[service...]', 'these alone, of one namespace (default)')
+    .option('-n, --namespace <name>', 'in one namespace alone')
+    .option('-A, --all-namespaces', 'everywhere', false)
+    .option('-y, --yes', 'do it', false)
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'diff']).default('text'))
+    .option('--max-concurrent <number>', 'how many services may roll their pods at a time', toCount, 1)
+    .option('--timeout <duration>', 'how long to wait for the pods of a service', toDurationMs, 2_700_000)
+    .action(async (services: string[], flags: AdoptFlags) => {
+      const [{ withCluster }, { runAdopt }] = await Promise.all([
+        import('./cluster.ts'),
+        import('./adopt.ts'),
+      ])
+      const namespace = flags.allNamespaces ? undefined : (flags.namespace ?? 'default')
+      const options = { ...flags, scope: { namespace, services }, timeoutMs: flags.timeout }
+      exit(await withCluster((cluster) => runAdopt({ ...cluster, ...options }, terminal)))
+    })
+}
+
+interface AdoptFlags extends Pick<AdoptOptions, 'yes' | 'output' | 'maxConcurrent'> {
+  namespace?: string
+  allNamespaces: boolean
+  timeout: number
 }
 
 function addRestore(program: Command, terminal: Terminal, exit: (status: number) => void): void {

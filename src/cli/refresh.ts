@@ -1,10 +1,11 @@
 import { isOurs, isWarmWhenBound } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
+import { loadName } from '../fluid/name.ts'
 import { refreshLoad } from '../fluid/refresh.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
-import { cacheNames, readOriginal } from '../plan/original.ts'
+import { claimUri, readOriginal } from '../plan/original.ts'
 import { describeProgress } from '../plan/progress.ts'
 import { type Warmth, warmthOf } from '../plan/warmth.ts'
 import { type Clock, pause } from '../values/clock.ts'
@@ -33,10 +34,21 @@ export async function runRefresh(options: RefreshOptions, output: Output): Promi
   const { namespace, service } = options
   const found = await findService(options)
   if (found === undefined) return say(output, `there is no service ${namespace}/${service}`)
-  const names = readOriginal(found) === undefined ? [] : cacheNames(found)
-  if (names.length === 0) return say(output, `${namespace}/${service} uses no cache: nothing to refresh`)
-  const results = await Promise.all(names.map((name) => refresh({ namespace, name }, options, output)))
+  const models = modelsOf(found)
+  if (models.length === 0) return say(output, `${namespace}/${service} uses no cache: nothing to refresh`)
+  const results = await Promise.all(models.map((model) => refresh(model, options, output)))
   return results.every((result) => result === 0) ? 0 : 1
+}
+
+/** A model of a service in a cache; the empty path is its root. */
+interface CachedModel {
+  cache: string
+  path: string
+}
+
+function modelsOf(service: KubeObject): CachedModel[] {
+  const locations = Object.values(readOriginal(service)?.locations ?? {})
+  return [...new Map(locations.map((each) => [claimUri(each), { path: '', ...each }])).values()]
 }
 
 function say({ stdout }: Output, message: string): 1 {
@@ -58,27 +70,33 @@ async function findService({ client, namespace, service }: RefreshOptions): Prom
   return undefined
 }
 
-async function refresh(key: ObjectKey, options: RefreshOptions, output: Output): Promise<0 | 1> {
-  const { client, clock } = options
+async function refresh(
+  { cache, path }: CachedModel,
+  options: RefreshOptions,
+  output: Output,
+): Promise<0 | 1> {
+  const { client, clock, namespace } = options
+  const key = { namespace, name: cache }
+  const label = claimUri({ cache, path }).replace('pvc://', '')
   const [dataset, warmup] = await Promise.all([
     client.get(resources.dataset, key),
-    client.get(resources.dataLoad, key),
+    client.get(resources.dataLoad, { namespace, name: loadName(cache, path) }),
   ])
-  if (dataset === undefined) return say(output, `${key.name}: its Dataset does not exist`)
+  if (dataset === undefined) return say(output, `${label}: its Dataset does not exist`)
   if (!isOurs(dataset))
     return say(
       output,
-      `${key.name}: this Dataset is not Warmgate's: whoever made it refreshes it, by a DataLoad`,
+      `${label}: this Dataset is not Warmgate's: whoever made it refreshes it, by a DataLoad`,
     )
   if (stringAt(dataset, 'status', 'phase') !== 'Bound')
-    return say(output, `${key.name}: its Dataset is not Bound yet`)
+    return say(output, `${label}: its Dataset is not Bound yet`)
   if (isWarmWhenBound(dataset)) {
-    output.stdout.write(`${key.name}: its runtime reads through, there is nothing to load\n`)
+    output.stdout.write(`${label}: its runtime reads through, there is nothing to load\n`)
     return 0
   }
-  const load = await client.create(resources.dataLoad, refreshLoad(dataset, warmup, clock))
+  const load = await client.create(resources.dataLoad, refreshLoad(dataset, { warmup, path }, clock))
   try {
-    return await follow(key, load, options, output)
+    return await follow({ key, label, load }, options, output)
   } finally {
     await remove(client, load)
   }
@@ -86,8 +104,7 @@ async function refresh(key: ObjectKey, options: RefreshOptions, output: Output):
 
 /** Tells what changes, until the load has ended. */
 async function follow(
-  key: ObjectKey,
-  load: KubeObject,
+  { key, label, load }: { key: ObjectKey; label: string; load: KubeObject },
   { client, clock, timeoutMs, signal }: RefreshOptions,
   output: Output,
 ): Promise<0 | 1> {
@@ -97,14 +114,14 @@ async function follow(
     const warmth = await warmthNow(client, key, load)
     const elapsedMs = clock.now() - startedMs
     if (warmth.kind === 'warm') {
-      output.stdout.write(`${key.name}: refreshed in ${formatDuration(elapsedMs)}\n`)
+      output.stdout.write(`${label}: refreshed in ${formatDuration(elapsedMs)}\n`)
       return 0
     }
-    if (warmth.kind === 'failed') return say(output, `${key.name}: ${warmth.message}`)
-    if (signal.aborted) return say(output, `${key.name}: not waited for`)
+    if (warmth.kind === 'failed') return say(output, `${label}: ${warmth.message}`)
+    if (signal.aborted) return say(output, `${label}: not waited for`)
     if (elapsedMs >= timeoutMs)
-      return say(output, `${key.name}: not refreshed after ${formatDuration(timeoutMs)}`)
-    const line = `${key.name}: ${describe(warmth)}\n`
+      return say(output, `${label}: not refreshed after ${formatDuration(timeoutMs)}`)
+    const line = `${label}: ${describe(warmth)}\n`
     if (line !== told) output.stdout.write(line)
     told = line
     await pause(clock, againMs, signal)

@@ -11,7 +11,7 @@ interface Recorded {
   labels: { [key: string]: string }
   created: string
   /** When the storage initializer began and ended; without an end it runs. */
-  download?: { start: string; end?: string; restarts?: number }
+  download?: { start: string; end?: string; restarts?: number; failed?: [string, string] }
   ready?: string
   gpus?: string
 }
@@ -46,7 +46,7 @@ function pod({ namespace, name, labels, created, download, ready, gpus }: Record
   }
 }
 
-function initializer({ start, end, restarts = 0 }: NonNullable<Recorded['download']>): JsonObject {
+function initializer({ start, end, restarts = 0, failed }: NonNullable<Recorded['download']>): JsonObject {
   const state =
     end === undefined
       ? { running: { startedAt: time(start) } }
@@ -60,7 +60,11 @@ function initializer({ start, end, restarts = 0 }: NonNullable<Recorded['downloa
           },
         }
   const image = 'kserve/storage-initializer:v0.20.0'
-  return { name: 'storage-initializer', image, ready: end !== undefined, restartCount: restarts, state }
+  const [startedAt = '', finishedAt = ''] = (failed ?? []).map(time)
+  const lastState =
+    failed === undefined ? {} : { terminated: { exitCode: 1, reason: 'Error', startedAt, finishedAt } }
+  const ready = end !== undefined
+  return { name: 'storage-initializer', image, ready, restartCount: restarts, state, lastState }
 }
 
 const llama = (suffix: string) => ({
@@ -79,6 +83,8 @@ const small = (name: string) => ({
   labels: { 'serving.kserve.io/inferenceservice': name, component: 'predictor' },
 })
 
+const ofQwen = { 'app.kubernetes.io/part-of': 'llminferenceservice', 'app.kubernetes.io/name': 'qwen' }
+
 export const recordedPods: KubeObject[] = [
   pod({
     ...llama('a'),
@@ -89,7 +95,7 @@ export const recordedPods: KubeObject[] = [
   pod({
     ...llama('b'),
     created: '11:00:00',
-    download: { start: '11:00:04', end: '11:05:05', restarts: 1 },
+    download: { start: '11:00:34', end: '11:05:35', restarts: 2, failed: ['11:00:04', '11:00:24'] },
     ready: '11:05:58',
   }),
   // Scaled out a moment ago: its download has not come to an end.
@@ -98,7 +104,7 @@ export const recordedPods: KubeObject[] = [
     namespace: 'chat',
     name: 'qwen-kserve-5f-x',
     gpus: '8',
-    labels: { 'app.kubernetes.io/part-of': 'llminferenceservice', 'app.kubernetes.io/name': 'qwen' },
+    labels: { ...ofQwen, 'kserve.io/component': 'workload' },
     created: '09:00:00',
     download: { start: '09:00:10', end: '09:02:10' },
     ready: '09:03:00',
@@ -108,6 +114,22 @@ export const recordedPods: KubeObject[] = [
     created: '08:00:00',
     download: { start: '08:00:02', end: '08:00:06' },
     ready: '08:00:09',
+  }),
+  // Beside the service of the other kind, that has its name.
+  pod({
+    ...small('qwen'),
+    namespace: 'chat',
+    created: '08:00:00',
+    download: { start: '08:00:02', end: '08:00:03' },
+    ready: '08:00:09',
+  }),
+  // Of that service, and no download.
+  pod({
+    namespace: 'chat',
+    name: 'qwen-kserve-router-scheduler-1',
+    labels: { ...ofQwen, 'app.kubernetes.io/component': 'llminferenceservice-router-scheduler' },
+    created: '09:00:00',
+    ready: '09:59:00',
   }),
   // Of a cache: nothing is downloaded.
   pod({ ...small('warm'), created: '08:00:00', ready: '08:00:06' }),

@@ -1,6 +1,7 @@
-import { isAccelerator } from '../plan/gpu.ts'
+import { acceleratorCount } from '../kserve/devices.ts'
+import { llmSelector, servesModel, serviceLabel, serviceOfPod } from '../kserve/pod.ts'
 import { formatDuration } from '../values/duration.ts'
-import { type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { at, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 
 export const reportFormats = ['table', 'json', 'csv'] as const
 export type ReportFormat = (typeof reportFormats)[number]
@@ -12,22 +13,23 @@ export type ReportFormat = (typeof reportFormats)[number]
 export const publishedSaving = 0.8
 
 /** By which labels a pod says which service it is of. */
-export const podSelectors = [
-  'serving.kserve.io/inferenceservice',
-  'app.kubernetes.io/part-of=llminferenceservice',
-]
+export const podSelectors = [serviceLabel, llmSelector]
 
 /** What the pods of one service spent on downloading its model. Times in seconds. */
 export interface ServiceReport {
   namespace: string
   service: string
+  kind: string
   pods: number
   /** Pods beyond the first of their template: each of them downloaded what another one had already. */
   scaleOuts: number
-  /** How many downloads came to an end, and how often one had to begin again. */
+  /** How many downloads came to an end, how often one had to begin again, and how many go on. */
   downloads: number
   restarts: number
+  running: number
+  /** Of downloads that came to an end, and of the last one that failed before. */
   downloadSeconds: number
+  /** Of those that came to an end. */
   longestSeconds: number
   /** Of the pods that became ready: from their creation until then. */
   startSeconds: number
@@ -38,67 +40,95 @@ export interface ServiceReport {
 
 /** Reads downloads off the statuses of pods, service by service; those that spent the most come first. */
 export function reportDownloads(pods: KubeObject[], saving: number): ServiceReport[] {
-  const services = Map.groupBy(pods.filter(serviceOf), (pod) => `${pod.metadata.namespace}/${serviceOf(pod)}`)
+  const counted = pods.filter((pod) => servesModel(pod) || initializersOf(pod).length > 0)
+  const services = Map.groupBy(counted, (pod) => {
+    const { kind, name } = serviceOfPod(pod) ?? { kind: '', name: '' }
+    return `${kind}/${pod.metadata.namespace}/${name}`
+  })
   return [...services.values()]
-    .map((group) => reportService(group, saving))
+    .flatMap((group) => reportService(group, saving))
     .toSorted((a, b) => b.downloadSeconds - a.downloadSeconds || order(a).localeCompare(order(b)))
 }
 
-const order = ({ namespace, service }: ServiceReport) => `${namespace}/${service}`
+const order = ({ namespace, service, kind }: ServiceReport) => `${namespace}/${service}/${kind}`
 
-function serviceOf({ metadata: { labels = {} } }: KubeObject): string | undefined {
-  const ofLlm =
-    labels['app.kubernetes.io/part-of'] === 'llminferenceservice'
-      ? labels['app.kubernetes.io/name']
-      : undefined
-  return labels['serving.kserve.io/inferenceservice'] ?? ofLlm
-}
-
-function reportService(pods: KubeObject[], saving: number): ServiceReport {
+function reportService(pods: KubeObject[], saving: number): ServiceReport[] {
   const [first] = pods
+  const service = first && serviceOfPod(first)
+  if (service === undefined) return []
   const found = pods.map((pod) => ({ gpus: gpusOf(pod), ...downloadsOf(pod) }))
-  const seconds = found.flatMap(({ finished }) => finished)
-  const gpuSeconds = sum(found.map(({ gpus, finished }) => gpus * sum(finished)))
+  const finished = found.flatMap((each) => each.finished)
+  const seconds = sum(found.map(spent))
+  const gpuSeconds = sum(found.map((each) => each.gpus * spent(each)))
   const templates = new Set(
     pods.map(({ metadata }) => metadata.labels?.['pod-template-hash'] ?? metadata.name),
   )
-  return {
-    namespace: first?.metadata.namespace ?? 'default',
-    service: (first && serviceOf(first)) ?? '',
-    pods: pods.length,
-    scaleOuts: pods.length - templates.size,
-    downloads: seconds.length,
-    restarts: sum(found.map(({ restarts }) => restarts)),
-    downloadSeconds: sum(seconds),
-    longestSeconds: Math.max(0, ...seconds),
-    startSeconds: sum(pods.map(startSeconds)),
-    gpuSeconds,
-    savedSeconds: Math.round(sum(seconds) * saving),
-    savedGpuSeconds: Math.round(gpuSeconds * saving),
-  }
+  return [
+    {
+      namespace: first?.metadata.namespace ?? 'default',
+      service: service.name,
+      kind: service.kind,
+      pods: pods.length,
+      scaleOuts: pods.length - templates.size,
+      downloads: finished.length,
+      restarts: sum(found.map(({ restarts }) => restarts)),
+      running: sum(found.map(({ running }) => running)),
+      downloadSeconds: seconds,
+      longestSeconds: Math.max(0, ...finished),
+      startSeconds: sum(pods.map(startSeconds)),
+      gpuSeconds,
+      savedSeconds: Math.round(seconds * saving),
+      savedGpuSeconds: Math.round(gpuSeconds * saving),
+    },
+  ]
 }
 
-/** A download that failed before the last one is known by its number alone. */
-function downloadsOf(pod: KubeObject): { finished: number[]; restarts: number } {
-  const initializers = listAt(pod, 'status', 'initContainerStatuses').filter((status) =>
+/** A pod's downloads: what each took, in seconds. */
+interface Downloads {
+  finished: number[]
+  failed: number[]
+  restarts: number
+  running: number
+}
+
+const spent = ({ finished, failed }: Downloads) => sum([...finished, ...failed])
+
+/** Several for a service with several URIs; none of the init containers of others. */
+function initializersOf(pod: KubeObject): Json[] {
+  return listAt(pod, 'status', 'initContainerStatuses').filter((status) =>
     stringAt(status, 'name')?.startsWith('storage-initializer'),
   )
-  const ends = initializers.flatMap((status) => {
-    const ended = objectAt(status, 'state', 'terminated')
-    return ended.exitCode === 0 ? [between(ended.startedAt, ended.finishedAt)] : []
-  })
+}
+
+/** Of the downloads that failed, a status tells the times of the last, and of those before it the number alone. */
+function downloadsOf(pod: KubeObject): Downloads {
+  const initializers = initializersOf(pod)
+  const ended = initializers.flatMap((status) => [
+    objectAt(status, 'state', 'terminated'),
+    objectAt(status, 'lastState', 'terminated'),
+  ])
+  const took = (isDone: boolean) =>
+    ended
+      .filter(({ exitCode }) => typeof exitCode === 'number' && (exitCode === 0) === isDone)
+      .map(({ startedAt, finishedAt }) => between(startedAt, finishedAt))
+      .filter((seconds) => seconds !== undefined)
   return {
-    finished: ends.filter((seconds) => seconds !== undefined),
+    finished: took(true),
+    failed: took(false),
     restarts: sum(initializers.map((status) => Number(objectAt(status).restartCount ?? 0))),
+    running: initializers.filter((status) => isObject(at(status, 'state', 'running'))).length,
   }
 }
 
-/** A pod holds its GPUs from the moment it is placed, whether its containers run or not. */
+/** A pod holds its GPUs from the moment it is placed, whether its containers run or not. A claim counts as one. */
 function gpusOf(pod: KubeObject): number {
-  const limits = listAt(pod, 'spec', 'containers').flatMap((container) =>
-    Object.entries(objectAt(container, 'resources', 'limits')),
+  const containers = listAt(pod, 'spec', 'containers')
+  const claims = containers.flatMap((container) => listAt(container, 'resources', 'claims'))
+  const names = new Set(claims.map((claim) => stringAt(claim, 'name')))
+  return (
+    names.size +
+    sum(containers.map((container) => acceleratorCount(objectAt(container, 'resources', 'limits'))))
   )
-  return sum(limits.map(([name, quantity]) => (isAccelerator(name) ? Number(quantity) || 0 : 0)))
 }
 
 function startSeconds(pod: KubeObject): number {
@@ -145,15 +175,17 @@ function assumption(saving: number): string {
 }
 
 function total(services: ServiceReport[]): ServiceReport {
-  const add = (field: Exclude<keyof ServiceReport, 'namespace' | 'service'>) =>
+  const add = (field: Exclude<keyof ServiceReport, 'namespace' | 'service' | 'kind'>) =>
     sum(services.map((each) => each[field]))
   return {
     namespace: '',
     service: 'all',
+    kind: '',
     pods: add('pods'),
     scaleOuts: add('scaleOuts'),
     downloads: add('downloads'),
     restarts: add('restarts'),
+    running: add('running'),
     downloadSeconds: add('downloadSeconds'),
     longestSeconds: Math.max(0, ...services.map(({ longestSeconds }) => longestSeconds)),
     startSeconds: add('startSeconds'),
@@ -170,6 +202,7 @@ const heading = [
   'SCALE-OUTS',
   'DOWNLOADS',
   'RESTARTS',
+  'RUNNING',
   'DOWNLOADING',
   'LONGEST',
   'OF START',
@@ -189,6 +222,7 @@ function row(report: ServiceReport): string[] {
     String(report.scaleOuts),
     String(report.downloads),
     String(report.restarts),
+    String(report.running),
     time(downloadSeconds),
     time(report.longestSeconds),
     share,

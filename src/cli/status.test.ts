@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod } from '../cluster/cluster.fake.ts'
+import { loadName } from '../fluid/name.ts'
 import type { KubeClient, ListOptions } from '../kube/client.ts'
 import { KubeError } from '../kube/errors.ts'
 import type { Resource } from '../kube/resources.ts'
@@ -10,7 +11,9 @@ import { runStatus } from './status.ts'
 
 const filling = (cached: string) =>
   fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB', cacheStates: { cached } })
-const service = fakeService({}, { annotations: { 'warmgate.dev/caches': cacheName } })
+const recorded = (cache: string, path?: string) =>
+  JSON.stringify({ locations: { predictor: { uri: 's3://models/llama', cache, path } } })
+const service = fakeService({}, { annotations: { 'warmgate.dev/original': recorded(cacheName) } })
 
 function told(pod: KubeObject): KubeObject {
   const condition = { type: 'warmgate.dev/cache-warm', status: 'False', message: `warming ${cacheName}` }
@@ -123,4 +126,27 @@ test('a cache that is being deleted, or is not what its policy asks for, says wh
   expect(text()).toContain(`  warm
   Dataset ${cacheName} is being deleted since ${deletionTimestamp}, and not gone: Fluid keeps it while pods mount it (llama-0).`)
   expect(text()).toContain('it stays without JindoRuntime spec.tieredstore.levels until it is made anew')
+})
+
+test('of a cache of many models each is told by itself', async () => {
+  const part = (path: string, phase: string) => ({
+    ...fakeDataLoad(phase, loadName(cacheName, path)),
+    spec: { dataset: { name: cacheName, namespace: 'models' }, target: [{ path: `/${path}` }] },
+  })
+  const other = fakeService(
+    {},
+    { name: 'bloom', annotations: { 'warmgate.dev/original': recorded(cacheName, 'bloom') } },
+  )
+  const { run, text } = scene({
+    inferenceservices: [other],
+    datasets: [filling('6.20GiB')],
+    dataloads: [part('bloom', 'Executing'), part('llama', 'Complete')],
+  })
+  await run()
+  expect(text()).toBe(`models/${cacheName}/bloom  for InferenceService/bloom
+  warming: Fluid does not tell yet how far it is
+
+models/${cacheName}/llama  used by no service
+  warm
+`)
 })

@@ -58,6 +58,10 @@ export async function readFacts(
       own: mirror.servingRuntimes.list(namespace),
       cluster: mirror.clusterServingRuntimes.list(),
     },
+    llmConfigs: {
+      own: mirror.llmConfigs.list(namespace),
+      shared: mirror.llmConfigs.list(kserveNamespace),
+    },
     localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
       localModelFact,
     ),

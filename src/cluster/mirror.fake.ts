@@ -13,6 +13,7 @@ const copies = [
   'configMaps',
   'services',
   'llmServices',
+  'llmConfigs',
   'localModelCaches',
   'localModelNamespaceCaches',
   'servingRuntimes',

@@ -4,7 +4,13 @@ import { downloadPart } from '../kserve/download.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { Reflector } from '../kube/reflector.ts'
-import { type LlmVersion, llmInferenceService, type Resource, resources } from '../kube/resources.ts'
+import {
+  type LlmVersion,
+  llmInferenceService,
+  llmInferenceServiceConfig,
+  type Resource,
+  resources,
+} from '../kube/resources.ts'
 import { Union } from '../kube/union.ts'
 import { originalAnnotation } from '../plan/original.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
@@ -41,6 +47,7 @@ export class Mirror {
   readonly services: Services
   readonly servingRuntimes: Reflector
   readonly clusterServingRuntimes: Reflector
+  readonly llmConfigs: Reflector
   readonly localModelCaches: Reflector
   readonly localModelNamespaceCaches: Reflector
   /** Those of InferenceServices and of LLMInferenceServices. */
@@ -75,6 +82,7 @@ export class Mirror {
     this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
     this.servingRuntimes = follow(resources.servingRuntime)
     this.clusterServingRuntimes = follow(resources.clusterServingRuntime)
+    this.llmConfigs = follow(llmInferenceServiceConfig(llmVersion))
     this.localModelCaches = follow(resources.localModelCache)
     this.localModelNamespaceCaches = follow(resources.localModelNamespaceCache)
     const pods = (labelSelector: string) =>
@@ -146,6 +154,7 @@ export class Mirror {
       llminferenceservices: services.llm,
       servingruntimes: this.servingRuntimes,
       clusterservingruntimes: this.clusterServingRuntimes,
+      llminferenceserviceconfigs: this.llmConfigs,
       localmodelcaches: localModelCaches,
       localmodelnamespacecaches: localModelNamespaceCaches,
       pods: this.#servicePods,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { loadName } from '../fluid/name.ts'
 import type { KubeObject } from '../values/object.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob, fakePod, openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
@@ -57,22 +58,22 @@ function teamLoad(target: string, phase = 'Executing', more: object = {}): KubeO
   return { ...fakeDataLoad(phase, `load${target.replaceAll('/', '-')}`), spec }
 }
 
-function teamPod(path: string): KubeObject {
-  const pod = fakePod({ claims: ['team'] })
-  const containers = [{ volumeMounts: [{ name: 'team', subPath: path }] }]
+function teamPod(path: string, claim = 'team'): KubeObject {
+  const pod = fakePod({ claims: [claim] })
+  const containers = [{ volumeMounts: [{ name: claim, subPath: path }] }]
   return { ...pod, spec: { ...(pod.spec as object), containers } }
 }
 
 test('of a Dataset that a team made, a pod waits for what fills its own model', () => {
   const { caches, dataLoads } = scene(team)
-  expect(caches(teamPod('llama'))).toEqual({ team: { kind: 'warm' } })
+  expect(caches(teamPod('llama'))).toEqual({ 'team/llama': { kind: 'warm' } })
   dataLoads.put(teamLoad('/bloom'))
-  expect(caches(teamPod('llama'))).toMatchObject({ team: { kind: 'warm' } })
-  expect(caches(teamPod('bloom'))).toMatchObject({ team: { kind: 'warming' } })
-  expect(caches(teamPod('bloom/7b'))).toMatchObject({ team: { kind: 'warming' } })
+  expect(caches(teamPod('llama'))).toMatchObject({ 'team/llama': { kind: 'warm' } })
+  expect(caches(teamPod('bloom'))).toMatchObject({ 'team/bloom': { kind: 'warming' } })
+  expect(caches(teamPod('bloom/7b'))).toMatchObject({ 'team/bloom/7b': { kind: 'warming' } })
   expect(caches(teamPod(''))).toMatchObject({ team: { kind: 'warming' } })
   dataLoads.put(teamLoad('/bloom', 'Complete'))
-  expect(caches(teamPod('bloom'))).toEqual({ team: { kind: 'warm' } })
+  expect(caches(teamPod('bloom'))).toEqual({ 'team/bloom': { kind: 'warm' } })
 })
 
 test('what Fluid never runs, or runs again and again, is not waited for', () => {
@@ -99,4 +100,17 @@ test('the nodes to be near are those of the cache, or of what it refers to', () 
   const spec = { mounts: [{ mountPoint: `dataset://${long}/${canary}` }] }
   datasets.put({ ...fakeDataset(), spec })
   expect(workerLabels(mirror, 'models', [cacheName])).toEqual([`fluid.io/s-Dataset-${canary}`])
+})
+
+test('of a cache of many models a pod waits for its own alone', () => {
+  const { caches, dataLoads, loadJobs } = scene(fakeDataset())
+  const [llama, bloom] = [loadName(cacheName, 'llama'), loadName(cacheName, 'bloom')]
+  dataLoads.put(fakeDataLoad('Executing', llama), fakeDataLoad('Pending', bloom))
+  expect(caches(teamPod('llama', cacheName))).toMatchObject({ [`${cacheName}/llama`]: { kind: 'warming' } })
+  loadJobs.put(fakeLoadJob(llama))
+  expect(caches(teamPod('llama', cacheName))).toEqual({ [`${cacheName}/llama`]: { kind: 'warm' } })
+  expect(caches(teamPod('bloom', cacheName))).toMatchObject({ [`${cacheName}/bloom`]: { kind: 'warming' } })
+  expect(caches(teamPod('other', cacheName))).toMatchObject({ [`${cacheName}/other`]: { kind: 'pending' } })
+  // A model at the root is no part of any.
+  expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'pending' } })
 })

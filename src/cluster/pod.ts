@@ -2,7 +2,7 @@ import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { fills } from '../fluid/load.ts'
 import { referredDataset, workerLabel } from '../fluid/locality.ts'
-import { isCacheName } from '../fluid/name.ts'
+import { isCacheName, loadName } from '../fluid/name.ts'
 import { type ClaimMount, claimMounts, serviceOfPod } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
@@ -30,7 +30,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
     .filter(({ claim }) => listed.includes(claim) || isOurCache(mirror, { namespace, name: claim }))
     .flatMap((mount) => {
       const warmth = warmthAt(mirror, { namespace, ...mount }, { retries, nowMs })
-      return warmth === undefined ? [] : [[mount.claim, warmth] as const]
+      return warmth === undefined ? [] : [[nameOf(mount), warmth] as const]
     })
   return { ...governance, caches: Object.fromEntries(caches) }
 }
@@ -44,7 +44,7 @@ function warmthAt(
   const key = { namespace, name: claim }
   const dataset = mirror.datasets.get(key)
   if (dataset === undefined && !isCacheName(claim)) return undefined
-  if (dataset === undefined || isOurs(dataset)) return warmthOf(cacheState(mirror, key), retries, nowMs)
+  if (dataset === undefined || isOurs(dataset)) return warmthOf(cacheState(mirror, key, path), retries, nowMs)
   const loads = mirror.dataLoads
     .list(namespace)
     .filter((load) => fills(load, key, path))
@@ -62,13 +62,24 @@ export function workerLabels(mirror: Mirror, namespace: string, caches: string[]
   })
 }
 
-/** A cache as it stands in the mirror. */
-export function cacheState(mirror: Mirror, key: ObjectKey): CacheState {
+/** A cache as it stands in the mirror, by one path of it. */
+export function cacheState(mirror: Mirror, key: ObjectKey, path = ''): CacheState {
+  return loadState(mirror, key, loadName(key.name, path))
+}
+
+/** A cache as it stands in the mirror, by one of its DataLoads. */
+export function loadState(mirror: Mirror, key: ObjectKey, load: string): CacheState {
+  const loadKey = { ...key, name: load }
   return {
     dataset: mirror.datasets.get(key),
-    dataLoad: mirror.dataLoads.get(key),
-    job: mirror.loadJobs.get(loadJobKey(key)),
+    dataLoad: mirror.dataLoads.get(loadKey),
+    job: mirror.loadJobs.get(loadJobKey(loadKey)),
   }
+}
+
+/** `models-0123456789/llama`: what people are told of. */
+function nameOf({ claim, path }: ClaimMount): string {
+  return path === '' ? claim : `${claim}/${path}`
 }
 
 /** The service of a pod; `gone` where there surely is none, undefined where that is not known. */

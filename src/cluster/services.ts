@@ -1,7 +1,7 @@
 import { serviceOfPod } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
-import type { LlmVersion } from '../kube/resources.ts'
+import { type LlmVersion, type Resource, resources } from '../kube/resources.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 
 /** The services of both kinds, as the mirror has them. */
@@ -48,6 +48,12 @@ export class Services {
 /** Of services there are two kinds, and two may share a name. */
 export function serviceId(service: KubeObject): string {
   return `${service.kind}/${keyText(keyOf(service))}`
+}
+
+/** Services of either kind, in the version in which they are known. */
+export function serviceResource({ apiVersion, kind }: KubeObject): Resource {
+  const [, version = ''] = apiVersion.split('/')
+  return { ...resources.inferenceService, version, kind, plural: `${kind.toLowerCase()}s` }
 }
 
 /** The newest version of LLMInferenceService that the cluster serves; where there is none, the newest of all. */

@@ -1,15 +1,17 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
+import { datasetOf, pathOf } from '../fluid/load.ts'
+import { loadName } from '../fluid/name.ts'
 import { retainedUntil } from '../fluid/retained.ts'
 import { outdatedBy } from '../fluid/standing.ts'
-import { claimsOf } from '../kserve/pod.ts'
+import { claimMounts } from '../kserve/pod.ts'
 import { deletionOf } from '../plan/deletion.ts'
-import { cacheNames } from '../plan/original.ts'
+import { readOriginal } from '../plan/original.ts'
 import { gateCondition, isHeld } from '../plan/pod.ts'
 import { describeProgress, percentOf } from '../plan/progress.ts'
 import { type CacheState, shortfallOf, type Warmth, warmthOf } from '../plan/warmth.ts'
 import { formatDuration } from '../values/duration.ts'
-import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../values/object.ts'
 
 /** What a status is read off: everything of a namespace, or of all. */
 export interface StatusObjects {
@@ -43,30 +45,52 @@ export interface HeldPod {
 
 /** Every cache of Warmgate's, with who uses it and who waits for it. */
 export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
-  const byKey = (list: KubeObject[]) => new Map(list.map((object) => [keyText(keyOf(object)), object]))
-  const [dataLoads, jobs] = [byKey(objects.dataLoads), byKey(objects.jobs)]
-  return objects.datasets.filter(isOurs).map((dataset) => {
-    const key = keyOf(dataset)
-    const state: CacheState = {
-      dataset,
-      dataLoad: dataLoads.get(keyText(key)),
-      job: jobs.get(keyText(loadJobKey(key))),
-    }
-    const { namespace = '', name } = key
-    const here = (list: KubeObject[]) => list.filter((object) => object.metadata.namespace === namespace)
-    const users = here(objects.services).filter((service) => cacheNames(service).includes(name))
-    const waiting = here(objects.pods).filter((pod) => isHeld(pod) && claimsOf(pod).includes(name))
-    return {
-      namespace,
-      name,
-      services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
-      retainedUntil: retainedUntil(dataset),
-      warmth: warmthOf(state, 0, nowMs),
-      shortfall: shortfallOf(state, nowMs)?.message ?? '',
-      remarks: remarksOn(dataset, objects.pods, nowMs),
-      held: waiting.map((pod) => heldPod(pod, nowMs)),
-    }
+  return objects.datasets.filter(isOurs).flatMap((dataset) => {
+    const paths = new Set(objects.dataLoads.filter((load) => isOf(load, dataset)).map(pathOf))
+    // Without a DataLoad there is the whole of it to tell of.
+    return [...(paths.size === 0 ? [''] : paths)].map((path) => statusAt(objects, { dataset, path }, nowMs))
   })
+}
+
+function isOf(load: KubeObject, dataset: KubeObject): boolean {
+  return isOurs(load) && keyText(datasetOf(load)) === keyText(keyOf(dataset))
+}
+
+/** Of one model in a cache: of most, the only one. */
+function statusAt(
+  objects: StatusObjects,
+  { dataset, path }: { dataset: KubeObject; path: string },
+  nowMs: number,
+): CacheStatus {
+  const { namespace = '', name } = keyOf(dataset)
+  const here = (list: KubeObject[]) => list.filter((object) => object.metadata.namespace === namespace)
+  const named = (list: KubeObject[], key: ObjectKey) =>
+    here(list).find((object) => object.metadata.name === key.name)
+  const loadKey = { namespace, name: loadName(name, path) }
+  const state: CacheState = {
+    dataset,
+    dataLoad: named(objects.dataLoads, loadKey),
+    job: named(objects.jobs, loadJobKey(loadKey)),
+  }
+  const users = here(objects.services).filter((service) => usesPath(service, name, path))
+  const waiting = here(objects.pods).filter(
+    (pod) => isHeld(pod) && claimMounts(pod).some((mount) => mount.claim === name && mount.path === path),
+  )
+  return {
+    namespace,
+    name: path === '' ? name : `${name}/${path}`,
+    services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
+    retainedUntil: retainedUntil(dataset),
+    warmth: warmthOf(state, 0, nowMs),
+    shortfall: shortfallOf(state, nowMs)?.message ?? '',
+    remarks: remarksOn(dataset, objects.pods, nowMs),
+    held: waiting.map((pod) => heldPod(pod, nowMs)),
+  }
+}
+
+function usesPath(service: KubeObject, cache: string, path: string): boolean {
+  const locations = Object.values(readOriginal(service)?.locations ?? {})
+  return locations.some((each) => each.cache === cache && (each.path ?? '') === path)
 }
 
 function remarksOn(dataset: KubeObject, pods: KubeObject[], nowMs: number): string[] {

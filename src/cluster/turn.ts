@@ -1,10 +1,11 @@
 import { isOurs, sourceAnnotation } from '../fluid/dataset.ts'
+import { datasetOf, pathOf } from '../fluid/load.ts'
 import { parseModelUri } from '../kserve/uri.ts'
 import { claimUri } from '../plan/original.ts'
 import { plan } from '../plan/plan.ts'
 import { podSource } from '../plan/turn.ts'
 import { rewritesPods } from '../policy/policy.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, keyOf } from '../values/object.ts'
 import { type FactsSources, readFacts } from './facts.ts'
 
 /**
@@ -32,13 +33,23 @@ export async function podClaim(
 function knownClaim({ mirror }: FactsSources, { metadata }: KubeObject, uri: string): string | undefined {
   const parsed = parseModelUri(uri)
   if (parsed.kind === 'other') return undefined
-  const owned = mirror.datasets
+  const isIts = (object: KubeObject) =>
+    isOurs(object) &&
+    object.metadata.deletionTimestamp === undefined &&
+    object.metadata.annotations?.[sourceAnnotation] === parsed.directory.uri &&
+    object.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid) === true
+  const datasets = mirror.datasets.list(metadata.namespace).filter(isIts)
+  // A cache of many models is told by the DataLoad of this one.
+  const loads = mirror.dataLoads
     .list(metadata.namespace)
-    .filter((dataset) => isOurs(dataset) && dataset.metadata.deletionTimestamp === undefined)
-    .filter((dataset) => dataset.metadata.annotations?.[sourceAnnotation] === parsed.directory.uri)
-    .filter((dataset) => dataset.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid))
-  const [dataset, ...others] = owned
-  return dataset === undefined || others.length > 0
-    ? undefined
-    : claimUri({ cache: dataset.metadata.name ?? '' })
+    .filter((load) => isIts(load) && isServing(mirror.datasets.get(datasetOf(load))))
+  const claims = new Set([
+    ...datasets.map((dataset) => claimUri({ cache: keyOf(dataset).name })),
+    ...loads.map((load) => claimUri({ cache: datasetOf(load).name, path: pathOf(load) })),
+  ])
+  return claims.size === 1 ? [...claims][0] : undefined
+}
+
+function isServing(dataset: KubeObject | undefined): boolean {
+  return dataset !== undefined && isOurs(dataset) && dataset.metadata.deletionTimestamp === undefined
 }

@@ -3,14 +3,16 @@ import { type FactsSources, readFacts } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { runtimeResources } from '../cluster/runtimes.ts'
 import type { Cache } from '../fluid/cache.ts'
-import { asRetry, isOurs, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
-import { isCacheName } from '../fluid/name.ts'
+import { asRetry, isOurs, latestRetry, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
+import { datasetOf } from '../fluid/load.ts'
+import { isCacheName, loadName } from '../fluid/name.ts'
 import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
 import { derivedFrom } from '../fluid/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
+import { readOriginal } from '../plan/original.ts'
 import { cachesOf, plan, unmadeBecause } from '../plan/plan.ts'
 import { isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
@@ -24,13 +26,12 @@ import {
   ownerReference,
 } from '../values/object.ts'
 import { explainDeletion } from './deletions.ts'
-import { mendCache } from './evictions.ts'
 import { furnish, reportOutdated } from './furnishing.ts'
+import { pathsOf, pruneLoads, tendLoads } from './loads.ts'
 import type { Placements } from './placements.ts'
 import { adopt, keepersOf, retain } from './retention.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { usersOf } from './users.ts'
-import { retryWarmup } from './warmups.ts'
 
 export interface CacheOptions extends FactsSources {
   placements: Placements
@@ -39,6 +40,13 @@ export interface CacheOptions extends FactsSources {
   clock: Clock
   events: EventRecorder
   logger: Logger
+}
+
+interface Planned {
+  cache: Cache | undefined
+  policy: string | undefined
+  reason: string
+  message: string
 }
 
 const appliedAnnotation = 'warmgate.dev/applied'
@@ -70,22 +78,23 @@ export class CacheReconciler {
     // A DataLoad of another name is somebody else's: a team's own, or one that refreshes.
     if (!isCacheName(key.name)) return undefined
     const users = usersOf(this.#options, key)
-    return users[0] === undefined ? await this.#remove(key) : await this.#ensure(key, users, users[0])
+    return users.length === 0 ? await this.#remove(key) : await this.#ensure(key, users)
   }
 
-  async #ensure(key: ObjectKey, users: KubeObject[], first: KubeObject): Promise<number | undefined> {
+  async #ensure(key: ObjectKey, users: KubeObject[]): Promise<number | undefined> {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
     if (dataset?.metadata.deletionTimestamp !== undefined) {
       explainDeletion(this.#options, dataset, users)
       return deletingRetryMs
     }
-    const wanted = await this.#plan(key, first)
+    const wanted = await this.#plan(key, users)
     if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
     const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
     if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
     const owners = users.map(ownerReference)
-    const { cache, objects, heldBack } = furnish(wanted.cache, mirror)
+    const paths = pathsOf(this.#options, key.name, users)
+    const { cache, objects, heldBack } = furnish({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
     if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
     const [head, ...others] = objects
     // What is retained hangs on its Dataset: the Runtime and the warm-up have it for an owner by then.
@@ -93,25 +102,37 @@ export class CacheReconciler {
     if (dataset !== undefined) await adopt(this.#options, dataset)
     const secret = await this.#syncSecret(cache)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
-    for (const object of others) await this.#apply(this.#numbered(object, key), owners)
-    const { retries, onEviction = 'Report' } = cache.settings.warmup
-    const retryMs = await retryWarmup(this.#options, key, retries)
-    const againMs = retryMs ?? (await mendCache(this.#options, key, onEviction))
+    for (const object of others)
+      await this.#apply(this.#numbered(object, key), ownersOf(object, paths) ?? owners)
+    await pruneLoads(this.#options, key, paths.keys())
+    const againMs = await tendLoads(this.#options, { key, paths: paths.keys() }, cache.settings.warmup)
     return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secretResyncMs) : againMs
   }
 
+  /** The cache as the plan of the first of its services has it that can tell; else why the first cannot. */
+  async #plan(key: ObjectKey, users: KubeObject[]): Promise<Planned> {
+    let first: Planned | undefined
+    for (const user of users) {
+      const planned = await this.#planOf(key, user)
+      if (planned.cache !== undefined) return planned
+      first ??= planned
+    }
+    return (
+      first ?? { cache: undefined, policy: undefined, reason: 'NoModelLocation', message: 'nobody uses it' }
+    )
+  }
+
   /**
-   * The cache as the plan of its first service has it. Whether its namespace is still opted in is no matter
-   * here: a service that is pointed at a cache needs it.
+   * The cache as the plan of one service has it. Whether its namespace is still opted in is no matter here: a service
+   * that is pointed at a cache needs it.
    */
-  async #plan(
-    { namespace = '', name }: ObjectKey,
-    service: KubeObject,
-  ): Promise<{ cache: Cache | undefined; policy: string | undefined; reason: string; message: string }> {
+  async #planOf({ namespace = '', name }: ObjectKey, service: KubeObject): Promise<Planned> {
     const facts = await readFacts(this.#options, service, namespace)
     const { policies, namespaceLabels: labels } = facts
     const namespaceLabels = isOpen(policies, labels) ? labels : optedIn(labels)
-    const made = plan({ service, previous: service, facts: { ...facts, namespaceLabels } })
+    // One that is to be taken in, or is served by its pods, has no record yet.
+    const isAdopted = readOriginal(service) === undefined
+    const made = plan({ service, previous: service, isAdopted, facts: { ...facts, namespaceLabels } })
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
     const { reason, message } = unmadeBecause(made, name) ?? made
     return { cache, policy: made.policy, reason, message }
@@ -129,7 +150,9 @@ export class CacheReconciler {
   #numbered(object: KubeObject, key: ObjectKey): KubeObject {
     if (object.kind !== 'DataLoad') return object
     const { dataLoads, datasets } = this.#options.mirror
-    return asRetry(object, retryOf(dataLoads.get(key) ?? datasets.get(key)))
+    const present = dataLoads.get(keyOf(object))
+    const latest = latestRetry(datasets.get(key), object.metadata.name ?? '')
+    return asRetry(object, present === undefined ? latest : retryOf(present))
   }
 
   #blocked(users: KubeObject[], reason: string, message: string): number {
@@ -196,6 +219,15 @@ export class CacheReconciler {
     if (isDeleted) logger.info({ kind: object.kind, ...keyOf(object) }, 'deleted: no service uses it')
     return isDeleted
   }
+}
+
+/** A DataLoad is there for the services that have its model; undefined for what all of a cache's services need. */
+function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerReference[] | undefined {
+  if (object.kind !== 'DataLoad') return undefined
+  const { name: dataset } = datasetOf(object)
+  const [, services = []] =
+    [...paths].find(([path]) => loadName(dataset, path) === object.metadata.name) ?? []
+  return services.map(ownerReference)
 }
 
 /** Why a Dataset of this name cannot be written: a record that anyone may forge is no leave to change it. */

@@ -13,6 +13,7 @@ import { isHeld } from '../plan/pod.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import { AdoptionReconciler } from './adoptions.ts'
 import { type CacheOptions, CacheReconciler } from './caches.ts'
 import { type HoldOptions, HoldReconciler } from './holds.ts'
 import { Milestones } from './milestones.ts'
@@ -43,6 +44,7 @@ export class Controller {
   readonly #reports: WorkQueue
   readonly #policies: WorkQueue
   readonly #placed: WorkQueue
+  readonly #adoptions: WorkQueue
   readonly #placements = new Placements()
   readonly #releases: Releases
   readonly #milestones: Milestones
@@ -68,6 +70,8 @@ export class Controller {
     this.#placed = serviceQueue(options, async (service) => {
       this.#wakeNamed(service, await placements.reconcile(service))
     })
+    const adoptions = new AdoptionReconciler(options)
+    this.#adoptions = queue(clock, logger, () => adoptions.reconcile())
     const policies = new PolicyReconciler(options)
     this.#policies = queue(clock, logger, () => policies.reconcile())
     this.#listen(options.mirror)
@@ -94,7 +98,7 @@ export class Controller {
   }
 
   async stop(): Promise<void> {
-    const queues = [this.#caches, this.#holds, this.#reports, this.#placed, this.#policies]
+    const queues = [this.#caches, this.#holds, this.#reports, this.#placed, this.#adoptions, this.#policies]
     await Promise.all(queues.map((each) => each.stop()))
     this.#releases.tell()
   }
@@ -182,6 +186,7 @@ export class Controller {
 
   #wakePolicies(): void {
     this.#policies.addAfter('policies', settlingMs)
+    this.#adoptions.addAfter('adoptions', settlingMs)
   }
 
   #wakeHolds(pods: Iterable<string>): void {

@@ -26,7 +26,11 @@ async function mended(onEviction: 'Report' | 'Rewarm', afterMs: number, cacheCap
   } as unknown as KubeClient
   const recorder = { record: (event: EventNote) => events.push(event) }
   const clock = new FakeClock(endedMs + afterMs)
-  const againMs = await mendCache({ client, mirror, clock, events: recorder }, key, onEviction)
+  const againMs = await mendCache(
+    { client, mirror, clock, events: recorder },
+    { key, load: key.name },
+    onEviction,
+  )
   return { againMs, deleted, told: events.map(({ regarding, reason }) => `${regarding.kind} ${reason}`) }
 }
 

@@ -1,5 +1,5 @@
 import type { Mirror } from '../cluster/mirror.ts'
-import { cacheState } from '../cluster/pod.ts'
+import { loadState } from '../cluster/pod.ts'
 import { completionOf } from '../fluid/job.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
@@ -25,10 +25,10 @@ const betweenMs = 3_600_000
  */
 export async function mendCache(
   { client, mirror, clock, events }: Options,
-  key: ObjectKey,
+  { key, load }: { key: ObjectKey; load: string },
   onEviction: 'Report' | 'Rewarm',
 ): Promise<number | undefined> {
-  const { dataset, dataLoad, job } = cacheState(mirror, key)
+  const { dataset, dataLoad, job } = loadState(mirror, key, load)
   const shortfall = shortfallOf({ dataset, dataLoad, job }, clock.now())
   if (shortfall === undefined || dataset === undefined || dataLoad === undefined) return undefined
   const { reason, message: note } = shortfall
@@ -38,6 +38,6 @@ export async function mendCache(
   const leftMs = endedMs + betweenMs - clock.now()
   if (leftMs > 0) return leftMs
   const { uid } = dataLoad.metadata
-  await client.delete(resources.dataLoad, key, uid === undefined ? {} : { uid })
+  await client.delete(resources.dataLoad, { ...key, name: load }, uid === undefined ? {} : { uid })
   return undefined
 }

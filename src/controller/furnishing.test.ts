@@ -14,6 +14,7 @@ function cache(runtime: Cache['runtime'], quota: string): Cache {
   return {
     name: 'bloom-0123456789',
     namespace: 'models',
+    paths: [''],
     runtime,
     source: {
       uri: 's3://models/bloom',

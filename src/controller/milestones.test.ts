@@ -29,7 +29,7 @@ function scene() {
   const original = JSON.stringify({ locations: { predictor: location } })
   const annotations = { 'warmgate.dev/caches': cacheName, 'warmgate.dev/original': original }
   fake.services.put(fakeService({}, { annotations }), byPod, fakeService({}, { name: 'stranger' }))
-  placements.set(byPod, [cacheName])
+  placements.set(byPod, [{ cache: cacheName, path: '' }])
   fake.datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB' }))
   const recorder = { record: (event: EventNote) => events.push(event) }
   const milestones = new Milestones({ mirror: fake.mirror, metrics, events: recorder, placements })

@@ -1,12 +1,13 @@
 import type { Mirror } from '../cluster/mirror.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
-import { datasetOf } from '../fluid/load.ts'
+import { datasetOf, pathOf } from '../fluid/load.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { CacheState } from '../plan/warmth.ts'
 import { describeWarmup, speedOf, type Warmup, warmupOf, warmupReasons } from '../plan/warmup.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
+import { pathsOf } from './loads.ts'
 import type { Placements } from './placements.ts'
 import { usersOf } from './users.ts'
 
@@ -53,12 +54,18 @@ export class Milestones {
     this.#count(warmup)
     const type = warmup.stage === 'failed' ? 'Warning' : 'Normal'
     const [reason, note] = [warmupReasons[warmup.stage], describeWarmup(name, warmup)]
-    for (const regarding of [dataset, ...usersOf(this.#options, keyOf(dataset))])
+    for (const regarding of [dataset, ...this.#waiting(dataset, dataLoad)])
       this.#options.events.record({ regarding, type, reason, note, action: 'Warmup' })
   }
 
   forget({ metadata: { uid = '' } }: KubeObject): void {
     this.#reached.delete(uid)
+  }
+
+  /** The services whose model it is that is being loaded. */
+  #waiting(dataset: KubeObject, dataLoad: KubeObject): KubeObject[] {
+    const key = keyOf(dataset)
+    return pathsOf(this.#options, key.name, usersOf(this.#options, key)).get(pathOf(dataLoad)) ?? []
   }
 
   #state(dataLoad: KubeObject): CacheState {

@@ -13,6 +13,7 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
   const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models', labels } }
   const mirror = {
     parsedPolicies: () => policies,
+    policies: { list: () => [] },
     namespaces: { get: () => namespace },
     configMaps: { get: () => undefined },
     claims: { get: () => undefined },
@@ -21,6 +22,7 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
     runtimes: {},
     localModelCaches: { list: () => [] },
     servingRuntimes: { list: () => [] },
+    llmConfigs: { list: () => [] },
     clusterServingRuntimes: { list: () => [] },
     localModelNamespaceCaches: { list: () => [] },
     fluidResources: ['datasets', 'jindoruntimes'],

@@ -1,3 +1,4 @@
+import { isBeingAdopted } from '../cluster/adopting.ts'
 import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
 import { serviceId } from '../cluster/services.ts'
 import { readOriginal } from '../plan/original.ts'
@@ -5,12 +6,18 @@ import { cachesOf, plan } from '../plan/plan.ts'
 import { isOpen, rewritesPods } from '../policy/policy.ts'
 import type { KubeObject } from '../values/object.ts'
 
+/** A place in a cache; the empty path is its root. */
+interface CachePath {
+  cache: string
+  path: string
+}
+
 /**
- * Which caches the services use whose manifests stay as they are (`rewrite: Pod`): nothing on them says so. It is
- * known once every service that was there at the start has been planned.
+ * Which caches the services use whose manifests stay as they are (`rewrite: Pod`), or are still to be taken in: nothing on
+ * them says so. It is known once every service that was there at the start has been planned.
  */
 export class Placements {
-  readonly #caches = new Map<string, string[]>()
+  readonly #caches = new Map<string, CachePath[]>()
   readonly #pending = new Set<string>()
 
   get areKnown(): boolean {
@@ -23,17 +30,23 @@ export class Placements {
   }
 
   has(service: KubeObject, cache: string): boolean {
-    return this.#caches.get(serviceId(service))?.includes(cache) ?? false
+    return this.paths(service, cache).length > 0
   }
 
-  /** Answers the caches that the service has now, or had before. */
-  set(service: KubeObject, caches: string[]): string[] {
+  /** Where in a cache the service has its models. */
+  paths(service: KubeObject, cache: string): string[] {
+    const used = this.#caches.get(serviceId(service)) ?? []
+    return used.filter((each) => each.cache === cache).map(({ path }) => path)
+  }
+
+  /** Answers the names of the caches that the service has now, or had before. */
+  set(service: KubeObject, caches: CachePath[]): string[] {
     const id = serviceId(service)
     const before = this.#caches.get(id) ?? []
     this.#pending.delete(id)
     if (caches.length === 0) this.#caches.delete(id)
     else this.#caches.set(id, caches)
-    return [...new Set([...before, ...caches])]
+    return [...new Set([...before, ...caches].map(({ cache }) => cache))]
   }
 }
 
@@ -54,19 +67,21 @@ export class PlacementReconciler {
     return this.#options.placements.set(service, caches)
   }
 
-  async #caches(service: KubeObject, namespace: string): Promise<string[]> {
+  async #caches(service: KubeObject, namespace: string): Promise<CachePath[]> {
     const { mirror } = this.#options
     const isOver = service.metadata.deletionTimestamp !== undefined
     const policies = mirror.parsedPolicies()
-    if (!policies.some(rewritesPods) || isOver || !isOpen(policies, namespaceLabels(mirror, namespace)))
-      return []
+    const isAdopted = isBeingAdopted(mirror, service)
+    const isAsked = isAdopted || policies.some(rewritesPods)
+    if (!isAsked || isOver || !isOpen(policies, namespaceLabels(mirror, namespace))) return []
     // What was rewritten in the service says so itself, and keeps it.
     if (readOriginal(service) !== undefined) return []
     const made = plan({
       service,
       previous: service,
+      isAdopted,
       facts: await readFacts(this.#options, service, namespace),
     })
-    return cachesOf(made).map(({ name }) => name)
+    return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
 }

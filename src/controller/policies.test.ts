@@ -9,13 +9,23 @@ const policy = (spec: JsonObject): KubeObject => ({
   metadata: { name: 'p' },
   spec,
 })
+const nowMs = Date.UTC(2030, 0, 1, 12)
 const quiet = { services: 3, conflicts: new Map<string, string>() }
 
 function conditions(
   spec: JsonObject,
-  { standing = quiet, installed = everything, reach = 'Cluster' as 'Cluster' | 'OptedIn' } = {},
+  {
+    standing = quiet,
+    installed = everything,
+    reach = 'Cluster' as 'Cluster' | 'OptedIn',
+    adoption = {},
+  } = {},
 ) {
-  const found = statusOf(policy(spec), standing, { installed, reach }).conditions
+  const found = statusOf({ ...policy(spec), status: { adoption } }, standing, {
+    installed,
+    reach,
+    nowMs,
+  }).conditions
   return Object.fromEntries(
     found.map(({ type, holds, reason, message }) => [type, { holds, reason, message }]),
   )
@@ -25,6 +35,7 @@ test('a sound policy: accepted, and nothing in its way', () => {
   const found = conditions({ scope: 'Cluster', sources: [{ match: ['oss://'], runtime: 'Jindo' }] })
   expect(found).toMatchObject({
     Accepted: { holds: true, reason: 'Valid' },
+    Adopted: { holds: false, reason: 'Manual' },
     Conflicts: { holds: false, reason: 'NoConflict' },
     RuntimesMissing: { holds: false, reason: 'AllInstalled' },
     ScopeLimited: { holds: false, reason: 'InReach' },
@@ -56,4 +67,35 @@ test('scope: Cluster where the webhook is sent less is said', () => {
   const found = conditions({ scope: 'Cluster' }, { reach: 'OptedIn' })
   expect(found.ScopeLimited).toMatchObject({ holds: true, reason: 'WebhookOptedInOnly' })
   expect(conditions({}, { reach: 'OptedIn' }).ScopeLimited?.holds).toBe(false)
+})
+
+const automatic = { adopt: { mode: 'Automatic' } }
+const minutesAgo = (minutes: number) => new Date(nowMs - minutes * 60_000).toISOString()
+
+test.each<[string, JsonObject, JsonObject, { holds: boolean; reason: string; message: RegExp }]>([
+  ['not asked', {}, {}, { holds: false, reason: 'Manual', message: /warmgate adopt/ }],
+  ['audit', { ...automatic, mode: 'Audit' }, {}, { holds: false, reason: 'NotEnforced', message: /Audit/ }],
+  ['not begun', automatic, {}, { holds: false, reason: 'Adopting', message: /chosen/ }],
+  [
+    'warming',
+    automatic,
+    { phase: 'Warming', since: minutesAgo(29), service: 'InferenceService/models/a' },
+    { holds: false, reason: 'Adopting', message: /^InferenceService.models.a: its cache is being warmed$/ },
+  ],
+  [
+    'late',
+    automatic,
+    { phase: 'Rolling', since: minutesAgo(31), service: 'InferenceService/models/a' },
+    { holds: false, reason: 'Stopped', message: /models.a: its pods are being replaced for more than 30m/ },
+  ],
+  [
+    'done',
+    automatic,
+    { phase: 'Idle', since: minutesAgo(1) },
+    { holds: true, reason: 'NoneLeft', message: /left/ },
+  ],
+])('adoption, %s', (_, spec, adoption, { message, ...wanted }) => {
+  const found = conditions(spec, { adoption }).Adopted
+  expect(found).toMatchObject(wanted)
+  expect(found?.message).toMatch(message)
 })

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { adoptionOf } from '../cluster/adopting.ts'
 import { namespaceLabels } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { reaches } from '../cluster/reach.ts'
@@ -10,7 +11,8 @@ import { type Standing, takeCensus } from '../policy/census.ts'
 import { type ParsedPolicy, parsePolicy } from '../policy/policy.ts'
 import type { PolicyCondition, PolicyStatus } from '../policy/schema.ts'
 import { type Clock, timestamp } from '../values/clock.ts'
-import { type Json, type KubeObject, keyOf, keyText, listAt, stringAt } from '../values/object.ts'
+import { parseDurationMs } from '../values/duration.ts'
+import { type Json, type KubeObject, keyOf, keyText, listAt, objectAt, stringAt } from '../values/object.ts'
 
 export interface PolicyOptions {
   client: KubeClient
@@ -33,14 +35,15 @@ export class PolicyReconciler {
 
   /** Looks at all policies at once: which services one governs depends on the others. */
   async reconcile(): Promise<number> {
-    const { mirror } = this.#options
+    const { mirror, clock } = this.#options
     const policies = mirror.parsedPolicies()
     const census = takeCensus(policies, governable(mirror))
     const isWide = policies.some(({ spec }) => spec.scope === 'Cluster')
-    const reach = !isWide || reaches(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
+    const reach: Reach = !isWide || reaches(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
     for (const object of mirror.policies.list()) {
       const standing = census.get(object.metadata.name ?? '')
-      await this.#write(object, statusOf(object, standing, { installed: mirror.fluidResources, reach }))
+      const known = { installed: mirror.fluidResources, reach, nowMs: clock.now() }
+      await this.#write(object, statusOf(object, standing, known))
     }
     return againMs
   }
@@ -53,7 +56,8 @@ export class PolicyReconciler {
   async #write(object: KubeObject, findings: Findings): Promise<void> {
     const { client, clock } = this.#options
     const status = toStatus(object, findings, clock.now())
-    if (isDeepStrictEqual(object.status, status)) return
+    const { adoption: _, ...before } = objectAt(object, 'status')
+    if (isDeepStrictEqual(before, status)) return
     const body = { metadata: { uid: object.metadata.uid }, status: status as unknown as Json }
     try {
       await client.patch(
@@ -91,11 +95,12 @@ type Reach = 'OptedIn' | 'Cluster'
 export function statusOf(
   object: KubeObject,
   standing: Standing | undefined,
-  { installed, reach }: { installed: readonly string[]; reach: Reach },
+  { installed, reach, nowMs }: { installed: readonly string[]; reach: Reach; nowMs: number },
 ): Findings {
   const parsed = parsePolicy(object)
   const conditions = [
     accepted(parsed),
+    adopted(object, parsed, nowMs),
     conflicts(object, standing),
     runtimesMissing(parsed, installed),
     scopeLimited(parsed, reach),
@@ -107,6 +112,33 @@ function accepted(parsed: ParsedPolicy): Finding {
   return parsed.ok
     ? { type: 'Accepted', holds: true, reason: 'Valid', message: 'every field is valid' }
     : { type: 'Accepted', holds: false, reason: 'Invalid', message: parsed.problems.join('; ') }
+}
+
+function adopted(object: KubeObject, parsed: ParsedPolicy, nowMs: number): Finding {
+  const type = 'Adopted' as const
+  if (!parsed.ok || parsed.policy.spec.adopt.mode === 'Manual') {
+    const message = 'services that stood before stay as they are until `warmgate adopt`'
+    return { type, holds: false, reason: 'Manual', message }
+  }
+  const { adopt, mode, warmup } = parsed.policy.spec
+  if (mode !== 'Enforce')
+    return { type, holds: false, reason: 'NotEnforced', message: `nothing is taken in by mode ${mode}` }
+  const { phase, since = '', service = '' } = adoptionOf(object) ?? {}
+  if (phase === 'Idle')
+    return { type, holds: true, reason: 'NoneLeft', message: 'nothing that stood before is left to take in' }
+  if (phase !== 'Warming' && phase !== 'Rolling')
+    return { type, holds: false, reason: 'Adopting', message: 'the next service is about to be chosen' }
+  const limit = phase === 'Warming' ? warmup.timeout : adopt.timeout
+  const isLate = nowMs - Date.parse(since) > (parseDurationMs(limit) ?? 0)
+  const doing = phase === 'Warming' ? 'its cache is being warmed' : 'its pods are being replaced'
+  return isLate
+    ? {
+        type,
+        holds: false,
+        reason: 'Stopped',
+        message: `${service}: ${doing} for more than ${limit}: adoption goes on once that is done, or the service opts out`,
+      }
+    : { type, holds: false, reason: 'Adopting', message: `${service}: ${doing}` }
 }
 
 function conflicts({ metadata }: KubeObject, standing: Standing | undefined): Finding {

@@ -1,7 +1,7 @@
+import { serviceResource } from '../cluster/services.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { KubeError } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
-import { type Resource, resources } from '../kube/resources.ts'
 import { accelerationAnnotation } from '../plan/facts.ts'
 import { revertedAnnotation } from '../plan/pod.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
@@ -18,7 +18,7 @@ export async function revert(
   const annotations = { [accelerationAnnotation]: 'disabled', [revertedAnnotation]: why }
   const body = { metadata: { uid: service.metadata.uid, annotations } }
   try {
-    await client.patch(resourceOf(service), keyOf(service), { type: 'merge', body })
+    await client.patch(serviceResource(service), keyOf(service), { type: 'merge', body })
   } catch (error) {
     if (isRefusal(error)) return error.message
     throw error
@@ -31,10 +31,4 @@ export async function revert(
 /** What will be answered again however often it is asked: no reason to hold a pod any longer. */
 function isRefusal(error: unknown): error is KubeError {
   return error instanceof KubeError && error.status >= 400 && error.status < 500 && error.status !== 429
-}
-
-/** Services of either kind, in the version in which they are known. */
-function resourceOf({ apiVersion, kind }: KubeObject): Resource {
-  const [, version = ''] = apiVersion.split('/')
-  return { ...resources.inferenceService, version, kind, plural: `${kind.toLowerCase()}s` }
 }

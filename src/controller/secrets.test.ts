@@ -12,6 +12,7 @@ const entry: SourceCredentials = { kind: 'entry', secretName: 'storage-config', 
 const cache = (credentials: SourceCredentials = entry): Cache => ({
   name: 'bloom-0123456789',
   namespace: 'models',
+  paths: [''],
   source: { uri: 's3://models/bloom', scheme: 's3', credentials, endpoint: {}, options: {} },
   runtime: 'Jindo',
   settings: {

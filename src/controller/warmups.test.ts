@@ -31,18 +31,22 @@ function scene(retriesDone: number, phase: string, nowMs: number) {
     patch: async (_resource: unknown, _key: unknown, patch: unknown) => calls.push(['patch', patch]),
     delete: async (_resource: unknown, _key: unknown, options: unknown) => calls.push(['delete', options]),
   } as unknown as KubeClient
-  const mirror = { datasets: { get: () => dataset }, dataLoads: { get: () => dataLoad } } as unknown as Mirror
+  const mirror = {
+    datasets: { get: () => dataset },
+    dataLoads: { get: () => dataLoad },
+    loadJobs: { get: () => undefined },
+  } as unknown as Mirror
   return { calls, options: { client, mirror, clock: new FakeClock(nowMs), logger: createLogger('silent') } }
 }
 
 test('a failed warm-up waits, each time longer, and then counts before it is deleted', async () => {
   const early = scene(0, 'Failed', failedAtMs + 4_000)
-  expect(await retryWarmup(early.options, key, 3)).toBe(6_000)
+  expect(await retryWarmup(early.options, { key, load: key.name }, 3)).toBe(6_000)
   expect(early.calls).toEqual([])
   const later = scene(2, 'Failed', failedAtMs + 4_000)
-  expect(await retryWarmup(later.options, key, 3)).toBe(36_000)
+  expect(await retryWarmup(later.options, { key, load: key.name }, 3)).toBe(36_000)
   const due = scene(2, 'Failed', failedAtMs + 40_000)
-  expect(await retryWarmup(due.options, key, 3)).toBeUndefined()
+  expect(await retryWarmup(due.options, { key, load: key.name }, 3)).toBeUndefined()
   expect(due.calls).toEqual([
     ['patch', { type: 'merge', body: { metadata: { annotations: { 'warmgate.dev/retries': '3' } } } }],
     ['delete', { uid: 'DataLoad-uid' }],
@@ -54,6 +58,6 @@ test.each([
   ['that has not failed', 0, 'Executing'],
 ])('a warm-up %s is left alone', async (_what, done, phase) => {
   const { calls, options } = scene(done, phase, failedAtMs + 600_000)
-  expect(await retryWarmup(options, key, 3)).toBeUndefined()
+  expect(await retryWarmup(options, { key, load: key.name }, 3)).toBeUndefined()
   expect(calls).toEqual([])
 })

@@ -1,4 +1,5 @@
 import type { Mirror } from '../cluster/mirror.ts'
+import { loadState } from '../cluster/pod.ts'
 import { retryOf, retryPatch } from '../fluid/dataset.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
@@ -23,11 +24,11 @@ interface Options {
  */
 export async function retryWarmup(
   options: Options,
-  key: ObjectKey,
+  { key, load }: { key: ObjectKey; load: string },
   retries: number,
 ): Promise<number | undefined> {
   const { client, mirror, clock, logger } = options
-  const [dataset, dataLoad] = [mirror.datasets.get(key), mirror.dataLoads.get(key)]
+  const { dataset, dataLoad } = loadState(mirror, key, load)
   if (dataset === undefined || dataLoad === undefined || dataLoad.metadata.deletionTimestamp !== undefined)
     return undefined
   if (stringAt(dataLoad, 'status', 'phase') !== 'Failed') return undefined
@@ -35,10 +36,10 @@ export async function retryWarmup(
   if (done >= retries) return undefined
   const dueMs = failedAtMs(dataLoad) + Math.min(firstRetryMs * 2 ** done, longestRetryMs)
   if (clock.now() < dueMs) return dueMs - clock.now()
-  await client.patch(resources.dataset, key, { type: 'merge', body: retryPatch(done + 1) })
+  await client.patch(resources.dataset, key, { type: 'merge', body: retryPatch(dataset, load, done + 1) })
   const { uid } = dataLoad.metadata
-  await client.delete(resources.dataLoad, key, uid === undefined ? {} : { uid })
-  logger.info({ ...key, retry: done + 1, of: retries }, 'a warm-up failed; trying again')
+  await client.delete(resources.dataLoad, { ...key, name: load }, uid === undefined ? {} : { uid })
+  logger.info({ ...key, load, retry: done + 1, of: retries }, 'a warm-up failed; trying again')
   return undefined
 }
 

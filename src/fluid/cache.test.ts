@@ -5,6 +5,7 @@ import { builtInPolicy } from '../policy/policy.ts'
 import { at, type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
 import { type Cache, cacheObjects } from './cache.ts'
 import { isWarmWhenBound } from './dataset.ts'
+import { isCacheName } from './name.ts'
 import type { CacheSettings, Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'
@@ -61,7 +62,14 @@ function make(runtime: Cache['runtime'], scheme: string, parts: Parts, more = {}
     source,
     runtime,
     settings: { ...settings, ...more },
+    paths: [''],
   }
+}
+
+/** A cache of two models below one prefix. */
+function many(runtime: Cache['runtime']): Cache {
+  const cache = make(runtime, 's3', { credentials: s3Keys, endpoint: minio, uri: 's3://models' })
+  return { ...cache, name: 'models-0123456789', paths: ['bloom', 'llama/7b'] }
 }
 
 const anonymous: Parts = { credentials: { kind: 'anonymous' } }
@@ -114,6 +122,8 @@ const golden: { [file: string]: Cache } = {
   'efc-cpfs': make('EFC', 'cpfs', { ...anonymous, uri: cpfs }, tainted),
   'cache-s3': make('Cache', 's3', { credentials: named('s3-access', s3mount), profile: 'curvine' }),
   'cache-s3-placed': make('Cache', 's3', { ...anonymous, profile: 'curvine' }, { ...tainted, ...memory }),
+  'jindo-s3-many': many('Jindo'),
+  'alluxio-s3-many': many('Alluxio'),
   'jindo-oss': make('Jindo', 'oss', { credentials: ossKeys, endpoint: hangzhou }),
   'jindo-s3': make('Jindo', 's3', { credentials: s3Keys, endpoint: minio }),
   'jindo-s3-anonymous': make('Jindo', 's3', anonymous),
@@ -166,15 +176,17 @@ test.each(Object.entries(golden))('%s: what Fluid and KServe must find', (_, cac
   expect(objects.map(({ kind }) => kind)).toEqual([
     'Dataset',
     runtime.kind,
-    ...(runtime.isLoadable ? ['DataLoad'] : []),
+    ...(runtime.isLoadable ? cache.paths.map(() => 'DataLoad') : []),
   ])
   for (const { metadata, apiVersion } of objects) {
     expect(apiVersion).toBe('data.fluid.io/v1alpha1')
-    // Fluid pairs a Dataset and its Runtime by name; the PVC has it, too.
-    expect(metadata).toMatchObject({ name: cache.name, namespace: cache.namespace })
+    expect(metadata.namespace).toBe(cache.namespace)
+    expect(isCacheName(metadata.name ?? '')).toBe(true)
     // KServe deletes what it does not know among what has these labels.
     expect(Object.keys(metadata.labels ?? {})).toEqual(['app.kubernetes.io/managed-by'])
   }
+  // Fluid pairs a Dataset and its Runtime by name; the PVC has it, too.
+  expect(objects.slice(0, 2).map(({ metadata }) => metadata.name)).toEqual([cache.name, cache.name])
   const { spec } = objectOf(cache, 'Dataset')
   expect(spec).toMatchObject({ placement: 'Shared', accessModes: ['ReadOnlyMany'] })
   // KServe drops the sub-path of pvc:// in some shapes: the model is at the root.

@@ -13,6 +13,8 @@ export interface Cache {
   source: Source
   runtime: RuntimeName
   settings: CacheSettings
+  /** Where in it models are, each with a DataLoad of its own; the empty path is the whole of it. */
+  paths: string[]
 }
 
 /** The Fluid objects of a cache, in the order in which they are applied. */
@@ -29,8 +31,6 @@ export function cacheObjects(cache: Cache): KubeObject[] {
     fluidObject(identity, runtime.kind, spec),
   ]
   if (!runtime.isLoadable || !warmup.enabled) return objects
-  return [
-    ...objects,
-    dataLoad(identity, { replicas: warmup.replicas, tolerations, options: runtime.loadOptions }),
-  ]
+  const load = { replicas: warmup.replicas, tolerations, options: runtime.loadOptions }
+  return [...objects, ...cache.paths.map((path) => dataLoad(identity, { ...load, path }))]
 }

@@ -1,4 +1,5 @@
 import { type JsonObject, type KubeObject, type ObjectMeta, stringAt } from '../values/object.ts'
+import { loadName } from './name.ts'
 import type { Mount, Toleration } from './runtime.ts'
 
 const managedByLabel = 'app.kubernetes.io/managed-by'
@@ -32,12 +33,24 @@ export function isComplete(dataLoad: KubeObject): boolean {
 
 const retriesAnnotation = 'warmgate.dev/retries'
 
-/**
- * Which retry of a warm-up this is: on a DataLoad, its own; on a Dataset, the latest. Zero is the first try.
- */
-export function retryOf(object: KubeObject | undefined): number {
-  const count = Number(object?.metadata.annotations?.[retriesAnnotation] ?? 0)
+/** Which retry of a warm-up a DataLoad is. Zero is the first try. */
+export function retryOf(dataLoad: KubeObject | undefined): number {
+  return dataLoad === undefined ? 0 : countIn(dataLoad, retriesAnnotation)
+}
+
+/** The latest retry of a warm-up, as its Dataset counts it; the DataLoad of that name may be gone. */
+export function latestRetry(dataset: KubeObject | undefined, load: string): number {
+  return dataset === undefined ? 0 : countIn(dataset, counterOf(dataset, load))
+}
+
+function countIn({ metadata: { annotations = {} } }: KubeObject, name: string): number {
+  const count = Number(annotations[name] ?? 0)
   return Number.isInteger(count) && count > 0 ? count : 0
+}
+
+/** Each part of a Dataset is counted by itself. */
+function counterOf({ metadata: { name } }: KubeObject, load: string): string {
+  return load === name ? retriesAnnotation : `${retriesAnnotation}.${load}`
 }
 
 /** The object as that of a later try. */
@@ -47,9 +60,9 @@ export function asRetry(object: KubeObject, retry: number): KubeObject {
   return { ...object, metadata: { ...object.metadata, annotations } }
 }
 
-/** The merge patch that writes the latest retry on a Dataset. */
-export function retryPatch(retry: number): JsonObject {
-  return { metadata: { annotations: { [retriesAnnotation]: String(retry) } } }
+/** The merge patch that writes the latest retry of a warm-up on its Dataset; of none, takes the count away. */
+export function retryPatch(dataset: KubeObject, load: string, retry: number): JsonObject {
+  return { metadata: { annotations: { [counterOf(dataset, load)]: retry === 0 ? null : String(retry) } } }
 }
 
 /** What the objects of one cache have in common. */
@@ -99,14 +112,17 @@ export interface Load {
   replicas: number
   tolerations: Toleration[]
   options: { [key: string]: string } | undefined
+  /** Of the cache; empty for the whole of it. */
+  path: string
 }
 
-/** The DataLoad that fills a cache. Without `dataset.namespace` Fluid would wait for ever, and say nothing. */
-export function dataLoad(cache: CacheIdentity, { replicas, tolerations, options }: Load): KubeObject {
-  return fluidObject(cache, 'DataLoad', {
+/** The DataLoad that fills a cache, or a path of it. Without `dataset.namespace` Fluid would wait for ever, and say nothing. */
+export function dataLoad(cache: CacheIdentity, { replicas, tolerations, options, path }: Load): KubeObject {
+  const uri = path === '' ? cache.uri : `${cache.uri}/${path}`
+  return fluidObject({ ...cache, name: loadName(cache.name, path), uri }, 'DataLoad', {
     dataset: { name: cache.name, namespace: cache.namespace },
     loadMetadata: true,
-    target: [{ path: '/', replicas }],
+    target: [{ path: `/${path}`, replicas }],
     ...(options === undefined ? {} : { options }),
     ...tolerated(tolerations),
   })

@@ -6,6 +6,17 @@ export function datasetOf(dataLoad: KubeObject): ObjectKey {
   return { namespace, name: stringAt(dataLoad, 'spec', 'dataset', 'name') ?? dataLoad.metadata.name ?? '' }
 }
 
+/** The path that a DataLoad of Warmgate's fills; empty for the whole of its Dataset. */
+export function pathOf(dataLoad: KubeObject): string {
+  return (stringAt(dataLoad, 'spec', 'target', 0, 'path') ?? '').replace(/^\/+/, '')
+}
+
+/** Whether a DataLoad is for the whole of its Dataset, as one without a target is. */
+export function loadsAll(dataLoad: KubeObject | undefined): boolean {
+  const targets = listAt(dataLoad, 'spec', 'target')
+  return targets.length === 0 || targets.some((target) => (stringAt(target, 'path') ?? '/') === '/')
+}
+
 /** Whether a DataLoad, once run, fills what a Dataset holds at a path, or some of it. */
 export function fills(dataLoad: KubeObject, { namespace, name }: ObjectKey, path: string): boolean {
   if (stringAt(dataLoad, 'spec', 'dataset', 'name') !== name) return false

@@ -25,6 +25,26 @@ export function cacheName(namespace: string, source: Omit<Source, 'options'>): s
   return `${slug(uri)}-${hash}`
 }
 
+/**
+ * The name of the DataLoad that fills one path of a cache: the cache's own for the whole of it; else as a cache's is made,
+ * of the cache and the path. It fits wherever a cache's name does.
+ */
+export function loadName(cache: string, path: string): string {
+  if (path === '') return cache
+  const hash = createHash('sha256')
+    .update(JSON.stringify([cache, path]))
+    .digest('hex')
+    .slice(0, hashLength)
+  return `${slug(path)}-${hash}`
+}
+
+/** Whether Fluid can load a path: it joins paths with colons, and puts them into a script. */
+export function isLoadable(path: string): boolean {
+  return path
+    .split('/')
+    .every((segment) => /^[A-Za-z0-9._~+@=-]+$/.test(segment) && !/^\.{1,2}$/.test(segment))
+}
+
 /** Whether a name looks like one of ours: nothing else is ever made or taken away. */
 export function isCacheName(name: string): boolean {
   return /^[a-z][a-z0-9-]{0,25}-[0-9a-f]{10}$/.test(name)

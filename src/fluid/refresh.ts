@@ -1,28 +1,29 @@
 import type { Clock } from '../values/clock.ts'
 import { isObject, type JsonObject, type KubeObject, objectAt, ownerReference } from '../values/object.ts'
+import { loadName } from './name.ts'
 
 // Should whoever watches it go away first, Fluid deletes it by itself.
 const timeToLiveSeconds = 600
 
 /**
- * A DataLoad that reads a cache's metadata again and loads what changed, beside the warm-up, whose spec it has.
+ * A DataLoad that reads the metadata of a cache, or of a path of it, again and loads what changed, beside the warm-up, whose spec it has.
  * Its name is no cache's (name.ts), so that the controller leaves it alone; with Fluid's `-loader` behind it, it
  * fits into the 53 characters of a Helm release. The Dataset owns it.
  */
 export function refreshLoad(
   dataset: KubeObject,
-  warmup: KubeObject | undefined,
+  { warmup, path }: { warmup: KubeObject | undefined; path: string },
   clock: Pick<Clock, 'now'>,
 ): KubeObject {
   const { name = '', namespace = '' } = dataset.metadata
   const like: JsonObject = isObject(warmup?.spec)
     ? objectAt(warmup.spec)
-    : { target: [{ path: '/', replicas: 1 }] }
+    : { target: [{ path: `/${path}`, replicas: 1 }] }
   return {
     apiVersion: 'data.fluid.io/v1alpha1',
     kind: 'DataLoad',
     metadata: {
-      name: `${name}-r${Math.floor(clock.now() / 1_000).toString(36)}`,
+      name: `${loadName(name, path)}-r${Math.floor(clock.now() / 1_000).toString(36)}`,
       namespace,
       labels: { 'app.kubernetes.io/managed-by': 'warmgate-refresh' },
       ownerReferences: [ownerReference(dataset)],

@@ -8,6 +8,7 @@ function cache(credentials: SourceCredentials, runtime: Cache['runtime'] = 'Allu
   return {
     name: 'bloom-0123456789',
     namespace: 'models',
+    paths: [''],
     source: { uri: 's3://models/bloom', scheme: 's3', credentials, endpoint: {}, options: {} },
     runtime,
     settings: {

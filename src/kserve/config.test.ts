@@ -14,6 +14,8 @@ function configMap(data: { [key: string]: string } | undefined): KubeObject {
 const withCredentials = (credentials: JsonObject) =>
   parseKserveConfig(configMap({ credentials: JSON.stringify(credentials) }))
 
+const gpuTypes = ['nvidia.com/gpu', 'amd.com/gpu', 'intel.com/gpu', 'habana.ai/gaudi']
+
 /** KServe's fallbacks in its code, where its ConfigMap says nothing. */
 const fallbacks = {
   storageSecretAnnotation: '',
@@ -23,6 +25,7 @@ const fallbacks = {
   deploymentMode: '',
   hasCaBundle: false,
   localModels: false,
+  gpuTypes,
 }
 
 test('without a ConfigMap it is what KServe ships', () => {
@@ -46,11 +49,13 @@ test('the shipped ConfigMap names what stands in for it', () => {
     deploy: '{"defaultDeploymentMode":"Standard"}',
     localModel: '{"enabled":true}',
     storageInitializer: '{"caBundleConfigMapName":"ca"}',
+    multiNode: '{"customGPUResourceTypeList":["custom.com/gpu",7]}',
   }
   expect(parseKserveConfig(configMap(more))).toMatchObject({
     deploymentMode: 'Standard',
     hasCaBundle: true,
     localModels: true,
+    gpuTypes: [...gpuTypes, 'custom.com/gpu'],
   })
 })
 
@@ -76,6 +81,7 @@ test('names and options of a cluster of its own', () => {
     deploymentMode: '',
     hasCaBundle: false,
     localModels: false,
+    gpuTypes,
     s3: {
       accessKeyId: 'id',
       secretAccessKey: 'secret',

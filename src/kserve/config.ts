@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, type KubeObject, stringAt } from '../values/object.ts'
+import { isObject, type JsonObject, type KubeObject, listAt, stringAt } from '../values/object.ts'
 
 /** What Warmgate needs of KServe's ConfigMap `inferenceservice-config`. */
 export interface KserveConfig {
@@ -14,7 +14,12 @@ export interface KserveConfig {
   hasCaBundle: boolean
   /** Whether KServe serves models from LocalModelCaches. */
   localModels: boolean
+  /** The resources that a multi-node service may ask for as its GPUs. */
+  gpuTypes: string[]
 }
+
+// constants.DefaultGPUResourceTypeList
+const gpuTypes = ['nvidia.com/gpu', 'amd.com/gpu', 'intel.com/gpu', 'habana.ai/gaudi']
 
 export const kserveConfigName = 'inferenceservice-config'
 
@@ -27,6 +32,7 @@ export const shippedKserveConfig: KserveConfig = {
   deploymentMode: 'Serverless',
   hasCaBundle: false,
   localModels: false,
+  gpuTypes,
 }
 
 // KServe's own names for the S3 options in its ConfigMap, by the name that they have in a Secret.
@@ -70,7 +76,13 @@ export function parseKserveConfig(configMap: KubeObject | undefined): KserveConf
       stringAt(parseJson(stringAt(configMap, 'data', 'storageInitializer')), 'caBundleConfigMapName'),
     ),
     localModels: parseJson(stringAt(configMap, 'data', 'localModel')).enabled === true,
+    gpuTypes: [...gpuTypes, ...ownGpuTypes(configMap)],
   }
+}
+
+function ownGpuTypes(configMap: KubeObject): string[] {
+  const types = listAt(parseJson(stringAt(configMap, 'data', 'multiNode')), 'customGPUResourceTypeList')
+  return types.filter((type) => typeof type === 'string')
 }
 
 function parseJson(text = '{}'): JsonObject {

@@ -19,6 +19,9 @@ const workload = {
   'app.kubernetes.io/name': 'llama',
   'kserve.io/component': 'workload',
 }
+const component = 'app.kubernetes.io/component'
+const { 'kserve.io/component': _, ...unrouted } = workload
+const worker = { ...unrouted, [component]: 'llminferenceservice-workload-worker' }
 const mounts = (claimName: string) => ({ name: claimName, persistentVolumeClaim: { claimName } })
 const source = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 
@@ -32,6 +35,9 @@ test('a pod’s service is told by its labels', () => {
 test.each([
   ['a predictor', predictor, true],
   ['a workload', workload, true],
+  ['a worker behind a leader', worker, true],
+  ['a prefill worker', { ...worker, [component]: 'llminferenceservice-workload-worker-prefill' }, true],
+  ['a scheduler', { ...worker, [component]: 'llminferenceservice-router-scheduler' }, false],
   ['a transformer', { ...predictor, component: 'transformer' }, false],
   ['an explainer', { ...predictor, component: 'explainer' }, false],
   ['a router', { ...workload, 'kserve.io/component': 'router' }, false],

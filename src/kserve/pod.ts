@@ -15,12 +15,18 @@ export function serviceOfPod({ metadata: { labels = {} } }: KubeObject): PodServ
   return { kind: 'LLMInferenceService', name: labels['app.kubernetes.io/name'] ?? '' }
 }
 
+// Of the pods of an LLMInferenceService: -prefill, -leader, -worker and the others begin with it.
+const llmWorkload = 'llminferenceservice-workload'
+
 /** Whether a pod serves the service's model: transformers, explainers, routers and schedulers do not. */
 export function servesModel(pod: KubeObject): boolean {
-  const { component, 'kserve.io/component': llmComponent } = pod.metadata.labels ?? {}
+  const { component, ...labels } = pod.metadata.labels ?? {}
   const service = serviceOfPod(pod)
   if (service === undefined) return false
-  return service.kind === 'InferenceService' ? component === 'predictor' : llmComponent === 'workload'
+  if (service.kind === 'InferenceService') return component === 'predictor'
+  // The workers behind a leader are no part of kserve.io/component: no traffic is for them.
+  const isWorker = labels['app.kubernetes.io/component']?.startsWith(llmWorkload) === true
+  return labels['kserve.io/component'] === 'workload' || isWorker
 }
 
 // KServe's pod webhook makes a volume of it: after ours, so that a new pod may not have it yet.
@@ -60,4 +66,24 @@ function plainPath(path: string): string {
     .split('/')
     .filter((segment) => segment !== '')
     .join('/')
+}
+
+/** Whether KServe made a pod for a service. */
+export function isOf(pod: KubeObject, { kind, metadata }: KubeObject): boolean {
+  const of = serviceOfPod(pod)
+  return of?.kind === kind && of.name === metadata.name && pod.metadata.namespace === metadata.namespace
+}
+
+/** To Fluid, too, a pod that is being deleted uses nothing any more. */
+export function isAlive(pod: KubeObject): boolean {
+  const phase = stringAt(pod, 'status', 'phase') ?? ''
+  return pod.metadata.deletionTimestamp === undefined && !['Succeeded', 'Failed'].includes(phase)
+}
+
+/** What the storage initializers of a pod download. */
+export function downloadsOf(pod: KubeObject): string[] {
+  return listAt(pod, 'spec', 'initContainers')
+    .filter((container) => stringAt(container, 'name')?.startsWith('storage-initializer'))
+    .flatMap((container) => listAt(container, 'args'))
+    .filter((argument) => typeof argument === 'string')
 }

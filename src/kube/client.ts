@@ -21,6 +21,8 @@ export interface WriteOptions {
   /** Write a subresource (`status`, or a pod's `eviction`) instead of the object itself. */
   subresource?: 'status' | 'eviction'
   dryRun?: boolean
+  /** Takes each warning that comes with the answer: what `kubectl` prints. */
+  onWarning?: (text: string) => void
 }
 
 export interface Preconditions {

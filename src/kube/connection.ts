@@ -17,6 +17,7 @@ export interface Call {
   body?: Json
   contentType?: string
   signal?: AbortSignal | undefined
+  onWarning?: ((text: string) => void) | undefined
 }
 
 // API Priority and Fairness asks for a second; whatever asks for much more is better asked by a later call.
@@ -54,7 +55,10 @@ export class Connection {
     try {
       for (let retriesLeft = mostRetries; ; retriesLeft--) {
         const { statusCode, headers, body } = await this.#send(call, signal)
-        if (statusCode < 300) return body
+        if (statusCode < 300) {
+          for (const text of warningsIn(headers.warning)) call.onWarning?.(text)
+          return body
+        }
         const words = describeStatus(await body.text())
         const isRead = call.method === 'GET'
         const againMs = isRead && statusCode === 429 ? Number(headers['retry-after']) * 1_000 : Number.NaN
@@ -125,6 +129,14 @@ export class Connection {
     const server = this.#config.getCurrentCluster()?.server ?? ''
     return `${server.replace(/\/$/, '')}/${path.join('/')}?${new URLSearchParams(query)}`
   }
+}
+
+/** The texts of `Warning: 299 - "text"` headers. */
+function warningsIn(header: string | string[] | undefined): string[] {
+  const text = [header ?? []].flat().join(', ')
+  return [...text.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, quoted = '']) =>
+    quoted.replace(/\\(.)/g, '$1'),
+  )
 }
 
 /** Names come out of users' objects. An empty one would reach the collection, `..` another resource. */

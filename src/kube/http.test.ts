@@ -71,6 +71,15 @@ test('a server that ignores the limit may answer with very many items at once', 
   expect((await client.list(dataset)).items).toHaveLength(200_000)
 })
 
+test('warnings that come with an answer are told', async () => {
+  const told: string[] = []
+  const warning = '299 - "not accelerated (\\"x\\", y): z", 299 k "second"'
+  server.next('other', json(200, makeDataset('d'), { warning }))
+  const onWarning = (text: string) => told.push(text)
+  await client.patch(dataset, key, { type: 'merge', body: {} }, { onWarning })
+  expect(told).toEqual(['not accelerated ("x", y): z', 'second'])
+})
+
 test('a list can be aborted between its pages', async () => {
   const aborting = new AbortController()
   server.next('list', (response) => {

@@ -47,7 +47,8 @@ export function createClient(
   const connection = new Connection(config, { timeoutMs, clock })
   const write = async (call: Call, options: WriteOptions = {}) => {
     const query = { ...call.query, ...(options.dryRun ? { dryRun: 'All' } : {}) }
-    return (await connection.json({ ...call, query, subresource: options.subresource })) as KubeObject
+    const { subresource, onWarning } = options
+    return (await connection.json({ ...call, query, subresource, onWarning })) as KubeObject
   }
   return {
     close: () => connection.close(),

@@ -22,6 +22,11 @@ export function llmInferenceService(version: LlmVersion): Resource {
   return namespaced('serving.kserve.io', version, 'llminferenceservices', 'LLMInferenceService')
 }
 
+/** What LLMInferenceServices are merged over, in the same versions. */
+export function llmInferenceServiceConfig(version: LlmVersion): Resource {
+  return namespaced('serving.kserve.io', version, 'llminferenceserviceconfigs', 'LLMInferenceServiceConfig')
+}
+
 /** Every resource that Warmgate reads or writes. The shipped role (manifests/base) lists the same. */
 export const resources = {
   namespace: clusterScoped('', 'v1', 'namespaces', 'Namespace'),

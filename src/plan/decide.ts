@@ -1,19 +1,24 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { RuntimeName } from '../fluid/runtimes.ts'
-import type { Source } from '../fluid/source.ts'
 import { localModelOf } from '../kserve/local-model.ts'
 import { findModelLocations, type ModelLocation } from '../kserve/location.ts'
 import { deploymentMode } from '../kserve/mode.ts'
-import { applyOverrides, choosePolicy, type OverrideName, overrideAnnotation } from '../policy/overrides.ts'
+import {
+  applyOverrides,
+  choosePolicy,
+  type Overridden,
+  type OverrideName,
+  overrideAnnotation,
+} from '../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../policy/policy.ts'
 import { overrideNames } from '../policy/schema.ts'
 import { isNamespaceOptedOut, isOptedIn } from '../policy/scope.ts'
 import { type KubeObject, objectAt } from '../values/object.ts'
-import { existingPlace } from './existing.ts'
 import { type Facts, isOptedOut } from './facts.ts'
+import { cpuFormatOf } from './gpu.ts'
 import type { Original, OriginalLocation } from './original.ts'
 import type { RefusalReason } from './reasons.ts'
-import { cacheFor, type ReadSource, readSource, type SourceRefused, type SourceResult } from './source.ts'
+import { readSource, type SourceRefused, type SourceResult } from './source.ts'
+import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
 
 interface Refused {
   message: string
@@ -35,17 +40,10 @@ export interface Acceleration {
 }
 
 /** One model location that a cache is to serve. */
-export interface Rewrite {
+export interface Rewrite extends Target {
   location: ModelLocation
   /** Where its model is, whatever way the service names it. */
   uri: string
-  /** The claim that is to stand there, and the path in it where the model is not its root. */
-  cache: string
-  path: string | undefined
-  /** Whether the claim is of a Dataset that was here already: nothing is made for it, or taken away. */
-  existing: boolean
-  /** Undefined where nothing is to be made, or a kept cache cannot be made anew from what the cluster says today. */
-  furnished: { source: Source; runtime: RuntimeName } | undefined
   /** Why a kept cache cannot be made anew. */
   unmade?: SourceRefused
   /** Spec: in the service. Pod: in each of its pods, as they are created. */
@@ -148,7 +146,8 @@ function govern(input: DecideInput, standings: Standing[]): Governed {
     return skip('NotOptedIn', stoodBefore)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
   const chosen = choosePolicy(selected, facts.policies, annotations)
-  const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
+  const applied = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
+  const overridden = applied.ok ? unlessOnCpu(applied, service) : applied
   if (!overridden.ok) {
     if (isKept && !asksAnew(annotations, previous)) return { kind: 'governed', policy: selected }
     return { kind: 'deny', reason: 'InvalidOverride', message: overridden.message, policy: selected }
@@ -160,6 +159,15 @@ function govern(input: DecideInput, standings: Standing[]): Governed {
 
 const stoodBefore = 'the service was here before: an update that changes no model never rolls its pods'
 const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
+
+/** A GPU that is asked for by name cannot be given to a model that runs on CPUs. */
+function unlessOnCpu(overridden: Overridden, service: KubeObject): Overridden {
+  const annotation = overrideAnnotation('gpu')
+  const format = service.metadata.annotations?.[annotation] === 'enabled' ? cpuFormatOf(service) : undefined
+  return format === undefined
+    ? overridden
+    : { ok: false, message: `${annotation}: "enabled" is not valid: models of format ${format} run on CPUs` }
+}
 
 function asksAnew(annotations: { [key: string]: string }, previous: KubeObject | undefined): boolean {
   const changed = (name: OverrideName) =>
@@ -190,7 +198,7 @@ function answer(standing: Standing, { service, policy, facts }: Context): Rewrit
   const read = readSource(location, policy, facts)
   if (standing.kind === 'kept') {
     const { before } = standing
-    return kept(location, before, read.ok ? cacheFor(read, facts, before.cache) : read)
+    return kept(location, before, read.ok ? sameCache(read, before, facts) : read)
   }
   const { rewrite: by, mode } = policy.spec
   const leave = (reason: RefusalReason, message: string) => ({ location, reason, message })
@@ -200,7 +208,7 @@ function answer(standing: Standing, { service, policy, facts }: Context): Rewrit
   if (standing.kind === 'old' && by === 'Spec') return leave('NotOptedIn', stoodBefore)
   if (mode === 'Off') return leave('NoPolicy', isOff(policy))
   if (!read.ok) return leave(read.reason, read.message)
-  const target = targetOf(read, location, facts)
+  const target = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
   if (!target.ok) return leave(target.reason, target.message)
   if (mode === 'Audit')
     return leave('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)
@@ -210,35 +218,6 @@ function answer(standing: Standing, { service, policy, facts }: Context): Rewrit
     return leave('NoModelLocation', `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`)
   const { cache, path, existing, furnished } = target
   return { location, uri: read.uri, cache, path, existing, furnished, by }
-}
-
-type Target = Pick<Rewrite, 'cache' | 'path' | 'existing' | 'furnished'>
-
-/** What is to serve a source: a Dataset that a team has for it, or a cache. */
-function targetOf(
-  read: ReadSource,
-  location: ModelLocation,
-  facts: Facts,
-): (Target & { ok: true }) | SourceRefused {
-  const place = existingPlace(read.source, location, facts)
-  if (place !== undefined) {
-    const path = place.path === '' ? undefined : place.path
-    return { ok: true, cache: place.dataset, path, existing: true, furnished: undefined }
-  }
-  const made = cacheFor(read, facts)
-  if (!made.ok) return made
-  const { name, source, runtime } = made
-  return { ok: true, cache: name, path: undefined, existing: false, furnished: { source, runtime } }
-}
-
-/** `cache llama-0123456789`, or `Dataset team-models, at llama`. */
-export function describeTarget({
-  cache,
-  path,
-  existing,
-}: Pick<Rewrite, 'cache' | 'path' | 'existing'>): string {
-  const at = path === undefined ? '' : `, at ${path}`
-  return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
 }
 
 /** What is recorded stands; of a Dataset that was here already nothing is ever made. */

@@ -1,5 +1,5 @@
 import jsonPatch from 'fast-json-patch'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Json, KubeObject } from '../values/object.ts'
 import { Draft, type PatchOperation, pointer, steps } from './draft.ts'
 
@@ -169,4 +169,57 @@ test('a path through __proto__ changes no prototype that others share', () => {
   draft.set('/spec/__proto__/polluted', 'yes' satisfies Json)
   draft.set('/__proto__/polluted', 'yes')
   expect(({} as { polluted?: string }).polluted).toBeUndefined()
+})
+
+describe('elements of a list', () => {
+  const path = '/spec/list/2'
+  const element = { name: 'third' }
+
+  test('one is made at the end, and filled', () => {
+    const patch = edited((draft) => {
+      expect(draft.setElement(path, { ...element })).toEqual([])
+      draft.set(`${path}/size`, 1)
+    })
+    expect(patch).toEqual([{ op: 'add', path, value: { ...element, size: 1 } }])
+  })
+
+  test('its list, and what holds that, are made where they are missing or null', () => {
+    const made: string[][] = []
+    const edit = (draft: Draft) => {
+      made.push(draft.setElement('/spec/pod/containers/0', { ...element }))
+      made.push(draft.setElement('/spec/nothing/0', { ...element }))
+    }
+    expect(edited(edit)).toEqual([
+      { op: 'add', path: '/spec/pod', value: { containers: [element] } },
+      { op: 'add', path: '/spec/nothing', value: [element] },
+    ])
+    expect(made).toEqual([['/spec/pod', '/spec/pod/containers'], ['/spec/nothing']])
+  })
+
+  test('one is taken out, whatever was written in it or moves up', () => {
+    const patch = edited((draft) => {
+      draft.set('/spec/list/0/size', 1)
+      draft.set('/spec/list/1/value', 'y')
+      draft.removeElement('/spec/list/0')
+    })
+    expect(patch).toEqual([{ op: 'replace', path: '/spec/list', value: [{ name: 'second', value: 'y' }] }])
+  })
+
+  test('an empty list goes, one with elements stays; what comes back as it was is no change', () => {
+    const one: KubeObject = { ...base, spec: { list: [element] } }
+    expect(
+      edited((draft) => {
+        draft.removeElement('/spec/list/0')
+        draft.removeIfEmpty('/spec/list')
+      }, one),
+    ).toEqual([{ op: 'remove', path: '/spec/list' }])
+    expect(edited((draft) => draft.removeIfEmpty('/spec/list'), one)).toEqual([])
+    expect(
+      edited((draft) => {
+        draft.removeElement('/spec/list/0')
+        draft.removeIfEmpty('/spec/list')
+        draft.setElement('/spec/list/0', { ...element })
+      }, one),
+    ).toEqual([])
+  })
 })

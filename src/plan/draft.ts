@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { cloneJson, isObject, type Json, type KubeObject } from '../values/object.ts'
+import { cloneJson, isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
 
 export type PatchOperation =
   | { op: 'add' | 'replace'; path: string; value: Json }
@@ -64,6 +64,25 @@ export class Draft {
     if (valueAt(this.#original, path) !== undefined) this.#appended.push({ path, value })
   }
 
+  /**
+   * Makes an element at the end of a list, and the list where there is none, and the objects above it; answers what
+   * it made of these, outermost first.
+   */
+  setElement(path: string, value: JsonObject): string[] {
+    const list = parentOf(path)
+    const made = Array.isArray(this.get(list)) ? [] : [...this.set(list, []), list]
+    this.set(path, value)
+    return made
+  }
+
+  /** Takes an element out of a list; those after it move up. */
+  removeElement(path: string): void {
+    const list = this.get(parentOf(path))
+    if (!Array.isArray(list)) return
+    this.#touched.add(parentOf(path))
+    list.splice(Number(steps(path).at(-1)), 1)
+  }
+
   remove(path: string): void {
     const names = steps(path)
     const parent = valueAt(this.object, pointer(...names.slice(0, -1)))
@@ -75,7 +94,10 @@ export class Draft {
 
   removeIfEmpty(path: string): void {
     const value = this.get(path)
-    if (!isObject(value) || Object.keys(value).length > 0) return
+    const isEmpty = Array.isArray(value)
+      ? value.length === 0
+      : isObject(value) && Object.keys(value).length === 0
+    if (!isEmpty) return
     this.#emptied.add(path)
     this.remove(path)
   }
@@ -91,7 +113,10 @@ export class Draft {
       path: `${path}/-`,
       value,
     }))
-    return [...operations.values(), ...appends]
+    // A value that is written whole says all of what is below it.
+    const isTold = ({ path }: PatchOperation) =>
+      steps(path).some((_, depth) => depth > 0 && operations.has(pointer(...steps(path).slice(0, depth))))
+    return [...[...operations.values()].filter((operation) => !isTold(operation)), ...appends]
   }
 
   #operationAt(path: string): PatchOperation | undefined {
@@ -108,6 +133,10 @@ export class Draft {
     const missing = outermost(path, (above) => (valueAt(this.#original, above) ?? null) === null)
     return { op: 'add', path: missing, value: this.get(missing) ?? after }
   }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
 }
 
 function outermost(path: string, holds: (path: string) => boolean): string {

@@ -1,5 +1,6 @@
 import type { ServiceAccountFact } from '../kserve/account.ts'
 import type { KserveConfig } from '../kserve/config.ts'
+import type { LlmConfigs } from '../kserve/llm-config.ts'
 import type { LocalModelFact } from '../kserve/local-model.ts'
 import type { ServingRuntimes } from '../kserve/runtime.ts'
 import type { SecretFact } from '../kserve/secret.ts'
@@ -21,6 +22,7 @@ export interface Facts {
   serviceAccounts: { [name: string]: ServiceAccountFact }
   secrets: { [name: string]: SecretFact }
   servingRuntimes: ServingRuntimes
+  llmConfigs: LlmConfigs
   /** KServe's LocalModelNamespaceCaches of the namespace, and then its LocalModelCaches. */
   localModels: LocalModelFact[]
   /** The PVCs of the namespace that are not Fluid's. */

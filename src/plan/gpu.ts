@@ -1,16 +1,20 @@
 import { type ServingContainer, servingContainers } from '../kserve/container.ts'
+import { asksForDevices, isAccelerator } from '../kserve/devices.ts'
+import { llmBases } from '../kserve/llm-config.ts'
 import { type ServingRuntimes, selectRuntime } from '../kserve/runtime.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
 import { matchesSelector } from '../policy/selector.ts'
-import { at, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
-
-const accelerators =
-  /^(nvidia\.com|amd\.com|intel\.com|gpu\.intel\.com|habana\.ai|aws\.amazon\.com|google\.com|huawei\.com|qualcomm\.com)\//
-
-/** Whether a resource is a device that computes: a GPU, a slice of one, or what other makers have. */
-export function isAccelerator(resource: string): boolean {
-  return accelerators.test(resource)
-}
+import { cpuFormats } from '../values/formats.ts'
+import {
+  at,
+  isObject,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../values/object.ts'
+import type { Facts } from './facts.ts'
 
 /** Resources for one container, by name. */
 export interface ContainerResources {
@@ -18,61 +22,61 @@ export interface ContainerResources {
   resources: { [name: string]: string }
 }
 
+/** What a service's devices are decided by, beside the service. */
+export type GpuFacts = Pick<Facts, 'servingRuntimes' | 'llmConfigs' | 'kserve'>
+
 /**
  * The resources that a policy adds to a service's model containers: none where the policy does not mean the service,
- * or where the service or the ServingRuntime that KServe will select asks for any accelerator of its own, a device
- * claim included. KServe picks GPU images by these limits, so that they belong into the service and not its pods.
+ * or where anything of the service, the ServingRuntime that KServe will select for it, or the configurations that it
+ * is merged over, asks for any accelerator or device claim. KServe picks GPU images by these limits, so that they
+ * belong into the service and not its pods.
  */
 export function gpuResources(
   service: KubeObject,
   gpu: GpuPolicy | undefined,
-  runtimes: ServingRuntimes,
+  facts: GpuFacts,
 ): ContainerResources[] {
   if (gpu === undefined) return []
   const names = Object.keys(gpu.resources)
-  const resources = Object.fromEntries(
-    Object.entries(gpu.resources).map(([name, quantity]) => [name, String(quantity)]),
-  )
-  return servingContainers(service)
-    .filter((container) => {
-      const runtime = runtimeOf(service, container, runtimes)
-      return isWanted(service, container, { gpu, runtime }) && !asksForDevices(runtime, names)
-    })
-    .filter((container) => leavesDevices(service, container, names))
-    .map((container) => ({ container, resources }))
+  const bases = llmBases(service, facts.llmConfigs)
+  const containers = servingContainers(service, bases)
+  const [head] = containers
+  const runtime = head && runtimeOf(service, head, facts.servingRuntimes)
+  if (head === undefined || !isWanted(service, head, { gpu, runtime })) return []
+  if (!leavesDevices(service, names)) return []
+  if ([runtime?.spec, ...bases].some((spec) => asksForDevices(spec, names))) return []
+  const resources = takenByKserve(service, gpu.resources, facts)
+  if (Object.keys(resources).length === 0) return []
+  return containers
+    .filter(hasPlainResources)
+    .map((container) => ({ container, resources: withParallelism(service, { container, bases }, resources) }))
 }
+
+// KServe makes a claim of it for every pod of an LLMInferenceService (managed_dra.go).
+const managedClaim = 'serving.kserve.io/exp-dra-device-class'
 
 /** Whether a service leaves its devices to others: it asks for none itself, of these names or any other. */
-export function leavesDevices(service: KubeObject, { value }: ServingContainer, names: string[]): boolean {
-  const predictor = objectAt(service, 'spec', 'predictor')
-  // KServe counts the GPUs of a multi-node service by itself.
-  if (predictor.workerSpec !== undefined) return false
-  const { resources } = value
-  const hasClaim = listAt(predictor, 'resourceClaims').length > 0
-  // What is no list of resources is KServe's to refuse, or its user's null.
-  const isOdd = [resources, at(resources, 'limits'), at(resources, 'requests')].some(
-    (field) => field !== undefined && !isObject(field),
-  )
-  return !hasDevices(value, names) && !hasClaim && !isOdd
+export function leavesDevices({ spec, metadata }: KubeObject, names: string[]): boolean {
+  return !asksForDevices(spec, names) && metadata.annotations?.[managedClaim] === undefined
 }
 
-function hasDevices(container: Json, names: string[]): boolean {
-  const resources = objectAt(container, 'resources')
-  const lists = [objectAt(resources, 'limits'), objectAt(resources, 'requests')]
-  const asked = lists.flatMap((list) => Object.keys(list))
-  return (
-    asked.some((name) => isAccelerator(name) || names.includes(name)) ||
-    listAt(resources, 'claims').length > 0
+/** What is no list of resources is KServe's to refuse, or its user's null. */
+export function hasPlainResources({ value: { resources } }: ServingContainer): boolean {
+  return [resources, at(resources, 'limits'), at(resources, 'requests')].every(
+    (field) => field === undefined || isObject(field),
   )
 }
 
-function asksForDevices(runtime: KubeObject | undefined, names: string[]): boolean {
-  const specs = [objectAt(runtime, 'spec'), objectAt(runtime, 'spec', 'workerSpec')]
-  return specs.some(
-    (spec) =>
-      listAt(spec, 'resourceClaims').length > 0 ||
-      listAt(spec, 'containers').some((container) => hasDevices(container, names)),
+/**
+ * A model format of a service that runs on CPUs, whatever a policy or its user says. A canary counts, too: KServe
+ * merges it over the stable predictor, with the resources of that.
+ */
+export function cpuFormatOf(service: KubeObject): string | undefined {
+  const canaries = listAt(service, 'spec', 'canary').map((canary) => ({ ...service, spec: canary }))
+  const formats = [service, ...canaries].flatMap((each) =>
+    servingContainers(each).map(({ modelFormat }) => modelFormat),
   )
+  return formats.find((format) => cpuFormats.includes(format.toLowerCase()))
 }
 
 /** An LLMInferenceService and a predictor of one's own containers have no runtime. */
@@ -82,20 +86,74 @@ function runtimeOf(
   runtimes: ServingRuntimes,
 ): KubeObject | undefined {
   if (service.kind !== 'InferenceService' || modelFormat === 'custom') return undefined
-  const isMultiNode = objectAt(service, 'spec', 'predictor').workerSpec !== undefined
   const field = pointer.endsWith('/model') ? 'model' : 'framework'
-  return selectRuntime(value, { modelFormat, field, isMultiNode }, runtimes)
+  return selectRuntime(value, { modelFormat, field, isMultiNode: isMultiNode(service) }, runtimes)
+}
+
+function isMultiNode(service: KubeObject): boolean {
+  return isObject(objectAt(service, 'spec', 'predictor').workerSpec)
 }
 
 function isWanted(
-  { metadata }: KubeObject,
+  service: KubeObject,
   { modelFormat, value }: ServingContainer,
   { gpu: { when }, runtime }: { gpu: GpuPolicy; runtime: KubeObject | undefined },
 ): boolean {
+  if (cpuFormatOf(service) !== undefined) return false
   const named = runtime?.metadata.name ?? stringAt(value, 'runtime')
   return (
     when.modelFormats.some((format) => format.toLowerCase() === modelFormat.toLowerCase()) ||
     (named !== undefined && when.runtimes.includes(named)) ||
-    (when.selector !== undefined && matchesSelector(when.selector, metadata.labels ?? {}))
+    (when.selector !== undefined && matchesSelector(when.selector, service.metadata.labels ?? {}))
   )
+}
+
+type Quantities = GpuPolicy['resources']
+
+/**
+ * KServe refuses a multi-node service that names any resource but those that it knows as GPUs. It counts nodes and
+ * GPUs by them: what is given here is for one node.
+ */
+function takenByKserve(service: KubeObject, resources: Quantities, { kserve }: GpuFacts): Quantities {
+  if (!isMultiNode(service)) return resources
+  const known = [...kserve.gpuTypes, ...ownGpuTypes(service)]
+  return Object.fromEntries(Object.entries(resources).filter(([name]) => known.includes(name)))
+}
+
+function ownGpuTypes({ metadata }: KubeObject): unknown[] {
+  try {
+    const types: unknown = JSON.parse(metadata.annotations?.['serving.kserve.io/gpu-resource-types'] ?? '[]')
+    return Array.isArray(types) ? types : []
+  } catch {
+    return []
+  }
+}
+
+const mostDevices = 999
+
+/**
+ * KServe tells vLLM of an LLMInferenceService's parallelism, and not the scheduler: a container needs a device for each
+ * rank that runs in it, where that is more than the policy says.
+ */
+function withParallelism(
+  service: KubeObject,
+  { container, bases }: { container: ServingContainer; bases: JsonObject[] },
+  resources: Quantities,
+): { [name: string]: string } {
+  const ranks = service.kind === 'LLMInferenceService' ? ranksOf(service, container, bases) : 1
+  const entries = Object.entries(resources).map(([name, quantity]) => {
+    const count = isAccelerator(name) ? Math.max(Number(quantity), ranks) : Number(quantity)
+    return [name, String(Math.min(count, mostDevices))]
+  })
+  return Object.fromEntries(entries)
+}
+
+function ranksOf(service: KubeObject, { id }: ServingContainer, bases: JsonObject[]): number {
+  const path = id.startsWith('prefill') ? ['prefill', 'parallelism'] : ['parallelism']
+  const size = (field: string) => {
+    const sizes = [...bases, service.spec].map((spec) => objectAt(spec, ...path)[field])
+    const size = sizes.findLast((each) => typeof each === 'number')
+    return Math.max(Number(size ?? 1), 1)
+  }
+  return size('tensor') * size('dataLocal')
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isCacheName } from '../fluid/name.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
-import { anchorsOf } from './anchor.ts'
+import { type Anchor, anchorsOf } from './anchor.ts'
 import { type Draft, pointer } from './draft.ts'
 
 export const originalAnnotation = 'warmgate.dev/original'
@@ -33,6 +33,8 @@ export interface Additions {
   added: { [pointer: string]: Json }
   /** Objects that were made for them, outermost first: removed again once they are empty. */
   made: string[]
+  /** Where the anchor itself was made: what was made to hold it, by pointer from the service on, outermost first. */
+  holders?: string[]
 }
 
 /** What stands at a location in place of its model: the claim, and the path in it where the model is not its root. */
@@ -83,12 +85,16 @@ function isClaimName(name: string): boolean {
   return /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name)
 }
 
-function readAdditions({ added, made }: JsonObject): Additions {
+function readAdditions({ added, made, holders }: JsonObject): Additions {
   const values = Object.entries(isObject(added) ? added : {}).flatMap(([path, json]) =>
     json === undefined ? [] : [[path, json] as const],
   )
-  const paths = (Array.isArray(made) ? made : []).filter((path) => typeof path === 'string')
-  return { added: Object.fromEntries(values), made: paths }
+  const texts = (list: Json[]) => list.filter((path) => typeof path === 'string')
+  return {
+    added: Object.fromEntries(values),
+    made: texts(Array.isArray(made) ? made : []),
+    ...(Array.isArray(holders) ? { holders: texts(holders) } : {}),
+  }
 }
 
 function parse(text: string): JsonObject {
@@ -147,13 +153,24 @@ function restoreStorage(draft: Draft, place: string, storage: JsonObject): void 
   if (draft.get(storagePlace) === undefined) draft.set(storagePlace, storage)
 }
 
-function takeAway(
-  draft: Draft,
-  { pointer: base, owns }: ReturnType<typeof anchorsOf>[number],
-  additions: Additions,
-): void {
-  for (const [path, value] of Object.entries(additions.added)) {
-    if (owns.test(path) && isDeepStrictEqual(draft.get(base + path), value)) draft.remove(base + path)
-  }
+function takeAway(draft: Draft, { pointer: base, owns }: Anchor, additions: Additions): void {
+  const ours = Object.entries(additions.added).filter(
+    ([path, value]) => owns.test(path) && isDeepStrictEqual(draft.get(base + path), value),
+  )
+  for (const [path] of ours) draft.remove(base + path)
   for (const path of additions.made.toReversed()) if (owns.test(path)) draft.removeIfEmpty(base + path)
+  if (additions.holders !== undefined && ours.length > 0) takeContainerAway(draft, base, additions.holders)
+}
+
+/** A container that was made, once nothing is in it but its name, and what was made to hold it. */
+function takeContainerAway(draft: Draft, place: string, holders: string[]): void {
+  const container = draft.get(place)
+  const isContainer = /\/containers\/\d+$/.test(place) && isObject(container)
+  if (!isContainer || Object.keys(container).some((field) => field !== 'name')) return
+  draft.removeElement(place)
+  for (const path of holders.toReversed()) if (isAbove(path, place)) draft.removeIfEmpty(path)
+}
+
+function isAbove(path: string, place: string): boolean {
+  return path.startsWith('/spec/') && place.startsWith(`${path}/`)
 }

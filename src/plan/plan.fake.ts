@@ -24,6 +24,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     serviceAccounts: { default: { name: 'default', secrets: [], annotations: {} } },
     secrets: {},
     servingRuntimes: { own: [], cluster: [] },
+    llmConfigs: { own: [], shared: [] },
     localModels: [],
     foreignClaims: new Set(),
     foreignVolumes: new Set(),

@@ -277,6 +277,7 @@ test('the policy shapes the cache, and never its name', () => {
     {
       name: cacheName(),
       namespace: 'models',
+      paths: [''],
       runtime: 'Alluxio',
       source: {
         uri: storageUri,

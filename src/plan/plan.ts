@@ -3,20 +3,14 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import {
-  type Acceleration,
-  type Decision,
-  decide,
-  describeTarget,
-  type Left,
-  type Rewrite,
-} from './decide.ts'
+import { type Acceleration, type Decision, decide, type Left, type Rewrite } from './decide.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { adoptAnnotation, type Facts } from './facts.ts'
 import { type Hold, holdSettings } from './hold.ts'
 import { claimUri, readOriginal, restore } from './original.ts'
 import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
 import { rewrite } from './rewrite.ts'
+import { describeTarget } from './target.ts'
 
 export interface PlanInput {
   service: KubeObject
@@ -82,7 +76,7 @@ export function plan({ service, previous, isAdopted = false, facts }: PlanInput)
   // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
   const tells: Tells = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
   if (decision.kind !== 'accelerate') return refusal(decision, draft, tells)
-  rewrite(draft, decision, { before: records, facts })
+  rewrite(draft, decision, { before: records, previous, facts })
   return acceleration(decision, { draft, previous, tells, namespace: facts.namespace })
 }
 
@@ -196,12 +190,15 @@ function toPlacement(rewrite: Rewrite): Placement {
   return { location: location.id, uri, source: podSourceOf(location.model), claim: claimUri(rewrite), by }
 }
 
-/** One for each name: two locations of one model share theirs. */
+/** One for each name: two locations of one model share theirs, and two models of one prefix. */
 function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettings): Cache[] {
-  const caches = rewrites.flatMap(({ cache, furnished }) =>
-    furnished === undefined ? [] : [[cache, { ...furnished, name: cache, namespace, settings }] as const],
-  )
-  return [...new Map(caches).values()]
+  const caches = rewrites.flatMap(({ cache, furnished }) => {
+    if (furnished === undefined) return []
+    const sharing = rewrites.filter((each) => each.cache === cache && each.furnished !== undefined)
+    const paths = [...new Set(sharing.map(({ path = '' }) => path))]
+    return [{ ...furnished, name: cache, namespace, settings, paths }]
+  })
+  return [...new Map(caches.map((cache) => [cache.name, cache])).values()]
 }
 
 function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {

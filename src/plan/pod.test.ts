@@ -108,6 +108,20 @@ test('tolerations are a set: what is there is not added again, and stays', () =>
   })
 })
 
+test('a toleration that its user has for a while only is the user’s', () => {
+  const evicting = { key: 'gpu', value: 'a', effect: 'NoExecute' }
+  const policy = gpu && {
+    ...gpu,
+    tolerations: [{ ...evicting, operator: 'Equal' as const }] as typeof gpu.tolerations,
+  }
+  const own = { ...evicting, tolerationSeconds: 60 }
+  const made = admitted({ pod: withGpu({ tolerations: [own] }), gpu: policy, caches: [warm] })
+  expect(made.pod.spec).toMatchObject({ tolerations: [own] })
+  const other = { ...evicting, effect: 'NoSchedule' }
+  const both = admitted({ pod: withGpu({ tolerations: [other] }), gpu: policy, caches: [warm] })
+  expect(both.pod.spec).toMatchObject({ tolerations: [other, { ...evicting, operator: 'Equal' }] })
+})
+
 test('a node label that the pod selects already is the user’s word', () => {
   const made = admitted({ pod: withGpu({ nodeSelector: { zone: 'b' } }), gpu, caches: [warm] })
   expect(made.pod.spec).toMatchObject({ nodeSelector: { zone: 'b', 'example.com/gpu': 'a100' } })
@@ -135,9 +149,34 @@ test('a pod is governed by its service’s policy', () => {
   const policy = fakePolicy('p', { warmup: { timeout: '5m' }, gpu: { resources: { 'nvidia.com/gpu': 1 } } })
   expect(governed({}, { policies: [policy] })).toEqual({
     hold: { ...hold, timeoutMs: 300_000 },
-    gpu: policy.spec.gpu,
+    gpu: undefined,
     isEnforced: true,
   })
+})
+
+test('its GPUs are placed where its service was given them, and where its user asked for them they are not', () => {
+  const policies = [fakePolicy('p', { gpu: { resources: { 'nvidia.com/gpu': 1 } } })]
+  const record = (device: string) => {
+    const locations = { predictor: { uri: 's3://models/llama', cache: 'llama-0123456789' } }
+    const added = { [`/resources/limits/${device}`]: '1' }
+    const text = JSON.stringify({ locations, additions: { predictor: { added, made: [] } } })
+    return { annotations: { 'warmgate.dev/original': text } }
+  }
+  const given = { ...service, metadata: record('nvidia.com~1gpu') }
+  expect(governed({ service: given }, { policies }).gpu).toEqual(policies[0]?.spec.gpu)
+  const copied = pod({}, record('nvidia.com~1gpu'))
+  expect(governed({ pod: copied, service: undefined }, { policies }).gpu).toEqual(policies[0]?.spec.gpu)
+  expect(governed({}, { policies }).gpu).toBeUndefined()
+  expect(
+    governed({ service: { ...service, metadata: record('amd.com~1gpu') } }, { policies }).gpu,
+  ).toBeUndefined()
+  const declined = record('nvidia.com~1gpu').annotations
+  const metadata = { annotations: { ...declined, 'warmgate.dev/gpu': 'disabled' } }
+  const allowing = policies.map(({ spec, ...rest }) => ({
+    ...rest,
+    spec: { ...spec, overrides: ['gpu' as const] },
+  }))
+  expect(governed({ service: { ...service, metadata } }, { policies: allowing }).gpu).toBeUndefined()
 })
 
 test('with the service’s own words in it', () => {

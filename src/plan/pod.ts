@@ -7,6 +7,7 @@ import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { type Facts, isOptedOut } from './facts.ts'
 import { cacheWarmGate, type Hold, holdSettings, type NoHold } from './hold.ts'
 import { addLocality } from './locality.ts'
+import { readOriginal } from './original.ts'
 import type { Warmth } from './warmth.ts'
 
 export interface PodPlan {
@@ -27,7 +28,7 @@ export interface PodPlanInput {
 
 /**
  * What a new pod of an accelerated service gets: the gate, where a cache of it is not warm, the tolerations and node
- * labels of the GPUs that it asks for, and a preference for the nodes that hold its caches. All are additions to lists
+ * labels of the GPUs that its service was given, and a preference for the nodes that hold its caches. All are additions to lists
  * and maps: what stands there is the user's.
  */
 export function planPod({ pod, hold, gpu, caches, workerLabels }: PodPlanInput): PodPlan {
@@ -47,6 +48,7 @@ export function hasGate(pod: KubeObject): boolean {
 
 export interface PodGovernance {
   hold: Hold | NoHold
+  /** Where the service was given its devices. */
   gpu: GpuPolicy | undefined
   /** Whether a policy is enforced for the pod: whether it is to be touched at all. */
   isEnforced: boolean
@@ -73,9 +75,19 @@ export function governPod(
   const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
   const { name, spec } = overridden.ok ? overridden.policy : selected
   if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
-  const hold = holdSettings(spec)
-  const enforced = { gpu: spec.gpu, isEnforced: true }
-  return hold === undefined ? { ...nothing('nothing is to wait'), ...enforced } : { hold, ...enforced }
+  const hold = holdSettings(spec) ?? nothing('nothing is to wait').hold
+  const gpu = spec.gpu && wereGiven([service, pod], spec.gpu) ? spec.gpu : undefined
+  return { hold, gpu, isEnforced: true }
+}
+
+/**
+ * Whether a service has its devices from us: those that its user asks for are placed by its user, too. KServe copies
+ * the record into the pods of an InferenceService.
+ */
+function wereGiven(objects: KubeObject[], gpu: GpuPolicy): boolean {
+  const limits = Object.keys(gpu.resources).map((name) => pointer('resources', 'limits', name))
+  const additions = objects.flatMap((object) => Object.values(readOriginal(object)?.additions ?? {}))
+  return additions.some(({ added }) => limits.some((limit) => Object.hasOwn(added, limit)))
 }
 
 function nothing(message: string): PodGovernance {
@@ -108,7 +120,7 @@ function asksForGpu(pod: KubeObject, gpu: GpuPolicy): boolean {
 function addPlacement(draft: Draft, gpu: GpuPolicy): void {
   for (const toleration of gpu.tolerations as Json[]) {
     const present = listAt(draft.object, 'spec', 'tolerations')
-    if (!present.some((other) => isDeepStrictEqual(other, toleration)))
+    if (!present.some((other) => isSameToleration(other, toleration)))
       draft.append('/spec/tolerations', toleration)
   }
   if (gpu.runtimeClassName !== undefined && draft.get('/spec/runtimeClassName') === undefined)
@@ -117,6 +129,15 @@ function addPlacement(draft: Draft, gpu: GpuPolicy): void {
     const path = pointer('spec', 'nodeSelector', label)
     if (draft.get(path) === undefined) draft.set(path, value)
   }
+}
+
+/** As Kubernetes tells them apart: by all but how long one lasts, which is its first owner's to say. */
+function isSameToleration(a: Json, b: Json): boolean {
+  const sign = (toleration: Json) => [
+    ...['key', 'effect', 'value'].map((field) => stringAt(toleration, field) ?? ''),
+    stringAt(toleration, 'operator') || 'Equal',
+  ]
+  return isDeepStrictEqual(sign(a), sign(b))
 }
 
 /** Whether a pod waits for us: it has our gate, and we have not opened it. */

@@ -1,11 +1,13 @@
 import { servingContainers } from '../kserve/container.ts'
+import { overrideAnnotation } from '../policy/overrides.ts'
+import type { PolicySpec } from '../policy/schema.ts'
 import { isObject, type Json, type KubeObject } from '../values/object.ts'
 import { anchorsOf } from './anchor.ts'
 import { deadlineValues } from './deadline.ts'
 import type { Acceleration, Rewrite } from './decide.ts'
 import { type Draft, pointer, steps } from './draft.ts'
 import type { Facts } from './facts.ts'
-import { type ContainerResources, gpuResources, leavesDevices } from './gpu.ts'
+import { type ContainerResources, gpuResources, hasPlainResources, leavesDevices } from './gpu.ts'
 import { holdSettings } from './hold.ts'
 import { type Additions, claimUri, type Original, type OriginalLocation, writeOriginal } from './original.ts'
 
@@ -17,23 +19,15 @@ type Values = { [anchor: string]: { [pointer: string]: Json } }
  * the records of earlier passes. One that says the same is kept word for word: KServe's defaulter may have filled in
  * fields since, and a record that changed would roll the pods.
  */
-export function rewrite(
-  draft: Draft,
-  { rewrites, policy }: Acceleration,
-  { before, facts }: { before: Original[]; facts: Facts },
-): void {
+export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, context: RewriteContext): void {
   const ours = rewrites.filter(({ by }) => by === 'Spec')
   if (ours.length === 0) return
+  const { before } = context
   const serving = ours.filter(({ location }) => location.component === 'predictor')
   const same = before.find((original) => serving.every((each) => recorded(original, each) !== undefined))
-  const isServing = serving.length > 0
-  const gpu = isServing ? policy.spec.gpu : undefined
-  const hold = isServing ? holdSettings(policy.spec) : undefined
-  const fresh = () => ({
-    ...gpuValues(gpuResources(draft.object, gpu, facts.servingRuntimes)),
-    'predictor-pod': deadlineValues(draft.object, hold, facts.kserve),
-  })
-  const values = same === undefined ? fresh() : valuesAgain(draft.object, same)
+  const fresh = () => freshValues(draft.object, serving.length > 0 ? policy.spec : undefined, context.facts)
+  const isAsked = asksAnew(draft.object, context.previous)
+  const values = same === undefined || isAsked ? fresh() : valuesAgain(draft.object, same)
   const locations: Original['locations'] = {}
   for (const each of ours) {
     const { location } = each
@@ -45,9 +39,31 @@ export function rewrite(
   const additions = addAll(draft, values)
   writeOriginal(draft, {
     locations,
-    additions: same?.additions ?? additions,
+    additions: same === undefined || isAsked ? additions : same.additions,
     madeAnnotations: same?.madeAnnotations ?? !isObject(draft.get('/metadata/annotations')),
   })
+}
+
+export interface RewriteContext {
+  before: Original[]
+  /** The service before this update. */
+  previous: KubeObject | undefined
+  facts: Facts
+}
+
+/** Whether its user asks for GPUs, or for none, in other words than before: that rolls its pods anyway. */
+function asksAnew({ metadata }: KubeObject, previous: KubeObject | undefined): boolean {
+  const annotation = overrideAnnotation('gpu')
+  if (previous === undefined) return false
+  return metadata.annotations?.[annotation] !== previous.metadata.annotations?.[annotation]
+}
+
+function freshValues(service: KubeObject, spec: PolicySpec | undefined, facts: Facts): Values {
+  const hold = spec && holdSettings(spec)
+  return {
+    ...gpuValues(gpuResources(service, spec?.gpu, facts)),
+    'predictor-pod': deadlineValues(service, hold, facts.kserve),
+  }
 }
 
 function record({ location: { model }, uri, cache, path, existing }: Rewrite): OriginalLocation {
@@ -79,25 +95,34 @@ function gpuValues(found: ContainerResources[]): Values {
   return Object.fromEntries(entries)
 }
 
-/** What was added before, unless its user asks for devices of another kind by now. */
+/** What was added before; without its devices, where its user asks for devices by now. */
 function valuesAgain(service: KubeObject, { additions }: Original): Values {
-  const containers = servingContainers(service)
-  const entries = Object.entries(additions).flatMap(([anchor, { added }]) => {
-    const container = containers.find(({ id }) => id === anchor)
-    const names = Object.keys(added).map((path) => steps(path).at(-1) ?? '')
-    const isLeft = container === undefined || leavesDevices(service, container, names)
-    return isLeft ? [[anchor, added] as const] : []
+  const isDevice = (path: string) => path.startsWith('/resources/')
+  const paths = Object.values(additions).flatMap(({ added }) => Object.keys(added).filter(isDevice))
+  const isLeft = leavesDevices(
+    service,
+    paths.map((path) => steps(path).at(-1) ?? ''),
+  )
+  const odd = servingContainers(service).filter((container) => !hasPlainResources(container))
+  const entries = Object.entries(additions).map(([anchor, { added }]) => {
+    const isTaken = !isLeft || odd.some(({ id }) => id === anchor)
+    const kept = Object.entries(added).filter(([path]) => !isTaken || !isDevice(path))
+    return [anchor, Object.fromEntries(kept)] as const
   })
   return Object.fromEntries(entries)
 }
 
 /** Adds values below their anchors, where none stands. */
 function addAll(draft: Draft, values: Values): Original['additions'] {
-  const entries = anchorsOf(draft.object).map(({ id, pointer: base, owns }) => {
-    const wanted = Object.entries(Object.hasOwn(values, id) ? (values[id] ?? {}) : {})
+  const entries = anchorsOf(draft.object).map(({ id, pointer: base, owns, absent }) => {
+    const all = Object.entries(Object.hasOwn(values, id) ? (values[id] ?? {}) : {})
+    const wanted = all.filter(([path]) => owns.test(path))
     const additions: Additions = { added: {}, made: [] }
+    if (absent !== undefined && wanted.length > 0) {
+      additions.holders = draft.setElement(base, { name: absent })
+    }
     for (const [path, value] of wanted) {
-      if (!owns.test(path) || draft.get(base + path) !== undefined) continue
+      if (draft.get(base + path) !== undefined) continue
       const parents = draft.set(base + path, value)
       additions.added[path] = value
       additions.made.push(...parents.map((parent) => parent.slice(base.length)))

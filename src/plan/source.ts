@@ -40,6 +40,9 @@ export interface ReadSource {
   uri: string
   source: Source
   rule: SourceRule
+  /** The directory that the policy's rule is for, and the model's path in it; empty where it is the model itself. */
+  prefix: string
+  path: string
 }
 
 /** Turns a model of a service into a source that Fluid can cache, or says why it is none. */
@@ -74,12 +77,29 @@ export function readSource(
       })
     : namedModel(location, facts, trusted)
   if (!resolved.ok) return resolved
-  return { ok: true, uri: named.uri, source: toSource(directory, resolved.credentials, rule), rule }
+  const source = toSource(directory, resolved.credentials, rule)
+  const prefix = prefixOf(directory.uri, rule, isCopy)
+  const path = directory.uri.slice(prefix.length).replace(/^\//, '')
+  return { ok: true, uri: named.uri, source, rule, prefix, path }
+}
+
+/**
+ * The last directory above a URI, or the URI itself, that the matched prefix names whole; at least its bucket. Of a
+ * copy that is where the copies are.
+ */
+function prefixOf(uri: string, { match, mirror }: SourceRule, isCopy: boolean): string {
+  const prefixes = isCopy ? [mirror] : match
+  const prefix = prefixes.find((each) => `${uri}/`.startsWith(each)) ?? ''
+  const [scheme = '', rest = ''] = uri.split(/(?<=:\/\/)/)
+  const segments = rest.split('/')
+  const above = segments.map((_, depth) => scheme + segments.slice(0, depth + 1).join('/'))
+  const named = above.findLast((each) => each === prefix || prefix.startsWith(`${each}/`))
+  return named ?? above[0] ?? uri
 }
 
 /** The cache that is to serve a source, new or not; by another name where it was made with other credentials. */
 export function cacheFor(
-  { uri, source, rule }: ReadSource,
+  { uri, source, rule }: Pick<ReadSource, 'uri' | 'source' | 'rule'>,
   facts: Facts,
   name = cacheName(facts.namespace, source),
 ): SourceResult {

@@ -1,5 +1,6 @@
 import { isComplete, isWarmWhenBound, retryOf } from '../fluid/dataset.ts'
 import { completionOf, hasLoaded } from '../fluid/job.ts'
+import { loadsAll } from '../fluid/load.ts'
 import { at, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { formatSize, parseSizeBytes } from '../values/size.ts'
 import { stuckAfterMs } from './deletion.ts'
@@ -119,12 +120,6 @@ export function progressOf(dataset: KubeObject, dataLoad: KubeObject | undefined
   return { cachedBytes: Math.min(cachedBytes, totalBytes), totalBytes, copies }
 }
 
-/** Whether a DataLoad is for the whole of its Dataset, as one without a target is. */
-function loadsAll(dataLoad: KubeObject | undefined): boolean {
-  const targets = listAt(dataLoad, 'spec', 'target')
-  return targets.length === 0 || targets.some((target) => stringAt(target, 'path') === '/')
-}
-
 function copiesOf(dataLoad: KubeObject | undefined): number {
   const copies = at(dataLoad, 'spec', 'target', 0, 'replicas')
   return typeof copies === 'number' && copies > 1 ? copies : 1
@@ -151,6 +146,7 @@ export function shortfallOf(state: CacheState, nowMs: number): Shortfall | undef
   if (dataset === undefined || dataset.metadata.deletionTimestamp !== undefined) return undefined
   if (dataLoad === undefined || !isComplete(dataLoad)) return undefined
   if (!isBound(dataset)) return { reason: 'CacheLost', message: lost }
+  if (!loadsAll(dataLoad)) return undefined
   const endedMs = Date.parse(stringAt(completionOf(dataLoad), 'lastTransitionTime') ?? '')
   if (!(nowMs - endedMs >= settledMs)) return undefined
   const bytes = (text: string | undefined) => parseSizeBytes(text ?? '')

@@ -1,7 +1,8 @@
 import { isComplete, retryOf } from '../fluid/dataset.ts'
 import { completionOf, isJobOf } from '../fluid/job.ts'
+import { loadsAll } from '../fluid/load.ts'
 import { formatDuration } from '../values/duration.ts'
-import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+import { type KubeObject, stringAt } from '../values/object.ts'
 import { formatSize, parseSizeBytes } from '../values/size.ts'
 import { type CacheState, failureOf } from './warmth.ts'
 
@@ -22,6 +23,7 @@ export function warmupOf({ dataset, dataLoad, job }: CacheState): Warmup | undef
   if (dataset === undefined || dataLoad === undefined) return undefined
   const own = job !== undefined && isJobOf(job, dataLoad) ? job : undefined
   const retry = retryOf(dataLoad)
+  // What Fluid counts is the size of all that a Dataset mounts: of a part it tells none.
   const modelBytes = loadsAll(dataLoad)
     ? parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '') || undefined
     : undefined
@@ -31,11 +33,6 @@ export function warmupOf({ dataset, dataLoad, job }: CacheState): Warmup | undef
   const phase = stringAt(dataLoad, 'status', 'phase')
   if (phase === 'Failed') return { stage: 'failed', retry, message: failureOf(dataLoad) }
   return phase === 'Executing' ? { stage: 'begun', retry, modelBytes } : undefined
-}
-
-/** What Fluid counts is the size of all that a Dataset mounts: of a part it tells none. */
-function loadsAll(dataLoad: KubeObject): boolean {
-  return listAt(dataLoad, 'spec', 'target').every((target) => (stringAt(target, 'path') ?? '/') === '/')
 }
 
 function durationMs(done: KubeObject, job: KubeObject | undefined, dataLoad: KubeObject): number {

@@ -42,6 +42,40 @@ test('cache-replicas is the number of workers', () => {
   expect(applied({ 'warmgate.dev/cache-replicas': '1000' }).cache.replicas).toBe(1_000)
 })
 
+const withGpu = (overrides: PolicySpec['overrides'] = ['gpu']) =>
+  policy('p', {
+    overrides,
+    gpu: {
+      when: { modelFormats: ['huggingface'], runtimes: [] },
+      resources: { 'nvidia.com/gpu': 1 },
+      tolerations: [],
+      nodeSelector: {},
+    },
+  })
+
+test('gpu: enabled means a service whatever the policy means else, disabled means none of it', () => {
+  expect(applied({ 'warmgate.dev/gpu': 'enabled' }, withGpu()).gpu).toEqual({
+    ...withGpu().spec.gpu,
+    when: { modelFormats: [], runtimes: [], selector: {} },
+  })
+  expect(applied({ 'warmgate.dev/gpu': 'disabled' }, withGpu())).not.toHaveProperty('gpu')
+})
+
+test('gpu reaches nothing that a policy does not have, or does not allow', () => {
+  const refused = (value: string, on: Policy) => applyOverrides(on, { 'warmgate.dev/gpu': value })
+  const message = (value: string) =>
+    `warmgate.dev/gpu: "${value}" is not valid: use disabled, or enabled where the policy has a gpu to give`
+  expect(refused('yes', withGpu())).toEqual({ ok: false, message: message('yes') })
+  const none = policy('p', { overrides: ['gpu'] })
+  expect(refused('enabled', none)).toEqual({ ok: false, message: message('enabled') })
+  expect(refused('enabled', withGpu(['hold']))).toMatchObject({
+    ok: false,
+    message: 'warmgate.dev/gpu: AccelerationPolicy p does not allow it; it allows: warmgate.dev/hold',
+  })
+  // Whoever writes no list of overrides allows no GPUs.
+  expect(refused('disabled', withGpu(builtInPolicy.spec.overrides)).ok).toBe(false)
+})
+
 test('several at once, and the policy itself stays as it was', () => {
   const before = structuredClone(builtInPolicy)
   const spec = applied({

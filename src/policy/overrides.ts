@@ -11,12 +11,12 @@ export const overrideAnnotation = (name: OverrideName) => `warmgate.dev/${name}`
 export type Overridden = { ok: true; policy: Policy } | { ok: false; message: string }
 
 /**
- * Applies `warmgate.dev/hold`, `cache-size` and `cache-replicas` of a service's annotations to its policy.
+ * Applies `warmgate.dev/hold`, `cache-size`, `cache-replicas` and `gpu` of a service's annotations to its policy.
  * A value that is not valid, or that the policy does not allow, is a refusal that says what is valid.
  */
 export function applyOverrides(policy: Policy, annotations: Annotations): Overridden {
   let spec = policy.spec
-  for (const name of ['hold', 'cache-size', 'cache-replicas'] as const) {
+  for (const name of ['hold', 'cache-size', 'cache-replicas', 'gpu'] as const) {
     const value = annotations[overrideAnnotation(name)]
     if (value === undefined) continue
     if (!policy.spec.overrides.includes(name)) return { ok: false, message: notAllowed(policy, name) }
@@ -75,7 +75,11 @@ const valid = {
   hold: 'use Readiness, Scheduling or None',
   'cache-size': 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep',
   'cache-replicas': 'use a whole number of cache workers from 1 to 1000',
+  gpu: 'use disabled, or enabled where the policy has a gpu to give',
 }
+
+// Whatever else the policy means.
+const everyService = { modelFormats: [], runtimes: [], selector: {} }
 
 const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) => PolicySpec | undefined> = {
   hold: (spec, value) =>
@@ -92,5 +96,11 @@ const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) =>
     const replicas = Number(value)
     if (!/^[1-9][0-9]*$/.test(value) || replicas > 1_000) return undefined
     return { ...spec, cache: { ...spec.cache, replicas } }
+  },
+  gpu: ({ gpu, ...spec }, value) => {
+    if (value === 'disabled') return spec
+    return value === 'enabled' && gpu !== undefined
+      ? { ...spec, gpu: { ...gpu, when: everyService } }
+      : undefined
   },
 }

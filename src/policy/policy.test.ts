@@ -49,6 +49,7 @@ test('the default of every field', () => {
       timeout: '30m',
     },
     hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
+    adopt: { mode: 'Manual', pause: '1m', timeout: '30m' },
   })
 })
 
@@ -127,8 +128,8 @@ test.each<[Json, string]>([
   [{ priority: '1' }, 'spec.priority: must be integer'],
   [{ priority: 1.5 }, 'spec.priority: must be integer'],
   [
-    { overrides: ['gpu'] },
-    'spec.overrides.0: must be equal to one of the allowed values (policy, hold, cache-size, cache-replicas)',
+    { overrides: ['gpus'] },
+    'spec.overrides.0: must be equal to one of the allowed values (policy, hold, cache-size, cache-replicas, gpu)',
   ],
   [{ namespaceSelector: { matchLabels: { a: 1 } } }, 'spec.namespaceSelector.matchLabels.a: must be string'],
   [
@@ -149,7 +150,10 @@ test.each<[Json, string]>([
     { sources: [{ match: ['s3://'], credentials: { name: 'keys' } }] },
     'spec.sources.0.credentials: must not have additional properties (name)',
   ],
-  [{ cache: { scope: 'Source' } }, 'spec.cache.scope: must be equal to one of the allowed values (Model)'],
+  [
+    { cache: { scope: 'Cluster' } },
+    'spec.cache.scope: must be equal to one of the allowed values (Model, Source)',
+  ],
   [{ cache: { replicas: 0 } }, 'spec.cache.replicas: must be >= 1'],
   [{ cache: { replicas: 1_001 } }, 'spec.cache.replicas: must be <= 1000'],
   [{ cache: { template: [] } }, 'spec.cache.template: must be object'],

@@ -18,6 +18,11 @@ const expression = (selector: string, fields: JsonObject): JsonObject => ({
 
 /** Every rule broken once at least. The API server and `warmgate plan` are held to the same answers. */
 export const brokenSpecs: BrokenSpec[] = [
+  ...['pause', 'timeout'].map((field) => ({
+    spec: { adopt: { [field]: 'soon' } },
+    place: `spec.adopt.${field}`,
+    says: 'use a duration, e.g. 90s, 30m or 1h30m',
+  })),
   ...['namespaceSelector', 'serviceSelector'].flatMap((selector) => [
     {
       spec: expression(selector, { key: 'not a key', operator: 'Exists' }),
@@ -161,6 +166,11 @@ export const brokenSpecs: BrokenSpec[] = [
     spec: { warmup: { enabled: false }, hold: { [when]: 'Keep' } },
     place: 'spec',
     says: 'hold: Keep needs a warm-up to wait for: set warmup.enabled: true, or onTimeout and onFailure: Serve',
+  })),
+  ...['sklearn', 'XGBoost'].map((format) => ({
+    spec: gpu({ when: { modelFormats: ['huggingface', format] } }),
+    place: 'spec.gpu.when.modelFormats[1]',
+    says: 'name formats that can use a GPU, e.g. huggingface; these run on CPUs: sklearn, xgboost, lightgbm, catboost, pmml, paddle',
   })),
   {
     spec: { gpu: { resources: {} } },

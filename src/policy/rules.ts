@@ -1,4 +1,5 @@
 import { durationPattern, parseDurationMs } from '../values/duration.ts'
+import { cpuFormats } from '../values/formats.ts'
 import { at, isObject, type Json, listAt, objectAt, stringAt } from '../values/object.ts'
 import { sizePattern } from '../values/size.ts'
 
@@ -153,6 +154,10 @@ const sourceRules: Rule[] = [
   ),
 ]
 
+const adoptRules: Rule[] = ['adopt.pause', 'adopt.timeout'].map((path) =>
+  form(path, durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
+)
+
 // The API server checks the default of the whole spec, too, before it fills in the fields' own.
 const holdRules: Rule[] = [
   form('warmup.timeout', durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
@@ -197,6 +202,11 @@ function tolerationRules(path: string): Rule[] {
 }
 
 const gpuRules: Rule[] = [
+  rule('gpu.when.modelFormats[]', {
+    cel: `!(self.lowerAscii() in [${cpuFormats.map((format) => `'${format}'`).join(', ')}])`,
+    message: `name formats that can use a GPU, e.g. huggingface; these run on CPUs: ${cpuFormats.join(', ')}`,
+    holds: (self) => !cpuFormats.includes(String(self).toLowerCase()),
+  }),
   rule('gpu.resources', {
     cel: 'size(self) > 0',
     message: 'name what to add, e.g. nvidia.com/gpu: 1; leave gpu out to add nothing',
@@ -217,6 +227,7 @@ export const rules: Rule[] = [
   ...sourceRules,
   ...cacheRules,
   ...holdRules,
+  ...adoptRules,
   ...gpuRules,
   ...tolerationRules('gpu.tolerations'),
   ...tolerationRules('cache.tolerations'),

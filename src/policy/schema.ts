@@ -132,7 +132,11 @@ const cacheTier = Type.Object(
 
 const cache = Type.Object(
   {
-    scope: Type.Enum(['Model'], { description: 'Model: one Dataset for each model.', default: 'Model' }),
+    scope: Type.Enum(['Model', 'Source'], {
+      description:
+        'Model: one Dataset for each model. Source: one for all models below the prefix that their rule matches, mounted there and warmed model by model.',
+      default: 'Model',
+    }),
     replicas: Type.Integer({
       description: 'How many cache workers.',
       default: 2,
@@ -232,35 +236,55 @@ const gpu = Type.Object(
   {
     when: Type.Object(
       {
-        modelFormats: Type.Array(Type.String(), {
+        modelFormats: Type.Array(Type.String({ maxLength: 63 }), {
           description:
-            'Model formats that get GPUs, in any case; the word custom stands for a predictor of one’s own containers.',
+            'Model formats that get GPUs, in any case; the word custom stands for a predictor of one’s own containers. Formats that run on CPUs never get one.',
           default: ['huggingface', 'vLLM'],
+          maxItems: 64,
         }),
         runtimes: Type.Array(Type.String(), {
-          description: 'Names of ServingRuntimes whose services get GPUs, whatever their format.',
+          description: 'Names of ServingRuntimes whose services get GPUs.',
           default: [],
         }),
-        selector: Type.Optional(labelSelector('Services that get GPUs, whatever their format.', {})),
+        selector: Type.Optional(labelSelector('Services that get GPUs.', {})),
       },
       { ...closed, default: {} },
     ),
     resources: Type.Record(Type.String(), deviceCount, {
-      description: 'Limits and requests to add, where the service asks for no accelerator itself.',
+      description:
+        'Limits and requests to add, where neither the service nor its ServingRuntime asks for an accelerator.',
       maxProperties: 16,
     }),
     tolerations: Type.Array(toleration, {
-      description: 'Added to the pods of these services.',
+      description: 'Added to the pods of services that got these resources.',
       default: [],
       maxItems: 32,
     }),
-    nodeSelector: map('Added to the pods of these services.'),
-    runtimeClassName: Type.Optional(text('The RuntimeClass of the pods of these services.')),
+    nodeSelector: map('Added to the pods of services that got these resources.'),
+    runtimeClassName: Type.Optional(
+      text('The RuntimeClass of the pods of services that got these resources, where they name none.'),
+    ),
   },
   closed,
 )
 
-export const overrideNames = ['policy', 'hold', 'cache-size', 'cache-replicas'] as const
+const adopt = Type.Object(
+  {
+    mode: Type.Enum(['Manual', 'Automatic'], {
+      description:
+        'What comes of services that stood before their namespace or this policy. Manual: they stay as they are until warmgate adopt. Automatic: they are taken in one after another, each when its cache is warm and the one before is back.',
+      default: 'Manual',
+    }),
+    pause: duration('How long to wait after one service is back before the next.', '1m'),
+    timeout: duration(
+      'How long the pods of one service may take to come back. Adoption stops at one that takes longer.',
+      '30m',
+    ),
+  },
+  { ...closed, default: {} },
+)
+
+export const overrideNames = ['policy', 'hold', 'cache-size', 'cache-replicas', 'gpu'] as const
 
 const limits = Type.Object(
   {
@@ -313,6 +337,7 @@ export const policySpecSchema = Type.Object(
     cache,
     warmup,
     hold,
+    adopt,
     gpu: Type.Optional(gpu),
   },
   closed,
@@ -330,12 +355,22 @@ const condition = Type.Object(
   closed,
 )
 
+const adoption = Type.Object(
+  {
+    phase: Type.Enum(['Warming', 'Rolling', 'Pausing', 'Idle']),
+    since: Type.String({ format: 'date-time' }),
+    service: Type.Optional(Type.String({ description: 'Its kind, namespace and name, between slashes.' })),
+  },
+  { ...closed, description: 'Where adoption stands; of one service at a time.' },
+)
+
 export const policyStatusSchema = Type.Object(
   {
+    adoption: Type.Optional(adoption),
     services: Type.Optional(Type.Integer({ description: 'How many services this policy governs.' })),
     conditions: Type.Optional(
       Type.Array(condition, {
-        description: 'Accepted, Conflicts, RuntimesMissing, ScopeLimited.',
+        description: 'Accepted, Adopted, Conflicts, RuntimesMissing, ScopeLimited.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['type'],
       }),
@@ -345,6 +380,7 @@ export const policyStatusSchema = Type.Object(
 )
 
 export type PolicyStatus = Type.Static<typeof policyStatusSchema>
+export type AdoptionStatus = Type.Static<typeof adoption>
 export type PolicyCondition = Type.Static<typeof condition>
 export type PolicySpec = Type.Static<typeof policySpecSchema>
 export type PolicySource = Type.Static<typeof source>

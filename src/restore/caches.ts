@@ -1,12 +1,12 @@
 import { usesCache } from '../controller/users.ts'
 import { isOurs } from '../fluid/dataset.ts'
+import { isAlive } from '../kserve/pod.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, keyText } from '../values/object.ts'
 import {
   describeObject,
-  isAlive,
   isNamed,
   type Located,
   type LocatedCache,

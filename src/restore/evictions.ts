@@ -1,9 +1,9 @@
-import { claimsOf } from '../kserve/pod.ts'
+import { claimsOf, isAlive, isOf } from '../kserve/pod.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import { cachesAnnotation, originalAnnotation } from '../plan/original.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
-import { describeObject, isAlive, isOf, mountsAny, type Undoing } from './undoing.ts'
+import { describeObject, mountsAny, type Undoing } from './undoing.ts'
 
 /** Whether a pod was turned to its cache by itself, so that no change of its service's manifest replaces it. */
 export function isTurned({ metadata: { annotations = {} } }: KubeObject): boolean {

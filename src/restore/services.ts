@@ -1,4 +1,5 @@
 import { reaches } from '../cluster/reach.ts'
+import { isAlive, isOf } from '../kserve/pod.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
@@ -10,9 +11,7 @@ import { type KubeObject, keyOf } from '../values/object.ts'
 import { evictPod, isTurned } from './evictions.ts'
 import {
   describeObject,
-  isAlive,
   isNamed,
-  isOf,
   type Located,
   type LocatedCache,
   listPods,

@@ -1,13 +1,13 @@
 import { runtimeResources } from '../cluster/runtimes.ts'
 import { servedLlmVersion } from '../cluster/services.ts'
 import { isOurs } from '../fluid/dataset.ts'
-import { claimsOf, llmSelector, serviceLabel, serviceOfPod } from '../kserve/pod.ts'
+import { claimsOf, llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventNote } from '../kube/events.ts'
 import { listInstalled } from '../kube/list.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
 import { type Clock, pause } from '../values/clock.ts'
-import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../values/object.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 
 /** What is to be undone: everything, or what is in a namespace, or services by name. */
 export interface Scope {
@@ -71,7 +71,7 @@ export interface LocatedCache {
 }
 
 /** The services of either kind. */
-export async function listServices({ client, scope }: Undoing): Promise<Located[]> {
+export async function listServices({ client, scope }: Pick<Undoing, 'client' | 'scope'>): Promise<Located[]> {
   const kinds = [resources.inferenceService, llmInferenceService(await servedLlmVersion(client))]
   return await listAll(client, kinds, scope)
 }
@@ -114,22 +114,11 @@ export function mountsAny(pod: KubeObject, caches: readonly string[]): boolean {
   return claimsOf(pod).some((claim) => caches.includes(claim))
 }
 
-export function isOf(pod: KubeObject, { kind, metadata }: KubeObject): boolean {
-  const of = serviceOfPod(pod)
-  return of?.kind === kind && of.name === metadata.name && pod.metadata.namespace === metadata.namespace
-}
-
-/** To Fluid, too, a pod that is being deleted uses nothing any more. */
-export function isAlive(pod: KubeObject): boolean {
-  const phase = stringAt(pod, 'status', 'phase') ?? ''
-  return pod.metadata.deletionTimestamp === undefined && !['Succeeded', 'Failed'].includes(phase)
-}
-
 const againMs = 1_000
 
 /** Looks again and again until there is nothing to wait for; answers what there still is when time is up. */
 export async function waitedFor(
-  { clock, signal, timeoutMs }: Undoing,
+  { clock, signal, timeoutMs }: Pick<Undoing, 'clock' | 'signal' | 'timeoutMs'>,
   look: () => Promise<string | undefined>,
 ): Promise<string | undefined> {
   const deadlineMs = clock.now() + timeoutMs

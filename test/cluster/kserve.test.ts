@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { CoreV1Api, KubeConfig, RbacAuthorizationV1Api } from '@kubernetes/client-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createClient } from '../../src/kube/http.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { at, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { at, type Json, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { resourceOf } from '../cluster/objects.ts'
 import { type Cluster, startCluster } from './cluster.ts'
 import { hasCondition } from './objects.ts'
@@ -72,16 +74,7 @@ test('the runtimes have images that exist', async () => {
 })
 
 test('a process runs under the role of a service account, and under nothing else', async () => {
-  const core = cluster.kubeConfig.makeApiClient(CoreV1Api)
-  const rbac = cluster.kubeConfig.makeApiClient(RbacAuthorizationV1Api)
-  const account = { namespace, name: 'reader' }
-  await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name: account.name } } })
-  const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['list'] }]
-  await rbac.createClusterRole({ body: { metadata: { name: 'reader' }, rules } })
-  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reader' }
-  const body = { metadata: { name: 'reader' }, roleRef, subjects: [{ kind: 'ServiceAccount', ...account }] }
-  await rbac.createClusterRoleBinding({ body })
-
+  const account = await grant('reader', 'configmaps')
   const config = new KubeConfig()
   config.loadFromFile(await cluster.kubeconfigFor(account))
   const reader = createClient(config)
@@ -93,6 +86,32 @@ test('a process runs under the role of a service account, and under nothing else
   } finally {
     await reader.close()
   }
+})
+
+test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list pods, and nothing else', async () => {
+  const accelerated = {
+    huggingface: { storageUri: 's3://models/llama', resources: { limits: { 'nvidia.com/gpu': '2' } } },
+    minReplicas: 2,
+  }
+  await client.create(resources.inferenceService, service('llama', { predictor: accelerated }))
+  await until('both pods of the service to be Ready', async () => {
+    const ready = (await podsOf('llama')).filter((pod) => hasCondition(pod, 'Ready', 'True'))
+    return ready.length === 2 || undefined
+  })
+  const env = { ...process.env, KUBECONFIG: await cluster.kubeconfigFor(await grant('reporter', 'pods')) }
+  const report = async (...flags: string[]) =>
+    (await promisify(execFile)(process.execPath, ['src/main.ts', 'report', ...flags], { env })).stdout
+  // The authorizer learns of the binding from a watch.
+  const told = await until('a report', () => report('-o', 'json'))
+  const services = listAt(JSON.parse(told) as Json, 'services')
+  const llama = objectAt(services.find((each) => stringAt(each, 'service') === 'llama'))
+  expect(llama).toMatchObject({ kind: 'InferenceService', pods: 2, scaleOuts: 1, downloads: 2, restarts: 0 })
+  // Each init container takes two seconds here, and each pod holds two GPUs.
+  expect(Number(llama.downloadSeconds)).toBeGreaterThanOrEqual(4)
+  expect(llama.gpuSeconds).toBe(2 * Number(llama.downloadSeconds))
+  expect(Number(llama.startSeconds)).toBeGreaterThanOrEqual(Number(llama.downloadSeconds))
+  expect(await report('-n', namespace)).toContain('llama')
+  expect(await report('-n', 'kserve')).toContain('no pod of a service is there')
 })
 
 test('nobody is anonymous', async () => {
@@ -107,6 +126,20 @@ test('nobody is anonymous', async () => {
     await nobody.close()
   }
 })
+
+/** A service account that may list one kind of thing, everywhere. */
+async function grant(name: string, resource: string): Promise<{ namespace: string; name: string }> {
+  const core = cluster.kubeConfig.makeApiClient(CoreV1Api)
+  const rbac = cluster.kubeConfig.makeApiClient(RbacAuthorizationV1Api)
+  const account = { namespace, name }
+  await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } })
+  const rules = [{ apiGroups: [''], resources: [resource], verbs: ['list'] }]
+  await rbac.createClusterRole({ body: { metadata: { name }, rules } })
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name }
+  const body = { metadata: { name }, roleRef, subjects: [{ kind: 'ServiceAccount', ...account }] }
+  await rbac.createClusterRoleBinding({ body })
+  return account
+}
 
 function service(name: string, spec: object): KubeObject {
   return {

@@ -13,6 +13,7 @@ const clusterScoped = new Set([
   'MutatingWebhookConfiguration',
   'AccelerationPolicy',
   'ClusterStorageContainer',
+  'RuntimeClass',
   'PersistentVolume',
   'CSIDriver',
 ])

@@ -1,23 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Offline } from '../../src/cli/offline.ts'
-import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { plan } from '../../src/plan/plan.ts'
-import {
-  at,
-  type Json,
-  type JsonObject,
-  type KubeObject,
-  listAt,
-  objectAt,
-  stringAt,
-} from '../../src/values/object.ts'
+import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
 import { type Case, cases, modes, serviceOf } from './compatibility.ts'
 import { namespace } from './services.ts'
+import { podsFrom, workloadsIn } from './workloads.ts'
 
 /*
  * docs/compatibility.md, cell by cell: each service is created in a namespace that is opted in and in one that is
@@ -26,11 +18,6 @@ import { namespace } from './services.ts'
 
 const accelerated = 'with-warmgate'
 const plain = 'without-warmgate'
-const kinds = [
-  'apps/v1 Deployment',
-  'serving.knative.dev/v1 Service',
-  'leaderworkerset.x-k8s.io/v1 LeaderWorkerSet',
-]
 const atOnce = 4
 const document = '../../docs/compatibility.md'
 
@@ -93,21 +80,12 @@ async function observe(): Promise<void> {
     ['here', accelerated],
     ['there', plain],
   ] as const) {
-    const lists = await Promise.all(kinds.map((kind) => listed(kind, where)))
-    const workloads = lists.flat()
+    const workloads = await workloadsIn(stage.client, where)
     for (const cell of cells)
-      cell[side].workloads = workloads
-        .filter(({ metadata }) => metadata.ownerReferences?.some(({ name }) => name === cell.name))
-        .sort((a, b) => (a.metadata.name ?? '').localeCompare(b.metadata.name ?? ''))
+      cell[side].workloads = workloads.filter(({ metadata }) =>
+        metadata.ownerReferences?.some(({ name }) => name === cell.name),
+      )
   }
-}
-
-async function listed(text: string, where: string): Promise<KubeObject[]> {
-  const [apiVersion = '', kind = ''] = text.split(' ')
-  const { items } = await stage.client.list(resourceOf({ apiVersion, kind, metadata: {} }), {
-    namespace: where,
-  })
-  return items.map((item) => ({ ...item, apiVersion, kind }))
 }
 
 function isComplete({ outcome, here, there, workloads }: Cell): boolean {
@@ -131,7 +109,7 @@ describe.each(cases().map(({ table, row, mode }, index) => ({ table, row, mode, 
 async function expectMounted({ here, workloads, claims }: Cell): Promise<void> {
   const caches = cacheNames(here.admitted ?? { apiVersion: '', kind: '', metadata: {} })
   expect(here.workloads).toHaveLength(workloads)
-  const pods = (await Promise.all(here.workloads.flatMap((each) => podsOf(each)))).flat()
+  const pods = (await Promise.all(here.workloads.map((each) => podsFrom(stage.client, each)))).flat()
   const init = pods.flatMap((pod) =>
     listAt(pod, 'spec', 'initContainers').map((each) => stringAt(each, 'name')),
   )
@@ -152,39 +130,6 @@ async function expectUntouched({ here, there, workloads }: Cell): Promise<void> 
   const text = (made: Made) =>
     made.workloads.map(({ spec }) => JSON.stringify(spec).replaceAll(accelerated, plain))
   expect(text(here)).toEqual(text(there))
-}
-
-/** What a workload's controller would create, as KServe's and Warmgate's pod webhooks leave it. */
-function podsOf(workload: KubeObject): Promise<KubeObject>[] {
-  const isLeaderWorkerSet = workload.kind === 'LeaderWorkerSet'
-  const templates = isLeaderWorkerSet
-    ? ['leaderTemplate', 'workerTemplate'].map((name) => at(workload, 'spec', 'leaderWorkerTemplate', name))
-    : [at(workload, 'spec', 'template')]
-  return templates.map((template) =>
-    stage.client.create(resources.pod, pod(template, workload), { dryRun: true }),
-  )
-}
-
-function pod(template: Json | undefined, { metadata, kind }: KubeObject): KubeObject {
-  const spec = objectAt(template, 'spec')
-  // Knative's own fields are none of a pod's.
-  const {
-    containerConcurrency,
-    timeoutSeconds,
-    responseStartTimeoutSeconds,
-    idleTimeoutSeconds,
-    ...knative
-  } = spec
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      ...(objectAt(template, 'metadata') as JsonObject),
-      name: `${metadata.name}-pod`,
-      namespace: metadata.namespace ?? '',
-    },
-    spec: { ...(kind === 'Service' ? knative : spec), serviceAccountName: 'default' },
-  }
 }
 
 test('the page says what came of it', async () => {

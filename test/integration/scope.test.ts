@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runAdopt } from '../../src/cli/adopt.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
+import { systemClock } from '../../src/values/clock.ts'
 import { type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type Installation, reinstallWebhooks } from '../warmgate/install.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
-import { condition, podsOf } from './await.ts'
+import { condition, isTrue, podsOf } from './await.ts'
 import { namespace, policy, service, sklearn } from './services.ts'
 
 /* Who is asked about what: opted-in namespaces, the whole cluster, and nobody about what is no service's. */
@@ -164,6 +166,96 @@ describe('a policy for the whole cluster', () => {
     const touched = await patch(service('silent', 'wide', {}), { metadata: { annotations: { note: 'x' } } })
     expect(touched.spec).toEqual(before?.spec)
   })
+})
+
+describe('services that stood before', () => {
+  const names = ['elder-a', 'elder-b']
+
+  /** Services of a namespace that was not opted in, which serve; it is opted in then. */
+  async function elders(ns: string): Promise<void> {
+    await applyAll(stage.client, [namespace(ns, {})])
+    for (const name of names) await create(service(ns, name, sklearn(`s3://models/${name}`)))
+    for (const name of names) await until(`${ns}/${name} to be Ready`, () => readyService(ns, name))
+    await applyAll(stage.client, [namespace(ns)])
+  }
+
+  async function readyService(ns: string, name: string): Promise<KubeObject | undefined> {
+    const found = await stage.client.get(resources.inferenceService, { namespace: ns, name })
+    return found !== undefined && isTrue(found, 'Ready') ? found : undefined
+  }
+
+  async function adopt(ns: string, yes: boolean): Promise<string> {
+    let output = ''
+    const write = (text: string) => (output += text)
+    const { signal } = new AbortController()
+    const options = { maxConcurrent: 1, timeoutMs: 60_000, output: 'text' as const, yes }
+    const scope = { namespace: ns, services: [] }
+    const cluster = { client: stage.client, clock: systemClock, signal }
+    expect(await runAdopt({ ...cluster, ...options, scope }, { stdout: { write } })).toBe(0)
+    return output
+  }
+
+  test('warmgate adopt: a plan, and then one after another, never without a pod that serves', async () => {
+    await elders('elders')
+    const before = await stage.client.list(resources.inferenceService, { namespace: 'elders' })
+    expect(await adopt('elders', false)).toMatch(
+      /adopt {2}.*elder-a: s3:.*\nadopt {2}.*elder-b: s3:.*\nto adopt: 2/,
+    )
+    const after = await stage.client.list(resources.inferenceService, { namespace: 'elders' })
+    expect(after.items.map(({ spec }) => spec)).toEqual(before.items.map(({ spec }) => spec))
+
+    const watching = neverWithout('elders', names)
+    const output = await adopt('elders', true)
+    expect(output.match(/adopt(ing|ed) .*elder-./g)).toEqual(
+      [/ing.*a$/, /ed.*a$/, /ing.*b$/, /ed.*b$/].map((line) => expect.stringMatching(line)),
+    )
+    expect(await watching()).toEqual([])
+    for (const name of names) {
+      const [now] = await podsOf(stage.client, 'elders', name)
+      expect(now?.metadata.annotations?.['warmgate.dev/caches']).toMatch(/^elder-/)
+      expect(now?.metadata.annotations?.['warmgate.dev/adopt']).toBeUndefined()
+    }
+    expect(await adopt('elders', true)).toBe('accelerated already: 2\nnothing to adopt\n')
+  })
+
+  test('adopt: Automatic: the leader takes them in by itself, warm before a pod is made', async () => {
+    const spec = {
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'patient' } },
+      priority: 9,
+      adopt: { mode: 'Automatic', pause: '1s' },
+    }
+    await elders('patient')
+    const watching = neverWithout('patient', names)
+    await applyAll(stage.client, [policy('patient', spec)])
+    await until('both to be taken in', async () => {
+      const found = await stage.client.get(resources.accelerationPolicy, { name: 'patient' })
+      return (found && stringAt(condition(found, 'Adopted'), 'reason') === 'NoneLeft') || undefined
+    })
+    expect(await watching()).toEqual([])
+    for (const name of names) {
+      const [now] = await podsOf(stage.client, 'patient', name)
+      expect(now?.metadata.annotations?.['warmgate.dev/caches']).toMatch(/^elder-/)
+      expect(listAt(now, 'spec', 'readinessGates')).toEqual([])
+    }
+  })
+
+  /** Until it is asked: which services had no Ready pod at some time. */
+  function neverWithout(ns: string, services: string[]): () => Promise<string[]> {
+    let isOver = false
+    const missed = new Set<string>()
+    const looking = (async () => {
+      while (!isOver)
+        for (const name of services) {
+          const pods = await podsOf(stage.client, ns, name)
+          if (!pods.some((each) => isTrue(each, 'Ready'))) missed.add(name)
+        }
+    })()
+    return async () => {
+      isOver = true
+      await looking
+      return [...missed]
+    }
+  }
 })
 
 async function scopeLimited(reason: string): Promise<void> {

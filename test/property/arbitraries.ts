@@ -32,7 +32,10 @@ const goodUri = fc
   .tuple(
     fc.constantFrom('s3', 's3', 'gs', 'gs', 'oss'),
     fc
-      .tuple(fc.oneof(fc.constant('models'), segment), fc.array(segment, { maxLength: 3 }))
+      .tuple(
+        fc.oneof({ weight: 3, arbitrary: fc.constant('models') }, { weight: 1, arbitrary: segment }),
+        fc.array(segment, { maxLength: 3 }),
+      )
       .map(([bucket, path]) => [bucket, ...path]),
     fc.boolean(),
   )
@@ -63,7 +66,7 @@ const quantities = fc.dictionary(
 )
 
 const resources: fc.Arbitrary<JsonObject> = fc.oneof(
-  { weight: 3, arbitrary: fc.constant({}) },
+  { weight: 8, arbitrary: fc.constant({}) },
   {
     weight: 1,
     arbitrary: fc.constantFrom<JsonObject>({ resources: {} }, { resources: null }, { resources: [] }),
@@ -144,8 +147,10 @@ const annotations = fc.oneof(
         'warmgate.dev/hold',
         'warmgate.dev/cache-size',
         'warmgate.dev/policy',
+        'warmgate.dev/gpu',
+        'serving.kserve.io/exp-dra-device-class',
       ),
-      fc.constantFrom('s3-access', 'None', '10Gi', 'constructor', 'default', ''),
+      fc.constantFrom('s3-access', 'None', '10Gi', 'constructor', 'default', 'enabled', 'disabled', ''),
       { maxKeys: 2 },
     ),
   },
@@ -161,6 +166,9 @@ const placement: fc.Arbitrary<JsonObject> = fc.oneof(
     weight: 1,
     arbitrary: fc.constantFrom<JsonObject>(
       { workerSpec: {} },
+      { workerSpec: { containers: [{ name: 'worker-container' }] } },
+      { workerSpec: { containers: [{ resources: { limits: { 'nvidia.com/gpu': 1 } } }] } },
+      { initContainers: [{ name: 'init', resources: { requests: { 'amd.com/gpu': '1' } } }] },
       { storageContainerName: 'x' },
       { serviceAccountName: 'reader' },
       { resourceClaims: [{ name: 'gpu' }] },
@@ -168,8 +176,43 @@ const placement: fc.Arbitrary<JsonObject> = fc.oneof(
   },
 )
 
-/** A service as users write them; nothing of Warmgate's own is in it. */
-export const services: fc.Arbitrary<KubeObject> = fc
+const main = fc.tuple(resources, unknownFields).map(([own, more]) => ({ ...more, ...own, name: 'main' }))
+
+/** The pods of an LLMInferenceService's part: with its own words on the model's container, or without. */
+const template = fc.oneof(
+  fc.constantFrom<JsonObject>({}, { containers: [] }, { containers: [{ name: 'side' }] }),
+  fc.tuple(main, unknownFields).map(([container, more]) => ({ ...more, containers: [container] })),
+  main.map((container) => ({ containers: [{ name: 'side' }, container] })),
+)
+
+const workload = fc.record(
+  {
+    template,
+    worker: template,
+    parallelism: fc.constantFrom<JsonObject>({ tensor: 2 }, { data: 2, dataLocal: 2 }, { pipeline: 2 }),
+  },
+  { requiredKeys: [] },
+)
+
+const llmServices: fc.Arbitrary<KubeObject> = fc
+  .record({
+    uri,
+    metadata,
+    workload,
+    more: fc.record(
+      { prefill: workload, baseRefs: fc.constantFrom<Json>([{ name: 'nodes' }], [{ name: 'greedy' }]) },
+      { requiredKeys: [] },
+    ),
+    inSpec: unknownFields,
+  })
+  .map((parts) => ({
+    ...fakeService({}, parts.metadata),
+    apiVersion: 'serving.kserve.io/v1alpha2',
+    kind: 'LLMInferenceService',
+    spec: plain({ ...parts.inSpec, model: { uri: parts.uri }, ...parts.workload, ...parts.more }),
+  }))
+
+const inferenceServices: fc.Arbitrary<KubeObject> = fc
   .record({
     shape,
     metadata,
@@ -188,19 +231,39 @@ export const services: fc.Arbitrary<KubeObject> = fc
     return { ...parts.atTop, ...service, spec: { ...parts.inSpec, ...(service.spec as JsonObject) } }
   })
 
+/** A service as users write them; nothing of Warmgate's own is in it. */
+export const services = fc.oneof(
+  { weight: 3, arbitrary: inferenceServices },
+  { weight: 1, arbitrary: llmServices },
+)
+
+const additions = fc.record({
+  added: fc.dictionary(
+    fc.constantFrom('/resources', '/resources/limits/nvidia.com~1gpu', '/image', '/resources/__proto__/x'),
+    json,
+  ),
+  made: fc.array(fc.constantFrom<Json>('/resources', '/resources/limits', '/env', 5)),
+  holders: fc.array(
+    fc.constantFrom<Json>('/spec', '/spec/template', '/spec/template/containers', '/metadata', 5),
+  ),
+})
+
 const record = fc
   .record({
     uri,
     cache: fc.constantFrom('llama-0123456789', 'x', '../llama-0123456789'),
     path: fc.constantFrom('', 'llama', 'a/b', '../x'),
     existing: fc.constantFrom<Json>(true, false, 'x'),
-    added: fc.dictionary(
-      fc.constantFrom('/resources', '/resources/limits/nvidia.com~1gpu', '/image', '/resources/__proto__/x'),
-      json,
-    ),
-    made: fc.array(fc.constantFrom<Json>('/resources', '/resources/limits', '/env', 5)),
   })
-  .map((predictor) => JSON.stringify({ locations: { predictor }, madeAnnotations: true }))
+  .chain((model) =>
+    fc.tuple(fc.constantFrom('predictor', 'model'), additions).map(([location, template]) =>
+      JSON.stringify({
+        locations: { [location]: model },
+        additions: { template, predictor: template, worker: template },
+        madeAnnotations: true,
+      }),
+    ),
+  )
 
 /** A service whose user plays with the annotations that are Warmgate's. */
 export const forgedServices: fc.Arbitrary<KubeObject> = fc
@@ -231,23 +294,31 @@ const policy = fc
     {
       priority: fc.integer({ min: -2, max: 2 }),
       mode: fc.constantFrom('Enforce', 'Enforce', 'Enforce', 'Enforce', 'Audit', 'Off'),
-      overrides: fc.subarray(['policy', 'hold', 'cache-size', 'cache-replicas']),
+      overrides: fc.subarray(['policy', 'hold', 'cache-size', 'cache-replicas', 'gpu']),
       sources: fc.constantFrom<Json>(
         [],
         [{ match: ['s3://', 'gs://', 'oss://'], options: { 'fs.oss.endpoint': 'oss.example.com' } }],
         [{ match: ['s3://'], runtime: 'Alluxio', credentials: { secretName: 's3-access' } }],
       ),
       gpu: fc.record({
-        when: fc.record({ modelFormats: fc.subarray(['huggingface', 'vLLM', 'custom', 'sklearn']) }),
+        when: fc.record(
+          {
+            modelFormats: fc.subarray(['huggingface', 'vLLM', 'custom', 'onnx']),
+            runtimes: fc.subarray(['plain', 'greedy']),
+            selector: fc.constantFrom<Json>({}, {}, { matchLabels: { gpu: 'yes' } }),
+          },
+          { requiredKeys: ['modelFormats', 'selector'] },
+        ),
         resources: fc.dictionary(
           fc.constantFrom('nvidia.com/gpu', 'example.com/npu'),
           fc.constantFrom<Json>(1, '4'),
           { minKeys: 1 },
         ),
       }),
+      cache: fc.constantFrom<Json>({}, {}, { scope: 'Source' }),
       hold: fc.record({ at: fc.constantFrom('Readiness', 'None') }),
     },
-    { requiredKeys: [] },
+    { requiredKeys: ['gpu'] },
   )
   .map(plain)
 
@@ -267,10 +338,46 @@ const teams = fc.array(
   { maxLength: 2 },
 )
 
+const devices = { limits: { 'nvidia.com/gpu': '1' } }
+
+/** Of the two runtimes and configurations that the services above may find, one asks for devices itself. */
+const servingRuntimes: fc.Arbitrary<KubeObject[]> = fc.subarray(
+  ['plain', 'greedy'].map((name) => ({
+    apiVersion: 'serving.kserve.io/v1alpha1',
+    kind: 'ServingRuntime',
+    metadata: { name },
+    spec: {
+      supportedModelFormats: ['huggingface', 'vllm', 'onnx'].map((format) => ({
+        name: format,
+        autoSelect: true,
+      })),
+      containers: [{ name: 'kserve-container', ...(name === 'greedy' ? { resources: devices } : {}) }],
+    },
+  })),
+)
+
+const llmConfigs: fc.Arbitrary<KubeObject[]> = fc.subarray([
+  llmConfig('nodes', { worker: {}, prefill: { worker: {} } }),
+  llmConfig('greedy', { template: { containers: [{ name: 'main', resources: devices }] } }),
+  llmConfig('kserve-config-llm-template', { template: { containers: [{ name: 'main' }] } }),
+])
+
+function llmConfig(name: string, spec: JsonObject): KubeObject {
+  return {
+    apiVersion: 'serving.kserve.io/v1alpha2',
+    kind: 'LLMInferenceServiceConfig',
+    metadata: { name },
+    spec,
+  }
+}
+
 /** What a cluster may say; its namespace is opted in. */
 export const optedInFacts: fc.Arbitrary<Facts> = fc
   .record({
-    specs: fc.array(policy, { maxLength: 2 }),
+    specs: fc.oneof(
+      { weight: 1, arbitrary: fc.constant<Json[]>([]) },
+      { weight: 3, arbitrary: fc.array(policy, { minLength: 1, maxLength: 2 }) },
+    ),
     installed: fc.oneof(
       { weight: 9, arbitrary: fc.constant(fakeFacts().installed) },
       { weight: 1, arbitrary: fc.subarray(['datasets', 'jindoruntimes', 'alluxioruntimes']) },
@@ -279,9 +386,13 @@ export const optedInFacts: fc.Arbitrary<Facts> = fc
     listed: fc.constantFrom<string[]>([], [], ['s3-access'], ['other', 's3-access']),
     identity: fc.constantFrom({}, {}, {}, {}, { 'eks.amazonaws.com/role-arn': 'role' }),
     teams,
+    servingRuntimes: fc.record({ own: servingRuntimes, cluster: servingRuntimes }),
+    llmConfigs: fc.record({ own: llmConfigs, shared: llmConfigs }),
   })
-  .map(({ specs, installed, secrets, listed, identity, teams: mounts }) =>
+  .map(({ specs, installed, secrets, listed, identity, teams: mounts, ...more }) =>
     fakeFacts({
+      servingRuntimes: more.servingRuntimes,
+      llmConfigs: more.llmConfigs,
       datasets: mounts.map((mount, index) => fluidObject('Dataset', `team-${index}`, { mounts: [mount] })),
       runtimes: mounts.map((_, index) => fluidObject('AlluxioRuntime', `team-${index}`, {})),
       policies: specs.map((spec, index) => fakePolicy(index === 0 ? 'default' : 'x', spec)),

@@ -71,8 +71,10 @@ function isOurs(service: KubeObject, path: string): boolean {
   const isModel = findModelLocations(service).locations.some(
     ({ pointer, model }) => path === pointer || (model.kind === 'storage' && path === model.pointer),
   )
-  const isAdded = anchorsOf(service).some(
-    ({ pointer, owns }) => path.startsWith(pointer) && owns.test(path.slice(pointer.length)),
+  const isAdded = anchorsOf(service).some(({ pointer, owns, absent }) =>
+    absent === undefined
+      ? path.startsWith(pointer) && owns.test(path.slice(pointer.length))
+      : `${pointer}/`.startsWith(`${path}/`),
   )
   return isModel || isAdded
 }

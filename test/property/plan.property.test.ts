@@ -3,9 +3,12 @@ import jsonPatch from 'fast-json-patch'
 import { expect, test, vi } from 'vitest'
 import { isCacheName } from '../../src/fluid/name.ts'
 import { servingContainers } from '../../src/kserve/container.ts'
+import { asksForDevices } from '../../src/kserve/devices.ts'
+import { llmBases } from '../../src/kserve/llm-config.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import { Draft } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
+import { cpuFormatOf } from '../../src/plan/gpu.ts'
 import { readOriginal, restore } from '../../src/plan/original.ts'
 import { afterKserve } from '../../src/plan/plan.fake.ts'
 import { cachesOf, type Plan, plan, siblingsOf } from '../../src/plan/plan.ts'
@@ -39,9 +42,11 @@ function accelerated(service: KubeObject, facts: Facts): Plan {
 }
 
 test('the generators make services of both kinds: a property that none would break says nothing', () => {
-  const reasons = fc
+  const plans = fc
     .sample(fc.tuple(services, optedInFacts), { numRuns: 300, seed: 1 })
-    .map(([service, facts]) => plan({ service, facts }).reason)
+    .map(([service, facts]) => plan({ service, facts }))
+  const reasons = plans.map(({ reason }) => reason)
+  expect(plans.filter(({ service }) => givenDevices(service).length > 0).length).toBeGreaterThan(10)
   expect(reasons.filter((reason) => reason === 'Accelerated').length).toBeGreaterThan(60)
   expect(new Set(reasons).size).toBeGreaterThan(8)
   const existing = fc
@@ -90,11 +95,16 @@ test('the same answer for the same question, byte for byte', () => {
   })
 })
 
+/** Parts that its configuration may give an LLMInferenceService. */
+const everyPart = { template: {}, worker: {}, prefill: { template: {}, worker: {} } }
+
 test('only the model’s URI, its container’s resources and our annotations change', () => {
   check(fc.oneof(services, forgedServices), (service, facts) => {
     const made = plan({ service, facts })
     const { locations } = findModelLocations(service)
-    const resources = servingContainers(service).map(({ pointer }) => `${pointer}/resources`)
+    const containers = servingContainers(service, [everyPart])
+    const resources = containers.map(({ pointer }) => `${pointer}/resources`)
+    const absent = containers.filter((container) => container.absent !== undefined)
     const annotations = new Draft(service).get('/metadata/annotations')
     for (const { path, op } of made.patch) {
       const isOurs = /^\/metadata\/annotations\/warmgate\.dev~1(original|caches)$/.test(path)
@@ -103,7 +113,10 @@ test('only the model’s URI, its container’s resources and our annotations ch
         ({ pointer, model }) => path === pointer || (model.kind === 'storage' && path === model.pointer),
       )
       const isResource = resources.some((pointer) => path.startsWith(pointer))
-      expect({ path, isAllowed: isOurs || isMap || isModel || isResource }).toEqual({ path, isAllowed: true })
+      // A container that is made comes with what is to hold it.
+      const isMade = op === 'add' && absent.some(({ pointer }) => `${pointer}/`.startsWith(`${path}/`))
+      const isAllowed = isOurs || isMap || isModel || isResource || isMade
+      expect({ path, isAllowed }).toEqual({ path, isAllowed: true })
     }
   })
 })
@@ -201,6 +214,31 @@ test('of a Dataset that a team made nothing is made, whoever says so', () => {
     for (const more of [{}, { previous: service }]) {
       const names = siblingsOf(plan({ service, facts, ...more })).map(({ metadata }) => metadata.name)
       for (const { metadata } of facts.datasets) expect(names).not.toContain(metadata.name)
+    }
+  })
+})
+
+/** Of the containers that got devices, the pointers of what was added. */
+function givenDevices(service: KubeObject): string[][] {
+  const additions = Object.values(readOriginal(service)?.additions ?? {})
+  const devices = additions.map(({ added }) =>
+    Object.keys(added).filter((path) => path.startsWith('/resources/')),
+  )
+  return devices.filter((paths) => paths.length > 0)
+}
+
+test('nobody gets a GPU who asks for a device, runs on a CPU, or whose configuration asks', () => {
+  check(services, (service, facts) => {
+    const given = givenDevices(plan({ service, facts }).service)
+    if (given.length === 0) return
+    expect(asksForDevices(service.spec)).toBe(false)
+    expect(cpuFormatOf(service)).toBeUndefined()
+    expect(asksForDevices(llmBases(service, facts.llmConfigs))).toBe(false)
+    expect(service.metadata.annotations?.['warmgate.dev/gpu']).not.toBe('disabled')
+    // As requests and as limits alike, the whole of them.
+    for (const paths of given) {
+      const names = (list: string) => paths.filter((path) => path.startsWith(`/resources/${list}/`)).length
+      expect(names('limits')).toBe(names('requests'))
     }
   })
 })

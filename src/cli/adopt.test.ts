@@ -1,0 +1,173 @@
+import { expect, test } from 'vitest'
+import { fakePod } from '../cluster/cluster.fake.ts'
+import type { KubeClient, ListOptions, PatchBody, WriteOptions } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
+import type { Resource } from '../kube/resources.ts'
+import { fakeFacts, fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import { plan } from '../plan/plan.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import { type KubeObject, type ObjectKey, objectAt, stringAt } from '../values/object.ts'
+import { type AdoptOptions, runAdopt } from './adopt.ts'
+
+const ready = { conditions: [{ type: 'Ready', status: 'True' }] }
+const facts = fakeFacts()
+
+function old(name: string, uri = `s3://models/${name}`, more: Partial<KubeObject> = {}): KubeObject {
+  const metadata = { name, namespace: 'models', uid: `uid-${name}` }
+  return { ...fakeService({ model: { storageUri: uri } }, metadata), status: ready, ...more }
+}
+
+/** A cluster whose admission is the plan itself, and whose KServe replaces the pods of what was taken in. */
+class Scene {
+  readonly services = new Map<string, KubeObject>()
+  readonly pods = new Map<string, KubeObject>()
+  readonly clock = new FakeClock()
+  readonly stuck = new Set<string>()
+  /** False: nobody answers the webhook. */
+  isAnswered = true
+  writes: string[] = []
+  facts = facts
+  output = ''
+
+  constructor(...services: KubeObject[]) {
+    for (const service of services) this.services.set(service.metadata.name ?? '', service)
+  }
+
+  async run(options: Partial<AdoptOptions> = {}): Promise<number> {
+    const scope = { namespace: 'models', services: [] }
+    const { signal } = new AbortController()
+    const defaults = { yes: false, output: 'text' as const, maxConcurrent: 1, timeoutMs: 60_000 }
+    const base = { client: this.#client(), clock: this.clock, signal, scope }
+    const write = (text: string) => (this.output += text)
+    const running = runAdopt({ ...base, ...defaults, ...options }, { stdout: { write } })
+    let isOver = false
+    void running.then(() => (isOver = true))
+    for (let step = 0; step < 200 && !isOver; step++) await this.clock.advance(1_000)
+    return await running
+  }
+
+  uriOf(name: string): string | undefined {
+    return stringAt(this.services.get(name), 'spec', 'predictor', 'model', 'storageUri')
+  }
+
+  #client(): KubeClient {
+    const client = {
+      get: async (_: Resource, { name }: ObjectKey) => this.services.get(name),
+      list: async ({ kind }: Resource, { labelSelector = '' }: ListOptions) => {
+        if (kind === 'LLMInferenceService') throw new KubeError('list', { status: 404, message: 'none' })
+        if (kind !== 'Pod') return { items: [...this.services.values()], resourceVersion: '1' }
+        const pod = this.pods.get(labelSelector.split('=')[1] ?? '')
+        return { items: pod === undefined ? [] : [pod], resourceVersion: '1' }
+      },
+      discover: async () => [],
+      patch: async (_: Resource, { name }: ObjectKey, patch: PatchBody, options: WriteOptions = {}) =>
+        this.#patch(name, patch, options),
+    }
+    return client as unknown as KubeClient
+  }
+
+  #patch(name: string, { body }: PatchBody, { dryRun, onWarning }: WriteOptions): KubeObject {
+    const previous = this.services.get(name) ?? old(name)
+    const asked = Object.entries(objectAt(body, 'metadata', 'annotations'))
+    const annotations = Object.fromEntries(
+      asked.filter((entry): entry is [string, string] => entry[1] !== null),
+    )
+    const service = { ...previous, metadata: { ...previous.metadata, annotations } }
+    if (!dryRun) this.writes.push(`${name} ${Object.keys(annotations).join()}`)
+    if (!this.isAnswered) return service
+    const made = plan({ service, previous, facts: this.facts })
+    for (const warning of made.warnings) onWarning?.(warning)
+    if (dryRun) return made.service
+    this.services.set(name, made.service)
+    const claims = (made.service.metadata.annotations?.['warmgate.dev/caches'] ?? '').split(',')
+    const labels = { 'serving.kserve.io/inferenceservice': name, component: 'predictor' }
+    const pod = fakePod({ name: `${name}-0`, claims, labels })
+    this.pods.set(name, { ...pod, status: this.stuck.has(name) ? {} : ready })
+    return made.service
+  }
+}
+
+test('without --yes it tells what would come of each, and changes nothing', async () => {
+  const scene = new Scene(old('a'), old('hub', 'hf://meta/llama'), old('ill', 's3://m/ill', { status: {} }))
+  expect(await scene.run()).toBe(0)
+  expect(scene.output).toMatch(
+    /^adopt {2}InferenceService models\/a: s3:\/\/models\/a from cache a-[0-9a-f]{10}$/m,
+  )
+  expect(scene.output).toMatch(
+    /^stays {2}InferenceService models\/hub: not accelerated \(UnsupportedScheme\): /m,
+  )
+  expect(scene.output).toContain('stays  InferenceService models/ill: it is not Ready now')
+  expect(scene.output).toContain('to adopt: 1; with --yes')
+  expect(scene.writes).toEqual([])
+})
+
+test('-o diff shows what is written', async () => {
+  const scene = new Scene(old('a'))
+  await scene.run({ output: 'diff' })
+  expect(scene.output).toMatch(/^- +storageUri: s3:\/\/models\/a$/m)
+  expect(scene.output).toMatch(/^\+ +storageUri: pvc:\/\/a-/m)
+})
+
+test('with --yes one after another, each when the one before is back; and again it finds nothing to do', async () => {
+  const scene = new Scene(old('a'), old('b'), old('c'))
+  expect(await scene.run({ yes: true })).toBe(0)
+  expect(['a', 'b', 'c'].map((name) => scene.uriOf(name)?.slice(0, 6))).toEqual([
+    'pvc://',
+    'pvc://',
+    'pvc://',
+  ])
+  expect(scene.writes).toEqual(['a', 'b', 'c'].map((name) => `${name} warmgate.dev/adopt`))
+  scene.output = ''
+  expect(await scene.run({ yes: true })).toBe(0)
+  expect(scene.output).toBe('accelerated already: 3\nnothing to adopt\n')
+  expect(scene.writes).toHaveLength(3)
+})
+
+test('it stops at the first that does not come back', async () => {
+  const scene = new Scene(old('a'), old('b'), old('c'))
+  scene.stuck.add('b')
+  expect(await scene.run({ yes: true })).toBe(1)
+  expect(scene.output).toContain('FAILED InferenceService models/b: pod b-0 is not Ready after 1m')
+  expect(scene.output).toContain('stopped, not begun: 1; run it again to go on')
+  expect(scene.uriOf('c')).toBe('s3://models/c')
+})
+
+test('several at a time, where that is asked for', async () => {
+  const scene = new Scene(old('a'), old('b'), old('c'))
+  for (const name of ['a', 'b']) scene.stuck.add(name)
+  expect(await scene.run({ yes: true, maxConcurrent: 2 })).toBe(1)
+  expect(scene.writes).toHaveLength(2)
+})
+
+test('an interruption is said, and nothing more is begun', async () => {
+  const scene = new Scene(old('a'))
+  expect(await scene.run({ yes: true, signal: AbortSignal.abort() })).toBe(1)
+  expect(scene.output).toContain('stopped, not begun: 1')
+  expect(scene.writes).toEqual([])
+})
+
+test('services by name; one that is not there is an error', async () => {
+  const scene = new Scene(old('a'), old('b'))
+  expect(await scene.run({ yes: true, scope: { namespace: 'models', services: ['b'] } })).toBe(0)
+  expect(scene.uriOf('a')).toBe('s3://models/a')
+  expect(await scene.run({ scope: { namespace: 'models', services: ['x'] } })).toBe(1)
+  expect(scene.output).toContain('there is no service models/x')
+})
+
+test('what opts out stays, and what a policy only audits is told', async () => {
+  const optedOut = old('out')
+  optedOut.metadata.annotations = { 'warmgate.dev/acceleration': 'disabled' }
+  const scene = new Scene(optedOut, old('a'))
+  scene.facts = fakeFacts({ policies: [fakePolicy('p', { mode: 'Audit' })] })
+  await scene.run({ yes: true })
+  expect(scene.output).toContain('models/out: it opts out')
+  expect(scene.output).toContain('models/a: not accelerated (AuditOnly)')
+  expect(scene.writes).toEqual([])
+})
+
+test('where nobody answers the webhook nothing of the request stays', async () => {
+  const scene = new Scene(old('a'))
+  scene.isAnswered = false
+  await scene.run({ yes: true })
+  expect(scene.output).toContain('Warmgate was not asked about it')
+})

@@ -1,0 +1,130 @@
+import { adoptService, isReady, pendingRollout } from '../cluster/adoption.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { accelerationAnnotation, isOptedOut } from '../plan/facts.ts'
+import { readOriginal } from '../plan/original.ts'
+import { describeObject, isNamed, listServices, type Scope, waitedFor } from '../restore/undoing.ts'
+import type { Clock } from '../values/clock.ts'
+import { formatDuration } from '../values/duration.ts'
+import type { KubeObject } from '../values/object.ts'
+import { hunks, type Streams, toText } from './plan.ts'
+
+export interface AdoptOptions {
+  client: KubeClient
+  clock: Clock
+  signal: AbortSignal
+  scope: Scope
+  /** Do what the plan says. */
+  yes: boolean
+  output: 'text' | 'diff'
+  /** How many services may roll their pods at a time. */
+  maxConcurrent: number
+  /** How long to wait for the pods of one service. */
+  timeoutMs: number
+}
+
+type Output = Pick<Streams, 'stdout'>
+
+/** What is to become of one service that stood before. */
+type Planned = { service: KubeObject } & (
+  | { kind: 'adopt'; after: KubeObject }
+  | { kind: 'stay'; why: string }
+)
+
+/**
+ * `warmgate adopt`: takes in services that stood before their namespace or a policy. It prints what the API server says
+ * would come of each, by a dry run; with `yes` it does so, a few at a time, waits for the pods of each, and stops at the
+ * first that does not come back. What is accelerated is passed over, so that it can be run again. Answers the exit status.
+ */
+export async function runAdopt(options: AdoptOptions, output: Output): Promise<0 | 1> {
+  const { scope, yes } = options
+  const say = (line: string) => output.stdout.write(`${line}\n`)
+  const found = (await listServices(options)).map(({ object }) => object)
+  const missing = scope.services.filter((name) => !found.some(({ metadata }) => metadata.name === name))
+  for (const name of missing) say(`there is no service ${scope.namespace ?? ''}/${name}`)
+  if (missing.length > 0) return 1
+  const named = found.filter(({ metadata }) => isNamed(scope, metadata.name))
+  const old = named.filter((service) => readOriginal(service) === undefined)
+  if (old.length < named.length) say(`accelerated already: ${named.length - old.length}`)
+  const planned: Planned[] = []
+  for (const service of old) planned.push(await planAdoption(options.client, service))
+  for (const each of planned) output.stdout.write(describe(each, options.output))
+  const todo = planned.flatMap((each) => (each.kind === 'adopt' ? [each.service] : []))
+  if (todo.length === 0) say('nothing to adopt')
+  else if (!yes) say(`to adopt: ${todo.length}; with --yes it is done, each service rolls its pods once`)
+  return yes ? await adoptAll(todo, options, say) : 0
+}
+
+async function planAdoption(client: KubeClient, service: KubeObject): Promise<Planned> {
+  const { annotations, deletionTimestamp } = service.metadata
+  const stay = (why: string) => ({ kind: 'stay' as const, service, why })
+  if (deletionTimestamp !== undefined) return stay('it is being deleted')
+  if (isOptedOut(annotations)) return stay('it opts out')
+  // Whether it came back could not be told from its own trouble.
+  if (!isReady(service)) return stay('it is not Ready now')
+  const answer = await adoptService(client, service, { dryRun: true })
+  return answer.kind === 'adopted' ? { kind: 'adopt', service, after: answer.service } : stay(answer.why)
+}
+
+function describe(planned: Planned, format: AdoptOptions['output']): string {
+  const name = describeObject(planned.service)
+  if (planned.kind === 'stay') return `stays  ${name}: ${planned.why}\n`
+  const locations = Object.values(readOriginal(planned.after)?.locations ?? {})
+  const served = locations.map(({ uri, cache }) => `${uri} from cache ${cache}`).join(', ')
+  const [before, after] = [planned.service, planned.after].map((object) => toText(asWritten(object)))
+  const diff = format === 'diff' ? hunks(name.replace(' ', '/'), before ?? '', after ?? '') : ''
+  return `adopt  ${name}: ${served}\n${diff}`
+}
+
+/** Without what every write changes. */
+function asWritten({ apiVersion, kind, metadata, spec = {} }: KubeObject): KubeObject {
+  const { name = '', namespace = '', labels, annotations } = metadata
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, namespace, ...(labels && { labels }), ...(annotations && { annotations }) },
+    spec,
+  }
+}
+
+async function adoptAll(
+  services: KubeObject[],
+  options: AdoptOptions,
+  say: (line: string) => void,
+): Promise<0 | 1> {
+  const todo = [...services]
+  let hasFailed = false
+  const work = async () => {
+    while (!hasFailed && !options.signal.aborted) {
+      const next = todo.shift()
+      if (next === undefined) return
+      const problem = await adoptOne(next, options, say)
+      if (problem === undefined) continue
+      hasFailed = true
+      say(`FAILED ${describeObject(next)}: ${problem}`)
+    }
+  }
+  await Promise.all(Array.from({ length: options.maxConcurrent }, work))
+  const isOver = !hasFailed && !options.signal.aborted
+  if (!isOver) say(`stopped, not begun: ${todo.length}; run it again to go on`)
+  return isOver ? 0 : 1
+}
+
+/** Answers what went wrong. */
+async function adoptOne(
+  service: KubeObject,
+  options: AdoptOptions,
+  say: (line: string) => void,
+): Promise<string | undefined> {
+  const { client, clock, timeoutMs } = options
+  const startedMs = clock.now()
+  const answer = await adoptService(client, service, { dryRun: false })
+  if (answer.kind === 'left') return answer.why
+  say(`adopting ${describeObject(service)}`)
+  const pending = await waitedFor(options, () => pendingRollout(client, answer.service))
+  if (pending === undefined) {
+    say(`adopted ${describeObject(service)} in ${formatDuration(clock.now() - startedMs)}`)
+    return undefined
+  }
+  if (options.signal.aborted) return `not waited for: ${pending}`
+  return `${pending} after ${formatDuration(timeoutMs)}; warmgate restore, or the annotation ${accelerationAnnotation}: disabled, takes it back`
+}

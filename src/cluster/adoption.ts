@@ -1,0 +1,95 @@
+import {
+  claimsOf,
+  downloadsOf,
+  isAlive,
+  isOf,
+  llmSelector,
+  servesModel,
+  serviceLabel,
+} from '../kserve/pod.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
+import { resources } from '../kube/resources.ts'
+import { adoptAnnotation } from '../plan/facts.ts'
+import { cacheNames, readOriginal } from '../plan/original.ts'
+import { type KubeObject, keyOf, listAt, stringAt } from '../values/object.ts'
+import { serviceResource } from './services.ts'
+
+export type Adoption = { kind: 'adopted'; service: KubeObject } | { kind: 'left'; why: string }
+
+const notAsked =
+  'Warmgate was not asked about it: is it running, and does its webhook reach this namespace (doc: policy.md)?'
+
+/**
+ * Asks admission to take in a service that stood before: it rewrites it, or says why not and changes nothing. In a dry
+ * run nothing is changed either way. Rejects where the service cannot be written at all.
+ */
+export async function adoptService(
+  client: KubeClient,
+  service: KubeObject,
+  { dryRun }: { dryRun: boolean },
+): Promise<Adoption> {
+  const [resource, key, warnings] = [serviceResource(service), keyOf(service), [] as string[]]
+  const asking = { metadata: { uid: service.metadata.uid, annotations: { [adoptAnnotation]: 'true' } } }
+  const onWarning = (text: string) => warnings.push(text)
+  try {
+    const answer = await client.patch(resource, key, { type: 'merge', body: asking }, { dryRun, onWarning })
+    if (readOriginal(answer) !== undefined) return { kind: 'adopted', service: answer }
+    const isUnread = answer.metadata.annotations?.[adoptAnnotation] !== undefined
+    if (isUnread && !dryRun) {
+      const body = { metadata: { annotations: { [adoptAnnotation]: null } } }
+      await client.patch(resource, key, { type: 'merge', body })
+    }
+    return { kind: 'left', why: isUnread ? notAsked : whyOf(warnings) }
+  } catch (error) {
+    if (error instanceof KubeError && error.status === 422) return { kind: 'left', why: error.message }
+    throw error
+  }
+}
+
+function whyOf(warnings: string[]): string {
+  const ours = warnings.filter((text) => text.startsWith('warmgate: '))
+  return ours.map((text) => text.slice('warmgate: '.length)).join('; ') || 'nothing in it is to be cached'
+}
+
+/**
+ * Why a service that was taken in is not back yet; undefined once its pods read from its caches and are Ready, or it is
+ * gone. Its Ready condition alone says nothing: a Deployment that is rolled is Available by its old pods.
+ */
+export async function pendingRollout(client: KubeClient, service: KubeObject): Promise<string | undefined> {
+  const { namespace = '' } = service.metadata
+  const labelSelector =
+    service.kind === 'InferenceService' ? `${serviceLabel}=${service.metadata.name}` : llmSelector
+  const [now, pods] = await Promise.all([
+    client.get(serviceResource(service), keyOf(service)),
+    client.list(resources.pod, { namespace, labelSelector }),
+  ])
+  if (now === undefined || now.metadata.deletionTimestamp !== undefined) return undefined
+  return pendingBecause(
+    now,
+    pods.items.filter((pod) => isAlive(pod) && isOf(pod, now)),
+  )
+}
+
+/** `pods`: those of the service that are alive. */
+export function pendingBecause(service: KubeObject, pods: KubeObject[]): string | undefined {
+  const original = readOriginal(service)
+  // It opted out meanwhile: there is nothing to come back from.
+  if (original === undefined) return undefined
+  const uris = Object.values(original.locations).map(({ uri }) => uri)
+  const old = pods.find((pod) => downloadsOf(pod).some((uri) => uris.includes(uri)))
+  if (old !== undefined) return `pod ${old.metadata.name} is to be replaced`
+  const caches = cacheNames(service)
+  const onCache = pods.filter((pod) => claimsOf(pod).some((claim) => caches.includes(claim)))
+  const waiting = onCache.find((pod) => !isReady(pod))
+  if (waiting !== undefined) return `pod ${waiting.metadata.name} is not Ready`
+  if (onCache.length === 0 && pods.some(servesModel)) return 'no pod reads from the cache yet'
+  return isReady(service) ? undefined : 'the service is not Ready'
+}
+
+/** Of pods and services alike. */
+export function isReady(object: KubeObject): boolean {
+  return listAt(object, 'status', 'conditions').some(
+    (condition) => stringAt(condition, 'type') === 'Ready' && stringAt(condition, 'status') === 'True',
+  )
+}

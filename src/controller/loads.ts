@@ -1,0 +1,86 @@
+import type { Mirror } from '../cluster/mirror.ts'
+import { isOurs, latestRetry, retryPatch } from '../fluid/dataset.ts'
+import { datasetOf } from '../fluid/load.ts'
+import { isLoadable, loadName } from '../fluid/name.ts'
+import type { CacheSettings } from '../fluid/runtime.ts'
+import type { KubeClient } from '../kube/client.ts'
+import type { EventRecorder } from '../kube/events.ts'
+import { resources } from '../kube/resources.ts'
+import { readOriginal } from '../plan/original.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Clock } from '../values/clock.ts'
+import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
+import { mendCache } from './evictions.ts'
+import type { Placements } from './placements.ts'
+import { retryWarmup } from './warmups.ts'
+
+interface Options {
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+  events: EventRecorder
+  logger: Logger
+  placements: Placements
+}
+
+/** The paths of a cache at which services have their models, each with those services. */
+export function pathsOf(
+  { placements }: Pick<Options, 'placements'>,
+  cache: string,
+  services: KubeObject[],
+): Map<string, KubeObject[]> {
+  const paths = new Map<string, KubeObject[]>()
+  for (const service of services) {
+    for (const path of new Set([...recordedPaths(service, cache), ...placements.paths(service, cache)]))
+      paths.set(path, [...(paths.get(path) ?? []), service])
+  }
+  return paths
+}
+
+/** Where a service says that its models are in a cache; a record can be forged, and a path goes into a script. */
+export function recordedPaths(service: KubeObject, cache: string): string[] {
+  const locations = Object.values(readOriginal(service)?.locations ?? {})
+  return locations
+    .filter((each) => each.cache === cache && each.existing !== true)
+    .map(({ path = '' }) => path)
+    .filter((path) => path === '' || isLoadable(path))
+}
+
+/** Tries again what failed, and fills again what was evicted; answers when to look again, if it must. */
+export async function tendLoads(
+  options: Options,
+  { key, paths }: { key: ObjectKey; paths: Iterable<string> },
+  { retries, onEviction = 'Report' }: CacheSettings['warmup'],
+): Promise<number | undefined> {
+  const times: number[] = []
+  for (const path of paths) {
+    const target = { key, load: loadName(key.name, path) }
+    const retryMs = await retryWarmup(options, target, retries)
+    times.push(retryMs ?? (await mendCache(options, target, onEviction)) ?? Number.POSITIVE_INFINITY)
+  }
+  const soonestMs = Math.min(...times)
+  return Number.isFinite(soonestMs) ? soonestMs : undefined
+}
+
+/** Takes away the DataLoads of models that no service has any more, while their Dataset serves others. */
+export async function pruneLoads(
+  { client, mirror, logger, placements }: Options,
+  key: ObjectKey,
+  paths: Iterable<string>,
+): Promise<void> {
+  // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
+  if (!mirror.services.areKnown || !placements.areKnown) return
+  const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
+  const left = mirror.dataLoads
+    .list(key.namespace)
+    .filter((load) => isOurs(load) && datasetOf(load).name === key.name)
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !wanted.has(metadata.name ?? ''))
+  for (const load of left) {
+    const { name = '', uid } = load.metadata
+    await client.delete(resources.dataLoad, keyOf(load), uid === undefined ? {} : { uid })
+    logger.info({ kind: load.kind, ...keyOf(load) }, 'deleted: no service uses it')
+    const dataset = mirror.datasets.get(key)
+    if (dataset !== undefined && latestRetry(dataset, name) > 0)
+      await client.patch(resources.dataset, key, { type: 'merge', body: retryPatch(dataset, name, 0) })
+  }
+}

@@ -1,0 +1,65 @@
+import { isLoadable } from '../fluid/name.ts'
+import type { RuntimeName } from '../fluid/runtimes.ts'
+import type { Source } from '../fluid/source.ts'
+import type { ModelLocation } from '../kserve/location.ts'
+import type { PolicySpec } from '../policy/schema.ts'
+import { dropsPath, existingPlace } from './existing.ts'
+import type { Facts } from './facts.ts'
+import type { OriginalLocation } from './original.ts'
+import { cacheFor, type ReadSource, type SourceRefused, type SourceResult } from './source.ts'
+
+/** What serves a model. */
+export interface Target {
+  /** The claim that is to stand there, and the path in it where the model is not its root. */
+  cache: string
+  path: string | undefined
+  /** Whether the claim is of a Dataset that was here already: nothing is made for it, or taken away. */
+  existing: boolean
+  /** Undefined where nothing is to be made, or a kept cache cannot be made anew from what the cluster says today. */
+  furnished: { source: Source; runtime: RuntimeName } | undefined
+}
+
+/** What is to serve a source: a Dataset that a team has for it, a cache of many models, or one of its own. */
+export function targetOf(
+  read: ReadSource,
+  location: ModelLocation,
+  { scope, facts }: { scope: PolicySpec['cache']['scope']; facts: Facts },
+): (Target & { ok: true }) | SourceRefused {
+  const place = existingPlace(read.source, location, facts)
+  if (place !== undefined) {
+    const path = place.path === '' ? undefined : place.path
+    return { ok: true, cache: place.dataset, path, existing: true, furnished: undefined }
+  }
+  const isShared = scope === 'Source' && !dropsPath(location) && isLoadable(read.path)
+  const shared = isShared ? cacheFor(above(read, read.prefix), facts) : undefined
+  // What cannot be read as a part of something greater may well be read by itself.
+  const made = shared?.ok === true ? shared : cacheFor(read, facts)
+  if (!made.ok) return made
+  const { name, source, runtime } = made
+  const path = made === shared ? read.path : undefined
+  return { ok: true, cache: name, path, existing: false, furnished: { source, runtime } }
+}
+
+/** The cache that a record names, as it would be made today. */
+export function sameCache(
+  read: ReadSource,
+  { cache, path = '' }: OriginalLocation,
+  facts: Facts,
+): SourceResult {
+  if (path === '') return cacheFor(read, facts, cache)
+  const { uri } = read.source
+  if (!isLoadable(path) || !uri.endsWith(`/${path}`))
+    return { ok: false, reason: 'UnsafeUri', message: `${uri} is not at the path ${path} of anything` }
+  return cacheFor(above(read, uri.slice(0, -path.length - 1)), facts, cache)
+}
+
+/** The same reading, of a directory above the model. */
+function above(read: ReadSource, uri: string): ReadSource {
+  return { ...read, source: { ...read.source, uri } }
+}
+
+/** `cache llama-0123456789`, or `Dataset team-models, at llama, which was here already`. */
+export function describeTarget({ cache, path, existing }: Omit<Target, 'furnished'>): string {
+  const at = path === undefined ? '' : `, at ${path}`
+  return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
+}
