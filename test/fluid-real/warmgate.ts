@@ -131,13 +131,9 @@ async function admit(path: Path, { client }: RealStage, context: TestContext): P
   const [cache = ''] = cacheNames(admitted)
   expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
   const pod = async (wanted: (pod: KubeObject) => boolean) => {
-    let found: KubeObject | undefined
-    const find = async () => {
-      found = (await podsOf(client, ns, 'bloom')).find(wanted)
-      return found
-    }
-    await scene.eventually(find).toBeDefined()
-    return found as unknown as KubeObject
+    const found = async () => (await podsOf(client, ns, 'bloom')).find(wanted)
+    await scene.eventually(found).toBeDefined()
+    return (await found()) as KubeObject
   }
   return { scene, cache, pod }
 }
