@@ -114,6 +114,8 @@ test.each([
   ['N/A', '4.00GiB', undefined],
   ['1.00GiB', 'N/A', undefined],
   ['NaN%', '4.00GiB', undefined],
+  ['+Inf', '4.00GiB', undefined],
+  ['1.00GiB', '-1', undefined],
   ['', '', undefined],
 ])('cached %s of %s', (cached, total, progress) => {
   expect(progressOf(dataset(sizes(cached, total)), undefined)).toEqual(progress)
