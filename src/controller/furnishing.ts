@@ -2,6 +2,7 @@ import type { Mirror } from '../cluster/mirror.ts'
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { type RuntimeName, runtimeNames, runtimes } from '../fluid/runtimes.ts'
+import { isScheduled } from '../fluid/schedule.ts'
 import { asOutdated, standing } from '../fluid/standing.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
@@ -23,7 +24,8 @@ export function furnish(wanted: Cache, mirror: Mirror): Furnished {
   const settled = cacheObjects(cache).map((object) => standing(object, presentOf(object, mirror)))
   const heldBack = [
     ...(cache.runtime === wanted.runtime ? [] : [`a ${runtimes[wanted.runtime].kind}`]),
-    ...settled.flatMap((each) => each.heldBack),
+    // A scheduled DataLoad is made anew for whatever changes (schedules.ts).
+    ...settled.filter(({ object }) => !isScheduled(object)).flatMap((each) => each.heldBack),
   ]
   const [dataset, ...others] = settled.map(({ object }) => object)
   return { cache, objects: dataset === undefined ? [] : [asOutdated(dataset, heldBack), ...others], heldBack }

@@ -259,6 +259,19 @@ test('no warm-up, no DataLoad', () => {
   expect(objectOf(twice, 'DataLoad').spec).toMatchObject({ target: [{ path: '/', replicas: 2 }] })
 })
 
+test('a schedule is a second DataLoad, where the runtime has any', () => {
+  const scheduled = { ...settings, warmup: { ...settings.warmup, schedule: '0 3 * * *' } }
+  const jindo = make('Jindo', 's3', { credentials: s3Keys }, { settings: scheduled })
+  const [, , once, cron] = cacheObjects(jindo)
+  expect(cron?.metadata).toEqual({ ...once?.metadata, name: 'bloom-0123456789-s' })
+  expect(cron?.spec).toEqual({ ...objectAt(once, 'spec'), policy: 'Cron', schedule: '0 3 * * *' })
+  const alone = { ...scheduled, warmup: { ...scheduled.warmup, enabled: false } }
+  const loads = cacheObjects({ ...jindo, settings: alone }).filter(({ kind }) => kind === 'DataLoad')
+  expect(loads).toEqual([cron])
+  const thin = make('Thin', 's3', { credentials: named('s', {}), profile: 'p' }, { settings: scheduled })
+  expect(cacheObjects(thin).map(({ kind }) => kind)).toEqual(['Dataset', 'ThinRuntime'])
+})
+
 test('tiers in their order; of the runtimes that know one, the first', () => {
   const tieredStore = [
     { medium: 'MEM', path: '/dev/shm', quota: '2Gi', volumeType: 'emptyDir' },

@@ -225,6 +225,7 @@ function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
       replicas: warmup.replicas,
       retries: warmup.retries,
       onEviction: warmup.onEviction,
+      schedule: warmup.schedule,
     },
   }
 }

@@ -168,10 +168,6 @@ test.each<[Json, string]>([
   ],
   [{ warmup: { enabled: 'yes' } }, 'spec.warmup.enabled: must be boolean'],
   [{ warmup: { retries: -1 } }, 'spec.warmup.retries: must be >= 0'],
-  [
-    { warmup: { schedule: '0 3 * * *' } },
-    'spec.warmup.schedule: must be equal to one of the allowed values ()',
-  ],
   [{ warmup: { warmth: 1 } }, 'spec.warmup: must not have additional properties (warmth)'],
   [
     { hold: { at: 'Start' } },

@@ -16,6 +16,12 @@ const expression = (selector: string, fields: JsonObject): JsonObject => ({
   [selector]: { matchExpressions: [fields] },
 })
 
+const notACron = (schedule: string): BrokenSpec => ({
+  spec: { warmup: { schedule } },
+  place: 'spec.warmup.schedule',
+  says: 'use a cron of five fields (minute, hour, day of the month, month, day of the week), e.g. "0 3 * * *"',
+})
+
 /** Every rule broken once at least. The API server and `warmgate plan` are held to the same answers. */
 export const brokenSpecs: BrokenSpec[] = [
   ...['pause', 'timeout'].map((field) => ({
@@ -157,6 +163,10 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.warmup.timeout',
     says: 'use a duration, e.g. 90s, 30m or 1h30m',
   })),
+  ...['0 3 * *', '0 3 * * * *', '60 3 * * *', '0 24 * * *', '* * 0 * *', '* * * 13 *', '* * * * 7'].map(
+    notACron,
+  ),
+  ...['@daily', 'CRON_TZ=UTC 0 3 * * *', '*/0 * * * *', '0 3 * * *;'].map(notACron),
   ...['0s', '0h0m'].map((timeout) => ({
     spec: { warmup: { timeout }, hold: { onTimeout: 'Keep' } },
     place: 'spec',
@@ -223,6 +233,9 @@ export const validSpecs: JsonObject[] = [
   { sources: [{ match: ['cubefs://'], runtime: 'Thin', profile: 'cubefs' }] },
   { cache: { template: { master: { replicas: 1 }, fuse: { args: ['-o'] } } } },
   { cache: { retain: '168h' } },
+  ...['', '0 3 * * *', '*/15 0-6,22 1,15 * MON-FRI', '5/10 3 ? jan,jul 0'].map((schedule) => ({
+    warmup: { schedule },
+  })),
   { warmup: { timeout: '1h30m', retries: 0 }, hold: { onTimeout: 'Keep', onFailure: 'Keep' } },
   { warmup: { timeout: '0s' }, hold: { onFailure: 'Keep' } },
   { warmup: { enabled: false } },

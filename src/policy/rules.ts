@@ -30,6 +30,21 @@ const systemPattern =
 const sharedMemoryPattern = '^/dev/shm(/|$)'
 const zeroPattern = '^(0+(ms|s|m|h))+$'
 
+const months = 'jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec'
+const weekdays = 'sun|mon|tue|wed|thu|fri|sat'
+const cronFields = [
+  '[0-5]?[0-9]',
+  '[01]?[0-9]|2[0-3]',
+  '0?[1-9]|[12][0-9]|3[01]',
+  `0?[1-9]|1[0-2]|${months}|${months.toUpperCase()}`,
+  `0?[0-6]|${weekdays}|${weekdays.toUpperCase()}`,
+].map((value) => {
+  const range = `([*?]|(${value})(-(${value}))?)(/[1-9][0-9]*)?`
+  return `${range}(,${range})*`
+})
+// What Kubernetes' CronJobs take, but for words such as @daily. Empty is no schedule.
+const cronPattern = `^(${cronFields.join(' +')})?$`
+
 function rule(path: string, { cel, message, holds }: Omit<Rule, 'path'>): Rule {
   return { path, cel, message, holds }
 }
@@ -160,6 +175,11 @@ const adoptRules: Rule[] = ['adopt.pause', 'adopt.timeout'].map((path) =>
 
 // The API server checks the default of the whole spec, too, before it fills in the fields' own.
 const holdRules: Rule[] = [
+  form(
+    'warmup.schedule',
+    cronPattern,
+    'use a cron of five fields (minute, hour, day of the month, month, day of the week), e.g. "0 3 * * *"',
+  ),
   form('warmup.timeout', durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
   rule('', {
     cel: [

@@ -14,13 +14,6 @@ const map = (description: string) =>
 const duration = (description: string, value: string) =>
   Type.String({ description, default: value, maxLength: 32 })
 
-/** A field of the design that does nothing yet: only its neutral value is taken, and nothing is ignored. */
-const notYet = <const V extends string>(value: V, description: string) =>
-  Type.Enum([value], {
-    description: `${description} Not served yet: leave it at its default.`,
-    default: value,
-  })
-
 const fraction = (description: string) => Type.Optional(Type.String({ description, maxLength: 16 }))
 
 const labelSelector = (description: string, more: object = { default: {} }) =>
@@ -201,7 +194,12 @@ const warmup = Type.Object(
       minimum: 0,
       maximum: 100,
     }),
-    schedule: notYet('', 'A cron by which caches are warmed again.'),
+    schedule: Type.String({
+      description:
+        'A cron of five fields, e.g. "0 3 * * *", by which what changed at the source is loaded again; in the time zone of the cluster. Empty: never.',
+      default: '',
+      maxLength: 128,
+    }),
     onEviction: Type.Enum(['Report', 'Rewarm'], {
       description:
         'What comes of a warm cache that has lost much of its model since. Rewarm fills it again, an hour apart at least.',
