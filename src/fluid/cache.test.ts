@@ -260,15 +260,13 @@ test('no warm-up, no DataLoad', () => {
 })
 
 test('a schedule is a second DataLoad, where the runtime has any', () => {
-  const scheduled = { ...settings, warmup: { ...settings.warmup, schedule: '0 3 * * *' } }
-  const jindo = make('Jindo', 's3', { credentials: s3Keys }, { settings: scheduled })
-  const [, , once, cron] = cacheObjects(jindo)
+  const warmup = { enabled: true, replicas: 1, retries: 3, schedule: '0 3 * * *' }
+  const [, , once, cron] = cacheObjects(make('Jindo', 's3', s3, { warmup }))
   expect(cron?.metadata).toEqual({ ...once?.metadata, name: 'bloom-0123456789-s' })
   expect(cron?.spec).toEqual({ ...objectAt(once, 'spec'), policy: 'Cron', schedule: '0 3 * * *' })
-  const alone = { ...scheduled, warmup: { ...scheduled.warmup, enabled: false } }
-  const loads = cacheObjects({ ...jindo, settings: alone }).filter(({ kind }) => kind === 'DataLoad')
-  expect(loads).toEqual([cron])
-  const thin = make('Thin', 's3', { credentials: named('s', {}), profile: 'p' }, { settings: scheduled })
+  const alone = make('Jindo', 's3', s3, { warmup: { ...warmup, enabled: false } })
+  expect(cacheObjects(alone).slice(2)).toEqual([cron])
+  const thin = make('Thin', 's3', { credentials: named('s', {}), profile: 'p' }, { warmup })
   expect(cacheObjects(thin).map(({ kind }) => kind)).toEqual(['Dataset', 'ThinRuntime'])
 })
 
