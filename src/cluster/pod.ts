@@ -6,8 +6,9 @@ import { isCacheName, loadName } from '../fluid/name.ts'
 import { type ClaimMount, claimMounts, serviceOfPod } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
+import { decidesItself, type SidecarState } from '../plan/sidecar.ts'
 import { type CacheState, existingWarmth, type Warmth, warmthOf } from '../plan/warmth.ts'
-import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
+import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/object.ts'
 import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
@@ -60,6 +61,23 @@ export function workerLabels(mirror: Mirror, namespace: string, caches: string[]
     const key = (dataset && referredDataset(dataset)) ?? own
     return workerLabel(key, mirror.datasets.get(key)?.metadata.uid) ?? []
   })
+}
+
+/** What a new pod's sidecar is about; Fluid's webhook wants every claim to be there, and its Dataset Bound. */
+export function sidecarState(
+  mirror: Mirror,
+  { pod, namespace, facts }: { pod: KubeObject; namespace: string; facts: PodFacts },
+): SidecarState {
+  const names = Object.keys(facts.caches)
+  if (facts.sidecarHold === undefined || names.length === 0 || decidesItself(pod)) return 'none'
+  const isReady = names.every((name) => {
+    const key = { namespace, name }
+    const dataset = mirror.datasets.get(key)
+    const isBound =
+      dataset?.metadata.deletionTimestamp === undefined && stringAt(dataset, 'status', 'phase') === 'Bound'
+    return isBound && mirror.claims.get(key) !== undefined
+  })
+  return isReady ? 'ready' : 'pending'
 }
 
 /** A cache as it stands in the mirror, by one path of it. */

@@ -38,6 +38,7 @@ test('the default of every field', () => {
       nodeSelector: {},
       tolerations: [],
       cleanPolicy: 'OnRuntimeDeleted',
+      fuse: 'Node',
       template: {},
     },
     warmup: {

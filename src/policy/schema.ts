@@ -155,6 +155,11 @@ const cache = Type.Object(
       description: 'OnDemand: Fluid takes its FUSE pod off a node that no pod of the cache is left on.',
       default: 'OnRuntimeDeleted',
     }),
+    fuse: Type.Enum(['Node', 'Sidecar'], {
+      description:
+        "How pods get at their cache. Node: by Fluid's CSI driver on their node. Sidecar: by a FUSE client in the pod, for nodes without that driver (serverless); Fluid's webhook puts it in.",
+      default: 'Node',
+    }),
     template: Type.Unsafe<Record<string, unknown>>({
       type: 'object',
       description: "Merged into the Runtime's spec: whatever this policy does not name.",
