@@ -86,7 +86,8 @@ function patchingClient(
     copy.put(plural === 'pods' ? patched(object, body) : annotated(object, body))
     return object
   }
-  return { patch } as unknown as KubeClient
+  const remove = async (_resource: Resource, key: ObjectKey) => fake.pods.drop(key)
+  return { patch, delete: remove } as unknown as KubeClient
 }
 
 function annotated(object: KubeObject, body: Json): KubeObject {
