@@ -23,7 +23,7 @@ export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
     const facts = servesModel(pod) ? podFacts(mirror, pod, namespace) : undefined
     if (facts === undefined || Object.keys(facts.caches).length === 0) return { kind: 'allow', patch: turned }
     const { caches, isEnforced } = facts
-    const labels = isEnforced ? workerLabels(mirror, namespace, Object.keys(caches)) : []
+    const labels = isEnforced ? workerLabels(mirror, namespace, facts) : []
     const sidecar = sidecarState(mirror, { pod, namespace, facts })
     const input = { ...facts, pod, caches: Object.values(caches), workerLabels: labels, sidecar }
     const { held, patch } = planPod(input)

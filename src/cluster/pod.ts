@@ -54,8 +54,8 @@ function warmthAt(
 }
 
 /** The labels of the nodes that hold these caches; of a reference those that hold what it refers to. */
-export function workerLabels(mirror: Mirror, namespace: string, caches: string[]): string[] {
-  return caches.flatMap((name) => {
+export function workerLabels(mirror: Mirror, namespace: string, { caches }: PodFacts): string[] {
+  return claimsIn(caches).flatMap((name) => {
     const own = { namespace, name }
     const dataset = mirror.datasets.get(own)
     const key = (dataset && referredDataset(dataset)) ?? own
@@ -68,7 +68,7 @@ export function sidecarState(
   mirror: Mirror,
   { pod, namespace, facts }: { pod: KubeObject; namespace: string; facts: PodFacts },
 ): SidecarState {
-  const names = Object.keys(facts.caches)
+  const names = claimsIn(facts.caches)
   if (facts.sidecarHold === undefined || names.length === 0 || decidesItself(pod)) return 'none'
   const isReady = names.every((name) => {
     const key = { namespace, name }
@@ -98,6 +98,10 @@ export function loadState(mirror: Mirror, key: ObjectKey, load: string): CacheSt
 /** `models-0123456789/llama`: what people are told of. */
 function nameOf({ claim, path }: ClaimMount): string {
   return path === '' ? claim : `${claim}/${path}`
+}
+
+function claimsIn(caches: PodFacts['caches']): string[] {
+  return [...new Set(Object.keys(caches).map((name) => name.split('/')[0] ?? ''))]
 }
 
 /** The service of a pod; `gone` where there surely is none, undefined where that is not known. */

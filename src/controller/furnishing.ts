@@ -21,11 +21,13 @@ export interface Furnished {
  */
 export function furnish(wanted: Cache, mirror: Mirror): Furnished {
   const cache = { ...wanted, runtime: standingRuntime(wanted, mirror) ?? wanted.runtime }
-  const settled = cacheObjects(cache).map((object) => standing(object, presentOf(object, mirror)))
+  const settled = cacheObjects(cache).map((object) => {
+    // A scheduled DataLoad is made anew for whatever changes (schedules.ts).
+    return standing(object, isScheduled(object) ? undefined : presentOf(object, mirror))
+  })
   const heldBack = [
     ...(cache.runtime === wanted.runtime ? [] : [`a ${runtimes[wanted.runtime].kind}`]),
-    // A scheduled DataLoad is made anew for whatever changes (schedules.ts).
-    ...settled.filter(({ object }) => !isScheduled(object)).flatMap((each) => each.heldBack),
+    ...settled.flatMap((each) => each.heldBack),
   ]
   const [dataset, ...others] = settled.map(({ object }) => object)
   return { cache, objects: dataset === undefined ? [] : [asOutdated(dataset, heldBack), ...others], heldBack }

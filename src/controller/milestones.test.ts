@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
-import { scheduledLoad } from '../fluid/schedule.ts'
+import { scheduledLoads } from '../fluid/schedule.ts'
 import type { EventNote } from '../kube/events.ts'
 import { fakeService } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
@@ -121,8 +121,8 @@ test('a Dataset that is not ours is nobody’s matter', () => {
 
 test('what a schedule runs is no milestone: it is Executing before anything runs', () => {
   const { look, dataLoads, told } = scene()
-  const scheduled = scheduledLoad(fakeDataLoad('Executing'), '0 3 * * *')
-  dataLoads.put({ ...scheduled, metadata: { ...scheduled.metadata, name: cacheName } })
+  for (const scheduled of scheduledLoads('any', [fakeDataLoad('Executing')], '0 3 * * *'))
+    dataLoads.put({ ...scheduled, metadata: { ...scheduled.metadata, name: cacheName } })
   look()
   expect(told()).toEqual([])
 })
