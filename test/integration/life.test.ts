@@ -4,7 +4,7 @@ import { retainedUntil } from '../../src/fluid/retained.ts'
 import { outdatedBy } from '../../src/fluid/standing.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate } from '../../src/plan/pod.ts'
+import { hasGate, hasSchedulingGate } from '../../src/plan/pod.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { at, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import { nodeResource } from '../cluster/nodes.ts'
@@ -204,6 +204,21 @@ test('a schedule is a DataLoad of Fluid’s Cron policy beside the first; nothin
   await applyAll(stage.client, [policyOf(ns, { warmup: { schedule: '' } })])
   await eventuallyGone(stage.client, resources.dataLoad, key)
   expect(await stage.client.get(resources.dataLoad, { namespace: ns, name })).toBeDefined()
+})
+
+test('Sidecar: a pod that comes before its cache is Bound is replaced by one that Fluid’s webhook serves', async () => {
+  const ns = 'virtual'
+  stage.fluid.set({ bindMs: 5_000 })
+  await governed(ns, { cache: { fuse: 'Sidecar' } })
+  await create(ns)
+  const early = await until('the first pod', async () => (await podsOf(stage.client, ns, 'bloom'))[0])
+  expect(hasSchedulingGate(early)).toBe(true)
+  expect(early.metadata.labels).not.toHaveProperty('serverless.fluid.io/inject')
+  const served = await readyPod(ns)
+  expect(served.metadata.labels).toMatchObject({ 'serverless.fluid.io/inject': 'true' })
+  expect(hasSchedulingGate(served)).toBe(false)
+  await eventWith(early, 'SidecarReady')
+  stage.fluid.set({ bindMs: 100 })
 })
 
 test('a pod is scheduled to a node that holds its cache', async () => {
