@@ -77,6 +77,11 @@ export const brokenSpecs: BrokenSpec[] = [
     says: "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
   })),
   {
+    spec: { limits: { holdTimeout: 'long' } },
+    place: 'spec.limits.holdTimeout',
+    says: 'use a duration, e.g. 90s, 30m or 1h30m',
+  },
+  {
     spec: { limits: { cacheSize: 'much' } },
     place: 'spec.limits.cacheSize',
     says: 'use a whole quantity of bytes, e.g. 500Gi',
@@ -219,7 +224,7 @@ export const brokenSpecs: BrokenSpec[] = [
 /** What lies beside the rules, and is valid. */
 export const validSpecs: JsonObject[] = [
   {},
-  { limits: { cacheSize: '500Gi', cacheReplicas: 4 } },
+  { limits: { cacheSize: '500Gi', cacheReplicas: 4, holdTimeout: '2h' } },
   expression('namespaceSelector', { key: 'example.com/team', operator: 'In', values: ['a', 'b'] }),
   expression('serviceSelector', { key: 'team', operator: 'DoesNotExist' }),
   source({

@@ -241,6 +241,7 @@ const gpuRules: Rule[] = [
 
 export const rules: Rule[] = [
   form('limits.cacheSize', sizePattern, 'use a whole quantity of bytes, e.g. 500Gi'),
+  form('limits.holdTimeout', durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
   ...selectorRules('namespaceSelector'),
   ...selectorRules('serviceSelector'),
   ...selectorRules('gpu.when.selector'),

@@ -287,12 +287,26 @@ const adopt = Type.Object(
   { ...closed, default: {} },
 )
 
-export const overrideNames = ['policy', 'hold', 'cache-size', 'cache-replicas', 'gpu'] as const
+export const overrideNames = [
+  'policy',
+  'hold',
+  'hold-timeout',
+  'cache-size',
+  'cache-replicas',
+  'gpu',
+] as const
 
 const limits = Type.Object(
   {
     cacheSize: Type.Optional(
       Type.String({ description: 'The greatest warmgate.dev/cache-size, e.g. 500Gi.', maxLength: 32 }),
+    ),
+    holdTimeout: Type.Optional(
+      Type.String({
+        description:
+          'The longest warmgate.dev/hold-timeout, e.g. 2h; where it is not set, warmup.timeout is.',
+        maxLength: 32,
+      }),
     ),
     cacheReplicas: Type.Optional(
       Type.Integer({ description: 'The greatest warmgate.dev/cache-replicas.', minimum: 1, maximum: 1_000 }),
@@ -326,7 +340,7 @@ export const policySpecSchema = Type.Object(
     }),
     overrides: Type.Array(Type.Enum([...overrideNames]), {
       description: 'What model teams may set with an annotation on their service (warmgate.dev/hold, …).',
-      default: ['hold', 'cache-size', 'cache-replicas'],
+      default: ['hold', 'hold-timeout', 'cache-size', 'cache-replicas'],
       maxItems: 8,
       uniqueItems: true,
     }),
