@@ -61,6 +61,11 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.sources[0].match[0]',
     says: 'begin with a scheme, e.g. "s3://models/" or "oss://"',
   })),
+  ...['s3://models/$(namespace)', 's3://$(namespace)-x/', 's3://$(service)/', 's3://$x/'].map((prefix) => ({
+    spec: source({ match: [prefix] }),
+    place: 'spec.sources[0].match[0]',
+    says: 'end $(namespace) with a /, as in "s3://models/$(namespace)/": else team-a would have what is of team-ab',
+  })),
   {
     spec: source({ match: ['gs://', 's3://models/../secrets'] }),
     place: 'spec.sources[0].match[1]',
@@ -224,6 +229,7 @@ export const brokenSpecs: BrokenSpec[] = [
 /** What lies beside the rules, and is valid. */
 export const validSpecs: JsonObject[] = [
   {},
+  source({ match: ['s3://models/$(namespace)/', 's3://$(namespace)/'] }),
   { limits: { cacheSize: '500Gi', cacheReplicas: 4, holdTimeout: '2h' } },
   expression('namespaceSelector', { key: 'example.com/team', operator: 'In', values: ['a', 'b'] }),
   expression('serviceSelector', { key: 'team', operator: 'DoesNotExist' }),

@@ -19,6 +19,7 @@ export interface Rule {
 
 const fractionPattern = '^(0(\\.[0-9]+)?|1(\\.0+)?)$'
 const prefixPattern = '^[a-z][a-z0-9+.-]*://'
+const namespacePattern = '^([^$]|\\$\\(namespace\\)/)*$'
 const labelKeyPattern = '^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
 const subdomainPattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$'
 const devicePattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
@@ -148,6 +149,12 @@ const sourceRules: Rule[] = [
       !['Thin', 'Cache'].includes(stringAt(self, 'runtime') ?? '') || at(self, 'profile') !== undefined,
   }),
   form('sources[].match[]', prefixPattern, 'begin with a scheme, e.g. "s3://models/" or "oss://"'),
+  rule('sources[].match[]', {
+    cel: celMatches('self', namespacePattern),
+    message:
+      'end $(namespace) with a /, as in "s3://models/$(namespace)/": else team-a would have what is of team-ab',
+    holds: (self) => new RegExp(namespacePattern).test(String(self)),
+  }),
   rule('sources[].match[]', {
     cel: "!self.contains('/..')",
     message: 'a prefix holds no ..: no URI with one is ever acted on',

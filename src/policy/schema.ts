@@ -62,7 +62,8 @@ const toleration = Type.Object(
 const source = Type.Object(
   {
     match: Type.Array(Type.String({ maxLength: 256 }), {
-      description: 'URI prefixes that this rule is for, e.g. "s3://models/" or "oss://".',
+      description:
+        'URI prefixes that this rule is for, e.g. "s3://models/" or "oss://"; in "s3://models/$(namespace)/" the namespace of the service stands.',
       minItems: 1,
       maxItems: 32,
       uniqueItems: true,
@@ -74,7 +75,7 @@ const source = Type.Object(
     }),
     mirror: Type.String({
       description:
-        'A copy of these sources: what follows the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/. It may turn any scheme into one that a Runtime serves.',
+        'A copy of these sources: what follows the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/, $(namespace) as in match. It may turn any scheme into one that a Runtime serves.',
       default: '',
       pattern: '^$|^[a-z0-9]+://[^/]+/([^/]+/)*$',
     }),
