@@ -15,20 +15,24 @@ interface Scene {
   pod?: KubeObject
   /** Of the DataLoad. */
   phase?: string
+  /** The phase of the Dataset, and whether Fluid has made its claim. */
+  bound?: string
+  hasClaim?: boolean
 }
 
 /** What a new pod of a service is answered, and every call that this makes to the API server. */
-async function admit({ policy = {}, pod = newPod(), phase = 'Complete' }: Scene) {
+async function admit({ policy = {}, pod = newPod(), phase = 'Complete', ...cache }: Scene) {
   const fake = fakeMirror()
   fake.parsed.push(fakePolicy('p', policy))
   fake.namespaces.put(openNamespace)
   fake.services.put(fakeService({ model: { storageUri: uri } }, { uid: 'service-uid' }))
-  const { metadata, ...dataset } = fakeDataset()
+  const { metadata, ...dataset } = fakeDataset({ phase: cache.bound ?? 'Bound' })
   const annotations = { 'warmgate.dev/source': uri }
   const owner = { apiVersion: 'serving.kserve.io/v1beta1', kind: 'InferenceService', name: 'llama' }
   const ownerReferences = [{ ...owner, uid: 'service-uid' }]
   fake.datasets.put({ ...dataset, metadata: { ...metadata, annotations, ownerReferences } } as KubeObject)
   fake.dataLoads.put(fakeDataLoad(phase))
+  if (cache.hasClaim) fake.claims.put({ ...fakeDataset(), kind: 'PersistentVolumeClaim' })
   const calls: string[] = []
   const client = new Proxy({} as KubeClient, {
     get: (_, verb) => () => {
@@ -101,4 +105,21 @@ test('without a policy that is enforced nothing is touched', async () => {
   for (const mode of ['Audit', 'Off']) expect(paths((await admit({ policy: { mode } })).answer)).toEqual([])
   const pod = newPod({ labels: { 'fluid.io/enable-injection': 'false' } })
   expect(paths((await admit({ pod })).answer)).toEqual([])
+})
+
+const sidecar = { cache: { fuse: 'Sidecar' }, hold: { at: 'None' } }
+const labelled = '/metadata/labels/serverless.fluid.io~1inject'
+const waiting = '/metadata/annotations/warmgate.dev~1awaits-sidecar'
+
+test('Sidecar: the label once the caches are Bound and their claims there; until then no node', async () => {
+  const patched = async (scene: Scene) => paths((await admit({ policy: sidecar, ...scene })).answer)
+  expect(await patched({})).toEqual([waiting, '/spec/schedulingGates', '/spec/affinity'])
+  const ready = await patched({ hasClaim: true })
+  expect(ready).toEqual([labelled, '/metadata/annotations/warmgate.dev~1mounts', '/spec/affinity'])
+  const unbound = await patched({ hasClaim: true, bound: 'NotBound' })
+  expect(unbound).toContain(waiting)
+  expect(unbound).not.toContain(labelled)
+  const own = newPod({ labels: { 'serverless.fluid.io/inject': 'true' } })
+  expect(await patched({ pod: own })).toEqual(['/spec/affinity'])
+  expect(await patched({ policy: { mode: 'Off', ...sidecar } })).toEqual([])
 })

@@ -1,5 +1,5 @@
 import type { FactsSources } from '../cluster/facts.ts'
-import { podFacts, workerLabels } from '../cluster/pod.ts'
+import { podFacts, sidecarState, workerLabels } from '../cluster/pod.ts'
 import { podClaim } from '../cluster/turn.ts'
 import { servesModel } from '../kserve/pod.ts'
 import type { PatchOperation } from '../plan/draft.ts'
@@ -23,8 +23,10 @@ export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
     const facts = servesModel(pod) ? podFacts(mirror, pod, namespace) : undefined
     if (facts === undefined || Object.keys(facts.caches).length === 0) return { kind: 'allow', patch: turned }
     const { caches, isEnforced } = facts
-    const labels = isEnforced ? workerLabels(mirror, namespace, Object.keys(caches)) : []
-    const { held, patch } = planPod({ ...facts, pod, caches: Object.values(caches), workerLabels: labels })
+    const labels = isEnforced ? workerLabels(mirror, namespace, facts) : []
+    const sidecar = sidecarState(mirror, { pod, namespace, facts })
+    const input = { ...facts, pod, caches: Object.values(caches), workerLabels: labels, sidecar }
+    const { held, patch } = planPod(input)
     const decision = held ? 'hold' : 'pass'
     metrics.admissionReviews.inc({ resource: 'pods', operation, decision, reason: held ? 'Warming' : 'Warm' })
     return { kind: 'allow', patch: [...turned, ...patch], auditAnnotations: { decision } }

@@ -72,6 +72,28 @@ test.each([
   expect(text()).toBe(`models/${cacheName}  used by no service\n  ${words}\n`)
 })
 
+test('whatever held pods wait for is told, also where its Dataset is not there, or is a team’s own', async () => {
+  const { metadata, ...theirs } = fakeDataset({ phase: 'NotBound' }, 'corpus')
+  const { run, text } = scene({
+    datasets: [{ ...theirs, metadata: { ...metadata, labels: {} } }],
+    pods: [
+      told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 59) })),
+      fakePod({ name: 'theirs-0', claims: ['corpus', 'scratch'], createdMs: Date.UTC(2029, 11, 31) }),
+    ],
+  })
+  await run()
+  expect(text()).toBe(
+    `models/${cacheName}  used by no service
+  pending: its Dataset does not exist
+  held for 1m: pod llama-0: warming ${cacheName}
+
+models/corpus  used by no service
+  pending: its Dataset is not Bound yet
+  held for 24h: pod theirs-0: nothing was said yet: is Warmgate running?
+`,
+  )
+})
+
 test('what was evicted is told; no caches are told; a namespace is asked for alone', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
   const evicted = scene({

@@ -26,12 +26,14 @@ export class Downloads {
     datasets.onChange(({ object }) => this.#weigh(object))
   }
 
-  /** Undefined where nothing is known that it could be told from. */
-  timeOf(dataset: KubeObject): DownloadTime | undefined {
-    const source = sourceOf(dataset)
+  /** Of the model at a path of a Dataset; undefined where nothing is known that it could be told from. */
+  timeOf(dataset: KubeObject, path = ''): DownloadTime | undefined {
+    const whole = sourceOf(dataset)
+    const source = whole !== undefined && path !== '' ? `${whole}/${path}` : whole
     const measured = source === undefined ? undefined : this.#tookMs.get(source)
     if (measured !== undefined) return { ms: median(measured.map(({ ms }) => ms)), basis: 'measured' }
-    const bytes = bytesOf(dataset)
+    // Of a part of a Dataset Fluid tells no size.
+    const bytes = path === '' ? bytesOf(dataset) : undefined
     const speeds = [...this.#tookMs].flatMap(([other, took]) => {
       const size = this.#sizes.get(other)
       return size === undefined ? [] : [size / median(took.map(({ ms }) => ms))]

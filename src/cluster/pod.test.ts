@@ -90,16 +90,18 @@ test('a Dataset that a team took away is nothing to wait for: nobody makes it ag
 
 test('the nodes to be near are those of the cache, or of what it refers to', () => {
   const { mirror, datasets } = scene(fakeDataset())
-  expect(workerLabels(mirror, 'models', [cacheName, 'to-be'])).toEqual([
+  const near = (...claims: string[]) =>
+    workerLabels(mirror, 'models', podFacts(mirror, fakePod({ claims }), 'models'))
+  expect(near(cacheName, 'to-be-0123456789')).toEqual([
     `fluid.io/s-models-${cacheName}`,
-    'fluid.io/s-models-to-be',
+    'fluid.io/s-models-to-be-0123456789',
   ])
   const long = 'a-namespace-of-a-very-long-name'
   const physical = fakeDataset({ phase: 'Bound' }, canary)
   datasets.put({ ...physical, metadata: { ...physical.metadata, namespace: long } })
   const spec = { mounts: [{ mountPoint: `dataset://${long}/${canary}` }] }
   datasets.put({ ...fakeDataset(), spec })
-  expect(workerLabels(mirror, 'models', [cacheName])).toEqual([`fluid.io/s-Dataset-${canary}`])
+  expect(near(cacheName)).toEqual([`fluid.io/s-Dataset-${canary}`])
 })
 
 test('of a cache of many models a pod waits for its own alone', () => {

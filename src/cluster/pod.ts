@@ -6,8 +6,9 @@ import { isCacheName, loadName } from '../fluid/name.ts'
 import { type ClaimMount, claimMounts, serviceOfPod } from '../kserve/pod.ts'
 import { cacheNames } from '../plan/original.ts'
 import { governPod, type PodGovernance } from '../plan/pod.ts'
+import { decidesItself, type SidecarState } from '../plan/sidecar.ts'
 import { type CacheState, existingWarmth, type Warmth, warmthOf } from '../plan/warmth.ts'
-import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
+import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/object.ts'
 import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
@@ -53,13 +54,30 @@ function warmthAt(
 }
 
 /** The labels of the nodes that hold these caches; of a reference those that hold what it refers to. */
-export function workerLabels(mirror: Mirror, namespace: string, caches: string[]): string[] {
-  return caches.flatMap((name) => {
+export function workerLabels(mirror: Mirror, namespace: string, { caches }: PodFacts): string[] {
+  return claimsIn(caches).flatMap((name) => {
     const own = { namespace, name }
     const dataset = mirror.datasets.get(own)
     const key = (dataset && referredDataset(dataset)) ?? own
     return workerLabel(key, mirror.datasets.get(key)?.metadata.uid) ?? []
   })
+}
+
+/** What a new pod's sidecar is about; Fluid's webhook wants every claim to be there, and its Dataset Bound. */
+export function sidecarState(
+  mirror: Mirror,
+  { pod, namespace, facts }: { pod: KubeObject; namespace: string; facts: PodFacts },
+): SidecarState {
+  const names = claimsIn(facts.caches)
+  if (facts.sidecarHold === undefined || names.length === 0 || decidesItself(pod)) return 'none'
+  const isReady = names.every((name) => {
+    const key = { namespace, name }
+    const dataset = mirror.datasets.get(key)
+    const isBound =
+      dataset?.metadata.deletionTimestamp === undefined && stringAt(dataset, 'status', 'phase') === 'Bound'
+    return isBound && mirror.claims.get(key) !== undefined
+  })
+  return isReady ? 'ready' : 'pending'
 }
 
 /** A cache as it stands in the mirror, by one path of it. */
@@ -80,6 +98,10 @@ export function loadState(mirror: Mirror, key: ObjectKey, load: string): CacheSt
 /** `models-0123456789/llama`: what people are told of. */
 function nameOf({ claim, path }: ClaimMount): string {
   return path === '' ? claim : `${claim}/${path}`
+}
+
+function claimsIn(caches: PodFacts['caches']): string[] {
+  return [...new Set(Object.keys(caches).map((name) => name.split('/')[0] ?? ''))]
 }
 
 /** The service of a pod; `gone` where there surely is none, undefined where that is not known. */

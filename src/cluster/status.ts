@@ -1,17 +1,17 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
-import { datasetOf, pathOf } from '../fluid/load.ts'
-import { loadName } from '../fluid/name.ts'
+import { datasetOf, fills, pathOf } from '../fluid/load.ts'
+import { isCacheName, loadName } from '../fluid/name.ts'
 import { retainedUntil } from '../fluid/retained.ts'
 import { outdatedBy } from '../fluid/standing.ts'
-import { claimMounts } from '../kserve/pod.ts'
+import { type ClaimMount, claimMounts } from '../kserve/pod.ts'
 import { deletionOf } from '../plan/deletion.ts'
 import { readOriginal } from '../plan/original.ts'
 import { gateCondition, isHeld } from '../plan/pod.ts'
 import { describeProgress, percentOf } from '../plan/progress.ts'
-import { type CacheState, shortfallOf, type Warmth, warmthOf } from '../plan/warmth.ts'
+import { type CacheState, existingWarmth, shortfallOf, type Warmth, warmthOf } from '../plan/warmth.ts'
 import { formatDuration } from '../values/duration.ts'
-import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../values/object.ts'
+import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
 
 /** What a status is read off: everything of a namespace, or of all. */
 export interface StatusObjects {
@@ -43,49 +43,84 @@ export interface HeldPod {
   why: string
 }
 
-/** Every cache of Warmgate's, with who uses it and who waits for it. */
+/** Every cache of Warmgate's, and whatever else held pods wait for, with who uses it and who waits for it. */
 export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
-  return objects.datasets.filter(isOurs).flatMap((dataset) => {
-    const paths = new Set(objects.dataLoads.filter((load) => isOf(load, dataset)).map(pathOf))
+  const mounts = [...ownMounts(objects), ...waitedFor(objects)]
+  const distinct = new Map(mounts.map((mount) => [nameOf(mount), mount]))
+  return [...distinct.values()].map((mount) => statusAt(objects, mount, nowMs))
+}
+
+/** A path of a Dataset, as pods mount it. */
+type Mount = ClaimMount & { namespace: string }
+
+function ownMounts({ datasets, dataLoads }: StatusObjects): Mount[] {
+  return datasets.filter(isOurs).flatMap((dataset) => {
+    const { namespace = '', name: claim } = keyOf(dataset)
+    const paths = new Set(dataLoads.filter((load) => isOurs(load) && isFor(load, dataset)).map(pathOf))
     // Without a DataLoad there is the whole of it to tell of.
-    return [...(paths.size === 0 ? [''] : paths)].map((path) => statusAt(objects, { dataset, path }, nowMs))
+    return [...(paths.size === 0 ? [''] : paths)].map((path) => ({ namespace, claim, path }))
   })
 }
 
-function isOf(load: KubeObject, dataset: KubeObject): boolean {
-  return isOurs(load) && keyText(datasetOf(load)) === keyText(keyOf(dataset))
+/** A pod may wait for a cache whose Dataset is not there, or is a team's own. */
+function waitedFor({ datasets, pods }: StatusObjects): Mount[] {
+  const isKnown = ({ namespace, claim }: Mount) =>
+    isCacheName(claim) ||
+    datasets.some(({ metadata }) => metadata.name === claim && metadata.namespace === namespace)
+  return pods
+    .filter(isHeld)
+    .flatMap((pod) =>
+      claimMounts(pod).map((mount) => ({ ...mount, namespace: pod.metadata.namespace ?? '' })),
+    )
+    .filter(isKnown)
+}
+
+function isFor(load: KubeObject, dataset: KubeObject): boolean {
+  return keyText(datasetOf(load)) === keyText(keyOf(dataset))
+}
+
+function nameOf({ namespace, claim, path }: Mount): string {
+  return [namespace, claim, ...(path === '' ? [] : [path])].join('/')
 }
 
 /** Of one model in a cache: of most, the only one. */
-function statusAt(
-  objects: StatusObjects,
-  { dataset, path }: { dataset: KubeObject; path: string },
-  nowMs: number,
-): CacheStatus {
-  const { namespace = '', name } = keyOf(dataset)
+function statusAt(objects: StatusObjects, mount: Mount, nowMs: number): CacheStatus {
+  const { namespace, claim: name, path } = mount
   const here = (list: KubeObject[]) => list.filter((object) => object.metadata.namespace === namespace)
-  const named = (list: KubeObject[], key: ObjectKey) =>
-    here(list).find((object) => object.metadata.name === key.name)
-  const loadKey = { namespace, name: loadName(name, path) }
-  const state: CacheState = {
-    dataset,
-    dataLoad: named(objects.dataLoads, loadKey),
-    job: named(objects.jobs, loadJobKey(loadKey)),
-  }
+  const dataset = here(objects.datasets).find(({ metadata }) => metadata.name === name)
+  const isTheirs = dataset !== undefined && !isOurs(dataset)
+  const state = stateOf(objects, mount, loadName(name, path))
   const users = here(objects.services).filter((service) => usesPath(service, name, path))
   const waiting = here(objects.pods).filter(
-    (pod) => isHeld(pod) && claimMounts(pod).some((mount) => mount.claim === name && mount.path === path),
+    (pod) => isHeld(pod) && claimMounts(pod).some((each) => each.claim === name && each.path === path),
   )
   return {
     namespace,
     name: path === '' ? name : `${name}/${path}`,
     services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
-    retainedUntil: retainedUntil(dataset),
-    warmth: warmthOf(state, 0, nowMs),
-    shortfall: shortfallOf(state, nowMs)?.message ?? '',
-    remarks: remarksOn(dataset, objects.pods, nowMs),
+    retainedUntil: dataset && retainedUntil(dataset),
+    warmth: isTheirs ? existingWarmth(dataset, loadsOf(objects, mount, dataset)) : warmthOf(state, 0, nowMs),
+    shortfall: isTheirs ? '' : (shortfallOf(state, nowMs)?.message ?? ''),
+    remarks: dataset === undefined || isTheirs ? [] : remarksOn(dataset, objects.pods, nowMs),
     held: waiting.map((pod) => heldPod(pod, nowMs)),
   }
+}
+
+function stateOf(objects: StatusObjects, { namespace, claim }: Mount, load: string): CacheState {
+  const find = (list: KubeObject[], name: string) =>
+    list.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name)
+  return {
+    dataset: find(objects.datasets, claim),
+    dataLoad: find(objects.dataLoads, load),
+    job: find(objects.jobs, loadJobKey({ namespace, name: load }).name),
+  }
+}
+
+/** Of a team's own Dataset: whatever DataLoads fill it there. */
+function loadsOf(objects: StatusObjects, mount: Mount, dataset: KubeObject): CacheState[] {
+  return objects.dataLoads
+    .filter((load) => fills(load, keyOf(dataset), mount.path))
+    .map((load) => stateOf(objects, mount, load.metadata.name ?? ''))
 }
 
 function usesPath(service: KubeObject, cache: string, path: string): boolean {

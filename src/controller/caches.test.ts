@@ -33,7 +33,7 @@ function scene({ areKnown = true, arePlaced = true, labels = ours, hasDataset = 
   const mirror = {
     services: { areKnown, list: () => [] },
     datasets: hasDataset ? known('Dataset') : { get: () => undefined },
-    dataLoads: known('DataLoad'),
+    dataLoads: { ...known('DataLoad'), list: () => [fluidObject('DataLoad', labels)] },
     runtimes: Object.fromEntries(
       runtimeNames.map((name) => [name, name === 'Jindo' ? known('JindoRuntime') : { get: () => undefined }]),
     ),

@@ -7,6 +7,7 @@ import { asRetry, isOurs, latestRetry, retryOf, sourceAnnotation } from '../flui
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName, loadName } from '../fluid/name.ts'
 import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
+import { isScheduled } from '../fluid/schedule.ts'
 import { derivedFrom } from '../fluid/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
@@ -27,9 +28,11 @@ import {
 } from '../values/object.ts'
 import { explainDeletion } from './deletions.ts'
 import { furnish, reportOutdated } from './furnishing.ts'
+import { clearLeftovers, partsOf } from './leftovers.ts'
 import { pathsOf, pruneLoads, tendLoads } from './loads.ts'
 import type { Placements } from './placements.ts'
 import { adopt, keepersOf, retain } from './retention.ts'
+import { clearSchedule } from './schedules.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { usersOf } from './users.ts'
 
@@ -56,7 +59,6 @@ const deletingRetryMs = 2_000
 /** Makes the caches that services need, and takes away those that none needs any more. */
 export class CacheReconciler {
   readonly #options: CacheOptions
-  /** In the order in which they are taken away: the Dataset last, for Fluid cleans up by it. */
   readonly #kinds: { kind: string; resource: Resource; known: Reflector }[]
 
   constructor(options: CacheOptions) {
@@ -92,6 +94,7 @@ export class CacheReconciler {
     if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
     const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
     if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
+    if (await clearLeftovers(this.#options, key)) return deletingRetryMs
     const owners = users.map(ownerReference)
     const paths = pathsOf(this.#options, key.name, users)
     const { cache, objects, heldBack } = furnish({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
@@ -102,6 +105,7 @@ export class CacheReconciler {
     if (dataset !== undefined) await adopt(this.#options, dataset)
     const secret = await this.#syncSecret(cache)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
+    if (await clearSchedule(this.#options, key, others)) return deletingRetryMs
     for (const object of others)
       await this.#apply(this.#numbered(object, key), ownersOf(object, paths) ?? owners)
     await pruneLoads(this.#options, key, paths.keys())
@@ -148,7 +152,7 @@ export class CacheReconciler {
 
   /** A DataLoad keeps the number that it was made with; a new one takes the latest of its Dataset. */
   #numbered(object: KubeObject, key: ObjectKey): KubeObject {
-    if (object.kind !== 'DataLoad') return object
+    if (object.kind !== 'DataLoad' || isScheduled(object)) return object
     const { dataLoads, datasets } = this.#options.mirror
     const present = dataLoads.get(keyOf(object))
     const latest = latestRetry(datasets.get(key), object.metadata.name ?? '')
@@ -199,7 +203,7 @@ export class CacheReconciler {
     if (!mirror.services.areKnown || !placements.areKnown) return blockedRetryMs
     const dataset = mirror.datasets.get(key)
     if (dataset === undefined) {
-      for (const { resource, known } of this.#kinds) await this.#delete(resource, known.get(key))
+      for (const { resource, object } of partsOf(mirror, key)) await this.#delete(resource, object)
       return undefined
     }
     if (!isOurs(dataset) || dataset.metadata.deletionTimestamp !== undefined) return undefined
@@ -223,7 +227,7 @@ export class CacheReconciler {
 
 /** A DataLoad is there for the services that have its model; undefined for what all of a cache's services need. */
 function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerReference[] | undefined {
-  if (object.kind !== 'DataLoad') return undefined
+  if (object.kind !== 'DataLoad' || isScheduled(object)) return undefined
   const { name: dataset } = datasetOf(object)
   const [, services = []] =
     [...paths].find(([path]) => loadName(dataset, path) === object.metadata.name) ?? []

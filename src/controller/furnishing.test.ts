@@ -68,6 +68,17 @@ test('a Runtime of another kind is never put beside the one that stands', () => 
   expect(gone.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'AlluxioRuntime', 'DataLoad'])
 })
 
+test('a scheduled DataLoad is as the policy is now, for it is made anew', () => {
+  const scheduled = (schedule: string): Cache => {
+    const { settings, ...rest } = cache('Jindo', '50Gi')
+    return { ...rest, settings: { ...settings, warmup: { ...settings.warmup, schedule } } }
+  }
+  const made = furnish(scheduled('0 3 * * *'), standingAre([]))
+  const changed = furnish(scheduled('0 4 * * *'), standingAre(made.objects))
+  expect(changed.objects.at(-1)?.spec).toMatchObject({ schedule: '0 4 * * *' })
+  expect(changed.heldBack).toEqual([])
+})
+
 test('an Event says so, where there is something to say', () => {
   const told: EventNote[] = []
   const options = { events: { record: (event: EventNote) => told.push(event) } }

@@ -2,6 +2,7 @@ import type { Mirror } from '../cluster/mirror.ts'
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { type RuntimeName, runtimeNames, runtimes } from '../fluid/runtimes.ts'
+import { isScheduled } from '../fluid/schedule.ts'
 import { asOutdated, standing } from '../fluid/standing.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
@@ -20,7 +21,10 @@ export interface Furnished {
  */
 export function furnish(wanted: Cache, mirror: Mirror): Furnished {
   const cache = { ...wanted, runtime: standingRuntime(wanted, mirror) ?? wanted.runtime }
-  const settled = cacheObjects(cache).map((object) => standing(object, presentOf(object, mirror)))
+  const settled = cacheObjects(cache).map((object) => {
+    // A scheduled DataLoad is made anew for whatever changes (schedules.ts).
+    return standing(object, isScheduled(object) ? undefined : presentOf(object, mirror))
+  })
   const heldBack = [
     ...(cache.runtime === wanted.runtime ? [] : [`a ${runtimes[wanted.runtime].kind}`]),
     ...settled.flatMap((each) => each.heldBack),

@@ -34,7 +34,8 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
   const clock = new FakeClock()
   const events: EventNote[] = []
   const refusals = new Map<string, number>()
-  const client = patchingClient(fake, refusals)
+  const bodies: Json[] = []
+  const client = patchingClient(fake, refusals, bodies)
   const metrics = createMetrics()
   fake.parsed.push(fakePolicy('p', policy))
   fake.namespaces.put(openNamespace)
@@ -59,11 +60,15 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
     speeds: new Speeds({ mirror: fake.mirror, clock }),
   })
   const look = () => reconciler.reconcile(podKey)
-  return { ...fake, clock, events, refusals, metrics, look }
+  return { ...fake, clock, events, refusals, metrics, bodies, look }
 }
 
 /** Strategic merges as far as they are used here: conditions by type, scheduling gates by name; annotations of services. */
-function patchingClient(fake: ReturnType<typeof fakeMirror>, refusals: Map<string, number>): KubeClient {
+function patchingClient(
+  fake: ReturnType<typeof fakeMirror>,
+  refusals: Map<string, number>,
+  bodies: Json[],
+): KubeClient {
   const patch = async (
     { plural }: Resource,
     key: ObjectKey,
@@ -72,6 +77,7 @@ function patchingClient(fake: ReturnType<typeof fakeMirror>, refusals: Map<strin
   ) => {
     const status = refusals.get(plural)
     if (status !== undefined) throw new KubeError(`patch ${plural}`, { status, message: 'refused' })
+    bodies.push(body)
     const copy = plural === 'pods' ? fake.pods : fake.services
     const object = copy.get(key)
     if (object === undefined) throw new KubeError(`patch ${plural}`, { status: 404, message: 'gone' })
@@ -80,7 +86,8 @@ function patchingClient(fake: ReturnType<typeof fakeMirror>, refusals: Map<strin
     copy.put(plural === 'pods' ? patched(object, body) : annotated(object, body))
     return object
   }
-  return { patch } as unknown as KubeClient
+  const remove = async (_resource: Resource, key: ObjectKey) => fake.pods.drop(key)
+  return { patch, delete: remove } as unknown as KubeClient
 }
 
 function annotated(object: KubeObject, body: Json): KubeObject {

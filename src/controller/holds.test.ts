@@ -176,6 +176,28 @@ test('a pod of the same name that came since is never touched', async () => {
   expect(gateCondition(thePod(scene))).toBeUndefined()
 })
 
+test('only our own condition is written, with the UID that it is for; its time is that of the last flip', async () => {
+  const scene = holdScene()
+  const since = () => verdict(scene)?.lastTransitionTime
+  await scene.look()
+  expect(since()).toBe('2030-01-01T00:00:00Z')
+  await scene.clock.advance(90_000)
+  scene.datasets.put(fakeDataset({ phase: 'NotBound' }))
+  await scene.look()
+  expect(verdict(scene)?.message).toBe(`waiting for ${cacheName}: its Dataset is not Bound yet`)
+  expect(since()).toBe('2030-01-01T00:00:00Z')
+  scene.datasets.put(fakeDataset())
+  scene.loadJobs.put(fakeLoadJob())
+  await scene.look()
+  expect(since()).toBe('2030-01-01T00:01:30Z')
+  for (const body of scene.bodies) {
+    expect(Object.keys(body as object)).toEqual(['metadata', 'status'])
+    expect(body).toMatchObject({ metadata: { uid: 'pod-llama-0' } })
+    expect(listAt(body, 'status', 'conditions')).toMatchObject([{ type: 'warmgate.dev/cache-warm' }])
+  }
+  expect(scene.bodies).toHaveLength(3)
+})
+
 test('mere progress is told each 5 s at most; what changes anything, at once', async () => {
   const scene = holdScene()
   const filling = (cached: string) => ({ phase: 'Bound', ufsTotal: '4.00GiB', cacheStates: { cached } })

@@ -6,12 +6,15 @@ import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { decideHold, type HoldDecision, type Release } from '../plan/hold.ts'
 import { gateCondition, isHeld } from '../plan/pod.ts'
+import { awaitsSidecar } from '../plan/sidecar.ts'
+import type { Warmth } from '../plan/warmth.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { tell } from './gates.ts'
 import type { Releases } from './releases.ts'
 import { revert } from './reverts.ts'
+import { replacePlaceholder } from './sidecars.ts'
 
 export interface HoldOptions {
   client: KubeClient
@@ -30,6 +33,7 @@ const newsPerPodMs = 100
 // A pod may be seen before its service is, never for this long.
 const orphanMs = 30_000
 const orphaned = 'its service is gone'
+const noClaim: Warmth = { kind: 'pending', message: 'its claim is not there yet' }
 
 /** Opens the readiness gates that admission put into pods, in time and in every case. */
 export class HoldReconciler {
@@ -46,6 +50,7 @@ export class HoldReconciler {
     const { mirror, clock } = this.#options
     const pod = mirror.pods.get(key)
     if (pod === undefined || !isHeld(pod)) return undefined
+    if (awaitsSidecar(pod) && (await replacePlaceholder(this.#options, pod))) return undefined
     const decision = this.#decide(pod)
     if (decision.kind === 'revert') return await this.#revert(pod, decision)
     if (decision.kind === 'release') return await this.#release(pod, decision)
@@ -61,10 +66,15 @@ export class HoldReconciler {
     const { mirror, clock, speeds } = this.#options
     const { namespace = '' } = pod.metadata
     if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: orphaned }
-    const { hold, caches } = podFacts(mirror, pod, namespace, clock.now())
-    const estimated = Object.entries(caches).map(
-      ([name, warmth]) => [name, speeds.estimate({ namespace, name }, warmth)] as const,
-    )
+    const facts = podFacts(mirror, pod, namespace, clock.now())
+    const { caches } = facts
+    const isPlaceholder = awaitsSidecar(pod)
+    const hold = (isPlaceholder ? facts.sidecarHold : undefined) ?? facts.hold
+    const estimated = Object.entries(caches).map(([name, warmth]) => {
+      // A warm one would release it, and without its sidecar.
+      const known: Warmth = isPlaceholder && warmth.kind === 'warm' ? noClaim : warmth
+      return [name, speeds.estimate({ namespace, name }, known)] as const
+    })
     const nowMs = clock.now()
     return decideHold({ hold, caches: Object.fromEntries(estimated), createdMs: createdMs(pod), nowMs })
   }

@@ -3,6 +3,7 @@ import { isOurs, latestRetry, retryPatch } from '../fluid/dataset.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isLoadable, loadName } from '../fluid/name.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
+import { isScheduled } from '../fluid/schedule.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { resources } from '../kube/resources.ts'
@@ -73,7 +74,7 @@ export async function pruneLoads(
   const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
   const left = mirror.dataLoads
     .list(key.namespace)
-    .filter((load) => isOurs(load) && datasetOf(load).name === key.name)
+    .filter((load) => isOurs(load) && !isScheduled(load) && datasetOf(load).name === key.name)
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !wanted.has(metadata.name ?? ''))
   for (const load of left) {
     const { name = '', uid } = load.metadata

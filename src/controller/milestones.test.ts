@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
+import { scheduledLoads } from '../fluid/schedule.ts'
 import type { EventNote } from '../kube/events.ts'
 import { fakeService } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
@@ -114,6 +115,14 @@ test('a Dataset that is not ours is nobody’s matter', () => {
   const { status, ...dataset } = fakeDataset()
   datasets.put({ ...dataset, status, metadata: { ...key, uid: 'theirs' } } as KubeObject)
   dataLoads.put(fakeDataLoad('Executing'))
+  look()
+  expect(told()).toEqual([])
+})
+
+test('what a schedule runs is no milestone: it is Executing before anything runs', () => {
+  const { look, dataLoads, told } = scene()
+  for (const scheduled of scheduledLoads('any', [fakeDataLoad('Executing')], '0 3 * * *'))
+    dataLoads.put({ ...scheduled, metadata: { ...scheduled.metadata, name: cacheName } })
   look()
   expect(told()).toEqual([])
 })

@@ -2,6 +2,7 @@ import type { Mirror } from '../cluster/mirror.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { datasetOf, pathOf } from '../fluid/load.ts'
+import { isScheduled } from '../fluid/schedule.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { CacheState } from '../plan/warmth.ts'
 import { describeWarmup, speedOf, type Warmup, warmupOf, warmupReasons } from '../plan/warmup.ts'
@@ -41,6 +42,8 @@ export class Milestones {
 
   /** Looks at one warm-up, when anything about it has changed. */
   look(dataLoad: KubeObject): void {
+    // A scheduled one is Executing before anything runs, and complete again and again.
+    if (isScheduled(dataLoad)) return
     const state = this.#state(dataLoad)
     const { dataset } = state
     if (dataset === undefined || !isOurs(dataset) || !isOurs(dataLoad)) return

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
+import { loadName } from '../fluid/name.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, objectAt } from '../values/object.ts'
 import { Savings } from './savings.ts'
 
 const minuteMs = 60_000
@@ -90,4 +91,16 @@ test('a pod that is seen again is one measurement, and old ones give way', async
   for (let index = 0; index < 5; index++) pods.put(downloaded('s3://models/llama', 1, `later-${index}`))
   savings.count(fakePod(), 0)
   expect(await saved()).toEqual({ measured: 60 })
+})
+
+test('a model among others in its Dataset is measured by its own source', async () => {
+  const { savings, saved, pods, datasets, dataLoads } = scene()
+  datasets.put(cacheOf('s3://models', '900.00GiB'))
+  const { metadata, ...load } = fakeDataLoad('Complete', loadName(cacheName, 'llama'))
+  dataLoads.put({ ...load, metadata, spec: { target: [{ path: '/llama' }] } } as KubeObject)
+  pods.put(downloaded('s3://models/llama', 2))
+  const pod = fakePod()
+  const volumeMounts = [{ name: cacheName, subPath: 'llama' }]
+  savings.count({ ...pod, spec: { ...objectAt(pod, 'spec'), containers: [{ volumeMounts }] } }, 0)
+  expect(await saved()).toEqual({ measured: 120 })
 })

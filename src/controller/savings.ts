@@ -2,7 +2,7 @@ import { Downloads } from '../cluster/downloads.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { cacheState } from '../cluster/pod.ts'
 import { isOurs } from '../fluid/dataset.ts'
-import { claimsOf } from '../kserve/pod.ts'
+import { claimMounts } from '../kserve/pod.ts'
 import { warmthOf } from '../plan/warmth.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -25,10 +25,13 @@ export class Savings {
   count(pod: KubeObject, heldMs: number): void {
     const { mirror, metrics } = this.#options
     const { namespace = '' } = pod.metadata
-    const states = claimsOf(pod).map((name) => cacheState(mirror, { namespace, name }))
-    const caches = states.filter(({ dataset }) => dataset !== undefined && isOurs(dataset))
-    if (caches.length === 0 || caches.some((state) => warmthOf(state).kind !== 'warm')) return
-    const times = caches.map(({ dataset }) => dataset && this.#downloads.timeOf(dataset))
+    const caches = claimMounts(pod).flatMap(({ claim, path }) => {
+      const state = cacheState(mirror, { namespace, name: claim }, path)
+      const { dataset } = state
+      return dataset === undefined || !isOurs(dataset) ? [] : [{ state, dataset, path }]
+    })
+    if (caches.length === 0 || caches.some(({ state }) => warmthOf(state).kind !== 'warm')) return
+    const times = caches.map(({ dataset, path }) => this.#downloads.timeOf(dataset, path))
     const known = times.filter((time) => time !== undefined)
     if (known.length < times.length) return
     const basis = known.every((time) => time.basis === 'measured') ? 'measured' : 'estimated'

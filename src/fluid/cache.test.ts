@@ -259,6 +259,17 @@ test('no warm-up, no DataLoad', () => {
   expect(objectOf(twice, 'DataLoad').spec).toMatchObject({ target: [{ path: '/', replicas: 2 }] })
 })
 
+test('a schedule is a second DataLoad, where the runtime has any', () => {
+  const warmup = { enabled: true, replicas: 1, retries: 3, schedule: '0 3 * * *' }
+  const [, , once, cron] = cacheObjects(make('Jindo', 's3', s3, { warmup }))
+  expect(cron?.metadata).toEqual({ ...once?.metadata, name: 'bloom-0123456789-s' })
+  expect(cron?.spec).toEqual({ ...objectAt(once, 'spec'), policy: 'Cron', schedule: '0 3 * * *' })
+  const alone = make('Jindo', 's3', s3, { warmup: { ...warmup, enabled: false } })
+  expect(cacheObjects(alone).slice(2)).toEqual([cron])
+  const thin = make('Thin', 's3', { credentials: named('s', {}), profile: 'p' }, { warmup })
+  expect(cacheObjects(thin).map(({ kind }) => kind)).toEqual(['Dataset', 'ThinRuntime'])
+})
+
 test('tiers in their order; of the runtimes that know one, the first', () => {
   const tieredStore = [
     { medium: 'MEM', path: '/dev/shm', quota: '2Gi', volumeType: 'emptyDir' },

@@ -2,6 +2,7 @@ import type { KubeObject } from '../values/object.ts'
 import { asWarmWhenBound, dataLoad, dataset, fluidObject } from './dataset.ts'
 import type { CacheSettings, Runtime } from './runtime.ts'
 import { type RuntimeName, runtimes } from './runtimes.ts'
+import { scheduledLoads } from './schedule.ts'
 import { mountedSource } from './secret.ts'
 import type { Source } from './source.ts'
 import { merge } from './template.ts'
@@ -30,7 +31,12 @@ export function cacheObjects(cache: Cache): KubeObject[] {
     runtime.isLoadable ? made : asWarmWhenBound(made),
     fluidObject(identity, runtime.kind, spec),
   ]
-  if (!runtime.isLoadable || !warmup.enabled) return objects
+  if (!runtime.isLoadable) return objects
   const load = { replicas: warmup.replicas, tolerations, options: runtime.loadOptions }
-  return [...objects, ...cache.paths.map((path) => dataLoad(identity, { ...load, path }))]
+  const loads = cache.paths.map((path) => dataLoad(identity, { ...load, path }))
+  return [
+    ...objects,
+    ...(warmup.enabled ? loads : []),
+    ...(warmup.schedule ? scheduledLoads(cache.name, loads, warmup.schedule) : []),
+  ]
 }

@@ -10,6 +10,12 @@ export function isOurs(object: KubeObject): boolean {
   return object.metadata.labels?.[managedByLabel] === 'warmgate'
 }
 
+/** Whether an object belongs to an earlier Dataset of the same name: Fluid makes a Dataset an owner of what it runs. */
+export function isLeftBehind(object: KubeObject, dataset: KubeObject | undefined): boolean {
+  const owners = (object.metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'Dataset')
+  return owners.length > 0 && !owners.some(({ uid }) => uid === dataset?.metadata.uid)
+}
+
 const warmWhenAnnotation = 'warmgate.dev/warm-when'
 
 /**

@@ -65,6 +65,8 @@ export interface CacheSettings {
     retries: number
     /** What comes of a warm cache that has lost much of its model; `Report` where it is left out. */
     onEviction?: 'Report' | 'Rewarm'
+    /** A cron by which it is warmed again; none where it is empty or left out. */
+    schedule?: string
   }
 }
 

@@ -38,6 +38,21 @@ export interface ClaimMount {
   path: string
 }
 
+/** What a pod mounted before Fluid's webhook put a sidecar and a host path in the place of its claims. */
+export const mountsAnnotation = 'warmgate.dev/mounts'
+
+/** As it stands in that annotation: `claim/path`. */
+export function mountText({ claim, path }: ClaimMount): string {
+  return `${claim}/${path}`
+}
+
+function mountsOf(text: string): ClaimMount[] {
+  return text.split(',').flatMap((mount) => {
+    const [claim = '', ...path] = mount.split('/')
+    return claim === '' ? [] : [{ claim, path: plainPath(path.join('/')) }]
+  })
+}
+
 /** What a pod mounts of claims, or will once KServe's webhook has seen it. */
 export function claimMounts(pod: KubeObject): ClaimMount[] {
   const containers = listAt(pod, 'spec', 'containers').flatMap((each) => listAt(each, 'volumeMounts'))
@@ -52,7 +67,8 @@ export function claimMounts(pod: KubeObject): ClaimMount[] {
   })
   const uri = pod.metadata.annotations?.[sourceUriAnnotation] ?? ''
   const [, claim, path = ''] = /^pvc:\/\/([^/]+)(.*)$/.exec(uri) ?? []
-  const all = claim === undefined ? mounted : [...mounted, { claim, path: plainPath(path) }]
+  const replaced = mountsOf(pod.metadata.annotations?.[mountsAnnotation] ?? '')
+  const all = [...mounted, ...replaced, ...(claim === undefined ? [] : [{ claim, path: plainPath(path) }])]
   return [...new Map(all.map((mount) => [`${mount.claim}/${mount.path}`, mount])).values()]
 }
 

@@ -1,4 +1,5 @@
 import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import type { ServingContainer } from './container.ts'
 
 /** The ServingRuntimes that a service may be served by, as the cluster has them. */
 export interface ServingRuntimes {
@@ -35,6 +36,21 @@ export function selectRuntime(
   const protocol = stringAt(model, 'protocolVersion') ?? (speakV2[field].includes(modelFormat) ? 'v2' : 'v1')
   const wanted = { modelFormat, version: stringAt(model, 'modelFormat', 'version'), protocol, isMultiNode }
   return [...supporting(runtimes.own, wanted), ...supporting(runtimes.cluster, wanted)][0]
+}
+
+/** The runtime of a service's container; an LLMInferenceService and a predictor of one's own containers have none. */
+export function runtimeOf(
+  service: KubeObject,
+  { value, modelFormat, pointer }: ServingContainer,
+  runtimes: ServingRuntimes,
+): KubeObject | undefined {
+  if (service.kind !== 'InferenceService' || modelFormat === 'custom') return undefined
+  const field = pointer.endsWith('/model') ? 'model' : 'framework'
+  return selectRuntime(value, { modelFormat, field, isMultiNode: isMultiNode(service) }, runtimes)
+}
+
+export function isMultiNode(service: KubeObject): boolean {
+  return isObject(objectAt(service, 'spec', 'predictor').workerSpec)
 }
 
 interface Wanted {

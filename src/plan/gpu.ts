@@ -1,7 +1,7 @@
 import { type ServingContainer, servingContainers } from '../kserve/container.ts'
 import { asksForDevices, isAccelerator } from '../kserve/devices.ts'
 import { llmBases } from '../kserve/llm-config.ts'
-import { type ServingRuntimes, selectRuntime } from '../kserve/runtime.ts'
+import { isMultiNode, runtimeOf } from '../kserve/runtime.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
 import { matchesSelector } from '../policy/selector.ts'
 import { cpuFormats } from '../values/formats.ts'
@@ -77,21 +77,6 @@ export function cpuFormatOf(service: KubeObject): string | undefined {
     servingContainers(each).map(({ modelFormat }) => modelFormat),
   )
   return formats.find((format) => cpuFormats.includes(format.toLowerCase()))
-}
-
-/** An LLMInferenceService and a predictor of one's own containers have no runtime. */
-function runtimeOf(
-  service: KubeObject,
-  { value, modelFormat, pointer }: ServingContainer,
-  runtimes: ServingRuntimes,
-): KubeObject | undefined {
-  if (service.kind !== 'InferenceService' || modelFormat === 'custom') return undefined
-  const field = pointer.endsWith('/model') ? 'model' : 'framework'
-  return selectRuntime(value, { modelFormat, field, isMultiNode: isMultiNode(service) }, runtimes)
-}
-
-function isMultiNode(service: KubeObject): boolean {
-  return isObject(objectAt(service, 'spec', 'predictor').workerSpec)
 }
 
 function isWanted(

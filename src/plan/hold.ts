@@ -28,10 +28,19 @@ export interface NoHold {
 }
 
 /** Undefined where nothing waits: without a warm-up there is nothing that a pod could wait for. */
-export function holdSettings({ hold, warmup }: PolicySpec): Hold | undefined {
-  if (hold.at === 'None' || !warmup.enabled) return undefined
+export function holdSettings(spec: PolicySpec): Hold | undefined {
+  const { at } = spec.hold
+  return at === 'None' || !spec.warmup.enabled ? undefined : settings(at, spec)
+}
+
+/** How a pod waits for its sidecar, whatever else it would wait for; undefined where it gets none. */
+export function sidecarHold(spec: PolicySpec): Hold | undefined {
+  return spec.cache.fuse === 'Sidecar' ? settings('Scheduling', spec) : undefined
+}
+
+function settings(at: Hold['at'], { hold, warmup }: PolicySpec): Hold {
   return {
-    at: hold.at,
+    at,
     timeoutMs: parseDurationMs(warmup.timeout) ?? 0,
     retries: warmup.retries,
     onTimeout: hold.onTimeout,

@@ -293,7 +293,7 @@ test('the policy shapes the cache, and never its name', () => {
         tolerations: [{ operator: 'Exists' }],
         cleanPolicy: 'OnDemand',
         template: { fuse: { args: ['x'] } },
-        warmup: { enabled: true, replicas: 3, retries: 3, onEviction: 'Report' },
+        warmup: { enabled: true, replicas: 3, retries: 3, onEviction: 'Report', schedule: '' },
       },
     },
   ])

@@ -8,6 +8,7 @@ import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { adoptAnnotation, type Facts } from './facts.ts'
 import { type Hold, holdSettings } from './hold.ts'
 import { claimUri, readOriginal, restore } from './original.ts'
+import { probeWarnings } from './probes.ts'
 import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
 import { rewrite } from './rewrite.ts'
 import { describeTarget } from './target.ts'
@@ -77,7 +78,7 @@ export function plan({ service, previous, isAdopted = false, facts }: PlanInput)
   const tells: Tells = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
   if (decision.kind !== 'accelerate') return refusal(decision, draft, tells)
   rewrite(draft, decision, { before: records, previous, facts })
-  return acceleration(decision, { draft, previous, tells, namespace: facts.namespace })
+  return acceleration(decision, { draft, previous, tells, facts })
 }
 
 /** Whether a reason is to be told in a warning. */
@@ -146,26 +147,32 @@ interface Making {
   draft: Draft
   previous: KubeObject | undefined
   tells: Tells
-  namespace: string
+  facts: Facts
 }
 
 function acceleration(
   { rewrites, left, policy }: Acceleration,
-  { draft, previous, tells, namespace }: Making,
+  { draft, previous, tells, facts }: Making,
 ): Plan {
   const patch = draft.patch()
+  const hold = holdSettings(policy.spec)
   const base = {
     message: rewrites.map((each) => `${each.uri} is served from ${describeTarget(each)}`).join('; '),
     policy: policy.name,
     patch,
     service: draft.object,
-    warnings: [...left.filter(({ reason }) => tells(reason)).map(leftWarning), ...podwise(rewrites, tells)],
-    caches: cachesFor(rewrites, namespace, cacheSettings(policy.spec)),
+    warnings: [
+      ...left.filter(({ reason }) => tells(reason)).map(leftWarning),
+      ...podwise(rewrites, tells),
+      // KServe updates a service all the time: who creates it is told.
+      ...(previous === undefined && servesOne(rewrites) ? probeWarnings(draft.object, hold, facts) : []),
+    ],
+    caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
     unmade: rewrites.flatMap(({ cache, unmade }) =>
       unmade === undefined ? [] : [{ cache, reason: unmade.reason, message: unmade.message }],
     ),
     placements: rewrites.map(toPlacement),
-    hold: holdSettings(policy.spec),
+    hold,
   }
   // Nothing to do is what every pass after the first one finds; of a service that is left untouched, every update.
   const isFirst = patch.length > 0 || (previous === undefined && rewrites.some(({ by }) => by === 'Pod'))
@@ -176,6 +183,10 @@ function acceleration(
 
 function leftWarning({ location, reason, message }: Left): string {
   return `warmgate: ${location.id} is not accelerated (${reason}): ${message}`
+}
+
+function servesOne(rewrites: Rewrite[]): boolean {
+  return rewrites.some(({ location: { component } }) => component === 'predictor')
 }
 
 /** To who asks for an adoption, though there is nothing to change. */
@@ -214,6 +225,7 @@ function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
       replicas: warmup.replicas,
       retries: warmup.retries,
       onEviction: warmup.onEviction,
+      schedule: warmup.schedule,
     },
   }
 }

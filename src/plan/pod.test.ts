@@ -43,7 +43,7 @@ const gpu = fakePolicy('p', {
 type Input = Partial<PodPlanInput> & { pod: KubeObject }
 
 const planned = (input: Input) =>
-  planPod({ hold, gpu: undefined, caches: [cold], workerLabels: [], ...input })
+  planPod({ hold, gpu: undefined, caches: [cold], workerLabels: [], sidecar: 'none', ...input })
 
 /** The pod as it is admitted, after the patch has been seen to apply. */
 function admitted(input: Input) {
@@ -145,12 +145,13 @@ const governed = (more: Partial<Parameters<typeof governPod>[0]>, now = {}) =>
   governPod({ pod: pod(), service, ...more }, { ...facts, ...now })
 
 test('a pod is governed by its service’s policy', () => {
-  expect(governed({})).toEqual({ hold, gpu: undefined, isEnforced: true })
+  expect(governed({})).toEqual({ hold, gpu: undefined, isEnforced: true, sidecarHold: undefined })
   const policy = fakePolicy('p', { warmup: { timeout: '5m' }, gpu: { resources: { 'nvidia.com/gpu': 1 } } })
   expect(governed({}, { policies: [policy] })).toEqual({
     hold: { ...hold, timeoutMs: 300_000 },
     gpu: undefined,
     isEnforced: true,
+    sidecarHold: undefined,
   })
 })
 

@@ -1,13 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
+import { claimMounts } from '../kserve/pod.ts'
 import { applyOverrides, choosePolicy } from '../policy/overrides.ts'
 import { isOpen, selectPolicy } from '../policy/policy.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
 import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { type Facts, isOptedOut } from './facts.ts'
-import { cacheWarmGate, type Hold, holdSettings, type NoHold } from './hold.ts'
+import { cacheWarmGate, type Hold, holdSettings, type NoHold, sidecarHold } from './hold.ts'
 import { addLocality } from './locality.ts'
 import { readOriginal } from './original.ts'
+import { addSidecar, type SidecarState } from './sidecar.ts'
 import type { Warmth } from './warmth.ts'
 
 export interface PodPlan {
@@ -24,6 +26,7 @@ export interface PodPlanInput {
   caches: Warmth[]
   /** The labels of the nodes that hold them. */
   workerLabels: string[]
+  sidecar: SidecarState
 }
 
 /**
@@ -31,13 +34,14 @@ export interface PodPlanInput {
  * labels of the GPUs that its service was given, and a preference for the nodes that hold its caches. All are additions to lists
  * and maps: what stands there is the user's.
  */
-export function planPod({ pod, hold, gpu, caches, workerLabels }: PodPlanInput): PodPlan {
+export function planPod({ pod, hold, gpu, caches, workerLabels, sidecar }: PodPlanInput): PodPlan {
   const draft = new Draft(pod)
-  const held = hold.at !== 'None' && caches.some(({ kind }) => kind !== 'warm')
-  if (held) addGate(draft, hold.at)
+  const at = caches.some(({ kind }) => kind !== 'warm') ? hold.at : 'None'
+  if (sidecar !== 'none') addSidecar(draft, sidecar, claimMounts(pod))
+  if (at !== 'None') addGate(draft, at)
   if (gpu !== undefined && asksForGpu(pod, gpu)) addPlacement(draft, gpu)
   addLocality(draft, workerLabels)
-  return { held, patch: draft.patch() }
+  return { held: at !== 'None' || sidecar === 'pending', patch: draft.patch() }
 }
 
 export function hasGate(pod: KubeObject): boolean {
@@ -52,6 +56,8 @@ export interface PodGovernance {
   gpu: GpuPolicy | undefined
   /** Whether a policy is enforced for the pod: whether it is to be touched at all. */
   isEnforced: boolean
+  /** How a pod waits for a sidecar, where it is to have one. */
+  sidecarHold: Hold | undefined
 }
 
 /** On a service that Warmgate took back to its storage initializer: why. Beside the opt-out, which does it. */
@@ -77,7 +83,7 @@ export function governPod(
   if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
   const hold = holdSettings(spec) ?? nothing('nothing is to wait').hold
   const gpu = spec.gpu && wereGiven([service, pod], spec.gpu) ? spec.gpu : undefined
-  return { hold, gpu, isEnforced: true }
+  return { hold, gpu, isEnforced: true, sidecarHold: sidecarHold(spec) }
 }
 
 /**
@@ -91,13 +97,23 @@ function wereGiven(objects: KubeObject[], gpu: GpuPolicy): boolean {
 }
 
 function nothing(message: string): PodGovernance {
-  return { hold: { at: 'None', reason: 'NotHeld', message }, gpu: undefined, isEnforced: false }
+  return {
+    hold: { at: 'None', reason: 'NotHeld', message },
+    gpu: undefined,
+    isEnforced: false,
+    sidecarHold: undefined,
+  }
 }
 
 function optedOut(reverted: string | undefined): PodGovernance {
   if (reverted === undefined) return nothing('its service has opted out')
   const message = `its service went back to the storage initializer: ${reverted}`
-  return { hold: { at: 'None', reason: 'Reverted', message }, gpu: undefined, isEnforced: false }
+  return {
+    hold: { at: 'None', reason: 'Reverted', message },
+    gpu: undefined,
+    isEnforced: false,
+    sidecarHold: undefined,
+  }
 }
 
 /** A pod that has a node already cannot be kept from one: the API server would refuse it. */

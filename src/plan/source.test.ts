@@ -166,3 +166,43 @@ test('a mirror does not need the Secret that the service names for the original'
   })
   expect(read({ credentials: { secretName: 'hf' } })).toMatchObject({ reason: 'CredentialsMissing' })
 })
+
+const own = [{ match: ['s3://models/$(namespace)/', 's3://$(namespace)/'] }]
+
+test.each([
+  ['s3://models/team-a/llama', 'ok'],
+  ['s3://models/team-a', 'ok'],
+  ['s3://team-a/llama', 'ok'],
+  ['s3://models/team-ab/llama', 'UnsupportedScheme'],
+  ['s3://models/team-b/llama', 'UnsupportedScheme'],
+  ['s3://models/llama', 'UnsupportedScheme'],
+  ['s3://models/team-a/../team-b/llama', 'UnsafeUri'],
+  ['s3://models/team-a/%2e%2e/team-b/llama', 'UnsafeUri'],
+  ['s3://models/team-a/%2E./team-b/llama', 'UnsafeUri'],
+  ['s3://models/team-a/%252e%252e/team-b/llama', 'UnsafeUri'],
+  ['s3://models/team-a//team-b/llama', 'UnsafeUri'],
+  ['s3://models/$(namespace)/llama', 'UnsafeUri'],
+  ['S3://models/team-b/llama', 'UnsupportedScheme'],
+])('a namespace is kept to its own prefixes: %s, %s', (uri, outcome) => {
+  const result = resolve(uri, own, { namespace: 'team-a' })
+  expect(result.ok ? 'ok' : result.reason).toBe(outcome)
+})
+
+test.each([
+  ['of a storage spec', { storage: { key: 'minio', path: 'team-b/llama' } }, 'UnsupportedScheme'],
+  ['of a storage spec, above itself', { storage: { key: 'minio', path: 'team-a/../team-b' } }, 'UnsafeUri'],
+  ['of a storage spec, encoded', { storage: { key: 'minio', path: 'team-a/%2e%2e/team-b' } }, 'UnsafeUri'],
+  ['of its own', { storage: { key: 'minio', path: 'team-a/llama' } }, 'ok'],
+])('so are the models %s', (_, model, outcome) => {
+  const secrets = { 'storage-config': storageConfig(minio) }
+  const result = resolve(model, [{ match: ['s3://b/$(namespace)/'] }], { namespace: 'team-a', secrets })
+  expect(result.ok ? 'ok' : result.reason).toBe(outcome)
+})
+
+test('and a mirror reads from the namespace’s own place, and from nowhere above it', () => {
+  const rules = [{ match: ['hf://'], mirror: 's3://mirror/$(namespace)/' }]
+  const found = resolve('hf://meta/llama', rules, { namespace: 'team-a' })
+  expect(found.ok && found.source.uri).toBe('s3://mirror/team-a/meta/llama')
+  for (const uri of ['hf://../team-b/llama', 'hf://%2e%2e/team-b/llama', 'hf://x/..%2f..%2fteam-b'])
+    expect(resolve(uri, rules, { namespace: 'team-a' })).toMatchObject({ ok: false, reason: 'UnsafeUri' })
+})

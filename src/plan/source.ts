@@ -52,13 +52,10 @@ export function resolveSource(location: ModelLocation, policy: Policy, facts: Fa
 }
 
 /** What a model of a service is read from, and with which credentials. */
-export function readSource(
-  location: ModelLocation,
-  policy: Policy,
-  facts: Facts,
-): ReadSource | SourceRefused {
+export function readSource(location: ModelLocation, given: Policy, facts: Facts): ReadSource | SourceRefused {
   const named = namedModel(location, facts)
   if (!named.ok) return named
+  const policy = inNamespace(given, facts.namespace)
   const chosen = chooseDirectory(named.uri, policy)
   if (!chosen.ok) return chosen
   const { directory, rule, isCopy } = chosen
@@ -190,6 +187,17 @@ const everySource: SourceRule = {
   files: 'Skip',
   options: {},
   credentials: {},
+}
+
+/** A policy's sources, as they are in a namespace: `$(namespace)` stands for its name. */
+function inNamespace({ name, spec }: Policy, namespace: string): Policy {
+  const named = (text: string) => text.replaceAll('$(namespace)', namespace)
+  const sources = spec.sources.map((source) => ({
+    ...source,
+    match: source.match.map(named),
+    mirror: named(source.mirror),
+  }))
+  return { name, spec: { ...spec, sources } }
 }
 
 /** The first rule whose prefix the URI has; a policy without rules takes every source. */

@@ -29,6 +29,19 @@ test('no Dataset, or one on its way out, is nothing to serve from', () => {
   expect(warmthOf(state(deleting, complete), 3, stuckMs - 1)).toEqual(soonGone)
 })
 
+test('what filled an earlier Dataset of that name says nothing of this one', () => {
+  const owner = (uid: string) => ({
+    ownerReferences: [
+      { kind: 'Dataset', uid },
+      { kind: 'Other', uid: 'x' },
+    ],
+  })
+  const bound = dataset({ phase: 'Bound' }, { uid: 'd-2' })
+  const filled = (uid: string) => object('DataLoad', { phase: 'Complete' }, owner(uid))
+  expect(warmthOf(state(bound, filled('d-2')))).toEqual({ kind: 'warm' })
+  expect(warmthOf(state(bound, filled('d-1'))).kind).toBe('pending')
+})
+
 const stuckMs = Date.UTC(2026, 10, 24, 10, 1)
 
 test('a Dataset that its own pods keep from being deleted serves on, and none of them waits for it for ever', () => {
@@ -114,6 +127,8 @@ test.each([
   ['N/A', '4.00GiB', undefined],
   ['1.00GiB', 'N/A', undefined],
   ['NaN%', '4.00GiB', undefined],
+  ['+Inf', '4.00GiB', undefined],
+  ['1.00GiB', '-1', undefined],
   ['', '', undefined],
 ])('cached %s of %s', (cached, total, progress) => {
   expect(progressOf(dataset(sizes(cached, total)), undefined)).toEqual(progress)

@@ -1,4 +1,4 @@
-import { isComplete, isWarmWhenBound, retryOf } from '../fluid/dataset.ts'
+import { isComplete, isLeftBehind, isWarmWhenBound, retryOf } from '../fluid/dataset.ts'
 import { completionOf, hasLoaded } from '../fluid/job.ts'
 import { loadsAll } from '../fluid/load.ts'
 import { at, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
@@ -43,7 +43,9 @@ export function warmthOf(state: CacheState, retries = 0, nowMs = 0): Warmth {
     : judged
 }
 
-function judge({ dataLoad, job }: CacheState, dataset: KubeObject, retries: number): Warmth {
+function judge({ dataLoad: found, job }: CacheState, dataset: KubeObject, retries: number): Warmth {
+  // What filled an earlier Dataset says nothing of this one.
+  const dataLoad = found === undefined || isLeftBehind(found, dataset) ? undefined : found
   const isLoaded = dataLoad !== undefined && (isComplete(dataLoad) || hasLoaded(job, dataLoad))
   // Never by the Ready condition: Fluid sets it to False after an update that went well.
   if (!isBound(dataset)) {

@@ -90,6 +90,7 @@ test('several at once, and the policy itself stays as it was', () => {
   expect(builtInPolicy).toEqual(before)
 })
 
+const timeout = 'use a duration above 0s, e.g. 90s, 30m or 1h30m; at most 30m'
 const size = 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep'
 const replicas = 'use a whole number of cache workers from 1 to 1000'
 
@@ -97,6 +98,9 @@ test.each([
   ['hold', 'Start', 'use Readiness, Scheduling or None'],
   ['hold', 'none', 'use Readiness, Scheduling or None'],
   ['hold', '', 'use Readiness, Scheduling or None'],
+  ['hold-timeout', 'long', timeout],
+  ['hold-timeout', '0s', timeout],
+  ['hold-timeout', '-1m', timeout],
   ['cache-size', '1.5Gi', size],
   ['cache-size', '0', size],
   ['cache-size', '-5Gi', size],
@@ -119,6 +123,7 @@ test.each([
 
 test.each([
   ['hold', 'None'],
+  ['hold-timeout', '1m'],
   ['cache-size', '1Gi'],
   ['cache-replicas', '1'],
 ])('warmgate.dev/%s is refused where the policy does not allow it', (name, value) => {
@@ -160,6 +165,8 @@ test('naming another is refused where it is not allowed, or does not exist', () 
 })
 
 test.each([
+  ['hold-timeout', '2h1s', { holdTimeout: '2h' }, '2h'],
+  ['hold-timeout', '31m', {}, '30m'],
   ['cache-size', '501Gi', { cacheSize: '500Gi' }, '500Gi'],
   ['cache-size', '1Ti', { cacheSize: '1000G' }, '1000G'],
   ['cache-replicas', '5', { cacheReplicas: 4 }, '4'],
@@ -169,6 +176,24 @@ test.each([
     ok: false,
     message: `warmgate.dev/${name}: "${value}" is more than AccelerationPolicy p allows: at most ${bound}`,
   })
+})
+
+test('hold-timeout is how long pods are held, a bound of the policy’s its own timeout where it has none', () => {
+  const long = policy('p', { limits: { holdTimeout: '2h' } })
+  expect(applied({ 'warmgate.dev/hold-timeout': '2h' }, long).warmup.timeout).toBe('2h')
+  expect(applied({ 'warmgate.dev/hold-timeout': '5m' }).warmup.timeout).toBe('5m')
+})
+
+test('a value that is none is refused with the bound, too', () => {
+  const bounded = policy('p', { limits: { cacheReplicas: 8, cacheSize: '1Ti' } })
+  for (const [name, value, bound] of [
+    ['cache-replicas', '5000', 'at most 8'],
+    ['cache-size', 'huge', 'at most 1Ti'],
+  ])
+    expect(applyOverrides(bounded, { [`warmgate.dev/${name}`]: value ?? '' })).toMatchObject({
+      ok: false,
+      message: expect.stringContaining(bound ?? ''),
+    })
 })
 
 test('up to its bound an override is free, and a bound on one is none on the other', () => {

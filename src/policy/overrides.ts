@@ -1,3 +1,4 @@
+import { parseDurationMs } from '../values/duration.ts'
 import { parseSizeBytes, sizePattern } from '../values/size.ts'
 import type { Policy } from './policy.ts'
 import type { overrideNames, PolicySpec } from './schema.ts'
@@ -16,21 +17,24 @@ export type Overridden = { ok: true; policy: Policy } | { ok: false; message: st
  */
 export function applyOverrides(policy: Policy, annotations: Annotations): Overridden {
   let spec = policy.spec
-  for (const name of ['hold', 'cache-size', 'cache-replicas', 'gpu'] as const) {
+  for (const name of ['hold', 'hold-timeout', 'cache-size', 'cache-replicas', 'gpu'] as const) {
     const value = annotations[overrideAnnotation(name)]
     if (value === undefined) continue
     if (!policy.spec.overrides.includes(name)) return { ok: false, message: notAllowed(policy, name) }
     const applied = overrides[name](spec, value)
+    const { amount, of } = bounds[name] ?? {}
+    const most = of?.(policy.spec)
+    const said = `${overrideAnnotation(name)}: ${JSON.stringify(value)}`
+    const atMost = most === undefined ? '' : `at most ${most}`
     if (applied === undefined)
       return {
         ok: false,
-        message: `${overrideAnnotation(name)}: ${JSON.stringify(value)} is not valid: ${valid[name]}`,
+        message: `${said} is not valid: ${[valid[name], atMost].filter(Boolean).join('; ')}`,
       }
-    const bound = beyond[name]?.(policy.spec.limits, value)
-    if (bound !== undefined)
+    if (amount !== undefined && most !== undefined && amount(value) > amount(most))
       return {
         ok: false,
-        message: `${overrideAnnotation(name)}: ${JSON.stringify(value)} is more than AccelerationPolicy ${policy.name} allows: at most ${bound}`,
+        message: `${said} is more than AccelerationPolicy ${policy.name} allows: ${atMost}`,
       }
     spec = applied
   }
@@ -59,20 +63,26 @@ function notAllowed(policy: Policy, name: OverrideName): string {
   return `${overrideAnnotation(name)}: AccelerationPolicy ${policy.name} does not allow it; it allows: ${allowed}`
 }
 
-/** The bound that a valid value goes beyond, where it does. */
-const beyond: Partial<
-  Record<OverrideName, (limits: PolicySpec['limits'], value: string) => string | undefined>
-> = {
-  'cache-size': ({ cacheSize }, value) => {
-    if (cacheSize === undefined) return undefined
-    return (parseSizeBytes(value) ?? 0) > (parseSizeBytes(cacheSize) ?? 0) ? cacheSize : undefined
+interface Bound {
+  /** The most that a policy allows; undefined for any. */
+  of: (spec: PolicySpec) => string | undefined
+  /** What is compared. */
+  amount: (value: string) => number
+}
+
+const bounds: Partial<Record<OverrideName, Bound>> = {
+  // A hold that ends late is one that hardly ends: it is never unbounded.
+  'hold-timeout': {
+    of: ({ limits, warmup }) => limits.holdTimeout ?? warmup.timeout,
+    amount: (value) => parseDurationMs(value) ?? 0,
   },
-  'cache-replicas': ({ cacheReplicas }, value) =>
-    cacheReplicas !== undefined && Number(value) > cacheReplicas ? String(cacheReplicas) : undefined,
+  'cache-size': { of: ({ limits }) => limits.cacheSize, amount: (value) => parseSizeBytes(value) ?? 0 },
+  'cache-replicas': { of: ({ limits }) => limits.cacheReplicas?.toString(), amount: Number },
 }
 
 const valid = {
   hold: 'use Readiness, Scheduling or None',
+  'hold-timeout': 'use a duration above 0s, e.g. 90s, 30m or 1h30m',
   'cache-size': 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep',
   'cache-replicas': 'use a whole number of cache workers from 1 to 1000',
   gpu: 'use disabled, or enabled where the policy has a gpu to give',
@@ -86,6 +96,8 @@ const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) =>
     value === 'Readiness' || value === 'Scheduling' || value === 'None'
       ? { ...spec, hold: { ...spec.hold, at: value } }
       : undefined,
+  'hold-timeout': (spec, value) =>
+    (parseDurationMs(value) ?? 0) > 0 ? { ...spec, warmup: { ...spec.warmup, timeout: value } } : undefined,
   'cache-size': (spec, value) => {
     if (!new RegExp(sizePattern).test(value) || parseSizeBytes(value) === undefined) return undefined
     const [first, ...rest] = spec.cache.tieredStore

@@ -27,7 +27,7 @@ test('the default of every field', () => {
     serviceSelector: {},
     mode: 'Enforce',
     rewrite: 'Spec',
-    overrides: ['hold', 'cache-size', 'cache-replicas'],
+    overrides: ['hold', 'hold-timeout', 'cache-size', 'cache-replicas'],
     limits: {},
     sources: [],
     cache: {
@@ -38,6 +38,7 @@ test('the default of every field', () => {
       nodeSelector: {},
       tolerations: [],
       cleanPolicy: 'OnRuntimeDeleted',
+      fuse: 'Node',
       template: {},
     },
     warmup: {
@@ -60,7 +61,7 @@ test('a policy that writes every field out', () => {
     serviceSelector: {},
     mode: 'Enforce',
     rewrite: 'Spec',
-    overrides: ['hold', 'cache-size', 'cache-replicas'],
+    overrides: ['hold', 'hold-timeout', 'cache-size', 'cache-replicas'],
     sources: [
       { match: ['s3://models/', 'oss://'], runtime: 'Auto', mirror: '', options: {}, credentials: {} },
     ],
@@ -129,7 +130,7 @@ test.each<[Json, string]>([
   [{ priority: 1.5 }, 'spec.priority: must be integer'],
   [
     { overrides: ['gpus'] },
-    'spec.overrides.0: must be equal to one of the allowed values (policy, hold, cache-size, cache-replicas, gpu)',
+    'spec.overrides.0: must be equal to one of the allowed values (policy, hold, hold-timeout, cache-size, cache-replicas, gpu)',
   ],
   [{ namespaceSelector: { matchLabels: { a: 1 } } }, 'spec.namespaceSelector.matchLabels.a: must be string'],
   [
@@ -168,10 +169,6 @@ test.each<[Json, string]>([
   ],
   [{ warmup: { enabled: 'yes' } }, 'spec.warmup.enabled: must be boolean'],
   [{ warmup: { retries: -1 } }, 'spec.warmup.retries: must be >= 0'],
-  [
-    { warmup: { schedule: '0 3 * * *' } },
-    'spec.warmup.schedule: must be equal to one of the allowed values ()',
-  ],
   [{ warmup: { warmth: 1 } }, 'spec.warmup: must not have additional properties (warmth)'],
   [
     { hold: { at: 'Start' } },

@@ -16,6 +16,12 @@ const expression = (selector: string, fields: JsonObject): JsonObject => ({
   [selector]: { matchExpressions: [fields] },
 })
 
+const notACron = (schedule: string): BrokenSpec => ({
+  spec: { warmup: { schedule } },
+  place: 'spec.warmup.schedule',
+  says: 'use a cron of five fields (minute, hour, day of the month, month, day of the week), e.g. "0 3 * * *"',
+})
+
 /** Every rule broken once at least. The API server and `warmgate plan` are held to the same answers. */
 export const brokenSpecs: BrokenSpec[] = [
   ...['pause', 'timeout'].map((field) => ({
@@ -55,6 +61,11 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.sources[0].match[0]',
     says: 'begin with a scheme, e.g. "s3://models/" or "oss://"',
   })),
+  ...['s3://models/$(namespace)', 's3://$(namespace)-x/', 's3://$(service)/', 's3://$x/'].map((prefix) => ({
+    spec: source({ match: [prefix] }),
+    place: 'spec.sources[0].match[0]',
+    says: 'end $(namespace) with a /, as in "s3://models/$(namespace)/": else team-a would have what is of team-ab',
+  })),
   {
     spec: source({ match: ['gs://', 's3://models/../secrets'] }),
     place: 'spec.sources[0].match[1]',
@@ -70,6 +81,11 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.sources[0].credentials.secretName',
     says: "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
   })),
+  {
+    spec: { limits: { holdTimeout: 'long' } },
+    place: 'spec.limits.holdTimeout',
+    says: 'use a duration, e.g. 90s, 30m or 1h30m',
+  },
   {
     spec: { limits: { cacheSize: 'much' } },
     place: 'spec.limits.cacheSize',
@@ -157,6 +173,10 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.warmup.timeout',
     says: 'use a duration, e.g. 90s, 30m or 1h30m',
   })),
+  ...['0 3 * *', '0 3 * * * *', '60 3 * * *', '0 24 * * *', '* * 0 * *', '* * * 13 *', '* * * * 7'].map(
+    notACron,
+  ),
+  ...['@daily', 'CRON_TZ=UTC 0 3 * * *', '*/0 * * * *', '0 3 * * *;'].map(notACron),
   ...['0s', '0h0m'].map((timeout) => ({
     spec: { warmup: { timeout }, hold: { onTimeout: 'Keep' } },
     place: 'spec',
@@ -209,7 +229,8 @@ export const brokenSpecs: BrokenSpec[] = [
 /** What lies beside the rules, and is valid. */
 export const validSpecs: JsonObject[] = [
   {},
-  { limits: { cacheSize: '500Gi', cacheReplicas: 4 } },
+  source({ match: ['s3://models/$(namespace)/', 's3://$(namespace)/'] }),
+  { limits: { cacheSize: '500Gi', cacheReplicas: 4, holdTimeout: '2h' } },
   expression('namespaceSelector', { key: 'example.com/team', operator: 'In', values: ['a', 'b'] }),
   expression('serviceSelector', { key: 'team', operator: 'DoesNotExist' }),
   source({
@@ -223,6 +244,9 @@ export const validSpecs: JsonObject[] = [
   { sources: [{ match: ['cubefs://'], runtime: 'Thin', profile: 'cubefs' }] },
   { cache: { template: { master: { replicas: 1 }, fuse: { args: ['-o'] } } } },
   { cache: { retain: '168h' } },
+  ...['', '0 3 * * *', '*/15 0-6,22 1,15 * MON-FRI', '5/10 3 ? jan,jul 0'].map((schedule) => ({
+    warmup: { schedule },
+  })),
   { warmup: { timeout: '1h30m', retries: 0 }, hold: { onTimeout: 'Keep', onFailure: 'Keep' } },
   { warmup: { timeout: '0s' }, hold: { onFailure: 'Keep' } },
   { warmup: { enabled: false } },

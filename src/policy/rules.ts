@@ -19,6 +19,7 @@ export interface Rule {
 
 const fractionPattern = '^(0(\\.[0-9]+)?|1(\\.0+)?)$'
 const prefixPattern = '^[a-z][a-z0-9+.-]*://'
+const namespacePattern = '^([^$]|\\$\\(namespace\\)/)*$'
 const labelKeyPattern = '^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
 const subdomainPattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$'
 const devicePattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
@@ -29,6 +30,21 @@ const systemPattern =
   '^/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr|var/lib/(containerd|docker|etcd|kubelet)|var/log|var/run)(/|$)|^/var/?$'
 const sharedMemoryPattern = '^/dev/shm(/|$)'
 const zeroPattern = '^(0+(ms|s|m|h))+$'
+
+const months = 'jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec'
+const weekdays = 'sun|mon|tue|wed|thu|fri|sat'
+const cronFields = [
+  '[0-5]?[0-9]',
+  '[01]?[0-9]|2[0-3]',
+  '0?[1-9]|[12][0-9]|3[01]',
+  `0?[1-9]|1[0-2]|${months}|${months.toUpperCase()}`,
+  `0?[0-6]|${weekdays}|${weekdays.toUpperCase()}`,
+].map((value) => {
+  const range = `([*?]|(${value})(-(${value}))?)(/[1-9][0-9]*)?`
+  return `${range}(,${range})*`
+})
+// What Kubernetes' CronJobs take, but for words such as @daily. Empty is no schedule.
+const cronPattern = `^(${cronFields.join(' +')})?$`
 
 function rule(path: string, { cel, message, holds }: Omit<Rule, 'path'>): Rule {
   return { path, cel, message, holds }
@@ -134,6 +150,12 @@ const sourceRules: Rule[] = [
   }),
   form('sources[].match[]', prefixPattern, 'begin with a scheme, e.g. "s3://models/" or "oss://"'),
   rule('sources[].match[]', {
+    cel: celMatches('self', namespacePattern),
+    message:
+      'end $(namespace) with a /, as in "s3://models/$(namespace)/": else team-a would have what is of team-ab',
+    holds: (self) => new RegExp(namespacePattern).test(String(self)),
+  }),
+  rule('sources[].match[]', {
     cel: "!self.contains('/..')",
     message: 'a prefix holds no ..: no URI with one is ever acted on',
     holds: (self) => !String(self).includes('/..'),
@@ -160,6 +182,11 @@ const adoptRules: Rule[] = ['adopt.pause', 'adopt.timeout'].map((path) =>
 
 // The API server checks the default of the whole spec, too, before it fills in the fields' own.
 const holdRules: Rule[] = [
+  form(
+    'warmup.schedule',
+    cronPattern,
+    'use a cron of five fields (minute, hour, day of the month, month, day of the week), e.g. "0 3 * * *"',
+  ),
   form('warmup.timeout', durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
   rule('', {
     cel: [
@@ -221,6 +248,7 @@ const gpuRules: Rule[] = [
 
 export const rules: Rule[] = [
   form('limits.cacheSize', sizePattern, 'use a whole quantity of bytes, e.g. 500Gi'),
+  form('limits.holdTimeout', durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
   ...selectorRules('namespaceSelector'),
   ...selectorRules('serviceSelector'),
   ...selectorRules('gpu.when.selector'),

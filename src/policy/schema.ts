@@ -14,13 +14,6 @@ const map = (description: string) =>
 const duration = (description: string, value: string) =>
   Type.String({ description, default: value, maxLength: 32 })
 
-/** A field of the design that does nothing yet: only its neutral value is taken, and nothing is ignored. */
-const notYet = <const V extends string>(value: V, description: string) =>
-  Type.Enum([value], {
-    description: `${description} Not served yet: leave it at its default.`,
-    default: value,
-  })
-
 const fraction = (description: string) => Type.Optional(Type.String({ description, maxLength: 16 }))
 
 const labelSelector = (description: string, more: object = { default: {} }) =>
@@ -69,7 +62,8 @@ const toleration = Type.Object(
 const source = Type.Object(
   {
     match: Type.Array(Type.String({ maxLength: 256 }), {
-      description: 'URI prefixes that this rule is for, e.g. "s3://models/" or "oss://".',
+      description:
+        'URI prefixes that this rule is for, e.g. "s3://models/" or "oss://"; in "s3://models/$(namespace)/" the namespace of the service stands.',
       minItems: 1,
       maxItems: 32,
       uniqueItems: true,
@@ -81,7 +75,7 @@ const source = Type.Object(
     }),
     mirror: Type.String({
       description:
-        'A copy of these sources: what follows the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/. It may turn any scheme into one that a Runtime serves.',
+        'A copy of these sources: what follows the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/, $(namespace) as in match. It may turn any scheme into one that a Runtime serves.',
       default: '',
       pattern: '^$|^[a-z0-9]+://[^/]+/([^/]+/)*$',
     }),
@@ -162,6 +156,11 @@ const cache = Type.Object(
       description: 'OnDemand: Fluid takes its FUSE pod off a node that no pod of the cache is left on.',
       default: 'OnRuntimeDeleted',
     }),
+    fuse: Type.Enum(['Node', 'Sidecar'], {
+      description:
+        "How pods get at their cache. Node: by Fluid's CSI driver on their node. Sidecar: by a FUSE client in the pod, for nodes without that driver (serverless); Fluid's webhook puts it in.",
+      default: 'Node',
+    }),
     template: Type.Unsafe<Record<string, unknown>>({
       type: 'object',
       description: "Merged into the Runtime's spec: whatever this policy does not name.",
@@ -201,7 +200,12 @@ const warmup = Type.Object(
       minimum: 0,
       maximum: 100,
     }),
-    schedule: notYet('', 'A cron by which caches are warmed again.'),
+    schedule: Type.String({
+      description:
+        'A cron of five fields, e.g. "0 3 * * *", by which what changed at the source is loaded again; in the time zone of the cluster. Empty: never.',
+      default: '',
+      maxLength: 128,
+    }),
     onEviction: Type.Enum(['Report', 'Rewarm'], {
       description:
         'What comes of a warm cache that has lost much of its model since. Rewarm fills it again, an hour apart at least.',
@@ -284,12 +288,26 @@ const adopt = Type.Object(
   { ...closed, default: {} },
 )
 
-export const overrideNames = ['policy', 'hold', 'cache-size', 'cache-replicas', 'gpu'] as const
+export const overrideNames = [
+  'policy',
+  'hold',
+  'hold-timeout',
+  'cache-size',
+  'cache-replicas',
+  'gpu',
+] as const
 
 const limits = Type.Object(
   {
     cacheSize: Type.Optional(
       Type.String({ description: 'The greatest warmgate.dev/cache-size, e.g. 500Gi.', maxLength: 32 }),
+    ),
+    holdTimeout: Type.Optional(
+      Type.String({
+        description:
+          'The longest warmgate.dev/hold-timeout, e.g. 2h; where it is not set, warmup.timeout is.',
+        maxLength: 32,
+      }),
     ),
     cacheReplicas: Type.Optional(
       Type.Integer({ description: 'The greatest warmgate.dev/cache-replicas.', minimum: 1, maximum: 1_000 }),
@@ -323,7 +341,7 @@ export const policySpecSchema = Type.Object(
     }),
     overrides: Type.Array(Type.Enum([...overrideNames]), {
       description: 'What model teams may set with an annotation on their service (warmgate.dev/hold, …).',
-      default: ['hold', 'cache-size', 'cache-replicas'],
+      default: ['hold', 'hold-timeout', 'cache-size', 'cache-replicas'],
       maxItems: 8,
       uniqueItems: true,
     }),

@@ -97,6 +97,8 @@ export class DataLoadController {
         return undefined
       }
       case 'Executing':
+        // Until its CronJob has run for the first time: nobody waits for that here.
+        if (stringAt(dataLoad, 'spec', 'policy') === 'Cron') return undefined
         await this.#execute(operation)
         return options().pollMs
       default:

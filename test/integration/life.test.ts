@@ -4,9 +4,9 @@ import { retainedUntil } from '../../src/fluid/retained.ts'
 import { outdatedBy } from '../../src/fluid/standing.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate } from '../../src/plan/pod.ts'
+import { hasGate, hasSchedulingGate } from '../../src/plan/pod.ts'
 import { systemClock } from '../../src/values/clock.ts'
-import { at, type KubeObject, stringAt } from '../../src/values/object.ts'
+import { at, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import { nodeResource } from '../cluster/nodes.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
@@ -132,11 +132,13 @@ test('a Dataset that is deleted by hand comes back', async () => {
   await annotate(ns, { 'serving.kserve.io/stop': 'true' })
   await until('no pod', async () => (await podsOf(stage.client, ns, 'bloom')).length === 0 || undefined)
   const before = await stage.client.get(resources.dataset, key)
+  const filled = await stage.client.get(resources.dataLoad, key)
   await stage.client.delete(resources.dataset, key)
   await datasetOf(ns, key.name, (dataset) => dataset.metadata.uid !== before?.metadata.uid)
-  await until('a new warm-up', async () => {
+  await until('a warm-up of its own', async () => {
     const dataLoad = await stage.client.get(resources.dataLoad, key)
-    return (dataLoad && stringAt(dataLoad, 'status', 'phase') === 'Complete') || undefined
+    const isNew = dataLoad?.metadata.uid !== filled?.metadata.uid
+    return (isNew && stringAt(dataLoad, 'status', 'phase') === 'Complete') || undefined
   })
   await annotate(ns, { 'serving.kserve.io/stop': 'false' })
   expect(hasGate(await readyPod(ns))).toBe(false)
@@ -178,6 +180,46 @@ async function eventWith(object: KubeObject, reason: string): Promise<KubeObject
     return ofObject.find((event) => stringAt(event, 'reason') === reason)
   })
 }
+
+test('a schedule is a DataLoad of Fluid’s Cron policy beside the first; nothing waits for it', async () => {
+  const ns = 'nightly'
+  await governed(ns, { warmup: { schedule: '0 3 * * *' } })
+  const name = await create(ns)
+  const key = { namespace: ns, name: `${name}-s` }
+  const scheduled = await until('the scheduled DataLoad', async () => {
+    const found = await stage.client.get(resources.dataLoad, key)
+    return found && stringAt(found, 'status', 'phase') === 'Executing' ? found : undefined
+  })
+  expect(objectAt(scheduled, 'spec')).toMatchObject({
+    policy: 'Cron',
+    schedule: '0 3 * * *',
+    loadMetadata: true,
+  })
+  await readyPod(ns)
+  await applyAll(stage.client, [policyOf(ns, { warmup: { schedule: '0 4 * * *' } })])
+  await until('another schedule', async () => {
+    const found = await stage.client.get(resources.dataLoad, key)
+    return (found && stringAt(found, 'spec', 'schedule') === '0 4 * * *') || undefined
+  })
+  await applyAll(stage.client, [policyOf(ns, { warmup: { schedule: '' } })])
+  await eventuallyGone(stage.client, resources.dataLoad, key)
+  expect(await stage.client.get(resources.dataLoad, { namespace: ns, name })).toBeDefined()
+})
+
+test('Sidecar: a pod that comes before its cache is Bound is replaced by one that Fluid’s webhook serves', async () => {
+  const ns = 'virtual'
+  stage.fluid.set({ bindMs: 5_000 })
+  await governed(ns, { cache: { fuse: 'Sidecar' } })
+  await create(ns)
+  const early = await until('the first pod', async () => (await podsOf(stage.client, ns, 'bloom'))[0])
+  expect(hasSchedulingGate(early)).toBe(true)
+  expect(early.metadata.labels).not.toHaveProperty('serverless.fluid.io/inject')
+  const served = await readyPod(ns)
+  expect(served.metadata.labels).toMatchObject({ 'serverless.fluid.io/inject': 'true' })
+  expect(hasSchedulingGate(served)).toBe(false)
+  await eventWith(early, 'SidecarReady')
+  stage.fluid.set({ bindMs: 100 })
+})
 
 test('a pod is scheduled to a node that holds its cache', async () => {
   const ns = 'near'

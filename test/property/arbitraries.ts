@@ -294,7 +294,7 @@ const policy = fc
     {
       priority: fc.integer({ min: -2, max: 2 }),
       mode: fc.constantFrom('Enforce', 'Enforce', 'Enforce', 'Enforce', 'Audit', 'Off'),
-      overrides: fc.subarray(['policy', 'hold', 'cache-size', 'cache-replicas', 'gpu']),
+      overrides: fc.subarray(['policy', 'hold', 'hold-timeout', 'cache-size', 'cache-replicas', 'gpu']),
       sources: fc.constantFrom<Json>(
         [],
         [{ match: ['s3://', 'gs://', 'oss://'], options: { 'fs.oss.endpoint': 'oss.example.com' } }],

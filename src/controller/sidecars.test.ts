@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest'
+import { cacheName, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
+import { fakePolicy } from '../plan/plan.fake.ts'
+import { gateCondition, hasSchedulingGate } from '../plan/pod.ts'
+import type { KubeObject } from '../values/object.ts'
+import { holdScene, podKey } from './holds.fixture.ts'
+
+const minutes = 60_000
+const claim: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: cacheName, namespace: 'models', annotations: { CreatedBy: 'fluid' } },
+}
+
+/** A pod that came before its cache was Bound. */
+function scene(policy: object = {}) {
+  const gated = { readinessGates: [], schedulingGates: [{ name: 'warmgate.dev/cache-warm' }] }
+  const made = holdScene({ policy: { cache: { fuse: 'Sidecar' }, ...policy }, spec: gated })
+  made.datasets.put(fakeDataset({ phase: 'NotBound' }))
+  const pod = made.pods.get(podKey) ?? fakePod()
+  const annotations = { ...pod.metadata.annotations, 'warmgate.dev/awaits-sidecar': 'true' }
+  made.pods.put({ ...pod, metadata: { ...pod.metadata, annotations } })
+  return { ...made, thePod: () => made.pods.get(podKey) }
+}
+
+test('it takes no node before its caches are Bound and mountable, and is replaced then', async () => {
+  for (const hold of [{ at: 'None' }, { at: 'Readiness' }, { at: 'Scheduling' }]) {
+    const { look, datasets, claims, thePod, events } = scene({ hold })
+    await look()
+    datasets.put(fakeDataset())
+    await look()
+    expect(thePod()).toBeDefined()
+    claims.put(claim)
+    await look()
+    expect(thePod()).toBeUndefined()
+    expect(events.map(({ reason }) => reason)).toEqual(['SidecarReady'])
+  }
+})
+
+test('a cache that is warm does not let it go without its sidecar', async () => {
+  const { look, datasets, dataLoads, thePod } = scene()
+  datasets.put(fakeDataset())
+  dataLoads.put({ ...fakeDataset({ phase: 'Complete' }), kind: 'DataLoad' })
+  await look()
+  const pod = thePod() ?? fakePod()
+  expect(hasSchedulingGate(pod)).toBe(true)
+  expect(gateCondition(pod)).toMatchObject({ status: 'False', reason: 'Warming' })
+})
+
+test('it does not wait for ever', async () => {
+  const { look, clock, thePod } = scene({ hold: { at: 'None' }, warmup: { timeout: '5m' } })
+  expect(await look()).toBe(5 * minutes)
+  await clock.advance(5 * minutes)
+  await look()
+  const pod = thePod() ?? fakePod()
+  expect(hasSchedulingGate(pod)).toBe(false)
+  expect(gateCondition(pod)).toMatchObject({ status: 'True', reason: 'TimedOut' })
+})
+
+test('it is replaced, too, when nobody asks for sidecars any more', async () => {
+  const changed = scene()
+  changed.parsed.splice(0, 1, fakePolicy('p'))
+  await changed.look()
+  expect(changed.thePod()).toBeUndefined()
+  const closed = scene()
+  closed.namespaces.put({ ...openNamespace, metadata: { name: 'models' } })
+  await closed.look()
+  expect(closed.thePod()).toBeUndefined()
+})
