@@ -94,6 +94,19 @@ models/corpus  used by no service
   )
 })
 
+test('a worker that is away is told', async () => {
+  const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
+  const { run, text } = scene({
+    datasets: [filling('10.00GiB')],
+    dataloads: [fakeDataLoad('Complete', cacheName, { conditions })],
+    alluxioruntimes: [fakeDataset({ workerNumberReady: 1, desiredWorkerNumberScheduled: 3 })],
+  })
+  await run()
+  expect(text()).toContain(
+    '  warm, but 1 of 3 workers is ready: what the others keep is read from the source\n',
+  )
+})
+
 test('what was evicted is told; no caches are told; a namespace is asked for alone', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
   const evicted = scene({

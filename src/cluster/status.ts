@@ -17,6 +17,8 @@ import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
 export interface StatusObjects {
   services: KubeObject[]
   datasets: KubeObject[]
+  /** Of every kind. */
+  runtimes: KubeObject[]
   dataLoads: KubeObject[]
   jobs: KubeObject[]
   pods: KubeObject[]
@@ -113,6 +115,7 @@ function stateOf(objects: StatusObjects, { namespace, claim }: Mount, load: stri
     dataset: find(objects.datasets, claim),
     dataLoad: find(objects.dataLoads, load),
     job: find(objects.jobs, loadJobKey({ namespace, name: load }).name),
+    runtime: find(objects.runtimes, claim),
   }
 }
 
