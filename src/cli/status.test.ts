@@ -89,8 +89,22 @@ test('whatever held pods wait for is told, also where its Dataset is not there, 
 
 models/corpus  used by no service
   pending: its Dataset is not Bound yet
+  a Dataset that was here already: its team fills it, and takes it away
   held for 24h: pod theirs-0: nothing was said yet: is Warmgate running?
 `,
+  )
+})
+
+test('a worker that is away is told', async () => {
+  const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
+  const { run, text } = scene({
+    datasets: [filling('10.00GiB')],
+    dataloads: [fakeDataLoad('Complete', cacheName, { conditions })],
+    alluxioruntimes: [fakeDataset({ workerNumberReady: 1, desiredWorkerNumberScheduled: 3 })],
+  })
+  await run()
+  expect(text()).toContain(
+    '  warm, but 1 of 3 workers is ready: what the others keep is read from the source\n',
   )
 })
 
@@ -171,4 +185,25 @@ test('of a cache of many models each is told by itself', async () => {
 models/${cacheName}/llama  used by no service
   warm
 `)
+})
+
+test('a Dataset that a team made is told where a service is pointed at it', async () => {
+  const team = { ...filling('6.20GiB'), metadata: { name: 'team', namespace: 'models' } }
+  const spec = { dataset: { name: 'team', namespace: 'models' }, target: [{ path: '/llama' }] }
+  const load = {
+    ...fakeDataLoad('Executing', 'team-load'),
+    metadata: { name: 'team-load', namespace: 'models' },
+    spec,
+  }
+  const locations = { predictor: { uri: 's3://models/llama', cache: 'team', path: 'llama', existing: true } }
+  const annotations = { 'warmgate.dev/original': JSON.stringify({ locations }) }
+  const { run, text } = scene({
+    inferenceservices: [fakeService({}, { annotations })],
+    datasets: [team, { ...team, metadata: { ...team.metadata, name: 'unused' } }],
+    dataloads: [load],
+  })
+  await run()
+  expect(text()).toContain('models/team/llama  for InferenceService/llama\n  warming')
+  expect(text()).toContain('its team fills it')
+  expect(text()).not.toContain('unused')
 })

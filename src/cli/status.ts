@@ -1,3 +1,4 @@
+import { runtimeResources } from '../cluster/runtimes.ts'
 import { type CacheStatus, formatStatus, type StatusObjects, statusOf } from '../cluster/status.ts'
 import { loadJobSelector } from '../fluid/job.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
@@ -65,5 +66,13 @@ async function read({ client, namespace, signal }: StatusOptions): Promise<Statu
     list(resources.pod, serviceLabel),
     list(resources.pod, llmSelector),
   ])
-  return { services: [...services, ...llmServices], datasets, dataLoads, jobs, pods: [...pods, ...llmPods] }
+  const runtimes = await Promise.all(Object.values(runtimeResources).map((resource) => list(resource)))
+  return {
+    services: [...services, ...llmServices],
+    datasets,
+    runtimes: runtimes.flat(),
+    dataLoads,
+    jobs,
+    pods: [...pods, ...llmPods],
+  }
 }

@@ -1,4 +1,4 @@
-import { runtimeNames } from '../fluid/runtimes.ts'
+import { type RuntimeName, runtimeNames } from '../fluid/runtimes.ts'
 import { FakeReflector } from '../kube/reflector.fake.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -25,6 +25,7 @@ const copies = [
 ] as const
 
 export type FakeMirror = { [copy in (typeof copies)[number]]: FakeReflector } & {
+  runtimes: Record<RuntimeName, FakeReflector>
   parsed: Policy[]
   /** As what is being tested takes it. */
   mirror: Mirror
@@ -35,9 +36,12 @@ export function fakeMirror(): FakeMirror {
   const parts = Object.fromEntries(copies.map((copy) => [copy, new FakeReflector()])) as {
     [copy in (typeof copies)[number]]: FakeReflector
   }
-  const fake = { ...parts, parsed: [] as Policy[] }
+  const runtimes = Object.fromEntries(runtimeNames.map((name) => [name, new FakeReflector()])) as {
+    [name in RuntimeName]: FakeReflector
+  }
+  const fake = { ...parts, runtimes, parsed: [] as Policy[] }
   const rest = {
-    runtimes: Object.fromEntries(runtimeNames.map((name) => [name, new FakeReflector()])),
+    runtimes,
     fluidResources: [],
     systemNamespaces: [],
     parsedPolicies: () => fake.parsed,

@@ -92,6 +92,9 @@ export function loadState(mirror: Mirror, key: ObjectKey, load: string): CacheSt
     dataset: mirror.datasets.get(key),
     dataLoad: mirror.dataLoads.get(loadKey),
     job: mirror.loadJobs.get(loadJobKey(loadKey)),
+    runtime: Object.values(mirror.runtimes)
+      .map((runtimes) => runtimes.get(key))
+      .find((runtime) => runtime !== undefined),
   }
 }
 

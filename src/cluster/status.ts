@@ -17,6 +17,8 @@ import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
 export interface StatusObjects {
   services: KubeObject[]
   datasets: KubeObject[]
+  /** Of every kind. */
+  runtimes: KubeObject[]
   dataLoads: KubeObject[]
   jobs: KubeObject[]
   pods: KubeObject[]
@@ -45,7 +47,7 @@ export interface HeldPod {
 
 /** Every cache of Warmgate's, and whatever else held pods wait for, with who uses it and who waits for it. */
 export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
-  const mounts = [...ownMounts(objects), ...waitedFor(objects)]
+  const mounts = [...ownMounts(objects), ...namedMounts(objects), ...waitedFor(objects)]
   const distinct = new Map(mounts.map((mount) => [nameOf(mount), mount]))
   return [...distinct.values()].map((mount) => statusAt(objects, mount, nowMs))
 }
@@ -53,13 +55,30 @@ export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
 /** A path of a Dataset, as pods mount it. */
 type Mount = ClaimMount & { namespace: string }
 
-function ownMounts({ datasets, dataLoads }: StatusObjects): Mount[] {
-  return datasets.filter(isOurs).flatMap((dataset) => {
+function ownMounts(objects: StatusObjects): Mount[] {
+  const named = namedMounts(objects)
+  return objects.datasets.filter(isOurs).flatMap((dataset) => {
     const { namespace = '', name: claim } = keyOf(dataset)
-    const paths = new Set(dataLoads.filter((load) => isOurs(load) && isFor(load, dataset)).map(pathOf))
-    // Without a DataLoad there is the whole of it to tell of.
-    return [...(paths.size === 0 ? [''] : paths)].map((path) => ({ namespace, claim, path }))
+    const paths = new Set(
+      objects.dataLoads.filter((load) => isOurs(load) && isFor(load, dataset)).map(pathOf),
+    )
+    // Where nobody tells of a part there is the whole of it to tell of.
+    const isNamed = named.some((mount) => mount.namespace === namespace && mount.claim === claim)
+    const told = paths.size === 0 && !isNamed ? [''] : paths
+    return [...told].map((path) => ({ namespace, claim, path }))
   })
+}
+
+/** What services are pointed at, of the Datasets that are there: a team's own, too. */
+function namedMounts({ datasets, services }: StatusObjects): Mount[] {
+  const named = services.flatMap((service) => {
+    const { namespace = '' } = service.metadata
+    const locations = Object.values(readOriginal(service)?.locations ?? {})
+    return locations.map(({ cache, path = '' }) => ({ namespace, claim: cache, path }))
+  })
+  return named.filter(({ namespace, claim }) =>
+    datasets.some(({ metadata }) => metadata.name === claim && metadata.namespace === namespace),
+  )
 }
 
 /** A pod may wait for a cache whose Dataset is not there, or is a team's own. */
@@ -101,7 +120,7 @@ function statusAt(objects: StatusObjects, mount: Mount, nowMs: number): CacheSta
     retainedUntil: dataset && retainedUntil(dataset),
     warmth: isTheirs ? existingWarmth(dataset, loadsOf(objects, mount, dataset)) : warmthOf(state, 0, nowMs),
     shortfall: isTheirs ? '' : (shortfallOf(state, nowMs)?.message ?? ''),
-    remarks: dataset === undefined || isTheirs ? [] : remarksOn(dataset, objects.pods, nowMs),
+    remarks: dataset === undefined ? [] : isTheirs ? [notOurs] : remarksOn(dataset, objects.pods, nowMs),
     held: waiting.map((pod) => heldPod(pod, nowMs)),
   }
 }
@@ -113,6 +132,7 @@ function stateOf(objects: StatusObjects, { namespace, claim }: Mount, load: stri
     dataset: find(objects.datasets, claim),
     dataLoad: find(objects.dataLoads, load),
     job: find(objects.jobs, loadJobKey({ namespace, name: load }).name),
+    runtime: find(objects.runtimes, claim),
   }
 }
 
@@ -127,6 +147,8 @@ function usesPath(service: KubeObject, cache: string, path: string): boolean {
   const locations = Object.values(readOriginal(service)?.locations ?? {})
   return locations.some((each) => each.cache === cache && (each.path ?? '') === path)
 }
+
+const notOurs = 'a Dataset that was here already: its team fills it, and takes it away'
 
 function remarksOn(dataset: KubeObject, pods: KubeObject[], nowMs: number): string[] {
   const deletion = deletionOf(dataset, { pods, nowMs })

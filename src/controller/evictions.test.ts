@@ -13,8 +13,13 @@ const complete = fakeDataLoad('Complete', cacheName, {
   conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: new Date(endedMs).toISOString() }],
 })
 
-async function mended(onEviction: 'Report' | 'Rewarm', afterMs: number, cacheCapacity = '8.00GiB') {
-  const { mirror, datasets, dataLoads } = fakeMirror()
+async function mended(
+  onEviction: 'Report' | 'Rewarm',
+  afterMs: number,
+  { cacheCapacity = '8.00GiB', runtime = {} } = {},
+) {
+  const { mirror, datasets, dataLoads, runtimes } = fakeMirror()
+  runtimes.Jindo.put(fakeDataset(runtime))
   datasets.put(
     fakeDataset({ phase: 'Bound', ufsTotal: '4.00GiB', cacheStates: { cached: '1.00GiB', cacheCapacity } }),
   )
@@ -56,10 +61,19 @@ test('Rewarm: filled again, an hour after it was filled at the earliest', async 
 })
 
 test('a cache without room for its model is not filled again and again', async () => {
-  const { deleted, told } = await mended('Rewarm', 9 * hours, '2.00GiB')
+  const { deleted, told } = await mended('Rewarm', 9 * hours, { cacheCapacity: '2.00GiB' })
   expect({ deleted, told }).toEqual({ deleted: [], told: ['Dataset CacheTooSmall'] })
 })
 
 test('right after a warm-up nothing is said', async () => {
   expect((await mended('Rewarm', 1_000)).told).toEqual([])
+})
+
+test('while a worker is away nothing is filled again: it may come back with what it kept', async () => {
+  const runtime = { workerNumberReady: 2, desiredWorkerNumberScheduled: 3 }
+  expect(await mended('Rewarm', 9 * hours, { runtime })).toEqual({
+    againMs: undefined,
+    deleted: [],
+    told: ['Dataset CacheDegraded'],
+  })
 })

@@ -28,8 +28,9 @@ export async function mendCache(
   { key, load }: { key: ObjectKey; load: string },
   onEviction: 'Report' | 'Rewarm',
 ): Promise<number | undefined> {
-  const { dataset, dataLoad, job } = loadState(mirror, key, load)
-  const shortfall = shortfallOf({ dataset, dataLoad, job }, clock.now())
+  const state = loadState(mirror, key, load)
+  const { dataset, dataLoad } = state
+  const shortfall = shortfallOf(state, clock.now())
   if (shortfall === undefined || dataset === undefined || dataLoad === undefined) return undefined
   const { reason, message: note } = shortfall
   events.record({ regarding: dataset, type: 'Warning', reason, note, action: 'Warmup' })

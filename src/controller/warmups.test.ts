@@ -35,6 +35,7 @@ function scene(retriesDone: number, phase: string, nowMs: number) {
     datasets: { get: () => dataset },
     dataLoads: { get: () => dataLoad },
     loadJobs: { get: () => undefined },
+    runtimes: {},
   } as unknown as Mirror
   return { calls, options: { client, mirror, clock: new FakeClock(nowMs), logger: createLogger('silent') } }
 }

@@ -267,3 +267,18 @@ test.each<[string, KubeObject[], string]>([
   expect(existingWarmth(bound, states).kind).toBe(kind)
   expect(existingWarmth(dataset({ phase: 'NotBound' }), states).kind).toBe('pending')
 })
+
+test('a cache whose workers are not all ready lacks those, whatever Fluid says that it holds', () => {
+  const workers = (ready: number | undefined, wanted: number) => ({
+    ...state(holding('4.00GiB', '4.00GiB'), loaded),
+    runtime: { ...dataset(), status: { workerNumberReady: ready, desiredWorkerNumberScheduled: wanted } },
+  })
+  const nowMs = Date.parse(ended)
+  expect(shortfallOf(workers(2, 3), nowMs)).toEqual({
+    reason: 'CacheDegraded',
+    message: '2 of 3 workers are ready: what the others keep is read from the source',
+  })
+  expect(shortfallOf(workers(undefined, 1), nowMs)?.message).toMatch(/^0 of 1 workers are ready: /)
+  expect(shortfallOf(workers(3, 3), nowMs)).toBeUndefined()
+  expect(shortfallOf(workers(undefined, 0), nowMs)).toBeUndefined()
+})

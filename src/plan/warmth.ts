@@ -21,6 +21,8 @@ export interface CacheState {
   dataLoad: KubeObject | undefined
   /** The Job that loads: it is done up to 20 s before Fluid looks at it, and says so on the DataLoad. */
   job: KubeObject | undefined
+  /** What runs its workers; absent where they are no matter. */
+  runtime?: KubeObject | undefined
 }
 
 /**
@@ -127,7 +129,7 @@ function copiesOf(dataLoad: KubeObject | undefined): number {
   return typeof copies === 'number' && copies > 1 ? copies : 1
 }
 
-export const shortfallReasons = ['CacheLost', 'CacheTooSmall', 'CacheEvicted'] as const
+export const shortfallReasons = ['CacheLost', 'CacheDegraded', 'CacheTooSmall', 'CacheEvicted'] as const
 /** What a cache that was warmed up lacks all the same. */
 export interface Shortfall {
   reason: (typeof shortfallReasons)[number]
@@ -140,14 +142,16 @@ const settledMs = 120_000
 const wholeShare = 0.95
 
 /**
- * What a warmed-up cache lacks by now: its workers (CacheLost), room for its model (CacheTooSmall), or what was
- * evicted (CacheEvicted). Undefined where nothing is known to be missing: what Fluid cannot tell is not guessed.
+ * What a warmed-up cache lacks by now: its workers (CacheLost), some of them (CacheDegraded), room for its model
+ * (CacheTooSmall), or what was evicted (CacheEvicted). Undefined where nothing is known to be missing: what Fluid cannot tell is not guessed.
  */
 export function shortfallOf(state: CacheState, nowMs: number): Shortfall | undefined {
   const { dataset, dataLoad } = state
   if (dataset === undefined || dataset.metadata.deletionTimestamp !== undefined) return undefined
   if (dataLoad === undefined || !isComplete(dataLoad)) return undefined
   if (!isBound(dataset)) return { reason: 'CacheLost', message: lost }
+  const degraded = degradedBy(state.runtime)
+  if (degraded !== undefined) return { reason: 'CacheDegraded', message: degraded }
   if (!loadsAll(dataLoad)) return undefined
   const endedMs = Date.parse(stringAt(completionOf(dataLoad), 'lastTransitionTime') ?? '')
   if (!(nowMs - endedMs >= settledMs)) return undefined
@@ -160,4 +164,15 @@ export function shortfallOf(state: CacheState, nowMs: number): Shortfall | undef
   return capacityBytes !== undefined && capacityBytes < modelBytes
     ? { reason: 'CacheTooSmall', message: `${holds}: there is room for ${formatSize(capacityBytes)}` }
     : { reason: 'CacheEvicted', message: `${holds}: the rest was evicted` }
+}
+
+/** Fluid leaves a Dataset Bound as long as one worker is ready; what the others keep comes back with them, mostly. */
+function degradedBy(runtime: KubeObject | undefined): string | undefined {
+  const [ready, wanted] = [
+    at(runtime, 'status', 'workerNumberReady') ?? 0,
+    at(runtime, 'status', 'desiredWorkerNumberScheduled') ?? 0,
+  ]
+  return typeof ready === 'number' && typeof wanted === 'number' && ready < wanted
+    ? `${ready} of ${wanted} workers ${ready === 1 ? 'is' : 'are'} ready: what the others keep is read from the source`
+    : undefined
 }

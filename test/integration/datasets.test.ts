@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadName } from '../../src/fluid/name.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { hasGate } from '../../src/plan/pod.ts'
+import { at, type JsonObject, type KubeObject, stringAt } from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+import { eventuallyGone, isTrue, podsOf } from './await.ts'
+import { namespace, policy, service, sklearn } from './services.ts'
+
+/* Datasets that are there already, Datasets of many models, and names that are somebody else's. */
+
+const modelBytes = 2 ** 30
+let stage: Stage
+
+beforeAll(async () => {
+  const fluid = {
+    bindMs: 300,
+    pollMs: 200,
+    syncMs: 200,
+    deleteRetryMs: 300,
+    modelBytes: () => modelBytes,
+    bytesPerSecond: modelBytes / 3,
+  }
+  stage = await startStage({ initContainerSeconds: 1, fluid })
+  const many = { namespaceSelector: { matchLabels: { many: 'yes' } }, priority: 1 }
+  await applyAll(stage.client, [
+    policy('own', {}),
+    policy('many', { ...many, cache: { scope: 'Source' }, sources: [{ match: ['s3://models/'] }] }),
+  ])
+  const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
+  await applyAll(stage.client, [
+    namespace('teams'),
+    namespace('clash'),
+    namespace('many', { ...optedIn, many: 'yes' }),
+  ])
+  await until('the policies', async () => {
+    const { admitted } = await dryRun('many', 'probe', 's3://models/a/probe')
+    return admitted?.startsWith('pvc://models-') === true ? true : undefined
+  })
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+const uriOf = (object: KubeObject) => stringAt(object, 'spec', 'predictor', 'model', 'storageUri')
+
+async function create(ns: string, name: string, uri: string): Promise<KubeObject> {
+  const object = service(ns, name, sklearn(uri))
+  return await stage.client.create(resourceOf(object), object)
+}
+
+/** What would become of a service. */
+async function dryRun(ns: string, name: string, uri: string) {
+  const object = service(ns, name, sklearn(uri))
+  const made = await stage.client.create(resourceOf(object), object, { dryRun: true })
+  return { admitted: uriOf(made), caches: cacheNames(made) }
+}
+
+async function podThat(ns: string, name: string, holds: (pod: KubeObject) => boolean): Promise<KubeObject> {
+  return await until(`a pod of ${ns}/${name}`, async () => (await podsOf(stage.client, ns, name)).find(holds))
+}
+
+const isReady = (pod: KubeObject) => isTrue(pod, 'Ready')
+
+async function removeService(ns: string, name: string): Promise<void> {
+  await stage.client.delete(resources.inferenceService, { namespace: ns, name })
+}
+
+async function fluidObjects(ns: string): Promise<string[]> {
+  const kinds = [resources.dataset, resources.dataLoad, resources.jindoRuntime, resources.alluxioRuntime]
+  const lists = await Promise.all(kinds.map((kind) => stage.client.list(kind, { namespace: ns })))
+  return lists.flatMap(({ items }, index) =>
+    items.map(({ metadata }) => `${kinds[index]?.kind} ${metadata.name}`),
+  )
+}
+
+function fluidObject(kind: string, name: string, spec: JsonObject): KubeObject {
+  return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name, namespace: 'teams' }, spec }
+}
+
+/** What nobody but the team may change; Fluid writes the rest. */
+async function ofTheTeam(): Promise<unknown> {
+  const dataset = await stage.client.get(resources.dataset, { namespace: 'teams', name: 'team-models' })
+  const { uid, labels, annotations, ownerReferences, deletionTimestamp } = dataset?.metadata ?? {}
+  return { uid, labels, annotations, ownerReferences, deletionTimestamp, spec: dataset?.spec }
+}
+
+test('a team’s Dataset serves its services, path included, and nothing of it is touched', async () => {
+  await applyAll(stage.client, [
+    fluidObject('Dataset', 'team-models', { mounts: [{ mountPoint: 's3://models/', name: 'all' }] }),
+    fluidObject('AlluxioRuntime', 'team-models', {
+      replicas: 1,
+      tieredstore: { levels: [{ mediumtype: 'MEM', path: '/dev/shm', quota: '2Gi' }] },
+    }),
+  ])
+  await until('the Dataset to serve', async () => {
+    const { admitted } = await dryRun('teams', 'llama', 's3://models/team/llama')
+    return admitted === 'pvc://team-models/all/team/llama' ? true : undefined
+  })
+  const before = await ofTheTeam()
+  await create('teams', 'llama', 's3://models/team/llama')
+  const pod = await podThat('teams', 'llama', isReady)
+  expect(hasGate(pod)).toBe(false)
+  expect(JSON.stringify(pod.spec)).toContain('"subPath":"all/team/llama"')
+
+  // While the team fills it, a pod waits, and only for its own model.
+  await applyAll(stage.client, [
+    fluidObject('DataLoad', 'team-load', {
+      dataset: { name: 'team-models', namespace: 'teams' },
+      target: [{ path: '/all/slow', replicas: 1 }],
+    }),
+  ])
+  await until('the load', async () => {
+    const load = await stage.client.get(resources.dataLoad, { namespace: 'teams', name: 'team-load' })
+    return stringAt(load, 'status', 'phase') === 'Executing' ? true : undefined
+  })
+  await create('teams', 'slow', 's3://models/slow')
+  const waiting = await podThat('teams', 'slow', () => true)
+  expect(hasGate(waiting)).toBe(true)
+  await podThat('teams', 'slow', isReady)
+
+  await Promise.all(['llama', 'slow'].map((name) => removeService('teams', name)))
+  await eventuallyGone(stage.client, resources.inferenceService, { namespace: 'teams', name: 'slow' })
+  expect(await ofTheTeam()).toEqual(before)
+  expect(await fluidObjects('teams')).toEqual([
+    'Dataset team-models',
+    'DataLoad team-load',
+    'AlluxioRuntime team-models',
+  ])
+})
+
+test('the models of one prefix share a Dataset, and each goes with its last service', async () => {
+  const [one, two] = [
+    await create('many', 'llama', 's3://models/llama'),
+    await create('many', 'bloom', 's3://models/bloom/7b'),
+  ]
+  const [cache = ''] = cacheNames(one)
+  expect(cacheNames(two)).toEqual([cache])
+  expect([uriOf(one), uriOf(two)]).toEqual([`pvc://${cache}/llama`, `pvc://${cache}/bloom/7b`])
+  await Promise.all(['llama', 'bloom'].map((name) => podThat('many', name, isReady)))
+  const [llama, bloom] = [loadName(cache, 'llama'), loadName(cache, 'bloom/7b')]
+  const objects = await fluidObjects('many')
+  expect(objects.toSorted()).toEqual(
+    [`Dataset ${cache}`, `DataLoad ${llama}`, `DataLoad ${bloom}`, `JindoRuntime ${cache}`].toSorted(),
+  )
+  const dataset = await stage.client.get(resources.dataset, { namespace: 'many', name: cache })
+  expect(at(dataset, 'spec', 'mounts', 0)).toMatchObject({ mountPoint: 's3://models/', path: '/' })
+  expect(dataset?.metadata.ownerReferences?.map(({ name }) => name).toSorted()).toEqual(['bloom', 'llama'])
+
+  await removeService('many', 'bloom')
+  await eventuallyGone(stage.client, resources.dataLoad, { namespace: 'many', name: bloom })
+  expect(await fluidObjects('many')).toContain(`DataLoad ${llama}`)
+  expect(await fluidObjects('many')).toContain(`Dataset ${cache}`)
+  await removeService('many', 'llama')
+  await eventuallyGone(stage.client, resources.dataset, { namespace: 'many', name: cache })
+  await until('all of it to be gone', async () =>
+    (await fluidObjects('many')).length === 0 ? true : undefined,
+  )
+})
+
+test('a volume of another namespace has the name that Fluid would give ours: the service is left alone', async () => {
+  const { caches } = await dryRun('clash', 'iris', 's3://models/iris')
+  const [cache = ''] = caches
+  const name = `clash-${cache}`
+  await applyAll(stage.client, [
+    {
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name, annotations: { CreatedBy: 'fluid' } },
+      spec: {
+        claimRef: { namespace: 'cl', name: `ash-${cache}` },
+        accessModes: ['ReadOnlyMany'],
+        capacity: { storage: '1Gi' },
+        storageClassName: 'fluid',
+        hostPath: { path: '/tmp' },
+      },
+    },
+  ])
+  await until('the volume to stand in the way', async () =>
+    (await dryRun('clash', 'iris', 's3://models/iris')).admitted === 's3://models/iris' ? true : undefined,
+  )
+  await create('clash', 'iris', 's3://models/iris')
+  const said = await until('an Event', async () => {
+    const { items } = await stage.client.list(resources.event, { namespace: 'clash' })
+    return items.find((event) => event.reason === 'NameTaken')
+  })
+  expect(stringAt(said, 'note')).toContain(`PersistentVolume ${name} exists`)
+  expect(await fluidObjects('clash')).toEqual([])
+})
