@@ -13,6 +13,7 @@ import { Scene } from '../fluid/scene.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, policy, service } from '../integration/services.ts'
 import type { RealStage } from '../warmgate/stage.ts'
+import { cronJob } from './kinds.ts'
 
 const { dataset, dataLoad, inferenceService, job, persistentVolumeClaim } = resources
 
@@ -22,6 +23,8 @@ interface Path {
   /** What a policy says of the source beside its scheme. */
   source?: JsonObject
   secret?: { [key: string]: string }
+  /** When its cache is warmed again: in the night, unless it says otherwise. */
+  schedule?: string
 }
 
 const jindo: Path = { runtime: 'Jindo', uri: 's3://models/bloom' }
@@ -42,6 +45,8 @@ const paths: Path[] = [
   { runtime: 'Thin', uri: 'nfs://10.0.0.7/exports/bloom', source: { runtime: 'Thin', profile: 'nfs' } },
 ]
 
+const refreshed: Path = { ...jindo, uri: 's3://models/refreshed', schedule: '* * * * *' }
+
 /** The whole way of a service: Warmgate, KServe and Fluid are each themselves. */
 export function warmgate(theStage: () => RealStage): void {
   test.concurrent.for(paths)('$runtime: $uri from its service to its last volume', async (path, context) => {
@@ -55,23 +60,27 @@ export function warmgate(theStage: () => RealStage): void {
     expect(objectAt(await scene.get(dataset, cache), 'status')).toMatchObject({
       runtimes: [{ type: path.runtime.toLowerCase() }],
     })
-    if (isLoaded(path)) await scene.expectPhase(dataLoad, cache, 'Complete')
+    if (isLoaded(path)) {
+      await scene.expectPhase(dataLoad, cache, 'Complete')
+      await scene.eventually(() => scene.find(cronJob, `${cache}-s-loader-job`)).toBeDefined()
+    }
     const ready = await play.pod((pod) => isTrue(pod, 'Ready'))
     expect(ready.metadata.uid).toBe(held.metadata.uid)
     expect(listAt(ready, 'spec', 'initContainers')).toEqual([])
     await scene.delete(inferenceService, 'bloom')
     for (const resource of [dataset, runtimeResources[path.runtime], dataLoad, persistentVolumeClaim])
       await scene.expectGone(resource, cache)
+    await scene.expectGone(cronJob, `${cache}-s-loader-job`)
     const volume = { name: `${scene.namespace}-${cache}` }
     await scene.eventually(() => scene.client.get(persistentVolume, volume)).toBeUndefined()
   })
 
-  test.concurrent('warmgate refresh: Fluid reads metadata again and loads, and no pod is touched', async (context) => {
-    const play = await admit({ ...jindo, uri: 's3://models/refreshed' }, theStage(), context)
+  test.concurrent('warmgate refresh, and a schedule: Fluid reads metadata again and loads, and no pod is touched', async (context) => {
+    const play = await admit(refreshed, theStage(), context)
     const { scene, cache } = play
     const before = await play.pod((pod) => isTrue(pod, 'Ready'))
     const said: string[] = []
-    const refreshed = runRefresh(
+    const refreshing = runRefresh(
       {
         client: scene.client,
         clock: systemClock,
@@ -88,8 +97,9 @@ export function warmgate(theStage: () => RealStage): void {
     await scene.eventually(loadJob).toBeDefined()
     const [container] = listAt(await loadJob(), 'spec', 'template', 'spec', 'containers')
     expect(listAt(container, 'env')).toContainEqual({ name: 'NEED_LOAD_METADATA', value: 'true' })
-    expect(await refreshed).toBe(0)
+    expect(await refreshing).toBe(0)
     expect(said.at(-1)).toMatch(/: refreshed in [0-9]+s/)
+    await scene.expectPhase(dataLoad, `${cache}-s`, 'Complete')
     const after = await play.pod(() => true)
     expect(after.metadata.uid).toBe(before.metadata.uid)
     expect(isTrue(after, 'Ready')).toBe(true)
@@ -120,7 +130,11 @@ async function admit(path: Path, { client }: RealStage, context: TestContext): P
   const scheme = `${path.uri.split('://')[0]}://`
   const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
   await applyAll(client, [
-    policy(ns, { namespaceSelector, sources: [{ match: [scheme], ...path.source }] }),
+    policy(ns, {
+      namespaceSelector,
+      sources: [{ match: [scheme], ...path.source }],
+      warmup: { schedule: path.schedule ?? '0 3 * * *' },
+    }),
     namespace(ns),
   ])
   if (path.secret !== undefined) await scene.create(resources.secret, 'access', { stringData: path.secret })

@@ -65,6 +65,9 @@ function contractOf(kind: RuntimeKind, theClient: () => KubeClient): void {
         stringAt(await scene.get(dataset, 'model'), 'status', 'operationRef', 'DataLoad'),
       )
       .toBeUndefined()
+    // What is scheduled is Executing before it first runs, and stands in nobody's way.
+    await scene.dataLoad('nightly', 'model', { policy: 'Cron', schedule: '0 3 * * *' })
+    await scene.expectPhase(dataLoad, 'nightly', 'Executing')
   })
 
   test.concurrent(`${kind.type}: a Dataset in use stays; after that all of it goes`, async (context) => {
