@@ -52,6 +52,20 @@ export function gpuResources(
     .map((container) => ({ container, resources: withParallelism(service, { container, bases }, resources) }))
 }
 
+/** `nvidia.com/gpu: 1 in predictor, worker`; undefined where there is nothing to tell. */
+export function describeResources(found: ContainerResources[]): string | undefined {
+  const each = found.map(({ container, resources }) => ({
+    id: container.id,
+    text: Object.entries(resources)
+      .map(([name, quantity]) => `${name}: ${quantity}`)
+      .join(', '),
+  }))
+  const texts = [...Map.groupBy(each, ({ text }) => text)].map(
+    ([text, containers]) => `${text} in ${containers.map(({ id }) => id).join(', ')}`,
+  )
+  return texts.length === 0 ? undefined : texts.join('; ')
+}
+
 // KServe makes a claim of it for every pod of an LLMInferenceService (managed_dra.go).
 const managedClaim = 'serving.kserve.io/exp-dra-device-class'
 
