@@ -2,7 +2,7 @@ import { type ServingContainer, servingContainers } from '../kserve/container.ts
 import { asksForDevices, isAccelerator } from '../kserve/devices.ts'
 import { llmBases } from '../kserve/llm-config.ts'
 import { isMultiNode, runtimeOf } from '../kserve/runtime.ts'
-import type { GpuPolicy } from '../policy/schema.ts'
+import type { GpuPolicy, PolicySpec } from '../policy/schema.ts'
 import { matchesSelector } from '../policy/selector.ts'
 import { cpuFormats } from '../values/formats.ts'
 import {
@@ -52,18 +52,17 @@ export function gpuResources(
     .map((container) => ({ container, resources: withParallelism(service, { container, bases }, resources) }))
 }
 
-/** `nvidia.com/gpu: 1 in predictor, worker`; undefined where there is nothing to tell. */
-export function describeResources(found: ContainerResources[]): string | undefined {
-  const each = found.map(({ container, resources }) => ({
-    id: container.id,
-    text: Object.entries(resources)
+/** What an audit tells beside the cache: `; it would get nvidia.com/gpu: 1 in predictor, worker`, or nothing. */
+export function wouldGet(service: KubeObject, { gpu, rewrite }: PolicySpec, facts: GpuFacts): string {
+  const found = rewrite === 'Spec' ? gpuResources(service, gpu, facts) : []
+  const named = ({ resources }: ContainerResources) =>
+    Object.entries(resources)
       .map(([name, quantity]) => `${name}: ${quantity}`)
-      .join(', '),
-  }))
-  const texts = [...Map.groupBy(each, ({ text }) => text)].map(
-    ([text, containers]) => `${text} in ${containers.map(({ id }) => id).join(', ')}`,
+      .join(', ')
+  const texts = [...Map.groupBy(found, named)].map(
+    ([text, containers]) => `${text} in ${containers.map(({ container }) => container.id).join(', ')}`,
   )
-  return texts.length === 0 ? undefined : texts.join('; ')
+  return texts.length === 0 ? '' : `; it would get ${texts.join('; ')}`
 }
 
 // KServe makes a claim of it for every pod of an LLMInferenceService (managed_dra.go).
