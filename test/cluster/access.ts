@@ -24,14 +24,7 @@ export interface Access {
   adminToken(user: string): string
 }
 
-export const admins = [
-  'admin',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kwok',
-  'kserve',
-  'fluid',
-] as const
+export const admins = ['admin', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'kserve'] as const
 // Nobody is anonymous, but for whoever asks whether the server is well.
 const authentication = {
   apiVersion: 'apiserver.config.k8s.io/v1',
