@@ -21,7 +21,7 @@ unit: node_modules ## Unit and property tests: seconds, and nothing is built
 build: node_modules ## The one executable, dist/warmgate.mjs
 	@npm run --silent build
 
-binaries: node_modules ## Kubernetes, KWOK and KServe, built once into a cache
+binaries: node_modules ## Kubernetes, KWOK, KServe and Fluid, built once into a cache
 	@node test/cluster/build.ts
 
 properties: node_modules ## 105,000 services made from the schemas of KServe's CRDs

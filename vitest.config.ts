@@ -17,13 +17,15 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: [
-            '{test/{cluster,fluid,integration,node},bench,demo}/**/*.test.ts',
+            '{test/{cluster,fluid,fluid-real,integration,node},bench,demo}/**/*.test.ts',
             // It reads the CRDs of KServe's module.
             'test/property/crd.property.test.ts',
           ],
           // One control plane at a time on a small machine; a file starts its own and stops it.
           fileParallelism: false,
-          testTimeout: 180_000,
+          // Tests that wait for Fluid's polls of 20 s wait together.
+          maxConcurrency: 64,
+          testTimeout: 300_000,
           hookTimeout: 600_000,
         },
       },

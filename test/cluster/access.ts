@@ -24,7 +24,14 @@ export interface Access {
   adminToken(user: string): string
 }
 
-export const admins = ['admin', 'kube-controller-manager', 'kube-scheduler', 'kwok', 'kserve'] as const
+export const admins = [
+  'admin',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kwok',
+  'kserve',
+  'fluid',
+] as const
 // Nobody is anonymous, but for whoever asks whether the server is well.
 const authentication = {
   apiVersion: 'apiserver.config.k8s.io/v1',

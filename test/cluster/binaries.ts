@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
+import { copyCharts } from './charts.ts'
 import { ClusterError } from './errors.ts'
 import { go, goMissing, goVersion } from './go.ts'
 import { withLock } from './lock.ts'
@@ -28,6 +29,8 @@ export interface Binaries {
   /** The path of a program that was asked for. */
   path(program: ProgramName): string
   manifests: Manifests
+  /** The folder of the charts that Fluid's controllers install. */
+  charts: string
 }
 
 interface Context {
@@ -63,6 +66,7 @@ export async function provideBinaries(options: BinariesOptions): Promise<Binarie
       return path
     },
     manifests: JSON.parse(await readFile(survey.manifests, 'utf8')) as Manifests,
+    charts: survey.charts,
   }
 }
 
@@ -86,6 +90,7 @@ interface Survey {
   given: Map<ProgramName, string>
   places: Place[]
   manifests: string
+  charts: string
   missing: string[]
 }
 
@@ -95,17 +100,22 @@ async function surveyCache(programs: readonly ProgramName[], context: Context): 
   const given = await assets(programs, context.env)
   const toBuild = programs.filter((name) => !given.has(name))
   const places = await placesOf(pinned, toBuild, context)
-  const manifests = join(context.cache, `manifests-${await manifestsDigest(pinned)}.json`)
-  const missing = await missingOf([...places.map(({ file }) => file), manifests])
-  return { pinned, given, places, manifests, missing }
+  const manifests = join(
+    context.cache,
+    `manifests-${await digestOf(['./manifests.ts', './corpus.ts'], pinned)}.json`,
+  )
+  const charts = join(context.cache, `charts-${await digestOf(['./charts.ts'], pinned)}`)
+  const missing = await missingOf([...places.map(({ file }) => file), manifests, charts])
+  return { pinned, given, places, manifests, charts, missing }
 }
 
-async function fill({ places, manifests, pinned }: Survey, context: Context): Promise<void> {
+async function fill({ places, manifests, charts, pinned }: Survey, context: Context): Promise<void> {
   await withLock(join(context.cache, 'build.lock'), {
     onWait: (owner) => context.progress(`waiting for process ${owner}, which is building`),
     work: async () => {
       for (const place of places) await build(place, context)
       await cacheManifests(manifests, pinned, context)
+      await cacheCharts(charts, pinned, context)
     },
   })
 }
@@ -173,27 +183,44 @@ async function build({ upstream, program, file }: Place, { env, progress }: Cont
   progress(`built ${what} in ${seconds()}`)
 }
 
-async function cacheManifests(file: string, pinned: Pinned[], { env, progress }: Context): Promise<void> {
+async function cacheManifests(file: string, pinned: Pinned[], context: Context): Promise<void> {
   if ((await missingOf([file])).length === 0) return
-  progress('reading the manifests of KServe and Fluid')
-  const folderOfModule = async (name: string, module?: string) => {
-    const upstream = pinned.find((candidate) => candidate.name === name) as Pinned
-    const { folder, version } = upstream
-    if ((await goVersion({ folder, env })) === undefined) throw goMissing(`${name} ${version}`)
-    const found = await go(['mod', 'download', '-json', module ?? upstream.module], { folder, env })
-    return (JSON.parse(found) as { Dir: string }).Dir
-  }
+  context.progress('reading the manifests of KServe and Fluid')
+  const folder = (name: string, module?: string) => moduleOf({ name, module }, pinned, context)
   const manifests = await readManifests({
-    kserve: await folderOfModule('kserve'),
-    knative: await folderOfModule('kserve', 'knative.dev/serving'),
-    fluid: await folderOfModule('fluid'),
+    kserve: await folder('kserve'),
+    knative: await folder('kserve', 'knative.dev/serving'),
+    fluid: await folder('fluid'),
   })
   await atomically(file, (temporary) => writeFile(temporary, JSON.stringify(manifests)))
 }
 
-async function manifestsDigest(pinned: Pinned[]): Promise<string> {
-  const readers = ['./manifests.ts', './corpus.ts'].map((name) => new URL(name, import.meta.url))
-  const source = await Promise.all(readers.map((reader) => readFile(reader, 'utf8')))
+async function cacheCharts(folder: string, pinned: Pinned[], context: Context): Promise<void> {
+  if ((await missingOf([folder])).length === 0) return
+  const charts = join(await moduleOf({ name: 'fluid' }, pinned, context), 'charts')
+  await atomically(folder, (temporary) => copyCharts(charts, temporary))
+}
+
+interface Wanted {
+  /** Of an upstream. */
+  name: string
+  /** Another module than the upstream's own, one that it requires. */
+  module?: string | undefined
+}
+
+/** The folder of a module's source. */
+async function moduleOf({ name, module }: Wanted, pinned: Pinned[], { env }: Context): Promise<string> {
+  const upstream = pinned.find((candidate) => candidate.name === name) as Pinned
+  const { version, folder } = upstream
+  if ((await goVersion({ folder, env })) === undefined) throw goMissing(`${name} ${version}`)
+  const found = await go(['mod', 'download', '-json', module ?? upstream.module], { folder, env })
+  return (JSON.parse(found) as { Dir: string }).Dir
+}
+
+/** Changes with what is read, and with the code that reads it. */
+async function digestOf(readers: string[], pinned: Pinned[]): Promise<string> {
+  const urls = readers.map((name) => new URL(name, import.meta.url))
+  const source = await Promise.all(urls.map((url) => readFile(url, 'utf8')))
   const versions = pinned.map(({ name, version }) => [name, version])
   return createHash('sha256')
     .update(JSON.stringify([source, versions]))
@@ -201,7 +228,7 @@ async function manifestsDigest(pinned: Pinned[]): Promise<string> {
     .slice(0, 12)
 }
 
-/** A file is there as a whole or not at all, whenever the process ends. */
+/** A file or folder is there as a whole or not at all, whenever the process ends. */
 async function atomically(file: string, write: (temporary: string) => Promise<unknown>): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`
   await mkdir(join(file, '..'), { recursive: true })
@@ -209,7 +236,7 @@ async function atomically(file: string, write: (temporary: string) => Promise<un
     await write(temporary)
     await rename(temporary, file)
   } finally {
-    await rm(temporary, { force: true })
+    await rm(temporary, { recursive: true, force: true })
   }
 }
 

@@ -17,12 +17,13 @@ import {
   startScheduler,
 } from './control-plane.ts'
 import { ClusterError } from './errors.ts'
+import { furnishEngines, startFluidControllers } from './fluid.ts'
 import { startKServe } from './kserve.ts'
 import { node, nodeResource, takesPods } from './nodes.ts'
 import { createAll, establish } from './objects.ts'
 import { freePorts } from './ports.ts'
 import { Processes } from './processes.ts'
-import { type ProgramName, programNames } from './upstreams.ts'
+import { programsFor } from './upstreams.ts'
 
 export interface ClusterOptions {
   /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. With none, there is no KWOK: see test/node. */
@@ -33,6 +34,8 @@ export interface ClusterOptions {
   llm?: boolean
   /** With KServe, also the CRD of Knative's Service: what KServe makes of a service in Knative mode. */
   knative?: boolean
+  /** With Fluid's own controllers, which install their charts. Without them test/fluid may stand in. */
+  fluid?: boolean
   /** How long each init container takes; a pod may say otherwise by annotation `warmgate.test/init-seconds`. */
   initContainerSeconds?: number
   progress?: (line: string) => void
@@ -65,13 +68,8 @@ const attempts = 3
  * @throws ClusterError what keeps it from starting; the last words of a process that died are in the message
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { progress = () => {}, kserve = false, llm = false, knative = false } = options
-  const asked: Partial<Record<ProgramName, boolean>> = {
-    'kserve-manager': kserve,
-    'kserve-llmisvc-manager': llm,
-  }
-  const programs = programNames.filter((name) => asked[name] ?? true)
-  const binaries = await provideBinaries({ programs, progress })
+  const { progress = () => {}, kserve = false, llm = false, knative = false, fluid = false } = options
+  const binaries = await provideBinaries({ programs: programsFor({ kserve, llm, fluid }), progress })
   for (let attempt = 1; ; attempt++) {
     try {
       return await start(binaries, {
@@ -81,6 +79,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         kserve,
         llm,
         knative,
+        fluid,
         progress,
       })
     } catch (error) {
@@ -101,10 +100,10 @@ async function start(binaries: Binaries, options: Required<ClusterOptions>): Pro
   }
   try {
     options.progress('starting the control plane')
-    const [etcd = 0, apiserver = 0] = await freePorts(2)
+    const [etcd = 0, apiserver = 0, kwok = 0] = await freePorts(3)
     const access = await createAccess(folder, `https://127.0.0.1:${apiserver}`)
     const kubeconfig = (user: string) => join(folder, `kubeconfig-${user}`)
-    const parts: Parts = { folder, binaries, processes, access, ports: { etcd, apiserver }, kubeconfig }
+    const parts: Parts = { folder, binaries, processes, access, ports: { etcd, apiserver, kwok }, kubeconfig }
     startEtcd(parts)
     startApiServer(parts)
     const cluster = await describe(parts, stop)
@@ -126,13 +125,19 @@ async function furnish(parts: Parts, client: KubeClient, options: Required<Clust
   startControllerManager(parts)
   startScheduler(parts)
   // It takes every node for its own.
-  if (options.nodes > 0) await startKwok(parts, options.initContainerSeconds)
+  if (options.nodes > 0)
+    await startKwok(parts, {
+      initContainerSeconds: options.initContainerSeconds,
+      ...(options.fluid ? { commands: await furnishEngines(parts) } : {}),
+    })
   await Promise.all([
     furnishNodes(parts, client, options.nodes),
     processes.until('the default service account', () =>
       client.get(resources.serviceAccount, { namespace: 'default', name: 'default' }),
     ),
-    establish(client, processes, fluid.crds),
+    establish(client, processes, fluid.crds).then(() =>
+      options.fluid ? startFluidControllers(parts, client) : undefined,
+    ),
     options.kserve ? startKServe(parts, client, options) : undefined,
   ])
 }

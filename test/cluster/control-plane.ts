@@ -10,7 +10,7 @@ export interface Parts {
   binaries: Binaries
   processes: Processes
   access: Access
-  ports: { etcd: number; apiserver: number }
+  ports: { etcd: number; apiserver: number; kwok: number }
   /** The path of the kubeconfig of one of the cluster's own processes. */
   kubeconfig(user: string): string
 }
@@ -39,6 +39,10 @@ export function startApiServer({ access, ports, ...parts }: Parts): void {
     'token-auth-file': files.tokens,
     'authentication-config': files.authentication,
     'authorization-mode': 'RBAC',
+    // Fluid's FUSE pods are.
+    'allow-privileged': 'true',
+    // Nobody resolves the names of nodes.
+    'kubelet-preferred-address-types': 'InternalIP',
     'service-account-issuer': 'https://kubernetes.default.svc',
     'service-account-key-file': files.serviceAccountKey,
     'service-account-signing-key-file': files.serviceAccountKey,
@@ -72,22 +76,46 @@ export function startScheduler(parts: Parts): void {
 
 const stagesFolder = new URL('./stages/', import.meta.url)
 
+export interface KwokOptions {
+  initContainerSeconds: number
+  /** A folder of programs: what is executed in any pod is looked for there, and nowhere else. */
+  commands?: string
+}
+
 /** KWOK with our own stages: its stock ones make every readiness gate True. */
-export async function startKwok({ folder, ...parts }: Parts, initContainerSeconds: number): Promise<void> {
+export async function startKwok(
+  { folder, access, ports, ...parts }: Parts,
+  { initContainerSeconds, commands }: KwokOptions,
+): Promise<void> {
   const stages = (await readdir(stagesFolder)).filter((name) => name.endsWith('.yaml'))
   const texts = await Promise.all(stages.map((name) => readFile(new URL(name, stagesFolder), 'utf8')))
   const config = join(folder, 'kwok.yaml')
-  const text = texts.join('---\n').replaceAll(placeholder, String(initContainerSeconds))
+  const text = [...texts, execs].join('---\n').replaceAll(placeholder, String(initContainerSeconds))
   await writeFile(config, text)
-  start(parts, 'kwok', {
+  const kubelet = {
+    'node-port': String(ports.kwok),
+    'server-address': `127.0.0.1:${ports.kwok}`,
+    'tls-cert-file': access.files.cert,
+    'tls-private-key-file': access.files.key,
+  }
+  const flags = {
     config,
     kubeconfig: parts.kubeconfig('kwok'),
     'manage-all-nodes': 'true',
     'node-ip': '127.0.0.1',
     cidr: '10.64.0.0/16',
     'node-lease-duration-seconds': '40',
-  })
+  }
+  if (commands === undefined) start(parts, 'kwok', flags)
+  else start(parts, 'kwok', { ...flags, ...kubelet }, { PATH: commands })
 }
+
+const execs = JSON.stringify({
+  apiVersion: 'kwok.x-k8s.io/v1alpha1',
+  kind: 'ClusterExec',
+  metadata: { name: 'commands' },
+  spec: { execs: [{ local: {} }] },
+})
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it stands so in stages/pod-init-container-done.yaml
 const placeholder = '${initContainerSeconds}'
@@ -96,8 +124,9 @@ function start(
   { binaries, processes }: Pick<Parts, 'binaries' | 'processes'>,
   program: ProgramName,
   flags: { [name: string]: string },
+  env: { [name: string]: string } = {},
 ): void {
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
   // Large CRDs at start make the API server collect garbage for a third of its time; this costs it memory.
-  processes.start({ name: program, file: binaries.path(program), args, env: { GOGC: '200' } })
+  processes.start({ name: program, file: binaries.path(program), args, env: { GOGC: '200', ...env } })
 }

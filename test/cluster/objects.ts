@@ -15,6 +15,7 @@ const clusterScoped = new Set([
   'ClusterStorageContainer',
   'RuntimeClass',
   'PersistentVolume',
+  'CSIDriver',
 ])
 
 /** The resource of an object, for any of the kinds that manifests and tests write. */

@@ -2,16 +2,20 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
-/** What a cluster runs. */
-export const programNames = [
-  'etcd',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-  'kwok',
-  'kserve-manager',
-  'kserve-llmisvc-manager',
+const controlPlane = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kwok'] as const
+export const fluidControllers = [
+  'fluid-dataset',
+  'fluid-alluxio',
+  'fluid-efc',
+  'fluid-jindo',
+  'fluid-juicefs',
+  'fluid-thin',
 ] as const
+// Fluid calls Helm by this name.
+const fluid = [...fluidControllers, 'ddc-helm'] as const
+
+/** What a cluster runs. */
+export const programNames = [...controlPlane, 'kserve-manager', 'kserve-llmisvc-manager', ...fluid] as const
 
 /** What a real node runs, beside a cluster: see test/node. */
 export const nodePrograms = [
@@ -63,6 +67,27 @@ function kubernetes(name: ProgramName, aboutMinutes: number): Program {
   return { name, package: `k8s.io/kubernetes/cmd/${name}`, aboutMinutes, ldflags: kubernetesVersion }
 }
 
+function fluidController(name: (typeof fluidControllers)[number]): Program {
+  const command = name.slice('fluid-'.length)
+  return { name, package: `github.com/fluid-cloudnative/fluid/cmd/${command}`, aboutMinutes: 1 }
+}
+
+export interface ClusterParts {
+  kserve: boolean
+  llm: boolean
+  fluid: boolean
+}
+
+/** The programs of a cluster with these parts. */
+export function programsFor({ kserve, llm, fluid: withFluid }: ClusterParts): ProgramName[] {
+  return [
+    ...controlPlane,
+    ...(kserve ? (['kserve-manager'] as const) : []),
+    ...(llm ? (['kserve-llmisvc-manager'] as const) : []),
+    ...(withFluid ? fluid : []),
+  ]
+}
+
 const containerdModule = 'github.com/containerd/containerd/v2'
 
 // Each of these file systems would need its headers and a C compiler.
@@ -108,6 +133,16 @@ export const upstreams: readonly Upstream[] = [
     ],
   },
   {
+    name: 'fluid',
+    module: 'github.com/fluid-cloudnative/fluid',
+    programs: fluidControllers.map(fluidController),
+  },
+  {
+    name: 'helm',
+    module: 'helm.sh/helm/v3',
+    programs: [{ name: 'ddc-helm', package: 'helm.sh/helm/v3/cmd/helm', aboutMinutes: 1 }],
+  },
+  {
     name: 'containerd',
     module: containerdModule,
     programs: [containerd('containerd', 2), containerd('containerd-shim-runc-v2', 1), containerd('ctr', 1)],
@@ -123,8 +158,6 @@ export const upstreams: readonly Upstream[] = [
     module: 'warmgate.dev/test/cluster/guest',
     programs: [{ name: 'guest', package: '.', aboutMinutes: 1, tags: 'netgo,osusergo' }],
   },
-  // Only its CRDs: what plays its controllers is in test/fluid.
-  { name: 'fluid', module: 'github.com/fluid-cloudnative/fluid', programs: [] },
 ]
 
 export async function pin(upstream: Upstream): Promise<Pinned> {

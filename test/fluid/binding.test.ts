@@ -36,9 +36,7 @@ test('a Dataset is not Bound before a Runtime of its name is there, and has no c
   await eventually(() => scene.find(persistentVolumeClaim, 'model')).toBeDefined()
   expect(objectAt(await scene.get(dataset, 'model'), 'status')).toMatchObject({
     conditions: [{ type: 'Ready', status: 'True', reason: 'DatasetReady' }],
-    runtimes: [
-      { name: 'model', namespace: 'binding', category: 'Accelerate', type: 'jindo', masterReplicas: 0 },
-    ],
+    runtimes: [{ name: 'model', namespace: 'binding', category: 'Accelerate', type: 'jindo' }],
   })
 })
 
@@ -71,7 +69,6 @@ test('Kubernetes binds the claim to the volume, and the scheduler takes a pod th
   expect(claim.metadata.labels).toEqual({
     'fluid.io/s-volumes-model': 'true',
     'fluid.io/dataset-id': 'volumes-model',
-    'fuse.runtime.fluid.io/generation': '1',
   })
   expect(claim.metadata.annotations).toMatchObject({ CreatedBy: 'fluid' })
   expect(objectAt(claim, 'spec')).toMatchObject({

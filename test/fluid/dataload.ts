@@ -49,7 +49,7 @@ export class DataLoadController {
     const dataset = await this.#target(dataLoad)
     if (dataset === undefined) {
       const name = stringAt(dataLoad, 'spec', 'dataset', 'name')
-      const message = `Target dataset not found: datasets.data.fluid.io "${name}" not found`
+      const message = `Target dataset not found: Dataset.data.fluid.io "${name}" not found`
       await this.#say(dataLoad, { reason: 'TargetDatasetNotFound', message })
       return options().pollMs
     }

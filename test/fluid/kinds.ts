@@ -4,9 +4,9 @@ import { type Resource, resources } from '../../src/kube/resources.ts'
 export interface RuntimeKind {
   resource: Resource
   /** Its name in Dataset.status.runtimes. */
-  type: 'jindo' | 'alluxio'
+  type: 'jindo' | 'alluxio' | 'juicefs'
   /** The engine that drives it: part of the names of charts and ConfigMaps. */
-  engine: 'jindocache' | 'alluxio'
+  engine: 'jindocache' | 'alluxio' | 'juicefs'
   finalizer: string
   mountType: string
   fuseDirectory: string
@@ -37,7 +37,18 @@ export const alluxio: RuntimeKind = {
   schemes: ['s3', 'oss', 'gs', 'hdfs', 'http', 'https', 'local', 'pvc'],
 }
 
-export const runtimeKinds = [jindo, alluxio]
+export const juicefs: RuntimeKind = {
+  resource: { ...resources.dataset, plural: 'juicefsruntimes', kind: 'JuiceFSRuntime' },
+  type: 'juicefs',
+  engine: 'juicefs',
+  finalizer: 'juicefs-runtime-controller-finalizer',
+  mountType: 'JuiceFS',
+  fuseDirectory: 'juicefs-fuse',
+  backoffLimit: 3,
+  schemes: ['juicefs'],
+}
+
+export const runtimeKinds = [jindo, alluxio, juicefs]
 
 export const persistentVolume: Resource = {
   group: '',

@@ -141,7 +141,7 @@ export class RuntimeController {
     const hostPath = this.#context.options().hostPath(dataset)
     const volume = toVolume({ ...pair, kind: this.#kind, hostPath })
     const wasFree = await this.#createUnlessThere(persistentVolume, volume)
-    if (wasFree) await this.#createUnlessThere(resources.persistentVolumeClaim, toClaim(dataset))
+    if (wasFree) await this.#createUnlessThere(resources.persistentVolumeClaim, toClaim(dataset, this.#kind))
   }
 
   async #createUnlessThere(resource: Resource, object: KubeObject): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { expect, onTestFinished } from 'vitest'
+import { expect, onTestFinished, type TestContext } from 'vitest'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createClient } from '../../src/kube/http.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
@@ -44,8 +44,10 @@ export async function startTheatre(options: Partial<FluidOptions>): Promise<Thea
 }
 
 /** Reads again and again until what is read is as expected. A test waits for nothing else. */
-export function eventually<T>(read: () => T) {
-  return expect.poll(read, { timeout: 60_000, interval: 50 })
+export function eventually<T>(read: () => T, expects = expect) {
+  // Many tests side by side are slow, and a load by their reading alone.
+  const pace = expects === expect ? { timeout: 60_000, interval: 50 } : { timeout: 240_000, interval: 500 }
+  return expects.poll(read, pace)
 }
 
 /** A namespace of its own for one test, what the test puts there, and what it reads there. */
@@ -53,22 +55,30 @@ export class Scene {
   readonly client: KubeClient
   readonly namespace: string
 
-  constructor(client: KubeClient, namespace: string) {
+  readonly #expect: TestContext['expect']
+
+  constructor(client: KubeClient, namespace: string, expects: TestContext['expect']) {
     this.client = client
     this.namespace = namespace
+    this.#expect = expects
   }
 
-  static async open(client: KubeClient, namespace: string): Promise<Scene> {
+  /** @param context a test that runs beside others passes its own: only so can its waits be told from theirs */
+  static async open(
+    client: KubeClient,
+    namespace: string,
+    context: Pick<TestContext, 'expect' | 'onTestFinished'> = { expect, onTestFinished },
+  ): Promise<Scene> {
     await client.create(resources.namespace, {
       apiVersion: 'v1',
       kind: 'Namespace',
       metadata: { name: namespace },
     })
     // What is left would be kept up to date for ever, and slow the tests that follow.
-    onTestFinished(async () => {
+    context.onTestFinished(async () => {
       await client.delete(resources.namespace, { name: namespace })
     })
-    return new Scene(client, namespace)
+    return new Scene(client, namespace, context.expect)
   }
 
   async create(
@@ -123,13 +133,17 @@ export class Scene {
     await this.client.delete(resource, { namespace: this.namespace, name })
   }
 
+  eventually<T>(read: () => T) {
+    return eventually(read, this.#expect)
+  }
+
   async expectPhase(resource: Resource, name: string, phase: string): Promise<void> {
     const read = async () => stringAt(await this.find(resource, name), 'status', 'phase')
-    await eventually(read).toBe(phase)
+    await this.eventually(read).toBe(phase)
   }
 
   async expectGone(resource: Resource, name: string): Promise<void> {
-    await eventually(() => this.find(resource, name)).toBeUndefined()
+    await this.eventually(() => this.find(resource, name)).toBeUndefined()
   }
 
   /** How often Fluid has said something about an object. */
@@ -142,7 +156,7 @@ export class Scene {
   }
 
   async expectSaid(name: string, reason: string, times = 1): Promise<void> {
-    await eventually(() => this.said(name, reason)).toBeGreaterThanOrEqual(times)
+    await this.eventually(() => this.said(name, reason)).toBeGreaterThanOrEqual(times)
   }
 
   condition(object: KubeObject, type: string): Json | undefined {

@@ -43,6 +43,7 @@ export function wholeSeconds(ms: number): string {
 /** pkg/ddc/{jindocache,alluxio}/cache.go: Jindo clips the percentage at 100, Alluxio divides by nothing too. */
 export function cacheStates(report: CacheReport, ufsTotal: string | undefined, kind: RuntimeKind) {
   const { cachedBytes, capacityBytes } = report
+  if (kind.type === 'juicefs') return juicefsStates(capacityBytes)
   const states: { [state: string]: string } = {
     cacheCapacity: fluidSize(capacityBytes),
     cached: fluidSize(cachedBytes),
@@ -52,6 +53,15 @@ export function cacheStates(report: CacheReport, ufsTotal: string | undefined, k
   const ratios = ['cacheHitRatio', 'localHitRatio', 'remoteHitRatio']
   const throughputs = ['cacheThroughputRatio', 'localThroughputRatio', 'remoteThroughputRatio']
   return { ...states, ...Object.fromEntries([...ratios, ...throughputs].map((name) => [name, '0.0%'])) }
+}
+
+/** pkg/ddc/juicefs/cache.go: without a FUSE pod, nothing is known but the room. */
+function juicefsStates(capacityBytes: number): { [state: string]: string } {
+  const unknown = ['cached', 'cachedPercentage', 'cacheHitRatio', 'cacheThroughputRatio']
+  return {
+    cacheCapacity: fluidSize(capacityBytes),
+    ...Object.fromEntries(unknown.map((name) => [name, ''])),
+  }
 }
 
 function percentage(cachedBytes: number, ufsTotal: string | undefined, kind: RuntimeKind): string {
@@ -79,7 +89,7 @@ function holding(type: string, words: { reason: string; message: string }, nowMs
   return { type, status: 'True', ...words, lastTransitionTime: now, lastUpdateTime: now }
 }
 
-/** pkg/ddc/{jindocache,alluxio}/dataset.go. Alluxio alone writes down what it has mounted. */
+/** pkg/ddc/{jindocache,alluxio,juicefs}/dataset.go. Jindo alone does not write down what it has mounted. */
 export function bound(
   dataset: KubeObject,
   runtime: KubeObject,
@@ -93,19 +103,25 @@ export function bound(
     namespace,
     category,
     type: kind.type,
-    masterReplicas: numberAt(runtime, 'master', 'replicas'),
+    ...masters(runtime, kind),
   }
   const isKnown = runtimes.some((one) => stringAt(one, 'category') === category)
   const ready = holding('Ready', { reason: 'DatasetReady', message: 'The ddc runtime is ready.' }, nowMs)
   return {
     ...status,
-    ...(kind.type === 'alluxio' && listAt(status, 'mounts').length === 0
+    ...(kind.type !== 'jindo' && listAt(status, 'mounts').length === 0
       ? { mounts: listAt(dataset, 'spec', 'mounts') }
       : {}),
     phase: 'Bound',
     runtimes: isKnown ? runtimes : [...runtimes, entry],
     conditions: withCondition(listAt(status, 'conditions'), ready),
   }
+}
+
+/** JuiceFS has no masters, and says how many workers it has instead; Go leaves out a zero. */
+function masters(runtime: KubeObject, kind: RuntimeKind): JsonObject {
+  const count = kind.type === 'juicefs' ? replicas(runtime) : numberAt(runtime, 'master', 'replicas')
+  return count === 0 ? {} : { masterReplicas: count }
 }
 
 /** pkg/controllers/runtime_controller.go: a setup that failed leaves the phase as it is. */
@@ -138,10 +154,7 @@ export function runtimeStatus(
   return {
     ...objectAt(runtime, 'status'),
     valueFile: `${runtime.metadata.name}-${kind.engine}-values`,
-    masterPhase: 'Ready',
-    desiredMasterNumberScheduled: 1,
-    currentMasterNumberScheduled: 1,
-    masterNumberReady: 1,
+    ...masterStatus(kind),
     workerPhase: 'Ready',
     desiredWorkerNumberScheduled: workers,
     currentWorkerNumberScheduled: workers,
@@ -152,6 +165,16 @@ export function runtimeStatus(
     currentFuseNumberScheduled: 0,
     fuseNumberReady: 0,
     cacheStates: states,
+  }
+}
+
+function masterStatus(kind: RuntimeKind): JsonObject {
+  const count = kind.type === 'juicefs' ? 0 : 1
+  return {
+    masterPhase: count === 0 ? '' : 'Ready',
+    desiredMasterNumberScheduled: count,
+    currentMasterNumberScheduled: count,
+    masterNumberReady: count,
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../../src/values/object.ts'
-import { alluxio, jindo } from './kinds.ts'
+import { alluxio, jindo, juicefs } from './kinds.ts'
 import { toClaim, toVolume } from './volume.ts'
 
 function datasetOf(name: string, spec: JsonObject = {}): KubeObject {
@@ -54,14 +54,17 @@ test('a directory of the node takes the place of what the CSI driver would mount
   expect(spec).not.toHaveProperty('csi')
 })
 
-test('the claim names its volume, and the generation of the FUSE pods', () => {
-  const claim = toClaim(datasetOf('bloom'))
+test('the claim names its volume, and that of JuiceFS the generation of the FUSE pods', () => {
+  const claim = toClaim(datasetOf('bloom'), juicefs)
   expect(claim.metadata).toMatchObject({ namespace: 'team-a', name: 'bloom' })
   expect(claim.metadata.labels?.['fuse.runtime.fluid.io/generation']).toBe('1')
+  expect(toClaim(datasetOf('bloom'), jindo).metadata.labels).not.toHaveProperty(
+    'fuse.runtime.fluid.io/generation',
+  )
   expect(claim.spec).toMatchObject({ volumeName: 'team-a-bloom', storageClassName: 'fluid' })
 })
 
 test('where a label would be too long, the UID of the Dataset stands in', () => {
-  const { labels } = toClaim(datasetOf('m'.repeat(60))).metadata
+  const { labels } = toClaim(datasetOf('m'.repeat(60)), jindo).metadata
   expect(labels).toMatchObject({ 'fluid.io/s-u-1': 'true', 'fluid.io/dataset-id': 'u-1' })
 })

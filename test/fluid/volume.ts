@@ -53,8 +53,8 @@ function csi(dataset: KubeObject, kind: RuntimeKind) {
   }
 }
 
-/** The claim that pods name: the Dataset's own name and namespace. */
-export function toClaim(dataset: KubeObject): KubeObject {
+/** The claim that pods name: the Dataset's own name and namespace. JuiceFS alone renews its FUSE pods by generations. */
+export function toClaim(dataset: KubeObject, kind: RuntimeKind): KubeObject {
   const { namespace = '', name = '' } = dataset.metadata
   const { labels, annotations } = marks(dataset)
   return {
@@ -63,7 +63,7 @@ export function toClaim(dataset: KubeObject): KubeObject {
     metadata: {
       name,
       namespace,
-      labels: { ...labels, 'fuse.runtime.fluid.io/generation': '1' },
+      labels: { ...labels, ...(kind.type === 'juicefs' ? { 'fuse.runtime.fluid.io/generation': '1' } : {}) },
       annotations,
     },
     spec: {

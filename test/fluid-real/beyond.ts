@@ -1,0 +1,107 @@
+import { expect, type TestContext, test } from 'vitest'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { type JsonObject, objectAt, stringAt } from '../../src/values/object.ts'
+import { nodeResource } from '../cluster/nodes.ts'
+import { bind } from '../fluid/contract.ts'
+import { juicefs, runtimeKinds } from '../fluid/kinds.ts'
+import { Scene } from '../fluid/scene.ts'
+import { cronJob, thinRuntime } from './kinds.ts'
+
+const { dataset, dataLoad, job, persistentVolumeClaim } = resources
+const readOnly: JsonObject = { accessModes: ['ReadOnlyMany'] }
+const mended = { metadata: { annotations: { mended: 'true' } }, spec: { nodeSelector: null } }
+
+/** What Fluid does that the stand-in does not play, and our code relies on. */
+export function beyond(theClient: () => KubeClient): void {
+  const open = (namespace: string, context: TestContext) => Scene.open(theClient(), namespace, context)
+
+  test.concurrent.for(runtimeKinds)(
+    '$type: nodes that hold a cache are labelled, and new workers, until it goes',
+    async (kind, context) => {
+      const scene = await open(`${kind.type}-locality`, context)
+      await bind(scene, 'model', kind)
+      const labelSelector = `fluid.io/s-${scene.namespace}-model=true`
+      const held = async () => (await scene.client.list(nodeResource, { labelSelector })).items.length
+      await scene.eventually(held).toBe(2)
+      const key = { namespace: scene.namespace, name: 'model' }
+      await scene.client.patch(kind.resource, key, { type: 'merge', body: { spec: { replicas: 3 } } })
+      await scene.eventually(held).toBe(3)
+      await scene.delete(dataset, 'model')
+      await scene.expectGone(kind.resource, 'model')
+      await scene.eventually(held).toBe(0)
+    },
+  )
+
+  test.concurrent('a DataLoad whose Job fails has Failed, and stays so', async (context) => {
+    const scene = await open('failing', context)
+    await bind(scene, 'model', juicefs)
+    await scene.dataLoad('load', 'model', { nodeSelector: { never: 'true' } })
+    await scene.eventually(() => scene.find(job, 'load-loader-job')).toBeDefined()
+    const body = { spec: { activeDeadlineSeconds: 1 } }
+    await scene.client.patch(job, { namespace: 'failing', name: 'load-loader-job' }, { type: 'merge', body })
+    await scene.expectPhase(dataLoad, 'load', 'Failed')
+    expect((await scene.get(dataLoad, 'load')).status).toMatchObject({
+      conditions: [{ type: 'Failed', status: 'True', reason: 'DeadlineExceeded' }],
+    })
+    // It is looked at again, and what made it fail is gone.
+    await scene.client.patch(
+      dataLoad,
+      { namespace: 'failing', name: 'load' },
+      { type: 'merge', body: mended },
+    )
+    await scene.expectSaid('load', 'DataOperationFailed', 2)
+    expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')).toBe('Failed')
+  })
+
+  test.concurrent('a Cron DataLoad is a CronJob, Complete after each of its runs, and no more so in the next', async (context) => {
+    const scene = await open('cron', context)
+    await bind(scene, 'model', juicefs)
+    await scene.dataLoad('load', 'model', { policy: 'Cron', schedule: '* * * * *' })
+    await scene.eventually(() => scene.find(cronJob, 'load-loader-job')).toBeDefined()
+    expect(objectAt(await scene.get(cronJob, 'load-loader-job'), 'spec')).toMatchObject({
+      schedule: '* * * * *',
+    })
+    const phase = async () => stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')
+    expect(await phase()).toBe('Executing')
+    await context.expect.poll(phase, { timeout: 120_000, interval: 500 }).toBe('Complete')
+    // The CronJob may know of its success a little later.
+    const times = async () => objectAt(await scene.get(dataLoad, 'load'), 'status')
+    await scene.eventually(times).toMatchObject({
+      lastScheduleTime: expect.any(String),
+      lastSuccessfulTime: expect.any(String),
+    })
+    // Its Jobs are named by their time.
+    expect(await scene.find(job, 'load-loader-job')).toBeUndefined()
+    await context.expect.poll(phase, { timeout: 90_000, interval: 500 }).not.toBe('Complete')
+  })
+
+  test.concurrent('a Thin cache with a profile is Bound; it knows no DataLoad', async (context) => {
+    const scene = await open('thin', context)
+    await scene.dataset('model', { mountPoint: 'nfs://server/models' }, readOnly)
+    await scene.create(thinRuntime, 'model', { spec: { profileName: 'nfs' } })
+    await scene.expectPhase(dataset, 'model', 'Bound')
+    await scene.expectPhase(persistentVolumeClaim, 'model', 'Bound')
+    expect(objectAt(await scene.get(dataset, 'model'), 'status')).toMatchObject({
+      runtimes: [{ type: 'thin' }],
+    })
+    await scene.dataLoad('load', 'model')
+    await scene.expectPhase(dataLoad, 'load', 'Failed')
+  })
+
+  test.concurrent('a Dataset may refer to that of another namespace, which then stays', async (context) => {
+    const owner = await open('owner', context)
+    const tenant = await open('tenant', context)
+    await bind(owner, 'model', juicefs)
+    await tenant.dataset('borrowed', { mountPoint: 'dataset://owner/model' }, readOnly)
+    // Fluid makes the Runtime by itself.
+    await tenant.eventually(() => tenant.find(thinRuntime, 'borrowed')).toBeDefined()
+    await tenant.expectPhase(dataset, 'borrowed', 'Bound')
+    await tenant.expectPhase(persistentVolumeClaim, 'borrowed', 'Bound')
+    await owner.delete(dataset, 'model')
+    await owner.expectSaid('model', 'ErrorDeleteDataset')
+    await tenant.delete(dataset, 'borrowed')
+    await tenant.expectGone(dataset, 'borrowed')
+    await owner.expectGone(dataset, 'model')
+  })
+}

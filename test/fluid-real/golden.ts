@@ -1,0 +1,57 @@
+import { readdirSync } from 'node:fs'
+import { type TestContext, test } from 'vitest'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { type KubeObject, stringAt } from '../../src/values/object.ts'
+import { applyAll, readObjects } from '../cluster/objects.ts'
+import { Scene } from '../fluid/scene.ts'
+
+const { dataset, persistentVolumeClaim } = resources
+
+// Fluid 1.0.8 has no CacheRuntime.
+const files = readdirSync(new URL('../../src/fluid/golden/', import.meta.url))
+  .filter((file) => !file.startsWith('cache-'))
+  .toSorted()
+
+/** What Warmgate writes for each runtime and kind of source, as Fluid itself takes it. Loads are warmgate.ts's matter. */
+export function golden(theClient: () => KubeClient): void {
+  test.concurrent.for(files)('%s is Bound by Fluid itself', async (file, context) => {
+    const scene = await open(file, theClient(), context)
+    const caches = (await readObjects(`src/fluid/golden/${file}`))
+      .filter(({ kind }) => kind !== 'DataLoad')
+      .map((object) => within(scene, object))
+    await applyAll(scene.client, [...needsOf(caches, scene.namespace), ...caches])
+    const name = caches[0]?.metadata.name ?? ''
+    await scene.expectPhase(dataset, name, 'Bound')
+    await scene.expectPhase(persistentVolumeClaim, name, 'Bound')
+  })
+}
+
+async function open(file: string, client: KubeClient, context: TestContext): Promise<Scene> {
+  return await Scene.open(client, file.replace('.yaml', ''), context)
+}
+
+/** In a namespace of its own, and not marked as Warmgate's, which would take away what no service uses. */
+function within({ namespace }: Scene, { metadata, ...object }: KubeObject): KubeObject {
+  const text = JSON.stringify({ ...object, metadata: { name: metadata.name, namespace } })
+  return JSON.parse(text.replaceAll('"namespace":"models"', `"namespace":"${namespace}"`)) as KubeObject
+}
+
+/** The Secrets that caches name, and the ConfigMap of a Hadoop client. */
+function needsOf(caches: KubeObject[], namespace: string): KubeObject[] {
+  const secrets = new Map<string, { [key: string]: string }>()
+  for (const [, name = '', key = ''] of JSON.stringify(caches).matchAll(keyReference))
+    secrets.set(name, { ...secrets.get(name), [key]: 'value' })
+  const made = [...secrets].map(([name, stringData]) => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, namespace },
+    stringData,
+  }))
+  const hadoop = caches.map((cache) => stringAt(cache, 'spec', 'hadoopConfig')).find(Boolean)
+  if (hadoop === undefined) return made
+  const data = { 'hdfs-site.xml': '<configuration/>' }
+  return [...made, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: hadoop, namespace }, data }]
+}
+
+const keyReference = /"secretKeyRef":\{"name":"([^"]+)","key":"([^"]+)"\}/g

@@ -1,0 +1,139 @@
+import { expect, type TestContext, test } from 'vitest'
+import { runRefresh } from '../../src/cli/refresh.ts'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
+import type { RuntimeName } from '../../src/fluid/runtimes.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { hasGate } from '../../src/plan/pod.ts'
+import { systemClock } from '../../src/values/clock.ts'
+import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import { applyAll } from '../cluster/objects.ts'
+import { persistentVolume } from '../fluid/kinds.ts'
+import { Scene } from '../fluid/scene.ts'
+import { condition, isTrue, podsOf } from '../integration/await.ts'
+import { custom, namespace, policy, service } from '../integration/services.ts'
+import type { RealStage } from '../warmgate/stage.ts'
+
+const { dataset, dataLoad, inferenceService, job, persistentVolumeClaim } = resources
+
+interface Path {
+  runtime: RuntimeName
+  uri: string
+  /** What a policy says of the source beside its scheme. */
+  source?: JsonObject
+  secret?: { [key: string]: string }
+}
+
+const jindo: Path = { runtime: 'Jindo', uri: 's3://models/bloom' }
+const juicefs: Path = {
+  runtime: 'JuiceFS',
+  uri: 'juicefs://models/bloom',
+  source: {
+    credentials: { secretName: 'access' },
+    options: { storage: 'minio', bucket: 'http://minio:9000/jfs' },
+  },
+  secret: { metaurl: 'redis://redis:6379/1' },
+}
+const paths: Path[] = [
+  jindo,
+  { ...jindo, runtime: 'Alluxio', source: { runtime: 'Alluxio' } },
+  juicefs,
+  { runtime: 'EFC', uri: 'nfs://0a1b2c.cn-hangzhou.nas.aliyuncs.com/models/bloom' },
+  { runtime: 'Thin', uri: 'nfs://10.0.0.7/exports/bloom', source: { runtime: 'Thin', profile: 'nfs' } },
+]
+
+/** The whole way of a service: Warmgate, KServe and Fluid are each themselves. */
+export function warmgate(theStage: () => RealStage): void {
+  test.concurrent.for(paths)('$runtime: $uri from its service to its last volume', async (path, context) => {
+    const play = await admit(path, theStage(), context)
+    const { scene, cache } = play
+    const held = await play.pod((pod) => condition(pod, warm) !== undefined)
+    expect(hasGate(held)).toBe(true)
+    if (isLoaded(path)) expect(stringAt(condition(held, warm), 'status')).toBe('False')
+    await scene.expectPhase(dataset, cache, 'Bound')
+    await scene.expectPhase(persistentVolumeClaim, cache, 'Bound')
+    expect(objectAt(await scene.get(dataset, cache), 'status')).toMatchObject({
+      runtimes: [{ type: path.runtime.toLowerCase() }],
+    })
+    if (isLoaded(path)) await scene.expectPhase(dataLoad, cache, 'Complete')
+    const ready = await play.pod((pod) => isTrue(pod, 'Ready'))
+    expect(ready.metadata.uid).toBe(held.metadata.uid)
+    expect(listAt(ready, 'spec', 'initContainers')).toEqual([])
+    await scene.delete(inferenceService, 'bloom')
+    for (const resource of [dataset, runtimeResources[path.runtime], dataLoad, persistentVolumeClaim])
+      await scene.expectGone(resource, cache)
+    const volume = { name: `${scene.namespace}-${cache}` }
+    await scene.eventually(() => scene.client.get(persistentVolume, volume)).toBeUndefined()
+  })
+
+  test.concurrent('warmgate refresh: Fluid reads metadata again and loads, and no pod is touched', async (context) => {
+    const play = await admit({ ...jindo, uri: 's3://models/refreshed' }, theStage(), context)
+    const { scene, cache } = play
+    const before = await play.pod((pod) => isTrue(pod, 'Ready'))
+    const said: string[] = []
+    const refreshed = runRefresh(
+      {
+        client: scene.client,
+        clock: systemClock,
+        namespace: scene.namespace,
+        service: 'bloom',
+        timeoutMs: 120_000,
+        signal: AbortSignal.timeout(180_000),
+      },
+      { stdout: { write: (line) => said.push(String(line)) > 0 } },
+    )
+    const isRefresh = ({ metadata: { name = '' } }: KubeObject) => name.startsWith(`${cache}-r`)
+    const loadJob = async () =>
+      (await scene.client.list(job, { namespace: scene.namespace })).items.find(isRefresh)
+    await scene.eventually(loadJob).toBeDefined()
+    const [container] = listAt(await loadJob(), 'spec', 'template', 'spec', 'containers')
+    expect(listAt(container, 'env')).toContainEqual({ name: 'NEED_LOAD_METADATA', value: 'true' })
+    expect(await refreshed).toBe(0)
+    expect(said.at(-1)).toMatch(/: refreshed in [0-9]+s/)
+    const after = await play.pod(() => true)
+    expect(after.metadata.uid).toBe(before.metadata.uid)
+    expect(isTrue(after, 'Ready')).toBe(true)
+    // Its own DataLoad and what Fluid made of it have gone, the warm-up is still there.
+    await scene.eventually(loadJob).toBeUndefined()
+    await scene.expectPhase(dataLoad, cache, 'Complete')
+  })
+}
+
+const warm = 'warmgate.dev/cache-warm'
+
+/** EFC and Thin know no DataLoad: they are warm when they are Bound. */
+function isLoaded({ runtime }: Path): boolean {
+  return runtime !== 'EFC' && runtime !== 'Thin'
+}
+
+interface Play {
+  scene: Scene
+  cache: string
+  /** A pod of the service, once there is one like this. */
+  pod(wanted: (pod: KubeObject) => boolean): Promise<KubeObject>
+}
+
+/** A service in a namespace of its own, under a policy of its own, as Warmgate admitted it. */
+async function admit(path: Path, { client }: RealStage, context: TestContext): Promise<Play> {
+  const ns = `warm-${path.runtime.toLowerCase()}-${path.uri.split('/').at(-1)}`
+  const scene = await Scene.open(client, ns, context)
+  const scheme = `${path.uri.split('://')[0]}://`
+  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
+  await applyAll(client, [
+    policy(ns, { namespaceSelector, sources: [{ match: [scheme], ...path.source }] }),
+    namespace(ns),
+  ])
+  if (path.secret !== undefined) await scene.create(resources.secret, 'access', { stringData: path.secret })
+  const object = service(ns, 'bloom', custom(path.uri))
+  const tried = async () => cacheNames(await client.create(inferenceService, object, { dryRun: true })).length
+  await scene.eventually(tried).toBe(1)
+  const admitted = await client.create(inferenceService, object)
+  const [cache = ''] = cacheNames(admitted)
+  expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
+  const pod = async (wanted: (pod: KubeObject) => boolean) => {
+    const found = async () => (await podsOf(client, ns, 'bloom')).find(wanted)
+    await scene.eventually(found).toBeDefined()
+    return (await found()) as KubeObject
+  }
+  return { scene, cache, pod }
+}
