@@ -14,16 +14,20 @@ import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
+import { readServing } from './serving.ts'
 
 export interface FactsSources {
   mirror: Mirror
   client: KubeClient
   kserveNamespace: string
+  /** Whether services are decided on that were created with what they are made of, a moment ago. */
+  decidesOnNew?: boolean
 }
 
 /**
  * What a plan needs to know for one service. All of it is at hand, but for the service account and the
- * Secrets that KServe would use: those are read now, together, and only their facts are kept.
+ * Secrets that KServe would use: those are read now, together, and only their facts are kept. So is what a new
+ * service is made of, where a policy has GPUs to give.
  */
 export async function readFacts(
   sources: FactsSources,
@@ -39,10 +43,11 @@ export async function readFacts(
   const fromPolicies = policies.flatMap(({ spec }) =>
     spec.sources.flatMap((source) => source.credentials.secretName ?? []),
   )
-  const [labels, serviceAccounts, known] = await Promise.all([
+  const [labels, serviceAccounts, known, serving] = await Promise.all([
     freshLabels(sources, namespace),
     readAccounts(sources.client, namespace, serviceAccountNames(locations)),
     readSecrets(sources.client, namespace, [...namedSecrets(locations, kserve), ...fromPolicies]),
+    readServing(sources, service, namespace),
   ])
   const listed = Object.values(serviceAccounts).flatMap(({ secrets }) => secrets)
   const others = listed.filter((name) => !Object.hasOwn(known, name))
@@ -54,14 +59,7 @@ export async function readFacts(
     kserve,
     serviceAccounts,
     secrets: { ...known, ...(await readSecrets(sources.client, namespace, others)) },
-    servingRuntimes: {
-      own: mirror.servingRuntimes.list(namespace),
-      cluster: mirror.clusterServingRuntimes.list(),
-    },
-    llmConfigs: {
-      own: mirror.llmConfigs.list(namespace),
-      shared: mirror.llmConfigs.list(kserveNamespace),
-    },
+    ...serving,
     localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
       localModelFact,
     ),

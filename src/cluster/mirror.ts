@@ -48,6 +48,7 @@ export class Mirror {
   readonly servingRuntimes: Reflector
   readonly clusterServingRuntimes: Reflector
   readonly llmConfigs: Reflector
+  readonly llmVersion: LlmVersion
   readonly localModelCaches: Reflector
   readonly localModelNamespaceCaches: Reflector
   /** Those of InferenceServices and of LLMInferenceServices. */
@@ -82,6 +83,7 @@ export class Mirror {
     this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
     this.servingRuntimes = follow(resources.servingRuntime)
     this.clusterServingRuntimes = follow(resources.clusterServingRuntime)
+    this.llmVersion = llmVersion
     this.llmConfigs = follow(llmInferenceServiceConfig(llmVersion))
     this.localModelCaches = follow(resources.localModelCache)
     this.localModelNamespaceCaches = follow(resources.localModelNamespaceCache)

@@ -32,6 +32,8 @@ const idleMs = 5 * 60_000
  */
 export class AdoptionReconciler {
   readonly #options: AdoptionOptions
+  /** When services were last found to be none to take in: to plan one takes calls, and changes are many. */
+  readonly #passedMs = new Map<string, number>()
 
   constructor(options: AdoptionOptions) {
     this.#options = options
@@ -69,11 +71,22 @@ export class AdoptionReconciler {
     const { mirror } = this.#options
     const services = mirror.services.list().toSorted((a, b) => (serviceId(a) < serviceId(b) ? -1 : 1))
     for (const service of services) {
-      if (!this.#isCandidate(policy, service)) continue
+      const look = `${serviceId(service)} ${service.metadata.generation} ${policy.name} ${object.metadata.generation}`
+      if (!this.#isCandidate(policy, service) || this.#isPassed(look)) continue
       if (isRewrite(await this.#plan(service), policy))
         return await this.#write(object, { phase: 'Warming', service: serviceId(service) })
+      this.#passedMs.set(look, this.#options.clock.now())
     }
     return adoptionOf(object)?.phase === 'Idle' ? idleMs : await this.#write(object, { phase: 'Idle' })
+  }
+
+  #isPassed(look: string): boolean {
+    const oldestMs = this.#options.clock.now() - idleMs
+    for (const [each, atMs] of this.#passedMs) {
+      if (atMs > oldestMs) break
+      this.#passedMs.delete(each)
+    }
+    return this.#passedMs.has(look)
   }
 
   /** By what is at hand. Whether one that is not Ready came back could not be told. */
@@ -97,8 +110,11 @@ export class AdoptionReconciler {
     if (!isRewrite(made, policy)) return await this.#pause(object)
     const { enabled, retries } = policy.spec.warmup
     const isThere = cachesOf(made).every((cache) => {
-      const state = cacheState(this.#options.mirror, { namespace: cache.namespace, name: cache.name })
-      return enabled ? warmthOf(state, retries).kind === 'warm' : isBound(state.dataset)
+      const key = { namespace: cache.namespace, name: cache.name }
+      const states = cache.paths.map((path) => cacheState(this.#options.mirror, key, path))
+      return states.every((state) =>
+        enabled ? warmthOf(state, retries).kind === 'warm' : isBound(state.dataset),
+      )
     })
     return isThere ? await this.#write(object, { phase: 'Rolling', service: serviceId(service) }) : workingMs
   }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { adoptionOf } from '../cluster/adopting.ts'
 import { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { serviceId } from '../cluster/services.ts'
@@ -126,8 +127,16 @@ export class Controller {
     // A claim that turns out to be somebody else's is nothing to wait for.
     whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
     whenLeading(mirror.pods, (change) => this.#podChanged(change))
-    whenLeading(mirror.policies, () => {
+    whenLeading(mirror.policies, (change) => {
       this.#wakePolicies()
+      if (change.type === 'updated' && !isNewGeneration(change.before, change.object)) {
+        // Its status: of all that stands in it, another loop reads where adoption is.
+        for (const policy of [change.before, change.object]) {
+          const { service } = adoptionOf(policy) ?? {}
+          if (service !== undefined) this.#placed.add(service)
+        }
+        return
+      }
       this.#wakeHolds(this.#held.all())
       for (const service of mirror.services.list()) {
         this.#wakeCaches(service)

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { statusOf } from './policies.ts'
@@ -98,4 +99,12 @@ test.each<[string, JsonObject, JsonObject, { holds: boolean; reason: string; mes
   const found = conditions(spec, { adoption }).Adopted
   expect(found).toMatchObject(wanted)
   expect(found?.message).toMatch(message)
+})
+
+test('docs/signals.md tells of every condition and every reason', async () => {
+  const page = await readFile(new URL('../../docs/signals.md', import.meta.url), 'utf8')
+  const code = await readFile(new URL('./policies.ts', import.meta.url), 'utf8')
+  const words = [...code.matchAll(/(?:type:|type =|reason:) '([A-Z][A-Za-z]+)'/g)].map(([, word]) => word)
+  expect(new Set(words).size).toBeGreaterThan(15)
+  for (const word of words) expect(page).toContain(`\`${word}\``)
 })

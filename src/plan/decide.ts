@@ -14,7 +14,7 @@ import { overrideNames } from '../policy/schema.ts'
 import { isNamespaceOptedOut, isOptedIn } from '../policy/scope.ts'
 import { type KubeObject, objectAt } from '../values/object.ts'
 import { type Facts, isOptedOut } from './facts.ts'
-import { cpuFormatOf } from './gpu.ts'
+import { cpuFormatOf, wouldGet } from './gpu.ts'
 import type { Original, OriginalLocation } from './original.ts'
 import type { RefusalReason } from './reasons.ts'
 import { readSource, type SourceRefused, type SourceResult } from './source.ts'
@@ -181,8 +181,9 @@ function withPolicy({ service, facts }: DecideInput, standings: Standing[], poli
   const rewrites = whole.filter((each) => 'cache' in each)
   const left = whole.filter((each) => 'reason' in each)
   const [first] = left
+  const audited = first?.reason === 'AuditOnly' ? wouldGet(service, policy.spec, facts) : ''
   if (rewrites.length === 0 && first !== undefined)
-    return { kind: 'skip', reason: first.reason, message: first.message, policy }
+    return { kind: 'skip', reason: first.reason, message: first.message + audited, policy }
   return { kind: 'accelerate', policy, rewrites, left }
 }
 

@@ -2,7 +2,7 @@ import { type ServingContainer, servingContainers } from '../kserve/container.ts
 import { asksForDevices, isAccelerator } from '../kserve/devices.ts'
 import { llmBases } from '../kserve/llm-config.ts'
 import { isMultiNode, runtimeOf } from '../kserve/runtime.ts'
-import type { GpuPolicy } from '../policy/schema.ts'
+import type { GpuPolicy, PolicySpec } from '../policy/schema.ts'
 import { matchesSelector } from '../policy/selector.ts'
 import { cpuFormats } from '../values/formats.ts'
 import {
@@ -50,6 +50,19 @@ export function gpuResources(
   return containers
     .filter(hasPlainResources)
     .map((container) => ({ container, resources: withParallelism(service, { container, bases }, resources) }))
+}
+
+/** What an audit tells beside the cache: `; it would get nvidia.com/gpu: 1 in predictor, worker`, or nothing. */
+export function wouldGet(service: KubeObject, { gpu, rewrite }: PolicySpec, facts: GpuFacts): string {
+  const found = rewrite === 'Spec' ? gpuResources(service, gpu, facts) : []
+  const named = ({ resources }: ContainerResources) =>
+    Object.entries(resources)
+      .map(([name, quantity]) => `${name}: ${quantity}`)
+      .join(', ')
+  const texts = [...Map.groupBy(found, named)].map(
+    ([text, containers]) => `${text} in ${containers.map(({ container }) => container.id).join(', ')}`,
+  )
+  return texts.length === 0 ? '' : `; it would get ${texts.join('; ')}`
 }
 
 // KServe makes a claim of it for every pod of an LLMInferenceService (managed_dra.go).

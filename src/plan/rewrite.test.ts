@@ -169,3 +169,17 @@ test('a forged record makes no container but that of the model, and takes none a
   const out = plan({ service: optedOut(made.service), previous: made.service, facts: facts() })
   expect(out.service.spec).toEqual(service.spec)
 })
+
+test('an audit tells what a service would get', () => {
+  const audit = (service: KubeObject, more: JsonObject = {}) =>
+    plan({ service, facts: facts({ mode: 'Audit', ...more }) }).message
+  const both = llm({ worker: {}, prefill: { parallelism: { tensor: 2 } } })
+  expect(audit(both)).toMatch(
+    /^s3:\S+ would be served from cache \S+; it would get nvidia.com\/gpu: 1 in template, worker; nvidia.com\/gpu: 2 in prefill$/,
+  )
+  const iris = fakeService({ sklearn: { storageUri: uri } })
+  expect(audit(iris)).not.toContain('get')
+  const named = fakeService({ huggingface: { storageUri: uri } })
+  expect(audit(named)).toContain('nvidia.com/gpu: 1 in predictor')
+  expect(audit(named, { rewrite: 'Pod' })).not.toContain('get')
+})

@@ -63,6 +63,8 @@ test('tabular: a small cache in memory, nothing waits, nothing may be overridden
   expect(made).toMatchObject({ reason: 'Accelerated', policy: 'tabular' })
   expect(holdOf(made)).toBeUndefined()
   expect(stringAt(runtimeOf(made), 'spec', 'tieredstore', 'levels', 0, 'path')).toBe('/dev/shm')
+  const nameOf = (plan: Plan) => siblingsOf(plan)[0]?.metadata.name
+  expect(nameOf(planned('s3://tables/wine', { team: 'tabular' }))).toBe(nameOf(made))
   const annotations = { 'warmgate.dev/hold': 'Readiness' }
   expect(planned('s3://tables/iris', { team: 'tabular', annotations }).decision).toBe('deny')
 })

@@ -93,7 +93,10 @@ test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list
     huggingface: { storageUri: 's3://models/llama', resources: { limits: { 'nvidia.com/gpu': '2' } } },
     minReplicas: 2,
   }
-  await client.create(resources.inferenceService, service('llama', { predictor: accelerated }))
+  const llamas = service('llama', { predictor: accelerated })
+  // Two from the start, and not once an autoscaler has looked.
+  llamas.metadata.annotations = { 'serving.kserve.io/autoscalerClass': 'none' }
+  await client.create(resources.inferenceService, llamas)
   await until('both pods of the service to be Ready', async () => {
     const ready = (await podsOf('llama')).filter((pod) => hasCondition(pod, 'Ready', 'True'))
     return ready.length === 2 || undefined

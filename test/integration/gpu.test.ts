@@ -244,6 +244,46 @@ test.each(Object.keys(llmUnserved))('%s: asks already', async (name) => {
   expect(JSON.stringify(pod?.spec)).not.toContain(gpu)
 })
 
+test('what comes right before its service counts', async () => {
+  const [, , , greedy] = runtimesFor(here)
+  const runtime = { ...greedy, metadata: { namespace: here, name: 'late' } } as KubeObject
+  const format = { name: 'late', autoSelect: true }
+  const [config] = llmConfigsFor(here).slice(-1)
+  const late = { ...config, metadata: { namespace: here, name: 'late' } } as KubeObject
+  const predictor = { model: { modelFormat: { name: 'late' }, storageUri: 's3://models/late' } }
+  const labelled = service(here, 'late', predictor)
+  labelled.metadata.labels = { gpu: 'yes' }
+  await createAll(stage.client, [
+    { ...runtime, spec: { ...objectAt(runtime, 'spec'), supportedModelFormats: [format] } },
+    late,
+  ])
+  const uri = { uri: 's3://models/late', name: 'late' }
+  for (const object of [labelled, llmService(here, 'late', { model: uri, baseRefs: [{ name: 'late' }] })]) {
+    const admitted = await stage.client.create(resourceOf(object), object, { dryRun: true })
+    expect(readOriginal(admitted)).toBeDefined()
+    expect(JSON.stringify(admitted.spec)).not.toContain(gpu)
+  }
+})
+
+test('an update that says nothing of the model leaves all of it as it is', async () => {
+  const objects = [
+    serviceFor(here, 'huggingface'),
+    service(several, 'nodes', multiNode),
+    ...['llm-plain', 'llm-nodes', 'llm-base', 'llm-prefill'].map(llmFor),
+  ]
+  for (const object of objects) {
+    const { namespace: where = '', name = '' } = object.metadata
+    const key = { namespace: where, name }
+    const before = await stage.client.get(resourceOf(object), key)
+    const body = { metadata: { annotations: { touched: 'yes' } } }
+    const after = await stage.client.patch(resourceOf(object), key, { type: 'merge', body })
+    expect(after.spec).toEqual(before?.spec)
+    expect(after.metadata.generation).toBe(before?.metadata.generation)
+    expect(after.metadata.annotations).toEqual({ ...before?.metadata.annotations, touched: 'yes' })
+    expect(JSON.stringify(after.spec)).toMatch(/nvidia.com|amd.com/)
+  }
+})
+
 describe('warmgate.dev/gpu', () => {
   const refusal = async (annotations: { [key: string]: string }, predictor: JsonObject, where = here) => {
     const object = service(where, 'refused', predictor, annotations)

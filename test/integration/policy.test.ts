@@ -1,14 +1,27 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { KubeError } from '../../src/kube/errors.ts'
 import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
 import { brokenSpecs, validSpecs } from '../../src/policy/rules.fixture.ts'
-import { type JsonObject, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
-import { applyAll } from '../cluster/objects.ts'
+import type { PolicySpec } from '../../src/policy/schema.ts'
+import { at, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
-import { condition } from './await.ts'
+import { condition, isTrue, podsOf } from './await.ts'
 import { namespace, policy, service, sklearn } from './services.ts'
 
+const deployments = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
+const crds = resourceOf({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: {},
+})
+const accessReviews = {
+  ...resourceOf({ apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', metadata: {} }),
+  namespaced: false,
+}
 let stage: Stage
 
 beforeAll(async () => {
@@ -98,4 +111,215 @@ describe('the status of a policy', () => {
     const later = await stage.client.get(resources.accelerationPolicy, { name: 'first' })
     expect(later?.metadata.resourceVersion).toBe(loser.metadata.resourceVersion)
   })
+})
+
+/** A namespace with a policy of its own, once that governs it. */
+async function governed(ns: string, spec: JsonObject): Promise<void> {
+  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
+  await applyAll(stage.client, [policy(ns, { namespaceSelector, ...spec }), namespace(ns)])
+  await statusOf(ns, (found) => isObserved(found))
+}
+
+function isObserved(object: KubeObject): boolean {
+  return at(condition(object, 'Accepted'), 'observedGeneration') === object.metadata.generation
+}
+
+const gpu = {
+  resources: { 'nvidia.com/gpu': 1 },
+  tolerations: [{ key: 'nvidia.com/gpu', operator: 'Exists' }],
+  nodeSelector: { gpu: 'yes' },
+}
+
+async function firstPod(ns: string, name: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
+  return await until(`a pod of ${ns}/${name}`, async () =>
+    (await podsOf(stage.client, ns, name)).find(wanted),
+  )
+}
+
+describe('Audit', () => {
+  test('says what would happen, and neither changes nor creates anything', async () => {
+    await governed('audit', { mode: 'Audit', gpu, rewrite: 'Spec' })
+    const warnings: string[] = []
+    const onWarning = (text: string) => warnings.push(text)
+    const written = service('audit', 'tried', {
+      model: { modelFormat: { name: 'huggingface' }, storageUri: 's3://models/tried' },
+    })
+    const admitted = await stage.client.create(resources.inferenceService, written, { onWarning })
+    expect(warnings).toContainEqual(
+      expect.stringMatching(
+        /^warmgate: not accelerated \(AuditOnly\): s3:\/\/models\/tried would be served from cache tried-/,
+      ),
+    )
+    expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/tried')
+    expect(
+      objectAt(admitted, 'spec', 'predictor', 'model', 'resources', 'limits')['nvidia.com/gpu'],
+    ).toBeUndefined()
+    expect(
+      Object.keys(admitted.metadata.annotations ?? {}).filter((name) => name.startsWith('warmgate.dev/')),
+    ).toEqual([])
+
+    const started = await firstPod('audit', 'tried', (found) => isTrue(found, 'Ready'))
+    expect(listAt(started, 'spec', 'initContainers')).toHaveLength(1)
+    for (const field of ['readinessGates', 'schedulingGates'])
+      expect(listAt(started, 'spec', field)).toEqual([])
+    expect(objectAt(started, 'spec', 'nodeSelector')).toEqual({})
+    expect(JSON.stringify(started.spec)).not.toContain('nvidia.com')
+    await until('an Event', async () => {
+      const { items } = await stage.client.list(resources.event, { namespace: 'audit' })
+      return items.find((event) => stringAt(event, 'reason') === 'AuditOnly')
+    })
+    const text = await (await fetch(`${stage.warmgate.probeUrl}/metrics`)).text()
+    expect(text).toMatch(/warmgate_admission_reviews_total\{.*decision="skip",reason="AuditOnly"\} [1-9]/)
+    for (const kind of [
+      resources.dataset,
+      resources.dataLoad,
+      resources.persistentVolumeClaim,
+      ...Object.values(runtimeResources),
+    ])
+      expect((await stage.client.list(kind, { namespace: 'audit' })).items).toEqual([])
+  })
+})
+
+describe('overrides', () => {
+  const limits = { holdTimeout: '1h', cacheSize: '200Gi', cacheReplicas: 4 }
+
+  test.each([
+    ['hold', 'Never', 'use Readiness, Scheduling or None'],
+    ['hold-timeout', '61m', 'at most 1h'],
+    ['hold-timeout', 'for ever', 'at most 1h'],
+    ['cache-size', '201Gi', 'at most 200Gi'],
+    ['cache-replicas', '5', 'at most 4'],
+    ['cache-replicas', '4000', 'at most 4'],
+    ['policy', 'status', 'does not allow it; it allows: warmgate.dev/hold, warmgate.dev/hold-timeout'],
+    ['gpu', 'enabled', 'does not allow it'],
+  ])('%s: %s is denied, and the bound is said', async (name, value, says) => {
+    await governed('bounded', { limits })
+    const wish = service('bounded', 'wish', sklearn('s3://models/wish'), { [`warmgate.dev/${name}`]: value })
+    const denied = stage.client.create(resources.inferenceService, wish, { dryRun: true })
+    await expect(denied).rejects.toThrow(says)
+    await expect(denied).rejects.toThrow('warmgate: InvalidOverride')
+  })
+
+  test('up to the bound they are given', async () => {
+    await governed('bounded', { limits })
+    const annotations = { 'warmgate.dev/hold-timeout': '1h', 'warmgate.dev/cache-size': '200Gi' }
+    const wish = service('bounded', 'wish', sklearn('s3://models/wish'), annotations)
+    const admitted = await stage.client.create(resources.inferenceService, wish, { dryRun: true })
+    expect(cacheNames(admitted)).toHaveLength(1)
+  })
+})
+
+/** Every field of a policy, and another value for it: a field that is new has to be put here, too. */
+const changes: Record<keyof PolicySpec, JsonObject> = {
+  priority: { priority: 7 },
+  scope: { scope: 'Cluster' },
+  namespaceSelector: { namespaceSelector: { matchLabels: { nobody: 'has' } } },
+  serviceSelector: { serviceSelector: { matchLabels: { nobody: 'has' } } },
+  mode: { mode: 'Off' },
+  rewrite: { rewrite: 'Pod' },
+  overrides: { overrides: [] },
+  limits: { limits: { cacheReplicas: 1 } },
+  sources: { sources: [{ match: ['gs://'] }] },
+  cache: { cache: { replicas: 5 } },
+  warmup: { warmup: { timeout: '1s', retries: 0, schedule: '0 3 * * *' } },
+  hold: { hold: { at: 'Scheduling' } },
+  adopt: { adopt: { mode: 'Automatic' } },
+  gpu: { gpu },
+}
+
+test('a change of a policy, whatever it is, rolls no pod', async () => {
+  const ns = 'steady'
+  await governed(ns, {})
+  await stage.client.create(resources.inferenceService, service(ns, 'live', sklearn('s3://models/live')))
+  await firstPod(ns, 'live', (found) => isTrue(found, 'Ready'))
+  const seen = async () => {
+    const found = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'live' })
+    const deployment = await stage.client.get(deployments, { namespace: ns, name: 'live-predictor' })
+    return {
+      service: [found?.spec, found?.metadata.annotations, found?.metadata.generation],
+      template: objectAt(deployment, 'spec', 'template'),
+      pods: (await podsOf(stage.client, ns, 'live')).map(({ metadata }) => metadata.uid),
+    }
+  }
+  const before = await seen()
+  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
+  for (const change of [...Object.values(changes), { mode: 'Audit' }]) {
+    await applyAll(stage.client, [policy(ns, { namespaceSelector, ...change })])
+    await statusOf(ns, isObserved)
+    // What somebody writes under the changed policy says as much: the same service, but for what was written.
+    const note = { metadata: { annotations: { note: 'x' } } }
+    const key = { namespace: ns, name: 'live' }
+    const updated = await stage.client.patch(
+      resources.inferenceService,
+      key,
+      { type: 'merge', body: note },
+      { dryRun: true },
+    )
+    expect(updated.spec).toEqual(before.service[0])
+  }
+  await stage.client.delete(resources.accelerationPolicy, { name: ns })
+  await applyAll(stage.client, [policy('last', {})])
+  await statusOf('last', isObserved)
+  expect(await seen()).toEqual(before)
+})
+
+describe('who may write policies', () => {
+  const subject = (name: string) => [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name }]
+  const roleRef = (name: string) => ({ apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name })
+  const binding = (kind: string, name: string, role: string): KubeObject => ({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind,
+    metadata: { name, ...(kind === 'RoleBinding' ? { namespace: 'default' } : {}) },
+    roleRef: roleRef(role),
+    subjects: subject(name),
+  })
+
+  async function verbsOf(user: string, resource = 'accelerationpolicies'): Promise<string[]> {
+    const allowed: string[] = []
+    for (const verb of ['get', 'list', 'create', 'update', 'patch', 'delete']) {
+      const attributes = { group: 'warmgate.dev', resource: resource.split('/')[0] ?? '', verb }
+      const [, subresource] = resource.split('/')
+      const resourceAttributes = { ...attributes, ...(subresource && { subresource }) }
+      const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', metadata: {} }
+      const answer = await stage.client.create(accessReviews, {
+        ...review,
+        spec: { user, resourceAttributes },
+      })
+      if (objectAt(answer, 'status').allowed === true) allowed.push(verb)
+    }
+    return allowed
+  }
+
+  test('whom a platform team names; model teams do not, and everybody who reads the cluster reads them', async () => {
+    await applyAll(stage.client, [
+      binding('RoleBinding', 'model-team', 'admin'),
+      binding('ClusterRoleBinding', 'reader', 'view'),
+      binding('ClusterRoleBinding', 'editor', 'edit'),
+      binding('ClusterRoleBinding', 'platform', 'warmgate-policy-admin'),
+    ])
+    await until('the aggregated role', async () => (await verbsOf('reader')).length > 0 || undefined)
+    expect(await verbsOf('model-team')).toEqual([])
+    expect(await verbsOf('reader')).toEqual(['get', 'list'])
+    expect(await verbsOf('editor')).toEqual(['get', 'list'])
+    expect(await verbsOf('platform')).toEqual(['get', 'list', 'create', 'update', 'patch', 'delete'])
+    expect(await verbsOf('platform', 'accelerationpolicies/status')).toEqual([])
+    const warmgate = 'system:serviceaccount:warmgate-system:warmgate'
+    expect(await verbsOf(warmgate)).toEqual(['get', 'list'])
+    expect(await verbsOf(warmgate, 'accelerationpolicies/status')).toEqual(['patch'])
+  })
+})
+
+test('a runtime that is not installed is told by the policy that names it', async () => {
+  await stage.client.delete(crds, { name: 'efcruntimes.data.fluid.io' })
+  // Its kind is served for a moment longer, and Warmgate looks once in a while.
+  await until('the kind to be gone', async () => {
+    const served = await stage.client.discover('data.fluid.io', 'v1alpha1')
+    return served.includes('efcruntimes') ? undefined : true
+  })
+  await stage.warmgate.stop()
+  await stage.restartWarmgate()
+  await applyAll(stage.client, [policy('efc', { sources: [{ match: ['nfs://'], runtime: 'EFC' }] })])
+  const found = await statusOf('efc', (object) => reason(object, 'RuntimesMissing') === 'NotInstalled')
+  expect(stringAt(condition(found, 'RuntimesMissing'), 'status')).toBe('True')
+  expect(stringAt(condition(found, 'RuntimesMissing'), 'message')).toContain('EFCRuntime is not installed')
 })

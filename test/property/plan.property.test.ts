@@ -22,7 +22,7 @@ import { anyServices, forgedServices, optedInFacts, services } from './arbitrari
 
 const numRuns = Number(process.env.WARMGATE_PROPERTY_RUNS ?? 100)
 
-vi.setConfig({ testTimeout: 10_000 + 100 * numRuns })
+vi.setConfig({ testTimeout: 40_000 + 100 * numRuns })
 
 function check(service: fc.Arbitrary<KubeObject>, holds: (service: KubeObject, facts: Facts) => void): void {
   fc.assert(fc.property(service, optedInFacts, holds), { numRuns })

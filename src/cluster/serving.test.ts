@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import type { KubeClient } from '../kube/client.ts'
+import type { Resource } from '../kube/resources.ts'
+import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import type { KubeObject } from '../values/object.ts'
+import { fakeMirror } from './mirror.fake.ts'
+import { readServing } from './serving.ts'
+
+const object = (name: string, namespace?: string): KubeObject => ({
+  apiVersion: 'serving.kserve.io/v1alpha1',
+  kind: 'Any',
+  metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+})
+
+/** A cluster whose server has one of everything, of which the mirror has heard of an older one. */
+async function read(service: KubeObject, { gpus = true, isDown = false, decidesOnNew = true } = {}) {
+  const fake = fakeMirror()
+  if (gpus) fake.parsed.push(fakePolicy('p', { gpu: { resources: { 'nvidia.com/gpu': 1 } } }))
+  fake.servingRuntimes.put(object('old', 'models'))
+  fake.clusterServingRuntimes.put(object('old'))
+  fake.llmConfigs.put(object('old', 'models'))
+  const asked: string[] = []
+  const client = {
+    list: async ({ plural }: Resource, { namespace = '' }) => {
+      asked.push(`${plural} ${namespace}`.trim())
+      if (isDown) throw new Error('away')
+      return { items: [object('new')] }
+    },
+  } as unknown as KubeClient
+  const sources = { mirror: fake.mirror, client, kserveNamespace: 'kserve', decidesOnNew }
+  const facts = await readServing(sources, service, 'models')
+  const names = (objects: KubeObject[]) => objects.map(({ metadata }) => metadata.name)
+  const { servingRuntimes, llmConfigs } = facts
+  return {
+    asked,
+    own: names(servingRuntimes.own),
+    cluster: names(servingRuntimes.cluster),
+    configs: [...names(llmConfigs.own), ...names(llmConfigs.shared)],
+  }
+}
+
+const service = fakeService({ huggingface: { storageUri: 's3://models/llama' } })
+const llm = { ...service, kind: 'LLMInferenceService' }
+
+test('for a new service that may get GPUs the server is asked', async () => {
+  expect(await read(service)).toEqual({
+    asked: ['servingruntimes models', 'clusterservingruntimes'],
+    own: ['new'],
+    cluster: ['new'],
+    configs: [],
+  })
+  expect((await read(llm)).asked).toEqual([
+    'llminferenceserviceconfigs models',
+    'llminferenceserviceconfigs kserve',
+  ])
+  expect((await read(llm)).configs).toEqual(['new', 'new'])
+})
+
+test('the mirror is good enough where no policy has any, for what is accelerated already, and when the server is away', async () => {
+  const known = { own: ['old'], cluster: ['old'], configs: [] }
+  expect(await read(service, { gpus: false })).toEqual({ asked: [], ...known })
+  expect(await read(service, { decidesOnNew: false })).toEqual({ asked: [], ...known })
+  const record = JSON.stringify({ locations: { predictor: { uri: 's3://m/l', cache: 'llama-0123456789' } } })
+  const annotations = { 'warmgate.dev/original': record }
+  expect(await read({ ...service, metadata: { annotations } })).toEqual({ asked: [], ...known })
+  expect(await read(service, { isDown: true })).toMatchObject(known)
+  expect((await read(llm, { isDown: true })).configs).toEqual(['old'])
+})
