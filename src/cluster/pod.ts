@@ -99,7 +99,7 @@ export function loadState(mirror: Mirror, key: ObjectKey, load: string): CacheSt
 }
 
 /** `models-0123456789/llama`: what people are told of. */
-function nameOf({ claim, path }: ClaimMount): string {
+export function nameOf({ claim, path }: ClaimMount): string {
   return path === '' ? claim : `${claim}/${path}`
 }
 

@@ -126,3 +126,12 @@ test('what a schedule runs is no milestone: it is Executing before anything runs
   look()
   expect(told()).toEqual([])
 })
+
+test('a model among others is called by its path', () => {
+  const { look, dataLoads, events } = scene()
+  const load = fakeDataLoad('Executing', `${cacheName}-l0123`)
+  const spec = { dataset: key, target: [{ path: '/team/llama' }] }
+  dataLoads.put({ ...load, spec })
+  look()
+  expect(events[0]?.note).toBe(`filling ${cacheName}/team/llama`)
+})

@@ -1,4 +1,5 @@
 import type { Mirror } from '../cluster/mirror.ts'
+import { nameOf } from '../cluster/pod.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { datasetOf, pathOf } from '../fluid/load.ts'
@@ -47,7 +48,7 @@ export class Milestones {
     const state = this.#state(dataLoad)
     const { dataset } = state
     if (dataset === undefined || !isOurs(dataset) || !isOurs(dataLoad)) return
-    const { uid = '', name = '' } = dataLoad.metadata
+    const { uid = '' } = dataLoad.metadata
     const warmup = warmupOf(state)
     const reached = this.#reached.get(uid)
     if (warmup === undefined || warmup.stage === reached) return
@@ -56,7 +57,8 @@ export class Milestones {
     this.#reached.set(uid, warmup.stage)
     this.#count(warmup)
     const type = warmup.stage === 'failed' ? 'Warning' : 'Normal'
-    const [reason, note] = [warmupReasons[warmup.stage], describeWarmup(name, warmup)]
+    const cache = nameOf({ claim: dataset.metadata.name ?? '', path: pathOf(dataLoad) })
+    const [reason, note] = [warmupReasons[warmup.stage], describeWarmup(cache, warmup)]
     for (const regarding of [dataset, ...this.#waiting(dataset, dataLoad)])
       this.#options.events.record({ regarding, type, reason, note, action: 'Warmup' })
   }

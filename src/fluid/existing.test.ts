@@ -117,6 +117,8 @@ test.each<[string, Team, boolean]>([
   ['on a runtime that lays its volume out by itself', { kind: 'ThinRuntime' }, false],
   ['on a runtime that is not known', { kind: '' }, false],
   ['alone in a file', { kind: '', status: { runtimes: [] } }, true],
+  ['for some nodes alone', { runtime: { fuse: { nodeSelector: { pool: 'cache' } } } }, false],
+  ['for no nodes in particular', { runtime: { fuse: { nodeSelector: {} } } }, true],
   ['on two runtimes', { status: { runtimes: [{ type: 'jindo' }, { type: 'alluxio' }] } }, false],
 ])('a Dataset %s', (_, more, serves) => {
   const path = pathIn(team([{ mountPoint: 's3://models/team/llama/', path: '/' }], more), llama)

@@ -73,6 +73,8 @@ function typeOf({ dataset, runtimes }: ExistingDataset): Type | undefined {
   const bound = listAt(dataset, 'status', 'runtimes')
   const [runtime, ...others] = runtimes
   if (others.length > 0 || bound.length > 1) return undefined
+  // Its volume would keep pods from every other node: a model that is downloaded may go anywhere.
+  if (Object.keys(objectAt(runtime, 'spec', 'fuse', 'nodeSelector')).length > 0) return undefined
   if (runtime !== undefined) return types[runtime.kind]
   // Files may hold a Dataset alone; a cluster never does.
   const isJuice = stringAt(dataset, 'spec', 'mounts', 0, 'mountPoint')?.startsWith('juicefs:') === true

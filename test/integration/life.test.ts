@@ -208,17 +208,17 @@ test('a schedule is a DataLoad of Fluid’s Cron policy beside the first; nothin
 
 test('Sidecar: a pod that comes before its cache is Bound is replaced by one that Fluid’s webhook serves', async () => {
   const ns = 'virtual'
-  stage.fluid.set({ bindMs: 5_000 })
+  stage.fluid.set({ bindMs: 3_600_000 })
   await governed(ns, { cache: { fuse: 'Sidecar' } })
   await create(ns)
   const early = await until('the first pod', async () => (await podsOf(stage.client, ns, 'bloom'))[0])
   expect(hasSchedulingGate(early)).toBe(true)
   expect(early.metadata.labels).not.toHaveProperty('serverless.fluid.io/inject')
+  stage.fluid.set({ bindMs: 100 })
   const served = await readyPod(ns)
   expect(served.metadata.labels).toMatchObject({ 'serverless.fluid.io/inject': 'true' })
   expect(hasSchedulingGate(served)).toBe(false)
   await eventWith(early, 'SidecarReady')
-  stage.fluid.set({ bindMs: 100 })
 })
 
 test('a pod is scheduled to a node that holds its cache', async () => {
