@@ -372,3 +372,16 @@ metadata: {name: ${name}, namespace: models, labels: {${labels}}}
   const ours = await first(runtime('app.kubernetes.io/managed-by: warmgate'))
   expect(ours).toMatchObject({ reason: 'Accelerated' })
 })
+
+test('scope: Cluster as the webhook has it: unlabelled namespaces, not those opted out, never the system’s', async () => {
+  const namespaces = { silent: '{}', shut: '{ warmgate.dev/acceleration: disabled }', kserve: '{}' }
+  const manifests = Object.entries(namespaces).map(
+    ([name, labels]) => `---
+apiVersion: v1
+kind: Namespace
+metadata: { name: ${name}, labels: ${labels} }
+${llama.replace('namespace: models', `namespace: ${name}`)}`,
+  )
+  const elements = await json([policy('{ scope: Cluster }'), ...manifests].join('\n'))
+  expect(elements.map(({ reason }) => reason)).toEqual(['Accelerated', 'OptedOut', 'OptedOut'])
+})

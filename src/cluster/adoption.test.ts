@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import type { KubeClient } from '../kube/client.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { pendingBecause } from './adoption.ts'
+import { adoptService, pendingBecause } from './adoption.ts'
 import { cacheName, fakePod } from './cluster.fake.ts'
 
 const uri = 's3://models/llama'
@@ -48,4 +49,17 @@ test.each<[string, KubeObject[], KubeObject, string | undefined]>([
   ['it opted out meanwhile', [old], service({}, {}), undefined],
 ])('a service that was taken in: %s', (_, pods, object, pending) => {
   expect(pendingBecause(object, pods)).toBe(pending)
+})
+
+test('where nobody answers the webhook, what was asked is taken back', async () => {
+  const patches: unknown[] = []
+  const client = {
+    patch: async (_: unknown, __: unknown, { body }: { body: { metadata: object } }) => {
+      patches.push(body.metadata)
+      return { ...service(ready, {}), metadata: { name: 'llama', ...body.metadata } }
+    },
+  } as unknown as KubeClient
+  const answer = await adoptService(client, service(ready, {}), { dryRun: false })
+  expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('was not asked') })
+  expect(patches.at(-1)).toEqual({ annotations: { 'warmgate.dev/adopt': null } })
 })
