@@ -1,0 +1,42 @@
+import { KubeConfig } from '@kubernetes/client-node'
+import { startReplica } from '../../src/cli/replica.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import type { Clock } from '../../src/values/clock.ts'
+import { until } from '../cluster/until.ts'
+import type { Ground } from './stage.ts'
+
+export interface LocalReplica {
+  /** What /metrics answers. */
+  metrics(): Promise<string>
+  /** Gives the lease up, as at SIGTERM. */
+  stop(): Promise<void>
+}
+
+/** Runs a replica of Warmgate in this process, so that its clock can be moved, and waits until it is ready. */
+export async function startLocalReplica(
+  { kubeconfig, port, probePort }: Pick<Ground, 'kubeconfig' | 'port' | 'probePort'>,
+  { clock, identity }: { clock: Clock; identity: string },
+): Promise<LocalReplica> {
+  const config = new KubeConfig()
+  config.loadFromFile(kubeconfig)
+  const options = {
+    namespace: 'warmgate-system',
+    kserveNamespace: 'kserve',
+    address: '127.0.0.1',
+    port,
+    probePort,
+    service: 'warmgate',
+    webhookConfiguration: 'acceleration.warmgate.dev',
+  }
+  const replica = await startReplica(options, { config, clock, logger: createLogger('silent'), identity })
+  const probe = async (path: string) => await fetch(`http://127.0.0.1:${probePort}${path}`)
+  await until(`ready replica ${identity}`, async () => {
+    const answer = await probe('/readyz')
+    if (answer.ok) return true
+    throw new Error(await answer.text())
+  })
+  return {
+    metrics: async () => await (await probe('/metrics')).text(),
+    stop: () => replica.stop(0),
+  }
+}
