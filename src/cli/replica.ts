@@ -33,6 +33,8 @@ export interface ReplicaOptions {
 export interface ReplicaGround {
   config: KubeConfig
   clock: Clock
+  /** By which leaders are elected, where that is to be another one. */
+  electionClock?: Clock
   logger: Logger
   /** Who it is among the replicas. */
   identity: string
@@ -46,7 +48,7 @@ export interface Replica {
 /** Webhook, controller and probes of one replica. They answer once the promise resolves; /readyz says when it is ready. */
 export async function startReplica(options: ReplicaOptions, ground: ReplicaGround): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
-  const { clock, logger, identity } = ground
+  const { clock, logger, identity, electionClock = clock } = ground
   const metrics = createMetrics()
   const client = createClient(ground.config)
   const events = createEventRecorder({ client, clock, logger, instance: identity })
@@ -83,7 +85,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     beforeScrape: () => setGauges(mirror, metrics, clock.now()),
   })
   const controller = new Controller({ ...sources, clock, events, logger, webhookConfiguration })
-  const elector = new Elector({ client, clock, logger, namespace, name: 'warmgate', identity })
+  const elector = new Elector({ client, clock: electionClock, logger, namespace, name: 'warmgate', identity })
   await probes.listen({ address, port: options.probePort })
   await server.listen({ address, port: options.port })
   mirror.start()

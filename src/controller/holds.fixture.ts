@@ -1,4 +1,11 @@
-import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
+import {
+  cacheName,
+  fakeClaim,
+  fakeDataLoad,
+  fakeDataset,
+  fakePod,
+  openNamespace,
+} from '../cluster/cluster.fake.ts'
 import { HeldPods } from '../cluster/held.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import { Speeds } from '../cluster/speeds.ts'
@@ -41,6 +48,7 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
   fake.namespaces.put(openNamespace)
   fake.services.put(fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' }))
   fake.datasets.put(fakeDataset())
+  fake.claims.put(fakeClaim())
   fake.dataLoads.put(fakeDataLoad('Executing'))
   const pod = fakePod({ createdMs: clock.now() })
   fake.pods.put({ ...pod, spec: { ...objectAt(pod, 'spec'), ...spec } })

@@ -76,7 +76,13 @@ export class HoldReconciler {
       return [name, speeds.estimate({ namespace, name }, known)] as const
     })
     const nowMs = clock.now()
-    return decideHold({ hold, caches: Object.fromEntries(estimated), createdMs: createdMs(pod), nowMs })
+    return decideHold({
+      hold,
+      caches: Object.fromEntries(estimated),
+      unmountable: facts.unmountable,
+      createdMs: createdMs(pod),
+      nowMs,
+    })
   }
 
   /** When a pod whose service is not known counts as one whose service is gone; undefined while it is known. */

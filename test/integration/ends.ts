@@ -1,7 +1,7 @@
+import { CustomObjectsApi } from '@kubernetes/client-node'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
-import type { JsonObject } from '../../src/values/object.ts'
-import { resourceOf } from '../cluster/objects.ts'
+import type { JsonObject, KubeObject } from '../../src/values/object.ts'
 import type { Ground } from '../warmgate/stage.ts'
 
 /** What becomes of a pod that was held. */
@@ -29,7 +29,6 @@ export interface End {
 /** Of the model of a namespace: one that is loaded at once, and one that never will be. */
 export const [smallBytes, endlessBytes] = [2 ** 20, 2 ** 50]
 export const service = 'held'
-const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
 
 const warm: Outcome = { kind: 'released', reason: 'Warm', type: 'Normal' }
 const notHeld: Outcome = { kind: 'released', reason: 'NotHeld', type: 'Normal' }
@@ -54,7 +53,6 @@ export const ends: End[] = [
   { name: 'warm', what: 'the cache is warm', outcome: warm },
   { name: 'warm-gated', what: 'the cache is warm', hold: atScheduling, outcome: warm },
   ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed for good' }),
-  ...each('onFailure', failed, { name: 'deleted', what: 'the Dataset is deleted', happens: deleteDataset }),
   { name: 'opted-out', what: 'the service opts out', happens: optOut, outcome: notHeld },
   {
     name: 'no-policy',
@@ -66,13 +64,19 @@ export const ends: End[] = [
   { name: 'removed', what: 'the service is deleted', happens: deleteService, outcome: { kind: 'gone' } },
 ]
 
-/** Half a minute after the pod's creation, since a pod may be seen before its service is. */
-export const orphanEnds: End[] = [
+/** What is seen a minute later: a pod may be known before its service is, and a deletion may be about to end. */
+export const soonEnds: End[] = [
   {
     name: 'orphan',
     what: 'the service is deleted, and its pod is not (`--cascade=orphan`)',
     happens: orphan,
     outcome: notHeld,
+  },
+  {
+    name: 'warm-deleted',
+    what: 'the Dataset is deleted, which Fluid puts off while pods mount it',
+    happens: deleteDataset,
+    outcome: warm,
   },
 ]
 
@@ -85,24 +89,27 @@ export const lateEnds: End[] = [
     hold: atScheduling,
     outcome: timedOut,
   },
-  ...each('onTimeout', timedOut, { name: 'unbound', what: 'the Dataset is never Bound' }),
+  // There is nothing to serve from.
+  ...each('onTimeout', { kind: 'reverted' }, { name: 'unbound', what: 'the Dataset is never Bound' }),
 ]
-
-/** Whether the keys are missing without which Fluid never mounts the model of a namespace. */
-export function isUnbound({ name }: Pick<End, 'name'>): boolean {
-  return name.startsWith('unbound')
-}
 
 /** What does not end a hold: it goes on from what stands in the API server. */
 export const passages = [
-  { name: 'restarted', what: 'the controller restarts' },
-  { name: 'handed-over', what: 'another replica leads' },
+  { name: 'warm-restarted', what: 'the controller restarts' },
+  { name: 'warm-handed-over', what: 'another replica leads' },
 ]
 
-/** What is not to be loaded, or not to be warm, is endless; what fails does so half-way, so that it must be small. */
+/** In the namespaces of these names: what is not to be warm is endless; what fails does so half-way, and so is small. */
 export function modelBytes(mountPoint: string): number {
-  const isSmall = [/\/warm/, /\/failed/, ...passages.map(({ name }) => new RegExp(`/${name}`))]
-  return isSmall.some((name) => name.test(mountPoint)) ? smallBytes : endlessBytes
+  return /\/(warm|failed)/.test(mountPoint) ? smallBytes : endlessBytes
+}
+
+export function binds({ metadata }: KubeObject): boolean {
+  return !metadata.namespace?.startsWith('unbound')
+}
+
+export function failLoad({ metadata }: KubeObject): string | undefined {
+  return metadata.namespace?.startsWith('failed') ? 'no such bucket' : undefined
 }
 
 async function cacheOf({ client }: Ground, namespace: string): Promise<string> {
@@ -133,11 +140,62 @@ async function deleteService({ client }: Ground, namespace: string): Promise<voi
   await client.delete(resources.inferenceService, { namespace, name: service })
 }
 
-/** What KServe made belongs to nobody any more, as kubectl leaves it behind. */
-async function orphan(ground: Ground, namespace: string): Promise<void> {
-  const { client } = ground
-  const key = { namespace, name: `${service}-predictor` }
-  await deleteService(ground, namespace)
-  const body = { metadata: { ownerReferences: null } }
-  await client.patch(deployment, key, { type: 'merge', body })
+/** As `kubectl delete --cascade=orphan` does it. */
+async function orphan({ cluster }: Ground, namespace: string): Promise<void> {
+  const { group, version, plural } = resources.inferenceService
+  const api = cluster.kubeConfig.makeApiClient(CustomObjectsApi)
+  const where = { group, version, plural, namespace, name: service }
+  await api.deleteNamespacedCustomObject({ ...where, propagationPolicy: 'Orphan' })
+}
+
+/** The label of the metric that counts it. */
+export function outcomeOf(outcome: Outcome): string | undefined {
+  if (outcome.kind === 'released') return outcome.reason
+  return outcome.kind === 'reverted' ? 'Reverted' : undefined
+}
+
+/** The page with a table of these ends. */
+export function withEnds(page: string): string {
+  const [begin, end] = ['<!-- ends -->\n\n', '\n<!-- end of ends -->']
+  const rows = [...ends, ...soonEnds, ...lateEnds].map((each) => [
+    each.what,
+    settingOf(each),
+    ...wordsFor(each),
+  ])
+  const on = passages.map(({ what }) => [what, '', 'waits on, from what stands in the API server', 'none'])
+  const table = [
+    ['what happens', '`hold`', 'the pod', 'Event, and `outcome` of the metric'],
+    ['---', '---', '---', '---'],
+    ...rows,
+    ...on,
+  ].map((row) => `| ${row.join(' | ')} |`)
+  const before = page.slice(0, page.indexOf(begin) + begin.length)
+  return `${before}${table.join('\n')}\n${page.slice(page.indexOf(end))}`
+}
+
+function settingOf({ hold = {} }: End): string {
+  return Object.entries(hold)
+    .map(([field, value]) => `\`${field}: ${value}\``)
+    .join(', ')
+}
+
+function wordsFor({ outcome }: End): [string, string] {
+  switch (outcome.kind) {
+    case 'released': {
+      const words = { Warm: 'serves', NotHeld: 'is released' }
+      return [
+        words[outcome.reason as keyof typeof words] ?? 'serves from a cold cache',
+        `\`${outcome.reason}\``,
+      ]
+    }
+    case 'reverted':
+      return [
+        'is replaced: its service goes back to the storage initializer',
+        '`Reverted`, on the service, too',
+      ]
+    case 'kept':
+      return ['waits on', `none; its condition says \`${outcome.reason}\``]
+    case 'gone':
+      return ['goes with it', 'none']
+  }
 }

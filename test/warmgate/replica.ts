@@ -1,7 +1,7 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { startReplica } from '../../src/cli/replica.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import type { Clock } from '../../src/values/clock.ts'
+import { type Clock, systemClock } from '../../src/values/clock.ts'
 import { until } from '../cluster/until.ts'
 import type { Ground } from './stage.ts'
 
@@ -25,10 +25,13 @@ export async function startLocalReplica(
     address: '127.0.0.1',
     port,
     probePort,
+    excludeNamespace: [],
     service: 'warmgate',
     webhookConfiguration: 'acceleration.warmgate.dev',
   }
-  const replica = await startReplica(options, { config, clock, logger: createLogger('silent'), identity })
+  // Half an hour that passes at once would cost the leader its lease.
+  const clocks = { clock, electionClock: systemClock }
+  const replica = await startReplica(options, { config, ...clocks, logger: createLogger('silent'), identity })
   const probe = async (path: string) => await fetch(`http://127.0.0.1:${probePort}${path}`)
   await until(`ready replica ${identity}`, async () => {
     const answer = await probe('/readyz')
