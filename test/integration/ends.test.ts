@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
-import { gateCondition, hasGate, hasSchedulingGate, isHeld } from '../../src/plan/pod.ts'
-import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { hasGate, hasSchedulingGate, isHeld } from '../../src/plan/pod.ts'
+import { listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { freePorts } from '../cluster/ports.ts'
 import { until } from '../cluster/until.ts'
@@ -26,6 +26,8 @@ import {
   withEnds,
 } from './ends.ts'
 import { namespace, policy, service, sklearn } from './services.ts'
+import { Trial } from './trial.ts'
+import { commands, remains, restorer, run, type Shell, warmgate } from './uninstall.ts'
 
 /*
  * Every end of a hold, each in a namespace of its own and all of them at once, on the real API server and KServe. Warmgate
@@ -36,9 +38,9 @@ const document = '../../docs/holds.md'
 const minuteMs = 60_000
 const all: Pick<End, 'name' | 'hold'>[] = [...ends, ...soonEnds, ...lateEnds, ...passages]
 const clock = new MovableClock()
-/** The pods that were held, by namespace. */
-const held = new Map<string, KubeObject>()
+const replicas: LocalReplica[] = []
 let ground: Ground
+let trial: Trial
 /** Answers the webhook. */
 let webhook: LocalReplica
 let leader: LocalReplica
@@ -46,15 +48,15 @@ let leader: LocalReplica
 beforeAll(async () => {
   const fluid = { bindMs: 5_000, pollMs: 300, syncMs: 500, deleteRetryMs: 300, bytesPerSecond: 1 }
   ground = await startGround({ initContainerSeconds: 1, fluid: { ...fluid, modelBytes, binds, failLoad } })
-  webhook = await startLocalReplica(ground, { clock, identity: 'first' })
+  trial = new Trial(ground)
+  webhook = await startReplica(ground, 'first')
   leader = webhook
   await govern()
-  await Promise.all(all.map((end) => hold(end)))
+  await Promise.all(all.map((end) => trial.hold(end.name)))
 })
 
 afterAll(async () => {
-  if (webhook !== leader) await leader?.stop()
-  await webhook?.stop()
+  await Promise.all(replicas.map((replica) => replica.stop()))
   await ground?.stop()
 })
 
@@ -83,115 +85,36 @@ async function isAccelerated(ns: string): Promise<boolean> {
   )
 }
 
-/** A service, and its pod that waits. */
-async function hold(end: Pick<End, 'name'>): Promise<void> {
-  const { client } = ground
-  const ns = end.name
-  const object = service(ns, name, sklearn(`s3://models/${ns}`))
-  const admitted = await client.create(resources.inferenceService, object)
-  expect(cacheNames(admitted)).toHaveLength(1)
-  const isTold = (pod: KubeObject) => gateCondition(pod)?.status === 'False'
-  held.set(ns, await until(`a held pod in ${ns}`, async () => (await podsOf(client, ns, name)).find(isTold)))
-}
-
-function heldPod(ns: string): KubeObject {
-  const pod = held.get(ns)
-  if (pod === undefined) throw new Error(`nothing was held in ${ns}`)
-  return pod
-}
-
-/** As it is now. */
-async function podNow(ns: string): Promise<KubeObject | undefined> {
-  const before = heldPod(ns)
-  const { name: podName = '', uid } = before.metadata
-  const pod = await ground.client.get(resources.pod, { namespace: ns, name: podName })
-  return pod?.metadata.uid === uid ? pod : undefined
-}
-
-async function event(ns: string, kind: string, reason: string): Promise<KubeObject> {
-  return await until(`an Event ${reason} on the ${kind} of ${ns}`, async () => {
-    const { items } = await ground.client.list(resources.event, { namespace: ns })
-    const uid = kind === 'Pod' ? heldPod(ns).metadata.uid : undefined
-    return items.find(
-      (found) =>
-        stringAt(found, 'reason') === reason &&
-        stringAt(found, 'regarding', 'kind') === kind &&
-        (uid === undefined || stringAt(found, 'regarding', 'uid') === uid),
-    )
-  })
-}
-
-async function expectEnd({ name: ns, outcome }: Pick<End, 'name' | 'outcome'>): Promise<void> {
-  switch (outcome.kind) {
-    case 'released':
-      return await expectRelease(ns, outcome)
-    case 'reverted':
-      return await expectRevert(ns)
-    case 'kept':
-      return await expectKept(ns, outcome.reason)
-    case 'gone':
-      await until(`the end of the pod in ${ns}`, async () => (await podNow(ns)) === undefined || undefined)
-  }
-}
-
-/** Where KServe replaces the pod, it may be gone before it is looked at: its Event stays. */
-async function expectRelease(ns: string, { reason, type }: { reason: string; type: string }): Promise<void> {
-  expect(stringAt(await event(ns, 'Pod', reason), 'type')).toBe(type)
-  const pod = await until(`a pod that serves in ${ns}`, async () => {
-    const now = await podNow(ns)
-    return now === undefined || isTrue(now, 'Ready') ? { now } : undefined
-  })
-  if (pod.now === undefined) return
-  expect(gateCondition(pod.now)).toMatchObject({ status: 'True', reason })
-  expect(hasSchedulingGate(pod.now)).toBe(false)
-}
-
-async function expectRevert(ns: string): Promise<void> {
-  expect(stringAt(await event(ns, 'Pod', 'Reverted'), 'type')).toBe('Warning')
-  expect(stringAt(await event(ns, 'InferenceService', 'Reverted'), 'type')).toBe('Warning')
-  const after = await ground.client.get(resources.inferenceService, { namespace: ns, name })
-  expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toMatch(/^(s3|oss):/)
-  const pods = () => podsOf(ground.client, ns, name)
-  const next = await until(`a pod with a storage initializer in ${ns}`, async () =>
-    (await pods()).find((pod) => isTrue(pod, 'Ready') && listAt(pod, 'spec', 'initContainers').length === 1),
-  )
-  expect(hasGate(next)).toBe(false)
-}
-
-async function expectKept(ns: string, reason: string): Promise<void> {
-  await until(`the reason ${reason} on the pod of ${ns}`, async () => {
-    const pod = await podNow(ns)
-    return (pod !== undefined && isHeld(pod) && gateCondition(pod)?.reason === reason) || undefined
-  })
-}
-
-async function startAgain(
+async function startReplica(
   where: Pick<Ground, 'port' | 'probePort'>,
   identity: string,
 ): Promise<LocalReplica> {
-  return await startLocalReplica({ kubeconfig: ground.kubeconfig, ...where }, { clock, identity })
+  const { kubeconfig } = ground
+  const replica = await startLocalReplica({ ...where, kubeconfig }, { clock, identity })
+  replicas.push(replica)
+  return replica
 }
 
 test.each(all)(
   '$name: the pod waits, and takes no node where it is held from scheduling',
   async ({ name: ns, hold: settings }) => {
-    const pod = heldPod(ns)
+    const pod = trial.heldPod(ns)
     const isGated = settings?.at === 'Scheduling'
     expect([hasSchedulingGate(pod), hasGate(pod)]).toEqual([isGated, !isGated])
-    if (isGated) expect(stringAt(await podNow(ns), 'spec', 'nodeName')).toBeUndefined()
+    if (isGated) expect(stringAt(await trial.podNow(ns), 'spec', 'nodeName')).toBeUndefined()
   },
 )
 
 test('another replica leads, and the first one restarts: every hold goes on', async () => {
   const [port = 0, probePort = 0] = await freePorts(2)
-  leader = await startAgain({ port, probePort }, 'second')
+  leader = await startReplica({ port, probePort }, 'second')
   await webhook.stop()
-  webhook = await startAgain(ground, 'third')
+  webhook = await startReplica(ground, 'third')
   await until(
     'the second to lead',
     async () => /^warmgate_leader 1$/m.test(await leader.metrics()) || undefined,
   )
-  for (const { name: ns } of all) expect(await podNow(ns).then((pod) => pod && isHeld(pod))).toBe(true)
+  for (const { name: ns } of all) expect(await trial.podNow(ns).then((pod) => pod && isHeld(pod))).toBe(true)
 })
 
 describe('as it happens', () => {
@@ -201,9 +124,9 @@ describe('as it happens', () => {
     ground.fluid.set({ bytesPerSecond: smallBytes })
   })
 
-  test.each(ends)('$name: $what', expectEnd)
+  test.each(ends)('$name: $what', (end) => trial.expectEnd(end))
   test.each(passages)('$name: $what, and the hold ends when the cache is warm', async ({ name: ns }) => {
-    await expectEnd({ name: ns, outcome: { kind: 'released', reason: 'Warm', type: 'Normal' } })
+    await trial.expectEnd({ name: ns, outcome: { kind: 'released', reason: 'Warm', type: 'Normal' } })
   })
 })
 
@@ -214,17 +137,17 @@ describe('a minute later', () => {
     clock.advance(minuteMs)
   })
 
-  test.each(soonEnds)('$name: $what', expectEnd)
+  test.each(soonEnds)('$name: $what', (end) => trial.expectEnd(end))
 })
 
 describe('after warmup.timeout', () => {
   beforeAll(() => clock.advance(30 * minuteMs))
 
-  test.each(lateEnds)('$name: $what', expectEnd)
+  test.each(lateEnds)('$name: $what', (end) => trial.expectEnd(end))
 
   const kept = [...ends, ...soonEnds].filter(({ outcome }) => outcome.kind === 'kept')
   test.each(kept)('$name: onTimeout ends what onFailure kept', async ({ name: ns }) => {
-    await expectEnd({ name: ns, outcome: { kind: 'released', reason: 'TimedOut', type: 'Warning' } })
+    await trial.expectEnd({ name: ns, outcome: { kind: 'released', reason: 'TimedOut', type: 'Warning' } })
   })
 })
 
@@ -241,6 +164,74 @@ test('each end is counted once, by its outcome', async () => {
   wanted.set('TimedOut', (wanted.get('TimedOut') ?? 0) + 1)
   wanted.set('Warm', (wanted.get('Warm') ?? 0) + passages.length)
   expect(new Map(counted.map(([, reason = '', count]) => [reason, Number(count)]))).toEqual(wanted)
+})
+
+describe('going back', () => {
+  const left = ['slow-keep', 'unbound-keep', 'warm', 'slow-revert']
+  const podwise = 'warm-podwise'
+  let shell: Shell
+
+  beforeAll(async () => {
+    const { client } = ground
+    shell = { ground, kubeconfig: await restorer(ground) }
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': podwise } }
+    const spec = { namespaceSelector, rewrite: 'Pod', hold: { at: 'None' } }
+    await applyAll(client, [policy(podwise, spec), namespace(podwise)])
+    await until('a policy', () => client.get(resources.accelerationPolicy, { name: podwise }))
+    await client.create(resources.inferenceService, service(podwise, name, sklearn('s3://models/podwise')))
+    await servedBy(podwise, 0)
+  })
+
+  /** A pod that is Ready with so many storage initializers. */
+  async function servedBy(ns: string, initializers: number): Promise<void> {
+    await until(`a pod with ${initializers} storage initializers in ${ns}`, async () =>
+      (await podsOf(ground.client, ns, name)).find(
+        (pod) => isTrue(pod, 'Ready') && listAt(pod, 'spec', 'initContainers').length === initializers,
+      ),
+    )
+  }
+
+  test('one service, while Warmgate runs: it opts out, and once is enough', async () => {
+    const restore = ['restore', '-n', 'slow-serve', name]
+    expect(await warmgate([...restore, '--dry-run'], shell)).toContain('would be opted out')
+    expect(await warmgate(restore, shell)).toMatch(
+      /^opted out InferenceService slow-serve\/held\n(.*\n)*deleted cache/m,
+    )
+    expect(await warmgate(restore, shell)).toBe('there is nothing to undo\n')
+    await servedBy('slow-serve', 1)
+  })
+
+  test('nobody releases the pods of a Warmgate that is gone, but restore --pods-only', async () => {
+    await Promise.all([leader.stop(), webhook.stop()])
+    await Promise.all(
+      all
+        .filter((end) => !left.includes(end.name))
+        .map((end) => ground.client.delete(resources.inferenceService, { namespace: end.name, name })),
+    )
+    expect(await warmgate(['restore', '--pods-only', '-n', 'slow-keep'], shell)).toMatch(
+      /^released Pod .*\n$/,
+    )
+    await trial.expectRelease('slow-keep', { reason: 'NotHeld', type: 'Normal' })
+    expect(isHeld((await trial.podNow('unbound-keep')) ?? trial.heldPod('removed'))).toBe(true)
+  })
+
+  test('docs/uninstall.md, command by command: nothing is left, and every service is what its user wrote', async () => {
+    for (const command of commands) await run(command, shell)
+    await until('the end of all of it', async () => (await remains(ground)).length === 0 || undefined)
+    for (const ns of [...left, podwise]) {
+      await servedBy(ns, 1)
+      const key = { namespace: ns, name }
+      const uri = ns === podwise ? 's3://models/podwise' : `s3://models/${ns}`
+      const plain = await ground.client.create(
+        resources.inferenceService,
+        service(ns, 'plain', sklearn(uri)),
+        { dryRun: true },
+      )
+      const restored = await ground.client.get(resources.inferenceService, key)
+      expect(restored?.spec).toEqual(plain.spec)
+      expect(restored?.metadata.annotations).toEqual(plain.metadata.annotations)
+    }
+  })
 })
 
 test('docs/holds.md has a row for each end', async () => {

@@ -8,7 +8,7 @@ import type { Ground } from './stage.ts'
 export interface LocalReplica {
   /** What /metrics answers. */
   metrics(): Promise<string>
-  /** Gives the lease up, as at SIGTERM. */
+  /** Gives the lease up, as at SIGTERM. Once is enough. */
   stop(): Promise<void>
 }
 
@@ -38,8 +38,12 @@ export async function startLocalReplica(
     if (answer.ok) return true
     throw new Error(await answer.text())
   })
+  let stopping: Promise<void> | undefined
   return {
     metrics: async () => await (await probe('/metrics')).text(),
-    stop: () => replica.stop(0),
+    stop() {
+      stopping ??= replica.stop(0)
+      return stopping
+    },
   }
 }
