@@ -35,6 +35,7 @@ interface Trial {
 }
 
 const trials: Trial[] = [
+  { name: 'tiny', hold: 'Readiness', startupSeconds: 4 },
   { name: 'short', hold: 'Readiness', startupSeconds: 10 },
   { name: 'long', hold: 'Readiness', startupSeconds: 120 },
   { name: 'gated', hold: 'Scheduling', startupSeconds: 10 },

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -84,9 +85,10 @@ const kinds: { [word: string]: { apiVersion: string; kind: string } } = {
 /** Runs `warmgate` as a program of its own. It rejects where the exit status is not 0. */
 export async function warmgate(words: string[], { ground, kubeconfig }: Shell): Promise<string> {
   const env = { ...process.env, KUBECONFIG: kubeconfig }
-  const { stdout } = await promisify(execFile)(process.execPath, [main, ...words], { env })
-  await writeFile(join(ground.cluster.dir, 'restore.log'), stdout, { flag: 'a' })
-  return stdout
+  const running = promisify(execFile)(process.execPath, [main, ...words], { env })
+  const log = createWriteStream(join(ground.cluster.dir, 'restore.log'), { flags: 'a' })
+  running.child.stdout?.pipe(log)
+  return (await running).stdout
 }
 
 async function kustomized(folder: string): Promise<KubeObject[]> {
