@@ -8,6 +8,7 @@ import { parse } from 'yaml'
 import { parseManifests } from '../../src/cli/manifests.ts'
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { isOurs } from '../../src/fluid/dataset.ts'
+import { listInstalled } from '../../src/kube/list.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { isHeld } from '../../src/plan/pod.ts'
 import { type Json, type KubeObject, keyOf, listAt } from '../../src/values/object.ts'
@@ -101,7 +102,7 @@ async function kustomized(folder: string): Promise<KubeObject[]> {
 export async function remains({ client }: Ground): Promise<string[]> {
   const { dataLoad, dataset, inferenceService, mutatingWebhookConfiguration, namespace, pod } = resources
   const kinds = [dataset, dataLoad, ...Object.values(runtimeResources)]
-  const fluids = (await Promise.all(kinds.map((kind) => client.list(kind)))).flatMap(({ items }) => items)
+  const fluids = (await Promise.all(kinds.map((kind) => listInstalled(client, kind)))).flat()
   const services = (await client.list(inferenceService)).items
   const pods = (await client.list(pod)).items.filter(
     ({ metadata }) => metadata.deletionTimestamp === undefined,
