@@ -158,6 +158,12 @@ test('a service is waited for before the next one rolls; its cache is not taken 
     'FAILED InferenceService models/llama: pod llama-0 is to be replaced, one of 1 after 30s',
   )
   expect(scene.clock.now() - startMs).toBeGreaterThanOrEqual(60_000)
+  const waiting = scene.output
+    .split('\n')
+    .filter((line) => line.startsWith('waiting for InferenceService models/llama'))
+  expect(waiting).toEqual([
+    'waiting for InferenceService models/llama: pod llama-0 is to be replaced, one of 1',
+  ])
   expect(scene.get('Dataset', cacheName)).toBeDefined()
 })
 
@@ -191,6 +197,13 @@ test('a cache of somebody else stays', async () => {
   const theirs = dataset()
   const scene = new RestoreScene({ ...theirs, metadata: { ...theirs.metadata, labels: {} } })
   expect(await scene.run()).toBe(0)
+  expect(scene.get('Dataset', cacheName)).toBeDefined()
+})
+
+test('a cache that a pod of nobody mounts is waited for, and said to be there still', async () => {
+  const scene = new RestoreScene(podOf('gone'), ...cache)
+  expect(await scene.run({ timeoutMs: 30_000 })).toBe(1)
+  expect(scene.output).toContain(`FAILED cache models/${cacheName}: pod gone-0 mounts it, after 30s`)
   expect(scene.get('Dataset', cacheName)).toBeDefined()
 })
 

@@ -19,6 +19,12 @@ export function fakeDataLoad(phase: string, name = cacheName, more: object = {})
   return fluidObject('DataLoad', name, { phase, ...more })
 }
 
+/** The claim that Fluid makes once the Dataset is Bound. */
+export function fakeClaim(name = cacheName): KubeObject {
+  const annotations = { CreatedBy: 'fluid' }
+  return { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name, namespace, annotations } }
+}
+
 /** The Job of that DataLoad, when it is done. */
 export function fakeLoadJob(name = cacheName): KubeObject {
   const owner = { apiVersion: 'data.fluid.io/v1alpha1', kind: 'DataLoad', name, uid: `DataLoad-${name}` }

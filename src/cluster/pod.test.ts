@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest'
 import { loadName } from '../fluid/name.ts'
 import type { KubeObject } from '../values/object.ts'
-import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob, fakePod, openNamespace } from './cluster.fake.ts'
+import {
+  cacheName,
+  fakeClaim,
+  fakeDataLoad,
+  fakeDataset,
+  fakeLoadJob,
+  fakePod,
+  openNamespace,
+} from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
 import { podFacts, workerLabels } from './pod.ts'
 
@@ -115,4 +123,11 @@ test('of a cache of many models a pod waits for its own alone', () => {
   expect(caches(teamPod('other', cacheName))).toMatchObject({ [`${cacheName}/other`]: { kind: 'pending' } })
   // A model at the root is no part of any.
   expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'pending' } })
+})
+
+test('a cache that was never Bound has no claim: no pod starts on it', () => {
+  const { mirror, claims } = scene(fakeDataset({ phase: 'NotBound' }))
+  expect(podFacts(mirror, fakePod(), 'models').unmountable).toEqual([cacheName])
+  claims.put(fakeClaim())
+  expect(podFacts(mirror, fakePod(), 'models').unmountable).toEqual([])
 })

@@ -12,8 +12,8 @@ import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/obje
 import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
-/** What is known of a pod's hold: what governs it, and how warm its caches are, by name. */
-export type PodFacts = PodGovernance & { caches: { [name: string]: Warmth } }
+/** What is known of a pod's hold: what governs it, how warm its caches are, by name, and which have no claim. */
+export type PodFacts = PodGovernance & { caches: { [name: string]: Warmth }; unmountable: string[] }
 
 /**
  * Reads it all off the mirror, for a pod that is about to be and for one that waits alike. The namespace is
@@ -27,13 +27,21 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
   )
   const listed = [pod, ...(service === undefined ? [] : [service])].flatMap(cacheNames)
   const retries = governance.hold.at === 'None' ? 0 : governance.hold.retries
-  const caches = claimMounts(pod)
-    .filter(({ claim }) => listed.includes(claim) || isOurCache(mirror, { namespace, name: claim }))
-    .flatMap((mount) => {
-      const warmth = warmthAt(mirror, { namespace, ...mount }, { retries, nowMs })
-      return warmth === undefined ? [] : [[nameOf(mount), warmth] as const]
-    })
-  return { ...governance, caches: Object.fromEntries(caches) }
+  const mounts = claimMounts(pod).filter(
+    ({ claim }) => listed.includes(claim) || isOurCache(mirror, { namespace, name: claim }),
+  )
+  const caches = mounts.flatMap((mount) => {
+    const warmth = warmthAt(mirror, { namespace, ...mount }, { retries, nowMs })
+    return warmth === undefined ? [] : [[nameOf(mount), warmth] as const]
+  })
+  const claims = [...new Set(mounts.map(({ claim }) => claim))]
+  const unmountable = claims.filter((name) => !isMountable(mirror, { namespace, name }))
+  return { ...governance, caches: Object.fromEntries(caches), unmountable }
+}
+
+/** Fluid makes the claim once the Dataset is Bound: it may be known a moment later. */
+function isMountable({ claims, datasets }: Mirror, key: ObjectKey): boolean {
+  return claims.get(key) !== undefined || stringAt(datasets.get(key), 'status', 'phase') === 'Bound'
 }
 
 /** Undefined where there is nothing that a pod could wait for: a claim of nobody's Dataset. */

@@ -3,7 +3,7 @@ import { type FactsSources, readFacts } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { runtimeResources } from '../cluster/runtimes.ts'
 import type { Cache } from '../fluid/cache.ts'
-import { asRetry, isOurs, latestRetry, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
+import { asPartOf, asRetry, isOurs, latestRetry, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName, loadName } from '../fluid/name.ts'
 import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
@@ -100,14 +100,15 @@ export class CacheReconciler {
     const { cache, objects, heldBack } = furnish({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
     if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
     const [head, ...others] = objects
+    if (head === undefined) return undefined
     // What is retained hangs on its Dataset: the Runtime and the warm-up have it for an owner by then.
-    if (head !== undefined) await this.#apply(head, [...owners, ...keepersOf(mirror, wanted.policy)])
+    const made = await this.#apply(head, [...owners, ...keepersOf(mirror, wanted.policy)])
     if (dataset !== undefined) await adopt(this.#options, dataset)
     const secret = await this.#syncSecret(cache)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     if (await clearSchedule(this.#options, key, others)) return deletingRetryMs
     for (const object of others)
-      await this.#apply(this.#numbered(object, key), ownersOf(object, paths) ?? owners)
+      await this.#apply(asPartOf(this.#numbered(object, key), made), ownersOf(object, paths) ?? owners)
     await pruneLoads(this.#options, key, paths.keys())
     const againMs = await tendLoads(this.#options, { key, paths: paths.keys() }, cache.settings.warmup)
     return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secretResyncMs) : againMs
@@ -172,7 +173,8 @@ export class CacheReconciler {
     return blockedRetryMs
   }
 
-  async #apply(object: KubeObject, owners: OwnerReference[]): Promise<void> {
+  /** Answers the object as it stands then. */
+  async #apply(object: KubeObject, owners: OwnerReference[]): Promise<KubeObject> {
     const entry = this.#kinds.find(({ kind }) => kind === object.kind)
     if (entry === undefined) throw new Error(`${object.kind} is no kind of a cache`)
     const metadata = { ...object.metadata, ownerReferences: owners }
@@ -184,13 +186,15 @@ export class CacheReconciler {
       namespace: object.metadata.namespace ?? '',
       name: object.metadata.name ?? '',
     })
-    if (present?.metadata.annotations?.[appliedAnnotation] === digest) return
+    if (present?.metadata.annotations?.[appliedAnnotation] === digest) return present
     const annotations = { ...metadata.annotations, [appliedAnnotation]: digest }
-    await this.#options.client.apply(entry.resource, { ...object, metadata: { ...metadata, annotations } })
+    const whole = { ...object, metadata: { ...metadata, annotations } }
+    const applied = await this.#options.client.apply(entry.resource, whole)
     this.#options.logger.info(
       { kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace },
       'applied',
     )
+    return applied
   }
 
   /**

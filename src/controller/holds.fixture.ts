@@ -1,4 +1,11 @@
-import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
+import {
+  cacheName,
+  fakeClaim,
+  fakeDataLoad,
+  fakeDataset,
+  fakePod,
+  openNamespace,
+} from '../cluster/cluster.fake.ts'
 import { HeldPods } from '../cluster/held.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import { Speeds } from '../cluster/speeds.ts'
@@ -41,6 +48,7 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
   fake.namespaces.put(openNamespace)
   fake.services.put(fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' }))
   fake.datasets.put(fakeDataset())
+  fake.claims.put(fakeClaim())
   fake.dataLoads.put(fakeDataLoad('Executing'))
   const pod = fakePod({ createdMs: clock.now() })
   fake.pods.put({ ...pod, spec: { ...objectAt(pod, 'spec'), ...spec } })
@@ -63,7 +71,7 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
   return { ...fake, clock, events, refusals, metrics, bodies, look }
 }
 
-/** Strategic merges as far as they are used here: conditions by type, scheduling gates by name; annotations of services. */
+/** Strategic merges as far as they are used here: conditions by type, scheduling gates by name; services are replaced. */
 function patchingClient(
   fake: ReturnType<typeof fakeMirror>,
   refusals: Map<string, number>,
@@ -78,24 +86,22 @@ function patchingClient(
     const status = refusals.get(plural)
     if (status !== undefined) throw new KubeError(`patch ${plural}`, { status, message: 'refused' })
     bodies.push(body)
-    const copy = plural === 'pods' ? fake.pods : fake.services
-    const object = copy.get(key)
+    const object = fake.pods.get(key)
     if (object === undefined) throw new KubeError(`patch ${plural}`, { status: 404, message: 'gone' })
     if (stringAt(body, 'metadata', 'uid') !== object.metadata.uid)
       throw new KubeError(`patch ${plural}`, { status: 409, message: 'another uid' })
-    copy.put(plural === 'pods' ? patched(object, body) : annotated(object, body))
+    fake.pods.put(patched(object, body))
     return object
   }
   const remove = async (_resource: Resource, key: ObjectKey) => fake.pods.drop(key)
-  return { patch, delete: remove } as unknown as KubeClient
-}
-
-function annotated(object: KubeObject, body: Json): KubeObject {
-  const annotations = { ...object.metadata.annotations, ...objectAt(body, 'metadata', 'annotations') }
-  return {
-    ...object,
-    metadata: { ...object.metadata, annotations: annotations as { [key: string]: string } },
+  const get = async (_resource: Resource, key: ObjectKey) => fake.services.get(key)
+  const replace = async ({ plural }: Resource, service: KubeObject) => {
+    const status = refusals.get(plural)
+    if (status !== undefined) throw new KubeError(`replace ${plural}`, { status, message: 'refused' })
+    fake.services.put(service)
+    return service
   }
+  return { patch, delete: remove, get, replace } as unknown as KubeClient
 }
 
 function patched(pod: KubeObject, body: Json): KubeObject {

@@ -138,6 +138,33 @@ test('Revert: the service is taken back in its own words, and that releases its 
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'Reverted' })
 })
 
+test('a pod that the mirror still shows as held is not released twice', async () => {
+  const scene = holdScene()
+  const stale = thePod(scene)
+  scene.loadJobs.put(fakeLoadJob())
+  await scene.look()
+  scene.pods.put(stale)
+  expect(await scene.look()).toBe(5_000)
+  const count = async () =>
+    (await scene.metrics.holdDuration.get()).values.find(({ metricName }) => metricName?.endsWith('_count'))
+  expect((await count())?.value).toBe(1)
+  await scene.clock.advance(5_000)
+  await scene.look()
+  expect((await count())?.value).toBe(2)
+})
+
+test('Serve without a claim to serve from takes the service back', async () => {
+  const scene = holdScene()
+  scene.datasets.put(fakeDataset({ phase: 'NotBound' }))
+  scene.claims.drop({ namespace: 'models', name: cacheName })
+  await scene.clock.advance(timeout)
+  await scene.look()
+  const service = scene.services.get({ namespace: 'models', name: 'llama' })
+  expect(service?.metadata.annotations?.['warmgate.dev/reverted']).toContain(
+    `no pod can start on ${cacheName}`,
+  )
+})
+
 test('Revert that is refused ends the hold all the same; one that may yet succeed is tried again', async () => {
   const scene = holdScene({ policy: { hold: { onTimeout: 'Revert' } } })
   await scene.clock.advance(timeout)

@@ -30,6 +30,8 @@ export interface HoldOptions {
 // All held pods together are told of their progress at most ten times a second, and one each 5 s.
 const newsMs = 5_000
 const newsPerPodMs = 100
+// A release is seen in the mirror well before that: twice told, it would count twice.
+const settlingMs = 5_000
 // A pod may be seen before its service is, never for this long.
 const orphanMs = 30_000
 const orphaned = 'its service is gone'
@@ -40,6 +42,8 @@ export class HoldReconciler {
   readonly #options: HoldOptions
   /** When a pod was last told how far its caches are, by UID. */
   readonly #toldMs = new Map<string, number>()
+  /** When pods were released, by UID, oldest first: for a moment the mirror shows them as they were. */
+  readonly #releasedMs = new Map<string, number>()
 
   constructor(options: HoldOptions) {
     this.#options = options
@@ -50,6 +54,7 @@ export class HoldReconciler {
     const { mirror, clock } = this.#options
     const pod = mirror.pods.get(key)
     if (pod === undefined || !isHeld(pod)) return undefined
+    if (this.#isJustReleased(pod)) return settlingMs
     if (awaitsSidecar(pod) && (await replacePlaceholder(this.#options, pod))) return undefined
     const decision = this.#decide(pod)
     if (decision.kind === 'revert') return await this.#revert(pod, decision)
@@ -76,7 +81,13 @@ export class HoldReconciler {
       return [name, speeds.estimate({ namespace, name }, known)] as const
     })
     const nowMs = clock.now()
-    return decideHold({ hold, caches: Object.fromEntries(estimated), createdMs: createdMs(pod), nowMs })
+    return decideHold({
+      hold,
+      caches: Object.fromEntries(estimated),
+      unmountable: facts.unmountable,
+      createdMs: createdMs(pod),
+      nowMs,
+    })
   }
 
   /** When a pod whose service is not known counts as one whose service is gone; undefined while it is known. */
@@ -105,11 +116,21 @@ export class HoldReconciler {
     return toldMs + Math.max(newsMs, newsPerPodMs * held.size) - clock.now()
   }
 
+  #isJustReleased({ metadata: { uid = '' } }: KubeObject): boolean {
+    const sinceMs = this.#options.clock.now() - settlingMs
+    for (const [old, releasedMs] of this.#releasedMs) {
+      if (releasedMs > sinceMs) break
+      this.#releasedMs.delete(old)
+    }
+    return this.#releasedMs.has(uid)
+  }
+
   async #release(pod: KubeObject, release: Release): Promise<undefined> {
     const { reason, message } = release
     const { clock, metrics, mirror, releases } = this.#options
     await tell(this.#options, pod, { isReleased: true, reason, message })
     this.#toldMs.delete(pod.metadata.uid ?? '')
+    this.#releasedMs.set(pod.metadata.uid ?? '', clock.now())
     const heldMs = clock.now() - createdMs(pod)
     metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
     const service = mirror.services.ofPod(pod, pod.metadata.namespace ?? '')

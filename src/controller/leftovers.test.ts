@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset } from '../cluster/cluster.fake.ts'
 import type { Mirror } from '../cluster/mirror.ts'
+import { asPartOf } from '../fluid/dataset.ts'
 import { runtimeNames } from '../fluid/runtimes.ts'
 import { scheduledLoads } from '../fluid/schedule.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -66,6 +67,16 @@ test('what an earlier Dataset left goes, before and after there is a new one', a
   }
   expect(await cleared({ loads, runtimes: [runtime('earlier')] })).toEqual(goes)
   expect(await cleared({ loads, runtimes: [runtime('earlier')], known: fakeDataset() })).toEqual(goes)
+})
+
+test('though Kubernetes has taken the Dataset that is gone from among the owners, it is known to be left', async () => {
+  const made = asPartOf({ ...load, spec }, fakeDataset())
+  const goes = { waits: true, deleted: [`DataLoad ${cacheName}`] }
+  const [stays, another] = [{ waits: false, deleted: [] }, fakeDataset()]
+  another.metadata.uid = 'another'
+  expect(await cleared({ loads: [made], runtimes: [], known: fakeDataset() })).toEqual(stays)
+  expect(await cleared({ loads: [made], runtimes: [], known: another })).toEqual(goes)
+  expect(await cleared({ loads: [made], runtimes: [] })).toEqual(goes)
 })
 
 test('a Dataset that the mirror does not know yet keeps what is its own', async () => {

@@ -1,24 +1,26 @@
 import { serviceResource } from '../cluster/services.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { KubeError } from '../kube/errors.ts'
+import { hasStatus, KubeError } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { accelerationAnnotation } from '../plan/facts.ts'
-import { revertedAnnotation } from '../plan/pod.ts'
+import { undo } from '../plan/undo.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
 
+const conflicts = 5
+
 /**
- * Takes a service back to its storage initializer, in its own words: it opts out, whereupon admission restores its
- * manifest and KServe rolls its pods. Answers why that is refused; undefined where it went well.
+ * Takes a service back to its storage initializer: its manifest is restored, and opts out. All in one write, and by
+ * ourselves: admission would do it, too, but may be away just then. KServe rolls its pods. Answers why that is refused;
+ * undefined where it went well.
  */
 export async function revert(
   { client, events }: { client: KubeClient; events: EventRecorder },
   service: KubeObject,
   why: string,
 ): Promise<string | undefined> {
-  const annotations = { [accelerationAnnotation]: 'disabled', [revertedAnnotation]: why }
-  const body = { metadata: { uid: service.metadata.uid, annotations } }
   try {
-    await client.patch(serviceResource(service), keyOf(service), { type: 'merge', body })
+    const problem = await write(client, service, why)
+    if (problem !== undefined) return problem
   } catch (error) {
     if (isRefusal(error)) return error.message
     throw error
@@ -28,7 +30,27 @@ export async function revert(
   return undefined
 }
 
+/** On the service as it is now: KServe writes it, too. */
+async function write(client: KubeClient, service: KubeObject, why: string): Promise<string | undefined> {
+  const resource = serviceResource(service)
+  for (let attempt = 1; ; attempt++) {
+    const current = await client.get(resource, keyOf(service))
+    if (current === undefined || current.metadata.uid !== service.metadata.uid) return 'it is gone'
+    const undone = undo(current, why)
+    if (undone.kind === 'unreadable') return undone.message
+    if (undone.kind === 'untouched') return undefined
+    try {
+      await client.replace(resource, undone.service)
+      return undefined
+    } catch (error) {
+      if (!hasStatus(error, 409) || attempt === conflicts) throw error
+    }
+  }
+}
+
 /** What will be answered again however often it is asked: no reason to hold a pod any longer. */
 function isRefusal(error: unknown): error is KubeError {
-  return error instanceof KubeError && error.status >= 400 && error.status < 500 && error.status !== 429
+  return (
+    error instanceof KubeError && error.status >= 400 && error.status < 500 && !hasStatus(error, 409, 429)
+  )
 }

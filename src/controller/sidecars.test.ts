@@ -20,6 +20,7 @@ function scene(policy: object = {}) {
   const pod = made.pods.get(podKey) ?? fakePod()
   const annotations = { ...pod.metadata.annotations, 'warmgate.dev/awaits-sidecar': 'true' }
   made.pods.put({ ...pod, metadata: { ...pod.metadata, annotations } })
+  made.claims.drop({ namespace: 'models', name: cacheName })
   return { ...made, thePod: () => made.pods.get(podKey) }
 }
 
@@ -48,13 +49,16 @@ test('a cache that is warm does not let it go without its sidecar', async () => 
 })
 
 test('it does not wait for ever', async () => {
-  const { look, clock, thePod } = scene({ hold: { at: 'None' }, warmup: { timeout: '5m' } })
+  const { look, clock, thePod, services } = scene({ hold: { at: 'None' }, warmup: { timeout: '5m' } })
   expect(await look()).toBe(5 * minutes)
   await clock.advance(5 * minutes)
   await look()
-  const pod = thePod() ?? fakePod()
-  expect(hasSchedulingGate(pod)).toBe(false)
-  expect(gateCondition(pod)).toMatchObject({ status: 'True', reason: 'TimedOut' })
+  await look()
+  // Without a Dataset there is no sidecar, and nothing to serve from: the service goes back.
+  expect(services.get({ namespace: 'models', name: 'llama' })?.metadata.annotations).toHaveProperty([
+    'warmgate.dev/reverted',
+  ])
+  expect(thePod()).toBeUndefined()
 })
 
 test('it is replaced, too, when nobody asks for sidecars any more', async () => {

@@ -10,10 +10,25 @@ export function isOurs(object: KubeObject): boolean {
   return object.metadata.labels?.[managedByLabel] === 'warmgate'
 }
 
-/** Whether an object belongs to an earlier Dataset of the same name: Fluid makes a Dataset an owner of what it runs. */
-export function isLeftBehind(object: KubeObject, dataset: KubeObject | undefined): boolean {
-  const owners = (object.metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'Dataset')
-  return owners.length > 0 && !owners.some(({ uid }) => uid === dataset?.metadata.uid)
+const partOfAnnotation = 'warmgate.dev/part-of'
+
+/** A Runtime or DataLoad as one that was made for this very Dataset. */
+export function asPartOf(object: KubeObject, { metadata: { uid } }: KubeObject): KubeObject {
+  if (uid === undefined) return object
+  const annotations = { ...object.metadata.annotations, [partOfAnnotation]: uid }
+  return { ...object, metadata: { ...object.metadata, annotations } }
+}
+
+/**
+ * Whether an object belongs to an earlier Dataset of the same name. Fluid makes a Dataset an owner of what it runs, but
+ * Kubernetes takes that away again once it is gone and a service is an owner, too: so ours say so themselves.
+ */
+export function isLeftBehind({ metadata }: KubeObject, dataset: KubeObject | undefined): boolean {
+  const uid = dataset?.metadata.uid
+  const madeFor = metadata.annotations?.[partOfAnnotation]
+  if (madeFor !== undefined) return madeFor !== uid
+  const owners = (metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'Dataset')
+  return owners.length > 0 && !owners.some((owner) => owner.uid === uid)
 }
 
 const warmWhenAnnotation = 'warmgate.dev/warm-when'

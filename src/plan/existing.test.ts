@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { type JsonObject, type KubeObject, stringAt } from '../values/object.ts'
 import { cacheNames, readOriginal } from './original.ts'
 import { afterKserve, fakeFacts, fakePolicy, fakeService, s3Secret } from './plan.fake.ts'
-import { cachesOf, type Plan, plan, siblingsOf } from './plan.ts'
+import { cachesOf, type Plan, plan, siblingsOf, unmadeBecause } from './plan.ts'
 
 const storageUri = 's3://models/team/llama'
 const llama = fakeService({ model: { modelFormat: { name: 'huggingface' }, storageUri } })
@@ -65,6 +65,20 @@ test('it stays so when the Dataset goes, when a better one comes, and after KSer
     }
   }
   expect(uriOf(created(llama, later[1]))).toBe('pvc://llama')
+})
+
+test('of a kept one nothing is made either, wherever in it the model is, and nothing is missing', () => {
+  for (const mount of [{ mountPoint: 's3://models/' }, { mountPoint: storageUri }]) {
+    const datasets = [dataset('team-models', { ...mount, path: '/' })]
+    const then = fakeFacts({ datasets, runtimes: [jindo('team-models')] })
+    const { service } = created(llama, then)
+    expect(uriOf({ service })).toMatch(/^pvc:\/\/team-models(\/team\/llama)?$/)
+    for (const later of [then, fakeFacts()]) {
+      const kept = plan({ service, previous: service, facts: later })
+      expect(cachesOf(kept)).toEqual([])
+      expect(unmadeBecause(kept, 'team-models')).toBeUndefined()
+    }
+  }
 })
 
 test('a new model is looked for anew, and opting out gives back the manifest', () => {

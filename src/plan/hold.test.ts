@@ -109,6 +109,18 @@ test('reverted: the service is to go back, whichever comes first', () => {
   })
 })
 
+test('where there is nothing to serve from, Serve means that the service goes back', () => {
+  const unmountable = ['bloom']
+  expect(decide({ caches: { bloom: pending }, unmountable, nowMs: 1_801_000 })).toEqual({
+    kind: 'revert',
+    reason: 'TimedOut',
+    message: 'the cache was not warm after 30m; no pod can start on bloom',
+  })
+  expect(decide({ caches: { bloom: failed }, unmountable })).toMatchObject({ kind: 'revert' })
+  expect(decide({ caches: { bloom: failed }, unmountable, hold: keep })).toMatchObject({ kind: 'hold' })
+  expect(decide({ caches: { bloom: pending }, unmountable })).toMatchObject({ kind: 'hold' })
+})
+
 test('not held any more, with the reason why, or no cache', () => {
   const none = { at: 'None', reason: 'Reverted', message: 'it went back' } as const
   expect(decide({ hold: none })).toEqual({ kind: 'release', reason: 'Reverted', message: 'it went back' })

@@ -72,6 +72,8 @@ export interface HoldInput {
   hold: Hold | NoHold
   /** Of every cache that the pod uses, by name. */
   caches: { [name: string]: Warmth }
+  /** Those that have no claim, because they were never Bound: no pod can start on them. */
+  unmountable?: readonly string[]
   createdMs: number
   nowMs: number
 }
@@ -80,7 +82,8 @@ export interface HoldInput {
  * Whether a pod goes on waiting. Every way ends: warm, failed, not held any more, and at the latest the
  * timeout, unless the policy says Keep.
  */
-export function decideHold({ hold, caches, createdMs, nowMs }: HoldInput): HoldDecision {
+export function decideHold(input: HoldInput): HoldDecision {
+  const { hold, caches, createdMs, nowMs } = input
   if (hold.at === 'None') return { kind: 'release', reason: hold.reason, message: hold.message }
   const states = Object.entries(caches)
   if (states.length === 0) return { kind: 'release', reason: 'NotHeld', message: 'this pod uses no cache' }
@@ -90,11 +93,11 @@ export function decideHold({ hold, caches, createdMs, nowMs }: HoldInput): HoldD
   const untilMs = createdMs + hold.timeoutMs
   if (nowMs >= untilMs) {
     const message = `the cache was not warm after ${formatDuration(hold.timeoutMs)}`
-    return ending(hold.onTimeout, 'TimedOut', { message, untilMs: undefined })
+    return ending(hold.onTimeout, 'TimedOut', { ...input, message, untilMs: undefined })
   }
   const failed = states.find(([, warmth]) => warmth.kind === 'failed')
   if (failed !== undefined)
-    return ending(hold.onFailure, 'WarmupFailed', { message: failure(failed), untilMs })
+    return ending(hold.onFailure, 'WarmupFailed', { ...input, message: failure(failed), untilMs })
   const soonestMs = states.flatMap(([, warmth]) => (warmth.kind === 'pending' ? (warmth.untilMs ?? []) : []))
   const message = states.map(describe).join('; ')
   return { kind: 'hold', reason: 'Warming', message, untilMs: Math.min(untilMs, ...soonestMs) }
@@ -103,10 +106,17 @@ export function decideHold({ hold, caches, createdMs, nowMs }: HoldInput): HoldD
 function ending(
   outcome: Outcome,
   reason: 'TimedOut' | 'WarmupFailed',
-  { message, untilMs }: { message: string; untilMs: number | undefined },
+  { message, untilMs, unmountable = [] }: HoldInput & { message: string; untilMs: number | undefined },
 ): HoldDecision {
   switch (outcome) {
     case 'Serve':
+      // A service that cannot start at all would be worse off than without Warmgate.
+      if (unmountable.length > 0)
+        return {
+          kind: 'revert',
+          reason,
+          message: `${message}; no pod can start on ${unmountable.join(', ')}`,
+        }
       return { kind: 'release', reason, message: `${message}; the pod serves from a cold cache` }
     case 'Revert':
       return { kind: 'revert', reason, message }

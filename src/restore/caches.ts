@@ -60,8 +60,9 @@ async function clearCache(undoing: Undoing, cache: LocatedCache, users: KubeObje
     report.say(`kept cache ${name}: ${users.map(describeObject).join(', ')} uses it`)
     return
   }
+  const say = (what: string) => report.say(`waiting for cache ${name}: ${what}`)
   try {
-    const pending = dryRun ? undefined : await waitedFor(undoing, () => remove(undoing, cache))
+    const pending = dryRun ? undefined : await waitedFor({ ...undoing, say }, () => remove(undoing, cache))
     if (pending === undefined) report.say(`deleted cache ${name}`)
     else report.fail(`cache ${name}`, `${pending}, after ${formatDuration(timeoutMs)}`)
   } catch (error) {
@@ -77,11 +78,11 @@ async function remove(undoing: Undoing, { key, objects }: LocatedCache): Promise
   const { client } = undoing
   const dataset = await client.get(resources.dataset, key)
   if (dataset !== undefined && isOurs(dataset)) {
-    if (dataset.metadata.deletionTimestamp !== undefined) return 'Fluid has not let go of its Dataset'
     const pods = await listPods(undoing, key.namespace)
     const pod = pods.find((each) => isAlive(each) && mountsAny(each, [key.name]))
-    if (pod !== undefined) return `pod ${pod.metadata.name} uses it`
-    await deleteExactly(undoing, { resource: resources.dataset, object: dataset })
+    if (pod !== undefined) return `pod ${pod.metadata.name} mounts it`
+    if (dataset.metadata.deletionTimestamp === undefined)
+      await deleteExactly(undoing, { resource: resources.dataset, object: dataset })
     return 'Fluid has not let go of its Dataset'
   }
   for (const each of objects) {

@@ -139,7 +139,8 @@ async function isReached(
 async function awaitPods(undoing: Undoing, service: KubeObject, used: string[]): Promise<boolean> {
   const { report, signal, timeoutMs } = undoing
   const evicted = new Set<string>()
-  const pending = await waitedFor(undoing, async () => {
+  const say = (what: string) => report.say(`waiting for ${describeObject(service)}: ${what}`)
+  const pending = await waitedFor({ ...undoing, say }, async () => {
     const pods = await listPods(undoing, service.metadata.namespace)
     const left = pods.filter((pod) => isAlive(pod) && isOf(pod, service) && isOfBefore(pod, service, used))
     const [first] = left

@@ -115,16 +115,28 @@ export function mountsAny(pod: KubeObject, caches: readonly string[]): boolean {
 }
 
 const againMs = 1_000
+const patienceMs = 10_000
+
+export interface Waiting extends Pick<Undoing, 'clock' | 'signal' | 'timeoutMs'> {
+  /** Told what is waited for, once that takes longer than a moment. */
+  say?: (pending: string) => void
+}
 
 /** Looks again and again until there is nothing to wait for; answers what there still is when time is up. */
 export async function waitedFor(
-  { clock, signal, timeoutMs }: Pick<Undoing, 'clock' | 'signal' | 'timeoutMs'>,
+  { clock, signal, timeoutMs, say = () => {} }: Waiting,
   look: () => Promise<string | undefined>,
 ): Promise<string | undefined> {
-  const deadlineMs = clock.now() + timeoutMs
+  const startMs = clock.now()
+  let told: string | undefined
   for (;;) {
     const pending = await look()
-    if (pending === undefined || signal.aborted || clock.now() >= deadlineMs) return pending
+    const waitedMs = clock.now() - startMs
+    if (pending === undefined || signal.aborted || waitedMs >= timeoutMs) return pending
+    if (waitedMs >= patienceMs && pending !== told) {
+      say(pending)
+      told = pending
+    }
     await pause(clock, againMs, signal)
   }
 }

@@ -4,6 +4,8 @@ import type { KubeObject } from '../../src/values/object.ts'
 export interface FluidOptions {
   /** From the first look at a Runtime with its Dataset until the Dataset is Bound. */
   bindMs: number
+  /** False for a Dataset whose workers never start: nothing is ever said about it. */
+  binds: (dataset: KubeObject) => boolean
   /** How often a DataLoad, and a setup that failed, are looked at. */
   pollMs: number
   /** How often progress is written into Dataset.status. */
@@ -24,6 +26,7 @@ export interface FluidOptions {
 
 export const fluidDefaults: FluidOptions = {
   bindMs: 20_000,
+  binds: () => true,
   pollMs: 20_000,
   syncMs: 15_000,
   deleteRetryMs: 10_000,

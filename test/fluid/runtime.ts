@@ -105,7 +105,7 @@ export class RuntimeController {
       await this.#complain(runtime, `Failed to setup ddc engine due to error ${outcome.message}`)
       await updateStatus(client, target, (object) => notReady(object, outcome.message, clock.now()))
     }
-    if (outcome.kind !== 'ready') return options().pollMs
+    if (outcome.kind !== 'ready' || !options().binds(dataset)) return options().pollMs
     const leftMs = this.#bindLeftMs(runtime)
     if (leftMs > 0) return leftMs
     const states = this.#cacheStates({ runtime, dataset })

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runStatus } from '../../src/cli/status.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate, hasSchedulingGate } from '../../src/plan/pod.ts'
-import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
-import { applyAll } from '../cluster/objects.ts'
+import { systemClock } from '../../src/values/clock.ts'
+import { at, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
 import { condition, isTrue, podsOf } from './await.ts'
@@ -36,7 +38,26 @@ async function pod(ns: string, wanted: (pod: KubeObject) => boolean): Promise<Ku
   return await until(`a pod of ${ns}/held`, async () => (await podsOf(stage.client, ns, 'held')).find(wanted))
 }
 
+/** What `warmgate status` prints of a namespace. */
+async function status(ns: string): Promise<string> {
+  let text = ''
+  const { signal } = new AbortController()
+  const options = { client: stage.client, clock: systemClock, namespace: ns, watch: false, signal }
+  await runStatus(options, { stdout: { write: (more: string) => (text += more) } })
+  return text
+}
+
+/** `Kind: note` of the Events of a reason. */
+async function notes(ns: string, reason: string): Promise<string[]> {
+  const { items } = await stage.client.list(resources.event, { namespace: ns })
+  const found = items.filter((event) => stringAt(event, 'reason') === reason)
+  return found
+    .map((event) => `${stringAt(event, 'regarding', 'kind')}: ${stringAt(event, 'note')}`)
+    .toSorted()
+}
+
 test('held from scheduling: the pod takes no node before its cache is warm, and then serves at once', async () => {
+  stage.fluid.set({ bytesPerSecond: 2 ** 27 })
   await governed('scheduling', { hold: { at: 'Scheduling' } })
   const held = await pod('scheduling', (found) => condition(found, 'warmgate.dev/cache-warm') !== undefined)
   expect(hasSchedulingGate(held)).toBe(true)
@@ -44,10 +65,36 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
   expect(stringAt(held, 'spec', 'nodeName')).toBeUndefined()
   expect(stringAt(condition(held, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warming')
   expect(stringAt(condition(held, 'PodScheduled'), 'reason')).toBe('SchedulingGated')
+  const bar = /\n {2}\[#*\.*\] \d+ % of 1 GiB.*\n {2}held for \d+s: pod held-predictor-\S+: warming \S+/
+  await until('a progress bar, and who waits', async () => {
+    const text = await status('scheduling')
+    if (!bar.test(text)) throw new Error(text)
+    return text
+  })
+  // KServe's own, which no service can change: docs/holds.md says what comes of it.
+  const deployments = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
+  const deployment = { namespace: 'scheduling', name: 'held-predictor' }
+  const deadline = at(await stage.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')
+  expect(deadline).toBe(600)
   const ready = await pod('scheduling', (found) => isTrue(found, 'Ready'))
   expect(ready.metadata.uid).toBe(held.metadata.uid)
   expect(hasSchedulingGate(ready)).toBe(false)
   expect(stringAt(condition(ready, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warm')
+  expect(await status('scheduling')).toContain('\n  warm\n')
+  // The Events come after the release: last of all, the pod's own.
+  const warm = await until('an Event on the pod', async () => {
+    const found = await notes('scheduling', 'Warm')
+    return found.some((note) => note.startsWith('Pod: warm: ')) ? found : undefined
+  })
+  expect(warm).toContainEqual(expect.stringMatching(/^InferenceService: released pod held-predictor-/))
+  expect(await notes('scheduling', 'WarmupBegun')).toEqual([
+    expect.stringMatching(/^Dataset: filling /),
+    expect.stringMatching(/^InferenceService: filling /),
+  ])
+  expect(await notes('scheduling', 'WarmupComplete')).toEqual([
+    expect.stringMatching(/^Dataset: filled \S+ in \d+s: 1 GiB, \d+ MiB\/s$/),
+    expect.stringMatching(/^InferenceService: filled \S+ in \d+s: 1 GiB, \d+ MiB\/s$/),
+  ])
 })
 
 test('Revert: the service gets its manifest back, and its pods their storage initializer', async () => {

@@ -11,9 +11,11 @@ import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate } from '../../src/plan/pod.ts'
 import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { freePorts } from '../cluster/ports.ts'
 import { until } from '../cluster/until.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, ossSecret, service, usesOssSecret } from '../integration/services.ts'
+import { startWarmgate } from '../warmgate/process.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
 import { modelServerImage } from './images.ts'
 import { leftovers } from './leftovers.ts'
@@ -61,8 +63,8 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     if (node !== undefined) expect(leftovers(node)).toEqual([])
   })
 
-  async function create(name: string, location: string): Promise<KubeObject> {
-    const object = service(ns, name, custom(location, server), usesOssSecret)
+  async function create(name: string, location: string, annotations = {}): Promise<KubeObject> {
+    const object = service(ns, name, custom(location, server), { ...usesOssSecret, ...annotations })
     const admitted = await stage.client.create(resourceOf(object), object)
     const [cache] = cacheNames(admitted)
     expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
@@ -81,6 +83,17 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     expect(condition(pod, 'Ready')).toMatchObject({ status: 'False', reason: 'ReadinessGatesNotReady' })
     expect(stringAt(condition(pod, 'warmgate.dev/cache-warm'), 'status')).toBe('False')
     return pod
+  }
+
+  async function warmedUp(): Promise<void> {
+    await until('the warm-up to end', async () => {
+      const { items } = await stage.client.list(resources.dataLoad, { namespace: ns })
+      return items.every((load) => stringAt(load, 'status', 'phase') === 'Complete') || undefined
+    })
+  }
+
+  async function leads(probeUrl: string): Promise<boolean> {
+    return /^warmgate_leader 1$/m.test(await (await fetch(`${probeUrl}/metrics`)).text())
   }
 
   /** Of the Service to which clients talk: which addresses get traffic, and which do not yet. */
@@ -128,24 +141,40 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     expect(model.equals(await served(ready))).toBe(true)
   })
 
-  test('the controller is killed in the middle, and the hold ends all the same', async () => {
+  test('the controller is killed in the middle, and another replica ends the hold', async () => {
     stage.fluid.set(slowly)
-    await create('orphaned', 'oss://models/orphaned')
-    await heldPod('orphaned')
+    const [port = 0, probePort = 0] = await freePorts(2)
+    const other = await startWarmgate({ ...stage, port, probePort, name: 'warmgate-1' })
+    try {
+      await create('orphaned', 'oss://models/orphaned')
+      await heldPod('orphaned')
+      await stage.warmgate.kill()
+      stage.fluid.set(atOnce)
+      await warmedUp()
+      const ready = await podOf('orphaned', (pod) => isTrue(pod, 'Ready'))
+      expect(condition(ready, 'warmgate.dev/cache-warm')).toMatchObject({ status: 'True', reason: 'Warm' })
+      expect(await leads(other.probeUrl)).toBe(true)
+      await expectTraffic('orphaned', ready)
+      expect(model.equals(await served(ready))).toBe(true)
+    } finally {
+      await other.stop()
+      await stage.restartWarmgate()
+    }
+  })
+
+  test('the only controller is killed in the middle, and the hold ends when it is back', async () => {
+    stage.fluid.set(slowly)
+    await create('alone', 'oss://models/alone')
+    await heldPod('alone')
     await stage.warmgate.kill()
     stage.fluid.set(atOnce)
-    await until('the warm-up to end', async () => {
-      const { items } = await stage.client.list(resources.dataLoad, { namespace: ns })
-      return items.every((load) => stringAt(load, 'status', 'phase') === 'Complete') || undefined
-    })
-    await heldPod('orphaned')
-    expect((await addresses('orphaned')).ready).toEqual([])
+    await warmedUp()
+    await heldPod('alone')
+    expect((await addresses('alone')).ready).toEqual([])
 
     await stage.restartWarmgate()
-    const ready = await podOf('orphaned', (pod) => isTrue(pod, 'Ready'))
+    const ready = await podOf('alone', (pod) => isTrue(pod, 'Ready'))
     expect(condition(ready, 'warmgate.dev/cache-warm')).toMatchObject({ status: 'True', reason: 'Warm' })
-    await expectTraffic('orphaned', ready)
-    expect(model.equals(await served(ready))).toBe(true)
   })
 
   test('a pod of a cache that is warm waits for nothing', async () => {
@@ -154,6 +183,26 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     expect(hasGate(ready)).toBe(false)
     expect(condition(ready, 'warmgate.dev/cache-warm')).toBeUndefined()
     await expectTraffic('late', ready)
+    expect(model.equals(await served(ready))).toBe(true)
+  })
+
+  test('a hold at scheduling leaves the node alone until the cache is warm', async () => {
+    stage.fluid.set(slowly)
+    await create('gated', 'oss://models/gated', { 'warmgate.dev/hold': 'Scheduling' })
+    const gated = await podOf('gated', (pod) => condition(pod, 'PodScheduled') !== undefined)
+    expect(condition(gated, 'PodScheduled')).toMatchObject({ status: 'False', reason: 'SchedulingGated' })
+    await until('the cache to be Bound', async () => {
+      const { items } = await stage.client.list(resources.dataset, { namespace: ns })
+      return items.every((dataset) => stringAt(dataset, 'status', 'phase') === 'Bound') || undefined
+    })
+    const waiting = await podOf('gated', () => true)
+    expect(stringAt(waiting, 'spec', 'nodeName')).toBeUndefined()
+
+    stage.fluid.set(atOnce)
+    const ready = await podOf('gated', (pod) => isTrue(pod, 'Ready'))
+    expect(ready.metadata.uid).toBe(gated.metadata.uid)
+    expect(stringAt(ready, 'spec', 'nodeName')).toBe('real')
+    await expectTraffic('gated', ready)
     expect(model.equals(await served(ready))).toBe(true)
   })
 

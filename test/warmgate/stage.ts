@@ -24,29 +24,51 @@ export interface StageOptions extends RealStageOptions {
   fluid: Partial<FluidOptions>
 }
 
-/** All of it: a control plane with KServe, Fluid's own controllers, and Warmgate under its shipped role. */
-export interface RealStage {
+/** A control plane with KServe and Fluid, and all of Warmgate but its process. */
+interface BareGround {
   cluster: Cluster
   /** As the cluster's administrator. */
   client: KubeClient
-  warmgate: WarmgateProcess
-  /** Starts Warmgate again, at the same address, after it was stopped or killed. */
-  restartWarmgate(): Promise<void>
+  /** Of the shipped service account. */
+  kubeconfig: string
+  /** Where the webhook configuration says that Warmgate answers. */
+  port: number
+  probePort: number
   logFile: string
   stop(): Promise<void>
 }
 
-/** The same, with the stand-in for Fluid's runtimes. */
+/** All of it: a control plane with KServe, Fluid's own controllers, and Warmgate under its shipped role. */
+export interface RealStage extends BareGround {
+  warmgate: WarmgateProcess
+  /** Starts Warmgate again, at the same address, after it was stopped or killed. */
+  restartWarmgate(): Promise<void>
+}
+
+/** With the stand-in for Fluid's runtimes, and no process of Warmgate's. */
+export interface Ground extends BareGround {
+  fluid: FluidStandIn
+}
+
+/** The same, with Warmgate. */
 export interface Stage extends RealStage {
   fluid: FluidStandIn
 }
 
-export async function startStage({ fluid: options, ...rest }: StageOptions): Promise<Stage> {
-  const stage = await start({ ...rest, fluid: false })
-  const { client, stop } = stage
+export async function startStage(options: StageOptions): Promise<Stage> {
+  return await withWarmgate(await startGround(options))
+}
+
+export async function startRealStage(options: RealStageOptions): Promise<RealStage> {
+  return await withWarmgate(await layGround({ ...options, fluid: true }))
+}
+
+export async function startGround({ fluid: options, ...rest }: StageOptions): Promise<Ground> {
+  const ground = await layGround({ ...rest, fluid: false })
+  const { client, stop } = ground
   try {
     const fluid = await startFluid({ client, options })
-    return Object.assign(stage, {
+    return Object.assign(ground, {
       fluid,
       async stop() {
         await fluid.stop()
@@ -59,11 +81,29 @@ export async function startStage({ fluid: options, ...rest }: StageOptions): Pro
   }
 }
 
-export async function startRealStage(options: RealStageOptions): Promise<RealStage> {
-  return await start({ ...options, fluid: true })
+async function withWarmgate<T extends BareGround>(
+  ground: T,
+): Promise<T & Pick<RealStage, 'warmgate' | 'restartWarmgate'>> {
+  const { stop } = ground
+  try {
+    const stage = Object.assign(ground, {
+      warmgate: await startWarmgate(ground),
+      async stop() {
+        await stage.warmgate.stop()
+        await stop()
+      },
+      async restartWarmgate() {
+        stage.warmgate = await startWarmgate(ground)
+      },
+    })
+    return stage
+  } catch (error) {
+    await stop()
+    throw error
+  }
 }
 
-async function start(options: RealStageOptions & { fluid: boolean }): Promise<RealStage> {
+async function layGround(options: RealStageOptions & { fluid: boolean }): Promise<BareGround> {
   const { progress = () => {} } = options
   const cluster = await startCluster({ ...options, kserve: true })
   const stops: (() => Promise<void>)[] = [() => cluster.stop()]
@@ -78,19 +118,7 @@ async function start(options: RealStageOptions & { fluid: boolean }): Promise<Re
     await installWarmgate(client, `https://127.0.0.1:${port}`)
     const kubeconfig = await cluster.kubeconfigFor({ namespace: 'warmgate-system', name: 'warmgate' })
     const logFile = join(cluster.dir, 'warmgate.log')
-    const serve = () => startWarmgate({ kubeconfig, logFile, port, probePort })
-    const stage: RealStage = {
-      cluster,
-      client,
-      logFile,
-      stop,
-      warmgate: await serve(),
-      async restartWarmgate() {
-        stage.warmgate = await serve()
-      },
-    }
-    stops.push(() => stage.warmgate.stop())
-    return stage
+    return { cluster, client, kubeconfig, port, probePort, logFile, stop }
   } catch (error) {
     await stop()
     throw error

@@ -1,0 +1,126 @@
+import type { KubeConfig } from '@kubernetes/client-node'
+import { createPodHandler } from '../admission/pod.ts'
+import { createAdmissionServer } from '../admission/server.ts'
+import { createServiceHandler } from '../admission/service.ts'
+import { setGauges } from '../cluster/gauges.ts'
+import { Mirror } from '../cluster/mirror.ts'
+import { servedLlmVersion } from '../cluster/services.ts'
+import { Certificates } from '../controller/certificates.ts'
+import { Controller } from '../controller/controller.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { createEventRecorder } from '../kube/events.ts'
+import { createClient } from '../kube/http.ts'
+import { Elector } from '../kube/lease.ts'
+import type { LlmVersion } from '../kube/resources.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+import { createProbeServer } from '../telemetry/probes.ts'
+import { type Clock, pause } from '../values/clock.ts'
+
+export interface ReplicaOptions {
+  namespace: string
+  kserveNamespace: string
+  /** Further ones in which nothing is ever accelerated. */
+  excludeNamespace: string[]
+  address: string
+  port: number
+  probePort: number
+  service: string
+  webhookConfiguration: string
+}
+
+/** What a replica runs on. */
+export interface ReplicaGround {
+  config: KubeConfig
+  clock: Clock
+  /** By which leaders are elected, where that is to be another one. */
+  electionClock?: Clock
+  logger: Logger
+  /** Who it is among the replicas. */
+  identity: string
+}
+
+export interface Replica {
+  /** Not ready from now on, and served on for `drainMs`: until no API server sends anything here any more. */
+  stop(drainMs: number): Promise<void>
+}
+
+/** Webhook, controller and probes of one replica. They answer once the promise resolves; /readyz says when it is ready. */
+export async function startReplica(options: ReplicaOptions, ground: ReplicaGround): Promise<Replica> {
+  const { address, namespace, kserveNamespace, webhookConfiguration } = options
+  const { clock, logger, identity, electionClock = clock } = ground
+  const metrics = createMetrics()
+  const client = createClient(ground.config)
+  const events = createEventRecorder({ client, clock, logger, instance: identity })
+  const llmVersion = await knownLlmVersion({ client, clock, logger })
+  const systemNamespaces = [namespace, kserveNamespace, ...options.excludeNamespace]
+  const mirror = new Mirror({ client, clock, logger, kserveNamespace, systemNamespaces, llmVersion })
+  const sources = { mirror, client, kserveNamespace, metrics }
+  const server = createAdmissionServer({
+    handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
+    logger,
+    metrics,
+    clock,
+  })
+  const ending = new AbortController()
+  const { signal } = ending
+  const stopping = new AbortController()
+  const certificates = new Certificates({
+    client,
+    clock,
+    logger,
+    metrics,
+    names: { service: options.service, namespace, extra: ['localhost', '127.0.0.1'] },
+    configuration: webhookConfiguration,
+    onPair: (pair) => server.setPair(pair),
+  })
+  const missing = () => [
+    ...mirror.missing(),
+    ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
+    ...(stopping.signal.aborted ? ['shutting down'] : []),
+  ]
+  const probes = createProbeServer({
+    metrics,
+    missing,
+    beforeScrape: () => setGauges(mirror, metrics, clock.now()),
+  })
+  const controller = new Controller({ ...sources, clock, events, logger, webhookConfiguration })
+  const elector = new Elector({ client, clock: electionClock, logger, namespace, name: 'warmgate', identity })
+  await probes.listen({ address, port: options.probePort })
+  await server.listen({ address, port: options.port })
+  mirror.start()
+  const running = [certificates.run(signal), elector.run((leading) => controller.run(leading), signal)]
+  logger.info({ identity, port: options.port, probePort: options.probePort }, 'serving')
+  return {
+    async stop(drainMs) {
+      stopping.abort()
+      logger.info('draining')
+      await server.drain(drainMs)
+      ending.abort()
+      await Promise.all(running)
+      await controller.stop()
+      await mirror.stop()
+      await probes.close()
+      await client.close()
+    },
+  }
+}
+
+const rediscoverMs = 1_000
+
+/** Asks until the API server answers: it may be away as we start. */
+async function knownLlmVersion(options: {
+  client: KubeClient
+  clock: Clock
+  logger: Logger
+}): Promise<LlmVersion> {
+  const { client, clock, logger } = options
+  for (;;) {
+    try {
+      return await servedLlmVersion(client)
+    } catch (error) {
+      logger.warn({ err: error }, 'cannot discover what KServe serves; trying again')
+      await pause(clock, rediscoverMs, new AbortController().signal)
+    }
+  }
+}

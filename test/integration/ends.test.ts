@@ -1,0 +1,246 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { hasGate, hasSchedulingGate, isHeld } from '../../src/plan/pod.ts'
+import { listAt, stringAt } from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { freePorts } from '../cluster/ports.ts'
+import { until } from '../cluster/until.ts'
+import { MovableClock } from '../warmgate/clock.ts'
+import { type LocalReplica, startLocalReplica } from '../warmgate/replica.ts'
+import { type Ground, startGround } from '../warmgate/stage.ts'
+import { eventuallyGone, isTrue, podsOf } from './await.ts'
+import {
+  binds,
+  type End,
+  ends,
+  failLoad,
+  lateEnds,
+  modelBytes,
+  service as name,
+  outcomeOf,
+  passages,
+  smallBytes,
+  soonEnds,
+  withEnds,
+} from './ends.ts'
+import { namespace, policy, service, sklearn } from './services.ts'
+import { Trial } from './trial.ts'
+import { commands, remains, restorer, run, type Shell, warmgate } from './uninstall.ts'
+
+/*
+ * Every end of a hold, each in a namespace of its own and all of them at once, on the real API server and KServe. Warmgate
+ * runs in this process, on a clock that is moved. What becomes of each is a row of docs/holds.md.
+ */
+
+const document = '../../docs/holds.md'
+const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
+const minuteMs = 60_000
+// One service rolls after the other, on a machine that may be busy.
+const longMs = 5 * minuteMs
+const all: Pick<End, 'name' | 'hold'>[] = [...ends, ...soonEnds, ...lateEnds, ...passages]
+const clock = new MovableClock()
+const replicas: LocalReplica[] = []
+let ground: Ground
+let trial: Trial
+/** Answers the webhook. */
+let webhook: LocalReplica
+let leader: LocalReplica
+
+beforeAll(async () => {
+  const fluid = { bindMs: 5_000, pollMs: 300, syncMs: 500, deleteRetryMs: 300, bytesPerSecond: 1 }
+  ground = await startGround({ initContainerSeconds: 1, fluid: { ...fluid, modelBytes, binds, failLoad } })
+  trial = new Trial(ground)
+  webhook = await startReplica(ground, 'first')
+  leader = webhook
+  await govern()
+  await Promise.all(all.map((end) => trial.hold(end.name)))
+})
+
+afterAll(async () => {
+  await Promise.all(replicas.map((replica) => replica.stop()))
+  await ground?.stop()
+})
+
+/** A policy for each namespace; they come by watch, and in order. */
+async function govern(): Promise<void> {
+  const policies = all.map(({ name: ns, hold: settings = {} }) =>
+    policy(ns, {
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': ns } },
+      hold: settings,
+      warmup: { retries: 0 },
+    }),
+  )
+  const namespaces = [...all.map((end) => end.name), 'ungoverned'].map((ns) => namespace(ns))
+  await applyAll(ground.client, [...policies, ...namespaces])
+  const last = all.at(-1)?.name ?? ''
+  await until('the policies to govern', async () => {
+    const [governed, not] = await Promise.all([last, 'ungoverned'].map((ns) => isAccelerated(ns)))
+    return (governed && !not) || undefined
+  })
+}
+
+async function isAccelerated(ns: string): Promise<boolean> {
+  const probe = service(ns, 'probe', sklearn('s3://probe/model'))
+  return (
+    cacheNames(await ground.client.create(resources.inferenceService, probe, { dryRun: true })).length > 0
+  )
+}
+
+async function startReplica(
+  where: Pick<Ground, 'port' | 'probePort'>,
+  identity: string,
+): Promise<LocalReplica> {
+  const { kubeconfig } = ground
+  const replica = await startLocalReplica({ ...where, kubeconfig }, { clock, identity })
+  replicas.push(replica)
+  return replica
+}
+
+test.each(all)(
+  '$name: the pod waits, and takes no node where it is held from scheduling',
+  async ({ name: ns, hold: settings }) => {
+    const pod = trial.heldPod(ns)
+    const isGated = settings?.at === 'Scheduling'
+    expect([hasSchedulingGate(pod), hasGate(pod)]).toEqual([isGated, !isGated])
+    if (isGated) expect(stringAt(await trial.podNow(ns), 'spec', 'nodeName')).toBeUndefined()
+  },
+)
+
+test('another replica leads, and the first one restarts: every hold goes on', async () => {
+  const [port = 0, probePort = 0] = await freePorts(2)
+  leader = await startReplica({ port, probePort }, 'second')
+  await webhook.stop()
+  webhook = await startReplica(ground, 'third')
+  await until(
+    'the second to lead',
+    async () => /^warmgate_leader 1$/m.test(await leader.metrics()) || undefined,
+  )
+  for (const { name: ns } of all) expect(await trial.podNow(ns).then((pod) => pod && isHeld(pod))).toBe(true)
+})
+
+describe('as it happens', () => {
+  beforeAll(async () => {
+    await Promise.all(ends.map(({ name: ns, happens }) => happens?.(ground, ns)))
+    // What is endless stays cold all the same.
+    ground.fluid.set({ bytesPerSecond: smallBytes })
+  })
+
+  test.each(ends)('$name: $what', (end) => trial.expectEnd(end))
+  test.each(passages)('$name: $what, and the hold ends when the cache is warm', async ({ name: ns }) => {
+    await trial.expectEnd({ name: ns, outcome: { kind: 'released', reason: 'Warm', type: 'Normal' } })
+  })
+})
+
+describe('a minute later', () => {
+  beforeAll(async () => {
+    await Promise.all(soonEnds.map(({ name: ns, happens }) => happens?.(ground, ns)))
+    await eventuallyGone(ground.client, resources.inferenceService, { namespace: 'orphan', name })
+    clock.advance(minuteMs)
+  })
+
+  test.each(soonEnds)('$name: $what', (end) => trial.expectEnd(end))
+})
+
+describe('after warmup.timeout', () => {
+  beforeAll(() => clock.advance(30 * minuteMs))
+
+  test.each(lateEnds)('$name: $what', (end) => trial.expectEnd(end))
+
+  const kept = [...ends, ...soonEnds].filter(({ outcome }) => outcome.kind === 'kept')
+  test.each(kept)('$name: onTimeout ends what onFailure kept', async ({ name: ns }) => {
+    await trial.expectEnd({ name: ns, outcome: { kind: 'released', reason: 'TimedOut', type: 'Warning' } })
+  })
+})
+
+test('each end is counted once, by its outcome', async () => {
+  const counted = [
+    ...(await leader.metrics()).matchAll(/_hold_duration_seconds_count\{outcome="(\w+)"\} (\d+)/g),
+  ]
+  const wanted = new Map<string, number>()
+  for (const { outcome } of [...ends, ...soonEnds, ...lateEnds]) {
+    const reason = outcomeOf(outcome)
+    if (reason !== undefined) wanted.set(reason, (wanted.get(reason) ?? 0) + 1)
+  }
+  // What onFailure kept, the timeout ended; what was handed over became warm.
+  wanted.set('TimedOut', (wanted.get('TimedOut') ?? 0) + 1)
+  wanted.set('Warm', (wanted.get('Warm') ?? 0) + passages.length)
+  expect(new Map(counted.map(([, reason = '', count]) => [reason, Number(count)]))).toEqual(wanted)
+})
+
+describe('going back', () => {
+  const left = ['unbound-keep', 'slow-revert']
+  const podwise = 'warm-podwise'
+  let shell: Shell
+
+  beforeAll(async () => {
+    const { client } = ground
+    shell = { ground, kubeconfig: await restorer(ground) }
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': podwise } }
+    const spec = { namespaceSelector, rewrite: 'Pod', hold: { at: 'None' } }
+    await applyAll(client, [policy(podwise, spec), namespace(podwise)])
+    await until('a policy', () => client.get(resources.accelerationPolicy, { name: podwise }))
+    await client.create(resources.inferenceService, service(podwise, name, sklearn('s3://models/podwise')))
+    await servedBy(podwise, 0)
+  })
+
+  /** A pod that is Ready with so many storage initializers. */
+  async function servedBy(ns: string, initializers: number): Promise<void> {
+    await until(`a pod with ${initializers} storage initializers in ${ns}`, async () =>
+      (await podsOf(ground.client, ns, name)).find(
+        (pod) => isTrue(pod, 'Ready') && listAt(pod, 'spec', 'initContainers').length === initializers,
+      ),
+    )
+  }
+
+  test('one service, while Warmgate runs: it opts out, its pods roll, and its cache goes', async () => {
+    expect(await warmgate(['restore', '-n', 'slow-serve', name], shell)).toMatch(
+      /^opted out InferenceService slow-serve\/held\n(.*\n)*deleted cache/m,
+    )
+    await servedBy('slow-serve', 1)
+  })
+
+  test('nobody releases the pods of a Warmgate that is gone, but restore --pods-only', async () => {
+    await Promise.all(replicas.map((replica) => replica.stop()))
+    expect(await warmgate(['restore', '--pods-only', '-n', 'slow-keep'], shell)).toMatch(
+      /^released Pod .*\n$/,
+    )
+    await trial.expectRelease('slow-keep', { reason: 'NotHeld', type: 'Normal' })
+    expect(isHeld((await trial.podNow('unbound-keep')) ?? trial.heldPod('removed'))).toBe(true)
+    await Promise.all(
+      all
+        .filter((end) => !left.includes(end.name))
+        .map((end) => ground.client.delete(resources.inferenceService, { namespace: end.name, name })),
+    )
+    // A pod that belongs to nobody would keep its cache for ever.
+    await ground.client.delete(deployment, { namespace: 'orphan', name: `${name}-predictor` })
+  })
+
+  test(
+    'docs/uninstall.md, command by command: nothing is left, and every service is what its user wrote',
+    async () => {
+      for (const command of commands) await run(command, shell)
+      await until('the end of all of it', async () => (await remains(ground)).length === 0 || undefined)
+      for (const ns of [...left, podwise]) {
+        await servedBy(ns, 1)
+        const key = { namespace: ns, name }
+        const uri = ns === podwise ? 's3://models/podwise' : `s3://models/${ns}`
+        const plain = await ground.client.create(
+          resources.inferenceService,
+          service(ns, 'plain', sklearn(uri)),
+          { dryRun: true },
+        )
+        const restored = await ground.client.get(resources.inferenceService, key)
+        expect(restored?.spec).toEqual(plain.spec)
+        expect(restored?.metadata.annotations).toEqual(plain.metadata.annotations)
+      }
+    },
+    longMs,
+  )
+})
+
+test('docs/holds.md has a row for each end', async () => {
+  const page = await readFile(new URL(document, import.meta.url), 'utf8')
+  await expect(withEnds(page)).toMatchFileSnapshot(document)
+})

@@ -1,0 +1,201 @@
+import { CustomObjectsApi } from '@kubernetes/client-node'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import type { JsonObject, KubeObject } from '../../src/values/object.ts'
+import type { Ground } from '../warmgate/stage.ts'
+
+/** What becomes of a pod that was held. */
+export type Outcome =
+  /** The same pod serves, and an Event on it says why. */
+  | { kind: 'released'; reason: 'Warm' | 'TimedOut' | 'WarmupFailed' | 'NotHeld'; type: 'Normal' | 'Warning' }
+  /** Its service goes back to the storage initializer, with an Event on both. */
+  | { kind: 'reverted' }
+  /** It goes on waiting, and its condition says why. */
+  | { kind: 'kept'; reason: 'TimedOut' | 'WarmupFailed' }
+  /** It goes with its service. */
+  | { kind: 'gone' }
+
+/** One way in which a hold can end. */
+export interface End {
+  /** The namespace in which it is tried. */
+  name: string
+  what: string
+  hold?: JsonObject
+  /** What happens to a held pod; nothing, where time alone does it. */
+  happens?: (ground: Ground, namespace: string) => Promise<void>
+  outcome: Outcome
+}
+
+/** Of the model of a namespace: one that is loaded at once, and one that never will be. */
+export const [smallBytes, endlessBytes] = [2 ** 20, 2 ** 50]
+export const service = 'held'
+
+const warm: Outcome = { kind: 'released', reason: 'Warm', type: 'Normal' }
+const notHeld: Outcome = { kind: 'released', reason: 'NotHeld', type: 'Normal' }
+const timedOut: Outcome = { kind: 'released', reason: 'TimedOut', type: 'Warning' }
+const failed: Outcome = { kind: 'released', reason: 'WarmupFailed', type: 'Warning' }
+const atScheduling = { at: 'Scheduling' }
+
+/** One row for each word of the policy about it. */
+function each(setting: 'onTimeout' | 'onFailure', serves: Outcome, end: Omit<End, 'outcome'>): End[] {
+  const keeps: Outcome = { kind: 'kept', reason: setting === 'onTimeout' ? 'TimedOut' : 'WarmupFailed' }
+  const outcomes: { [word: string]: Outcome } = { Serve: serves, Revert: { kind: 'reverted' }, Keep: keeps }
+  return Object.entries(outcomes).map(([word, outcome]) => ({
+    ...end,
+    name: `${end.name}-${word.toLowerCase()}`,
+    hold: { ...end.hold, [setting]: word },
+    outcome,
+  }))
+}
+
+/** What ends a hold as it happens. */
+export const ends: End[] = [
+  { name: 'warm', what: 'the cache is warm', outcome: warm },
+  { name: 'warm-gated', what: 'the cache is warm', hold: atScheduling, outcome: warm },
+  ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed for good' }),
+  { name: 'opted-out', what: 'the service opts out', happens: optOut, outcome: notHeld },
+  {
+    name: 'no-policy',
+    what: 'its policy is deleted, and no other matches',
+    happens: deletePolicy,
+    outcome: notHeld,
+  },
+  { name: 'left', what: 'the label is taken off the namespace', happens: takeLabelOff, outcome: notHeld },
+  { name: 'removed', what: 'the service is deleted', happens: deleteService, outcome: { kind: 'gone' } },
+]
+
+/** What is seen a minute later: a pod may be known before its service is, and a deletion may be about to end. */
+export const soonEnds: End[] = [
+  {
+    name: 'orphan',
+    what: 'the service is deleted, and its pod is not (`--cascade=orphan`)',
+    happens: orphan,
+    outcome: notHeld,
+  },
+  {
+    name: 'warm-deleted',
+    what: 'the Dataset is deleted, which Fluid puts off while pods mount it',
+    happens: deleteDataset,
+    outcome: warm,
+  },
+]
+
+/** What ends at `warmup.timeout`. */
+export const lateEnds: End[] = [
+  ...each('onTimeout', timedOut, { name: 'slow', what: '`warmup.timeout` since the pod was created' }),
+  {
+    name: 'slow-gated',
+    what: '`warmup.timeout` since the pod was created',
+    hold: atScheduling,
+    outcome: timedOut,
+  },
+  // There is nothing to serve from.
+  ...each('onTimeout', { kind: 'reverted' }, { name: 'unbound', what: 'the Dataset is never Bound' }),
+]
+
+/** What does not end a hold: it goes on from what stands in the API server. */
+export const passages = [
+  { name: 'warm-restarted', what: 'the controller restarts' },
+  { name: 'warm-handed-over', what: 'another replica leads' },
+]
+
+/** In the namespaces of these names: what is not to be warm is endless; what fails does so half-way, and so is small. */
+export function modelBytes(mountPoint: string): number {
+  return /\/(warm|failed)/.test(mountPoint) ? smallBytes : endlessBytes
+}
+
+export function binds({ metadata }: KubeObject): boolean {
+  return !metadata.namespace?.startsWith('unbound')
+}
+
+export function failLoad({ metadata }: KubeObject): string | undefined {
+  return metadata.namespace?.startsWith('failed') ? 'no such bucket' : undefined
+}
+
+async function cacheOf({ client }: Ground, namespace: string): Promise<string> {
+  const found = await client.get(resources.inferenceService, { namespace, name: service })
+  const [cache = ''] = found === undefined ? [] : cacheNames(found)
+  return cache
+}
+
+async function deleteDataset(ground: Ground, namespace: string): Promise<void> {
+  await ground.client.delete(resources.dataset, { namespace, name: await cacheOf(ground, namespace) })
+}
+
+async function optOut({ client }: Ground, namespace: string): Promise<void> {
+  const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
+  await client.patch(resources.inferenceService, { namespace, name: service }, { type: 'merge', body })
+}
+
+async function deletePolicy({ client }: Ground, namespace: string): Promise<void> {
+  await client.delete(resources.accelerationPolicy, { name: namespace })
+}
+
+async function takeLabelOff({ client }: Ground, namespace: string): Promise<void> {
+  const body = { metadata: { labels: { 'warmgate.dev/acceleration': null } } }
+  await client.patch(resources.namespace, { name: namespace }, { type: 'merge', body })
+}
+
+async function deleteService({ client }: Ground, namespace: string): Promise<void> {
+  await client.delete(resources.inferenceService, { namespace, name: service })
+}
+
+/** As `kubectl delete --cascade=orphan` does it. */
+async function orphan({ cluster }: Ground, namespace: string): Promise<void> {
+  const { group, version, plural } = resources.inferenceService
+  const api = cluster.kubeConfig.makeApiClient(CustomObjectsApi)
+  const where = { group, version, plural, namespace, name: service }
+  await api.deleteNamespacedCustomObject({ ...where, propagationPolicy: 'Orphan' })
+}
+
+/** The label of the metric that counts it. */
+export function outcomeOf(outcome: Outcome): string | undefined {
+  if (outcome.kind === 'released') return outcome.reason
+  return outcome.kind === 'reverted' ? 'Reverted' : undefined
+}
+
+/** The page with a table of these ends. */
+export function withEnds(page: string): string {
+  const [begin, end] = ['<!-- ends -->\n\n', '\n<!-- end of ends -->']
+  const rows = [...ends, ...soonEnds, ...lateEnds].map((each) => [
+    each.what,
+    settingOf(each),
+    ...wordsFor(each),
+  ])
+  const on = passages.map(({ what }) => [what, '', 'waits on, from what stands in the API server', 'none'])
+  const table = [
+    ['what happens', '`hold`', 'the pod', 'Event, and `outcome` of the metric'],
+    ['---', '---', '---', '---'],
+    ...rows,
+    ...on,
+  ].map((row) => `| ${row.join(' | ')} |`)
+  const before = page.slice(0, page.indexOf(begin) + begin.length)
+  return `${before}${table.join('\n')}\n${page.slice(page.indexOf(end))}`
+}
+
+function settingOf({ hold = {} }: End): string {
+  return Object.entries(hold)
+    .map(([field, value]) => `\`${field}: ${value}\``)
+    .join(', ')
+}
+
+function wordsFor({ outcome }: End): [string, string] {
+  switch (outcome.kind) {
+    case 'released': {
+      const words = { Warm: 'serves', NotHeld: 'is released' }
+      return [
+        words[outcome.reason as keyof typeof words] ?? 'serves from a cold cache',
+        `\`${outcome.reason}\``,
+      ]
+    }
+    case 'reverted':
+      return [
+        'is replaced: its service goes back to the storage initializer',
+        '`Reverted`, on the service, too',
+      ]
+    case 'kept':
+      return ['waits on', `none; its condition says \`${outcome.reason}\``]
+    case 'gone':
+      return ['goes with it', 'none']
+  }
+}

@@ -1,0 +1,43 @@
+import { type Clock, systemClock } from '../../src/values/clock.ts'
+
+interface Timer {
+  dueMs: number
+  run: () => void
+  cancel: () => void
+}
+
+/** The time of this machine, and as far ahead of it as a test says: what falls due on the way runs at once. */
+export class MovableClock implements Clock {
+  readonly #timers = new Set<Timer>()
+  #aheadMs = 0
+
+  now(): number {
+    return systemClock.now() + this.#aheadMs
+  }
+
+  setTimer(run: () => void, ms: number): () => void {
+    const timer = { dueMs: this.now() + ms, run, cancel: () => {} }
+    this.#timers.add(timer)
+    this.#arm(timer)
+    return () => {
+      timer.cancel()
+      this.#timers.delete(timer)
+    }
+  }
+
+  advance(ms: number): void {
+    this.#aheadMs += ms
+    for (const timer of this.#timers) {
+      timer.cancel()
+      this.#arm(timer)
+    }
+  }
+
+  #arm(timer: Timer): void {
+    const ring = () => {
+      this.#timers.delete(timer)
+      timer.run()
+    }
+    timer.cancel = systemClock.setTimer(ring, timer.dueMs - this.now())
+  }
+}

@@ -1,0 +1,49 @@
+import { KubeConfig } from '@kubernetes/client-node'
+import { startReplica } from '../../src/cli/replica.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { type Clock, systemClock } from '../../src/values/clock.ts'
+import { until } from '../cluster/until.ts'
+import type { Ground } from './stage.ts'
+
+export interface LocalReplica {
+  /** What /metrics answers. */
+  metrics(): Promise<string>
+  /** Gives the lease up, as at SIGTERM. Once is enough. */
+  stop(): Promise<void>
+}
+
+/** Runs a replica of Warmgate in this process, so that its clock can be moved, and waits until it is ready. */
+export async function startLocalReplica(
+  { kubeconfig, port, probePort }: Pick<Ground, 'kubeconfig' | 'port' | 'probePort'>,
+  { clock, identity }: { clock: Clock; identity: string },
+): Promise<LocalReplica> {
+  const config = new KubeConfig()
+  config.loadFromFile(kubeconfig)
+  const options = {
+    namespace: 'warmgate-system',
+    kserveNamespace: 'kserve',
+    address: '127.0.0.1',
+    port,
+    probePort,
+    excludeNamespace: [],
+    service: 'warmgate',
+    webhookConfiguration: 'acceleration.warmgate.dev',
+  }
+  // Half an hour that passes at once would cost the leader its lease.
+  const clocks = { clock, electionClock: systemClock }
+  const replica = await startReplica(options, { config, ...clocks, logger: createLogger('silent'), identity })
+  const probe = async (path: string) => await fetch(`http://127.0.0.1:${probePort}${path}`)
+  await until(`ready replica ${identity}`, async () => {
+    const answer = await probe('/readyz')
+    if (answer.ok) return true
+    throw new Error(await answer.text())
+  })
+  let stopping: Promise<void> | undefined
+  return {
+    metrics: async () => await (await probe('/metrics')).text(),
+    stop() {
+      stopping ??= replica.stop(0)
+      return stopping
+    },
+  }
+}
