@@ -193,6 +193,15 @@ test('rewrite: Pod, while the webhook is there: the service opts out, and KServe
   expect(scene.writes.some((write) => write.startsWith('evict'))).toBe(false)
 })
 
+test('a cache of many models goes with all of its loads', async () => {
+  const load = dataLoad()
+  const another = { ...load, metadata: { ...load.metadata, name: 'load-of-bloom' } }
+  const scene = new RestoreScene(llama, ...cache, { ...another, spec: { dataset: { name: cacheName } } })
+  expect(await scene.run()).toBe(0)
+  expect(scene.output.match(/^deleted cache/gm)).toHaveLength(1)
+  expect(scene.kinds()).toEqual(['Namespace models', 'InferenceService llama'])
+})
+
 test('a cache of somebody else stays', async () => {
   const theirs = dataset()
   const scene = new RestoreScene({ ...theirs, metadata: { ...theirs.metadata, labels: {} } })

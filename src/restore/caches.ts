@@ -88,7 +88,7 @@ async function remove(undoing: Undoing, { key, objects }: LocatedCache): Promise
   for (const each of objects) {
     if (each.resource.kind !== 'Dataset') await deleteExactly(undoing, each)
   }
-  const left = await Promise.all(objects.map(({ resource }) => client.get(resource, key)))
+  const left = await Promise.all(objects.map(({ resource, object }) => client.get(resource, keyOf(object))))
   const [kind] = left.flatMap((object) => (object !== undefined && isOurs(object) ? [object.kind] : []))
   return kind === undefined ? undefined : `its ${kind} is still there`
 }

@@ -1,6 +1,7 @@
 import { runtimeResources } from '../cluster/runtimes.ts'
 import { servedLlmVersion } from '../cluster/services.ts'
 import { isOurs } from '../fluid/dataset.ts'
+import { datasetOf } from '../fluid/load.ts'
 import { claimsOf, llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventNote } from '../kube/events.ts'
@@ -90,7 +91,8 @@ export async function listCaches({ client, scope }: Undoing): Promise<LocatedCac
   const caches = new Map<string, LocatedCache>()
   for (const located of await listAll(client, kinds, scope)) {
     if (!isOurs(located.object)) continue
-    const key = keyOf(located.object)
+    const { object } = located
+    const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
     const cache = caches.get(keyText(key)) ?? { key, objects: [] }
     cache.objects.push(located)
     caches.set(keyText(key), cache)

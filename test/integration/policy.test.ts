@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { KubeError } from '../../src/kube/errors.ts'
+import { listInstalled } from '../../src/kube/list.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { brokenSpecs, validSpecs } from '../../src/policy/rules.fixture.ts'
@@ -176,7 +177,7 @@ describe('Audit', () => {
       resources.persistentVolumeClaim,
       ...Object.values(runtimeResources),
     ])
-      expect((await stage.client.list(kind, { namespace: 'audit' })).items).toEqual([])
+      expect(await listInstalled(stage.client, kind, { namespace: 'audit' })).toEqual([])
   })
 })
 
