@@ -1,3 +1,4 @@
+import { asWritten } from '../cluster/facts.ts'
 import { runtimes } from '../fluid/runtimes.ts'
 import { isForeignVolume } from '../fluid/volume.ts'
 import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
@@ -5,7 +6,8 @@ import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserv
 import { localModelFact } from '../kserve/local-model.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { secretFact } from '../kserve/secret.ts'
-import type { Facts } from '../plan/facts.ts'
+import type { Facts, LentDataset } from '../plan/facts.ts'
+import { type LentName, lentNames } from '../plan/lent.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
 import { labelsOf, optedIn } from '../policy/scope.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -25,7 +27,7 @@ export class Offline {
 
   /**
    * What the files leave out is taken as the friendliest cluster: the namespace opted in, every runtime
-   * installed, a service account without secrets, a Dataset without a status Bound.
+   * installed, a service account without secrets, a Dataset without a status Bound, and one that a policy lends granted.
    */
   factsFor(service: KubeObject): Facts {
     const namespace = service.metadata.namespace ?? 'default'
@@ -38,7 +40,8 @@ export class Offline {
     const claims = here('PersistentVolumeClaim').filter(
       (claim) => claim.metadata.annotations?.CreatedBy !== 'fluid',
     )
-    const accounts = serviceAccountNames(findModelLocations(service).locations).map(
+    const { locations } = findModelLocations(asWritten(service))
+    const accounts = serviceAccountNames(locations).map(
       (name) => [name, serviceAccountFact(named(here('ServiceAccount'), name), name)] as const,
     )
     return {
@@ -65,6 +68,19 @@ export class Offline {
       ),
       datasets: here('Dataset').map(asBound),
       runtimes: Object.values(runtimes).flatMap(({ kind }) => here(kind)),
+      lent: lentNames(locations, this.#policies, namespace).map((lent) => this.#lent(lent)),
+    }
+  }
+
+  #lent({ namespace, name, accounts }: LentName): LentDataset {
+    const of = (...kinds: string[]) =>
+      this.#of(...kinds).filter(({ metadata }) => metadata.name === name && metadata.namespace === namespace)
+    return {
+      namespace,
+      name,
+      dataset: of('Dataset').map(asBound)[0],
+      runtimes: of(...Object.values(runtimes).map(({ kind }) => kind)),
+      readers: accounts,
     }
   }
 

@@ -1,8 +1,9 @@
 import { createTwoFilesPatch } from 'diff'
 import { stringify } from 'yaml'
+import { isReferenceTo } from '../fluid/reference.ts'
 import { cacheWarmGate } from '../plan/hold.ts'
 import { readOriginal } from '../plan/original.ts'
-import { holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
+import { cachesOf, holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
 import { goDuration } from '../values/duration.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { type Manifest, readManifests } from './manifests.ts'
@@ -77,7 +78,7 @@ function toJson({ before, namespace, plan: made }: Planned): JsonObject {
     service: made.service,
     siblings: siblingsOf(made),
     hold: hold === undefined ? null : { at: hold.at, timeout: goDuration(hold.timeoutMs) },
-    warnings: made.warnings,
+    warnings: warningsOf(made),
   }
 }
 
@@ -89,10 +90,22 @@ function toYaml(planned: Planned): string {
     ...(hold === undefined
       ? []
       : [`pods wait at ${hold.at} (${cacheWarmGate}) for ${goDuration(hold.timeoutMs)} at most`]),
-    ...made.warnings,
+    ...warningsOf(made),
   ]
   const documents = [made.service, ...siblingsOf(made)].map((object) => `---\n${toText(object)}`)
   return `${head.map((line) => `# ${line}\n`).join('')}${documents.join('')}`
+}
+
+/** Files cannot tell who may get what. */
+function warningsOf(made: Plan): string[] {
+  const references = cachesOf(made).filter(({ source }) => isReferenceTo(source))
+  return [
+    ...made.warnings,
+    ...references.map(
+      ({ source: { uri } }) =>
+        `warmgate: ${uri} is taken for granted here: in a cluster the service account must be allowed to get that Dataset`,
+    ),
+  ]
 }
 
 function toDiff(planned: Planned): string {

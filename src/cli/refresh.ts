@@ -1,6 +1,7 @@
 import { isOurs, isWarmWhenBound } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { loadName } from '../fluid/name.ts'
+import { isReference } from '../fluid/reference.ts'
 import { refreshLoad } from '../fluid/refresh.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { hasStatus } from '../kube/errors.ts'
@@ -90,6 +91,10 @@ async function refresh(
     )
   if (stringAt(dataset, 'status', 'phase') !== 'Bound')
     return say(output, `${label}: its Dataset is not Bound yet`)
+  if (isReference(dataset)) {
+    output.stdout.write(`${label}: it refers to a Dataset of another namespace, whose owner refreshes it\n`)
+    return 0
+  }
   if (isWarmWhenBound(dataset)) {
     output.stdout.write(`${label}: its runtime reads through, there is nothing to load\n`)
     return 0

@@ -8,11 +8,13 @@ import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import { Draft } from '../plan/draft.ts'
 import type { Facts } from '../plan/facts.ts'
+import { lentNames } from '../plan/lent.ts'
 import { readOriginal, restore } from '../plan/original.ts'
 import { namedSecrets } from '../plan/source.ts'
 import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
+import { readLent } from './lent.ts'
 import type { Mirror } from './mirror.ts'
 import { readServing } from './serving.ts'
 
@@ -43,11 +45,12 @@ export async function readFacts(
   const fromPolicies = policies.flatMap(({ spec }) =>
     spec.sources.flatMap((source) => source.credentials.secretName ?? []),
   )
-  const [labels, serviceAccounts, known, serving] = await Promise.all([
+  const [labels, serviceAccounts, known, serving, lent] = await Promise.all([
     freshLabels(sources, namespace),
     readAccounts(sources.client, namespace, serviceAccountNames(locations)),
     readSecrets(sources.client, namespace, [...namedSecrets(locations, kserve), ...fromPolicies]),
     readServing(sources, service, namespace),
+    readLent(sources, lentNames(locations, policies, namespace), namespace),
   ])
   const listed = Object.values(serviceAccounts).flatMap(({ secrets }) => secrets)
   const others = listed.filter((name) => !Object.hasOwn(known, name))
@@ -72,11 +75,12 @@ export async function readFacts(
     },
     datasets: mirror.datasets.list(namespace),
     runtimes: Object.values(mirror.runtimes).flatMap((runtimes) => runtimes.list(namespace)),
+    lent,
   }
 }
 
 /** The service as its user wrote it: what it reads with is not in what was made of it. */
-function asWritten(service: KubeObject): KubeObject {
+export function asWritten(service: KubeObject): KubeObject {
   const original = readOriginal(service)
   if (original === undefined) return service
   const draft = new Draft(service)

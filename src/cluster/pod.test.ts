@@ -84,6 +84,32 @@ test('of a Dataset that a team made, a pod waits for what fills its own model', 
   expect(caches(teamPod('bloom'))).toEqual({ 'team/bloom': { kind: 'warm' } })
 })
 
+test('of a reference, a pod waits until it is Bound, and then for what fills its model where that is', () => {
+  const made = (phase: string): KubeObject => {
+    const { metadata, ...rest } = fakeDataset({ phase })
+    const annotations = { 'warmgate.dev/warm-when': 'Bound' }
+    const mounts = [{ mountPoint: 'dataset://shared/all/bucket/llama' }]
+    return { ...rest, metadata: { ...metadata, annotations }, spec: { mounts } }
+  }
+  const there = { ...fakeDataset(), metadata: { name: 'all', namespace: 'shared', uid: 'all' } }
+  const load = (path: string, phase: string): KubeObject => ({
+    ...fakeDataLoad(phase),
+    metadata: { name: 'load', namespace: 'shared', uid: 'load' },
+    spec: { dataset: { name: 'all', namespace: 'shared' }, target: [{ path }] },
+  })
+  const { caches, datasets, dataLoads } = scene(made('NotBound'), there)
+  dataLoads.put(load('/bucket/llama', 'Executing'))
+  expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'pending' } })
+  datasets.put(made('Bound'))
+  expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'warming' } })
+  dataLoads.put(load('/bucket/bloom', 'Executing'))
+  expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'warm' } })
+  dataLoads.put(load('/bucket', 'Executing'))
+  expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'warming' } })
+  dataLoads.put(load('/bucket', 'Complete'))
+  expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'warm' } })
+})
+
 test('what Fluid never runs, or runs again and again, is not waited for', () => {
   const { caches, dataLoads } = scene(team)
   dataLoads.put(teamLoad('/a', '', { dataset: { name: 'team' } }))

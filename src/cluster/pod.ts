@@ -53,7 +53,19 @@ function warmthAt(
   const key = { namespace, name: claim }
   const dataset = mirror.datasets.get(key)
   if (dataset === undefined && !isCacheName(claim)) return undefined
-  if (dataset === undefined || isOurs(dataset)) return warmthOf(cacheState(mirror, key, path), retries, nowMs)
+  if (dataset !== undefined && !isOurs(dataset)) return filledAt(mirror, key, path)
+  const own = warmthOf(cacheState(mirror, key, path), retries, nowMs)
+  const referred = dataset && referredDataset(dataset)
+  return referred === undefined || own.kind !== 'warm'
+    ? own
+    : (filledAt(mirror, referred, referred.path) ?? own)
+}
+
+/** Of a Dataset that somebody else fills; undefined where it is not there. */
+function filledAt(mirror: Mirror, { namespace = '', name }: ObjectKey, path: string): Warmth | undefined {
+  const key = { namespace, name }
+  const dataset = mirror.datasets.get(key)
+  if (dataset === undefined) return undefined
   const loads = mirror.dataLoads
     .list(namespace)
     .filter((load) => fills(load, key, path))

@@ -1,6 +1,7 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { datasetOf, fills, pathOf } from '../fluid/load.ts'
+import { referredDataset } from '../fluid/locality.ts'
 import { isCacheName, loadName } from '../fluid/name.ts'
 import { retainedUntil } from '../fluid/retained.ts'
 import { outdatedBy } from '../fluid/standing.ts'
@@ -118,11 +119,26 @@ function statusAt(objects: StatusObjects, mount: Mount, nowMs: number): CacheSta
     name: path === '' ? name : `${name}/${path}`,
     services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
     retainedUntil: dataset && retainedUntil(dataset),
-    warmth: isTheirs ? existingWarmth(dataset, loadsOf(objects, mount, dataset)) : warmthOf(state, 0, nowMs),
+    warmth: isTheirs
+      ? existingWarmth(dataset, loadsOf(objects, mount, dataset))
+      : ownWarmth(objects, state, nowMs),
     shortfall: isTheirs ? '' : (shortfallOf(state, nowMs)?.message ?? ''),
     remarks: dataset === undefined ? [] : isTheirs ? [notOurs] : remarksOn(dataset, objects.pods, nowMs),
     held: waiting.map((pod) => heldPod(pod, nowMs)),
   }
+}
+
+/** Of a reference what it refers to tells, once it is Bound itself; that may be in a namespace that was not asked for. */
+function ownWarmth(objects: StatusObjects, state: CacheState, nowMs: number): Warmth {
+  const own = warmthOf(state, 0, nowMs)
+  const referred = state.dataset && referredDataset(state.dataset)
+  if (referred === undefined || own.kind !== 'warm') return own
+  const { namespace, name, path } = referred
+  const dataset = objects.datasets.find(
+    ({ metadata }) => metadata.namespace === namespace && metadata.name === name,
+  )
+  const mount = { namespace, claim: name, path }
+  return dataset === undefined ? own : existingWarmth(dataset, loadsOf(objects, mount, dataset))
 }
 
 function stateOf(objects: StatusObjects, { namespace, claim }: Mount, load: string): CacheState {

@@ -13,7 +13,7 @@ import { cacheNames } from '../plan/original.ts'
 import { isHeld } from '../plan/pod.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
-import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import { type KubeObject, keyOf, keyText, listAt, type ObjectKey } from '../values/object.ts'
 import { AdoptionReconciler } from './adoptions.ts'
 import { type CacheOptions, CacheReconciler } from './caches.ts'
 import { type HoldOptions, HoldReconciler } from './holds.ts'
@@ -117,7 +117,7 @@ export class Controller {
       const key = loadOfJob(object)
       const dataLoad = key && mirror.dataLoads.get(key)
       if (dataLoad === undefined) return
-      this.#wakeHolds(this.#held.of(datasetOf(dataLoad)))
+      this.#wakeMounting(datasetOf(dataLoad))
       this.#milestones.look(dataLoad)
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
@@ -171,12 +171,21 @@ export class Controller {
   #cacheChanged(object: KubeObject): void {
     const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
     // What has just become warm comes before all upkeep.
-    this.#wakeHolds(this.#held.of(key))
+    this.#wakeMounting(key)
     this.#caches.add(keyText(key))
     // A Dataset of a team's own may serve from now on, or not any more, what is turned to it pod by pod.
     if (object.kind === 'Dataset' && !isOurs(object))
       for (const service of this.#options.mirror.services.list(key.namespace))
         this.#placed.add(serviceId(service))
+  }
+
+  /** Those that mount a Dataset, and those that mount a reference to it, which Fluid lists on it. */
+  #wakeMounting(key: ObjectKey): void {
+    this.#wakeHolds(this.#held.of(key))
+    for (const reference of listAt(this.#options.mirror.datasets.get(key), 'status', 'datasetRef')) {
+      const [namespace, name] = String(reference).split('/')
+      if (namespace !== undefined && name !== undefined) this.#wakeHolds(this.#held.of({ namespace, name }))
+    }
   }
 
   #podChanged({ type, object }: Change): void {

@@ -6,6 +6,7 @@ import { at, type JsonObject, type KubeObject, objectAt } from '../values/object
 import { type Cache, cacheObjects } from './cache.ts'
 import { isWarmWhenBound } from './dataset.ts'
 import { isCacheName } from './name.ts'
+import { isReferenceTo, referenceTo } from './reference.ts'
 import type { CacheSettings, Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'
@@ -122,6 +123,10 @@ const golden: { [file: string]: Cache } = {
   'efc-cpfs': make('EFC', 'cpfs', { ...anonymous, uri: cpfs }, tainted),
   'cache-s3': make('Cache', 's3', { credentials: named('s3-access', s3mount), profile: 'curvine' }),
   'cache-s3-placed': make('Cache', 's3', { ...anonymous, profile: 'curvine' }, { ...tainted, ...memory }),
+  'reference-jindo': {
+    ...make('Thin', 's3', anonymous),
+    source: referenceTo({ namespace: 'shared', name: 'all-models' }, 'models/bloom'),
+  },
   'jindo-s3-many': many('Jindo'),
   'alluxio-s3-many': many('Alluxio'),
   'jindo-oss': make('Jindo', 'oss', { credentials: ossKeys, endpoint: hangzhou }),
@@ -173,9 +178,10 @@ function objectOf(cache: Cache, kind: string): KubeObject {
 test.each(Object.entries(golden))('%s: what Fluid and KServe must find', (_, cache) => {
   const objects = cacheObjects(cache)
   const runtime: Runtime = runtimes[cache.runtime]
+  // The Runtime of a reference is Fluid's to make.
+  const made = isReferenceTo(cache.source) ? ['Dataset'] : ['Dataset', runtime.kind]
   expect(objects.map(({ kind }) => kind)).toEqual([
-    'Dataset',
-    runtime.kind,
+    ...made,
     ...(runtime.isLoadable ? cache.paths.map(() => 'DataLoad') : []),
   ])
   for (const { metadata, apiVersion } of objects) {
@@ -186,7 +192,7 @@ test.each(Object.entries(golden))('%s: what Fluid and KServe must find', (_, cac
     expect(Object.keys(metadata.labels ?? {})).toEqual(['app.kubernetes.io/managed-by'])
   }
   // Fluid pairs a Dataset and its Runtime by name; the PVC has it, too.
-  expect(objects.slice(0, 2).map(({ metadata }) => metadata.name)).toEqual([cache.name, cache.name])
+  expect(objects.slice(0, 2).map(({ metadata }) => metadata.name)).toEqual(made.map(() => cache.name))
   const { spec } = objectOf(cache, 'Dataset')
   expect(spec).toMatchObject({ placement: 'Shared', accessModes: ['ReadOnlyMany'] })
   // KServe drops the sub-path of pvc:// in some shapes: the model is at the root.

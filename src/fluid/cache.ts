@@ -1,5 +1,6 @@
 import type { KubeObject } from '../values/object.ts'
 import { asWarmWhenBound, dataLoad, dataset, fluidObject } from './dataset.ts'
+import { isReferenceTo, reference } from './reference.ts'
 import type { CacheSettings, Runtime } from './runtime.ts'
 import { type RuntimeName, runtimes } from './runtimes.ts'
 import { scheduledLoads } from './schedule.ts'
@@ -24,6 +25,7 @@ export function cacheObjects(cache: Cache): KubeObject[] {
   const source = mountedSource(cache)
   const { tolerations, warmup } = settings
   const identity = { name: cache.name, namespace: cache.namespace, uri: source.uri }
+  if (isReferenceTo(source)) return [reference(identity)]
   const runtime: Runtime = runtimes[cache.runtime]
   const made = dataset(identity, runtime.mount(source), tolerations)
   const spec = merge(runtime.spec(source, settings), settings.template)

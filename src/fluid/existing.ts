@@ -1,5 +1,5 @@
 import { type KubeObject, listAt, objectAt, stringAt, textsAt } from '../values/object.ts'
-import { sameReading } from './reading.ts'
+import { sameReading, sameStoreAs } from './reading.ts'
 import { partsOf, type Source } from './source.ts'
 
 /** A Dataset that a team made for itself, and the Runtimes of its name. */
@@ -27,6 +27,19 @@ export interface ExistingMount {
  * perhaps never will.
  */
 export function pathIn(existing: ExistingDataset, source: Source): string | undefined {
+  return placeIn(existing, source, sameReading)
+}
+
+/** Likewise of a Dataset that is lent by name: it reads with its own credentials, whoever asks. */
+export function lentPathIn(existing: ExistingDataset, source: Source): string | undefined {
+  return placeIn(existing, source, sameStoreAs)
+}
+
+function placeIn(
+  existing: ExistingDataset,
+  source: Source,
+  isRead: (mount: ExistingMount, source: Source, runtime: KubeObject | undefined) => boolean,
+): string | undefined {
   const { dataset } = existing
   if (dataset.metadata.deletionTimestamp !== undefined) return undefined
   if (stringAt(dataset, 'status', 'phase') !== 'Bound' || !isForMany(dataset)) return undefined
@@ -43,7 +56,7 @@ export function pathIn(existing: ExistingDataset, source: Source): string | unde
   if (best === undefined || mounts.some((other) => covers(other, best))) return undefined
   // JindoCache has one Secret and one endpoint for all of its mounts: the last one's.
   const readers = type === 'jindo' ? mounts : [best.mount]
-  const isSame = readers.every((mount) => sameReading(mount, source, existing.runtimes[0]))
+  const isSame = readers.every((mount) => isRead(mount, source, existing.runtimes[0]))
   return isSame ? best.place.join('/') : undefined
 }
 

@@ -22,8 +22,11 @@ test('a reference names the Dataset that holds the data', () => {
     metadata: {},
     spec: { mounts: [{ mountPoint }] },
   })
-  const there = { namespace: 'shared', name: 'models' }
+  const there = { namespace: 'shared', name: 'models', path: '' }
   expect(referredDataset(dataset('dataset://shared/models'))).toEqual(there)
-  expect(referredDataset(dataset('dataset://shared/models/llama'))).toEqual(there)
+  expect(referredDataset(dataset('dataset://shared/models/all/llama'))).toEqual({
+    ...there,
+    path: 'all/llama',
+  })
   expect(referredDataset(dataset('s3://shared/models'))).toBeUndefined()
 })

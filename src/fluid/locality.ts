@@ -13,9 +13,11 @@ export function workerLabel({ namespace, name }: ObjectKey, uid: string | undefi
   return uid === undefined ? undefined : `${prefix}${uid}`
 }
 
-/** The Dataset that a Dataset refers to (`dataset://namespace/name`), whose workers are the ones to be near. */
-export function referredDataset(dataset: KubeObject): { namespace: string; name: string } | undefined {
+/** The Dataset that a Dataset refers to (`dataset://namespace/name/path`), and where in it; its workers are the ones to be near. */
+export function referredDataset(
+  dataset: KubeObject,
+): { namespace: string; name: string; path: string } | undefined {
   const uri = stringAt(dataset, 'spec', 'mounts', 0, 'mountPoint') ?? ''
-  const [, namespace, name] = /^dataset:\/\/([^/]+)\/([^/]+)/.exec(uri) ?? []
-  return namespace === undefined || name === undefined ? undefined : { namespace, name }
+  const [, namespace, name, path = ''] = /^dataset:\/\/([^/]+)\/([^/]+)\/*(.*)$/.exec(uri) ?? []
+  return namespace === undefined || name === undefined ? undefined : { namespace, name, path }
 }

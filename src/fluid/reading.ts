@@ -20,6 +20,13 @@ export function sameReading(mount: ExistingMount, source: Source, runtime: KubeO
   )
 }
 
+/** Whether a mount reads the store that a source names, with whatever credentials; a source may name no endpoint. */
+export function sameStoreAs(mount: ExistingMount, source: Source): boolean {
+  if (source.scheme !== 'juicefs' && source.endpoint.url === undefined) return true
+  const plain = Object.entries(mount.options).map(([name, value]) => [bare(name), value] as const)
+  return sameStore(Object.fromEntries(plain), source)
+}
+
 /** Whether a Runtime takes credentials from elsewhere than its Dataset. */
 function hasOwnCredentials(runtime: KubeObject | undefined, scheme: string): boolean {
   const isConfigured = scheme !== 'hdfs' && at(runtime, 'spec', 'hadoopConfig') !== undefined

@@ -39,6 +39,12 @@ export const resources = {
   event: namespaced('events.k8s.io', 'v1', 'events', 'Event'),
   lease: namespaced('coordination.k8s.io', 'v1', 'leases', 'Lease'),
   job: namespaced('batch', 'v1', 'jobs', 'Job'),
+  subjectAccessReview: clusterScoped(
+    'authorization.k8s.io',
+    'v1',
+    'subjectaccessreviews',
+    'SubjectAccessReview',
+  ),
   mutatingWebhookConfiguration: clusterScoped(
     'admissionregistration.k8s.io',
     'v1',

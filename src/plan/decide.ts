@@ -199,7 +199,7 @@ function answer(standing: Standing, { service, policy, facts }: Context): Rewrit
   const read = readSource(location, policy, facts)
   if (standing.kind === 'kept') {
     const { before } = standing
-    return kept(location, before, read.ok ? sameCache(read, before, facts) : read)
+    return kept(location, before, read.ok ? sameCache(read, { before, location }, facts) : read)
   }
   const { rewrite: by, mode } = policy.spec
   const leave = (reason: RefusalReason, message: string) => ({ location, reason, message })

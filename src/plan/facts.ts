@@ -32,6 +32,19 @@ export interface Facts {
   /** The Datasets of the namespace, and the Runtimes of every kind: Warmgate's own and others. */
   datasets: KubeObject[]
   runtimes: KubeObject[]
+  /** The Datasets of other namespaces that policies lend by name for what the service reads. */
+  lent: LentDataset[]
+}
+
+export interface LentDataset {
+  namespace: string
+  name: string
+  /** Undefined where there is none. */
+  dataset: KubeObject | undefined
+  /** The Runtimes of its name. */
+  runtimes: KubeObject[]
+  /** Those of the service's own accounts that may get it, by the API server's word. */
+  readers: string[]
 }
 
 export const accelerationAnnotation = 'warmgate.dev/acceleration'

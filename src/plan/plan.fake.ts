@@ -30,6 +30,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     foreignVolumes: new Set(),
     datasets: [],
     runtimes: [],
+    lent: [],
     ...more,
   }
 }

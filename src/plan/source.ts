@@ -1,5 +1,6 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { cacheName } from '../fluid/name.ts'
+import { isReference } from '../fluid/reference.ts'
 import { chooseRuntime, type RuntimeName } from '../fluid/runtimes.ts'
 import type { Source } from '../fluid/source.ts'
 import { volumeName } from '../fluid/volume.ts'
@@ -17,6 +18,7 @@ import {
 } from '../kserve/uri.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { PolicySource } from '../policy/schema.ts'
+import type { KubeObject } from '../values/object.ts'
 import type { Facts } from './facts.ts'
 import type { RefusalReason } from './reasons.ts'
 
@@ -73,8 +75,9 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
         trusted,
       })
     : namedModel(location, facts, trusted)
-  if (!resolved.ok) return resolved
-  const source = toSource(directory, resolved.credentials, rule)
+  // What a policy lends has credentials of its own.
+  if (!resolved.ok && !isLent(rule, facts.namespace)) return resolved
+  const source = toSource(directory, resolved.ok ? resolved.credentials : noCredentials, rule)
   const prefix = prefixOf(directory.uri, rule, isCopy)
   const path = directory.uri.slice(prefix.length).replace(/^\//, '')
   return { ok: true, uri: named.uri, source, rule, prefix, path }
@@ -109,15 +112,23 @@ export function cacheFor(
 }
 
 /** What stands in the way of a cache of this name, and is somebody else's. */
-function takenName(name: string, facts: Facts): string | undefined {
+export function takenName(name: string, facts: Facts): string | undefined {
   const volume = volumeName(facts.namespace, name)
   if (facts.foreignClaims.has(name))
     return `PersistentVolumeClaim ${name} exists and is not Fluid's: delete or rename it`
   if (facts.foreignVolumes.has(volume))
     return `PersistentVolume ${volume} exists, and belongs to a claim of another name or namespace: the cache would never get its own`
   const others = [...facts.datasets, ...facts.runtimes].filter((object) => object.metadata.name === name)
-  const other = others.find((object) => !isOurs(object))
+  const other = others.find((object) => !isOurs(object) && !isOfReference(object, facts))
   return other && `${other.kind} ${name} exists and is not Warmgate's: delete or rename it`
+}
+
+/** Whether Fluid made a Runtime by itself, for a reference of ours. */
+function isOfReference({ metadata: { ownerReferences = [] } }: KubeObject, { datasets }: Facts): boolean {
+  const references = datasets.filter((dataset) => isOurs(dataset) && isReference(dataset))
+  return references.some(({ metadata: { uid } }) =>
+    ownerReferences.some((owner) => uid !== undefined && owner.uid === uid),
+  )
 }
 
 const noCredentials: Credentials = { kind: 'anonymous', endpoint: {} }
@@ -179,6 +190,25 @@ function namesEndpoint(options: SourceRule['options']): boolean {
 }
 
 type SourceRule = PolicySource
+export type LentTo = NonNullable<SourceRule['dataset']>
+
+/** Whether a rule lends a Dataset to a namespace: the Datasets of its own are another matter. */
+export function isLent(rule: SourceRule, namespace: string): rule is SourceRule & { dataset: LentTo } {
+  return rule.dataset !== undefined && rule.dataset.namespace !== namespace
+}
+
+/** The rules that may be the first to match a model; where a storage spec stands, any may. */
+export function matchingRules(
+  model: ModelLocation['model'],
+  policy: Policy,
+  namespace: string,
+): SourceRule[] {
+  const { sources } = inNamespace(policy, namespace).spec
+  if (model.kind === 'storage' || model.storage !== undefined) return sources
+  const parsed = parseModelUri(model.uri)
+  const plain = parsed.kind === 'directory' ? parsed.directory.uri : model.uri.replace(/\/+$/, '')
+  return sources.filter(({ match }) => match.some((prefix) => `${plain}/`.startsWith(prefix)))
+}
 
 const everySource: SourceRule = {
   match: [],

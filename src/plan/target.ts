@@ -1,12 +1,20 @@
 import { isLoadable } from '../fluid/name.ts'
+import { isReferenceTo } from '../fluid/reference.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import type { Source } from '../fluid/source.ts'
 import type { ModelLocation } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import { dropsPath, existingPlace } from './existing.ts'
 import type { Facts } from './facts.ts'
+import { referenceFor, sameReference } from './lent.ts'
 import type { OriginalLocation } from './original.ts'
-import { cacheFor, type ReadSource, type SourceRefused, type SourceResult } from './source.ts'
+import {
+  cacheFor,
+  type ReadSource,
+  type ResolvedSource,
+  type SourceRefused,
+  type SourceResult,
+} from './source.ts'
 
 /** What serves a model. */
 export interface Target {
@@ -25,6 +33,9 @@ export function targetOf(
   location: ModelLocation,
   { scope, facts }: { scope: PolicySpec['cache']['scope']; facts: Facts },
 ): (Target & { ok: true }) | SourceRefused {
+  // A policy's own word comes before what happens to be there.
+  const reference = referenceFor(read, location, facts)
+  if (reference !== undefined) return reference.ok ? whole(reference) : reference
   const place = existingPlace(read.source, location, facts)
   if (place !== undefined) {
     const path = place.path === '' ? undefined : place.path
@@ -40,12 +51,19 @@ export function targetOf(
   return { ok: true, cache: name, path, existing: false, furnished: { source, runtime } }
 }
 
+function whole({ name, source, runtime }: ResolvedSource): Target & { ok: true } {
+  return { ok: true, cache: name, path: undefined, existing: false, furnished: { source, runtime } }
+}
+
 /** The cache that a record names, as it would be made today. */
 export function sameCache(
   read: ReadSource,
-  { cache, path = '' }: OriginalLocation,
+  { before, location }: { before: OriginalLocation; location: ModelLocation },
   facts: Facts,
 ): SourceResult {
+  const reference = sameReference(read, { before, location }, facts)
+  if (reference !== undefined) return reference
+  const { cache, path = '' } = before
   if (path === '') return cacheFor(read, facts, cache)
   const { uri } = read.source
   if (!isLoadable(path) || !uri.endsWith(`/${path}`))
@@ -59,7 +77,9 @@ function above(read: ReadSource, uri: string): ReadSource {
 }
 
 /** `cache llama-0123456789`, or `Dataset team-models, at llama, which was here already`. */
-export function describeTarget({ cache, path, existing }: Omit<Target, 'furnished'>): string {
+export function describeTarget({ cache, path, existing, furnished }: Target): string {
+  if (furnished !== undefined && isReferenceTo(furnished.source))
+    return `cache ${cache}, which refers to ${furnished.source.uri}`
   const at = path === undefined ? '' : `, at ${path}`
   return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
 }

@@ -55,6 +55,8 @@ test('what has a default need not be written, what has none must', () => {
     'properties.serviceSelector.properties.matchExpressions.items.key',
     'properties.serviceSelector.properties.matchExpressions.items.operator',
     'properties.sources.items.match',
+    'properties.sources.items.properties.dataset.name',
+    'properties.sources.items.properties.dataset.namespace',
   ])
 })
 

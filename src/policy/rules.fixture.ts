@@ -81,6 +81,31 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.sources[0].credentials.secretName',
     says: "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
   })),
+  ...['Shared', 'a.b', 'a/b', '', '$(namespace)'].flatMap((word) =>
+    ['namespace', 'name'].map((field) => ({
+      spec: source({ dataset: { namespace: 'shared', name: 'models', [field]: word } }),
+      place: `spec.sources[0].dataset.${field}`,
+      says: `use the ${field} of a Dataset: lower case letters, digits and -`,
+    })),
+  ),
+  ...[
+    { runtime: 'Jindo' },
+    { mirror: 's3://mirror/' },
+    { files: 'Parent' },
+    { options: { 'fs.s3.region': 'x' } },
+    { profile: 'p' },
+    { credentials: { secretName: 's3-access' } },
+    { credentials: { keys: { 'access-key': 'KEY' } } },
+  ].map((fields) => ({
+    spec: source({ dataset: { namespace: 'shared', name: 'models' }, ...fields }),
+    place: 'spec.sources[0]',
+    says: 'dataset stands alone with match: how the sources are read is the matter of the Dataset that it names',
+  })),
+  {
+    spec: { cache: { fuse: 'Sidecar' }, ...source({ dataset: { namespace: 'shared', name: 'models' } }) },
+    place: 'spec',
+    says: 'cache.fuse: Sidecar cannot serve sources[].dataset: the Secrets of that Dataset are not in the namespace of the pods',
+  },
   {
     spec: { limits: { holdTimeout: 'long' } },
     place: 'spec.limits.holdTimeout',
@@ -228,6 +253,7 @@ export const brokenSpecs: BrokenSpec[] = [
 
 /** What lies beside the rules, and is valid. */
 export const validSpecs: JsonObject[] = [
+  source({ dataset: { namespace: 'shared', name: 'all-models' } }),
   {},
   source({ match: ['s3://models/$(namespace)/', 's3://$(namespace)/'] }),
   { limits: { cacheSize: '500Gi', cacheReplicas: 4, holdTimeout: '2h' } },

@@ -22,6 +22,7 @@ const prefixPattern = '^[a-z][a-z0-9+.-]*://'
 const namespacePattern = '^([^$]|\\$\\(namespace\\)/)*$'
 const labelKeyPattern = '^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
 const subdomainPattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$'
+const namePattern = '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'
 const devicePattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
 const credentialPattern = '(?i)(secret|password|token|accesskey|credential|aws\\.secretkey)'
 const pathPattern = '^(/[A-Za-z0-9][A-Za-z0-9._-]*)+/?$'
@@ -174,6 +175,43 @@ const sourceRules: Rule[] = [
     subdomainPattern,
     "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
   ),
+  ...['namespace', 'name'].map((field) =>
+    form(
+      `sources[].dataset.${field}`,
+      namePattern,
+      `use the ${field} of a Dataset: lower case letters, digits and -`,
+    ),
+  ),
+  rule('sources[]', {
+    cel: `!has(self.dataset) || (${[
+      "self.runtime == 'Auto' && self.mirror == '' && self.files == 'Skip' && size(self.options) == 0",
+      '!has(self.profile) && !has(self.credentials.keys) && !has(self.credentials.secretName)',
+    ].join(' && ')})`,
+    message:
+      'dataset stands alone with match: how the sources are read is the matter of the Dataset that it names',
+    holds: (self) =>
+      at(self, 'dataset') === undefined ||
+      (stringAt(self, 'runtime') === 'Auto' &&
+        stringAt(self, 'mirror') === '' &&
+        stringAt(self, 'files') === 'Skip' &&
+        Object.keys(objectAt(self, 'options')).length === 0 &&
+        at(self, 'profile') === undefined &&
+        Object.keys(objectAt(self, 'credentials')).length === 0),
+  }),
+]
+
+const referenceRules: Rule[] = [
+  rule('', {
+    cel: [
+      "!has(self.cache) || !has(self.cache.fuse) || self.cache.fuse != 'Sidecar'",
+      '!has(self.sources) || !self.sources.exists(source, has(source.dataset))',
+    ].join(' || '),
+    message:
+      'cache.fuse: Sidecar cannot serve sources[].dataset: the Secrets of that Dataset are not in the namespace of the pods',
+    holds: (self) =>
+      at(self, 'cache', 'fuse') !== 'Sidecar' ||
+      listAt(self, 'sources').every((source) => at(source, 'dataset') === undefined),
+  }),
 ]
 
 const adoptRules: Rule[] = ['adopt.pause', 'adopt.timeout'].map((path) =>
@@ -253,6 +291,7 @@ export const rules: Rule[] = [
   ...selectorRules('serviceSelector'),
   ...selectorRules('gpu.when.selector'),
   ...sourceRules,
+  ...referenceRules,
   ...cacheRules,
   ...holdRules,
   ...adoptRules,

@@ -84,6 +84,19 @@ const source = Type.Object(
         'What becomes of a URI that names one file. Skip: it is not accelerated. Parent: its directory is mounted; each such file must stand alone in its directory.',
       default: 'Skip',
     }),
+    dataset: Type.Optional(
+      Type.Object(
+        {
+          namespace: Type.String({ maxLength: 63 }),
+          name: Type.String({ maxLength: 63 }),
+        },
+        {
+          ...closed,
+          description:
+            'A Dataset of another namespace that shows these sources. Services whose service account may get it read them through it, by a reference; its credentials are its own.',
+        },
+      ),
+    ),
     options: map(
       'Mount options of the Dataset, e.g. fs.oss.endpoint. Never put a credential here: they are visible.',
     ),

@@ -1,7 +1,9 @@
+import { referredDataset } from '../../src/fluid/locality.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { type KubeObject, listAt, type ObjectKey, objectAt, stringAt } from '../../src/values/object.ts'
 import type { FluidContext } from './context.ts'
 import { isDns1035Label } from './names.ts'
+import { createReferenceRuntime } from './reference.ts'
 import { update, updateStatus, withFinalizer, withoutFinalizer } from './update.ts'
 import { isFluids } from './volume.ts'
 
@@ -16,6 +18,7 @@ export async function reconcileDataset(context: FluidContext, key: ObjectKey): P
   if (!isDns1035Label(key.name)) return await refuse(context, dataset)
   if (dataset.metadata.deletionTimestamp !== undefined) return await release(context, dataset)
   await update(client, { resource, key }, (object) => withFinalizer(object, finalizer))
+  if (referredDataset(dataset) !== undefined) await createReferenceRuntime(context, dataset)
   await updateStatus(client, { resource, key }, ({ status }) => ({
     ...objectAt(status),
     ...(stringAt(status, 'phase') ? {} : { phase: 'NotBound', conditions: listAt(status, 'conditions') }),
@@ -41,10 +44,28 @@ async function release(context: FluidContext, dataset: KubeObject): Promise<numb
     await events.record(dataset, { type: 'Warning', reason: 'ErrorDeleteDataset', message })
     return options().deleteRetryMs
   }
+  const references = await referencesTo(context, dataset)
+  if (references.length > 0) {
+    const message = `Failed to delete dataset because there are datasets [${references.join(' ')}] mounted to it`
+    await events.record(dataset, { type: 'Warning', reason: 'ErrorDeleteDataset', message })
+    return options().deleteRetryMs
+  }
   await update(client, { resource, key: { namespace, name } }, (object) =>
     object.metadata.uid === uid ? withoutFinalizer(object, finalizer) : object,
   )
   return undefined
+}
+
+/** The Datasets that refer to it, and are still there. */
+async function referencesTo({ client }: FluidContext, dataset: KubeObject): Promise<string[]> {
+  const listed = listAt(dataset, 'status', 'datasetRef').map(String)
+  const found = await Promise.all(
+    listed.map(async (text) => {
+      const [namespace = '', name = ''] = text.split('/')
+      return (await client.get(resource, { namespace, name })) === undefined ? [] : [text]
+    }),
+  )
+  return found.flat()
 }
 
 /** A pod that names the Dataset's claim and is not over; one that is being deleted counts as over. */

@@ -18,6 +18,7 @@ import { FluidEvents } from './events.ts'
 import { csiDriver, runtimeKinds } from './kinds.ts'
 import { Loader } from './loader.ts'
 import { type FluidOptions, fluidDefaults } from './options.ts'
+import { reconcileReference } from './reference.ts'
 import { RuntimeController } from './runtime.ts'
 
 export interface StartOptions {
@@ -76,6 +77,7 @@ function toLoops(context: FluidContext, loader: Loader): Loop[] {
       const runtimes = new RuntimeController(context, kind)
       return toLoop(context, kind.resource, (key) => runtimes.reconcile(key))
     }),
+    toLoop(context, resources.thinRuntime, (key) => reconcileReference(context, key)),
     toLoop(context, resources.dataLoad, (key) => dataLoads.reconcile(key)),
   ]
 }

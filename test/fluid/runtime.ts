@@ -13,7 +13,7 @@ import {
 import { parseSizeBytes } from '../../src/values/size.ts'
 import type { FluidContext } from './context.ts'
 import { persistentVolume, type RuntimeKind } from './kinds.ts'
-import { datasetId, isDns1035Label, volumeName } from './names.ts'
+import { datasetId, isDns1035Label } from './names.ts'
 import { type Setup, secretKeys, setup } from './setup.ts'
 import {
   bound,
@@ -26,7 +26,7 @@ import {
   unbound,
 } from './status.ts'
 import { update, updateStatus, withFinalizer, withLabel, withOwner, withoutFinalizer } from './update.ts'
-import { isFluids, toClaim, toVolume } from './volume.ts'
+import { deleteVolume, isFluids, toClaim, toVolume } from './volume.ts'
 
 const noDatasetMs = 5_000
 const volumeGoneMs = 1_000
@@ -201,28 +201,13 @@ export class RuntimeController {
   async #shutDown(runtime: KubeObject): Promise<number | undefined> {
     const { client, caches } = this.#context
     const key = keyOf(runtime)
-    if (!(await this.#deleteVolume(runtime))) return volumeGoneMs
+    if (!(await deleteVolume(client, runtime))) return volumeGoneMs
     caches.forget(keyText(key))
     await updateStatus(client, { resource: resources.dataset, key }, unbound)
     await update(client, { resource: this.#kind.resource, key }, (object) =>
       withoutFinalizer(object, this.#kind.finalizer),
     )
     return undefined
-  }
-
-  /** The claim first, then the volume: each is protected until Kubernetes' controllers let it go. */
-  async #deleteVolume(runtime: KubeObject): Promise<boolean> {
-    const claim = await this.#deleteFluids(resources.persistentVolumeClaim, keyOf(runtime))
-    return claim && (await this.#deleteFluids(persistentVolume, { name: volumeName(runtime) }))
-  }
-
-  /** Whether it has gone, or was never Fluid's. */
-  async #deleteFluids(resource: Resource, key: ObjectKey): Promise<boolean> {
-    const { client } = this.#context
-    const found = await client.get(resource, key)
-    if (found === undefined || !isFluids(found)) return true
-    if (found.metadata.deletionTimestamp === undefined) await client.delete(resource, key)
-    return (await client.get(resource, key)) === undefined
   }
 
   async #complain(runtime: KubeObject, message: string): Promise<void> {

@@ -1,5 +1,14 @@
-import { type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
-import type { RuntimeKind } from './kinds.ts'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { type Resource, resources } from '../../src/kube/resources.ts'
+import {
+  type KubeObject,
+  keyOf,
+  listAt,
+  type ObjectKey,
+  objectAt,
+  stringAt,
+} from '../../src/values/object.ts'
+import { persistentVolume, type RuntimeKind } from './kinds.ts'
 import { datasetId, datasetLabel, volumeName } from './names.ts'
 
 const storageClassName = 'fluid'
@@ -94,4 +103,18 @@ function accessModes(dataset: KubeObject) {
 
 function capacity(dataset: KubeObject): string {
   return stringAt(dataset, 'metadata', 'annotations', 'pvc.fluid.io/resources.requests.storage') || '100Pi'
+}
+
+/** The claim first, then the volume: each is protected until Kubernetes' controllers let it go. Whether both are gone. */
+export async function deleteVolume(client: KubeClient, runtime: KubeObject): Promise<boolean> {
+  const claim = await deleteFluids(client, resources.persistentVolumeClaim, keyOf(runtime))
+  return claim && (await deleteFluids(client, persistentVolume, { name: volumeName(runtime) }))
+}
+
+/** Whether it has gone, or was never Fluid's. */
+async function deleteFluids(client: KubeClient, resource: Resource, key: ObjectKey): Promise<boolean> {
+  const found = await client.get(resource, key)
+  if (found === undefined || !isFluids(found)) return true
+  if (found.metadata.deletionTimestamp === undefined) await client.delete(resource, key)
+  return (await client.get(resource, key)) === undefined
 }

@@ -28,12 +28,20 @@ beforeAll(async () => {
   const many = { namespaceSelector: { matchLabels: { many: 'yes' } }, priority: 1 }
   await applyAll(stage.client, [
     policy('own', {}),
+    policy('lends', {
+      namespaceSelector: { matchLabels: { lent: 'yes' } },
+      priority: 1,
+      sources: [{ match: ['s3://models/'], dataset: { namespace: 'shared', name: 'all-models' } }],
+    }),
     policy('many', { ...many, cache: { scope: 'Source' }, sources: [{ match: ['s3://models/'] }] }),
   ])
   const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
   await applyAll(stage.client, [
     namespace('teams'),
     namespace('clash'),
+    namespace('shared', {}),
+    namespace('lent', { ...optedIn, lent: 'yes' }),
+    namespace('unlent', { ...optedIn, lent: 'yes' }),
     namespace('many', { ...optedIn, many: 'yes' }),
   ])
   await until('the policies', async () => {
@@ -78,8 +86,28 @@ async function fluidObjects(ns: string): Promise<string[]> {
   )
 }
 
-function fluidObject(kind: string, name: string, spec: JsonObject): KubeObject {
-  return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name, namespace: 'teams' }, spec }
+function fluidObject(kind: string, name: string, spec: JsonObject, ns = 'teams'): KubeObject {
+  return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name, namespace: ns }, spec }
+}
+
+/** By which the owner of a Dataset lets the services of a namespace read it. */
+function grant(ns: string): KubeObject[] {
+  const head = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    metadata: { name: 'readers', namespace: 'shared' },
+  }
+  const rule = {
+    apiGroups: ['data.fluid.io'],
+    resources: ['datasets'],
+    resourceNames: ['all-models'],
+    verbs: ['get'],
+  }
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'readers' }
+  const subjects = [{ kind: 'ServiceAccount', name: 'default', namespace: ns }]
+  return [
+    { ...head, kind: 'Role', rules: [rule] },
+    { ...head, kind: 'RoleBinding', roleRef, subjects },
+  ]
 }
 
 /** What nobody but the team may change; Fluid writes the rest. */
@@ -190,4 +218,64 @@ test('a volume of another namespace has the name that Fluid would give ours: the
   })
   expect(stringAt(said, 'note')).toContain(`PersistentVolume ${name} exists`)
   expect(await fluidObjects('clash')).toEqual([])
+})
+
+test('a Dataset of another namespace serves by a reference, where its owner grants it; nobody else', async () => {
+  const shared = { namespace: 'shared', name: 'all-models' }
+  await applyAll(stage.client, [
+    fluidObject('Dataset', 'all-models', { mounts: [{ mountPoint: 's3://models/', name: 'all' }] }, 'shared'),
+    fluidObject(
+      'AlluxioRuntime',
+      'all-models',
+      {
+        replicas: 1,
+        tieredstore: { levels: [{ mediumtype: 'MEM', path: '/dev/shm', quota: '2Gi' }] },
+      },
+      'shared',
+    ),
+    ...grant('lent'),
+  ])
+  const { caches } = await until('the Dataset to serve', async () => {
+    const made = await dryRun('lent', 'slow', 's3://models/slow')
+    return made.admitted?.startsWith('pvc://slow-') === true ? made : undefined
+  })
+  const [name = ''] = caches
+  const load = { dataset: shared, target: [{ path: '/all/slow', replicas: 1 }] }
+  await applyAll(stage.client, [fluidObject('DataLoad', 'shared-load', load, 'shared')])
+  await until('the load', async () => {
+    const found = await stage.client.get(resources.dataLoad, { namespace: 'shared', name: 'shared-load' })
+    return stringAt(found, 'status', 'phase') === 'Executing' ? true : undefined
+  })
+  // It waits while the owner's own DataLoad fills its model, and is told of its end.
+  await create('lent', 'slow', 's3://models/slow')
+  const waiting = await podThat('lent', 'slow', () => true)
+  expect(hasGate(waiting)).toBe(true)
+  await podThat('lent', 'slow', isReady)
+  const reference = await stage.client.get(resources.dataset, { namespace: 'lent', name })
+  expect(reference).toMatchObject({
+    metadata: { ownerReferences: [{ name: 'slow' }] },
+    spec: { mounts: [{ mountPoint: 'dataset://shared/all-models/all/slow' }], accessModes: ['ReadOnlyMany'] },
+    status: { phase: 'Bound' },
+  })
+  expect(await fluidObjects('lent')).toEqual([`Dataset ${name}`])
+
+  // The other namespace is under the same policy, and has no grant.
+  const refused = await create('unlent', 'slow', 's3://models/slow')
+  expect(uriOf(refused)).toBe('s3://models/slow')
+  expect(await fluidObjects('unlent')).toEqual([])
+
+  // Without its grant what stands goes on, and nobody comes new.
+  await stage.client.delete(resourceOf(grant('lent')[1] as KubeObject), {
+    namespace: 'shared',
+    name: 'readers',
+  })
+  await until('the grant to go', async () =>
+    (await dryRun('lent', 'other', 's3://models/other')).admitted === 's3://models/other' ? true : undefined,
+  )
+  await removeService('lent', 'slow')
+  await eventuallyGone(stage.client, resources.dataset, { namespace: 'lent', name })
+  await eventuallyGone(stage.client, resources.thinRuntime, { namespace: 'lent', name })
+  const physical = await stage.client.get(resources.dataset, shared)
+  expect(physical?.metadata.deletionTimestamp).toBeUndefined()
+  expect(at(physical, 'status', 'datasetRef') ?? []).toEqual([])
 })

@@ -299,6 +299,10 @@ const policy = fc
         [],
         [{ match: ['s3://', 'gs://', 'oss://'], options: { 'fs.oss.endpoint': 'oss.example.com' } }],
         [{ match: ['s3://'], runtime: 'Alluxio', credentials: { secretName: 's3-access' } }],
+        [
+          { match: ['s3://models/', 'gs://'], dataset: { namespace: 'shared', name: 'all' } },
+          { match: ['s3://'] },
+        ],
       ),
       gpu: fc.record({
         when: fc.record(
@@ -337,6 +341,21 @@ const teams = fc.array(
     .map(([mountPoint, more]) => ({ mountPoint, ...more })),
   { maxLength: 2 },
 )
+
+/** What another namespace has, and may have granted. */
+const lent = fc
+  .record({
+    mountPoint: fc.constantFrom('s3://models/', 's3://models', 'gs://models/', 's3://models/a'),
+    more: fc.constantFrom<JsonObject>({ path: '/' }, { name: 'm' }),
+    phase: fc.constantFrom('Bound', 'Bound', 'Bound', 'NotBound'),
+    readers: fc.constantFrom<string[]>(['default'], ['default', 'reader'], ['reader'], []),
+  })
+  .map(({ mountPoint, more, phase, readers }) => {
+    const key = { namespace: 'shared', name: 'all' }
+    const made = fluidObject('Dataset', 'all', { mounts: [{ mountPoint, ...more }] })
+    const dataset = { ...made, metadata: key, status: { phase } }
+    return [{ ...key, dataset, runtimes: [fluidObject('AlluxioRuntime', 'all', {})], readers }]
+  })
 
 const devices = { limits: { 'nvidia.com/gpu': '1' } }
 
@@ -379,19 +398,21 @@ export const optedInFacts: fc.Arbitrary<Facts> = fc
       { weight: 3, arbitrary: fc.array(policy, { minLength: 1, maxLength: 2 }) },
     ),
     installed: fc.oneof(
-      { weight: 9, arbitrary: fc.constant(fakeFacts().installed) },
+      { weight: 9, arbitrary: fc.constant([...fakeFacts().installed, 'thinruntimes']) },
       { weight: 1, arbitrary: fc.subarray(['datasets', 'jindoruntimes', 'alluxioruntimes']) },
     ),
     secrets: fc.constantFrom(['s3-access', 'other'], ['s3-access', 'other'], ['other'], []),
     listed: fc.constantFrom<string[]>([], [], ['s3-access'], ['other', 's3-access']),
     identity: fc.constantFrom({}, {}, {}, {}, { 'eks.amazonaws.com/role-arn': 'role' }),
     teams,
+    lent,
     servingRuntimes: fc.record({ own: servingRuntimes, cluster: servingRuntimes }),
     llmConfigs: fc.record({ own: llmConfigs, shared: llmConfigs }),
   })
   .map(({ specs, installed, secrets, listed, identity, teams: mounts, ...more }) =>
     fakeFacts({
       servingRuntimes: more.servingRuntimes,
+      lent: more.lent,
       llmConfigs: more.llmConfigs,
       datasets: mounts.map((mount, index) => fluidObject('Dataset', `team-${index}`, { mounts: [mount] })),
       runtimes: mounts.map((_, index) => fluidObject('AlluxioRuntime', `team-${index}`, {})),

@@ -53,6 +53,29 @@ test('the generators make services of both kinds: a property that none would bre
     .sample(fc.tuple(services, optedInFacts), { numRuns: 300, seed: 1 })
     .filter(([service, facts]) => plan({ service, facts }).message.includes('which was here already'))
   expect(existing.length).toBeGreaterThan(5)
+  expect(plans.flatMap(referencesOf).length).toBeGreaterThan(5)
+})
+
+/** What is made that reaches into another namespace. */
+function referencesOf(made: Plan): KubeObject[] {
+  return siblingsOf(made).filter((object) => JSON.stringify(object.spec).includes('dataset://'))
+}
+
+test('nothing refers to another namespace but what a policy lends, to an account that may get it', () => {
+  check(anything, (service, facts) => {
+    const refused = { ...facts, lent: facts.lent.map((each) => ({ ...each, readers: [] })) }
+    const { service: admitted } = plan({ service, facts })
+    for (const previous of [undefined, service, admitted]) {
+      const before = previous === undefined ? {} : { previous }
+      for (const sent of [service, admitted])
+        expect(referencesOf(plan({ service: sent, facts: refused, ...before }))).toEqual([])
+      for (const { kind, spec } of referencesOf(plan({ service, facts, ...before }))) {
+        expect(kind).toBe('Dataset')
+        expect(at(spec, 'accessModes')).toEqual(['ReadOnlyMany'])
+        expect(at(spec, 'mounts', 0, 'mountPoint')).toMatch(/^dataset:\/\/shared\/all(\/[^/]+)*$/)
+      }
+    }
+  })
 })
 
 test('it never throws, and never touches what it was given', () => {

@@ -1,0 +1,60 @@
+import type { KubeClient } from '../kube/client.ts'
+import { resources } from '../kube/resources.ts'
+import type { LentDataset } from '../plan/facts.ts'
+import type { LentName } from '../plan/lent.ts'
+import { at } from '../values/object.ts'
+import type { Mirror } from './mirror.ts'
+
+interface Sources {
+  mirror: Mirror
+  client: KubeClient
+}
+
+/**
+ * What is known of the Datasets that policies lend by name, and which of a service's accounts may get them. Who sent the
+ * request is no matter: whoever may make pods in a namespace may mount its claims, so it is the account that is asked about.
+ */
+export async function readLent(
+  { mirror, client }: Sources,
+  names: LentName[],
+  namespace: string,
+): Promise<LentDataset[]> {
+  return await Promise.all(
+    names.map(async ({ accounts, ...key }) => {
+      const answers = await Promise.all(
+        accounts.map(async (account) =>
+          (await mayGet(client, key, { namespace, account })) ? [account] : [],
+        ),
+      )
+      return {
+        ...key,
+        dataset: mirror.datasets.get(key),
+        runtimes: Object.values(mirror.runtimes).flatMap((runtimes) => runtimes.get(key) ?? []),
+        readers: answers.flat(),
+      }
+    }),
+  )
+}
+
+async function mayGet(
+  client: KubeClient,
+  { namespace, name }: { namespace: string; name: string },
+  asking: { namespace: string; account: string },
+): Promise<boolean> {
+  const { group, plural } = resources.dataset
+  const review = await client.create(resources.subjectAccessReview, {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    metadata: {},
+    spec: {
+      user: `system:serviceaccount:${asking.namespace}:${asking.account}`,
+      groups: [
+        'system:serviceaccounts',
+        `system:serviceaccounts:${asking.namespace}`,
+        'system:authenticated',
+      ],
+      resourceAttributes: { verb: 'get', group, resource: plural, namespace, name },
+    },
+  })
+  return at(review, 'status', 'allowed') === true
+}
