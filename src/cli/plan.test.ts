@@ -373,6 +373,27 @@ metadata: {name: ${name}, namespace: models, labels: {${labels}}}
   expect(ours).toMatchObject({ reason: 'Accelerated' })
 })
 
+test('a Dataset that a policy lends is taken for granted, and that is said', async () => {
+  const lends = policy(
+    '{ sources: [{ match: ["s3://models/"], dataset: { namespace: shared, name: all } }] }',
+  )
+  const dataset = `---
+apiVersion: data.fluid.io/v1alpha1
+kind: Dataset
+metadata: {name: all, namespace: shared}
+spec: {mounts: [{mountPoint: "s3://models/", path: /}]}
+`
+  const made = await first(lends + dataset + llama)
+  expect(made.siblings.map(({ kind }) => kind)).toEqual(['Dataset'])
+  expect(JSON.stringify(made.siblings)).toContain('dataset://shared/all/llama')
+  expect(made.warnings).toEqual([
+    expect.stringContaining('dataset://shared/all/llama is taken for granted here'),
+  ])
+  const { stdout } = await planned(lends + dataset + llama, 'yaml')
+  expect(stdout).toContain('# warmgate: dataset://shared/all/llama is taken for granted here')
+  expect(await first(lends + llama)).toMatchObject({ reason: 'RuntimeUnavailable', siblings: [] })
+})
+
 test('scope: Cluster as the webhook has it: unlabelled namespaces, not those opted out, never the system’s', async () => {
   const namespaces = { silent: '{}', shut: '{ warmgate.dev/acceleration: disabled }', kserve: '{}' }
   const manifests = Object.entries(namespaces).map(

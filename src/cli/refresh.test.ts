@@ -159,6 +159,18 @@ test('a runtime without DataLoads reads through', async () => {
   expect(stringAt(thin, 'status', 'phase')).toBe('Bound')
 })
 
+test('what a cache refers to is its owner’s to refresh', async () => {
+  const annotations = {
+    'warmgate.dev/warm-when': 'Bound',
+    'warmgate.dev/source': 'dataset://shared/all/bloom',
+  }
+  const reference = { ...bound, metadata: { ...bound.metadata, annotations } }
+  const { run, created, text } = cluster([service, reference])
+  expect(await run()).toBe(0)
+  expect(text()).toContain('refers to a Dataset of another namespace, whose owner refreshes it')
+  expect(created).toEqual([])
+})
+
 test('a Dataset that a team made for itself is its own to refresh', async () => {
   const { run, created, text } = cluster([service, object('Dataset', cache, { status: { phase: 'Bound' } })])
   expect(await run()).toBe(1)

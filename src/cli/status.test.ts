@@ -207,3 +207,26 @@ test('a Dataset that a team made is told where a service is pointed at it', asyn
   expect(text()).toContain('its team fills it')
   expect(text()).not.toContain('unused')
 })
+
+test('a reference is as warm as what it refers to, where that is among what was asked for', async () => {
+  const there = { namespace: 'shared', name: 'all' }
+  const bound = fakeDataset({ phase: 'Bound' })
+  const reference = {
+    ...bound,
+    metadata: { ...bound.metadata, annotations: { 'warmgate.dev/warm-when': 'Bound' } },
+    spec: { mounts: [{ mountPoint: 'dataset://shared/all/llama' }] },
+  }
+  const load = {
+    ...fakeDataLoad('Executing'),
+    metadata: { name: 'load', namespace: 'shared' },
+    spec: { dataset: there, target: [{ path: '/llama' }] },
+  }
+  const told = async (datasets: KubeObject[]) => {
+    const { run, text } = scene({ inferenceservices: [service], datasets, dataloads: [load] })
+    await run()
+    return text()
+  }
+  const all = [reference, { ...bound, metadata: there }]
+  expect(await told(all)).toContain(`models/${cacheName}  for InferenceService/llama\n  warming`)
+  expect(await told([reference])).toContain(`models/${cacheName}  for InferenceService/llama\n  warm\n`)
+})

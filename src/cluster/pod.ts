@@ -48,17 +48,27 @@ function isMountable({ claims, datasets }: Mirror, key: ObjectKey): boolean {
 function warmthAt(
   mirror: Mirror,
   { namespace, claim, path }: ClaimMount & { namespace: string },
-  { retries, nowMs }: { retries: number; nowMs: number },
+  judging: { retries: number; nowMs: number },
 ): Warmth | undefined {
   const key = { namespace, name: claim }
   const dataset = mirror.datasets.get(key)
   if (dataset === undefined && !isCacheName(claim)) return undefined
-  if (dataset !== undefined && !isOurs(dataset)) return filledAt(mirror, key, path)
-  const own = warmthOf(cacheState(mirror, key, path), retries, nowMs)
-  const referred = dataset && referredDataset(dataset)
-  return referred === undefined || own.kind !== 'warm'
-    ? own
-    : (filledAt(mirror, referred, referred.path) ?? own)
+  return dataset === undefined || isOurs(dataset)
+    ? cacheWarmth(mirror, { ...key, path }, judging)
+    : filledAt(mirror, key, path)
+}
+
+/** How warm a cache of ours is by one path of it; a reference is as warm as what it refers to. */
+export function cacheWarmth(
+  mirror: Mirror,
+  { path, ...key }: ObjectKey & { path: string },
+  { retries, nowMs = 0 }: { retries: number; nowMs?: number },
+): Warmth {
+  const state = cacheState(mirror, key, path)
+  const own = warmthOf(state, retries, nowMs)
+  const referred = state.dataset && referredDataset(state.dataset)
+  if (referred === undefined || own.kind !== 'warm') return own
+  return filledAt(mirror, referred, referred.path) ?? own
 }
 
 /** Of a Dataset that somebody else fills; undefined where it is not there. */

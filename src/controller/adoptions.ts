@@ -1,14 +1,13 @@
 import { adoptionOf } from '../cluster/adopting.ts'
 import { adoptService, isReady, pendingRollout } from '../cluster/adoption.ts'
 import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
-import { cacheState } from '../cluster/pod.ts'
+import { cacheWarmth } from '../cluster/pod.ts'
 import { serviceId } from '../cluster/services.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
 import { readOriginal } from '../plan/original.ts'
 import { cachesOf, type Plan, plan } from '../plan/plan.ts'
-import { warmthOf } from '../plan/warmth.ts'
 import { type Policy, rewritesPods, selectPolicy } from '../policy/policy.ts'
 import type { AdoptionStatus } from '../policy/schema.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -111,10 +110,10 @@ export class AdoptionReconciler {
     const { enabled, retries } = policy.spec.warmup
     const isThere = cachesOf(made).every((cache) => {
       const key = { namespace: cache.namespace, name: cache.name }
-      const states = cache.paths.map((path) => cacheState(this.#options.mirror, key, path))
-      return states.every((state) =>
-        enabled ? warmthOf(state, retries).kind === 'warm' : isBound(state.dataset),
-      )
+      const { mirror } = this.#options
+      return enabled
+        ? cache.paths.every((path) => cacheWarmth(mirror, { ...key, path }, { retries }).kind === 'warm')
+        : isBound(mirror.datasets.get(key))
     })
     return isThere ? await this.#write(object, { phase: 'Rolling', service: serviceId(service) }) : workingMs
   }

@@ -197,6 +197,25 @@ test('a cache that a service had before stays one when a policy lends a Dataset'
   }
 })
 
+test('and is never made anew without the credentials that it was made with', () => {
+  const serviceAccounts = { default: { name: 'default', secrets: ['s3-access'], annotations: {} } }
+  const secured = { serviceAccounts, secrets: { 's3-access': s3Secret } }
+  const { service: admitted } = created(llama, fakeFacts(secured))
+  const made = siblingsOf(created(llama, fakeFacts(secured)))
+  for (const datasets of [[], made.slice(0, 1)]) {
+    const facts = factsOf({}, { serviceAccounts, datasets })
+    const kept = plan({ service: admitted, previous: admitted, facts })
+    expect(kept).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+    expect(siblingsOf(kept)).toEqual([])
+    const again = plan({
+      service: admitted,
+      previous: admitted,
+      facts: factsOf({}, { ...secured, datasets }),
+    })
+    expect(siblingsOf(again)).toEqual(made)
+  }
+})
+
 test('a forged record reaches nothing that is not granted', () => {
   const { service: forged } = created(llama)
   const made = plan({ service: forged, previous: forged, facts: factsOf({ readers: [] }) })

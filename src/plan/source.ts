@@ -45,6 +45,8 @@ export interface ReadSource {
   /** The directory that the policy's rule is for, and the model's path in it; empty where it is the model itself. */
   prefix: string
   path: string
+  /** Why it could not be read with the service's own credentials: what a policy lends has its own. */
+  unresolved?: SourceRefused
 }
 
 /** Turns a model of a service into a source that Fluid can cache, or says why it is none. */
@@ -80,7 +82,8 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
   const source = toSource(directory, resolved.ok ? resolved.credentials : noCredentials, rule)
   const prefix = prefixOf(directory.uri, rule, isCopy)
   const path = directory.uri.slice(prefix.length).replace(/^\//, '')
-  return { ok: true, uri: named.uri, source, rule, prefix, path }
+  const read = { ok: true as const, uri: named.uri, source, rule, prefix, path }
+  return resolved.ok ? read : { ...read, unresolved: resolved }
 }
 
 /**

@@ -63,6 +63,7 @@ export function sameCache(
 ): SourceResult {
   const reference = sameReference(read, { before, location }, facts)
   if (reference !== undefined) return reference
+  if (read.unresolved !== undefined) return read.unresolved
   const { cache, path = '' } = before
   if (path === '') return cacheFor(read, facts, cache)
   const { uri } = read.source

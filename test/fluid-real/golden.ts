@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { type TestContext, test } from 'vitest'
+import { referredDataset } from '../../src/fluid/locality.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { type KubeObject, stringAt } from '../../src/values/object.ts'
@@ -17,7 +18,8 @@ const files = readdirSync(new URL('../../src/fluid/golden/', import.meta.url))
 export function golden(theClient: () => KubeClient): void {
   test.concurrent.for(files)('%s is Bound by Fluid itself', async (file, context) => {
     const scene = await open(file, theClient(), context)
-    const caches = (await readObjects(`src/fluid/golden/${file}`))
+    const written = await readObjects(`src/fluid/golden/${file}`)
+    const caches = (await referred(written, scene, context))
       .filter(({ kind }) => kind !== 'DataLoad')
       .map((object) => within(scene, object))
     await applyAll(scene.client, [...needsOf(caches, scene.namespace), ...caches])
@@ -29,6 +31,18 @@ export function golden(theClient: () => KubeClient): void {
 
 async function open(file: string, client: KubeClient, context: TestContext): Promise<Scene> {
   return await Scene.open(client, file.replace('.yaml', ''), context)
+}
+
+/** What a reference refers to is there before it, in a namespace of this test's own. */
+async function referred(written: KubeObject[], { client, namespace }: Scene, context: TestContext) {
+  const [key] = written.flatMap((object) => referredDataset(object) ?? [])
+  if (key === undefined) return written
+  const scene = await Scene.open(client, `${namespace}-${key.namespace}`, context)
+  await scene.bound(key.name)
+  const text = JSON.stringify(written)
+  return JSON.parse(
+    text.replaceAll(`dataset://${key.namespace}/`, `dataset://${scene.namespace}/`),
+  ) as KubeObject[]
 }
 
 /** In a namespace of its own, and not marked as Warmgate's, which would take away what no service uses. */

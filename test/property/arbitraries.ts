@@ -300,7 +300,7 @@ const policy = fc
         [{ match: ['s3://', 'gs://', 'oss://'], options: { 'fs.oss.endpoint': 'oss.example.com' } }],
         [{ match: ['s3://'], runtime: 'Alluxio', credentials: { secretName: 's3-access' } }],
         [
-          { match: ['s3://models/', 'gs://'], dataset: { namespace: 'shared', name: 'all' } },
+          { match: ['s3://models', 'gs://'], dataset: { namespace: 'shared', name: 'all' } },
           { match: ['s3://'] },
         ],
       ),
@@ -345,14 +345,19 @@ const teams = fc.array(
 /** What another namespace has, and may have granted. */
 const lent = fc
   .record({
-    mountPoint: fc.constantFrom('s3://models/', 's3://models', 'gs://models/', 's3://models/a'),
-    more: fc.constantFrom<JsonObject>({ path: '/' }, { name: 'm' }),
+    mounts: fc.constantFrom<JsonObject[]>(
+      [
+        { mountPoint: 's3://models/', name: 's' },
+        { mountPoint: 'gs://models', name: 'g' },
+      ],
+      [{ mountPoint: 's3://models/', path: '/' }],
+    ),
     phase: fc.constantFrom('Bound', 'Bound', 'Bound', 'NotBound'),
-    readers: fc.constantFrom<string[]>(['default'], ['default', 'reader'], ['reader'], []),
+    readers: fc.constantFrom<string[]>(['default'], ['default', 'reader'], ['default'], []),
   })
-  .map(({ mountPoint, more, phase, readers }) => {
+  .map(({ mounts, phase, readers }) => {
     const key = { namespace: 'shared', name: 'all' }
-    const made = fluidObject('Dataset', 'all', { mounts: [{ mountPoint, ...more }] })
+    const made = fluidObject('Dataset', 'all', { mounts })
     const dataset = { ...made, metadata: key, status: { phase } }
     return [{ ...key, dataset, runtimes: [fluidObject('AlluxioRuntime', 'all', {})], readers }]
   })

@@ -53,7 +53,7 @@ test('the generators make services of both kinds: a property that none would bre
     .sample(fc.tuple(services, optedInFacts), { numRuns: 300, seed: 1 })
     .filter(([service, facts]) => plan({ service, facts }).message.includes('which was here already'))
   expect(existing.length).toBeGreaterThan(5)
-  expect(plans.flatMap(referencesOf).length).toBeGreaterThan(5)
+  expect(plans.flatMap(referencesOf).length).toBeGreaterThan(3)
 })
 
 /** What is made that reaches into another namespace. */
