@@ -7,7 +7,7 @@ import { type KubeObject, stringAt } from '../../src/values/object.ts'
 import { applyAll, readObjects } from '../cluster/objects.ts'
 import { Scene } from '../fluid/scene.ts'
 
-const { dataset, persistentVolumeClaim } = resources
+const { dataset, persistentVolumeClaim, thinRuntime } = resources
 
 // Fluid 1.0.8 has no CacheRuntime.
 const files = readdirSync(new URL('../../src/fluid/golden/', import.meta.url))
@@ -26,6 +26,11 @@ export function golden(theClient: () => KubeClient): void {
     const name = caches[0]?.metadata.name ?? ''
     await scene.expectPhase(dataset, name, 'Bound')
     await scene.expectPhase(persistentVolumeClaim, name, 'Bound')
+    // A reference goes first: without what it refers to Fluid could not take it apart.
+    if (!caches.some(referredDataset)) return
+    await scene.delete(dataset, name)
+    await scene.expectGone(dataset, name)
+    await scene.expectGone(thinRuntime, name)
   })
 }
 
