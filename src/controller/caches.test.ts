@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest'
+import { fakeDataLoad, fakeDataset, openNamespace } from '../cluster/cluster.fake.ts'
+import { fakeMirror } from '../cluster/mirror.fake.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { runtimeNames } from '../fluid/runtimes.ts'
 import type { KubeClient, Preconditions } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
+import { fakeFacts, fakeService } from '../plan/plan.fake.ts'
+import { cachesOf, plan } from '../plan/plan.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
@@ -82,5 +86,49 @@ test('nothing is taken away while the services are not known', async () => {
 test("a Dataset of someone else's is never taken away", async () => {
   const { deleted, reconciler } = scene({ labels: {} })
   await reconciler.reconcile(key)
+  expect(deleted).toEqual([])
+})
+
+test('one that is taken in while its cache is looked at keeps its warm-up: it was placed, and says so itself by now', async () => {
+  const fake = fakeMirror()
+  const service = fakeService(
+    { model: { storageUri: 's3://models/bloom' } },
+    { name: 'bloom', namespace: 'models', uid: 'uid-bloom' },
+  )
+  const name = cachesOf(plan({ service, facts: fakeFacts() }))[0]?.name ?? ''
+  fake.namespaces.put(openNamespace)
+  fake.services.put(service)
+  const cached = fakeDataset({ phase: 'Bound' }, name)
+  const annotations = { 'warmgate.dev/source': 's3://models/bloom' }
+  fake.datasets.put({ ...cached, metadata: { ...cached.metadata, annotations } })
+  fake.dataLoads.put(fakeDataLoad('Complete', name))
+  const placements = new Placements()
+  placements.set(service, [{ cache: name, path: '' }])
+  const [applied, deleted]: string[][] = [[], []]
+  const client = {
+    get: async () => {
+      placements.set(service, [])
+      return undefined
+    },
+    list: async () => ({ items: [], resourceVersion: '1' }),
+    apply: async (_resource: Resource, object: KubeObject) => {
+      applied?.push(object.kind)
+      return { ...object, metadata: { ...object.metadata, uid: 'uid-made' } }
+    },
+    patch: async (_resource: Resource, object: KubeObject) => object,
+    delete: async ({ kind }: Resource) => deleted?.push(kind),
+  } as unknown as KubeClient
+  const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
+  const reconciler = new CacheReconciler({
+    client,
+    mirror,
+    clock: new FakeClock(0),
+    logger: createLogger('silent'),
+    events: { record: () => {} },
+    kserveNamespace: 'kserve',
+    placements,
+  })
+  await reconciler.reconcile({ namespace: 'models', name })
+  expect(applied).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
   expect(deleted).toEqual([])
 })

@@ -85,6 +85,8 @@ export class CacheReconciler {
 
   async #ensure(key: ObjectKey, users: KubeObject[]): Promise<number | undefined> {
     const { mirror } = this.#options
+    // Of the same moment as the users: one that is taken in meanwhile says so itself, and is placed no more.
+    const paths = pathsOf(this.#options, key.name, users)
     const dataset = mirror.datasets.get(key)
     if (dataset?.metadata.deletionTimestamp !== undefined) {
       explainDeletion(this.#options, dataset, users)
@@ -96,7 +98,6 @@ export class CacheReconciler {
     if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
     if (await clearLeftovers(this.#options, key)) return deletingRetryMs
     const owners = users.map(ownerReference)
-    const paths = pathsOf(this.#options, key.name, users)
     const { cache, objects, heldBack } = furnish({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
     if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
     const [head, ...others] = objects
