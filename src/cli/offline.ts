@@ -1,6 +1,6 @@
 import { asWritten } from '../cluster/facts.ts'
 import { runtimes } from '../fluid/runtimes.ts'
-import { isForeignVolume } from '../fluid/volume.ts'
+import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
@@ -37,9 +37,7 @@ export class Offline {
       objects.find((object) => object.metadata.name === name)
     const declared = named(this.#of('Namespace'), namespace)
     const secrets = here('Secret').map(secretFact)
-    const claims = here('PersistentVolumeClaim').filter(
-      (claim) => claim.metadata.annotations?.CreatedBy !== 'fluid',
-    )
+    const claims = here('PersistentVolumeClaim').filter(isForeignClaim)
     const { locations } = findModelLocations(asWritten(service))
     const accounts = serviceAccountNames(locations).map(
       (name) => [name, serviceAccountFact(named(here('ServiceAccount'), name), name)] as const,

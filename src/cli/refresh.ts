@@ -4,9 +4,9 @@ import { loadName } from '../fluid/name.ts'
 import { isReference } from '../fluid/reference.ts'
 import { refreshLoad } from '../fluid/refresh.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { hasStatus } from '../kube/errors.ts'
+import { deleteExactly } from '../kube/exactly.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
-import { claimUri, readOriginal } from '../plan/original.ts'
+import { claimUri, recordedLocations } from '../plan/original.ts'
 import { describeProgress } from '../plan/progress.ts'
 import { type Warmth, warmthOf } from '../plan/warmth.ts'
 import { type Clock, pause } from '../values/clock.ts'
@@ -48,7 +48,7 @@ interface CachedModel {
 }
 
 function modelsOf(service: KubeObject): CachedModel[] {
-  const locations = Object.values(readOriginal(service)?.locations ?? {})
+  const locations = recordedLocations(service)
   return [...new Map(locations.map((each) => [claimUri(each), { path: '', ...each }])).values()]
 }
 
@@ -103,7 +103,8 @@ async function refresh(
   try {
     return await follow({ key, label, load }, options, output)
   } finally {
-    await remove(client, load)
+    // With its Job, which Fluid takes along.
+    await deleteExactly(client, resources.dataLoad, load)
   }
 }
 
@@ -148,14 +149,4 @@ function describe(warmth: Extract<Warmth, { kind: 'warming' | 'pending' }>): str
   return warmth.progress === undefined
     ? 'loading'
     : `loading, ${describeProgress(warmth.progress, undefined)}`
-}
-
-/** With its Job, which Fluid takes along. */
-async function remove(client: KubeClient, load: KubeObject): Promise<void> {
-  const { uid } = load.metadata
-  try {
-    await client.delete(resources.dataLoad, keyOf(load), uid === undefined ? {} : { uid })
-  } catch (error) {
-    if (!hasStatus(error, 409)) throw error
-  }
 }

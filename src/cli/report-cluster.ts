@@ -1,8 +1,8 @@
+import { podSelectors } from '../kserve/pod.ts'
 import { loadKubeConfig } from '../kube/config.ts'
 import { createClient } from '../kube/http.ts'
 import { resources } from '../kube/resources.ts'
 import type { KubeObject } from '../values/object.ts'
-import { podSelectors } from './report.ts'
 
 /** The pods of services, of one namespace or of all: nothing else is asked of the cluster. */
 export async function podsOfCluster(namespace: string | undefined): Promise<KubeObject[]> {

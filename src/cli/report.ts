@@ -1,5 +1,7 @@
 import { acceleratorCount } from '../kserve/devices.ts'
-import { llmSelector, servesModel, serviceLabel, serviceOfPod } from '../kserve/pod.ts'
+import { isStorageInitializer } from '../kserve/download.ts'
+import { servesModel, serviceOfPod } from '../kserve/pod.ts'
+import { conditionOf, isTrue } from '../values/condition.ts'
 import { formatDuration } from '../values/duration.ts'
 import { at, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 
@@ -11,9 +13,6 @@ export type ReportFormat = (typeof reportFormats)[number]
  * Llama 3.1 8B in 50.1 s instead of 265.3 s (docs/samples/fluid), which is 81 %.
  */
 export const publishedSaving = 0.8
-
-/** By which labels a pod says which service it is of. */
-export const podSelectors = [serviceLabel, llmSelector]
 
 /** What the pods of one service spent on downloading its model. Times in seconds. */
 export interface ServiceReport {
@@ -95,9 +94,7 @@ const spent = ({ finished, failed }: Downloads) => sum([...finished, ...failed])
 
 /** Several for a service with several URIs; none of the init containers of others. */
 function initializersOf(pod: KubeObject): Json[] {
-  return listAt(pod, 'status', 'initContainerStatuses').filter((status) =>
-    stringAt(status, 'name')?.startsWith('storage-initializer'),
-  )
+  return listAt(pod, 'status', 'initContainerStatuses').filter((status) => isStorageInitializer(status))
 }
 
 /** Of the downloads that failed, a status tells the times of the last, and of those before it the number alone. */
@@ -132,9 +129,8 @@ function gpusOf(pod: KubeObject): number {
 }
 
 function startSeconds(pod: KubeObject): number {
-  const ready = listAt(pod, 'status', 'conditions').find((each) => stringAt(each, 'type') === 'Ready')
-  if (stringAt(ready, 'status') !== 'True') return 0
-  return between(pod.metadata.creationTimestamp, objectAt(ready).lastTransitionTime) ?? 0
+  if (!isTrue(pod, 'Ready')) return 0
+  return between(pod.metadata.creationTimestamp, conditionOf(pod, 'Ready')?.lastTransitionTime) ?? 0
 }
 
 function between(start: Json | undefined, end: Json | undefined): number | undefined {

@@ -1,9 +1,9 @@
 import {
-  claimsOf,
   downloadsOf,
   isAlive,
   isOf,
   llmSelector,
+  mountsAny,
   servesModel,
   serviceLabel,
 } from '../kserve/pod.ts'
@@ -12,7 +12,8 @@ import { KubeError } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import { adoptAnnotation } from '../plan/facts.ts'
 import { cacheNames, readOriginal } from '../plan/original.ts'
-import { type KubeObject, keyOf, listAt, stringAt } from '../values/object.ts'
+import { isTrue } from '../values/condition.ts'
+import { type KubeObject, keyOf } from '../values/object.ts'
 import { serviceResource } from './services.ts'
 
 export type Adoption = { kind: 'adopted'; service: KubeObject } | { kind: 'left'; why: string }
@@ -80,7 +81,7 @@ export function pendingBecause(service: KubeObject, pods: KubeObject[]): string 
   const old = pods.find((pod) => downloadsOf(pod).some((uri) => uris.includes(uri)))
   if (old !== undefined) return `pod ${old.metadata.name} is to be replaced`
   const caches = cacheNames(service)
-  const onCache = pods.filter((pod) => claimsOf(pod).some((claim) => caches.includes(claim)))
+  const onCache = pods.filter((pod) => mountsAny(pod, caches))
   const waiting = onCache.find((pod) => !isReady(pod))
   if (waiting !== undefined) return `pod ${waiting.metadata.name} is not Ready`
   if (onCache.length === 0 && pods.some(servesModel)) return 'no pod reads from the cache yet'
@@ -89,7 +90,5 @@ export function pendingBecause(service: KubeObject, pods: KubeObject[]): string 
 
 /** Of pods and services alike. */
 export function isReady(object: KubeObject): boolean {
-  return listAt(object, 'status', 'conditions').some(
-    (condition) => stringAt(condition, 'type') === 'Ready' && stringAt(condition, 'status') === 'True',
-  )
+  return isTrue(object, 'Ready')
 }

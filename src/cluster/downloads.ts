@@ -1,8 +1,7 @@
-import { isOurs, sourceAnnotation } from '../fluid/dataset.ts'
+import { isOurs, modelBytesOf, sourceAnnotation } from '../fluid/dataset.ts'
 import { downloadOf } from '../kserve/download.ts'
 import { parseModelUri } from '../kserve/uri.ts'
-import { type KubeObject, stringAt } from '../values/object.ts'
-import { parseSizeBytes } from '../values/size.ts'
+import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
 /** How long a storage initializer would take: for this very source, or for one of its size. */
@@ -33,7 +32,7 @@ export class Downloads {
     const measured = source === undefined ? undefined : this.#tookMs.get(source)
     if (measured !== undefined) return { ms: median(measured.map(({ ms }) => ms)), basis: 'measured' }
     // Of a part of a Dataset Fluid tells no size.
-    const bytes = path === '' ? bytesOf(dataset) : undefined
+    const bytes = path === '' ? modelBytesOf(dataset) : undefined
     const speeds = [...this.#tookMs].flatMap(([other, took]) => {
       const size = this.#sizes.get(other)
       return size === undefined ? [] : [size / median(took.map(({ ms }) => ms))]
@@ -53,7 +52,7 @@ export class Downloads {
   }
 
   #weigh(dataset: KubeObject): void {
-    const [source, bytes] = [sourceOf(dataset), bytesOf(dataset)]
+    const [source, bytes] = [sourceOf(dataset), modelBytesOf(dataset)]
     if (source !== undefined && bytes !== undefined) keep(this.#sizes, source, bytes)
   }
 }
@@ -75,10 +74,6 @@ function keep<T>(map: Map<string, T>, key: string, value: T): void {
   map.set(key, value)
   const [oldest] = map.keys()
   if (map.size > mostSources && oldest !== undefined) map.delete(oldest)
-}
-
-function bytesOf(dataset: KubeObject): number | undefined {
-  return parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '') || undefined
 }
 
 function median(values: number[]): number {

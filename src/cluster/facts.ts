@@ -1,4 +1,4 @@
-import { isForeignVolume } from '../fluid/volume.ts'
+import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
@@ -106,7 +106,7 @@ export function namespaceLabels(mirror: Mirror, namespace: string): Labels {
 
 /** Whether a claim is there, and not Fluid's. */
 export function isForeign(claim: KubeObject | undefined): boolean {
-  return claim !== undefined && claim.metadata.annotations?.CreatedBy !== 'fluid'
+  return claim !== undefined && isForeignClaim(claim)
 }
 
 async function readAccounts(

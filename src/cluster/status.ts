@@ -7,7 +7,7 @@ import { retainedUntil } from '../fluid/retained.ts'
 import { outdatedBy } from '../fluid/standing.ts'
 import { type ClaimMount, claimMounts } from '../kserve/pod.ts'
 import { deletionOf } from '../plan/deletion.ts'
-import { readOriginal } from '../plan/original.ts'
+import { recordedLocations } from '../plan/original.ts'
 import { gateCondition, isHeld } from '../plan/pod.ts'
 import { describeProgress, percentOf } from '../plan/progress.ts'
 import { type CacheState, existingWarmth, shortfallOf, type Warmth, warmthOf } from '../plan/warmth.ts'
@@ -74,7 +74,7 @@ function ownMounts(objects: StatusObjects): Mount[] {
 function namedMounts({ datasets, services }: StatusObjects): Mount[] {
   const named = services.flatMap((service) => {
     const { namespace = '' } = service.metadata
-    const locations = Object.values(readOriginal(service)?.locations ?? {})
+    const locations = recordedLocations(service)
     return locations.map(({ cache, path = '' }) => ({ namespace, claim: cache, path }))
   })
   return named.filter(({ namespace, claim }) =>
@@ -160,7 +160,7 @@ function loadsOf(objects: StatusObjects, mount: Mount, dataset: KubeObject): Cac
 }
 
 function usesPath(service: KubeObject, cache: string, path: string): boolean {
-  const locations = Object.values(readOriginal(service)?.locations ?? {})
+  const locations = recordedLocations(service)
   return locations.some((each) => each.cache === cache && (each.path ?? '') === path)
 }
 

@@ -10,7 +10,7 @@ import { cachesOf, plan } from '../plan/plan.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
-import { CacheReconciler } from './caches.ts'
+import { type CacheOptions, CacheReconciler } from './caches.ts'
 import { Placements } from './placements.ts'
 
 const key = { namespace: 'models', name: 'bloom-0123456789' }
@@ -21,6 +21,16 @@ function fluidObject(kind: string, labels: { [key: string]: string }): KubeObjec
 }
 
 const ours: { [key: string]: string } = { 'app.kubernetes.io/managed-by': 'warmgate' }
+
+function reconcilerOf(its: Pick<CacheOptions, 'client' | 'mirror' | 'placements'>): CacheReconciler {
+  return new CacheReconciler({
+    ...its,
+    clock: new FakeClock(0),
+    logger: createLogger('silent'),
+    events: { record: () => {} },
+    kserveNamespace: 'kserve',
+  })
+}
 
 /** A cache that no service uses. */
 function scene({ areKnown = true, arePlaced = true, labels = ours, hasDataset = true, isAsSeen = true }) {
@@ -44,16 +54,7 @@ function scene({ areKnown = true, arePlaced = true, labels = ours, hasDataset = 
   } as unknown as Mirror
   const placements = new Placements()
   if (!arePlaced) placements.expect(fluidObject('InferenceService', {}))
-  const reconciler = new CacheReconciler({
-    client,
-    mirror,
-    clock: new FakeClock(0),
-    logger: createLogger('silent'),
-    events: { record: () => {} },
-    kserveNamespace: 'kserve',
-    placements,
-  })
-  return { deleted, preconditions, reconciler }
+  return { deleted, preconditions, reconciler: reconcilerOf({ client, mirror, placements }) }
 }
 
 test('a cache that no service uses is taken away by its Dataset', async () => {
@@ -119,15 +120,7 @@ test('one that is taken in while its cache is looked at keeps its warm-up: it wa
     delete: async ({ kind }: Resource) => deleted?.push(kind),
   } as unknown as KubeClient
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
-  const reconciler = new CacheReconciler({
-    client,
-    mirror,
-    clock: new FakeClock(0),
-    logger: createLogger('silent'),
-    events: { record: () => {} },
-    kserveNamespace: 'kserve',
-    placements,
-  })
+  const reconciler = reconcilerOf({ client, mirror, placements })
   await reconciler.reconcile({ namespace: 'models', name })
   expect(applied).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
   expect(deleted).toEqual([])

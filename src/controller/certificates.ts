@@ -1,5 +1,5 @@
 import type { KubeClient } from '../kube/client.ts'
-import { hasStatus } from '../kube/errors.ts'
+import { onConflictAgain } from '../kube/conflict.ts'
 import { resources } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -46,7 +46,6 @@ export type CertificateState =
 const secretName = 'warmgate-certificates'
 const longestTickMs = 3_600_000
 const retryMs = 5_000
-const attempts = 5
 
 /**
  * Keeps this replica trusted by the API server. Each replica runs it: the authorities are shared, in a Secret;
@@ -78,14 +77,8 @@ export class Certificates {
 
   /** One look. Rejects with the KubeError of a call that failed. */
   async check(): Promise<CertificateState> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        this.#state = await this.#reconcile()
-        return this.#state
-      } catch (error) {
-        if (attempt === attempts || !hasStatus(error, 409)) throw error
-      }
-    }
+    this.#state = await onConflictAgain(() => this.#reconcile())
+    return this.#state
   }
 
   async #reconcile(): Promise<CertificateState> {

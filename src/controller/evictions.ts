@@ -3,6 +3,7 @@ import { loadState } from '../cluster/pod.ts'
 import { completionOf } from '../fluid/job.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
+import { deleteExactly } from '../kube/exactly.ts'
 import { resources } from '../kube/resources.ts'
 import { shortfallOf } from '../plan/warmth.ts'
 import type { Clock } from '../values/clock.ts'
@@ -38,7 +39,6 @@ export async function mendCache(
   const endedMs = Date.parse(stringAt(completionOf(dataLoad), 'lastTransitionTime') ?? '')
   const leftMs = endedMs + betweenMs - clock.now()
   if (leftMs > 0) return leftMs
-  const { uid } = dataLoad.metadata
-  await client.delete(resources.dataLoad, { ...key, name: load }, uid === undefined ? {} : { uid })
+  await deleteExactly(client, resources.dataLoad, dataLoad)
   return undefined
 }

@@ -4,6 +4,7 @@ import { isLeftBehind, isOurs } from '../fluid/dataset.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { runtimeNames } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { deleteExactly } from '../kube/exactly.ts'
 import { type Resource, resources } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
@@ -47,8 +48,7 @@ export async function remove(
   resource: Resource,
   object: KubeObject,
 ): Promise<void> {
-  const { uid, deletionTimestamp } = object.metadata
-  if (deletionTimestamp !== undefined) return
-  await client.delete(resource, keyOf(object), uid === undefined ? {} : { uid })
+  if (object.metadata.deletionTimestamp !== undefined) return
+  await deleteExactly(client, resource, object)
   logger.info({ kind: object.kind, ...keyOf(object) }, 'deleted: nothing needs it any more')
 }

@@ -6,8 +6,9 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { isScheduled } from '../fluid/schedule.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
+import { deleteExactly } from '../kube/exactly.ts'
 import { resources } from '../kube/resources.ts'
-import { readOriginal } from '../plan/original.ts'
+import { recordedLocations } from '../plan/original.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
@@ -40,7 +41,7 @@ export function pathsOf(
 
 /** Where a service says that its models are in a cache; a record can be forged, and a path goes into a script. */
 export function recordedPaths(service: KubeObject, cache: string): string[] {
-  const locations = Object.values(readOriginal(service)?.locations ?? {})
+  const locations = recordedLocations(service)
   return locations
     .filter((each) => each.cache === cache && each.existing !== true)
     .map(({ path = '' }) => path)
@@ -77,8 +78,8 @@ export async function pruneLoads(
     .filter((load) => isOurs(load) && !isScheduled(load) && datasetOf(load).name === key.name)
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !wanted.has(metadata.name ?? ''))
   for (const load of left) {
-    const { name = '', uid } = load.metadata
-    await client.delete(resources.dataLoad, keyOf(load), uid === undefined ? {} : { uid })
+    const { name = '' } = load.metadata
+    await deleteExactly(client, resources.dataLoad, load)
     logger.info({ kind: load.kind, ...keyOf(load) }, 'deleted: no service uses it')
     const dataset = mirror.datasets.get(key)
     if (dataset !== undefined && latestRetry(dataset, name) > 0)

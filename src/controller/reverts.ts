@@ -1,12 +1,11 @@
 import { serviceResource } from '../cluster/services.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { onConflictAgain } from '../kube/conflict.ts'
 import { hasStatus, KubeError } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { accelerationAnnotation } from '../plan/facts.ts'
 import { undo } from '../plan/undo.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
-
-const conflicts = 5
 
 /**
  * Takes a service back to its storage initializer: its manifest is restored, and opts out. All in one write, and by
@@ -33,19 +32,14 @@ export async function revert(
 /** On the service as it is now: KServe writes it, too. */
 async function write(client: KubeClient, service: KubeObject, why: string): Promise<string | undefined> {
   const resource = serviceResource(service)
-  for (let attempt = 1; ; attempt++) {
+  return await onConflictAgain(async () => {
     const current = await client.get(resource, keyOf(service))
     if (current === undefined || current.metadata.uid !== service.metadata.uid) return 'it is gone'
     const undone = undo(current, why)
     if (undone.kind === 'unreadable') return undone.message
-    if (undone.kind === 'untouched') return undefined
-    try {
-      await client.replace(resource, undone.service)
-      return undefined
-    } catch (error) {
-      if (!hasStatus(error, 409) || attempt === conflicts) throw error
-    }
-  }
+    if (undone.kind === 'changed') await client.replace(resource, undone.service)
+    return undefined
+  })
 }
 
 /** What will be answered again however often it is asked: no reason to hold a pod any longer. */

@@ -2,8 +2,9 @@ import type { Mirror } from '../cluster/mirror.ts'
 import { podFacts, sidecarState } from '../cluster/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
+import { deleteExactly } from '../kube/exactly.ts'
 import { resources } from '../kube/resources.ts'
-import { type KubeObject, keyOf } from '../values/object.ts'
+import type { KubeObject } from '../values/object.ts'
 
 interface Options {
   client: KubeClient
@@ -19,11 +20,11 @@ export async function replacePlaceholder(
   { client, mirror, events }: Options,
   pod: KubeObject,
 ): Promise<boolean> {
-  const { namespace = '', uid } = pod.metadata
+  const { namespace = '' } = pod.metadata
   const facts = podFacts(mirror, pod, namespace)
   if (sidecarState(mirror, { pod, namespace, facts }) === 'pending') return false
   const note = 'replaced by a pod with a sidecar: its caches are Bound'
   events.record({ regarding: pod, type: 'Normal', reason: 'SidecarReady', note, action: 'Replace' })
-  await client.delete(resources.pod, keyOf(pod), uid === undefined ? {} : { uid })
+  await deleteExactly(client, resources.pod, pod)
   return true
 }

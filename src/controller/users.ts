@@ -1,5 +1,5 @@
 import type { Mirror } from '../cluster/mirror.ts'
-import { readOriginal } from '../plan/original.ts'
+import { recordedLocations } from '../plan/original.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
 import type { Placements } from './placements.ts'
 
@@ -17,7 +17,7 @@ export function usersOf(
 
 /** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
 export function usesCache(service: KubeObject, name: string): boolean {
-  const locations = Object.values(readOriginal(service)?.locations ?? {})
+  const locations = recordedLocations(service)
   return locations.some(({ cache, existing }) => cache === name && existing !== true)
 }
 

@@ -2,6 +2,7 @@ import type { Mirror } from '../cluster/mirror.ts'
 import { loadState } from '../cluster/pod.ts'
 import { retryOf, retryPatch } from '../fluid/dataset.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { deleteExactly } from '../kube/exactly.ts'
 import { resources } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
@@ -37,8 +38,7 @@ export async function retryWarmup(
   const dueMs = failedAtMs(dataLoad) + Math.min(firstRetryMs * 2 ** done, longestRetryMs)
   if (clock.now() < dueMs) return dueMs - clock.now()
   await client.patch(resources.dataset, key, { type: 'merge', body: retryPatch(dataset, load, done + 1) })
-  const { uid } = dataLoad.metadata
-  await client.delete(resources.dataLoad, { ...key, name: load }, uid === undefined ? {} : { uid })
+  await deleteExactly(client, resources.dataLoad, dataLoad)
   logger.info({ ...key, load, retry: done + 1, of: retries }, 'a warm-up failed; trying again')
   return undefined
 }

@@ -1,4 +1,5 @@
 import { type JsonObject, type KubeObject, type ObjectMeta, stringAt } from '../values/object.ts'
+import { parseSizeBytes } from '../values/size.ts'
 import { loadName } from './name.ts'
 import type { Mount, Toleration } from './runtime.ts'
 
@@ -50,6 +51,11 @@ export function asWarmWhenBound(dataset: KubeObject): KubeObject {
 /** Whether a DataLoad has filled its cache. */
 export function isComplete(dataLoad: KubeObject): boolean {
   return stringAt(dataLoad, 'status', 'phase') === 'Complete'
+}
+
+/** How large a model is, as Fluid counted what its Dataset mounts; undefined before that, and for nothing at all. */
+export function modelBytesOf(dataset: KubeObject): number | undefined {
+  return parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '') || undefined
 }
 
 const retriesAnnotation = 'warmgate.dev/retries'

@@ -1,4 +1,5 @@
-import { type KubeObject, keyOf, listAt, type ObjectKey, stringAt } from '../values/object.ts'
+import { conditionOf, isTrue } from '../values/condition.ts'
+import { type JsonObject, type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
 
 /** The label of the Jobs by which Fluid carries out DataLoads (its charts, fluid-dataloader). */
 export const loadJobSelector = 'role=dataload-job'
@@ -27,8 +28,6 @@ export function hasLoaded(job: KubeObject | undefined, dataLoad: KubeObject): bo
 }
 
 /** The condition of a Job, or of a DataLoad, that says that it is complete. */
-export function completionOf(object: KubeObject) {
-  return listAt(object, 'status', 'conditions').find(
-    (condition) => stringAt(condition, 'type') === 'Complete' && stringAt(condition, 'status') === 'True',
-  )
+export function completionOf(object: KubeObject): JsonObject | undefined {
+  return isTrue(object, 'Complete') ? conditionOf(object, 'Complete') : undefined
 }

@@ -5,6 +5,11 @@ export function volumeName(namespace: string, dataset: string): string {
   return `${namespace}-${dataset}`
 }
 
+/** Whether a PersistentVolumeClaim is not one that Fluid made. */
+export function isForeignClaim({ metadata }: KubeObject): boolean {
+  return metadata.annotations?.CreatedBy !== 'fluid'
+}
+
 /**
  * Whether a PersistentVolume is not that of a Dataset of this namespace. Fluid takes any volume of the right name that
  * it made itself for the Dataset's own, and the Dataset's claim then waits for ever: a-b/c and a/b-c are one name.

@@ -1,6 +1,19 @@
-import { at, isObject, type JsonObject, type KubeObject, listAt, stringAt } from '../values/object.ts'
+import {
+  at,
+  isObject,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  stringAt,
+} from '../values/object.ts'
 
 const storageInitializer = 'storage-initializer'
+
+/** A container, or the status of one: KServe numbers them where a service has several URIs. */
+export function isStorageInitializer(container: Json): boolean {
+  return stringAt(container, 'name')?.startsWith(storageInitializer) === true
+}
 
 /** What a pod's storage initializer downloaded, and how long that took. */
 export interface Download {

@@ -1,9 +1,12 @@
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+import { isStorageInitializer } from './download.ts'
 
 /** The label by which KServe ties a pod to its InferenceService. */
 export const serviceLabel = 'serving.kserve.io/inferenceservice'
 /** What the pods of LLMInferenceServices carry instead; the service's name is in app.kubernetes.io/name. */
 export const llmSelector = 'app.kubernetes.io/part-of=llminferenceservice'
+/** By which labels a pod says which service it is of. */
+export const podSelectors = [serviceLabel, llmSelector]
 
 /** Which service a pod belongs to, by the labels that KServe puts on it. */
 export type PodService = { kind: 'InferenceService' | 'LLMInferenceService'; name: string }
@@ -77,6 +80,10 @@ export function claimsOf(pod: KubeObject): string[] {
   return [...new Set(claimMounts(pod).map(({ claim }) => claim))]
 }
 
+export function mountsAny(pod: KubeObject, claims: readonly string[]): boolean {
+  return claimsOf(pod).some((claim) => claims.includes(claim))
+}
+
 function plainPath(path: string): string {
   return path
     .split('/')
@@ -99,7 +106,7 @@ export function isAlive(pod: KubeObject): boolean {
 /** What the storage initializers of a pod download. */
 export function downloadsOf(pod: KubeObject): string[] {
   return listAt(pod, 'spec', 'initContainers')
-    .filter((container) => stringAt(container, 'name')?.startsWith('storage-initializer'))
+    .filter(isStorageInitializer)
     .flatMap((container) => listAt(container, 'args'))
     .filter((argument) => typeof argument === 'string')
 }

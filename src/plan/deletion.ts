@@ -1,5 +1,5 @@
-import { claimsOf } from '../kserve/pod.ts'
-import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+import { claimsOf, isAlive } from '../kserve/pod.ts'
+import { type KubeObject, listAt } from '../values/object.ts'
 
 /** Fluid looks at a deletion each 10 s: one that is not over by then waits for something. */
 export const stuckAfterMs = 60_000
@@ -35,7 +35,5 @@ export function deletionOf(
 }
 
 function isUser(pod: KubeObject, { metadata: { namespace, name = '' } }: KubeObject): boolean {
-  if (pod.metadata.namespace !== namespace || pod.metadata.deletionTimestamp !== undefined) return false
-  if (['Succeeded', 'Failed'].includes(stringAt(pod, 'status', 'phase') ?? '')) return false
-  return claimsOf(pod).includes(name)
+  return pod.metadata.namespace === namespace && isAlive(pod) && claimsOf(pod).includes(name)
 }

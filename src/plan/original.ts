@@ -56,6 +56,11 @@ export function readOriginal(service: KubeObject): Original | undefined {
   return { locations, additions, madeAnnotations: record.madeAnnotations === true }
 }
 
+/** What a service says of each location that was rewritten; nothing where none was. */
+export function recordedLocations(service: KubeObject): OriginalLocation[] {
+  return Object.values(readOriginal(service)?.locations ?? {})
+}
+
 function readEach<T>(
   value: Json | undefined,
   read: (value: JsonObject) => T | undefined,

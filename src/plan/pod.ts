@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import { claimMounts } from '../kserve/pod.ts'
+import { claimMounts, isAlive } from '../kserve/pod.ts'
 import { applyOverrides, choosePolicy } from '../policy/overrides.ts'
 import { isOpen, selectPolicy } from '../policy/policy.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
+import { conditionOf } from '../values/condition.ts'
 import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { type Facts, isOptedOut } from './facts.ts'
@@ -158,10 +159,7 @@ function isSameToleration(a: Json, b: Json): boolean {
 
 /** Whether a pod waits for us: it has our gate, and we have not opened it. */
 export function isHeld(pod: KubeObject): boolean {
-  const phase = stringAt(pod, 'status', 'phase')
-  if (phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined)
-    return false
-  return hasSchedulingGate(pod) || (hasGate(pod) && gateCondition(pod)?.status !== 'True')
+  return isAlive(pod) && (hasSchedulingGate(pod) || (hasGate(pod) && gateCondition(pod)?.status !== 'True'))
 }
 
 export function hasSchedulingGate(pod: KubeObject): boolean {
@@ -170,8 +168,5 @@ export function hasSchedulingGate(pod: KubeObject): boolean {
 
 /** Our own condition of a pod. */
 export function gateCondition(pod: KubeObject): JsonObject | undefined {
-  const found = listAt(pod, 'status', 'conditions').find(
-    (condition) => stringAt(condition, 'type') === cacheWarmGate,
-  )
-  return found as JsonObject | undefined
+  return conditionOf(pod, cacheWarmGate)
 }

@@ -1,6 +1,7 @@
-import { isComplete, isLeftBehind, isWarmWhenBound, retryOf } from '../fluid/dataset.ts'
+import { isComplete, isLeftBehind, isWarmWhenBound, modelBytesOf, retryOf } from '../fluid/dataset.ts'
 import { completionOf, hasLoaded } from '../fluid/job.ts'
 import { loadsAll } from '../fluid/load.ts'
+import { conditionOf } from '../values/condition.ts'
 import { at, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { formatSize, parseSizeBytes } from '../values/size.ts'
 import { stuckAfterMs } from './deletion.ts'
@@ -90,9 +91,7 @@ function isBound(dataset: KubeObject): boolean {
 }
 
 function notBound(dataset: KubeObject): string {
-  const conditions = listAt(dataset, 'status', 'conditions')
-  const problem = conditions.find((condition) => stringAt(condition, 'type') === 'NotReady')
-  const message = stringAt(problem, 'message')
+  const message = stringAt(conditionOf(dataset, 'NotReady'), 'message')
   return message ? `its Dataset is not Bound: ${message}` : 'its Dataset is not Bound yet'
 }
 
@@ -116,8 +115,8 @@ export function progressOf(dataset: KubeObject, dataLoad: KubeObject | undefined
   if (!loadsAll(dataLoad)) return undefined
   const states = objectAt(dataset, 'status', 'cacheStates')
   const cachedBytes = parseSizeBytes(stringAt(states, 'cached') ?? '')
-  const modelBytes = parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '')
-  if (cachedBytes === undefined || modelBytes === undefined || modelBytes === 0) return undefined
+  const modelBytes = modelBytesOf(dataset)
+  if (cachedBytes === undefined || modelBytes === undefined) return undefined
   const copies = copiesOf(dataLoad)
   const totalBytes = modelBytes * copies
   if (cachedBytes > totalBytes * rounding) return undefined
@@ -156,9 +155,10 @@ export function shortfallOf(state: CacheState, nowMs: number): Shortfall | undef
   const endedMs = Date.parse(stringAt(completionOf(dataLoad), 'lastTransitionTime') ?? '')
   if (!(nowMs - endedMs >= settledMs)) return undefined
   const bytes = (text: string | undefined) => parseSizeBytes(text ?? '')
-  const modelBytes = bytes(stringAt(dataset, 'status', 'ufsTotal'))
+  const modelBytes = modelBytesOf(dataset)
   const cachedBytes = bytes(stringAt(dataset, 'status', 'cacheStates', 'cached'))
-  if (!modelBytes || cachedBytes === undefined || cachedBytes >= modelBytes * wholeShare) return undefined
+  if (modelBytes === undefined || cachedBytes === undefined || cachedBytes >= modelBytes * wholeShare)
+    return undefined
   const holds = `it holds ${formatSize(cachedBytes)} of ${formatSize(modelBytes)}`
   const capacityBytes = bytes(stringAt(dataset, 'status', 'cacheStates', 'cacheCapacity'))
   return capacityBytes !== undefined && capacityBytes < modelBytes

@@ -1,9 +1,9 @@
-import { isComplete, retryOf } from '../fluid/dataset.ts'
+import { isComplete, modelBytesOf, retryOf } from '../fluid/dataset.ts'
 import { completionOf, isJobOf } from '../fluid/job.ts'
 import { loadsAll } from '../fluid/load.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, stringAt } from '../values/object.ts'
-import { formatSize, parseSizeBytes } from '../values/size.ts'
+import { formatSize } from '../values/size.ts'
 import { type CacheState, failureOf } from './warmth.ts'
 
 /** What has become of a warm-up. Sizes are as Fluid counted them; what it has not counted is not known. */
@@ -24,9 +24,7 @@ export function warmupOf({ dataset, dataLoad, job }: CacheState): Warmup | undef
   const own = job !== undefined && isJobOf(job, dataLoad) ? job : undefined
   const retry = retryOf(dataLoad)
   // What Fluid counts is the size of all that a Dataset mounts: of a part it tells none.
-  const modelBytes = loadsAll(dataLoad)
-    ? parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '') || undefined
-    : undefined
+  const modelBytes = loadsAll(dataLoad) ? modelBytesOf(dataset) : undefined
   const done = own && completionOf(own) !== undefined ? own : isComplete(dataLoad) ? dataLoad : undefined
   if (done !== undefined)
     return { stage: 'complete', retry, modelBytes, durationMs: durationMs(done, own, dataLoad) }

@@ -1,6 +1,7 @@
 import { usesCache } from '../controller/users.ts'
 import { isOurs } from '../fluid/dataset.ts'
-import { isAlive } from '../kserve/pod.ts'
+import { isAlive, mountsAny } from '../kserve/pod.ts'
+import { deleteExactly } from '../kube/exactly.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
 import { formatDuration } from '../values/duration.ts'
@@ -13,7 +14,6 @@ import {
   listCaches,
   listPods,
   listServices,
-  mountsAny,
   reasonOf,
   type Undoing,
   waitedFor,
@@ -82,18 +82,13 @@ async function remove(undoing: Undoing, { key, objects }: LocatedCache): Promise
     const pod = pods.find((each) => isAlive(each) && mountsAny(each, [key.name]))
     if (pod !== undefined) return `pod ${pod.metadata.name} mounts it`
     if (dataset.metadata.deletionTimestamp === undefined)
-      await deleteExactly(undoing, { resource: resources.dataset, object: dataset })
+      await deleteExactly(client, resources.dataset, dataset)
     return 'Fluid has not let go of its Dataset'
   }
   for (const each of objects) {
-    if (each.resource.kind !== 'Dataset') await deleteExactly(undoing, each)
+    if (each.resource.kind !== 'Dataset') await deleteExactly(client, each.resource, each.object)
   }
   const left = await Promise.all(objects.map(({ resource, object }) => client.get(resource, keyOf(object))))
   const [kind] = left.flatMap((object) => (object !== undefined && isOurs(object) ? [object.kind] : []))
   return kind === undefined ? undefined : `its ${kind} is still there`
-}
-
-async function deleteExactly({ client }: Undoing, { resource, object }: Located): Promise<void> {
-  const { uid } = object.metadata
-  await client.delete(resource, keyOf(object), uid === undefined ? {} : { uid })
 }

@@ -1,9 +1,10 @@
-import { claimsOf, isAlive, isOf } from '../kserve/pod.ts'
+import { claimsOf, isAlive, isOf, mountsAny } from '../kserve/pod.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import { cachesAnnotation, originalAnnotation } from '../plan/original.ts'
-import { type KubeObject, listAt, stringAt } from '../values/object.ts'
-import { describeObject, mountsAny, type Undoing } from './undoing.ts'
+import { isTrue } from '../values/condition.ts'
+import type { KubeObject } from '../values/object.ts'
+import { describeObject, type Undoing } from './undoing.ts'
 
 /** Whether a pod was turned to its cache by itself, so that no change of its service's manifest replaces it. */
 export function isTurned({ metadata: { annotations = {} } }: KubeObject): boolean {
@@ -29,7 +30,7 @@ export async function evictPod(
   const others = pods.filter(
     (each) => isAlive(each) && isOf(each, service) && !mountsAny(each, claimsOf(pod)),
   )
-  if (others.length < evicted.size || !others.every(isReady)) return
+  if (others.length < evicted.size || !others.every((each) => isTrue(each, 'Ready'))) return
   const eviction = {
     apiVersion: 'policy/v1',
     kind: 'Eviction',
@@ -44,10 +45,4 @@ export async function evictPod(
     // The pod went by itself, or its disruption budget says: not now.
     if (!hasStatus(error, 404, 409, 429)) throw error
   }
-}
-
-function isReady(pod: KubeObject): boolean {
-  return listAt(pod, 'status', 'conditions').some(
-    (condition) => stringAt(condition, 'type') === 'Ready' && stringAt(condition, 'status') === 'True',
-  )
 }

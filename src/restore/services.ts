@@ -1,6 +1,6 @@
 import { reaches } from '../cluster/reach.ts'
-import { isAlive, isOf } from '../kserve/pod.ts'
-import { hasStatus } from '../kube/errors.ts'
+import { isAlive, isOf, mountsAny } from '../kserve/pod.ts'
+import { onConflictAgain } from '../kube/conflict.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
 import { cacheNames, readOriginal } from '../plan/original.ts'
@@ -15,7 +15,6 @@ import {
   type Located,
   type LocatedCache,
   listPods,
-  mountsAny,
   reasonOf,
   type Undoing,
   waitedFor,
@@ -29,7 +28,6 @@ export interface ServiceOptions {
 }
 
 const why = 'warmgate restore'
-const conflicts = 5
 
 /**
  * Gives services back as they came in, and waits until their pods have left the caches. Answers the UIDs of those for
@@ -79,7 +77,7 @@ interface Standing {
 async function restoreOne(undoing: Undoing, located: Located, standing: Standing): Promise<boolean> {
   const { report, dryRun } = undoing
   try {
-    const service = await writeRestored(undoing, located, standing)
+    const service = await onConflictAgain(() => write(undoing, located, standing))
     return dryRun || (await awaitPods(undoing, service, standing.used))
   } catch (error) {
     report.fail(describeObject(located.object), reasonOf(error))
@@ -87,18 +85,7 @@ async function restoreOne(undoing: Undoing, located: Located, standing: Standing
   }
 }
 
-/** Answers the service as it stands then. */
-async function writeRestored(undoing: Undoing, located: Located, standing: Standing): Promise<KubeObject> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await write(undoing, located, standing)
-    } catch (error) {
-      if (!hasStatus(error, 409) || attempt === conflicts) throw error
-    }
-  }
-}
-
-/** One try, on the service as it is now: KServe writes it, too. */
+/** One try, on the service as it is now: KServe writes it, too. Answers the service as it stands then. */
 async function write(
   undoing: Undoing,
   { resource, object }: Located,

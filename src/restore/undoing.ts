@@ -2,7 +2,7 @@ import { runtimeResources } from '../cluster/runtimes.ts'
 import { servedLlmVersion } from '../cluster/services.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { datasetOf } from '../fluid/load.ts'
-import { claimsOf, llmSelector, serviceLabel } from '../kserve/pod.ts'
+import { podSelectors } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventNote } from '../kube/events.ts'
 import { listInstalled } from '../kube/list.ts'
@@ -79,7 +79,7 @@ export async function listServices({ client, scope }: Pick<Undoing, 'client' | '
 
 /** The pods that KServe made. */
 export async function listPods({ client }: Undoing, namespace: string | undefined): Promise<KubeObject[]> {
-  const lists = [serviceLabel, llmSelector].map((labelSelector) =>
+  const lists = podSelectors.map((labelSelector) =>
     listInstalled(client, resources.pod, { ...(namespace && { namespace }), labelSelector }),
   )
   return (await Promise.all(lists)).flat()
@@ -110,10 +110,6 @@ async function listAll(client: KubeClient, kinds: Resource[], { namespace }: Sco
 
 export function isNamed({ services }: Scope, name: string | undefined): boolean {
   return services.length === 0 || (name !== undefined && services.includes(name))
-}
-
-export function mountsAny(pod: KubeObject, caches: readonly string[]): boolean {
-  return claimsOf(pod).some((claim) => caches.includes(claim))
 }
 
 const againMs = 1_000
