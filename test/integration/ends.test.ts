@@ -112,11 +112,12 @@ test('another replica leads, and the first one restarts: every hold goes on', as
   const [port = 0, probePort = 0] = await freePorts(2)
   leader = await startReplica({ port, probePort }, 'second')
   await webhook.stop()
-  webhook = await startReplica(ground, 'third')
+  // Before there is a third: that might be the faster one, and lead.
   await until(
     'the second to lead',
     async () => /^warmgate_leader 1$/m.test(await leader.metrics()) || undefined,
   )
+  webhook = await startReplica(ground, 'third')
   for (const { name: ns } of all) expect(await trial.podNow(ns).then((pod) => pod && isHeld(pod))).toBe(true)
 })
 
