@@ -3,6 +3,7 @@ import { Mirror } from '../src/cluster/mirror.ts'
 import { Controller } from '../src/controller/controller.ts'
 import { createEventRecorder } from '../src/kube/events.ts'
 import { createClient } from '../src/kube/http.ts'
+import { fakeSigner } from '../src/plan/plan.fake.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import { systemClock } from '../src/values/clock.ts'
@@ -17,7 +18,14 @@ const [client, logger, metrics, clock] = [
   systemClock,
 ]
 const kserveNamespace = 'kserve'
-const mirror = new Mirror({ client, clock, logger, kserveNamespace, llmVersion: 'v1alpha1' })
+const mirror = new Mirror({
+  client,
+  clock,
+  logger,
+  kserveNamespace,
+  llmVersion: 'v1alpha1',
+  signer: fakeSigner,
+})
 const events = createEventRecorder({ client, clock, logger, instance: 'bench' })
 const controller = new Controller({
   client,

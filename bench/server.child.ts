@@ -5,6 +5,7 @@ import { createPodHandler } from '../src/admission/pod.ts'
 import { createAdmissionServer } from '../src/admission/server.ts'
 import { createServiceHandler } from '../src/admission/service.ts'
 import { Mirror } from '../src/cluster/mirror.ts'
+import { fakeSigner } from '../src/plan/plan.fake.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import type { KeyPair } from '../src/tls/issue.ts'
@@ -20,7 +21,14 @@ async function warmgate(pair: KeyPair): Promise<number> {
   const [clock, logger, metrics] = [systemClock, createLogger('info'), createMetrics()]
   const client = stillCluster()
   const kserveNamespace = 'kserve'
-  const mirror = new Mirror({ client, clock, logger, kserveNamespace, llmVersion: 'v1alpha2' })
+  const mirror = new Mirror({
+    client,
+    clock,
+    logger,
+    kserveNamespace,
+    llmVersion: 'v1alpha2',
+    signer: fakeSigner,
+  })
   mirror.start()
   while (mirror.missing().length > 0) await new Promise((resolve) => setImmediate(resolve))
   const sources = { mirror, client, kserveNamespace, metrics }

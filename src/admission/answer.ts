@@ -55,12 +55,14 @@ async function inTime(
   { handler, budgetMs, clock }: AnswerOptions,
 ): Promise<AdmissionAnswer> {
   const late = Promise.withResolvers<never>()
-  const cancel = clock.setTimer(
-    () => late.reject(new Undecided('DeadlineExceeded', `no decision within ${budgetMs} ms`)),
-    budgetMs,
-  )
+  const ending = new AbortController()
+  const cancel = clock.setTimer(() => {
+    const error = new Undecided('DeadlineExceeded', `no decision within ${budgetMs} ms`)
+    late.reject(error)
+    ending.abort(error)
+  }, budgetMs)
   try {
-    return await Promise.race([handler(request), late.promise])
+    return await Promise.race([handler(request, ending.signal), late.promise])
   } finally {
     cancel()
   }

@@ -42,7 +42,7 @@ async function admit({ policy = {}, pod = newPod(), phase = 'Complete', ...cache
   })
   const { mirror } = fake
   const handle = createPodHandler({ mirror, client, kserveNamespace: 'kserve', metrics: createMetrics() })
-  return { answer: await handle(review(pod)), calls }
+  return { answer: await handle(review(pod), new AbortController().signal), calls }
 }
 
 function paths(answer: AdmissionAnswer): string[] {

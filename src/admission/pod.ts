@@ -1,10 +1,13 @@
-import type { FactsSources } from '../cluster/facts.ts'
+import { type FactsSources, namespaceLabels } from '../cluster/facts.ts'
+import type { Mirror } from '../cluster/mirror.ts'
 import { podFacts, sidecarState, workerLabels } from '../cluster/pod.ts'
 import { podClaim } from '../cluster/turn.ts'
 import { servesModel } from '../kserve/pod.ts'
 import type { PatchOperation } from '../plan/draft.ts'
 import { planPod } from '../plan/pod.ts'
+import { isPlannable } from '../plan/size.ts'
 import { turnPod } from '../plan/turn.ts'
+import { isOpen } from '../policy/policy.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
@@ -16,9 +19,13 @@ import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
  */
 export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
   const { mirror, metrics } = sources
-  return async ({ object, namespace = '', operation }: AdmissionRequest): Promise<AdmissionAnswer> => {
-    if (object === null || operation !== 'CREATE') return { kind: 'allow' }
-    const { pod, patch: turned } = await turn(sources, object, namespace)
+  return async (
+    { object, namespace = '', operation }: AdmissionRequest,
+    signal: AbortSignal,
+  ): Promise<AdmissionAnswer> => {
+    if (object === null || operation !== 'CREATE' || !isLookedAt(mirror, object, namespace))
+      return { kind: 'allow' }
+    const { pod, patch: turned } = await turn(sources, object, namespace, signal)
     // Transformers and explainers carry the service's annotations, too: no predictor waits for their caches.
     const facts = servesModel(pod) ? podFacts(mirror, pod, namespace) : undefined
     if (facts === undefined || Object.keys(facts.caches).length === 0) return { kind: 'allow', patch: turned }
@@ -33,11 +40,17 @@ export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
   }
 }
 
+/** Look at nothing of a pod where no service can be accelerated, and at none that is larger than any server's. */
+function isLookedAt(mirror: Mirror, pod: KubeObject, namespace: string): boolean {
+  return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace)) && isPlannable(pod)
+}
+
 async function turn(
   sources: FactsSources,
   pod: KubeObject,
   namespace: string,
+  signal: AbortSignal,
 ): Promise<{ pod: KubeObject; patch: PatchOperation[] }> {
-  const claim = await podClaim(sources, pod, namespace)
+  const claim = await podClaim(sources, pod, namespace, signal)
   return claim === undefined ? { pod, patch: [] } : turnPod(pod, claim)
 }

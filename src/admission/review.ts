@@ -26,7 +26,8 @@ export type AdmissionAnswer =
     }
   | { kind: 'deny'; code: number; message: string; warnings?: string[] }
 
-export type AdmissionHandler = (request: AdmissionRequest) => Promise<AdmissionAnswer>
+/** Answers a request; the signal aborts once nobody waits for the answer any more. */
+export type AdmissionHandler = (request: AdmissionRequest, signal: AbortSignal) => Promise<AdmissionAnswer>
 
 export type ParsedReview = { ok: true; request: AdmissionRequest } | { ok: false; message: string }
 

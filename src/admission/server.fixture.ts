@@ -53,7 +53,7 @@ export class ServerFixture {
     this.#agent = new Agent({ keepAlive: true, maxSockets: 10, ca: this.#ca })
     this.server = createAdmissionServer({
       handlers: {
-        '/mutate-service': (request) => this.handle(request),
+        '/mutate-service': (request, signal) => this.handle(request, signal),
         '/mutate-pod': async () => ({ kind: 'deny', code: 422, message: 'pods are not for this test' }),
       },
       logger: createLogger('silent'),

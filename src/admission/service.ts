@@ -8,11 +8,11 @@ import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
  * run gets the same bytes, and a create that is refused later leaves nothing behind.
  */
 export function createServiceHandler(sources: FactsSources & { metrics: Metrics }) {
-  return async (request: AdmissionRequest): Promise<AdmissionAnswer> => {
+  return async (request: AdmissionRequest, signal: AbortSignal): Promise<AdmissionAnswer> => {
     const { object, oldObject, operation, namespace = '' } = request
     // A service on its way out is left to whoever takes its finalizers off.
     if (object === null || object.metadata.deletionTimestamp !== undefined) return { kind: 'allow' }
-    const facts = await readFacts({ ...sources, decidesOnNew: true }, object, namespace)
+    const facts = await readFacts({ ...sources, decidesOnNew: true }, object, namespace, signal)
     const made = plan({ service: object, facts, ...(oldObject === null ? {} : { previous: oldObject }) })
     const { decision, reason, warnings, patch } = made
     sources.metrics.admissionReviews.inc({ resource: 'inferenceservices', operation, decision, reason })

@@ -1,4 +1,3 @@
-import { asWritten } from '../cluster/facts.ts'
 import { runtimes } from '../fluid/runtimes.ts'
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
@@ -8,6 +7,8 @@ import { findModelLocations } from '../kserve/location.ts'
 import { secretFact } from '../kserve/secret.ts'
 import type { Facts, LentDataset } from '../plan/facts.ts'
 import { type LentName, lentNames } from '../plan/lent.ts'
+import { restored } from '../plan/original.ts'
+import { trustingSigner } from '../plan/record.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
 import { labelsOf, optedIn } from '../policy/scope.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -38,7 +39,7 @@ export class Offline {
     const declared = named(this.#of('Namespace'), namespace)
     const secrets = here('Secret').map(secretFact)
     const claims = here('PersistentVolumeClaim').filter(isForeignClaim)
-    const { locations } = findModelLocations(asWritten(service))
+    const { locations } = findModelLocations(restored(service))
     const accounts = serviceAccountNames(locations).map(
       (name) => [name, serviceAccountFact(named(here('ServiceAccount'), name), name)] as const,
     )
@@ -67,6 +68,7 @@ export class Offline {
       datasets: here('Dataset').map(asBound),
       runtimes: Object.values(runtimes).flatMap(({ kind }) => here(kind)),
       lent: lentNames(locations, this.#policies, namespace).map((lent) => this.#lent(lent)),
+      signer: trustingSigner,
     }
   }
 

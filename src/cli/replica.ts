@@ -4,6 +4,7 @@ import { createAdmissionServer } from '../admission/server.ts'
 import { createServiceHandler } from '../admission/service.ts'
 import { setGauges } from '../cluster/gauges.ts'
 import { Mirror } from '../cluster/mirror.ts'
+import { RecordKeys } from '../cluster/record-keys.ts'
 import { servedLlmVersion } from '../cluster/services.ts'
 import { Certificates } from '../controller/certificates.ts'
 import { Controller } from '../controller/controller.ts'
@@ -54,7 +55,16 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   const events = createEventRecorder({ client, clock, logger, instance: identity })
   const llmVersion = await knownLlmVersion({ client, clock, logger })
   const systemNamespaces = [namespace, kserveNamespace, ...options.excludeNamespace]
-  const mirror = new Mirror({ client, clock, logger, kserveNamespace, systemNamespaces, llmVersion })
+  const recordKeys = new RecordKeys({ client, clock, logger, namespace, onChange: () => controller.look() })
+  const mirror = new Mirror({
+    client,
+    clock,
+    logger,
+    kserveNamespace,
+    systemNamespaces,
+    llmVersion,
+    signer: recordKeys,
+  })
   const sources = { mirror, client, kserveNamespace, metrics }
   const server = createAdmissionServer({
     handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
@@ -76,6 +86,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   })
   const missing = () => [
     ...mirror.missing(),
+    ...(recordKeys.missing === undefined ? [] : [recordKeys.missing]),
     ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
@@ -89,7 +100,11 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   await probes.listen({ address, port: options.probePort })
   await server.listen({ address, port: options.port })
   mirror.start()
-  const running = [certificates.run(signal), elector.run((leading) => controller.run(leading), signal)]
+  const running = [
+    recordKeys.run(signal),
+    certificates.run(signal),
+    elector.run((leading) => controller.run(leading), signal),
+  ]
   logger.info({ identity, port: options.port, probePort: options.probePort }, 'serving')
   return {
     async stop(drainMs) {

@@ -1,18 +1,16 @@
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
-import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
+import { type ServiceAccountFact, serviceAccountFact } from '../kserve/account.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
-import { findModelLocations } from '../kserve/location.ts'
 import { type SecretFact, secretFact } from '../kserve/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
-import { Draft } from '../plan/draft.ts'
 import type { Facts } from '../plan/facts.ts'
-import { lentNames } from '../plan/lent.ts'
-import { readOriginal, restore } from '../plan/original.ts'
-import { namedSecrets } from '../plan/source.ts'
+import { isLookedInto, mostSecrets, needsOf } from '../plan/needs.ts'
+import { isSecretName } from '../plan/source.ts'
 import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
+import { mapConcurrently } from '../values/concurrency.ts'
 import type { KubeObject } from '../values/object.ts'
 import { readLent } from './lent.ts'
 import type { Mirror } from './mirror.ts'
@@ -26,42 +24,43 @@ export interface FactsSources {
   decidesOnNew?: boolean
 }
 
+/** How many reads for one service are under way at a time. */
+const concurrentReads = 8
+
 /**
- * What a plan needs to know for one service. All of it is at hand, but for the service account and the
- * Secrets that KServe would use: those are read now, together, and only their facts are kept. So is what a new
- * service is made of, where a policy has GPUs to give.
+ * What a plan needs to know for one service. The mirror has all of it, except for the service accounts and the Secrets
+ * that KServe would use: those are read now, a few at a time, and only where the namespace is open. Only their facts are
+ * kept. Rejects once the signal aborts.
  */
 export async function readFacts(
   sources: FactsSources,
   service: KubeObject,
   namespace: string,
+  signal?: AbortSignal,
 ): Promise<Facts> {
   const { mirror, kserveNamespace } = sources
-  const policies = mirror.parsedPolicies()
-  const kserve = parseKserveConfig(
-    mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName }),
-  )
-  const { locations } = findModelLocations(asWritten(service))
-  const fromPolicies = policies.flatMap(({ spec }) =>
-    spec.sources.flatMap((source) => source.credentials.secretName ?? []),
-  )
-  const [labels, serviceAccounts, known, serving, lent] = await Promise.all([
-    freshLabels(sources, namespace),
-    readAccounts(sources.client, namespace, serviceAccountNames(locations)),
-    readSecrets(sources.client, namespace, [...namedSecrets(locations, kserve), ...fromPolicies]),
-    readServing(sources, service, namespace),
-    readLent(sources, lentNames(locations, policies, namespace), namespace),
+  const known = {
+    namespace,
+    namespaceLabels: await freshLabels(sources, namespace),
+    policies: mirror.parsedPolicies(),
+    kserve: parseKserveConfig(mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName })),
+    signer: mirror.records.signer,
+  }
+  const needs = needsOf(service, known)
+  const reading = { client: sources.client, namespace, signal }
+  const [serviceAccounts, named, serving, lent] = await Promise.all([
+    readAccounts(reading, needs.accounts),
+    readSecrets(reading, needs.secrets),
+    isLookedInto(service, known) ? readServing(sources, service, namespace) : nothingServed,
+    readLent(sources, needs.lent, namespace),
   ])
   const listed = Object.values(serviceAccounts).flatMap(({ secrets }) => secrets)
-  const others = listed.filter((name) => !Object.hasOwn(known, name))
+  const others = [...new Set(listed)].filter((name) => !Object.hasOwn(named, name)).slice(0, mostSecrets)
   return {
-    namespace,
-    namespaceLabels: labels,
-    policies,
+    ...known,
     installed: mirror.fluidResources,
-    kserve,
     serviceAccounts,
-    secrets: { ...known, ...(await readSecrets(sources.client, namespace, others)) },
+    secrets: { ...named, ...(await readSecrets(reading, others)) },
     ...serving,
     localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
       localModelFact,
@@ -79,13 +78,9 @@ export async function readFacts(
   }
 }
 
-/** The service as its user wrote it: what it reads with is not in what was made of it. */
-export function asWritten(service: KubeObject): KubeObject {
-  const original = readOriginal(service)
-  if (original === undefined) return service
-  const draft = new Draft(service)
-  restore(draft, original)
-  return draft.object
+const nothingServed: Pick<Facts, 'servingRuntimes' | 'llmConfigs'> = {
+  servingRuntimes: { own: [], cluster: [] },
+  llmConfigs: { own: [], shared: [] },
 }
 
 /**
@@ -109,29 +104,35 @@ export function isForeign(claim: KubeObject | undefined): boolean {
   return claim !== undefined && isForeignClaim(claim)
 }
 
+interface Reading {
+  client: KubeClient
+  namespace: string
+  signal: AbortSignal | undefined
+}
+
 async function readAccounts(
-  client: KubeClient,
-  namespace: string,
+  { client, namespace, signal }: Reading,
   names: string[],
 ): Promise<{ [name: string]: ServiceAccountFact }> {
-  const found = names.map(async (name) => {
-    const account = await client.get(resources.serviceAccount, { namespace, name })
+  const found = await mapConcurrently(names, { limit: concurrentReads, signal }, async (name) => {
+    const account = await client.get(resources.serviceAccount, { namespace, name }, { signal })
     return [name, serviceAccountFact(account, name)] as const
   })
-  return Object.fromEntries(await Promise.all(found))
+  return Object.fromEntries(found)
 }
 
 async function readSecrets(
-  client: KubeClient,
-  namespace: string,
+  { client, namespace, signal }: Reading,
   names: string[],
 ): Promise<{ [name: string]: SecretFact }> {
-  const found = await Promise.all(
-    [...new Set(names)].map((name) => client.get(resources.secret, { namespace, name })),
+  // A service account may list anything: what cannot be a name is no Secret.
+  const found = await mapConcurrently(
+    names.filter(isSecretName),
+    { limit: concurrentReads, signal },
+    async (name) => {
+      const secret = await client.get(resources.secret, { namespace, name }, { signal })
+      return secret === undefined ? [] : [[name, secretFact(secret)] as const]
+    },
   )
-  return Object.fromEntries(
-    found.flatMap((secret) =>
-      secret === undefined ? [] : [[secret.metadata.name ?? '', secretFact(secret)]],
-    ),
-  )
+  return Object.fromEntries(found.flat())
 }

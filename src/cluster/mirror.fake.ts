@@ -1,8 +1,10 @@
 import { type RuntimeName, runtimeNames } from '../fluid/runtimes.ts'
 import { FakeReflector } from '../kube/reflector.fake.ts'
 import type { Reflector } from '../kube/reflector.ts'
+import { fakeSigner } from '../plan/plan.fake.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Mirror } from './mirror.ts'
+import { Records } from './records.ts'
 import { Services } from './services.ts'
 
 const copies = [
@@ -42,6 +44,7 @@ export function fakeMirror(): FakeMirror {
   const fake = { ...parts, runtimes, parsed: [] as Policy[] }
   const rest = {
     runtimes,
+    records: new Records(fakeSigner),
     fluidResources: [],
     systemNamespaces: [],
     parsedPolicies: () => fake.parsed,

@@ -13,10 +13,12 @@ import {
 } from '../kube/resources.ts'
 import { Union } from '../kube/union.ts'
 import { originalAnnotation } from '../plan/original.ts'
+import type { RecordSigner } from '../plan/record.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { Records } from './records.ts'
 import { runtimeResources } from './runtimes.ts'
 import { Services } from './services.ts'
 
@@ -29,6 +31,8 @@ export interface MirrorOptions {
   systemNamespaces?: readonly string[]
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
   llmVersion: LlmVersion
+  /** Tells the records that admission wrote on services. */
+  signer: RecordSigner & { readonly version?: number }
 }
 
 const rediscoverMs = 30_000
@@ -45,6 +49,8 @@ export class Mirror {
   readonly volumes: Reflector
   readonly configMaps: Reflector
   readonly services: Services
+  /** What admission recorded on them. */
+  readonly records: Records
   readonly servingRuntimes: Reflector
   readonly clusterServingRuntimes: Reflector
   readonly llmConfigs: Reflector
@@ -80,6 +86,7 @@ export class Mirror {
     this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
     this.volumes = follow(resources.persistentVolume, { reduce: withoutSource })
     this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
+    this.records = new Records(options.signer)
     this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
     this.servingRuntimes = follow(resources.servingRuntime)
     this.clusterServingRuntimes = follow(resources.clusterServingRuntime)

@@ -23,7 +23,12 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
   const service = mirror.services.ofPod(pod, namespace)
   const governance = governPod(
     { pod, service },
-    { namespaceLabels: namespaceLabels(mirror, namespace), policies: mirror.parsedPolicies() },
+    {
+      namespace,
+      namespaceLabels: namespaceLabels(mirror, namespace),
+      policies: mirror.parsedPolicies(),
+      signer: mirror.records.signer,
+    },
   )
   const listed = [pod, ...(service === undefined ? [] : [service])].flatMap(cacheNames)
   const retries = governance.hold.at === 'None' ? 0 : governance.hold.retries

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { KubeClient } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
-import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import { fakePolicy, fakeService, recorded } from '../plan/plan.fake.ts'
 import type { KubeObject } from '../values/object.ts'
 import { fakeMirror } from './mirror.fake.ts'
 import { readServing } from './serving.ts'
@@ -60,9 +60,8 @@ test('the mirror is good enough where no policy has any, for what is accelerated
   const known = { own: ['old'], cluster: ['old'], configs: [] }
   expect(await read(service, { gpus: false })).toEqual({ asked: [], ...known })
   expect(await read(service, { decidesOnNew: false })).toEqual({ asked: [], ...known })
-  const record = JSON.stringify({ locations: { predictor: { uri: 's3://m/l', cache: 'llama-0123456789' } } })
-  const annotations = { 'warmgate.dev/original': record }
-  expect(await read({ ...service, metadata: { annotations } })).toEqual({ asked: [], ...known })
+  const locations = { predictor: { uri: 's3://m/l', cache: 'llama-0123456789' } }
+  expect(await read(recorded(service, { locations }))).toEqual({ asked: [], ...known })
   expect(await read(service, { isDown: true })).toMatchObject(known)
   expect((await read(llm, { isDown: true })).configs).toEqual(['old'])
 })

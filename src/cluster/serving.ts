@@ -1,7 +1,7 @@
 import type { Reflector } from '../kube/reflector.ts'
 import { llmInferenceServiceConfig, type Resource, resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
-import { readOriginal } from '../plan/original.ts'
+import { subjectOf } from '../plan/record.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { FactsSources } from './facts.ts'
 
@@ -17,7 +17,8 @@ export async function readServing(
   const { mirror, client, kserveNamespace, decidesOnNew = false } = sources
   const isLlm = service.kind === 'LLMInferenceService'
   const givesGpus = mirror.parsedPolicies().some(({ spec }) => spec.gpu !== undefined)
-  const isNew = decidesOnNew && givesGpus && readOriginal(service) === undefined
+  const isNew =
+    decidesOnNew && givesGpus && mirror.records.proven(service, subjectOf(service, namespace)) === undefined
   const listed = async (copy: Reflector, resource: Resource, where?: string): Promise<KubeObject[]> => {
     if (!isNew) return copy.list(where)
     const scope = where === undefined ? {} : { namespace: where }

@@ -16,6 +16,7 @@ export async function podClaim(
   sources: FactsSources,
   pod: KubeObject,
   namespace: string,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   const { mirror } = sources
   const uri = podSource(pod)
@@ -24,7 +25,11 @@ export async function podClaim(
   if (uri === undefined || service === undefined) return undefined
   const known = knownClaim(sources, service, uri)
   if (known !== undefined) return known
-  const made = plan({ service, previous: service, facts: await readFacts(sources, service, namespace) })
+  const made = plan({
+    service,
+    previous: service,
+    facts: await readFacts(sources, service, namespace, signal),
+  })
   if (made.reason !== 'AlreadyCached') return undefined
   return made.placements.find(({ by, source }) => by === 'Pod' && source === uri)?.claim
 }

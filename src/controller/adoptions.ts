@@ -6,7 +6,6 @@ import { serviceId } from '../cluster/services.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
-import { readOriginal } from '../plan/original.ts'
 import { cachesOf, type Plan, plan } from '../plan/plan.ts'
 import { type Policy, rewritesPods, selectPolicy } from '../policy/policy.ts'
 import type { AdoptionStatus } from '../policy/schema.ts'
@@ -94,7 +93,7 @@ export class AdoptionReconciler {
     const { namespace = '', annotations, deletionTimestamp, labels = {} } = service.metadata
     const ofNamespace = namespaceLabels(mirror, namespace)
     const selected = selectPolicy(mirror.parsedPolicies(), { namespace: ofNamespace, service: labels })
-    const isOld = readOriginal(service) === undefined && !isOptedOut(annotations)
+    const isOld = mirror.records.of(service) === undefined && !isOptedOut(annotations)
     return selected?.name === name && isOld && deletionTimestamp === undefined && isReady(service)
   }
 
@@ -119,9 +118,9 @@ export class AdoptionReconciler {
   }
 
   async #roll(object: KubeObject, service: KubeObject | undefined): Promise<number> {
-    const { client, logger } = this.#options
+    const { client, logger, mirror } = this.#options
     if (service === undefined || isOptedOut(service.metadata.annotations)) return await this.#pause(object)
-    if (readOriginal(service) === undefined) {
+    if (mirror.records.proven(service) === undefined) {
       const answer = await adoptService(client, service, { dryRun: false })
       logger.info({ service: keyText(keyOf(service)), answer: answer.kind }, 'adoption')
       return answer.kind === 'adopted' ? workingMs : await this.#pause(object)

@@ -13,7 +13,6 @@ import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
-import { readOriginal } from '../plan/original.ts'
 import { cachesOf, plan, unmadeBecause } from '../plan/plan.ts'
 import { isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
@@ -137,7 +136,7 @@ export class CacheReconciler {
     const { policies, namespaceLabels: labels } = facts
     const namespaceLabels = isOpen(policies, labels) ? labels : optedIn(labels)
     // One that is to be taken in, or is served by its pods, has no record yet.
-    const isAdopted = readOriginal(service) === undefined
+    const isAdopted = this.#options.mirror.records.of(service) === undefined
     const made = plan({ service, previous: service, isAdopted, facts: { ...facts, namespaceLabels } })
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
     const { reason, message } = unmadeBecause(made, name) ?? made
@@ -206,6 +205,11 @@ export class CacheReconciler {
     const { mirror, placements } = this.#options
     // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
     if (!mirror.services.areKnown || !placements.areKnown) return blockedRetryMs
+    // A lost key takes nothing away: what nobody can prove is kept, and nothing is made for it.
+    if (
+      mirror.services.list(key.namespace).some((service) => mirror.records.claimsUnproven(service, key.name))
+    )
+      return undefined
     const dataset = mirror.datasets.get(key)
     if (dataset === undefined) {
       for (const { resource, object } of partsOf(mirror, key)) await this.#delete(resource, object)

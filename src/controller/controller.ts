@@ -87,15 +87,22 @@ export class Controller {
     this.#isLeading = true
     metrics.leader.set(1)
     for (const service of mirror.services.list()) this.#placements.expect(service)
-    for (const service of mirror.services.list()) this.#serviceChanged({ type: 'added', object: service })
-    for (const object of [...mirror.datasets.list(), ...mirror.dataLoads.list()]) this.#cacheChanged(object)
-    this.#wakeHolds(this.#held.all())
-    this.#wakePolicies()
+    this.look()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (!signal.aborted) await promise
     this.#isLeading = false
     metrics.leader.set(0)
+  }
+
+  /** Looks at everything, as after a change of which nobody can tell what it concerns. Only the leader does. */
+  look(): void {
+    const { mirror } = this.#options
+    if (!this.#isLeading) return
+    for (const service of mirror.services.list()) this.#serviceChanged({ type: 'added', object: service })
+    for (const object of [...mirror.datasets.list(), ...mirror.dataLoads.list()]) this.#cacheChanged(object)
+    this.#wakeHolds(this.#held.all())
+    this.#wakePolicies()
   }
 
   async stop(): Promise<void> {

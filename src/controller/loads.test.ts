@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
+import { Records } from '../cluster/records.ts'
 import { latestRetry } from '../fluid/dataset.ts'
 import { loadName } from '../fluid/name.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
-import { fakeService } from '../plan/plan.fake.ts'
+import type { OriginalLocation } from '../plan/original.ts'
+import { fakeService, fakeSigner, recorded } from '../plan/plan.fake.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import type { JsonObject, KubeObject, ObjectKey } from '../values/object.ts'
@@ -17,10 +19,8 @@ const key = { namespace: 'models', name: cache }
 const nowMs = Date.parse('2030-01-01T01:00:00Z')
 
 function using(name: string, ...locations: JsonObject[]): KubeObject {
-  const record = {
-    locations: Object.fromEntries(locations.map((location, index) => [`l${index}`, location])),
-  }
-  return fakeService({}, { name, annotations: { 'warmgate.dev/original': JSON.stringify(record) } })
+  const entries = locations.map((location, index) => [`l${index}`, location as unknown as OriginalLocation])
+  return recorded(fakeService({}, { name }), { locations: Object.fromEntries(entries) })
 }
 
 const at = (path: string, more: JsonObject = {}): JsonObject => ({
@@ -85,8 +85,12 @@ test('who has a model at which path, by their records and by what their pods are
 
 test('no path of a forged record reaches Fluid’s scripts, nor one of a team’s own Dataset', () => {
   const forged = ['../x', 'a;b', 'a b', 'a//b', '.', 'a:b', '$(x)', '/x']
-  expect(recordedPaths(using('a', ...forged.map((path) => at(path))), cache)).toEqual([])
-  expect(recordedPaths(using('a', at('llama', { existing: true }), at('', {})), cache)).toEqual([''])
+  expect(
+    recordedPaths(new Records(fakeSigner), using('a', ...forged.map((path) => at(path))), cache),
+  ).toEqual([])
+  expect(
+    recordedPaths(new Records(fakeSigner), using('a', at('llama', { existing: true }), at('', {})), cache),
+  ).toEqual([''])
 })
 
 test('each warm-up is tried again by itself, and counted by itself', async () => {

@@ -1,4 +1,5 @@
 import type { Mirror } from '../cluster/mirror.ts'
+import type { Records } from '../cluster/records.ts'
 import { isOurs, latestRetry, retryPatch } from '../fluid/dataset.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isLoadable, loadName } from '../fluid/name.ts'
@@ -8,7 +9,6 @@ import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { deleteExactly } from '../kube/exactly.ts'
 import { resources } from '../kube/resources.ts'
-import { recordedLocations } from '../plan/original.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
@@ -27,22 +27,29 @@ interface Options {
 
 /** The paths of a cache at which services have their models, each with those services. */
 export function pathsOf(
-  { placements }: Pick<Options, 'placements'>,
+  { mirror, placements }: Pick<Options, 'mirror' | 'placements'>,
   cache: string,
   services: KubeObject[],
 ): Map<string, KubeObject[]> {
   const paths = new Map<string, KubeObject[]>()
   for (const service of services) {
-    for (const path of new Set([...recordedPaths(service, cache), ...placements.paths(service, cache)]))
+    for (const path of new Set([
+      ...recordedPaths(mirror.records, service, cache),
+      ...placements.paths(service, cache),
+    ]))
       paths.set(path, [...(paths.get(path) ?? []), service])
   }
   return paths
 }
 
-/** Where a service says that its models are in a cache; a record can be forged, and a path goes into a script. */
-export function recordedPaths(service: KubeObject, cache: string): string[] {
-  const locations = recordedLocations(service)
-  return locations
+/** Where a service has its models in a cache. A path goes into a script of Fluid's. */
+export function recordedPaths(
+  records: Pick<Records, 'locations'>,
+  service: KubeObject,
+  cache: string,
+): string[] {
+  return records
+    .locations(service)
     .filter((each) => each.cache === cache && each.existing !== true)
     .map(({ path = '' }) => path)
     .filter((path) => path === '' || isLoadable(path))

@@ -3,7 +3,7 @@ import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob } from '../cluster/cl
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import { scheduledLoads } from '../fluid/schedule.ts'
 import type { EventNote } from '../kube/events.ts'
-import { fakeService } from '../plan/plan.fake.ts'
+import { fakeService, recorded } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import type { KubeObject } from '../values/object.ts'
 import { Milestones } from './milestones.ts'
@@ -27,9 +27,8 @@ function scene() {
   const placements = new Placements()
   const byPod = fakeService({}, { name: 'by-pod', uid: 'by-pod' })
   const location = { uri: 's3://models/llama', cache: cacheName }
-  const original = JSON.stringify({ locations: { predictor: location } })
-  const annotations = { 'warmgate.dev/caches': cacheName, 'warmgate.dev/original': original }
-  fake.services.put(fakeService({}, { annotations }), byPod, fakeService({}, { name: 'stranger' }))
+  const onCache = recorded(fakeService({}), { locations: { predictor: location } })
+  fake.services.put(onCache, byPod, fakeService({}, { name: 'stranger' }))
   placements.set(byPod, [{ cache: cacheName, path: '' }])
   fake.datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB' }))
   const recorder = { record: (event: EventNote) => events.push(event) }

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Mirror } from '../cluster/mirror.ts'
+import { Records } from '../cluster/records.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import { fakePolicy, fakeService, fakeSigner } from '../plan/plan.fake.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { KubeObject } from '../values/object.ts'
 import { PlacementReconciler, Placements } from './placements.ts'
@@ -25,6 +26,7 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
     llmConfigs: { list: () => [] },
     clusterServingRuntimes: { list: () => [] },
     localModelNamespaceCaches: { list: () => [] },
+    records: new Records(fakeSigner),
     fluidResources: ['datasets', 'jindoruntimes'],
   } as unknown as Mirror
   const client = { get: async () => undefined } as unknown as KubeClient

@@ -1,7 +1,6 @@
 import { isBeingAdopted } from '../cluster/adopting.ts'
 import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
 import { serviceId } from '../cluster/services.ts'
-import { readOriginal } from '../plan/original.ts'
 import { cachesOf, plan } from '../plan/plan.ts'
 import { isOpen, rewritesPods } from '../policy/policy.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -75,7 +74,7 @@ export class PlacementReconciler {
     const isAsked = isAdopted || policies.some(rewritesPods)
     if (!isAsked || isOver || !isOpen(policies, namespaceLabels(mirror, namespace))) return []
     // What was rewritten in the service says so itself, and keeps it.
-    if (readOriginal(service) !== undefined) return []
+    if (mirror.records.of(service) !== undefined) return []
     const made = plan({
       service,
       previous: service,

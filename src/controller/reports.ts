@@ -1,6 +1,6 @@
 import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
 import type { EventRecorder } from '../kube/events.ts'
-import { readOriginal } from '../plan/original.ts'
+import { unproven } from '../plan/decide.ts'
 import { type Plan, plan } from '../plan/plan.ts'
 import { isWorthAWarning } from '../plan/reasons.ts'
 import { isOpen } from '../policy/policy.ts'
@@ -18,9 +18,15 @@ export class ReportReconciler {
     const { mirror, events } = this.#options
     if (service.metadata.deletionTimestamp !== undefined) return
     const { namespace = '' } = service.metadata
-    const isAccelerated = readOriginal(service) !== undefined
+    const record = mirror.records.of(service)
+    const isAccelerated = record?.isProven === true
     // What did not opt in is neither spoken to nor looked into.
     if (!isAccelerated && !isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))) return
+    if (record?.isProven === false) {
+      const { reason, message } = unproven
+      events.record({ regarding: service, type: 'Warning', reason, note: message, action: 'Accelerate' })
+      return
+    }
     const facts = await readFacts(this.#options, service, namespace)
     const made = plan({ service, facts, ...(isAccelerated ? { previous: service } : {}) })
     const isServed = made.reason === 'AlreadyCached' || placedByPod(made)
@@ -29,6 +35,10 @@ export class ReportReconciler {
     const reason = isServed ? 'Accelerated' : made.reason
     const type = isWorthAWarning(reason) ? 'Warning' : 'Normal'
     events.record({ regarding: service, type, reason, note: made.message, action: 'Accelerate' })
+    for (const each of made.left.filter((left) => isWorthAWarning(left.reason))) {
+      const note = `${each.location} is not accelerated: ${each.message}`
+      events.record({ regarding: service, type: 'Warning', reason: each.reason, note, action: 'Accelerate' })
+    }
   }
 }
 

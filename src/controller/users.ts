@@ -1,24 +1,23 @@
 import type { Mirror } from '../cluster/mirror.ts'
-import { recordedLocations } from '../plan/original.ts'
+import type { Records } from '../cluster/records.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
 import type { Placements } from './placements.ts'
 
 /** The services that stand on a cache, oldest first. */
 export function usersOf(
-  { mirror, placements }: { mirror: Pick<Mirror, 'services'>; placements: Placements },
+  { mirror, placements }: { mirror: Pick<Mirror, 'services' | 'records'>; placements: Placements },
   { namespace, name }: ObjectKey,
 ): KubeObject[] {
   return mirror.services
     .list(namespace)
     .filter((service) => service.metadata.deletionTimestamp === undefined)
-    .filter((service) => usesCache(service, name) || placements.has(service, name))
+    .filter((service) => usesCache(mirror.records, service, name) || placements.has(service, name))
     .toSorted((a, b) => order(a).localeCompare(order(b)))
 }
 
 /** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
-export function usesCache(service: KubeObject, name: string): boolean {
-  const locations = recordedLocations(service)
-  return locations.some(({ cache, existing }) => cache === name && existing !== true)
+export function usesCache(records: Pick<Records, 'locations'>, service: KubeObject, name: string): boolean {
+  return records.locations(service).some(({ cache, existing }) => cache === name && existing !== true)
 }
 
 function order({ metadata }: KubeObject): string {

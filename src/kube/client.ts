@@ -47,7 +47,11 @@ export type WatchEvent =
  * be one is refused before it becomes a path.
  */
 export interface KubeClient {
-  get(resource: Resource, key: ObjectKey): Promise<KubeObject | undefined>
+  get(
+    resource: Resource,
+    key: ObjectKey,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<KubeObject | undefined>
   /** Every page of the list, at one resource version. */
   list(resource: Resource, options?: ListOptions): Promise<KubeList>
   create(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>

@@ -52,9 +52,9 @@ export function createClient(
   }
   return {
     close: () => connection.close(),
-    async get(resource, key) {
+    async get(resource, key, { signal } = {}) {
       return await unlessGone(
-        connection.json({ verb: 'get', method: 'GET', resource, key }) as Promise<KubeObject>,
+        connection.json({ verb: 'get', method: 'GET', resource, key, signal }) as Promise<KubeObject>,
       )
     },
     list: (resource, options = {}) => listAll(connection, resource, options),

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { localModelOf } from '../kserve/local-model.ts'
-import { findModelLocations, type ModelLocation } from '../kserve/location.ts'
+import { findModelLocations, type ModelLocation, type ModelReference } from '../kserve/location.ts'
 import { deploymentMode } from '../kserve/mode.ts'
 import {
   applyOverrides,
@@ -15,8 +15,9 @@ import { isNamespaceOptedOut, isOptedIn } from '../policy/scope.ts'
 import { type KubeObject, objectAt } from '../values/object.ts'
 import { type Facts, isOptedOut } from './facts.ts'
 import { cpuFormatOf, wouldGet } from './gpu.ts'
-import type { Original, OriginalLocation } from './original.ts'
+import type { OriginalLocation } from './original.ts'
 import type { RefusalReason } from './reasons.ts'
+import type { ServiceRecord } from './record.ts'
 import { readSource, type SourceRefused, type SourceResult } from './source.ts'
 import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
 
@@ -60,8 +61,8 @@ export interface DecideInput {
   /** The service as its user wrote it: whatever Warmgate made of it is undone. */
   service: KubeObject
   previous: KubeObject | undefined
-  /** What the service before this update says that Warmgate made of it. */
-  original: Original | undefined
+  /** The record of the service before this update, where its rewrites are to be kept. */
+  kept: ServiceRecord | undefined
   /** What stood unaccelerated before is to be taken in now: somebody asks for it. */
   isAdopted: boolean
   facts: Facts
@@ -73,7 +74,7 @@ export function decide(input: DecideInput): Decision {
   if (isOptedOut(service.metadata.annotations)) return skip('OptedOut', 'the service opts out by annotation')
   if (isNamespaceOptedOut(facts.namespaceLabels)) return skip('OptedOut', namespaceOptedOut)
   const { locations, none } = findModelLocations(service)
-  const standings = locations.map((location) => standingOf(input, location))
+  const standings = standingsOf(input, locations)
   const isKept = standings.some(({ kind }) => kind === 'kept')
   if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
     return skip('NotOptedIn', notOptedIn)
@@ -101,17 +102,19 @@ type Standing =
  * model, stays so too, whatever policy or label came since: an update that changes no model never rolls pods. The
  * service's own annotations may say otherwise.
  */
-function standingOf({ previous, original, isAdopted }: DecideInput, location: ModelLocation): Standing {
-  const before =
-    original !== undefined && Object.hasOwn(original.locations, location.id)
-      ? original.locations[location.id]
-      : undefined
-  if (before !== undefined)
-    return isRecorded(location, before) ? { kind: 'kept', location, before } : { kind: 'new', location }
-  if (previous === undefined || isAdopted || isOptedOut(previous.metadata.annotations))
-    return { kind: 'new', location }
-  const was = findModelLocations(previous).locations.find(({ id }) => id === location.id)
-  return { kind: was !== undefined && isSameModel(was, location) ? 'old' : 'new', location }
+function standingsOf({ previous, kept, isAdopted }: DecideInput, locations: ModelLocation[]): Standing[] {
+  const isNew = previous === undefined || isAdopted || isOptedOut(previous.metadata.annotations)
+  const old = isNew ? [] : findModelLocations(previous).locations
+  const models = new Map(old.map(({ id, model }) => [id, model]))
+  return locations.map((location) => {
+    const { id, model } = location
+    const before =
+      kept && Object.hasOwn(kept.original.locations, id) ? kept.original.locations[id] : undefined
+    if (before !== undefined)
+      return isRecorded(location, before) ? { kind: 'kept', location, before } : { kind: 'new', location }
+    const was = models.get(id)
+    return { kind: was !== undefined && isSameModel(was, model) ? 'old' : 'new', location }
+  })
 }
 
 function isRecorded({ model }: ModelLocation, { uri, storage }: OriginalLocation): boolean {
@@ -121,7 +124,7 @@ function isRecorded({ model }: ModelLocation, { uri, storage }: OriginalLocation
 }
 
 /** KServe's defaulter moves a model to another field: where it stands says nothing. */
-function isSameModel({ model: a }: ModelLocation, { model: b }: ModelLocation): boolean {
+function isSameModel(a: ModelReference, b: ModelReference): boolean {
   if (a.kind === 'uri') return b.kind === 'uri' && a.uri === b.uri
   return b.kind === 'storage' && isDeepStrictEqual(a.storage, b.storage)
 }
@@ -175,8 +178,9 @@ function asksAnew(annotations: { [key: string]: string }, previous: KubeObject |
   return overrideNames.some(changed)
 }
 
-function withPolicy({ service, facts }: DecideInput, standings: Standing[], policy: Policy): Decision {
-  const answers = standings.map((standing) => answer(standing, { service, policy, facts }))
+function withPolicy(input: DecideInput, standings: Standing[], policy: Policy): Decision {
+  const { service, facts } = input
+  const answers = standings.map((standing) => answer(standing, { ...input, policy }))
   const whole = answers.map((each) => withItsGroup(each, answers))
   const rewrites = whole.filter((each) => 'cache' in each)
   const left = whole.filter((each) => 'reason' in each)
@@ -187,20 +191,14 @@ function withPolicy({ service, facts }: DecideInput, standings: Standing[], poli
   return { kind: 'accelerate', policy, rewrites, left }
 }
 
-interface Context {
-  service: KubeObject
-  policy: Policy
-  facts: Facts
-}
+type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy }
 
 /** A location by itself, whatever becomes of the others of its group. */
-function answer(standing: Standing, { service, policy, facts }: Context): Rewrite | Left {
+function answer(standing: Standing, context: Context): Rewrite | Left {
+  if (standing.kind === 'kept') return keep(standing, context)
+  const { service, policy, facts } = context
   const { location } = standing
   const read = readSource(location, policy, facts)
-  if (standing.kind === 'kept') {
-    const { before } = standing
-    return kept(location, before, read.ok ? sameCache(read, { before, location }, facts) : read)
-  }
   const { rewrite: by, mode } = policy.spec
   const leave = (reason: RefusalReason, message: string) => ({ location, reason, message })
   if (location.obstacle !== undefined) return leave(location.obstacle.reason, location.obstacle.message)
@@ -221,10 +219,31 @@ function answer(standing: Standing, { service, policy, facts }: Context): Rewrit
   return { location, uri: read.uri, cache, path, existing, furnished, by }
 }
 
-/** What is recorded stands; of a Dataset that was here already nothing is ever made. */
-function kept(location: ModelLocation, before: OriginalLocation, made: SourceResult): Rewrite {
-  const { uri, cache, path, existing = false } = before
-  const rewrite = { location, uri, cache, path, existing, by: 'Spec' } as const
+/** Why nothing is made for a rewrite that the service has. */
+export const unproven = {
+  reason: 'RecordUnproven',
+  message:
+    'the record on this service (warmgate.dev/original) was not written for it by this Warmgate: what is there stays, and no cache is made for it; `warmgate adopt` writes it anew',
+} as const
+
+/** A rewrite that the service has, with its cache as it would be made today, where it would. */
+function keep({ location, before }: Standing & { kind: 'kept' }, { kept, policy, facts }: Context): Rewrite {
+  if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
+  const read = readSource(location, policy, facts)
+  return rewriteOf(location, before, read.ok ? sameCache(read, { before, location }, facts) : read)
+}
+
+/** Keep the recorded rewrite. Never create objects for a Dataset that a team owns. */
+function rewriteOf(location: ModelLocation, before: OriginalLocation, made: SourceResult): Rewrite {
+  const { cache, path, existing = false } = before
+  const rewrite = {
+    location,
+    uri: made.ok ? made.uri : before.uri,
+    cache,
+    path,
+    existing,
+    by: 'Spec',
+  } as const
   if (existing) return { ...rewrite, furnished: undefined }
   if (!made.ok) return { ...rewrite, furnished: undefined, unmade: made }
   return { ...rewrite, furnished: { source: made.source, runtime: made.runtime } }

@@ -145,7 +145,8 @@ function outermost(path: string, holds: (path: string) => boolean): string {
   return above.find(holds) ?? path
 }
 
-function valueAt(value: Json, path: string): Json | undefined {
+/** The value at a JSON pointer; undefined where there is none. */
+export function valueAt(value: Json, path: string): Json | undefined {
   return steps(path).reduce<Json | undefined>(
     (here, step) => (here === undefined ? undefined : child(here, step)),
     value,

@@ -7,6 +7,7 @@ import type { SecretFact } from '../kserve/secret.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
+import type { RecordSigner } from './record.ts'
 
 /** What a plan needs to know of the cluster. Nothing here holds a secret's value. */
 export interface Facts {
@@ -34,6 +35,8 @@ export interface Facts {
   runtimes: KubeObject[]
   /** The Datasets of other namespaces that policies lend by name for what the service reads. */
   lent: LentDataset[]
+  /** Tells the records that admission wrote from those that anybody else did. */
+  signer: RecordSigner
 }
 
 export interface LentDataset {

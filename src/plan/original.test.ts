@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { KubeObject } from '../values/object.ts'
 import { Draft } from './draft.ts'
-import { cacheNames, type Original, readOriginal, restore, writeOriginal } from './original.ts'
+import { cacheNames, type Original, readOriginal, recordText, restore, writeRecord } from './original.ts'
 import { fakeService } from './plan.fake.ts'
 
 const uri = 's3://models/llama'
@@ -31,7 +31,7 @@ function restored(service: KubeObject, original: Original): KubeObject {
 test('what is written is read again', () => {
   for (const original of [record, { ...record, madeAnnotations: true }]) {
     const draft = new Draft(fakeService({ model: { storageUri: uri } }))
-    writeOriginal(draft, original)
+    writeRecord(draft, original, recordText(original))
     expect(readOriginal(draft.object)).toEqual(original)
     expect(cacheNames(draft.object)).toEqual([cache])
   }
@@ -40,11 +40,8 @@ test('what is written is read again', () => {
 test('emptiness is left out of what is written', () => {
   const draft = new Draft(fakeService({}, { annotations: {} }))
   const locations = { predictor: { uri, cache } }
-  writeOriginal(draft, {
-    locations,
-    additions: { predictor: { added: {}, made: [] } },
-    madeAnnotations: false,
-  })
+  const original = { locations, additions: { predictor: { added: {}, made: [] } }, madeAnnotations: false }
+  writeRecord(draft, original, recordText(original))
   expect(draft.object.metadata.annotations).toEqual({
     'warmgate.dev/original': JSON.stringify({ locations: { predictor: { uri, cache } } }),
     'warmgate.dev/caches': cache,

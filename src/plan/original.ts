@@ -3,7 +3,7 @@ import { isCacheName } from '../fluid/name.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
 import { type Anchor, anchorsOf } from './anchor.ts'
-import { type Draft, pointer } from './draft.ts'
+import { Draft, pointer } from './draft.ts'
 
 export const originalAnnotation = 'warmgate.dev/original'
 export const cachesAnnotation = 'warmgate.dev/caches'
@@ -111,24 +111,30 @@ function parse(text: string): JsonObject {
   }
 }
 
-/** Writes the record, and the names of the caches, on a service. */
-export function writeOriginal(draft: Draft, { locations, additions, madeAnnotations }: Original): void {
+/** A record as JSON, unsigned. Empty parts are left out: people read annotations, too. */
+export function recordText({ locations, additions, madeAnnotations }: Original): string {
   const filled = Object.entries(additions).filter(([, { added }]) => Object.keys(added).length > 0)
-  // Emptiness is left out: an annotation is read by people, too.
-  const record = JSON.stringify({
+  return JSON.stringify({
     locations,
     ...(filled.length === 0 ? {} : { additions: Object.fromEntries(filled) }),
     ...(madeAnnotations ? { madeAnnotations } : {}),
   })
+}
+
+/** Writes a record's text, and the names of its caches, on a service. */
+export function writeRecord(draft: Draft, { locations }: Original, text: string): void {
   const caches = [...new Set(Object.values(locations).map(({ cache }) => cache))]
-  draft.set(pointer('metadata', 'annotations', originalAnnotation), record)
+  draft.set(pointer('metadata', 'annotations', originalAnnotation), text)
   draft.set(pointer('metadata', 'annotations', cachesAnnotation), caches.join(','))
 }
 
-/** The names of the caches that a service or a pod says it uses. */
+/** A service has at most as many model locations (kserve/limits.ts), each with one cache. */
+const mostCaches = 64
+
+/** The names of the caches that a service or a pod says it uses. Anyone may write them: they are bounded. */
 export function cacheNames(object: KubeObject): string[] {
   const text = object.metadata.annotations?.[cachesAnnotation]
-  return typeof text === 'string' ? text.split(',').filter((name) => name !== '') : []
+  return typeof text === 'string' ? text.split(',', mostCaches).filter(isClaimName) : []
 }
 
 /**
@@ -149,6 +155,15 @@ export function restore(draft: Draft, original: Original): void {
   draft.remove(pointer('metadata', 'annotations', originalAnnotation))
   draft.remove(pointer('metadata', 'annotations', cachesAnnotation))
   if (original.madeAnnotations) draft.removeIfEmpty('/metadata/annotations')
+}
+
+/** A service as its user wrote it, by the record that it carries, whoever wrote that. */
+export function restored(service: KubeObject): KubeObject {
+  const original = readOriginal(service)
+  if (original === undefined) return service
+  const draft = new Draft(service)
+  restore(draft, original)
+  return draft.object
 }
 
 /** A storage spec that stands there again was applied again, by whoever owns it: it is newer than the record. */

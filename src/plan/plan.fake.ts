@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { shippedKserveConfig } from '../kserve/config.ts'
 import { frameworks } from '../kserve/inference-service.ts'
 import type { SecretFact } from '../kserve/secret.ts'
@@ -11,7 +12,16 @@ import {
   type ObjectMeta,
   objectAt,
 } from '../values/object.ts'
+import { Draft } from './draft.ts'
 import type { Facts } from './facts.ts'
+import type { Original } from './original.ts'
+import { type RecordSigner, subjectOf, writeSigned } from './record.ts'
+
+/** Signs with a key that everybody knows. */
+export const fakeSigner: RecordSigner = {
+  sign: (statement) => createHmac('sha256', 'test').update(statement).digest('base64url'),
+  verify: (statement, signature) => fakeSigner.sign(statement) === signature,
+}
 
 /** A cluster for tests: the namespace opted in, every runtime there, a service account without Secrets. */
 export function fakeFacts(more: Partial<Facts> = {}): Facts {
@@ -31,6 +41,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     datasets: [],
     runtimes: [],
     lent: [],
+    signer: fakeSigner,
     ...more,
   }
 }
@@ -42,6 +53,14 @@ export function fakeService(predictor: JsonObject, metadata: ObjectMeta = {}): K
     metadata: { name: 'llama', namespace: 'models', ...metadata },
     spec: { predictor },
   }
+}
+
+/** A service with the record that admission would have written on it. */
+export function recorded(service: KubeObject, original: Partial<Original>): KubeObject {
+  const draft = new Draft(service)
+  const whole = { locations: {}, additions: {}, madeAnnotations: false, ...original }
+  writeSigned(draft, whole, { signer: fakeSigner, subject: subjectOf(service, 'models'), kept: [] })
+  return draft.object
 }
 
 export function fakePolicy(name: string, spec: Json = {}): Policy {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { fakeFacts, fakePolicy, fakeService, s3Secret } from './plan.fake.ts'
+import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from './plan.fake.ts'
 import { cachesOf, holdOf, type Plan, plan, siblingsOf } from './plan.ts'
 import { isWorthAWarning, type Reason, skipReasons } from './reasons.ts'
+import { trustingSigner } from './record.ts'
 
 const storageUri = 's3://models/llama'
 const model = { model: { modelFormat: { name: 'huggingface' }, storageUri } }
@@ -161,6 +162,24 @@ const scenes: Scene[] = [
     tells: "is not Fluid's",
   },
   {
+    reason: 'TooLarge',
+    make: () => created(fakeService({ model: { storageUri, args: Array(10_001).fill('x') } })),
+    tells: 'more values than Warmgate looks at',
+  },
+  {
+    reason: 'TooLarge',
+    make: () => created(fakeService(model, { annotations: { note: 'x'.repeat(262_000) } })),
+    tells: 'leave no room for the record',
+  },
+  {
+    reason: 'RecordUnproven',
+    make: () => {
+      const { service } = created(llama, fakeFacts({ signer: trustingSigner }))
+      return plan({ service, previous: service, facts: fakeFacts() })
+    },
+    tells: 'warmgate adopt',
+  },
+  {
     reason: 'InvalidOverride',
     make: () => created(fakeService(model, { annotations: { 'warmgate.dev/hold': 'Never' } })),
     tells: 'use Readiness, Scheduling or None',
@@ -179,24 +198,27 @@ test.each(scenes)('$reason: $tells', ({ reason, make, tells }) => {
   expect(made.message).toContain(tells)
 })
 
-test.each(scenes.filter(({ reason }) => !['Accelerated', 'AlreadyCached'].includes(reason)))(
-  '$reason: the service is left as it is, with one warning where it is worth one',
-  ({ reason, make }) => {
-    const made = make()
-    expect(made.patch).toEqual([])
-    expect([cachesOf(made), siblingsOf(made), holdOf(made)]).toEqual([[], [], undefined])
-    const warned = reason !== 'InvalidOverride' && isWorthAWarning(reason)
-    expect(made.warnings).toEqual(warned ? [`warmgate: not accelerated (${reason}): ${made.message}`] : [])
-  },
-)
+test.each(
+  scenes.filter(({ reason }) => !['Accelerated', 'AlreadyCached', 'RecordUnproven'].includes(reason)),
+)('$reason: the service is left as it is, with one warning where it is worth one', ({ reason, make }) => {
+  const made = make()
+  expect(made.patch).toEqual([])
+  expect([cachesOf(made), siblingsOf(made), holdOf(made)]).toEqual([[], [], undefined])
+  const warned = reason !== 'InvalidOverride' && isWorthAWarning(reason)
+  // The answer of the webhook tells nobody what is in a Secret.
+  const isPublic = !['CredentialsMissing', 'WorkloadIdentity'].includes(reason)
+  const message = isPublic ? made.message : 'its credentials cannot be used; an Event on the service says why'
+  expect(made.warnings).toEqual(warned ? [`warmgate: not accelerated (${reason}): ${message}`] : [])
+})
 
 test('an accelerated service: the URI, the record, the cache, the hold; nothing else', () => {
   const made = created(llama)
   const name = cacheName()
-  const record = JSON.stringify({
+  const { metadata } = recorded(fakeService({}), {
     locations: { predictor: { uri: storageUri, cache: name } },
     madeAnnotations: true,
   })
+  const record = metadata.annotations?.['warmgate.dev/original']
   expect(made.patch).toEqual([
     { op: 'replace', path: '/spec/predictor/model/storageUri', value: `pvc://${name}` },
     {

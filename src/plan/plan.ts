@@ -3,14 +3,16 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { type Acceleration, type Decision, decide, type Left, type Rewrite } from './decide.ts'
+import { type Acceleration, type Decision, decide, type Left, type Rewrite, unproven } from './decide.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { adoptAnnotation, type Facts } from './facts.ts'
 import { type Hold, holdSettings } from './hold.ts'
-import { claimUri, readOriginal, restore } from './original.ts'
+import { claimUri, restore } from './original.ts'
 import { probeWarnings } from './probes.ts'
 import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
+import { readRecord, type ServiceRecord, subjectOf } from './record.ts'
 import { rewrite } from './rewrite.ts'
+import { annotationsFit, isPlannable } from './size.ts'
 import { describeTarget } from './target.ts'
 
 export interface PlanInput {
@@ -30,7 +32,10 @@ interface PlanBase {
   patch: PatchOperation[]
   /** The service as it is admitted. */
   service: KubeObject
+  /** For whoever sent the request: nothing in them tells what is in a Secret. */
   warnings: string[]
+  /** The locations of an accelerated service that stay as they are, and why. */
+  left: { location: string; reason: RefusalReason; message: string }[]
 }
 
 /** A model location and the claim that serves it. */
@@ -64,21 +69,48 @@ export type Plan =
  * of it before, so that any number of passes end in the same object.
  */
 export function plan({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
-  const draft = new Draft(service)
+  if (![service, previous].every(isPlannable)) return tooLarge(service, previous)
   const asks = asksForAdoption(service, previous)
-  if (asks) consume(draft)
   // The record that went through admission before is the one to believe; what the service says of itself, its
   // user may have written.
-  const original = previous && readOriginal(previous)
-  const records = [original, readOriginal(service)].filter((record) => record !== undefined)
-  for (const record of records) restore(draft, record)
-  const isTakenIn = isAdopted || asks || isSecondPass(service, previous)
-  const decision = decide({ service: draft.object, previous, original, isAdopted: isTakenIn, facts })
+  const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
+  const before = previous && readRecord(previous, facts.signer, subjectOf(previous, facts.namespace))
+  const records = [before, own].filter((record) => record !== undefined)
+  const draft = asWritten(service, records, asks)
+  const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
+  // A record that nobody can prove is written anew when its service is adopted.
+  const kept = isTakenIn && before?.isProven === false ? undefined : before
+  const decision = decide({ service: draft.object, previous, kept, isAdopted: isTakenIn, facts })
   // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
   const tells: Tells = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
   if (decision.kind !== 'accelerate') return refusal(decision, draft, tells)
-  rewrite(draft, decision, { before: records, previous, facts })
+  rewrite(draft, decision, { kept, own, previous, facts })
+  // The API server would refuse the whole service, which it took before.
+  if (kept === undefined && !annotationsFit(draft.object))
+    return refusal(noRoom, asWritten(service, records, asks), tells)
   return acceleration(decision, { draft, previous, tells, facts })
+}
+
+/** The service as its user wrote it. */
+function asWritten(service: KubeObject, records: ServiceRecord[], asks: boolean): Draft {
+  const draft = new Draft(service)
+  if (asks) consume(draft)
+  for (const { original } of records) restore(draft, original)
+  return draft
+}
+
+const noRoom: Refused = {
+  kind: 'skip',
+  reason: 'TooLarge',
+  message:
+    'the annotations of the service leave no room for the record of what was rewritten (256 KiB in all)',
+}
+
+function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
+  const reason = 'TooLarge'
+  const message = 'the service holds more values than Warmgate looks at'
+  const warnings = previous === undefined ? [warning({ reason, message })] : []
+  return { decision: 'skip', reason, message, policy: undefined, patch: [], service, warnings, left: [] }
 }
 
 /** Whether a reason is to be told in a warning. */
@@ -95,12 +127,12 @@ function consume(draft: Draft): void {
   draft.removeIfEmpty('/metadata/annotations')
 }
 
-/**
- * A webhook is called again with what it made: of an adoption the record is all that is left by then. Whoever
- * writes one by hand asks for no more than the annotation gives.
- */
-function isSecondPass(service: KubeObject, previous: KubeObject | undefined): boolean {
-  return previous !== undefined && readOriginal(service) !== undefined && readOriginal(previous) === undefined
+/** A webhook is called again with what it made: of an adoption, its own record is all that is left by then. */
+function isSecondPass(
+  own: ServiceRecord | undefined,
+  { previous, before }: { previous: KubeObject | undefined; before: ServiceRecord | undefined },
+): boolean {
+  return previous !== undefined && own?.isProven === true && before?.isProven !== true
 }
 
 /** The caches that a plan needs; none for a service that is left alone. */
@@ -126,13 +158,16 @@ export function holdOf(plan: Plan): Hold | undefined {
   return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.hold : undefined
 }
 
-function refusal(decision: Exclude<Decision, { kind: 'accelerate' }>, draft: Draft, tells: Tells): Plan {
+type Refused = Exclude<Decision, { kind: 'accelerate' }>
+
+function refusal(decision: Refused, draft: Draft, tells: Tells): Plan {
   const base = {
     message: decision.message,
     policy: decision.policy?.name,
     patch: draft.patch(),
     service: draft.object,
     warnings: tells(decision.reason) ? [warning(decision)] : [],
+    left: [],
   }
   return decision.kind === 'deny'
     ? { ...base, decision: 'deny', reason: decision.reason, warnings: [] }
@@ -140,8 +175,17 @@ function refusal(decision: Exclude<Decision, { kind: 'accelerate' }>, draft: Dra
 }
 
 function warning({ reason, message }: { reason: Reason; message: string }): string {
-  return `warmgate: not accelerated (${reason}): ${message}`
+  return `warmgate: not accelerated (${reason}): ${publicMessage(reason, message)}`
 }
+
+/** Anybody who reaches the webhook reads its answer: what a Secret holds is for the Event on the real service. */
+function publicMessage(reason: Reason, message: string): string {
+  return readsSecrets.has(reason)
+    ? 'its credentials cannot be used; an Event on the service says why'
+    : message
+}
+
+const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing', 'WorkloadIdentity'])
 
 interface Making {
   draft: Draft
@@ -168,12 +212,15 @@ function acceleration(
       ...(previous === undefined && servesOne(rewrites) ? probeWarnings(draft.object, hold, facts) : []),
     ],
     caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
+    left: left.map(({ location, reason, message }) => ({ location: location.id, reason, message })),
     unmade: rewrites.flatMap(({ cache, unmade }) =>
       unmade === undefined ? [] : [{ cache, reason: unmade.reason, message: unmade.message }],
     ),
     placements: rewrites.map(toPlacement),
     hold,
   }
+  if (rewrites.some(({ unmade }) => unmade?.reason === unproven.reason))
+    return { ...base, ...unproven, decision: 'skip' }
   // Nothing to do is what every pass after the first one finds; of a service that is left untouched, every update.
   const isFirst = patch.length > 0 || (previous === undefined && rewrites.some(({ by }) => by === 'Pod'))
   return isFirst
@@ -182,7 +229,7 @@ function acceleration(
 }
 
 function leftWarning({ location, reason, message }: Left): string {
-  return `warmgate: ${location.id} is not accelerated (${reason}): ${message}`
+  return `warmgate: ${location.id} is not accelerated (${reason}): ${publicMessage(reason, message)}`
 }
 
 function servesOne(rewrites: Rewrite[]): boolean {

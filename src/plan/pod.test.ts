@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { builtInPolicy } from '../policy/policy.ts'
 import type { JsonObject, KubeObject, ObjectMeta } from '../values/object.ts'
 import type { Hold } from './hold.ts'
-import { fakePolicy, fakeService } from './plan.fake.ts'
+import { fakePolicy, fakeService, fakeSigner, recorded } from './plan.fake.ts'
 import { gateCondition, governPod, hasGate, isHeld, type PodPlanInput, planPod } from './pod.ts'
 import type { Warmth } from './warmth.ts'
 
@@ -138,7 +138,7 @@ test('a second pass finds nothing to do', () => {
 })
 
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
-const facts = { namespaceLabels: optedIn, policies: [] }
+const facts = { namespace: 'models', namespaceLabels: optedIn, policies: [], signer: fakeSigner }
 const service = fakeService({ model: { storageUri: 'pvc://llama-0123456789' } })
 const nothing = { hold: { at: 'None', reason: 'NotHeld' }, gpu: undefined }
 const governed = (more: Partial<Parameters<typeof governPod>[0]>, now = {}) =>
@@ -160,19 +160,29 @@ test('its GPUs are placed where its service was given them, and where its user a
   const record = (device: string) => {
     const locations = { predictor: { uri: 's3://models/llama', cache: 'llama-0123456789' } }
     const added = { [`/resources/limits/${device}`]: '1' }
-    const text = JSON.stringify({ locations, additions: { predictor: { added, made: [] } } })
-    return { annotations: { 'warmgate.dev/original': text } }
+    const { annotations } = recorded(service, {
+      locations,
+      additions: { predictor: { added, made: [] } },
+    }).metadata
+    return { ...service.metadata, annotations: annotations ?? {} }
   }
   const given = { ...service, metadata: record('nvidia.com~1gpu') }
   expect(governed({ service: given }, { policies }).gpu).toEqual(policies[0]?.spec.gpu)
-  const copied = pod({}, record('nvidia.com~1gpu'))
+  const { annotations } = record('nvidia.com~1gpu')
+  const copied = pod({}, { labels: { 'serving.kserve.io/inferenceservice': 'llama' }, annotations })
   expect(governed({ pod: copied, service: undefined }, { policies }).gpu).toEqual(policies[0]?.spec.gpu)
   expect(governed({}, { policies }).gpu).toBeUndefined()
+  // A record of another service, or one that nobody signed, gives nothing.
+  const elsewhere = { ...given, metadata: { ...given.metadata, name: 'other' } }
+  expect(governed({ service: elsewhere }, { policies }).gpu).toBeUndefined()
+  const unsigned = annotations['warmgate.dev/original']?.replace(/,"proof":.*/, '}') ?? ''
+  const forged = { ...given.metadata, annotations: { 'warmgate.dev/original': unsigned } }
+  expect(governed({ service: { ...service, metadata: forged } }, { policies }).gpu).toBeUndefined()
   expect(
     governed({ service: { ...service, metadata: record('amd.com~1gpu') } }, { policies }).gpu,
   ).toBeUndefined()
   const declined = record('nvidia.com~1gpu').annotations
-  const metadata = { annotations: { ...declined, 'warmgate.dev/gpu': 'disabled' } }
+  const metadata = { ...service.metadata, annotations: { ...declined, 'warmgate.dev/gpu': 'disabled' } }
   const allowing = policies.map(({ spec, ...rest }) => ({
     ...rest,
     spec: { ...spec, overrides: ['gpu' as const] },

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { claimMounts, isAlive } from '../kserve/pod.ts'
+import { claimMounts, isAlive, serviceOfPod } from '../kserve/pod.ts'
 import { applyOverrides, choosePolicy } from '../policy/overrides.ts'
 import { isOpen, selectPolicy } from '../policy/policy.ts'
 import type { GpuPolicy } from '../policy/schema.ts'
@@ -9,7 +9,7 @@ import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { type Facts, isOptedOut } from './facts.ts'
 import { cacheWarmGate, type Hold, holdSettings, type NoHold, sidecarHold } from './hold.ts'
 import { addLocality } from './locality.ts'
-import { readOriginal } from './original.ts'
+import { provenOriginal, type RecordSigner, type RecordSubject, subjectOf } from './record.ts'
 import { addSidecar, type SidecarState } from './sidecar.ts'
 import type { Warmth } from './warmth.ts'
 
@@ -51,6 +51,8 @@ export function hasGate(pod: KubeObject): boolean {
   )
 }
 
+type PodFactsGiven = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 'signer'>
+
 export interface PodGovernance {
   hold: Hold | NoHold
   /** Where the service was given its devices. */
@@ -71,7 +73,7 @@ export const revertedAnnotation = 'warmgate.dev/reverted'
  */
 export function governPod(
   { pod, service = pod }: { pod: KubeObject; service: KubeObject | undefined },
-  { namespaceLabels, policies }: Pick<Facts, 'namespaceLabels' | 'policies'>,
+  { namespace, namespaceLabels, policies, signer }: PodFactsGiven,
 ): PodGovernance {
   const { labels = {}, annotations = {} } = service.metadata
   if (!isOpen(policies, namespaceLabels)) return nothing('its namespace is not opted in')
@@ -83,7 +85,11 @@ export function governPod(
   const { name, spec } = overridden.ok ? overridden.policy : selected
   if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
   const hold = holdSettings(spec) ?? nothing('nothing is to wait').hold
-  const gpu = spec.gpu && wereGiven([service, pod], spec.gpu) ? spec.gpu : undefined
+  const records = [
+    { object: service, subject: subjectOf(service, namespace) },
+    { object: pod, subject: { kind: '', name: '', ...serviceOfPod(pod), namespace } },
+  ]
+  const gpu = spec.gpu && wereGiven(records, signer, spec.gpu) ? spec.gpu : undefined
   return { hold, gpu, isEnforced: true, sidecarHold: sidecarHold(spec) }
 }
 
@@ -91,9 +97,15 @@ export function governPod(
  * Whether a service has its devices from us: those that its user asks for are placed by its user, too. KServe copies
  * the record into the pods of an InferenceService.
  */
-function wereGiven(objects: KubeObject[], gpu: GpuPolicy): boolean {
+function wereGiven(
+  records: { object: KubeObject; subject: RecordSubject }[],
+  signer: RecordSigner,
+  gpu: GpuPolicy,
+): boolean {
   const limits = Object.keys(gpu.resources).map((name) => pointer('resources', 'limits', name))
-  const additions = objects.flatMap((object) => Object.values(readOriginal(object)?.additions ?? {}))
+  const additions = records.flatMap(({ object, subject }) =>
+    Object.values(provenOriginal(object, signer, subject)?.additions ?? {}),
+  )
   return additions.some(({ added }) => limits.some((limit) => Object.hasOwn(added, limit)))
 }
 

@@ -24,6 +24,8 @@ export const skipReasons = [
   'StorageContainerPinned',
   'NameTaken',
   'UnsafeUri',
+  'TooLarge',
+  'RecordUnproven',
 ] as const
 
 export type SkipReason = (typeof skipReasons)[number]

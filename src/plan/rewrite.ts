@@ -1,54 +1,97 @@
+import { isDeepStrictEqual } from 'node:util'
 import { servingContainers } from '../kserve/container.ts'
+import { podSourceOf } from '../kserve/location.ts'
 import { overrideAnnotation } from '../policy/overrides.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import { isObject, type Json, type KubeObject } from '../values/object.ts'
 import { anchorsOf } from './anchor.ts'
 import { deadlineValues } from './deadline.ts'
 import type { Acceleration, Rewrite } from './decide.ts'
-import { type Draft, pointer, steps } from './draft.ts'
+import { type Draft, pointer, steps, valueAt } from './draft.ts'
 import type { Facts } from './facts.ts'
 import { type ContainerResources, gpuResources, hasPlainResources, leavesDevices } from './gpu.ts'
 import { holdSettings } from './hold.ts'
-import { type Additions, claimUri, type Original, type OriginalLocation, writeOriginal } from './original.ts'
+import { type Additions, claimUri, type Original, type OriginalLocation } from './original.ts'
+import { type ServiceRecord, subjectOf, writeSigned } from './record.ts'
 
 /** Values to add to a service: by anchor, then by pointer from the anchor on. */
 type Values = { [anchor: string]: { [pointer: string]: Json } }
 
 /**
- * Makes a service use its caches: the URIs, what its policy adds, and the record of what stood there. `before` are
- * the records of earlier passes. One that says the same is kept word for word: KServe's defaulter may have filled in
- * fields since, and a record that changed would roll the pods.
+ * Makes a service use its caches: the URIs, what its policy adds, and the record of what was there before. A record that
+ * says the same is kept word for word: KServe's defaulter may have filled in fields since, and a record that changed
+ * would roll the pods.
  */
 export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, context: RewriteContext): void {
   const ours = rewrites.filter(({ by }) => by === 'Spec')
   if (ours.length === 0) return
-  const { before } = context
+  const { kept, own, facts } = context
+  const records = [kept, own?.isProven ? own : undefined].filter((record) => record !== undefined)
   const serving = ours.filter(({ location }) => location.component === 'predictor')
-  const same = before.find((original) => serving.every((each) => recorded(original, each) !== undefined))
-  const fresh = () => freshValues(draft.object, serving.length > 0 ? policy.spec : undefined, context.facts)
-  const isAsked = asksAnew(draft.object, context.previous)
-  const values = same === undefined || isAsked ? fresh() : valuesAgain(draft.object, same)
+  const same = records.find(({ original }) => serving.every((each) => recorded(original, each) !== undefined))
+  const fresh = () => freshValues(draft.object, serving.length > 0 ? policy.spec : undefined, facts)
+  const again = asksAnew(draft.object, context.previous)
+    ? undefined
+    : same && valuesOf(same, draft, { ...context, fresh })
   const locations: Original['locations'] = {}
   for (const each of ours) {
     const { location } = each
-    const known = before.map((original) => recorded(original, each)).find((record) => record !== undefined)
+    const known = records
+      .map(({ original }) => recorded(original, each))
+      .find((before) => before !== undefined)
     locations[location.id] = known ?? record(each)
     draft.set(location.pointer, claimUri(each))
     if (location.model.kind === 'storage') draft.remove(location.model.pointer)
   }
-  const additions = addAll(draft, values)
-  writeOriginal(draft, {
+  const additions = addAll(draft, again ?? fresh())
+  const original = {
     locations,
-    additions: same === undefined || isAsked ? additions : same.additions,
-    madeAnnotations: same?.madeAnnotations ?? !isObject(draft.get('/metadata/annotations')),
-  })
+    additions: again === undefined ? additions : (same?.original.additions ?? {}),
+    madeAnnotations: same?.original.madeAnnotations ?? !isObject(draft.get('/metadata/annotations')),
+  }
+  const subject = subjectOf(draft.object, facts.namespace)
+  writeSigned(draft, original, { signer: facts.signer, subject, kept: records })
 }
 
 export interface RewriteContext {
-  before: Original[]
+  /** The record of the service before this update, where its rewrites are kept. */
+  kept: ServiceRecord | undefined
+  /** The record that the service carries by now. */
+  own: ServiceRecord | undefined
   /** The service before this update. */
   previous: KubeObject | undefined
   facts: Facts
+}
+
+/**
+ * What a record says was added, where it may be added again. Of a record that nobody can prove: what the service had all
+ * the same. Of one that comes with a new service: what its policy gives today, since it may be an old one.
+ */
+function valuesOf(
+  record: ServiceRecord,
+  { object }: Draft,
+  { kept, previous, fresh }: RewriteContext & { fresh: () => Values },
+): Values | undefined {
+  const values = valuesAgain(object, record.original)
+  if (record === kept) return record.isProven ? values : presentIn(previous, values)
+  return covers(fresh(), values) ? values : undefined
+}
+
+function presentIn(service: KubeObject | undefined, values: Values): Values {
+  if (service === undefined) return {}
+  const parts = anchorsOf(service).map(({ id, pointer: base }) => {
+    const present = Object.entries(values[id] ?? {}).filter(([path, value]) =>
+      isDeepStrictEqual(valueAt(service, base + path), value),
+    )
+    return [id, Object.fromEntries(present)] as const
+  })
+  return Object.fromEntries(parts)
+}
+
+function covers(all: Values, some: Values): boolean {
+  return Object.entries(some).every(([id, values]) =>
+    Object.entries(values).every(([path, value]) => isDeepStrictEqual(all[id]?.[path], value)),
+  )
 }
 
 /** Whether its user asks for GPUs, or for none, in other words than before: that rolls its pods anyway. */
@@ -66,9 +109,15 @@ function freshValues(service: KubeObject, spec: PolicySpec | undefined, facts: F
   }
 }
 
-function record({ location: { model }, uri, cache, path, existing }: Rewrite): OriginalLocation {
+function record(rewrite: Rewrite): OriginalLocation {
+  const {
+    location: { model },
+    cache,
+    path,
+    existing,
+  } = rewrite
   return {
-    uri,
+    uri: recordedUri(rewrite),
     cache,
     ...(path === undefined ? {} : { path }),
     ...(existing ? { existing } : {}),
@@ -76,11 +125,18 @@ function record({ location: { model }, uri, cache, path, existing }: Rewrite): O
   }
 }
 
+/** Of a storage spec without its bucket, which may stand in a Secret: whoever sends a review reads the record. */
+function recordedUri({ location: { model } }: Rewrite): string {
+  return podSourceOf(model)
+}
+
 /** What a record says of this very rewrite. */
 function recorded({ locations }: Original, rewrite: Rewrite): OriginalLocation | undefined {
-  const { location, uri, cache, path } = rewrite
+  const { location, cache, path } = rewrite
   const known = Object.hasOwn(locations, location.id) ? locations[location.id] : undefined
-  return known?.uri === uri && known.cache === cache && known.path === path ? known : undefined
+  return known?.uri === recordedUri(rewrite) && known.cache === cache && known.path === path
+    ? known
+    : undefined
 }
 
 function gpuValues(found: ContainerResources[]): Values {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { isCacheName, loadName } from '../fluid/name.ts'
 import { at, type Json, type KubeObject, stringAt } from '../values/object.ts'
 import { readOriginal } from './original.ts'
-import { fakeFacts, fakePolicy, fakeService, s3Secret } from './plan.fake.ts'
+import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from './plan.fake.ts'
 import { cachesOf, type Plan, plan, siblingsOf, unmadeBecause } from './plan.ts'
 
 const inference = (storageUri: string) => fakeService({ model: { storageUri } })
@@ -138,8 +138,7 @@ test('a forged path makes nothing: where it is no part of the model’s own URI,
   for (const path of ['other', '../llama', 'a;b', 'x llama']) {
     const name = cache?.name ?? ''
     const locations = { predictor: { uri: 's3://models/team/llama', cache: name, path } }
-    const annotations = { 'warmgate.dev/original': JSON.stringify({ locations }) }
-    const forged = fakeService({ model: { storageUri: `pvc://${name}/${path}` } }, { annotations })
+    const forged = recorded(fakeService({ model: { storageUri: `pvc://${name}/${path}` } }), { locations })
     const made = plan({ service: forged, previous: forged, facts: below })
     expect(siblingsOf(made)).toEqual([])
     expect(unmadeBecause(made, name)).toMatchObject({ reason: 'UnsafeUri' })

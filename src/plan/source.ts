@@ -255,9 +255,12 @@ export function namedSecrets(locations: ModelLocation[], config: KserveConfig): 
     model.storage === undefined ? undefined : storageSecretName(annotations, config),
   ])
   // What cannot be a name is no Secret, and would be an error where Secrets are read.
-  return [...new Set(names)].filter(
-    (name) => name !== undefined && /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name),
-  ) as string[]
+  return [...new Set(names)].filter((name) => name !== undefined).filter(isSecretName)
+}
+
+/** Whether a text can be the name of a Secret. */
+export function isSecretName(name: string): boolean {
+  return name.length <= 253 && /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)
 }
 
 function toSource(

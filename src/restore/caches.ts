@@ -1,9 +1,9 @@
-import { usesCache } from '../controller/users.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { isAlive, mountsAny } from '../kserve/pod.ts'
 import { deleteExactly } from '../kube/exactly.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
+import { recordedLocations } from '../plan/original.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, keyText } from '../values/object.ts'
 import {
@@ -49,7 +49,8 @@ function usersOf(
     .filter(({ metadata }) => metadata.namespace === key.namespace && !restored.has(metadata.uid ?? ''))
     .filter(
       (service) =>
-        usesCache(service, key.name) || (isOwner(service) && !isOptedOut(service.metadata.annotations)),
+        recordedLocations(service).some(({ cache, existing }) => cache === key.name && existing !== true) ||
+        (isOwner(service) && !isOptedOut(service.metadata.annotations)),
     )
 }
 

@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest'
+import type { KubeClient } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import type { KubeObject } from '../values/object.ts'
+import { RecordKeys } from './record-keys.ts'
+
+/** The one Secret of a cluster, and replicas that share it. */
+function scene() {
+  const stored: { secret: KubeObject | undefined; error?: KubeError } = { secret: undefined }
+  const conflict = () => new KubeError('write', { status: 409, message: 'conflict' })
+  const client = {
+    get: async () => {
+      if (stored.error !== undefined) throw stored.error
+      return stored.secret
+    },
+    create: async (_: unknown, object: KubeObject) => {
+      if (stored.secret !== undefined) throw conflict()
+      stored.secret = { ...object, metadata: { ...object.metadata, resourceVersion: '1' } }
+      return stored.secret
+    },
+    replace: async (_: unknown, object: KubeObject) => {
+      if (object.metadata.resourceVersion !== stored.secret?.metadata.resourceVersion) throw conflict()
+      const resourceVersion = String(Number(object.metadata.resourceVersion) + 1)
+      stored.secret = { ...object, metadata: { ...object.metadata, resourceVersion } }
+      return stored.secret
+    },
+  } as unknown as KubeClient
+  const clock = new FakeClock()
+  const replica = (onChange = () => {}) =>
+    new RecordKeys({ client, clock, logger: createLogger('silent'), namespace: 'warmgate-system', onChange })
+  return { stored, clock, replica }
+}
+
+const dataOf = ({ stored }: ReturnType<typeof scene>) => stored.secret?.data as { [key: string]: string }
+
+test('the first replica makes the key, and all of them sign with it', async () => {
+  const at = scene()
+  const [one, two] = [at.replica(), at.replica()]
+  expect(one.missing).toContain('warmgate-record-keys')
+  expect(() => one.sign('x')).toThrow('not read yet')
+  await Promise.all([one.refresh(), two.refresh()])
+  expect([one.missing, two.missing]).toEqual([undefined, undefined])
+  expect(two.verify('statement', one.sign('statement'))).toBe(true)
+  expect(two.verify('statement', one.sign('other'))).toBe(false)
+  expect(two.verify('statement', '')).toBe(false)
+  expect(one.sign('statement')).toMatch(/^[A-Za-z0-9_-]{43}$/)
+  expect(at.stored.secret).toMatchObject({ kind: 'Secret', type: 'Opaque' })
+})
+
+test('a key that is moved to previous is accepted still, and a new one signs', async () => {
+  const at = scene()
+  const keys = at.replica()
+  await keys.refresh()
+  const old = keys.sign('statement')
+  const { current } = dataOf(at)
+  at.stored.secret = { ...(at.stored.secret as KubeObject), data: { previous: current ?? '' } }
+  await keys.refresh()
+  expect(dataOf(at).previous).toBe(current)
+  expect(keys.verify('statement', old)).toBe(true)
+  expect(keys.sign('statement')).not.toBe(old)
+  // And then not any more.
+  at.stored.secret = { ...(at.stored.secret as KubeObject), data: { current: dataOf(at).current ?? '' } }
+  await keys.refresh()
+  expect(keys.verify('statement', old)).toBe(false)
+})
+
+test('a change of the keys is told, and nothing else is', async () => {
+  const at = scene()
+  let changes = 0
+  const keys = at.replica(() => {
+    changes += 1
+  })
+  await keys.refresh()
+  await keys.refresh()
+  expect([changes, keys.version]).toEqual([1, 1])
+  at.stored.secret = undefined
+  await keys.refresh()
+  expect([changes, keys.version]).toEqual([2, 2])
+})
+
+test('a key that is too short is none', async () => {
+  const at = scene()
+  await at.replica().refresh()
+  at.stored.secret = { ...(at.stored.secret as KubeObject), data: { current: 'c2hvcnQ=' } }
+  const keys = at.replica()
+  await keys.refresh()
+  expect(Buffer.from(dataOf(at).current ?? '', 'base64')).toHaveLength(32)
+})
+
+test('an API server that is away is asked again, and what is known stays', async () => {
+  const at = scene()
+  const keys = at.replica()
+  const ending = new AbortController()
+  at.stored.error = new KubeError('get', { status: 503, message: 'away' })
+  const running = keys.run(ending.signal)
+  await at.clock.advance(0)
+  expect(keys.missing).toBeDefined()
+  delete at.stored.error
+  await at.clock.advance(2_000)
+  expect(keys.missing).toBeUndefined()
+  const before = keys.sign('x')
+  at.stored.error = new KubeError('get', { status: 503, message: 'away' })
+  await at.clock.advance(60_000)
+  expect(keys.sign('x')).toBe(before)
+  ending.abort()
+  await running
+})

@@ -1,0 +1,119 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { KubeClient } from '../kube/client.ts'
+import { onConflictAgain } from '../kube/conflict.ts'
+import { resources } from '../kube/resources.ts'
+import type { RecordSigner } from '../plan/record.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { type Clock, pause } from '../values/clock.ts'
+import { type KubeObject, stringAt } from '../values/object.ts'
+
+export interface RecordKeysOptions {
+  client: KubeClient
+  clock: Clock
+  logger: Logger
+  /** Warmgate's own. */
+  namespace: string
+  /** Called after the keys have changed: records may be proven now that were not, or the other way round. */
+  onChange?: () => void
+}
+
+export const recordKeysSecret = 'warmgate-record-keys'
+const keyBytes = 32
+const refreshMs = 30_000
+const retryMs = 2_000
+
+/**
+ * The keys by which admission signs its records, in a Secret that the replicas share: `current` signs, `previous` is
+ * still accepted. Whoever comes first makes the key. To rotate, move `current` to `previous`: a new one is made.
+ */
+export class RecordKeys implements RecordSigner {
+  readonly #options: RecordKeysOptions
+  /** The first signs. */
+  #keys: Buffer[] = []
+  /** Rises with each change of the keys. */
+  version = 0
+
+  constructor(options: RecordKeysOptions) {
+    this.#options = options
+  }
+
+  /** Why nothing can be signed yet; undefined once it can. */
+  get missing(): string | undefined {
+    return this.#keys.length === 0 ? `the keys in Secret ${recordKeysSecret}` : undefined
+  }
+
+  sign(statement: string): string {
+    const [key] = this.#keys
+    if (key === undefined) throw new Error(`not read yet: ${this.missing}`)
+    return signature(key, statement).toString('base64url')
+  }
+
+  verify(statement: string, given: string): boolean {
+    const bytes = Buffer.from(given, 'base64url')
+    return this.#keys.some((key) => {
+      const own = signature(key, statement)
+      return own.length === bytes.length && timingSafeEqual(own, bytes)
+    })
+  }
+
+  /** Looks at the Secret again and again until the signal aborts. Failed calls are logged, and tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options
+    while (!signal.aborted) {
+      const isRead = await this.refresh().then(
+        () => true,
+        (error: unknown) => {
+          logger.error({ code: 'WG032', err: error }, 'cannot read the keys of records; trying again')
+          return false
+        },
+      )
+      await pause(clock, isRead ? refreshMs : retryMs, signal)
+    }
+  }
+
+  /** Reads the keys, and makes one where there is none. Rejects with the KubeError of a call that failed. */
+  async refresh(): Promise<void> {
+    const keys = await onConflictAgain(() => this.#readOrMake())
+    if (keys.length === this.#keys.length && keys.every((key, index) => this.#keys[index]?.equals(key)))
+      return
+    this.#keys = keys
+    this.version += 1
+    this.#options.onChange?.()
+  }
+
+  async #readOrMake(): Promise<Buffer[]> {
+    const { client, logger, namespace } = this.#options
+    const secret = await client.get(resources.secret, { namespace, name: recordKeysSecret })
+    const [current, previous] = [keyIn(secret, 'current'), keyIn(secret, 'previous')]
+    if (current !== undefined) return previous === undefined ? [current] : [current, previous]
+    const made = randomBytes(keyBytes)
+    const data = { ...(secret?.data as object), current: made.toString('base64') }
+    if (secret === undefined) await this.#create(data)
+    else await client.replace(resources.secret, { ...secret, data })
+    logger.info({ secret: recordKeysSecret }, 'made a key for records')
+    return previous === undefined ? [made] : [made, previous]
+  }
+
+  async #create(data: { current: string }): Promise<void> {
+    const { client, namespace } = this.#options
+    const labels = { 'app.kubernetes.io/name': 'warmgate' }
+    const metadata = { namespace, name: recordKeysSecret, labels }
+    await client.create(resources.secret, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata,
+      type: 'Opaque',
+      data,
+    })
+  }
+}
+
+function signature(key: Buffer, statement: string): Buffer {
+  return createHmac('sha256', key).update(statement).digest()
+}
+
+/** A key that is shorter than it should be is none. */
+function keyIn(secret: KubeObject | undefined, field: string): Buffer | undefined {
+  const key = Buffer.from(stringAt(secret, 'data', field) ?? '', 'base64')
+  return key.length >= keyBytes ? key : undefined
+}

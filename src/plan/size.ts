@@ -1,0 +1,46 @@
+import { isObject, type Json, type KubeObject } from '../values/object.ts'
+
+/** A real service holds some hundreds of values. One with more than this is not copied, compared or searched. */
+const mostValues = 10_000
+const deepest = 100
+
+/** The limit of the API server for all annotations of an object, names and values together. */
+const annotationBytes = 256 * 2 ** 10
+
+/** Whether an object is small enough to be looked at; undefined for one that is not there. */
+export function isPlannable(object: KubeObject | undefined): boolean {
+  return object === undefined || isBounded(object, mostValues)
+}
+
+/** Whether the API server would take the annotations of an object. */
+export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): boolean {
+  const lengths = Object.entries(annotations).map(
+    ([name, value]) => Buffer.byteLength(name) + Buffer.byteLength(value),
+  )
+  return lengths.reduce((sum, length) => sum + length, 0) <= annotationBytes
+}
+
+/** Whether a value holds at most `most` values, nested at most so deep. Level by level: no depth overflows the stack. */
+function isBounded(value: Json, most: number): boolean {
+  let level: Json[] = [value]
+  let count = 0
+  for (let depth = 0; level.length > 0; depth++) {
+    count += level.length
+    if (depth > deepest || count > most) return false
+    level = below(level, most - count)
+  }
+  return true
+}
+
+/** The values that are in others; no more than one above `most`. */
+function below(values: Json[], most: number): Json[] {
+  const found: Json[] = []
+  for (const value of values) {
+    const inner = Array.isArray(value) ? value : isObject(value) ? Object.values(value) : []
+    for (const each of inner) {
+      if (found.length > most) return found
+      if (each !== undefined) found.push(each)
+    }
+  }
+  return found
+}

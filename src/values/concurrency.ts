@@ -1,0 +1,20 @@
+/**
+ * Does the work for each item, a few at a time, and answers the results in the order of the items. Once the signal aborts
+ * nothing more is begun, and the call rejects with the signal's reason.
+ */
+export async function mapConcurrently<T, R>(
+  items: readonly T[],
+  { limit, signal }: { limit: number; signal?: AbortSignal | undefined },
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = []
+  const entries = items.entries()
+  const worker = async () => {
+    for (const [index, item] of entries) {
+      signal?.throwIfAborted()
+      results[index] = await work(item)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker))
+  return results
+}
