@@ -52,7 +52,7 @@ export async function readFacts(
     readAccounts(reading, needs.accounts),
     readSecrets(reading, needs.secrets),
     isLookedInto(service, known) ? readServing(sources, service, namespace) : nothingServed,
-    readLent(sources, needs.lent, namespace),
+    readLent(sources, needs.lent, { namespace, signal }),
   ])
   const listed = Object.values(serviceAccounts).flatMap(({ secrets }) => secrets)
   const others = [...new Set(listed)].filter((name) => !Object.hasOwn(named, name)).slice(0, mostSecrets)

@@ -40,7 +40,7 @@ const name = { namespace: 'shared', name: 'all', accounts: ['reader', 'other'] }
 
 test('the API server is asked whether the account, with its groups, may get that very Dataset', async () => {
   const { client, mirror, reviews } = scene((user) => ({ allowed: user.endsWith(':reader') }))
-  const [lent] = await readLent({ client, mirror }, [name], 'models')
+  const [lent] = await readLent({ client, mirror }, [name], { namespace: 'models' })
   expect(lent).toMatchObject({ namespace: 'shared', name: 'all', dataset: physical, readers: ['reader'] })
   expect(lent?.runtimes).toHaveLength(1)
   expect(reviews[0]).toEqual({
@@ -65,7 +65,7 @@ test.each([[{ allowed: false }], [{ allowed: 'true' }], [{}], [undefined]])(
   'what is not a plain yes is a no: %j',
   async (status) => {
     const { client, mirror } = scene(() => status)
-    expect((await readLent({ client, mirror }, [name], 'models'))[0]?.readers).toEqual([])
+    expect((await readLent({ client, mirror }, [name], { namespace: 'models' }))[0]?.readers).toEqual([])
   },
 )
 

@@ -2,6 +2,7 @@ import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import type { LentDataset } from '../plan/facts.ts'
 import type { LentName } from '../plan/lent.ts'
+import { mapConcurrently } from '../values/concurrency.ts'
 import { at } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
@@ -17,24 +18,24 @@ interface Sources {
 export async function readLent(
   { mirror, client }: Sources,
   names: LentName[],
-  namespace: string,
+  { namespace, signal }: { namespace: string; signal?: AbortSignal | undefined },
 ): Promise<LentDataset[]> {
-  return await Promise.all(
-    names.map(async ({ accounts, ...key }) => {
-      const answers = await Promise.all(
-        accounts.map(async (account) =>
-          (await mayGet(client, key, { namespace, account })) ? [account] : [],
-        ),
-      )
-      return {
-        ...key,
-        dataset: mirror.datasets.get(key),
-        runtimes: Object.values(mirror.runtimes).flatMap((runtimes) => runtimes.get(key) ?? []),
-        readers: answers.flat(),
-      }
-    }),
+  const questions = names.flatMap(({ accounts, ...key }) => accounts.map((account) => ({ key, account })))
+  const answers = await mapConcurrently(questions, { limit: concurrentReviews, signal }, (question) =>
+    mayGet(client, question.key, { namespace, account: question.account }),
   )
+  const granted = questions.filter((_, index) => answers[index])
+  return names.map(({ accounts: _, ...key }) => ({
+    ...key,
+    dataset: mirror.datasets.get(key),
+    runtimes: Object.values(mirror.runtimes).flatMap((runtimes) => runtimes.get(key) ?? []),
+    readers: granted
+      .filter((each) => each.key.namespace === key.namespace && each.key.name === key.name)
+      .map(({ account }) => account),
+  }))
 }
+
+const concurrentReviews = 8
 
 async function mayGet(
   client: KubeClient,

@@ -23,6 +23,7 @@ export const nothingNeeded: Needs = { accounts: [], secrets: [], lent: [] }
 /** How many service accounts and Secrets are read for one service: one review must not cost thousands of calls. */
 export const mostAccounts = 8
 export const mostSecrets = 32
+const mostLent = 8
 
 /** What a plan can be told before anything is read for it. */
 export type KnownFacts = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 'kserve' | 'signer'>
@@ -41,10 +42,12 @@ export function needsOf(service: KubeObject, known: KnownFacts): Needs {
   const fromPolicy = locations.flatMap(({ model }) =>
     matchingRules(model, policy, namespace).flatMap(({ credentials }) => credentials.secretName ?? []),
   )
+  const accounts = distinct(locations.map(({ serviceAccount }) => serviceAccount)).slice(0, mostAccounts)
+  const asking = locations.filter(({ serviceAccount }) => accounts.includes(serviceAccount))
   return {
-    accounts: distinct(locations.map(({ serviceAccount }) => serviceAccount)).slice(0, mostAccounts),
+    accounts,
     secrets: distinct([...namedSecrets(locations, kserve), ...fromPolicy]).slice(0, mostSecrets),
-    lent: lentNames(locations, [policy], namespace),
+    lent: lentNames(asking, [policy], namespace).slice(0, mostLent),
   }
 }
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { at, type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
 import type { Facts } from './facts.ts'
-import { afterKserve, fakeFacts, fakePolicy, fakeService, s3Secret } from './plan.fake.ts'
+import { afterKserve, fakeFacts, fakePolicy, fakeService, fakeSigner, s3Secret } from './plan.fake.ts'
 import { cachesOf, type Plan, plan } from './plan.ts'
+import { provenOriginal, type RecordSigner } from './record.ts'
 
 /*
  * What happens to a service after it was created: every update goes through the plan again, whoever makes it.
@@ -366,4 +367,110 @@ test('a service that had the annotation from the start is not touched for it', (
     reason: 'NotOptedIn',
     patch: [],
   })
+})
+
+/* A record that this installation did not write for its service: its key is lost, or somebody made it up. */
+
+const lost = fakeFacts({ ...facts, signer: { ...fakeSigner, verify: () => false } })
+const recordOf = (service: KubeObject) => service.metadata.annotations?.['warmgate.dev/original']
+
+test('with a lost key nothing rolls: what a service has stays, and nothing is made for it', () => {
+  for (const service of [admitted, manifest, withMetadata(admitted, { labels: { a: 'b' } })]) {
+    const made = update(admitted, service, lost)
+    expect(made).toMatchObject({ decision: 'skip', reason: 'RecordUnproven' })
+    expect(made.service.spec).toEqual(admitted.spec)
+    expect(made.service.metadata.annotations).toEqual(admitted.metadata.annotations)
+    expect(cachesOf(made)).toEqual([])
+  }
+})
+
+test('with a lost key a changed model is planned anew, and its record signed', () => {
+  const changed = withPredictor(manifest, { huggingface: { storageUri: 's3://models/bloom' } })
+  const made = update(admitted, changed, lost)
+  expect(made.reason).toBe('Accelerated')
+  expect(provenOriginal(made.service, fakeSigner)?.locations.predictor?.uri).toBe('s3://models/bloom')
+})
+
+test('adopted after its key was lost, a service has a proven record, and the second pass changes nothing', () => {
+  const unsigned = withMetadata(admitted, {
+    annotations: { ...admitted.metadata.annotations, 'warmgate.dev/original': withoutProof(admitted) },
+  })
+  const made = update(unsigned, annotated(unsigned, adopt))
+  expect(made.service).toEqual(admitted)
+  expect(update(unsigned, made.service).patch).toEqual([])
+  expect(update(made.service, made.service)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+})
+
+function withoutProof(service: KubeObject): string {
+  return recordOf(service)?.replace(/,"proof":.*/, '}') ?? ''
+}
+
+test('with a rotated key the record stays as it is', () => {
+  const rotated: RecordSigner = {
+    sign: (statement) => fakeSigner.sign(`new ${statement}`),
+    verify: (statement, signature) => fakeSigner.verify(statement, signature),
+  }
+  const now = { ...facts, signer: rotated }
+  expect(update(admitted, admitted, now)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  expect(update(admitted, manifest, now).service).toEqual(admitted)
+  expect(cachesOf(update(admitted, admitted, now))).toHaveLength(1)
+})
+
+const devices = (service: KubeObject) =>
+  at(service, 'spec', 'predictor', 'huggingface', 'resources', 'limits', 'nvidia.com/gpu')
+
+test('a forged record gives no devices, whatever it says was added', () => {
+  const forge = (service: KubeObject) => {
+    const locations = { predictor: { uri: storageUri, cache: 'llama-0123456789' } }
+    const added = {
+      '/resources/limits/nvidia.com~1gpu': '64',
+      '/resources/requests/nvidia.com~1gpu': '64',
+    }
+    const text = JSON.stringify({ locations, additions: { predictor: { added, made: [] } } })
+    return annotated(service, { 'warmgate.dev/original': text })
+  }
+  const without = fakeFacts()
+  const pointed = withPredictor(plain, { huggingface: { storageUri: 'pvc://llama-0123456789' } })
+  // Created with it; updated to it; and there before anything went through admission.
+  expect(devices(create(forge(pointed), without).service)).toBeUndefined()
+  expect(devices(update(pointed, forge(pointed), without).service)).toBeUndefined()
+  const before = update(forge(pointed), forge(pointed), without)
+  expect(before.reason).toBe('RecordUnproven')
+  expect(devices(before.service)).toBeUndefined()
+  expect(devices(update(forge(pointed), manifest, without).service)).toBeUndefined()
+})
+
+test('an old record on a service that is created again gives no more than its policy does today', () => {
+  expect(devices(admitted)).toBe('1')
+  const again = create(admitted, fakeFacts())
+  expect(again.reason).toBe('Accelerated')
+  expect(devices(again.service)).toBeUndefined()
+  expect(provenOriginal(again.service, fakeSigner)?.additions).toEqual({})
+  // So it is on a service that had none, where it is put on by an update.
+  const put = update(plain, admitted, fakeFacts())
+  expect(devices(put.service)).toBeUndefined()
+})
+
+test('a manifest that was exported with its record is an ordinary new service elsewhere', () => {
+  const elsewhere = withMetadata(admitted, { namespace: 'other', name: 'copy' })
+  const made = create(elsewhere, { ...facts, namespace: 'other' })
+  expect(made.reason).toBe('Accelerated')
+  const fresh = create(withMetadata(manifest, { namespace: 'other', name: 'copy' }), {
+    ...facts,
+    namespace: 'other',
+  })
+  expect(made.service).toEqual(fresh.service)
+  expect(provenOriginal(made.service, fakeSigner)).toBeDefined()
+  const closed = create(elsewhere, { ...facts, namespace: 'other', namespaceLabels: {} })
+  expect(closed).toMatchObject({ reason: 'NotOptedIn' })
+  expect(cacheUri(closed.service)).toBe(storageUri)
+})
+
+test('an update that writes a record by hand ends as what it says was there before', () => {
+  const text = JSON.stringify({ locations: { predictor: { uri: storageUri, cache: 'llama-0123456789' } } })
+  const pointed = withPredictor(plain, { huggingface: { storageUri: 'pvc://llama-0123456789' } })
+  const made = update(plain, annotated(pointed, { 'warmgate.dev/original': text }))
+  expect(made.reason).toBe('NotOptedIn')
+  expect(cacheUri(made.service)).toBe(storageUri)
+  expect(recordOf(made.service)).toBeUndefined()
 })
