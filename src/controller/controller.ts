@@ -155,7 +155,11 @@ export class Controller {
     whenLeading(mirror.namespaces, ({ object: { metadata } }) => {
       this.#wakePolicies()
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
-      for (const service of mirror.services.list(metadata.name)) this.#placed.add(serviceId(service))
+      for (const service of mirror.services.list(metadata.name)) {
+        this.#placed.add(serviceId(service))
+        // It may have been there before anybody was to be told of it.
+        if (mirror.records.of(service)?.isProven === false) this.#reports.add(serviceId(service))
+      }
     })
   }
 

@@ -22,3 +22,9 @@ export function condition(object: KubeObject, type: string): Json | undefined {
 export function isTrue(object: KubeObject, type: string): boolean {
   return hasCondition(object, type, 'True')
 }
+
+/** The Events about objects of a name, of whatever kind. */
+export async function eventsOf(client: KubeClient, namespace: string, name: string): Promise<KubeObject[]> {
+  const { items } = await client.list(resources.event, { namespace })
+  return items.filter((event) => stringAt(event, 'regarding', 'name') === name)
+}

@@ -1,0 +1,219 @@
+import { Agent, request } from 'undici'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
+import { isCacheName } from '../../src/fluid/name.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { applyAll } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { eventsOf } from '../integration/await.ts'
+import { namespace, policy, service, sklearn } from '../integration/services.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+
+/* A tenant who may write services, and a stranger who reaches the webhook's port. */
+
+let stage: Stage
+
+beforeAll(async () => {
+  stage = await startStage({ initContainerSeconds: 1, fluid: { bindMs: 300, pollMs: 300, syncMs: 200 } })
+  await applyAll(stage.client, [namespace('open'), namespace('closed', {}), policy('default', {})])
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+const uri = 's3://models/llama'
+const forgedCache = 'llama-0123456789'
+
+function forged(ns: string, name: string, annotations: { [name: string]: string } = {}): KubeObject {
+  const added = { '/resources/limits/nvidia.com~1gpu': '64', '/resources/requests/nvidia.com~1gpu': '64' }
+  const record = {
+    locations: { predictor: { uri, cache: forgedCache } },
+    additions: { predictor: { added, made: [] } },
+    proof: 'A'.repeat(43),
+  }
+  const object = service(ns, name, sklearn(`pvc://${forgedCache}`))
+  return {
+    ...object,
+    metadata: {
+      ...object.metadata,
+      annotations: {
+        ...annotations,
+        'warmgate.dev/original': JSON.stringify(record),
+        'warmgate.dev/caches': forgedCache,
+      },
+    },
+  }
+}
+
+const create = (object: KubeObject) => stage.client.create(resources.inferenceService, object)
+const uriOf = (object: KubeObject) => stringAt(object, 'spec', 'predictor', 'model', 'storageUri')
+
+/** The objects of Fluid's in a namespace, by kind and name. */
+async function made(ns: string): Promise<string[]> {
+  const kinds = [resources.dataset, resources.dataLoad, runtimeResources.Jindo, runtimeResources.Alluxio]
+  const lists = await Promise.all(kinds.map((kind) => stage.client.list(kind, { namespace: ns })))
+  return lists.flatMap(({ items }) => items.map(({ kind, metadata }) => `${kind}/${metadata.name}`))
+}
+
+/** After this the controller has looked at everything that was there before. */
+let probes = 0
+async function lookedAt(ns: string): Promise<void> {
+  probes += 1
+  const probe = await create(service(ns, `probe-${probes}`, sklearn('s3://models/probe')))
+  const [cache = ''] = cacheNames(probe)
+  await until('a cache for the probe', async () => {
+    return await stage.client.get(resources.dataset, { namespace: ns, name: cache })
+  })
+}
+
+describe('a forged record', () => {
+  test('makes nothing in a namespace that never opted in', async () => {
+    const annotations = { 'warmgate.dev/cache-size': '999Pi', 'warmgate.dev/cache-replicas': '1000' }
+    const stored = await create(forged('closed', 'forged', annotations))
+    expect(uriOf(stored)).toBe(`pvc://${forgedCache}`)
+    await lookedAt('open')
+    expect(await made('closed')).toEqual([])
+  })
+
+  test('on a new service of an open namespace is the URI that it names, planned anew', async () => {
+    const stored = await create(forged('open', 'new'))
+    const [cache = ''] = cacheNames(stored)
+    expect(uriOf(stored)).toBe(`pvc://${cache}`)
+    expect(isCacheName(cache)).toBe(true)
+    expect(cache).not.toBe(forgedCache)
+    expect(at(stored, 'spec', 'predictor', 'model', 'resources', 'limits', 'nvidia.com/gpu')).toBeUndefined()
+    await lookedAt('open')
+    expect(await made('open')).not.toContain(`Dataset/${forgedCache}`)
+  })
+
+  test('that was there before its namespace opted in is kept as it is, and said', async () => {
+    await applyAll(stage.client, [namespace('late', {})])
+    const before = await create(forged('late', 'before'))
+    await applyAll(stage.client, [namespace('late')])
+    await lookedAt('late')
+    const told = await until('the Event', async () =>
+      (await eventsOf(stage.client, 'late', 'before')).find(({ reason }) => reason === 'RecordUnproven'),
+    )
+    expect(stringAt(told, 'note')).toContain('warmgate adopt')
+    expect(await made('late')).not.toContain(`Dataset/${forgedCache}`)
+    const body = { metadata: { annotations: { note: 'x' } } }
+    const key = { namespace: 'late', name: 'before' }
+    const after = await stage.client.patch(resources.inferenceService, key, { type: 'merge', body })
+    expect(after.spec).toEqual(before.spec)
+  })
+
+  test('copied from another service proves nothing', async () => {
+    const honest = await create(service('open', 'honest', sklearn('s3://models/honest')))
+    const [cache = ''] = cacheNames(honest)
+    await until('its cache', () => stage.client.get(resources.dataset, { namespace: 'open', name: cache }))
+    const { annotations = {} } = honest.metadata
+    await create({
+      ...service('closed', 'copy', sklearn(`pvc://${cache}`)),
+      metadata: { namespace: 'closed', name: 'copy', annotations },
+    })
+    await lookedAt('open')
+    expect(await made('closed')).toEqual([])
+  })
+})
+
+test('a lost key takes nothing away, rolls nothing, and is said', async () => {
+  await applyAll(stage.client, [namespace('keys')])
+  const stored = await create(service('keys', 'iris', sklearn('s3://models/iris')))
+  const [cache = ''] = cacheNames(stored)
+  const key = { namespace: 'keys', name: cache }
+  await until('its cache', () => stage.client.get(resources.dataset, key))
+  const secret = { namespace: 'warmgate-system', name: 'warmgate-record-keys' }
+  await stage.client.delete(resources.secret, secret)
+  await stage.restartWarmgate()
+  await until('the Event', async () =>
+    (await eventsOf(stage.client, 'keys', 'iris')).find(({ reason }) => reason === 'RecordUnproven'),
+  )
+  await lookedAt('keys')
+  expect(await stage.client.get(resources.dataset, key)).toMatchObject({ metadata: { name: cache } })
+  const body = { metadata: { annotations: { note: 'x' } } }
+  const after = await stage.client.patch(
+    resources.inferenceService,
+    { namespace: 'keys', name: 'iris' },
+    { type: 'merge', body },
+  )
+  expect(after.spec).toEqual(stored.spec)
+  expect(after.metadata.annotations?.['warmgate.dev/original']).toBe(
+    stored.metadata.annotations?.['warmgate.dev/original'],
+  )
+  // Adopted, it is proven again: by the same cache.
+  const adopt = { metadata: { annotations: { 'warmgate.dev/adopt': 'true' } } }
+  const adopted = await stage.client.patch(
+    resources.inferenceService,
+    { namespace: 'keys', name: 'iris' },
+    { type: 'merge', body: adopt },
+  )
+  expect(cacheNames(adopted)).toEqual([cache])
+  expect(adopted.metadata.annotations?.['warmgate.dev/original']).not.toBe(
+    stored.metadata.annotations?.['warmgate.dev/original'],
+  )
+})
+
+describe('a stranger at the port', () => {
+  const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
+  afterAll(() => dispatcher.close())
+
+  /** What a review of a service that nobody created is answered: the patch and the warnings. */
+  async function asked(object: KubeObject): Promise<string> {
+    const review = {
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      request: {
+        uid: 'u',
+        operation: 'CREATE',
+        resource: { resource: 'inferenceservices' },
+        namespace: object.metadata.namespace,
+        object,
+      },
+    }
+    const { body } = await request(`${stage.warmgate.url}/mutate-service`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(review),
+      dispatcher,
+    })
+    const answer = (await body.json()) as JsonObject
+    const patch = Buffer.from(stringAt(answer, 'response', 'patch') ?? '', 'base64').toString()
+    return JSON.stringify([patch, listAt(answer, 'response', 'warnings')])
+  }
+
+  const entry = JSON.stringify({
+    type: 's3',
+    bucket: 'hidden-bucket',
+    access_key_id: 'hidden-id',
+    secret_access_key: 'hidden-key',
+  })
+  const storageConfig = (ns: string): KubeObject => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'storage-config', namespace: ns },
+    data: { minio: Buffer.from(entry).toString('base64') },
+  })
+  const stored = (ns: string, key: string) =>
+    service(ns, 'asked', { model: { modelFormat: { name: 'sklearn' }, storage: { key, path: 'llama' } } })
+
+  test('learns nothing of a closed namespace', async () => {
+    await applyAll(stage.client, [storageConfig('closed')])
+    expect(await asked(stored('closed', 'minio'))).toBe(await asked(stored('closed', 'no-such-key')))
+  })
+
+  test('learns no name, no key and no bucket of a Secret of an open one', async () => {
+    await applyAll(stage.client, [storageConfig('open')])
+    for (const key of ['minio', 'no-such-key']) {
+      const answer = await asked(stored('open', key))
+      for (const hidden of ['hidden-', 'storage-config', 'access_key']) expect(answer).not.toContain(hidden)
+    }
+    const named = service('open', 'asked', sklearn('s3://models/x'))
+    const annotations = { 'serving.kserve.io/storageSecretName': 'storage-config' }
+    const answer = await asked({ ...named, metadata: { ...named.metadata, annotations } })
+    expect(answer).toContain('CredentialsMissing')
+    for (const hidden of ['minio', 'storage-config', 'AWS_']) expect(answer).not.toContain(hidden)
+  })
+})
