@@ -4,6 +4,7 @@ import { findModelLocations } from '../kserve/location.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
 import { type Anchor, anchorsOf } from './anchor.ts'
 import { Draft, pointer } from './draft.ts'
+import { isBounded } from './size.ts'
 
 export const originalAnnotation = 'warmgate.dev/original'
 export const cachesAnnotation = 'warmgate.dev/caches'
@@ -61,11 +62,15 @@ export function recordedLocations(service: KubeObject): OriginalLocation[] {
   return Object.values(readOriginal(service)?.locations ?? {})
 }
 
+// Whoever writes a record by hand may write any number of entries; admission writes some dozens at most.
+const mostEntries = 64
+
 function readEach<T>(
   value: Json | undefined,
   read: (value: JsonObject) => T | undefined,
 ): { [key: string]: T } {
-  const entries = Object.entries(isObject(value) ? value : {}).flatMap(([key, inner]) => {
+  const first = Object.entries(isObject(value) ? value : {}).slice(0, mostEntries)
+  const entries = first.flatMap(([key, inner]) => {
     const found = isObject(inner) ? read(inner) : undefined
     return found === undefined ? [] : [[key, found] as const]
   })
@@ -82,7 +87,7 @@ function readLocation({ uri, cache, path, existing, storage }: JsonObject): Orig
     cache,
     ...(typeof path === 'string' && path !== '' ? { path } : {}),
     ...(isExisting ? { existing: true } : {}),
-    ...(isObject(storage) ? { storage } : {}),
+    ...(isObject(storage) && isBounded(storage, mostEntries) ? { storage } : {}),
   }
 }
 
@@ -91,10 +96,10 @@ function isClaimName(name: string): boolean {
 }
 
 function readAdditions({ added, made, holders }: JsonObject): Additions {
-  const values = Object.entries(isObject(added) ? added : {}).flatMap(([path, json]) =>
-    json === undefined ? [] : [[path, json] as const],
-  )
-  const texts = (list: Json[]) => list.filter((path) => typeof path === 'string')
+  const values = Object.entries(isObject(added) ? added : {})
+    .slice(0, mostEntries)
+    .flatMap(([path, json]) => (json === undefined ? [] : [[path, json] as const]))
+  const texts = (list: Json[]) => list.slice(0, mostEntries).filter((path) => typeof path === 'string')
   return {
     added: Object.fromEntries(values),
     made: texts(Array.isArray(made) ? made : []),

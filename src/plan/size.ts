@@ -21,7 +21,7 @@ export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): 
 }
 
 /** Whether a value holds at most `most` values, nested at most so deep. Level by level: no depth overflows the stack. */
-function isBounded(value: Json, most: number): boolean {
+export function isBounded(value: Json, most: number): boolean {
   let level: Json[] = [value]
   let count = 0
   for (let depth = 0; level.length > 0; depth++) {
