@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isCacheName } from '../fluid/name.ts'
-import { findModelLocations } from '../kserve/location.ts'
+import { modelPlaces } from '../kserve/location.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
 import { type Anchor, anchorsOf } from './anchor.ts'
 import { type Draft, pointer } from './draft.ts'
@@ -136,7 +136,7 @@ export function cacheNames(object: KubeObject): string[] {
  * that no longer names the cache, and a value that is no longer the added one, stay.
  */
 export function restore(draft: Draft, original: Original): void {
-  for (const { id, model, pointer: place } of findModelLocations(draft.object).locations) {
+  for (const { id, model, pointer: place } of modelPlaces(draft.object)) {
     const before = Object.hasOwn(original.locations, id) ? original.locations[id] : undefined
     if (before === undefined || model.kind !== 'uri' || model.uri !== claimUri(before)) continue
     if (before.storage === undefined) draft.set(place, before.uri)

@@ -24,6 +24,7 @@ export const skipReasons = [
   'StorageContainerPinned',
   'NameTaken',
   'UnsafeUri',
+  'TooLarge',
 ] as const
 
 export type SkipReason = (typeof skipReasons)[number]
