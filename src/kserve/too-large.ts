@@ -20,7 +20,11 @@ export function tooLargeBecause({ metadata, spec }: KubeObject): string | undefi
 }
 
 /** Calls itself once for each level, and `levels` are few. */
-function excessOf(value: Json | undefined, levels: number, most = limits.elements): Excess | undefined {
+function excessOf(
+  value: Json | undefined,
+  levels: number,
+  most: number = limits.elements,
+): Excess | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   if (levels === 0) return { path: '', what: `is nested more than ${limits.depth} levels deep` }
   return Array.isArray(value) ? excessIn(value, levels, most) : excessOfFields(value, levels, most)

@@ -136,17 +136,21 @@ export function someObject(
   most = Number.POSITIVE_INFINITY,
 ): boolean {
   let left = most
-  const open = [value]
-  while (open.length > 0) {
-    const next = open.pop()
-    if (typeof next !== 'object' || next === null) continue
+  const open = [value].filter(isNested)
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (isObject(next) && holds(next)) return true
-    for (const inner of Object.values(next)) {
-      if (typeof inner !== 'object' || inner === null) continue
-      if (left === 0) return true
+    const fields = Array.isArray(next) ? next.keys() : Object.keys(next)
+    for (const field of fields) {
+      const inner = (next as JsonObject)[field]
+      if (!isNested(inner)) continue
       left -= 1
+      if (left < 0) return true
       open.push(inner)
     }
   }
   return false
+}
+
+function isNested(value: Json | undefined): value is Json[] | JsonObject {
+  return typeof value === 'object' && value !== null
 }
