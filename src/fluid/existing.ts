@@ -1,4 +1,6 @@
-import { type KubeObject, listAt, objectAt, stringAt, textsAt } from '../values/object.ts'
+import { limits } from '../values/limits.ts'
+import { type Json, type KubeObject, listAt, objectAt, stringAt, textsAt } from '../values/object.ts'
+import { segmentsOf, trimEndSlashes } from '../values/text.ts'
 import { sameReading, sameStoreAs } from './reading.ts'
 import { partsOf, type Source } from './source.ts'
 
@@ -8,13 +10,19 @@ export interface ExistingDataset {
   runtimes: KubeObject[]
 }
 
-/** A mount of such a Dataset, with all that its reading depends on. */
-export interface ExistingMount {
+/** Where a mount of such a Dataset is shown. */
+interface PlacedMount {
   /** As the Dataset has it, without slashes at its end. */
   mountPoint: string
   name: string
   /** Where its volume shows it: segments from the root. */
   place: string[]
+  /** The mount as it is in the Dataset. */
+  value: Json
+}
+
+/** How a mount of such a Dataset is read. */
+export interface ExistingMount {
   /** The Runtime's properties, the Dataset's shared options, and its own, each over those before. */
   options: { [name: string]: string }
   /** What Secrets fill: option, Secret, key. */
@@ -56,7 +64,10 @@ function placeIn(
   if (best === undefined || mounts.some((other) => covers(other, best))) return undefined
   // JindoCache has one Secret and one endpoint for all of its mounts: the last one's.
   const readers = type === 'jindo' ? mounts : [best.mount]
-  const isSame = readers.every((mount) => isRead(mount, source, existing.runtimes[0]))
+  const isSame = readers.every(({ value }) => {
+    const read = readingOf(existing, value)
+    return read !== undefined && isRead(read, source, existing.runtimes[0])
+  })
   return isSame ? best.place.join('/') : undefined
 }
 
@@ -94,42 +105,48 @@ function typeOf({ dataset, runtimes }: ExistingDataset): Type | undefined {
   return bound.length > 0 ? undefined : isJuice ? 'juicefs' : 'alluxio'
 }
 
-/** Undefined where one of them is nowhere that a claim's path could name. */
-function mountsOf(
-  { dataset, runtimes: [runtime] }: ExistingDataset,
-  type: Type,
-): ExistingMount[] | undefined {
+/** Undefined where there are too many, or where one of them is nowhere that a claim's path could name. */
+function mountsOf({ dataset }: ExistingDataset, type: Type): PlacedMount[] | undefined {
   const all = listAt(dataset, 'spec', 'mounts')
   // JuiceFS reads the first one alone, and shows it at the root.
   const read = type === 'juicefs' ? all.slice(0, 1) : all
-  const mounts = read.map((mount) => {
-    const place = type === 'juicefs' ? [] : placeOf(stringAt(mount, 'path'), stringAt(mount, 'name'))
-    const shared = objectAt(dataset, 'spec')
-    return {
-      mountPoint: (stringAt(mount, 'mountPoint') ?? '').replace(/\/+$/, '').replace(/^s3a:/, 's3:'),
-      name: stringAt(mount, 'name') ?? '',
-      place: place ?? [],
-      isPlaced: place !== undefined,
-      options: {
-        ...textsAt(runtime, 'spec', 'properties'),
-        ...textsAt(shared, 'sharedOptions'),
-        ...textsAt(mount, 'options'),
-      },
-      secrets: [...listAt(shared, 'sharedEncryptOptions'), ...listAt(mount, 'encryptOptions')].map(
-        (option): ExistingMount['secrets'][number] => [
-          stringAt(option, 'name') ?? '',
-          stringAt(option, 'valueFrom', 'secretKeyRef', 'name') ?? '',
-          stringAt(option, 'valueFrom', 'secretKeyRef', 'key') ?? '',
-        ],
-      ),
-    }
+  if (read.length > limits.mounts) return undefined
+  const mounts = read.flatMap((value) => {
+    const [name = '', mountPoint = ''] = [stringAt(value, 'name'), stringAt(value, 'mountPoint')]
+    const place = type === 'juicefs' ? [] : placeOf(stringAt(value, 'path'), name)
+    if (place === undefined) return []
+    return [{ mountPoint: trimEndSlashes(mountPoint).replace(/^s3a:/, 's3:'), name, place, value }]
   })
-  return mounts.every(({ isPlaced }) => isPlaced) ? mounts : undefined
+  return mounts.length === read.length ? mounts : undefined
+}
+
+/** Undefined where there are too many options to read. */
+function readingOf(
+  { dataset, runtimes: [runtime] }: ExistingDataset,
+  mount: Json,
+): ExistingMount | undefined {
+  const spec = objectAt(dataset, 'spec')
+  const layers = [
+    objectAt(runtime, 'spec', 'properties'),
+    objectAt(spec, 'sharedOptions'),
+    objectAt(mount, 'options'),
+  ]
+  const encrypted = [...listAt(spec, 'sharedEncryptOptions'), ...listAt(mount, 'encryptOptions')]
+  const counts = [...layers.map((layer) => Object.keys(layer).length), encrypted.length]
+  if (counts.some((count) => count > limits.options)) return undefined
+  const secrets = encrypted.map((option): ExistingMount['secrets'][number] => [
+    stringAt(option, 'name') ?? '',
+    stringAt(option, 'valueFrom', 'secretKeyRef', 'name') ?? '',
+    stringAt(option, 'valueFrom', 'secretKeyRef', 'key') ?? '',
+  ])
+  return { options: Object.assign({}, ...layers.map((layer) => textsAt(layer))), secrets }
 }
 
 /** An absolute path is where a mount is shown; without one it is its name (fluid pkg/utils/ufs_path_builder.go). */
 function placeOf(path = '', name = ''): string[] | undefined {
-  const segments = (path.startsWith('/') ? path : name).split('/').filter((segment) => segment !== '')
+  const place = path.startsWith('/') ? path : name
+  if (place.length > limits.text) return undefined
+  const segments = segmentsOf(place)
   return segments.every(isPlain) ? segments : undefined
 }
 
@@ -139,7 +156,7 @@ function isPlain(segment: string): boolean {
 }
 
 /** What of a source lies below a mount, by whole segments; undefined where it lies elsewhere. */
-function below({ mountPoint, name }: ExistingMount, source: Source, type: Type): string[] | undefined {
+function below({ mountPoint, name }: PlacedMount, source: Source, type: Type): string[] | undefined {
   if (type !== 'juicefs') return restOf(mountPoint, source.uri)
   const { host, path } = partsOf(source)
   if (source.scheme !== 'juicefs' || (host !== '' && host !== name)) return undefined
@@ -149,15 +166,12 @@ function below({ mountPoint, name }: ExistingMount, source: Source, type: Type):
 function restOf(prefix: string, uri: string): string[] | undefined {
   if (uri === prefix) return []
   if (!uri.startsWith(`${prefix}/`)) return undefined
-  const segments = uri
-    .slice(prefix.length)
-    .split('/')
-    .filter((segment) => segment !== '')
+  const segments = segmentsOf(uri.slice(prefix.length))
   return segments.every(isPlain) ? segments : undefined
 }
 
 /** Whether another mount hides what a mount shows at a place, or stands inside it. */
-function covers(other: ExistingMount, { mount, place }: { mount: ExistingMount; place: string[] }): boolean {
+function covers(other: PlacedMount, { mount, place }: { mount: PlacedMount; place: string[] }): boolean {
   if (other === mount) return false
   const isInside = startsWith(other.place, place)
   const isOver = startsWith(place, other.place) && other.place.length >= mount.place.length

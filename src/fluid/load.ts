@@ -1,4 +1,5 @@
 import { type KubeObject, listAt, type ObjectKey, stringAt } from '../values/object.ts'
+import { segmentsOf, trimStartSlashes } from '../values/text.ts'
 
 /** The key of the Dataset that a DataLoad fills. */
 export function datasetOf(dataLoad: KubeObject): ObjectKey {
@@ -8,7 +9,7 @@ export function datasetOf(dataLoad: KubeObject): ObjectKey {
 
 /** The path that a DataLoad of Warmgate's fills; empty for the whole of its Dataset. */
 export function pathOf(dataLoad: KubeObject): string {
-  return (stringAt(dataLoad, 'spec', 'target', 0, 'path') ?? '').replace(/^\/+/, '')
+  return trimStartSlashes(stringAt(dataLoad, 'spec', 'target', 0, 'path') ?? '')
 }
 
 /** Whether a DataLoad is for the whole of its Dataset, as one without a target is. */
@@ -23,12 +24,11 @@ export function fills(dataLoad: KubeObject, { namespace, name }: ObjectKey, path
   // Without its namespace, or with another, Fluid never runs it.
   if (stringAt(dataLoad, 'spec', 'dataset', 'namespace') !== namespace) return false
   if (!['Once', ''].includes(stringAt(dataLoad, 'spec', 'policy') ?? '')) return false
-  const targets = listAt(dataLoad, 'spec', 'target').map((target) => stringAt(target, 'path') ?? '/')
-  return targets.length === 0 || targets.some((target) => meets(target, path))
+  const [targets, segments] = [listAt(dataLoad, 'spec', 'target'), segmentsOf(path)]
+  return targets.length === 0 || targets.some((target) => meets(stringAt(target, 'path') ?? '/', segments))
 }
 
 /** Whether one path is the other, or above it, by whole segments. */
-function meets(target: string, path: string): boolean {
-  const [a, b] = [target, path].map((each) => each.split('/').filter((segment) => segment !== ''))
-  return (a ?? []).every((segment, index) => b?.[index] === undefined || b[index] === segment)
+function meets(target: string, path: string[]): boolean {
+  return segmentsOf(target).every((segment, index) => path[index] === undefined || path[index] === segment)
 }

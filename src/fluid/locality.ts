@@ -1,4 +1,6 @@
+import { limits } from '../values/limits.ts'
 import { type KubeObject, type ObjectKey, stringAt } from '../values/object.ts'
+import { trimStartSlashes } from '../values/text.ts'
 
 const prefix = 'fluid.io/s-'
 const labelLength = 63
@@ -18,6 +20,9 @@ export function referredDataset(
   dataset: KubeObject,
 ): { namespace: string; name: string; path: string } | undefined {
   const uri = stringAt(dataset, 'spec', 'mounts', 0, 'mountPoint') ?? ''
-  const [, namespace, name, path = ''] = /^dataset:\/\/([^/]+)\/([^/]+)\/*(.*)$/.exec(uri) ?? []
-  return namespace === undefined || name === undefined ? undefined : { namespace, name, path }
+  const start = 'dataset://'
+  if (!uri.startsWith(start) || uri.length > limits.text) return undefined
+  const [namespace = '', name = '', ...path] = uri.slice(start.length).split('/')
+  if (namespace === '' || name === '') return undefined
+  return { namespace, name, path: trimStartSlashes(path.join('/')) }
 }

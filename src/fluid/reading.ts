@@ -1,4 +1,5 @@
 import { at, type KubeObject, listAt, stringAt } from '../values/object.ts'
+import { trimEndSlashes } from '../values/text.ts'
 import { rootOption } from './alluxio.ts'
 import type { ExistingMount } from './existing.ts'
 import { isAmazon } from './runtime.ts'
@@ -101,12 +102,12 @@ function isFile(
       stringAt(volume, 'secret', 'secretName') === secretName &&
       listAt(volume, 'secret', 'items').length === 0,
   )
-  const names = volumes.map((volume) => stringAt(volume, 'name'))
+  const names = new Set(volumes.map((volume) => stringAt(volume, 'name')))
   return ['master', 'worker'].every((component) =>
     listAt(runtime, 'spec', component, 'volumeMounts').some(
       (mounted) =>
-        names.includes(stringAt(mounted, 'name')) &&
-        `${stringAt(mounted, 'mountPath')?.replace(/\/+$/, '')}/${file}` === path,
+        names.has(stringAt(mounted, 'name')) &&
+        `${trimEndSlashes(stringAt(mounted, 'mountPath') ?? '')}/${file}` === path,
     ),
   )
 }
@@ -127,10 +128,7 @@ function endpoints(options: Options, scheme: string): string[] {
 
 /** Without what says the same either way: the protocol, a slash, Amazon's own names. */
 function hostOf(url: string): string {
-  const host = url
-    .toLowerCase()
-    .replace(/^https?:\/\//, '')
-    .replace(/\/+$/, '')
+  const host = trimEndSlashes(url.toLowerCase().replace(/^https?:\/\//, ''))
   return isAmazon(host) ? '' : host
 }
 

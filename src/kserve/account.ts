@@ -1,11 +1,14 @@
+import { limits } from '../values/limits.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
 import type { ModelLocation } from './location.ts'
 
 /** What credentials need to know of a service account. */
 export interface ServiceAccountFact {
   name: string
-  /** Names in `secrets[]`, in order; imagePullSecrets are no credentials. */
+  /** Names in `secrets[]`, in order; imagePullSecrets are no credentials. None where there are too many to read. */
   secrets: string[]
+  /** How many it lists, where they are too many. */
+  tooMany?: number
   annotations: { [key: string]: string }
 }
 
@@ -16,6 +19,10 @@ export function serviceAccountNames(locations: ModelLocation[]): string[] {
 
 /** A service account that does not exist lists no secrets. */
 export function serviceAccountFact(account: KubeObject | undefined, name: string): ServiceAccountFact {
-  const secrets = listAt(account, 'secrets').flatMap((reference) => stringAt(reference, 'name') ?? [])
-  return { name, secrets, annotations: account?.metadata.annotations ?? {} }
+  const annotations = account?.metadata.annotations ?? {}
+  const listed = listAt(account, 'secrets')
+  // A part of them would be other credentials than KServe's.
+  if (listed.length > limits.accountSecrets) return { name, secrets: [], tooMany: listed.length, annotations }
+  const secrets = listed.flatMap((reference) => stringAt(reference, 'name') ?? [])
+  return { name, secrets, annotations }
 }

@@ -1,10 +1,12 @@
+import { limits } from '../values/limits.ts'
+import { printable } from '../values/text.ts'
 import type { ServiceAccountFact } from './account.ts'
 import type { KserveConfig } from './config.ts'
 import { type Endpoint, endpointProblem } from './endpoint.ts'
 import { identityProblem } from './identity.ts'
 import { isAnonymous, s3Credentials, s3Variables } from './s3.ts'
 import type { SecretFact } from './secret.ts'
-import { missing, type Unresolved } from './unresolved.ts'
+import { missing, tooManyKeys, type Unresolved } from './unresolved.ts'
 
 /** References to what is secret, and the values of what is not. */
 export type Credentials =
@@ -68,7 +70,9 @@ function named(options: { [option: string]: string }, secrets: SecretFact[]): Re
   if (secret !== undefined)
     return { ok: true, credentials: { kind: 'options', secretName: secret.name, options, endpoint: {} } }
   const names = secrets.map(({ name }) => name).join(', ') || 'no Secret is named'
-  return missing(`the policy's sources[].credentials.keys asks for ${wanted.join(', ')}: not in ${names}`)
+  return missing(
+    `the policy's sources[].credentials.keys asks for ${wanted.join(', ')}: not in ${printable(names)}`,
+  )
 }
 
 function namedSecret({ secretName, annotations, config }: CredentialsInput): string | undefined {
@@ -78,20 +82,28 @@ function namedSecret({ secretName, annotations, config }: CredentialsInput): str
 /** The Secrets that count, in KServe's order. */
 function findSecrets(input: CredentialsInput): { ok: true; secrets: SecretFact[] } | Unresolved {
   const named = namedSecret(input)
+  const { tooMany = 0 } = input.serviceAccount ?? {}
+  if (named === undefined && tooMany > 0) return tooManySecrets(input.serviceAccount, tooMany)
   const secrets: SecretFact[] = []
   for (const name of named === undefined ? (input.serviceAccount?.secrets ?? []) : [named]) {
     const secret = Object.hasOwn(input.secrets, name) ? input.secrets[name] : undefined
     // KServe refuses the pod for it: there is nothing to accelerate.
     if (secret === undefined) return missing(noSecret(input, name))
+    if (secret.tooMany !== undefined) return tooManyKeys(secret.name, secret.tooMany)
     secrets.push(secret)
   }
   return { ok: true, secrets }
 }
 
+function tooManySecrets(account: ServiceAccountFact | undefined, count: number): Unresolved {
+  const message = `service account ${printable(account?.name ?? '')} lists ${count} Secrets: at most ${limits.accountSecrets} are read`
+  return { ok: false, reason: 'TooLarge', message }
+}
+
 function noSecret(input: CredentialsInput, name: string): string {
   return namedSecret(input) === undefined
-    ? `service account ${input.serviceAccount?.name} lists Secret ${name}, which does not exist`
-    : `there is no Secret ${name} in the service's namespace`
+    ? `service account ${printable(input.serviceAccount?.name ?? '')} lists Secret ${printable(name)}, which does not exist`
+    : `there is no Secret ${printable(name)} in the service's namespace`
 }
 
 function withoutSecret(input: CredentialsInput): Resolved {
@@ -99,7 +111,7 @@ function withoutSecret(input: CredentialsInput): Resolved {
   const named = namedSecret(input)
   // Google's buckets may be public, and KServe reads them so, whatever Secret the service names.
   if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isCopy)))
-    return missing(`Secret ${named} has no credentials for ${scheme}:// (${wanted(input)})`)
+    return missing(`Secret ${printable(named)} has no credentials for ${scheme}:// (${wanted(input)})`)
   return (
     identityProblem(scheme, input.serviceAccount) ?? {
       ok: true,
@@ -129,7 +141,7 @@ function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   return s3Credentials({
     variables,
     keys: first && { kind: 'keys', secretName: first.name, accessKeyId, secretAccessKey },
-    origin: names === '' ? `service account ${serviceAccount?.name}` : `Secret ${names}`,
+    origin: printable(names === '' ? `service account ${serviceAccount?.name}` : `Secret ${names}`),
     hasCaBundle: config.hasCaBundle,
     trusted,
   })

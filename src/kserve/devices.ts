@@ -1,4 +1,5 @@
-import { isObject, type Json, type JsonObject, listAt } from '../values/object.ts'
+import { limits } from '../values/limits.ts'
+import { at, isObject, type Json, type JsonObject, someObject } from '../values/object.ts'
 
 /*
  * Kubernetes tells no GPU from a network card: both are extended resources, names with a domain. Most are accelerators,
@@ -22,6 +23,8 @@ const shares = /(mem|memory|cores?|percentage|percent|bandwidth)$/i
 /** Whether a resource is a device that computes: a GPU, a slice of one, or what other makers have. */
 export function isAccelerator(resource: string): boolean {
   if (deviceClass.test(resource)) return true
+  // A name of a resource has a domain and a name.
+  if (resource.length > 2 * limits.name) return false
   return resource.includes('/') && !native.test(resource) && !others.some((known) => known.test(resource))
 }
 
@@ -29,7 +32,11 @@ export function isAccelerator(resource: string): boolean {
 export function acceleratorCount(limits: JsonObject): number {
   return Object.entries(limits)
     .filter(([name]) => isAccelerator(name) && !shares.test(name))
-    .reduce((sum, [, quantity]) => sum + (Number(quantity) || 0), 0)
+    .reduce((sum, [, quantity]) => sum + countOf(quantity), 0)
+}
+
+function countOf(quantity: Json | undefined): number {
+  return typeof quantity === 'string' || typeof quantity === 'number' ? Number(quantity) || 0 : 0
 }
 
 /**
@@ -37,10 +44,23 @@ export function acceleratorCount(limits: JsonObject): number {
  * containers of every kind, wherever they stand in it, and the claims of its pods.
  */
 export function asksForDevices(spec: Json | undefined, names: readonly string[] = []): boolean {
-  if (Array.isArray(spec)) return spec.some((each) => asksForDevices(each, names))
-  if (!isObject(spec)) return false
-  if (listAt(spec, 'resourceClaims').length > 0 || listAt(spec, 'resources', 'claims').length > 0) return true
-  const asked = [spec.limits, spec.requests].flatMap((list) => (isObject(list) ? Object.keys(list) : []))
-  if (asked.some((name) => names.includes(name) || isAccelerator(name))) return true
-  return Object.values(spec).some((each) => asksForDevices(each, names))
+  const wanted = new Set(names)
+  let compared = 0
+  // A spec with more in it than anybody needs counts as one that asks: it is left alone.
+  const isAsked = (resource: string) => {
+    compared += 1
+    return compared > limits.resourceNames || wanted.has(resource) || isAccelerator(resource)
+  }
+  return someObject(
+    spec,
+    (object) =>
+      isListed(object.resourceClaims) ||
+      isListed(at(object.resources, 'claims')) ||
+      [object.limits, object.requests].some((list) => isObject(list) && Object.keys(list).some(isAsked)),
+    limits.values,
+  )
+}
+
+function isListed(claims: Json | undefined): boolean {
+  return Array.isArray(claims) && claims.length > 0
 }

@@ -1,3 +1,4 @@
+import { limits } from '../values/limits.ts'
 import {
   at,
   isObject,
@@ -30,7 +31,8 @@ export function downloadOf(pod: KubeObject): Download | undefined {
   // Pairs of a URI and a folder.
   const [uri, ...others] = listAt(spec, 'args')
   const ended = at(status, 'state', 'terminated')
-  if (typeof uri !== 'string' || others.length !== 1 || at(ended, 'exitCode') !== 0) return undefined
+  if (typeof uri !== 'string' || uri.length > limits.text) return undefined
+  if (others.length !== 1 || at(ended, 'exitCode') !== 0) return undefined
   const tookMs =
     Date.parse(stringAt(ended, 'finishedAt') ?? '') - Date.parse(stringAt(ended, 'startedAt') ?? '')
   return tookMs >= 0 ? { uri, tookMs } : undefined

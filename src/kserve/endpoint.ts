@@ -1,3 +1,5 @@
+import { limits } from '../values/limits.ts'
+
 /** Where an object store answers; empty means the store's public address. No part of it is a secret. */
 export interface Endpoint {
   url?: string
@@ -10,6 +12,8 @@ export interface Endpoint {
 const safe = /^[A-Za-z0-9._~:/[\]-]*$/
 
 export function endpointProblem({ url = '', region = '' }: Endpoint, origin: string): string | undefined {
+  if (url.length > limits.text || region.length > limits.text)
+    return `${origin} names an endpoint or a region of more than ${limits.text} characters`
   if (safe.test(url) && safe.test(region)) return undefined
   return `${origin} names an endpoint or a region that a Fluid mount cannot carry safely`
 }

@@ -1,3 +1,4 @@
+import { limits } from '../values/limits.ts'
 import {
   isObject,
   type JsonObject,
@@ -7,8 +8,10 @@ import {
   stringAt,
   textsAt,
 } from '../values/object.ts'
-import type { FoundLocations, ModelLocation, ModelReference } from './location.ts'
+import { printable, trimEndSlashes, trimSlashes } from '../values/text.ts'
+import type { ModelLocation, ModelPlace, ModelReference } from './location.ts'
 import { modelObstacle, type Obstacle } from './obstacle.ts'
+import { tooLarge } from './too-large.ts'
 
 /** The framework fields of a predictor; KServe's defaulter moves the one that is set to `model`. */
 export const frameworks = [
@@ -33,7 +36,7 @@ interface Component {
   kind: ModelLocation['component']
   pointer: string
   value: JsonObject
-  annotations: { [key: string]: string }
+  annotations: () => { [key: string]: string }
   serviceAccount: string
 }
 
@@ -42,16 +45,15 @@ interface Component {
  * logger's `storage`, which is where logs go to, and the STORAGE_URI of a transformer inside a predictor's pod, which
  * KServe refuses. Sources: kserve pkg/apis/serving/v1beta1, pkg/controller/v1beta1/inferenceservice/components.
  */
-export function inferenceServiceLocations(service: KubeObject): FoundLocations {
+export function inferenceServicePlaces(service: KubeObject): ModelPlace[] {
   const predictor = componentOf(service, 'predictor')
   const canaries = canariesOf(service, predictor)
-  const locations = [
+  return tiedByStorage([
     ...predictorLocations(predictor),
     ...canaries.flatMap((canary) => oneModel([...modelLocations(canary), ...predictorContainer(canary)])),
     ...sidecarLocations(service, 'transformer'),
     ...sidecarLocations(service, 'explainer'),
-  ]
-  return { locations: tiedByStorage(locations), none: 'the service names no model URI' }
+  ])
 }
 
 function componentOf(service: KubeObject, kind: ModelLocation['component']): Component {
@@ -61,7 +63,7 @@ function componentOf(service: KubeObject, kind: ModelLocation['component']): Com
     kind,
     pointer: `/spec/${kind}`,
     value,
-    annotations: { ...service.metadata.annotations, ...textsAt(value, 'annotations') },
+    annotations: () => ({ ...service.metadata.annotations, ...textsAt(value, 'annotations') }),
     serviceAccount: stringAt(value, 'serviceAccountName') || 'default',
   }
 }
@@ -72,28 +74,34 @@ function canariesOf(service: KubeObject, stable: Component): Component[] {
     const value = objectAt(canary, 'predictor')
     return {
       ...stable,
-      id: `canary.${stringAt(value, 'name') ?? index}`,
+      id: `canary.${nameOf(value) ?? index}`,
       pointer: `/spec/canary/${index}/predictor`,
       value,
-      annotations: { ...stable.annotations, ...textsAt(value, 'annotations') },
+      annotations: () => ({ ...stable.annotations(), ...textsAt(value, 'annotations') }),
       serviceAccount: stringAt(value, 'serviceAccountName') || stable.serviceAccount,
     }
   })
 }
 
-function predictorLocations(predictor: Component): ModelLocation[] {
+/** Undefined for what is too long to be a name. */
+function nameOf(value: JsonObject): string | undefined {
+  const name = stringAt(value, 'name')
+  return name !== undefined && name.length <= limits.name ? name : undefined
+}
+
+function predictorLocations(predictor: Component): ModelPlace[] {
   return oneModel([...modelLocations(predictor), ...predictorContainer(predictor), ...listed(predictor)])
 }
 
 /** A component has one model, or one list of them; a second is KServe's to refuse. */
-function oneModel(locations: ModelLocation[]): ModelLocation[] {
+function oneModel(locations: ModelPlace[]): ModelPlace[] {
   const isList = locations.every(({ group }) => group.endsWith('.storageUris'))
   if (locations.length < 2 || isList) return locations
   const obstacle = shape('it names more than one model, which KServe refuses')
   return locations.map((each) => ({ ...each, obstacle }))
 }
 
-function modelLocations(component: Component): ModelLocation[] {
+function modelLocations(component: Component): ModelPlace[] {
   return modelFields.flatMap((field) => {
     const value = component.value[field]
     if (!isObject(value)) return []
@@ -139,7 +147,7 @@ function podObstacle({ value: component }: Component, container: JsonObject): Ob
   return modelObstacle(container, [container, ...listAt(component, 'containers')])
 }
 
-function predictorContainer(predictor: Component): ModelLocation[] {
+function predictorContainer(predictor: Component): ModelPlace[] {
   return containerLocation(predictor, customContainerIndex(predictor.value))
 }
 
@@ -150,7 +158,7 @@ export function customContainerIndex(predictor: JsonObject): number {
   return containers.findIndex((container) => stringAt(container, 'name') === 'kserve-container')
 }
 
-function containerLocation(component: Component, index: number): ModelLocation[] {
+function containerLocation(component: Component, index: number): ModelPlace[] {
   const container = listAt(component.value, 'containers')[index]
   if (!isObject(container)) return []
   const variable = listAt(container, 'env').findIndex((entry) => stringAt(entry, 'name') === 'STORAGE_URI')
@@ -166,17 +174,17 @@ function containerLocation(component: Component, index: number): ModelLocation[]
 }
 
 /** `storageUris[]`: KServe puts each where it says. */
-function listed(component: Component): ModelLocation[] {
+function listed(component: Component): ModelPlace[] {
   const entries = listAt(component.value, 'storageUris')
   const paths = entries.map((entry) => stringAt(entry, 'mountPath') || '/mnt/models')
   const obstacle = podObstacle(component, {}) ?? pathsObstacle(paths)
+  const storage = objectAt(component.value, 'model', 'storage')
   return entries.flatMap((entry, index) => {
-    const uri = stringAt(entry, 'uri')
+    const [uri, path = ''] = [stringAt(entry, 'uri'), paths[index]]
     if (!uri) return []
-    const storage = objectAt(component.value, 'model', 'storage')
     return [
       location(component, {
-        id: `${component.id}:${paths[index]}`,
+        id: `${component.id}:${path.length > limits.text ? index : path}`,
         group: `${component.id}.storageUris`,
         model: { kind: 'uri', uri, storage: Object.keys(storage).length === 0 ? undefined : storage },
         pointer: `${component.pointer}/storageUris/${index}/uri`,
@@ -191,25 +199,30 @@ function listed(component: Component): ModelLocation[] {
  * the API server, and a mount below a read-only mount by the kubelet.
  */
 function pathsObstacle(paths: string[]): Obstacle | undefined {
-  const clean = paths.map((path) => `/${path.replaceAll(/^\/+|\/+$/g, '')}`)
-  const unnamed = clean.find(
-    (path) => !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(path.slice(1).replaceAll('/', '-')),
+  const long = paths.find((path) => path.length > limits.text)
+  if (long !== undefined)
+    return tooLarge(`a mountPath has ${long.length} characters: at most ${limits.text} are read`)
+  const clean = paths.map((path) => `/${trimSlashes(path)}/`)
+  const unnamed = clean.find((path) => !volumeName.test(path.slice(1, -1).replaceAll('/', '-')))
+  if (unnamed !== undefined)
+    return shape(`KServe cannot name a volume after the mountPath ${printable(trimEndSlashes(unnamed))}`)
+  // In alphabetical order a path comes right before those inside it.
+  const sorted = clean.toSorted()
+  const nested = sorted.find((path, index) => index > 0 && path.startsWith(sorted[index - 1] ?? path))
+  if (nested === undefined) return undefined
+  return shape(
+    `the mountPath ${trimEndSlashes(nested)} is inside another one, which a read-only mount does not allow`,
   )
-  if (unnamed !== undefined) return shape(`KServe cannot name a volume after the mountPath ${unnamed}`)
-  const nested = clean.find((path, index) =>
-    clean.some((other, at) => at !== index && `${path}/`.startsWith(`${other}/`)),
-  )
-  if (nested !== undefined)
-    return shape(`the mountPath ${nested} is inside another one, which a read-only mount does not allow`)
-  return undefined
 }
+
+const volumeName = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 function shape(message: string): Obstacle {
   return { reason: 'NoModelLocation', message }
 }
 
 /** A transformer's or an explainer's own model: in its first container, its list, or the ART explainer. */
-function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'): ModelLocation[] {
+function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'): ModelPlace[] {
   const component = componentOf(service, kind)
   const art = objectAt(component.value, 'art')
   const uri = kind === 'explainer' ? stringAt(art, 'storageUri') : undefined
@@ -229,10 +242,9 @@ function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'
   return oneModel([...own, ...containerLocation(component, 0), ...listed(component)])
 }
 
-type Place = Pick<ModelLocation, 'model' | 'pointer' | 'obstacle'> &
-  Partial<Pick<ModelLocation, 'id' | 'group'>>
+type Place = Pick<ModelPlace, 'model' | 'pointer' | 'obstacle'> & Partial<Pick<ModelPlace, 'id' | 'group'>>
 
-function location({ id, kind, annotations, serviceAccount }: Component, place: Place): ModelLocation {
+function location({ id, kind, annotations, serviceAccount }: Component, place: Place): ModelPlace {
   return { id, group: id, component: kind, annotations, serviceAccount, ...place }
 }
 
@@ -240,8 +252,8 @@ function location({ id, kind, annotations, serviceAccount }: Component, place: P
  * A canary is merged over the stable predictor. Where one of them names its model by a storage spec, a URI in only
  * one of them would give the merged one both, which KServe refuses.
  */
-function tiedByStorage(locations: ModelLocation[]): ModelLocation[] {
-  const isFamily = ({ id, group }: ModelLocation) => group === 'predictor' || id.startsWith('canary.')
+function tiedByStorage(locations: ModelPlace[]): ModelPlace[] {
+  const isFamily = ({ id, group }: ModelPlace) => group === 'predictor' || id.startsWith('canary.')
   const family = locations.filter(isFamily)
   if (family.length < 2 || !family.some(({ model }) => model.kind === 'storage')) return locations
   return locations.map((each) => (isFamily(each) ? { ...each, group: 'predictor' } : each))

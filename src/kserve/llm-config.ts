@@ -1,3 +1,4 @@
+import { mostElements } from '../values/limits.ts'
 import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 
 /** The LLMInferenceServiceConfigs that a service may be made of, as the cluster has them. */
@@ -15,10 +16,10 @@ export interface LlmConfigs {
  */
 export function llmBases(service: KubeObject, configs: LlmConfigs): JsonObject[] {
   if (service.kind !== 'LLMInferenceService') return []
-  const named = listAt(service, 'spec', 'baseRefs').flatMap((ref) => {
-    const isIt = ({ metadata }: KubeObject) => metadata.name === stringAt(ref, 'name')
-    return configs.own.find(isIt) ?? configs.shared.find(isIt) ?? []
-  })
+  // Those of the service's namespace come last, and so replace KServe's of the same name.
+  const byName = new Map([...configs.shared, ...configs.own].map((config) => [config.metadata.name, config]))
+  const refs = listAt(service, 'spec', 'baseRefs').slice(0, mostElements.get('baseRefs'))
+  const named = refs.flatMap((ref) => byName.get(stringAt(ref, 'name') ?? '') ?? [])
   const bases = named.map((config) => objectAt(config, 'spec'))
   const presets = presetNames([...bases, objectAt(service, 'spec')]).flatMap((name) =>
     presetsOf(service, name, configs),

@@ -1,3 +1,4 @@
+import { limits } from '../values/limits.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
 import type { KserveConfig } from './config.ts'
 import type { ModelLocation } from './location.ts'
@@ -33,15 +34,19 @@ export function localModelOf(
   if (!config.localModels || annotations['serving.kserve.io/disable-localmodel'] !== undefined)
     return undefined
   const model = locations.find(({ id }) => id === 'predictor' || id === 'model')?.model
-  if (model?.kind !== 'uri') return undefined
+  if (model?.kind !== 'uri' || model.uri.length > limits.text) return undefined
+  const uri = withoutSlash(model.uri)
   const group = annotations['serving.kserve.io/nodegroup']
   return models.find(
     ({ sourceUri, nodeGroups }) =>
-      isUnder(model.uri, sourceUri) && (group === undefined || nodeGroups.includes(group)),
+      isUnder(uri, withoutSlash(sourceUri)) && (group === undefined || nodeGroups.includes(group)),
   )
 }
 
+function withoutSlash(uri: string): string {
+  return uri.endsWith('/') ? uri.slice(0, -1) : uri
+}
+
 function isUnder(uri: string, source: string): boolean {
-  const [inner, outer] = [uri, source].map((each) => each.replace(/\/$/, '')) as [string, string]
-  return inner === outer || inner.startsWith(`${outer}/`)
+  return uri === source || uri.startsWith(`${source}/`)
 }

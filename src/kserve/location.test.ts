@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Json, JsonObject, KubeObject } from '../values/object.ts'
 import { frameworks } from './inference-service.ts'
-import { findModelLocations, type ModelLocation } from './location.ts'
+import { findModelLocations, type ModelLocation, modelPlaces } from './location.ts'
 
 const uri = 's3://models/llama'
 
@@ -253,7 +253,7 @@ test.each<[string, JsonObject]>([
 ])('no model: %s', (_, predictor) => {
   expect(findModelLocations(inferenceService({ predictor }))).toEqual({
     locations: [],
-    none: 'the service names no model URI',
+    none: { reason: 'NoModelLocation', message: 'the service names no model URI' },
   })
 })
 
@@ -311,6 +311,106 @@ test.each<[string, JsonObject, string]>([
 test('a model that comes from a configuration is not in the service', () => {
   expect(findModelLocations(llmService({ baseRefs: [{ name: 'preset' }] }))).toEqual({
     locations: [],
-    none: 'the service names no model URI; one that comes from its baseRefs is not seen here',
+    none: {
+      reason: 'NoModelLocation',
+      message: 'the service names no model URI; one that comes from its baseRefs is not seen here',
+    },
   })
+})
+
+const times = <T>(count: number, make: (index: number) => T) =>
+  Array.from({ length: count }, (_, i) => make(i))
+const listed = (count: number) =>
+  times(count, (index) => ({ uri: `${uri}-${index}`, mountPath: `/mnt/m-${index}` }))
+const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as Json
+
+test.each<[string, JsonObject, string]>([
+  [
+    'storageUris',
+    { storageUris: listed(65) },
+    'spec.predictor.storageUris has 65 elements: at most 64 are read',
+  ],
+  ['containers', { containers: times(65, () => ({})) }, 'spec.predictor.containers has 65 elements'],
+  ['volumes', { volumes: times(257, () => ({})) }, 'spec.predictor.volumes has 257 elements'],
+  ['env', { model: { env: times(1_001, () => ({})) } }, 'spec.predictor.model.env has 1001 elements'],
+  ['arguments', { model: { args: times(1_001, String) } }, 'spec.predictor.model.args has 1001 elements'],
+  [
+    'mounts',
+    { containers: [{ volumeMounts: times(257, () => ({})) }] },
+    'spec.predictor.containers.volumeMounts has 257 elements',
+  ],
+  [
+    'annotations',
+    { annotations: Object.fromEntries(times(513, (index) => [`a${index}`, ''])) },
+    'spec.predictor.annotations has 513 elements',
+  ],
+  [
+    'resources',
+    { model: { resources: { limits: Object.fromEntries(times(65, (index) => [`a/${index}`, '1'])) } } },
+    'spec.predictor.model.resources.limits has 65 elements',
+  ],
+  ['anything else', { what: { ever: times(1_001, String) } }, 'spec.predictor.what.ever has 1001 elements'],
+  ['levels', { what: nested(100) }, 'is nested more than 100 levels deep'],
+])('a service with too many %s has no locations', (_, predictor, message) => {
+  const made = findModelLocations(
+    inferenceService({ predictor: { model: { storageUri: uri }, ...predictor } }),
+  )
+  expect(made).toMatchObject({ locations: [], none: { reason: 'TooLarge' } })
+  expect(made.none.message).toContain(message)
+  expect(made.none.message.length).toBeLessThan(300)
+})
+
+test('nor has one with too many annotations, canaries or adapters; a service at the limit is read', () => {
+  const annotations = (count: number) => Object.fromEntries(times(count, (index) => [`a${index}`, '']))
+  const annotated = (count: number) =>
+    findModelLocations(inferenceService({ predictor: { model: { storageUri: uri } } }, annotations(count)))
+  expect([annotated(513).none.reason, annotated(512).locations.length]).toEqual(['TooLarge', 1])
+  const canaries = (count: number) =>
+    findModelLocations(inferenceService({ canary: times(count, () => ({ predictor: {} })) }))
+  expect([canaries(65).none.reason, canaries(64).none.reason]).toEqual(['TooLarge', 'NoModelLocation'])
+  const adapters = (count: number) => {
+    const lora = { adapters: times(count, (index) => ({ name: `a${index}`, uri })) }
+    return findModelLocations(llmService({ model: { uri, lora } }))
+  }
+  expect([adapters(64).none, adapters(63).locations.length]).toEqual([
+    { reason: 'TooLarge', message: 'it names 65 models: at most 64 are read' },
+    64,
+  ])
+  expect(inPredictor({ storageUris: listed(64) })).toHaveLength(64)
+})
+
+test('whoever restores a service that has grown too large finds its models all the same', () => {
+  const grown = inferenceService({ predictor: { storageUris: listed(100) }, what: nested(9_000) })
+  expect(findModelLocations(grown).locations).toEqual([])
+  expect(modelPlaces(grown).at(-1)).toMatchObject({
+    id: 'predictor:/mnt/m-99',
+    pointer: '/spec/predictor/storageUris/99/uri',
+  })
+})
+
+test.each<[string, JsonObject]>([
+  ['a URI', { model: { storageUri: `s3://hunter2/${'x'.repeat(2_040)}` } }],
+  ['a STORAGE_URI', { containers: [{ env: env(`s3://hunter2/${'x'.repeat(2_040)}`) }] }],
+  ['a storage path', { model: { storage: { path: `hunter2${'x'.repeat(2_048)}` } } }],
+  ['a storage spec', { model: { storage: { path: 'a', parameters: { a: `hunter2${'x'.repeat(8_192)}` } } } }],
+  ['a mountPath', { storageUris: [{ uri, mountPath: `/hunter2${'x'.repeat(2_048)}` }] }],
+])('%s that is too long is an obstacle, and is not repeated', (_, predictor) => {
+  const [location] = inPredictor(predictor)
+  expect(location?.obstacle?.reason).toBe('TooLarge')
+  expect(JSON.stringify([location?.id, location?.obstacle])).not.toContain('hunter2')
+})
+
+test('names that are too long for names are no part of an id', () => {
+  const name = 'x'.repeat(254)
+  const canary = [{ predictor: { name, model: { storageUri: uri } } }]
+  expect(found({ canary }).map(({ id }) => id)).toEqual(['canary.0'])
+  const lora = { adapters: [{ name, uri }] }
+  expect(findModelLocations(llmService({ model: { lora } })).locations.map(({ id }) => id)).toEqual([
+    'lora.0',
+  ])
+})
+
+test('the text of a mountPath is cut, and its control characters are not repeated', () => {
+  const [location] = inPredictor({ storageUris: [{ uri, mountPath: `/\u001b[2J${'y'.repeat(1_000)}` }] })
+  expect(location?.obstacle?.message).toMatch(/ \/\\u001b\[2Jy+…$/)
 })

@@ -1,7 +1,9 @@
-import type { JsonObject, KubeObject } from '../values/object.ts'
-import { inferenceServiceLocations } from './inference-service.ts'
-import { llmServiceLocations } from './llm-service.ts'
+import { limits } from '../values/limits.ts'
+import { type JsonObject, type KubeObject, listAt } from '../values/object.ts'
+import { inferenceServicePlaces } from './inference-service.ts'
+import { llmServicePlaces } from './llm-service.ts'
 import type { Obstacle } from './obstacle.ts'
+import { textLimit, tooLargeBecause } from './too-large.ts'
 
 /** A place in a service's spec where a model stands. Pointers are JSON pointers into the service. */
 export interface ModelLocation {
@@ -25,18 +27,60 @@ export type ModelReference =
   | { kind: 'storage'; storage: JsonObject; pointer: string }
 
 export interface FoundLocations {
+  /** At most 64. */
   locations: ModelLocation[]
   /** Why there is none, where there is none. */
-  none: string
+  none: { reason: 'NoModelLocation' | 'TooLarge'; message: string }
 }
 
-/** Every place where a service keeps a model that KServe would download, in the order of the spec. */
+/** A location before its annotations are merged: of a service that is too large they never are. */
+export type ModelPlace = Omit<ModelLocation, 'annotations'> & {
+  annotations: () => ModelLocation['annotations']
+}
+
+/**
+ * Every place where a service keeps a model that KServe would download, in the order of the spec; none of a service
+ * that is too large to be read. A model that is named by too long a text has the obstacle `TooLarge`: its URI is for
+ * comparison only, and is neither parsed nor repeated.
+ */
 export function findModelLocations(service: KubeObject): FoundLocations {
-  const { locations, none } =
-    service.kind === 'LLMInferenceService' ? llmServiceLocations(service) : inferenceServiceLocations(service)
+  const excess = tooLargeBecause(service)
+  if (excess !== undefined) return noneBecause('TooLarge', excess)
+  const places = modelPlaces(service)
+  if (places.length > limits.locations) {
+    const message = `it names ${places.length} models: at most ${limits.locations} are read`
+    return noneBecause('TooLarge', message)
+  }
+  const tooLong = textLimit()
+  const locations = places.map((place) => ({
+    ...place,
+    annotations: place.annotations(),
+    obstacle: tooLong(place.model) ?? place.obstacle,
+  }))
+  return { locations, none: { reason: 'NoModelLocation', message: noModel(service) } }
+}
+
+/**
+ * The same places without a limit, for whoever gives back what stood in them: a service that has grown too large must
+ * not keep the claim of a cache that it loses. Takes linear time in the service.
+ */
+export function modelPlaces(service: KubeObject): ModelPlace[] {
+  const places =
+    service.kind === 'LLMInferenceService' ? llmServicePlaces(service) : inferenceServicePlaces(service)
   // Two of one name are an error that KServe reports; the first one is all that can be told apart.
-  const first = locations.filter(({ id }, index) => locations.findIndex((other) => other.id === id) === index)
-  return { locations: first, none }
+  const first = new Map<string, ModelPlace>()
+  for (const place of places) if (!first.has(place.id)) first.set(place.id, place)
+  return [...first.values()]
+}
+
+function noneBecause(reason: FoundLocations['none']['reason'], message: string): FoundLocations {
+  return { locations: [], none: { reason, message } }
+}
+
+function noModel(service: KubeObject): string {
+  const none = 'the service names no model URI'
+  const hasBase = service.kind === 'LLMInferenceService' && listAt(service, 'spec', 'baseRefs').length > 0
+  return hasBase ? `${none}; one that comes from its baseRefs is not seen here` : none
 }
 
 /** How KServe tells a pod of its model; of a storage spec it resolves the scheme and the bucket only there. */

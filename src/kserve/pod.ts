@@ -1,4 +1,6 @@
+import { limits } from '../values/limits.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+import { segmentsOf } from '../values/text.ts'
 import { isStorageInitializer } from './download.ts'
 
 /** The label by which KServe ties a pod to its InferenceService. */
@@ -50,29 +52,58 @@ export function mountText({ claim, path }: ClaimMount): string {
 }
 
 function mountsOf(text: string): ClaimMount[] {
-  return text.split(',').flatMap((mount) => {
-    const [claim = '', ...path] = mount.split('/')
-    return claim === '' ? [] : [{ claim, path: plainPath(path.join('/')) }]
-  })
+  return text.split(',', limits.volumes).flatMap((mount) => claimMount(...splitOnce(mount)))
 }
 
-/** What a pod mounts of claims, or will once KServe's webhook has seen it. */
+/**
+ * What a pod mounts of claims, or will once KServe's webhook has seen it. Of its volumes the first 256 count, and of
+ * containers and their mounts the first, too: no pod of KServe's has more.
+ */
 export function claimMounts(pod: KubeObject): ClaimMount[] {
-  const containers = listAt(pod, 'spec', 'containers').flatMap((each) => listAt(each, 'volumeMounts'))
-  const mounted = listAt(pod, 'spec', 'volumes').flatMap((volume) => {
-    const claim = stringAt(volume, 'persistentVolumeClaim', 'claimName')
-    if (claim === undefined) return []
-    const name = stringAt(volume, 'name')
-    const paths = containers.flatMap((mount) =>
-      stringAt(mount, 'name') === name ? [stringAt(mount, 'subPath') ?? ''] : [],
-    )
-    return (paths.length === 0 ? [''] : paths).map((path) => ({ claim, path: plainPath(path) }))
-  })
-  const uri = pod.metadata.annotations?.[sourceUriAnnotation] ?? ''
-  const [, claim, path = ''] = /^pvc:\/\/([^/]+)(.*)$/.exec(uri) ?? []
   const replaced = mountsOf(pod.metadata.annotations?.[mountsAnnotation] ?? '')
-  const all = [...mounted, ...replaced, ...(claim === undefined ? [] : [{ claim, path: plainPath(path) }])]
-  return [...new Map(all.map((mount) => [`${mount.claim}/${mount.path}`, mount])).values()]
+  const all = [...mountedClaims(pod), ...replaced, ...announcedClaim(pod)]
+  return [...new Map(all.map((mount) => [mountText(mount), mount])).values()]
+}
+
+/** The claims among a pod's volumes, each at the paths where its containers mount it. */
+function mountedClaims(pod: KubeObject): ClaimMount[] {
+  const volumes = listAt(pod, 'spec', 'volumes').slice(0, limits.volumes)
+  const claims = volumes.flatMap((volume) => {
+    const claim = stringAt(volume, 'persistentVolumeClaim', 'claimName')
+    return claim === undefined ? [] : [{ claim, name: stringAt(volume, 'name') ?? '' }]
+  })
+  const paths = new Map(claims.map(({ name }) => [name, new Set<string>()]))
+  for (const container of listAt(pod, 'spec', 'containers').slice(0, limits.containers)) {
+    for (const mount of listAt(container, 'volumeMounts').slice(0, limits.volumes))
+      paths.get(stringAt(mount, 'name') ?? '')?.add(stringAt(mount, 'subPath') ?? '')
+  }
+  return claims
+    .flatMap(({ claim, name }) => orRoot(paths.get(name)).map((path) => ({ claim, path })))
+    .slice(0, limits.volumes)
+    .flatMap(({ claim, path }) => claimMount(claim, path))
+}
+
+/** A volume that no container mounts is one that KServe, or Fluid, is about to mount. */
+function orRoot(paths: ReadonlySet<string> = new Set()): string[] {
+  return paths.size === 0 ? [''] : [...paths].slice(0, limits.volumes)
+}
+
+/** The claim that KServe's pod webhook is to mount. */
+function announcedClaim(pod: KubeObject): ClaimMount[] {
+  const uri = pod.metadata.annotations?.[sourceUriAnnotation] ?? ''
+  return uri.startsWith('pvc://') ? claimMount(...splitOnce(uri.slice('pvc://'.length))) : []
+}
+
+/** `claim/path` in two. */
+function splitOnce(text: string): [claim: string, path: string] {
+  const [claim = ''] = text.split('/', 1)
+  return [claim, text.slice(claim.length)]
+}
+
+/** None where the claim is no name. Nothing can be mounted at too long a path: the claim's root stands for it. */
+function claimMount(claim: string, path: string): ClaimMount[] {
+  if (claim === '' || claim.length > limits.name) return []
+  return [{ claim, path: path.length > limits.text ? '' : segmentsOf(path).join('/') }]
 }
 
 /** The names of those claims. */
@@ -81,14 +112,8 @@ export function claimsOf(pod: KubeObject): string[] {
 }
 
 export function mountsAny(pod: KubeObject, claims: readonly string[]): boolean {
-  return claimsOf(pod).some((claim) => claims.includes(claim))
-}
-
-function plainPath(path: string): string {
-  return path
-    .split('/')
-    .filter((segment) => segment !== '')
-    .join('/')
+  const mounted = new Set(claimsOf(pod))
+  return claims.some((claim) => mounted.has(claim))
 }
 
 /** Whether KServe made a pod for a service. */

@@ -63,8 +63,24 @@ interface Wanted {
 function supporting(runtimes: KubeObject[], wanted: Wanted): KubeObject[] {
   return runtimes
     .filter((runtime) => supports(objectAt(runtime, 'spec'), wanted))
-    .toSorted((a, b) => protocolOrder(a) - protocolOrder(b) || youngerFirst(a, b) || byName(a, b))
-    .toSorted((a, b) => priority(b, wanted.modelFormat) - priority(a, wanted.modelFormat))
+    .map((runtime) => ({
+      runtime,
+      priority: priorityOf(runtime, wanted.modelFormat),
+      protocol: protocolOrder(runtime),
+    }))
+    .toSorted(
+      (a, b) =>
+        comparePriorities(b.priority, a.priority) ||
+        a.protocol - b.protocol ||
+        youngerFirst(a.runtime, b.runtime) ||
+        byName(a.runtime, b.runtime),
+    )
+    .map(({ runtime }) => runtime)
+}
+
+/** Without priorities on both sides a difference would be no number. */
+function comparePriorities(a: number, b: number): number {
+  return a === b ? 0 : a - b
 }
 
 function supports(spec: JsonObject, { modelFormat, version, protocol, isMultiNode }: Wanted): boolean {
@@ -81,13 +97,18 @@ function supports(spec: JsonObject, { modelFormat, version, protocol, isMultiNod
   )
 }
 
-const protocolNumbers: { [protocol: string]: number } = { v1: 1, v2: 2, 'grpc-v1': 3, 'grpc-v2': 4 }
+const protocolNumbers = new Map([
+  ['v1', 1],
+  ['v2', 2],
+  ['grpc-v1', 3],
+  ['grpc-v2', 4],
+])
 
 function protocolOrder(runtime: KubeObject): number {
-  const numbers = listAt(runtime, 'spec', 'protocolVersions').map(
-    (name) => protocolNumbers[String(name)] ?? 5,
+  const numbers = listAt(runtime, 'spec', 'protocolVersions').map((name) =>
+    typeof name === 'string' ? (protocolNumbers.get(name) ?? 5) : 5,
   )
-  return numbers.length === 0 ? 5 : Math.min(...numbers)
+  return numbers.reduce((lowest, number) => Math.min(lowest, number), 5)
 }
 
 function youngerFirst(a: KubeObject, b: KubeObject): number {
@@ -99,7 +120,7 @@ function byName(a: KubeObject, b: KubeObject): number {
 }
 
 /** A runtime without a priority for the format comes after every one that has one. */
-function priority(runtime: KubeObject, modelFormat: string): number {
+function priorityOf(runtime: KubeObject, modelFormat: string): number {
   const format = listAt(runtime, 'spec', 'supportedModelFormats').find(
     (each) => stringAt(each, 'name') === modelFormat,
   )

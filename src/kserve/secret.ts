@@ -1,9 +1,13 @@
-import { isObject, type KubeObject, objectAt } from '../values/object.ts'
+import { limits } from '../values/limits.ts'
+import { isObject, type KubeObject, objectAt, stringAt } from '../values/object.ts'
 
 /** What may be known of a Secret: which keys it has, and the values of those that are no secrets. */
 export interface SecretFact {
   name: string
+  /** None where there are too many to read. */
   keys: string[]
+  /** How many it has, where they are too many. */
+  tooMany?: number
   annotations: { [key: string]: string }
   /** Options such as the endpoint, which KServe lets people keep beside the key. Never a credential. */
   options: { [key: string]: string }
@@ -48,6 +52,13 @@ const storageOptions = [
 
 /** Reduces a Secret to its fact. Values other than the options above are dropped here, and go nowhere. */
 export function secretFact(secret: KubeObject): SecretFact {
+  const name = secret.metadata.name ?? ''
+  const count = ['data', 'stringData'].reduce(
+    (sum, field) => sum + Object.keys(objectAt(secret, field)).length,
+    0,
+  )
+  if (count > limits.secretKeys)
+    return { name, keys: [], tooMany: count, annotations: {}, options: {}, entries: {} }
   const values = plainValues(secret)
   const options = [...values].filter(([key]) => optionKeys.includes(key))
   const entries = [...values].flatMap(([key, value]) => {
@@ -55,7 +66,7 @@ export function secretFact(secret: KubeObject): SecretFact {
     return entry === undefined ? [] : [[key, entry] as const]
   })
   return {
-    name: secret.metadata.name ?? '',
+    name,
     keys: [...values.keys()].toSorted(),
     annotations: secret.metadata.annotations ?? {},
     options: Object.fromEntries(options),
@@ -65,21 +76,28 @@ export function secretFact(secret: KubeObject): SecretFact {
 
 /** The values of a Secret, decoded; `stringData` of a manifest wins, as in the API server. */
 function plainValues(secret: KubeObject): Map<string, string> {
-  const values = new Map<string, string>()
-  for (const [key, value] of Object.entries(objectAt(secret, 'data')))
-    if (typeof value === 'string') values.set(key, Buffer.from(value, 'base64').toString('utf8'))
-  for (const [key, value] of Object.entries(objectAt(secret, 'stringData')))
-    if (typeof value === 'string') values.set(key, value)
-  return values
+  const keys = ['data', 'stringData'].flatMap((field) => Object.keys(objectAt(secret, field)))
+  return new Map(
+    keys.flatMap((key) => {
+      const value = plainValue(secret, key)
+      return value === undefined ? [] : [[key, value] as const]
+    }),
+  )
+}
+
+function plainValue(secret: KubeObject, key: string): string | undefined {
+  const encoded = stringAt(secret, 'data', key)
+  return stringAt(secret, 'stringData', key) ?? (encoded && Buffer.from(encoded, 'base64').toString('utf8'))
 }
 
 /** The flat map of texts that KServe takes for an entry; undefined for anything else. */
 function storageFields(value: string): Map<string, string> | undefined {
-  if (!value.trimStart().startsWith('{')) return undefined
+  if (value.length > limits.entry || !value.trimStart().startsWith('{')) return undefined
   try {
     const parsed: unknown = JSON.parse(value)
     if (!isObject(parsed)) return undefined
     const fields = Object.entries(parsed)
+    if (fields.length > limits.entryFields) return undefined
     const texts = fields.filter((field): field is [string, string] => typeof field[1] === 'string')
     return texts.length === fields.length ? new Map(texts) : undefined
   } catch {
@@ -92,13 +110,11 @@ export function keyPair(
   secret: KubeObject,
   origin: { kind: 'keys'; accessKeyId: string; secretAccessKey: string } | { kind: 'entry'; entry: string },
 ): { accessKeyId: string; secretAccessKey: string } | undefined {
-  const values = plainValues(secret)
-  const fields = origin.kind === 'keys' ? values : storageFields(values.get(origin.entry) ?? '')
-  const [id, key] =
+  const fields = origin.kind === 'keys' ? undefined : storageFields(plainValue(secret, origin.entry) ?? '')
+  const [accessKeyId, secretAccessKey] =
     origin.kind === 'keys'
-      ? [origin.accessKeyId, origin.secretAccessKey]
-      : ['access_key_id', 'secret_access_key']
-  const [accessKeyId, secretAccessKey] = [fields?.get(id), fields?.get(key)]
+      ? [origin.accessKeyId, origin.secretAccessKey].map((key) => plainValue(secret, key))
+      : ['access_key_id', 'secret_access_key'].map((field) => fields?.get(field))
   return accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined
 }
 

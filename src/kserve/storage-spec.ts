@@ -1,11 +1,12 @@
 import { isObject, type JsonObject, stringAt } from '../values/object.ts'
+import { printable } from '../values/text.ts'
 import type { ServiceAccountFact } from './account.ts'
 import type { KserveConfig } from './config.ts'
 import type { Credentials } from './credentials.ts'
 import { identityProblem } from './identity.ts'
 import { isAnonymous, s3Credentials } from './s3.ts'
 import type { SecretFact, StorageEntry } from './secret.ts'
-import { missing, type Unresolved } from './unresolved.ts'
+import { missing, tooManyKeys, type Unresolved } from './unresolved.ts'
 
 export interface StorageSpecInput {
   /** The `storage` of a model: `key`, `path`, `parameters`. */
@@ -67,16 +68,19 @@ function findEntry({ storage, annotations, secrets, config }: StorageSpecInput, 
   if (secret === undefined) {
     return asked === ''
       ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
-      : missing(`there is no Secret ${secretName}, in which storage key ${asked} would be looked up`)
+      : missing(
+          `there is no Secret ${printable(secretName)}, in which storage key ${printable(asked)} would be looked up`,
+        )
   }
+  if (secret.tooMany !== undefined) return tooManyKeys(secretName, secret.tooMany)
   if (!secret.keys.includes(key)) {
     return asked === ''
       ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
-      : missing(`Secret ${secretName} has no storage key ${asked}`)
+      : missing(`Secret ${printable(secretName)} has no storage key ${printable(asked)}`)
   }
   const entry = Object.hasOwn(secret.entries, key) ? secret.entries[key] : undefined
   if (entry === undefined)
-    return missing(`key ${key} of Secret ${secretName} is no flat JSON object of texts`)
+    return missing(`key ${printable(key)} of Secret ${printable(secretName)} is no flat JSON object of texts`)
   return { ok: true, secretName, key, entry } satisfies Found
 }
 
@@ -89,9 +93,10 @@ function modelUri(
 ): string | Unresolved {
   const secretName = storageSecretName(annotations, config)
   const type = parameters.type || entry?.options.type
-  if (!type) return missing(`no type of storage is named, in storage.parameters or in Secret ${secretName}`)
+  if (!type)
+    return missing(`no type of storage is named, in storage.parameters or in Secret ${printable(secretName)}`)
   if (!parameters.type && !entryTypes.includes(type))
-    return missing(`Secret ${secretName} names a type of storage that KServe does not serve`)
+    return missing(`Secret ${printable(secretName)} names a type of storage that KServe does not serve`)
   if (uri !== undefined) return uri
   const path = (stringAt(storage, 'path') ?? '').replace(/^\//, '')
   if (type !== 's3') return `${type}://${path}`
@@ -103,7 +108,7 @@ function modelUri(
 function noBucket(secretName: string, parameters: Parameters): string {
   return parameters.type
     ? 'storage.parameters names a type, and so must name the bucket too'
-    : `no bucket is named, in storage.parameters or in Secret ${secretName}`
+    : `no bucket is named, in storage.parameters or in Secret ${printable(secretName)}`
 }
 
 /** Only a spec of type s3 reaches the environment from which the storage initializer reads S3. */
@@ -121,12 +126,15 @@ function withCredentials(
   }
   const { hasAccessKeyId = false, hasSecretAccessKey = false } = entry ?? {}
   if (hasAccessKeyId !== hasSecretAccessKey)
-    return missing(`key ${key} of Secret ${secretName} has one of ${secretFields.join(' and ')} only`)
+    return missing(
+      `key ${printable(key)} of Secret ${printable(secretName)} has one of ${secretFields.join(' and ')} only`,
+    )
   // KServe takes a ConfigMap from the entry alone, and only where it looks into it.
   const authority = parameters.type ? undefined : entry?.options.cabundle_configmap
   const variables = { ...variablesOf(options), ...(authority ? { AWS_CA_BUNDLE_CONFIGMAP: authority } : {}) }
   const keys = hasAccessKeyId ? ({ kind: 'entry', secretName, entry: key } as const) : undefined
-  const origin = entry === undefined ? 'storage.parameters' : `key ${key} of Secret ${secretName}`
+  const origin =
+    entry === undefined ? 'storage.parameters' : `key ${printable(key)} of Secret ${printable(secretName)}`
   if (keys === undefined && !isAnonymous(variables)) {
     const identity = identityProblem('s3', input.serviceAccount)
     if (identity !== undefined) return identity

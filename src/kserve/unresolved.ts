@@ -1,8 +1,17 @@
+import { limits } from '../values/limits.ts'
+import { printable } from '../values/text.ts'
+
 /** Why credentials that KServe would use cannot be given to Fluid. */
 export interface Unresolved {
   ok: false
-  reason: 'CredentialsMissing' | 'WorkloadIdentity'
+  reason: 'CredentialsMissing' | 'WorkloadIdentity' | 'TooLarge'
   message: string
+}
+
+/** The trouble with a Secret that has more keys than are read. */
+export function tooManyKeys(secret: string, count: number): Unresolved {
+  const message = `Secret ${printable(secret)} has ${count} keys: at most ${limits.secretKeys} are read`
+  return { ok: false, reason: 'TooLarge', message }
 }
 
 export function missing(message: string): Unresolved {

@@ -57,7 +57,7 @@ const refused: [UriReason, string[]][] = [
       's3://models/epoch3.ckpt',
     ],
   ],
-  ['GitSource', ['https://github.com/org/model.git', 'https://user@github.com/org/model.git']],
+  ['GitSource', ['https://github.com/org/model.git']],
   [
     'HttpSource',
     ['https://example.com/models/bert', 'http://example.com/model.joblib', 'https://example.com'],
@@ -123,8 +123,11 @@ const refused: [UriReason, string[]][] = [
       's3://models/a#b',
       's3://models/modèle',
       's3://models/a%20b',
+      's3://models/etc/fluid/secrets/mine/key',
+      'gs://etc/fluid/secrets/mine/key',
     ],
   ],
+  ['TooLarge', [`s3://models/${'x'.repeat(2_037)}`, 'x'.repeat(60_000), '/'.repeat(60_000)]],
 ]
 
 test.each(refused.flatMap(([reason, uris]) => uris.map((uri) => [uri, reason])))('%j: %s', (uri, reason) => {
@@ -208,7 +211,7 @@ test('a password in a web address is no source, and no mirror’s path', () => {
   const uri = 'https://me:hunter2@example.com/repo.git'
   expect(parseModelUri(uri)).toMatchObject({ kind: 'other', reason: 'UnsafeUri' })
   expect(JSON.stringify(parseModelUri(uri))).not.toContain('hunter2')
-  expect(parseModelUri('https://me@example.com/repo.git')).toMatchObject({ reason: 'GitSource' })
+  expect(parseModelUri('https://me@example.com/repo.git')).toMatchObject({ reason: 'UnsafeUri' })
 })
 
 test.each([
@@ -229,4 +232,68 @@ test('docs/sources.md names every scheme that is cached, and every reason that a
   const text = readFileSync(new URL('../../docs/sources.md', import.meta.url), 'utf8')
   for (const scheme of cacheableSchemes) expect(text).toContain(`\`${scheme}://`)
   for (const [reason] of refused) expect(text).toContain(reason)
+})
+
+const schemes = [
+  ...cacheableSchemes,
+  'hf',
+  'modelscope',
+  'webhdfs',
+  'https',
+  'http',
+  'pvc',
+  'oci',
+  'file',
+  'x',
+]
+
+test.each(schemes)('%s:// with user information is unsafe, and no part of it is repeated', (scheme) => {
+  for (const authority of [
+    'hunter2@host',
+    'user:hunter2@host',
+    ':hunter2@host:8020',
+    'user:hunter2%40host',
+    // Keys hold slashes.
+    'AKIA:hunter2/x/hunter2@bucket',
+    'user:hunter2?hunter2@host',
+    'user:hunter2#hunter2@host',
+  ]) {
+    for (const uri of [`${scheme}://${authority}/models/llama`, `${scheme}://${authority}`]) {
+      const parsed = parseModelUri(uri, () => true)
+      expect(parsed).toMatchObject({ kind: 'other', reason: 'UnsafeUri' })
+      expect(JSON.stringify(parsed)).not.toMatch(/hunter2|user:|AKIA/)
+    }
+  }
+})
+
+test('an @ behind the host is a part of a name', () => {
+  expect(parseModelUri('s3://models/llama@v1').kind).toBe('directory')
+  expect(parseModelUri('hdfs://namenode:8020/llama@v1').kind).toBe('directory')
+  expect(parseModelUri('oci://registry:5000/llama@sha256:0')).toMatchObject({ reason: 'OciSource' })
+})
+
+test.each(schemes)('%s://: a host, bucket or volume begins with a letter or a digit', (scheme) => {
+  for (const first of ['-', '_', '.', '~', '+', '=', ' ', '$', 'é', '\u001b']) {
+    const parsed = parseModelUri(`${scheme}://${first}-conf-dir=x/llama`, () => true)
+    expect(parsed).toMatchObject({ kind: 'other', reason: 'UnsafeUri' })
+    const shown = first === '\u001b' ? '\\u001b' : first
+    expect(parsed).toMatchObject({ message: expect.stringContaining(`begins with "${shown}"`) })
+  }
+})
+
+test.each([
+  ['s3://models/a b', 14, ' '],
+  ['oss://models/$(reboot)', 14, '$'],
+  ['s3://models/𝛂', 13, '𝛂'],
+  ['s3://models/a\nb', 14, '\\u000a'],
+])('%j: the message names the character and its place', (uri, place, character) => {
+  expect(parseModelUri(uri)).toMatchObject({
+    message: `character ${place} of the URI is "${character}", which a Fluid mount cannot carry safely`,
+  })
+})
+
+test('a message repeats at most 200 characters of a name', () => {
+  const parsed = parseModelUri(`s3://models/${'x'.repeat(1_000)}.zip`)
+  expect(parsed).toMatchObject({ reason: 'ArchiveSource' })
+  expect(JSON.stringify(parsed).length).toBeLessThan(400)
 })

@@ -1,3 +1,6 @@
+import { limits } from '../values/limits.ts'
+import { printable, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
+
 /** The schemes whose directories a Fluid Runtime can mount as they are. */
 export const cacheableSchemes = ['s3', 'gs', 'oss', 'cos', 'obs', 'dls', 'hdfs', 'juicefs', 'nfs', 'cpfs']
 
@@ -19,6 +22,7 @@ export type UriReason =
   | 'HttpSource'
   | 'UnsupportedScheme'
   | 'UnsafeUri'
+  | 'TooLarge'
 
 export type ModelUri =
   | { kind: 'directory'; directory: ModelDirectory }
@@ -31,7 +35,10 @@ const file =
 
 // Fluid writes mount points into shell scripts and configuration files of its runtimes. Nothing outside this
 // set is needed for a model, and nothing inside it means anything to a shell.
-const safe = /^[A-Za-z0-9._~+@=:/-]+$/
+const unsafe = /[^A-Za-z0-9._~+@=:/-]/u
+// In the options of its masters, Fluid's Alluxio replaces the path of a file by the file's content (fluid
+// charts/alluxio/templates/config/alluxio-mount-conf.yaml).
+const replaced = '/etc/fluid/secrets/'
 
 /** What may stand before the path, where it is more or less than a name: Fluid's own forms of these URIs. */
 const hosts: { [scheme: string]: RegExp } = {
@@ -51,15 +58,16 @@ const hostWithPort = /^[^:@]+(:[0-9]+)?$/
  * choice (`isNamed`). Source: kserve python/storage/kserve_storage.
  */
 export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = () => false): ModelUri {
-  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(uri)
+  if (uri.length > limits.text)
+    return other('TooLarge', `the URI has ${uri.length} characters: at most ${limits.text} are read`)
+  const [scheme, rest] = schemeAndRest(uri)
   // It is not repeated: what is one blank away from being a URI may hold a credential.
-  if (match === null) return other('LocalSource', 'the model is a path inside the image or pod')
-  const [, scheme = '', rest = ''] = match
-  const unsafe = unsafeBecause(scheme, rest)
-  if (unsafe !== undefined) return other('UnsafeUri', unsafe)
+  if (scheme === undefined) return other('LocalSource', 'the model is a path inside the image or pod')
+  const problem = unsafeBecause(scheme, rest)
+  if (problem !== undefined) return other('UnsafeUri', problem)
   const isStore = cacheableSchemes.includes(scheme)
   if (!elsewhere.includes(scheme) && isNamed(uri)) return directory(scheme, rest, namedHost(scheme))
-  if (!isStore) return foreign(scheme, uri)
+  if (!isStore) return foreign(scheme, rest)
   if (scheme === 'hdfs' && !hosts.hdfs?.test(rest.split('/')[0] ?? ''))
     return other(
       'UnsupportedScheme',
@@ -68,30 +76,57 @@ export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = (
   return directory(scheme, rest, hosts[scheme] ?? plainHost)
 }
 
+/** What stands before `://`, and what follows; no scheme where it is no URI. */
+function schemeAndRest(uri: string): [scheme: string | undefined, rest: string] {
+  const end = uri.indexOf('://')
+  const scheme = uri.slice(0, Math.max(end, 0))
+  return [/^[A-Za-z][A-Za-z0-9+.-]*$/.test(scheme) ? scheme : undefined, uri.slice(end + 3)]
+}
+
 /**
  * The URI of the copy that a policy names: what follows the matched prefix, read from the mirror. Nothing is checked
  * here: the copy's URI is parsed as any other, and then unsafe as any other.
  */
 export function mirrored(uri: string, { match, mirror }: { match: string[]; mirror: string }): string {
   const prefix = match.find((each) => `${uri}/`.startsWith(each)) ?? ''
-  return mirror.replace(/\/*$/, '/') + uri.slice(prefix.length).replace(/^\/+/, '')
+  return `${trimEndSlashes(mirror)}/${trimStartSlashes(uri.slice(prefix.length))}`
 }
 
 /** Whether a copy elsewhere can stand in for a URI: what is on the node or in the cluster already needs none. */
 export function isMirrorable(reason: UriReason): boolean {
-  return !['PvcSource', 'OciSource', 'LocalSource', 'UnsafeUri'].includes(reason)
+  return !['PvcSource', 'OciSource', 'LocalSource', 'UnsafeUri', 'TooLarge'].includes(reason)
 }
 
 /** The directory of a file; undefined where that is the whole bucket. */
 export function parentUri(uri: string): string | undefined {
-  return /^([a-z0-9]+:\/\/[^/]+\/.+)\/[^/]+$/.exec(uri)?.[1]
+  const bucket = uri.indexOf('://') + 3
+  const [first, last] = [uri.indexOf('/', bucket), uri.lastIndexOf('/')]
+  const isBelow = first > bucket && last > first + 1 && last < uri.length - 1
+  return isBelow ? uri.slice(0, last) : undefined
 }
 
+/** No answer repeats any part of the URI but a single character: user information must not become public. */
 function unsafeBecause(scheme: string, rest: string): string | undefined {
+  const authority = rest.split(/[/?#]/, 1)[0] ?? ''
+  if (hasUserInformation(authority, rest))
+    return 'the URI holds user information before its host: put credentials into a Secret'
   if (scheme === 'dataset') return 'dataset:// reaches into other namespaces; only a policy may do that'
   const path = decode(rest)
   if (path === undefined || path.split('/').includes('..')) return 'the URI holds a ".." or a broken escape'
+  // Fluid passes it to commands, some of which would take a "-" for the beginning of an option.
+  if (/^[^A-Za-z0-9]/u.test(authority))
+    return `the host, bucket or volume of the URI begins with "${firstOf(authority)}", and not with a letter or a digit`
   return undefined
+}
+
+/** A key may hold a slash, which then seems to begin the path. */
+function hasUserInformation(authority: string, rest: string): boolean {
+  const hasPassword = /:(?![0-9]*$)/.test(authority) && rest.includes('@')
+  return hasPassword || authority.includes('@') || authority.includes('%40')
+}
+
+function firstOf(text: string): string {
+  return printable(String.fromCodePoint(text.codePointAt(0) ?? 0))
 }
 
 function decode(text: string): string | undefined {
@@ -115,14 +150,21 @@ function directory(scheme: string, rest: string, host: RegExp): ModelUri {
   const [bucket = '', ...segments] = rest.split('/')
   const isMarkedDirectory = segments.at(-1) === ''
   const names = isMarkedDirectory ? segments.slice(0, -1) : segments
-  // The URI itself is not repeated: what stands before an @ may be a credential.
   if (!host.test(bucket)) {
     return bucket === ''
       ? other('UnsafeUri', `${scheme}:// has no bucket`)
-      : other('UnsafeUri', 'the URI holds a credential or a port')
+      : other('UnsafeUri', 'the URI holds a port, or more than a name, where its host or bucket stands')
   }
-  if (!safe.test(rest))
-    return other('UnsafeUri', 'the URI holds a character that a Fluid mount cannot carry safely')
+  const odd = rest.search(unsafe)
+  if (odd !== -1) {
+    const place = scheme.length + '://'.length + odd + 1
+    return other(
+      'UnsafeUri',
+      `character ${place} of the URI is "${firstOf(rest.slice(odd))}", which a Fluid mount cannot carry safely`,
+    )
+  }
+  if (`/${rest}/`.includes(replaced))
+    return other('UnsafeUri', `the URI holds ${replaced}, by which Fluid reads Secrets`)
   if (names.some((name) => name === '' || name === '.')) {
     return other(
       'UnsafeUri',
@@ -133,17 +175,17 @@ function directory(scheme: string, rest: string, host: RegExp): ModelUri {
   if (archive.test(last))
     return other(
       'ArchiveSource',
-      `${last} is an archive: the storage initializer unpacks it, a mount does not`,
+      `${printable(last)} is an archive: the storage initializer unpacks it, a mount does not`,
     )
   if (file.test(last))
-    return other('SingleFileSource', `${last} is a single file: a cache mounts directories`)
+    return other('SingleFileSource', `${printable(last)} is a single file: a cache mounts directories`)
   const path = names.join('/')
   const name = bucket.replace(/:$/, '')
   const uri = path === '' ? `${scheme}://${name}` : `${scheme}://${name}/${path}`
   return { kind: 'directory', directory: { uri, scheme, bucket: name, path } }
 }
 
-function foreign(scheme: string, uri: string): ModelUri {
+function foreign(scheme: string, rest: string): ModelUri {
   switch (scheme) {
     case 'pvc':
       return other('PvcSource', 'the model is on a volume already')
@@ -155,33 +197,33 @@ function foreign(scheme: string, uri: string): ModelUri {
       return other('LocalSource', 'the model is a local file')
     case 'http':
     case 'https':
-      return web(uri)
+      return web(rest)
     default:
       return other(
         'UnsupportedScheme',
-        `no Fluid runtime mounts ${scheme}://; accelerated are ${cacheableSchemes.join('://, ')}://, and what a policy's sources[].mirror has a copy of`,
+        `no Fluid runtime mounts ${printable(scheme)}://; accelerated are ${cacheableSchemes.join('://, ')}://, and what a policy's sources[].mirror has a copy of`,
       )
   }
 }
 
-function web(uri: string): ModelUri {
-  const { host, path } = /^https?:\/\/(?<host>[^/]*)(?<path>.*)$/s.exec(uri)?.groups ?? {}
-  if (/:.*@/.test(host ?? '')) return other('UnsafeUri', 'the URI holds a credential')
-  if (
-    /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)$/.test(host ?? '') ||
-    /\.z[0-9]{1,2}\.(blob|file)\./.test(host ?? '')
-  ) {
+function web(rest: string): ModelUri {
+  const [host = ''] = rest.split('/', 1)
+  const path = rest.slice(host.length)
+  if (azure.test(host) || azureZone.test(host)) {
     return other(
       'UnsupportedScheme',
       "no Fluid runtime mounts Azure storage; a policy's sources[].mirror may name a copy",
     )
   }
-  if (/\.git$/.test(path ?? ''))
+  if (path.endsWith('.git'))
     return other('GitSource', 'the storage initializer clones a repository, a mount does not')
-  if (archive.test(path ?? ''))
+  if (archive.test(path))
     return other('ArchiveSource', 'an archive: the storage initializer unpacks it, a mount does not')
   return other('HttpSource', 'a web server is not a directory that can be mounted')
 }
+
+const azure = /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)$/
+const azureZone = /\.z[0-9]{1,2}\.(blob|file)\./
 
 function other(reason: UriReason, message: string): ModelUri {
   return { kind: 'other', reason, message }

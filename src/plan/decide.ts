@@ -78,7 +78,7 @@ export function decide(input: DecideInput): Decision {
   const isKept = standings.some(({ kind }) => kind === 'kept')
   if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
     return skip('NotOptedIn', notOptedIn)
-  if (locations.length === 0) return skip('NoModelLocation', none)
+  if (locations.length === 0) return skip(none.reason, none.message)
   if (!isKept) {
     const obstacle = serviceObstacle(service, locations, facts) ?? commonObstacle(locations)
     if (obstacle !== undefined) return obstacle

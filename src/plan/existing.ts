@@ -21,11 +21,15 @@ export function existingPlace(
   location: ModelLocation,
   facts: Facts,
 ): ExistingPlace | undefined {
-  const places = facts.datasets
-    .filter((dataset) => !isOurs(dataset) && hasVolume(dataset, facts) && isSafe(dataset, location))
+  const candidates = facts.datasets.filter(
+    (dataset) => !isOurs(dataset) && hasVolume(dataset, facts) && isSafe(dataset, location),
+  )
+  if (candidates.length === 0) return undefined
+  const byName = Map.groupBy(facts.runtimes, ({ metadata }) => metadata.name)
+  const places = candidates
     .flatMap((dataset) => {
-      const name = dataset.metadata.name ?? ''
-      const runtimes = facts.runtimes.filter((runtime) => runtime.metadata.name === name)
+      const { name = '' } = dataset.metadata
+      const runtimes = byName.get(name) ?? []
       const path = pathIn({ dataset, runtimes }, source)
       return path === undefined ? [] : [{ dataset: name, path }]
     })

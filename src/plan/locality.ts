@@ -1,4 +1,4 @@
-import { type Json, type KubeObject, listAt, objectAt } from '../values/object.ts'
+import { type Json, type KubeObject, listAt, objectAt, someObject } from '../values/object.ts'
 import type { Draft } from './draft.ts'
 
 const preferred = '/spec/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution'
@@ -13,12 +13,15 @@ const weakest = 1
  */
 export function addLocality(draft: Draft, labels: string[]): void {
   if (isFluidsOwn(draft.object)) return
-  const written = JSON.stringify([
-    objectAt(draft.object, 'spec', 'affinity'),
-    objectAt(draft.object, 'spec', 'nodeSelector'),
-  ])
+  const written = new Set<string>()
+  const spec = objectAt(draft.object, 'spec')
+  someObject([objectAt(spec, 'affinity'), objectAt(spec, 'nodeSelector')], (object) => {
+    for (const key of Object.keys(object)) written.add(key)
+    if (typeof object.key === 'string') written.add(object.key)
+    return false
+  })
   const weight = listAt(draft.get(preferred)).length > 0 ? weakest : strongest
-  for (const label of labels.filter((each) => !written.includes(JSON.stringify(each)))) {
+  for (const label of labels.filter((each) => !written.has(each))) {
     const preference: Json = { matchExpressions: [{ key: label, operator: 'In', values: ['true'] }] }
     draft.append(preferred, { weight, preference })
   }

@@ -2,6 +2,7 @@ import { findModelLocations, type ModelLocation } from '../kserve/location.ts'
 import { parseModelUri } from '../kserve/uri.ts'
 import { choosePolicy } from '../policy/overrides.ts'
 import { builtInPolicy, isOpen, type Policy, selectPolicy } from '../policy/policy.ts'
+import { limits } from '../values/limits.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Facts } from './facts.ts'
 import { type LentName, lentNames } from './lent.ts'
@@ -22,7 +23,7 @@ export const nothingNeeded: Needs = { accounts: [], secrets: [], lent: [] }
 
 /** How many service accounts and Secrets are read for one service: one review must not cost thousands of calls. */
 export const mostAccounts = 8
-export const mostSecrets = 32
+export const mostSecrets = limits.accountSecrets
 const mostLent = 8
 
 /** What a plan can be told before anything is read for it. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isCacheName } from '../fluid/name.ts'
-import { findModelLocations } from '../kserve/location.ts'
+import { modelPlaces } from '../kserve/location.ts'
+import { limits } from '../values/limits.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
 import { type Anchor, anchorsOf } from './anchor.ts'
 import { Draft, pointer } from './draft.ts'
@@ -63,7 +64,7 @@ export function recordedLocations(service: KubeObject): OriginalLocation[] {
 }
 
 // Whoever writes a record by hand may write any number of entries; admission writes some dozens at most.
-const mostEntries = 64
+const mostEntries = limits.locations
 
 function readEach<T>(
   value: Json | undefined,
@@ -133,13 +134,10 @@ export function writeRecord(draft: Draft, { locations }: Original, text: string)
   draft.set(pointer('metadata', 'annotations', cachesAnnotation), caches.join(','))
 }
 
-/** A service has at most as many model locations (kserve/limits.ts), each with one cache. */
-const mostCaches = 64
-
 /** The names of the caches that a service or a pod says it uses. Anyone may write them: they are bounded. */
 export function cacheNames(object: KubeObject): string[] {
   const text = object.metadata.annotations?.[cachesAnnotation]
-  return typeof text === 'string' ? text.split(',', mostCaches).filter(isClaimName) : []
+  return typeof text === 'string' ? text.split(',', limits.locations).filter(isClaimName) : []
 }
 
 /**
@@ -147,7 +145,7 @@ export function cacheNames(object: KubeObject): string[] {
  * that no longer names the cache, and a value that is no longer the added one, stay.
  */
 export function restore(draft: Draft, original: Original): void {
-  for (const { id, model, pointer: place } of findModelLocations(draft.object).locations) {
+  for (const { id, model, pointer: place } of modelPlaces(draft.object)) {
     const before = Object.hasOwn(original.locations, id) ? original.locations[id] : undefined
     if (before === undefined || model.kind !== 'uri' || model.uri !== claimUri(before)) continue
     if (before.storage === undefined) draft.set(place, before.uri)

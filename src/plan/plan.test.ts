@@ -107,9 +107,19 @@ const scenes: Scene[] = [
     reason: 'UnsupportedScheme',
     make: () =>
       created(llama, fakeFacts({ policies: [fakePolicy('p', { sources: [{ match: ['oss://'] }] })] })),
-    tells: 'matches no source of AccelerationPolicy p (oss://)',
+    tells: 's3://models/llama matches no source of AccelerationPolicy p',
   },
   { reason: 'UnsafeUri', make: () => created(withModel('s3://models/../llama')), tells: '".."' },
+  {
+    reason: 'TooLarge',
+    make: () => created(withModel(`s3://${'x'.repeat(60_000)}`)),
+    tells: '60005 characters',
+  },
+  {
+    reason: 'TooLarge',
+    make: () => created(fakeService({ ...model, volumes: Array.from({ length: 257 }, () => ({})) })),
+    tells: 'spec.predictor.volumes has 257 elements',
+  },
   {
     reason: 'RuntimeUnavailable',
     make: () => created(llama, fakeFacts({ installed: ['datasets'] })),

@@ -75,6 +75,10 @@ function named(containers: Json[], name: string): JsonObject {
 
 /** Until a container that never answers is killed, with Kubernetes' defaults for what is not said. */
 function budgetMs(probe: JsonObject): number {
-  const { initialDelaySeconds = 0, periodSeconds = 10, failureThreshold = 3 } = probe
-  return (Number(initialDelaySeconds) + Number(periodSeconds) * Number(failureThreshold)) * 1_000
+  const number = (field: string, otherwise: number) => {
+    const value = probe[field]
+    return typeof value === 'number' ? value : otherwise
+  }
+  const tries = number('periodSeconds', 10) * number('failureThreshold', 3)
+  return (number('initialDelaySeconds', 0) + tries) * 1_000
 }

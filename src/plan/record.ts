@@ -1,3 +1,4 @@
+import { limits } from '../values/limits.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Draft } from './draft.ts'
 import { type Original, originalAnnotation, readOriginal, recordText, writeRecord } from './original.ts'
@@ -28,8 +29,6 @@ export interface ServiceRecord {
   text: string
 }
 
-/** Beyond the limit of the API server for all annotations of an object: no such record was ever stored. */
-const longestRecord = 256 * 2 ** 10
 const signatureLength = 43
 const proofStart = ',"proof":"'
 const proofEnd = '"}'
@@ -44,7 +43,7 @@ export function readRecord(
   subject = subjectOf(object),
 ): ServiceRecord | undefined {
   const text = object.metadata.annotations?.[originalAnnotation]
-  if (typeof text !== 'string' || text.length > longestRecord) return undefined
+  if (typeof text !== 'string' || text.length > limits.annotationBytes) return undefined
   const original = readOriginal(object)
   if (original === undefined) return undefined
   return { original, isProven: isProven(object, { text, signer, subject }), text }

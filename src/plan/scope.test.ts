@@ -54,12 +54,13 @@ test.each<[string, Json[], string, string, string]>([
     '/llama',
   ],
   [
-    'whole segments only',
+    'never above a prefix that ends within a segment',
     [{ match: ['s3://models/te'] }],
     's3://models/team/llama',
-    's3://models',
-    '/team/llama',
+    's3://models/team',
+    '/llama',
   ],
+  ['nor within a bucket', [{ match: ['s3://mod'] }], 's3://models/team/llama', 's3://models', '/team/llama'],
   [
     'the prefix that matched',
     [{ match: ['s3://a/', 's3://models/team'] }],

@@ -1,15 +1,9 @@
+import { limits } from '../values/limits.ts'
 import { isObject, type Json, type KubeObject } from '../values/object.ts'
 
-/** A real service holds some hundreds of values. One with more than this is not copied, compared or searched. */
-const mostValues = 10_000
-const deepest = 100
-
-/** The limit of the API server for all annotations of an object, names and values together. */
-const annotationBytes = 256 * 2 ** 10
-
-/** Whether an object is small enough to be looked at; undefined for one that is not there. */
+/** Whether an object is small enough to be copied, compared and searched; true for one that is not there. */
 export function isPlannable(object: KubeObject | undefined): boolean {
-  return object === undefined || isBounded(object, mostValues)
+  return object === undefined || isBounded(object, limits.objectValues)
 }
 
 /** Whether the API server would take the annotations of an object. */
@@ -17,7 +11,7 @@ export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): 
   const lengths = Object.entries(annotations).map(
     ([name, value]) => Buffer.byteLength(name) + Buffer.byteLength(value),
   )
-  return lengths.reduce((sum, length) => sum + length, 0) <= annotationBytes
+  return lengths.reduce((sum, length) => sum + length, 0) <= limits.annotationBytes
 }
 
 /** Whether a value holds at most `most` values, nested at most so deep. Level by level: no depth overflows the stack. */
@@ -26,7 +20,7 @@ export function isBounded(value: Json, most: number): boolean {
   let count = 0
   for (let depth = 0; level.length > 0; depth++) {
     count += level.length
-    if (depth > deepest || count > most) return false
+    if (depth > limits.depth || count > most) return false
     level = below(level, most - count)
   }
   return true

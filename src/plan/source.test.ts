@@ -5,7 +5,7 @@ import { builtInPolicy } from '../policy/policy.ts'
 import type { Json, JsonObject } from '../values/object.ts'
 import type { Facts } from './facts.ts'
 import { fakeFacts, fakePolicy, fakeService, s3Secret } from './plan.fake.ts'
-import { namedSecrets, resolveSource, type SourceResult } from './source.ts'
+import { matchingRules, namedSecrets, resolveSource, type SourceResult } from './source.ts'
 
 function locationOf(model: JsonObject) {
   const [location] = findModelLocations(fakeService({ model })).locations
@@ -147,7 +147,7 @@ test('the Secrets to read: the annotated one, and the one of storage specs; noth
     annotations: { 'serving.kserve.io/storageSecretName': name },
   })
   expect(namedSecrets([annotated('mine')], kserve)).toEqual(['mine'])
-  expect(namedSecrets([annotated('../x'), annotated('')], kserve)).toEqual([])
+  expect(namedSecrets([annotated('../x'), annotated(''), annotated('x'.repeat(254))], kserve)).toEqual([])
 })
 
 test('a mirror does not need the Secret that the service names for the original', () => {
@@ -205,4 +205,56 @@ test('and a mirror reads from the namespace’s own place, and from nowhere abov
   expect(found.ok && found.source.uri).toBe('s3://mirror/team-a/meta/llama')
   for (const uri of ['hf://../team-b/llama', 'hf://%2e%2e/team-b/llama', 'hf://x/..%2f..%2fteam-b'])
     expect(resolve(uri, rules, { namespace: 'team-a' })).toMatchObject({ ok: false, reason: 'UnsafeUri' })
+})
+
+test.each([
+  ['s3://models/a', 's3://models/abc.bin'],
+  ['s3://models/team/a', 's3://models/team/abc.bin'],
+  ['s3://models/team/abc.bin', 's3://models/team/abc.bin'],
+])('files: Parent does not mount what is beyond the prefix %s', (prefix, file) => {
+  const beyond = resolve(file, [{ match: [prefix], files: 'Parent' }])
+  expect(beyond).toMatchObject({ ok: false, reason: 'SingleFileSource' })
+})
+
+test.each([
+  'hf://user:hunter2@a/b',
+  'https://hunter2@host/a',
+  'webhdfs://u:hunter2@h/a',
+  's3://k:hunter2@b/a',
+])('a mirror does not serve a URI with user information: %s', (uri) => {
+  const match = ['hf://', 'https://', 'webhdfs://', 's3://', uri.slice(0, 12)]
+  for (const rule of [
+    { match, mirror: 's3://mirror/hf/' },
+    { match, runtime: 'Thin', profile: 'p' },
+  ]) {
+    const result = resolve(uri, [rule])
+    expect(result).toMatchObject({ ok: false, reason: 'UnsafeUri' })
+    expect(JSON.stringify(result)).not.toContain('hunter2')
+  }
+})
+
+test('whoever is skipped is not told the prefixes of a policy', () => {
+  const result = resolve('s3://models/llama', [{ match: ['s3://secret-project/', 'oss://other'] }])
+  expect(result).toMatchObject({
+    message: 's3://models/llama matches no source of AccelerationPolicy p',
+  })
+})
+
+test('a URI that is too long reaches no rule, whatever names it', () => {
+  const path = 'x'.repeat(2_000)
+  const entry = { 'storage-config': storageConfig({ ...minio, bucket: 'b'.repeat(100) }) }
+  expect(
+    resolve({ storage: { ...storage, path } }, [{ match: ['s3://'] }], { secrets: entry }),
+  ).toMatchObject({ reason: 'TooLarge' })
+  const location = locationOf({ storageUri: `s3://b/${'x'.repeat(3_000)}` })
+  expect(
+    matchingRules(location.model, fakePolicy('p', { sources: [{ match: ['s3://'] }] }), 'models'),
+  ).toEqual([])
+})
+
+test('a message cuts the URI that it repeats', () => {
+  const result = resolve(`s3://models/${'x'.repeat(1_000)}`, [{ match: ['oss://'] }])
+  expect(result).toMatchObject({
+    message: `s3://models/${'x'.repeat(188)}… matches no source of AccelerationPolicy p`,
+  })
 })

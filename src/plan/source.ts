@@ -18,7 +18,9 @@ import {
 } from '../kserve/uri.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { PolicySource } from '../policy/schema.ts'
+import { limits } from '../values/limits.ts'
 import type { KubeObject } from '../values/object.ts'
+import { printable, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
 import type { Facts } from './facts.ts'
 import type { RefusalReason } from './reasons.ts'
 
@@ -57,6 +59,8 @@ export function resolveSource(location: ModelLocation, policy: Policy, facts: Fa
 
 /** What a model of a service is read from, and with which credentials. */
 export function readSource(location: ModelLocation, given: Policy, facts: Facts): ReadSource | SourceRefused {
+  const { obstacle } = location
+  if (obstacle?.reason === 'TooLarge') return { ok: false, reason: 'TooLarge', message: obstacle.message }
   const named = namedModel(location, facts)
   if (!named.ok) return named
   const policy = inNamespace(given, facts.namespace)
@@ -81,23 +85,20 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
   if (!resolved.ok && !isLent(rule, facts.namespace)) return resolved
   const source = toSource(directory, resolved.ok ? resolved.credentials : noCredentials, rule)
   const prefix = prefixOf(directory.uri, rule, isCopy)
-  const path = directory.uri.slice(prefix.length).replace(/^\//, '')
+  const path = trimStartSlashes(directory.uri.slice(prefix.length))
   const read = { ok: true as const, uri: named.uri, source, rule, prefix, path }
   return resolved.ok ? read : { ...read, unresolved: resolved }
 }
 
 /**
- * The last directory above a URI, or the URI itself, that the matched prefix names whole; at least its bucket. Of a
- * copy that is where the copies are.
+ * The topmost directory above a URI, or the URI itself, that has the matched prefix; at least its bucket. Nothing in it
+ * is beyond the prefix. Of a copy that is where the copies are.
  */
-function prefixOf(uri: string, { match, mirror }: SourceRule, isCopy: boolean): string {
-  const prefixes = isCopy ? [mirror] : match
-  const prefix = prefixes.find((each) => `${uri}/`.startsWith(each)) ?? ''
-  const [scheme = '', rest = ''] = uri.split(/(?<=:\/\/)/)
-  const segments = rest.split('/')
-  const above = segments.map((_, depth) => scheme + segments.slice(0, depth + 1).join('/'))
-  const named = above.findLast((each) => each === prefix || prefix.startsWith(`${each}/`))
-  return named ?? above[0] ?? uri
+function prefixOf(uri: string, rule: SourceRule, isCopy: boolean): string {
+  const prefix = prefixesOf(rule, isCopy).find((each) => `${uri}/`.startsWith(each)) ?? ''
+  const bucket = uri.indexOf('://') + '://'.length
+  const end = uri.indexOf('/', Math.max(bucket, prefix.length - 1))
+  return end === -1 ? uri : uri.slice(0, end)
 }
 
 /** The cache that is to serve a source, new or not; by another name where it was made with other credentials. */
@@ -163,16 +164,16 @@ function chooseDirectory(uri: string, policy: Policy): Chosen | SourceRefused {
     const found = sourceRule(policy, `${named}/`)
     return found !== undefined && found.mirror === '' && found.runtime !== 'Auto'
   })
-  const plain = parsed.kind === 'directory' ? parsed.directory.uri : uri.replace(/\/+$/, '')
+  if (parsed.kind === 'other' && !isMirrorable(parsed.reason)) return refused(parsed)
+  const plain = parsed.kind === 'directory' ? parsed.directory.uri : trimEndSlashes(uri)
   const rule = sourceRule(policy, `${plain}/`)
   const isCopy = rule !== undefined && rule.mirror !== ''
-  if (parsed.kind === 'other' && !(isCopy && isMirrorable(parsed.reason)) && !isFile(parsed, rule))
-    return refused(parsed)
+  if (parsed.kind === 'other' && !isCopy && !isFile(parsed, rule)) return refused(parsed)
   if (rule === undefined) return unmatched(policy, plain)
   const read = isCopy ? mirrored(plain, rule) : plain
   const found = isCopy ? parseModelUri(read) : parsed
   const directory =
-    found.kind === 'other' && isFile(found, rule) ? parseModelUri(parentUri(read) ?? read) : found
+    found.kind === 'other' && isFile(found, rule) ? parentOf(read, prefixesOf(rule, isCopy)) : found
   return directory.kind === 'other'
     ? refused(directory)
     : { ok: true, directory: directory.directory, rule, isCopy }
@@ -181,6 +182,20 @@ function chooseDirectory(uri: string, policy: Policy): Chosen | SourceRefused {
 /** Whether a file may be served by its directory: the policy's word, for the manifest does not tell. */
 function isFile({ reason }: Extract<ModelUri, { kind: 'other' }>, rule: SourceRule | undefined): boolean {
   return reason === 'SingleFileSource' && rule?.files === 'Parent'
+}
+
+/** The directory of a file, where all that is in it has a prefix that the policy allows. */
+function parentOf(file: string, prefixes: string[]): ModelUri {
+  const parent = parentUri(file)
+  if (parent === undefined) return parseModelUri(file)
+  if (prefixes.some((prefix) => `${parent}/`.startsWith(prefix))) return parseModelUri(parent)
+  const message = 'the directory of the file holds more than the policy allows: it is not mounted for it'
+  return { kind: 'other', reason: 'SingleFileSource', message }
+}
+
+/** Where a rule reads from. */
+function prefixesOf({ match, mirror }: SourceRule, isCopy: boolean): string[] {
+  return isCopy ? [mirror] : match
 }
 
 function refused({ reason, message }: Extract<ModelUri, { kind: 'other' }>) {
@@ -209,7 +224,8 @@ export function matchingRules(
   const { sources } = inNamespace(policy, namespace).spec
   if (model.kind === 'storage' || model.storage !== undefined) return sources
   const parsed = parseModelUri(model.uri)
-  const plain = parsed.kind === 'directory' ? parsed.directory.uri : model.uri.replace(/\/+$/, '')
+  if (parsed.kind === 'other' && !isMirrorable(parsed.reason)) return []
+  const plain = parsed.kind === 'directory' ? parsed.directory.uri : trimEndSlashes(model.uri)
   return sources.filter(({ match }) => match.some((prefix) => `${plain}/`.startsWith(prefix)))
 }
 
@@ -239,12 +255,12 @@ function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
   return spec.sources.find(({ match }) => match.some((prefix) => uri.startsWith(prefix)))
 }
 
+/** The policy's prefixes are not told: they may name what is others'. */
 function unmatched(policy: Policy, uri: string): SourceRefused {
-  const prefixes = policy.spec.sources.flatMap(({ match }) => match).join(', ')
   return {
     ok: false,
     reason: 'UnsupportedScheme',
-    message: `${uri} matches no source of AccelerationPolicy ${policy.name} (${prefixes})`,
+    message: `${printable(uri)} matches no source of AccelerationPolicy ${policy.name}`,
   }
 }
 
@@ -260,8 +276,10 @@ export function namedSecrets(locations: ModelLocation[], config: KserveConfig): 
 
 /** Whether a text can be the name of a Secret. */
 export function isSecretName(name: string): boolean {
-  return name.length <= 253 && /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)
+  return name.length <= limits.name && secretName.test(name)
 }
+
+const secretName = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/
 
 function toSource(
   { uri, scheme }: ModelDirectory,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { at, cloneJson, keyOf, keyText, listAt, objectAt, stringAt } from './object.ts'
+import { expectLinear } from './growth.fixture.ts'
+import { at, cloneJson, type Json, keyOf, keyText, listAt, objectAt, someObject, stringAt } from './object.ts'
 
 const value = { a: [{ b: 'c', n: 1, none: null }], o: { k: 'v' } }
 
@@ -43,4 +44,37 @@ test('a copy of JSON shares nothing, and keeps a field of any name', () => {
   copy.first.inner.push(2)
   expect([original.first.inner.length, copy.second.inner.length]).toEqual([3, 3])
   expect(Object.getPrototypeOf(copy)).toBe(Object.prototype)
+})
+
+const nested = (depth: number) => JSON.parse(`${'['.repeat(depth)}{"a":1}${']'.repeat(depth)}`) as Json
+
+test('JSON may be nested deeper than a stack', () => {
+  const deep = nested(100_000)
+  let [here, copy] = [deep, cloneJson(deep)]
+  for (let level = 0; level < 100_000; level += 1) [here, copy] = [at(here, 0) ?? null, at(copy, 0) ?? null]
+  expect(copy).toEqual({ a: 1 })
+  expect(copy).not.toBe(here)
+  expect(someObject(deep, ({ a }) => a === 1)).toBe(true)
+})
+
+test('an object is found wherever it stands, and each is asked about', () => {
+  const all = { a: [{ b: 1 }, null, 'text', [{ c: { d: 2 } }]] }
+  const fields: string[] = []
+  const collect = (object: { [field: string]: unknown }) => {
+    fields.push(...Object.keys(object))
+    return false
+  }
+  expect(someObject(all, collect)).toBe(false)
+  expect(fields.toSorted()).toEqual(['a', 'b', 'c', 'd'])
+  expect(someObject(all, ({ d }) => d === 2)).toBe(true)
+  expect(someObject(undefined, () => true)).toBe(false)
+})
+
+test.each<[string, (value: Json) => unknown]>([
+  ['cloneJson', cloneJson],
+  ['someObject', (value) => someObject(value, () => false)],
+])('%s takes linear time: by depth, by fields and by elements', (_, run) => {
+  expectLinear(nested, run)
+  expectLinear((n) => Object.fromEntries(Array.from({ length: n }, (__, index) => [`f${index}`, {}])), run)
+  expectLinear((n) => Array.from({ length: n }, () => ({ a: 1 })), run)
 })

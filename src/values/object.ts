@@ -94,22 +94,63 @@ export function textsAt(value: Json | undefined, ...path: (string | number)[]): 
 const openField = { configurable: true, enumerable: true, writable: true }
 
 /**
- * A copy that shares nothing with the original. For JSON this takes a tenth of what structuredClone takes, and
- * every review is copied.
+ * A copy that shares nothing with the original, however deep it is nested: whoever writes JSON decides that, and a
+ * function that calls itself would run out of stack. For JSON this takes a fraction of what structuredClone takes,
+ * and every review is copied.
  */
 export function cloneJson<T>(value: T): T {
-  return clone(value as Json) as T
+  const open: { from: Json[] | JsonObject; to: Json[] | JsonObject }[] = []
+  const begin = (from: Json): Json => {
+    if (typeof from !== 'object' || from === null) return from
+    const to: Json[] | JsonObject = Array.isArray(from) ? [] : {}
+    open.push({ from, to })
+    return to
+  }
+  const copy = begin(value as Json)
+  for (let next = open.pop(); next !== undefined; next = open.pop()) fill(next.from, next.to, begin)
+  return copy as T
 }
 
-function clone(value: Json): Json {
-  if (Array.isArray(value)) return value.map(clone)
-  if (!isObject(value)) return value
-  const copy: JsonObject = {}
-  for (const [field, inner] of Object.entries(value)) {
+function fill(from: Json[] | JsonObject, to: Json[] | JsonObject, begin: (value: Json) => Json): void {
+  if (Array.isArray(from)) {
+    for (const inner of from) (to as Json[]).push(begin(inner))
+    return
+  }
+  const copy = to as JsonObject
+  for (const field of Object.keys(from)) {
+    const inner = from[field]
     if (inner === undefined) continue
     // A field like any other in JSON, and an assignment like no other in JavaScript.
-    if (field === '__proto__') Object.defineProperty(copy, field, { ...openField, value: clone(inner) })
-    else copy[field] = clone(inner)
+    if (field === '__proto__') Object.defineProperty(copy, field, { ...openField, value: begin(inner) })
+    else copy[field] = begin(inner)
   }
-  return copy
+}
+
+/**
+ * Whether `holds` says yes of any object in a value, itself included, however deep it is nested. Also true where there
+ * are more objects and lists than `most`: choose `holds` so that this is the careful answer.
+ */
+export function someObject(
+  value: Json | undefined,
+  holds: (object: JsonObject) => boolean,
+  most = Number.POSITIVE_INFINITY,
+): boolean {
+  let left = most
+  const open = [value].filter(isNested)
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (isObject(next) && holds(next)) return true
+    const fields = Array.isArray(next) ? next.keys() : Object.keys(next)
+    for (const field of fields) {
+      const inner = (next as JsonObject)[field]
+      if (!isNested(inner)) continue
+      left -= 1
+      if (left < 0) return true
+      open.push(inner)
+    }
+  }
+  return false
+}
+
+function isNested(value: Json | undefined): value is Json[] | JsonObject {
+  return typeof value === 'object' && value !== null
 }

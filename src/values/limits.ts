@@ -1,0 +1,58 @@
+/**
+ * How much of a foreign object is read. Whatever exceeds a limit is left alone with the reason `TooLarge`, before
+ * anything in it is parsed: nobody needs as much, and work on it would keep everybody else waiting.
+ */
+export const limits = {
+  /** Characters of a URI, a path, a mountPath, an endpoint or a storage path. */
+  text: 2_048,
+  /** Characters of a name: no object of Kubernetes has a longer one. */
+  name: 253,
+  /** Characters of foreign text in a message. */
+  message: 200,
+  /** Model locations of one service. */
+  locations: 64,
+  /** Characters of a storage spec, as JSON. */
+  storage: 8_192,
+  /** Values of every kind in one service or pod, all of it: a real one has some hundreds. */
+  objectValues: 10_000,
+  /** Bytes of all annotations of an object, names and values together: the API server takes no more. */
+  annotationBytes: 256 * 2 ** 10,
+  /** Levels of objects and lists in a service's spec. */
+  depth: 100,
+  /** Elements of a list, and fields of an object, anywhere in a service's spec; of some fewer, see below. */
+  elements: 1_000,
+  /** Volumes of one pod or service, mounts of one container, and claims that a pod mounts. */
+  volumes: 256,
+  containers: 64,
+  /** Objects and lists among which accelerators are looked for, in one service, runtime or configuration. */
+  values: 20_000,
+  /** Secrets that one service account lists. */
+  accountSecrets: 32,
+  /** Keys of one Secret. */
+  secretKeys: 256,
+  /** Characters, and fields, of an entry of a `storage-config` Secret. */
+  entry: 16_384,
+  entryFields: 64,
+  /** Names of resources that are compared with accelerators, in one service or pod. */
+  resourceNames: 256,
+  /** Mounts of one Dataset that a team made for itself. */
+  mounts: 64,
+  /** Options of one such mount, and options that its Secrets fill. */
+  options: 64,
+} as const
+
+/** How many elements these fields of a service may have, wherever they stand in it. */
+export const mostElements: ReadonlyMap<string, number> = new Map([
+  ['containers', limits.containers],
+  ['initContainers', limits.containers],
+  ['volumeMounts', limits.volumes],
+  ['volumes', limits.volumes],
+  ['canary', limits.locations],
+  ['adapters', limits.locations],
+  ['storageUris', limits.locations],
+  ['baseRefs', 64],
+  ['annotations', 512],
+  ['parameters', 64],
+  ['limits', 64],
+  ['requests', 64],
+])
