@@ -6,6 +6,7 @@ import { describeObject, isNamed, listServices, type Scope, waitedFor } from '..
 import type { Clock } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import type { KubeObject } from '../values/object.ts'
+import { printable } from '../values/text.ts'
 import { hunks, type Streams, toText } from './plan.ts'
 
 export interface AdoptOptions {
@@ -37,7 +38,7 @@ type Planned = { service: KubeObject } & (
  */
 export async function runAdopt(options: AdoptOptions, output: Output): Promise<0 | 1> {
   const { scope, yes } = options
-  const say = (line: string) => output.stdout.write(`${line}\n`)
+  const say = (line: string) => output.stdout.write(`${printable(line)}\n`)
   const found = (await listServices(options)).map(({ object }) => object)
   const missing = scope.services.filter((name) => !found.some(({ metadata }) => metadata.name === name))
   for (const name of missing) say(`there is no service ${scope.namespace ?? ''}/${name}`)
@@ -67,12 +68,12 @@ async function planAdoption(client: KubeClient, service: KubeObject): Promise<Pl
 
 function describe(planned: Planned, format: AdoptOptions['output']): string {
   const name = describeObject(planned.service)
-  if (planned.kind === 'stay') return `stays  ${name}: ${planned.why}\n`
+  if (planned.kind === 'stay') return `stays  ${printable(`${name}: ${planned.why}`)}\n`
   const locations = Object.values(readOriginal(planned.after)?.locations ?? {})
   const served = locations.map(({ uri, cache }) => `${uri} from cache ${cache}`).join(', ')
   const [before, after] = [planned.service, planned.after].map((object) => toText(asWritten(object)))
   const diff = format === 'diff' ? hunks(name.replace(' ', '/'), before ?? '', after ?? '') : ''
-  return `adopt  ${name}: ${served}\n${diff}`
+  return `adopt  ${printable(`${name}: ${served}`)}\n${diff}`
 }
 
 /** Without what every write changes. */

@@ -13,6 +13,7 @@ import { describeProgress, percentOf } from '../plan/progress.ts'
 import { type CacheState, existingWarmth, shortfallOf, type Warmth, warmthOf } from '../plan/warmth.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
+import { printable } from '../values/text.ts'
 
 /** What a status is read off: everything of a namespace, or of all. */
 export interface StatusObjects {
@@ -201,7 +202,7 @@ function formatCache(cache: CacheStatus): string {
     ...remarks.map((remark) => `  ${remark}`),
     ...held.map(({ name: pod, forMs, why }) => `  held for ${formatDuration(forMs)}: pod ${pod}: ${why}`),
   ]
-  return `${lines.join('\n')}\n`
+  return `${lines.map(printable).join('\n')}\n`
 }
 
 function describeUsers({ services, retainedUntil: until }: CacheStatus): string {
