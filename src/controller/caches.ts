@@ -27,6 +27,7 @@ import {
   ownerReference,
 } from '../values/object.ts'
 import { explainDeletion } from './deletions.ts'
+import { describeError, type ErrorReporter, reconcileFailed } from './errors.ts'
 import { furnish, reportOutdated } from './furnishing.ts'
 import { clearLeftovers, partsOf } from './leftovers.ts'
 import { pathsOf, pruneLoads, tendLoads } from './loads.ts'
@@ -43,6 +44,7 @@ export interface CacheOptions extends FactsSources {
   clock: Clock
   events: EventRecorder
   logger: Logger
+  errors: ErrorReporter
 }
 
 interface Planned {
@@ -119,13 +121,19 @@ export class CacheReconciler {
   async #plan(key: ObjectKey, users: KubeObject[]): Promise<Planned> {
     let first: Planned | undefined
     for (const user of users) {
-      const planned = await this.#planOf(key, user)
+      const planned = await this.#planOf(key, user).catch((error: unknown) => this.#unplanned(user, error))
       if (planned.cache !== undefined) return planned
       first ??= planned
     }
     return (
       first ?? { cache: undefined, policy: undefined, reason: 'NoModelLocation', message: 'nobody uses it' }
     )
+  }
+
+  /** One service that cannot be planned keeps the others of its cache from nothing. */
+  #unplanned(user: KubeObject, error: unknown): Planned {
+    this.#options.errors.report('caches', error, user)
+    return { cache: undefined, policy: undefined, reason: reconcileFailed, message: describeError(error) }
   }
 
   /**
@@ -205,7 +213,7 @@ export class CacheReconciler {
   async #remove(key: ObjectKey): Promise<number | undefined> {
     const { mirror, placements } = this.#options
     // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
-    if (!mirror.services.areKnown || !placements.areKnown) return blockedRetryMs
+    if (!mirror.services.areKnown || !placements.areKnownIn(key.namespace)) return blockedRetryMs
     const dataset = mirror.datasets.get(key)
     if (dataset === undefined) {
       for (const { resource, object } of partsOf(mirror, key)) await this.#delete(resource, object)

@@ -6,6 +6,7 @@ import type { EventNote } from '../kube/events.ts'
 import { fakeService } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import type { KubeObject } from '../values/object.ts'
+import { fakeErrors } from './errors.fake.ts'
 import { Milestones } from './milestones.ts'
 import { Placements } from './placements.ts'
 
@@ -33,7 +34,13 @@ function scene() {
   placements.set(byPod, [{ cache: cacheName, path: '' }])
   fake.datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB' }))
   const recorder = { record: (event: EventNote) => events.push(event) }
-  const milestones = new Milestones({ mirror: fake.mirror, metrics, events: recorder, placements })
+  const milestones = new Milestones({
+    mirror: fake.mirror,
+    metrics,
+    events: recorder,
+    errors: fakeErrors({ metrics }),
+    placements,
+  })
   const told = () =>
     events
       .splice(0)

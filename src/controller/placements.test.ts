@@ -19,6 +19,7 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
     claims: { get: () => undefined },
     volumes: { get: () => undefined },
     datasets: { list: () => [] },
+    dataLoads: { list: () => [] },
     runtimes: {},
     localModelCaches: { list: () => [] },
     servingRuntimes: { list: () => [] },
@@ -69,7 +70,7 @@ test('a service that loses its caches tells which they were, so that they are lo
 test('nothing is known before every expected service is planned', async () => {
   const { placements, reconciler } = scene([])
   placements.expect(llama)
-  expect(placements.areKnown).toBe(false)
+  expect(placements.areKnownIn('models')).toBe(false)
   await reconciler.reconcile(llama)
-  expect(placements.areKnown).toBe(true)
+  expect(placements.areKnownIn('models')).toBe(true)
 })

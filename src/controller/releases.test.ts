@@ -33,6 +33,7 @@ function scene(pods: number) {
   const server = { isWritingEvents: Promise.withResolvers<void>() }
   const answer = (verb: string) => async (resource: { plural: string }, object: KubeObject) => {
     calls.push(`${verb} ${resource.plural}`)
+    if (verb === 'get') return undefined
     if (resource.plural !== 'events') return object
     events.push(object)
     await server.isWritingEvents.promise

@@ -1,7 +1,7 @@
 import { serviceResource } from '../cluster/services.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { onConflictAgain } from '../kube/conflict.ts'
-import { hasStatus, KubeError } from '../kube/errors.ts'
+import { isRefusal } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { accelerationAnnotation } from '../plan/facts.ts'
 import { undo } from '../plan/undo.ts'
@@ -40,11 +40,4 @@ async function write(client: KubeClient, service: KubeObject, why: string): Prom
     if (undone.kind === 'changed') await client.replace(resource, undone.service)
     return undefined
   })
-}
-
-/** What will be answered again however often it is asked: no reason to hold a pod any longer. */
-function isRefusal(error: unknown): error is KubeError {
-  return (
-    error instanceof KubeError && error.status >= 400 && error.status < 500 && !hasStatus(error, 409, 429)
-  )
 }

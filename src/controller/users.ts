@@ -15,6 +15,11 @@ export function usersOf(
     .toSorted((a, b) => order(a).localeCompare(order(b)))
 }
 
+/** The claims that a service's own record names: the caches that were made for it, and a team's own Datasets. */
+export function recordedClaims(service: KubeObject): string[] {
+  return [...new Set(recordedLocations(service).map(({ cache }) => cache))]
+}
+
 /** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
 export function usesCache(service: KubeObject, name: string): boolean {
   const locations = recordedLocations(service)
