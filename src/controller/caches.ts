@@ -13,9 +13,10 @@ import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
+import { beyondCacheLimit } from '../plan/cache-limit.ts'
 import { readOriginal } from '../plan/original.ts'
 import { cachesOf, plan, unmadeBecause } from '../plan/plan.ts'
-import { isOpen } from '../policy/policy.ts'
+import { builtInPolicy, isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
@@ -96,8 +97,8 @@ export class CacheReconciler {
     }
     const wanted = await this.#plan(key, users)
     if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
-    const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
-    if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
+    const obstacle = this.#obstacle(dataset, wanted.cache, wanted.policy)
+    if (obstacle !== undefined) return this.#blocked(users, obstacle.reason, obstacle.message)
     if (await clearLeftovers(this.#options, key)) return deletingRetryMs
     const owners = users.map(ownerReference)
     const { cache, objects, heldBack } = furnish({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
@@ -150,6 +151,29 @@ export class CacheReconciler {
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
     const { reason, message } = unmadeBecause(made, name) ?? made
     return { cache, policy: made.policy, reason, message }
+  }
+
+  /**
+   * Why a Dataset cannot be made or written. Admission counts the caches that are there, and so lets services by that come
+   * all at once: here twice as many as the limit are the most, so that no cache of a lowered limit is lost at once.
+   */
+  #obstacle(
+    dataset: KubeObject | undefined,
+    cache: Cache,
+    policyName: string | undefined,
+  ): { reason: 'NameTaken' | 'CacheLimit'; message: string } | undefined {
+    if (dataset !== undefined) {
+      const message = takenBy(dataset, cache)
+      return message === undefined ? undefined : { reason: 'NameTaken', message }
+    }
+    const { mirror } = this.#options
+    const { spec } = mirror.parsedPolicies().find((each) => each.name === policyName) ?? builtInPolicy
+    const message = beyondCacheLimit(
+      cache.name,
+      mirror.datasets.list(cache.namespace),
+      2 * spec.limits.caches,
+    )
+    return message === undefined ? undefined : { reason: 'CacheLimit', message }
   }
 
   /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
