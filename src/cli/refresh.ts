@@ -9,6 +9,7 @@ import { llmInferenceService, type Resource, resources } from '../kube/resources
 import { claimUri, recordedLocations } from '../plan/original.ts'
 import { describeProgress } from '../plan/progress.ts'
 import { type Warmth, warmthOf } from '../plan/warmth.ts'
+import { reasonOf } from '../restore/undoing.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/object.ts'
@@ -38,7 +39,13 @@ export async function runRefresh(options: RefreshOptions, output: Output): Promi
   if (found === undefined) return say(output, `there is no service ${namespace}/${service}`)
   const models = modelsOf(found)
   if (models.length === 0) return say(output, `${namespace}/${service} uses no cache: nothing to refresh`)
-  const results = await Promise.all(models.map((model) => refresh(model, options, output)))
+  const results = await Promise.all(
+    models.map((model) =>
+      refresh(model, options, output).catch((error: unknown) =>
+        say(output, `${claimUri(model).replace('pvc://', '')}: ${reasonOf(error)}`),
+      ),
+    ),
+  )
   return results.every((result) => result === 0) ? 0 : 1
 }
 

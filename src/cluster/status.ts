@@ -51,7 +51,28 @@ export interface HeldPod {
 export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
   const mounts = [...ownMounts(objects), ...namedMounts(objects), ...waitedFor(objects)]
   const distinct = new Map(mounts.map((mount) => [nameOf(mount), mount]))
-  return [...distinct.values()].map((mount) => statusAt(objects, mount, nowMs))
+  return [...distinct.values()].map((mount) => {
+    try {
+      return statusAt(objects, mount, nowMs)
+    } catch (error) {
+      return unreadable(mount, error)
+    }
+  })
+}
+
+/** One cache that cannot be shown hides no other. */
+function unreadable({ namespace, claim, path }: Mount, error: unknown): CacheStatus {
+  const message = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
+  return {
+    namespace,
+    name: path === '' ? claim : `${claim}/${path}`,
+    services: [],
+    retainedUntil: undefined,
+    warmth: { kind: 'failed', message },
+    shortfall: '',
+    remarks: [],
+    held: [],
+  }
 }
 
 /** A path of a Dataset, as pods mount it. */

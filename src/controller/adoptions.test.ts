@@ -159,3 +159,67 @@ test.each<[string, JsonObject]>([
   await it.step()
   expect(it.status()).toEqual({})
 })
+
+const warmless = { ...automatic, warmup: { enabled: false } }
+/** A service whose service account may turn out not to be read. */
+const odd = (name: string) => {
+  const predictor = { model: { storageUri: `s3://models/${name}` }, serviceAccountName: 'odd' }
+  return { ...old(name), spec: { predictor } }
+}
+
+test('a service that cannot be planned is told so, and the next is taken in', async () => {
+  const it = scene(fakePolicy('p', automatic), odd('a'), old('b'))
+  it.refused.add('odd')
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
+  expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
+})
+
+test('a service that cannot be planned any more is passed over while its cache is being warmed', async () => {
+  const it = scene(fakePolicy('p', automatic), odd('a'), old('b'))
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
+  it.refused.add('odd')
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Pausing' })
+  await it.clock.advance(60_000)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
+})
+
+test('a service that its namespace lets nobody write is passed over', async () => {
+  const it = scene(fakePolicy('p', warmless), old('a'), old('b'))
+  it.refused.add('a')
+  await it.step()
+  it.datasets.put(fakeDataset({ phase: 'Bound' }, cacheOf(old('a'))))
+  for (let step = 0; step < 2; step++) await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Pausing' })
+  expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
+  await it.clock.advance(60_000)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
+})
+
+test('a service whose cache is not warm in time is passed over: nothing of it was rolled', async () => {
+  const it = scene(fakePolicy('p', automatic), old('a'), old('b'))
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
+  await it.clock.advance(31 * 60_000)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Pausing' })
+  await it.clock.advance(60_000)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
+  expect(it.adopted).toEqual([])
+})
+
+test('a policy that cannot be written keeps no other from adopting', async () => {
+  const it = scene(fakePolicy('p', automatic), old('a'))
+  it.parsed.push(fakePolicy('z', { ...automatic, priority: -1 }))
+  const head = { apiVersion: 'warmgate.dev/v1alpha1', kind: 'AccelerationPolicy' }
+  it.policies.put({ ...head, metadata: { name: 'z', uid: 'z', resourceVersion: '1' } })
+  it.refused.add('z')
+  expect(await it.step()).toBeLessThanOrEqual(60_000)
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
+  expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'z' } } }])
+})

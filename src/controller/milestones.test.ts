@@ -142,3 +142,18 @@ test('a model among others is called by its path', () => {
   look()
   expect(events[0]?.note).toBe(`filling ${cacheName}/team/llama`)
 })
+
+test('one odd DataLoad keeps nothing else from being remembered', () => {
+  const { milestones, dataLoads, look, told } = scene()
+  const odd = fakeDataLoad('Complete', 'odd-0123456789')
+  Object.defineProperty(odd, 'status', {
+    get: () => {
+      throw new Error('odd')
+    },
+  })
+  dataLoads.put(odd, fakeDataLoad('Executing'))
+  milestones.remember()
+  dataLoads.drop({ namespace: 'models', name: 'odd-0123456789' })
+  look()
+  expect(told()).toEqual([])
+})

@@ -55,6 +55,15 @@ export class WorkQueue {
     await Promise.all(this.#running.values())
   }
 
+  /** Whoever takes a failure may fail, too: nobody waits for this run. */
+  #handOn(key: string, failure: unknown): void {
+    try {
+      this.#options.onFailure?.(key, failure)
+    } catch (error) {
+      this.#options.logger.error({ code: 'WG040', key, err: error }, 'a failure could not be handed on')
+    }
+  }
+
   #cancelTimer(key: string): void {
     this.#timers.get(key)?.cancel()
     this.#timers.delete(key)
@@ -86,7 +95,7 @@ export class WorkQueue {
         { code: 'WG040', key, err: error, againInMs: delayMs },
         'work failed; trying again',
       )
-      this.#options.onFailure?.(key, error)
+      this.#handOn(key, error)
     } finally {
       this.#running.delete(key)
       if (!this.#stopped) this.#pump()
