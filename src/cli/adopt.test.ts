@@ -23,6 +23,8 @@ class Scene {
   readonly pods = new Map<string, KubeObject>()
   readonly clock = new FakeClock()
   readonly stuck = new Set<string>()
+  /** Those that nobody may write. */
+  readonly refused = new Set<string>()
   /** False: nobody answers the webhook. */
   isAnswered = true
   writes: string[] = []
@@ -67,6 +69,7 @@ class Scene {
   }
 
   #patch(name: string, { body }: PatchBody, { dryRun, onWarning }: WriteOptions): KubeObject {
+    if (this.refused.has(name)) throw new KubeError(`patch ${name}`, { status: 403, message: 'forbidden' })
     const previous = this.services.get(name) ?? old(name)
     const asked = Object.entries(objectAt(body, 'metadata', 'annotations'))
     const annotations = Object.fromEntries(
@@ -170,4 +173,21 @@ test('where nobody answers the webhook nothing of the request stays', async () =
   scene.isAnswered = false
   await scene.run({ yes: true })
   expect(scene.output).toContain('Warmgate was not asked about it')
+})
+
+test('a service that cannot be asked about keeps the others from nothing', async () => {
+  const scene = new Scene(old('a'), old('b'))
+  scene.refused.add('a')
+  expect(await scene.run()).toBe(1)
+  expect(scene.output).toContain('FAILED InferenceService models/a: patch a: forbidden (HTTP 403)')
+  expect(scene.output).toMatch(/^adopt {2}InferenceService models\/b: /m)
+  expect(await scene.run({ yes: true })).toBe(1)
+  expect(scene.uriOf('b')).toMatch(/^pvc:/)
+})
+
+test('what a service holds cannot move the cursor, or forge a line', async () => {
+  const scene = new Scene(old('a', 's3://models/\u001b[2Ja\nadopted b\u202e'))
+  await scene.run({ output: 'diff' })
+  expect(scene.output).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
+  expect(scene.output).not.toMatch(/^adopted b/m)
 })

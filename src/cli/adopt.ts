@@ -2,10 +2,11 @@ import { adoptService, isReady, pendingRollout } from '../cluster/adoption.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { accelerationAnnotation, isOptedOut } from '../plan/facts.ts'
 import { readOriginal } from '../plan/original.ts'
-import { describeObject, isNamed, listServices, type Scope, waitedFor } from '../restore/undoing.ts'
+import { describeObject, isNamed, listServices, reasonOf, type Scope, waitedFor } from '../restore/undoing.ts'
 import type { Clock } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import type { KubeObject } from '../values/object.ts'
+import { printable } from '../values/text.ts'
 import { hunks, type Streams, toText } from './plan.ts'
 
 export interface AdoptOptions {
@@ -28,6 +29,8 @@ type Output = Pick<Streams, 'stdout'>
 type Planned = { service: KubeObject } & (
   | { kind: 'adopt'; after: KubeObject }
   | { kind: 'stay'; why: string }
+  /** Nothing can be told of it, and nothing is done. */
+  | { kind: 'failed'; why: string }
 )
 
 /**
@@ -37,7 +40,7 @@ type Planned = { service: KubeObject } & (
  */
 export async function runAdopt(options: AdoptOptions, output: Output): Promise<0 | 1> {
   const { scope, yes } = options
-  const say = (line: string) => output.stdout.write(`${line}\n`)
+  const say = (line: string) => output.stdout.write(`${printable(line)}\n`)
   const found = (await listServices(options)).map(({ object }) => object)
   const missing = scope.services.filter((name) => !found.some(({ metadata }) => metadata.name === name))
   for (const name of missing) say(`there is no service ${scope.namespace ?? ''}/${name}`)
@@ -51,10 +54,21 @@ export async function runAdopt(options: AdoptOptions, output: Output): Promise<0
   const todo = planned.flatMap((each) => (each.kind === 'adopt' ? [each.service] : []))
   if (todo.length === 0) say('nothing to adopt')
   else if (!yes) say(`to adopt: ${todo.length}; with --yes it is done, each service rolls its pods once`)
-  return yes ? await adoptAll(todo, options, say) : 0
+  const isPlanned = planned.every(({ kind }) => kind !== 'failed')
+  const adopted = yes ? await adoptAll(todo, options, say) : 0
+  return isPlanned ? adopted : 1
 }
 
+/** What one service cannot be asked keeps the others from nothing. */
 async function planAdoption(client: KubeClient, service: KubeObject): Promise<Planned> {
+  try {
+    return await askAdoption(client, service)
+  } catch (error) {
+    return { kind: 'failed', service, why: reasonOf(error) }
+  }
+}
+
+async function askAdoption(client: KubeClient, service: KubeObject): Promise<Planned> {
   const { annotations, deletionTimestamp } = service.metadata
   const stay = (why: string) => ({ kind: 'stay' as const, service, why })
   if (deletionTimestamp !== undefined) return stay('it is being deleted')
@@ -67,12 +81,13 @@ async function planAdoption(client: KubeClient, service: KubeObject): Promise<Pl
 
 function describe(planned: Planned, format: AdoptOptions['output']): string {
   const name = describeObject(planned.service)
-  if (planned.kind === 'stay') return `stays  ${name}: ${planned.why}\n`
+  if (planned.kind === 'failed') return `FAILED ${printable(`${name}: ${planned.why}`)}\n`
+  if (planned.kind === 'stay') return `stays  ${printable(`${name}: ${planned.why}`)}\n`
   const locations = Object.values(readOriginal(planned.after)?.locations ?? {})
   const served = locations.map(({ uri, cache }) => `${uri} from cache ${cache}`).join(', ')
   const [before, after] = [planned.service, planned.after].map((object) => toText(asWritten(object)))
   const diff = format === 'diff' ? hunks(name.replace(' ', '/'), before ?? '', after ?? '') : ''
-  return `adopt  ${name}: ${served}\n${diff}`
+  return `adopt  ${printable(`${name}: ${served}`)}\n${diff}`
 }
 
 /** Without what every write changes. */
@@ -97,7 +112,7 @@ async function adoptAll(
     while (!hasFailed && !options.signal.aborted) {
       const next = todo.shift()
       if (next === undefined) return
-      const problem = await adoptOne(next, options, say)
+      const problem = await adoptOne(next, options, say).catch(reasonOf)
       if (problem === undefined) continue
       hasFailed = true
       say(`FAILED ${describeObject(next)}: ${problem}`)

@@ -1,11 +1,12 @@
 import { createTwoFilesPatch } from 'diff'
-import { stringify } from 'yaml'
+import { Document, visit } from 'yaml'
 import { isReferenceTo } from '../fluid/reference.ts'
 import { cacheWarmGate } from '../plan/hold.ts'
 import { readOriginal } from '../plan/original.ts'
 import { cachesOf, holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
 import { goDuration } from '../values/duration.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
+import { printable, printableLines } from '../values/text.ts'
 import { type Manifest, readManifests } from './manifests.ts'
 import { Offline } from './offline.ts'
 
@@ -56,11 +57,21 @@ export async function runPlan(
 
 const isPolicy = ({ object }: Manifest) => object.kind === 'AccelerationPolicy'
 
-// An anchor in a file may have made one object of two; a manifest to be read says both.
-export const toText = (object: KubeObject) => stringify(object, { aliasDuplicateObjects: false })
+/** A manifest to be read. Texts that hold control characters are quoted, since only there YAML knows escapes. */
+export function toText(object: KubeObject): string {
+  // An anchor in a file may have made one object of two; a manifest to be read says both.
+  const document = new Document(object, { aliasDuplicateObjects: false })
+  visit(document, {
+    Scalar(_, node) {
+      const { value } = node
+      if (typeof value === 'string' && printableLines(value) !== value) node.type = 'QUOTE_DOUBLE'
+    },
+  })
+  return printableLines(document.toString())
+}
 
 const render: Record<PlanFormat, (planned: Planned[]) => string> = {
-  json: (planned) => `${JSON.stringify(planned.map(toJson), null, 2)}\n`,
+  json: (planned) => printableLines(`${JSON.stringify(planned.map(toJson), null, 2)}\n`),
   yaml: (planned) => planned.map(toYaml).join(''),
   diff: (planned) => planned.map(toDiff).join(''),
 }
@@ -93,7 +104,7 @@ function toYaml(planned: Planned): string {
     ...warningsOf(made),
   ]
   const documents = [made.service, ...siblingsOf(made)].map((object) => `---\n${toText(object)}`)
-  return `${head.map((line) => `# ${line}\n`).join('')}${documents.join('')}`
+  return `${head.map((line) => `# ${printable(line)}\n`).join('')}${documents.join('')}`
 }
 
 /** Files cannot tell who may get what. */
@@ -115,11 +126,12 @@ function toDiff(planned: Planned): string {
   const created = siblingsOf(made).map((sibling) =>
     hunks(`${sibling.kind}/${planned.namespace}/${sibling.metadata.name ?? ''}`, '', toText(sibling)),
   )
-  return `# ${title(planned)}\n${changed}${created.join('')}`
+  return `# ${printable(title(planned))}\n${changed}${created.join('')}`
 }
 
 export function hunks(name: string, before: string, after: string): string {
-  return createTwoFilesPatch(before === '' ? '/dev/null' : name, name, before, after).replace(
+  const file = printable(name)
+  return createTwoFilesPatch(before === '' ? '/dev/null' : file, file, before, after).replace(
     /^(Index: .*\n)?=+\n/,
     '',
   )

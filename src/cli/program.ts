@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { parseDurationMs } from '../values/duration.ts'
+import { printableLines } from '../values/text.ts'
 import type { AdoptOptions } from './adopt.ts'
 import { ManifestError, readManifests } from './manifests.ts'
 import { type PlanFormat, planFormats, runPlan, type Streams } from './plan.ts'
@@ -28,7 +29,8 @@ export async function main(args: string[], terminal: Terminal): Promise<number> 
 function failure(error: unknown, { stderr }: Terminal): number {
   if (isCommanderError(error)) return error.exitCode === 0 ? 0 : 2
   const code = error instanceof ManifestError ? `${error.code}: ` : ''
-  stderr.write(`warmgate: ${code}${error instanceof Error ? error.message : String(error)}\n`)
+  const message = error instanceof Error ? error.message : String(error)
+  stderr.write(`warmgate: ${code}${printableLines(message)}\n`)
   return 2
 }
 

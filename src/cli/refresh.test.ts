@@ -177,3 +177,25 @@ test('a Dataset that a team made for itself is its own to refresh', async () => 
   expect(text()).toContain("not Warmgate's")
   expect(created).toEqual([])
 })
+
+test('a cache that cannot be refreshed keeps another one from nothing, and its words forge no line', async () => {
+  const other = 'other-0123456789'
+  const locations = {
+    predictor: { uri: 's3://models/bloom', cache },
+    transformer: { uri: 's3://models/other', cache: other },
+  }
+  const annotations = { 'warmgate.dev/original': JSON.stringify({ locations }) }
+  const both = { ...service, metadata: { ...service.metadata, annotations } }
+  const odd = object('Dataset', other, {
+    metadata: { labels: { 'app.kubernetes.io/managed-by': 'warmgate' } },
+  })
+  Object.defineProperty(odd, 'status', {
+    get: () => {
+      throw new Error('odd\u001b[2J\nrefreshed')
+    },
+  })
+  const { run, text } = cluster([both, bound, warmup, odd], [{ phase: 'Complete', conditions: [] }])
+  expect(await run()).toBe(1)
+  expect(text()).toContain(`${other}: odd\\u001b[2J\\u000arefreshed\n`)
+  expect(text()).toMatch(new RegExp(`^${cache}: refreshed in`, 'm'))
+})

@@ -9,9 +9,11 @@ import { llmInferenceService, type Resource, resources } from '../kube/resources
 import { claimUri, recordedLocations } from '../plan/original.ts'
 import { describeProgress } from '../plan/progress.ts'
 import { type Warmth, warmthOf } from '../plan/warmth.ts'
+import { reasonOf } from '../restore/undoing.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/object.ts'
+import { printable } from '../values/text.ts'
 import type { Streams } from './plan.ts'
 
 export interface RefreshOptions {
@@ -37,7 +39,13 @@ export async function runRefresh(options: RefreshOptions, output: Output): Promi
   if (found === undefined) return say(output, `there is no service ${namespace}/${service}`)
   const models = modelsOf(found)
   if (models.length === 0) return say(output, `${namespace}/${service} uses no cache: nothing to refresh`)
-  const results = await Promise.all(models.map((model) => refresh(model, options, output)))
+  const results = await Promise.all(
+    models.map((model) =>
+      refresh(model, options, output).catch((error: unknown) =>
+        say(output, `${claimUri(model).replace('pvc://', '')}: ${reasonOf(error)}`),
+      ),
+    ),
+  )
   return results.every((result) => result === 0) ? 0 : 1
 }
 
@@ -53,7 +61,7 @@ function modelsOf(service: KubeObject): CachedModel[] {
 }
 
 function say({ stdout }: Output, message: string): 1 {
-  stdout.write(`${message}\n`)
+  stdout.write(`${printable(message)}\n`)
   return 1
 }
 
@@ -92,11 +100,11 @@ async function refresh(
   if (stringAt(dataset, 'status', 'phase') !== 'Bound')
     return say(output, `${label}: its Dataset is not Bound yet`)
   if (isReference(dataset)) {
-    output.stdout.write(`${label}: it refers to a Dataset of another namespace, whose owner refreshes it\n`)
+    say(output, `${label}: it refers to a Dataset of another namespace, whose owner refreshes it`)
     return 0
   }
   if (isWarmWhenBound(dataset)) {
-    output.stdout.write(`${label}: its runtime reads through, there is nothing to load\n`)
+    say(output, `${label}: its runtime reads through, there is nothing to load`)
     return 0
   }
   const load = await client.create(resources.dataLoad, refreshLoad(dataset, { warmup, path }, clock))
@@ -120,15 +128,15 @@ async function follow(
     const warmth = await warmthNow(client, key, load)
     const elapsedMs = clock.now() - startedMs
     if (warmth.kind === 'warm') {
-      output.stdout.write(`${label}: refreshed in ${formatDuration(elapsedMs)}\n`)
+      say(output, `${label}: refreshed in ${formatDuration(elapsedMs)}`)
       return 0
     }
     if (warmth.kind === 'failed') return say(output, `${label}: ${warmth.message}`)
     if (signal.aborted) return say(output, `${label}: not waited for`)
     if (elapsedMs >= timeoutMs)
       return say(output, `${label}: not refreshed after ${formatDuration(timeoutMs)}`)
-    const line = `${label}: ${describe(warmth)}\n`
-    if (line !== told) output.stdout.write(line)
+    const line = `${label}: ${describe(warmth)}`
+    if (line !== told) say(output, line)
     told = line
     await pause(clock, againMs, signal)
   }

@@ -161,3 +161,18 @@ test.each<[string, JsonObject[], Partial<ServiceReport>]>([
 ])('a pod with %s', (_, statuses, expected) => {
   expect(reportDownloads([withInit(...statuses)], 0.8)).toMatchObject([expected])
 })
+
+test.each(['json', 'csv', 'table'])(
+  '%s: a name from a file cannot move the cursor, or be a formula',
+  async (format) => {
+    const evil = '=cmd|,"x"\u001b[2J\u202e\nforged'
+    const pods = recordedPods.map((pod) => {
+      const labels = { ...pod.metadata.labels, 'serving.kserve.io/inferenceservice': evil }
+      return { ...pod, metadata: { ...pod.metadata, namespace: evil, labels } }
+    })
+    const { stdout } = await report(['-o', format], pods)
+    expect(stdout).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
+    expect(stdout).not.toMatch(format === 'csv' ? /^(forged|=)/m : /^forged/m)
+    if (format === 'json') expect(JSON.parse(stdout)).toMatchObject({ services: [{ service: evil }] })
+  },
+)

@@ -4,6 +4,7 @@ import { servesModel, serviceOfPod } from '../kserve/pod.ts'
 import { conditionOf, isTrue } from '../values/condition.ts'
 import { formatDuration } from '../values/duration.ts'
 import { at, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { printable, printableLines } from '../values/text.ts'
 
 export const reportFormats = ['table', 'json', 'csv'] as const
 export type ReportFormat = (typeof reportFormats)[number]
@@ -151,11 +152,11 @@ export interface Report {
 export const renderReport: Record<ReportFormat, (report: Report) => string> = {
   json: ({ services, saving }) => {
     const report = { assumption: { saving, says: assumption(saving) }, services, total: total(services) }
-    return `${JSON.stringify(report, null, 2)}\n`
+    return printableLines(`${JSON.stringify(report, null, 2)}\n`)
   },
   csv: ({ services }) => {
     const columns = Object.keys(total([])) as (keyof ServiceReport)[]
-    const lines = services.map((service) => columns.map((column) => service[column]).join(','))
+    const lines = services.map((service) => columns.map((column) => csvCell(service[column])).join(','))
     return `${[columns.join(','), ...lines].join('\n')}\n`
   },
   table: ({ services, saving }) => {
@@ -163,6 +164,13 @@ export const renderReport: Record<ReportFormat, (report: Report) => string> = {
     const text = services.length === 0 ? 'no pod of a service is there\n' : table([heading, ...rows])
     return `${text}\n${assumption(saving)}\nOnly pods that exist now are counted: what deleted ones spent is not known any more.\n`
   },
+}
+
+/** A spreadsheet takes what begins with one of these for a formula. */
+function csvCell(value: string | number): string {
+  const text = printable(String(value))
+  const safe = /^[=+\-@]/.test(text) ? `'${text}` : text
+  return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
 function assumption(saving: number): string {
@@ -212,8 +220,8 @@ function row(report: ServiceReport): string[] {
   const { downloadSeconds, startSeconds: started } = report
   const share = started > 0 ? `${Math.min(100, Math.round((100 * downloadSeconds) / started))} %` : '-'
   return [
-    report.namespace,
-    report.service,
+    printable(report.namespace),
+    printable(report.service),
     String(report.pods),
     String(report.scaleOuts),
     String(report.downloads),

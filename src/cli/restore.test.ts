@@ -223,3 +223,28 @@ test('an interruption is said, and nothing more is waited for', async () => {
   expect(scene.output).toContain('interrupted: run it again')
   scene.rolls = true
 })
+
+test('one odd service, pod or cache keeps nothing else from being undone', async () => {
+  const break_ = (object: KubeObject, field: 'metadata' | 'status') => {
+    const place = field === 'metadata' ? object.metadata : object
+    Object.defineProperty(place, field === 'metadata' ? 'annotations' : 'status', {
+      enumerable: true,
+      get: () => {
+        throw new Error('odd')
+      },
+    })
+    return object
+  }
+  const scene = new RestoreScene(
+    break_(accelerated('a-odd'), 'metadata'),
+    break_(podOf('a-odd'), 'status'),
+    llama,
+    podOf('llama'),
+    ...cache,
+  )
+  expect(await scene.run()).toBe(1)
+  expect(scene.output).toContain('FAILED InferenceService models/a-odd: odd')
+  expect(scene.output).toContain('FAILED Pod models/a-odd-0: odd')
+  expect(scene.get('InferenceService', 'llama')).toEqual(untouched)
+  expect(scene.output).toContain('released Pod models/llama-0')
+})

@@ -230,3 +230,32 @@ test('a reference is as warm as what it refers to, where that is among what was 
   expect(await told(all)).toContain(`models/${cacheName}  for InferenceService/llama\n  warming`)
   expect(await told([reference])).toContain(`models/${cacheName}  for InferenceService/llama\n  warm\n`)
 })
+
+test('one odd cache hides no other', async () => {
+  const odd = fakeDataset({}, 'odd-0123456789')
+  Object.defineProperty(odd, 'status', {
+    get: () => {
+      throw new Error('odd')
+    },
+  })
+  const it = scene({ datasets: [odd, filling('5.00GiB')], dataloads: [fakeDataLoad('Executing')] })
+  expect(await it.run()).toBe(0)
+  expect(it.text()).toContain('failed: it cannot be read: odd')
+  expect(it.text()).toContain('50 % of 10 GiB')
+})
+
+test('what objects hold cannot move the cursor, change colours or forge a line', async () => {
+  const evil = '\u001b[2J\u009b31m\nmodels/forged  for InferenceService/x\u202e'
+  const dataset = fakeDataset({ phase: 'Failed', conditions: [{ message: evil, reason: evil }] })
+  const annotations = { 'warmgate.dev/outdated': evil, 'warmgate.dev/retained-until': evil }
+  const condition = { type: 'warmgate.dev/cache-warm', status: 'False', message: evil }
+  const it = scene({
+    datasets: [{ ...dataset, metadata: { ...dataset.metadata, annotations } }],
+    dataloads: [fakeDataLoad('Failed', cacheName, { conditions: [{ message: evil }] })],
+    pods: [{ ...fakePod({ name: `llama-${evil}` }), status: { conditions: [condition] } }],
+  })
+  await it.run()
+  expect(it.text()).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
+  expect(it.text()).not.toMatch(/^models\/forged/m)
+  expect(it.text()).toContain('\\u001b[2J')
+})

@@ -53,7 +53,17 @@ export function fakePod({
   createdMs = Date.UTC(2030, 0, 1),
 }: FakePod = {}): KubeObject {
   const creationTimestamp = new Date(createdMs).toISOString()
-  const metadata: ObjectMeta = { name, namespace, uid: `pod-${name}`, labels, annotations, creationTimestamp }
+  const metadata: ObjectMeta = {
+    name,
+    namespace,
+    uid: `pod-${name}`,
+    labels,
+    annotations,
+    creationTimestamp,
+    ownerReferences: [
+      { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'llama', uid: 'rs', controller: true },
+    ],
+  }
   const volumes = claims.map((claimName) => ({ name: claimName, persistentVolumeClaim: { claimName } }))
   const readinessGates = [{ conditionType: 'warmgate.dev/cache-warm' }]
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec: { readinessGates, volumes }, status: {} }

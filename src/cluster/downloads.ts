@@ -1,5 +1,6 @@
 import { isOurs, modelBytesOf, sourceAnnotation } from '../fluid/dataset.ts'
 import { downloadOf } from '../kserve/download.ts'
+import { isWorkloadPod } from '../kserve/pod.ts'
 import { parseModelUri } from '../kserve/uri.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
@@ -43,7 +44,8 @@ export class Downloads {
   }
 
   #measure(pod: KubeObject): void {
-    const download = downloadOf(pod)
+    // A pod that somebody made by hand tells nothing of KServe's downloads.
+    const download = isWorkloadPod(pod) ? downloadOf(pod) : undefined
     if (download === undefined) return
     const uri = directoryUri(download.uri)
     const { uid = '' } = pod.metadata

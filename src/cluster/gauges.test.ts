@@ -25,3 +25,19 @@ test('caches are counted by phase, one that lost what it held by itself; pods, w
     expect(text).toContain(`warmgate_caches{phase="${phase}"} ${count}\n`)
   expect(text).toContain('warmgate_held_pods 1\n')
 })
+
+test('one odd Dataset takes no metric away', async () => {
+  const { mirror, datasets } = fakeMirror()
+  const odd = fakeDataset({}, 'odd')
+  Object.defineProperty(odd, 'status', {
+    get: () => {
+      throw new Error('odd')
+    },
+  })
+  datasets.put(odd, fakeDataset({}, 'new'))
+  const metrics = createMetrics()
+  setGauges(mirror, metrics, endedMs)
+  const text = await metrics.render()
+  expect(text).toContain('warmgate_caches{phase="pending"} 1\n')
+  expect(text).toContain('warmgate_reconcile_errors_total{loop="gauges"} 1\n')
+})

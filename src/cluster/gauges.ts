@@ -12,9 +12,14 @@ export function setGauges(mirror: Mirror, metrics: Metrics, nowMs: number): void
   const phases = { pending: 0, warming: 0, warm: 0, partial: 0, failed: 0 }
   for (const dataset of mirror.datasets.list()) {
     if (!isOurs(dataset)) continue
-    const state = cacheState(mirror, keyOf(dataset))
-    const { kind } = warmthOf(state)
-    phases[kind === 'warm' && shortfallOf(state, nowMs) !== undefined ? 'partial' : kind] += 1
+    try {
+      const state = cacheState(mirror, keyOf(dataset))
+      const { kind } = warmthOf(state)
+      phases[kind === 'warm' && shortfallOf(state, nowMs) !== undefined ? 'partial' : kind] += 1
+    } catch {
+      // One odd Dataset must not take every metric away.
+      metrics.reconcileErrors.inc({ loop: 'gauges' })
+    }
   }
   for (const [phase, count] of Object.entries(phases)) metrics.caches.set({ phase }, count)
   for (const [resource, ms] of Object.entries(mirror.lastHeardMs())) {

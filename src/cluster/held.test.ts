@@ -37,3 +37,18 @@ test('a pod that changes its claims is found by the new ones only', () => {
   expect([...held.of(a)]).toEqual([])
   expect([...held.of(b)]).toEqual(['models/llama-0'])
 })
+
+test('a pod that names thousands of claims is found by a few of them', () => {
+  const { mirror, pods } = fakeMirror()
+  const held = new HeldPods(mirror)
+  const claims = [...Array(19_000).keys()].map((index) => `c-${index}`)
+  const pod = fakePod({ name: 'odd', claims: ['a'] })
+  const annotations = { 'warmgate.dev/mounts': claims.join(',') }
+  pods.put({ ...pod, metadata: { ...pod.metadata, annotations } })
+  expect(claims.filter((name) => [...held.of({ namespace: 'models', name })].length > 0).length).toBeLessThan(
+    300,
+  )
+  expect([...held.of(a)]).toEqual(['models/odd'])
+  pods.drop({ namespace: 'models', name: 'odd' })
+  expect([...held.of(a)]).toEqual([])
+})

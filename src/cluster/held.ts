@@ -3,6 +3,9 @@ import { isHeld } from '../plan/pod.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
+// More than any pod that a node could start: an annotation names as many as fit into it.
+const mostClaims = 256
+
 /**
  * The pods that wait, by what they wait for: a cache that is warm wakes its own pods, without a look at any other.
  */
@@ -60,5 +63,6 @@ export class HeldPods {
 
 function groupsOf(pod: KubeObject): string[] {
   const { namespace = '' } = pod.metadata
-  return [`${namespace}/`, ...claimsOf(pod).map((claim) => `${namespace}/${claim}`)]
+  const claims = claimsOf(pod).slice(0, mostClaims)
+  return [`${namespace}/`, ...claims.map((claim) => `${namespace}/${claim}`)]
 }

@@ -44,6 +44,11 @@ export class Records {
     return Object.values(this.proven(service)?.locations ?? {})
   }
 
+  /** The claims that they name: the caches that were made for a service, and a team's own Datasets. */
+  claims(service: KubeObject): string[] {
+    return [...new Set(this.locations(service).map(({ cache }) => cache))]
+  }
+
   /** Whether a service says that it uses a cache, and nobody can prove it. */
   claimsUnproven(service: KubeObject, cache: string): boolean {
     const record = this.of(service)

@@ -13,6 +13,7 @@ import { describeProgress, percentOf } from '../plan/progress.ts'
 import { type CacheState, existingWarmth, shortfallOf, type Warmth, warmthOf } from '../plan/warmth.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
+import { printable } from '../values/text.ts'
 
 /** What a status is read off: everything of a namespace, or of all. */
 export interface StatusObjects {
@@ -50,7 +51,28 @@ export interface HeldPod {
 export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
   const mounts = [...ownMounts(objects), ...namedMounts(objects), ...waitedFor(objects)]
   const distinct = new Map(mounts.map((mount) => [nameOf(mount), mount]))
-  return [...distinct.values()].map((mount) => statusAt(objects, mount, nowMs))
+  return [...distinct.values()].map((mount) => {
+    try {
+      return statusAt(objects, mount, nowMs)
+    } catch (error) {
+      return unreadable(mount, error)
+    }
+  })
+}
+
+/** One cache that cannot be shown hides no other. */
+function unreadable({ namespace, claim, path }: Mount, error: unknown): CacheStatus {
+  const message = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
+  return {
+    namespace,
+    name: path === '' ? claim : `${claim}/${path}`,
+    services: [],
+    retainedUntil: undefined,
+    warmth: { kind: 'failed', message },
+    shortfall: '',
+    remarks: [],
+    held: [],
+  }
 }
 
 /** A path of a Dataset, as pods mount it. */
@@ -201,7 +223,7 @@ function formatCache(cache: CacheStatus): string {
     ...remarks.map((remark) => `  ${remark}`),
     ...held.map(({ name: pod, forMs, why }) => `  held for ${formatDuration(forMs)}: pod ${pod}: ${why}`),
   ]
-  return `${lines.join('\n')}\n`
+  return `${lines.map(printable).join('\n')}\n`
 }
 
 function describeUsers({ services, retainedUntil: until }: CacheStatus): string {

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import type { KubeClient, PatchBody } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
+import type { EventNote } from '../kube/events.ts'
 import type { Resource } from '../kube/resources.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { cachesOf, plan } from '../plan/plan.ts'
@@ -10,6 +12,7 @@ import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import { type JsonObject, type KubeObject, type ObjectKey, objectAt, stringAt } from '../values/object.ts'
 import { AdoptionReconciler } from './adoptions.ts'
+import { fakeErrors } from './errors.fake.ts'
 
 const ready = { conditions: [{ type: 'Ready', status: 'True' }] }
 const automatic = { adopt: { mode: 'Automatic', pause: '1m' } }
@@ -21,6 +24,9 @@ function old(name: string, uri = `s3://models/${name}`): KubeObject {
 
 /** A leader's cluster: policies and their statuses, services, and the caches that somebody else makes. */
 function scene(policy: Policy, ...services: KubeObject[]) {
+  const notes: EventNote[] = []
+  const refused = new Set<string>()
+
   const fake = fakeMirror()
   const clock = new FakeClock()
   const adopted: string[] = []
@@ -32,13 +38,17 @@ function scene(policy: Policy, ...services: KubeObject[]) {
   fake.policies.put({ ...head, metadata: { name: policy.name, uid: 'p', resourceVersion: '1' } })
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const client = {
-    get: async (resource: Resource, key: ObjectKey) =>
-      resource.plural === 'inferenceservices' ? fake.services.get(key) : undefined,
+    get: async (resource: Resource, key: ObjectKey) => {
+      if (refused.has(key.name)) throw new KubeError(`get ${key.name}`, { status: 403, message: 'forbidden' })
+      return resource.plural === 'inferenceservices' ? fake.services.get(key) : undefined
+    },
     list: async () => ({ items: pods, resourceVersion: '1' }),
     patch: async (resource: Resource, key: ObjectKey, { body }: PatchBody) => {
       const isPolicy = resource.plural === 'accelerationpolicies'
       const before = (isPolicy ? fake.policies : fake.services).get(key)
       if (before === undefined) throw new Error(`there is no ${key.name}`)
+      if (refused.has(key.name))
+        throw new KubeError(`patch ${key.name}`, { status: 403, message: 'forbidden' })
       if (isPolicy) {
         const written = Object.entries(objectAt(body, 'status', 'adoption')).filter(
           ([, value]) => value !== null,
@@ -55,9 +65,17 @@ function scene(policy: Policy, ...services: KubeObject[]) {
     },
   } as unknown as KubeClient
   const logger = createLogger('silent')
-  const reconciler = new AdoptionReconciler({ mirror, client, clock, logger, kserveNamespace: 'kserve' })
+  const errors = fakeErrors({ notes })
+  const reconciler = new AdoptionReconciler({
+    mirror,
+    client,
+    clock,
+    logger,
+    errors,
+    kserveNamespace: 'kserve',
+  })
   const status = () => objectAt(fake.policies.get({ name: policy.name }), 'status', 'adoption')
-  return { ...fake, clock, adopted, pods, status, step: () => reconciler.reconcile() }
+  return { ...fake, clock, adopted, notes, pods, refused, status, step: () => reconciler.reconcile() }
 }
 
 const cacheOf = (service: KubeObject) => cachesOf(plan({ service, facts: fakeFacts() }))[0]?.name ?? ''
@@ -140,4 +158,68 @@ test.each<[string, JsonObject]>([
   const it = scene(fakePolicy('p', spec), old('a'))
   await it.step()
   expect(it.status()).toEqual({})
+})
+
+const warmless = { ...automatic, warmup: { enabled: false } }
+/** A service whose service account may turn out not to be read. */
+const odd = (name: string) => {
+  const predictor = { model: { storageUri: `s3://models/${name}` }, serviceAccountName: 'odd' }
+  return { ...old(name), spec: { predictor } }
+}
+
+test('a service that cannot be planned is told so, and the next is taken in', async () => {
+  const it = scene(fakePolicy('p', automatic), odd('a'), old('b'))
+  it.refused.add('odd')
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
+  expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
+})
+
+test('a service that cannot be planned any more is passed over while its cache is being warmed', async () => {
+  const it = scene(fakePolicy('p', automatic), odd('a'), old('b'))
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
+  it.refused.add('odd')
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Pausing' })
+  await it.clock.advance(60_000)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
+})
+
+test('a service that its namespace lets nobody write is passed over', async () => {
+  const it = scene(fakePolicy('p', warmless), old('a'), old('b'))
+  it.refused.add('a')
+  await it.step()
+  it.datasets.put(fakeDataset({ phase: 'Bound' }, cacheOf(old('a'))))
+  for (let step = 0; step < 2; step++) await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Pausing' })
+  expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
+  await it.clock.advance(60_000)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
+})
+
+test('a service whose cache is not warm in time is passed over: nothing of it was rolled', async () => {
+  const it = scene(fakePolicy('p', automatic), old('a'), old('b'))
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
+  await it.clock.advance(31 * 60_000)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Pausing' })
+  await it.clock.advance(60_000)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
+  expect(it.adopted).toEqual([])
+})
+
+test('a policy that cannot be written keeps no other from adopting', async () => {
+  const it = scene(fakePolicy('p', automatic), old('a'))
+  it.parsed.push(fakePolicy('z', { ...automatic, priority: -1 }))
+  const head = { apiVersion: 'warmgate.dev/v1alpha1', kind: 'AccelerationPolicy' }
+  it.policies.put({ ...head, metadata: { name: 'z', uid: 'z', resourceVersion: '1' } })
+  it.refused.add('z')
+  expect(await it.step()).toBeLessThanOrEqual(60_000)
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
+  expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'z' } } }])
 })

@@ -3,7 +3,7 @@ import { adoptService, isReady, pendingRollout } from '../cluster/adoption.ts'
 import { type FactsSources, namespaceLabels, readFacts } from '../cluster/facts.ts'
 import { cacheWarmth } from '../cluster/pod.ts'
 import { serviceId } from '../cluster/services.ts'
-import { hasStatus } from '../kube/errors.ts'
+import { hasStatus, isRefusal } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
 import { cachesOf, type Plan, plan } from '../plan/plan.ts'
@@ -13,15 +13,21 @@ import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, timestamp } from '../values/clock.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
+import type { ErrorReporter } from './errors.ts'
 
 export interface AdoptionOptions extends FactsSources {
   clock: Clock
   logger: Logger
+  errors: ErrorReporter
 }
 
 const workingMs = 2_000
 // A Secret that was missing, a service that was not Ready: nobody tells when a candidate has become one.
 const idleMs = 5 * 60_000
+// A policy that could not be looked at; the others are, meanwhile.
+const failedMs = 60_000
+// A cache that did not fill in time will hardly do so at once: the others come first.
+const lateMs = 60 * 60_000
 
 /**
  * Takes in what stood before, under policies of `adopt: Automatic`: for each policy one service at a time. Its cache is made
@@ -30,8 +36,8 @@ const idleMs = 5 * 60_000
  */
 export class AdoptionReconciler {
   readonly #options: AdoptionOptions
-  /** When services were last found to be none to take in: to plan one takes calls, and changes are many. */
-  readonly #passedMs = new Map<string, number>()
+  /** Until when services are passed over, since they are none to take in: to plan one takes calls, and changes are many. */
+  readonly #passedUntilMs = new Map<string, number>()
 
   constructor(options: AdoptionOptions) {
     this.#options = options
@@ -39,10 +45,13 @@ export class AdoptionReconciler {
 
   /** One step for every policy; answers when to take the next. */
   async reconcile(): Promise<number> {
-    const { mirror } = this.#options
+    const { clock, errors, mirror } = this.#options
+    for (const [look, untilMs] of this.#passedUntilMs)
+      if (untilMs <= clock.now()) this.#passedUntilMs.delete(look)
     const steps = mirror.parsedPolicies().map(async (policy) => {
       const object = mirror.policies.get({ name: policy.name })
-      return object === undefined || !adopts(policy) ? idleMs : await this.#step(policy, object)
+      if (object === undefined || !adopts(policy)) return idleMs
+      return (await errors.attempt('adoptions', object, () => this.#step(policy, object))) ?? failedMs
     })
     return Math.min(idleMs, ...(await Promise.all(steps)))
   }
@@ -52,7 +61,7 @@ export class AdoptionReconciler {
     const service = now?.service === undefined ? undefined : this.#options.mirror.services.byId(now.service)
     switch (now?.phase) {
       case 'Warming':
-        return await this.#warm(policy, object, service)
+        return await this.#warm(policy, object, { service, sinceMs: Date.parse(now.since) })
       case 'Rolling':
         return await this.#roll(object, service)
       case 'Pausing': {
@@ -66,25 +75,25 @@ export class AdoptionReconciler {
   }
 
   async #choose(policy: Policy, object: KubeObject): Promise<number> {
-    const { mirror } = this.#options
+    const { errors, mirror } = this.#options
     const services = mirror.services.list().toSorted((a, b) => (serviceId(a) < serviceId(b) ? -1 : 1))
     for (const service of services) {
-      const look = `${serviceId(service)} ${service.metadata.generation} ${policy.name} ${object.metadata.generation}`
-      if (!this.#isCandidate(policy, service) || this.#isPassed(look)) continue
-      if (isRewrite(await this.#plan(service), policy))
+      if (this.#passedUntilMs.has(lookAt(object, service))) continue
+      const isChosen = await errors.attempt('adoptions', service, async () => {
+        if (!this.#isCandidate(policy, service)) return false
+        const isIt = isRewrite(await this.#plan(service), policy)
+        if (!isIt) this.#passOver(object, service)
+        return isIt
+      })
+      if (isChosen === true)
         return await this.#write(object, { phase: 'Warming', service: serviceId(service) })
-      this.#passedMs.set(look, this.#options.clock.now())
+      if (isChosen === undefined) this.#passOver(object, service)
     }
     return adoptionOf(object)?.phase === 'Idle' ? idleMs : await this.#write(object, { phase: 'Idle' })
   }
 
-  #isPassed(look: string): boolean {
-    const oldestMs = this.#options.clock.now() - idleMs
-    for (const [each, atMs] of this.#passedMs) {
-      if (atMs > oldestMs) break
-      this.#passedMs.delete(each)
-    }
-    return this.#passedMs.has(look)
+  #passOver(object: KubeObject, service: KubeObject, forMs = idleMs): void {
+    this.#passedUntilMs.set(lookAt(object, service), this.#options.clock.now() + forMs)
   }
 
   /** By what is at hand. Whether one that is not Ready came back could not be told. */
@@ -102,11 +111,19 @@ export class AdoptionReconciler {
     return plan({ service, previous: service, isAdopted: true, facts })
   }
 
-  async #warm(policy: Policy, object: KubeObject, service: KubeObject | undefined): Promise<number> {
+  async #warm(
+    policy: Policy,
+    object: KubeObject,
+    { service, sinceMs }: { service: KubeObject | undefined; sinceMs: number },
+  ): Promise<number> {
+    const { clock, errors, logger } = this.#options
     if (service === undefined || !this.#isCandidate(policy, service)) return await this.#pause(object)
-    const made = await this.#plan(service)
-    if (!isRewrite(made, policy)) return await this.#pause(object)
-    const { enabled, retries } = policy.spec.warmup
+    const made = await errors.attempt('adoptions', service, () => this.#plan(service))
+    if (made === undefined || !isRewrite(made, policy)) {
+      this.#passOver(object, service)
+      return await this.#pause(object)
+    }
+    const { enabled, retries, timeout } = policy.spec.warmup
     const isThere = cachesOf(made).every((cache) => {
       const key = { namespace: cache.namespace, name: cache.name }
       const { mirror } = this.#options
@@ -114,12 +131,29 @@ export class AdoptionReconciler {
         ? cache.paths.every((path) => cacheWarmth(mirror, { ...key, path }, { retries }).kind === 'warm')
         : isBound(mirror.datasets.get(key))
     })
-    return isThere ? await this.#write(object, { phase: 'Rolling', service: serviceId(service) }) : workingMs
+    if (isThere) return await this.#write(object, { phase: 'Rolling', service: serviceId(service) })
+    if (clock.now() - sinceMs <= (parseDurationMs(timeout) ?? 0)) return workingMs
+    // Nothing of it was rolled yet, and others wait.
+    logger.warn({ service: serviceId(service), timeout }, 'adoption: a cache is not warm in time')
+    this.#passOver(object, service, lateMs)
+    return await this.#pause(object)
   }
 
   async #roll(object: KubeObject, service: KubeObject | undefined): Promise<number> {
-    const { client, logger, mirror } = this.#options
     if (service === undefined || isOptedOut(service.metadata.annotations)) return await this.#pause(object)
+    try {
+      return await this.#rollOne(object, service)
+    } catch (error) {
+      // Its namespace may refuse what others do not. A server that is away is asked again.
+      if (!isRefusal(error)) throw error
+      this.#options.errors.report('adoptions', error, service)
+      this.#passOver(object, service)
+      return await this.#pause(object)
+    }
+  }
+
+  async #rollOne(object: KubeObject, service: KubeObject): Promise<number> {
+    const { client, logger, mirror } = this.#options
     if (mirror.records.proven(service) === undefined) {
       const answer = await adoptService(client, service, { dryRun: false })
       logger.info({ service: keyText(keyOf(service)), answer: answer.kind }, 'adoption')
@@ -153,6 +187,11 @@ export class AdoptionReconciler {
     // Its change wakes this loop, too.
     return workingMs
   }
+}
+
+/** A service and a policy as they are now: when either changes, the service is looked at again. */
+function lookAt({ metadata: policy }: KubeObject, service: KubeObject): string {
+  return `${serviceId(service)} ${service.metadata.generation} ${policy.name} ${policy.generation}`
 }
 
 function adopts({ spec }: Policy): boolean {

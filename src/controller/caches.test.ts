@@ -11,6 +11,7 @@ import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { type CacheOptions, CacheReconciler } from './caches.ts'
+import { fakeErrors } from './errors.fake.ts'
 import { Placements } from './placements.ts'
 
 const key = { namespace: 'models', name: 'bloom-0123456789' }
@@ -28,6 +29,7 @@ function reconcilerOf(its: Pick<CacheOptions, 'client' | 'mirror' | 'placements'
     clock: new FakeClock(0),
     logger: createLogger('silent'),
     events: { record: () => {} },
+    errors: fakeErrors(),
     kserveNamespace: 'kserve',
   })
 }

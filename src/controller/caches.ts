@@ -13,8 +13,9 @@ import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
+import { beyondCacheLimit } from '../plan/cache-limit.ts'
 import { cachesOf, plan, unmadeBecause } from '../plan/plan.ts'
-import { isOpen } from '../policy/policy.ts'
+import { builtInPolicy, isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
@@ -26,6 +27,7 @@ import {
   ownerReference,
 } from '../values/object.ts'
 import { explainDeletion } from './deletions.ts'
+import { describeError, type ErrorReporter, reconcileFailed } from './errors.ts'
 import { furnish, reportOutdated } from './furnishing.ts'
 import { clearLeftovers, partsOf } from './leftovers.ts'
 import { pathsOf, pruneLoads, tendLoads } from './loads.ts'
@@ -42,6 +44,7 @@ export interface CacheOptions extends FactsSources {
   clock: Clock
   events: EventRecorder
   logger: Logger
+  errors: ErrorReporter
 }
 
 interface Planned {
@@ -93,8 +96,8 @@ export class CacheReconciler {
     }
     const wanted = await this.#plan(key, users)
     if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
-    const taken = dataset === undefined ? undefined : takenBy(dataset, wanted.cache)
-    if (taken !== undefined) return this.#blocked(users, 'NameTaken', taken)
+    const obstacle = this.#obstacle(dataset, wanted.cache, wanted.policy)
+    if (obstacle !== undefined) return this.#blocked(users, obstacle.reason, obstacle.message)
     if (await clearLeftovers(this.#options, key)) return deletingRetryMs
     const owners = users.map(ownerReference)
     const { cache, objects, heldBack } = furnish({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
@@ -118,13 +121,19 @@ export class CacheReconciler {
   async #plan(key: ObjectKey, users: KubeObject[]): Promise<Planned> {
     let first: Planned | undefined
     for (const user of users) {
-      const planned = await this.#planOf(key, user)
+      const planned = await this.#planOf(key, user).catch((error: unknown) => this.#unplanned(user, error))
       if (planned.cache !== undefined) return planned
       first ??= planned
     }
     return (
       first ?? { cache: undefined, policy: undefined, reason: 'NoModelLocation', message: 'nobody uses it' }
     )
+  }
+
+  /** One service that cannot be planned keeps the others of its cache from nothing. */
+  #unplanned(user: KubeObject, error: unknown): Planned {
+    this.#options.errors.report('caches', error, user)
+    return { cache: undefined, policy: undefined, reason: reconcileFailed, message: describeError(error) }
   }
 
   /**
@@ -141,6 +150,29 @@ export class CacheReconciler {
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
     const { reason, message } = unmadeBecause(made, name) ?? made
     return { cache, policy: made.policy, reason, message }
+  }
+
+  /**
+   * Why a Dataset cannot be made or written. Admission counts the caches that are there, and so lets services by that come
+   * all at once: here twice as many as the limit are the most, so that no cache of a lowered limit is lost at once.
+   */
+  #obstacle(
+    dataset: KubeObject | undefined,
+    cache: Cache,
+    policyName: string | undefined,
+  ): { reason: 'NameTaken' | 'CacheLimit'; message: string } | undefined {
+    if (dataset !== undefined) {
+      const message = takenBy(dataset, cache)
+      return message === undefined ? undefined : { reason: 'NameTaken', message }
+    }
+    const { mirror } = this.#options
+    const { spec } = mirror.parsedPolicies().find((each) => each.name === policyName) ?? builtInPolicy
+    const message = beyondCacheLimit(
+      cache.name,
+      mirror.datasets.list(cache.namespace),
+      2 * spec.limits.caches,
+    )
+    return message === undefined ? undefined : { reason: 'CacheLimit', message }
   }
 
   /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
@@ -204,7 +236,7 @@ export class CacheReconciler {
   async #remove(key: ObjectKey): Promise<number | undefined> {
     const { mirror, placements } = this.#options
     // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
-    if (!mirror.services.areKnown || !placements.areKnown) return blockedRetryMs
+    if (!mirror.services.areKnown || !placements.areKnownIn(key.namespace)) return blockedRetryMs
     // A lost key takes nothing away: what nobody can prove is kept, and nothing is made for it.
     if (
       mirror.services.list(key.namespace).some((service) => mirror.records.claimsUnproven(service, key.name))

@@ -7,15 +7,15 @@ import { Speeds } from '../cluster/speeds.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
+import { isCacheName } from '../fluid/name.ts'
+import { isWorkloadPod } from '../kserve/pod.ts'
 import { WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
-import { cacheNames } from '../plan/original.ts'
 import { isHeld } from '../plan/pod.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import type { Clock } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, listAt, type ObjectKey } from '../values/object.ts'
 import { AdoptionReconciler } from './adoptions.ts'
 import { type CacheOptions, CacheReconciler } from './caches.ts'
+import { ErrorReporter, type Loop } from './errors.ts'
 import { type HoldOptions, HoldReconciler } from './holds.ts'
 import { Milestones } from './milestones.ts'
 import { PlacementReconciler, Placements } from './placements.ts'
@@ -23,15 +23,20 @@ import { type PolicyOptions, PolicyReconciler } from './policies.ts'
 import { Releases } from './releases.ts'
 import { ReportReconciler } from './reports.ts'
 import { Savings } from './savings.ts'
+import { usersOf } from './users.ts'
 
 // A cache that is warm may release a thousand pods: each is a call of its own.
 export const holdConcurrency = 32
 // Policies are looked at all at once, and not for each of many changes.
 const settlingMs = 1_000
 
-export type ControllerOptions = Omit<CacheOptions, 'placements'> &
-  Omit<HoldOptions, 'held' | 'speeds' | 'releases'> &
-  PolicyOptions
+// A service has fewer model locations, and a Dataset is referred to by fewer others.
+const mostCachesOfService = 128
+const mostReferences = 10_000
+
+export type ControllerOptions = Omit<CacheOptions, 'placements' | 'errors'> &
+  Omit<HoldOptions, 'held' | 'speeds' | 'releases' | 'placements'> &
+  Omit<PolicyOptions, 'errors'>
 
 /**
  * The loops of the leader: caches, holds, reports. What changes in the mirror wakes the keys that depend on
@@ -39,6 +44,7 @@ export type ControllerOptions = Omit<CacheOptions, 'placements'> &
  */
 export class Controller {
   readonly #options: ControllerOptions
+  readonly #errors: ErrorReporter
   readonly #caches: WorkQueue
   readonly #holds: WorkQueue
   readonly #held: HeldPods
@@ -54,27 +60,29 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options
-    const { clock, logger } = options
-    const placing = { ...options, placements: this.#placements }
+    this.#errors = new ErrorReporter(options)
+    const placing = { ...options, placements: this.#placements, errors: this.#errors }
     const caches = new CacheReconciler(placing)
     this.#held = new HeldPods(options.mirror)
     this.#milestones = new Milestones(placing)
     this.#savings = new Savings(options)
-    this.#releases = new Releases({ ...options, savings: this.#savings })
+    this.#releases = new Releases({ ...placing, savings: this.#savings })
     const [held, releases] = [this.#held, this.#releases]
-    const holds = new HoldReconciler({ ...options, held, releases, speeds: new Speeds(options) })
+    const holds = new HoldReconciler({ ...placing, held, releases, speeds: new Speeds(options) })
     const reports = new ReportReconciler(options)
     const placements = new PlacementReconciler(placing)
-    this.#caches = queue(clock, logger, (key) => caches.reconcile(key))
-    this.#holds = queue(clock, logger, (key) => holds.reconcile(key), holdConcurrency)
-    this.#reports = serviceQueue(options, (service) => reports.reconcile(service))
-    this.#placed = serviceQueue(options, async (service) => {
+    this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
+      about: (key) => usersOf(placing, key),
+    })
+    this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
+    this.#reports = this.#serviceQueue('reports', (service) => reports.reconcile(service))
+    this.#placed = this.#serviceQueue('placements', async (service) => {
       this.#wakeNamed(service, await placements.reconcile(service))
     })
-    const adoptions = new AdoptionReconciler(options)
-    this.#adoptions = queue(clock, logger, () => adoptions.reconcile())
-    const policies = new PolicyReconciler(options)
-    this.#policies = queue(clock, logger, () => policies.reconcile())
+    const adoptions = new AdoptionReconciler(placing)
+    this.#adoptions = this.#queue('adoptions', () => adoptions.reconcile())
+    const policies = new PolicyReconciler(placing)
+    this.#policies = this.#queue('policies', () => policies.reconcile())
     this.#listen(options.mirror)
   }
 
@@ -86,7 +94,8 @@ export class Controller {
     this.#milestones.remember()
     this.#isLeading = true
     metrics.leader.set(1)
-    for (const service of mirror.services.list()) this.#placements.expect(service)
+    const services = mirror.services.list()
+    for (const service of services) this.#placements.expect(service)
     this.look()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -99,8 +108,8 @@ export class Controller {
   look(): void {
     const { mirror } = this.#options
     if (!this.#isLeading) return
-    for (const service of mirror.services.list()) this.#serviceChanged({ type: 'added', object: service })
-    for (const object of [...mirror.datasets.list(), ...mirror.dataLoads.list()]) this.#cacheChanged(object)
+    this.#each(mirror.services.list(), (object) => this.#serviceChanged({ type: 'added', object }))
+    this.#each([...mirror.datasets.list(), ...mirror.dataLoads.list()], (each) => this.#cacheChanged(each))
     this.#wakeHolds(this.#held.all())
     this.#wakePolicies()
   }
@@ -145,12 +154,12 @@ export class Controller {
         return
       }
       this.#wakeHolds(this.#held.all())
-      for (const service of mirror.services.list()) {
+      this.#each(mirror.services.list(), (service) => {
         this.#wakeCaches(service)
         this.#placed.add(serviceId(service))
-      }
+      })
       // What no service uses may be retained for longer now, or no longer.
-      for (const dataset of mirror.datasets.list()) this.#caches.add(keyText(keyOf(dataset)))
+      this.#each(mirror.datasets.list(), (dataset) => this.#wakeCache(keyOf(dataset)))
     })
     whenLeading(mirror.namespaces, ({ object: { metadata } }) => {
       this.#wakePolicies()
@@ -183,7 +192,7 @@ export class Controller {
     const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
     // What has just become warm comes before all upkeep.
     this.#wakeMounting(key)
-    this.#caches.add(keyText(key))
+    this.#wakeCache(key)
     // A Dataset of a team's own may serve from now on, or not any more, what is turned to it pod by pod.
     if (object.kind === 'Dataset' && !isOurs(object))
       for (const service of this.#options.mirror.services.list(key.namespace))
@@ -193,7 +202,8 @@ export class Controller {
   /** Those that mount a Dataset, and those that mount a reference to it, which Fluid lists on it. */
   #wakeMounting(key: ObjectKey): void {
     this.#wakeHolds(this.#held.of(key))
-    for (const reference of listAt(this.#options.mirror.datasets.get(key), 'status', 'datasetRef')) {
+    const references = listAt(this.#options.mirror.datasets.get(key), 'status', 'datasetRef')
+    for (const reference of references.slice(0, mostReferences)) {
       const [namespace, name] = String(reference).split('/')
       if (namespace !== undefined && name !== undefined) this.#wakeHolds(this.#held.of({ namespace, name }))
     }
@@ -202,15 +212,20 @@ export class Controller {
   #podChanged({ type, object }: Change): void {
     if (isHeld(object)) this.#holds.add(keyText(keyOf(object)))
     // What is created and not held finds its cache warm.
-    else if (type === 'added') this.#savings.count(object, 0)
+    else if (type === 'added' && isWorkloadPod(object)) this.#savings.count(object, 0)
   }
 
   #wakeCaches(service: KubeObject): void {
-    this.#wakeNamed(service, cacheNames(service))
+    this.#wakeNamed(service, this.#options.mirror.records.claims(service))
   }
 
   #wakeNamed({ metadata: { namespace = '' } }: KubeObject, caches: string[]): void {
-    for (const name of caches) this.#caches.add(keyText({ namespace, name }))
+    for (const name of caches.slice(0, mostCachesOfService)) this.#wakeCache({ namespace, name })
+  }
+
+  /** A name that is no cache's is somebody else's: there is nothing to do about it, and it takes no place in the queue. */
+  #wakeCache(key: ObjectKey): void {
+    if (isCacheName(key.name)) this.#caches.add(keyText(key))
   }
 
   #wakePolicies(): void {
@@ -221,6 +236,49 @@ export class Controller {
   #wakeHolds(pods: Iterable<string>): void {
     for (const pod of pods) this.#holds.add(pod)
   }
+
+  #each(objects: KubeObject[], wake: (object: KubeObject) => void): void {
+    this.#errors.each('changes', objects, wake)
+  }
+
+  /** Work on services as they are when their turn comes. */
+  #serviceQueue(loop: Loop, work: (service: KubeObject) => Promise<void>): WorkQueue {
+    const { clock, logger, mirror } = this.#options
+    return new WorkQueue({
+      clock,
+      logger,
+      work: async (id) => {
+        const service = mirror.services.byId(id)
+        if (service !== undefined) await work(service)
+        return undefined
+      },
+      onFailure: (id, error) => this.#errors.count(loop, error, [mirror.services.byId(id) ?? []].flat()),
+    })
+  }
+
+  /** `about` answers the objects that are told of a failure. */
+  #queue(
+    loop: Loop,
+    work: (key: ObjectKey) => Promise<number | undefined>,
+    {
+      concurrency = 4,
+      about = () => [],
+    }: { concurrency?: number; about?: (key: ObjectKey) => KubeObject[] } = {},
+  ): WorkQueue {
+    const { clock, logger } = this.#options
+    return new WorkQueue({
+      clock,
+      logger,
+      concurrency,
+      work: (text) => work(toKey(text)),
+      onFailure: (text, error) => this.#errors.count(loop, error, about(toKey(text))),
+    })
+  }
+}
+
+function toKey(text: string): ObjectKey {
+  const [namespace = '', name = ''] = text.split('/')
+  return { namespace, name }
 }
 
 function isNewGeneration(before: KubeObject, now: KubeObject): boolean {
@@ -229,37 +287,4 @@ function isNewGeneration(before: KubeObject, now: KubeObject): boolean {
 
 function isSameWord({ metadata: before }: KubeObject, { metadata: now }: KubeObject): boolean {
   return isDeepStrictEqual([before.labels, before.annotations], [now.labels, now.annotations])
-}
-
-/** Work on services as they are when their turn comes. */
-function serviceQueue(
-  { clock, logger, mirror }: ControllerOptions,
-  work: (service: KubeObject) => Promise<void>,
-): WorkQueue {
-  return new WorkQueue({
-    clock,
-    logger,
-    work: async (id) => {
-      const service = mirror.services.byId(id)
-      if (service !== undefined) await work(service)
-      return undefined
-    },
-  })
-}
-
-function queue(
-  clock: Clock,
-  logger: Logger,
-  work: (key: ObjectKey) => Promise<number | undefined>,
-  concurrency?: number,
-): WorkQueue {
-  return new WorkQueue({
-    clock,
-    logger,
-    ...(concurrency === undefined ? {} : { concurrency }),
-    work: (text) => {
-      const [namespace = '', name = ''] = text.split('/')
-      return work({ namespace, name })
-    },
-  })
 }

@@ -13,7 +13,7 @@ import type { KubeClient, PatchBody, WriteOptions } from '../kube/client.ts'
 import { KubeError } from '../kube/errors.ts'
 import type { EventNote } from '../kube/events.ts'
 import type { Resource } from '../kube/resources.ts'
-import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import { fakePolicy, fakeService, recorded } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import {
@@ -25,7 +25,9 @@ import {
   objectAt,
   stringAt,
 } from '../values/object.ts'
+import { fakeErrors } from './errors.fake.ts'
 import { HoldReconciler } from './holds.ts'
+import { Placements } from './placements.ts'
 import { Releases } from './releases.ts'
 import { Savings } from './savings.ts'
 
@@ -46,21 +48,27 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
   const metrics = createMetrics()
   fake.parsed.push(fakePolicy('p', policy))
   fake.namespaces.put(openNamespace)
-  fake.services.put(fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' }))
+  const locations = { 'predictor.model': { uri: 's3://models/llama', cache: cacheName } }
+  const service = fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' })
+  fake.services.put(recorded(service, { locations }))
   fake.datasets.put(fakeDataset())
   fake.claims.put(fakeClaim())
   fake.dataLoads.put(fakeDataLoad('Executing'))
   const pod = fakePod({ createdMs: clock.now() })
   fake.pods.put({ ...pod, spec: { ...objectAt(pod, 'spec'), ...spec } })
   const recorder = { record: (event: EventNote) => events.push(event) }
+  const errors = fakeErrors({ metrics, events: recorder })
+  const placements = new Placements()
   const reconciler = new HoldReconciler({
     client,
     mirror: fake.mirror,
     clock,
     metrics,
     events: recorder,
+    placements,
     releases: new Releases({
       clock,
+      errors,
       events: recorder,
       savings: new Savings({ mirror: fake.mirror, metrics }),
     }),
@@ -68,7 +76,7 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
     speeds: new Speeds({ mirror: fake.mirror, clock }),
   })
   const look = () => reconciler.reconcile(podKey)
-  return { ...fake, clock, events, refusals, metrics, bodies, look }
+  return { ...fake, clock, events, refusals, metrics, bodies, placements, look }
 }
 
 /** Strategic merges as far as they are used here: conditions by type, scheduling gates by name; services are replaced. */

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob, fakePod } from '../cluster/cluster.fake.ts'
 import { gateCondition, hasSchedulingGate, isHeld } from '../plan/pod.ts'
-import { type JsonObject, type KubeObject, listAt } from '../values/object.ts'
+import { type JsonObject, type KubeObject, listAt, type OwnerReference } from '../values/object.ts'
 import { atScheduling, holdScene, podKey } from './holds.fixture.ts'
 
 type Scene = ReturnType<typeof holdScene>
@@ -295,4 +295,76 @@ test('a pod that is gone, or over, is no matter', async () => {
   scene.pods.drop(podKey)
   expect(await scene.look()).toBeUndefined()
   expect(scene.events).toEqual([])
+})
+
+/* What anyone may make: pods with a service's labels, and claims that are never Bound. */
+const never = 'never-0123456789'
+
+function bare(scene: Scene, more: Partial<KubeObject['metadata']> = {}): void {
+  const pod = thePod(scene)
+  scene.pods.put({ ...pod, metadata: { ...pod.metadata, ownerReferences: [], ...more } })
+}
+
+const reverted = ({ services }: Scene) =>
+  services.get({ namespace: 'models', name: 'llama' })?.metadata.annotations?.['warmgate.dev/reverted']
+
+const byKind = (kind: string, apiVersion = 'apps/v1') => [
+  { apiVersion, kind, name: 'x', uid: 'x', controller: true },
+]
+
+test.each([
+  ['nobody', []],
+  ['a Job', byKind('Job', 'batch/v1')],
+  ['its own InferenceService', byKind('InferenceService', 'serving.kserve.io/v1beta1')],
+  ['a ReplicaSet of another API', byKind('ReplicaSet', 'example.com/v1')],
+  ['a ReplicaSet that does not control it', [{ ...byKind('ReplicaSet')[0], controller: false }]],
+])('a pod of %s reverts no service, and is released', async (_, ownerReferences) => {
+  const scene = holdScene({ policy: { hold: { onTimeout: 'Revert' } } })
+  bare(scene, { ownerReferences: ownerReferences as OwnerReference[] })
+  await scene.clock.advance(timeout)
+  await scene.look()
+  expect(reverted(scene)).toBeUndefined()
+  expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'TimedOut' })
+  expect(verdict(scene)?.message).toContain('the pod is none of its workload')
+  await scene.clock.advance(1_000)
+  // Nobody else is told of it, and it counts nowhere.
+  expect(scene.events.map(({ regarding }) => regarding.kind)).toEqual(['Pod'])
+  expect(await scene.metrics.render()).not.toContain('warmgate_hold_duration_seconds_count{')
+})
+
+test.each(['ReplicaSet', 'StatefulSet'])('a pod of a %s reverts its service', async (kind) => {
+  const scene = holdScene({ policy: { hold: { onTimeout: 'Revert' } } })
+  bare(scene, { ownerReferences: byKind(kind) })
+  await scene.clock.advance(timeout)
+  await scene.look()
+  expect(reverted(scene)).toBe('the cache was not warm after 30m')
+})
+
+test.each([{}, { hold: { onTimeout: 'Revert', onFailure: 'Revert' } }])(
+  'a claim that its service was not given reverts nothing: %j',
+  async (policy) => {
+    const scene = holdScene({ policy })
+    const pod = fakePod({ claims: [never], createdMs: scene.clock.now() })
+    scene.pods.put(pod)
+    await scene.clock.advance(timeout)
+    await scene.look()
+    expect(reverted(scene)).toBeUndefined()
+    expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'TimedOut' })
+    expect(verdict(scene)?.message).toContain(`it was not given ${never}`)
+  },
+)
+
+test('a claim that the controller itself gave to its service counts, though nothing on the service says so', async () => {
+  const scene = holdScene()
+  scene.pods.put(fakePod({ claims: [never], createdMs: scene.clock.now() }))
+  const service = scene.services.get({ namespace: 'models', name: 'llama' })
+  if (service === undefined) throw new Error('no service')
+  await scene.clock.advance(timeout)
+  // What a leader does not know yet it waits for.
+  scene.placements.expect(service)
+  expect(await scene.look()).toBe(1_000)
+  expect(reverted(scene)).toBeUndefined()
+  scene.placements.set(service, [{ cache: never, path: '' }])
+  await scene.look()
+  expect(reverted(scene)).toContain(`no pod can start on ${never}`)
 })

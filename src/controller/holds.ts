@@ -2,16 +2,18 @@ import type { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { podFacts, serviceAt } from '../cluster/pod.ts'
 import type { Speeds } from '../cluster/speeds.ts'
+import { isWorkloadPod } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { decideHold, type HoldDecision, type Release } from '../plan/hold.ts'
-import { gateCondition, isHeld } from '../plan/pod.ts'
+import { gateCondition, hasSchedulingGate, isHeld } from '../plan/pod.ts'
 import { awaitsSidecar } from '../plan/sidecar.ts'
 import type { Warmth } from '../plan/warmth.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { tell } from './gates.ts'
+import type { Placements } from './placements.ts'
 import type { Releases } from './releases.ts'
 import { revert } from './reverts.ts'
 import { replacePlaceholder } from './sidecars.ts'
@@ -25,6 +27,7 @@ export interface HoldOptions {
   held: HeldPods
   speeds: Speeds
   releases: Releases
+  placements: Pick<Placements, 'areKnownIn' | 'names'>
 }
 
 // All held pods together are told of their progress at most ten times a second, and one each 5 s.
@@ -32,6 +35,10 @@ const newsMs = 5_000
 const newsPerPodMs = 100
 // A release is seen in the mirror well before that: twice told, it would count twice.
 const settlingMs = 5_000
+// What was told longer ago than this keeps nothing back.
+const toldForMs = 10 * 60_000
+// Which caches a service uses is known a moment after a leader begins.
+const unknownMs = 1_000
 // A pod may be seen before its service is, never for this long.
 const orphanMs = 30_000
 const orphaned = 'its service is gone'
@@ -40,7 +47,7 @@ const noClaim: Warmth = { kind: 'pending', message: 'its claim is not there yet'
 /** Opens the readiness gates that admission put into pods, in time and in every case. */
 export class HoldReconciler {
   readonly #options: HoldOptions
-  /** When a pod was last told how far its caches are, by UID. */
+  /** When a pod was last told how far its caches are, by UID, oldest first. */
   readonly #toldMs = new Map<string, number>()
   /** When pods were released, by UID, oldest first: for a moment the mirror shows them as they were. */
   readonly #releasedMs = new Map<string, number>()
@@ -55,7 +62,7 @@ export class HoldReconciler {
     const pod = mirror.pods.get(key)
     if (pod === undefined || !isHeld(pod)) return undefined
     if (this.#isJustReleased(pod)) return settlingMs
-    if (awaitsSidecar(pod) && (await replacePlaceholder(this.#options, pod))) return undefined
+    if (isPlaceholder(pod) && (await replacePlaceholder(this.#options, pod))) return undefined
     const decision = this.#decide(pod)
     if (decision.kind === 'revert') return await this.#revert(pod, decision)
     if (decision.kind === 'release') return await this.#release(pod, decision)
@@ -63,7 +70,7 @@ export class HoldReconciler {
     if (quietMs > 0) return sooner(quietMs, leftMs(decision, clock.now()))
     const { reason, message } = decision
     const isNews = await tell(this.#options, pod, { isReleased: false, reason, message })
-    if (isNews) this.#toldMs.set(pod.metadata.uid ?? '', clock.now())
+    if (isNews) this.#remember(pod)
     return sooner(this.#orphanCheckMs(pod), leftMs(decision, clock.now()))
   }
 
@@ -73,11 +80,11 @@ export class HoldReconciler {
     if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: orphaned }
     const facts = podFacts(mirror, pod, namespace, clock.now())
     const { caches } = facts
-    const isPlaceholder = awaitsSidecar(pod)
-    const hold = (isPlaceholder ? facts.sidecarHold : undefined) ?? facts.hold
+    const isWaiting = isPlaceholder(pod)
+    const hold = (isWaiting ? facts.sidecarHold : undefined) ?? facts.hold
     const estimated = Object.entries(caches).map(([name, warmth]) => {
       // A warm one would release it, and without its sidecar.
-      const known: Warmth = isPlaceholder && warmth.kind === 'warm' ? noClaim : warmth
+      const known: Warmth = isWaiting && warmth.kind === 'warm' ? noClaim : warmth
       return [name, speeds.estimate({ namespace, name }, known)] as const
     })
     const nowMs = clock.now()
@@ -98,13 +105,47 @@ export class HoldReconciler {
   }
 
   /** The pod is released by what becomes of its service: at once where nothing becomes of it. */
-  async #revert(pod: KubeObject, { reason, message }: HoldDecision & { kind: 'revert' }): Promise<undefined> {
-    const service = serviceAt(this.#options.mirror, pod)
+  async #revert(
+    pod: KubeObject,
+    { reason, message }: HoldDecision & { kind: 'revert' },
+  ): Promise<number | undefined> {
+    const { mirror, placements } = this.#options
+    if (!placements.areKnownIn(pod.metadata.namespace)) return unknownMs
+    const service = serviceAt(mirror, pod)
     const refused =
-      typeof service === 'object' ? await revert(this.#options, service, message) : 'its service is not known'
+      typeof service === 'object'
+        ? (this.#notItsPod(pod, service) ?? (await revert(this.#options, service, message)))
+        : 'its service is not known'
     if (refused === undefined) return undefined
     const words = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`
     return await this.#release(pod, { kind: 'release', reason, message: words })
+  }
+
+  /**
+   * Why a pod says nothing about its service; undefined where it does. Anyone may make a pod that has a service's labels and
+   * mounts a claim that is never Bound: only a pod of a workload counts, and only a claim that the service was given.
+   */
+  #notItsPod(pod: KubeObject, service: KubeObject): string | undefined {
+    if (!isWorkloadPod(pod)) return 'the pod is none of its workload'
+    const { clock, mirror, placements } = this.#options
+    const { caches, unmountable } = podFacts(mirror, pod, pod.metadata.namespace ?? '', clock.now())
+    const isCold = (warmth: Warmth) => warmth.kind !== 'warm' || isPlaceholder(pod)
+    const cold = Object.entries(caches).flatMap(([name, warmth]) => (isCold(warmth) ? [name] : []))
+    const awaited = [...cold.map((name) => name.split('/')[0] ?? ''), ...unmountable]
+    const given = [...mirror.records.claims(service), ...placements.names(service)]
+    return awaited.some((name) => given.includes(name))
+      ? undefined
+      : `it was not given ${awaited.join(', ') || 'any cache'}`
+  }
+
+  #remember({ metadata: { uid = '' } }: KubeObject): void {
+    const nowMs = this.#options.clock.now()
+    for (const [old, toldMs] of this.#toldMs) {
+      if (toldMs > nowMs - toldForMs) break
+      this.#toldMs.delete(old)
+    }
+    this.#toldMs.delete(uid)
+    this.#toldMs.set(uid, nowMs)
   }
 
   /** How long to keep from a pod what is mere progress; none for what changes anything. */
@@ -113,7 +154,7 @@ export class HoldReconciler {
     const before = gateCondition(pod)
     if (before?.reason !== reason || before.message === message) return 0
     const toldMs = this.#toldMs.get(pod.metadata.uid ?? '') ?? 0
-    return toldMs + Math.max(newsMs, newsPerPodMs * held.size) - clock.now()
+    return toldMs + Math.min(Math.max(newsMs, newsPerPodMs * held.size), toldForMs) - clock.now()
   }
 
   #isJustReleased({ metadata: { uid = '' } }: KubeObject): boolean {
@@ -132,11 +173,20 @@ export class HoldReconciler {
     this.#toldMs.delete(pod.metadata.uid ?? '')
     this.#releasedMs.set(pod.metadata.uid ?? '', clock.now())
     const heldMs = clock.now() - createdMs(pod)
-    metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
-    const service = mirror.services.ofPod(pod, pod.metadata.namespace ?? '')
+    // A pod that somebody made by hand is told, and nobody else is told of it.
+    const service = isWorkloadPod(pod) ? mirror.services.ofPod(pod, pod.metadata.namespace ?? '') : undefined
+    if (isWorkloadPod(pod)) metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
     releases.add({ pod, service, release, heldMs })
     return undefined
   }
+}
+
+/**
+ * Whether a pod stands in for one with a sidecar. It has never run, and its workload makes another one: any other pod that
+ * says so is only released.
+ */
+function isPlaceholder(pod: KubeObject): boolean {
+  return awaitsSidecar(pod) && hasSchedulingGate(pod) && isWorkloadPod(pod)
 }
 
 function createdMs(pod: KubeObject): number {

@@ -78,7 +78,7 @@ export async function pruneLoads(
   paths: Iterable<string>,
 ): Promise<void> {
   // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
-  if (!mirror.services.areKnown || !placements.areKnown) return
+  if (!mirror.services.areKnown || !placements.areKnownIn(key.namespace)) return
   const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
   const left = mirror.dataLoads
     .list(key.namespace)

@@ -6,6 +6,7 @@ import type { EventNote } from '../kube/events.ts'
 import { fakeService, recorded } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import type { KubeObject } from '../values/object.ts'
+import { fakeErrors } from './errors.fake.ts'
 import { Milestones } from './milestones.ts'
 import { Placements } from './placements.ts'
 
@@ -32,7 +33,13 @@ function scene() {
   placements.set(byPod, [{ cache: cacheName, path: '' }])
   fake.datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB' }))
   const recorder = { record: (event: EventNote) => events.push(event) }
-  const milestones = new Milestones({ mirror: fake.mirror, metrics, events: recorder, placements })
+  const milestones = new Milestones({
+    mirror: fake.mirror,
+    metrics,
+    events: recorder,
+    errors: fakeErrors({ metrics }),
+    placements,
+  })
   const told = () =>
     events
       .splice(0)
@@ -133,4 +140,19 @@ test('a model among others is called by its path', () => {
   dataLoads.put({ ...load, spec })
   look()
   expect(events[0]?.note).toBe(`filling ${cacheName}/team/llama`)
+})
+
+test('one odd DataLoad keeps nothing else from being remembered', () => {
+  const { milestones, dataLoads, look, told } = scene()
+  const odd = fakeDataLoad('Complete', 'odd-0123456789')
+  Object.defineProperty(odd, 'status', {
+    get: () => {
+      throw new Error('odd')
+    },
+  })
+  dataLoads.put(odd, fakeDataLoad('Executing'))
+  milestones.remember()
+  dataLoads.drop({ namespace: 'models', name: 'odd-0123456789' })
+  look()
+  expect(told()).toEqual([])
 })

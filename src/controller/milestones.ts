@@ -9,6 +9,7 @@ import type { CacheState } from '../plan/warmth.ts'
 import { describeWarmup, speedOf, type Warmup, warmupOf, warmupReasons } from '../plan/warmup.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
+import type { ErrorReporter } from './errors.ts'
 import { pathsOf } from './loads.ts'
 import type { Placements } from './placements.ts'
 import { usersOf } from './users.ts'
@@ -18,6 +19,7 @@ interface Options {
   events: EventRecorder
   metrics: Metrics
   placements: Placements
+  errors: ErrorReporter
 }
 
 /** Tells how warm-ups go, on the Dataset and on the services that use it, and counts them: each step once. */
@@ -32,13 +34,11 @@ export class Milestones {
 
   /** What has happened by now is no news: whoever led then has told it. */
   remember(): void {
-    const { mirror } = this.#options
-    this.#reached = new Map(
-      mirror.dataLoads.list().map((dataLoad) => {
-        const stage = warmupOf(this.#state(dataLoad))?.stage
-        return [dataLoad.metadata.uid ?? '', stage]
-      }),
-    )
+    const { errors, mirror } = this.#options
+    this.#reached = new Map()
+    errors.each('milestones', mirror.dataLoads.list(), (dataLoad) => {
+      this.#reached.set(dataLoad.metadata.uid ?? '', warmupOf(this.#state(dataLoad))?.stage)
+    })
   }
 
   /** Looks at one warm-up, when anything about it has changed. */

@@ -1,7 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import type { JsonObject, KubeObject } from '../values/object.ts'
-import { statusOf } from './policies.ts'
+import { openNamespace } from '../cluster/cluster.fake.ts'
+import { fakeMirror } from '../cluster/mirror.fake.ts'
+import type { KubeClient, PatchBody } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
+import type { EventNote } from '../kube/events.ts'
+import type { Resource } from '../kube/resources.ts'
+import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import { type JsonObject, type KubeObject, type ObjectKey, objectAt } from '../values/object.ts'
+import { fakeErrors } from './errors.fake.ts'
+import { PolicyReconciler, statusOf } from './policies.ts'
 
 const everything = ['jindoruntimes', 'alluxioruntimes']
 const policy = (spec: JsonObject): KubeObject => ({
@@ -107,4 +116,41 @@ test('docs/signals.md tells of every condition and every reason', async () => {
   const words = [...code.matchAll(/(?:type:|type =|reason:) '([A-Z][A-Za-z]+)'/g)].map(([, word]) => word)
   expect(new Set(words).size).toBeGreaterThan(15)
   for (const word of words) expect(page).toContain(`\`${word}\``)
+})
+
+test('one odd service, and one policy that cannot be written, keep no other policy from its status', async () => {
+  const fake = fakeMirror()
+  const notes: EventNote[] = []
+  const written: string[] = []
+  const names = ['a', 'odd', 'z']
+  fake.parsed.push(...names.map((name) => fakePolicy(name)))
+  for (const name of names) fake.policies.put({ ...policy({}), metadata: { name, uid: name } })
+  fake.namespaces.put(openNamespace)
+  const good = fakeService({}, { name: 'good' })
+  const oddService = fakeService({}, { name: 'odd' })
+  fake.services.put(good, oddService)
+  Object.defineProperty(oddService.metadata, 'labels', {
+    get: () => {
+      throw new Error('odd')
+    },
+  })
+  const client = {
+    patch: async (_: Resource, { name }: ObjectKey, { body }: PatchBody) => {
+      if (name === 'odd') throw new KubeError('patch', { status: 422, message: 'refused' })
+      written.push(`${name} ${objectAt(body, 'status').services}`)
+    },
+  } as unknown as KubeClient
+  const reconciler = new PolicyReconciler({
+    client,
+    mirror: fake.mirror,
+    clock: new FakeClock(),
+    webhookConfiguration: 'warmgate',
+    errors: fakeErrors({ notes }),
+  })
+  await reconciler.reconcile()
+  expect(written).toEqual(['a 1', 'z 0'])
+  expect(notes.map(({ regarding }) => `${regarding.kind} ${regarding.metadata.name}`)).toEqual([
+    'InferenceService odd',
+    'AccelerationPolicy odd',
+  ])
 })

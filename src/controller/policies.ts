@@ -7,12 +7,13 @@ import { runtimes } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
-import { type Standing, takeCensus } from '../policy/census.ts'
+import { type Governable, type Standing, takeCensus } from '../policy/census.ts'
 import { type ParsedPolicy, parsePolicy } from '../policy/policy.ts'
 import type { PolicyCondition, PolicyStatus } from '../policy/schema.ts'
 import { type Clock, timestamp } from '../values/clock.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import { type Json, type KubeObject, keyOf, keyText, listAt, objectAt, stringAt } from '../values/object.ts'
+import type { ErrorReporter } from './errors.ts'
 
 export interface PolicyOptions {
   client: KubeClient
@@ -20,6 +21,7 @@ export interface PolicyOptions {
   clock: Clock
   /** The name of the MutatingWebhookConfiguration: it says what is sent here at all. */
   webhookConfiguration: string
+  errors: ErrorReporter
 }
 
 // What Fluid serves is discovered now and then, and nobody tells of a change.
@@ -35,17 +37,30 @@ export class PolicyReconciler {
 
   /** Looks at all policies at once: which services one governs depends on the others. */
   async reconcile(): Promise<number> {
-    const { mirror, clock } = this.#options
+    const { errors, mirror, clock } = this.#options
     const policies = mirror.parsedPolicies()
-    const census = takeCensus(policies, governable(mirror))
+    const census = takeCensus(policies, this.#governable())
     const isWide = policies.some(({ spec }) => spec.scope === 'Cluster')
     const reach: Reach = !isWide || reaches(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
     for (const object of mirror.policies.list()) {
       const standing = census.get(object.metadata.name ?? '')
       const known = { installed: mirror.fluidResources, reach, nowMs: clock.now() }
-      await this.#write(object, statusOf(object, standing, known))
+      await errors.attempt('policies', object, () =>
+        this.#write(object, () => statusOf(object, standing, known)),
+      )
     }
     return againMs
+  }
+
+  #governable(): Governable[] {
+    const { errors, mirror } = this.#options
+    const found: Governable[] = []
+    errors.each('policies', mirror.services.list(), (service) => {
+      const { namespace = '', labels = {}, annotations = {} } = service.metadata
+      const ofNamespace = namespaceLabels(mirror, namespace)
+      found.push({ name: keyText(keyOf(service)), namespaceLabels: ofNamespace, labels, annotations })
+    })
+    return found
   }
 
   async #configuration(): Promise<KubeObject | undefined> {
@@ -53,9 +68,9 @@ export class PolicyReconciler {
     return await client.get(resources.mutatingWebhookConfiguration, { name })
   }
 
-  async #write(object: KubeObject, findings: Findings): Promise<void> {
+  async #write(object: KubeObject, find: () => Findings): Promise<void> {
     const { client, clock } = this.#options
-    const status = toStatus(object, findings, clock.now())
+    const status = toStatus(object, find(), clock.now())
     const { adoption: _, ...before } = objectAt(object, 'status')
     if (isDeepStrictEqual(before, status)) return
     const body = { metadata: { uid: object.metadata.uid }, status: status as unknown as Json }
@@ -71,14 +86,6 @@ export class PolicyReconciler {
       if (!hasStatus(error, 404, 409)) throw error
     }
   }
-}
-
-function governable(mirror: Mirror) {
-  return mirror.services.list().map((service) => {
-    const { namespace = '', labels = {}, annotations = {} } = service.metadata
-    const ofNamespace = namespaceLabels(mirror, namespace)
-    return { name: keyText(keyOf(service)), namespaceLabels: ofNamespace, labels, annotations }
-  })
 }
 
 type Finding = Pick<PolicyCondition, 'type' | 'reason' | 'message'> & { holds: boolean }

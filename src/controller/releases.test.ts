@@ -9,6 +9,7 @@ import {
 } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
 import { createEventRecorder } from '../kube/events.ts'
 import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { createLogger } from '../telemetry/logger.ts'
@@ -33,6 +34,8 @@ function scene(pods: number) {
   const server = { isWritingEvents: Promise.withResolvers<void>() }
   const answer = (verb: string) => async (resource: { plural: string }, object: KubeObject) => {
     calls.push(`${verb} ${resource.plural}`)
+    // Nothing else is decided on the service meanwhile, and so nothing else is told of it.
+    if (verb === 'get') throw new KubeError('get', { status: 503, message: 'busy' })
     if (resource.plural !== 'events') return object
     events.push(object)
     await server.isWritingEvents.promise

@@ -2,6 +2,7 @@ import type { EventRecorder } from '../kube/events.ts'
 import type { Release } from '../plan/hold.ts'
 import type { Clock } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText } from '../values/object.ts'
+import type { ErrorReporter } from './errors.ts'
 import type { Savings } from './savings.ts'
 
 /** A pod that waits no more. */
@@ -17,6 +18,7 @@ export interface ReleasesOptions {
   clock: Clock
   events: EventRecorder
   savings: Pick<Savings, 'count'>
+  errors: ErrorReporter
 }
 
 // A cache that is warm frees all its pods, one soon after the other: Events would take the API server from them.
@@ -52,9 +54,11 @@ export class Releases {
     const waiting = this.#waiting
     this.#waiting = []
     for (const alike of Map.groupBy(waiting, likeness).values()) this.#tellService(alike)
-    for (const { pod, release, heldMs } of waiting) {
+    for (const { pod, release, service, heldMs } of waiting) {
       this.#record(pod, release, release.message)
-      if (release.reason === 'Warm') this.#options.savings.count(pod, heldMs)
+      // Of a pod without a service nothing was saved.
+      if (release.reason !== 'Warm' || service === undefined) continue
+      this.#options.errors.each('releases', [pod], () => this.#options.savings.count(pod, heldMs))
     }
   }
 

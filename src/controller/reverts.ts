@@ -1,7 +1,8 @@
+import type { Mirror } from '../cluster/mirror.ts'
 import { serviceResource } from '../cluster/services.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { onConflictAgain } from '../kube/conflict.ts'
-import { hasStatus, KubeError } from '../kube/errors.ts'
+import { isRefusal } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { accelerationAnnotation } from '../plan/facts.ts'
 import { undo } from '../plan/undo.ts'
@@ -13,12 +14,12 @@ import { type KubeObject, keyOf } from '../values/object.ts'
  * undefined where it went well.
  */
 export async function revert(
-  { client, events }: { client: KubeClient; events: EventRecorder },
+  { client, events, mirror }: { client: KubeClient; events: EventRecorder; mirror: Pick<Mirror, 'records'> },
   service: KubeObject,
   why: string,
 ): Promise<string | undefined> {
   try {
-    const problem = await write(client, service, why)
+    const problem = await write({ client, mirror }, service, why)
     if (problem !== undefined) return problem
   } catch (error) {
     if (isRefusal(error)) return error.message
@@ -30,21 +31,19 @@ export async function revert(
 }
 
 /** On the service as it is now: KServe writes it, too. */
-async function write(client: KubeClient, service: KubeObject, why: string): Promise<string | undefined> {
+async function write(
+  { client, mirror }: { client: KubeClient; mirror: Pick<Mirror, 'records'> },
+  service: KubeObject,
+  why: string,
+): Promise<string | undefined> {
   const resource = serviceResource(service)
   return await onConflictAgain(async () => {
     const current = await client.get(resource, keyOf(service))
     if (current === undefined || current.metadata.uid !== service.metadata.uid) return 'it is gone'
+    if (mirror.records.of(current)?.isProven === false) return 'its record is not one that Warmgate wrote'
     const undone = undo(current, why)
     if (undone.kind === 'unreadable') return undone.message
     if (undone.kind === 'changed') await client.replace(resource, undone.service)
     return undefined
   })
-}
-
-/** What will be answered again however often it is asked: no reason to hold a pod any longer. */
-function isRefusal(error: unknown): error is KubeError {
-  return (
-    error instanceof KubeError && error.status >= 400 && error.status < 500 && !hasStatus(error, 409, 429)
-  )
 }

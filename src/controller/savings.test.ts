@@ -104,3 +104,11 @@ test('a model among others in its Dataset is measured by its own source', async 
   savings.count({ ...pod, spec: { ...objectAt(pod, 'spec'), containers: [{ volumeMounts }] } }, 0)
   expect(await saved()).toEqual({ measured: 120 })
 })
+
+test('a pod that somebody made by hand tells nothing of how long a download takes', async () => {
+  const { savings, saved, pods } = scene()
+  const bare = downloaded('s3://models/llama', 60)
+  pods.put({ ...bare, metadata: { ...bare.metadata, ownerReferences: [] } })
+  savings.count(fakePod(), 0)
+  expect(await saved()).toEqual({})
+})

@@ -2,10 +2,11 @@ import { expect, test } from 'vitest'
 import { cacheName, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakePolicy } from '../plan/plan.fake.ts'
 import { gateCondition, hasSchedulingGate } from '../plan/pod.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, objectAt } from '../values/object.ts'
 import { holdScene, podKey } from './holds.fixture.ts'
 
 const minutes = 60_000
+const atReadiness = { readinessGates: [{ conditionType: 'warmgate.dev/cache-warm' }] }
 const claim: KubeObject = {
   apiVersion: 'v1',
   kind: 'PersistentVolumeClaim',
@@ -70,4 +71,21 @@ test('it is replaced, too, when nobody asks for sidecars any more', async () => 
   closed.namespaces.put({ ...openNamespace, metadata: { name: 'models' } })
   await closed.look()
   expect(closed.thePod()).toBeUndefined()
+})
+
+test('a pod that only says so is not deleted: one that runs, and one that no workload makes again', async () => {
+  for (const change of [
+    (pod: KubeObject) => ({
+      ...pod,
+      spec: { ...objectAt(pod, 'spec'), schedulingGates: [], ...atReadiness },
+    }),
+    (pod: KubeObject) => ({ ...pod, metadata: { ...pod.metadata, ownerReferences: [] } }),
+  ]) {
+    const { look, datasets, claims, pods, thePod } = scene()
+    pods.put(change(thePod() ?? fakePod()))
+    datasets.put(fakeDataset())
+    claims.put(claim)
+    await look()
+    expect(thePod()).toBeDefined()
+  }
 })

@@ -11,8 +11,17 @@ export function usersOf(
   return mirror.services
     .list(namespace)
     .filter((service) => service.metadata.deletionTimestamp === undefined)
-    .filter((service) => usesCache(mirror.records, service, name) || placements.has(service, name))
+    .filter((service) => placements.has(service, name) || isReadableUser(mirror.records, service, name))
     .toSorted((a, b) => order(a).localeCompare(order(b)))
+}
+
+/** A service that cannot be read uses nothing that is known; the others of its namespace are looked at all the same. */
+function isReadableUser(records: Records, service: KubeObject, name: string): boolean {
+  try {
+    return usesCache(records, service, name)
+  } catch {
+    return false
+  }
 }
 
 /** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */

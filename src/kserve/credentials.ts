@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { printable } from '../values/text.ts'
+import { quoted } from '../values/text.ts'
 import type { ServiceAccountFact } from './account.ts'
 import type { KserveConfig } from './config.ts'
 import { type Endpoint, endpointProblem } from './endpoint.ts'
@@ -71,7 +71,7 @@ function named(options: { [option: string]: string }, secrets: SecretFact[]): Re
     return { ok: true, credentials: { kind: 'options', secretName: secret.name, options, endpoint: {} } }
   const names = secrets.map(({ name }) => name).join(', ') || 'no Secret is named'
   return missing(
-    `the policy's sources[].credentials.keys asks for ${wanted.join(', ')}: not in ${printable(names)}`,
+    `the policy's sources[].credentials.keys asks for ${wanted.join(', ')}: not in ${quoted(names)}`,
   )
 }
 
@@ -96,14 +96,14 @@ function findSecrets(input: CredentialsInput): { ok: true; secrets: SecretFact[]
 }
 
 function tooManySecrets(account: ServiceAccountFact | undefined, count: number): Unresolved {
-  const message = `service account ${printable(account?.name ?? '')} lists ${count} Secrets: at most ${limits.accountSecrets} are read`
+  const message = `service account ${quoted(account?.name ?? '')} lists ${count} Secrets: at most ${limits.accountSecrets} are read`
   return { ok: false, reason: 'TooLarge', message }
 }
 
 function noSecret(input: CredentialsInput, name: string): string {
   return namedSecret(input) === undefined
-    ? `service account ${printable(input.serviceAccount?.name ?? '')} lists Secret ${printable(name)}, which does not exist`
-    : `there is no Secret ${printable(name)} in the service's namespace`
+    ? `service account ${quoted(input.serviceAccount?.name ?? '')} lists Secret ${quoted(name)}, which does not exist`
+    : `there is no Secret ${quoted(name)} in the service's namespace`
 }
 
 function withoutSecret(input: CredentialsInput): Resolved {
@@ -111,7 +111,7 @@ function withoutSecret(input: CredentialsInput): Resolved {
   const named = namedSecret(input)
   // Google's buckets may be public, and KServe reads them so, whatever Secret the service names.
   if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isCopy)))
-    return missing(`Secret ${printable(named)} has no credentials for ${scheme}:// (${wanted(input)})`)
+    return missing(`Secret ${quoted(named)} has no credentials for ${scheme}:// (${wanted(input)})`)
   return (
     identityProblem(scheme, input.serviceAccount) ?? {
       ok: true,
@@ -141,7 +141,7 @@ function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   return s3Credentials({
     variables,
     keys: first && { kind: 'keys', secretName: first.name, accessKeyId, secretAccessKey },
-    origin: printable(names === '' ? `service account ${serviceAccount?.name}` : `Secret ${names}`),
+    origin: quoted(names === '' ? `service account ${serviceAccount?.name}` : `Secret ${names}`),
     hasCaBundle: config.hasCaBundle,
     trusted,
   })

@@ -1,4 +1,4 @@
-import { printable } from '../values/text.ts'
+import { quoted } from '../values/text.ts'
 import type { ServiceAccountFact } from './account.ts'
 import type { Unresolved } from './unresolved.ts'
 
@@ -19,6 +19,6 @@ export function identityProblem(
   return {
     ok: false,
     reason: 'WorkloadIdentity',
-    message: `service account ${printable(account.name)} reads by workload identity (${identity}), which Fluid's pods do not have; name a Secret in the policy's sources[].credentials`,
+    message: `service account ${quoted(account.name)} reads by workload identity (${identity}), which Fluid's pods do not have; name a Secret in the policy's sources[].credentials`,
   }
 }

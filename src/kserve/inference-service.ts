@@ -8,7 +8,7 @@ import {
   stringAt,
   textsAt,
 } from '../values/object.ts'
-import { printable, trimEndSlashes, trimSlashes } from '../values/text.ts'
+import { quoted, trimEndSlashes, trimSlashes } from '../values/text.ts'
 import type { ModelLocation, ModelPlace, ModelReference } from './location.ts'
 import { modelObstacle, type Obstacle } from './obstacle.ts'
 import { tooLarge } from './too-large.ts'
@@ -205,7 +205,7 @@ function pathsObstacle(paths: string[]): Obstacle | undefined {
   const clean = paths.map((path) => `/${trimSlashes(path)}/`)
   const unnamed = clean.find((path) => !volumeName.test(path.slice(1, -1).replaceAll('/', '-')))
   if (unnamed !== undefined)
-    return shape(`KServe cannot name a volume after the mountPath ${printable(trimEndSlashes(unnamed))}`)
+    return shape(`KServe cannot name a volume after the mountPath ${quoted(trimEndSlashes(unnamed))}`)
   // In alphabetical order a path comes right before those inside it.
   const sorted = clean.toSorted()
   const nested = sorted.find((path, index) => index > 0 && path.startsWith(sorted[index - 1] ?? path))

@@ -116,9 +116,20 @@ export function mountsAny(pod: KubeObject, claims: readonly string[]): boolean {
   return claims.some((claim) => mounted.has(claim))
 }
 
+/**
+ * Whether a pod is one of a workload, as all of KServe's are, and not one that somebody made by hand with the labels of a
+ * service. KServe v0.20 makes Deployments, and so does Knative for it, whose pods are controlled by a ReplicaSet
+ * (pkg/controller/v1beta1/inferenceservice/reconcilers/deployment); for an LLMInferenceService of several nodes it makes
+ * LeaderWorkerSets, whose pods are controlled by StatefulSets (pkg/controller/v1alpha2/llmisvc/workload_multi_node.go).
+ */
+export function isWorkloadPod({ metadata: { ownerReferences = [] } }: KubeObject): boolean {
+  const owner = ownerReferences.find(({ controller }) => controller === true)
+  return owner?.apiVersion === 'apps/v1' && ['ReplicaSet', 'StatefulSet'].includes(owner.kind)
+}
+
 /** Whether KServe made a pod for a service. */
 export function isOf(pod: KubeObject, { kind, metadata }: KubeObject): boolean {
-  const of = serviceOfPod(pod)
+  const of = isWorkloadPod(pod) ? serviceOfPod(pod) : undefined
   return of?.kind === kind && of.name === metadata.name && pod.metadata.namespace === metadata.namespace
 }
 

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, stringAt } from '../values/object.ts'
-import { printable } from '../values/text.ts'
+import { quoted } from '../values/text.ts'
 import type { ServiceAccountFact } from './account.ts'
 import type { KserveConfig } from './config.ts'
 import type { Credentials } from './credentials.ts'
@@ -69,18 +69,18 @@ function findEntry({ storage, annotations, secrets, config }: StorageSpecInput, 
     return asked === ''
       ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
       : missing(
-          `there is no Secret ${printable(secretName)}, in which storage key ${printable(asked)} would be looked up`,
+          `there is no Secret ${quoted(secretName)}, in which storage key ${quoted(asked)} would be looked up`,
         )
   }
   if (secret.tooMany !== undefined) return tooManyKeys(secretName, secret.tooMany)
   if (!secret.keys.includes(key)) {
     return asked === ''
       ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
-      : missing(`Secret ${printable(secretName)} has no storage key ${printable(asked)}`)
+      : missing(`Secret ${quoted(secretName)} has no storage key ${quoted(asked)}`)
   }
   const entry = Object.hasOwn(secret.entries, key) ? secret.entries[key] : undefined
   if (entry === undefined)
-    return missing(`key ${printable(key)} of Secret ${printable(secretName)} is no flat JSON object of texts`)
+    return missing(`key ${quoted(key)} of Secret ${quoted(secretName)} is no flat JSON object of texts`)
   return { ok: true, secretName, key, entry } satisfies Found
 }
 
@@ -94,9 +94,9 @@ function modelUri(
   const secretName = storageSecretName(annotations, config)
   const type = parameters.type || entry?.options.type
   if (!type)
-    return missing(`no type of storage is named, in storage.parameters or in Secret ${printable(secretName)}`)
+    return missing(`no type of storage is named, in storage.parameters or in Secret ${quoted(secretName)}`)
   if (!parameters.type && !entryTypes.includes(type))
-    return missing(`Secret ${printable(secretName)} names a type of storage that KServe does not serve`)
+    return missing(`Secret ${quoted(secretName)} names a type of storage that KServe does not serve`)
   if (uri !== undefined) return uri
   const path = (stringAt(storage, 'path') ?? '').replace(/^\//, '')
   if (type !== 's3') return `${type}://${path}`
@@ -108,7 +108,7 @@ function modelUri(
 function noBucket(secretName: string, parameters: Parameters): string {
   return parameters.type
     ? 'storage.parameters names a type, and so must name the bucket too'
-    : `no bucket is named, in storage.parameters or in Secret ${printable(secretName)}`
+    : `no bucket is named, in storage.parameters or in Secret ${quoted(secretName)}`
 }
 
 /** Only a spec of type s3 reaches the environment from which the storage initializer reads S3. */
@@ -127,14 +127,14 @@ function withCredentials(
   const { hasAccessKeyId = false, hasSecretAccessKey = false } = entry ?? {}
   if (hasAccessKeyId !== hasSecretAccessKey)
     return missing(
-      `key ${printable(key)} of Secret ${printable(secretName)} has one of ${secretFields.join(' and ')} only`,
+      `key ${quoted(key)} of Secret ${quoted(secretName)} has one of ${secretFields.join(' and ')} only`,
     )
   // KServe takes a ConfigMap from the entry alone, and only where it looks into it.
   const authority = parameters.type ? undefined : entry?.options.cabundle_configmap
   const variables = { ...variablesOf(options), ...(authority ? { AWS_CA_BUNDLE_CONFIGMAP: authority } : {}) }
   const keys = hasAccessKeyId ? ({ kind: 'entry', secretName, entry: key } as const) : undefined
   const origin =
-    entry === undefined ? 'storage.parameters' : `key ${printable(key)} of Secret ${printable(secretName)}`
+    entry === undefined ? 'storage.parameters' : `key ${quoted(key)} of Secret ${quoted(secretName)}`
   if (keys === undefined && !isAnonymous(variables)) {
     const identity = identityProblem('s3', input.serviceAccount)
     if (identity !== undefined) return identity

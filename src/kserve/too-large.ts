@@ -1,6 +1,6 @@
 import { limits, mostElements } from '../values/limits.ts'
 import type { Json, JsonObject, KubeObject } from '../values/object.ts'
-import { printable } from '../values/text.ts'
+import { quoted } from '../values/text.ts'
 import type { ModelReference } from './location.ts'
 import type { Obstacle } from './obstacle.ts'
 
@@ -16,7 +16,7 @@ interface Excess {
 export function tooLargeBecause({ metadata, spec }: KubeObject): string | undefined {
   const { annotations } = metadata
   const found = excessOf({ metadata: { annotations }, spec }, limits.depth + 1)
-  return found && `${printable(found.path.slice(1))} ${found.what}`
+  return found && `${quoted(found.path.slice(1))} ${found.what}`
 }
 
 /** Calls itself once for each level, and `levels` are few. */

@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { printable } from '../values/text.ts'
+import { quoted } from '../values/text.ts'
 
 /** Why credentials that KServe would use cannot be given to Fluid. */
 export interface Unresolved {
@@ -10,7 +10,7 @@ export interface Unresolved {
 
 /** The trouble with a Secret that has more keys than are read. */
 export function tooManyKeys(secret: string, count: number): Unresolved {
-  const message = `Secret ${printable(secret)} has ${count} keys: at most ${limits.secretKeys} are read`
+  const message = `Secret ${quoted(secret)} has ${count} keys: at most ${limits.secretKeys} are read`
   return { ok: false, reason: 'TooLarge', message }
 }
 

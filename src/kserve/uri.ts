@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { printable, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
+import { quoted, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
 
 /** The schemes whose directories a Fluid Runtime can mount as they are. */
 export const cacheableSchemes = ['s3', 'gs', 'oss', 'cos', 'obs', 'dls', 'hdfs', 'juicefs', 'nfs', 'cpfs']
@@ -126,7 +126,7 @@ function hasUserInformation(authority: string, rest: string): boolean {
 }
 
 function firstOf(text: string): string {
-  return printable(String.fromCodePoint(text.codePointAt(0) ?? 0))
+  return quoted(String.fromCodePoint(text.codePointAt(0) ?? 0))
 }
 
 function decode(text: string): string | undefined {
@@ -175,10 +175,10 @@ function directory(scheme: string, rest: string, host: RegExp): ModelUri {
   if (archive.test(last))
     return other(
       'ArchiveSource',
-      `${printable(last)} is an archive: the storage initializer unpacks it, a mount does not`,
+      `${quoted(last)} is an archive: the storage initializer unpacks it, a mount does not`,
     )
   if (file.test(last))
-    return other('SingleFileSource', `${printable(last)} is a single file: a cache mounts directories`)
+    return other('SingleFileSource', `${quoted(last)} is a single file: a cache mounts directories`)
   const path = names.join('/')
   const name = bucket.replace(/:$/, '')
   const uri = path === '' ? `${scheme}://${name}` : `${scheme}://${name}/${path}`
@@ -201,7 +201,7 @@ function foreign(scheme: string, rest: string): ModelUri {
     default:
       return other(
         'UnsupportedScheme',
-        `no Fluid runtime mounts ${printable(scheme)}://; accelerated are ${cacheableSchemes.join('://, ')}://, and what a policy's sources[].mirror has a copy of`,
+        `no Fluid runtime mounts ${quoted(scheme)}://; accelerated are ${cacheableSchemes.join('://, ')}://, and what a policy's sources[].mirror has a copy of`,
       )
   }
 }

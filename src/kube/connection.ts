@@ -114,7 +114,9 @@ export class Connection {
     return agent
   }
 
-  #url({ resource, key = {}, query = {}, subresource }: Call): string {
+  #url(call: Call): string {
+    const { resource, key = {}, query = {}, subresource } = call
+    const segment = (text: string) => nameSegment(text, call)
     const { group, version, plural, kind, namespaced } = resource
     const { namespace, name } = key
     if (namespaced && name !== undefined && namespace === undefined)
@@ -139,10 +141,15 @@ function warningsIn(header: string | string[] | undefined): string[] {
   )
 }
 
-/** Names come out of users' objects. An empty one would reach the collection, `..` another resource. */
-function segment(name: string): string {
-  if (name === '' || name === '.' || name === '..' || /[/%]/.test(name))
-    throw new Error(`${JSON.stringify(name)} is no name of an object`)
+/**
+ * Names come out of users' objects. An empty one would reach the collection, `..` another resource: what the server would
+ * refuse is refused here.
+ */
+function nameSegment(name: string, call: Call): string {
+  if (name === '' || name === '.' || name === '..' || /[/%]/.test(name)) {
+    const message = `${JSON.stringify(name.slice(0, 253))} is no name of an object`
+    throw new KubeError(describeCall(call), { status: 400, reason: 'BadRequest', message })
+  }
   return encodeURIComponent(name)
 }
 

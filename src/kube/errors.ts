@@ -1,6 +1,12 @@
 import { isObject, type Json, stringAt } from '../values/object.ts'
 
-/** A call to the Kubernetes API that failed. The message says which call; it never holds what was sent. */
+// A refusal repeats the values that it refuses, and these may be of any length.
+const longestWords = 500
+
+/**
+ * A call to the Kubernetes API that failed. The message says which call; it never holds what was sent, and of the
+ * server's words no more than their beginning.
+ */
 export class KubeError extends Error {
   readonly code = 'WG010'
   /** The HTTP status; 0 where no answer came. */
@@ -9,10 +15,22 @@ export class KubeError extends Error {
   readonly reason: string
 
   constructor(call: string, answer: { status: number; reason?: string; message: string }, cause?: unknown) {
-    super(`${call}: ${answer.message}${answer.status === 0 ? '' : ` (HTTP ${answer.status})`}`, { cause })
+    const status = answer.status === 0 ? '' : ` (HTTP ${answer.status})`
+    super(`${cut(call)}: ${cut(answer.message)}${status}`, { cause })
     this.status = answer.status
-    this.reason = answer.reason ?? ''
+    this.reason = answer.reason?.slice(0, 64) ?? ''
   }
+}
+
+function cut(text: string): string {
+  return text.length <= longestWords ? text : `${text.slice(0, longestWords)}…`
+}
+
+/** Whether the server refused a call for what was asked, so that asking again is of no use before something changes. */
+export function isRefusal(error: unknown): error is KubeError {
+  return (
+    error instanceof KubeError && error.status >= 400 && error.status < 500 && !hasStatus(error, 409, 429)
+  )
 }
 
 export function hasStatus(error: unknown, ...statuses: number[]): boolean {

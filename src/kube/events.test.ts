@@ -21,6 +21,11 @@ const note: EventNote = {
   action: 'Accelerate',
 }
 
+const named = (name: string, namespace = 'ml'): KubeObject => ({
+  ...service,
+  metadata: { namespace, name },
+})
+
 function setUp() {
   const clock = new FakeClock(Date.UTC(2030, 0, 1))
   const written: KubeObject[] = []
@@ -150,7 +155,7 @@ test('what it remembers is bounded', async () => {
   const { recorder, written, clock } = setUp()
   recorder.record(note)
   for (let index = 0; index < 10_000; index++) {
-    recorder.record({ ...note, note: `words ${index}` })
+    recorder.record({ ...note, regarding: named(`s-${index}`) })
     if (index % 1_000 === 0) await clock.advance(0)
   }
   await clock.advance(0)
@@ -174,13 +179,38 @@ test('one is written at a time, and those on pods come last', async () => {
   expect(written).toMatchObject([{ note: 'first' }, { note: 'second' }, { note: 'third' }])
 })
 
-test('what waits to be written is bounded, and what is left out is logged', async () => {
+test('what waits to be written is bounded, for each namespace, too, and what is left out is logged once', async () => {
   const { recorder, written, logged, server, clock } = setUp()
   const { promise, resolve } = Promise.withResolvers<void>()
   server.isReady = promise
-  for (let index = 0; index < 5_002; index++) recorder.record({ ...note, note: `words ${index}` })
+  for (const namespace of ['noisy', 'ml', 'other'])
+    for (let index = 0; index < 3_000; index++)
+      recorder.record({ ...note, regarding: named(`s-${index}`, namespace) })
   resolve()
   await clock.advance(0)
-  expect(written).toHaveLength(5_001)
-  expect(logged).toMatchObject([{ msg: 'an Event is left out: too many wait to be written' }])
+  const of = (namespace: string) => written.filter(({ metadata }) => metadata.namespace === namespace)
+  expect(of('noisy')).toHaveLength(2_501)
+  expect(of('ml')).toHaveLength(2_500)
+  expect(of('other')).toHaveLength(0)
+  expect(logged).toMatchObject(Array(2).fill({ msg: 'an Event is left out: too many wait to be written' }))
+  recorder.record({ ...note, regarding: named('s-next', 'other') })
+  expect(of('other')).toHaveLength(1)
+})
+
+test('an object has a few Events at once, and one more every five minutes; others have theirs', async () => {
+  const { recorder, written, clock } = setUp()
+  const record = (count: number) => {
+    const start = written.length
+    for (let index = 0; index < count; index++) recorder.record({ ...note, note: `words ${start} ${index}` })
+  }
+  record(100)
+  await clock.advance(0)
+  expect(written).toHaveLength(25)
+  recorder.record({ ...note, regarding: named('qwen') })
+  await clock.advance(0)
+  expect(written).toHaveLength(26)
+  await clock.advance(tenMinutesMs)
+  record(100)
+  await clock.advance(0)
+  expect(written).toHaveLength(28)
 })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -23,11 +24,17 @@ const repeatMs = 10 * 60_000
 // The API server refuses a longer one.
 const longestNoteBytes = 1_024
 const mostRemembered = 10_000
+// As client-go has it: of one object so many at once, and then one more each time that this has passed.
+const mostOfObject = 25
+const refillMs = 5 * 60_000
 const mostWaiting = 5_000
+// So that one namespace leaves places for the others.
+const mostOfNamespace = mostWaiting / 2
 
 /**
  * Writes Kubernetes Events, each at most once in ten minutes, and one at a time: whatever else is written to the API
- * server matters more. Those on pods come last, since pods are many.
+ * server matters more. Those on pods come last, since pods are many. No object has more than a few of them: whoever changes
+ * one all the time keeps nobody else's from being written.
  */
 export function createEventRecorder(options: {
   client: KubeClient
@@ -37,9 +44,11 @@ export function createEventRecorder(options: {
 }): EventRecorder {
   const { client, clock, logger, instance } = options
   const recent = new Map<string, number>()
-  const waiting = new Backlog<KubeObject>()
+  const spent = new Map<string, Allowance>()
+  const waiting = new Backlog()
   let isWriting = false
   let isFailing = false
+  let isFull = false
   async function write(event: KubeObject): Promise<void> {
     try {
       await client.create(resources.event, event)
@@ -58,44 +67,80 @@ export function createEventRecorder(options: {
   return {
     record(event) {
       const nowMs = clock.now()
-      if (!isNews(recent, event, nowMs)) return
+      if (!isNews(recent, event, nowMs) || !isAllowed(spent, event, nowMs)) return
       const { regarding, reason } = event
       const isKept = waiting.put(eventObject(event, { nowMs, instance }), regarding.kind === 'Pod')
-      if (!isKept) logger.warn({ reason }, 'an Event is left out: too many wait to be written')
+      // Many would be left out alike.
+      if (!isKept && !isFull) logger.warn({ reason }, 'an Event is left out: too many wait to be written')
+      isFull = !isKept
       if (!isWriting) void writeAll()
     },
   }
 }
 
-/** What waits its turn, the minor after all the rest; bounded. */
-class Backlog<T> {
-  readonly #major: T[] = []
-  readonly #minor: T[] = []
+/** The Events that wait their turn, the minor after all the rest; bounded, and for each namespace, too. */
+class Backlog {
+  readonly #major: KubeObject[] = []
+  readonly #minor: KubeObject[] = []
+  readonly #counts = new Map<string, number>()
 
   /** False where there is no room. */
-  put(item: T, isMinor: boolean): boolean {
+  put(event: KubeObject, isMinor: boolean): boolean {
     const list = isMinor ? this.#minor : this.#major
-    if (list.length >= mostWaiting) return false
-    list.push(item)
+    if (list.length >= mostWaiting || this.#count(event) >= mostOfNamespace) return false
+    list.push(event)
+    this.#counts.set(event.metadata.namespace ?? '', this.#count(event) + 1)
     return true
   }
 
-  take(): T | undefined {
-    return this.#major.shift() ?? this.#minor.shift()
+  take(): KubeObject | undefined {
+    const event = this.#major.shift() ?? this.#minor.shift()
+    if (event === undefined) return undefined
+    const left = this.#count(event) - 1
+    if (left > 0) this.#counts.set(event.metadata.namespace ?? '', left)
+    else this.#counts.delete(event.metadata.namespace ?? '')
+    return event
+  }
+
+  #count({ metadata: { namespace = '' } }: KubeObject): number {
+    return this.#counts.get(namespace) ?? 0
   }
 }
 
 function isNews(recent: Map<string, number>, { regarding, reason, note }: EventNote, nowMs: number): boolean {
-  const { namespace, name, uid } = regarding.metadata
-  const identity = [regarding.kind, namespace, name, uid, reason, note].join('\n')
+  // A note may be of any length, and ten thousand are remembered.
+  const words = createHash('sha256').update(note).digest('base64')
+  const identity = [identify(regarding), reason, words].join('\n')
   if (nowMs - (recent.get(identity) ?? Number.NEGATIVE_INFINITY) < repeatMs) return false
-  recent.delete(identity)
-  recent.set(identity, nowMs)
-  for (const oldest of recent.keys()) {
-    if (recent.size <= mostRemembered) break
-    recent.delete(oldest)
-  }
+  remember(recent, identity, nowMs)
   return true
+}
+
+/** How many Events an object may still have, and since when that is so. */
+interface Allowance {
+  left: number
+  sinceMs: number
+}
+
+function isAllowed(spent: Map<string, Allowance>, { regarding }: EventNote, nowMs: number): boolean {
+  const identity = identify(regarding)
+  const { left, sinceMs } = spent.get(identity) ?? { left: mostOfObject, sinceMs: nowMs }
+  const refills = Math.floor((nowMs - sinceMs) / refillMs)
+  const now = Math.min(left + refills, mostOfObject)
+  remember(spent, identity, { left: Math.max(now - 1, 0), sinceMs: sinceMs + refills * refillMs })
+  return now > 0
+}
+
+function identify({ kind, metadata: { namespace, name, uid } }: KubeObject): string {
+  return [kind, namespace, name, uid].join('\n')
+}
+
+/** As the newest; where there are too many, the oldest goes. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key)
+  map.set(key, value)
+  const [oldest] = map.keys()
+  if (map.size > mostRemembered && oldest !== undefined) map.delete(oldest)
 }
 
 /** The Event that says it; `instance` is who says it. */

@@ -223,3 +223,23 @@ test('a failure while stopping is not tried again', async () => {
 
   expect(runs).toHaveLength(1)
 })
+
+test('each failure is handed on with its key', async () => {
+  const clock = new FakeClock()
+  const failures: string[] = []
+  const queue = new WorkQueue({
+    clock,
+    logger: createLogger('silent'),
+    work: async (key) => {
+      if (key === 'odd') throw new Error('no luck')
+      return undefined
+    },
+    onFailure: (key, error) => {
+      failures.push(`${key}: ${error}`)
+      throw new Error('this fails, too')
+    },
+  })
+  for (const key of ['a', 'odd', 'b']) queue.add(key)
+  await clock.advance(200)
+  expect(failures).toEqual(['odd: Error: no luck', 'odd: Error: no luck'])
+})

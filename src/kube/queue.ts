@@ -7,6 +7,8 @@ export interface WorkQueueOptions {
   /** Does the work of one key; answers after how many milliseconds it wants to be called again, if at all. */
   work: (key: string) => Promise<number | undefined>
   concurrency?: number
+  /** Takes each failure, beside the log; the key is tried again. */
+  onFailure?: (key: string, error: unknown) => void
 }
 
 const firstBackoffMs = 200
@@ -53,6 +55,15 @@ export class WorkQueue {
     await Promise.all(this.#running.values())
   }
 
+  /** Whoever takes a failure may fail, too: nobody waits for this run. */
+  #handOn(key: string, failure: unknown): void {
+    try {
+      this.#options.onFailure?.(key, failure)
+    } catch (error) {
+      this.#options.logger.error({ code: 'WG040', key, err: error }, 'a failure could not be handed on')
+    }
+  }
+
   #cancelTimer(key: string): void {
     this.#timers.get(key)?.cancel()
     this.#timers.delete(key)
@@ -79,8 +90,12 @@ export class WorkQueue {
       const failures = this.#failures.get(key) ?? 0
       this.#failures.set(key, failures + 1)
       const delayMs = Math.min(firstBackoffMs * 2 ** failures, longestBackoffMs)
-      this.#options.logger.warn({ key, err: error, againInMs: delayMs }, 'work failed; trying again')
       this.addAfter(key, delayMs)
+      this.#options.logger.warn(
+        { code: 'WG040', key, err: error, againInMs: delayMs },
+        'work failed; trying again',
+      )
+      this.#handOn(key, error)
     } finally {
       this.#running.delete(key)
       if (!this.#stopped) this.#pump()

@@ -13,6 +13,7 @@ import { builtInPolicy, type Policy, selectPolicy } from '../policy/policy.ts'
 import { overrideNames } from '../policy/schema.ts'
 import { isNamespaceOptedOut, isOptedIn } from '../policy/scope.ts'
 import { type KubeObject, objectAt } from '../values/object.ts'
+import { withinCacheLimit } from './cache-limit.ts'
 import { type Facts, isOptedOut } from './facts.ts'
 import { cpuFormatOf, wouldGet } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
@@ -207,7 +208,8 @@ function answer(standing: Standing, context: Context): Rewrite | Left {
   if (standing.kind === 'old' && by === 'Spec') return leave('NotOptedIn', stoodBefore)
   if (mode === 'Off') return leave('NoPolicy', isOff(policy))
   if (!read.ok) return leave(read.reason, read.message)
-  const target = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
+  const wanted = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
+  const target = withinCacheLimit(wanted, policy, facts)
   if (!target.ok) return leave(target.reason, target.message)
   if (mode === 'Audit')
     return leave('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)

@@ -5,7 +5,7 @@ import { isReference, referenceTo } from '../fluid/reference.ts'
 import { runtimes } from '../fluid/runtimes.ts'
 import type { ModelLocation } from '../kserve/location.ts'
 import type { Policy } from '../policy/policy.ts'
-import { printable } from '../values/text.ts'
+import { quoted } from '../values/text.ts'
 import type { Facts, LentDataset } from './facts.ts'
 import type { OriginalLocation } from './original.ts'
 import {
@@ -59,7 +59,7 @@ export function referenceFor(
   if (path === undefined)
     return refused(
       'RuntimeUnavailable',
-      `Dataset ${name} of namespace ${namespace} does not show ${printable(read.source.uri)}: it is to be there and Bound, for many pods that only read, with a mount of it by Alluxio, Jindo or JuiceFS from the same endpoint`,
+      `Dataset ${name} of namespace ${namespace} does not show ${quoted(read.source.uri)}: it is to be there and Bound, for many pods that only read, with a mount of it by Alluxio, Jindo or JuiceFS from the same endpoint`,
     )
   if (!facts.installed.includes(runtimes.Thin.plural))
     return refused('RuntimeUnavailable', 'ThinRuntime is not installed: Fluid serves references by it')
@@ -86,7 +86,7 @@ export function sameReference(
   if (made !== undefined && (!made.ok || made.name === cache)) return made
   return refused(
     'RuntimeUnavailable',
-    `cache ${cache} refers to a Dataset that no policy names for ${printable(read.uri)} any more: it is not made anew`,
+    `cache ${cache} refers to a Dataset that no policy names for ${quoted(read.uri)} any more: it is not made anew`,
   )
 }
 

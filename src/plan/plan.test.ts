@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { fakeDataset } from '../cluster/cluster.fake.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from './plan.fake.ts'
 import { cachesOf, holdOf, type Plan, plan, siblingsOf } from './plan.ts'
@@ -190,6 +191,18 @@ const scenes: Scene[] = [
     tells: 'warmgate adopt',
   },
   {
+    reason: 'CacheLimit',
+    make: () =>
+      created(
+        llama,
+        fakeFacts({
+          policies: [fakePolicy('p', { limits: { caches: 1 } })],
+          datasets: [fakeDataset({}, 'bloom-0123456789')],
+        }),
+      ),
+    tells: 'the namespace has 1 caches, and its policy allows 1',
+  },
+  {
     reason: 'InvalidOverride',
     make: () => created(fakeService(model, { annotations: { 'warmgate.dev/hold': 'Never' } })),
     tells: 'use Readiness, Scheduling or None',
@@ -338,7 +351,8 @@ test('a service’s own words shape its cache, where the policy allows them', ()
     'warmgate.dev/cache-size': '7Gi',
     'warmgate.dev/cache-replicas': '9',
   }
-  const made = created(fakeService(model, { annotations }))
+  const facts = fakeFacts({ policies: [fakePolicy('p', { limits: { cacheReplicas: 9 } })] })
+  const made = created(fakeService(model, { annotations }), facts)
   expect(holdOf(made)).toBeUndefined()
   expect(cachesOf(made)[0]).toMatchObject({
     name: cacheName(),

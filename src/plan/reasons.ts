@@ -23,6 +23,7 @@ export const skipReasons = [
   'LocalModelCached',
   'StorageContainerPinned',
   'NameTaken',
+  'CacheLimit',
   'UnsafeUri',
   'TooLarge',
   'RecordUnproven',

@@ -20,7 +20,7 @@ import type { Policy } from '../policy/policy.ts'
 import type { PolicySource } from '../policy/schema.ts'
 import { limits } from '../values/limits.ts'
 import type { KubeObject } from '../values/object.ts'
-import { printable, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
+import { quoted, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
 import type { Facts } from './facts.ts'
 import type { RefusalReason } from './reasons.ts'
 
@@ -260,7 +260,7 @@ function unmatched(policy: Policy, uri: string): SourceRefused {
   return {
     ok: false,
     reason: 'UnsupportedScheme',
-    message: `${printable(uri)} matches no source of AccelerationPolicy ${policy.name}`,
+    message: `${quoted(uri)} matches no source of AccelerationPolicy ${policy.name}`,
   }
 }
 

@@ -4,7 +4,7 @@ import type { RuntimeName } from '../fluid/runtimes.ts'
 import type { Source } from '../fluid/source.ts'
 import type { ModelLocation } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
-import { printable } from '../values/text.ts'
+import { quoted } from '../values/text.ts'
 import { dropsPath, existingPlace } from './existing.ts'
 import type { Facts } from './facts.ts'
 import { referenceFor, sameReference } from './lent.ts'
@@ -72,7 +72,7 @@ export function sameCache(
     return {
       ok: false,
       reason: 'UnsafeUri',
-      message: `${printable(uri)} is not at the path ${printable(path)} of anything`,
+      message: `${quoted(uri)} is not at the path ${quoted(path)} of anything`,
     }
   return cacheFor(above(read, uri.slice(0, -path.length - 1)), facts, cache)
 }
@@ -85,7 +85,7 @@ function above(read: ReadSource, uri: string): ReadSource {
 /** `cache llama-0123456789`, or `Dataset team-models, at llama, which was here already`. */
 export function describeTarget({ cache, path, existing, furnished }: Target): string {
   if (furnished !== undefined && isReferenceTo(furnished.source))
-    return `cache ${cache}, which refers to ${printable(furnished.source.uri)}`
-  const at = path === undefined ? '' : `, at ${printable(path)}`
+    return `cache ${cache}, which refers to ${quoted(furnished.source.uri)}`
+  const at = path === undefined ? '' : `, at ${quoted(path)}`
   return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
 }

@@ -277,7 +277,7 @@ test('the user’s own devices, asked for later, are the only ones', () => {
 
 test('a wish that cannot be given is denied when it is made, and not at every later update', () => {
   const closed = { ...facts, policies: [fakePolicy('default', { ...gpu, overrides: [] })] }
-  const wish = { 'warmgate.dev/cache-size': '1Ti' }
+  const wish = { 'warmgate.dev/cache-size': '40Gi' }
   expect(update(admitted, annotated(admitted, wish), closed)).toMatchObject({
     decision: 'deny',
     reason: 'InvalidOverride',

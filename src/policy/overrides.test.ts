@@ -3,9 +3,17 @@ import { type Annotations, applyOverrides, choosePolicy } from './overrides.ts'
 import { builtInPolicy, type Policy } from './policy.ts'
 import type { PolicySpec } from './schema.ts'
 
-function policy(name: string, more: Partial<PolicySpec> = {}): Policy {
-  return { name, spec: { ...builtInPolicy.spec, ...more } }
+type Some = Partial<Omit<PolicySpec, 'limits'>> & { limits?: Partial<PolicySpec['limits']> }
+
+function policy(name: string, { limits, ...more }: Some = {}): Policy {
+  return {
+    name,
+    spec: { ...builtInPolicy.spec, ...more, limits: { ...builtInPolicy.spec.limits, ...limits } },
+  }
 }
+
+/** One that allows far more than it gives by itself. */
+const generous = policy('p', { limits: { cacheSize: '10Ti', cacheReplicas: 1_000 } })
 
 function applied(annotations: Annotations, on = policy('p')): PolicySpec {
   const result = applyOverrides(on, annotations)
@@ -27,6 +35,7 @@ test('cache-size is the quota of the first tier', () => {
   const [first] = builtInPolicy.spec.cache.tieredStore
   const tiers = policy('p', {
     cache: { ...builtInPolicy.spec.cache, tieredStore: [first ?? second, second] },
+    limits: { cacheSize: '200Gi' },
   })
   expect(applied({ 'warmgate.dev/cache-size': '200Gi' }, tiers).cache.tieredStore).toEqual([
     { ...first, quota: '200Gi' },
@@ -35,11 +44,11 @@ test('cache-size is the quota of the first tier', () => {
 })
 
 test('cache-replicas is the number of workers', () => {
-  expect(applied({ 'warmgate.dev/cache-replicas': '7' }).cache).toEqual({
+  expect(applied({ 'warmgate.dev/cache-replicas': '7' }, generous).cache).toEqual({
     ...builtInPolicy.spec.cache,
     replicas: 7,
   })
-  expect(applied({ 'warmgate.dev/cache-replicas': '1000' }).cache.replicas).toBe(1_000)
+  expect(applied({ 'warmgate.dev/cache-replicas': '1000' }, generous).cache.replicas).toBe(1_000)
 })
 
 const withGpu = (overrides: PolicySpec['overrides'] = ['gpu']) =>
@@ -81,18 +90,20 @@ test('several at once, and the policy itself stays as it was', () => {
   const spec = applied({
     'warmgate.dev/hold': 'None',
     'warmgate.dev/cache-size': '1Gi',
-    'warmgate.dev/cache-replicas': '3',
+    'warmgate.dev/cache-replicas': '1',
   })
   expect(spec).toMatchObject({
     hold: { at: 'None' },
-    cache: { replicas: 3, tieredStore: [{ quota: '1Gi' }] },
+    cache: { replicas: 1, tieredStore: [{ quota: '1Gi' }] },
   })
   expect(builtInPolicy).toEqual(before)
 })
 
-const timeout = 'use a duration above 0s, e.g. 90s, 30m or 1h30m; at most 30m'
-const size = 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep'
-const replicas = 'use a whole number of cache workers from 1 to 1000'
+const atMost = (most: string, limit: string) =>
+  `at most ${most} (the platform team can raise it with limits.${limit})`
+const timeout = `use a duration above 0s, e.g. 90s, 30m or 1h30m; ${atMost('30m', 'holdTimeout')}`
+const size = `use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep; ${atMost('50Gi', 'cacheSize')}`
+const replicas = `use a whole number of cache workers from 1 on; ${atMost('2', 'cacheReplicas')}`
 
 test.each([
   ['hold', 'Start', 'use Readiness, Scheduling or None'],
@@ -165,16 +176,22 @@ test('naming another is refused where it is not allowed, or does not exist', () 
 })
 
 test.each([
-  ['hold-timeout', '2h1s', { holdTimeout: '2h' }, '2h'],
-  ['hold-timeout', '31m', {}, '30m'],
-  ['cache-size', '501Gi', { cacheSize: '500Gi' }, '500Gi'],
-  ['cache-size', '1Ti', { cacheSize: '1000G' }, '1000G'],
-  ['cache-replicas', '5', { cacheReplicas: 4 }, '4'],
+  ['hold-timeout', '2h1s', { holdTimeout: '2h' }, atMost('2h', 'holdTimeout')],
+  ['hold-timeout', '31m', {}, atMost('30m', 'holdTimeout')],
+  ['cache-size', '501Gi', { cacheSize: '500Gi' }, atMost('500Gi', 'cacheSize')],
+  ['cache-size', '1Ti', { cacheSize: '1000G' }, atMost('1000G', 'cacheSize')],
+  ['cache-size', '51Gi', {}, atMost('50Gi', 'cacheSize')],
+  ['cache-size', '999Pi', {}, atMost('50Gi', 'cacheSize')],
+  ['cache-replicas', '5', { cacheReplicas: 4 }, atMost('4', 'cacheReplicas')],
+  ['cache-replicas', '3', {}, atMost('2', 'cacheReplicas')],
+  ['cache-replicas', '1000', {}, atMost('2', 'cacheReplicas')],
+  // A bound on one is none on the other.
+  ['cache-replicas', '3', { cacheSize: '500Gi' }, atMost('2', 'cacheReplicas')],
 ])('%s: %s is refused with the bound', (name, value, limits, bound) => {
   const result = applyOverrides(policy('p', { limits }), { [`warmgate.dev/${name}`]: value })
   expect(result).toEqual({
     ok: false,
-    message: `warmgate.dev/${name}: "${value}" is more than AccelerationPolicy p allows: at most ${bound}`,
+    message: `warmgate.dev/${name}: "${value}" is more than AccelerationPolicy p allows: ${bound}`,
   })
 })
 
@@ -196,8 +213,14 @@ test('a value that is none is refused with the bound, too', () => {
     })
 })
 
-test('up to its bound an override is free, and a bound on one is none on the other', () => {
-  const bounded = policy('p', { limits: { cacheSize: '500Gi' } })
-  const spec = applied({ 'warmgate.dev/cache-size': '500Gi', 'warmgate.dev/cache-replicas': '1000' }, bounded)
-  expect(spec.cache).toMatchObject({ replicas: 1_000, tieredStore: [{ quota: '500Gi' }] })
+test('up to its bound an override is free, with limits and without', () => {
+  const wish = (size: string, workers: string) => ({
+    'warmgate.dev/cache-size': size,
+    'warmgate.dev/cache-replicas': workers,
+  })
+  expect(applied(wish('10Ti', '1000'), generous).cache).toMatchObject({
+    replicas: 1_000,
+    tieredStore: [{ quota: '10Ti' }],
+  })
+  expect(applied(wish('50Gi', '2'), builtInPolicy).cache).toEqual(builtInPolicy.spec.cache)
 })

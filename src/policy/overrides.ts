@@ -22,10 +22,11 @@ export function applyOverrides(policy: Policy, annotations: Annotations): Overri
     if (value === undefined) continue
     if (!policy.spec.overrides.includes(name)) return { ok: false, message: notAllowed(policy, name) }
     const applied = overrides[name](spec, value)
-    const { amount, of } = bounds[name] ?? {}
+    const { amount, of, limit } = bounds[name] ?? {}
     const most = of?.(policy.spec)
     const said = `${overrideAnnotation(name)}: ${JSON.stringify(value)}`
-    const atMost = most === undefined ? '' : `at most ${most}`
+    const atMost =
+      most === undefined ? '' : `at most ${most} (the platform team can raise it with limits.${limit})`
     if (applied === undefined)
       return {
         ok: false,
@@ -64,8 +65,10 @@ function notAllowed(policy: Policy, name: OverrideName): string {
 }
 
 interface Bound {
-  /** The most that a policy allows; undefined for any. */
+  /** The most that a policy allows: by its limits, else by what it gives itself. */
   of: (spec: PolicySpec) => string | undefined
+  /** Where the policy says so. */
+  limit: keyof PolicySpec['limits']
   /** What is compared. */
   amount: (value: string) => number
 }
@@ -73,18 +76,27 @@ interface Bound {
 const bounds: Partial<Record<OverrideName, Bound>> = {
   // A hold that ends late is one that hardly ends: it is never unbounded.
   'hold-timeout': {
+    limit: 'holdTimeout',
     of: ({ limits, warmup }) => limits.holdTimeout ?? warmup.timeout,
     amount: (value) => parseDurationMs(value) ?? 0,
   },
-  'cache-size': { of: ({ limits }) => limits.cacheSize, amount: (value) => parseSizeBytes(value) ?? 0 },
-  'cache-replicas': { of: ({ limits }) => limits.cacheReplicas?.toString(), amount: Number },
+  'cache-size': {
+    limit: 'cacheSize',
+    of: ({ limits, cache }) => limits.cacheSize ?? cache.tieredStore[0]?.quota,
+    amount: (value) => parseSizeBytes(value) ?? 0,
+  },
+  'cache-replicas': {
+    limit: 'cacheReplicas',
+    of: ({ limits, cache }) => String(limits.cacheReplicas ?? cache.replicas),
+    amount: Number,
+  },
 }
 
 const valid = {
   hold: 'use Readiness, Scheduling or None',
   'hold-timeout': 'use a duration above 0s, e.g. 90s, 30m or 1h30m',
   'cache-size': 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep',
-  'cache-replicas': 'use a whole number of cache workers from 1 to 1000',
+  'cache-replicas': 'use a whole number of cache workers from 1 on',
   gpu: 'use disabled, or enabled where the policy has a gpu to give',
 }
 

@@ -28,7 +28,7 @@ test('the default of every field', () => {
     mode: 'Enforce',
     rewrite: 'Spec',
     overrides: ['hold', 'hold-timeout', 'cache-size', 'cache-replicas'],
-    limits: {},
+    limits: { caches: 100 },
     sources: [],
     cache: {
       scope: 'Model',

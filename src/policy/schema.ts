@@ -313,7 +313,11 @@ export const overrideNames = [
 const limits = Type.Object(
   {
     cacheSize: Type.Optional(
-      Type.String({ description: 'The greatest warmgate.dev/cache-size, e.g. 500Gi.', maxLength: 32 }),
+      Type.String({
+        description:
+          'The greatest warmgate.dev/cache-size, e.g. 500Gi; where it is not set, the quota of the first tier is.',
+        maxLength: 32,
+      }),
     ),
     holdTimeout: Type.Optional(
       Type.String({
@@ -323,10 +327,26 @@ const limits = Type.Object(
       }),
     ),
     cacheReplicas: Type.Optional(
-      Type.Integer({ description: 'The greatest warmgate.dev/cache-replicas.', minimum: 1, maximum: 1_000 }),
+      Type.Integer({
+        description: 'The greatest warmgate.dev/cache-replicas; where it is not set, cache.replicas is.',
+        minimum: 1,
+        maximum: 1_000,
+      }),
     ),
+    // By the defaults that is 300 pods of masters and workers, and 10 TiB of disk.
+    caches: Type.Integer({
+      description:
+        'How many caches a namespace may have. A service that needs one more is not accelerated (CacheLimit).',
+      default: 100,
+      minimum: 1,
+      maximum: 10_000,
+    }),
   },
-  { ...closed, description: 'How far overrides may go.', default: {} },
+  {
+    ...closed,
+    description: 'How far overrides may go, and how many caches a namespace may have.',
+    default: {},
+  },
 )
 
 export const policySpecSchema = Type.Object(

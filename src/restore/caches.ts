@@ -23,9 +23,14 @@ import {
 export async function clearCaches(undoing: Undoing, restored: ReadonlySet<string>): Promise<void> {
   const [services, caches] = [await listServices(undoing), await listCaches(undoing)]
   await Promise.all(
-    caches
-      .filter((cache) => isInScope(undoing, cache, services))
-      .map((cache) => clearCache(undoing, cache, usersOf(cache, services, restored))),
+    caches.map(async (cache) => {
+      try {
+        if (isInScope(undoing, cache, services))
+          await clearCache(undoing, cache, usersOf(cache, services, restored))
+      } catch (error) {
+        undoing.report.fail(`cache ${keyText(cache.key)}`, reasonOf(error))
+      }
+    }),
   )
 }
 
@@ -62,13 +67,9 @@ async function clearCache(undoing: Undoing, cache: LocatedCache, users: KubeObje
     return
   }
   const say = (what: string) => report.say(`waiting for cache ${name}: ${what}`)
-  try {
-    const pending = dryRun ? undefined : await waitedFor({ ...undoing, say }, () => remove(undoing, cache))
-    if (pending === undefined) report.say(`deleted cache ${name}`)
-    else report.fail(`cache ${name}`, `${pending}, after ${formatDuration(timeoutMs)}`)
-  } catch (error) {
-    report.fail(`cache ${name}`, reasonOf(error))
-  }
+  const pending = dryRun ? undefined : await waitedFor({ ...undoing, say }, () => remove(undoing, cache))
+  if (pending === undefined) report.say(`deleted cache ${name}`)
+  else report.fail(`cache ${name}`, `${pending}, after ${formatDuration(timeoutMs)}`)
 }
 
 /**

@@ -9,15 +9,13 @@ const message = 'released by warmgate restore; the pod serves from a cold cache'
 /** Opens the gates of every held pod, at readiness and at scheduling alike, also where no controller does any more. */
 export async function releasePods(undoing: Undoing): Promise<void> {
   const { scope } = undoing
-  const pods = (await listPods(undoing, scope.namespace)).filter(
-    (pod) => isHeld(pod) && isNamed(scope, serviceOfPod(pod)?.name),
-  )
-  for (const pod of pods) await release(undoing, pod)
+  for (const pod of await listPods(undoing, scope.namespace)) await release(undoing, pod)
 }
 
 async function release(undoing: Undoing, pod: KubeObject): Promise<void> {
-  const { record, dryRun, report } = undoing
+  const { record, dryRun, report, scope } = undoing
   try {
+    if (!isHeld(pod) || !isNamed(scope, serviceOfPod(pod)?.name)) return
     if (!dryRun) {
       await tell(undoing, pod, { isReleased: true, reason: 'NotHeld', message })
       await record({ regarding: pod, type: 'Normal', reason: 'NotHeld', note: message, action: 'Release' })

@@ -46,8 +46,7 @@ export async function restoreServices(
   const todo = services.filter(({ object }) => isNamed(scope, object.metadata.name))
   const work = async () => {
     for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
-      const used = cachesOf(next.object, caches)
-      const isDone = await restoreOne(undoing, next, { used, configuration })
+      const isDone = await restoreOne(undoing, next, { caches, configuration })
       if (isDone) restored.add(next.object.metadata.uid ?? '')
     }
   }
@@ -69,14 +68,25 @@ function cachesOf(service: KubeObject, caches: LocatedCache[]): string[] {
 interface Standing {
   /** The names of the caches that it uses. */
   used: string[]
+  configuration: KubeObject | undefined
+}
+
+/** What there is beside a service. */
+interface Surroundings {
+  caches: LocatedCache[]
   /** Warmgate's MutatingWebhookConfiguration, while it is there. */
   configuration: KubeObject | undefined
 }
 
 /** False where something of it could not be done. */
-async function restoreOne(undoing: Undoing, located: Located, standing: Standing): Promise<boolean> {
+async function restoreOne(
+  undoing: Undoing,
+  located: Located,
+  { caches, configuration }: Surroundings,
+): Promise<boolean> {
   const { report, dryRun } = undoing
   try {
+    const standing = { used: cachesOf(located.object, caches), configuration }
     const service = await onConflictAgain(() => write(undoing, located, standing))
     return dryRun || (await awaitPods(undoing, service, standing.used))
   } catch (error) {

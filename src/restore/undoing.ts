@@ -9,6 +9,7 @@ import { listInstalled } from '../kube/list.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import { printable } from '../values/text.ts'
 
 /** What is to be undone: everything, or what is in a namespace, or services by name. */
 export interface Scope {
@@ -45,7 +46,7 @@ export class Report {
     this.#prefix = prefix
     this.#write = (line) => {
       this.lines += 1
-      write(`${line}\n`)
+      write(`${printable(line)}\n`)
     }
   }
 

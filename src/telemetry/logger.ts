@@ -1,6 +1,7 @@
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { type DestinationStream, type LoggerOptions, type Logger as PinoLogger, pino } from 'pino'
+import { boundedFields, cutText } from './bounded.ts'
 
-export type { Logger } from 'pino'
+export type Logger = PinoLogger
 
 const hidden = '[Redacted]'
 
@@ -15,16 +16,34 @@ const paths = [...secret, ...partlySecret].flatMap((field) => [
   `*.*.*.${field}`,
 ])
 
-/** Logs as JSON lines, with everything redacted that could hold a secret. */
+/**
+ * Logs as JSON lines, with everything redacted that could hold a secret. Whoever may write an object may make its fields
+ * megabytes long: what is logged of them is cut.
+ */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
-  const options = {
+  const options: LoggerOptions = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths, censor },
-    formatters: { level: (label: string) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }), log: boundedFields },
+    // It is a plain object by then, which pino would take for an error of type Object.
+    serializers: { err: (error: unknown) => error },
+    hooks: {
+      logMethod(args, method) {
+        const [fields, message = messageOf(fields)] = args as [unknown, unknown]
+        if (typeof fields === 'string') method.call(this, cutText(fields))
+        else method.call(this, fields as object, typeof message === 'string' ? cutText(message) : undefined)
+      },
+    },
   }
   return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+/** As pino has it: an error that is logged without any words says its own. */
+function messageOf(fields: unknown): unknown {
+  const error = fields instanceof Error ? fields : (fields as { err?: unknown } | null)?.err
+  return error instanceof Error ? error.message : undefined
 }
 
 function censor(value: unknown, path: string[]): unknown {

@@ -57,6 +57,11 @@ const moves: [name: string, move: (metrics: Metrics) => void, sample: string][] 
   ],
   ['warmgate_leader', ({ leader }) => leader.set(1), 'warmgate_leader 1'],
   [
+    'warmgate_reconcile_errors_total',
+    ({ reconcileErrors }) => reconcileErrors.inc({ loop: 'reports' }),
+    'warmgate_reconcile_errors_total{loop="reports"} 1',
+  ],
+  [
     'warmgate_watch_last_event_timestamp_seconds',
     ({ watchLastEvent }) => watchLastEvent.set({ resource: 'pods' }, 1_700_000_000),
     'warmgate_watch_last_event_timestamp_seconds{resource="pods"} 1700000000',

@@ -76,6 +76,12 @@ export function createMetrics() {
       buckets: warmupSeconds,
       registers,
     }),
+    reconcileErrors: new Counter({
+      name: 'warmgate_reconcile_errors_total',
+      help: 'Times that an object was passed over, or is tried again, because of an error, by loop.',
+      labelNames: ['loop'] as const,
+      registers,
+    }),
     certificateExpiry: new Gauge({
       name: 'warmgate_certificate_expiry_timestamp_seconds',
       help: 'When a certificate ends, by kind (ca1, ca2, leaf).',

@@ -33,6 +33,6 @@ test('the page of signals names every step of a warm-up', () => {
 test('no label takes more than a few values', async () => {
   const metrics = createMetrics().registry.getMetricsAsArray() as unknown as { labelNames: string[] }[]
   const labels = new Set(metrics.flatMap(({ labelNames }) => labelNames))
-  const bounded = ['basis', 'decision', 'kind', 'operation', 'outcome', 'phase', 'reason', 'resource']
+  const bounded = ['basis', 'decision', 'kind', 'loop', 'operation', 'outcome', 'phase', 'reason', 'resource']
   expect([...labels].toSorted()).toEqual(bounded)
 })

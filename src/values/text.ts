@@ -26,11 +26,27 @@ export function segmentsOf(path: string): string[] {
   return path.split('/').filter((segment) => segment !== '')
 }
 
-// What moves a cursor, reorders text or ends a line, and halves of characters.
-const invisible = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+// Control characters, format characters (bidirectional overrides among them), line separators, halves of a character.
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
-/** Foreign text as a message may repeat it: cut to 200 characters, with control characters escaped (`\u001b`). */
+/**
+ * A text of somebody else's as one line for a terminal: what could move the cursor, change colours, reverse or forge a
+ * line is written as JSON writes it, e.g. `\u001b`.
+ */
 export function printable(text: string): string {
-  const cut = text.length > limits.message ? `${text.slice(0, limits.message)}…` : text
-  return cut.replace(invisible, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replace(unprintable, (character) =>
+    [...Array(character.length).keys()]
+      .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
+}
+
+/** Foreign text as a message may repeat it: printable, and cut to 200 characters. */
+export function quoted(text: string): string {
+  return printable(text.length > limits.message ? `${text.slice(0, limits.message)}…` : text)
+}
+
+/** The same for a text of several lines that are our own, such as JSON or YAML whose texts are quoted. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n')
 }
