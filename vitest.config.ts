@@ -6,7 +6,11 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/count.test.ts', 'test/property/plan.property.test.ts'],
+          include: [
+            '{src,manifests}/**/*.test.ts',
+            'test/count.test.ts',
+            'test/property/plan.property.test.ts',
+          ],
           // No module keeps state, so that files may share a process: half the time.
           isolate: false,
           // Keys and certificates take their time where others work, too.
@@ -17,7 +21,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: [
-            '{test/{cluster,fluid,fluid-real,integration,node},bench,demo}/**/*.test.ts',
+            '{test/{attack,cluster,fluid,fluid-real,integration,node},bench,demo}/**/*.test.ts',
             // It reads the CRDs of KServe's module.
             'test/property/crd.property.test.ts',
           ],
