@@ -116,6 +116,7 @@ async function furnish(): Promise<void> {
   await applyAll(admin, [
     pod('held'),
     pod('held-too', { labels: { team: 'language' } }),
+    pod('held', { namespace: 'istio-system' }),
     pod('placeholder', { annotations: { 'warmgate.dev/awaits-sidecar': 'true' } }),
     withMetadata(secret('tenants-0123456789'), { labels: {} }),
     secret('ours-0123456789'),
@@ -146,11 +147,11 @@ const apply =
   (kube: KubeClient, options: WriteOptions = {}) =>
     kube.apply(resourceOf(object), object, options)
 const patchPod =
-  (body: Json, subresource?: 'status') =>
+  (body: Json, subresource?: 'status', namespace = granted) =>
   (kube: KubeClient, options: WriteOptions = {}) =>
     kube.patch(
       resources.pod,
-      key('held'),
+      key('held', namespace),
       { type: 'strategic', body },
       { ...options, ...(subresource && { subresource }) },
     )
@@ -274,6 +275,11 @@ const attacks: Attack[] = [
     write: patchPod({ metadata: { labels: { team: 'mine' } } }, 'status'),
   },
   { by: 'pods', what: 'the deletion of a pod', write: (kube) => kube.delete(resources.pod, key('held')) },
+  {
+    by: 'pods',
+    what: 'its own condition in a namespace of the cluster',
+    write: patchPod(condition(cacheWarmGate), 'status', 'istio-system'),
+  },
   {
     by: 'services',
     what: 'the spec of a service that is not accelerated',
@@ -441,6 +447,11 @@ const attacks: Attack[] = [
     by: 'webhooks',
     what: 'a webhook, taken away',
     write: changeWebhooks((found) => ({ ...found, webhooks: listAt(found, 'webhooks').slice(1) })),
+  },
+  {
+    by: 'webhooks',
+    what: 'the deletion of the webhook configuration',
+    write: (kube) => kube.delete(resources.mutatingWebhookConfiguration, configuration),
   },
   {
     by: 'webhooks',
@@ -706,6 +717,9 @@ describe('what Warmgate does is allowed', () => {
 })
 
 describe('bound to cluster-admin by mistake', () => {
+  /** What the policies gave as their reasons. */
+  const reasons = new Set<string>()
+
   beforeAll(async () => {
     await bind(admin, 'cluster-admin')
     await inForce((status) => status === 422)
@@ -715,17 +729,29 @@ describe('bound to cluster-admin by mistake', () => {
     'refused by its policy: %s',
     async (_, { by, write }) => {
       const refusal = await refusalOf(write(account))
-      expect(refusal?.message).toContain(`'${by}.account.warmgate.dev'`)
+      const name = `${by}.account.warmgate.dev`
+      const [, reason] = refusal?.message.split(`'${name}' with binding '${name}' denied request: `) ?? []
+      expect(reason, refusal?.message).toBeDefined()
       expect(refusal?.status).toBe(422)
+      reasons.add(`${name}: ${reason?.replace(/ \(HTTP 422\)$/, '')}`)
     },
   )
 
+  test('every rule of the policies refused something of this', async () => {
+    const policies = (await readObjects('manifests/base/account.yaml')).filter(
+      ({ kind }) => kind === 'ValidatingAdmissionPolicy',
+    )
+    const rules = policies.flatMap(({ metadata, spec }) =>
+      listAt(spec, 'validations').map((rule) => `${metadata.name}: ${stringAt(rule, 'message')}`),
+    )
+    expect([...reasons].toSorted()).toEqual(rules.toSorted())
+  })
+
   test('another account is not held to anything', async () => {
-    for (const { write } of attacks.filter(
-      ({ what }) => what.startsWith('the phase') || what.startsWith('a Dataset of s'),
-    ))
-      await write(admin, { dryRun: true })
-    await create(secret('others', 'warmgate-system'))(admin, { dryRun: true })
-    await create(event('kube-system', { reportingController: 'kubelet' }))(admin, { dryRun: true })
+    const dryRun = { dryRun: true }
+    await patchPod({ status: { phase: 'Failed' } }, 'status')(admin, dryRun)
+    await create(secret('others', 'warmgate-system'))(admin, dryRun)
+    await create(event('kube-system', { reportingController: 'kubelet' }))(admin, dryRun)
+    await create(dataset({}, mount('local:///data')))(admin, dryRun)
   })
 })
