@@ -31,9 +31,9 @@ import { policy, service, sklearn } from '../integration/services.ts'
 import { bind, makeNamespaces, refusalOf, type Stolen, stealAccount, withMetadata } from './account.ts'
 
 /*
- * Threat: somebody takes over a Warmgate pod, and writes with its account what Warmgate never writes. Each write is tried
- * with the real account on a real API server: as shipped, where RBAC or a policy refuses it, and once more while an
- * administrator has bound the account to cluster-admin by mistake, where the policies alone do.
+ * Threat: somebody takes over a Warmgate pod, and writes with its account what Warmgate never writes. Each
+ * write is tried with the real account on a real API server: as shipped, where RBAC or a policy refuses it, and
+ * once more while the account is bound to cluster-admin by mistake, where the policies alone refuse it.
  */
 
 const granted = 'granted'

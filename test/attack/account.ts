@@ -10,7 +10,7 @@ import { installWarmgate } from '../warmgate/install.ts'
 
 export const accountName = { namespace: 'warmgate-system', name: 'warmgate' }
 
-/** A cluster with KServe and manifests/base as shipped, without a process of Warmgate: whoever has its account. */
+/** A cluster with KServe and manifests/base as shipped, and no process of Warmgate: only its account is used. */
 export interface Stolen {
   /** The cluster's administrator. */
   admin: KubeClient
