@@ -6,7 +6,11 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/count.test.ts', 'test/property/plan.property.test.ts'],
+          include: [
+            '{src,manifests}/**/*.test.ts',
+            'test/count.test.ts',
+            'test/property/plan.property.test.ts',
+          ],
           // No module keeps state, so that files may share a process: half the time.
           isolate: false,
           // Keys and certificates take their time where others work, too.

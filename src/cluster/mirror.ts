@@ -1,5 +1,6 @@
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
+import { kserveConfigName } from '../kserve/config.ts'
 import { downloadPart } from '../kserve/download.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -85,7 +86,8 @@ export class Mirror {
     this.policies = follow(resources.accelerationPolicy)
     this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
     this.volumes = follow(resources.persistentVolume, { reduce: withoutSource })
-    this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace } })
+    const fieldSelector = `metadata.name=${kserveConfigName}`
+    this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace, fieldSelector } })
     this.records = new Records(options.signer)
     this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
     this.servingRuntimes = follow(resources.servingRuntime)

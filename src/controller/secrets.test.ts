@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Cache } from '../fluid/cache.ts'
 import type { SourceCredentials } from '../fluid/source.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
 import type { Resource } from '../kube/resources.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { type KubeObject, type ObjectKey, stringAt } from '../values/object.ts'
@@ -53,7 +54,7 @@ function scene(...secrets: KubeObject[]) {
     },
   } as unknown as KubeClient
   const sync = (wanted = cache()) => syncSecret({ client, logger: createLogger('silent') }, wanted, dataset)
-  return { known, applied, sync }
+  return { client, known, applied, sync }
 }
 
 const keyOf = (secret: KubeObject | undefined) =>
@@ -92,6 +93,22 @@ test.each([
   const { applied, sync } = scene(storageConfig('hunter2'), other)
   expect(await sync()).toMatchObject({ kind: 'blocked', reason: 'NameTaken' })
   expect(applied).toEqual([])
+})
+
+test('a namespace that grants no Secrets is told what grants them; any other failure is one', async () => {
+  const { client, sync } = scene(storageConfig('hunter2'))
+  const refuse = (status: number) => {
+    client.apply = async () => {
+      throw new KubeError('apply secrets', { status, message: 'no' })
+    }
+  }
+  refuse(403)
+  const command =
+    'kubectl create rolebinding warmgate-cache-secrets -n models --clusterrole=warmgate-cache-secrets --serviceaccount=warmgate-system:warmgate'
+  const message = `Warmgate may not write Secret bloom-0123456789 in this namespace: ${command}`
+  expect(await sync()).toEqual({ kind: 'blocked', reason: 'CredentialsMissing', message })
+  refuse(422)
+  await expect(sync()).rejects.toThrow('no')
 })
 
 test('where a reference does, nothing is read', async () => {

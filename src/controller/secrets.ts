@@ -4,6 +4,7 @@ import { isOurs, sourceAnnotation } from '../fluid/dataset.ts'
 import { derivedFrom, derivedSecret } from '../fluid/secret.ts'
 import { keyPair } from '../kserve/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -44,9 +45,21 @@ export async function syncSecret(
   }
   const wanted = derivedSecret(cache, keys, owner)
   if (present !== undefined && isInStep(present, wanted)) return { kind: 'synced' }
-  await client.apply(resources.secret, wanted)
+  try {
+    await client.apply(resources.secret, wanted)
+  } catch (error) {
+    if (!hasStatus(error, 403)) throw error
+    return { kind: 'blocked', reason: 'CredentialsMissing', message: notGranted(cache) }
+  }
   logger.info({ kind: 'Secret', name, namespace, from: origin.secretName }, 'applied')
   return { kind: 'synced' }
+}
+
+/** Only namespaces that grant it have their Secrets written: with the ClusterRole of manifests/base. */
+function notGranted({ namespace, name }: Cache): string {
+  const role = 'warmgate-cache-secrets'
+  const account = 'warmgate-system:warmgate'
+  return `Warmgate may not write Secret ${name} in this namespace: kubectl create rolebinding ${role} -n ${namespace} --clusterrole=${role} --serviceaccount=${account}`
 }
 
 function isForCache(secret: KubeObject, { source }: Cache): boolean {

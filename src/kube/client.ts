@@ -4,6 +4,8 @@ import type { Resource } from './resources.ts'
 export interface ListOptions {
   namespace?: string
   labelSelector?: string
+  /** E.g. `metadata.name=x`: RBAC allows a list or watch of one name only if it selects that name. */
+  fieldSelector?: string
   signal?: AbortSignal
 }
 

@@ -91,13 +91,18 @@ test('a list can be aborted between its pages', async () => {
   expect(server.count('list')).toBe(1)
 })
 
-test('a list is narrowed to a namespace and by labels', async () => {
+test('a list is narrowed to a namespace, by labels and by a field', async () => {
   server.next('other', json(200, { metadata: { resourceVersion: '1' }, items: null }))
 
-  await client.list(dataset, { namespace: 'ml', labelSelector: 'team=a,env in (b, c)' })
+  await client.list(dataset, {
+    namespace: 'ml',
+    labelSelector: 'team=a,env in (b, c)',
+    fieldSelector: 'metadata.name=d',
+  })
 
   expect(last().path).toBe('/apis/data.fluid.io/v1alpha1/namespaces/ml/datasets')
   expect(last().query.labelSelector).toBe('team=a,env in (b, c)')
+  expect(last().query.fieldSelector).toBe('metadata.name=d')
 })
 
 const object = makeDataset('llama')

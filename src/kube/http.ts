@@ -241,8 +241,11 @@ function isChange(type: string | undefined): type is Exclude<WatchEvent['type'],
   return type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED' || type === 'BOOKMARK'
 }
 
-function selector({ labelSelector }: ListOptions): { [name: string]: string } {
-  return labelSelector === undefined ? {} : { labelSelector }
+function selector({ labelSelector, fieldSelector }: ListOptions): { [name: string]: string } {
+  return {
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+  }
 }
 
 function apiVersion({ group, version }: Resource): string {

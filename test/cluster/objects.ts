@@ -11,6 +11,8 @@ const clusterScoped = new Set([
   'ClusterRoleBinding',
   'CustomResourceDefinition',
   'MutatingWebhookConfiguration',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
   'AccelerationPolicy',
   'ClusterStorageContainer',
   'RuntimeClass',

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { loadJobKey } from '../../src/fluid/job.ts'
@@ -570,4 +571,9 @@ test('an override that cannot be given is refused with what can', async () => {
   const ns = await opened('override')
   const wrong = service(ns, 'wrong', sklearn('s3://models/wrong'), { 'warmgate.dev/cache-replicas': 'many' })
   await expect(create(wrong)).rejects.toThrow(/InvalidOverride.*whole number of cache workers/)
+})
+
+test('nothing of all this was refused by its role, or by the policies for its account', async () => {
+  const log = await readFile(stage.logFile, 'utf8')
+  expect(log.split('\n').filter((line) => /HTTP (401|403|422)/.test(line))).toEqual([])
 })

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
-import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type Stage, startStage } from '../warmgate/stage.ts'
 import { eventuallyGone, podsOf } from './await.ts'
@@ -121,6 +121,15 @@ function asCacheReads(dataset: KubeObject): Read {
   }
 }
 
+/** What manifests/components/cache-secrets adds to a namespace. */
+async function grantSecrets(ns: string): Promise<void> {
+  const objects = await readObjects('manifests/components/cache-secrets/rolebinding.yaml')
+  await applyAll(
+    stage.client,
+    objects.map((object) => ({ ...object, metadata: { ...object.metadata, namespace: ns } })),
+  )
+}
+
 async function populate(ns: string, labels?: { [key: string]: string }): Promise<void> {
   const here = objects.map((object) => ({ ...object, metadata: { ...object.metadata, namespace: ns } }))
   await applyAll(stage.client, [namespace(ns, labels), ...here])
@@ -138,7 +147,7 @@ test.each(Object.keys(scenes))('%s: a cache is given what KServe would read with
   expect(read.keysOf).toBeDefined()
 })
 
-test('the keys of an entry are copied, kept in step, and gone with the cache; nothing of them is told', async () => {
+test('the keys of an entry are copied where the namespace grants it, kept in step, and gone with the cache; nothing of them is told', async () => {
   const ns = 'copied'
   await populate(ns)
   const { predictor = {} } = scenes.entry ?? {}
@@ -147,6 +156,15 @@ test('the keys of an entry are copied, kept in step, and gone with the cache; no
   expect(objectAt(admitted, 'spec', 'predictor', 'model')).toMatchObject({ storageUri: `pvc://${cache}` })
   expect(objectAt(admitted, 'spec', 'predictor', 'model').storage).toBeUndefined()
   const key = { namespace: ns, name: cache }
+  const command = `kubectl create rolebinding warmgate-cache-secrets -n ${ns} --clusterrole=warmgate-cache-secrets --serviceaccount=warmgate-system:warmgate`
+  await until('an Event that says what grants Secrets', async () => {
+    const { items } = await stage.client.list(resources.event, { namespace: ns })
+    const isTold = (event: KubeObject) =>
+      stringAt(event, 'reason') === 'CredentialsMissing' && stringAt(event, 'note')?.endsWith(command)
+    return items.some(isTold) || undefined
+  })
+  expect(await stage.client.get(resources.secret, key)).toBeUndefined()
+  await grantSecrets(ns)
   const copiedKey = async () => {
     const copy = await stage.client.get(resources.secret, key)
     return Buffer.from(stringAt(copy, 'data', 'secretAccessKey') ?? '', 'base64').toString()

@@ -1,0 +1,241 @@
+import { glob, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { parseManifests } from '../src/cli/manifests.ts'
+import { runtimeResources } from '../src/cluster/runtimes.ts'
+import { runtimes } from '../src/fluid/runtimes.ts'
+import {
+  llmInferenceService,
+  llmInferenceServiceConfig,
+  type Resource,
+  resources,
+} from '../src/kube/resources.ts'
+import { systemNamespaces } from '../src/policy/scope.ts'
+import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../src/values/object.ts'
+
+/* The shipped roles are what `warmgate serve` needs: no verb less, and no verb more. */
+
+type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
+type Need = [resource: Resource, verbs: Verb[], subresource?: string]
+
+/** What the mirror does with everything that it follows. */
+const follow: Verb[] = ['list', 'watch']
+/** A server-side apply is a create or a patch. */
+const apply: Verb[] = ['create', 'patch']
+
+const everywhere: Need[] = [
+  [resources.namespace, ['get', ...follow]],
+  [resources.persistentVolumeClaim, follow],
+  [resources.persistentVolume, follow],
+  [resources.pod, [...follow, 'patch', 'delete']],
+  [resources.pod, ['patch'], 'status'],
+  [resources.job, follow],
+  [resources.secret, ['get']],
+  [resources.serviceAccount, ['get']],
+  [resources.event, ['create']],
+  [resources.inferenceService, ['get', ...follow, 'patch', 'update']],
+  [llmInferenceService('v1alpha2'), ['get', ...follow, 'patch', 'update']],
+  [resources.localModelCache, follow],
+  [resources.localModelNamespaceCache, follow],
+  [resources.servingRuntime, follow],
+  [resources.clusterServingRuntime, follow],
+  [llmInferenceServiceConfig('v1alpha2'), follow],
+  [resources.accelerationPolicy, follow],
+  [resources.accelerationPolicy, ['patch'], 'status'],
+  [resources.dataset, ['get', ...follow, ...apply, 'delete']],
+  [resources.dataLoad, [...follow, ...apply, 'delete']],
+  ...Object.values(runtimes).map(
+    ({ plural }): Need => [{ ...resources.dataset, plural }, [...follow, ...apply, 'delete']],
+  ),
+  [resources.subjectAccessReview, ['create']],
+  [resources.mutatingWebhookConfiguration, ['get', 'update']],
+]
+const inOwnNamespace: Need[] = [
+  [resources.secret, ['get', 'create', 'update']],
+  [resources.lease, ['get', 'create', 'update']],
+]
+const inKserve: Need[] = [[resources.configMap, follow]]
+const whereGranted: Need[] = [[resources.secret, apply]]
+
+/** The names that a role is bound to, where RBAC can bind a verb to names. */
+const names: { [grant: string]: string[] } = {
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations': ['acceleration.warmgate.dev'],
+  'warmgate-system: /secrets': ['warmgate-certificates', 'warmgate-record-keys'],
+  'warmgate-system: coordination.k8s.io/leases': ['warmgate'],
+  'kserve: /configmaps': ['inferenceservice-config'],
+}
+
+const objects = [...(await read('rbac.yaml')), ...(await read('account.yaml'))]
+
+async function read(file: string): Promise<KubeObject[]> {
+  const text = await readFile(new URL(`base/${file}`, import.meta.url), 'utf8')
+  return parseManifests(file, text).map(({ object }) => object)
+}
+
+function find(kind: string, name: string, namespace?: string): KubeObject {
+  const found = objects.find(
+    (each) => each.kind === kind && each.metadata.name === name && each.metadata.namespace === namespace,
+  )
+  if (found === undefined) throw new Error(`no ${kind} ${name}`)
+  return found
+}
+
+interface Grant {
+  resource: string
+  verb: string
+  names: string[]
+}
+
+function granted(role: KubeObject): Grant[] {
+  return listAt(role, 'rules').flatMap((rule) =>
+    listAt(rule, 'apiGroups').flatMap((group) =>
+      listAt(rule, 'resources').flatMap((resource) =>
+        listAt(rule, 'verbs').map((verb) => ({
+          resource: `${group}/${resource}`,
+          verb: String(verb),
+          names: listAt(rule, 'resourceNames').map(String),
+        })),
+      ),
+    ),
+  )
+}
+
+function needed(needs: Need[], prefix = ''): Grant[] {
+  return needs.flatMap(([{ group, plural }, verbs, subresource]) => {
+    const resource = `${group}/${plural}${subresource === undefined ? '' : `/${subresource}`}`
+    return verbs.map((verb) => ({
+      resource,
+      verb,
+      names: verb === 'create' ? [] : (names[`${prefix}${resource}`] ?? []),
+    }))
+  })
+}
+
+const sorted = (grants: Grant[]) => grants.map((grant) => JSON.stringify(grant)).toSorted()
+
+test.each<[string, KubeObject, Grant[]]>([
+  ['in every namespace', find('ClusterRole', 'warmgate'), needed(everywhere)],
+  [
+    'in its own namespace',
+    find('Role', 'warmgate', 'warmgate-system'),
+    needed(inOwnNamespace, 'warmgate-system: '),
+  ],
+  ["in KServe's namespace", find('Role', 'warmgate', 'kserve'), needed(inKserve, 'kserve: ')],
+  ['where it is granted', find('ClusterRole', 'warmgate-cache-secrets'), needed(whereGranted)],
+])('the account may do what the code does, and no more: %s', (_, role, expected) => {
+  expect(sorted(granted(role))).toEqual(sorted(expected))
+})
+
+test('the Secrets of caches are bound nowhere by default, and nothing binds the account to another role', () => {
+  const bound = objects
+    .filter(({ kind }) => kind.endsWith('RoleBinding'))
+    .map((binding) => [binding.kind, binding.metadata.namespace, stringAt(binding, 'roleRef', 'name')])
+  expect(bound).toEqual([
+    ['ClusterRoleBinding', undefined, 'warmgate'],
+    ['RoleBinding', 'warmgate-system', 'warmgate'],
+    ['RoleBinding', 'kserve', 'warmgate'],
+  ])
+})
+
+test('the tables name every resource that the client knows', () => {
+  const all = [...everywhere, ...inOwnNamespace, ...inKserve].map(([{ plural }]) => plural)
+  for (const { plural } of [...Object.values(resources), ...Object.values(runtimeResources)])
+    expect(all).toContain(plural)
+})
+
+/** By the client's method; a deletion of the very object that was seen is a function of its own. */
+const verbsOf: { [method: string]: Verb[] } = {
+  get: ['get'],
+  list: ['list'],
+  create: ['create'],
+  replace: ['update'],
+  apply,
+  patch: ['patch'],
+  delete: ['delete'],
+  deleteExactly: ['delete'],
+}
+
+test('what the code of the server calls by name is in the tables', async () => {
+  const calls = new Set<string>()
+  // The command line has the rights of whoever runs it.
+  for await (const file of glob('../src/{admission,cluster,controller,kube}/**/*.ts', {
+    cwd: fileURLToPath(new URL('.', import.meta.url)),
+  })) {
+    if (/\.(test|fake|fixture)\.ts$/.test(file)) continue
+    const text = await readFile(new URL(file, import.meta.url), 'utf8')
+    const pattern = /\b(?:client\s*\.\s*(\w+)|(deleteExactly))\(\s*(?:client,\s*)?resources\.(\w+)/g
+    for (const [, method, helper, resource] of text.matchAll(pattern))
+      calls.add(`${method ?? helper} ${resource}`)
+  }
+  expect(calls.size).toBeGreaterThan(15)
+  const all = [...everywhere, ...inOwnNamespace, ...inKserve, ...whereGranted]
+  for (const call of calls) {
+    const [method = '', name = ''] = call.split(' ')
+    const { plural } = resources[name as keyof typeof resources]
+    const verbs = all.filter(([resource]) => resource.plural === plural).flatMap(([, each]) => each)
+    for (const verb of verbsOf[method] ?? [method as Verb]) expect(verbs, call).toContain(verb)
+  }
+})
+
+const policies = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
+
+test('each policy for the account denies what it does not allow, and is for the account alone', () => {
+  expect(policies).toHaveLength(7)
+  for (const policy of policies) {
+    const name = policy.metadata.name ?? ''
+    expect(objectAt(find('ValidatingAdmissionPolicyBinding', name), 'spec')).toEqual({
+      policyName: name,
+      validationActions: ['Deny'],
+    })
+    expect(objectAt(policy, 'spec').failurePolicy).toBe('Fail')
+    expect(objectAt(policy, 'spec').matchConditions).toEqual([
+      {
+        name: 'is-warmgate',
+        expression: "request.userInfo.username == 'system:serviceaccount:warmgate-system:warmgate'",
+      },
+    ])
+  }
+})
+
+test('a policy looks at each write that the roles allow, but for what RBAC binds to a name or what is a status or a question', () => {
+  const operations: { [verb: string]: string } = {
+    create: 'CREATE',
+    update: 'UPDATE',
+    patch: 'UPDATE',
+    delete: 'DELETE',
+  }
+  const looked = policies.flatMap((policy) =>
+    listAt(policy, 'spec', 'matchConstraints', 'resourceRules').flatMap((rule) =>
+      listAt(rule, 'resources').flatMap((resource) =>
+        listAt(rule, 'operations').map(
+          (operation) => `${operation} ${listAt(rule, 'apiGroups')[0]}/${resource}`,
+        ),
+      ),
+    ),
+  )
+  const written = [everywhere, inOwnNamespace, whereGranted]
+    .flatMap((needs) => needed(needs))
+    .flatMap(({ verb, resource }) =>
+      operations[verb] === undefined ? [] : [`${operations[verb]} ${resource}`],
+    )
+  expect([...new Set(written)].filter((write) => !looked.includes(write)).toSorted()).toEqual([
+    'CREATE authorization.k8s.io/subjectaccessreviews',
+    'UPDATE coordination.k8s.io/leases',
+    'UPDATE warmgate.dev/accelerationpolicies/status',
+  ])
+})
+
+test("the policies name the cluster's own namespaces", () => {
+  const namespaced = policies.filter(({ metadata }) => !/^(leases|webhooks)\./.test(metadata.name ?? ''))
+  expect(namespaced).toHaveLength(5)
+  for (const policy of namespaced) {
+    const expressions = listAt(policy, 'spec', 'validations').map(
+      (validation) => stringAt(validation as JsonObject, 'expression') ?? '',
+    )
+    const [outside = ''] = expressions.filter((text) => text.includes("startsWith('kube-')"))
+    // Events and Secrets of its own namespace are its own.
+    const isOwnToo = /^(secrets|events)\./.test(policy.metadata.name ?? '')
+    for (const name of systemNamespaces)
+      expect(outside.includes(`'${name}'`), name).toBe(name !== 'warmgate-system' || !isOwnToo)
+  }
+})
