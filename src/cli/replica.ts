@@ -1,6 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import { createPodHandler } from '../admission/pod.ts'
-import { createAdmissionServer } from '../admission/server.ts'
+import { type ClientAuthority, createAdmissionServer } from '../admission/server.ts'
 import { createServiceHandler } from '../admission/service.ts'
 import { setGauges } from '../cluster/gauges.ts'
 import { Mirror } from '../cluster/mirror.ts'
@@ -14,7 +14,7 @@ import { Elector } from '../kube/lease.ts'
 import type { LlmVersion } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { createProbeServer } from '../telemetry/probes.ts'
+import { createMetricsServer, createProbeServer } from '../telemetry/probes.ts'
 import { type Clock, pause } from '../values/clock.ts'
 
 export interface ReplicaOptions {
@@ -25,6 +25,9 @@ export interface ReplicaOptions {
   address: string
   port: number
   probePort: number
+  metricsPort: number
+  /** Whose certificates a client must have to send reviews; without it anybody may. */
+  clients?: ClientAuthority
   service: string
   webhookConfiguration: string
 }
@@ -45,7 +48,7 @@ export interface Replica {
   stop(drainMs: number): Promise<void>
 }
 
-/** Webhook, controller and probes of one replica. They answer once the promise resolves; /readyz says when it is ready. */
+/** Webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says when it is ready. */
 export async function startReplica(options: ReplicaOptions, ground: ReplicaGround): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
   const { clock, logger, identity, electionClock = clock } = ground
@@ -61,6 +64,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     logger,
     metrics,
     clock,
+    clients: options.clients,
   })
   const ending = new AbortController()
   const { signal } = ending
@@ -79,18 +83,18 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
-  const probes = createProbeServer({
-    metrics,
-    missing,
-    beforeScrape: () => setGauges(mirror, metrics, clock.now()),
-  })
+  const probes = createProbeServer({ missing })
+  const beforeScrape = () => setGauges(mirror, metrics, clock.now())
+  const scrapes = createMetricsServer({ metrics, beforeScrape })
   const controller = new Controller({ ...sources, clock, events, logger, webhookConfiguration })
   const elector = new Elector({ client, clock: electionClock, logger, namespace, name: 'warmgate', identity })
-  await probes.listen({ address, port: options.probePort })
-  await server.listen({ address, port: options.port })
+  const { port, probePort, metricsPort } = options
+  await probes.listen({ address, port: probePort })
+  await scrapes.listen({ address, port: metricsPort })
+  await server.listen({ address, port })
   mirror.start()
   const running = [certificates.run(signal), elector.run((leading) => controller.run(leading), signal)]
-  logger.info({ identity, port: options.port, probePort: options.probePort }, 'serving')
+  logger.info({ identity, port, probePort, metricsPort }, 'serving')
   return {
     async stop(drainMs) {
       stopping.abort()
@@ -100,7 +104,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
       await Promise.all(running)
       await controller.stop()
       await mirror.stop()
-      await probes.close()
+      await Promise.all([probes.close(), scrapes.close()])
       await client.close()
     },
   }
