@@ -1,22 +1,38 @@
 import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../values/clock.ts'
 import type { Json } from '../values/object.ts'
 import { Refusal } from './errors.ts'
+import { JsonWeight } from './weight.ts'
 
+const MiB = 2 ** 20
 // A review carries an object and the one before it, each of up to 3 MiB, and a little around them.
-const bodyLimit = 7 * 2 ** 20
+const mostBytes = 7 * MiB
+// Objects of Kubernetes are nested some 30 deep; every recursive function after the parser goes as deep as this.
+const mostDepth = 512
+// Two objects of 1.5 MiB, which is what etcd takes, as dense as manifests are.
+const mostCost = 64 * MiB
+// From here on reviews are worked on one at a time. A service of 20 KiB costs half a MiB.
+const largeCost = 4 * MiB
+const largeWaitMs = 2_000
+// One review of the largest kind, and beside it hundreds of the usual one.
+const budgetBytes = 96 * MiB
+// Connections that have not sent a review yet may take this share, so that there is room for those that have.
+const strangersShare = 0.5
 
-/** The bytes of all reviews in memory: a flood is turned away before it takes the process with it. */
-export class ByteBudget {
+/** The memory that reviews may take, as they arrive and as they are worked on. */
+export class ReviewBudget {
   readonly #limit: number
+  readonly #queue: (() => void)[] = []
   #taken = 0
+  #isLargeBusy = false
 
-  constructor(limit: number) {
+  constructor(limit = budgetBytes) {
     this.#limit = limit
   }
 
   /** False where there is no room. Only what has arrived counts: an announced length costs nothing. */
-  take(bytes: number): boolean {
-    if (this.#taken + bytes > this.#limit) return false
+  take(bytes: number, share = 1): boolean {
+    if (this.#taken + bytes > this.#limit * share) return false
     this.#taken += bytes
     return true
   }
@@ -24,32 +40,92 @@ export class ByteBudget {
   give(bytes: number): void {
     this.#taken -= bytes
   }
+
+  /** Waits until no other large review is worked on. False where that takes too long. */
+  async enterLarge(clock: Clock): Promise<boolean> {
+    if (!this.#isLargeBusy) {
+      this.#isLargeBusy = true
+      return true
+    }
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const enter = () => resolve(true)
+    this.#queue.push(enter)
+    const cancel = clock.setTimer(() => {
+      const place = this.#queue.indexOf(enter)
+      if (place >= 0) this.#queue.splice(place, 1)
+      if (place >= 0) resolve(false)
+    }, largeWaitMs)
+    return await promise.finally(cancel)
+  }
+
+  leaveLarge(): void {
+    const next = this.#queue.shift()
+    if (next === undefined) this.#isLargeBusy = false
+    else next()
+  }
+}
+
+export interface ReadOptions {
+  budget: ReviewBudget
+  clock: Clock
+  /** Whether the connection has sent a review before. */
+  isTrusted: boolean
 }
 
 /**
- * The JSON in a request's body. Rejects with a Refusal: not JSON, too large, or no room for it. `release` is to
- * be called once the body is not needed any more.
+ * The JSON in a request's body. Rejects with a Refusal: not JSON, too large, or no room for it. `release` is to be
+ * called once the body is not needed any more.
  */
 export async function readJson(
   request: IncomingMessage,
-  budget: ByteBudget,
+  options: ReadOptions,
 ): Promise<{ body: Json; release: () => void }> {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers
   if (!/^application\/json\s*(;|$)/i.test(type))
     throw new Refusal('UnsupportedMediaType', 'a review is application/json')
   if (encoding !== 'identity') throw new Refusal('UnsupportedMediaType', 'a review is not compressed')
-  if (Number(request.headers['content-length']) > bodyLimit) throw tooLarge()
-  const bytes = await readBytes(request, budget)
+  if (Number(request.headers['content-length']) > mostBytes) throw tooLarge()
+  const { bytes, cost } = await readBytes(request, options)
+  const { budget } = options
   try {
-    return { body: JSON.parse(bytes.toString()), release: () => budget.give(bytes.length) }
-  } catch {
+    const leave = await enter(cost, options)
+    try {
+      const body = JSON.parse(bytes.toString()) as Json
+      const release = () => {
+        leave()
+        budget.give(bytes.length)
+      }
+      return { body, release }
+    } catch {
+      leave()
+      throw new Refusal('BadRequest', 'the body is not JSON')
+    }
+  } catch (error) {
     budget.give(bytes.length)
-    throw new Refusal('BadRequest', 'the body is not JSON')
+    throw error
   }
 }
 
-function readBytes(request: IncomingMessage, budget: ByteBudget): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+/** Takes the cost of parsing a body; a large one waits for its turn. Answers what gives it back. */
+async function enter(cost: number, { budget, clock }: ReadOptions): Promise<() => void> {
+  const isLarge = cost > largeCost
+  if (isLarge && !(await budget.enterLarge(clock))) throw busy()
+  if (!budget.take(cost)) {
+    if (isLarge) budget.leaveLarge()
+    throw busy()
+  }
+  return () => {
+    budget.give(cost)
+    if (isLarge) budget.leaveLarge()
+  }
+}
+
+function readBytes(
+  request: IncomingMessage,
+  { budget, isTrusted }: ReadOptions,
+): Promise<{ bytes: Buffer; cost: number }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ bytes: Buffer; cost: number }>()
+  const weight = new JsonWeight()
   const chunks: Buffer[] = []
   let length = 0
   const fail = (refusal: Refusal) => {
@@ -61,14 +137,18 @@ function readBytes(request: IncomingMessage, budget: ByteBudget): Promise<Buffer
     reject(refusal)
   }
   const collect = (chunk: Buffer) => {
-    if (length + chunk.length > bodyLimit) return fail(tooLarge())
-    if (!budget.take(chunk.length)) return fail(busy())
+    if (length + chunk.length > mostBytes) return fail(tooLarge())
+    if (!budget.take(chunk.length, isTrusted ? 1 : strangersShare)) return fail(busy())
     length += chunk.length
     chunks.push(chunk)
+    weight.push(chunk)
+    // At the first piece that is too much: the rest is not kept.
+    if (weight.cost > mostCost) return fail(tooDense())
+    if (weight.depth > mostDepth) return fail(tooDeep())
   }
   request.on('data', collect)
   request.once('end', () => {
-    resolve(Buffer.concat(chunks))
+    resolve({ bytes: Buffer.concat(chunks), cost: weight.cost })
     // The caller's to give back from here on.
     length = 0
   })
@@ -77,7 +157,15 @@ function readBytes(request: IncomingMessage, budget: ByteBudget): Promise<Buffer
 }
 
 function tooLarge(): Refusal {
-  return new Refusal('RequestEntityTooLarge', `a review has ${bodyLimit} bytes at most`)
+  return new Refusal('RequestEntityTooLarge', `a review has ${mostBytes} bytes at most`)
+}
+
+function tooDense(): Refusal {
+  return new Refusal('RequestEntityTooLarge', 'the body has too many fields and elements for one review')
+}
+
+function tooDeep(): Refusal {
+  return new Refusal('BadRequest', `a review is nested ${mostDepth} deep at most`)
 }
 
 function busy(): Refusal {

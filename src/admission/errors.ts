@@ -1,5 +1,6 @@
 const statuses = {
   BadRequest: 400,
+  Forbidden: 403,
   NotFound: 404,
   RequestEntityTooLarge: 413,
   UnsupportedMediaType: 415,

@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => fixture.stop())
 
-const deep = 10_000
+const deep = 500
 test.each([
   [
     'deep lists',
@@ -44,6 +44,16 @@ test.each([
   const reply = await fixture.post(body)
   expect(reply).toMatchObject({ status: 200, body: { response: { uid: 'u-1', allowed: true } } })
   expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  expect((await fixture.post(review())).status).toBe(200)
+})
+
+test.each(['[', '{"a":'])('deeper than any manifest is refused: %s', async (open) => {
+  const close = open === '[' ? ']' : '}'
+  const body = review({ object: 0 }).replace(
+    '"object":0',
+    `"object":${open.repeat(10_000)}1${close.repeat(10_000)}`,
+  )
+  expect((await fixture.post(body)).status).toBe(400)
   expect((await fixture.post(review())).status).toBe(200)
 })
 

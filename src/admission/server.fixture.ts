@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, request as send } from 'node:https'
-import { connect, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { createAuthority } from '../tls/authority.ts'
@@ -9,7 +9,7 @@ import type { KeyPair } from '../tls/issue.ts'
 import { createServing } from '../tls/serving.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import type { AdmissionHandler } from './review.ts'
-import { type AdmissionServer, createAdmissionServer } from './server.ts'
+import { type AdmissionServer, type AdmissionServerOptions, createAdmissionServer } from './server.ts'
 
 export interface Reply {
   status: number
@@ -41,14 +41,16 @@ export async function certify(): Promise<Certified> {
 export class ServerFixture {
   readonly clock = new FakeClock()
   readonly metrics: Metrics = createMetrics()
+  readonly logged: { [field: string]: unknown }[] = []
   readonly server: AdmissionServer
   readonly #ca: string
   readonly #agent: Agent
-  #port = 0
+  readonly #sockets: TLSSocket[] = []
+  port = 0
   /** Answers `/mutate-service`. */
   handle: AdmissionHandler = async () => ({ kind: 'allow' })
 
-  constructor({ authority }: Certified) {
+  constructor({ authority }: Certified, more: Pick<AdmissionServerOptions, 'clients' | 'limits'> = {}) {
     this.#ca = authority.cert
     this.#agent = new Agent({ keepAlive: true, maxSockets: 10, ca: this.#ca })
     this.server = createAdmissionServer({
@@ -56,18 +58,20 @@ export class ServerFixture {
         '/mutate-service': (request, signal) => this.handle(request, signal),
         '/mutate-pod': async () => ({ kind: 'deny', code: 422, message: 'pods are not for this test' }),
       },
-      logger: createLogger('silent'),
+      logger: createLogger('warn', { write: (line) => this.logged.push(JSON.parse(line)) }),
       metrics: this.metrics,
       clock: this.clock,
+      ...more,
     })
   }
 
   async start(pair: KeyPair): Promise<void> {
-    this.#port = await this.server.listen({ address: '127.0.0.1', port: 0, pair })
+    this.port = await this.server.listen({ address: '127.0.0.1', port: 0, pair })
   }
 
   /** Drains without delay. */
   async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
     const drained = this.server.drain(0)
     await this.clock.advance(0)
     await drained
@@ -81,7 +85,7 @@ export class ServerFixture {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>()
     const outgoing = send({
       host: '127.0.0.1',
-      port: this.#port,
+      port: this.port,
       path,
       method,
       agent: this.#agent,
@@ -97,8 +101,9 @@ export class ServerFixture {
   }
 
   /** A connection of its own. */
-  async handshake(): Promise<TLSSocket> {
-    const socket = connect({ port: this.#port, host: '127.0.0.1', ca: this.#ca })
+  async handshake(more: ConnectionOptions = {}): Promise<TLSSocket> {
+    const socket = connect({ port: this.port, host: '127.0.0.1', ca: this.#ca, ...more })
+    this.#sockets.push(socket)
     await once(socket, 'secureConnect')
     return socket
   }

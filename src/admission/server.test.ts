@@ -87,21 +87,47 @@ test('6.9 MiB are a review, 7.1 MiB are too much and told so, and the connection
   expect((await fixture.post(review())).status).toBe(200)
 })
 
-test('more than fits into memory is turned away at once, and told when to come again', async () => {
+test('one large review is worked on at a time; the others wait, and are then told to come again', async () => {
   const { promise: gate, resolve: open } = Promise.withResolvers<void>()
-  fixture.handle = async () => {
+  const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
+  fixture.handle = async ({ name }) => {
+    if (name === 'small') return { kind: 'allow' }
+    reach()
     await gate
     return { kind: 'allow' }
   }
   const body = reviewOf(6.9 * MiB)
-  const replies: Promise<Reply>[] = Array.from({ length: 10 }, () => fixture.post(body))
-  const refused = await Promise.race(replies)
-  expect(refused).toMatchObject({ status: 429, headers: { 'retry-after': '1' } })
+  const first = fixture.post(body)
+  await reached
+  const others: Promise<Reply>[] = Array.from({ length: 3 }, () => fixture.post(body))
+  expect((await fixture.post(review({ name: 'small' }))).status).toBe(200)
+  // Each arrives when it does, and waits from then on.
+  const refused = Promise.all(others)
+  const ticking = setInterval(() => void fixture.clock.advance(100), 5)
+  for (const reply of await refused)
+    expect(reply).toMatchObject({ status: 429, headers: { 'retry-after': '1' } })
+  clearInterval(ticking)
   open()
-  const statuses = (await Promise.all(replies)).map(({ status }) => status)
-  expect(statuses.toSorted()).toEqual([...Array(9).fill(200), 429])
+  expect((await first).status).toBe(200)
   expect((await fixture.post(body)).status).toBe(200)
 }, 30_000)
+
+test('what would be millions of objects is turned away unparsed', async () => {
+  const body = review({ object: [] }).replace('"object":[]', `"object":[${'{},'.repeat(2.3 * MiB)}0]`)
+  expect(await fixture.post(body)).toMatchObject({ status: 413 })
+  expect((await fixture.post(review())).status).toBe(200)
+})
+
+test('a stranger cannot fill the log, and every refusal is counted', async () => {
+  for (let index = 0; index < 5; index++) await fixture.post('', { path: `/${'x'.repeat(1_000)}` })
+  await fixture.post('no JSON')
+  expect(fixture.logged.map(({ reason }) => reason)).toEqual(['NotFound', 'BadRequest'])
+  expect(JSON.stringify(fixture.logged).length).toBeLessThan(1_000)
+  await fixture.clock.advance(60_000)
+  await fixture.post('no JSON')
+  expect(fixture.logged).toHaveLength(3)
+  expect(await fixture.metrics.render()).toContain('warmgate_admission_refusals_total{reason="NotFound"} 5')
+})
 
 test('the time is what the API server says, less a margin', async () => {
   const { promise: reached, resolve: reach } = Promise.withResolvers<void>()

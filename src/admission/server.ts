@@ -1,6 +1,8 @@
-import type { ServerResponse } from 'node:http'
+import { constants } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -10,21 +12,63 @@ import { type Clock, pause } from '../values/clock.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import type { JsonObject } from '../values/object.ts'
 import { answerSafely } from './answer.ts'
-import { ByteBudget, readJson } from './body.ts'
+import { ReviewBudget, readJson } from './body.ts'
+import { Connections } from './connections.ts'
 import { Refusal } from './errors.ts'
 import { type AdmissionHandler, parseReview, resourceLabel, reviewResponse } from './review.ts'
 
-// Room for nine reviews of the largest size at once, and for thousands of the usual one.
-const inFlightLimit = 64 * 2 ** 20
-// Kept longer than the API server keeps its idle connections (90 s): whoever closes first races a request.
-const keepAliveMs = 120_000
-const headersMs = 10_000
-// More than the API server ever waits for a webhook.
-const requestMs = 35_000
+// The API server sends a review in one go.
+const requestMs = 15_000
+// Node looks for connections that are too slow this often.
+const checkMs = 1_000
+// At most one log line for each reason of refusal in this time; the metric counts all of them.
+const refusalLogMs = 60_000
 // Of the time that the API server gives us, what the way back needs.
 const marginMs = 300
 const defaultTimeoutMs = 10_000
 const closeDeadlineMs = 5_000
+
+// At TLS 1.2 only suites with forward secrecy: who takes the serving key cannot read what was recorded before.
+const protocol: SecureContextOptions = {
+  minVersion: 'TLSv1.2',
+  ciphers: [
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+    'ECDHE-RSA-CHACHA20-POLY1305',
+  ].join(':'),
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+}
+
+export interface ServerLimits {
+  /** How many connections may be open. */
+  most: number
+  /** For a handshake, for a request's headers, and between requests of a connection that never sent a review. */
+  strangerMs: number
+  /** How long a connection that has sent a review may be idle. */
+  trustedIdleMs: number
+}
+
+const defaultLimits: ServerLimits = {
+  // The API server keeps a few: some for each of its replicas.
+  most: 512,
+  strangerMs: 10_000,
+  // Longer than the API server keeps its idle connections (90 s): whoever closes first races a request.
+  trustedIdleMs: 120_000,
+}
+
+/** Who may send reviews: a client whose certificate this authority has signed. */
+export interface ClientAuthority {
+  /** PEM. */
+  ca: string
+  /** The common names or DNS names that are let in; empty for every certificate of the authority. */
+  names: readonly string[]
+}
 
 export interface AdmissionServerOptions {
   /** By path: `/mutate-service`, `/mutate-pod`. */
@@ -32,6 +76,9 @@ export interface AdmissionServerOptions {
   logger: Logger
   metrics: Metrics
   clock: Clock
+  /** Without it anybody may send a review. */
+  clients?: ClientAuthority | undefined
+  limits?: ServerLimits
 }
 
 export interface AdmissionServer {
@@ -46,20 +93,28 @@ export interface AdmissionServer {
 /** The HTTPS server that the API server sends its reviews to. Whatever happens inside, a request goes on its way. */
 export function createAdmissionServer(options: AdmissionServerOptions): AdmissionServer {
   let draining = false
-  const limits = {
-    keepAliveTimeout: keepAliveMs,
-    headersTimeout: headersMs,
-    requestTimeout: requestMs,
-  }
+  const app = express()
+  const { clients, limits = defaultLimits } = options
+  const { most, strangerMs, trustedIdleMs } = limits
   const server = createServer(
-    limits,
-    application(options, () => draining),
+    {
+      handshakeTimeout: strangerMs,
+      headersTimeout: strangerMs,
+      requestTimeout: requestMs,
+      keepAliveTimeout: strangerMs,
+      connectionsCheckingInterval: checkMs,
+      requestCert: clients !== undefined,
+      rejectUnauthorized: clients !== undefined,
+    },
+    app,
   )
+  const connections = new Connections(server, { most, trustedIdleMs })
+  route(app, { ...options, limits, connections, isDraining: () => draining, budget: new ReviewBudget() })
   const setPair = (pair: KeyPair) => {
     const verdict = verifyPair(pair)
     // Node would take it without a word, and fail every handshake.
     if (verdict.kind === 'invalid') throw new Error(`not served: ${verdict.message}`)
-    server.setSecureContext(pair)
+    server.setSecureContext({ ...protocol, ...pair, ...(clients === undefined ? {} : { ca: clients.ca }) })
   }
   return {
     async listen({ address, port, pair }) {
@@ -90,35 +145,60 @@ async function close(server: Server): Promise<void> {
   clearTimeout(limit)
 }
 
-function application(options: AdmissionServerOptions, isDraining: () => boolean): Express {
-  const app = express()
+interface ServerOptions extends AdmissionServerOptions {
+  connections: Connections
+  budget: ReviewBudget
+  limits: ServerLimits
+  isDraining: () => boolean
+}
+
+function route(app: Express, options: ServerOptions): void {
+  const { clients, connections, isDraining, limits } = options
   app.disable('x-powered-by')
   app.disable('etag')
-  app.use((_request, response, next) => {
+  app.use((request, response, next) => {
     if (isDraining()) response.setHeader('Connection', 'close')
+    else if (connections.isTrusted(request)) keepOpen(response, limits)
+    if (clients !== undefined && !isAllowed(request, clients))
+      throw new Refusal('Forbidden', 'no review is taken from the subject of this client certificate')
     next()
   })
-  const budget = new ByteBudget(inFlightLimit)
   for (const [path, handler] of Object.entries(options.handlers)) {
-    app.post(path, (request, response) => review(request, response, { ...options, handler, budget }))
+    app.post(path, (request, response) => review(request, response, { ...options, handler }))
   }
   app.use(() => {
     throw new Refusal('NotFound', 'reviews are sent to the paths of the webhook configuration, by POST')
   })
-  app.use(refuse(options.logger))
-  return app
+  app.use(refuse(options))
 }
 
-interface ReviewOptions extends AdmissionServerOptions {
+/** Tells the client how long its connection is kept: the server's own limit is the one for strangers. */
+function keepOpen(response: ServerResponse, { trustedIdleMs }: ServerLimits): void {
+  response.setHeader('Connection', 'keep-alive')
+  response.setHeader('Keep-Alive', `timeout=${Math.floor(trustedIdleMs / 1_000)}`)
+}
+
+/** The certificate itself was verified in the handshake. */
+function isAllowed({ socket }: IncomingMessage, { names }: ClientAuthority): boolean {
+  if (names.length === 0) return true
+  const { subject, subjectaltname = '' } = (socket as TLSSocket).getPeerCertificate()
+  const dnsNames = subjectaltname.split(', ').map((name) => name.replace(/^DNS:/, ''))
+  return [subject?.CN, ...dnsNames].flat().some((name) => name !== undefined && names.includes(name))
+}
+
+interface ReviewOptions extends ServerOptions {
   handler: AdmissionHandler
-  budget: ByteBudget
 }
 
 async function review(request: Request, response: Response, options: ReviewOptions): Promise<void> {
-  const { body, release } = await readJson(request, options.budget)
+  const { budget, clock, connections } = options
+  const isTrusted = connections.isTrusted(request)
+  const { body, release } = await readJson(request, { budget, clock, isTrusted })
   try {
     const parsed = parseReview(body)
     if (!parsed.ok) throw new Refusal('BadRequest', parsed.message)
+    connections.trust(request)
+    if (!options.isDraining()) keepOpen(response, options.limits)
     // Not by the clock, which counts whole milliseconds.
     const startedMs = performance.now()
     const answer = await answerSafely(parsed.request, { ...options, budgetMs: budgetMs(request) })
@@ -137,12 +217,19 @@ function budgetMs({ query }: Request): number {
 }
 
 /** Answers as the API server does, with a Status: then its log says why. */
-function refuse(logger: Logger): ErrorRequestHandler {
+function refuse({ logger, metrics, clock }: ServerOptions): ErrorRequestHandler {
+  const loggedMs = new Map<Refusal['reason'], number>()
   return (error: unknown, request, response, _next) => {
     const refusal = error instanceof Refusal ? error : new Refusal('InternalError', 'the request failed')
     const { code, reason, status } = refusal
     const message = `${code}: ${refusal.message}`
-    logger.warn({ code, reason, err: error, path: request.path }, 'a request was refused')
+    metrics.admissionRefusals.inc({ reason })
+    // Whoever reaches the port must not be able to fill the log.
+    if (clock.now() - (loggedMs.get(reason) ?? Number.NEGATIVE_INFINITY) >= refusalLogMs) {
+      loggedMs.set(reason, clock.now())
+      const err = reason === 'InternalError' ? error : undefined
+      logger.warn({ code, reason, err, path: request.path.slice(0, 100) }, refusal.message)
+    }
     // The API server tries once more, elsewhere perhaps, if it is told when.
     if (reason === 'TooManyRequests') response.setHeader('Retry-After', '1')
     reply(response, status, {

@@ -85,8 +85,14 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
     .option('--kserve-namespace <name>', "the namespace of KServe's ConfigMap", 'kserve')
     .option('--exclude-namespace <name...>', 'where nothing is ever accelerated, besides these two', [])
     .option('--port <port>', 'where the webhook answers (HTTPS)', toPort, 9443)
-    .option('--probe-port <port>', 'where /healthz, /readyz and /metrics answer (HTTP)', toPort, 8081)
-    .option('--address <address>', 'the address that both listen on', '0.0.0.0')
+    .option('--probe-port <port>', 'where /healthz and /readyz answer (HTTP)', toPort, 8081)
+    .option('--metrics-port <port>', 'where /metrics answers (HTTP)', toPort, 8080)
+    .option('--address <address>', 'the address that all three listen on', '0.0.0.0')
+    .option(
+      '--client-ca <file>',
+      'take reviews only from clients with a certificate of this authority (PEM): the API server needs one then, by the kubeConfigFile of its AdmissionConfiguration',
+    )
+    .option('--client-name <name...>', 'and only by these common names or DNS names', [])
     .option('--service <name>', 'the Service by which the API server reaches the webhook', 'warmgate')
     .option('--webhook-configuration <name>', 'whose caBundle is kept', webhookConfiguration)
     .option('--drain <duration>', 'how long to serve on after SIGTERM', toDurationMs, 8_000)

@@ -1,6 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import { createPodHandler } from '../admission/pod.ts'
-import { createAdmissionServer } from '../admission/server.ts'
+import { type ClientAuthority, createAdmissionServer } from '../admission/server.ts'
 import { createServiceHandler } from '../admission/service.ts'
 import { setGauges } from '../cluster/gauges.ts'
 import { Mirror } from '../cluster/mirror.ts'
@@ -15,7 +15,7 @@ import { Elector } from '../kube/lease.ts'
 import type { LlmVersion } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { createProbeServer } from '../telemetry/probes.ts'
+import { createMetricsServer, createProbeServer } from '../telemetry/probes.ts'
 import { type Clock, pause } from '../values/clock.ts'
 
 export interface ReplicaOptions {
@@ -26,6 +26,9 @@ export interface ReplicaOptions {
   address: string
   port: number
   probePort: number
+  metricsPort: number
+  /** Whose certificates a client must have to send reviews; without it anybody may. */
+  clients?: ClientAuthority
   service: string
   webhookConfiguration: string
 }
@@ -46,7 +49,7 @@ export interface Replica {
   stop(drainMs: number): Promise<void>
 }
 
-/** Webhook, controller and probes of one replica. They answer once the promise resolves; /readyz says when it is ready. */
+/** Webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says when it is ready. */
 export async function startReplica(options: ReplicaOptions, ground: ReplicaGround): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
   const { clock, logger, identity, electionClock = clock } = ground
@@ -55,7 +58,16 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   const events = createEventRecorder({ client, clock, logger, instance: identity })
   const llmVersion = await knownLlmVersion({ client, clock, logger })
   const systemNamespaces = [namespace, kserveNamespace, ...options.excludeNamespace]
-  const recordKeys = new RecordKeys({ client, clock, logger, namespace, onChange: () => controller.look() })
+  const recordKeys = new RecordKeys({
+    client,
+    clock,
+    logger,
+    namespace,
+    onChange() {
+      mirror.rereadServices()
+      controller.look()
+    },
+  })
   const mirror = new Mirror({
     client,
     clock,
@@ -71,6 +83,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     logger,
     metrics,
     clock,
+    clients: options.clients,
   })
   const ending = new AbortController()
   const { signal } = ending
@@ -90,22 +103,22 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
-  const probes = createProbeServer({
-    metrics,
-    missing,
-    beforeScrape: () => setGauges(mirror, metrics, clock.now()),
-  })
+  const probes = createProbeServer({ missing })
+  const beforeScrape = () => setGauges(mirror, metrics, clock.now())
+  const scrapes = createMetricsServer({ metrics, beforeScrape })
   const controller = new Controller({ ...sources, clock, events, logger, webhookConfiguration })
   const elector = new Elector({ client, clock: electionClock, logger, namespace, name: 'warmgate', identity })
-  await probes.listen({ address, port: options.probePort })
-  await server.listen({ address, port: options.port })
+  const { port, probePort, metricsPort } = options
+  await probes.listen({ address, port: probePort })
+  await scrapes.listen({ address, port: metricsPort })
+  await server.listen({ address, port })
   mirror.start()
   const running = [
     recordKeys.run(signal),
     certificates.run(signal),
     elector.run((leading) => controller.run(leading), signal),
   ]
-  logger.info({ identity, port: options.port, probePort: options.probePort }, 'serving')
+  logger.info({ identity, port, probePort, metricsPort }, 'serving')
   return {
     async stop(drainMs) {
       stopping.abort()
@@ -115,7 +128,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
       await Promise.all(running)
       await controller.stop()
       await mirror.stop()
-      await probes.close()
+      await Promise.all([probes.close(), scrapes.close()])
       await client.close()
     },
   }

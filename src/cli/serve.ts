@@ -1,23 +1,40 @@
+import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import type { ClientAuthority } from '../admission/server.ts'
 import { loadKubeConfig } from '../kube/config.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { systemClock } from '../values/clock.ts'
 import { type ReplicaOptions, startReplica } from './replica.ts'
 
-export interface ServeOptions extends ReplicaOptions {
+export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
   logLevel: string
   /** How long to serve on after SIGTERM, in milliseconds. */
   drain: number
+  /** A PEM file. */
+  clientCa?: string
+  clientName: string[]
 }
 
 /** `warmgate serve`: one replica, until SIGTERM or SIGINT. */
-export async function serve({ logLevel, drain, ...options }: ServeOptions): Promise<void> {
+export async function serve(options: ServeOptions): Promise<void> {
+  const { logLevel, drain, clientCa, clientName, ...rest } = options
   const logger = createLogger(logLevel)
+  const clients = clientCa === undefined ? {} : { clients: await readClients(clientCa, clientName) }
   const config = loadKubeConfig()
   const identity = process.env.POD_NAME ?? hostname()
   const terminated = Promise.withResolvers<void>()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => terminated.resolve())
-  const replica = await startReplica(options, { config, clock: systemClock, logger, identity })
+  const replica = await startReplica(
+    { ...rest, ...clients },
+    { config, clock: systemClock, logger, identity },
+  )
   await terminated.promise
   await replica.stop(drain)
+}
+
+async function readClients(file: string, names: string[]): Promise<ClientAuthority> {
+  const ca = await readFile(file, 'utf8')
+  // Node would take anything, and refuse every client.
+  if (!ca.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${file} holds no certificate in PEM`)
+  return { ca, names }
 }

@@ -1,10 +1,9 @@
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
-import { kserveConfigName } from '../kserve/config.ts'
-import { downloadPart } from '../kserve/download.ts'
+import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { Reflector } from '../kube/reflector.ts'
+import { Reflector, type ReflectorOptions } from '../kube/reflector.ts'
 import {
   type LlmVersion,
   llmInferenceService,
@@ -13,13 +12,23 @@ import {
   resources,
 } from '../kube/resources.ts'
 import { Union } from '../kube/union.ts'
-import { originalAnnotation } from '../plan/original.ts'
 import type { RecordSigner } from '../plan/record.ts'
-import { type Policy, parsePolicy } from '../policy/policy.ts'
+import { isOpen, type Policy, parsePolicy } from '../policy/policy.ts'
+import { labelsOf } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
-import { type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import type { KubeObject } from '../values/object.ts'
 import { Records } from './records.ts'
+import {
+  reduceClaim,
+  reduceConfigMap,
+  reduceJob,
+  reduceNamespace,
+  reduceObject,
+  reducePod,
+  reduceService,
+  reduceVolume,
+} from './reduce.ts'
 import { runtimeResources } from './runtimes.ts'
 import { Services } from './services.ts'
 
@@ -33,7 +42,7 @@ export interface MirrorOptions {
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
   llmVersion: LlmVersion
   /** Tells the records that admission wrote on services. */
-  signer: RecordSigner & { readonly version?: number }
+  signer: RecordSigner & { readonly version?: number; readonly missing?: string | undefined }
 }
 
 const rediscoverMs = 30_000
@@ -72,6 +81,11 @@ export class Mirror {
   readonly #options: MirrorOptions
   readonly #servicePods: Reflector
   readonly #llmPods: Reflector
+  /** What is followed in open namespaces alone, with the namespaces in which something was cut or dropped. */
+  readonly #cutIn = new Map<Reflector, Set<string>>()
+  readonly #openness = new Map<string, boolean>()
+  readonly #stopping = new AbortController()
+  #storageSecretAnnotation = parseKserveConfig(undefined).storageSecretAnnotation
   #parsedPolicies: Policy[] | undefined
   #isDiscovered = false
   #cancelDiscovery = () => {}
@@ -80,16 +94,30 @@ export class Mirror {
     this.#options = options
     this.systemNamespaces = options.systemNamespaces ?? []
     const { client, clock, logger, kserveNamespace, llmVersion } = options
-    const follow = (resource: Resource, more: object = {}) =>
-      new Reflector({ client, clock, logger, resource, ...more })
-    this.namespaces = follow(resources.namespace, { reduce: onlyMetadata })
+    const follow = (resource: Resource, more: Partial<ReflectorOptions> = {}) =>
+      new Reflector({ client, clock, logger, resource, reduce: reduceObject, ...more })
+    this.namespaces = follow(resources.namespace, { reduce: reduceNamespace })
     this.policies = follow(resources.accelerationPolicy)
-    this.claims = follow(resources.persistentVolumeClaim, { reduce: onlyMetadata })
-    this.volumes = follow(resources.persistentVolume, { reduce: withoutSource })
-    const fieldSelector = `metadata.name=${kserveConfigName}`
-    this.configMaps = follow(resources.configMap, { select: { namespace: kserveNamespace, fieldSelector } })
     this.records = new Records(options.signer)
-    this.services = new Services(follow(resources.inferenceService), follow(llmInferenceService(llmVersion)))
+    this.claims = follow(resources.persistentVolumeClaim, { reduce: reduceClaim })
+    this.volumes = follow(resources.persistentVolume, { reduce: reduceVolume })
+    const select = { namespace: kserveNamespace, fieldSelector: `metadata.name=${kserveConfigName}` }
+    this.configMaps = follow(resources.configMap, { select, reduce: reduceConfigMap })
+    const services = (resource: Resource) =>
+      this.#followOpen((isOpen) =>
+        follow(resource, {
+          reduce: (service) =>
+            reduceService(service, {
+              // A forged record keeps nothing of a service that nobody looks into.
+              isOpen: isOpen(service) || this.records.proven(service) !== undefined,
+              storageSecretAnnotation: this.#storageSecretAnnotation,
+            }),
+        }),
+      )
+    this.services = new Services(
+      services(resources.inferenceService),
+      services(llmInferenceService(llmVersion)),
+    )
     this.servingRuntimes = follow(resources.servingRuntime)
     this.clusterServingRuntimes = follow(resources.clusterServingRuntime)
     this.llmVersion = llmVersion
@@ -97,16 +125,26 @@ export class Mirror {
     this.localModelCaches = follow(resources.localModelCache)
     this.localModelNamespaceCaches = follow(resources.localModelNamespaceCache)
     const pods = (labelSelector: string) =>
-      follow(resources.pod, { select: { labelSelector }, reduce: servingPod })
+      this.#followOpen((isOpen) =>
+        follow(resources.pod, { select: { labelSelector }, reduce: (pod) => reducePod(pod, isOpen(pod)) }),
+      )
     this.#servicePods = pods(serviceLabel)
     this.#llmPods = pods(llmSelector)
     this.pods = new Union(this.#servicePods, this.#llmPods)
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
-    this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: withoutSpec })
+    this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: reduceJob })
     this.runtimes = followAll(follow)
     this.policies.onChange(() => {
       this.#parsedPolicies = undefined
+      this.#opened()
+    })
+    this.namespaces.onChange(() => this.#opened())
+    this.configMaps.onChange(({ type, object }) => {
+      const config = parseKserveConfig(type === 'deleted' ? undefined : object)
+      if (config.storageSecretAnnotation === this.#storageSecretAnnotation) return
+      this.#storageSecretAnnotation = config.storageSecretAnnotation
+      this.rereadServices()
     })
   }
 
@@ -123,11 +161,13 @@ export class Mirror {
   }
 
   start(): void {
-    for (const reflector of this.#reflectors()) reflector.start()
+    for (const reflector of this.#reflectors()) if (!this.#cutIn.has(reflector)) reflector.start()
+    void this.#startOpen()
     void this.#discover()
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort()
     this.#cancelDiscovery()
     await Promise.all(this.#reflectors().map((reflector) => reflector.stop()))
   }
@@ -148,6 +188,52 @@ export class Mirror {
     return Object.fromEntries(
       Object.entries(this.#all()).map(([name, reflector]) => [name, reflector.lastHeardMs]),
     )
+  }
+
+  /** A reflector that keeps less of what is in namespaces where nothing is ever accelerated. */
+  #followOpen(make: (isOpen: (object: KubeObject) => boolean) => Reflector): Reflector {
+    const cutIn = new Set<string>()
+    const reflector = make(({ metadata: { namespace = '' } }) => {
+      const isOpen = this.#isOpen(namespace)
+      if (!isOpen) cutIn.add(namespace)
+      return isOpen
+    })
+    this.#cutIn.set(reflector, cutIn)
+    return reflector
+  }
+
+  #isOpen(namespace: string): boolean {
+    const known = this.#openness.get(namespace)
+    if (known !== undefined) return known
+    const labels = this.namespaces.get({ name: namespace })?.metadata.labels
+    const answer = isOpen(this.parsedPolicies(), labelsOf(namespace, labels, this.systemNamespaces))
+    this.#openness.set(namespace, answer)
+    return answer
+  }
+
+  /** Policies or namespaces have changed: what was cut in a namespace that is open by now is read again. */
+  #opened(): void {
+    this.#openness.clear()
+    for (const [reflector, cutIn] of this.#cutIn) {
+      const open = [...cutIn].filter((namespace) => this.#isOpen(namespace))
+      for (const namespace of open) cutIn.delete(namespace)
+      if (open.length > 0) reflector.relist()
+    }
+  }
+
+  /** Read again what was reduced by other rules: by keys of records, or KServe's configuration. */
+  rereadServices(): void {
+    for (const reflector of [this.services.inference, this.services.llm]) reflector.relist()
+  }
+
+  /** Once it is known which namespaces are open, and which records are proven. */
+  async #startOpen(): Promise<void> {
+    const first = [this.namespaces, this.policies, this.configMaps]
+    const { signal } = this.#stopping
+    const isStarting = () =>
+      this.#options.signer.missing !== undefined || first.some(({ state }) => state === 'starting')
+    while (isStarting() && !signal.aborted) await pause(this.#options.clock, settlingMs, signal)
+    if (!signal.aborted) for (const reflector of this.#cutIn.keys()) reflector.start()
   }
 
   #all(): { [name: string]: Reflector } {
@@ -198,49 +284,4 @@ export class Mirror {
 function followAll(follow: (resource: Resource) => Reflector): Record<RuntimeName, Reflector> {
   const entries = Object.entries(runtimeResources).map(([name, resource]) => [name, follow(resource)])
   return Object.fromEntries(entries) as Record<RuntimeName, Reflector>
-}
-
-function onlyMetadata({ apiVersion, kind, metadata }: KubeObject): KubeObject {
-  return { apiVersion, kind, metadata }
-}
-
-/** A volume, and whose it is. */
-function withoutSource({
-  apiVersion,
-  kind,
-  metadata: { name, resourceVersion, uid },
-  spec,
-}: KubeObject): KubeObject {
-  const { namespace, name: claim } = objectAt(spec, 'claimRef')
-  const metadata = { name, resourceVersion, uid } as KubeObject['metadata']
-  return { apiVersion, kind, metadata, spec: { claimRef: { namespace, name: claim } } }
-}
-
-function withoutSpec({ spec: _, ...object }: KubeObject): KubeObject {
-  return object as KubeObject
-}
-
-/** Of the many pods of a cluster only what a hold is decided by is kept, and how long a download took. */
-function servingPod(pod: KubeObject): KubeObject {
-  const { apiVersion, kind, metadata, spec, status } = pod
-  const download = downloadPart(pod)
-  const { [originalAnnotation]: _, ...annotations } = metadata.annotations ?? {}
-  const conditions = listAt(status, 'conditions').filter((condition) =>
-    stringAt(condition, 'type')?.startsWith('warmgate.dev/'),
-  )
-  const volumes = listAt(spec, 'volumes').filter(
-    (volume) => stringAt(volume, 'persistentVolumeClaim', 'claimName') !== undefined,
-  )
-  const names = volumes.map((volume) => stringAt(volume, 'name'))
-  const volumeMounts = listAt(spec, 'containers')
-    .flatMap((container) => listAt(container, 'volumeMounts'))
-    .filter((mount) => names.includes(stringAt(mount, 'name')))
-  const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
-  return {
-    apiVersion,
-    kind,
-    metadata: { ...metadata, annotations },
-    spec: { readinessGates, schedulingGates, volumes, containers: [{ volumeMounts }], ...download.spec },
-    status: { phase: stringAt(status, 'phase'), conditions, ...download.status },
-  }
 }

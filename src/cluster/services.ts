@@ -3,6 +3,7 @@ import type { KubeClient } from '../kube/client.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { type LlmVersion, type Resource, resources } from '../kube/resources.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import { cutOf } from './reduce.ts'
 
 /** The services of both kinds, as the mirror has them. */
 export class Services {
@@ -31,6 +32,21 @@ export class Services {
   onChange(react: (change: Change) => void): void {
     this.inference.onChange(react)
     this.llm.onChange(react)
+  }
+
+  /** Whether a service is too large to be looked at: its spec is not there. */
+  isTooLarge(service: KubeObject): boolean {
+    return cutOf(service) === 'TooLarge'
+  }
+
+  /** Calls back for each version of a service's spec that is too large; not for those that are in the list already. */
+  onTooLarge(react: (service: KubeObject) => void): void {
+    this.onChange((change) => {
+      if (change.type === 'deleted' || !this.isTooLarge(change.object)) return
+      const before = change.type === 'updated' && this.isTooLarge(change.before) ? change.before : undefined
+      if (before?.metadata.generation !== change.object.metadata.generation || before === undefined)
+        react(change.object)
+    })
   }
 
   /** Whether one that is not in the list is known not to be: a kind that is not installed has none. */

@@ -9,6 +9,11 @@ export interface ListOptions {
   signal?: AbortSignal
 }
 
+export interface ListingOptions extends ListOptions {
+  /** What to keep of each item, which is all of it in memory; undefined for nothing. Called as the item arrives. */
+  reduce?: (object: KubeObject) => KubeObject | undefined
+}
+
 export interface KubeList {
   items: KubeObject[]
   resourceVersion: string
@@ -55,7 +60,7 @@ export interface KubeClient {
     options?: { signal?: AbortSignal | undefined },
   ): Promise<KubeObject | undefined>
   /** Every page of the list, at one resource version. */
-  list(resource: Resource, options?: ListOptions): Promise<KubeList>
+  list(resource: Resource, options?: ListingOptions): Promise<KubeList>
   create(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>
   /** Replaces the whole object; needs its resourceVersion, so a concurrent change is a 409. */
   replace(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>

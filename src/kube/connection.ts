@@ -6,6 +6,7 @@ import { type Clock, pause } from '../values/clock.ts'
 import { type Json, keyText, type ObjectKey } from '../values/object.ts'
 import { describeStatus, KubeError } from './errors.ts'
 import type { Resource } from './resources.ts'
+import { parseJson } from './stream.ts'
 
 export interface Call {
   verb: string
@@ -44,6 +45,24 @@ export class Connection {
       return parseJson(await body.text())
     } catch (error) {
       throw this.failure(call, error)
+    }
+  }
+
+  /** The body of a successful answer, in pieces; one that does not come, or stops coming, rejects. */
+  async *pieces(call: Call): AsyncGenerator<Uint8Array> {
+    const ending = new AbortController()
+    const silence = setTimeout(() => ending.abort(new Error('the server went silent')), this.#timeoutMs)
+    const { signal } = ending
+    try {
+      const body = await this.open(call, call.signal ? AbortSignal.any([signal, call.signal]) : signal)
+      for await (const bytes of body) {
+        silence.refresh()
+        yield bytes as Uint8Array
+      }
+    } catch (error) {
+      throw error instanceof KubeError ? error : this.failure(call, error)
+    } finally {
+      clearTimeout(silence)
     }
   }
 
@@ -151,15 +170,6 @@ function nameSegment(name: string, call: Call): string {
     throw new KubeError(describeCall(call), { status: 400, reason: 'BadRequest', message })
   }
   return encodeURIComponent(name)
-}
-
-/** Unlike V8's, its error does not quote what was parsed, which may be a Secret. */
-export function parseJson(text: string): Json {
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    throw new Error('the server sent no JSON, or only a part of it')
-  }
 }
 
 function describeCall({ verb, resource, key = {} }: Call): string {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { dataset, key, makeDataset, path, rejection } from '../../test/hostile/fixtures.ts'
 import { type Answer, HostileServer, json, type Seen, status } from '../../test/hostile/server.ts'
+import type { KubeObject } from '../values/object.ts'
 import type { KubeClient } from './client.ts'
 import { createClient } from './http.ts'
 import { resources } from './resources.ts'
@@ -69,6 +70,34 @@ test('a server that ignores the limit may answer with very many items at once', 
   server.next('list', json(200, { metadata: { resourceVersion: '7' }, items }))
 
   expect((await client.list(dataset)).items).toHaveLength(200_000)
+})
+
+test('items are reduced one at a time, as they arrive', async () => {
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  server.next('list', (response) => {
+    response.write('{"items":[{"metadata":{"name":"a"},"spec":1},{"metadata":{"name":"b"}},{"metadata"')
+    void gate.then(() => response.end(':{"name":"c"}}],"metadata":{"resourceVersion":"7"}}'))
+  })
+  const seen: unknown[] = []
+  const list = client.list(dataset, {
+    reduce: ({ spec: _, ...object }) => {
+      seen.push(object.metadata.name)
+      if (seen.length === 2) open()
+      return object.metadata.name === 'b' ? undefined : (object as KubeObject)
+    },
+  })
+  const { items, resourceVersion } = await list
+  expect(seen).toEqual(['a', 'b', 'c'])
+  expect(resourceVersion).toBe('7')
+  const { apiVersion, kind } = makeDataset('a')
+  expect(items).toEqual(['a', 'c'].map((name) => ({ apiVersion, kind, metadata: { name } })))
+})
+
+test('a list on which nothing comes any more is given up', async () => {
+  const impatient = createClient(server.config(), { timeoutMs: 50 })
+  server.next('list', (response) => void response.write('{"items":['))
+  expect(await rejection(impatient.list(dataset))).toMatchObject({ status: 0, code: 'WG010' })
+  await impatient.close()
 })
 
 test('warnings that come with an answer are told', async () => {

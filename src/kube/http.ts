@@ -1,26 +1,20 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import { type Clock, systemClock } from '../values/clock.ts'
-import {
-  at,
-  isObject,
-  type JsonObject,
-  type KubeObject,
-  listAt,
-  type ObjectKey,
-  stringAt,
-} from '../values/object.ts'
+import { at, isObject, type JsonObject, type KubeObject, type ObjectKey, stringAt } from '../values/object.ts'
 import type {
   KubeClient,
   KubeList,
+  ListingOptions,
   ListOptions,
   PatchBody,
   WatchEvent,
   WatchOptions,
   WriteOptions,
 } from './client.ts'
-import { type Call, Connection, parseJson } from './connection.ts'
+import { type Call, Connection } from './connection.ts'
 import { hasStatus, KubeError } from './errors.ts'
 import type { Resource } from './resources.ts'
+import { ItemSplitter, lines, parseJson } from './stream.ts'
 
 const fieldManager = 'warmgate'
 const pageSize = 500
@@ -143,7 +137,11 @@ async function discover(connection: Connection, group: string, version: string):
   return found.flatMap((entry) => (isObject(entry) && typeof entry.name === 'string' ? [entry.name] : []))
 }
 
-async function listAll(connection: Connection, resource: Resource, options: ListOptions): Promise<KubeList> {
+async function listAll(
+  connection: Connection,
+  resource: Resource,
+  options: ListingOptions,
+): Promise<KubeList> {
   const items: KubeObject[] = []
   let query: { [name: string]: string } = { limit: String(pageSize) }
   for (;;) {
@@ -166,27 +164,36 @@ type Page = KubeList & { next: string | undefined }
 async function listPage(
   connection: Connection,
   resource: Resource,
-  { query, ...options }: ListOptions & { query: { [name: string]: string } },
+  { query, reduce = (whole) => whole, ...options }: ListingOptions & { query: { [name: string]: string } },
 ): Promise<Page | undefined> {
+  const call: Call = {
+    verb: 'list',
+    method: 'GET',
+    resource,
+    key: options,
+    query: { ...selector(options), ...query },
+    signal: options.signal,
+  }
+  // Items of a List say neither what they are nor in which version.
+  const head = { apiVersion: apiVersion(resource), kind: resource.kind }
+  const items: KubeObject[] = []
   try {
-    const page = (await connection.json({
-      verb: 'list',
-      method: 'GET',
-      resource,
-      key: options,
-      query: { ...selector(options), ...query },
-      signal: options.signal,
-    })) as JsonObject
-    // Items of a List say neither what they are nor in which version.
-    const head = { apiVersion: apiVersion(resource), kind: resource.kind }
+    const splitter = new ItemSplitter()
+    for await (const bytes of connection.pieces(call)) {
+      for (const item of splitter.push(bytes)) {
+        const kept = reduce({ ...head, ...(item as JsonObject) } as KubeObject)
+        if (kept !== undefined) items.push(kept)
+      }
+    }
+    const { metadata } = splitter.end()
     return {
-      items: listAt(page, 'items').map((item) => ({ ...head, ...(item as JsonObject) }) as KubeObject),
-      resourceVersion: stringAt(page, 'metadata', 'resourceVersion') ?? '',
-      next: stringAt(page, 'metadata', 'continue') || undefined,
+      items,
+      resourceVersion: stringAt(metadata, 'resourceVersion') ?? '',
+      next: stringAt(metadata, 'continue') || undefined,
     }
   } catch (error) {
     if (query.continue !== undefined && hasStatus(error, 410)) return undefined
-    throw error
+    throw error instanceof KubeError ? error : connection.failure(call, error)
   }
 }
 
@@ -209,20 +216,6 @@ async function* watch(
     for await (const line of lines(body)) if (line.trim() !== '') yield toEvent(line)
   } catch (error) {
     if (!options.signal.aborted) throw error instanceof KubeError ? error : connection.failure(call, error)
-  }
-}
-
-/**
- * The whole lines of a body; what follows the last of them was cut off. (node:readline would also split at
- * U+2028, which JSON may hold, and does not say when its input breaks.)
- */
-async function* lines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of body) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-    rest = parts.pop() ?? ''
-    yield* parts
   }
 }
 

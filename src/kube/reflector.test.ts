@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeDataset } from '../../test/hostile/fixtures.ts'
+import { makeDataset, until } from '../../test/hostile/fixtures.ts'
 import { Rig, versions } from '../../test/hostile/rig.ts'
 import { json, status } from '../../test/hostile/server.ts'
+import type { KubeObject } from '../values/object.ts'
 import type { Change } from './reflector.ts'
 
 const _minuteMs = 60_000
@@ -100,4 +101,45 @@ test('a listener that throws is rig.logged, and keeps nobody from hearing', asyn
   expect(heard).toEqual(['a', 'b'])
   expect(rig.logged).toMatchObject([{ object: 'ml/a', msg: 'a listener failed' }, { object: 'ml/b' }])
   expect(rig.server.count('list')).toBe(1)
+})
+
+test('what is reduced to nothing is not kept, and is told as gone when it was', async () => {
+  const reduce = (object: KubeObject) => (object.spec === undefined ? object : undefined)
+  rig.reflect({ reduce })
+  await rig.startWith('a', 'b')
+  rig.server.put(makeDataset('c', { spec: {} }))
+  rig.server.put(makeDataset('a', { spec: {} }))
+  await until(() => expect(rig.told).toEqual(['added a', 'added b', 'deleted a']))
+  expect(rig.reflector.list()).toHaveLength(1)
+})
+
+test('a relist finds what is kept from now on; several at once are one list, after a moment', async () => {
+  const open = new Set(['a'])
+  rig.reflect({ reduce: (object) => (open.has(object.metadata.name ?? '') ? object : undefined) })
+  await rig.startWith('a', 'b', 'c')
+  expect(rig.told).toEqual(['added a'])
+  open.add('b')
+  rig.reflector.relist()
+  open.add('c').delete('a')
+  rig.reflector.relist()
+  await rig.passDelay(2_000)
+  await rig.passDelay(800)
+  await until(() => expect(rig.told).toEqual(['added a', 'added b', 'added c', 'deleted a']))
+  await rig.untilWatching()
+  expect(rig.server.count('list')).toBe(2)
+})
+
+test('a relist that is asked for while a list fails, or is under way, is not lost', async () => {
+  const open = new Set(['a'])
+  rig.reflect({ reduce: (object) => (open.has(object.metadata.name ?? '') ? object : undefined) })
+  await rig.startWith('a', 'b')
+  rig.server.next('list', status(500, 'InternalError', 'etcd is away'))
+  open.add('b')
+  await rig.clock.advance(2_000)
+  rig.reflector.relist()
+  await rig.passDelay(0)
+  // The list fails once.
+  await rig.passDelay(800)
+  await rig.passDelay(800)
+  await until(() => expect(rig.told).toEqual(['added a', 'added b']))
 })

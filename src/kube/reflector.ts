@@ -13,8 +13,11 @@ export interface ReflectorOptions {
   clock: Clock
   logger: Logger
   select?: ListOptions
-  /** Drops what is not needed, to save memory. */
-  reduce?: (object: KubeObject) => KubeObject
+  /**
+   * Drops what is not needed, to save memory; undefined drops the object, as if it were not there. Where its outcome
+   * changes for other reasons than the object, call `relist`.
+   */
+  reduce?: (object: KubeObject) => KubeObject | undefined
   /** From 0 up to 1; spreads many replicas' watches over time. */
   random?: () => number
 }
@@ -33,6 +36,9 @@ const stallMs = 150_000
 const wellMs = 60_000
 // Should a change ever be lost without an error, a list finds it, once the watch of that time has ended.
 const relistMs = 10 * 60_000
+
+// Whoever may label a namespace can ask for a list; the watch goes on meanwhile.
+const relistSpacingMs = 2_000
 
 class Stale extends Error {}
 
@@ -59,6 +65,10 @@ export class Reflector {
   readonly #markSynced: () => void
   #resourceVersion: string | undefined
   #listedMs = 0
+  #isRelistWanted = false
+  #cancelRelist: (() => void) | undefined
+  /** Ends the present watch; undefined where there is none. */
+  #interrupt: AbortController | undefined
   #running: Promise<void> | undefined
 
   constructor(options: ReflectorOptions) {
@@ -86,6 +96,18 @@ export class Reflector {
 
   start(): void {
     this.#running ??= this.#run()
+  }
+
+  /**
+   * Lists again, soon: for when `reduce` keeps other things than before. Several calls may lead to one list, and there is
+   * one each few seconds at most.
+   */
+  relist(): void {
+    const { clock } = this.#options
+    this.#isRelistWanted = true
+    if (this.#cancelRelist !== undefined || this.#interrupt === undefined) return
+    const waitMs = Math.max(this.#listedMs + relistSpacingMs - clock.now(), 0)
+    this.#cancelRelist = clock.setTimer(() => this.#interrupt?.abort(), waitMs)
   }
 
   /** Final: nothing is asked of the server afterwards. */
@@ -127,7 +149,7 @@ export class Reflector {
   /** One list, where one is needed, and one watch until it ends. */
   async #once(): Promise<void> {
     const isDue = this.#options.clock.now() - this.#listedMs >= relistMs
-    if (this.#resourceVersion === undefined || isDue) await this.#relist()
+    if (this.#resourceVersion === undefined || isDue || this.#isRelistWanted) await this.#relist()
     if (this.#stopping.signal.aborted) return
     try {
       await this.#follow(this.#resourceVersion ?? '')
@@ -140,12 +162,16 @@ export class Reflector {
 
   async #relist(): Promise<void> {
     const { client, resource, select } = this.#options
-    const list = await client.list(resource, { ...select, signal: this.#stopping.signal })
+    // Whatever changes from here on may be too late for some items of this list.
+    this.#isRelistWanted = false
+    this.#resourceVersion = undefined
+    const { signal } = this.#stopping
+    const list = await client.list(resource, { ...select, signal, reduce: (object) => this.#reduce(object) })
     this.#heard()
     const gone = new Set(this.#objects.keys())
     for (const [index, object] of list.items.entries()) {
       gone.delete(keyText(keyOf(object)))
-      this.#put(object)
+      this.#keep(object)
       // A big list must not keep a review waiting.
       if (index % 200 === 199) await setImmediate()
     }
@@ -159,6 +185,8 @@ export class Reflector {
   async #follow(resourceVersion: string): Promise<void> {
     const { client, resource, select, clock, random } = this.#options
     const ending = new AbortController()
+    this.#interrupt = ending
+    if (this.#isRelistWanted) this.relist()
     const signal = AbortSignal.any([ending.signal, this.#stopping.signal])
     let isStalled = false
     let cancel = () => {}
@@ -183,6 +211,9 @@ export class Reflector {
       }
     } finally {
       cancel()
+      this.#cancelRelist?.()
+      this.#cancelRelist = undefined
+      this.#interrupt = undefined
     }
     if (isStalled) throw new Stale('the server went silent')
   }
@@ -200,16 +231,23 @@ export class Reflector {
   }
 
   #put(object: KubeObject): void {
+    const kept = this.#reduce(object)
+    if (kept === undefined) this.#drop(keyText(keyOf(object)))
+    else this.#keep(kept)
+  }
+
+  #reduce(object: KubeObject): KubeObject | undefined {
     const { reduce = (whole: KubeObject) => whole } = this.#options
+    const { managedFields: _, ...metadata } = object.metadata
+    return reduce({ ...object, metadata })
+  }
+
+  #keep(object: KubeObject): void {
     const key = keyText(keyOf(object))
     const before = this.#objects.get(key)
-    const { managedFields: _, ...metadata } = object.metadata
-    const kept = reduce({ ...object, metadata })
-    if (before !== undefined && isDeepStrictEqual(before, kept)) return
-    this.#objects.set(key, kept)
-    this.#tell(
-      before === undefined ? { type: 'added', object: kept } : { type: 'updated', object: kept, before },
-    )
+    if (before !== undefined && isDeepStrictEqual(before, object)) return
+    this.#objects.set(key, object)
+    this.#tell(before === undefined ? { type: 'added', object } : { type: 'updated', object, before })
   }
 
   #drop(key: string): void {

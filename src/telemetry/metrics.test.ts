@@ -18,6 +18,11 @@ const moves: [name: string, move: (metrics: Metrics) => void, sample: string][] 
     ({ admissionDuration }) => admissionDuration.observe({ resource: 'pods' }, 0.002),
     'warmgate_admission_duration_seconds_bucket{le="0.0025",resource="pods"} 1',
   ],
+  [
+    'warmgate_admission_refusals_total',
+    ({ admissionRefusals }) => admissionRefusals.inc({ reason: 'NotFound' }),
+    'warmgate_admission_refusals_total{reason="NotFound"} 1',
+  ],
   ['warmgate_caches', ({ caches }) => caches.set({ phase: 'Bound' }, 3), 'warmgate_caches{phase="Bound"} 3'],
   [
     'warmgate_warmup_duration_seconds',

@@ -30,6 +30,12 @@ export function createMetrics() {
       buckets: admissionSeconds,
       registers,
     }),
+    admissionRefusals: new Counter({
+      name: 'warmgate_admission_refusals_total',
+      help: 'Requests to the webhook that were no review, or none that could be taken, by reason.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
     caches: new Gauge({
       name: 'warmgate_caches',
       help: 'Caches of accelerated services, by phase.',

@@ -2,33 +2,70 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Metrics } from './metrics.ts'
 
-export interface ProbeServer {
+/** A plain HTTP server. */
+export interface PlainServer {
   listen(options: { address: string; port: number }): Promise<number>
   close(): Promise<void>
 }
 
-export interface ProbeOptions {
+interface Answer {
+  status: number
+  text: string
+  type?: string
+}
+
+const plain = 'text/plain'
+// The kubelet and Prometheus send a request now and then; whoever else reaches the port can hold no more than this.
+const limits = { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000 }
+const mostConnections = 64
+
+/**
+ * For the kubelet: `/healthz`, and `/readyz`, which says what is still missing before this replica can serve. `missing`
+ * answers an empty list when it is ready.
+ */
+export function createProbeServer({ missing }: { missing: () => string[] }): PlainServer {
+  return createPlainServer({
+    '/healthz': async () => ({ status: 200, text: 'ok\n' }),
+    '/readyz': async () => {
+      const wanting = missing()
+      const text = wanting.length === 0 ? 'ok\n' : `not ready: ${wanting.join(', ')}\n`
+      return { status: wanting.length === 0 ? 200 : 503, text }
+    },
+  })
+}
+
+export interface MetricsOptions {
   metrics: Metrics
-  /** What is still missing before this replica can serve; empty when it is ready. */
-  missing: () => string[]
   /** Brings the gauges up to date before they are read. */
   beforeScrape: () => void
 }
 
-const plain = 'text/plain'
+/** For Prometheus: `/metrics`, on a port of its own, so that a NetworkPolicy can tell it from the probes. */
+export function createMetricsServer({ metrics, beforeScrape }: MetricsOptions): PlainServer {
+  return createPlainServer({
+    '/metrics': async () => {
+      beforeScrape()
+      return { status: 200, text: await metrics.render(), type: metrics.registry.contentType }
+    },
+  })
+}
 
-/** Plain HTTP for the kubelet and for Prometheus: `/healthz`, `/readyz`, `/metrics`. */
-export function createProbeServer(options: ProbeOptions): ProbeServer {
-  const server = createServer(async (request, response) => {
+function createPlainServer(pages: { [path: string]: () => Promise<Answer> }): PlainServer {
+  const nothing = async (): Promise<Answer> => ({
+    status: 404,
+    text: `there is ${Object.keys(pages).join(' and ')}\n`,
+  })
+  const server = createServer(limits, async (request, response) => {
     const path = request.url?.split('?')[0] ?? ''
+    const page = Object.hasOwn(pages, path) ? pages[path] : undefined
     // A gauge that cannot be read is no reason to end the process, as an unhandled rejection would.
-    const { status, text, type } = await answer(path, options).catch((error: unknown) => ({
-      status: 500,
-      text: `${error}\n`,
-      type: plain,
-    }))
+    const answered = (page ?? nothing)().catch(
+      (error: unknown): Answer => ({ status: 500, text: `${error}\n` }),
+    )
+    const { status, text, type = plain } = await answered
     response.writeHead(status, { 'content-type': type }).end(text)
   })
+  server.maxConnections = mostConnections
   return {
     async listen({ address, port }) {
       await new Promise<void>((resolve, reject) => {
@@ -41,25 +78,5 @@ export function createProbeServer(options: ProbeOptions): ProbeServer {
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
-  }
-}
-
-async function answer(
-  path: string,
-  { metrics, missing, beforeScrape }: ProbeOptions,
-): Promise<{ status: number; text: string; type: string }> {
-  switch (path) {
-    case '/healthz':
-      return { status: 200, text: 'ok\n', type: plain }
-    case '/readyz': {
-      const wanting = missing()
-      const text = wanting.length === 0 ? 'ok\n' : `not ready: ${wanting.join(', ')}\n`
-      return { status: wanting.length === 0 ? 200 : 503, text, type: plain }
-    }
-    case '/metrics':
-      beforeScrape()
-      return { status: 200, text: await metrics.render(), type: metrics.registry.contentType }
-    default:
-      return { status: 404, text: 'there is /healthz, /readyz and /metrics\n', type: plain }
   }
 }

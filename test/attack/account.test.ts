@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { adoptService } from '../../src/cluster/adoption.ts'
+import { Records } from '../../src/cluster/records.ts'
 import { Certificates } from '../../src/controller/certificates.ts'
 import { tell } from '../../src/controller/gates.ts'
 import { revert } from '../../src/controller/reverts.ts'
@@ -13,6 +14,7 @@ import { deleteExactly } from '../../src/kube/exactly.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheWarmGate } from '../../src/plan/hold.ts'
 import { gateCondition, hasSchedulingGate } from '../../src/plan/pod.ts'
+import { trustingSigner } from '../../src/plan/record.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { systemClock } from '../../src/values/clock.ts'
@@ -571,6 +573,7 @@ describe('what Warmgate does is allowed', () => {
   const services = {
     client: undefined as unknown as KubeClient,
     events: { record: () => {} },
+    mirror: { records: new Records(trustingSigner) },
   }
   beforeAll(() => {
     services.client = account

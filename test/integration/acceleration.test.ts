@@ -91,7 +91,7 @@ async function eventWith(object: KubeObject, reason: string): Promise<KubeObject
 }
 
 async function metric(line: RegExp): Promise<number> {
-  const text = await (await fetch(`${stage.warmgate.probeUrl}/metrics`)).text()
+  const text = await (await fetch(`${stage.warmgate.metricsUrl}/metrics`)).text()
   return Number(
     text
       .split('\n')

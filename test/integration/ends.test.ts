@@ -89,7 +89,7 @@ async function isAccelerated(ns: string): Promise<boolean> {
 }
 
 async function startReplica(
-  where: Pick<Ground, 'port' | 'probePort'>,
+  where: Pick<Ground, 'port' | 'probePort' | 'metricsPort'>,
   identity: string,
 ): Promise<LocalReplica> {
   const { kubeconfig } = ground
@@ -109,8 +109,8 @@ test.each(all)(
 )
 
 test('another replica leads, and the first one restarts: every hold goes on', async () => {
-  const [port = 0, probePort = 0] = await freePorts(2)
-  leader = await startReplica({ port, probePort }, 'second')
+  const [port = 0, probePort = 0, metricsPort = 0] = await freePorts(3)
+  leader = await startReplica({ port, probePort, metricsPort }, 'second')
   await webhook.stop()
   // Before there is a third: that might be the faster one, and lead.
   await until(

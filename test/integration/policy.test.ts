@@ -169,7 +169,7 @@ describe('Audit', () => {
       const { items } = await stage.client.list(resources.event, { namespace: 'audit' })
       return items.find((event) => stringAt(event, 'reason') === 'AuditOnly')
     })
-    const text = await (await fetch(`${stage.warmgate.probeUrl}/metrics`)).text()
+    const text = await (await fetch(`${stage.warmgate.metricsUrl}/metrics`)).text()
     expect(text).toMatch(/warmgate_admission_reviews_total\{.*decision="skip",reason="AuditOnly"\} [1-9]/)
     for (const kind of [
       resources.dataset,

@@ -26,7 +26,7 @@ afterAll(async () => {
 
 /** How many reviews Warmgate was sent; of one resource, or of all. */
 async function reviews(resource = ''): Promise<number> {
-  const text = await (await fetch(`${stage.warmgate.probeUrl}/metrics`)).text()
+  const text = await (await fetch(`${stage.warmgate.metricsUrl}/metrics`)).text()
   const counts = [...text.matchAll(/^warmgate_admission_duration_seconds_count(\{.*\}) (\d+)$/gm)]
   return counts.reduce((sum, [, labels, count]) => sum + (labels?.includes(resource) ? Number(count) : 0), 0)
 }

@@ -92,8 +92,8 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     })
   }
 
-  async function leads(probeUrl: string): Promise<boolean> {
-    return /^warmgate_leader 1$/m.test(await (await fetch(`${probeUrl}/metrics`)).text())
+  async function leads(metricsUrl: string): Promise<boolean> {
+    return /^warmgate_leader 1$/m.test(await (await fetch(`${metricsUrl}/metrics`)).text())
   }
 
   /** Of the Service to which clients talk: which addresses get traffic, and which do not yet. */
@@ -143,8 +143,8 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
 
   test('the controller is killed in the middle, and another replica ends the hold', async () => {
     stage.fluid.set(slowly)
-    const [port = 0, probePort = 0] = await freePorts(2)
-    const other = await startWarmgate({ ...stage, port, probePort, name: 'warmgate-1' })
+    const [port = 0, probePort = 0, metricsPort = 0] = await freePorts(3)
+    const other = await startWarmgate({ ...stage, port, probePort, metricsPort, name: 'warmgate-1' })
     try {
       await create('orphaned', 'oss://models/orphaned')
       await heldPod('orphaned')
@@ -153,7 +153,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
       await warmedUp()
       const ready = await podOf('orphaned', (pod) => isTrue(pod, 'Ready'))
       expect(condition(ready, 'warmgate.dev/cache-warm')).toMatchObject({ status: 'True', reason: 'Warm' })
-      expect(await leads(other.probeUrl)).toBe(true)
+      expect(await leads(other.metricsUrl)).toBe(true)
       await expectTraffic('orphaned', ready)
       expect(model.equals(await served(ready))).toBe(true)
     } finally {

@@ -11,6 +11,7 @@ export interface WarmgateOptions {
   logFile: string
   port: number
   probePort: number
+  metricsPort: number
   /** So that several replicas can be told apart. */
   name?: string
 }
@@ -19,8 +20,10 @@ export interface WarmgateProcess {
   readonly pid: number
   /** Where the webhook answers. */
   readonly url: string
-  /** What /readyz and /metrics answer from. */
+  /** What /readyz answers from. */
   readonly probeUrl: string
+  /** What /metrics answers from. */
+  readonly metricsUrl: string
   /** SIGTERM, and the end of the process. */
   stop(): Promise<void>
   /** SIGKILL: nothing is tidied up. */
@@ -32,8 +35,13 @@ const leash = new URL('leash.ts', import.meta.url).href
 
 /** Runs `warmgate serve` as a process of its own, and waits until it is ready. */
 export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateProcess> {
-  const { kubeconfig, logFile, port, probePort, name = 'warmgate-0' } = options
-  const where = ['--address', '127.0.0.1', '--port', String(port), '--probe-port', String(probePort)]
+  const { kubeconfig, logFile, port, probePort, metricsPort, name = 'warmgate-0' } = options
+  const ports = { '--port': port, '--probe-port': probePort, '--metrics-port': metricsPort }
+  const where = [
+    '--address',
+    '127.0.0.1',
+    ...Object.entries(ports).flatMap(([flag, at]) => [flag, String(at)]),
+  ]
   const log = await open(logFile, 'a')
   const child = spawn(process.execPath, ['--import', leash, main, 'serve', ...where, '--drain', '0s'], {
     env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name },
@@ -62,6 +70,7 @@ export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateP
     pid: child.pid ?? 0,
     url: `https://127.0.0.1:${port}`,
     probeUrl,
+    metricsUrl: `http://127.0.0.1:${metricsPort}`,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   }

@@ -14,7 +14,7 @@ export interface LocalReplica {
 
 /** Runs a replica of Warmgate in this process, so that its clock can be moved, and waits until it is ready. */
 export async function startLocalReplica(
-  { kubeconfig, port, probePort }: Pick<Ground, 'kubeconfig' | 'port' | 'probePort'>,
+  { kubeconfig, ...ports }: Pick<Ground, 'kubeconfig' | 'port' | 'probePort' | 'metricsPort'>,
   { clock, identity }: { clock: Clock; identity: string },
 ): Promise<LocalReplica> {
   const config = new KubeConfig()
@@ -23,8 +23,7 @@ export async function startLocalReplica(
     namespace: 'warmgate-system',
     kserveNamespace: 'kserve',
     address: '127.0.0.1',
-    port,
-    probePort,
+    ...ports,
     excludeNamespace: [],
     service: 'warmgate',
     webhookConfiguration: 'acceleration.warmgate.dev',
@@ -32,15 +31,15 @@ export async function startLocalReplica(
   // Half an hour that passes at once would cost the leader its lease.
   const clocks = { clock, electionClock: systemClock }
   const replica = await startReplica(options, { config, ...clocks, logger: createLogger('silent'), identity })
-  const probe = async (path: string) => await fetch(`http://127.0.0.1:${probePort}${path}`)
+  const ask = async (port: number, path: string) => await fetch(`http://127.0.0.1:${port}${path}`)
   await until(`ready replica ${identity}`, async () => {
-    const answer = await probe('/readyz')
+    const answer = await ask(ports.probePort, '/readyz')
     if (answer.ok) return true
     throw new Error(await answer.text())
   })
   let stopping: Promise<void> | undefined
   return {
-    metrics: async () => await (await probe('/metrics')).text(),
+    metrics: async () => await (await ask(ports.metricsPort, '/metrics')).text(),
     stop() {
       stopping ??= replica.stop(0)
       return stopping

@@ -34,6 +34,7 @@ interface BareGround {
   /** Where the webhook configuration says that Warmgate answers. */
   port: number
   probePort: number
+  metricsPort: number
   logFile: string
   stop(): Promise<void>
 }
@@ -113,12 +114,12 @@ async function layGround(options: RealStageOptions & { fluid: boolean }): Promis
   try {
     const client = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
     stops.push(() => client.close())
-    const [port = 0, probePort = 0] = await freePorts(2)
+    const [port = 0, probePort = 0, metricsPort = 0] = await freePorts(3)
     progress('installing Warmgate: manifests/base')
     await installWarmgate(client, `https://127.0.0.1:${port}`)
     const kubeconfig = await cluster.kubeconfigFor({ namespace: 'warmgate-system', name: 'warmgate' })
     const logFile = join(cluster.dir, 'warmgate.log')
-    return { cluster, client, kubeconfig, port, probePort, logFile, stop }
+    return { cluster, client, kubeconfig, port, probePort, metricsPort, logFile, stop }
   } catch (error) {
     await stop()
     throw error

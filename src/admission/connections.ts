@@ -1,0 +1,88 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+export interface ConnectionLimits {
+  /** How many connections may be open. */
+  most: number
+  /** How long a connection that has sent reviews may be idle, in milliseconds. The server's own limit is for strangers. */
+  trustedIdleMs: number
+}
+
+interface Connection {
+  socket: Socket
+  /** Whether a valid review came through it. */
+  isTrusted: boolean
+  /** Requests that are not answered yet. */
+  pending: number
+}
+
+/**
+ * The open connections of a server. A stranger has sent no review yet: it is closed soon when it is idle, and first
+ * when there are too many, so that nobody can keep the API server out by holding connections open.
+ */
+export class Connections {
+  // In the order of arrival. A TLS socket has the address of the TCP socket that it was made of, and no link to it.
+  readonly #open = new Map<string, Connection>()
+  readonly #limits: ConnectionLimits
+
+  constructor(server: Server, limits: ConnectionLimits) {
+    this.#limits = limits
+    server.on('connection', (socket: Socket) => this.#opened(socket))
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const connection = this.#of(request)
+      if (connection === undefined) return
+      connection.pending += 1
+      response.once('close', () => {
+        connection.pending -= 1
+        // After Node has set the limit for strangers.
+        if (connection.isTrusted) request.socket.setTimeout(limits.trustedIdleMs)
+      })
+    })
+  }
+
+  /** To be called for each valid review. */
+  trust(request: IncomingMessage): void {
+    const connection = this.#of(request)
+    if (connection !== undefined) connection.isTrusted = true
+  }
+
+  isTrusted(request: IncomingMessage): boolean {
+    return this.#of(request)?.isTrusted === true
+  }
+
+  #of({ socket }: IncomingMessage): Connection | undefined {
+    return this.#open.get(addressOf(socket))
+  }
+
+  #opened(socket: Socket): void {
+    if (this.#open.size >= this.#limits.most) {
+      const victim = this.#leastWanted()
+      if (victim === undefined) {
+        socket.destroy()
+        return
+      }
+      this.#open.delete(addressOf(victim))
+      victim.destroy()
+    }
+    const address = addressOf(socket)
+    const connection = { socket, isTrusted: false, pending: 0 }
+    this.#open.set(address, connection)
+    socket.once('close', () => {
+      if (this.#open.get(address) === connection) this.#open.delete(address)
+    })
+  }
+
+  /** The oldest idle stranger, else the oldest stranger, else the oldest idle one; undefined where all are at work. */
+  #leastWanted(): Socket | undefined {
+    const all = [...this.#open.values()]
+    const victim =
+      all.find(({ isTrusted, pending }) => !isTrusted && pending === 0) ??
+      all.find(({ isTrusted }) => !isTrusted) ??
+      all.find(({ pending }) => pending === 0)
+    return victim?.socket
+  }
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
+}

@@ -1,0 +1,175 @@
+import { afterEach, expect, test } from 'vitest'
+import type { KubeClient, ListingOptions, WatchEvent } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
+import type { Resource } from '../kube/resources.ts'
+import { fakeSigner } from '../plan/plan.fake.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { systemClock } from '../values/clock.ts'
+import type { KubeObject } from '../values/object.ts'
+import { fakePod } from './cluster.fake.ts'
+import { Mirror } from './mirror.ts'
+import { cutOf } from './reduce.ts'
+
+/** An API server's lists and watches, in memory. */
+class FakeServer {
+  readonly listed: string[] = []
+  readonly #objects: { [plural: string]: KubeObject[] }
+  readonly #watchers = new Map<string, (event: WatchEvent) => void>()
+
+  constructor(objects: { [plural: string]: KubeObject[] }) {
+    this.#objects = objects
+  }
+
+  put(plural: string, object: KubeObject): void {
+    const others = (this.#objects[plural] ?? []).filter(
+      ({ metadata }) => metadata.name !== object.metadata.name,
+    )
+    this.#objects[plural] = [...others, object]
+    this.#watchers.get(plural)?.({ type: 'MODIFIED', object })
+  }
+
+  get client(): KubeClient {
+    const client: Partial<KubeClient> = {
+      discover: async () => [],
+      list: async (
+        { plural }: Resource,
+        { reduce = (whole) => whole, labelSelector }: ListingOptions = {},
+      ) => {
+        this.listed.push(plural)
+        if (plural === 'accelerationpolicies' && this.#objects[plural] === undefined)
+          throw new KubeError('list', { status: 404, message: 'not installed' })
+        const all = labelSelector?.startsWith('app') ? [] : (this.#objects[plural] ?? [])
+        return { items: all.flatMap((object) => reduce(object) ?? []), resourceVersion: '1' }
+      },
+      watch: ({ plural }, { signal, labelSelector }) =>
+        this.#watch(`${plural}${labelSelector ?? ''}`, signal),
+    }
+    return client as KubeClient
+  }
+
+  async *#watch(key: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    const plural = key.startsWith('pods') ? 'pods' : key
+    const waiting: WatchEvent[] = []
+    let wake = () => {}
+    if (!key.includes('part-of'))
+      this.#watchers.set(plural, (event) => {
+        waiting.push(event)
+        wake()
+      })
+    while (!signal.aborted) {
+      yield* waiting.splice(0)
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+    }
+  }
+}
+
+let mirror: Mirror
+afterEach(() => mirror.stop())
+
+function start(server: FakeServer): void {
+  const logger = createLogger('silent')
+  mirror = new Mirror({
+    client: server.client,
+    clock: systemClock,
+    logger,
+    kserveNamespace: 'kserve',
+    llmVersion: 'v1alpha2',
+    signer: fakeSigner,
+  })
+  mirror.start()
+}
+
+function namespace(name: string, labels = {}): KubeObject {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }
+}
+
+function service(name: string, ofNamespace = 'models', size = 0): KubeObject {
+  return {
+    apiVersion: 'serving.kserve.io/v1beta1',
+    kind: 'InferenceService',
+    metadata: { name, namespace: ofNamespace, generation: 1 },
+    spec: { predictor: { name: 'x'.repeat(size) } },
+  }
+}
+
+const enabled = { 'warmgate.dev/acceleration': 'enabled' }
+const key = { namespace: 'models', name: 'llama' }
+
+async function settle(): Promise<void> {
+  await expect.poll(() => mirror.missing(), { timeout: 10_000 }).toEqual([])
+}
+
+test('services and pods are listed once it is known which namespaces are open', async () => {
+  const pod = { ...fakePod({ annotations: {} }), spec: {} }
+  const server = new FakeServer({
+    namespaces: [namespace('models'), namespace('open', enabled)],
+    inferenceservices: [service('llama'), service('bloom', 'open')],
+    pods: [pod],
+  })
+  start(server)
+  await settle()
+  const [policies, services] = ['accelerationpolicies', 'inferenceservices'].map((each) =>
+    server.listed.indexOf(each),
+  )
+  expect(services).toBeGreaterThan(policies ?? 0)
+  expect(mirror.services.get('InferenceService', key)?.spec).toBeUndefined()
+  expect(mirror.services.get('InferenceService', { namespace: 'open', name: 'bloom' })?.spec).toBeDefined()
+  expect(mirror.pods.list()).toEqual([])
+})
+
+test.each<[string, (server: FakeServer) => void]>([
+  ['it is labelled', (server) => server.put('namespaces', namespace('models', enabled))],
+  [
+    'a policy is for the whole cluster',
+    (server) =>
+      server.put('accelerationpolicies', {
+        apiVersion: 'warmgate.dev/v1alpha1',
+        kind: 'AccelerationPolicy',
+        metadata: { name: 'all' },
+        spec: { scope: 'Cluster' },
+      }),
+  ],
+])('a namespace is opened where %s: its services and pods are read again, once', async (_, open) => {
+  const pod = { ...fakePod({ annotations: {} }), spec: {} }
+  const server = new FakeServer({
+    namespaces: [namespace('models'), namespace('other')],
+    accelerationpolicies: [],
+    inferenceservices: [service('llama')],
+    pods: [pod],
+  })
+  start(server)
+  await settle()
+  open(server)
+  await expect.poll(() => mirror.pods.list().length, { timeout: 10_000 }).toBe(1)
+  await expect
+    .poll(() => mirror.services.get('InferenceService', key)?.spec, { timeout: 10_000 })
+    .toBeDefined()
+  server.put('namespaces', namespace('other', enabled))
+  expect(server.listed.filter((plural) => plural === 'inferenceservices')).toHaveLength(2)
+})
+
+test('a service that is too large is told of once for each version of its spec', async () => {
+  const server = new FakeServer({
+    namespaces: [namespace('models', enabled)],
+    inferenceservices: [service('bloom', 'models', 200_000)],
+  })
+  start(server)
+  await settle()
+  const told: string[] = []
+  mirror.services.onTooLarge(({ metadata }) => told.push(`${metadata.name}@${metadata.generation}`))
+  const large = service('llama', 'models', 200_000)
+  const version = (generation: number, resourceVersion: string) => ({
+    ...large,
+    metadata: { ...large.metadata, generation, resourceVersion },
+  })
+  server.put('inferenceservices', version(1, '2'))
+  server.put('inferenceservices', version(1, '3'))
+  server.put('inferenceservices', version(2, '4'))
+  await expect.poll(() => told).toEqual(['llama@1', 'llama@2'])
+  const kept = mirror.services.list()
+  expect(kept.map((each) => mirror.services.isTooLarge(each))).toEqual([true, true])
+  expect(kept.map(cutOf)).toEqual(['TooLarge', 'TooLarge'])
+})

@@ -1,0 +1,253 @@
+import { kserveConfigName } from '../kserve/config.ts'
+import { downloadPart } from '../kserve/download.ts'
+import { originalAnnotation } from '../plan/original.ts'
+import {
+  isObject,
+  type Json,
+  type KubeObject,
+  listAt,
+  type ObjectMeta,
+  objectAt,
+  stringAt,
+  textsAt,
+} from '../values/object.ts'
+
+// What one object of a tenant's may take in memory, and a pod, of which there are many more.
+const mostObjectBytes = 128 * 2 ** 10
+const mostPodBytes = 32 * 2 ** 10
+const mostGates = 16
+// What is kept of a service of a namespace where nothing is accelerated.
+const mostClosedBytes = 8 * 2 ** 10
+
+/** Why the mirror holds only the head of a service: identity, labels, and annotations of ours. */
+export type Cut = 'TooLarge' | 'Closed'
+const cutMark: unique symbol = Symbol('cut')
+type CutObject = KubeObject & { [cutMark]?: Cut }
+
+/** Undefined for an object that is there with all that plans read. */
+export function cutOf(object: KubeObject): Cut | undefined {
+  return (object as CutObject)[cutMark]
+}
+
+/** The head of an object, marked as such. */
+export function cut(object: KubeObject, why: Cut): KubeObject {
+  // A service that was accelerated and has grown since keeps its record: its caches are still in use.
+  const mostBytes = why === 'TooLarge' ? mostObjectBytes : mostClosedBytes
+  return Object.assign(head(object, mostBytes), { [cutMark]: why })
+}
+
+export interface ServiceReduction {
+  /** Whether anything in the service's namespace may be accelerated, or it was before that was closed. */
+  isOpen: boolean
+  /** The annotation that KServe's ConfigMap names for a service's storage secret. */
+  storageSecretAnnotation: string
+}
+
+/**
+ * What plans and holds read of a service: its spec, some annotations, how KServe deploys it, and whether it is Ready.
+ * Only the head of one that is too large, or in a namespace that is not open.
+ */
+export function reduceService(
+  service: KubeObject,
+  { isOpen, storageSecretAnnotation }: ServiceReduction,
+): KubeObject {
+  if (!isOpen) return cut(service, 'Closed')
+  const { apiVersion, kind, metadata, spec, status } = service
+  const { deploymentMode, annotations } = objectAt(status)
+  const conditions = listAt(status, 'conditions')
+    .filter((condition) => stringAt(condition, 'type') === 'Ready')
+    .map((condition) => ({ type: 'Ready', status: stringAt(condition, 'status') }))
+  const reduced = {
+    apiVersion,
+    kind,
+    metadata: { ...identity(metadata), ...labelsAnd(metadata, [storageSecretAnnotation]) },
+    spec,
+    status: { ...defined({ deploymentMode, annotations }), conditions },
+  }
+  return fits(reduced, mostObjectBytes) ? reduced : cut(service, 'TooLarge')
+}
+
+/**
+ * What holds read of a pod, and how long its download took. Undefined for a pod that is none of ours, in a namespace
+ * that is not open.
+ */
+export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefined {
+  if (!isOpen && !isMarked(pod)) return undefined
+  const { apiVersion, kind, metadata, spec, status } = pod
+  const download = downloadPart(pod)
+  const { [originalAnnotation]: _, ...annotations } = ownAnnotations(metadata)
+  const conditions = listAt(status, 'conditions').filter((condition) =>
+    stringAt(condition, 'type')?.startsWith('warmgate.dev/'),
+  )
+  const claims = listAt(spec, 'volumes').filter(
+    (volume) => stringAt(volume, 'persistentVolumeClaim', 'claimName') !== undefined,
+  )
+  const volumes = claims.map((volume) => ({
+    name: stringAt(volume, 'name'),
+    persistentVolumeClaim: { claimName: stringAt(volume, 'persistentVolumeClaim', 'claimName') },
+  }))
+  const names = new Set(volumes.map(({ name }) => name))
+  const volumeMounts = listAt(spec, 'containers')
+    .flatMap((container) => listAt(container, 'volumeMounts'))
+    .filter((mount) => names.has(stringAt(mount, 'name')))
+  const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
+  const { labels, ownerReferences } = metadata
+  const small = {
+    apiVersion,
+    kind,
+    metadata: { ...identity(metadata), ...defined({ labels, ownerReferences }), annotations } as ObjectMeta,
+    spec: { readinessGates: ours(readinessGates), schedulingGates: ours(schedulingGates) },
+    status: { phase: stringAt(status, 'phase'), conditions },
+  }
+  const whole = {
+    ...small,
+    spec: { ...small.spec, volumes, containers: [{ volumeMounts }], ...download.spec },
+    status: { ...small.status, ...download.status },
+  }
+  if (fits(whole, mostPodBytes)) return whole
+  // It is still known to be held, and since it mounts nothing that we know it is released.
+  return { ...small, metadata: head(pod).metadata }
+}
+
+/** Whether a pod carries a gate or an annotation of ours. */
+function isMarked({ metadata, spec }: KubeObject): boolean {
+  const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
+  return (
+    Object.keys(metadata.annotations ?? {}).some(isOurs) ||
+    ours(readinessGates).length > 0 ||
+    ours(schedulingGates).length > 0
+  )
+}
+
+function ours(gates: Json): Json[] {
+  const known = (Array.isArray(gates) ? gates : []).filter((gate) =>
+    isOurs(stringAt(gate, 'conditionType') ?? stringAt(gate, 'name') ?? ''),
+  )
+  return known.slice(0, mostGates)
+}
+
+/** Any object of a tenant's: without foreign annotations, and no more than its head where it is too large. */
+export function reduceObject(object: KubeObject): KubeObject {
+  const { annotations: _, ...metadata } = object.metadata
+  const annotations = ownAnnotations(object.metadata)
+  const reduced = {
+    ...object,
+    metadata: { ...metadata, ...(object.metadata.annotations === undefined ? {} : { annotations }) },
+  }
+  return fits(reduced, mostObjectBytes) ? reduced : head(object)
+}
+
+export function reduceJob({ spec: _, ...job }: KubeObject): KubeObject {
+  return reduceObject(job as KubeObject)
+}
+
+/** A namespace, as far as policies look at it. */
+export function reduceNamespace({ apiVersion, kind, metadata }: KubeObject): KubeObject {
+  return { apiVersion, kind, metadata: { ...identity(metadata), ...defined({ labels: metadata.labels }) } }
+}
+
+/** A claim, and whether Fluid has made it. */
+export function reduceClaim({ apiVersion, kind, metadata }: KubeObject): KubeObject {
+  const { CreatedBy } = metadata.annotations ?? {}
+  return { apiVersion, kind, metadata: { ...identity(metadata), annotations: defined({ CreatedBy }) } }
+}
+
+/** A volume, and whose it is. */
+export function reduceVolume({ apiVersion, kind, metadata, spec }: KubeObject): KubeObject {
+  const { namespace, name: claim } = objectAt(spec, 'claimRef')
+  const { name, resourceVersion, uid } = metadata
+  return {
+    apiVersion,
+    kind,
+    metadata: defined({ name, resourceVersion, uid }),
+    spec: { claimRef: { namespace, name: claim } },
+  }
+}
+
+/** Of KServe's ConfigMaps, the one that is read. */
+export function reduceConfigMap(object: KubeObject): KubeObject | undefined {
+  return object.metadata.name === kserveConfigName ? reduceObject(object) : undefined
+}
+
+/** Without the spec. */
+function head({ apiVersion, kind, metadata }: KubeObject, mostBytes = mostClosedBytes): KubeObject {
+  const { labels } = metadata
+  const annotations = Object.fromEntries(
+    Object.entries(textsAt(metadata, 'annotations')).filter(([key]) => isOurs(key)),
+  )
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      ...identity(metadata),
+      ...(labels !== undefined && fits(labels, mostClosedBytes) ? { labels } : {}),
+      ...(fits(annotations, mostBytes) ? { annotations } : {}),
+    },
+  }
+}
+
+function identity(metadata: ObjectMeta): ObjectMeta {
+  const { name, generateName, namespace, uid, resourceVersion, generation } = metadata
+  const { creationTimestamp, deletionTimestamp } = metadata
+  const [who, which] = [
+    { name, generateName, namespace },
+    { uid, resourceVersion, generation },
+  ]
+  return defined({ ...who, ...which, creationTimestamp, deletionTimestamp })
+}
+
+function labelsAnd(metadata: ObjectMeta, more: readonly string[]): ObjectMeta {
+  const annotations = metadata.annotations === undefined ? undefined : ownAnnotations(metadata, more)
+  return defined({ labels: metadata.labels, annotations })
+}
+
+// Whose annotations are read, by the domain of their key. Fluid's mark on its claims has none.
+const domains = ['warmgate.dev', 'kserve.io', 'fluid.io', 'serving.knative.dev']
+
+function ownAnnotations(metadata: ObjectMeta, more: readonly string[] = []): { [key: string]: string } {
+  const isRead = (key: string) => {
+    const domain = key.slice(0, Math.max(key.indexOf('/'), 0))
+    return more.includes(key) || domains.some((each) => domain === each || domain.endsWith(`.${each}`))
+  }
+  return Object.fromEntries(Object.entries(textsAt(metadata, 'annotations')).filter(([key]) => isRead(key)))
+}
+
+function isOurs(key: string): boolean {
+  return key.startsWith('warmgate.dev/')
+}
+
+/** The fields that are there: an object in the mirror is compared with the next state of it. */
+function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullable<T[Field]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [Field in keyof T]?: NonNullable<T[Field]>
+  }
+}
+
+// What V8 takes for an object or list, and for a field, an element or the head of a string.
+const containerBytes = 56
+const slotBytes = 16
+
+/** Whether a value takes no more than so many bytes in memory. Looks no further than that. */
+export function fits(value: Json, mostBytes: number): boolean {
+  let left = mostBytes
+  const open: Json[] = [value]
+  while (open.length > 0 && left >= 0) {
+    const each = open.pop() ?? null
+    left -= slotBytes + ownBytes(each)
+    for (const inner of partsOf(each)) open.push(inner)
+  }
+  return left >= 0
+}
+
+/** Of a value without what is in it. */
+function ownBytes(value: Json): number {
+  if (typeof value === 'string') return value.length
+  if (Array.isArray(value)) return containerBytes
+  if (!isObject(value)) return 0
+  return Object.keys(value).reduce((sum, name) => sum + name.length, containerBytes)
+}
+
+function partsOf(value: Json): Json[] {
+  if (Array.isArray(value)) return value
+  return isObject(value) ? Object.values(value).filter((inner) => inner !== undefined) : []
+}
