@@ -28,28 +28,30 @@ const nasty = fc.constantFrom(
   '\u2028',
   '\u0000',
 )
-const text = fc.oneof(fc.string({ unit: 'grapheme' }), nasty)
-// V8 takes a key `"\\""` for `"\\\\"` after it has seen that one in an object of the same shape.
-const key = text.filter((each) => each !== '"')
+const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 5 }), nasty)
+// Without escapes: V8 takes the key `"\""` for `"\\"` once it has seen that one in an object of the same shape.
+const key = fc.oneof(
+  fc.string({ unit: fc.constantFrom('a', 'b', '模') }),
+  fc.constantFrom('items', '[', ',', '}'),
+)
 const value = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(
-    { depthSize: 'small' },
-    fc.oneof(text, fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constant(null)),
-    fc.array(tie('value')),
-    fc.dictionary(key, tie('value')) as fc.Arbitrary<JsonObject>,
+    { depthSize: 'small', maxDepth: 4 },
+    fc.oneof(text, fc.integer(), fc.constantFrom(null, true, 0.5, -1e-7)),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(key, tie('value'), { maxKeys: 4 }) as fc.Arbitrary<JsonObject>,
   ),
 })).value
 
 test('a list in pieces is what JSON.parse makes of it', () => {
   const lists = fc.record({
-    before: fc.dictionary(key, value),
+    before: fc.dictionary(key, value, { maxKeys: 3 }),
     items: fc.array(value),
-    after: fc.dictionary(key, value),
+    after: fc.dictionary(key, value, { maxKeys: 3 }),
   })
   fc.assert(
     fc.property(lists, fc.integer({ min: 1, max: 20 }), fc.boolean(), (list, pieceBytes, isWide) => {
-      const { items: _, ...rest } = { ...list.before, ...list.after } as JsonObject
-      const whole = { ...list.before, items: list.items, ...list.after, ...(rest as object) }
+      const whole = { ...list.before, items: null, ...list.after }
       const json = JSON.stringify({ ...whole, items: list.items }, null, isWide ? 2 : 0)
       const expected = JSON.parse(json) as JsonObject
       const { items, head } = split(json, pieceBytes)
@@ -85,6 +87,7 @@ test.each<[string, Json[]]>([
   ['{"items":[ \n ],"metadata":{}}', []],
   ['{"items":null}', []],
   ['{"kind":"items","a":[1],"b":{"items":[2]}}', []],
+  [String.raw`{"a\"":"items\\","b\\":"[","\"items":[1],"items":[2]}`, [2]],
   ['{"a":"items","items" : [ {"items":[1]} , [] ]}', [{ items: [1] }, []]],
 ])('the items of %s', (json, items) => {
   expect(split(json).items).toEqual(items)

@@ -14,6 +14,7 @@ export interface WarmgateOptions {
   metricsPort: number
   /** So that several replicas can be told apart. */
   name?: string
+  env?: { [variable: string]: string }
 }
 
 export interface WarmgateProcess {
@@ -35,7 +36,7 @@ const leash = new URL('leash.ts', import.meta.url).href
 
 /** Runs `warmgate serve` as a process of its own, and waits until it is ready. */
 export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateProcess> {
-  const { kubeconfig, logFile, port, probePort, metricsPort, name = 'warmgate-0' } = options
+  const { kubeconfig, logFile, port, probePort, metricsPort, name = 'warmgate-0', env = {} } = options
   const ports = { '--port': port, '--probe-port': probePort, '--metrics-port': metricsPort }
   const where = [
     '--address',
@@ -44,7 +45,7 @@ export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateP
   ]
   const log = await open(logFile, 'a')
   const child = spawn(process.execPath, ['--import', leash, main, 'serve', ...where, '--drain', '0s'], {
-    env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name },
+    env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name, ...env },
     stdio: ['pipe', log.fd, log.fd],
   })
   const exited = once(child, 'exit')

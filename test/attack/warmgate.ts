@@ -1,0 +1,61 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts } from '../cluster/ports.ts'
+import { startWarmgate, type WarmgateProcess } from '../warmgate/process.ts'
+import { BulkApiServer, type Generated } from './api-server.ts'
+
+export interface Attacked {
+  warmgate: WarmgateProcess
+  port: number
+  /** The most memory that the process ever had, in MiB. */
+  peakMiB(): Promise<number>
+  stop(): Promise<void>
+}
+
+/** A real `warmgate serve`, with what the manifest gives it, against a cluster that holds these objects. */
+export async function attack(generated: { [path: string]: Generated }): Promise<Attacked> {
+  const dir = await mkdtemp(join(tmpdir(), 'warmgate-attack-'))
+  const server = new BulkApiServer(generated)
+  const kubeconfig = join(dir, 'kubeconfig')
+  await writeFile(kubeconfig, kubeconfigFor(await server.start()))
+  const [port = 0, probePort = 0, metricsPort = 0] = await freePorts(3)
+  const warmgate = await startWarmgate({
+    kubeconfig,
+    logFile: join(dir, 'warmgate.log'),
+    port,
+    probePort,
+    metricsPort,
+    env: { NODE_OPTIONS: await nodeOptions() },
+  })
+  return {
+    warmgate,
+    port,
+    async peakMiB() {
+      const status = await readFile(`/proc/${warmgate.pid}/status`, 'utf8')
+      return Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1]) / 1_024
+    },
+    async stop() {
+      await warmgate.stop()
+      await server.stop()
+      await rm(dir, { recursive: true })
+    },
+  }
+}
+
+/** As the shipped manifest sets them. */
+async function nodeOptions(): Promise<string> {
+  const manifest = await readFile(new URL('../../manifests/base/deployment.yaml', import.meta.url), 'utf8')
+  return /name: NODE_OPTIONS\n\s*value: (.*)/.exec(manifest)?.[1] ?? ''
+}
+
+function kubeconfigFor(server: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'bulk', cluster: { server, 'insecure-skip-tls-verify': true } }],
+    users: [{ name: 'warmgate', user: { token: 'none' } }],
+    contexts: [{ name: 'bulk', context: { cluster: 'bulk', user: 'warmgate' } }],
+    'current-context': 'bulk',
+  })
+}
