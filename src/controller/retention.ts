@@ -64,12 +64,12 @@ function keeperOf(
   mirror: Mirror,
   { metadata: { ownerReferences = [], namespace = '' } }: KubeObject,
 ): KubeObject | undefined {
-  const labels = namespaceLabels(mirror, namespace)
+  const isFor = (policy: KubeObject) => selects(policy, namespaceLabels(mirror, namespace))
   return ownerReferences
     .filter(({ kind }) => kind === keeperKind)
     .flatMap(({ name, uid }) => {
       const policy = mirror.policies.get({ name })
-      return policy?.metadata.uid === uid && policy !== undefined && selects(policy, labels) ? [policy] : []
+      return policy?.metadata.uid === uid && policy !== undefined && isFor(policy) ? [policy] : []
     })
     .toSorted((a, b) => retainMs(a) - retainMs(b))[0]
 }

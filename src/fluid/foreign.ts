@@ -69,12 +69,8 @@ function reachingFields(wanted: JsonObject, live: JsonObject): string[] {
     if (reaching.has(field)) return isBeyond(here, asked) ? [field] : []
     if (field === 'properties') return isWithinProperties(objectAt(here), objectAt(asked)) ? [] : [field]
     const inner = Array.isArray(here)
-      ? here.flatMap((item, index) =>
-          reachingFields(objectAt(item), objectAt(Array.isArray(asked) ? asked[index] : undefined)),
-        )
-      : isObject(here)
-        ? reachingFields(here, objectAt(asked))
-        : []
+      ? here.flatMap((item, index) => reachingFields(objectAt(asked, index), objectAt(item)))
+      : reachingFields(objectAt(asked), objectAt(here))
     return [...new Set(inner)].map((path) => `${field}.${path}`)
   })
 }
