@@ -4,6 +4,8 @@ import { loadName } from './name.ts'
 
 // Should whoever watches it go away first, Fluid deletes it by itself.
 const timeToLiveSeconds = 600
+// What `warmup.replicas` may be at most.
+const mostCopies = 1_000
 
 /**
  * A DataLoad that reads the metadata of a cache, or of a path of it, again and loads what changed, beside the warm-up. Of
@@ -17,7 +19,8 @@ export function refreshLoad(
 ): KubeObject {
   const { name = '', namespace = '' } = dataset.metadata
   const { options, tolerations }: JsonObject = objectAt(warmup, 'spec')
-  const replicas = at(warmup, 'spec', 'target', 0, 'replicas') ?? 1
+  const copies = at(warmup, 'spec', 'target', 0, 'replicas')
+  const replicas = typeof copies === 'number' ? Math.min(Math.max(copies, 1), mostCopies) : 1
   return {
     apiVersion: 'data.fluid.io/v1alpha1',
     kind: 'DataLoad',
