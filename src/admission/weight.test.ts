@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { expectLinear } from '../values/growth.fixture.ts'
 import { isObject } from '../values/object.ts'
 import { JsonWeight } from './weight.ts'
 
@@ -51,16 +52,9 @@ test('what JSON.parse makes of a dense text is below its cost', () => {
 })
 
 test.each(['{},', '"\\\\\\"",', '[[[', '"'])('weighing %j is linear', (part) => {
-  const text = (count: number) => Buffer.from(part.repeat(count))
-  const ms = (bytes: Buffer) => {
-    const times = Array.from({ length: 5 }, () => {
-      const startedMs = performance.now()
-      new JsonWeight().push(bytes)
-      return performance.now() - startedMs
-    })
-    return Math.min(...times)
-  }
-  ms(text(200_000))
-  const [one, four] = [ms(text(200_000)), ms(text(800_000))]
-  expect(four).toBeLessThan(one * 4 * 3 + 5)
+  expectLinear(
+    (count) => Buffer.from(part.repeat(count)),
+    (bytes) => new JsonWeight().push(bytes),
+    { n: 100_000 },
+  )
 })

@@ -195,7 +195,9 @@ function remarksOn(dataset: KubeObject, pods: KubeObject[], nowMs: number): stri
     ...(deletion === undefined ? [] : [deletion.message]),
     ...(outdated === ''
       ? []
-      : [`made before its policy changed: it stays without ${outdated} until it is made anew`]),
+      : [
+          `made before its policy changed, or edited since: it stays without ${outdated} until it is made anew`,
+        ]),
   ]
 }
 

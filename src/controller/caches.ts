@@ -1,15 +1,17 @@
-import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { type FactsSources, readFacts } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { runtimeResources } from '../cluster/runtimes.ts'
 import type { Cache } from '../fluid/cache.ts'
-import { asPartOf, asRetry, isOurs, latestRetry, retryOf, sourceAnnotation } from '../fluid/dataset.ts'
+import { asPartOf, asRetry, isOurs, latestRetry, retryOf } from '../fluid/dataset.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName, loadName } from '../fluid/name.ts'
 import { runtimeNames, runtimes } from '../fluid/runtimes.ts'
 import { isScheduled } from '../fluid/schedule.ts'
 import { derivedFrom } from '../fluid/secret.ts'
+import { changesTo } from '../fluid/standing.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { hasStatus } from '../kube/errors.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { type Resource, resources } from '../kube/resources.ts'
@@ -28,7 +30,7 @@ import {
 } from '../values/object.ts'
 import { explainDeletion } from './deletions.ts'
 import { describeError, type ErrorReporter, reconcileFailed } from './errors.ts'
-import { furnish, reportOutdated } from './furnishing.ts'
+import { type Furnished, furnish, reportOutdated } from './furnishing.ts'
 import { clearLeftovers, partsOf } from './leftovers.ts'
 import { pathsOf, pruneLoads, tendLoads } from './loads.ts'
 import type { Placements } from './placements.ts'
@@ -54,8 +56,16 @@ interface Planned {
   message: string
 }
 
-const appliedAnnotation = 'warmgate.dev/applied'
+/** Who uses a cache, and by which policy. */
+interface Usage {
+  key: ObjectKey
+  users: KubeObject[]
+  paths: Map<string, KubeObject[]>
+  policy: string | undefined
+}
+
 const blockedRetryMs = 30_000
+// Something is on its way out, or somebody else wrote in between: the end of that wakes the key before.
 const deletingRetryMs = 2_000
 
 /** Makes the caches that services need, and takes away those that none needs any more. */
@@ -96,22 +106,40 @@ export class CacheReconciler {
     }
     const wanted = await this.#plan(key, users)
     if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
-    const obstacle = this.#obstacle(dataset, wanted.cache, wanted.policy)
-    if (obstacle !== undefined) return this.#blocked(users, obstacle.reason, obstacle.message)
+    const beyond = dataset === undefined ? this.#beyondLimit(wanted.cache, wanted.policy) : undefined
+    if (beyond !== undefined) return this.#blocked(users, 'CacheLimit', beyond)
+    // First of all, so that no Runtime of an earlier Dataset serves one that somebody else made since.
     if (await clearLeftovers(this.#options, key)) return deletingRetryMs
+    const furnished = furnish({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
+    if (furnished.kind === 'taken') return this.#blocked(users, 'NameTaken', furnished.message)
+    return await this.#provision(furnished, { key, users, paths, policy: wanted.policy })
+  }
+
+  /** Writes the objects of a cache, one after another; answers when to look again, if it must. */
+  async #provision(
+    { cache, objects, heldBack }: Extract<Furnished, { kind: 'ours' }>,
+    { key, users, paths, policy }: Usage,
+  ): Promise<number | undefined> {
+    const { mirror } = this.#options
+    const dataset = mirror.datasets.get(key)
     const owners = users.map(ownerReference)
-    const { cache, objects, heldBack } = furnish({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
     if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
     const [head, ...others] = objects
     if (head === undefined) return undefined
     // What is retained hangs on its Dataset: the Runtime and the warm-up have it for an owner by then.
-    const made = await this.#apply(head, [...owners, ...keepersOf(mirror, wanted.policy)])
+    const made = await this.#write(head, [...owners, ...keepersOf(mirror, policy)])
+    if (made === undefined) return deletingRetryMs
     if (dataset !== undefined) await adopt(this.#options, dataset)
     const secret = await this.#syncSecret(cache)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     if (await clearSchedule(this.#options, key, others)) return deletingRetryMs
-    for (const object of others)
-      await this.#apply(asPartOf(this.#numbered(object, key), made), ownersOf(object, paths) ?? owners)
+    if (others.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
+    let isWhole = true
+    for (const object of others) {
+      const part = asPartOf(this.#numbered(object, key), made)
+      isWhole = (await this.#write(part, ownersOf(object, paths) ?? owners)) !== undefined && isWhole
+    }
+    if (!isWhole) return deletingRetryMs
     await pruneLoads(this.#options, key, paths.keys())
     const againMs = await tendLoads(this.#options, { key, paths: paths.keys() }, cache.settings.warmup)
     return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secretResyncMs) : againMs
@@ -153,26 +181,13 @@ export class CacheReconciler {
   }
 
   /**
-   * Why a Dataset cannot be made or written. Admission counts the caches that are there, and so lets services by that come
-   * all at once: here twice as many as the limit are the most, so that no cache of a lowered limit is lost at once.
+   * Why a namespace may have no further cache; undefined where it may. Admission counts the caches that are there, and so
+   * lets services by that come all at once: twice the limit is the most here, so that a lowered limit loses no cache.
    */
-  #obstacle(
-    dataset: KubeObject | undefined,
-    cache: Cache,
-    policyName: string | undefined,
-  ): { reason: 'NameTaken' | 'CacheLimit'; message: string } | undefined {
-    if (dataset !== undefined) {
-      const message = takenBy(dataset, cache)
-      return message === undefined ? undefined : { reason: 'NameTaken', message }
-    }
+  #beyondLimit(cache: Cache, policyName: string | undefined): string | undefined {
     const { mirror } = this.#options
     const { spec } = mirror.parsedPolicies().find((each) => each.name === policyName) ?? builtInPolicy
-    const message = beyondCacheLimit(
-      cache.name,
-      mirror.datasets.list(cache.namespace),
-      2 * spec.limits.caches,
-    )
-    return message === undefined ? undefined : { reason: 'CacheLimit', message }
+    return beyondCacheLimit(cache.name, mirror.datasets.list(cache.namespace), 2 * spec.limits.caches)
   }
 
   /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
@@ -205,28 +220,42 @@ export class CacheReconciler {
     return blockedRetryMs
   }
 
-  /** Answers the object as it stands then. */
-  async #apply(object: KubeObject, owners: OwnerReference[]): Promise<KubeObject> {
+  /** The mirror may be behind: nothing new is made for a Dataset that has been changed, or replaced, since. */
+  async #isStill(dataset: KubeObject): Promise<boolean> {
+    const { namespace = '', name = '' } = dataset.metadata
+    const live = await this.#options.client.get(resources.dataset, { namespace, name })
+    return (
+      live?.metadata.uid === dataset.metadata.uid &&
+      live?.metadata.deletionTimestamp === undefined &&
+      isDeepStrictEqual(live?.spec, dataset.spec)
+    )
+  }
+
+  /**
+   * Creates an object, or changes the very one that it was compared with (standing.ts), where anything of it differs.
+   * Answers the object as it is then; undefined where somebody else wrote in between.
+   */
+  async #write(object: KubeObject, ownerReferences: OwnerReference[]): Promise<KubeObject | undefined> {
+    const { client, logger } = this.#options
     const entry = this.#kinds.find(({ kind }) => kind === object.kind)
     if (entry === undefined) throw new Error(`${object.kind} is no kind of a cache`)
-    const metadata = { ...object.metadata, ownerReferences: owners }
-    const digest = createHash('sha256')
-      .update(JSON.stringify({ ...object, metadata }))
-      .digest('hex')
-      .slice(0, 16)
-    const present = entry.known.get({
-      namespace: object.metadata.namespace ?? '',
-      name: object.metadata.name ?? '',
-    })
-    if (present?.metadata.annotations?.[appliedAnnotation] === digest) return present
-    const annotations = { ...metadata.annotations, [appliedAnnotation]: digest }
-    const whole = { ...object, metadata: { ...metadata, annotations } }
-    const applied = await this.#options.client.apply(entry.resource, whole)
-    this.#options.logger.info(
-      { kind: object.kind, name: object.metadata.name, namespace: object.metadata.namespace },
-      'applied',
-    )
-    return applied
+    const whole = { ...object, metadata: { ...object.metadata, ownerReferences } }
+    const key = keyOf(object)
+    const present = entry.known.get(key)
+    if (!isNew(object) && present === undefined) return undefined
+    const body = isNew(object) || present === undefined ? undefined : changesTo(whole, present)
+    if (!isNew(object) && body === undefined) return present
+    try {
+      const written =
+        body === undefined
+          ? await client.create(entry.resource, whole)
+          : await client.patch(entry.resource, key, { type: 'merge', body })
+      logger.info({ kind: object.kind, ...key }, 'applied')
+      return written
+    } catch (error) {
+      if (hasStatus(error, 409)) return undefined
+      throw error
+    }
   }
 
   /**
@@ -275,9 +304,7 @@ function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerRe
   return services.map(ownerReference)
 }
 
-/** Why a Dataset of this name cannot be written: a record that anyone may forge is no leave to change it. */
-function takenBy(dataset: KubeObject, { source, name }: Cache): string | undefined {
-  if (!isOurs(dataset)) return `Dataset ${name} exists and is not Warmgate's`
-  const uri = dataset.metadata.annotations?.[sourceAnnotation]
-  return uri === source.uri ? undefined : `Dataset ${name} caches ${uri}, not ${source.uri}`
+/** Whether there was nothing to compare an object with. */
+function isNew({ metadata: { uid } }: KubeObject): boolean {
+  return uid === undefined
 }

@@ -22,17 +22,20 @@ function scene(...services: KubeObject[]) {
   const fake = fakeMirror()
   const clock = new FakeClock()
   const applied: string[] = []
+  const made = new Map<string, KubeObject>()
   const notes: EventNote[] = []
   const metrics = createMetrics()
   fake.parsed.push(fakePolicy('p'))
   fake.namespaces.put(openNamespace)
   fake.services.put(...services)
   const client = {
-    get: async () => undefined,
+    get: async ({ kind }: Resource, key: ObjectKey) => made.get(`${kind} ${key.name}`),
     patch: async () => undefined,
-    apply: async ({ kind }: Resource, object: KubeObject) => {
+    create: async ({ kind }: Resource, object: KubeObject) => {
       applied.push(`${kind} ${object.metadata.name?.split('-')[0]}`)
-      return { ...object, metadata: { ...object.metadata, uid: 'made' } }
+      const stored = { ...object, metadata: { ...object.metadata, uid: 'made' } }
+      made.set(`${kind} ${object.metadata.name}`, stored)
+      return stored
     },
   } as unknown as KubeClient
   const controller = new Controller({

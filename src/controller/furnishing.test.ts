@@ -5,8 +5,8 @@ import type { Cache } from '../fluid/cache.ts'
 import { outdatedBy } from '../fluid/standing.ts'
 import type { EventNote } from '../kube/events.ts'
 import { FakeReflector } from '../kube/reflector.fake.ts'
-import type { KubeObject } from '../values/object.ts'
-import { furnish, reportOutdated } from './furnishing.ts'
+import { type KubeObject, objectAt } from '../values/object.ts'
+import { furnish as furnished, reportOutdated } from './furnishing.ts'
 
 const kinds = ['Jindo', 'Alluxio', 'JuiceFS', 'Thin', 'EFC', 'Cache'] as const
 
@@ -33,6 +33,12 @@ function cache(runtime: Cache['runtime'], quota: string): Cache {
       warmup: { enabled: true, replicas: 1, retries: 3 },
     },
   }
+}
+
+function furnish(...given: Parameters<typeof furnished>) {
+  const found = furnished(...given)
+  if (found.kind === 'taken') throw new Error(found.message)
+  return found
 }
 
 /** A cluster in which these objects stand. */
@@ -86,4 +92,59 @@ test('an Event says so, where there is something to say', () => {
   reportOutdated(options, fakeDataset(), ['JindoRuntime spec.tieredstore.levels'])
   expect(told).toMatchObject([{ reason: 'CacheOutdated', type: 'Warning', regarding: { kind: 'Dataset' } }])
   expect(told[0]?.note).toContain('JindoRuntime spec.tieredstore.levels')
+})
+
+const withoutRuntime = (objects: KubeObject[]) => objects.filter(({ kind }) => !kind.endsWith('Runtime'))
+
+function changed(objects: KubeObject[], kind: string, spec: object): KubeObject[] {
+  return objects.map((object) =>
+    object.kind === kind ? { ...object, spec: { ...(object.spec as object), ...spec } } : object,
+  )
+}
+
+test('one object that is not Warmgate’s is enough to leave all of a cache alone', () => {
+  const wanted = cache('Jindo', '50Gi')
+  const made = furnish(wanted, standingAre([])).objects
+  const mounts = [{ mountPoint: 'local:///etc/kubernetes', name: wanted.name, path: '/', readOnly: true }]
+  const volumes = [{ name: 'host', hostPath: { path: '/' } }]
+  const unlabelled = (kind: string) =>
+    made.map((object) =>
+      object.kind === kind ? { ...object, metadata: { ...object.metadata, labels: {} } } : object,
+    )
+  const other = { ...(made[1] as KubeObject), kind: 'ThinRuntime' }
+  const cases: [KubeObject[], string][] = [
+    [
+      changed(made, 'Dataset', { mounts }),
+      'Dataset bloom-0123456789 exists and is not as Warmgate makes it (spec.mounts)',
+    ],
+    [
+      changed(made, 'JindoRuntime', { volumes }),
+      'JindoRuntime bloom-0123456789 exists and is not as Warmgate makes it (spec.volumes)',
+    ],
+    [
+      changed(made, 'DataLoad', { target: [] }),
+      'DataLoad bloom-0123456789 exists and is not as Warmgate makes it (spec.target)',
+    ],
+    [unlabelled('Dataset'), "Dataset bloom-0123456789 exists and is not Warmgate's"],
+    [unlabelled('JindoRuntime'), "JindoRuntime bloom-0123456789 exists and is not Warmgate's"],
+    [unlabelled('DataLoad'), "DataLoad bloom-0123456789 exists and is not Warmgate's"],
+    [[other], 'ThinRuntime bloom-0123456789 exists and does not serve the source'],
+  ]
+  for (const [objects, message] of cases) {
+    const found = furnished(wanted, standingAre(objects))
+    expect(found).toMatchObject({ kind: 'taken', message: expect.stringContaining(message) })
+  }
+})
+
+test('a Dataset that no Runtime has read yet is put right in what a policy shapes', () => {
+  const wanted = cache('Jindo', '50Gi')
+  const made = furnish(wanted, standingAre([])).objects
+  const mount = { ...objectAt(made[0], 'spec', 'mounts', 0), options: { 'fs.s3.endpoint': 'http://else' } }
+  const lagging = changed(made, 'Dataset', { mounts: [mount] })
+  const unread = furnish(wanted, standingAre(withoutRuntime(lagging)))
+  expect(unread.objects[0]?.spec).toEqual(made[0]?.spec)
+  expect(unread.heldBack).toEqual([])
+  const read = furnish(wanted, standingAre(lagging))
+  expect(read.objects[0]?.spec).toEqual(lagging[0]?.spec)
+  expect(read.heldBack).toEqual(['Dataset spec.mounts'])
 })

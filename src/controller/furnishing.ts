@@ -1,43 +1,94 @@
 import type { Mirror } from '../cluster/mirror.ts'
 import { type Cache, cacheObjects } from '../fluid/cache.ts'
 import { isOurs } from '../fluid/dataset.ts'
-import { type RuntimeName, runtimeNames, runtimes } from '../fluid/runtimes.ts'
+import { isReferenceTo } from '../fluid/reference.ts'
+import { chooseRuntime, type RuntimeName, runtimeNames, runtimes } from '../fluid/runtimes.ts'
 import { isScheduled } from '../fluid/schedule.ts'
-import { asOutdated, standing } from '../fluid/standing.ts'
+import { asOutdated, isAsWanted, type Standing, standing } from '../fluid/standing.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
 
-export interface Furnished {
-  cache: Cache
-  /** The Dataset first: it says what is held back. */
-  objects: KubeObject[]
-  /** What the policy asks for by now, and only a new cache would have. */
-  heldBack: string[]
-}
+export type Furnished =
+  /** Something of the cache's names is not what Warmgate makes: nothing is written. */
+  | { kind: 'taken'; message: string }
+  | {
+      kind: 'ours'
+      cache: Cache
+      /** The Dataset first: it says what is held back. */
+      objects: KubeObject[]
+      /** What differs from the policy as it is now, and only a new cache would have. */
+      heldBack: string[]
+    }
 
 /**
  * A cache as it is to be written over what stands there. Its Runtime stays of the kind that it was made: Fluid would let
- * a second one fight it for the Dataset.
+ * a second one fight it for the Dataset. One object that is not Warmgate's is enough to leave all of them alone.
  */
 export function furnish(wanted: Cache, mirror: Mirror): Furnished {
-  const cache = { ...wanted, runtime: standingRuntime(wanted, mirror) ?? wanted.runtime }
-  const settled = cacheObjects(cache).map((object) => {
-    // A scheduled DataLoad is made anew for whatever changes (schedules.ts).
-    return standing(object, isScheduled(object) ? undefined : presentOf(object, mirror))
-  })
+  const found = standingRuntime(wanted, mirror)
+  if (found.kind === 'taken') return found
+  const cache = { ...wanted, runtime: found.runtime ?? wanted.runtime }
+  const isRead = found.runtime !== undefined || isReferenceTo(cache.source)
+  const parts: Extract<Standing, { kind: 'ours' }>[] = []
+  for (const object of cacheObjects(cache)) {
+    const present = presentOf(object, mirror)
+    if (present !== undefined && !isOurs(present)) return taken(present, "is not Warmgate's")
+    const part = compared(object, present, isRead)
+    if (part.kind === 'foreign') return taken(object, notAsMade(part.fields))
+    parts.push(part)
+  }
   const heldBack = [
     ...(cache.runtime === wanted.runtime ? [] : [`a ${runtimes[wanted.runtime].kind}`]),
-    ...settled.flatMap((each) => each.heldBack),
+    ...parts.flatMap((part) => part.heldBack),
   ]
-  const [dataset, ...others] = settled.map(({ object }) => object)
-  return { cache, objects: dataset === undefined ? [] : [asOutdated(dataset, heldBack), ...others], heldBack }
+  const [dataset, ...others] = parts.map(({ object }) => object)
+  const objects = dataset === undefined ? [] : [asOutdated(dataset, heldBack), ...others]
+  return { kind: 'ours', cache, objects, heldBack }
 }
 
-function standingRuntime({ namespace, name }: Cache, { runtimes: known }: Mirror): RuntimeName | undefined {
-  return runtimeNames.find((runtime) => {
+/** An object as it is to be written; `isRead` once Fluid has read the Dataset, for its Runtime. */
+function compared(object: KubeObject, present: KubeObject | undefined, isRead: boolean): Standing {
+  // Before that it can be put right.
+  if (object.kind === 'Dataset') return standing(object, present, isRead ? [] : datasetFields)
+  const part = standing(object, present)
+  // A scheduled DataLoad is made anew for whatever changes (schedules.ts).
+  return !isScheduled(object) || isAsWanted(part) ? part : { kind: 'ours', object, heldBack: [] }
+}
+
+/** What a policy shapes of a Dataset. */
+const datasetFields = ['mounts', 'tolerations']
+
+function taken({ kind, metadata: { name } }: KubeObject, why: string): Extract<Furnished, { kind: 'taken' }> {
+  return { kind: 'taken', message: `${kind} ${name} exists and ${why}: delete or rename it` }
+}
+
+function notAsMade(fields: string[]): string {
+  const paths = fields.slice(0, 5).map((field) => `spec.${field}`)
+  return `is not as Warmgate makes it (${paths.join(', ')})`
+}
+
+type StandingRuntime =
+  | { kind: 'found'; runtime: RuntimeName | undefined }
+  | Extract<Furnished, { kind: 'taken' }>
+
+/** The kind of the Runtime that stands; a reference has one that Fluid makes itself. */
+function standingRuntime({ namespace, name, source }: Cache, { runtimes: known }: Mirror): StandingRuntime {
+  if (isReferenceTo(source)) return { kind: 'found', runtime: undefined }
+  const present = runtimeNames.flatMap((runtime) => {
     const object = known[runtime].get({ namespace, name })
-    return object !== undefined && isOurs(object) && object.metadata.deletionTimestamp === undefined
+    return object === undefined || object.metadata.deletionTimestamp !== undefined
+      ? []
+      : [{ runtime, object }]
   })
+  const other = present.find(({ object }) => !isOurs(object))
+  if (other !== undefined) return taken(other.object, "is not Warmgate's")
+  const [first] = present
+  if (first === undefined) return { kind: 'found', runtime: undefined }
+  const { runtime, object } = first
+  const served = chooseRuntime(source, runtime, ['datasets', runtimes[runtime].plural])
+  return served.ok
+    ? { kind: 'found', runtime }
+    : taken(object, `does not serve the source (${served.message})`)
 }
 
 function presentOf(
@@ -49,13 +100,13 @@ function presentOf(
   return copy.get(keyOf(object))
 }
 
-/** Says on a Dataset what its policy asks for by now, and Fluid does not change while it stands. */
+/** Says on a Dataset what differs from its policy, and Fluid does not change while it stands. */
 export function reportOutdated(
   { events }: { events: EventRecorder },
   dataset: KubeObject,
   heldBack: string[],
 ): void {
   if (heldBack.length === 0) return
-  const note = `made before its policy changed: it stays without ${heldBack.join(', ')} until it is made anew, since Fluid does not change that while it stands`
+  const note = `made before its policy changed, or edited since: it stays without ${heldBack.join(', ')} until it is made anew, since Fluid does not change that while it stands`
   events.record({ regarding: dataset, type: 'Warning', reason: 'CacheOutdated', note, action: 'CreateCache' })
 }

@@ -26,18 +26,21 @@ function admitted(name: string, serviceAccountName: string): KubeObject {
 function scene(...services: KubeObject[]) {
   const fake = fakeMirror()
   const applied: string[] = []
+  const made = new Map<string, KubeObject>()
   const notes: EventNote[] = []
   const events = { record: (note: EventNote) => notes.push(note) }
   fake.namespaces.put(openNamespace)
   fake.services.put(...services)
   const client = {
-    get: async ({ plural }: Resource, { name }: ObjectKey) => {
+    get: async ({ plural, kind }: Resource, { name }: ObjectKey) => {
       if (name === 'odd') throw new KubeError(`get ${plural}`, { status: 403, message: 'forbidden' })
-      return undefined
+      return made.get(`${kind} ${name}`)
     },
-    apply: async ({ kind }: Resource, object: KubeObject) => {
+    create: async ({ kind }: Resource, object: KubeObject) => {
       applied.push(kind)
-      return { ...object, metadata: { ...object.metadata, uid: 'made' } }
+      const stored = { ...object, metadata: { ...object.metadata, uid: 'made' } }
+      made.set(`${kind} ${object.metadata.name}`, stored)
+      return stored
     },
   } as unknown as KubeClient
   const reconciler = new CacheReconciler({

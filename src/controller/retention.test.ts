@@ -102,6 +102,32 @@ test('an end that somebody wrote for himself is none', async () => {
   expect(await look()).toBe(0)
 })
 
+test('an end that somebody wrote is written over, and counts for nothing', async () => {
+  const { options, dataset, patches } = scene('1h')
+  const { metadata } = dataset()
+  const annotations = { 'warmgate.dev/retained-until': '9999-12-31T23:59:59Z' }
+  expect(await retain(options, { ...dataset(), metadata: { ...metadata, annotations } })).toBe(hours)
+  expect(patches).toMatchObject([
+    { metadata: { annotations: { 'warmgate.dev/retained-until': '2030-01-01T01:00:00Z' } } },
+  ])
+})
+
+test('of the policies that somebody made owners, one of the namespace retains, and for the shortest time', async () => {
+  const { options, policies, dataset, look } = scene('1h')
+  const named = (name: string, keeps: string, more: object = {}): KubeObject => {
+    const made = policy(keeps, `${name}-uid`)
+    return { ...made, metadata: { ...made.metadata, name }, spec: { ...(made.spec as object), ...more } }
+  }
+  const elsewhere = { namespaceSelector: { matchLabels: { team: 'other' } } }
+  policies.put(named('long', '8760h'), named('other', '8760h', elsewhere))
+  const [long, other] = ['long', 'other'].map((name) => ({ ...keeper, name, uid: `${name}-uid` }))
+  const owned = (...ownerReferences: object[]) =>
+    ({ ...dataset(), metadata: { ...dataset().metadata, ownerReferences } }) as KubeObject
+  expect(await retain(options, owned(long ?? {}, keeper))).toBe(hours)
+  expect(await retain(options, owned(other ?? {}))).toBe(0)
+  expect(await look()).toBe(hours)
+})
+
 test('a service that uses it again ends it', async () => {
   const { options, look, dataset, patches } = scene()
   await adopt(options, dataset())

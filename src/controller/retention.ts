@@ -1,8 +1,11 @@
+import { namespaceLabels } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { releasePatch, retainedUntil, unusedSinceMs } from '../fluid/retained.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { resources } from '../kube/resources.ts'
+import { parsePolicy } from '../policy/policy.ts'
+import { type Labels, matchesSelector } from '../policy/selector.ts'
 import { type Clock, timestamp } from '../values/clock.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import { type KubeObject, keyOf, type OwnerReference, ownerReference, stringAt } from '../values/object.ts'
@@ -53,14 +56,27 @@ export async function adopt({ client }: Pick<Options, 'client'>, dataset: KubeOb
   await client.patch(resources.dataset, keyOf(dataset), { type: 'merge', body })
 }
 
+/**
+ * The policy that a Dataset is retained by: of its owners one that selects its namespace, and the one that retains it for
+ * the shortest time, since anybody who may write the Dataset can name an owner.
+ */
 function keeperOf(
   mirror: Mirror,
-  { metadata: { ownerReferences = [] } }: KubeObject,
+  { metadata: { ownerReferences = [], namespace = '' } }: KubeObject,
 ): KubeObject | undefined {
-  const policies = ownerReferences.filter(({ kind }) => kind === keeperKind)
-  return policies
-    .map(({ name, uid }) => [mirror.policies.get({ name }), uid] as const)
-    .find(([policy, uid]) => policy?.metadata.uid === uid)?.[0]
+  const isFor = (policy: KubeObject) => selects(policy, namespaceLabels(mirror, namespace))
+  return ownerReferences
+    .filter(({ kind }) => kind === keeperKind)
+    .flatMap(({ name, uid }) => {
+      const policy = mirror.policies.get({ name })
+      return policy?.metadata.uid === uid && policy !== undefined && isFor(policy) ? [policy] : []
+    })
+    .toSorted((a, b) => retainMs(a) - retainMs(b))[0]
+}
+
+function selects(object: KubeObject, labels: Labels): boolean {
+  const parsed = parsePolicy(object)
+  return parsed.ok && matchesSelector(parsed.policy.spec.namespaceSelector, labels)
 }
 
 function retainMs(policy: KubeObject): number {

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import { scheduledLoads } from '../fluid/schedule.ts'
-import { standing } from '../fluid/standing.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
@@ -25,7 +24,7 @@ async function cleared(present: KubeObject | undefined, wanted: KubeObject[]) {
   return { waits, deleted }
 }
 
-const made = standing(nightly, undefined).object
+const made = nightly
 const kept = { waits: false, deleted: [] }
 const gone = { waits: true, deleted: [`${cacheName}-s`] }
 

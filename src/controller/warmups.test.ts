@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Mirror } from '../cluster/mirror.ts'
+import { retryOf } from '../fluid/dataset.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
@@ -53,6 +54,20 @@ test('a failed warm-up waits, each time longer, and then counts before it is del
     ['delete', { uid: 'DataLoad-uid' }],
   ])
 })
+
+test.each(['1000000000', '1e300', '-1', 'x'])(
+  'a count of %s that somebody wrote is bounded',
+  async (count) => {
+    const { calls, options } = scene(0, 'Failed', failedAtMs + 600_000)
+    const load = options.mirror.dataLoads.get(key)
+    if (load !== undefined) load.metadata.annotations = { 'warmgate.dev/retries': count }
+    await retryWarmup(options, { key, load: key.name }, 3)
+    // Too many are as many as a policy can allow, and no more are made; what is no count is none.
+    const isMany = Number(count) > 0
+    expect(retryOf(load)).toBe(isMany ? 100 : 0)
+    expect(calls).toHaveLength(isMany ? 0 : 2)
+  },
+)
 
 test.each([
   ['as often as the policy says', 3, 'Failed'],

@@ -11,7 +11,7 @@ export function isOurs(object: KubeObject): boolean {
   return object.metadata.labels?.[managedByLabel] === 'warmgate'
 }
 
-const partOfAnnotation = 'warmgate.dev/part-of'
+export const partOfAnnotation = 'warmgate.dev/part-of'
 
 /** A Runtime or DataLoad as one that was made for this very Dataset. */
 export function asPartOf(object: KubeObject, { metadata: { uid } }: KubeObject): KubeObject {
@@ -32,7 +32,7 @@ export function isLeftBehind({ metadata }: KubeObject, dataset: KubeObject | und
   return owners.length > 0 && !owners.some((owner) => owner.uid === uid)
 }
 
-const warmWhenAnnotation = 'warmgate.dev/warm-when'
+export const warmWhenAnnotation = 'warmgate.dev/warm-when'
 
 /**
  * Whether nothing is to be waited for once a Dataset is Bound: its runtime has no DataLoad. It reads through,
@@ -70,9 +70,12 @@ export function latestRetry(dataset: KubeObject | undefined, load: string): numb
   return dataset === undefined ? 0 : countIn(dataset, counterOf(dataset, load))
 }
 
+// What `warmup.retries` may be at most: no count of ours is higher, and anybody can write one.
+const mostRetries = 100
+
 function countIn({ metadata: { annotations = {} } }: KubeObject, name: string): number {
   const count = Number(annotations[name] ?? 0)
-  return Number.isInteger(count) && count > 0 ? count : 0
+  return Number.isInteger(count) && count > 0 ? Math.min(count, mostRetries) : 0
 }
 
 /** Each part of a Dataset is counted by itself. */

@@ -1,13 +1,15 @@
 import type { Clock } from '../values/clock.ts'
-import { isObject, type JsonObject, type KubeObject, objectAt, ownerReference } from '../values/object.ts'
+import { at, type JsonObject, type KubeObject, objectAt, ownerReference } from '../values/object.ts'
 import { loadName } from './name.ts'
 
 // Should whoever watches it go away first, Fluid deletes it by itself.
 const timeToLiveSeconds = 600
+// What `warmup.replicas` may be at most.
+const mostCopies = 1_000
 
 /**
- * A DataLoad that reads the metadata of a cache, or of a path of it, again and loads what changed, beside the warm-up, whose spec it has.
- * Its name is no cache's (name.ts), so that the controller leaves it alone; with Fluid's `-loader` behind it, it
+ * A DataLoad that reads the metadata of a cache, or of a path of it, again and loads what changed, beside the warm-up. Of
+ * that it has the copies, options and tolerations, and nothing else that somebody may have written there. Its name is no cache's (name.ts), so that the controller leaves it alone; with Fluid's `-loader` behind it, it
  * fits into the 53 characters of a Helm release. The Dataset owns it.
  */
 export function refreshLoad(
@@ -16,9 +18,9 @@ export function refreshLoad(
   clock: Pick<Clock, 'now'>,
 ): KubeObject {
   const { name = '', namespace = '' } = dataset.metadata
-  const like: JsonObject = isObject(warmup?.spec)
-    ? objectAt(warmup.spec)
-    : { target: [{ path: `/${path}`, replicas: 1 }] }
+  const { options, tolerations }: JsonObject = objectAt(warmup, 'spec')
+  const copies = at(warmup, 'spec', 'target', 0, 'replicas')
+  const replicas = typeof copies === 'number' ? Math.min(Math.max(copies, 1), mostCopies) : 1
   return {
     apiVersion: 'data.fluid.io/v1alpha1',
     kind: 'DataLoad',
@@ -29,10 +31,12 @@ export function refreshLoad(
       ownerReferences: [ownerReference(dataset)],
     },
     spec: {
-      ...like,
       dataset: { name, namespace },
       policy: 'Once',
       loadMetadata: true,
+      target: [{ path: `/${path}`, replicas }],
+      ...(options !== undefined && { options }),
+      ...(tolerations !== undefined && { tolerations }),
       ttlSecondsAfterFinished: timeToLiveSeconds,
     },
   }

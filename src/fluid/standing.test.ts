@@ -1,23 +1,30 @@
 import { expect, test } from 'vitest'
-import type { JsonObject, KubeObject } from '../values/object.ts'
-import { asOutdated, outdatedBy, standing } from './standing.ts'
+import { expectLinear } from '../values/growth.fixture.ts'
+import { type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
+import { asOutdated, changesTo, outdatedBy, standing } from './standing.ts'
 
-function jindo(spec: JsonObject): KubeObject {
-  return { apiVersion: 'data.fluid.io/v1alpha1', kind: 'JindoRuntime', metadata: { name: 'bloom' }, spec }
+function fluid(kind: string, spec: JsonObject, metadata: KubeObject['metadata'] = {}): KubeObject {
+  return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name: 'bloom', ...metadata }, spec }
 }
 
-const made = standing(jindo({ replicas: 2, tieredstore: { levels: [{ quota: '50Gi' }] } }), undefined).object
+const jindo = (spec: JsonObject) => fluid('JindoRuntime', spec)
+
+function ours(...given: Parameters<typeof standing>) {
+  const found = standing(...given)
+  if (found.kind === 'foreign') throw new Error(`foreign: ${found.fields.join(', ')}`)
+  return found
+}
+
+const made = ours(jindo({ replicas: 2, tieredstore: { levels: [{ quota: '50Gi' }] } }), undefined).object
 
 test('a new object is as the policy asks for', () => {
   expect(made.spec).toEqual({ replicas: 2, tieredstore: { levels: [{ quota: '50Gi' }] } })
 })
 
 test('the same again is the same object, so that nothing is written twice', () => {
-  const again = standing(jindo({ tieredstore: { levels: [{ quota: '50Gi' }] }, replicas: 2 }), made)
-  expect(again).toEqual({ object: made, heldBack: [] })
-  expect(standing(jindo({ replicas: 3, fuse: { cleanPolicy: 'OnDemand' } }), made).object).toEqual(
-    standing(jindo({ replicas: 3, fuse: { cleanPolicy: 'OnDemand' } }), made).object,
-  )
+  const again = ours(jindo({ tieredstore: { levels: [{ quota: '50Gi' }] }, replicas: 2 }), made)
+  expect(again).toEqual({ kind: 'ours', object: made, heldBack: [] })
+  expect(changesTo(again.object, made)).toBeUndefined()
 })
 
 test('what Fluid takes up is written over what stands there, and the rest is named', () => {
@@ -27,7 +34,7 @@ test('what Fluid takes up is written over what stands there, and the rest is nam
     worker: { nodeSelector: { disk: 'nvme' }, resources: { limits: { memory: '8Gi' } } },
     fuse: { cleanPolicy: 'OnDemand', args: ['-o'] },
   })
-  const { object, heldBack } = standing(wanted, made)
+  const { object, heldBack } = ours(wanted, made)
   expect(object.spec).toEqual({
     replicas: 5,
     tieredstore: { levels: [{ quota: '50Gi' }] },
@@ -40,32 +47,97 @@ test('what Fluid takes up is written over what stands there, and the rest is nam
     'JindoRuntime spec.worker.nodeSelector',
   ])
   // What went is taken up as what came.
-  const back = standing(jindo({ replicas: 2, tieredstore: { levels: [{ quota: '50Gi' }] } }), object)
+  const back = ours(jindo({ replicas: 2, tieredstore: { levels: [{ quota: '50Gi' }] } }), object)
   expect(back.object.spec).toEqual(made.spec)
   expect(back.heldBack).toEqual([])
+  expect(changesTo(back.object, object)).toEqual({
+    metadata: {},
+    spec: { replicas: 2, worker: null, fuse: null },
+  })
 })
 
-test('what defaults and others have added to the spec is no change', () => {
-  const filled = { ...made, spec: { ...(made.spec as JsonObject), networkmode: 'HostNetwork' } }
-  expect(standing(jindo(made.spec as JsonObject), filled)).toEqual({ object: made, heldBack: [] })
-})
-
-test('of an object that is being deleted, or says nothing of its making, nothing is kept', () => {
-  const wanted = jindo({ replicas: 1 })
-  const dying = { ...made, metadata: { ...made.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } }
-  for (const present of [dying, jindo({ replicas: 9 })]) {
-    expect(standing(wanted, present)).toMatchObject({ object: { spec: { replicas: 1 } }, heldBack: [] })
+test('what defaults and Fluid have added to the spec is no change', () => {
+  const spec: JsonObject = {
+    replicas: 2,
+    tieredstore: { levels: [{ mediumtype: 'MEM', quota: '1024Mi' }] },
+    worker: { resources: { requests: { cpu: '0.5' } } },
   }
+  // As Fluid's client writes a Runtime: empty structs, quantities in its own form, memory for the tier.
+  const stored = {
+    replicas: 2,
+    jindoVersion: {},
+    cleanCachePolicy: { gracePeriodSeconds: 60, maxRetryAttempts: 3 },
+    tieredstore: { levels: [{ mediumtype: 'MEM', quota: '1Gi', volumeType: 'hostPath' }] },
+    master: { podMetadata: {}, resources: { requests: { memory: '30Gi' } } },
+    worker: { podMetadata: {}, resources: { requests: { cpu: '500m', memory: '1Gi' } } },
+    fuse: { podMetadata: {}, resources: {}, metrics: {} },
+  }
+  const { object, heldBack } = ours(jindo(spec), jindo(stored))
+  expect(heldBack).toEqual([])
+  expect(changesTo(object, jindo(stored))).toBeUndefined()
+  // Where no tier is in memory Fluid requests none.
+  const onDisk = { ...spec, tieredstore: { levels: [{ mediumtype: 'SSD', quota: '1Gi' }] } }
+  const edited = jindo({ ...onDisk, worker: { resources: { requests: { cpu: '500m', memory: '9Ti' } } } })
+  expect(changesTo(ours(jindo(onDisk), edited).object, edited)?.spec).toEqual({
+    worker: { resources: { requests: { cpu: '0.5', memory: null } } },
+  })
+})
+
+test('of an object that is being deleted nothing is kept', () => {
+  const dying = {
+    ...made,
+    metadata: { ...made.metadata, uid: 'u', deletionTimestamp: '2030-01-01T00:00:00Z' },
+  }
+  const { object, heldBack } = ours(jindo({ replicas: 1 }), dying)
+  expect(object.spec).toEqual({ replicas: 1 })
+  expect(object.metadata.uid).toBeUndefined()
+  expect(heldBack).toEqual([])
+})
+
+test('no annotation says what an object was made with', () => {
+  const annotations = { 'warmgate.dev/made-of': JSON.stringify({ replicas: 1_000 }) }
+  const edited = fluid('JindoRuntime', { replicas: 9 }, { annotations })
+  expect(ours(jindo({ replicas: 2 }), edited).object.spec).toEqual({ replicas: 2 })
 })
 
 test('a DataLoad never changes: Fluid would not look', () => {
-  const load = (replicas: number): KubeObject => {
-    const spec = { target: [{ path: '/', replicas }] }
-    return { apiVersion: 'data.fluid.io/v1alpha1', kind: 'DataLoad', metadata: {}, spec }
-  }
-  const { object, heldBack } = standing(load(2), standing(load(1), undefined).object)
+  const load = (replicas: number) => fluid('DataLoad', { target: [{ path: '/', replicas }] })
+  const { object, heldBack } = ours(load(2), load(1))
   expect(object.spec).toEqual({ target: [{ path: '/', replicas: 1 }] })
   expect(heldBack).toEqual(['DataLoad spec.target'])
+})
+
+test('what is there is changed only as it was seen, and only where it differs', () => {
+  const service = { apiVersion: 'serving.kserve.io/v1beta1', kind: 'InferenceService', name: 'a', uid: '1' }
+  const [gone, dataset] = [
+    { ...service, name: 'b', uid: '0' },
+    { ...service, apiVersion: 'data.fluid.io/v1alpha1', kind: 'Dataset', uid: '2' },
+  ]
+  const present = fluid(
+    'JindoRuntime',
+    { replicas: 2 },
+    {
+      uid: 'u',
+      resourceVersion: '7',
+      labels: { team: 'x' },
+      annotations: { 'warmgate.dev/warm-when': 'Bound', 'warmgate.dev/source': 's3://else', theirs: 'y' },
+      ownerReferences: [dataset, gone],
+    },
+  )
+  const annotations = { 'warmgate.dev/source': 's3://models/bloom' }
+  const wanted = fluid('JindoRuntime', { replicas: 3 }, { labels: { ours: 'z' }, annotations })
+  const { object } = ours(wanted, present)
+  const owned = { ...object, metadata: { ...object.metadata, ownerReferences: [service] } }
+  expect(changesTo(owned, present)).toEqual({
+    metadata: {
+      uid: 'u',
+      resourceVersion: '7',
+      labels: { ours: 'z' },
+      annotations: { 'warmgate.dev/warm-when': null, 'warmgate.dev/source': 's3://models/bloom' },
+      ownerReferences: [service, dataset],
+    },
+    spec: { replicas: 3 },
+  })
 })
 
 test('a Dataset says what is held back, and nothing where nothing is', () => {
@@ -73,4 +145,22 @@ test('a Dataset says what is held back, and nothing where nothing is', () => {
   expect(outdatedBy(asOutdated(dataset, ['x', 'y']))).toBe('x, y')
   expect(asOutdated(dataset, [])).toBe(dataset)
   expect(outdatedBy(dataset)).toBe('')
+})
+
+test('a live object of any length is compared in linear time', () => {
+  const many = (n: number): JsonObject => ({
+    volumes: Array.from({ length: n }, (_, index) => ({ name: `v${index}`, hostPath: { path: '/' } })),
+    properties: Object.fromEntries(Array.from({ length: n }, (_, index) => [`p${index}`, 'v'])),
+    tieredstore: { levels: Array.from({ length: n }, () => ({ quota: '1Gi', volumeSource: { x: 1 } })) },
+  })
+  const uids = (n: number) =>
+    Array.from({ length: n }, (_, index) => ({ apiVersion: 'v1', kind: 'X', name: '', uid: `${index}` }))
+  expectLinear(
+    (n) => ({ live: jindo(many(n)), owners: uids(n) }),
+    ({ live, owners }) => {
+      standing(jindo({ replicas: 1, volumes: [{ name: 'v' }] }), live)
+      changesTo({ ...live, spec: objectAt(live, 'spec') }, { ...live, metadata: { ownerReferences: owners } })
+    },
+    { n: 1_000 },
+  )
 })

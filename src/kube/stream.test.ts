@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { expectLinear } from '../values/growth.fixture.ts'
 import type { Json, JsonObject } from '../values/object.ts'
 import { ItemSplitter, lines } from './stream.ts'
 
@@ -118,19 +119,13 @@ test.each([
   ['items', (count: number) => `{"items":[${'{"a":"b"},'.repeat(count)}0]}`],
   ['one long item', (count: number) => `{"items":[{"a":"${'\\"'.repeat(count * 4)}"}]}`],
 ])('splitting %s is linear', (_, make) => {
-  const ms = (count: number) => {
-    const chunks = pieces(make(count), 16_384)
-    const times = Array.from({ length: 3 }, () => {
-      const startedMs = performance.now()
+  expectLinear(
+    (count) => pieces(make(count), 16_384),
+    (chunks) => {
       const splitter = new ItemSplitter()
       for (const bytes of chunks) splitter.push(bytes)
-      return performance.now() - startedMs
-    })
-    return Math.min(...times)
-  }
-  ms(20_000)
-  const [one, four] = [ms(50_000), ms(200_000)]
-  expect(four).toBeLessThan(one * 4 * 3 + 10)
+    },
+  )
 })
 
 async function* asyncly<T>(values: T[]): AsyncGenerator<T> {

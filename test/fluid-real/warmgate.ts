@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { expect, type TestContext, test } from 'vitest'
 import { runRefresh } from '../../src/cli/refresh.ts'
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import type { RuntimeName } from '../../src/fluid/runtimes.ts'
+import { outdatedBy } from '../../src/fluid/standing.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate } from '../../src/plan/pod.ts'
@@ -70,6 +72,11 @@ export function warmgate(theStage: () => RealStage): void {
     const ready = await play.pod((pod) => isTrue(pod, 'Ready'))
     expect(ready.metadata.uid).toBe(first.metadata.uid)
     expect(listAt(ready, 'spec', 'initContainers')).toEqual([])
+    // Fluid writes objects anew and adds to them: none of that is a difference, and each was written once.
+    const found = await scene.get(dataset, cache)
+    expect(outdatedBy(found)).toBe('')
+    const written = await writesIn(theStage(), scene.namespace)
+    expect(written).toEqual([...new Set(written)])
     await scene.delete(inferenceService, 'bloom')
     for (const resource of [dataset, runtimeResources[path.runtime], dataLoad, persistentVolumeClaim])
       await scene.expectGone(resource, cache)
@@ -110,6 +117,15 @@ export function warmgate(theStage: () => RealStage): void {
     await scene.eventually(loadJob).toBeUndefined()
     await scene.expectPhase(dataLoad, cache, 'Complete')
   })
+}
+
+/** What Warmgate has written of Fluid's objects in a namespace: `DataLoad bloom-0123456789`. */
+async function writesIn({ logFile }: RealStage, ns: string): Promise<string[]> {
+  const lines = (await readFile(logFile, 'utf8')).split('\n').filter((line) => line.includes('"applied"'))
+  return lines
+    .map((line) => JSON.parse(line) as { namespace: string; kind: string; name: string })
+    .filter(({ namespace: written }) => written === ns)
+    .map(({ kind, name }) => `${kind} ${name}`)
 }
 
 const warm = 'warmgate.dev/cache-warm'

@@ -1,0 +1,91 @@
+import { isDeepStrictEqual } from 'node:util'
+import { isObject, type Json, type JsonObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { differences } from './stored.ts'
+
+/**
+ * The fields of a live spec that no policy could have given an object of a cache, and that decide what it can reach:
+ * where there are any, somebody else made the object or changed it. Both specs are without their defaults.
+ */
+export function foreignFields(kind: string, wanted: JsonObject, live: JsonObject): string[] {
+  switch (kind) {
+    case 'Dataset':
+      return [...differences(accessOf(wanted), accessOf(live)), ...credentialOptions(wanted, live)]
+    case 'DataLoad':
+      return differences(taskOf(wanted), taskOf(live))
+    default:
+      return reachingFields(wanted, live)
+  }
+}
+
+/** All of a Dataset but what a policy shapes, and may have shaped otherwise: the options of its mounts, its tolerations. */
+function accessOf({ tolerations: _, mounts = [], ...rest }: JsonObject): JsonObject {
+  return { ...rest, mounts: Array.isArray(mounts) ? mounts.map(withoutOptions) : mounts }
+}
+
+function withoutOptions(mount: Json): Json {
+  if (!isObject(mount)) return mount
+  const { options: _, ...rest } = mount
+  return rest
+}
+
+const credentialPattern = /secret|password|token|access[-_.]?key|credential|metaurl/i
+
+/** No policy names a credential in the open. */
+function credentialOptions(wanted: JsonObject, live: JsonObject): string[] {
+  const [asked, here] = [wanted, live].map((spec) => objectAt(spec, 'mounts', 0, 'options'))
+  const names = Object.keys(here ?? {}).filter((name) => credentialPattern.test(name))
+  return names.some((name) => here?.[name] !== asked?.[name]) ? ['mounts'] : []
+}
+
+/** What a DataLoad loads, and when. */
+function taskOf(spec: JsonObject): JsonObject {
+  const { dataset, policy, schedule, runAfter } = spec
+  const target = listAt(spec, 'target').map((each) => stringAt(each, 'path') ?? null)
+  return { dataset, policy, schedule, runAfter, target }
+}
+
+/** Fields of a Runtime, at any depth, that let its pods reach more than their cache, or run other code. */
+const reaching = new Set([
+  'volumes',
+  'volumeMounts',
+  'volumeSource',
+  'image',
+  'imageTag',
+  'imagePullSecrets',
+  'hadoopConfig',
+  'secret',
+  'runAs',
+  'user',
+  'env',
+  'command',
+  'lifecycle',
+  'jvmOptions',
+  'podMetadata',
+])
+
+function reachingFields(wanted: JsonObject, live: JsonObject): string[] {
+  return Object.entries(live).flatMap(([field, here]) => {
+    const asked = wanted[field]
+    if (reaching.has(field)) return isBeyond(here, asked) ? [field] : []
+    if (field === 'properties') return isWithinProperties(objectAt(here), objectAt(asked)) ? [] : [field]
+    const inner = Array.isArray(here)
+      ? here.flatMap((item, index) => reachingFields(objectAt(asked, index), objectAt(item)))
+      : reachingFields(objectAt(asked), objectAt(here))
+    return [...new Set(inner)].map((path) => `${field}.${path}`)
+  })
+}
+
+/** Whether a value holds something that was not asked for. Another scalar in its place is no more than that was. */
+function isBeyond(here: Json | undefined, asked: Json | undefined): boolean {
+  if (asked === undefined) return here !== undefined
+  if (Array.isArray(here)) {
+    const allowed = Array.isArray(asked) ? asked : []
+    return here.some((item) => !allowed.some((each) => isDeepStrictEqual(item, each)))
+  }
+  if (!isObject(here)) return isObject(asked) || Array.isArray(asked)
+  return Object.entries(here).some(([field, value]) => isBeyond(value, objectAt(asked)[field]))
+}
+
+function isWithinProperties(here: JsonObject, asked: JsonObject): boolean {
+  return Object.entries(here).every(([name, value]) => !credentialPattern.test(name) || value === asked[name])
+}

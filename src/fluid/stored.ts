@@ -1,0 +1,98 @@
+import { isDeepStrictEqual } from 'node:util'
+import { isObject, type Json, type JsonObject, listAt, objectAt, stringAt } from '../values/object.ts'
+
+/* A spec as the API server and Fluid store it. Sources: fluid charts/fluid/fluid/crds (1.0.8), pkg/ddc/*. */
+
+/** Defaults of Fluid's CRDs, by the name of their field. */
+const defaults: { [field: string]: Json } = {
+  policy: 'Once',
+  volumeType: 'hostPath',
+  cleanCachePolicy: { gracePeriodSeconds: 60, maxRetryAttempts: 3 },
+}
+
+/**
+ * A spec without what the CRDs' defaults add, and without the empty fields that Fluid leaves where it writes an object
+ * (`resources: {}`). Quantities are in one form, since Fluid writes `1024Mi` as `1Gi`.
+ */
+export function withoutDefaults(spec: JsonObject): JsonObject {
+  const fields = Object.entries(spec).map(([field, value]) => [field, stripped(field, value)] as const)
+  return Object.fromEntries(
+    fields.filter(([field, value]) => !isEmpty(value) && !isDeepStrictEqual(value, defaults[field])),
+  )
+}
+
+function stripped(field: string, value: Json | undefined): Json | undefined {
+  if (Array.isArray(value)) return value.map((item) => stripped(field, item) ?? null)
+  if (!isObject(value)) return field === 'quota' || field === 'sizeLimit' ? inOneForm(value) : value
+  const isQuantities = field === 'limits' || field === 'requests'
+  return isQuantities
+    ? Object.fromEntries(Object.entries(value).map(([name, amount]) => [name, inOneForm(amount)]))
+    : withoutDefaults(value)
+}
+
+function isEmpty(value: Json | undefined): boolean {
+  if (Array.isArray(value)) return value.length === 0
+  if (isObject(value)) return Object.keys(value).length === 0
+  return value === undefined || value === null || value === '' || value === false
+}
+
+const units: { [suffix: string]: number } = {
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  '': 1,
+  ...Object.fromEntries([...'kMGTPE'].map((unit, index) => [unit, 1_000 ** (index + 1)])),
+  ...Object.fromEntries([...'KMGTPE'].map((unit, index) => [`${unit}i`, 1_024 ** (index + 1)])),
+}
+
+/** The amount of a Kubernetes quantity (`500m`, `1Gi`, `2e3`), undefined for anything else. */
+function amountOf(quantity: Json | undefined): number | undefined {
+  const [, digits = '', suffix = ''] =
+    /^([0-9]{1,30}(?:\.[0-9]{1,30})?(?:e[0-9]{1,2})?)([A-Za-z]{0,2})$/.exec(String(quantity)) ?? []
+  const unit = Object.hasOwn(units, suffix) ? units[suffix] : undefined
+  return digits === '' || unit === undefined ? undefined : Number(digits) * unit
+}
+
+function inOneForm(quantity: Json | undefined): Json | undefined {
+  return amountOf(quantity) ?? quantity
+}
+
+/**
+ * A Runtime's spec with the memory that Fluid itself requests for a tier in memory: it writes that into the live spec,
+ * and taking it away again would restart masters and workers.
+ */
+export function withMemoryOf(live: JsonObject, wanted: JsonObject): JsonObject {
+  const levels = listAt(wanted, 'tieredstore', 'levels')
+  if (!levels.some((level) => stringAt(level, 'mediumtype') === 'MEM')) return wanted
+  const raised = ['master', 'worker'].flatMap((part) => {
+    const [here, asked] = [live, wanted].map((spec) => objectAt(spec, part, 'resources', 'requests'))
+    const memory = here?.memory
+    if ((amountOf(memory) ?? 0) <= (amountOf(asked?.memory) ?? 0)) return []
+    const { resources, ...rest } = objectAt(wanted, part)
+    return [[part, { ...rest, resources: { ...objectAt(resources), requests: { ...asked, memory } } }]]
+  })
+  return { ...wanted, ...Object.fromEntries(raised) }
+}
+
+/** The paths at which two values differ; lists are looked at as a whole. */
+export function differences(a: JsonObject, b: JsonObject): string[] {
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].toSorted().flatMap((field) => {
+    const [left, right] = [a[field], b[field]]
+    if (isDeepStrictEqual(left, right)) return []
+    if (!isObject(left) || !isObject(right)) return [field]
+    return differences(left, right).map((path) => `${field}.${path}`)
+  })
+}
+
+/** The merge patch that makes one object of another; empty where they are the same. */
+export function mergePatch(from: JsonObject, to: JsonObject): JsonObject {
+  const fields = [...new Set([...Object.keys(from), ...Object.keys(to)])]
+  return Object.fromEntries(
+    fields.flatMap((field) => {
+      const [before, after] = [from[field], to[field]]
+      if (isDeepStrictEqual(before, after)) return []
+      if (after === undefined) return [[field, null]]
+      return [[field, isObject(before) && isObject(after) ? mergePatch(before, after) : after]]
+    }),
+  )
+}

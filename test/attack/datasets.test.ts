@@ -1,0 +1,246 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { outdatedBy } from '../../src/fluid/standing.ts'
+import { type Resource, resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { at, type JsonObject, type KubeObject, type ObjectKey, stringAt } from '../../src/values/object.ts'
+import { applyAll } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { isTrue, podsOf } from '../integration/await.ts'
+import { namespace, policy, service, sklearn } from '../integration/services.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+
+/* A tenant writes Fluid's objects of its own namespace, by the names and with the marks of Warmgate's. */
+
+const { dataset, dataLoad, jindoRuntime } = resources
+let stage: Stage
+
+beforeAll(async () => {
+  const fluid = { bindMs: 100, pollMs: 200, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: 2 ** 30 }
+  stage = await startStage({ nodes: 1, initContainerSeconds: 1, fluid })
+  await applyAll(stage.client, [policy('default', { cache: { replicas: 2 } })])
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+/** A namespace of a tenant, and the name that the cache of its service will have: a dry run tells it. */
+async function tenant(ns: string): Promise<ObjectKey> {
+  await applyAll(stage.client, [namespace(ns)])
+  return await until(`a cache for ${ns}`, async () => {
+    const probe = await stage.client.create(resources.inferenceService, bloom(ns), { dryRun: true })
+    const [name] = cacheNames(probe)
+    return name === undefined ? undefined : { namespace: ns, name }
+  })
+}
+
+const uriOf = (ns: string) => `s3://models/${ns}`
+const bloom = (ns: string) => service(ns, 'bloom', sklearn(uriOf(ns)))
+
+async function create(ns: string): Promise<KubeObject> {
+  return await stage.client.create(resources.inferenceService, bloom(ns))
+}
+
+/** An object with all the marks of one of Warmgate's. */
+async function forge(kind: Resource, key: ObjectKey, spec: JsonObject): Promise<KubeObject> {
+  return await stage.client.create(kind, {
+    apiVersion: 'data.fluid.io/v1alpha1',
+    kind: kind.kind,
+    metadata: {
+      ...key,
+      labels: { 'app.kubernetes.io/managed-by': 'warmgate' },
+      annotations: {
+        'warmgate.dev/source': uriOf(key.namespace ?? ''),
+        'warmgate.dev/made-of': JSON.stringify(spec),
+        'warmgate.dev/applied': '0123456789abcdef',
+      },
+    },
+    spec,
+  })
+}
+
+const datasetOf = (mount: JsonObject): JsonObject => ({
+  mounts: [{ path: '/', readOnly: true, ...mount }],
+  accessModes: ['ReadOnlyMany'],
+  placement: 'Shared',
+})
+
+async function edit(kind: Resource, key: ObjectKey, body: JsonObject): Promise<void> {
+  await stage.client.patch(kind, key, { type: 'merge', body })
+}
+
+async function eventOn(ns: string, kind: string, reason: string): Promise<KubeObject> {
+  return await until(`an Event ${reason} on a ${kind} of ${ns}`, async () => {
+    const { items } = await stage.client.list(resources.event, { namespace: ns })
+    return items.find((event) => event.reason === reason && stringAt(event, 'regarding', 'kind') === kind)
+  })
+}
+
+/** What nobody but its writer may change. */
+function ofItsWriter(object: KubeObject | undefined): unknown {
+  const { uid, labels, annotations, ownerReferences } = object?.metadata ?? {}
+  return { uid, labels, annotations, ownerReferences, spec: object?.spec }
+}
+
+async function ready(ns: string): Promise<void> {
+  await until(`a ready pod in ${ns}`, async () =>
+    (await podsOf(stage.client, ns, 'bloom')).find((pod) => isTrue(pod, 'Ready')),
+  )
+}
+
+/** How often Warmgate has written Fluid's objects of a namespace. */
+async function writesIn(ns: string): Promise<string[]> {
+  const lines = (await readFile(stage.logFile, 'utf8'))
+    .split('\n')
+    .filter((line) => line.includes('"applied"'))
+  return lines
+    .map((line) => JSON.parse(line) as { namespace: string; kind: string })
+    .filter((line) => line.namespace === ns)
+    .map(({ kind }) => kind)
+}
+
+test('a Dataset that was created first, as Warmgate’s, and mounts a host path gets no Runtime and no write', async () => {
+  const key = await tenant('premade')
+  const forged = await forge(
+    dataset,
+    key,
+    datasetOf({ mountPoint: 'local:///etc/kubernetes', name: key.name }),
+  )
+  await create('premade')
+  const event = await eventOn('premade', 'InferenceService', 'NameTaken')
+  expect(stringAt(event, 'note')).toContain(
+    `Dataset ${key.name} exists and is not as Warmgate makes it (spec.mounts)`,
+  )
+  for (const kind of [jindoRuntime, dataLoad]) expect(await stage.client.get(kind, key)).toBeUndefined()
+  expect(ofItsWriter(await stage.client.get(dataset, key))).toEqual(ofItsWriter(forged))
+  expect(await writesIn('premade')).toEqual([])
+})
+
+test('a Runtime that was created first, as Warmgate’s, with a host path in its pods is never adopted', async () => {
+  const key = await tenant('volumes')
+  const forged = await forge(jindoRuntime, key, {
+    replicas: 1,
+    tieredstore: { levels: [{ mediumtype: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi' }] },
+    volumes: [{ name: 'host', hostPath: { path: '/' } }],
+    master: { volumeMounts: [{ name: 'host', mountPath: '/host' }] },
+  })
+  await create('volumes')
+  const event = await eventOn('volumes', 'InferenceService', 'NameTaken')
+  expect(stringAt(event, 'note')).toContain('(spec.master.volumeMounts, spec.volumes)')
+  for (const kind of [dataset, dataLoad]) expect(await stage.client.get(kind, key)).toBeUndefined()
+  expect(ofItsWriter(await stage.client.get(jindoRuntime, key))).toEqual(ofItsWriter(forged))
+})
+
+test('mounts that are edited later are reported, and no Runtime is made of them; nor of a Dataset made in its place', async () => {
+  const key = await tenant('edited')
+  await create('edited')
+  await ready('edited')
+  const mount = { mountPoint: 'local:///etc/kubernetes', name: key.name }
+  await edit(dataset, key, { spec: datasetOf(mount) })
+  await eventOn('edited', 'InferenceService', 'NameTaken')
+  const before = await writesIn('edited')
+  for (const kind of [dataLoad, jindoRuntime]) await stage.client.delete(kind, key)
+  await until(
+    'the Runtime to go',
+    async () => (await stage.client.get(jindoRuntime, key)) === undefined || undefined,
+  )
+  // What comes after it was looked at later than the Runtime that went.
+  await edit(dataset, key, { metadata: { labels: { touched: 'yes' } } })
+  await settled()
+  expect(await stage.client.get(jindoRuntime, key)).toBeUndefined()
+  expect(await writesIn('edited')).toEqual(before)
+  // With its mounts back it is Warmgate's again.
+  const name = key.name
+  await edit(dataset, key, { spec: datasetOf({ mountPoint: `${uriOf('edited')}/`, name }) })
+  await until('a Runtime', async () => await stage.client.get(jindoRuntime, key))
+})
+
+/** Work on a cache that begins after this was asked for is done: what another tenant made since has been written. */
+async function settled(): Promise<void> {
+  const ns = `settled-${Date.now()}`
+  const key = await tenant(ns)
+  await create(ns)
+  await until('the cache of another service', async () => await stage.client.get(dataLoad, key))
+}
+
+test('more workers than the policy gives, owners and marks are put right, a forged digest or not; the rest is reported', async () => {
+  const key = await tenant('drifting')
+  await create('drifting')
+  await ready('drifting')
+  await edit(jindoRuntime, key, {
+    metadata: { annotations: { 'warmgate.dev/applied': 'x', 'warmgate.dev/made-of': '{"replicas":1000}' } },
+    spec: { replicas: 1_000 },
+  })
+  await until('two workers', async () => {
+    const runtime = await stage.client.get(jindoRuntime, key)
+    return at(runtime, 'spec', 'replicas') === 2 || undefined
+  })
+  const before = await stage.client.get(dataset, key)
+  await edit(dataset, key, {
+    metadata: {
+      ownerReferences: [],
+      annotations: { 'warmgate.dev/source': 's3://else', 'warmgate.dev/warm-when': 'Bound' },
+    },
+  })
+  await until('a Dataset as it was', async () => {
+    const { ownerReferences, annotations } = (await stage.client.get(dataset, key))?.metadata ?? {}
+    expect({ ownerReferences, annotations }).toEqual({
+      ownerReferences: before?.metadata.ownerReferences,
+      annotations: before?.metadata.annotations,
+    })
+    return true
+  })
+  await edit(jindoRuntime, key, { spec: { worker: { nodeSelector: { gpu: 'yes' } } } })
+  await eventOn('drifting', 'Dataset', 'CacheOutdated')
+  await until('its annotation', async () => {
+    const found = await stage.client.get(dataset, key)
+    return (found && outdatedBy(found) === 'JindoRuntime spec.worker') || undefined
+  })
+})
+
+test('while nothing changes nothing is written, whatever Fluid and the API server add', async () => {
+  const key = await tenant('quiet')
+  await create('quiet')
+  await ready('quiet')
+  expect(await writesIn('quiet')).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
+  // As Fluid's client writes a Runtime; the API server adds the defaults of an empty object.
+  await edit(jindoRuntime, key, {
+    metadata: { finalizers: ['example.com/f'] },
+    spec: { cleanCachePolicy: {}, master: { podMetadata: {}, resources: {} }, fuse: { resources: {} } },
+  })
+  expect(await stage.client.get(jindoRuntime, key)).toMatchObject({
+    spec: {
+      cleanCachePolicy: { gracePeriodSeconds: 60 },
+      tieredstore: { levels: [{ volumeType: 'hostPath' }] },
+    },
+  })
+  await edit(dataset, key, { metadata: { labels: { touched: 'yes' } } })
+  await settled()
+  expect(await writesIn('quiet')).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
+  const found = await stage.client.get(dataset, key)
+  expect(found && outdatedBy(found)).toBe('')
+  await edit(jindoRuntime, key, { metadata: { finalizers: null } })
+})
+
+test('a retention that a tenant wrote keeps nothing', async () => {
+  const key = await tenant('retained')
+  const made = await create('retained')
+  await ready('retained')
+  await edit(dataset, key, {
+    metadata: {
+      annotations: {
+        'warmgate.dev/retained-until': '9999-12-31T23:59:59Z',
+        'warmgate.dev/unused-since': '9999-12-31T23:59:59Z',
+      },
+    },
+  })
+  await stage.client.delete(resources.inferenceService, {
+    namespace: 'retained',
+    name: made.metadata.name ?? '',
+  })
+  await until(
+    'the Dataset to go',
+    async () => (await stage.client.get(dataset, key)) === undefined || undefined,
+  )
+})
