@@ -411,7 +411,8 @@ test.each(['yaml', 'json', 'diff'])(
   '%s: what a file holds cannot move the cursor, and is read back as it was',
   async (format) => {
     const evil = 'a\u001b[2J\u009b31m\u202e\u2066b\nforged\t"'
-    const metadata = `, annotations: {note: ${JSON.stringify(evil)}, ${JSON.stringify(evil)}: b}`
+    const bidi = 'a\u202eb'
+    const metadata = `, annotations: {note: ${JSON.stringify(evil)}, bidi: ${JSON.stringify(bidi)}, ${JSON.stringify(evil)}: b}`
     const uri = JSON.stringify(`s3://models/${evil}`)
     for (const text of [service('llama', 's3://models/llama', metadata), service('llama', uri, metadata)]) {
       const { stdout } = await planned(text, format)
@@ -422,7 +423,7 @@ test.each(['yaml', 'json', 'diff'])(
         format === 'json'
           ? (JSON.parse(stdout) as Element[])[0]?.service
           : (parseAllDocuments(stdout)[0]?.toJS() as KubeObject)
-      expect(made?.metadata.annotations).toMatchObject({ note: evil, [evil]: 'b' })
+      expect(made?.metadata.annotations).toMatchObject({ note: evil, bidi, [evil]: 'b' })
     }
   },
 )

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames, readOriginal } from '../../src/plan/original.ts'
+import { gateCondition } from '../../src/plan/pod.ts'
+import { type JsonObject, type KubeObject, stringAt } from '../../src/values/object.ts'
+import { applyAll } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { eventuallyGone, isTrue, podsOf } from '../integration/await.ts'
+import { namespace, policy, service, sklearn } from '../integration/services.ts'
+import { type Stage, startStage } from '../warmgate/stage.ts'
+
+let stage: Stage
+
+beforeAll(async () => {
+  const fluid = { bindMs: 300, pollMs: 300, syncMs: 200, modelBytes: () => 2 ** 20, bytesPerSecond: 2 ** 28 }
+  stage = await startStage({ initContainerSeconds: 1, fluid })
+})
+
+afterAll(async () => {
+  await stage?.stop()
+})
+
+const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
+
+async function create(object: KubeObject, dryRun = false): Promise<KubeObject> {
+  return await stage.client.create(resources.inferenceService, object, { dryRun })
+}
+
+/** A policy for namespaces with this label, once it governs. */
+async function govern(team: string, spec: JsonObject): Promise<void> {
+  await applyAll(stage.client, [policy(team, { namespaceSelector: { matchLabels: { team } }, ...spec })])
+  await until(`the policy ${team}`, async () => {
+    const found = await stage.client.get(resources.accelerationPolicy, { name: team })
+    return (found && isTrue(found, 'Accepted')) || undefined
+  })
+}
+
+async function ready(ns: string, name: string): Promise<KubeObject> {
+  return await until(`a Ready pod of ${ns}/${name}`, async () =>
+    (await podsOf(stage.client, ns, name)).find((pod) => isTrue(pod, 'Ready')),
+  )
+}
+
+async function event(ns: string, reason: string): Promise<KubeObject | undefined> {
+  const { items } = await stage.client.list(resources.event, { namespace: ns })
+  return items.find((found) => stringAt(found, 'reason') === reason)
+}
+
+async function metrics(): Promise<string> {
+  return await (await fetch(`${stage.warmgate.probeUrl}/metrics`)).text()
+}
+
+/* First, since it is about a cluster without any policy. */
+test('no limits out of the box: without a policy nobody asks for more than the built-in one gives', async () => {
+  await applyAll(stage.client, [namespace('bounded')])
+  const wish = (name: string, value: string) =>
+    create(service('bounded', 'wish', sklearn('s3://m/wish'), { [`warmgate.dev/${name}`]: value }), true)
+  await expect(wish('cache-size', '999Pi')).rejects.toThrow(/at most 50Gi .*limits\.cacheSize/)
+  await expect(wish('cache-replicas', '1000')).rejects.toThrow(/at most 2 .*limits\.cacheReplicas/)
+  await expect(wish('hold-timeout', '31m')).rejects.toThrow(/at most 30m .*limits\.holdTimeout/)
+  expect(cacheNames(await wish('cache-size', '50Gi'))).toHaveLength(1)
+})
+
+test('a namespace fills the cluster with caches: those beyond the limit are not made', async () => {
+  await govern('many', { limits: { caches: 2 } })
+  await applyAll(stage.client, [namespace('many', { ...optedIn, team: 'many' })])
+  for (const name of ['one', 'two']) {
+    const [cache = ''] = cacheNames(await create(service('many', name, sklearn(`s3://m/${name}`))))
+    await until(`the Dataset of ${name}`, async () =>
+      stage.client.get(resources.dataset, { namespace: 'many', name: cache }),
+    )
+  }
+  const third = service('many', 'three', sklearn('s3://m/three'))
+  await until('the limit', async () => cacheNames(await create(third, true)).length === 0 || undefined)
+  expect(cacheNames(await create(service('many', 'again', sklearn('s3://m/one')), true))).toHaveLength(1)
+  await create(third)
+  await until('an Event', async () => event('many', 'CacheLimit'))
+  expect((await stage.client.list(resources.dataset, { namespace: 'many' })).items).toHaveLength(2)
+})
+
+test('a ServiceAccount lists a Secret a/b: adoption and clean-up go on everywhere else', async () => {
+  const names = ['a-odd', 'b-good']
+  for (const ns of names) await applyAll(stage.client, [namespace(ns, { team: 'adopting' })])
+  for (const ns of names) await create(service(ns, 'old', sklearn(`s3://m/${ns}`)))
+  for (const ns of names) await ready(ns, 'old')
+  // KServe itself makes no pod by such an account: it is changed once the service is Ready.
+  await stage.client.patch(
+    resources.serviceAccount,
+    { namespace: 'a-odd', name: 'default' },
+    { type: 'merge', body: { secrets: [{ name: 'a/b' }] } },
+  )
+  await govern('adopting', { adopt: { mode: 'Automatic', pause: '1s' } })
+  for (const ns of names) await applyAll(stage.client, [namespace(ns, { ...optedIn, team: 'adopting' })])
+  const good = { namespace: 'b-good', name: 'old' }
+  const adopted = await until('the good one to be taken in', async () => {
+    const found = await stage.client.get(resources.inferenceService, good)
+    return found !== undefined && readOriginal(found) !== undefined ? found : undefined
+  })
+  const told = await until('an Event on the odd one', async () => event('a-odd', 'ReconcileFailed'))
+  expect(stringAt(told, 'note')).toContain('"a/b" is no name of an object')
+  expect(stringAt(told, 'regarding', 'name')).toBe('old')
+  expect(await metrics()).toMatch(/warmgate_reconcile_errors_total\{loop="adoptions"\} [1-9]/)
+
+  // A leader that begins plans them all, the odd one in vain.
+  await govern('adopting', { rewrite: 'Pod', adopt: { mode: 'Manual' } })
+  await stage.warmgate.stop()
+  await stage.restartWarmgate()
+  const [cache = ''] = cacheNames(adopted)
+  await stage.client.delete(resources.inferenceService, good)
+  await eventuallyGone(stage.client, resources.dataset, { namespace: 'b-good', name: cache })
+  await until(
+    'the odd one to be counted',
+    async () =>
+      /warmgate_reconcile_errors_total\{loop="placements"\} [1-9]/.test(await metrics()) || undefined,
+  )
+})
+
+test('a bare pod with the labels of a warm service does not revert it', async () => {
+  await govern('reverting', {
+    hold: { onTimeout: 'Revert', onFailure: 'Revert' },
+    warmup: { timeout: '30s' },
+  })
+  await applyAll(stage.client, [namespace('bare', { ...optedIn, team: 'reverting' })])
+  await create(service('bare', 'warm', sklearn('s3://m/warm')))
+  const { metadata } = await ready('bare', 'warm')
+  const claim = 'never-0123456789'
+  await stage.client.create(resources.pod, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'forged',
+      namespace: 'bare',
+      labels: {
+        'serving.kserve.io/inferenceservice': 'warm',
+        component: metadata.labels?.component ?? 'predictor',
+      },
+      annotations: { 'warmgate.dev/caches': claim },
+    },
+    spec: {
+      readinessGates: [{ conditionType: 'warmgate.dev/cache-warm' }],
+      containers: [{ name: 'kserve-container', image: 'server:1' }],
+      volumes: [{ name: 'model', persistentVolumeClaim: { claimName: claim } }],
+    },
+  })
+  const released = await until('the forged pod to be released', async () => {
+    const found = await stage.client.get(resources.pod, { namespace: 'bare', name: 'forged' })
+    return found !== undefined && gateCondition(found)?.status === 'True' ? found : undefined
+  })
+  expect(gateCondition(released)?.reason).toBe('TimedOut')
+  const after = await stage.client.get(resources.inferenceService, { namespace: 'bare', name: 'warm' })
+  expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toMatch(/^pvc:/)
+  expect(after?.metadata.annotations?.['warmgate.dev/reverted']).toBeUndefined()
+  const { items } = await stage.client.list(resources.event, { namespace: 'bare' })
+  const onService = items.filter((each) => stringAt(each, 'regarding', 'kind') === 'InferenceService')
+  expect(onService.map((each) => stringAt(each, 'reason'))).not.toContain('TimedOut')
+  expect(onService.map((each) => stringAt(each, 'reason'))).not.toContain('Reverted')
+})
