@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: [
-            '{test/{cluster,fluid,fluid-real,integration,node},bench,demo}/**/*.test.ts',
+            '{test/{attack,cluster,fluid,fluid-real,integration,node},bench,demo}/**/*.test.ts',
             // It reads the CRDs of KServe's module.
             'test/property/crd.property.test.ts',
           ],
