@@ -1,3 +1,4 @@
+import { quoted } from '../values/text.ts'
 import { firstTier, fuse, placement, type Runtime, section } from './runtime.ts'
 import { partsOf } from './source.ts'
 
@@ -13,7 +14,8 @@ export const efc: Runtime = {
 
   refuses(source) {
     const { host, path } = partsOf(source)
-    if (!server.test(host)) return `EFCRuntime mounts Alibaba Cloud NAS and CPFS only, and ${host} is neither`
+    if (!server.test(host))
+      return `EFCRuntime mounts Alibaba Cloud NAS and CPFS only, and ${quoted(host)} is neither`
     if (source.scheme === 'cpfs' && !/^share(\/|$)/.test(path))
       return 'EFCRuntime mounts CPFS below /share only'
     return undefined

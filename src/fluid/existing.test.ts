@@ -335,3 +335,22 @@ test('a volume is for readers unless its Dataset says otherwise', () => {
     true,
   )
 })
+
+test('a Dataset with more mounts or options than are read is not used', () => {
+  const others = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({ mountPoint: `s3://other-${index}`, name: `o${index}` }))
+  const mounted = (count: number) =>
+    pathIn(
+      team([{ mountPoint: 's3://models/', path: '/m' }, ...others(count)], { kind: 'AlluxioRuntime' }),
+      llama,
+    )
+  expect([mounted(63), mounted(64)]).toEqual(['m/team/llama', undefined])
+  const optional = (count: number) => {
+    const options = Object.fromEntries(Array.from({ length: count }, (_, index) => [`o${index}`, 'a']))
+    return pathIn(
+      team([{ mountPoint: 's3://models/', path: '/m', options }], { kind: 'AlluxioRuntime' }),
+      llama,
+    )
+  }
+  expect([optional(64), optional(65)]).toEqual(['m/team/llama', undefined])
+})

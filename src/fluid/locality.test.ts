@@ -30,3 +30,16 @@ test('a reference names the Dataset that holds the data', () => {
   })
   expect(referredDataset(dataset('s3://shared/models'))).toBeUndefined()
 })
+
+test('a reference that is too long, or names no Dataset, is none', () => {
+  const of = (mountPoint: string) =>
+    referredDataset({ apiVersion: 'v1', kind: 'Dataset', metadata: {}, spec: { mounts: [{ mountPoint }] } })
+  expect(of('dataset://shared/models///a')).toMatchObject({ path: 'a' })
+  for (const uri of [
+    'dataset://',
+    'dataset://shared',
+    'dataset:///models',
+    `dataset://a/${'b'.repeat(2_048)}`,
+  ])
+    expect(of(uri)).toBeUndefined()
+})

@@ -111,3 +111,15 @@ test('docs/caches.md prints what Auto tries', () => {
     automatic,
   )
 })
+
+/**
+ * Where Fluid passes a source to a command: the mount point (`alluxio fs mount`, EFC, Thin), the name of JuiceFS's mount
+ * (`juicefs format`), and paths, each behind a slash. None of them begins like an option.
+ */
+test.each(Object.entries(runtimes))('%s: no path makes an option of a command', (_, { mount }) => {
+  for (const scheme of ['s3', 'nfs', 'juicefs']) {
+    const made = mount({ ...source(scheme), uri: `${scheme}://host/-a/--conf-dir=b`, profile: 'p' })
+    for (const text of [made.mountPoint, made.name ?? 'x']) expect(text).toMatch(/^[a-z]/)
+    expect(made.mountPoint).toContain('/-a/--conf-dir=b')
+  }
+})

@@ -1,3 +1,4 @@
+import { quoted } from '../values/text.ts'
 import { alluxio } from './alluxio.ts'
 import { cacheRuntime } from './cacheruntime.ts'
 import { efc } from './efc.ts'
@@ -59,7 +60,7 @@ export function chooseRuntime(
   }
   const candidates = wanted === 'Auto' ? (automatic[source.scheme] ?? []) : [wanted]
   if (candidates.length === 0) {
-    const message = `no runtime serves ${source.scheme}:// unless a policy names it (sources[].runtime)`
+    const message = `no runtime serves ${quoted(source.scheme)}:// unless a policy names it (sources[].runtime)`
     return { ok: false, reason: 'UnsupportedScheme', message }
   }
   const problems: string[] = []
@@ -74,7 +75,7 @@ export function chooseRuntime(
 function whyNot(runtime: Runtime, source: Source, installed: readonly string[]): string | undefined {
   const { schemes } = runtime
   if (schemes !== 'named' && !schemes.includes(source.scheme))
-    return `${runtime.kind} does not serve ${source.scheme}://`
+    return `${runtime.kind} does not serve ${quoted(source.scheme)}://`
   if (!installed.includes(runtime.plural)) return `${runtime.kind} is not installed`
   return secretProblem(runtime, source) ?? runtime.refuses(source)
 }

@@ -39,3 +39,14 @@ test('a service account lists its secrets in order; those to pull images are non
 test('one that does not exist lists none', () => {
   expect(serviceAccountFact(undefined, 'reader')).toEqual({ name: 'reader', secrets: [], annotations: {} })
 })
+
+test('of one that lists more than 32 none is read: a part of them would be other credentials than KServe’s', () => {
+  const account = (count: number): KubeObject => ({
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name: 'reader' },
+    secrets: Array.from({ length: count }, (_, index) => ({ name: `s${index}` })),
+  })
+  expect(serviceAccountFact(account(32), 'reader').secrets).toHaveLength(32)
+  expect(serviceAccountFact(account(33), 'reader')).toMatchObject({ secrets: [], tooMany: 33 })
+})

@@ -330,3 +330,36 @@ test('a bundle of certificate authorities for every download: a store of one’s
   for (const url of ['http://minio:9000', 'https://s3.eu-central-1.amazonaws.com', ''])
     expect(at(url).ok).toBe(true)
 })
+
+test('a service account with too many Secrets, or a Secret with too many keys, is not read', () => {
+  const serviceAccount = { name: 'reader', secrets: [], tooMany: 10_000, annotations: {} }
+  expect(resolve({ serviceAccount })).toEqual({
+    ok: false,
+    reason: 'TooLarge',
+    message: 'service account reader lists 10000 Secrets: at most 32 are read',
+  })
+  // Whoever names one does not need the list.
+  const named = { 'serving.kserve.io/storageSecretName': 'keys' }
+  const secrets = [secret('keys', s3Keys)]
+  expect(resolve({ serviceAccount, secrets, annotations: named }).ok).toBe(true)
+  expect(resolve({ secrets: [secret('keys', [], { tooMany: 300 })] })).toEqual({
+    ok: false,
+    reason: 'TooLarge',
+    message: 'Secret keys has 300 keys: at most 256 are read',
+  })
+})
+
+test('a message cuts what it repeats, and escapes its control characters', () => {
+  const named = { 'serving.kserve.io/storageSecretName': `\u001b[2J${'x'.repeat(1_000)}` }
+  const resolved = resolve({ annotations: named })
+  expect(resolved).toMatchObject({ message: expect.stringContaining('there is no Secret \\u001b[2Jxxx') })
+  expect(JSON.stringify(resolved).length).toBeLessThan(400)
+})
+
+test('an endpoint that is too long is no endpoint', () => {
+  const options = { S3_ENDPOINT: 'x'.repeat(2_049) }
+  expect(resolve({ secrets: [secret('keys', s3Keys, { options })] })).toMatchObject({
+    reason: 'CredentialsMissing',
+    message: 'Secret keys names an endpoint or a region of more than 2048 characters',
+  })
+})

@@ -111,7 +111,7 @@ function withoutSecret(input: CredentialsInput): Resolved {
   const named = namedSecret(input)
   // Google's buckets may be public, and KServe reads them so, whatever Secret the service names.
   if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isCopy)))
-    return missing(`Secret ${quoted(named)} has no credentials for ${scheme}:// (${wanted(input)})`)
+    return missing(`Secret ${quoted(named)} has no credentials for ${quoted(scheme)}:// (${wanted(input)})`)
   return (
     identityProblem(scheme, input.serviceAccount) ?? {
       ok: true,

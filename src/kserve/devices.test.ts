@@ -97,3 +97,17 @@ test.each([
 ])('nothing is asked for by %j', (spec) => {
   expect(asksForDevices(spec)).toBe(false)
 })
+
+test('a spec with more in it than anybody needs counts as one that asks', () => {
+  const asking = (count: number) => ({
+    limits: Object.fromEntries(Array.from({ length: count }, (_, index) => [`rdma/${index}`, '1'])),
+  })
+  expect([asksForDevices(asking(256)), asksForDevices(asking(257))]).toEqual([false, true])
+  const filled = (count: number) => ({ a: Array.from({ length: count }, () => ({})) })
+  expect([asksForDevices(filled(19_999)), asksForDevices(filled(20_000))]).toEqual([false, true])
+})
+
+test('what is too long for a name is no resource', () => {
+  expect(isAccelerator(`example.com/${'x'.repeat(100)}`)).toBe(true)
+  expect(isAccelerator(`example.com/${'x'.repeat(500)}`)).toBe(false)
+})

@@ -71,3 +71,29 @@ test('of a claim a pod may mount a path, by a container or by KServe’s annotat
     { claim: 'b', path: '' },
   ])
 })
+
+const times = <T>(count: number, make: (index: number) => T) =>
+  Array.from({ length: count }, (_, i) => make(i))
+
+test('of volumes and mounts the first 256 count, and what KServe announces does in any case', () => {
+  const many = pod(
+    predictor,
+    { [source]: 'pvc://own/x' },
+    times(300, (index) => mounts(`c${index}`)),
+  )
+  const claims = claimsOf(many)
+  expect(claims).toHaveLength(257)
+  expect([claims[255], claims[256]]).toEqual(['c255', 'own'])
+  const volumeMounts = times(300, (index) => ({ name: 'c0', subPath: `s${index}` }))
+  const paths = claimMounts({ ...many, spec: { volumes: [mounts('c0')], containers: [{ volumeMounts }] } })
+  expect(paths).toHaveLength(257)
+})
+
+test('a claim with too long a name is none, and too long a path is the root', () => {
+  expect(claimMounts(pod(predictor, { [source]: `pvc://${'c'.repeat(254)}` }))).toEqual([])
+  expect(claimMounts(pod(predictor, { [source]: `pvc://c/${'x'.repeat(2_048)}` }))).toEqual([
+    { claim: 'c', path: '' },
+  ])
+  const announced = Array.from({ length: 300 }, (_, index) => `c${index}/`).join(',')
+  expect(claimMounts(pod(predictor, { 'warmgate.dev/mounts': announced }))).toHaveLength(256)
+})

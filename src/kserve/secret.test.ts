@@ -121,3 +121,21 @@ test('the two keys, for who must copy them; half of them, or empty ones, are non
   for (const name of ['half', 'a', 'gone'])
     expect(keyPair(object, { kind: 'entry', entry: name })).toBeUndefined()
 })
+
+test('of a Secret with more than 256 keys nothing is read', () => {
+  const of = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, '{}']))
+  expect(secretFact(secret({ stringData: of(256) })).keys).toHaveLength(256)
+  expect(secretFact(secret({ data: of(1), stringData: of(256) }))).toMatchObject({
+    keys: [],
+    entries: {},
+    tooMany: 257,
+  })
+})
+
+test('an entry that is too long, or has too many fields, is none', () => {
+  const fields = (count: number) =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, 'a'])))
+  const stringData = { ok: fields(64), many: fields(65), long: JSON.stringify({ a: 'x'.repeat(65_536) }) }
+  expect(Object.keys(secretFact(secret({ stringData })).entries)).toEqual(['ok'])
+})

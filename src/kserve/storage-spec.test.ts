@@ -234,3 +234,11 @@ test('WorkloadIdentity: an entry without keys, and a role', () => {
   expect(resolve({ serviceAccount, secrets: said }).ok).toBe(true)
   expect(resolve({ serviceAccount }).ok).toBe(true)
 })
+
+test('a message cuts the key that it repeats; a Secret with too many keys is not read', () => {
+  const resolved = resolve({ storage: { key: `a\nb${'x'.repeat(1_000)}`, path: 'bloom' } })
+  expect(resolved).toMatchObject({ message: expect.stringContaining('has no storage key a\\u000abxxx') })
+  expect(JSON.stringify(resolved).length).toBeLessThan(400)
+  const secrets = [{ ...storageConfig({ minio }), keys: [], tooMany: 300 }]
+  expect(resolve({ secrets })).toMatchObject({ ok: false, reason: 'TooLarge' })
+})

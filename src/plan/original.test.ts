@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, listAt, objectAt } from '../values/object.ts'
 import { Draft } from './draft.ts'
 import { cacheNames, type Original, readOriginal, recordText, restore, writeRecord } from './original.ts'
-import { fakeService } from './plan.fake.ts'
+import { fakeFacts, fakeService } from './plan.fake.ts'
+import { plan } from './plan.ts'
 
 const uri = 's3://models/llama'
 const cache = 'llama-0123456789'
@@ -181,4 +182,19 @@ test('every location is restored by its own name', () => {
   expect(restored(service, original).spec).toEqual(
     spec(['s3://models/b', 's3://models/green', 's3://models/words']),
   )
+})
+
+test('a service that has grown too large gets its models back all the same', () => {
+  const listed = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({
+      uri: `s3://models/m-${index}`,
+      mountPath: `/mnt/m-${index}`,
+    }))
+  const { service: admitted } = plan({ service: fakeService({ storageUris: listed(2) }), facts: fakeFacts() })
+  const predictor = objectAt(admitted, 'spec', 'predictor')
+  const storageUris = [...listAt(predictor, 'storageUris'), ...listed(70).slice(2)]
+  const grown = { ...admitted, spec: { predictor: { ...predictor, storageUris } } }
+  const made = plan({ service: grown, previous: admitted, facts: fakeFacts() })
+  expect(made).toMatchObject({ decision: 'skip', reason: 'TooLarge' })
+  expect(made.service).toEqual(fakeService({ storageUris: listed(70) }))
 })

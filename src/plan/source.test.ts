@@ -258,3 +258,12 @@ test('a message cuts the URI that it repeats', () => {
     message: `s3://models/${'x'.repeat(188)}… matches no source of AccelerationPolicy p`,
   })
 })
+
+test('a storage spec that is too long is not looked up', () => {
+  const path = 'x'.repeat(3_000)
+  expect(resolve({ storage: { ...storage, path } }, [], { secrets })).toEqual({
+    ok: false,
+    reason: 'TooLarge',
+    message: 'storage.path has 3000 characters: at most 2048 are read',
+  })
+})

@@ -31,7 +31,7 @@ export const limits = {
   /** Keys of one Secret. */
   secretKeys: 256,
   /** Characters, and fields, of an entry of a `storage-config` Secret. */
-  entry: 16_384,
+  entry: 65_536,
   entryFields: 64,
   /** Names of resources that are compared with accelerators, in one service or pod. */
   resourceNames: 256,

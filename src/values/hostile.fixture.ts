@@ -1,0 +1,21 @@
+/** Texts of a length that make careless parsers slow: what repeats, and does not end as a pattern hopes. */
+export const hostileTexts: [name: string, make: (length: number) => string][] = [
+  ['slashes', (n) => `${'/'.repeat(n)}x`],
+  ['slashes behind a scheme', (n) => `s3://b${'/'.repeat(n)}\n`],
+  ['segments', (n) => `s3://b${'/a'.repeat(n / 2)}\n`],
+  ['colons', (n) => `https://${':'.repeat(n)}`],
+  ['digits and colons', (n) => `https://${':1'.repeat(n / 2)}x`],
+  ['ats', (n) => `https://${'@'.repeat(n)}`],
+  ['dots', (n) => `s3://b/${'.'.repeat(n)}x`],
+  ['endings', (n) => `s3://b/${'.tar.gz'.repeat(n / 7)}x`],
+  ['schemes', (n) => `${'s3://'.repeat(n / 5)}x`],
+  ['one word', (n) => `${'a'.repeat(n)}!`],
+  ['dashes', (n) => `${'-'.repeat(n)}!`],
+  ['commas', (n) => `${'a/b,'.repeat(n / 4)}`],
+  ['blanks', (n) => `${' '.repeat(n)}x`],
+  ['escapes', (n) => `s3://b/${'%2e'.repeat(n / 3)}`],
+  ['a claim', (n) => `pvc://${'a'.repeat(n)}${'/'.repeat(n)}\n`],
+  ['a Dataset', (n) => `dataset://${'a'.repeat(n)}/b${'/'.repeat(n)}\n`],
+  ['units', (n) => `${'1h'.repeat(n / 2)}!`],
+  ['open brackets', (n) => '['.repeat(n)],
+]
