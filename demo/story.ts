@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
-import { isComplete } from '../src/fluid/dataset.ts'
 import type { KubeClient } from '../src/kube/client.ts'
 import { resources } from '../src/kube/resources.ts'
 import { cacheWarmGate } from '../src/plan/hold.ts'
@@ -9,6 +8,7 @@ import { progressOf } from '../src/plan/warmth.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../src/values/object.ts'
 import { formatSize } from '../src/values/size.ts'
 import { applyAll, hasCondition, readObjects, resourceOf } from '../test/cluster/objects.ts'
+import type { Engine } from './engine.ts'
 import type { Screen } from './screen.ts'
 import type { Step, Timeline } from './timeline.ts'
 import { Watcher } from './watcher.ts'
@@ -20,22 +20,26 @@ const manifest = 'demo/manifests/bloom.yaml'
 export class Story {
   readonly #client: KubeClient
   readonly #screen: Screen
+  readonly #engine: Engine
   readonly #pods: Watcher
   readonly #datasets: Watcher
   readonly #dataLoads: Watcher
+  readonly #jobs: Watcher
   readonly #runtimes: Watcher
 
-  constructor(client: KubeClient, screen: Screen) {
+  constructor(client: KubeClient, screen: Screen, engine: Engine) {
     this.#client = client
     this.#screen = screen
+    this.#engine = engine
     this.#pods = new Watcher(client, resources.pod, namespace)
     this.#datasets = new Watcher(client, resources.dataset, namespace)
     this.#dataLoads = new Watcher(client, resources.dataLoad, namespace)
+    this.#jobs = new Watcher(client, resources.job, namespace)
     this.#runtimes = new Watcher(client, resources.jindoRuntime, namespace)
   }
 
   async stop(): Promise<void> {
-    const watchers = [this.#pods, this.#datasets, this.#dataLoads, this.#runtimes]
+    const watchers = [this.#pods, this.#datasets, this.#dataLoads, this.#jobs, this.#runtimes]
     await Promise.all(watchers.map((watcher) => watcher.stop()))
   }
 
@@ -74,6 +78,9 @@ export class Story {
       'fluid',
       `Dataset ${dataset.metadata.name} is Bound: its PVC is there, the pod can start; the cache is still cold`,
     )
+    this.#say('fluid', 'it looks at a DataLoad every 20 s: at its next look it starts the loading Job')
+    await this.#pods.until((objects) => objects.find(isLoading))
+    const loadingMs = Date.now()
     await this.#warmup()
     const warmMs = Date.now()
     const ready = await this.#pods.until((objects) =>
@@ -87,7 +94,8 @@ export class Story {
     const at = (ms: number) => (ms - startMs) / 1_000
     const steps: Step[] = [
       { name: 'cache bound', mark: '░', fromSeconds: 0, toSeconds: at(boundMs) },
-      { name: 'warm-up, once', mark: '▒', fromSeconds: at(boundMs), toSeconds: at(warmMs) },
+      { name: 'Job started', mark: '·', fromSeconds: at(boundMs), toSeconds: at(loadingMs) },
+      { name: 'warm-up, once', mark: '▒', fromSeconds: at(loadingMs), toSeconds: at(warmMs) },
       { name: 'pod 1 ready', mark: '█', fromSeconds: at(warmMs), toSeconds: at(readyMs) },
     ]
     return { title: 'with Warmgate', steps }
@@ -148,8 +156,11 @@ export class Story {
     this.#say('created', `DataLoad ${dataLoad.metadata.name}: the warm-up`)
   }
 
-  /** Draws the bar until the DataLoad is complete. */
+  /** Draws what Fluid reports of the cache until the loading Job is done. */
   async #warmup(): Promise<void> {
+    this.#say('fluid', 'the loading Job runs and fills the cache')
+    this.#engine.fill(await this.#runtimes.until((objects) => objects[0]))
+    const isDone = () => this.#jobs.list().some(isComplete)
     const draw = () => {
       const dataset = this.#datasets.list()[0]
       const progress = dataset && progressOf(dataset, this.#dataLoads.list()[0])
@@ -159,13 +170,13 @@ export class Story {
       this.#screen.progress('warm-up', cachedBytes / totalBytes, detail)
     }
     void this.#datasets.until(() => {
-      if (this.#dataLoads.list().some(isComplete)) return true
+      if (isDone()) return true
       draw()
       return undefined
     })
-    await this.#dataLoads.until((objects) => objects.find(isComplete))
+    const job = await this.#jobs.until((objects) => objects.find(isComplete))
     draw()
-    this.#say('fluid', 'the DataLoad is complete: the cache is warm')
+    this.#say('fluid', `${job.metadata.name} is complete: the cache is warm`)
   }
 
   #of(service: string): KubeObject[] {
@@ -181,6 +192,15 @@ export class Story {
 
 function isReady(pod: KubeObject): boolean {
   return hasCondition(pod, 'Ready', 'True')
+}
+
+function isComplete(job: KubeObject): boolean {
+  return hasCondition(job, 'Complete', 'True')
+}
+
+/** Whether a pod of Fluid's loading Job runs. */
+function isLoading(pod: KubeObject): boolean {
+  return pod.metadata.labels?.role === 'dataload-pod' && stringAt(pod, 'status', 'phase') === 'Running'
 }
 
 function conditionOf(pod: KubeObject, type: string) {
