@@ -73,10 +73,10 @@ async function tell(): Promise<void> {
   screen.line(drawTimelines([accelerated, plain]))
 }
 
-/** The first time takes a while: meanwhile the offline plan of the same manifest shows what is to come. */
+/** Builds the control plane if needed. The offline plan of the same manifest gives the user something to read. */
 async function binaries(): Promise<void> {
   if (await areBinariesBuilt()) return
-  screen.title('Meanwhile, without any cluster: warmgate plan -f demo/manifests')
+  screen.title('To read during the build: warmgate plan -f demo/manifests (needs no cluster)')
   const stdout = { write: (text: string) => screen.text(text.trimEnd()) }
   const files = ['policy', 'secret', 'bloom'].map((name) => `demo/manifests/${name}.yaml`)
   await runPlan({ files, output: 'diff' }, { stdin: new PassThrough().end(), stdout })
@@ -84,5 +84,5 @@ async function binaries(): Promise<void> {
   await buildBinaries((line) => screen.text(line))
 }
 
-// What was interrupted may still be waiting for something that will not come any more.
+// An interrupted demo may still wait for events that no longer come.
 process.exit()

@@ -16,7 +16,7 @@ import { Watcher } from './watcher.ts'
 export const namespace = 'models'
 const manifest = 'demo/manifests/bloom.yaml'
 
-/** Tells the main job as it happens, and measures it. */
+/** Runs the demo step by step, prints what happens, and measures how long it takes. */
 export class Story {
   readonly #client: KubeClient
   readonly #screen: Screen
@@ -43,14 +43,14 @@ export class Story {
     await Promise.all(watchers.map((watcher) => watcher.stop()))
   }
 
-  /** What the platform team has done before anybody deploys a model. */
+  /** Applies what the platform team sets up once, before any model is deployed. */
   async prepare(): Promise<void> {
     for (const file of ['namespace', 'secret', 'policy', 'storage-container']) {
       await applyAll(this.#client, await readObjects(`demo/manifests/${file}.yaml`))
     }
   }
 
-  /** The accelerated service, from the manifest to its first ready pod. */
+  /** Starts the accelerated service, from its manifest to its first ready pod. */
   async accelerated(): Promise<Timeline> {
     const screen = this.#screen
     screen.title('1. The manifest, as the model team wrote it')
@@ -67,7 +67,7 @@ export class Story {
     const pod = await this.#pods.until((objects) => objects.find(hasGate))
     this.#say(
       'held',
-      `pod ${pod.metadata.name} was made by KServe; Warmgate gave it the readiness gate ${cacheWarmGate}`,
+      `pod ${pod.metadata.name} is created by KServe; Warmgate adds the readiness gate ${cacheWarmGate}`,
     )
     this.#say('kserve', volumesOf(pod))
     await this.#datasets.until((objects) =>
@@ -76,9 +76,9 @@ export class Story {
     const boundMs = Date.now()
     this.#say(
       'fluid',
-      `Dataset ${dataset.metadata.name} is Bound: its PVC is there, the pod can start; the cache is still cold`,
+      `Dataset ${dataset.metadata.name} is Bound: its PVC is there, the pod can start; the cache is still empty`,
     )
-    this.#say('fluid', 'it looks at a DataLoad every 20 s: at its next look it starts the loading Job')
+    this.#say('fluid', 'Fluid checks a DataLoad every 20 s: its next check starts the loading Job')
     await this.#pods.until((objects) => objects.find(isLoading))
     const loadingMs = Date.now()
     await this.#warmup()
@@ -101,13 +101,13 @@ export class Story {
     return { title: 'with Warmgate', steps }
   }
 
-  /** From 1 to 3 pods; answers how long the new ones took, from the moment at which they were made. */
+  /** Scales from 1 to 3 pods; returns how long the new pods took from their creation until they were Ready. */
   async scaleOut(name: string): Promise<Step[]> {
     const known = new Set(this.#of(name).map(({ metadata }) => metadata.uid))
     const fresh = () => this.#of(name).filter(({ metadata }) => !known.has(metadata.uid))
     const body = { spec: { predictor: { minReplicas: 3 } } }
     await this.#client.patch(resources.inferenceService, { namespace, name }, { type: 'merge', body })
-    // How soon the autoscaler looks is not what is compared here.
+    // Start the clock only now: how soon the autoscaler reacts is not compared.
     await this.#pods.until(() => (fresh().length === 2 ? true : undefined))
     const startMs = Date.now()
     this.#say('kserve', `2 more pods of ${name}: ${fresh().filter(hasGate).length} of them are held`)
@@ -117,7 +117,7 @@ export class Story {
     return [{ name: '1 → 3 pods', mark: '█', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 }]
   }
 
-  /** The same service, opted out: what KServe does by itself. */
+  /** Starts the same service with acceleration disabled: what KServe does by itself. */
   async plain(): Promise<Timeline> {
     const [service] = await readObjects(manifest)
     if (service === undefined) throw new Error(`${manifest} is empty`)
@@ -216,7 +216,7 @@ function volumesOf(pod: KubeObject): string {
   return `it mounts ${claims.join(', ')}; storage initializers: ${initializers}`
 }
 
-/** The difference between what was applied and what was admitted, of the parts that Warmgate wrote. */
+/** Describes what Warmgate changed between the manifest and the admitted service. */
 function describeRewrite(before: KubeObject, after: KubeObject): string {
   const [was, is] = [before, after].map((service) => {
     const variables = listAt(service, 'spec', 'predictor', 'containers', 0, 'env')
