@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url))
 
-// All that the demo writes is below this folder, and all processes that it starts have it in their environment.
+// The demo writes below this folder only, and every process that it starts has it in its environment.
 let folder: string
 
 beforeAll(async () => {

@@ -16,7 +16,7 @@ const readMs = 2_250
 // The Job ends a little after the last byte, so that Fluid's numbers reach 100 % first.
 const fillShare = 0.85
 
-/** Decides what is made up here: the model's size, how fast the cache fills, how long the loading Job runs. */
+/** What is made up: the model's size, how fast the cache fills, and how long the loading Job runs. */
 export class Engine {
   readonly #client: KubeClient
   readonly #options: EngineOptions
@@ -65,7 +65,7 @@ export class Engine {
   }
 }
 
-/** Makes the pods of loading Jobs run this long: KWOK reads it from an annotation, which nothing else here sets. */
+/** Makes the pods of loading Jobs run this long: KWOK reads the time from an annotation. */
 function loadingPods(seconds: number): KubeObject[] {
   const apiVersion = 'admissionregistration.k8s.io/v1'
   const metadata = { name: 'warm-up-seconds' }

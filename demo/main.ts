@@ -9,17 +9,17 @@ import { Story } from './story.ts'
 import { drawTimelines } from './timeline.ts'
 
 /*
- * `make demo`: a KServe service that starts from a Fluid cache, with nothing to write but its manifest. Kubernetes,
- * KServe and Fluid's controllers are real. KWOK simulates the nodes, and what the cache engine answers is made up:
- * all sizes and speeds are set here.
+ * `make demo`: a KServe service that starts from a Fluid cache, with nothing to write but its manifest.
+ * Kubernetes, KServe and Fluid's controllers are real. KWOK simulates the nodes, and what the cache engine
+ * answers is made up: all sizes and speeds are set here.
  */
 
 const gib = 2 ** 30
 const quick = process.argv.includes('--quick')
 
 const modelBytes = Math.round(3.14 * gib)
-// KServe's own Fluid sample measured these for a model of this size: 52.7 s with a storage initializer, 23.3 s
-// with Fluid.
+// KServe's own Fluid sample measured these for a model of this size: 52.7 s with a storage initializer,
+// 23.3 s with Fluid.
 const downloadSeconds = quick ? 5 : 52.7
 const warmupSeconds = quick ? 6 : 23.3
 
@@ -73,7 +73,7 @@ async function tell(): Promise<void> {
   screen.line(drawTimelines([accelerated, plain]))
 }
 
-/** Builds the control plane if needed. The offline plan of the same manifest gives the user something to read. */
+/** Builds the control plane if needed, and first prints the offline plan of the same manifest to read. */
 async function binaries(): Promise<void> {
   if (await areBinariesBuilt()) return
   screen.title('To read during the build: warmgate plan -f demo/manifests (needs no cluster)')

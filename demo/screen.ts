@@ -3,8 +3,8 @@ import type { WriteStream } from 'node:tty'
 const styles = { bold: '1', dim: '2', cyan: '36' } as const
 
 /**
- * Prints the demo's output. On a terminal the progress bar is redrawn in place; elsewhere (a pipe, a test) every
- * 10 % is a new line.
+ * Prints the demo's output. On a terminal the progress bar is redrawn in place; elsewhere (a pipe, a test)
+ * every 10 % is a new line.
  */
 export class Screen {
   readonly #out: Pick<WriteStream, 'write'> & { isTTY?: boolean; columns?: number }

@@ -101,7 +101,7 @@ export class Story {
     return { title: 'with Warmgate', steps }
   }
 
-  /** Scales from 1 to 3 pods; returns how long the new pods took from their creation until they were Ready. */
+  /** Scales from 1 to 3 pods; returns how long the new pods took from their creation to Ready. */
   async scaleOut(name: string): Promise<Step[]> {
     const known = new Set(this.#of(name).map(({ metadata }) => metadata.uid))
     const fresh = () => this.#of(name).filter(({ metadata }) => !known.has(metadata.uid))
