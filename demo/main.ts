@@ -1,25 +1,27 @@
+import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { runPlan } from '../src/cli/plan.ts'
 import { areBinariesBuilt, buildBinaries } from '../test/cluster/binaries.ts'
-import { type Stage, startStage } from '../test/warmgate/stage.ts'
+import { type RealStage, startRealStage } from '../test/warmgate/stage.ts'
+import { Engine } from './engine.ts'
 import { Screen } from './screen.ts'
 import { Story } from './story.ts'
 import { drawTimelines } from './timeline.ts'
 
 /*
- * `make demo`: KServe with Fluid as its users know it, with nothing to write but a manifest. KServe, Kubernetes
- * and its API are real; nodes and Fluid's runtimes are played, so that speeds are chosen, here, and only here.
+ * `make demo`: a KServe service that starts from a Fluid cache, with nothing to write but its manifest.
+ * Kubernetes, KServe and Fluid's controllers are real. KWOK simulates the nodes, and what the cache engine
+ * answers is made up: all sizes and speeds are set here.
  */
 
 const gib = 2 ** 30
 const quick = process.argv.includes('--quick')
 
 const modelBytes = Math.round(3.14 * gib)
-// KServe's own Fluid sample measured these for a model of this size: 52.7 s with a storage initializer, 23.3 s
-// with Fluid.
-const speedUp = quick ? 10 : 1
-const downloadSeconds = 52.7 / speedUp
-const warmupSeconds = 23.3 / speedUp
+// KServe's own Fluid sample measured these for a model of this size: 52.7 s with a storage initializer,
+// 23.3 s with Fluid.
+const downloadSeconds = quick ? 5 : 52.7
+const warmupSeconds = quick ? 6 : 23.3
 
 const screen = new Screen(process.stdout)
 const interrupted = new Promise<never>((_resolve, reject) => {
@@ -28,7 +30,8 @@ const interrupted = new Promise<never>((_resolve, reject) => {
 
 class Interrupted extends Error {}
 
-let stage: Stage | undefined
+let stage: RealStage | undefined
+let engine: Engine | undefined
 let story: Story | undefined
 
 try {
@@ -38,26 +41,27 @@ try {
   screen.line(isInterrupted ? '\ninterrupted' : `\nthe demo failed: ${(error as Error).message}`)
   process.exitCode = isInterrupted ? 130 : 1
 } finally {
+  engine?.stop()
   await story?.stop()
   await stage?.stop()
-  screen.line('the stage is cleared: nothing is left running')
+  screen.line('\neverything is stopped: nothing is left running')
 }
+if (process.exitCode === undefined)
+  screen.line(
+    "Real: Kubernetes, KServe, Fluid's controllers, Warmgate. Made up: the nodes, what runs in pods, and what the cache engine reports (sizes, progress, speeds).",
+  )
 
 async function tell(): Promise<void> {
   await binaries()
-  screen.title('The stage: a control plane with KServe, and Warmgate in it')
-  stage = await startStage({
+  screen.title('Starting a control plane with KServe, Fluid and Warmgate')
+  stage = await startRealStage({
     initContainerSeconds: downloadSeconds,
-    fluid: {
-      bindMs: 8_000 / speedUp,
-      pollMs: 1_000,
-      syncMs: 500,
-      modelBytes: () => modelBytes,
-      bytesPerSecond: modelBytes / warmupSeconds,
-    },
     progress: (line) => screen.text(line),
   })
-  story = new Story(stage.client, screen)
+  const folder = join(stage.cluster.dir, 'engines')
+  engine = new Engine(stage.client, { folder, modelBytes, warmupSeconds })
+  await engine.prepare()
+  story = new Story(stage.client, screen, engine)
   await story.prepare()
   const accelerated = await story.accelerated()
   screen.title('3. Scale out from 1 to 3: the cache is warm, nothing is held')
@@ -67,15 +71,12 @@ async function tell(): Promise<void> {
   plain.steps.push(...(await story.scaleOut('bloom-plain')))
   screen.title('5. Side by side')
   screen.line(drawTimelines([accelerated, plain]))
-  screen.text(
-    '\nThe speeds of the download and of the warm-up are set by this demo; the order of events is real.',
-  )
 }
 
-/** The first time takes a while: meanwhile the offline plan of the same manifest shows what is to come. */
+/** Builds the control plane if needed, and first prints the offline plan of the same manifest to read. */
 async function binaries(): Promise<void> {
   if (await areBinariesBuilt()) return
-  screen.title('Meanwhile, without any cluster: warmgate plan -f demo/manifests')
+  screen.title('To read during the build: warmgate plan -f demo/manifests (needs no cluster)')
   const stdout = { write: (text: string) => screen.text(text.trimEnd()) }
   const files = ['policy', 'secret', 'bloom'].map((name) => `demo/manifests/${name}.yaml`)
   await runPlan({ files, output: 'diff' }, { stdin: new PassThrough().end(), stdout })
@@ -83,5 +84,5 @@ async function binaries(): Promise<void> {
   await buildBinaries((line) => screen.text(line))
 }
 
-// What was interrupted may still be waiting for something that will not come any more.
+// An interrupted demo may still wait for events that no longer come.
 process.exit()

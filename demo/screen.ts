@@ -3,8 +3,8 @@ import type { WriteStream } from 'node:tty'
 const styles = { bold: '1', dim: '2', cyan: '36' } as const
 
 /**
- * What the demo prints on. On a terminal the line of progress is drawn over; elsewhere (a pipe, a test) each
- * tenth is a line of its own.
+ * Prints the demo's output. On a terminal the progress bar is redrawn in place; elsewhere (a pipe, a test)
+ * every 10 % is a new line.
  */
 export class Screen {
   readonly #out: Pick<WriteStream, 'write'> & { isTTY?: boolean; columns?: number }
@@ -15,7 +15,7 @@ export class Screen {
     this.#out = out
   }
 
-  /** The moment from which events are told. */
+  /** Sets the time from which events are counted. */
   begin(nowMs: number): void {
     this.#startedMs = nowMs
   }
@@ -24,7 +24,7 @@ export class Screen {
     this.line(`\n${this.#style('bold', text)}`)
   }
 
-  /** Something that happened, with the seconds since the story began. */
+  /** Prints an event with the seconds since `begin`. */
   event(nowMs: number, who: string, what: string): void {
     const seconds = ((nowMs - this.#startedMs) / 1_000).toFixed(1).padStart(6)
     this.line(`${this.#style('dim', `${seconds} s`)}  ${this.#style('cyan', who.padEnd(10))} ${what}`)

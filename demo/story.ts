@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
-import { isComplete } from '../src/fluid/dataset.ts'
 import type { KubeClient } from '../src/kube/client.ts'
 import { resources } from '../src/kube/resources.ts'
 import { cacheWarmGate } from '../src/plan/hold.ts'
@@ -9,6 +8,7 @@ import { progressOf } from '../src/plan/warmth.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../src/values/object.ts'
 import { formatSize } from '../src/values/size.ts'
 import { applyAll, hasCondition, readObjects, resourceOf } from '../test/cluster/objects.ts'
+import type { Engine } from './engine.ts'
 import type { Screen } from './screen.ts'
 import type { Step, Timeline } from './timeline.ts'
 import { Watcher } from './watcher.ts'
@@ -16,37 +16,41 @@ import { Watcher } from './watcher.ts'
 export const namespace = 'models'
 const manifest = 'demo/manifests/bloom.yaml'
 
-/** Tells the main job as it happens, and measures it. */
+/** Runs the demo step by step, prints what happens, and measures how long it takes. */
 export class Story {
   readonly #client: KubeClient
   readonly #screen: Screen
+  readonly #engine: Engine
   readonly #pods: Watcher
   readonly #datasets: Watcher
   readonly #dataLoads: Watcher
+  readonly #jobs: Watcher
   readonly #runtimes: Watcher
 
-  constructor(client: KubeClient, screen: Screen) {
+  constructor(client: KubeClient, screen: Screen, engine: Engine) {
     this.#client = client
     this.#screen = screen
+    this.#engine = engine
     this.#pods = new Watcher(client, resources.pod, namespace)
     this.#datasets = new Watcher(client, resources.dataset, namespace)
     this.#dataLoads = new Watcher(client, resources.dataLoad, namespace)
+    this.#jobs = new Watcher(client, resources.job, namespace)
     this.#runtimes = new Watcher(client, resources.jindoRuntime, namespace)
   }
 
   async stop(): Promise<void> {
-    const watchers = [this.#pods, this.#datasets, this.#dataLoads, this.#runtimes]
+    const watchers = [this.#pods, this.#datasets, this.#dataLoads, this.#jobs, this.#runtimes]
     await Promise.all(watchers.map((watcher) => watcher.stop()))
   }
 
-  /** What the platform team has done before anybody deploys a model. */
+  /** Applies what the platform team sets up once, before any model is deployed. */
   async prepare(): Promise<void> {
     for (const file of ['namespace', 'secret', 'policy', 'storage-container']) {
       await applyAll(this.#client, await readObjects(`demo/manifests/${file}.yaml`))
     }
   }
 
-  /** The accelerated service, from the manifest to its first ready pod. */
+  /** Starts the accelerated service, from its manifest to its first ready pod. */
   async accelerated(): Promise<Timeline> {
     const screen = this.#screen
     screen.title('1. The manifest, as the model team wrote it')
@@ -63,7 +67,7 @@ export class Story {
     const pod = await this.#pods.until((objects) => objects.find(hasGate))
     this.#say(
       'held',
-      `pod ${pod.metadata.name} was made by KServe; Warmgate gave it the readiness gate ${cacheWarmGate}`,
+      `pod ${pod.metadata.name} is created by KServe; Warmgate adds the readiness gate ${cacheWarmGate}`,
     )
     this.#say('kserve', volumesOf(pod))
     await this.#datasets.until((objects) =>
@@ -72,8 +76,11 @@ export class Story {
     const boundMs = Date.now()
     this.#say(
       'fluid',
-      `Dataset ${dataset.metadata.name} is Bound: its PVC is there, the pod can start; the cache is still cold`,
+      `Dataset ${dataset.metadata.name} is Bound: its PVC is there, the pod can start; the cache is still empty`,
     )
+    this.#say('fluid', 'Fluid checks a DataLoad every 20 s: its next check starts the loading Job')
+    await this.#pods.until((objects) => objects.find(isLoading))
+    const loadingMs = Date.now()
     await this.#warmup()
     const warmMs = Date.now()
     const ready = await this.#pods.until((objects) =>
@@ -87,19 +94,20 @@ export class Story {
     const at = (ms: number) => (ms - startMs) / 1_000
     const steps: Step[] = [
       { name: 'cache bound', mark: '░', fromSeconds: 0, toSeconds: at(boundMs) },
-      { name: 'warm-up, once', mark: '▒', fromSeconds: at(boundMs), toSeconds: at(warmMs) },
+      { name: 'Job started', mark: '·', fromSeconds: at(boundMs), toSeconds: at(loadingMs) },
+      { name: 'warm-up, once', mark: '▒', fromSeconds: at(loadingMs), toSeconds: at(warmMs) },
       { name: 'pod 1 ready', mark: '█', fromSeconds: at(warmMs), toSeconds: at(readyMs) },
     ]
     return { title: 'with Warmgate', steps }
   }
 
-  /** From 1 to 3 pods; answers how long the new ones took, from the moment at which they were made. */
+  /** Scales from 1 to 3 pods; returns how long the new pods took from their creation to Ready. */
   async scaleOut(name: string): Promise<Step[]> {
     const known = new Set(this.#of(name).map(({ metadata }) => metadata.uid))
     const fresh = () => this.#of(name).filter(({ metadata }) => !known.has(metadata.uid))
     const body = { spec: { predictor: { minReplicas: 3 } } }
     await this.#client.patch(resources.inferenceService, { namespace, name }, { type: 'merge', body })
-    // How soon the autoscaler looks is not what is compared here.
+    // Start the clock only now: how soon the autoscaler reacts is not compared.
     await this.#pods.until(() => (fresh().length === 2 ? true : undefined))
     const startMs = Date.now()
     this.#say('kserve', `2 more pods of ${name}: ${fresh().filter(hasGate).length} of them are held`)
@@ -109,7 +117,7 @@ export class Story {
     return [{ name: '1 → 3 pods', mark: '█', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 }]
   }
 
-  /** The same service, opted out: what KServe does by itself. */
+  /** Starts the same service with acceleration disabled: what KServe does by itself. */
   async plain(): Promise<Timeline> {
     const [service] = await readObjects(manifest)
     if (service === undefined) throw new Error(`${manifest} is empty`)
@@ -148,8 +156,11 @@ export class Story {
     this.#say('created', `DataLoad ${dataLoad.metadata.name}: the warm-up`)
   }
 
-  /** Draws the bar until the DataLoad is complete. */
+  /** Draws what Fluid reports of the cache until the loading Job is done. */
   async #warmup(): Promise<void> {
+    this.#say('fluid', 'the loading Job runs and fills the cache')
+    this.#engine.fill(await this.#runtimes.until((objects) => objects[0]))
+    const isDone = () => this.#jobs.list().some(isComplete)
     const draw = () => {
       const dataset = this.#datasets.list()[0]
       const progress = dataset && progressOf(dataset, this.#dataLoads.list()[0])
@@ -159,13 +170,13 @@ export class Story {
       this.#screen.progress('warm-up', cachedBytes / totalBytes, detail)
     }
     void this.#datasets.until(() => {
-      if (this.#dataLoads.list().some(isComplete)) return true
+      if (isDone()) return true
       draw()
       return undefined
     })
-    await this.#dataLoads.until((objects) => objects.find(isComplete))
+    const job = await this.#jobs.until((objects) => objects.find(isComplete))
     draw()
-    this.#say('fluid', 'the DataLoad is complete: the cache is warm')
+    this.#say('fluid', `${job.metadata.name} is complete: the cache is warm`)
   }
 
   #of(service: string): KubeObject[] {
@@ -183,6 +194,15 @@ function isReady(pod: KubeObject): boolean {
   return hasCondition(pod, 'Ready', 'True')
 }
 
+function isComplete(job: KubeObject): boolean {
+  return hasCondition(job, 'Complete', 'True')
+}
+
+/** Whether a pod of Fluid's loading Job runs. */
+function isLoading(pod: KubeObject): boolean {
+  return pod.metadata.labels?.role === 'dataload-pod' && stringAt(pod, 'status', 'phase') === 'Running'
+}
+
 function conditionOf(pod: KubeObject, type: string) {
   return listAt(pod, 'status', 'conditions').find((condition) => stringAt(condition, 'type') === type)
 }
@@ -196,7 +216,7 @@ function volumesOf(pod: KubeObject): string {
   return `it mounts ${claims.join(', ')}; storage initializers: ${initializers}`
 }
 
-/** The difference between what was applied and what was admitted, of the parts that Warmgate wrote. */
+/** Describes what Warmgate changed between the manifest and the admitted service. */
 function describeRewrite(before: KubeObject, after: KubeObject): string {
   const [was, is] = [before, after].map((service) => {
     const variables = listAt(service, 'spec', 'predictor', 'containers', 0, 'env')

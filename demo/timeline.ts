@@ -1,4 +1,4 @@
-/** One step of a start: what took how long. */
+/** One step of a start, and when it began and ended. */
 export interface Step {
   name: string
   mark: string
@@ -13,7 +13,7 @@ export interface Timeline {
 
 const width = 60
 
-/** Timelines one under the other, on one scale, so that they can be compared at a glance. */
+/** Draws timelines below each other on one scale, so that they can be compared. */
 export function drawTimelines(timelines: Timeline[]): string {
   const longest = Math.max(...timelines.flatMap(({ steps }) => steps.map(({ toSeconds }) => toSeconds)), 1)
   const scale = width / longest

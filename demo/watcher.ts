@@ -5,7 +5,7 @@ import { createLogger } from '../src/telemetry/logger.ts'
 import { systemClock } from '../src/values/clock.ts'
 import type { KubeObject } from '../src/values/object.ts'
 
-/** Follows a resource in one namespace, and waits for what a story waits for. */
+/** Watches a resource in one namespace, and waits until its objects meet a condition. */
 export class Watcher {
   readonly #reflector: Reflector
 
@@ -19,7 +19,7 @@ export class Watcher {
     return this.#reflector.list()
   }
 
-  /** Resolves with the first answer that is not undefined; asks now, and after every change. */
+  /** Resolves with the first result that is not undefined. Calls `find` now and after every change. */
   async until<T>(find: (objects: KubeObject[]) => T | undefined): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<T>()
     let isFound = false

@@ -1,7 +1,11 @@
 #!/bin/sh
 # What the engines in Fluid's pods answer to Fluid: enough of it that Fluid goes on. Nothing of a cache is read or
-# written, and only what the shell itself knows is used. Every model is 42 files of 3 GiB, and always cached.
+# written, and only the shell's own commands are used. Every model is 42 files of 3 GiB, and always cached, unless
+# the file "model" gives other sizes in bytes: "TOTAL CACHED".
 mounts=${0%/*}/mounts
+model=${0%/*}/model
+total=3221225472 cached=$total
+[ ! -r "$model" ] || read -r total cached <"$model"
 case "${0##*/} $*" in
   # JuiceFS. KWOK does not say in which pod: a mount point is known once Fluid has counted its files.
   *"juicefs status"*) echo '    "UUID": "11111111-2222-3333-4444-555555555555",' ;;
@@ -12,15 +16,15 @@ case "${0##*/} $*" in
   # Jindo: nothing is mounted yet, and no set is known. Fluid does both.
   "jindocache -mount" | "jindocache -listCacheSet") ;;
   "jindocache -mount "* | "jindocache -refreshCacheSet "* | "jindocache -formatCache") ;;
-  "jindo fs -count "*) echo "1 42 3221225472 $3" ;;
+  "jindo fs -count "*) echo "1 42 $total $3" ;;
 
   "jindocache -report" | "alluxio fsadmin report" | "alluxio fsadmin report summary")
-    for what in "" "Disk " "MEM "; do echo "Total ${what}Capacity: 100GB"; echo "Used ${what}Capacity: 3GB"; done ;;
+    for what in "" "Disk " "MEM "; do echo "Total ${what}Capacity: 100GB"; echo "Used ${what}Capacity: ${cached}B"; done ;;
 
   # Alluxio.
   "alluxio fsadmin report metrics") ;;
   "bash -c alluxio fsadmin report metrics "*) echo "Master.FilesCompleted  (Type: COUNTER, Value: 42)" ;;
-  "alluxio fs count "*) echo "File Count Folder Count Total Bytes"; echo "42 1 3221225472" ;;
+  "alluxio fs count "*) echo "File Count Folder Count Total Bytes"; echo "42 1 $total" ;;
   "alluxio getConf "*) echo 3.3.0 ;;
   "alluxio fs loadMetadata "* | "timeout "*" alluxio fs free "*) ;;
 
