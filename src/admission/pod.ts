@@ -5,7 +5,7 @@ import { podClaim } from '../cluster/turn.ts'
 import { servesModel } from '../kserve/pod.ts'
 import type { PatchOperation } from '../plan/draft.ts'
 import { planPod } from '../plan/pod.ts'
-import { isPlannable } from '../plan/size.ts'
+import { isReadablePod } from '../plan/size.ts'
 import { turnPod } from '../plan/turn.ts'
 import { isOpen } from '../policy/policy.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -42,7 +42,7 @@ export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
 
 /** Look at nothing of a pod where no service can be accelerated, and at none that is larger than any server's. */
 function isLookedAt(mirror: Mirror, pod: KubeObject, namespace: string): boolean {
-  return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace)) && isPlannable(pod)
+  return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace)) && isReadablePod(pod)
 }
 
 async function turn(

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest'
 import { isHeld } from '../plan/pod.ts'
-import { expectLinear } from '../values/growth.fixture.ts'
 import type { KubeObject } from '../values/object.ts'
 import { fakePod } from './cluster.fake.ts'
 import {
   cutOf,
-  fits,
   reduceClaim,
   reduceConfigMap,
   reduceNamespace,
@@ -159,11 +157,4 @@ test('other objects: identity is kept, and what is read', () => {
     metadata: { ...metadata, annotations: { CreatedBy: 'fluid' } },
   })
   expect(reduceConfigMap(object)).toBeUndefined()
-})
-
-test('looking whether a value fits ends where it does not, and is linear', () => {
-  expect(fits({ a: ['xy'] }, 56 + 16 + 1 + 56 + 16 + 16 + 2)).toBe(true)
-  expect(fits({ a: ['xy'] }, 56 + 16 + 1 + 56 + 16 + 16 + 1)).toBe(false)
-  const many = (count: number) => Array.from({ length: count }, () => ({ a: 'b' }))
-  expectLinear(many, (value) => fits(value, Number.POSITIVE_INFINITY))
 })

@@ -1,6 +1,9 @@
 import { kserveConfigName } from '../kserve/config.ts'
 import { downloadPart } from '../kserve/download.ts'
 import { originalAnnotation } from '../plan/original.ts'
+import { knownAnnotations } from '../values/annotations.ts'
+import { fits } from '../values/footprint.ts'
+import { limits } from '../values/limits.ts'
 import {
   isObject,
   type Json,
@@ -12,8 +15,7 @@ import {
   textsAt,
 } from '../values/object.ts'
 
-// What one object of a tenant's may take in memory, and a pod, of which there are many more.
-const mostObjectBytes = 128 * 2 ** 10
+// What a pod may take in memory: there are many of them.
 const mostPodBytes = 32 * 2 ** 10
 const mostGates = 16
 // What is kept of a service of a namespace where nothing is accelerated.
@@ -32,7 +34,7 @@ export function cutOf(object: KubeObject): Cut | undefined {
 /** The head of an object, marked as such. */
 export function cut(object: KubeObject, why: Cut): KubeObject {
   // A service that was accelerated and has grown since keeps its record: its caches are still in use.
-  const mostBytes = why === 'TooLarge' ? mostObjectBytes : mostClosedBytes
+  const mostBytes = why === 'TooLarge' ? limits.objectBytes : mostClosedBytes
   return Object.assign(head(object, mostBytes), { [cutMark]: why })
 }
 
@@ -64,7 +66,7 @@ export function reduceService(
     spec,
     status: { ...defined({ deploymentMode, annotations }), conditions },
   }
-  return fits(reduced, mostObjectBytes) ? reduced : cut(service, 'TooLarge')
+  return fits(reduced, limits.objectBytes) ? reduced : cut(service, 'TooLarge')
 }
 
 /**
@@ -75,7 +77,7 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
   if (!isOpen && !isMarked(pod)) return undefined
   const { apiVersion, kind, metadata, spec, status } = pod
   const download = downloadPart(pod)
-  const { [originalAnnotation]: _, ...annotations } = ownAnnotations(metadata)
+  const { [originalAnnotation]: _, ...annotations } = knownAnnotations(metadata.annotations)
   const conditions = listAt(status, 'conditions').filter((condition) =>
     stringAt(condition, 'type')?.startsWith('warmgate.dev/'),
   )
@@ -129,12 +131,12 @@ function ours(gates: Json): Json[] {
 /** Any object of a tenant's: without foreign annotations, and no more than its head where it is too large. */
 export function reduceObject(object: KubeObject): KubeObject {
   const { annotations: _, ...metadata } = object.metadata
-  const annotations = ownAnnotations(object.metadata)
+  const annotations = knownAnnotations(object.metadata.annotations)
   const reduced = {
     ...object,
     metadata: { ...metadata, ...(object.metadata.annotations === undefined ? {} : { annotations }) },
   }
-  return fits(reduced, mostObjectBytes) ? reduced : head(object)
+  return fits(reduced, limits.objectBytes) ? reduced : head(object)
 }
 
 export function reduceJob({ spec: _, ...job }: KubeObject): KubeObject {
@@ -197,19 +199,9 @@ function identity(metadata: ObjectMeta): ObjectMeta {
 }
 
 function labelsAnd(metadata: ObjectMeta, more: readonly string[]): ObjectMeta {
-  const annotations = metadata.annotations === undefined ? undefined : ownAnnotations(metadata, more)
+  const annotations =
+    metadata.annotations === undefined ? undefined : knownAnnotations(metadata.annotations, more)
   return defined({ labels: metadata.labels, annotations })
-}
-
-// Whose annotations are read, by the domain of their key. Fluid's mark on its claims has none.
-const domains = ['warmgate.dev', 'kserve.io', 'fluid.io', 'serving.knative.dev']
-
-function ownAnnotations(metadata: ObjectMeta, more: readonly string[] = []): { [key: string]: string } {
-  const isRead = (key: string) => {
-    const domain = key.slice(0, Math.max(key.indexOf('/'), 0))
-    return more.includes(key) || domains.some((each) => domain === each || domain.endsWith(`.${each}`))
-  }
-  return Object.fromEntries(Object.entries(textsAt(metadata, 'annotations')).filter(([key]) => isRead(key)))
 }
 
 function isOurs(key: string): boolean {
@@ -221,33 +213,4 @@ function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullabl
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [Field in keyof T]?: NonNullable<T[Field]>
   }
-}
-
-// What V8 takes for an object or list, and for a field, an element or the head of a string.
-const containerBytes = 56
-const slotBytes = 16
-
-/** Whether a value takes no more than so many bytes in memory. Looks no further than that. */
-export function fits(value: Json, mostBytes: number): boolean {
-  let left = mostBytes
-  const open: Json[] = [value]
-  while (open.length > 0 && left >= 0) {
-    const each = open.pop() ?? null
-    left -= slotBytes + ownBytes(each)
-    for (const inner of partsOf(each)) open.push(inner)
-  }
-  return left >= 0
-}
-
-/** Of a value without what is in it. */
-function ownBytes(value: Json): number {
-  if (typeof value === 'string') return value.length
-  if (Array.isArray(value)) return containerBytes
-  if (!isObject(value)) return 0
-  return Object.keys(value).reduce((sum, name) => sum + name.length, containerBytes)
-}
-
-function partsOf(value: Json): Json[] {
-  if (Array.isArray(value)) return value
-  return isObject(value) ? Object.values(value).filter((inner) => inner !== undefined) : []
 }

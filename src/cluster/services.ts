@@ -39,16 +39,6 @@ export class Services {
     return cutOf(service) === 'TooLarge'
   }
 
-  /** Calls back for each version of a service's spec that is too large; not for those that are in the list already. */
-  onTooLarge(react: (service: KubeObject) => void): void {
-    this.onChange((change) => {
-      if (change.type === 'deleted' || !this.isTooLarge(change.object)) return
-      const before = change.type === 'updated' && this.isTooLarge(change.before) ? change.before : undefined
-      if (before?.metadata.generation !== change.object.metadata.generation || before === undefined)
-        react(change.object)
-    })
-  }
-
   /** Whether one that is not in the list is known not to be: a kind that is not installed has none. */
   get areKnown(): boolean {
     return this.inference.state === 'synced' && this.llm.state !== 'starting'

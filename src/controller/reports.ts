@@ -22,6 +22,11 @@ export class ReportReconciler {
     const isAccelerated = record?.isProven === true
     // What did not opt in is neither spoken to nor looked into.
     if (!isAccelerated && !isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))) return
+    if (mirror.services.isTooLarge(service)) {
+      const note = 'the service is larger than any that Warmgate looks at'
+      events.record({ regarding: service, type: 'Warning', reason: 'TooLarge', note, action: 'Accelerate' })
+      return
+    }
     if (record?.isProven === false) {
       const { reason, message } = unproven
       events.record({ regarding: service, type: 'Warning', reason, note: message, action: 'Accelerate' })

@@ -175,7 +175,7 @@ const scenes: Scene[] = [
   {
     reason: 'TooLarge',
     make: () => created(fakeService({ model: { storageUri, args: Array(10_001).fill('x') } })),
-    tells: 'more values than Warmgate looks at',
+    tells: 'larger than any that Warmgate looks at',
   },
   {
     reason: 'TooLarge',

@@ -3,6 +3,7 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
+import { quoted } from '../values/text.ts'
 import { type Acceleration, type Decision, decide, type Left, type Rewrite, unproven } from './decide.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { adoptAnnotation, type Facts } from './facts.ts'
@@ -108,7 +109,7 @@ const noRoom: Refused = {
 
 function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
   const reason = 'TooLarge'
-  const message = 'the service holds more values than Warmgate looks at'
+  const message = 'the service is larger than any that Warmgate looks at'
   const warnings = previous === undefined ? [warning({ reason, message })] : []
   return { decision: 'skip', reason, message, policy: undefined, patch: [], service, warnings, left: [] }
 }
@@ -201,7 +202,7 @@ function acceleration(
   const patch = draft.patch()
   const hold = holdSettings(policy.spec)
   const base = {
-    message: rewrites.map((each) => `${each.uri} is served from ${describeTarget(each)}`).join('; '),
+    message: rewrites.map((each) => `${quoted(each.uri)} is served from ${describeTarget(each)}`).join('; '),
     policy: policy.name,
     patch,
     service: draft.object,
@@ -229,7 +230,7 @@ function acceleration(
 }
 
 function leftWarning({ location, reason, message }: Left): string {
-  return `warmgate: ${location.id} is not accelerated (${reason}): ${publicMessage(reason, message)}`
+  return `warmgate: ${quoted(location.id)} is not accelerated (${reason}): ${publicMessage(reason, message)}`
 }
 
 function servesOne(rewrites: Rewrite[]): boolean {

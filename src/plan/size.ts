@@ -1,9 +1,23 @@
+import { knownAnnotations } from '../values/annotations.ts'
+import { fits } from '../values/footprint.ts'
 import { limits } from '../values/limits.ts'
 import { isObject, type Json, type KubeObject } from '../values/object.ts'
 
-/** Whether an object is small enough to be copied, compared and searched; true for one that is not there. */
-export function isPlannable(object: KubeObject | undefined): boolean {
-  return object === undefined || isBounded(object, limits.objectValues)
+// For what admission adds to a service: URIs of claims, devices, and the record of 64 locations.
+const addedBytes = 32 * 2 ** 10
+
+/** Whether a service is small enough to be copied, compared and searched; true for one that is not there. */
+export function isPlannable(service: KubeObject | undefined): boolean {
+  if (service === undefined) return true
+  const { labels = {}, annotations } = service.metadata
+  const read = { labels, annotations: knownAnnotations(annotations), spec: service.spec ?? {} }
+  // What the controller would not keep of a service, admission must not rewrite.
+  return fits(read, limits.objectBytes - addedBytes) && isBounded(read, Number.POSITIVE_INFINITY)
+}
+
+/** Whether a pod is small enough to be copied, compared and searched. */
+export function isReadablePod(pod: KubeObject): boolean {
+  return isBounded(pod, limits.podValues)
 }
 
 /** Whether the API server would take the annotations of an object. */

@@ -13,8 +13,10 @@ export const limits = {
   locations: 64,
   /** Characters of a storage spec, as JSON. */
   storage: 8_192,
-  /** Values of every kind in one service or pod, all of it: a real one has some hundreds. */
-  objectValues: 10_000,
+  /** Values of every kind in one pod, all of it: a real one has some hundreds. */
+  podValues: 10_000,
+  /** Bytes that a tenant's object takes in memory, as far as it is read; a service that takes more is not looked at. */
+  objectBytes: 128 * 2 ** 10,
   /** Bytes of all annotations of an object, names and values together: the API server takes no more. */
   annotationBytes: 256 * 2 ** 10,
   /** Levels of objects and lists in a service's spec. */

@@ -1,0 +1,30 @@
+import { isObject, type Json } from './object.ts'
+
+// What V8 takes for an object or list, and for a field, an element or the head of a string.
+const containerBytes = 56
+const slotBytes = 16
+
+/** Whether a value takes no more than so many bytes in memory. Looks no further than that. */
+export function fits(value: Json, mostBytes: number): boolean {
+  let left = mostBytes
+  const open: Json[] = [value]
+  while (open.length > 0 && left >= 0) {
+    const each = open.pop() ?? null
+    left -= slotBytes + ownBytes(each)
+    for (const inner of partsOf(each)) open.push(inner)
+  }
+  return left >= 0
+}
+
+/** Of a value without what is in it. */
+function ownBytes(value: Json): number {
+  if (typeof value === 'string') return value.length
+  if (Array.isArray(value)) return containerBytes
+  if (!isObject(value)) return 0
+  return Object.keys(value).reduce((sum, name) => sum + name.length, containerBytes)
+}
+
+function partsOf(value: Json): Json[] {
+  if (Array.isArray(value)) return value
+  return isObject(value) ? Object.values(value).filter((inner) => inner !== undefined) : []
+}
