@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { runPlan } from '../src/cli/plan.ts'
 import { areBinariesBuilt, buildBinaries } from '../test/cluster/binaries.ts'
-import { type Stage, startStage } from '../test/warmgate/stage.ts'
+import { type TestCluster, startTestCluster } from '../test/warmgate/test-cluster.ts'
 import { Screen } from './screen.ts'
 import { Story } from './story.ts'
 import { drawTimelines } from './timeline.ts'
@@ -28,7 +28,7 @@ const interrupted = new Promise<never>((_resolve, reject) => {
 
 class Interrupted extends Error {}
 
-let stage: Stage | undefined
+let stage: TestCluster | undefined
 let story: Story | undefined
 
 try {
@@ -46,7 +46,7 @@ try {
 async function tell(): Promise<void> {
   await binaries()
   screen.title('The stage: a control plane with KServe, and Warmgate in it')
-  stage = await startStage({
+  stage = await startTestCluster({
     initContainerSeconds: downloadSeconds,
     fluid: {
       bindMs: 8_000 / speedUp,

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll } from 'vitest'
 import { nodeResource } from '../cluster/nodes.ts'
 import { contract } from '../fluid/contract.ts'
-import { type RealStage, startRealStage } from '../warmgate/stage.ts'
+import { type RealFluidCluster, startRealFluidCluster } from '../warmgate/test-cluster.ts'
 import { beyond } from './beyond.ts'
 import { golden } from './golden.ts'
 import { profile } from './kinds.ts'
 import { warmgate } from './warmgate.ts'
 
-let stage: RealStage
+let stage: RealFluidCluster
 
 beforeAll(async () => {
-  stage = await startRealStage({ nodes: 3, initContainerSeconds: 1 })
+  stage = await startRealFluidCluster({ nodes: 3, initContainerSeconds: 1 })
   const { client } = stage
   for (const name of ['nfs', 's3fs']) await client.create(...profile(name))
   // Where golden files want their workers to be.

@@ -12,7 +12,7 @@ import { persistentVolume } from '../fluid/kinds.ts'
 import { Scene } from '../fluid/scene.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, policy, service } from '../integration/services.ts'
-import type { RealStage } from '../warmgate/stage.ts'
+import type { RealFluidCluster } from '../warmgate/test-cluster.ts'
 import { cronJob } from './kinds.ts'
 
 const { dataset, dataLoad, inferenceService, job, persistentVolumeClaim } = resources
@@ -48,7 +48,7 @@ const paths: Path[] = [
 const refreshed: Path = { ...jindo, uri: 's3://models/refreshed', schedule: '* * * * *' }
 
 /** The whole way of a service: Warmgate, KServe and Fluid are each themselves. */
-export function warmgate(theStage: () => RealStage): void {
+export function warmgate(theStage: () => RealFluidCluster): void {
   test.concurrent.for(paths)('$runtime: $uri from its service to its last volume', async (path, context) => {
     const play = await admit(path, theStage(), context)
     const { scene, cache } = play
@@ -127,7 +127,7 @@ interface Play {
 }
 
 /** A service in a namespace of its own, under a policy of its own, as Warmgate admitted it. */
-async function admit(path: Path, { client }: RealStage, context: TestContext): Promise<Play> {
+async function admit(path: Path, { client }: RealFluidCluster, context: TestContext): Promise<Play> {
   const ns = `warm-${path.runtime.toLowerCase()}-${path.uri.split('/').at(-1)}`
   const scene = await Scene.open(client, ns, context)
   const scheme = `${path.uri.split('://')[0]}://`

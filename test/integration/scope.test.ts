@@ -8,16 +8,19 @@ import { type JsonObject, type KubeObject, listAt, stringAt } from '../../src/va
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type Installation, reinstallWebhooks } from '../warmgate/install.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
+import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 import { condition, isTrue, podsOf } from './await.ts'
 import { namespace, policy, service, sklearn } from './services.ts'
 
 /* Who is asked about what: opted-in namespaces, the whole cluster, and nobody about what is no service's. */
 
-let stage: Stage
+let stage: TestCluster
 
 beforeAll(async () => {
-  stage = await startStage({ initContainerSeconds: 1, fluid: { bindMs: 300, pollMs: 300, syncMs: 200 } })
+  stage = await startTestCluster({
+    initContainerSeconds: 1,
+    fluid: { bindMs: 300, pollMs: 300, syncMs: 200 },
+  })
 })
 
 afterAll(async () => {

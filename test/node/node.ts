@@ -86,7 +86,7 @@ async function openNamespaces({ folder, processes, settings }: Parts): Promise<s
   processes.start({
     name: 'keeper',
     file: process.execPath,
-    args: [program('keeper.ts'), folder, settings.cgroup],
+    args: [program('node-supervisor.ts'), folder, settings.cgroup],
     endSignal: 'SIGTERM',
   })
   const file = join(folder, 'holder')

@@ -28,17 +28,21 @@ export interface WarmgateProcess {
 }
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const leash = new URL('leash.ts', import.meta.url).href
+const exitWithParent = new URL('exit-with-parent.ts', import.meta.url).href
 
 /** Runs `warmgate serve` as a process of its own, and waits until it is ready. */
 export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateProcess> {
   const { kubeconfig, logFile, port, probePort, name = 'warmgate-0' } = options
   const where = ['--address', '127.0.0.1', '--port', String(port), '--probe-port', String(probePort)]
   const log = await open(logFile, 'a')
-  const child = spawn(process.execPath, ['--import', leash, main, 'serve', ...where, '--drain', '0s'], {
-    env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name },
-    stdio: ['pipe', log.fd, log.fd],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--import', exitWithParent, main, 'serve', ...where, '--drain', '0s'],
+    {
+      env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name },
+      stdio: ['pipe', log.fd, log.fd],
+    },
+  )
   const exited = once(child, 'exit')
   await log.close()
   const probeUrl = `http://127.0.0.1:${probePort}`
