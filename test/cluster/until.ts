@@ -19,7 +19,7 @@ const pollMs = 50
 export async function until<T>(
   what: string,
   condition: () => Promise<T | undefined>,
-  { timeoutMs = 60_000, dead = () => undefined, hint = '' }: UntilOptions = {},
+  { timeoutMs = 120_000, dead = () => undefined, hint = '' }: UntilOptions = {},
 ): Promise<T> {
   const deadlineMs = Date.now() + timeoutMs
   for (;;) {

@@ -471,11 +471,15 @@ describe('every hold ends', () => {
 
   /** A pod that waits in a namespace of its own, under a policy of its own. */
   async function heldBy(ns: string, spec: JsonObject, fluid: Partial<FluidOptions>) {
-    await applyAll(stage.client, [namespace(ns)])
-    await applyPolicy(stage.client, policyOf(ns, spec))
+    await governed(ns, spec)
     stage.fluid.set({ ...calm, ...fluid })
     const admitted = await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
     return { admitted, pod: await firstPod(ns, 'held', hasGate) }
+  }
+
+  async function governed(ns: string, spec: JsonObject): Promise<void> {
+    await applyAll(stage.client, [namespace(ns)])
+    await applyPolicy(stage.client, policyOf(ns, spec))
   }
 
   async function released(ns: string, reason: string): Promise<KubeObject> {
@@ -487,8 +491,17 @@ describe('every hold ends', () => {
   }
 
   test('at the timeout', async () => {
-    await heldBy('accel-timeout', { warmup: { timeout: '4s' } }, { bytesPerSecond: 1 })
-    await released('accel-timeout', 'TimedOut')
+    const ns = 'accel-timeout'
+    await governed(ns, { warmup: { timeout: '4s' } })
+    stage.fluid.set({ ...calm, bytesPerSecond: 1 })
+    // The timeout of a cache that is not Bound ends otherwise: this service has it Bound before there is a pod to hold.
+    const first = await create(service(ns, 'first', sklearn(`s3://models/${ns}`)))
+    await until('the cache to be Bound', async () => {
+      const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(first) })
+      return stringAt(dataset, 'status', 'phase') === 'Bound' || undefined
+    })
+    await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
+    await released(ns, 'TimedOut')
   })
 
   test('with the failure of the warm-up', async () => {

@@ -241,6 +241,8 @@ test('a deletion that is stuck is explained on the service, and no new pod waits
   const event = await eventWith(found, 'CacheDeleting')
   const [pod] = await podsOf(stage.client, 'life-stuck', 'bloom')
   expect(stringAt(event, 'note')).toContain(`Fluid keeps it while pods mount it (${pod?.metadata.name})`)
+  // Between the old pod and the new one nothing uses the Dataset.
+  stage.fluid.set({ deletes: () => false })
   await stage.client.delete(resources.pod, { namespace: 'life-stuck', name: pod?.metadata.name ?? '' })
   const next = await readyPod('life-stuck', ({ metadata }) => metadata.uid !== pod?.metadata.uid)
   expect(hasGate(next)).toBe(true)

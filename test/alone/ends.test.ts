@@ -7,10 +7,11 @@ import { listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { freePorts } from '../cluster/ports.ts'
 import { until } from '../cluster/until.ts'
+import { eventuallyGone, isTrue, podsOf } from '../integration/await.ts'
+import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { MovableClock } from '../warmgate/clock.ts'
 import { type LocalReplica, startLocalReplica } from '../warmgate/replica.ts'
 import { type BareCluster, startBareCluster } from '../warmgate/test-cluster.ts'
-import { eventuallyGone, isTrue, podsOf } from './await.ts'
 import {
   binds,
   type End,
@@ -26,7 +27,6 @@ import {
   withEnds,
 } from './ends.ts'
 import { HoldSuite } from './hold-suite.ts'
-import { namespace, policy, service, sklearn } from './services.ts'
 import { commands, remains, restorer, run, type Shell, warmgate } from './uninstall.ts'
 
 /*

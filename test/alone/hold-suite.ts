@@ -4,10 +4,10 @@ import { cacheNames } from '../../src/plan/original.ts'
 import { gateCondition, hasGate, hasSchedulingGate, isHeld } from '../../src/plan/pod.ts'
 import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { until } from '../cluster/until.ts'
+import { isTrue, podsOf } from '../integration/await.ts'
+import { service, sklearn } from '../integration/services.ts'
 import type { BareCluster } from '../warmgate/test-cluster.ts'
-import { isTrue, podsOf } from './await.ts'
 import { type End, service as name } from './ends.ts'
-import { service, sklearn } from './services.ts'
 
 /** Services that are held, one in each namespace, and what becomes of them. */
 export class HoldSuite {
