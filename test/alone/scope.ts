@@ -10,7 +10,7 @@ import { until } from '../cluster/until.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { type Installation, reinstallWebhooks } from '../warmgate/install.ts'
-import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
+import type { TestCluster } from '../warmgate/test-cluster.ts'
 
 /* Who is asked about what: opted-in namespaces, the whole cluster, and nobody about what is no service's. */
 

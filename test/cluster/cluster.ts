@@ -62,6 +62,8 @@ export interface ClusterAccess {
 
 /** A Kubernetes control plane of its own, with nodes played by KWOK. It ends with the process that started it. */
 export interface Cluster extends ClusterAccess {
+  /** One line for each of Fluid's controllers that ended and was started again. */
+  restarts(): readonly string[]
   stop(): Promise<void>
 }
 
@@ -165,7 +167,7 @@ async function describe(parts: Parts, stop: () => Promise<void>): Promise<Cluste
     await writeFile(kubeconfig(user), config.exportConfig(), { mode: 0o600 })
   }
   await processes.until('the API server', () => isReady(access))
-  return { ...openCluster(folder), stop }
+  return { ...openCluster(folder), restarts: () => processes.restarts, stop }
 }
 
 /** The cluster whose folder this is. Another process may have started it, and stops it. */
