@@ -5,6 +5,7 @@ const patient = { testTimeout: 300_000, hookTimeout: 600_000 }
 
 /** Test files of the folder that need no cluster. */
 const offline = [
+  'bench/*.test.ts',
   'test/*.test.ts',
   'test/cluster/binaries.test.ts',
   'test/fluid/{cache,operation,setup,status,volume}.test.ts',
@@ -56,7 +57,7 @@ export default defineConfig({
       {
         test: {
           name: 'alone',
-          include: [...alone, 'demo/*.test.ts', 'bench/*.test.ts'],
+          include: [...alone, 'demo/*.test.ts'],
           exclude: [],
           fileParallelism: false,
           ...patient,

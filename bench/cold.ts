@@ -11,7 +11,7 @@ import { podsOf } from '../test/integration/await.ts'
 import { custom, namespace, ossSecret, service, usesOssSecret } from '../test/integration/services.ts'
 import { modelServerImage } from '../test/node/images.ts'
 import { startNode } from '../test/node/node.ts'
-import { type TestCluster, startTestCluster } from '../test/warmgate/test-cluster.ts'
+import { startTestCluster, type TestCluster } from '../test/warmgate/test-cluster.ts'
 import { SlowVolume } from './slow-volume.ts'
 
 /*
