@@ -1,7 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { runPlan } from '../src/cli/plan.ts'
 import { areBinariesBuilt, buildBinaries } from '../test/cluster/binaries.ts'
-import { type TestCluster, startTestCluster } from '../test/warmgate/test-cluster.ts'
+import { programsFor } from '../test/cluster/upstreams.ts'
+import { startTestCluster, type TestCluster } from '../test/warmgate/test-cluster.ts'
 import { Screen } from './screen.ts'
 import { Story } from './story.ts'
 import { drawTimelines } from './timeline.ts'
@@ -74,13 +75,14 @@ async function tell(): Promise<void> {
 
 /** The first time takes a while: meanwhile the offline plan of the same manifest shows what is to come. */
 async function binaries(): Promise<void> {
-  if (await areBinariesBuilt()) return
+  const programs = programsFor({ kserve: true, llm: false, fluid: false })
+  if (await areBinariesBuilt(programs)) return
   screen.title('Meanwhile, without any cluster: warmgate plan -f demo/manifests')
   const stdout = { write: (text: string) => screen.text(text.trimEnd()) }
   const files = ['policy', 'secret', 'bloom'].map((name) => `demo/manifests/${name}.yaml`)
   await runPlan({ files, output: 'diff' }, { stdin: new PassThrough().end(), stdout })
   screen.title('Building the control plane, once (about 15 minutes on two cores)')
-  await buildBinaries((line) => screen.text(line))
+  await buildBinaries(programs, (line) => screen.text(line))
 }
 
 // What was interrupted may still be waiting for something that will not come any more.
