@@ -7,7 +7,7 @@ import { cacheNames } from '../../src/plan/original.ts'
 import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { eventsOf } from '../integration/await.ts'
+import { applyPolicy, eventsOf } from '../integration/await.ts'
 import { namespace, service, sklearn, suitePolicy } from '../integration/services.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 
@@ -17,11 +17,8 @@ let stage: SharedCluster
 
 beforeAll(async () => {
   stage = await joinTestCluster('records', { bindMs: 300, pollMs: 300, syncMs: 200 })
-  await applyAll(stage.client, [
-    namespace('records-open'),
-    namespace('records-closed', {}),
-    suitePolicy('records'),
-  ])
+  await applyAll(stage.client, [namespace('records-open'), namespace('records-closed', {})])
+  await applyPolicy(stage.client, suitePolicy('records'))
 })
 
 afterAll(async () => {
