@@ -9,7 +9,8 @@ export interface UntilOptions {
   hint?: string
 }
 
-const pollMs = 50
+// Many tests wait side by side: a shorter time would keep the API server busy with their reading.
+const pollMs = 100
 
 /**
  * Waits until `condition` gives something, and gives that. A condition that throws is one that does not hold yet;

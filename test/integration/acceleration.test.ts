@@ -103,7 +103,7 @@ async function metric(line: RegExp): Promise<number> {
   )
 }
 
-describe('the main job', () => {
+describe.concurrent('the main job', () => {
   test('an unmodified service becomes a warm, accelerated one', async () => {
     const ns = await opened('main-job')
     const original = service(ns, 'bloom', custom('oss://models/bloom'), usesOssSecret)
@@ -258,7 +258,7 @@ describe('the main job', () => {
   })
 })
 
-describe('credentials', () => {
+describe.concurrent('credentials', () => {
   test('those of the service account, as KServe would have used them', async () => {
     const ns = await opened('accounts')
     await applyAll(stage.client, [
@@ -319,7 +319,7 @@ describe('credentials', () => {
   })
 })
 
-describe('what is not accelerated', () => {
+describe.concurrent('what is not accelerated', () => {
   test.each([
     ['PvcSource', 'pvc://claim/model'],
     ['SingleFileSource', 's3://models/model.joblib'],
@@ -351,7 +351,7 @@ describe('what is not accelerated', () => {
   })
 })
 
-describe('GPUs', () => {
+describe.concurrent('GPUs', () => {
   test('resources come into the service, tolerations into its pods', async () => {
     const ns = await opened('gpus')
     const toleration = { key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' }
@@ -386,7 +386,7 @@ describe('GPUs', () => {
   })
 })
 
-describe('one cache for many', () => {
+describe.concurrent('one cache for many', () => {
   test('two services share it, and it goes with the last', async () => {
     const ns = await opened('shared')
     const [first, second] = [
@@ -432,7 +432,7 @@ describe('one cache for many', () => {
   })
 })
 
-describe('steady', () => {
+describe.concurrent('steady', () => {
   test('a re-applied manifest changes nothing', async () => {
     const ns = await opened('steady')
     const original = service(ns, 'steady', sklearn('s3://models/steady'))
