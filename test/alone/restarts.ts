@@ -104,8 +104,11 @@ export function restarts(theCluster: () => TestCluster): void {
   test('retain: a service that is deleted and made again finds its cache warm, and waits for nothing', async () => {
     const ns = 'retaining'
     await governed(ns, { cache: { retain: '1h' } })
+    stage.fluid.set({ bytesPerSecond: 1 })
     const name = await createBloom(ns)
     const key = { namespace: ns, name }
+    await until('a held pod', async () => (await podsOf(stage.client, ns, 'bloom')).find(hasGate))
+    stage.fluid.set({ bytesPerSecond: 2 ** 30 })
     const first = await readyPod(ns)
     expect(hasGate(first)).toBe(true)
     const before = await stage.client.get(resources.dataLoad, key)

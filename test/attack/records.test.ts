@@ -63,11 +63,16 @@ async function made(ns: string): Promise<string[]> {
 let probes = 0
 async function lookedAt(ns: string): Promise<void> {
   probes += 1
-  const probe = await create(service(ns, `probe-${probes}`, sklearn('s3://models/probe')))
-  const [cache = ''] = cacheNames(probe)
-  await until('a cache for the probe', async () => {
-    return await stage.client.get(resources.dataset, { namespace: ns, name: cache })
+  const probe = service(ns, `probe-${probes}`, sklearn('s3://models/probe'))
+  // The API server learns of a changed label by watch.
+  const cache = await until('a namespace that is opted in', async () => {
+    const admitted = await stage.client.create(resources.inferenceService, probe, { dryRun: true })
+    return cacheNames(admitted)[0]
   })
+  await create(probe)
+  await until('a cache for the probe', () =>
+    stage.client.get(resources.dataset, { namespace: ns, name: cache }),
+  )
 }
 
 describe('a forged record', () => {

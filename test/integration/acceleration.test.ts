@@ -45,6 +45,9 @@ const calm = {
   failLoad: () => undefined,
 }
 
+/** No load ends before a test says so. */
+const stalled = { bytesPerSecond: 1 }
+
 beforeAll(async () => {
   stage = await joinTestCluster('accel', calm)
   await applyPolicy(stage.client, suitePolicy('accel'))
@@ -106,6 +109,7 @@ async function metric(line: RegExp): Promise<number> {
 describe.concurrent('the main job', () => {
   test('an unmodified service becomes a warm, accelerated one', async () => {
     const ns = await opened('main-job')
+    stage.fluid.set(stalled)
     const original = service(ns, 'bloom', custom('oss://models/bloom'), usesOssSecret)
     const admitted = await create(original)
     const cache = cacheOf(admitted)
@@ -157,6 +161,7 @@ describe.concurrent('the main job', () => {
     expect(await metric(/^warmgate_held_pods /)).toBeGreaterThan(0)
 
     // It is released when the warm-up is complete, and not before.
+    stage.fluid.set(calm)
     const ready = await firstPod(ns, 'bloom', (found) => isTrue(found, 'Ready'))
     const loaded = await stage.client.get(resources.job, loadJobKey({ namespace: ns, name: cache }))
     expect(loaded !== undefined && isTrue(loaded, 'Complete')).toBe(true)
@@ -472,9 +477,11 @@ describe('every hold ends', () => {
   /** A pod that waits in a namespace of its own, under a policy of its own. */
   async function heldBy(ns: string, spec: JsonObject, fluid: Partial<FluidOptions>) {
     await governed(ns, spec)
-    stage.fluid.set({ ...calm, ...fluid })
+    stage.fluid.set({ ...calm, ...stalled })
     const admitted = await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
-    return { admitted, pod: await firstPod(ns, 'held', hasGate) }
+    const pod = await firstPod(ns, 'held', hasGate)
+    stage.fluid.set({ ...calm, ...fluid })
+    return { admitted, pod }
   }
 
   async function governed(ns: string, spec: JsonObject): Promise<void> {
@@ -493,7 +500,7 @@ describe('every hold ends', () => {
   test('at the timeout', async () => {
     const ns = 'accel-timeout'
     await governed(ns, { warmup: { timeout: '4s' } })
-    stage.fluid.set({ ...calm, bytesPerSecond: 1 })
+    stage.fluid.set({ ...calm, ...stalled })
     // The timeout of a cache that is not Bound ends otherwise: this service has it Bound before there is a pod to hold.
     const first = await create(service(ns, 'first', sklearn(`s3://models/${ns}`)))
     await until('the cache to be Bound', async () => {
@@ -526,7 +533,7 @@ describe('every hold ends', () => {
   })
 
   test('by opting out, which gives the manifest back', async () => {
-    const { admitted } = await heldBy('accel-optout', {}, { bytesPerSecond: 1 })
+    const { admitted } = await heldBy('accel-optout', {}, stalled)
     const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
     const after = await stage.client.patch(
       resources.inferenceService,
@@ -547,7 +554,7 @@ describe('every hold ends', () => {
   })
 
   test('when the namespace is not opted in any more', async () => {
-    await heldBy('accel-leaving', {}, { bytesPerSecond: 1 })
+    await heldBy('accel-leaving', {}, stalled)
     const body = { metadata: { labels: { 'warmgate.dev/acceleration': null } } }
     await stage.client.patch(resources.namespace, { name: 'accel-leaving' }, { type: 'merge', body })
     await released('accel-leaving', 'NotHeld')

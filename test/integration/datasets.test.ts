@@ -13,6 +13,9 @@ import { namespace, policy, service, sklearn, suitePolicy } from './services.ts'
 /* Datasets that are there already, Datasets of many models, and names that are somebody else's. */
 
 const modelBytes = 2 ** 30
+/** No load ends before a test says so. */
+const stalled = { bytesPerSecond: 1 }
+const loading = { bytesPerSecond: modelBytes }
 let stage: SharedCluster
 
 beforeAll(async () => {
@@ -22,7 +25,7 @@ beforeAll(async () => {
     syncMs: 200,
     deleteRetryMs: 300,
     modelBytes: () => modelBytes,
-    bytesPerSecond: modelBytes / 3,
+    ...loading,
   }
   stage = await joinTestCluster('datasets', fluid)
   const many = { namespaceSelector: { matchLabels: { many: 'yes' } }, priority: 1 }
@@ -139,6 +142,7 @@ test('a team’s Dataset serves its services, path included, and nothing of it i
   expect(JSON.stringify(pod.spec)).toContain('"subPath":"all/team/llama"')
 
   // While the team fills it, a pod waits, and only for its own model.
+  stage.fluid.set(stalled)
   await applyAll(stage.client, [
     fluidObject('DataLoad', 'team-load', {
       dataset: { name: 'team-models', namespace: 'datasets-teams' },
@@ -155,6 +159,7 @@ test('a team’s Dataset serves its services, path included, and nothing of it i
   await create('datasets-teams', 'slow', 's3://models/slow')
   const waiting = await podThat('datasets-teams', 'slow', () => true)
   expect(hasGate(waiting)).toBe(true)
+  stage.fluid.set(loading)
   await podThat('datasets-teams', 'slow', isReady)
 
   await Promise.all(['llama', 'slow'].map((name) => removeService('datasets-teams', name)))
@@ -256,6 +261,7 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
     return made.admitted?.startsWith('pvc://slow-') === true ? made : undefined
   })
   const [name = ''] = caches
+  stage.fluid.set(stalled)
   const load = { dataset: shared, target: [{ path: '/all/slow', replicas: 1 }] }
   await applyAll(stage.client, [fluidObject('DataLoad', 'shared-load', load, 'datasets-shared')])
   await until('the load', async () => {
@@ -269,6 +275,7 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
   await create('datasets-lent', 'slow', 's3://models/slow')
   const waiting = await podThat('datasets-lent', 'slow', () => true)
   expect(hasGate(waiting)).toBe(true)
+  stage.fluid.set(loading)
   await podThat('datasets-lent', 'slow', isReady)
   const reference = await stage.client.get(resources.dataset, { namespace: 'datasets-lent', name })
   expect(reference).toMatchObject({

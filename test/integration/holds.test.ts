@@ -54,7 +54,7 @@ async function notes(ns: string, reason: string): Promise<string[]> {
 }
 
 test('held from scheduling: the pod takes no node before its cache is warm, and then serves at once', async () => {
-  stage.fluid.set({ bytesPerSecond: 2 ** 27 })
+  stage.fluid.set({ bytesPerSecond: 1 })
   await governed('holds-scheduling', { hold: { at: 'Scheduling' } })
   const held = await pod(
     'holds-scheduling',
@@ -76,6 +76,7 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
   const deployment = { namespace: 'holds-scheduling', name: 'held-predictor' }
   const deadline = at(await stage.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')
   expect(deadline).toBe(600)
+  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
   const ready = await pod('holds-scheduling', (found) => isTrue(found, 'Ready'))
   expect(ready.metadata.uid).toBe(held.metadata.uid)
   expect(hasSchedulingGate(ready)).toBe(false)

@@ -182,7 +182,7 @@ test('a new URI is a new cache, and old pods keep theirs until the new ones serv
   await governed(ns, {})
   const old = await create(ns, 's3://models/bloom-v1')
   const serving = await readyPod(ns)
-  stage.fluid.set({ bytesPerSecond: 2 ** 28 })
+  stage.fluid.set({ bytesPerSecond: 1 })
   const patch = { spec: { predictor: { model: { storageUri: 's3://models/bloom-v2' } } } }
   const changed = await stage.client.patch(
     resources.inferenceService,
@@ -199,9 +199,9 @@ test('a new URI is a new cache, and old pods keep theirs until the new ones serv
   expect(still && isTrue(still, 'Ready')).toBe(true)
   const oldCache = await stage.client.get(resources.dataset, { namespace: ns, name: old })
   expect(stringAt(oldCache, 'status', 'phase')).toBe('Bound')
+  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
   const next = await readyPod(ns, ({ metadata }) => metadata.uid === held.metadata.uid)
   expect(next.metadata.uid).toBe(held.metadata.uid)
-  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
   await eventuallyGone(stage.client, resources.dataset, { namespace: ns, name: old })
 })
 

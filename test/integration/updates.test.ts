@@ -16,6 +16,9 @@ const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metad
 const knativeService = resourceOf({ apiVersion: 'serving.knative.dev/v1', kind: 'Service', metadata: {} })
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
 const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
+/** No load ends before a test says so. */
+const stalled = { bytesPerSecond: 1 }
+const loading = { bytesPerSecond: modelBytes }
 let stage: SharedCluster
 
 beforeAll(async () => {
@@ -25,8 +28,7 @@ beforeAll(async () => {
     syncMs: 200,
     deleteRetryMs: 300,
     modelBytes: () => modelBytes,
-    // Slow enough for a pod to come before its cache is warm.
-    bytesPerSecond: modelBytes / 10,
+    bytesPerSecond: modelBytes,
   }
   stage = await joinTestCluster('updates', fluid)
   const podwise = { namespaceSelector: { matchLabels: { rewrite: 'pod' } }, rewrite: 'Pod', priority: 1 }
@@ -84,6 +86,7 @@ async function replace(original: KubeObject): Promise<KubeObject> {
 
 describe('rewrite: Pod', () => {
   test('the service stays as it is; its pods are turned to the cache, held, and released', async () => {
+    stage.fluid.set(stalled)
     const [turned, plain] = await Promise.all(
       ['updates-pods', 'updates-plain'].map((ns) => create(service(ns, 'iris', sklearn('s3://models/iris')))),
     )
@@ -99,6 +102,7 @@ describe('rewrite: Pod', () => {
       stage.client.get(resources.dataset, { namespace: 'updates-pods', name: claim ?? '' }),
     )
     expect(dataset.metadata.ownerReferences).toMatchObject([{ name: 'iris', uid: turned?.metadata.uid }])
+    stage.fluid.set(loading)
     await pod('updates-pods', 'iris', (each) => isTrue(each, 'Ready'))
 
     // A pod of a warm cache is turned, too, and waits for nothing.
@@ -121,6 +125,7 @@ describe('rewrite: Pod', () => {
   })
 
   test('in Knative mode the Knative Service keeps the URI, and each pod of it is turned', async () => {
+    stage.fluid.set(stalled)
     const knative = service('updates-pods', 'words', sklearn('s3://models/words'), {
       'serving.kserve.io/deploymentMode': 'Knative',
     })
@@ -151,6 +156,7 @@ describe('LLMInferenceServices', () => {
 
   test.each(['v1alpha1', 'v1alpha2'])('%s: rewritten, cached, held and released', async (version) => {
     const name = `llm-${version}`
+    stage.fluid.set(stalled)
     const admitted = await create(llm(name, version))
     expect(stringAt(admitted, 'spec', 'model', 'uri')).toBe(claimOf(admitted))
     const [cache = ''] = cacheNames(admitted)
@@ -171,6 +177,7 @@ describe('LLMInferenceServices', () => {
       'storage-initializer',
     )
     expect(hasGate(held)).toBe(true)
+    stage.fluid.set(loading)
     await find((each) => isTrue(each, 'Ready'))
     const loaded = await stage.client.get(resources.dataLoad, { namespace: 'updates-specs', name: cache })
     const job = await stage.client.get(resources.job, {
