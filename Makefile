@@ -25,7 +25,7 @@ binaries: node_modules ## Kubernetes, KWOK, KServe and Fluid, built once into a 
 	@node test/cluster/build.ts
 
 properties: node_modules ## 105,000 services made from the schemas of KServe's CRDs
-	@WARMGATE_PROPERTY_RUNS=35000 vitest run --project integration test/property/crd.property.test.ts
+	@WARMGATE_PROPERTY_RUNS=35000 vitest run --project cluster test/property/crd.property.test.ts
 
 bench: node_modules ## CPU per review
 	@node bench/review.ts

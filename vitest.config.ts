@@ -1,36 +1,72 @@
 import { defineConfig } from 'vitest/config'
 
+// What waits for Fluid's polls, and for a control plane on a machine that may be busy.
+const patient = { testTimeout: 300_000, hookTimeout: 600_000 }
+
+/** Test files of the folder that need no cluster. */
+const offline = [
+  'bench/*.test.ts',
+  'test/*.test.ts',
+  'test/cluster/binaries.test.ts',
+  'test/fluid/{cache,operation,setup,status,volume}.test.ts',
+  'test/node/requirements.test.ts',
+  'test/property/plan.property.test.ts',
+]
+/** Each starts a control plane of its own: it restarts Warmgate, moves its clock, or changes what all others use. */
+const alone = [
+  'test/alone/*.test.ts',
+  'test/attack/*.test.ts',
+  'test/cluster/survival.test.ts',
+  'test/node/hold.test.ts',
+]
+
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: 'unit',
-          include: [
-            '{src,manifests}/**/*.test.ts',
-            'test/count.test.ts',
-            'test/property/plan.property.test.ts',
-          ],
+          include: ['{src,manifests}/**/*.test.ts', ...offline],
           // No module keeps state, so that files may share a process: half the time.
           isolate: false,
           // Keys and certificates take their time where others work, too.
           testTimeout: 30_000,
+          sequence: { groupOrder: 0 },
         },
       },
       {
         test: {
-          name: 'integration',
-          include: [
-            '{test/{attack,cluster,fluid,fluid-real,integration,node},bench,demo}/**/*.test.ts',
-            // It reads the CRDs of KServe's module.
-            'test/property/crd.property.test.ts',
-          ],
-          // One control plane at a time on a small machine; a file starts its own and stops it.
-          fileParallelism: false,
+          name: 'cluster',
+          include: ['test/{cluster,fluid,integration,property}/**/*.test.ts'],
+          exclude: [...offline, ...alone],
+          // One control plane for all files.
+          globalSetup: 'test/warmgate/shared.setup.ts',
+          maxWorkers: 4,
+          // Most of what tests do is to wait.
+          maxConcurrency: 64,
+          ...patient,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'fluid',
+          include: ['test/fluid-real/*.test.ts'],
+          maxWorkers: 1,
           // Tests that wait for Fluid's polls of 20 s wait together.
           maxConcurrency: 64,
-          testTimeout: 300_000,
-          hookTimeout: 600_000,
+          ...patient,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: [...alone, 'demo/*.test.ts'],
+          exclude: [],
+          fileParallelism: false,
+          ...patient,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

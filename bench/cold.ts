@@ -11,7 +11,7 @@ import { podsOf } from '../test/integration/await.ts'
 import { custom, namespace, ossSecret, service, usesOssSecret } from '../test/integration/services.ts'
 import { modelServerImage } from '../test/node/images.ts'
 import { startNode } from '../test/node/node.ts'
-import { type Stage, startStage } from '../test/warmgate/stage.ts'
+import { startTestCluster, type TestCluster } from '../test/warmgate/test-cluster.ts'
 import { SlowVolume } from './slow-volume.ts'
 
 /*
@@ -27,14 +27,14 @@ const ns = 'models'
 const quietMs = 60
 const longestMs = 240_000
 
-interface Trial {
+interface HoldSuite {
   name: string
   hold: 'Readiness' | 'Scheduling'
   /** How long the server's startup probe waits. */
   startupSeconds: number
 }
 
-const trials: Trial[] = [
+const trials: HoldSuite[] = [
   { name: 'tiny', hold: 'Readiness', startupSeconds: 4 },
   { name: 'short', hold: 'Readiness', startupSeconds: 10 },
   { name: 'long', hold: 'Readiness', startupSeconds: 120 },
@@ -60,9 +60,9 @@ function server(startupSeconds: number): JsonObject {
   }
 }
 
-async function run(stage: Stage, volume: SlowVolume, trial: Trial): Promise<string> {
+async function run(stage: TestCluster, volume: SlowVolume, holds: HoldSuite): Promise<string> {
   const { client, fluid } = stage
-  const { name, hold, startupSeconds } = trial
+  const { name, hold, startupSeconds } = holds
   const annotations = { ...usesOssSecret, 'warmgate.dev/hold': hold }
   const startMs = Date.now()
   const object = service(ns, name, custom(`oss://models/${name}`, server(startupSeconds)), annotations)
@@ -94,11 +94,11 @@ async function run(stage: Stage, volume: SlowVolume, trial: Trial): Promise<stri
   }
   const restarts = listAt(pod, 'status', 'containerStatuses').map((each) => at(each, 'restartCount'))
   await client.delete(resources.inferenceService, { namespace: ns, name })
-  return row(trial, times, { restarts: Number(restarts[0] ?? 0), coldMib: Math.round(coldBytes / mib) })
+  return row(holds, times, { restarts: Number(restarts[0] ?? 0), coldMib: Math.round(coldBytes / mib) })
 }
 
 function row(
-  { hold, startupSeconds }: Trial,
+  { hold, startupSeconds }: HoldSuite,
   { bound = Number.NaN, scheduled = Number.NaN, warm = Number.NaN, ready = Number.NaN }: Times,
   { restarts, coldMib }: { restarts: number; coldMib: number },
 ): string {
@@ -129,7 +129,7 @@ const volumeOf = (dataset: KubeObject) => {
   return [...volumes.entries()].find(([name]) => mount.includes(`/${name}`))?.[1]
 }
 const fluid = { bindMs: 2_000, pollMs: 200, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: sourcePerSecond }
-const stage = await startStage({
+const stage = await startTestCluster({
   nodes: 0,
   initContainerSeconds: 0,
   fluid: { ...fluid, modelBytes: () => modelBytes, hostPath: (dataset) => volumeOf(dataset)?.folder },
@@ -142,11 +142,11 @@ try {
     '| hold, startup probe | Bound | warm | Ready | after warm | on the node | killed | read cold |\n',
   )
   process.stdout.write('| --- | --- | --- | --- | --- | --- | --- | --- |\n')
-  for (const trial of trials) {
-    const volume = volumes.get(trial.name)
-    if (volume === undefined) throw new Error(`no volume for ${trial.name}`)
+  for (const holds of trials) {
+    const volume = volumes.get(holds.name)
+    if (volume === undefined) throw new Error(`no volume for ${holds.name}`)
     await volume.start()
-    process.stdout.write(`${await run(stage, volume, trial)}\n`)
+    process.stdout.write(`${await run(stage, volume, holds)}\n`)
     await volume.stop()
   }
 } finally {

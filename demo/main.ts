@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { runPlan } from '../src/cli/plan.ts'
 import { areBinariesBuilt, buildBinaries } from '../test/cluster/binaries.ts'
-import { type RealStage, startRealStage } from '../test/warmgate/stage.ts'
+import { programsFor } from '../test/cluster/upstreams.ts'
+import { type RealFluidCluster, startRealFluidCluster } from '../test/warmgate/test-cluster.ts'
 import { Engine } from './engine.ts'
 import { Screen } from './screen.ts'
 import { Story } from './story.ts'
@@ -30,7 +31,7 @@ const interrupted = new Promise<never>((_resolve, reject) => {
 
 class Interrupted extends Error {}
 
-let stage: RealStage | undefined
+let stage: RealFluidCluster | undefined
 let engine: Engine | undefined
 let story: Story | undefined
 
@@ -54,7 +55,7 @@ if (process.exitCode === undefined)
 async function tell(): Promise<void> {
   await binaries()
   screen.title('Starting a control plane with KServe, Fluid and Warmgate')
-  stage = await startRealStage({
+  stage = await startRealFluidCluster({
     initContainerSeconds: downloadSeconds,
     progress: (line) => screen.text(line),
   })
@@ -75,13 +76,14 @@ async function tell(): Promise<void> {
 
 /** Builds the control plane if needed, and first prints the offline plan of the same manifest to read. */
 async function binaries(): Promise<void> {
-  if (await areBinariesBuilt()) return
+  const programs = programsFor({ kserve: true, llm: false, fluid: true })
+  if (await areBinariesBuilt(programs)) return
   screen.title('To read during the build: warmgate plan -f demo/manifests (needs no cluster)')
   const stdout = { write: (text: string) => screen.text(text.trimEnd()) }
   const files = ['policy', 'secret', 'bloom'].map((name) => `demo/manifests/${name}.yaml`)
   await runPlan({ files, output: 'diff' }, { stdin: new PassThrough().end(), stdout })
   screen.title('Building the control plane, once (about 15 minutes on two cores)')
-  await buildBinaries((line) => screen.text(line))
+  await buildBinaries(programs, (line) => screen.text(line))
 }
 
 // An interrupted demo may still wait for events that no longer come.

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Count, countTests } from './count.ts'
+import { type Count, countTests, formatRows, type Row } from './count.ts'
 import { missingRequirement } from './node/requirements.ts'
 
 /*
@@ -18,34 +18,37 @@ const steps: [string, string[]][] = [
   ['control plane binaries', ['node', 'test/cluster/build.ts']],
 ]
 
-const total: Count = { passed: 0, failed: 0, skipped: 0 }
+/** The projects of vitest, one after another: each stops its control plane before the next one starts. */
+const suites = ['unit', 'cluster', 'fluid', 'alone']
+
+const rows: Row[] = []
 const lacking = await missingRequirement()
-const broken: string[] = []
 
-for (const [name, command] of steps) {
-  print(`\n== ${name}: ${command.join(' ')}`)
-  const passed = (await run(command)) === 0
-  add(name, { passed: Number(passed), failed: Number(!passed), skipped: 0 })
-}
-add('tests', await tests())
+for (const [name, command] of steps)
+  await add(name, async () => {
+    print(`\n== ${name}: ${command.join(' ')}`)
+    const passed = (await run(command)) === 0
+    return { passed: Number(passed), failed: Number(!passed), skipped: 0 }
+  })
+for (const name of suites) await add(name, () => testSuite(name))
 
+const broken = rows.filter(({ failed }) => failed > 0).map(({ name }) => name)
+const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map((outcome) =>
+  rows.reduce((sum, row) => sum + row[outcome], 0),
+)
+print(`\n${formatRows(rows)}`)
 if (broken.length > 0) print(`\nfailed: ${broken.join(', ')}`)
-if (total.skipped > 0) print(`\nskipped: ${total.skipped} tests on a real node, which needs ${lacking}`)
-print(`\n${total.passed} passed, ${total.failed} failed`)
-process.exitCode = total.failed === 0 ? 0 : 1
+if (skipped) print(`\nskipped: ${skipped} tests on a real node, which needs ${lacking}`)
+print(`\n${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1
 
-async function tests(): Promise<Count> {
-  print('\n== unit, property and integration suites: vitest run')
+async function testSuite(project: string): Promise<Count> {
+  print(`\n== suite ${project}: vitest run --project ${project}`)
   const folder = await mkdtemp(join(tmpdir(), 'warmgate-test-'))
   try {
     const report = join(folder, 'report.json')
-    const status = await run([
-      'vitest',
-      'run',
-      '--reporter=default',
-      '--reporter=json',
-      `--outputFile=${report}`,
-    ])
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile=${report}`]
+    const status = await run(['vitest', 'run', '--project', project, ...reporters])
     const written = JSON.parse(await readFile(report, 'utf8').catch(() => '{}'))
     return countTests(written, { status, maySkip })
   } finally {
@@ -58,11 +61,10 @@ function maySkip(file: string): boolean {
   return lacking !== undefined && file.startsWith(join(import.meta.dirname, 'node/'))
 }
 
-function add(name: string, { passed, failed, skipped }: Count): void {
-  total.passed += passed
-  total.failed += failed
-  total.skipped += skipped
-  if (failed > 0) broken.push(name)
+async function add(name: string, count: () => Promise<Count>): Promise<void> {
+  const startedMs = Date.now()
+  const counted = await count()
+  rows.push({ name, ...counted, seconds: Math.round((Date.now() - startedMs) / 1_000) })
 }
 
 async function run([command = '', ...args]: string[]): Promise<number> {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { countTests } from './count.ts'
+import { countTests, formatRows } from './count.ts'
 
 const report = {
   testResults: [
@@ -28,4 +28,12 @@ test('a test that fails is never skipped', () => {
 
 test('a run that broke before its tests has failed', () => {
   expect(countTests({}, { status: 1, maySkip: () => true })).toEqual({ passed: 0, failed: 1, skipped: 0 })
+})
+
+test('each suite is a line of the table, with its counts and its time', () => {
+  const row = { name: 'unit', passed: 2197, failed: 0, skipped: 6, seconds: 75 }
+  expect(formatRows([row]).split('\n')).toEqual([
+    '                        passed  failed skipped   min:s',
+    'unit                      2197       0       6    1:15',
+  ])
 })

@@ -29,3 +29,21 @@ export function countTests({ testResults = [] }: Report, { status, maySkip }: Co
   const broke = status !== 0 && total.failed === 0
   return broke ? { ...total, failed: 1 } : total
 }
+
+/** The outcome and the duration of one step or suite. */
+export interface Row extends Count {
+  name: string
+  seconds: number
+}
+
+/** A table, one line for each step or suite. */
+export function formatRows(rows: Row[]): string {
+  const cells = rows.map(({ name, passed, failed, skipped, seconds }) => [
+    name,
+    ...[passed, failed, skipped].map(String),
+    `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`,
+  ])
+  return [['', 'passed', 'failed', 'skipped', 'min:s'], ...cells]
+    .map(([name = '', ...others]) => [name.padEnd(22), ...others.map((cell) => cell.padStart(8))].join(''))
+    .join('\n')
+}

@@ -8,16 +8,16 @@ import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { isTrue, podsOf } from '../integration/await.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
+import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 
 /* A tenant writes Fluid's objects of its own namespace, by the names and with the marks of Warmgate's. */
 
 const { dataset, dataLoad, jindoRuntime } = resources
-let stage: Stage
+let stage: TestCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 100, pollMs: 200, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: 2 ** 30 }
-  stage = await startStage({ nodes: 1, initContainerSeconds: 1, fluid })
+  stage = await startTestCluster({ nodes: 1, initContainerSeconds: 1, fluid })
   await applyAll(stage.client, [policy('default', { cache: { replicas: 2 } })])
 })
 

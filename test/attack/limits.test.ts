@@ -7,13 +7,13 @@ import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { eventuallyGone, isTrue, podsOf } from '../integration/await.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
+import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 
-let stage: Stage
+let stage: TestCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 300, pollMs: 300, syncMs: 200, modelBytes: () => 2 ** 20, bytesPerSecond: 2 ** 28 }
-  stage = await startStage({ initContainerSeconds: 1, fluid })
+  stage = await startTestCluster({ initContainerSeconds: 1, fluid })
 })
 
 afterAll(async () => {
@@ -47,7 +47,7 @@ async function event(ns: string, reason: string): Promise<KubeObject | undefined
 }
 
 async function metrics(): Promise<string> {
-  return await (await fetch(`${stage.warmgate.probeUrl}/metrics`)).text()
+  return await (await fetch(`${stage.warmgate.metricsUrl}/metrics`)).text()
 }
 
 /* First, since it is about a cluster without any policy. */

@@ -7,17 +7,18 @@ import { cacheNames } from '../../src/plan/original.ts'
 import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { eventsOf } from '../integration/await.ts'
-import { namespace, policy, service, sklearn } from '../integration/services.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
+import { applyPolicy, eventsOf } from '../integration/await.ts'
+import { namespace, service, sklearn, suitePolicy } from '../integration/services.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 
 /* A tenant who may write services, and a stranger who reaches the webhook's port. */
 
-let stage: Stage
+let stage: SharedCluster
 
 beforeAll(async () => {
-  stage = await startStage({ initContainerSeconds: 1, fluid: { bindMs: 300, pollMs: 300, syncMs: 200 } })
-  await applyAll(stage.client, [namespace('open'), namespace('closed', {}), policy('default', {})])
+  stage = await joinTestCluster('records', { bindMs: 300, pollMs: 300, syncMs: 200 })
+  await applyAll(stage.client, [namespace('records-open'), namespace('records-closed', {})])
+  await applyPolicy(stage.client, suitePolicy('records'))
 })
 
 afterAll(async () => {
@@ -62,98 +63,70 @@ async function made(ns: string): Promise<string[]> {
 let probes = 0
 async function lookedAt(ns: string): Promise<void> {
   probes += 1
-  const probe = await create(service(ns, `probe-${probes}`, sklearn('s3://models/probe')))
-  const [cache = ''] = cacheNames(probe)
-  await until('a cache for the probe', async () => {
-    return await stage.client.get(resources.dataset, { namespace: ns, name: cache })
+  const probe = service(ns, `probe-${probes}`, sklearn('s3://models/probe'))
+  // The API server learns of a changed label by watch.
+  const cache = await until('a namespace that is opted in', async () => {
+    const admitted = await stage.client.create(resources.inferenceService, probe, { dryRun: true })
+    return cacheNames(admitted)[0]
   })
+  await create(probe)
+  await until('a cache for the probe', () =>
+    stage.client.get(resources.dataset, { namespace: ns, name: cache }),
+  )
 }
 
 describe('a forged record', () => {
   test('makes nothing in a namespace that never opted in', async () => {
     const annotations = { 'warmgate.dev/cache-size': '999Pi', 'warmgate.dev/cache-replicas': '1000' }
-    const stored = await create(forged('closed', 'forged', annotations))
+    const stored = await create(forged('records-closed', 'forged', annotations))
     expect(uriOf(stored)).toBe(`pvc://${forgedCache}`)
-    await lookedAt('open')
-    expect(await made('closed')).toEqual([])
+    await lookedAt('records-open')
+    expect(await made('records-closed')).toEqual([])
   })
 
   test('on a new service of an open namespace is the URI that it names, planned anew', async () => {
-    const stored = await create(forged('open', 'new'))
+    const stored = await create(forged('records-open', 'new'))
     const [cache = ''] = cacheNames(stored)
     expect(uriOf(stored)).toBe(`pvc://${cache}`)
     expect(isCacheName(cache)).toBe(true)
     expect(cache).not.toBe(forgedCache)
     expect(at(stored, 'spec', 'predictor', 'model', 'resources', 'limits', 'nvidia.com/gpu')).toBeUndefined()
-    await lookedAt('open')
-    expect(await made('open')).not.toContain(`Dataset/${forgedCache}`)
+    await lookedAt('records-open')
+    expect(await made('records-open')).not.toContain(`Dataset/${forgedCache}`)
   })
 
   test('that was there before its namespace opted in is kept as it is, and said', async () => {
-    await applyAll(stage.client, [namespace('late', {})])
-    const before = await create(forged('late', 'before'))
-    await applyAll(stage.client, [namespace('late')])
-    await lookedAt('late')
+    await applyAll(stage.client, [namespace('records-late', {})])
+    const before = await create(forged('records-late', 'before'))
+    await applyAll(stage.client, [namespace('records-late')])
+    await lookedAt('records-late')
     const told = await until('the Event', async () =>
-      (await eventsOf(stage.client, 'late', 'before')).find(({ reason }) => reason === 'RecordUnproven'),
+      (await eventsOf(stage.client, 'records-late', 'before')).find(
+        ({ reason }) => reason === 'RecordUnproven',
+      ),
     )
     expect(stringAt(told, 'note')).toContain('warmgate adopt')
-    expect(await made('late')).not.toContain(`Dataset/${forgedCache}`)
+    expect(await made('records-late')).not.toContain(`Dataset/${forgedCache}`)
     const body = { metadata: { annotations: { note: 'x' } } }
-    const key = { namespace: 'late', name: 'before' }
+    const key = { namespace: 'records-late', name: 'before' }
     const after = await stage.client.patch(resources.inferenceService, key, { type: 'merge', body })
     expect(after.spec).toEqual(before.spec)
   })
 
   test('copied from another service proves nothing', async () => {
-    const honest = await create(service('open', 'honest', sklearn('s3://models/honest')))
+    const honest = await create(service('records-open', 'honest', sklearn('s3://models/honest')))
     const [cache = ''] = cacheNames(honest)
-    await until('its cache', () => stage.client.get(resources.dataset, { namespace: 'open', name: cache }))
+    await until('its cache', () =>
+      stage.client.get(resources.dataset, { namespace: 'records-open', name: cache }),
+    )
     const { annotations = {} } = honest.metadata
     await create({
-      ...service('closed', 'copy', sklearn(`pvc://${cache}`)),
-      metadata: { namespace: 'closed', name: 'copy', annotations },
+      ...service('records-closed', 'copy', sklearn(`pvc://${cache}`)),
+      metadata: { namespace: 'records-closed', name: 'copy', annotations },
     })
-    await lookedAt('open')
-    expect(await made('closed')).toEqual([])
+    await lookedAt('records-open')
+    expect(await made('records-closed')).toEqual([])
   })
-})
-
-test('a lost key takes nothing away, rolls nothing, and is said', async () => {
-  await applyAll(stage.client, [namespace('keys')])
-  const stored = await create(service('keys', 'iris', sklearn('s3://models/iris')))
-  const [cache = ''] = cacheNames(stored)
-  const key = { namespace: 'keys', name: cache }
-  await until('its cache', () => stage.client.get(resources.dataset, key))
-  const secret = { namespace: 'warmgate-system', name: 'warmgate-record-keys' }
-  await stage.client.delete(resources.secret, secret)
-  await stage.restartWarmgate()
-  await until('the Event', async () =>
-    (await eventsOf(stage.client, 'keys', 'iris')).find(({ reason }) => reason === 'RecordUnproven'),
-  )
-  await lookedAt('keys')
-  expect(await stage.client.get(resources.dataset, key)).toMatchObject({ metadata: { name: cache } })
-  const body = { metadata: { annotations: { note: 'x' } } }
-  const after = await stage.client.patch(
-    resources.inferenceService,
-    { namespace: 'keys', name: 'iris' },
-    { type: 'merge', body },
-  )
-  expect(after.spec).toEqual(stored.spec)
-  expect(after.metadata.annotations?.['warmgate.dev/original']).toBe(
-    stored.metadata.annotations?.['warmgate.dev/original'],
-  )
-  // Adopted, it is proven again: by the same cache.
-  const adopt = { metadata: { annotations: { 'warmgate.dev/adopt': 'true' } } }
-  const adopted = await stage.client.patch(
-    resources.inferenceService,
-    { namespace: 'keys', name: 'iris' },
-    { type: 'merge', body: adopt },
-  )
-  expect(cacheNames(adopted)).toEqual([cache])
-  expect(adopted.metadata.annotations?.['warmgate.dev/original']).not.toBe(
-    stored.metadata.annotations?.['warmgate.dev/original'],
-  )
 })
 
 describe('a stranger at the port', () => {
@@ -200,17 +173,19 @@ describe('a stranger at the port', () => {
     service(ns, 'asked', { model: { modelFormat: { name: 'sklearn' }, storage: { key, path: 'llama' } } })
 
   test('learns nothing of a closed namespace', async () => {
-    await applyAll(stage.client, [storageConfig('closed')])
-    expect(await asked(stored('closed', 'minio'))).toBe(await asked(stored('closed', 'no-such-key')))
+    await applyAll(stage.client, [storageConfig('records-closed')])
+    expect(await asked(stored('records-closed', 'minio'))).toBe(
+      await asked(stored('records-closed', 'no-such-key')),
+    )
   })
 
   test('learns no name, no key and no bucket of a Secret of an open one', async () => {
-    await applyAll(stage.client, [storageConfig('open')])
+    await applyAll(stage.client, [storageConfig('records-open')])
     for (const key of ['minio', 'no-such-key']) {
-      const answer = await asked(stored('open', key))
+      const answer = await asked(stored('records-open', key))
       for (const hidden of ['hidden-', 'storage-config', 'access_key']) expect(answer).not.toContain(hidden)
     }
-    const named = service('open', 'asked', sklearn('s3://models/x'))
+    const named = service('records-open', 'asked', sklearn('s3://models/x'))
     const annotations = { 'serving.kserve.io/storageSecretName': 'storage-config' }
     const answer = await asked({ ...named, metadata: { ...named.metadata, annotations } })
     expect(answer).toContain('CredentialsMissing')

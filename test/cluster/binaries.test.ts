@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { provideBinaries } from './binaries.ts'
+import { areBinariesBuilt, provideBinaries } from './binaries.ts'
 import { withLock } from './lock.ts'
 import { knativeFiles, llmThirdParty } from './manifests.ts'
+import { pruneCache } from './prune.ts'
 
 let folder: string
 let env: NodeJS.ProcessEnv
@@ -94,6 +95,54 @@ test('a lock is waited for while its owner lives, and taken over when it does no
   await expect(withLock(file, { onWait, work: async () => 'done' })).resolves.toBe('done')
   expect(waitedFor).toEqual([owner.pid])
   expect((await readdir(folder)).filter((name) => name.startsWith('lock'))).toEqual([])
+})
+
+test('a cluster needs only the programs that it runs', async () => {
+  await fakeBuilds()
+  await provideBinaries({ programs: ['etcd', 'kwok'], env })
+  expect(await areBinariesBuilt(['etcd', 'kwok'], env)).toBe(true)
+  expect(await areBinariesBuilt(['etcd', 'kwok', 'kserve-manager'], env)).toBe(false)
+})
+
+test('of each module the newest stays, and what is not old, in use, or not ours', async () => {
+  const dayMs = 24 * 3_600_000
+  const nowMs = Date.now()
+  const entry = async (name: string, days: number) => {
+    await mkdir(join(folder, name))
+    const used = new Date(nowMs - days * dayMs)
+    await utimes(join(folder, name), used, used)
+  }
+  await Promise.all([
+    entry('etcd-v1-a', 40),
+    entry('etcd-v2-a', 30),
+    entry('kwok-v1-a', 15),
+    entry('kwok-v2-a', 13),
+    entry('kwok-v3-a', 0),
+    entry('helm-v1-a', 30),
+    entry('helm-v2-a', 1),
+    entry('fluid-v1-a.7.tmp', 30),
+    entry('notes-a', 30),
+    entry('notes-b', 1),
+  ])
+  await copyFile('/bin/sleep', join(folder, 'helm-v1-a/sleep'))
+  await utimes(join(folder, 'helm-v1-a'), new Date(nowMs - 30 * dayMs), new Date(nowMs - 30 * dayMs))
+  const running = spawn(join(folder, 'helm-v1-a/sleep'), ['60'])
+  await once(running, 'spawn')
+  try {
+    await pruneCache(folder, nowMs)
+  } finally {
+    running.kill('SIGKILL')
+  }
+  expect((await readdir(folder)).filter((name) => name !== 'bin').toSorted()).toEqual([
+    'etcd-v2-a',
+    'fluid-v1-a.7.tmp',
+    'helm-v1-a',
+    'helm-v2-a',
+    'kwok-v2-a',
+    'kwok-v3-a',
+    'notes-a',
+    'notes-b',
+  ])
 })
 
 async function fakeGo(script: string): Promise<void> {

@@ -1,21 +1,14 @@
 import { createHash } from 'node:crypto'
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { copyCharts } from './charts.ts'
 import { ClusterError } from './errors.ts'
 import { go, goMissing, goVersion } from './go.ts'
 import { withLock } from './lock.ts'
 import { type Manifests, readManifests } from './manifests.ts'
-import {
-  buildArgs,
-  type Pinned,
-  type Program,
-  type ProgramName,
-  pin,
-  programNames,
-  upstreams,
-} from './upstreams.ts'
+import { pruneCache } from './prune.ts'
+import { buildArgs, type Pinned, type Program, type ProgramName, pin, upstreams } from './upstreams.ts'
 
 export interface BinariesOptions {
   programs: readonly ProgramName[]
@@ -57,6 +50,7 @@ export async function provideBinaries(options: BinariesOptions): Promise<Binarie
   const context = contextOf(options)
   const survey = await surveyCache(options.programs, context)
   if (survey.missing.length > 0) await fill(survey, context)
+  await markUsed(survey)
   const built = survey.places.map(({ program, file }) => [program.name, file] as const)
   const paths = new Map([...survey.given, ...built])
   return {
@@ -70,14 +64,20 @@ export async function provideBinaries(options: BinariesOptions): Promise<Binarie
   }
 }
 
-/** Builds whatever the cache does not have of everything. */
-export async function buildBinaries(progress: (line: string) => void): Promise<void> {
-  await provideBinaries({ programs: programNames, progress })
+/** Builds whatever the cache does not have of these programs. */
+export async function buildBinaries(
+  programs: readonly ProgramName[],
+  progress: (line: string) => void,
+): Promise<void> {
+  await provideBinaries({ programs, progress })
 }
 
-/** Whether a cluster can start at once. */
-export async function areBinariesBuilt(env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
-  const { missing } = await surveyCache(programNames, contextOf({ env }))
+/** Whether a cluster with these programs can start at once. */
+export async function areBinariesBuilt(
+  programs: readonly ProgramName[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<boolean> {
+  const { missing } = await surveyCache(programs, contextOf({ env }))
   return missing.length === 0
 }
 
@@ -116,8 +116,16 @@ async function fill({ places, manifests, charts, pinned }: Survey, context: Cont
       for (const place of places) await build(place, context)
       await cacheManifests(manifests, pinned, context)
       await cacheCharts(charts, pinned, context)
+      await pruneCache(context.cache, Date.now())
     },
   })
+}
+
+/** Pruning goes by the time of the last use. A cache that is read-only is used all the same. */
+async function markUsed({ places, manifests, charts }: Survey): Promise<void> {
+  const now = new Date()
+  const used = new Set([...places.map(({ file }) => dirname(file)), manifests, charts])
+  await Promise.all([...used].map((path) => utimes(path, now, now).catch(() => undefined)))
 }
 
 /** Where built programs are kept, outside of the repository. */

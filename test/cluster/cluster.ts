@@ -1,7 +1,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CoreV1Api, type KubeConfig } from '@kubernetes/client-node'
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node'
 import { Agent, request } from 'undici'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createClient } from '../../src/kube/http.ts'
@@ -46,9 +46,9 @@ export interface ServiceAccountName {
   name: string
 }
 
-/** A Kubernetes control plane of its own, with nodes played by KWOK. It ends with the process that started it. */
-export interface Cluster {
-  /** Logs (`kube-apiserver.log`, …) and kubeconfigs; it goes when the cluster stops. */
+/** A way into a cluster that runs, from whatever process. */
+export interface ClusterAccess {
+  /** Logs (`kube-apiserver.log`, …) and kubeconfigs; the folder is removed when the cluster stops. */
   dir: string
   url: string
   /** The path of the administrator's kubeconfig. */
@@ -58,6 +58,12 @@ export interface Cluster {
   tokenFor(account: ServiceAccountName): Promise<string>
   /** The path of a kubeconfig with such a token. */
   kubeconfigFor(account: ServiceAccountName): Promise<string>
+}
+
+/** A Kubernetes control plane of its own, with nodes played by KWOK. It ends with the process that started it. */
+export interface Cluster extends ClusterAccess {
+  /** One line for each of Fluid's controllers that ended and was started again. */
+  restarts(): readonly string[]
   stop(): Promise<void>
 }
 
@@ -102,7 +108,7 @@ async function start(binaries: Binaries, options: Required<ClusterOptions>): Pro
     options.progress('starting the control plane')
     const [etcd = 0, apiserver = 0, kwok = 0] = await freePorts(3)
     const access = await createAccess(folder, `https://127.0.0.1:${apiserver}`)
-    const kubeconfig = (user: string) => join(folder, `kubeconfig-${user}`)
+    const kubeconfig = (user: string) => kubeconfigPath(folder, user)
     const parts: Parts = { folder, binaries, processes, access, ports: { etcd, apiserver, kwok }, kubeconfig }
     startEtcd(parts)
     startApiServer(parts)
@@ -156,31 +162,46 @@ async function furnishNodes({ processes }: Parts, client: KubeClient, count: num
 /** Writes the kubeconfigs and waits for the API server. */
 async function describe(parts: Parts, stop: () => Promise<void>): Promise<Cluster> {
   const { folder, access, processes, kubeconfig } = parts
-  const config = (user: string, token: string) => kubeConfigOf(access, user, token)
-  for (const user of admins)
-    await writeFile(kubeconfig(user), config(user, access.adminToken(user)).exportConfig(), { mode: 0o600 })
-  const admin = config('admin', access.adminToken('admin'))
+  for (const user of admins) {
+    const config = kubeConfigOf(access, user, access.adminToken(user))
+    await writeFile(kubeconfig(user), config.exportConfig(), { mode: 0o600 })
+  }
   await processes.until('the API server', () => isReady(access))
+  return { ...openCluster(folder), restarts: () => processes.restarts, stop }
+}
+
+/** The cluster whose folder this is. Another process may have started it, and stops it. */
+export function openCluster(folder: string): ClusterAccess {
+  const kubeconfig = kubeconfigPath(folder, 'admin')
+  const kubeConfig = new KubeConfig()
+  kubeConfig.loadFromFile(kubeconfig)
   const tokenFor = async ({ namespace, name }: ServiceAccountName) => {
     const body = { spec: { audiences: [], expirationSeconds: 86_400 } }
-    const api = admin.makeApiClient(CoreV1Api)
+    const api = kubeConfig.makeApiClient(CoreV1Api)
     const { status } = await api.createNamespacedServiceAccountToken({ namespace, name, body })
     return status?.token ?? ''
   }
+  const server = kubeConfig.getCurrentCluster()
+  if (server === null) throw new Error(`${kubeconfig} names no cluster`)
   return {
     dir: folder,
-    url: access.url,
-    kubeconfig: kubeconfig('admin'),
-    kubeConfig: admin,
+    url: server.server,
+    kubeconfig,
+    kubeConfig,
     tokenFor,
     async kubeconfigFor({ namespace, name }) {
       const user = `${namespace}-${name}`
-      const token = await tokenFor({ namespace, name })
-      await writeFile(kubeconfig(user), config(user, token).exportConfig(), { mode: 0o600 })
-      return kubeconfig(user)
+      const config = new KubeConfig()
+      config.loadFromClusterAndUser(server, { name: user, token: await tokenFor({ namespace, name }) })
+      const path = kubeconfigPath(folder, user)
+      await writeFile(path, config.exportConfig(), { mode: 0o600 })
+      return path
     },
-    stop,
   }
+}
+
+function kubeconfigPath(folder: string, user: string): string {
+  return join(folder, `kubeconfig-${user}`)
 }
 
 async function isReady({ url, authority }: Access): Promise<true | undefined> {

@@ -62,6 +62,7 @@ export function startControllerManager({ access, ...parts }: Parts): void {
     'root-ca-file': access.files.ca,
     // A claim that waits for its volume is looked at again after this long.
     'pvclaimbinder-sync-period': '1s',
+    ...busy,
     profiling: 'false',
   })
 }
@@ -71,8 +72,12 @@ export function startScheduler(parts: Parts): void {
     kubeconfig: parts.kubeconfig('kube-scheduler'),
     'leader-elect': 'false',
     'secure-port': '0',
+    ...busy,
   })
 }
+
+// Many tests share a cluster: with Kubernetes' own 20 requests a second they would wait for each other.
+const busy = { 'kube-api-qps': '200', 'kube-api-burst': '400' }
 
 const stagesFolder = new URL('./stages/', import.meta.url)
 

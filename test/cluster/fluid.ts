@@ -36,6 +36,7 @@ export async function startFluidControllers({ folder, ...parts }: Parts, client:
       file: parts.binaries.path(name),
       args: ['start', ...common, ...flags[name]],
       env,
+      restarts: true,
     })
 }
 

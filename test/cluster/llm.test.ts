@@ -1,30 +1,32 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createClient } from '../../src/kube/http.ts'
+import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
-import { type Cluster, startCluster } from './cluster.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { hasCondition, resourceOf } from './objects.ts'
 import { until } from './until.ts'
 
-const namespace = 'default'
+const namespace = 'llm'
 const claim = { name: 'kserve-pvc-source', persistentVolumeClaim: { claimName: 'llama' } }
 const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
 // KServe's pod webhook makes the volume of it.
 const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
-let cluster: Cluster
-let client: ReturnType<typeof createClient>
+let stage: SharedCluster
+let client: KubeClient
 
 beforeAll(async () => {
-  cluster = await startCluster({ nodes: 1, kserve: true, llm: true, knative: true })
-  client = createClient(cluster.kubeConfig)
+  stage = await joinTestCluster('llm')
+  client = stage.client
+  await client.create(resources.namespace, {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: namespace },
+  })
   await client.create(resourceOf(volume), volume)
   await client.create(resources.persistentVolumeClaim, volumeClaim)
 })
 
-afterAll(async () => {
-  await client?.close()
-  await cluster?.stop()
-})
+afterAll(() => stage?.stop())
 
 test.each(['v1alpha1', 'v1alpha2'])('an LLMInferenceService %s runs on a claim', async (version) => {
   const service = llm(`llama-${version}`, version, { model: { uri: 'pvc://llama/8b', name: 'llama' } })
@@ -67,7 +69,9 @@ test('an s3:// LLMInferenceService gets a storage initializer, several nodes a L
   const service = llm('many', 'v1alpha2', spec)
   await client.create(resourceOf(service), service)
   const lws = resourceOf({ apiVersion: 'leaderworkerset.x-k8s.io/v1', kind: 'LeaderWorkerSet', metadata: {} })
-  const made = await until('LeaderWorkerSet of the service', async () => (await client.list(lws)).items.at(0))
+  const made = await until('LeaderWorkerSet of the service', async () =>
+    (await client.list(lws, { namespace })).items.at(0),
+  )
   for (const part of ['leaderTemplate', 'workerTemplate']) {
     const init = listAt(made, 'spec', 'leaderWorkerTemplate', part, 'spec', 'initContainers')
     expect(init).toContainEqual(expect.objectContaining({ name: 'storage-initializer' }))
@@ -105,7 +109,7 @@ const capacity = { storage: '1Gi' }
 const volume: KubeObject = {
   apiVersion: 'v1',
   kind: 'PersistentVolume',
-  metadata: { name: 'llama' },
+  metadata: { name: 'llm-llama' },
   spec: { capacity, accessModes: ['ReadOnlyMany'], storageClassName: '', hostPath: { path: '/llama' } },
 }
 const volumeClaim: KubeObject = {

@@ -1,30 +1,33 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createClient } from '../../src/kube/http.ts'
+import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { at, type Json, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { resourceOf } from '../cluster/objects.ts'
-import { type Cluster, startCluster } from './cluster.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { hasCondition } from './objects.ts'
 import { until } from './until.ts'
 
+const namespace = 'pods'
 const gate = 'warmgate.dev/model-cached'
 const foreign = 'other.example/gate'
-let cluster: Cluster
-let client: ReturnType<typeof createClient>
+let stage: SharedCluster
+let client: KubeClient
 
 beforeAll(async () => {
-  cluster = await startCluster({ nodes: 2, initContainerSeconds: 2 })
-  client = createClient(cluster.kubeConfig)
+  stage = await joinTestCluster('pods')
+  client = stage.client
+  await client.create(resources.namespace, {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: namespace },
+  })
 })
 
-afterAll(async () => {
-  await client?.close()
-  await cluster?.stop()
-})
+afterAll(() => stage?.stop())
 
 test('a pod without gates is scheduled, runs and is Ready', async () => {
   const found = await podIs(await create(pod('plain')), isReady)
-  expect(stringAt(found, 'spec', 'nodeName')).toMatch(/^node-[01]$/)
+  expect(stringAt(found, 'spec', 'nodeName')).toMatch(/^node-[0-7]$/)
   expect(stringAt(found, 'status', 'podIP')).toMatch(/^10\.64\./)
   expect(stringAt(found, 'status', 'phase')).toBe('Running')
   expect(trueConditions(found)).toEqual([
@@ -134,17 +137,17 @@ test('a pod waits for its claim, and the claim binds to the volume that names it
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
     metadata: named('cache'),
-    spec: { ...common, volumeName: 'default-cache', resources: { requests: { storage: '100Gi' } } },
+    spec: { ...common, volumeName: 'pods-cache', resources: { requests: { storage: '100Gi' } } },
   }
   const volume = {
     apiVersion: 'v1',
     kind: 'PersistentVolume',
-    metadata: { name: 'default-cache' },
+    metadata: { name: 'pods-cache' },
     spec: {
       ...common,
       capacity: { storage: '100Gi' },
-      claimRef: { namespace: 'default', name: 'cache' },
-      csi: { driver: 'fuse.csi.fluid.io', volumeHandle: 'default-cache' },
+      claimRef: { namespace, name: 'cache' },
+      csi: { driver: 'fuse.csi.fluid.io', volumeHandle: 'pods-cache' },
     },
   }
   await client.create(resourceOf(volume), volume)
@@ -166,7 +169,7 @@ test('a deleted pod goes, once its finalizers are gone', async () => {
 const containers = { containers: [{ name: 'main', image: 'server' }] }
 
 function named(name: string): { namespace: string; name: string } {
-  return { namespace: 'default', name }
+  return { namespace, name }
 }
 
 function pod(name: string, spec: KubeObject | object = {}, metadata: object = {}): KubeObject {

@@ -13,6 +13,8 @@ export interface Start {
   env?: { [name: string]: string }
   /** What ends it: SIGKILL, but for one that has something to tidy up itself. */
   endSignal?: NodeJS.Signals
+  /** Starts it again when it ends, as a Deployment would. */
+  restarts?: boolean
 }
 
 /** A start as the supervisor is told of it. */
@@ -25,6 +27,7 @@ export interface Command extends Required<Start> {
 export interface Report {
   name: string
   how: string
+  isRestarted: boolean
 }
 
 // On a machine that builds something at the same time, an API server takes a minute.
@@ -37,6 +40,8 @@ export class Processes {
   readonly #folder: string
   #death: ClusterError | undefined
   #stopping = false
+  /** One line for each process that ended and was started again. */
+  readonly restarts: string[] = []
 
   /** @param folder the cluster's folder: logs are written there, and it is removed at the end. */
   constructor(folder: string) {
@@ -48,15 +53,18 @@ export class Processes {
       stdio: 'ignore',
     })
     this.#supervisor.on('message', (report: Report) => void this.#mourn(report))
-    this.#supervisor.on('exit', () => void this.#mourn({ name: 'supervisor', how: 'exited' }))
+    this.#supervisor.on(
+      'exit',
+      () => void this.#mourn({ name: 'supervisor', how: 'exited', isRestarted: false }),
+    )
     // A forgotten cluster must not keep its owner alive.
     this.#supervisor.unref()
     this.#supervisor.channel?.unref()
   }
 
-  start({ env, endSignal = 'SIGKILL', ...program }: Start): void {
+  start({ env, endSignal = 'SIGKILL', restarts = false, ...program }: Start): void {
     const own = { PATH: process.env.PATH ?? '', HOME: this.#folder, ...env }
-    const command: Command = { ...program, env: own, endSignal, log: this.logOf(program.name) }
+    const command: Command = { ...program, env: own, endSignal, restarts, log: this.logOf(program.name) }
     this.#supervisor.send(command)
   }
 
@@ -82,8 +90,12 @@ export class Processes {
     await exit
   }
 
-  async #mourn({ name, how }: Report): Promise<void> {
+  async #mourn({ name, how, isRestarted }: Report): Promise<void> {
     if (this.#stopping) return
+    if (isRestarted) {
+      this.restarts.push(`${name} ended (${how}) at ${new Date().toISOString()}`)
+      return
+    }
     const log = await readFile(this.logOf(name), 'utf8').catch(() => '')
     const message = `${name} ended (${how}). Its last words:\n${log.slice(-lastWords).trim()}`
     this.#death ??= new ClusterError('PROCESS_DIED', message)

@@ -10,6 +10,7 @@ import type { Command, Report } from './processes.ts'
  */
 
 const [folder = ''] = process.argv.slice(2)
+const restartMs = 1_000
 const running = new Map<ChildProcess, NodeJS.Signals>()
 
 process.on('message', (command: Command) => start(command))
@@ -17,15 +18,18 @@ process.on('disconnect', () => end())
 // It leads a session of its own, so a terminal's Ctrl-C does not come here: its owner decides.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end())
 
-function start({ name, file, args, env, log, endSignal }: Command): void {
+function start(command: Command): void {
+  const { name, file, args, env, log, endSignal, restarts } = command
   const fd = openSync(log, 'a')
   const child = spawn(file, args, { cwd: folder, env, stdio: ['ignore', fd, fd] })
   closeSync(fd)
   running.set(child, endSignal)
   const gone = (how: string) => {
     running.delete(child)
-    const report: Report = { name, how }
-    if (process.connected) process.send?.(report)
+    const report: Report = { name, how, isRestarted: restarts }
+    if (!process.connected) return
+    process.send?.(report)
+    if (restarts) setTimeout(() => process.connected && start(command), restartMs)
   }
   child.on('error', (error) => gone(error.message))
   child.on('exit', (status, signal) => gone(signal ?? `exit status ${status}`))

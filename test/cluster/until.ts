@@ -9,7 +9,8 @@ export interface UntilOptions {
   hint?: string
 }
 
-const pollMs = 50
+// Many tests wait side by side: a shorter time would keep the API server busy with their reading.
+const pollMs = 100
 
 /**
  * Waits until `condition` gives something, and gives that. A condition that throws is one that does not hold yet;
@@ -19,7 +20,7 @@ const pollMs = 50
 export async function until<T>(
   what: string,
   condition: () => Promise<T | undefined>,
-  { timeoutMs = 60_000, dead = () => undefined, hint = '' }: UntilOptions = {},
+  { timeoutMs = 120_000, dead = () => undefined, hint = '' }: UntilOptions = {},
 ): Promise<T> {
   const deadlineMs = Date.now() + timeoutMs
   for (;;) {

@@ -1,16 +1,20 @@
-import { afterAll, beforeAll } from 'vitest'
+import { copyFile, mkdtemp, readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll } from 'vitest'
 import { nodeResource } from '../cluster/nodes.ts'
 import { contract } from '../fluid/contract.ts'
-import { type RealStage, startRealStage } from '../warmgate/stage.ts'
+import { type RealFluidCluster, startRealFluidCluster } from '../warmgate/test-cluster.ts'
 import { beyond } from './beyond.ts'
 import { golden } from './golden.ts'
 import { profile } from './kinds.ts'
 import { warmgate } from './warmgate.ts'
 
-let stage: RealStage
+let stage: RealFluidCluster
+let hasFailed = false
 
 beforeAll(async () => {
-  stage = await startRealStage({ nodes: 3, initContainerSeconds: 1 })
+  stage = await startRealFluidCluster({ nodes: 3, initContainerSeconds: 1 })
   const { client } = stage
   for (const name of ['nfs', 's3fs']) await client.create(...profile(name))
   // Where golden files want their workers to be.
@@ -19,9 +23,27 @@ beforeAll(async () => {
     await client.patch(nodeResource, { name: metadata.name ?? '' }, { type: 'merge', body })
 })
 
-afterAll(async () => {
-  await stage?.stop()
+afterEach(({ task }) => {
+  hasFailed ||= task.result?.state === 'fail'
 })
+
+afterAll(async () => {
+  try {
+    for (const line of stage?.cluster.restarts() ?? []) process.stdout.write(`${line}\n`)
+    if (stage !== undefined && hasFailed)
+      process.stdout.write(`The logs of this run are in ${await keepLogs(stage.cluster.dir)}\n`)
+  } finally {
+    await stage?.stop()
+  }
+})
+
+/** Copies all logs out of the folder of the cluster, which is removed with the cluster. */
+async function keepLogs(folder: string): Promise<string> {
+  const kept = await mkdtemp(join(tmpdir(), 'warmgate-fluid-logs-'))
+  const logs = (await readdir(folder)).filter((name) => name.endsWith('.log'))
+  await Promise.all(logs.map((name) => copyFile(join(folder, name), join(kept, name))))
+  return kept
+}
 
 // All at once: most of what they do is to wait for Fluid's polls.
 contract(() => stage.client)

@@ -14,7 +14,7 @@ import { persistentVolume } from '../fluid/kinds.ts'
 import { Scene } from '../fluid/scene.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, policy, service } from '../integration/services.ts'
-import type { RealStage } from '../warmgate/stage.ts'
+import type { RealFluidCluster } from '../warmgate/test-cluster.ts'
 import { cronJob } from './kinds.ts'
 
 const { dataset, dataLoad, inferenceService, job, persistentVolumeClaim } = resources
@@ -50,7 +50,7 @@ const paths: Path[] = [
 const refreshed: Path = { ...jindo, uri: 's3://models/refreshed', schedule: '* * * * *' }
 
 /** The whole way of a service: Warmgate, KServe and Fluid are each themselves. */
-export function warmgate(theStage: () => RealStage): void {
+export function warmgate(theStage: () => RealFluidCluster): void {
   test.concurrent.for(paths)('$runtime: $uri from its service to its last volume', async (path, context) => {
     const play = await admit(path, theStage(), context)
     const { scene, cache } = play
@@ -120,7 +120,7 @@ export function warmgate(theStage: () => RealStage): void {
 }
 
 /** What Warmgate has written of Fluid's objects in a namespace: `DataLoad bloom-0123456789`. */
-async function writesIn({ logFile }: RealStage, ns: string): Promise<string[]> {
+async function writesIn({ logFile }: RealFluidCluster, ns: string): Promise<string[]> {
   const lines = (await readFile(logFile, 'utf8')).split('\n').filter((line) => line.includes('"applied"'))
   return lines
     .map((line) => JSON.parse(line) as { namespace: string; kind: string; name: string })
@@ -143,7 +143,7 @@ interface Play {
 }
 
 /** A service in a namespace of its own, under a policy of its own, as Warmgate admitted it. */
-async function admit(path: Path, { client }: RealStage, context: TestContext): Promise<Play> {
+async function admit(path: Path, { client }: RealFluidCluster, context: TestContext): Promise<Play> {
   const ns = `warm-${path.runtime.toLowerCase()}-${path.uri.split('/').at(-1)}`
   const scene = await Scene.open(client, ns, context)
   const scheme = `${path.uri.split('://')[0]}://`

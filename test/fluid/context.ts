@@ -12,6 +12,8 @@ export interface FluidContext {
   logger: Logger
   events: FluidEvents
   caches: Caches
+  /** Whether the objects of a namespace are this stand-in's to reconcile. */
+  covers: (namespace: string) => boolean
   /** As they are now: a test changes them on the way. */
   options: () => FluidOptions
 }

@@ -1,21 +1,21 @@
 import { afterAll, beforeAll } from 'vitest'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { contract } from './contract.ts'
-import { gib, startTheatre, type Theatre } from './scene.ts'
+import { gib } from './scene.ts'
 
-let theatre: Theatre
+let stage: SharedCluster
 
 beforeAll(async () => {
-  const bytesPerSecond = 2 ** 40
-  theatre = await startTheatre({
+  stage = await joinTestCluster('contract', {
     bindMs: 100,
     pollMs: 1_000,
     syncMs: 100,
     deleteRetryMs: 100,
-    bytesPerSecond,
+    bytesPerSecond: 2 ** 40,
     modelBytes: () => 3 * gib,
   })
 })
 
-afterAll(() => theatre?.stop())
+afterAll(() => stage?.stop())
 
-contract(() => theatre.client)
+contract(() => stage.client)

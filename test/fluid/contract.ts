@@ -16,7 +16,7 @@ export function contract(theClient: () => KubeClient): void {
   for (const kind of runtimeKinds) contractOf(kind, theClient)
 
   test.concurrent('a DataLoad that names no namespace hangs, and an Event says so', async (context) => {
-    const scene = await Scene.open(theClient(), 'lost', context)
+    const scene = await Scene.open(theClient(), 'contract-lost', context)
     await createDataset(scene, 'model', juicefs)
     await scene.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })
     await scene.expectSaid('load', 'TargetDatasetNotFound', 2)
@@ -29,7 +29,7 @@ export function contract(theClient: () => KubeClient): void {
 function contractOf(kind: RuntimeKind, theClient: () => KubeClient): void {
   const runtime = kind.resource
   const open = (name: string, context: TestContext) =>
-    Scene.open(theClient(), `${kind.type}-${name}`, context)
+    Scene.open(theClient(), `contract-${kind.type}-${name}`, context)
 
   test.concurrent(`${kind.type}: a Dataset is Bound once its Runtime is there, and not before`, async (context) => {
     const scene = await open('bound', context)

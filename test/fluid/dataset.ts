@@ -38,6 +38,7 @@ async function refuse({ events }: FluidContext, dataset: KubeObject): Promise<ne
 async function release(context: FluidContext, dataset: KubeObject): Promise<number | undefined> {
   const { client, events, options } = context
   const { namespace = '', name = '', uid = '' } = dataset.metadata
+  if (!options().deletes(dataset)) return options().deleteRetryMs
   const user = await userOf(context, dataset)
   if (user !== undefined) {
     const message = `Failed to delete dataset because err: can not delete dataset because Pod ${user} in Namespace ${namespace} is using it`

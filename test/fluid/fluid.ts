@@ -9,7 +9,7 @@ import { Reflector } from '../../src/kube/reflector.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import { createLogger, type Logger } from '../../src/telemetry/logger.ts'
 import { type Clock, systemClock } from '../../src/values/clock.ts'
-import { keyOf, keyText, type ObjectKey } from '../../src/values/object.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey } from '../../src/values/object.ts'
 import { Caches } from './cache.ts'
 import type { FluidContext } from './context.ts'
 import { DataLoadController } from './dataload.ts'
@@ -26,6 +26,8 @@ export interface StartOptions {
   clock?: Clock
   logger?: Logger
   options?: Partial<FluidOptions>
+  /** The namespaces whose objects it reconciles, so that several can share a cluster: all, if not given. */
+  covers?: (namespace: string) => boolean
 }
 
 export interface FluidStandIn {
@@ -34,10 +36,11 @@ export interface FluidStandIn {
   stop(): Promise<void>
 }
 
-/** A controller: what it watches, and what it does about one object of that. */
+/** A controller: what it watches, and its work, one object at a time. */
 interface Loop {
   watched: Reflector
   queue: WorkQueue
+  enqueue: (object: KubeObject) => void
 }
 
 /** Starts the stand-in; resolves when it follows the API server, which must serve Fluid's CRDs. */
@@ -46,11 +49,12 @@ export async function startFluid({
   clock = systemClock,
   logger = createLogger('silent'),
   options = {},
+  covers = () => true,
 }: StartOptions): Promise<FluidStandIn> {
   let current: FluidOptions = { ...fluidDefaults, ...options }
   const events = new FluidEvents({ client, clock, logger })
   const caches = new Caches(clock, () => current.bytesPerSecond)
-  const context: FluidContext = { client, clock, logger, events, caches, options: () => current }
+  const context: FluidContext = { client, clock, logger, events, caches, covers, options: () => current }
   const loader = new Loader(context)
   const loops = toLoops(context, loader)
   await installDriver(client)
@@ -59,8 +63,7 @@ export async function startFluid({
   return {
     set(changes) {
       current = { ...current, ...changes }
-      for (const { watched, queue } of loops)
-        for (const object of watched.list()) queue.add(keyText(keyOf(object)))
+      for (const { watched, enqueue } of loops) watched.list().forEach(enqueue)
     },
     async stop() {
       await Promise.all(loops.map(({ watched }) => watched.stop()))
@@ -83,7 +86,7 @@ function toLoops(context: FluidContext, loader: Loader): Loop[] {
 }
 
 function toLoop(
-  { client, clock, logger }: FluidContext,
+  { client, clock, logger, covers }: FluidContext,
   resource: Resource,
   reconcile: (key: ObjectKey) => Promise<number | undefined>,
 ): Loop {
@@ -93,8 +96,11 @@ function toLoop(
     return reconcile({ namespace, name })
   }
   const queue = new WorkQueue({ clock, logger, work })
-  watched.onChange(({ object }) => queue.add(keyText(keyOf(object))))
-  return { watched, queue }
+  const enqueue = (object: KubeObject) => {
+    if (covers(object.metadata.namespace ?? '')) queue.add(keyText(keyOf(object)))
+  }
+  watched.onChange(({ object }) => enqueue(object))
+  return { watched, queue, enqueue }
 }
 
 /** From Fluid's chart. Without it Kubernetes would wait for volumes to be attached. */

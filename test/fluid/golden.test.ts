@@ -1,23 +1,20 @@
 import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createClient } from '../../src/kube/http.ts'
+import type { KubeClient } from '../../src/kube/client.ts'
 import { objectAt } from '../../src/values/object.ts'
-import { type Cluster, startCluster } from '../cluster/cluster.ts'
 import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 
-let cluster: Cluster
-let client: ReturnType<typeof createClient>
+let stage: SharedCluster
+let client: KubeClient
 
 beforeAll(async () => {
-  cluster = await startCluster({ nodes: 0 })
-  client = createClient(cluster.kubeConfig)
+  stage = await joinTestCluster('models')
+  client = stage.client
   await applyAll(client, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models' } }])
 })
 
-afterAll(async () => {
-  await client?.close()
-  await cluster?.stop()
-})
+afterAll(() => stage?.stop())
 
 const files = (await readdir(new URL('../../src/fluid/golden/', import.meta.url))).toSorted()
 // Fluid 1.0.8 has no CacheRuntime: of those files the rest is checked.

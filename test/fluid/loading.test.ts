@@ -5,9 +5,10 @@ import { resources } from '../../src/kube/resources.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import type { FluidStandIn } from './fluid.ts'
 import { fluidDefaults } from './options.ts'
-import { eventually, gib, Scene, startTheatre, type Theatre } from './scene.ts'
+import { eventually, gib, Scene } from './scene.ts'
 
 const { dataset, dataLoad, job, alluxioRuntime } = resources
 const quick = {
@@ -19,19 +20,19 @@ const quick = {
   bytesPerSecond: 4 * gib,
 }
 
-let theatre: Theatre
+let stage: SharedCluster
 let client: KubeClient
 let fluid: FluidStandIn
 
 beforeAll(async () => {
-  theatre = await startTheatre(quick)
-  client = theatre.client
-  fluid = theatre.fluid
+  stage = await joinTestCluster('loading', quick)
+  client = stage.client
+  fluid = stage.fluid
 })
 
 beforeEach(() => fluid.set(quick))
 
-afterAll(() => theatre?.stop())
+afterAll(() => stage?.stop())
 
 /** Every version of one object that a watch shows, from now on. */
 async function follow(resource: typeof dataset | typeof job, scene: Scene, name: string) {
@@ -48,7 +49,7 @@ async function follow(resource: typeof dataset | typeof job, scene: Scene, name:
 }
 
 test('a DataLoad that does not name the namespace of its Dataset hangs, and is looked at for ever', async () => {
-  const scene = await Scene.open(client, 'no-namespace')
+  const scene = await Scene.open(client, 'loading-no-namespace')
   await scene.bound('model')
   await scene.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })
   await scene.expectSaid('load', 'TargetDatasetNotFound', 3)
@@ -57,15 +58,17 @@ test('a DataLoad that does not name the namespace of its Dataset hangs, and is l
 })
 
 test('a DataLoad for the Dataset of another namespace has Failed', async () => {
-  const scene = await Scene.open(client, 'one-namespace')
-  const other = await Scene.open(client, 'other-namespace')
+  const scene = await Scene.open(client, 'loading-one-namespace')
+  const other = await Scene.open(client, 'loading-other-namespace')
   await other.bound('model')
-  await scene.create(dataLoad, 'load', { spec: { dataset: { name: 'model', namespace: 'other-namespace' } } })
+  await scene.create(dataLoad, 'load', {
+    spec: { dataset: { name: 'model', namespace: 'loading-other-namespace' } },
+  })
   await scene.expectPhase(dataLoad, 'load', 'Failed')
 })
 
 test('a DataLoad waits with an empty phase for its Dataset to be there, and to be Bound', async () => {
-  const scene = await Scene.open(client, 'waiting')
+  const scene = await Scene.open(client, 'loading-waiting')
   await scene.dataLoad('load', 'model')
   await scene.expectSaid('load', 'TargetDatasetNotFound', 2)
   await scene.dataset('model')
@@ -76,7 +79,7 @@ test('a DataLoad waits with an empty phase for its Dataset to be there, and to b
 })
 
 test('the loading Job is done first; the DataLoad says so at the next poll', async () => {
-  const scene = await Scene.open(client, 'polling')
+  const scene = await Scene.open(client, 'loading-polling')
   await scene.bound('model')
   fluid.set({ pollMs: 3_600_000 })
   await scene.dataLoad('load', 'model')
@@ -103,14 +106,14 @@ test('the loading Job is done first; the DataLoad says so at the next poll', asy
     role: 'dataload-job',
     app: 'jindocache',
     targetDataset: 'model',
-    'fluid.io/dataset-id': 'polling-model',
+    'fluid.io/dataset-id': 'loading-polling-model',
   })
   const owner = { kind: 'DataLoad', name: 'load', uid: complete.metadata.uid, controller: true }
   expect(loading.metadata.ownerReferences).toMatchObject([owner])
 })
 
 test('progress is written as the cache fills, with a size that is known later', async () => {
-  const scene = await Scene.open(client, 'progress')
+  const scene = await Scene.open(client, 'loading-progress')
   const modelBytes = (mountPoint: string) => (mountPoint === 's3://models/model/' ? 2 * gib : undefined)
   fluid.set({ modelBytes, bytesPerSecond: gib / 10 })
   const { seen, stop } = await follow(dataset, scene, 'model')
@@ -133,7 +136,7 @@ test('progress is written as the cache fills, with a size that is known later', 
 })
 
 test('a DataLoad that has failed stays so; it takes a new one', async () => {
-  const scene = await Scene.open(client, 'failing')
+  const scene = await Scene.open(client, 'loading-failing')
   await scene.bound('model')
   fluid.set({ failLoad: ({ metadata }) => (metadata.name === 'load' ? 'no route to host' : undefined) })
   await scene.dataLoad('load', 'model')
@@ -153,7 +156,7 @@ test('a DataLoad that has failed stays so; it takes a new one', async () => {
 })
 
 test('a load of what does not exist fails', async () => {
-  const scene = await Scene.open(client, 'missing')
+  const scene = await Scene.open(client, 'loading-missing')
   fluid.set({ modelBytes: () => undefined })
   await scene.bound('model')
   await scene.dataLoad('load', 'model')
@@ -163,7 +166,7 @@ test('a load of what does not exist fails', async () => {
 })
 
 test('a cache that is too small is full, and its load complete', async () => {
-  const scene = await Scene.open(client, 'too-small')
+  const scene = await Scene.open(client, 'loading-too-small')
   fluid.set({ modelBytes: () => 200 * gib, bytesPerSecond: 1_000 * gib })
   await scene.bound('model')
   await scene.dataLoad('load', 'model')
@@ -173,7 +176,7 @@ test('a cache that is too small is full, and its load complete', async () => {
 })
 
 test('every replica counts as cached: above the whole with Alluxio', async () => {
-  const scene = await Scene.open(client, 'replicas')
+  const scene = await Scene.open(client, 'loading-replicas')
   await scene.bound('model', alluxioRuntime)
   await scene.dataLoad('load', 'model', { target: [{ path: '/', replicas: 2 }] })
   await scene.expectPhase(dataLoad, 'load', 'Complete')
@@ -182,7 +185,7 @@ test('every replica counts as cached: above the whole with Alluxio', async () =>
 })
 
 test('a second load at the same source brings only what is new', async () => {
-  const scene = await Scene.open(client, 'again')
+  const scene = await Scene.open(client, 'loading-again')
   await scene.bound('model')
   await scene.dataLoad('load', 'model')
   await scene.expectPhase(dataLoad, 'load', 'Complete')
@@ -193,7 +196,7 @@ test('a second load at the same source brings only what is new', async () => {
 })
 
 test('a Jindo load without a tiered store never begins', async () => {
-  const scene = await Scene.open(client, 'no-tiers')
+  const scene = await Scene.open(client, 'loading-no-tiers')
   await scene.dataset('model')
   await scene.runtime('model', resources.jindoRuntime, { tieredstore: {} })
   await scene.dataLoad('load', 'model')
@@ -202,7 +205,7 @@ test('a Jindo load without a tiered store never begins', async () => {
 })
 
 test('a DataLoad whose time to live is over is deleted, with its Job', async () => {
-  const scene = await Scene.open(client, 'time-to-live')
+  const scene = await Scene.open(client, 'loading-time-to-live')
   await scene.bound('model')
   await scene.dataLoad('load', 'model', { ttlSecondsAfterFinished: 1 })
   await scene.expectPhase(dataLoad, 'load', 'Complete')
@@ -211,7 +214,7 @@ test('a DataLoad whose time to live is over is deleted, with its Job', async () 
 })
 
 test('the Job of a deleted DataLoad goes, and its mark on the Dataset', async () => {
-  const scene = await Scene.open(client, 'cancelling')
+  const scene = await Scene.open(client, 'loading-cancelling')
   await scene.bound('model')
   fluid.set({ bytesPerSecond: 1 })
   await scene.dataLoad('load', 'model')

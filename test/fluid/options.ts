@@ -10,6 +10,8 @@ export interface FluidOptions {
   pollMs: number
   /** How often progress is written into Dataset.status. */
   syncMs: number
+  /** False for a Dataset whose deletion is put off, whether or not it is in use. */
+  deletes: (dataset: KubeObject) => boolean
   /** How often the deletion of a Dataset in use is tried. */
   deleteRetryMs: number
   /** The bytes under a mount point, as the Dataset spells it; undefined for one that does not exist: its load fails. */
@@ -29,6 +31,7 @@ export const fluidDefaults: FluidOptions = {
   binds: () => true,
   pollMs: 20_000,
   syncMs: 15_000,
+  deletes: () => true,
   deleteRetryMs: 10_000,
   modelBytes: () => 2 ** 30,
   bytesPerSecond: 200 * 2 ** 20,

@@ -1,6 +1,5 @@
 import { expect, onTestFinished, type TestContext } from 'vitest'
 import type { KubeClient } from '../../src/kube/client.ts'
-import { createClient } from '../../src/kube/http.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import {
   at,
@@ -11,37 +10,9 @@ import {
   type OwnerReference,
   stringAt,
 } from '../../src/values/object.ts'
-import { startCluster } from '../cluster/cluster.ts'
-import { type FluidStandIn, startFluid } from './fluid.ts'
 import { coreEvent } from './kinds.ts'
-import type { FluidOptions } from './options.ts'
 
 export const gib = 2 ** 30
-
-export interface Theatre {
-  client: KubeClient
-  fluid: FluidStandIn
-  stop(): Promise<void>
-}
-
-/** A control plane with one node, and the stand-in. */
-export async function startTheatre(options: Partial<FluidOptions>): Promise<Theatre> {
-  const cluster = await startCluster({ nodes: 1 })
-  const client = createClient(cluster.kubeConfig)
-  try {
-    const fluid = await startFluid({ client, options })
-    const stop = async () => {
-      await fluid.stop()
-      await client.close()
-      await cluster.stop()
-    }
-    return { client, fluid, stop }
-  } catch (error) {
-    await client.close()
-    await cluster.stop()
-    throw error
-  }
-}
 
 /** Reads again and again until what is read is as expected. A test waits for nothing else. */
 export function eventually<T>(read: () => T, expects = expect) {

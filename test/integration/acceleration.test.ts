@@ -5,25 +5,35 @@ import { loadJobKey } from '../../src/fluid/job.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate } from '../../src/plan/pod.ts'
-import { type Json, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import {
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
-import { condition, eventuallyGone, isTrue, podsOf } from './await.ts'
+import type { FluidOptions } from '../fluid/options.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
+import { applyPolicy, condition, eventuallyGone, isTrue, podsOf } from './await.ts'
 import {
   custom,
   frameworks,
   namespace,
   ossSecret,
   policy,
+  policyOf,
   service,
   sklearn,
+  suitePolicy,
   usesOssSecret,
 } from './services.ts'
 
 const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
 const modelBytes = 2 ** 30
-let stage: Stage
+let stage: SharedCluster
 
 /** Slow enough to be seen in every state, quick enough for a test. */
 const calm = {
@@ -36,8 +46,12 @@ const calm = {
   failLoad: () => undefined,
 }
 
+/** No load ends before a test says so. */
+const stalled = { bytesPerSecond: 1 }
+
 beforeAll(async () => {
-  stage = await startStage({ initContainerSeconds: 2, fluid: calm })
+  stage = await joinTestCluster('accel', calm)
+  await applyPolicy(stage.client, suitePolicy('accel'))
 })
 
 afterAll(async () => {
@@ -50,17 +64,9 @@ async function create(object: KubeObject): Promise<KubeObject> {
 
 /** Opted in just now: the very next service is accelerated. */
 async function opened(name: string): Promise<string> {
-  await applyAll(stage.client, [namespace(name), ossSecret(name)])
-  return name
-}
-
-/** Policies come by watch: this is when a new one governs its namespace. */
-async function governed(ns: string): Promise<void> {
-  await until(`a policy for ${ns}`, async () => {
-    const probe = service(ns, 'probe', sklearn('s3://probe/model'))
-    const answer = await stage.client.create(resources.inferenceService, probe, { dryRun: true })
-    return cacheNames(answer).length > 0 ? true : undefined
-  })
+  const ns = `accel-${name}`
+  await applyAll(stage.client, [namespace(ns), ossSecret(ns)])
+  return ns
 }
 
 function cacheOf(admitted: KubeObject): string {
@@ -101,9 +107,10 @@ async function metric(line: RegExp): Promise<number> {
   )
 }
 
-describe('the main job', () => {
+describe.concurrent('the main job', () => {
   test('an unmodified service becomes a warm, accelerated one', async () => {
     const ns = await opened('main-job')
+    stage.fluid.set(stalled)
     const original = service(ns, 'bloom', custom('oss://models/bloom'), usesOssSecret)
     const admitted = await create(original)
     const cache = cacheOf(admitted)
@@ -155,6 +162,7 @@ describe('the main job', () => {
     expect(await metric(/^warmgate_held_pods /)).toBeGreaterThan(0)
 
     // It is released when the warm-up is complete, and not before.
+    stage.fluid.set(calm)
     const ready = await firstPod(ns, 'bloom', (found) => isTrue(found, 'Ready'))
     const loaded = await stage.client.get(resources.job, loadJobKey({ namespace: ns, name: cache }))
     expect(loaded !== undefined && isTrue(loaded, 'Complete')).toBe(true)
@@ -256,7 +264,7 @@ describe('the main job', () => {
   })
 })
 
-describe('credentials', () => {
+describe.concurrent('credentials', () => {
   test('those of the service account, as KServe would have used them', async () => {
     const ns = await opened('accounts')
     await applyAll(stage.client, [
@@ -317,7 +325,7 @@ describe('credentials', () => {
   })
 })
 
-describe('what is not accelerated', () => {
+describe.concurrent('what is not accelerated', () => {
   test.each([
     ['PvcSource', 'pvc://claim/model'],
     ['SingleFileSource', 's3://models/model.joblib'],
@@ -326,8 +334,7 @@ describe('what is not accelerated', () => {
     ['HttpSource', 'https://example.com/model'],
     ['UnsafeUri', 's3://models/../secrets'],
   ])('%s: passes byte for byte', async (reason, uri) => {
-    const ns = `plain-${reason.toLowerCase()}`
-    await opened(ns)
+    const ns = await opened(`plain-${reason.toLowerCase()}`)
     await applyAll(stage.client, [namespace(`${ns}-off`, {})])
     const touched = await create(service(ns, 'same', sklearn(uri)))
     const untouched = await create(service(`${ns}-off`, 'same', sklearn(uri)))
@@ -350,7 +357,7 @@ describe('what is not accelerated', () => {
   })
 })
 
-describe('GPUs', () => {
+describe.concurrent('GPUs', () => {
   test('resources come into the service, tolerations into its pods', async () => {
     const ns = await opened('gpus')
     const toleration = { key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' }
@@ -360,7 +367,7 @@ describe('GPUs', () => {
       tolerations: [toleration],
     }
     const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
-    await applyAll(stage.client, [policy('gpus', { priority: 10, namespaceSelector, gpu })])
+    await applyAll(stage.client, [policy('accel-gpus', { priority: 10, namespaceSelector, gpu })])
     const admitted = await until('the policy to be known', async () => {
       const answer = await stage.client.create(
         resources.inferenceService,
@@ -385,7 +392,7 @@ describe('GPUs', () => {
   })
 })
 
-describe('one cache for many', () => {
+describe.concurrent('one cache for many', () => {
   test('two services share it, and it goes with the last', async () => {
     const ns = await opened('shared')
     const [first, second] = [
@@ -431,7 +438,7 @@ describe('one cache for many', () => {
   })
 })
 
-describe('steady', () => {
+describe.concurrent('steady', () => {
   test('a re-applied manifest changes nothing', async () => {
     const ns = await opened('steady')
     const original = service(ns, 'steady', sklearn('s3://models/steady'))
@@ -466,23 +473,21 @@ describe('steady', () => {
 })
 
 describe('every hold ends', () => {
-  afterEach(async () => {
-    stage.fluid.set(calm)
-    const { items } = await stage.client.list(resources.accelerationPolicy)
-    for (const { metadata } of items) {
-      await stage.client.delete(resources.accelerationPolicy, { name: metadata.name ?? '' })
-    }
-  })
+  afterEach(() => stage.fluid.set(calm))
 
-  /** A pod that waits in a namespace of its own, under a policy of its own: once there is one, no built-in applies. */
-  async function heldBy(ns: string, spec: object, fluid: object) {
-    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
-    await applyAll(stage.client, [policy(ns, { namespaceSelector, ...spec })])
-    await opened(ns)
-    await governed(ns)
-    stage.fluid.set({ ...calm, ...fluid })
+  /** A pod that waits in a namespace of its own, under a policy of its own. */
+  async function heldBy(ns: string, spec: JsonObject, fluid: Partial<FluidOptions>) {
+    await governed(ns, spec)
+    stage.fluid.set({ ...calm, ...stalled })
     const admitted = await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
-    return { admitted, pod: await firstPod(ns, 'held', hasGate) }
+    const pod = await firstPod(ns, 'held', hasGate)
+    stage.fluid.set({ ...calm, ...fluid })
+    return { admitted, pod }
+  }
+
+  async function governed(ns: string, spec: JsonObject): Promise<void> {
+    await applyAll(stage.client, [namespace(ns)])
+    await applyPolicy(stage.client, policyOf(ns, spec))
   }
 
   async function released(ns: string, reason: string): Promise<KubeObject> {
@@ -494,13 +499,22 @@ describe('every hold ends', () => {
   }
 
   test('at the timeout', async () => {
-    await heldBy('timeout', { warmup: { timeout: '4s' } }, { bytesPerSecond: 1 })
-    await released('timeout', 'TimedOut')
+    const ns = 'accel-timeout'
+    await governed(ns, { warmup: { timeout: '4s' } })
+    stage.fluid.set({ ...calm, ...stalled })
+    // The timeout of a cache that is not Bound ends otherwise: this service has it Bound before there is a pod to hold.
+    const first = await create(service(ns, 'first', sklearn(`s3://models/${ns}`)))
+    await until('the cache to be Bound', async () => {
+      const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(first) })
+      return stringAt(dataset, 'status', 'phase') === 'Bound' || undefined
+    })
+    await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
+    await released(ns, 'TimedOut')
   })
 
   test('with the failure of the warm-up', async () => {
-    await heldBy('failure', { warmup: { retries: 0 } }, { failLoad: () => 'no such bucket' })
-    await released('failure', 'WarmupFailed')
+    await heldBy('accel-failure', { warmup: { retries: 0 } }, { failLoad: () => 'no such bucket' })
+    await released('accel-failure', 'WarmupFailed')
   })
 
   test('warm, when the warm-up failed once and was tried again', async () => {
@@ -510,61 +524,42 @@ describe('every hold ends', () => {
       isFirst = false
       return failure
     }
-    const { admitted } = await heldBy('retried', { warmup: { retries: 1 } }, { failLoad: failOnce })
-    await released('retried', 'Warm')
+    const { admitted } = await heldBy('accel-retried', { warmup: { retries: 1 } }, { failLoad: failOnce })
+    await released('accel-retried', 'Warm')
     const dataset = await stage.client.get(resources.dataset, {
-      namespace: 'retried',
+      namespace: 'accel-retried',
       name: cacheOf(admitted),
     })
     expect(dataset?.metadata.annotations?.['warmgate.dev/retries']).toBe('1')
   })
 
   test('by opting out, which gives the manifest back', async () => {
-    const { admitted } = await heldBy('optout', {}, { bytesPerSecond: 1 })
+    const { admitted } = await heldBy('accel-optout', {}, stalled)
     const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
     const after = await stage.client.patch(
       resources.inferenceService,
-      { namespace: 'optout', name: 'held' },
+      { namespace: 'accel-optout', name: 'held' },
       { type: 'merge', body },
     )
-    expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/optout')
+    expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/accel-optout')
     // KServe's own annotations stay; of ours only the user's word is left.
     const ours = Object.keys(after.metadata.annotations ?? {}).filter((key) =>
       key.startsWith('warmgate.dev/'),
     )
     expect(ours).toEqual(['warmgate.dev/acceleration'])
-    await firstPod('optout', 'held', (found) => isTrue(found, 'Ready') && !hasGate(found))
-    await eventuallyGone(stage.client, resources.dataset, { namespace: 'optout', name: cacheOf(admitted) })
+    await firstPod('accel-optout', 'held', (found) => isTrue(found, 'Ready') && !hasGate(found))
+    await eventuallyGone(stage.client, resources.dataset, {
+      namespace: 'accel-optout',
+      name: cacheOf(admitted),
+    })
   })
 
   test('when the namespace is not opted in any more', async () => {
-    await heldBy('leaving', {}, { bytesPerSecond: 1 })
+    await heldBy('accel-leaving', {}, stalled)
     const body = { metadata: { labels: { 'warmgate.dev/acceleration': null } } }
-    await stage.client.patch(resources.namespace, { name: 'leaving' }, { type: 'merge', body })
-    await released('leaving', 'NotHeld')
+    await stage.client.patch(resources.namespace, { name: 'accel-leaving' }, { type: 'merge', body })
+    await released('accel-leaving', 'NotHeld')
   })
-
-  test('although the controller was killed in the middle', async () => {
-    await heldBy('killed', {}, { bytesPerSecond: modelBytes / 6 })
-    await stage.warmgate.kill()
-    await stage.restartWarmgate()
-    await released('killed', 'Warm')
-  })
-})
-
-test('a service is created although Warmgate is away, and stays as it was', async () => {
-  const ns = await opened('away')
-  await stage.warmgate.stop()
-  const admitted = await create(service(ns, 'away', sklearn('s3://models/away')))
-  expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
-  await stage.restartWarmgate()
-  const body = { metadata: { labels: { touched: 'later' } } }
-  const later = await stage.client.patch(
-    resources.inferenceService,
-    { namespace: ns, name: 'away' },
-    { type: 'merge', body },
-  )
-  expect(stringAt(later, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
 })
 
 test('an override that cannot be given is refused with what can', async () => {

@@ -1,6 +1,6 @@
 import type { KubeClient } from '../../src/kube/client.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
-import { type Json, type KubeObject, listAt, type ObjectKey, stringAt } from '../../src/values/object.ts'
+import { at, type Json, type KubeObject, listAt, type ObjectKey, stringAt } from '../../src/values/object.ts'
 import { hasCondition } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 
@@ -8,6 +8,17 @@ export async function eventuallyGone(client: KubeClient, resource: Resource, key
   await until(`${resource.plural} ${key.name} to be gone`, async () =>
     (await client.get(resource, key)) === undefined ? true : undefined,
   )
+}
+
+/** Applies a policy, and waits until Warmgate decides by it. */
+export async function applyPolicy(client: KubeClient, policy: KubeObject): Promise<void> {
+  const { name = '' } = policy.metadata
+  const applied = await client.apply(resources.accelerationPolicy, policy)
+  await until(`policy ${name} to be accepted`, async () => {
+    const found = await client.get(resources.accelerationPolicy, { name })
+    const observed = at(found && condition(found, 'Accepted'), 'observedGeneration')
+    return Number(observed) >= Number(applied.metadata.generation) || undefined
+  })
 }
 
 export async function podsOf(client: KubeClient, namespace: string, service: string): Promise<KubeObject[]> {

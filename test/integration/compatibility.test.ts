@@ -6,9 +6,10 @@ import { plan } from '../../src/plan/plan.ts'
 import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
+import { applyPolicy } from './await.ts'
 import { type Case, cases, modes, serviceOf } from './compatibility.ts'
-import { namespace } from './services.ts'
+import { namespace, suitePolicy } from './services.ts'
 import { podsFrom, workloadsIn } from './workloads.ts'
 
 /*
@@ -16,8 +17,8 @@ import { podsFrom, workloadsIn } from './workloads.ts'
  * not, on a real API server with KServe's managers, and what KServe made of the two is compared.
  */
 
-const accelerated = 'with-warmgate'
-const plain = 'without-warmgate'
+const accelerated = 'compat-cached'
+const plain = 'compat-plain'
 const atOnce = 4
 const document = '../../docs/compatibility.md'
 
@@ -34,12 +35,13 @@ interface Made {
   workloads: KubeObject[]
 }
 
-let stage: Stage
+let stage: SharedCluster
 const cells: Cell[] = []
 
 beforeAll(async () => {
-  stage = await startStage({ initContainerSeconds: 1, fluid: {}, llm: true, knative: true })
+  stage = await joinTestCluster('compat')
   await applyAll(stage.client, [namespace(accelerated), namespace(plain, {})])
+  await applyPolicy(stage.client, suitePolicy('compat'))
   const all = cases().map((each, index) => ({ ...each, name: `c${index}` }))
   // A few at a time: what Warmgate cannot answer within a webhook's timeout, it leaves as it is.
   for (let next = 0; next < all.length; next += atOnce)
@@ -48,10 +50,12 @@ beforeAll(async () => {
     'workloads of every service',
     async () => {
       await observe()
-      return cells.every(isComplete) || undefined
+      const missing = cells.filter((cell) => !isComplete(cell))
+      if (missing.length === 0) return true
+      throw new Error(missing.map(({ row, mode }) => `${row}, ${mode}`).join('; '))
     },
     { timeoutMs: 150_000 },
-  ).catch(() => undefined)
+  )
 })
 
 afterAll(async () => {

@@ -6,8 +6,9 @@ import type { KubeObject } from '../../src/values/object.ts'
 import { provideBinaries } from '../cluster/binaries.ts'
 import type { Corpus } from '../cluster/corpus.ts'
 import { resourceOf } from '../cluster/objects.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
-import { namespace } from './services.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
+import { applyPolicy } from './await.ts'
+import { namespace, suitePolicy } from './services.ts'
 
 /*
  * Every service that KServe's own module has, planned from its file alone and then created (as a dry run) on a real
@@ -16,7 +17,7 @@ import { namespace } from './services.ts'
 
 const home = 'corpus'
 let corpus: Corpus
-let stage: Stage
+let stage: SharedCluster
 
 interface Row {
   path: string
@@ -29,8 +30,9 @@ type Admitted = { service: KubeObject } | { refusal: string }
 
 beforeAll(async () => {
   corpus = (await provideBinaries({ programs: [] })).manifests.kserve.corpus
-  stage = await startStage({ initContainerSeconds: 1, fluid: {}, llm: true, knative: true })
+  stage = await joinTestCluster('corpus')
   await stage.client.create(resourceOf(namespace(home)), namespace(home))
+  await applyPolicy(stage.client, suitePolicy(home))
 })
 
 afterAll(async () => {

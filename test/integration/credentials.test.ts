@@ -5,16 +5,17 @@ import { cacheNames } from '../../src/plan/original.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
-import { eventuallyGone, podsOf } from './await.ts'
-import { namespace, service } from './services.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
+import { applyPolicy, eventuallyGone, podsOf } from './await.ts'
+import { namespace, service, suitePolicy } from './services.ts'
 
 /* What KServe would hand to its storage initializer is what a cache is given: both are made here, and compared. */
 
-let stage: Stage
+let stage: SharedCluster
 
 beforeAll(async () => {
-  stage = await startStage({ initContainerSeconds: 2, fluid: { bindMs: 500, pollMs: 300, syncMs: 200 } })
+  stage = await joinTestCluster('creds', { bindMs: 500, pollMs: 300, syncMs: 200 })
+  await applyPolicy(stage.client, suitePolicy('creds'))
 })
 
 afterAll(async () => {
@@ -137,7 +138,7 @@ async function populate(ns: string, labels?: { [key: string]: string }): Promise
 
 test.each(Object.keys(scenes))('%s: a cache is given what KServe would read with', async (name) => {
   const { predictor = {}, annotations } = scenes[name] ?? {}
-  const [plain, open] = [`plain-${name}`, `open-${name}`]
+  const [plain, open] = [`creds-plain-${name}`, `creds-open-${name}`]
   await Promise.all([populate(plain, {}), populate(open)])
   const create = (ns: string) =>
     stage.client.create(resources.inferenceService, service(ns, name, predictor, annotations))
@@ -148,7 +149,7 @@ test.each(Object.keys(scenes))('%s: a cache is given what KServe would read with
 })
 
 test('the keys of an entry are copied where the namespace grants it, kept in step, and gone with the cache; nothing of them is told', async () => {
-  const ns = 'copied'
+  const ns = 'creds-copied'
   await populate(ns)
   const { predictor = {} } = scenes.entry ?? {}
   const admitted = await stage.client.create(resources.inferenceService, service(ns, 'llama', predictor))

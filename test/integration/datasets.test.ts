@@ -6,14 +6,17 @@ import { hasGate } from '../../src/plan/pod.ts'
 import { at, type JsonObject, type KubeObject, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { eventuallyGone, isTrue, podsOf } from './await.ts'
-import { namespace, policy, service, sklearn } from './services.ts'
+import { namespace, policy, service, sklearn, suitePolicy } from './services.ts'
 
 /* Datasets that are there already, Datasets of many models, and names that are somebody else's. */
 
 const modelBytes = 2 ** 30
-let stage: Stage
+/** No load ends before a test says so. */
+const stalled = { bytesPerSecond: 1 }
+const loading = { bytesPerSecond: modelBytes }
+let stage: SharedCluster
 
 beforeAll(async () => {
   const fluid = {
@@ -22,30 +25,30 @@ beforeAll(async () => {
     syncMs: 200,
     deleteRetryMs: 300,
     modelBytes: () => modelBytes,
-    bytesPerSecond: modelBytes / 3,
+    ...loading,
   }
-  stage = await startStage({ initContainerSeconds: 1, fluid })
+  stage = await joinTestCluster('datasets', fluid)
   const many = { namespaceSelector: { matchLabels: { many: 'yes' } }, priority: 1 }
   await applyAll(stage.client, [
-    policy('own', {}),
-    policy('lends', {
+    suitePolicy('datasets'),
+    policy('datasets-lends', {
       namespaceSelector: { matchLabels: { lent: 'yes' } },
       priority: 1,
-      sources: [{ match: ['s3://models/'], dataset: { namespace: 'shared', name: 'all-models' } }],
+      sources: [{ match: ['s3://models/'], dataset: { namespace: 'datasets-shared', name: 'all-models' } }],
     }),
-    policy('many', { ...many, cache: { scope: 'Source' }, sources: [{ match: ['s3://models/'] }] }),
+    policy('datasets-many', { ...many, cache: { scope: 'Source' }, sources: [{ match: ['s3://models/'] }] }),
   ])
   const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
   await applyAll(stage.client, [
-    namespace('teams'),
-    namespace('clash'),
-    namespace('shared', {}),
-    namespace('lent', { ...optedIn, lent: 'yes' }),
-    namespace('unlent', { ...optedIn, lent: 'yes' }),
-    namespace('many', { ...optedIn, many: 'yes' }),
+    namespace('datasets-teams'),
+    namespace('datasets-clash'),
+    namespace('datasets-shared', {}),
+    namespace('datasets-lent', { ...optedIn, lent: 'yes' }),
+    namespace('datasets-unlent', { ...optedIn, lent: 'yes' }),
+    namespace('datasets-many', { ...optedIn, many: 'yes' }),
   ])
   await until('the policies', async () => {
-    const { admitted } = await dryRun('many', 'probe', 's3://models/a/probe')
+    const { admitted } = await dryRun('datasets-many', 'probe', 's3://models/a/probe')
     return admitted?.startsWith('pvc://models-') === true ? true : undefined
   })
 })
@@ -86,7 +89,7 @@ async function fluidObjects(ns: string): Promise<string[]> {
   )
 }
 
-function fluidObject(kind: string, name: string, spec: JsonObject, ns = 'teams'): KubeObject {
+function fluidObject(kind: string, name: string, spec: JsonObject, ns = 'datasets-teams'): KubeObject {
   return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name, namespace: ns }, spec }
 }
 
@@ -94,7 +97,7 @@ function fluidObject(kind: string, name: string, spec: JsonObject, ns = 'teams')
 function grant(ns: string): KubeObject[] {
   const head = {
     apiVersion: 'rbac.authorization.k8s.io/v1',
-    metadata: { name: 'readers', namespace: 'shared' },
+    metadata: { name: 'readers', namespace: 'datasets-shared' },
   }
   const rule = {
     apiGroups: ['data.fluid.io'],
@@ -112,7 +115,10 @@ function grant(ns: string): KubeObject[] {
 
 /** What nobody but the team may change; Fluid writes the rest. */
 async function ofTheTeam(): Promise<unknown> {
-  const dataset = await stage.client.get(resources.dataset, { namespace: 'teams', name: 'team-models' })
+  const dataset = await stage.client.get(resources.dataset, {
+    namespace: 'datasets-teams',
+    name: 'team-models',
+  })
   const { uid, labels, annotations, ownerReferences, deletionTimestamp } = dataset?.metadata ?? {}
   return { uid, labels, annotations, ownerReferences, deletionTimestamp, spec: dataset?.spec }
 }
@@ -126,35 +132,43 @@ test('a team’s Dataset serves its services, path included, and nothing of it i
     }),
   ])
   await until('the Dataset to serve', async () => {
-    const { admitted } = await dryRun('teams', 'llama', 's3://models/team/llama')
+    const { admitted } = await dryRun('datasets-teams', 'llama', 's3://models/team/llama')
     return admitted === 'pvc://team-models/all/team/llama' ? true : undefined
   })
   const before = await ofTheTeam()
-  await create('teams', 'llama', 's3://models/team/llama')
-  const pod = await podThat('teams', 'llama', isReady)
+  await create('datasets-teams', 'llama', 's3://models/team/llama')
+  const pod = await podThat('datasets-teams', 'llama', isReady)
   expect(hasGate(pod)).toBe(false)
   expect(JSON.stringify(pod.spec)).toContain('"subPath":"all/team/llama"')
 
   // While the team fills it, a pod waits, and only for its own model.
+  stage.fluid.set(stalled)
   await applyAll(stage.client, [
     fluidObject('DataLoad', 'team-load', {
-      dataset: { name: 'team-models', namespace: 'teams' },
+      dataset: { name: 'team-models', namespace: 'datasets-teams' },
       target: [{ path: '/all/slow', replicas: 1 }],
     }),
   ])
   await until('the load', async () => {
-    const load = await stage.client.get(resources.dataLoad, { namespace: 'teams', name: 'team-load' })
+    const load = await stage.client.get(resources.dataLoad, {
+      namespace: 'datasets-teams',
+      name: 'team-load',
+    })
     return stringAt(load, 'status', 'phase') === 'Executing' ? true : undefined
   })
-  await create('teams', 'slow', 's3://models/slow')
-  const waiting = await podThat('teams', 'slow', () => true)
+  await create('datasets-teams', 'slow', 's3://models/slow')
+  const waiting = await podThat('datasets-teams', 'slow', () => true)
   expect(hasGate(waiting)).toBe(true)
-  await podThat('teams', 'slow', isReady)
+  stage.fluid.set(loading)
+  await podThat('datasets-teams', 'slow', isReady)
 
-  await Promise.all(['llama', 'slow'].map((name) => removeService('teams', name)))
-  await eventuallyGone(stage.client, resources.inferenceService, { namespace: 'teams', name: 'slow' })
+  await Promise.all(['llama', 'slow'].map((name) => removeService('datasets-teams', name)))
+  await eventuallyGone(stage.client, resources.inferenceService, {
+    namespace: 'datasets-teams',
+    name: 'slow',
+  })
   expect(await ofTheTeam()).toEqual(before)
-  expect(await fluidObjects('teams')).toEqual([
+  expect(await fluidObjects('datasets-teams')).toEqual([
     'Dataset team-models',
     'DataLoad team-load',
     'AlluxioRuntime team-models',
@@ -163,44 +177,44 @@ test('a team’s Dataset serves its services, path included, and nothing of it i
 
 test('the models of one prefix share a Dataset, and each goes with its last service', async () => {
   const [one, two] = [
-    await create('many', 'llama', 's3://models/llama'),
-    await create('many', 'bloom', 's3://models/bloom/7b'),
+    await create('datasets-many', 'llama', 's3://models/llama'),
+    await create('datasets-many', 'bloom', 's3://models/bloom/7b'),
   ]
   const [cache = ''] = cacheNames(one)
   expect(cacheNames(two)).toEqual([cache])
   expect([uriOf(one), uriOf(two)]).toEqual([`pvc://${cache}/llama`, `pvc://${cache}/bloom/7b`])
-  await Promise.all(['llama', 'bloom'].map((name) => podThat('many', name, isReady)))
+  await Promise.all(['llama', 'bloom'].map((name) => podThat('datasets-many', name, isReady)))
   const [llama, bloom] = [loadName(cache, 'llama'), loadName(cache, 'bloom/7b')]
-  const objects = await fluidObjects('many')
+  const objects = await fluidObjects('datasets-many')
   expect(objects.toSorted()).toEqual(
     [`Dataset ${cache}`, `DataLoad ${llama}`, `DataLoad ${bloom}`, `JindoRuntime ${cache}`].toSorted(),
   )
-  const dataset = await stage.client.get(resources.dataset, { namespace: 'many', name: cache })
+  const dataset = await stage.client.get(resources.dataset, { namespace: 'datasets-many', name: cache })
   expect(at(dataset, 'spec', 'mounts', 0)).toMatchObject({ mountPoint: 's3://models/', path: '/' })
   expect(dataset?.metadata.ownerReferences?.map(({ name }) => name).toSorted()).toEqual(['bloom', 'llama'])
 
-  await removeService('many', 'bloom')
-  await eventuallyGone(stage.client, resources.dataLoad, { namespace: 'many', name: bloom })
-  expect(await fluidObjects('many')).toContain(`DataLoad ${llama}`)
-  expect(await fluidObjects('many')).toContain(`Dataset ${cache}`)
-  await removeService('many', 'llama')
-  await eventuallyGone(stage.client, resources.dataset, { namespace: 'many', name: cache })
+  await removeService('datasets-many', 'bloom')
+  await eventuallyGone(stage.client, resources.dataLoad, { namespace: 'datasets-many', name: bloom })
+  expect(await fluidObjects('datasets-many')).toContain(`DataLoad ${llama}`)
+  expect(await fluidObjects('datasets-many')).toContain(`Dataset ${cache}`)
+  await removeService('datasets-many', 'llama')
+  await eventuallyGone(stage.client, resources.dataset, { namespace: 'datasets-many', name: cache })
   await until('all of it to be gone', async () =>
-    (await fluidObjects('many')).length === 0 ? true : undefined,
+    (await fluidObjects('datasets-many')).length === 0 ? true : undefined,
   )
 })
 
 test('a volume of another namespace has the name that Fluid would give ours: the service is left alone', async () => {
-  const { caches } = await dryRun('clash', 'iris', 's3://models/iris')
+  const { caches } = await dryRun('datasets-clash', 'iris', 's3://models/iris')
   const [cache = ''] = caches
-  const name = `clash-${cache}`
+  const name = `datasets-clash-${cache}`
   await applyAll(stage.client, [
     {
       apiVersion: 'v1',
       kind: 'PersistentVolume',
       metadata: { name, annotations: { CreatedBy: 'fluid' } },
       spec: {
-        claimRef: { namespace: 'cl', name: `ash-${cache}` },
+        claimRef: { namespace: 'datasets', name: `clash-${cache}` },
         accessModes: ['ReadOnlyMany'],
         capacity: { storage: '1Gi' },
         storageClassName: 'fluid',
@@ -209,21 +223,28 @@ test('a volume of another namespace has the name that Fluid would give ours: the
     },
   ])
   await until('the volume to stand in the way', async () =>
-    (await dryRun('clash', 'iris', 's3://models/iris')).admitted === 's3://models/iris' ? true : undefined,
+    (await dryRun('datasets-clash', 'iris', 's3://models/iris')).admitted === 's3://models/iris'
+      ? true
+      : undefined,
   )
-  await create('clash', 'iris', 's3://models/iris')
+  await create('datasets-clash', 'iris', 's3://models/iris')
   const said = await until('an Event', async () => {
-    const { items } = await stage.client.list(resources.event, { namespace: 'clash' })
+    const { items } = await stage.client.list(resources.event, { namespace: 'datasets-clash' })
     return items.find((event) => event.reason === 'NameTaken')
   })
   expect(stringAt(said, 'note')).toContain(`PersistentVolume ${name} exists`)
-  expect(await fluidObjects('clash')).toEqual([])
+  expect(await fluidObjects('datasets-clash')).toEqual([])
 })
 
 test('a Dataset of another namespace serves by a reference, where its owner grants it; nobody else', async () => {
-  const shared = { namespace: 'shared', name: 'all-models' }
+  const shared = { namespace: 'datasets-shared', name: 'all-models' }
   await applyAll(stage.client, [
-    fluidObject('Dataset', 'all-models', { mounts: [{ mountPoint: 's3://models/', name: 'all' }] }, 'shared'),
+    fluidObject(
+      'Dataset',
+      'all-models',
+      { mounts: [{ mountPoint: 's3://models/', name: 'all' }] },
+      'datasets-shared',
+    ),
     fluidObject(
       'AlluxioRuntime',
       'all-models',
@@ -231,50 +252,60 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
         replicas: 1,
         tieredstore: { levels: [{ mediumtype: 'MEM', path: '/dev/shm', quota: '2Gi' }] },
       },
-      'shared',
+      'datasets-shared',
     ),
-    ...grant('lent'),
+    ...grant('datasets-lent'),
   ])
   const { caches } = await until('the Dataset to serve', async () => {
-    const made = await dryRun('lent', 'slow', 's3://models/slow')
+    const made = await dryRun('datasets-lent', 'slow', 's3://models/slow')
     return made.admitted?.startsWith('pvc://slow-') === true ? made : undefined
   })
   const [name = ''] = caches
+  stage.fluid.set(stalled)
   const load = { dataset: shared, target: [{ path: '/all/slow', replicas: 1 }] }
-  await applyAll(stage.client, [fluidObject('DataLoad', 'shared-load', load, 'shared')])
+  await applyAll(stage.client, [fluidObject('DataLoad', 'shared-load', load, 'datasets-shared')])
   await until('the load', async () => {
-    const found = await stage.client.get(resources.dataLoad, { namespace: 'shared', name: 'shared-load' })
+    const found = await stage.client.get(resources.dataLoad, {
+      namespace: 'datasets-shared',
+      name: 'shared-load',
+    })
     return stringAt(found, 'status', 'phase') === 'Executing' ? true : undefined
   })
   // It waits while the owner's own DataLoad fills its model, and is told of its end.
-  await create('lent', 'slow', 's3://models/slow')
-  const waiting = await podThat('lent', 'slow', () => true)
+  await create('datasets-lent', 'slow', 's3://models/slow')
+  const waiting = await podThat('datasets-lent', 'slow', () => true)
   expect(hasGate(waiting)).toBe(true)
-  await podThat('lent', 'slow', isReady)
-  const reference = await stage.client.get(resources.dataset, { namespace: 'lent', name })
+  stage.fluid.set(loading)
+  await podThat('datasets-lent', 'slow', isReady)
+  const reference = await stage.client.get(resources.dataset, { namespace: 'datasets-lent', name })
   expect(reference).toMatchObject({
     metadata: { ownerReferences: [{ name: 'slow' }] },
-    spec: { mounts: [{ mountPoint: 'dataset://shared/all-models/all/slow' }], accessModes: ['ReadOnlyMany'] },
+    spec: {
+      mounts: [{ mountPoint: 'dataset://datasets-shared/all-models/all/slow' }],
+      accessModes: ['ReadOnlyMany'],
+    },
     status: { phase: 'Bound' },
   })
-  expect(await fluidObjects('lent')).toEqual([`Dataset ${name}`])
+  expect(await fluidObjects('datasets-lent')).toEqual([`Dataset ${name}`])
 
   // The other namespace is under the same policy, and has no grant.
-  const refused = await create('unlent', 'slow', 's3://models/slow')
+  const refused = await create('datasets-unlent', 'slow', 's3://models/slow')
   expect(uriOf(refused)).toBe('s3://models/slow')
-  expect(await fluidObjects('unlent')).toEqual([])
+  expect(await fluidObjects('datasets-unlent')).toEqual([])
 
   // Without its grant what stands goes on, and nobody comes new.
-  await stage.client.delete(resourceOf(grant('lent')[1] as KubeObject), {
-    namespace: 'shared',
+  await stage.client.delete(resourceOf(grant('datasets-lent')[1] as KubeObject), {
+    namespace: 'datasets-shared',
     name: 'readers',
   })
   await until('the grant to go', async () =>
-    (await dryRun('lent', 'other', 's3://models/other')).admitted === 's3://models/other' ? true : undefined,
+    (await dryRun('datasets-lent', 'other', 's3://models/other')).admitted === 's3://models/other'
+      ? true
+      : undefined,
   )
-  await removeService('lent', 'slow')
-  await eventuallyGone(stage.client, resources.dataset, { namespace: 'lent', name })
-  await eventuallyGone(stage.client, resources.thinRuntime, { namespace: 'lent', name })
+  await removeService('datasets-lent', 'slow')
+  await eventuallyGone(stage.client, resources.dataset, { namespace: 'datasets-lent', name })
+  await eventuallyGone(stage.client, resources.thinRuntime, { namespace: 'datasets-lent', name })
   const physical = await stage.client.get(resources.dataset, shared)
   expect(physical?.metadata.deletionTimestamp).toBeUndefined()
   expect(at(physical, 'status', 'datasetRef') ?? []).toEqual([])

@@ -11,7 +11,7 @@ import {
 } from '../../src/values/object.ts'
 import { createAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import {
   amdSpec,
   type GpuService,
@@ -37,20 +37,20 @@ import { podsFrom, templatesOf, workloadsIn } from './workloads.ts'
  * a namespace that is not opted in: images, resources, tolerations, several nodes.
  */
 
-const here = 'gpus'
-const there = 'plain'
-const several = 'several'
+const here = 'gpu-here'
+const there = 'gpu-plain'
+const several = 'gpu-several'
 const gpu = 'nvidia.com/gpu'
 const atOnce = 4
 const all = { ...served, ...unserved } as { [name: string]: GpuService }
 const llms = { ...llmServed, ...llmUnserved } as {
   [name: string]: { spec: JsonObject; annotations?: object }
 }
-let stage: Stage
+let stage: SharedCluster
 const workloads: { [namespace: string]: KubeObject[] } = {}
 
 beforeAll(async () => {
-  stage = await startStage({ nodes: 1, initContainerSeconds: 1, fluid: {}, llm: true, knative: true })
+  stage = await joinTestCluster('gpu')
   const { client } = stage
   const byName = (name: string) => ({
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },

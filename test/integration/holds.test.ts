@@ -1,37 +1,34 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runStatus } from '../../src/cli/status.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate, hasSchedulingGate } from '../../src/plan/pod.ts'
 import { systemClock } from '../../src/values/clock.ts'
-import { at, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
-import { condition, isTrue, podsOf } from './await.ts'
-import { namespace, policy, service, sklearn } from './services.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
+import { applyPolicy, condition, isTrue, podsOf } from './await.ts'
+import { namespace, policyOf, service, sklearn } from './services.ts'
 
-let stage: Stage
+let stage: SharedCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 500, pollMs: 300, syncMs: 200, modelBytes: () => 2 ** 30, bytesPerSecond: 2 ** 28 }
-  stage = await startStage({ initContainerSeconds: 1, fluid })
+  stage = await joinTestCluster('holds', fluid)
 })
 
 afterAll(async () => {
   await stage?.stop()
 })
 
-/** A service in a namespace of its own, under a policy of its own, once that governs it. */
-async function governed(ns: string, spec: object): Promise<KubeObject> {
-  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
-  await applyAll(stage.client, [policy(ns, { namespaceSelector, ...spec }), namespace(ns)])
-  const object = service(ns, 'held', sklearn(`s3://models/${ns}`))
-  await until(`a policy for ${ns}`, async () => {
-    const answer = await stage.client.create(resources.inferenceService, object, { dryRun: true })
-    return cacheNames(answer).length > 0 || undefined
-  })
-  return await stage.client.create(resources.inferenceService, object)
+/** A service in a namespace of its own, under a policy of its own. */
+async function governed(ns: string, spec: JsonObject): Promise<KubeObject> {
+  await applyAll(stage.client, [namespace(ns)])
+  await applyPolicy(stage.client, policyOf(ns, spec))
+  return await stage.client.create(
+    resources.inferenceService,
+    service(ns, 'held', sklearn(`s3://models/${ns}`)),
+  )
 }
 
 async function pod(ns: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
@@ -57,9 +54,12 @@ async function notes(ns: string, reason: string): Promise<string[]> {
 }
 
 test('held from scheduling: the pod takes no node before its cache is warm, and then serves at once', async () => {
-  stage.fluid.set({ bytesPerSecond: 2 ** 27 })
-  await governed('scheduling', { hold: { at: 'Scheduling' } })
-  const held = await pod('scheduling', (found) => condition(found, 'warmgate.dev/cache-warm') !== undefined)
+  stage.fluid.set({ bytesPerSecond: 1 })
+  await governed('holds-scheduling', { hold: { at: 'Scheduling' } })
+  const held = await pod(
+    'holds-scheduling',
+    (found) => condition(found, 'warmgate.dev/cache-warm') !== undefined,
+  )
   expect(hasSchedulingGate(held)).toBe(true)
   expect(hasGate(held)).toBe(false)
   expect(stringAt(held, 'spec', 'nodeName')).toBeUndefined()
@@ -67,31 +67,32 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
   expect(stringAt(condition(held, 'PodScheduled'), 'reason')).toBe('SchedulingGated')
   const bar = /\n {2}\[#*\.*\] \d+ % of 1 GiB.*\n {2}held for \d+s: pod held-predictor-\S+: warming \S+/
   await until('a progress bar, and who waits', async () => {
-    const text = await status('scheduling')
+    const text = await status('holds-scheduling')
     if (!bar.test(text)) throw new Error(text)
     return text
   })
   // KServe's own, which no service can change: docs/holds.md says what comes of it.
   const deployments = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
-  const deployment = { namespace: 'scheduling', name: 'held-predictor' }
+  const deployment = { namespace: 'holds-scheduling', name: 'held-predictor' }
   const deadline = at(await stage.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')
   expect(deadline).toBe(600)
-  const ready = await pod('scheduling', (found) => isTrue(found, 'Ready'))
+  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
+  const ready = await pod('holds-scheduling', (found) => isTrue(found, 'Ready'))
   expect(ready.metadata.uid).toBe(held.metadata.uid)
   expect(hasSchedulingGate(ready)).toBe(false)
   expect(stringAt(condition(ready, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warm')
-  expect(await status('scheduling')).toContain('\n  warm\n')
+  expect(await status('holds-scheduling')).toContain('\n  warm\n')
   // The Events come after the release: last of all, the pod's own.
   const warm = await until('an Event on the pod', async () => {
-    const found = await notes('scheduling', 'Warm')
+    const found = await notes('holds-scheduling', 'Warm')
     return found.some((note) => note.startsWith('Pod: warm: ')) ? found : undefined
   })
   expect(warm).toContainEqual(expect.stringMatching(/^InferenceService: released pod held-predictor-/))
-  expect(await notes('scheduling', 'WarmupBegun')).toEqual([
+  expect(await notes('holds-scheduling', 'WarmupBegun')).toEqual([
     expect.stringMatching(/^Dataset: filling /),
     expect.stringMatching(/^InferenceService: filling /),
   ])
-  expect(await notes('scheduling', 'WarmupComplete')).toEqual([
+  expect(await notes('holds-scheduling', 'WarmupComplete')).toEqual([
     expect.stringMatching(/^Dataset: filled \S+ in \d+s: 1 GiB, \d+ MiB\/s$/),
     expect.stringMatching(/^InferenceService: filled \S+ in \d+s: 1 GiB, \d+ MiB\/s$/),
   ])
@@ -100,22 +101,28 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
 test('Revert: the service gets its manifest back, and its pods their storage initializer', async () => {
   stage.fluid.set({ bytesPerSecond: 1 })
   const hold = { onTimeout: 'Revert' }
-  const admitted = await governed('revert', { hold, warmup: { timeout: '3s' } })
+  const admitted = await governed('holds-revert', { hold, warmup: { timeout: '3s' } })
   expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toMatch(/^pvc:/)
   const ready = await pod(
-    'revert',
+    'holds-revert',
     (found) => isTrue(found, 'Ready') && listAt(found, 'spec', 'initContainers').length === 1,
   )
   expect(hasGate(ready)).toBe(false)
-  const after = await stage.client.get(resources.inferenceService, { namespace: 'revert', name: 'held' })
-  expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/revert')
+  const after = await stage.client.get(resources.inferenceService, {
+    namespace: 'holds-revert',
+    name: 'held',
+  })
+  expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/holds-revert')
   expect(after?.metadata.annotations).toMatchObject({
     'warmgate.dev/acceleration': 'disabled',
     'warmgate.dev/reverted': 'the cache was not warm after 3s',
   })
   await until('an Event on the service', async () => {
-    const { items } = await stage.client.list(resources.event, { namespace: 'revert' })
-    const reverted = items.find((event) => stringAt(event, 'reason') === 'Reverted')
-    return stringAt(reverted, 'regarding', 'kind') === 'InferenceService' || undefined
+    const { items } = await stage.client.list(resources.event, { namespace: 'holds-revert' })
+    return items.find(
+      (event) =>
+        stringAt(event, 'reason') === 'Reverted' &&
+        stringAt(event, 'regarding', 'kind') === 'InferenceService',
+    )
   })
 })

@@ -1,42 +1,33 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runRefresh } from '../../src/cli/refresh.ts'
-import { retainedUntil } from '../../src/fluid/retained.ts'
 import { outdatedBy } from '../../src/fluid/standing.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate, hasSchedulingGate } from '../../src/plan/pod.ts'
 import { systemClock } from '../../src/values/clock.ts'
-import { at, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
+import { at, type JsonObject, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import { nodeResource } from '../cluster/nodes.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
-import { eventuallyGone, isTrue, podsOf } from './await.ts'
-import { namespace, policy, service, sklearn } from './services.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
+import { applyPolicy, eventuallyGone, isTrue, podsOf } from './await.ts'
+import { namespace, policyOf, service, sklearn } from './services.ts'
 
-let stage: Stage
+let stage: SharedCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 100, pollMs: 200, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: 2 ** 30 }
-  stage = await startStage({ initContainerSeconds: 1, fluid })
+  stage = await joinTestCluster('life', fluid)
 })
 
 afterAll(async () => {
   await stage?.stop()
 })
 
-/** A namespace with a policy of its own, once that governs it. */
-async function governed(ns: string, spec: object): Promise<void> {
-  await applyAll(stage.client, [policyOf(ns, spec), namespace(ns)])
-  await until(`a policy for ${ns}`, async () => {
-    const probe = service(ns, 'probe', sklearn('s3://probe/model'))
-    const answer = await stage.client.create(resources.inferenceService, probe, { dryRun: true })
-    return cacheNames(answer).length > 0 || undefined
-  })
-}
-
-function policyOf(ns: string, spec: object): KubeObject {
-  return policy(ns, { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': ns } }, ...spec })
+/** A namespace with a policy of its own. */
+async function governed(ns: string, spec: JsonObject): Promise<void> {
+  await applyAll(stage.client, [namespace(ns)])
+  await applyPolicy(stage.client, policyOf(ns, spec))
 }
 
 async function create(ns: string, uri = `s3://models/${ns}`): Promise<string> {
@@ -44,7 +35,7 @@ async function create(ns: string, uri = `s3://models/${ns}`): Promise<string> {
   return cacheNames(made)[0] ?? ''
 }
 
-async function remove(ns: string): Promise<void> {
+async function _remove(ns: string): Promise<void> {
   await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
 }
 
@@ -69,62 +60,15 @@ async function datasetOf(
 let stuck: KubeObject
 
 test('the Dataset of a running pod is not gone though it is deleted, and serves on', async () => {
-  await governed('stuck', {})
-  const key = { namespace: 'stuck', name: await create('stuck') }
-  await readyPod('stuck')
+  await governed('life-stuck', {})
+  const key = { namespace: 'life-stuck', name: await create('life-stuck') }
+  await readyPod('life-stuck')
   await stage.client.delete(resources.dataset, key)
-  stuck = await datasetOf('stuck', key.name, ({ metadata }) => metadata.deletionTimestamp !== undefined)
-})
-
-test('retain: a service that is deleted and made again finds its cache warm, and waits for nothing', async () => {
-  const ns = 'retaining'
-  await governed(ns, { cache: { retain: '1h' } })
-  const name = await create(ns)
-  const key = { namespace: ns, name }
-  const first = await readyPod(ns)
-  expect(hasGate(first)).toBe(true)
-  const before = await stage.client.get(resources.dataLoad, key)
-
-  await remove(ns)
-  await eventuallyGone(stage.client, resources.pod, { namespace: ns, name: first.metadata.name ?? '' })
-  const kept = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
-  expect(kept.metadata.deletionTimestamp).toBeUndefined()
-  // A restart moves no deadline: it stands on the Dataset.
-  await stage.warmgate.kill()
-  await stage.restartWarmgate()
-  expect(await create(ns)).toBe(name)
-  const second = await readyPod(ns, ({ metadata }) => metadata.uid !== first.metadata.uid)
-  expect(hasGate(second)).toBe(false)
-  const adopted = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) === undefined)
-  expect(adopted.metadata.uid).toBe(kept.metadata.uid)
-  expect((await stage.client.get(resources.dataLoad, key))?.metadata.uid).toBe(before?.metadata.uid)
-
-  // Kubernetes' garbage collector, for which the policy is an owner, has nothing against it.
-  await remove(ns)
-  await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
-  await applyAll(stage.client, [policyOf(ns, { cache: { retain: '1s' } })])
-  for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad]) {
-    await eventuallyGone(stage.client, resource, key)
-  }
-})
-
-test('what is retained goes with its policy, though Warmgate be down', async () => {
-  const ns = 'uninstalled'
-  await governed(ns, { cache: { retain: '1h' } })
-  const key = { namespace: ns, name: await create(ns) }
-  await readyPod(ns)
-  await remove(ns)
-  await datasetOf(ns, key.name, (dataset) => retainedUntil(dataset) !== undefined)
-  await stage.warmgate.kill()
-  await stage.client.delete(resources.accelerationPolicy, { name: ns })
-  for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad]) {
-    await eventuallyGone(stage.client, resource, key)
-  }
-  await stage.restartWarmgate()
+  stuck = await datasetOf('life-stuck', key.name, ({ metadata }) => metadata.deletionTimestamp !== undefined)
 })
 
 test('a Dataset that is deleted by hand comes back', async () => {
-  const ns = 'deleted'
+  const ns = 'life-deleted'
   await governed(ns, {})
   const key = { namespace: ns, name: await create(ns) }
   await readyPod(ns)
@@ -154,7 +98,7 @@ async function annotate(ns: string, annotations: { [key: string]: string }): Pro
 }
 
 test('of a changed policy a cache gets what Fluid takes up, and says what it stays without', async () => {
-  const ns = 'changing'
+  const ns = 'life-changing'
   const tier = (quota: string) => [{ medium: 'SSD', path: '/mnt/cache', quota }]
   await governed(ns, { cache: { replicas: 1, tieredStore: tier('50Gi') } })
   const key = { namespace: ns, name: await create(ns) }
@@ -182,7 +126,7 @@ async function eventWith(object: KubeObject, reason: string): Promise<KubeObject
 }
 
 test('a schedule is a DataLoad of Fluid’s Cron policy beside the first; nothing waits for it', async () => {
-  const ns = 'nightly'
+  const ns = 'life-nightly'
   await governed(ns, { warmup: { schedule: '0 3 * * *' } })
   const name = await create(ns)
   const key = { namespace: ns, name: `${name}-s` }
@@ -207,7 +151,7 @@ test('a schedule is a DataLoad of Fluid’s Cron policy beside the first; nothin
 })
 
 test('Sidecar: a pod that comes before its cache is Bound is replaced by one that Fluid’s webhook serves', async () => {
-  const ns = 'virtual'
+  const ns = 'life-virtual'
   stage.fluid.set({ bindMs: 3_600_000 })
   await governed(ns, { cache: { fuse: 'Sidecar' } })
   await create(ns)
@@ -222,7 +166,7 @@ test('Sidecar: a pod that comes before its cache is Bound is replaced by one tha
 })
 
 test('a pod is scheduled to a node that holds its cache', async () => {
-  const ns = 'near'
+  const ns = 'life-near'
   await governed(ns, { hold: { at: 'Scheduling' } })
   const made = service(ns, 'bloom', sklearn(`s3://models/${ns}`))
   const answer = await stage.client.create(resources.inferenceService, made, { dryRun: true })
@@ -234,11 +178,11 @@ test('a pod is scheduled to a node that holds its cache', async () => {
 })
 
 test('a new URI is a new cache, and old pods keep theirs until the new ones serve', async () => {
-  const ns = 'upgrading'
+  const ns = 'life-upgrading'
   await governed(ns, {})
   const old = await create(ns, 's3://models/bloom-v1')
   const serving = await readyPod(ns)
-  stage.fluid.set({ bytesPerSecond: 2 ** 28 })
+  stage.fluid.set({ bytesPerSecond: 1 })
   const patch = { spec: { predictor: { model: { storageUri: 's3://models/bloom-v2' } } } }
   const changed = await stage.client.patch(
     resources.inferenceService,
@@ -255,15 +199,15 @@ test('a new URI is a new cache, and old pods keep theirs until the new ones serv
   expect(still && isTrue(still, 'Ready')).toBe(true)
   const oldCache = await stage.client.get(resources.dataset, { namespace: ns, name: old })
   expect(stringAt(oldCache, 'status', 'phase')).toBe('Bound')
+  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
   const next = await readyPod(ns, ({ metadata }) => metadata.uid === held.metadata.uid)
   expect(next.metadata.uid).toBe(held.metadata.uid)
-  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
   await eventuallyGone(stage.client, resources.dataset, { namespace: ns, name: old })
 })
 
 test('new files at the same URI are loaded, and neither the service nor its pod is touched', async () => {
   const { client } = stage
-  const ns = 'refreshing'
+  const ns = 'life-refreshing'
   await governed(ns, {})
   const admitted = await client.create(
     resources.inferenceService,
@@ -292,14 +236,16 @@ test('new files at the same URI are loaded, and neither the service nor its pod 
 })
 
 test('a deletion that is stuck is explained on the service, and no new pod waits for it', async () => {
-  const found = await stage.client.get(resources.inferenceService, { namespace: 'stuck', name: 'bloom' })
+  const found = await stage.client.get(resources.inferenceService, { namespace: 'life-stuck', name: 'bloom' })
   if (found === undefined) throw new Error('no service')
   const event = await eventWith(found, 'CacheDeleting')
-  const [pod] = await podsOf(stage.client, 'stuck', 'bloom')
+  const [pod] = await podsOf(stage.client, 'life-stuck', 'bloom')
   expect(stringAt(event, 'note')).toContain(`Fluid keeps it while pods mount it (${pod?.metadata.name})`)
-  await stage.client.delete(resources.pod, { namespace: 'stuck', name: pod?.metadata.name ?? '' })
-  const next = await readyPod('stuck', ({ metadata }) => metadata.uid !== pod?.metadata.uid)
+  // Between the old pod and the new one nothing uses the Dataset.
+  stage.fluid.set({ deletes: () => false })
+  await stage.client.delete(resources.pod, { namespace: 'life-stuck', name: pod?.metadata.name ?? '' })
+  const next = await readyPod('life-stuck', ({ metadata }) => metadata.uid !== pod?.metadata.uid)
   expect(hasGate(next)).toBe(true)
-  const dataset = await datasetOf('stuck', stuck.metadata.name ?? '', () => true)
+  const dataset = await datasetOf('life-stuck', stuck.metadata.name ?? '', () => true)
   expect(dataset.metadata.uid).toBe(stuck.metadata.uid)
 })

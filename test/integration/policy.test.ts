@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { KubeError } from '../../src/kube/errors.ts'
 import { listInstalled } from '../../src/kube/list.ts'
@@ -9,35 +9,23 @@ import type { PolicySpec } from '../../src/policy/schema.ts'
 import { at, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
-import { condition, isTrue, podsOf } from './await.ts'
-import { namespace, policy, service, sklearn } from './services.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
+import { applyPolicy, condition, isTrue, podsOf } from './await.ts'
+import { namespace, policy, policyOf, service, sklearn } from './services.ts'
 
 const deployments = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
-const crds = resourceOf({
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: {},
-})
 const accessReviews = {
   ...resourceOf({ apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', metadata: {} }),
   namespaced: false,
 }
-let stage: Stage
+let stage: SharedCluster
 
 beforeAll(async () => {
-  stage = await startStage({ initContainerSeconds: 1, fluid: { bindMs: 300, pollMs: 300, syncMs: 200 } })
+  stage = await joinTestCluster('policy', { bindMs: 300, pollMs: 300, syncMs: 200 })
 })
 
 afterAll(async () => {
   await stage?.stop()
-})
-
-afterEach(async () => {
-  const { items } = await stage.client.list(resources.accelerationPolicy)
-  for (const { metadata } of items) {
-    await stage.client.delete(resources.accelerationPolicy, { name: metadata.name ?? '' })
-  }
 })
 
 async function refusalOf(spec: JsonObject): Promise<string> {
@@ -82,43 +70,46 @@ const services = (object: KubeObject) => objectAt(object, 'status').services
 
 describe('the status of a policy', () => {
   test('says whether it is accepted, how many services it governs, and with whom it conflicts', async () => {
-    await applyAll(stage.client, [namespace('status'), policy('first', {})])
-    await stage.client.create(resources.inferenceService, service('status', 'a', sklearn('s3://models/a')))
-    await stage.client.create(resources.inferenceService, service('status', 'b', sklearn('s3://models/b')))
-    const alone = await statusOf('first', (found) => services(found) === 2)
+    const ns = 'policy-status'
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
+    const ofNamespace = (name: string, spec: JsonObject) => policy(name, { namespaceSelector, ...spec })
+    const [first, second, third] = ['policy-first', 'policy-second', 'policy-third'] as const
+    await applyAll(stage.client, [namespace(ns), ofNamespace(first, {})])
+    await stage.client.create(resources.inferenceService, service(ns, 'a', sklearn('s3://models/a')))
+    await stage.client.create(resources.inferenceService, service(ns, 'b', sklearn('s3://models/b')))
+    const alone = await statusOf(first, (found) => services(found) === 2)
     expect(reason(alone, 'Accepted')).toBe('Valid')
     expect(reason(alone, 'Conflicts')).toBe('NoConflict')
     expect(reason(alone, 'RuntimesMissing')).toBe('AllInstalled')
 
-    await applyAll(stage.client, [policy('second', { sources: [{ match: ['s3://'], runtime: 'Jindo' }] })])
-    const conflicting = await statusOf('second', (found) => reason(found, 'Conflicts') === 'EqualPriority')
+    await applyAll(stage.client, [ofNamespace(second, { sources: [{ match: ['s3://'], runtime: 'Jindo' }] })])
+    const conflicting = await statusOf(second, (found) => reason(found, 'Conflicts') === 'EqualPriority')
     expect(services(conflicting)).toBe(0)
-    expect(stringAt(condition(conflicting, 'Conflicts'), 'message')).toContain('first (status/')
-    await statusOf('first', (found) => reason(found, 'Conflicts') === 'EqualPriority')
+    expect(stringAt(condition(conflicting, 'Conflicts'), 'message')).toContain('policy-first (policy-status/')
+    await statusOf(first, (found) => reason(found, 'Conflicts') === 'EqualPriority')
 
-    await applyAll(stage.client, [policy('second', { priority: 5 })])
-    const winner = await statusOf('second', (found) => services(found) === 2)
+    await applyAll(stage.client, [ofNamespace(second, { priority: 5 })])
+    const winner = await statusOf(second, (found) => services(found) === 2)
     expect(reason(winner, 'Conflicts')).toBe('NoConflict')
-    const loser = await statusOf('first', (found) => services(found) === 0)
+    const loser = await statusOf(first, (found) => services(found) === 0)
 
     // Written on a change alone: a look that finds nothing new writes nothing.
     await stage.client.patch(
       resources.inferenceService,
-      { namespace: 'status', name: 'a' },
+      { namespace: ns, name: 'a' },
       { type: 'merge', body: { metadata: { labels: { touched: 'yes' } } } },
     )
-    await applyAll(stage.client, [policy('third', { priority: -1 })])
-    await statusOf('third', (found) => reason(found, 'Accepted') === 'Valid')
-    const later = await stage.client.get(resources.accelerationPolicy, { name: 'first' })
+    await applyAll(stage.client, [ofNamespace(third, { priority: -1 })])
+    await statusOf(third, (found) => reason(found, 'Accepted') === 'Valid')
+    const later = await stage.client.get(resources.accelerationPolicy, { name: first })
     expect(later?.metadata.resourceVersion).toBe(loser.metadata.resourceVersion)
   })
 })
 
 /** A namespace with a policy of its own, once that governs it. */
 async function governed(ns: string, spec: JsonObject): Promise<void> {
-  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
-  await applyAll(stage.client, [policy(ns, { namespaceSelector, ...spec }), namespace(ns)])
-  await statusOf(ns, (found) => isObserved(found))
+  await applyAll(stage.client, [namespace(ns)])
+  await applyPolicy(stage.client, policyOf(ns, spec))
 }
 
 function isObserved(object: KubeObject): boolean {
@@ -139,10 +130,10 @@ async function firstPod(ns: string, name: string, wanted: (pod: KubeObject) => b
 
 describe('Audit', () => {
   test('says what would happen, and neither changes nor creates anything', async () => {
-    await governed('audit', { mode: 'Audit', gpu, rewrite: 'Spec' })
+    await governed('policy-audit', { mode: 'Audit', gpu, rewrite: 'Spec' })
     const warnings: string[] = []
     const onWarning = (text: string) => warnings.push(text)
-    const written = service('audit', 'tried', {
+    const written = service('policy-audit', 'tried', {
       model: { modelFormat: { name: 'huggingface' }, storageUri: 's3://models/tried' },
     })
     const admitted = await stage.client.create(resources.inferenceService, written, { onWarning })
@@ -159,14 +150,14 @@ describe('Audit', () => {
       Object.keys(admitted.metadata.annotations ?? {}).filter((name) => name.startsWith('warmgate.dev/')),
     ).toEqual([])
 
-    const started = await firstPod('audit', 'tried', (found) => isTrue(found, 'Ready'))
+    const started = await firstPod('policy-audit', 'tried', (found) => isTrue(found, 'Ready'))
     expect(listAt(started, 'spec', 'initContainers')).toHaveLength(1)
     for (const field of ['readinessGates', 'schedulingGates'])
       expect(listAt(started, 'spec', field)).toEqual([])
     expect(objectAt(started, 'spec', 'nodeSelector')).toEqual({})
     expect(JSON.stringify(started.spec)).not.toContain('nvidia.com')
     await until('an Event', async () => {
-      const { items } = await stage.client.list(resources.event, { namespace: 'audit' })
+      const { items } = await stage.client.list(resources.event, { namespace: 'policy-audit' })
       return items.find((event) => stringAt(event, 'reason') === 'AuditOnly')
     })
     const text = await (await fetch(`${stage.warmgate.metricsUrl}/metrics`)).text()
@@ -177,7 +168,7 @@ describe('Audit', () => {
       resources.persistentVolumeClaim,
       ...Object.values(runtimeResources),
     ])
-      expect(await listInstalled(stage.client, kind, { namespace: 'audit' })).toEqual([])
+      expect(await listInstalled(stage.client, kind, { namespace: 'policy-audit' })).toEqual([])
   })
 })
 
@@ -194,17 +185,19 @@ describe('overrides', () => {
     ['policy', 'status', 'does not allow it; it allows: warmgate.dev/hold, warmgate.dev/hold-timeout'],
     ['gpu', 'enabled', 'does not allow it'],
   ])('%s: %s is denied, and the bound is said', async (name, value, says) => {
-    await governed('bounded', { limits })
-    const wish = service('bounded', 'wish', sklearn('s3://models/wish'), { [`warmgate.dev/${name}`]: value })
+    await governed('policy-bounded', { limits })
+    const wish = service('policy-bounded', 'wish', sklearn('s3://models/wish'), {
+      [`warmgate.dev/${name}`]: value,
+    })
     const denied = stage.client.create(resources.inferenceService, wish, { dryRun: true })
     await expect(denied).rejects.toThrow(says)
     await expect(denied).rejects.toThrow('warmgate: InvalidOverride')
   })
 
   test('up to the bound they are given', async () => {
-    await governed('bounded', { limits })
+    await governed('policy-bounded', { limits })
     const annotations = { 'warmgate.dev/hold-timeout': '1h', 'warmgate.dev/cache-size': '200Gi' }
-    const wish = service('bounded', 'wish', sklearn('s3://models/wish'), annotations)
+    const wish = service('policy-bounded', 'wish', sklearn('s3://models/wish'), annotations)
     const admitted = await stage.client.create(resources.inferenceService, wish, { dryRun: true })
     expect(cacheNames(admitted)).toHaveLength(1)
   })
@@ -229,7 +222,7 @@ const changes: Record<keyof PolicySpec, JsonObject> = {
 }
 
 test('a change of a policy, whatever it is, rolls no pod', async () => {
-  const ns = 'steady'
+  const ns = 'policy-steady'
   await governed(ns, {})
   await stage.client.create(resources.inferenceService, service(ns, 'live', sklearn('s3://models/live')))
   await firstPod(ns, 'live', (found) => isTrue(found, 'Ready'))
@@ -259,8 +252,8 @@ test('a change of a policy, whatever it is, rolls no pod', async () => {
     expect(updated.spec).toEqual(before.service[0])
   }
   await stage.client.delete(resources.accelerationPolicy, { name: ns })
-  await applyAll(stage.client, [policy('last', {})])
-  await statusOf('last', isObserved)
+  await applyAll(stage.client, [policy('policy-last', { namespaceSelector })])
+  await statusOf('policy-last', isObserved)
   expect(await seen()).toEqual(before)
 })
 
@@ -293,34 +286,19 @@ describe('who may write policies', () => {
 
   test('whom a platform team names; model teams do not, and everybody who reads the cluster reads them', async () => {
     await applyAll(stage.client, [
-      binding('RoleBinding', 'model-team', 'admin'),
-      binding('ClusterRoleBinding', 'reader', 'view'),
-      binding('ClusterRoleBinding', 'editor', 'edit'),
-      binding('ClusterRoleBinding', 'platform', 'warmgate-policy-admin'),
+      binding('RoleBinding', 'policy-model-team', 'admin'),
+      binding('ClusterRoleBinding', 'policy-reader', 'view'),
+      binding('ClusterRoleBinding', 'policy-editor', 'edit'),
+      binding('ClusterRoleBinding', 'policy-platform', 'warmgate-policy-admin'),
     ])
-    await until('the aggregated role', async () => (await verbsOf('reader')).length > 0 || undefined)
-    expect(await verbsOf('model-team')).toEqual([])
-    expect(await verbsOf('reader')).toEqual(['get', 'list'])
-    expect(await verbsOf('editor')).toEqual(['get', 'list'])
-    expect(await verbsOf('platform')).toEqual(['get', 'list', 'create', 'update', 'patch', 'delete'])
-    expect(await verbsOf('platform', 'accelerationpolicies/status')).toEqual([])
+    await until('the aggregated role', async () => (await verbsOf('policy-reader')).length > 0 || undefined)
+    expect(await verbsOf('policy-model-team')).toEqual([])
+    expect(await verbsOf('policy-reader')).toEqual(['get', 'list'])
+    expect(await verbsOf('policy-editor')).toEqual(['get', 'list'])
+    expect(await verbsOf('policy-platform')).toEqual(['get', 'list', 'create', 'update', 'patch', 'delete'])
+    expect(await verbsOf('policy-platform', 'accelerationpolicies/status')).toEqual([])
     const warmgate = 'system:serviceaccount:warmgate-system:warmgate'
     expect(await verbsOf(warmgate)).toEqual(['get', 'list'])
     expect(await verbsOf(warmgate, 'accelerationpolicies/status')).toEqual(['patch'])
   })
-})
-
-test('a runtime that is not installed is told by the policy that names it', async () => {
-  await stage.client.delete(crds, { name: 'efcruntimes.data.fluid.io' })
-  // Its kind is served for a moment longer, and Warmgate looks once in a while.
-  await until('the kind to be gone', async () => {
-    const served = await stage.client.discover('data.fluid.io', 'v1alpha1')
-    return served.includes('efcruntimes') ? undefined : true
-  })
-  await stage.warmgate.stop()
-  await stage.restartWarmgate()
-  await applyAll(stage.client, [policy('efc', { sources: [{ match: ['nfs://'], runtime: 'EFC' }] })])
-  const found = await statusOf('efc', (object) => reason(object, 'RuntimesMissing') === 'NotInstalled')
-  expect(stringAt(condition(found, 'RuntimesMissing'), 'status')).toBe('True')
-  expect(stringAt(condition(found, 'RuntimesMissing'), 'message')).toContain('EFCRuntime is not installed')
 })

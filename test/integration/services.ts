@@ -1,11 +1,30 @@
 import type { Json, JsonObject, KubeObject } from '../../src/values/object.ts'
 
-/** A namespace that opts in. */
+const suiteLabel = 'warmgate.test/suite'
+
+/** A namespace that opts in. Its suite is a label, too, so that one policy can govern a suite. */
 export function namespace(
   name: string,
   labels: { [key: string]: string } = { 'warmgate.dev/acceleration': 'enabled' },
 ): KubeObject {
-  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }
+  const metadata = { name, labels: { [suiteLabel]: suiteOf(name), ...labels } }
+  return { apiVersion: 'v1', kind: 'Namespace', metadata }
+}
+
+/** The first word of a namespace's name: `holds` of `holds-scheduling`. Suites share a control plane. */
+export function suiteOf(namespaceName: string): string {
+  return namespaceName.split('-')[0] ?? ''
+}
+
+/** What governs the namespaces of a suite, where no other policy does: the default of every field. */
+export function suitePolicy(suite: string): KubeObject {
+  return policy(suite, { namespaceSelector: { matchLabels: { [suiteLabel]: suite } }, priority: -1 })
+}
+
+/** A policy of one namespace, with its name. */
+export function policyOf(namespaceName: string, spec: JsonObject): KubeObject {
+  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespaceName } }
+  return policy(namespaceName, { namespaceSelector, ...spec })
 }
 
 export function service(

@@ -2,19 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { llmInferenceService, resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import { hasGate } from '../../src/plan/pod.ts'
-import {
-  type Json,
-  type JsonObject,
-  type KubeObject,
-  listAt,
-  objectAt,
-  stringAt,
-} from '../../src/values/object.ts'
+import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { eventuallyGone, isTrue, podsOf } from './await.ts'
-import { custom, namespace, policy, service, sklearn } from './services.ts'
+import { namespace, policy, service, sklearn, suitePolicy } from './services.ts'
 
 /* What stays, what changes, and what never rolls: services of every kind through their lives. */
 
@@ -23,7 +16,10 @@ const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metad
 const knativeService = resourceOf({ apiVersion: 'serving.knative.dev/v1', kind: 'Service', metadata: {} })
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
 const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
-let stage: Stage
+/** No load ends before a test says so. */
+const stalled = { bytesPerSecond: 1 }
+const loading = { bytesPerSecond: modelBytes }
+let stage: SharedCluster
 
 beforeAll(async () => {
   const fluid = {
@@ -32,21 +28,20 @@ beforeAll(async () => {
     syncMs: 200,
     deleteRetryMs: 300,
     modelBytes: () => modelBytes,
-    // Slow enough for a pod to come before its cache is warm.
-    bytesPerSecond: modelBytes / 10,
+    bytesPerSecond: modelBytes,
   }
-  stage = await startStage({ initContainerSeconds: 2, fluid, llm: true, knative: true })
+  stage = await joinTestCluster('updates', fluid)
   const podwise = { namespaceSelector: { matchLabels: { rewrite: 'pod' } }, rewrite: 'Pod', priority: 1 }
-  await applyAll(stage.client, [policy('spec', {}), policy('pods', podwise)])
+  await applyAll(stage.client, [suitePolicy('updates'), policy('updates-pods', podwise)])
   await applyAll(stage.client, [
-    namespace('specs', optedIn),
-    namespace('pods', { ...optedIn, rewrite: 'pod' }),
-    namespace('plain', {}),
+    namespace('updates-specs', optedIn),
+    namespace('updates-pods', { ...optedIn, rewrite: 'pod' }),
+    namespace('updates-plain', {}),
   ])
   // Policies come by watch: the stage is set once both are heeded.
   await until('the policies', async () => {
     const [spec, pod] = await Promise.all(
-      ['specs', 'pods'].map((ns) => dryRun(service(ns, 'probe', sklearn('s3://m/probe')))),
+      ['updates-specs', 'updates-pods'].map((ns) => dryRun(service(ns, 'probe', sklearn('s3://m/probe')))),
     )
     return spec !== undefined &&
       pod !== undefined &&
@@ -91,54 +86,57 @@ async function replace(original: KubeObject): Promise<KubeObject> {
 
 describe('rewrite: Pod', () => {
   test('the service stays as it is; its pods are turned to the cache, held, and released', async () => {
+    stage.fluid.set(stalled)
     const [turned, plain] = await Promise.all(
-      ['pods', 'plain'].map((ns) => create(service(ns, 'iris', sklearn('s3://models/iris')))),
+      ['updates-pods', 'updates-plain'].map((ns) => create(service(ns, 'iris', sklearn('s3://models/iris')))),
     )
     expect(turned?.spec).toEqual(plain?.spec)
     expect(turned?.metadata.annotations).toEqual(plain?.metadata.annotations)
 
-    const held = await pod('pods', 'iris', () => true)
+    const held = await pod('updates-pods', 'iris', () => true)
     const claim = mountedClaim(held)
     expect(claim).toMatch(/^iris-[0-9a-f]{10}$/)
     expect(listAt(held, 'spec', 'initContainers')).toEqual([])
     expect(hasGate(held)).toBe(true)
     const dataset = await until('the Dataset', () =>
-      stage.client.get(resources.dataset, { namespace: 'pods', name: claim ?? '' }),
+      stage.client.get(resources.dataset, { namespace: 'updates-pods', name: claim ?? '' }),
     )
     expect(dataset.metadata.ownerReferences).toMatchObject([{ name: 'iris', uid: turned?.metadata.uid }])
-    await pod('pods', 'iris', (each) => isTrue(each, 'Ready'))
+    stage.fluid.set(loading)
+    await pod('updates-pods', 'iris', (each) => isTrue(each, 'Ready'))
 
     // A pod of a warm cache is turned, too, and waits for nothing.
     const body = { spec: { predictor: { minReplicas: 2 } } }
     await stage.client.patch(
       resources.inferenceService,
-      { namespace: 'pods', name: 'iris' },
+      { namespace: 'updates-pods', name: 'iris' },
       { type: 'merge', body },
     )
     const second = await pod(
-      'pods',
+      'updates-pods',
       'iris',
       (each) => each.metadata.uid !== held.metadata.uid && isTrue(each, 'Ready'),
     )
     expect(mountedClaim(second)).toBe(claim)
     expect(hasGate(second)).toBe(false)
 
-    await stage.client.delete(resources.inferenceService, { namespace: 'pods', name: 'iris' })
-    await eventuallyGone(stage.client, resources.dataset, { namespace: 'pods', name: claim ?? '' })
+    await stage.client.delete(resources.inferenceService, { namespace: 'updates-pods', name: 'iris' })
+    await eventuallyGone(stage.client, resources.dataset, { namespace: 'updates-pods', name: claim ?? '' })
   })
 
   test('in Knative mode the Knative Service keeps the URI, and each pod of it is turned', async () => {
-    const knative = service('pods', 'words', sklearn('s3://models/words'), {
+    stage.fluid.set(stalled)
+    const knative = service('updates-pods', 'words', sklearn('s3://models/words'), {
       'serving.kserve.io/deploymentMode': 'Knative',
     })
     await create(knative)
     const made = await until('the Knative Service', () =>
-      stage.client.get(knativeService, { namespace: 'pods', name: 'words-predictor' }),
+      stage.client.get(knativeService, { namespace: 'updates-pods', name: 'words-predictor' }),
     )
     const template = objectAt(made, 'spec', 'template')
     expect(stringAt(template, 'metadata', 'annotations', sourceUri)).toBe('s3://models/words')
     // No Knative runs here: this is the pod that its revision would make of the template.
-    const metadata = { ...objectAt(template, 'metadata'), name: 'words-00001', namespace: 'pods' }
+    const metadata = { ...objectAt(template, 'metadata'), name: 'words-00001', namespace: 'updates-pods' }
     const containers = listAt(template, 'spec', 'containers')
     const revision = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers } } as KubeObject
     const admitted = await create(revision)
@@ -152,23 +150,26 @@ describe('LLMInferenceServices', () => {
   const llm = (name: string, version: string, annotations = {}): KubeObject => ({
     apiVersion: `serving.kserve.io/${version}`,
     kind: 'LLMInferenceService',
-    metadata: { name, namespace: 'specs', annotations },
+    metadata: { name, namespace: 'updates-specs', annotations },
     spec: { model: { uri: `s3://models/${name}`, name } },
   })
 
   test.each(['v1alpha1', 'v1alpha2'])('%s: rewritten, cached, held and released', async (version) => {
     const name = `llm-${version}`
+    stage.fluid.set(stalled)
     const admitted = await create(llm(name, version))
     expect(stringAt(admitted, 'spec', 'model', 'uri')).toBe(claimOf(admitted))
     const [cache = ''] = cacheNames(admitted)
     const dataset = await until('the Dataset', () =>
-      stage.client.get(resources.dataset, { namespace: 'specs', name: cache }),
+      stage.client.get(resources.dataset, { namespace: 'updates-specs', name: cache }),
     )
     expect(dataset.metadata.ownerReferences).toMatchObject([{ kind: 'LLMInferenceService', name }])
     const labelSelector = `app.kubernetes.io/name=${name},kserve.io/component=workload`
     const find = (wanted: (pod: KubeObject) => boolean) =>
       until(`a pod of ${name}`, async () =>
-        (await stage.client.list(resources.pod, { namespace: 'specs', labelSelector })).items.find(wanted),
+        (await stage.client.list(resources.pod, { namespace: 'updates-specs', labelSelector })).items.find(
+          wanted,
+        ),
       )
     const held = await find(() => true)
     expect(mountedClaim(held)).toBe(cache)
@@ -176,16 +177,20 @@ describe('LLMInferenceServices', () => {
       'storage-initializer',
     )
     expect(hasGate(held)).toBe(true)
+    stage.fluid.set(loading)
     await find((each) => isTrue(each, 'Ready'))
-    const loaded = await stage.client.get(resources.dataLoad, { namespace: 'specs', name: cache })
-    const job = await stage.client.get(resources.job, { namespace: 'specs', name: `${cache}-loader-job` })
+    const loaded = await stage.client.get(resources.dataLoad, { namespace: 'updates-specs', name: cache })
+    const job = await stage.client.get(resources.job, {
+      namespace: 'updates-specs',
+      name: `${cache}-loader-job`,
+    })
     expect([
       stringAt(loaded, 'status', 'phase') === 'Complete',
       objectAt(job, 'status').succeeded === 1,
     ]).toContain(true)
 
-    await stage.client.delete(llmInferenceService('v1alpha2'), { namespace: 'specs', name })
-    await eventuallyGone(stage.client, resources.dataset, { namespace: 'specs', name: cache })
+    await stage.client.delete(llmInferenceService('v1alpha2'), { namespace: 'updates-specs', name })
+    await eventuallyGone(stage.client, resources.dataset, { namespace: 'updates-specs', name: cache })
   })
 
   test('a re-applied manifest changes nothing; opting out gives the original back', async () => {
@@ -202,7 +207,7 @@ describe('LLMInferenceServices', () => {
 
 describe('updates', () => {
   const family = (green: string): KubeObject => {
-    const head = service('specs', 'family', { minReplicas: 2, ...sklearn('s3://models/stable') })
+    const head = service('updates-specs', 'family', { minReplicas: 2, ...sklearn('s3://models/stable') })
     const canary = [{ trafficPercent: 50, predictor: { name: 'green', ...sklearn(green) } }]
     return { ...head, spec: { ...(head.spec as JsonObject), canary } }
   }
@@ -211,13 +216,13 @@ describe('updates', () => {
 
   test('a changed canary gets a cache of its own, and the stable predictor is not rolled', async () => {
     const admitted = await create(family('s3://models/green-1'))
-    const key = { namespace: 'specs', name: 'family-predictor' }
+    const key = { namespace: 'updates-specs', name: 'family-predictor' }
     const before = await until('the stable Deployment', () => stage.client.get(deployment, key))
     const changed = await replace(family('s3://models/green-2'))
     expect(canaryUri(changed)).toMatch(/^pvc:\/\/green-2-/)
     expect(canaryUri(admitted)).toMatch(/^pvc:\/\/green-1-/)
     expect(objectAt(changed, 'spec').predictor).toEqual(objectAt(admitted, 'spec').predictor)
-    const canaryKey = { namespace: 'specs', name: 'family-green-predictor' }
+    const canaryKey = { namespace: 'updates-specs', name: 'family-green-predictor' }
     await until('the canary to be rolled', async () => {
       const made = await stage.client.get(deployment, canaryKey)
       return stringAt(made, 'spec', 'template', 'metadata', 'annotations', sourceUri) === canaryUri(changed)
@@ -242,12 +247,14 @@ describe('updates', () => {
       {
         apiVersion: 'v1',
         kind: 'Secret',
-        metadata: { name: 'storage-config', namespace: 'specs' },
+        metadata: { name: 'storage-config', namespace: 'updates-specs' },
         stringData: { minio: JSON.stringify(entry) },
       },
     ])
     const storage = { key: 'minio', path: 'iris/v1' }
-    const original = service('specs', 'stored', { model: { modelFormat: { name: 'sklearn' }, storage } })
+    const original = service('updates-specs', 'stored', {
+      model: { modelFormat: { name: 'sklearn' }, storage },
+    })
     const first = await stage.client.apply(resources.inferenceService, original)
     expect(objectAt(first, 'spec', 'predictor', 'model')).toMatchObject({ storageUri: claimOf(first) })
     expect(objectAt(first, 'spec', 'predictor', 'model')).not.toHaveProperty('storage')
@@ -256,7 +263,7 @@ describe('updates', () => {
     const replaced = await replace(original)
     expect(replaced.spec).toEqual(first.spec)
     const out = await replace(
-      service('specs', 'stored', objectAt(original, 'spec', 'predictor'), {
+      service('updates-specs', 'stored', objectAt(original, 'spec', 'predictor'), {
         'warmgate.dev/acceleration': 'disabled',
       }),
     )
@@ -276,62 +283,12 @@ describe('updates', () => {
         { 'serving.kserve.io/autoscalerClass': 'none' },
       ),
     })
-    await expect(create(multi('plain'))).rejects.toThrow(/pvc/)
-    const admitted = await create(multi('specs'))
+    await expect(create(multi('updates-plain'))).rejects.toThrow(/pvc/)
+    const admitted = await create(multi('updates-specs'))
     expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe(claimOf(admitted))
     const made = await until('the head Deployment', () =>
-      stage.client.get(deployment, { namespace: 'specs', name: 'multi-predictor' }),
+      stage.client.get(deployment, { namespace: 'updates-specs', name: 'multi-predictor' }),
     )
     expect(stringAt(made, 'spec', 'template', 'metadata', 'annotations', sourceUri)).toBe(claimOf(admitted))
-  })
-})
-
-describe('beside KServe’s own webhook', () => {
-  const configuration = { name: 'acceleration.warmgate.dev' }
-  const selecting = (webhook: Json, matchExpressions: Json[]): JsonObject => {
-    const namespaceSelector = objectAt(webhook, 'namespaceSelector')
-    return { ...(webhook as JsonObject), namespaceSelector: { ...namespaceSelector, matchExpressions } }
-  }
-
-  /** A second configuration, whose name sorts after KServe's, for one namespace; ours leaves that to it. */
-  async function comeLate(): Promise<void> {
-    const ours = await stage.client.get(resources.mutatingWebhookConfiguration, configuration)
-    const [services = {}, ...pods] = listAt(ours, 'webhooks')
-    const expressions = listAt(services, 'namespaceSelector', 'matchExpressions')
-    const late = { key: 'kubernetes.io/metadata.name', operator: 'In', values: ['late'] }
-    const others = { ...late, operator: 'NotIn' }
-    const webhooks = [selecting(services, [late])]
-    await create({ ...(ours as KubeObject), metadata: { name: 'zz.acceleration.warmgate.dev' }, webhooks })
-    await stage.client.patch(resources.mutatingWebhookConfiguration, configuration, {
-      type: 'merge',
-      body: { webhooks: [selecting(services, [...expressions, others]), ...pods] },
-    })
-  }
-
-  test('before it or after it: the same end', async () => {
-    await applyAll(stage.client, [namespace('early', optedIn), namespace('late', optedIn)])
-    await comeLate()
-    const shapes: { [name: string]: JsonObject } = {
-      framework: { sklearn: { storageUri: 's3://models/order' } },
-      model: sklearn('s3://models/order'),
-      sole: custom('s3://models/order'),
-      listed: {
-        ...custom('pvc://x', { env: [] }),
-        storageUris: [{ uri: 's3://models/order', mountPath: '/mnt/order' }],
-      },
-    }
-    // Only the namespace makes a difference to a cache's name.
-    const text = ({ spec, metadata: { annotations } }: KubeObject) =>
-      JSON.stringify([spec, annotations]).replaceAll(/order-[0-9a-f]{10}/g, 'order')
-    await until('the later configuration to be called', async () => {
-      const answer = await dryRun(service('late', 'probe', sklearn('s3://models/probe')))
-      return cacheNames(answer).length === 1 ? true : undefined
-    })
-    for (const [name, predictor] of Object.entries(shapes)) {
-      const early = await create(service('early', name, predictor, { team: 'a' }))
-      const late = await create(service('late', name, predictor, { team: 'a' }))
-      expect(cacheNames(late)).toHaveLength(1)
-      expect(text(late)).toBe(text(early))
-    }
   })
 })

@@ -16,7 +16,7 @@ import { until } from '../cluster/until.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, ossSecret, service, usesOssSecret } from '../integration/services.ts'
 import { startWarmgate } from '../warmgate/process.ts'
-import { type Stage, startStage } from '../warmgate/stage.ts'
+import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 import { modelServerImage } from './images.ts'
 import { leftovers } from './leftovers.ts'
 import { type RealNode, startNode } from './node.ts'
@@ -44,14 +44,14 @@ const lacking = await missingRequirement()
 
 describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
   let models: string
-  let stage: Stage
+  let stage: TestCluster
   let node: RealNode
 
   beforeAll(async () => {
     models = await mkdtemp(join(tmpdir(), 'warmgate-models-'))
     await writeFile(join(models, 'model.bin'), model)
     const fluid = { bindMs: 200, pollMs: 200, syncMs: 200, deleteRetryMs: 300, hostPath: () => models }
-    stage = await startStage({ nodes: 0, initContainerSeconds: 0, fluid: { ...fluid, ...slowly } })
+    stage = await startTestCluster({ nodes: 0, initContainerSeconds: 0, fluid: { ...fluid, ...slowly } })
     node = await startNode({ name: 'real', kubeConfig: stage.cluster.kubeConfig })
     await applyAll(stage.client, [namespace(ns), ossSecret(ns)])
   })

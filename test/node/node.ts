@@ -84,9 +84,9 @@ export async function startNode(given: NodeOptions): Promise<RealNode> {
 /** The process that holds the namespaces, by its number outside of them. */
 async function openNamespaces({ folder, processes, settings }: Parts): Promise<string> {
   processes.start({
-    name: 'keeper',
+    name: 'node-supervisor',
     file: process.execPath,
-    args: [program('keeper.ts'), folder, settings.cgroup],
+    args: [program('node-supervisor.ts'), folder, settings.cgroup],
     endSignal: 'SIGTERM',
   })
   const file = join(folder, 'holder')

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import jsonPatch from 'fast-json-patch'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findModelLocations } from '../../src/kserve/location.ts'
-import { createClient } from '../../src/kube/http.ts'
+import type { KubeClient } from '../../src/kube/client.ts'
 import { anchorsOf } from '../../src/plan/anchor.ts'
 import { Draft } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
@@ -10,8 +10,8 @@ import { readOriginal, restore } from '../../src/plan/original.ts'
 import { type Plan, plan } from '../../src/plan/plan.ts'
 import type { KubeObject } from '../../src/values/object.ts'
 import { provideBinaries } from '../cluster/binaries.ts'
-import { type Cluster, startCluster } from '../cluster/cluster.ts'
 import { resourceOf } from '../cluster/objects.ts'
+import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { optedInFacts } from './arbitraries.ts'
 import { servicesOf } from './services.ts'
 
@@ -80,24 +80,19 @@ function isOurs(service: KubeObject, path: string): boolean {
 }
 
 describe('what is generated', () => {
-  let cluster: Cluster
-  let client: ReturnType<typeof createClient>
+  let stage: SharedCluster
 
   beforeAll(async () => {
-    cluster = await startCluster({ nodes: 1, kserve: true, llm: true })
-    client = createClient(cluster.kubeConfig)
+    stage = await joinTestCluster('property')
   })
 
-  afterAll(async () => {
-    await client?.close()
-    await cluster?.stop()
-  })
+  afterAll(() => stage?.stop())
 
   test.each(versions)(
     'a part of the services of $kind $version is valid to an API server',
     async ({ services }) => {
       const sample = fc.sample(services, { numRuns: 60, seed })
-      const answers = await Promise.all(sample.map((service) => admit(client, service)))
+      const answers = await Promise.all(sample.map((service) => admit(stage.client, service)))
       const count = (wanted: Answer) => answers.filter((answer) => answer === wanted).length
       const said = { taken: count('taken'), refused: count('refused'), invalid: count('invalid') }
       process.stdout.write(`${JSON.stringify(said)}\n`)
@@ -110,7 +105,7 @@ describe('what is generated', () => {
 type Answer = 'taken' | 'refused' | 'invalid'
 
 /** Invalid to the schema, or refused for what it means by one of KServe's webhooks. */
-async function admit(client: ReturnType<typeof createClient>, service: KubeObject): Promise<Answer> {
+async function admit(client: KubeClient, service: KubeObject): Promise<Answer> {
   try {
     const here = { ...service, metadata: { ...service.metadata, namespace: 'default' } }
     await client.create(resourceOf(here), here, { dryRun: true })

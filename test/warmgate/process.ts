@@ -32,7 +32,7 @@ export interface WarmgateProcess {
 }
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const leash = new URL('leash.ts', import.meta.url).href
+const exitWithParent = new URL('exit-with-parent.ts', import.meta.url).href
 
 /** Runs `warmgate serve` as a process of its own, and waits until it is ready. */
 export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateProcess> {
@@ -44,10 +44,14 @@ export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateP
     ...Object.entries(ports).flatMap(([flag, at]) => [flag, String(at)]),
   ]
   const log = await open(logFile, 'a')
-  const child = spawn(process.execPath, ['--import', leash, main, 'serve', ...where, '--drain', '0s'], {
-    env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name, ...env },
-    stdio: ['pipe', log.fd, log.fd],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--import', exitWithParent, main, 'serve', ...where, '--drain', '0s'],
+    {
+      env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name, ...env },
+      stdio: ['pipe', log.fd, log.fd],
+    },
+  )
   const exited = once(child, 'exit')
   await log.close()
   const probeUrl = `http://127.0.0.1:${probePort}`

@@ -3,7 +3,7 @@ import { startReplica } from '../../src/cli/replica.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { type Clock, systemClock } from '../../src/values/clock.ts'
 import { until } from '../cluster/until.ts'
-import type { Ground } from './stage.ts'
+import type { BareCluster } from './test-cluster.ts'
 
 export interface LocalReplica {
   /** What /metrics answers. */
@@ -14,7 +14,7 @@ export interface LocalReplica {
 
 /** Runs a replica of Warmgate in this process, so that its clock can be moved, and waits until it is ready. */
 export async function startLocalReplica(
-  { kubeconfig, ...ports }: Pick<Ground, 'kubeconfig' | 'port' | 'probePort' | 'metricsPort'>,
+  { kubeconfig, ...ports }: Pick<BareCluster, 'kubeconfig' | 'port' | 'probePort' | 'metricsPort'>,
   { clock, identity }: { clock: Clock; identity: string },
 ): Promise<LocalReplica> {
   const config = new KubeConfig()

@@ -8,10 +8,10 @@ import type { FluidOptions } from '../fluid/options.ts'
 import { installWarmgate } from './install.ts'
 import { startWarmgate, type WarmgateProcess } from './process.ts'
 
-export interface RealStageOptions {
-  /** How many nodes are played: 3, if nothing is said. */
+export interface InstalledClusterOptions {
+  /** How many nodes KWOK plays. Default: 3. */
   nodes?: number
-  /** What an init container takes, and so what a storage initializer costs. */
+  /** How long an init container runs, and so how long a storage initializer takes. */
   initContainerSeconds: number
   /** With LLMInferenceServices. */
   llm?: boolean
@@ -20,18 +20,18 @@ export interface RealStageOptions {
   progress?: (line: string) => void
 }
 
-export interface StageOptions extends RealStageOptions {
+export interface TestClusterOptions extends InstalledClusterOptions {
   fluid: Partial<FluidOptions>
 }
 
-/** A control plane with KServe and Fluid, and all of Warmgate but its process. */
-interface BareGround {
+/** A control plane with KServe and Fluid's CRDs. Warmgate is installed, and its process does not run. */
+export interface InstalledCluster {
   cluster: Cluster
   /** As the cluster's administrator. */
   client: KubeClient
-  /** Of the shipped service account. */
+  /** The path of the kubeconfig of the shipped service account. */
   kubeconfig: string
-  /** Where the webhook configuration says that Warmgate answers. */
+  /** Where the webhook configuration expects Warmgate. */
   port: number
   probePort: number
   metricsPort: number
@@ -39,37 +39,47 @@ interface BareGround {
   stop(): Promise<void>
 }
 
-/** All of it: a control plane with KServe, Fluid's own controllers, and Warmgate under its shipped role. */
-export interface RealStage extends BareGround {
+interface Running {
   warmgate: WarmgateProcess
   /** Starts Warmgate again, at the same address, after it was stopped or killed. */
   restartWarmgate(): Promise<void>
 }
 
-/** With the stand-in for Fluid's runtimes, and no process of Warmgate's. */
-export interface Ground extends BareGround {
+/** With Warmgate under its shipped role, and no Fluid controllers: see joinTestCluster. */
+export interface WarmgateCluster extends InstalledCluster, Running {}
+
+/** With Fluid's own controllers, and Warmgate. */
+export interface RealFluidCluster extends InstalledCluster, Running {}
+
+/** With the stand-in for Fluid, and no process of Warmgate. */
+export interface BareCluster extends InstalledCluster {
   fluid: FluidStandIn
 }
 
-/** The same, with Warmgate. */
-export interface Stage extends RealStage {
-  fluid: FluidStandIn
+/** With the stand-in for Fluid, and Warmgate. */
+export interface TestCluster extends BareCluster, Running {}
+
+export async function startTestCluster(options: TestClusterOptions): Promise<TestCluster> {
+  return await withWarmgate(await startBareCluster(options))
 }
 
-export async function startStage(options: StageOptions): Promise<Stage> {
-  return await withWarmgate(await startGround(options))
+export async function startWarmgateCluster(options: InstalledClusterOptions): Promise<WarmgateCluster> {
+  return await withWarmgate(await installCluster({ ...options, fluid: false }))
 }
 
-export async function startRealStage(options: RealStageOptions): Promise<RealStage> {
-  return await withWarmgate(await layGround({ ...options, fluid: true }))
+export async function startRealFluidCluster(options: InstalledClusterOptions): Promise<RealFluidCluster> {
+  return await withWarmgate(await installCluster({ ...options, fluid: true }))
 }
 
-export async function startGround({ fluid: options, ...rest }: StageOptions): Promise<Ground> {
-  const ground = await layGround({ ...rest, fluid: false })
-  const { client, stop } = ground
+export async function startBareCluster({
+  fluid: options,
+  ...rest
+}: TestClusterOptions): Promise<BareCluster> {
+  const installed = await installCluster({ ...rest, fluid: false })
+  const { client, stop } = installed
   try {
     const fluid = await startFluid({ client, options })
-    return Object.assign(ground, {
+    return Object.assign(installed, {
       fluid,
       async stop() {
         await fluid.stop()
@@ -82,29 +92,29 @@ export async function startGround({ fluid: options, ...rest }: StageOptions): Pr
   }
 }
 
-async function withWarmgate<T extends BareGround>(
-  ground: T,
-): Promise<T & Pick<RealStage, 'warmgate' | 'restartWarmgate'>> {
-  const { stop } = ground
+async function withWarmgate<T extends InstalledCluster>(installed: T): Promise<T & Running> {
+  const { stop } = installed
   try {
-    const stage = Object.assign(ground, {
-      warmgate: await startWarmgate(ground),
+    const running = Object.assign(installed, {
+      warmgate: await startWarmgate(installed),
       async stop() {
-        await stage.warmgate.stop()
+        await running.warmgate.stop()
         await stop()
       },
       async restartWarmgate() {
-        stage.warmgate = await startWarmgate(ground)
+        running.warmgate = await startWarmgate(installed)
       },
     })
-    return stage
+    return running
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-async function layGround(options: RealStageOptions & { fluid: boolean }): Promise<BareGround> {
+async function installCluster(
+  options: InstalledClusterOptions & { fluid: boolean },
+): Promise<InstalledCluster> {
   const { progress = () => {} } = options
   const cluster = await startCluster({ ...options, kserve: true })
   const stops: (() => Promise<void>)[] = [() => cluster.stop()]

@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { namespaceFlags } from './requirements.ts'
 
 /*
- * node keeper.ts FOLDER CGROUP: opens the namespaces in which a node lives, and ends them on SIGTERM. With the first
- * process of a PID namespace the kernel ends every other, shims and containers included, and with the last process of
- * a mount namespace all its mounts go. Only the control groups are left then, which are the whole machine's.
+ * node node-supervisor.ts FOLDER CGROUP: opens the namespaces in which a node lives, and ends them on SIGTERM. With the
+ * first process of a PID namespace the kernel ends every other, shims and containers included, and with the last
+ * process of a mount namespace all its mounts go. Only the control groups are left then, which are the whole machine's.
  */
 
 const [folder = '', cgroup = ''] = process.argv.slice(2)

@@ -2,7 +2,7 @@ import { CustomObjectsApi } from '@kubernetes/client-node'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/original.ts'
 import type { JsonObject, KubeObject } from '../../src/values/object.ts'
-import type { Ground } from '../warmgate/stage.ts'
+import type { BareCluster } from '../warmgate/test-cluster.ts'
 
 /** What becomes of a pod that was held. */
 export type Outcome =
@@ -22,7 +22,7 @@ export interface End {
   what: string
   hold?: JsonObject
   /** What happens to a held pod; nothing, where time alone does it. */
-  happens?: (ground: Ground, namespace: string) => Promise<void>
+  happens?: (bare: BareCluster, namespace: string) => Promise<void>
   outcome: Outcome
 }
 
@@ -94,7 +94,7 @@ export const lateEnds: End[] = [
 ]
 
 /** What does not end a hold: it goes on from what stands in the API server. */
-export const passages = [
+export const handovers = [
   { name: 'warm-restarted', what: 'the controller restarts' },
   { name: 'warm-handed-over', what: 'another replica leads' },
 ]
@@ -112,36 +112,36 @@ export function failLoad({ metadata }: KubeObject): string | undefined {
   return metadata.namespace?.startsWith('failed') ? 'no such bucket' : undefined
 }
 
-async function cacheOf({ client }: Ground, namespace: string): Promise<string> {
+async function cacheOf({ client }: BareCluster, namespace: string): Promise<string> {
   const found = await client.get(resources.inferenceService, { namespace, name: service })
   const [cache = ''] = found === undefined ? [] : cacheNames(found)
   return cache
 }
 
-async function deleteDataset(ground: Ground, namespace: string): Promise<void> {
-  await ground.client.delete(resources.dataset, { namespace, name: await cacheOf(ground, namespace) })
+async function deleteDataset(bare: BareCluster, namespace: string): Promise<void> {
+  await bare.client.delete(resources.dataset, { namespace, name: await cacheOf(bare, namespace) })
 }
 
-async function optOut({ client }: Ground, namespace: string): Promise<void> {
+async function optOut({ client }: BareCluster, namespace: string): Promise<void> {
   const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
   await client.patch(resources.inferenceService, { namespace, name: service }, { type: 'merge', body })
 }
 
-async function deletePolicy({ client }: Ground, namespace: string): Promise<void> {
+async function deletePolicy({ client }: BareCluster, namespace: string): Promise<void> {
   await client.delete(resources.accelerationPolicy, { name: namespace })
 }
 
-async function takeLabelOff({ client }: Ground, namespace: string): Promise<void> {
+async function takeLabelOff({ client }: BareCluster, namespace: string): Promise<void> {
   const body = { metadata: { labels: { 'warmgate.dev/acceleration': null } } }
   await client.patch(resources.namespace, { name: namespace }, { type: 'merge', body })
 }
 
-async function deleteService({ client }: Ground, namespace: string): Promise<void> {
+async function deleteService({ client }: BareCluster, namespace: string): Promise<void> {
   await client.delete(resources.inferenceService, { namespace, name: service })
 }
 
 /** As `kubectl delete --cascade=orphan` does it. */
-async function orphan({ cluster }: Ground, namespace: string): Promise<void> {
+async function orphan({ cluster }: BareCluster, namespace: string): Promise<void> {
   const { group, version, plural } = resources.inferenceService
   const api = cluster.kubeConfig.makeApiClient(CustomObjectsApi)
   const where = { group, version, plural, namespace, name: service }
@@ -162,7 +162,7 @@ export function withEnds(page: string): string {
     settingOf(each),
     ...wordsFor(each),
   ])
-  const on = passages.map(({ what }) => [what, '', 'waits on, from what stands in the API server', 'none'])
+  const on = handovers.map(({ what }) => [what, '', 'waits on, from what stands in the API server', 'none'])
   const table = [
     ['what happens', '`hold`', 'the pod', 'Event, and `outcome` of the metric'],
     ['---', '---', '---', '---'],

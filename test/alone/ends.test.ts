@@ -7,26 +7,26 @@ import { listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { freePorts } from '../cluster/ports.ts'
 import { until } from '../cluster/until.ts'
+import { eventuallyGone, isTrue, podsOf } from '../integration/await.ts'
+import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { MovableClock } from '../warmgate/clock.ts'
 import { type LocalReplica, startLocalReplica } from '../warmgate/replica.ts'
-import { type Ground, startGround } from '../warmgate/stage.ts'
-import { eventuallyGone, isTrue, podsOf } from './await.ts'
+import { type BareCluster, startBareCluster } from '../warmgate/test-cluster.ts'
 import {
   binds,
   type End,
   ends,
   failLoad,
+  handovers,
   lateEnds,
   modelBytes,
   service as name,
   outcomeOf,
-  passages,
   smallBytes,
   soonEnds,
   withEnds,
 } from './ends.ts'
-import { namespace, policy, service, sklearn } from './services.ts'
-import { Trial } from './trial.ts'
+import { HoldSuite } from './hold-suite.ts'
 import { commands, remains, restorer, run, type Shell, warmgate } from './uninstall.ts'
 
 /*
@@ -39,28 +39,28 @@ const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metad
 const minuteMs = 60_000
 // One service rolls after the other, on a machine that may be busy.
 const longMs = 5 * minuteMs
-const all: Pick<End, 'name' | 'hold'>[] = [...ends, ...soonEnds, ...lateEnds, ...passages]
+const all: Pick<End, 'name' | 'hold'>[] = [...ends, ...soonEnds, ...lateEnds, ...handovers]
 const clock = new MovableClock()
 const replicas: LocalReplica[] = []
-let ground: Ground
-let trial: Trial
+let bare: BareCluster
+let holds: HoldSuite
 /** Answers the webhook. */
 let webhook: LocalReplica
 let leader: LocalReplica
 
 beforeAll(async () => {
   const fluid = { bindMs: 5_000, pollMs: 300, syncMs: 500, deleteRetryMs: 300, bytesPerSecond: 1 }
-  ground = await startGround({ initContainerSeconds: 1, fluid: { ...fluid, modelBytes, binds, failLoad } })
-  trial = new Trial(ground)
-  webhook = await startReplica(ground, 'first')
+  bare = await startBareCluster({ initContainerSeconds: 1, fluid: { ...fluid, modelBytes, binds, failLoad } })
+  holds = new HoldSuite(bare)
+  webhook = await startReplica(bare, 'first')
   leader = webhook
   await govern()
-  await Promise.all(all.map((end) => trial.hold(end.name)))
+  await Promise.all(all.map((end) => holds.hold(end.name)))
 })
 
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.stop()))
-  await ground?.stop()
+  await bare?.stop()
 })
 
 /** A policy for each namespace; they come by watch, and in order. */
@@ -73,7 +73,7 @@ async function govern(): Promise<void> {
     }),
   )
   const namespaces = [...all.map((end) => end.name), 'ungoverned'].map((ns) => namespace(ns))
-  await applyAll(ground.client, [...policies, ...namespaces])
+  await applyAll(bare.client, [...policies, ...namespaces])
   const last = all.at(-1)?.name ?? ''
   await until('the policies to govern', async () => {
     const [governed, not] = await Promise.all([last, 'ungoverned'].map((ns) => isAccelerated(ns)))
@@ -83,16 +83,14 @@ async function govern(): Promise<void> {
 
 async function isAccelerated(ns: string): Promise<boolean> {
   const probe = service(ns, 'probe', sklearn('s3://probe/model'))
-  return (
-    cacheNames(await ground.client.create(resources.inferenceService, probe, { dryRun: true })).length > 0
-  )
+  return cacheNames(await bare.client.create(resources.inferenceService, probe, { dryRun: true })).length > 0
 }
 
 async function startReplica(
-  where: Pick<Ground, 'port' | 'probePort' | 'metricsPort'>,
+  where: Pick<BareCluster, 'port' | 'probePort' | 'metricsPort'>,
   identity: string,
 ): Promise<LocalReplica> {
-  const { kubeconfig } = ground
+  const { kubeconfig } = bare
   const replica = await startLocalReplica({ ...where, kubeconfig }, { clock, identity })
   replicas.push(replica)
   return replica
@@ -101,10 +99,10 @@ async function startReplica(
 test.each(all)(
   '$name: the pod waits, and takes no node where it is held from scheduling',
   async ({ name: ns, hold: settings }) => {
-    const pod = trial.heldPod(ns)
+    const pod = holds.heldPod(ns)
     const isGated = settings?.at === 'Scheduling'
     expect([hasSchedulingGate(pod), hasGate(pod)]).toEqual([isGated, !isGated])
-    if (isGated) expect(stringAt(await trial.podNow(ns), 'spec', 'nodeName')).toBeUndefined()
+    if (isGated) expect(stringAt(await holds.podNow(ns), 'spec', 'nodeName')).toBeUndefined()
   },
 )
 
@@ -117,41 +115,41 @@ test('another replica leads, and the first one restarts: every hold goes on', as
     'the second to lead',
     async () => /^warmgate_leader 1$/m.test(await leader.metrics()) || undefined,
   )
-  webhook = await startReplica(ground, 'third')
-  for (const { name: ns } of all) expect(await trial.podNow(ns).then((pod) => pod && isHeld(pod))).toBe(true)
+  webhook = await startReplica(bare, 'third')
+  for (const { name: ns } of all) expect(await holds.podNow(ns).then((pod) => pod && isHeld(pod))).toBe(true)
 })
 
 describe('as it happens', () => {
   beforeAll(async () => {
-    await Promise.all(ends.map(({ name: ns, happens }) => happens?.(ground, ns)))
+    await Promise.all(ends.map(({ name: ns, happens }) => happens?.(bare, ns)))
     // What is endless stays cold all the same.
-    ground.fluid.set({ bytesPerSecond: smallBytes })
+    bare.fluid.set({ bytesPerSecond: smallBytes })
   })
 
-  test.each(ends)('$name: $what', (end) => trial.expectEnd(end))
-  test.each(passages)('$name: $what, and the hold ends when the cache is warm', async ({ name: ns }) => {
-    await trial.expectEnd({ name: ns, outcome: { kind: 'released', reason: 'Warm', type: 'Normal' } })
+  test.each(ends)('$name: $what', (end) => holds.expectEnd(end))
+  test.each(handovers)('$name: $what, and the hold ends when the cache is warm', async ({ name: ns }) => {
+    await holds.expectEnd({ name: ns, outcome: { kind: 'released', reason: 'Warm', type: 'Normal' } })
   })
 })
 
 describe('a minute later', () => {
   beforeAll(async () => {
-    await Promise.all(soonEnds.map(({ name: ns, happens }) => happens?.(ground, ns)))
-    await eventuallyGone(ground.client, resources.inferenceService, { namespace: 'orphan', name })
+    await Promise.all(soonEnds.map(({ name: ns, happens }) => happens?.(bare, ns)))
+    await eventuallyGone(bare.client, resources.inferenceService, { namespace: 'orphan', name })
     clock.advance(minuteMs)
   })
 
-  test.each(soonEnds)('$name: $what', (end) => trial.expectEnd(end))
+  test.each(soonEnds)('$name: $what', (end) => holds.expectEnd(end))
 })
 
 describe('after warmup.timeout', () => {
   beforeAll(() => clock.advance(30 * minuteMs))
 
-  test.each(lateEnds)('$name: $what', (end) => trial.expectEnd(end))
+  test.each(lateEnds)('$name: $what', (end) => holds.expectEnd(end))
 
   const kept = [...ends, ...soonEnds].filter(({ outcome }) => outcome.kind === 'kept')
   test.each(kept)('$name: onTimeout ends what onFailure kept', async ({ name: ns }) => {
-    await trial.expectEnd({ name: ns, outcome: { kind: 'released', reason: 'TimedOut', type: 'Warning' } })
+    await holds.expectEnd({ name: ns, outcome: { kind: 'released', reason: 'TimedOut', type: 'Warning' } })
   })
 })
 
@@ -166,7 +164,7 @@ test('each end is counted once, by its outcome', async () => {
   }
   // What onFailure kept, the timeout ended; what was handed over became warm.
   wanted.set('TimedOut', (wanted.get('TimedOut') ?? 0) + 1)
-  wanted.set('Warm', (wanted.get('Warm') ?? 0) + passages.length)
+  wanted.set('Warm', (wanted.get('Warm') ?? 0) + handovers.length)
   expect(new Map(counted.map(([, reason = '', count]) => [reason, Number(count)]))).toEqual(wanted)
 })
 
@@ -176,8 +174,8 @@ describe('going back', () => {
   let shell: Shell
 
   beforeAll(async () => {
-    const { client } = ground
-    shell = { ground, kubeconfig: await restorer(ground) }
+    const { client } = bare
+    shell = { bare, kubeconfig: await restorer(bare) }
     const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': podwise } }
     const spec = { namespaceSelector, rewrite: 'Pod', hold: { at: 'None' } }
     await applyAll(client, [policy(podwise, spec), namespace(podwise)])
@@ -189,7 +187,7 @@ describe('going back', () => {
   /** A pod that is Ready with so many storage initializers. */
   async function servedBy(ns: string, initializers: number): Promise<void> {
     await until(`a pod with ${initializers} storage initializers in ${ns}`, async () =>
-      (await podsOf(ground.client, ns, name)).find(
+      (await podsOf(bare.client, ns, name)).find(
         (pod) => isTrue(pod, 'Ready') && listAt(pod, 'spec', 'initContainers').length === initializers,
       ),
     )
@@ -207,32 +205,32 @@ describe('going back', () => {
     expect(await warmgate(['restore', '--pods-only', '-n', 'slow-keep'], shell)).toMatch(
       /^released Pod .*\n$/,
     )
-    await trial.expectRelease('slow-keep', { reason: 'NotHeld', type: 'Normal' })
-    expect(isHeld((await trial.podNow('unbound-keep')) ?? trial.heldPod('removed'))).toBe(true)
+    await holds.expectRelease('slow-keep', { reason: 'NotHeld', type: 'Normal' })
+    expect(isHeld((await holds.podNow('unbound-keep')) ?? holds.heldPod('removed'))).toBe(true)
     await Promise.all(
       all
         .filter((end) => !left.includes(end.name))
-        .map((end) => ground.client.delete(resources.inferenceService, { namespace: end.name, name })),
+        .map((end) => bare.client.delete(resources.inferenceService, { namespace: end.name, name })),
     )
     // A pod that belongs to nobody would keep its cache for ever.
-    await ground.client.delete(deployment, { namespace: 'orphan', name: `${name}-predictor` })
+    await bare.client.delete(deployment, { namespace: 'orphan', name: `${name}-predictor` })
   })
 
   test(
     'docs/uninstall.md, command by command: nothing is left, and every service is what its user wrote',
     async () => {
       for (const command of commands) await run(command, shell)
-      await until('the end of all of it', async () => (await remains(ground)).length === 0 || undefined)
+      await until('the end of all of it', async () => (await remains(bare)).length === 0 || undefined)
       for (const ns of [...left, podwise]) {
         await servedBy(ns, 1)
         const key = { namespace: ns, name }
         const uri = ns === podwise ? 's3://models/podwise' : `s3://models/${ns}`
-        const plain = await ground.client.create(
+        const plain = await bare.client.create(
           resources.inferenceService,
           service(ns, 'plain', sklearn(uri)),
           { dryRun: true },
         )
-        const restored = await ground.client.get(resources.inferenceService, key)
+        const restored = await bare.client.get(resources.inferenceService, key)
         expect(restored?.spec).toEqual(plain.spec)
         expect(restored?.metadata.annotations).toEqual(plain.metadata.annotations)
       }

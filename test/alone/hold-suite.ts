@@ -4,24 +4,24 @@ import { cacheNames } from '../../src/plan/original.ts'
 import { gateCondition, hasGate, hasSchedulingGate, isHeld } from '../../src/plan/pod.ts'
 import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { until } from '../cluster/until.ts'
-import type { Ground } from '../warmgate/stage.ts'
-import { isTrue, podsOf } from './await.ts'
+import { isTrue, podsOf } from '../integration/await.ts'
+import { service, sklearn } from '../integration/services.ts'
+import type { BareCluster } from '../warmgate/test-cluster.ts'
 import { type End, service as name } from './ends.ts'
-import { service, sklearn } from './services.ts'
 
 /** Services that are held, one in each namespace, and what becomes of them. */
-export class Trial {
-  readonly #ground: Ground
+export class HoldSuite {
+  readonly #bare: BareCluster
   /** The pods that were held, by namespace. */
   readonly #held = new Map<string, KubeObject>()
 
-  constructor(ground: Ground) {
-    this.#ground = ground
+  constructor(bare: BareCluster) {
+    this.#bare = bare
   }
 
   /** Creates a service, and waits for its pod that waits. */
   async hold(ns: string): Promise<void> {
-    const { client } = this.#ground
+    const { client } = this.#bare
     const object = service(ns, name, sklearn(`s3://models/${ns}`))
     const admitted = await client.create(resources.inferenceService, object)
     expect(cacheNames(admitted)).toHaveLength(1)
@@ -42,13 +42,13 @@ export class Trial {
   async podNow(ns: string): Promise<KubeObject | undefined> {
     const before = this.heldPod(ns)
     const { name: podName = '', uid } = before.metadata
-    const pod = await this.#ground.client.get(resources.pod, { namespace: ns, name: podName })
+    const pod = await this.#bare.client.get(resources.pod, { namespace: ns, name: podName })
     return pod?.metadata.uid === uid ? pod : undefined
   }
 
   async event(ns: string, kind: string, reason: string): Promise<KubeObject> {
     return await until(`an Event ${reason} on the ${kind} of ${ns}`, async () => {
-      const { items } = await this.#ground.client.list(resources.event, { namespace: ns })
+      const { items } = await this.#bare.client.list(resources.event, { namespace: ns })
       const uid = kind === 'Pod' ? this.heldPod(ns).metadata.uid : undefined
       return items.find(
         (found) =>
@@ -90,9 +90,9 @@ export class Trial {
   async expectRevert(ns: string): Promise<void> {
     expect(stringAt(await this.event(ns, 'Pod', 'Reverted'), 'type')).toBe('Warning')
     expect(stringAt(await this.event(ns, 'InferenceService', 'Reverted'), 'type')).toBe('Warning')
-    const after = await this.#ground.client.get(resources.inferenceService, { namespace: ns, name })
+    const after = await this.#bare.client.get(resources.inferenceService, { namespace: ns, name })
     expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toMatch(/^(s3|oss):/)
-    const pods = () => podsOf(this.#ground.client, ns, name)
+    const pods = () => podsOf(this.#bare.client, ns, name)
     const next = await until(`a pod with a storage initializer in ${ns}`, async () =>
       (await pods()).find(
         (pod) => isTrue(pod, 'Ready') && listAt(pod, 'spec', 'initContainers').length === 1,

@@ -13,7 +13,7 @@ import { resources } from '../../src/kube/resources.ts'
 import { isHeld } from '../../src/plan/pod.ts'
 import { type Json, type KubeObject, keyOf, listAt } from '../../src/values/object.ts'
 import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
-import type { Ground } from '../warmgate/stage.ts'
+import type { BareCluster } from '../warmgate/test-cluster.ts'
 
 const page = await readFile(new URL('../../docs/uninstall.md', import.meta.url), 'utf8')
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -28,7 +28,7 @@ function block(language: string): string {
 export const commands: string[] = block('sh').trim().split('\n')
 
 /** What whoever may do just what the page says runs `warmgate` with. */
-export async function restorer({ client, cluster }: Ground): Promise<string> {
+export async function restorer({ client, cluster }: BareCluster): Promise<string> {
   const account = { namespace: 'default', name: 'restorer' }
   const [role] = parseManifests('docs/uninstall.md', block('yaml')).map(({ object }) => object)
   if (role === undefined) throw new Error('docs/uninstall.md has no role')
@@ -48,7 +48,7 @@ export async function restorer({ client, cluster }: Ground): Promise<string> {
 }
 
 export interface Shell {
-  ground: Ground
+  bare: BareCluster
   /** For `warmgate`; kubectl is an administrator's. */
   kubeconfig: string
 }
@@ -71,7 +71,7 @@ export async function run(command: string, shell: Shell): Promise<string> {
     folder === undefined
       ? [{ ...kinds[kind], metadata: { name, ...(namespace && { namespace }) } } as KubeObject]
       : await kustomized(folder)
-  for (const object of objects) await shell.ground.client.delete(resourceOf(object), keyOf(object))
+  for (const object of objects) await shell.bare.client.delete(resourceOf(object), keyOf(object))
   return ''
 }
 
@@ -84,10 +84,10 @@ const kinds: { [word: string]: { apiVersion: string; kind: string } } = {
 }
 
 /** Runs `warmgate` as a program of its own. It rejects where the exit status is not 0. */
-export async function warmgate(words: string[], { ground, kubeconfig }: Shell): Promise<string> {
+export async function warmgate(words: string[], { bare, kubeconfig }: Shell): Promise<string> {
   const env = { ...process.env, KUBECONFIG: kubeconfig }
   const running = promisify(execFile)(process.execPath, [main, ...words], { env })
-  const log = createWriteStream(join(ground.cluster.dir, 'restore.log'), { flags: 'a' })
+  const log = createWriteStream(join(bare.cluster.dir, 'restore.log'), { flags: 'a' })
   running.child.stdout?.pipe(log)
   return (await running).stdout
 }
@@ -99,7 +99,7 @@ async function kustomized(folder: string): Promise<KubeObject[]> {
 }
 
 /** What is still there of Warmgate's, in words: nothing, where it was never installed. */
-export async function remains({ client }: Ground): Promise<string[]> {
+export async function remains({ client }: BareCluster): Promise<string[]> {
   const { dataLoad, dataset, inferenceService, mutatingWebhookConfiguration, namespace, pod } = resources
   const kinds = [dataset, dataLoad, ...Object.values(runtimeResources)]
   const fluids = (await Promise.all(kinds.map((kind) => listInstalled(client, kind)))).flat()

@@ -1,0 +1,19 @@
+import { afterAll, beforeAll, describe } from 'vitest'
+import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
+import { restarts } from './restarts.ts'
+import { scope } from './scope.ts'
+
+/* What needs a control plane of its own and can share it, one after the other. */
+
+let stage: TestCluster
+
+beforeAll(async () => {
+  const fluid = { bindMs: 300, pollMs: 300, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: 2 ** 30 }
+  stage = await startTestCluster({ initContainerSeconds: 1, fluid })
+})
+
+afterAll(() => stage?.stop())
+
+// First: it counts every review that Warmgate is sent, so that nothing else may run.
+describe('scope', () => scope(() => stage))
+describe('restarts', () => restarts(() => stage))

@@ -1,0 +1,263 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { retainedUntil } from '../../src/fluid/retained.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { cacheNames } from '../../src/plan/original.ts'
+import { hasGate } from '../../src/plan/pod.ts'
+import {
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../src/values/object.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { until } from '../cluster/until.ts'
+import { applyPolicy, condition, eventsOf, eventuallyGone, isTrue, podsOf } from '../integration/await.ts'
+import { custom, namespace, policy, policyOf, service, sklearn } from '../integration/services.ts'
+import type { TestCluster } from '../warmgate/test-cluster.ts'
+
+/* Warmgate is killed, stopped and started again, and loses what it relies on. */
+
+const crds = resourceOf({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: {},
+})
+let stage: TestCluster
+
+const create = (object: KubeObject) => stage.client.create(resourceOf(object), object)
+
+/** A namespace with a policy of its own. */
+async function governed(ns: string, spec: JsonObject): Promise<void> {
+  await applyAll(stage.client, [namespace(ns)])
+  await applyPolicy(stage.client, policyOf(ns, spec))
+}
+
+/** A service; answers the name of its cache. */
+async function createBloom(ns: string): Promise<string> {
+  return cacheNames(await create(service(ns, 'bloom', sklearn(`s3://models/${ns}`))))[0] ?? ''
+}
+
+async function remove(ns: string): Promise<void> {
+  await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
+}
+
+async function readyPod(ns: string, wanted: (pod: KubeObject) => boolean = () => true): Promise<KubeObject> {
+  return await until(`a ready pod of ${ns}/bloom`, async () =>
+    (await podsOf(stage.client, ns, 'bloom')).find((pod) => isTrue(pod, 'Ready') && wanted(pod)),
+  )
+}
+
+async function datasetOf(
+  ns: string,
+  name: string,
+  wanted: (dataset: KubeObject) => boolean,
+): Promise<KubeObject> {
+  return await until(`the Dataset ${ns}/${name} as it should be`, async () => {
+    const found = await stage.client.get(resources.dataset, { namespace: ns, name })
+    return found !== undefined && wanted(found) ? found : undefined
+  })
+}
+
+/** Returns when the controller has seen everything that was there before. */
+async function lookedAt(ns: string): Promise<void> {
+  const probe = await create(service(ns, 'probe', sklearn('s3://models/probe')))
+  const key = { namespace: ns, name: cacheNames(probe)[0] ?? '' }
+  await until('a cache for the probe', () => stage.client.get(resources.dataset, key))
+}
+
+export function restarts(theCluster: () => TestCluster): void {
+  beforeAll(() => {
+    stage = theCluster()
+  })
+
+  test('a hold ends although the controller was killed in the middle', async () => {
+    const ns = 'killed'
+    await governed(ns, {})
+    stage.fluid.set({ bytesPerSecond: 1 })
+    await create(service(ns, 'bloom', sklearn('s3://models/killed')))
+    await until('a held pod', async () => (await podsOf(stage.client, ns, 'bloom')).find(hasGate))
+    await stage.warmgate.kill()
+    stage.fluid.set({ bytesPerSecond: 2 ** 30 })
+    await stage.restartWarmgate()
+    const released = await readyPod(ns)
+    expect(stringAt(condition(released, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warm')
+  })
+
+  test('a service is created although Warmgate is away, and stays as it was', async () => {
+    const ns = 'away'
+    await applyAll(stage.client, [namespace(ns)])
+    await stage.warmgate.stop()
+    const admitted = await create(service(ns, 'away', sklearn('s3://models/away')))
+    expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
+    await stage.restartWarmgate()
+    const body = { metadata: { labels: { touched: 'later' } } }
+    const later = await stage.client.patch(
+      resources.inferenceService,
+      { namespace: ns, name: 'away' },
+      { type: 'merge', body },
+    )
+    expect(stringAt(later, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
+  })
+
+  test('retain: a service that is deleted and made again finds its cache warm, and waits for nothing', async () => {
+    const ns = 'retaining'
+    await governed(ns, { cache: { retain: '1h' } })
+    stage.fluid.set({ bytesPerSecond: 1 })
+    const name = await createBloom(ns)
+    const key = { namespace: ns, name }
+    await until('a held pod', async () => (await podsOf(stage.client, ns, 'bloom')).find(hasGate))
+    stage.fluid.set({ bytesPerSecond: 2 ** 30 })
+    const first = await readyPod(ns)
+    expect(hasGate(first)).toBe(true)
+    const before = await stage.client.get(resources.dataLoad, key)
+
+    await remove(ns)
+    await eventuallyGone(stage.client, resources.pod, { namespace: ns, name: first.metadata.name ?? '' })
+    const kept = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
+    expect(kept.metadata.deletionTimestamp).toBeUndefined()
+    // A restart moves no deadline: it stands on the Dataset.
+    await stage.warmgate.kill()
+    await stage.restartWarmgate()
+    expect(await createBloom(ns)).toBe(name)
+    const second = await readyPod(ns, ({ metadata }) => metadata.uid !== first.metadata.uid)
+    expect(hasGate(second)).toBe(false)
+    const adopted = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) === undefined)
+    expect(adopted.metadata.uid).toBe(kept.metadata.uid)
+    expect((await stage.client.get(resources.dataLoad, key))?.metadata.uid).toBe(before?.metadata.uid)
+
+    // Kubernetes' garbage collector, for which the policy is an owner, has nothing against it.
+    await remove(ns)
+    await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
+    await applyAll(stage.client, [policyOf(ns, { cache: { retain: '1s' } })])
+    for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad]) {
+      await eventuallyGone(stage.client, resource, key)
+    }
+  })
+
+  test('what is retained goes with its policy, though Warmgate be down', async () => {
+    const ns = 'uninstalled'
+    await governed(ns, { cache: { retain: '1h' } })
+    const key = { namespace: ns, name: await createBloom(ns) }
+    await readyPod(ns)
+    await remove(ns)
+    await datasetOf(ns, key.name, (dataset) => retainedUntil(dataset) !== undefined)
+    await stage.warmgate.kill()
+    await stage.client.delete(resources.accelerationPolicy, { name: ns })
+    for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad]) {
+      await eventuallyGone(stage.client, resource, key)
+    }
+    await stage.restartWarmgate()
+  })
+
+  test('a lost key takes nothing away, rolls nothing, and is said', async () => {
+    await governed('keys', {})
+    const stored = await create(service('keys', 'iris', sklearn('s3://models/iris')))
+    const [cache = ''] = cacheNames(stored)
+    const key = { namespace: 'keys', name: cache }
+    await until('its cache', () => stage.client.get(resources.dataset, key))
+    const secret = { namespace: 'warmgate-system', name: 'warmgate-record-keys' }
+    await stage.client.delete(resources.secret, secret)
+    await stage.restartWarmgate()
+    await until('the Event', async () =>
+      (await eventsOf(stage.client, 'keys', 'iris')).find(({ reason }) => reason === 'RecordUnproven'),
+    )
+    await lookedAt('keys')
+    expect(await stage.client.get(resources.dataset, key)).toMatchObject({ metadata: { name: cache } })
+    const body = { metadata: { annotations: { note: 'x' } } }
+    const after = await stage.client.patch(
+      resources.inferenceService,
+      { namespace: 'keys', name: 'iris' },
+      { type: 'merge', body },
+    )
+    expect(after.spec).toEqual(stored.spec)
+    expect(after.metadata.annotations?.['warmgate.dev/original']).toBe(
+      stored.metadata.annotations?.['warmgate.dev/original'],
+    )
+    // Adopted, it is proven again: by the same cache.
+    const adopt = { metadata: { annotations: { 'warmgate.dev/adopt': 'true' } } }
+    const adopted = await stage.client.patch(
+      resources.inferenceService,
+      { namespace: 'keys', name: 'iris' },
+      { type: 'merge', body: adopt },
+    )
+    expect(cacheNames(adopted)).toEqual([cache])
+    expect(adopted.metadata.annotations?.['warmgate.dev/original']).not.toBe(
+      stored.metadata.annotations?.['warmgate.dev/original'],
+    )
+  })
+
+  describe('beside KServe’s own webhook', () => {
+    const configuration = { name: 'acceleration.warmgate.dev' }
+    const selecting = (webhook: Json, matchExpressions: Json[]): JsonObject => {
+      const namespaceSelector = objectAt(webhook, 'namespaceSelector')
+      return { ...(webhook as JsonObject), namespaceSelector: { ...namespaceSelector, matchExpressions } }
+    }
+
+    /** A second configuration, whose name sorts after KServe's, for one namespace; ours leaves that to it. */
+    async function comeLate(): Promise<void> {
+      const ours = await stage.client.get(resources.mutatingWebhookConfiguration, configuration)
+      const [services = {}, ...pods] = listAt(ours, 'webhooks')
+      const expressions = listAt(services, 'namespaceSelector', 'matchExpressions')
+      const late = { key: 'kubernetes.io/metadata.name', operator: 'In', values: ['late'] }
+      const others = { ...late, operator: 'NotIn' }
+      const webhooks = [selecting(services, [late])]
+      await create({ ...(ours as KubeObject), metadata: { name: 'zz.acceleration.warmgate.dev' }, webhooks })
+      await stage.client.patch(resources.mutatingWebhookConfiguration, configuration, {
+        type: 'merge',
+        body: { webhooks: [selecting(services, [...expressions, others]), ...pods] },
+      })
+    }
+
+    test('before it or after it: the same end', async () => {
+      await applyAll(stage.client, [namespace('early'), namespace('late')])
+      await comeLate()
+      const shapes: { [name: string]: JsonObject } = {
+        framework: { sklearn: { storageUri: 's3://models/order' } },
+        model: sklearn('s3://models/order'),
+        sole: custom('s3://models/order'),
+        listed: {
+          ...custom('pvc://x', { env: [] }),
+          storageUris: [{ uri: 's3://models/order', mountPath: '/mnt/order' }],
+        },
+      }
+      // Only the namespace makes a difference to a cache's name.
+      const text = ({ spec, metadata: { annotations } }: KubeObject) =>
+        JSON.stringify([spec, annotations]).replaceAll(/order-[0-9a-f]{10}/g, 'order')
+      await until('the later configuration to be called', async () => {
+        const answer = await stage.client.create(
+          resources.inferenceService,
+          service('late', 'probe', sklearn('s3://models/probe')),
+          { dryRun: true },
+        )
+        return cacheNames(answer).length === 1 ? true : undefined
+      })
+      for (const [name, predictor] of Object.entries(shapes)) {
+        const early = await create(service('early', name, predictor, { team: 'a' }))
+        const late = await create(service('late', name, predictor, { team: 'a' }))
+        expect(cacheNames(late)).toHaveLength(1)
+        expect(text(late)).toBe(text(early))
+      }
+    })
+  })
+
+  test('a runtime that is not installed is told by the policy that names it', async () => {
+    await stage.client.delete(crds, { name: 'efcruntimes.data.fluid.io' })
+    // Its kind is served for a moment longer, and Warmgate looks once in a while.
+    await until('the kind to be gone', async () => {
+      const served = await stage.client.discover('data.fluid.io', 'v1alpha1')
+      return served.includes('efcruntimes') ? undefined : true
+    })
+    await stage.warmgate.stop()
+    await stage.restartWarmgate()
+    await applyAll(stage.client, [policy('efc', { sources: [{ match: ['nfs://'], runtime: 'EFC' }] })])
+    const found = await until('the condition of the policy', async () => {
+      const object = await stage.client.get(resources.accelerationPolicy, { name: 'efc' })
+      const isTold = stringAt(object && condition(object, 'RuntimesMissing'), 'reason') === 'NotInstalled'
+      return isTold ? object : undefined
+    })
+    expect(stringAt(condition(found, 'RuntimesMissing'), 'status')).toBe('True')
+    expect(stringAt(condition(found, 'RuntimesMissing'), 'message')).toContain('EFCRuntime is not installed')
+  })
+}
