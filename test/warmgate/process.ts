@@ -14,6 +14,8 @@ export interface WarmgateOptions {
   metricsPort: number
   /** So that several replicas can be told apart. */
   name?: string
+  /** Further flags of `warmgate serve`. */
+  args?: string[]
   env?: { [variable: string]: string }
 }
 
@@ -37,6 +39,7 @@ const leash = new URL('leash.ts', import.meta.url).href
 /** Runs `warmgate serve` as a process of its own, and waits until it is ready. */
 export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateProcess> {
   const { kubeconfig, logFile, port, probePort, metricsPort, name = 'warmgate-0', env = {} } = options
+  const { args = [] } = options
   const ports = { '--port': port, '--probe-port': probePort, '--metrics-port': metricsPort }
   const where = [
     '--address',
@@ -44,10 +47,14 @@ export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateP
     ...Object.entries(ports).flatMap(([flag, at]) => [flag, String(at)]),
   ]
   const log = await open(logFile, 'a')
-  const child = spawn(process.execPath, ['--import', leash, main, 'serve', ...where, '--drain', '0s'], {
-    env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name, ...env },
-    stdio: ['pipe', log.fd, log.fd],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--import', leash, main, 'serve', ...where, ...args, '--drain', '0s'],
+    {
+      env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name, ...env },
+      stdio: ['pipe', log.fd, log.fd],
+    },
+  )
   const exited = once(child, 'exit')
   await log.close()
   const probeUrl = `http://127.0.0.1:${probePort}`
