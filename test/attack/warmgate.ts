@@ -14,7 +14,10 @@ export interface Attacked {
 }
 
 /** A real `warmgate serve`, with what the manifest gives it, against a cluster that holds these objects. */
-export async function attack(generated: { [path: string]: Generated }): Promise<Attacked> {
+export async function attack(
+  generated: { [path: string]: Generated } = {},
+  args: string[] = [],
+): Promise<Attacked> {
   const dir = await mkdtemp(join(tmpdir(), 'warmgate-attack-'))
   const server = new BulkApiServer(generated)
   const kubeconfig = join(dir, 'kubeconfig')
@@ -26,6 +29,7 @@ export async function attack(generated: { [path: string]: Generated }): Promise<
     port,
     probePort,
     metricsPort,
+    args,
     env: { NODE_OPTIONS: await nodeOptions() },
   })
   return {

@@ -14,6 +14,8 @@ export interface WarmgateOptions {
   metricsPort: number
   /** So that several replicas can be told apart. */
   name?: string
+  /** Further flags of `warmgate serve`. */
+  args?: string[]
   env?: { [variable: string]: string }
 }
 
@@ -37,6 +39,7 @@ const exitWithParent = new URL('exit-with-parent.ts', import.meta.url).href
 /** Runs `warmgate serve` as a process of its own, and waits until it is ready. */
 export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateProcess> {
   const { kubeconfig, logFile, port, probePort, metricsPort, name = 'warmgate-0', env = {} } = options
+  const { args = [] } = options
   const ports = { '--port': port, '--probe-port': probePort, '--metrics-port': metricsPort }
   const where = [
     '--address',
@@ -46,7 +49,7 @@ export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateP
   const log = await open(logFile, 'a')
   const child = spawn(
     process.execPath,
-    ['--import', exitWithParent, main, 'serve', ...where, '--drain', '0s'],
+    ['--import', exitWithParent, main, 'serve', ...where, ...args, '--drain', '0s'],
     {
       env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name, ...env },
       stdio: ['pipe', log.fd, log.fd],
