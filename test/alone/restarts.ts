@@ -87,7 +87,7 @@ export function restarts(theCluster: () => TestCluster): void {
 
   test('a service is created although Warmgate is away, and stays as it was', async () => {
     const ns = 'away'
-    await applyAll(stage.client, [namespace(ns)])
+    await governed(ns, {})
     await stage.warmgate.stop()
     const admitted = await create(service(ns, 'away', sklearn('s3://models/away')))
     expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
@@ -211,7 +211,7 @@ export function restarts(theCluster: () => TestCluster): void {
     }
 
     test('before it or after it: the same end', async () => {
-      await applyAll(stage.client, [namespace('early'), namespace('late')])
+      for (const ns of ['early', 'late']) await governed(ns, {})
       await comeLate()
       const shapes: { [name: string]: JsonObject } = {
         framework: { sklearn: { storageUri: 's3://models/order' } },
