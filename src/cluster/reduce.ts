@@ -5,7 +5,6 @@ import { knownAnnotations } from '../values/annotations.ts'
 import { fits } from '../values/footprint.ts'
 import { limits } from '../values/limits.ts'
 import {
-  isObject,
   type Json,
   type KubeObject,
   listAt,
