@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { loadJobKey } from '../src/fluid/job.ts'
 import { resources } from '../src/kube/resources.ts'
-import { cacheNames } from '../src/plan/original.ts'
-import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../src/values/object.ts'
+import { cacheNames } from '../src/plan/service/original.ts'
+import { getIn, type JsonObject, type KubeObject, listAt, stringAt } from '../src/values/object.ts'
 import { applyAll, hasCondition } from '../test/cluster/objects.ts'
 import { podsOf } from '../test/integration/await.ts'
 import { custom, namespace, ossSecret, service, usesOssSecret } from '../test/integration/services.ts'
@@ -92,7 +92,7 @@ async function run(stage: TestCluster, volume: SlowVolume, holds: HoldSuite): Pr
     if (times.ready !== undefined || seconds * 1_000 > longestMs) break
     await pause(quietMs)
   }
-  const restarts = listAt(pod, 'status', 'containerStatuses').map((each) => at(each, 'restartCount'))
+  const restarts = listAt(pod, 'status', 'containerStatuses').map((each) => getIn(each, 'restartCount'))
   await client.delete(resources.inferenceService, { namespace: ns, name })
   return row(holds, times, { restarts: Number(restarts[0] ?? 0), coldMib: Math.round(coldBytes / mib) })
 }

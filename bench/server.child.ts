@@ -30,7 +30,7 @@ async function warmgate(pair: KeyPair): Promise<number> {
     signer: fakeSigner,
   })
   mirror.start()
-  while (mirror.missing().length > 0) await new Promise((resolve) => setImmediate(resolve))
+  while (mirror.unsynced().length > 0) await new Promise((resolve) => setImmediate(resolve))
   const sources = { mirror, client, kserveNamespace, metrics }
   const server = createAdmissionServer({
     handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },

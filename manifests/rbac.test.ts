@@ -152,7 +152,7 @@ const verbsOf: { [method: string]: Verb[] } = {
   apply,
   patch: ['patch'],
   delete: ['delete'],
-  deleteExactly: ['delete'],
+  deleteByUid: ['delete'],
 }
 
 test('what the code of the server calls by name is in the tables', async () => {
@@ -163,7 +163,7 @@ test('what the code of the server calls by name is in the tables', async () => {
   })) {
     if (/\.(test|fake|fixture)\.ts$/.test(file)) continue
     const text = await readFile(new URL(file, import.meta.url), 'utf8')
-    const pattern = /\b(?:client\s*\.\s*(\w+)|(deleteExactly))\(\s*(?:client,\s*)?resources\.(\w+)/g
+    const pattern = /\b(?:client\s*\.\s*(\w+)|(deleteByUid))\(\s*(?:client,\s*)?resources\.(\w+)/g
     for (const [, method, helper, resource] of text.matchAll(pattern))
       calls.add(`${method ?? helper} ${resource}`)
   }

@@ -1,12 +1,12 @@
 import { type FactsSources, namespaceLabels } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { podFacts, sidecarState, workerLabels } from '../cluster/pod.ts'
-import { podClaim } from '../cluster/turn.ts'
+import { podClaim } from '../cluster/pod-rewrite.ts'
 import { servesModel } from '../kserve/pod.ts'
 import type { PatchOperation } from '../plan/draft.ts'
-import { planPod } from '../plan/pod.ts'
-import { isReadablePod } from '../plan/size.ts'
-import { turnPod } from '../plan/turn.ts'
+import { planPod } from '../plan/pod/pod.ts'
+import { redirectPod } from '../plan/pod/redirect.ts'
+import { isReadablePod } from '../plan/service/size.ts'
 import { isOpen } from '../policy/policy.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -52,5 +52,5 @@ async function turn(
   signal: AbortSignal,
 ): Promise<{ pod: KubeObject; patch: PatchOperation[] }> {
   const claim = await podClaim(sources, pod, namespace, signal)
-  return claim === undefined ? { pod, patch: [] } : turnPod(pod, claim)
+  return claim === undefined ? { pod, patch: [] } : redirectPod(pod, claim)
 }

@@ -12,7 +12,7 @@ export function createServiceHandler(sources: FactsSources & { metrics: Metrics 
     const { object, oldObject, operation, namespace = '' } = request
     // A service on its way out is left to whoever takes its finalizers off.
     if (object === null || object.metadata.deletionTimestamp !== undefined) return { kind: 'allow' }
-    const facts = await readFacts({ ...sources, decidesOnNew: true }, object, namespace, signal)
+    const facts = await readFacts({ ...sources, readServingRuntimesLive: true }, object, namespace, signal)
     const made = plan({ service: object, facts, ...(oldObject === null ? {} : { previous: oldObject }) })
     const { decision, reason, warnings, patch } = made
     sources.metrics.admissionReviews.inc({ resource: 'inferenceservices', operation, decision, reason })

@@ -1,8 +1,8 @@
 import { adoptService, isReady, pendingRollout } from '../cluster/adoption.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { accelerationAnnotation, isOptedOut } from '../plan/facts.ts'
-import { readOriginal } from '../plan/original.ts'
-import { describeObject, isNamed, listServices, reasonOf, type Scope, waitedFor } from '../restore/undoing.ts'
+import { readOriginal } from '../plan/service/original.ts'
+import { describeObject, isNamed, listServices, reasonOf, type Scope, waitedFor } from '../restore/context.ts'
 import type { Clock } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -85,13 +85,15 @@ function describe(planned: Planned, format: AdoptOptions['output']): string {
   if (planned.kind === 'stay') return `stays  ${printable(`${name}: ${planned.why}`)}\n`
   const locations = Object.values(readOriginal(planned.after)?.locations ?? {})
   const served = locations.map(({ uri, cache }) => `${uri} from cache ${cache}`).join(', ')
-  const [before, after] = [planned.service, planned.after].map((object) => toText(asWritten(object)))
+  const [before, after] = [planned.service, planned.after].map((object) =>
+    toText(withoutServerFields(object)),
+  )
   const diff = format === 'diff' ? hunks(name.replace(' ', '/'), before ?? '', after ?? '') : ''
   return `adopt  ${printable(`${name}: ${served}`)}\n${diff}`
 }
 
 /** Without what every write changes. */
-function asWritten({ apiVersion, kind, metadata, spec = {} }: KubeObject): KubeObject {
+function withoutServerFields({ apiVersion, kind, metadata, spec = {} }: KubeObject): KubeObject {
   const { name = '', namespace = '', labels, annotations } = metadata
   return {
     apiVersion,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { claimUri, readOriginal } from '../plan/original.ts'
+import { claimUri, readOriginal } from '../plan/service/original.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { main } from './program.ts'
 

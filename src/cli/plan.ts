@@ -1,14 +1,14 @@
 import { createTwoFilesPatch } from 'diff'
 import { Document, visit } from 'yaml'
 import { isReferenceTo } from '../fluid/reference.ts'
-import { cacheWarmGate } from '../plan/hold.ts'
-import { readOriginal } from '../plan/original.ts'
 import { cachesOf, holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
+import { cacheWarmGate } from '../plan/pod/hold.ts'
+import { readOriginal } from '../plan/service/original.ts'
 import { goDuration } from '../values/duration.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { printable, printableLines } from '../values/text.ts'
+import { ManifestFacts } from './manifest-facts.ts'
 import { type Manifest, readManifests } from './manifests.ts'
-import { Offline } from './offline.ts'
 
 export const planFormats = ['yaml', 'json', 'diff'] as const
 export type PlanFormat = (typeof planFormats)[number]
@@ -44,7 +44,7 @@ export async function runPlan(
   const manifests = (await readManifests(files, stdin)).filter(
     (manifest) => !isPolicy(manifest) || !names.has(manifest.object.metadata.name),
   )
-  const offline = new Offline([...manifests, ...tried])
+  const offline = new ManifestFacts([...manifests, ...tried])
   const planned = offline.services.map((service) => {
     const facts = offline.factsFor(service)
     // A manifest that was admitted before is taken at its word.

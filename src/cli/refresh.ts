@@ -4,12 +4,12 @@ import { loadName } from '../fluid/name.ts'
 import { isReference } from '../fluid/reference.ts'
 import { refreshLoad } from '../fluid/refresh.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { deleteExactly } from '../kube/exactly.ts'
+import { deleteByUid } from '../kube/delete.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
-import { claimUri, recordedLocations } from '../plan/original.ts'
-import { describeProgress } from '../plan/progress.ts'
-import { type Warmth, warmthOf } from '../plan/warmth.ts'
-import { reasonOf } from '../restore/undoing.ts'
+import { type CachePhase, cachePhase } from '../plan/cache/cache-phase.ts'
+import { describeProgress } from '../plan/cache/progress.ts'
+import { claimUri, recordedLocations } from '../plan/service/original.ts'
+import { reasonOf } from '../restore/context.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/object.ts'
@@ -112,11 +112,11 @@ async function refresh(
     return await follow({ key, label, load }, options, output)
   } finally {
     // With its Job, which Fluid takes along.
-    await deleteExactly(client, resources.dataLoad, load)
+    await deleteByUid(client, resources.dataLoad, load)
   }
 }
 
-/** Tells what changes, until the load has ended. */
+/** ShouldWarn what changes, until the load has ended. */
 async function follow(
   { key, label, load }: { key: ObjectKey; label: string; load: KubeObject },
   { client, clock, timeoutMs, signal }: RefreshOptions,
@@ -142,17 +142,17 @@ async function follow(
   }
 }
 
-async function warmthNow(client: KubeClient, key: ObjectKey, load: KubeObject): Promise<Warmth> {
+async function warmthNow(client: KubeClient, key: ObjectKey, load: KubeObject): Promise<CachePhase> {
   const [dataset, dataLoad, job] = await Promise.all([
     client.get(resources.dataset, key),
     client.get(resources.dataLoad, keyOf(load)),
     client.get(resources.job, loadJobKey(keyOf(load))),
   ])
   if (dataLoad === undefined) return { kind: 'failed', message: 'its DataLoad was deleted' }
-  return warmthOf({ dataset, dataLoad, job })
+  return cachePhase({ dataset, dataLoad, job })
 }
 
-function describe(warmth: Extract<Warmth, { kind: 'warming' | 'pending' }>): string {
+function describe(warmth: Extract<CachePhase, { kind: 'warming' | 'pending' }>): string {
   if (warmth.kind === 'pending') return warmth.message
   return warmth.progress === undefined
     ? 'loading'

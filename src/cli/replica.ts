@@ -6,16 +6,16 @@ import { setGauges } from '../cluster/gauges.ts'
 import { Mirror } from '../cluster/mirror.ts'
 import { RecordKeys } from '../cluster/record-keys.ts'
 import { servedLlmVersion } from '../cluster/services.ts'
-import { Certificates } from '../controller/certificates.ts'
 import { Controller } from '../controller/controller.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { createEventRecorder } from '../kube/events.ts'
 import { createClient } from '../kube/http.ts'
-import { Elector } from '../kube/lease.ts'
+import { LeaderElector } from '../kube/lease.ts'
 import type { LlmVersion } from '../kube/resources.ts'
+import { createMetricsServer, createProbeServer } from '../telemetry/health-server.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { createMetricsServer, createProbeServer } from '../telemetry/probes.ts'
+import { Certificates } from '../tls/certificates.ts'
 import { type Clock, pause } from '../values/clock.ts'
 
 export interface ReplicaOptions {
@@ -98,7 +98,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     onPair: (pair) => server.setPair(pair),
   })
   const missing = () => [
-    ...mirror.missing(),
+    ...mirror.unsynced(),
     ...(recordKeys.missing === undefined ? [] : [recordKeys.missing]),
     ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
     ...(stopping.signal.aborted ? ['shutting down'] : []),
@@ -107,7 +107,14 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   const beforeScrape = () => setGauges(mirror, metrics, clock.now())
   const scrapes = createMetricsServer({ metrics, beforeScrape })
   const controller = new Controller({ ...sources, clock, events, logger, webhookConfiguration })
-  const elector = new Elector({ client, clock: electionClock, logger, namespace, name: 'warmgate', identity })
+  const elector = new LeaderElector({
+    client,
+    clock: electionClock,
+    logger,
+    namespace,
+    name: 'warmgate',
+    identity,
+  })
   const { port, probePort, metricsPort } = options
   await probes.listen({ address, port: probePort })
   await scrapes.listen({ address, port: metricsPort })

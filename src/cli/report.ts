@@ -3,7 +3,7 @@ import { isStorageInitializer } from '../kserve/download.ts'
 import { servesModel, serviceOfPod } from '../kserve/pod.ts'
 import { conditionOf, isTrue } from '../values/condition.ts'
 import { formatDuration } from '../values/duration.ts'
-import { at, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { getIn, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { printable, printableLines } from '../values/text.ts'
 
 export const reportFormats = ['table', 'json', 'csv'] as const
@@ -114,7 +114,7 @@ function downloadsOf(pod: KubeObject): Downloads {
     finished: took(true),
     failed: took(false),
     restarts: sum(initializers.map((status) => Number(objectAt(status).restartCount ?? 0))),
-    running: initializers.filter((status) => isObject(at(status, 'state', 'running'))).length,
+    running: initializers.filter((status) => isObject(getIn(status, 'state', 'running'))).length,
   }
 }
 

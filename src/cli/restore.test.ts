@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { cacheName } from '../cluster/cluster.fake.ts'
-import { gateCondition, hasSchedulingGate, isHeld } from '../plan/pod.ts'
+import { gateCondition, hasSchedulingGate, isHeld } from '../plan/pod/pod.ts'
 import type { KubeObject } from '../values/object.ts'
 import {
   accelerated,

@@ -2,12 +2,12 @@ import type { KubeClient } from '../kube/client.ts'
 import { type EventNote, eventObject } from '../kube/events.ts'
 import { resources } from '../kube/resources.ts'
 import { clearCaches } from '../restore/caches.ts'
+import { listCaches, listServices, Report, type RestoreContext } from '../restore/context.ts'
 import { releasePods } from '../restore/pods.ts'
 import { restoreServices, type ServiceOptions } from '../restore/services.ts'
-import { listCaches, listServices, Report, type Undoing } from '../restore/undoing.ts'
 import type { Streams } from './plan.ts'
 
-export type RestoreOptions = Omit<Undoing, 'record' | 'report'> &
+export type RestoreOptions = Omit<RestoreContext, 'record' | 'report'> &
   ServiceOptions & {
     /** Release held pods, and leave services and caches as they are. */
     podsOnly: boolean
@@ -23,14 +23,14 @@ export async function runRestore(
   { stdout }: Pick<Streams, 'stdout'>,
 ): Promise<0 | 1> {
   const report = new Report((text) => stdout.write(text), options.dryRun ? 'would be ' : '')
-  const undoing: Undoing = { ...options, report, record: recorder(options) }
-  await releasePods(undoing)
+  const context: RestoreContext = { ...options, report, record: recorder(options) }
+  await releasePods(context)
   if (!options.podsOnly) {
-    const [services, caches] = [await listServices(undoing), await listCaches(undoing)]
-    const restored = await restoreServices(undoing, { services, caches }, options)
-    await clearCaches(undoing, restored)
+    const [services, caches] = [await listServices(context), await listCaches(context)]
+    const restored = await restoreServices(context, { services, caches }, options)
+    await clearCaches(context, restored)
     // Pods that came meanwhile, of services whose turn had not come yet.
-    if (!options.dryRun) await releasePods(undoing)
+    if (!options.dryRun) await releasePods(context)
   }
   if (options.signal.aborted) report.fail('all of it', 'interrupted: run it again')
   else if (report.lines === 0) stdout.write('there is nothing to undo\n')
@@ -38,7 +38,7 @@ export async function runRestore(
 }
 
 /** An Event is a courtesy: whoever may not write one may undo all the same. */
-function recorder({ client, clock }: { client: KubeClient } & Pick<Undoing, 'clock'>) {
+function recorder({ client, clock }: { client: KubeClient } & Pick<RestoreContext, 'clock'>) {
   return async (event: EventNote) => {
     const object = eventObject(event, { nowMs: clock.now(), instance: 'warmgate-restore' })
     await client.create(resources.event, object).catch(() => undefined)

@@ -6,22 +6,22 @@ import { type SecretFact, secretFact } from '../kserve/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
-import { isLookedInto, mostSecrets, needsOf } from '../plan/needs.ts'
-import { isSecretName } from '../plan/source.ts'
+import { isLookedInto, mostSecrets, needsOf } from '../plan/service/needs.ts'
+import { isSecretName } from '../plan/service/source.ts'
 import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
 import { mapConcurrently } from '../values/concurrency.ts'
 import type { KubeObject } from '../values/object.ts'
-import { readLent } from './lent.ts'
 import type { Mirror } from './mirror.ts'
 import { readServing } from './serving.ts'
+import { readSharedDatasets } from './shared-datasets.ts'
 
 export interface FactsSources {
   mirror: Mirror
   client: KubeClient
   kserveNamespace: string
   /** Whether services are decided on that were created with what they are made of, a moment ago. */
-  decidesOnNew?: boolean
+  readServingRuntimesLive?: boolean
 }
 
 /** How many reads for one service are under way at a time. */
@@ -52,7 +52,7 @@ export async function readFacts(
     readAccounts(reading, needs.accounts),
     readSecrets(reading, needs.secrets),
     isLookedInto(service, known) ? readServing(sources, service, namespace) : nothingServed,
-    readLent(sources, needs.lent, { namespace, signal }),
+    readSharedDatasets(sources, needs.lent, { namespace, signal }),
   ])
   const listed = Object.values(serviceAccounts).flatMap(({ secrets }) => secrets)
   const others = [...new Set(listed)].filter((name) => !Object.hasOwn(named, name)).slice(0, mostSecrets)

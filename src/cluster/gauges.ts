@@ -1,6 +1,6 @@
 import { isOurs } from '../fluid/dataset.ts'
-import { isHeld } from '../plan/pod.ts'
-import { shortfallOf, warmthOf } from '../plan/warmth.ts'
+import { cachePhase, shortfallOf } from '../plan/cache/cache-phase.ts'
+import { isHeld } from '../plan/pod/pod.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { keyOf } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
@@ -14,7 +14,7 @@ export function setGauges(mirror: Mirror, metrics: Metrics, nowMs: number): void
     if (!isOurs(dataset)) continue
     try {
       const state = cacheState(mirror, keyOf(dataset))
-      const { kind } = warmthOf(state)
+      const { kind } = cachePhase(state)
       phases[kind === 'warm' && shortfallOf(state, nowMs) !== undefined ? 'partial' : kind] += 1
     } catch {
       // One odd Dataset must not take every metric away.

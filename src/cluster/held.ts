@@ -1,5 +1,5 @@
 import { claimsOf } from '../kserve/pod.ts'
-import { isHeld } from '../plan/pod.ts'
+import { isHeld } from '../plan/pod/pod.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 

@@ -48,8 +48,8 @@ export function fakeMirror(): FakeMirror {
     fluidResources: [],
     systemNamespaces: [],
     parsedPolicies: () => fake.parsed,
-    settled: async () => {},
-    missing: () => [],
+    waitForSync: async () => {},
+    unsynced: () => [],
     lastHeardMs: () => ({}),
   }
   const { services, llmServices } = parts as unknown as { [kind: string]: Reflector }

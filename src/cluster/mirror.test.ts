@@ -99,7 +99,7 @@ const enabled = { 'warmgate.dev/acceleration': 'enabled' }
 const key = { namespace: 'models', name: 'llama' }
 
 async function settle(): Promise<void> {
-  await expect.poll(() => mirror.missing(), { timeout: 10_000 }).toEqual([])
+  await expect.poll(() => mirror.unsynced(), { timeout: 10_000 }).toEqual([])
 }
 
 test('services and pods are listed once it is known which namespaces are open', async () => {

@@ -3,6 +3,7 @@ import type { RuntimeName } from '../fluid/runtimes.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { MergedReflector } from '../kube/merged-reflector.ts'
 import { Reflector, type ReflectorOptions } from '../kube/reflector.ts'
 import {
   type LlmVersion,
@@ -11,8 +12,7 @@ import {
   type Resource,
   resources,
 } from '../kube/resources.ts'
-import { Union } from '../kube/union.ts'
-import type { RecordSigner } from '../plan/record.ts'
+import type { RecordSigner } from '../plan/service/record.ts'
 import { isOpen, type Policy, parsePolicy } from '../policy/policy.ts'
 import { labelsOf } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -41,7 +41,7 @@ export interface MirrorOptions {
   systemNamespaces?: readonly string[]
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
   llmVersion: LlmVersion
-  /** Tells the records that admission wrote on services. */
+  /** ShouldWarn the records that admission wrote on services. */
   signer: RecordSigner & { readonly version?: number; readonly missing?: string | undefined }
 }
 
@@ -68,7 +68,7 @@ export class Mirror {
   readonly localModelCaches: Reflector
   readonly localModelNamespaceCaches: Reflector
   /** Those of InferenceServices and of LLMInferenceServices. */
-  readonly pods: Union
+  readonly pods: MergedReflector
   readonly datasets: Reflector
   readonly dataLoads: Reflector
   /** The Jobs by which Fluid carries DataLoads out. */
@@ -130,7 +130,7 @@ export class Mirror {
       )
     this.#servicePods = pods(serviceLabel)
     this.#llmPods = pods(llmSelector)
-    this.pods = new Union(this.#servicePods, this.#llmPods)
+    this.pods = new MergedReflector(this.#servicePods, this.#llmPods)
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
     this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: reduceJob })
@@ -173,14 +173,14 @@ export class Mirror {
   }
 
   /** What is not known yet. A resource that is not installed is known to be none. */
-  missing(): string[] {
+  unsynced(): string[] {
     const unsynced = Object.entries(this.#all()).filter(([, reflector]) => reflector.state === 'starting')
     return [...unsynced.map(([name]) => name), ...(this.#isDiscovered ? [] : ['discovery of data.fluid.io'])]
   }
 
   /** Resolves once nothing is missing, or when the signal aborts. */
-  async settled(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && this.missing().length > 0) await pause(this.#options.clock, settlingMs, signal)
+  async waitForSync(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.unsynced().length > 0) await pause(this.#options.clock, settlingMs, signal)
   }
 
   /** When the server was last heard of, by resource, in milliseconds since 1970. */

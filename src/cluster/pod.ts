@@ -4,16 +4,21 @@ import { fills } from '../fluid/load.ts'
 import { referredDataset, workerLabel } from '../fluid/locality.ts'
 import { isCacheName, loadName } from '../fluid/name.ts'
 import { type ClaimMount, claimMounts, serviceOfPod } from '../kserve/pod.ts'
-import { cacheNames } from '../plan/original.ts'
-import { governPod, type PodGovernance } from '../plan/pod.ts'
-import { decidesItself, type SidecarState } from '../plan/sidecar.ts'
-import { type CacheState, existingWarmth, type Warmth, warmthOf } from '../plan/warmth.ts'
+import {
+  type CachePhase,
+  type CacheState,
+  cachePhase,
+  existingCachePhase,
+} from '../plan/cache/cache-phase.ts'
+import { type PodPolicy, resolvePodPolicy } from '../plan/pod/pod.ts'
+import { decidesItself, type SidecarState } from '../plan/pod/sidecar.ts'
+import { cacheNames } from '../plan/service/original.ts'
 import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/object.ts'
 import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
 /** What is known of a pod's hold: what governs it, how warm its caches are, by name, and which have no claim. */
-export type PodFacts = PodGovernance & { caches: { [name: string]: Warmth }; unmountable: string[] }
+export type PodFacts = PodPolicy & { caches: { [name: string]: CachePhase }; unmountable: string[] }
 
 /**
  * Reads it all off the mirror, for a pod that is about to be and for one that waits alike. The namespace is
@@ -21,7 +26,7 @@ export type PodFacts = PodGovernance & { caches: { [name: string]: Warmth }; unm
  */
 export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, nowMs = 0): PodFacts {
   const service = mirror.services.ofPod(pod, namespace)
-  const governance = governPod(
+  const governance = resolvePodPolicy(
     { pod, service },
     {
       namespace,
@@ -54,30 +59,30 @@ function warmthAt(
   mirror: Mirror,
   { namespace, claim, path }: ClaimMount & { namespace: string },
   judging: { retries: number; nowMs: number },
-): Warmth | undefined {
+): CachePhase | undefined {
   const key = { namespace, name: claim }
   const dataset = mirror.datasets.get(key)
   if (dataset === undefined && !isCacheName(claim)) return undefined
   return dataset === undefined || isOurs(dataset)
-    ? cacheWarmth(mirror, { ...key, path }, judging)
+    ? cachePhaseAt(mirror, { ...key, path }, judging)
     : filledAt(mirror, key, path)
 }
 
 /** How warm a cache of ours is by one path of it; a reference is as warm as what it refers to. */
-export function cacheWarmth(
+export function cachePhaseAt(
   mirror: Mirror,
   { path, ...key }: ObjectKey & { path: string },
   { retries, nowMs = 0 }: { retries: number; nowMs?: number },
-): Warmth {
+): CachePhase {
   const state = cacheState(mirror, key, path)
-  const own = warmthOf(state, retries, nowMs)
+  const own = cachePhase(state, retries, nowMs)
   const referred = state.dataset && referredDataset(state.dataset)
   if (referred === undefined || own.kind !== 'warm') return own
   return filledAt(mirror, referred, referred.path) ?? own
 }
 
 /** Of a Dataset that somebody else fills; undefined where it is not there. */
-function filledAt(mirror: Mirror, { namespace = '', name }: ObjectKey, path: string): Warmth | undefined {
+function filledAt(mirror: Mirror, { namespace = '', name }: ObjectKey, path: string): CachePhase | undefined {
   const key = { namespace, name }
   const dataset = mirror.datasets.get(key)
   if (dataset === undefined) return undefined
@@ -85,7 +90,7 @@ function filledAt(mirror: Mirror, { namespace = '', name }: ObjectKey, path: str
     .list(namespace)
     .filter((load) => fills(load, key, path))
     .map((dataLoad) => ({ dataset, dataLoad, job: mirror.loadJobs.get(loadJobKey(keyOf(dataLoad))) }))
-  return existingWarmth(dataset, loads)
+  return existingCachePhase(dataset, loads)
 }
 
 /** The labels of the nodes that hold these caches; of a reference those that hold what it refers to. */
@@ -145,7 +150,7 @@ function claimsIn(caches: PodFacts['caches']): string[] {
 /** The service of a pod; `gone` where there surely is none, undefined where that is not known. */
 export function serviceAt({ services }: Mirror, pod: KubeObject): KubeObject | 'gone' | undefined {
   const found = services.ofPod(pod, pod.metadata.namespace ?? '')
-  return found ?? (services.areKnown && serviceOfPod(pod) !== undefined ? 'gone' : undefined)
+  return found ?? (services.hasSynced && serviceOfPod(pod) !== undefined ? 'gone' : undefined)
 }
 
 /**

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { KubeClient } from '../kube/client.ts'
-import { onConflictAgain } from '../kube/conflict.ts'
+import { retryOnConflict } from '../kube/conflict.ts'
 import { resources } from '../kube/resources.ts'
-import type { RecordSigner } from '../plan/record.ts'
+import type { RecordSigner } from '../plan/service/record.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, stringAt } from '../values/object.ts'
@@ -73,7 +73,7 @@ export class RecordKeys implements RecordSigner {
 
   /** Reads the keys, and makes one where there is none. Rejects with the KubeError of a call that failed. */
   async refresh(): Promise<void> {
-    const keys = await onConflictAgain(() => this.#readOrMake())
+    const keys = await retryOnConflict(() => this.#readOrMake())
     if (keys.length === this.#keys.length && keys.every((key, index) => this.#keys[index]?.equals(key)))
       return
     this.#keys = keys

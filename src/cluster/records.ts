@@ -1,11 +1,11 @@
-import type { Original, OriginalLocation } from '../plan/original.ts'
+import type { Original, OriginalLocation } from '../plan/service/original.ts'
 import {
   type RecordSigner,
   type RecordSubject,
   readRecord,
   type ServiceRecord,
   subjectOf,
-} from '../plan/record.ts'
+} from '../plan/service/record.ts'
 import type { KubeObject } from '../values/object.ts'
 
 /**

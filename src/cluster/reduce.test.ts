@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isHeld } from '../plan/pod.ts'
+import { isHeld } from '../plan/pod/pod.ts'
 import type { KubeObject } from '../values/object.ts'
 import { fakePod } from './cluster.fake.ts'
 import {

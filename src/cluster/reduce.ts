@@ -1,6 +1,6 @@
 import { kserveConfigName } from '../kserve/config.ts'
 import { downloadPart } from '../kserve/download.ts'
-import { originalAnnotation } from '../plan/original.ts'
+import { originalAnnotation } from '../plan/service/original.ts'
 import { knownAnnotations } from '../values/annotations.ts'
 import { fits } from '../values/footprint.ts'
 import { limits } from '../values/limits.ts'
@@ -11,7 +11,7 @@ import {
   type ObjectMeta,
   objectAt,
   stringAt,
-  textsAt,
+  stringMapAt,
 } from '../values/object.ts'
 
 // What a pod may take in memory: there are many of them.
@@ -174,7 +174,7 @@ export function reduceConfigMap(object: KubeObject): KubeObject | undefined {
 function head({ apiVersion, kind, metadata }: KubeObject, mostBytes = mostClosedBytes): KubeObject {
   const { labels } = metadata
   const annotations = Object.fromEntries(
-    Object.entries(textsAt(metadata, 'annotations')).filter(([key]) => isOurs(key)),
+    Object.entries(stringMapAt(metadata, 'annotations')).filter(([key]) => isOurs(key)),
   )
   return {
     apiVersion,

@@ -40,7 +40,7 @@ export class Services {
   }
 
   /** Whether one that is not in the list is known not to be: a kind that is not installed has none. */
-  get areKnown(): boolean {
+  get hasSynced(): boolean {
     return this.inference.state === 'synced' && this.llm.state !== 'starting'
   }
 

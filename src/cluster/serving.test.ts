@@ -13,7 +13,10 @@ const object = (name: string, namespace?: string): KubeObject => ({
 })
 
 /** A cluster whose server has one of everything, of which the mirror has heard of an older one. */
-async function read(service: KubeObject, { gpus = true, isDown = false, decidesOnNew = true } = {}) {
+async function read(
+  service: KubeObject,
+  { gpus = true, isDown = false, readServingRuntimesLive = true } = {},
+) {
   const fake = fakeMirror()
   if (gpus) fake.parsed.push(fakePolicy('p', { gpu: { resources: { 'nvidia.com/gpu': 1 } } }))
   fake.servingRuntimes.put(object('old', 'models'))
@@ -27,7 +30,7 @@ async function read(service: KubeObject, { gpus = true, isDown = false, decidesO
       return { items: [object('new')] }
     },
   } as unknown as KubeClient
-  const sources = { mirror: fake.mirror, client, kserveNamespace: 'kserve', decidesOnNew }
+  const sources = { mirror: fake.mirror, client, kserveNamespace: 'kserve', readServingRuntimesLive }
   const facts = await readServing(sources, service, 'models')
   const names = (objects: KubeObject[]) => objects.map(({ metadata }) => metadata.name)
   const { servingRuntimes, llmConfigs } = facts
@@ -59,7 +62,7 @@ test('for a new service that may get GPUs the server is asked', async () => {
 test('the mirror is good enough where no policy has any, for what is accelerated already, and when the server is away', async () => {
   const known = { own: ['old'], cluster: ['old'], configs: [] }
   expect(await read(service, { gpus: false })).toEqual({ asked: [], ...known })
-  expect(await read(service, { decidesOnNew: false })).toEqual({ asked: [], ...known })
+  expect(await read(service, { readServingRuntimesLive: false })).toEqual({ asked: [], ...known })
   const locations = { predictor: { uri: 's3://m/l', cache: 'llama-0123456789' } }
   expect(await read(recorded(service, { locations }))).toEqual({ asked: [], ...known })
   expect(await read(service, { isDown: true })).toMatchObject(known)

@@ -1,7 +1,7 @@
 import type { Reflector } from '../kube/reflector.ts'
 import { llmInferenceServiceConfig, type Resource, resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
-import { subjectOf } from '../plan/record.ts'
+import { subjectOf } from '../plan/service/record.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { FactsSources } from './facts.ts'
 
@@ -14,11 +14,13 @@ export async function readServing(
   service: KubeObject,
   namespace: string,
 ): Promise<Pick<Facts, 'servingRuntimes' | 'llmConfigs'>> {
-  const { mirror, client, kserveNamespace, decidesOnNew = false } = sources
+  const { mirror, client, kserveNamespace, readServingRuntimesLive = false } = sources
   const isLlm = service.kind === 'LLMInferenceService'
   const givesGpus = mirror.parsedPolicies().some(({ spec }) => spec.gpu !== undefined)
   const isNew =
-    decidesOnNew && givesGpus && mirror.records.proven(service, subjectOf(service, namespace)) === undefined
+    readServingRuntimesLive &&
+    givesGpus &&
+    mirror.records.proven(service, subjectOf(service, namespace)) === undefined
   const listed = async (copy: Reflector, resource: Resource, where?: string): Promise<KubeObject[]> => {
     if (!isNew) return copy.list(where)
     const scope = where === undefined ? {} : { namespace: where }

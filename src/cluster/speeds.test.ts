@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { progressOf, type Warmth } from '../plan/warmth.ts'
+import { type CachePhase, progressOf } from '../plan/cache/cache-phase.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import { cacheName, fakeDataLoad, fakeDataset } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
@@ -20,7 +20,7 @@ async function scene() {
   return { fake, speeds }
 }
 
-const warming = (cached: string): Warmth => ({
+const warming = (cached: string): CachePhase => ({
   kind: 'warming',
   progress: progressOf(filling(cached), undefined),
 })
@@ -33,7 +33,7 @@ test('what two looks at a Dataset say of its speed says when it is full', async 
 test('nothing is said of another cache, of one made anew, or where there is no progress', async () => {
   const { fake, speeds } = await scene()
   expect(speeds.estimate({ ...key, name: 'other' }, warming('2.00GiB'))).toMatchObject({ leftMs: undefined })
-  const unknown: Warmth = { kind: 'warming', progress: undefined }
+  const unknown: CachePhase = { kind: 'warming', progress: undefined }
   expect(speeds.estimate(key, unknown)).toBe(unknown)
   fake.datasets.drop(key)
   expect(speeds.estimate(key, warming('2.00GiB'))).toMatchObject({ leftMs: undefined })

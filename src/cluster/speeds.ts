@@ -1,6 +1,6 @@
 import { isOurs } from '../fluid/dataset.ts'
-import { leftMs, type Sample, withSample } from '../plan/progress.ts'
-import { progressOf, type Warmth } from '../plan/warmth.ts'
+import { type CachePhase, progressOf } from '../plan/cache/cache-phase.ts'
+import { leftMs, type Sample, withSample } from '../plan/cache/progress.ts'
 import type { Clock } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
@@ -21,7 +21,7 @@ export class Speeds {
   }
 
   /** The same warmth, with the time that it will take where that is known. */
-  estimate(key: ObjectKey, warmth: Warmth): Warmth {
+  estimate(key: ObjectKey, warmth: CachePhase): CachePhase {
     if (warmth.kind !== 'warming' || warmth.progress === undefined) return warmth
     const samples = this.#samples.get(keyText(key)) ?? []
     return { ...warmth, leftMs: leftMs(warmth.progress, samples, this.#clock.now()) }

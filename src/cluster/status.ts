@@ -4,13 +4,19 @@ import { datasetOf, fills, pathOf } from '../fluid/load.ts'
 import { referredDataset } from '../fluid/locality.ts'
 import { isCacheName, loadName } from '../fluid/name.ts'
 import { retainedUntil } from '../fluid/retained.ts'
-import { outdatedBy } from '../fluid/standing.ts'
+import { pendingChangesOf } from '../fluid/standing.ts'
 import { type ClaimMount, claimMounts } from '../kserve/pod.ts'
-import { deletionOf } from '../plan/deletion.ts'
-import { recordedLocations } from '../plan/original.ts'
-import { gateCondition, isHeld } from '../plan/pod.ts'
-import { describeProgress, percentOf } from '../plan/progress.ts'
-import { type CacheState, existingWarmth, shortfallOf, type Warmth, warmthOf } from '../plan/warmth.ts'
+import {
+  type CachePhase,
+  type CacheState,
+  cachePhase,
+  existingCachePhase,
+  shortfallOf,
+} from '../plan/cache/cache-phase.ts'
+import { deletionOf } from '../plan/cache/deletion.ts'
+import { describeProgress, percentOf } from '../plan/cache/progress.ts'
+import { gateCondition, isHeld } from '../plan/pod/pod.ts'
+import { recordedLocations } from '../plan/service/original.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
@@ -33,7 +39,7 @@ export interface CacheStatus {
   services: string[]
   /** Until when it stays without any; undefined for one that is used, or goes at once. */
   retainedUntil: string | undefined
-  warmth: Warmth
+  warmth: CachePhase
   /** What a warm cache lacks all the same; empty for nothing. */
   shortfall: string
   /** That it is being deleted, and why it is not gone; what it would have if it were made anew. */
@@ -142,7 +148,7 @@ function statusAt(objects: StatusObjects, mount: Mount, nowMs: number): CacheSta
     services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
     retainedUntil: dataset && retainedUntil(dataset),
     warmth: isTheirs
-      ? existingWarmth(dataset, loadsOf(objects, mount, dataset))
+      ? existingCachePhase(dataset, loadsOf(objects, mount, dataset))
       : ownWarmth(objects, state, nowMs),
     shortfall: isTheirs ? '' : (shortfallOf(state, nowMs)?.message ?? ''),
     remarks: dataset === undefined ? [] : isTheirs ? [notOurs] : remarksOn(dataset, objects.pods, nowMs),
@@ -151,8 +157,8 @@ function statusAt(objects: StatusObjects, mount: Mount, nowMs: number): CacheSta
 }
 
 /** Of a reference what it refers to tells, once it is Bound itself; that may be in a namespace that was not asked for. */
-function ownWarmth(objects: StatusObjects, state: CacheState, nowMs: number): Warmth {
-  const own = warmthOf(state, 0, nowMs)
+function ownWarmth(objects: StatusObjects, state: CacheState, nowMs: number): CachePhase {
+  const own = cachePhase(state, 0, nowMs)
   const referred = state.dataset && referredDataset(state.dataset)
   if (referred === undefined || own.kind !== 'warm') return own
   const { namespace, name, path } = referred
@@ -160,7 +166,7 @@ function ownWarmth(objects: StatusObjects, state: CacheState, nowMs: number): Wa
     ({ metadata }) => metadata.namespace === namespace && metadata.name === name,
   )
   const mount = { namespace, claim: name, path }
-  return dataset === undefined ? own : existingWarmth(dataset, loadsOf(objects, mount, dataset))
+  return dataset === undefined ? own : existingCachePhase(dataset, loadsOf(objects, mount, dataset))
 }
 
 function stateOf(objects: StatusObjects, { namespace, claim }: Mount, load: string): CacheState {
@@ -190,7 +196,7 @@ const notOurs = 'a Dataset that was here already: its team fills it, and takes i
 
 function remarksOn(dataset: KubeObject, pods: KubeObject[], nowMs: number): string[] {
   const deletion = deletionOf(dataset, { pods, nowMs })
-  const outdated = outdatedBy(dataset)
+  const outdated = pendingChangesOf(dataset)
   return [
     ...(deletion === undefined ? [] : [deletion.message]),
     ...(outdated === ''
@@ -233,7 +239,7 @@ function describeUsers({ services, retainedUntil: until }: CacheStatus): string 
   return `used by no service${until === undefined ? '' : `, retained until ${until}`}`
 }
 
-function describeWarmth(warmth: Warmth): string {
+function describeWarmth(warmth: CachePhase): string {
   switch (warmth.kind) {
     case 'warm':
       return 'warm'

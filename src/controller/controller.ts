@@ -11,19 +11,19 @@ import { isCacheName } from '../fluid/name.ts'
 import { isWorkloadPod } from '../kserve/pod.ts'
 import { WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
-import { isHeld } from '../plan/pod.ts'
+import { isHeld } from '../plan/pod/pod.ts'
 import { type KubeObject, keyOf, keyText, listAt, type ObjectKey } from '../values/object.ts'
-import { AdoptionReconciler } from './adoptions.ts'
-import { type CacheOptions, CacheReconciler } from './caches.ts'
+import { type CacheOptions, CacheReconciler } from './caches/caches.ts'
+import { servicesUsing } from './caches/service-usage.ts'
 import { ErrorReporter, type Loop } from './errors.ts'
-import { type HoldOptions, HoldReconciler } from './holds.ts'
-import { Milestones } from './milestones.ts'
-import { PlacementReconciler, Placements } from './placements.ts'
-import { type PolicyOptions, PolicyReconciler } from './policies.ts'
-import { Releases } from './releases.ts'
-import { ReportReconciler } from './reports.ts'
-import { Savings } from './savings.ts'
-import { usersOf } from './users.ts'
+import { type HoldOptions, HoldReconciler } from './pods/holds.ts'
+import { Releases } from './pods/releases.ts'
+import { AdoptionReconciler } from './policies/adoptions.ts'
+import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
+import { type PolicyOptions, PolicyReconciler } from './policies/policies.ts'
+import { DecisionEventReconciler } from './reporting/decision-events.ts'
+import { Savings } from './reporting/savings.ts'
+import { WarmupReporter } from './reporting/warmup-reporter.ts'
 
 // A cache that is warm may release a thousand pods: each is a call of its own.
 export const holdConcurrency = 32
@@ -52,9 +52,9 @@ export class Controller {
   readonly #policies: WorkQueue
   readonly #placed: WorkQueue
   readonly #adoptions: WorkQueue
-  readonly #placements = new Placements()
+  readonly #placements = new PodRewriteUsage()
   readonly #releases: Releases
-  readonly #milestones: Milestones
+  readonly #milestones: WarmupReporter
   readonly #savings: Savings
   #isLeading = false
 
@@ -64,15 +64,15 @@ export class Controller {
     const placing = { ...options, placements: this.#placements, errors: this.#errors }
     const caches = new CacheReconciler(placing)
     this.#held = new HeldPods(options.mirror)
-    this.#milestones = new Milestones(placing)
+    this.#milestones = new WarmupReporter(placing)
     this.#savings = new Savings(options)
     this.#releases = new Releases({ ...placing, savings: this.#savings })
     const [held, releases] = [this.#held, this.#releases]
     const holds = new HoldReconciler({ ...placing, held, releases, speeds: new Speeds(options) })
-    const reports = new ReportReconciler(options)
-    const placements = new PlacementReconciler(placing)
+    const reports = new DecisionEventReconciler(options)
+    const placements = new PodRewriteReconciler(placing)
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
-      about: (key) => usersOf(placing, key),
+      about: (key) => servicesUsing(placing, key),
     })
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
     this.#reports = this.#serviceQueue('reports', (service) => reports.reconcile(service))
@@ -90,7 +90,7 @@ export class Controller {
   async run(signal: AbortSignal): Promise<void> {
     const { mirror, metrics } = this.#options
     // A cache without services looks the same as services that are not known yet.
-    await mirror.settled(signal)
+    await mirror.waitForSync(signal)
     this.#milestones.remember()
     this.#isLeading = true
     metrics.leader.set(1)
@@ -117,7 +117,7 @@ export class Controller {
   async stop(): Promise<void> {
     const queues = [this.#caches, this.#holds, this.#reports, this.#placed, this.#adoptions, this.#policies]
     await Promise.all(queues.map((each) => each.stop()))
-    this.#releases.tell()
+    this.#releases.flush()
   }
 
   #listen(mirror: Mirror): void {

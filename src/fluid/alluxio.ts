@@ -3,7 +3,7 @@ import {
   directory,
   fuse,
   isAmazon,
-  placement,
+  nodeSelection,
   type Runtime,
   secretOptions,
   section,
@@ -51,7 +51,7 @@ export const alluxio: Runtime = {
   },
 
   spec(source, settings) {
-    const nodes = placement(settings)
+    const nodes = nodeSelection(settings)
     const mounts = gcsMounts(source)
     return {
       replicas: settings.replicas,

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { builtInPolicy } from '../policy/policy.ts'
-import { at, type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
+import { getIn, type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
 import { type Cache, cacheObjects } from './cache.ts'
 import { isWarmWhenBound } from './dataset.ts'
 import { isCacheName } from './name.ts'
@@ -196,14 +196,14 @@ test.each(Object.entries(golden))('%s: what Fluid and KServe must find', (_, cac
   const { spec } = objectOf(cache, 'Dataset')
   expect(spec).toMatchObject({ placement: 'Shared', accessModes: ['ReadOnlyMany'] })
   // KServe drops the sub-path of pvc:// in some shapes: the model is at the root.
-  expect(at(spec, 'mounts', 0)).toMatchObject({ path: '/', readOnly: true })
-  expect(at(spec, 'mounts')).toHaveLength(1)
+  expect(getIn(spec, 'mounts', 0)).toMatchObject({ path: '/', readOnly: true })
+  expect(getIn(spec, 'mounts')).toHaveLength(1)
   // It is warm when it is Bound, or when its DataLoad is complete: never neither.
   expect(isWarmWhenBound(objectOf(cache, 'Dataset'))).toBe(!runtime.isLoadable)
   // Without its namespace Fluid waits for ever.
   const loads = objects.filter(({ kind }) => kind === 'DataLoad')
   for (const load of loads)
-    expect(at(load.spec, 'dataset')).toEqual({ name: cache.name, namespace: cache.namespace })
+    expect(getIn(load.spec, 'dataset')).toEqual({ name: cache.name, namespace: cache.namespace })
 })
 
 test.each([
@@ -216,12 +216,12 @@ test.each([
   ['EFC', 'nfs', 'nfs://models:/bloom/'],
 ] as const)('%s mounts %s:// as %s', (runtime, scheme, mountPoint) => {
   const made = objectOf(make(runtime, scheme, anonymous), 'Dataset')
-  expect(at(made, 'spec', 'mounts', 0, 'mountPoint')).toBe(mountPoint)
+  expect(getIn(made, 'spec', 'mounts', 0, 'mountPoint')).toBe(mountPoint)
 })
 
 test('the volume of JuiceFS is the name of its mount; a whole volume, and one without a name, are fine', () => {
   const mount = (uri: string) =>
-    at(objectOf(make('JuiceFS', 'juicefs', { ...anonymous, uri }), 'Dataset'), 'spec', 'mounts', 0)
+    getIn(objectOf(make('JuiceFS', 'juicefs', { ...anonymous, uri }), 'Dataset'), 'spec', 'mounts', 0)
   expect(mount('juicefs://models/bloom')).toMatchObject({ name: 'models', mountPoint: 'juicefs:///bloom' })
   expect(mount('juicefs://models')).toMatchObject({ name: 'models', mountPoint: 'juicefs:///' })
   expect(mount('juicefs:///bloom')).toMatchObject({
@@ -233,7 +233,7 @@ test('the volume of JuiceFS is the name of its mount; a whole volume, and one wi
 test('options that a policy names for the keys of a Secret reach every runtime under its own prefix', () => {
   const credentials = named('s3-access', { 'fs.s3.sessionToken': 'SESSION' })
   const names = (['Jindo', 'Alluxio', 'Thin', 'Cache'] as const).map((runtime) =>
-    at(objectOf(make(runtime, 's3', { credentials }), 'Dataset'), 'spec', 'mounts', 0, 'encryptOptions'),
+    getIn(objectOf(make(runtime, 's3', { credentials }), 'Dataset'), 'spec', 'mounts', 0, 'encryptOptions'),
   )
   const option = (name: string) => [
     { name, valueFrom: { secretKeyRef: { name: 's3-access', key: 'SESSION' } } },
@@ -248,10 +248,10 @@ const s3 = { credentials: s3Keys }
 test('a policy’s mount options win', () => {
   const options = { 'fs.s3.endpoint': 'http://elsewhere', more: 'x' }
   const made = objectOf(make('Jindo', 's3', { ...s3, endpoint: minio, options }), 'Dataset')
-  expect(at(made, 'spec', 'mounts', 0, 'options')).toEqual({ ...options, 'fs.s3.region': 'us-east-1' })
+  expect(getIn(made, 'spec', 'mounts', 0, 'options')).toEqual({ ...options, 'fs.s3.region': 'us-east-1' })
   const other = { 'alluxio.underfs.s3.disable.dns.buckets': 'false' }
   expect(
-    at(
+    getIn(
       objectOf(make('Alluxio', 's3', { ...s3, endpoint: minio, options: other }), 'Dataset'),
       ...['spec', 'mounts', 0, 'options', 'alluxio.underfs.s3.disable.dns.buckets'],
     ),
@@ -282,7 +282,7 @@ test('tiers in their order; of the runtimes that know one, the first', () => {
     { medium: 'SSD', path: '/mnt/ssd0', quota: '50Gi', high: '0.9', low: '0.5' },
   ]
   const levels = (runtime: keyof typeof runtimes) =>
-    at(
+    getIn(
       objectOf(make(runtime, 's3', s3, { tieredStore, replicas: 4 }), runtimes[runtime].kind),
       ...['spec', 'tieredstore', 'levels'],
     )
@@ -296,7 +296,7 @@ test('tiers in their order; of the runtimes that know one, the first', () => {
 
 test('JuiceFS gets no water marks: Fluid would keep that share of the disk free', () => {
   const spec = objectAt(objectOf(make('JuiceFS', 'juicefs', anonymous), 'JuiceFSRuntime'), 'spec')
-  expect(at(spec, 'tieredstore', 'levels')).toEqual([
+  expect(getIn(spec, 'tieredstore', 'levels')).toEqual([
     { mediumtype: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi' },
   ])
 })
@@ -322,7 +322,7 @@ test('a template merges into the Runtime: objects merge, lists of objects join, 
     make('Alluxio', 'gs', { credentials: gcsFile }, { template: { volumes } }),
     'AlluxioRuntime',
   )
-  expect(at(google, 'spec', 'volumes')).toEqual([
+  expect(getIn(google, 'spec', 'volumes')).toEqual([
     { name: 'gcs-credentials', secret: { secretName: 'gcs-access' } },
     ...volumes,
   ])

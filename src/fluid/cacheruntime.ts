@@ -3,7 +3,7 @@ import {
   type CacheSettings,
   type CacheTier,
   directory,
-  placement,
+  nodeSelection,
   type Runtime,
   secretOptions,
   section,
@@ -36,7 +36,7 @@ export const cacheRuntime: Runtime = {
   },
 
   spec({ profile = '' }, settings) {
-    const pods = { ...placement(settings), ...tolerations(settings) }
+    const pods = { ...nodeSelection(settings), ...tolerations(settings) }
     const { cleanPolicy } = settings
     return {
       runtimeClassName: profile,

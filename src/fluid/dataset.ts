@@ -24,7 +24,7 @@ export function asPartOf(object: KubeObject, { metadata: { uid } }: KubeObject):
  * Whether an object belongs to an earlier Dataset of the same name. Fluid makes a Dataset an owner of what it runs, but
  * Kubernetes takes that away again once it is gone and a service is an owner, too: so ours say so themselves.
  */
-export function isLeftBehind({ metadata }: KubeObject, dataset: KubeObject | undefined): boolean {
+export function belongsToPreviousDataset({ metadata }: KubeObject, dataset: KubeObject | undefined): boolean {
   const uid = dataset?.metadata.uid
   const madeFor = metadata.annotations?.[partOfAnnotation]
   if (madeFor !== undefined) return madeFor !== uid

@@ -1,5 +1,5 @@
 import { quoted } from '../values/text.ts'
-import { firstTier, fuse, placement, type Runtime, section } from './runtime.ts'
+import { firstTier, fuse, nodeSelection, type Runtime, section } from './runtime.ts'
 import { partsOf } from './source.ts'
 
 const server = /^[a-z0-9-]+\.[a-z0-9-]+\.(nas|cpfs)\.aliyuncs\.com$/
@@ -31,7 +31,7 @@ export const efc: Runtime = {
   },
 
   spec(_, settings) {
-    const nodes = placement(settings)
+    const nodes = nodeSelection(settings)
     const levels = firstTier(settings).map(({ medium, ...tier }) => ({ mediumtype: medium, ...tier }))
     return {
       replicas: settings.replicas,

@@ -1,7 +1,7 @@
 import { limits } from '../values/limits.ts'
-import { type Json, type KubeObject, listAt, objectAt, stringAt, textsAt } from '../values/object.ts'
+import { type Json, type KubeObject, listAt, objectAt, stringAt, stringMapAt } from '../values/object.ts'
 import { segmentsOf, trimEndSlashes } from '../values/text.ts'
-import { sameReading, sameStoreAs } from './reading.ts'
+import { readsIdentically, sameStoreAs } from './credential-match.ts'
 import { partsOf, type Source } from './source.ts'
 
 /** A Dataset that a team made for itself, and the Runtimes of its name. */
@@ -35,11 +35,11 @@ export interface ExistingMount {
  * perhaps never will.
  */
 export function pathIn(existing: ExistingDataset, source: Source): string | undefined {
-  return placeIn(existing, source, sameReading)
+  return placeIn(existing, source, readsIdentically)
 }
 
 /** Likewise of a Dataset that is lent by name: it reads with its own credentials, whoever asks. */
-export function lentPathIn(existing: ExistingDataset, source: Source): string | undefined {
+export function sharedPathIn(existing: ExistingDataset, source: Source): string | undefined {
   return placeIn(existing, source, sameStoreAs)
 }
 
@@ -139,7 +139,7 @@ function readingOf(
     stringAt(option, 'valueFrom', 'secretKeyRef', 'name') ?? '',
     stringAt(option, 'valueFrom', 'secretKeyRef', 'key') ?? '',
   ])
-  return { options: Object.assign({}, ...layers.map((layer) => textsAt(layer))), secrets }
+  return { options: Object.assign({}, ...layers.map((layer) => stringMapAt(layer))), secrets }
 }
 
 /** An absolute path is where a mount is shown; without one it is its name (fluid pkg/utils/ufs_path_builder.go). */

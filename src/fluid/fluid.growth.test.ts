@@ -2,7 +2,7 @@ import { describe, test } from 'vitest'
 import { expectLinear, expectWithin } from '../values/growth.fixture.ts'
 import { hostileTexts } from '../values/hostile.fixture.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { lentPathIn, pathIn } from './existing.ts'
+import { pathIn, sharedPathIn } from './existing.ts'
 import { fills, loadsAll, pathOf } from './load.ts'
 import { referredDataset, workerLabel } from './locality.ts'
 import { cacheName, isCacheName, isLoadable, loadName } from './name.ts'
@@ -63,7 +63,7 @@ const texts: [string, (text: string) => unknown][] = [
       const read = { mounts: [{ mountPoint: 's3://b', path: '/', options: options2 }] }
       return [existing({ mounts }, runtime), existing(read, runtime)].map((each) => [
         pathIn(each, source('s3://b/a')),
-        lentPathIn(each, source('s3://b/a')),
+        sharedPathIn(each, source('s3://b/a')),
         pathIn(each, source(text)),
       ])
     },

@@ -3,7 +3,7 @@ import {
   firstTier,
   fuse,
   isAmazon,
-  placement,
+  nodeSelection,
   type Runtime,
   secretOptions,
   section,
@@ -41,7 +41,7 @@ export const jindo: Runtime = {
   },
 
   spec(_, settings) {
-    const nodes = placement(settings)
+    const nodes = nodeSelection(settings)
     // Jindo knows one tier, and writes an absent water mark into its configuration as an empty one.
     const levels = firstTier(settings).map(({ medium, ...tier }) => ({
       mediumtype: medium,

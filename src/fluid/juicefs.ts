@@ -1,4 +1,4 @@
-import { firstTier, fuse, placement, type Runtime, secretOptions, section } from './runtime.ts'
+import { firstTier, fuse, nodeSelection, type Runtime, secretOptions, section } from './runtime.ts'
 import { partsOf } from './source.ts'
 
 /**
@@ -40,7 +40,7 @@ export const juicefs: Runtime = {
     return {
       replicas: settings.replicas,
       tieredstore: { levels },
-      ...section('worker', placement(settings)),
+      ...section('worker', nodeSelection(settings)),
       ...fuse(settings),
     }
   },

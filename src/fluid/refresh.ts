@@ -1,5 +1,5 @@
 import type { Clock } from '../values/clock.ts'
-import { at, type JsonObject, type KubeObject, objectAt, ownerReference } from '../values/object.ts'
+import { getIn, type JsonObject, type KubeObject, objectAt, ownerReference } from '../values/object.ts'
 import { loadName } from './name.ts'
 
 // Should whoever watches it go away first, Fluid deletes it by itself.
@@ -19,7 +19,7 @@ export function refreshLoad(
 ): KubeObject {
   const { name = '', namespace = '' } = dataset.metadata
   const { options, tolerations }: JsonObject = objectAt(warmup, 'spec')
-  const copies = at(warmup, 'spec', 'target', 0, 'replicas')
+  const copies = getIn(warmup, 'spec', 'target', 0, 'replicas')
   const replicas = typeof copies === 'number' ? Math.min(Math.max(copies, 1), mostCopies) : 1
   return {
     apiVersion: 'data.fluid.io/v1alpha1',

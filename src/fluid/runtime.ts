@@ -81,7 +81,7 @@ export function firstTier({ tieredStore: tiers }: CacheSettings): CacheTier[] {
 }
 
 /** Where masters and workers run; empty where they may run anywhere. */
-export function placement({ nodeSelector }: CacheSettings): JsonObject {
+export function nodeSelection({ nodeSelector }: CacheSettings): JsonObject {
   return Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { at } from '../values/object.ts'
+import { getIn } from '../values/object.ts'
 import { type Cache, cacheObjects } from './cache.ts'
 import { derivedFrom, derivedSecret, mountedSource } from './secret.ts'
 import type { SourceCredentials } from './source.ts'
@@ -46,7 +46,7 @@ test.each([
   })
   const [dataset] = cacheObjects(made)
   const references = [0, 1].map((index) =>
-    at(dataset, 'spec', 'mounts', 0, 'encryptOptions', index, 'valueFrom', 'secretKeyRef'),
+    getIn(dataset, 'spec', 'mounts', 0, 'encryptOptions', index, 'valueFrom', 'secretKeyRef'),
   )
   expect(references).toEqual([
     { name: 'bloom-0123456789', key: 'accessKeyId' },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { expectLinear } from '../values/growth.fixture.ts'
 import { type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
-import { asOutdated, changesTo, outdatedBy, standing } from './standing.ts'
+import { changesTo, pendingChangesOf, standing, withPendingChanges } from './standing.ts'
 
 function fluid(kind: string, spec: JsonObject, metadata: KubeObject['metadata'] = {}): KubeObject {
   return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name: 'bloom', ...metadata }, spec }
@@ -142,9 +142,9 @@ test('what is there is changed only as it was seen, and only where it differs', 
 
 test('a Dataset says what is held back, and nothing where nothing is', () => {
   const dataset: KubeObject = { apiVersion: '', kind: 'Dataset', metadata: { annotations: { a: 'b' } } }
-  expect(outdatedBy(asOutdated(dataset, ['x', 'y']))).toBe('x, y')
-  expect(asOutdated(dataset, [])).toBe(dataset)
-  expect(outdatedBy(dataset)).toBe('')
+  expect(pendingChangesOf(withPendingChanges(dataset, ['x', 'y']))).toBe('x, y')
+  expect(withPendingChanges(dataset, [])).toBe(dataset)
+  expect(pendingChangesOf(dataset)).toBe('')
 })
 
 test('a live object of any length is compared in linear time', () => {

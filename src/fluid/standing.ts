@@ -94,14 +94,14 @@ export function changesTo(object: KubeObject, present: KubeObject): JsonObject |
 }
 
 /** The Dataset of a cache that has not everything that its policy asks for by now. */
-export function asOutdated(dataset: KubeObject, heldBack: string[]): KubeObject {
+export function withPendingChanges(dataset: KubeObject, heldBack: string[]): KubeObject {
   if (heldBack.length === 0) return dataset
   const annotations = { ...dataset.metadata.annotations, [outdatedAnnotation]: heldBack.join(', ') }
   return { ...dataset, metadata: { ...dataset.metadata, annotations } }
 }
 
 /** What a cache would have if it were made anew; empty where it has everything. */
-export function outdatedBy({ metadata: { annotations = {} } }: KubeObject): string {
+export function pendingChangesOf({ metadata: { annotations = {} } }: KubeObject): string {
   return annotations[outdatedAnnotation] ?? ''
 }
 

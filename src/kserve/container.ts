@@ -10,7 +10,7 @@ export interface ServingContainer {
   /** Empty where the service leaves it to KServe's runtime or configuration. */
   value: JsonObject
   /** The name by which KServe would merge it with theirs; undefined where it stands in the service. */
-  absent: string | undefined
+  missingName: string | undefined
   /** `sklearn`, `huggingface`, …; `custom` for a predictor of one's own containers; `vLLM` for an LLMInferenceService. */
   modelFormat: string
 }
@@ -41,7 +41,7 @@ function modelContainer(predictor: JsonObject): ServingContainer | undefined {
   if (field === undefined) return undefined
   const value = objectAt(predictor, field)
   const modelFormat = field === 'model' ? (stringAt(value, 'modelFormat', 'name') ?? '') : field
-  return { id: 'predictor', pointer: `/spec/predictor/${field}`, value, absent: undefined, modelFormat }
+  return { id: 'predictor', pointer: `/spec/predictor/${field}`, value, missingName: undefined, modelFormat }
 }
 
 function customContainer(predictor: JsonObject): ServingContainer | undefined {
@@ -97,5 +97,5 @@ function inPod(
   { index, value, name, modelFormat }: Found,
 ): ServingContainer {
   const pointer = `/spec/${path.join('/')}/containers/${index}`
-  return { id, pointer, value: value ?? {}, absent: value === undefined ? name : undefined, modelFormat }
+  return { id, pointer, value: value ?? {}, missingName: value === undefined ? name : undefined, modelFormat }
 }

@@ -238,7 +238,7 @@ test.each<[string, Partial<SecretFact>]>([
   })
   const secrets = [secret('keys', s3Keys, more)]
   // A policy that names the endpoint answers for it.
-  expect(resolve({ secrets, trusted: true }).ok).toBe(true)
+  expect(resolve({ secrets, policyNamesEndpoint: true }).ok).toBe(true)
   // Over plain http there is nothing to verify.
   const http = { ...more, options: { ...more.options, S3_ENDPOINT: 'minio', S3_USE_HTTPS: '0' } }
   expect(resolve({ secrets: [secret('keys', s3Keys, http)] }).ok).toBe(true)

@@ -29,12 +29,12 @@ export interface CredentialsInput {
   /** A policy's word on which key of it fills which mount option. */
   optionKeys?: { [option: string]: string }
   /** Whether a policy's mirror is read: the Secret that the service names may be for the original alone. */
-  isCopy?: boolean
+  isMirrored?: boolean
   serviceAccount: ServiceAccountFact | undefined
   secrets: { [name: string]: SecretFact }
   config: KserveConfig
   /** Whether a policy names the endpoint, and so answers for its certificate. */
-  trusted?: boolean
+  policyNamesEndpoint?: boolean
 }
 
 /**
@@ -107,10 +107,10 @@ function noSecret(input: CredentialsInput, name: string): string {
 }
 
 function withoutSecret(input: CredentialsInput): Resolved {
-  const { scheme, secretName, isCopy = false } = input
+  const { scheme, secretName, isMirrored = false } = input
   const named = namedSecret(input)
   // Google's buckets may be public, and KServe reads them so, whatever Secret the service names.
-  if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isCopy)))
+  if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isMirrored)))
     return missing(`Secret ${quoted(named)} has no credentials for ${quoted(scheme)}:// (${wanted(input)})`)
   return (
     identityProblem(scheme, input.serviceAccount) ?? {
@@ -126,7 +126,7 @@ function withoutSecret(input: CredentialsInput): Resolved {
  * with a role comes before all of them, by its own annotations.
  */
 function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
-  const { config, serviceAccount, trusted = false } = input
+  const { config, serviceAccount, policyNamesEndpoint = false } = input
   const { accessKeyId, secretAccessKey } = config.s3
   const own = secrets.filter(({ keys }) => keys.includes(secretAccessKey))
   const isRole = input.secretName === undefined && identityProblem('s3', serviceAccount) !== undefined
@@ -143,7 +143,7 @@ function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
     keys: first && { kind: 'keys', secretName: first.name, accessKeyId, secretAccessKey },
     origin: quoted(names === '' ? `service account ${serviceAccount?.name}` : `Secret ${names}`),
     hasCaBundle: config.hasCaBundle,
-    trusted,
+    policyNamesEndpoint,
   })
 }
 

@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { at, isObject, type Json, type JsonObject, someObject } from '../values/object.ts'
+import { getIn, isObject, type Json, type JsonObject, someObject } from '../values/object.ts'
 
 /*
  * Kubernetes tells no GPU from a network card: both are extended resources, names with a domain. Most are accelerators,
@@ -13,7 +13,7 @@ const others = [
   // Networks.
   /rdma|roce|infiniband|uverbs|sriov|dpdk|hostdev|netdev|switchdev|macvtap|nics?$|vpc\.amazonaws\.com\/private/i,
   /(^|[./_-])(ib|hca|eni|efa|networks?|networking)([./_-]|\d|$)/i,
-  // Devices of the node itself, trusted memory, and engines for cryptography and copies.
+  // Devices of the node itself, policyNamesEndpoint memory, and engines for cryptography and copies.
   /(^|[./_-])(fuse|kvm|tun|vhost|vsock|tpm|tty|usb|snd|video)([./_-]|\d|$)/i,
   /(^|[./_-])(sgx|tdx|sev|epc|enclaves?|qat|dsa|iaa)([./_-]|\d|$)/i,
 ]
@@ -55,7 +55,7 @@ export function asksForDevices(spec: Json | undefined, names: readonly string[] 
     spec,
     (object) =>
       isListed(object.resourceClaims) ||
-      isListed(at(object.resources, 'claims')) ||
+      isListed(getIn(object.resources, 'claims')) ||
       [object.limits, object.requests].some((list) => isObject(list) && Object.keys(list).some(isAsked)),
     limits.values,
   )

@@ -1,6 +1,6 @@
 import { limits } from '../values/limits.ts'
 import {
-  at,
+  getIn,
   isObject,
   type Json,
   type JsonObject,
@@ -30,9 +30,9 @@ export function downloadOf(pod: KubeObject): Download | undefined {
   ]
   // Pairs of a URI and a folder.
   const [uri, ...others] = listAt(spec, 'args')
-  const ended = at(status, 'state', 'terminated')
+  const ended = getIn(status, 'state', 'terminated')
   if (typeof uri !== 'string' || uri.length > limits.text) return undefined
-  if (others.length !== 1 || at(ended, 'exitCode') !== 0) return undefined
+  if (others.length !== 1 || getIn(ended, 'exitCode') !== 0) return undefined
   const tookMs =
     Date.parse(stringAt(ended, 'finishedAt') ?? '') - Date.parse(stringAt(ended, 'startedAt') ?? '')
   return tookMs >= 0 ? { uri, tookMs } : undefined

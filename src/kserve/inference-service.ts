@@ -6,7 +6,7 @@ import {
   listAt,
   objectAt,
   stringAt,
-  textsAt,
+  stringMapAt,
 } from '../values/object.ts'
 import { quoted, trimEndSlashes, trimSlashes } from '../values/text.ts'
 import type { ModelLocation, ModelPlace, ModelReference } from './location.ts'
@@ -63,7 +63,7 @@ function componentOf(service: KubeObject, kind: ModelLocation['component']): Com
     kind,
     pointer: `/spec/${kind}`,
     value,
-    annotations: () => ({ ...service.metadata.annotations, ...textsAt(value, 'annotations') }),
+    annotations: () => ({ ...service.metadata.annotations, ...stringMapAt(value, 'annotations') }),
     serviceAccount: stringAt(value, 'serviceAccountName') || 'default',
   }
 }
@@ -77,7 +77,7 @@ function canariesOf(service: KubeObject, stable: Component): Component[] {
       id: `canary.${nameOf(value) ?? index}`,
       pointer: `/spec/canary/${index}/predictor`,
       value,
-      annotations: () => ({ ...stable.annotations(), ...textsAt(value, 'annotations') }),
+      annotations: () => ({ ...stable.annotations(), ...stringMapAt(value, 'annotations') }),
       serviceAccount: stringAt(value, 'serviceAccountName') || stable.serviceAccount,
     }
   })

@@ -128,7 +128,13 @@ const texts: [string, (text: string) => unknown][] = [
         AWS_CA_BUNDLE: text,
       }
       const variables = s3Variables({ annotations: {}, options }, config)
-      return s3Credentials({ variables, keys: undefined, origin: 'it', hasCaBundle: true, trusted: false })
+      return s3Credentials({
+        variables,
+        keys: undefined,
+        origin: 'it',
+        hasCaBundle: true,
+        policyNamesEndpoint: false,
+      })
     },
   ],
   [

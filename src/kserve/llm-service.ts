@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { at, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { getIn, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import type { ModelPlace } from './location.ts'
 import { confidentialObstacle, mountObstacle, type Obstacle } from './obstacle.ts'
 
@@ -53,7 +53,7 @@ function placeIn(service: KubeObject) {
 }
 
 function initializerObstacle(service: KubeObject): Obstacle | undefined {
-  if (at(service, 'spec', 'storageInitializer', 'enabled') !== false) return undefined
+  if (getIn(service, 'spec', 'storageInitializer', 'enabled') !== false) return undefined
   return {
     reason: 'NoModelLocation',
     message: 'storageInitializer.enabled is false: KServe mounts nothing into these pods, not even a claim',

@@ -22,7 +22,7 @@ export interface S3Environment {
   /** Whether KServe's ConfigMap has a bundle of certificate authorities for every download. */
   hasCaBundle: boolean
   /** Whether a policy names the endpoint, and so answers for its certificate. */
-  trusted: boolean
+  policyNamesEndpoint: boolean
 }
 
 // Each option: an annotation on the Secret, then a key in it, then KServe's ConfigMap (pkg/credentials/s3/utils.go).
@@ -62,14 +62,14 @@ export function isAnonymous({ awsAnonymousCredential }: Variables): boolean {
 
 /** The credentials, as the storage initializer reads its environment (kserve python/storage, get_S3_config). */
 export function s3Credentials(environment: S3Environment): Resolved {
-  const { variables, keys, origin, trusted } = environment
+  const { variables, keys, origin, policyNamesEndpoint } = environment
   const endpoint = endpointOf(variables)
   const problem =
     endpointProblem(endpoint, origin) ??
     (endpoint.url === undefined || /^https?:\/\/./i.test(endpoint.url)
       ? undefined
       : `${origin} names an endpoint without http:// or https://`) ??
-    (trusted ? undefined : certificateProblem(environment))
+    (policyNamesEndpoint ? undefined : certificateProblem(environment))
   if (problem !== undefined) return missing(problem)
   const reference = isAnonymous(variables) || !keys ? ({ kind: 'anonymous' } as const) : keys
   return { ok: true, credentials: { ...reference, endpoint } satisfies Credentials }

@@ -209,7 +209,7 @@ test.each([{ verify_ssl: '0' }, { verify_ssl: 'False' }, { ca_bundle: '/ca' }, {
   (more) => {
     const secrets = [storageConfig({ minio: { ...https, ...more } })]
     expect(resolve({ secrets })).toMatchObject({ ok: false, reason: 'CredentialsMissing' })
-    expect(resolve({ secrets, trusted: true }).ok).toBe(true)
+    expect(resolve({ secrets, policyNamesEndpoint: true }).ok).toBe(true)
     expect(resolve({ secrets: [storageConfig({ minio: { ...minio, ...more } })] }).ok).toBe(true)
   },
 )

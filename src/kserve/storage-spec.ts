@@ -19,7 +19,7 @@ export interface StorageSpecInput {
   secrets: { [name: string]: SecretFact }
   config: KserveConfig
   /** Whether a policy names the endpoint, and so answers for its certificate. */
-  trusted?: boolean
+  policyNamesEndpoint?: boolean
 }
 
 export type StorageSpecResolved = { ok: true; uri: string; credentials: Credentials } | Unresolved
@@ -144,7 +144,7 @@ function withCredentials(
     keys,
     origin,
     hasCaBundle: input.config.hasCaBundle,
-    trusted: input.trusted ?? false,
+    policyNamesEndpoint: input.policyNamesEndpoint ?? false,
   })
   return resolved.ok ? { ok: true, uri, credentials: resolved.credentials } : resolved
 }

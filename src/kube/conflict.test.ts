@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { onConflictAgain } from './conflict.ts'
+import { retryOnConflict } from './conflict.ts'
 import { KubeError } from './errors.ts'
 
 /** Work that is refused with these statuses, one after the other. */
@@ -17,15 +17,15 @@ function refused(...statuses: number[]) {
 
 test('a conflict is tried again, five times in all', async () => {
   const twice = refused(409, 409)
-  expect(await onConflictAgain(twice.work)).toBe('done')
+  expect(await retryOnConflict(twice.work)).toBe('done')
   expect(twice.calls()).toBe(3)
   const always = refused(...Array.from({ length: 9 }, () => 409))
-  await expect(onConflictAgain(always.work)).rejects.toMatchObject({ status: 409 })
+  await expect(retryOnConflict(always.work)).rejects.toMatchObject({ status: 409 })
   expect(always.calls()).toBe(5)
 })
 
 test('any other refusal is final', async () => {
   const once = refused(403)
-  await expect(onConflictAgain(once.work)).rejects.toMatchObject({ status: 403 })
+  await expect(retryOnConflict(once.work)).rejects.toMatchObject({ status: 403 })
   expect(once.calls()).toBe(1)
 })

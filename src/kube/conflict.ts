@@ -3,7 +3,7 @@ import { hasStatus } from './errors.ts'
 const attempts = 5
 
 /** Does work that reads an object and replaces it, again where somebody else wrote it in between; gives up after a few times. */
-export async function onConflictAgain<T>(work: () => Promise<T>): Promise<T> {
+export async function retryOnConflict<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work()

@@ -1,6 +1,13 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import { type Clock, systemClock } from '../values/clock.ts'
-import { at, isObject, type JsonObject, type KubeObject, type ObjectKey, stringAt } from '../values/object.ts'
+import {
+  getIn,
+  isObject,
+  type JsonObject,
+  type KubeObject,
+  type ObjectKey,
+  stringAt,
+} from '../values/object.ts'
 import type {
   KubeClient,
   KubeList,
@@ -222,10 +229,10 @@ async function* watch(
 function toEvent(line: string): WatchEvent {
   const event = parseJson(line)
   const type = stringAt(event, 'type')
-  const object = at(event, 'object')
+  const object = getIn(event, 'object')
   if (type === 'ERROR')
-    return { type, code: Number(at(object, 'code') ?? 0), message: stringAt(object, 'message') ?? '' }
-  if (!isChange(type) || !isObject(at(object, 'metadata')))
+    return { type, code: Number(getIn(object, 'code') ?? 0), message: stringAt(object, 'message') ?? '' }
+  if (!isChange(type) || !isObject(getIn(object, 'metadata')))
     throw new Error('the server sent something that is no event')
   return { type, object: object as KubeObject }
 }

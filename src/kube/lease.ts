@@ -26,7 +26,7 @@ type Hold = 'held' | 'taken' | 'unknown'
  * Leader election on a Lease, as client-go does it: whoever sees a lease unchanged for its whole duration, by
  * its own clock and never by the holder's, may take it; updates carry the resource version, so that one wins.
  */
-export class Elector {
+export class LeaderElector {
   readonly #options: Required<LeaseOptions>
   #seen: { version: string; atMs: number } | undefined
 

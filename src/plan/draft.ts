@@ -114,9 +114,9 @@ export class Draft {
       value,
     }))
     // A value that is written whole says all of what is below it.
-    const isTold = ({ path }: PatchOperation) =>
+    const isCoveredByParent = ({ path }: PatchOperation) =>
       steps(path).some((_, depth) => depth > 0 && operations.has(pointer(...steps(path).slice(0, depth))))
-    return [...[...operations.values()].filter((operation) => !isTold(operation)), ...appends]
+    return [...[...operations.values()].filter((operation) => !isCoveredByParent(operation)), ...appends]
   }
 
   #operationAt(path: string): PatchOperation | undefined {

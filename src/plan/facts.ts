@@ -7,7 +7,7 @@ import type { SecretFact } from '../kserve/secret.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
-import type { RecordSigner } from './record.ts'
+import type { RecordSigner } from './service/record.ts'
 
 /** What a plan needs to know of the cluster. Nothing here holds a secret's value. */
 export interface Facts {
@@ -34,12 +34,12 @@ export interface Facts {
   datasets: KubeObject[]
   runtimes: KubeObject[]
   /** The Datasets of other namespaces that policies lend by name for what the service reads. */
-  lent: LentDataset[]
-  /** Tells the records that admission wrote from those that anybody else did. */
+  lent: SharedDataset[]
+  /** ShouldWarn the records that admission wrote from those that anybody else did. */
   signer: RecordSigner
 }
 
-export interface LentDataset {
+export interface SharedDataset {
   namespace: string
   name: string
   /** Undefined where there is none. */
@@ -47,7 +47,7 @@ export interface LentDataset {
   /** The Runtimes of its name. */
   runtimes: KubeObject[]
   /** Those of the service's own accounts that may get it, by the API server's word. */
-  readers: string[]
+  allowedAccounts: string[]
 }
 
 export const accelerationAnnotation = 'warmgate.dev/acceleration'

@@ -14,8 +14,8 @@ import {
 } from '../values/object.ts'
 import { Draft } from './draft.ts'
 import type { Facts } from './facts.ts'
-import type { Original } from './original.ts'
-import { type RecordSigner, subjectOf, writeSigned } from './record.ts'
+import type { Original } from './service/original.ts'
+import { type RecordSigner, subjectOf, writeSigned } from './service/record.ts'
 
 /** Signs with a key that everybody knows. */
 export const fakeSigner: RecordSigner = {

@@ -3,18 +3,18 @@ import { findModelLocations } from '../kserve/location.ts'
 import { expectLinear, expectWithin } from '../values/growth.fixture.ts'
 import { hostileTexts } from '../values/hostile.fixture.ts'
 import type { Json, JsonObject, KubeObject } from '../values/object.ts'
-import { deadlineValues } from './deadline.ts'
 import { Draft } from './draft.ts'
-import { existingPlace } from './existing.ts'
-import { cpuFormatOf, gpuResources, leavesDevices, wouldGet } from './gpu.ts'
-import type { Hold } from './hold.ts'
-import { lentNames } from './lent.ts'
-import { addLocality } from './locality.ts'
 import { fakeFacts, fakePolicy, fakeService } from './plan.fake.ts'
-import { probeWarnings } from './probes.ts'
-import { matchingRules, namedSecrets, readSource, resolveSource, takenName } from './source.ts'
-import { describeTarget } from './target.ts'
-import { podSource, turnPod } from './turn.ts'
+import type { Hold } from './pod/hold.ts'
+import { addLocality } from './pod/locality.ts'
+import { podSource, redirectPod } from './pod/redirect.ts'
+import { deadlineValues } from './service/deadline.ts'
+import { existingPlace } from './service/existing.ts'
+import { cpuFormatOf, gpuResources, leavesDevices, wouldGet } from './service/gpu.ts'
+import { probeWarnings } from './service/probe-warnings.ts'
+import { sharedDatasetUses } from './service/shared-dataset.ts'
+import { matchingRules, nameConflict, namedSecrets, readSource, resolveSource } from './service/source.ts'
+import { describeTarget } from './service/target.ts'
 
 const times = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, i) => make(i))
@@ -55,7 +55,7 @@ const texts: [string, (text: string) => unknown][] = [
       return [
         resolveSource(location, policy, facts),
         matchingRules(location.model, policy, 'models'),
-        lentNames([location], [policy], 'models'),
+        sharedDatasetUses([location], [policy], 'models'),
       ]
     },
   ],
@@ -72,11 +72,11 @@ const texts: [string, (text: string) => unknown][] = [
     'the annotation that names a Secret',
     (name) => namedSecrets([located({ model: { storageUri: 'a' } }, { [secretName]: name })], facts.kserve),
   ],
-  ['a name', (name) => takenName(name, facts)],
-  ['a path', (path) => describeTarget({ cache: 'a', path, existing: true, furnished: undefined })],
+  ['a name', (name) => nameConflict(name, facts)],
+  ['a path', (path) => describeTarget({ cache: 'a', path, existing: true, provision: undefined })],
   [
     'what a pod reads',
-    (uri) => [podSource(pod({ [sourceUri]: uri })), turnPod(pod({ [sourceUri]: uri }), `pvc://${uri}`)],
+    (uri) => [podSource(pod({ [sourceUri]: uri })), redirectPod(pod({ [sourceUri]: uri }), `pvc://${uri}`)],
   ],
   ['a model format', (name) => cpuFormatOf(fakeService({ model: { modelFormat: { name } } }))],
   [
@@ -110,7 +110,7 @@ test('Datasets and Runtimes of a namespace are looked through in linear time', (
     return fakeFacts({ datasets, runtimes })
   }
   expectLinear(many, (each) => existingPlace(read.source, location, each), { n: 2_000 })
-  expectLinear(many, (each) => takenName('d-1', each), { n: 2_000 })
+  expectLinear(many, (each) => nameConflict('d-1', each), { n: 2_000 })
 })
 
 test('so are the parts of a service and a pod', () => {

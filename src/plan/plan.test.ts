@@ -4,7 +4,7 @@ import type { JsonObject, KubeObject } from '../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from './plan.fake.ts'
 import { cachesOf, holdOf, type Plan, plan, siblingsOf } from './plan.ts'
 import { isWorthAWarning, type Reason, skipReasons } from './reasons.ts'
-import { trustingSigner } from './record.ts'
+import { trustingSigner } from './service/record.ts'
 
 const storageUri = 's3://models/llama'
 const model = { model: { modelFormat: { name: 'huggingface' }, storageUri } }

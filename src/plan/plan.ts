@@ -4,17 +4,24 @@ import { podSourceOf } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
-import { type Acceleration, type Decision, decide, type Left, type Rewrite, unproven } from './decide.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { adoptAnnotation, type Facts } from './facts.ts'
-import { type Hold, holdSettings } from './hold.ts'
-import { claimUri, restore } from './original.ts'
-import { probeWarnings } from './probes.ts'
+import { type Hold, holdSettings } from './pod/hold.ts'
 import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
-import { readRecord, type ServiceRecord, subjectOf } from './record.ts'
-import { rewrite } from './rewrite.ts'
-import { annotationsFit, isPlannable } from './size.ts'
-import { describeTarget } from './target.ts'
+import {
+  type Acceleration,
+  type Decision,
+  decide,
+  type Rewrite,
+  type Skipped,
+  unproven,
+} from './service/decide.ts'
+import { claimUri, restore } from './service/original.ts'
+import { probeWarnings } from './service/probe-warnings.ts'
+import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
+import { rewrite } from './service/rewrite.ts'
+import { annotationsFit, isPlannable } from './service/size.ts'
+import { describeTarget } from './service/target.ts'
 
 export interface PlanInput {
   service: KubeObject
@@ -33,17 +40,17 @@ interface PlanBase {
   patch: PatchOperation[]
   /** The service as it is admitted. */
   service: KubeObject
-  /** For whoever sent the request: nothing in them tells what is in a Secret. */
+  /** For whoever sent the request: nothing in them shouldWarn what is in a Secret. */
   warnings: string[]
   /** The locations of an accelerated service that stay as they are, and why. */
   left: { location: string; reason: RefusalReason; message: string }[]
 }
 
 /** A model location and the claim that serves it. */
-export interface Placement {
+export interface ServedLocation {
   location: string
   uri: string
-  /** As KServe tells its pods of it. */
+  /** As KServe shouldWarn its pods of it. */
   source: string
   claim: string
   by: 'Spec' | 'Pod'
@@ -52,8 +59,8 @@ export interface Placement {
 interface Accelerating {
   caches: Cache[]
   /** Caches that the service stands on, and that could not be made anew today. */
-  unmade: { cache: string; reason: RefusalReason; message: string }[]
-  placements: Placement[]
+  unavailable: { cache: string; reason: RefusalReason; message: string }[]
+  placements: ServedLocation[]
   hold: Hold | undefined
 }
 
@@ -77,25 +84,25 @@ export function plan({ service, previous, isAdopted = false, facts }: PlanInput)
   const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
   const before = previous && readRecord(previous, facts.signer, subjectOf(previous, facts.namespace))
   const records = [before, own].filter((record) => record !== undefined)
-  const draft = asWritten(service, records, asks)
+  const draft = withoutRewrite(service, records, asks)
   const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
   // A record that nobody can prove is written anew when its service is adopted.
   const kept = isTakenIn && before?.isProven === false ? undefined : before
   const decision = decide({ service: draft.object, previous, kept, isAdopted: isTakenIn, facts })
   // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
-  const tells: Tells = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
-  if (decision.kind !== 'accelerate') return refusal(decision, draft, tells)
+  const shouldWarn: ShouldWarn = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
+  if (decision.kind !== 'accelerate') return refusal(decision, draft, shouldWarn)
   rewrite(draft, decision, { kept, own, previous, facts })
   // The API server would refuse the whole service, which it took before.
   if (kept === undefined && !annotationsFit(draft.object))
-    return refusal(noRoom, asWritten(service, records, asks), tells)
-  return acceleration(decision, { draft, previous, tells, facts })
+    return refusal(noRoom, withoutRewrite(service, records, asks), shouldWarn)
+  return acceleration(decision, { draft, previous, shouldWarn, facts })
 }
 
 /** The service as its user wrote it. */
-function asWritten(service: KubeObject, records: ServiceRecord[], asks: boolean): Draft {
+function withoutRewrite(service: KubeObject, records: ServiceRecord[], asks: boolean): Draft {
   const draft = new Draft(service)
-  if (asks) consume(draft)
+  if (asks) dropAdoptAnnotation(draft)
   for (const { original } of records) restore(draft, original)
   return draft
 }
@@ -115,7 +122,7 @@ function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
 }
 
 /** Whether a reason is to be told in a warning. */
-type Tells = (reason: Reason) => boolean
+type ShouldWarn = (reason: Reason) => boolean
 
 function asksForAdoption({ metadata }: KubeObject, previous: KubeObject | undefined): boolean {
   const asked = (annotations: { [key: string]: string } = {}) => annotations[adoptAnnotation] !== undefined
@@ -123,7 +130,7 @@ function asksForAdoption({ metadata }: KubeObject, previous: KubeObject | undefi
 }
 
 /** KServe copies annotations into its pods: one that stayed would roll them when it goes. */
-function consume(draft: Draft): void {
+function dropAdoptAnnotation(draft: Draft): void {
   draft.remove(pointer('metadata', 'annotations', adoptAnnotation))
   draft.removeIfEmpty('/metadata/annotations')
 }
@@ -142,12 +149,12 @@ export function cachesOf(plan: Plan): Cache[] {
 }
 
 /** Why a cache that a service stands on cannot be made; undefined where nothing is known against it. */
-export function unmadeBecause(
+export function unavailableReason(
   plan: Plan,
   cache: string,
 ): { reason: RefusalReason; message: string } | undefined {
   if (plan.reason !== 'Accelerated' && plan.reason !== 'AlreadyCached') return undefined
-  return plan.unmade.find((each) => each.cache === cache)
+  return plan.unavailable.find((each) => each.cache === cache)
 }
 
 /** The Fluid objects that a plan needs. */
@@ -161,13 +168,13 @@ export function holdOf(plan: Plan): Hold | undefined {
 
 type Refused = Exclude<Decision, { kind: 'accelerate' }>
 
-function refusal(decision: Refused, draft: Draft, tells: Tells): Plan {
+function refusal(decision: Refused, draft: Draft, shouldWarn: ShouldWarn): Plan {
   const base = {
     message: decision.message,
     policy: decision.policy?.name,
     patch: draft.patch(),
     service: draft.object,
-    warnings: tells(decision.reason) ? [warning(decision)] : [],
+    warnings: shouldWarn(decision.reason) ? [warning(decision)] : [],
     left: [],
   }
   return decision.kind === 'deny'
@@ -191,13 +198,13 @@ const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing',
 interface Making {
   draft: Draft
   previous: KubeObject | undefined
-  tells: Tells
+  shouldWarn: ShouldWarn
   facts: Facts
 }
 
 function acceleration(
   { rewrites, left, policy }: Acceleration,
-  { draft, previous, tells, facts }: Making,
+  { draft, previous, shouldWarn, facts }: Making,
 ): Plan {
   const patch = draft.patch()
   const hold = holdSettings(policy.spec)
@@ -207,20 +214,20 @@ function acceleration(
     patch,
     service: draft.object,
     warnings: [
-      ...left.filter(({ reason }) => tells(reason)).map(leftWarning),
-      ...podwise(rewrites, tells),
+      ...left.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
+      ...podRewriteWarning(rewrites, shouldWarn),
       // KServe updates a service all the time: who creates it is told.
       ...(previous === undefined && servesOne(rewrites) ? probeWarnings(draft.object, hold, facts) : []),
     ],
     caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
     left: left.map(({ location, reason, message }) => ({ location: location.id, reason, message })),
-    unmade: rewrites.flatMap(({ cache, unmade }) =>
-      unmade === undefined ? [] : [{ cache, reason: unmade.reason, message: unmade.message }],
+    unavailable: rewrites.flatMap(({ cache, unavailable }) =>
+      unavailable === undefined ? [] : [{ cache, reason: unavailable.reason, message: unavailable.message }],
     ),
     placements: rewrites.map(toPlacement),
     hold,
   }
-  if (rewrites.some(({ unmade }) => unmade?.reason === unproven.reason))
+  if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
     return { ...base, ...unproven, decision: 'skip' }
   // Nothing to do is what every pass after the first one finds; of a service that is left untouched, every update.
   const isFirst = patch.length > 0 || (previous === undefined && rewrites.some(({ by }) => by === 'Pod'))
@@ -229,7 +236,7 @@ function acceleration(
     : { ...base, decision: 'skip', reason: 'AlreadyCached' }
 }
 
-function leftWarning({ location, reason, message }: Left): string {
+function skippedWarning({ location, reason, message }: Skipped): string {
   return `warmgate: ${quoted(location.id)} is not accelerated (${reason}): ${publicMessage(reason, message)}`
 }
 
@@ -238,24 +245,24 @@ function servesOne(rewrites: Rewrite[]): boolean {
 }
 
 /** To who asks for an adoption, though there is nothing to change. */
-function podwise(rewrites: Rewrite[], tells: Tells): string[] {
-  return tells('Accelerated') && rewrites.every(({ by }) => by === 'Pod')
+function podRewriteWarning(rewrites: Rewrite[], shouldWarn: ShouldWarn): string[] {
+  return shouldWarn('Accelerated') && rewrites.every(({ by }) => by === 'Pod')
     ? ['warmgate: nothing to adopt: by rewrite: Pod each new pod of this service turns to its cache']
     : []
 }
 
-function toPlacement(rewrite: Rewrite): Placement {
+function toPlacement(rewrite: Rewrite): ServedLocation {
   const { location, uri, by } = rewrite
   return { location: location.id, uri, source: podSourceOf(location.model), claim: claimUri(rewrite), by }
 }
 
 /** One for each name: two locations of one model share theirs, and two models of one prefix. */
 function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettings): Cache[] {
-  const caches = rewrites.flatMap(({ cache, furnished }) => {
-    if (furnished === undefined) return []
-    const sharing = rewrites.filter((each) => each.cache === cache && each.furnished !== undefined)
+  const caches = rewrites.flatMap(({ cache, provision }) => {
+    if (provision === undefined) return []
+    const sharing = rewrites.filter((each) => each.cache === cache && each.provision !== undefined)
     const paths = [...new Set(sharing.map(({ path = '' }) => path))]
-    return [{ ...furnished, name: cache, namespace, settings, paths }]
+    return [{ ...provision, name: cache, namespace, settings, paths }]
   })
   return [...new Map(caches.map((cache) => [cache.name, cache])).values()]
 }

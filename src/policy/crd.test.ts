@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { at, isObject, type Json, objectAt } from '../values/object.ts'
+import { getIn, isObject, type Json, objectAt } from '../values/object.ts'
 import { crdText } from './crd.ts'
 import { policySpecSchema } from './schema.ts'
 
@@ -43,7 +43,7 @@ test.each(
 
 test('what has a default need not be written, what has none must', () => {
   const required = fields(policySpecSchema).flatMap(({ path }) => {
-    const names = at(specSchema, ...path, 'required')
+    const names = getIn(specSchema, ...path, 'required')
     return Array.isArray(names) ? names.map((name) => `${path.join('.')}.${name}`) : []
   })
   expect(required.toSorted()).toEqual([
@@ -69,7 +69,7 @@ test('it is structural: a type everywhere, and no false for unknown fields, whic
   const all = nodes(specSchema)
   expect(all.length).toBeGreaterThan(50)
   for (const node of all) {
-    expect(at(node, 'type') ?? at(node, 'x-kubernetes-int-or-string')).toBeDefined()
-    expect(at(node, 'additionalProperties')).not.toBe(false)
+    expect(getIn(node, 'type') ?? getIn(node, 'x-kubernetes-int-or-string')).toBeDefined()
+    expect(getIn(node, 'additionalProperties')).not.toBe(false)
   }
 })

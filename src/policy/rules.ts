@@ -1,6 +1,6 @@
 import { durationPattern, parseDurationMs } from '../values/duration.ts'
 import { cpuFormats } from '../values/formats.ts'
-import { at, isObject, type Json, listAt, objectAt, stringAt } from '../values/object.ts'
+import { getIn, isObject, type Json, listAt, objectAt, stringAt } from '../values/object.ts'
 import { sizePattern } from '../values/size.ts'
 
 /**
@@ -113,7 +113,7 @@ const cacheRules: Rule[] = [
     cel: 'self.all(a, self.exists_one(b, b.path == a.path))',
     message: 'give each tier a path of its own',
     holds: (self) => {
-      const paths = listAt(self).map((tier) => at(tier, 'path'))
+      const paths = listAt(self).map((tier) => getIn(tier, 'path'))
       return new Set(paths).size === paths.length
     },
   }),
@@ -121,24 +121,25 @@ const cacheRules: Rule[] = [
     cel: '!has(self.replicas) && !has(self.tieredstore)',
     message:
       'set cache.replicas and cache.tieredStore instead: a template is for what a policy does not name',
-    holds: (self) => !['replicas', 'tieredstore'].some((field) => at(self, field) !== undefined),
+    holds: (self) => !['replicas', 'tieredstore'].some((field) => getIn(self, field) !== undefined),
   }),
   rule('cache.template', {
     cel: '!has(self.apiVersion) && !has(self.kind) && !has(self.metadata) && !has(self.spec)',
     message: "write the fields of the Runtime's spec, without the Runtime around it, e.g. {master: {…}}",
     holds: (self) =>
-      !['apiVersion', 'kind', 'metadata', 'spec'].some((field) => at(self, field) !== undefined),
+      !['apiVersion', 'kind', 'metadata', 'spec'].some((field) => getIn(self, field) !== undefined),
   }),
   rule('cache.template', {
     cel: '!has(self.profileName) && !has(self.runtimeClassName)',
     message: 'name the profile in sources[].profile instead',
-    holds: (self) => !['profileName', 'runtimeClassName'].some((field) => at(self, field) !== undefined),
+    holds: (self) => !['profileName', 'runtimeClassName'].some((field) => getIn(self, field) !== undefined),
   }),
   rule('cache.template', {
     cel: '!has(self.mounts) && !has(self.placement) && !has(self.accessModes)',
     message:
       "a template is for the Runtime; what the Dataset mounts, and how, follows from the service's model",
-    holds: (self) => !['mounts', 'placement', 'accessModes'].some((field) => at(self, field) !== undefined),
+    holds: (self) =>
+      !['mounts', 'placement', 'accessModes'].some((field) => getIn(self, field) !== undefined),
   }),
 ]
 
@@ -147,7 +148,7 @@ const sourceRules: Rule[] = [
     cel: "!(self.runtime in ['Thin', 'Cache']) || has(self.profile)",
     message: 'Thin and Cache need a profile: the name of a ThinRuntimeProfile or a CacheRuntimeClass',
     holds: (self) =>
-      !['Thin', 'Cache'].includes(stringAt(self, 'runtime') ?? '') || at(self, 'profile') !== undefined,
+      !['Thin', 'Cache'].includes(stringAt(self, 'runtime') ?? '') || getIn(self, 'profile') !== undefined,
   }),
   form('sources[].match[]', prefixPattern, 'begin with a scheme, e.g. "s3://models/" or "oss://"'),
   rule('sources[].match[]', {
@@ -190,12 +191,12 @@ const sourceRules: Rule[] = [
     message:
       'dataset stands alone with match: how the sources are read is the matter of the Dataset that it names',
     holds: (self) =>
-      at(self, 'dataset') === undefined ||
+      getIn(self, 'dataset') === undefined ||
       (stringAt(self, 'runtime') === 'Auto' &&
         stringAt(self, 'mirror') === '' &&
         stringAt(self, 'files') === 'Skip' &&
         Object.keys(objectAt(self, 'options')).length === 0 &&
-        at(self, 'profile') === undefined &&
+        getIn(self, 'profile') === undefined &&
         Object.keys(objectAt(self, 'credentials')).length === 0),
   }),
 ]
@@ -209,8 +210,8 @@ const referenceRules: Rule[] = [
     message:
       'cache.fuse: Sidecar cannot serve sources[].dataset: the Secrets of that Dataset are not in the namespace of the pods',
     holds: (self) =>
-      at(self, 'cache', 'fuse') !== 'Sidecar' ||
-      listAt(self, 'sources').every((source) => at(source, 'dataset') === undefined),
+      getIn(self, 'cache', 'fuse') !== 'Sidecar' ||
+      listAt(self, 'sources').every((source) => getIn(source, 'dataset') === undefined),
   }),
 ]
 
@@ -233,7 +234,7 @@ const holdRules: Rule[] = [
     ].join(' || '),
     message: 'hold.onTimeout: Keep needs a warmup.timeout above 0s, or hold.at: None for no hold',
     holds: (self) =>
-      at(self, 'hold', 'onTimeout') !== 'Keep' ||
+      getIn(self, 'hold', 'onTimeout') !== 'Keep' ||
       parseDurationMs(stringAt(self, 'warmup', 'timeout') ?? '') !== 0,
   }),
   rule('', {
@@ -241,8 +242,8 @@ const holdRules: Rule[] = [
     message:
       'hold: Keep needs a warm-up to wait for: set warmup.enabled: true, or onTimeout and onFailure: Serve',
     holds: (self) =>
-      at(self, 'warmup', 'enabled') === true ||
-      !['onTimeout', 'onFailure'].some((when) => at(self, 'hold', when) === 'Keep'),
+      getIn(self, 'warmup', 'enabled') === true ||
+      !['onTimeout', 'onFailure'].some((when) => getIn(self, 'hold', when) === 'Keep'),
   }),
 ]
 
@@ -251,17 +252,18 @@ function tolerationRules(path: string): Rule[] {
     rule(`${path}[]`, {
       cel: "!has(self.value) || (has(self.operator) ? self.operator : 'Equal') == 'Equal'",
       message: 'Exists takes no value',
-      holds: (self) => at(self, 'value') === undefined || (at(self, 'operator') ?? 'Equal') === 'Equal',
+      holds: (self) => getIn(self, 'value') === undefined || (getIn(self, 'operator') ?? 'Equal') === 'Equal',
     }),
     rule(`${path}[]`, {
       cel: "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
       message: 'name a key, or use operator: Exists to tolerate every taint',
-      holds: (self) => (stringAt(self, 'key') ?? '') !== '' || at(self, 'operator') === 'Exists',
+      holds: (self) => (stringAt(self, 'key') ?? '') !== '' || getIn(self, 'operator') === 'Exists',
     }),
     rule(`${path}[]`, {
       cel: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
       message: 'tolerationSeconds is for effect: NoExecute alone',
-      holds: (self) => at(self, 'tolerationSeconds') === undefined || at(self, 'effect') === 'NoExecute',
+      holds: (self) =>
+        getIn(self, 'tolerationSeconds') === undefined || getIn(self, 'effect') === 'NoExecute',
     }),
   ]
 }

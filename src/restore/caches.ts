@@ -1,9 +1,9 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { isAlive, mountsAny } from '../kserve/pod.ts'
-import { deleteExactly } from '../kube/exactly.ts'
+import { deleteByUid } from '../kube/delete.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
-import { recordedLocations } from '../plan/original.ts'
+import { recordedLocations } from '../plan/service/original.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, keyText } from '../values/object.ts'
 import {
@@ -14,35 +14,35 @@ import {
   listCaches,
   listPods,
   listServices,
+  type RestoreContext,
   reasonOf,
-  type Undoing,
   waitedFor,
-} from './undoing.ts'
+} from './context.ts'
 
 /** Takes away the caches that nobody uses any more, `restored` being the UIDs of services that do not. */
-export async function clearCaches(undoing: Undoing, restored: ReadonlySet<string>): Promise<void> {
-  const [services, caches] = [await listServices(undoing), await listCaches(undoing)]
+export async function clearCaches(context: RestoreContext, restored: ReadonlySet<string>): Promise<void> {
+  const [services, caches] = [await listServices(context), await listCaches(context)]
   await Promise.all(
     caches.map(async (cache) => {
       try {
-        if (isInScope(undoing, cache, services))
-          await clearCache(undoing, cache, usersOf(cache, services, restored))
+        if (isInScope(context, cache, services))
+          await clearCache(context, cache, servicesUsing(cache, services, restored))
       } catch (error) {
-        undoing.report.fail(`cache ${keyText(cache.key)}`, reasonOf(error))
+        context.report.fail(`cache ${keyText(cache.key)}`, reasonOf(error))
       }
     }),
   )
 }
 
 /** Of services by name, only their own caches are anybody's business. */
-function isInScope({ scope }: Undoing, { objects }: LocatedCache, services: Located[]): boolean {
+function isInScope({ scope }: RestoreContext, { objects }: LocatedCache, services: Located[]): boolean {
   if (scope.services.length === 0) return true
   const owners = objects.flatMap(({ object }) => object.metadata.ownerReferences ?? [])
   const named = services.filter(({ object }) => isNamed(scope, object.metadata.name))
   return owners.some(({ uid }) => named.some(({ object }) => object.metadata.uid === uid))
 }
 
-function usersOf(
+function servicesUsing(
   { key, objects }: LocatedCache,
   services: Located[],
   restored: ReadonlySet<string>,
@@ -59,15 +59,15 @@ function usersOf(
     )
 }
 
-async function clearCache(undoing: Undoing, cache: LocatedCache, users: KubeObject[]): Promise<void> {
-  const { dryRun, report, timeoutMs } = undoing
+async function clearCache(context: RestoreContext, cache: LocatedCache, users: KubeObject[]): Promise<void> {
+  const { dryRun, report, timeoutMs } = context
   const name = keyText(cache.key)
   if (users.length > 0) {
     report.say(`kept cache ${name}: ${users.map(describeObject).join(', ')} uses it`)
     return
   }
   const say = (what: string) => report.say(`waiting for cache ${name}: ${what}`)
-  const pending = dryRun ? undefined : await waitedFor({ ...undoing, say }, () => remove(undoing, cache))
+  const pending = dryRun ? undefined : await waitedFor({ ...context, say }, () => remove(context, cache))
   if (pending === undefined) report.say(`deleted cache ${name}`)
   else report.fail(`cache ${name}`, `${pending}, after ${formatDuration(timeoutMs)}`)
 }
@@ -76,19 +76,19 @@ async function clearCache(undoing: Undoing, cache: LocatedCache, users: KubeObje
  * One step of it; answers what it waits for. The Dataset goes first, since Fluid cleans up by it, and not before its
  * pods are gone: a Dataset that is being deleted cannot be kept any more.
  */
-async function remove(undoing: Undoing, { key, objects }: LocatedCache): Promise<string | undefined> {
-  const { client } = undoing
+async function remove(context: RestoreContext, { key, objects }: LocatedCache): Promise<string | undefined> {
+  const { client } = context
   const dataset = await client.get(resources.dataset, key)
   if (dataset !== undefined && isOurs(dataset)) {
-    const pods = await listPods(undoing, key.namespace)
+    const pods = await listPods(context, key.namespace)
     const pod = pods.find((each) => isAlive(each) && mountsAny(each, [key.name]))
     if (pod !== undefined) return `pod ${pod.metadata.name} mounts it`
     if (dataset.metadata.deletionTimestamp === undefined)
-      await deleteExactly(client, resources.dataset, dataset)
+      await deleteByUid(client, resources.dataset, dataset)
     return 'Fluid has not let go of its Dataset'
   }
   for (const each of objects) {
-    if (each.resource.kind !== 'Dataset') await deleteExactly(client, each.resource, each.object)
+    if (each.resource.kind !== 'Dataset') await deleteByUid(client, each.resource, each.object)
   }
   const left = await Promise.all(objects.map(({ resource, object }) => client.get(resource, keyOf(object))))
   const [kind] = left.flatMap((object) => (object !== undefined && isOurs(object) ? [object.kind] : []))

@@ -1,24 +1,24 @@
-import { reaches } from '../cluster/reach.ts'
+import { webhookSelects } from '../cluster/webhook-scope.ts'
 import { isAlive, isOf, mountsAny } from '../kserve/pod.ts'
-import { onConflictAgain } from '../kube/conflict.ts'
+import { retryOnConflict } from '../kube/conflict.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
-import { cacheNames, readOriginal } from '../plan/original.ts'
-import { revertedAnnotation } from '../plan/pod.ts'
-import { undo } from '../plan/undo.ts'
+import { revertedAnnotation } from '../plan/pod/pod.ts'
+import { cacheNames, readOriginal } from '../plan/service/original.ts'
+import { undo } from '../plan/service/undo.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
-import { evictPod, isTurned } from './evictions.ts'
 import {
   describeObject,
   isNamed,
   type Located,
   type LocatedCache,
   listPods,
+  type RestoreContext,
   reasonOf,
-  type Undoing,
   waitedFor,
-} from './undoing.ts'
+} from './context.ts'
+import { evictPod, isRedirected } from './pod-evictions.ts'
 
 export interface ServiceOptions {
   /** How many services may roll their pods at a time. */
@@ -34,11 +34,11 @@ const why = 'warmgate restore'
  * which that went well: they use no cache any more.
  */
 export async function restoreServices(
-  undoing: Undoing,
+  context: RestoreContext,
   { services, caches }: { services: Located[]; caches: LocatedCache[] },
   { parallel, webhookConfiguration }: ServiceOptions,
 ): Promise<Set<string>> {
-  const { client, scope } = undoing
+  const { client, scope } = context
   const configuration = await client.get(resources.mutatingWebhookConfiguration, {
     name: webhookConfiguration,
   })
@@ -46,7 +46,7 @@ export async function restoreServices(
   const todo = services.filter(({ object }) => isNamed(scope, object.metadata.name))
   const work = async () => {
     for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
-      const isDone = await restoreOne(undoing, next, { caches, configuration })
+      const isDone = await restoreOne(context, next, { caches, configuration })
       if (isDone) restored.add(next.object.metadata.uid ?? '')
     }
   }
@@ -65,7 +65,7 @@ function cachesOf(service: KubeObject, caches: LocatedCache[]): string[] {
   return [...new Set([...cacheNames(service), ...owned.map(({ key }) => key.name)])]
 }
 
-interface Standing {
+interface RestoreTarget {
   /** The names of the caches that it uses. */
   used: string[]
   configuration: KubeObject | undefined
@@ -80,15 +80,15 @@ interface Surroundings {
 
 /** False where something of it could not be done. */
 async function restoreOne(
-  undoing: Undoing,
+  context: RestoreContext,
   located: Located,
   { caches, configuration }: Surroundings,
 ): Promise<boolean> {
-  const { report, dryRun } = undoing
+  const { report, dryRun } = context
   try {
-    const standing = { used: cachesOf(located.object, caches), configuration }
-    const service = await onConflictAgain(() => write(undoing, located, standing))
-    return dryRun || (await awaitPods(undoing, service, standing.used))
+    const target = { used: cachesOf(located.object, caches), configuration }
+    const service = await retryOnConflict(() => write(context, located, target))
+    return dryRun || (await awaitPods(context, service, target.used))
   } catch (error) {
     report.fail(describeObject(located.object), reasonOf(error))
     return false
@@ -97,17 +97,17 @@ async function restoreOne(
 
 /** One try, on the service as it is now: KServe writes it, too. Answers the service as it stands then. */
 async function write(
-  undoing: Undoing,
+  context: RestoreContext,
   { resource, object }: Located,
-  { used, configuration }: Standing,
+  { used, configuration }: RestoreTarget,
 ): Promise<KubeObject> {
-  const { client, dryRun, record, report } = undoing
+  const { client, dryRun, record, report } = context
   const service = await client.get(resource, keyOf(object))
   if (service === undefined || service.metadata.deletionTimestamp !== undefined) return object
   const isAccelerated = readOriginal(service) !== undefined || used.length > 0
   // While the webhook is there an opt-out has its use: it is what keeps the service from being accelerated again.
   if (!isAccelerated && configuration !== undefined) return service
-  const optsOut = await isReached(undoing, configuration, service)
+  const optsOut = await isReached(context, configuration, service)
   const undone = undo(service, optsOut ? why : undefined)
   if (undone.kind === 'untouched') return service
   if (undone.kind === 'unreadable') throw new Error(undone.message)
@@ -123,27 +123,27 @@ async function write(
 
 /** Whether the webhook is asked about this service at all. */
 async function isReached(
-  { client }: Undoing,
+  { client }: RestoreContext,
   configuration: KubeObject | undefined,
   { metadata }: KubeObject,
 ): Promise<boolean> {
   if (configuration === undefined) return false
   const namespace = await client.get(resources.namespace, { name: metadata.namespace ?? '' })
-  return reaches(configuration, namespace?.metadata.labels ?? {})
+  return webhookSelects(configuration, namespace?.metadata.labels ?? {})
 }
 
 /** KServe replaces the pods of a service that changed; those of one that stays as it was are evicted. */
-async function awaitPods(undoing: Undoing, service: KubeObject, used: string[]): Promise<boolean> {
-  const { report, signal, timeoutMs } = undoing
+async function awaitPods(context: RestoreContext, service: KubeObject, used: string[]): Promise<boolean> {
+  const { report, signal, timeoutMs } = context
   const evicted = new Set<string>()
   const say = (what: string) => report.say(`waiting for ${describeObject(service)}: ${what}`)
-  const pending = await waitedFor({ ...undoing, say }, async () => {
-    const pods = await listPods(undoing, service.metadata.namespace)
+  const pending = await waitedFor({ ...context, say }, async () => {
+    const pods = await listPods(context, service.metadata.namespace)
     const left = pods.filter((pod) => isAlive(pod) && isOf(pod, service) && isOfBefore(pod, service, used))
     const [first] = left
     if (first === undefined) return undefined
-    if (isTurned(first) && !isOptedOut(service.metadata.annotations))
-      await evictPod(undoing, first, { pods, service, evicted })
+    if (isRedirected(first) && !isOptedOut(service.metadata.annotations))
+      await evictPod(context, first, { pods, service, evicted })
     return `pod ${first.metadata.name} is to be replaced, one of ${left.length}`
   })
   if (pending === undefined) return true

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { releaseReasons } from '../plan/hold.ts'
-import { shortfallReasons } from '../plan/warmth.ts'
-import { warmupReasons } from '../plan/warmup.ts'
+import { shortfallReasons } from '../plan/cache/cache-phase.ts'
+import { warmupReasons } from '../plan/cache/warmup.ts'
+import { releaseReasons } from '../plan/pod/hold.ts'
 import { createMetrics } from './metrics.ts'
 
 const page = await readFile(new URL('../../docs/signals.md', import.meta.url), 'utf8')

@@ -1,22 +1,32 @@
 import { expect, test } from 'vitest'
 import { expectLinear } from './growth.fixture.ts'
-import { at, cloneJson, type Json, keyOf, keyText, listAt, objectAt, someObject, stringAt } from './object.ts'
+import {
+  cloneJson,
+  getIn,
+  type Json,
+  keyOf,
+  keyText,
+  listAt,
+  objectAt,
+  someObject,
+  stringAt,
+} from './object.ts'
 
 const value = { a: [{ b: 'c', n: 1, none: null }], o: { k: 'v' } }
 
 test('a path of names and indexes leads to a value, or to nothing', () => {
-  expect(at(value, 'a', 0, 'b')).toBe('c')
-  expect(at(value, 'a', 0, 'none')).toBeNull()
-  expect(at(value, 'a', 1, 'b')).toBeUndefined()
-  expect(at(value, 'a', -1)).toBeUndefined()
-  expect(at(value, 'a', 'length')).toBeUndefined()
-  expect(at(value, 'o', 0)).toBeUndefined()
-  expect(at(undefined, 'a')).toBeUndefined()
+  expect(getIn(value, 'a', 0, 'b')).toBe('c')
+  expect(getIn(value, 'a', 0, 'none')).toBeNull()
+  expect(getIn(value, 'a', 1, 'b')).toBeUndefined()
+  expect(getIn(value, 'a', -1)).toBeUndefined()
+  expect(getIn(value, 'a', 'length')).toBeUndefined()
+  expect(getIn(value, 'o', 0)).toBeUndefined()
+  expect(getIn(undefined, 'a')).toBeUndefined()
 })
 
 test('what an object inherits is not in it', () => {
-  expect(at(value, 'constructor')).toBeUndefined()
-  expect(at(value, 'o', 'toString', 'name')).toBeUndefined()
+  expect(getIn(value, 'constructor')).toBeUndefined()
+  expect(getIn(value, 'o', 'toString', 'name')).toBeUndefined()
 })
 
 test('a value of another type than the one that is asked for is none', () => {
@@ -51,7 +61,8 @@ const nested = (depth: number) => JSON.parse(`${'['.repeat(depth)}{"a":1}${']'.r
 test('JSON may be nested deeper than a stack', () => {
   const deep = nested(100_000)
   let [here, copy] = [deep, cloneJson(deep)]
-  for (let level = 0; level < 100_000; level += 1) [here, copy] = [at(here, 0) ?? null, at(copy, 0) ?? null]
+  for (let level = 0; level < 100_000; level += 1)
+    [here, copy] = [getIn(here, 0) ?? null, getIn(copy, 0) ?? null]
   expect(copy).toEqual({ a: 1 })
   expect(copy).not.toBe(here)
   expect(someObject(deep, ({ a }) => a === 1)).toBe(true)

@@ -58,7 +58,7 @@ export function keyText(key: ObjectKey): string {
 }
 
 /** The value at a path of field names and array indexes, or undefined where a step is missing. */
-export function at(value: Json | undefined, ...path: (string | number)[]): Json | undefined {
+export function getIn(value: Json | undefined, ...path: (string | number)[]): Json | undefined {
   let here: Json | undefined = value
   for (const step of path) {
     if (Array.isArray(here) && typeof step === 'number') here = here[step]
@@ -69,22 +69,25 @@ export function at(value: Json | undefined, ...path: (string | number)[]): Json 
 }
 
 export function stringAt(value: Json | undefined, ...path: (string | number)[]): string | undefined {
-  const found = at(value, ...path)
+  const found = getIn(value, ...path)
   return typeof found === 'string' ? found : undefined
 }
 
 export function listAt(value: Json | undefined, ...path: (string | number)[]): Json[] {
-  const found = at(value, ...path)
+  const found = getIn(value, ...path)
   return Array.isArray(found) ? found : []
 }
 
 export function objectAt(value: Json | undefined, ...path: (string | number)[]): JsonObject {
-  const found = at(value, ...path)
+  const found = getIn(value, ...path)
   return isObject(found) ? found : {}
 }
 
 /** The texts of an object of texts, such as annotations; what is no text is left out. */
-export function textsAt(value: Json | undefined, ...path: (string | number)[]): { [key: string]: string } {
+export function stringMapAt(
+  value: Json | undefined,
+  ...path: (string | number)[]
+): { [key: string]: string } {
   const entries = Object.entries(objectAt(value, ...path))
   return Object.fromEntries(
     entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),

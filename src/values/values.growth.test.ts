@@ -3,7 +3,7 @@ import { conditionOf } from './condition.ts'
 import { parseDurationMs } from './duration.ts'
 import { expectLinear } from './growth.fixture.ts'
 import { hostileTexts } from './hostile.fixture.ts'
-import { textsAt } from './object.ts'
+import { stringMapAt } from './object.ts'
 import { parseSizeBytes } from './size.ts'
 
 describe.each<[string, (text: string) => unknown]>([
@@ -25,6 +25,6 @@ test('what is found in lists and objects is found in linear time', () => {
   )
   expectLinear(
     (n) => Object.fromEntries(Array.from({ length: n }, (_, index) => [`a${index}`, 'text'])),
-    (texts) => textsAt(texts),
+    (texts) => stringMapAt(texts),
   )
 })

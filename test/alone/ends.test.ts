@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate, hasSchedulingGate, isHeld } from '../../src/plan/pod.ts'
+import { hasGate, hasSchedulingGate, isHeld } from '../../src/plan/pod/pod.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import { listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { freePorts } from '../cluster/ports.ts'
@@ -170,18 +170,21 @@ test('each end is counted once, by its outcome', async () => {
 
 describe('going back', () => {
   const left = ['unbound-keep', 'slow-revert']
-  const podwise = 'warm-podwise'
+  const podRewriteWarning = 'warm-podRewriteWarning'
   let shell: Shell
 
   beforeAll(async () => {
     const { client } = bare
     shell = { bare, kubeconfig: await restorer(bare) }
-    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': podwise } }
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': podRewriteWarning } }
     const spec = { namespaceSelector, rewrite: 'Pod', hold: { at: 'None' } }
-    await applyAll(client, [policy(podwise, spec), namespace(podwise)])
-    await until('a policy', () => client.get(resources.accelerationPolicy, { name: podwise }))
-    await client.create(resources.inferenceService, service(podwise, name, sklearn('s3://models/podwise')))
-    await servedBy(podwise, 0)
+    await applyAll(client, [policy(podRewriteWarning, spec), namespace(podRewriteWarning)])
+    await until('a policy', () => client.get(resources.accelerationPolicy, { name: podRewriteWarning }))
+    await client.create(
+      resources.inferenceService,
+      service(podRewriteWarning, name, sklearn('s3://models/podRewriteWarning')),
+    )
+    await servedBy(podRewriteWarning, 0)
   })
 
   /** A pod that is Ready with so many storage initializers. */
@@ -221,10 +224,10 @@ describe('going back', () => {
     async () => {
       for (const command of commands) await run(command, shell)
       await until('the end of all of it', async () => (await remains(bare)).length === 0 || undefined)
-      for (const ns of [...left, podwise]) {
+      for (const ns of [...left, podRewriteWarning]) {
         await servedBy(ns, 1)
         const key = { namespace: ns, name }
-        const uri = ns === podwise ? 's3://models/podwise' : `s3://models/${ns}`
+        const uri = ns === podRewriteWarning ? 's3://models/podRewriteWarning' : `s3://models/${ns}`
         const plain = await bare.client.create(
           resources.inferenceService,
           service(ns, 'plain', sklearn(uri)),

@@ -1,6 +1,6 @@
 import { CustomObjectsApi } from '@kubernetes/client-node'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import type { JsonObject, KubeObject } from '../../src/values/object.ts'
 import type { BareCluster } from '../warmgate/test-cluster.ts'
 

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { gateCondition, hasGate, hasSchedulingGate, isHeld } from '../../src/plan/pod.ts'
+import { gateCondition, hasGate, hasSchedulingGate, isHeld } from '../../src/plan/pod/pod.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { until } from '../cluster/until.ts'
 import { isTrue, podsOf } from '../integration/await.ts'
@@ -25,10 +25,12 @@ export class HoldSuite {
     const object = service(ns, name, sklearn(`s3://models/${ns}`))
     const admitted = await client.create(resources.inferenceService, object)
     expect(cacheNames(admitted)).toHaveLength(1)
-    const isTold = (pod: KubeObject) => gateCondition(pod)?.status === 'False'
+    const isCoveredByParent = (pod: KubeObject) => gateCondition(pod)?.status === 'False'
     this.#held.set(
       ns,
-      await until(`a held pod in ${ns}`, async () => (await podsOf(client, ns, name)).find(isTold)),
+      await until(`a held pod in ${ns}`, async () =>
+        (await podsOf(client, ns, name)).find(isCoveredByParent),
+      ),
     )
   }
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { retainedUntil } from '../../src/fluid/retained.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate } from '../../src/plan/pod.ts'
+import { hasGate } from '../../src/plan/pod/pod.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import {
   type Json,
   type JsonObject,
@@ -254,8 +254,9 @@ export function restarts(theCluster: () => TestCluster): void {
     await applyAll(stage.client, [policy('efc', { sources: [{ match: ['nfs://'], runtime: 'EFC' }] })])
     const found = await until('the condition of the policy', async () => {
       const object = await stage.client.get(resources.accelerationPolicy, { name: 'efc' })
-      const isTold = stringAt(object && condition(object, 'RuntimesMissing'), 'reason') === 'NotInstalled'
-      return isTold ? object : undefined
+      const isCoveredByParent =
+        stringAt(object && condition(object, 'RuntimesMissing'), 'reason') === 'NotInstalled'
+      return isCoveredByParent ? object : undefined
     })
     expect(stringAt(condition(found, 'RuntimesMissing'), 'status')).toBe('True')
     expect(stringAt(condition(found, 'RuntimesMissing'), 'message')).toContain('EFCRuntime is not installed')

@@ -2,21 +2,21 @@ import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { adoptService } from '../../src/cluster/adoption.ts'
 import { Records } from '../../src/cluster/records.ts'
-import { Certificates } from '../../src/controller/certificates.ts'
-import { tell } from '../../src/controller/gates.ts'
-import { revert } from '../../src/controller/reverts.ts'
-import { syncSecret } from '../../src/controller/secrets.ts'
+import { syncSecret } from '../../src/controller/caches/secrets.ts'
+import { writeGateStatus } from '../../src/controller/pods/gates.ts'
+import { revert } from '../../src/controller/pods/reverts.ts'
 import type { Cache } from '../../src/fluid/cache.ts'
 import { scheduledLoads } from '../../src/fluid/schedule.ts'
 import type { KubeClient, WriteOptions } from '../../src/kube/client.ts'
+import { deleteByUid } from '../../src/kube/delete.ts'
 import { eventObject } from '../../src/kube/events.ts'
-import { deleteExactly } from '../../src/kube/exactly.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheWarmGate } from '../../src/plan/hold.ts'
-import { gateCondition, hasSchedulingGate } from '../../src/plan/pod.ts'
-import { trustingSigner } from '../../src/plan/record.ts'
+import { cacheWarmGate } from '../../src/plan/pod/hold.ts'
+import { gateCondition, hasSchedulingGate } from '../../src/plan/pod/pod.ts'
+import { trustingSigner } from '../../src/plan/service/record.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { Certificates } from '../../src/tls/certificates.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import {
   type Json,
@@ -588,12 +588,14 @@ describe('what Warmgate does is allowed', () => {
     const now = async () => (await admin.get(resources.pod, key('held-too'))) ?? pod('held-too')
     const waits = { isReleased: false, reason: 'Warming', message: 'it waits' }
     const tools = { client: account, clock: systemClock }
-    expect(await tell(tools, await now(), waits)).toBe(true)
+    expect(await writeGateStatus(tools, await now(), waits)).toBe(true)
     expect(gateCondition(await now())).toMatchObject({ status: 'False', reason: 'Warming' })
     // Other controllers write their conditions beside it.
     const others = { type: 'strategic' as const, body: condition('example.com/other') }
     await admin.patch(resources.pod, key('held-too'), others, { subresource: 'status' })
-    expect(await tell(tools, await now(), { isReleased: true, reason: 'Warm', message: 'warm' })).toBe(true)
+    expect(
+      await writeGateStatus(tools, await now(), { isReleased: true, reason: 'Warm', message: 'warm' }),
+    ).toBe(true)
     const released = await now()
     expect(gateCondition(released)).toMatchObject({ status: 'True', reason: 'Warm' })
     expect(hasSchedulingGate(released)).toBe(false)
@@ -602,7 +604,7 @@ describe('what Warmgate does is allowed', () => {
 
   test('a pod that awaits a sidecar is deleted', async () => {
     const found = await admin.get(resources.pod, key('placeholder'))
-    expect(await deleteExactly(account, resources.pod, found ?? pod('placeholder'))).toBe(true)
+    expect(await deleteByUid(account, resources.pod, found ?? pod('placeholder'))).toBe(true)
   })
 
   test('an accelerated service gets its manifest back', async () => {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { outdatedBy } from '../../src/fluid/standing.ts'
+import { pendingChangesOf } from '../../src/fluid/standing.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { at, type JsonObject, type KubeObject, type ObjectKey, stringAt } from '../../src/values/object.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
+import { getIn, type JsonObject, type KubeObject, type ObjectKey, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { isTrue, podsOf } from '../integration/await.ts'
@@ -147,7 +147,7 @@ test('mounts that are edited later are reported, and no Runtime is made of them;
   )
   // What comes after it was looked at later than the Runtime that went.
   await edit(dataset, key, { metadata: { labels: { touched: 'yes' } } })
-  await settled()
+  await waitForSync()
   expect(await stage.client.get(jindoRuntime, key)).toBeUndefined()
   expect(await writesIn('edited')).toEqual(before)
   // With its mounts back it is Warmgate's again.
@@ -157,8 +157,8 @@ test('mounts that are edited later are reported, and no Runtime is made of them;
 })
 
 /** Work on a cache that begins after this was asked for is done: what another tenant made since has been written. */
-async function settled(): Promise<void> {
-  const ns = `settled-${Date.now()}`
+async function waitForSync(): Promise<void> {
+  const ns = `waitForSync-${Date.now()}`
   const key = await tenant(ns)
   await create(ns)
   await until('the cache of another service', async () => await stage.client.get(dataLoad, key))
@@ -174,7 +174,7 @@ test('more workers than the policy gives, owners and marks are put right, a forg
   })
   await until('two workers', async () => {
     const runtime = await stage.client.get(jindoRuntime, key)
-    return at(runtime, 'spec', 'replicas') === 2 || undefined
+    return getIn(runtime, 'spec', 'replicas') === 2 || undefined
   })
   const before = await stage.client.get(dataset, key)
   await edit(dataset, key, {
@@ -195,7 +195,7 @@ test('more workers than the policy gives, owners and marks are put right, a forg
   await eventOn('drifting', 'Dataset', 'CacheOutdated')
   await until('its annotation', async () => {
     const found = await stage.client.get(dataset, key)
-    return (found && outdatedBy(found) === 'JindoRuntime spec.worker') || undefined
+    return (found && pendingChangesOf(found) === 'JindoRuntime spec.worker') || undefined
   })
 })
 
@@ -216,10 +216,10 @@ test('while nothing changes nothing is written, whatever Fluid and the API serve
     },
   })
   await edit(dataset, key, { metadata: { labels: { touched: 'yes' } } })
-  await settled()
+  await waitForSync()
   expect(await writesIn('quiet')).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
   const found = await stage.client.get(dataset, key)
-  expect(found && outdatedBy(found)).toBe('')
+  expect(found && pendingChangesOf(found)).toBe('')
   await edit(jindoRuntime, key, { metadata: { finalizers: null } })
 })
 

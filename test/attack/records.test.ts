@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { isCacheName } from '../../src/fluid/name.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
+import { getIn, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { applyPolicy, eventsOf } from '../integration/await.ts'
@@ -90,7 +90,9 @@ describe('a forged record', () => {
     expect(uriOf(stored)).toBe(`pvc://${cache}`)
     expect(isCacheName(cache)).toBe(true)
     expect(cache).not.toBe(forgedCache)
-    expect(at(stored, 'spec', 'predictor', 'model', 'resources', 'limits', 'nvidia.com/gpu')).toBeUndefined()
+    expect(
+      getIn(stored, 'spec', 'predictor', 'model', 'resources', 'limits', 'nvidia.com/gpu'),
+    ).toBeUndefined()
     await lookedAt('records-open')
     expect(await made('records-open')).not.toContain(`Dataset/${forgedCache}`)
   })

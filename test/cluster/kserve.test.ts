@@ -5,10 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createClient } from '../../src/kube/http.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { at, type Json, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
-import { resourceOf } from '../cluster/objects.ts'
+import { getIn, type Json, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
-import { hasCondition } from './objects.ts'
+import { hasCondition, resourceOf } from './objects.ts'
 import { until } from './until.ts'
 
 const namespace = 'inference'
@@ -40,7 +39,7 @@ test('an InferenceService becomes a Deployment and a pod with a storage initiali
       args: ['s3://models/iris/', '/mnt/models'],
     },
   ])
-  expect(at(pod, 'spec', 'containers', 0)).toMatchObject({
+  expect(getIn(pod, 'spec', 'containers', 0)).toMatchObject({
     name: 'kserve-container',
     image: 'kserve/sklearnserver:latest',
   })
@@ -51,7 +50,7 @@ test('an InferenceService becomes a Deployment and a pod with a storage initiali
   })
   expect(stringAt(ready, 'status', 'deploymentMode')).toBe('Standard')
   const [running] = await podsOf(key.name)
-  const loaded = at(running, 'status', 'initContainerStatuses', 0, 'state', 'terminated')
+  const loaded = getIn(running, 'status', 'initContainerStatuses', 0, 'state', 'terminated')
   const loadedMs =
     Date.parse(stringAt(loaded, 'finishedAt') ?? '') - Date.parse(stringAt(loaded, 'startedAt') ?? '')
   expect(loadedMs).toBeGreaterThanOrEqual(2_000)

@@ -1,6 +1,6 @@
 import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { at, type JsonObject, type KubeObject } from '../../src/values/object.ts'
+import { getIn, type JsonObject, type KubeObject } from '../../src/values/object.ts'
 import type { Parts } from './control-plane.ts'
 import { establishLlm, startLlm } from './llm.ts'
 import { calling, kserveNamespace, planManager, startManager } from './manager.ts'
@@ -56,7 +56,7 @@ async function startInference(parts: Parts, client: KubeClient): Promise<void> {
 /** The API server takes a moment to notice a configuration. What KServe's defaulter does shows that it has. */
 async function areWebhooksCalled(client: KubeClient): Promise<true | undefined> {
   const answer = await client.create(resources.inferenceService, probe, { dryRun: true })
-  return at(answer, 'spec', 'predictor', 'model') === undefined ? undefined : true
+  return getIn(answer, 'spec', 'predictor', 'model') === undefined ? undefined : true
 }
 
 const probe: KubeObject = {

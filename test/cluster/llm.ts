@@ -1,5 +1,5 @@
 import type { KubeClient } from '../../src/kube/client.ts'
-import { at, type JsonObject, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
+import { getIn, type JsonObject, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import type { Parts } from './control-plane.ts'
 import { calling, kserveNamespace, type Manager, startManager } from './manager.ts'
 import { createAll, establish, resourceOf } from './objects.ts'
@@ -40,7 +40,7 @@ async function areWebhooksCalled(client: KubeClient): Promise<true | undefined> 
       return await client.create(resourceOf(probe), probe, { dryRun: true })
     }),
   )
-  return answers.every((answer) => at(answer, 'spec', 'model', 'name') !== undefined) || undefined
+  return answers.every((answer) => getIn(answer, 'spec', 'model', 'name') !== undefined) || undefined
 }
 
 const llm: KubeObject = {

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { at, type Json, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
-import { resourceOf } from '../cluster/objects.ts'
+import { getIn, type Json, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
-import { hasCondition } from './objects.ts'
+import { hasCondition, resourceOf } from './objects.ts'
 import { until } from './until.ts'
 
 const namespace = 'pods'
@@ -37,7 +36,7 @@ test('a pod without gates is scheduled, runs and is Ready', async () => {
     'PodScheduled',
     'Ready',
   ])
-  expect(at(found, 'status', 'containerStatuses', 0)).toMatchObject({
+  expect(getIn(found, 'status', 'containerStatuses', 0)).toMatchObject({
     name: 'main',
     ready: true,
     started: true,
@@ -87,7 +86,7 @@ test('every gate counts, and the condition of a gate is written by nobody but it
 test('init containers run one after another and take their time', async () => {
   const initContainers = ['first', 'second'].map((name) => ({ name, image: 'init' }))
   const key = await create(pod('initialized', { initContainers }))
-  const early = await podIs(key, (found) => at(found, 'status', 'initContainerStatuses') !== undefined)
+  const early = await podIs(key, (found) => getIn(found, 'status', 'initContainerStatuses') !== undefined)
   expect(states(early, 'initContainerStatuses')).toEqual(['running', 'waiting'])
   expect(states(early, 'containerStatuses')).toEqual(['waiting'])
   expect(hasCondition(early, 'Initialized', 'False')).toBe(true)
@@ -98,7 +97,7 @@ test('init containers run one after another and take their time', async () => {
   })
   const done = await podIs(key, isReady)
   const ends = listAt(done, 'status', 'initContainerStatuses').map((status) =>
-    at(status, 'state', 'terminated'),
+    getIn(status, 'state', 'terminated'),
   )
   for (const end of ends) expect(lastedSeconds(end)).toBeGreaterThanOrEqual(2)
   expect(secondsBetween(stringAt(ends[0], 'finishedAt'), stringAt(ends[1], 'startedAt'))).toBe(0)
@@ -112,7 +111,9 @@ test('a pod says by annotation how long its init containers take, and sidecars k
   const annotations = { 'warmgate.test/init-seconds': '0' }
   const done = await podIs(await create(pod('quick', { initContainers }, { annotations })), isReady)
   expect(states(done, 'initContainerStatuses')).toEqual(['running', 'terminated'])
-  expect(lastedSeconds(at(done, 'status', 'initContainerStatuses', 1, 'state', 'terminated'))).toBeLessThan(2)
+  expect(
+    lastedSeconds(getIn(done, 'status', 'initContainerStatuses', 1, 'state', 'terminated')),
+  ).toBeLessThan(2)
 })
 
 test('a Job completes', async () => {
@@ -123,7 +124,7 @@ test('a Job completes', async () => {
     const found = await client.get(resources.job, named('load'))
     return hasCondition(found, 'Complete', 'True') ? found : undefined
   })
-  expect(at(done, 'status', 'succeeded')).toBe(1)
+  expect(getIn(done, 'status', 'succeeded')).toBe(1)
 })
 
 test('a pod waits for its claim, and the claim binds to the volume that names it', async () => {
@@ -161,7 +162,7 @@ test('a deleted pod goes, once its finalizers are gone', async () => {
   const key = await create(pod('deleted', {}, { finalizers: ['test.example/hold'] }))
   await podIs(key, isReady)
   await client.delete(resources.pod, key)
-  await podIs(key, (found) => at(found, 'metadata', 'deletionGracePeriodSeconds') === 0)
+  await podIs(key, (found) => getIn(found, 'metadata', 'deletionGracePeriodSeconds') === 0)
   await client.patch(resources.pod, key, { type: 'merge', body: { metadata: { finalizers: null } } })
   await until('end of the pod', async () => ((await read(key)) === undefined ? true : undefined))
 })
@@ -230,7 +231,7 @@ function trueConditions(found: KubeObject): (string | undefined)[] {
 }
 
 function states(found: KubeObject, list: string): string[] {
-  return listAt(found, 'status', list).flatMap((status) => Object.keys(at(status, 'state') as object))
+  return listAt(found, 'status', list).flatMap((status) => Object.keys(getIn(status, 'state') as object))
 }
 
 function lastedSeconds(terminated: Json | undefined): number {

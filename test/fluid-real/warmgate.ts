@@ -3,10 +3,10 @@ import { expect, type TestContext, test } from 'vitest'
 import { runRefresh } from '../../src/cli/refresh.ts'
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import type { RuntimeName } from '../../src/fluid/runtimes.ts'
-import { outdatedBy } from '../../src/fluid/standing.ts'
+import { pendingChangesOf } from '../../src/fluid/standing.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate } from '../../src/plan/pod.ts'
+import { hasGate } from '../../src/plan/pod/pod.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
@@ -74,7 +74,7 @@ export function warmgate(theStage: () => RealFluidCluster): void {
     expect(listAt(ready, 'spec', 'initContainers')).toEqual([])
     // Fluid writes objects anew and adds to them: none of that is a difference, and each was written once.
     const found = await scene.get(dataset, cache)
-    expect(outdatedBy(found)).toBe('')
+    expect(pendingChangesOf(found)).toBe('')
     const written = await writesIn(theStage(), scene.namespace)
     expect(written).toEqual([...new Set(written)])
     await scene.delete(inferenceService, 'bloom')

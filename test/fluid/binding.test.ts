@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { at, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import { getIn, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import type { FluidStandIn } from './fluid.ts'
 import { persistentVolume } from './kinds.ts'
@@ -96,7 +96,7 @@ test("a claim of a user's own is left as it is, and the Dataset is Bound all the
   const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
   const mine = await scene.create(persistentVolumeClaim, 'model', { spec })
   await scene.bound('model')
-  await eventually(async () => at(await scene.get(dataset, 'model'), 'status', 'ufsTotal')).toBe('1.00GiB')
+  await eventually(async () => getIn(await scene.get(dataset, 'model'), 'status', 'ufsTotal')).toBe('1.00GiB')
   expect(await client.get(persistentVolume, { name: 'binding-taken-model' })).toBeDefined()
   const claim = await scene.get(persistentVolumeClaim, 'model')
   expect(claim.metadata.uid).toBe(mine.metadata.uid)
@@ -218,7 +218,7 @@ test('a Dataset that loses its Runtime is NotBound, without a claim, and can be 
     conditions: [],
     phase: 'NotBound',
   })
-  expect(at(await scene.get(dataset, 'model'), 'status', 'ufsTotal')).toBeUndefined()
+  expect(getIn(await scene.get(dataset, 'model'), 'status', 'ufsTotal')).toBeUndefined()
   await scene.expectGone(jindoRuntime, 'model')
   await scene.runtime('model')
   await scene.expectPhase(dataset, 'model', 'Bound')

@@ -1,6 +1,6 @@
 import { resources } from '../../src/kube/resources.ts'
 import {
-  at,
+  getIn,
   type Json,
   type JsonObject,
   type KubeObject,
@@ -143,7 +143,7 @@ export class DataLoadController {
     const mountPoints = listAt(dataset, 'spec', 'mounts').map((mount) => stringAt(mount, 'mountPoint') ?? '')
     const missing = mountPoints.find((mountPoint) => modelBytes(mountPoint) === undefined)
     const targets = listAt(dataLoad, 'spec', 'target')
-    const replicas = Math.max(1, ...targets.map((target) => Number(at(target, 'replicas') ?? 1)))
+    const replicas = Math.max(1, ...targets.map((target) => Number(getIn(target, 'replicas') ?? 1)))
     const wholeBytes = totalBytes(this.#context, dataset) * replicas
     return {
       goalBytes: Math.min(wholeBytes, capacityBytes(runtime, kind)),
@@ -212,7 +212,7 @@ function ending(job: KubeObject, end: Json): JsonObject {
 
 /** What is left of spec.ttlSecondsAfterFinished; undefined where there is none. */
 function timeToLiveMs(dataLoad: KubeObject, nowMs: number): number | undefined {
-  const seconds = at(dataLoad, 'spec', 'ttlSecondsAfterFinished')
+  const seconds = getIn(dataLoad, 'spec', 'ttlSecondsAfterFinished')
   const ended = stringAt(dataLoad, 'status', 'conditions', 0, 'lastTransitionTime')
   if (typeof seconds !== 'number' || ended === undefined) return undefined
   return Date.parse(ended) + seconds * 1_000 - nowMs

@@ -3,7 +3,7 @@ import type { KubeClient } from '../../src/kube/client.ts'
 import { hasStatus } from '../../src/kube/errors.ts'
 import type { Logger } from '../../src/telemetry/logger.ts'
 import type { Clock } from '../../src/values/clock.ts'
-import { at, type KubeObject } from '../../src/values/object.ts'
+import { getIn, type KubeObject } from '../../src/values/object.ts'
 import { coreEvent } from './kinds.ts'
 import { timestamp } from './status.ts'
 
@@ -44,7 +44,7 @@ export class FluidEvents {
       if (!hasStatus(error, 409)) throw error
       const { namespace = '', name = '' } = event.metadata
       const before = await client.get(coreEvent, { namespace, name })
-      const count = Number(at(before, 'count') ?? 0) + 1
+      const count = Number(getIn(before, 'count') ?? 0) + 1
       const body = { count, lastTimestamp: event.lastTimestamp }
       await client.patch(coreEvent, { namespace, name }, { type: 'merge', body })
     }

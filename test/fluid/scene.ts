@@ -2,7 +2,7 @@ import { expect, onTestFinished, type TestContext } from 'vitest'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import {
-  at,
+  getIn,
   type Json,
   type JsonObject,
   type KubeObject,
@@ -123,7 +123,7 @@ export class Scene {
     const about = items.filter(
       (event) => stringAt(event, 'involvedObject', 'name') === name && stringAt(event, 'reason') === reason,
     )
-    return about.reduce((sum, event) => sum + Number(at(event, 'count') ?? 0), 0)
+    return about.reduce((sum, event) => sum + Number(getIn(event, 'count') ?? 0), 0)
   }
 
   async expectSaid(name: string, reason: string, times = 1): Promise<void> {

@@ -1,5 +1,5 @@
 import {
-  at,
+  getIn,
   type Json,
   type JsonObject,
   type KubeObject,
@@ -191,5 +191,5 @@ function replicas(runtime: KubeObject): number {
 }
 
 function numberAt(runtime: KubeObject, ...path: string[]): number {
-  return Number(at(runtime, 'spec', ...path) ?? 0)
+  return Number(getIn(runtime, 'spec', ...path) ?? 0)
 }

@@ -1,6 +1,6 @@
 import type { KubeClient } from '../../src/kube/client.ts'
 import { KubeError } from '../../src/kube/errors.ts'
-import { Elector } from '../../src/kube/lease.ts'
+import { LeaderElector } from '../../src/kube/lease.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import type { FakeClock } from '../../src/values/clock.fake.ts'
 import { type Clock, pause } from '../../src/values/clock.ts'
@@ -81,7 +81,7 @@ export function makeProcess({
     stop: () => stopping.abort(),
     ended: Promise.resolve(),
   }
-  const elector = new Elector({
+  const elector = new LeaderElector({
     client: shared.client(() => process.weather, clock),
     clock,
     logger: createLogger('warn', { write: (line) => process.logged.push(JSON.parse(line)) }),

@@ -3,8 +3,8 @@ import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { loadJobKey } from '../../src/fluid/job.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate } from '../../src/plan/pod.ts'
+import { hasGate } from '../../src/plan/pod/pod.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import {
   type Json,
   type JsonObject,

@@ -1,6 +1,13 @@
 import type { KubeClient } from '../../src/kube/client.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
-import { at, type Json, type KubeObject, listAt, type ObjectKey, stringAt } from '../../src/values/object.ts'
+import {
+  getIn,
+  type Json,
+  type KubeObject,
+  listAt,
+  type ObjectKey,
+  stringAt,
+} from '../../src/values/object.ts'
 import { hasCondition } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 
@@ -16,7 +23,7 @@ export async function applyPolicy(client: KubeClient, policy: KubeObject): Promi
   const applied = await client.apply(resources.accelerationPolicy, policy)
   await until(`policy ${name} to be accepted`, async () => {
     const found = await client.get(resources.accelerationPolicy, { name })
-    const observed = at(found && condition(found, 'Accepted'), 'observedGeneration')
+    const observed = getIn(found && condition(found, 'Accepted'), 'observedGeneration')
     return Number(observed) >= Number(applied.metadata.generation) || undefined
   })
 }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Offline } from '../../src/cli/offline.ts'
-import { cacheNames } from '../../src/plan/original.ts'
+import { ManifestFacts } from '../../src/cli/manifest-facts.ts'
 import { plan } from '../../src/plan/plan.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
@@ -64,7 +64,7 @@ afterAll(async () => {
 
 async function createCell(each: Case & { name: string }): Promise<Cell> {
   const service = serviceOf(each, each.name, accelerated)
-  const facts = new Offline([{ object: service, place: each.row }]).factsFor(service)
+  const facts = new ManifestFacts([{ object: service, place: each.row }]).factsFor(service)
   const outcome = plan({ service, facts }).reason
   const [here, there] = await Promise.all([create(service), create(serviceOf(each, each.name, plain))])
   return {

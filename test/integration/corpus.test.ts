@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Offline } from '../../src/cli/offline.ts'
+import { ManifestFacts } from '../../src/cli/manifest-facts.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import { type Plan, plan } from '../../src/plan/plan.ts'
 import type { KubeObject } from '../../src/values/object.ts'
@@ -53,7 +53,7 @@ test('each service of KServe’s samples is admitted as planned, and the table s
 
 async function rowOf(path: string, found: KubeObject): Promise<Row> {
   const service = { ...found, metadata: { ...found.metadata, namespace: home } }
-  const facts = new Offline([{ object: service, place: path }]).factsFor(service)
+  const facts = new ManifestFacts([{ object: service, place: path }]).factsFor(service)
   return { path, service, planned: plan({ service, facts }), admitted: await admit(service) }
 }
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
@@ -160,9 +160,9 @@ test('the keys of an entry are copied where the namespace grants it, kept in ste
   const command = `kubectl create rolebinding warmgate-cache-secrets -n ${ns} --clusterrole=warmgate-cache-secrets --serviceaccount=warmgate-system:warmgate`
   await until('an Event that says what grants Secrets', async () => {
     const { items } = await stage.client.list(resources.event, { namespace: ns })
-    const isTold = (event: KubeObject) =>
+    const isCoveredByParent = (event: KubeObject) =>
       stringAt(event, 'reason') === 'CredentialsMissing' && stringAt(event, 'note')?.endsWith(command)
-    return items.some(isTold) || undefined
+    return items.some(isCoveredByParent) || undefined
   })
   expect(await stage.client.get(resources.secret, key)).toBeUndefined()
   await grantSecrets(ns)

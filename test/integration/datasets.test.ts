@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadName } from '../../src/fluid/name.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate } from '../../src/plan/pod.ts'
-import { at, type JsonObject, type KubeObject, stringAt } from '../../src/values/object.ts'
+import { hasGate } from '../../src/plan/pod/pod.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
+import { getIn, type JsonObject, type KubeObject, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
@@ -190,7 +190,7 @@ test('the models of one prefix share a Dataset, and each goes with its last serv
     [`Dataset ${cache}`, `DataLoad ${llama}`, `DataLoad ${bloom}`, `JindoRuntime ${cache}`].toSorted(),
   )
   const dataset = await stage.client.get(resources.dataset, { namespace: 'datasets-many', name: cache })
-  expect(at(dataset, 'spec', 'mounts', 0)).toMatchObject({ mountPoint: 's3://models/', path: '/' })
+  expect(getIn(dataset, 'spec', 'mounts', 0)).toMatchObject({ mountPoint: 's3://models/', path: '/' })
   expect(dataset?.metadata.ownerReferences?.map(({ name }) => name).toSorted()).toEqual(['bloom', 'llama'])
 
   await removeService('datasets-many', 'bloom')
@@ -308,5 +308,5 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
   await eventuallyGone(stage.client, resources.thinRuntime, { namespace: 'datasets-lent', name })
   const physical = await stage.client.get(resources.dataset, shared)
   expect(physical?.metadata.deletionTimestamp).toBeUndefined()
-  expect(at(physical, 'status', 'datasetRef') ?? []).toEqual([])
+  expect(getIn(physical, 'status', 'datasetRef') ?? []).toEqual([])
 })

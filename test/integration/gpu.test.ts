@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readOriginal } from '../../src/plan/original.ts'
+import { readOriginal } from '../../src/plan/service/original.ts'
 import {
-  at,
+  getIn,
   type Json,
   type JsonObject,
   type KubeObject,
@@ -62,7 +62,7 @@ beforeAll(async () => {
     ...[here, there].flatMap((name) => [...runtimesFor(name), ...llmConfigsFor(name)]),
     ...['nvidia', 'kata'].map(runtimeClass),
   ])
-  await until('policies, runtimes and configurations to be known', areKnown)
+  await until('policies, runtimes and configurations to be known', hasSynced)
   const services = [
     ...Object.keys(all).flatMap((name) => [here, there].map((where) => serviceFor(where, name))),
     service(several, 'nodes', multiNode, { 'serving.kserve.io/autoscalerClass': 'none' }),
@@ -95,7 +95,7 @@ function llmFor(name: string): KubeObject {
 }
 
 /** What comes by watch is there once it shows in an answer to a dry run. */
-async function areKnown(): Promise<true | undefined> {
+async function hasSynced(): Promise<true | undefined> {
   const admitted = async (object: KubeObject) =>
     JSON.stringify(objectAt(await stage.client.create(resourceOf(object), object, { dryRun: true }), 'spec'))
   const [given, withheld, base, two] = await Promise.all([
@@ -233,7 +233,7 @@ test.each(Object.entries(llmServed))('%s: its pods have what they need', async (
       expect(objectAt(main, 'resources', 'limits')[gpu]).toBe(counts[index])
       // KServe's preset is still below it.
       expect(stringAt(main, 'image')).toBeTruthy()
-      expect(at(pod, 'spec', 'tolerations')).toEqual(expect.arrayContaining([gpuToleration]))
+      expect(getIn(pod, 'spec', 'tolerations')).toEqual(expect.arrayContaining([gpuToleration]))
       expect(pod.spec).toMatchObject({ nodeSelector: { pool: 'gpu', zone: 'a' }, runtimeClassName: 'nvidia' })
     }
   }
@@ -316,7 +316,7 @@ test('opting out takes all of it back, and KServe its image', async () => {
     const answer = await client.patch(resourceOf(object), key, { type: 'merge', body })
     expect(readOriginal(answer)).toBeUndefined()
     expect(JSON.stringify(answer.spec)).not.toContain(gpu)
-    expect(at(answer, 'spec', 'worker')).toBeUndefined()
+    expect(getIn(answer, 'spec', 'worker')).toBeUndefined()
   }
   await until('a Deployment without GPUs', async () => {
     workloads[here] = await workloadsIn(client, here)

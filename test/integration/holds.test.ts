@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runStatus } from '../../src/cli/status.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { hasGate, hasSchedulingGate } from '../../src/plan/pod.ts'
+import { hasGate, hasSchedulingGate } from '../../src/plan/pod/pod.ts'
 import { systemClock } from '../../src/values/clock.ts'
-import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { getIn, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
@@ -74,7 +74,7 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
   // KServe's own, which no service can change: docs/holds.md says what comes of it.
   const deployments = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
   const deployment = { namespace: 'holds-scheduling', name: 'held-predictor' }
-  const deadline = at(await stage.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')
+  const deadline = getIn(await stage.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')
   expect(deadline).toBe(600)
   stage.fluid.set({ bytesPerSecond: 2 ** 30 })
   const ready = await pod('holds-scheduling', (found) => isTrue(found, 'Ready'))

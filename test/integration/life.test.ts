@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runRefresh } from '../../src/cli/refresh.ts'
-import { outdatedBy } from '../../src/fluid/standing.ts'
+import { pendingChangesOf } from '../../src/fluid/standing.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate, hasSchedulingGate } from '../../src/plan/pod.ts'
+import { hasGate, hasSchedulingGate } from '../../src/plan/pod/pod.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import { systemClock } from '../../src/values/clock.ts'
-import { at, type JsonObject, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
+import { getIn, type JsonObject, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import { nodeResource } from '../cluster/nodes.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
@@ -106,14 +106,14 @@ test('of a changed policy a cache gets what Fluid takes up, and says what it sta
   await applyAll(stage.client, [policyOf(ns, { cache: { replicas: 3, tieredStore: tier('90Gi') } })])
   const runtime = await until('three workers', async () => {
     const found = await stage.client.get(resources.jindoRuntime, key)
-    return found && at(found, 'spec', 'replicas') === 3 ? found : undefined
+    return found && getIn(found, 'spec', 'replicas') === 3 ? found : undefined
   })
-  expect(at(runtime, 'spec', 'tieredstore', 'levels', 0, 'quota')).toBe('50Gi')
-  const dataset = await datasetOf(ns, key.name, (found) => outdatedBy(found) !== '')
-  expect(outdatedBy(dataset)).toBe('JindoRuntime spec.tieredstore.levels')
+  expect(getIn(runtime, 'spec', 'tieredstore', 'levels', 0, 'quota')).toBe('50Gi')
+  const dataset = await datasetOf(ns, key.name, (found) => pendingChangesOf(found) !== '')
+  expect(pendingChangesOf(dataset)).toBe('JindoRuntime spec.tieredstore.levels')
   await eventWith(dataset, 'CacheOutdated')
   await applyAll(stage.client, [policyOf(ns, { cache: { replicas: 3, tieredStore: tier('50Gi') } })])
-  await datasetOf(ns, key.name, (found) => outdatedBy(found) === '')
+  await datasetOf(ns, key.name, (found) => pendingChangesOf(found) === '')
 })
 
 async function eventWith(object: KubeObject, reason: string): Promise<KubeObject> {

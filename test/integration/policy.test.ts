@@ -3,10 +3,17 @@ import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { KubeError } from '../../src/kube/errors.ts'
 import { listInstalled } from '../../src/kube/list.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import { brokenSpecs, validSpecs } from '../../src/policy/rules.fixture.ts'
 import type { PolicySpec } from '../../src/policy/schema.ts'
-import { at, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
+import {
+  getIn,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
@@ -113,7 +120,7 @@ async function governed(ns: string, spec: JsonObject): Promise<void> {
 }
 
 function isObserved(object: KubeObject): boolean {
-  return at(condition(object, 'Accepted'), 'observedGeneration') === object.metadata.generation
+  return getIn(condition(object, 'Accepted'), 'observedGeneration') === object.metadata.generation
 }
 
 const gpu = {

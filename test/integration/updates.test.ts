@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { llmInferenceService, resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate } from '../../src/plan/pod.ts'
+import { hasGate } from '../../src/plan/pod/pod.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
@@ -31,8 +31,12 @@ beforeAll(async () => {
     bytesPerSecond: modelBytes,
   }
   stage = await joinTestCluster('updates', fluid)
-  const podwise = { namespaceSelector: { matchLabels: { rewrite: 'pod' } }, rewrite: 'Pod', priority: 1 }
-  await applyAll(stage.client, [suitePolicy('updates'), policy('updates-pods', podwise)])
+  const podRewriteWarning = {
+    namespaceSelector: { matchLabels: { rewrite: 'pod' } },
+    rewrite: 'Pod',
+    priority: 1,
+  }
+  await applyAll(stage.client, [suitePolicy('updates'), policy('updates-pods', podRewriteWarning)])
   await applyAll(stage.client, [
     namespace('updates-specs', optedIn),
     namespace('updates-pods', { ...optedIn, rewrite: 'pod' }),

@@ -1,6 +1,6 @@
 import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { at, type Json, type JsonObject, type KubeObject, objectAt } from '../../src/values/object.ts'
+import { getIn, type Json, type JsonObject, type KubeObject, objectAt } from '../../src/values/object.ts'
 import { resourceOf } from '../cluster/objects.ts'
 
 /** What KServe makes of services, of which pods come. */
@@ -25,8 +25,10 @@ export async function workloadsIn(client: KubeClient, namespace: string): Promis
 export function templatesOf(workload: KubeObject): Json[] {
   const templates =
     workload.kind === 'LeaderWorkerSet'
-      ? ['leaderTemplate', 'workerTemplate'].map((name) => at(workload, 'spec', 'leaderWorkerTemplate', name))
-      : [at(workload, 'spec', 'template')]
+      ? ['leaderTemplate', 'workerTemplate'].map((name) =>
+          getIn(workload, 'spec', 'leaderWorkerTemplate', name),
+        )
+      : [getIn(workload, 'spec', 'template')]
   return templates.filter((template) => template !== undefined)
 }
 

@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheNames } from '../../src/plan/original.ts'
-import { hasGate } from '../../src/plan/pod.ts'
-import { at, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { hasGate } from '../../src/plan/pod/pod.ts'
+import { cacheNames } from '../../src/plan/service/original.ts'
+import { getIn, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { freePorts } from '../cluster/ports.ts'
 import { until } from '../cluster/until.ts'
@@ -103,7 +103,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     const endpoints = items.flatMap((slice) => listAt(slice, 'endpoints'))
     const those = (isReady: boolean) =>
       endpoints
-        .filter((endpoint) => at(endpoint, 'conditions', 'ready') === isReady)
+        .filter((endpoint) => getIn(endpoint, 'conditions', 'ready') === isReady)
         .flatMap((endpoint) => listAt(endpoint, 'addresses') as string[])
     return { ready: those(true), waiting: those(false) }
   }

@@ -353,13 +353,13 @@ const lent = fc
       [{ mountPoint: 's3://models/', path: '/' }],
     ),
     phase: fc.constantFrom('Bound', 'Bound', 'Bound', 'NotBound'),
-    readers: fc.constantFrom<string[]>(['default'], ['default', 'reader'], ['default'], []),
+    allowedAccounts: fc.constantFrom<string[]>(['default'], ['default', 'reader'], ['default'], []),
   })
-  .map(({ mounts, phase, readers }) => {
+  .map(({ mounts, phase, allowedAccounts }) => {
     const key = { namespace: 'shared', name: 'all' }
     const made = fluidObject('Dataset', 'all', { mounts })
     const dataset = { ...made, metadata: key, status: { phase } }
-    return [{ ...key, dataset, runtimes: [fluidObject('AlluxioRuntime', 'all', {})], readers }]
+    return [{ ...key, dataset, runtimes: [fluidObject('AlluxioRuntime', 'all', {})], allowedAccounts }]
   })
 
 const devices = { limits: { 'nvidia.com/gpu': '1' } }

@@ -3,11 +3,11 @@ import jsonPatch from 'fast-json-patch'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
-import { anchorsOf } from '../../src/plan/anchor.ts'
 import { Draft } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
-import { readOriginal, restore } from '../../src/plan/original.ts'
 import { type Plan, plan } from '../../src/plan/plan.ts'
+import { readOriginal, restore } from '../../src/plan/service/original.ts'
+import { patchTargetsOf } from '../../src/plan/service/patch-target.ts'
 import type { KubeObject } from '../../src/values/object.ts'
 import { provideBinaries } from '../cluster/binaries.ts'
 import { resourceOf } from '../cluster/objects.ts'
@@ -64,16 +64,16 @@ function holds(service: KubeObject, facts: Facts, made: Plan): void {
   expect(JSON.stringify(draft.object)).toBe(JSON.stringify(service))
 }
 
-/** Model locations, what an anchor owns, and our two annotations. */
+/** Model locations, what an anchor allowedPaths, and our two annotations. */
 function isOurs(service: KubeObject, path: string): boolean {
   if (/^\/metadata\/annotations\/warmgate\.dev~1(original|caches)$/.test(path)) return true
   if (path === '/metadata/annotations') return service.metadata.annotations === undefined
   const isModel = findModelLocations(service).locations.some(
     ({ pointer, model }) => path === pointer || (model.kind === 'storage' && path === model.pointer),
   )
-  const isAdded = anchorsOf(service).some(({ pointer, owns, absent }) =>
-    absent === undefined
-      ? path.startsWith(pointer) && owns.test(path.slice(pointer.length))
+  const isAdded = patchTargetsOf(service).some(({ pointer, allowedPaths, missingName }) =>
+    missingName === undefined
+      ? path.startsWith(pointer) && allowedPaths.test(path.slice(pointer.length))
       : `${pointer}/`.startsWith(`${path}/`),
   )
   return isModel || isAdded

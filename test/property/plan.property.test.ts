@@ -8,11 +8,11 @@ import { llmBases } from '../../src/kserve/llm-config.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import { Draft } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
-import { cpuFormatOf } from '../../src/plan/gpu.ts'
-import { readOriginal, restore } from '../../src/plan/original.ts'
 import { afterKserve } from '../../src/plan/plan.fake.ts'
 import { cachesOf, type Plan, plan, siblingsOf } from '../../src/plan/plan.ts'
-import { at, isObject, type Json, type KubeObject } from '../../src/values/object.ts'
+import { cpuFormatOf } from '../../src/plan/service/gpu.ts'
+import { readOriginal, restore } from '../../src/plan/service/original.ts'
+import { getIn, isObject, type Json, type KubeObject } from '../../src/values/object.ts'
 import { anyServices, forgedServices, optedInFacts, services } from './arbitraries.ts'
 
 /*
@@ -63,7 +63,7 @@ function referencesOf(made: Plan): KubeObject[] {
 
 test('nothing refers to another namespace but what a policy lends, to an account that may get it', () => {
   check(anything, (service, facts) => {
-    const refused = { ...facts, lent: facts.lent.map((each) => ({ ...each, readers: [] })) }
+    const refused = { ...facts, lent: facts.lent.map((each) => ({ ...each, allowedAccounts: [] })) }
     const { service: admitted } = plan({ service, facts })
     for (const previous of [undefined, service, admitted]) {
       const before = previous === undefined ? {} : { previous }
@@ -71,8 +71,8 @@ test('nothing refers to another namespace but what a policy lends, to an account
         expect(referencesOf(plan({ service: sent, facts: refused, ...before }))).toEqual([])
       for (const { kind, spec } of referencesOf(plan({ service, facts, ...before }))) {
         expect(kind).toBe('Dataset')
-        expect(at(spec, 'accessModes')).toEqual(['ReadOnlyMany'])
-        expect(at(spec, 'mounts', 0, 'mountPoint')).toMatch(/^dataset:\/\/shared\/all(\/[^/]+)*$/)
+        expect(getIn(spec, 'accessModes')).toEqual(['ReadOnlyMany'])
+        expect(getIn(spec, 'mounts', 0, 'mountPoint')).toMatch(/^dataset:\/\/shared\/all(\/[^/]+)*$/)
       }
     }
   })
@@ -127,7 +127,7 @@ test('only the model’s URI, its container’s resources and our annotations ch
     const { locations } = findModelLocations(service)
     const containers = servingContainers(service, [everyPart])
     const resources = containers.map(({ pointer }) => `${pointer}/resources`)
-    const absent = containers.filter((container) => container.absent !== undefined)
+    const missingName = containers.filter((container) => container.missingName !== undefined)
     const annotations = new Draft(service).get('/metadata/annotations')
     for (const { path, op } of made.patch) {
       const isOurs = /^\/metadata\/annotations\/warmgate\.dev~1(original|caches)$/.test(path)
@@ -137,7 +137,7 @@ test('only the model’s URI, its container’s resources and our annotations ch
       )
       const isResource = resources.some((pointer) => path.startsWith(pointer))
       // A container that is made comes with what is to hold it.
-      const isMade = op === 'add' && absent.some(({ pointer }) => `${pointer}/`.startsWith(`${path}/`))
+      const isMade = op === 'add' && missingName.some(({ pointer }) => `${pointer}/`.startsWith(`${path}/`))
       const isAllowed = isOurs || isMap || isModel || isResource || isMade
       expect({ path, isAllowed }).toEqual({ path, isAllowed: true })
     }
@@ -214,12 +214,12 @@ test('in any order with KServe’s defaulter it ends in the same object', () => 
       plan({ service: object, facts, ...(previous === undefined ? {} : { previous }) }).service
     accelerated(service, facts)
     fc.pre(hasPlainResources(service))
-    const settled = afterKserve(mine(service))
-    expect(mine(settled)).toEqual(settled)
-    expect(mine(afterKserve(settled))).toEqual(settled)
-    expect(mine(settled, settled)).toEqual(settled)
-    expect(mine(afterKserve(mine(service, settled)), settled)).toEqual(settled)
-    expect(mine(afterKserve(service)).spec).toEqual(settled.spec)
+    const waitForSync = afterKserve(mine(service))
+    expect(mine(waitForSync)).toEqual(waitForSync)
+    expect(mine(afterKserve(waitForSync))).toEqual(waitForSync)
+    expect(mine(waitForSync, waitForSync)).toEqual(waitForSync)
+    expect(mine(afterKserve(mine(service, waitForSync)), waitForSync)).toEqual(waitForSync)
+    expect(mine(afterKserve(service)).spec).toEqual(waitForSync.spec)
   })
 })
 
@@ -228,7 +228,8 @@ function hasPlainResources(service: KubeObject): boolean {
   const containers = servingContainers(service).map(({ value }) => value)
   const isMap = (value: Json | undefined) => value === undefined || isObject(value)
   return containers.every(
-    ({ resources }) => isMap(resources) && isMap(at(resources, 'limits')) && isMap(at(resources, 'requests')),
+    ({ resources }) =>
+      isMap(resources) && isMap(getIn(resources, 'limits')) && isMap(getIn(resources, 'requests')),
   )
 }
 

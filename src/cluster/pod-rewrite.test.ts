@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { loadName } from '../fluid/name.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import { type KubeObject, ownerReference } from '../values/object.ts'
+import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from './cluster.fake.ts'
+import { fakeMirror } from './mirror.fake.ts'
+import { podClaim } from './pod-rewrite.ts'
+
+const service = fakeService({ model: { storageUri: 's3://models/llama' } }, { uid: 'u-1' })
+const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
+const pod = fakePod({ claims: [], annotations: { [sourceUri]: 's3://models/llama' } })
+
+function owned(object: KubeObject, uri: string, more: object = {}): KubeObject {
+  const annotations = { 'warmgate.dev/source': uri }
+  const ownerReferences = [ownerReference(service)]
+  return { ...object, ...more, metadata: { ...object.metadata, annotations, ownerReferences } }
+}
+
+/** What a pod is turned to, and how often the API server was asked. */
+async function claimOf(...objects: KubeObject[]) {
+  const fake = fakeMirror()
+  fake.parsed.push(fakePolicy('p', { rewrite: 'Pod' }))
+  fake.namespaces.put(openNamespace)
+  fake.services.put(service)
+  for (const object of objects) (object.kind === 'Dataset' ? fake.datasets : fake.dataLoads).put(object)
+  let asked = 0
+  const client = {
+    get: async () => {
+      asked++
+      return undefined
+    },
+  } as unknown as KubeClient
+  const claim = await podClaim({ mirror: fake.mirror, client, kserveNamespace: 'kserve' }, pod, 'models')
+  return { claim, asked }
+}
+
+const target = { dataset: { name: cacheName, namespace: 'models' }, target: [{ path: '/llama' }] }
+const load = owned(fakeDataLoad('Complete', loadName(cacheName, 'llama')), 's3://models/llama', {
+  spec: target,
+})
+
+test('a pod is turned to the cache that its service has for its model, and nobody is asked', async () => {
+  const own = owned(fakeDataset(), 's3://models/llama')
+  expect(await claimOf(own)).toEqual({ claim: `pvc://${cacheName}`, asked: 0 })
+})
+
+test('in a cache of many models it is told by the DataLoad of its own', async () => {
+  const many = owned(fakeDataset(), 's3://models')
+  expect(await claimOf(many, load)).toEqual({ claim: `pvc://${cacheName}/llama`, asked: 0 })
+})
+
+test('a DataLoad whose Dataset is gone, or somebody else’s, tells nothing', async () => {
+  const foreign = { ...fakeDataset(), metadata: { ...fakeDataset().metadata, labels: {} } }
+  for (const objects of [[load], [load, foreign]]) {
+    const { claim, asked } = await claimOf(...objects)
+    expect(claim ?? '').not.toContain(cacheName)
+    expect(asked).toBeGreaterThan(0)
+  }
+})

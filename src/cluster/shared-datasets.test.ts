@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import type { KubeClient } from '../kube/client.ts'
+import { type Resource, resources } from '../kube/resources.ts'
+import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import { plan } from '../plan/plan.ts'
+import type { KubeObject } from '../values/object.ts'
+import { openNamespace } from './cluster.fake.ts'
+import { readFacts } from './facts.ts'
+import { fakeMirror } from './mirror.fake.ts'
+import { readSharedDatasets } from './shared-datasets.ts'
+
+const physical: KubeObject = {
+  apiVersion: 'data.fluid.io/v1alpha1',
+  kind: 'Dataset',
+  metadata: { name: 'all', namespace: 'shared' },
+  spec: { mounts: [{ mountPoint: 's3://models/', path: '/' }] },
+  status: { phase: 'Bound' },
+}
+
+/** An API server that lets an account get it, or answers nothing that makes sense. */
+function scene(answer: (user: string) => KubeObject['status']) {
+  const reviews: KubeObject[] = []
+  const client = {
+    get: async (resource: Resource) => (resource === resources.namespace ? openNamespace : undefined),
+    create: async (resource: Resource, object: KubeObject) => {
+      expect(resource).toBe(resources.subjectAccessReview)
+      reviews.push(object)
+      return { ...object, status: answer((object.spec as { user: string }).user) }
+    },
+  } as unknown as KubeClient
+  const fake = fakeMirror()
+  fake.datasets.put(physical)
+  fake.runtimes.Alluxio.put({ ...physical, kind: 'AlluxioRuntime', spec: {} })
+  const installed = ['datasets', 'alluxioruntimes', 'thinruntimes']
+  const mirror = Object.assign(fake.mirror, { fluidResources: installed })
+  return { client, mirror, reviews, parsed: fake.parsed }
+}
+
+const name = { namespace: 'shared', name: 'all', accounts: ['reader', 'other'] }
+
+test('the API server is asked whether the account, with its groups, may get that very Dataset', async () => {
+  const { client, mirror, reviews } = scene((user) => ({ allowed: user.endsWith(':reader') }))
+  const [lent] = await readSharedDatasets({ client, mirror }, [name], { namespace: 'models' })
+  expect(lent).toMatchObject({
+    namespace: 'shared',
+    name: 'all',
+    dataset: physical,
+    allowedAccounts: ['reader'],
+  })
+  expect(lent?.runtimes).toHaveLength(1)
+  expect(reviews[0]).toEqual({
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    metadata: {},
+    spec: {
+      user: 'system:serviceaccount:models:reader',
+      groups: ['system:serviceaccounts', 'system:serviceaccounts:models', 'system:authenticated'],
+      resourceAttributes: {
+        verb: 'get',
+        group: 'data.fluid.io',
+        resource: 'datasets',
+        namespace: 'shared',
+        name: 'all',
+      },
+    },
+  })
+})
+
+test.each([[{ allowed: false }], [{ allowed: 'true' }], [{}], [undefined]])(
+  'what is not a plain yes is a no: %j',
+  async (status) => {
+    const { client, mirror } = scene(() => status)
+    expect(
+      (await readSharedDatasets({ client, mirror }, [name], { namespace: 'models' }))[0]?.allowedAccounts,
+    ).toEqual([])
+  },
+)
+
+test('it is asked for a service that the rule is for, before and after; for no other', async () => {
+  const { client, mirror, reviews, parsed } = scene(() => ({ allowed: true }))
+  const dataset = { namespace: 'shared', name: 'all' }
+  parsed.push(fakePolicy('lends', { sources: [{ match: ['s3://models/'], dataset }, { match: ['s3://'] }] }))
+  const read = (service: KubeObject) =>
+    readFacts({ mirror, client, kserveNamespace: 'kserve' }, service, 'models')
+  const service = fakeService({ model: { storageUri: 's3://models/llama' } })
+  const first = plan({ service, facts: await read(service) })
+  expect(first.message).toContain('refers to dataset://shared/all/llama')
+  expect(reviews).toHaveLength(1)
+  const again = plan({ service: first.service, previous: first.service, facts: await read(first.service) })
+  expect(again).toMatchObject({ reason: 'AlreadyCached', unavailable: [] })
+  expect(reviews).toHaveLength(2)
+  await read(fakeService({ model: { storageUri: 's3://elsewhere/llama' } }))
+  expect(reviews).toHaveLength(2)
+})

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { cacheName, fakeDataLoad, fakeDataset } from '../../cluster/cluster.fake.ts'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import type { EventNote } from '../../kube/events.ts'
+import { FakeClock } from '../../values/clock.fake.ts'
+import { rewarmIfEvicted } from './cache-evictions.ts'
+
+const key = { namespace: 'models', name: cacheName }
+const endedMs = Date.UTC(2030, 0, 1)
+const hours = 3_600_000
+const complete = fakeDataLoad('Complete', cacheName, {
+  conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: new Date(endedMs).toISOString() }],
+})
+
+async function mended(
+  onEviction: 'Report' | 'Rewarm',
+  afterMs: number,
+  { cacheCapacity = '8.00GiB', runtime = {} } = {},
+) {
+  const { mirror, datasets, dataLoads, runtimes } = fakeMirror()
+  runtimes.Jindo.put(fakeDataset(runtime))
+  datasets.put(
+    fakeDataset({ phase: 'Bound', ufsTotal: '4.00GiB', cacheStates: { cached: '1.00GiB', cacheCapacity } }),
+  )
+  dataLoads.put(complete)
+  const deleted: unknown[] = []
+  const events: EventNote[] = []
+  const client = {
+    delete: async (...call: unknown[]) => deleted.push(call.slice(1)),
+  } as unknown as KubeClient
+  const recorder = { record: (event: EventNote) => events.push(event) }
+  const clock = new FakeClock(endedMs + afterMs)
+  const againMs = await rewarmIfEvicted(
+    { client, mirror, clock, events: recorder },
+    { key, load: key.name },
+    onEviction,
+  )
+  return { againMs, deleted, told: events.map(({ regarding, reason }) => `${regarding.kind} ${reason}`) }
+}
+
+test('what was evicted is told on the Dataset, and no more', async () => {
+  expect(await mended('Report', 9 * hours)).toEqual({
+    againMs: undefined,
+    deleted: [],
+    told: ['Dataset CacheEvicted'],
+  })
+})
+
+test('Rewarm: filled again, an hour after it was filled at the earliest', async () => {
+  expect(await mended('Rewarm', hours / 2)).toEqual({
+    againMs: hours / 2,
+    deleted: [],
+    told: ['Dataset CacheEvicted'],
+  })
+  expect(await mended('Rewarm', hours)).toEqual({
+    againMs: undefined,
+    deleted: [[key, { uid: `DataLoad-${cacheName}` }]],
+    told: ['Dataset CacheEvicted'],
+  })
+})
+
+test('a cache without room for its model is not filled again and again', async () => {
+  const { deleted, told } = await mended('Rewarm', 9 * hours, { cacheCapacity: '2.00GiB' })
+  expect({ deleted, told }).toEqual({ deleted: [], told: ['Dataset CacheTooSmall'] })
+})
+
+test('right after a warm-up nothing is said', async () => {
+  expect((await mended('Rewarm', 1_000)).told).toEqual([])
+})
+
+test('while a worker is away nothing is filled again: it may come back with what it kept', async () => {
+  const runtime = { workerNumberReady: 2, desiredWorkerNumberScheduled: 3 }
+  expect(await mended('Rewarm', 9 * hours, { runtime })).toEqual({
+    againMs: undefined,
+    deleted: [],
+    told: ['Dataset CacheDegraded'],
+  })
+})

@@ -1,0 +1,314 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type FactsSources, readFacts } from '../../cluster/facts.ts'
+import type { Mirror } from '../../cluster/mirror.ts'
+import { runtimeResources } from '../../cluster/runtimes.ts'
+import type { Cache } from '../../fluid/cache.ts'
+import { asPartOf, asRetry, isOurs, latestRetry, retryOf } from '../../fluid/dataset.ts'
+import { datasetOf } from '../../fluid/load.ts'
+import { isCacheName, loadName } from '../../fluid/name.ts'
+import { runtimeNames, runtimes } from '../../fluid/runtimes.ts'
+import { isScheduled } from '../../fluid/schedule.ts'
+import { derivedFrom } from '../../fluid/secret.ts'
+import { changesTo } from '../../fluid/standing.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { hasStatus } from '../../kube/errors.ts'
+import type { EventRecorder } from '../../kube/events.ts'
+import type { Reflector } from '../../kube/reflector.ts'
+import { type Resource, resources } from '../../kube/resources.ts'
+import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
+import { cachesOf, plan, unavailableReason } from '../../plan/plan.ts'
+import { builtInPolicy, isOpen } from '../../policy/policy.ts'
+import { optedIn } from '../../policy/scope.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { Clock } from '../../values/clock.ts'
+import {
+  type KubeObject,
+  keyOf,
+  type ObjectKey,
+  type OwnerReference,
+  ownerReference,
+} from '../../values/object.ts'
+import { describeError, type ErrorReporter, reconcileFailed } from '../errors.ts'
+import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
+import { pathsOf, pruneLoads, reconcileDataLoads } from './data-loads.ts'
+import { explainDeletion } from './deletions.ts'
+import { type DesiredCache, desiredCache, reportOutdated } from './desired-cache.ts'
+import { deleteOrphans, partsOf } from './orphans.ts'
+import { clearRetention, retain, retentionOwners } from './retention.ts'
+import { clearSchedule } from './schedules.ts'
+import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
+import { servicesUsing } from './service-usage.ts'
+
+export interface CacheOptions extends FactsSources {
+  placements: PodRewriteUsage
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+  events: EventRecorder
+  logger: Logger
+  errors: ErrorReporter
+}
+
+interface Planned {
+  cache: Cache | undefined
+  policy: string | undefined
+  reason: string
+  message: string
+}
+
+/** Who uses a cache, and by which policy. */
+interface Usage {
+  key: ObjectKey
+  users: KubeObject[]
+  paths: Map<string, KubeObject[]>
+  policy: string | undefined
+}
+
+const blockedRetryMs = 30_000
+// Something is on its way out, or somebody else wrote in between: the end of that wakes the key before.
+const deletingRetryMs = 2_000
+
+/** Makes the caches that services need, and takes away those that none needs any more. */
+export class CacheReconciler {
+  readonly #options: CacheOptions
+  readonly #kinds: { kind: string; resource: Resource; known: Reflector }[]
+
+  constructor(options: CacheOptions) {
+    this.#options = options
+    const { mirror } = options
+    this.#kinds = [
+      { kind: 'DataLoad', resource: resources.dataLoad, known: mirror.dataLoads },
+      ...runtimeNames.map((name) => ({
+        kind: runtimes[name].kind,
+        resource: runtimeResources[name],
+        known: mirror.runtimes[name],
+      })),
+      { kind: 'Dataset', resource: resources.dataset, known: mirror.datasets },
+    ]
+  }
+
+  /** Brings one cache to what its services need; answers when to look again, if it must. */
+  async reconcile(key: ObjectKey): Promise<number | undefined> {
+    // A DataLoad of another name is somebody else's: a team's own, or one that refreshes.
+    if (!isCacheName(key.name)) return undefined
+    const users = servicesUsing(this.#options, key)
+    return users.length === 0 ? await this.#remove(key) : await this.#ensure(key, users)
+  }
+
+  async #ensure(key: ObjectKey, users: KubeObject[]): Promise<number | undefined> {
+    const { mirror } = this.#options
+    // Of the same moment as the users: one that is taken in meanwhile says so itself, and is placed no more.
+    const paths = pathsOf(this.#options, key.name, users)
+    const dataset = mirror.datasets.get(key)
+    if (dataset?.metadata.deletionTimestamp !== undefined) {
+      explainDeletion(this.#options, dataset, users)
+      return deletingRetryMs
+    }
+    const wanted = await this.#plan(key, users)
+    if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
+    const beyond = dataset === undefined ? this.#beyondLimit(wanted.cache, wanted.policy) : undefined
+    if (beyond !== undefined) return this.#blocked(users, 'CacheLimit', beyond)
+    // First of all, so that no Runtime of an earlier Dataset serves one that somebody else made since.
+    if (await deleteOrphans(this.#options, key)) return deletingRetryMs
+    const provision = desiredCache({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
+    if (provision.kind === 'taken') return this.#blocked(users, 'NameTaken', provision.message)
+    return await this.#provision(provision, { key, users, paths, policy: wanted.policy })
+  }
+
+  /** Writes the objects of a cache, one after another; answers when to look again, if it must. */
+  async #provision(
+    { cache, objects, heldBack }: Extract<DesiredCache, { kind: 'ours' }>,
+    { key, users, paths, policy }: Usage,
+  ): Promise<number | undefined> {
+    const { mirror } = this.#options
+    const dataset = mirror.datasets.get(key)
+    const owners = users.map(ownerReference)
+    if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
+    const [head, ...others] = objects
+    if (head === undefined) return undefined
+    // What is retained hangs on its Dataset: the Runtime and the warm-up have it for an owner by then.
+    const made = await this.#write(head, [...owners, ...retentionOwners(mirror, policy)])
+    if (made === undefined) return deletingRetryMs
+    if (dataset !== undefined) await clearRetention(this.#options, dataset)
+    const secret = await this.#syncSecret(cache)
+    if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
+    if (await clearSchedule(this.#options, key, others)) return deletingRetryMs
+    if (others.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
+    let isWhole = true
+    for (const object of others) {
+      const part = asPartOf(this.#numbered(object, key), made)
+      isWhole = (await this.#write(part, ownersOf(object, paths) ?? owners)) !== undefined && isWhole
+    }
+    if (!isWhole) return deletingRetryMs
+    await pruneLoads(this.#options, key, paths.keys())
+    const againMs = await reconcileDataLoads(
+      this.#options,
+      { key, paths: paths.keys() },
+      cache.settings.warmup,
+    )
+    return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secretResyncMs) : againMs
+  }
+
+  /** The cache as the plan of the first of its services has it that can tell; else why the first cannot. */
+  async #plan(key: ObjectKey, users: KubeObject[]): Promise<Planned> {
+    let first: Planned | undefined
+    for (const user of users) {
+      const planned = await this.#planOf(key, user).catch((error: unknown) => this.#unplanned(user, error))
+      if (planned.cache !== undefined) return planned
+      first ??= planned
+    }
+    return (
+      first ?? { cache: undefined, policy: undefined, reason: 'NoModelLocation', message: 'nobody uses it' }
+    )
+  }
+
+  /** One service that cannot be planned keeps the others of its cache from nothing. */
+  #unplanned(user: KubeObject, error: unknown): Planned {
+    this.#options.errors.report('caches', error, user)
+    return { cache: undefined, policy: undefined, reason: reconcileFailed, message: describeError(error) }
+  }
+
+  /**
+   * The cache as the plan of one service has it. Whether its namespace is still opted in is no matter here: a service
+   * that is pointed at a cache needs it.
+   */
+  async #planOf({ namespace = '', name }: ObjectKey, service: KubeObject): Promise<Planned> {
+    const facts = await readFacts(this.#options, service, namespace)
+    const { policies, namespaceLabels: labels } = facts
+    const namespaceLabels = isOpen(policies, labels) ? labels : optedIn(labels)
+    // One that is to be taken in, or is served by its pods, has no record yet.
+    const isAdopted = this.#options.mirror.records.of(service) === undefined
+    const made = plan({ service, previous: service, isAdopted, facts: { ...facts, namespaceLabels } })
+    const cache = cachesOf(made).find((candidate) => candidate.name === name)
+    const { reason, message } = unavailableReason(made, name) ?? made
+    return { cache, policy: made.policy, reason, message }
+  }
+
+  /**
+   * Why a namespace may have no further cache; undefined where it may. Admission counts the caches that are there, and so
+   * lets services by that come all at once: twice the limit is the most here, so that a lowered limit loses no cache.
+   */
+  #beyondLimit(cache: Cache, policyName: string | undefined): string | undefined {
+    const { mirror } = this.#options
+    const { spec } = mirror.parsedPolicies().find((each) => each.name === policyName) ?? builtInPolicy
+    return beyondCacheLimit(cache.name, mirror.datasets.list(cache.namespace), 2 * spec.limits.caches)
+  }
+
+  /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
+  async #syncSecret(cache: Cache): Promise<SecretSynced> {
+    if (derivedFrom(cache) === undefined) return { kind: 'none' }
+    const { namespace, name } = cache
+    const dataset = await this.#options.client.get(resources.dataset, { namespace, name })
+    return dataset === undefined ? { kind: 'synced' } : await syncSecret(this.#options, cache, dataset)
+  }
+
+  /** A DataLoad keeps the number that it was made with; a new one takes the latest of its Dataset. */
+  #numbered(object: KubeObject, key: ObjectKey): KubeObject {
+    if (object.kind !== 'DataLoad' || isScheduled(object)) return object
+    const { dataLoads, datasets } = this.#options.mirror
+    const present = dataLoads.get(keyOf(object))
+    const latest = latestRetry(datasets.get(key), object.metadata.name ?? '')
+    return asRetry(object, present === undefined ? latest : retryOf(present))
+  }
+
+  #blocked(users: KubeObject[], reason: string, message: string): number {
+    for (const regarding of users) {
+      this.#options.events.record({
+        regarding,
+        type: 'Warning',
+        reason,
+        note: message,
+        action: 'CreateCache',
+      })
+    }
+    return blockedRetryMs
+  }
+
+  /** The mirror may be behind: nothing new is made for a Dataset that has been changed, or replaced, since. */
+  async #isStill(dataset: KubeObject): Promise<boolean> {
+    const { namespace = '', name = '' } = dataset.metadata
+    const live = await this.#options.client.get(resources.dataset, { namespace, name })
+    return (
+      live?.metadata.uid === dataset.metadata.uid &&
+      live?.metadata.deletionTimestamp === undefined &&
+      isDeepStrictEqual(live?.spec, dataset.spec)
+    )
+  }
+
+  /**
+   * Creates an object, or changes the very one that it was compared with (standing.ts), where anything of it differs.
+   * Answers the object as it is then; undefined where somebody else wrote in between.
+   */
+  async #write(object: KubeObject, ownerReferences: OwnerReference[]): Promise<KubeObject | undefined> {
+    const { client, logger } = this.#options
+    const entry = this.#kinds.find(({ kind }) => kind === object.kind)
+    if (entry === undefined) throw new Error(`${object.kind} is no kind of a cache`)
+    const whole = { ...object, metadata: { ...object.metadata, ownerReferences } }
+    const key = keyOf(object)
+    const present = entry.known.get(key)
+    if (!isNew(object) && present === undefined) return undefined
+    const body = isNew(object) || present === undefined ? undefined : changesTo(whole, present)
+    if (!isNew(object) && body === undefined) return present
+    try {
+      const written =
+        body === undefined
+          ? await client.create(entry.resource, whole)
+          : await client.patch(entry.resource, key, { type: 'merge', body })
+      logger.info({ kind: object.kind, ...key }, 'applied')
+      return written
+    } catch (error) {
+      if (hasStatus(error, 409)) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * The Dataset goes first, since Fluid will not delete it while a pod uses its PVC; what belongs to it goes
+   * with it, or is taken away here where Fluid never came to own it.
+   */
+  async #remove(key: ObjectKey): Promise<number | undefined> {
+    const { mirror, placements } = this.#options
+    // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
+    if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return blockedRetryMs
+    // A lost key takes nothing away: what nobody can prove is kept, and nothing is made for it.
+    if (
+      mirror.services.list(key.namespace).some((service) => mirror.records.claimsUnproven(service, key.name))
+    )
+      return undefined
+    const dataset = mirror.datasets.get(key)
+    if (dataset === undefined) {
+      for (const { resource, object } of partsOf(mirror, key)) await this.#delete(resource, object)
+      return undefined
+    }
+    if (!isOurs(dataset) || dataset.metadata.deletionTimestamp !== undefined) return undefined
+    const leftMs = await retain(this.#options, dataset)
+    if (leftMs > 0) return leftMs
+    return (await this.#delete(resources.dataset, dataset)) ? undefined : deletingRetryMs
+  }
+
+  /** Only as it was seen: a service that came since may have taken it over. */
+  async #delete(resource: Resource, object: KubeObject | undefined): Promise<boolean> {
+    if (object === undefined || !isOurs(object) || object.metadata.deletionTimestamp !== undefined)
+      return true
+    const { client, logger } = this.#options
+    const { uid, resourceVersion } = object.metadata
+    const asSeen = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
+    const isDeleted = await client.delete(resource, keyOf(object), asSeen)
+    if (isDeleted) logger.info({ kind: object.kind, ...keyOf(object) }, 'deleted: no service uses it')
+    return isDeleted
+  }
+}
+
+/** A DataLoad is there for the services that have its model; undefined for what all of a cache's services need. */
+function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerReference[] | undefined {
+  if (object.kind !== 'DataLoad' || isScheduled(object)) return undefined
+  const { name: dataset } = datasetOf(object)
+  const [, services = []] =
+    [...paths].find(([path]) => loadName(dataset, path) === object.metadata.name) ?? []
+  return services.map(ownerReference)
+}
+
+/** Whether there was nothing to compare an object with. */
+function isNew({ metadata: { uid } }: KubeObject): boolean {
+  return uid === undefined
+}

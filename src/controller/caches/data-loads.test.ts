@@ -1,0 +1,132 @@
+import { expect, test } from 'vitest'
+import { fakeDataLoad, fakeDataset } from '../../cluster/cluster.fake.ts'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { Records } from '../../cluster/records.ts'
+import { latestRetry } from '../../fluid/dataset.ts'
+import { loadName } from '../../fluid/name.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import type { Resource } from '../../kube/resources.ts'
+import { fakeService, fakeSigner, recorded } from '../../plan/plan.fake.ts'
+import type { OriginalLocation } from '../../plan/service/original.ts'
+import { createLogger } from '../../telemetry/logger.ts'
+import { FakeClock } from '../../values/clock.fake.ts'
+import type { JsonObject, KubeObject, ObjectKey } from '../../values/object.ts'
+import { PodRewriteUsage } from '../policies/pod-rewrites.ts'
+import { pathsOf, pruneLoads, reconcileDataLoads, recordedPaths } from './data-loads.ts'
+
+const cache = 'models-0123456789'
+const key = { namespace: 'models', name: cache }
+const nowMs = Date.parse('2030-01-01T01:00:00Z')
+
+function using(name: string, ...locations: JsonObject[]): KubeObject {
+  const entries = locations.map((location, index) => [`l${index}`, location as unknown as OriginalLocation])
+  return recorded(fakeService({}, { name }), { locations: Object.fromEntries(entries) })
+}
+
+const at = (path: string, more: JsonObject = {}): JsonObject => ({
+  uri: 's3://models/x',
+  cache,
+  path,
+  ...more,
+})
+
+function load(path: string, phase = 'Complete', more: Partial<KubeObject['metadata']> = {}): KubeObject {
+  const object = fakeDataLoad(phase, loadName(cache, path))
+  const conditions = [{ type: 'Failed', lastTransitionTime: '2030-01-01T00:00:00Z' }]
+  return {
+    ...object,
+    metadata: { ...object.metadata, ...more },
+    spec: { dataset: key, target: [{ path: `/${path}` }] },
+    status: { phase, conditions },
+  }
+}
+
+function scene(dataset: KubeObject, ...loads: KubeObject[]) {
+  const calls: unknown[][] = []
+  const client = {
+    delete: async ({ kind }: Resource, { name }: ObjectKey, options: object) =>
+      calls.push(['delete', kind, name, options]),
+    patch: async ({ kind }: Resource, { name }: ObjectKey, { body }: { body: object }) =>
+      calls.push(['patch', kind, name, body]),
+  } as unknown as KubeClient
+  const { mirror, datasets, dataLoads } = fakeMirror()
+  datasets.put(dataset)
+  dataLoads.put(...loads)
+  const placements = new PodRewriteUsage()
+  const events = { record: () => {} }
+  const options = {
+    client,
+    mirror,
+    clock: new FakeClock(nowMs),
+    events,
+    logger: createLogger('silent'),
+    placements,
+  }
+  return { calls, options, placements }
+}
+
+test('who has a model at which path, by their records and by what their pods are turned to', () => {
+  const { options, placements } = scene(fakeDataset())
+  const [one, two, three] = [
+    using('a', at('llama'), at('bloom')),
+    using('b', at('llama')),
+    fakeService({}, { name: 'c' }),
+  ]
+  placements.set(three, [
+    { cache, path: 'bloom' },
+    { cache: 'other-0123456789', path: 'x' },
+  ])
+  expect(Object.fromEntries(pathsOf(options, cache, [one, two, three]))).toEqual({
+    llama: [one, two],
+    bloom: [one, three],
+  })
+  expect(placements.has(three, cache)).toBe(true)
+})
+
+test('no path of a forged record reaches Fluid’s scripts, nor one of a team’s own Dataset', () => {
+  const forged = ['../x', 'a;b', 'a b', 'a//b', '.', 'a:b', '$(x)', '/x']
+  expect(
+    recordedPaths(new Records(fakeSigner), using('a', ...forged.map((path) => at(path))), cache),
+  ).toEqual([])
+  expect(
+    recordedPaths(new Records(fakeSigner), using('a', at('llama', { existing: true }), at('', {})), cache),
+  ).toEqual([''])
+})
+
+test('each warm-up is tried again by itself, and counted by itself', async () => {
+  const { calls, options } = scene(fakeDataset(undefined, cache), load('llama', 'Failed'), load('bloom'))
+  const paths = ['llama', 'bloom', 'sql']
+  const warmup = { enabled: true, replicas: 1, retries: 3 }
+  expect(await reconcileDataLoads(options, { key, paths }, warmup)).toBeUndefined()
+  const name = loadName(cache, 'llama')
+  expect(calls).toEqual([
+    ['patch', 'Dataset', cache, { metadata: { annotations: { [`warmgate.dev/retries.${name}`]: '1' } } }],
+    ['delete', 'DataLoad', name, { uid: `DataLoad-${name}` }],
+  ])
+  const early = { ...options, clock: new FakeClock(Date.parse('2030-01-01T00:00:04Z')) }
+  expect(await reconcileDataLoads(early, { key, paths }, warmup)).toBe(6_000)
+})
+
+test('a DataLoad goes with the last service of its model, and its count with it', async () => {
+  const name = loadName(cache, 'bloom')
+  const dataset = fakeDataset(undefined, cache)
+  const counted = {
+    ...dataset,
+    metadata: { ...dataset.metadata, annotations: { [`warmgate.dev/retries.${name}`]: '2' } },
+  }
+  expect(latestRetry(counted, name)).toBe(2)
+  const team = load('team', 'Complete', { name: 'team-load', labels: {} })
+  const { calls, options } = scene(counted, load('llama'), load('bloom'), team)
+  await pruneLoads(options, key, ['llama'])
+  expect(calls).toEqual([
+    ['delete', 'DataLoad', name, { uid: `DataLoad-${name}` }],
+    ['patch', 'Dataset', cache, { metadata: { annotations: { [`warmgate.dev/retries.${name}`]: null } } }],
+  ])
+})
+
+test('nothing goes by hearsay', async () => {
+  const { calls, options, placements } = scene(fakeDataset(undefined, cache), load('bloom'))
+  placements.expect(fakeService({}))
+  await pruneLoads(options, key, ['llama'])
+  expect(calls).toEqual([])
+})

@@ -1,0 +1,95 @@
+import type { Mirror } from '../../cluster/mirror.ts'
+import type { Records } from '../../cluster/records.ts'
+import { isOurs, latestRetry, retryPatch } from '../../fluid/dataset.ts'
+import { datasetOf } from '../../fluid/load.ts'
+import { isLoadable, loadName } from '../../fluid/name.ts'
+import type { CacheSettings } from '../../fluid/runtime.ts'
+import { isScheduled } from '../../fluid/schedule.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { deleteByUid } from '../../kube/delete.ts'
+import type { EventRecorder } from '../../kube/events.ts'
+import { resources } from '../../kube/resources.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { Clock } from '../../values/clock.ts'
+import { type KubeObject, keyOf, type ObjectKey } from '../../values/object.ts'
+import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
+import { rewarmIfEvicted } from './cache-evictions.ts'
+import { retryWarmup } from './warmup-retries.ts'
+
+interface Options {
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+  events: EventRecorder
+  logger: Logger
+  placements: PodRewriteUsage
+}
+
+/** The paths of a cache at which services have their models, each with those services. */
+export function pathsOf(
+  { mirror, placements }: Pick<Options, 'mirror' | 'placements'>,
+  cache: string,
+  services: KubeObject[],
+): Map<string, KubeObject[]> {
+  const paths = new Map<string, KubeObject[]>()
+  for (const service of services) {
+    for (const path of new Set([
+      ...recordedPaths(mirror.records, service, cache),
+      ...placements.paths(service, cache),
+    ]))
+      paths.set(path, [...(paths.get(path) ?? []), service])
+  }
+  return paths
+}
+
+/** Where a service has its models in a cache. A path goes into a script of Fluid's. */
+export function recordedPaths(
+  records: Pick<Records, 'locations'>,
+  service: KubeObject,
+  cache: string,
+): string[] {
+  return records
+    .locations(service)
+    .filter((each) => each.cache === cache && each.existing !== true)
+    .map(({ path = '' }) => path)
+    .filter((path) => path === '' || isLoadable(path))
+}
+
+/** Tries again what failed, and fills again what was evicted; answers when to look again, if it must. */
+export async function reconcileDataLoads(
+  options: Options,
+  { key, paths }: { key: ObjectKey; paths: Iterable<string> },
+  { retries, onEviction = 'Report' }: CacheSettings['warmup'],
+): Promise<number | undefined> {
+  const times: number[] = []
+  for (const path of paths) {
+    const target = { key, load: loadName(key.name, path) }
+    const retryMs = await retryWarmup(options, target, retries)
+    times.push(retryMs ?? (await rewarmIfEvicted(options, target, onEviction)) ?? Number.POSITIVE_INFINITY)
+  }
+  const soonestMs = Math.min(...times)
+  return Number.isFinite(soonestMs) ? soonestMs : undefined
+}
+
+/** Takes away the DataLoads of models that no service has any more, while their Dataset serves others. */
+export async function pruneLoads(
+  { client, mirror, logger, placements }: Options,
+  key: ObjectKey,
+  paths: Iterable<string>,
+): Promise<void> {
+  // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
+  if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return
+  const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
+  const left = mirror.dataLoads
+    .list(key.namespace)
+    .filter((load) => isOurs(load) && !isScheduled(load) && datasetOf(load).name === key.name)
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !wanted.has(metadata.name ?? ''))
+  for (const load of left) {
+    const { name = '' } = load.metadata
+    await deleteByUid(client, resources.dataLoad, load)
+    logger.info({ kind: load.kind, ...keyOf(load) }, 'deleted: no service uses it')
+    const dataset = mirror.datasets.get(key)
+    if (dataset !== undefined && latestRetry(dataset, name) > 0)
+      await client.patch(resources.dataset, key, { type: 'merge', body: retryPatch(dataset, name, 0) })
+  }
+}

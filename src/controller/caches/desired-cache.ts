@@ -1,0 +1,115 @@
+import type { Mirror } from '../../cluster/mirror.ts'
+import { type Cache, cacheObjects } from '../../fluid/cache.ts'
+import { isOurs } from '../../fluid/dataset.ts'
+import { isReferenceTo } from '../../fluid/reference.ts'
+import { chooseRuntime, type RuntimeName, runtimeNames, runtimes } from '../../fluid/runtimes.ts'
+import { isScheduled } from '../../fluid/schedule.ts'
+import { isAsWanted, type Standing, standing, withPendingChanges } from '../../fluid/standing.ts'
+import type { EventRecorder } from '../../kube/events.ts'
+import { type KubeObject, keyOf } from '../../values/object.ts'
+
+export type DesiredCache =
+  /** Something of the cache's names is not what Warmgate makes: nothing is written. */
+  | { kind: 'taken'; message: string }
+  | {
+      kind: 'ours'
+      cache: Cache
+      /** The Dataset first: it says what is held back. */
+      objects: KubeObject[]
+      /** What differs from the policy as it is now, and only a new cache would have. */
+      heldBack: string[]
+    }
+
+/**
+ * A cache as it is to be written over what stands there. Its Runtime stays of the kind that it was made: Fluid would let
+ * a second one fight it for the Dataset. One object that is not Warmgate's is enough to leave all of them alone.
+ */
+export function desiredCache(wanted: Cache, mirror: Mirror): DesiredCache {
+  const found = standingRuntime(wanted, mirror)
+  if (found.kind === 'taken') return found
+  const cache = { ...wanted, runtime: found.runtime ?? wanted.runtime }
+  const isRead = found.runtime !== undefined || isReferenceTo(cache.source)
+  const parts: Extract<Standing, { kind: 'ours' }>[] = []
+  for (const object of cacheObjects(cache)) {
+    const present = presentOf(object, mirror)
+    if (present !== undefined && !isOurs(present)) return taken(present, "is not Warmgate's")
+    const part = compared(object, present, isRead)
+    if (part.kind === 'foreign') return taken(object, notAsMade(part.fields))
+    parts.push(part)
+  }
+  const heldBack = [
+    ...(cache.runtime === wanted.runtime ? [] : [`a ${runtimes[wanted.runtime].kind}`]),
+    ...parts.flatMap((part) => part.heldBack),
+  ]
+  const [dataset, ...others] = parts.map(({ object }) => object)
+  const objects = dataset === undefined ? [] : [withPendingChanges(dataset, heldBack), ...others]
+  return { kind: 'ours', cache, objects, heldBack }
+}
+
+/** An object as it is to be written; `isRead` once Fluid has read the Dataset, for its Runtime. */
+function compared(object: KubeObject, present: KubeObject | undefined, isRead: boolean): Standing {
+  // Before that it can be put right.
+  if (object.kind === 'Dataset') return standing(object, present, isRead ? [] : datasetFields)
+  const part = standing(object, present)
+  // A scheduled DataLoad is made anew for whatever changes (schedules.ts).
+  return !isScheduled(object) || isAsWanted(part) ? part : { kind: 'ours', object, heldBack: [] }
+}
+
+/** What a policy shapes of a Dataset. */
+const datasetFields = ['mounts', 'tolerations']
+
+function taken(
+  { kind, metadata: { name } }: KubeObject,
+  why: string,
+): Extract<DesiredCache, { kind: 'taken' }> {
+  return { kind: 'taken', message: `${kind} ${name} exists and ${why}: delete or rename it` }
+}
+
+function notAsMade(fields: string[]): string {
+  const paths = fields.slice(0, 5).map((field) => `spec.${field}`)
+  return `is not as Warmgate makes it (${paths.join(', ')})`
+}
+
+type StandingRuntime =
+  | { kind: 'found'; runtime: RuntimeName | undefined }
+  | Extract<DesiredCache, { kind: 'taken' }>
+
+/** The kind of the Runtime that stands; a reference has one that Fluid makes itself. */
+function standingRuntime({ namespace, name, source }: Cache, { runtimes: known }: Mirror): StandingRuntime {
+  if (isReferenceTo(source)) return { kind: 'found', runtime: undefined }
+  const present = runtimeNames.flatMap((runtime) => {
+    const object = known[runtime].get({ namespace, name })
+    return object === undefined || object.metadata.deletionTimestamp !== undefined
+      ? []
+      : [{ runtime, object }]
+  })
+  const other = present.find(({ object }) => !isOurs(object))
+  if (other !== undefined) return taken(other.object, "is not Warmgate's")
+  const [first] = present
+  if (first === undefined) return { kind: 'found', runtime: undefined }
+  const { runtime, object } = first
+  const served = chooseRuntime(source, runtime, ['datasets', runtimes[runtime].plural])
+  return served.ok
+    ? { kind: 'found', runtime }
+    : taken(object, `does not serve the source (${served.message})`)
+}
+
+function presentOf(
+  object: KubeObject,
+  { datasets, dataLoads, runtimes: known }: Mirror,
+): KubeObject | undefined {
+  const runtime = runtimeNames.find((name) => runtimes[name].kind === object.kind)
+  const copy = runtime === undefined ? (object.kind === 'Dataset' ? datasets : dataLoads) : known[runtime]
+  return copy.get(keyOf(object))
+}
+
+/** Says on a Dataset what differs from its policy, and Fluid does not change while it stands. */
+export function reportOutdated(
+  { events }: { events: EventRecorder },
+  dataset: KubeObject,
+  heldBack: string[],
+): void {
+  if (heldBack.length === 0) return
+  const note = `made before its policy changed, or edited since: it stays without ${heldBack.join(', ')} until it is made anew, since Fluid does not change that while it stands`
+  events.record({ regarding: dataset, type: 'Warning', reason: 'CacheOutdated', note, action: 'CreateCache' })
+}

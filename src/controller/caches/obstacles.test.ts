@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest'
+import { fakeDataset, openNamespace } from '../../cluster/cluster.fake.ts'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { KubeError } from '../../kube/errors.ts'
+import type { EventNote } from '../../kube/events.ts'
+import type { Resource } from '../../kube/resources.ts'
+import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
+import { plan } from '../../plan/plan.ts'
+import { createLogger } from '../../telemetry/logger.ts'
+import { FakeClock } from '../../values/clock.fake.ts'
+import { type KubeObject, keyOf, type ObjectKey } from '../../values/object.ts'
+import { fakeErrors } from '../errors.fake.ts'
+import { PodRewriteUsage } from '../policies/pod-rewrites.ts'
+import { CacheReconciler } from './caches.ts'
+
+/** A service that was admitted, and runs under an account. */
+function admitted(name: string, serviceAccountName: string): KubeObject {
+  const predictor = { model: { storageUri: 's3://models/llama' }, serviceAccountName }
+  const account = { name: serviceAccountName, secrets: [], annotations: {} }
+  const facts = fakeFacts({ serviceAccounts: { [serviceAccountName]: account } })
+  return plan({ service: fakeService(predictor, { name, uid: name }), facts }).service
+}
+
+/** The cache of these services, in a cluster that lets nobody read the account `odd`. */
+function scene(...services: KubeObject[]) {
+  const fake = fakeMirror()
+  const applied: string[] = []
+  const made = new Map<string, KubeObject>()
+  const notes: EventNote[] = []
+  const events = { record: (note: EventNote) => notes.push(note) }
+  fake.namespaces.put(openNamespace)
+  fake.services.put(...services)
+  const client = {
+    get: async ({ plural, kind }: Resource, { name }: ObjectKey) => {
+      if (name === 'odd') throw new KubeError(`get ${plural}`, { status: 403, message: 'forbidden' })
+      return made.get(`${kind} ${name}`)
+    },
+    create: async ({ kind }: Resource, object: KubeObject) => {
+      applied.push(kind)
+      const stored = { ...object, metadata: { ...object.metadata, uid: 'made' } }
+      made.set(`${kind} ${object.metadata.name}`, stored)
+      return stored
+    },
+  } as unknown as KubeClient
+  const reconciler = new CacheReconciler({
+    client,
+    mirror: Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] }),
+    placements: new PodRewriteUsage(),
+    clock: new FakeClock(0),
+    logger: createLogger('silent'),
+    events,
+    errors: fakeErrors({ events }),
+    kserveNamespace: 'kserve',
+  })
+  const [name = ''] = services.flatMap((service) => fake.mirror.records.claims(service))
+  return { ...fake, applied, notes, look: () => reconciler.reconcile({ namespace: 'models', name }) }
+}
+
+test('a service that cannot be planned keeps another of its cache from nothing', async () => {
+  const { applied, notes, look } = scene(admitted('a', 'odd'), admitted('b', 'good'))
+  await look()
+  expect(applied).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
+  expect(notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
+})
+
+test('a cache that none of its services can be planned for is not made, and they are told why', async () => {
+  const { applied, notes, look } = scene(admitted('a', 'odd'))
+  expect(await look()).toBe(30_000)
+  expect(applied).toEqual([])
+  expect(notes.at(-1)).toMatchObject({
+    reason: 'ReconcileFailed',
+    note: expect.stringContaining('forbidden'),
+  })
+})
+
+test('services that came all at once do not make more than twice the caches that a namespace may have', async () => {
+  const { applied, notes, look, parsed, datasets } = scene(admitted('a', 'good'))
+  parsed.push(fakePolicy('p', { limits: { caches: 2 } }))
+  const others = [...Array(4).keys()].map((index) => fakeDataset({}, `m-${index}-0123456789`))
+  datasets.put(...others)
+  expect(await look()).toBe(30_000)
+  expect(applied).toEqual([])
+  expect(notes).toMatchObject([{ reason: 'CacheLimit', regarding: { kind: 'InferenceService' } }])
+  for (const other of others.slice(1)) datasets.drop(keyOf(other))
+  await look()
+  expect(applied).toContain('Dataset')
+})

@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest'
+import { cacheName, fakeDataLoad, fakeDataset } from '../../cluster/cluster.fake.ts'
+import type { Mirror } from '../../cluster/mirror.ts'
+import { asPartOf } from '../../fluid/dataset.ts'
+import { runtimeNames } from '../../fluid/runtimes.ts'
+import { scheduledLoads } from '../../fluid/schedule.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { FakeReflector } from '../../kube/reflector.fake.ts'
+import type { Resource } from '../../kube/resources.ts'
+import { createLogger } from '../../telemetry/logger.ts'
+import type { KubeObject } from '../../values/object.ts'
+import { deleteOrphans } from './orphans.ts'
+
+const key = { namespace: 'models', name: cacheName }
+const spec = { dataset: key }
+
+/** An object that Fluid has run for the Dataset of this UID. */
+function ranFor(object: KubeObject, uid: string): KubeObject {
+  const owner = { apiVersion: 'data.fluid.io/v1alpha1', kind: 'Dataset', name: cacheName, uid }
+  return { ...object, spec, metadata: { ...object.metadata, ownerReferences: [owner] } }
+}
+
+function runtime(uid: string): KubeObject {
+  return ranFor({ ...fakeDataset(), kind: 'JindoRuntime' }, uid)
+}
+
+interface Scene {
+  loads: KubeObject[]
+  runtimes: KubeObject[]
+  /** The Dataset as the mirror knows it, and as it is. */
+  known?: KubeObject
+  actual?: KubeObject
+}
+
+async function cleared({ loads, runtimes, known, actual = known }: Scene) {
+  const copies = Object.fromEntries(runtimeNames.map((name) => [name, new FakeReflector()]))
+  const [datasets, dataLoads] = [new FakeReflector(), new FakeReflector()]
+  if (known !== undefined) datasets.put(known)
+  dataLoads.put(...loads)
+  copies.Jindo?.put(...runtimes)
+  const deleted: string[] = []
+  const client = {
+    get: async () => actual,
+    delete: async ({ kind }: Resource, { name }: { name: string }) => deleted.push(`${kind} ${name}`),
+  } as unknown as KubeClient
+  const mirror = { datasets, dataLoads, runtimes: copies } as unknown as Mirror
+  return { waits: await deleteOrphans({ client, mirror, logger: createLogger('silent') }, key), deleted }
+}
+
+const uid = `Dataset-${cacheName}`
+const load = fakeDataLoad('Complete')
+
+test('what belongs to the Dataset, or to none yet, stays', async () => {
+  const stays = { waits: false, deleted: [] }
+  const known = fakeDataset()
+  expect(await cleared({ loads: [ranFor(load, uid)], runtimes: [runtime(uid)], known })).toEqual(stays)
+  expect(await cleared({ loads: [{ ...load, spec }], runtimes: [], known })).toEqual(stays)
+  expect(await cleared({ loads: [{ ...load, spec }], runtimes: [] })).toEqual(stays)
+})
+
+test('what an earlier Dataset left goes, before and after there is a new one', async () => {
+  const all = [load, ...scheduledLoads(cacheName, [load], '0 3 * * *')]
+  const loads = all.map((each) => ranFor(each, 'earlier'))
+  const goes = {
+    waits: true,
+    deleted: [`DataLoad ${cacheName}`, `DataLoad ${cacheName}-s`, `JindoRuntime ${cacheName}`],
+  }
+  expect(await cleared({ loads, runtimes: [runtime('earlier')] })).toEqual(goes)
+  expect(await cleared({ loads, runtimes: [runtime('earlier')], known: fakeDataset() })).toEqual(goes)
+})
+
+test('though Kubernetes has taken the Dataset that is gone from among the owners, it is known to be left', async () => {
+  const made = asPartOf({ ...load, spec }, fakeDataset())
+  const goes = { waits: true, deleted: [`DataLoad ${cacheName}`] }
+  const [stays, another] = [{ waits: false, deleted: [] }, fakeDataset()]
+  another.metadata.uid = 'another'
+  expect(await cleared({ loads: [made], runtimes: [], known: fakeDataset() })).toEqual(stays)
+  expect(await cleared({ loads: [made], runtimes: [], known: another })).toEqual(goes)
+  expect(await cleared({ loads: [made], runtimes: [] })).toEqual(goes)
+})
+
+test('a Dataset that the mirror does not know yet keeps what is its own', async () => {
+  const runtimes = [runtime(uid)]
+  expect(await cleared({ loads: [], runtimes, actual: fakeDataset() })).toEqual({ waits: true, deleted: [] })
+})

@@ -1,0 +1,56 @@
+import type { Mirror } from '../../cluster/mirror.ts'
+import { runtimeResources } from '../../cluster/runtimes.ts'
+import { belongsToPreviousDataset, isOurs } from '../../fluid/dataset.ts'
+import { datasetOf } from '../../fluid/load.ts'
+import { runtimeNames } from '../../fluid/runtimes.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { deleteByUid } from '../../kube/delete.ts'
+import { type Resource, resources } from '../../kube/resources.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey } from '../../values/object.ts'
+
+interface Options {
+  client: KubeClient
+  mirror: Mirror
+  logger: Logger
+}
+
+/**
+ * Deletes what belonged to an earlier Dataset of a cache's name. Kubernetes does not, since its services own it as well,
+ * and a warm-up that filled that one says nothing of the next. Answers whether anything is still to go.
+ */
+export async function deleteOrphans(options: Options, key: ObjectKey): Promise<boolean> {
+  const known = options.mirror.datasets.get(key)
+  const suspects = partsOf(options.mirror, key).filter(({ object }) =>
+    belongsToPreviousDataset(object, known),
+  )
+  if (suspects.length === 0) return false
+  // The Dataset may be newer than the mirror knows.
+  const dataset = await options.client.get(resources.dataset, key)
+  for (const { resource, object } of suspects) {
+    if (belongsToPreviousDataset(object, dataset)) await remove(options, resource, object)
+  }
+  return true
+}
+
+/** The Runtimes and DataLoads of a cache, whatever the DataLoads are called. */
+export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; object: KubeObject }[] {
+  const loads = mirror.dataLoads
+    .list(key.namespace)
+    .filter((load) => keyText(datasetOf(load)) === keyText(key))
+  const made = runtimeNames.map((name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const)
+  return [...loads.map((load) => [resources.dataLoad, load] as const), ...made].flatMap(
+    ([resource, object]) => (object === undefined || !isOurs(object) ? [] : [{ resource, object }]),
+  )
+}
+
+/** Only the very object that was seen. */
+export async function remove(
+  { client, logger }: Omit<Options, 'mirror'>,
+  resource: Resource,
+  object: KubeObject,
+): Promise<void> {
+  if (object.metadata.deletionTimestamp !== undefined) return
+  await deleteByUid(client, resource, object)
+  logger.info({ kind: object.kind, ...keyOf(object) }, 'deleted: nothing needs it any more')
+}

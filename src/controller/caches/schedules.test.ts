@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { cacheName, fakeDataLoad } from '../../cluster/cluster.fake.ts'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { scheduledLoads } from '../../fluid/schedule.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { createLogger } from '../../telemetry/logger.ts'
+import type { KubeObject, ObjectKey } from '../../values/object.ts'
+import { clearSchedule } from './schedules.ts'
+
+const key = { namespace: 'models', name: cacheName }
+const first = { ...fakeDataLoad('Complete'), spec: { target: [{ path: '/', replicas: 1 }] } }
+const at = (schedule: string, load: KubeObject = first) => scheduledLoads(cacheName, [load], schedule)
+const [nightly = first] = at('0 3 * * *')
+
+/** What is deleted of a cluster in which the DataLoad of a schedule stands, and whether there is more to wait for. */
+async function cleared(present: KubeObject | undefined, wanted: KubeObject[]) {
+  const { mirror, dataLoads } = fakeMirror()
+  if (present !== undefined) dataLoads.put(present)
+  const deleted: string[] = []
+  const client = {
+    delete: async (_: unknown, { name }: ObjectKey) => deleted.push(name),
+  } as unknown as KubeClient
+  const waits = await clearSchedule({ client, mirror, logger: createLogger('silent') }, key, wanted)
+  return { waits, deleted }
+}
+
+const made = nightly
+const kept = { waits: false, deleted: [] }
+const gone = { waits: true, deleted: [`${cacheName}-s`] }
+
+test('what is as it is to be stays', async () => {
+  expect(await cleared(undefined, [first])).toEqual(kept)
+  expect(await cleared(undefined, [first, nightly])).toEqual(kept)
+  expect(await cleared(made, [first, nightly])).toEqual(kept)
+})
+
+test('it goes with the schedule, and is made anew when anything of it changes', async () => {
+  expect(await cleared(made, [first])).toEqual(gone)
+  expect(await cleared(made, [first, ...at('0 4 * * *')])).toEqual(gone)
+  const twice = { ...first, spec: { target: [{ path: '/', replicas: 2 }] } }
+  expect(await cleared(made, [twice, ...at('0 3 * * *', twice)])).toEqual(gone)
+})
+
+test('one that is on its way out is waited for, and one of somebody else’s left alone', async () => {
+  const dying = { ...made, metadata: { ...made.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } }
+  expect(await cleared(dying, [first])).toEqual({ waits: true, deleted: [] })
+  const theirs = { ...made, metadata: { ...made.metadata, labels: {} } }
+  expect(await cleared(theirs, [first])).toEqual(kept)
+})

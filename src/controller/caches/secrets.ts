@@ -1,0 +1,74 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Cache } from '../../fluid/cache.ts'
+import { isOurs, sourceAnnotation } from '../../fluid/dataset.ts'
+import { derivedFrom, derivedSecret } from '../../fluid/secret.ts'
+import { keyPair } from '../../kserve/secret.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { hasStatus } from '../../kube/errors.ts'
+import { resources } from '../../kube/resources.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { KubeObject } from '../../values/object.ts'
+
+/** Secrets are not watched, so that their values are nowhere kept: a changed one is found by looking again. */
+export const secretResyncMs = 60_000
+
+export type SecretSynced =
+  | { kind: 'none' }
+  | { kind: 'synced' }
+  | { kind: 'blocked'; reason: 'CredentialsMissing' | 'NameTaken'; message: string }
+
+/**
+ * Keeps the Secret of a cache in step with the one that its keys are copied from, where it needs one at all.
+ * The Dataset owns it, and takes it along when it goes. Values pass through here: they are not logged, and
+ * nothing of them is kept.
+ */
+export async function syncSecret(
+  { client, logger }: { client: KubeClient; logger: Logger },
+  cache: Cache,
+  owner: KubeObject,
+): Promise<SecretSynced> {
+  const origin = derivedFrom(cache)
+  if (origin === undefined) return { kind: 'none' }
+  const { namespace, name } = cache
+  const [source, present] = await Promise.all([
+    client.get(resources.secret, { namespace, name: origin.secretName }),
+    client.get(resources.secret, { namespace, name }),
+  ])
+  const keys = source === undefined ? undefined : keyPair(source, origin)
+  if (keys === undefined) {
+    const message = `Secret ${origin.secretName} has no keys to be copied for cache ${name}`
+    return { kind: 'blocked', reason: 'CredentialsMissing', message }
+  }
+  if (present !== undefined && !isForCache(present, cache)) {
+    const message = `Secret ${name} exists and is not Warmgate's: delete or rename it`
+    return { kind: 'blocked', reason: 'NameTaken', message }
+  }
+  const wanted = derivedSecret(cache, keys, owner)
+  if (present !== undefined && isInStep(present, wanted)) return { kind: 'synced' }
+  try {
+    await client.apply(resources.secret, wanted)
+  } catch (error) {
+    if (!hasStatus(error, 403)) throw error
+    return { kind: 'blocked', reason: 'CredentialsMissing', message: notGranted(cache) }
+  }
+  logger.info({ kind: 'Secret', name, namespace, from: origin.secretName }, 'applied')
+  return { kind: 'synced' }
+}
+
+/** Only namespaces that grant it have their Secrets written: with the ClusterRole of manifests/base. */
+function notGranted({ namespace, name }: Cache): string {
+  const role = 'warmgate-cache-secrets'
+  const account = 'warmgate-system:warmgate'
+  return `Warmgate may not write Secret ${name} in this namespace: kubectl create rolebinding ${role} -n ${namespace} --clusterrole=${role} --serviceaccount=${account}`
+}
+
+function isForCache(secret: KubeObject, { source }: Cache): boolean {
+  return isOurs(secret) && secret.metadata.annotations?.[sourceAnnotation] === source.uri
+}
+
+function isInStep(present: KubeObject, wanted: KubeObject): boolean {
+  return (
+    isDeepStrictEqual(present.data, wanted.data) &&
+    isDeepStrictEqual(present.metadata.ownerReferences, wanted.metadata.ownerReferences)
+  )
+}

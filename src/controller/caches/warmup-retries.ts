@@ -1,0 +1,51 @@
+import type { Mirror } from '../../cluster/mirror.ts'
+import { loadState } from '../../cluster/pod.ts'
+import { retryOf, retryPatch } from '../../fluid/dataset.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { deleteByUid } from '../../kube/delete.ts'
+import { resources } from '../../kube/resources.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { Clock } from '../../values/clock.ts'
+import { type KubeObject, listAt, type ObjectKey, stringAt } from '../../values/object.ts'
+
+const firstRetryMs = 10_000
+const longestRetryMs = 300_000
+
+interface Options {
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+  logger: Logger
+}
+
+/**
+ * Tries a failed warm-up again, by deleting its DataLoad: to Fluid a failure is final. The count is written
+ * first, on the Dataset, for the DataLoad that will be made in its place. Answers
+ * how long to wait before the next try, if there is to be one.
+ */
+export async function retryWarmup(
+  options: Options,
+  { key, load }: { key: ObjectKey; load: string },
+  retries: number,
+): Promise<number | undefined> {
+  const { client, mirror, clock, logger } = options
+  const { dataset, dataLoad } = loadState(mirror, key, load)
+  if (dataset === undefined || dataLoad === undefined || dataLoad.metadata.deletionTimestamp !== undefined)
+    return undefined
+  if (stringAt(dataLoad, 'status', 'phase') !== 'Failed') return undefined
+  const done = retryOf(dataLoad)
+  if (done >= retries) return undefined
+  const dueMs = failedAtMs(dataLoad) + Math.min(firstRetryMs * 2 ** done, longestRetryMs)
+  if (clock.now() < dueMs) return dueMs - clock.now()
+  await client.patch(resources.dataset, key, { type: 'merge', body: retryPatch(dataset, load, done + 1) })
+  await deleteByUid(client, resources.dataLoad, dataLoad)
+  logger.info({ ...key, load, retry: done + 1, of: retries }, 'a warm-up failed; trying again')
+  return undefined
+}
+
+function failedAtMs(dataLoad: KubeObject): number {
+  const times = listAt(dataLoad, 'status', 'conditions').map((condition) =>
+    Date.parse(stringAt(condition, 'lastTransitionTime') ?? ''),
+  )
+  return Math.max(0, ...times.filter((ms) => !Number.isNaN(ms)))
+}

@@ -1,0 +1,204 @@
+import type { HeldPods } from '../../cluster/held.ts'
+import type { Mirror } from '../../cluster/mirror.ts'
+import { podFacts, serviceAt } from '../../cluster/pod.ts'
+import type { Speeds } from '../../cluster/speeds.ts'
+import { isWorkloadPod } from '../../kserve/pod.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import type { EventRecorder } from '../../kube/events.ts'
+import type { CachePhase } from '../../plan/cache/cache-phase.ts'
+import { decideHold, type HoldDecision, type Release } from '../../plan/pod/hold.ts'
+import { gateCondition, hasSchedulingGate, isHeld } from '../../plan/pod/pod.ts'
+import { awaitsSidecar } from '../../plan/pod/sidecar.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Clock } from '../../values/clock.ts'
+import type { KubeObject, ObjectKey } from '../../values/object.ts'
+import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
+import { writeGateStatus } from './gates.ts'
+import type { Releases } from './releases.ts'
+import { revert } from './reverts.ts'
+import { replacePlaceholder } from './sidecars.ts'
+
+export interface HoldOptions {
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+  events: EventRecorder
+  metrics: Metrics
+  held: HeldPods
+  speeds: Speeds
+  releases: Releases
+  placements: Pick<PodRewriteUsage, 'areKnownIn' | 'names'>
+}
+
+// All held pods together are told of their progress at most ten times a second, and one each 5 s.
+const newsMs = 5_000
+const newsPerPodMs = 100
+// A release is seen in the mirror well before that: twice told, it would count twice.
+const settlingMs = 5_000
+// What was told longer ago than this keeps nothing back.
+const toldForMs = 10 * 60_000
+// Which caches a service uses is known a moment after a leader begins.
+const unknownMs = 1_000
+// A pod may be seen before its service is, never for this long.
+const orphanMs = 30_000
+const orphaned = 'its service is gone'
+const noClaim: CachePhase = { kind: 'pending', message: 'its claim is not there yet' }
+
+/** Opens the readiness gates that admission put into pods, in time and in every case. */
+export class HoldReconciler {
+  readonly #options: HoldOptions
+  /** When a pod was last told how far its caches are, by UID, oldest first. */
+  readonly #toldMs = new Map<string, number>()
+  /** When pods were released, by UID, oldest first: for a moment the mirror shows them as they were. */
+  readonly #releasedMs = new Map<string, number>()
+
+  constructor(options: HoldOptions) {
+    this.#options = options
+  }
+
+  /** Decides about one pod; answers when the hold would time out, in milliseconds from now. */
+  async reconcile(key: ObjectKey): Promise<number | undefined> {
+    const { mirror, clock } = this.#options
+    const pod = mirror.pods.get(key)
+    if (pod === undefined || !isHeld(pod)) return undefined
+    if (this.#isJustReleased(pod)) return settlingMs
+    if (isPlaceholder(pod) && (await replacePlaceholder(this.#options, pod))) return undefined
+    const decision = this.#decide(pod)
+    if (decision.kind === 'revert') return await this.#revert(pod, decision)
+    if (decision.kind === 'release') return await this.#release(pod, decision)
+    const quietMs = this.#quietMs(pod, decision)
+    if (quietMs > 0) return sooner(quietMs, leftMs(decision, clock.now()))
+    const { reason, message } = decision
+    const isNews = await writeGateStatus(this.#options, pod, { isReleased: false, reason, message })
+    if (isNews) this.#remember(pod)
+    return sooner(this.#orphanCheckMs(pod), leftMs(decision, clock.now()))
+  }
+
+  #decide(pod: KubeObject): HoldDecision {
+    const { mirror, clock, speeds } = this.#options
+    const { namespace = '' } = pod.metadata
+    if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: orphaned }
+    const facts = podFacts(mirror, pod, namespace, clock.now())
+    const { caches } = facts
+    const isWaiting = isPlaceholder(pod)
+    const hold = (isWaiting ? facts.sidecarHold : undefined) ?? facts.hold
+    const estimated = Object.entries(caches).map(([name, warmth]) => {
+      // A warm one would release it, and without its sidecar.
+      const known: CachePhase = isWaiting && warmth.kind === 'warm' ? noClaim : warmth
+      return [name, speeds.estimate({ namespace, name }, known)] as const
+    })
+    const nowMs = clock.now()
+    return decideHold({
+      hold,
+      caches: Object.fromEntries(estimated),
+      unmountable: facts.unmountable,
+      createdMs: createdMs(pod),
+      nowMs,
+    })
+  }
+
+  /** When a pod whose service is not known counts as one whose service is gone; undefined while it is known. */
+  #orphanCheckMs(pod: KubeObject): number | undefined {
+    const { mirror, clock } = this.#options
+    if (serviceAt(mirror, pod) !== 'gone') return undefined
+    return Math.max(createdMs(pod) + orphanMs - clock.now(), 0)
+  }
+
+  /** The pod is released by what becomes of its service: at once where nothing becomes of it. */
+  async #revert(
+    pod: KubeObject,
+    { reason, message }: HoldDecision & { kind: 'revert' },
+  ): Promise<number | undefined> {
+    const { mirror, placements } = this.#options
+    if (!placements.areKnownIn(pod.metadata.namespace)) return unknownMs
+    const service = serviceAt(mirror, pod)
+    const refused =
+      typeof service === 'object'
+        ? (this.#notItsPod(pod, service) ?? (await revert(this.#options, service, message)))
+        : 'its service is not known'
+    if (refused === undefined) return undefined
+    const words = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`
+    return await this.#release(pod, { kind: 'release', reason, message: words })
+  }
+
+  /**
+   * Why a pod says nothing about its service; undefined where it does. Anyone may make a pod that has a service's labels and
+   * mounts a claim that is never Bound: only a pod of a workload counts, and only a claim that the service was given.
+   */
+  #notItsPod(pod: KubeObject, service: KubeObject): string | undefined {
+    if (!isWorkloadPod(pod)) return 'the pod is none of its workload'
+    const { clock, mirror, placements } = this.#options
+    const { caches, unmountable } = podFacts(mirror, pod, pod.metadata.namespace ?? '', clock.now())
+    const isCold = (warmth: CachePhase) => warmth.kind !== 'warm' || isPlaceholder(pod)
+    const cold = Object.entries(caches).flatMap(([name, warmth]) => (isCold(warmth) ? [name] : []))
+    const awaited = [...cold.map((name) => name.split('/')[0] ?? ''), ...unmountable]
+    const given = [...mirror.records.claims(service), ...placements.names(service)]
+    return awaited.some((name) => given.includes(name))
+      ? undefined
+      : `it was not given ${awaited.join(', ') || 'any cache'}`
+  }
+
+  #remember({ metadata: { uid = '' } }: KubeObject): void {
+    const nowMs = this.#options.clock.now()
+    for (const [old, toldMs] of this.#toldMs) {
+      if (toldMs > nowMs - toldForMs) break
+      this.#toldMs.delete(old)
+    }
+    this.#toldMs.delete(uid)
+    this.#toldMs.set(uid, nowMs)
+  }
+
+  /** How long to keep from a pod what is mere progress; none for what changes anything. */
+  #quietMs(pod: KubeObject, { reason, message }: HoldDecision): number {
+    const { clock, held } = this.#options
+    const before = gateCondition(pod)
+    if (before?.reason !== reason || before.message === message) return 0
+    const toldMs = this.#toldMs.get(pod.metadata.uid ?? '') ?? 0
+    return toldMs + Math.min(Math.max(newsMs, newsPerPodMs * held.size), toldForMs) - clock.now()
+  }
+
+  #isJustReleased({ metadata: { uid = '' } }: KubeObject): boolean {
+    const sinceMs = this.#options.clock.now() - settlingMs
+    for (const [old, releasedMs] of this.#releasedMs) {
+      if (releasedMs > sinceMs) break
+      this.#releasedMs.delete(old)
+    }
+    return this.#releasedMs.has(uid)
+  }
+
+  async #release(pod: KubeObject, release: Release): Promise<undefined> {
+    const { reason, message } = release
+    const { clock, metrics, mirror, releases } = this.#options
+    await writeGateStatus(this.#options, pod, { isReleased: true, reason, message })
+    this.#toldMs.delete(pod.metadata.uid ?? '')
+    this.#releasedMs.set(pod.metadata.uid ?? '', clock.now())
+    const heldMs = clock.now() - createdMs(pod)
+    // A pod that somebody made by hand is told, and nobody else is told of it.
+    const service = isWorkloadPod(pod) ? mirror.services.ofPod(pod, pod.metadata.namespace ?? '') : undefined
+    if (isWorkloadPod(pod)) metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
+    releases.add({ pod, service, release, heldMs })
+    return undefined
+  }
+}
+
+/**
+ * Whether a pod stands in for one with a sidecar. It has never run, and its workload makes another one: any other pod that
+ * says so is only released.
+ */
+function isPlaceholder(pod: KubeObject): boolean {
+  return awaitsSidecar(pod) && hasSchedulingGate(pod) && isWorkloadPod(pod)
+}
+
+function createdMs(pod: KubeObject): number {
+  return Date.parse(pod.metadata.creationTimestamp ?? '') || 0
+}
+
+/** Until a hold ends by itself. */
+function leftMs({ untilMs }: HoldDecision & { kind: 'hold' }, nowMs: number): number | undefined {
+  return untilMs === undefined ? undefined : Math.max(untilMs - nowMs, 0)
+}
+
+function sooner(...times: (number | undefined)[]): number | undefined {
+  const known = times.filter((ms) => ms !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
+}

@@ -1,0 +1,80 @@
+import type { EventRecorder } from '../../kube/events.ts'
+import type { Release } from '../../plan/pod/hold.ts'
+import type { Clock } from '../../values/clock.ts'
+import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
+import type { ErrorReporter } from '../errors.ts'
+import type { Savings } from '../reporting/savings.ts'
+
+/** A pod that waits no more. */
+export interface Released {
+  pod: KubeObject
+  /** Undefined where it is not known. */
+  service: KubeObject | undefined
+  release: Release
+  heldMs: number
+}
+
+export interface ReleasesOptions {
+  clock: Clock
+  events: EventRecorder
+  savings: Pick<Savings, 'count'>
+  errors: ErrorReporter
+}
+
+// A cache that is warm frees all its pods, one soon after the other: Events would take the API server from them.
+const quietMs = 1_000
+const longestMs = 10_000
+
+/**
+ * ShouldWarn in Events which pods were released, once no more are being released: each pod its own, and each service all of
+ * its pods in one.
+ */
+export class Releases {
+  readonly #options: ReleasesOptions
+  #waiting: Released[] = []
+  #firstMs = 0
+  #cancel = () => {}
+
+  constructor(options: ReleasesOptions) {
+    this.#options = options
+  }
+
+  add(released: Released): void {
+    const { clock } = this.#options
+    if (this.#waiting.length === 0) this.#firstMs = clock.now()
+    this.#waiting.push(released)
+    this.#cancel()
+    const leftMs = this.#firstMs + longestMs - clock.now()
+    this.#cancel = clock.setTimer(() => this.flush(), Math.min(quietMs, leftMs))
+  }
+
+  /** Now, whatever is yet to come. */
+  flush(): void {
+    this.#cancel()
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const alike of Map.groupBy(waiting, likeness).values()) this.#tellService(alike)
+    for (const { pod, release, service, heldMs } of waiting) {
+      this.#record(pod, release, release.message)
+      // Of a pod without a service nothing was saved.
+      if (release.reason !== 'Warm' || service === undefined) continue
+      this.#options.errors.each('releases', [pod], () => this.#options.savings.count(pod, heldMs))
+    }
+  }
+
+  #tellService(alike: Released[]): void {
+    const [first] = alike
+    if (first?.service === undefined) return
+    const pods = alike.length === 1 ? `pod ${first.pod.metadata.name}` : `${alike.length} pods`
+    this.#record(first.service, first.release, `released ${pods}: ${first.release.message}`)
+  }
+
+  #record(regarding: KubeObject, { reason }: Release, note: string): void {
+    const type = reason === 'Warm' || reason === 'NotHeld' ? 'Normal' : 'Warning'
+    this.#options.events.record({ regarding, type, reason, note, action: 'Release' })
+  }
+}
+
+function likeness({ service, release: { reason, message } }: Released): string {
+  return [service?.kind, service && keyText(keyOf(service)), reason, message].join('\n')
+}

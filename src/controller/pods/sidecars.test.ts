@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest'
+import { cacheName, fakeDataset, fakePod, openNamespace } from '../../cluster/cluster.fake.ts'
+import { fakePolicy } from '../../plan/plan.fake.ts'
+import { gateCondition, hasSchedulingGate } from '../../plan/pod/pod.ts'
+import { type KubeObject, objectAt } from '../../values/object.ts'
+import { holdScene, podKey } from './holds.fixture.ts'
+
+const minutes = 60_000
+const atReadiness = { readinessGates: [{ conditionType: 'warmgate.dev/cache-warm' }] }
+const claim: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: cacheName, namespace: 'models', annotations: { CreatedBy: 'fluid' } },
+}
+
+/** A pod that came before its cache was Bound. */
+function scene(policy: object = {}) {
+  const gated = { readinessGates: [], schedulingGates: [{ name: 'warmgate.dev/cache-warm' }] }
+  const made = holdScene({ policy: { cache: { fuse: 'Sidecar' }, ...policy }, spec: gated })
+  made.datasets.put(fakeDataset({ phase: 'NotBound' }))
+  const pod = made.pods.get(podKey) ?? fakePod()
+  const annotations = { ...pod.metadata.annotations, 'warmgate.dev/awaits-sidecar': 'true' }
+  made.pods.put({ ...pod, metadata: { ...pod.metadata, annotations } })
+  made.claims.drop({ namespace: 'models', name: cacheName })
+  return { ...made, thePod: () => made.pods.get(podKey) }
+}
+
+test('it takes no node before its caches are Bound and mountable, and is replaced then', async () => {
+  for (const hold of [{ at: 'None' }, { at: 'Readiness' }, { at: 'Scheduling' }]) {
+    const { look, datasets, claims, thePod, events } = scene({ hold })
+    await look()
+    datasets.put(fakeDataset())
+    await look()
+    expect(thePod()).toBeDefined()
+    claims.put(claim)
+    await look()
+    expect(thePod()).toBeUndefined()
+    expect(events.map(({ reason }) => reason)).toEqual(['SidecarReady'])
+  }
+})
+
+test('a cache that is warm does not let it go without its sidecar', async () => {
+  const { look, datasets, dataLoads, thePod } = scene()
+  datasets.put(fakeDataset())
+  dataLoads.put({ ...fakeDataset({ phase: 'Complete' }), kind: 'DataLoad' })
+  await look()
+  const pod = thePod() ?? fakePod()
+  expect(hasSchedulingGate(pod)).toBe(true)
+  expect(gateCondition(pod)).toMatchObject({ status: 'False', reason: 'Warming' })
+})
+
+test('it does not wait for ever', async () => {
+  const { look, clock, thePod, services } = scene({ hold: { at: 'None' }, warmup: { timeout: '5m' } })
+  expect(await look()).toBe(5 * minutes)
+  await clock.advance(5 * minutes)
+  await look()
+  await look()
+  // Without a Dataset there is no sidecar, and nothing to serve from: the service goes back.
+  expect(services.get({ namespace: 'models', name: 'llama' })?.metadata.annotations).toHaveProperty([
+    'warmgate.dev/reverted',
+  ])
+  expect(thePod()).toBeUndefined()
+})
+
+test('it is replaced, too, when nobody asks for sidecars any more', async () => {
+  const changed = scene()
+  changed.parsed.splice(0, 1, fakePolicy('p'))
+  await changed.look()
+  expect(changed.thePod()).toBeUndefined()
+  const closed = scene()
+  closed.namespaces.put({ ...openNamespace, metadata: { name: 'models' } })
+  await closed.look()
+  expect(closed.thePod()).toBeUndefined()
+})
+
+test('a pod that only says so is not deleted: one that runs, and one that no workload makes again', async () => {
+  for (const change of [
+    (pod: KubeObject) => ({
+      ...pod,
+      spec: { ...objectAt(pod, 'spec'), schedulingGates: [], ...atReadiness },
+    }),
+    (pod: KubeObject) => ({ ...pod, metadata: { ...pod.metadata, ownerReferences: [] } }),
+  ]) {
+    const { look, datasets, claims, pods, thePod } = scene()
+    pods.put(change(thePod() ?? fakePod()))
+    datasets.put(fakeDataset())
+    claims.put(claim)
+    await look()
+    expect(thePod()).toBeDefined()
+  }
+})

@@ -1,0 +1,143 @@
+import { expect, test } from 'vitest'
+import type { Mirror } from '../../cluster/mirror.ts'
+import { Records } from '../../cluster/records.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { KubeError } from '../../kube/errors.ts'
+import { fakePolicy, fakeService, fakeSigner } from '../../plan/plan.fake.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { KubeObject } from '../../values/object.ts'
+import { PodRewriteReconciler, PodRewriteUsage } from './pod-rewrites.ts'
+
+const llama = fakeService({ sklearn: { storageUri: 's3://models/llama' } })
+
+function scene(policies: Policy[], { isOptedIn = true } = {}) {
+  const labels = isOptedIn ? { 'warmgate.dev/acceleration': 'enabled' } : {}
+  const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models', labels } }
+  const mirror = {
+    parsedPolicies: () => policies,
+    policies: { list: () => [] },
+    namespaces: { get: () => namespace },
+    configMaps: { get: () => undefined },
+    claims: { get: () => undefined },
+    volumes: { get: () => undefined },
+    datasets: { list: () => [] },
+    dataLoads: { list: () => [] },
+    runtimes: {},
+    localModelCaches: { list: () => [] },
+    servingRuntimes: { list: () => [] },
+    llmConfigs: { list: () => [] },
+    clusterServingRuntimes: { list: () => [] },
+    localModelNamespaceCaches: { list: () => [] },
+    records: new Records(fakeSigner),
+    fluidResources: ['datasets', 'jindoruntimes'],
+  } as unknown as Mirror
+  const client: KubeClient = { get: async () => undefined } as unknown as KubeClient
+  const placements = new PodRewriteUsage()
+  return {
+    client,
+    mirror,
+    placements,
+    reconciler: new PodRewriteReconciler({ placements, mirror, client, kserveNamespace: 'kserve' }),
+  }
+}
+
+test('a service that is served by its pods uses the caches of its plan', async () => {
+  const { placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const [cache] = await reconciler.reconcile(llama)
+  expect(cache).toMatch(/^llama-/)
+  expect(placements.has(llama, cache ?? '')).toBe(true)
+  expect(placements.has({ ...llama, kind: 'LLMInferenceService' }, cache ?? '')).toBe(false)
+})
+
+test.each<[string, Policy[], KubeObject, { isOptedIn?: boolean }]>([
+  ['no such policy', [fakePolicy('p')], llama, {}],
+  ['the namespace not opted in', [fakePolicy('p', { rewrite: 'Pod' })], llama, { isOptedIn: false }],
+  [
+    'the service on its way out',
+    [fakePolicy('p', { rewrite: 'Pod' })],
+    { ...llama, metadata: { ...llama.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } },
+    {},
+  ],
+])('with %s, none', async (_, policies, service, more) => {
+  expect(await scene(policies, more).reconciler.reconcile(service)).toEqual([])
+})
+
+test('a service that loses its caches tells which they were, so that they are looked at', async () => {
+  const policies = [fakePolicy('p', { rewrite: 'Pod' })]
+  const { placements, reconciler } = scene(policies)
+  const before = await reconciler.reconcile(llama)
+  policies.pop()
+  expect(await reconciler.reconcile(llama)).toEqual(before)
+  expect(placements.has(llama, before[0] ?? '')).toBe(false)
+  expect(await reconciler.reconcile(llama)).toEqual([])
+})
+
+test('nothing is known before every expected service is planned', async () => {
+  const { placements, reconciler } = scene([])
+  placements.expect(llama)
+  expect(placements.areKnownIn('models')).toBe(false)
+  await reconciler.reconcile(llama)
+  expect(placements.areKnownIn('models')).toBe(true)
+})
+
+/** A cluster with two services of one namespace, the first of which cannot be planned, and one of another. */
+function odd() {
+  const made = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const isIts = { 'app.kubernetes.io/managed-by': 'warmgate' }
+  const owned = (kind: string, name: string): KubeObject => ({
+    apiVersion: 'data.fluid.io/v1alpha1',
+    kind,
+    metadata: {
+      name,
+      namespace: 'models',
+      labels: isIts,
+      ownerReferences: [{ apiVersion: '', kind: '', name: 'llama', uid: 'uid-odd' }],
+    },
+    spec: { dataset: { name: 'models-0123456789', namespace: 'models' }, target: [{ path: '/llama' }] },
+  })
+  made.mirror.datasets.list = () => [
+    owned('Dataset', 'models-0123456789'),
+    owned('Dataset', 'own-0123456789'),
+  ]
+  made.mirror.dataLoads.list = () => [owned('DataLoad', 'llama-0123456789')]
+  const service = { ...llama, metadata: { ...llama.metadata, uid: 'uid-odd' } }
+  const elsewhere = { ...llama, metadata: { ...llama.metadata, namespace: 'elsewhere' } }
+  made.client.get = async () => {
+    throw new KubeError('get secrets', { status: 403, message: 'forbidden' })
+  }
+  return { ...made, service, elsewhere }
+}
+
+test('a service that cannot be planned keeps what was made for it, and blocks nothing', async () => {
+  const { placements, reconciler, service, elsewhere } = odd()
+  placements.expect(service)
+  placements.expect(elsewhere)
+  await expect(reconciler.reconcile(service)).rejects.toThrow('forbidden')
+  expect(placements.areKnownIn('models')).toBe(true)
+  expect(placements.names(service)).toEqual(['models-0123456789', 'models-0123456789', 'own-0123456789'])
+  // Of a Dataset of many models only its own is its.
+  expect(placements.paths(service, 'models-0123456789')).toEqual(['llama'])
+  expect(placements.has(service, 'own-0123456789')).toBe(true)
+  expect(placements.has(service, 'other-0123456789')).toBe(false)
+})
+
+test('what is not looked at yet blocks its own namespace alone', async () => {
+  const { placements, service, elsewhere } = odd()
+  placements.expect(elsewhere)
+  expect(placements.areKnownIn('elsewhere')).toBe(false)
+  expect(placements.areKnownIn('models')).toBe(true)
+  placements.expect(service)
+  placements.set(elsewhere, [])
+  expect(placements.areKnownIn('elsewhere')).toBe(true)
+  expect(placements.areKnownIn('models')).toBe(false)
+})
+
+test('a service that cannot be planned any more keeps what it had', async () => {
+  const { client, placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const before = await reconciler.reconcile(llama)
+  client.get = async () => {
+    throw new KubeError('get secrets', { status: 0, message: 'no answer' })
+  }
+  await expect(reconciler.reconcile(llama)).rejects.toThrow('no answer')
+  expect(placements.names(llama)).toEqual(before)
+})

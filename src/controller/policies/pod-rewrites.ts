@@ -1,0 +1,130 @@
+import { isBeingAdopted } from '../../cluster/adopting.ts'
+import { type FactsSources, namespaceLabels, readFacts } from '../../cluster/facts.ts'
+import type { Mirror } from '../../cluster/mirror.ts'
+import { serviceId } from '../../cluster/services.ts'
+import { isOurs } from '../../fluid/dataset.ts'
+import { datasetOf, pathOf } from '../../fluid/load.ts'
+import { cachesOf, plan } from '../../plan/plan.ts'
+import { isOpen, rewritesPods } from '../../policy/policy.ts'
+import type { KubeObject } from '../../values/object.ts'
+
+/** A place in a cache; the empty path is its root, undefined is a place that is not known. */
+interface CachePath {
+  cache: string
+  path: string | undefined
+}
+
+/**
+ * Which caches the services use whose manifests stay as they are (`rewrite: Pod`), or are still to be taken in: nothing on
+ * them says so. It is known for a namespace once each of its services that was there at the start has been looked at.
+ */
+export class PodRewriteUsage {
+  readonly #caches = new Map<string, CachePath[]>()
+  /** The services that are still to be looked at, by namespace. */
+  readonly #pending = new Map<string, Set<string>>()
+
+  areKnownIn(namespace = ''): boolean {
+    return !this.#pending.has(namespace)
+  }
+
+  /** This service is still to be looked at. */
+  expect(service: KubeObject): void {
+    const { namespace = '' } = service.metadata
+    const others = this.#pending.get(namespace) ?? new Set()
+    this.#pending.set(namespace, others.add(serviceId(service)))
+  }
+
+  /** The names of the caches that a service uses, as far as is known. */
+  names(service: KubeObject): string[] {
+    return (this.#caches.get(serviceId(service)) ?? []).map(({ cache }) => cache)
+  }
+
+  has(service: KubeObject, cache: string): boolean {
+    return this.names(service).includes(cache)
+  }
+
+  /** Where in a cache the service has its models. */
+  paths(service: KubeObject, cache: string): string[] {
+    const used = this.#caches.get(serviceId(service)) ?? []
+    return used.flatMap((each) => (each.cache === cache ? (each.path ?? []) : []))
+  }
+
+  /** Answers the names of the caches that the service has now, or had before. */
+  set(service: KubeObject, caches: CachePath[]): string[] {
+    const id = serviceId(service)
+    const before = this.#caches.get(id) ?? []
+    this.#settle(service)
+    if (caches.length === 0) this.#caches.delete(id)
+    else this.#caches.set(id, caches)
+    return [...new Set([...before, ...caches].map(({ cache }) => cache))]
+  }
+
+  /** A service that cannot be planned now uses what it used before, or else what was made for it. */
+  keep(service: KubeObject, made: CachePath[]): void {
+    this.set(service, this.#caches.get(serviceId(service)) ?? made)
+  }
+
+  #settle(service: KubeObject): void {
+    const { namespace = '' } = service.metadata
+    const pending = this.#pending.get(namespace)
+    pending?.delete(serviceId(service))
+    if (pending?.size === 0) this.#pending.delete(namespace)
+  }
+}
+
+export interface PodRewriteOptions extends FactsSources {
+  placements: PodRewriteUsage
+}
+
+/** Plans the services that a policy serves by their pods, and tells which of their caches are to be looked at. */
+export class PodRewriteReconciler {
+  readonly #options: PodRewriteOptions
+
+  constructor(options: PodRewriteOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Rejects where a service cannot be planned. It keeps what it has until it can be, and keeps nobody else from anything.
+   */
+  async reconcile(service: KubeObject): Promise<string[]> {
+    const { mirror, placements } = this.#options
+    try {
+      const caches = await this.#caches(service, service.metadata.namespace ?? '')
+      return placements.set(service, caches)
+    } catch (error) {
+      placements.keep(service, madeFor(service, mirror))
+      throw error
+    }
+  }
+
+  async #caches(service: KubeObject, namespace: string): Promise<CachePath[]> {
+    const { mirror } = this.#options
+    const isOver = service.metadata.deletionTimestamp !== undefined
+    const policies = mirror.parsedPolicies()
+    const isAdopted = isBeingAdopted(mirror, service)
+    const isAsked = isAdopted || policies.some(rewritesPods)
+    if (!isAsked || isOver || !isOpen(policies, namespaceLabels(mirror, namespace))) return []
+    // What was rewritten in the service says so itself, and keeps it.
+    if (mirror.records.of(service) !== undefined) return []
+    const made = plan({
+      service,
+      previous: service,
+      isAdopted,
+      facts: await readFacts(this.#options, service, namespace),
+    })
+    return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
+  }
+}
+
+/** The caches that have a service for an owner. Of a Dataset of many models its DataLoads say which it is. */
+function madeFor({ metadata: { namespace, uid } }: KubeObject, mirror: Mirror): CachePath[] {
+  const isIts = (object: KubeObject) =>
+    isOurs(object) && object.metadata.ownerReferences?.some((owner) => owner.uid === uid) === true
+  const loads = mirror.dataLoads.list(namespace).filter(isIts)
+  const datasets = mirror.datasets.list(namespace).filter(isIts)
+  return [
+    ...loads.map((load) => ({ cache: datasetOf(load).name, path: pathOf(load) })),
+    ...datasets.map(({ metadata }) => ({ cache: metadata.name ?? '', path: undefined })),
+  ]
+}

@@ -1,0 +1,223 @@
+import { isDeepStrictEqual } from 'node:util'
+import { adoptionOf } from '../../cluster/adopting.ts'
+import { namespaceLabels } from '../../cluster/facts.ts'
+import type { Mirror } from '../../cluster/mirror.ts'
+import { webhookSelects } from '../../cluster/webhook-scope.ts'
+import { runtimes } from '../../fluid/runtimes.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { hasStatus } from '../../kube/errors.ts'
+import { resources } from '../../kube/resources.ts'
+import { type ParsedPolicy, parsePolicy } from '../../policy/policy.ts'
+import type { PolicyCondition, PolicyStatus } from '../../policy/schema.ts'
+import { countPolicyUsage, type PolicySubject, type PolicyUsage } from '../../policy/usage.ts'
+import { type Clock, timestamp } from '../../values/clock.ts'
+import { parseDurationMs } from '../../values/duration.ts'
+import {
+  type Json,
+  type KubeObject,
+  keyOf,
+  keyText,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../values/object.ts'
+import type { ErrorReporter } from '../errors.ts'
+
+export interface PolicyOptions {
+  client: KubeClient
+  mirror: Mirror
+  clock: Clock
+  /** The name of the MutatingWebhookConfiguration: it says what is sent here at all. */
+  webhookConfiguration: string
+  errors: ErrorReporter
+}
+
+// What Fluid serves is discovered now and then, and nobody tells of a change.
+const againMs = 60_000
+
+/** Writes the status of every policy: whether it is accepted, what it governs, what stands in its way. */
+export class PolicyReconciler {
+  readonly #options: PolicyOptions
+
+  constructor(options: PolicyOptions) {
+    this.#options = options
+  }
+
+  /** Looks at all policies at once: which services one governs depends on the others. */
+  async reconcile(): Promise<number> {
+    const { errors, mirror, clock } = this.#options
+    const policies = mirror.parsedPolicies()
+    const usages = countPolicyUsage(policies, this.#governable())
+    const isWide = policies.some(({ spec }) => spec.scope === 'Cluster')
+    const reach: WebhookScope =
+      !isWide || webhookSelects(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
+    for (const object of mirror.policies.list()) {
+      const usage = usages.get(object.metadata.name ?? '')
+      const known = { installed: mirror.fluidResources, reach, nowMs: clock.now() }
+      await errors.attempt('policies', object, () =>
+        this.#write(object, () => statusOf(object, usage, known)),
+      )
+    }
+    return againMs
+  }
+
+  #governable(): PolicySubject[] {
+    const { errors, mirror } = this.#options
+    const found: PolicySubject[] = []
+    errors.each('policies', mirror.services.list(), (service) => {
+      const { namespace = '', labels = {}, annotations = {} } = service.metadata
+      const ofNamespace = namespaceLabels(mirror, namespace)
+      found.push({ name: keyText(keyOf(service)), namespaceLabels: ofNamespace, labels, annotations })
+    })
+    return found
+  }
+
+  async #configuration(): Promise<KubeObject | undefined> {
+    const { client, webhookConfiguration: name } = this.#options
+    return await client.get(resources.mutatingWebhookConfiguration, { name })
+  }
+
+  async #write(object: KubeObject, find: () => Findings): Promise<void> {
+    const { client, clock } = this.#options
+    const status = toStatus(object, find(), clock.now())
+    const { adoption: _, ...before } = objectAt(object, 'status')
+    if (isDeepStrictEqual(before, status)) return
+    const body = { metadata: { uid: object.metadata.uid }, status: status as unknown as Json }
+    try {
+      await client.patch(
+        resources.accelerationPolicy,
+        keyOf(object),
+        { type: 'merge', body },
+        { subresource: 'status' },
+      )
+    } catch (error) {
+      // The policy is gone, or another one has its name.
+      if (!hasStatus(error, 404, 409)) throw error
+    }
+  }
+}
+
+type Finding = Pick<PolicyCondition, 'type' | 'reason' | 'message'> & { holds: boolean }
+
+interface Findings {
+  services: number
+  conditions: Finding[]
+}
+
+/** Of which namespaces services are sent to the webhook: those with the label alone, or any. */
+type WebhookScope = 'OptedIn' | 'Cluster'
+
+/** What is to be said of one policy; `usage` is undefined where it is not accepted. */
+export function statusOf(
+  object: KubeObject,
+  usage: PolicyUsage | undefined,
+  { installed, reach, nowMs }: { installed: readonly string[]; reach: WebhookScope; nowMs: number },
+): Findings {
+  const parsed = parsePolicy(object)
+  const conditions = [
+    accepted(parsed),
+    adopted(object, parsed, nowMs),
+    conflicts(object, usage),
+    runtimesMissing(parsed, installed),
+    scopeLimited(parsed, reach),
+  ]
+  return { services: usage?.services ?? 0, conditions }
+}
+
+function accepted(parsed: ParsedPolicy): Finding {
+  return parsed.ok
+    ? { type: 'Accepted', holds: true, reason: 'Valid', message: 'every field is valid' }
+    : { type: 'Accepted', holds: false, reason: 'Invalid', message: parsed.problems.join('; ') }
+}
+
+function adopted(object: KubeObject, parsed: ParsedPolicy, nowMs: number): Finding {
+  const type = 'Adopted' as const
+  if (!parsed.ok || parsed.policy.spec.adopt.mode === 'Manual') {
+    const message = 'services that stood before stay as they are until `warmgate adopt`'
+    return { type, holds: false, reason: 'Manual', message }
+  }
+  const { adopt, mode, warmup } = parsed.policy.spec
+  if (mode !== 'Enforce')
+    return { type, holds: false, reason: 'NotEnforced', message: `nothing is taken in by mode ${mode}` }
+  const { phase, since = '', service = '' } = adoptionOf(object) ?? {}
+  if (phase === 'Idle')
+    return { type, holds: true, reason: 'NoneLeft', message: 'nothing that stood before is left to take in' }
+  if (phase !== 'Warming' && phase !== 'Rolling')
+    return { type, holds: false, reason: 'Adopting', message: 'the next service is about to be chosen' }
+  const limit = phase === 'Warming' ? warmup.timeout : adopt.timeout
+  const isLate = nowMs - Date.parse(since) > (parseDurationMs(limit) ?? 0)
+  const doing = phase === 'Warming' ? 'its cache is being warmed' : 'its pods are being replaced'
+  return isLate
+    ? {
+        type,
+        holds: false,
+        reason: 'Stopped',
+        message: `${service}: ${doing} for more than ${limit}: adoption goes on once that is done, or the service opts out`,
+      }
+    : { type, holds: false, reason: 'Adopting', message: `${service}: ${doing}` }
+}
+
+function conflicts({ metadata }: KubeObject, usage: PolicyUsage | undefined): Finding {
+  const others = [...(usage?.conflicts ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  if (others.length === 0) {
+    const message = 'no policy of the same priority matches the same services'
+    return { type: 'Conflicts', holds: false, reason: 'NoConflict', message }
+  }
+  const named = others.map(([name, service]) => `${name} (${service})`).join(', ')
+  const [first = ''] = [metadata.name ?? '', ...others.map(([name]) => name)].toSorted()
+  const message = `of the same priority, and for the same services: ${named}. By its name ${first} governs them: give the policies different priorities`
+  return { type: 'Conflicts', holds: true, reason: 'EqualPriority', message }
+}
+
+function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): Finding {
+  const sources = parsed.ok ? parsed.policy.spec.sources : []
+  const missing = sources.flatMap(({ runtime }, index) => {
+    if (runtime === 'Auto' || installed.includes(runtimes[runtime].plural)) return []
+    return [`sources[${index}] names ${runtime}, and ${runtimes[runtime].kind} is not installed`]
+  })
+  return missing.length === 0
+    ? {
+        type: 'RuntimesMissing',
+        holds: false,
+        reason: 'AllInstalled',
+        message: 'every Fluid runtime that a source names is installed',
+      }
+    : { type: 'RuntimesMissing', holds: true, reason: 'NotInstalled', message: missing.join('; ') }
+}
+
+function scopeLimited(parsed: ParsedPolicy, reach: WebhookScope): Finding {
+  const isLimited = parsed.ok && parsed.policy.spec.scope === 'Cluster' && reach === 'OptedIn'
+  return isLimited
+    ? {
+        type: 'ScopeLimited',
+        holds: true,
+        reason: 'WebhookOptedInOnly',
+        message:
+          'the webhook is sent services of opted-in namespaces alone: install manifests/cluster-wide for scope: Cluster',
+      }
+    : {
+        type: 'ScopeLimited',
+        holds: false,
+        reason: 'InReach',
+        message: 'the webhook is sent what this policy is for',
+      }
+}
+
+/** A condition that says the same keeps its time. */
+function toStatus(object: KubeObject, { services, conditions }: Findings, nowMs: number): PolicyStatus {
+  const now = timestamp(nowMs)
+  const before = listAt(object, 'status', 'conditions')
+  return {
+    services,
+    conditions: conditions.map(({ type, holds, reason, message }) => {
+      const status = holds ? 'True' : 'False'
+      const same = before.find(
+        (each) => stringAt(each, 'type') === type && stringAt(each, 'status') === status,
+      )
+      const lastTransitionTime = stringAt(same, 'lastTransitionTime') ?? now
+      const { generation } = object.metadata
+      const observed = generation === undefined ? {} : { observedGeneration: generation }
+      return { type, status, ...observed, lastTransitionTime, reason, message }
+    }),
+  }
+}

@@ -1,0 +1,153 @@
+import { getIn, type KubeObject, listAt, stringAt } from '../values/object.ts'
+import { trimEndSlashes } from '../values/text.ts'
+import { rootOption } from './alluxio.ts'
+import type { ExistingMount } from './existing.ts'
+import { isAmazon } from './runtime.ts'
+import type { Source } from './source.ts'
+
+/**
+ * Whether a mount reads a source as it is to be read: the same store, by the same keys of the same Secret. What is not
+ * known to be the same is not: a Dataset that reads with more than KServe would be given must not lend it.
+ */
+export function readsIdentically(
+  mount: ExistingMount,
+  source: Source,
+  runtime: KubeObject | undefined,
+): boolean {
+  if (hasOwnCredentials(runtime, source.scheme)) return false
+  const plain = Object.entries(mount.options).map(([name, value]) => [bare(name), value] as const)
+  const options = Object.fromEntries(plain)
+  const secrets = mount.secrets.map(([name, ...key]) => [bare(name), ...key] as const)
+  return (
+    sameCredentials({ options, secrets, runtime }, source) &&
+    sameStore(options, source) &&
+    sameText('region', options, source)
+  )
+}
+
+/** Whether a mount reads the store that a source names, with whatever credentials; a source may name no endpoint. */
+export function sameStoreAs(mount: ExistingMount, source: Source): boolean {
+  if (source.scheme !== 'juicefs' && source.endpoint.url === undefined) return true
+  const plain = Object.entries(mount.options).map(([name, value]) => [bare(name), value] as const)
+  return sameStore(Object.fromEntries(plain), source)
+}
+
+/** Whether a Runtime takes credentials from elsewhere than its Dataset. */
+function hasOwnCredentials(runtime: KubeObject | undefined, scheme: string): boolean {
+  const isConfigured = scheme !== 'hdfs' && getIn(runtime, 'spec', 'hadoopConfig') !== undefined
+  return getIn(runtime, 'spec', 'secret') !== undefined || isConfigured
+}
+
+function bare(name: string): string {
+  return name.startsWith(rootOption) ? name.slice(rootOption.length) : name
+}
+
+type Options = { [name: string]: string }
+
+interface Reading {
+  options: Options
+  secrets: (readonly [option: string, secretName: string, key: string])[]
+  runtime: KubeObject | undefined
+}
+
+const gcsFile = 'fs.gcs.credential.path'
+/** What a credential is called, wherever it stands in the open. */
+const credential = /access.?key|secret|passw|token|credential|metaurl/i
+
+function sameCredentials({ options, secrets, runtime }: Reading, { scheme, credentials }: Source): boolean {
+  const open = Object.keys(options).filter((name) => credential.test(name))
+  if (credentials.kind === 'file') {
+    const file = options[gcsFile]
+    return secrets.length === 0 && open.length === 1 && isFile(file, credentials, runtime)
+  }
+  if (open.length > 0) return false
+  switch (credentials.kind) {
+    case 'anonymous':
+      return secrets.length === 0
+    case 'keys': {
+      const { secretName, accessKeyId, secretAccessKey } = credentials
+      const keys = secrets.map(([name, secret, key]) => {
+        const wanted = isKeyId(name, scheme) ? accessKeyId : isKey(name, scheme) ? secretAccessKey : undefined
+        return secret === secretName && key === wanted ? wanted : undefined
+      })
+      return [accessKeyId, secretAccessKey].every((key) => keys.includes(key)) && !keys.includes(undefined)
+    }
+    case 'options': {
+      const { secretName, options: wanted } = credentials
+      const areAmong = secrets.every(([name, secret, key]) => secret === secretName && wanted[name] === key)
+      const names = secrets.map(([name]) => name)
+      // Of what JuiceFS could be given, what names the file system is enough.
+      const needed =
+        scheme === 'juicefs' ? ['metaurl', 'token'].filter((name) => name in wanted) : Object.keys(wanted)
+      return areAmong && needed.every((name) => names.includes(name))
+    }
+    // Keys inside a JSON value are in no reach of a Dataset's.
+    case 'entry':
+      return false
+  }
+}
+
+function isKeyId(name: string, scheme: string): boolean {
+  return name === `fs.${scheme}.accessKeyId` || (scheme === 's3' && /^(aws|s3a)\.accessKeyId$/.test(name))
+}
+
+function isKey(name: string, scheme: string): boolean {
+  return name === `fs.${scheme}.accessKeySecret` || (scheme === 's3' && /^(aws|s3a)\.secretKey$/.test(name))
+}
+
+/** Whether a path in a Runtime's pods is the file of a Secret that they mount as it is. */
+function isFile(
+  path: string | undefined,
+  { secretName, file }: { secretName: string; file: string },
+  runtime: KubeObject | undefined,
+): boolean {
+  const volumes = listAt(runtime, 'spec', 'volumes').filter(
+    (volume) =>
+      stringAt(volume, 'secret', 'secretName') === secretName &&
+      listAt(volume, 'secret', 'items').length === 0,
+  )
+  const names = new Set(volumes.map((volume) => stringAt(volume, 'name')))
+  return ['master', 'worker'].every((component) =>
+    listAt(runtime, 'spec', component, 'volumeMounts').some(
+      (mounted) =>
+        names.has(stringAt(mounted, 'name')) &&
+        `${trimEndSlashes(stringAt(mounted, 'mountPath') ?? '')}/${file}` === path,
+    ),
+  )
+}
+
+/** Other stores than S3 have their names from the bucket alone, whichever of its endpoints one asks. */
+function sameStore(options: Options, source: Source): boolean {
+  if (source.scheme === 'juicefs') return options.subdir === undefined
+  const theirs = endpoints(options, source.scheme)
+  const [ours] = endpoints(source.options, source.scheme)
+  const wanted = ours ?? hostOf(source.endpoint.url ?? '')
+  if (source.scheme !== 's3' && (wanted === '' || theirs.length === 0)) return true
+  return (theirs.length === 0 ? [''] : theirs).every((endpoint) => endpoint === wanted)
+}
+
+function endpoints(options: Options, scheme: string): string[] {
+  return named('endpoint', options, scheme).map(hostOf)
+}
+
+/** Without what says the same either way: the protocol, a slash, Amazon's own names. */
+function hostOf(url: string): string {
+  const host = trimEndSlashes(url.toLowerCase().replace(/^https?:\/\//, ''))
+  return isAmazon(host) ? '' : host
+}
+
+/** Where both sides name it. */
+function sameText(field: 'region', options: Options, source: Source): boolean {
+  const [ours = source.endpoint[field]] = named(field, source.options, source.scheme)
+  return ours === undefined || named(field, options, source.scheme).every((theirs) => theirs === ours)
+}
+
+/** The values of a field of a store, by whatever names its runtimes have for it (`fs.s3.endpoint`, …). */
+function named(field: string, options: Options, scheme: string): string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    const words = name.toLowerCase().split('.')
+    return words.at(-1) === field && words.some((word) => word === scheme || word === `${scheme}a`)
+      ? [value]
+      : []
+  })
+}

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { fakeDataLoad, fakeDataset, fakeLoadJob } from '../../cluster/cluster.fake.ts'
+import type { KubeObject } from '../../values/object.ts'
+import { describeWarmup, warmupOf } from './warmup.ts'
+
+const started = '2030-01-01T00:00:00Z'
+const complete = [{ type: 'Complete', status: 'True', lastTransitionTime: '2030-01-01T00:04:00Z' }]
+const counted = fakeDataset({ phase: 'Bound', ufsTotal: '141.00GiB' })
+
+function load(phase: string, more: object = {}, retry = '0'): KubeObject {
+  const dataLoad = fakeDataLoad(phase, undefined, more)
+  const metadata = {
+    ...dataLoad.metadata,
+    creationTimestamp: '2029-12-31T23:59:00Z',
+    annotations: { 'warmgate.dev/retries': retry },
+  }
+  return { ...dataLoad, metadata }
+}
+
+const done: KubeObject = {
+  ...fakeLoadJob(),
+  status: {
+    startTime: started,
+    completionTime: '2030-01-01T00:03:20Z',
+    conditions: [{ type: 'Complete', status: 'True' }],
+  },
+}
+const stranger: KubeObject = { ...done, metadata: { ...done.metadata, ownerReferences: [] } }
+
+test.each<[string, KubeObject | undefined, KubeObject | undefined, string | undefined]>([
+  ['no DataLoad', undefined, undefined, undefined],
+  ['one that waits', load('Pending'), undefined, undefined],
+  ['one that runs', load('Executing'), undefined, 'filling llama: 141 GiB'],
+  ['one that runs again', load('Executing', {}, '2'), undefined, 'filling llama (attempt 3): 141 GiB'],
+  ['one whose Job is done', load('Executing'), done, 'filled llama in 3m 20s: 141 GiB, 722 MiB/s'],
+  ['one that runs beside a Job of another', load('Executing'), stranger, 'filling llama: 141 GiB'],
+  [
+    'one that is complete, by its Job',
+    load('Complete', { conditions: complete }),
+    done,
+    'filled llama in 3m 20s: 141 GiB, 722 MiB/s',
+  ],
+  [
+    'one that is complete, and its Job is gone',
+    load('Complete', { conditions: complete }),
+    undefined,
+    'filled llama in 5m: 141 GiB, 481 MiB/s',
+  ],
+  [
+    'one that failed',
+    load('Failed', { conditions: [{ message: 'no such bucket' }] }, '1'),
+    undefined,
+    'the warm-up of llama failed (attempt 2): no such bucket',
+  ],
+])('%s', (_what, dataLoad, job, words) => {
+  const warmup = warmupOf({ dataset: counted, dataLoad, job })
+  expect(warmup && describeWarmup('llama', warmup)).toBe(words)
+})
+
+test.each(['[Calculating]', '', '0.00B', 'N/A'])('a size of %j is no size', (ufsTotal) => {
+  const dataset = fakeDataset({ phase: 'Bound', ufsTotal })
+  const warmup = warmupOf({ dataset, dataLoad: load('Executing'), job: done })
+  expect(warmup && describeWarmup('llama', warmup)).toBe('filled llama in 3m 20s')
+})
+
+test('what took no time that could be told had no speed', () => {
+  const job = { ...done, status: { ...(done.status as object), completionTime: started } }
+  const warmup = warmupOf({ dataset: counted, dataLoad: load('Executing'), job })
+  expect(warmup && describeWarmup('llama', warmup)).toBe('filled llama in 0s: 141 GiB')
+})
+
+test('of a part of a Dataset Fluid tells no size', () => {
+  const dataLoad = { ...load('Executing'), spec: { target: [{ path: '/llama' }] } }
+  const warmup = warmupOf({ dataset: counted, dataLoad, job: undefined })
+  expect(warmup && describeWarmup('llama', warmup)).toBe('filling llama')
+})

@@ -1,0 +1,59 @@
+import { isComplete, modelBytesOf, retryOf } from '../../fluid/dataset.ts'
+import { completionOf, isJobOf } from '../../fluid/job.ts'
+import { loadsAll } from '../../fluid/load.ts'
+import { formatDuration } from '../../values/duration.ts'
+import { type KubeObject, stringAt } from '../../values/object.ts'
+import { formatSize } from '../../values/size.ts'
+import { type CacheState, failureOf } from './cache-phase.ts'
+
+/** What has become of a warm-up. Sizes are as Fluid counted them; what it has not counted is not known. */
+export type Warmup =
+  | { stage: 'begun'; retry: number; modelBytes: number | undefined }
+  | { stage: 'complete'; retry: number; modelBytes: number | undefined; durationMs: number }
+  | { stage: 'failed'; retry: number; message: string }
+
+export const warmupReasons = {
+  begun: 'WarmupBegun',
+  complete: 'WarmupComplete',
+  failed: 'WarmupFailed',
+} as const
+
+/** Undefined before Fluid has begun. A warm-up takes as long as its Job; where that is gone, as long as its DataLoad was. */
+export function warmupOf({ dataset, dataLoad, job }: CacheState): Warmup | undefined {
+  if (dataset === undefined || dataLoad === undefined) return undefined
+  const own = job !== undefined && isJobOf(job, dataLoad) ? job : undefined
+  const retry = retryOf(dataLoad)
+  // What Fluid counts is the size of all that a Dataset mounts: of a part it tells none.
+  const modelBytes = loadsAll(dataLoad) ? modelBytesOf(dataset) : undefined
+  const done = own && completionOf(own) !== undefined ? own : isComplete(dataLoad) ? dataLoad : undefined
+  if (done !== undefined)
+    return { stage: 'complete', retry, modelBytes, durationMs: durationMs(done, own, dataLoad) }
+  const phase = stringAt(dataLoad, 'status', 'phase')
+  if (phase === 'Failed') return { stage: 'failed', retry, message: failureOf(dataLoad) }
+  return phase === 'Executing' ? { stage: 'begun', retry, modelBytes } : undefined
+}
+
+function durationMs(done: KubeObject, job: KubeObject | undefined, dataLoad: KubeObject): number {
+  const begun = stringAt(job, 'status', 'startTime') ?? dataLoad.metadata.creationTimestamp ?? ''
+  const ended =
+    stringAt(job, 'status', 'completionTime') ?? stringAt(completionOf(done), 'lastTransitionTime') ?? ''
+  return Math.max(Date.parse(ended) - Date.parse(begun), 0) || 0
+}
+
+/** Undefined where the size is not known, or the time too short to tell (the API counts in seconds). */
+export function speedOf(warmup: Warmup): number | undefined {
+  if (warmup.stage !== 'complete' || warmup.modelBytes === undefined || warmup.durationMs < 1_000)
+    return undefined
+  return warmup.modelBytes / (warmup.durationMs / 1_000)
+}
+
+/** For people: `filled bloom-f9c7e0904a in 3m 20s: 141 GiB, 722 MiB/s`. */
+export function describeWarmup(cache: string, warmup: Warmup): string {
+  const attempt = warmup.retry === 0 ? '' : ` (attempt ${warmup.retry + 1})`
+  if (warmup.stage === 'failed') return `the warm-up of ${cache} failed${attempt}: ${warmup.message}`
+  const size = warmup.modelBytes === undefined ? '' : `: ${formatSize(warmup.modelBytes)}`
+  if (warmup.stage === 'begun') return `filling ${cache}${attempt}${size}`
+  const speed = speedOf(warmup)
+  const pace = speed === undefined ? '' : `, ${formatSize(speed)}/s`
+  return `filled ${cache} in ${formatDuration(warmup.durationMs)}${attempt}${size}${pace}`
+}

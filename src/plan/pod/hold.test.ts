@@ -1,0 +1,144 @@
+import { expect, test } from 'vitest'
+import type { CachePhase } from '../cache/cache-phase.ts'
+import { fakePolicy } from '../plan.fake.ts'
+import { decideHold, type Hold, type HoldInput, holdSettings } from './hold.ts'
+
+const hold: Hold = {
+  at: 'Readiness',
+  timeoutMs: 1_800_000,
+  retries: 3,
+  onTimeout: 'Serve',
+  onFailure: 'Serve',
+}
+const keep: Hold = { ...hold, onTimeout: 'Keep', onFailure: 'Keep' }
+const warm: CachePhase = { kind: 'warm' }
+const failed: CachePhase = { kind: 'failed', message: 'no such bucket' }
+const pending: CachePhase = { kind: 'pending', message: 'its Dataset is not Bound yet' }
+const warming: CachePhase = {
+  kind: 'warming',
+  progress: { cachedBytes: 2 ** 30, totalBytes: 3 * 2 ** 30, copies: 1 },
+  leftMs: 60_000,
+}
+
+const decide = (more: Partial<HoldInput>) =>
+  decideHold({ hold, caches: { bloom: warming }, createdMs: 1_000, nowMs: 2_000, ...more })
+
+test('warm: the pod is released', () => {
+  expect(decide({ caches: { bloom: warm, llama: warm } })).toEqual({
+    kind: 'release',
+    reason: 'Warm',
+    message: 'warm: bloom, llama',
+  })
+})
+
+test('a warm cache is warm also after the timeout', () => {
+  expect(decide({ caches: { bloom: warm }, nowMs: 9e9 })).toMatchObject({ reason: 'Warm' })
+})
+
+test('every cache must be warm', () => {
+  expect(decide({ caches: { bloom: warm, llama: pending } })).toEqual({
+    kind: 'hold',
+    reason: 'Warming',
+    message: 'bloom is warm; waiting for llama: its Dataset is not Bound yet',
+    untilMs: 1_801_000,
+  })
+})
+
+test('a pod waits, and says how far it is', () => {
+  expect(decide({})).toEqual({
+    kind: 'hold',
+    reason: 'Warming',
+    message: 'warming bloom: 33 % of 3 GiB, about 1 min left',
+    untilMs: 1_801_000,
+  })
+  expect(decide({ caches: { bloom: { kind: 'warming', progress: undefined } } })).toMatchObject({
+    message: 'warming bloom',
+  })
+})
+
+test('what is over by itself is looked at when it is', () => {
+  const untilMs = 61_000
+  expect(decide({ caches: { bloom: { ...pending, untilMs } } })).toMatchObject({ kind: 'hold', untilMs })
+})
+
+test('timed out: to the millisecond, whatever the cache says', () => {
+  for (const caches of [{ bloom: warming }, { bloom: pending }, { bloom: failed }]) {
+    expect(decide({ caches, nowMs: 1_801_000 })).toEqual({
+      kind: 'release',
+      reason: 'TimedOut',
+      message: 'the cache was not warm after 30m; the pod serves from a cold cache',
+    })
+  }
+  expect(decide({ nowMs: 1_800_999 })).toMatchObject({ kind: 'hold' })
+})
+
+test('timed out, and kept: only where the policy says so, and it does not look again', () => {
+  expect(decide({ hold: keep, nowMs: 1_801_000 })).toEqual({
+    kind: 'hold',
+    reason: 'TimedOut',
+    message: 'the cache was not warm after 30m; the policy keeps the pod',
+    untilMs: undefined,
+  })
+})
+
+test('failed: released at once, or kept until the timeout', () => {
+  expect(decide({ caches: { bloom: failed } })).toEqual({
+    kind: 'release',
+    reason: 'WarmupFailed',
+    message: 'the warm-up of bloom failed: no such bucket; the pod serves from a cold cache',
+  })
+  expect(decide({ caches: { bloom: failed }, hold: { ...keep, onTimeout: 'Serve' } })).toEqual({
+    kind: 'hold',
+    reason: 'WarmupFailed',
+    message: 'the warm-up of bloom failed: no such bucket; the policy keeps the pod',
+    untilMs: 1_801_000,
+  })
+})
+
+test('reverted: the service is to go back, whichever comes first', () => {
+  const revert: Hold = { ...hold, onTimeout: 'Revert', onFailure: 'Revert' }
+  expect(decide({ hold: revert, nowMs: 1_801_000 })).toEqual({
+    kind: 'revert',
+    reason: 'TimedOut',
+    message: 'the cache was not warm after 30m',
+  })
+  expect(decide({ hold: revert, caches: { bloom: failed } })).toEqual({
+    kind: 'revert',
+    reason: 'WarmupFailed',
+    message: 'the warm-up of bloom failed: no such bucket',
+  })
+})
+
+test('where there is nothing to serve from, Serve means that the service goes back', () => {
+  const unmountable = ['bloom']
+  expect(decide({ caches: { bloom: pending }, unmountable, nowMs: 1_801_000 })).toEqual({
+    kind: 'revert',
+    reason: 'TimedOut',
+    message: 'the cache was not warm after 30m; no pod can start on bloom',
+  })
+  expect(decide({ caches: { bloom: failed }, unmountable })).toMatchObject({ kind: 'revert' })
+  expect(decide({ caches: { bloom: failed }, unmountable, hold: keep })).toMatchObject({ kind: 'hold' })
+  expect(decide({ caches: { bloom: pending }, unmountable })).toMatchObject({ kind: 'hold' })
+})
+
+test('not held any more, with the reason why, or no cache', () => {
+  const none = { at: 'None', reason: 'Reverted', message: 'it went back' } as const
+  expect(decide({ hold: none })).toEqual({ kind: 'release', reason: 'Reverted', message: 'it went back' })
+  expect(decide({ caches: {} })).toMatchObject({ kind: 'release', reason: 'NotHeld' })
+})
+
+test('a policy’s hold, in milliseconds; none without a warm-up', () => {
+  const settings = (spec: object) => holdSettings(fakePolicy('p', { ...spec }).spec)
+  expect(settings({})).toEqual(hold)
+  expect(settings({ warmup: { timeout: '1h30m' }, hold: { onTimeout: 'Keep', onFailure: 'Keep' } })).toEqual({
+    ...keep,
+    timeoutMs: 5_400_000,
+  })
+  expect(settings({ hold: { at: 'Scheduling', onTimeout: 'Revert' } })).toEqual({
+    ...hold,
+    at: 'Scheduling',
+    onTimeout: 'Revert',
+  })
+  expect(settings({ hold: { at: 'None' } })).toBeUndefined()
+  expect(settings({ warmup: { enabled: false } })).toBeUndefined()
+})

@@ -1,0 +1,145 @@
+import type { PolicySpec } from '../../policy/schema.ts'
+import { formatDuration, parseDurationMs } from '../../values/duration.ts'
+import type { CachePhase } from '../cache/cache-phase.ts'
+import { describeProgress } from '../cache/progress.ts'
+
+/** The name of what holds a pod: a readiness gate with its condition, or a scheduling gate. */
+export const cacheWarmGate = 'warmgate.dev/cache-warm'
+
+/** How the pods of an accelerated service wait. */
+export interface Hold {
+  /** Readiness: a pod starts, and is not Ready. Scheduling: it takes no node, and so no GPU. */
+  at: 'Readiness' | 'Scheduling'
+  timeoutMs: number
+  /** How often a failed warm-up is tried again before it counts as failed. */
+  retries: number
+  onTimeout: Outcome
+  onFailure: Outcome
+}
+
+/** Serve from a cold cache; Revert the service to its storage initializer; Keep waiting. */
+type Outcome = 'Serve' | 'Revert' | 'Keep'
+
+/** Why a pod does not wait. */
+export interface NoHold {
+  at: 'None'
+  reason: 'NotHeld' | 'Reverted'
+  message: string
+}
+
+/** Undefined where nothing waits: without a warm-up there is nothing that a pod could wait for. */
+export function holdSettings(spec: PolicySpec): Hold | undefined {
+  const { at } = spec.hold
+  return at === 'None' || !spec.warmup.enabled ? undefined : settings(at, spec)
+}
+
+/** How a pod waits for its sidecar, whatever else it would wait for; undefined where it gets none. */
+export function sidecarHold(spec: PolicySpec): Hold | undefined {
+  return spec.cache.fuse === 'Sidecar' ? settings('Scheduling', spec) : undefined
+}
+
+function settings(at: Hold['at'], { hold, warmup }: PolicySpec): Hold {
+  return {
+    at,
+    timeoutMs: parseDurationMs(warmup.timeout) ?? 0,
+    retries: warmup.retries,
+    onTimeout: hold.onTimeout,
+    onFailure: hold.onFailure,
+  }
+}
+
+export const releaseReasons = ['Warm', 'TimedOut', 'WarmupFailed', 'NotHeld', 'Reverted'] as const
+export type ReleaseReason = (typeof releaseReasons)[number]
+
+export interface Release {
+  kind: 'release'
+  reason: ReleaseReason
+  message: string
+}
+
+export type HoldDecision =
+  | Release
+  /** The service is to go back to its storage initializer: what comes of that releases the pod. */
+  | { kind: 'revert'; reason: 'TimedOut' | 'WarmupFailed'; message: string }
+  | {
+      kind: 'hold'
+      reason: 'Warming' | 'TimedOut' | 'WarmupFailed'
+      message: string
+      untilMs: number | undefined
+    }
+
+export interface HoldInput {
+  hold: Hold | NoHold
+  /** Of every cache that the pod uses, by name. */
+  caches: { [name: string]: CachePhase }
+  /** Those that have no claim, because they were never Bound: no pod can start on them. */
+  unmountable?: readonly string[]
+  createdMs: number
+  nowMs: number
+}
+
+/**
+ * Whether a pod goes on waiting. Every way ends: warm, failed, not held any more, and at the latest the
+ * timeout, unless the policy says Keep.
+ */
+export function decideHold(input: HoldInput): HoldDecision {
+  const { hold, caches, createdMs, nowMs } = input
+  if (hold.at === 'None') return { kind: 'release', reason: hold.reason, message: hold.message }
+  const states = Object.entries(caches)
+  if (states.length === 0) return { kind: 'release', reason: 'NotHeld', message: 'this pod uses no cache' }
+  if (states.every(([, warmth]) => warmth.kind === 'warm')) {
+    return { kind: 'release', reason: 'Warm', message: `warm: ${Object.keys(caches).join(', ')}` }
+  }
+  const untilMs = createdMs + hold.timeoutMs
+  if (nowMs >= untilMs) {
+    const message = `the cache was not warm after ${formatDuration(hold.timeoutMs)}`
+    return ending(hold.onTimeout, 'TimedOut', { ...input, message, untilMs: undefined })
+  }
+  const failed = states.find(([, warmth]) => warmth.kind === 'failed')
+  if (failed !== undefined)
+    return ending(hold.onFailure, 'WarmupFailed', { ...input, message: failure(failed), untilMs })
+  const soonestMs = states.flatMap(([, warmth]) => (warmth.kind === 'pending' ? (warmth.untilMs ?? []) : []))
+  const message = states.map(describe).join('; ')
+  return { kind: 'hold', reason: 'Warming', message, untilMs: Math.min(untilMs, ...soonestMs) }
+}
+
+function ending(
+  outcome: Outcome,
+  reason: 'TimedOut' | 'WarmupFailed',
+  { message, untilMs, unmountable = [] }: HoldInput & { message: string; untilMs: number | undefined },
+): HoldDecision {
+  switch (outcome) {
+    case 'Serve':
+      // A service that cannot start at all would be worse off than without Warmgate.
+      if (unmountable.length > 0)
+        return {
+          kind: 'revert',
+          reason,
+          message: `${message}; no pod can start on ${unmountable.join(', ')}`,
+        }
+      return { kind: 'release', reason, message: `${message}; the pod serves from a cold cache` }
+    case 'Revert':
+      return { kind: 'revert', reason, message }
+    case 'Keep':
+      return { kind: 'hold', reason, message: `${message}; the policy keeps the pod`, untilMs }
+  }
+}
+
+function failure([name, warmth]: [string, CachePhase]): string {
+  return `the warm-up of ${name} failed${warmth.kind === 'failed' ? `: ${warmth.message}` : ''}`
+}
+
+function describe([name, warmth]: [string, CachePhase]): string {
+  switch (warmth.kind) {
+    case 'warm':
+      return `${name} is warm`
+    case 'failed':
+      return `${name} failed: ${warmth.message}`
+    case 'pending':
+      return `waiting for ${name}: ${warmth.message}`
+    case 'warming': {
+      const { progress, leftMs } = warmth
+      return `warming ${name}${progress === undefined ? '' : `: ${describeProgress(progress, leftMs)}`}`
+    }
+  }
+}

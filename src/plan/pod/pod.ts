@@ -1,0 +1,191 @@
+import { isDeepStrictEqual } from 'node:util'
+import { claimMounts, isAlive, serviceOfPod } from '../../kserve/pod.ts'
+import { applyOverrides, choosePolicy } from '../../policy/overrides.ts'
+import { isOpen, selectPolicy } from '../../policy/policy.ts'
+import type { GpuPolicy } from '../../policy/schema.ts'
+import { conditionOf } from '../../values/condition.ts'
+import {
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../values/object.ts'
+import type { CachePhase } from '../cache/cache-phase.ts'
+import { Draft, type PatchOperation, pointer } from '../draft.ts'
+import { type Facts, isOptedOut } from '../facts.ts'
+import { provenOriginal, type RecordSigner, type RecordSubject, subjectOf } from '../service/record.ts'
+import { cacheWarmGate, type Hold, holdSettings, type NoHold, sidecarHold } from './hold.ts'
+import { addLocality } from './locality.ts'
+import { addSidecar, type SidecarState } from './sidecar.ts'
+
+export interface PodPlan {
+  /** True where the pod is to wait for its cache. */
+  held: boolean
+  patch: PatchOperation[]
+}
+
+export interface PodPlanInput {
+  pod: KubeObject
+  hold: Hold | NoHold
+  gpu: GpuPolicy | undefined
+  /** Of the caches that the pod uses. */
+  caches: CachePhase[]
+  /** The labels of the nodes that hold them. */
+  workerLabels: string[]
+  sidecar: SidecarState
+}
+
+/**
+ * What a new pod of an accelerated service gets: the gate, where a cache of it is not warm, the tolerations and node
+ * labels of the GPUs that its service was given, and a preference for the nodes that hold its caches. All are additions to lists
+ * and maps: what stands there is the user's.
+ */
+export function planPod({ pod, hold, gpu, caches, workerLabels, sidecar }: PodPlanInput): PodPlan {
+  const draft = new Draft(pod)
+  const at = caches.some(({ kind }) => kind !== 'warm') ? hold.at : 'None'
+  if (sidecar !== 'none') addSidecar(draft, sidecar, claimMounts(pod))
+  if (at !== 'None') addGate(draft, at)
+  if (gpu !== undefined && asksForGpu(pod, gpu)) addScheduling(draft, gpu)
+  addLocality(draft, workerLabels)
+  return { held: at !== 'None' || sidecar === 'pending', patch: draft.patch() }
+}
+
+export function hasGate(pod: KubeObject): boolean {
+  return listAt(pod, 'spec', 'readinessGates').some(
+    (gate) => stringAt(gate, 'conditionType') === cacheWarmGate,
+  )
+}
+
+type PodFactsGiven = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 'signer'>
+
+export interface PodPolicy {
+  hold: Hold | NoHold
+  /** Where the service was given its devices. */
+  gpu: GpuPolicy | undefined
+  /** Whether a policy is enforced for the pod: whether it is to be touched at all. */
+  isEnforced: boolean
+  /** How a pod waits for a sidecar, where it is to have one. */
+  sidecarHold: Hold | undefined
+}
+
+/** On a service that Warmgate took back to its storage initializer: why. Beside the opt-out, which does it. */
+export const revertedAnnotation = 'warmgate.dev/reverted'
+
+/**
+ * What governs the pods of a service now: nothing, once the namespace or the service has opted out or no
+ * policy enforces any more. A pod is told by its own labels and annotations, which KServe copies from the
+ * service, where the service itself is not known yet.
+ */
+export function resolvePodPolicy(
+  { pod, service = pod }: { pod: KubeObject; service: KubeObject | undefined },
+  { namespace, namespaceLabels, policies, signer }: PodFactsGiven,
+): PodPolicy {
+  const { labels = {}, annotations = {} } = service.metadata
+  if (!isOpen(policies, namespaceLabels)) return nothing('its namespace is not opted in')
+  if (isOptedOut(annotations)) return optedOut(annotations[revertedAnnotation])
+  const selected = selectPolicy(policies, { namespace: namespaceLabels, service: labels })
+  if (selected === undefined) return nothing('no AccelerationPolicy matches its service')
+  const chosen = choosePolicy(selected, policies, annotations)
+  const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
+  const { name, spec } = overridden.ok ? overridden.policy : selected
+  if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
+  const hold = holdSettings(spec) ?? nothing('nothing is to wait').hold
+  const records = [
+    { object: service, subject: subjectOf(service, namespace) },
+    { object: pod, subject: { kind: '', name: '', ...serviceOfPod(pod), namespace } },
+  ]
+  const gpu = spec.gpu && wereGiven(records, signer, spec.gpu) ? spec.gpu : undefined
+  return { hold, gpu, isEnforced: true, sidecarHold: sidecarHold(spec) }
+}
+
+/**
+ * Whether a service has its devices from us: those that its user asks for are placed by its user, too. KServe copies
+ * the record into the pods of an InferenceService.
+ */
+function wereGiven(
+  records: { object: KubeObject; subject: RecordSubject }[],
+  signer: RecordSigner,
+  gpu: GpuPolicy,
+): boolean {
+  const limits = Object.keys(gpu.resources).map((name) => pointer('resources', 'limits', name))
+  const additions = records.flatMap(({ object, subject }) =>
+    Object.values(provenOriginal(object, signer, subject)?.additions ?? {}),
+  )
+  return additions.some(({ added }) => limits.some((limit) => Object.hasOwn(added, limit)))
+}
+
+function nothing(message: string): PodPolicy {
+  return {
+    hold: { at: 'None', reason: 'NotHeld', message },
+    gpu: undefined,
+    isEnforced: false,
+    sidecarHold: undefined,
+  }
+}
+
+function optedOut(reverted: string | undefined): PodPolicy {
+  if (reverted === undefined) return nothing('its service has opted out')
+  const message = `its service went back to the storage initializer: ${reverted}`
+  return {
+    hold: { at: 'None', reason: 'Reverted', message },
+    gpu: undefined,
+    isEnforced: false,
+    sidecarHold: undefined,
+  }
+}
+
+/** A pod that has a node already cannot be kept from one: the API server would refuse it. */
+function addGate(draft: Draft, at: Hold['at']): void {
+  const { object } = draft
+  if (hasGate(object) || hasSchedulingGate(object)) return
+  if (at === 'Readiness' || stringAt(object, 'spec', 'nodeName')) {
+    draft.append('/spec/readinessGates', { conditionType: cacheWarmGate })
+  } else draft.append('/spec/schedulingGates', { name: cacheWarmGate })
+}
+
+function asksForGpu(pod: KubeObject, gpu: GpuPolicy): boolean {
+  const limits = listAt(pod, 'spec', 'containers').map((container) =>
+    objectAt(container, 'resources', 'limits'),
+  )
+  return Object.keys(gpu.resources).some((name) => limits.some((limit) => name in limit))
+}
+
+/** Tolerations are a set; a node label that the pod selects already is the user's word. */
+function addScheduling(draft: Draft, gpu: GpuPolicy): void {
+  for (const toleration of gpu.tolerations as Json[]) {
+    const present = listAt(draft.object, 'spec', 'tolerations')
+    if (!present.some((other) => isSameToleration(other, toleration)))
+      draft.append('/spec/tolerations', toleration)
+  }
+  if (gpu.runtimeClassName !== undefined && draft.get('/spec/runtimeClassName') === undefined)
+    draft.set('/spec/runtimeClassName', gpu.runtimeClassName)
+  for (const [label, value] of Object.entries(gpu.nodeSelector)) {
+    const path = pointer('spec', 'nodeSelector', label)
+    if (draft.get(path) === undefined) draft.set(path, value)
+  }
+}
+
+/** As Kubernetes tells them apart: by all but how long one lasts, which is its first owner's to say. */
+function isSameToleration(a: Json, b: Json): boolean {
+  const sign = (toleration: Json) => [
+    ...['key', 'effect', 'value'].map((field) => stringAt(toleration, field) ?? ''),
+    stringAt(toleration, 'operator') || 'Equal',
+  ]
+  return isDeepStrictEqual(sign(a), sign(b))
+}
+
+/** Whether a pod waits for us: it has our gate, and we have not opened it. */
+export function isHeld(pod: KubeObject): boolean {
+  return isAlive(pod) && (hasSchedulingGate(pod) || (hasGate(pod) && gateCondition(pod)?.status !== 'True'))
+}
+
+export function hasSchedulingGate(pod: KubeObject): boolean {
+  return listAt(pod, 'spec', 'schedulingGates').some((gate) => stringAt(gate, 'name') === cacheWarmGate)
+}
+
+/** Our own condition of a pod. */
+export function gateCondition(pod: KubeObject): JsonObject | undefined {
+  return conditionOf(pod, cacheWarmGate)
+}

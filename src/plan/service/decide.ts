@@ -1,0 +1,314 @@
+import { isDeepStrictEqual } from 'node:util'
+import { localModelOf } from '../../kserve/local-model.ts'
+import { findModelLocations, type ModelLocation, type ModelReference } from '../../kserve/location.ts'
+import { deploymentMode } from '../../kserve/mode.ts'
+import {
+  applyOverrides,
+  choosePolicy,
+  type Overridden,
+  type OverrideName,
+  overrideAnnotation,
+} from '../../policy/overrides.ts'
+import { builtInPolicy, type Policy, selectPolicy } from '../../policy/policy.ts'
+import { overrideNames } from '../../policy/schema.ts'
+import { isNamespaceOptedOut, isOptedIn } from '../../policy/scope.ts'
+import { type KubeObject, objectAt } from '../../values/object.ts'
+import { withinCacheLimit } from '../cache/cache-limit.ts'
+import { type Facts, isOptedOut } from '../facts.ts'
+import type { RefusalReason } from '../reasons.ts'
+import { cpuFormatOf, wouldGet } from './gpu.ts'
+import type { OriginalLocation } from './original.ts'
+import type { ServiceRecord } from './record.ts'
+import { readSource, type SourceRefused, type SourceResult } from './source.ts'
+import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
+
+interface Refused {
+  message: string
+  policy?: Policy
+}
+
+export type Decision =
+  | (Refused & { kind: 'skip'; reason: RefusalReason })
+  | (Refused & { kind: 'deny'; reason: 'InvalidOverride' })
+  | Acceleration
+
+export interface Acceleration {
+  kind: 'accelerate'
+  policy: Policy
+  /** At least one. */
+  rewrites: Rewrite[]
+  /** The locations that stay as they are. */
+  left: Skipped[]
+}
+
+/** One model location that a cache is to serve. */
+export interface Rewrite extends Target {
+  location: ModelLocation
+  /** Where its model is, whatever way the service names it. */
+  uri: string
+  /** Why a kept cache cannot be made anew. */
+  unavailable?: SourceRefused
+  /** Spec: in the service. Pod: in each of its pods, as they are created. */
+  by: 'Spec' | 'Pod'
+}
+
+export interface Skipped {
+  location: ModelLocation
+  reason: RefusalReason
+  message: string
+}
+
+export interface DecideInput {
+  /** The service as its user wrote it: whatever Warmgate made of it is undone. */
+  service: KubeObject
+  previous: KubeObject | undefined
+  /** The record of the service before this update, where its rewrites are to be kept. */
+  kept: ServiceRecord | undefined
+  /** What stood unaccelerated before is to be taken in now: somebody asks for it. */
+  isAdopted: boolean
+  facts: Facts
+}
+
+/** Whether and how to accelerate; each question in turn, the first that says no answers. */
+export function decide(input: DecideInput): Decision {
+  const { service, facts } = input
+  if (isOptedOut(service.metadata.annotations)) return skip('OptedOut', 'the service opts out by annotation')
+  if (isNamespaceOptedOut(facts.namespaceLabels)) return skip('OptedOut', namespaceOptedOut)
+  const { locations, none } = findModelLocations(service)
+  const states = locationStates(input, locations)
+  const isKept = states.some(({ kind }) => kind === 'kept')
+  if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
+    return skip('NotOptedIn', notOptedIn)
+  if (locations.length === 0) return skip(none.reason, none.message)
+  if (!isKept) {
+    const obstacle = serviceObstacle(service, locations, facts) ?? commonObstacle(locations)
+    if (obstacle !== undefined) return obstacle
+  }
+  const resolved = resolvePolicy(input, states)
+  return resolved.kind === 'resolved' ? withPolicy(input, states, resolved.policy) : resolved
+}
+
+const notOptedIn =
+  'the namespace has no label warmgate.dev/acceleration: enabled, and no policy of scope: Cluster is for it'
+const namespaceOptedOut =
+  'the namespace opts out (label warmgate.dev/acceleration: disabled), or is one of the cluster’s own'
+
+/** What an update finds at a location: the rewrite it has, what stood there unaccelerated, or a new model. */
+type LocationState =
+  | { kind: 'kept'; location: ModelLocation; before: OriginalLocation }
+  | { kind: 'old' | 'new'; location: ModelLocation }
+
+/**
+ * What is accelerated stays so, until its model changes. What stood unaccelerated before this update, with the same
+ * model, stays so too, whatever policy or label came since: an update that changes no model never rolls pods. The
+ * service's own annotations may say otherwise.
+ */
+function locationStates(
+  { previous, kept, isAdopted }: DecideInput,
+  locations: ModelLocation[],
+): LocationState[] {
+  const isNew = previous === undefined || isAdopted || isOptedOut(previous.metadata.annotations)
+  const old = isNew ? [] : findModelLocations(previous).locations
+  const models = new Map(old.map(({ id, model }) => [id, model]))
+  return locations.map((location) => {
+    const { id, model } = location
+    const before =
+      kept && Object.hasOwn(kept.original.locations, id) ? kept.original.locations[id] : undefined
+    if (before !== undefined)
+      return isRecorded(location, before) ? { kind: 'kept', location, before } : { kind: 'new', location }
+    const was = models.get(id)
+    return { kind: was !== undefined && isSameModel(was, model) ? 'old' : 'new', location }
+  })
+}
+
+function isRecorded({ model }: ModelLocation, { uri, storage }: OriginalLocation): boolean {
+  return model.kind === 'uri'
+    ? storage === undefined && uri === model.uri
+    : isDeepStrictEqual(storage, model.storage)
+}
+
+/** KServe's defaulter moves a model to another field: where it stands says nothing. */
+function isSameModel(a: ModelReference, b: ModelReference): boolean {
+  if (a.kind === 'uri') return b.kind === 'uri' && a.uri === b.uri
+  return b.kind === 'storage' && isDeepStrictEqual(a.storage, b.storage)
+}
+
+type Refusal = Exclude<Decision, Acceleration>
+type ResolvedPolicy = { kind: 'resolved'; policy: Policy } | Refusal
+
+/** The policy that a service falls under, before it has its say. */
+function policyOf({ service, facts }: DecideInput): Policy | undefined {
+  const labels = { namespace: facts.namespaceLabels, service: service.metadata.labels ?? {} }
+  return selectPolicy(facts.policies, labels)
+}
+
+/** The policy of a service, with the service's own words in it. */
+function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPolicy {
+  const { service, facts, previous } = input
+  const annotations = service.metadata.annotations ?? {}
+  // A kept rewrite needs no policy's skipLocation: neither a policy's end nor a new rule takes it away.
+  const isKept = states.some(({ kind }) => kind === 'kept')
+  const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
+  if (states.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
+    return skip('NotOptedIn', existedBefore)
+  if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
+  const chosen = choosePolicy(selected, facts.policies, annotations)
+  const applied = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
+  const overridden = applied.ok ? unlessOnCpu(applied, service) : applied
+  if (!overridden.ok) {
+    if (isKept && !hasNewOverrides(annotations, previous)) return { kind: 'resolved', policy: selected }
+    return { kind: 'deny', reason: 'InvalidOverride', message: overridden.message, policy: selected }
+  }
+  const { policy } = overridden
+  if (policy.spec.mode === 'Off' && !isKept) return { ...skip('NoPolicy', isOff(policy)), policy }
+  return { kind: 'resolved', policy }
+}
+
+const existedBefore = 'the service was here before: an update that changes no model never rolls its pods'
+const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
+
+/** A GPU that is asked for by name cannot be given to a model that runs on CPUs. */
+function unlessOnCpu(overridden: Overridden, service: KubeObject): Overridden {
+  const annotation = overrideAnnotation('gpu')
+  const format = service.metadata.annotations?.[annotation] === 'enabled' ? cpuFormatOf(service) : undefined
+  return format === undefined
+    ? overridden
+    : { ok: false, message: `${annotation}: "enabled" is not valid: models of format ${format} run on CPUs` }
+}
+
+function hasNewOverrides(annotations: { [key: string]: string }, previous: KubeObject | undefined): boolean {
+  const changed = (name: OverrideName) =>
+    annotations[overrideAnnotation(name)] !== previous?.metadata.annotations?.[overrideAnnotation(name)]
+  return overrideNames.some(changed)
+}
+
+function withPolicy(input: DecideInput, states: LocationState[], policy: Policy): Decision {
+  const { service, facts } = input
+  const answers = states.map((state) => decideLocation(state, { ...input, policy }))
+  const whole = answers.map((each) => withItsGroup(each, answers))
+  const rewrites = whole.filter((each) => 'cache' in each)
+  const left = whole.filter((each) => 'reason' in each)
+  const [first] = left
+  const audited = first?.reason === 'AuditOnly' ? wouldGet(service, policy.spec, facts) : ''
+  if (rewrites.length === 0 && first !== undefined)
+    return { kind: 'skip', reason: first.reason, message: first.message + audited, policy }
+  return { kind: 'accelerate', policy, rewrites, left }
+}
+
+type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy }
+
+/** A location by itself, whatever becomes of the others of its group. */
+function decideLocation(state: LocationState, context: Context): Rewrite | Skipped {
+  if (state.kind === 'kept') return keep(state, context)
+  const { service, policy, facts } = context
+  const { location } = state
+  const read = readSource(location, policy, facts)
+  const { rewrite: by, mode } = policy.spec
+  const skipLocation = (reason: RefusalReason, message: string) => ({ location, reason, message })
+  if (location.obstacle !== undefined)
+    return skipLocation(location.obstacle.reason, location.obstacle.message)
+  // Before what changes with time: a claim of the user's own never becomes a reason against its group.
+  if (!read.ok && read.reason === 'PvcSource') return skipLocation(read.reason, read.message)
+  if (state.kind === 'old' && by === 'Spec') return skipLocation('NotOptedIn', existedBefore)
+  if (mode === 'Off') return skipLocation('NoPolicy', isOff(policy))
+  if (!read.ok) return skipLocation(read.reason, read.message)
+  const wanted = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
+  const target = withinCacheLimit(wanted, policy, facts)
+  if (!target.ok) return skipLocation(target.reason, target.message)
+  if (mode === 'Audit')
+    return skipLocation('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)
+  if (isKnativeList(service, location, facts)) return skipLocation('NoModelLocation', knativeList)
+  const problem = by === 'Pod' ? notByPod(service, location) : undefined
+  if (problem !== undefined)
+    return skipLocation('NoModelLocation', `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`)
+  const { cache, path, existing, provision } = target
+  return { location, uri: read.uri, cache, path, existing, provision, by }
+}
+
+/** Why nothing is made for a rewrite that the service has. */
+export const unproven = {
+  reason: 'RecordUnproven',
+  message:
+    'the record on this service (warmgate.dev/original) was not written for it by this Warmgate: what is there stays, and no cache is made for it; `warmgate adopt` writes it anew',
+} as const
+
+/** A rewrite that the service has, with its cache as it would be made today, where it would. */
+function keep(
+  { location, before }: LocationState & { kind: 'kept' },
+  { kept, policy, facts }: Context,
+): Rewrite {
+  if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
+  const read = readSource(location, policy, facts)
+  return rewriteOf(location, before, read.ok ? sameCache(read, { before, location }, facts) : read)
+}
+
+/** Keep the recorded rewrite. Never create objects for a Dataset that a team owns. */
+function rewriteOf(location: ModelLocation, before: OriginalLocation, made: SourceResult): Rewrite {
+  const { cache, path, existing = false } = before
+  const rewrite = {
+    location,
+    uri: made.ok ? made.uri : before.uri,
+    cache,
+    path,
+    existing,
+    by: 'Spec',
+  } as const
+  if (existing) return { ...rewrite, provision: undefined }
+  if (!made.ok) return { ...rewrite, provision: undefined, unavailable: made }
+  return { ...rewrite, provision: { source: made.source, runtime: made.runtime } }
+}
+
+/** KServe writes the volumes of a list into the Knative Service itself; any other claim it mounts in the pod. */
+function isKnativeList(service: KubeObject, { group }: ModelLocation, { kserve }: Facts): boolean {
+  return group.endsWith('.storageUris') && deploymentMode(service, kserve) === 'Knative'
+}
+
+const knativeList =
+  'storageUris in Knative mode would become volumes of the Knative Service, which Knative refuses by default; use storageUri, or Standard mode'
+
+/** Only what KServe's pod webhook mounts or downloads can be turned as a pod is created. */
+function notByPod(service: KubeObject, { group }: ModelLocation): string | undefined {
+  if (service.kind === 'LLMInferenceService')
+    return 'an LLMInferenceService: its controller writes the download into the workload'
+  if (group.endsWith('.storageUris')) return 'storageUris: KServe writes these downloads into the workload'
+  if (objectAt(service, 'spec', 'predictor').workerSpec !== undefined)
+    return 'a multi-node service: KServe admits none but pvc:// and oci://'
+  return undefined
+}
+
+/** One of a group stays behind with any other. A claim of the user's own is a volume already, and holds nobody back. */
+function withItsGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite | Skipped {
+  if ('reason' in each) return each
+  const { location } = each
+  const blocker = all
+    .filter((other) => 'reason' in other)
+    .find((other) => other.location.group === location.group && other.reason !== 'PvcSource')
+  if (blocker === undefined) return each
+  const { reason, message } = blocker
+  return { location, reason, message: `${blocker.location.id} goes with it, and cannot: ${message}` }
+}
+
+/** Shapes of which KServe downloads nothing, or caches it by itself. */
+function serviceObstacle(service: KubeObject, locations: ModelLocation[], facts: Facts): Refusal | undefined {
+  if (service.kind === 'InferenceService' && deploymentMode(service, facts.kserve) === 'ModelMesh') {
+    return skip('ModelMesh', 'ModelMesh loads its models by itself')
+  }
+  if (service.metadata.labels?.['internal.serving.kserve.io/localmodel'] !== undefined) {
+    return skip('LocalModelCached', 'a LocalModelCache of KServe serves this model')
+  }
+  const found = localModelOf(service, locations, { models: facts.localModels, config: facts.kserve })
+  if (found !== undefined) return skip('LocalModelCached', `${found.kind} ${found.name} serves this model`)
+  return undefined
+}
+
+function commonObstacle(locations: ModelLocation[]): Refusal | undefined {
+  const obstacles = locations.map(({ obstacle }) => obstacle)
+  const [first] = obstacles
+  return first !== undefined && obstacles.every((obstacle) => obstacle !== undefined)
+    ? skip(first.reason, first.message)
+    : undefined
+}
+
+function skip(reason: RefusalReason, message: string): Extract<Decision, { kind: 'skip' }> {
+  return { kind: 'skip', reason, message }
+}

@@ -1,0 +1,57 @@
+import { isOurs } from '../../fluid/dataset.ts'
+import { isWritable, pathIn } from '../../fluid/existing.ts'
+import type { Source } from '../../fluid/source.ts'
+import { volumeName } from '../../fluid/volume.ts'
+import type { ModelLocation } from '../../kserve/location.ts'
+import type { KubeObject } from '../../values/object.ts'
+import type { Facts } from '../facts.ts'
+
+/** A Dataset of a team's own that serves a source, and the path in its volume; empty for its root. */
+export interface ExistingPlace {
+  dataset: string
+  path: string
+}
+
+/**
+ * The Dataset of the namespace, not made by Warmgate, that serves a source at a location: the one whose mount says most
+ * of it; then the first by name.
+ */
+export function existingPlace(
+  source: Source,
+  location: ModelLocation,
+  facts: Facts,
+): ExistingPlace | undefined {
+  const candidates = facts.datasets.filter(
+    (dataset) => !isOurs(dataset) && hasVolume(dataset, facts) && isSafe(dataset, location),
+  )
+  if (candidates.length === 0) return undefined
+  const byName = Map.groupBy(facts.runtimes, ({ metadata }) => metadata.name)
+  const places = candidates
+    .flatMap((dataset) => {
+      const { name = '' } = dataset.metadata
+      const runtimes = byName.get(name) ?? []
+      const path = pathIn({ dataset, runtimes }, source)
+      return path === undefined ? [] : [{ dataset: name, path }]
+    })
+    .filter(({ path }) => path === '' || !dropsPath(location))
+  return places.toSorted((a, b) => depth(a) - depth(b) || (a.dataset < b.dataset ? -1 : 1))[0]
+}
+
+/** Whether KServe mounts the root of a claim at a location, whatever path stands behind it. */
+export function dropsPath({ group }: Pick<ModelLocation, 'group'>): boolean {
+  return group.endsWith('.storageUris')
+}
+
+function hasVolume({ metadata: { name = '' } }: KubeObject, facts: Facts): boolean {
+  return !facts.foreignClaims.has(name) && !facts.foreignVolumes.has(volumeName(facts.namespace, name))
+}
+
+/** What a server writes beside its model must not reach the store: a downloaded model is the pod's own. */
+function isSafe(dataset: KubeObject, location: ModelLocation): boolean {
+  const isReadOnly = location.annotations['storage.kserve.io/readonly'] !== 'false' && !dropsPath(location)
+  return isReadOnly || !isWritable(dataset)
+}
+
+function depth({ path }: ExistingPlace): number {
+  return path === '' ? 0 : path.split('/').length
+}

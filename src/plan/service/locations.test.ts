@@ -1,0 +1,252 @@
+import { expect, test } from 'vitest'
+import type { JsonObject, KubeObject } from '../../values/object.ts'
+import type { Facts } from '../facts.ts'
+import { fakeFacts, fakePolicy, fakeService, s3Secret } from '../plan.fake.ts'
+import { cachesOf, type Plan, plan } from '../plan.ts'
+import { cacheNames, readOriginal } from './original.ts'
+
+/* Services with more than one model location. */
+
+const env = (value: string) => [{ name: 'STORAGE_URI', value }]
+
+function service(spec: JsonObject): KubeObject {
+  return { ...fakeService({}), spec }
+}
+
+function created(object: KubeObject, facts: Facts = fakeFacts()): Plan {
+  return plan({ service: object, facts })
+}
+
+function llm(spec: JsonObject): KubeObject {
+  return { ...service(spec), apiVersion: 'serving.kserve.io/v1alpha2', kind: 'LLMInferenceService' }
+}
+
+const claims = (made: Plan) =>
+  made.reason === 'Accelerated' || made.reason === 'AlreadyCached'
+    ? Object.fromEntries(made.placements.map(({ location, claim }) => [location, claim]))
+    : {}
+
+const everything = service({
+  predictor: { sklearn: { storageUri: 's3://models/llama' } },
+  canary: [
+    { predictor: { name: 'green', sklearn: { storageUri: 's3://models/llama-2' } }, trafficPercent: 10 },
+  ],
+  transformer: { containers: [{ name: 'words', env: env('s3://models/words') }] },
+  explainer: { art: { type: 'SquareAttack', storageUri: 's3://models/llama' } },
+})
+
+test('every location is served from a cache of its own model; one model, one cache', () => {
+  const made = created(everything)
+  expect(made.reason).toBe('Accelerated')
+  const { predictor, 'canary.green': canary, transformer, explainer } = claims(made)
+  expect(made.service.spec).toEqual({
+    predictor: { sklearn: { storageUri: predictor } },
+    canary: [{ predictor: { name: 'green', sklearn: { storageUri: canary } }, trafficPercent: 10 }],
+    transformer: { containers: [{ name: 'words', env: env(String(transformer)) }] },
+    explainer: { art: { type: 'SquareAttack', storageUri: explainer } },
+  })
+  expect(explainer).toBe(predictor)
+  expect(new Set([predictor, canary, transformer]).size).toBe(3)
+  expect(cachesOf(made).map(({ source }) => source.uri)).toEqual([
+    's3://models/llama',
+    's3://models/llama-2',
+    's3://models/words',
+  ])
+  expect(cacheNames(made.service)).toEqual(cachesOf(made).map(({ name }) => name))
+})
+
+test('what cannot be cached stays as it is beside what can, and says why', () => {
+  const mixed = service({
+    predictor: { sklearn: { storageUri: 's3://models/model.joblib' } },
+    transformer: { containers: [{ env: env('s3://models/words') }] },
+  })
+  const made = created(mixed)
+  expect(made.reason).toBe('Accelerated')
+  expect(Object.keys(claims(made))).toEqual(['transformer'])
+  expect(made.service.spec).toMatchObject({
+    predictor: { sklearn: { storageUri: 's3://models/model.joblib' } },
+  })
+  expect(made.warnings).toEqual([
+    expect.stringMatching(/^warmgate: predictor is not accelerated \(SingleFileSource\): /),
+  ])
+})
+
+test('where none can, the first says why', () => {
+  const made = created(
+    service({
+      predictor: { sklearn: { storageUri: 's3://models/model.joblib' } },
+      transformer: { containers: [{ env: env('https://example.com/words') }] },
+    }),
+  )
+  expect(made).toMatchObject({ decision: 'skip', reason: 'SingleFileSource', patch: [] })
+})
+
+test('a list of URIs is rewritten as a whole or not at all; a claim of the user’s own stands by', () => {
+  const list = (last: string) =>
+    fakeService({
+      model: { modelFormat: { name: 'huggingface' } },
+      storageUris: [
+        { uri: 's3://models/base', mountPath: '/mnt/base' },
+        { uri: last, mountPath: '/mnt/lora' },
+      ],
+    })
+  const whole = created(list('s3://models/lora'))
+  expect(Object.keys(claims(whole))).toEqual(['predictor:/mnt/base', 'predictor:/mnt/lora'])
+  expect(Object.keys(claims(created(list('pvc://own'))))).toEqual(['predictor:/mnt/base'])
+  const broken = created(list('hf://owner/lora'))
+  expect(broken).toMatchObject({ reason: 'UnsupportedScheme', patch: [] })
+  expect(broken.message).toContain('predictor:/mnt/lora goes with it')
+})
+
+test('a list in Knative mode stays: Knative refuses the volumes that it would become', () => {
+  const predictor = { model: {}, storageUris: [{ uri: 's3://models/base', mountPath: '/mnt/base' }] }
+  const annotations = { 'serving.kserve.io/deploymentMode': 'Serverless' }
+  const made = created(fakeService(predictor, { annotations }))
+  expect(made).toMatchObject({ reason: 'NoModelLocation', patch: [] })
+  expect(made.message).toContain('Knative refuses')
+  expect(created(fakeService(predictor)).reason).toBe('Accelerated')
+})
+
+test('an LLMInferenceService: its model and its adapters, each by itself', () => {
+  const model = {
+    uri: 's3://models/llama',
+    lora: {
+      adapters: [
+        { name: 'sql', uri: 's3://models/sql' },
+        { name: 'hub', uri: 'hf://o/m' },
+      ],
+    },
+  }
+  const made = created(llm({ model }))
+  const { model: claim, 'lora.sql': adapter } = claims(made)
+  expect(made.service.spec).toEqual({
+    model: {
+      uri: claim,
+      lora: {
+        adapters: [
+          { name: 'sql', uri: adapter },
+          { name: 'hub', uri: 'hf://o/m' },
+        ],
+      },
+    },
+  })
+  expect(made.warnings).toEqual([expect.stringContaining('lora.hub is not accelerated (UnsupportedScheme)')])
+})
+
+test('each location is read with the credentials of its own account', () => {
+  const facts = fakeFacts({
+    serviceAccounts: {
+      default: { name: 'default', secrets: [], annotations: {} },
+      reader: { name: 'reader', secrets: ['s3-access'], annotations: {} },
+    },
+    secrets: { 's3-access': s3Secret },
+  })
+  const made = created(
+    service({
+      predictor: { sklearn: { storageUri: 's3://models/llama' }, serviceAccountName: 'reader' },
+      transformer: { containers: [{ env: env('s3://models/words') }] },
+    }),
+    facts,
+  )
+  expect(cachesOf(made).map(({ source }) => source.credentials.kind)).toEqual(['keys', 'anonymous'])
+})
+
+test('an update of one location keeps the others word for word', () => {
+  const { service: admitted } = created(everything)
+  const spec = {
+    ...(everything.spec as JsonObject),
+    transformer: { containers: [{ env: env('s3://models/words-2') }] },
+  }
+  const later = fakeFacts({ policies: [fakePolicy('p', { sources: [{ match: ['s3://models/words-2'] }] })] })
+  const made = plan({ service: { ...everything, spec }, previous: admitted, facts: later })
+  const [before, after] = [readOriginal(admitted)?.locations, readOriginal(made.service)?.locations]
+  expect(made.reason).toBe('Accelerated')
+  expect({ ...after, transformer: undefined }).toEqual({ ...before, transformer: undefined })
+  expect(after?.transformer?.uri).toBe('s3://models/words-2')
+})
+
+test('a location that comes later is decided when it comes; what stood there before is left', () => {
+  const before = fakeService({ sklearn: { storageUri: 's3://models/llama' } })
+  const spec = {
+    predictor: { sklearn: { storageUri: 's3://models/llama' } },
+    canary: [{ predictor: { name: 'green', sklearn: { storageUri: 's3://models/llama-2' } } }],
+  }
+  const made = plan({ service: { ...before, spec }, previous: before, facts: fakeFacts() })
+  expect(Object.keys(claims(made))).toEqual(['canary.green'])
+})
+
+test('a location that goes takes its cache along', () => {
+  const { service: admitted } = created(everything)
+  const { transformer: _, ...spec } = everything.spec as JsonObject
+  const made = plan({ service: { ...everything, spec }, previous: admitted, facts: fakeFacts() })
+  expect(Object.keys(readOriginal(made.service)?.locations ?? {})).toEqual([
+    'predictor',
+    'canary.green',
+    'explainer',
+  ])
+  expect(cachesOf(made)).toHaveLength(2)
+})
+
+test('rewrite: Pod leaves the service as it is, plans its caches, and says what stands where', () => {
+  const facts = fakeFacts({ policies: [fakePolicy('p', { rewrite: 'Pod' })] })
+  const made = created(everything, facts)
+  expect(made).toMatchObject({
+    decision: 'accelerate',
+    reason: 'Accelerated',
+    patch: [],
+    service: everything,
+  })
+  expect(Object.keys(claims(made))).toEqual(['predictor', 'canary.green', 'transformer', 'explainer'])
+  expect(cachesOf(made)).toHaveLength(3)
+  const again = plan({ service: everything, previous: everything, facts })
+  expect(again).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  expect(claims(again)).toEqual(claims(made))
+})
+
+test.each<[string, KubeObject]>([
+  ['LLMInferenceService', llm({ model: { uri: 's3://models/llama' } })],
+  [
+    'storageUris',
+    fakeService({ model: {}, storageUris: [{ uri: 's3://models/llama', mountPath: '/mnt/models' }] }),
+  ],
+  ['multi-node', fakeService({ model: { storageUri: 's3://models/llama' }, workerSpec: {} })],
+])('rewrite: Pod says what it cannot do: %s', (name, object) => {
+  const made = created(object, fakeFacts({ policies: [fakePolicy('p', { rewrite: 'Pod' })] }))
+  expect(made).toMatchObject({ decision: 'skip', reason: 'NoModelLocation', patch: [] })
+  expect(made.message).toContain(name)
+  expect(created(object).reason).toBe('Accelerated')
+})
+
+test('a rewrite that a service has stays in the service, whatever the policy says by then', () => {
+  const { service: admitted } = created(everything)
+  const facts = fakeFacts({ policies: [fakePolicy('p', { rewrite: 'Pod' })] })
+  const made = plan({ service: everything, previous: admitted, facts })
+  expect(made.service).toEqual(admitted)
+})
+
+test('LocalModelCached: KServe’s label comes after us, so its match is made here, and it takes the whole service', () => {
+  const kserve = { ...fakeFacts().kserve, localModels: true }
+  const cached = (sourceUri: string) => ({
+    kind: 'LocalModelCache',
+    name: 'llama',
+    sourceUri,
+    nodeGroups: ['gpu'],
+  })
+  const made = created(everything, fakeFacts({ kserve, localModels: [cached('s3://models/llama')] }))
+  expect(made).toMatchObject({
+    reason: 'LocalModelCached',
+    message: 'LocalModelCache llama serves this model',
+  })
+  expect(made.patch).toEqual([])
+  const other = fakeFacts({ kserve, localModels: [cached('s3://models/words')] })
+  expect(created(everything, other).reason).toBe('Accelerated')
+  const base = llm({ model: { uri: 's3://models/llama' } })
+  expect(created(base, fakeFacts({ kserve, localModels: [cached('s3://models')] })).reason).toBe(
+    'LocalModelCached',
+  )
+})
+
+test('ModelMesh: by the cluster’s default too', () => {
+  const kserve = { ...fakeFacts().kserve, deploymentMode: 'ModelMesh' }
+  expect(created(everything, fakeFacts({ kserve })).reason).toBe('ModelMesh')
+})

@@ -1,0 +1,200 @@
+import { expect, test } from 'vitest'
+import { type KubeObject, listAt, objectAt } from '../../values/object.ts'
+import { Draft } from '../draft.ts'
+import { fakeFacts, fakeService } from '../plan.fake.ts'
+import { plan } from '../plan.ts'
+import { cacheNames, type Original, readOriginal, recordText, restore, writeRecord } from './original.ts'
+
+const uri = 's3://models/llama'
+const cache = 'llama-0123456789'
+const record: Original = {
+  locations: { predictor: { uri, cache } },
+  additions: {
+    predictor: {
+      added: { '/resources/limits/nvidia.com~1gpu': '1' },
+      made: ['/resources', '/resources/limits'],
+    },
+  },
+  madeAnnotations: false,
+}
+
+function withRecord(text: unknown, predictor = { model: { storageUri: `pvc://${cache}` } }): KubeObject {
+  const value = typeof text === 'string' ? text : JSON.stringify(text)
+  return fakeService(predictor, { annotations: { 'warmgate.dev/original': value } })
+}
+
+function restored(service: KubeObject, original: Original): KubeObject {
+  const draft = new Draft(service)
+  restore(draft, original)
+  return draft.object
+}
+
+test('what is written is read again', () => {
+  for (const original of [record, { ...record, madeAnnotations: true }]) {
+    const draft = new Draft(fakeService({ model: { storageUri: uri } }))
+    writeRecord(draft, original, recordText(original))
+    expect(readOriginal(draft.object)).toEqual(original)
+    expect(cacheNames(draft.object)).toEqual([cache])
+  }
+})
+
+test('emptiness is left out of what is written', () => {
+  const draft = new Draft(fakeService({}, { annotations: {} }))
+  const locations = { predictor: { uri, cache } }
+  const original = { locations, additions: { predictor: { added: {}, made: [] } }, madeAnnotations: false }
+  writeRecord(draft, original, recordText(original))
+  expect(draft.object.metadata.annotations).toEqual({
+    'warmgate.dev/original': JSON.stringify({ locations: { predictor: { uri, cache } } }),
+    'warmgate.dev/caches': cache,
+  })
+  expect(readOriginal(draft.object)).toEqual({ locations, additions: {}, madeAnnotations: false })
+})
+
+test.each<[string, unknown]>([
+  ['text', 'nonsense'],
+  ['broken JSON', '{"locations":'],
+  ['a list', []],
+  ['no locations', {}],
+  ['locations: a list', { locations: [{ uri, cache }] }],
+  ['locations: empty', { locations: {} }],
+  ['a location: text', { locations: { predictor: uri } }],
+  ['no URI', { locations: { predictor: { cache } } }],
+  ['no cache', { locations: { predictor: { uri } } }],
+  ['a cache that is none of ours', { locations: { predictor: { uri, cache: 'their-claim' } } }],
+  ['a cache with a path', { locations: { predictor: { uri, cache: `${cache}/../x` } } }],
+])('what does not look like a record is none: %s', (_, text) => {
+  expect(readOriginal(withRecord(text))).toBeUndefined()
+})
+
+test('a service without annotations has no record, and no caches', () => {
+  expect(readOriginal(fakeService({}))).toBeUndefined()
+  expect(cacheNames(fakeService({}))).toEqual([])
+})
+
+test('the names of caches, as they are listed', () => {
+  const service = fakeService({}, { annotations: { 'warmgate.dev/caches': 'a-1,,b-2' } })
+  expect(cacheNames(service)).toEqual(['a-1', 'b-2'])
+})
+
+const accelerated = {
+  model: { storageUri: `pvc://${cache}`, resources: { limits: { 'nvidia.com/gpu': '1' } } },
+}
+
+test('restoring undoes all of it', () => {
+  const service = fakeService(accelerated, {
+    annotations: { team: 'a', 'warmgate.dev/original': 'x', 'warmgate.dev/caches': 'x' },
+  })
+  expect(restored(service, record)).toEqual(
+    fakeService({ model: { storageUri: uri } }, { annotations: { team: 'a' } }),
+  )
+})
+
+test('annotations that were made for the record go with it', () => {
+  const annotations = { 'warmgate.dev/original': 'x', 'warmgate.dev/caches': 'x' }
+  const service = fakeService(accelerated, { annotations })
+  expect(restored(service, { ...record, madeAnnotations: true }).metadata).not.toHaveProperty('annotations')
+  expect(restored(service, record).metadata.annotations).toEqual({})
+  const more = fakeService(accelerated, { annotations: { ...annotations, team: 'a' } })
+  expect(restored(more, { ...record, madeAnnotations: true }).metadata.annotations).toEqual({ team: 'a' })
+})
+
+test('what KServe’s defaulter has moved is restored where it is now', () => {
+  const moved = {
+    modelFormat: { name: 'sklearn' },
+    storageUri: `pvc://${cache}`,
+    resources: { limits: { 'nvidia.com/gpu': '1', cpu: '1' } },
+  }
+  expect(restored(fakeService({ model: moved }), record).spec).toEqual({
+    predictor: {
+      model: { modelFormat: { name: 'sklearn' }, storageUri: uri, resources: { limits: { cpu: '1' } } },
+    },
+  })
+})
+
+test('what the user has changed since is the user’s', () => {
+  const own = { model: { storageUri: 'pvc://own', resources: { limits: { 'nvidia.com/gpu': '2' } } } }
+  expect(restored(fakeService(own), record).spec).toEqual({ predictor: own })
+  const emptied = { model: { storageUri: `pvc://${cache}`, resources: { limits: { cpu: '1' } } } }
+  expect(restored(fakeService(emptied), record).spec).toEqual({
+    predictor: { model: { storageUri: uri, resources: { limits: { cpu: '1' } } } },
+  })
+})
+
+test('a service without a model loses the record alone', () => {
+  const service = fakeService({}, { annotations: { 'warmgate.dev/original': 'x' } })
+  expect(restored(service, record)).toEqual(fakeService({}, { annotations: {} }))
+})
+
+test('a forged record takes nothing away outside of what an anchor allowedPaths', () => {
+  const value = { image: 'own', args: {}, resources: { limits: { x: '1' } }, storageUri: 's3://models/x' }
+  const added = { '/image': 'own', '/resources/limits/x': '1', '/../containers': [], '': value }
+  const made = ['/args', '/resources', '/resources/limits', '/../../metadata/labels']
+  const forged: Original = { ...record, additions: { predictor: { added, made }, nowhere: { added, made } } }
+  expect(restored(fakeService({ model: value }), forged).spec).toEqual({
+    predictor: { model: { image: 'own', args: {}, storageUri: 's3://models/x' } },
+  })
+})
+
+test('a storage spec comes back in place of the claim; one that was applied again is the newer one', () => {
+  const storage = { key: 'minio', path: 'llama' }
+  const original: Original = { ...record, locations: { predictor: { uri, cache, storage } } }
+  expect(restored(fakeService({ model: { storageUri: `pvc://${cache}` } }), original).spec).toEqual({
+    predictor: { model: { storage } },
+  })
+  const applied = { storageUri: `pvc://${cache}`, storage: { path: 'llama-2' } }
+  expect(restored(fakeService({ sklearn: applied }), original).spec).toEqual({
+    predictor: { sklearn: { storage: { path: 'llama-2' } } },
+  })
+})
+
+test('a path inside of the claim is part of what stands there', () => {
+  const original: Original = { ...record, locations: { predictor: { uri, cache, path: 'llama' } } }
+  const stands = (claim: string) => restored(fakeService({ model: { storageUri: claim } }), original).spec
+  expect(stands(`pvc://${cache}/llama`)).toEqual({ predictor: { model: { storageUri: uri } } })
+  expect(stands(`pvc://${cache}`)).toEqual({ predictor: { model: { storageUri: `pvc://${cache}` } } })
+})
+
+test('every location is restored by its own name', () => {
+  const original: Original = {
+    locations: {
+      'canary.green': { uri: 's3://models/green', cache },
+      transformer: { uri: 's3://models/words', cache },
+      'predictor:/mnt/models/b': { uri: 's3://models/b', cache },
+    },
+    additions: {},
+    madeAnnotations: false,
+  }
+  const claim = `pvc://${cache}`
+  const spec = (uris: string[]) => ({
+    predictor: {
+      storageUris: [
+        { uri: 's3://models/a', mountPath: '/mnt/models/a' },
+        { uri: uris[0], mountPath: '/mnt/models/b' },
+      ],
+    },
+    canary: [
+      { predictor: { name: 'blue' } },
+      { predictor: { name: 'green', model: { storageUri: uris[1] } } },
+    ],
+    transformer: { containers: [{ env: [{ name: 'STORAGE_URI', value: uris[2] }] }] },
+  })
+  const service = { ...fakeService({}), spec: spec([claim, claim, claim]) } as unknown as KubeObject
+  expect(restored(service, original).spec).toEqual(
+    spec(['s3://models/b', 's3://models/green', 's3://models/words']),
+  )
+})
+
+test('a service that has grown too large gets its models back all the same', () => {
+  const listed = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({
+      uri: `s3://models/m-${index}`,
+      mountPath: `/mnt/m-${index}`,
+    }))
+  const { service: admitted } = plan({ service: fakeService({ storageUris: listed(2) }), facts: fakeFacts() })
+  const predictor = objectAt(admitted, 'spec', 'predictor')
+  const storageUris = [...listAt(predictor, 'storageUris'), ...listed(70).slice(2)]
+  const grown = { ...admitted, spec: { predictor: { ...predictor, storageUris } } }
+  const made = plan({ service: grown, previous: admitted, facts: fakeFacts() })
+  expect(made).toMatchObject({ decision: 'skip', reason: 'TooLarge' })
+  expect(made.service).toEqual(fakeService({ storageUris: listed(70) }))
+})

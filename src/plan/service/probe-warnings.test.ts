@@ -1,0 +1,127 @@
+import { expect, test } from 'vitest'
+import type { Json, JsonObject, KubeObject } from '../../values/object.ts'
+import { fakeFacts, fakePolicy, fakeService } from '../plan.fake.ts'
+import { plan } from '../plan.ts'
+
+const model = { modelFormat: { name: 'huggingface' }, storageUri: 's3://models/llama' }
+
+function runtime(container: JsonObject): KubeObject {
+  const supportedModelFormats = [{ name: 'huggingface', autoSelect: true }]
+  const containers = [
+    { name: 'sidecar', livenessProbe: {} },
+    { name: 'kserve-container', ...container },
+  ]
+  return {
+    apiVersion: 'serving.kserve.io/v1alpha1',
+    kind: 'ClusterServingRuntime',
+    metadata: { name: 'hf' },
+    spec: { supportedModelFormats, containers },
+  }
+}
+
+interface Scene {
+  own?: JsonObject
+  its?: JsonObject
+  policy?: Json
+}
+
+function warnings({ own = {}, its = {}, policy = {} }: Scene): string[] {
+  const service = fakeService({ model: { ...model, ...own } })
+  const servingRuntimes = { own: [], cluster: [runtime(its)] }
+  return plan({ service, facts: fakeFacts({ policies: [fakePolicy('p', policy)], servingRuntimes }) })
+    .warnings
+}
+
+const tenMinutes = { failureThreshold: 60 }
+
+test('a startup probe that is shorter than the hold is warned of, with what to do', () => {
+  expect(warnings({ own: { startupProbe: tenMinutes } })).toEqual([
+    'warmgate: the startup probe of predictor kills a server that is not up after 10m, and while its pod is held ' +
+      '(up to 30m) it reads from a cold cache: raise it, or set warmgate.dev/hold: Scheduling',
+  ])
+})
+
+test.each<[string, Scene, string]>([
+  [
+    'the runtime’s',
+    { its: { startupProbe: tenMinutes } },
+    'startup probe of predictor kills a server that is not up after 10m',
+  ],
+  [
+    'a liveness probe, without a startup probe',
+    { own: { livenessProbe: { initialDelaySeconds: 60 } } },
+    'liveness probe of predictor kills a server that is not up after 1m 30s',
+  ],
+  [
+    'a field of the runtime’s',
+    { its: { startupProbe: { periodSeconds: 20 } }, own: { startupProbe: tenMinutes } },
+    'not up after 20m',
+  ],
+  [
+    'one that is shorter than a longer hold',
+    { own: { startupProbe: { failureThreshold: 180 } }, policy: { warmup: { timeout: '2h' } } },
+    'not up after 30m, and while its pod is held (up to 2h)',
+  ],
+])('%s counts', (_what, scene, words) => {
+  expect(warnings(scene)).toEqual([expect.stringContaining(words)])
+})
+
+test.each<[string, Scene]>([
+  ['no probe', {}],
+  [
+    'a startup probe as long as the hold',
+    { own: { startupProbe: { failureThreshold: 60, periodSeconds: 30 } } },
+  ],
+  [
+    'a liveness probe that waits for such a one',
+    { own: { startupProbe: { failureThreshold: 180 }, livenessProbe: {} } },
+  ],
+  ['a readiness probe, which kills nobody', { own: { readinessProbe: {} } }],
+  [
+    'a pod that is held from scheduling',
+    { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'Scheduling' } } },
+  ],
+  ['a pod that is not held', { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'None' } } }],
+])('%s: nothing is said', (_what, scene) => {
+  expect(warnings(scene)).toEqual([])
+})
+
+test('whoever updates a service is not told again, nor of a service whose model is left where it is', () => {
+  const service = fakeService({ model: { ...model, startupProbe: tenMinutes } })
+  const facts = fakeFacts({ policies: [fakePolicy('p')] })
+  const admitted = plan({ service, facts })
+  expect(admitted.warnings).toHaveLength(1)
+  expect(plan({ service: admitted.service, previous: admitted.service, facts }).warnings).toEqual([])
+  const transformer = { containers: [{ name: 't', env: [{ name: 'STORAGE_URI', value: 's3://models/t' }] }] }
+  const local = {
+    modelFormat: { name: 'sklearn' },
+    storageUri: 'pvc://claim/model',
+    startupProbe: tenMinutes,
+  }
+  const mixed = { ...fakeService({ model: local }), spec: { predictor: { model: local }, transformer } }
+  expect(plan({ service: mixed, facts }).warnings.join()).not.toContain('probe')
+})
+
+/** With KServe's own preset, whose startup probe allows ten minutes. */
+function llmWarnings(main: JsonObject): string[] {
+  const preset = { containers: [{ name: 'main', startupProbe: tenMinutes }] }
+  const config = {
+    apiVersion: 'serving.kserve.io/v1alpha2',
+    kind: 'LLMInferenceServiceConfig',
+    metadata: { name: 'kserve-config-llm-template' },
+    spec: { template: preset },
+  }
+  const service: KubeObject = {
+    apiVersion: 'serving.kserve.io/v1alpha2',
+    kind: 'LLMInferenceService',
+    metadata: { name: 'llama', namespace: 'models' },
+    spec: { model: { uri: 's3://models/llama' }, template: { containers: [{ name: 'main', ...main }] } },
+  }
+  const llmConfigs = { own: [], shared: [config] }
+  return plan({ service, facts: fakeFacts({ policies: [fakePolicy('p')], llmConfigs }) }).warnings
+}
+
+test('an LLMInferenceService has the probes of its preset, and its own over them', () => {
+  expect(llmWarnings({})).toEqual([expect.stringContaining('startup probe of template')])
+  expect(llmWarnings({ startupProbe: { periodSeconds: 60 } })).toEqual([])
+})

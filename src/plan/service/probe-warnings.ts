@@ -1,0 +1,84 @@
+import { type ServingContainer, servingContainers } from '../../kserve/container.ts'
+import { llmBases } from '../../kserve/llm-config.ts'
+import { runtimeOf } from '../../kserve/runtime.ts'
+import { formatDuration } from '../../values/duration.ts'
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../values/object.ts'
+import type { Facts } from '../facts.ts'
+import type { Hold } from '../pod/hold.ts'
+
+/**
+ * Warnings of probes that give up on a server before the hold of its pod does: while a pod is held at readiness, its
+ * server reads from a cache that is still cold. One that is held from scheduling has not begun by then.
+ */
+export function probeWarnings(
+  service: KubeObject,
+  hold: Hold | undefined,
+  { servingRuntimes, llmConfigs }: Pick<Facts, 'servingRuntimes' | 'llmConfigs'>,
+): string[] {
+  if (hold?.at !== 'Readiness') return []
+  const bases = llmBases(service, llmConfigs)
+  const containers = servingContainers(service, bases)
+  const [head] = containers
+  const runtime = head && runtimeOf(service, head, servingRuntimes)
+  return containers.flatMap((container) => {
+    const probe = limitingProbe([
+      ...bases.map((base) => containerIn(base, container)),
+      runtimeContainer(container, runtime),
+      container.value,
+    ])
+    if (probe === undefined || probe.allowsMs >= hold.timeoutMs) return []
+    const [allows, held] = [formatDuration(probe.allowsMs), formatDuration(hold.timeoutMs)]
+    return [
+      `warmgate: the ${probe.name} probe of ${container.id} kills a server that is not up after ${allows}, and while its pod ` +
+        `is held (up to ${held}) it reads from a cold cache: raise it, or set warmgate.dev/hold: Scheduling`,
+    ]
+  })
+}
+
+interface LimitingProbe {
+  name: 'startup' | 'liveness'
+  allowsMs: number
+}
+
+/** Of a container that KServe merges of these. A liveness probe waits for the startup probe, where there is one. */
+function limitingProbe(parts: JsonObject[]): LimitingProbe | undefined {
+  for (const name of ['startup', 'liveness'] as const) {
+    const probes = parts.map((part) => part[`${name}Probe`]).filter(isObject)
+    if (probes.length > 0) return { name, allowsMs: budgetMs(Object.assign({}, ...probes)) }
+  }
+  return undefined
+}
+
+function runtimeContainer({ id }: ServingContainer, runtime: KubeObject | undefined): JsonObject {
+  if (id === 'worker') return objectAt(runtime, 'spec', 'workerSpec', 'containers', 0)
+  return named(listAt(runtime, 'spec', 'containers'), 'kserve-container')
+}
+
+/** What a configuration of an LLMInferenceService says of the same container. */
+function containerIn(spec: JsonObject, { pointer }: ServingContainer): JsonObject {
+  // From `/spec/prefill/template/containers/0`.
+  const path = pointer.split('/').slice(2, -1)
+  return named(listAt(spec, ...path), 'main')
+}
+
+function named(containers: Json[], name: string): JsonObject {
+  return objectAt(containers.find((container) => stringAt(container, 'name') === name))
+}
+
+/** Until a container that never answers is killed, with Kubernetes' defaults for what is not said. */
+function budgetMs(probe: JsonObject): number {
+  const number = (field: string, otherwise: number) => {
+    const value = probe[field]
+    return typeof value === 'number' ? value : otherwise
+  }
+  const tries = number('periodSeconds', 10) * number('failureThreshold', 3)
+  return (number('initialDelaySeconds', 0) + tries) * 1_000
+}

@@ -1,0 +1,114 @@
+import { limits } from '../../values/limits.ts'
+import type { KubeObject } from '../../values/object.ts'
+import type { Draft } from '../draft.ts'
+import { type Original, originalAnnotation, readOriginal, recordText, writeRecord } from './original.ts'
+
+/** Signs what admission records on a service, and recognizes its own signatures. */
+export interface RecordSigner {
+  /** The signature of a statement: 43 characters of base64url; empty where there is no key. */
+  sign(statement: string): string
+  verify(statement: string, signature: string): boolean
+}
+
+/** For manifests in files: they are taken at their word, and what is planned from them is signed by nobody. */
+export const trustingSigner: RecordSigner = { sign: () => '', verify: () => true }
+
+/** The service that a record was written for. */
+export interface RecordSubject {
+  kind: string
+  namespace: string
+  /** The name; for a service that has none yet, its generateName and a `*`. */
+  name: string
+}
+
+/** The record on a service, and whether admission wrote it for this very service. */
+export interface ServiceRecord {
+  original: Original
+  isProven: boolean
+  /** The annotation as it is. */
+  text: string
+}
+
+const signatureLength = 43
+const proofStart = ',"proof":"'
+const proofEnd = '"}'
+
+/**
+ * Reads the record of a service, or of a pod that carries a copy of its service's. Anyone who may write the service may
+ * write a record: only a proven one says that admission rewrote this service.
+ */
+export function readRecord(
+  object: KubeObject,
+  signer: RecordSigner,
+  subject = subjectOf(object),
+): ServiceRecord | undefined {
+  const text = object.metadata.annotations?.[originalAnnotation]
+  if (typeof text !== 'string' || text.length > limits.annotationBytes) return undefined
+  const original = readOriginal(object)
+  if (original === undefined) return undefined
+  return { original, isProven: isProven(object, { text, signer, subject }), text }
+}
+
+/** The record that admission wrote on an object; undefined for none, and for one that anybody else wrote. */
+export function provenOriginal(
+  object: KubeObject,
+  signer: RecordSigner,
+  subject?: RecordSubject,
+): Original | undefined {
+  const record = readRecord(object, signer, subject)
+  return record?.isProven ? record.original : undefined
+}
+
+/**
+ * Writes a record, signed for its service. A record of `kept` that says the same stays as it is, signature included:
+ * a changed annotation would roll the pods.
+ */
+export function writeSigned(
+  draft: Draft,
+  original: Original,
+  { signer, subject, kept }: { signer: RecordSigner; subject: RecordSubject; kept: ServiceRecord[] },
+): void {
+  const plain = recordText(original)
+  const same = kept.find(({ text }) => splitProof(text).plain === plain)
+  writeRecord(draft, original, same?.text ?? withProof(plain, signer.sign(statementOf(subject, plain))))
+}
+
+export function subjectOf(
+  { kind, metadata }: KubeObject,
+  namespace = metadata.namespace ?? '',
+): RecordSubject {
+  return { kind, namespace, name: metadata.name || generated(metadata.generateName ?? '') }
+}
+
+function isProven(
+  { metadata: { generateName = '' } }: KubeObject,
+  { text, signer, subject }: { text: string; signer: RecordSigner; subject: RecordSubject },
+): boolean {
+  const { plain, signature } = splitProof(text)
+  const names = [subject.name]
+  // Admission saw it before the API server gave it a name.
+  if (generateName !== '' && subject.name.startsWith(generateName)) names.push(generated(generateName))
+  return names.some((name) => signer.verify(statementOf({ ...subject, name }, plain), signature))
+}
+
+function generated(generateName: string): string {
+  return `${generateName}*`
+}
+
+/** What is signed: JSON, so that no two subjects and records make the same text. */
+function statementOf({ kind, namespace, name }: RecordSubject, plain: string): string {
+  return JSON.stringify([originalAnnotation, kind, namespace, name, plain])
+}
+
+function withProof(plain: string, signature: string): string {
+  return signature === '' ? plain : `${plain.slice(0, -1)}${proofStart}${signature}${proofEnd}`
+}
+
+/** Takes the signature off the end of a record; empty where it has none. */
+function splitProof(text: string): { plain: string; signature: string } {
+  const start = text.length - proofEnd.length - signatureLength - proofStart.length
+  const isSigned = start > 0 && text.startsWith(proofStart, start) && text.endsWith(proofEnd)
+  if (!isSigned) return { plain: text, signature: '' }
+  const from = start + proofStart.length
+  return { plain: `${text.slice(0, start)}}`, signature: text.slice(from, from + signatureLength) }
+}

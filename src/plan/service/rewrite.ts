@@ -1,0 +1,189 @@
+import { isDeepStrictEqual } from 'node:util'
+import { servingContainers } from '../../kserve/container.ts'
+import { podSourceOf } from '../../kserve/location.ts'
+import { overrideAnnotation } from '../../policy/overrides.ts'
+import type { PolicySpec } from '../../policy/schema.ts'
+import { isObject, type Json, type KubeObject } from '../../values/object.ts'
+import { type Draft, pointer, steps, valueAt } from '../draft.ts'
+import type { Facts } from '../facts.ts'
+import { holdSettings } from '../pod/hold.ts'
+import { deadlineValues } from './deadline.ts'
+import type { Acceleration, Rewrite } from './decide.ts'
+import { type ContainerResources, gpuResources, hasPlainResources, leavesDevices } from './gpu.ts'
+import { type Additions, claimUri, type Original, type OriginalLocation } from './original.ts'
+import { patchTargetsOf } from './patch-target.ts'
+import { type ServiceRecord, subjectOf, writeSigned } from './record.ts'
+
+/** Values to add to a service: by anchor, then by pointer from the anchor on. */
+type Values = { [anchor: string]: { [pointer: string]: Json } }
+
+/**
+ * Makes a service use its caches: the URIs, what its policy adds, and the record of what was there before. A record that
+ * says the same is kept word for word: KServe's defaulter may have filled in fields since, and a record that changed
+ * would roll the pods.
+ */
+export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, context: RewriteContext): void {
+  const ours = rewrites.filter(({ by }) => by === 'Spec')
+  if (ours.length === 0) return
+  const { kept, own, facts } = context
+  const records = [kept, own?.isProven ? own : undefined].filter((record) => record !== undefined)
+  const serving = ours.filter(({ location }) => location.component === 'predictor')
+  const same = records.find(({ original }) => serving.every((each) => recorded(original, each) !== undefined))
+  const fresh = () => freshValues(draft.object, serving.length > 0 ? policy.spec : undefined, facts)
+  const again = gpuOverrideChanged(draft.object, context.previous)
+    ? undefined
+    : same && valuesOf(same, draft, { ...context, fresh })
+  const locations: Original['locations'] = {}
+  for (const each of ours) {
+    const { location } = each
+    const known = records
+      .map(({ original }) => recorded(original, each))
+      .find((before) => before !== undefined)
+    locations[location.id] = known ?? record(each)
+    draft.set(location.pointer, claimUri(each))
+    if (location.model.kind === 'storage') draft.remove(location.model.pointer)
+  }
+  const additions = addAll(draft, again ?? fresh())
+  const original = {
+    locations,
+    additions: again === undefined ? additions : (same?.original.additions ?? {}),
+    madeAnnotations: same?.original.madeAnnotations ?? !isObject(draft.get('/metadata/annotations')),
+  }
+  const subject = subjectOf(draft.object, facts.namespace)
+  writeSigned(draft, original, { signer: facts.signer, subject, kept: records })
+}
+
+export interface RewriteContext {
+  /** The record of the service before this update, where its rewrites are kept. */
+  kept: ServiceRecord | undefined
+  /** The record that the service carries by now. */
+  own: ServiceRecord | undefined
+  /** The service before this update. */
+  previous: KubeObject | undefined
+  facts: Facts
+}
+
+/**
+ * What a record says was added, where it may be added again. Of a record that nobody can prove: what the service had all
+ * the same. Of one that comes with a new service: what its policy gives today, since it may be an old one.
+ */
+function valuesOf(
+  record: ServiceRecord,
+  { object }: Draft,
+  { kept, previous, fresh }: RewriteContext & { fresh: () => Values },
+): Values | undefined {
+  const values = valuesAgain(object, record.original)
+  if (record === kept) return record.isProven ? values : presentIn(previous, values)
+  return covers(fresh(), values) ? values : undefined
+}
+
+function presentIn(service: KubeObject | undefined, values: Values): Values {
+  if (service === undefined) return {}
+  const parts = patchTargetsOf(service).map(({ id, pointer: base }) => {
+    const present = Object.entries(values[id] ?? {}).filter(([path, value]) =>
+      isDeepStrictEqual(valueAt(service, base + path), value),
+    )
+    return [id, Object.fromEntries(present)] as const
+  })
+  return Object.fromEntries(parts)
+}
+
+function covers(all: Values, some: Values): boolean {
+  return Object.entries(some).every(([id, values]) =>
+    Object.entries(values).every(([path, value]) => isDeepStrictEqual(all[id]?.[path], value)),
+  )
+}
+
+/** Whether its user asks for GPUs, or for none, in other words than before: that rolls its pods anyway. */
+function gpuOverrideChanged({ metadata }: KubeObject, previous: KubeObject | undefined): boolean {
+  const annotation = overrideAnnotation('gpu')
+  if (previous === undefined) return false
+  return metadata.annotations?.[annotation] !== previous.metadata.annotations?.[annotation]
+}
+
+function freshValues(service: KubeObject, spec: PolicySpec | undefined, facts: Facts): Values {
+  const hold = spec && holdSettings(spec)
+  return {
+    ...gpuValues(gpuResources(service, spec?.gpu, facts)),
+    'predictor-pod': deadlineValues(service, hold, facts.kserve),
+  }
+}
+
+function record(rewrite: Rewrite): OriginalLocation {
+  const {
+    location: { model },
+    cache,
+    path,
+    existing,
+  } = rewrite
+  return {
+    uri: recordedUri(rewrite),
+    cache,
+    ...(path === undefined ? {} : { path }),
+    ...(existing ? { existing } : {}),
+    ...(model.kind === 'storage' ? { storage: model.storage } : {}),
+  }
+}
+
+/** Of a storage spec without its bucket, which may stand in a Secret: whoever sends a review reads the record. */
+function recordedUri({ location: { model } }: Rewrite): string {
+  return podSourceOf(model)
+}
+
+/** What a record says of this very rewrite. */
+function recorded({ locations }: Original, rewrite: Rewrite): OriginalLocation | undefined {
+  const { location, cache, path } = rewrite
+  const known = Object.hasOwn(locations, location.id) ? locations[location.id] : undefined
+  return known?.uri === recordedUri(rewrite) && known.cache === cache && known.path === path
+    ? known
+    : undefined
+}
+
+function gpuValues(found: ContainerResources[]): Values {
+  const entries = found.map(({ container, resources }) => {
+    const values = ['limits', 'requests'].flatMap((list) =>
+      Object.entries(resources).map(
+        ([name, quantity]) => [pointer('resources', list, name), quantity] as const,
+      ),
+    )
+    return [container.id, Object.fromEntries(values)] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** What was added before; without its devices, where its user asks for devices by now. */
+function valuesAgain(service: KubeObject, { additions }: Original): Values {
+  const isDevice = (path: string) => path.startsWith('/resources/')
+  const paths = Object.values(additions).flatMap(({ added }) => Object.keys(added).filter(isDevice))
+  const isLeft = leavesDevices(
+    service,
+    paths.map((path) => steps(path).at(-1) ?? ''),
+  )
+  const odd = servingContainers(service).filter((container) => !hasPlainResources(container))
+  const entries = Object.entries(additions).map(([anchor, { added }]) => {
+    const isTaken = !isLeft || odd.some(({ id }) => id === anchor)
+    const kept = Object.entries(added).filter(([path]) => !isTaken || !isDevice(path))
+    return [anchor, Object.fromEntries(kept)] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Adds values below their anchors, where none stands. */
+function addAll(draft: Draft, values: Values): Original['additions'] {
+  const entries = patchTargetsOf(draft.object).map(({ id, pointer: base, allowedPaths, missingName }) => {
+    const all = Object.entries(Object.hasOwn(values, id) ? (values[id] ?? {}) : {})
+    const wanted = all.filter(([path]) => allowedPaths.test(path))
+    const additions: Additions = { added: {}, made: [] }
+    if (missingName !== undefined && wanted.length > 0) {
+      additions.holders = draft.setElement(base, { name: missingName })
+    }
+    for (const [path, value] of wanted) {
+      if (draft.get(base + path) !== undefined) continue
+      const parents = draft.set(base + path, value)
+      additions.added[path] = value
+      additions.made.push(...parents.map((parent) => parent.slice(base.length)))
+    }
+    return [id, additions] as const
+  })
+  return Object.fromEntries(entries)
+}

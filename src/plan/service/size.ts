@@ -1,0 +1,54 @@
+import { knownAnnotations } from '../../values/annotations.ts'
+import { fits } from '../../values/footprint.ts'
+import { limits } from '../../values/limits.ts'
+import { isObject, type Json, type KubeObject } from '../../values/object.ts'
+
+// For what admission adds to a service: URIs of claims, devices, and the record of 64 locations.
+const addedBytes = 32 * 2 ** 10
+
+/** Whether a service is small enough to be copied, compared and searched; true for one that is not there. */
+export function isPlannable(service: KubeObject | undefined): boolean {
+  if (service === undefined) return true
+  const { labels = {}, annotations } = service.metadata
+  const read = { labels, annotations: knownAnnotations(annotations), spec: service.spec ?? {} }
+  // What the controller would not keep of a service, admission must not rewrite.
+  return fits(read, limits.objectBytes - addedBytes) && isBounded(read, Number.POSITIVE_INFINITY)
+}
+
+/** Whether a pod is small enough to be copied, compared and searched. */
+export function isReadablePod(pod: KubeObject): boolean {
+  return isBounded(pod, limits.podValues)
+}
+
+/** Whether the API server would take the annotations of an object. */
+export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): boolean {
+  const lengths = Object.entries(annotations).map(
+    ([name, value]) => Buffer.byteLength(name) + Buffer.byteLength(value),
+  )
+  return lengths.reduce((sum, length) => sum + length, 0) <= limits.annotationBytes
+}
+
+/** Whether a value holds at most `most` values, nested at most so deep. Level by level: no depth overflows the stack. */
+export function isBounded(value: Json, most: number): boolean {
+  let level: Json[] = [value]
+  let count = 0
+  for (let depth = 0; level.length > 0; depth++) {
+    count += level.length
+    if (depth > limits.depth || count > most) return false
+    level = below(level, most - count)
+  }
+  return true
+}
+
+/** The values that are in others; no more than one above `most`. */
+function below(values: Json[], most: number): Json[] {
+  const found: Json[] = []
+  for (const value of values) {
+    const inner = Array.isArray(value) ? value : isObject(value) ? Object.values(value) : []
+    for (const each of inner) {
+      if (found.length > most) return found
+      if (each !== undefined) found.push(each)
+    }
+  }
+  return found
+}

@@ -1,0 +1,306 @@
+import { isOurs } from '../../fluid/dataset.ts'
+import { cacheName } from '../../fluid/name.ts'
+import { isReference } from '../../fluid/reference.ts'
+import { chooseRuntime, type RuntimeName } from '../../fluid/runtimes.ts'
+import type { Source } from '../../fluid/source.ts'
+import { volumeName } from '../../fluid/volume.ts'
+import type { KserveConfig } from '../../kserve/config.ts'
+import { type Credentials, resolveCredentials } from '../../kserve/credentials.ts'
+import type { ModelLocation } from '../../kserve/location.ts'
+import { resolveStorageSpec, type StorageSpecResolved, storageSecretName } from '../../kserve/storage-spec.ts'
+import {
+  isMirrorable,
+  type ModelDirectory,
+  type ModelUri,
+  mirrored,
+  parentUri,
+  parseModelUri,
+} from '../../kserve/uri.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { PolicySource } from '../../policy/schema.ts'
+import { limits } from '../../values/limits.ts'
+import type { KubeObject } from '../../values/object.ts'
+import { quoted, trimEndSlashes, trimStartSlashes } from '../../values/text.ts'
+import type { Facts } from '../facts.ts'
+import type { RefusalReason } from '../reasons.ts'
+
+export interface ResolvedSource {
+  ok: true
+  /** Where the model is, whatever way the service names it. */
+  uri: string
+  source: Source
+  runtime: RuntimeName
+  /** The name of the cache, new or not, that serves this source. */
+  name: string
+}
+
+export type SourceResult = ResolvedSource | SourceRefused
+export type SourceRefused = { ok: false; reason: RefusalReason; message: string }
+
+/** A model of a service as a source, before it is known what serves it. */
+export interface ReadSource {
+  ok: true
+  /** Where the model is, whatever way the service names it. */
+  uri: string
+  source: Source
+  rule: SourceRule
+  /** The directory that the policy's rule is for, and the model's path in it; empty where it is the model itself. */
+  prefix: string
+  path: string
+  /** Why it could not be read with the service's own credentials: what a policy lends has its own. */
+  unresolved?: SourceRefused
+}
+
+/** Turns a model of a service into a source that Fluid can cache, or says why it is none. */
+export function resolveSource(location: ModelLocation, policy: Policy, facts: Facts): SourceResult {
+  const read = readSource(location, policy, facts)
+  return read.ok ? cacheFor(read, facts) : read
+}
+
+/** What a model of a service is read from, and with which credentials. */
+export function readSource(location: ModelLocation, given: Policy, facts: Facts): ReadSource | SourceRefused {
+  const { obstacle } = location
+  if (obstacle?.reason === 'TooLarge') return { ok: false, reason: 'TooLarge', message: obstacle.message }
+  const named = namedModel(location, facts)
+  if (!named.ok) return named
+  const policy = inNamespace(given, facts.namespace)
+  const chosen = chooseDirectory(named.uri, policy)
+  if (!chosen.ok) return chosen
+  const { directory, rule, isMirrored } = chosen
+  const policyNamesEndpoint = namesEndpoint(rule.options)
+  // A copy, and a Secret of the policy's, have credentials of their own.
+  const isOwn =
+    isMirrored || rule.credentials.secretName !== undefined || location.model.storage === undefined
+  const resolved = isOwn
+    ? resolveCredentials({
+        scheme: directory.scheme,
+        annotations: location.annotations,
+        secretName: rule.credentials.secretName,
+        isMirrored,
+        ...(rule.credentials.keys === undefined ? {} : { optionKeys: rule.credentials.keys }),
+        ...credentialFacts(location, facts),
+        policyNamesEndpoint,
+      })
+    : namedModel(location, facts, policyNamesEndpoint)
+  // What a policy lends has credentials of its own.
+  if (!resolved.ok && !isShared(rule, facts.namespace)) return resolved
+  const source = toSource(directory, resolved.ok ? resolved.credentials : noCredentials, rule)
+  const prefix = prefixOf(directory.uri, rule, isMirrored)
+  const path = trimStartSlashes(directory.uri.slice(prefix.length))
+  const read = { ok: true as const, uri: named.uri, source, rule, prefix, path }
+  return resolved.ok ? read : { ...read, unresolved: resolved }
+}
+
+/**
+ * The topmost directory above a URI, or the URI itself, that has the matched prefix; at least its bucket. Nothing in it
+ * is beyond the prefix. Of a copy that is where the copies are.
+ */
+function prefixOf(uri: string, rule: SourceRule, isMirrored: boolean): string {
+  const prefix = prefixesOf(rule, isMirrored).find((each) => `${uri}/`.startsWith(each)) ?? ''
+  const bucket = uri.indexOf('://') + '://'.length
+  const end = uri.indexOf('/', Math.max(bucket, prefix.length - 1))
+  return end === -1 ? uri : uri.slice(0, end)
+}
+
+/** The cache that is to serve a source, new or not; by another name where it was made with other credentials. */
+export function cacheFor(
+  { uri, source, rule }: Pick<ReadSource, 'uri' | 'source' | 'rule'>,
+  facts: Facts,
+  name = cacheName(facts.namespace, source),
+): SourceResult {
+  if (source.scheme === 'oss' && !hasOssEndpoint(source)) return ossEndpointMissing()
+  const chosen = chooseRuntime(source, rule.runtime, facts.installed)
+  if (!chosen.ok) return chosen
+  const taken = nameConflict(name, facts)
+  if (taken !== undefined) return { ok: false, reason: 'NameTaken', message: taken }
+  return { ok: true, uri, source, runtime: chosen.runtime, name }
+}
+
+/** What stands in the way of a cache of this name, and is somebody else's. */
+export function nameConflict(name: string, facts: Facts): string | undefined {
+  const volume = volumeName(facts.namespace, name)
+  if (facts.foreignClaims.has(name))
+    return `PersistentVolumeClaim ${name} exists and is not Fluid's: delete or rename it`
+  if (facts.foreignVolumes.has(volume))
+    return `PersistentVolume ${volume} exists, and belongs to a claim of another name or namespace: the cache would never get its own`
+  const others = [...facts.datasets, ...facts.runtimes].filter((object) => object.metadata.name === name)
+  const other = others.find((object) => !isOurs(object) && !isOfReference(object, facts))
+  return other && `${other.kind} ${name} exists and is not Warmgate's: delete or rename it`
+}
+
+/** Whether Fluid made a Runtime by itself, for a reference of ours. */
+function isOfReference({ metadata: { ownerReferences = [] } }: KubeObject, { datasets }: Facts): boolean {
+  const references = datasets.filter((dataset) => isOurs(dataset) && isReference(dataset))
+  return references.some(({ metadata: { uid } }) =>
+    ownerReferences.some((owner) => uid !== undefined && owner.uid === uid),
+  )
+}
+
+const noCredentials: Credentials = { kind: 'anonymous', endpoint: {} }
+
+/** The URI of a model, and the credentials that its storage spec gives, where it has one. */
+function namedModel(location: ModelLocation, facts: Facts, policyNamesEndpoint = true): StorageSpecResolved {
+  const { model, annotations } = location
+  if (model.kind === 'uri' && model.storage === undefined)
+    return { ok: true, uri: model.uri, credentials: noCredentials }
+  return resolveStorageSpec({
+    storage: model.storage ?? {},
+    uri: model.kind === 'uri' ? model.uri : undefined,
+    annotations,
+    ...credentialFacts(location, facts),
+    policyNamesEndpoint,
+  })
+}
+
+function credentialFacts({ serviceAccount }: ModelLocation, { serviceAccounts, secrets, kserve }: Facts) {
+  return { serviceAccount: serviceAccounts[serviceAccount], secrets, config: kserve }
+}
+
+type Chosen = { ok: true; directory: ModelDirectory; rule: SourceRule; isMirrored: boolean }
+
+/** The directory that stands for a model's URI, by the first rule of the policy that is for it. */
+function chooseDirectory(uri: string, policy: Policy): Chosen | SourceRefused {
+  // A rule that names its runtime may make a directory of what is none to Warmgate.
+  const parsed = parseModelUri(uri, (named) => {
+    const found = sourceRule(policy, `${named}/`)
+    return found !== undefined && found.mirror === '' && found.runtime !== 'Auto'
+  })
+  if (parsed.kind === 'other' && !isMirrorable(parsed.reason)) return refused(parsed)
+  const plain = parsed.kind === 'directory' ? parsed.directory.uri : trimEndSlashes(uri)
+  const rule = sourceRule(policy, `${plain}/`)
+  const isMirrored = rule !== undefined && rule.mirror !== ''
+  if (parsed.kind === 'other' && !isMirrored && !isFile(parsed, rule)) return refused(parsed)
+  if (rule === undefined) return unmatched(policy, plain)
+  const read = isMirrored ? mirrored(plain, rule) : plain
+  const found = isMirrored ? parseModelUri(read) : parsed
+  const directory =
+    found.kind === 'other' && isFile(found, rule) ? parentOf(read, prefixesOf(rule, isMirrored)) : found
+  return directory.kind === 'other'
+    ? refused(directory)
+    : { ok: true, directory: directory.directory, rule, isMirrored }
+}
+
+/** Whether a file may be served by its directory: the policy's word, for the manifest does not tell. */
+function isFile({ reason }: Extract<ModelUri, { kind: 'other' }>, rule: SourceRule | undefined): boolean {
+  return reason === 'SingleFileSource' && rule?.files === 'Parent'
+}
+
+/** The directory of a file, where all that is in it has a prefix that the policy allows. */
+function parentOf(file: string, prefixes: string[]): ModelUri {
+  const parent = parentUri(file)
+  if (parent === undefined) return parseModelUri(file)
+  if (prefixes.some((prefix) => `${parent}/`.startsWith(prefix))) return parseModelUri(parent)
+  const message = 'the directory of the file holds more than the policy allows: it is not mounted for it'
+  return { kind: 'other', reason: 'SingleFileSource', message }
+}
+
+/** Where a rule reads from. */
+function prefixesOf({ match, mirror }: SourceRule, isMirrored: boolean): string[] {
+  return isMirrored ? [mirror] : match
+}
+
+function refused({ reason, message }: Extract<ModelUri, { kind: 'other' }>) {
+  return { ok: false as const, reason, message }
+}
+
+/** Whoever names the endpoint answers for its certificate. */
+function namesEndpoint(options: SourceRule['options']): boolean {
+  return Object.keys(options).some((name) => /\.endpoint$/.test(name))
+}
+
+type SourceRule = PolicySource
+export type DatasetRef = NonNullable<SourceRule['dataset']>
+
+/** Whether a rule lends a Dataset to a namespace: the Datasets of its own are another matter. */
+export function isShared(rule: SourceRule, namespace: string): rule is SourceRule & { dataset: DatasetRef } {
+  return rule.dataset !== undefined && rule.dataset.namespace !== namespace
+}
+
+/** The rules that may be the first to match a model; where a storage spec stands, any may. */
+export function matchingRules(
+  model: ModelLocation['model'],
+  policy: Policy,
+  namespace: string,
+): SourceRule[] {
+  const { sources } = inNamespace(policy, namespace).spec
+  if (model.kind === 'storage' || model.storage !== undefined) return sources
+  const parsed = parseModelUri(model.uri)
+  if (parsed.kind === 'other' && !isMirrorable(parsed.reason)) return []
+  const plain = parsed.kind === 'directory' ? parsed.directory.uri : trimEndSlashes(model.uri)
+  return sources.filter(({ match }) => match.some((prefix) => `${plain}/`.startsWith(prefix)))
+}
+
+const everySource: SourceRule = {
+  match: [],
+  runtime: 'Auto',
+  mirror: '',
+  files: 'Skip',
+  options: {},
+  credentials: {},
+}
+
+/** A policy's sources, as they are in a namespace: `$(namespace)` stands for its name. */
+function inNamespace({ name, spec }: Policy, namespace: string): Policy {
+  const named = (text: string) => text.replaceAll('$(namespace)', namespace)
+  const sources = spec.sources.map((source) => ({
+    ...source,
+    match: source.match.map(named),
+    mirror: named(source.mirror),
+  }))
+  return { name, spec: { ...spec, sources } }
+}
+
+/** The first rule whose prefix the URI has; a policy without rules takes every source. */
+function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
+  if (spec.sources.length === 0) return everySource
+  return spec.sources.find(({ match }) => match.some((prefix) => uri.startsWith(prefix)))
+}
+
+/** The policy's prefixes are not told: they may name what is others'. */
+function unmatched(policy: Policy, uri: string): SourceRefused {
+  return {
+    ok: false,
+    reason: 'UnsupportedScheme',
+    message: `${quoted(uri)} matches no source of AccelerationPolicy ${policy.name}`,
+  }
+}
+
+/** The Secrets that a service names for its credentials, or that its storage specs are looked up in. */
+export function namedSecrets(locations: ModelLocation[], config: KserveConfig): string[] {
+  const names = locations.flatMap(({ annotations, model }) => [
+    annotations[config.storageSecretAnnotation],
+    model.storage === undefined ? undefined : storageSecretName(annotations, config),
+  ])
+  // What cannot be a name is no Secret, and would be an error where Secrets are read.
+  return [...new Set(names)].filter((name) => name !== undefined).filter(isSecretName)
+}
+
+/** Whether a text can be the name of a Secret. */
+export function isSecretName(name: string): boolean {
+  return name.length <= limits.name && secretName.test(name)
+}
+
+const secretName = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/
+
+function toSource(
+  { uri, scheme }: ModelDirectory,
+  credentials: Credentials,
+  { options, profile }: SourceRule,
+): Source {
+  const { endpoint, ...reference } = credentials
+  const source = { uri, scheme, credentials: reference, endpoint, options }
+  return profile === undefined ? source : { ...source, profile }
+}
+
+function hasOssEndpoint({ endpoint, options }: Source): boolean {
+  return endpoint.url !== undefined || options['fs.oss.endpoint'] !== undefined
+}
+
+function ossEndpointMissing(): SourceRefused {
+  return {
+    ok: false,
+    reason: 'CredentialsMissing',
+    message:
+      'oss:// needs its endpoint: set fs.oss.endpoint in the policy’s sources[].options, or as a key of the Secret',
+  }
+}

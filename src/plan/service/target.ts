@@ -1,0 +1,91 @@
+import { isLoadable } from '../../fluid/name.ts'
+import { isReferenceTo } from '../../fluid/reference.ts'
+import type { RuntimeName } from '../../fluid/runtimes.ts'
+import type { Source } from '../../fluid/source.ts'
+import type { ModelLocation } from '../../kserve/location.ts'
+import type { PolicySpec } from '../../policy/schema.ts'
+import { quoted } from '../../values/text.ts'
+import type { Facts } from '../facts.ts'
+import { dropsPath, existingPlace } from './existing.ts'
+import type { OriginalLocation } from './original.ts'
+import { referenceFor, sameReference } from './shared-dataset.ts'
+import {
+  cacheFor,
+  type ReadSource,
+  type ResolvedSource,
+  type SourceRefused,
+  type SourceResult,
+} from './source.ts'
+
+/** What serves a model. */
+export interface Target {
+  /** The claim that is to stand there, and the path in it where the model is not its root. */
+  cache: string
+  path: string | undefined
+  /** Whether the claim is of a Dataset that was here already: nothing is made for it, or taken away. */
+  existing: boolean
+  /** Undefined where nothing is to be made, or a kept cache cannot be made anew from what the cluster says today. */
+  provision: { source: Source; runtime: RuntimeName } | undefined
+}
+
+/** What is to serve a source: a Dataset that a team has for it, a cache of many models, or one of its own. */
+export function targetOf(
+  read: ReadSource,
+  location: ModelLocation,
+  { scope, facts }: { scope: PolicySpec['cache']['scope']; facts: Facts },
+): (Target & { ok: true }) | SourceRefused {
+  // A policy's own word comes before what happens to be there.
+  const reference = referenceFor(read, location, facts)
+  if (reference !== undefined) return reference.ok ? whole(reference) : reference
+  const place = existingPlace(read.source, location, facts)
+  if (place !== undefined) {
+    const path = place.path === '' ? undefined : place.path
+    return { ok: true, cache: place.dataset, path, existing: true, provision: undefined }
+  }
+  const isShared = scope === 'Source' && !dropsPath(location) && isLoadable(read.path)
+  const shared = isShared ? cacheFor(above(read, read.prefix), facts) : undefined
+  // What cannot be read as a part of something greater may well be read by itself.
+  const made = shared?.ok === true ? shared : cacheFor(read, facts)
+  if (!made.ok) return made
+  const { name, source, runtime } = made
+  const path = made === shared ? read.path : undefined
+  return { ok: true, cache: name, path, existing: false, provision: { source, runtime } }
+}
+
+function whole({ name, source, runtime }: ResolvedSource): Target & { ok: true } {
+  return { ok: true, cache: name, path: undefined, existing: false, provision: { source, runtime } }
+}
+
+/** The cache that a record names, as it would be made today. */
+export function sameCache(
+  read: ReadSource,
+  { before, location }: { before: OriginalLocation; location: ModelLocation },
+  facts: Facts,
+): SourceResult {
+  const reference = sameReference(read, { before, location }, facts)
+  if (reference !== undefined) return reference
+  if (read.unresolved !== undefined) return read.unresolved
+  const { cache, path = '' } = before
+  if (path === '') return cacheFor(read, facts, cache)
+  const { uri } = read.source
+  if (!isLoadable(path) || !uri.endsWith(`/${path}`))
+    return {
+      ok: false,
+      reason: 'UnsafeUri',
+      message: `${quoted(uri)} is not at the path ${quoted(path)} of anything`,
+    }
+  return cacheFor(above(read, uri.slice(0, -path.length - 1)), facts, cache)
+}
+
+/** The same reading, of a directory above the model. */
+function above(read: ReadSource, uri: string): ReadSource {
+  return { ...read, source: { ...read.source, uri } }
+}
+
+/** `cache llama-0123456789`, or `Dataset team-models, at llama, which was here already`. */
+export function describeTarget({ cache, path, existing, provision }: Target): string {
+  if (provision !== undefined && isReferenceTo(provision.source))
+    return `cache ${cache}, which refers to ${quoted(provision.source.uri)}`
+  const at = path === undefined ? '' : `, at ${quoted(path)}`
+  return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
+}

@@ -1,0 +1,476 @@
+import { expect, test } from 'vitest'
+import { getIn, type JsonObject, type KubeObject, objectAt } from '../../values/object.ts'
+import type { Facts } from '../facts.ts'
+import { afterKserve, fakeFacts, fakePolicy, fakeService, fakeSigner, s3Secret } from '../plan.fake.ts'
+import { cachesOf, type Plan, plan } from '../plan.ts'
+import { provenOriginal, type RecordSigner } from './record.ts'
+
+/*
+ * What happens to a service after it was created: every update goes through the plan again, whoever makes it.
+ */
+
+const storageUri = 's3://models/llama'
+const manifest = fakeService(
+  { huggingface: { storageUri, args: ['--max-model-len=4096'] } },
+  { annotations: { team: 'a' } },
+)
+const gpu = { gpu: { resources: { 'nvidia.com/gpu': 1 } } }
+const facts = fakeFacts({ policies: [fakePolicy('default', gpu)] })
+
+const create = (service: KubeObject, now = facts): Plan => plan({ service, facts: now })
+const update = (previous: KubeObject, service: KubeObject, now: Facts = facts): Plan =>
+  plan({ service, previous, facts: now })
+
+const admitted = create(manifest).service
+const plain = create(manifest, fakeFacts({ namespaceLabels: {} })).service
+const cacheUri = (service: KubeObject) => getIn(service, 'spec', 'predictor', 'huggingface', 'storageUri')
+
+function withMetadata(service: KubeObject, metadata: JsonObject): KubeObject {
+  return { ...service, metadata: { ...service.metadata, ...metadata } }
+}
+
+function annotated(service: KubeObject, annotations: { [key: string]: string }): KubeObject {
+  return withMetadata(service, { annotations: { ...service.metadata.annotations, ...annotations } })
+}
+
+function withPredictor(service: KubeObject, predictor: JsonObject): KubeObject {
+  return { ...service, spec: { predictor: { ...objectAt(service, 'spec', 'predictor'), ...predictor } } }
+}
+
+test('the scene: a service that was accelerated, and one that was not', () => {
+  expect(cacheUri(admitted)).toMatch(/^pvc:\/\/llama-[0-9a-f]{10}$/)
+  expect(plain).toEqual(manifest)
+})
+
+test('steady: the manifest that was admitted changes nothing', () => {
+  expect(update(admitted, admitted)).toMatchObject({ reason: 'AlreadyCached', decision: 'skip', patch: [] })
+})
+
+test('steady: the original manifest, applied again, ends in the same object', () => {
+  const made = update(admitted, manifest)
+  expect(made.reason).toBe('Accelerated')
+  expect(made.service).toEqual(admitted)
+})
+
+test('steady: KServe’s finalizer, a label, an annotation', () => {
+  const finalizers = ['inferenceservice.finalizers']
+  expect(update(admitted, withMetadata(admitted, { finalizers })).patch).toEqual([])
+  expect(update(admitted, withMetadata(admitted, { labels: { a: 'b' } })).patch).toEqual([])
+  expect(update(admitted, annotated(admitted, { note: 'x' })).patch).toEqual([])
+})
+
+test('steady: our annotations, taken off, come back', () => {
+  const stripped = withMetadata(admitted, { annotations: { team: 'a' } })
+  expect(update(admitted, stripped).service).toEqual(admitted)
+  const { annotations: _, ...bare } = admitted.metadata
+  const made = update(admitted, { ...admitted, metadata: bare })
+  expect(made.service.metadata.annotations).toEqual({
+    'warmgate.dev/original': admitted.metadata.annotations?.['warmgate.dev/original'],
+    'warmgate.dev/caches': admitted.metadata.annotations?.['warmgate.dev/caches'],
+  })
+})
+
+test('steady: our annotations, written over, are written back', () => {
+  const record = { locations: { predictor: { uri: 's3://evil/x', cache: 'evil-0123456789' } } }
+  const forged = annotated(admitted, {
+    'warmgate.dev/original': JSON.stringify(record),
+    'warmgate.dev/caches': 'evil-0123456789',
+  })
+  expect(update(admitted, forged).service).toEqual(admitted)
+})
+
+test.each<[string, Partial<Facts>]>([
+  ['no policy any more', { policies: [] }],
+  [
+    'no policy that matches',
+    { policies: [fakePolicy('p', { serviceSelector: { matchLabels: { a: 'b' } } })] },
+  ],
+  ['the namespace’s label gone', { namespaceLabels: {} }],
+  ['the policy Off', { policies: [fakePolicy('default', { mode: 'Off' })] }],
+  ['the policy in Audit', { policies: [fakePolicy('default', { mode: 'Audit' })] }],
+  ['other sources', { policies: [fakePolicy('default', { sources: [{ match: ['oss://'] }] })] }],
+  [
+    'another runtime',
+    { policies: [fakePolicy('default', { sources: [{ match: ['s3://'], runtime: 'Alluxio' }] })] },
+  ],
+  ['other GPUs', { policies: [fakePolicy('default', { gpu: { resources: { 'amd.com/gpu': 4 } } })] }],
+  ['no GPUs', { policies: [fakePolicy('default')] }],
+  [
+    'GPUs for other formats',
+    { policies: [fakePolicy('default', { gpu: { ...gpu.gpu, when: { modelFormats: [] } } })] },
+  ],
+  ['Fluid gone', { installed: [] }],
+  [
+    'credentials where there were none',
+    {
+      serviceAccounts: { default: { name: 'default', secrets: ['s3-access'], annotations: {} } },
+      secrets: { 's3-access': s3Secret },
+    },
+  ],
+  [
+    'a listed Secret gone',
+    { serviceAccounts: { default: { name: 'default', secrets: ['gone'], annotations: {} } } },
+  ],
+  [
+    'a workload identity',
+    {
+      serviceAccounts: {
+        default: { name: 'default', secrets: [], annotations: { 'eks.amazonaws.com/role-arn': 'x' } },
+      },
+    },
+  ],
+  [
+    'its claim looking foreign',
+    { foreignClaims: new Set([String(cacheUri(admitted)).slice('pvc://'.length)]) },
+  ],
+])('steady: %s', (_, more) => {
+  const now = { ...facts, ...more }
+  expect(update(admitted, admitted, now)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  expect(update(admitted, manifest, now).service).toEqual(admitted)
+})
+
+test('a cache that cannot be made anew from what the cluster says is kept, and not made', () => {
+  expect(cachesOf(update(admitted, admitted))).toHaveLength(1)
+  expect(cachesOf(update(admitted, admitted, { ...facts, installed: [] }))).toEqual([])
+})
+
+test('a kept cache keeps its name under new credentials', () => {
+  const now = {
+    ...facts,
+    serviceAccounts: { default: { name: 'default', secrets: ['s3-access'], annotations: {} } },
+    secrets: { 's3-access': s3Secret },
+  }
+  expect(cachesOf(update(admitted, admitted, now))).toMatchObject([
+    { name: String(cacheUri(admitted)).slice('pvc://'.length), source: { credentials: { kind: 'keys' } } },
+  ])
+})
+
+test('steady: what was applied while Warmgate was away is accelerated again', () => {
+  const away = annotated(admitted, {})
+  const unseen = { ...away, spec: manifest.spec }
+  expect(update(unseen, unseen).service).toEqual(admitted)
+})
+
+test('steady: the record stays word for word when a custom predictor gets KServe’s own defaults', () => {
+  const container = { name: 'bloom', env: [{ name: 'STORAGE_URI', value: storageUri }] }
+  const when = { modelFormats: ['custom'] }
+  const now = fakeFacts({ policies: [fakePolicy('p', { gpu: { ...gpu.gpu, when } })] })
+  const first = afterKserve(create(fakeService({ containers: [container] }), now).service)
+  expect(create(first, now).patch).toEqual([])
+  expect(update(first, first, now).patch).toEqual([])
+})
+
+test('steady through KServe’s defaulter, in any order', () => {
+  const first = create(afterKserve(admitted)).service
+  const onceMore = create(afterKserve(first)).service
+  expect(onceMore).toEqual(first)
+  // What KServe saw first, and what we saw first, end alike.
+  expect(getIn(create(afterKserve(manifest)).service, 'spec')).toEqual(getIn(first, 'spec'))
+  const again = update(first, first)
+  expect(again).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  const reapplied = update(first, afterKserve(update(first, manifest).service)).service
+  expect(reapplied).toEqual(first)
+})
+
+test('steady: what was made for a service without annotations stays known as made', () => {
+  const bare = fakeService({ huggingface: { storageUri } })
+  const before = create(bare).service
+  const applied = annotated(before, { 'kubectl.kubernetes.io/last-applied-configuration': '{}' })
+  expect(update(before, applied).patch).toEqual([])
+})
+
+test('steady through a sole container’s renaming', () => {
+  const container = { name: 'bloom', image: 'bloom', env: [{ name: 'STORAGE_URI', value: storageUri }] }
+  const now = fakeFacts({
+    policies: [fakePolicy('p', { gpu: { ...gpu.gpu, when: { modelFormats: ['custom'] } } })],
+  })
+  const service = fakeService({ containers: [container] })
+  const first = create(service, now).service
+  const named = (made: KubeObject): KubeObject =>
+    withPredictor(made, {
+      containers: [{ ...objectAt(made, 'spec', 'predictor', 'containers', 0), name: 'kserve-container' }],
+    })
+  expect(update(named(first), named(first), now).patch).toEqual([])
+  expect(named(update(named(first), service, now).service)).toEqual(named(first))
+  const optedOut = update(named(first), annotated(named(first), { 'warmgate.dev/acceleration': 'disabled' }))
+  expect(optedOut.service).toEqual(annotated(named(service), { 'warmgate.dev/acceleration': 'disabled' }))
+})
+
+const optOut = { 'warmgate.dev/acceleration': 'disabled' }
+
+test('opting out gives back exactly what came in', () => {
+  const made = update(admitted, annotated(admitted, optOut))
+  expect(made).toMatchObject({ reason: 'OptedOut', decision: 'skip', warnings: [] })
+  expect(made.service).toEqual(annotated(manifest, optOut))
+  // Also by the original manifest with the annotation, and without our record in what is sent.
+  expect(update(admitted, annotated(manifest, optOut)).service).toEqual(annotated(manifest, optOut))
+  const stripped = withMetadata(admitted, { annotations: { team: 'a', ...optOut } })
+  expect(update(admitted, stripped).service).toEqual(annotated(manifest, optOut))
+})
+
+test('opting in later accelerates', () => {
+  const optedOut = annotated(manifest, optOut)
+  const made = update(optedOut, manifest)
+  expect(made.service).toEqual(admitted)
+})
+
+test('a service that is older than the opt-in stays as it is, until its model changes', () => {
+  const made = update(plain, annotated(plain, { note: 'x' }))
+  expect(made).toMatchObject({ reason: 'NotOptedIn', patch: [] })
+  expect(made.message).toContain('was here before')
+  const moved = withPredictor(plain, { huggingface: { storageUri: 's3://models/llama-2' } })
+  expect(update(plain, moved).reason).toBe('Accelerated')
+})
+
+test('it stays also through KServe’s defaulter', () => {
+  expect(update(plain, afterKserve(plain)).reason).toBe('NotOptedIn')
+})
+
+test('a service that had no model is accelerated when it gets one', () => {
+  const empty = fakeService({ huggingface: { args: ['--model_id=x'] } })
+  expect(update(empty, manifest).reason).toBe('Accelerated')
+})
+
+test('a changed model gets its own cache, and a record of its own', () => {
+  const moved = withPredictor(manifest, { huggingface: { storageUri: 's3://models/llama-2' } })
+  const made = update(admitted, moved)
+  expect(made.service).toEqual(create(moved).service)
+  expect(cacheUri(made.service)).not.toBe(cacheUri(admitted))
+})
+
+test('a changed model is new to the policy of today', () => {
+  const moved = withPredictor(manifest, { huggingface: { storageUri: 's3://models/llama-2' } })
+  const now = { ...facts, policies: [fakePolicy('default', { mode: 'Audit' })] }
+  const made = update(admitted, moved, now)
+  expect(made.reason).toBe('AuditOnly')
+  expect(made.service).toEqual(moved)
+})
+
+test('changed to what cannot be accelerated: nothing of ours is left, as in a service of its own', () => {
+  for (const uri of ['hf://meta/llama', 's3://models/llama.gguf', 'pvc://own/llama']) {
+    const own = withPredictor(admitted, {
+      huggingface: { ...objectAt(admitted, 'spec', 'predictor', 'huggingface'), storageUri: uri },
+    })
+    const written = objectAt(manifest, 'spec', 'predictor', 'huggingface')
+    const made = update(admitted, own)
+    expect(made.decision).toBe('skip')
+    expect(made.service).toEqual(withPredictor(manifest, { huggingface: { ...written, storageUri: uri } }))
+  }
+})
+
+test('the user’s own devices, asked for later, are the only ones', () => {
+  for (const name of ['nvidia.com/gpu', 'amd.com/gpu']) {
+    const resources = { limits: { [name]: '2' } }
+    const own = withPredictor(manifest, { huggingface: { storageUri, resources } })
+    const made = update(admitted, own)
+    expect(getIn(made.service, 'spec', 'predictor', 'huggingface', 'resources')).toEqual(resources)
+    expect(cacheUri(made.service)).toBe(cacheUri(admitted))
+    expect(update(made.service, made.service).patch).toEqual([])
+  }
+  // As kubectl merges it: the limit is the user's, the request still ours.
+  const merged = { limits: { 'nvidia.com/gpu': '2' }, requests: { 'nvidia.com/gpu': '1' } }
+  const made = update(admitted, withPredictor(admitted, { huggingface: { storageUri, resources: merged } }))
+  expect(getIn(made.service, 'spec', 'predictor', 'huggingface', 'resources')).toEqual({
+    limits: { 'nvidia.com/gpu': '2' },
+  })
+})
+
+test('a wish that cannot be given is denied when it is made, and not at every later update', () => {
+  const closed = { ...facts, policies: [fakePolicy('default', { ...gpu, overrides: [] })] }
+  const wish = { 'warmgate.dev/cache-size': '40Gi' }
+  expect(update(admitted, annotated(admitted, wish), closed)).toMatchObject({
+    decision: 'deny',
+    reason: 'InvalidOverride',
+  })
+  // Given once, and no longer allowed.
+  const given = create(annotated(manifest, wish)).service
+  expect(update(given, withMetadata(given, { labels: { a: 'b' } }), closed)).toMatchObject({
+    reason: 'AlreadyCached',
+    patch: [],
+  })
+})
+
+test('whoever creates a service is warned, not whoever updates it', () => {
+  const moved = withPredictor(plain, { huggingface: { storageUri: 'hf://meta/llama' } })
+  expect(create(moved).warnings).toHaveLength(1)
+  expect(update(plain, moved)).toMatchObject({ reason: 'UnsupportedScheme', warnings: [] })
+})
+
+test('a service that is copied to another namespace is new there', () => {
+  const copy = withMetadata(admitted, { namespace: 'other' })
+  const now = { ...facts, namespace: 'other' }
+  expect(create(copy, now).service).toEqual(
+    create(withMetadata(manifest, { namespace: 'other' }), now).service,
+  )
+})
+
+test('steady: in a list beside a claim of the user’s own, whatever the policy says by then', () => {
+  const storageUris = [
+    { uri: storageUri, mountPath: '/mnt/a' },
+    { uri: 'pvc://own', mountPath: '/mnt/b' },
+  ]
+  const listed = create(fakeService({ containers: [{ name: 'kserve-container' }], storageUris }))
+  expect(listed.reason).toBe('Accelerated')
+  for (const later of [facts, fakeFacts({ policies: [fakePolicy('default', { mode: 'Off' })] })])
+    expect(update(listed.service, listed.service, later).patch).toEqual([])
+})
+
+const adopt = { 'warmgate.dev/adopt': 'true' }
+
+test('adopted: what stood before is accelerated, as if it were new, and nothing is left of the request', () => {
+  const made = update(plain, annotated(plain, adopt))
+  expect(made).toMatchObject({ reason: 'Accelerated', warnings: [] })
+  expect(made.service).toEqual(admitted)
+  // Webhooks are called again with what they made, and later with what is stored.
+  const second = update(plain, made.service)
+  expect(second.patch).toEqual([])
+  expect(update(plain, afterKserve(made.service)).service.spec).toEqual(afterKserve(admitted).spec)
+  expect(update(made.service, made.service)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  // Applied again from git, with or without the annotation.
+  expect(update(made.service, manifest).service).toEqual(admitted)
+  expect(update(made.service, annotated(manifest, adopt)).service).toEqual(admitted)
+})
+
+test('adopted and restored: a service without annotations has none again', () => {
+  const bare = fakeService({ huggingface: { storageUri } })
+  const made = update(bare, annotated(bare, adopt)).service
+  expect(made.metadata.annotations?.['warmgate.dev/adopt']).toBeUndefined()
+  expect(update(made, annotated(made, optOut)).service).toEqual(annotated(bare, optOut))
+})
+
+test('the controller plans a service as if it were adopted', () => {
+  const made = plan({ service: plain, previous: plain, isAdopted: true, facts })
+  expect(cachesOf(made).map(({ name }) => `pvc://${name}`)).toEqual([cacheUri(admitted)])
+})
+
+test.each<[string, Partial<Facts>, string]>([
+  [
+    'opted out by its namespace',
+    { namespaceLabels: { 'warmgate.dev/acceleration': 'disabled' } },
+    'OptedOut',
+  ],
+  ['not opted in', { namespaceLabels: {} }, 'NotOptedIn'],
+  ['under Audit', { policies: [fakePolicy('p', { mode: 'Audit' })] }, 'AuditOnly'],
+  ['without Fluid', { installed: [] }, 'FluidMissing'],
+  ['served by its pods', { policies: [fakePolicy('p', { rewrite: 'Pod' })] }, 'nothing to adopt'],
+])('asked to adopt what is %s: nothing changes, the answer says why', (_, more, why) => {
+  const made = update(plain, annotated(plain, adopt), { ...facts, ...more })
+  expect(made.service).toEqual(plain)
+  expect(made.warnings.join()).toContain(why)
+})
+
+test('a service that had the annotation from the start is not touched for it', () => {
+  const marked = annotated(manifest, adopt)
+  const before = create(marked, fakeFacts({ namespaceLabels: {} })).service
+  expect(before).toEqual(marked)
+  expect(update(before, withMetadata(before, { labels: { a: 'b' } }))).toMatchObject({
+    reason: 'NotOptedIn',
+    patch: [],
+  })
+})
+
+/* A record that this installation did not write for its service: its key is lost, or somebody made it up. */
+
+const lost = fakeFacts({ ...facts, signer: { ...fakeSigner, verify: () => false } })
+const recordOf = (service: KubeObject) => service.metadata.annotations?.['warmgate.dev/original']
+
+test('with a lost key nothing rolls: what a service has stays, and nothing is made for it', () => {
+  for (const service of [admitted, manifest, withMetadata(admitted, { labels: { a: 'b' } })]) {
+    const made = update(admitted, service, lost)
+    expect(made).toMatchObject({ decision: 'skip', reason: 'RecordUnproven' })
+    expect(made.service.spec).toEqual(admitted.spec)
+    expect(made.service.metadata.annotations).toEqual(admitted.metadata.annotations)
+    expect(cachesOf(made)).toEqual([])
+  }
+})
+
+test('with a lost key a changed model is planned anew, and its record signed', () => {
+  const changed = withPredictor(manifest, { huggingface: { storageUri: 's3://models/bloom' } })
+  const made = update(admitted, changed, lost)
+  expect(made.reason).toBe('Accelerated')
+  expect(provenOriginal(made.service, fakeSigner)?.locations.predictor?.uri).toBe('s3://models/bloom')
+})
+
+test('adopted after its key was lost, a service has a proven record, and the second pass changes nothing', () => {
+  const unsigned = withMetadata(admitted, {
+    annotations: { ...admitted.metadata.annotations, 'warmgate.dev/original': withoutProof(admitted) },
+  })
+  const made = update(unsigned, annotated(unsigned, adopt))
+  expect(made.service).toEqual(admitted)
+  expect(update(unsigned, made.service).patch).toEqual([])
+  expect(update(made.service, made.service)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+})
+
+function withoutProof(service: KubeObject): string {
+  return recordOf(service)?.replace(/,"proof":.*/, '}') ?? ''
+}
+
+test('with a rotated key the record stays as it is', () => {
+  const rotated: RecordSigner = {
+    sign: (statement) => fakeSigner.sign(`new ${statement}`),
+    verify: (statement, signature) => fakeSigner.verify(statement, signature),
+  }
+  const now = { ...facts, signer: rotated }
+  expect(update(admitted, admitted, now)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  expect(update(admitted, manifest, now).service).toEqual(admitted)
+  expect(cachesOf(update(admitted, admitted, now))).toHaveLength(1)
+})
+
+const devices = (service: KubeObject) =>
+  getIn(service, 'spec', 'predictor', 'huggingface', 'resources', 'limits', 'nvidia.com/gpu')
+
+test('a forged record gives no devices, whatever it says was added', () => {
+  const forge = (service: KubeObject) => {
+    const locations = { predictor: { uri: storageUri, cache: 'llama-0123456789' } }
+    const added = {
+      '/resources/limits/nvidia.com~1gpu': '64',
+      '/resources/requests/nvidia.com~1gpu': '64',
+    }
+    const text = JSON.stringify({ locations, additions: { predictor: { added, made: [] } } })
+    return annotated(service, { 'warmgate.dev/original': text })
+  }
+  const without = fakeFacts()
+  const pointed = withPredictor(plain, { huggingface: { storageUri: 'pvc://llama-0123456789' } })
+  // Created with it; updated to it; and there before anything went through admission.
+  expect(devices(create(forge(pointed), without).service)).toBeUndefined()
+  expect(devices(update(pointed, forge(pointed), without).service)).toBeUndefined()
+  const before = update(forge(pointed), forge(pointed), without)
+  expect(before.reason).toBe('RecordUnproven')
+  expect(devices(before.service)).toBeUndefined()
+  expect(devices(update(forge(pointed), manifest, without).service)).toBeUndefined()
+})
+
+test('an old record on a service that is created again gives no more than its policy does today', () => {
+  expect(devices(admitted)).toBe('1')
+  const again = create(admitted, fakeFacts())
+  expect(again.reason).toBe('Accelerated')
+  expect(devices(again.service)).toBeUndefined()
+  expect(provenOriginal(again.service, fakeSigner)?.additions).toEqual({})
+  // So it is on a service that had none, where it is put on by an update.
+  const put = update(plain, admitted, fakeFacts())
+  expect(devices(put.service)).toBeUndefined()
+})
+
+test('a manifest that was exported with its record is an ordinary new service elsewhere', () => {
+  const elsewhere = withMetadata(admitted, { namespace: 'other', name: 'copy' })
+  const made = create(elsewhere, { ...facts, namespace: 'other' })
+  expect(made.reason).toBe('Accelerated')
+  const fresh = create(withMetadata(manifest, { namespace: 'other', name: 'copy' }), {
+    ...facts,
+    namespace: 'other',
+  })
+  expect(made.service).toEqual(fresh.service)
+  expect(provenOriginal(made.service, fakeSigner)).toBeDefined()
+  const closed = create(elsewhere, { ...facts, namespace: 'other', namespaceLabels: {} })
+  expect(closed).toMatchObject({ reason: 'NotOptedIn' })
+  expect(cacheUri(closed.service)).toBe(storageUri)
+})
+
+test('an update that writes a record by hand ends as what it says was there before', () => {
+  const text = JSON.stringify({ locations: { predictor: { uri: storageUri, cache: 'llama-0123456789' } } })
+  const pointed = withPredictor(plain, { huggingface: { storageUri: 'pvc://llama-0123456789' } })
+  const made = update(plain, annotated(pointed, { 'warmgate.dev/original': text }))
+  expect(made.reason).toBe('NotOptedIn')
+  expect(cacheUri(made.service)).toBe(storageUri)
+  expect(recordOf(made.service)).toBeUndefined()
+})

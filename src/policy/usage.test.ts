@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { fakePolicy } from '../plan/plan.fake.ts'
+import { optedIn } from './scope.ts'
+import { countPolicyUsage, type PolicySubject } from './usage.ts'
+
+const service = (name: string, more: Partial<PolicySubject> = {}): PolicySubject => ({
+  name: `models/${name}`,
+  namespaceLabels: optedIn({}),
+  labels: {},
+  annotations: {},
+  ...more,
+})
+const gold = { serviceSelector: { matchLabels: { tier: 'gold' } } }
+
+test('a service is counted with the policy that governs it, or the one that it may choose', () => {
+  const policies = [
+    fakePolicy('all', { overrides: ['policy'] }),
+    fakePolicy('gold', { priority: 1, ...gold }),
+    fakePolicy('unused', { priority: -1 }),
+  ]
+  const usages = countPolicyUsage(policies, [
+    service('a'),
+    service('b', { labels: { tier: 'gold' } }),
+    service('c', { annotations: { 'warmgate.dev/policy': 'unused' } }),
+    service('d', { annotations: { 'warmgate.dev/policy': 'nowhere' } }),
+  ])
+  expect([...usages].map(([name, { services }]) => [name, services])).toEqual([
+    ['all', 2],
+    ['gold', 1],
+    ['unused', 1],
+  ])
+})
+
+test('policies conflict where both match a service, at the highest priority that does', () => {
+  const policies = [
+    fakePolicy('a'),
+    fakePolicy('b'),
+    fakePolicy('other', { namespaceSelector: { matchLabels: { team: 'x' } } }),
+    fakePolicy('gold', { priority: 1, ...gold }),
+  ]
+  const ofGold = countPolicyUsage(policies, [service('g', { labels: { tier: 'gold' } })])
+  expect([...ofGold.values()].every(({ conflicts }) => conflicts.size === 0)).toBe(true)
+  const usages = countPolicyUsage(policies, [service('plain')])
+  expect(usages.get('a')?.conflicts).toEqual(new Map([['b', 'models/plain']]))
+  expect(usages.get('b')?.conflicts).toEqual(new Map([['a', 'models/plain']]))
+  expect(usages.get('other')?.conflicts.size).toBe(0)
+})
+
+test('no policy, and no service that one matches, is no usages', () => {
+  expect(countPolicyUsage([], [service('a')]).size).toBe(0)
+  expect(countPolicyUsage([fakePolicy('gold', gold)], [service('a')]).get('gold')).toEqual({
+    services: 0,
+    conflicts: new Map(),
+  })
+})

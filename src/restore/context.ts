@@ -1,0 +1,155 @@
+import { runtimeResources } from '../cluster/runtimes.ts'
+import { servedLlmVersion } from '../cluster/services.ts'
+import { isOurs } from '../fluid/dataset.ts'
+import { datasetOf } from '../fluid/load.ts'
+import { podSelectors } from '../kserve/pod.ts'
+import type { KubeClient } from '../kube/client.ts'
+import type { EventNote } from '../kube/events.ts'
+import { listInstalled } from '../kube/list.ts'
+import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
+import { type Clock, pause } from '../values/clock.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import { printable } from '../values/text.ts'
+
+/** What is to be undone: everything, or what is in a namespace, or services by name. */
+export interface Scope {
+  namespace: string | undefined
+  /** Empty for all. */
+  services: readonly string[]
+}
+
+/** What context is done with, and where it is told. */
+export interface RestoreContext {
+  client: KubeClient
+  clock: Clock
+  /** Writes an Event, where that is allowed. */
+  record: (event: EventNote) => Promise<void>
+  /** Nothing more is waited for once it aborts. */
+  signal: AbortSignal
+  scope: Scope
+  /** Tell what would be done, and do nothing. */
+  dryRun: boolean
+  /** How long to wait for the pods of one service, and for one cache. */
+  timeoutMs: number
+  report: Report
+}
+
+/** What was done, line by line, and how often something could not be. */
+export class Report {
+  readonly #write: (line: string) => void
+  readonly #prefix: string
+  failures = 0
+  lines = 0
+
+  /** @param prefix what stands before all that is done: it is not, in a dry run */
+  constructor(write: (text: string) => unknown, prefix = '') {
+    this.#prefix = prefix
+    this.#write = (line) => {
+      this.lines += 1
+      write(`${printable(line)}\n`)
+    }
+  }
+
+  say(line: string): void {
+    this.#write(`${this.#prefix}${line}`)
+  }
+
+  fail(what: string, why: string): void {
+    this.failures += 1
+    this.#write(`FAILED ${what}: ${why}`)
+  }
+}
+
+/** An object, and where it is. */
+export interface Located {
+  resource: Resource
+  object: KubeObject
+}
+
+/** The objects of one cache: its Dataset, where there is one, comes first. */
+export interface LocatedCache {
+  key: ObjectKey
+  objects: Located[]
+}
+
+/** The services of either kind. */
+export async function listServices({
+  client,
+  scope,
+}: Pick<RestoreContext, 'client' | 'scope'>): Promise<Located[]> {
+  const kinds = [resources.inferenceService, llmInferenceService(await servedLlmVersion(client))]
+  return await listAll(client, kinds, scope)
+}
+
+/** The pods that KServe made. */
+export async function listPods(
+  { client }: RestoreContext,
+  namespace: string | undefined,
+): Promise<KubeObject[]> {
+  const lists = podSelectors.map((labelSelector) =>
+    listInstalled(client, resources.pod, { ...(namespace && { namespace }), labelSelector }),
+  )
+  return (await Promise.all(lists)).flat()
+}
+
+/** What Warmgate made of Fluid's. */
+export async function listCaches({ client, scope }: RestoreContext): Promise<LocatedCache[]> {
+  const kinds = [resources.dataset, resources.dataLoad, ...Object.values(runtimeResources)]
+  const caches = new Map<string, LocatedCache>()
+  for (const located of await listAll(client, kinds, scope)) {
+    if (!isOurs(located.object)) continue
+    const { object } = located
+    const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
+    const cache = caches.get(keyText(key)) ?? { key, objects: [] }
+    cache.objects.push(located)
+    caches.set(keyText(key), cache)
+  }
+  return [...caches.values()]
+}
+
+async function listAll(client: KubeClient, kinds: Resource[], { namespace }: Scope): Promise<Located[]> {
+  const lists = kinds.map(async (resource) => {
+    const objects = await listInstalled(client, resource, { ...(namespace && { namespace }) })
+    return objects.map((object) => ({ resource, object }))
+  })
+  return (await Promise.all(lists)).flat()
+}
+
+export function isNamed({ services }: Scope, name: string | undefined): boolean {
+  return services.length === 0 || (name !== undefined && services.includes(name))
+}
+
+const againMs = 1_000
+const patienceMs = 10_000
+
+export interface Waiting extends Pick<RestoreContext, 'clock' | 'signal' | 'timeoutMs'> {
+  /** Told what is waited for, once that takes longer than a moment. */
+  say?: (pending: string) => void
+}
+
+/** Looks again and again until there is nothing to wait for; answers what there still is when time is up. */
+export async function waitedFor(
+  { clock, signal, timeoutMs, say = () => {} }: Waiting,
+  look: () => Promise<string | undefined>,
+): Promise<string | undefined> {
+  const startMs = clock.now()
+  let told: string | undefined
+  for (;;) {
+    const pending = await look()
+    const waitedMs = clock.now() - startMs
+    if (pending === undefined || signal.aborted || waitedMs >= timeoutMs) return pending
+    if (waitedMs >= patienceMs && pending !== told) {
+      say(pending)
+      told = pending
+    }
+    await pause(clock, againMs, signal)
+  }
+}
+
+export function describeObject({ kind, metadata }: KubeObject): string {
+  return `${kind} ${metadata.namespace ?? ''}/${metadata.name ?? ''}`
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,48 @@
+import { claimsOf, isAlive, isOf, mountsAny } from '../kserve/pod.ts'
+import { hasStatus } from '../kube/errors.ts'
+import { resources } from '../kube/resources.ts'
+import { cachesAnnotation, originalAnnotation } from '../plan/service/original.ts'
+import { isTrue } from '../values/condition.ts'
+import type { KubeObject } from '../values/object.ts'
+import { describeObject, type RestoreContext } from './context.ts'
+
+/** Whether a pod was turned to its cache by itself, so that no change of its service's manifest replaces it. */
+export function isRedirected({ metadata: { annotations = {} } }: KubeObject): boolean {
+  return annotations[cachesAnnotation] !== undefined && annotations[originalAnnotation] === undefined
+}
+
+/** What is known of the service whose pods are replaced one by one. */
+export interface Replacing {
+  /** All pods of its namespace, as they are now. */
+  pods: KubeObject[]
+  service: KubeObject
+  /** The UIDs of those that were evicted already. */
+  evicted: Set<string>
+}
+
+/** Evicts a pod, once those that came for the ones before it are Ready. A disruption budget is waited for. */
+export async function evictPod(
+  { client, report }: RestoreContext,
+  pod: KubeObject,
+  { pods, service, evicted }: Replacing,
+): Promise<void> {
+  const { name = '', namespace = '', uid = '' } = pod.metadata
+  const others = pods.filter(
+    (each) => isAlive(each) && isOf(each, service) && !mountsAny(each, claimsOf(pod)),
+  )
+  if (others.length < evicted.size || !others.every((each) => isTrue(each, 'Ready'))) return
+  const eviction = {
+    apiVersion: 'policy/v1',
+    kind: 'Eviction',
+    metadata: { name, namespace },
+    deleteOptions: { preconditions: { uid } },
+  }
+  try {
+    await client.create(resources.pod, eviction, { subresource: 'eviction' })
+    evicted.add(uid)
+    report.say(`evicted ${describeObject(pod)}`)
+  } catch (error) {
+    // The pod went by itself, or its disruption budget says: not now.
+    if (!hasStatus(error, 404, 409, 429)) throw error
+  }
+}

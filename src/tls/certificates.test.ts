@@ -1,0 +1,364 @@
+import { beforeAll, beforeEach, expect, test } from 'vitest'
+import type { KubeClient } from '../kube/client.ts'
+import { KubeError } from '../kube/errors.ts'
+import { type Resource, resources } from '../kube/resources.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import { getIn, type KubeObject, listAt, type ObjectKey, stringAt } from '../values/object.ts'
+import { type Bundle, caBundleOf, createBundle, fromSecretData, signerOf, toSecretData } from './bundle.ts'
+import { Certificates, type CertificatesOptions } from './certificates.ts'
+import type { KeyPair } from './issue.ts'
+import { isSignedBy } from './verify.ts'
+
+const dayMs = 86_400_000
+const hourMs = 3_600_000
+const secretKey = { namespace: 'warmgate-system', name: 'warmgate-certificates' }
+const configuration = 'acceleration.warmgate.dev'
+
+type Verb = 'get' | 'create' | 'replace'
+
+/** An API server of objects in memory, with its rules of conflict; `intercept` runs before each call. */
+class MemoryApi {
+  readonly objects = new Map<string, KubeObject>()
+  readonly calls: string[] = []
+  intercept: (call: string) => void | Promise<void> = () => {}
+  #version = 0
+
+  readonly client: Pick<KubeClient, Verb> = {
+    get: async (resource, key) => {
+      await this.#enter('get', resource)
+      return structuredClone(this.find(resource, key))
+    },
+    create: async (resource, object) => {
+      await this.#enter('create', resource)
+      if (this.find(resource, object.metadata as ObjectKey)) throw conflict('AlreadyExists')
+      return this.put(resource, object)
+    },
+    replace: async (resource, object) => {
+      await this.#enter('replace', resource)
+      const stored = this.find(resource, object.metadata as ObjectKey)
+      if (stored?.metadata.resourceVersion !== object.metadata.resourceVersion) throw conflict('Conflict')
+      return this.put(resource, object)
+    },
+  }
+
+  find({ plural }: Resource, { namespace = '', name }: ObjectKey): KubeObject | undefined {
+    return this.objects.get(`${plural}/${namespace}/${name}`)
+  }
+
+  put({ plural }: Resource, object: KubeObject): KubeObject {
+    this.#version += 1
+    const metadata = { ...object.metadata, resourceVersion: String(this.#version) }
+    const stored = structuredClone({ ...object, metadata })
+    this.objects.set(`${plural}/${metadata.namespace ?? ''}/${metadata.name}`, stored)
+    return structuredClone(stored)
+  }
+
+  async #enter(verb: Verb, { plural }: Resource): Promise<void> {
+    this.calls.push(`${verb} ${plural}`)
+    // A call is never answered within the turn that made it: so that replicas interleave.
+    await Promise.resolve()
+    await this.intercept(`${verb} ${plural}`)
+  }
+}
+
+function conflict(reason: string): KubeError {
+  return new KubeError('call', { status: 409, reason, message: reason })
+}
+
+const startMs = new FakeClock().now()
+let bundle: Bundle
+let api: MemoryApi
+let clock: FakeClock
+let metrics: Metrics
+let pairs: KeyPair[]
+
+beforeAll(async () => {
+  bundle = await createBundle(startMs)
+})
+
+beforeEach(() => {
+  api = new MemoryApi()
+  api.put(resources.secret, secretWith(toSecretData(bundle)))
+  clock = new FakeClock()
+  metrics = createMetrics()
+  pairs = []
+  api.put(resources.mutatingWebhookConfiguration, webhookConfiguration())
+})
+
+function webhookConfiguration(): KubeObject {
+  const service = { name: 'warmgate', namespace: 'warmgate-system', path: '/mutate-service' }
+  return {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'MutatingWebhookConfiguration',
+    metadata: { name: configuration, labels: { team: 'platform' } },
+    webhooks: [
+      { name: 'services.acceleration.warmgate.dev', clientConfig: { service }, timeoutSeconds: 5 },
+      { name: 'pods.acceleration.warmgate.dev', clientConfig: { url: 'https://127.0.0.1:9443/mutate-pod' } },
+    ],
+  }
+}
+
+function secretWith(data: { [field: string]: string }): KubeObject {
+  const metadata = { ...secretKey, labels: { a: 'b' } }
+  return { apiVersion: 'v1', kind: 'Secret', metadata, data }
+}
+
+function replica(options: Partial<CertificatesOptions> = {}): Certificates {
+  return new Certificates({
+    client: api.client as KubeClient,
+    clock,
+    logger: createLogger('silent'),
+    metrics,
+    names: { service: 'warmgate', namespace: 'warmgate-system', extra: ['127.0.0.1'] },
+    configuration,
+    onPair: (pair) => pairs.push(pair),
+    ...options,
+  })
+}
+
+function forgetSecret(): void {
+  api.objects.delete('secrets/warmgate-system/warmgate-certificates')
+}
+
+function secret(): KubeObject {
+  const found = api.find(resources.secret, secretKey)
+  if (found === undefined) throw new Error('no Secret')
+  return found
+}
+
+function storedBundle(): Bundle {
+  const read = fromSecretData(getIn(secret(), 'data'))
+  if (read.kind !== 'valid') throw new Error(read.kind)
+  return read.bundle
+}
+
+function storedConfiguration(): KubeObject {
+  return api.find(resources.mutatingWebhookConfiguration, { name: configuration }) as KubeObject
+}
+
+function storedCaBundles(): string[] {
+  return listAt(storedConfiguration(), 'webhooks').map((webhook) =>
+    Buffer.from(stringAt(webhook, 'clientConfig', 'caBundle') ?? '', 'base64').toString(),
+  )
+}
+
+test('from nothing: a Secret, a caBundle in every webhook and nothing else changed, a pair, and ready', async () => {
+  forgetSecret()
+  const certificates = replica()
+  expect(certificates.state).toMatchObject({ kind: 'waiting', reason: 'NotYetMade' })
+  expect(await certificates.check()).toEqual({ kind: 'ready', expiresMs: clock.now() + 7 * dayMs })
+  expect(certificates.state.kind).toBe('ready')
+  const made = storedBundle()
+  expect(storedCaBundles()).toEqual([caBundleOf(made), caBundleOf(made)])
+  expect(pairs).toHaveLength(1)
+  expect(isSignedBy(pairs[0]?.cert ?? '', signerOf(made, clock.now()).cert)).toBe(true)
+  const { webhooks, metadata } = storedConfiguration()
+  const stripped = structuredClone(webhooks) as { clientConfig: { caBundle?: string } }[]
+  for (const { clientConfig } of stripped) delete clientConfig.caBundle
+  expect(stripped).toEqual(webhookConfiguration().webhooks)
+  expect(metadata.labels).toEqual({ team: 'platform' })
+})
+
+test('the caBundle is stored before a leaf is made', async () => {
+  let publishedBefore = false
+  await replica({ onPair: () => (publishedBefore = storedCaBundles().every((text) => text !== '')) }).check()
+  expect(publishedBefore).toBe(true)
+})
+
+test('a second look writes nothing and keeps the pair', async () => {
+  const certificates = replica()
+  await certificates.check()
+  api.calls.length = 0
+  await certificates.check()
+  expect(api.calls).toEqual(['get mutatingwebhookconfigurations', 'get secrets'])
+  expect(pairs).toHaveLength(1)
+})
+
+test('the private keys of leaves are in no Secret', async () => {
+  await replica().check()
+  expect(Object.keys((secret().data ?? {}) as object).toSorted()).toEqual([
+    'ca1.crt',
+    'ca1.key',
+    'ca2.crt',
+    'ca2.key',
+  ])
+  expect(Buffer.from(JSON.stringify(secret().data)).toString()).not.toContain(pairs[0]?.key)
+})
+
+test('two replicas that start at once share one Secret, and both are policyNamesEndpoint', async () => {
+  forgetSecret()
+  const replicas = [replica(), replica()]
+  const states = await Promise.all(replicas.map((each) => each.check()))
+  expect(states.map(({ kind }) => kind)).toEqual(['ready', 'ready'])
+  expect(api.calls.filter((call) => call === 'create secrets')).toHaveLength(2)
+  expect(new Set(pairs.map(({ cert }) => cert)).size).toBe(2)
+  const { cert } = signerOf(storedBundle(), clock.now())
+  expect(pairs.filter((pair) => isSignedBy(pair.cert, cert))).toHaveLength(2)
+  expect(storedCaBundles()[0]).toBe(caBundleOf(storedBundle()))
+})
+
+test('a replica with an older bundle does not overwrite the caBundle of a newer one', async () => {
+  const slow = replica()
+  await slow.check()
+  // By the clock of the other one an authority is due, by that of the slow one it is not.
+  const later = new FakeClock(startMs + 91 * dayMs)
+  let calls = 0
+  api.intercept = async () => {
+    calls += 1
+    // Between the slow one's two reads, whichever comes first.
+    if (calls === 2) await replica({ clock: later }).check()
+  }
+  await slow.check()
+  expect(storedBundle().ca1).not.toEqual(bundle.ca1)
+  expect(storedCaBundles()[0]).toBe(caBundleOf(storedBundle()))
+})
+
+test('a write that lost the race is made again from what is there then', async () => {
+  let interfered = false
+  api.intercept = (call) => {
+    if (call !== 'replace mutatingwebhookconfigurations' || interfered) return
+    interfered = true
+    const theirs = storedConfiguration()
+    api.put(resources.mutatingWebhookConfiguration, {
+      ...theirs,
+      metadata: { ...theirs.metadata, labels: { team: 'other' } },
+    })
+  }
+  expect(await replica().check()).toMatchObject({ kind: 'ready' })
+  expect(storedConfiguration().metadata.labels).toEqual({ team: 'other' })
+})
+
+test('a conflict without end is an error after five attempts', async () => {
+  api.intercept = (call) => {
+    if (call === 'replace mutatingwebhookconfigurations') throw conflict('Conflict')
+  }
+  await expect(replica().check()).rejects.toThrow(KubeError)
+  expect(api.calls.filter((call) => call === 'get secrets')).toHaveLength(5)
+})
+
+test('a caBundle that somebody emptied is written again', async () => {
+  const certificates = replica()
+  await certificates.check()
+  api.put(resources.mutatingWebhookConfiguration, webhookConfiguration())
+  expect(await certificates.check()).toMatchObject({ kind: 'ready' })
+  expect(storedCaBundles()[0]).toBe(caBundleOf(storedBundle()))
+  expect(pairs).toHaveLength(1)
+})
+
+test('a Secret of no use is made anew, one that is empty is filled, and its labels stay', async () => {
+  for (const data of [{ 'ca1.crt': 'AAAA' }, {}]) {
+    api.put(resources.secret, secretWith(data))
+    expect(await replica().check()).toMatchObject({ kind: 'ready' })
+    expect(toSecretData(storedBundle())).toEqual(secret().data)
+    expect(secret().metadata.labels).toEqual({ a: 'b' })
+  }
+})
+
+test('without a webhook configuration there is a pair, but no readiness', async () => {
+  api.objects.delete(`mutatingwebhookconfigurations//${configuration}`)
+  const certificates = replica()
+  expect(await certificates.check()).toMatchObject({ kind: 'waiting', reason: 'ConfigurationMissing' })
+  expect(pairs).toHaveLength(1)
+  api.put(resources.mutatingWebhookConfiguration, webhookConfiguration())
+  expect(await certificates.check()).toMatchObject({ kind: 'ready' })
+})
+
+test('a webhook that is reached under a name of which we have no certificate says so', async () => {
+  expect(
+    await replica({ names: { service: 'warmgate', namespace: 'warmgate-system' } }).check(),
+  ).toMatchObject({
+    kind: 'waiting',
+    reason: 'WrongName',
+    message: expect.stringContaining('127.0.0.1'),
+  })
+})
+
+test('the API server may drop what was written: then this replica is not ready', async () => {
+  const client = {
+    ...api.client,
+    replace: async (resource: Resource, object: KubeObject) => {
+      const stored = await api.client.replace(resource, object)
+      return resource === resources.mutatingWebhookConfiguration ? webhookConfiguration() : stored
+    },
+  } as KubeClient
+  expect(await replica({ client }).check()).toMatchObject({ kind: 'waiting', reason: 'Untrusted' })
+})
+
+test('the leaf is renewed after two thirds of its life, at the first look of the hour', async () => {
+  const stop = new AbortController()
+  const running = replica({ tickMs: 10 * hourMs }).run(stop.signal)
+  await until(() => pairs.length === 1)
+  for (let hour = 1; hour < 112; hour++) await tick(hourMs)
+  expect(pairs).toHaveLength(1)
+  await tick(hourMs)
+  await until(() => pairs.length === 2)
+  stop.abort()
+  await running
+})
+
+test('through the renewal of both authorities, no look finds this replica cut off', async () => {
+  const certificates = replica()
+  const policyNamesEndpoint = new Set<string>()
+  // Around the days on which an authority is renewed, and the hours after which the new one signs.
+  const looks = [0, 84, 88, 90, 90.05, 90.2, 94, 264, 268, 270, 270.05, 270.2, 274]
+  for (const day of looks) {
+    await clock.advance(day * dayMs - (clock.now() - startMs))
+    const leaf = pairs.at(-1)
+    expect(await certificates.check()).toMatchObject({ kind: 'ready' })
+    const { ca1, ca2 } = storedBundle()
+    // The leaf of before the look is policyNamesEndpoint after it, too.
+    if (leaf) expect([ca1, ca2].some(({ cert }) => isSignedBy(leaf.cert, cert))).toBe(true)
+    policyNamesEndpoint.add(storedCaBundles()[0] ?? '')
+  }
+  expect(policyNamesEndpoint.size).toBe(3)
+})
+
+test('an API server that is away: tried again after 5 s; what was ready stays so while its certificate is good', async () => {
+  const stop = new AbortController()
+  const certificates = replica()
+  const away = () => {
+    throw new KubeError('get secrets', { status: 0, message: 'connection refused' })
+  }
+  api.intercept = away
+  const running = certificates.run(stop.signal)
+  await until(() => certificates.state.kind === 'waiting' && certificates.state.reason === 'Unreachable')
+  api.intercept = () => {}
+  await tick(5_000)
+  await until(() => certificates.state.kind === 'ready')
+  api.intercept = away
+  await tick(60_000)
+  expect(certificates.state.kind).toBe('ready')
+  stop.abort()
+  await running
+  await clock.advance(7 * dayMs)
+  const again = new AbortController()
+  const runningAgain = certificates.run(again.signal)
+  await until(() => certificates.state.kind === 'waiting')
+  again.abort()
+  await runningAgain
+})
+
+test('the ends of all three certificates are in the metrics', async () => {
+  await replica().check()
+  const text = await metrics.render()
+  for (const [kind, days] of [
+    ['ca1', 180],
+    ['ca2', 360],
+    ['leaf', 7],
+  ] as const) {
+    const expected = (clock.now() + days * dayMs) / 1_000
+    expect(text).toContain(`warmgate_certificate_expiry_timestamp_seconds{kind="${kind}"} ${expected}\n`)
+  }
+})
+
+/** Keys are made on other threads: the clock moves on only when the next look is due. */
+async function tick(ms: number): Promise<void> {
+  await until(() => clock.nextInMs !== undefined)
+  await clock.advance(ms)
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  await expect.poll(condition, { interval: 1, timeout: 4_000 }).toBe(true)
+}

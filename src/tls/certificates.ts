@@ -1,0 +1,196 @@
+import type { KubeClient } from '../kube/client.ts'
+import { retryOnConflict } from '../kube/conflict.ts'
+import { resources } from '../kube/resources.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { type Clock, pause } from '../values/clock.ts'
+import { getIn, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import {
+  type Bundle,
+  caBundleOf,
+  createBundle,
+  decideRenewal,
+  expiriesOf,
+  fromSecretData,
+  renewBundle,
+  signerOf,
+  toSecretData,
+} from './bundle.ts'
+import type { KeyPair } from './issue.ts'
+import { createServing, isDueForRenewal, type ServingNames } from './serving.ts'
+import { isSignedBy, type Refusal, verifyPair, verifyServing } from './verify.ts'
+
+export interface CertificatesOptions {
+  client: KubeClient
+  clock: Clock
+  logger: Logger
+  metrics: Metrics
+  /** Warmgate's Service and namespace, and whatever else the webhook's URL may say. */
+  names: ServingNames
+  /** The MutatingWebhookConfiguration whose webhooks are to trust us. */
+  configuration: string
+  /** Takes each new serving certificate; it has been verified. */
+  onPair: (pair: KeyPair) => void
+  /** How often to look: by the wall clock, since a machine that slept wakes with its timers late. */
+  tickMs?: number
+}
+
+export type CertificateState =
+  | { kind: 'ready'; expiresMs: number }
+  | {
+      kind: 'waiting'
+      reason: Refusal | 'NotYetMade' | 'ConfigurationMissing' | 'Unreachable'
+      message: string
+    }
+
+const secretName = 'warmgate-certificates'
+const longestTickMs = 3_600_000
+const retryMs = 5_000
+
+/**
+ * Keeps this replica policyNamesEndpoint by the API server. Each replica runs it: the authorities are shared, in a Secret;
+ * the serving certificate is the replica's own, and stays in memory. Whoever comes first makes, or renews, what
+ * is shared; a conflict means that somebody else did, and is answered by looking again.
+ */
+export class Certificates {
+  readonly #options: CertificatesOptions
+  #leaf: KeyPair | undefined
+  #state: CertificateState = { kind: 'waiting', reason: 'NotYetMade', message: 'no certificate yet' }
+
+  constructor(options: CertificatesOptions) {
+    this.#options = options
+  }
+
+  /** Ready: this replica's certificate verifies against what is stored in the webhook configuration. */
+  get state(): CertificateState {
+    return this.#state
+  }
+
+  /** Looks after the certificates until the signal aborts. Failed calls are logged, and tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, tickMs = 60_000 } = this.#options
+    while (!signal.aborted) {
+      const reached = await this.check().catch((error: unknown) => this.#failed(error))
+      await pause(clock, reached === undefined ? retryMs : Math.min(tickMs, longestTickMs), signal)
+    }
+  }
+
+  /** One look. Rejects with the KubeError of a call that failed. */
+  async check(): Promise<CertificateState> {
+    this.#state = await retryOnConflict(() => this.#reconcile())
+    return this.#state
+  }
+
+  async #reconcile(): Promise<CertificateState> {
+    const { client, configuration: name } = this.#options
+    // Before the Secret: then a replica with an older bundle cannot overwrite the caBundle of a newer one,
+    // whose write has changed the resource version read here.
+    const found = await client.get(resources.mutatingWebhookConfiguration, { name })
+    const bundle = await this.#sharedBundle()
+    // Before a leaf: nothing is signed by an authority that the API server has not been told of.
+    const stored = found && (await this.#publish(found, bundle))
+    const leaf = await this.#ownLeaf(bundle)
+    return stored === undefined
+      ? { kind: 'waiting', reason: 'ConfigurationMissing', message: `no webhook configuration ${name}` }
+      : this.#verify(leaf, stored)
+  }
+
+  async #sharedBundle(): Promise<Bundle> {
+    const { client, clock, logger, metrics, names } = this.#options
+    const key = { namespace: names.namespace, name: secretName }
+    const secret = await client.get(resources.secret, key)
+    const read = fromSecretData(getIn(secret, 'data'))
+    if (read.kind === 'invalid')
+      logger.error({ code: 'WG030', reason: read.reason }, `Secret ${secretName}: ${read.message}; made anew`)
+    const bundle = read.kind === 'valid' ? await this.#renewed(read.bundle) : await createBundle(clock.now())
+    if (read.kind !== 'valid' || bundle !== read.bundle) await this.#store(secret, bundle)
+    for (const { slot, expiresMs } of expiriesOf(bundle))
+      metrics.certificateExpiry.set({ kind: slot }, expiresMs / 1_000)
+    return bundle
+  }
+
+  async #renewed(bundle: Bundle): Promise<Bundle> {
+    const nowMs = this.#options.clock.now()
+    const renewal = decideRenewal(bundle, nowMs)
+    if (renewal.kind === 'keep') return bundle
+    this.#options.logger.info({ reason: renewal.message }, 'renewing a certificate authority')
+    return renewBundle(bundle, renewal.slots, nowMs)
+  }
+
+  async #store(secret: KubeObject | undefined, bundle: Bundle): Promise<void> {
+    const { client, names } = this.#options
+    const data = toSecretData(bundle)
+    if (secret !== undefined) {
+      await client.replace(resources.secret, { ...secret, data })
+      return
+    }
+    const labels = { 'app.kubernetes.io/name': 'warmgate' }
+    const metadata = { namespace: names.namespace, name: secretName, labels }
+    await client.create(resources.secret, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata,
+      type: 'Opaque',
+      data,
+    })
+  }
+
+  /** Answers the configuration as it is stored then. */
+  async #publish(configuration: KubeObject, bundle: Bundle): Promise<KubeObject> {
+    const { client, logger } = this.#options
+    const caBundle = Buffer.from(caBundleOf(bundle)).toString('base64')
+    const webhooks = listAt(configuration, 'webhooks')
+    if (webhooks.every((webhook) => getIn(webhook, 'clientConfig', 'caBundle') === caBundle))
+      return configuration
+    const trusting = webhooks.map((webhook) => ({
+      ...objectAt(webhook),
+      clientConfig: { ...objectAt(webhook, 'clientConfig'), caBundle },
+    }))
+    logger.info({ configuration: configuration.metadata.name }, 'writing caBundle')
+    return client.replace(resources.mutatingWebhookConfiguration, { ...configuration, webhooks: trusting })
+  }
+
+  async #ownLeaf(bundle: Bundle): Promise<KeyPair> {
+    const { clock, metrics, names, onPair } = this.#options
+    const nowMs = clock.now()
+    const authority = signerOf(bundle, nowMs)
+    const leaf = this.#leaf
+    if (leaf && isSignedBy(leaf.cert, authority.cert) && !isDueForRenewal(leaf.cert, nowMs)) return leaf
+    const made = await createServing({ authority, names, nowMs })
+    const verdict = verifyPair(made)
+    if (verdict.kind === 'invalid')
+      throw new Error(`a new serving certificate is of no use: ${verdict.message}`)
+    metrics.certificateExpiry.set({ kind: 'leaf' }, verdict.expiresMs / 1_000)
+    this.#leaf = made
+    onPair(made)
+    return made
+  }
+
+  #verify(leaf: KeyPair, configuration: KubeObject): CertificateState {
+    const nowMs = this.#options.clock.now()
+    let expiresMs = Number.POSITIVE_INFINITY
+    for (const webhook of listAt(configuration, 'webhooks')) {
+      const caBundle = Buffer.from(stringAt(webhook, 'clientConfig', 'caBundle') ?? '', 'base64').toString()
+      const verdict = verifyServing(leaf, { caBundle, names: [hostOf(webhook)], nowMs })
+      if (verdict.kind === 'invalid') return { ...verdict, kind: 'waiting' }
+      expiresMs = Math.min(expiresMs, verdict.expiresMs)
+    }
+    return { kind: 'ready', expiresMs }
+  }
+
+  /** What was ready stays so while its certificate is good: admission needs no API server of its own. */
+  #failed(error: unknown): undefined {
+    const { clock, logger } = this.#options
+    logger.error({ code: 'WG031', err: error }, 'cannot look after the certificates; trying again')
+    if (this.#state.kind === 'ready' && clock.now() < this.#state.expiresMs) return
+    this.#state = { kind: 'waiting', reason: 'Unreachable', message: (error as Error).message }
+  }
+}
+
+/** The name under which the API server reaches a webhook. */
+function hostOf(webhook: Json): string {
+  const url = stringAt(webhook, 'clientConfig', 'url')
+  if (url !== undefined && URL.canParse(url)) return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
+  const { name, namespace } = objectAt(webhook, 'clientConfig', 'service')
+  return `${name}.${namespace}.svc`
+}
