@@ -1,4 +1,5 @@
-import { type FactsSources, readFacts } from '../cluster/facts.ts'
+import { readFacts } from '../cluster/facts.ts'
+import type { FactsSources } from '../cluster/sources.ts'
 import { plan } from '../plan/plan.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts'

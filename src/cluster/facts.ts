@@ -15,14 +15,7 @@ import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 import { readServing } from './serving.ts'
 import { readSharedDatasets } from './shared-datasets.ts'
-
-export interface FactsSources {
-  mirror: Mirror
-  client: KubeClient
-  kserveNamespace: string
-  /** Whether services are decided on that were created with what they are made of, a moment ago. */
-  readServingRuntimesLive?: boolean
-}
+import type { FactsSources } from './sources.ts'
 
 /** How many reads for one service are under way at a time. */
 const concurrentReads = 8

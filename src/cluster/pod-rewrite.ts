@@ -6,7 +6,8 @@ import { podSource } from '../plan/pod/redirect.ts'
 import { claimUri } from '../plan/service/original.ts'
 import { rewritesPods } from '../policy/policy.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
-import { type FactsSources, readFacts } from './facts.ts'
+import { readFacts } from './facts.ts'
+import type { FactsSources } from './sources.ts'
 
 /**
  * The claim that a new pod is to read its model from, where its service is served by its pods (`rewrite: Pod`);

@@ -3,7 +3,7 @@ import { llmInferenceServiceConfig, type Resource, resources } from '../kube/res
 import type { Facts } from '../plan/facts.ts'
 import { subjectOf } from '../plan/service/record.ts'
 import type { KubeObject } from '../values/object.ts'
-import type { FactsSources } from './facts.ts'
+import type { FactsSources } from './sources.ts'
 
 /**
  * What KServe makes a service's pods of, beside the service. Whoever is to get GPUs is decided on once, and what it

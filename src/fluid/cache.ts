@@ -1,23 +1,12 @@
 import type { KubeObject } from '../values/object.ts'
 import { asWarmWhenBound, dataLoad, dataset, fluidObject } from './dataset.ts'
+import type { Cache } from './desired.ts'
 import { isReferenceTo, reference } from './reference.ts'
-import type { CacheSettings, Runtime } from './runtime.ts'
-import { type RuntimeName, runtimes } from './runtimes.ts'
+import type { Runtime } from './runtime.ts'
+import { runtimes } from './runtimes.ts'
 import { scheduledLoads } from './schedule.ts'
 import { mountedSource } from './secret.ts'
-import type { Source } from './source.ts'
 import { merge } from './template.ts'
-
-/** One cache to be: what it reads, and how it is furnished. */
-export interface Cache {
-  name: string
-  namespace: string
-  source: Source
-  runtime: RuntimeName
-  settings: CacheSettings
-  /** Where in it models are, each with a DataLoad of its own; the empty path is the whole of it. */
-  paths: string[]
-}
 
 /** The Fluid objects of a cache, in the order in which they are applied. */
 export function cacheObjects(cache: Cache): KubeObject[] {

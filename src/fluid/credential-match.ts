@@ -1,7 +1,7 @@
 import { getIn, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { trimEndSlashes } from '../values/text.ts'
 import { rootOption } from './alluxio.ts'
-import type { ExistingMount } from './existing.ts'
+import type { ExistingMount } from './existing-mount.ts'
 import { isAmazon } from './runtime.ts'
 import type { Source } from './source.ts'
 

@@ -2,6 +2,7 @@ import { limits } from '../values/limits.ts'
 import { type Json, type KubeObject, listAt, objectAt, stringAt, stringMapAt } from '../values/object.ts'
 import { segmentsOf, trimEndSlashes } from '../values/text.ts'
 import { readsIdentically, sameStoreAs } from './credential-match.ts'
+import type { ExistingMount } from './existing-mount.ts'
 import { partsOf, type Source } from './source.ts'
 
 /** A Dataset that a team made for itself, and the Runtimes of its name. */
@@ -19,14 +20,6 @@ interface PlacedMount {
   place: string[]
   /** The mount as it is in the Dataset. */
   value: Json
-}
-
-/** How a mount of such a Dataset is read. */
-export interface ExistingMount {
-  /** The Runtime's properties, the Dataset's shared options, and its own, each over those before. */
-  options: { [name: string]: string }
-  /** What Secrets fill: option, Secret, key. */
-  secrets: [option: string, secretName: string, key: string][]
 }
 
 /**

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { cloneJson, type JsonObject, type KubeObject } from '../values/object.ts'
-import { type Cache, cacheObjects } from './cache.ts'
+import { cacheObjects } from './cache.ts'
+import type { Cache } from './desired.ts'
 import { standing } from './standing.ts'
 
 const cache = (runtime: Cache['runtime'], more: Partial<Cache['settings']> = {}): Cache => ({

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { getIn } from '../values/object.ts'
-import { type Cache, cacheObjects } from './cache.ts'
+import { cacheObjects } from './cache.ts'
+import type { Cache } from './desired.ts'
 import { derivedFrom, derivedSecret, mountedSource } from './secret.ts'
 import type { SourceCredentials } from './source.ts'
 

@@ -1,6 +1,6 @@
 import { type KubeObject, ownerReference } from '../values/object.ts'
-import type { Cache } from './cache.ts'
 import { ourMetadata } from './dataset.ts'
+import type { Cache } from './desired.ts'
 import type { Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'

@@ -1,6 +1,6 @@
 import { limits } from '../values/limits.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
-import type { ModelLocation } from './location.ts'
+import type { ModelLocation } from './model-location.ts'
 
 /** What credentials need to know of a service account. */
 export interface ServiceAccountFact {

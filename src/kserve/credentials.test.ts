@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { shippedKserveConfig } from './config.ts'
-import { type Credentials, type CredentialsInput, type Resolved, resolveCredentials } from './credentials.ts'
+import { type CredentialsInput, resolveCredentials } from './credentials.ts'
+import type { Credentials, Resolved } from './resolved.ts'
 import type { SecretFact } from './secret.ts'
 
 const s3Keys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']

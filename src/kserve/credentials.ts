@@ -2,23 +2,12 @@ import { limits } from '../values/limits.ts'
 import { quoted } from '../values/text.ts'
 import type { ServiceAccountFact } from './account.ts'
 import type { KserveConfig } from './config.ts'
-import { type Endpoint, endpointProblem } from './endpoint.ts'
+import { endpointProblem } from './endpoint.ts'
 import { identityProblem } from './identity.ts'
+import type { Resolved } from './resolved.ts'
 import { isAnonymous, s3Credentials, s3Variables } from './s3.ts'
 import type { SecretFact } from './secret.ts'
 import { missing, tooManyKeys, type Unresolved } from './unresolved.ts'
-
-/** References to what is secret, and the values of what is not. */
-export type Credentials =
-  | { kind: 'anonymous'; endpoint: Endpoint }
-  | { kind: 'keys'; secretName: string; accessKeyId: string; secretAccessKey: string; endpoint: Endpoint }
-  /** Both keys are inside one JSON value, that of the Secret's key `entry`: no reference reaches into it. */
-  | { kind: 'entry'; secretName: string; entry: string; endpoint: Endpoint }
-  | { kind: 'file'; secretName: string; file: string; endpoint: Endpoint }
-  /** Mount options by name, each with the key of the Secret that holds its value. */
-  | { kind: 'options'; secretName: string; options: { [option: string]: string }; endpoint: Endpoint }
-
-export type Resolved = { ok: true; credentials: Credentials } | Unresolved
 
 export interface CredentialsInput {
   scheme: string

@@ -9,7 +9,7 @@ import {
   stringMapAt,
 } from '../values/object.ts'
 import { quoted, trimEndSlashes, trimSlashes } from '../values/text.ts'
-import type { ModelLocation, ModelPlace, ModelReference } from './location.ts'
+import type { ModelLocation, ModelPlace, ModelReference } from './model-location.ts'
 import { modelObstacle, type Obstacle } from './obstacle.ts'
 import { tooLarge } from './too-large.ts'
 

@@ -1,6 +1,6 @@
 import { limits } from '../values/limits.ts'
 import { getIn, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
-import type { ModelPlace } from './location.ts'
+import type { ModelPlace } from './model-location.ts'
 import { confidentialObstacle, mountObstacle, type Obstacle } from './obstacle.ts'
 
 /**

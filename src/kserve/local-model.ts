@@ -1,7 +1,7 @@
 import { limits } from '../values/limits.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
 import type { KserveConfig } from './config.ts'
-import type { ModelLocation } from './location.ts'
+import type { ModelLocation } from './model-location.ts'
 
 /** A LocalModelCache, or a LocalModelNamespaceCache of the service's namespace. */
 export interface LocalModelFact {

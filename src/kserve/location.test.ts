@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Json, JsonObject, KubeObject } from '../values/object.ts'
 import { frameworks } from './inference-service.ts'
-import { findModelLocations, type ModelLocation, modelPlaces } from './location.ts'
+import { findModelLocations, modelPlaces } from './location.ts'
+import type { ModelLocation } from './model-location.ts'
 
 const uri = 's3://models/llama'
 

@@ -1,6 +1,6 @@
 import type { KserveConfig } from './config.ts'
-import type { Credentials, Resolved } from './credentials.ts'
 import { type Endpoint, endpointProblem } from './endpoint.ts'
+import type { Credentials, Resolved } from './resolved.ts'
 import { missing } from './unresolved.ts'
 
 interface Variables {

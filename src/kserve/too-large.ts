@@ -1,7 +1,7 @@
 import { limits, mostElements } from '../values/limits.ts'
 import type { Json, JsonObject, KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
-import type { ModelReference } from './location.ts'
+import type { ModelReference } from './model-location.ts'
 import type { Obstacle } from './obstacle.ts'
 
 interface Excess {

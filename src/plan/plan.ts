@@ -1,4 +1,5 @@
-import { type Cache, cacheObjects } from '../fluid/cache.ts'
+import { cacheObjects } from '../fluid/cache.ts'
+import type { Cache } from '../fluid/desired.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import type { PolicySpec } from '../policy/schema.ts'

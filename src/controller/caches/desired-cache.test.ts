@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataset } from '../../cluster/cluster.fake.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
-import type { Cache } from '../../fluid/cache.ts'
+import type { Cache } from '../../fluid/desired.ts'
 import { pendingChangesOf } from '../../fluid/standing.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { FakeReflector } from '../../kube/reflector.fake.ts'

@@ -1,6 +1,7 @@
 import type { Mirror } from '../../cluster/mirror.ts'
-import { type Cache, cacheObjects } from '../../fluid/cache.ts'
+import { cacheObjects } from '../../fluid/cache.ts'
 import { isOurs } from '../../fluid/dataset.ts'
+import type { Cache } from '../../fluid/desired.ts'
 import { isReferenceTo } from '../../fluid/reference.ts'
 import { chooseRuntime, type RuntimeName, runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { isScheduled } from '../../fluid/schedule.ts'

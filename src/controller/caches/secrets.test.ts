@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Cache } from '../../fluid/cache.ts'
+import type { Cache } from '../../fluid/desired.ts'
 import type { SourceCredentials } from '../../fluid/source.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'

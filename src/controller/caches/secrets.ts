@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Cache } from '../../fluid/cache.ts'
 import { isOurs, sourceAnnotation } from '../../fluid/dataset.ts'
+import type { Cache } from '../../fluid/desired.ts'
 import { derivedFrom, derivedSecret } from '../../fluid/secret.ts'
 import { keyPair } from '../../kserve/secret.ts'
 import type { KubeClient } from '../../kube/client.ts'

@@ -1,4 +1,5 @@
-import { type FactsSources, namespaceLabels, readFacts } from '../../cluster/facts.ts'
+import { namespaceLabels, readFacts } from '../../cluster/facts.ts'
+import type { FactsSources } from '../../cluster/sources.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import { type Plan, plan } from '../../plan/plan.ts'
 import { isWorthAWarning } from '../../plan/reasons.ts'

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { localModelOf } from '../../kserve/local-model.ts'
-import { findModelLocations, type ModelLocation, type ModelReference } from '../../kserve/location.ts'
+import { findModelLocations } from '../../kserve/location.ts'
 import { deploymentMode } from '../../kserve/mode.ts'
+import type { ModelLocation, ModelReference } from '../../kserve/model-location.ts'
 import {
   applyOverrides,
   choosePolicy,

@@ -2,7 +2,7 @@ import { isOurs } from '../../fluid/dataset.ts'
 import { isWritable, pathIn } from '../../fluid/existing.ts'
 import type { Source } from '../../fluid/source.ts'
 import { volumeName } from '../../fluid/volume.ts'
-import type { ModelLocation } from '../../kserve/location.ts'
+import type { ModelLocation } from '../../kserve/model-location.ts'
 import type { KubeObject } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 

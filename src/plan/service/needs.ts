@@ -1,4 +1,5 @@
-import { findModelLocations, type ModelLocation } from '../../kserve/location.ts'
+import { findModelLocations } from '../../kserve/location.ts'
+import type { ModelLocation } from '../../kserve/model-location.ts'
 import { parseModelUri } from '../../kserve/uri.ts'
 import { choosePolicy } from '../../policy/overrides.ts'
 import { builtInPolicy, isOpen, type Policy, selectPolicy } from '../../policy/policy.ts'

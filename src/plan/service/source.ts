@@ -5,8 +5,9 @@ import { chooseRuntime, type RuntimeName } from '../../fluid/runtimes.ts'
 import type { Source } from '../../fluid/source.ts'
 import { volumeName } from '../../fluid/volume.ts'
 import type { KserveConfig } from '../../kserve/config.ts'
-import { type Credentials, resolveCredentials } from '../../kserve/credentials.ts'
-import type { ModelLocation } from '../../kserve/location.ts'
+import { resolveCredentials } from '../../kserve/credentials.ts'
+import type { ModelLocation } from '../../kserve/model-location.ts'
+import type { Credentials } from '../../kserve/resolved.ts'
 import { resolveStorageSpec, type StorageSpecResolved, storageSecretName } from '../../kserve/storage-spec.ts'
 import {
   isMirrorable,
