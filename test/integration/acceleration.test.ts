@@ -477,7 +477,7 @@ describe('every hold ends', () => {
   /** A pod that waits in a namespace of its own, under a policy of its own. */
   async function heldBy(ns: string, spec: JsonObject, fluid: Partial<FluidOptions>) {
     await governed(ns, spec)
-    stage.fluid.set({ ...calm, ...stalled })
+    stage.fluid.set({ ...calm, ...fluid, ...stalled })
     const admitted = await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
     const pod = await firstPod(ns, 'held', hasGate)
     stage.fluid.set({ ...calm, ...fluid })
