@@ -222,9 +222,11 @@ export function restarts(theCluster: () => TestCluster): void {
           storageUris: [{ uri: 's3://models/order', mountPath: '/mnt/order' }],
         },
       }
-      // Only the namespace makes a difference to a cache's name.
+      // Only the namespace makes a difference, to the name of a cache and to the proof of a record.
       const text = ({ spec, metadata: { annotations } }: KubeObject) =>
-        JSON.stringify([spec, annotations]).replaceAll(/order-[0-9a-f]{10}/g, 'order')
+        JSON.stringify([spec, annotations])
+          .replaceAll(/order-[0-9a-f]{10}/g, 'order')
+          .replace(/proof[^}]*/, 'proof')
       await until('the later configuration to be called', async () => {
         const answer = await stage.client.create(
           resources.inferenceService,

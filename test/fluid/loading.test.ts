@@ -119,6 +119,7 @@ test('progress is written as the cache fills, with a size that is known later', 
   const { seen, stop } = await follow(dataset, scene, 'model')
   const distinct = (...path: string[]) => [...new Set(seen.map((one) => stringAt(one, 'status', ...path)))]
   await scene.bound('model')
+  await eventually(() => distinct('cacheStates', 'cachedPercentage')).toContain('0.0%')
   await scene.dataLoad('load', 'model')
   await eventually(() => distinct('cacheStates', 'cached').length).toBeGreaterThan(4)
   fluid.set({ bytesPerSecond: quick.bytesPerSecond })

@@ -478,7 +478,7 @@ describe('every hold ends', () => {
   /** A pod that waits in a namespace of its own, under a policy of its own. */
   async function heldBy(ns: string, spec: JsonObject, fluid: Partial<FluidOptions>) {
     await governed(ns, spec)
-    stage.fluid.set({ ...calm, ...stalled })
+    stage.fluid.set({ ...calm, ...fluid, ...stalled })
     const admitted = await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
     const pod = await firstPod(ns, 'held', hasGate)
     stage.fluid.set({ ...calm, ...fluid })
@@ -500,14 +500,15 @@ describe('every hold ends', () => {
 
   test('at the timeout', async () => {
     const ns = 'accel-timeout'
-    await governed(ns, { warmup: { timeout: '4s' } })
+    await governed(ns, {})
     stage.fluid.set({ ...calm, ...stalled })
-    // The timeout of a cache that is not Bound ends otherwise: this service has it Bound before there is a pod to hold.
+    // At the timeout of a cache that is not Bound a service is reverted. So let another service bind the cache first.
     const first = await create(service(ns, 'first', sklearn(`s3://models/${ns}`)))
     await until('the cache to be Bound', async () => {
       const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(first) })
       return stringAt(dataset, 'status', 'phase') === 'Bound' || undefined
     })
+    await governed(ns, { warmup: { timeout: '4s' } })
     await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
     await released(ns, 'TimedOut')
   })

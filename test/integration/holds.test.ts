@@ -93,8 +93,8 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
     expect.stringMatching(/^InferenceService: filling /),
   ])
   expect(await notes('holds-scheduling', 'WarmupComplete')).toEqual([
-    expect.stringMatching(/^Dataset: filled \S+ in \d+s: 1 GiB, \d+ MiB\/s$/),
-    expect.stringMatching(/^InferenceService: filled \S+ in \d+s: 1 GiB, \d+ MiB\/s$/),
+    expect.stringMatching(/^Dataset: filled \S+ in \d+s: 1 GiB, \d+ [MG]iB\/s$/),
+    expect.stringMatching(/^InferenceService: filled \S+ in \d+s: 1 GiB, \d+ [MG]iB\/s$/),
   ])
 })
 

@@ -6,7 +6,7 @@ import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '..
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
-import { eventuallyGone, isTrue, podsOf } from './await.ts'
+import { applyPolicy, eventuallyGone, isTrue, podsOf } from './await.ts'
 import { namespace, policy, service, sklearn, suitePolicy } from './services.ts'
 
 /* What stays, what changes, and what never rolls: services of every kind through their lives. */
@@ -42,19 +42,22 @@ beforeAll(async () => {
     namespace('updates-pods', { ...optedIn, rewrite: 'pod' }),
     namespace('updates-plain', {}),
   ])
-  // Policies come by watch: the stage is set once both are heeded.
-  await until('the policies', async () => {
-    const [spec, pod] = await Promise.all(
-      ['updates-specs', 'updates-pods'].map((ns) => dryRun(service(ns, 'probe', sklearn('s3://m/probe')))),
-    )
-    return spec !== undefined &&
-      pod !== undefined &&
-      cacheNames(spec).length === 1 &&
-      cacheNames(pod).length === 0
-      ? true
-      : undefined
-  })
+  await applyPolicy(stage.client, suitePolicy('updates'))
+  // Namespaces come by watch, too.
+  await rewritten('updates-pods', true)
+  const podwise = { namespaceSelector: { matchLabels: { rewrite: 'pod' } }, rewrite: 'Pod', priority: 1 }
+  await applyPolicy(stage.client, policy('updates-pods', podwise))
+  await rewritten('updates-pods', false)
+  await rewritten('updates-specs', true)
 })
+
+/** Waits until the services of a namespace are rewritten, or no longer are. */
+async function rewritten(ns: string, isRewritten: boolean): Promise<void> {
+  await until(`${ns} to be governed`, async () => {
+    const admitted = await dryRun(service(ns, 'probe', sklearn('s3://m/probe')))
+    return cacheNames(admitted).length > 0 === isRewritten || undefined
+  })
+}
 
 afterAll(async () => {
   await stage?.stop()

@@ -1,6 +1,8 @@
 import { inject } from 'vitest'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createClient } from '../../src/kube/http.ts'
+import { llmInferenceService, resources } from '../../src/kube/resources.ts'
+import { keyOf } from '../../src/values/object.ts'
 import { type ClusterAccess, openCluster } from '../cluster/cluster.ts'
 import { type FluidStandIn, startFluid } from '../fluid/fluid.ts'
 import type { FluidOptions } from '../fluid/options.ts'
@@ -26,7 +28,7 @@ export interface SharedCluster extends Pick<Shared, 'warmgate' | 'logFile'> {
   client: KubeClient
   /** It reconciles the namespaces of this suite only. */
   fluid: FluidStandIn
-  /** Stops the stand-in. The control plane and the suite's objects stay. */
+  /** Deletes the services of the suite, and stops the stand-in. The control plane stays. */
   stop(): Promise<void>
 }
 
@@ -40,8 +42,18 @@ export async function joinTestCluster(
   const covers = (namespace: string) => suiteOf(namespace) === suite
   const fluid = await startFluid({ client, options, covers })
   const stop = async () => {
+    await deleteServices(client, covers)
     await fluid.stop()
     await client.close()
   }
   return { cluster, client, fluid, warmgate, logFile, stop }
+}
+
+/** KServe creates and deletes the workers of a multi-node service without end, which slows every other suite. */
+async function deleteServices(client: KubeClient, covers: (namespace: string) => boolean): Promise<void> {
+  for (const resource of [resources.inferenceService, llmInferenceService('v1alpha2')]) {
+    const { items } = await client.list(resource)
+    const own = items.map(keyOf).filter(({ namespace = '' }) => covers(namespace))
+    await Promise.all(own.map((key) => client.delete(resource, key)))
+  }
 }
