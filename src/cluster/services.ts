@@ -39,6 +39,11 @@ export class Services {
     return cutOf(service) === 'TooLarge'
   }
 
+  /** Whether a service was read while its namespace was not open. Once that is open the service is read again. */
+  isClosed(service: KubeObject): boolean {
+    return cutOf(service) === 'Closed'
+  }
+
   /** Calls back for each version of a service's spec that is too large; not for those that are in the list already. */
   onTooLarge(react: (service: KubeObject) => void): void {
     this.onChange((change) => {

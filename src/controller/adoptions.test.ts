@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
+import { cut } from '../cluster/reduce.ts'
 import type { KubeClient, PatchBody } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan/plan.fake.ts'
@@ -140,4 +141,14 @@ test.each<[string, JsonObject]>([
   const it = scene(fakePolicy('p', spec), old('a'))
   await it.step()
   expect(it.status()).toEqual({})
+})
+
+test('services of a namespace that was opened a moment ago are waited for: they are not read yet', async () => {
+  const a = old('a')
+  const it = scene(fakePolicy('p', automatic), cut(a, 'Closed'))
+  await it.step()
+  expect(it.status()).toEqual({})
+  it.services.put(a)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
 })

@@ -69,6 +69,10 @@ export class AdoptionReconciler {
   async #choose(policy: Policy, object: KubeObject): Promise<number> {
     const { mirror } = this.#options
     const services = mirror.services.list().toSorted((a, b) => (serviceId(a) < serviceId(b) ? -1 : 1))
+    // Their namespace was opened a moment ago: they are read again, and only then is it known what is left.
+    const isUnread = (service: KubeObject) =>
+      mirror.services.isClosed(service) && this.#governs(policy, service)
+    if (services.some(isUnread)) return workingMs
     for (const service of services) {
       const look = `${serviceId(service)} ${service.metadata.generation} ${policy.name} ${object.metadata.generation}`
       if (!this.#isCandidate(policy, service) || this.#isPassed(look)) continue
@@ -89,13 +93,16 @@ export class AdoptionReconciler {
   }
 
   /** By what is at hand. Whether one that is not Ready came back could not be told. */
-  #isCandidate({ name }: Policy, service: KubeObject): boolean {
-    const { mirror } = this.#options
-    const { namespace = '', annotations, deletionTimestamp, labels = {} } = service.metadata
-    const ofNamespace = namespaceLabels(mirror, namespace)
-    const selected = selectPolicy(mirror.parsedPolicies(), { namespace: ofNamespace, service: labels })
+  #isCandidate(policy: Policy, service: KubeObject): boolean {
+    const { annotations, deletionTimestamp } = service.metadata
     const isOld = readOriginal(service) === undefined && !isOptedOut(annotations)
-    return selected?.name === name && isOld && deletionTimestamp === undefined && isReady(service)
+    return isOld && deletionTimestamp === undefined && isReady(service) && this.#governs(policy, service)
+  }
+
+  #governs({ name }: Policy, { metadata: { namespace = '', labels = {} } }: KubeObject): boolean {
+    const { mirror } = this.#options
+    const ofNamespace = namespaceLabels(mirror, namespace)
+    return selectPolicy(mirror.parsedPolicies(), { namespace: ofNamespace, service: labels })?.name === name
   }
 
   async #plan(service: KubeObject): Promise<Plan> {
