@@ -39,6 +39,11 @@ export class Services {
     return cutOf(service) === 'TooLarge'
   }
 
+  /** Whether a service was read while its namespace was not open. Once that is open the service is read again. */
+  isClosed(service: KubeObject): boolean {
+    return cutOf(service) === 'Closed'
+  }
+
   /** Whether one that is not in the list is known not to be: a kind that is not installed has none. */
   get hasSynced(): boolean {
     return this.inference.state === 'synced' && this.llm.state !== 'starting'

@@ -66,6 +66,7 @@ export class Reflector {
   #resourceVersion: string | undefined
   #listedMs = 0
   #isRelistWanted = false
+  #isInterrupted = false
   #cancelRelist: (() => void) | undefined
   /** Ends the present watch; undefined where there is none. */
   #interrupt: AbortController | undefined
@@ -107,7 +108,10 @@ export class Reflector {
     this.#isRelistWanted = true
     if (this.#cancelRelist !== undefined || this.#interrupt === undefined) return
     const waitMs = Math.max(this.#listedMs + relistSpacingMs - clock.now(), 0)
-    this.#cancelRelist = clock.setTimer(() => this.#interrupt?.abort(), waitMs)
+    this.#cancelRelist = clock.setTimer(() => {
+      this.#isInterrupted = true
+      this.#interrupt?.abort()
+    }, waitMs)
   }
 
   /** Final: nothing is asked of the server afterwards. */
@@ -127,6 +131,10 @@ export class Reflector {
       if (outcome === undefined || clock.now() - startedMs >= wellMs) failures = 0
       if (outcome !== undefined) failures += 1
       if (outcome !== undefined) this.#report(outcome, failures)
+      if (outcome === undefined && this.#isInterrupted) {
+        this.#isInterrupted = false
+        continue
+      }
       // A server that closes every watch at once is not asked again at once.
       await pause(clock, this.#backoffMs(Math.max(failures, 1)), signal)
     }

@@ -57,14 +57,15 @@ test('a DataLoad that does not name the namespace of its Dataset hangs, and is l
   expect(await scene.find(job, 'load-loader-job')).toBeUndefined()
 })
 
-test('a DataLoad for the Dataset of another namespace has Failed', async () => {
+test('a DataLoad for the Dataset of another namespace is not valid', async () => {
   const scene = await Scene.open(client, 'loading-one-namespace')
   const other = await Scene.open(client, 'loading-other-namespace')
   await other.bound('model')
   await scene.create(dataLoad, 'load', {
     spec: { dataset: { name: 'model', namespace: 'loading-other-namespace' } },
   })
-  await scene.expectPhase(dataLoad, 'load', 'Failed')
+  // Its owner is in another namespace then, so that Kubernetes' garbage collector may delete it in the next moment.
+  await scene.expectSaid('load', 'DataOperationNotValid')
 })
 
 test('a DataLoad waits with an empty phase for its Dataset to be there, and to be Bound', async () => {

@@ -305,7 +305,7 @@ describe('who may write policies', () => {
     expect(await verbsOf('policy-platform')).toEqual(['get', 'list', 'create', 'update', 'patch', 'delete'])
     expect(await verbsOf('policy-platform', 'accelerationpolicies/status')).toEqual([])
     const warmgate = 'system:serviceaccount:warmgate-system:warmgate'
-    expect(await verbsOf(warmgate)).toEqual(['get', 'list'])
+    expect(await verbsOf(warmgate)).toEqual(['list'])
     expect(await verbsOf(warmgate, 'accelerationpolicies/status')).toEqual(['patch'])
   })
 })

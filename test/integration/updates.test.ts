@@ -31,12 +31,6 @@ beforeAll(async () => {
     bytesPerSecond: modelBytes,
   }
   stage = await joinTestCluster('updates', fluid)
-  const podRewriteWarning = {
-    namespaceSelector: { matchLabels: { rewrite: 'pod' } },
-    rewrite: 'Pod',
-    priority: 1,
-  }
-  await applyAll(stage.client, [suitePolicy('updates'), policy('updates-pods', podRewriteWarning)])
   await applyAll(stage.client, [
     namespace('updates-specs', optedIn),
     namespace('updates-pods', { ...optedIn, rewrite: 'pod' }),

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { cut } from '../../cluster/reduce.ts'
 import type { KubeClient, PatchBody } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'
 import type { EventNote } from '../../kube/events.ts'
@@ -222,4 +223,14 @@ test('a policy that cannot be written keeps no other from adopting', async () =>
   expect(await it.step()).toBeLessThanOrEqual(60_000)
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
   expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'z' } } }])
+})
+
+test('services of a namespace that was opened a moment ago are waited for: they are not read yet', async () => {
+  const a = old('a')
+  const it = scene(fakePolicy('p', automatic), cut(a, 'Closed'))
+  await it.step()
+  expect(it.status()).toEqual({})
+  it.services.put(a)
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
 })

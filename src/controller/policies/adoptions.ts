@@ -78,6 +78,10 @@ export class AdoptionReconciler {
   async #choose(policy: Policy, object: KubeObject): Promise<number> {
     const { errors, mirror } = this.#options
     const services = mirror.services.list().toSorted((a, b) => (serviceId(a) < serviceId(b) ? -1 : 1))
+    // Their namespace was opened a moment ago: they are read again, and only then is it known what is left.
+    const isUnread = (service: KubeObject) =>
+      mirror.services.isClosed(service) && this.#governs(policy, service)
+    if (services.some(isUnread)) return workingMs
     for (const service of services) {
       if (this.#passedUntilMs.has(lookAt(object, service))) continue
       const isChosen = await errors.attempt('adoptions', service, async () => {
@@ -98,13 +102,17 @@ export class AdoptionReconciler {
   }
 
   /** By what is at hand. Whether one that is not Ready came back could not be told. */
-  #isCandidate({ name }: Policy, service: KubeObject): boolean {
+  #isCandidate(policy: Policy, service: KubeObject): boolean {
     const { mirror } = this.#options
-    const { namespace = '', annotations, deletionTimestamp, labels = {} } = service.metadata
-    const ofNamespace = namespaceLabels(mirror, namespace)
-    const selected = selectPolicy(mirror.parsedPolicies(), { namespace: ofNamespace, service: labels })
+    const { annotations, deletionTimestamp } = service.metadata
     const isOld = mirror.records.of(service) === undefined && !isOptedOut(annotations)
-    return selected?.name === name && isOld && deletionTimestamp === undefined && isReady(service)
+    return isOld && deletionTimestamp === undefined && isReady(service) && this.#governs(policy, service)
+  }
+
+  #governs({ name }: Policy, { metadata: { namespace = '', labels = {} } }: KubeObject): boolean {
+    const { mirror } = this.#options
+    const ofNamespace = namespaceLabels(mirror, namespace)
+    return selectPolicy(mirror.parsedPolicies(), { namespace: ofNamespace, service: labels })?.name === name
   }
 
   async #plan(service: KubeObject): Promise<Plan> {
