@@ -71,6 +71,7 @@ test('what defaults and Fluid have added to the spec is no change', () => {
     master: { podMetadata: {}, resources: { requests: { memory: '30Gi' } } },
     worker: { podMetadata: {}, resources: { requests: { cpu: '500m', memory: '1Gi' } } },
     fuse: { podMetadata: {}, resources: {}, metrics: {} },
+    data: { replicas: 0, pin: false },
   }
   const { object, heldBack } = ours(jindo(spec), jindo(stored))
   expect(heldBack).toEqual([])

@@ -3,10 +3,11 @@ import { isObject, type Json, type JsonObject, listAt, objectAt, stringAt } from
 
 /* A spec as the API server and Fluid store it. Sources: fluid charts/fluid/fluid/crds (1.0.8), pkg/ddc/*. */
 
-/** Defaults of Fluid's CRDs, by the name of their field. */
+/** Defaults of Fluid's CRDs, and what Fluid leaves where it writes an object, by the name of their field. */
 const defaults: { [field: string]: Json } = {
   policy: 'Once',
   volumeType: 'hostPath',
+  data: { replicas: 0 },
   cleanCachePolicy: { gracePeriodSeconds: 60, maxRetryAttempts: 3 },
 }
 
