@@ -184,7 +184,7 @@ test('mounts that are edited later are reported, and no Runtime is made of them'
 
 /** Work on a cache that begins after this was asked for is done: what another tenant made since has been written. */
 async function waitForSync(): Promise<void> {
-  const ns = `waitForSync-${Date.now()}`
+  const ns = `settled-${Date.now()}`
   const key = await tenant(ns)
   await create(ns)
   await until('the cache of another service', async () => await stage.client.get(dataLoad, key))

@@ -82,9 +82,11 @@ test('a DataLoad waits with an empty phase for its Dataset to be there, and to b
 test('the loading Job is done first; the DataLoad says so at the next poll', async () => {
   const scene = await Scene.open(client, 'loading-polling')
   await scene.bound('model')
-  fluid.set({ pollMs: 3_600_000 })
+  fluid.set({ pollMs: 3_600_000, bytesPerSecond: 1 })
   await scene.dataLoad('load', 'model')
   await scene.expectPhase(dataLoad, 'load', 'Executing')
+  await eventually(() => scene.find(job, 'load-loader-job')).toBeDefined()
+  fluid.set({ bytesPerSecond: quick.bytesPerSecond })
   const done = async () => scene.condition(await scene.get(job, 'load-loader-job'), 'Complete')
   await eventually(done).toMatchObject({ status: 'True' })
 
