@@ -15,7 +15,7 @@ const offline = [
 /** Each starts a control plane of its own: it restarts Warmgate, moves its clock, or changes what all others use. */
 const alone = [
   'test/alone/*.test.ts',
-  'test/attack/*.test.ts',
+  'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
   'test/node/hold.test.ts',
 ]
@@ -37,7 +37,7 @@ export default defineConfig({
       {
         test: {
           name: 'cluster',
-          include: ['test/{cluster,fluid,integration,property}/**/*.test.ts'],
+          include: ['test/{cluster,fluid,integration,property}/**/*.test.ts', 'test/attack/records.test.ts'],
           exclude: [...offline, ...alone],
           // One control plane for all files.
           globalSetup: 'test/warmgate/shared.setup.ts',

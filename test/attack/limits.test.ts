@@ -46,10 +46,6 @@ async function event(ns: string, reason: string): Promise<KubeObject | undefined
   return items.find((found) => stringAt(found, 'reason') === reason)
 }
 
-async function metrics(): Promise<string> {
-  return await (await fetch(`${stage.warmgate.metricsUrl}/metrics`)).text()
-}
-
 /* First, since it is about a cluster without any policy. */
 test('no limits out of the box: without a policy nobody asks for more than the built-in one gives', async () => {
   await applyAll(stage.client, [namespace('bounded')])
@@ -92,27 +88,20 @@ test('a ServiceAccount lists a Secret a/b: adoption and clean-up go on everywher
   await govern('adopting', { adopt: { mode: 'Automatic', pause: '1s' } })
   for (const ns of names) await applyAll(stage.client, [namespace(ns, { ...optedIn, team: 'adopting' })])
   const good = { namespace: 'b-good', name: 'old' }
-  const adopted = await until('the good one to be taken in', async () => {
-    const found = await stage.client.get(resources.inferenceService, good)
-    return found !== undefined && readOriginal(found) !== undefined ? found : undefined
-  })
-  const told = await until('an Event on the odd one', async () => event('a-odd', 'ReconcileFailed'))
-  expect(stringAt(told, 'note')).toContain('"a/b" is no name of an object')
-  expect(stringAt(told, 'regarding', 'name')).toBe('old')
-  expect(await metrics()).toMatch(/warmgate_reconcile_errors_total\{loop="adoptions"\} [1-9]/)
-
-  // A leader that begins plans them all, the odd one in vain.
+  // What is no name of a Secret is not read: the odd one is taken in, too.
+  for (const ns of ['a-odd', 'b-good'])
+    await until(`the service of ${ns} to be taken in`, async () => {
+      const found = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'old' })
+      return (found !== undefined && readOriginal(found) !== undefined) || undefined
+    })
+  const adopted = await stage.client.get(resources.inferenceService, good)
+  // A leader that begins plans them all.
   await govern('adopting', { rewrite: 'Pod', adopt: { mode: 'Manual' } })
   await stage.warmgate.stop()
   await stage.restartWarmgate()
-  const [cache = ''] = cacheNames(adopted)
+  const [cache = ''] = adopted ? cacheNames(adopted) : []
   await stage.client.delete(resources.inferenceService, good)
   await eventuallyGone(stage.client, resources.dataset, { namespace: 'b-good', name: cache })
-  await until(
-    'the odd one to be counted',
-    async () =>
-      /warmgate_reconcile_errors_total\{loop="placements"\} [1-9]/.test(await metrics()) || undefined,
-  )
 })
 
 test('a bare pod with the labels of a warm service does not revert it', async () => {

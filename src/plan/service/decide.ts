@@ -185,7 +185,8 @@ function hasNewOverrides(annotations: { [key: string]: string }, previous: KubeO
 
 function withPolicy(input: DecideInput, states: LocationState[], policy: Policy): Decision {
   const { service, facts } = input
-  const answers = states.map((state) => decideLocation(state, { ...input, policy }))
+  const isKept = states.some(({ kind }) => kind === 'kept')
+  const answers = states.map((state) => decideLocation(state, { ...input, policy, isKept }))
   const whole = answers.map((each) => withItsGroup(each, answers))
   const rewrites = whole.filter((each) => 'cache' in each)
   const left = whole.filter((each) => 'reason' in each)
@@ -196,12 +197,12 @@ function withPolicy(input: DecideInput, states: LocationState[], policy: Policy)
   return { kind: 'accelerate', policy, rewrites, left }
 }
 
-type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy }
+type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }
 
 /** A location by itself, whatever becomes of the others of its group. */
 function decideLocation(state: LocationState, context: Context): Rewrite | Skipped {
   if (state.kind === 'kept') return keep(state, context)
-  const { service, policy, facts } = context
+  const { service, policy, facts, kept, isKept } = context
   const { location } = state
   const read = readSource(location, policy, facts)
   const { rewrite: by, mode } = policy.spec
@@ -211,6 +212,8 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   // Before what changes with time: a claim of the user's own never becomes a reason against its group.
   if (!read.ok && read.reason === 'PvcSource') return skipLocation(read.reason, read.message)
   if (state.kind === 'old' && by === 'Spec') return skipLocation('NotOptedIn', existedBefore)
+  // One record is for all locations of a service, and this one is not signed.
+  if (isKept && kept?.isProven === false) return skipLocation(unproven.reason, unproven.message)
   if (mode === 'Off') return skipLocation('NoPolicy', isOff(policy))
   if (!read.ok) return skipLocation(read.reason, read.message)
   const wanted = targetOf(read, location, { scope: policy.spec.cache.scope, facts })

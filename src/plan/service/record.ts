@@ -66,7 +66,11 @@ export function provenOriginal(
 export function writeSigned(
   draft: Draft,
   original: Original,
-  { signer, subject, kept }: { signer: RecordSigner; subject: RecordSubject; kept: ServiceRecord[] },
+  {
+    signer,
+    subject,
+    kept,
+  }: { signer: Pick<RecordSigner, 'sign'>; subject: RecordSubject; kept: ServiceRecord[] },
 ): void {
   const plain = recordText(original)
   const same = kept.find(({ text }) => splitProof(text).plain === plain)

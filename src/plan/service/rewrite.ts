@@ -12,7 +12,7 @@ import type { Acceleration, Rewrite } from './decide.ts'
 import { type ContainerResources, gpuResources, hasPlainResources, leavesDevices } from './gpu.ts'
 import { type Additions, claimUri, type Original, type OriginalLocation } from './original.ts'
 import { patchTargetsOf } from './patch-target.ts'
-import { type ServiceRecord, subjectOf, writeSigned } from './record.ts'
+import { type RecordSigner, type ServiceRecord, subjectOf, writeSigned } from './record.ts'
 
 /** Values to add to a service: by anchor, then by pointer from the anchor on. */
 type Values = { [anchor: string]: { [pointer: string]: Json } }
@@ -25,14 +25,20 @@ type Values = { [anchor: string]: { [pointer: string]: Json } }
 export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, context: RewriteContext): void {
   const ours = rewrites.filter(({ by }) => by === 'Spec')
   if (ours.length === 0) return
-  const { kept, own, facts } = context
+  const { own, facts } = context
+  const isUnproven = context.kept?.isProven === false
+  // Where nothing of it stays, a record that nobody can prove has no say.
+  const kept =
+    isUnproven && !ours.some((each) => context.kept && recorded(context.kept.original, each))
+      ? undefined
+      : context.kept
   const records = [kept, own?.isProven ? own : undefined].filter((record) => record !== undefined)
   const serving = ours.filter(({ location }) => location.component === 'predictor')
   const same = records.find(({ original }) => serving.every((each) => recorded(original, each) !== undefined))
   const fresh = () => freshValues(draft.object, serving.length > 0 ? policy.spec : undefined, facts)
   const again = gpuOverrideChanged(draft.object, context.previous)
     ? undefined
-    : same && valuesOf(same, draft, { ...context, fresh })
+    : same && valuesOf(same, draft, { ...context, kept, fresh })
   const locations: Original['locations'] = {}
   for (const each of ours) {
     const { location } = each
@@ -50,8 +56,12 @@ export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, contex
     madeAnnotations: same?.original.madeAnnotations ?? !isObject(draft.get('/metadata/annotations')),
   }
   const subject = subjectOf(draft.object, facts.namespace)
-  writeSigned(draft, original, { signer: facts.signer, subject, kept: records })
+  // What somebody else has put in a record is never signed.
+  const signer = kept?.isProven === false ? unsigned : facts.signer
+  writeSigned(draft, original, { signer, subject, kept: records })
 }
+
+const unsigned: Pick<RecordSigner, 'sign'> = { sign: () => '' }
 
 export interface RewriteContext {
   /** The record of the service before this update, where its rewrites are kept. */

@@ -474,3 +474,26 @@ test('an update that writes a record by hand ends as what it says was there befo
   expect(cacheUri(made.service)).toBe(storageUri)
   expect(recordOf(made.service)).toBeUndefined()
 })
+
+test('a forged record is never signed: a further model is left as it is, and none of the old one is kept', () => {
+  const record = {
+    locations: { predictor: { uri: storageUri, cache: 'victim-0123456789' } },
+    additions: { predictor: { added: { '/resources/limits/nvidia.com~1gpu': '64' }, made: [] } },
+  }
+  const predictor = { model: { modelFormat: { name: 'sklearn' }, storageUri: 'pvc://victim-0123456789' } }
+  const stored = annotated(fakeService(predictor), { 'warmgate.dev/original': JSON.stringify(record) })
+  const env = [{ name: 'STORAGE_URI', value: 's3://models/tokens' }]
+  const transformer = { containers: [{ name: 't', image: 'i', env }] }
+  const further = update(stored, { ...stored, spec: { ...objectAt(stored, 'spec'), transformer } })
+  expect(provenOriginal(further.service, fakeSigner)).toBeUndefined()
+  expect(cachesOf(further)).toEqual([])
+  const left = further.left.map(({ location, reason }) => [location, reason])
+  expect(left).toEqual([['transformer', 'RecordUnproven']])
+
+  const other = update(
+    stored,
+    withPredictor(stored, { model: { ...predictor.model, storageUri: 's3://models/other' } }),
+  )
+  expect(provenOriginal(other.service, fakeSigner)?.locations.predictor?.cache).not.toMatch(/^victim/)
+  expect(JSON.stringify(other.service)).not.toContain('"64"')
+})
