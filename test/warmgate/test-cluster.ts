@@ -41,7 +41,7 @@ export interface InstalledCluster {
 
 interface Running {
   warmgate: WarmgateProcess
-  /** Starts Warmgate again, at the same address, after it was stopped or killed. */
+  /** Stops Warmgate, unless it was stopped or killed, and starts it again at the same address. */
   restartWarmgate(): Promise<void>
 }
 
@@ -102,6 +102,7 @@ async function withWarmgate<T extends InstalledCluster>(installed: T): Promise<T
         await stop()
       },
       async restartWarmgate() {
+        await running.warmgate.stop()
         running.warmgate = await startWarmgate(installed)
       },
     })
