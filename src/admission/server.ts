@@ -172,7 +172,7 @@ function route(app: Express, options: ServerOptions): void {
   app.use(refuse(options))
 }
 
-/** ShouldWarn the client how long its connection is kept: the server's own limit is the one for strangers. */
+/** Tells the client how long its connection is kept: the server's own limit is the one for strangers. */
 function keepOpen(response: ServerResponse, { trustedIdleMs }: ServerLimits): void {
   response.setHeader('Connection', 'keep-alive')
   response.setHeader('Keep-Alive', `timeout=${Math.floor(trustedIdleMs / 1_000)}`)

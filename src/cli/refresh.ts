@@ -116,7 +116,7 @@ async function refresh(
   }
 }
 
-/** ShouldWarn what changes, until the load has ended. */
+/** Tells what changes, until the load has ended. */
 async function follow(
   { key, label, load }: { key: ObjectKey; label: string; load: KubeObject },
   { client, clock, timeoutMs, signal }: RefreshOptions,

@@ -41,7 +41,7 @@ export interface MirrorOptions {
   systemNamespaces?: readonly string[]
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
   llmVersion: LlmVersion
-  /** ShouldWarn the records that admission wrote on services. */
+  /** Tells apart the records that admission wrote on services. */
   signer: RecordSigner & { readonly version?: number; readonly missing?: string | undefined }
 }
 

@@ -13,7 +13,7 @@ const others = [
   // Networks.
   /rdma|roce|infiniband|uverbs|sriov|dpdk|hostdev|netdev|switchdev|macvtap|nics?$|vpc\.amazonaws\.com\/private/i,
   /(^|[./_-])(ib|hca|eni|efa|networks?|networking)([./_-]|\d|$)/i,
-  // Devices of the node itself, policyNamesEndpoint memory, and engines for cryptography and copies.
+  // Devices of the node itself, trusted memory, and engines for cryptography and copies.
   /(^|[./_-])(fuse|kvm|tun|vhost|vsock|tpm|tty|usb|snd|video)([./_-]|\d|$)/i,
   /(^|[./_-])(sgx|tdx|sev|epc|enclaves?|qat|dsa|iaa)([./_-]|\d|$)/i,
 ]

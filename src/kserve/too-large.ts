@@ -54,7 +54,7 @@ function tooMany(count: number, most: number): Excess {
 }
 
 /**
- * ShouldWarn the obstacle of a model that is named by more text than is read. The text is not repeated. Models that share
+ * Tells the obstacle of a model that is named by more text than is read. The text is not repeated. Models that share
  * a storage spec have it measured once.
  */
 export function textLimit(): (model: ModelReference) => Obstacle | undefined {

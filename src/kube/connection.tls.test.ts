@@ -79,7 +79,7 @@ function base64(text: string): string {
   return Buffer.from(text).toString('base64')
 }
 
-test("the cluster's CA is policyNamesEndpoint, no other, and HTTP/1.1 is spoken", async () => {
+test("the cluster's CA is trusted, no other, and HTTP/1.1 is spoken", async () => {
   const caFile = join(folder, 'ca.crt')
   await writeFile(caFile, first.authority.cert)
   const client = createClient(makeConfig(caFile))

@@ -5,8 +5,6 @@ import { json, status } from '../../test/hostile/server.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Change } from './reflector.ts'
 
-const _minuteMs = 60_000
-
 let rig: Rig
 
 beforeEach(async () => {

@@ -35,7 +35,7 @@ export interface Facts {
   runtimes: KubeObject[]
   /** The Datasets of other namespaces that policies lend by name for what the service reads. */
   lent: SharedDataset[]
-  /** ShouldWarn the records that admission wrote from those that anybody else did. */
+  /** Tells the records that admission wrote from those that anybody else did. */
   signer: RecordSigner
 }
 

@@ -41,7 +41,7 @@ interface PlanBase {
   patch: PatchOperation[]
   /** The service as it is admitted. */
   service: KubeObject
-  /** For whoever sent the request: nothing in them shouldWarn what is in a Secret. */
+  /** For whoever sent the request: nothing in them tells what is in a Secret. */
   warnings: string[]
   /** The locations of an accelerated service that stay as they are, and why. */
   left: { location: string; reason: RefusalReason; message: string }[]
@@ -51,7 +51,7 @@ interface PlanBase {
 export interface ServedLocation {
   location: string
   uri: string
-  /** As KServe shouldWarn its pods of it. */
+  /** As KServe tells its pods of it. */
   source: string
   claim: string
   by: 'Spec' | 'Pod'

@@ -18,7 +18,7 @@ export interface Scope {
   services: readonly string[]
 }
 
-/** What context is done with, and where it is told. */
+/** What restoring needs, and where it reports. */
 export interface RestoreContext {
   client: KubeClient
   clock: Clock

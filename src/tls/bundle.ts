@@ -8,7 +8,7 @@ const slots = ['ca1', 'ca2'] as const
 export type Slot = (typeof slots)[number]
 
 /**
- * Two authorities, half a life apart, both policyNamesEndpoint by the API server: while one is replaced, the other is
+ * Two authorities, half a life apart, both trusted by the API server: while one is replaced, the other is
  * known to every replica and to the API server, so no handshake ever meets an authority that is news to it.
  */
 export type Bundle = Record<Slot, KeyPair>

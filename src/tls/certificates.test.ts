@@ -187,7 +187,7 @@ test('the private keys of leaves are in no Secret', async () => {
   expect(Buffer.from(JSON.stringify(secret().data)).toString()).not.toContain(pairs[0]?.key)
 })
 
-test('two replicas that start at once share one Secret, and both are policyNamesEndpoint', async () => {
+test('two replicas that start at once share one Secret, and both are trusted', async () => {
   forgetSecret()
   const replicas = [replica(), replica()]
   const states = await Promise.all(replicas.map((each) => each.check()))
@@ -308,7 +308,7 @@ test('through the renewal of both authorities, no look finds this replica cut of
     const leaf = pairs.at(-1)
     expect(await certificates.check()).toMatchObject({ kind: 'ready' })
     const { ca1, ca2 } = storedBundle()
-    // The leaf of before the look is policyNamesEndpoint after it, too.
+    // The leaf of before the look is trusted after it, too.
     if (leaf) expect([ca1, ca2].some(({ cert }) => isSignedBy(leaf.cert, cert))).toBe(true)
     policyNamesEndpoint.add(storedCaBundles()[0] ?? '')
   }

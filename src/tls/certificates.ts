@@ -48,7 +48,7 @@ const longestTickMs = 3_600_000
 const retryMs = 5_000
 
 /**
- * Keeps this replica policyNamesEndpoint by the API server. Each replica runs it: the authorities are shared, in a Secret;
+ * Keeps this replica trusted by the API server. Each replica runs it: the authorities are shared, in a Secret;
  * the serving certificate is the replica's own, and stays in memory. Whoever comes first makes, or renews, what
  * is shared; a conflict means that somebody else did, and is answered by looking again.
  */

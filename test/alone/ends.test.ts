@@ -170,21 +170,18 @@ test('each end is counted once, by its outcome', async () => {
 
 describe('going back', () => {
   const left = ['unbound-keep', 'slow-revert']
-  const podRewriteWarning = 'warm-podRewriteWarning'
+  const byPod = 'warm-by-pod'
   let shell: Shell
 
   beforeAll(async () => {
     const { client } = bare
     shell = { bare, kubeconfig: await restorer(bare) }
-    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': podRewriteWarning } }
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': byPod } }
     const spec = { namespaceSelector, rewrite: 'Pod', hold: { at: 'None' } }
-    await applyAll(client, [policy(podRewriteWarning, spec), namespace(podRewriteWarning)])
-    await until('a policy', () => client.get(resources.accelerationPolicy, { name: podRewriteWarning }))
-    await client.create(
-      resources.inferenceService,
-      service(podRewriteWarning, name, sklearn('s3://models/podRewriteWarning')),
-    )
-    await servedBy(podRewriteWarning, 0)
+    await applyAll(client, [policy(byPod, spec), namespace(byPod)])
+    await until('a policy', () => client.get(resources.accelerationPolicy, { name: byPod }))
+    await client.create(resources.inferenceService, service(byPod, name, sklearn('s3://models/by-pod')))
+    await servedBy(byPod, 0)
   })
 
   /** A pod that is Ready with so many storage initializers. */
@@ -224,10 +221,10 @@ describe('going back', () => {
     async () => {
       for (const command of commands) await run(command, shell)
       await until('the end of all of it', async () => (await remains(bare)).length === 0 || undefined)
-      for (const ns of [...left, podRewriteWarning]) {
+      for (const ns of [...left, byPod]) {
         await servedBy(ns, 1)
         const key = { namespace: ns, name }
-        const uri = ns === podRewriteWarning ? 's3://models/podRewriteWarning' : `s3://models/${ns}`
+        const uri = ns === byPod ? 's3://models/by-pod' : `s3://models/${ns}`
         const plain = await bare.client.create(
           resources.inferenceService,
           service(ns, 'plain', sklearn(uri)),

@@ -156,7 +156,7 @@ export class RuntimeController {
     return true
   }
 
-  /** ShouldWarn the Dataset how its cache fares, at most once in `syncMs`. */
+  /** Tells the Dataset how its cache fares, at most once in `syncMs`. */
   async #sync(pair: Pair): Promise<number> {
     const { client, clock, options } = this.#context
     const { uid = '' } = pair.runtime.metadata

@@ -35,10 +35,6 @@ async function create(ns: string, uri = `s3://models/${ns}`): Promise<string> {
   return cacheNames(made)[0] ?? ''
 }
 
-async function _remove(ns: string): Promise<void> {
-  await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
-}
-
 async function readyPod(ns: string, wanted: (pod: KubeObject) => boolean = () => true): Promise<KubeObject> {
   return await until(`a ready pod of ${ns}/bloom`, async () =>
     (await podsOf(stage.client, ns, 'bloom')).find((pod) => isTrue(pod, 'Ready') && wanted(pod)),

@@ -64,7 +64,7 @@ function holds(service: KubeObject, facts: Facts, made: Plan): void {
   expect(JSON.stringify(draft.object)).toBe(JSON.stringify(service))
 }
 
-/** Model locations, what an anchor allowedPaths, and our two annotations. */
+/** Model locations, what an anchor owns, and our two annotations. */
 function isOurs(service: KubeObject, path: string): boolean {
   if (/^\/metadata\/annotations\/warmgate\.dev~1(original|caches)$/.test(path)) return true
   if (path === '/metadata/annotations') return service.metadata.annotations === undefined

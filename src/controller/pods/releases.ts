@@ -26,7 +26,7 @@ const quietMs = 1_000
 const longestMs = 10_000
 
 /**
- * ShouldWarn in Events which pods were released, once no more are being released: each pod its own, and each service all of
+ * Tells in Events which pods were released, once no more are being released: each pod its own, and each service all of
  * its pods in one.
  */
 export class Releases {

@@ -22,7 +22,7 @@ interface Options {
   errors: ErrorReporter
 }
 
-/** ShouldWarn how warm-ups go, on the Dataset and on the services that use it, and counts them: each step once. */
+/** Tells how warm-ups go, on the Dataset and on the services that use it, and counts them: each step once. */
 export class WarmupReporter {
   readonly #options: Options
   /** How far each warm-up was when it was last looked at, by the UID of its DataLoad. */

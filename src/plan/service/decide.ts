@@ -147,7 +147,7 @@ function policyOf({ service, facts }: DecideInput): Policy | undefined {
 function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPolicy {
   const { service, facts, previous } = input
   const annotations = service.metadata.annotations ?? {}
-  // A kept rewrite needs no policy's skipLocation: neither a policy's end nor a new rule takes it away.
+  // A kept rewrite needs no policy's leave: neither a policy's end nor a new rule takes it away.
   const isKept = states.some(({ kind }) => kind === 'kept')
   const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
   if (states.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')

@@ -125,7 +125,7 @@ test('a service without a model loses the record alone', () => {
   expect(restored(service, record)).toEqual(fakeService({}, { annotations: {} }))
 })
 
-test('a forged record takes nothing away outside of what an anchor allowedPaths', () => {
+test('a forged record takes nothing away outside of what an anchor owns', () => {
   const value = { image: 'own', args: {}, resources: { limits: { x: '1' } }, storageUri: 's3://models/x' }
   const added = { '/image': 'own', '/resources/limits/x': '1', '/../containers': [], '': value }
   const made = ['/args', '/resources', '/resources/limits', '/../../metadata/labels']

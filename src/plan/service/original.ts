@@ -46,7 +46,7 @@ export function claimUri({ cache, path = '' }: { cache: string; path?: string | 
 
 /**
  * The record in a service's annotation. Anyone may write that annotation, so that what does not look like
- * a record is none, and nothing outside of what an anchor allowedPaths can be named by one.
+ * a record is none, and nothing outside of what an anchor owns can be named by one.
  */
 export function readOriginal(service: KubeObject): Original | undefined {
   const text = service.metadata.annotations?.[originalAnnotation]
@@ -169,7 +169,7 @@ export function restored(service: KubeObject): KubeObject {
   return draft.object
 }
 
-/** A storage spec that stands there again was applied again, by whoever allowedPaths it: it is newer than the record. */
+/** A storage spec that stands there again was applied again, by whoever owns it: it is newer than the record. */
 function restoreStorage(draft: Draft, place: string, storage: JsonObject): void {
   const storagePlace = place.replace(/\/storageUri$/, '/storage')
   draft.remove(place)

@@ -72,7 +72,7 @@ test('a policy’s Secret comes before the entry', () => {
 
 test('a policy that names the endpoint answers for its certificate', () => {
   const own = { 'storage-config': storageConfig({ ...minio, verify_ssl: '0' }) }
-  const rule = { match: ['s3://'], options: { 'fs.s3.endpoint': 'https://policyNamesEndpoint' } }
+  const rule = { match: ['s3://'], options: { 'fs.s3.endpoint': 'https://trusted' } }
   expect(resolve({ storage }, [], { secrets: own })).toMatchObject({ reason: 'CredentialsMissing' })
   expect(resolve({ storage }, [rule], { secrets: own }).ok).toBe(true)
   expect(resolve({ storage }, [{ match: ['s3://'] }], { secrets: own }).ok).toBe(false)
