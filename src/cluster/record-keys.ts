@@ -1,11 +1,12 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { KubeClient } from '../kube/client.ts'
 import { retryOnConflict } from '../kube/conflict.ts'
+import { writeOwnSecret } from '../kube/own-secret.ts'
 import { resources } from '../kube/resources.ts'
 import type { RecordSigner } from '../plan/service/record.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
-import { type KubeObject, stringAt } from '../values/object.ts'
+import { type KubeObject, stringAt, stringMapAt } from '../values/object.ts'
 
 export interface RecordKeysOptions {
   client: KubeClient
@@ -83,28 +84,15 @@ export class RecordKeys implements RecordSigner {
 
   async #readOrMake(): Promise<Buffer[]> {
     const { client, logger, namespace } = this.#options
-    const secret = await client.get(resources.secret, { namespace, name: recordKeysSecret })
+    const key = { namespace, name: recordKeysSecret }
+    const secret = await client.get(resources.secret, key)
     const [current, previous] = [keyIn(secret, 'current'), keyIn(secret, 'previous')]
     if (current !== undefined) return previous === undefined ? [current] : [current, previous]
     const made = randomBytes(keyBytes)
-    const data = { ...(secret?.data as object), current: made.toString('base64') }
-    if (secret === undefined) await this.#create(data)
-    else await client.replace(resources.secret, { ...secret, data })
+    const data = { ...stringMapAt(secret, 'data'), current: made.toString('base64') }
+    await writeOwnSecret(client, key, { present: secret, data })
     logger.info({ secret: recordKeysSecret }, 'made a key for records')
     return previous === undefined ? [made] : [made, previous]
-  }
-
-  async #create(data: { current: string }): Promise<void> {
-    const { client, namespace } = this.#options
-    const labels = { 'app.kubernetes.io/name': 'warmgate' }
-    const metadata = { namespace, name: recordKeysSecret, labels }
-    await client.create(resources.secret, {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata,
-      type: 'Opaque',
-      data,
-    })
   }
 }
 

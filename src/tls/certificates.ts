@@ -1,5 +1,6 @@
 import type { KubeClient } from '../kube/client.ts'
 import { retryOnConflict } from '../kube/conflict.ts'
+import { writeOwnSecret } from '../kube/own-secret.ts'
 import { resources } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -103,7 +104,8 @@ export class Certificates {
     if (read.kind === 'invalid')
       logger.error({ code: 'WG030', reason: read.reason }, `Secret ${secretName}: ${read.message}; made anew`)
     const bundle = read.kind === 'valid' ? await this.#renewed(read.bundle) : await createBundle(clock.now())
-    if (read.kind !== 'valid' || bundle !== read.bundle) await this.#store(secret, bundle)
+    if (read.kind !== 'valid' || bundle !== read.bundle)
+      await writeOwnSecret(client, key, { present: secret, data: toSecretData(bundle) })
     for (const { slot, expiresMs } of expiriesOf(bundle))
       metrics.certificateExpiry.set({ kind: slot }, expiresMs / 1_000)
     return bundle
@@ -115,24 +117,6 @@ export class Certificates {
     if (renewal.kind === 'keep') return bundle
     this.#options.logger.info({ reason: renewal.message }, 'renewing a certificate authority')
     return renewBundle(bundle, renewal.slots, nowMs)
-  }
-
-  async #store(secret: KubeObject | undefined, bundle: Bundle): Promise<void> {
-    const { client, names } = this.#options
-    const data = toSecretData(bundle)
-    if (secret !== undefined) {
-      await client.replace(resources.secret, { ...secret, data })
-      return
-    }
-    const labels = { 'app.kubernetes.io/name': 'warmgate' }
-    const metadata = { namespace: names.namespace, name: secretName, labels }
-    await client.create(resources.secret, {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata,
-      type: 'Opaque',
-      data,
-    })
   }
 
   /** Answers the configuration as it is stored then. */
