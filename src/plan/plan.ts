@@ -21,7 +21,7 @@ import { claimUri, restore } from './service/original.ts'
 import { probeWarnings } from './service/probe-warnings.ts'
 import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
 import { rewrite } from './service/rewrite.ts'
-import { annotationsFit, isPlannable } from './service/size.ts'
+import { annotationsFit, isPlannable, unplannable } from './service/size.ts'
 import { describeTarget } from './service/target.ts'
 
 export interface PlanInput {
@@ -116,10 +116,8 @@ const noRoom: Refused = {
 }
 
 function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
-  const reason = 'TooLarge'
-  const message = 'the service is larger than any that Warmgate looks at'
-  const warnings = previous === undefined ? [warning({ reason, message })] : []
-  return { decision: 'skip', reason, message, policy: undefined, patch: [], service, warnings, left: [] }
+  const warnings = previous === undefined ? [warning(unplannable)] : []
+  return { decision: 'skip', ...unplannable, policy: undefined, patch: [], service, warnings, left: [] }
 }
 
 /** Whether a reason is to be told in a warning. */

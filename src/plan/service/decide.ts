@@ -77,7 +77,7 @@ export function decide(input: DecideInput): Decision {
   if (isNamespaceOptedOut(facts.namespaceLabels)) return skip('OptedOut', namespaceOptedOut)
   const { locations, none } = findModelLocations(service)
   const states = locationStates(input, locations)
-  const isKept = states.some(({ kind }) => kind === 'kept')
+  const isKept = keepsAny(states)
   if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
     return skip('NotOptedIn', notOptedIn)
   if (locations.length === 0) return skip(none.reason, none.message)
@@ -122,6 +122,10 @@ function locationStates(
   })
 }
 
+function keepsAny(states: LocationState[]): boolean {
+  return states.some(({ kind }) => kind === 'kept')
+}
+
 function isRecorded({ model }: ModelLocation, { uri, storage }: OriginalLocation): boolean {
   return model.kind === 'uri'
     ? storage === undefined && uri === model.uri
@@ -148,7 +152,7 @@ function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPol
   const { service, facts, previous } = input
   const annotations = service.metadata.annotations ?? {}
   // A kept rewrite needs no policy's leave: neither a policy's end nor a new rule takes it away.
-  const isKept = states.some(({ kind }) => kind === 'kept')
+  const isKept = keepsAny(states)
   const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
   if (states.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
     return skip('NotOptedIn', existedBefore)
@@ -185,7 +189,7 @@ function hasNewOverrides(annotations: { [key: string]: string }, previous: KubeO
 
 function withPolicy(input: DecideInput, states: LocationState[], policy: Policy): Decision {
   const { service, facts } = input
-  const isKept = states.some(({ kind }) => kind === 'kept')
+  const isKept = keepsAny(states)
   const answers = states.map((state) => decideLocation(state, { ...input, policy, isKept }))
   const whole = answers.map((each) => withItsGroup(each, answers))
   const rewrites = whole.filter((each) => 'cache' in each)

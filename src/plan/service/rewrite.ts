@@ -26,12 +26,7 @@ export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, contex
   const ours = rewrites.filter(({ by }) => by === 'Spec')
   if (ours.length === 0) return
   const { own, facts } = context
-  const isUnproven = context.kept?.isProven === false
-  // Where nothing of it stays, a record that nobody can prove has no say.
-  const kept =
-    isUnproven && !ours.some((each) => context.kept && recorded(context.kept.original, each))
-      ? undefined
-      : context.kept
+  const kept = believed(context.kept, ours)
   const records = [kept, own?.isProven ? own : undefined].filter((record) => record !== undefined)
   const serving = ours.filter(({ location }) => location.component === 'predictor')
   const same = records.find(({ original }) => serving.every((each) => recorded(original, each) !== undefined))
@@ -59,6 +54,12 @@ export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, contex
   // What somebody else has put in a record is never signed.
   const signer = kept?.isProven === false ? unsigned : facts.signer
   writeSigned(draft, original, { signer, subject, kept: records })
+}
+
+/** A record that nobody can prove has no say where nothing of it stays. */
+function believed(kept: ServiceRecord | undefined, ours: Rewrite[]): ServiceRecord | undefined {
+  const hasSay = kept?.isProven === true || ours.some((each) => kept && recorded(kept.original, each))
+  return hasSay ? kept : undefined
 }
 
 const unsigned: Pick<RecordSigner, 'sign'> = { sign: () => '' }

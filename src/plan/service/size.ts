@@ -6,6 +6,12 @@ import { isObject, type Json, type KubeObject } from '../../values/object.ts'
 // For what admission adds to a service: URIs of claims, devices, and the record of 64 locations.
 const addedBytes = 32 * 2 ** 10
 
+/** Why a service is not planned that is not small enough. */
+export const unplannable = {
+  reason: 'TooLarge',
+  message: 'the service is larger than any that Warmgate looks at',
+} as const
+
 /** Whether a service is small enough to be copied, compared and searched; true for one that is not there. */
 export function isPlannable(service: KubeObject | undefined): boolean {
   if (service === undefined) return true
