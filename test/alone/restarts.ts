@@ -13,8 +13,16 @@ import {
 } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { applyPolicy, condition, eventsOf, eventuallyGone, isTrue, podsOf } from '../integration/await.ts'
-import { custom, namespace, policy, policyOf, service, sklearn } from '../integration/services.ts'
+import {
+  condition,
+  datasetWith,
+  eventsOf,
+  eventuallyGone,
+  governNamespace,
+  podsOf,
+  readyPod as ready,
+} from '../integration/await.ts'
+import { custom, policy, policyOf, service, sklearn } from '../integration/services.ts'
 import type { TestCluster } from '../warmgate/test-cluster.ts'
 
 /* Warmgate is killed, stopped and started again, and loses what it relies on. */
@@ -28,11 +36,7 @@ let stage: TestCluster
 
 const create = (object: KubeObject) => stage.client.create(resourceOf(object), object)
 
-/** A namespace with a policy of its own. */
-async function governed(ns: string, spec: JsonObject): Promise<void> {
-  await applyAll(stage.client, [namespace(ns)])
-  await applyPolicy(stage.client, policyOf(ns, spec))
-}
+const governed = (ns: string, spec: JsonObject) => governNamespace(stage.client, ns, spec)
 
 /** A service; answers the name of its cache. */
 async function createBloom(ns: string): Promise<string> {
@@ -43,22 +47,11 @@ async function remove(ns: string): Promise<void> {
   await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
 }
 
-async function readyPod(ns: string, wanted: (pod: KubeObject) => boolean = () => true): Promise<KubeObject> {
-  return await until(`a ready pod of ${ns}/bloom`, async () =>
-    (await podsOf(stage.client, ns, 'bloom')).find((pod) => isTrue(pod, 'Ready') && wanted(pod)),
-  )
-}
+const readyPod = (ns: string, wanted?: (pod: KubeObject) => boolean) =>
+  ready(stage.client, { namespace: ns, name: 'bloom' }, wanted)
 
-async function datasetOf(
-  ns: string,
-  name: string,
-  wanted: (dataset: KubeObject) => boolean,
-): Promise<KubeObject> {
-  return await until(`the Dataset ${ns}/${name} as it should be`, async () => {
-    const found = await stage.client.get(resources.dataset, { namespace: ns, name })
-    return found !== undefined && wanted(found) ? found : undefined
-  })
-}
+const datasetOf = (ns: string, name: string, wanted: (dataset: KubeObject) => boolean) =>
+  datasetWith(stage.client, { namespace: ns, name }, wanted)
 
 /** Returns when the controller has seen everything that was there before. */
 async function lookedAt(ns: string): Promise<void> {

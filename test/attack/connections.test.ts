@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { Agent, request as send } from 'node:https'
+import { Agent } from 'node:https'
 import { connect as connectPlain, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { createAuthority } from '../../src/tls/authority.ts'
 import { issue, type KeyPair } from '../../src/tls/issue.ts'
 import { until } from '../cluster/until.ts'
-import { type Attacked, attack } from './warmgate.ts'
+import { type Attacked, attack, post as send } from './warmgate.ts'
 
 const review = JSON.stringify({
   apiVersion: 'admission.k8s.io/v1',
@@ -21,17 +21,7 @@ const review = JSON.stringify({
   },
 })
 
-function post({ port }: Attacked, agent: Agent): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  const headers = { 'Content-Type': 'application/json' }
-  const outgoing = send({ host: '127.0.0.1', port, path: '/mutate-pod', method: 'POST', agent, headers })
-  outgoing.once('response', (response) => {
-    response.resume().once('end', () => resolve(response.statusCode ?? 0))
-  })
-  outgoing.once('error', reject)
-  outgoing.end(review)
-  return promise
-}
+const post = (attacked: Attacked, agent: Agent) => send(attacked, agent, review)
 
 test('one stranger cannot keep the API server out, however many connections it holds open', async () => {
   const attacked = await attack()

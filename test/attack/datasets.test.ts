@@ -6,7 +6,7 @@ import { cacheNames } from '../../src/plan/service/original.ts'
 import { getIn, type JsonObject, type KubeObject, type ObjectKey, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { eventuallyGone, isTrue, podsOf } from '../integration/await.ts'
+import { eventuallyGone, readyPod } from '../integration/await.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 
@@ -116,11 +116,7 @@ function ofItsWriter(object: KubeObject | undefined): unknown {
   return { uid, labels, annotations, ownerReferences, spec: object?.spec }
 }
 
-async function ready(ns: string): Promise<void> {
-  await until(`a ready pod in ${ns}`, async () =>
-    (await podsOf(stage.client, ns, 'bloom')).find((pod) => isTrue(pod, 'Ready')),
-  )
-}
+const ready = (ns: string) => readyPod(stage.client, { namespace: ns, name: 'bloom' })
 
 /** How often Warmgate has written Fluid's objects of a namespace. */
 async function writesIn(ns: string): Promise<string[]> {

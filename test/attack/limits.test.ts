@@ -5,7 +5,7 @@ import { cacheNames, readOriginal } from '../../src/plan/service/original.ts'
 import { type JsonObject, type KubeObject, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
-import { eventuallyGone, isTrue, podsOf } from '../integration/await.ts'
+import { eventuallyGone, isTrue, readyPod } from '../integration/await.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 
@@ -35,11 +35,7 @@ async function govern(team: string, spec: JsonObject): Promise<void> {
   })
 }
 
-async function ready(ns: string, name: string): Promise<KubeObject> {
-  return await until(`a Ready pod of ${ns}/${name}`, async () =>
-    (await podsOf(stage.client, ns, name)).find((pod) => isTrue(pod, 'Ready')),
-  )
-}
+const ready = (ns: string, name: string) => readyPod(stage.client, { namespace: ns, name })
 
 async function event(ns: string, reason: string): Promise<KubeObject | undefined> {
   const { items } = await stage.client.list(resources.event, { namespace: ns })

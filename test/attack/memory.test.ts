@@ -1,9 +1,9 @@
-import { Agent, request as send } from 'node:https'
+import { Agent } from 'node:https'
 import { connect, type TLSSocket } from 'node:tls'
 import { expect, test } from 'vitest'
 import type { KubeObject } from '../../src/values/object.ts'
 import { until } from '../cluster/until.ts'
-import { type Attacked, attack } from './warmgate.ts'
+import { type Attacked, attack, post as send } from './warmgate.ts'
 
 const MiB = 2 ** 20
 const services = '/apis/serving.kserve.io/v1beta1/inferenceservices'
@@ -72,17 +72,7 @@ const review = `${head}"resource":{"resource":"pods"},"object":{"kind":"Pod","me
 
 const agent = new Agent({ rejectUnauthorized: false, maxSockets: 20 })
 
-function post({ port }: Attacked, body: string): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  const headers = { 'Content-Type': 'application/json' }
-  const outgoing = send({ host: '127.0.0.1', port, path: '/mutate-pod', method: 'POST', agent, headers })
-  outgoing.once('response', (response) => {
-    response.resume().once('end', () => resolve(response.statusCode ?? 0))
-  })
-  outgoing.once('error', reject)
-  outgoing.end(body)
-  return promise
-}
+const post = (attacked: Attacked, body: string) => send(attacked, agent, body)
 
 function connectIdle({ port }: Attacked): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,5 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { type Agent, request as send } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePorts } from '../cluster/ports.ts'
@@ -45,6 +46,19 @@ export async function attack(
       await rm(dir, { recursive: true })
     },
   }
+}
+
+/** Sends a body to Warmgate; resolves with the status of its answer. */
+export function post({ port }: Attacked, agent: Agent, body: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const headers = { 'Content-Type': 'application/json' }
+  const outgoing = send({ host: '127.0.0.1', port, path: '/mutate-pod', method: 'POST', agent, headers })
+  outgoing.once('response', (response) => {
+    response.resume().once('end', () => resolve(response.statusCode ?? 0))
+  })
+  outgoing.once('error', reject)
+  outgoing.end(body)
+  return promise
 }
 
 /** As the shipped manifest sets them. */

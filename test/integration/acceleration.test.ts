@@ -17,14 +17,13 @@ import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import type { FluidOptions } from '../fluid/options.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
-import { applyPolicy, condition, eventuallyGone, isTrue, podsOf } from './await.ts'
+import { applyPolicy, condition, eventuallyGone, governNamespace, isTrue, podsOf } from './await.ts'
 import {
   custom,
   frameworks,
   namespace,
   ossSecret,
   policy,
-  policyOf,
   service,
   sklearn,
   suitePolicy,
@@ -485,10 +484,7 @@ describe('every hold ends', () => {
     return { admitted, pod }
   }
 
-  async function governed(ns: string, spec: JsonObject): Promise<void> {
-    await applyAll(stage.client, [namespace(ns)])
-    await applyPolicy(stage.client, policyOf(ns, spec))
-  }
+  const governed = (ns: string, spec: JsonObject) => governNamespace(stage.client, ns, spec)
 
   async function released(ns: string, reason: string): Promise<KubeObject> {
     const pod = await firstPod(ns, 'held', (found) => isTrue(found, 'warmgate.dev/cache-warm'))

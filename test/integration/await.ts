@@ -3,13 +3,15 @@ import { type Resource, resources } from '../../src/kube/resources.ts'
 import {
   getIn,
   type Json,
+  type JsonObject,
   type KubeObject,
   listAt,
   type ObjectKey,
   stringAt,
 } from '../../src/values/object.ts'
-import { hasCondition } from '../cluster/objects.ts'
+import { applyAll, hasCondition } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
+import { namespace, policyOf } from './services.ts'
 
 export async function eventuallyGone(client: KubeClient, resource: Resource, key: ObjectKey): Promise<void> {
   await until(`${resource.plural} ${key.name} to be gone`, async () =>
@@ -31,6 +33,34 @@ export async function applyPolicy(client: KubeClient, policy: KubeObject): Promi
 export async function podsOf(client: KubeClient, namespace: string, service: string): Promise<KubeObject[]> {
   const labelSelector = `serving.kserve.io/inferenceservice=${service}`
   return (await client.list(resources.pod, { namespace, labelSelector })).items
+}
+
+/** A pod of a service that is Ready, and as it is wanted. */
+export async function readyPod(
+  client: KubeClient,
+  { namespace = '', name }: ObjectKey,
+  wanted: (pod: KubeObject) => boolean = () => true,
+): Promise<KubeObject> {
+  return await until(`a ready pod of ${namespace}/${name}`, async () =>
+    (await podsOf(client, namespace, name)).find((pod) => isTrue(pod, 'Ready') && wanted(pod)),
+  )
+}
+
+export async function datasetWith(
+  client: KubeClient,
+  key: ObjectKey,
+  wanted: (dataset: KubeObject) => boolean,
+): Promise<KubeObject> {
+  return await until(`the Dataset ${key.namespace}/${key.name} as it should be`, async () => {
+    const found = await client.get(resources.dataset, key)
+    return found !== undefined && wanted(found) ? found : undefined
+  })
+}
+
+/** A namespace with a policy of its own, by which Warmgate decides from now on. */
+export async function governNamespace(client: KubeClient, ns: string, spec: JsonObject): Promise<void> {
+  await applyAll(client, [namespace(ns)])
+  await applyPolicy(client, policyOf(ns, spec))
 }
 
 export function condition(object: KubeObject, type: string): Json | undefined {

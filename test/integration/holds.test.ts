@@ -4,11 +4,11 @@ import { resources } from '../../src/kube/resources.ts'
 import { hasGate, hasSchedulingGate } from '../../src/plan/pod/pod.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { getIn, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
-import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
-import { applyPolicy, condition, isTrue, podsOf } from './await.ts'
-import { namespace, policyOf, service, sklearn } from './services.ts'
+import { condition, governNamespace, isTrue, podsOf } from './await.ts'
+import { service, sklearn } from './services.ts'
 
 let stage: SharedCluster
 
@@ -23,8 +23,7 @@ afterAll(async () => {
 
 /** A service in a namespace of its own, under a policy of its own. */
 async function governed(ns: string, spec: JsonObject): Promise<KubeObject> {
-  await applyAll(stage.client, [namespace(ns)])
-  await applyPolicy(stage.client, policyOf(ns, spec))
+  await governNamespace(stage.client, ns, spec)
   return await stage.client.create(
     resources.inferenceService,
     service(ns, 'held', sklearn(`s3://models/${ns}`)),

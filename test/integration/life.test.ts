@@ -10,8 +10,8 @@ import { nodeResource } from '../cluster/nodes.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
-import { applyPolicy, eventuallyGone, isTrue, podsOf } from './await.ts'
-import { namespace, policyOf, service, sklearn } from './services.ts'
+import { datasetWith, eventuallyGone, governNamespace, isTrue, podsOf, readyPod as ready } from './await.ts'
+import { policyOf, service, sklearn } from './services.ts'
 
 let stage: SharedCluster
 
@@ -24,33 +24,18 @@ afterAll(async () => {
   await stage?.stop()
 })
 
-/** A namespace with a policy of its own. */
-async function governed(ns: string, spec: JsonObject): Promise<void> {
-  await applyAll(stage.client, [namespace(ns)])
-  await applyPolicy(stage.client, policyOf(ns, spec))
-}
+const governed = (ns: string, spec: JsonObject) => governNamespace(stage.client, ns, spec)
 
 async function create(ns: string, uri = `s3://models/${ns}`): Promise<string> {
   const made = await stage.client.create(resources.inferenceService, service(ns, 'bloom', sklearn(uri)))
   return cacheNames(made)[0] ?? ''
 }
 
-async function readyPod(ns: string, wanted: (pod: KubeObject) => boolean = () => true): Promise<KubeObject> {
-  return await until(`a ready pod of ${ns}/bloom`, async () =>
-    (await podsOf(stage.client, ns, 'bloom')).find((pod) => isTrue(pod, 'Ready') && wanted(pod)),
-  )
-}
+const readyPod = (ns: string, wanted?: (pod: KubeObject) => boolean) =>
+  ready(stage.client, { namespace: ns, name: 'bloom' }, wanted)
 
-async function datasetOf(
-  ns: string,
-  name: string,
-  wanted: (dataset: KubeObject) => boolean,
-): Promise<KubeObject> {
-  return await until(`the Dataset ${ns}/${name} as it should be`, async () => {
-    const found = await stage.client.get(resources.dataset, { namespace: ns, name })
-    return found !== undefined && wanted(found) ? found : undefined
-  })
-}
+const datasetOf = (ns: string, name: string, wanted: (dataset: KubeObject) => boolean) =>
+  datasetWith(stage.client, { namespace: ns, name }, wanted)
 
 /** Deleted by hand under a pod that mounts it, which Fluid refuses: after a minute that is news. */
 let stuck: KubeObject

@@ -17,8 +17,8 @@ import {
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
-import { applyPolicy, condition, isTrue, podsOf } from './await.ts'
-import { namespace, policy, policyOf, service, sklearn } from './services.ts'
+import { condition, governNamespace, isTrue, podsOf } from './await.ts'
+import { namespace, policy, service, sklearn } from './services.ts'
 
 const deployments = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
 const accessReviews = {
@@ -114,10 +114,7 @@ describe('the status of a policy', () => {
 })
 
 /** A namespace with a policy of its own, once that governs it. */
-async function governed(ns: string, spec: JsonObject): Promise<void> {
-  await applyAll(stage.client, [namespace(ns)])
-  await applyPolicy(stage.client, policyOf(ns, spec))
-}
+const governed = (ns: string, spec: JsonObject) => governNamespace(stage.client, ns, spec)
 
 function isObserved(object: KubeObject): boolean {
   return getIn(condition(object, 'Accepted'), 'observedGeneration') === object.metadata.generation
