@@ -114,13 +114,7 @@ test('where all are at work for the API server, one more is not let in', async (
   await start({ most: 1 })
   const apiServer = await fixture.handshake()
   await send(apiServer, post(review()))
-  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
-  const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
-  fixture.handle = async () => {
-    reach()
-    await gate
-    return { kind: 'allow' }
-  }
+  const { reached, open } = fixture.holdReviews()
   const answered = send(apiServer, post(review()))
   await reached
   await closing(connectPlain(fixture.port, '127.0.0.1'))

@@ -78,6 +78,18 @@ export class ServerFixture {
     this.#agent.destroy()
   }
 
+  /** Keeps reviews of services waiting until `open`: `reached` resolves once the first is there. */
+  holdReviews(): { reached: Promise<void>; open: () => void } {
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
+    this.handle = async () => {
+      reach()
+      await gate
+      return { kind: 'allow' }
+    }
+    return { reached, open }
+  }
+
   post(
     body: string,
     { path = '/mutate-service', method = 'POST', headers = {} }: Sending = {},

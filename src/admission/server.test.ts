@@ -193,13 +193,7 @@ test('a drain under load loses no request, asks clients to leave, and ends', asy
 }, 30_000)
 
 test('a drain waits for the review that is under way', async () => {
-  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
-  const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
-  fixture.handle = async () => {
-    reach()
-    await gate
-    return { kind: 'allow' }
-  }
+  const { reached, open } = fixture.holdReviews()
   const reply = fixture.post(review())
   await reached
   const drained = fixture.stop()

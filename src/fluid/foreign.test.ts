@@ -1,32 +1,16 @@
 import { expect, test } from 'vitest'
 import { cloneJson, type JsonObject, type KubeObject } from '../values/object.ts'
+import { fakeCache } from './cache.fake.ts'
 import { cacheObjects } from './cache.ts'
 import type { Cache } from './desired.ts'
 import { standing } from './standing.ts'
 
-const cache = (runtime: Cache['runtime'], more: Partial<Cache['settings']> = {}): Cache => ({
-  name: 'bloom-0123456789',
-  namespace: 'models',
-  paths: [''],
-  runtime,
-  source: {
-    uri: 's3://models/bloom',
-    scheme: 's3',
-    credentials: { kind: 'keys', secretName: 's3-access', accessKeyId: 'id', secretAccessKey: 'key' },
-    endpoint: { url: 'http://minio:9000' },
-    options: {},
-  },
-  settings: {
-    replicas: 2,
-    tieredStore: [{ medium: 'SSD', path: '/mnt/cache', quota: '50Gi' }],
-    nodeSelector: {},
-    tolerations: [],
-    cleanPolicy: 'OnRuntimeDeleted',
-    template: {},
-    warmup: { enabled: true, replicas: 1, retries: 3 },
-    ...more,
-  },
-})
+const source: Partial<Cache['source']> = {
+  credentials: { kind: 'keys', secretName: 's3-access', accessKeyId: 'id', secretAccessKey: 'key' },
+  endpoint: { url: 'http://minio:9000' },
+}
+const cache = (runtime: Cache['runtime'], settings: Partial<Cache['settings']> = {}) =>
+  fakeCache(runtime, { source, settings })
 
 /** What is there after somebody changed what Warmgate made. */
 function edited(kind: string, change: (spec: JsonObject) => void, of = cache('Jindo')) {

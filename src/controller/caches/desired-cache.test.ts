@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataset } from '../../cluster/cluster.fake.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
+import { fakeCache } from '../../fluid/cache.fake.ts'
 import type { Cache } from '../../fluid/desired.ts'
 import { pendingChangesOf } from '../../fluid/standing.ts'
 import type { EventNote } from '../../kube/events.ts'
@@ -10,30 +11,8 @@ import { desiredCache as provision, reportOutdated } from './desired-cache.ts'
 
 const kinds = ['Jindo', 'Alluxio', 'JuiceFS', 'Thin', 'EFC', 'Cache'] as const
 
-function cache(runtime: Cache['runtime'], quota: string): Cache {
-  return {
-    name: 'bloom-0123456789',
-    namespace: 'models',
-    paths: [''],
-    runtime,
-    source: {
-      uri: 's3://models/bloom',
-      scheme: 's3',
-      credentials: { kind: 'anonymous' },
-      endpoint: {},
-      options: {},
-    },
-    settings: {
-      replicas: 2,
-      tieredStore: [{ medium: 'SSD', path: '/mnt/cache', quota }],
-      nodeSelector: {},
-      tolerations: [],
-      cleanPolicy: 'OnRuntimeDeleted',
-      template: {},
-      warmup: { enabled: true, replicas: 1, retries: 3 },
-    },
-  }
-}
+const cache = (runtime: Cache['runtime'], quota: string) =>
+  fakeCache(runtime, { settings: { tieredStore: [{ medium: 'SSD', path: '/mnt/cache', quota }] } })
 
 function desiredCache(...given: Parameters<typeof provision>) {
   const found = provision(...given)
