@@ -4,7 +4,10 @@ import type { Socket } from 'node:net'
 export interface ConnectionLimits {
   /** How many connections may be open. */
   most: number
-  /** How long a connection that has sent reviews may be idle, in milliseconds. The server's own limit is for strangers. */
+  /**
+   * How long a connection that has sent reviews may be idle, in milliseconds. The server's own limit is for
+   * strangers.
+   */
   trustedIdleMs: number
 }
 

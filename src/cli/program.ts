@@ -12,7 +12,10 @@ export interface Terminal extends Streams {
   stderr: { write(text: string): unknown }
 }
 
-/** Runs the command line; answers the exit status. Commands are loaded when they run: `plan` needs no Kubernetes client. */
+/**
+ * Runs the command line; answers the exit status. Commands are loaded when they run: `plan` needs no Kubernetes
+ * client.
+ */
 export async function main(args: string[], terminal: Terminal): Promise<number> {
   let status = 0
   const program = createProgram(terminal, (code) => {

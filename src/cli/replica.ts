@@ -49,7 +49,10 @@ export interface Replica {
   stop(drainMs: number): Promise<void>
 }
 
-/** Webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says when it is ready. */
+/**
+ * Webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says when it
+ * is ready.
+ */
 export async function startReplica(options: ReplicaOptions, ground: ReplicaGround): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
   const { clock, logger, identity, electionClock = clock } = ground

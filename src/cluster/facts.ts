@@ -21,9 +21,9 @@ import type { FactsSources } from './sources.ts'
 const concurrentReads = 8
 
 /**
- * What a plan needs to know for one service. The mirror has all of it, except for the service accounts and the Secrets
- * that KServe would use: those are read now, a few at a time, and only where the namespace is open. Only their facts are
- * kept. Rejects once the signal aborts.
+ * What a plan needs to know for one service. The mirror has all of it, except for the service accounts and the
+ * Secrets that KServe would use: those are read now, a few at a time, and only where the namespace is open. Only
+ * their facts are kept. Rejects once the signal aborts.
  */
 export async function readFacts(
   sources: FactsSources,

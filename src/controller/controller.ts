@@ -104,7 +104,7 @@ export class Controller {
     metrics.leader.set(0)
   }
 
-  /** Looks at everything, as after a change of which nobody can tell what it concerns. Only the leader does. */
+  /** Looks at everything, as after a change that may concern anything. Only the leader does. */
   look(): void {
     const { mirror } = this.#options
     if (!this.#isLeading) return
@@ -166,7 +166,7 @@ export class Controller {
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
       for (const service of mirror.services.list(metadata.name)) {
         this.#placed.add(serviceId(service))
-        // It may have been there before anybody was to be told of it.
+        // The service may be older than its opt-in, when nothing was reported on it.
         if (mirror.records.of(service)?.isProven === false) this.#reports.add(serviceId(service))
       }
     })
@@ -223,7 +223,10 @@ export class Controller {
     for (const name of caches.slice(0, mostCachesOfService)) this.#wakeCache({ namespace, name })
   }
 
-  /** A name that is no cache's is somebody else's: there is nothing to do about it, and it takes no place in the queue. */
+  /**
+   * A name that is no cache's is somebody else's: there is nothing to do about it, and it takes no place in the
+   * queue.
+   */
   #wakeCache(key: ObjectKey): void {
     if (isCacheName(key.name)) this.#caches.add(keyText(key))
   }
@@ -256,7 +259,7 @@ export class Controller {
     })
   }
 
-  /** `about` answers the objects that are told of a failure. */
+  /** `about` answers the objects on which a failure is reported. */
   #queue(
     loop: Loop,
     work: (key: ObjectKey) => Promise<number | undefined>,

@@ -19,8 +19,8 @@ export type Loop =
 export const reconcileFailed = 'ReconcileFailed'
 
 /**
- * Keeps what one object causes with that object: an error is counted, logged, told on the object where its owner can mend
- * it, and everything else goes on.
+ * Keeps what one object causes with that object: an error is counted, logged, told on the object where its owner can
+ * mend it, and everything else goes on.
  */
 export class ErrorReporter {
   readonly #options: { events: EventRecorder; logger: Logger; metrics: Metrics }
@@ -73,7 +73,10 @@ export class ErrorReporter {
   }
 }
 
-/** Of a call that failed, which one it was. Any other error may quote what it could not read: that is for the log alone. */
+/**
+ * Of a call that failed, which one it was. Any other error may quote what it could not read: that is for the log
+ * alone.
+ */
 export function describeError(error: unknown): string {
   return error instanceof KubeError
     ? error.message

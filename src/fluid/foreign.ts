@@ -17,7 +17,10 @@ export function foreignFields(kind: string, wanted: JsonObject, live: JsonObject
   }
 }
 
-/** All of a Dataset but what a policy shapes, and may have shaped otherwise: the options of its mounts, its tolerations. */
+/**
+ * All of a Dataset but what a policy shapes, and may have shaped otherwise: the options of its mounts, its
+ * tolerations.
+ */
 function accessOf({ tolerations: _, mounts = [], ...rest }: JsonObject): JsonObject {
   return { ...rest, mounts: Array.isArray(mounts) ? mounts.map(withoutOptions) : mounts }
 }

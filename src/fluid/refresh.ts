@@ -8,9 +8,10 @@ const timeToLiveSeconds = 600
 const mostCopies = 1_000
 
 /**
- * A DataLoad that reads the metadata of a cache, or of a path of it, again and loads what changed, beside the warm-up. Of
- * that it has the copies, options and tolerations, and nothing else that somebody may have written there. Its name is no cache's (name.ts), so that the controller leaves it alone; with Fluid's `-loader` behind it, it
- * fits into the 53 characters of a Helm release. The Dataset owns it.
+ * A DataLoad that reads the metadata of a cache, or of a path of it, again and loads what changed, beside the
+ * warm-up. Of that it has the copies, options and tolerations, and nothing else that somebody may have written there.
+ * Its name is no cache's (name.ts), so that the controller leaves it alone; with Fluid's `-loader` behind it, it fits
+ * into the 53 characters of a Helm release. The Dataset owns it.
  */
 export function refreshLoad(
   dataset: KubeObject,

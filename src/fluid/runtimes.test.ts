@@ -113,8 +113,8 @@ test('docs/caches.md prints what Auto tries', () => {
 })
 
 /**
- * Where Fluid passes a source to a command: the mount point (`alluxio fs mount`, EFC, Thin), the name of JuiceFS's mount
- * (`juicefs format`), and paths, each behind a slash. None of them begins like an option.
+ * Where Fluid passes a source to a command: the mount point (`alluxio fs mount`, EFC, Thin), the name of JuiceFS's
+ * mount (`juicefs format`), and paths, each behind a slash. None of them begins like an option.
  */
 test.each(Object.entries(runtimes))('%s: no path makes an option of a command', (_, { mount }) => {
   for (const scheme of ['s3', 'nfs', 'juicefs']) {

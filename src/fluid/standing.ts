@@ -109,7 +109,7 @@ function mutableFields(kind: string): readonly string[] {
   return Object.values(runtimes).find((runtime) => runtime.kind === kind)?.live ?? []
 }
 
-/** The very object, as it was when it was read. */
+/** Names the object in the version that was read. */
 function identityOf({ metadata: { uid, resourceVersion } }: KubeObject): {
   uid?: string
   resourceVersion?: string

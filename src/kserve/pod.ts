@@ -117,10 +117,11 @@ export function mountsAny(pod: KubeObject, claims: readonly string[]): boolean {
 }
 
 /**
- * Whether a pod is one of a workload, as all of KServe's are, and not one that somebody made by hand with the labels of a
- * service. KServe v0.20 makes Deployments, and so does Knative for it, whose pods are controlled by a ReplicaSet
- * (pkg/controller/v1beta1/inferenceservice/reconcilers/deployment); for an LLMInferenceService of several nodes it makes
- * LeaderWorkerSets, whose pods are controlled by StatefulSets (pkg/controller/v1alpha2/llmisvc/workload_multi_node.go).
+ * Whether a pod is one of a workload, as all of KServe's are, and not one that somebody made by hand with the labels
+ * of a service. KServe v0.20 makes Deployments, and so does Knative for it, whose pods are controlled by a ReplicaSet
+ * (pkg/controller/v1beta1/inferenceservice/reconcilers/deployment); for an LLMInferenceService of several nodes it
+ * makes LeaderWorkerSets, whose pods are controlled by StatefulSets
+ * (pkg/controller/v1alpha2/llmisvc/workload_multi_node.go).
  */
 export function isWorkloadPod({ metadata: { ownerReferences = [] } }: KubeObject): boolean {
   const owner = ownerReferences.find(({ controller }) => controller === true)

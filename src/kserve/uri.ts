@@ -113,7 +113,7 @@ function unsafeBecause(scheme: string, rest: string): string | undefined {
   if (scheme === 'dataset') return 'dataset:// reaches into other namespaces; only a policy may do that'
   const path = decode(rest)
   if (path === undefined || path.split('/').includes('..')) return 'the URI holds a ".." or a broken escape'
-  // Fluid passes it to commands, some of which would take a "-" for the beginning of an option.
+  // Fluid passes it to commands, and some take a leading "-" for an option.
   if (/^[^A-Za-z0-9]/u.test(authority))
     return `the host, bucket or volume of the URI begins with "${firstOf(authority)}", and not with a letter or a digit`
   return undefined

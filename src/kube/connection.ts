@@ -161,8 +161,8 @@ function warningsIn(header: string | string[] | undefined): string[] {
 }
 
 /**
- * Names come out of users' objects. An empty one would reach the collection, `..` another resource: what the server would
- * refuse is refused here.
+ * Names come out of users' objects. An empty one would reach the collection, `..` another resource: what the server
+ * would refuse is refused here.
  */
 function nameSegment(name: string, call: Call): string {
   if (name === '' || name === '.' || name === '..' || /[/%]/.test(name)) {

@@ -33,8 +33,8 @@ const mostOfNamespace = mostWaiting / 2
 
 /**
  * Writes Kubernetes Events, each at most once in ten minutes, and one at a time: whatever else is written to the API
- * server matters more. Those on pods come last, since pods are many. No object has more than a few of them: whoever changes
- * one all the time keeps nobody else's from being written.
+ * server matters more. Those on pods come last, since pods are many. No object has more than a few of them: whoever
+ * changes one all the time keeps nobody else's from being written.
  */
 export function createEventRecorder(options: {
   client: KubeClient

@@ -100,8 +100,8 @@ export class Reflector {
   }
 
   /**
-   * Lists again, soon: for when `reduce` keeps other things than before. Several calls may lead to one list, and there is
-   * one each few seconds at most.
+   * Lists again, soon: for when `reduce` keeps other things than before. Several calls may lead to one list, and
+   * there is one each few seconds at most.
    */
   relist(): void {
     const { clock } = this.#options

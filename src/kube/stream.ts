@@ -46,7 +46,10 @@ export class ItemSplitter {
   readonly #head = new Pieces(mostHeadBytes)
   readonly #item = new Pieces(mostObjectBytes)
   #depth = 0
-  /** The beginning of the latest string directly in the list, its closing quote included: where a list opens, its field. */
+  /**
+   * The beginning of the latest string directly in the list, its closing quote included: where a list opens, its
+   * field.
+   */
   #field = ''
   #isInItems = false
   #count = 0

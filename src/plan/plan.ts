@@ -87,7 +87,7 @@ export function plan({ service, previous, isAdopted = false, facts }: PlanInput)
   const records = [before, own].filter((record) => record !== undefined)
   const draft = withoutRewrite(service, records, asks)
   const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
-  // A record that nobody can prove is written anew when its service is adopted.
+  // A record that nobody can prove is replaced when its service is adopted.
   const kept = isTakenIn && before?.isProven === false ? undefined : before
   const decision = decide({ service: draft.object, previous, kept, isAdopted: isTakenIn, facts })
   // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
@@ -134,7 +134,7 @@ function dropAdoptAnnotation(draft: Draft): void {
   draft.removeIfEmpty('/metadata/annotations')
 }
 
-/** A webhook is called again with what it made: of an adoption, its own record is all that is left by then. */
+/** A webhook is called again with its own result: the record is then the only trace of an adoption. */
 function isSecondPass(
   own: ServiceRecord | undefined,
   { previous, before }: { previous: KubeObject | undefined; before: ServiceRecord | undefined },

@@ -17,8 +17,8 @@ const paths = [...secret, ...partlySecret].flatMap((field) => [
 ])
 
 /**
- * Logs as JSON lines, with everything redacted that could hold a secret. Whoever may write an object may make its fields
- * megabytes long: what is logged of them is cut.
+ * Logs as JSON lines, with everything redacted that could hold a secret. Whoever may write an object may make its
+ * fields megabytes long: what is logged of them is cut.
  */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const options: LoggerOptions = {
@@ -27,7 +27,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths, censor },
     formatters: { level: (label: string) => ({ level: label }), log: boundedFields },
-    // It is a plain object by then, which pino would take for an error of type Object.
+    // By now it is a plain object, which pino would take for an error of type Object.
     serializers: { err: (error: unknown) => error },
     hooks: {
       logMethod(args, method) {

@@ -1,7 +1,8 @@
 import { expect } from 'vitest'
 
 const rounds = 20
-// Eight times the input takes 64 times as long where time is quadratic; compilation and garbage collection cost a little, too.
+// Eight times the input takes 64 times as long where time is quadratic; compilation and garbage collection cost a
+// little, too.
 const mostGrowth = 36
 // Whoever takes longer for all of it is not linear, and need not be waited for.
 const patienceMs = 5_000
@@ -9,9 +10,9 @@ const patienceMs = 5_000
 const floorMs = 1
 
 /**
- * Asserts that `run` takes linear time in `n`: on inputs of n and 8n. Processor time is measured, the shortest of several
- * runs counts, and the comparison ends as soon as it holds: a busy machine does not fail it. Choose an `n` for which quadratic
- * time would be obvious.
+ * Asserts that `run` takes linear time in `n`: on inputs of n and 8n. Processor time is measured, the shortest of
+ * several runs counts, and the comparison ends as soon as it holds: a busy machine does not fail it. Choose an `n`
+ * for which quadratic time would be obvious.
  */
 export function expectLinear<T>(
   make: (n: number) => T,

@@ -112,7 +112,7 @@ export function scope(theCluster: () => TestCluster): void {
       const iris = service('open', 'iris', sklearn('s3://models/iris'))
       expect(await reviewsOf(() => create(iris, true))).toBeGreaterThan(0)
       expect(cacheNames(await create(iris))).toHaveLength(1)
-      // KServe's manager has written its finalizer by then, and its Deployment's pod was sent.
+      // KServe's manager has now written its finalizer, and its Deployment's pod was sent.
       await until('a pod', async () => (await podsOf(stage.client, 'open', 'iris')).at(0))
       // A label that KServe copies makes new pods, which are looked at.
       expect(await reviewsOf(() => upkeep(iris), 'inferenceservices')).toBe(0)

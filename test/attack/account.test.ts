@@ -113,7 +113,7 @@ const accelerated = (name: string): KubeObject => {
 const configuration = { name: 'acceleration.warmgate.dev' }
 
 /** What tenants and administrators have there already. */
-async function furnish(): Promise<void> {
+async function createObjects(): Promise<void> {
   await makeNamespaces(admin, granted, 'istio-system')
   await applyAll(admin, [
     pod('held'),
@@ -476,7 +476,7 @@ async function inForce(isRefused: (status: number) => boolean): Promise<void> {
 beforeAll(async () => {
   stolen = await stealAccount()
   ;({ admin, account } = stolen)
-  await furnish()
+  await createObjects()
   await bind(admin, 'warmgate-cache-secrets', granted)
   await inForce((status) => [403, 422].includes(status))
 })

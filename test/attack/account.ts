@@ -56,7 +56,7 @@ export async function bind(admin: KubeClient, role: string, namespace?: string):
   ])
 }
 
-/** Creates namespaces, each of which can hold pods once this resolves. */
+/** Creates namespaces. Each can hold pods once this resolves. */
 export async function makeNamespaces(admin: KubeClient, ...names: string[]): Promise<void> {
   for (const name of names) {
     await admin.apply(resources.namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })

@@ -186,8 +186,9 @@ export class CacheReconciler {
   }
 
   /**
-   * Why a namespace may have no further cache; undefined where it may. Admission counts the caches that are there, and so
-   * lets services by that come all at once: twice the limit is the most here, so that a lowered limit loses no cache.
+   * Why a namespace may have no further cache; undefined where it may. Admission counts the caches that are there,
+   * and so lets services by that come all at once: twice the limit is the most here, so that a lowered limit loses no
+   * cache.
    */
   #beyondLimit(cache: Cache, policyName: string | undefined): string | undefined {
     const { mirror } = this.#options

@@ -22,8 +22,8 @@ export type DesiredCache =
     }
 
 /**
- * A cache as it is to be written over what stands there. Its Runtime stays of the kind that it was made: Fluid would let
- * a second one fight it for the Dataset. One object that is not Warmgate's is enough to leave all of them alone.
+ * A cache as it is to be written over what stands there. Its Runtime stays of the kind that it was made: Fluid would
+ * let a second one fight it for the Dataset. One object that is not Warmgate's is enough to leave all of them alone.
  */
 export function desiredCache(wanted: Cache, mirror: Mirror): DesiredCache {
   const found = standingRuntime(wanted, mirror)
@@ -52,7 +52,7 @@ function compared(object: KubeObject, present: KubeObject | undefined, isRead: b
   // Before that it can be put right.
   if (object.kind === 'Dataset') return standing(object, present, isRead ? [] : datasetFields)
   const part = standing(object, present)
-  // A scheduled DataLoad is made anew for whatever changes (schedules.ts).
+  // A scheduled DataLoad is deleted and created again for any change (schedules.ts).
   return !isScheduled(object) || isAsWanted(part) ? part : { kind: 'ours', object, heldBack: [] }
 }
 

@@ -60,8 +60,8 @@ export async function clearRetention(
 }
 
 /**
- * The policy that a Dataset is retained by: of its owners one that selects its namespace, and the one that retains it for
- * the shortest time, since anybody who may write the Dataset can name an owner.
+ * The policy that a Dataset is retained by: of its owners one that selects its namespace, and the one that retains it
+ * for the shortest time, since anybody who may write the Dataset can name an owner.
  */
 function retentionPolicy(
   mirror: Mirror,

@@ -327,7 +327,7 @@ test.each([
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'TimedOut' })
   expect(verdict(scene)?.message).toContain('the pod is none of its workload')
   await scene.clock.advance(1_000)
-  // Nobody else is told of it, and it counts nowhere.
+  // No other object gets an Event, and it counts nowhere.
   expect(scene.events.map(({ regarding }) => regarding.kind)).toEqual(['Pod'])
   expect(await scene.metrics.render()).not.toContain('warmgate_hold_duration_seconds_count{')
 })

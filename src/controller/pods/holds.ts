@@ -122,8 +122,9 @@ export class HoldReconciler {
   }
 
   /**
-   * Why a pod says nothing about its service; undefined where it does. Anyone may make a pod that has a service's labels and
-   * mounts a claim that is never Bound: only a pod of a workload counts, and only a claim that the service was given.
+   * Why a pod says nothing about its service; undefined where it does. Anyone may make a pod that has a service's
+   * labels and mounts a claim that is never Bound: only a pod of a workload counts, and only a claim that the service
+   * was given.
    */
   #notItsPod(pod: KubeObject, service: KubeObject): string | undefined {
     if (!isWorkloadPod(pod)) return 'the pod is none of its workload'
@@ -173,7 +174,7 @@ export class HoldReconciler {
     this.#toldMs.delete(pod.metadata.uid ?? '')
     this.#releasedMs.set(pod.metadata.uid ?? '', clock.now())
     const heldMs = clock.now() - createdMs(pod)
-    // A pod that somebody made by hand is told, and nobody else is told of it.
+    // Of a pod that somebody made by hand, only that pod gets an Event.
     const service = isWorkloadPod(pod) ? mirror.services.ofPod(pod, pod.metadata.namespace ?? '') : undefined
     if (isWorkloadPod(pod)) metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
     releases.add({ pod, service, release, heldMs })
@@ -182,8 +183,8 @@ export class HoldReconciler {
 }
 
 /**
- * Whether a pod stands in for one with a sidecar. It has never run, and its workload makes another one: any other pod that
- * says so is only released.
+ * Whether a pod stands in for one with a sidecar. It has never run, and its workload makes another one: any other pod
+ * that says so is only released.
  */
 function isPlaceholder(pod: KubeObject): boolean {
   return awaitsSidecar(pod) && hasSchedulingGate(pod) && isWorkloadPod(pod)

@@ -31,13 +31,15 @@ const failedMs = 60_000
 const lateMs = 60 * 60_000
 
 /**
- * Takes in what stood before, under policies of `adopt: Automatic`: for each policy one service at a time. Its cache is made
- * and warmed first, so that its new pods wait for nothing. Where it stands is in the policy's status, and is written before
- * it is acted on: another leader goes on from there.
+ * Adopts services that are older than their policy, under `adopt: Automatic`: for each policy one service at a time.
+ * Its cache is made and warmed first, so that its new pods wait for nothing. Where it stands is in the policy's
+ * status, and is written before it is acted on: another leader goes on from there.
  */
 export class AdoptionReconciler {
   readonly #options: AdoptionOptions
-  /** Until when services are passed over, since they are none to take in: to plan one takes calls, and changes are many. */
+  /**
+   * Until when services are passed over, since they cannot be adopted: to plan one takes calls, and changes are many.
+   */
   readonly #passedUntilMs = new Map<string, number>()
 
   constructor(options: AdoptionOptions) {

@@ -80,7 +80,7 @@ test('nothing is known before every expected service is planned', async () => {
   expect(placements.areKnownIn('models')).toBe(true)
 })
 
-/** A cluster with two services of one namespace, the first of which cannot be planned, and one of another. */
+/** A cluster with two services of one namespace and one of another; the first cannot be planned. */
 function odd() {
   const made = scene([fakePolicy('p', { rewrite: 'Pod' })])
   const isIts = { 'app.kubernetes.io/managed-by': 'warmgate' }

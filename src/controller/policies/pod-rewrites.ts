@@ -16,8 +16,9 @@ interface CachePath {
 }
 
 /**
- * Which caches the services use whose manifests stay as they are (`rewrite: Pod`), or are still to be taken in: nothing on
- * them says so. It is known for a namespace once each of its services that was there at the start has been looked at.
+ * Which caches the services use whose manifests stay as they are (`rewrite: Pod`), or are still to be adopted:
+ * nothing on them says so. It is known for a namespace once each of its services that was there at the start has been
+ * looked at.
  */
 export class PodRewriteUsage {
   readonly #caches = new Map<string, CachePath[]>()
@@ -86,7 +87,8 @@ export class PodRewriteReconciler {
   }
 
   /**
-   * Rejects where a service cannot be planned. It keeps what it has until it can be, and keeps nobody else from anything.
+   * Rejects where a service cannot be planned. It keeps what it has until it can be, and keeps nobody else from
+   * anything.
    */
   async reconcile(service: KubeObject): Promise<string[]> {
     const { mirror, placements } = this.#options

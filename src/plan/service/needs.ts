@@ -12,7 +12,9 @@ import { type SharedDatasetUse, sharedDatasetUses } from './shared-dataset.ts'
 import { isPlannable } from './size.ts'
 import { matchingRules, namedSecrets } from './source.ts'
 
-/** What has to be read of the cluster for one service: names in its own namespace, and Datasets that its policy lends. */
+/**
+ * What has to be read of the cluster for one service: names in its own namespace, and Datasets that its policy lends.
+ */
 export interface Needs {
   accounts: string[]
   /** Beside those that the accounts list. */

@@ -18,9 +18,9 @@ import { type RecordSigner, type ServiceRecord, subjectOf, writeSigned } from '.
 type Values = { [anchor: string]: { [pointer: string]: Json } }
 
 /**
- * Makes a service use its caches: the URIs, what its policy adds, and the record of what was there before. A record that
- * says the same is kept word for word: KServe's defaulter may have filled in fields since, and a record that changed
- * would roll the pods.
+ * Makes a service use its caches: the URIs, what its policy adds, and the record of what was there before. A record
+ * that says the same is kept word for word: KServe's defaulter may have filled in fields since, and a record that
+ * changed would roll the pods.
  */
 export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, context: RewriteContext): void {
   const ours = rewrites.filter(({ by }) => by === 'Spec')
@@ -75,8 +75,8 @@ export interface RewriteContext {
 }
 
 /**
- * What a record says was added, where it may be added again. Of a record that nobody can prove: what the service had all
- * the same. Of one that comes with a new service: what its policy gives today, since it may be an old one.
+ * What a record says was added, where it may be added again. Of a record that nobody can prove: what the service had
+ * all the same. Of one that comes with a new service: what its policy gives today, since it may be an old one.
  */
 function valuesOf(
   record: ServiceRecord,

@@ -45,8 +45,8 @@ export function sharedDatasetUses(
 }
 
 /**
- * The reference that is to serve a model: to the Dataset that its rule lends by name, where the service's own account may
- * get that, and it shows the model. Who may not is not told anything of it.
+ * The reference that is to serve a model: to the Dataset that its rule lends by name, where the service's own account
+ * may get that, and it shows the model. Who may not is not told anything of it.
  */
 export function referenceFor(
   read: ReadSource,

@@ -34,7 +34,9 @@ export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): 
   return lengths.reduce((sum, length) => sum + length, 0) <= limits.annotationBytes
 }
 
-/** Whether a value holds at most `most` values, nested at most so deep. Level by level: no depth overflows the stack. */
+/**
+ * Whether a value holds at most `most` values, nested at most so deep. Level by level: no depth overflows the stack.
+ */
 export function isBounded(value: Json, most: number): boolean {
   let level: Json[] = [value]
   let count = 0
