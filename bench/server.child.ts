@@ -31,7 +31,7 @@ async function warmgate(pair: KeyPair): Promise<number> {
   })
   mirror.start()
   while (mirror.unsynced().length > 0) await new Promise((resolve) => setImmediate(resolve))
-  const sources = { mirror, client, kserveNamespace, metrics }
+  const sources = { mirror, client, kserveNamespace, metrics, clock }
   const server = createAdmissionServer({
     handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
     logger,

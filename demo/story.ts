@@ -162,8 +162,8 @@ export class Story {
     this.#engine.fill(await this.#runtimes.until((objects) => objects[0]))
     const isDone = () => this.#jobs.list().some(isComplete)
     const draw = () => {
-      const dataset = this.#datasets.list()[0]
-      const progress = dataset && progressOf(dataset, this.#dataLoads.list()[0])
+      const [dataset, dataLoad] = [this.#datasets.list()[0], this.#dataLoads.list()[0]]
+      const progress = dataset && dataLoad && progressOf(dataset, dataLoad)
       if (progress === undefined) return
       const { cachedBytes, totalBytes } = progress
       const detail = `${formatSize(cachedBytes)} of ${formatSize(totalBytes)}`

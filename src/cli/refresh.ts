@@ -1,18 +1,19 @@
-import { isOurs, isWarmWhenBound } from '../fluid/dataset.ts'
+import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { loadName } from '../fluid/name.ts'
 import { isReference } from '../fluid/reference.ts'
 import { refreshLoad } from '../fluid/refresh.ts'
+import { runtimes } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { deleteByUid } from '../kube/delete.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
-import { type CachePhase, cachePhase } from '../plan/cache/cache-phase.ts'
+import { type CachePhase, loadPhase } from '../plan/cache/cache-phase.ts'
 import { describeProgress } from '../plan/cache/progress.ts'
 import { claimUri, recordedLocations } from '../plan/service/original.ts'
 import { reasonOf } from '../restore/context.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
-import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/object.ts'
+import { type KubeObject, keyOf, listAt, type ObjectKey, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 import type { Streams } from './plan.ts'
 
@@ -103,7 +104,7 @@ async function refresh(
     say(output, `${label}: it refers to a Dataset of another namespace, whose owner refreshes it`)
     return 0
   }
-  if (isWarmWhenBound(dataset)) {
+  if (readsThrough(dataset)) {
     say(output, `${label}: its runtime reads through, there is nothing to load`)
     return 0
   }
@@ -114,6 +115,14 @@ async function refresh(
     // With its Job, which Fluid takes along.
     await deleteByUid(client, resources.dataLoad, load)
   }
+}
+
+/** Whether the runtime that serves a Dataset has no DataLoads. Fluid names it `thin` or `efc` there. */
+function readsThrough(dataset: KubeObject): boolean {
+  const types = listAt(dataset, 'status', 'runtimes').map((runtime) => stringAt(runtime, 'type'))
+  return Object.values(runtimes).some(
+    ({ kind, isLoadable }) => !isLoadable && types.includes(kind.replace(/Runtime$/, '').toLowerCase()),
+  )
 }
 
 /** Tells what changes, until the load has ended. */
@@ -148,8 +157,9 @@ async function warmthNow(client: KubeClient, key: ObjectKey, load: KubeObject): 
     client.get(resources.dataLoad, keyOf(load)),
     client.get(resources.job, loadJobKey(keyOf(load))),
   ])
+  if (dataset === undefined) return { kind: 'failed', message: 'its Dataset was deleted' }
   if (dataLoad === undefined) return { kind: 'failed', message: 'its DataLoad was deleted' }
-  return cachePhase({ dataset, dataLoad, job })
+  return loadPhase({ dataset, dataLoad, job })
 }
 
 function describe(warmth: Extract<CachePhase, { kind: 'warming' | 'pending' }>): string {

@@ -80,7 +80,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     llmVersion,
     signer: recordKeys,
   })
-  const sources = { mirror, client, kserveNamespace, metrics }
+  const sources = { mirror, client, kserveNamespace, metrics, clock }
   const server = createAdmissionServer({
     handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
     logger,
@@ -109,7 +109,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   const probes = createProbeServer({ missing })
   const beforeScrape = () => setGauges(mirror, metrics, clock.now())
   const scrapes = createMetricsServer({ metrics, beforeScrape })
-  const controller = new Controller({ ...sources, clock, events, logger, webhookConfiguration })
+  const controller = new Controller({ ...sources, events, logger, webhookConfiguration })
   const elector = new LeaderElector({
     client,
     clock: electionClock,

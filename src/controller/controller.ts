@@ -3,7 +3,7 @@ import { adoptionOf } from '../cluster/adopting.ts'
 import { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { serviceId } from '../cluster/services.ts'
-import { Speeds } from '../cluster/speeds.ts'
+import { followSpeeds } from '../cluster/speeds.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
@@ -68,7 +68,7 @@ export class Controller {
     this.#savings = new Savings(options)
     this.#releases = new Releases({ ...placing, savings: this.#savings })
     const [held, releases] = [this.#held, this.#releases]
-    const holds = new HoldReconciler({ ...placing, held, releases, speeds: new Speeds(options) })
+    const holds = new HoldReconciler({ ...placing, held, releases, speeds: followSpeeds(options) })
     const reports = new DecisionEventReconciler(options)
     const placements = new PodRewriteReconciler(placing)
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {

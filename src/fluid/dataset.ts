@@ -35,14 +35,14 @@ export function belongsToPreviousDataset({ metadata }: KubeObject, dataset: Kube
 export const warmWhenAnnotation = 'warmgate.dev/warm-when'
 
 /**
- * Whether nothing is to be waited for once a Dataset is Bound: its runtime has no DataLoad. It reads through,
- * and what it keeps it keeps from the first read on.
+ * Whether there is nothing to wait for once a Dataset is Bound: its runtime has no DataLoad, or its policy wants no
+ * warm-up. It reads through, and keeps what it keeps from the first read on.
  */
 export function isWarmWhenBound(dataset: KubeObject): boolean {
   return dataset.metadata.annotations?.[warmWhenAnnotation] === 'Bound'
 }
 
-/** The Dataset of a runtime that has no DataLoad. */
+/** A Dataset that nothing is to warm up. */
 export function asWarmWhenBound(dataset: KubeObject): KubeObject {
   const annotations = { ...dataset.metadata.annotations, [warmWhenAnnotation]: 'Bound' }
   return { ...dataset, metadata: { ...dataset.metadata, annotations } }
@@ -60,9 +60,16 @@ export function modelBytesOf(dataset: KubeObject): number | undefined {
 
 const retriesAnnotation = 'warmgate.dev/retries'
 
+const retryLimitAnnotation = 'warmgate.dev/retry-limit'
+
 /** Which retry of a warm-up a DataLoad is. Zero is the first try. */
-export function retryOf(dataLoad: KubeObject | undefined): number {
-  return dataLoad === undefined ? 0 : countIn(dataLoad, retriesAnnotation)
+export function retryOf(dataLoad: KubeObject): number {
+  return countIn(dataLoad, retriesAnnotation)
+}
+
+/** How often a warm-up that fails is tried again, by the policy in force; zero for a DataLoad of somebody else's. */
+export function retryLimitOf(dataLoad: KubeObject): number {
+  return countIn(dataLoad, retryLimitAnnotation)
 }
 
 /** The latest retry of a warm-up, as its Dataset counts it; the DataLoad of that name may be gone. */
@@ -83,11 +90,14 @@ function counterOf({ metadata: { name } }: KubeObject, load: string): string {
   return load === name ? retriesAnnotation : `${retriesAnnotation}.${load}`
 }
 
-/** The object as that of a later try. */
-export function asRetry(object: KubeObject, retry: number): KubeObject {
-  if (retry === 0) return object
-  const annotations = { ...object.metadata.annotations, [retriesAnnotation]: String(retry) }
-  return { ...object, metadata: { ...object.metadata, annotations } }
+/** A DataLoad as this retry of so many. The limit is written down so that whoever reads the DataLoad knows what a failure means. */
+export function asRetry(dataLoad: KubeObject, retry: number, limit: number): KubeObject {
+  const annotations = {
+    ...dataLoad.metadata.annotations,
+    ...(retry > 0 && { [retriesAnnotation]: String(retry) }),
+    [retryLimitAnnotation]: String(limit),
+  }
+  return { ...dataLoad, metadata: { ...dataLoad.metadata, annotations } }
 }
 
 /** The merge patch that writes the latest retry of a warm-up on its Dataset; of none, takes the count away. */

@@ -3,6 +3,7 @@ import { cacheName, fakeDataLoad, fakeDataset } from '../../cluster/cluster.fake
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventNote } from '../../kube/events.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
 import { rewarmIfEvicted } from './cache-evictions.ts'
 
@@ -32,8 +33,8 @@ async function mended(
   const recorder = { record: (event: EventNote) => events.push(event) }
   const clock = new FakeClock(endedMs + afterMs)
   const againMs = await rewarmIfEvicted(
-    { client, mirror, clock, events: recorder },
-    { key, load: key.name },
+    { client, clock, events: recorder },
+    readCache(mirror, { ...key, path: '' }, clock.now()),
     onEviction,
   )
   return { againMs, deleted, told: events.map(({ regarding, reason }) => `${regarding.kind} ${reason}`) }

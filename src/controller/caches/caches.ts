@@ -137,7 +137,7 @@ export class CacheReconciler {
     if (others.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
     let isWhole = true
     for (const object of others) {
-      const part = asPartOf(this.#numbered(object, key), made)
+      const part = asPartOf(this.#numbered(object, cache), made)
       isWhole = (await this.#write(part, ownersOf(object, paths) ?? owners)) !== undefined && isWhole
     }
     if (!isWhole) return deletingRetryMs
@@ -205,12 +205,12 @@ export class CacheReconciler {
   }
 
   /** A DataLoad keeps the number that it was made with; a new one takes the latest of its Dataset. */
-  #numbered(object: KubeObject, key: ObjectKey): KubeObject {
+  #numbered(object: KubeObject, { namespace, name, settings }: Cache): KubeObject {
     if (object.kind !== 'DataLoad' || isScheduled(object)) return object
     const { dataLoads, datasets } = this.#options.mirror
     const present = dataLoads.get(keyOf(object))
-    const latest = latestRetry(datasets.get(key), object.metadata.name ?? '')
-    return asRetry(object, present === undefined ? latest : retryOf(present))
+    const latest = latestRetry(datasets.get({ namespace, name }), object.metadata.name ?? '')
+    return asRetry(object, present === undefined ? latest : retryOf(present), settings.warmup.retries)
   }
 
   #blocked(users: KubeObject[], reason: string, message: string): number {

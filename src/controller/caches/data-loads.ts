@@ -9,6 +9,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import { resources } from '../../kube/resources.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
 import { type KubeObject, keyOf, type ObjectKey } from '../../values/object.ts'
@@ -63,9 +64,9 @@ export async function reconcileDataLoads(
 ): Promise<number | undefined> {
   const times: number[] = []
   for (const path of paths) {
-    const target = { key, load: loadName(key.name, path) }
-    const retryMs = await retryWarmup(options, target, retries)
-    times.push(retryMs ?? (await rewarmIfEvicted(options, target, onEviction)) ?? Number.POSITIVE_INFINITY)
+    const reading = readCache(options.mirror, { ...key, path }, options.clock.now())
+    const retryMs = await retryWarmup(options, reading, retries)
+    times.push(retryMs ?? (await rewarmIfEvicted(options, reading, onEviction)) ?? Number.POSITIVE_INFINITY)
   }
   const soonestMs = Math.min(...times)
   return Number.isFinite(soonestMs) ? soonestMs : undefined

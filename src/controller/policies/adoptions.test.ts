@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { cut } from '../../cluster/reduce.ts'
+import { asWarmWhenBound } from '../../fluid/dataset.ts'
 import type { KubeClient, PatchBody } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'
 import type { EventNote } from '../../kube/events.ts'
@@ -121,7 +122,7 @@ test('one at a time: warm first, then rolled, then back, then a pause, then the 
 test('it stays with one that does not come back, until it opts out', async () => {
   const it = scene(fakePolicy('p', { ...automatic, warmup: { enabled: false } }), old('a'), old('b'))
   await it.step()
-  it.datasets.put(fakeDataset({ phase: 'Bound' }, cacheOf(old('a'))))
+  it.datasets.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
   it.pods.push(podOf('a', cacheOf(old('a')), {}))
   for (let step = 0; step < 5; step++) await it.step()
   await it.clock.advance(86_400_000)
@@ -192,7 +193,7 @@ test('a service that its namespace lets nobody write is passed over', async () =
   const it = scene(fakePolicy('p', warmless), old('a'), old('b'))
   it.refused.add('a')
   await it.step()
-  it.datasets.put(fakeDataset({ phase: 'Bound' }, cacheOf(old('a'))))
+  it.datasets.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
   for (let step = 0; step < 2; step++) await it.step()
   expect(it.status()).toMatchObject({ phase: 'Pausing' })
   expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
