@@ -9,7 +9,7 @@ import { KubeError } from '../../kube/errors.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { FakeReflector } from '../../kube/reflector.fake.ts'
 import type { Resource } from '../../kube/resources.ts'
-import { fakeFacts, fakeService } from '../../plan/plan.fake.ts'
+import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import { cachesOf, plan } from '../../plan/plan.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
@@ -372,4 +372,25 @@ test('one that is taken in while its cache is looked at keeps its warm-up: it wa
   writes.length = 0
   await reconciler.reconcile(its.id)
   expect(writes).toEqual(['create JindoRuntime'])
+})
+
+test('a changed warm-up is written down beside what is there: nothing is loaded again, and no service changes', async () => {
+  const its = cluster()
+  const warmup = (change: JsonObject) =>
+    its.fake.parsed.splice(0, 1, fakePolicy('p', { warmup: { retries: 1, ...change } }))
+  warmup({})
+  expect(await its.waitForSync()).toEqual(all)
+  const uid = its.get('DataLoad')?.metadata.uid
+  expect(its.get('DataLoad')?.metadata.annotations).toMatchObject({ 'warmgate.dev/retry-limit': '1' })
+  its.edit('DataLoad', { status: { phase: 'Complete' } })
+  warmup({ retries: 5 })
+  expect(await its.waitForSync()).toEqual(['patch DataLoad'])
+  expect(its.get('DataLoad')?.metadata.annotations).toMatchObject({ 'warmgate.dev/retry-limit': '5' })
+  warmup({ retries: 5, enabled: false })
+  expect(await its.waitForSync()).toEqual(['patch Dataset'])
+  expect(its.get('Dataset')?.metadata.annotations).toMatchObject({ 'warmgate.dev/warm-when': 'Bound' })
+  warmup({ retries: 5 })
+  expect(await its.waitForSync()).toEqual(['patch Dataset'])
+  expect(its.get('Dataset')?.metadata.annotations).not.toHaveProperty('warmgate.dev/warm-when')
+  expect(its.get('DataLoad')?.metadata.uid).toBe(uid)
 })

@@ -11,8 +11,6 @@ export interface Hold {
   /** Readiness: a pod starts, and is not Ready. Scheduling: it takes no node, and so no GPU. */
   at: 'Readiness' | 'Scheduling'
   timeoutMs: number
-  /** How often a failed warm-up is tried again before it counts as failed. */
-  retries: number
   onTimeout: Outcome
   onFailure: Outcome
 }
@@ -42,7 +40,6 @@ function settings(at: Hold['at'], { hold, warmup }: PolicySpec): Hold {
   return {
     at,
     timeoutMs: parseDurationMs(warmup.timeout) ?? 0,
-    retries: warmup.retries,
     onTimeout: hold.onTimeout,
     onFailure: hold.onFailure,
   }
