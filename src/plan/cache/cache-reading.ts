@@ -58,11 +58,16 @@ export interface CacheReading extends LoadReading {
 export function readCache(view: CacheView, part: CachePart, nowMs: number): CacheReading {
   const { path, ...key } = part
   const dataset = view.datasets.get(key)
-  if (dataset === undefined)
+  if (dataset === undefined) {
+    const load = unloaded(pending('its Dataset does not exist'))
     return {
-      ...{ ...unloaded('its Dataset does not exist'), dataset },
-      ...{ isBound: false, isBeingDeleted: false, workerLabel: workerLabel(key, undefined) },
+      ...load,
+      dataset,
+      isBound: false,
+      isBeingDeleted: false,
+      workerLabel: workerLabel(key, undefined),
     }
+  }
   const isOwn = isOurs(dataset)
   const loaded = isOwn ? ownLoad(view, dataset, path, nowMs) : teamLoad(view, dataset, path, nowMs)
   const { deletionTimestamp } = dataset.metadata
@@ -89,24 +94,27 @@ function isBound(dataset: KubeObject): boolean {
   return stringAt(dataset, 'status', 'phase') === 'Bound'
 }
 
-function unloaded(message: string): LoadReading {
-  return { phase: { kind: 'pending', message }, dataLoad: undefined, warmup: undefined, shortfall: undefined }
+const warm: CachePhase = { kind: 'warm' }
+
+function pending(message: string): CachePhase {
+  return { kind: 'pending', message }
 }
 
-function unloadedAndWarm(): LoadReading {
-  return { ...unloaded(''), phase: { kind: 'warm' } }
+/** Of a cache that no DataLoad fills. */
+function unloaded(phase: CachePhase): LoadReading {
+  return { phase, dataLoad: undefined, warmup: undefined, shortfall: undefined }
 }
 
 /** The DataLoad that Warmgate made for a path of its cache; of all paths, the one that is furthest from done. */
 function ownLoad(view: CacheView, dataset: KubeObject, path: string | undefined, nowMs: number): LoadReading {
-  if (isWarmWhenBound(dataset)) return unloadedAndWarm()
+  if (isWarmWhenBound(dataset)) return unloaded(warm)
   const key = keyOf(dataset)
   const loads =
     path === undefined
       ? view.dataLoads.list(key.namespace ?? '').filter((load) => isOwnLoad(load, key))
-      : [view.dataLoads.get({ ...key, name: loadName(key.name, path) })].filter((load) => load !== undefined)
+      : [view.dataLoads.get({ ...key, name: loadName(key.name, path) }) ?? []].flat()
   const readings = readLoads(view, dataset, loads, nowMs)
-  return pick(readings, ['failed', 'warming', 'pending', 'warm']) ?? unloaded(notBegun)
+  return pick(readings, ['failed', 'warming', 'pending', 'warm']) ?? unloaded(pending(notBegun))
 }
 
 /** Whether Warmgate made a DataLoad for this cache. */
@@ -127,7 +135,7 @@ function teamLoad(
   const key = keyOf(dataset)
   const loads = view.dataLoads.list(key.namespace ?? '').filter((load) => fills(load, key, path ?? ''))
   const readings = readLoads(view, dataset, loads, nowMs).filter(({ phase }) => phase.kind !== 'failed')
-  return { ...(pick(readings, ['warm', 'warming', 'pending']) ?? unloadedAndWarm()), shortfall: undefined }
+  return { ...(pick(readings, ['warm', 'warming', 'pending']) ?? unloaded(warm)), shortfall: undefined }
 }
 
 function readLoads(view: CacheView, dataset: KubeObject, loads: KubeObject[], nowMs: number): LoadReading[] {
@@ -156,12 +164,9 @@ function pick(readings: LoadReading[], order: CachePhase['kind'][]): LoadReading
 /** The phase of a Dataset: that of its DataLoad only while it is Bound. */
 function whileBound(dataset: KubeObject, { phase, shortfall }: LoadReading): CachePhase {
   if (isBound(dataset)) return phase
-  if (shortfall !== undefined) return { kind: 'pending', message: shortfall.message }
+  if (shortfall !== undefined) return pending(shortfall.message)
   const message = stringAt(conditionOf(dataset, 'NotReady'), 'message')
-  return {
-    kind: 'pending',
-    message: message ? `its Dataset is not Bound: ${message}` : 'its Dataset is not Bound yet',
-  }
+  return pending(message ? `its Dataset is not Bound: ${message}` : 'its Dataset is not Bound yet')
 }
 
 /** Soon gone, and created again, unless the pods that wait for it keep it: then it serves on, and is not waited for. */
