@@ -14,7 +14,7 @@ import type { Mirror } from './mirror.ts'
 export type PodFacts = PodPolicy & {
   /** The phases of its caches, by name. */
   caches: { [name: string]: CachePhase }
-  /** Claims that it names, and that are not there. */
+  /** Claims that it mounts and that do not exist yet. */
   unmountable: string[]
   /** The labels of the nodes that hold its caches. */
   workerLabels: string[]
@@ -22,8 +22,8 @@ export type PodFacts = PodPolicy & {
 }
 
 /**
- * Reads it all off the mirror, for a pod that is about to be and for one that waits alike. The namespace is given,
- * because a new pod's own may still be empty.
+ * Reads these facts from the mirror, for a new pod and for one that waits. The namespace is given because a
+ * new pod's own may still be empty.
  */
 export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, nowMs: number): PodFacts {
   const service = mirror.services.ofPod(pod, namespace)

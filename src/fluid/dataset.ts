@@ -35,14 +35,14 @@ export function belongsToPreviousDataset({ metadata }: KubeObject, dataset: Kube
 export const warmWhenAnnotation = 'warmgate.dev/warm-when'
 
 /**
- * Whether there is nothing to wait for once a Dataset is Bound: its runtime has no DataLoad, or its policy wants no
- * warm-up. It reads through, and keeps what it keeps from the first read on.
+ * Whether there is nothing to wait for once a Dataset is Bound: its runtime has no DataLoad, or its policy
+ * has `warmup.enabled: false`. It fills up as it is read.
  */
 export function isWarmWhenBound(dataset: KubeObject): boolean {
   return dataset.metadata.annotations?.[warmWhenAnnotation] === 'Bound'
 }
 
-/** A Dataset that nothing is to warm up. */
+/** A Dataset that nothing warms up. */
 export function asWarmWhenBound(dataset: KubeObject): KubeObject {
   const annotations = { ...dataset.metadata.annotations, [warmWhenAnnotation]: 'Bound' }
   return { ...dataset, metadata: { ...dataset.metadata, annotations } }
@@ -67,7 +67,7 @@ export function retryOf(dataLoad: KubeObject): number {
   return countIn(dataLoad, retriesAnnotation)
 }
 
-/** How often a warm-up that fails is tried again, by the policy in force; zero for a DataLoad of somebody else's. */
+/** How often a warm-up that fails is tried again, by the policy in force; zero for a team's own DataLoad. */
 export function retryLimitOf(dataLoad: KubeObject): number {
   return countIn(dataLoad, retryLimitAnnotation)
 }
@@ -90,7 +90,10 @@ function counterOf({ metadata: { name } }: KubeObject, load: string): string {
   return load === name ? retriesAnnotation : `${retriesAnnotation}.${load}`
 }
 
-/** A DataLoad as this retry of so many. The limit is written down so that whoever reads the DataLoad knows what a failure means. */
+/**
+ * A DataLoad as retry number `retry` of at most `limit`. The limit is written on it so that a reader who does
+ * not know the policy can tell whether a failure is final.
+ */
 export function asRetry(dataLoad: KubeObject, retry: number, limit: number): KubeObject {
   const annotations = {
     ...dataLoad.metadata.annotations,

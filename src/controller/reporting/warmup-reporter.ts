@@ -69,8 +69,8 @@ export class WarmupReporter {
   }
 
   /**
-   * The cache that a DataLoad fills; undefined unless it is the one that warms the cache up. A scheduled one is
-   * Executing before anything runs, and complete again and again.
+   * The cache that a DataLoad warms up; undefined for any other DataLoad. One with a schedule does not count:
+   * it is Executing before anything runs, and complete again and again.
    */
   #read(dataLoad: KubeObject): CacheReading | undefined {
     const { mirror, clock } = this.#options

@@ -17,23 +17,25 @@ interface ObjectsByKey {
   list(namespace: string): KubeObject[]
 }
 
-/** What caches are read from. The mirror is one; `cacheView` makes one of lists. */
+/** What caches are read from: the mirror, or lists of objects (`cacheView`). */
 export interface CacheView {
   readonly datasets: ObjectsByKey
   readonly dataLoads: ObjectsByKey
   /** The Jobs by which Fluid carries DataLoads out. */
   readonly loadJobs: ObjectsByKey
-  /** By whatever tells their kinds apart. */
+  /** By name or kind: a cache has one of them. */
   readonly runtimes: { readonly [kind: string]: ObjectsByKey }
 }
 
-/** One path of a cache, empty for its root; or, where the path is undefined, all that its DataLoads fill. */
+/**
+ * One path of a cache, empty for its root. An undefined path is the whole cache: all that its DataLoads fill.
+ */
 export type CachePart = ObjectKey & { path: string | undefined }
 
 /** What one DataLoad has made of its cache. */
 interface LoadReading {
   phase: CachePhase
-  /** Undefined where there is none, or one that is being deleted. */
+  /** Undefined if there is none, or if it is being deleted. */
   dataLoad: KubeObject | undefined
   /** Undefined before Fluid has begun. */
   warmup: Warmup | undefined
@@ -41,7 +43,7 @@ interface LoadReading {
   shortfall: Shortfall | undefined
 }
 
-/** All that is known of a cache, or of one path of it. Where several DataLoads fill it, that of the one that decides. */
+/** All that is known of a cache, or of one path of it. If several DataLoads fill it, one of them decides. */
 export interface CacheReading extends LoadReading {
   dataset: KubeObject | undefined
   /** Whether Fluid has its volume. */
@@ -52,8 +54,9 @@ export interface CacheReading extends LoadReading {
 }
 
 /**
- * Reads a cache of Warmgate's, or a Dataset that a team made for itself. Only a finished warm-up makes a cache warm,
- * unless nothing is to warm it up (`warm-when: Bound`). A reference is as warm as what it refers to.
+ * Reads a cache that Warmgate made, or a Dataset that a team made. A cache is warm once its warm-up is
+ * complete; one without a warm-up (`warm-when: Bound`) is warm once it is Bound. A reference is as warm as
+ * its origin.
  */
 export function readCache(view: CacheView, part: CachePart, nowMs: number): CacheReading {
   const { path, ...key } = part
@@ -100,12 +103,14 @@ function pending(message: string): CachePhase {
   return { kind: 'pending', message }
 }
 
-/** Of a cache that no DataLoad fills. */
+/** The reading of a cache that no DataLoad fills. */
 function unloaded(phase: CachePhase): LoadReading {
   return { phase, dataLoad: undefined, warmup: undefined, shortfall: undefined }
 }
 
-/** The DataLoad that Warmgate made for a path of its cache; of all paths, the one that is furthest from done. */
+/**
+ * The DataLoad that Warmgate made for a path of its cache; for the whole cache, the one that is worst off.
+ */
 function ownLoad(view: CacheView, dataset: KubeObject, path: string | undefined, nowMs: number): LoadReading {
   if (isWarmWhenBound(dataset)) return unloaded(warm)
   const key = keyOf(dataset)
@@ -123,8 +128,8 @@ export function isOwnLoad(load: KubeObject, dataset: ObjectKey): boolean {
 }
 
 /**
- * What somebody else's DataLoads make of a Dataset: Warmgate waits for one that runs. What nobody fills ahead is as
- * warm as it will be, and so is what could not be filled.
+ * What a team's own DataLoads make of its Dataset. Warmgate waits for one that runs. Without any, or if they
+ * failed, the Dataset is as warm as it will be.
  */
 function teamLoad(
   view: CacheView,
@@ -143,7 +148,7 @@ function readLoads(view: CacheView, dataset: KubeObject, loads: KubeObject[], no
   return (
     loads
       .filter((load) => load.metadata.deletionTimestamp === undefined)
-      // What filled an earlier Dataset says nothing of this one, nor does what loads again and again.
+      // Neither a DataLoad of an earlier Dataset nor one with a schedule tells whether this one is filled.
       .filter((load) => !belongsToPreviousDataset(load, dataset) && !isScheduled(load))
       .map((dataLoad) => {
         const job = view.loadJobs.get(loadJobKey(keyOf(dataLoad)))
@@ -154,14 +159,14 @@ function readLoads(view: CacheView, dataset: KubeObject, loads: KubeObject[], no
   )
 }
 
-/** The reading that comes first in an order of phases; a warm one that lacks something before any other warm one. */
+/** The first reading in an order of phases. Of two that are warm, the one with a shortfall comes first. */
 function pick(readings: LoadReading[], order: CachePhase['kind'][]): LoadReading | undefined {
   const rank = ({ phase, shortfall }: LoadReading) =>
     2 * order.indexOf(phase.kind) + (shortfall === undefined ? 1 : 0)
   return readings.toSorted((a, b) => rank(a) - rank(b))[0]
 }
 
-/** The phase of a Dataset: that of its DataLoad only while it is Bound. */
+/** The phase of a Dataset: its DataLoad counts only while it is Bound. */
 function whileBound(dataset: KubeObject, { phase, shortfall }: LoadReading): CachePhase {
   if (isBound(dataset)) return phase
   if (shortfall !== undefined) return pending(shortfall.message)
@@ -169,7 +174,10 @@ function whileBound(dataset: KubeObject, { phase, shortfall }: LoadReading): Cac
   return pending(message ? `its Dataset is not Bound: ${message}` : 'its Dataset is not Bound yet')
 }
 
-/** Soon gone, and created again, unless the pods that wait for it keep it: then it serves on, and is not waited for. */
+/**
+ * A Dataset that is being deleted is soon gone and created again: wait. After a minute its own pods keep it
+ * from being deleted: then it serves on, but nothing will fill it.
+ */
 function whileDeleted(phase: CachePhase, deletionTimestamp: string, nowMs: number): CachePhase {
   const untilMs = Date.parse(deletionTimestamp) + stuckAfterMs
   if (nowMs < untilMs) return { kind: 'pending', message: 'its Dataset is being deleted', untilMs }

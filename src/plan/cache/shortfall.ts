@@ -17,9 +17,9 @@ const settledMs = 120_000
 const wholeShare = 0.95
 
 /**
- * What a warmed-up cache lacks by now: its workers (CacheLost), some of them (CacheDegraded), room for its model
- * (CacheTooSmall), or what was evicted (CacheEvicted). Undefined where nothing is known to be missing: what Fluid
- * cannot tell is not guessed.
+ * What a warmed-up cache lacks by now: its workers (CacheLost), some of them (CacheDegraded), room for its
+ * model (CacheTooSmall), or what was evicted (CacheEvicted). Undefined if nothing is known to be missing.
+ * What Fluid does not report is not guessed.
  */
 export function shortfallOf(
   {
@@ -49,7 +49,10 @@ export function shortfallOf(
     : { reason: 'CacheEvicted', message: `${holds}: the rest was evicted` }
 }
 
-/** Fluid leaves a Dataset Bound as long as one worker is ready; what the others keep comes back with them, mostly. */
+/**
+ * Fluid leaves a Dataset Bound as long as one worker is ready; what the others keep comes back with them,
+ * mostly.
+ */
 function degradedBy(runtime: KubeObject | undefined): string | undefined {
   const [ready, wanted] = [
     getIn(runtime, 'status', 'workerNumberReady') ?? 0,
