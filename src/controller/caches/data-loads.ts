@@ -1,6 +1,7 @@
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Records } from '../../cluster/records.ts'
-import { latestRetry, retryPatch } from '../../fluid/dataset.ts'
+import { isOurs, latestRetry, retryPatch } from '../../fluid/dataset.ts'
+import { datasetOf } from '../../fluid/load.ts'
 import { isLoadable, loadName } from '../../fluid/name.ts'
 import type { CacheSettings } from '../../fluid/runtime.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
@@ -8,7 +9,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import { resources } from '../../kube/resources.ts'
-import { isOwnLoad, readCache } from '../../plan/cache/cache-reading.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
 import { type KubeObject, keyOf, type ObjectKey } from '../../values/object.ts'
@@ -82,7 +83,7 @@ export async function pruneLoads(
   const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
   const left = mirror.dataLoads
     .list(key.namespace)
-    .filter((load) => isOwnLoad(load, key) && !isScheduled(load))
+    .filter((load) => isOurs(load) && !isScheduled(load) && datasetOf(load).name === key.name)
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !wanted.has(metadata.name ?? ''))
   for (const load of left) {
     const { name = '' } = load.metadata
