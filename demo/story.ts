@@ -117,7 +117,7 @@ export class Story {
     return [{ name: '1 → 3 pods', mark: '█', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 }]
   }
 
-  /** Starts the same service with acceleration disabled: what KServe does by itself. */
+  /** Starts the same service with acceleration disabled: what KServe does without Warmgate. */
   async plain(): Promise<Timeline> {
     const [service] = await readObjects(manifest)
     if (service === undefined) throw new Error(`${manifest} is empty`)

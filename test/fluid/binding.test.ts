@@ -46,7 +46,7 @@ test('being Bound takes as long as the runtime takes', async () => {
   fluid.set({ bindMs: 3_600_000 })
   await scene.dataset('model')
   await scene.runtime('model')
-  // The Runtime is looked at, others are too, and nothing comes of it.
+  // This Runtime and others are reconciled, without effect.
   await eventually(async () => (await scene.get(jindoRuntime, 'model')).metadata.finalizers).toBeDefined()
   await scene.runtime('other')
   await scene.expectSaid('other', 'ErrorProcessRuntime', 4)
@@ -80,7 +80,7 @@ test('Kubernetes binds the claim to the volume, and the scheduler takes a pod th
   })
 })
 
-test('of two Datasets whose volumes have one name, the second gets a claim that nobody binds', async () => {
+test('of two Datasets whose volumes have one name, the second gets a claim that is never bound', async () => {
   const first = await Scene.open(client, 'binding-team-one')
   const second = await Scene.open(client, 'binding-team')
   await first.bound('model')

@@ -1,6 +1,6 @@
 import { type Resource, resources } from '../../src/kube/resources.ts'
 
-/** What tells one of Fluid's runtimes from another, as far as the API server sees it. */
+/** How Fluid's runtimes differ, as far as the API server sees it. */
 export interface RuntimeKind {
   resource: Resource
   /** Its name in Dataset.status.runtimes. */

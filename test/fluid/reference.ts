@@ -21,7 +21,7 @@ const { dataset: datasets, persistentVolumeClaim, thinRuntime } = resources
 const volumeGoneMs = 1_000
 const finalizer = 'thin-runtime-controller-finalizer'
 
-/** Fluid makes the Runtime of a reference by itself, and owns it. Source: pkg/utils/dataset_runtime.go. */
+/** Fluid creates and owns the Runtime of a reference. Source: pkg/utils/dataset_runtime.go. */
 export async function createReferenceRuntime({ client }: FluidContext, dataset: KubeObject): Promise<void> {
   const { name = '', namespace = '', uid = '' } = dataset.metadata
   const { apiVersion, kind } = dataset

@@ -16,7 +16,7 @@ export const gib = 2 ** 30
 
 /** Reads again and again until what is read is as expected. A test waits for nothing else. */
 export function eventually<T>(read: () => T, expects = expect) {
-  // Many tests side by side are slow, and a load by their reading alone.
+  // Many tests that run side by side are slow: their reads alone are a load.
   const pace = expects === expect ? { timeout: 60_000, interval: 50 } : { timeout: 240_000, interval: 500 }
   return expects.poll(read, pace)
 }
@@ -34,7 +34,7 @@ export class Scene {
     this.#expect = expects
   }
 
-  /** @param context a test that runs beside others passes its own: only so can its waits be told from theirs */
+  /** @param context a concurrent test passes its own, so that its waits are reported as its own */
   static async open(
     client: KubeClient,
     namespace: string,
