@@ -1,4 +1,4 @@
-/** What it takes to make a resource's URL, and to write one of its objects. */
+/** What the URL of a resource and the type of its objects consist of. */
 export interface Resource {
   group: string
   version: string
@@ -17,12 +17,12 @@ function clusterScoped(group: string, version: string, plural: string, kind: str
 
 export type LlmVersion = 'v1alpha1' | 'v1alpha2'
 
-/** LLMInferenceService: KServe 0.16 has v1alpha1 alone, later ones store v1alpha2. */
+/** LLMInferenceService: KServe 0.16 has only v1alpha1, later versions store v1alpha2. */
 export function llmInferenceService(version: LlmVersion): Resource {
   return namespaced('serving.kserve.io', version, 'llminferenceservices', 'LLMInferenceService')
 }
 
-/** What LLMInferenceServices are merged over, in the same versions. */
+/** The base configurations of LLMInferenceServices, in the same versions. */
 export function llmInferenceServiceConfig(version: LlmVersion): Resource {
   return namespaced('serving.kserve.io', version, 'llminferenceserviceconfigs', 'LLMInferenceServiceConfig')
 }

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
-// An admission review is a matter of milliseconds, and the API server waits 5 s at most.
+// An admission review takes milliseconds, and the API server waits at most 5 s.
 const admissionSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 // A warm-up takes from seconds (a small model) to hours (hundreds of GiB).
 const warmupSeconds = [5, 10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200]

@@ -1,6 +1,6 @@
 /**
  * How much of a foreign object is read. Whatever exceeds a limit is left alone with the reason `TooLarge`, before
- * anything in it is parsed: nobody needs as much, and work on it would keep everybody else waiting.
+ * anything in it is parsed: no real object needs as much, and parsing it would delay every other request.
  */
 export const limits = {
   /** Characters of a URI, a path, a mountPath, an endpoint or a storage path. */
@@ -21,7 +21,7 @@ export const limits = {
   annotationBytes: 256 * 2 ** 10,
   /** Levels of objects and lists in a service's spec. */
   depth: 100,
-  /** Elements of a list, and fields of an object, anywhere in a service's spec; of some fewer, see below. */
+  /** Elements of a list, and fields of an object, anywhere in a service's spec; fewer in the fields listed below. */
   elements: 1_000,
   /** Volumes of one pod or service, mounts of one container, and claims that a pod mounts. */
   volumes: 256,
@@ -43,7 +43,7 @@ export const limits = {
   options: 64,
 } as const
 
-/** How many elements these fields of a service may have, wherever they stand in it. */
+/** How many elements these fields of a service may have, at any depth. */
 export const mostElements: ReadonlyMap<string, number> = new Map([
   ['containers', limits.containers],
   ['initContainers', limits.containers],
