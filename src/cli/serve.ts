@@ -8,7 +8,7 @@ import { type ReplicaOptions, startReplica } from './replica.ts'
 
 export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
   logLevel: string
-  /** How long to serve on after SIGTERM, in milliseconds. */
+  /** How long to serve after SIGTERM, in milliseconds. */
   drain: number
   /** A PEM file. */
   clientCa?: string
@@ -34,7 +34,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 async function readClients(file: string, names: string[]): Promise<ClientAuthority> {
   const ca = await readFile(file, 'utf8')
-  // Node would take anything, and refuse every client.
+  // Node would accept any text, and refuse every client.
   if (!ca.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${file} holds no certificate in PEM`)
   return { ca, names }
 }

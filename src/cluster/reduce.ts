@@ -14,18 +14,18 @@ import {
   stringMapAt,
 } from '../values/object.ts'
 
-// What a pod may take in memory: there are many of them.
+// The memory that one pod may take: there are many pods.
 const mostPodBytes = 32 * 2 ** 10
 const mostGates = 16
-// What is kept of a service of a namespace where nothing is accelerated.
+// The memory for a service in a namespace where nothing is accelerated.
 const mostClosedBytes = 8 * 2 ** 10
 
-/** Why the mirror holds only the head of a service: identity, labels, and annotations of ours. */
+/** Why the mirror holds only the head of a service: identity, labels, and Warmgate's annotations. */
 export type Cut = 'TooLarge' | 'Closed'
 const cutMark: unique symbol = Symbol('cut')
 type CutObject = KubeObject & { [cutMark]?: Cut }
 
-/** Undefined for an object that is there with all that plans read. */
+/** Undefined for an object with everything that plans read. */
 export function cutOf(object: KubeObject): Cut | undefined {
   return (object as CutObject)[cutMark]
 }
@@ -46,7 +46,7 @@ export interface ServiceReduction {
 
 /**
  * What plans and holds read of a service: its spec, some annotations, how KServe deploys it, and whether it is Ready.
- * Only the head of one that is too large, or in a namespace that is not open.
+ * Only the head if it is too large, or its namespace is not open.
  */
 export function reduceService(
   service: KubeObject,
@@ -69,8 +69,8 @@ export function reduceService(
 }
 
 /**
- * What holds read of a pod, and how long its download took. Undefined for a pod that is none of ours, in a namespace
- * that is not open.
+ * What holds read of a pod, and how long its download took. Undefined for a pod without Warmgate's marks in a
+ * namespace that is not open.
  */
 export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefined {
   if (!isOpen && !isMarked(pod)) return undefined
@@ -106,11 +106,11 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
     status: { ...small.status, ...download.status },
   }
   if (fits(whole, mostPodBytes)) return whole
-  // It is still known to be held, and since it mounts nothing that we know it is released.
+  // It is still known to be held; without known mounts it is released.
   return { ...small, metadata: head(pod).metadata }
 }
 
-/** Whether a pod carries a gate or an annotation of ours. */
+/** Whether a pod has a gate or an annotation of Warmgate. */
 function isMarked({ metadata, spec }: KubeObject): boolean {
   const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
   return (
@@ -127,7 +127,7 @@ function ours(gates: Json): Json[] {
   return known.slice(0, mostGates)
 }
 
-/** Any object of a tenant's: without foreign annotations, and no more than its head where it is too large. */
+/** Any object of a tenant: without foreign annotations, and only the head if it is too large. */
 export function reduceObject(object: KubeObject): KubeObject {
   const { annotations: _, ...metadata } = object.metadata
   const annotations = knownAnnotations(object.metadata.annotations)
@@ -142,18 +142,18 @@ export function reduceJob({ spec: _, ...job }: KubeObject): KubeObject {
   return reduceObject(job as KubeObject)
 }
 
-/** A namespace, as far as policies look at it. */
+/** The part of a namespace that policies read. */
 export function reduceNamespace({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   return { apiVersion, kind, metadata: { ...identity(metadata), ...defined({ labels: metadata.labels }) } }
 }
 
-/** A claim, and whether Fluid has made it. */
+/** A claim, and whether Fluid created it. */
 export function reduceClaim({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   const { CreatedBy } = metadata.annotations ?? {}
   return { apiVersion, kind, metadata: { ...identity(metadata), annotations: defined({ CreatedBy }) } }
 }
 
-/** A volume, and whose it is. */
+/** A volume and its claim. */
 export function reduceVolume({ apiVersion, kind, metadata, spec }: KubeObject): KubeObject {
   const { namespace, name: claim } = objectAt(spec, 'claimRef')
   const { name, resourceVersion, uid } = metadata
@@ -165,7 +165,7 @@ export function reduceVolume({ apiVersion, kind, metadata, spec }: KubeObject): 
   }
 }
 
-/** Of KServe's ConfigMaps, the one that is read. */
+/** Only the one ConfigMap of KServe that is read. */
 export function reduceConfigMap(object: KubeObject): KubeObject | undefined {
   return object.metadata.name === kserveConfigName ? reduceObject(object) : undefined
 }
@@ -207,7 +207,7 @@ function isOurs(key: string): boolean {
   return key.startsWith('warmgate.dev/')
 }
 
-/** The fields that are there: an object in the mirror is compared with the next state of it. */
+/** Without undefined fields, so that an object in the mirror can be compared with its next state. */
 function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullable<T[Field]> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [Field in keyof T]?: NonNullable<T[Field]>
