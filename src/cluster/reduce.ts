@@ -1,8 +1,8 @@
 import { kserveConfigName } from '../kserve/config.ts'
 import { downloadPart } from '../kserve/download.ts'
-import { originalAnnotation } from '../plan/service/original.ts'
 import { knownAnnotations } from '../values/annotations.ts'
 import { fits } from '../values/footprint.ts'
+import { originalAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
 import {
   type Json,

@@ -1,9 +1,9 @@
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import { resources } from '../../kube/resources.ts'
-import { cacheWarmGate } from '../../plan/pod/hold.ts'
 import { gateCondition, hasSchedulingGate } from '../../plan/pod/pod.ts'
 import { type Clock, timestamp } from '../../values/clock.ts'
+import { cacheWarmGate } from '../../values/keys.ts'
 import { type JsonObject, type KubeObject, keyOf } from '../../values/object.ts'
 
 /** What a pod is told: that it waits, or that it need not any more, and why. */

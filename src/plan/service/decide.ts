@@ -3,16 +3,11 @@ import { localModelOf } from '../../kserve/local-model.ts'
 import { findModelLocations } from '../../kserve/location.ts'
 import { deploymentMode } from '../../kserve/mode.ts'
 import type { ModelLocation, ModelReference } from '../../kserve/model-location.ts'
-import {
-  applyOverrides,
-  choosePolicy,
-  type Overridden,
-  type OverrideName,
-  overrideAnnotation,
-} from '../../policy/overrides.ts'
+import { applyOverrides, choosePolicy, type Overridden, type OverrideName } from '../../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../../policy/policy.ts'
 import { overrideNames } from '../../policy/schema.ts'
 import { isNamespaceOptedOut, isOptedIn } from '../../policy/scope.ts'
+import { overrideAnnotation } from '../../values/keys.ts'
 import { type KubeObject, objectAt } from '../../values/object.ts'
 import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
