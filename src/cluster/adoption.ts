@@ -10,9 +10,9 @@ import {
 import type { KubeClient } from '../kube/client.ts'
 import { KubeError } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
-import { adoptAnnotation } from '../plan/facts.ts'
 import { cacheNames, readOriginal } from '../plan/service/original.ts'
 import { isTrue } from '../values/condition.ts'
+import { adoptAnnotation } from '../values/keys.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
 import { serviceResource } from './services.ts'
 

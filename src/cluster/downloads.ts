@@ -1,7 +1,8 @@
-import { isOurs, modelBytesOf, sourceAnnotation } from '../fluid/dataset.ts'
+import { isOurs, modelBytesOf } from '../fluid/dataset.ts'
 import { downloadOf } from '../kserve/download.ts'
 import { isWorkloadPod } from '../kserve/pod.ts'
 import { parseModelUri } from '../kserve/uri.ts'
+import { sourceAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 

@@ -1,8 +1,8 @@
 import { kserveConfigName } from '../kserve/config.ts'
 import { downloadPart } from '../kserve/download.ts'
-import { originalAnnotation } from '../plan/service/original.ts'
 import { knownAnnotations } from '../values/annotations.ts'
 import { fits } from '../values/footprint.ts'
+import { isWarmgateKey, originalAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
 import {
   type Json,
@@ -78,7 +78,7 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
   const download = downloadPart(pod)
   const { [originalAnnotation]: _, ...annotations } = knownAnnotations(metadata.annotations)
   const conditions = listAt(status, 'conditions').filter((condition) =>
-    stringAt(condition, 'type')?.startsWith('warmgate.dev/'),
+    isWarmgateKey(stringAt(condition, 'type') ?? ''),
   )
   const claims = listAt(spec, 'volumes').filter(
     (volume) => stringAt(volume, 'persistentVolumeClaim', 'claimName') !== undefined,
@@ -114,7 +114,7 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
 function isMarked({ metadata, spec }: KubeObject): boolean {
   const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
   return (
-    Object.keys(metadata.annotations ?? {}).some(isOurs) ||
+    Object.keys(metadata.annotations ?? {}).some(isWarmgateKey) ||
     ours(readinessGates).length > 0 ||
     ours(schedulingGates).length > 0
   )
@@ -122,7 +122,7 @@ function isMarked({ metadata, spec }: KubeObject): boolean {
 
 function ours(gates: Json): Json[] {
   const known = (Array.isArray(gates) ? gates : []).filter((gate) =>
-    isOurs(stringAt(gate, 'conditionType') ?? stringAt(gate, 'name') ?? ''),
+    isWarmgateKey(stringAt(gate, 'conditionType') ?? stringAt(gate, 'name') ?? ''),
   )
   return known.slice(0, mostGates)
 }
@@ -174,7 +174,7 @@ export function reduceConfigMap(object: KubeObject): KubeObject | undefined {
 function head({ apiVersion, kind, metadata }: KubeObject, mostBytes = mostClosedBytes): KubeObject {
   const { labels } = metadata
   const annotations = Object.fromEntries(
-    Object.entries(stringMapAt(metadata, 'annotations')).filter(([key]) => isOurs(key)),
+    Object.entries(stringMapAt(metadata, 'annotations')).filter(([key]) => isWarmgateKey(key)),
   )
   return {
     apiVersion,
@@ -201,10 +201,6 @@ function labelsAnd(metadata: ObjectMeta, more: readonly string[]): ObjectMeta {
   const annotations =
     metadata.annotations === undefined ? undefined : knownAnnotations(metadata.annotations, more)
   return defined({ labels: metadata.labels, annotations })
-}
-
-function isOurs(key: string): boolean {
-  return key.startsWith('warmgate.dev/')
 }
 
 /** Without undefined fields, so that an object in the mirror can be compared with its next state. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
+import { reportingController } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { KubeClient } from './client.ts'
 import { resources } from './resources.ts'
@@ -18,7 +19,6 @@ export interface EventRecorder {
   record(event: EventNote): void
 }
 
-const controller = 'warmgate.dev/warmgate'
 // The same note on the same object is not repeated within this time.
 const repeatMs = 10 * 60_000
 // The API server refuses a longer one.
@@ -160,7 +160,7 @@ export function eventObject(
       generateName: `${name?.slice(0, 200) ?? 'object'}-`,
     },
     eventTime: new Date(nowMs).toISOString().replace('Z', '000Z'),
-    reportingController: controller,
+    reportingController,
     reportingInstance: instance.slice(0, 128),
     regarding: {
       apiVersion,

@@ -3,10 +3,10 @@ import { isAlive, isOf, mountsAny } from '../kserve/pod.ts'
 import { retryOnConflict } from '../kube/conflict.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
-import { revertedAnnotation } from '../plan/pod/pod.ts'
 import { cacheNames, readOriginal } from '../plan/service/original.ts'
 import { undo } from '../plan/service/undo.ts'
 import { formatDuration } from '../values/duration.ts'
+import { revertedAnnotation } from '../values/keys.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
 import {
   describeObject,

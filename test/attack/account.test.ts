@@ -11,13 +11,13 @@ import type { KubeClient, WriteOptions } from '../../src/kube/client.ts'
 import { deleteByUid } from '../../src/kube/delete.ts'
 import { eventObject } from '../../src/kube/events.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheWarmGate } from '../../src/plan/pod/hold.ts'
 import { gateCondition, hasSchedulingGate } from '../../src/plan/pod/pod.ts'
 import { trustingSigner } from '../../src/plan/service/record.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { Certificates } from '../../src/tls/certificates.ts'
 import { systemClock } from '../../src/values/clock.ts'
+import { cacheWarmGate } from '../../src/values/keys.ts'
 import {
   type Json,
   type JsonObject,

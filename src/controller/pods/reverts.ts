@@ -4,8 +4,8 @@ import type { KubeClient } from '../../kube/client.ts'
 import { retryOnConflict } from '../../kube/conflict.ts'
 import { isRefusal } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
-import { accelerationAnnotation } from '../../plan/facts.ts'
 import { undo } from '../../plan/service/undo.ts'
+import { accelerationAnnotation } from '../../values/keys.ts'
 import { type KubeObject, keyOf } from '../../values/object.ts'
 
 /**
