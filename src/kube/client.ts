@@ -30,6 +30,7 @@ export interface WriteOptions {
   dryRun?: boolean
   /** Takes each warning that comes with the answer: what `kubectl` prints. */
   onWarning?: (text: string) => void
+  signal?: AbortSignal | undefined
 }
 
 export interface Preconditions {
