@@ -68,6 +68,7 @@ export class ManifestFacts {
       datasets: here('Dataset').map(asBound),
       runtimes: Object.values(runtimes).flatMap(({ kind }) => here(kind)),
       lent: sharedDatasetUses(locations, this.#policies, namespace).map((lent) => this.#lent(lent)),
+      unread: new Set(),
       signer: trustingSigner,
     }
   }

@@ -30,6 +30,7 @@ export interface WriteOptions {
   dryRun?: boolean
   /** Called with each warning of the response, as `kubectl` prints them. */
   onWarning?: (text: string) => void
+  signal?: AbortSignal | undefined
 }
 
 export interface Preconditions {

@@ -48,8 +48,8 @@ export function createClient(
   const connection = new Connection(config, { timeoutMs, clock })
   const write = async (call: Call, options: WriteOptions = {}) => {
     const query = { ...call.query, ...(options.dryRun ? { dryRun: 'All' } : {}) }
-    const { subresource, onWarning } = options
-    return (await connection.json({ ...call, query, subresource, onWarning })) as KubeObject
+    const { subresource, onWarning, signal } = options
+    return (await connection.json({ ...call, query, subresource, onWarning, signal })) as KubeObject
   }
   return {
     close: () => connection.close(),

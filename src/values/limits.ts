@@ -28,8 +28,13 @@ export const limits = {
   containers: 64,
   /** Objects and lists among which accelerators are looked for, in one service, runtime or configuration. */
   values: 20_000,
+  /**
+   * Reads of service accounts, Secrets and access reviews for one plan. A service of three components with an account
+   * each, every account with four Secrets, needs 15.
+   */
+  reads: 32,
   /** Secrets that one service account lists. */
-  accountSecrets: 32,
+  accountSecrets: 16,
   /** Keys of one Secret. */
   secretKeys: 256,
   /** Characters, and fields, of an entry of a `storage-config` Secret. */
