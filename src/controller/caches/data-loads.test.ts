@@ -4,13 +4,12 @@ import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { Records } from '../../cluster/records.ts'
 import { latestRetry } from '../../fluid/dataset.ts'
 import { loadName } from '../../fluid/name.ts'
-import type { KubeClient } from '../../kube/client.ts'
-import type { Resource } from '../../kube/resources.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import { fakeService, fakeSigner, recorded } from '../../plan/plan.fake.ts'
 import type { OriginalLocation } from '../../plan/service/original.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import type { JsonObject, KubeObject, ObjectKey } from '../../values/object.ts'
+import type { JsonObject, KubeObject } from '../../values/object.ts'
 import { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { pathsOf, pruneLoads, reconcileDataLoads, recordedPaths } from './data-loads.ts'
 
@@ -42,27 +41,20 @@ function load(path: string, phase = 'Complete', more: Partial<KubeObject['metada
 }
 
 function scene(dataset: KubeObject, ...loads: KubeObject[]) {
-  const calls: unknown[][] = []
-  const client = {
-    delete: async ({ kind }: Resource, { name }: ObjectKey, options: object) =>
-      calls.push(['delete', kind, name, options]),
-    patch: async ({ kind }: Resource, { name }: ObjectKey, { body }: { body: object }) =>
-      calls.push(['patch', kind, name, body]),
-  } as unknown as KubeClient
-  const { mirror, datasets, dataLoads } = fakeMirror()
-  datasets.put(dataset)
-  dataLoads.put(...loads)
+  const api = new FakeApi()
+  api.put(dataset, ...loads)
+  const { mirror } = fakeMirror(api)
   const placements = new PodRewriteUsage()
   const events = { record: () => {} }
   const options = {
-    client,
+    client: api,
     mirror,
     clock: new FakeClock(nowMs),
     events,
     logger: createLogger('silent'),
     placements,
   }
-  return { calls, options, placements }
+  return { api, options, placements }
 }
 
 test('who has a model at which path, by their records and by what their pods are turned to', () => {
