@@ -41,7 +41,7 @@ export interface FakeCall {
   isWritten: boolean
 }
 
-type Intercept = (call: FakeCall) => void | Promise<void>
+type Intercept = (call: FakeCall) => unknown
 
 /** What admission is given: it may throw a `KubeError`, or answer another object to store. */
 export interface FakeAdmission {
@@ -280,7 +280,7 @@ export class FakeApi implements KubeClient {
     const call = { text, verb, resource, key, ...cloneJson(rest), isDryRun, isWritten: false }
     this.calls.push(call)
     if (this.missing.has(resource.plural)) refuse(text, 404, 'the server could not find the resource')
-    const waits: (void | Promise<void>)[] = []
+    const waits: unknown[] = []
     for (const [run, intercept] of this.#intercepts) {
       if (!isAbout(text, intercept.call)) continue
       intercept.times -= 1
