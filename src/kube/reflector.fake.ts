@@ -6,8 +6,24 @@ export class FakeReflector {
   state: 'starting' | 'synced' | 'unavailable' = 'synced'
   readonly #objects = new Map<string, KubeObject>()
   readonly #listeners: ((change: Change) => void)[] = []
+  #paused: (() => void)[] | undefined
+
+  /** Lags: keeps what it holds until `resume`. */
+  pause(): void {
+    this.#paused ??= []
+  }
+
+  resume(): void {
+    const changes = this.#paused ?? []
+    this.#paused = undefined
+    for (const change of changes) change()
+  }
 
   put(...objects: KubeObject[]): void {
+    if (this.#paused !== undefined) {
+      this.#paused.push(() => this.put(...objects))
+      return
+    }
     for (const object of objects) {
       const key = keyText(keyOf(object))
       const before = this.#objects.get(key)
@@ -17,6 +33,10 @@ export class FakeReflector {
   }
 
   drop(key: ObjectKey): void {
+    if (this.#paused !== undefined) {
+      this.#paused.push(() => this.drop(key))
+      return
+    }
     const object = this.get(key)
     this.#objects.delete(keyText(key))
     if (object !== undefined) this.#tell({ type: 'deleted', object })
