@@ -1,10 +1,10 @@
 import type { KubeClient } from '../kube/client.ts'
 import { retryOnConflict } from '../kube/conflict.ts'
 import { hasStatus } from '../kube/errors.ts'
-import { accelerationAnnotation, isOptedOut } from '../plan/facts.ts'
-import { revertedAnnotation } from '../plan/pod/pod.ts'
+import { isOptedOut } from '../plan/facts.ts'
 import { readOriginal } from '../plan/service/original.ts'
 import { type Undone, undo } from '../plan/service/undo.ts'
+import { accelerationAnnotation, revertedAnnotation } from '../values/keys.ts'
 import { type JsonObject, type KubeObject, keyOf, listAt, objectAt, stringAt } from '../values/object.ts'
 import { serviceResource } from './services.ts'
 
