@@ -6,6 +6,7 @@ import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/objec
 import type { KubeClient, ListOptions, WatchEvent } from './client.ts'
 import { hasStatus } from './errors.ts'
 import type { Resource } from './resources.ts'
+import { type IndexFunction, Store } from './store.ts'
 
 export interface ReflectorOptions {
   client: KubeClient
@@ -59,7 +60,7 @@ export class Reflector {
   state: 'starting' | 'synced' | 'unavailable' = 'starting'
 
   readonly #options: Required<Pick<ReflectorOptions, 'random'>> & ReflectorOptions
-  readonly #objects = new Map<string, KubeObject>()
+  readonly #objects = new Store()
   readonly #listeners: ((change: Change) => void)[] = []
   readonly #stopping = new AbortController()
   readonly #markSynced: () => void
@@ -80,14 +81,16 @@ export class Reflector {
   }
 
   get(key: ObjectKey): KubeObject | undefined {
-    return this.#objects.get(keyText(key))
+    return this.#objects.get(key)
   }
 
   list(namespace?: string): KubeObject[] {
-    const objects = [...this.#objects.values()]
-    return namespace === undefined
-      ? objects
-      : objects.filter(({ metadata }) => metadata.namespace === namespace)
+    return this.#objects.list(namespace)
+  }
+
+  /** The objects for which an index function answers a value: no other object is looked at. */
+  by(index: IndexFunction, value: string): KubeObject[] {
+    return this.#objects.by(index, value)
   }
 
   /** Called after the copy has changed. A listener that throws is logged; the others hear of it all the same. */
@@ -251,18 +254,15 @@ export class Reflector {
   }
 
   #keep(object: KubeObject): void {
-    const key = keyText(keyOf(object))
-    const before = this.#objects.get(key)
+    const before = this.#objects.get(keyOf(object))
     if (before !== undefined && isDeepStrictEqual(before, object)) return
-    this.#objects.set(key, object)
+    this.#objects.set(object)
     this.#tell(before === undefined ? { type: 'added', object } : { type: 'updated', object, before })
   }
 
   #drop(key: string): void {
-    const object = this.#objects.get(key)
-    if (object === undefined) return
-    this.#objects.delete(key)
-    this.#tell({ type: 'deleted', object })
+    const object = this.#objects.delete(key)
+    if (object !== undefined) this.#tell({ type: 'deleted', object })
   }
 
   #tell(change: Change): void {

@@ -64,7 +64,7 @@ function scene({ hasSynced = true, arePlaced = true, labels = ours, hasDataset =
   const mirror = {
     services: { hasSynced, list: () => [] },
     datasets: hasDataset ? known('Dataset') : { get: () => undefined },
-    dataLoads: { ...known('DataLoad'), list: () => [fluidObject('DataLoad', labels)] },
+    dataLoads: { ...known('DataLoad'), by: () => [fluidObject('DataLoad', labels)] },
     runtimes: Object.fromEntries(
       runtimeNames.map((name) => [name, name === 'Jindo' ? known('JindoRuntime') : { get: () => undefined }]),
     ),
