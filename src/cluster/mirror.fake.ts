@@ -51,6 +51,7 @@ export function fakeMirror(): FakeMirror {
     waitForSync: async () => {},
     unsynced: () => [],
     lastHeardMs: () => ({}),
+    forbidden: () => ({}),
   }
   const { services, llmServices } = parts as unknown as { [kind: string]: Reflector }
   if (services === undefined || llmServices === undefined) throw new Error('no services')
