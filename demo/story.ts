@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
+import { runtimeResources } from '../src/cluster/runtimes.ts'
 import type { KubeClient } from '../src/kube/client.ts'
 import { resources } from '../src/kube/resources.ts'
 import { progressOf } from '../src/plan/cache/cache-phase.ts'
@@ -35,7 +36,7 @@ export class Story {
     this.#datasets = new Watcher(client, resources.dataset, namespace)
     this.#dataLoads = new Watcher(client, resources.dataLoad, namespace)
     this.#jobs = new Watcher(client, resources.job, namespace)
-    this.#runtimes = new Watcher(client, resources.jindoRuntime, namespace)
+    this.#runtimes = new Watcher(client, runtimeResources.Jindo, namespace)
   }
 
   async stop(): Promise<void> {

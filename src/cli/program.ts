@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { ForbiddenError } from '../kube/errors.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import { printableLines } from '../values/text.ts'
 import type { AdoptOptions } from './adopt.ts'
@@ -31,7 +32,7 @@ export async function main(args: string[], terminal: Terminal): Promise<number> 
 
 function failure(error: unknown, { stderr }: Terminal): number {
   if (isCommanderError(error)) return error.exitCode === 0 ? 0 : 2
-  const code = error instanceof ManifestError ? `${error.code}: ` : ''
+  const code = error instanceof ManifestError || error instanceof ForbiddenError ? `${error.code}: ` : ''
   const message = error instanceof Error ? error.message : String(error)
   stderr.write(`warmgate: ${code}${printableLines(message)}\n`)
   return 2

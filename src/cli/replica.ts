@@ -45,6 +45,8 @@ export interface ReplicaGround {
 }
 
 export interface Replica {
+  /** Resolves if this replica can never be ready with the rights that it has; undefined when it stops. */
+  readonly refusal: Promise<Error | undefined>
   /** Stops being ready, and serves for another `drainMs`, until no API server sends requests here. */
   stop(drainMs: number): Promise<void>
 }
@@ -130,6 +132,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   ]
   logger.info({ identity, port, probePort, metricsPort }, 'serving')
   return {
+    refusal: mirror.waitForRefusal(signal),
     async stop(drainMs) {
       stopping.abort()
       logger.info('draining')

@@ -15,7 +15,10 @@ export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
   clientName: string[]
 }
 
-/** `warmgate serve`: one replica, until SIGTERM or SIGINT. */
+/**
+ * `warmgate serve`: one replica, until SIGTERM or SIGINT. Rejects with WG033 if the API server goes on forbidding what
+ * a replica has to read before it is ready.
+ */
 export async function serve(options: ServeOptions): Promise<void> {
   const { logLevel, drain, clientCa, clientName, ...rest } = options
   const logger = createLogger(logLevel)
@@ -28,8 +31,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     { ...rest, ...clients },
     { config, clock: systemClock, logger, identity },
   )
-  await terminated.promise
-  await replica.stop(drain)
+  const refusal = await Promise.race([terminated.promise, replica.refusal])
+  await replica.stop(refusal === undefined ? drain : 0)
+  if (refusal !== undefined) throw refusal
 }
 
 async function readClients(file: string, names: string[]): Promise<ClientAuthority> {

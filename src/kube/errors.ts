@@ -22,6 +22,15 @@ export class KubeError extends Error {
   }
 }
 
+/** The API server forbids what this process cannot work without, e.g. `list pods`. */
+export class ForbiddenError extends Error {
+  readonly code = 'WG033'
+
+  constructor(calls: readonly string[]) {
+    super(`the API server forbids: ${calls.join(', ')}; install the roles of manifests/base/rbac.yaml`)
+  }
+}
+
 function cut(text: string): string {
   return text.length <= longestWords ? text : `${text.slice(0, longestWords)}…`
 }

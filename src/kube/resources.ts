@@ -27,7 +27,10 @@ export function llmInferenceServiceConfig(version: LlmVersion): Resource {
   return namespaced('serving.kserve.io', version, 'llminferenceserviceconfigs', 'LLMInferenceServiceConfig')
 }
 
-/** Every resource that Warmgate reads or writes. The shipped role (manifests/base) lists the same. */
+/**
+ * Every resource that Warmgate reads or writes, besides Fluid's runtimes (cluster/runtimes.ts). The shipped role
+ * (manifests/base) lists the same.
+ */
 export const resources = {
   namespace: clusterScoped('', 'v1', 'namespaces', 'Namespace'),
   pod: namespaced('', 'v1', 'pods', 'Pod'),
@@ -69,10 +72,4 @@ export const resources = {
   accelerationPolicy: clusterScoped('warmgate.dev', 'v1alpha1', 'accelerationpolicies', 'AccelerationPolicy'),
   dataset: namespaced('data.fluid.io', 'v1alpha1', 'datasets', 'Dataset'),
   dataLoad: namespaced('data.fluid.io', 'v1alpha1', 'dataloads', 'DataLoad'),
-  alluxioRuntime: namespaced('data.fluid.io', 'v1alpha1', 'alluxioruntimes', 'AlluxioRuntime'),
-  jindoRuntime: namespaced('data.fluid.io', 'v1alpha1', 'jindoruntimes', 'JindoRuntime'),
-  juicefsRuntime: namespaced('data.fluid.io', 'v1alpha1', 'juicefsruntimes', 'JuiceFSRuntime'),
-  thinRuntime: namespaced('data.fluid.io', 'v1alpha1', 'thinruntimes', 'ThinRuntime'),
-  efcRuntime: namespaced('data.fluid.io', 'v1alpha1', 'efcruntimes', 'EFCRuntime'),
-  cacheRuntime: namespaced('data.fluid.io', 'v1alpha1', 'cacheruntimes', 'CacheRuntime'),
 } as const satisfies Record<string, Resource>

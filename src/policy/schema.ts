@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { runtimeNames } from '../fluid/runtimes.ts'
 import { accelerationLabel, overrideAnnotations } from '../values/keys.ts'
 
 /*
@@ -69,7 +70,7 @@ const source = Type.Object(
       maxItems: 32,
       uniqueItems: true,
     }),
-    runtime: Type.Enum(['Auto', 'Jindo', 'Alluxio', 'JuiceFS', 'Thin', 'EFC', 'Cache'], {
+    runtime: Type.Enum(['Auto', ...runtimeNames], {
       description:
         'The Fluid runtime that caches these sources; Auto takes the first installed one that serves the scheme.',
       default: 'Auto',

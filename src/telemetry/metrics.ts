@@ -105,5 +105,11 @@ export function createMetrics() {
       labelNames: ['resource'] as const,
       registers,
     }),
+    watchForbidden: new Gauge({
+      name: 'warmgate_watch_forbidden',
+      help: '1 while the API server forbids to list or watch a resource.',
+      labelNames: ['resource'] as const,
+      registers,
+    }),
   }
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { getIn, listAt, objectAt, stringAt } from '../../src/values/object.ts'
@@ -7,7 +8,8 @@ import type { FluidStandIn } from './fluid.ts'
 import { persistentVolume } from './kinds.ts'
 import { eventually, podSpec, Scene } from './scene.ts'
 
-const { dataset, jindoRuntime, alluxioRuntime, dataLoad, persistentVolumeClaim, pod, secret } = resources
+const { dataset, dataLoad, persistentVolumeClaim, pod, secret } = resources
+const { Jindo: jindoRuntime, Alluxio: alluxioRuntime } = runtimeResources
 const quick = { bindMs: 100, pollMs: 100, syncMs: 100, deleteRetryMs: 100 }
 
 let stage: SharedCluster

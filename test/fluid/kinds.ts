@@ -1,3 +1,4 @@
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 
 /** How Fluid's runtimes differ, as far as the API server sees it. */
@@ -16,7 +17,7 @@ export interface RuntimeKind {
 }
 
 export const jindo: RuntimeKind = {
-  resource: resources.jindoRuntime,
+  resource: runtimeResources.Jindo,
   type: 'jindo',
   engine: 'jindocache',
   finalizer: 'jindo-runtime-controller-finalizer',
@@ -27,7 +28,7 @@ export const jindo: RuntimeKind = {
 }
 
 export const alluxio: RuntimeKind = {
-  resource: resources.alluxioRuntime,
+  resource: runtimeResources.Alluxio,
   type: 'alluxio',
   engine: 'alluxio',
   finalizer: 'alluxio-runtime-controller-finalizer',

@@ -1,3 +1,4 @@
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { referredDataset } from '../../src/fluid/locality.ts'
 import { hasStatus } from '../../src/kube/errors.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
@@ -17,7 +18,8 @@ import { datasetId, datasetLabel, volumeName } from './names.ts'
 import { update, updateStatus, withFinalizer, withoutFinalizer } from './update.ts'
 import { deleteVolume } from './volume.ts'
 
-const { dataset: datasets, persistentVolumeClaim, thinRuntime } = resources
+const { dataset: datasets, persistentVolumeClaim } = resources
+const thinRuntime = runtimeResources.Thin
 const volumeGoneMs = 1_000
 const finalizer = 'thin-runtime-controller-finalizer'
 

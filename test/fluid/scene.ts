@@ -1,4 +1,5 @@
 import { expect, onTestFinished, type TestContext } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import {
@@ -70,7 +71,7 @@ export class Scene {
 
   runtime(
     name: string,
-    resource: Resource = resources.jindoRuntime,
+    resource: Resource = runtimeResources.Jindo,
     spec: JsonObject = {},
   ): Promise<KubeObject> {
     const levels = [{ mediumtype: 'SSD', path: '/mnt/ssd0', quota: '50Gi', high: '0.95', low: '0.7' }]
@@ -83,7 +84,7 @@ export class Scene {
   }
 
   /** A Dataset with its Runtime, once it is Bound. */
-  async bound(name: string, runtime: Resource = resources.jindoRuntime): Promise<KubeObject> {
+  async bound(name: string, runtime: Resource = runtimeResources.Jindo): Promise<KubeObject> {
     await this.dataset(name)
     await this.runtime(name, runtime)
     await this.expectPhase(resources.dataset, name, 'Bound')
