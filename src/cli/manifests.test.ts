@@ -106,7 +106,10 @@ test('files, folders on all levels in the order of their names, and standard inp
   )
   await writeFile(join(folder, 'many', 'README.md'), 'not a manifest')
   await writeFile(join(folder, 'many', 'deep', 'd.yaml'), object('d'))
-  const found = await read([join(folder, 'one.txt'), '-', join(folder, 'many')], object('stdin'))
+  const { manifests: found } = await read(
+    [join(folder, 'one.txt'), '-', join(folder, 'many')],
+    object('stdin'),
+  )
   expect(found.map(({ object: { metadata } }) => metadata.name)).toEqual(['one', 'stdin', 'a', 'b', 'c', 'd'])
   expect(found.map(({ place }) => place.replace(folder, ''))).toEqual([
     '/one.txt:1',

@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { quoted, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
+import { hasPlaceholder, quoted, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
 
 /** The schemes whose directories a Fluid Runtime can mount as they are. */
 export const cacheableSchemes = ['s3', 'gs', 'oss', 'cos', 'obs', 'dls', 'hdfs', 'juicefs', 'nfs', 'cpfs']
@@ -60,6 +60,7 @@ const hostWithPort = /^[^:@]+(:[0-9]+)?$/
 export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = () => false): ModelUri {
   if (uri.length > limits.text)
     return other('TooLarge', `the URI has ${uri.length} characters: at most ${limits.text} are read`)
+  if (hasPlaceholder(uri)) return other('UnsafeUri', "the URI is a template's placeholder: fill it in first")
   const [scheme, rest] = schemeAndRest(uri)
   // It is not repeated: what is one blank away from being a URI may hold a credential.
   if (scheme === undefined) return other('LocalSource', 'the model is a path inside the image or pod')

@@ -50,3 +50,10 @@ export function quoted(text: string): string {
 export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }
+
+const placeholder = /\{\{[^{}\n]*\}\}|\$\{[^${}\n]*\}|<[A-Za-z][^<>\n]*>/
+
+/** Whether a text holds what a template fills in, such as `{{ x }}`, `${URI}` or `<patch-me>`. */
+export function hasPlaceholder(text: string): boolean {
+  return placeholder.test(text)
+}
