@@ -99,8 +99,11 @@ class Conversion {
     if (isAlias(node)) return this.#alias(node)
     this.#remember(node)
     if (isScalar(node)) return scalarValue(node)
-    if (isMap(node)) return this.#map(node)
-    return isSeq(node) ? node.items.map((item) => this.value(item)) : null
+    if (!isMap(node) && !isSeq(node)) return null
+    this.#open.add(node)
+    const value = isMap(node) ? this.#map(node) : node.items.map((item) => this.value(item))
+    this.#open.delete(node)
+    return value
   }
 
   #remember(node: unknown): void {
@@ -125,7 +128,6 @@ class Conversion {
 
   #map(map: YAMLMap): JsonObject {
     const made: JsonObject = {}
-    this.#open.add(map)
     for (const pair of map.items) {
       if (isMergeKey(pair)) this.#merge(pair.value, made)
       else {
@@ -133,7 +135,6 @@ class Conversion {
         set(made, key, this.value(pair.value))
       }
     }
-    this.#open.delete(map)
     return made
   }
 

@@ -12,7 +12,7 @@ import { trustingSigner } from '../plan/service/record.ts'
 import { type SharedDatasetUse, sharedDatasetUses } from '../plan/service/shared-dataset.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
 import { labelsOf, optedIn } from '../policy/scope.ts'
-import type { KubeObject } from '../values/object.ts'
+import { getIn, type KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 import { type Manifest, ManifestError } from './manifests.ts'
 
@@ -193,8 +193,10 @@ function asBound(dataset: KubeObject): KubeObject {
 function toPolicy({ object, place }: Manifest): Policy {
   const parsed = parsePolicy(object)
   if (parsed.ok) return parsed.policy
+  const isBare = typeof getIn(object, 'spec', 'mode') === 'boolean'
+  const hint = isBare ? '; without quotes kubectl reads Off as false' : ''
   throw new ManifestError(
     place,
-    `AccelerationPolicy ${object.metadata.name ?? ''}: ${parsed.problems.join('; ')}`,
+    `AccelerationPolicy ${object.metadata.name ?? ''}: ${parsed.problems.join('; ')}${hint}`,
   )
 }

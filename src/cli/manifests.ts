@@ -199,7 +199,7 @@ function objectOf(at: Place, object: JsonObject, kind: string, apiVersion: strin
     return passed(at, notServed(kind, apiVersion, versions))
   const problem = versions === undefined ? undefined : metadataProblem(object)
   if (problem !== undefined) return failed(at, problem.message, ...problem.path)
-  return { manifest: manifestOf(at, object as KubeObject) }
+  return { manifest: manifestOf(at, withoutNulls(object as KubeObject)) }
 }
 
 function manifestOf(at: Place, object: KubeObject): FileManifest {
@@ -229,6 +229,20 @@ const owners: { [group: string]: string } = {
   'warmgate.dev': "Warmgate's",
 }
 
+/** The API server drops fields of the metadata that are null, and reads a null label or annotation as an empty text. */
+function withoutNulls(object: KubeObject): KubeObject {
+  const present = Object.entries(object.metadata).filter(([, value]) => value !== null)
+  const fields = present.map(([field, value]) => {
+    const isMap = (field === 'labels' || field === 'annotations') && isObject(value)
+    return [field, isMap ? withoutNullTexts(value) : value] as const
+  })
+  return { ...object, metadata: Object.fromEntries(fields) }
+}
+
+function withoutNullTexts(texts: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, value ?? '']))
+}
+
 interface FieldProblem {
   path: string[]
   message: string
@@ -238,7 +252,7 @@ interface FieldProblem {
 function metadataProblem({ kind, metadata }: JsonObject): FieldProblem | undefined {
   if (!isObject(metadata)) return { path: [], message: `${String(kind)} has no metadata` }
   const { name, generateName } = metadata
-  if (name === undefined && generateName === undefined)
+  if ((name ?? generateName ?? null) === null)
     return { path: ['metadata'], message: `${String(kind)} has no name` }
   return (
     textProblem(metadata, ['name', 'generateName', 'namespace'], ['metadata']) ??

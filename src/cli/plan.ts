@@ -7,7 +7,7 @@ import { cacheWarmGate } from '../plan/pod/hold.ts'
 import { readOriginal } from '../plan/service/original.ts'
 import { goDuration } from '../values/duration.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { hasPlaceholder, printable, printableLines } from '../values/text.ts'
+import { hasPlaceholder, printable, printableLines, printableYaml } from '../values/text.ts'
 import { plainScalar } from './go-yaml.ts'
 import { ManifestFacts } from './manifest-facts.ts'
 import { type FileManifest, type Manifest, type Manifests, readManifests } from './manifests.ts'
@@ -110,10 +110,13 @@ export function toText(object: KubeObject): string {
   visit(document, {
     Scalar(_, node) {
       const { value } = node
-      if (typeof value === 'string' && needsQuotes(value)) node.type = 'QUOTE_DOUBLE'
+      if (typeof value !== 'string') return
+      // Half of a character cannot be written.
+      node.value = value.toWellFormed()
+      if (needsQuotes(value)) node.type = 'QUOTE_DOUBLE'
     },
   })
-  return printableLines(document.toString())
+  return printableYaml(document.toString())
 }
 
 /** What a YAML 1.1 reader, which kubectl's is, would take for something else than this text. */
