@@ -172,6 +172,7 @@ function parse(text: string): Document | undefined {
 
 /** What is wrong, without the text that follows: it is the file's own, and may be of a Secret. */
 function summary(message: string): string {
+  if (message.startsWith('Maximum call stack')) return 'nested too deeply'
   return message.replace(/(: | at line \d+, column |\n).*$/s, '')
 }
 
