@@ -185,7 +185,7 @@ function withTemplate(problem: string, text: string, offset: number): string {
   const start = text.lastIndexOf('\n', Math.max(offset - 1, 0)) + 1
   const end = text.indexOf('\n', offset)
   const line = text.slice(start, end === -1 ? text.length : end)
-  const isTemplate = hasPlaceholder(line) || /^\s*\{\{/m.test(text)
+  const isTemplate = hasPlaceholder(line) || /^[ \t]*\{\{/m.test(text)
   return isTemplate ? `a template, which has to be filled in first (${problem})` : problem
 }
 
