@@ -63,11 +63,15 @@ function jsonObjects(text: string): { documents: { value: Json; part: Part }[]; 
   return { documents, end }
 }
 
+/** Levels of objects and lists, which are written by functions that call themselves. Services may have 100. */
+const mostDepth = 500
+
 function jsonObject(text: string, from: number): { value: Json; part: Part } | undefined {
   const start = firstNot(text, from, ' \t\r\n')
-  const end = text[start] === '{' ? endOfObject(text, start) : undefined
-  if (end === undefined) return undefined
-  const part = { text: text.slice(start, end), start }
+  const extent = text[start] === '{' ? extentOf(text, start) : undefined
+  // What is nested deeper is left to the other reader, which refuses it.
+  if (extent === undefined || extent.deepest > mostDepth) return undefined
+  const part = { text: text.slice(start, extent.end), start }
   try {
     return { value: JSON.parse(part.text) as Json, part }
   } catch {
@@ -81,15 +85,16 @@ function firstNot(text: string, from: number, skipped: string): number {
   return at
 }
 
-/** Where the object that begins at an offset ends, by its brackets alone. */
-function endOfObject(text: string, start: number): number | undefined {
-  let depth = 0
+/** Where the object that begins at an offset ends, by its brackets alone, and how deep they are nested. */
+function extentOf(text: string, start: number): { end: number; deepest: number } | undefined {
+  let [depth, deepest] = [0, 0]
   for (let at = start; at < text.length; at += 1) {
     const character = text[at]
     if (character === '"') at = endOfText(text, at)
-    else if (character === '{') depth += 1
-    else if (character === '}') depth -= 1
-    if (depth === 0) return at + 1
+    else if (character === '{' || character === '[') depth += 1
+    else if (character === '}' || character === ']') depth -= 1
+    deepest = Math.max(deepest, depth)
+    if (depth === 0) return { end: at + 1, deepest }
   }
   return undefined
 }
@@ -146,7 +151,8 @@ function readYaml(part: Part, lines: LineCounter): FileDocument | undefined {
   if (odd !== -1) return fail(odd, 'a control character')
   try {
     const document = parse(part.text)
-    if (document === undefined) return undefined
+    if (document === undefined)
+      return /^%/m.test(part.text) ? fail(0, 'a directive, which kubectl does not read') : undefined
     const [error] = document.errors
     if (error !== undefined) return fail(error.pos[0], summary(error.message))
     return read(part, toJson(document.contents), lines, document)

@@ -57,6 +57,23 @@ test.each([
   ['a bomb of aliases', bomb(), 'too many aliases of aliases'],
   ['a control character', `${object('a')}b: "\u0007"\n`, 'f.yaml:4: a control character'],
   ['nesting without end', `a: ${'['.repeat(100_000)}`, 'f.yaml:1: nested too deeply'],
+  [
+    'JSON nested without end',
+    `{"a":${'{"a":'.repeat(20_000)}1${'}'.repeat(20_001)}`,
+    'f.yaml:1: nested too deeply',
+  ],
+  ['a directive', `%YAML 1.1\n---\n${object('a')}`, 'f.yaml:1: a directive, which kubectl does not read'],
+  [
+    'a kind that is filled in later',
+    'apiVersion: v1\nkind: <kind>\nmetadata: {}',
+    "f.yaml:2: kind is a template's",
+  ],
+  ['an apiVersion of that kind', 'kind: Pod\napiVersion: "{{ x }}"', "f.yaml:2: apiVersion is a template's"],
+  [
+    'another language of templates',
+    '{% if x %}\na: 1\n{% endif %}\n',
+    'f.yaml:1: a template, which has to be',
+  ],
   ['text after ---', `${object('a')}--- {b: c}\n`, 'f.yaml:4: --- has to be alone on its line'],
   ['a served kind without apiVersion', 'kind: Pod\nmetadata: {}', 'f.yaml:1: Pod has no apiVersion'],
   ['no metadata', 'apiVersion: v1\nkind: Pod', 'f.yaml:1: Pod has no metadata'],
@@ -302,6 +319,13 @@ test('bytes that are no UTF-8 are replaced, as kubectl replaces them', async () 
   await writeFile(join(folder, 'a.yaml'), Buffer.from(object('ä'), 'latin1'))
   const { manifests } = await read([folder])
   expect(manifests.map(({ object: { metadata } }) => metadata.name)).toEqual(['\ufffd'])
+})
+
+test('a URL is no file', async () => {
+  const { problems } = await read(['https://example.com/a.yaml'])
+  expect(problems.map(({ message }) => message)).toEqual([
+    'https://example.com/a.yaml: a URL: files alone are read',
+  ])
 })
 
 test('a folder that has the name of a file is a folder', async () => {

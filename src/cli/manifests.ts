@@ -61,6 +61,8 @@ function collect(found: Found[]): Manifests {
 
 async function* readPath(path: string, stdin: NodeJS.ReadableStream): AsyncGenerator<Found> {
   if (path === '-') return yield* findObjects('<stdin>', decode(await buffer(stdin)))
+  if (/^https?:\/\//.test(path))
+    return yield { problem: new ManifestError(path, 'a URL: files alone are read') }
   const files = await filesOf(path).catch((error: Error) => new ManifestError(path, readable(error)))
   if (files instanceof ManifestError) return yield { problem: files }
   for (const file of files) {
@@ -191,6 +193,8 @@ function* itemsOf(at: Place, { apiVersion = null, kind, items }: JsonObject): Ge
 }
 
 function objectOf(at: Place, object: JsonObject, kind: string, apiVersion: string): Found {
+  if (hasPlaceholder(kind)) return failed(at, `kind is ${aPlaceholder}`, 'kind')
+  if (hasPlaceholder(apiVersion)) return failed(at, `apiVersion is ${aPlaceholder}`, 'apiVersion')
   if (apiVersion.startsWith('kustomize.config.k8s.io/')) return passed(at, `${kind} of Kustomize`)
   const versions = served.get(kind)
   if (versions === undefined && !isObject(object.metadata))
@@ -243,6 +247,8 @@ function withoutNullTexts(texts: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, value ?? '']))
 }
 
+const aPlaceholder = "a template's placeholder, which has to be filled in first"
+
 interface FieldProblem {
   path: string[]
   message: string
@@ -266,8 +272,7 @@ function textProblem(object: JsonObject, fields: string[], above: string[]): Fie
   if (field === undefined) return undefined
   const path = [...above, field]
   const value = object[field]
-  if (typeof value === 'string')
-    return { path, message: `${path.join('.')} is a template's placeholder, which has to be filled in first` }
+  if (typeof value === 'string') return { path, message: `${path.join('.')} is ${aPlaceholder}` }
   return { path, message: `${path.join('.')} is ${describe(value)}, and has to be a text: quote it` }
 }
 

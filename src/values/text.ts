@@ -60,9 +60,9 @@ export function printableYaml(text: string): string {
     .join('\n')
 }
 
-const placeholder = /\{\{[^{}\n]*\}\}|\$\{[^${}\n]*\}|<[A-Za-z][^<>\n]*>/
+const placeholder = /\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\$\{[^${}\n]*\}|<[A-Za-z][^<>\n]*>/
 
-/** Whether a text holds what a template fills in, such as `{{ x }}`, `${URI}` or `<patch-me>`. */
+/** Whether a text holds what a template fills in, such as `{{ x }}`, `{% x %}`, `${URI}` or `<patch-me>`. */
 export function hasPlaceholder(text: string): boolean {
   return placeholder.test(text)
 }
