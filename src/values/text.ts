@@ -50,3 +50,19 @@ export function quoted(text: string): string {
 export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }
+
+/** The same for YAML, as go-yaml reads it between double quotes: it knows no pairs of surrogates. */
+export function printableYaml(text: string): string {
+  const escaped = (character: string) => `\\U${(character.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`
+  return text
+    .split('\n')
+    .map((line) => line.replace(unprintable, escaped))
+    .join('\n')
+}
+
+const placeholder = /\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\$\{[^${}\n]*\}|<[A-Za-z][^<>\n]*>/
+
+/** Whether a text holds what a template fills in, such as `{{ x }}`, `{% x %}`, `${URI}` or `<patch-me>`. */
+export function hasPlaceholder(text: string): boolean {
+  return placeholder.test(text)
+}
