@@ -102,3 +102,27 @@ test.concurrent('it runs: it is left alone, though it lacks its gate', async () 
   expect(still?.metadata.uid).toBe(running.metadata.uid)
   expect(still?.metadata.deletionTimestamp).toBeUndefined()
 })
+
+test.concurrent('a service that admission did not see is found, and automatic adoption takes it', async () => {
+  const ns = 'missed-warm-service'
+  await governNamespace(stage.client, ns, {})
+  await label(ns, null)
+  const uri = `s3://models/${ns}`
+  const predictor = { model: { modelFormat: { name: 'sklearn' }, storageUri: uri } }
+  const key = { namespace: ns, name: 'bloom' }
+  const made = await stage.client.create(resources.inferenceService, service(ns, 'bloom', predictor))
+  expect(stringAt(made, 'spec', 'predictor', 'model', 'storageUri')).toBe(uri)
+  await label(ns, 'enabled')
+  await until('an Event on the service', async () => {
+    // As after a restart, the leader looks at a service of another generation.
+    const body = { spec: { predictor: { minReplicas: 1, timeout: Math.floor(Date.now() / 1_000) } } }
+    await stage.client.patch(resources.inferenceService, key, { type: 'merge', body })
+    const events = await eventsOf(stage.client, ns, 'bloom')
+    return events.find((event) => stringAt(event, 'reason') === 'NotAdmitted')
+  })
+  await governNamespace(stage.client, ns, { adopt: { mode: 'Automatic' } })
+  await until('its adoption', async () => {
+    const found = await stage.client.get(resources.inferenceService, key)
+    return stringAt(found, 'spec', 'predictor', 'model', 'storageUri')?.startsWith('pvc://') || undefined
+  })
+})
