@@ -6,6 +6,7 @@ import { isWarmgateKey, originalAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
 import {
   type Json,
+  type JsonObject,
   type KubeObject,
   listAt,
   type ObjectMeta,
@@ -91,23 +92,45 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
   const volumeMounts = listAt(spec, 'containers')
     .flatMap((container) => listAt(container, 'volumeMounts'))
     .filter((mount) => names.has(stringAt(mount, 'name')))
-  const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
+  const { nodeName, readinessGates = [], schedulingGates = [] } = objectAt(spec)
   const { labels, ownerReferences } = metadata
   const small = {
     apiVersion,
     kind,
     metadata: { ...identity(metadata), ...defined({ labels, ownerReferences }), annotations } as ObjectMeta,
-    spec: { readinessGates: ours(readinessGates), schedulingGates: ours(schedulingGates) },
+    spec: {
+      ...defined({ nodeName }),
+      readinessGates: ours(readinessGates),
+      schedulingGates: ours(schedulingGates),
+    },
     status: { phase: stringAt(status, 'phase'), conditions },
   }
   const whole = {
     ...small,
-    spec: { ...small.spec, volumes, containers: [{ volumeMounts }], ...download.spec },
+    spec: {
+      ...small.spec,
+      ...(nodeName === undefined ? placement(spec) : {}),
+      volumes,
+      containers: [{ volumeMounts, ...(nodeName === undefined ? devices(spec) : {}) }],
+      ...download.spec,
+    },
     status: { ...small.status, ...download.status },
   }
   if (fits(whole, mostPodBytes)) return whole
   // It is still known to be held; without known mounts it is released.
   return { ...small, metadata: head(pod).metadata }
+}
+
+/** What decides which node a pod gets. */
+function placement(spec: Json | undefined): JsonObject {
+  const { tolerations, nodeSelector, runtimeClassName } = objectAt(spec)
+  return defined({ tolerations, nodeSelector, runtimeClassName })
+}
+
+/** The limits of all containers in one: which devices a pod asks for. */
+function devices(spec: Json | undefined): JsonObject {
+  const limits = listAt(spec, 'containers').map((container) => objectAt(container, 'resources', 'limits'))
+  return { resources: { limits: Object.assign({}, ...limits) } }
 }
 
 /** Whether a pod has a gate or an annotation of Warmgate. */

@@ -11,6 +11,7 @@ export type Loop =
   | 'changes'
   | 'holds'
   | 'milestones'
+  | 'missed'
   | 'placements'
   | 'policies'
   | 'releases'
