@@ -32,7 +32,7 @@ const againMs = 1_000
 
 /**
  * `warmgate refresh`: reads the metadata of a service's caches again and loads what changed at their source.
- * No pod and no service is touched. Answers the exit status: 1 where a cache could not be refreshed.
+ * No pod and no service is touched. Resolves with the exit status: 1 if a cache could not be refreshed.
  */
 export async function runRefresh(options: RefreshOptions, output: Output): Promise<0 | 1> {
   const { namespace, service } = options
@@ -73,7 +73,7 @@ async function findService({ client, namespace, service }: RefreshOptions): Prom
     llmInferenceService('v1alpha1'),
   ]
   for (const resource of kinds) {
-    // A resource that is not served is a 404 of its own, which `get` takes for a service that is not there.
+    // A resource that is not served is a 404, too, which `get` reports as a missing service.
     const found = await client.get(resource, { namespace, name: service })
     if (found !== undefined) return found
   }
@@ -112,7 +112,7 @@ async function refresh(
   try {
     return await follow({ key, label, load }, options, output)
   } finally {
-    // With its Job, which Fluid takes along.
+    // Fluid deletes its Job with it.
     await deleteByUid(client, resources.dataLoad, load)
   }
 }
@@ -125,7 +125,7 @@ function readsThrough(dataset: KubeObject): boolean {
   )
 }
 
-/** Tells what changes, until the load has ended. */
+/** Prints what changes, until the load has ended. */
 async function follow(
   { key, label, load }: { key: ObjectKey; label: string; load: KubeObject },
   { client, clock, timeoutMs, signal }: RefreshOptions,

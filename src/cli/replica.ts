@@ -21,37 +21,39 @@ import { type Clock, pause } from '../values/clock.ts'
 export interface ReplicaOptions {
   namespace: string
   kserveNamespace: string
-  /** Further ones in which nothing is ever accelerated. */
+  /** Further namespaces in which nothing is ever accelerated. */
   excludeNamespace: string[]
   address: string
   port: number
   probePort: number
   metricsPort: number
-  /** Whose certificates a client must have to send reviews; without it anybody may. */
+  /** The authority whose certificate a client needs to send reviews; without it any client may. */
   clients?: ClientAuthority
   service: string
   webhookConfiguration: string
 }
 
-/** What a replica runs on. */
+/** The dependencies of a replica. */
 export interface ReplicaGround {
   config: KubeConfig
   clock: Clock
-  /** By which leaders are elected, where that is to be another one. */
+  /** The clock of the leader election, if it is another one. */
   electionClock?: Clock
   logger: Logger
-  /** Who it is among the replicas. */
+  /** Its identity among the replicas. */
   identity: string
 }
 
 export interface Replica {
-  /** Not ready from now on, and served on for `drainMs`: until no API server sends anything here any more. */
+  /** Resolves if this replica can never be ready with the rights that it has; undefined when it stops. */
+  readonly refusal: Promise<Error | undefined>
+  /** Stops being ready, and serves for another `drainMs`, until no API server sends requests here. */
   stop(drainMs: number): Promise<void>
 }
 
 /**
- * Webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says when it
- * is ready.
+ * Starts webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says
+ * when it is ready.
  */
 export async function startReplica(options: ReplicaOptions, ground: ReplicaGround): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
@@ -130,6 +132,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   ]
   logger.info({ identity, port, probePort, metricsPort }, 'serving')
   return {
+    refusal: mirror.waitForRefusal(signal),
     async stop(drainMs) {
       stopping.abort()
       logger.info('draining')
@@ -146,7 +149,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
 
 const rediscoverMs = 1_000
 
-/** Asks until the API server answers: it may be away as we start. */
+/** Retries until the API server answers: it may be away at the start. */
 async function knownLlmVersion(options: {
   client: KubeClient
   clock: Clock

@@ -6,7 +6,7 @@ import type { Resource } from '../kube/resources.ts'
 import { fakeFacts, fakeService } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import { type KubeObject, listAt, type ObjectKey, objectAt, stringAt } from '../values/object.ts'
+import { type Json, type KubeObject, listAt, type ObjectKey, objectAt, stringAt } from '../values/object.ts'
 import { runRestore } from './restore.ts'
 
 export const manifest = fakeService({
@@ -56,6 +56,8 @@ export class RestoreScene {
   readonly refusals = new Map<string, number[]>()
   /** False: pods of a changed service stay where they are. */
   rolls = true
+  /** False: the webhook is there, and does not answer. */
+  admits = true
   output = ''
 
   constructor(...objects: KubeObject[]) {
@@ -103,8 +105,14 @@ export class RestoreScene {
         if (this.rolls) this.#roll(object)
         return object
       },
-      patch: async (resource: Resource, { name }: ObjectKey, { body }: PatchBody) => {
+      patch: async (
+        resource: Resource,
+        { name }: ObjectKey,
+        { body }: PatchBody,
+        options: WriteOptions = {},
+      ) => {
         this.#write('patch', resource, name)
+        if (resource.kind !== 'Pod') return this.#patchService(body, options, this.get(resource.kind, name))
         const pod = this.get('Pod', name)
         if (pod === undefined) throw new KubeError('patch pods', { status: 404, message: 'gone' })
         const spec = { ...objectAt(pod, 'spec') }
@@ -129,6 +137,27 @@ export class RestoreScene {
       },
     }
     return client as unknown as KubeClient
+  }
+
+  /** As the API server does: it merges, and then asks admission, if the webhook is there and answers. */
+  #patchService(body: Json, { dryRun = false }: WriteOptions, before?: KubeObject): KubeObject {
+    if (before === undefined) throw new KubeError('patch services', { status: 404, message: 'gone' })
+    const { annotations = {}, ...metadata } = objectAt(body, 'metadata')
+    const merged: KubeObject = {
+      ...before,
+      metadata: {
+        ...before.metadata,
+        ...metadata,
+        annotations: { ...before.metadata.annotations, ...(annotations as { [key: string]: string }) },
+      },
+    }
+    const isAsked = this.admits && this.get('MutatingWebhookConfiguration', 'acceleration.warmgate.dev')
+    const facts = fakeFacts()
+    const after = isAsked ? plan({ service: merged, previous: before, facts }).service : merged
+    if (dryRun) return after
+    this.put(after)
+    if (this.rolls) this.#roll(after)
+    return after
   }
 
   #write(verb: string, { plural }: Resource, name: string): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { cacheName } from '../cluster/cluster.fake.ts'
 import { gateCondition, hasSchedulingGate, isHeld } from '../plan/pod/pod.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, objectAt } from '../values/object.ts'
 import {
   accelerated,
   dataLoad,
@@ -56,6 +56,38 @@ test('while the webhook is there a service opts out; once it is gone the opt-out
   scene.objects.delete('MutatingWebhookConfiguration acceleration.warmgate.dev')
   expect(await scene.run()).toBe(0)
   expect(scene.get('InferenceService', 'llama')).toEqual(untouched)
+})
+
+test('admission restores what opts out: only the annotations are written', async () => {
+  const scene = new RestoreScene(webhook, llama, ...cache)
+  expect(await scene.run()).toBe(0)
+  expect(scene.writes).toEqual([
+    'patch inferenceservices/llama',
+    'patch inferenceservices/llama',
+    `delete datasets/${cacheName}`,
+    `delete dataloads/${cacheName}`,
+  ])
+  expect(objectAt(scene.get('InferenceService', 'llama'), 'spec')).toEqual(objectAt(untouched, 'spec'))
+})
+
+test('a webhook that does not answer: the service is written whole, and its managers keep their fields', async () => {
+  const team = { manager: 'team', operation: 'Apply', fieldsV1: { 'f:spec': {} } }
+  const ours = { manager: 'warmgate', operation: 'Update', fieldsV1: { 'f:metadata': {} } }
+  const managed = { ...llama, metadata: { ...llama.metadata, managedFields: [team, ours] } }
+  const scene = new RestoreScene(webhook, managed, ...cache)
+  scene.admits = false
+  expect(await scene.run()).toBe(0)
+  expect(scene.writes.slice(0, 3)).toEqual([
+    'patch inferenceservices/llama',
+    'replace inferenceservices/llama',
+    'patch inferenceservices/llama',
+  ])
+  const after = scene.get('InferenceService', 'llama')
+  expect(objectAt(after, 'spec')).toEqual(objectAt(untouched, 'spec'))
+  expect(after?.metadata).toMatchObject({
+    annotations: { 'warmgate.dev/acceleration': 'disabled' },
+    managedFields: [team],
+  })
 })
 
 test('a service that had been taken back is waited for, too', async () => {

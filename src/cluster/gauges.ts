@@ -23,4 +23,6 @@ export function setGauges(mirror: Mirror, metrics: Metrics, nowMs: number): void
   for (const [resource, ms] of Object.entries(mirror.lastHeardMs())) {
     if (ms > 0) metrics.watchLastEvent.set({ resource }, ms / 1_000)
   }
+  for (const [resource, isForbidden] of Object.entries(mirror.forbidden()))
+    metrics.watchForbidden.set({ resource }, Number(isForbidden))
 }

@@ -1,4 +1,5 @@
-import { type RuntimeName, runtimeNames } from '../fluid/runtimes.ts'
+import { type RuntimeName, runtimeNames, runtimes } from '../fluid/runtimes.ts'
+import type { FakeApi } from '../kube/api.fake.ts'
 import { FakeReflector } from '../kube/reflector.fake.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { fakeSigner } from '../plan/plan.fake.ts'
@@ -7,43 +8,53 @@ import type { Mirror } from './mirror.ts'
 import { Records } from './records.ts'
 import { Services } from './services.ts'
 
-const copies = [
-  'namespaces',
-  'policies',
-  'claims',
-  'volumes',
-  'configMaps',
-  'services',
-  'llmServices',
-  'llmConfigs',
-  'localModelCaches',
-  'localModelNamespaceCaches',
-  'servingRuntimes',
-  'clusterServingRuntimes',
-  'pods',
-  'datasets',
-  'dataLoads',
-  'loadJobs',
-] as const
+/** The kinds that a mirror holds. */
+const kinds = {
+  namespaces: 'Namespace',
+  policies: 'AccelerationPolicy',
+  claims: 'PersistentVolumeClaim',
+  volumes: 'PersistentVolume',
+  configMaps: 'ConfigMap',
+  services: 'InferenceService',
+  llmServices: 'LLMInferenceService',
+  llmConfigs: 'LLMInferenceServiceConfig',
+  localModelCaches: 'LocalModelCache',
+  localModelNamespaceCaches: 'LocalModelNamespaceCache',
+  servingRuntimes: 'ServingRuntime',
+  clusterServingRuntimes: 'ClusterServingRuntime',
+  pods: 'Pod',
+  datasets: 'Dataset',
+  dataLoads: 'DataLoad',
+  loadJobs: 'Job',
+} as const
 
-export type FakeMirror = { [copy in (typeof copies)[number]]: FakeReflector } & {
+type Copies = { [copy in keyof typeof kinds]: FakeReflector }
+
+export type FakeMirror = Copies & {
   runtimes: Record<RuntimeName, FakeReflector>
   parsed: Policy[]
   /** As what is being tested takes it. */
   mirror: Mirror
 }
 
-/** A mirror for tests, of a cluster that holds what it is given. */
-export function fakeMirror(): FakeMirror {
-  const parts = Object.fromEntries(copies.map((copy) => [copy, new FakeReflector()])) as {
-    [copy in (typeof copies)[number]]: FakeReflector
+/** A mirror for tests, of a cluster that holds what it is given; with an `api`, it follows that. */
+export function fakeMirror(api?: FakeApi): FakeMirror {
+  const follow = (kind: string) => {
+    const reflector = new FakeReflector()
+    api?.feed(kind, reflector)
+    return reflector
   }
-  const runtimes = Object.fromEntries(runtimeNames.map((name) => [name, new FakeReflector()])) as {
+  const parts = Object.fromEntries(
+    Object.entries(kinds).map(([copy, kind]) => [copy, follow(kind)]),
+  ) as unknown as Copies
+  const runtimeCopies = Object.fromEntries(
+    runtimeNames.map((name) => [name, follow(runtimes[name].kind)]),
+  ) as {
     [name in RuntimeName]: FakeReflector
   }
-  const fake = { ...parts, runtimes, parsed: [] as Policy[] }
+  const fake = { ...parts, runtimes: runtimeCopies, parsed: [] as Policy[] }
   const rest = {
-    runtimes,
+    runtimes: runtimeCopies,
     records: new Records(fakeSigner),
     fluidResources: [],
     systemNamespaces: [],
@@ -51,6 +62,7 @@ export function fakeMirror(): FakeMirror {
     waitForSync: async () => {},
     unsynced: () => [],
     lastHeardMs: () => ({}),
+    forbidden: () => ({}),
   }
   const { services, llmServices } = parts as unknown as { [kind: string]: Reflector }
   if (services === undefined || llmServices === undefined) throw new Error('no services')

@@ -1,12 +1,14 @@
-import { isOurs, sourceAnnotation } from '../fluid/dataset.ts'
+import { isOurs } from '../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../fluid/load.ts'
 import { parseModelUri } from '../kserve/uri.ts'
 import { plan } from '../plan/plan.ts'
 import { podSource } from '../plan/pod/redirect.ts'
 import { claimUri } from '../plan/service/original.ts'
 import { rewritesPods } from '../policy/policy.ts'
+import { sourceAnnotation } from '../values/keys.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
 import { readFacts } from './facts.ts'
+import { byOwner } from './indexes.ts'
 import type { FactsSources } from './sources.ts'
 
 /**
@@ -42,12 +44,13 @@ function knownClaim({ mirror }: FactsSources, { metadata }: KubeObject, uri: str
   const isIts = (object: KubeObject) =>
     isOurs(object) &&
     object.metadata.deletionTimestamp === undefined &&
-    object.metadata.annotations?.[sourceAnnotation] === parsed.directory.uri &&
-    object.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid) === true
-  const datasets = mirror.datasets.list(metadata.namespace).filter(isIts)
+    object.metadata.namespace === metadata.namespace &&
+    object.metadata.annotations?.[sourceAnnotation] === parsed.directory.uri
+  const { uid = '' } = metadata
+  const datasets = mirror.datasets.by(byOwner, uid).filter(isIts)
   // A cache of many models is told by the DataLoad of this one.
   const loads = mirror.dataLoads
-    .list(metadata.namespace)
+    .by(byOwner, uid)
     .filter((load) => isIts(load) && isServing(mirror.datasets.get(datasetOf(load))))
   const claims = new Set([
     ...datasets.map((dataset) => claimUri({ cache: keyOf(dataset).name })),

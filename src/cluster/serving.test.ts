@@ -31,7 +31,7 @@ async function read(
     },
   } as unknown as KubeClient
   const sources = { mirror: fake.mirror, client, kserveNamespace: 'kserve', readServingRuntimesLive }
-  const facts = await readServing(sources, service, 'models')
+  const facts = await readServing(sources, service, { namespace: 'models', signal: undefined })
   const names = (objects: KubeObject[]) => objects.map(({ metadata }) => metadata.name)
   const { servingRuntimes, llmConfigs } = facts
   return {

@@ -12,7 +12,7 @@ import type { FactsSources } from './sources.ts'
 export async function readServing(
   sources: FactsSources,
   service: KubeObject,
-  namespace: string,
+  { namespace, signal }: { namespace: string; signal: AbortSignal | undefined },
 ): Promise<Pick<Facts, 'servingRuntimes' | 'llmConfigs'>> {
   const { mirror, client, kserveNamespace, readServingRuntimesLive = false } = sources
   const isLlm = service.kind === 'LLMInferenceService'
@@ -24,10 +24,13 @@ export async function readServing(
   const listed = async (copy: Reflector, resource: Resource, where?: string): Promise<KubeObject[]> => {
     if (!isNew) return copy.list(where)
     const scope = where === undefined ? {} : { namespace: where }
-    return await client.list(resource, scope).then(
+    return await client.list(resource, { ...scope, ...(signal && { signal }) }).then(
       ({ items }) => items,
-      // Not installed, or not to be had now: the mirror is the next best.
-      () => copy.list(where),
+      () => {
+        signal?.throwIfAborted()
+        // Not installed, or not to be had now: the mirror is the next best.
+        return copy.list(where)
+      },
     )
   }
   const configs = (where: string) =>

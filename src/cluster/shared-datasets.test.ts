@@ -5,9 +5,9 @@ import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
 import type { KubeObject } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
+import { readCredentials } from './credentials.ts'
 import { readFacts } from './facts.ts'
 import { fakeMirror } from './mirror.fake.ts'
-import { readSharedDatasets } from './shared-datasets.ts'
 
 const physical: KubeObject = {
   apiVersion: 'data.fluid.io/v1alpha1',
@@ -36,11 +36,22 @@ function scene(answer: (user: string) => KubeObject['status']) {
   return { client, mirror, reviews, parsed: fake.parsed }
 }
 
-const name = { namespace: 'shared', name: 'all', accounts: ['reader', 'other'] }
+const needs = ['reader', 'other'].map((account) => ({
+  location: account,
+  account,
+  secrets: [],
+  usesListed: false,
+  lent: [{ namespace: 'shared', name: 'all' }],
+}))
+
+async function lentTo({ client, mirror }: Pick<ReturnType<typeof scene>, 'client' | 'mirror'>) {
+  const sources = { client, mirror, kserveNamespace: 'kserve' }
+  return (await readCredentials(sources, needs, { namespace: 'models', signal: undefined })).lent
+}
 
 test('the API server is asked whether the account, with its groups, may get that very Dataset', async () => {
   const { client, mirror, reviews } = scene((user) => ({ allowed: user.endsWith(':reader') }))
-  const [lent] = await readSharedDatasets({ client, mirror }, [name], { namespace: 'models' })
+  const [lent] = await lentTo({ client, mirror })
   expect(lent).toMatchObject({
     namespace: 'shared',
     name: 'all',
@@ -70,9 +81,7 @@ test.each([[{ allowed: false }], [{ allowed: 'true' }], [{}], [undefined]])(
   'what is not a plain yes is a no: %j',
   async (status) => {
     const { client, mirror } = scene(() => status)
-    expect(
-      (await readSharedDatasets({ client, mirror }, [name], { namespace: 'models' }))[0]?.allowedAccounts,
-    ).toEqual([])
+    expect((await lentTo({ client, mirror }))[0]?.allowedAccounts).toEqual([])
   },
 )
 

@@ -1,17 +1,21 @@
+import {
+  partOfAnnotation,
+  retriesAnnotation,
+  retryLimitAnnotation,
+  sourceAnnotation,
+  warmWhenAnnotation,
+} from '../values/keys.ts'
 import { type JsonObject, type KubeObject, type ObjectMeta, stringAt } from '../values/object.ts'
 import { parseSizeBytes } from '../values/size.ts'
 import { loadName } from './name.ts'
 import type { Mount, Toleration } from './runtime.ts'
 
 const managedByLabel = 'app.kubernetes.io/managed-by'
-export const sourceAnnotation = 'warmgate.dev/source'
 
 /** Whether a Fluid object is one that Warmgate made. */
 export function isOurs(object: KubeObject): boolean {
   return object.metadata.labels?.[managedByLabel] === 'warmgate'
 }
-
-export const partOfAnnotation = 'warmgate.dev/part-of'
 
 /** A Runtime or DataLoad as one that was made for this very Dataset. */
 export function asPartOf(object: KubeObject, { metadata: { uid } }: KubeObject): KubeObject {
@@ -31,8 +35,6 @@ export function belongsToPreviousDataset({ metadata }: KubeObject, dataset: Kube
   const owners = (metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'Dataset')
   return owners.length > 0 && !owners.some((owner) => owner.uid === uid)
 }
-
-export const warmWhenAnnotation = 'warmgate.dev/warm-when'
 
 /**
  * Whether there is nothing to wait for once a Dataset is Bound: its runtime has no DataLoad, or its policy
@@ -57,10 +59,6 @@ export function isComplete(dataLoad: KubeObject): boolean {
 export function modelBytesOf(dataset: KubeObject): number | undefined {
   return parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '') || undefined
 }
-
-const retriesAnnotation = 'warmgate.dev/retries'
-
-const retryLimitAnnotation = 'warmgate.dev/retry-limit'
 
 /** Which retry of a warm-up a DataLoad is. Zero is the first try. */
 export function retryOf(dataLoad: KubeObject): number {

@@ -1,10 +1,10 @@
 import { isObject, type Json } from './object.ts'
 
-// What V8 takes for an object or list, and for a field, an element or the head of a string.
+// The memory that V8 uses for an object or list, and for a field, an element or the head of a string.
 const containerBytes = 56
 const slotBytes = 16
 
-/** Whether a value takes no more than so many bytes in memory. Looks no further than that. */
+/** Whether a value takes at most `mostBytes` in memory. Stops counting there. */
 export function fits(value: Json, mostBytes: number): boolean {
   let left = mostBytes
   const open: Json[] = [value]
@@ -16,7 +16,7 @@ export function fits(value: Json, mostBytes: number): boolean {
   return left >= 0
 }
 
-/** Of a value without what is in it. */
+/** The size of a value without its children. */
 function ownBytes(value: Json): number {
   if (typeof value === 'string') return value.length
   if (Array.isArray(value)) return containerBytes

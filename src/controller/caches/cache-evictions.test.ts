@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
-import type { KubeClient } from '../../kube/client.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { readCache } from '../../plan/cache/cache-reading.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
@@ -19,24 +19,24 @@ async function mended(
   afterMs: number,
   { cacheCapacity = '8.00GiB', runtime = {} } = {},
 ) {
-  const { mirror, datasets, dataLoads, runtimes } = fakeMirror()
-  runtimes.Jindo.put(fakeDataset(runtime))
-  datasets.put(
+  const api = new FakeApi()
+  const { mirror } = fakeMirror(api)
+  api.put(
+    { ...fakeDataset(runtime), kind: 'JindoRuntime' },
     fakeDataset({ phase: 'Bound', ufsTotal: '4.00GiB', cacheStates: { cached: '1.00GiB', cacheCapacity } }),
+    complete,
   )
-  dataLoads.put(complete)
-  const deleted: unknown[] = []
   const events: EventNote[] = []
-  const client = {
-    delete: async (...call: unknown[]) => deleted.push(call.slice(1)),
-  } as unknown as KubeClient
   const recorder = { record: (event: EventNote) => events.push(event) }
   const clock = new FakeClock(endedMs + afterMs)
   const againMs = await rewarmIfEvicted(
-    { client, clock, events: recorder },
+    { client: api, clock, events: recorder },
     readCache(mirror, { ...key, path: '' }, clock.now()),
     onEviction,
   )
+  const deleted = api.calls
+    .filter(({ isWritten }) => isWritten)
+    .map(({ text, preconditions }) => [text, preconditions])
   return { againMs, deleted, told: events.map(({ regarding, reason }) => `${regarding.kind} ${reason}`) }
 }
 
@@ -56,7 +56,7 @@ test('Rewarm: filled again, an hour after it was filled at the earliest', async 
   })
   expect(await mended('Rewarm', hours)).toEqual({
     againMs: undefined,
-    deleted: [[key, { uid: `DataLoad-${cacheName}` }]],
+    deleted: [[`delete DataLoad ${cacheName}`, { uid: `DataLoad-${cacheName}` }]],
     told: ['Dataset CacheEvicted'],
   })
 })

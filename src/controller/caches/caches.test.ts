@@ -1,28 +1,14 @@
 import { expect, test } from 'vitest'
 import { openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
-import type { Mirror } from '../../cluster/mirror.ts'
-import { runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { withoutDefaults } from '../../fluid/stored.ts'
-import type { KubeClient, Preconditions } from '../../kube/client.ts'
-import { KubeError } from '../../kube/errors.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
-import { FakeReflector } from '../../kube/reflector.fake.ts'
-import type { Resource } from '../../kube/resources.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import { cachesOf, plan } from '../../plan/plan.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import {
-  cloneJson,
-  isObject,
-  type Json,
-  type JsonObject,
-  type KubeObject,
-  keyOf,
-  type ObjectKey,
-  objectAt,
-} from '../../values/object.ts'
+import { type Json, type JsonObject, type KubeObject, keyOf, objectAt } from '../../values/object.ts'
 import { fakeErrors } from '../errors.fake.ts'
 import { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { type CacheOptions, CacheReconciler } from './caches.ts'
@@ -30,7 +16,7 @@ import { type CacheOptions, CacheReconciler } from './caches.ts'
 const key = { namespace: 'models', name: 'bloom-0123456789' }
 
 function fluidObject(kind: string, labels: { [key: string]: string }): KubeObject {
-  const metadata = { ...key, uid: `${kind}-uid`, resourceVersion: '7', labels }
+  const metadata = { ...key, uid: `${kind}-uid`, labels }
   return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata }
 }
 
@@ -49,149 +35,86 @@ function reconcilerOf(
   })
 }
 
-/** A cache that no service uses. */
-function scene({ hasSynced = true, arePlaced = true, labels = ours, hasDataset = true, isAsSeen = true }) {
-  const deleted: string[] = []
-  const preconditions: Preconditions[] = []
-  const client = {
-    delete: async ({ kind }: Resource, _key: ObjectKey, asSeen: Preconditions) => {
-      if (isAsSeen) deleted.push(kind)
-      preconditions.push(asSeen)
-      return isAsSeen
-    },
-  } as unknown as KubeClient
-  const known = (kind: string) => ({ get: () => fluidObject(kind, labels) })
-  const mirror = {
-    services: { hasSynced, list: () => [] },
-    datasets: hasDataset ? known('Dataset') : { get: () => undefined },
-    dataLoads: { ...known('DataLoad'), list: () => [fluidObject('DataLoad', labels)] },
-    runtimes: Object.fromEntries(
-      runtimeNames.map((name) => [name, name === 'Jindo' ? known('JindoRuntime') : { get: () => undefined }]),
-    ),
-  } as unknown as Mirror
+const kindsOf = (writes: string[]) => writes.map((write) => write.split(' ').slice(0, 2).join(' '))
+
+/** A cache that no service uses, in a mirror that may lag. */
+function scene({ hasSynced = true, arePlaced = true, labels = ours, hasDataset = true }) {
+  const api = new FakeApi()
+  const { services, mirror, datasets } = fakeMirror(api)
+  services.state = hasSynced ? 'synced' : 'starting'
+  for (const kind of ['DataLoad', 'JindoRuntime']) api.put(fluidObject(kind, labels))
+  if (hasDataset) api.put(fluidObject('Dataset', labels))
   const placements = new PodRewriteUsage()
   if (!arePlaced) placements.expect(fluidObject('InferenceService', {}))
-  return { deleted, preconditions, reconciler: reconcilerOf({ client, mirror, placements }) }
+  return { api, datasets, reconciler: reconcilerOf({ client: api, mirror, placements }) }
 }
 
 test('a cache that no service uses is taken away by its Dataset', async () => {
-  const { deleted, reconciler } = scene({})
+  const { api, reconciler } = scene({})
   await reconciler.reconcile(key)
-  expect(deleted).toEqual(['Dataset'])
+  expect(kindsOf(api.writes)).toEqual(['delete Dataset'])
 })
 
 test('a Dataset that has changed since is looked at again: a service may have taken it over', async () => {
-  const { deleted, preconditions, reconciler } = scene({ isAsSeen: false })
-  expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
-  expect(deleted).toEqual([])
-  expect(preconditions).toEqual([{ uid: 'Dataset-uid', resourceVersion: '7' }])
+  for (const metadata of [{ uid: 'another' }, { ownerReferences: [] }]) {
+    const { api, datasets, reconciler } = scene({})
+    datasets.pause()
+    api.edit('Dataset', key, { metadata })
+    expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
+    expect(api.writes).toEqual([])
+  }
 })
 
 test('what a Dataset left behind goes after it', async () => {
-  const { deleted, reconciler } = scene({ hasDataset: false })
+  const { api, reconciler } = scene({ hasDataset: false })
   await reconciler.reconcile(key)
-  expect(deleted).toEqual(['DataLoad', 'JindoRuntime'])
+  expect(kindsOf(api.writes)).toEqual(['delete DataLoad', 'delete JindoRuntime'])
 })
 
 test('nothing is taken away while the services are not known', async () => {
   for (const unknown of [{ hasSynced: false }, { arePlaced: false }]) {
-    const { deleted, reconciler } = scene(unknown)
+    const { api, reconciler } = scene(unknown)
     expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
-    expect(deleted).toEqual([])
+    expect(api.writes).toEqual([])
   }
 })
 
 test("a Dataset of someone else's is never taken away", async () => {
-  const { deleted, reconciler } = scene({ labels: {} })
+  const { api, reconciler } = scene({ labels: {} })
   await reconciler.reconcile(key)
-  expect(deleted).toEqual([])
+  expect(api.writes).toEqual([])
 })
 
 /** An API server that stores what it is sent, and the mirror that follows it. */
 function cluster() {
-  const fake = fakeMirror()
-  const copies: { [kind: string]: FakeReflector } = {
-    Dataset: fake.datasets,
-    DataLoad: fake.dataLoads,
-    ...Object.fromEntries(runtimeNames.map((name) => [runtimes[name].kind, fake.runtimes[name]])),
-  }
-  const of = (kind: string) => copies[kind] ?? new FakeReflector()
-  const [writes, events]: [string[], EventNote[]] = [[], []]
-  let version = 0
-  const store = (object: KubeObject) => {
-    version += 1
-    const stored = cloneJson(object)
-    stored.metadata.resourceVersion = `${version}`
-    stored.metadata.uid ??= `uid-${version}`
-    of(object.kind).put(stored)
-    return stored
-  }
-  const client = {
-    get: async ({ kind }: Resource, key: ObjectKey) => of(kind).get(key),
-    list: async () => ({ items: [], resourceVersion: '1' }),
-    create: async ({ kind }: Resource, object: KubeObject) => {
-      if (of(kind).get(keyOf(object)) !== undefined) throw conflict
-      writes.push(`create ${kind}`)
-      return store(object)
-    },
-    patch: async ({ kind }: Resource, key: ObjectKey, { body }: { body: Json }) => {
-      const before = of(kind).get(key)
-      const { resourceVersion } = objectAt(body, 'metadata')
-      if (
-        before === undefined ||
-        (resourceVersion ?? before.metadata.resourceVersion) !== before.metadata.resourceVersion
-      )
-        throw conflict
-      writes.push(`patch ${kind}`)
-      return store(patched(before, body) as KubeObject)
-    },
-    delete: async ({ kind }: Resource, key: ObjectKey) => {
-      writes.push(`delete ${kind}`)
-      of(kind).drop(key)
-      return true
-    },
-  } as unknown as KubeClient
+  const api = new FakeApi()
+  const fake = fakeMirror(api)
+  const events: EventNote[] = []
   const service = fakeService(
     { model: { storageUri: 's3://models/bloom' } },
     { name: 'bloom', namespace: 'models', uid: 'uid-bloom' },
   )
   const name = cachesOf(plan({ service, facts: fakeFacts() }))[0]?.name ?? ''
-  fake.namespaces.put(openNamespace)
-  fake.services.put(service)
+  api.put(openNamespace, service)
   const placements = new PodRewriteUsage()
   placements.set(service, [{ cache: name, path: '' }])
   const mirror = Object.assign(fake.mirror, {
     fluidResources: ['datasets', 'jindoruntimes', 'alluxioruntimes'],
   })
   const record = (event: EventNote) => events.push(event)
-  const reconciler = reconcilerOf({ client, mirror, placements, events: { record } })
+  const reconciler = reconcilerOf({ client: api, mirror, placements, events: { record } })
   const id = { namespace: 'models', name }
   return {
-    ...{ fake, client, store, writes, events, placements, service, id, reconciler },
-    get: (kind: string) => of(kind).get(id),
+    ...{ fake, api, events, placements, service, id, reconciler },
+    get: (kind: string) => api.find(kind, id),
     /** What is written, until nothing is left to do. */
     async waitForSync() {
-      writes.length = 0
+      api.calls.length = 0
       for (let round = 0; round < 5; round += 1) await reconciler.reconcile(id)
-      return [...writes]
+      return kindsOf(api.writes)
     },
-    edit(kind: string, body: Json) {
-      store(patched(of(kind).get(id) ?? null, body) as KubeObject)
-    },
+    edit: (kind: string, body: Json) => api.edit(kind, id, body),
   }
-}
-
-const conflict = new KubeError('PATCH', { status: 409, message: 'conflict' })
-
-/** RFC 7386. */
-function patched(before: Json, patch: Json): Json {
-  if (!isObject(patch)) return patch
-  const after: JsonObject = isObject(before) ? { ...before } : {}
-  for (const [field, value] of Object.entries(patch)) {
-    if (value === null || value === undefined) delete after[field]
-    else after[field] = patched(after[field] ?? null, value)
-  }
-  return after
 }
 
 const all = ['create Dataset', 'create JindoRuntime', 'create DataLoad']
@@ -221,7 +144,7 @@ const foreignMount = { mountPoint: 'local:///etc/kubernetes', name: 'x', path: '
 test('a Dataset that was created first, as Warmgate’s and to be applied, gets nothing, and the service is told', async () => {
   const its = cluster()
   const spec = { mounts: [foreignMount], accessModes: ['ReadOnlyMany'], placement: 'Shared' }
-  its.store({
+  its.api.put({
     apiVersion: 'data.fluid.io/v1alpha1',
     kind: 'Dataset',
     metadata: {
@@ -239,7 +162,11 @@ test('a Dataset that was created first, as Warmgate’s and to be applied, gets 
   expect(await its.waitForSync()).toEqual([])
   expect(its.get('Dataset')).toEqual(before)
   expect(its.events).toContainEqual(
-    expect.objectContaining({ reason: 'NameTaken', type: 'Warning', regarding: its.service }),
+    expect.objectContaining({
+      reason: 'NameTaken',
+      type: 'Warning',
+      regarding: its.api.find('InferenceService', keyOf(its.service)),
+    }),
   )
   // No part of it is in the message: a mount point may hold a credential.
   expect(JSON.stringify(its.events.map(({ note }) => note))).not.toContain('local://')
@@ -249,8 +176,7 @@ test('a Dataset whose mounts are edited later is reported, and no Runtime or war
   const its = cluster()
   await its.waitForSync()
   its.edit('Dataset', { spec: { mounts: [foreignMount] } })
-  for (const kind of ['JindoRuntime', 'DataLoad'])
-    if (its.get(kind) !== undefined) await its.client.delete({ kind } as Resource, its.id)
+  for (const kind of ['JindoRuntime', 'DataLoad']) if (its.get(kind) !== undefined) its.api.drop(kind, its.id)
   expect(await its.waitForSync()).toEqual([])
   expect(its.events.map(({ reason }) => reason)).toContain('NameTaken')
 })
@@ -258,8 +184,8 @@ test('a Dataset whose mounts are edited later is reported, and no Runtime or war
 test('a Runtime never serves a Dataset that somebody made after the one that it was made for', async () => {
   const its = cluster()
   await its.waitForSync()
-  its.fake.datasets.drop(its.id)
-  its.store({
+  its.api.drop('Dataset', its.id)
+  its.api.put({
     apiVersion: 'data.fluid.io/v1alpha1',
     kind: 'Dataset',
     metadata: { ...its.id, labels: ours },
@@ -272,11 +198,9 @@ test('nothing is made for a Dataset that changed after the mirror had seen it', 
   for (const change of [{ spec: { mounts: [foreignMount] } }, { metadata: { uid: 'another' } }]) {
     const its = cluster()
     await its.waitForSync()
-    await its.client.delete({ kind: 'JindoRuntime' } as Resource, its.id)
-    const live = patched(its.get('Dataset') ?? null, change)
-    Object.assign(its.client, {
-      get: async ({ kind }: Resource) => (kind === 'Dataset' ? (live as KubeObject) : undefined),
-    })
+    its.api.drop('JindoRuntime', its.id)
+    its.fake.datasets.pause()
+    its.edit('Dataset', change)
     expect(await its.waitForSync()).toEqual([])
   }
 })
@@ -311,7 +235,7 @@ test.each<[string, string, JsonObject, string[]]>([
   its.edit(kind, edit)
   expect(await its.waitForSync()).toEqual(writes)
   if (writes.length === 0) return
-  const { resourceVersion: _version, annotations, ...rest } = metadata
+  const { resourceVersion: _version, generation: _generation, annotations, ...rest } = metadata
   expect(its.get(kind)?.metadata).toMatchObject(rest)
   expect(its.get(kind)?.metadata.annotations).toMatchObject(annotations ?? {})
   expect(its.get(kind)?.metadata.annotations).not.toHaveProperty('warmgate.dev/warm-when')
@@ -350,7 +274,7 @@ test('a count of retries that somebody wrote makes one warm-up, and no more than
   const its = cluster()
   await its.waitForSync()
   its.edit('Dataset', { metadata: { annotations: { 'warmgate.dev/retries': '1000000000' } } })
-  await its.client.delete({ kind: 'DataLoad' } as Resource, its.id)
+  its.api.drop('DataLoad', its.id)
   expect(await its.waitForSync()).toEqual(['create DataLoad'])
   expect(its.get('DataLoad')?.metadata.annotations).toMatchObject({ 'warmgate.dev/retries': '100' })
   its.edit('DataLoad', { status: { phase: 'Failed' } })
@@ -360,18 +284,11 @@ test('a count of retries that somebody wrote makes one warm-up, and no more than
 test('one that is taken in while its cache is looked at keeps its warm-up: it was placed, and says so itself by now', async () => {
   const its = cluster()
   await its.waitForSync()
-  await its.client.delete({ kind: 'JindoRuntime' } as Resource, its.id)
-  const { get } = its.client
-  Object.assign(its.client, {
-    get: async (...asked: Parameters<typeof get>) => {
-      its.placements.set(its.service, [])
-      return await get(...asked)
-    },
-  })
-  const { reconciler, writes } = its
-  writes.length = 0
-  await reconciler.reconcile(its.id)
-  expect(writes).toEqual(['create JindoRuntime'])
+  its.api.drop('JindoRuntime', its.id)
+  its.api.before('get', () => its.placements.set(its.service, []))
+  its.api.calls.length = 0
+  await its.reconciler.reconcile(its.id)
+  expect(kindsOf(its.api.writes)).toEqual(['create JindoRuntime'])
 })
 
 test('a changed warm-up is written down beside what is there: nothing is loaded again, and no service changes', async () => {

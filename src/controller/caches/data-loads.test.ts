@@ -4,13 +4,12 @@ import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { Records } from '../../cluster/records.ts'
 import { latestRetry } from '../../fluid/dataset.ts'
 import { loadName } from '../../fluid/name.ts'
-import type { KubeClient } from '../../kube/client.ts'
-import type { Resource } from '../../kube/resources.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import { fakeService, fakeSigner, recorded } from '../../plan/plan.fake.ts'
 import type { OriginalLocation } from '../../plan/service/original.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import type { JsonObject, KubeObject, ObjectKey } from '../../values/object.ts'
+import type { JsonObject, KubeObject } from '../../values/object.ts'
 import { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { pathsOf, pruneLoads, reconcileDataLoads, recordedPaths } from './data-loads.ts'
 
@@ -42,27 +41,20 @@ function load(path: string, phase = 'Complete', more: Partial<KubeObject['metada
 }
 
 function scene(dataset: KubeObject, ...loads: KubeObject[]) {
-  const calls: unknown[][] = []
-  const client = {
-    delete: async ({ kind }: Resource, { name }: ObjectKey, options: object) =>
-      calls.push(['delete', kind, name, options]),
-    patch: async ({ kind }: Resource, { name }: ObjectKey, { body }: { body: object }) =>
-      calls.push(['patch', kind, name, body]),
-  } as unknown as KubeClient
-  const { mirror, datasets, dataLoads } = fakeMirror()
-  datasets.put(dataset)
-  dataLoads.put(...loads)
+  const api = new FakeApi()
+  api.put(dataset, ...loads)
+  const { mirror } = fakeMirror(api)
   const placements = new PodRewriteUsage()
   const events = { record: () => {} }
   const options = {
-    client,
+    client: api,
     mirror,
     clock: new FakeClock(nowMs),
     events,
     logger: createLogger('silent'),
     placements,
   }
-  return { calls, options, placements }
+  return { api, options, placements }
 }
 
 test('who has a model at which path, by their records and by what their pods are turned to', () => {
@@ -94,16 +86,16 @@ test('no path of a forged record reaches Fluid’s scripts, nor one of a team’
 })
 
 test('each warm-up is tried again by itself, and counted by itself', async () => {
-  const { calls, options } = scene(fakeDataset(undefined, cache), load('llama', 'Failed'), load('bloom'))
+  const failed = () => scene(fakeDataset(undefined, cache), load('llama', 'Failed'), load('bloom'))
   const paths = ['llama', 'bloom', 'sql']
   const warmup = { enabled: true, replicas: 1, retries: 3 }
+  const { api, options } = failed()
   expect(await reconcileDataLoads(options, { key, paths }, warmup)).toBeUndefined()
   const name = loadName(cache, 'llama')
-  expect(calls).toEqual([
-    ['patch', 'Dataset', cache, { metadata: { annotations: { [`warmgate.dev/retries.${name}`]: '1' } } }],
-    ['delete', 'DataLoad', name, { uid: `DataLoad-${name}` }],
-  ])
-  const early = { ...options, clock: new FakeClock(Date.parse('2030-01-01T00:00:04Z')) }
+  expect(api.find('Dataset', key)?.metadata.annotations).toEqual({ [`warmgate.dev/retries.${name}`]: '1' })
+  expect(api.writes).toEqual([`patch Dataset ${cache}`, `delete DataLoad ${name}`])
+  expect(api.calls.at(-1)).toMatchObject({ preconditions: { uid: `DataLoad-${name}` } })
+  const early = { ...failed().options, clock: new FakeClock(Date.parse('2030-01-01T00:00:04Z')) }
   expect(await reconcileDataLoads(early, { key, paths }, warmup)).toBe(6_000)
 })
 
@@ -116,17 +108,16 @@ test('a DataLoad goes with the last service of its model, and its count with it'
   }
   expect(latestRetry(counted, name)).toBe(2)
   const team = load('team', 'Complete', { name: 'team-load', labels: {} })
-  const { calls, options } = scene(counted, load('llama'), load('bloom'), team)
+  const { api, options } = scene(counted, load('llama'), load('bloom'), team)
   await pruneLoads(options, key, ['llama'])
-  expect(calls).toEqual([
-    ['delete', 'DataLoad', name, { uid: `DataLoad-${name}` }],
-    ['patch', 'Dataset', cache, { metadata: { annotations: { [`warmgate.dev/retries.${name}`]: null } } }],
-  ])
+  expect(api.writes).toEqual([`delete DataLoad ${name}`, `patch Dataset ${cache}`])
+  expect(api.calls[0]).toMatchObject({ preconditions: { uid: `DataLoad-${name}` } })
+  expect(api.find('Dataset', key)?.metadata.annotations).toEqual({})
 })
 
 test('nothing goes by hearsay', async () => {
-  const { calls, options, placements } = scene(fakeDataset(undefined, cache), load('bloom'))
+  const { api, options, placements } = scene(fakeDataset(undefined, cache), load('bloom'))
   placements.expect(fakeService({}))
   await pruneLoads(options, key, ['llama'])
-  expect(calls).toEqual([])
+  expect(api.writes).toEqual([])
 })

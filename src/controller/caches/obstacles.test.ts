@@ -1,15 +1,13 @@
 import { expect, test } from 'vitest'
 import { fakeDataset, openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
-import type { KubeClient } from '../../kube/client.ts'
-import { KubeError } from '../../kube/errors.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
-import type { Resource } from '../../kube/resources.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import { plan } from '../../plan/plan.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import { type KubeObject, keyOf, type ObjectKey } from '../../values/object.ts'
+import { type KubeObject, keyOf } from '../../values/object.ts'
 import { fakeErrors } from '../errors.fake.ts'
 import { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { CacheReconciler } from './caches.ts'
@@ -24,27 +22,14 @@ function admitted(name: string, serviceAccountName: string): KubeObject {
 
 /** The cache of these services, in a cluster that lets nobody read the account `odd`. */
 function scene(...services: KubeObject[]) {
-  const fake = fakeMirror()
-  const applied: string[] = []
-  const made = new Map<string, KubeObject>()
+  const api = new FakeApi()
+  const fake = fakeMirror(api)
   const notes: EventNote[] = []
   const events = { record: (note: EventNote) => notes.push(note) }
-  fake.namespaces.put(openNamespace)
-  fake.services.put(...services)
-  const client = {
-    get: async ({ plural, kind }: Resource, { name }: ObjectKey) => {
-      if (name === 'odd') throw new KubeError(`get ${plural}`, { status: 403, message: 'forbidden' })
-      return made.get(`${kind} ${name}`)
-    },
-    create: async ({ kind }: Resource, object: KubeObject) => {
-      applied.push(kind)
-      const stored = { ...object, metadata: { ...object.metadata, uid: 'made' } }
-      made.set(`${kind} ${object.metadata.name}`, stored)
-      return stored
-    },
-  } as unknown as KubeClient
+  api.put(openNamespace, ...services)
+  api.fail('get ServiceAccount odd', 403)
   const reconciler = new CacheReconciler({
-    client,
+    client: api,
     mirror: Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] }),
     placements: new PodRewriteUsage(),
     clock: new FakeClock(0),
@@ -54,35 +39,35 @@ function scene(...services: KubeObject[]) {
     kserveNamespace: 'kserve',
   })
   const [name = ''] = services.flatMap((service) => fake.mirror.records.claims(service))
-  return { ...fake, applied, notes, look: () => reconciler.reconcile({ namespace: 'models', name }) }
+  return { ...fake, api, notes, look: () => reconciler.reconcile({ namespace: 'models', name }) }
 }
 
 test('a service that cannot be planned keeps another of its cache from nothing', async () => {
-  const { applied, notes, look } = scene(admitted('a', 'odd'), admitted('b', 'good'))
+  const { api, notes, look } = scene(admitted('a', 'odd'), admitted('b', 'good'))
   await look()
-  expect(applied).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
+  expect(api.writes.map((write) => write.split(' ')[1])).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
   expect(notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
 })
 
 test('a cache that none of its services can be planned for is not made, and they are told why', async () => {
-  const { applied, notes, look } = scene(admitted('a', 'odd'))
+  const { api, notes, look } = scene(admitted('a', 'odd'))
   expect(await look()).toBe(30_000)
-  expect(applied).toEqual([])
+  expect(api.writes).toEqual([])
   expect(notes.at(-1)).toMatchObject({
     reason: 'ReconcileFailed',
-    note: expect.stringContaining('forbidden'),
+    note: expect.stringContaining('HTTP 403'),
   })
 })
 
 test('services that came all at once do not make more than twice the caches that a namespace may have', async () => {
-  const { applied, notes, look, parsed, datasets } = scene(admitted('a', 'good'))
+  const { api, notes, look, parsed } = scene(admitted('a', 'good'))
   parsed.push(fakePolicy('p', { limits: { caches: 2 } }))
   const others = [...Array(4).keys()].map((index) => fakeDataset({}, `m-${index}-0123456789`))
-  datasets.put(...others)
+  api.put(...others)
   expect(await look()).toBe(30_000)
-  expect(applied).toEqual([])
+  expect(api.writes).toEqual([])
   expect(notes).toMatchObject([{ reason: 'CacheLimit', regarding: { kind: 'InferenceService' } }])
-  for (const other of others.slice(1)) datasets.drop(keyOf(other))
+  for (const other of others.slice(1)) api.drop('Dataset', keyOf(other))
   await look()
-  expect(applied).toContain('Dataset')
+  expect(api.all('Dataset')).toHaveLength(2)
 })

@@ -1,12 +1,9 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset } from '../../cluster/cluster.fake.ts'
-import type { Mirror } from '../../cluster/mirror.ts'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { asPartOf } from '../../fluid/dataset.ts'
-import { runtimeNames } from '../../fluid/runtimes.ts'
 import { scheduledLoads } from '../../fluid/schedule.ts'
-import type { KubeClient } from '../../kube/client.ts'
-import { FakeReflector } from '../../kube/reflector.fake.ts'
-import type { Resource } from '../../kube/resources.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { deleteOrphans } from './orphans.ts'
@@ -33,18 +30,13 @@ interface Scene {
 }
 
 async function cleared({ loads, runtimes, known, actual = known }: Scene) {
-  const copies = Object.fromEntries(runtimeNames.map((name) => [name, new FakeReflector()]))
-  const [datasets, dataLoads] = [new FakeReflector(), new FakeReflector()]
-  if (known !== undefined) datasets.put(known)
-  dataLoads.put(...loads)
-  copies.Jindo?.put(...runtimes)
-  const deleted: string[] = []
-  const client = {
-    get: async () => actual,
-    delete: async ({ kind }: Resource, { name }: { name: string }) => deleted.push(`${kind} ${name}`),
-  } as unknown as KubeClient
-  const mirror = { datasets, dataLoads, runtimes: copies } as unknown as Mirror
-  return { waits: await deleteOrphans({ client, mirror, logger: createLogger('silent') }, key), deleted }
+  const api = new FakeApi()
+  const { mirror, datasets } = fakeMirror(api)
+  api.put(...loads, ...runtimes, ...(known === undefined ? [] : [known]))
+  datasets.pause()
+  if (actual !== undefined) api.put(actual)
+  const waits = await deleteOrphans({ client: api, mirror, logger: createLogger('silent') }, key)
+  return { waits, deleted: api.writes }
 }
 
 const uid = `Dataset-${cacheName}`
@@ -63,7 +55,11 @@ test('what an earlier Dataset left goes, before and after there is a new one', a
   const loads = all.map((each) => ranFor(each, 'earlier'))
   const goes = {
     waits: true,
-    deleted: [`DataLoad ${cacheName}`, `DataLoad ${cacheName}-s`, `JindoRuntime ${cacheName}`],
+    deleted: [
+      `delete DataLoad ${cacheName}`,
+      `delete DataLoad ${cacheName}-s`,
+      `delete JindoRuntime ${cacheName}`,
+    ],
   }
   expect(await cleared({ loads, runtimes: [runtime('earlier')] })).toEqual(goes)
   expect(await cleared({ loads, runtimes: [runtime('earlier')], known: fakeDataset() })).toEqual(goes)
@@ -71,7 +67,7 @@ test('what an earlier Dataset left goes, before and after there is a new one', a
 
 test('though Kubernetes has taken the Dataset that is gone from among the owners, it is known to be left', async () => {
   const made = asPartOf({ ...load, spec }, fakeDataset())
-  const goes = { waits: true, deleted: [`DataLoad ${cacheName}`] }
+  const goes = { waits: true, deleted: [`delete DataLoad ${cacheName}`] }
   const [stays, another] = [{ waits: false, deleted: [] }, fakeDataset()]
   another.metadata.uid = 'another'
   expect(await cleared({ loads: [made], runtimes: [], known: fakeDataset() })).toEqual(stays)

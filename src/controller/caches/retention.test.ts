@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataset } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
-import type { KubeClient, PatchBody } from '../../kube/client.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
-import type { Resource } from '../../kube/resources.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import { type Json, type KubeObject, type ObjectKey, objectAt } from '../../values/object.ts'
+import type { KubeObject } from '../../values/object.ts'
 import { clearRetention, retain, retentionOwners } from './retention.ts'
 
 const key = { namespace: 'models', name: cacheName }
@@ -24,73 +23,59 @@ function policy(keeps: string, uid = 'policy-uid'): KubeObject {
 
 /** A Dataset that no service uses, owned by the policy that made it. */
 function scene(keeps = '24h') {
-  const { mirror, datasets, policies } = fakeMirror()
+  const api = new FakeApi()
+  const { mirror } = fakeMirror(api)
   const events: EventNote[] = []
-  const patches: Json[] = []
-  const client = {
-    patch: async (_resource: Resource, of: ObjectKey, { body }: PatchBody) => {
-      patches.push(body)
-      datasets.put(merged(datasets.get(of), body))
-    },
-  } as unknown as KubeClient
   const owned = fakeDataset()
   const gone = { apiVersion: 'serving.kserve.io/v1beta1', kind: 'InferenceService', name: 'l', uid: 's' }
-  datasets.put({ ...owned, metadata: { ...owned.metadata, ownerReferences: [gone, keeper] } })
-  policies.put(policy(keeps))
+  api.put({ ...owned, metadata: { ...owned.metadata, ownerReferences: [gone, keeper] } })
+  api.put(policy(keeps))
   const clock = new FakeClock()
-  const options = { client, mirror, clock, events: { record: (event: EventNote) => events.push(event) } }
-  const dataset = () => datasets.get(key) ?? fakeDataset()
+  const options = { client: api, mirror, clock, events: { record: (event: EventNote) => events.push(event) } }
+  const dataset = () => api.find('Dataset', key) ?? fakeDataset()
   const look = () => retain(options, dataset())
-  return { options, clock, events, patches, policies, dataset, look }
-}
-
-function merged(object: KubeObject | undefined, body: Json): KubeObject {
-  const { metadata, ...rest } = object ?? fakeDataset()
-  const annotations = { ...metadata.annotations, ...objectAt(body, 'metadata', 'annotations') }
-  const kept = Object.entries(annotations).filter(([, value]) => value !== null)
-  const texts: { [key: string]: string } = Object.fromEntries(kept.map(([name, value]) => [name, `${value}`]))
-  return { ...rest, metadata: { ...metadata, annotations: texts } }
+  return { options, clock, events, api, dataset, look }
 }
 
 test('a cache stays for as long as its policy says, and says until when', async () => {
-  const { look, clock, dataset, events, patches } = scene('24h')
+  const { look, clock, dataset, events, api } = scene('24h')
   expect(await look()).toBe(24 * hours)
   expect(dataset().metadata.annotations).toEqual({
     'warmgate.dev/unused-since': '2030-01-01T00:00:00Z',
     'warmgate.dev/retained-until': '2030-01-02T00:00:00Z',
   })
-  expect(patches).toMatchObject([{ metadata: { uid: `Dataset-${cacheName}` } }])
+  expect(api.calls).toMatchObject([{ body: { metadata: { uid: `Dataset-${cacheName}` } } }])
   expect(events).toMatchObject([{ reason: 'CacheRetained', type: 'Normal', regarding: { kind: 'Dataset' } }])
   expect(events[0]?.note).toContain('until 2030-01-02T00:00:00Z')
   await clock.advance(23 * hours)
   expect(await look()).toBe(hours)
   await clock.advance(hours)
   expect(await look()).toBe(0)
-  expect(patches).toHaveLength(1)
+  expect(api.calls).toHaveLength(1)
 })
 
 test('a policy that changes later moves the end of what is retained already', async () => {
-  const { look, clock, policies, dataset } = scene('24h')
+  const { look, clock, api, dataset } = scene('24h')
   await look()
   await clock.advance(2 * hours)
-  policies.put(policy('3h'))
+  api.put(policy('3h'))
   expect(await look()).toBe(hours)
   expect(dataset().metadata.annotations).toMatchObject({
     'warmgate.dev/unused-since': '2030-01-01T00:00:00Z',
     'warmgate.dev/retained-until': '2030-01-01T03:00:00Z',
   })
-  policies.put(policy('0s'))
+  api.put(policy('0s'))
   expect(await look()).toBe(0)
 })
 
 test('nothing is retained without the very policy that owns it', async () => {
   const deleted = scene()
-  deleted.policies.drop({ name: 'default' })
+  deleted.api.drop('AccelerationPolicy', { name: 'default' })
   expect(await deleted.look()).toBe(0)
   const another = scene()
-  another.policies.put(policy('24h', 'another-uid'))
+  another.api.put(policy('24h', 'another-uid'))
   expect(await another.look()).toBe(0)
-  expect([...deleted.patches, ...another.patches]).toEqual([])
+  expect([...deleted.api.writes, ...another.api.writes]).toEqual([])
 })
 
 test('an end that somebody wrote for himself is none', async () => {
@@ -103,23 +88,23 @@ test('an end that somebody wrote for himself is none', async () => {
 })
 
 test('an end that somebody wrote is written over, and counts for nothing', async () => {
-  const { options, dataset, patches } = scene('1h')
+  const { options, dataset } = scene('1h')
   const { metadata } = dataset()
   const annotations = { 'warmgate.dev/retained-until': '9999-12-31T23:59:59Z' }
   expect(await retain(options, { ...dataset(), metadata: { ...metadata, annotations } })).toBe(hours)
-  expect(patches).toMatchObject([
-    { metadata: { annotations: { 'warmgate.dev/retained-until': '2030-01-01T01:00:00Z' } } },
-  ])
+  expect(dataset().metadata.annotations).toMatchObject({
+    'warmgate.dev/retained-until': '2030-01-01T01:00:00Z',
+  })
 })
 
 test('of the policies that somebody made owners, one of the namespace retains, and for the shortest time', async () => {
-  const { options, policies, dataset, look } = scene('1h')
+  const { options, api, dataset, look } = scene('1h')
   const named = (name: string, keeps: string, more: object = {}): KubeObject => {
     const made = policy(keeps, `${name}-uid`)
     return { ...made, metadata: { ...made.metadata, name }, spec: { ...(made.spec as object), ...more } }
   }
   const elsewhere = { namespaceSelector: { matchLabels: { team: 'other' } } }
-  policies.put(named('long', '8760h'), named('other', '8760h', elsewhere))
+  api.put(named('long', '8760h'), named('other', '8760h', elsewhere))
   const [long, other] = ['long', 'other'].map((name) => ({ ...keeper, name, uid: `${name}-uid` }))
   const owned = (...ownerReferences: object[]) =>
     ({ ...dataset(), metadata: { ...dataset().metadata, ownerReferences } }) as KubeObject
@@ -129,19 +114,19 @@ test('of the policies that somebody made owners, one of the namespace retains, a
 })
 
 test('a service that uses it again ends it', async () => {
-  const { options, look, dataset, patches } = scene()
+  const { options, look, dataset, api } = scene()
   await clearRetention(options, dataset())
-  expect(patches).toEqual([])
+  expect(api.writes).toEqual([])
   await look()
   await clearRetention(options, dataset())
   expect(dataset().metadata.annotations).toEqual({})
 })
 
 test('only a policy that retains owns a cache', () => {
-  const { options, policies } = scene('24h')
+  const { options, api } = scene('24h')
   expect(retentionOwners(options.mirror, 'default')).toEqual([keeper])
   expect(retentionOwners(options.mirror, 'built-in')).toEqual([])
   expect(retentionOwners(options.mirror, undefined)).toEqual([])
-  policies.put(policy('0s'))
+  api.put(policy('0s'))
   expect(retentionOwners(options.mirror, 'default')).toEqual([])
 })

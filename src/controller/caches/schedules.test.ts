@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { scheduledLoads } from '../../fluid/schedule.ts'
-import type { KubeClient } from '../../kube/client.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import { createLogger } from '../../telemetry/logger.ts'
-import type { KubeObject, ObjectKey } from '../../values/object.ts'
+import type { KubeObject } from '../../values/object.ts'
 import { clearSchedule } from './schedules.ts'
 
 const key = { namespace: 'models', name: cacheName }
@@ -12,21 +12,18 @@ const first = { ...fakeDataLoad('Complete'), spec: { target: [{ path: '/', repli
 const at = (schedule: string, load: KubeObject = first) => scheduledLoads(cacheName, [load], schedule)
 const [nightly = first] = at('0 3 * * *')
 
-/** What is deleted of a cluster in which the DataLoad of a schedule stands, and whether there is more to wait for. */
+/** What is deleted of a cluster that has this DataLoad of a schedule, and whether there is more to wait for. */
 async function cleared(present: KubeObject | undefined, wanted: KubeObject[]) {
-  const { mirror, dataLoads } = fakeMirror()
-  if (present !== undefined) dataLoads.put(present)
-  const deleted: string[] = []
-  const client = {
-    delete: async (_: unknown, { name }: ObjectKey) => deleted.push(name),
-  } as unknown as KubeClient
-  const waits = await clearSchedule({ client, mirror, logger: createLogger('silent') }, key, wanted)
-  return { waits, deleted }
+  const api = new FakeApi()
+  if (present !== undefined) api.put(present)
+  const { mirror } = fakeMirror(api)
+  const waits = await clearSchedule({ client: api, mirror, logger: createLogger('silent') }, key, wanted)
+  return { waits, deleted: api.writes }
 }
 
 const made = nightly
 const kept = { waits: false, deleted: [] }
-const gone = { waits: true, deleted: [`${cacheName}-s`] }
+const gone = { waits: true, deleted: [`delete DataLoad ${cacheName}-s`] }
 
 test('what is as it is to be stays', async () => {
   expect(await cleared(undefined, [first])).toEqual(kept)

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Cache } from '../../fluid/desired.ts'
 import type { SourceCredentials } from '../../fluid/source.ts'
-import type { KubeClient } from '../../kube/client.ts'
-import { KubeError } from '../../kube/errors.ts'
-import type { Resource } from '../../kube/resources.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import { createLogger } from '../../telemetry/logger.ts'
-import { type KubeObject, type ObjectKey, stringAt } from '../../values/object.ts'
+import { type KubeObject, stringAt } from '../../values/object.ts'
 import { syncSecret } from './secrets.ts'
 
 const entry: SourceCredentials = { kind: 'entry', secretName: 'storage-config', entry: 'minio' }
@@ -43,76 +41,67 @@ function storageConfig(key: string): KubeObject {
 }
 
 function scene(...secrets: KubeObject[]) {
-  const known = new Map(secrets.map((secret) => [secret.metadata.name ?? '', secret]))
-  const applied: KubeObject[] = []
-  const client = {
-    get: async (_: Resource, { name }: ObjectKey) => known.get(name),
-    apply: async (_: Resource, object: KubeObject) => {
-      applied.push(object)
-      known.set(object.metadata.name ?? '', object)
-      return object
-    },
-  } as unknown as KubeClient
-  const sync = (wanted = cache()) => syncSecret({ client, logger: createLogger('silent') }, wanted, dataset)
-  return { client, known, applied, sync }
+  const api = new FakeApi()
+  api.put(...secrets)
+  const logger = createLogger('silent')
+  const sync = (wanted = cache()) => syncSecret({ client: api, logger }, wanted, dataset)
+  const copy = () => api.find('Secret', { namespace: 'models', name: dataset.metadata.name ?? '' })
+  return { api, sync, copy }
 }
 
 const keyOf = (secret: KubeObject | undefined) =>
   Buffer.from(stringAt(secret, 'data', 'secretAccessKey') ?? '', 'base64').toString()
 
 test('the keys are copied once, and again when they changed', async () => {
-  const { known, applied, sync } = scene(storageConfig('hunter2-a'))
+  const { api, sync, copy } = scene(storageConfig('hunter2-a'))
   expect(await sync()).toEqual({ kind: 'synced' })
   expect(await sync()).toEqual({ kind: 'synced' })
-  expect(applied).toHaveLength(1)
-  expect(keyOf(applied[0])).toBe('hunter2-a')
-  expect(applied[0]?.metadata.ownerReferences).toMatchObject([{ kind: 'Dataset', uid: 'u-1' }])
-  known.set('storage-config', storageConfig('hunter2-b'))
+  expect(api.calls.filter(({ verb }) => verb !== 'get')).toHaveLength(1)
+  expect(keyOf(copy())).toBe('hunter2-a')
+  expect(copy()?.metadata.ownerReferences).toMatchObject([{ kind: 'Dataset', uid: 'u-1' }])
+  api.put(storageConfig('hunter2-b'))
   await sync()
-  expect(applied.map(keyOf)).toEqual(['hunter2-a', 'hunter2-b'])
+  expect(keyOf(copy())).toBe('hunter2-b')
 })
 
 test('a source that is gone leaves the copy as it is, and says so without a value', async () => {
-  const { known, applied, sync } = scene(storageConfig('hunter2'))
+  const { api, sync, copy } = scene(storageConfig('hunter2'))
   await sync()
-  for (const gone of [undefined, storageConfig('')]) {
-    if (gone === undefined) known.delete('storage-config')
-    else known.set('storage-config', gone)
+  const before = copy()
+  api.drop('Secret', { namespace: 'models', name: 'storage-config' })
+  for (const source of [[], [storageConfig('')]]) {
+    api.put(...source)
     const answer = await sync()
     expect(answer).toMatchObject({ kind: 'blocked', reason: 'CredentialsMissing' })
     expect(JSON.stringify(answer)).not.toContain('hunter2')
   }
-  expect(applied).toHaveLength(1)
+  expect(copy()).toEqual(before)
 })
 
 test.each([
   ['no label of ours', {}],
   ['another source', { labels: { 'app.kubernetes.io/managed-by': 'warmgate' } }],
 ])("a Secret of that name that is not this cache's is never written: %s", async (_, metadata) => {
-  const other = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'bloom-0123456789', ...metadata } }
-  const { applied, sync } = scene(storageConfig('hunter2'), other)
+  const key = { namespace: 'models', name: 'bloom-0123456789' }
+  const other = { apiVersion: 'v1', kind: 'Secret', metadata: { ...key, ...metadata } }
+  const { api, sync } = scene(storageConfig('hunter2'), other)
   expect(await sync()).toMatchObject({ kind: 'blocked', reason: 'NameTaken' })
-  expect(applied).toEqual([])
+  expect(api.writes).toEqual([])
 })
 
 test('a namespace that grants no Secrets is told what grants them; any other failure is one', async () => {
-  const { client, sync } = scene(storageConfig('hunter2'))
-  const refuse = (status: number) => {
-    client.apply = async () => {
-      throw new KubeError('apply secrets', { status, message: 'no' })
-    }
-  }
-  refuse(403)
+  const { api, sync } = scene(storageConfig('hunter2'))
+  api.fail('apply Secret', 403, 1)
   const command =
     'kubectl create rolebinding warmgate-cache-secrets -n models --clusterrole=warmgate-cache-secrets --serviceaccount=warmgate-system:warmgate'
   const message = `Warmgate may not write Secret bloom-0123456789 in this namespace: ${command}`
   expect(await sync()).toEqual({ kind: 'blocked', reason: 'CredentialsMissing', message })
-  refuse(422)
-  await expect(sync()).rejects.toThrow('no')
+  api.fail('apply Secret', 422, 1)
+  await expect(sync()).rejects.toMatchObject({ status: 422 })
 })
 
 test('where a reference does, nothing is read', async () => {
-  const { applied, sync } = scene()
+  const { api, sync } = scene()
   expect(await sync(cache({ kind: 'anonymous' }))).toEqual({ kind: 'none' })
-  expect(applied).toEqual([])
+  expect(api.calls).toEqual([])
 })

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { retryOf } from '../../fluid/dataset.ts'
-import type { KubeClient } from '../../kube/client.ts'
-import { cacheView, readCache } from '../../plan/cache/cache-reading.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
 import type { KubeObject } from '../../values/object.ts'
@@ -32,44 +33,38 @@ function scene(retriesDone: number, phase: string, nowMs: number) {
     retriesDone === 0 ? {} : { 'warmgate.dev/retries': String(retriesDone) },
     { phase, conditions: [{ type: 'Failed', lastTransitionTime: failedAt }] },
   )
-  const calls: unknown[] = []
-  const client = {
-    patch: async (_resource: unknown, _key: unknown, patch: unknown) => calls.push(['patch', patch]),
-    delete: async (_resource: unknown, _key: unknown, options: unknown) => calls.push(['delete', options]),
-  } as unknown as KubeClient
-  const options = { client, clock: new FakeClock(nowMs), logger: createLogger('silent') }
-  const view = cacheView({ datasets: [dataset], dataLoads: [dataLoad], loadJobs: [], runtimes: [] })
-  return {
-    calls,
-    dataLoad,
-    retry: () => retryWarmup(options, readCache(view, { ...key, path: '' }, nowMs), 3),
-  }
+  const api = new FakeApi()
+  api.put(dataset, dataLoad)
+  const { mirror } = fakeMirror(api)
+  const options = { client: api, clock: new FakeClock(nowMs), logger: createLogger('silent') }
+  const retry = () => retryWarmup(options, readCache(mirror, { ...key, path: '' }, nowMs), 3)
+  return { api, retry }
 }
 
 test('a failed warm-up waits, each time longer, and then counts before it is deleted', async () => {
   const early = scene(0, 'Failed', failedAtMs + 4_000)
   expect(await early.retry()).toBe(6_000)
-  expect(early.calls).toEqual([])
+  expect(early.api.writes).toEqual([])
   const later = scene(2, 'Failed', failedAtMs + 4_000)
   expect(await later.retry()).toBe(36_000)
   const due = scene(2, 'Failed', failedAtMs + 40_000)
   expect(await due.retry()).toBeUndefined()
-  expect(due.calls).toEqual([
-    ['patch', { type: 'merge', body: { metadata: { annotations: { 'warmgate.dev/retries': '3' } } } }],
-    ['delete', { uid: 'DataLoad-uid' }],
-  ])
+  expect(due.api.writes).toEqual([`patch Dataset ${key.name}`, `delete DataLoad ${key.name}`])
+  expect(due.api.find('Dataset', key)?.metadata.annotations).toEqual({ 'warmgate.dev/retries': '3' })
+  expect(due.api.calls.at(-1)).toMatchObject({ preconditions: { uid: 'DataLoad-uid' } })
 })
 
 test.each(['1000000000', '1e300', '-1', 'x'])(
   'a count of %s that somebody wrote is bounded',
   async (count) => {
-    const { calls, dataLoad, retry } = scene(0, 'Failed', failedAtMs + 600_000)
-    dataLoad.metadata.annotations = { 'warmgate.dev/retries': count }
+    const { api, retry } = scene(0, 'Failed', failedAtMs + 600_000)
+    api.edit('DataLoad', key, { metadata: { annotations: { 'warmgate.dev/retries': count } } })
+    const load = api.find('DataLoad', key)
     await retry()
     // Too many are as many as a policy can allow, and no more are made; what is no count is none.
     const isMany = Number(count) > 0
-    expect(retryOf(dataLoad)).toBe(isMany ? 100 : 0)
-    expect(calls).toHaveLength(isMany ? 0 : 2)
+    expect(load && retryOf(load)).toBe(isMany ? 100 : 0)
+    expect(api.writes).toHaveLength(isMany ? 0 : 2)
   },
 )
 
@@ -77,7 +72,7 @@ test.each([
   ['as often as the policy says', 3, 'Failed'],
   ['that has not failed', 0, 'Executing'],
 ])('a warm-up %s is left alone', async (_what, done, phase) => {
-  const { calls, retry } = scene(done, phase, failedAtMs + 600_000)
+  const { api, retry } = scene(done, phase, failedAtMs + 600_000)
   expect(await retry()).toBeUndefined()
-  expect(calls).toEqual([])
+  expect(api.writes).toEqual([])
 })

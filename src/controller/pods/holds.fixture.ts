@@ -44,7 +44,8 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
   const events: EventNote[] = []
   const refusals = new Map<string, number>()
   const bodies: Json[] = []
-  const client = patchingClient(fake, refusals, bodies)
+  const lag = new Lag(fake)
+  const client = patchingClient(fake, { refusals, bodies, lag })
   const metrics = createMetrics()
   fake.parsed.push(fakePolicy('p', policy))
   fake.namespaces.put(openNamespace)
@@ -55,7 +56,8 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
   fake.claims.put(fakeClaim())
   fake.dataLoads.put(fakeDataLoad('Executing'))
   const pod = fakePod({ createdMs: clock.now() })
-  fake.pods.put({ ...pod, spec: { ...objectAt(pod, 'spec'), ...spec } })
+  const metadata = { ...pod.metadata, resourceVersion: '1000' }
+  fake.pods.put({ ...pod, metadata, spec: { ...objectAt(pod, 'spec'), ...spec } })
   const recorder = { record: (event: EventNote) => events.push(event) }
   const errors = fakeErrors({ metrics, events: recorder })
   const placements = new PodRewriteUsage()
@@ -76,14 +78,47 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
     speeds: followSpeeds({ mirror: fake.mirror, clock }),
   })
   const look = () => reconciler.reconcile(podKey)
-  return { ...fake, clock, events, refusals, metrics, bodies, placements, look }
+  return { ...fake, clock, events, refusals, metrics, bodies, lag, placements, look }
+}
+
+/** A watch that can stop: the mirror then shows pods as they were, and catches up later. */
+class Lag {
+  readonly #fake: ReturnType<typeof fakeMirror>
+  #version = 1_000
+  #isStopped = false
+  #unseen: KubeObject[] = []
+
+  constructor(fake: ReturnType<typeof fakeMirror>) {
+    this.#fake = fake
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  /** A pod as the API server has it. */
+  get(key: ObjectKey): KubeObject | undefined {
+    return this.#unseen.findLast(({ metadata }) => metadata.name === key.name) ?? this.#fake.pods.get(key)
+  }
+
+  write(pod: KubeObject): KubeObject {
+    const resourceVersion = String(++this.#version)
+    const written = { ...pod, metadata: { ...pod.metadata, resourceVersion } }
+    if (this.#isStopped) this.#unseen.push(written)
+    else this.#fake.pods.put(written)
+    return written
+  }
+
+  catchUp(): void {
+    this.#isStopped = false
+    this.#fake.pods.put(...this.#unseen.splice(0))
+  }
 }
 
 /** Strategic merges as far as they are used here: conditions by type, scheduling gates by name; services are replaced. */
 function patchingClient(
   fake: ReturnType<typeof fakeMirror>,
-  refusals: Map<string, number>,
-  bodies: Json[],
+  { refusals, bodies, lag }: { refusals: Map<string, number>; bodies: Json[]; lag: Lag },
 ): KubeClient {
   const patch = async (
     { plural }: Resource,
@@ -93,13 +128,15 @@ function patchingClient(
   ) => {
     const status = refusals.get(plural)
     if (status !== undefined) throw new KubeError(`patch ${plural}`, { status, message: 'refused' })
+    // Admission is away: an opt-out restores nothing by itself.
+    const answer = plural === 'inferenceservices' ? fake.services.get(key) : undefined
+    if (answer !== undefined) return answer
     bodies.push(body)
-    const object = fake.pods.get(key)
+    const object = lag.get(key)
     if (object === undefined) throw new KubeError(`patch ${plural}`, { status: 404, message: 'gone' })
     if (stringAt(body, 'metadata', 'uid') !== object.metadata.uid)
       throw new KubeError(`patch ${plural}`, { status: 409, message: 'another uid' })
-    fake.pods.put(patched(object, body))
-    return object
+    return lag.write(patched(object, body))
   }
   const remove = async (_resource: Resource, key: ObjectKey) => fake.pods.drop(key)
   const get = async (_resource: Resource, key: ObjectKey) => fake.services.get(key)

@@ -15,7 +15,7 @@ import { fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import { type KubeObject, stringAt } from '../../values/object.ts'
+import { type KubeObject, type ObjectKey, stringAt } from '../../values/object.ts'
 import { Controller } from '../controller.ts'
 
 const waits = {
@@ -35,6 +35,7 @@ function scene(pods: number) {
   const answer = (verb: string) => async (resource: { plural: string }, object: KubeObject) => {
     calls.push(`${verb} ${resource.plural}`)
     // Nothing else is decided on the service meanwhile, and so nothing else is told of it.
+    if (verb === 'patch') return fake.pods.get(object as unknown as ObjectKey)
     if (verb === 'get') throw new KubeError('get', { status: 503, message: 'busy' })
     if (resource.plural !== 'events') return object
     events.push(object)

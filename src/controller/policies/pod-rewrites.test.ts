@@ -3,6 +3,7 @@ import type { Mirror } from '../../cluster/mirror.ts'
 import { Records } from '../../cluster/records.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'
+import { FakeReflector } from '../../kube/reflector.fake.ts'
 import { fakePolicy, fakeService, fakeSigner } from '../../plan/plan.fake.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
@@ -13,6 +14,7 @@ const llama = fakeService({ sklearn: { storageUri: 's3://models/llama' } })
 function scene(policies: Policy[], { isOptedIn = true } = {}) {
   const labels = isOptedIn ? { 'warmgate.dev/acceleration': 'enabled' } : {}
   const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models', labels } }
+  const [datasets, dataLoads] = [new FakeReflector(), new FakeReflector()]
   const mirror = {
     parsedPolicies: () => policies,
     policies: { list: () => [] },
@@ -20,8 +22,8 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
     configMaps: { get: () => undefined },
     claims: { get: () => undefined },
     volumes: { get: () => undefined },
-    datasets: { list: () => [] },
-    dataLoads: { list: () => [] },
+    datasets,
+    dataLoads,
     runtimes: {},
     localModelCaches: { list: () => [] },
     servingRuntimes: { list: () => [] },
@@ -36,6 +38,8 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
   return {
     client,
     mirror,
+    datasets,
+    dataLoads,
     placements,
     reconciler: new PodRewriteReconciler({ placements, mirror, client, kserveNamespace: 'kserve' }),
   }
@@ -95,11 +99,8 @@ function odd() {
     },
     spec: { dataset: { name: 'models-0123456789', namespace: 'models' }, target: [{ path: '/llama' }] },
   })
-  made.mirror.datasets.list = () => [
-    owned('Dataset', 'models-0123456789'),
-    owned('Dataset', 'own-0123456789'),
-  ]
-  made.mirror.dataLoads.list = () => [owned('DataLoad', 'llama-0123456789')]
+  made.datasets.put(owned('Dataset', 'models-0123456789'), owned('Dataset', 'own-0123456789'))
+  made.dataLoads.put(owned('DataLoad', 'llama-0123456789'))
   const service = { ...llama, metadata: { ...llama.metadata, uid: 'uid-odd' } }
   const elsewhere = { ...llama, metadata: { ...llama.metadata, namespace: 'elsewhere' } }
   made.client.get = async () => {

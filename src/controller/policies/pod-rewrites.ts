@@ -1,5 +1,6 @@
 import { isBeingAdopted } from '../../cluster/adopting.ts'
 import { namespaceLabels, readFacts } from '../../cluster/facts.ts'
+import { byOwner } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import { serviceId } from '../../cluster/services.ts'
 import type { FactsSources } from '../../cluster/sources.ts'
@@ -121,11 +122,11 @@ export class PodRewriteReconciler {
 }
 
 /** The caches that have a service for an owner. Of a Dataset of many models its DataLoads say which it is. */
-function madeFor({ metadata: { namespace, uid } }: KubeObject, mirror: Mirror): CachePath[] {
-  const isIts = (object: KubeObject) =>
-    isOurs(object) && object.metadata.ownerReferences?.some((owner) => owner.uid === uid) === true
-  const loads = mirror.dataLoads.list(namespace).filter(isIts)
-  const datasets = mirror.datasets.list(namespace).filter(isIts)
+function madeFor({ metadata: { namespace, uid = '' } }: KubeObject, mirror: Mirror): CachePath[] {
+  // Anyone may name a service of another namespace as an owner; Kubernetes ignores that.
+  const isIts = (object: KubeObject) => isOurs(object) && object.metadata.namespace === namespace
+  const loads = mirror.dataLoads.by(byOwner, uid).filter(isIts)
+  const datasets = mirror.datasets.by(byOwner, uid).filter(isIts)
   return [
     ...loads.map((load) => ({ cache: datasetOf(load).name, path: pathOf(load) })),
     ...datasets.map(({ metadata }) => ({ cache: metadata.name ?? '', path: undefined })),

@@ -29,12 +29,31 @@ export class DecisionEventReconciler {
     const facts = await readFacts(this.#options, service, namespace)
     const made = plan({ service, facts, ...(isAccelerated ? { previous: service } : {}) })
     const isServed = made.reason === 'AlreadyCached' || placedByPod(made)
-    // A service that could be accelerated and is not was here before: nobody decided anything about it.
-    if (isAccelerated ? !isServed : made.decision === 'accelerate' && !isServed) return
+    if (isAccelerated && !isServed) return
+    if (made.decision === 'accelerate' && !isServed) return this.#recordNotAdmitted(service, made)
     const reason = isServed ? 'Accelerated' : made.reason
     this.#record(service, { reason, message: made.message })
     for (const { location, ...each } of made.left.filter((left) => isWorthAWarning(left.reason)))
       this.#record(service, { ...each, message: `${location} is not accelerated: ${each.message}` })
+  }
+
+  /** It could be accelerated, and nobody decided anything about it. */
+  #recordNotAdmitted(regarding: KubeObject, { policy: name }: Plan): void {
+    const policy = this.#options.mirror.parsedPolicies().find((each) => each.name === name)
+    const { namespace, name: service } = regarding.metadata
+    const next =
+      policy?.spec.adopt.mode === 'Automatic'
+        ? `AccelerationPolicy ${name} adopts it by itself`
+        : `\`warmgate adopt --namespace ${namespace} ${service}\` accelerates it`
+    const why = 'it is older than its opt-in, or was created while admission was away'
+    const note = `not accelerated, though it could be: ${why}; ${next}`
+    this.#options.events.record({
+      regarding,
+      type: 'Normal',
+      reason: 'NotAdmitted',
+      note,
+      action: 'Accelerate',
+    })
   }
 
   #record(regarding: KubeObject, { reason, message }: { reason: Reason; message: string }): void {

@@ -14,9 +14,9 @@ interface SavingsOptions {
 }
 
 /**
- * Counts the time that pods need not wait for a storage initializer, since a warm cache has their model: what it took
- * for this source in this cluster, or for others at their speed, less the time that the pod was held. How fast a server
- * then reads its model, from the cache or from its own disk, is not in it. Where nothing was measured, nothing is counted.
+ * Counts the time that pods did not wait for a storage initializer, because a warm cache has their model: the time that
+ * it took for this source in this cluster, or for others at their speed, less the time that the pod was held. The time
+ * in which the server then reads its model is not included. Without a measurement nothing is counted.
  */
 export class Savings {
   readonly #options: SavingsOptions

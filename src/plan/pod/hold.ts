@@ -3,9 +3,6 @@ import { formatDuration, parseDurationMs } from '../../values/duration.ts'
 import type { CachePhase } from '../cache/cache-phase.ts'
 import { describeProgress } from '../cache/progress.ts'
 
-/** The name of what holds a pod: a readiness gate with its condition, or a scheduling gate. */
-export const cacheWarmGate = 'warmgate.dev/cache-warm'
-
 /** How the pods of an accelerated service wait. */
 export interface Hold {
   /** Readiness: a pod starts, and is not Ready. Scheduling: it takes no node, and so no GPU. */
