@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { withoutDefaults } from '../../fluid/stored.ts'
 import type { KubeClient, Preconditions } from '../../kube/client.ts'
@@ -44,7 +45,7 @@ function reconcilerOf(
     logger: createLogger('silent'),
     events: { record: () => {} },
     errors: fakeErrors(),
-    kserveNamespace: 'kserve',
+    planner: fakePlanner(its),
     ...its,
   })
 }
@@ -62,7 +63,7 @@ function scene({ hasSynced = true, arePlaced = true, labels = ours, hasDataset =
   } as unknown as KubeClient
   const known = (kind: string) => ({ get: () => fluidObject(kind, labels) })
   const mirror = {
-    services: { hasSynced, list: () => [] },
+    services: { hasSynced, list: () => [], onChange: () => {} },
     datasets: hasDataset ? known('Dataset') : { get: () => undefined },
     dataLoads: { ...known('DataLoad'), list: () => [fluidObject('DataLoad', labels)] },
     runtimes: Object.fromEntries(

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { readFacts } from '../../cluster/facts.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
+import type { Planner } from '../../cluster/planner.ts'
 import { runtimeResources } from '../../cluster/runtimes.ts'
-import type { FactsSources } from '../../cluster/sources.ts'
 import { asPartOf, asRetry, isOurs, latestRetry, retryOf } from '../../fluid/dataset.ts'
 import type { Cache } from '../../fluid/desired.ts'
 import { datasetOf } from '../../fluid/load.ts'
@@ -17,9 +16,8 @@ import type { EventRecorder } from '../../kube/events.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
-import { cachesOf, plan, unavailableReason } from '../../plan/plan.ts'
-import { builtInPolicy, isOpen } from '../../policy/policy.ts'
-import { optedIn } from '../../policy/scope.ts'
+import { cachesOf, unavailableReason } from '../../plan/plan.ts'
+import { builtInPolicy } from '../../policy/policy.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
 import {
@@ -40,7 +38,8 @@ import { clearSchedule } from './schedules.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { servicesUsing } from './service-usage.ts'
 
-export interface CacheOptions extends FactsSources {
+export interface CacheOptions {
+  planner: Planner
   placements: PodRewriteUsage
   client: KubeClient
   mirror: Mirror
@@ -169,17 +168,9 @@ export class CacheReconciler {
     return { cache: undefined, policy: undefined, reason: reconcileFailed, message: describeError(error) }
   }
 
-  /**
-   * The cache as the plan of one service has it. Whether its namespace is still opted in is no matter here: a service
-   * that is pointed at a cache needs it.
-   */
-  async #planOf({ namespace = '', name }: ObjectKey, service: KubeObject): Promise<Planned> {
-    const facts = await readFacts(this.#options, service, namespace)
-    const { policies, namespaceLabels: labels } = facts
-    const namespaceLabels = isOpen(policies, labels) ? labels : optedIn(labels)
-    // One that is to be taken in, or is served by its pods, has no record yet.
-    const isAdopted = this.#options.mirror.records.of(service) === undefined
-    const made = plan({ service, previous: service, isAdopted, facts: { ...facts, namespaceLabels } })
+  /** The cache as the plan of one service has it. */
+  async #planOf({ name }: ObjectKey, service: KubeObject): Promise<Planned> {
+    const made = await this.#options.planner.cacheUser(service)
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
     const { reason, message } = unavailableReason(made, name) ?? made
     return { cache, policy: made.policy, reason, message }

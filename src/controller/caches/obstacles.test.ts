@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataset, openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'
 import type { EventNote } from '../../kube/events.ts'
@@ -43,15 +44,16 @@ function scene(...services: KubeObject[]) {
       return stored
     },
   } as unknown as KubeClient
+  const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const reconciler = new CacheReconciler({
     client,
-    mirror: Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] }),
+    mirror,
+    planner: fakePlanner({ mirror, client }),
     placements: new PodRewriteUsage(),
     clock: new FakeClock(0),
     logger: createLogger('silent'),
     events,
     errors: fakeErrors({ events }),
-    kserveNamespace: 'kserve',
   })
   const [name = ''] = services.flatMap((service) => fake.mirror.records.claims(service))
   return { ...fake, applied, notes, look: () => reconciler.reconcile({ namespace: 'models', name }) }

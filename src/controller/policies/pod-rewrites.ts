@@ -1,11 +1,11 @@
 import { isBeingAdopted } from '../../cluster/adopting.ts'
-import { namespaceLabels, readFacts } from '../../cluster/facts.ts'
+import { namespaceLabels } from '../../cluster/facts.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
+import type { Planner } from '../../cluster/planner.ts'
 import { serviceId } from '../../cluster/services.ts'
-import type { FactsSources } from '../../cluster/sources.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
-import { cachesOf, plan } from '../../plan/plan.ts'
+import { cachesOf } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
 
@@ -74,7 +74,9 @@ export class PodRewriteUsage {
   }
 }
 
-export interface PodRewriteOptions extends FactsSources {
+export interface PodRewriteOptions {
+  mirror: Mirror
+  planner: Planner
   placements: PodRewriteUsage
 }
 
@@ -102,7 +104,7 @@ export class PodRewriteReconciler {
   }
 
   async #caches(service: KubeObject, namespace: string): Promise<CachePath[]> {
-    const { mirror } = this.#options
+    const { mirror, planner } = this.#options
     const isOver = service.metadata.deletionTimestamp !== undefined
     const policies = mirror.parsedPolicies()
     const isAdopted = isBeingAdopted(mirror, service)
@@ -110,12 +112,7 @@ export class PodRewriteReconciler {
     if (!isAsked || isOver || !isOpen(policies, namespaceLabels(mirror, namespace))) return []
     // What was rewritten in the service says so itself, and keeps it.
     if (mirror.records.of(service) !== undefined) return []
-    const made = plan({
-      service,
-      previous: service,
-      isAdopted,
-      facts: await readFacts(this.#options, service, namespace),
-    })
+    const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
     return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
 }
