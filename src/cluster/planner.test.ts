@@ -1,19 +1,13 @@
-import { beforeEach, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { KubeClient } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
 import { fakePolicy, fakeService, fakeSigner } from '../plan/plan.fake.ts'
-import { cachesOf, plan } from '../plan/plan.ts'
+import { cachesOf } from '../plan/plan.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
 import { fakePlanner } from './planner.fake.ts'
 import { Records } from './records.ts'
-
-vi.mock(import('../plan/plan.ts'), { spy: true })
-
-beforeEach(() => {
-  vi.mocked(plan).mockClear()
-})
 
 const signal = new AbortController().signal
 const minio = JSON.stringify({ type: 's3', bucket: 'b', access_key_id: 'x', secret_access_key: 'x' })
@@ -46,10 +40,11 @@ function scene() {
   } as unknown as KubeClient
   const clock = { nowMs: 1_000, now: () => clock.nowMs }
   const planner = fakePlanner({ mirror, client, clock })
+  let planned = 0
   const spent = () => {
-    const result = { reads: calls.length, plans: vi.mocked(plan).mock.calls.length }
+    const result = { reads: calls.length, plans: planner.planned - planned }
     calls.length = 0
-    vi.mocked(plan).mockClear()
+    planned = planner.planned
     return result
   }
   return { ...fake, mirror, planner, clock, calls, server, spent }

@@ -63,12 +63,19 @@ export class Planner {
   /** Since when services are as they are. */
   readonly #seen = new Memory<{ fingerprint: string; sinceMs: number }>(mostServices)
 
+  #planned = 0
+
   constructor({ mirror, client, kserveNamespace, clock }: PlannerOptions) {
     this.#sources = { mirror, client, kserveNamespace, recent: new RecentCredentials(clock) }
     this.#clock = clock
     mirror.services.onChange(({ type, object }) => {
       if (type === 'deleted') this.#forget(object)
     })
+  }
+
+  /** How many plans were made: a remembered one is not made again. */
+  get planned(): number {
+    return this.#planned
   }
 
   /** How many plans are remembered. */
@@ -79,7 +86,7 @@ export class Planner {
   /** A new service. Reads live: its Secret may be younger than the last read of it by milliseconds. */
   async create({ service, namespace, signal }: Review): Promise<Plan> {
     const facts = await readFacts(this.#sources, service, { namespace, freshness: { kind: 'Live' }, signal })
-    return plan({ service, facts })
+    return this.#plan({ service, facts })
   }
 
   /**
@@ -92,7 +99,7 @@ export class Planner {
       isDeepStrictEqual(service.metadata.annotations, previous.metadata.annotations)
     const freshness: Freshness = isUnchanged ? { kind: 'Recent', sinceMs: 0 } : { kind: 'Live' }
     const facts = await readFacts(this.#sources, service, { namespace, freshness, signal })
-    return plan({ service, previous, facts })
+    return this.#plan({ service, previous, facts })
   }
 
   /** A stored service as if it were created now: what its owner would get by creating it again. */
@@ -149,12 +156,17 @@ export class Planner {
       ...inputOf(service, mode),
       facts: { ...facts, foreignClaims: claims, foreignVolumes: volumes },
     }
-    const made = plan(input)
+    const made = this.#plan(input)
     // The mirror has the service itself.
     const { service: planned, ...rest } = made
     const measured = made.patch.length === 0 ? rest : { ...rest, planned }
     this.#plans.set(key, { fingerprint, claims, volumes, plan: withService(made, service) }, measured)
     return made
+  }
+
+  #plan(input: PlanInput): Plan {
+    this.#planned += 1
+    return plan(input)
   }
 
   /** A service may follow its Secret by milliseconds: what was read before it was seen as it is does not count. */
