@@ -5,6 +5,7 @@ import type { Mirror } from '../../cluster/mirror.ts'
 import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { withoutDefaults } from '../../fluid/stored.ts'
+import { secretFact } from '../../kserve/secret.ts'
 import type { KubeClient, Preconditions } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'
 import type { EventNote } from '../../kube/events.ts'
@@ -109,15 +110,16 @@ test("a Dataset of someone else's is never taken away", async () => {
 })
 
 /** An API server that stores what it is sent, and the mirror that follows it. */
-function cluster() {
+function cluster(model: JsonObject = { storageUri: 's3://models/bloom' }) {
   const fake = fakeMirror()
   const copies: { [kind: string]: FakeReflector } = {
     Dataset: fake.datasets,
     DataLoad: fake.dataLoads,
+    Secret: new FakeReflector(),
     ...Object.fromEntries(runtimeNames.map((name) => [runtimes[name].kind, fake.runtimes[name]])),
   }
   const of = (kind: string) => copies[kind] ?? new FakeReflector()
-  const [writes, events]: [string[], EventNote[]] = [[], []]
+  const [reads, writes, events]: [string[], string[], EventNote[]] = [[], [], []]
   let version = 0
   const store = (object: KubeObject) => {
     version += 1
@@ -128,7 +130,14 @@ function cluster() {
     return stored
   }
   const client = {
-    get: async ({ kind }: Resource, key: ObjectKey) => of(kind).get(key),
+    get: async ({ kind }: Resource, key: ObjectKey) => {
+      reads.push(`get ${kind}`)
+      return of(kind).get(key)
+    },
+    apply: async (_: Resource, object: KubeObject) => {
+      writes.push(`apply ${object.kind}`)
+      return store(object)
+    },
     list: async () => ({ items: [], resourceVersion: '1' }),
     create: async ({ kind }: Resource, object: KubeObject) => {
       if (of(kind).get(keyOf(object)) !== undefined) throw conflict
@@ -152,11 +161,10 @@ function cluster() {
       return true
     },
   } as unknown as KubeClient
-  const service = fakeService(
-    { model: { storageUri: 's3://models/bloom' } },
-    { name: 'bloom', namespace: 'models', uid: 'uid-bloom' },
-  )
-  const name = cachesOf(plan({ service, facts: fakeFacts() }))[0]?.name ?? ''
+  const service = fakeService({ model }, { name: 'bloom', namespace: 'models', uid: 'uid-bloom' })
+  store(storageConfig)
+  const facts = fakeFacts({ secrets: { 'storage-config': secretFact(storageConfig) } })
+  const name = cachesOf(plan({ service, facts }))[0]?.name ?? ''
   fake.namespaces.put(openNamespace)
   fake.services.put(service)
   const placements = new PodRewriteUsage()
@@ -165,10 +173,11 @@ function cluster() {
     fluidResources: ['datasets', 'jindoruntimes', 'alluxioruntimes'],
   })
   const record = (event: EventNote) => events.push(event)
-  const reconciler = reconcilerOf({ client, mirror, placements, events: { record } })
+  const [clock, planner] = [new FakeClock(0), fakePlanner({ mirror, client })]
+  const reconciler = reconcilerOf({ client, mirror, placements, events: { record }, clock, planner })
   const id = { namespace: 'models', name }
   return {
-    ...{ fake, client, store, writes, events, placements, service, id, reconciler },
+    ...{ fake, client, clock, planner, store, reads, writes, events, placements, service, id, reconciler },
     get: (kind: string) => of(kind).get(id),
     /** What is written, until nothing is left to do. */
     async waitForSync() {
@@ -196,6 +205,42 @@ function patched(before: Json, patch: Json): Json {
 }
 
 const all = ['create Dataset', 'create JindoRuntime', 'create DataLoad']
+
+const minio = JSON.stringify({ type: 's3', bucket: 'b', access_key_id: 'x', secret_access_key: 'x' })
+const storageConfig: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'storage-config', namespace: 'models' },
+  data: { minio: Buffer.from(minio).toString('base64') },
+}
+
+test.each<[string, JsonObject]>([
+  ['URI', { storageUri: 's3://models/bloom' }],
+  ['storage spec', { storage: { key: 'minio', path: 'bloom' } }],
+])('a write of a status asks the API server nothing and plans nothing: a %s', async (_, model) => {
+  const its = cluster(model)
+  await its.waitForSync()
+  expect(its.get('DataLoad')).toBeDefined()
+  const [reads, planned] = [its.reads.length, its.planner.planned]
+  its.fake.services.put({ ...its.service, status: { conditions: [{ type: 'Ready', status: 'True' }] } })
+  its.edit('Dataset', { status: { phase: 'Bound', cacheStates: { cached: '1GiB' } } })
+  its.edit('DataLoad', { status: { phase: 'Executing' } })
+  its.edit('JindoRuntime', { status: { workerPhase: 'Ready' } })
+  expect(await its.waitForSync()).toEqual([])
+  expect([its.reads.length - reads, its.planner.planned - planned]).toEqual([0, 0])
+})
+
+test('the Secret of a cache is compared again after a minute, whatever wakes the cache before', async () => {
+  const its = cluster({ storage: { key: 'minio', path: 'bloom' } })
+  await its.waitForSync()
+  await its.clock.advance(59_000)
+  its.reads.length = 0
+  expect(await its.reconciler.reconcile(its.id)).toBe(1_000)
+  expect(its.reads).toEqual([])
+  await its.clock.advance(1_000)
+  await its.reconciler.reconcile(its.id)
+  expect(its.reads).toEqual(['get Dataset', 'get Secret', 'get Secret'])
+})
 
 test('a reconcile in which nothing changed writes nothing, whatever Fluid and defaults have added', async () => {
   const its = cluster()
