@@ -44,9 +44,9 @@ interface Remembered {
   plan: Plan
 }
 
-// At most some 50 MB: a plan of one location counts as 3 KiB.
-const mostPlans = { count: 4_000, bytes: 12 * 2 ** 10 }
-const mostServices = { count: 20_000, bytes: 2 ** 10 }
+// A plan counts as 3 KiB for one location, and as 120 KiB for 64; what plans share is counted for each of them.
+const planMemory = { totalBytes: 32 * 2 ** 20, valueBytes: 256 * 2 ** 10 }
+const serviceMemory = { totalBytes: 4 * 2 ** 20, valueBytes: 2 ** 10 }
 
 /**
  * Plans services: reads the facts and decides on them. Planning has no side effects in the cluster, for a dry run either.
@@ -59,9 +59,9 @@ export class Planner {
   readonly #sources: FactsSources
   readonly #clock: Pick<Clock, 'now'>
   readonly #fingerprints = new Fingerprints()
-  readonly #plans = new Memory<Remembered>(mostPlans)
+  readonly #plans = new Memory<Remembered>(planMemory)
   /** Since when services are as they are. */
-  readonly #seen = new Memory<{ fingerprint: string; sinceMs: number }>(mostServices)
+  readonly #seen = new Memory<{ fingerprint: string; sinceMs: number }>(serviceMemory)
 
   #planned = 0
 

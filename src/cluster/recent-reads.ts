@@ -4,7 +4,7 @@ import { Memory } from '../values/memory.ts'
 const recentMs = 60_000
 // Less than the controller waits before it looks at a blocked cache again: what was missing may be there by then.
 const recentMissMs = 10_000
-const mostReads = { count: 4_000, bytes: 4 * 2 ** 10 }
+const readMemory = { totalBytes: 4 * 2 ** 20, valueBytes: 64 * 2 ** 10 }
 
 /**
  * Which answers of the API server a plan may use. Live: those that come now. Recent: also those of the last minute, if
@@ -15,7 +15,7 @@ export type Freshness = { kind: 'Live' } | { kind: 'Recent'; sinceMs: number }
 /** Remembers for a minute what was read of the API server: facts alone, never the value of a Secret. */
 export class RecentReads<T> {
   readonly #clock: Pick<Clock, 'now'>
-  readonly #known = new Memory<{ value: T; readMs: number }>(mostReads)
+  readonly #known = new Memory<{ value: T; readMs: number }>(readMemory)
 
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock

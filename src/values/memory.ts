@@ -1,12 +1,20 @@
-import { fits } from './footprint.ts'
+import { footprint } from './footprint.ts'
 import type { Json } from './object.ts'
 
-/** Remembers a limited number of values of a limited size; what was used longest ago goes first. */
-export class Memory<T> {
-  readonly #limits: { count: number; bytes: number }
-  readonly #values = new Map<string, T>()
+export interface MemoryLimits {
+  /** Bytes of all values together, as estimated. */
+  totalBytes: number
+  /** A value that takes more is not remembered. */
+  valueBytes: number
+}
 
-  constructor(limits: { count: number; bytes: number }) {
+/** Remembers values up to a size of all of them; those used longest ago go first. */
+export class Memory<T> {
+  readonly #limits: MemoryLimits
+  readonly #values = new Map<string, { value: T; bytes: number }>()
+  #bytes = 0
+
+  constructor(limits: MemoryLimits) {
     this.#limits = limits
   }
 
@@ -15,23 +23,30 @@ export class Memory<T> {
   }
 
   get(key: string): T | undefined {
-    const value = this.#values.get(key)
-    if (value === undefined) return undefined
+    const known = this.#values.get(key)
+    if (known === undefined) return undefined
+    // A Map lists its keys in the order in which they were set.
     this.#values.delete(key)
-    this.#values.set(key, value)
-    return value
+    this.#values.set(key, known)
+    return known.value
   }
 
-  /** Remembers a value, unless `measured`, what is to be counted of it, is too large. */
+  /** Remembers a value, unless it is too large. `measured` is the part of it that takes memory by its own. */
   set(key: string, value: T, measured: unknown): void {
-    this.#values.delete(key)
-    if (!fits(measured as Json, this.#limits.bytes)) return
-    this.#values.set(key, value)
-    const [oldest] = this.#values.keys()
-    if (this.#values.size > this.#limits.count && oldest !== undefined) this.#values.delete(oldest)
+    this.delete(key)
+    const { totalBytes, valueBytes } = this.#limits
+    const bytes = footprint([key, measured as Json], valueBytes)
+    if (bytes === undefined) return
+    this.#values.set(key, { value, bytes })
+    this.#bytes += bytes
+    for (const oldest of this.#values.keys()) {
+      if (this.#bytes <= totalBytes) return
+      this.delete(oldest)
+    }
   }
 
   delete(key: string): void {
+    this.#bytes -= this.#values.get(key)?.bytes ?? 0
     this.#values.delete(key)
   }
 }

@@ -75,7 +75,7 @@ const deletingRetryMs = 2_000
 export class CacheReconciler {
   readonly #options: CacheOptions
   /** When the Secrets of caches are to be compared again. */
-  readonly #secretDueMs = new Memory<number>({ count: 10_000, bytes: 2 ** 10 })
+  readonly #secretDueMs = new Memory<number>({ totalBytes: 2 ** 20, valueBytes: 2 ** 10 })
   readonly #kinds: { kind: string; resource: Resource; known: Reflector }[]
 
   constructor(options: CacheOptions) {
