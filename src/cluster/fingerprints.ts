@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { isOurs } from '../fluid/dataset.ts'
 import type { Facts } from '../plan/facts.ts'
+import { isBounded } from '../plan/service/size.ts'
 import type { Policy } from '../policy/policy.ts'
-import { type Json, type KubeObject, objectAt } from '../values/object.ts'
+import { type Json, type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
 
 type Part = 'Spec' | 'Service' | 'Shown'
 
@@ -60,14 +61,17 @@ export class Fingerprints {
   #object(object: KubeObject, part: Part): string {
     const known = this.#objects[part].get(object)
     if (known !== undefined) return known
-    const made = digest(readOf(object, part))
+    const { uid, resourceVersion } = object.metadata
+    const read = readOf(object, part)
+    // A tenant may nest an object deeper than JSON can be written.
+    const made = isBounded(read, Number.POSITIVE_INFINITY) ? digest(read) : `${uid} ${resourceVersion}`
     this.#objects[part].set(object, made)
     return made
   }
 }
 
 /** What plans read of an object: of a status only how KServe deploys a service, or whether a Dataset shows its mounts. */
-function readOf({ metadata, status, ...rest }: KubeObject, part: Part): unknown {
+function readOf({ metadata, status, ...rest }: KubeObject, part: Part): Json {
   const { resourceVersion: _, generation: __, ...identity } = metadata
   const { deploymentMode, annotations, phase, runtimes } = objectAt(status)
   const shown: Record<Part, Json[]> = {
@@ -75,7 +79,7 @@ function readOf({ metadata, status, ...rest }: KubeObject, part: Part): unknown 
     Service: [deploymentMode ?? null, annotations ?? null],
     Shown: [phase === 'Bound', runtimes ?? null],
   }
-  return [rest, identity, shown[part]]
+  return [rest, identity as JsonObject, shown[part]]
 }
 
 function digest(value: unknown): string {

@@ -3,7 +3,7 @@ import type { KubeClient } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
 import { fakePolicy, fakeService, fakeSigner } from '../plan/plan.fake.ts'
 import { cachesOf } from '../plan/plan.ts'
-import type { KubeObject, ObjectKey } from '../values/object.ts'
+import type { Json, KubeObject, ObjectKey } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
 import { fakePlanner } from './planner.fake.ts'
@@ -256,6 +256,21 @@ test('one of another UID is another service', async () => {
   it.spent()
   const { metadata } = it.service()
   await it.planner.existing({ ...it.service(), metadata: { ...metadata, uid: 'another' } })
+  expect(it.spent().plans).toBe(1)
+})
+
+test('an object that is nested too deep to be written as JSON keeps no service from its plan', async () => {
+  const it = await stored()
+  const deep: Json = JSON.parse(`${'['.repeat(9_000)}${']'.repeat(9_000)}`)
+  const metadata = { name: 'deep', namespace: 'models', uid: 'deep', resourceVersion: '1' }
+  const dataset = { apiVersion: 'data.fluid.io/v1alpha1', kind: 'Dataset', metadata, spec: { deep } }
+  it.datasets.put(dataset)
+  expect((await it.planner.existing(it.service())).reason).toBe('AlreadyCached')
+  const service = { ...it.service(), spec: { predictor: { deep } } }
+  expect((await it.planner.existing(service)).reason).toBe('TooLarge')
+  it.spent()
+  it.datasets.put({ ...dataset, metadata: { ...metadata, resourceVersion: '2' } })
+  await it.planner.existing(it.service())
   expect(it.spent().plans).toBe(1)
 })
 
