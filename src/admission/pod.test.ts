@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
+import { fakePlanner } from '../cluster/planner.fake.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
@@ -44,8 +45,7 @@ async function admit({ policy = {}, pod = newPod(), phase = 'Complete', ...cache
   const { mirror } = fake
   const handle = createPodHandler({
     mirror,
-    client,
-    kserveNamespace: 'kserve',
+    planner: fakePlanner({ mirror, client }),
     metrics: createMetrics(),
     clock: new FakeClock(),
   })

@@ -1,8 +1,8 @@
 import { namespaceLabels } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
+import type { Planner } from '../cluster/planner.ts'
 import { podFacts } from '../cluster/pod.ts'
 import { podClaim } from '../cluster/pod-rewrite.ts'
-import type { FactsSources } from '../cluster/sources.ts'
 import { servesModel } from '../kserve/pod.ts'
 import type { PatchOperation } from '../plan/draft.ts'
 import { planPod } from '../plan/pod/pod.ts'
@@ -15,11 +15,16 @@ import type { KubeObject } from '../values/object.ts'
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 
 /**
- * Answers the review of a new pod of an accelerated service: the claim where its service is served by its pods, the
- * readiness gate while its cache is not warm, what its GPUs need, and a preference for the nodes that hold its cache. Of a service that was rewritten itself, it asks
- * the API server nothing.
+ * Answers the review of a new pod of an accelerated service: the claim under `rewrite: Pod`, the readiness gate while
+ * its cache is not warm, what its GPUs need, and a preference for the nodes that hold its cache. If the service itself
+ * was rewritten, it asks the API server nothing.
  */
-export function createPodHandler(sources: FactsSources & { metrics: Metrics; clock: Pick<Clock, 'now'> }) {
+export function createPodHandler(sources: {
+  mirror: Mirror
+  planner: Planner
+  metrics: Metrics
+  clock: Pick<Clock, 'now'>
+}) {
   const { mirror, metrics, clock } = sources
   return async (
     { object, namespace = '', operation }: AdmissionRequest,
@@ -46,7 +51,7 @@ function isLookedAt(mirror: Mirror, pod: KubeObject, namespace: string): boolean
 }
 
 async function turn(
-  sources: FactsSources,
+  sources: { mirror: Mirror; planner: Planner },
   pod: KubeObject,
   namespace: string,
   signal: AbortSignal,

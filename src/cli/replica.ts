@@ -4,6 +4,7 @@ import { type ClientAuthority, createAdmissionServer } from '../admission/server
 import { createServiceHandler } from '../admission/service.ts'
 import { setGauges } from '../cluster/gauges.ts'
 import { Mirror } from '../cluster/mirror.ts'
+import { Planner } from '../cluster/planner.ts'
 import { RecordKeys } from '../cluster/record-keys.ts'
 import { servedLlmVersion } from '../cluster/services.ts'
 import { Controller } from '../controller/controller.ts'
@@ -82,7 +83,8 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     llmVersion,
     signer: recordKeys,
   })
-  const sources = { mirror, client, kserveNamespace, metrics, clock }
+  const planner = new Planner({ mirror, client, kserveNamespace, clock })
+  const sources = { mirror, client, planner, metrics, clock }
   const server = createAdmissionServer({
     handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
     logger,

@@ -9,6 +9,7 @@ import { type KubeObject, type ObjectKey, stringAt } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
 import { readFacts } from './facts.ts'
 import { fakeMirror } from './mirror.fake.ts'
+import { factsSources, liveIn } from './planner.fake.ts'
 
 const minio = JSON.stringify({ type: 's3', bucket: 'b', access_key_id: 'x', secret_access_key: 'x' })
 const storageConfig: KubeObject = {
@@ -28,7 +29,7 @@ test('the Secret of a storage spec is read, before and after the service is poin
   const { mirror } = fakeMirror()
   const installed = Object.assign(mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const read = (service: KubeObject) =>
-    readFacts({ mirror: installed, client, kserveNamespace: 'kserve' }, service, 'models')
+    readFacts(factsSources({ mirror: installed, client }), service, liveIn('models'))
   const service = fakeService({ model: { storage: { key: 'minio', path: 'llama' } } })
   const first = plan({ service, facts: await read(service) })
   expect(first.reason).toBe('Accelerated')
@@ -87,8 +88,7 @@ async function reads(service: KubeObject, cluster: Cluster = {}) {
   const { mirror, parsed } = fakeMirror()
   parsed.push(...policies)
   Object.assign(mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
-  const sources = { mirror, client, kserveNamespace: 'kserve', readServingRuntimesLive: true }
-  const facts = await readFacts(sources, service, 'models', signal)
+  const facts = await readFacts(factsSources({ mirror, client }), service, liveIn('models', signal))
   return { calls, signals, most, facts }
 }
 

@@ -7,33 +7,33 @@ import { isLookedInto, needsOf } from '../plan/service/needs.ts'
 import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
-import { readCredentials } from './credentials.ts'
+import { type ReadOptions, readCredentials } from './credentials.ts'
 import type { Mirror } from './mirror.ts'
 import { readServing } from './serving.ts'
 import type { FactsSources } from './sources.ts'
 
 /**
  * What a plan needs to know for one service. The mirror has all of it, except for the service accounts and Secrets that
- * KServe would use, and the grants of Datasets elsewhere: those are read now, up to a limit, and only if the namespace
+ * KServe would use, and the grants of Datasets elsewhere: those are read, up to a limit, and only if the namespace
  * is open. Only their facts are kept. Rejects once the signal aborts.
  */
 export async function readFacts(
   sources: FactsSources,
   service: KubeObject,
-  namespace: string,
-  signal?: AbortSignal,
+  options: ReadOptions,
 ): Promise<Facts> {
   const { mirror, kserveNamespace } = sources
+  const { namespace } = options
   const known = {
     namespace,
-    namespaceLabels: await freshLabels(sources, namespace, signal),
+    namespaceLabels: await readLabels(sources, options),
     policies: mirror.parsedPolicies(),
     kserve: parseKserveConfig(mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName })),
     signer: mirror.records.signer,
   }
   const [credentials, serving] = await Promise.all([
-    readCredentials(sources, needsOf(service, known), { namespace, signal }),
-    isLookedInto(service, known) ? readServing(sources, service, { namespace, signal }) : nothingServed,
+    readCredentials(sources, needsOf(service, known), options),
+    isLookedInto(service, known) ? readServing(sources, service, options) : nothingServed,
   ])
   return {
     ...known,
@@ -61,16 +61,15 @@ const nothingServed: Pick<Facts, 'servingRuntimes' | 'llmConfigs'> = {
 }
 
 /**
- * A namespace that opted in a moment ago is not in the mirror yet, and its first service would be passed over
- * for good: where the mirror says no, the API server is asked.
+ * A namespace that opted in a moment ago is not in the mirror yet, and its first service would be passed over for good.
+ * So a live decision asks the API server if the mirror says no.
  */
-async function freshLabels(
+async function readLabels(
   { mirror, client }: FactsSources,
-  namespace: string,
-  signal: AbortSignal | undefined,
+  { namespace, freshness, signal }: ReadOptions,
 ): Promise<Labels> {
   const known = namespaceLabels(mirror, namespace)
-  if (isOptedIn(known)) return known
+  if (isOptedIn(known) || freshness.kind === 'Recent') return known
   const found = await client.get(resources.namespace, { name: namespace }, { signal })
   return labelsOf(namespace, found?.metadata.labels, mirror.systemNamespaces)
 }

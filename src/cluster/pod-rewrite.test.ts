@@ -5,6 +5,7 @@ import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { type KubeObject, ownerReference } from '../values/object.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
+import { fakePlanner } from './planner.fake.ts'
 import { podClaim } from './pod-rewrite.ts'
 
 const service = fakeService({ model: { storageUri: 's3://models/llama' } }, { uid: 'u-1' })
@@ -31,7 +32,11 @@ async function claimOf(...objects: KubeObject[]) {
       return undefined
     },
   } as unknown as KubeClient
-  const claim = await podClaim({ mirror: fake.mirror, client, kserveNamespace: 'kserve' }, pod, 'models')
+  const claim = await podClaim(
+    { mirror: fake.mirror, planner: fakePlanner({ mirror: fake.mirror, client }) },
+    pod,
+    'models',
+  )
   return { claim, asked }
 }
 

@@ -23,6 +23,11 @@ export class Records {
     this.#version = () => signer.version ?? 0
   }
 
+  /** Changes when the keys do that prove records. */
+  get version(): number {
+    return this.#version()
+  }
+
   /** The record on a service, proven or not. */
   of(service: KubeObject, subject: RecordSubject = subjectOf(service)): ServiceRecord | undefined {
     const version = this.#version()

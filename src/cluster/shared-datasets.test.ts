@@ -8,6 +8,7 @@ import { openNamespace } from './cluster.fake.ts'
 import { readCredentials } from './credentials.ts'
 import { readFacts } from './facts.ts'
 import { fakeMirror } from './mirror.fake.ts'
+import { factsSources, liveIn } from './planner.fake.ts'
 
 const physical: KubeObject = {
   apiVersion: 'data.fluid.io/v1alpha1',
@@ -45,8 +46,7 @@ const needs = ['reader', 'other'].map((account) => ({
 }))
 
 async function lentTo({ client, mirror }: Pick<ReturnType<typeof scene>, 'client' | 'mirror'>) {
-  const sources = { client, mirror, kserveNamespace: 'kserve' }
-  return (await readCredentials(sources, needs, { namespace: 'models', signal: undefined })).lent
+  return (await readCredentials(factsSources({ client, mirror }), needs, liveIn('models'))).lent
 }
 
 test('the API server is asked whether the account, with its groups, may get that very Dataset', async () => {
@@ -89,8 +89,7 @@ test('it is asked for a service that the rule is for, before and after; for no o
   const { client, mirror, reviews, parsed } = scene(() => ({ allowed: true }))
   const dataset = { namespace: 'shared', name: 'all' }
   parsed.push(fakePolicy('lends', { sources: [{ match: ['s3://models/'], dataset }, { match: ['s3://'] }] }))
-  const read = (service: KubeObject) =>
-    readFacts({ mirror, client, kserveNamespace: 'kserve' }, service, 'models')
+  const read = (service: KubeObject) => readFacts(factsSources({ mirror, client }), service, liveIn('models'))
   const service = fakeService({ model: { storageUri: 's3://models/llama' } })
   const first = plan({ service, facts: await read(service) })
   expect(first.message).toContain('refers to dataset://shared/all/llama')

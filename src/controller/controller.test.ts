@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataset, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
+import { fakePlanner } from '../cluster/planner.fake.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventNote } from '../kube/events.ts'
 import type { Resource } from '../kube/resources.ts'
@@ -38,14 +39,15 @@ function scene(...services: KubeObject[]) {
       return stored
     },
   } as unknown as KubeClient
+  const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const controller = new Controller({
     client,
     clock,
     metrics,
-    mirror: Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] }),
+    mirror,
+    planner: fakePlanner({ mirror, client, clock }),
     logger: createLogger('silent'),
     events: { record: (note) => notes.push(note) },
-    kserveNamespace: 'kserve',
     webhookConfiguration: 'warmgate',
   })
   const run = async (meanwhile = () => {}) => {

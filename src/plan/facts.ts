@@ -37,7 +37,7 @@ export interface Facts {
   /** The Datasets of other namespaces that policies lend by name for what the service reads. */
   lent: SharedDataset[]
   /** The model locations, by id, whose credentials were not read: their service asks for too many reads. */
-  unread: Pick<ReadonlySet<string>, 'has'>
+  unread: ReadonlySet<string>
   /** Tells the records that admission wrote from those that anybody else did. */
   signer: RecordSigner
 }

@@ -6,6 +6,11 @@ const slotBytes = 16
 
 /** Whether a value takes at most `mostBytes` in memory. Stops counting there. */
 export function fits(value: Json, mostBytes: number): boolean {
+  return footprint(value, mostBytes) !== undefined
+}
+
+/** How many bytes a value takes in memory; undefined for more than `mostBytes`. Looks no further than that. */
+export function footprint(value: Json, mostBytes: number): number | undefined {
   let left = mostBytes
   const open: Json[] = [value]
   while (open.length > 0 && left >= 0) {
@@ -13,7 +18,7 @@ export function fits(value: Json, mostBytes: number): boolean {
     left -= slotBytes + ownBytes(each)
     for (const inner of partsOf(each)) open.push(inner)
   }
-  return left >= 0
+  return left >= 0 ? mostBytes - left : undefined
 }
 
 /** The size of a value without its children. */

@@ -8,6 +8,7 @@ import {
   openNamespace,
 } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'
 import { createEventRecorder } from '../../kube/events.ts'
@@ -61,7 +62,7 @@ function scene(pods: number) {
     metrics: createMetrics(),
     mirror: fake.mirror,
     events: createEventRecorder({ client, clock, logger, instance: 'test' }),
-    kserveNamespace: 'kserve',
+    planner: fakePlanner({ mirror: fake.mirror, client, clock }),
     webhookConfiguration: 'warmgate',
   })
   return { ...fake, clock, calls, events, server, controller }

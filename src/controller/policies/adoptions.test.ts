@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { cut } from '../../cluster/reduce.ts'
 import { asWarmWhenBound } from '../../fluid/dataset.ts'
 import type { KubeClient, PatchBody } from '../../kube/client.ts'
@@ -74,7 +75,7 @@ function scene(policy: Policy, ...services: KubeObject[]) {
     clock,
     logger,
     errors,
-    kserveNamespace: 'kserve',
+    planner: fakePlanner({ mirror, client, clock }),
   })
   const status = () => objectAt(fake.policies.get({ name: policy.name }), 'status', 'adoption')
   return { ...fake, clock, adopted, notes, pods, refused, status, step: () => reconciler.reconcile() }
@@ -182,6 +183,8 @@ test('a service that cannot be planned any more is passed over while its cache i
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
   it.refused.add('odd')
+  // Its account is not read again before.
+  await it.clock.advance(60_000)
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Pausing' })
   await it.clock.advance(60_000)

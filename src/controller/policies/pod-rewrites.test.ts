@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
-import type { Mirror } from '../../cluster/mirror.ts'
-import { Records } from '../../cluster/records.ts'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'
-import { FakeReflector } from '../../kube/reflector.fake.ts'
-import { fakePolicy, fakeService, fakeSigner } from '../../plan/plan.fake.ts'
+import { fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './pod-rewrites.ts'
@@ -14,34 +13,24 @@ const llama = fakeService({ sklearn: { storageUri: 's3://models/llama' } })
 function scene(policies: Policy[], { isOptedIn = true } = {}) {
   const labels = isOptedIn ? { 'warmgate.dev/acceleration': 'enabled' } : {}
   const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models', labels } }
-  const [datasets, dataLoads] = [new FakeReflector(), new FakeReflector()]
-  const mirror = {
-    parsedPolicies: () => policies,
-    policies: { list: () => [] },
-    namespaces: { get: () => namespace },
-    configMaps: { get: () => undefined },
-    claims: { get: () => undefined },
-    volumes: { get: () => undefined },
-    datasets,
-    dataLoads,
-    runtimes: {},
-    localModelCaches: { list: () => [] },
-    servingRuntimes: { list: () => [] },
-    llmConfigs: { list: () => [] },
-    clusterServingRuntimes: { list: () => [] },
-    localModelNamespaceCaches: { list: () => [] },
-    records: new Records(fakeSigner),
-    fluidResources: ['datasets', 'jindoruntimes'],
-  } as unknown as Mirror
+  const fake = fakeMirror()
+  fake.parsed.push(...policies)
+  fake.namespaces.put(namespace)
+  const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const client: KubeClient = { get: async () => undefined } as unknown as KubeClient
   const placements = new PodRewriteUsage()
+  const clock = { nowMs: 0, now: () => clock.nowMs }
   return {
+    ...fake,
+    clock,
     client,
     mirror,
-    datasets,
-    dataLoads,
     placements,
-    reconciler: new PodRewriteReconciler({ placements, mirror, client, kserveNamespace: 'kserve' }),
+    reconciler: new PodRewriteReconciler({
+      placements,
+      mirror,
+      planner: fakePlanner({ mirror, client, clock }),
+    }),
   }
 }
 
@@ -67,10 +56,9 @@ test.each<[string, Policy[], KubeObject, { isOptedIn?: boolean }]>([
 })
 
 test('a service that loses its caches tells which they were, so that they are looked at', async () => {
-  const policies = [fakePolicy('p', { rewrite: 'Pod' })]
-  const { placements, reconciler } = scene(policies)
+  const { parsed, placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
-  policies.pop()
+  parsed.pop()
   expect(await reconciler.reconcile(llama)).toEqual(before)
   expect(placements.has(llama, before[0] ?? '')).toBe(false)
   expect(await reconciler.reconcile(llama)).toEqual([])
@@ -134,11 +122,13 @@ test('what is not looked at yet blocks its own namespace alone', async () => {
 })
 
 test('a service that cannot be planned any more keeps what it had', async () => {
-  const { client, placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const { client, clock, placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
   client.get = async () => {
     throw new KubeError('get secrets', { status: 0, message: 'no answer' })
   }
+  expect(await reconciler.reconcile(llama)).toEqual(before)
+  clock.nowMs = 60_000
   await expect(reconciler.reconcile(llama)).rejects.toThrow('no answer')
   expect(placements.names(llama)).toEqual(before)
 })

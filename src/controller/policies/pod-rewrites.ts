@@ -1,12 +1,12 @@
 import { isBeingAdopted } from '../../cluster/adopting.ts'
-import { namespaceLabels, readFacts } from '../../cluster/facts.ts'
+import { namespaceLabels } from '../../cluster/facts.ts'
 import { byOwner } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
+import type { Planner } from '../../cluster/planner.ts'
 import { serviceId } from '../../cluster/services.ts'
-import type { FactsSources } from '../../cluster/sources.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
-import { cachesOf, plan } from '../../plan/plan.ts'
+import { cachesOf } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
 
@@ -75,7 +75,9 @@ export class PodRewriteUsage {
   }
 }
 
-export interface PodRewriteOptions extends FactsSources {
+export interface PodRewriteOptions {
+  mirror: Mirror
+  planner: Planner
   placements: PodRewriteUsage
 }
 
@@ -103,7 +105,7 @@ export class PodRewriteReconciler {
   }
 
   async #caches(service: KubeObject, namespace: string): Promise<CachePath[]> {
-    const { mirror } = this.#options
+    const { mirror, planner } = this.#options
     const isOver = service.metadata.deletionTimestamp !== undefined
     const policies = mirror.parsedPolicies()
     const isAdopted = isBeingAdopted(mirror, service)
@@ -111,12 +113,7 @@ export class PodRewriteReconciler {
     if (!isAsked || isOver || !isOpen(policies, namespaceLabels(mirror, namespace))) return []
     // What was rewritten in the service says so itself, and keeps it.
     if (mirror.records.of(service) !== undefined) return []
-    const made = plan({
-      service,
-      previous: service,
-      isAdopted,
-      facts: await readFacts(this.#options, service, namespace),
-    })
+    const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
     return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
 }

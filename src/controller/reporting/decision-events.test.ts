@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
@@ -21,8 +22,7 @@ async function eventsOn(object: KubeObject, policy: Json = {}): Promise<EventNot
   const recorder = { record: (event: EventNote) => events.push(event) }
   await new DecisionEventReconciler({
     mirror,
-    client,
-    kserveNamespace: 'kserve',
+    planner: fakePlanner({ mirror, client }),
     events: recorder,
   }).reconcile(object)
   return events

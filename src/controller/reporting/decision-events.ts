@@ -1,23 +1,30 @@
-import { namespaceLabels, readFacts } from '../../cluster/facts.ts'
-import type { FactsSources } from '../../cluster/sources.ts'
+import { namespaceLabels } from '../../cluster/facts.ts'
+import type { Mirror } from '../../cluster/mirror.ts'
+import type { Planner } from '../../cluster/planner.ts'
 import type { EventRecorder } from '../../kube/events.ts'
-import { type Plan, plan } from '../../plan/plan.ts'
+import type { Plan } from '../../plan/plan.ts'
 import { isWorthAWarning, type Reason } from '../../plan/reasons.ts'
 import { unproven } from '../../plan/service/decide.ts'
 import { unplannable } from '../../plan/service/size.ts'
 import { isOpen } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
 
+interface DecisionEventOptions {
+  mirror: Mirror
+  planner: Planner
+  events: EventRecorder
+}
+
 /** Says on each service, in an Event, what was decided about it and why. */
 export class DecisionEventReconciler {
-  readonly #options: FactsSources & { events: EventRecorder }
+  readonly #options: DecisionEventOptions
 
-  constructor(options: FactsSources & { events: EventRecorder }) {
+  constructor(options: DecisionEventOptions) {
     this.#options = options
   }
 
   async reconcile(service: KubeObject): Promise<void> {
-    const { mirror } = this.#options
+    const { mirror, planner } = this.#options
     if (service.metadata.deletionTimestamp !== undefined) return
     const { namespace = '' } = service.metadata
     const record = mirror.records.of(service)
@@ -26,8 +33,7 @@ export class DecisionEventReconciler {
     if (!isAccelerated && !isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))) return
     if (mirror.services.isTooLarge(service)) return this.#record(service, unplannable)
     if (record?.isProven === false) return this.#record(service, unproven)
-    const facts = await readFacts(this.#options, service, namespace)
-    const made = plan({ service, facts, ...(isAccelerated ? { previous: service } : {}) })
+    const made = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
     const isServed = made.reason === 'AlreadyCached' || placedByPod(made)
     if (isAccelerated && !isServed) return
     if (made.decision === 'accelerate' && !isServed) return this.#recordNotAdmitted(service, made)
