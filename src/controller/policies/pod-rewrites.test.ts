@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { fakePlanner } from '../../cluster/planner.fake.ts'
+import { cut } from '../../cluster/reduce.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'
 import { fakePolicy, fakeService } from '../../plan/plan.fake.ts'
@@ -53,6 +54,15 @@ test.each<[string, Policy[], KubeObject, { isOptedIn?: boolean }]>([
   ],
 ])('with %s, none', async (_, policies, service, more) => {
   expect(await scene(policies, more).reconciler.reconcile(service)).toEqual([])
+})
+
+test('a service that was read without its spec stays to be looked at', async () => {
+  const { placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  placements.expect(llama)
+  expect(await reconciler.reconcile(cut(llama, 'Closed'))).toEqual([])
+  expect(placements.areKnownIn('models')).toBe(false)
+  expect(await reconciler.reconcile(llama)).toHaveLength(1)
+  expect(placements.areKnownIn('models')).toBe(true)
 })
 
 test('a service that loses its caches tells which they were, so that they are looked at', async () => {

@@ -95,8 +95,10 @@ export class PodRewriteReconciler {
    */
   async reconcile(service: KubeObject): Promise<string[]> {
     const { mirror, placements } = this.#options
+    // Without its spec a service says nothing: until the mirror has read it, it stays to be looked at.
+    if (mirror.services.isClosed(service) && isOpenAt(mirror, service)) return []
     try {
-      const caches = await this.#caches(service, service.metadata.namespace ?? '')
+      const caches = await this.#caches(service)
       return placements.set(service, caches)
     } catch (error) {
       placements.keep(service, madeFor(service, mirror))
@@ -104,18 +106,21 @@ export class PodRewriteReconciler {
     }
   }
 
-  async #caches(service: KubeObject, namespace: string): Promise<CachePath[]> {
+  async #caches(service: KubeObject): Promise<CachePath[]> {
     const { mirror, planner } = this.#options
     const isOver = service.metadata.deletionTimestamp !== undefined
-    const policies = mirror.parsedPolicies()
     const isAdopted = isBeingAdopted(mirror, service)
-    const isAsked = isAdopted || policies.some(rewritesPods)
-    if (!isAsked || isOver || !isOpen(policies, namespaceLabels(mirror, namespace))) return []
+    const isAsked = isAdopted || mirror.parsedPolicies().some(rewritesPods)
+    if (!isAsked || isOver || !isOpenAt(mirror, service)) return []
     // What was rewritten in the service says so itself, and keeps it.
     if (mirror.records.of(service) !== undefined) return []
     const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
     return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
+}
+
+function isOpenAt(mirror: Mirror, { metadata: { namespace = '' } }: KubeObject): boolean {
+  return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))
 }
 
 /** The caches that have a service for an owner. Of a Dataset of many models its DataLoads say which it is. */

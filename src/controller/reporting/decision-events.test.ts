@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { fakePlanner } from '../../cluster/planner.fake.ts'
+import { cut } from '../../cluster/reduce.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
@@ -34,6 +35,10 @@ test('a service that admission never saw is found, and it is said what to do', a
   expect(event?.note).toMatch(/created while admission was away; `warmgate adopt --namespace models llama`/)
   const [adopted] = await eventsOn(service, { adopt: { mode: 'Automatic' } })
   expect(adopted?.note).toMatch(/; AccelerationPolicy p adopts it by itself$/)
+})
+
+test('nothing is said about a service that was read without its spec', async () => {
+  expect(await eventsOn(cut(service, 'Closed'))).toEqual([])
 })
 
 test.each([

@@ -31,6 +31,8 @@ export class DecisionEventReconciler {
     const isAccelerated = record?.isProven === true
     // What did not opt in is neither spoken to nor looked into.
     if (!isAccelerated && !isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))) return
+    // Its namespace opened a moment ago: the mirror is about to read its spec, and then this runs again.
+    if (mirror.services.isClosed(service)) return
     if (mirror.services.isTooLarge(service)) return this.#record(service, unplannable)
     if (record?.isProven === false) return this.#record(service, unproven)
     const made = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
