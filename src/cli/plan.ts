@@ -1,7 +1,7 @@
 import { createTwoFilesPatch } from 'diff'
 import { Document, visit } from 'yaml'
 import { isReferenceTo } from '../fluid/reference.ts'
-import { cachesOf, holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
+import { type Plan, plan, siblingsOf } from '../plan/plan.ts'
 import { cacheWarmGate } from '../plan/pod/hold.ts'
 import { readOriginal } from '../plan/service/original.ts'
 import { goDuration } from '../values/duration.ts'
@@ -77,7 +77,7 @@ const render: Record<PlanFormat, (planned: Planned[]) => string> = {
 }
 
 function toJson({ before, namespace, plan: made }: Planned): JsonObject {
-  const hold = holdOf(made)
+  const hold = made.hold
   return {
     kind: before.kind,
     namespace,
@@ -95,7 +95,7 @@ function toJson({ before, namespace, plan: made }: Planned): JsonObject {
 
 function toYaml(planned: Planned): string {
   const { plan: made } = planned
-  const hold = holdOf(made)
+  const hold = made.hold
   const head = [
     title(planned),
     ...(hold === undefined
@@ -109,7 +109,7 @@ function toYaml(planned: Planned): string {
 
 /** Files cannot tell who may get what. */
 function warningsOf(made: Plan): string[] {
-  const references = cachesOf(made).filter(({ source }) => isReferenceTo(source))
+  const references = made.caches.filter(({ source }) => isReferenceTo(source))
   return [
     ...made.warnings,
     ...references.map(

@@ -32,7 +32,7 @@ export async function podClaim(
     facts: await readFacts(sources, service, namespace, signal),
   })
   if (made.reason !== 'AlreadyCached') return undefined
-  return made.placements.find(({ by, source }) => by === 'Pod' && source === uri)?.claim
+  return made.locations.find(({ by, source }) => by === 'Pod' && source === uri)?.claim
 }
 
 /** The cache that the controller made for this service and model, where there is just one. */

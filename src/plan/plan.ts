@@ -8,7 +8,7 @@ import { quoted } from '../values/text.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import { adoptAnnotation, type Facts } from './facts.ts'
 import { type Hold, holdSettings } from './pod/hold.ts'
-import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
+import { isWorthAWarning, type Reason, type RefusalReason, type SkipReason } from './reasons.ts'
 import {
   type Acceleration,
   type Decision,
@@ -33,7 +33,7 @@ export interface PlanInput {
   facts: Facts
 }
 
-interface PlanBase {
+interface PlanParts {
   message: string
   /** The name of the policy that decided, where one did. */
   policy: string | undefined
@@ -43,8 +43,15 @@ interface PlanBase {
   service: KubeObject
   /** For whoever sent the request: nothing in them tells what is in a Secret. */
   warnings: string[]
-  /** The locations of an accelerated service that stay as they are, and why. */
-  left: { location: string; reason: RefusalReason; message: string }[]
+  /** The caches to create or keep. */
+  caches: Cache[]
+  /** The locations that caches serve. */
+  locations: ServedLocation[]
+  /** The other locations of an accelerated service, and why they stay as they are. */
+  skipped: { location: string; reason: RefusalReason; message: string }[]
+  /** Caches that the service uses, and that could not be created again today. */
+  unavailable: { cache: string; reason: RefusalReason; message: string }[]
+  hold: Hold | undefined
 }
 
 /** A model location and the claim that serves it. */
@@ -57,20 +64,15 @@ export interface ServedLocation {
   by: 'Spec' | 'Pod'
 }
 
-interface Accelerating {
-  caches: Cache[]
-  /** Caches that the service stands on, and that could not be made anew today. */
-  unavailable: { cache: string; reason: RefusalReason; message: string }[]
-  placements: ServedLocation[]
-  hold: Hold | undefined
-}
-
 /** The decision for one service. An `AlreadyCached` service keeps what it has, and so names its caches too. */
-export type Plan =
-  | (PlanBase & Accelerating & { decision: 'accelerate'; reason: 'Accelerated' })
-  | (PlanBase & Accelerating & { decision: 'skip'; reason: 'AlreadyCached' })
-  | (PlanBase & { decision: 'skip'; reason: RefusalReason })
-  | (PlanBase & { decision: 'deny'; reason: 'InvalidOverride' })
+export type Plan = PlanParts &
+  (
+    | { decision: 'accelerate'; reason: 'Accelerated' }
+    | { decision: 'skip'; reason: SkipReason }
+    | { decision: 'deny'; reason: 'InvalidOverride' }
+  )
+
+const nothingServed = { caches: [], locations: [], skipped: [], unavailable: [], hold: undefined }
 
 /**
  * What Warmgate does about one service: the same answer for the same input, for admission, the controller
@@ -117,7 +119,15 @@ const noRoom: Refused = {
 
 function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
   const warnings = previous === undefined ? [warning(unplannable)] : []
-  return { decision: 'skip', ...unplannable, policy: undefined, patch: [], service, warnings, left: [] }
+  return {
+    ...nothingServed,
+    ...unplannable,
+    decision: 'skip',
+    policy: undefined,
+    patch: [],
+    service,
+    warnings,
+  }
 }
 
 /** Whether a reason is to be told in a warning. */
@@ -142,39 +152,21 @@ function isSecondPass(
   return previous !== undefined && own?.isProven === true && before?.isProven !== true
 }
 
-/** The caches that a plan needs; none for a service that is left alone. */
-export function cachesOf(plan: Plan): Cache[] {
-  return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.caches : []
-}
-
-/** Why a cache that a service stands on cannot be made; undefined where nothing is known against it. */
-export function unavailableReason(
-  plan: Plan,
-  cache: string,
-): { reason: RefusalReason; message: string } | undefined {
-  if (plan.reason !== 'Accelerated' && plan.reason !== 'AlreadyCached') return undefined
-  return plan.unavailable.find((each) => each.cache === cache)
-}
-
 /** The Fluid objects that a plan needs. */
-export function siblingsOf(plan: Plan): KubeObject[] {
-  return cachesOf(plan).flatMap(cacheObjects)
-}
-
-export function holdOf(plan: Plan): Hold | undefined {
-  return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.hold : undefined
+export function siblingsOf({ caches }: Plan): KubeObject[] {
+  return caches.flatMap(cacheObjects)
 }
 
 type Refused = Exclude<Decision, { kind: 'accelerate' }>
 
 function refusal(decision: Refused, draft: Draft, shouldWarn: ShouldWarn): Plan {
   const base = {
+    ...nothingServed,
     message: decision.message,
     policy: decision.policy?.name,
     patch: draft.patch(),
     service: draft.object,
     warnings: shouldWarn(decision.reason) ? [warning(decision)] : [],
-    left: [],
   }
   return decision.kind === 'deny'
     ? { ...base, decision: 'deny', reason: decision.reason, warnings: [] }
@@ -202,7 +194,7 @@ interface Making {
 }
 
 function acceleration(
-  { rewrites, left, policy }: Acceleration,
+  { rewrites, skipped, policy }: Acceleration,
   { draft, previous, shouldWarn, facts }: Making,
 ): Plan {
   const patch = draft.patch()
@@ -213,17 +205,17 @@ function acceleration(
     patch,
     service: draft.object,
     warnings: [
-      ...left.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
+      ...skipped.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
       ...podRewriteWarning(rewrites, shouldWarn),
       // KServe updates a service all the time: who creates it is told.
       ...(previous === undefined && servesOne(rewrites) ? probeWarnings(draft.object, hold, facts) : []),
     ],
     caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
-    left: left.map(({ location, reason, message }) => ({ location: location.id, reason, message })),
+    locations: rewrites.map(servedLocation),
+    skipped: skipped.map(({ location, reason, message }) => ({ location: location.id, reason, message })),
     unavailable: rewrites.flatMap(({ cache, unavailable }) =>
       unavailable === undefined ? [] : [{ cache, reason: unavailable.reason, message: unavailable.message }],
     ),
-    placements: rewrites.map(toPlacement),
     hold,
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
@@ -250,7 +242,7 @@ function podRewriteWarning(rewrites: Rewrite[], shouldWarn: ShouldWarn): string[
     : []
 }
 
-function toPlacement(rewrite: Rewrite): ServedLocation {
+function servedLocation(rewrite: Rewrite): ServedLocation {
   const { location, uri, by } = rewrite
   return { location: location.id, uri, source: podSourceOf(location.model), claim: claimUri(rewrite), by }
 }

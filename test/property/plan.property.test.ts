@@ -9,7 +9,7 @@ import { findModelLocations } from '../../src/kserve/location.ts'
 import { Draft } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
 import { afterKserve } from '../../src/plan/plan.fake.ts'
-import { cachesOf, type Plan, plan, siblingsOf } from '../../src/plan/plan.ts'
+import { type Plan, plan, siblingsOf } from '../../src/plan/plan.ts'
 import { cpuFormatOf } from '../../src/plan/service/gpu.ts'
 import { readOriginal, restore } from '../../src/plan/service/original.ts'
 import { getIn, isObject, type Json, type KubeObject } from '../../src/values/object.ts'
@@ -269,7 +269,7 @@ test('nobody gets a GPU who asks for a device, runs on a CPU, or whose configura
 
 test('the name of a cache is one that Fluid takes', () => {
   check(services, (service, facts) => {
-    for (const { name } of cachesOf(plan({ service, facts }))) {
+    for (const { name } of plan({ service, facts }).caches) {
       expect(name).toMatch(/^[a-z]([-a-z0-9]*[a-z0-9])?$/)
       expect(name.length).toBeLessThanOrEqual(37)
       expect(isCacheName(name)).toBe(true)

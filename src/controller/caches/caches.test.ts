@@ -10,7 +10,7 @@ import type { EventNote } from '../../kube/events.ts'
 import { FakeReflector } from '../../kube/reflector.fake.ts'
 import type { Resource } from '../../kube/resources.ts'
 import { fakeFacts, fakeService } from '../../plan/plan.fake.ts'
-import { cachesOf, plan } from '../../plan/plan.ts'
+import { plan } from '../../plan/plan.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
 import {
@@ -155,7 +155,7 @@ function cluster() {
     { model: { storageUri: 's3://models/bloom' } },
     { name: 'bloom', namespace: 'models', uid: 'uid-bloom' },
   )
-  const name = cachesOf(plan({ service, facts: fakeFacts() }))[0]?.name ?? ''
+  const name = plan({ service, facts: fakeFacts() }).caches[0]?.name ?? ''
   fake.namespaces.put(openNamespace)
   fake.services.put(service)
   const placements = new PodRewriteUsage()

@@ -17,7 +17,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
-import { cachesOf, plan, unavailableReason } from '../../plan/plan.ts'
+import { plan } from '../../plan/plan.ts'
 import { builtInPolicy, isOpen } from '../../policy/policy.ts'
 import { optedIn } from '../../policy/scope.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -180,8 +180,8 @@ export class CacheReconciler {
     // One that is to be taken in, or is served by its pods, has no record yet.
     const isAdopted = this.#options.mirror.records.of(service) === undefined
     const made = plan({ service, previous: service, isAdopted, facts: { ...facts, namespaceLabels } })
-    const cache = cachesOf(made).find((candidate) => candidate.name === name)
-    const { reason, message } = unavailableReason(made, name) ?? made
+    const cache = made.caches.find((candidate) => candidate.name === name)
+    const { reason, message } = made.unavailable.find(({ cache }) => cache === name) ?? made
     return { cache, policy: made.policy, reason, message }
   }
 

@@ -7,7 +7,7 @@ import type { FactsSources } from '../../cluster/sources.ts'
 import { hasStatus, isRefusal } from '../../kube/errors.ts'
 import { resources } from '../../kube/resources.ts'
 import { isOptedOut } from '../../plan/facts.ts'
-import { cachesOf, type Plan, plan } from '../../plan/plan.ts'
+import { type Plan, plan } from '../../plan/plan.ts'
 import { type Policy, rewritesPods, selectPolicy } from '../../policy/policy.ts'
 import type { AdoptionStatus } from '../../policy/schema.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -135,7 +135,7 @@ export class AdoptionReconciler {
       return await this.#pause(object)
     }
     const { enabled, retries, timeout } = policy.spec.warmup
-    const isThere = cachesOf(made).every((cache) => {
+    const isThere = made.caches.every((cache) => {
       const key = { namespace: cache.namespace, name: cache.name }
       const { mirror } = this.#options
       return enabled

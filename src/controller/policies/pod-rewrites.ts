@@ -5,7 +5,7 @@ import { serviceId } from '../../cluster/services.ts'
 import type { FactsSources } from '../../cluster/sources.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
-import { cachesOf, plan } from '../../plan/plan.ts'
+import { plan } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
 
@@ -116,7 +116,7 @@ export class PodRewriteReconciler {
       isAdopted,
       facts: await readFacts(this.#options, service, namespace),
     })
-    return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
+    return made.caches.flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
 }
 

@@ -39,7 +39,7 @@ export interface Acceleration {
   /** At least one. */
   rewrites: Rewrite[]
   /** The locations that stay as they are. */
-  left: Skipped[]
+  skipped: Skipped[]
 }
 
 /** One model location that a cache is to serve. */
@@ -193,12 +193,12 @@ function withPolicy(input: DecideInput, states: LocationState[], policy: Policy)
   const answers = states.map((state) => decideLocation(state, { ...input, policy, isKept }))
   const whole = answers.map((each) => withItsGroup(each, answers))
   const rewrites = whole.filter((each) => 'cache' in each)
-  const left = whole.filter((each) => 'reason' in each)
-  const [first] = left
+  const skipped = whole.filter((each) => 'reason' in each)
+  const [first] = skipped
   const audited = first?.reason === 'AuditOnly' ? wouldGet(service, policy.spec, facts) : ''
   if (rewrites.length === 0 && first !== undefined)
     return { kind: 'skip', reason: first.reason, message: first.message + audited, policy }
-  return { kind: 'accelerate', policy, rewrites, left }
+  return { kind: 'accelerate', policy, rewrites, skipped }
 }
 
 type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 import { fakeFacts, fakePolicy, fakeService, s3Secret } from '../plan.fake.ts'
-import { cachesOf, type Plan, plan } from '../plan.ts'
+import { type Plan, plan } from '../plan.ts'
 import { cacheNames, readOriginal } from './original.ts'
 
 /* Services with more than one model location. */
@@ -22,9 +22,7 @@ function llm(spec: JsonObject): KubeObject {
 }
 
 const claims = (made: Plan) =>
-  made.reason === 'Accelerated' || made.reason === 'AlreadyCached'
-    ? Object.fromEntries(made.placements.map(({ location, claim }) => [location, claim]))
-    : {}
+  Object.fromEntries(made.locations.map(({ location, claim }) => [location, claim]))
 
 const everything = service({
   predictor: { sklearn: { storageUri: 's3://models/llama' } },
@@ -47,12 +45,12 @@ test('every location is served from a cache of its own model; one model, one cac
   })
   expect(explainer).toBe(predictor)
   expect(new Set([predictor, canary, transformer]).size).toBe(3)
-  expect(cachesOf(made).map(({ source }) => source.uri)).toEqual([
+  expect(made.caches.map(({ source }) => source.uri)).toEqual([
     's3://models/llama',
     's3://models/llama-2',
     's3://models/words',
   ])
-  expect(cacheNames(made.service)).toEqual(cachesOf(made).map(({ name }) => name))
+  expect(cacheNames(made.service)).toEqual(made.caches.map(({ name }) => name))
 })
 
 test('what cannot be cached stays as it is beside what can, and says why', () => {
@@ -148,7 +146,7 @@ test('each location is read with the credentials of its own account', () => {
     }),
     facts,
   )
-  expect(cachesOf(made).map(({ source }) => source.credentials.kind)).toEqual(['keys', 'anonymous'])
+  expect(made.caches.map(({ source }) => source.credentials.kind)).toEqual(['keys', 'anonymous'])
 })
 
 test('an update of one location keeps the others word for word', () => {
@@ -184,7 +182,7 @@ test('a location that goes takes its cache along', () => {
     'canary.green',
     'explainer',
   ])
-  expect(cachesOf(made)).toHaveLength(2)
+  expect(made.caches).toHaveLength(2)
 })
 
 test('rewrite: Pod leaves the service as it is, plans its caches, and says what stands where', () => {
@@ -197,7 +195,7 @@ test('rewrite: Pod leaves the service as it is, plans its caches, and says what 
     service: everything,
   })
   expect(Object.keys(claims(made))).toEqual(['predictor', 'canary.green', 'transformer', 'explainer'])
-  expect(cachesOf(made)).toHaveLength(3)
+  expect(made.caches).toHaveLength(3)
   const again = plan({ service: everything, previous: everything, facts })
   expect(again).toMatchObject({ reason: 'AlreadyCached', patch: [] })
   expect(claims(again)).toEqual(claims(made))
