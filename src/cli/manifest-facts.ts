@@ -3,8 +3,8 @@ import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
-import { findModelLocations } from '../kserve/location.ts'
 import { secretFact } from '../kserve/secret.ts'
+import { readService } from '../kserve/service-view.ts'
 import type { Facts, SharedDataset } from '../plan/facts.ts'
 import { restored } from '../plan/service/original.ts'
 import { trustingSigner } from '../plan/service/record.ts'
@@ -39,7 +39,14 @@ export class ManifestFacts {
     const declared = named(this.#of('Namespace'), namespace)
     const secrets = here('Secret').map(secretFact)
     const claims = here('PersistentVolumeClaim').filter(isForeignClaim)
-    const { locations } = findModelLocations(restored(service))
+    const llmConfigs = {
+      own: here('LLMInferenceServiceConfig'),
+      shared: this.#of('LLMInferenceServiceConfig').filter(
+        ({ metadata }) => metadata.namespace !== namespace,
+      ),
+    }
+    const kserve = this.#kserve()
+    const { locations } = readService(restored(service), { kserve, llmConfigs })
     const accounts = serviceAccountNames(locations).map(
       (name) => [name, serviceAccountFact(named(here('ServiceAccount'), name), name)] as const,
     )
@@ -48,15 +55,10 @@ export class ManifestFacts {
       namespaceLabels: labelsOf(namespace, declared === undefined ? optedIn({}) : declared.metadata.labels),
       policies: this.#policies,
       installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
-      kserve: this.#kserve(),
+      kserve,
       serviceAccounts: Object.fromEntries(accounts),
       secrets: Object.fromEntries(secrets.map((secret) => [secret.name, secret])),
-      llmConfigs: {
-        own: here('LLMInferenceServiceConfig'),
-        shared: this.#of('LLMInferenceServiceConfig').filter(
-          ({ metadata }) => metadata.namespace !== namespace,
-        ),
-      },
+      llmConfigs,
       servingRuntimes: { own: here('ServingRuntime'), cluster: this.#of('ClusterServingRuntime') },
       localModels: [...here('LocalModelNamespaceCache'), ...this.#of('LocalModelCache')].map(localModelFact),
       foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),

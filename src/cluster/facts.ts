@@ -39,12 +39,15 @@ export async function readFacts(
     kserve: parseKserveConfig(mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName })),
     signer: mirror.records.signer,
   }
-  const needs = needsOf(service, known)
+  // Whose account downloads the model of an LLMInferenceService may be said by a configuration.
+  const serving = isLookedInto(service, known)
+    ? await readServing(sources, service, namespace)
+    : nothingServed
+  const needs = needsOf(service, { ...known, ...serving })
   const reading = { client: sources.client, namespace, signal }
-  const [serviceAccounts, named, serving, lent] = await Promise.all([
+  const [serviceAccounts, named, lent] = await Promise.all([
     readAccounts(reading, needs.accounts),
     readSecrets(reading, needs.secrets),
-    isLookedInto(service, known) ? readServing(sources, service, namespace) : nothingServed,
     readSharedDatasets(sources, needs.lent, { namespace, signal }),
   ])
   const listed = Object.values(serviceAccounts).flatMap(({ secrets }) => secrets)

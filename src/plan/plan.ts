@@ -2,6 +2,7 @@ import { cacheObjects } from '../fluid/cache.ts'
 import type { Cache } from '../fluid/desired.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
+import { readService, type ServiceView } from '../kserve/service-view.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
@@ -91,15 +92,22 @@ export function plan({ service, previous, isAdopted = false, facts }: PlanInput)
   const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
   // A record that nobody can prove is replaced when its service is adopted.
   const kept = isTakenIn && before?.isProven === false ? undefined : before
-  const decision = decide({ service: draft.object, previous, kept, isAdopted: isTakenIn, facts })
+  const view = readService(draft.object, facts)
+  const decision = decide({
+    service: view,
+    previous: previous && readService(previous, facts),
+    kept,
+    isAdopted: isTakenIn,
+    facts,
+  })
   // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
   const shouldWarn: ShouldWarn = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
   if (decision.kind !== 'accelerate') return refusal(decision, draft, shouldWarn)
-  rewrite(draft, decision, { kept, own, previous, facts })
+  rewrite(draft, decision, { view, kept, own, previous, facts })
   // The API server would refuse the whole service, which it took before.
   if (kept === undefined && !annotationsFit(draft.object))
     return refusal(noRoom, withoutRewrite(service, records, asks), shouldWarn)
-  return acceleration(decision, { draft, previous, shouldWarn, facts })
+  return acceleration(decision, { draft, view, previous, shouldWarn, facts })
 }
 
 /** The service as its user wrote it. */
@@ -188,6 +196,7 @@ const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing',
 
 interface Making {
   draft: Draft
+  view: ServiceView
   previous: KubeObject | undefined
   shouldWarn: ShouldWarn
   facts: Facts
@@ -195,7 +204,7 @@ interface Making {
 
 function acceleration(
   { rewrites, skipped, policy }: Acceleration,
-  { draft, previous, shouldWarn, facts }: Making,
+  { draft, view, previous, shouldWarn, facts }: Making,
 ): Plan {
   const patch = draft.patch()
   const hold = holdSettings(policy.spec)
@@ -208,7 +217,7 @@ function acceleration(
       ...skipped.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
       ...podRewriteWarning(rewrites, shouldWarn),
       // KServe updates a service all the time: who creates it is told.
-      ...(previous === undefined && servesOne(rewrites) ? probeWarnings(draft.object, hold, facts) : []),
+      ...(previous === undefined && servesOne(rewrites) ? probeWarnings(view, hold, facts) : []),
     ],
     caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
     locations: rewrites.map(servedLocation),

@@ -6,6 +6,7 @@ import { servingContainers } from '../../src/kserve/container.ts'
 import { asksForDevices } from '../../src/kserve/devices.ts'
 import { llmBases } from '../../src/kserve/llm-config.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
+import { readService } from '../../src/kserve/service-view.ts'
 import { Draft } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
 import { afterKserve } from '../../src/plan/plan.fake.ts'
@@ -256,7 +257,7 @@ test('nobody gets a GPU who asks for a device, runs on a CPU, or whose configura
     const given = givenDevices(plan({ service, facts }).service)
     if (given.length === 0) return
     expect(asksForDevices(service.spec)).toBe(false)
-    expect(cpuFormatOf(service)).toBeUndefined()
+    expect(cpuFormatOf(readService(service, facts))).toBeUndefined()
     expect(asksForDevices(llmBases(service, facts.llmConfigs))).toBe(false)
     expect(service.metadata.annotations?.['warmgate.dev/gpu']).not.toBe('disabled')
     // As requests and as limits alike, the whole of them.

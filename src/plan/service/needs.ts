@@ -1,5 +1,5 @@
-import { findModelLocations } from '../../kserve/location.ts'
 import type { ModelLocation } from '../../kserve/model-location.ts'
+import { readService } from '../../kserve/service-view.ts'
 import { parseModelUri } from '../../kserve/uri.ts'
 import { choosePolicy } from '../../policy/overrides.ts'
 import { builtInPolicy, isOpen, type Policy, selectPolicy } from '../../policy/policy.ts'
@@ -36,11 +36,11 @@ export type KnownFacts = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies
  * What the plan of a service needs to be read: nothing where its namespace is not open and admission has rewritten
  * nothing in it, and nothing for a model that can be no cache's.
  */
-export function needsOf(service: KubeObject, known: KnownFacts): Needs {
+export function needsOf(service: KubeObject, known: KnownFacts & Pick<Facts, 'llmConfigs'>): Needs {
   if (!isPlannable(service) || !isLookedInto(service, known)) return nothingNeeded
   const { namespace, kserve } = known
   const policy = policyOf(service, known)
-  const locations = findModelLocations(restored(service)).locations.filter(
+  const locations = readService(restored(service), known).locations.filter(
     (location) => location.obstacle === undefined && mayBeCached(location, policy, namespace),
   )
   const fromPolicy = locations.flatMap(({ model }) =>
