@@ -3,6 +3,7 @@ import type { JsonObject, KubeObject } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 import { fakeFacts, fakePolicy, fakeService, s3Secret } from '../plan.fake.ts'
 import { type Plan, plan } from '../plan.ts'
+import { needsOf } from './needs.ts'
 import { cacheNames, readOriginal } from './original.ts'
 
 /* Services with more than one model location. */
@@ -103,6 +104,30 @@ test('a list in Knative mode stays: Knative refuses the volumes that it would be
   expect(made).toMatchObject({ reason: 'NoModelLocation', patch: [] })
   expect(made.message).toContain('Knative refuses')
   expect(created(fakeService(predictor)).reason).toBe('Accelerated')
+})
+
+test('an LLMInferenceService reads with the account of its workers, as a configuration names it', () => {
+  const config = (spec: JsonObject): KubeObject => ({
+    ...llm(spec),
+    kind: 'LLMInferenceServiceConfig',
+    metadata: { name: 'team' },
+  })
+  const facts = fakeFacts({
+    secrets: { 's3-access': s3Secret },
+    serviceAccounts: {
+      default: { name: 'default', secrets: [], annotations: {} },
+      'weights-reader': { name: 'weights-reader', secrets: ['s3-access'], annotations: {} },
+    },
+    llmConfigs: { own: [config({ worker: { serviceAccountName: 'weights-reader' } })], shared: [] },
+  })
+  const model = { uri: 's3://models/llama' }
+  const credentials = (spec: JsonObject) =>
+    created(llm({ model, ...spec }), facts).caches.map(({ source }) => source.credentials.kind)
+  expect(credentials({})).toEqual(['anonymous'])
+  expect(credentials({ worker: { serviceAccountName: 'weights-reader' } })).toEqual(['keys'])
+  expect(credentials({ baseRefs: [{ name: 'team' }] })).toEqual(['keys'])
+  const needs = needsOf(llm({ model, baseRefs: [{ name: 'team' }] }), facts)
+  expect(JSON.stringify(needs)).toContain('"weights-reader"')
 })
 
 test('an LLMInferenceService: its model and its adapters, each by itself', () => {
