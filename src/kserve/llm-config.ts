@@ -37,8 +37,8 @@ export function llmBases(service: KubeObject, configs: LlmConfigs): JsonObject[]
 }
 
 /**
- * A field, no object or list, of the spec that KServe merges of these, the lowest first: an empty one overrides none.
- * Source: the same file, mergeSpecs.
+ * A scalar field of the spec that KServe merges from these specs, the lowest first: the last one that is not empty.
+ * Source: kserve pkg/controller/v1alpha2/llmisvc/config_merge.go, mergeSpecs.
  */
 export function mergedField(specs: JsonObject[], ...path: string[]): Json | undefined {
   return specs.map((spec) => getIn(spec, ...path) ?? '').findLast((value) => value !== '')

@@ -53,8 +53,8 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
 
 /**
  * The account that downloads the model: the template's, else on several nodes the worker's. Without either KServe makes
- * an account for the service, and gives it the Secrets of the default one. Prefill's pods have an account of their own,
- * which reads the same model: these pods cannot do without the others, so that what the others read is enough.
+ * an account for the service, and gives it the Secrets of the default one. Prefill pods download the same model with an
+ * account of their own. KServe needs both downloads to work, so the credentials of one account are enough for a cache.
  * Source: kserve pkg/controller/v1alpha2/llmisvc/workload_multi_node.go, expectedMultiNodeMainServiceAccount.
  */
 function accountOf(specs: JsonObject[]): string {

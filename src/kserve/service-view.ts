@@ -33,13 +33,13 @@ export interface ServiceView extends FoundLocations {
 }
 
 export interface ViewedContainer extends ServingContainer {
-  /** What KServe merges it of, the lowest first; a ServingRuntime is below all of these. */
+  /** What KServe merges into it, the lowest first. A ServingRuntime's container comes below all of these. */
   parts: JsonObject[]
   /** How many ranks of an LLMInferenceService run in it; 1 for an InferenceService. */
   ranks: number
 }
 
-/** Reads a service, with what the cluster adds to it: KServe's configuration, and that of LLMInferenceServices. */
+/** Reads a service, with KServe's configuration and the LLMInferenceServiceConfigs that may be merged into it. */
 export function readService(
   service: KubeObject,
   { kserve, llmConfigs }: { kserve: KserveConfig; llmConfigs: LlmConfigs },

@@ -65,7 +65,7 @@ function believed(kept: ServiceRecord | undefined, ours: Rewrite[]): ServiceReco
 const unsigned: Pick<RecordSigner, 'sign'> = { sign: () => '' }
 
 export interface RewriteContext {
-  /** The service as its user wrote it, as the draft is before its rewrite. */
+  /** The service as its user wrote it: the draft before its rewrite. */
   view: ServiceView
   /** The record of the service before this update, where its rewrites are kept. */
   kept: ServiceRecord | undefined
