@@ -169,11 +169,7 @@ export class Controller {
     whenLeading(mirror.namespaces, ({ object: { metadata } }) => {
       this.#wakePolicies()
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
-      for (const service of mirror.services.list(metadata.name)) {
-        this.#placed.add(serviceId(service))
-        // The service may be older than its opt-in, when nothing was reported on it.
-        if (mirror.records.of(service)?.isProven === false) this.#reports.add(serviceId(service))
-      }
+      for (const service of mirror.services.list(metadata.name)) this.#placed.add(serviceId(service))
     })
   }
 
@@ -184,13 +180,19 @@ export class Controller {
     // What it used before may have lost its last service.
     if (change.type === 'updated') this.#wakeCaches(change.before)
     if (change.type === 'deleted') this.#wakeNamed(object, this.#placements.set(object, []))
-    if (change.type === 'added' || (change.type === 'updated' && isNewGeneration(change.before, object))) {
+    if (change.type === 'added' || (change.type === 'updated' && this.#isNewSpec(change.before, object))) {
       this.#reports.add(serviceId(object))
       this.#placed.add(serviceId(object))
     }
     // KServe writes a service's status all the time: no hold depends on that.
     if (change.type !== 'updated' || !isSameWord(change.before, object))
       this.#wakeHolds(this.#held.in(object.metadata.namespace ?? ''))
+  }
+
+  /** A service of a namespace that has just opened is older than that: the mirror had no spec of it. */
+  #isNewSpec(before: KubeObject, service: KubeObject): boolean {
+    const { services } = this.#options.mirror
+    return isNewGeneration(before, service) || (services.isClosed(before) && !services.isClosed(service))
   }
 
   #cacheChanged(object: KubeObject): void {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { getIn, isObject, type Json, objectAt } from '../values/object.ts'
-import { crdText } from './crd.ts'
+import { crdText, policyCrd } from './crd.ts'
 import { policySpecSchema } from './schema.ts'
 
 const specSchema = objectAt(
@@ -27,6 +27,10 @@ function fields(schema: object, path: string[] = []): Field[] {
 test('manifests/base/crd.yaml is made from the schema: run `npm run manifests`', () => {
   const file = readFileSync(new URL('../../manifests/base/crd.yaml', import.meta.url), 'utf8')
   expect(file).toBe(crdText())
+})
+
+test('kubectl, which reads YAML 1.1, reads the CRD as it was made', () => {
+  expect(parse(crdText(), { version: '1.1' })).toEqual(JSON.parse(JSON.stringify(policyCrd())))
 })
 
 test.each(

@@ -100,7 +100,10 @@ function validation({ cel, message }: Rule): JsonObject {
   return { rule: cel, message }
 }
 
+// kubectl reads YAML 1.1, where a plain `Off` is a boolean.
+const yamlOptions = { aliasDuplicateObjects: false, compat: 'yaml-1.1', lineWidth: 0 } as const
+
 /** manifests/base/crd.yaml, as `npm run manifests` writes it. */
 export function crdText(): string {
-  return `# Made from src/policy/schema.ts by \`npm run manifests\`.\n${stringify(policyCrd(), { aliasDuplicateObjects: false, lineWidth: 0 })}`
+  return `# Made from src/policy/schema.ts by \`npm run manifests\`.\n${stringify(policyCrd(), yamlOptions)}`
 }

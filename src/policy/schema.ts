@@ -420,7 +420,8 @@ export const policySpecSchema = Type.Object(
     serviceSelector: labelSelector('Services that this policy is for.'),
     mode: Type.Enum(['Enforce', 'Audit', 'Off'], {
       description:
-        'Enforce accelerates. Audit changes nothing and reports what would happen. Off leaves services alone.',
+        'Enforce accelerates. Audit changes nothing and reports what would happen. Off leaves services alone; quote it ' +
+        'in YAML, where a plain Off is a boolean.',
       default: 'Enforce',
     }),
     rewrite: Type.Enum(['Spec', 'Pod'], {

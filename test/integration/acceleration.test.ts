@@ -18,7 +18,7 @@ import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import type { FluidOptions } from '../fluid/options.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
-import { applyPolicy, condition, eventuallyGone, governNamespace, isTrue, podsOf } from './await.ts'
+import { applyPolicy, condition, eventuallyGone, governNamespace, isTrue, podsOf, podWith } from './await.ts'
 import {
   custom,
   frameworks,
@@ -80,9 +80,7 @@ async function firstPod(
   name: string,
   wanted: (pod: KubeObject) => boolean = () => true,
 ): Promise<KubeObject> {
-  return await until(`a pod of ${ns}/${name}`, async () =>
-    (await podsOf(stage.client, ns, name)).find(wanted),
-  )
+  return await podWith(stage.client, { namespace: ns, name }, wanted)
 }
 
 async function eventsOf(object: KubeObject): Promise<KubeObject[]> {

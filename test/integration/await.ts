@@ -7,6 +7,7 @@ import {
   type KubeObject,
   listAt,
   type ObjectKey,
+  objectAt,
   stringAt,
 } from '../../src/values/object.ts'
 import { applyAll, hasCondition } from '../cluster/objects.ts'
@@ -41,9 +42,35 @@ export async function readyPod(
   { namespace = '', name }: ObjectKey,
   wanted: (pod: KubeObject) => boolean = () => true,
 ): Promise<KubeObject> {
-  return await until(`a ready pod of ${namespace}/${name}`, async () =>
-    (await podsOf(client, namespace, name)).find((pod) => isTrue(pod, 'Ready') && wanted(pod)),
-  )
+  return await podWith(client, { namespace, name }, (pod) => isTrue(pod, 'Ready') && wanted(pod))
+}
+
+/** A pod of a service as it is wanted; at the timeout the error says what its pods were like. */
+export async function podWith(
+  client: KubeClient,
+  { namespace = '', name }: ObjectKey,
+  wanted: (pod: KubeObject) => boolean = () => true,
+): Promise<KubeObject> {
+  return await until(`a pod of ${namespace}/${name}`, async () => {
+    const pods = await podsOf(client, namespace, name)
+    const found = pods.find(wanted)
+    if (found === undefined) throw new Error(`its pods: ${JSON.stringify(pods.map(podState))}`)
+    return found
+  })
+}
+
+function podState({ metadata, spec, status }: KubeObject): JsonObject {
+  const { nodeName, schedulingGates, readinessGates } = objectAt(spec)
+  const { phase, conditions, initContainerStatuses } = objectAt(status)
+  return {
+    name: metadata.name,
+    nodeName,
+    schedulingGates,
+    readinessGates,
+    phase,
+    conditions,
+    initContainerStatuses,
+  }
 }
 
 export async function datasetWith(

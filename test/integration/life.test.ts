@@ -227,7 +227,7 @@ test('a deletion that is stuck is explained on the service, and no new pod waits
   stage.fluid.set({ deletes: () => false })
   await stage.client.delete(resources.pod, { namespace: 'life-stuck', name: pod?.metadata.name ?? '' })
   const next = await readyPod('life-stuck', ({ metadata }) => metadata.uid !== pod?.metadata.uid)
-  expect(hasGate(next)).toBe(true)
+  expect(hasGate(next)).toBe(false)
   const dataset = await datasetOf('life-stuck', stuck.metadata.name ?? '', () => true)
   expect(dataset.metadata.uid).toBe(stuck.metadata.uid)
 })
