@@ -98,9 +98,10 @@ export class FakeApi implements KubeClient {
     this.#store(merged(this.#known(kind, key), body) as KubeObject)
   }
 
-  /** Removes an object as somebody else would, whatever its finalizers. */
+  /** Removes an object, if it is there, as somebody else would, whatever its finalizers. */
   drop(kind: string, key: ObjectKey): void {
-    this.#remove(this.#known(kind, key))
+    const object = this.#objects.get(idOf(kind, key))
+    if (object !== undefined) this.#remove(object)
   }
 
   find(kind: string, key: ObjectKey): KubeObject | undefined {
