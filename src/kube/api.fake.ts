@@ -73,6 +73,8 @@ export class FakeApi implements KubeClient {
   /** What `discover` answers, by `group/version`. */
   readonly served = new Map<string, string[]>()
   admit: (request: FakeAdmission) => KubeObject = ({ object }) => object
+  /** Fields that throw when somebody reads them in an answer, by object. */
+  readonly #odd = new Map<string, 'annotations' | 'status'>()
   readonly #now: () => number
   readonly #objects = new Map<string, KubeObject>()
   readonly #listeners = new Set<(change: Change) => void>()
@@ -106,13 +108,20 @@ export class FakeApi implements KubeClient {
 
   find(kind: string, key: ObjectKey): KubeObject | undefined {
     const found = this.#objects.get(idOf(kind, key))
-    return found && cloneJson(found)
+    return found && this.#answer(found)
   }
 
   /** Every object of a kind, or of all kinds, sorted by namespace and name. */
   all(kind?: string): KubeObject[] {
     const found = [...this.#objects.values()].filter((object) => kind === undefined || object.kind === kind)
-    return found.map(cloneJson).sort((a, b) => (keyText(keyOf(a)) < keyText(keyOf(b)) ? -1 : 1))
+    return found
+      .map((object) => this.#answer(object))
+      .sort((a, b) => (keyText(keyOf(a)) < keyText(keyOf(b)) ? -1 : 1))
+  }
+
+  /** Makes a field of an object throw `odd` when it is read, for tests of what keeps one object from harming others. */
+  spoil(kind: string, key: ObjectKey, field: 'annotations' | 'status'): void {
+    this.#odd.set(idOf(kind, key), field)
   }
 
   onChange(listener: (change: Change) => void): () => void {
@@ -290,6 +299,17 @@ export class FakeApi implements KubeClient {
     }
     const pending = waits.filter((wait) => wait instanceof Promise)
     return { call, begun: pending.length === 0 ? undefined : Promise.all(pending) }
+  }
+
+  #answer(stored: KubeObject): KubeObject {
+    const object = cloneJson(stored)
+    const field = this.#odd.get(idOf(object.kind, keyOf(object)))
+    const get = () => {
+      throw new Error('odd')
+    }
+    if (field !== undefined)
+      Object.defineProperty(field === 'status' ? object : object.metadata, field, { enumerable: true, get })
+    return object
   }
 
   #known(kind: string, key: ObjectKey): KubeObject {
