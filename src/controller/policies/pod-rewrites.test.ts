@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Mirror } from '../../cluster/mirror.ts'
 import { Records } from '../../cluster/records.ts'
-import type { KubeClient } from '../../kube/client.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import { KubeError } from '../../kube/errors.ts'
 import { fakePolicy, fakeService, fakeSigner } from '../../plan/plan.fake.ts'
 import type { Policy } from '../../policy/policy.ts'
@@ -31,7 +31,7 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
     records: new Records(fakeSigner),
     fluidResources: ['datasets', 'jindoruntimes'],
   } as unknown as Mirror
-  const client: KubeClient = { get: async () => undefined } as unknown as KubeClient
+  const client = new FakeApi()
   const placements = new PodRewriteUsage()
   return {
     client,
