@@ -191,7 +191,7 @@ export class FakeApi implements KubeClient {
       this.#delete(call, this.#mustFind(call))
       return object
     }
-    const { generateName, ...metadata } = object.metadata
+    const { generateName = '', ...metadata } = object.metadata
     const name = metadata.name ?? `${generateName}${(this.#version + 1).toString(36).padStart(5, '0')}`
     if (this.#objects.has(idOf(resource.kind, { ...metadata, name })))
       refuse(call.text, 409, 'already exists', 'AlreadyExists')
