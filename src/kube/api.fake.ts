@@ -27,7 +27,7 @@ import type { FakeReflector } from './reflector.fake.ts'
 import type { Change } from './reflector.ts'
 import type { Resource } from './resources.ts'
 
-/** One call that was made; `text` is e.g. `list Pod`, `patch Pod/status llama-0` or `delete Dataset llama dry run`. */
+/** One call. `text` is e.g. `list Pod`, `patch Pod/status llama-0` or `create Dataset llama dry run`. */
 export interface FakeCall {
   text: string
   verb: string
@@ -62,8 +62,9 @@ const reasons: { [status: number]: string } = {
 const mergeKeys: { [list: string]: string } = { conditions: 'type', schedulingGates: 'name' }
 
 /**
- * An API server in memory, with the rules of the real one: resource versions, UIDs, conflicts, finalizers, generations,
- * the status subresource. Every kind has such a subresource, so a write of the object itself never changes `status`.
+ * An API server in memory, with the rules of the real one: resource versions, UIDs, conflicts, finalizers,
+ * generations, the status subresource. Every kind has that subresource: a write of the object itself never
+ * changes `status`.
  */
 export class FakeApi implements KubeClient {
   /** Every call, in its order, those that failed included. */
@@ -90,7 +91,7 @@ export class FakeApi implements KubeClient {
     return this.calls.filter(({ isWritten }) => isWritten).map(({ text }) => text)
   }
 
-  /** Stores objects as somebody else would, status included, over those of the same names. Keeps a given UID. */
+  /** Stores objects as somebody else would, status included, over those of the same names. Keeps UIDs. */
   put(...objects: KubeObject[]): void {
     for (const object of objects) this.#store(object)
   }
@@ -119,7 +120,7 @@ export class FakeApi implements KubeClient {
       .sort((a, b) => (keyText(keyOf(a)) < keyText(keyOf(b)) ? -1 : 1))
   }
 
-  /** Makes a field of an object throw `odd` when it is read, for tests of what keeps one object from harming others. */
+  /** Makes a field of an object throw `odd` when it is read: one odd object must not harm others. */
   spoil(kind: string, key: ObjectKey, field: 'annotations' | 'status'): void {
     this.#odd.set(idOf(kind, key), field)
   }
@@ -140,8 +141,8 @@ export class FakeApi implements KubeClient {
   }
 
   /**
-   * Runs before calls are answered; what it throws is their answer. `call` is the beginning of a call's text: `patch`,
-   * `patch Pod` (with its subresources) or `patch Pod llama-0`. Empty for every call.
+   * Runs before calls are answered; what it throws is their answer. `call` is the beginning of a call's text:
+   * `patch`, `patch Pod` (with its subresources) or `patch Pod llama-0`. Empty for every call.
    */
   before(call: string, run: Intercept, times = Number.POSITIVE_INFINITY): () => void {
     const intercept: Intercept = (made) => run(made)
@@ -149,7 +150,7 @@ export class FakeApi implements KubeClient {
     return () => this.#intercepts.delete(intercept)
   }
 
-  /** Refuses the next such calls with a status; all of them until the answered function is called, if `times` is left out. */
+  /** Refuses the next such calls, or without `times` all of them until the returned function is called. */
   fail(call: string, status: number, times?: number): () => void {
     return this.before(call, ({ text }) => refuse(text, status, 'refused'), times)
   }
@@ -277,7 +278,7 @@ export class FakeApi implements KubeClient {
     return this.served.get(`${group}/${version}`) ?? []
   }
 
-  /** Records a call. `begun` is undefined unless an intercept answers a promise: then the call is decided at once. */
+  /** Records a call. Without a promise from an intercept, `begun` is undefined: it is decided at once. */
   #begin(
     verb: string,
     resource: Resource,
