@@ -1,7 +1,7 @@
 import { chmod } from 'node:fs/promises'
 import { build } from 'esbuild'
 
-// One file that runs on Node 24 with nothing beside it: small to ship, quick to start.
+// One file that runs on Node 24 without node_modules: small to ship, quick to start.
 const outfile = 'dist/warmgate.mjs'
 await build({
   entryPoints: ['src/main.ts'],

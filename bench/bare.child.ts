@@ -24,7 +24,7 @@ process.on('message', async (message: { writes: BareWrite[] } | { parallel: numb
   if ('writes' in message) writes = message.writes
   else {
     const left = writes.values()
-    // One iterator for all: each takes the next that nobody has taken.
+    // All workers share one iterator: each takes the next free one.
     const work = async () => {
       for (const each of left) await write(each)
     }

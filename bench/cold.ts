@@ -15,8 +15,8 @@ import { startTestCluster, type TestCluster } from '../test/warmgate/test-cluste
 import { SlowVolume } from './slow-volume.ts'
 
 /*
- * node bench/cold.ts: what a server does that starts beside the warm-up of its cache, by where its pod is held, on a real
- * kubelet. The volume is imitated: a cold read and the warm-up share the speed of the source, as long as both run.
+ * node bench/cold.ts: what a server does that starts during the warm-up of its cache, by where its pod is held, on a
+ * real kubelet. The volume is imitated: a cold read and the warm-up share the speed of the source, as long as both run.
  */
 
 const mib = 2 ** 20

@@ -1,7 +1,7 @@
 import type { KubeClient } from '../src/kube/client.ts'
 import { resources } from '../src/kube/resources.ts'
-import { cacheWarmGate } from '../src/plan/pod/hold.ts'
 import { gateCondition } from '../src/plan/pod/pod.ts'
+import { cacheWarmGate } from '../src/values/keys.ts'
 import type { JsonObject, KubeObject } from '../src/values/object.ts'
 
 const cache = 'bloom-0123456789'

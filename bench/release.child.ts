@@ -1,5 +1,6 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { Mirror } from '../src/cluster/mirror.ts'
+import { Planner } from '../src/cluster/planner.ts'
 import { Controller } from '../src/controller/controller.ts'
 import { createEventRecorder } from '../src/kube/events.ts'
 import { createClient } from '../src/kube/http.ts'
@@ -34,7 +35,7 @@ const controller = new Controller({
   metrics,
   mirror,
   events,
-  kserveNamespace,
+  planner: new Planner({ mirror, client, kserveNamespace, clock }),
   webhookConfiguration: 'none',
 })
 process.once('disconnect', () => process.exit(0))

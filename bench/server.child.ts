@@ -5,6 +5,7 @@ import { createPodHandler } from '../src/admission/pod.ts'
 import { createAdmissionServer } from '../src/admission/server.ts'
 import { createServiceHandler } from '../src/admission/service.ts'
 import { Mirror } from '../src/cluster/mirror.ts'
+import { Planner } from '../src/cluster/planner.ts'
 import { fakeSigner } from '../src/plan/plan.fake.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
@@ -31,7 +32,8 @@ async function warmgate(pair: KeyPair): Promise<number> {
   })
   mirror.start()
   while (mirror.unsynced().length > 0) await new Promise((resolve) => setImmediate(resolve))
-  const sources = { mirror, client, kserveNamespace, metrics }
+  const planner = new Planner({ mirror, client, kserveNamespace, clock })
+  const sources = { mirror, planner, metrics, clock }
   const server = createAdmissionServer({
     handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
     logger,

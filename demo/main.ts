@@ -81,7 +81,7 @@ async function binaries(): Promise<void> {
   screen.title('To read during the build: warmgate plan -f demo/manifests (needs no cluster)')
   const stdout = { write: (text: string) => screen.text(text.trimEnd()) }
   const files = ['policy', 'secret', 'bloom'].map((name) => `demo/manifests/${name}.yaml`)
-  await runPlan({ files, output: 'diff' }, { stdin: new PassThrough().end(), stdout })
+  await runPlan({ files, output: 'diff' }, { stdin: new PassThrough().end(), stdout, stderr: stdout })
   screen.title('Building the control plane, once (about 15 minutes on two cores)')
   await buildBinaries(programs, (line) => screen.text(line))
 }

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
+import { runtimeResources } from '../src/cluster/runtimes.ts'
 import type { KubeClient } from '../src/kube/client.ts'
 import { resources } from '../src/kube/resources.ts'
 import { progressOf } from '../src/plan/cache/cache-phase.ts'
-import { cacheWarmGate } from '../src/plan/pod/hold.ts'
 import { hasGate } from '../src/plan/pod/pod.ts'
+import { cacheWarmGate } from '../src/values/keys.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../src/values/object.ts'
 import { formatSize } from '../src/values/size.ts'
 import { applyAll, hasCondition, readObjects, resourceOf } from '../test/cluster/objects.ts'
@@ -35,7 +36,7 @@ export class Story {
     this.#datasets = new Watcher(client, resources.dataset, namespace)
     this.#dataLoads = new Watcher(client, resources.dataLoad, namespace)
     this.#jobs = new Watcher(client, resources.job, namespace)
-    this.#runtimes = new Watcher(client, resources.jindoRuntime, namespace)
+    this.#runtimes = new Watcher(client, runtimeResources.Jindo, namespace)
   }
 
   async stop(): Promise<void> {
@@ -117,7 +118,7 @@ export class Story {
     return [{ name: '1 → 3 pods', mark: '█', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 }]
   }
 
-  /** Starts the same service with acceleration disabled: what KServe does by itself. */
+  /** Starts the same service with acceleration disabled: what KServe does without Warmgate. */
   async plain(): Promise<Timeline> {
     const [service] = await readObjects(manifest)
     if (service === undefined) throw new Error(`${manifest} is empty`)
@@ -162,8 +163,8 @@ export class Story {
     this.#engine.fill(await this.#runtimes.until((objects) => objects[0]))
     const isDone = () => this.#jobs.list().some(isComplete)
     const draw = () => {
-      const dataset = this.#datasets.list()[0]
-      const progress = dataset && progressOf(dataset, this.#dataLoads.list()[0])
+      const [dataset, dataLoad] = [this.#datasets.list()[0], this.#dataLoads.list()[0]]
+      const progress = dataset && dataLoad && progressOf(dataset, dataLoad)
       if (progress === undefined) return
       const { cachedBytes, totalBytes } = progress
       const detail = `${formatSize(cachedBytes)} of ${formatSize(totalBytes)}`

@@ -2,15 +2,20 @@ import { glob, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parseManifests } from '../src/cli/manifests.ts'
+import { Mirror } from '../src/cluster/mirror.ts'
 import { runtimeResources } from '../src/cluster/runtimes.ts'
-import { runtimes } from '../src/fluid/runtimes.ts'
+import { runtimeNames, runtimes } from '../src/fluid/runtimes.ts'
+import type { KubeClient } from '../src/kube/client.ts'
 import {
   llmInferenceService,
   llmInferenceServiceConfig,
   type Resource,
   resources,
 } from '../src/kube/resources.ts'
+import { fakeSigner } from '../src/plan/plan.fake.ts'
 import { systemNamespaces } from '../src/policy/scope.ts'
+import { createLogger } from '../src/telemetry/logger.ts'
+import { FakeClock } from '../src/values/clock.fake.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../src/values/object.ts'
 
 /* The shipped roles are what `warmgate serve` needs: no verb less, and no verb more. */
@@ -44,9 +49,7 @@ const everywhere: Need[] = [
   [resources.accelerationPolicy, ['patch'], 'status'],
   [resources.dataset, ['get', ...follow, ...apply, 'delete']],
   [resources.dataLoad, [...follow, ...apply, 'delete']],
-  ...Object.values(runtimes).map(
-    ({ plural }): Need => [{ ...resources.dataset, plural }, [...follow, ...apply, 'delete']],
-  ),
+  ...Object.values(runtimeResources).map((runtime): Need => [runtime, [...follow, ...apply, 'delete']]),
   [resources.subjectAccessReview, ['create']],
   [resources.mutatingWebhookConfiguration, ['get', 'update']],
 ]
@@ -141,6 +144,56 @@ test('the tables name every resource that the client knows', () => {
   const all = [...everywhere, ...inOwnNamespace, ...inKserve].map(([{ plural }]) => plural)
   for (const { plural } of [...Object.values(resources), ...Object.values(runtimeResources)])
     expect(all).toContain(plural)
+})
+
+test('what the mirror follows is what the roles let it list and watch, and nothing else', async () => {
+  const asked = { list: new Set<string>(), watch: new Set<string>() }
+  const note = (verb: 'list' | 'watch', { group, plural }: Resource) => asked[verb].add(`${group}/${plural}`)
+  const client: Partial<KubeClient> = {
+    discover: async () => [],
+    list: async (resource) => {
+      note('list', resource)
+      return { items: [], resourceVersion: '1' }
+    },
+    async *watch(resource, { signal }) {
+      note('watch', resource)
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    },
+  }
+  const clock = new FakeClock()
+  const mirror = new Mirror({
+    client: client as KubeClient,
+    clock,
+    logger: createLogger('silent'),
+    kserveNamespace: 'kserve',
+    llmVersion: 'v1alpha2',
+    signer: fakeSigner,
+  })
+  mirror.start()
+  await clock.advance(1_000)
+  const followed = granted(find('ClusterRole', 'warmgate')).concat(
+    granted(find('Role', 'warmgate', 'kserve')),
+  )
+  for (const verb of ['list', 'watch'] as const) {
+    const grants = followed.filter((grant) => grant.verb === verb).map(({ resource }) => resource)
+    expect([...asked[verb]].toSorted(), verb).toEqual([...new Set(grants)].toSorted())
+  }
+  await mirror.stop()
+})
+
+test('a registered runtime is in the roles, the watches and the enum of policies, in its own words', async () => {
+  const crd = parseManifests('crd.yaml', await readFile(new URL('base/crd.yaml', import.meta.url), 'utf8'))
+  const enums = JSON.stringify(crd.map(({ object }) => object)).match(/"enum":\["Auto"[^\]]*\]/g)
+  expect(enums).toEqual([`"enum":${JSON.stringify(['Auto', ...runtimeNames])}`])
+  for (const name of runtimeNames)
+    expect(runtimeResources[name]).toMatchObject({ kind: runtimes[name].kind, plural: runtimes[name].plural })
+  const inFluid = granted(find('ClusterRole', 'warmgate')).filter(({ resource }) =>
+    resource.startsWith('data.fluid.io/'),
+  )
+  const plurals = ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)]
+  expect([...new Set(inFluid.map(({ resource }) => resource))].toSorted()).toEqual(
+    plurals.map((plural) => `data.fluid.io/${plural}`).toSorted(),
+  )
 })
 
 /** By the client's method; a deletion of the very object that was seen is a function of its own. */

@@ -9,7 +9,7 @@ const allowed: { [room: string]: string[] } = {
   telemetry: [],
   kserve: ['values'],
   fluid: ['values'],
-  policy: ['values'],
+  policy: ['values', 'fluid'],
   plan: ['values', 'kserve', 'fluid', 'policy'],
   kube: ['values', 'telemetry'],
   tls: ['values', 'telemetry', 'kube'],

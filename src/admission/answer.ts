@@ -21,8 +21,8 @@ export interface AnswerOptions {
 }
 
 /**
- * The handler's answer, or, where there is none in time or none that can be sent, leave to go on unchanged.
- * Never rejects: a service that we cannot decide starts as it would have without us.
+ * The handler's answer; if there is none in time, or none that can be sent, the request is allowed unchanged.
+ * Never rejects: a service that cannot be decided starts as it would without Warmgate.
  */
 export async function answerSafely(
   request: AdmissionRequest,
@@ -69,8 +69,8 @@ async function inTime(
 }
 
 /**
- * A patch that does not apply makes the API server refuse the request, whatever the failure policy: each one
- * is applied to a copy first.
+ * Applies each patch to a copy first: the API server refuses a request whose patch does not apply, whatever the
+ * failure policy.
  */
 function applicable({ object }: AdmissionRequest, answer: AdmissionAnswer): AdmissionAnswer {
   if (answer.kind === 'deny' || answer.patch === undefined || answer.patch.length === 0) return answer

@@ -5,21 +5,21 @@ import { Refusal } from './errors.ts'
 import { JsonWeight } from './weight.ts'
 
 const MiB = 2 ** 20
-// A review carries an object and the one before it, each of up to 3 MiB, and a little around them.
+// A review carries the old and the new object, each of up to 3 MiB, and a little more.
 const mostBytes = 7 * MiB
-// Objects of Kubernetes are nested some 30 deep; every recursive function after the parser goes as deep as this.
+// Objects of Kubernetes are nested some 30 deep; every recursive function after the parser recurses this deep.
 const mostDepth = 512
 // Two objects of 1.5 MiB, which is what etcd takes, as dense as manifests are.
 const mostCost = 64 * MiB
-// From here on reviews are worked on one at a time. A service of 20 KiB costs half a MiB.
+// Larger reviews are handled one at a time. A service of 20 KiB costs half a MiB.
 const largeCost = 4 * MiB
 const largeWaitMs = 2_000
-// One review of the largest kind, and beside it hundreds of the usual one.
+// Room for one review of maximum size and hundreds of usual ones.
 const budgetBytes = 96 * MiB
 // Connections that have not sent a review yet may take this share, so that there is room for those that have.
 const strangersShare = 0.5
 
-/** The memory that reviews may take, as they arrive and as they are worked on. */
+/** The memory that reviews may take, while they arrive and while they are handled. */
 export class ReviewBudget {
   readonly #limit: number
   readonly #queue: (() => void)[] = []
@@ -30,7 +30,7 @@ export class ReviewBudget {
     this.#limit = limit
   }
 
-  /** False where there is no room. Only what has arrived counts: an announced length costs nothing. */
+  /** False if there is no room. Only bytes that arrived count: an announced length costs nothing. */
   take(bytes: number, share = 1): boolean {
     if (this.#taken + bytes > this.#limit * share) return false
     this.#taken += bytes
@@ -41,7 +41,7 @@ export class ReviewBudget {
     this.#taken -= bytes
   }
 
-  /** Waits until no other large review is worked on. False where that takes too long. */
+  /** Waits until no other large review is handled. False if that takes too long. */
   async enterLarge(clock: Clock): Promise<boolean> {
     if (!this.#isLargeBusy) {
       this.#isLargeBusy = true
@@ -73,8 +73,8 @@ export interface ReadOptions {
 }
 
 /**
- * The JSON in a request's body. Rejects with a Refusal: not JSON, too large, or no room for it. `release` is to be
- * called once the body is not needed any more.
+ * The JSON in a request's body. Rejects with a Refusal: not JSON, too large, or no room for it. Call `release`
+ * once the body is no longer needed.
  */
 export async function readJson(
   request: IncomingMessage,
@@ -106,7 +106,7 @@ export async function readJson(
   }
 }
 
-/** Takes the cost of parsing a body; a large one waits for its turn. Answers what gives it back. */
+/** Reserves the memory for parsing a body; a large one waits for its turn. Resolves with the release function. */
 async function enter(cost: number, { budget, clock }: ReadOptions): Promise<() => void> {
   const isLarge = cost > largeCost
   if (isLarge && !(await budget.enterLarge(clock))) throw busy()
@@ -129,7 +129,7 @@ function readBytes(
   const chunks: Buffer[] = []
   let length = 0
   const fail = (refusal: Refusal) => {
-    // What is still to come is read and dropped by Node, so that the client gets to see the answer.
+    // Node reads and drops the rest, so that the client sees the response.
     request.off('data', collect)
     chunks.length = 0
     budget.give(length)
@@ -142,14 +142,14 @@ function readBytes(
     length += chunk.length
     chunks.push(chunk)
     weight.push(chunk)
-    // At the first piece that is too much: the rest is not kept.
+    // Stop at the first chunk beyond the limit: the rest is not kept.
     if (weight.cost > mostCost) return fail(tooDense())
     if (weight.depth > mostDepth) return fail(tooDeep())
   }
   request.on('data', collect)
   request.once('end', () => {
     resolve({ bytes: Buffer.concat(chunks), cost: weight.cost })
-    // The caller's to give back from here on.
+    // From here on the caller releases it.
     length = 0
   })
   request.once('error', () => fail(new Refusal('BadRequest', 'the request ended early')))

@@ -13,18 +13,18 @@ export interface ConnectionLimits {
 
 interface Connection {
   socket: Socket
-  /** Whether a valid review came through it. */
+  /** Whether it carried a valid review. */
   isTrusted: boolean
   /** Requests that are not answered yet. */
   pending: number
 }
 
 /**
- * The open connections of a server. A stranger has sent no review yet: it is closed soon when it is idle, and first
- * when there are too many, so that nobody can keep the API server out by holding connections open.
+ * The open connections of a server. A connection without a valid review so far (a stranger) is closed soon when idle,
+ * and first when there are too many, so that open connections cannot keep the API server out.
  */
 export class Connections {
-  // In the order of arrival. A TLS socket has the address of the TCP socket that it was made of, and no link to it.
+  // In the order of arrival. A TLS socket has the address of its TCP socket, but no reference to it.
   readonly #open = new Map<string, Connection>()
   readonly #limits: ConnectionLimits
 
@@ -43,7 +43,7 @@ export class Connections {
     })
   }
 
-  /** To be called for each valid review. */
+  /** Call this for each valid review. */
   trust(request: IncomingMessage): void {
     const connection = this.#of(request)
     if (connection !== undefined) connection.isTrusted = true
@@ -75,7 +75,7 @@ export class Connections {
     })
   }
 
-  /** The oldest idle stranger, else the oldest stranger, else the oldest idle one; undefined where all are at work. */
+  /** The oldest idle stranger, else the oldest stranger, else the oldest idle one; undefined if all are busy. */
   #leastWanted(): Socket | undefined {
     const all = [...this.#open.values()]
     const victim =

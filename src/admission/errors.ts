@@ -8,10 +8,10 @@ const statuses = {
   InternalError: 500,
 } as const
 
-/** A request that is no review, or none that can be taken now. */
+/** A request that is no review, or that cannot be handled now. */
 export class Refusal extends Error {
   readonly code = 'WG021'
-  /** In Kubernetes' words. */
+  /** The reason of Kubernetes' Status. */
   readonly reason: keyof typeof statuses
   readonly status: number
 

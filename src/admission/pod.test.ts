@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
+import { fakePlanner } from '../cluster/planner.fake.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
+import { FakeClock } from '../values/clock.fake.ts'
 import { type Json, type KubeObject, listAt } from '../values/object.ts'
 import { createPodHandler } from './pod.ts'
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
@@ -41,7 +43,12 @@ async function admit({ policy = {}, pod = newPod(), phase = 'Complete', ...cache
     },
   })
   const { mirror } = fake
-  const handle = createPodHandler({ mirror, client, kserveNamespace: 'kserve', metrics: createMetrics() })
+  const handle = createPodHandler({
+    mirror,
+    planner: fakePlanner({ mirror, client }),
+    metrics: createMetrics(),
+    clock: new FakeClock(),
+  })
   return { answer: await handle(review(pod), new AbortController().signal), calls }
 }
 

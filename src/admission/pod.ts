@@ -1,8 +1,8 @@
 import { namespaceLabels } from '../cluster/facts.ts'
 import type { Mirror } from '../cluster/mirror.ts'
-import { podFacts, sidecarState, workerLabels } from '../cluster/pod.ts'
+import type { Planner } from '../cluster/planner.ts'
+import { podFacts } from '../cluster/pod.ts'
 import { podClaim } from '../cluster/pod-rewrite.ts'
-import type { FactsSources } from '../cluster/sources.ts'
 import { servesModel } from '../kserve/pod.ts'
 import type { PatchOperation } from '../plan/draft.ts'
 import { planPod } from '../plan/pod/pod.ts'
@@ -10,16 +10,22 @@ import { redirectPod } from '../plan/pod/redirect.ts'
 import { isReadablePod } from '../plan/service/size.ts'
 import { isOpen } from '../policy/policy.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { Clock } from '../values/clock.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 
 /**
- * Answers the review of a new pod of an accelerated service: the claim where its service is served by its pods, the
- * readiness gate while its cache is not warm, what its GPUs need, and a preference for the nodes that hold its cache. Of a service that was rewritten itself, it asks
- * the API server nothing.
+ * Answers the review of a new pod of an accelerated service: the claim under `rewrite: Pod`, the readiness gate while
+ * its cache is not warm, what its GPUs need, and a preference for the nodes that hold its cache. If the service itself
+ * was rewritten, it asks the API server nothing.
  */
-export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
-  const { mirror, metrics } = sources
+export function createPodHandler(sources: {
+  mirror: Mirror
+  planner: Planner
+  metrics: Metrics
+  clock: Pick<Clock, 'now'>
+}) {
+  const { mirror, metrics, clock } = sources
   return async (
     { object, namespace = '', operation }: AdmissionRequest,
     signal: AbortSignal,
@@ -28,13 +34,11 @@ export function createPodHandler(sources: FactsSources & { metrics: Metrics }) {
       return { kind: 'allow' }
     const { pod, patch: turned } = await turn(sources, object, namespace, signal)
     // Transformers and explainers carry the service's annotations, too: no predictor waits for their caches.
-    const facts = servesModel(pod) ? podFacts(mirror, pod, namespace) : undefined
+    const facts = servesModel(pod) ? podFacts(mirror, pod, namespace, clock.now()) : undefined
     if (facts === undefined || Object.keys(facts.caches).length === 0) return { kind: 'allow', patch: turned }
     const { caches, isEnforced } = facts
-    const labels = isEnforced ? workerLabels(mirror, namespace, facts) : []
-    const sidecar = sidecarState(mirror, { pod, namespace, facts })
-    const input = { ...facts, pod, caches: Object.values(caches), workerLabels: labels, sidecar }
-    const { held, patch } = planPod(input)
+    const workerLabels = isEnforced ? facts.workerLabels : []
+    const { held, patch } = planPod({ ...facts, pod, caches: Object.values(caches), workerLabels })
     const decision = held ? 'hold' : 'pass'
     metrics.admissionReviews.inc({ resource: 'pods', operation, decision, reason: held ? 'Warming' : 'Warm' })
     return { kind: 'allow', patch: [...turned, ...patch], auditAnnotations: { decision } }
@@ -47,7 +51,7 @@ function isLookedAt(mirror: Mirror, pod: KubeObject, namespace: string): boolean
 }
 
 async function turn(
-  sources: FactsSources,
+  sources: { mirror: Mirror; planner: Planner },
   pod: KubeObject,
   namespace: string,
   signal: AbortSignal,

@@ -3,7 +3,7 @@ import { isObject, type Json, type JsonObject, type KubeObject, stringAt } from 
 
 const operations = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'] as const
 
-/** What the API server asks about, of an AdmissionReview v1. */
+/** The request of an AdmissionReview v1. */
 export interface AdmissionRequest {
   uid: string
   resource: string
@@ -26,12 +26,12 @@ export type AdmissionAnswer =
     }
   | { kind: 'deny'; code: number; message: string; warnings?: string[] }
 
-/** Answers a request; the signal aborts once nobody waits for the answer any more. */
+/** Answers a request; the signal aborts once the API server no longer waits. */
 export type AdmissionHandler = (request: AdmissionRequest, signal: AbortSignal) => Promise<AdmissionAnswer>
 
 export type ParsedReview = { ok: true; request: AdmissionRequest } | { ok: false; message: string }
 
-/** Reads the body of a review, or says what it lacks. */
+/** Reads the body of a review, or returns what is missing in it. */
 export function parseReview(body: unknown): ParsedReview {
   if (!isObject(body) || body.kind !== 'AdmissionReview') return wrong('the body is no AdmissionReview')
   if (body.apiVersion !== 'admission.k8s.io/v1') return wrong('only admission.k8s.io/v1 is spoken here')
@@ -58,7 +58,7 @@ export function parseReview(body: unknown): ParsedReview {
 
 const reviewed = ['inferenceservices', 'llminferenceservices', 'pods']
 
-/** A request's resource as a metric's label: whoever reaches the port cannot make new ones. */
+/** A request's resource as a metric's label; unknown resources share one, so that clients cannot create labels. */
 export function resourceLabel({ resource }: AdmissionRequest): string {
   return reviewed.includes(resource) ? resource : 'other'
 }
@@ -67,14 +67,14 @@ function wrong(message: string): ParsedReview {
   return { ok: false, message }
 }
 
-/** Null too for what no API server would send: an object without metadata is none. */
+/** Null also for an object without metadata, which no API server sends. */
 function toObject(value: Json | undefined): KubeObject | null {
   return isObject(value) && isObject(value.metadata) && typeof value.kind === 'string'
     ? (value as KubeObject)
     : null
 }
 
-// The API server cuts warnings of its own accord once they exceed this many characters together.
+// The API server truncates warnings once they exceed this many characters together.
 const allWarnings = 4_096
 const oneWarning = 256
 
@@ -92,7 +92,7 @@ export function reviewResponse({ uid }: AdmissionRequest, answer: AdmissionAnswe
 function allowed({ patch = [], auditAnnotations }: AdmissionAnswer & { kind: 'allow' }): JsonObject {
   return {
     allowed: true,
-    // One without the other is an error to the API server.
+    // The API server accepts patch and patchType only together.
     ...(patch.length === 0
       ? {}
       : { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') }),

@@ -23,12 +23,12 @@ const requestMs = 15_000
 const checkMs = 1_000
 // At most one log line for each reason of refusal in this time; the metric counts all of them.
 const refusalLogMs = 60_000
-// Of the time that the API server gives us, what the way back needs.
+// Kept from the API server's deadline for the response to travel back.
 const marginMs = 300
 const defaultTimeoutMs = 10_000
 const closeDeadlineMs = 5_000
 
-// At TLS 1.2 only suites with forward secrecy: who takes the serving key cannot read what was recorded before.
+// At TLS 1.2 only suites with forward secrecy: a stolen serving key decrypts no recorded traffic.
 const protocol: SecureContextOptions = {
   minVersion: 'TLSv1.2',
   ciphers: [
@@ -48,25 +48,25 @@ const protocol: SecureContextOptions = {
 export interface ServerLimits {
   /** How many connections may be open. */
   most: number
-  /** For a handshake, for a request's headers, and between requests of a connection that never sent a review. */
+  /** The limit for a handshake, for a request's headers, and for idling before the first review. */
   strangerMs: number
   /** How long a connection that has sent a review may be idle. */
   trustedIdleMs: number
 }
 
 const defaultLimits: ServerLimits = {
-  // The API server keeps a few: some for each of its replicas.
+  // Each replica of the API server keeps a few.
   most: 512,
   strangerMs: 10_000,
-  // Longer than the API server keeps its idle connections (90 s): whoever closes first races a request.
+  // Longer than the API server keeps its idle connections (90 s): closing first would race with a request.
   trustedIdleMs: 120_000,
 }
 
-/** Who may send reviews: a client whose certificate this authority has signed. */
+/** Who may send reviews: clients with a certificate that this authority signed. */
 export interface ClientAuthority {
   /** PEM. */
   ca: string
-  /** The common names or DNS names that are let in; empty for every certificate of the authority. */
+  /** The common names or DNS names that are accepted; empty for every certificate of the authority. */
   names: readonly string[]
 }
 
@@ -76,21 +76,21 @@ export interface AdmissionServerOptions {
   logger: Logger
   metrics: Metrics
   clock: Clock
-  /** Without it anybody may send a review. */
+  /** Without it, any client may send a review. */
   clients?: ClientAuthority | undefined
   limits?: ServerLimits
 }
 
 export interface AdmissionServer {
-  /** Listens, and answers the port. Until there is a pair every handshake fails. */
+  /** Listens, and resolves with the port. Every handshake fails until there is a serving pair. */
   listen(options: { address: string; port: number; pair?: KeyPair }): Promise<number>
-  /** For the handshakes from now on; open connections stay. Throws where key and certificate do not match. */
+  /** Sets the pair for new handshakes; open connections stay. Throws if key and certificate do not match. */
   setPair(pair: KeyPair): void
-  /** Serves on for `drainMs`, asking each client to leave, and then closes. No request is lost. */
+  /** Serves for another `drainMs`, asks each client to disconnect, and then closes. No request is lost. */
   drain(drainMs: number): Promise<void>
 }
 
-/** The HTTPS server that the API server sends its reviews to. Whatever happens inside, a request goes on its way. */
+/** The HTTPS server for the API server's reviews. Whatever fails inside, the request is allowed, unchanged. */
 export function createAdmissionServer(options: AdmissionServerOptions): AdmissionServer {
   let draining = false
   const app = express()
@@ -112,7 +112,7 @@ export function createAdmissionServer(options: AdmissionServerOptions): Admissio
   route(app, { ...options, limits, connections, isDraining: () => draining, budget: new ReviewBudget() })
   const setPair = (pair: KeyPair) => {
     const verdict = verifyPair(pair)
-    // Node would take it without a word, and fail every handshake.
+    // Node would accept it without an error, and fail every handshake.
     if (verdict.kind === 'invalid') throw new Error(`not served: ${verdict.message}`)
     server.setSecureContext({ ...protocol, ...pair, ...(clients === undefined ? {} : { ca: clients.ca }) })
   }
@@ -134,7 +134,7 @@ export function createAdmissionServer(options: AdmissionServerOptions): Admissio
   }
 }
 
-/** `close` alone leaves busy connections open for good: they are closed as they fall idle. */
+/** `close` never closes busy connections: close each of them when it becomes idle. */
 async function close(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   const sweep = setInterval(() => server.closeIdleConnections(), 20)
@@ -172,7 +172,7 @@ function route(app: Express, options: ServerOptions): void {
   app.use(refuse(options))
 }
 
-/** Tells the client how long its connection is kept: the server's own limit is the one for strangers. */
+/** Sends the client its keep-alive time: the server's own limit is for connections without a review. */
 function keepOpen(response: ServerResponse, { trustedIdleMs }: ServerLimits): void {
   response.setHeader('Connection', 'keep-alive')
   response.setHeader('Keep-Alive', `timeout=${Math.floor(trustedIdleMs / 1_000)}`)
@@ -199,7 +199,7 @@ async function review(request: Request, response: Response, options: ReviewOptio
     if (!parsed.ok) throw new Refusal('BadRequest', parsed.message)
     connections.trust(request)
     if (!options.isDraining()) keepOpen(response, options.limits)
-    // Not by the clock, which counts whole milliseconds.
+    // The clock counts whole milliseconds, which is too coarse here.
     const startedMs = performance.now()
     const answer = await answerSafely(parsed.request, { ...options, budgetMs: budgetMs(request) })
     const seconds = (performance.now() - startedMs) / 1_000
@@ -210,7 +210,7 @@ async function review(request: Request, response: Response, options: ReviewOptio
   }
 }
 
-/** How long the API server waits, as it says in `?timeout=5s`, less a margin. */
+/** How long the API server waits, from its `?timeout=5s`, less a margin. */
 function budgetMs({ query }: Request): number {
   const given = typeof query.timeout === 'string' ? parseDurationMs(query.timeout) : undefined
   return Math.max((given ?? defaultTimeoutMs) - marginMs, marginMs)
@@ -224,13 +224,13 @@ function refuse({ logger, metrics, clock }: ServerOptions): ErrorRequestHandler 
     const { code, reason, status } = refusal
     const message = `${code}: ${refusal.message}`
     metrics.admissionRefusals.inc({ reason })
-    // Whoever reaches the port must not be able to fill the log.
+    // A client that reaches the port must not be able to fill the log.
     if (clock.now() - (loggedMs.get(reason) ?? Number.NEGATIVE_INFINITY) >= refusalLogMs) {
       loggedMs.set(reason, clock.now())
       const err = reason === 'InternalError' ? error : undefined
       logger.warn({ code, reason, err, path: request.path.slice(0, 100) }, refusal.message)
     }
-    // The API server tries once more, elsewhere perhaps, if it is told when.
+    // With Retry-After the API server tries once more, maybe on another replica.
     if (reason === 'TooManyRequests') response.setHeader('Retry-After', '1')
     reply(response, status, {
       apiVersion: 'v1',

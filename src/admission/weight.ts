@@ -1,9 +1,9 @@
 import { closes, opens, StringSkipper } from '../values/json-bytes.ts'
 
-// What one structural token may come to in memory: JSON.parse makes up to 31 bytes of one (`{"k1":{},…`, measured on
-// Node 24), and a review is copied two or three times on its way to the answer.
+// The memory that one structural token may cost: JSON.parse makes up to 31 bytes of one (`{"k1":{},…`, measured on
+// Node 24), and a review is copied two or three times.
 const tokenBytes = 100
-// The decoded text, and the strings that are cut out of it: two bytes a letter each where one of them needs that.
+// The decoded text and its strings: two bytes per character each, if one character needs that.
 const textFactor = 3
 
 /**
@@ -11,7 +11,7 @@ const textFactor = 3
  * length of a body says little about its parsed size: 6.9 MiB of `{},` are 2.4 million objects.
  */
 export class JsonWeight {
-  /** How deep its objects and lists are nested, at the deepest. */
+  /** The maximum depth of its objects and lists. */
   depth = 0
   readonly #strings = new StringSkipper()
   #bytes = 0
@@ -25,7 +25,7 @@ export class JsonWeight {
 
   push(chunk: Uint8Array): void {
     this.#bytes += chunk.length
-    // An index, since iterating over bytes takes ten times as long.
+    // Use an index: iterating over bytes takes ten times as long.
     for (let index = 0; index < chunk.length; ) {
       if (this.#strings.isInside) index = this.#strings.skip(chunk, index)
       else this.#see(chunk[index++])

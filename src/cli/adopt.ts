@@ -1,10 +1,11 @@
 import { adoptService, isReady, pendingRollout } from '../cluster/adoption.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { accelerationAnnotation, isOptedOut } from '../plan/facts.ts'
+import { isOptedOut } from '../plan/facts.ts'
 import { readOriginal } from '../plan/service/original.ts'
 import { describeObject, isNamed, listServices, reasonOf, type Scope, waitedFor } from '../restore/context.ts'
 import type { Clock } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
+import { accelerationAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 import { hunks, type Streams, toText } from './plan.ts'
@@ -14,7 +15,7 @@ export interface AdoptOptions {
   clock: Clock
   signal: AbortSignal
   scope: Scope
-  /** Do what the plan says. */
+  /** Apply, instead of only printing. */
   yes: boolean
   output: 'text' | 'diff'
   /** How many services may roll their pods at a time. */
@@ -25,18 +26,19 @@ export interface AdoptOptions {
 
 type Output = Pick<Streams, 'stdout'>
 
-/** What is to become of one service that stood before. */
+/** What happens to one existing service. */
 type Planned = { service: KubeObject } & (
   | { kind: 'adopt'; after: KubeObject }
   | { kind: 'stay'; why: string }
-  /** Nothing can be told of it, and nothing is done. */
+  /** It could not be decided, and nothing is done. */
   | { kind: 'failed'; why: string }
 )
 
 /**
- * `warmgate adopt`: takes in services that stood before their namespace or a policy. It prints what the API server says
- * would come of each, by a dry run; with `yes` it does so, a few at a time, waits for the pods of each, and stops at the
- * first that does not come back. What is accelerated is passed over, so that it can be run again. Answers the exit status.
+ * `warmgate adopt`: accelerates existing services, created before their namespace opted in or a policy matched. It
+ * prints the result of a dry run for each; with `yes` it applies them, a few at a time, waits for the pods of each, and
+ * stops at the first that does not become Ready. Accelerated services are skipped, so that it can run again. Resolves
+ * with the exit status.
  */
 export async function runAdopt(options: AdoptOptions, output: Output): Promise<0 | 1> {
   const { scope, yes } = options
@@ -59,7 +61,7 @@ export async function runAdopt(options: AdoptOptions, output: Output): Promise<0
   return isPlanned ? adopted : 1
 }
 
-/** What one service cannot be asked keeps the others from nothing. */
+/** A service that cannot be asked about does not stop the others. */
 async function planAdoption(client: KubeClient, service: KubeObject): Promise<Planned> {
   try {
     return await askAdoption(client, service)
@@ -73,7 +75,7 @@ async function askAdoption(client: KubeClient, service: KubeObject): Promise<Pla
   const stay = (why: string) => ({ kind: 'stay' as const, service, why })
   if (deletionTimestamp !== undefined) return stay('it is being deleted')
   if (isOptedOut(annotations)) return stay('it opts out')
-  // Whether it came back could not be told from its own trouble.
+  // It was not Ready before, so that its recovery could not be observed.
   if (!isReady(service)) return stay('it is not Ready now')
   const answer = await adoptService(client, service, { dryRun: true })
   return answer.kind === 'adopted' ? { kind: 'adopt', service, after: answer.service } : stay(answer.why)
@@ -92,7 +94,7 @@ function describe(planned: Planned, format: AdoptOptions['output']): string {
   return `adopt  ${printable(`${name}: ${served}`)}\n${diff}`
 }
 
-/** Without what every write changes. */
+/** Without the fields that every write changes. */
 function withoutServerFields({ apiVersion, kind, metadata, spec = {} }: KubeObject): KubeObject {
   const { name = '', namespace = '', labels, annotations } = metadata
   return {
@@ -126,7 +128,7 @@ async function adoptAll(
   return isOver ? 0 : 1
 }
 
-/** Answers what went wrong. */
+/** Resolves with what went wrong. */
 async function adoptOne(
   service: KubeObject,
   options: AdoptOptions,

@@ -1,29 +1,32 @@
 import { runtimes } from '../fluid/runtimes.ts'
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
-import { serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
+import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { secretFact } from '../kserve/secret.ts'
+import { resources } from '../kube/resources.ts'
 import type { Facts, SharedDataset } from '../plan/facts.ts'
 import { restored } from '../plan/service/original.ts'
 import { trustingSigner } from '../plan/service/record.ts'
 import { type SharedDatasetUse, sharedDatasetUses } from '../plan/service/shared-dataset.ts'
 import { type Policy, parsePolicy } from '../policy/policy.ts'
 import { labelsOf, optedIn } from '../policy/scope.ts'
-import type { KubeObject } from '../values/object.ts'
+import { getIn, type KubeObject } from '../values/object.ts'
+import { quoted } from '../values/text.ts'
 import { type Manifest, ManifestError } from './manifests.ts'
 
 /** Manifests in place of a cluster: what a plan needs to know, read off the files beside the service. */
 export class ManifestFacts {
-  readonly services: KubeObject[]
-  readonly #objects: KubeObject[]
+  readonly #objects: ObjectIndex
   readonly #policies: Policy[]
+  readonly #kserve: KserveConfig
+  readonly #namespaces = new Map<string, NamespaceFacts>()
 
   constructor(manifests: Manifest[]) {
-    this.#objects = manifests.map(({ object }) => object)
-    this.services = this.#of('InferenceService', 'LLMInferenceService')
+    this.#objects = new ObjectIndex(manifests.map(({ object }) => object))
     this.#policies = manifests.filter(({ object }) => object.kind === 'AccelerationPolicy').map(toPolicy)
+    this.#kserve = kserveConfig(this.#objects)
   }
 
   /**
@@ -31,69 +34,157 @@ export class ManifestFacts {
    * installed, a service account without secrets, a Dataset without a status Bound, and one that a policy lends granted.
    */
   factsFor(service: KubeObject): Facts {
-    const namespace = service.metadata.namespace ?? 'default'
-    const here = (kind: string) =>
-      this.#of(kind).filter((object) => (object.metadata.namespace ?? 'default') === namespace)
-    const named = (objects: KubeObject[], name: string) =>
-      objects.find((object) => object.metadata.name === name)
-    const declared = named(this.#of('Namespace'), namespace)
-    const secrets = here('Secret').map(secretFact)
-    const claims = here('PersistentVolumeClaim').filter(isForeignClaim)
+    const namespace = namespaceOf(service)
     const { locations } = findModelLocations(restored(service))
-    const accounts = serviceAccountNames(locations).map(
-      (name) => [name, serviceAccountFact(named(here('ServiceAccount'), name), name)] as const,
-    )
+    const accounts = serviceAccountNames(locations).map((name) => [name, this.#account(namespace, name).fact])
     return {
+      ...this.#factsOf(namespace),
       namespace,
-      namespaceLabels: labelsOf(namespace, declared === undefined ? optedIn({}) : declared.metadata.labels),
       policies: this.#policies,
       installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
-      kserve: this.#kserve(),
+      kserve: this.#kserve,
       serviceAccounts: Object.fromEntries(accounts),
-      secrets: Object.fromEntries(secrets.map((secret) => [secret.name, secret])),
-      llmConfigs: {
-        own: here('LLMInferenceServiceConfig'),
-        shared: this.#of('LLMInferenceServiceConfig').filter(
-          ({ metadata }) => metadata.namespace !== namespace,
-        ),
-      },
-      servingRuntimes: { own: here('ServingRuntime'), cluster: this.#of('ClusterServingRuntime') },
-      localModels: [...here('LocalModelNamespaceCache'), ...this.#of('LocalModelCache')].map(localModelFact),
-      foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
-      foreignVolumes: new Set(
-        this.#of('PersistentVolume')
-          .filter((volume) => isForeignVolume(volume, namespace))
-          .map((volume) => volume.metadata.name ?? ''),
-      ),
-      datasets: here('Dataset').map(asBound),
-      runtimes: Object.values(runtimes).flatMap(({ kind }) => here(kind)),
       lent: sharedDatasetUses(locations, this.#policies, namespace).map((lent) => this.#lent(lent)),
+      unread: new Set(),
       signer: trustingSigner,
     }
   }
 
-  #lent({ namespace, name, accounts }: SharedDatasetUse): SharedDataset {
-    const of = (...kinds: string[]) =>
-      this.#of(...kinds).filter(({ metadata }) => metadata.name === name && metadata.namespace === namespace)
+  /** What a cluster may have and the files do not, of the accounts that a service runs under. */
+  warningsFor(service: KubeObject): string[] {
+    const { locations } = findModelLocations(restored(service))
+    const namespace = namespaceOf(service)
+    return serviceAccountNames(locations).flatMap((name) => this.#account(namespace, name).warnings)
+  }
+
+  /** A platform's own Secrets, such as those of its registry, stand in every account that a cluster exports. */
+  #account(namespace: string, name: string): { fact: ServiceAccountFact; warnings: string[] } {
+    const account = this.#objects.named('ServiceAccount', name, namespace)
+    const fact: ServiceAccountFact = { ...serviceAccountFact(account, name), isOfFiles: true }
+    const secrets = fact.secrets.map(
+      (secret) => [secret, this.#objects.named('Secret', secret, namespace)] as const,
+    )
+    const absent = secrets.filter(([, secret]) => secret === undefined).map(([secret]) => secret)
+    const label = `service account ${quoted(name)}`
+    if (account === undefined && name !== 'default')
+      return {
+        fact,
+        warnings: [`warmgate: ${label} is not among the files, and is taken for one without Secrets: ${add}`],
+      }
+    const isEnough = secrets.some(([, secret]) => secret !== undefined && isForPeople(secret))
+    if (!isEnough) return { fact, warnings: [] }
     return {
-      namespace,
-      name,
-      dataset: of('Dataset').map(asBound)[0],
-      runtimes: of(...Object.values(runtimes).map(({ kind }) => kind)),
-      allowedAccounts: accounts,
+      fact: { ...fact, secrets: fact.secrets.filter((secret) => !absent.includes(secret)) },
+      warnings: absent.map(
+        (secret) =>
+          `warmgate: Secret ${quoted(secret)}, which ${label} lists, is not among the files: ${add}`,
+      ),
     }
   }
 
-  /** In Standard mode unless the files say otherwise: there is nothing that KServe's own volumes are refused by. */
-  #kserve(): KserveConfig {
-    const configMap = this.#of('ConfigMap').find(({ metadata }) => metadata.name === kserveConfigName)
-    const config = parseKserveConfig(configMap)
-    return configMap === undefined ? { ...config, deploymentMode: 'Standard' } : config
+  #factsOf(namespace: string): NamespaceFacts {
+    const known = this.#namespaces.get(namespace)
+    if (known !== undefined) return known
+    const made = namespaceFacts(this.#objects, namespace)
+    this.#namespaces.set(namespace, made)
+    return made
   }
 
-  #of(...kinds: string[]): KubeObject[] {
-    return this.#objects.filter(({ kind }) => kinds.includes(kind))
+  #lent({ namespace, name, accounts }: SharedDatasetUse): SharedDataset {
+    const of = (kind: string) => this.#objects.named(kind, name, namespace)
+    const dataset = of('Dataset')
+    return {
+      namespace,
+      name,
+      dataset: dataset && asBound(dataset),
+      runtimes: Object.values(runtimes).flatMap(({ kind }) => of(kind) ?? []),
+      allowedAccounts: accounts,
+    }
   }
+}
+
+const add = 'add it to the files if it is in the cluster'
+
+/** A Secret of one of Kubernetes' own types holds a registry's password or a token, and no keys of a store. */
+function isForPeople({ type = 'Opaque' }: KubeObject): boolean {
+  return typeof type !== 'string' || !type.startsWith('kubernetes.io/')
+}
+
+const clusterScoped = new Set(
+  Object.values(resources).flatMap(({ kind, namespaced }) => (namespaced ? [] : [kind])),
+)
+
+/** What is of the whole cluster is listed under `default`, whatever namespace its manifest names. */
+function namespaceOf({ kind, metadata }: KubeObject): string {
+  return clusterScoped.has(kind) ? 'default' : (metadata.namespace ?? 'default')
+}
+
+/** Objects by kind, namespace and name, so that a service costs the same whatever else the files hold. */
+class ObjectIndex {
+  readonly #kinds: Map<string, KubeObject[]>
+  readonly #namespaced: Map<string, KubeObject[]>
+  /** Of two with one name the last, as when both are applied. */
+  readonly #named: Map<string, KubeObject>
+
+  constructor(objects: KubeObject[]) {
+    this.#kinds = Map.groupBy(objects, ({ kind }) => kind)
+    this.#namespaced = Map.groupBy(objects, (object) => `${object.kind}/${namespaceOf(object)}`)
+    this.#named = new Map(
+      objects.map((object) => [
+        `${object.kind}/${namespaceOf(object)}/${object.metadata.name ?? ''}`,
+        object,
+      ]),
+    )
+  }
+
+  all(kind: string): KubeObject[] {
+    return this.#kinds.get(kind) ?? []
+  }
+
+  in(namespace: string, kind: string): KubeObject[] {
+    return this.#namespaced.get(`${kind}/${namespace}`) ?? []
+  }
+
+  named(kind: string, name: string, namespace = 'default'): KubeObject | undefined {
+    return this.#named.get(`${kind}/${namespace}/${name}`)
+  }
+}
+
+type NamespaceFacts = Omit<
+  Facts,
+  'namespace' | 'policies' | 'installed' | 'kserve' | 'serviceAccounts' | 'lent' | 'unread' | 'signer'
+>
+
+function namespaceFacts(objects: ObjectIndex, namespace: string): NamespaceFacts {
+  const here = (kind: string) => objects.in(namespace, kind)
+  const declared = objects.named('Namespace', namespace)
+  const claims = here('PersistentVolumeClaim').filter(isForeignClaim)
+  return {
+    namespaceLabels: labelsOf(namespace, declared === undefined ? optedIn({}) : declared.metadata.labels),
+    secrets: Object.fromEntries(here('Secret').map((secret) => [secret.metadata.name, secretFact(secret)])),
+    llmConfigs: {
+      own: here('LLMInferenceServiceConfig'),
+      shared: objects.all('LLMInferenceServiceConfig').filter((config) => namespaceOf(config) !== namespace),
+    },
+    servingRuntimes: { own: here('ServingRuntime'), cluster: objects.all('ClusterServingRuntime') },
+    localModels: [...here('LocalModelNamespaceCache'), ...objects.all('LocalModelCache')].map(localModelFact),
+    foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
+    foreignVolumes: {
+      has: (name) => {
+        const volume = objects.named('PersistentVolume', name)
+        return volume !== undefined && isForeignVolume(volume, namespace)
+      },
+    },
+    datasets: here('Dataset').map(asBound),
+    runtimes: Object.values(runtimes).flatMap(({ kind }) => here(kind)),
+  }
+}
+
+/** In Standard mode unless the files say otherwise: there is nothing that KServe's own volumes are refused by. */
+function kserveConfig(objects: ObjectIndex): KserveConfig {
+  const configMap = objects.all('ConfigMap').findLast(({ metadata }) => metadata.name === kserveConfigName)
+  const config = parseKserveConfig(configMap)
+  return configMap === undefined ? { ...config, deploymentMode: 'Standard' } : config
 }
 
 function asBound(dataset: KubeObject): KubeObject {
@@ -103,8 +194,10 @@ function asBound(dataset: KubeObject): KubeObject {
 function toPolicy({ object, place }: Manifest): Policy {
   const parsed = parsePolicy(object)
   if (parsed.ok) return parsed.policy
+  const isBare = typeof getIn(object, 'spec', 'mode') === 'boolean'
+  const hint = isBare ? '; without quotes kubectl reads Off as false' : ''
   throw new ManifestError(
     place,
-    `AccelerationPolicy ${object.metadata.name ?? ''}: ${parsed.problems.join('; ')}`,
+    `AccelerationPolicy ${object.metadata.name ?? ''}: ${parsed.problems.join('; ')}${hint}`,
   )
 }

@@ -1,10 +1,17 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { text as readAll } from 'node:stream/consumers'
-import { LineCounter, parseAllDocuments } from 'yaml'
-import { isObject, type KubeObject } from '../values/object.ts'
+import { buffer } from 'node:stream/consumers'
+import {
+  llmInferenceService,
+  llmInferenceServiceConfig,
+  type Resource,
+  resources,
+} from '../kube/resources.ts'
+import { isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
+import { hasPlaceholder, quoted } from '../values/text.ts'
+import { type ReadDocument, readDocuments } from './documents.ts'
 
-/** Input that cannot be read: where it stands, and what is wrong with it. */
+/** Input that cannot be read: where it is, and what is wrong with it. */
 export class ManifestError extends Error {
   readonly code = 'WG001'
 
@@ -13,84 +20,283 @@ export class ManifestError extends Error {
   }
 }
 
-/** An object of a file, and where it begins, as `file:line`. */
+/** An object of a file. */
 export interface Manifest {
   object: KubeObject
-  place: string
+  /** Where it begins, as `file:line`. */
+  readonly place: string
 }
 
+export interface FileManifest extends Manifest {
+  /** The place of the first line of its document that holds a text. */
+  placeOf: (text: string) => string
+}
+
+/** What was found in files. One document that cannot be read does not hide the others. */
+export interface Manifests {
+  manifests: FileManifest[]
+  /** What was passed over, because it is no Kubernetes object or no served one: a line for each. */
+  notes: string[]
+  problems: ManifestError[]
+}
+
+type Found = { manifest: FileManifest } | { note: string } | { problem: ManifestError }
+
 /** Reads manifests from files, folders (their .yaml, .yml and .json, all levels) and `-`, standard input. */
-export async function readManifests(paths: string[], stdin: NodeJS.ReadableStream): Promise<Manifest[]> {
-  const manifests: Manifest[] = []
+export async function readManifests(paths: string[], stdin: NodeJS.ReadableStream): Promise<Manifests> {
+  const found: Found[] = []
   for (const path of paths) {
-    if (path === '-') manifests.push(...parseManifests('<stdin>', await readAll(stdin)))
-    else for (const file of await filesOf(path)) manifests.push(...parseManifests(file, await readText(file)))
+    for await (const each of readPath(path, stdin)) found.push(each)
   }
-  return manifests
+  return collect(found)
+}
+
+function collect(found: Found[]): Manifests {
+  return {
+    manifests: found.flatMap((each) => ('manifest' in each ? [each.manifest] : [])),
+    notes: found.flatMap((each) => ('note' in each ? [each.note] : [])),
+    problems: found.flatMap((each) => ('problem' in each ? [each.problem] : [])),
+  }
+}
+
+async function* readPath(path: string, stdin: NodeJS.ReadableStream): AsyncGenerator<Found> {
+  if (path === '-') return yield* findObjects('<stdin>', decode(await buffer(stdin)))
+  if (/^https?:\/\//.test(path))
+    return yield { problem: new ManifestError(path, 'a URL: files alone are read') }
+  const files = await filesOf(path).catch((error: Error) => new ManifestError(path, readable(error)))
+  if (files instanceof ManifestError) return yield { problem: files }
+  for (const file of files) {
+    const text = await readText(file)
+    if (text instanceof ManifestError) yield { problem: text }
+    else yield* findObjects(file, text)
+  }
+}
+
+async function readText(file: string): Promise<string | ManifestError> {
+  try {
+    return decode(await readFile(file))
+  } catch (error) {
+    return new ManifestError(file, readable(error))
+  }
 }
 
 async function filesOf(path: string): Promise<string[]> {
-  const found = await stat(path).catch((error: Error) => {
-    throw new ManifestError(path, readable(error))
-  })
-  if (!found.isDirectory()) return [path]
-  const names = await readdir(path, { recursive: true })
-  return names
-    .filter((name) => /\.(ya?ml|json)$/.test(name))
+  if (!(await stat(path)).isDirectory()) return [path]
+  const entries = await readdir(path, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => !entry.isDirectory() && /\.(ya?ml|json)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
     .toSorted()
-    .map((name) => join(path, name))
 }
 
-async function readText(file: string): Promise<string> {
-  return await readFile(file, 'utf8').catch((error: Error) => {
-    throw new ManifestError(file, readable(error))
-  })
-}
-
-function readable(error: Error): string {
+function readable(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
   return 'code' in error && error.code === 'ENOENT' ? 'no such file' : error.message
 }
 
-/** The objects of a YAML stream or JSON text, Lists taken apart. */
-export function parseManifests(file: string, text: string): Manifest[] {
-  const lines = new LineCounter()
-  const documents = parseAllDocuments(text, { lineCounter: lines })
-  const manifests: Manifest[] = []
-  for (const document of Array.isArray(documents) ? documents : []) {
-    const problem = document.errors[0]
-    if (problem !== undefined) {
-      throw new ManifestError(`${file}:${lines.linePos(problem.pos[0]).line}`, summary(problem.message))
-    }
-    const start = document.contents?.range?.[0] ?? document.range?.[0] ?? 0
-    const place = `${file}:${lines.linePos(start).line}`
-    const value: unknown = toValue(document, place)
-    if (value !== null) manifests.push(...toObjects(value, place))
-  }
+/** A mark of the byte order decides, as it does for kubectl; without one a text is UTF-8. */
+function decode(bytes: Buffer): string {
+  const [first, second] = bytes
+  if (first === 0xfe && second === 0xff) return new TextDecoder('utf-16be').decode(bytes)
+  return new TextDecoder(first === 0xff && second === 0xfe ? 'utf-16le' : 'utf-8').decode(bytes)
+}
+
+/** The objects of a YAML stream or JSON text, Lists taken apart. Throws what cannot be read. */
+export function parseManifests(file: string, text: string): FileManifest[] {
+  const { manifests, problems } = scanManifests(file, text)
+  if (problems[0] !== undefined) throw problems[0]
   return manifests
 }
 
-function toValue(document: { toJS: () => unknown }, place: string): unknown {
-  try {
-    // What aliases share is one object to YAML, and several to Kubernetes: a plan edits one of them.
-    return JSON.parse(JSON.stringify(document.toJS() ?? null))
-  } catch (error) {
-    // An alias without an anchor, of itself, or a bomb of aliases.
-    throw new ManifestError(place, summary(error instanceof Error ? error.message : String(error)))
+/** The same beside what cannot be read or is passed over. */
+export function scanManifests(file: string, text: string): Manifests {
+  return collect([...findObjects(file, text)])
+}
+
+function* findObjects(file: string, text: string): Generator<Found> {
+  for (const document of readDocuments(text)) {
+    if (!document.ok) yield { problem: new ManifestError(`${file}:${document.line}`, document.problem) }
+    else if (document.value !== null) yield* objectsOf({ file, document, value: document.value, path: [] })
   }
 }
 
-/** What is wrong, without the text that follows: it is the file's own, and may be of a Secret. */
-function summary(message: string): string {
-  return message.replace(/(: | at line \d+, column |\n).*$/s, '')
+/** Every kind that a plan reads, in the groups and versions in which it is served. */
+const served = Map.groupBy(
+  [
+    ...Object.values(resources),
+    ...(['v1alpha1', 'v1alpha2'] as const).flatMap((version) => [
+      llmInferenceService(version),
+      llmInferenceServiceConfig(version),
+    ]),
+  ] satisfies Resource[],
+  ({ kind }) => kind,
+)
+
+function apiVersionOf({ group, version }: Resource): string {
+  return group === '' ? version : `${group}/${version}`
 }
 
-function toObjects(value: unknown, place: string): Manifest[] {
-  if (!isObject(value) || typeof value.apiVersion !== 'string' || typeof value.kind !== 'string') {
-    throw new ManifestError(place, 'not a Kubernetes object: apiVersion and kind are needed')
+/** A value of a document, and the path at which it is. */
+interface Place {
+  file: string
+  document: ReadDocument
+  value: Json
+  path: (string | number)[]
+}
+
+function placeIn({ file, document, path }: Place, ...below: (string | number)[]): string {
+  return `${file}:${document.lineOf([...path, ...below])}`
+}
+
+function passed(at: Place, what: string): Found {
+  return { note: `${placeIn(at)}: passed over: ${what}` }
+}
+
+function failed(at: Place, problem: string, ...below: (string | number)[]): Found {
+  return { problem: new ManifestError(placeIn(at, ...below), problem) }
+}
+
+function* objectsOf(at: Place): Generator<Found> {
+  const { value } = at
+  if (!isObject(value)) yield passed(at, 'no Kubernetes object')
+  else if (typeof value.kind !== 'string' || typeof value.apiVersion !== 'string')
+    yield withoutKind(at, value)
+  else if (value.kind.endsWith('List') && value.items !== undefined) yield* itemsOf(at, value)
+  else yield objectOf(at, value, value.kind, value.apiVersion)
+}
+
+/** Helm values, a chart's description, input for a model: none has a kind. */
+function withoutKind(at: Place, { apiVersion, kind }: JsonObject): Found {
+  const missing = [
+    ...(typeof apiVersion === 'string' ? [] : ['apiVersion']),
+    ...(typeof kind === 'string' ? [] : ['kind']),
+  ].join(' and ')
+  return typeof kind === 'string' && served.has(kind)
+    ? failed(at, `${kind} has no ${missing}`)
+    : passed(at, `no Kubernetes object: it has no ${missing}`)
+}
+
+/** The items of a typed list need no kind: the list has it (apimachinery v0.36.3, unstructured/helpers.go). */
+function* itemsOf(at: Place, { apiVersion = null, kind, items }: JsonObject): Generator<Found> {
+  const own = String(kind).slice(0, -'List'.length)
+  if (items !== null && !Array.isArray(items)) {
+    yield failed(at, `the items of ${String(kind)} are no list`, 'items')
+    return
   }
-  if (value.kind.endsWith('List') && Array.isArray(value.items)) {
-    return value.items.flatMap((item) => toObjects(item, place))
+  for (const [index, item] of (items ?? []).entries()) {
+    const isNamed = isObject(item) && (item.kind !== undefined || item.apiVersion !== undefined)
+    const value = isObject(item) && !isNamed && own !== '' ? { apiVersion, kind: own, ...item } : item
+    if (isObject(item) && (isNamed || own !== ''))
+      yield* objectsOf({ ...at, value, path: [...at.path, 'items', index] })
+    else yield failed(at, `an item of ${String(kind)} is no Kubernetes object`, 'items', index)
   }
-  if (!isObject(value.metadata)) throw new ManifestError(place, `${value.kind} has no metadata`)
-  return [{ object: value as KubeObject, place }]
+}
+
+function objectOf(at: Place, object: JsonObject, kind: string, apiVersion: string): Found {
+  if (hasPlaceholder(kind)) return failed(at, `kind is ${aPlaceholder}`, 'kind')
+  if (hasPlaceholder(apiVersion)) return failed(at, `apiVersion is ${aPlaceholder}`, 'apiVersion')
+  if (apiVersion.startsWith('kustomize.config.k8s.io/')) return passed(at, `${kind} of Kustomize`)
+  const versions = served.get(kind)
+  if (versions === undefined && !isObject(object.metadata))
+    return passed(at, `no Kubernetes object: ${quoted(kind)} without metadata`)
+  if (versions !== undefined && !versions.some((version) => apiVersionOf(version) === apiVersion))
+    return passed(at, notServed(kind, apiVersion, versions))
+  const problem = versions === undefined ? undefined : metadataProblem(object)
+  if (problem !== undefined) return failed(at, problem.message, ...problem.path)
+  return { manifest: manifestOf(at, withoutNulls(object as KubeObject)) }
+}
+
+function manifestOf(at: Place, object: KubeObject): FileManifest {
+  return {
+    object,
+    // Only few are asked for, and of JSON it takes another reading.
+    get place() {
+      return placeIn(at)
+    },
+    placeOf: (text) => {
+      const line = at.document.lineWith(text)
+      return line === undefined ? placeIn(at) : `${at.file}:${line}`
+    },
+  }
+}
+
+function notServed(kind: string, apiVersion: string, versions: Resource[]): string {
+  const [{ group = '' } = {}] = versions
+  const owner = owners[group] ?? 'the one that is read here'
+  return `${kind} of ${quoted(apiVersion)} is not ${owner}, which is ${versions.map(apiVersionOf).join(' or ')}`
+}
+
+const owners: { [group: string]: string } = {
+  '': "Kubernetes'",
+  'serving.kserve.io': "KServe's",
+  'data.fluid.io': "Fluid's",
+  'warmgate.dev': "Warmgate's",
+}
+
+/** The API server drops fields of the metadata that are null, and reads a null label or annotation as an empty text. */
+function withoutNulls(object: KubeObject): KubeObject {
+  const present = Object.entries(object.metadata).filter(([, value]) => value !== null)
+  const fields = present.map(([field, value]) => {
+    const isMap = (field === 'labels' || field === 'annotations') && isObject(value)
+    return [field, isMap ? withoutNullTexts(value) : value] as const
+  })
+  return { ...object, metadata: Object.fromEntries(fields) }
+}
+
+function withoutNullTexts(texts: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, value ?? '']))
+}
+
+const aPlaceholder = "a template's placeholder, which has to be filled in first"
+
+interface FieldProblem {
+  path: string[]
+  message: string
+}
+
+/** What the API server would not take in the metadata of an object. */
+function metadataProblem({ kind, metadata }: JsonObject): FieldProblem | undefined {
+  if (!isObject(metadata)) return { path: [], message: `${String(kind)} has no metadata` }
+  const { name, generateName } = metadata
+  if ((name ?? generateName ?? null) === null)
+    return { path: ['metadata'], message: `${String(kind)} has no name` }
+  return (
+    textProblem(metadata, ['name', 'generateName', 'namespace'], ['metadata']) ??
+    mapProblem(metadata, 'labels') ??
+    mapProblem(metadata, 'annotations')
+  )
+}
+
+function textProblem(object: JsonObject, fields: string[], above: string[]): FieldProblem | undefined {
+  const field = fields.find((each) => isUnusable(object[each]))
+  if (field === undefined) return undefined
+  const path = [...above, field]
+  const value = object[field]
+  if (typeof value === 'string') return { path, message: `${path.join('.')} is ${aPlaceholder}` }
+  return { path, message: `${path.join('.')} is ${describe(value)}, and has to be a text: quote it` }
+}
+
+/** Null is absent. */
+function isUnusable(value: Json | undefined): boolean {
+  if (value === undefined || value === null) return false
+  return typeof value !== 'string' || hasPlaceholder(value)
+}
+
+function mapProblem(metadata: JsonObject, field: 'labels' | 'annotations'): FieldProblem | undefined {
+  const map = metadata[field]
+  if (map === undefined || map === null) return undefined
+  if (!isObject(map)) return { path: ['metadata', field], message: `metadata.${field} is no map of texts` }
+  const [key, value] = Object.entries(map).find(([, each]) => each !== null && typeof each !== 'string') ?? []
+  if (key === undefined) return undefined
+  return {
+    path: ['metadata', field, key],
+    message: `a value in metadata.${field} is ${describe(value)}, and has to be a text: quote it`,
+  }
+}
+
+function describe(value: Json | undefined): string {
+  if (Array.isArray(value)) return 'a list'
+  return isObject(value)
+    ? 'a map'
+    : `the ${typeof value === 'number' ? 'number' : 'boolean'} ${String(value)}`
 }

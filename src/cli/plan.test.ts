@@ -6,6 +6,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { claimUri, readOriginal } from '../plan/service/original.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
+import { printable } from '../values/text.ts'
+import { parseManifests } from './manifests.ts'
+import { toText } from './plan.ts'
 import { main } from './program.ts'
 
 let folder: string
@@ -134,7 +137,9 @@ test('json: hold is null where nothing waits, policy where none decided', async 
 })
 
 test('json: an LLMInferenceService has its element too', async () => {
-  const element = await first(llama.replace('InferenceService', 'LLMInferenceService'))
+  const element = await first(
+    llama.replace('v1beta1', 'v1alpha2').replace('InferenceService', 'LLMInferenceService'),
+  )
   expect(element).toMatchObject({ kind: 'LLMInferenceService', decision: 'skip' })
 })
 
@@ -193,7 +198,7 @@ test('the files beside the service are the facts', async () => {
     `---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: ${namespace}}\nsecrets: [{name: keys}]\n`
   expect(await first(llama + account('models'))).toMatchObject({
     reason: 'CredentialsMissing',
-    message: 'service account default lists Secret keys, which does not exist',
+    message: 'Secret keys is not among the files: add it to the files',
   })
   expect((await first(llama + account('elsewhere'))).reason).toBe('Accelerated')
   const config =
@@ -255,12 +260,6 @@ test('status 1 where a service would be denied; the others are printed all the s
 })
 
 test.each([
-  ['broken YAML', `${llama}---\na: [1,\n`, /^warmgate: WG001: <stdin>:1[0-9]: Flow sequence/],
-  [
-    'a key twice',
-    `${llama}    sklearn: {}\n    sklearn: {}\n`,
-    /^warmgate: WG001: <stdin>:11: Map keys must be unique\n$/,
-  ],
   [
     'a policy with a field that does not exist',
     llama + policy('{modes: Enforce}'),
@@ -271,12 +270,140 @@ test.each([
     llama + policy('{mode: On, hold: {at: Start}}'),
     /^warmgate: WG001: <stdin>:11: AccelerationPolicy default: spec\.mode: must be .*; spec\.hold\.at: must be /,
   ],
-  ['what is no object', 'nonsense', /^warmgate: WG001: <stdin>:1: not a Kubernetes object/],
+  [
+    'a policy that is off without quotes',
+    llama + policy('{mode: Off}'),
+    /^warmgate: WG001: <stdin>:11: AccelerationPolicy default: spec\.mode: .*; without quotes kubectl reads Off as false\n$/,
+  ],
 ])('status 2, and the place: %s', async (_, text, message) => {
   const { status, stdout, stderr } = await planned(text, 'json')
   expect(status).toBe(2)
   expect(stdout).toBe('')
   expect(stderr).toMatch(message)
+})
+
+test('status 2 and the place of what cannot be read, after all the rest was printed', async () => {
+  const text = `${llama}---\na: [1,\n${service('onnx', 's3://models/onnx')}`
+  for (const format of ['json', 'yaml', 'diff']) {
+    const { status, stdout, stderr } = await planned(text, format)
+    expect([status, stderr.match(/^warmgate: WG001: <stdin>:1[0-9]: Flow sequence/g)?.length]).toEqual([2, 1])
+    expect(stdout).toContain('llama')
+    expect(stdout).toContain('onnx')
+  }
+  const denied = service('odd', 's3://models/odd', ', annotations: {warmgate.dev/hold: Never}')
+  expect((await planned(`${denied}---\na: [1,\n`, 'json')).status).toBe(2)
+})
+
+test('what is no Kubernetes object is passed over with a line, and the rest is planned', async () => {
+  await writeFile(join(folder, 'kustomization.yaml'), 'resources: [service.yaml]\n')
+  await writeFile(join(folder, 'values.yaml'), '# values\nreplicas: 1\n')
+  await writeFile(join(folder, 'input.json'), '{"instances": [1]}')
+  await writeFile(join(folder, 'service.yaml'), llama)
+  const { status, stdout, stderr } = await warmgate(['plan', '-f', folder, '-o', 'json'])
+  expect(status).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject([{ reason: 'Accelerated' }])
+  const files = ['input.json:1', 'kustomization.yaml:1', 'values.yaml:2']
+  expect(stderr).toBe(
+    files
+      .map(
+        (file) =>
+          `warmgate: ${folder}/${file}: passed over: no Kubernetes object: it has no apiVersion and kind\n`,
+      )
+      .join(''),
+  )
+})
+
+test.each([`\${URI}`, '"{{ x }}"', '<patch-me>', `s3://models/\${NAME}`, 's3://{{ x }}/a'])(
+  'a model URI that is filled in later: %s',
+  async (uri) => {
+    const { status, stdout, stderr } = await planned(service('a', uri), 'json')
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject([
+      { reason: 'UnsafeUri', message: "the URI is a template's placeholder: fill it in first" },
+    ])
+    expect(stderr).toBe("warmgate: <stdin>:9: the model URI is a template's placeholder: fill it in first\n")
+  },
+)
+
+test('what the files leave out of an account is said, and the plan goes on', async () => {
+  const named = llama.replace('predictor:', 'predictor:\n    serviceAccountName: reader')
+  const alone = await first(named)
+  expect(alone).toMatchObject({ decision: 'accelerate' })
+  expect(alone.warnings).toEqual([
+    expect.stringContaining(
+      'service account reader is not among the files, and is taken for one without Secrets',
+    ),
+  ])
+  const account = `---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: reader, namespace: models}
+secrets: [{name: access}, {name: reader-dockercfg-x9k2p}]
+`
+  const exported = await first(named + account + secret)
+  expect(exported).toMatchObject({ decision: 'accelerate' })
+  expect(JSON.stringify(exported.siblings)).toContain('"secretKeyRef":{"name":"access"')
+  expect(exported.warnings).toEqual([
+    expect.stringContaining(
+      'Secret reader-dockercfg-x9k2p, which service account reader lists, is not among the files: add it to the files',
+    ),
+  ])
+  const pull = `---
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/dockercfg
+metadata: {name: reader-dockercfg-x9k2p, namespace: models}
+`
+  expect(await first(named + account + pull)).toMatchObject({
+    reason: 'CredentialsMissing',
+    message: 'Secret access is not among the files: add it to the files',
+  })
+  const annotated = service('a', 's3://m/a', ', annotations: {serving.kserve.io/storageSecretName: own}')
+  expect(await first(annotated)).toMatchObject({
+    message: 'Secret own is not among the files: add it to the files',
+  })
+  const spec = llama.replace('storageUri: s3://models/llama', 'storage: {key: a, path: b}')
+  expect(await first(spec)).toMatchObject({
+    message: 'Secret storage-config is not among the files: add it to the files',
+  })
+})
+
+test('what is printed means the same to a reader of YAML 1.1', () => {
+  const words =
+    'y n yes No ON off ~ null .inf 1_000 0777 0o7 0x10 0b1 1e3 .5 12:30 190:20:30.15 2026-01-01 = << +1 1. y:'
+  const texts = [
+    ...words.split(' '),
+    '',
+    ' a',
+    'a ',
+    'a\n',
+    '\n',
+    '- a',
+    '# a',
+    'a\u2028b',
+    '\u{e0001}',
+    'a\u0085b',
+  ]
+  const object = {
+    apiVersion: 'v1',
+    kind: 'Thing',
+    metadata: { name: 'a' },
+    texts,
+    keys: Object.fromEntries(texts.map((text) => [text, text])),
+  }
+  const printed = toText(object)
+  expect(parseManifests('f.yaml', printed)[0]?.object).toEqual(object)
+  for (const text of words.split(' ')) expect(printed).toContain(`- ${JSON.stringify(text)}\n`)
+  // go-yaml knows no pairs of surrogates.
+  expect(printed).toContain('"\\U000e0001"')
+})
+
+test('a text is printed as it is written, a boolean as one', async () => {
+  const env = '[{name: A, value: "y"}, {name: B, value: "0777"}]'
+  const { stdout } = await planned(`${llama}      env: ${env}\n      on: yes\n`, 'yaml')
+  expect(stdout).toContain('value: "y"')
+  expect(stdout).toContain('value: "0777"')
+  expect(stdout).toContain('"true": true')
 })
 
 test('status 2: a file that is not there, an option that is not known, none at all', async () => {
@@ -309,7 +436,7 @@ test('files and folders', async () => {
 
 test('--policy tries a policy before it is applied, in place of one of its name', async () => {
   const [file, tried] = [join(folder, 'all.yaml'), join(folder, 'new.yaml')]
-  await writeFile(file, policy('{mode: Off}') + llama)
+  await writeFile(file, policy('{mode: "Off"}') + llama)
   await writeFile(tried, policy('{cache: {replicas: 7}}'))
   const before = await warmgate(['plan', '-f', file, '-o', 'diff'])
   expect(before.stdout).toContain('NoPolicy')
@@ -412,8 +539,9 @@ test.each(['yaml', 'json', 'diff'])(
   async (format) => {
     const evil = 'a\u001b[2J\u009b31m\u202e\u2066b\nforged\t"'
     const bidi = 'a\u202eb'
-    const metadata = `, annotations: {note: ${JSON.stringify(evil)}, bidi: ${JSON.stringify(bidi)}, ${JSON.stringify(evil)}: b}`
-    const uri = JSON.stringify(`s3://models/${evil}`)
+    const [note, other] = [evil, bidi].map((text) => printable(JSON.stringify(text)))
+    const metadata = `, annotations: {note: ${note}, bidi: ${other}, ${note}: b}`
+    const uri = printable(JSON.stringify(`s3://models/${evil}`))
     for (const text of [service('llama', 's3://models/llama', metadata), service('llama', uri, metadata)]) {
       const { stdout } = await planned(text, format)
       expect(stdout).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)

@@ -1,14 +1,16 @@
 import { createTwoFilesPatch } from 'diff'
 import { Document, visit } from 'yaml'
 import { isReferenceTo } from '../fluid/reference.ts'
+import { findModelLocations } from '../kserve/location.ts'
 import { cachesOf, holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
-import { cacheWarmGate } from '../plan/pod/hold.ts'
 import { readOriginal } from '../plan/service/original.ts'
 import { goDuration } from '../values/duration.ts'
+import { cacheWarmGate } from '../values/keys.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { printable, printableLines } from '../values/text.ts'
+import { hasPlaceholder, printable, printableLines, printableYaml } from '../values/text.ts'
+import { plainScalar } from './go-yaml.ts'
 import { ManifestFacts } from './manifest-facts.ts'
-import { type Manifest, readManifests } from './manifests.ts'
+import { type FileManifest, type Manifest, type Manifests, readManifests } from './manifests.ts'
 
 export const planFormats = ['yaml', 'json', 'diff'] as const
 export type PlanFormat = (typeof planFormats)[number]
@@ -23,51 +25,103 @@ export interface PlanOptions {
 export interface Streams {
   stdin: NodeJS.ReadableStream
   stdout: { write(text: string): unknown }
+  stderr: { write(text: string): unknown }
 }
 
 interface Planned {
   before: KubeObject
   namespace: string
   plan: Plan
+  /** What the files leave out, beside the plan's own warnings. */
+  warnings: string[]
 }
 
 /**
- * `warmgate plan`: what would be admitted and created, from files alone. Answers the exit status: 1 where a
- * service would be denied.
+ * `warmgate plan`: what would be admitted and created, from files alone. Answers the exit status: 2 where something
+ * cannot be read, after all the rest was printed, and 1 where a service would be denied.
  */
 export async function runPlan(
   { files, policyFiles = [], output }: PlanOptions,
-  { stdin, stdout }: Streams,
-): Promise<0 | 1> {
-  const tried = (await readManifests(policyFiles, stdin)).filter(isPolicy)
-  const names = new Set(tried.map(({ object }) => object.metadata.name))
-  const manifests = (await readManifests(files, stdin)).filter(
-    (manifest) => !isPolicy(manifest) || !names.has(manifest.object.metadata.name),
-  )
-  const offline = new ManifestFacts([...manifests, ...tried])
-  const planned = offline.services.map((service) => {
-    const facts = offline.factsFor(service)
-    // A manifest that was admitted before is taken at its word.
-    const admitted = readOriginal(service) === undefined ? {} : { previous: service }
-    return { before: service, namespace: facts.namespace, plan: plan({ service, facts, ...admitted }) }
-  })
-  stdout.write(render[output](planned))
+  streams: Streams,
+): Promise<0 | 1 | 2> {
+  const tried = await readManifests(policyFiles, streams.stdin)
+  // Without the policy that is tried, a plan says nothing of it.
+  if (tried.problems[0] !== undefined) throw tried.problems[0]
+  const read = await readManifests(files, streams.stdin)
+  const manifests = withPolicies(read.manifests, tried.manifests)
+  const services = manifests.filter(({ object }) => isService(object))
+  const offline = new ManifestFacts(manifests)
+  const planned = services.map(({ object }) => planService(object, offline))
+  streams.stdout.write(render[output](planned))
+  const notes = [...tried.notes, ...read.notes, ...services.flatMap(placeholderNotes)]
+  const isUnread = tell({ notes, problems: read.problems }, streams)
+  if (isUnread) return 2
   return planned.some(({ plan: { decision } }) => decision === 'deny') ? 1 : 0
+}
+
+/** Prints what was passed over or cannot be read; answers whether there is any of the latter. */
+export function tell(
+  { notes, problems }: Pick<Manifests, 'notes' | 'problems'>,
+  { stderr }: Pick<Streams, 'stderr'>,
+): boolean {
+  const lines = [...notes, ...problems.map(({ code, message }) => `${code}: ${message}`)]
+  for (const line of lines) stderr.write(`warmgate: ${printable(line)}\n`)
+  return problems.length > 0
+}
+
+/** The manifests, with tried policies in place of those of the same name. */
+function withPolicies(manifests: FileManifest[], tried: FileManifest[]): FileManifest[] {
+  const policies = tried.filter(isPolicy)
+  const names = new Set(policies.map(({ object }) => object.metadata.name))
+  const kept = manifests.filter((each) => !isPolicy(each) || !names.has(each.object.metadata.name))
+  return [...kept, ...policies]
 }
 
 const isPolicy = ({ object }: Manifest) => object.kind === 'AccelerationPolicy'
 
+function isService({ kind }: KubeObject): boolean {
+  return kind === 'InferenceService' || kind === 'LLMInferenceService'
+}
+
+function planService(service: KubeObject, offline: ManifestFacts): Planned {
+  const facts = offline.factsFor(service)
+  // A manifest that was admitted before is taken at its word.
+  const admitted = readOriginal(service) === undefined ? {} : { previous: service }
+  return {
+    before: service,
+    namespace: facts.namespace,
+    plan: plan({ service, facts, ...admitted }),
+    warnings: offline.warningsFor(service),
+  }
+}
+
+/** A URI that is filled in later is passed over with the reason `UnsafeUri`; here its place is said, too. */
+function placeholderNotes({ object, placeOf }: FileManifest): string[] {
+  const uris = findModelLocations(object).locations.flatMap(({ model }) =>
+    model.kind === 'uri' && hasPlaceholder(model.uri) ? [model.uri] : [],
+  )
+  return uris.map((uri) => `${placeOf(uri)}: the model URI is a template's placeholder: fill it in first`)
+}
+
 /** A manifest to be read. Texts that hold control characters are quoted, since only there YAML knows escapes. */
 export function toText(object: KubeObject): string {
   // An anchor in a file may have made one object of two; a manifest to be read says both.
-  const document = new Document(object, { aliasDuplicateObjects: false })
+  const document = new Document(object, { aliasDuplicateObjects: false, compat: 'yaml-1.1' })
   visit(document, {
     Scalar(_, node) {
       const { value } = node
-      if (typeof value === 'string' && printableLines(value) !== value) node.type = 'QUOTE_DOUBLE'
+      if (typeof value !== 'string') return
+      // Half of a character cannot be written.
+      node.value = value.toWellFormed()
+      if (needsQuotes(value)) node.type = 'QUOTE_DOUBLE'
     },
   })
-  return printableLines(document.toString())
+  return printableYaml(document.toString())
+}
+
+/** What a YAML 1.1 reader, which kubectl's is, would take for something else than this text. */
+function needsQuotes(text: string): boolean {
+  return printableLines(text) !== text || plainScalar(text) !== text || ['=', '<<'].includes(text)
 }
 
 const render: Record<PlanFormat, (planned: Planned[]) => string> = {
@@ -76,7 +130,8 @@ const render: Record<PlanFormat, (planned: Planned[]) => string> = {
   diff: (planned) => planned.map(toDiff).join(''),
 }
 
-function toJson({ before, namespace, plan: made }: Planned): JsonObject {
+function toJson(planned: Planned): JsonObject {
+  const { before, namespace, plan: made } = planned
   const hold = holdOf(made)
   return {
     kind: before.kind,
@@ -89,7 +144,7 @@ function toJson({ before, namespace, plan: made }: Planned): JsonObject {
     service: made.service,
     siblings: siblingsOf(made),
     hold: hold === undefined ? null : { at: hold.at, timeout: goDuration(hold.timeoutMs) },
-    warnings: warningsOf(made),
+    warnings: warningsOf(planned),
   }
 }
 
@@ -101,17 +156,18 @@ function toYaml(planned: Planned): string {
     ...(hold === undefined
       ? []
       : [`pods wait at ${hold.at} (${cacheWarmGate}) for ${goDuration(hold.timeoutMs)} at most`]),
-    ...warningsOf(made),
+    ...warningsOf(planned),
   ]
   const documents = [made.service, ...siblingsOf(made)].map((object) => `---\n${toText(object)}`)
   return `${head.map((line) => `# ${printable(line)}\n`).join('')}${documents.join('')}`
 }
 
 /** Files cannot tell who may get what. */
-function warningsOf(made: Plan): string[] {
+function warningsOf({ plan: made, warnings }: Planned): string[] {
   const references = cachesOf(made).filter(({ source }) => isReferenceTo(source))
   return [
     ...made.warnings,
+    ...warnings,
     ...references.map(
       ({ source: { uri } }) =>
         `warmgate: ${uri} is taken for granted here: in a cluster the service account must be allowed to get that Dataset`,

@@ -1,16 +1,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { ForbiddenError } from '../kube/errors.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import { printableLines } from '../values/text.ts'
 import type { AdoptOptions } from './adopt.ts'
 import { ManifestError, readManifests } from './manifests.ts'
-import { type PlanFormat, planFormats, runPlan, type Streams } from './plan.ts'
+import { type PlanFormat, planFormats, runPlan, type Streams, tell } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
 
 const webhookConfiguration = 'acceleration.warmgate.dev'
 
-export interface Terminal extends Streams {
-  stderr: { write(text: string): unknown }
-}
+export type Terminal = Streams
 
 /**
  * Runs the command line; answers the exit status. Commands are loaded when they run: `plan` needs no Kubernetes
@@ -31,7 +30,7 @@ export async function main(args: string[], terminal: Terminal): Promise<number> 
 
 function failure(error: unknown, { stderr }: Terminal): number {
   if (isCommanderError(error)) return error.exitCode === 0 ? 0 : 2
-  const code = error instanceof ManifestError ? `${error.code}: ` : ''
+  const code = error instanceof ManifestError || error instanceof ForbiddenError ? `${error.code}: ` : ''
   const message = error instanceof Error ? error.message : String(error)
   stderr.write(`warmgate: ${code}${printableLines(message)}\n`)
   return 2
@@ -63,7 +62,7 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
     .action(async ({ file, policy, output }: { file: string[]; policy?: string[]; output: PlanFormat }) => {
       exit(await runPlan({ files: file, policyFiles: policy ?? [], output }, terminal))
     })
-  addReport(program, terminal)
+  addReport(program, terminal, exit)
   program
     .command('status')
     .description('Show caches, how full they are, and the pods that wait for them.')
@@ -185,7 +184,7 @@ interface RestoreFlags {
   webhookConfiguration: string
 }
 
-function addReport(program: Command, terminal: Terminal): void {
+function addReport(program: Command, terminal: Terminal, exit: (status: number) => void): void {
   program
     .command('report')
     .description('Tell what downloads cost, service by service, from the pods that are there.')
@@ -201,16 +200,16 @@ function addReport(program: Command, terminal: Terminal): void {
       new Option('-o, --output <format>', 'how to print').choices([...reportFormats]).default('table'),
     )
     .action(async ({ file, namespace, saving, output }: ReportFlags) => {
+      const read = file === undefined ? undefined : await readManifests(file, terminal.stdin)
       const pods =
-        file === undefined
+        read === undefined
           ? await (await import('./report-cluster.ts')).podsOfCluster(namespace)
-          : (await readManifests(file, terminal.stdin))
-              .map(({ object }) => object)
-              .filter(({ kind }) => kind === 'Pod')
+          : read.manifests.map(({ object }) => object).filter(({ kind }) => kind === 'Pod')
       const wanted = pods.filter(
         ({ metadata }) => namespace === undefined || metadata.namespace === namespace,
       )
       terminal.stdout.write(renderReport[output]({ services: reportDownloads(wanted, saving), saving }))
+      if (read !== undefined && tell(read, terminal)) exit(2)
     })
 }
 

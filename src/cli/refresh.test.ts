@@ -141,12 +141,28 @@ test.each([
 
 test('a runtime without DataLoads reads through', async () => {
   const annotations = { 'warmgate.dev/warm-when': 'Bound' }
-  const thin = { ...bound, metadata: { ...bound.metadata, annotations } }
+  const thin = {
+    ...bound,
+    metadata: { ...bound.metadata, annotations },
+    status: { phase: 'Bound', runtimes: [{ type: 'thin' }] },
+  }
   const { run, created, text } = cluster([service, thin])
   expect(await run()).toBe(0)
   expect(text()).toContain('reads through')
   expect(created()).toEqual([])
   expect(stringAt(thin, 'status', 'phase')).toBe('Bound')
+})
+
+test('a cache that its policy does not warm up is refreshed all the same', async () => {
+  const annotations = { 'warmgate.dev/warm-when': 'Bound' }
+  const lazy = {
+    ...bound,
+    metadata: { ...bound.metadata, annotations },
+    status: { phase: 'Bound', runtimes: [{ type: 'jindo' }] },
+  }
+  const { run, created } = cluster([service, lazy], [{ phase: 'Executing' }, { phase: 'Complete' }])
+  expect(await run()).toBe(0)
+  expect(created).toHaveLength(1)
 })
 
 test('what a cache refers to is its owner’s to refresh', async () => {

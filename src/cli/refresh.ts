@@ -1,18 +1,19 @@
-import { isOurs, isWarmWhenBound } from '../fluid/dataset.ts'
+import { isOurs } from '../fluid/dataset.ts'
 import { loadJobKey } from '../fluid/job.ts'
 import { loadName } from '../fluid/name.ts'
 import { isReference } from '../fluid/reference.ts'
 import { refreshLoad } from '../fluid/refresh.ts'
+import { runtimes } from '../fluid/runtimes.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { deleteByUid } from '../kube/delete.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
-import { type CachePhase, cachePhase } from '../plan/cache/cache-phase.ts'
+import { type CachePhase, loadPhase } from '../plan/cache/cache-phase.ts'
 import { describeProgress } from '../plan/cache/progress.ts'
 import { claimUri, recordedLocations } from '../plan/service/original.ts'
 import { reasonOf } from '../restore/context.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
-import { type KubeObject, keyOf, type ObjectKey, stringAt } from '../values/object.ts'
+import { type KubeObject, keyOf, listAt, type ObjectKey, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 import type { Streams } from './plan.ts'
 
@@ -31,7 +32,7 @@ const againMs = 1_000
 
 /**
  * `warmgate refresh`: reads the metadata of a service's caches again and loads what changed at their source.
- * No pod and no service is touched. Answers the exit status: 1 where a cache could not be refreshed.
+ * No pod and no service is touched. Resolves with the exit status: 1 if a cache could not be refreshed.
  */
 export async function runRefresh(options: RefreshOptions, output: Output): Promise<0 | 1> {
   const { namespace, service } = options
@@ -72,7 +73,7 @@ async function findService({ client, namespace, service }: RefreshOptions): Prom
     llmInferenceService('v1alpha1'),
   ]
   for (const resource of kinds) {
-    // A resource that is not served is a 404 of its own, which `get` takes for a service that is not there.
+    // A resource that is not served is a 404, too, which `get` reports as a missing service.
     const found = await client.get(resource, { namespace, name: service })
     if (found !== undefined) return found
   }
@@ -103,7 +104,7 @@ async function refresh(
     say(output, `${label}: it refers to a Dataset of another namespace, whose owner refreshes it`)
     return 0
   }
-  if (isWarmWhenBound(dataset)) {
+  if (readsThrough(dataset)) {
     say(output, `${label}: its runtime reads through, there is nothing to load`)
     return 0
   }
@@ -111,12 +112,20 @@ async function refresh(
   try {
     return await follow({ key, label, load }, options, output)
   } finally {
-    // With its Job, which Fluid takes along.
+    // Fluid deletes its Job with it.
     await deleteByUid(client, resources.dataLoad, load)
   }
 }
 
-/** Tells what changes, until the load has ended. */
+/** Whether the runtime that serves a Dataset has no DataLoads. Fluid names it `thin` or `efc` there. */
+function readsThrough(dataset: KubeObject): boolean {
+  const types = listAt(dataset, 'status', 'runtimes').map((runtime) => stringAt(runtime, 'type'))
+  return Object.values(runtimes).some(
+    ({ kind, isLoadable }) => !isLoadable && types.includes(kind.replace(/Runtime$/, '').toLowerCase()),
+  )
+}
+
+/** Prints what changes, until the load has ended. */
 async function follow(
   { key, label, load }: { key: ObjectKey; label: string; load: KubeObject },
   { client, clock, timeoutMs, signal }: RefreshOptions,
@@ -148,8 +157,9 @@ async function warmthNow(client: KubeClient, key: ObjectKey, load: KubeObject): 
     client.get(resources.dataLoad, keyOf(load)),
     client.get(resources.job, loadJobKey(keyOf(load))),
   ])
+  if (dataset === undefined) return { kind: 'failed', message: 'its Dataset was deleted' }
   if (dataLoad === undefined) return { kind: 'failed', message: 'its DataLoad was deleted' }
-  return cachePhase({ dataset, dataLoad, job })
+  return loadPhase({ dataset, dataLoad, job })
 }
 
 function describe(warmth: Extract<CachePhase, { kind: 'warming' | 'pending' }>): string {

@@ -4,6 +4,7 @@ import { type ClientAuthority, createAdmissionServer } from '../admission/server
 import { createServiceHandler } from '../admission/service.ts'
 import { setGauges } from '../cluster/gauges.ts'
 import { Mirror } from '../cluster/mirror.ts'
+import { Planner } from '../cluster/planner.ts'
 import { RecordKeys } from '../cluster/record-keys.ts'
 import { servedLlmVersion } from '../cluster/services.ts'
 import { Controller } from '../controller/controller.ts'
@@ -21,37 +22,39 @@ import { type Clock, pause } from '../values/clock.ts'
 export interface ReplicaOptions {
   namespace: string
   kserveNamespace: string
-  /** Further ones in which nothing is ever accelerated. */
+  /** Further namespaces in which nothing is ever accelerated. */
   excludeNamespace: string[]
   address: string
   port: number
   probePort: number
   metricsPort: number
-  /** Whose certificates a client must have to send reviews; without it anybody may. */
+  /** The authority whose certificate a client needs to send reviews; without it any client may. */
   clients?: ClientAuthority
   service: string
   webhookConfiguration: string
 }
 
-/** What a replica runs on. */
+/** The dependencies of a replica. */
 export interface ReplicaGround {
   config: KubeConfig
   clock: Clock
-  /** By which leaders are elected, where that is to be another one. */
+  /** The clock of the leader election, if it is another one. */
   electionClock?: Clock
   logger: Logger
-  /** Who it is among the replicas. */
+  /** Its identity among the replicas. */
   identity: string
 }
 
 export interface Replica {
-  /** Not ready from now on, and served on for `drainMs`: until no API server sends anything here any more. */
+  /** Resolves if this replica can never be ready with the rights that it has; undefined when it stops. */
+  readonly refusal: Promise<Error | undefined>
+  /** Stops being ready, and serves for another `drainMs`, until no API server sends requests here. */
   stop(drainMs: number): Promise<void>
 }
 
 /**
- * Webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says when it
- * is ready.
+ * Starts webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says
+ * when it is ready.
  */
 export async function startReplica(options: ReplicaOptions, ground: ReplicaGround): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
@@ -80,7 +83,8 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     llmVersion,
     signer: recordKeys,
   })
-  const sources = { mirror, client, kserveNamespace, metrics }
+  const planner = new Planner({ mirror, client, kserveNamespace, clock })
+  const sources = { mirror, client, planner, metrics, clock }
   const server = createAdmissionServer({
     handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
     logger,
@@ -109,7 +113,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   const probes = createProbeServer({ missing })
   const beforeScrape = () => setGauges(mirror, metrics, clock.now())
   const scrapes = createMetricsServer({ metrics, beforeScrape })
-  const controller = new Controller({ ...sources, clock, events, logger, webhookConfiguration })
+  const controller = new Controller({ ...sources, events, logger, webhookConfiguration })
   const elector = new LeaderElector({
     client,
     clock: electionClock,
@@ -130,6 +134,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   ]
   logger.info({ identity, port, probePort, metricsPort }, 'serving')
   return {
+    refusal: mirror.waitForRefusal(signal),
     async stop(drainMs) {
       stopping.abort()
       logger.info('draining')
@@ -146,7 +151,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
 
 const rediscoverMs = 1_000
 
-/** Asks until the API server answers: it may be away as we start. */
+/** Retries until the API server answers: it may be away at the start. */
 async function knownLlmVersion(options: {
   client: KubeClient
   clock: Clock

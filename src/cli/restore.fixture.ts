@@ -1,4 +1,5 @@
 import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
+import { webhookSelects } from '../cluster/webhook-scope.ts'
 import { serviceOfPod } from '../kserve/pod.ts'
 import { FakeApi } from '../kube/api.fake.ts'
 import { fakeFacts, fakeService } from '../plan/plan.fake.ts'
@@ -50,10 +51,16 @@ export class RestoreScene {
   readonly clock = new FakeClock()
   /** False: pods of a changed service stay where they are. */
   rolls = true
+  /** False: the webhook is there, and does not answer. */
+  admits = true
   output = ''
 
   constructor(...objects: KubeObject[]) {
     this.api.put(openNamespace, ...objects)
+    this.api.admit = ({ object, before }) => {
+      if (object.kind !== 'InferenceService' || !this.#isAsked(object)) return object
+      return plan({ service: object, ...(before && { previous: before }), facts: fakeFacts() }).service
+    }
     this.api.onChange(({ type, object }) => {
       if (type === 'updated' && object.kind === 'InferenceService' && this.rolls) this.#roll(object)
       // By one with a storage initializer.
@@ -95,6 +102,14 @@ export class RestoreScene {
     void running.then(() => (isOver = true))
     for (let step = 0; step < 500 && !isOver; step++) await this.clock.advance(1_000)
     return await running
+  }
+
+  /** Whether the webhook is there, selects the service's namespace, and answers. */
+  #isAsked({ metadata }: KubeObject): boolean {
+    const configuration = this.api.find(webhook.kind, keyOf(webhook))
+    const namespace = this.api.find('Namespace', { name: metadata.namespace ?? '' })
+    const labels = namespace?.metadata.labels ?? {}
+    return this.admits && configuration !== undefined && webhookSelects(configuration, labels)
   }
 
   #roll({ metadata }: KubeObject): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { cacheName } from '../cluster/cluster.fake.ts'
 import { gateCondition, hasSchedulingGate, isHeld } from '../plan/pod/pod.ts'
-import { type KubeObject, keyOf } from '../values/object.ts'
+import { type KubeObject, keyOf, objectAt } from '../values/object.ts'
 import {
   accelerated,
   dataLoad,
@@ -18,6 +18,9 @@ const cache = [dataset(llama), dataLoad()]
 /** A service as its user wrote it, under a policy that says `rewrite: Pod`, and its pod. */
 const untouched = { ...manifest, metadata: { ...manifest.metadata, uid: 'uid-llama' } }
 const isReady = { conditions: [{ type: 'Ready', status: 'True' }] }
+/** Every call that would write, but for Events. */
+const sent = ({ api }: RestoreScene) =>
+  api.calls.map(({ text }) => text).filter((text) => !/^(get|list|create Event) ?/.test(text))
 const released = (pod: KubeObject | undefined) => pod !== undefined && !isHeld(pod)
 
 test('everything goes back: pods are released, the service is the manifest that came in, no cache is left', async () => {
@@ -56,6 +59,38 @@ test('while the webhook is there a service opts out; once it is gone the opt-out
   scene.api.drop('MutatingWebhookConfiguration', { name: 'acceleration.warmgate.dev' })
   expect(await scene.run()).toBe(0)
   expect(scene.get('InferenceService', 'llama')).toEqual(untouched)
+})
+
+test('admission restores what opts out: only the annotations are written', async () => {
+  const scene = new RestoreScene(webhook, llama, ...cache)
+  expect(await scene.run()).toBe(0)
+  expect(sent(scene)).toEqual([
+    'patch InferenceService llama dry run',
+    'patch InferenceService llama',
+    `delete Dataset ${cacheName}`,
+    `delete DataLoad ${cacheName}`,
+  ])
+  expect(objectAt(scene.get('InferenceService', 'llama'), 'spec')).toEqual(objectAt(untouched, 'spec'))
+})
+
+test('a webhook that does not answer: the service is written whole, and its managers keep their fields', async () => {
+  const team = { manager: 'team', operation: 'Apply', fieldsV1: { 'f:spec': {} } }
+  const ours = { manager: 'warmgate', operation: 'Update', fieldsV1: { 'f:metadata': {} } }
+  const managed = { ...llama, metadata: { ...llama.metadata, managedFields: [team, ours] } }
+  const scene = new RestoreScene(webhook, managed, ...cache)
+  scene.admits = false
+  expect(await scene.run()).toBe(0)
+  expect(sent(scene).slice(0, 3)).toEqual([
+    'patch InferenceService llama dry run',
+    'replace InferenceService llama',
+    'patch InferenceService llama',
+  ])
+  const after = scene.get('InferenceService', 'llama')
+  expect(objectAt(after, 'spec')).toEqual(objectAt(untouched, 'spec'))
+  expect(after?.metadata).toMatchObject({
+    annotations: { 'warmgate.dev/acceleration': 'disabled' },
+    managedFields: [team],
+  })
 })
 
 test('a service that had been taken back is waited for, too', async () => {

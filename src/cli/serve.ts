@@ -8,14 +8,17 @@ import { type ReplicaOptions, startReplica } from './replica.ts'
 
 export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
   logLevel: string
-  /** How long to serve on after SIGTERM, in milliseconds. */
+  /** How long to serve after SIGTERM, in milliseconds. */
   drain: number
   /** A PEM file. */
   clientCa?: string
   clientName: string[]
 }
 
-/** `warmgate serve`: one replica, until SIGTERM or SIGINT. */
+/**
+ * `warmgate serve`: one replica, until SIGTERM or SIGINT. Rejects with WG033 if the API server goes on forbidding what
+ * a replica has to read before it is ready.
+ */
 export async function serve(options: ServeOptions): Promise<void> {
   const { logLevel, drain, clientCa, clientName, ...rest } = options
   const logger = createLogger(logLevel)
@@ -28,13 +31,14 @@ export async function serve(options: ServeOptions): Promise<void> {
     { ...rest, ...clients },
     { config, clock: systemClock, logger, identity },
   )
-  await terminated.promise
-  await replica.stop(drain)
+  const refusal = await Promise.race([terminated.promise, replica.refusal])
+  await replica.stop(refusal === undefined ? drain : 0)
+  if (refusal !== undefined) throw refusal
 }
 
 async function readClients(file: string, names: string[]): Promise<ClientAuthority> {
   const ca = await readFile(file, 'utf8')
-  // Node would take anything, and refuse every client.
+  // Node would accept any text, and refuse every client.
   if (!ca.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${file} holds no certificate in PEM`)
   return { ca, names }
 }

@@ -1,11 +1,11 @@
 import { runtimeResources } from '../cluster/runtimes.ts'
+import { Speeds } from '../cluster/speeds.ts'
 import { type CacheStatus, formatStatus, type StatusObjects, statusOf } from '../cluster/status.ts'
 import { loadJobSelector } from '../fluid/job.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { listInstalled } from '../kube/list.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
-import { leftMs, type Sample, withSample } from '../plan/cache/progress.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Streams } from './plan.ts'
@@ -29,10 +29,9 @@ export async function runStatus(
   { stdout }: Pick<Streams, 'stdout'>,
 ): Promise<number> {
   const { clock, watch, signal } = options
-  const samples = new Map<string, Sample[]>()
+  const speeds = new Speeds(clock)
   for (;;) {
-    const nowMs = clock.now()
-    const caches = statusOf(await read(options), nowMs).map((cache) => estimated(cache, samples, nowMs))
+    const caches = statusOf(await read(options), clock.now()).map((cache) => estimated(cache, speeds))
     stdout.write(`${watch ? clearScreen : ''}${formatStatus(caches)}`)
     if (!watch) return 0
     await pause(clock, againMs, signal)
@@ -41,14 +40,9 @@ export async function runStatus(
 }
 
 /** With the time that a warm-up will take, once it has been looked at twice. */
-function estimated(cache: CacheStatus, samples: Map<string, Sample[]>, nowMs: number): CacheStatus {
-  const { warmth } = cache
-  if (warmth.kind !== 'warming' || warmth.progress === undefined) return cache
-  const key = `${cache.namespace}/${cache.name}`
-  const { cachedBytes } = warmth.progress
-  const known = withSample(samples.get(key) ?? [], { atMs: nowMs, cachedBytes })
-  samples.set(key, known)
-  return { ...cache, warmth: { ...warmth, leftMs: leftMs(warmth.progress, known, nowMs) } }
+function estimated(cache: CacheStatus, speeds: Speeds): CacheStatus {
+  speeds.observe(cache, cache.phase)
+  return { ...cache, phase: speeds.estimate(cache, cache.phase) }
 }
 
 async function read({ client, namespace, signal }: StatusOptions): Promise<StatusObjects> {
@@ -57,7 +51,7 @@ async function read({ client, namespace, signal }: StatusOptions): Promise<Statu
     return await listInstalled(client, resource, select)
   }
   // For reading, the oldest version will do: every KServe that has the kind serves it.
-  const [services, llmServices, datasets, dataLoads, jobs, pods, llmPods] = await Promise.all([
+  const [services, llmServices, datasets, dataLoads, loadJobs, pods, llmPods] = await Promise.all([
     list(resources.inferenceService),
     list(llmInferenceService('v1alpha1')),
     list(resources.dataset),
@@ -72,7 +66,7 @@ async function read({ client, namespace, signal }: StatusOptions): Promise<Statu
     datasets,
     runtimes: runtimes.flat(),
     dataLoads,
-    jobs,
+    loadJobs,
     pods: [...pods, ...llmPods],
   }
 }

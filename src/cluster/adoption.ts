@@ -8,12 +8,12 @@ import {
   serviceLabel,
 } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { KubeError } from '../kube/errors.ts'
+import { hasStatus, isRefusal, KubeError } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
-import { adoptAnnotation } from '../plan/facts.ts'
 import { cacheNames, readOriginal } from '../plan/service/original.ts'
 import { isTrue } from '../values/condition.ts'
-import { type KubeObject, keyOf } from '../values/object.ts'
+import { adoptAnnotation } from '../values/keys.ts'
+import { type Json, type KubeObject, keyOf } from '../values/object.ts'
 import { serviceResource } from './services.ts'
 
 export type Adoption = { kind: 'adopted'; service: KubeObject } | { kind: 'left'; why: string }
@@ -31,10 +31,14 @@ export async function adoptService(
   { dryRun }: { dryRun: boolean },
 ): Promise<Adoption> {
   const [resource, key, warnings] = [serviceResource(service), keyOf(service), [] as string[]]
-  const asking = { metadata: { uid: service.metadata.uid, annotations: { [adoptAnnotation]: 'true' } } }
   const onWarning = (text: string) => warnings.push(text)
   try {
-    const answer = await client.patch(resource, key, { type: 'merge', body: asking }, { dryRun, onWarning })
+    const answer = await client.patch(
+      resource,
+      key,
+      { type: 'merge', body: askingFor(service) },
+      { dryRun, onWarning },
+    )
     if (readOriginal(answer) !== undefined) return { kind: 'adopted', service: answer }
     const isUnread = answer.metadata.annotations?.[adoptAnnotation] !== undefined
     if (isUnread && !dryRun) {
@@ -44,6 +48,22 @@ export async function adoptService(
     return { kind: 'left', why: isUnread ? notAsked : whyOf(warnings) }
   } catch (error) {
     if (error instanceof KubeError && error.status === 422) return { kind: 'left', why: error.message }
+    throw error
+  }
+}
+
+function askingFor({ metadata: { uid } }: KubeObject): Json {
+  return { metadata: { uid, annotations: { [adoptAnnotation]: 'true' } } }
+}
+
+/** Whether admission answers for a service now. It takes that annotation off in a dry run, too. */
+export async function admissionAnswers(client: KubeClient, service: KubeObject): Promise<boolean> {
+  const patch = { type: 'merge', body: askingFor(service) } as const
+  try {
+    const answer = await client.patch(serviceResource(service), keyOf(service), patch, { dryRun: true })
+    return answer.metadata.annotations?.[adoptAnnotation] === undefined
+  } catch (error) {
+    if (isRefusal(error) || hasStatus(error, 409)) return false
     throw error
   }
 }

@@ -1,11 +1,12 @@
-import { isOurs, modelBytesOf, sourceAnnotation } from '../fluid/dataset.ts'
+import { isOurs, modelBytesOf } from '../fluid/dataset.ts'
 import { downloadOf } from '../kserve/download.ts'
 import { isWorkloadPod } from '../kserve/pod.ts'
 import { parseModelUri } from '../kserve/uri.ts'
+import { sourceAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
-/** How long a storage initializer would take: for this very source, or for one of its size. */
+/** How long a storage initializer would take: measured for this source, or estimated from the size. */
 export interface DownloadTime {
   ms: number
   basis: 'measured' | 'estimated'
@@ -26,13 +27,13 @@ export class Downloads {
     datasets.onChange(({ object }) => this.#weigh(object))
   }
 
-  /** Of the model at a path of a Dataset; undefined where nothing is known that it could be told from. */
+  /** For the model at a path of a Dataset; undefined if nothing was measured. */
   timeOf(dataset: KubeObject, path = ''): DownloadTime | undefined {
     const whole = sourceOf(dataset)
     const source = whole !== undefined && path !== '' ? `${whole}/${path}` : whole
     const measured = source === undefined ? undefined : this.#tookMs.get(source)
     if (measured !== undefined) return { ms: median(measured.map(({ ms }) => ms)), basis: 'measured' }
-    // Of a part of a Dataset Fluid tells no size.
+    // Fluid reports no size for a part of a Dataset.
     const bytes = path === '' ? modelBytesOf(dataset) : undefined
     const speeds = [...this.#tookMs].flatMap(([other, took]) => {
       const size = this.#sizes.get(other)
@@ -44,7 +45,7 @@ export class Downloads {
   }
 
   #measure(pod: KubeObject): void {
-    // A pod that somebody made by hand tells nothing of KServe's downloads.
+    // A pod that KServe did not create says nothing about KServe's downloads.
     const download = isWorkloadPod(pod) ? downloadOf(pod) : undefined
     if (download === undefined) return
     const uri = directoryUri(download.uri)
@@ -64,13 +65,13 @@ function sourceOf(dataset: KubeObject): string | undefined {
   return isOurs(dataset) && source !== undefined ? directoryUri(source) : undefined
 }
 
-/** As a cache would name it; what cannot be cached, as it is. */
+/** The URI as a cache would name it; unchanged if it cannot be cached. */
 function directoryUri(uri: string): string {
   const parsed = parseModelUri(uri)
   return parsed.kind === 'directory' ? parsed.directory.uri : uri
 }
 
-/** As the newest; where there are too many, the oldest goes. */
+/** Adds it as the newest; drops the oldest if there are too many. */
 function keep<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key)
   map.set(key, value)

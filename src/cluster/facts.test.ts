@@ -1,13 +1,15 @@
 import { expect, test } from 'vitest'
 import type { KubeClient } from '../kube/client.ts'
 import { type Resource, resources } from '../kube/resources.ts'
-import { fakeService, recorded } from '../plan/plan.fake.ts'
+import { fakePolicy, fakeService, recorded } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
-import { mostAccounts, mostSecrets } from '../plan/service/needs.ts'
-import type { KubeObject, ObjectKey } from '../values/object.ts'
+import type { Policy } from '../policy/policy.ts'
+import { limits } from '../values/limits.ts'
+import { type KubeObject, type ObjectKey, stringAt } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
 import { readFacts } from './facts.ts'
 import { fakeMirror } from './mirror.fake.ts'
+import { factsSources, liveIn } from './planner.fake.ts'
 
 const minio = JSON.stringify({ type: 's3', bucket: 'b', access_key_id: 'x', secret_access_key: 'x' })
 const storageConfig: KubeObject = {
@@ -27,7 +29,7 @@ test('the Secret of a storage spec is read, before and after the service is poin
   const { mirror } = fakeMirror()
   const installed = Object.assign(mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const read = (service: KubeObject) =>
-    readFacts({ mirror: installed, client, kserveNamespace: 'kserve' }, service, 'models')
+    readFacts(factsSources({ mirror: installed, client }), service, liveIn('models'))
   const service = fakeService({ model: { storage: { key: 'minio', path: 'llama' } } })
   const first = plan({ service, facts: await read(service) })
   expect(first.reason).toBe('Accelerated')
@@ -39,36 +41,58 @@ test('the Secret of a storage spec is read, before and after the service is poin
 
 interface Cluster {
   labels?: { [label: string]: string }
-  /** What each service account lists. */
-  secrets?: string[]
+  /** What a service account lists. */
+  secrets?: (account: string) => string[]
   signal?: AbortSignal
+  policies?: Policy[]
   /** Called before each answer. */
   onCall?: () => void
 }
 
 /** What is asked of a cluster for one service, call by call, and how many calls were under way at most. */
-async function reads(service: KubeObject, { labels = optedIn, secrets = [], signal, onCall }: Cluster = {}) {
+async function reads(service: KubeObject, cluster: Cluster = {}) {
+  const { labels = optedIn, secrets = () => [], policies = [], signal, onCall } = cluster
   const calls: string[] = []
+  const signals: unknown[] = []
   let underWay = 0
   let most = 0
+  const call = async (text: string, options?: { signal?: AbortSignal | undefined }) => {
+    calls.push(text)
+    signals.push(options?.signal)
+    underWay += 1
+    most = Math.max(most, underWay)
+    onCall?.()
+    await Promise.resolve()
+    underWay -= 1
+  }
   const client = {
-    get: async ({ plural }: Resource, { name }: ObjectKey) => {
-      calls.push(`${plural} ${name}`)
-      underWay += 1
-      most = Math.max(most, underWay)
-      onCall?.()
-      await Promise.resolve()
-      underWay -= 1
+    get: async ({ plural }: Resource, { name }: ObjectKey, options?: { signal?: AbortSignal }) => {
+      await call(`${plural} ${name}`, options)
       if (plural === 'namespaces') return { ...openNamespace, metadata: { name, labels } }
-      if (plural !== 'serviceaccounts') return undefined
-      return { ...storageConfig, kind: 'ServiceAccount', secrets: secrets.map((each) => ({ name: each })) }
+      if (plural === 'secrets') return { ...storageConfig, metadata: { name }, data: keys }
+      return {
+        ...storageConfig,
+        kind: 'ServiceAccount',
+        secrets: secrets(name).map((each) => ({ name: each })),
+      }
+    },
+    list: async ({ plural }: Resource, options?: { signal?: AbortSignal }) => {
+      await call(plural, options)
+      return { items: [] }
+    },
+    create: async ({ plural }: Resource, object: KubeObject, options?: { signal?: AbortSignal }) => {
+      await call(`${plural} ${stringAt(object, 'spec', 'resourceAttributes', 'name')}`, options)
+      return { ...object, status: { allowed: true } }
     },
   } as unknown as KubeClient
-  const { mirror } = fakeMirror()
-  const facts = await readFacts({ mirror, client, kserveNamespace: 'kserve' }, service, 'models', signal)
-  return { calls, most, facts }
+  const { mirror, parsed } = fakeMirror()
+  parsed.push(...policies)
+  Object.assign(mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
+  const facts = await readFacts(factsSources({ mirror, client }), service, liveIn('models', signal))
+  return { calls, signals, most, facts }
 }
 
+const keys = { AWS_ACCESS_KEY_ID: 'eA==', AWS_SECRET_ACCESS_KEY: 'eA==' }
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
 const named = { 'serving.kserve.io/storageSecretName': 's3-access' }
 const llama = fakeService({ model: { storageUri: 's3://models/llama' } }, { annotations: named })
@@ -102,22 +126,58 @@ test.each<[string, KubeObject]>([
   expect((await reads(service)).calls).toEqual(['namespaces models'])
 })
 
-test('one service costs a bounded number of reads, a few at a time', async () => {
-  const canary = Array.from({ length: 50 }, (_, index) => ({
+/** A service that has as many models, each under an account of its own. */
+function manyAccounts(count: number): KubeObject {
+  const canary = Array.from({ length: count - 1 }, (_, index) => ({
     predictor: { name: `c${index}`, serviceAccountName: `a${index}`, model: { storageUri: 's3://m/x' } },
   }))
-  const service = { ...llama, spec: { predictor: { model: { storageUri: 's3://m/x' } }, canary } }
-  const secrets = Array.from({ length: 10_000 }, (_, index) => `s${index}`)
-  const { calls, most } = await reads(service, { secrets })
-  expect(calls.filter((call) => call.startsWith('serviceaccounts'))).toHaveLength(mostAccounts)
-  expect(calls.filter((call) => call.startsWith('secrets')).length).toBeLessThanOrEqual(mostSecrets + 1)
-  expect(most).toBeLessThanOrEqual(9)
+  return { ...llama, spec: { predictor: { model: { storageUri: 's3://m/x' } }, canary } }
+}
+
+const shared = Array.from({ length: 32 }, (_, index) => ({
+  match: ['s3://'],
+  dataset: { namespace: 'shared', name: `d${index}` },
+}))
+
+test.each<[string, KubeObject, Cluster]>([
+  ['accounts', manyAccounts(50), { secrets: () => ['s3-access'] }],
+  ['Secrets that accounts list', { ...manyAccounts(3), metadata: { name: 'x' } }, { secrets: names(16) }],
+  ['Datasets that its policy lends', llama, { policies: [fakePolicy('p', { sources: shared })] }],
+])('one service costs a bounded number of reads, a few at a time: %s', async (_, service, cluster) => {
+  const { calls, most, facts } = await reads(service, cluster)
+  const counted = calls.filter((call) => call !== 'namespaces models')
+  expect(counted.length).toBeLessThanOrEqual(limits.reads)
+  expect(new Set(calls).size).toBe(calls.length)
+  expect(most).toBeLessThanOrEqual(8)
+  // What was not read for is never planned as if it had no credentials.
+  const { left, decision, reason } = plan({ service, facts })
+  const refused = decision === 'skip' ? [reason] : left.map((each) => each.reason)
+  expect(refused).toContain('TooLarge')
+})
+
+test('a location that needs too many reads leaves the others theirs', async () => {
+  const service = manyAccounts(limits.reads + 3)
+  const { facts } = await reads({ ...service, metadata: { name: 'x' } })
+  const unread = [`canary.c${limits.reads}`, 'predictor'].map((id) => facts.unread.has(id))
+  expect(unread).toEqual([true, false])
+})
+
+function names(count: number) {
+  return (account: string) => Array.from({ length: count }, (_, index) => `${account}-${index}`)
+}
+
+test('Secrets that an account lists are not read if the service names another one', async () => {
+  expect((await reads(llama, { secrets: names(3) })).calls).toEqual([
+    'namespaces models',
+    'serviceaccounts default',
+    'secrets s3-access',
+  ])
 })
 
 test('a service account may list what is no name: it is no Secret', async () => {
   const odd = ['a/b', '..', '', 'A', 'x'.repeat(300), 'good']
-  const { calls } = await reads(llama, { secrets: odd })
-  expect(calls.filter((call) => call.startsWith('secrets'))).toEqual(['secrets s3-access', 'secrets good'])
+  const { calls } = await reads({ ...llama, metadata: { name: 'x' } }, { secrets: () => odd })
+  expect(calls.filter((call) => call.startsWith('secrets'))).toEqual(['secrets good'])
 })
 
 test('reads end with the deadline of the review', async () => {
@@ -127,7 +187,24 @@ test('reads end with the deadline of the review', async () => {
     calls += 1
     if (calls === 5) ending.abort(new Error('too late'))
   }
-  const secrets = Array.from({ length: 30 }, (_, index) => `s${index}`)
-  await expect(reads(llama, { secrets, signal: ending.signal, onCall })).rejects.toThrow('too late')
-  expect(calls).toBeLessThan(15)
+  const { signal } = ending
+  await expect(reads(manyAccounts(30), { signal, onCall })).rejects.toThrow('too late')
+  expect(calls).toBeLessThan(12)
+})
+
+test('every read takes the signal', async () => {
+  const { signal } = new AbortController()
+  const policies = [
+    fakePolicy('p', { sources: shared.slice(0, 1), gpu: { resources: { 'nvidia.com/gpu': 1 } } }),
+  ]
+  const { calls, signals } = await reads(llama, { policies, secrets: names(1), signal })
+  expect(calls.toSorted()).toEqual([
+    'clusterservingruntimes',
+    'namespaces models',
+    'secrets s3-access',
+    'serviceaccounts default',
+    'servingruntimes',
+    'subjectaccessreviews d0',
+  ])
+  expect(new Set(signals)).toEqual(new Set([signal]))
 })

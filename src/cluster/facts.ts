@@ -1,60 +1,45 @@
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
-import { type ServiceAccountFact, serviceAccountFact } from '../kserve/account.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
-import { type SecretFact, secretFact } from '../kserve/secret.ts'
-import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
-import { isLookedInto, mostSecrets, needsOf } from '../plan/service/needs.ts'
-import { isSecretName } from '../plan/service/source.ts'
+import { isLookedInto, needsOf } from '../plan/service/needs.ts'
 import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
-import { mapConcurrently } from '../values/concurrency.ts'
 import type { KubeObject } from '../values/object.ts'
+import { type ReadOptions, readCredentials } from './credentials.ts'
 import type { Mirror } from './mirror.ts'
 import { readServing } from './serving.ts'
-import { readSharedDatasets } from './shared-datasets.ts'
 import type { FactsSources } from './sources.ts'
 
-/** How many reads for one service are under way at a time. */
-const concurrentReads = 8
-
 /**
- * What a plan needs to know for one service. The mirror has all of it, except for the service accounts and the
- * Secrets that KServe would use: those are read now, a few at a time, and only where the namespace is open. Only
- * their facts are kept. Rejects once the signal aborts.
+ * What a plan needs to know for one service. The mirror has all of it, except for the service accounts and Secrets that
+ * KServe would use, and the grants of Datasets elsewhere: those are read, up to a limit, and only if the namespace
+ * is open. Only their facts are kept. Rejects once the signal aborts.
  */
 export async function readFacts(
   sources: FactsSources,
   service: KubeObject,
-  namespace: string,
-  signal?: AbortSignal,
+  options: ReadOptions,
 ): Promise<Facts> {
   const { mirror, kserveNamespace } = sources
+  const { namespace } = options
   const known = {
     namespace,
-    namespaceLabels: await freshLabels(sources, namespace),
+    namespaceLabels: await readLabels(sources, options),
     policies: mirror.parsedPolicies(),
     kserve: parseKserveConfig(mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName })),
     signer: mirror.records.signer,
   }
-  const needs = needsOf(service, known)
-  const reading = { client: sources.client, namespace, signal }
-  const [serviceAccounts, named, serving, lent] = await Promise.all([
-    readAccounts(reading, needs.accounts),
-    readSecrets(reading, needs.secrets),
-    isLookedInto(service, known) ? readServing(sources, service, namespace) : nothingServed,
-    readSharedDatasets(sources, needs.lent, { namespace, signal }),
+  const [credentials, serving] = await Promise.all([
+    readCredentials(sources, needsOf(service, known), options),
+    isLookedInto(service, known) ? readServing(sources, service, options) : nothingServed,
   ])
-  const listed = Object.values(serviceAccounts).flatMap(({ secrets }) => secrets)
-  const others = [...new Set(listed)].filter((name) => !Object.hasOwn(named, name)).slice(0, mostSecrets)
   return {
     ...known,
-    installed: mirror.fluidResources,
-    serviceAccounts,
-    secrets: { ...named, ...(await readSecrets(reading, others)) },
+    ...credentials,
     ...serving,
+    installed: mirror.fluidResources,
     localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
       localModelFact,
     ),
@@ -67,7 +52,6 @@ export async function readFacts(
     },
     datasets: mirror.datasets.list(namespace),
     runtimes: Object.values(mirror.runtimes).flatMap((runtimes) => runtimes.list(namespace)),
-    lent,
   }
 }
 
@@ -77,13 +61,16 @@ const nothingServed: Pick<Facts, 'servingRuntimes' | 'llmConfigs'> = {
 }
 
 /**
- * A namespace that opted in a moment ago is not in the mirror yet, and its first service would be passed over
- * for good: where the mirror says no, the API server is asked.
+ * A namespace that opted in a moment ago is not in the mirror yet, and its first service would be passed over for good.
+ * So a live decision asks the API server if the mirror says no.
  */
-async function freshLabels({ mirror, client }: FactsSources, namespace: string): Promise<Labels> {
+async function readLabels(
+  { mirror, client }: FactsSources,
+  { namespace, freshness, signal }: ReadOptions,
+): Promise<Labels> {
   const known = namespaceLabels(mirror, namespace)
-  if (isOptedIn(known)) return known
-  const found = await client.get(resources.namespace, { name: namespace })
+  if (isOptedIn(known) || freshness.kind === 'Recent') return known
+  const found = await client.get(resources.namespace, { name: namespace }, { signal })
   return labelsOf(namespace, found?.metadata.labels, mirror.systemNamespaces)
 }
 
@@ -95,37 +82,4 @@ export function namespaceLabels(mirror: Mirror, namespace: string): Labels {
 /** Whether a claim is there, and not Fluid's. */
 export function isForeign(claim: KubeObject | undefined): boolean {
   return claim !== undefined && isForeignClaim(claim)
-}
-
-interface Reading {
-  client: KubeClient
-  namespace: string
-  signal: AbortSignal | undefined
-}
-
-async function readAccounts(
-  { client, namespace, signal }: Reading,
-  names: string[],
-): Promise<{ [name: string]: ServiceAccountFact }> {
-  const found = await mapConcurrently(names, { limit: concurrentReads, signal }, async (name) => {
-    const account = await client.get(resources.serviceAccount, { namespace, name }, { signal })
-    return [name, serviceAccountFact(account, name)] as const
-  })
-  return Object.fromEntries(found)
-}
-
-async function readSecrets(
-  { client, namespace, signal }: Reading,
-  names: string[],
-): Promise<{ [name: string]: SecretFact }> {
-  // A service account may list anything: what cannot be a name is no Secret.
-  const found = await mapConcurrently(
-    names.filter(isSecretName),
-    { limit: concurrentReads, signal },
-    async (name) => {
-      const secret = await client.get(resources.secret, { namespace, name }, { signal })
-      return secret === undefined ? [] : [[name, secretFact(secret)] as const]
-    },
-  )
-  return Object.fromEntries(found.flat())
 }

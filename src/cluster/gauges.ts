@@ -1,10 +1,9 @@
 import { isOurs } from '../fluid/dataset.ts'
-import { cachePhase, shortfallOf } from '../plan/cache/cache-phase.ts'
+import { readCache } from '../plan/cache/cache-reading.ts'
 import { isHeld } from '../plan/pod/pod.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { keyOf } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
-import { cacheState } from './pod.ts'
 
 /** Reads the gauges off the mirror, when somebody asks for them. */
 export function setGauges(mirror: Mirror, metrics: Metrics, nowMs: number): void {
@@ -13,9 +12,8 @@ export function setGauges(mirror: Mirror, metrics: Metrics, nowMs: number): void
   for (const dataset of mirror.datasets.list()) {
     if (!isOurs(dataset)) continue
     try {
-      const state = cacheState(mirror, keyOf(dataset))
-      const { kind } = cachePhase(state)
-      phases[kind === 'warm' && shortfallOf(state, nowMs) !== undefined ? 'partial' : kind] += 1
+      const { phase, shortfall } = readCache(mirror, { ...keyOf(dataset), path: undefined }, nowMs)
+      phases[phase.kind === 'warm' && shortfall !== undefined ? 'partial' : phase.kind] += 1
     } catch {
       // One odd Dataset must not take every metric away.
       metrics.reconcileErrors.inc({ loop: 'gauges' })
@@ -25,4 +23,6 @@ export function setGauges(mirror: Mirror, metrics: Metrics, nowMs: number): void
   for (const [resource, ms] of Object.entries(mirror.lastHeardMs())) {
     if (ms > 0) metrics.watchLastEvent.set({ resource }, ms / 1_000)
   }
+  for (const [resource, isForbidden] of Object.entries(mirror.forbidden()))
+    metrics.watchForbidden.set({ resource }, Number(isForbidden))
 }

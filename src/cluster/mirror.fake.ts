@@ -62,6 +62,7 @@ export function fakeMirror(api?: FakeApi): FakeMirror {
     waitForSync: async () => {},
     unsynced: () => [],
     lastHeardMs: () => ({}),
+    forbidden: () => ({}),
   }
   const { services, llmServices } = parts as unknown as { [kind: string]: Reflector }
   if (services === undefined || llmServices === undefined) throw new Error('no services')

@@ -4,7 +4,8 @@ import { KubeError } from '../kube/errors.ts'
 import type { Resource } from '../kube/resources.ts'
 import { fakeSigner } from '../plan/plan.fake.ts'
 import { createLogger } from '../telemetry/logger.ts'
-import { systemClock } from '../values/clock.ts'
+import { FakeClock } from '../values/clock.fake.ts'
+import { type Clock, systemClock } from '../values/clock.ts'
 import type { KubeObject } from '../values/object.ts'
 import { fakePod } from './cluster.fake.ts'
 import { Mirror } from './mirror.ts'
@@ -13,6 +14,8 @@ import { cutOf } from './reduce.ts'
 /** An API server's lists and watches, in memory. */
 class FakeServer {
   readonly listed: string[] = []
+  /** Plural names of what may not be listed. */
+  readonly forbidden = new Set<string>()
   readonly #objects: { [plural: string]: KubeObject[] }
   readonly #watchers = new Map<string, (event: WatchEvent) => void>()
 
@@ -36,6 +39,7 @@ class FakeServer {
         { reduce = (whole) => whole, labelSelector }: ListingOptions = {},
       ) => {
         this.listed.push(plural)
+        if (this.forbidden.has(plural)) throw new KubeError('list', { status: 403, message: 'no right' })
         if (plural === 'accelerationpolicies' && this.#objects[plural] === undefined)
           throw new KubeError('list', { status: 404, message: 'not installed' })
         const all = labelSelector?.startsWith('app') ? [] : (this.#objects[plural] ?? [])
@@ -69,11 +73,11 @@ class FakeServer {
 let mirror: Mirror
 afterEach(() => mirror.stop())
 
-function start(server: FakeServer): void {
+function start(server: FakeServer, clock: Clock = systemClock): void {
   const logger = createLogger('silent')
   mirror = new Mirror({
     client: server.client,
-    clock: systemClock,
+    clock,
     logger,
     kserveNamespace: 'kserve',
     llmVersion: 'v1alpha2',
@@ -164,4 +168,47 @@ test('a service that is too large is kept without its spec, and marked', async (
   const kept = mirror.services.list()
   expect(kept.map((each) => mirror.services.isTooLarge(each))).toEqual([true, true])
   expect(kept.map(cutOf)).toEqual(['TooLarge', 'TooLarge'])
+})
+
+test('what is forbidden at the start is named at once, and refuses the start after two minutes', async () => {
+  const [server, clock, signal] = [new FakeServer({}), new FakeClock(), new AbortController().signal]
+  server.forbidden.add('datasets').add('jobs')
+  start(server, clock)
+  const refusals: (Error | undefined)[] = []
+  void mirror.waitForRefusal(signal).then((refusal) => refusals.push(refusal))
+  await clock.advance(1_000)
+  expect(mirror.unsynced()).toEqual(['datasets (list is forbidden)', 'jobs (list is forbidden)'])
+  expect(mirror.forbidden()).toMatchObject({ datasets: true, jobs: true, pods: false })
+  server.forbidden.delete('jobs')
+  await clock.advance(110_000)
+  expect(mirror.unsynced()).toEqual(['datasets (list is forbidden)'])
+  expect(refusals).toEqual([])
+  await clock.advance(20_000)
+  expect(refusals).toMatchObject([
+    { code: 'WG033', message: expect.stringContaining('forbids: list datasets;') },
+  ])
+})
+
+test('what is forbidden later is not followed any more after a minute, and does not end the process', async () => {
+  const [server, clock, ending] = [new FakeServer({}), new FakeClock(), new AbortController()]
+  start(server, clock)
+  await clock.advance(1_000)
+  expect(mirror.unsynced()).toEqual([])
+  const refusals: (Error | undefined)[] = []
+  void mirror.waitForRefusal(ending.signal).then((refusal) => refusals.push(refusal))
+  server.forbidden.add('datasets')
+  mirror.datasets.relist()
+  await clock.advance(30_000)
+  expect(mirror.forbidden()).toMatchObject({ datasets: true })
+  expect(mirror.unsynced()).toEqual([])
+  await clock.advance(60_000)
+  expect(mirror.unsynced()).toEqual(['datasets (list is forbidden)'])
+  // A new leader works with what was read.
+  await mirror.waitForSync(ending.signal)
+  await clock.advance(600_000)
+  expect(refusals).toEqual([])
+  server.forbidden.clear()
+  await clock.advance(30_000)
+  expect(mirror.unsynced()).toEqual([])
+  ending.abort()
 })

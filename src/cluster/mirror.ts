@@ -3,6 +3,7 @@ import type { RuntimeName } from '../fluid/runtimes.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { ForbiddenError } from '../kube/errors.ts'
 import { MergedReflector } from '../kube/merged-reflector.ts'
 import { Reflector, type ReflectorOptions } from '../kube/reflector.ts'
 import {
@@ -47,6 +48,10 @@ export interface MirrorOptions {
 
 const rediscoverMs = 30_000
 const settlingMs = 50
+// An API server that has just started may forbid everything for a moment, until its authorizer has synced.
+const forbiddenGraceMs = 60_000
+const longestForbiddenStartMs = 120_000
+const forbiddenCheckMs = 5_000
 
 /**
  * What Warmgate knows of the cluster without asking: a local copy of each resource that plans and holds read.
@@ -172,15 +177,51 @@ export class Mirror {
     await Promise.all(this.#reflectors().map((reflector) => reflector.stop()))
   }
 
-  /** What is not known yet. A resource that is not installed is known to be none. */
+  /**
+   * What is not known yet, or not followed any more because the API server forbids it. A resource that is not
+   * installed is known to be none.
+   */
   unsynced(): string[] {
-    const unsynced = Object.entries(this.#all()).filter(([, reflector]) => reflector.state === 'starting')
-    return [...unsynced.map(([name]) => name), ...(this.#isDiscovered ? [] : ['discovery of data.fluid.io'])]
+    const sinceMs = this.#options.clock.now() - forbiddenGraceMs
+    const reasons = Object.entries(this.#all()).flatMap(([name, { state, forbidden }]) => {
+      const isLost = forbidden !== undefined && (state === 'starting' || forbidden.sinceMs <= sinceMs)
+      if (isLost) return [`${name} (${forbidden.verb} is forbidden)`]
+      return state === 'starting' ? [name] : []
+    })
+    return [...reasons, ...(this.#isDiscovered ? [] : ['discovery of data.fluid.io'])]
   }
 
-  /** Resolves once nothing is missing, or when the signal aborts. */
+  /** Resolves once everything was read, or when the signal aborts. */
   async waitForSync(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && this.unsynced().length > 0) await pause(this.#options.clock, settlingMs, signal)
+    const isStarting = () =>
+      !this.#isDiscovered || this.#reflectors().some(({ state }) => state === 'starting')
+    while (!signal.aborted && isStarting()) await pause(this.#options.clock, settlingMs, signal)
+  }
+
+  /** What the API server forbids now, by resource. */
+  forbidden(): { [resource: string]: boolean } {
+    return Object.fromEntries(
+      Object.entries(this.#all()).map(([name, { forbidden }]) => [name, forbidden !== undefined]),
+    )
+  }
+
+  /**
+   * Resolves with the reason why this mirror cannot start: the API server has forbidden for two minutes what was never
+   * read. Undefined when the signal aborts.
+   */
+  async waitForRefusal(signal: AbortSignal): Promise<ForbiddenError | undefined> {
+    const { clock } = this.#options
+    while (!signal.aborted) {
+      const sinceMs = clock.now() - longestForbiddenStartMs
+      const refused = Object.entries(this.#all()).flatMap(([name, { state, forbidden }]) =>
+        state === 'starting' && forbidden !== undefined && forbidden.sinceMs <= sinceMs
+          ? [`${forbidden.verb} ${name}`]
+          : [],
+      )
+      if (refused.length > 0) return new ForbiddenError(refused)
+      await pause(clock, forbiddenCheckMs, signal)
+    }
+    return undefined
   }
 
   /** When the server was last heard of, by resource, in milliseconds since 1970. */

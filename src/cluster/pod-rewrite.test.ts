@@ -5,6 +5,7 @@ import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { type KubeObject, ownerReference } from '../values/object.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
+import { fakePlanner } from './planner.fake.ts'
 import { podClaim } from './pod-rewrite.ts'
 
 const service = fakeService({ model: { storageUri: 's3://models/llama' } }, { uid: 'u-1' })
@@ -23,8 +24,8 @@ async function claimOf(...objects: KubeObject[]) {
   const fake = fakeMirror(api)
   fake.parsed.push(fakePolicy('p', { rewrite: 'Pod' }))
   api.put(openNamespace, service, ...objects)
-  const sources = { mirror: fake.mirror, client: api, kserveNamespace: 'kserve' }
-  const claim = await podClaim(sources, pod, 'models')
+  const planner = fakePlanner({ mirror: fake.mirror, client: api })
+  const claim = await podClaim({ mirror: fake.mirror, planner }, pod, 'models')
   return { claim, asked: api.calls.length }
 }
 

@@ -11,15 +11,16 @@ import {
   openNamespace,
 } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
-import { podFacts, workerLabels } from './pod.ts'
+import { podFacts } from './pod.ts'
 
 const canary = 'llama-canary-abcdef0123'
+const nowMs = Date.UTC(2030, 0, 1)
 
 function scene(...datasets: KubeObject[]) {
   const fake = fakeMirror()
   fake.namespaces.put(openNamespace)
   fake.datasets.put(...datasets)
-  return { ...fake, caches: (pod: KubeObject) => podFacts(fake.mirror, pod, 'models').caches }
+  return { ...fake, caches: (pod: KubeObject) => podFacts(fake.mirror, pod, 'models', nowMs).caches }
 }
 
 test('a pod waits for what it mounts, not for all that its service uses', () => {
@@ -124,8 +125,7 @@ test('a Dataset that a team took away is nothing to wait for: nobody makes it ag
 
 test('the nodes to be near are those of the cache, or of what it refers to', () => {
   const { mirror, datasets } = scene(fakeDataset())
-  const near = (...claims: string[]) =>
-    workerLabels(mirror, 'models', podFacts(mirror, fakePod({ claims }), 'models'))
+  const near = (...claims: string[]) => podFacts(mirror, fakePod({ claims }), 'models', nowMs).workerLabels
   expect(near(cacheName, 'to-be-0123456789')).toEqual([
     `fluid.io/s-models-${cacheName}`,
     'fluid.io/s-models-to-be-0123456789',
@@ -153,7 +153,7 @@ test('of a cache of many models a pod waits for its own alone', () => {
 
 test('a cache that was never Bound has no claim: no pod starts on it', () => {
   const { mirror, claims } = scene(fakeDataset({ phase: 'NotBound' }))
-  expect(podFacts(mirror, fakePod(), 'models').unmountable).toEqual([cacheName])
+  expect(podFacts(mirror, fakePod(), 'models', nowMs).unmountable).toEqual([cacheName])
   claims.put(fakeClaim())
-  expect(podFacts(mirror, fakePod(), 'models').unmountable).toEqual([])
+  expect(podFacts(mirror, fakePod(), 'models', nowMs).unmountable).toEqual([])
 })

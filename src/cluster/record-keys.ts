@@ -12,9 +12,9 @@ export interface RecordKeysOptions {
   client: KubeClient
   clock: Clock
   logger: Logger
-  /** Warmgate's own. */
+  /** Warmgate's own namespace. */
   namespace: string
-  /** Called after the keys have changed: records may be proven now that were not, or the other way round. */
+  /** Called after the keys have changed: other records may be proven now. */
   onChange?: () => void
 }
 
@@ -24,8 +24,8 @@ const refreshMs = 30_000
 const retryMs = 2_000
 
 /**
- * The keys by which admission signs its records, in a Secret that the replicas share: `current` signs, `previous` is
- * still accepted. Whoever comes first makes the key. To rotate, move `current` to `previous`: a new one is made.
+ * The keys with which admission signs its records, in a Secret that the replicas share: `current` signs, `previous` is
+ * still accepted. The first replica creates the key. To rotate, move `current` to `previous`: a new one is created.
  */
 export class RecordKeys implements RecordSigner {
   readonly #options: RecordKeysOptions
@@ -57,7 +57,7 @@ export class RecordKeys implements RecordSigner {
     })
   }
 
-  /** Looks at the Secret again and again until the signal aborts. Failed calls are logged, and tried again. */
+  /** Reads the Secret repeatedly until the signal aborts. Failed calls are logged and retried. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options
     while (!signal.aborted) {
@@ -72,7 +72,7 @@ export class RecordKeys implements RecordSigner {
     }
   }
 
-  /** Reads the keys, and makes one where there is none. Rejects with the KubeError of a call that failed. */
+  /** Reads the keys, and creates one if there is none. Rejects with the KubeError of a call that failed. */
   async refresh(): Promise<void> {
     const keys = await retryOnConflict(() => this.#readOrMake())
     if (keys.length === this.#keys.length && keys.every((key, index) => this.#keys[index]?.equals(key)))
@@ -100,7 +100,7 @@ function signature(key: Buffer, statement: string): Buffer {
   return createHmac('sha256', key).update(statement).digest()
 }
 
-/** A key that is shorter than it should be is none. */
+/** A key that is too short counts as missing. */
 function keyIn(secret: KubeObject | undefined, field: string): Buffer | undefined {
   const key = Buffer.from(stringAt(secret, 'data', field) ?? '', 'base64')
   return key.length >= keyBytes ? key : undefined

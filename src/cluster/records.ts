@@ -9,8 +9,8 @@ import {
 import type { KubeObject } from '../values/object.ts'
 
 /**
- * Reads the records of services, each once while it is the same object. The controller acts on proven ones only: any
- * other record is the word of whoever may write the service.
+ * Reads the records of services, each once while it is the same object. The controller acts only on proven records:
+ * anyone who may write the service can write any other.
  */
 export class Records {
   readonly signer: RecordSigner
@@ -23,6 +23,11 @@ export class Records {
     this.#version = () => signer.version ?? 0
   }
 
+  /** Changes when the keys do that prove records. */
+  get version(): number {
+    return this.#version()
+  }
+
   /** The record on a service, proven or not. */
   of(service: KubeObject, subject: RecordSubject = subjectOf(service)): ServiceRecord | undefined {
     const version = this.#version()
@@ -33,23 +38,23 @@ export class Records {
     return record
   }
 
-  /** What admission recorded on a service; undefined where it recorded nothing. */
+  /** What admission recorded on a service; undefined if it recorded nothing. */
   proven(service: KubeObject, subject?: RecordSubject): Original | undefined {
     const record = this.of(service, subject)
     return record?.isProven ? record.original : undefined
   }
 
-  /** What admission recorded of each location; empty where it recorded nothing. */
+  /** What admission recorded about each location; empty if it recorded nothing. */
   locations(service: KubeObject): OriginalLocation[] {
     return Object.values(this.proven(service)?.locations ?? {})
   }
 
-  /** The claims that they name: the caches that were made for a service, and a team's own Datasets. */
+  /** The claims that they name: the caches of a service, and a team's own Datasets. */
   claims(service: KubeObject): string[] {
     return [...new Set(this.locations(service).map(({ cache }) => cache))]
   }
 
-  /** Whether a service says that it uses a cache, and nobody can prove it. */
+  /** Whether a service names a cache in a record that is not proven. */
   claimsUnproven(service: KubeObject, cache: string): boolean {
     const record = this.of(service)
     return (

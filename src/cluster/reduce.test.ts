@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { isHeld } from '../plan/pod/pod.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, objectAt } from '../values/object.ts'
 import { fakePod } from './cluster.fake.ts'
 import {
   cutOf,
@@ -137,6 +137,30 @@ test('a pod keeps its claims, who owns it, and what it reads; one that is too la
   const huge = reducePod(fakePod({ claims }), true)
   expect(huge !== undefined && isHeld(huge)).toBe(true)
   expect(huge?.spec).not.toHaveProperty('volumes')
+})
+
+test('a pod keeps what decides on its node, until it has one', () => {
+  const [tolerations, nodeSelector] = [[{ key: 'gpu', operator: 'Exists' }], { pool: 'gpu' }]
+  const containers = [{ name: 'a' }, { name: 'b', resources: { limits: { 'nvidia.com/gpu': '1' } } }]
+  const pod = { ...fakePod(), spec: { tolerations, nodeSelector, runtimeClassName: 'nvidia', containers } }
+  expect(reducePod(pod, true)?.spec).toMatchObject({
+    tolerations,
+    nodeSelector,
+    runtimeClassName: 'nvidia',
+    containers: [{ resources: { limits: { 'nvidia.com/gpu': '1' } } }],
+  })
+  const placed = reducePod({ ...pod, spec: { ...pod.spec, nodeName: 'node-1' } }, true)
+  expect(placed?.spec).toEqual({
+    nodeName: 'node-1',
+    readinessGates: [],
+    schedulingGates: [],
+    volumes: [],
+    containers: [{ volumeMounts: [] }],
+  })
+  const claims = Array.from({ length: 5_000 }, (_, index) => `claim-${index}`)
+  const huge = fakePod({ claims })
+  const spec = { ...objectAt(huge, 'spec'), nodeName: 'node-1' }
+  expect(reducePod({ ...huge, spec }, true)?.spec).toMatchObject({ nodeName: 'node-1' })
 })
 
 test('other objects: identity is kept, and what is read', () => {

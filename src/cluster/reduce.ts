@@ -1,11 +1,12 @@
 import { kserveConfigName } from '../kserve/config.ts'
 import { downloadPart } from '../kserve/download.ts'
-import { originalAnnotation } from '../plan/service/original.ts'
 import { knownAnnotations } from '../values/annotations.ts'
 import { fits } from '../values/footprint.ts'
+import { isWarmgateKey, originalAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
 import {
   type Json,
+  type JsonObject,
   type KubeObject,
   listAt,
   type ObjectMeta,
@@ -14,18 +15,18 @@ import {
   stringMapAt,
 } from '../values/object.ts'
 
-// What a pod may take in memory: there are many of them.
+// The memory that one pod may take: there are many pods.
 const mostPodBytes = 32 * 2 ** 10
 const mostGates = 16
-// What is kept of a service of a namespace where nothing is accelerated.
+// The memory for a service in a namespace where nothing is accelerated.
 const mostClosedBytes = 8 * 2 ** 10
 
-/** Why the mirror holds only the head of a service: identity, labels, and annotations of ours. */
+/** Why the mirror holds only the head of a service: identity, labels, and Warmgate's annotations. */
 export type Cut = 'TooLarge' | 'Closed'
 const cutMark: unique symbol = Symbol('cut')
 type CutObject = KubeObject & { [cutMark]?: Cut }
 
-/** Undefined for an object that is there with all that plans read. */
+/** Undefined for an object with everything that plans read. */
 export function cutOf(object: KubeObject): Cut | undefined {
   return (object as CutObject)[cutMark]
 }
@@ -46,7 +47,7 @@ export interface ServiceReduction {
 
 /**
  * What plans and holds read of a service: its spec, some annotations, how KServe deploys it, and whether it is Ready.
- * Only the head of one that is too large, or in a namespace that is not open.
+ * Only the head if it is too large, or its namespace is not open.
  */
 export function reduceService(
   service: KubeObject,
@@ -69,8 +70,8 @@ export function reduceService(
 }
 
 /**
- * What holds read of a pod, and how long its download took. Undefined for a pod that is none of ours, in a namespace
- * that is not open.
+ * What holds read of a pod, and how long its download took. Undefined for a pod without Warmgate's marks in a
+ * namespace that is not open.
  */
 export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefined {
   if (!isOpen && !isMarked(pod)) return undefined
@@ -78,7 +79,7 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
   const download = downloadPart(pod)
   const { [originalAnnotation]: _, ...annotations } = knownAnnotations(metadata.annotations)
   const conditions = listAt(status, 'conditions').filter((condition) =>
-    stringAt(condition, 'type')?.startsWith('warmgate.dev/'),
+    isWarmgateKey(stringAt(condition, 'type') ?? ''),
   )
   const claims = listAt(spec, 'volumes').filter(
     (volume) => stringAt(volume, 'persistentVolumeClaim', 'claimName') !== undefined,
@@ -91,30 +92,52 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
   const volumeMounts = listAt(spec, 'containers')
     .flatMap((container) => listAt(container, 'volumeMounts'))
     .filter((mount) => names.has(stringAt(mount, 'name')))
-  const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
+  const { nodeName, readinessGates = [], schedulingGates = [] } = objectAt(spec)
   const { labels, ownerReferences } = metadata
   const small = {
     apiVersion,
     kind,
     metadata: { ...identity(metadata), ...defined({ labels, ownerReferences }), annotations } as ObjectMeta,
-    spec: { readinessGates: ours(readinessGates), schedulingGates: ours(schedulingGates) },
+    spec: {
+      ...defined({ nodeName }),
+      readinessGates: ours(readinessGates),
+      schedulingGates: ours(schedulingGates),
+    },
     status: { phase: stringAt(status, 'phase'), conditions },
   }
   const whole = {
     ...small,
-    spec: { ...small.spec, volumes, containers: [{ volumeMounts }], ...download.spec },
+    spec: {
+      ...small.spec,
+      ...(nodeName === undefined ? placement(spec) : {}),
+      volumes,
+      containers: [{ volumeMounts, ...(nodeName === undefined ? devices(spec) : {}) }],
+      ...download.spec,
+    },
     status: { ...small.status, ...download.status },
   }
   if (fits(whole, mostPodBytes)) return whole
-  // It is still known to be held, and since it mounts nothing that we know it is released.
+  // It is still known to be held; without known mounts it is released.
   return { ...small, metadata: head(pod).metadata }
 }
 
-/** Whether a pod carries a gate or an annotation of ours. */
+/** What decides which node a pod gets. */
+function placement(spec: Json | undefined): JsonObject {
+  const { tolerations, nodeSelector, runtimeClassName } = objectAt(spec)
+  return defined({ tolerations, nodeSelector, runtimeClassName })
+}
+
+/** The limits of all containers in one: which devices a pod asks for. */
+function devices(spec: Json | undefined): JsonObject {
+  const limits = listAt(spec, 'containers').map((container) => objectAt(container, 'resources', 'limits'))
+  return { resources: { limits: Object.assign({}, ...limits) } }
+}
+
+/** Whether a pod has a gate or an annotation of Warmgate. */
 function isMarked({ metadata, spec }: KubeObject): boolean {
   const { readinessGates = [], schedulingGates = [] } = objectAt(spec)
   return (
-    Object.keys(metadata.annotations ?? {}).some(isOurs) ||
+    Object.keys(metadata.annotations ?? {}).some(isWarmgateKey) ||
     ours(readinessGates).length > 0 ||
     ours(schedulingGates).length > 0
   )
@@ -122,12 +145,12 @@ function isMarked({ metadata, spec }: KubeObject): boolean {
 
 function ours(gates: Json): Json[] {
   const known = (Array.isArray(gates) ? gates : []).filter((gate) =>
-    isOurs(stringAt(gate, 'conditionType') ?? stringAt(gate, 'name') ?? ''),
+    isWarmgateKey(stringAt(gate, 'conditionType') ?? stringAt(gate, 'name') ?? ''),
   )
   return known.slice(0, mostGates)
 }
 
-/** Any object of a tenant's: without foreign annotations, and no more than its head where it is too large. */
+/** Any object of a tenant: without foreign annotations, and only the head if it is too large. */
 export function reduceObject(object: KubeObject): KubeObject {
   const { annotations: _, ...metadata } = object.metadata
   const annotations = knownAnnotations(object.metadata.annotations)
@@ -142,18 +165,18 @@ export function reduceJob({ spec: _, ...job }: KubeObject): KubeObject {
   return reduceObject(job as KubeObject)
 }
 
-/** A namespace, as far as policies look at it. */
+/** The part of a namespace that policies read. */
 export function reduceNamespace({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   return { apiVersion, kind, metadata: { ...identity(metadata), ...defined({ labels: metadata.labels }) } }
 }
 
-/** A claim, and whether Fluid has made it. */
+/** A claim, and whether Fluid created it. */
 export function reduceClaim({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   const { CreatedBy } = metadata.annotations ?? {}
   return { apiVersion, kind, metadata: { ...identity(metadata), annotations: defined({ CreatedBy }) } }
 }
 
-/** A volume, and whose it is. */
+/** A volume and its claim. */
 export function reduceVolume({ apiVersion, kind, metadata, spec }: KubeObject): KubeObject {
   const { namespace, name: claim } = objectAt(spec, 'claimRef')
   const { name, resourceVersion, uid } = metadata
@@ -165,7 +188,7 @@ export function reduceVolume({ apiVersion, kind, metadata, spec }: KubeObject): 
   }
 }
 
-/** Of KServe's ConfigMaps, the one that is read. */
+/** Only the one ConfigMap of KServe that is read. */
 export function reduceConfigMap(object: KubeObject): KubeObject | undefined {
   return object.metadata.name === kserveConfigName ? reduceObject(object) : undefined
 }
@@ -174,7 +197,7 @@ export function reduceConfigMap(object: KubeObject): KubeObject | undefined {
 function head({ apiVersion, kind, metadata }: KubeObject, mostBytes = mostClosedBytes): KubeObject {
   const { labels } = metadata
   const annotations = Object.fromEntries(
-    Object.entries(stringMapAt(metadata, 'annotations')).filter(([key]) => isOurs(key)),
+    Object.entries(stringMapAt(metadata, 'annotations')).filter(([key]) => isWarmgateKey(key)),
   )
   return {
     apiVersion,
@@ -203,11 +226,7 @@ function labelsAnd(metadata: ObjectMeta, more: readonly string[]): ObjectMeta {
   return defined({ labels: metadata.labels, annotations })
 }
 
-function isOurs(key: string): boolean {
-  return key.startsWith('warmgate.dev/')
-}
-
-/** The fields that are there: an object in the mirror is compared with the next state of it. */
+/** Without undefined fields, so that an object in the mirror can be compared with its next state. */
 function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullable<T[Field]> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [Field in keyof T]?: NonNullable<T[Field]>

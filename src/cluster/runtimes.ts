@@ -1,12 +1,10 @@
-import type { RuntimeName } from '../fluid/runtimes.ts'
+import { type RuntimeName, runtimeNames, runtimes } from '../fluid/runtimes.ts'
 import { type Resource, resources } from '../kube/resources.ts'
 
-/** Where each runtime's objects are; not every cluster serves them all. */
-export const runtimeResources: Record<RuntimeName, Resource> = {
-  Jindo: resources.jindoRuntime,
-  Alluxio: resources.alluxioRuntime,
-  JuiceFS: resources.juicefsRuntime,
-  Thin: resources.thinRuntime,
-  EFC: resources.efcRuntime,
-  Cache: resources.cacheRuntime,
-}
+/** Where the objects of each registered runtime are; not every cluster serves them all. */
+export const runtimeResources = Object.fromEntries(
+  runtimeNames.map((name) => {
+    const { kind, plural } = runtimes[name]
+    return [name, { ...resources.dataset, kind, plural }]
+  }),
+) as Record<RuntimeName, Resource>

@@ -23,7 +23,7 @@ export class Services {
     return (kind === 'LLMInferenceService' ? this.llm : this.inference).get(key)
   }
 
-  /** By what `serviceId` made of it. */
+  /** Finds a service by its `serviceId`. */
   byId(id: string): KubeObject | undefined {
     const [kind = '', namespace = '', name = ''] = id.split('/')
     return this.get(kind, { namespace, name })
@@ -34,17 +34,17 @@ export class Services {
     this.llm.onChange(react)
   }
 
-  /** Whether a service is too large to be looked at: its spec is not there. */
+  /** Whether a service is too large: the mirror holds no spec of it. */
   isTooLarge(service: KubeObject): boolean {
     return cutOf(service) === 'TooLarge'
   }
 
-  /** Whether a service was read while its namespace was not open. Once that is open the service is read again. */
+  /** Whether a service was read while its namespace was not open, so without its spec. Once open, it is read again. */
   isClosed(service: KubeObject): boolean {
     return cutOf(service) === 'Closed'
   }
 
-  /** Whether one that is not in the list is known not to be: a kind that is not installed has none. */
+  /** Whether a service that is not in the list is known not to exist: a kind that is not installed has none. */
   get hasSynced(): boolean {
     return this.inference.state === 'synced' && this.llm.state !== 'starting'
   }
@@ -56,7 +56,7 @@ export class Services {
   }
 }
 
-/** Of services there are two kinds, and two may share a name. */
+/** Unique among services of both kinds: an InferenceService and an LLMInferenceService may share a name. */
 export function serviceId(service: KubeObject): string {
   return `${service.kind}/${keyText(keyOf(service))}`
 }
@@ -67,7 +67,7 @@ export function serviceResource({ apiVersion, kind }: KubeObject): Resource {
   return { ...resources.inferenceService, version, kind, plural: `${kind.toLowerCase()}s` }
 }
 
-/** The newest version of LLMInferenceService that the cluster serves; where there is none, the newest of all. */
+/** The newest version of LLMInferenceService that the cluster serves; if it serves none, the newest known. */
 export async function servedLlmVersion(client: Pick<KubeClient, 'discover'>): Promise<LlmVersion> {
   for (const version of ['v1alpha2', 'v1alpha1'] as const) {
     const served = await client.discover('serving.kserve.io', version)

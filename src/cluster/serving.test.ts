@@ -4,6 +4,8 @@ import type { Resource } from '../kube/resources.ts'
 import { fakePolicy, fakeService, recorded } from '../plan/plan.fake.ts'
 import type { KubeObject } from '../values/object.ts'
 import { fakeMirror } from './mirror.fake.ts'
+import { factsSources, liveIn } from './planner.fake.ts'
+import type { Freshness } from './recent-reads.ts'
 import { readServing } from './serving.ts'
 
 const object = (name: string, namespace?: string): KubeObject => ({
@@ -15,7 +17,7 @@ const object = (name: string, namespace?: string): KubeObject => ({
 /** A cluster whose server has one of everything, of which the mirror has heard of an older one. */
 async function read(
   service: KubeObject,
-  { gpus = true, isDown = false, readServingRuntimesLive = true } = {},
+  { gpus = true, isDown = false, freshness = { kind: 'Live' } as Freshness } = {},
 ) {
   const fake = fakeMirror()
   if (gpus) fake.parsed.push(fakePolicy('p', { gpu: { resources: { 'nvidia.com/gpu': 1 } } }))
@@ -30,8 +32,8 @@ async function read(
       return { items: [object('new')] }
     },
   } as unknown as KubeClient
-  const sources = { mirror: fake.mirror, client, kserveNamespace: 'kserve', readServingRuntimesLive }
-  const facts = await readServing(sources, service, 'models')
+  const sources = factsSources({ mirror: fake.mirror, client })
+  const facts = await readServing(sources, service, { ...liveIn('models'), freshness })
   const names = (objects: KubeObject[]) => objects.map(({ metadata }) => metadata.name)
   const { servingRuntimes, llmConfigs } = facts
   return {
@@ -62,7 +64,7 @@ test('for a new service that may get GPUs the server is asked', async () => {
 test('the mirror is good enough where no policy has any, for what is accelerated already, and when the server is away', async () => {
   const known = { own: ['old'], cluster: ['old'], configs: [] }
   expect(await read(service, { gpus: false })).toEqual({ asked: [], ...known })
-  expect(await read(service, { readServingRuntimesLive: false })).toEqual({ asked: [], ...known })
+  expect(await read(service, { freshness: { kind: 'Recent', sinceMs: 0 } })).toEqual({ asked: [], ...known })
   const locations = { predictor: { uri: 's3://m/l', cache: 'llama-0123456789' } }
   expect(await read(recorded(service, { locations }))).toEqual({ asked: [], ...known })
   expect(await read(service, { isDown: true })).toMatchObject(known)

@@ -3,6 +3,7 @@ import { llmInferenceServiceConfig, type Resource, resources } from '../kube/res
 import type { Facts } from '../plan/facts.ts'
 import { subjectOf } from '../plan/service/record.ts'
 import type { KubeObject } from '../values/object.ts'
+import type { ReadOptions } from './credentials.ts'
 import type { FactsSources } from './sources.ts'
 
 /**
@@ -12,22 +13,25 @@ import type { FactsSources } from './sources.ts'
 export async function readServing(
   sources: FactsSources,
   service: KubeObject,
-  namespace: string,
+  { namespace, freshness, signal }: ReadOptions,
 ): Promise<Pick<Facts, 'servingRuntimes' | 'llmConfigs'>> {
-  const { mirror, client, kserveNamespace, readServingRuntimesLive = false } = sources
+  const { mirror, client, kserveNamespace } = sources
   const isLlm = service.kind === 'LLMInferenceService'
   const givesGpus = mirror.parsedPolicies().some(({ spec }) => spec.gpu !== undefined)
   const isNew =
-    readServingRuntimesLive &&
+    freshness.kind === 'Live' &&
     givesGpus &&
     mirror.records.proven(service, subjectOf(service, namespace)) === undefined
   const listed = async (copy: Reflector, resource: Resource, where?: string): Promise<KubeObject[]> => {
     if (!isNew) return copy.list(where)
     const scope = where === undefined ? {} : { namespace: where }
-    return await client.list(resource, scope).then(
+    return await client.list(resource, { ...scope, ...(signal && { signal }) }).then(
       ({ items }) => items,
-      // Not installed, or not to be had now: the mirror is the next best.
-      () => copy.list(where),
+      () => {
+        signal?.throwIfAborted()
+        // Not installed, or not to be had now: the mirror is the next best.
+        return copy.list(where)
+      },
     )
   }
   const configs = (where: string) =>

@@ -4,9 +4,10 @@ import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
 import { type KubeObject, stringAt } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
+import { readCredentials } from './credentials.ts'
 import { readFacts } from './facts.ts'
 import { fakeMirror } from './mirror.fake.ts'
-import { readSharedDatasets } from './shared-datasets.ts'
+import { factsSources, liveIn } from './planner.fake.ts'
 
 const physical: KubeObject = {
   apiVersion: 'data.fluid.io/v1alpha1',
@@ -30,11 +31,21 @@ function scene(answer: (user: string) => KubeObject['status']) {
   return { client, mirror, reviews, parsed: fake.parsed }
 }
 
-const name = { namespace: 'shared', name: 'all', accounts: ['reader', 'other'] }
+const needs = ['reader', 'other'].map((account) => ({
+  location: account,
+  account,
+  secrets: [],
+  usesListed: false,
+  lent: [{ namespace: 'shared', name: 'all' }],
+}))
+
+async function lentTo({ client, mirror }: Pick<ReturnType<typeof scene>, 'client' | 'mirror'>) {
+  return (await readCredentials(factsSources({ client, mirror }), needs, liveIn('models'))).lent
+}
 
 test('the API server is asked whether the account, with its groups, may get that very Dataset', async () => {
   const { client, mirror, reviews } = scene((user) => ({ allowed: user.endsWith(':reader') }))
-  const [lent] = await readSharedDatasets({ client, mirror }, [name], { namespace: 'models' })
+  const [lent] = await lentTo({ client, mirror })
   expect(lent).toMatchObject({
     namespace: 'shared',
     name: 'all',
@@ -64,9 +75,7 @@ test.each([[{ allowed: false }], [{ allowed: 'true' }], [{}], [undefined]])(
   'what is not a plain yes is a no: %j',
   async (status) => {
     const { client, mirror } = scene(() => status)
-    expect(
-      (await readSharedDatasets({ client, mirror }, [name], { namespace: 'models' }))[0]?.allowedAccounts,
-    ).toEqual([])
+    expect((await lentTo({ client, mirror }))[0]?.allowedAccounts).toEqual([])
   },
 )
 
@@ -74,8 +83,7 @@ test('it is asked for a service that the rule is for, before and after; for no o
   const { client, mirror, reviews, parsed } = scene(() => ({ allowed: true }))
   const dataset = { namespace: 'shared', name: 'all' }
   parsed.push(fakePolicy('lends', { sources: [{ match: ['s3://models/'], dataset }, { match: ['s3://'] }] }))
-  const read = (service: KubeObject) =>
-    readFacts({ mirror, client, kserveNamespace: 'kserve' }, service, 'models')
+  const read = (service: KubeObject) => readFacts(factsSources({ mirror, client }), service, liveIn('models'))
   const service = fakeService({ model: { storageUri: 's3://models/llama' } })
   const first = plan({ service, facts: await read(service) })
   expect(first.message).toContain('refers to dataset://shared/all/llama')

@@ -1,61 +1,61 @@
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import type { SharedDataset } from '../plan/facts.ts'
-import type { SharedDatasetUse } from '../plan/service/shared-dataset.ts'
-import { mapConcurrently } from '../values/concurrency.ts'
-import { getIn } from '../values/object.ts'
+import type { LocationNeeds } from '../plan/service/needs.ts'
+import type { DatasetRef } from '../plan/service/source.ts'
+import { getIn, keyText } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
-interface Sources {
-  mirror: Mirror
-  client: KubeClient
-}
-
 /**
- * What is known of the Datasets that policies lend by name, and which of a service's accounts may get them. Who sent the
- * request is no matter: whoever may make pods in a namespace may mount its claims, so it is the account that is asked about.
+ * What is known of the Datasets that policies lend by name, and which of a service's accounts may get them. Whoever may
+ * create pods in a namespace may mount its claims, so the account is asked about, and not who sent the request.
  */
-export async function readSharedDatasets(
-  { mirror, client }: Sources,
-  names: SharedDatasetUse[],
-  { namespace, signal }: { namespace: string; signal?: AbortSignal | undefined },
-): Promise<SharedDataset[]> {
-  const questions = names.flatMap(({ accounts, ...key }) => accounts.map((account) => ({ key, account })))
-  const answers = await mapConcurrently(questions, { limit: concurrentReviews, signal }, (question) =>
-    mayGet(client, question.key, { namespace, account: question.account }),
-  )
-  const granted = questions.filter((_, index) => answers[index])
-  return names.map(({ accounts: _, ...key }) => ({
-    ...key,
-    dataset: mirror.datasets.get(key),
-    runtimes: Object.values(mirror.runtimes).flatMap((runtimes) => runtimes.get(key) ?? []),
-    allowedAccounts: granted
-      .filter((each) => each.key.namespace === key.namespace && each.key.name === key.name)
-      .map(({ account }) => account),
-  }))
+export function sharedDatasets(
+  mirror: Pick<Mirror, 'datasets' | 'runtimes'>,
+  needs: Pick<LocationNeeds, 'account' | 'lent'>[],
+  isGranted: (dataset: DatasetRef, account: string) => boolean,
+): SharedDataset[] {
+  const uses = needs.flatMap(({ account, lent }) => lent.map((dataset) => ({ account, dataset })))
+  const byDataset = Map.groupBy(uses, ({ dataset }) => keyText(dataset))
+  return [...byDataset.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const { namespace, name } = first.dataset
+    const accounts = [...new Set(group.map(({ account }) => account))]
+    return {
+      namespace,
+      name,
+      dataset: mirror.datasets.get({ namespace, name }),
+      runtimes: Object.values(mirror.runtimes).flatMap((known) => known.get({ namespace, name }) ?? []),
+      allowedAccounts: accounts.filter((account) => isGranted(first.dataset, account)),
+    }
+  })
 }
 
-const concurrentReviews = 8
-
-async function mayGet(
+/** Whether a service account may get a Dataset, by the API server's word. */
+export async function mayGet(
   client: KubeClient,
-  { namespace, name }: { namespace: string; name: string },
-  asking: { namespace: string; account: string },
+  { namespace, name }: DatasetRef,
+  asking: { namespace: string; account: string; signal: AbortSignal | undefined },
 ): Promise<boolean> {
   const { group, plural } = resources.dataset
-  const review = await client.create(resources.subjectAccessReview, {
-    apiVersion: 'authorization.k8s.io/v1',
-    kind: 'SubjectAccessReview',
-    metadata: {},
-    spec: {
-      user: `system:serviceaccount:${asking.namespace}:${asking.account}`,
-      groups: [
-        'system:serviceaccounts',
-        `system:serviceaccounts:${asking.namespace}`,
-        'system:authenticated',
-      ],
-      resourceAttributes: { verb: 'get', group, resource: plural, namespace, name },
+  const review = await client.create(
+    resources.subjectAccessReview,
+    {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SubjectAccessReview',
+      metadata: {},
+      spec: {
+        user: `system:serviceaccount:${asking.namespace}:${asking.account}`,
+        groups: [
+          'system:serviceaccounts',
+          `system:serviceaccounts:${asking.namespace}`,
+          'system:authenticated',
+        ],
+        resourceAttributes: { verb: 'get', group, resource: plural, namespace, name },
+      },
     },
-  })
+    { signal: asking.signal },
+  )
   return getIn(review, 'status', 'allowed') === true
 }

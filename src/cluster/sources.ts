@@ -1,11 +1,6 @@
-import type { KubeClient } from '../kube/client.ts'
-import type { Mirror } from './mirror.ts'
+import type { CredentialSources } from './credentials.ts'
 
 /** Where the facts are read from. */
-export interface FactsSources {
-  mirror: Mirror
-  client: KubeClient
+export interface FactsSources extends CredentialSources {
   kserveNamespace: string
-  /** Whether services are decided on that were created with what they are made of, a moment ago. */
-  readServingRuntimesLive?: boolean
 }

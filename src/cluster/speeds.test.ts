@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { type CachePhase, progressOf } from '../plan/cache/cache-phase.ts'
+import type { CachePhase } from '../plan/cache/cache-phase.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import { cacheName, fakeDataLoad, fakeDataset } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
-import { Speeds } from './speeds.ts'
+import { followSpeeds } from './speeds.ts'
 
 const key = { namespace: 'models', name: cacheName }
 const filling = (cached: string) =>
@@ -12,7 +12,7 @@ const filling = (cached: string) =>
 async function scene() {
   const fake = fakeMirror()
   const clock = new FakeClock()
-  const speeds = new Speeds({ mirror: fake.mirror, clock })
+  const speeds = followSpeeds({ mirror: fake.mirror, clock })
   fake.dataLoads.put(fakeDataLoad('Executing'))
   fake.datasets.put(filling('1.00GiB'))
   await clock.advance(15_000)
@@ -20,21 +20,21 @@ async function scene() {
   return { fake, speeds }
 }
 
-const warming = (cached: string): CachePhase => ({
+const warming = (gib: number): CachePhase => ({
   kind: 'warming',
-  progress: progressOf(filling(cached), undefined),
+  progress: { cachedBytes: gib * 2 ** 30, totalBytes: 10 * 2 ** 30, copies: 1 },
 })
 
 test('what two looks at a Dataset say of its speed says when it is full', async () => {
   const { speeds } = await scene()
-  expect(speeds.estimate(key, warming('2.00GiB'))).toMatchObject({ kind: 'warming', leftMs: 120_000 })
+  expect(speeds.estimate(key, warming(2))).toMatchObject({ kind: 'warming', leftMs: 120_000 })
 })
 
 test('nothing is said of another cache, of one made anew, or where there is no progress', async () => {
   const { fake, speeds } = await scene()
-  expect(speeds.estimate({ ...key, name: 'other' }, warming('2.00GiB'))).toMatchObject({ leftMs: undefined })
+  expect(speeds.estimate({ ...key, name: 'other' }, warming(2))).toMatchObject({ leftMs: undefined })
   const unknown: CachePhase = { kind: 'warming', progress: undefined }
   expect(speeds.estimate(key, unknown)).toBe(unknown)
   fake.datasets.drop(key)
-  expect(speeds.estimate(key, warming('2.00GiB'))).toMatchObject({ leftMs: undefined })
+  expect(speeds.estimate(key, warming(2))).toMatchObject({ leftMs: undefined })
 })

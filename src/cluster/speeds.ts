@@ -1,38 +1,45 @@
-import { isOurs } from '../fluid/dataset.ts'
-import { type CachePhase, progressOf } from '../plan/cache/cache-phase.ts'
+import type { CachePhase } from '../plan/cache/cache-phase.ts'
+import { readCache } from '../plan/cache/cache-reading.ts'
 import { leftMs, type Sample, withSample } from '../plan/cache/progress.ts'
 import type { Clock } from '../values/clock.ts'
-import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import { keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
 /** How fast caches have been filling of late, from what Fluid writes on their Datasets. */
 export class Speeds {
-  readonly #mirror: Pick<Mirror, 'datasets' | 'dataLoads'>
-  readonly #clock: Clock
+  readonly #clock: Pick<Clock, 'now'>
   readonly #samples = new Map<string, Sample[]>()
 
-  constructor({ mirror, clock }: { mirror: Pick<Mirror, 'datasets' | 'dataLoads'>; clock: Clock }) {
-    this.#mirror = mirror
+  constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock
-    mirror.datasets.onChange(({ type, object }) => {
-      if (type === 'deleted') this.#samples.delete(keyText(keyOf(object)))
-      else if (isOurs(object)) this.#add(object)
-    })
   }
 
-  /** The same warmth, with the time that it will take where that is known. */
-  estimate(key: ObjectKey, warmth: CachePhase): CachePhase {
-    if (warmth.kind !== 'warming' || warmth.progress === undefined) return warmth
-    const samples = this.#samples.get(keyText(key)) ?? []
-    return { ...warmth, leftMs: leftMs(warmth.progress, samples, this.#clock.now()) }
+  /** Remembers how far a warm-up is by now. */
+  observe(key: ObjectKey, phase: CachePhase): void {
+    if (phase.kind !== 'warming' || phase.progress === undefined) return
+    const sample = { atMs: this.#clock.now(), cachedBytes: phase.progress.cachedBytes }
+    this.#samples.set(keyText(key), withSample(this.#samples.get(keyText(key)) ?? [], sample))
   }
 
-  #add(dataset: KubeObject): void {
-    const key = keyOf(dataset)
-    const progress = progressOf(dataset, this.#mirror.dataLoads.get(key))
-    if (progress === undefined) return
+  /** The same phase, with the time that it will take where that is known. */
+  estimate(key: ObjectKey, phase: CachePhase): CachePhase {
+    if (phase.kind !== 'warming' || phase.progress === undefined) return phase
     const samples = this.#samples.get(keyText(key)) ?? []
-    const sample = { atMs: this.#clock.now(), cachedBytes: progress.cachedBytes }
-    this.#samples.set(keyText(key), withSample(samples, sample))
+    return { ...phase, leftMs: leftMs(phase.progress, samples, this.#clock.now()) }
   }
+
+  forget(key: ObjectKey): void {
+    this.#samples.delete(keyText(key))
+  }
+}
+
+/** The speeds of all caches in the mirror, observed whenever a Dataset changes. */
+export function followSpeeds({ mirror, clock }: { mirror: Mirror; clock: Clock }): Speeds {
+  const speeds = new Speeds(clock)
+  mirror.datasets.onChange(({ type, object }) => {
+    const key = keyOf(object)
+    if (type === 'deleted') speeds.forget(key)
+    else speeds.observe(key, readCache(mirror, { ...key, path: '' }, clock.now()).phase)
+  })
+  return speeds
 }

@@ -1,24 +1,17 @@
 import { isOurs } from '../fluid/dataset.ts'
-import { loadJobKey } from '../fluid/job.ts'
-import { datasetOf, fills, pathOf } from '../fluid/load.ts'
-import { referredDataset } from '../fluid/locality.ts'
-import { isCacheName, loadName } from '../fluid/name.ts'
+import { pathOf } from '../fluid/load.ts'
+import { isCacheName } from '../fluid/name.ts'
 import { retainedUntil } from '../fluid/retained.ts'
 import { pendingChangesOf } from '../fluid/standing.ts'
 import { type ClaimMount, claimMounts } from '../kserve/pod.ts'
-import {
-  type CachePhase,
-  type CacheState,
-  cachePhase,
-  existingCachePhase,
-  shortfallOf,
-} from '../plan/cache/cache-phase.ts'
+import type { CachePhase } from '../plan/cache/cache-phase.ts'
+import { type CacheView, cacheView, isOwnLoad, readCache } from '../plan/cache/cache-reading.ts'
 import { deletionOf } from '../plan/cache/deletion.ts'
 import { describeProgress, percentOf } from '../plan/cache/progress.ts'
 import { gateCondition, isHeld } from '../plan/pod/pod.ts'
 import { recordedLocations } from '../plan/service/original.ts'
 import { formatDuration } from '../values/duration.ts'
-import { type KubeObject, keyOf, keyText, stringAt } from '../values/object.ts'
+import { type KubeObject, keyOf, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 
 /** What a status is read off: everything of a namespace, or of all. */
@@ -28,7 +21,7 @@ export interface StatusObjects {
   /** Of every kind. */
   runtimes: KubeObject[]
   dataLoads: KubeObject[]
-  jobs: KubeObject[]
+  loadJobs: KubeObject[]
   pods: KubeObject[]
 }
 
@@ -39,7 +32,7 @@ export interface CacheStatus {
   services: string[]
   /** Until when it stays without any; undefined for one that is used, or goes at once. */
   retainedUntil: string | undefined
-  warmth: CachePhase
+  phase: CachePhase
   /** What a warm cache lacks all the same; empty for nothing. */
   shortfall: string
   /** That it is being deleted, and why it is not gone; what it would have if it were made anew. */
@@ -57,9 +50,10 @@ export interface HeldPod {
 export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
   const mounts = [...ownMounts(objects), ...namedMounts(objects), ...waitedFor(objects)]
   const distinct = new Map(mounts.map((mount) => [nameOf(mount), mount]))
+  const view = cacheView(objects)
   return [...distinct.values()].map((mount) => {
     try {
-      return statusAt(objects, mount, nowMs)
+      return statusAt({ ...objects, view }, mount, nowMs)
     } catch (error) {
       return unreadable(mount, error)
     }
@@ -74,7 +68,7 @@ function unreadable({ namespace, claim, path }: Mount, error: unknown): CacheSta
     name: path === '' ? claim : `${claim}/${path}`,
     services: [],
     retainedUntil: undefined,
-    warmth: { kind: 'failed', message },
+    phase: { kind: 'failed', message },
     shortfall: '',
     remarks: [],
     held: [],
@@ -87,10 +81,9 @@ type Mount = ClaimMount & { namespace: string }
 function ownMounts(objects: StatusObjects): Mount[] {
   const named = namedMounts(objects)
   return objects.datasets.filter(isOurs).flatMap((dataset) => {
-    const { namespace = '', name: claim } = keyOf(dataset)
-    const paths = new Set(
-      objects.dataLoads.filter((load) => isOurs(load) && isFor(load, dataset)).map(pathOf),
-    )
+    const key = keyOf(dataset)
+    const { namespace = '', name: claim } = key
+    const paths = new Set(objects.dataLoads.filter((load) => isOwnLoad(load, key)).map(pathOf))
     // Where nobody tells of a part there is the whole of it to tell of.
     const isNamed = named.some((mount) => mount.namespace === namespace && mount.claim === claim)
     const told = paths.size === 0 && !isNamed ? [''] : paths
@@ -123,21 +116,19 @@ function waitedFor({ datasets, pods }: StatusObjects): Mount[] {
     .filter(isKnown)
 }
 
-function isFor(load: KubeObject, dataset: KubeObject): boolean {
-  return keyText(datasetOf(load)) === keyText(keyOf(dataset))
-}
-
 function nameOf({ namespace, claim, path }: Mount): string {
   return [namespace, claim, ...(path === '' ? [] : [path])].join('/')
 }
 
 /** Of one model in a cache: of most, the only one. */
-function statusAt(objects: StatusObjects, mount: Mount, nowMs: number): CacheStatus {
+function statusAt(
+  { view, ...objects }: StatusObjects & { view: CacheView },
+  mount: Mount,
+  nowMs: number,
+): CacheStatus {
   const { namespace, claim: name, path } = mount
   const here = (list: KubeObject[]) => list.filter((object) => object.metadata.namespace === namespace)
-  const dataset = here(objects.datasets).find(({ metadata }) => metadata.name === name)
-  const isTheirs = dataset !== undefined && !isOurs(dataset)
-  const state = stateOf(objects, mount, loadName(name, path))
+  const { dataset, phase, shortfall } = readCache(view, { namespace, name, path }, nowMs)
   const users = here(objects.services).filter((service) => usesPath(service, name, path))
   const waiting = here(objects.pods).filter(
     (pod) => isHeld(pod) && claimMounts(pod).some((each) => each.claim === name && each.path === path),
@@ -147,44 +138,12 @@ function statusAt(objects: StatusObjects, mount: Mount, nowMs: number): CacheSta
     name: path === '' ? name : `${name}/${path}`,
     services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
     retainedUntil: dataset && retainedUntil(dataset),
-    warmth: isTheirs
-      ? existingCachePhase(dataset, loadsOf(objects, mount, dataset))
-      : ownWarmth(objects, state, nowMs),
-    shortfall: isTheirs ? '' : (shortfallOf(state, nowMs)?.message ?? ''),
-    remarks: dataset === undefined ? [] : isTheirs ? [notOurs] : remarksOn(dataset, objects.pods, nowMs),
+    phase,
+    shortfall: phase.kind === 'warm' ? (shortfall?.message ?? '') : '',
+    remarks:
+      dataset === undefined ? [] : isOurs(dataset) ? remarksOn(dataset, objects.pods, nowMs) : [notOurs],
     held: waiting.map((pod) => heldPod(pod, nowMs)),
   }
-}
-
-/** Of a reference what it refers to tells, once it is Bound itself; that may be in a namespace that was not asked for. */
-function ownWarmth(objects: StatusObjects, state: CacheState, nowMs: number): CachePhase {
-  const own = cachePhase(state, 0, nowMs)
-  const referred = state.dataset && referredDataset(state.dataset)
-  if (referred === undefined || own.kind !== 'warm') return own
-  const { namespace, name, path } = referred
-  const dataset = objects.datasets.find(
-    ({ metadata }) => metadata.namespace === namespace && metadata.name === name,
-  )
-  const mount = { namespace, claim: name, path }
-  return dataset === undefined ? own : existingCachePhase(dataset, loadsOf(objects, mount, dataset))
-}
-
-function stateOf(objects: StatusObjects, { namespace, claim }: Mount, load: string): CacheState {
-  const find = (list: KubeObject[], name: string) =>
-    list.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name)
-  return {
-    dataset: find(objects.datasets, claim),
-    dataLoad: find(objects.dataLoads, load),
-    job: find(objects.jobs, loadJobKey({ namespace, name: load }).name),
-    runtime: find(objects.runtimes, claim),
-  }
-}
-
-/** Of a team's own Dataset: whatever DataLoads fill it there. */
-function loadsOf(objects: StatusObjects, mount: Mount, dataset: KubeObject): CacheState[] {
-  return objects.dataLoads
-    .filter((load) => fills(load, keyOf(dataset), mount.path))
-    .map((load) => stateOf(objects, mount, load.metadata.name ?? ''))
 }
 
 function usesPath(service: KubeObject, cache: string, path: string): boolean {
@@ -224,10 +183,10 @@ export function formatStatus(caches: CacheStatus[]): string {
 }
 
 function formatCache(cache: CacheStatus): string {
-  const { namespace, name, warmth, shortfall, remarks, held } = cache
+  const { namespace, name, phase, shortfall, remarks, held } = cache
   const lines = [
     `${namespace}/${name}  ${describeUsers(cache)}`,
-    `  ${describeWarmth(warmth)}${shortfall === '' ? '' : `, but ${shortfall}`}`,
+    `  ${describePhase(phase)}${shortfall === '' ? '' : `, but ${shortfall}`}`,
     ...remarks.map((remark) => `  ${remark}`),
     ...held.map(({ name: pod, forMs, why }) => `  held for ${formatDuration(forMs)}: pod ${pod}: ${why}`),
   ]
@@ -239,16 +198,16 @@ function describeUsers({ services, retainedUntil: until }: CacheStatus): string 
   return `used by no service${until === undefined ? '' : `, retained until ${until}`}`
 }
 
-function describeWarmth(warmth: CachePhase): string {
-  switch (warmth.kind) {
+function describePhase(phase: CachePhase): string {
+  switch (phase.kind) {
     case 'warm':
       return 'warm'
     case 'pending':
-      return `pending: ${warmth.message}`
+      return `pending: ${phase.message}`
     case 'failed':
-      return `failed: ${warmth.message}`
+      return `failed: ${phase.message}`
     case 'warming': {
-      const { progress, leftMs } = warmth
+      const { progress, leftMs } = phase
       if (progress === undefined) return 'warming: Fluid does not tell yet how far it is'
       const done = Math.floor((percentOf(progress) * barWidth) / 100)
       return `[${'#'.repeat(done)}${'.'.repeat(barWidth - done)}] ${describeProgress(progress, leftMs)}`

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataset, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
+import { fakePlanner } from '../cluster/planner.fake.ts'
 import { FakeApi } from '../kube/api.fake.ts'
 import type { EventNote } from '../kube/events.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan/plan.fake.ts'
@@ -28,14 +29,15 @@ function scene(...services: KubeObject[]) {
   // Past the API, which copies what it stores: some services here cannot be copied.
   fake.services.put(...services)
   const applied = () => api.all().map(({ kind, metadata }) => `${kind} ${metadata.name?.split('-')[0]}`)
+  const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const controller = new Controller({
     client: api,
     clock,
     metrics,
-    mirror: Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] }),
+    mirror,
+    planner: fakePlanner({ mirror, client: api, clock }),
     logger: createLogger('silent'),
     events: { record: (note) => notes.push(note) },
-    kserveNamespace: 'kserve',
     webhookConfiguration: 'warmgate',
   })
   const run = async (meanwhile = () => {}) => {

@@ -3,7 +3,7 @@ import { adoptionOf } from '../cluster/adopting.ts'
 import { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { serviceId } from '../cluster/services.ts'
-import { Speeds } from '../cluster/speeds.ts'
+import { followSpeeds } from '../cluster/speeds.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
@@ -17,6 +17,7 @@ import { type CacheOptions, CacheReconciler } from './caches/caches.ts'
 import { servicesUsing } from './caches/service-usage.ts'
 import { ErrorReporter, type Loop } from './errors.ts'
 import { type HoldOptions, HoldReconciler } from './pods/holds.ts'
+import { MissedPodReconciler, mayBeMissed, missedAfterMs } from './pods/missed.ts'
 import { Releases } from './pods/releases.ts'
 import { AdoptionReconciler } from './policies/adoptions.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
@@ -48,6 +49,7 @@ export class Controller {
   readonly #caches: WorkQueue
   readonly #holds: WorkQueue
   readonly #held: HeldPods
+  readonly #missed: WorkQueue
   readonly #reports: WorkQueue
   readonly #policies: WorkQueue
   readonly #placed: WorkQueue
@@ -68,13 +70,15 @@ export class Controller {
     this.#savings = new Savings(options)
     this.#releases = new Releases({ ...placing, savings: this.#savings })
     const [held, releases] = [this.#held, this.#releases]
-    const holds = new HoldReconciler({ ...placing, held, releases, speeds: new Speeds(options) })
+    const holds = new HoldReconciler({ ...placing, held, releases, speeds: followSpeeds(options) })
     const reports = new DecisionEventReconciler(options)
     const placements = new PodRewriteReconciler(placing)
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
       about: (key) => servicesUsing(placing, key),
     })
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
+    const missed = new MissedPodReconciler(placing)
+    this.#missed = this.#queue('missed', (key) => missed.reconcile(key))
     this.#reports = this.#serviceQueue('reports', (service) => reports.reconcile(service))
     this.#placed = this.#serviceQueue('placements', async (service) => {
       this.#wakeNamed(service, await placements.reconcile(service))
@@ -111,12 +115,13 @@ export class Controller {
     this.#each(mirror.services.list(), (object) => this.#serviceChanged({ type: 'added', object }))
     this.#each([...mirror.datasets.list(), ...mirror.dataLoads.list()], (each) => this.#cacheChanged(each))
     this.#wakeHolds(this.#held.all())
+    for (const pod of mirror.pods.list()) if (mayBeMissed(pod)) this.#missed.add(keyText(keyOf(pod)))
     this.#wakePolicies()
   }
 
   async stop(): Promise<void> {
-    const queues = [this.#caches, this.#holds, this.#reports, this.#placed, this.#adoptions, this.#policies]
-    await Promise.all(queues.map((each) => each.stop()))
+    const queues = [this.#caches, this.#holds, this.#missed, this.#reports, this.#placed]
+    await Promise.all([...queues, this.#adoptions, this.#policies].map((each) => each.stop()))
     this.#releases.flush()
   }
 
@@ -210,6 +215,8 @@ export class Controller {
   }
 
   #podChanged({ type, object }: Change): void {
+    if (type !== 'deleted' && mayBeMissed(object))
+      this.#missed.addAfter(keyText(keyOf(object)), missedAfterMs)
     if (isHeld(object)) this.#holds.add(keyText(keyOf(object)))
     // What is created and not held finds its cache warm.
     else if (type === 'added' && isWorkloadPod(object)) this.#savings.count(object, 0)

@@ -4,13 +4,14 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type KubeObject, keyOf, keyText } from '../values/object.ts'
 
-/** Where an object was passed over; the metric's label. */
+/** Where an object was skipped; the metric's label. */
 export type Loop =
   | 'adoptions'
   | 'caches'
   | 'changes'
   | 'holds'
   | 'milestones'
+  | 'missed'
   | 'placements'
   | 'policies'
   | 'releases'
@@ -19,8 +20,8 @@ export type Loop =
 export const reconcileFailed = 'ReconcileFailed'
 
 /**
- * Keeps what one object causes with that object: an error is counted, logged, told on the object where its owner can
- * mend it, and everything else goes on.
+ * Keeps an error with its object: it is counted, logged, and reported on the object if its owner can fix it. Everything
+ * else goes on.
  */
 export class ErrorReporter {
   readonly #options: { events: EventRecorder; logger: Logger; metrics: Metrics }
@@ -29,10 +30,10 @@ export class ErrorReporter {
     this.#options = options
   }
 
-  /** Counts an error that is logged already, and tells of it on the objects that it is about. */
+  /** Counts an error that is already logged, and reports it on its objects. */
   count(loop: Loop, error: unknown, about: readonly KubeObject[] = []): void {
     this.#options.metrics.reconcileErrors.inc({ loop })
-    // A server that is away, or busy, is nothing that the owner of an object can mend.
+    // The owner of an object cannot fix a server that is away or busy.
     if (error instanceof KubeError && !isRefusal(error)) return
     const note = describeError(error)
     for (const regarding of about)
@@ -51,7 +52,7 @@ export class ErrorReporter {
     this.count(loop, error, [about])
   }
 
-  /** Does what there is to do about one object; undefined where that failed. */
+  /** Runs the work for one object; undefined if it failed. */
   async attempt<T>(loop: Loop, object: KubeObject, work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work()
@@ -61,7 +62,7 @@ export class ErrorReporter {
     }
   }
 
-  /** Does the same for each of many objects. */
+  /** Runs the work for each object. */
   each<T extends KubeObject>(loop: Loop, objects: Iterable<T>, work: (object: T) => void): void {
     for (const object of objects) {
       try {
@@ -74,8 +75,7 @@ export class ErrorReporter {
 }
 
 /**
- * Of a call that failed, which one it was. Any other error may quote what it could not read: that is for the log
- * alone.
+ * Names the call that failed. Any other error may quote what it could not read, and so only belongs into the log.
  */
 export function describeError(error: unknown): string {
   return error instanceof KubeError

@@ -262,6 +262,7 @@ test('a policy’s mount options win', () => {
 test('no warm-up, no DataLoad', () => {
   const without = make('Jindo', 's3', s3, { warmup: { enabled: false, replicas: 1, retries: 3 } })
   expect(cacheObjects(without).map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime'])
+  expect(isWarmWhenBound(objectOf(without, 'Dataset'))).toBe(true)
   const twice = make('Jindo', 's3', s3, { warmup: { enabled: true, replicas: 2, retries: 3 } })
   expect(objectOf(twice, 'DataLoad').spec).toMatchObject({ target: [{ path: '/', replicas: 2 }] })
 })

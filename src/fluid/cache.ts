@@ -19,7 +19,7 @@ export function cacheObjects(cache: Cache): KubeObject[] {
   const made = dataset(identity, runtime.mount(source), tolerations)
   const spec = merge(runtime.spec(source, settings), settings.template)
   const objects = [
-    runtime.isLoadable ? made : asWarmWhenBound(made),
+    runtime.isLoadable && warmup.enabled ? made : asWarmWhenBound(made),
     fluidObject(identity, runtime.kind, spec),
   ]
   if (!runtime.isLoadable) return objects

@@ -1,17 +1,21 @@
+import {
+  partOfAnnotation,
+  retriesAnnotation,
+  retryLimitAnnotation,
+  sourceAnnotation,
+  warmWhenAnnotation,
+} from '../values/keys.ts'
 import { type JsonObject, type KubeObject, type ObjectMeta, stringAt } from '../values/object.ts'
 import { parseSizeBytes } from '../values/size.ts'
 import { loadName } from './name.ts'
 import type { Mount, Toleration } from './runtime.ts'
 
 const managedByLabel = 'app.kubernetes.io/managed-by'
-export const sourceAnnotation = 'warmgate.dev/source'
 
 /** Whether a Fluid object is one that Warmgate made. */
 export function isOurs(object: KubeObject): boolean {
   return object.metadata.labels?.[managedByLabel] === 'warmgate'
 }
-
-export const partOfAnnotation = 'warmgate.dev/part-of'
 
 /** A Runtime or DataLoad as one that was made for this very Dataset. */
 export function asPartOf(object: KubeObject, { metadata: { uid } }: KubeObject): KubeObject {
@@ -32,17 +36,15 @@ export function belongsToPreviousDataset({ metadata }: KubeObject, dataset: Kube
   return owners.length > 0 && !owners.some((owner) => owner.uid === uid)
 }
 
-export const warmWhenAnnotation = 'warmgate.dev/warm-when'
-
 /**
- * Whether nothing is to be waited for once a Dataset is Bound: its runtime has no DataLoad. It reads through,
- * and what it keeps it keeps from the first read on.
+ * Whether there is nothing to wait for once a Dataset is Bound: its runtime has no DataLoad, or its policy
+ * has `warmup.enabled: false`. It fills up as it is read.
  */
 export function isWarmWhenBound(dataset: KubeObject): boolean {
   return dataset.metadata.annotations?.[warmWhenAnnotation] === 'Bound'
 }
 
-/** The Dataset of a runtime that has no DataLoad. */
+/** A Dataset that nothing warms up. */
 export function asWarmWhenBound(dataset: KubeObject): KubeObject {
   const annotations = { ...dataset.metadata.annotations, [warmWhenAnnotation]: 'Bound' }
   return { ...dataset, metadata: { ...dataset.metadata, annotations } }
@@ -58,11 +60,14 @@ export function modelBytesOf(dataset: KubeObject): number | undefined {
   return parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '') || undefined
 }
 
-const retriesAnnotation = 'warmgate.dev/retries'
-
 /** Which retry of a warm-up a DataLoad is. Zero is the first try. */
-export function retryOf(dataLoad: KubeObject | undefined): number {
-  return dataLoad === undefined ? 0 : countIn(dataLoad, retriesAnnotation)
+export function retryOf(dataLoad: KubeObject): number {
+  return countIn(dataLoad, retriesAnnotation)
+}
+
+/** How often a warm-up that fails is tried again, by the policy in force; zero for a team's own DataLoad. */
+export function retryLimitOf(dataLoad: KubeObject): number {
+  return countIn(dataLoad, retryLimitAnnotation)
 }
 
 /** The latest retry of a warm-up, as its Dataset counts it; the DataLoad of that name may be gone. */
@@ -83,11 +88,17 @@ function counterOf({ metadata: { name } }: KubeObject, load: string): string {
   return load === name ? retriesAnnotation : `${retriesAnnotation}.${load}`
 }
 
-/** The object as that of a later try. */
-export function asRetry(object: KubeObject, retry: number): KubeObject {
-  if (retry === 0) return object
-  const annotations = { ...object.metadata.annotations, [retriesAnnotation]: String(retry) }
-  return { ...object, metadata: { ...object.metadata, annotations } }
+/**
+ * A DataLoad as retry number `retry` of at most `limit`. The limit is written on it so that a reader who does
+ * not know the policy can tell whether a failure is final.
+ */
+export function asRetry(dataLoad: KubeObject, retry: number, limit: number): KubeObject {
+  const annotations = {
+    ...dataLoad.metadata.annotations,
+    ...(retry > 0 && { [retriesAnnotation]: String(retry) }),
+    [retryLimitAnnotation]: String(limit),
+  }
+  return { ...dataLoad, metadata: { ...dataLoad.metadata, annotations } }
 }
 
 /** The merge patch that writes the latest retry of a warm-up on its Dataset; of none, takes the count away. */

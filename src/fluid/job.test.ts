@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { completionOf, hasLoaded, loadJobKey, loadOfJob } from './job.ts'
+import { completionOf, isJobOf, loadJobKey, loadOfJob } from './job.ts'
 
 const dataLoad: KubeObject = {
   apiVersion: 'data.fluid.io/v1alpha1',
@@ -30,12 +30,11 @@ test('a DataLoad’s Job is named as Fluid’s charts name it, and leads back', 
   expect(loadOfJob({ ...dataLoad, kind: 'Job' })).toBeUndefined()
 })
 
-test('a Job has loaded once it is complete, and only what its own DataLoad asked for', () => {
-  expect(hasLoaded(job('load-2', [complete]), dataLoad)).toBe(true)
-  // The criteria are met before the Job is: Kubernetes writes that condition first.
-  expect(hasLoaded(job('load-2', [{ type: 'SuccessCriteriaMet', status: 'True' }]), dataLoad)).toBe(false)
-  expect(hasLoaded(job('load-2', [{ ...complete, status: 'False' }]), dataLoad)).toBe(false)
-  expect(hasLoaded(job('load-1', [complete]), dataLoad)).toBe(false)
-  expect(hasLoaded(undefined, dataLoad)).toBe(false)
+test('a Job is complete by its condition, and only that of its own DataLoad', () => {
   expect(completionOf(job('load-2', [complete]))).toEqual(complete)
+  // The criteria are met before the Job is: Kubernetes writes that condition first.
+  expect(completionOf(job('load-2', [{ type: 'SuccessCriteriaMet', status: 'True' }]))).toBeUndefined()
+  expect(completionOf(job('load-2', [{ ...complete, status: 'False' }]))).toBeUndefined()
+  expect(isJobOf(job('load-2', []), dataLoad)).toBe(true)
+  expect(isJobOf(job('load-1', []), dataLoad)).toBe(false)
 })

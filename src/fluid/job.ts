@@ -22,11 +22,6 @@ export function isJobOf(job: KubeObject, { metadata: { uid } }: KubeObject): boo
   return uid !== undefined && (job.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false)
 }
 
-/** Whether a Job has loaded what this very DataLoad asked for, not an earlier one of its name. */
-export function hasLoaded(job: KubeObject | undefined, dataLoad: KubeObject): boolean {
-  return job !== undefined && isJobOf(job, dataLoad) && completionOf(job) !== undefined
-}
-
 /** The condition of a Job, or of a DataLoad, that says that it is complete. */
 export function completionOf(object: KubeObject): JsonObject | undefined {
   return isTrue(object, 'Complete') ? conditionOf(object, 'Complete') : undefined

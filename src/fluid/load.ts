@@ -13,7 +13,7 @@ export function pathOf(dataLoad: KubeObject): string {
 }
 
 /** Whether a DataLoad is for the whole of its Dataset, as one without a target is. */
-export function loadsAll(dataLoad: KubeObject | undefined): boolean {
+export function loadsAll(dataLoad: KubeObject): boolean {
   const targets = listAt(dataLoad, 'spec', 'target')
   return targets.length === 0 || targets.some((target) => (stringAt(target, 'path') ?? '/') === '/')
 }

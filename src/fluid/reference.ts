@@ -1,5 +1,6 @@
+import { sourceAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
-import { asWarmWhenBound, type CacheIdentity, dataset, sourceAnnotation } from './dataset.ts'
+import { asWarmWhenBound, type CacheIdentity, dataset } from './dataset.ts'
 import type { Source } from './source.ts'
 
 const scheme = 'dataset'

@@ -1,7 +1,5 @@
+import { retainedUntilAnnotation, unusedSinceAnnotation } from '../values/keys.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-
-const unusedSinceAnnotation = 'warmgate.dev/unused-since'
-const retainedUntilAnnotation = 'warmgate.dev/retained-until'
 
 /** When the last service let go of a Dataset, in milliseconds since 1970; now, where that is not written yet. */
 export function unusedSinceMs({ metadata: { annotations = {} } }: KubeObject, nowMs: number): number {

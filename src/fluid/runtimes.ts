@@ -8,7 +8,10 @@ import type { Runtime } from './runtime.ts'
 import type { Source } from './source.ts'
 import { thin } from './thin.ts'
 
-/** The runtimes that Warmgate can write, by the names that policies give them. */
+/**
+ * The registry of runtimes: those that Warmgate can write, by the names that policies give them. Kinds, plurals, the
+ * policy's enum, watches and the roles that are expected of manifests/base follow from it.
+ */
 export const runtimes = {
   Jindo: jindo,
   Alluxio: alluxio,

@@ -1,3 +1,4 @@
+import { outdatedAnnotation, partOfAnnotation, sourceAnnotation, warmWhenAnnotation } from '../values/keys.ts'
 import {
   cloneJson,
   type JsonObject,
@@ -5,12 +6,9 @@ import {
   type OwnerReference,
   objectAt,
 } from '../values/object.ts'
-import { partOfAnnotation, sourceAnnotation, warmWhenAnnotation } from './dataset.ts'
 import { foreignFields } from './foreign.ts'
 import { runtimes } from './runtimes.ts'
 import { differences, mergePatch, withMemoryOf, withoutDefaults } from './stored.ts'
-
-const outdatedAnnotation = 'warmgate.dev/outdated'
 
 /** An object of a cache as it is to be written, by what is there under its name. */
 export type Standing =

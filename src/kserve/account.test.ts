@@ -40,13 +40,13 @@ test('one that does not exist lists none', () => {
   expect(serviceAccountFact(undefined, 'reader')).toEqual({ name: 'reader', secrets: [], annotations: {} })
 })
 
-test('of one that lists more than 32 none is read: a part of them would be other credentials than KServe’s', () => {
+test('of one that lists more than 16 none is read: a part of them would be other credentials than KServe’s', () => {
   const account = (count: number): KubeObject => ({
     apiVersion: 'v1',
     kind: 'ServiceAccount',
     metadata: { name: 'reader' },
     secrets: Array.from({ length: count }, (_, index) => ({ name: `s${index}` })),
   })
-  expect(serviceAccountFact(account(32), 'reader').secrets).toHaveLength(32)
-  expect(serviceAccountFact(account(33), 'reader')).toMatchObject({ secrets: [], tooMany: 33 })
+  expect(serviceAccountFact(account(16), 'reader').secrets).toHaveLength(16)
+  expect(serviceAccountFact(account(17), 'reader')).toMatchObject({ secrets: [], tooMany: 17 })
 })

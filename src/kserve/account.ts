@@ -10,6 +10,8 @@ export interface ServiceAccountFact {
   /** How many it lists, where they are too many. */
   tooMany?: number
   annotations: { [key: string]: string }
+  /** Whether it was read from files, which may hold less than the cluster. */
+  isOfFiles?: true
 }
 
 /** The service accounts whose credentials KServe would use, each once. */

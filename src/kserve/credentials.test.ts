@@ -337,7 +337,7 @@ test('a service account with too many Secrets, or a Secret with too many keys, i
   expect(resolve({ serviceAccount })).toEqual({
     ok: false,
     reason: 'TooLarge',
-    message: 'service account reader lists 10000 Secrets: at most 32 are read',
+    message: 'service account reader lists 10000 Secrets: at most 16 are read',
   })
   // Whoever names one does not need the list.
   const named = { 'serving.kserve.io/storageSecretName': 'keys' }

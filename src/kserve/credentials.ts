@@ -7,7 +7,7 @@ import { identityProblem } from './identity.ts'
 import type { Resolved } from './resolved.ts'
 import { isAnonymous, s3Credentials, s3Variables } from './s3.ts'
 import type { SecretFact } from './secret.ts'
-import { missing, tooManyKeys, type Unresolved } from './unresolved.ts'
+import { missing, notAmongFiles, tooManyKeys, type Unresolved } from './unresolved.ts'
 
 export interface CredentialsInput {
   scheme: string
@@ -90,6 +90,7 @@ function tooManySecrets(account: ServiceAccountFact | undefined, count: number):
 }
 
 function noSecret(input: CredentialsInput, name: string): string {
+  if (input.serviceAccount?.isOfFiles) return notAmongFiles(name)
   return namedSecret(input) === undefined
     ? `service account ${quoted(input.serviceAccount?.name ?? '')} lists Secret ${quoted(name)}, which does not exist`
     : `there is no Secret ${quoted(name)} in the service's namespace`

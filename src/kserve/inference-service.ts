@@ -210,6 +210,8 @@ function pathsObstacle(paths: string[]): Obstacle | undefined {
   const sorted = clean.toSorted()
   const nested = sorted.find((path, index) => index > 0 && path.startsWith(sorted[index - 1] ?? path))
   if (nested === undefined) return undefined
+  if (paths.length > new Set(clean).size)
+    return shape(`several models have one mountPath: a mount shows one of them`)
   return shape(
     `the mountPath ${trimEndSlashes(nested)} is inside another one, which a read-only mount does not allow`,
   )

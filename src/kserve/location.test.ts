@@ -111,6 +111,13 @@ test.each<[string, string[]]>([
   expect(inPredictor({ storageUris })).not.toEqual([])
 })
 
+test('paths that are equal are not inside one another', () => {
+  const message = (...paths: string[]) =>
+    inPredictor({ storageUris: paths.map((mountPath) => ({ uri, mountPath })) })[0]?.obstacle?.message
+  expect(message('/mnt/a', '/mnt/a/')).toBe('several models have one mountPath: a mount shows one of them')
+  expect(message('/mnt/a', '/mnt/a/b')).toContain('the mountPath /mnt/a/b is inside another one')
+})
+
 test('a sole container is the one that serves, whatever its name; so is a first one without a name', () => {
   const pointer = '/spec/predictor/containers/0/env/1/value'
   expect(inPredictor({ containers: [{ name: 'bloom', env: env(uri) }] })).toMatchObject([

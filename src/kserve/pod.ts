@@ -1,3 +1,4 @@
+import { mountsAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { segmentsOf } from '../values/text.ts'
@@ -42,9 +43,6 @@ export interface ClaimMount {
   claim: string
   path: string
 }
-
-/** What a pod mounted before Fluid's webhook put a sidecar and a host path in the place of its claims. */
-export const mountsAnnotation = 'warmgate.dev/mounts'
 
 /** As it stands in that annotation: `claim/path`. */
 export function mountText({ claim, path }: ClaimMount): string {

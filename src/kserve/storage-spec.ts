@@ -6,7 +6,7 @@ import { identityProblem } from './identity.ts'
 import type { Credentials } from './resolved.ts'
 import { isAnonymous, s3Credentials } from './s3.ts'
 import type { SecretFact, StorageEntry } from './secret.ts'
-import { missing, tooManyKeys, type Unresolved } from './unresolved.ts'
+import { missing, notAmongFiles, tooManyKeys, type Unresolved } from './unresolved.ts'
 
 export interface StorageSpecInput {
   /** The `storage` of a model: `key`, `path`, `parameters`. */
@@ -38,10 +38,22 @@ export function storageSecretName(annotations: { [key: string]: string }, config
 export function resolveStorageSpec(input: StorageSpecInput): StorageSpecResolved {
   const parameters = textParameters(input.storage.parameters)
   if (parameters === undefined) return missing('storage.parameters holds a value that is no text')
+  if (isLeftOut(input, parameters))
+    return missing(notAmongFiles(storageSecretName(input.annotations, input.config)))
   const found = findEntry(input, parameters)
   if (!found.ok) return found
   const uri = modelUri(input, parameters, found.entry)
   return typeof uri === 'string' ? withCredentials(input, parameters, found, uri) : uri
+}
+
+/** Whether an entry is needed of a Secret that is not among the files. */
+function isLeftOut(
+  { storage, annotations, secrets, config, serviceAccount }: StorageSpecInput,
+  { type }: Parameters,
+): boolean {
+  const isNeeded = Boolean(stringAt(storage, 'key')) || !type
+  const isAbsent = !Object.hasOwn(secrets, storageSecretName(annotations, config))
+  return serviceAccount?.isOfFiles === true && isNeeded && isAbsent
 }
 
 function textParameters(value: JsonObject['parameters']): Parameters | undefined {

@@ -17,3 +17,8 @@ export function tooManyKeys(secret: string, count: number): Unresolved {
 export function missing(message: string): Unresolved {
   return { ok: false, reason: 'CredentialsMissing', message }
 }
+
+/** Of a Secret that a cluster may have, and files leave out. */
+export function notAmongFiles(secret: string): string {
+  return `Secret ${quoted(secret)} is not among the files: add it to the files`
+}

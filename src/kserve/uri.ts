@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { quoted, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
+import { hasPlaceholder, quoted, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
 
 /** The schemes whose directories a Fluid Runtime can mount as they are. */
 export const cacheableSchemes = ['s3', 'gs', 'oss', 'cos', 'obs', 'dls', 'hdfs', 'juicefs', 'nfs', 'cpfs']
@@ -34,7 +34,8 @@ const file =
   /\.(joblib|pkl|pickle|onnx|bst|ubj|json|pt|pth|ts|mar|safetensors|gguf|ggml|h5|hdf5|keras|pb|tflite|pmml|xml|bin|model|txt|ya?ml|cbm|plan|engine|npz?|pdmodel|pdiparams|mlmodel|parquet|csv|md|py|ckpt|skops|pdparams|gz|bz2|xz|zst|7z|rar)$/i
 
 // Fluid writes mount points into shell scripts and configuration files of its runtimes. Nothing outside this
-// set is needed for a model, and nothing inside it means anything to a shell.
+// set is needed for a model, and nothing inside it means anything to a shell. No runtime is known to mount a name
+// with characters outside ASCII: Fluid's charts and scripts set no locale that would tell.
 const unsafe = /[^A-Za-z0-9._~+@=:/-]/u
 // In the options of its masters, Fluid's Alluxio replaces the path of a file by the file's content (fluid
 // charts/alluxio/templates/config/alluxio-mount-conf.yaml).
@@ -60,6 +61,7 @@ const hostWithPort = /^[^:@]+(:[0-9]+)?$/
 export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = () => false): ModelUri {
   if (uri.length > limits.text)
     return other('TooLarge', `the URI has ${uri.length} characters: at most ${limits.text} are read`)
+  if (hasPlaceholder(uri)) return other('UnsafeUri', "the URI is a template's placeholder: fill it in first")
   const [scheme, rest] = schemeAndRest(uri)
   // It is not repeated: what is one blank away from being a URI may hold a credential.
   if (scheme === undefined) return other('LocalSource', 'the model is a path inside the image or pod')
@@ -111,12 +113,28 @@ function unsafeBecause(scheme: string, rest: string): string | undefined {
   if (hasUserInformation(authority, rest))
     return 'the URI holds user information before its host: put credentials into a Secret'
   if (scheme === 'dataset') return 'dataset:// reaches into other namespaces; only a policy may do that'
-  const path = decode(rest)
-  if (path === undefined || path.split('/').includes('..')) return 'the URI holds a ".." or a broken escape'
+  const upwards = firstSegment(rest, (segment) => decode(segment)?.split('/').includes('..') ?? true)
+  if (upwards !== undefined)
+    return `the URI holds a ".." or a broken escape in what begins at character ${placeIn(scheme, upwards)}`
   // Fluid passes it to commands, and some take a leading "-" for an option.
   if (/^[^A-Za-z0-9]/u.test(authority))
     return `the host, bucket or volume of the URI begins with "${firstOf(authority)}", and not with a letter or a digit`
   return undefined
+}
+
+/** Where the first segment begins of which `holds` says yes. */
+function firstSegment(rest: string, holds: (segment: string) => boolean): number | undefined {
+  let start = 0
+  for (const segment of rest.split('/')) {
+    if (holds(segment)) return start
+    start += segment.length + 1
+  }
+  return undefined
+}
+
+/** The number of a character in a URI, from 1, by its offset after `scheme://`. */
+function placeIn(scheme: string, offset: number): number {
+  return scheme.length + '://'.length + offset + 1
 }
 
 /** A key may hold a slash, which then seems to begin the path. */
@@ -153,22 +171,24 @@ function directory(scheme: string, rest: string, host: RegExp): ModelUri {
   if (!host.test(bucket)) {
     return bucket === ''
       ? other('UnsafeUri', `${scheme}:// has no bucket`)
-      : other('UnsafeUri', 'the URI holds a port, or more than a name, where its host or bucket stands')
+      : other(
+          'UnsafeUri',
+          `the URI holds a port, or more than a name, where its host or bucket stands: character ${placeIn(scheme, Math.max(bucket.search(/[:@]/), 0))}`,
+        )
   }
   const odd = rest.search(unsafe)
   if (odd !== -1) {
-    const place = scheme.length + '://'.length + odd + 1
-    return other(
-      'UnsafeUri',
-      `character ${place} of the URI is "${firstOf(rest.slice(odd))}", which a Fluid mount cannot carry safely`,
-    )
+    const [place, character] = [placeIn(scheme, odd), firstOf(rest.slice(odd))]
+    const why = rest.charCodeAt(odd) < 0x80 ? 'cannot carry safely' : 'is not known to carry'
+    return other('UnsafeUri', `character ${place} of the URI is "${character}", which a Fluid mount ${why}`)
   }
   if (`/${rest}/`.includes(replaced))
     return other('UnsafeUri', `the URI holds ${replaced}, by which Fluid reads Secrets`)
   if (names.some((name) => name === '' || name === '.')) {
+    const start = firstSegment(rest, (name) => name === '' || name === '.') ?? 0
     return other(
       'UnsafeUri',
-      'the URI holds an empty path segment, or ".": a mount would read other keys than KServe',
+      `the URI holds an empty path segment, or ".", at character ${placeIn(scheme, start)}: a mount would read other keys than KServe`,
     )
   }
   const last = segments.at(-1) ?? ''

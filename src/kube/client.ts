@@ -10,7 +10,7 @@ export interface ListOptions {
 }
 
 export interface ListingOptions extends ListOptions {
-  /** What to keep of each item, which is all of it in memory; undefined for nothing. Called as the item arrives. */
+  /** Returns the part of an item to keep in memory, or undefined to drop it. Called as the item arrives. */
   reduce?: (object: KubeObject) => KubeObject | undefined
 }
 
@@ -28,8 +28,9 @@ export interface WriteOptions {
   /** Write a subresource (`status`, or a pod's `eviction`) instead of the object itself. */
   subresource?: 'status' | 'eviction'
   dryRun?: boolean
-  /** Takes each warning that comes with the answer: what `kubectl` prints. */
+  /** Called with each warning of the response, as `kubectl` prints them. */
   onWarning?: (text: string) => void
+  signal?: AbortSignal | undefined
 }
 
 export interface Preconditions {
@@ -50,8 +51,8 @@ export type WatchEvent =
 
 /**
  * The few verbs Warmgate needs of the Kubernetes API, on raw JSON: typed models drop unknown fields.
- * Every call rejects with a `KubeError`; only `get` and `delete` take a 404 as an answer. A name that cannot
- * be one is refused before it becomes a path.
+ * Every call rejects with a `KubeError`; only for `get` and `delete` a 404 is a result. An invalid name is
+ * refused before it becomes a path.
  */
 export interface KubeClient {
   get(
@@ -64,15 +65,15 @@ export interface KubeClient {
   create(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>
   /** Replaces the whole object; needs its resourceVersion, so a concurrent change is a 409. */
   replace(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>
-  /** Server-side apply as field manager `warmgate`, forced: what we apply is ours. */
+  /** Server-side apply as field manager `warmgate`, forced. */
   apply(resource: Resource, object: KubeObject, options?: WriteOptions): Promise<KubeObject>
   patch(resource: Resource, key: ObjectKey, patch: PatchBody, options?: WriteOptions): Promise<KubeObject>
   /**
-   * False where it was already gone. With `uid`, a re-created object of the same name is left alone; with
-   * `resourceVersion`, one that was changed since.
+   * False if it was already gone. With `uid`, a new object of the same name is kept; with `resourceVersion`,
+   * one that changed since.
    */
   delete(resource: Resource, key: ObjectKey, options?: Preconditions): Promise<boolean>
-  /** Ends with the server, or quietly with the signal. A broken connection rejects, after all that was told. */
+  /** Ends with the server, or quietly with the signal. A broken connection rejects, after every event that arrived. */
   watch(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent>
   /** The resources that the API server serves in `group/version`; empty where it does not serve it. */
   discover(group: string, version: string): Promise<string[]>

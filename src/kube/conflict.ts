@@ -2,7 +2,7 @@ import { hasStatus } from './errors.ts'
 
 const attempts = 5
 
-/** Does work that reads an object and replaces it, again where somebody else wrote it in between; gives up after a few times. */
+/** Runs work that reads and replaces an object, again after a conflict; gives up after a few attempts. */
 export async function retryOnConflict<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

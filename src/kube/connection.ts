@@ -21,11 +21,11 @@ export interface Call {
   onWarning?: ((text: string) => void) | undefined
 }
 
-// API Priority and Fairness asks for a second; whatever asks for much more is better asked by a later call.
+// API Priority and Fairness asks for one second; if a server asks for much more, a later call is better.
 const longestRetryAfterMs = 5_000
 const mostRetries = 3
 
-/** One server, one identity, and the connections that are kept to it. */
+/** One server, one identity, and the open connections to it. */
 export class Connection {
   readonly #config: KubeConfig
   readonly #timeoutMs: number
@@ -48,7 +48,7 @@ export class Connection {
     }
   }
 
-  /** The body of a successful answer, in pieces; one that does not come, or stops coming, rejects. */
+  /** The body of a successful response, in chunks; rejects if it does not arrive or breaks off. */
   async *pieces(call: Call): AsyncGenerator<Uint8Array> {
     const ending = new AbortController()
     const silence = setTimeout(() => ending.abort(new Error('the server went silent')), this.#timeoutMs)
@@ -67,8 +67,8 @@ export class Connection {
   }
 
   /**
-   * The body of a successful answer. The signal ends waiting for it, and reading it. A read that a busy
-   * server puts off is made again when it asks for that.
+   * The body of a successful response. The signal ends waiting and reading. A read that a busy server defers
+   * is sent again when the server asks for it.
    */
   async open(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData['body']> {
     try {
@@ -104,7 +104,7 @@ export class Connection {
     const identity: RequestOptions = {}
     await this.#config.applyToHTTPSOptions(identity as Parameters<KubeConfig['applyToHTTPSOptions']>[0])
     const headers: { [name: string]: string } = { accept: 'application/json' }
-    // A token that was read from a file may still hold its line end, which no header can.
+    // A token from a file may end with a newline, which a header cannot hold.
     for (const [name, value] of Object.entries(identity.headers ?? {}))
       headers[name.toLowerCase()] = String(value).trim()
     if (call.body !== undefined) headers['content-type'] = call.contentType ?? 'application/json'
@@ -113,19 +113,19 @@ export class Connection {
       dispatcher: this.#agentFor(identity),
       headers,
       signal,
-      // A quiet watch says nothing for minutes: the caller's signal is the only limit.
+      // A watch may be silent for minutes: only the caller's signal ends it.
       bodyTimeout: 0,
       headersTimeout: 0,
       body: call.body === undefined ? null : JSON.stringify(call.body),
     })
   }
 
-  /** Kept while the CA and the client's certificate stay what they are; both may be renewed under us. */
+  /** Kept while the CA and the client certificate stay the same; both may be renewed at any time. */
   #agentFor({ ca, cert, key, rejectUnauthorized, servername }: RequestOptions): Agent {
     const given = Object.entries({ ca, cert, key, rejectUnauthorized, servername })
     const connect = Object.fromEntries(given.filter(([, value]) => value != null))
     if (this.#agent !== undefined && isDeepStrictEqual(this.#agent.of, connect)) return this.#agent.agent
-    // What is under way on the old connections may end there.
+    // Requests on the old connections may finish.
     void this.#agent?.agent.close()
     // Over HTTP/2 one lost connection would take every watch with it.
     const agent = new Agent({ connect, allowH2: false, keepAliveTimeout: 30_000 })
@@ -161,8 +161,8 @@ function warningsIn(header: string | string[] | undefined): string[] {
 }
 
 /**
- * Names come out of users' objects. An empty one would reach the collection, `..` another resource: what the server
- * would refuse is refused here.
+ * Names come from users' objects. An empty name would reach the collection, `..` another resource: refuse here what
+ * the server would refuse.
  */
 function nameSegment(name: string, call: Call): string {
   if (name === '' || name === '.' || name === '..' || /[/%]/.test(name)) {

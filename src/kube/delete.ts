@@ -2,7 +2,7 @@ import { type KubeObject, keyOf } from '../values/object.ts'
 import type { KubeClient } from './client.ts'
 import type { Resource } from './resources.ts'
 
-/** Deletes the very object that was seen, not another one of its name. False where it was gone, or is another by now. */
+/** Deletes this object, not a new one of the same name. False if it was gone, or replaced by another. */
 export async function deleteByUid(
   client: Pick<KubeClient, 'delete'>,
   resource: Resource,

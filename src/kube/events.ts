@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
+import { reportingController } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { KubeClient } from './client.ts'
 import { resources } from './resources.ts'
@@ -14,27 +15,26 @@ export interface EventNote {
 }
 
 export interface EventRecorder {
-  /** Never throws, and never waits: an Event is a courtesy. They are written one after the other. */
+  /** Never throws and never waits: an Event is best effort. Events are written one after the other. */
   record(event: EventNote): void
 }
 
-const controller = 'warmgate.dev/warmgate'
-// The same words about the same object are not news within this time.
+// The same note on the same object is not repeated within this time.
 const repeatMs = 10 * 60_000
 // The API server refuses a longer one.
 const longestNoteBytes = 1_024
 const mostRemembered = 10_000
-// As client-go has it: of one object so many at once, and then one more each time that this has passed.
+// As in client-go: a burst for one object, and then one more per interval.
 const mostOfObject = 25
 const refillMs = 5 * 60_000
 const mostWaiting = 5_000
-// So that one namespace leaves places for the others.
+// So that one namespace leaves room for the others.
 const mostOfNamespace = mostWaiting / 2
 
 /**
- * Writes Kubernetes Events, each at most once in ten minutes, and one at a time: whatever else is written to the API
- * server matters more. Those on pods come last, since pods are many. No object has more than a few of them: whoever
- * changes one all the time keeps nobody else's from being written.
+ * Writes Kubernetes Events, each at most once in ten minutes, and one at a time, since every other write matters more.
+ * Events on pods come last, since there are many pods. The number per object is limited, so that an object that changes
+ * all the time does not delay the Events of others.
  */
 export function createEventRecorder(options: {
   client: KubeClient
@@ -54,7 +54,7 @@ export function createEventRecorder(options: {
       await client.create(resources.event, event)
       isFailing = false
     } catch (error) {
-      // Many in a namespace that is on its way out would all fail alike.
+      // In a namespace that is being deleted, many would fail in the same way.
       if (!isFailing) logger.warn({ err: error, reason: event.reason }, 'cannot write an Event')
       isFailing = true
     }
@@ -70,7 +70,7 @@ export function createEventRecorder(options: {
       if (!isNews(recent, event, nowMs) || !isAllowed(spent, event, nowMs)) return
       const { regarding, reason } = event
       const isKept = waiting.put(eventObject(event, { nowMs, instance }), regarding.kind === 'Pod')
-      // Many would be left out alike.
+      // Log once: many may be dropped at a time.
       if (!isKept && !isFull) logger.warn({ reason }, 'an Event is left out: too many wait to be written')
       isFull = !isKept
       if (!isWriting) void writeAll()
@@ -78,13 +78,13 @@ export function createEventRecorder(options: {
   }
 }
 
-/** The Events that wait their turn, the minor after all the rest; bounded, and for each namespace, too. */
+/** The queue of Events, minor ones last; bounded as a whole and per namespace. */
 class Backlog {
   readonly #major: KubeObject[] = []
   readonly #minor: KubeObject[] = []
   readonly #counts = new Map<string, number>()
 
-  /** False where there is no room. */
+  /** False if there is no room. */
   put(event: KubeObject, isMinor: boolean): boolean {
     const list = isMinor ? this.#minor : this.#major
     if (list.length >= mostWaiting || this.#count(event) >= mostOfNamespace) return false
@@ -135,7 +135,7 @@ function identify({ kind, metadata: { namespace, name, uid } }: KubeObject): str
   return [kind, namespace, name, uid].join('\n')
 }
 
-/** As the newest; where there are too many, the oldest goes. */
+/** Adds it as the newest; drops the oldest if there are too many. */
 function remember<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key)
   map.set(key, value)
@@ -143,7 +143,7 @@ function remember<T>(map: Map<string, T>, key: string, value: T): void {
   if (map.size > mostRemembered && oldest !== undefined) map.delete(oldest)
 }
 
-/** The Event that says it; `instance` is who says it. */
+/** The Event to write; `instance` is its reporting instance. */
 export function eventObject(
   event: EventNote,
   { nowMs, instance }: { nowMs: number; instance: string },
@@ -154,13 +154,13 @@ export function eventObject(
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
     metadata: {
-      // Where the API server wants Events about cluster-scoped objects.
+      // The namespace that the API server requires for Events on cluster-scoped objects.
       namespace: namespace ?? 'default',
-      // It must end as a name may, or in a dash: an Event of `llama.` would be refused.
+      // It must end as a name may, or in a dash: the API server refuses an Event named `llama.`.
       generateName: `${name?.slice(0, 200) ?? 'object'}-`,
     },
     eventTime: new Date(nowMs).toISOString().replace('Z', '000Z'),
-    reportingController: controller,
+    reportingController,
     reportingInstance: instance.slice(0, 128),
     regarding: {
       apiVersion,

@@ -38,8 +38,8 @@ export interface ClientOptions {
 }
 
 /**
- * The Kubernetes API over undici, on raw JSON. client-node says where the server is and who we are (a token
- * file is read again as it expires); its typed models would drop the fields that they do not know.
+ * The Kubernetes API over undici, on raw JSON. client-node finds the server and the credentials (it reads a token
+ * file again when it expires); its typed models would drop unknown fields.
  */
 export function createClient(
   config: KubeConfig,
@@ -48,8 +48,8 @@ export function createClient(
   const connection = new Connection(config, { timeoutMs, clock })
   const write = async (call: Call, options: WriteOptions = {}) => {
     const query = { ...call.query, ...(options.dryRun ? { dryRun: 'All' } : {}) }
-    const { subresource, onWarning } = options
-    return (await connection.json({ ...call, query, subresource, onWarning })) as KubeObject
+    const { subresource, onWarning, signal } = options
+    return (await connection.json({ ...call, query, subresource, onWarning, signal })) as KubeObject
   }
   return {
     close: () => connection.close(),
@@ -116,7 +116,7 @@ export function createClient(
         ...(isConditional ? { preconditions: { ...preconditions } } : {}),
       }
       const call = connection.json({ verb: 'delete', method: 'DELETE', resource, key, body })
-      // A conflict: ours is gone, and another has its name; or it is not what we saw.
+      // A conflict: the object was replaced by one of the same name, or it changed.
       return (await unlessGone(call, isConditional ? [404, 409] : [404])) !== undefined
     },
     watch: (resource, options) => watch(connection, resource, options),
@@ -154,7 +154,7 @@ async function listAll(
   for (;;) {
     const page = await listPage(connection, resource, { ...options, query })
     if (page === undefined) {
-      // The server forgot where we were: from the beginning, and in one piece, which cannot expire again.
+      // The page token expired: start again, with one whole list that cannot expire.
       items.length = 0
       query = {}
       continue
@@ -181,7 +181,7 @@ async function listPage(
     query: { ...selector(options), ...query },
     signal: options.signal,
   }
-  // Items of a List say neither what they are nor in which version.
+  // Items of a List have no kind and no apiVersion.
   const head = { apiVersion: apiVersion(resource), kind: resource.kind }
   const items: KubeObject[] = []
   try {
@@ -219,7 +219,7 @@ async function* watch(
   const call: Call = { verb: 'watch', method: 'GET', resource, key: options, query }
   try {
     const body = await connection.open(call, options.signal)
-    // Leaving the loop, however that comes about, ends the request.
+    // However the loop ends, the request ends with it.
     for await (const line of lines(body)) if (line.trim() !== '') yield toEvent(line)
   } catch (error) {
     if (!options.signal.aborted) throw error instanceof KubeError ? error : connection.failure(call, error)

@@ -11,20 +11,20 @@ export interface LeaseOptions {
   logger: Logger
   namespace: string
   name: string
-  /** Who we are, e.g. the pod's name. */
+  /** The identity of this process, e.g. the pod's name. */
   identity: string
   durationMs?: number
-  /** A leader that could not renew for this long steps down, before the lease runs out for the others. */
+  /** A leader that could not renew for this long steps down, before the lease expires for the others. */
   renewDeadlineMs?: number
   retryMs?: number
 }
 
-/** Taken: another holds it for certain. Unknown: the server did not say, or not in time. */
+/** Taken: another process holds it. Unknown: the server did not answer in time. */
 type Hold = 'held' | 'taken' | 'unknown'
 
 /**
- * Leader election on a Lease, as client-go does it: whoever sees a lease unchanged for its whole duration, by
- * its own clock and never by the holder's, may take it; updates carry the resource version, so that one wins.
+ * Leader election on a Lease, as in client-go: a process that sees a lease unchanged for its whole duration, by its
+ * own clock and not by the holder's, may acquire it. Updates carry the resource version, so that only one wins.
  */
 export class LeaderElector {
   readonly #options: Required<LeaseOptions>
@@ -69,8 +69,8 @@ export class LeaderElector {
   }
 
   /**
-   * Returns when the lease is lost, or not wanted any more. Time counts from when we asked, not from when we
-   * were answered: to the others the lease is as old as the write.
+   * Returns when the lease is lost, or no longer wanted. Time counts from the request, not from the response:
+   * for the others the lease is as old as the write.
    */
   async #renew(heldMs: number, signal: AbortSignal): Promise<void> {
     const { clock, retryMs, renewDeadlineMs } = this.#options
@@ -86,7 +86,7 @@ export class LeaderElector {
     }
   }
 
-  /** A call that hangs must not make us lead on after our time. */
+  /** A call that hangs must not extend the leadership. */
   async #tryWithin(ms: number): Promise<Hold> {
     const ending = new AbortController()
     const tooLate = pause(this.#options.clock, ms, ending.signal).then((): Hold => 'unknown')
@@ -105,7 +105,7 @@ export class LeaderElector {
       await client.replace(resources.lease, this.#lease(lease))
       return 'held'
     } catch (error) {
-      // A conflict is another's success.
+      // A conflict means that another process succeeded.
       if (!hasStatus(error, 409)) logger.warn({ err: error }, 'cannot read or renew the lease')
       return 'unknown'
     }

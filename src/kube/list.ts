@@ -3,7 +3,7 @@ import type { KubeClient, ListOptions } from './client.ts'
 import { hasStatus } from './errors.ts'
 import type { Resource } from './resources.ts'
 
-/** Every object of a resource; none where the resource is not installed. */
+/** Every object of a resource; none if the resource is not installed. */
 export async function listInstalled(
   client: Pick<KubeClient, 'list'>,
   resource: Resource,

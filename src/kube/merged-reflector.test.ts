@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { KubeObject } from '../values/object.ts'
 import { MergedReflector } from './merged-reflector.ts'
 import { FakeReflector } from './reflector.fake.ts'
 import type { Reflector } from './reflector.ts'
@@ -16,6 +17,8 @@ test('several copies are read as one, each object once', () => {
   expect(union.get({ namespace: 'a', name: 'z' })).toBeUndefined()
   expect(union.list('a').map(({ metadata }) => metadata.name)).toEqual(['x', 'both', 'y'])
   expect(union.list('b')).toEqual([])
+  const byName = ({ metadata: { name = '' } }: KubeObject) => [name]
+  expect(union.by(byName, 'both')).toEqual([pod('both')])
   other.drop({ namespace: 'a', name: 'y' })
   expect(told).toEqual(['added x', 'added both', 'added y', 'added both', 'deleted y'])
 })

@@ -1,5 +1,6 @@
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { Change, Reflector } from './reflector.ts'
+import type { IndexFunction } from './store.ts'
 
 /** Several selections of one resource, read as one copy: a label selector knows no "or". */
 export class MergedReflector {
@@ -19,11 +20,19 @@ export class MergedReflector {
 
   /** Each object once, also where two selections hold it. */
   list(namespace?: string): KubeObject[] {
-    const objects = this.#parts.flatMap((part) => part.list(namespace))
-    return [...new Map(objects.map((object) => [keyText(keyOf(object)), object])).values()]
+    return unique(this.#parts.flatMap((part) => part.list(namespace)))
+  }
+
+  /** As `list`, by a value of an index. */
+  by(index: IndexFunction, value: string): KubeObject[] {
+    return unique(this.#parts.flatMap((part) => part.by(index, value)))
   }
 
   onChange(listener: (change: Change) => void): void {
     for (const part of this.#parts) part.onChange(listener)
   }
+}
+
+function unique(objects: KubeObject[]): KubeObject[] {
+  return [...new Map(objects.map((object) => [keyText(keyOf(object)), object])).values()]
 }

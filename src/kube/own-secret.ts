@@ -3,8 +3,8 @@ import type { KubeClient } from './client.ts'
 import { resources } from './resources.ts'
 
 /**
- * Writes a Secret of Warmgate's own, which its replicas share: over `present`, as it was read, or as a new one. Rejects
- * with a conflict (409) where another replica was faster.
+ * Writes a Secret that Warmgate's replicas share: replaces `present`, as it was read, or creates a new one. Rejects
+ * with a conflict (409) if another replica was faster.
  */
 export async function writeOwnSecret(
   client: Pick<KubeClient, 'create' | 'replace'>,

@@ -4,10 +4,10 @@ import type { Clock } from '../values/clock.ts'
 export interface WorkQueueOptions {
   clock: Clock
   logger: Logger
-  /** Does the work of one key; answers after how many milliseconds it wants to be called again, if at all. */
+  /** Does the work of one key; resolves with the milliseconds until it must run again, if it must. */
   work: (key: string) => Promise<number | undefined>
   concurrency?: number
-  /** Takes each failure, beside the log; the key is tried again. */
+  /** Called with each failure, after it was logged; the key is retried. */
   onFailure?: (key: string, error: unknown) => void
 }
 
@@ -15,8 +15,8 @@ const firstBackoffMs = 200
 const longestBackoffMs = 60_000
 
 /**
- * Work by key. Invariants: one run of a key at a time; a key that is added while it runs runs again; of
- * several wishes for later the earliest wins; a failure comes back, each time later.
+ * Work by key. Invariants: one run of a key at a time; a key that is added while it runs runs again; of several
+ * requests to run later the earliest wins; a failure is retried with growing delays.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions
@@ -47,7 +47,7 @@ export class WorkQueue {
     this.#timers.set(key, { dueMs, cancel })
   }
 
-  /** Final: nothing new begins; resolves when what runs has ended. */
+  /** Final: nothing new starts; resolves when the current runs have ended. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#ready.clear()
@@ -55,7 +55,7 @@ export class WorkQueue {
     await Promise.all(this.#running.values())
   }
 
-  /** Whoever takes a failure may fail, too: nobody waits for this run. */
+  /** The failure handler may fail, too, and no caller waits for this run. */
   #handOn(key: string, failure: unknown): void {
     try {
       this.#options.onFailure?.(key, failure)
@@ -80,7 +80,7 @@ export class WorkQueue {
   }
 
   async #run(key: string): Promise<void> {
-    // Not before this run is on the books: work that adds its own key, or throws at once, would miss it there.
+    // Start only once the run is registered: work that adds its own key, or throws at once, must find it.
     await Promise.resolve()
     try {
       const againMs = await this.#options.work(key)

@@ -1,10 +1,11 @@
-import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
+import { type KubeObject, keyText, type ObjectKey } from '../values/object.ts'
 import type { Change } from './reflector.ts'
+import { type IndexFunction, Store } from './store.ts'
 
 /** A copy of a resource for tests: it holds what it is given, and tells of it as a Reflector would. */
 export class FakeReflector {
   state: 'starting' | 'synced' | 'unavailable' = 'synced'
-  readonly #objects = new Map<string, KubeObject>()
+  readonly #objects = new Store()
   readonly #listeners: ((change: Change) => void)[] = []
   #paused: (() => void)[] | undefined
 
@@ -25,9 +26,7 @@ export class FakeReflector {
       return
     }
     for (const object of objects) {
-      const key = keyText(keyOf(object))
-      const before = this.#objects.get(key)
-      this.#objects.set(key, object)
+      const before = this.#objects.set(object)
       this.#tell(before === undefined ? { type: 'added', object } : { type: 'updated', object, before })
     }
   }
@@ -37,18 +36,20 @@ export class FakeReflector {
       this.#paused.push(() => this.drop(key))
       return
     }
-    const object = this.get(key)
-    this.#objects.delete(keyText(key))
+    const object = this.#objects.delete(keyText(key))
     if (object !== undefined) this.#tell({ type: 'deleted', object })
   }
 
   get(key: ObjectKey): KubeObject | undefined {
-    return this.#objects.get(keyText(key))
+    return this.#objects.get(key)
   }
 
   list(namespace?: string): KubeObject[] {
-    const objects = [...this.#objects.values()]
-    return objects.filter(({ metadata }) => namespace === undefined || metadata.namespace === namespace)
+    return this.#objects.list(namespace)
+  }
+
+  by(index: IndexFunction, value: string): KubeObject[] {
+    return this.#objects.by(index, value)
   }
 
   onChange(listener: (change: Change) => void): void {

@@ -139,3 +139,16 @@ test('a relist that is asked for while a list fails, or is under way, is not los
   await rig.passDelay(800)
   await until(() => expect(rig.told).toEqual(['added a', 'added b']))
 })
+
+test('an index follows lists, watches and deletions, and a listener finds it as new as the change', async () => {
+  const bySize = ({ spec }: KubeObject) => [JSON.stringify(spec ?? null)]
+  const sizes = () => rig.reflector.by(bySize, '{"size":2}').map(({ metadata }) => metadata.name)
+  const seen: unknown[] = []
+  rig.server.put(makeDataset('a', { spec: { size: 2 } }))
+  rig.reflector.onChange(() => seen.push(sizes()))
+  await rig.startWith('b')
+  rig.server.put(makeDataset('b', { spec: { size: 2 } }))
+  rig.server.remove('ml/a')
+  await rig.untilRight()
+  expect(seen).toEqual([['a'], ['a'], ['a', 'b'], ['b']])
+})

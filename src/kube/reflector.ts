@@ -6,6 +6,7 @@ import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/objec
 import type { KubeClient, ListOptions, WatchEvent } from './client.ts'
 import { hasStatus } from './errors.ts'
 import type { Resource } from './resources.ts'
+import { type IndexFunction, Store } from './store.ts'
 
 export interface ReflectorOptions {
   client: KubeClient
@@ -40,6 +41,15 @@ const relistMs = 10 * 60_000
 // Whoever may label a namespace can ask for a list; the watch goes on meanwhile.
 const relistSpacingMs = 2_000
 
+// How often it is logged that the server still forbids a list or watch.
+const forbiddenLogMs = 10 * 60_000
+
+/** A call that the API server answers with 403, and since when, in milliseconds since 1970. */
+export interface Forbidden {
+  verb: 'list' | 'watch'
+  sinceMs: number
+}
+
 class Stale extends Error {}
 
 /**
@@ -57,14 +67,18 @@ export class Reflector {
   /** When the server last said anything, in milliseconds since 1970; 0 for never. */
   lastHeardMs = 0
   state: 'starting' | 'synced' | 'unavailable' = 'starting'
+  /** Undefined while the server forbids nothing. It is asked again all the same: rights may be granted at any time. */
+  forbidden: Forbidden | undefined
 
   readonly #options: Required<Pick<ReflectorOptions, 'random'>> & ReflectorOptions
-  readonly #objects = new Map<string, KubeObject>()
+  readonly #objects = new Store()
   readonly #listeners: ((change: Change) => void)[] = []
   readonly #stopping = new AbortController()
   readonly #markSynced: () => void
   #resourceVersion: string | undefined
   #listedMs = 0
+  #verb: Forbidden['verb'] = 'list'
+  #forbiddenLoggedMs = Number.NEGATIVE_INFINITY
   #isRelistWanted = false
   #isInterrupted = false
   #cancelRelist: (() => void) | undefined
@@ -80,14 +94,16 @@ export class Reflector {
   }
 
   get(key: ObjectKey): KubeObject | undefined {
-    return this.#objects.get(keyText(key))
+    return this.#objects.get(key)
   }
 
   list(namespace?: string): KubeObject[] {
-    const objects = [...this.#objects.values()]
-    return namespace === undefined
-      ? objects
-      : objects.filter(({ metadata }) => metadata.namespace === namespace)
+    return this.#objects.list(namespace)
+  }
+
+  /** The objects for which an index function answers a value: no other object is looked at. */
+  by(index: IndexFunction, value: string): KubeObject[] {
+    return this.#objects.by(index, value)
   }
 
   /** Called after the copy has changed. A listener that throws is logged; the others hear of it all the same. */
@@ -128,6 +144,7 @@ export class Reflector {
       const startedMs = clock.now()
       const outcome = await this.#once().catch((error: unknown) => error)
       if (signal.aborted) return
+      if (outcome === undefined) this.forbidden = undefined
       if (outcome === undefined || clock.now() - startedMs >= wellMs) failures = 0
       if (outcome !== undefined) failures += 1
       if (outcome !== undefined) this.#report(outcome, failures)
@@ -149,9 +166,27 @@ export class Reflector {
     const { logger, resource } = this.#options
     if (error instanceof Stale || hasStatus(error, 410)) return
     if (this.state !== 'synced') this.state = hasStatus(error, 404) ? 'unavailable' : 'starting'
+    if (hasStatus(error, 403)) {
+      this.#reportForbidden(error)
+      return
+    }
+    this.forbidden = undefined
     // Once is enough for a resource that is not installed, or a server that is away.
     if (failures === 1)
       logger.warn({ resource: resource.plural, err: error }, 'cannot follow a resource; trying again')
+  }
+
+  #reportForbidden(error: unknown): void {
+    const { clock, logger, resource } = this.#options
+    const [nowMs, verb] = [clock.now(), this.#verb]
+    if (this.forbidden === undefined) this.#forbiddenLoggedMs = Number.NEGATIVE_INFINITY
+    this.forbidden = { verb, sinceMs: this.forbidden?.sinceMs ?? nowMs }
+    if (nowMs - this.#forbiddenLoggedMs < forbiddenLogMs) return
+    this.#forbiddenLoggedMs = nowMs
+    logger.error(
+      { code: 'WG033', resource: resource.plural, verb, err: error },
+      'the API server forbids what this replica follows; trying again',
+    )
   }
 
   /** One list, where one is needed, and one watch until it ends. */
@@ -173,9 +208,11 @@ export class Reflector {
     // Whatever changes from here on may be too late for some items of this list.
     this.#isRelistWanted = false
     this.#resourceVersion = undefined
+    this.#verb = 'list'
     const { signal } = this.#stopping
     const list = await client.list(resource, { ...select, signal, reduce: (object) => this.#reduce(object) })
     this.#heard()
+    if (this.forbidden?.verb === 'list') this.forbidden = undefined
     const gone = new Set(this.#objects.keys())
     for (const [index, object] of list.items.entries()) {
       gone.delete(keyText(keyOf(object)))
@@ -192,6 +229,7 @@ export class Reflector {
 
   async #follow(resourceVersion: string): Promise<void> {
     const { client, resource, select, clock, random } = this.#options
+    this.#verb = 'watch'
     const ending = new AbortController()
     this.#interrupt = ending
     if (this.#isRelistWanted) this.relist()
@@ -228,6 +266,7 @@ export class Reflector {
 
   #take(event: WatchEvent): void {
     this.#heard()
+    this.forbidden = undefined
     if (event.type === 'ERROR') {
       // 410: the server has forgotten our version; any other error is as good a reason to list again.
       if (event.code === 410) throw new Stale(event.message)
@@ -251,18 +290,15 @@ export class Reflector {
   }
 
   #keep(object: KubeObject): void {
-    const key = keyText(keyOf(object))
-    const before = this.#objects.get(key)
+    const before = this.#objects.get(keyOf(object))
     if (before !== undefined && isDeepStrictEqual(before, object)) return
-    this.#objects.set(key, object)
+    this.#objects.set(object)
     this.#tell(before === undefined ? { type: 'added', object } : { type: 'updated', object, before })
   }
 
   #drop(key: string): void {
-    const object = this.#objects.get(key)
-    if (object === undefined) return
-    this.#objects.delete(key)
-    this.#tell({ type: 'deleted', object })
+    const object = this.#objects.delete(key)
+    if (object !== undefined) this.#tell({ type: 'deleted', object })
   }
 
   #tell(change: Change): void {

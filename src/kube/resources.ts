@@ -1,4 +1,4 @@
-/** What it takes to make a resource's URL, and to write one of its objects. */
+/** What the URL of a resource and the type of its objects consist of. */
 export interface Resource {
   group: string
   version: string
@@ -17,17 +17,20 @@ function clusterScoped(group: string, version: string, plural: string, kind: str
 
 export type LlmVersion = 'v1alpha1' | 'v1alpha2'
 
-/** LLMInferenceService: KServe 0.16 has v1alpha1 alone, later ones store v1alpha2. */
+/** LLMInferenceService: KServe 0.16 has only v1alpha1, later versions store v1alpha2. */
 export function llmInferenceService(version: LlmVersion): Resource {
   return namespaced('serving.kserve.io', version, 'llminferenceservices', 'LLMInferenceService')
 }
 
-/** What LLMInferenceServices are merged over, in the same versions. */
+/** The base configurations of LLMInferenceServices, in the same versions. */
 export function llmInferenceServiceConfig(version: LlmVersion): Resource {
   return namespaced('serving.kserve.io', version, 'llminferenceserviceconfigs', 'LLMInferenceServiceConfig')
 }
 
-/** Every resource that Warmgate reads or writes. The shipped role (manifests/base) lists the same. */
+/**
+ * Every resource that Warmgate reads or writes, besides Fluid's runtimes (cluster/runtimes.ts). The shipped role
+ * (manifests/base) lists the same.
+ */
 export const resources = {
   namespace: clusterScoped('', 'v1', 'namespaces', 'Namespace'),
   pod: namespaced('', 'v1', 'pods', 'Pod'),
@@ -69,10 +72,4 @@ export const resources = {
   accelerationPolicy: clusterScoped('warmgate.dev', 'v1alpha1', 'accelerationpolicies', 'AccelerationPolicy'),
   dataset: namespaced('data.fluid.io', 'v1alpha1', 'datasets', 'Dataset'),
   dataLoad: namespaced('data.fluid.io', 'v1alpha1', 'dataloads', 'DataLoad'),
-  alluxioRuntime: namespaced('data.fluid.io', 'v1alpha1', 'alluxioruntimes', 'AlluxioRuntime'),
-  jindoRuntime: namespaced('data.fluid.io', 'v1alpha1', 'jindoruntimes', 'JindoRuntime'),
-  juicefsRuntime: namespaced('data.fluid.io', 'v1alpha1', 'juicefsruntimes', 'JuiceFSRuntime'),
-  thinRuntime: namespaced('data.fluid.io', 'v1alpha1', 'thinruntimes', 'ThinRuntime'),
-  efcRuntime: namespaced('data.fluid.io', 'v1alpha1', 'efcruntimes', 'EFCRuntime'),
-  cacheRuntime: namespaced('data.fluid.io', 'v1alpha1', 'cacheruntimes', 'CacheRuntime'),
 } as const satisfies Record<string, Resource>

@@ -11,7 +11,7 @@ const listOpens = 0x5b
 const newline = 0x0a
 const itemsField = 'items"'
 
-/** Bytes that belong together, and come in pieces. */
+/** Bytes that belong together and arrive in chunks. */
 class Pieces {
   readonly #most: number
   #pieces: Uint8Array[] = []
@@ -28,7 +28,7 @@ class Pieces {
     if (bytes.length > 0) this.#pieces.push(bytes)
   }
 
-  /** All of them as text; there are none from then on. */
+  /** Takes all of them as text. */
   take(): string {
     const text = Buffer.concat(this.#pieces).toString()
     this.#pieces = []
@@ -38,8 +38,8 @@ class Pieces {
 }
 
 /**
- * Takes a List apart as it arrives. Items are parsed one at a time, so that a page of large objects is never in memory
- * as a whole. It accepts what JSON.parse accepts, and no other text.
+ * Splits a List into its items as it arrives. Items are parsed one at a time, so that a page of large objects is never
+ * in memory as a whole. It accepts exactly what JSON.parse accepts.
  */
 export class ItemSplitter {
   readonly #strings = new StringSkipper()
@@ -103,7 +103,7 @@ export class ItemSplitter {
     if (this.#isInItems && this.#depth === 2) {
       this.#keep(bytes, index - 1)
       const text = this.#item.take()
-      // Nothing between the brackets is no item; nothing after a comma is no JSON.
+      // Empty brackets hold no item; nothing after a comma is invalid JSON.
       if (this.#count > 0 || text.trim() !== '') items.push(parseJson(text))
       this.#isInItems = false
       this.#count = 0

@@ -6,6 +6,7 @@ import type { ServingRuntimes } from '../kserve/runtime.ts'
 import type { SecretFact } from '../kserve/secret.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Labels } from '../policy/selector.ts'
+import { accelerationAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { RecordSigner } from './service/record.ts'
 
@@ -35,6 +36,8 @@ export interface Facts {
   runtimes: KubeObject[]
   /** The Datasets of other namespaces that policies lend by name for what the service reads. */
   lent: SharedDataset[]
+  /** The model locations, by id, whose credentials were not read: their service asks for too many reads. */
+  unread: ReadonlySet<string>
   /** Tells the records that admission wrote from those that anybody else did. */
   signer: RecordSigner
 }
@@ -49,10 +52,6 @@ export interface SharedDataset {
   /** Those of the service's own accounts that may get it, by the API server's word. */
   allowedAccounts: string[]
 }
-
-export const accelerationAnnotation = 'warmgate.dev/acceleration'
-/** Asks, in an update, that a service which stood before be taken in; admission takes it off again. */
-export const adoptAnnotation = 'warmgate.dev/adopt'
 
 /** A service opts out with an annotation. */
 export function isOptedOut(annotations: { [key: string]: string } | undefined): boolean {

@@ -41,6 +41,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     datasets: [],
     runtimes: [],
     lent: [],
+    unread: new Set(),
     signer: fakeSigner,
     ...more,
   }

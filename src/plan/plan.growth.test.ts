@@ -30,7 +30,7 @@ const gpuPolicy = fakePolicy('g', {
   gpu: { when: { modelFormats: ['huggingface'] }, resources: { 'nvidia.com/gpu': '1' } },
 })
 const { gpu } = gpuPolicy.spec
-const hold: Hold = { at: 'Readiness', timeoutMs: 1, retries: 0, onTimeout: 'Serve', onFailure: 'Serve' }
+const hold: Hold = { at: 'Readiness', timeoutMs: 1, onTimeout: 'Serve', onFailure: 'Serve' }
 
 function located(predictor: JsonObject, annotations = {}) {
   const [location] = findModelLocations(fakeService(predictor, { annotations })).locations

@@ -260,7 +260,6 @@ test('an accelerated service: the URI, the record, the cache, the hold; nothing 
   expect(holdOf(made)).toEqual({
     at: 'Readiness',
     timeoutMs: 1_800_000,
-    retries: 3,
     onTimeout: 'Serve',
     onFailure: 'Serve',
   })

@@ -86,5 +86,5 @@ test('try-out: everybody else sees what would happen, and nothing does', () => {
 test('gold: a labelled service is kept until it is warm', () => {
   const made = planned('s3://any/model', { labels: { tier: 'gold' } })
   expect(made).toMatchObject({ reason: 'Accelerated', policy: 'gold' })
-  expect(holdOf(made)).toMatchObject({ onTimeout: 'Keep', onFailure: 'Keep', retries: 10 })
+  expect(holdOf(made)).toMatchObject({ onTimeout: 'Keep', onFailure: 'Keep' })
 })

@@ -1,12 +1,11 @@
 import { parseDurationMs } from '../values/duration.ts'
+import { overrideAnnotation } from '../values/keys.ts'
 import { parseSizeBytes, sizePattern } from '../values/size.ts'
 import type { Policy } from './policy.ts'
 import type { overrideNames, PolicySpec } from './schema.ts'
 
 export type OverrideName = (typeof overrideNames)[number]
 export type Annotations = { [key: string]: string }
-
-export const overrideAnnotation = (name: OverrideName) => `warmgate.dev/${name}`
 
 /** A policy with a service's own words applied, or why they cannot be given. */
 export type Overridden = { ok: true; policy: Policy } | { ok: false; message: string }

@@ -1,4 +1,6 @@
 import Type from 'typebox'
+import { runtimeNames } from '../fluid/runtimes.ts'
+import { accelerationLabel, overrideAnnotations } from '../values/keys.ts'
 
 /*
  * The one definition of an AccelerationPolicy: its TypeScript type, its defaults and its CRD (crd.ts) all
@@ -68,7 +70,7 @@ const source = Type.Object(
       maxItems: 32,
       uniqueItems: true,
     }),
-    runtime: Type.Enum(['Auto', 'Jindo', 'Alluxio', 'JuiceFS', 'Thin', 'EFC', 'Cache'], {
+    runtime: Type.Enum(['Auto', ...runtimeNames], {
       description:
         'The Fluid runtime that caches these sources; Auto takes the first installed one that serves the scheme.',
       default: 'Auto',
@@ -314,21 +316,19 @@ const limits = Type.Object(
   {
     cacheSize: Type.Optional(
       Type.String({
-        description:
-          'The greatest warmgate.dev/cache-size, e.g. 500Gi; where it is not set, the quota of the first tier is.',
+        description: `The greatest ${overrideAnnotations['cache-size']}, e.g. 500Gi; where it is not set, the quota of the first tier is.`,
         maxLength: 32,
       }),
     ),
     holdTimeout: Type.Optional(
       Type.String({
-        description:
-          'The longest warmgate.dev/hold-timeout, e.g. 2h; where it is not set, warmup.timeout is.',
+        description: `The longest ${overrideAnnotations['hold-timeout']}, e.g. 2h; where it is not set, warmup.timeout is.`,
         maxLength: 32,
       }),
     ),
     cacheReplicas: Type.Optional(
       Type.Integer({
-        description: 'The greatest warmgate.dev/cache-replicas; where it is not set, cache.replicas is.',
+        description: `The greatest ${overrideAnnotations['cache-replicas']}; where it is not set, cache.replicas is.`,
         minimum: 1,
         maximum: 1_000,
       }),
@@ -356,8 +356,7 @@ export const policySpecSchema = Type.Object(
       default: 0,
     }),
     scope: Type.Enum(['OptedIn', 'Cluster'], {
-      description:
-        'OptedIn: namespaces with the label warmgate.dev/acceleration: enabled. Cluster: every namespace that has not opted out with the value disabled; for this manifests/cluster-wide is to be installed. Never those of Kubernetes, KServe, Fluid and Warmgate.',
+      description: `OptedIn: namespaces with the label ${accelerationLabel}: enabled. Cluster: every namespace that has not opted out with the value disabled; for this manifests/cluster-wide is to be installed. Never those of Kubernetes, KServe, Fluid and Warmgate.`,
       default: 'OptedIn',
     }),
     namespaceSelector: labelSelector('Namespaces in scope that this policy is for.'),
@@ -373,7 +372,7 @@ export const policySpecSchema = Type.Object(
       default: 'Spec',
     }),
     overrides: Type.Array(Type.Enum([...overrideNames]), {
-      description: 'What model teams may set with an annotation on their service (warmgate.dev/hold, …).',
+      description: `What model teams may set with an annotation on their service (${overrideAnnotations.hold}, …).`,
       default: ['hold', 'hold-timeout', 'cache-size', 'cache-replicas'],
       maxItems: 8,
       uniqueItems: true,

@@ -1,7 +1,6 @@
+import { accelerationLabel } from '../values/keys.ts'
 import type { PolicySpec } from './schema.ts'
 import type { Labels } from './selector.ts'
-
-export const accelerationLabel = 'warmgate.dev/acceleration'
 
 /**
  * Namespaces of the cluster's own, besides all of `kube-…`: nothing in them is ever accelerated. The webhook's

@@ -1,8 +1,8 @@
 import { claimsOf, isAlive, isOf, mountsAny } from '../kserve/pod.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
-import { cachesAnnotation, originalAnnotation } from '../plan/service/original.ts'
 import { isTrue } from '../values/condition.ts'
+import { cachesAnnotation, originalAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import { describeObject, type RestoreContext } from './context.ts'
 

@@ -1,12 +1,12 @@
+import { restoreService } from '../cluster/restoration.ts'
 import { webhookSelects } from '../cluster/webhook-scope.ts'
 import { isAlive, isOf, mountsAny } from '../kserve/pod.ts'
 import { retryOnConflict } from '../kube/conflict.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
-import { revertedAnnotation } from '../plan/pod/pod.ts'
 import { cacheNames, readOriginal } from '../plan/service/original.ts'
-import { undo } from '../plan/service/undo.ts'
 import { formatDuration } from '../values/duration.ts'
+import { revertedAnnotation } from '../values/keys.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
 import {
   describeObject,
@@ -108,10 +108,10 @@ async function write(
   // While the webhook is there an opt-out has its use: it is what keeps the service from being accelerated again.
   if (!isAccelerated && configuration !== undefined) return service
   const optsOut = await isReached(context, configuration, service)
-  const undone = undo(service, optsOut ? why : undefined)
+  const undone = await restoreService(client, service, { optOut: optsOut ? why : undefined, dryRun })
   if (undone.kind === 'untouched') return service
   if (undone.kind === 'unreadable') throw new Error(undone.message)
-  const written = await client.replace(resource, undone.service, { dryRun })
+  const { service: written } = undone
   if (readOriginal(written) !== undefined)
     throw new Error('a webhook accelerated it again: name its configuration with --webhook-configuration')
   report.say(`${optsOut ? 'opted out' : 'restored'} ${describeObject(service)}`)

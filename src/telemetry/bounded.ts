@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import { pino } from 'pino'
 
-// One line of a log stays below some 20 KiB, whatever is handed to the logger.
+// One line of a log stays below about 20 KiB, whatever is logged.
 const longestText = 1_024
 const longestStack = 4_096
 const longestName = 128
@@ -19,8 +19,8 @@ export function cutText(text: string, length = longestText): string {
 type Fields = { [field: string]: unknown }
 
 /**
- * A copy of what is to be logged that is small enough to be: texts are cut, lists and objects have a greatest depth and
- * length, all of it together a greatest size, and a Kubernetes object is its name alone.
+ * A copy of a value that is small enough to be logged: strings are cut, lists and objects have a maximum depth and
+ * length, the whole has a maximum size, and only the name of a Kubernetes object is kept.
  */
 export function boundedFields(fields: object): Fields {
   const copy = bounded(fields, { depth: 0, budget: { left: longestLine } })

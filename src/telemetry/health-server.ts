@@ -15,7 +15,7 @@ interface Answer {
 }
 
 const plain = 'text/plain'
-// The kubelet and Prometheus send a request now and then; whoever else reaches the port can hold no more than this.
+// The kubelet and Prometheus send few requests; this bounds what anyone else who reaches the port can hold.
 const limits = { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000 }
 const mostConnections = 64
 
@@ -58,7 +58,7 @@ function createPlainServer(pages: { [path: string]: () => Promise<Answer> }): Pl
   const server = createServer(limits, async (request, response) => {
     const path = request.url?.split('?')[0] ?? ''
     const page = Object.hasOwn(pages, path) ? pages[path] : undefined
-    // A gauge that cannot be read is no reason to end the process, as an unhandled rejection would.
+    // A gauge that cannot be read must not end the process, as an unhandled rejection would.
     const answered = (page ?? nothing)().catch(
       (error: unknown): Answer => ({ status: 500, text: `${error}\n` }),
     )

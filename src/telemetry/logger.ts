@@ -5,7 +5,7 @@ export type Logger = PinoLogger
 
 const hidden = '[Redacted]'
 
-// Whole objects are not logged at all; these are for the day that somebody does.
+// Whole objects are never logged; these paths protect against a mistake.
 const secret = ['data', 'stringData', 'token', 'password', 'authorization', 'cookie', 'privateKey', 'keyPem']
 // A work item's name is a key too, and a URL is worth reading up to its query.
 const partlySecret = ['key', 'url', 'originalUrl']
@@ -17,8 +17,8 @@ const paths = [...secret, ...partlySecret].flatMap((field) => [
 ])
 
 /**
- * Logs as JSON lines, with everything redacted that could hold a secret. Whoever may write an object may make its
- * fields megabytes long: what is logged of them is cut.
+ * Logs as JSON lines, with everything redacted that could hold a secret. Tenants may write fields that are megabytes
+ * long: what is logged is cut.
  */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const options: LoggerOptions = {

@@ -71,6 +71,11 @@ const moves: [name: string, move: (metrics: Metrics) => void, sample: string][] 
     ({ watchLastEvent }) => watchLastEvent.set({ resource: 'pods' }, 1_700_000_000),
     'warmgate_watch_last_event_timestamp_seconds{resource="pods"} 1700000000',
   ],
+  [
+    'warmgate_watch_forbidden',
+    ({ watchForbidden }) => watchForbidden.set({ resource: 'pods' }, 1),
+    'warmgate_watch_forbidden{resource="pods"} 1',
+  ],
 ]
 
 test.each(moves)('%s moves', async (_name, move, sample) => {

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
-// An admission review is a matter of milliseconds, and the API server waits 5 s at most.
+// An admission review takes milliseconds, and the API server waits at most 5 s.
 const admissionSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 // A warm-up takes from seconds (a small model) to hours (hundreds of GiB).
 const warmupSeconds = [5, 10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200]
@@ -102,6 +102,12 @@ export function createMetrics() {
     watchLastEvent: new Gauge({
       name: 'warmgate_watch_last_event_timestamp_seconds',
       help: 'When the API server was last heard on a watch, bookmarks included.',
+      labelNames: ['resource'] as const,
+      registers,
+    }),
+    watchForbidden: new Gauge({
+      name: 'warmgate_watch_forbidden',
+      help: '1 while the API server forbids to list or watch a resource.',
       labelNames: ['resource'] as const,
       registers,
     }),

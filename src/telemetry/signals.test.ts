@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { shortfallReasons } from '../plan/cache/cache-phase.ts'
+import { shortfallReasons } from '../plan/cache/shortfall.ts'
 import { warmupReasons } from '../plan/cache/warmup.ts'
 import { releaseReasons } from '../plan/pod/hold.ts'
 import { createMetrics } from './metrics.ts'

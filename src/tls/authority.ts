@@ -15,7 +15,7 @@ export function createAuthority({
   validDays: number
 }): Promise<KeyPair> {
   return issue({
-    // Two authorities of one name would leave a verifier to guess.
+    // A verifier could not tell two authorities of the same name apart.
     commonName: `warmgate-ca-${randomBytes(4).toString('hex')}`,
     notBeforeMs: nowMs - backdatedMs,
     notAfterMs: nowMs + validDays * dayMs,

@@ -9,15 +9,15 @@ export type Slot = (typeof slots)[number]
 
 /**
  * Two authorities, half a life apart, both trusted by the API server: while one is replaced, the other is
- * known to every replica and to the API server, so no handshake ever meets an authority that is news to it.
+ * known to every replica and to the API server, so that no handshake meets an unknown authority.
  */
 export type Bundle = Record<Slot, KeyPair>
 
 export const authorityDays = 360
 const renewDaysBefore = 90
-// What a new authority is given to reach every replica and every API server, before it signs.
+// A new authority signs only when it is this old: by then every replica and API server knows it.
 const settleMs = 2 * 3_600_000
-// And then what replicas are given to leave the other one, before that is replaced.
+// Replace an authority only when the other one is this old: by then the other one signed every replica's certificate.
 const replaceMs = 3 * settleMs
 
 export type BundleRead =
@@ -52,7 +52,7 @@ export function decideRenewal(bundle: Bundle, nowMs: number): Renewal {
   return { kind: 'renew', slots: [first], message: `${first} ends in ${Math.floor(leftMs / dayMs)} days` }
 }
 
-/** The authority that signs: of those that had time to become known, or of all, the one that lives longest. */
+/** The authority that signs: the one that expires last, among those old enough to be known if there are any. */
 export function signerOf(bundle: Bundle, nowMs: number): KeyPair {
   const all = [bundle.ca1, bundle.ca2].toSorted((a, b) => endMs(b) - endMs(a)) as [KeyPair, KeyPair]
   return all.find((ca) => ageMs(ca, nowMs) >= settleMs && endMs(ca) > nowMs) ?? all[0]
@@ -77,7 +77,7 @@ export function toSecretData(bundle: Bundle): { [field: string]: string } {
   )
 }
 
-/** The bundle in the `data` of a Secret; a Secret that is there but empty holds none yet. */
+/** The bundle in the `data` of a Secret; an empty Secret holds none yet. */
 export function fromSecretData(data: Json | undefined): BundleRead {
   const [ca1, ca2] = [pairIn(data, 'ca1'), pairIn(data, 'ca2')]
   if (Object.values({ ...ca1, ...ca2 }).every((text) => text === '')) return { kind: 'absent' }

@@ -26,13 +26,13 @@ export interface CertificatesOptions {
   clock: Clock
   logger: Logger
   metrics: Metrics
-  /** Warmgate's Service and namespace, and whatever else the webhook's URL may say. */
+  /** Warmgate's Service and namespace, and every other name that the webhook's URL may have. */
   names: ServingNames
   /** The MutatingWebhookConfiguration whose webhooks are to trust us. */
   configuration: string
   /** Takes each new serving certificate; it has been verified. */
   onPair: (pair: KeyPair) => void
-  /** How often to look: by the wall clock, since a machine that slept wakes with its timers late. */
+  /** How often to check, by the wall clock: timers are late after a machine slept. */
   tickMs?: number
 }
 
@@ -50,8 +50,8 @@ const retryMs = 5_000
 
 /**
  * Keeps this replica trusted by the API server. Each replica runs it: the authorities are shared, in a Secret;
- * the serving certificate is the replica's own, and stays in memory. Whoever comes first makes, or renews, what
- * is shared; a conflict means that somebody else did, and is answered by looking again.
+ * the serving certificate belongs to the replica, and stays in memory. The first replica creates or renews what
+ * is shared; after a conflict, a replica reads what another one wrote.
  */
 export class Certificates {
   readonly #options: CertificatesOptions
@@ -67,7 +67,7 @@ export class Certificates {
     return this.#state
   }
 
-  /** Looks after the certificates until the signal aborts. Failed calls are logged, and tried again. */
+  /** Keeps the certificates valid until the signal aborts. Failed calls are logged and retried. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, tickMs = 60_000 } = this.#options
     while (!signal.aborted) {
@@ -76,7 +76,7 @@ export class Certificates {
     }
   }
 
-  /** One look. Rejects with the KubeError of a call that failed. */
+  /** One check. Rejects with the KubeError of a call that failed. */
   async check(): Promise<CertificateState> {
     this.#state = await retryOnConflict(() => this.#reconcile())
     return this.#state
@@ -88,7 +88,7 @@ export class Certificates {
     // whose write has changed the resource version read here.
     const found = await client.get(resources.mutatingWebhookConfiguration, { name })
     const bundle = await this.#sharedBundle()
-    // Before a leaf: nothing is signed by an authority that the API server has not been told of.
+    // Before the serving certificate: only an authority that the API server trusts may sign it.
     const stored = found && (await this.#publish(found, bundle))
     const leaf = await this.#ownLeaf(bundle)
     return stored === undefined
@@ -119,7 +119,7 @@ export class Certificates {
     return renewBundle(bundle, renewal.slots, nowMs)
   }
 
-  /** Answers the configuration as it is stored then. */
+  /** Resolves with the stored configuration. */
   async #publish(configuration: KubeObject, bundle: Bundle): Promise<KubeObject> {
     const { client, logger } = this.#options
     const caBundle = Buffer.from(caBundleOf(bundle)).toString('base64')
@@ -162,7 +162,7 @@ export class Certificates {
     return { kind: 'ready', expiresMs }
   }
 
-  /** What was ready stays so while its certificate is good: admission needs no API server of its own. */
+  /** A ready replica stays ready while its certificate is valid: admission does not need the API server. */
   #failed(error: unknown): undefined {
     const { clock, logger } = this.#options
     logger.error({ code: 'WG031', err: error }, 'cannot look after the certificates; trying again')

@@ -14,7 +14,7 @@ export interface Issue {
   notAfterMs: number
   /** As node-forge names them; the key identifiers are added. */
   extensions: object[]
-  /** Who signs; the new certificate itself where there is none. */
+  /** The authority that signs; without one the certificate signs itself. */
   issuer?: KeyPair
 }
 
@@ -22,7 +22,7 @@ const makeKeys = promisify(generateKeyPair)
 
 /** Makes a key (RSA-2048: node-forge signs with nothing else) and a certificate for it. */
 export async function issue(options: Issue): Promise<KeyPair> {
-  // Native and off the event loop; node-forge's own would block it for 50 ms and more.
+  // Node's native function, since node-forge's would block the event loop for 50 ms or more.
   const { privateKey, publicKey } = await makeKeys('rsa', {
     modulusLength: 2048,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },

@@ -16,8 +16,8 @@ export type Verdict =
   | { kind: 'invalid'; reason: Refusal; message: string }
 
 /**
- * Whether a key belongs to its certificate. To be asked before each use: Node's `setSecureContext` takes a
- * pair that does not match without a word, and then fails every handshake.
+ * Whether a key belongs to its certificate. Check before each use: Node's `setSecureContext` accepts a pair that
+ * does not match without an error, and then fails every handshake.
  */
 export function verifyPair({ key, cert }: KeyPair): Verdict {
   try {
@@ -30,7 +30,7 @@ export function verifyPair({ key, cert }: KeyPair): Verdict {
   }
 }
 
-/** Whether a pair can sign serving certificates, at whatever time. */
+/** Whether a pair can sign serving certificates, regardless of the time. */
 export function verifyAuthority(pair: KeyPair): Verdict {
   const verdict = verifyPair(pair)
   if (verdict.kind === 'invalid' || new X509Certificate(pair.cert).ca) return verdict

@@ -1,5 +1,7 @@
+import { keyDomain } from './keys.ts'
+
 // Whose annotations are read, by the domain of their key. Fluid's mark on its claims has none.
-const domains = ['warmgate.dev', 'kserve.io', 'fluid.io', 'serving.knative.dev']
+const domains = [keyDomain, 'kserve.io', 'fluid.io', 'serving.knative.dev']
 
 /** The annotations that Warmgate reads, by the domain of their key; and those of `more`, by name. */
 export function knownAnnotations(

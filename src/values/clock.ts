@@ -2,7 +2,7 @@
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number
-  /** Runs a function once, `ms` from now; answers how to cancel it. */
+  /** Runs a function once, `ms` from now; returns the function that cancels it. */
   setTimer(run: () => void, ms: number): () => void
 }
 
@@ -22,7 +22,7 @@ export const systemClock: Clock = {
   },
 }
 
-/** As Kubernetes writes times: whole seconds, in UTC. */
+/** A time as Kubernetes writes it: whole seconds, in UTC. */
 export function timestamp(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
 }

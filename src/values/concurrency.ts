@@ -1,6 +1,6 @@
 /**
- * Does the work for each item, a few at a time, and answers the results in the order of the items. Once the signal
- * aborts nothing more is begun, and the call rejects with the signal's reason.
+ * Does the work for each item, a few at a time, and resolves with the results in the order of the items. Once the
+ * signal aborts, nothing more starts and the call rejects with the signal's reason.
  */
 export async function mapConcurrently<T, R>(
   items: readonly T[],

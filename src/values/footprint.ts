@@ -1,11 +1,16 @@
 import { isObject, type Json } from './object.ts'
 
-// What V8 takes for an object or list, and for a field, an element or the head of a string.
+// The memory that V8 uses for an object or list, and for a field, an element or the head of a string.
 const containerBytes = 56
 const slotBytes = 16
 
-/** Whether a value takes no more than so many bytes in memory. Looks no further than that. */
+/** Whether a value takes at most `mostBytes` in memory. Stops counting there. */
 export function fits(value: Json, mostBytes: number): boolean {
+  return footprint(value, mostBytes) !== undefined
+}
+
+/** How many bytes a value takes in memory; undefined for more than `mostBytes`. Looks no further than that. */
+export function footprint(value: Json, mostBytes: number): number | undefined {
   let left = mostBytes
   const open: Json[] = [value]
   while (open.length > 0 && left >= 0) {
@@ -13,10 +18,10 @@ export function fits(value: Json, mostBytes: number): boolean {
     left -= slotBytes + ownBytes(each)
     for (const inner of partsOf(each)) open.push(inner)
   }
-  return left >= 0
+  return left >= 0 ? mostBytes - left : undefined
 }
 
-/** Of a value without what is in it. */
+/** The size of a value without its children. */
 function ownBytes(value: Json): number {
   if (typeof value === 'string') return value.length
   if (Array.isArray(value)) return containerBytes

@@ -1,2 +1,2 @@
-/** Model formats that run on CPUs alone, as KServe's runtimes serve them. In lower case. */
+/** Model formats that KServe's runtimes serve on CPUs only, in lower case. */
 export const cpuFormats = ['sklearn', 'xgboost', 'lightgbm', 'catboost', 'pmml', 'paddle']

@@ -1,6 +1,6 @@
 /**
  * How much of a foreign object is read. Whatever exceeds a limit is left alone with the reason `TooLarge`, before
- * anything in it is parsed: nobody needs as much, and work on it would keep everybody else waiting.
+ * anything in it is parsed: no real object needs as much, and parsing it would delay every other request.
  */
 export const limits = {
   /** Characters of a URI, a path, a mountPath, an endpoint or a storage path. */
@@ -21,15 +21,20 @@ export const limits = {
   annotationBytes: 256 * 2 ** 10,
   /** Levels of objects and lists in a service's spec. */
   depth: 100,
-  /** Elements of a list, and fields of an object, anywhere in a service's spec; of some fewer, see below. */
+  /** Elements of a list, and fields of an object, anywhere in a service's spec; fewer in the fields listed below. */
   elements: 1_000,
   /** Volumes of one pod or service, mounts of one container, and claims that a pod mounts. */
   volumes: 256,
   containers: 64,
   /** Objects and lists among which accelerators are looked for, in one service, runtime or configuration. */
   values: 20_000,
+  /**
+   * Reads of service accounts, Secrets and access reviews for one plan. A service of three components with an account
+   * each, every account with four Secrets, needs 15.
+   */
+  reads: 32,
   /** Secrets that one service account lists. */
-  accountSecrets: 32,
+  accountSecrets: 16,
   /** Keys of one Secret. */
   secretKeys: 256,
   /** Characters, and fields, of an entry of a `storage-config` Secret. */
@@ -43,7 +48,7 @@ export const limits = {
   options: 64,
 } as const
 
-/** How many elements these fields of a service may have, wherever they stand in it. */
+/** How many elements these fields of a service may have, at any depth. */
 export const mostElements: ReadonlyMap<string, number> = new Map([
   ['containers', limits.containers],
   ['initContainers', limits.containers],

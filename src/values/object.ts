@@ -26,7 +26,7 @@ export interface ObjectMeta extends JsonObject {
   ownerReferences?: OwnerReference[]
 }
 
-/** A Kubernetes object as it travels: apiVersion, kind, metadata, and whatever else it holds. */
+/** A Kubernetes object as JSON: apiVersion, kind, metadata, and any other field. */
 export interface KubeObject extends JsonObject {
   apiVersion: string
   kind: string
@@ -52,7 +52,7 @@ export function ownerReference({ apiVersion, kind, metadata }: KubeObject): Owne
   return { apiVersion, kind, name: metadata.name ?? '', uid: metadata.uid ?? '' }
 }
 
-/** `namespace/name`, or `name` alone where the object is cluster-scoped. */
+/** `namespace/name`, or only `name` if the object is cluster-scoped. */
 export function keyText(key: ObjectKey): string {
   return key.namespace === undefined ? key.name : `${key.namespace}/${key.name}`
 }
@@ -83,7 +83,7 @@ export function objectAt(value: Json | undefined, ...path: (string | number)[]):
   return isObject(found) ? found : {}
 }
 
-/** The texts of an object of texts, such as annotations; what is no text is left out. */
+/** The strings of an object of strings, such as annotations; other values are left out. */
 export function stringMapAt(
   value: Json | undefined,
   ...path: (string | number)[]
@@ -97,9 +97,8 @@ export function stringMapAt(
 const openField = { configurable: true, enumerable: true, writable: true }
 
 /**
- * A copy that shares nothing with the original, however deep it is nested: whoever writes JSON decides that, and a
- * function that calls itself would run out of stack. For JSON this takes a fraction of what structuredClone takes,
- * and every review is copied.
+ * A deep copy, without recursion: the author of the JSON decides how deep it is nested, and recursion would run out of
+ * stack. For JSON it takes a fraction of the time of structuredClone, and every review is copied.
  */
 export function cloneJson<T>(value: T): T {
   const open: { from: Json[] | JsonObject; to: Json[] | JsonObject }[] = []
@@ -123,15 +122,15 @@ function fill(from: Json[] | JsonObject, to: Json[] | JsonObject, begin: (value:
   for (const field of Object.keys(from)) {
     const inner = from[field]
     if (inner === undefined) continue
-    // A field like any other in JSON, and an assignment like no other in JavaScript.
+    // In JSON `__proto__` is an ordinary field; in JavaScript an assignment to it sets the prototype.
     if (field === '__proto__') Object.defineProperty(copy, field, { ...openField, value: begin(inner) })
     else copy[field] = begin(inner)
   }
 }
 
 /**
- * Whether `holds` says yes of any object in a value, itself included, however deep it is nested. Also true where there
- * are more objects and lists than `most`: choose `holds` so that this is the careful answer.
+ * Whether `holds` is true for any object in a value, itself included, at any depth. Also true if there are more than
+ * `most` objects and lists: choose `holds` so that true is the safe result.
  */
 export function someObject(
   value: Json | undefined,

@@ -30,8 +30,8 @@ export function segmentsOf(path: string): string[] {
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 /**
- * A text of somebody else's as one line for a terminal: what could move the cursor, change colours, reverse or forge a
- * line is written as JSON writes it, e.g. `\u001b`.
+ * Foreign text as one line for a terminal: characters that could move the cursor, change colours, reverse or forge a
+ * line are escaped as in JSON, e.g. `\u001b`.
  */
 export function printable(text: string): string {
   return text.replace(unprintable, (character) =>
@@ -46,7 +46,23 @@ export function quoted(text: string): string {
   return printable(text.length > limits.message ? `${text.slice(0, limits.message)}…` : text)
 }
 
-/** The same for a text of several lines that are our own, such as JSON or YAML whose texts are quoted. */
+/** The same for several lines that Warmgate wrote, such as JSON or YAML with quoted strings. */
 export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')
+}
+
+/** The same for YAML, as go-yaml reads it between double quotes: it knows no pairs of surrogates. */
+export function printableYaml(text: string): string {
+  const escaped = (character: string) => `\\U${(character.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`
+  return text
+    .split('\n')
+    .map((line) => line.replace(unprintable, escaped))
+    .join('\n')
+}
+
+const placeholder = /\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}|\$\{[^${}\n]*\}|<[A-Za-z][^<>\n]*>/
+
+/** Whether a text holds what a template fills in, such as `{{ x }}`, `{% x %}`, `${URI}` or `<patch-me>`. */
+export function hasPlaceholder(text: string): boolean {
+  return placeholder.test(text)
 }

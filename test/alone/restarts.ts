@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { retainedUntil } from '../../src/fluid/retained.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
@@ -124,7 +125,7 @@ export function restarts(theCluster: () => TestCluster): void {
     await remove(ns)
     await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
     await applyAll(stage.client, [policyOf(ns, { cache: { retain: '1s' } })])
-    for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad]) {
+    for (const resource of [resources.dataset, runtimeResources.Jindo, resources.dataLoad]) {
       await eventuallyGone(stage.client, resource, key)
     }
   })
@@ -138,7 +139,7 @@ export function restarts(theCluster: () => TestCluster): void {
     await datasetOf(ns, key.name, (dataset) => retainedUntil(dataset) !== undefined)
     await stage.warmgate.kill()
     await stage.client.delete(resources.accelerationPolicy, { name: ns })
-    for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad]) {
+    for (const resource of [resources.dataset, runtimeResources.Jindo, resources.dataLoad]) {
       await eventuallyGone(stage.client, resource, key)
     }
     await stage.restartWarmgate()

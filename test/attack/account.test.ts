@@ -11,13 +11,13 @@ import type { KubeClient, WriteOptions } from '../../src/kube/client.ts'
 import { deleteByUid } from '../../src/kube/delete.ts'
 import { eventObject } from '../../src/kube/events.ts'
 import { resources } from '../../src/kube/resources.ts'
-import { cacheWarmGate } from '../../src/plan/pod/hold.ts'
 import { gateCondition, hasSchedulingGate } from '../../src/plan/pod/pod.ts'
 import { trustingSigner } from '../../src/plan/service/record.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { Certificates } from '../../src/tls/certificates.ts'
 import { systemClock } from '../../src/values/clock.ts'
+import { cacheWarmGate } from '../../src/values/keys.ts'
 import {
   type Json,
   type JsonObject,
@@ -27,6 +27,7 @@ import {
   objectAt,
   stringAt,
 } from '../../src/values/object.ts'
+import { node } from '../cluster/nodes.ts'
 import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { policy, service, sklearn } from '../integration/services.ts'
@@ -69,6 +70,37 @@ const pod = (name: string, metadata: JsonObject = {}): KubeObject => ({
     readinessGates: [{ conditionType: cacheWarmGate }],
   },
 })
+const serviceLabels = { 'serving.kserve.io/inferenceservice': 'accelerated', component: 'predictor' }
+const ofReplicaSet = { 'pod-template-hash': '0' }
+// No node has it.
+const server = { containers: [{ name: 'server', image: 'server:1.0' }], nodeSelector: { pool: 'none' } }
+/** A pod of a service that admission did not see, of the ReplicaSet below. */
+const ofService = (name: string, spec: JsonObject = {}): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: granted, labels: { ...serviceLabels, ...ofReplicaSet } },
+  spec: { ...server, ...spec },
+})
+const replicaSet: KubeObject = {
+  apiVersion: 'apps/v1',
+  kind: 'ReplicaSet',
+  metadata: { name: 'accelerated', namespace: granted },
+  spec: {
+    replicas: 3,
+    selector: { matchLabels: ofReplicaSet },
+    template: { metadata: { labels: ofReplicaSet }, spec: server },
+  },
+}
+const tolerate = (found: KubeObject) => ({
+  spec: { tolerations: [...listAt(found, 'spec', 'tolerations'), { key: 'gpu', operator: 'Exists' }] },
+})
+const toleratePod =
+  (name: string) =>
+  async (kube: KubeClient, options: WriteOptions = {}) => {
+    const found = await admin.get(resources.pod, key(name))
+    const body = tolerate(found ?? pod(name))
+    return await kube.patch(resources.pod, key(name), { type: 'merge', body }, options)
+  }
 const dataset = (metadata: JsonObject = {}, spec: JsonObject = {}): KubeObject => ({
   apiVersion: 'data.fluid.io/v1alpha1',
   kind: 'Dataset',
@@ -116,9 +148,14 @@ const configuration = { name: 'acceleration.warmgate.dev' }
 async function createObjects(): Promise<void> {
   await makeNamespaces(admin, granted, 'istio-system')
   await applyAll(admin, [
+    node(1),
     pod('held'),
     pod('held-too', { labels: { team: 'language' } }),
     pod('held', { namespace: 'istio-system' }),
+    ofService('running', { nodeName: 'node-1' }),
+    ofService('missed'),
+    ofService('missed-too'),
+    pod('waiting', { labels: serviceLabels }),
     pod('placeholder', { annotations: { 'warmgate.dev/awaits-sidecar': 'true' } }),
     withMetadata(secret('tenants-0123456789'), { labels: {} }),
     secret('ours-0123456789'),
@@ -130,7 +167,13 @@ async function createObjects(): Promise<void> {
     dataset({ name: 'ours-0123456789' }),
     lease('somebodys', 'kube-system'),
     policy('default', {}),
+    replicaSet,
   ])
+  await until('the ReplicaSet to adopt its pods', async () => {
+    const names = ['running', 'missed', 'missed-too']
+    const found = await Promise.all(names.map((name) => admin.get(resources.pod, key(name))))
+    return found.every((each) => each?.metadata.ownerReferences !== undefined) || undefined
+  })
 }
 
 type Kind = 'secrets' | 'pods' | 'services' | 'caches' | 'events' | 'leases' | 'webhooks'
@@ -277,6 +320,29 @@ const attacks: Attack[] = [
     write: patchPod({ metadata: { labels: { team: 'mine' } } }, 'status'),
   },
   { by: 'pods', what: 'the deletion of a pod', write: (kube) => kube.delete(resources.pod, key('held')) },
+  {
+    by: 'pods',
+    what: "the deletion of a service's pod that has a node",
+    write: (kube) => kube.delete(resources.pod, key('running')),
+  },
+  {
+    by: 'pods',
+    what: "the deletion of a pod with a service's labels that no workload makes again",
+    write: (kube) => kube.delete(resources.pod, key('waiting')),
+  },
+  { by: 'pods', what: "tolerations of a service's pod that has a node", write: toleratePod('running') },
+  { by: 'pods', what: 'tolerations of a pod of no service', write: toleratePod('held') },
+  {
+    by: 'pods',
+    what: "a label of a service's pod that has no node",
+    write: (kube, options = {}) =>
+      kube.patch(
+        resources.pod,
+        key('missed'),
+        { type: 'merge', body: { metadata: { labels: { team: 'mine' } } } },
+        options,
+      ),
+  },
   {
     by: 'pods',
     what: 'its own condition in a namespace of the cluster',
@@ -605,6 +671,13 @@ describe('what Warmgate does is allowed', () => {
   test('a pod that awaits a sidecar is deleted', async () => {
     const found = await admin.get(resources.pod, key('placeholder'))
     expect(await deleteByUid(account, resources.pod, found ?? pod('placeholder'))).toBe(true)
+  })
+
+  test('a pod that admission did not see gets its tolerations, or is deleted', async () => {
+    const found = await admin.get(resources.pod, key('missed-too'))
+    const body = tolerate(found ?? pod('missed-too'))
+    await account.patch(resources.pod, key('missed-too'), { type: 'merge', body })
+    expect(await deleteByUid(account, resources.pod, found ?? pod('missed-too'))).toBe(true)
   })
 
   test('an accelerated service gets its manifest back', async () => {

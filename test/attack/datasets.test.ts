@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { pendingChangesOf } from '../../src/fluid/standing.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
@@ -12,7 +13,8 @@ import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 
 /* A tenant writes Fluid's objects of its own namespace, by the names and with the marks of Warmgate's. */
 
-const { dataset, dataLoad, jindoRuntime } = resources
+const { dataset, dataLoad } = resources
+const jindoRuntime = runtimeResources.Jindo
 let stage: TestCluster
 
 beforeAll(async () => {

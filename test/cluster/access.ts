@@ -6,7 +6,7 @@ import { createAuthority } from '../../src/tls/authority.ts'
 import type { KeyPair } from '../../src/tls/issue.ts'
 import { createServing } from '../../src/tls/serving.ts'
 
-/** Who may do what in a cluster, and how they are told apart. */
+/** Who may do what in a cluster, and how each authenticates. */
 export interface Access {
   url: string
   /** Signs the certificates of all servers in this cluster. */

@@ -63,7 +63,7 @@ test('what was built is not built again, and needs no Go', async () => {
   expect(lines).toEqual([])
 })
 
-test('another version of Go builds anew', async () => {
+test('another version of Go builds again', async () => {
   await fakeBuilds('go1.26.8')
   const one = await provideBinaries({ programs: ['kwok'], env })
   await fakeBuilds('go1.27.0')

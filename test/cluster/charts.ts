@@ -28,7 +28,7 @@ async function chartsIn(charts: string): Promise<string[]> {
   return files.filter((file) => file.endsWith('/Chart.yaml')).map(dirname)
 }
 
-/** Without the permissions of a module's folder, which nobody may write to, or remove. */
+/** Without the permissions of a module's folder, which is read-only and cannot be removed. */
 async function copyFolder(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true })
   for (const entry of await readdir(from, { withFileTypes: true })) {

@@ -122,7 +122,7 @@ const execs = JSON.stringify({
   spec: { execs: [{ local: {} }] },
 })
 
-// biome-ignore lint/suspicious/noTemplateCurlyInString: it stands so in stages/pod-init-container-done.yaml
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the same text as in stages/pod-init-container-done.yaml
 const placeholder = '${initContainerSeconds}'
 
 function start(

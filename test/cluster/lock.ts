@@ -35,7 +35,7 @@ async function take(file: string): Promise<boolean> {
   const mine = `${file}.${process.pid}`
   await writeFile(mine, `${process.pid}`)
   try {
-    // A link is there with its content or not at all: nobody ever reads a lock that has no owner yet.
+    // A link appears together with its content, so that no process reads a lock without an owner.
     await link(mine, file)
     return true
   } catch (error) {

@@ -7,6 +7,7 @@ import type { until } from './until.ts'
 
 const clusterScoped = new Set([
   'Namespace',
+  'Node',
   'ClusterRole',
   'ClusterRoleBinding',
   'CustomResourceDefinition',

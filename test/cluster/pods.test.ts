@@ -66,7 +66,7 @@ test('a gated pod is held until its condition is True, and held again when it is
   )
 })
 
-test('every gate counts, and the condition of a gate is written by nobody but its owner', async () => {
+test('every gate counts, and only its owner writes the condition of a gate', async () => {
   const gates = [gate, foreign].map((conditionType) => ({ conditionType }))
   const key = await create(pod('two-gates', { readinessGates: gates }))
   await podIs(key, (found) => readyReason(found) === 'ReadinessGatesNotReady')
@@ -90,7 +90,7 @@ test('init containers run one after another and take their time', async () => {
   expect(states(early, 'initContainerStatuses')).toEqual(['running', 'waiting'])
   expect(states(early, 'containerStatuses')).toEqual(['waiting'])
   expect(hasCondition(early, 'Initialized', 'False')).toBe(true)
-  // Other changes of the pod do not start the clock anew.
+  // Other changes of the pod do not restart the clock.
   await client.patch(resources.pod, key, {
     type: 'merge',
     body: { metadata: { labels: { touched: 'yes' } } },

@@ -17,13 +17,13 @@ export interface Start {
   restarts?: boolean
 }
 
-/** A start as the supervisor is told of it. */
+/** What the supervisor is asked to start. */
 export interface Command extends Required<Start> {
   /** The file that its output is appended to. */
   log: string
 }
 
-/** What the supervisor tells of a process that ended. */
+/** What the supervisor reports about a process that ended. */
 export interface Report {
   name: string
   how: string

@@ -14,7 +14,7 @@ interface Entry {
 }
 
 /**
- * Removes what was built for versions that nobody uses any more: of each module all but the entry that was used last,
+ * Removes builds of versions that are no longer used: of each module all but the entry that was used last,
  * unless it was used within 14 days, or one of its programs runs. It removes only what has the name of a module.
  */
 export async function pruneCache(cache: string, nowMs: number): Promise<void> {

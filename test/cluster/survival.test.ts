@@ -12,7 +12,7 @@ import { until } from './until.ts'
 
 const owner = fileURLToPath(new URL('./survival.owner.ts', import.meta.url))
 
-test('two clusters side by side know nothing of each other; one whose owner is killed leaves nothing', async () => {
+test('two clusters side by side are independent; a cluster whose owner is killed leaves nothing', async () => {
   const child = fork(owner, { execArgv: [] })
   const [ours, [theirs]] = await Promise.all([
     startCluster({ nodes: 1 }),

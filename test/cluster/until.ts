@@ -14,7 +14,7 @@ const pollMs = 100
 
 /**
  * Waits until `condition` gives something, and gives that. A condition that throws is one that does not hold yet;
- * what it threw last is told when time is up.
+ * the last error is reported when time is up.
  * @throws ClusterError TIMED_OUT, or what `dead` gives
  */
 export async function until<T>(

@@ -17,7 +17,7 @@ const fluid = [...fluidControllers, 'ddc-helm'] as const
 /** What a cluster runs. */
 export const programNames = [...controlPlane, 'kserve-manager', 'kserve-llmisvc-manager', ...fluid] as const
 
-/** What a real node runs, beside a cluster: see test/node. */
+/** The programs of a real node, which joins a cluster: see test/node. */
 export const nodePrograms = [
   'kubelet',
   'containerd',
@@ -174,7 +174,7 @@ export async function pin(upstream: Upstream): Promise<Pinned> {
   return { ...pinned, digest: digest.slice(0, 12) }
 }
 
-/** What is built from a module of our own is told apart by its digest alone. */
+/** Builds from a module in this repository differ only by their digest. */
 function versionOf({ module }: Upstream, goMod: string): string | undefined {
   if (goMod.startsWith(`module ${module}\n`)) return 'v0'
   const version = goMod.split(`${module} v`)[1]?.match(/^\S+/)?.[0]

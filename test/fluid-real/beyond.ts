@@ -12,7 +12,7 @@ const { dataset, dataLoad, job, persistentVolumeClaim } = resources
 const readOnly: JsonObject = { accessModes: ['ReadOnlyMany'] }
 const mended = { metadata: { annotations: { mended: 'true' } }, spec: { nodeSelector: null } }
 
-/** What Fluid does that the stand-in does not play, and our code relies on. */
+/** What Fluid does, Warmgate relies on, and the stand-in does not do. */
 export function beyond(theClient: () => KubeClient): void {
   const open = (namespace: string, context: TestContext) => Scene.open(theClient(), namespace, context)
 
@@ -33,7 +33,7 @@ export function beyond(theClient: () => KubeClient): void {
     },
   )
 
-  test.concurrent('a DataLoad whose Job fails has Failed, and stays so', async (context) => {
+  test.concurrent('a DataLoad stays Failed after its Job failed', async (context) => {
     const scene = await open('failing', context)
     await bind(scene, 'model', juicefs)
     await scene.dataLoad('load', 'model', { nodeSelector: { never: 'true' } })
@@ -94,7 +94,7 @@ export function beyond(theClient: () => KubeClient): void {
     const tenant = await open('tenant', context)
     await bind(owner, 'model', juicefs)
     await tenant.dataset('borrowed', { mountPoint: 'dataset://owner/model' }, readOnly)
-    // Fluid makes the Runtime by itself.
+    // Fluid creates the Runtime.
     await tenant.eventually(() => tenant.find(thinRuntime, 'borrowed')).toBeDefined()
     await tenant.expectPhase(dataset, 'borrowed', 'Bound')
     await tenant.expectPhase(persistentVolumeClaim, 'borrowed', 'Bound')

@@ -22,7 +22,7 @@ const { dataset, dataLoad, inferenceService, job, persistentVolumeClaim } = reso
 interface Path {
   runtime: RuntimeName
   uri: string
-  /** What a policy says of the source beside its scheme. */
+  /** What a policy says about the source, apart from its scheme. */
   source?: JsonObject
   secret?: { [key: string]: string }
   /** When its cache is warmed again: in the night, unless it says otherwise. */
@@ -72,7 +72,7 @@ export function warmgate(theStage: () => RealFluidCluster): void {
     const ready = await play.pod((pod) => isTrue(pod, 'Ready'))
     expect(ready.metadata.uid).toBe(first.metadata.uid)
     expect(listAt(ready, 'spec', 'initContainers')).toEqual([])
-    // Fluid writes objects anew and adds to them: none of that is a difference, and each was written once.
+    // Fluid rewrites objects and adds to them: Warmgate sees no difference, and wrote each of them once.
     const found = await scene.get(dataset, cache)
     expect(pendingChangesOf(found)).toBe('')
     const written = await writesIn(theStage(), scene.namespace)

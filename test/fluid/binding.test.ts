@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { getIn, listAt, objectAt, stringAt } from '../../src/values/object.ts'
@@ -7,7 +8,8 @@ import type { FluidStandIn } from './fluid.ts'
 import { persistentVolume } from './kinds.ts'
 import { eventually, podSpec, Scene } from './scene.ts'
 
-const { dataset, jindoRuntime, alluxioRuntime, dataLoad, persistentVolumeClaim, pod, secret } = resources
+const { dataset, dataLoad, persistentVolumeClaim, pod, secret } = resources
+const { Jindo: jindoRuntime, Alluxio: alluxioRuntime } = runtimeResources
 const quick = { bindMs: 100, pollMs: 100, syncMs: 100, deleteRetryMs: 100 }
 
 let stage: SharedCluster
@@ -46,7 +48,7 @@ test('being Bound takes as long as the runtime takes', async () => {
   fluid.set({ bindMs: 3_600_000 })
   await scene.dataset('model')
   await scene.runtime('model')
-  // The Runtime is looked at, others are too, and nothing comes of it.
+  // This Runtime and others are reconciled, without effect.
   await eventually(async () => (await scene.get(jindoRuntime, 'model')).metadata.finalizers).toBeDefined()
   await scene.runtime('other')
   await scene.expectSaid('other', 'ErrorProcessRuntime', 4)
@@ -80,7 +82,7 @@ test('Kubernetes binds the claim to the volume, and the scheduler takes a pod th
   })
 })
 
-test('of two Datasets whose volumes have one name, the second gets a claim that nobody binds', async () => {
+test('of two Datasets whose volumes have one name, the second gets a claim that is never bound', async () => {
   const first = await Scene.open(client, 'binding-team-one')
   const second = await Scene.open(client, 'binding-team')
   await first.bound('model')

@@ -35,7 +35,7 @@ test('a second load brings only what is missing', () => {
   expect(caches.progress('again')).toEqual({ kind: 'ended', failure: undefined })
 })
 
-test('a cache that was forgotten is empty, and nobody plays its loads', () => {
+test('a cache that was forgotten is empty, and its loads do not run', () => {
   const { clock, caches } = started()
   caches.begin('job', 'ns/cache', () => ({ goalBytes: 1_000, failure: undefined }))
   clock.ms = 5_000

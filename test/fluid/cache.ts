@@ -19,8 +19,8 @@ export type LoadProgress =
   | { kind: 'ended'; failure: string | undefined }
 
 /**
- * How full the caches are: what Jindo's and Alluxio's masters would report. It is in memory alone, as theirs
- * is; a Dataset's status tells what was cached before this process.
+ * How full the caches are: what Jindo's and Alluxio's masters would report. It is only in memory, as theirs
+ * is; a Dataset's status says what was cached before this process.
  */
 export class Caches {
   readonly #clock: Pick<Clock, 'now'>

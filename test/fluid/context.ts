@@ -5,7 +5,7 @@ import type { Caches } from './cache.ts'
 import type { FluidEvents } from './events.ts'
 import type { FluidOptions } from './options.ts'
 
-/** What every controller of the stand-in works with. */
+/** What every controller of the stand-in uses. */
 export interface FluidContext {
   client: KubeClient
   clock: Clock

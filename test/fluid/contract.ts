@@ -10,7 +10,7 @@ const { dataset, dataLoad, job, persistentVolumeClaim, pod, secret } = resources
 
 /**
  * What a client sees of Fluid, of a cache of each runtime, and our code relies on. The same tests run against Fluid's
- * own controllers (test/fluid-real) and against the stand-in, so that the one cannot drift from the other.
+ * own controllers (test/fluid-real) and against the stand-in, so that the two cannot drift apart.
  */
 export function contract(theClient: () => KubeClient): void {
   for (const kind of runtimeKinds) contractOf(kind, theClient)
@@ -65,7 +65,7 @@ function contractOf(kind: RuntimeKind, theClient: () => KubeClient): void {
         stringAt(await scene.get(dataset, 'model'), 'status', 'operationRef', 'DataLoad'),
       )
       .toBeUndefined()
-    // What is scheduled is Executing before it first runs, and stands in nobody's way.
+    // What is scheduled is Executing before it first runs, and blocks nothing.
     await scene.dataLoad('nightly', 'model', { policy: 'Cron', schedule: '0 3 * * *' })
     await scene.expectPhase(dataLoad, 'nightly', 'Executing')
   })

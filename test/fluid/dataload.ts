@@ -97,7 +97,7 @@ export class DataLoadController {
         return undefined
       }
       case 'Executing':
-        // Until its CronJob has run for the first time: nobody waits for that here.
+        // Until its CronJob has run for the first time, which no test waits for.
         if (stringAt(dataLoad, 'spec', 'policy') === 'Cron') return undefined
         await this.#execute(operation)
         return options().pollMs

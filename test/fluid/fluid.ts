@@ -1,3 +1,4 @@
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 // Stands in for Fluid's controllers (v1.0.8) of Dataset, JindoRuntime, AlluxioRuntime and DataLoad. Jindo's and
 // Alluxio's engines exec into their own images, which a test does not have. It runs against a real API server
 // with Fluid's own CRDs, and shows what a client of that API sees of Fluid: README.md lists the quirks that it
@@ -80,7 +81,7 @@ function toLoops(context: FluidContext, loader: Loader): Loop[] {
       const runtimes = new RuntimeController(context, kind)
       return toLoop(context, kind.resource, (key) => runtimes.reconcile(key))
     }),
-    toLoop(context, resources.thinRuntime, (key) => reconcileReference(context, key)),
+    toLoop(context, runtimeResources.Thin, (key) => reconcileReference(context, key)),
     toLoop(context, resources.dataLoad, (key) => dataLoads.reconcile(key)),
   ]
 }

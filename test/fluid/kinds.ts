@@ -1,6 +1,7 @@
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 
-/** What tells one of Fluid's runtimes from another, as far as the API server sees it. */
+/** How Fluid's runtimes differ, as far as the API server sees it. */
 export interface RuntimeKind {
   resource: Resource
   /** Its name in Dataset.status.runtimes. */
@@ -16,7 +17,7 @@ export interface RuntimeKind {
 }
 
 export const jindo: RuntimeKind = {
-  resource: resources.jindoRuntime,
+  resource: runtimeResources.Jindo,
   type: 'jindo',
   engine: 'jindocache',
   finalizer: 'jindo-runtime-controller-finalizer',
@@ -27,7 +28,7 @@ export const jindo: RuntimeKind = {
 }
 
 export const alluxio: RuntimeKind = {
-  resource: resources.alluxioRuntime,
+  resource: runtimeResources.Alluxio,
   type: 'alluxio',
   engine: 'alluxio',
   finalizer: 'alluxio-runtime-controller-finalizer',

@@ -7,7 +7,7 @@ import type { RuntimeKind } from './kinds.ts'
 import { datasetId, jobName, releaseName } from './names.ts'
 import { timestamp } from './status.ts'
 
-/** So that Kubernetes' own Job controller leaves the Job alone: no pod runs, and its status is ours. */
+/** Keeps Kubernetes' own Job controller away from the Job: no pod runs, and the stand-in writes its status. */
 const managedBy = 'warmgate.test/fluid'
 
 /** The Job of the chart fluid-dataloader, but for what its container does. */
@@ -69,7 +69,7 @@ export class Loader {
     this.#queue = new WorkQueue({ clock, logger, work: (key) => this.#look(key) })
   }
 
-  /** Starts the load of a Job, or goes on with it; a Job that nobody plays any more starts over. */
+  /** Starts or continues the load of a Job; a Job of an earlier process starts again. */
   begin(job: KubeObject, dataset: KubeObject, request: () => LoadRequest): void {
     this.#context.caches.begin(job.metadata.uid ?? '', keyText(keyOf(dataset)), request)
     this.#queue.add(keyText(keyOf(job)))

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { Reflector } from '../../src/kube/reflector.ts'
 import { resources } from '../../src/kube/resources.ts'
@@ -10,7 +11,7 @@ import type { FluidStandIn } from './fluid.ts'
 import { fluidDefaults } from './options.ts'
 import { eventually, gib, Scene } from './scene.ts'
 
-const { dataset, dataLoad, job, alluxioRuntime } = resources
+const { dataset, dataLoad, job } = resources
 const quick = {
   ...fluidDefaults,
   bindMs: 50,
@@ -181,7 +182,7 @@ test('a cache that is too small is full, and its load complete', async () => {
 
 test('every replica counts as cached: above the whole with Alluxio', async () => {
   const scene = await Scene.open(client, 'loading-replicas')
-  await scene.bound('model', alluxioRuntime)
+  await scene.bound('model', runtimeResources.Alluxio)
   await scene.dataLoad('load', 'model', { target: [{ path: '/', replicas: 2 }] })
   await scene.expectPhase(dataLoad, 'load', 'Complete')
   const states = async () => objectAt(await scene.get(dataset, 'model'), 'status', 'cacheStates')
@@ -202,7 +203,7 @@ test('a second load at the same source brings only what is new', async () => {
 test('a Jindo load without a tiered store never begins', async () => {
   const scene = await Scene.open(client, 'loading-no-tiers')
   await scene.dataset('model')
-  await scene.runtime('model', resources.jindoRuntime, { tieredstore: {} })
+  await scene.runtime('model', runtimeResources.Jindo, { tieredstore: {} })
   await scene.dataLoad('load', 'model')
   await scene.expectSaid('load', 'DataOperationExecutionFailed', 2)
   expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')).toBe('Executing')

@@ -1,3 +1,4 @@
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { referredDataset } from '../../src/fluid/locality.ts'
 import { hasStatus } from '../../src/kube/errors.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
@@ -17,11 +18,12 @@ import { datasetId, datasetLabel, volumeName } from './names.ts'
 import { update, updateStatus, withFinalizer, withoutFinalizer } from './update.ts'
 import { deleteVolume } from './volume.ts'
 
-const { dataset: datasets, persistentVolumeClaim, thinRuntime } = resources
+const { dataset: datasets, persistentVolumeClaim } = resources
+const thinRuntime = runtimeResources.Thin
 const volumeGoneMs = 1_000
 const finalizer = 'thin-runtime-controller-finalizer'
 
-/** Fluid makes the Runtime of a reference by itself, and owns it. Source: pkg/utils/dataset_runtime.go. */
+/** Fluid creates and owns the Runtime of a reference. Source: pkg/utils/dataset_runtime.go. */
 export async function createReferenceRuntime({ client }: FluidContext, dataset: KubeObject): Promise<void> {
   const { name = '', namespace = '', uid = '' } = dataset.metadata
   const { apiVersion, kind } = dataset

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, type TestContext } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import {
@@ -16,7 +17,7 @@ export const gib = 2 ** 30
 
 /** Reads again and again until what is read is as expected. A test waits for nothing else. */
 export function eventually<T>(read: () => T, expects = expect) {
-  // Many tests side by side are slow, and a load by their reading alone.
+  // Many tests that run side by side are slow: their reads alone are a load.
   const pace = expects === expect ? { timeout: 60_000, interval: 50 } : { timeout: 240_000, interval: 500 }
   return expects.poll(read, pace)
 }
@@ -34,7 +35,7 @@ export class Scene {
     this.#expect = expects
   }
 
-  /** @param context a test that runs beside others passes its own: only so can its waits be told from theirs */
+  /** @param context a concurrent test passes its own, so that its waits are reported as its own */
   static async open(
     client: KubeClient,
     namespace: string,
@@ -70,7 +71,7 @@ export class Scene {
 
   runtime(
     name: string,
-    resource: Resource = resources.jindoRuntime,
+    resource: Resource = runtimeResources.Jindo,
     spec: JsonObject = {},
   ): Promise<KubeObject> {
     const levels = [{ mediumtype: 'SSD', path: '/mnt/ssd0', quota: '50Gi', high: '0.95', low: '0.7' }]
@@ -83,7 +84,7 @@ export class Scene {
   }
 
   /** A Dataset with its Runtime, once it is Bound. */
-  async bound(name: string, runtime: Resource = resources.jindoRuntime): Promise<KubeObject> {
+  async bound(name: string, runtime: Resource = runtimeResources.Jindo): Promise<KubeObject> {
     await this.dataset(name)
     await this.runtime(name, runtime)
     await this.expectPhase(resources.dataset, name, 'Bound')

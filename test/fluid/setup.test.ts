@@ -25,7 +25,7 @@ test('Jindo wants an endpoint for OSS, in the options of the mount or of all', (
   expect(setup(shared, jindo, always).kind).toBe('ready')
 })
 
-test('gs:// is for Alluxio alone', () => {
+test('only Alluxio reads gs://', () => {
   const dataset = datasetOf({ mountPoint: 'gs://bucket/m/' })
   expect(setup(dataset, jindo, always).kind).toBe('failed')
   expect(setup(dataset, alluxio, always).kind).toBe('ready')

@@ -27,7 +27,7 @@ export function secretKeys(dataset: KubeObject): SecretKey[] {
 }
 
 /**
- * How the setup of a Dataset on a runtime turns out. `hasKey` tells whether the Dataset's namespace has the
+ * How the setup of a Dataset on a runtime turns out. `hasKey` says whether the Dataset's namespace has the
  * Secret with that key. Source: pkg/ddc/jindocache/transform.go, pkg/ddc/alluxio/transform_volumes.go.
  */
 export function setup(dataset: KubeObject, kind: RuntimeKind, hasKey: (wanted: SecretKey) => boolean): Setup {

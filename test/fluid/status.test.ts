@@ -32,7 +32,7 @@ test('Jindo clips the percentage, Alluxio does not, and divides by nothing', () 
   expect(cacheStates({ ...report, cachedBytes: 0 }, '0.00B', jindo).cachedPercentage).toBe('0.0%')
 })
 
-test('Jindo counts its first tier alone', () => {
+test('Jindo counts only its first tier', () => {
   const levels = [{ quota: '50Gi' }, { quota: '100Gi' }]
   const runtime = { apiVersion: '', kind: '', metadata: {}, spec: { replicas: 2, tieredstore: { levels } } }
   expect(capacityBytes(runtime, jindo)).toBe(100 * gib)

@@ -89,7 +89,7 @@ function holding(type: string, words: { reason: string; message: string }, nowMs
   return { type, status: 'True', ...words, lastTransitionTime: now, lastUpdateTime: now }
 }
 
-/** pkg/ddc/{jindocache,alluxio,juicefs}/dataset.go. Jindo alone does not write down what it has mounted. */
+/** pkg/ddc/{jindocache,alluxio,juicefs}/dataset.go. Only Jindo does not write what it has mounted. */
 export function bound(
   dataset: KubeObject,
   runtime: KubeObject,
@@ -178,7 +178,7 @@ function masterStatus(kind: RuntimeKind): JsonObject {
   }
 }
 
-/** All workers' quota. Jindo looks at the first tier alone: pkg/ddc/jindocache/transform.go. */
+/** All workers' quota. Jindo reads only the first tier: pkg/ddc/jindocache/transform.go. */
 export function capacityBytes(runtime: KubeObject, kind: RuntimeKind): number {
   const levels = listAt(runtime, 'spec', 'tieredstore', 'levels')
   const used = kind.type === 'jindo' ? levels.slice(0, 1) : levels

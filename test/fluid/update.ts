@@ -11,7 +11,7 @@ export interface Target {
 
 /**
  * Reads an object, changes it and writes it whole, again where somebody else wrote in between: Fluid's
- * RetryOnConflict. Answers what stands in the server, or undefined where the object has gone.
+ * RetryOnConflict. Resolves with the stored object, or undefined if it is gone.
  */
 export async function update(
   client: KubeClient,

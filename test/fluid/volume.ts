@@ -62,7 +62,7 @@ function csi(dataset: KubeObject, kind: RuntimeKind) {
   }
 }
 
-/** The claim that pods name: the Dataset's own name and namespace. JuiceFS alone renews its FUSE pods by generations. */
+/** The claim that pods name: the Dataset's own name and namespace. Only JuiceFS renews its FUSE pods by generations. */
 export function toClaim(dataset: KubeObject, kind: RuntimeKind): KubeObject {
   const { namespace = '', name = '' } = dataset.metadata
   const { labels, annotations } = marks(dataset)

@@ -58,7 +58,7 @@ export class SharedLease {
   }
 }
 
-/** A process that stands for election. */
+/** A process that takes part in the leader election. */
 export function makeProcess({
   shared,
   clock,

@@ -10,7 +10,7 @@ import { HostileServer } from './server.ts'
 /** How long a watch may be silent. */
 export const stallMs = 150_000
 
-/** A reflector that follows a hostile server, through the real client and on a clock that stands still. */
+/** A reflector that follows a hostile server, through the real client and on a clock that does not move. */
 export class Rig {
   readonly server: HostileServer
   readonly clock = new FakeClock()

@@ -18,7 +18,7 @@ export type Verb = 'list' | 'watch' | 'other'
 
 interface Watcher {
   response: ServerResponse
-  /** The connection is there, but nothing comes through it any more. */
+  /** The connection is open, but nothing more arrives. */
   isDeaf: boolean
 }
 
@@ -29,7 +29,7 @@ interface LoggedEvent {
 }
 
 /**
- * An API server that serves one collection rightly, in pages and watches, except where a test tells it to
+ * An API server that serves one collection correctly, in pages and watches, unless a test tells it to
  * misbehave. Every scripted answer is given once, in order.
  */
 export class HostileServer {
@@ -106,7 +106,7 @@ export class HostileServer {
     return [...this.#objects.values()]
   }
 
-  /** Compaction: a watch from an earlier version is told 410. */
+  /** Compaction: a watch from an earlier version gets 410. */
   forget(): void {
     this.#version += 1
     this.#log = []

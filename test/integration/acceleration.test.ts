@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { loadJobKey } from '../../src/fluid/job.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
@@ -121,7 +122,7 @@ describe.concurrent('the main job', () => {
       stage.client.get(resources.dataset, { namespace: ns, name: cache }),
     )
     const runtime = await until('the Runtime', () =>
-      stage.client.get(resources.jindoRuntime, { namespace: ns, name: cache }),
+      stage.client.get(runtimeResources.Jindo, { namespace: ns, name: cache }),
     )
     const dataLoad = await until('the DataLoad', () =>
       stage.client.get(resources.dataLoad, { namespace: ns, name: cache }),
@@ -412,7 +413,7 @@ describe.concurrent('one cache for many', () => {
     })
     await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'second' })
     const key = { namespace: ns, name: cache }
-    for (const resource of [resources.dataset, resources.jindoRuntime, resources.dataLoad])
+    for (const resource of [resources.dataset, runtimeResources.Jindo, resources.dataLoad])
       await eventuallyGone(stage.client, resource, key)
   })
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { loadName } from '../../src/fluid/name.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
@@ -82,7 +83,7 @@ async function removeService(ns: string, name: string): Promise<void> {
 }
 
 async function fluidObjects(ns: string): Promise<string[]> {
-  const kinds = [resources.dataset, resources.dataLoad, resources.jindoRuntime, resources.alluxioRuntime]
+  const kinds = [resources.dataset, resources.dataLoad, runtimeResources.Jindo, runtimeResources.Alluxio]
   const lists = await Promise.all(kinds.map((kind) => stage.client.list(kind, { namespace: ns })))
   return lists.flatMap(({ items }, index) =>
     items.map(({ metadata }) => `${kinds[index]?.kind} ${metadata.name}`),
@@ -305,7 +306,7 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
   )
   await removeService('datasets-lent', 'slow')
   await eventuallyGone(stage.client, resources.dataset, { namespace: 'datasets-lent', name })
-  await eventuallyGone(stage.client, resources.thinRuntime, { namespace: 'datasets-lent', name })
+  await eventuallyGone(stage.client, runtimeResources.Thin, { namespace: 'datasets-lent', name })
   const physical = await stage.client.get(resources.dataset, shared)
   expect(physical?.metadata.deletionTimestamp).toBeUndefined()
   expect(getIn(physical, 'status', 'datasetRef') ?? []).toEqual([])

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runRefresh } from '../../src/cli/refresh.ts'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
 import { pendingChangesOf } from '../../src/fluid/standing.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { hasGate, hasSchedulingGate } from '../../src/plan/pod/pod.ts'
@@ -86,7 +87,7 @@ test('of a changed policy a cache gets what Fluid takes up, and says what it sta
   await readyPod(ns)
   await applyAll(stage.client, [policyOf(ns, { cache: { replicas: 3, tieredStore: tier('90Gi') } })])
   const runtime = await until('three workers', async () => {
-    const found = await stage.client.get(resources.jindoRuntime, key)
+    const found = await stage.client.get(runtimeResources.Jindo, key)
     return found && getIn(found, 'spec', 'replicas') === 3 ? found : undefined
   })
   expect(getIn(runtime, 'spec', 'tieredstore', 'levels', 0, 'quota')).toBe('50Gi')

@@ -186,7 +186,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     expect(model.equals(await served(ready))).toBe(true)
   })
 
-  test('a hold at scheduling leaves the node alone until the cache is warm', async () => {
+  test('a hold at scheduling keeps the pod off the node until the cache is warm', async () => {
     stage.fluid.set(slowly)
     await create('gated', 'oss://models/gated', { 'warmgate.dev/hold': 'Scheduling' })
     const gated = await podOf('gated', (pod) => condition(pod, 'PodScheduled') !== undefined)
@@ -206,7 +206,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     expect(model.equals(await served(ready))).toBe(true)
   })
 
-  test('a node beside it whose owner is killed leaves nothing on this machine', async () => {
+  test('a second node whose owner is killed leaves nothing on this machine', async () => {
     const file = fileURLToPath(new URL('./survival.owner.ts', import.meta.url))
     const owner = fork(file, [stage.cluster.kubeconfig], { execArgv: [] })
     const [orphan] = (await once(owner, 'message')) as [RealNode]

@@ -29,7 +29,7 @@ const here: Machine = {
 }
 
 /**
- * What a machine lacks to run a real node, in words that stand after "needs"; undefined where nothing is missing. In CI
+ * What a machine lacks to run a real node, as the object of "needs"; undefined if nothing is missing. In CI
  * nothing may be: there the suite runs, and fails where it cannot.
  */
 export async function missingRequirement(machine: Machine = here): Promise<string | undefined> {
@@ -45,7 +45,7 @@ export async function missingRequirement(machine: Machine = here): Promise<strin
   return undefined
 }
 
-/** The namespaces in which a node lives, as unshare is told of them. */
+/** The namespaces of a node, as arguments of unshare. */
 export const namespaceFlags = ['--mount', '--pid', '--net', '--ipc', '--uts', '--fork', '--kill-child']
 
 /** The path of a program of the machine. */

@@ -265,7 +265,7 @@ const record = fc
     ),
   )
 
-/** A service whose user plays with the annotations that are Warmgate's. */
+/** A service whose user writes Warmgate's own annotations. */
 export const forgedServices: fc.Arbitrary<KubeObject> = fc
   .tuple(services, fc.oneof(record, fc.string()), fc.string())
   .map(([service, original, caches]) => ({

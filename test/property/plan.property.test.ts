@@ -95,7 +95,7 @@ test('the patch, applied, gives the service of the plan', () => {
   })
 })
 
-test('so does the patch of an update, whatever stood there before', () => {
+test('so does the patch of an update, whatever the old object was', () => {
   fc.assert(
     fc.property(anything, anything, optedInFacts, optedInFacts, (first, second, facts, later) => {
       const { service: previous } = plan({ service: first, facts })
@@ -154,7 +154,7 @@ test('a service that is not accelerated stays byte for byte as it was', () => {
   })
 })
 
-test('the record alone gives back exactly what came in', () => {
+test('the record is enough to restore exactly what came in', () => {
   check(services, (service, facts) => {
     const made = accelerated(service, facts)
     const draft = new Draft(made.service)
@@ -223,7 +223,7 @@ test('in any order with KServe’s defaulter it ends in the same object', () => 
   })
 })
 
-/** KServe refuses a service whose resources are something else, or reads their null as none. */
+/** KServe refuses a service whose resources are something else; null means none. */
 function hasPlainResources(service: KubeObject): boolean {
   const containers = servingContainers(service).map(({ value }) => value)
   const isMap = (value: Json | undefined) => value === undefined || isObject(value)
@@ -251,7 +251,7 @@ function givenDevices(service: KubeObject): string[][] {
   return devices.filter((paths) => paths.length > 0)
 }
 
-test('nobody gets a GPU who asks for a device, runs on a CPU, or whose configuration asks', () => {
+test('no GPU for a service that requests a device, runs on a CPU, or has a configuration that requests one', () => {
   check(services, (service, facts) => {
     const given = givenDevices(plan({ service, facts }).service)
     if (given.length === 0) return

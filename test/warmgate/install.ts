@@ -22,7 +22,7 @@ export async function installWarmgate(client: KubeClient, webhookUrl: string): P
   )
 }
 
-/** Installs another kustomization over the one that is there: they differ in the webhooks alone. */
+/** Installs another kustomization over the installed one: only the webhooks differ. */
 export async function reinstallWebhooks(
   client: KubeClient,
   webhookUrl: string,

@@ -3,6 +3,7 @@ import { cacheName, fakeDataLoad, fakeDataset } from '../../cluster/cluster.fake
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
 import { rewarmIfEvicted } from './cache-evictions.ts'
 
@@ -29,8 +30,8 @@ async function mended(
   const recorder = { record: (event: EventNote) => events.push(event) }
   const clock = new FakeClock(endedMs + afterMs)
   const againMs = await rewarmIfEvicted(
-    { client: api, mirror, clock, events: recorder },
-    { key, load: key.name },
+    { client: api, clock, events: recorder },
+    readCache(mirror, { ...key, path: '' }, clock.now()),
     onEviction,
   )
   const deleted = api.calls

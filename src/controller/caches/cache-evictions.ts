@@ -1,17 +1,14 @@
-import type { Mirror } from '../../cluster/mirror.ts'
-import { loadState } from '../../cluster/pod.ts'
 import { completionOf } from '../../fluid/job.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import { resources } from '../../kube/resources.ts'
-import { shortfallOf } from '../../plan/cache/cache-phase.ts'
+import type { CacheReading } from '../../plan/cache/cache-reading.ts'
 import type { Clock } from '../../values/clock.ts'
-import { type ObjectKey, stringAt } from '../../values/object.ts'
+import { stringAt } from '../../values/object.ts'
 
 interface Options {
   client: KubeClient
-  mirror: Mirror
   clock: Clock
   events: EventRecorder
 }
@@ -25,13 +22,10 @@ const betweenMs = 3_600_000
  * lack as much. Answers when to look again, in milliseconds, if it must.
  */
 export async function rewarmIfEvicted(
-  { client, mirror, clock, events }: Options,
-  { key, load }: { key: ObjectKey; load: string },
+  { client, clock, events }: Options,
+  { dataset, dataLoad, shortfall }: CacheReading,
   onEviction: 'Report' | 'Rewarm',
 ): Promise<number | undefined> {
-  const state = loadState(mirror, key, load)
-  const { dataset, dataLoad } = state
-  const shortfall = shortfallOf(state, clock.now())
   if (shortfall === undefined || dataset === undefined || dataLoad === undefined) return undefined
   const { reason, message: note } = shortfall
   events.record({ regarding: dataset, type: 'Warning', reason, note, action: 'Warmup' })

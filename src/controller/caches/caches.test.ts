@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
 import { openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { withoutDefaults } from '../../fluid/stored.ts'
+import { secretFact } from '../../kserve/secret.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
-import { fakeFacts, fakeService } from '../../plan/plan.fake.ts'
+import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import { cachesOf, plan } from '../../plan/plan.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
@@ -30,10 +32,13 @@ function reconcilerOf(
     logger: createLogger('silent'),
     events: { record: () => {} },
     errors: fakeErrors(),
-    kserveNamespace: 'kserve',
+    planner: fakePlanner(its),
     ...its,
   })
 }
+
+const readsOf = ({ calls }: FakeApi) =>
+  kindsOf(calls.filter(({ verb }) => verb === 'get' || verb === 'list').map(({ text }) => text))
 
 const kindsOf = (writes: string[]) => writes.map((write) => write.split(' ').slice(0, 2).join(' '))
 
@@ -86,26 +91,25 @@ test("a Dataset of someone else's is never taken away", async () => {
 })
 
 /** An API server that stores what it is sent, and the mirror that follows it. */
-function cluster() {
+function cluster(model: JsonObject = { storageUri: 's3://models/bloom' }) {
   const api = new FakeApi()
   const fake = fakeMirror(api)
   const events: EventNote[] = []
-  const service = fakeService(
-    { model: { storageUri: 's3://models/bloom' } },
-    { name: 'bloom', namespace: 'models', uid: 'uid-bloom' },
-  )
-  const name = cachesOf(plan({ service, facts: fakeFacts() }))[0]?.name ?? ''
-  api.put(openNamespace, service)
+  const service = fakeService({ model }, { name: 'bloom', namespace: 'models', uid: 'uid-bloom' })
+  const facts = fakeFacts({ secrets: { 'storage-config': secretFact(storageConfig) } })
+  const name = cachesOf(plan({ service, facts }))[0]?.name ?? ''
+  api.put(openNamespace, service, storageConfig)
   const placements = new PodRewriteUsage()
   placements.set(service, [{ cache: name, path: '' }])
   const mirror = Object.assign(fake.mirror, {
     fluidResources: ['datasets', 'jindoruntimes', 'alluxioruntimes'],
   })
   const record = (event: EventNote) => events.push(event)
-  const reconciler = reconcilerOf({ client: api, mirror, placements, events: { record } })
+  const [clock, planner] = [new FakeClock(0), fakePlanner({ mirror, client: api })]
+  const reconciler = reconcilerOf({ client: api, mirror, placements, events: { record }, clock, planner })
   const id = { namespace: 'models', name }
   return {
-    ...{ fake, api, events, placements, service, id, reconciler },
+    ...{ fake, api, clock, planner, events, placements, service, id, reconciler },
     get: (kind: string) => api.find(kind, id),
     /** What is written, until nothing is left to do. */
     async waitForSync() {
@@ -118,6 +122,42 @@ function cluster() {
 }
 
 const all = ['create Dataset', 'create JindoRuntime', 'create DataLoad']
+
+const minio = JSON.stringify({ type: 's3', bucket: 'b', access_key_id: 'x', secret_access_key: 'x' })
+const storageConfig: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'storage-config', namespace: 'models' },
+  data: { minio: Buffer.from(minio).toString('base64') },
+}
+
+test.each<[string, JsonObject]>([
+  ['URI', { storageUri: 's3://models/bloom' }],
+  ['storage spec', { storage: { key: 'minio', path: 'bloom' } }],
+])('a write of a status asks the API server nothing and plans nothing: a %s', async (_, model) => {
+  const its = cluster(model)
+  await its.waitForSync()
+  expect(its.get('DataLoad')).toBeDefined()
+  const { planned } = its.planner
+  its.fake.services.put({ ...its.service, status: { conditions: [{ type: 'Ready', status: 'True' }] } })
+  its.edit('Dataset', { status: { phase: 'Bound', cacheStates: { cached: '1GiB' } } })
+  its.edit('DataLoad', { status: { phase: 'Executing' } })
+  its.edit('JindoRuntime', { status: { workerPhase: 'Ready' } })
+  expect(await its.waitForSync()).toEqual([])
+  expect([readsOf(its.api), its.planner.planned]).toEqual([[], planned])
+})
+
+test('the Secret of a cache is compared again after a minute, whatever wakes the cache before', async () => {
+  const its = cluster({ storage: { key: 'minio', path: 'bloom' } })
+  await its.waitForSync()
+  await its.clock.advance(59_000)
+  its.api.calls.length = 0
+  expect(await its.reconciler.reconcile(its.id)).toBe(1_000)
+  expect(readsOf(its.api)).toEqual([])
+  await its.clock.advance(1_000)
+  await its.reconciler.reconcile(its.id)
+  expect(readsOf(its.api)).toEqual(['get Dataset', 'get Secret', 'get Secret'])
+})
 
 test('a reconcile in which nothing changed writes nothing, whatever Fluid and defaults have added', async () => {
   const its = cluster()
@@ -289,4 +329,25 @@ test('one that is taken in while its cache is looked at keeps its warm-up: it wa
   its.api.calls.length = 0
   await its.reconciler.reconcile(its.id)
   expect(kindsOf(its.api.writes)).toEqual(['create JindoRuntime'])
+})
+
+test('a changed warm-up is written down beside what is there: nothing is loaded again, and no service changes', async () => {
+  const its = cluster()
+  const warmup = (change: JsonObject) =>
+    its.fake.parsed.splice(0, 1, fakePolicy('p', { warmup: { retries: 1, ...change } }))
+  warmup({})
+  expect(await its.waitForSync()).toEqual(all)
+  const uid = its.get('DataLoad')?.metadata.uid
+  expect(its.get('DataLoad')?.metadata.annotations).toMatchObject({ 'warmgate.dev/retry-limit': '1' })
+  its.edit('DataLoad', { status: { phase: 'Complete' } })
+  warmup({ retries: 5 })
+  expect(await its.waitForSync()).toEqual(['patch DataLoad'])
+  expect(its.get('DataLoad')?.metadata.annotations).toMatchObject({ 'warmgate.dev/retry-limit': '5' })
+  warmup({ retries: 5, enabled: false })
+  expect(await its.waitForSync()).toEqual(['patch Dataset'])
+  expect(its.get('Dataset')?.metadata.annotations).toMatchObject({ 'warmgate.dev/warm-when': 'Bound' })
+  warmup({ retries: 5 })
+  expect(await its.waitForSync()).toEqual(['patch Dataset'])
+  expect(its.get('Dataset')?.metadata.annotations).not.toHaveProperty('warmgate.dev/warm-when')
+  expect(its.get('DataLoad')?.metadata.uid).toBe(uid)
 })

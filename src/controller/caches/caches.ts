@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { readFacts } from '../../cluster/facts.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
+import type { Planner } from '../../cluster/planner.ts'
 import { runtimeResources } from '../../cluster/runtimes.ts'
-import type { FactsSources } from '../../cluster/sources.ts'
 import { asPartOf, asRetry, isOurs, latestRetry, retryOf } from '../../fluid/dataset.ts'
 import type { Cache } from '../../fluid/desired.ts'
 import { datasetOf } from '../../fluid/load.ts'
@@ -17,11 +16,11 @@ import type { EventRecorder } from '../../kube/events.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
-import { cachesOf, plan, unavailableReason } from '../../plan/plan.ts'
-import { builtInPolicy, isOpen } from '../../policy/policy.ts'
-import { optedIn } from '../../policy/scope.ts'
+import { cachesOf, unavailableReason } from '../../plan/plan.ts'
+import { builtInPolicy } from '../../policy/policy.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
+import { Memory } from '../../values/memory.ts'
 import {
   type KubeObject,
   keyOf,
@@ -40,7 +39,8 @@ import { clearSchedule } from './schedules.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { servicesUsing } from './service-usage.ts'
 
-export interface CacheOptions extends FactsSources {
+export interface CacheOptions {
+  planner: Planner
   placements: PodRewriteUsage
   client: KubeClient
   mirror: Mirror
@@ -65,6 +65,8 @@ interface Usage {
   policy: string | undefined
 }
 
+type SecretState = Exclude<SecretSynced, { kind: 'synced' }> | { kind: 'synced'; againMs: number }
+
 const blockedRetryMs = 30_000
 // Something is on its way out, or somebody else wrote in between: the end of that wakes the key before.
 const deletingRetryMs = 2_000
@@ -72,6 +74,8 @@ const deletingRetryMs = 2_000
 /** Makes the caches that services need, and takes away those that none needs any more. */
 export class CacheReconciler {
   readonly #options: CacheOptions
+  /** When the Secrets of caches are to be compared again. */
+  readonly #secretDueMs = new Memory<number>({ totalBytes: 2 ** 20, valueBytes: 2 ** 10 })
   readonly #kinds: { kind: string; resource: Resource; known: Reflector }[]
 
   constructor(options: CacheOptions) {
@@ -131,13 +135,13 @@ export class CacheReconciler {
     const made = await this.#write(head, [...owners, ...retentionOwners(mirror, policy)])
     if (made === undefined) return deletingRetryMs
     if (dataset !== undefined) await clearRetention(this.#options, dataset)
-    const secret = await this.#syncSecret(cache)
+    const secret = await this.#syncSecret(cache, made)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     if (await clearSchedule(this.#options, key, others)) return deletingRetryMs
     if (others.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
     let isWhole = true
     for (const object of others) {
-      const part = asPartOf(this.#numbered(object, key), made)
+      const part = asPartOf(this.#numbered(object, cache), made)
       isWhole = (await this.#write(part, ownersOf(object, paths) ?? owners)) !== undefined && isWhole
     }
     if (!isWhole) return deletingRetryMs
@@ -147,7 +151,7 @@ export class CacheReconciler {
       { key, paths: paths.keys() },
       cache.settings.warmup,
     )
-    return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secretResyncMs) : againMs
+    return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secret.againMs) : againMs
   }
 
   /** The cache as the plan of the first of its services has it that can tell; else why the first cannot. */
@@ -169,17 +173,9 @@ export class CacheReconciler {
     return { cache: undefined, policy: undefined, reason: reconcileFailed, message: describeError(error) }
   }
 
-  /**
-   * The cache as the plan of one service has it. Whether its namespace is still opted in is no matter here: a service
-   * that is pointed at a cache needs it.
-   */
-  async #planOf({ namespace = '', name }: ObjectKey, service: KubeObject): Promise<Planned> {
-    const facts = await readFacts(this.#options, service, namespace)
-    const { policies, namespaceLabels: labels } = facts
-    const namespaceLabels = isOpen(policies, labels) ? labels : optedIn(labels)
-    // One that is to be taken in, or is served by its pods, has no record yet.
-    const isAdopted = this.#options.mirror.records.of(service) === undefined
-    const made = plan({ service, previous: service, isAdopted, facts: { ...facts, namespaceLabels } })
+  /** The cache as the plan of one service has it. */
+  async #planOf({ name }: ObjectKey, service: KubeObject): Promise<Planned> {
+    const made = await this.#options.planner.cacheUser(service)
     const cache = cachesOf(made).find((candidate) => candidate.name === name)
     const { reason, message } = unavailableReason(made, name) ?? made
     return { cache, policy: made.policy, reason, message }
@@ -197,20 +193,30 @@ export class CacheReconciler {
   }
 
   /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
-  async #syncSecret(cache: Cache): Promise<SecretSynced> {
-    if (derivedFrom(cache) === undefined) return { kind: 'none' }
+  async #syncSecret(cache: Cache, { metadata: { uid = '' } }: KubeObject): Promise<SecretState> {
+    const origin = derivedFrom(cache)
+    if (origin === undefined) return { kind: 'none' }
+    const { client, clock } = this.#options
     const { namespace, name } = cache
-    const dataset = await this.#options.client.get(resources.dataset, { namespace, name })
-    return dataset === undefined ? { kind: 'synced' } : await syncSecret(this.#options, cache, dataset)
+    // It is not watched: that another object has changed is no reason to look at it.
+    const id = JSON.stringify([namespace, name, uid, origin])
+    const leftMs = (this.#secretDueMs.get(id) ?? 0) - clock.now()
+    if (leftMs > 0) return { kind: 'synced', againMs: leftMs }
+    const dataset = await client.get(resources.dataset, { namespace, name })
+    if (dataset === undefined) return { kind: 'synced', againMs: secretResyncMs }
+    const secret = await syncSecret(this.#options, cache, dataset)
+    if (secret.kind !== 'synced') return secret
+    this.#secretDueMs.set(id, clock.now() + secretResyncMs, id)
+    return { kind: 'synced', againMs: secretResyncMs }
   }
 
   /** A DataLoad keeps the number that it was made with; a new one takes the latest of its Dataset. */
-  #numbered(object: KubeObject, key: ObjectKey): KubeObject {
+  #numbered(object: KubeObject, { namespace, name, settings }: Cache): KubeObject {
     if (object.kind !== 'DataLoad' || isScheduled(object)) return object
     const { dataLoads, datasets } = this.#options.mirror
     const present = dataLoads.get(keyOf(object))
-    const latest = latestRetry(datasets.get(key), object.metadata.name ?? '')
-    return asRetry(object, present === undefined ? latest : retryOf(present))
+    const latest = latestRetry(datasets.get({ namespace, name }), object.metadata.name ?? '')
+    return asRetry(object, present === undefined ? latest : retryOf(present), settings.warmup.retries)
   }
 
   #blocked(users: KubeObject[], reason: string, message: string): number {

@@ -1,7 +1,7 @@
+import { byDataset } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Records } from '../../cluster/records.ts'
 import { isOurs, latestRetry, retryPatch } from '../../fluid/dataset.ts'
-import { datasetOf } from '../../fluid/load.ts'
 import { isLoadable, loadName } from '../../fluid/name.ts'
 import type { CacheSettings } from '../../fluid/runtime.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
@@ -9,9 +9,10 @@ import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import { resources } from '../../kube/resources.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
-import { type KubeObject, keyOf, type ObjectKey } from '../../values/object.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey } from '../../values/object.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { rewarmIfEvicted } from './cache-evictions.ts'
 import { retryWarmup } from './warmup-retries.ts'
@@ -63,9 +64,9 @@ export async function reconcileDataLoads(
 ): Promise<number | undefined> {
   const times: number[] = []
   for (const path of paths) {
-    const target = { key, load: loadName(key.name, path) }
-    const retryMs = await retryWarmup(options, target, retries)
-    times.push(retryMs ?? (await rewarmIfEvicted(options, target, onEviction)) ?? Number.POSITIVE_INFINITY)
+    const reading = readCache(options.mirror, { ...key, path }, options.clock.now())
+    const retryMs = await retryWarmup(options, reading, retries)
+    times.push(retryMs ?? (await rewarmIfEvicted(options, reading, onEviction)) ?? Number.POSITIVE_INFINITY)
   }
   const soonestMs = Math.min(...times)
   return Number.isFinite(soonestMs) ? soonestMs : undefined
@@ -81,8 +82,8 @@ export async function pruneLoads(
   if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return
   const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
   const left = mirror.dataLoads
-    .list(key.namespace)
-    .filter((load) => isOurs(load) && !isScheduled(load) && datasetOf(load).name === key.name)
+    .by(byDataset, keyText(key))
+    .filter((load) => isOurs(load) && !isScheduled(load))
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !wanted.has(metadata.name ?? ''))
   for (const load of left) {
     const { name = '' } = load.metadata

@@ -1,8 +1,9 @@
+import { byClaim } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import { deletionOf, stuckAfterMs } from '../../plan/cache/deletion.ts'
 import type { Clock } from '../../values/clock.ts'
-import type { KubeObject } from '../../values/object.ts'
+import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
 
 /** Says on the services of a cache why its Dataset, which somebody deleted, is neither gone nor made anew. */
 export function explainDeletion(
@@ -10,7 +11,7 @@ export function explainDeletion(
   dataset: KubeObject,
   users: KubeObject[],
 ): void {
-  const pods = mirror.pods.list(dataset.metadata.namespace)
+  const pods = mirror.pods.by(byClaim, keyText(keyOf(dataset)))
   const deletion = deletionOf(dataset, { pods, nowMs: clock.now() })
   if (deletion === undefined || deletion.forMs < stuckAfterMs) return
   for (const regarding of users) {

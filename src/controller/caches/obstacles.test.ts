@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataset, openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
@@ -28,15 +29,16 @@ function scene(...services: KubeObject[]) {
   const events = { record: (note: EventNote) => notes.push(note) }
   api.put(openNamespace, ...services)
   api.fail('get ServiceAccount odd', 403)
+  const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const reconciler = new CacheReconciler({
     client: api,
-    mirror: Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] }),
+    mirror,
+    planner: fakePlanner({ mirror, client: api }),
     placements: new PodRewriteUsage(),
     clock: new FakeClock(0),
     logger: createLogger('silent'),
     events,
     errors: fakeErrors({ events }),
-    kserveNamespace: 'kserve',
   })
   const [name = ''] = services.flatMap((service) => fake.mirror.records.claims(service))
   return { ...fake, api, notes, look: () => reconciler.reconcile({ namespace: 'models', name }) }

@@ -1,7 +1,7 @@
+import { byDataset } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import { runtimeResources } from '../../cluster/runtimes.ts'
 import { belongsToPreviousDataset, isOurs } from '../../fluid/dataset.ts'
-import { datasetOf } from '../../fluid/load.ts'
 import { runtimeNames } from '../../fluid/runtimes.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
@@ -35,9 +35,7 @@ export async function deleteOrphans(options: Options, key: ObjectKey): Promise<b
 
 /** The Runtimes and DataLoads of a cache, whatever the DataLoads are called. */
 export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; object: KubeObject }[] {
-  const loads = mirror.dataLoads
-    .list(key.namespace)
-    .filter((load) => keyText(datasetOf(load)) === keyText(key))
+  const loads = mirror.dataLoads.by(byDataset, keyText(key))
   const made = runtimeNames.map((name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const)
   return [...loads.map((load) => [resources.dataLoad, load] as const), ...made].flatMap(
     ([resource, object]) => (object === undefined || !isOurs(object) ? [] : [{ resource, object }]),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isOurs, sourceAnnotation } from '../../fluid/dataset.ts'
+import { isOurs } from '../../fluid/dataset.ts'
 import type { Cache } from '../../fluid/desired.ts'
 import { derivedFrom, derivedSecret } from '../../fluid/secret.ts'
 import { keyPair } from '../../kserve/secret.ts'
@@ -7,6 +7,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import { resources } from '../../kube/resources.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import { sourceAnnotation } from '../../values/keys.ts'
 import type { KubeObject } from '../../values/object.ts'
 
 /** Secrets are not watched, so that their values are nowhere kept: a changed one is found by looking again. */

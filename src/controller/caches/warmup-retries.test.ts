@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { retryOf } from '../../fluid/dataset.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
 import type { KubeObject } from '../../values/object.ts'
@@ -15,7 +16,12 @@ function object(kind: string, annotations: { [key: string]: string }, status: ob
   return {
     apiVersion: 'data.fluid.io/v1alpha1',
     kind,
-    metadata: { ...key, uid: `${kind}-uid`, annotations },
+    metadata: {
+      ...key,
+      uid: `${kind}-uid`,
+      labels: { 'app.kubernetes.io/managed-by': 'warmgate' },
+      annotations,
+    },
     status: { ...status },
   }
 }
@@ -30,18 +36,19 @@ function scene(retriesDone: number, phase: string, nowMs: number) {
   const api = new FakeApi()
   api.put(dataset, dataLoad)
   const { mirror } = fakeMirror(api)
-  const options = { client: api, mirror, clock: new FakeClock(nowMs), logger: createLogger('silent') }
-  return { api, options }
+  const options = { client: api, clock: new FakeClock(nowMs), logger: createLogger('silent') }
+  const retry = () => retryWarmup(options, readCache(mirror, { ...key, path: '' }, nowMs), 3)
+  return { api, retry }
 }
 
 test('a failed warm-up waits, each time longer, and then counts before it is deleted', async () => {
   const early = scene(0, 'Failed', failedAtMs + 4_000)
-  expect(await retryWarmup(early.options, { key, load: key.name }, 3)).toBe(6_000)
+  expect(await early.retry()).toBe(6_000)
   expect(early.api.writes).toEqual([])
   const later = scene(2, 'Failed', failedAtMs + 4_000)
-  expect(await retryWarmup(later.options, { key, load: key.name }, 3)).toBe(36_000)
+  expect(await later.retry()).toBe(36_000)
   const due = scene(2, 'Failed', failedAtMs + 40_000)
-  expect(await retryWarmup(due.options, { key, load: key.name }, 3)).toBeUndefined()
+  expect(await due.retry()).toBeUndefined()
   expect(due.api.writes).toEqual([`patch Dataset ${key.name}`, `delete DataLoad ${key.name}`])
   expect(due.api.find('Dataset', key)?.metadata.annotations).toEqual({ 'warmgate.dev/retries': '3' })
   expect(due.api.calls.at(-1)).toMatchObject({ preconditions: { uid: 'DataLoad-uid' } })
@@ -50,13 +57,13 @@ test('a failed warm-up waits, each time longer, and then counts before it is del
 test.each(['1000000000', '1e300', '-1', 'x'])(
   'a count of %s that somebody wrote is bounded',
   async (count) => {
-    const { api, options } = scene(0, 'Failed', failedAtMs + 600_000)
+    const { api, retry } = scene(0, 'Failed', failedAtMs + 600_000)
     api.edit('DataLoad', key, { metadata: { annotations: { 'warmgate.dev/retries': count } } })
     const load = api.find('DataLoad', key)
-    await retryWarmup(options, { key, load: key.name }, 3)
+    await retry()
     // Too many are as many as a policy can allow, and no more are made; what is no count is none.
     const isMany = Number(count) > 0
-    expect(retryOf(load)).toBe(isMany ? 100 : 0)
+    expect(load && retryOf(load)).toBe(isMany ? 100 : 0)
     expect(api.writes).toHaveLength(isMany ? 0 : 2)
   },
 )
@@ -65,7 +72,7 @@ test.each([
   ['as often as the policy says', 3, 'Failed'],
   ['that has not failed', 0, 'Executing'],
 ])('a warm-up %s is left alone', async (_what, done, phase) => {
-  const { api, options } = scene(done, phase, failedAtMs + 600_000)
-  expect(await retryWarmup(options, { key, load: key.name }, 3)).toBeUndefined()
+  const { api, retry } = scene(done, phase, failedAtMs + 600_000)
+  expect(await retry()).toBeUndefined()
   expect(api.writes).toEqual([])
 })

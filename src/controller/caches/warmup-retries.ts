@@ -1,19 +1,17 @@
-import type { Mirror } from '../../cluster/mirror.ts'
-import { loadState } from '../../cluster/pod.ts'
-import { retryOf, retryPatch } from '../../fluid/dataset.ts'
+import { retryPatch } from '../../fluid/dataset.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import { resources } from '../../kube/resources.ts'
+import type { CacheReading } from '../../plan/cache/cache-reading.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
-import { type KubeObject, listAt, type ObjectKey, stringAt } from '../../values/object.ts'
+import { type KubeObject, keyOf, listAt, stringAt } from '../../values/object.ts'
 
 const firstRetryMs = 10_000
 const longestRetryMs = 300_000
 
 interface Options {
   client: KubeClient
-  mirror: Mirror
   clock: Clock
   logger: Logger
 }
@@ -24,16 +22,12 @@ interface Options {
  * how long to wait before the next try, if there is to be one.
  */
 export async function retryWarmup(
-  options: Options,
-  { key, load }: { key: ObjectKey; load: string },
+  { client, clock, logger }: Options,
+  { dataset, dataLoad, warmup }: CacheReading,
   retries: number,
 ): Promise<number | undefined> {
-  const { client, mirror, clock, logger } = options
-  const { dataset, dataLoad } = loadState(mirror, key, load)
-  if (dataset === undefined || dataLoad === undefined || dataLoad.metadata.deletionTimestamp !== undefined)
-    return undefined
-  if (stringAt(dataLoad, 'status', 'phase') !== 'Failed') return undefined
-  const done = retryOf(dataLoad)
+  if (dataset === undefined || dataLoad === undefined || warmup?.stage !== 'failed') return undefined
+  const [key, { name: load }, done] = [keyOf(dataset), keyOf(dataLoad), warmup.retry]
   if (done >= retries) return undefined
   const dueMs = failedAtMs(dataLoad) + Math.min(firstRetryMs * 2 ** done, longestRetryMs)
   if (clock.now() < dueMs) return dueMs - clock.now()

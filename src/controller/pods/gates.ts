@@ -1,9 +1,9 @@
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import { resources } from '../../kube/resources.ts'
-import { cacheWarmGate } from '../../plan/pod/hold.ts'
 import { gateCondition, hasSchedulingGate } from '../../plan/pod/pod.ts'
 import { type Clock, timestamp } from '../../values/clock.ts'
+import { cacheWarmGate } from '../../values/keys.ts'
 import { type JsonObject, type KubeObject, keyOf } from '../../values/object.ts'
 
 /** What a pod is told: that it waits, or that it need not any more, and why. */
@@ -13,27 +13,35 @@ export interface GateStatus {
   message: string
 }
 
+/** What came of a write: the pod as the API server answered it, or that it is gone. */
+export type GateWrite = { kind: 'written'; pod: KubeObject } | { kind: 'unchanged' } | { kind: 'gone' }
+
 /**
- * Writes a pod's condition, and takes our scheduling gate away where it is released: in this order, so that a pod
- * whose gate is gone has been told why. Answers whether anything was written.
+ * Writes a pod's condition, and removes our scheduling gate if it is released: in this order, so that a pod without
+ * its gate has the reason on it.
  */
 export async function writeGateStatus(
   { client, clock }: { client: KubeClient; clock: Pick<Clock, 'now'> },
   pod: KubeObject,
   verdict: GateStatus,
-): Promise<boolean> {
+): Promise<GateWrite> {
   const condition = conditionFor(pod, verdict, clock.now())
-  if (condition !== undefined) {
-    await patchPod(client, pod, { status: { conditions: [condition] }, subresource: 'status' })
-  }
-  const lifts = verdict.isReleased && hasSchedulingGate(pod)
-  if (lifts) {
+  const changes: PodChange[] = []
+  if (condition !== undefined) changes.push({ status: { conditions: [condition] }, subresource: 'status' })
+  if (verdict.isReleased && hasSchedulingGate(pod)) {
     // A strategic merge by name: the gates of others stay.
-    const schedulingGates = [{ name: cacheWarmGate, $patch: 'delete' }]
-    await patchPod(client, pod, { spec: { schedulingGates } })
+    changes.push({ spec: { schedulingGates: [{ name: cacheWarmGate, $patch: 'delete' }] } })
   }
-  return condition !== undefined || lifts
+  let result: GateWrite = { kind: 'unchanged' }
+  for (const change of changes) {
+    const written = await patchPod(client, pod, change)
+    if (written === undefined) return { kind: 'gone' }
+    result = { kind: 'written', pod: written }
+  }
+  return result
 }
+
+type PodChange = JsonObject & { subresource?: 'status' }
 
 /** Undefined where the pod has been told just that. */
 function conditionFor(pod: KubeObject, verdict: GateStatus, nowMs: number): JsonObject | undefined {
@@ -46,18 +54,22 @@ function conditionFor(pod: KubeObject, verdict: GateStatus, nowMs: number): Json
   return { type: cacheWarmGate, status, reason, message, lastTransitionTime }
 }
 
-/** With the pod's UID as its condition: a pod of the same name that came since is never touched. */
+/**
+ * With the pod's UID as its condition: a pod of the same name that came since is never touched. Undefined if this
+ * one is gone.
+ */
 async function patchPod(
   client: KubeClient,
   pod: KubeObject,
-  { subresource, ...change }: JsonObject & { subresource?: 'status' },
-): Promise<void> {
+  { subresource, ...change }: PodChange,
+): Promise<KubeObject | undefined> {
   const body = { metadata: { uid: pod.metadata.uid }, ...change }
   const options = subresource === undefined ? {} : { subresource }
   try {
-    await client.patch(resources.pod, keyOf(pod), { type: 'strategic', body }, options)
+    return await client.patch(resources.pod, keyOf(pod), { type: 'strategic', body }, options)
   } catch (error) {
-    // The pod is gone, or another one has its name: there is nothing left to release.
-    if (!hasStatus(error, 404, 409)) throw error
+    // Another pod may have its name by now.
+    if (hasStatus(error, 404, 409)) return undefined
+    throw error
   }
 }

@@ -8,7 +8,7 @@ import {
 } from '../../cluster/cluster.fake.ts'
 import { HeldPods } from '../../cluster/held.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
-import { Speeds } from '../../cluster/speeds.ts'
+import { followSpeeds } from '../../cluster/speeds.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { fakePolicy, fakeService, recorded } from '../../plan/plan.fake.ts'
@@ -54,10 +54,10 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
       clock,
       errors,
       events: recorder,
-      savings: new Savings({ mirror: fake.mirror, metrics }),
+      savings: new Savings({ mirror: fake.mirror, clock, metrics }),
     }),
     held: new HeldPods(fake.mirror),
-    speeds: new Speeds({ mirror: fake.mirror, clock }),
+    speeds: followSpeeds({ mirror: fake.mirror, clock }),
   })
   const look = () => reconciler.reconcile(podKey)
   return { ...fake, api, clock, events, metrics, placements, look }

@@ -12,6 +12,7 @@ import { awaitsSidecar } from '../../plan/pod/sidecar.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Clock } from '../../values/clock.ts'
 import type { KubeObject, ObjectKey } from '../../values/object.ts'
+import { Expectations } from '../expectations.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { writeGateStatus } from './gates.ts'
 import type { Releases } from './releases.ts'
@@ -33,8 +34,6 @@ export interface HoldOptions {
 // All held pods together are told of their progress at most ten times a second, and one each 5 s.
 const newsMs = 5_000
 const newsPerPodMs = 100
-// A release is seen in the mirror well before that: twice told, it would count twice.
-const settlingMs = 5_000
 // What was told longer ago than this keeps nothing back.
 const toldForMs = 10 * 60_000
 // Which caches a service uses is known a moment after a leader begins.
@@ -42,6 +41,8 @@ const unknownMs = 1_000
 // A pod may be seen before its service is, never for this long.
 const orphanMs = 30_000
 const orphaned = 'its service is gone'
+// A pod that could not be written is gone, which the mirror shows soon, or was written by others just then.
+const goneMs = 1_000
 const noClaim: CachePhase = { kind: 'pending', message: 'its claim is not there yet' }
 
 /** Opens the readiness gates that admission put into pods, in time and in every case. */
@@ -49,11 +50,12 @@ export class HoldReconciler {
   readonly #options: HoldOptions
   /** When a pod was last told how far its caches are, by UID, oldest first. */
   readonly #toldMs = new Map<string, number>()
-  /** When pods were released, by UID, oldest first: for a moment the mirror shows them as they were. */
-  readonly #releasedMs = new Map<string, number>()
+  /** Pods that were released: until the mirror shows it, a second release would be counted twice. */
+  readonly #released: Expectations
 
   constructor(options: HoldOptions) {
     this.#options = options
+    this.#released = new Expectations(options.mirror.pods)
   }
 
   /** Decides about one pod; answers when the hold would time out, in milliseconds from now. */
@@ -61,7 +63,8 @@ export class HoldReconciler {
     const { mirror, clock } = this.#options
     const pod = mirror.pods.get(key)
     if (pod === undefined || !isHeld(pod)) return undefined
-    if (this.#isJustReleased(pod)) return settlingMs
+    // The change that the mirror will show wakes this pod again, if it is still held.
+    if (!this.#released.isSatisfied(pod)) return undefined
     if (isPlaceholder(pod) && (await replacePlaceholder(this.#options, pod))) return undefined
     const decision = this.#decide(pod)
     if (decision.kind === 'revert') return await this.#revert(pod, decision)
@@ -69,8 +72,8 @@ export class HoldReconciler {
     const quietMs = this.#quietMs(pod, decision)
     if (quietMs > 0) return sooner(quietMs, leftMs(decision, clock.now()))
     const { reason, message } = decision
-    const isNews = await writeGateStatus(this.#options, pod, { isReleased: false, reason, message })
-    if (isNews) this.#remember(pod)
+    const { kind } = await writeGateStatus(this.#options, pod, { isReleased: false, reason, message })
+    if (kind === 'written') this.#remember(pod)
     return sooner(this.#orphanCheckMs(pod), leftMs(decision, clock.now()))
   }
 
@@ -158,21 +161,14 @@ export class HoldReconciler {
     return toldMs + Math.min(Math.max(newsMs, newsPerPodMs * held.size), toldForMs) - clock.now()
   }
 
-  #isJustReleased({ metadata: { uid = '' } }: KubeObject): boolean {
-    const sinceMs = this.#options.clock.now() - settlingMs
-    for (const [old, releasedMs] of this.#releasedMs) {
-      if (releasedMs > sinceMs) break
-      this.#releasedMs.delete(old)
-    }
-    return this.#releasedMs.has(uid)
-  }
-
-  async #release(pod: KubeObject, release: Release): Promise<undefined> {
+  /** Counts and reports a release once it is written; answers when to try again if it was not. */
+  async #release(pod: KubeObject, release: Release): Promise<number | undefined> {
     const { reason, message } = release
     const { clock, metrics, mirror, releases } = this.#options
-    await writeGateStatus(this.#options, pod, { isReleased: true, reason, message })
+    const result = await writeGateStatus(this.#options, pod, { isReleased: true, reason, message })
+    if (result.kind !== 'written') return goneMs
+    this.#released.expect(result.pod, pod)
     this.#toldMs.delete(pod.metadata.uid ?? '')
-    this.#releasedMs.set(pod.metadata.uid ?? '', clock.now())
     const heldMs = clock.now() - createdMs(pod)
     // Of a pod that somebody made by hand, only that pod gets an Event.
     const service = isWorkloadPod(pod) ? mirror.services.ofPod(pod, pod.metadata.namespace ?? '') : undefined

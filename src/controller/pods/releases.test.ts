@@ -8,6 +8,7 @@ import {
   openNamespace,
 } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
 import { createEventRecorder } from '../../kube/events.ts'
 import { fakePolicy, fakeService, recorded } from '../../plan/plan.fake.ts'
@@ -49,7 +50,7 @@ function scene(pods: number) {
     metrics: createMetrics(),
     mirror: fake.mirror,
     events: createEventRecorder({ client: api, clock, logger, instance: 'test' }),
-    kserveNamespace: 'kserve',
+    planner: fakePlanner({ mirror: fake.mirror, client: api, clock }),
     webhookConfiguration: 'warmgate',
   })
   const sent = (kind: string) => api.calls.filter((call) => call.resource.kind === kind)

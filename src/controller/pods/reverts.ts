@@ -1,17 +1,16 @@
 import type { Mirror } from '../../cluster/mirror.ts'
+import { restoreService } from '../../cluster/restoration.ts'
 import { serviceResource } from '../../cluster/services.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { retryOnConflict } from '../../kube/conflict.ts'
 import { isRefusal } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
-import { accelerationAnnotation } from '../../plan/facts.ts'
-import { undo } from '../../plan/service/undo.ts'
+import { accelerationAnnotation } from '../../values/keys.ts'
 import { type KubeObject, keyOf } from '../../values/object.ts'
 
 /**
- * Takes a service back to its storage initializer: its manifest is restored, and opts out. All in one write, and by
- * ourselves: admission would do it, too, but may be away just then. KServe rolls its pods. Answers why that is refused;
- * undefined where it went well.
+ * Takes a service back to its storage initializer: it opts out, and its manifest is restored. KServe rolls its pods.
+ * Answers why that is refused; undefined where it went well.
  */
 export async function revert(
   { client, events, mirror }: { client: KubeClient; events: EventRecorder; mirror: Pick<Mirror, 'records'> },
@@ -41,9 +40,7 @@ async function write(
     const current = await client.get(resource, keyOf(service))
     if (current === undefined || current.metadata.uid !== service.metadata.uid) return 'it is gone'
     if (mirror.records.of(current)?.isProven === false) return 'its record is not one that Warmgate wrote'
-    const undone = undo(current, why)
-    if (undone.kind === 'unreadable') return undone.message
-    if (undone.kind === 'changed') await client.replace(resource, undone.service)
-    return undefined
+    const undone = await restoreService(client, current, { optOut: why })
+    return undone.kind === 'unreadable' ? undone.message : undefined
   })
 }

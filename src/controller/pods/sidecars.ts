@@ -1,14 +1,16 @@
 import type { Mirror } from '../../cluster/mirror.ts'
-import { podFacts, sidecarState } from '../../cluster/pod.ts'
+import { podFacts } from '../../cluster/pod.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import { resources } from '../../kube/resources.ts'
+import type { Clock } from '../../values/clock.ts'
 import type { KubeObject } from '../../values/object.ts'
 
 interface Options {
   client: KubeClient
   mirror: Mirror
+  clock: Pick<Clock, 'now'>
   events: EventRecorder
 }
 
@@ -17,12 +19,11 @@ interface Options {
  * one at once, and Fluid's webhook gives it the sidecar. Answers whether it was taken away.
  */
 export async function replacePlaceholder(
-  { client, mirror, events }: Options,
+  { client, mirror, clock, events }: Options,
   pod: KubeObject,
 ): Promise<boolean> {
   const { namespace = '' } = pod.metadata
-  const facts = podFacts(mirror, pod, namespace)
-  if (sidecarState(mirror, { pod, namespace, facts }) === 'pending') return false
+  if (podFacts(mirror, pod, namespace, clock.now()).sidecar === 'pending') return false
   const note = 'replaced by a pod with a sidecar: its caches are Bound'
   events.record({ regarding: pod, type: 'Normal', reason: 'SidecarReady', note, action: 'Replace' })
   await deleteByUid(client, resources.pod, pod)

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { cut } from '../../cluster/reduce.ts'
+import { asWarmWhenBound } from '../../fluid/dataset.ts'
 import type { KubeClient, PatchBody } from '../../kube/client.ts'
 import { KubeError } from '../../kube/errors.ts'
 import type { EventNote } from '../../kube/events.ts'
@@ -73,7 +75,7 @@ function scene(policy: Policy, ...services: KubeObject[]) {
     clock,
     logger,
     errors,
-    kserveNamespace: 'kserve',
+    planner: fakePlanner({ mirror, client, clock }),
   })
   const status = () => objectAt(fake.policies.get({ name: policy.name }), 'status', 'adoption')
   return { ...fake, clock, adopted, notes, pods, refused, status, step: () => reconciler.reconcile() }
@@ -121,7 +123,7 @@ test('one at a time: warm first, then rolled, then back, then a pause, then the 
 test('it stays with one that does not come back, until it opts out', async () => {
   const it = scene(fakePolicy('p', { ...automatic, warmup: { enabled: false } }), old('a'), old('b'))
   await it.step()
-  it.datasets.put(fakeDataset({ phase: 'Bound' }, cacheOf(old('a'))))
+  it.datasets.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
   it.pods.push(podOf('a', cacheOf(old('a')), {}))
   for (let step = 0; step < 5; step++) await it.step()
   await it.clock.advance(86_400_000)
@@ -181,6 +183,8 @@ test('a service that cannot be planned any more is passed over while its cache i
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
   it.refused.add('odd')
+  // Its account is not read again before.
+  await it.clock.advance(60_000)
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Pausing' })
   await it.clock.advance(60_000)
@@ -192,7 +196,7 @@ test('a service that its namespace lets nobody write is passed over', async () =
   const it = scene(fakePolicy('p', warmless), old('a'), old('b'))
   it.refused.add('a')
   await it.step()
-  it.datasets.put(fakeDataset({ phase: 'Bound' }, cacheOf(old('a'))))
+  it.datasets.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
   for (let step = 0; step < 2; step++) await it.step()
   expect(it.status()).toMatchObject({ phase: 'Pausing' })
   expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])

@@ -1,22 +1,27 @@
 import { adoptionOf } from '../../cluster/adopting.ts'
 import { adoptService, isReady, pendingRollout } from '../../cluster/adoption.ts'
-import { namespaceLabels, readFacts } from '../../cluster/facts.ts'
-import { cachePhaseAt } from '../../cluster/pod.ts'
+import { namespaceLabels } from '../../cluster/facts.ts'
+import type { Mirror } from '../../cluster/mirror.ts'
+import type { Planner } from '../../cluster/planner.ts'
 import { serviceId } from '../../cluster/services.ts'
-import type { FactsSources } from '../../cluster/sources.ts'
+import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus, isRefusal } from '../../kube/errors.ts'
 import { resources } from '../../kube/resources.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import { isOptedOut } from '../../plan/facts.ts'
-import { cachesOf, type Plan, plan } from '../../plan/plan.ts'
+import { cachesOf, type Plan } from '../../plan/plan.ts'
 import { type Policy, rewritesPods, selectPolicy } from '../../policy/policy.ts'
 import type { AdoptionStatus } from '../../policy/schema.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { type Clock, timestamp } from '../../values/clock.ts'
 import { parseDurationMs } from '../../values/duration.ts'
-import { type KubeObject, keyOf, keyText, stringAt } from '../../values/object.ts'
+import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
 import type { ErrorReporter } from '../errors.ts'
 
-export interface AdoptionOptions extends FactsSources {
+export interface AdoptionOptions {
+  mirror: Mirror
+  client: KubeClient
+  planner: Planner
   clock: Clock
   logger: Logger
   errors: ErrorReporter
@@ -78,7 +83,7 @@ export class AdoptionReconciler {
   }
 
   async #choose(policy: Policy, object: KubeObject): Promise<number> {
-    const { errors, mirror } = this.#options
+    const { errors, mirror, planner } = this.#options
     const services = mirror.services.list().toSorted((a, b) => (serviceId(a) < serviceId(b) ? -1 : 1))
     // Their namespace was opened a moment ago: they are read again, and only then is it known what is left.
     const isUnread = (service: KubeObject) =>
@@ -88,7 +93,7 @@ export class AdoptionReconciler {
       if (this.#passedUntilMs.has(lookAt(object, service))) continue
       const isChosen = await errors.attempt('adoptions', service, async () => {
         if (!this.#isCandidate(policy, service)) return false
-        const isIt = isRewrite(await this.#plan(service), policy)
+        const isIt = isRewrite(await planner.adoption(service), policy)
         if (!isIt) this.#passOver(object, service)
         return isIt
       })
@@ -117,31 +122,22 @@ export class AdoptionReconciler {
     return selectPolicy(mirror.parsedPolicies(), { namespace: ofNamespace, service: labels })?.name === name
   }
 
-  async #plan(service: KubeObject): Promise<Plan> {
-    const facts = await readFacts(this.#options, service, service.metadata.namespace ?? '')
-    return plan({ service, previous: service, isAdopted: true, facts })
-  }
-
   async #warm(
     policy: Policy,
     object: KubeObject,
     { service, sinceMs }: { service: KubeObject | undefined; sinceMs: number },
   ): Promise<number> {
-    const { clock, errors, logger } = this.#options
+    const { clock, errors, logger, mirror, planner } = this.#options
     if (service === undefined || !this.#isCandidate(policy, service)) return await this.#pause(object)
-    const made = await errors.attempt('adoptions', service, () => this.#plan(service))
+    const made = await errors.attempt('adoptions', service, () => planner.adoption(service))
     if (made === undefined || !isRewrite(made, policy)) {
       this.#passOver(object, service)
       return await this.#pause(object)
     }
-    const { enabled, retries, timeout } = policy.spec.warmup
-    const isThere = cachesOf(made).every((cache) => {
-      const key = { namespace: cache.namespace, name: cache.name }
-      const { mirror } = this.#options
-      return enabled
-        ? cache.paths.every((path) => cachePhaseAt(mirror, { ...key, path }, { retries }).kind === 'warm')
-        : isBound(mirror.datasets.get(key))
-    })
+    const { timeout } = policy.spec.warmup
+    const isThere = cachesOf(made).every(({ namespace, name, paths }) =>
+      paths.every((path) => readCache(mirror, { namespace, name, path }, clock.now()).phase.kind === 'warm'),
+    )
     if (isThere) return await this.#write(object, { phase: 'Rolling', service: serviceId(service) })
     if (clock.now() - sinceMs <= (parseDurationMs(timeout) ?? 0)) return workingMs
     // Nothing of it was rolled yet, and others wait.
@@ -212,8 +208,4 @@ function adopts({ spec }: Policy): boolean {
 /** Whether a plan changes the service itself, by its own policy: what is served by its pods needs no adoption. */
 function isRewrite(made: Plan, policy: Policy): boolean {
   return made.reason === 'Accelerated' && made.policy === policy.name && !rewritesPods(policy)
-}
-
-function isBound(dataset: KubeObject | undefined): boolean {
-  return stringAt(dataset, 'status', 'phase') === 'Bound'
 }

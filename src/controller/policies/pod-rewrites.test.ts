@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import type { Mirror } from '../../cluster/mirror.ts'
-import { Records } from '../../cluster/records.ts'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
+import { cut } from '../../cluster/reduce.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
 import { KubeError } from '../../kube/errors.ts'
-import { fakePolicy, fakeService, fakeSigner } from '../../plan/plan.fake.ts'
+import { fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './pod-rewrites.ts'
@@ -13,31 +14,24 @@ const llama = fakeService({ sklearn: { storageUri: 's3://models/llama' } })
 function scene(policies: Policy[], { isOptedIn = true } = {}) {
   const labels = isOptedIn ? { 'warmgate.dev/acceleration': 'enabled' } : {}
   const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models', labels } }
-  const mirror = {
-    parsedPolicies: () => policies,
-    policies: { list: () => [] },
-    namespaces: { get: () => namespace },
-    configMaps: { get: () => undefined },
-    claims: { get: () => undefined },
-    volumes: { get: () => undefined },
-    datasets: { list: () => [] },
-    dataLoads: { list: () => [] },
-    runtimes: {},
-    localModelCaches: { list: () => [] },
-    servingRuntimes: { list: () => [] },
-    llmConfigs: { list: () => [] },
-    clusterServingRuntimes: { list: () => [] },
-    localModelNamespaceCaches: { list: () => [] },
-    records: new Records(fakeSigner),
-    fluidResources: ['datasets', 'jindoruntimes'],
-  } as unknown as Mirror
   const client = new FakeApi()
+  const fake = fakeMirror(client)
+  fake.parsed.push(...policies)
+  client.put(namespace)
+  const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const placements = new PodRewriteUsage()
+  const clock = { nowMs: 0, now: () => clock.nowMs }
   return {
+    ...fake,
+    clock,
     client,
     mirror,
     placements,
-    reconciler: new PodRewriteReconciler({ placements, mirror, client, kserveNamespace: 'kserve' }),
+    reconciler: new PodRewriteReconciler({
+      placements,
+      mirror,
+      planner: fakePlanner({ mirror, client, clock }),
+    }),
   }
 }
 
@@ -62,11 +56,19 @@ test.each<[string, Policy[], KubeObject, { isOptedIn?: boolean }]>([
   expect(await scene(policies, more).reconciler.reconcile(service)).toEqual([])
 })
 
+test('a service that was read without its spec stays to be looked at', async () => {
+  const { placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  placements.expect(llama)
+  expect(await reconciler.reconcile(cut(llama, 'Closed'))).toEqual([])
+  expect(placements.areKnownIn('models')).toBe(false)
+  expect(await reconciler.reconcile(llama)).toHaveLength(1)
+  expect(placements.areKnownIn('models')).toBe(true)
+})
+
 test('a service that loses its caches tells which they were, so that they are looked at', async () => {
-  const policies = [fakePolicy('p', { rewrite: 'Pod' })]
-  const { placements, reconciler } = scene(policies)
+  const { parsed, placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
-  policies.pop()
+  parsed.pop()
   expect(await reconciler.reconcile(llama)).toEqual(before)
   expect(placements.has(llama, before[0] ?? '')).toBe(false)
   expect(await reconciler.reconcile(llama)).toEqual([])
@@ -95,11 +97,8 @@ function odd() {
     },
     spec: { dataset: { name: 'models-0123456789', namespace: 'models' }, target: [{ path: '/llama' }] },
   })
-  made.mirror.datasets.list = () => [
-    owned('Dataset', 'models-0123456789'),
-    owned('Dataset', 'own-0123456789'),
-  ]
-  made.mirror.dataLoads.list = () => [owned('DataLoad', 'llama-0123456789')]
+  made.datasets.put(owned('Dataset', 'models-0123456789'), owned('Dataset', 'own-0123456789'))
+  made.dataLoads.put(owned('DataLoad', 'llama-0123456789'))
   const service = { ...llama, metadata: { ...llama.metadata, uid: 'uid-odd' } }
   const elsewhere = { ...llama, metadata: { ...llama.metadata, namespace: 'elsewhere' } }
   made.client.get = async () => {
@@ -133,11 +132,13 @@ test('what is not looked at yet blocks its own namespace alone', async () => {
 })
 
 test('a service that cannot be planned any more keeps what it had', async () => {
-  const { client, placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const { client, clock, placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
   client.get = async () => {
     throw new KubeError('get secrets', { status: 0, message: 'no answer' })
   }
+  expect(await reconciler.reconcile(llama)).toEqual(before)
+  clock.nowMs = 60_000
   await expect(reconciler.reconcile(llama)).rejects.toThrow('no answer')
   expect(placements.names(llama)).toEqual(before)
 })

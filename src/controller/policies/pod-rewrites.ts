@@ -1,11 +1,12 @@
 import { isBeingAdopted } from '../../cluster/adopting.ts'
-import { namespaceLabels, readFacts } from '../../cluster/facts.ts'
+import { namespaceLabels } from '../../cluster/facts.ts'
+import { byOwner } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
+import type { Planner } from '../../cluster/planner.ts'
 import { serviceId } from '../../cluster/services.ts'
-import type { FactsSources } from '../../cluster/sources.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
-import { cachesOf, plan } from '../../plan/plan.ts'
+import { cachesOf } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
 
@@ -74,7 +75,9 @@ export class PodRewriteUsage {
   }
 }
 
-export interface PodRewriteOptions extends FactsSources {
+export interface PodRewriteOptions {
+  mirror: Mirror
+  planner: Planner
   placements: PodRewriteUsage
 }
 
@@ -92,8 +95,10 @@ export class PodRewriteReconciler {
    */
   async reconcile(service: KubeObject): Promise<string[]> {
     const { mirror, placements } = this.#options
+    // Without its spec a service says nothing: until the mirror has read it, it stays to be looked at.
+    if (mirror.services.isClosed(service) && isOpenAt(mirror, service)) return []
     try {
-      const caches = await this.#caches(service, service.metadata.namespace ?? '')
+      const caches = await this.#caches(service)
       return placements.set(service, caches)
     } catch (error) {
       placements.keep(service, madeFor(service, mirror))
@@ -101,31 +106,29 @@ export class PodRewriteReconciler {
     }
   }
 
-  async #caches(service: KubeObject, namespace: string): Promise<CachePath[]> {
-    const { mirror } = this.#options
+  async #caches(service: KubeObject): Promise<CachePath[]> {
+    const { mirror, planner } = this.#options
     const isOver = service.metadata.deletionTimestamp !== undefined
-    const policies = mirror.parsedPolicies()
     const isAdopted = isBeingAdopted(mirror, service)
-    const isAsked = isAdopted || policies.some(rewritesPods)
-    if (!isAsked || isOver || !isOpen(policies, namespaceLabels(mirror, namespace))) return []
+    const isAsked = isAdopted || mirror.parsedPolicies().some(rewritesPods)
+    if (!isAsked || isOver || !isOpenAt(mirror, service)) return []
     // What was rewritten in the service says so itself, and keeps it.
     if (mirror.records.of(service) !== undefined) return []
-    const made = plan({
-      service,
-      previous: service,
-      isAdopted,
-      facts: await readFacts(this.#options, service, namespace),
-    })
+    const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
     return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
 }
 
+function isOpenAt(mirror: Mirror, { metadata: { namespace = '' } }: KubeObject): boolean {
+  return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))
+}
+
 /** The caches that have a service for an owner. Of a Dataset of many models its DataLoads say which it is. */
-function madeFor({ metadata: { namespace, uid } }: KubeObject, mirror: Mirror): CachePath[] {
-  const isIts = (object: KubeObject) =>
-    isOurs(object) && object.metadata.ownerReferences?.some((owner) => owner.uid === uid) === true
-  const loads = mirror.dataLoads.list(namespace).filter(isIts)
-  const datasets = mirror.datasets.list(namespace).filter(isIts)
+function madeFor({ metadata: { namespace, uid = '' } }: KubeObject, mirror: Mirror): CachePath[] {
+  // Anyone may name a service of another namespace as an owner; Kubernetes ignores that.
+  const isIts = (object: KubeObject) => isOurs(object) && object.metadata.namespace === namespace
+  const loads = mirror.dataLoads.by(byOwner, uid).filter(isIts)
+  const datasets = mirror.datasets.by(byOwner, uid).filter(isIts)
   return [
     ...loads.map((load) => ({ cache: datasetOf(load).name, path: pathOf(load) })),
     ...datasets.map(({ metadata }) => ({ cache: metadata.name ?? '', path: undefined })),

@@ -27,15 +27,15 @@ export interface PolicyOptions {
   client: KubeClient
   mirror: Mirror
   clock: Clock
-  /** The name of the MutatingWebhookConfiguration: it says what is sent here at all. */
+  /** The name of the MutatingWebhookConfiguration, which selects the namespaces that Warmgate sees. */
   webhookConfiguration: string
   errors: ErrorReporter
 }
 
-// What Fluid serves is discovered now and then, and nobody tells of a change.
+// What Fluid serves is discovered periodically; no watch reports a change.
 const againMs = 60_000
 
-/** Writes the status of every policy: whether it is accepted, what it governs, what stands in its way. */
+/** Writes the status of every policy: whether it is accepted, which services it governs, what prevents it. */
 export class PolicyReconciler {
   readonly #options: PolicyOptions
 
@@ -43,7 +43,7 @@ export class PolicyReconciler {
     this.#options = options
   }
 
-  /** Looks at all policies at once: which services one governs depends on the others. */
+  /** Reads all policies at once: which services one governs depends on the others. */
   async reconcile(): Promise<number> {
     const { errors, mirror, clock } = this.#options
     const policies = mirror.parsedPolicies()
@@ -91,7 +91,7 @@ export class PolicyReconciler {
         { subresource: 'status' },
       )
     } catch (error) {
-      // The policy is gone, or another one has its name.
+      // The policy is gone, or was replaced by one of the same name.
       if (!hasStatus(error, 404, 409)) throw error
     }
   }
@@ -104,10 +104,10 @@ interface Findings {
   conditions: Finding[]
 }
 
-/** Of which namespaces services are sent to the webhook: those with the label alone, or any. */
+/** Which namespaces the webhook selects: only those with the label, or any. */
 type WebhookScope = 'OptedIn' | 'Cluster'
 
-/** What is to be said of one policy; `usage` is undefined where it is not accepted. */
+/** The status of one policy; `usage` is undefined if it is not accepted. */
 export function statusOf(
   object: KubeObject,
   usage: PolicyUsage | undefined,
@@ -203,7 +203,7 @@ function scopeLimited(parsed: ParsedPolicy, reach: WebhookScope): Finding {
       }
 }
 
-/** A condition that says the same keeps its time. */
+/** A condition that does not change keeps its time. */
 function toStatus(object: KubeObject, { services, conditions }: Findings, nowMs: number): PolicyStatus {
   const now = timestamp(nowMs)
   const before = listAt(object, 'status', 'conditions')

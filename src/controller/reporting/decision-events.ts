@@ -1,40 +1,67 @@
-import { namespaceLabels, readFacts } from '../../cluster/facts.ts'
-import type { FactsSources } from '../../cluster/sources.ts'
+import { namespaceLabels } from '../../cluster/facts.ts'
+import type { Mirror } from '../../cluster/mirror.ts'
+import type { Planner } from '../../cluster/planner.ts'
 import type { EventRecorder } from '../../kube/events.ts'
-import { type Plan, plan } from '../../plan/plan.ts'
+import type { Plan } from '../../plan/plan.ts'
 import { isWorthAWarning, type Reason } from '../../plan/reasons.ts'
 import { unproven } from '../../plan/service/decide.ts'
 import { unplannable } from '../../plan/service/size.ts'
 import { isOpen } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
 
+interface DecisionEventOptions {
+  mirror: Mirror
+  planner: Planner
+  events: EventRecorder
+}
+
 /** Says on each service, in an Event, what was decided about it and why. */
 export class DecisionEventReconciler {
-  readonly #options: FactsSources & { events: EventRecorder }
+  readonly #options: DecisionEventOptions
 
-  constructor(options: FactsSources & { events: EventRecorder }) {
+  constructor(options: DecisionEventOptions) {
     this.#options = options
   }
 
   async reconcile(service: KubeObject): Promise<void> {
-    const { mirror } = this.#options
+    const { mirror, planner } = this.#options
     if (service.metadata.deletionTimestamp !== undefined) return
     const { namespace = '' } = service.metadata
     const record = mirror.records.of(service)
     const isAccelerated = record?.isProven === true
     // What did not opt in is neither spoken to nor looked into.
     if (!isAccelerated && !isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))) return
+    // Its namespace opened a moment ago: the mirror is about to read its spec, and then this runs again.
+    if (mirror.services.isClosed(service)) return
     if (mirror.services.isTooLarge(service)) return this.#record(service, unplannable)
     if (record?.isProven === false) return this.#record(service, unproven)
-    const facts = await readFacts(this.#options, service, namespace)
-    const made = plan({ service, facts, ...(isAccelerated ? { previous: service } : {}) })
+    const made = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
     const isServed = made.reason === 'AlreadyCached' || placedByPod(made)
-    // A service that could be accelerated and is not was here before: nobody decided anything about it.
-    if (isAccelerated ? !isServed : made.decision === 'accelerate' && !isServed) return
+    if (isAccelerated && !isServed) return
+    if (made.decision === 'accelerate' && !isServed) return this.#recordNotAdmitted(service, made)
     const reason = isServed ? 'Accelerated' : made.reason
     this.#record(service, { reason, message: made.message })
     for (const { location, ...each } of made.left.filter((left) => isWorthAWarning(left.reason)))
       this.#record(service, { ...each, message: `${location} is not accelerated: ${each.message}` })
+  }
+
+  /** It could be accelerated, and nobody decided anything about it. */
+  #recordNotAdmitted(regarding: KubeObject, { policy: name }: Plan): void {
+    const policy = this.#options.mirror.parsedPolicies().find((each) => each.name === name)
+    const { namespace, name: service } = regarding.metadata
+    const next =
+      policy?.spec.adopt.mode === 'Automatic'
+        ? `AccelerationPolicy ${name} adopts it by itself`
+        : `\`warmgate adopt --namespace ${namespace} ${service}\` accelerates it`
+    const why = 'it is older than its opt-in, or was created while admission was away'
+    const note = `not accelerated, though it could be: ${why}; ${next}`
+    this.#options.events.record({
+      regarding,
+      type: 'Normal',
+      reason: 'NotAdmitted',
+      note,
+      action: 'Accelerate',
+    })
   }
 
   #record(regarding: KubeObject, { reason, message }: { reason: Reason; message: string }): void {

@@ -3,6 +3,7 @@ import { cacheName, fakeDataLoad, fakeDataset, fakePod } from '../../cluster/clu
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { loadName } from '../../fluid/name.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
+import { FakeClock } from '../../values/clock.fake.ts'
 import { type KubeObject, objectAt } from '../../values/object.ts'
 import { Savings } from './savings.ts'
 
@@ -12,7 +13,7 @@ const minuteMs = 60_000
 function scene({ phase = 'Complete', ufsTotal = '4.00GiB' } = {}) {
   const fake = fakeMirror()
   const metrics = createMetrics()
-  const savings = new Savings({ mirror: fake.mirror, metrics })
+  const savings = new Savings({ mirror: fake.mirror, clock: new FakeClock(), metrics })
   fake.datasets.put(cacheOf('s3://models/llama', ufsTotal))
   fake.dataLoads.put(fakeDataLoad(phase))
   const saved = async () => {

@@ -1,36 +1,41 @@
 import { Downloads } from '../../cluster/downloads.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
-import { cacheState } from '../../cluster/pod.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { claimMounts } from '../../kserve/pod.ts'
-import { cachePhase } from '../../plan/cache/cache-phase.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Clock } from '../../values/clock.ts'
 import type { KubeObject } from '../../values/object.ts'
 
+interface SavingsOptions {
+  mirror: Mirror
+  clock: Pick<Clock, 'now'>
+  metrics: Metrics
+}
+
 /**
- * Counts the time that pods need not wait for a storage initializer, since a warm cache has their model: what it took
- * for this source in this cluster, or for others at their speed, less the time that the pod was held. How fast a server
- * then reads its model, from the cache or from its own disk, is not in it. Where nothing was measured, nothing is counted.
+ * Counts the time that pods did not wait for a storage initializer, because a warm cache has their model: the time that
+ * it took for this source in this cluster, or for others at their speed, less the time that the pod was held. The time
+ * in which the server then reads its model is not included. Without a measurement nothing is counted.
  */
 export class Savings {
-  readonly #options: { mirror: Mirror; metrics: Metrics }
+  readonly #options: SavingsOptions
   readonly #downloads: Downloads
 
-  constructor(options: { mirror: Mirror; metrics: Metrics }) {
+  constructor(options: SavingsOptions) {
     this.#options = options
     this.#downloads = new Downloads(options.mirror)
   }
 
   /** A pod that reads from warm caches, and how long it was held for them. */
   count(pod: KubeObject, heldMs: number): void {
-    const { mirror, metrics } = this.#options
+    const { mirror, clock, metrics } = this.#options
     const { namespace = '' } = pod.metadata
     const caches = claimMounts(pod).flatMap(({ claim, path }) => {
-      const state = cacheState(mirror, { namespace, name: claim }, path)
-      const { dataset } = state
-      return dataset === undefined || !isOurs(dataset) ? [] : [{ state, dataset, path }]
+      const { dataset, phase } = readCache(mirror, { namespace, name: claim, path }, clock.now())
+      return dataset === undefined || !isOurs(dataset) ? [] : [{ phase, dataset, path }]
     })
-    if (caches.length === 0 || caches.some(({ state }) => cachePhase(state).kind !== 'warm')) return
+    if (caches.length === 0 || caches.some(({ phase }) => phase.kind !== 'warm')) return
     const times = caches.map(({ dataset, path }) => this.#downloads.timeOf(dataset, path))
     const known = times.filter((time) => time !== undefined)
     if (known.length < times.length) return

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { loadName } from '../../fluid/name.ts'
 import { scheduledLoads } from '../../fluid/schedule.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { fakeService, recorded } from '../../plan/plan.fake.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
+import { FakeClock } from '../../values/clock.fake.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { fakeErrors } from '../errors.fake.ts'
 import { PodRewriteUsage } from '../policies/pod-rewrites.ts'
@@ -35,6 +37,7 @@ function scene() {
   const recorder = { record: (event: EventNote) => events.push(event) }
   const milestones = new WarmupReporter({
     mirror: fake.mirror,
+    clock: new FakeClock(),
     metrics,
     events: recorder,
     errors: fakeErrors({ metrics }),
@@ -135,7 +138,7 @@ test('what a schedule runs is no milestone: it is Executing before anything runs
 
 test('a model among others is called by its path', () => {
   const { look, dataLoads, events } = scene()
-  const load = fakeDataLoad('Executing', `${cacheName}-l0123`)
+  const load = fakeDataLoad('Executing', loadName(cacheName, 'team/llama'))
   const spec = { dataset: key, target: [{ path: '/team/llama' }] }
   dataLoads.put({ ...load, spec })
   look()

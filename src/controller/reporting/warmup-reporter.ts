@@ -1,13 +1,12 @@
 import type { Mirror } from '../../cluster/mirror.ts'
 import { nameOf } from '../../cluster/pod.ts'
 import { isOurs } from '../../fluid/dataset.ts'
-import { loadJobKey } from '../../fluid/job.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
-import { isScheduled } from '../../fluid/schedule.ts'
 import type { EventRecorder } from '../../kube/events.ts'
-import type { CacheState } from '../../plan/cache/cache-phase.ts'
-import { describeWarmup, speedOf, type Warmup, warmupOf, warmupReasons } from '../../plan/cache/warmup.ts'
+import { type CacheReading, readCache } from '../../plan/cache/cache-reading.ts'
+import { describeWarmup, speedOf, type Warmup, warmupReasons } from '../../plan/cache/warmup.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Clock } from '../../values/clock.ts'
 import { type KubeObject, keyOf } from '../../values/object.ts'
 import { pathsOf } from '../caches/data-loads.ts'
 import { servicesUsing } from '../caches/service-usage.ts'
@@ -16,6 +15,7 @@ import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 
 interface Options {
   mirror: Mirror
+  clock: Pick<Clock, 'now'>
   events: EventRecorder
   metrics: Metrics
   placements: PodRewriteUsage
@@ -37,21 +37,16 @@ export class WarmupReporter {
     const { errors, mirror } = this.#options
     this.#reached = new Map()
     errors.each('milestones', mirror.dataLoads.list(), (dataLoad) => {
-      this.#reached.set(dataLoad.metadata.uid ?? '', warmupOf(this.#state(dataLoad))?.stage)
+      this.#reached.set(dataLoad.metadata.uid ?? '', this.#read(dataLoad)?.warmup?.stage)
     })
   }
 
   /** Looks at one warm-up, when anything about it has changed. */
   look(dataLoad: KubeObject): void {
-    // A scheduled one is Executing before anything runs, and complete again and again.
-    if (isScheduled(dataLoad)) return
-    const state = this.#state(dataLoad)
-    const { dataset } = state
-    if (dataset === undefined || !isOurs(dataset) || !isOurs(dataLoad)) return
+    const { dataset, warmup } = this.#read(dataLoad) ?? {}
     const { uid = '' } = dataLoad.metadata
-    const warmup = warmupOf(state)
     const reached = this.#reached.get(uid)
-    if (warmup === undefined || warmup.stage === reached) return
+    if (dataset === undefined || warmup === undefined || warmup.stage === reached) return
     // Its Job may go before Fluid has looked at it: nothing begins a second time.
     if (warmup.stage === 'begun' && reached !== undefined) return
     this.#reached.set(uid, warmup.stage)
@@ -73,13 +68,16 @@ export class WarmupReporter {
     return pathsOf(this.#options, key.name, servicesUsing(this.#options, key)).get(pathOf(dataLoad)) ?? []
   }
 
-  #state(dataLoad: KubeObject): CacheState {
-    const { mirror } = this.#options
-    return {
-      dataset: mirror.datasets.get(datasetOf(dataLoad)),
-      dataLoad,
-      job: mirror.loadJobs.get(loadJobKey(keyOf(dataLoad))),
-    }
+  /**
+   * The cache that a DataLoad warms up; undefined for any other DataLoad. One with a schedule does not count:
+   * it is Executing before anything runs, and complete again and again.
+   */
+  #read(dataLoad: KubeObject): CacheReading | undefined {
+    const { mirror, clock } = this.#options
+    const part = { ...datasetOf(dataLoad), path: pathOf(dataLoad) }
+    const reading = readCache(mirror, part, clock.now())
+    const isOwn = reading.dataset !== undefined && isOurs(reading.dataset) && isOurs(dataLoad)
+    return isOwn && reading.dataLoad?.metadata.uid === dataLoad.metadata.uid ? reading : undefined
   }
 
   #count(warmup: Warmup): void {

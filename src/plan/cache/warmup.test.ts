@@ -27,8 +27,7 @@ const done: KubeObject = {
 }
 const stranger: KubeObject = { ...done, metadata: { ...done.metadata, ownerReferences: [] } }
 
-test.each<[string, KubeObject | undefined, KubeObject | undefined, string | undefined]>([
-  ['no DataLoad', undefined, undefined, undefined],
+test.each<[string, KubeObject, KubeObject | undefined, string | undefined]>([
   ['one that waits', load('Pending'), undefined, undefined],
   ['one that runs', load('Executing'), undefined, 'filling llama: 141 GiB'],
   ['one that runs again', load('Executing', {}, '2'), undefined, 'filling llama (attempt 3): 141 GiB'],

@@ -2,9 +2,16 @@ import { isComplete, modelBytesOf, retryOf } from '../../fluid/dataset.ts'
 import { completionOf, isJobOf } from '../../fluid/job.ts'
 import { loadsAll } from '../../fluid/load.ts'
 import { formatDuration } from '../../values/duration.ts'
-import { type KubeObject, stringAt } from '../../values/object.ts'
+import { type KubeObject, listAt, stringAt } from '../../values/object.ts'
 import { formatSize } from '../../values/size.ts'
-import { type CacheState, failureOf } from './cache-phase.ts'
+
+/** A DataLoad, the Dataset that it fills, and the Job that carries it out. */
+export interface LoadState {
+  dataset: KubeObject
+  dataLoad: KubeObject
+  /** Done up to 20 s before Fluid looks at it, and says so on the DataLoad. */
+  job: KubeObject | undefined
+}
 
 /** What has become of a warm-up. Sizes are as Fluid counted them; what it has not counted is not known. */
 export type Warmup =
@@ -19,8 +26,7 @@ export const warmupReasons = {
 } as const
 
 /** Undefined before Fluid has begun. A warm-up takes as long as its Job; where that is gone, as long as its DataLoad was. */
-export function warmupOf({ dataset, dataLoad, job }: CacheState): Warmup | undefined {
-  if (dataset === undefined || dataLoad === undefined) return undefined
+export function warmupOf({ dataset, dataLoad, job }: LoadState): Warmup | undefined {
   const own = job !== undefined && isJobOf(job, dataLoad) ? job : undefined
   const retry = retryOf(dataLoad)
   // What Fluid counts is the size of all that a Dataset mounts: of a part it tells none.
@@ -31,6 +37,10 @@ export function warmupOf({ dataset, dataLoad, job }: CacheState): Warmup | undef
   const phase = stringAt(dataLoad, 'status', 'phase')
   if (phase === 'Failed') return { stage: 'failed', retry, message: failureOf(dataLoad) }
   return phase === 'Executing' ? { stage: 'begun', retry, modelBytes } : undefined
+}
+
+function failureOf(dataLoad: KubeObject): string {
+  return stringAt(listAt(dataLoad, 'status', 'conditions')[0], 'message') || 'the DataLoad failed'
 }
 
 function durationMs(done: KubeObject, job: KubeObject | undefined, dataLoad: KubeObject): number {

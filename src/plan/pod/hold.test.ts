@@ -6,7 +6,6 @@ import { decideHold, type Hold, type HoldInput, holdSettings } from './hold.ts'
 const hold: Hold = {
   at: 'Readiness',
   timeoutMs: 1_800_000,
-  retries: 3,
   onTimeout: 'Serve',
   onFailure: 'Serve',
 }

@@ -3,16 +3,11 @@ import { formatDuration, parseDurationMs } from '../../values/duration.ts'
 import type { CachePhase } from '../cache/cache-phase.ts'
 import { describeProgress } from '../cache/progress.ts'
 
-/** The name of what holds a pod: a readiness gate with its condition, or a scheduling gate. */
-export const cacheWarmGate = 'warmgate.dev/cache-warm'
-
 /** How the pods of an accelerated service wait. */
 export interface Hold {
   /** Readiness: a pod starts, and is not Ready. Scheduling: it takes no node, and so no GPU. */
   at: 'Readiness' | 'Scheduling'
   timeoutMs: number
-  /** How often a failed warm-up is tried again before it counts as failed. */
-  retries: number
   onTimeout: Outcome
   onFailure: Outcome
 }
@@ -42,7 +37,6 @@ function settings(at: Hold['at'], { hold, warmup }: PolicySpec): Hold {
   return {
     at,
     timeoutMs: parseDurationMs(warmup.timeout) ?? 0,
-    retries: warmup.retries,
     onTimeout: hold.onTimeout,
     onFailure: hold.onFailure,
   }

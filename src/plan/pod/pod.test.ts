@@ -10,7 +10,6 @@ import { gateCondition, hasGate, isHeld, type PodPlanInput, planPod, resolvePodP
 const hold: Hold = {
   at: 'Readiness',
   timeoutMs: 1_800_000,
-  retries: 3,
   onTimeout: 'Serve',
   onFailure: 'Serve',
 }

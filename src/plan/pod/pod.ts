@@ -4,6 +4,7 @@ import { applyOverrides, choosePolicy } from '../../policy/overrides.ts'
 import { isOpen, selectPolicy } from '../../policy/policy.ts'
 import type { GpuPolicy } from '../../policy/schema.ts'
 import { conditionOf } from '../../values/condition.ts'
+import { cacheWarmGate, revertedAnnotation } from '../../values/keys.ts'
 import {
   type Json,
   type JsonObject,
@@ -16,7 +17,7 @@ import type { CachePhase } from '../cache/cache-phase.ts'
 import { Draft, type PatchOperation, pointer } from '../draft.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import { provenOriginal, type RecordSigner, type RecordSubject, subjectOf } from '../service/record.ts'
-import { cacheWarmGate, type Hold, holdSettings, type NoHold, sidecarHold } from './hold.ts'
+import { type Hold, holdSettings, type NoHold, sidecarHold } from './hold.ts'
 import { addLocality } from './locality.ts'
 import { addSidecar, type SidecarState } from './sidecar.ts'
 
@@ -69,9 +70,6 @@ export interface PodPolicy {
   /** How a pod waits for a sidecar, where it is to have one. */
   sidecarHold: Hold | undefined
 }
-
-/** On a service that Warmgate took back to its storage initializer: why. Beside the opt-out, which does it. */
-export const revertedAnnotation = 'warmgate.dev/reverted'
 
 /**
  * What governs the pods of a service now: nothing, once the namespace or the service has opted out or no

@@ -1,7 +1,7 @@
 import { sourceUriAnnotation } from '../../kserve/pod.ts'
+import { cachesAnnotation } from '../../values/keys.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { Draft, type PatchOperation, pointer } from '../draft.ts'
-import { cachesAnnotation } from '../service/original.ts'
 
 /** What the storage initializer of a new pod would read; undefined where it has none, or a volume already. */
 export function podSource(pod: KubeObject): string | undefined {

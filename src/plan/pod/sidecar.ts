@@ -1,12 +1,11 @@
-import { type ClaimMount, mountsAnnotation, mountText } from '../../kserve/pod.ts'
+import { type ClaimMount, mountText } from '../../kserve/pod.ts'
+import { awaitsAnnotation, cacheWarmGate, mountsAnnotation } from '../../values/keys.ts'
 import { type KubeObject, listAt, stringAt } from '../../values/object.ts'
 import { type Draft, pointer } from '../draft.ts'
-import { cacheWarmGate } from './hold.ts'
 
 /** By this label Fluid's webhook puts a FUSE client into a pod, in the place of the claims of its Datasets. */
 const injectLabel = 'serverless.fluid.io/inject'
 const injectionLabel = 'fluid.io/enable-injection'
-const awaitsAnnotation = 'warmgate.dev/awaits-sidecar'
 
 /**
  * How a pod gets at its caches: by the CSI driver of its node, or by a sidecar. `pending` is a sidecar that cannot be

@@ -3,16 +3,11 @@ import { localModelOf } from '../../kserve/local-model.ts'
 import { findModelLocations } from '../../kserve/location.ts'
 import { deploymentMode } from '../../kserve/mode.ts'
 import type { ModelLocation, ModelReference } from '../../kserve/model-location.ts'
-import {
-  applyOverrides,
-  choosePolicy,
-  type Overridden,
-  type OverrideName,
-  overrideAnnotation,
-} from '../../policy/overrides.ts'
+import { applyOverrides, choosePolicy, type Overridden, type OverrideName } from '../../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../../policy/policy.ts'
 import { overrideNames } from '../../policy/schema.ts'
 import { isNamespaceOptedOut, isOptedIn } from '../../policy/scope.ts'
+import { accelerationLabel, originalAnnotation, overrideAnnotation } from '../../values/keys.ts'
 import { type KubeObject, objectAt } from '../../values/object.ts'
 import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
@@ -89,10 +84,8 @@ export function decide(input: DecideInput): Decision {
   return resolved.kind === 'resolved' ? withPolicy(input, states, resolved.policy) : resolved
 }
 
-const notOptedIn =
-  'the namespace has no label warmgate.dev/acceleration: enabled, and no policy of scope: Cluster is for it'
-const namespaceOptedOut =
-  'the namespace opts out (label warmgate.dev/acceleration: disabled), or is one of the cluster’s own'
+const notOptedIn = `the namespace has no label ${accelerationLabel}: enabled, and no policy of scope: Cluster is for it`
+const namespaceOptedOut = `the namespace opts out (label ${accelerationLabel}: disabled), or is one of the cluster’s own`
 
 /** What an update finds at a location: the rewrite it has, what stood there unaccelerated, or a new model. */
 type LocationState =
@@ -236,8 +229,7 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
 /** Why nothing is made for a rewrite that the service has. */
 export const unproven = {
   reason: 'RecordUnproven',
-  message:
-    'the record on this service (warmgate.dev/original) was not written for it by this Warmgate: what is there stays, and no cache is made for it; `warmgate adopt` writes it anew',
+  message: `the record on this service (${originalAnnotation}) was not written for it by this Warmgate: what is there stays, and no cache is made for it; \`warmgate adopt\` writes it anew`,
 } as const
 
 /** A rewrite that the service has, with its cache as it would be made today, where it would. */

@@ -3,55 +3,56 @@ import type { ModelLocation } from '../../kserve/model-location.ts'
 import { parseModelUri } from '../../kserve/uri.ts'
 import { choosePolicy } from '../../policy/overrides.ts'
 import { builtInPolicy, isOpen, type Policy, selectPolicy } from '../../policy/policy.ts'
-import { limits } from '../../values/limits.ts'
+import type { PolicySource } from '../../policy/schema.ts'
 import type { KubeObject } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 import { restored } from './original.ts'
 import { provenOriginal, subjectOf } from './record.ts'
-import { type SharedDatasetUse, sharedDatasetUses } from './shared-dataset.ts'
 import { isPlannable } from './size.ts'
-import { matchingRules, namedSecrets } from './source.ts'
+import { type DatasetRef, isShared, matchingRules, namedSecrets } from './source.ts'
 
-/**
- * What has to be read of the cluster for one service: names in its own namespace, and Datasets that its policy lends.
- */
-export interface Needs {
-  accounts: string[]
-  /** Beside those that the accounts list. */
+/** What has to be read of the API server for one model location: names in its namespace, and Datasets elsewhere. */
+export interface LocationNeeds {
+  /** The location's id. */
+  location: string
+  account: string
+  /** Secrets that the service or its policy names. */
   secrets: string[]
-  lent: SharedDatasetUse[]
+  /** Whether the Secrets that its account lists may count, too. */
+  usesListed: boolean
+  /** Datasets that its policy lends, if the account may get them. */
+  lent: DatasetRef[]
 }
-
-export const nothingNeeded: Needs = { accounts: [], secrets: [], lent: [] }
-
-/** How many service accounts and Secrets are read for one service: one review must not cost thousands of calls. */
-export const mostAccounts = 8
-export const mostSecrets = limits.accountSecrets
-const mostLent = 8
 
 /** What a plan can be told before anything is read for it. */
 export type KnownFacts = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 'kserve' | 'signer'>
 
 /**
- * What the plan of a service needs to be read: nothing where its namespace is not open and admission has rewritten
- * nothing in it, and nothing for a model that can be no cache's.
+ * What the plan of a service needs to be read, location by location. Nothing if its namespace is not open and admission
+ * has rewritten nothing in it, and nothing for a model that no cache can serve.
  */
-export function needsOf(service: KubeObject, known: KnownFacts): Needs {
-  if (!isPlannable(service) || !isLookedInto(service, known)) return nothingNeeded
-  const { namespace, kserve } = known
+export function needsOf(service: KubeObject, known: KnownFacts): LocationNeeds[] {
+  if (!isPlannable(service) || !isLookedInto(service, known)) return []
   const policy = policyOf(service, known)
-  const locations = findModelLocations(restored(service)).locations.filter(
-    (location) => location.obstacle === undefined && mayBeCached(location, policy, namespace),
-  )
-  const fromPolicy = locations.flatMap(({ model }) =>
-    matchingRules(model, policy, namespace).flatMap(({ credentials }) => credentials.secretName ?? []),
-  )
-  const accounts = distinct(locations.map(({ serviceAccount }) => serviceAccount)).slice(0, mostAccounts)
-  const asking = locations.filter(({ serviceAccount }) => accounts.includes(serviceAccount))
+  return findModelLocations(restored(service)).locations.flatMap((location) => {
+    if (location.obstacle !== undefined) return []
+    const rules = matchingRules(location.model, policy, known.namespace)
+    return mayBeCached(location, rules) ? [locationNeeds(location, rules, known)] : []
+  })
+}
+
+function locationNeeds(
+  location: ModelLocation,
+  rules: PolicySource[],
+  { namespace, kserve }: KnownFacts,
+): LocationNeeds {
+  const fromPolicy = rules.flatMap(({ credentials }) => credentials.secretName ?? [])
   return {
-    accounts,
-    secrets: distinct([...namedSecrets(locations, kserve), ...fromPolicy]).slice(0, mostSecrets),
-    lent: sharedDatasetUses(asking, [policy], namespace).slice(0, mostLent),
+    location: location.id,
+    account: location.serviceAccount,
+    secrets: [...namedSecrets([location], kserve), ...fromPolicy],
+    usesListed: location.annotations[kserve.storageSecretAnnotation] === undefined,
+    lent: rules.flatMap((rule) => (isShared(rule, namespace) ? rule.dataset : [])),
   }
 }
 
@@ -70,14 +71,6 @@ function policyOf({ metadata }: KubeObject, { policies, namespaceLabels }: Known
   return chosen.ok ? chosen.policy : selected
 }
 
-function mayBeCached({ model }: ModelLocation, policy: Policy, namespace: string): boolean {
-  return (
-    model.kind === 'storage' ||
-    parseModelUri(model.uri).kind === 'directory' ||
-    matchingRules(model, policy, namespace).length > 0
-  )
-}
-
-function distinct(names: string[]): string[] {
-  return [...new Set(names)]
+function mayBeCached({ model }: ModelLocation, rules: PolicySource[]): boolean {
+  return model.kind === 'storage' || parseModelUri(model.uri).kind === 'directory' || rules.length > 0
 }

@@ -1,14 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isCacheName } from '../../fluid/name.ts'
 import { modelPlaces } from '../../kserve/location.ts'
+import { cachesAnnotation, originalAnnotation } from '../../values/keys.ts'
 import { limits } from '../../values/limits.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../../values/object.ts'
 import { Draft, pointer } from '../draft.ts'
 import { type PatchTarget, patchTargetsOf } from './patch-target.ts'
 import { isBounded } from './size.ts'
-
-export const originalAnnotation = 'warmgate.dev/original'
-export const cachesAnnotation = 'warmgate.dev/caches'
 
 /** What stood in a service before Warmgate changed it: enough to give back the manifest that came in. */
 export interface Original {

@@ -2,6 +2,7 @@ import { type ServingContainer, servingContainers } from '../../kserve/container
 import { llmBases } from '../../kserve/llm-config.ts'
 import { runtimeOf } from '../../kserve/runtime.ts'
 import { formatDuration } from '../../values/duration.ts'
+import { overrideAnnotation } from '../../values/keys.ts'
 import {
   isObject,
   type Json,
@@ -38,7 +39,7 @@ export function probeWarnings(
     const [allows, held] = [formatDuration(probe.allowsMs), formatDuration(hold.timeoutMs)]
     return [
       `warmgate: the ${probe.name} probe of ${container.id} kills a server that is not up after ${allows}, and while its pod ` +
-        `is held (up to ${held}) it reads from a cold cache: raise it, or set warmgate.dev/hold: Scheduling`,
+        `is held (up to ${held}) it reads from a cold cache: raise it, or set ${overrideAnnotation('hold')}: Scheduling`,
     ]
   })
 }

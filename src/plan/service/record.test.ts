@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
+import { originalAnnotation } from '../../values/keys.ts'
 import type { KubeObject, ObjectMeta } from '../../values/object.ts'
 import { Draft } from '../draft.ts'
 import { fakeService, fakeSigner } from '../plan.fake.ts'
-import { type Original, originalAnnotation } from './original.ts'
+import type { Original } from './original.ts'
 import { provenOriginal, readRecord, subjectOf, trustingSigner, writeSigned } from './record.ts'
 
 const original: Original = {

@@ -1,7 +1,8 @@
+import { originalAnnotation } from '../../values/keys.ts'
 import { limits } from '../../values/limits.ts'
 import type { KubeObject } from '../../values/object.ts'
 import type { Draft } from '../draft.ts'
-import { type Original, originalAnnotation, readOriginal, recordText, writeRecord } from './original.ts'
+import { type Original, readOriginal, recordText, writeRecord } from './original.ts'
 
 /** Signs what admission records on a service, and recognizes its own signatures. */
 export interface RecordSigner {

@@ -62,6 +62,8 @@ export function resolveSource(location: ModelLocation, policy: Policy, facts: Fa
 export function readSource(location: ModelLocation, given: Policy, facts: Facts): ReadSource | SourceRefused {
   const { obstacle } = location
   if (obstacle?.reason === 'TooLarge') return { ok: false, reason: 'TooLarge', message: obstacle.message }
+  // Without its credentials it would look like a public model.
+  if (facts.unread.has(location.id)) return { ok: false, reason: 'TooLarge', message: tooManyReads }
   const named = namedModel(location, facts)
   if (!named.ok) return named
   const policy = inNamespace(given, facts.namespace)
@@ -91,6 +93,8 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
   const read = { ok: true as const, uri: named.uri, source, rule, prefix, path }
   return resolved.ok ? read : { ...read, unresolved: resolved }
 }
+
+const tooManyReads = `the service needs more than ${limits.reads} service accounts, Secrets and grants: those of this location are not read`
 
 /**
  * The topmost directory above a URI, or the URI itself, that has the matched prefix; at least its bucket. Nothing in it

@@ -1,8 +1,13 @@
+import {
+  accelerationAnnotation,
+  cachesAnnotation,
+  originalAnnotation,
+  revertedAnnotation,
+} from '../../values/keys.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { Draft, pointer } from '../draft.ts'
-import { accelerationAnnotation, isOptedOut } from '../facts.ts'
-import { revertedAnnotation } from '../pod/pod.ts'
-import { cachesAnnotation, originalAnnotation, readOriginal, restore } from './original.ts'
+import { isOptedOut } from '../facts.ts'
+import { readOriginal, restore } from './original.ts'
 
 export type Undone =
   | { kind: 'changed'; service: KubeObject }

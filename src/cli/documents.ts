@@ -1,0 +1,223 @@
+import { type Document, LineCounter, parseAllDocuments } from 'yaml'
+import type { Json } from '../values/object.ts'
+import { hasPlaceholder } from '../values/text.ts'
+import { toJson, YamlProblem } from './go-yaml.ts'
+
+type Path = (string | number)[]
+
+/** A document of a file: its value, or what is wrong with it. Lines count from 1, over the whole file. */
+export type FileDocument = ReadDocument | { ok: false; line: number; problem: string }
+
+export interface ReadDocument {
+  ok: true
+  value: Json
+  /** The line where the value at a path begins; that of the nearest value above it if it has no place of its own. */
+  lineOf: (path: Path) => number
+  /** The first line that holds a text; undefined if none does. */
+  lineWith: (text: string) => number | undefined
+}
+
+/** A part of a file, which is a document if it can be read. */
+interface Part {
+  text: string
+  /** Offset of its first character in the file. */
+  start: number
+}
+
+/**
+ * The documents of a file as kubectl reads them: a stream of JSON objects, or YAML between lines of `---`. One that
+ * cannot be read does not hide the others. Source: k8s.io/apimachinery v0.36.3, pkg/util/yaml/decoder.go.
+ */
+export function* readDocuments(text: string): Generator<FileDocument> {
+  const lines = countLines(text)
+  const json = text.trimStart().startsWith('{') ? jsonObjects(text) : { documents: [], end: 0 }
+  for (const { value, part } of json.documents) yield read(part, value, lines)
+  const rest = text.slice(json.end)
+  if (json.documents.length > 1 && rest.trim() !== '') {
+    const at = json.end + (rest.length - rest.trimStart().length)
+    yield { ok: false, line: lineAt(lines, at), problem: 'what follows the JSON objects is not one of them' }
+    return
+  }
+  for (const part of yamlParts(text, json.end)) yield* readPart(part, lines)
+}
+
+function countLines(text: string): LineCounter {
+  const lines = new LineCounter()
+  lines.addNewLine(0)
+  for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', end + 1)) lines.addNewLine(end + 1)
+  return lines
+}
+
+function lineAt(lines: LineCounter, offset: number): number {
+  return lines.linePos(offset).line
+}
+
+/** The JSON objects that a text begins with, and where what follows them begins. */
+function jsonObjects(text: string): { documents: { value: Json; part: Part }[]; end: number } {
+  const documents: { value: Json; part: Part }[] = []
+  let end = 0
+  for (let next = jsonObject(text, 0); next !== undefined; next = jsonObject(text, end)) {
+    documents.push(next)
+    end = next.part.start + next.part.text.length
+  }
+  return { documents, end }
+}
+
+/** Levels of objects and lists, which are written by functions that call themselves. Services may have 100. */
+const mostDepth = 500
+
+function jsonObject(text: string, from: number): { value: Json; part: Part } | undefined {
+  const start = firstNot(text, from, ' \t\r\n')
+  const extent = text[start] === '{' ? extentOf(text, start) : undefined
+  // What is nested deeper is left to the other reader, which refuses it.
+  if (extent === undefined || extent.deepest > mostDepth) return undefined
+  const part = { text: text.slice(start, extent.end), start }
+  try {
+    return { value: JSON.parse(part.text) as Json, part }
+  } catch {
+    return undefined
+  }
+}
+
+function firstNot(text: string, from: number, skipped: string): number {
+  let at = from
+  while (at < text.length && skipped.includes(text.charAt(at))) at += 1
+  return at
+}
+
+/** Where the object that begins at an offset ends, by its brackets alone, and how deep they are nested. */
+function extentOf(text: string, start: number): { end: number; deepest: number } | undefined {
+  let [depth, deepest] = [0, 0]
+  for (let at = start; at < text.length; at += 1) {
+    const character = text[at]
+    if (character === '"') at = endOfText(text, at)
+    else if (character === '{' || character === '[') depth += 1
+    else if (character === '}' || character === ']') depth -= 1
+    deepest = Math.max(deepest, depth)
+    if (depth === 0) return { end: at + 1, deepest }
+  }
+  return undefined
+}
+
+/** The offset of the quote that ends the text which begins with a quote at `start`. */
+function endOfText(text: string, start: number): number {
+  let at = start + 1
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  return at
+}
+
+type YamlPart = Part & { separator?: string }
+
+/** What stands between lines that begin with `---`. On such a line kubectl allows a comment and nothing else. */
+function* yamlParts(text: string, from: number): Generator<YamlPart> {
+  let start = from
+  let separator = ''
+  for (let at = from; at < text.length; ) {
+    const next = text.indexOf('\n', at) + 1
+    const end = next === 0 ? text.length : next
+    if (text.startsWith('---', at) && (at === 0 || text[at - 1] === '\n')) {
+      yield { text: text.slice(start, at), start, separator }
+      separator = text.slice(at + 3, end).trim()
+      start = end
+    }
+    at = end
+  }
+  yield { text: text.slice(start), start, separator }
+}
+
+function* readPart({ text, start, separator = '' }: YamlPart, lines: LineCounter): Generator<FileDocument> {
+  if (separator !== '' && !separator.startsWith('#')) {
+    const line = lineAt(lines, Math.max(start - 1, 0))
+    yield { ok: false, line, problem: `--- has to be alone on its line${templateIn(separator)}` }
+    return
+  }
+  // A mark of the byte order may begin each file of several that were joined.
+  const part = text.startsWith('\ufeff') ? { text: text.slice(1), start: start + 1 } : { text, start }
+  const found = readYaml(part, lines)
+  if (found !== undefined) yield found
+}
+
+// What go-yaml's reader refuses: yaml_parser_update_buffer in readerc.go.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+const control = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/
+
+function readYaml(part: Part, lines: LineCounter): FileDocument | undefined {
+  const fail = (offset: number, problem: string): FileDocument => ({
+    ok: false,
+    line: lineAt(lines, part.start + Math.min(offset, part.text.length)),
+    problem: withTemplate(problem, part.text, offset),
+  })
+  const odd = part.text.search(control)
+  if (odd !== -1) return fail(odd, 'a control character')
+  try {
+    const document = parse(part.text)
+    if (document === undefined)
+      return /^%/m.test(part.text) ? fail(0, 'a directive, which kubectl does not read') : undefined
+    const [error] = document.errors
+    if (error !== undefined) return fail(error.pos[0], summary(error.message))
+    return read(part, toJson(document.contents), lines, document)
+  } catch (error) {
+    if (error instanceof YamlProblem) return fail(error.offset ?? 0, error.message)
+    if (error instanceof RangeError) return fail(0, 'nested too deeply')
+    throw error
+  }
+}
+
+/** Scalars stay texts, as they are written. Undefined for a part without content. */
+function parse(text: string): Document | undefined {
+  const [document] = parseAllDocuments(text, {
+    schema: 'failsafe',
+    merge: false,
+    resolveKnownTags: false,
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+  })
+  return document
+}
+
+/** What is wrong, without the text that follows: it is the file's own, and may be of a Secret. */
+function summary(message: string): string {
+  if (message.startsWith('Maximum call stack')) return 'nested too deeply'
+  return message.replace(/(: | at line \d+, column |\n).*$/s, '')
+}
+
+function templateIn(text: string): string {
+  return hasPlaceholder(text) ? ', and this is a template: fill it in first' : ''
+}
+
+/** A template that is no YAML before it is filled in fails where it has its marks, or because of a line of its own. */
+function withTemplate(problem: string, text: string, offset: number): string {
+  const start = text.lastIndexOf('\n', Math.max(offset - 1, 0)) + 1
+  const end = text.indexOf('\n', offset)
+  const line = text.slice(start, end === -1 ? text.length : end)
+  const isTemplate = hasPlaceholder(line) || /^[ \t]*\{\{/m.test(text)
+  return isTemplate ? `a template, which has to be filled in first (${problem})` : problem
+}
+
+function read(part: Part, value: Json, lines: LineCounter, parsed?: Document): ReadDocument {
+  let document = parsed
+  return {
+    ok: true,
+    value,
+    lineOf: (path) => {
+      // JSON is read as YAML only for the place of what is inside.
+      if (path.length === 0 && document === undefined) return lineAt(lines, part.start)
+      document ??= parse(part.text)
+      return lineAt(lines, part.start + (document === undefined ? 0 : offsetOf(document, path)))
+    },
+    lineWith: (text) => {
+      const at = part.text.indexOf(text)
+      return at === -1 ? undefined : lineAt(lines, part.start + at)
+    },
+  }
+}
+
+function offsetOf(document: Document, path: Path): number {
+  for (let length = path.length; length > 0; length -= 1) {
+    const node = document.getIn(path.slice(0, length), true)
+    const start = (node as { range?: [number, number, number] } | undefined)?.range?.[0]
+    if (start !== undefined) return start
+  }
+  return document.contents?.range?.[0] ?? 0
+}

@@ -1,0 +1,38 @@
+import { mapConcurrently } from '../values/concurrency.ts'
+import { limits } from '../values/limits.ts'
+
+// A review is one of many: it must not have the API server to itself.
+const concurrentReads = 8
+
+/** One read of the API server; the same key is the same read. */
+export interface Read {
+  key: string
+  run: () => Promise<void>
+}
+
+/**
+ * The reads for one plan: each is made once, a few at a time, and all of them together are limited. What is remembered
+ * from before counts as well: the same service always gets the same answer.
+ */
+export class BoundedReads {
+  readonly #known = new Set<string>()
+  #pending: Read[] = []
+
+  /** Plans reads that are of use together only; false, and none is planned, if they would be too many. */
+  add(reads: Read[]): boolean {
+    const fresh = [...new Map(reads.map((read) => [read.key, read])).values()].filter(
+      ({ key }) => !this.#known.has(key),
+    )
+    if (this.#known.size + fresh.length > limits.reads) return false
+    for (const { key } of fresh) this.#known.add(key)
+    this.#pending.push(...fresh)
+    return true
+  }
+
+  /** Makes the reads that were added. Rejects once the signal aborts, and begins none after that. */
+  async make(signal: AbortSignal | undefined): Promise<void> {
+    const reads = this.#pending
+    this.#pending = []
+    await mapConcurrently(reads, { limit: concurrentReads, signal }, ({ run }) => run())
+  }
+}

@@ -1,0 +1,209 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { KubeClient } from '../kube/client.ts'
+import type { Facts } from '../plan/facts.ts'
+import { type Plan, type PlanInput, plan } from '../plan/plan.ts'
+import { isOpen } from '../policy/policy.ts'
+import { optedIn } from '../policy/scope.ts'
+import type { Clock } from '../values/clock.ts'
+import { Memory } from '../values/memory.ts'
+import type { KubeObject } from '../values/object.ts'
+import { RecentCredentials } from './credentials.ts'
+import { readFacts } from './facts.ts'
+import { AskedSet, Fingerprints } from './fingerprints.ts'
+import type { Mirror } from './mirror.ts'
+import type { Freshness } from './recent-reads.ts'
+import { serviceId } from './services.ts'
+import type { FactsSources } from './sources.ts'
+
+export interface PlannerOptions {
+  mirror: Mirror
+  client: KubeClient
+  kserveNamespace: string
+  clock: Pick<Clock, 'now'>
+}
+
+/** A service that the API server asks about, which need not be stored yet. */
+export interface Review {
+  service: KubeObject
+  /** Its manifest may leave it out. */
+  namespace: string
+  signal: AbortSignal
+}
+
+/**
+ * How a stored service is planned. New: as if it were created now. Existing: as an update that changes nothing, which
+ * keeps what the service has. Adopted: as an update that asks for its adoption.
+ */
+type Mode = 'New' | 'Existing' | 'Adopted'
+const modes: readonly Mode[] = ['New', 'Existing', 'Adopted']
+
+interface Remembered {
+  fingerprint: string
+  claims: AskedSet
+  volumes: AskedSet
+  plan: Plan
+}
+
+// A plan counts as 3 KiB for one location, and as 120 KiB for 64; what plans share is counted for each of them.
+const planMemory = { totalBytes: 32 * 2 ** 20, valueBytes: 256 * 2 ** 10 }
+const serviceMemory = { totalBytes: 4 * 2 ** 20, valueBytes: 2 ** 10 }
+
+/**
+ * Plans services: reads the facts and decides on them. Planning has no side effects in the cluster, for a dry run either.
+ *
+ * Reviews of the API server are planned each time. The plans of stored services are remembered as long as nothing that
+ * they read has changed, and what was read of credentials for a minute: a reconcile in which nothing changed reads nothing
+ * of the API server and plans nothing.
+ */
+export class Planner {
+  readonly #sources: FactsSources
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #fingerprints = new Fingerprints()
+  readonly #plans = new Memory<Remembered>(planMemory)
+  /** Since when services are as they are. */
+  readonly #seen = new Memory<{ fingerprint: string; sinceMs: number }>(serviceMemory)
+
+  #planned = 0
+
+  constructor({ mirror, client, kserveNamespace, clock }: PlannerOptions) {
+    this.#sources = { mirror, client, kserveNamespace, recent: new RecentCredentials(clock) }
+    this.#clock = clock
+    mirror.services.onChange(({ type, object }) => {
+      if (type === 'deleted') this.#forget(object)
+    })
+  }
+
+  /** How many plans were made: a remembered one is not made again. */
+  get planned(): number {
+    return this.#planned
+  }
+
+  /** How many plans are remembered. */
+  get size(): number {
+    return this.#plans.size
+  }
+
+  /** A new service. Reads live: its Secret may be younger than the last read of it by milliseconds. */
+  async create({ service, namespace, signal }: Review): Promise<Plan> {
+    const facts = await readFacts(this.#sources, service, { namespace, freshness: { kind: 'Live' }, signal })
+    return this.#plan({ service, facts })
+  }
+
+  /**
+   * An update. Reads live, since it may bring a new model with a new Secret. An update that leaves spec and annotations as
+   * they are, such as KServe's finalizer, keeps every rewrite whatever its credentials are: recent ones will do.
+   */
+  async update({ service, previous, namespace, signal }: Review & { previous: KubeObject }): Promise<Plan> {
+    const isUnchanged =
+      isDeepStrictEqual(service.spec, previous.spec) &&
+      isDeepStrictEqual(service.metadata.annotations, previous.metadata.annotations)
+    const freshness: Freshness = isUnchanged ? { kind: 'Recent', sinceMs: 0 } : { kind: 'Live' }
+    const facts = await readFacts(this.#sources, service, { namespace, freshness, signal })
+    return this.#plan({ service, previous, facts })
+  }
+
+  /** A stored service as if it were created now: what its owner would get by creating it again. */
+  async recreated(service: KubeObject): Promise<Plan> {
+    return await this.#remembered(service, 'New')
+  }
+
+  /** A stored service, with what it has. */
+  async existing(service: KubeObject): Promise<Plan> {
+    return await this.#remembered(service, 'Existing')
+  }
+
+  /** A stored service as it would be if it were adopted. Admission plans the adoption itself, and reads live. */
+  async adoption(service: KubeObject): Promise<Plan> {
+    return await this.#remembered(service, 'Adopted')
+  }
+
+  /**
+   * A stored service under `rewrite: Pod`, for a new pod of it. Recent reads will do: they are younger than the service,
+   * and a Secret that was changed since then only names another cache, which nobody has made yet.
+   */
+  async podRewrite(service: KubeObject, signal: AbortSignal | undefined): Promise<Plan> {
+    return await this.#remembered(service, 'Existing', { signal })
+  }
+
+  /**
+   * A stored service that uses caches. It needs them even if its namespace has opted out since. One without a record is
+   * still to be adopted, or is rewritten in its pods.
+   */
+  async cacheUser(service: KubeObject): Promise<Plan> {
+    const isRecorded = this.#sources.mirror.records.of(service) !== undefined
+    return await this.#remembered(service, isRecorded ? 'Existing' : 'Adopted', { optIn: 'Assumed' })
+  }
+
+  async #remembered(
+    service: KubeObject,
+    mode: Mode,
+    { optIn = 'Asked', signal }: { optIn?: 'Asked' | 'Assumed'; signal?: AbortSignal | undefined } = {},
+  ): Promise<Plan> {
+    const { namespace = '' } = service.metadata
+    const freshness: Freshness = { kind: 'Recent', sinceMs: this.#unchangedSinceMs(service) }
+    const read = await readFacts(this.#sources, service, { namespace, freshness, signal })
+    const facts = optIn === 'Assumed' ? withOptIn(read) : read
+    const fingerprint = [
+      this.#fingerprints.ofService(service),
+      this.#fingerprints.ofFacts(facts, this.#sources.mirror.records.version),
+    ].join()
+    const key = planKey(service, mode)
+    const known = this.#plans.get(key)
+    if (known?.fingerprint === fingerprint && isSame(known, facts)) return withService(known.plan, service)
+    const claims = new AskedSet(facts.foreignClaims)
+    const volumes = new AskedSet(facts.foreignVolumes)
+    const input = {
+      ...inputOf(service, mode),
+      facts: { ...facts, foreignClaims: claims, foreignVolumes: volumes },
+    }
+    const made = this.#plan(input)
+    // The mirror has the service itself.
+    const { service: planned, ...rest } = made
+    const measured = made.patch.length === 0 ? rest : { ...rest, planned }
+    this.#plans.set(key, { fingerprint, claims, volumes, plan: withService(made, service) }, measured)
+    return made
+  }
+
+  #plan(input: PlanInput): Plan {
+    this.#planned += 1
+    return plan(input)
+  }
+
+  /** A service may follow its Secret by milliseconds: what was read before it was seen as it is does not count. */
+  #unchangedSinceMs(service: KubeObject): number {
+    const id = serviceId(service)
+    const fingerprint = this.#fingerprints.ofService(service)
+    const known = this.#seen.get(id)
+    if (known?.fingerprint === fingerprint) return known.sinceMs
+    const seen = { fingerprint, sinceMs: this.#clock.now() }
+    this.#seen.set(id, seen, seen)
+    return seen.sinceMs
+  }
+
+  #forget(service: KubeObject): void {
+    this.#seen.delete(serviceId(service))
+    for (const mode of modes) this.#plans.delete(planKey(service, mode))
+  }
+}
+
+function inputOf(service: KubeObject, mode: Mode): Omit<PlanInput, 'facts'> {
+  return mode === 'New' ? { service } : { service, previous: service, isAdopted: mode === 'Adopted' }
+}
+
+function planKey(service: KubeObject, mode: Mode): string {
+  return `${mode} ${serviceId(service)}`
+}
+
+function isSame({ claims, volumes }: Remembered, facts: Facts): boolean {
+  return claims.agreesWith(facts.foreignClaims) && volumes.agreesWith(facts.foreignVolumes)
+}
+
+/** A plan that changes nothing has the service that came in, as it is in the mirror by now. */
+function withService(made: Plan, service: KubeObject): Plan {
+  return made.patch.length === 0 ? { ...made, service } : made
+}
+
+function withOptIn(facts: Facts): Facts {
+  const { policies, namespaceLabels } = facts
+  return isOpen(policies, namespaceLabels) ? facts : { ...facts, namespaceLabels: optedIn(namespaceLabels) }
+}

@@ -1,0 +1,233 @@
+import { beforeEach, expect, test } from 'vitest'
+import {
+  cacheName,
+  fakeClaim,
+  fakeDataLoad,
+  fakeDataset,
+  fakePod,
+  openNamespace,
+} from '../../cluster/cluster.fake.ts'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import type { KubeClient, PatchBody, WriteOptions } from '../../kube/client.ts'
+import { KubeError } from '../../kube/errors.ts'
+import type { EventNote } from '../../kube/events.ts'
+import type { Resource } from '../../kube/resources.ts'
+import { fakePolicy, fakeService, recorded } from '../../plan/plan.fake.ts'
+import { FakeClock } from '../../values/clock.fake.ts'
+import { type Json, type JsonObject, type KubeObject, type ObjectKey, objectAt } from '../../values/object.ts'
+import { MissedPodReconciler, mayBeMissed } from './missed.ts'
+
+const seconds = 1_000
+const minutes = 60_000
+const key = { namespace: 'models', name: 'llama-0' }
+const toleration = { key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' }
+const theirs = { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute' }
+const gpu = { resources: { 'nvidia.com/gpu': '1' }, tolerations: [toleration] }
+const gpuPath = '/resources/limits/nvidia.com~1gpu'
+
+/** What admission makes of the pods of a service on a warm cache that was given a GPU, and a cluster where it was away. */
+class Scene {
+  readonly fake = fakeMirror()
+  readonly clock = new FakeClock()
+  readonly events: EventNote[] = []
+  readonly patches: Json[] = []
+  readonly reconciler: MissedPodReconciler
+  /** Whether admission answers now. */
+  admits = true
+  probes = 0
+  refusal = 0
+
+  constructor(policy: Json = { gpu }) {
+    const { fake, clock } = this
+    const client = { patch: this.#patch.bind(this), delete: this.#delete.bind(this) } as unknown as KubeClient
+    const events = { record: (event: EventNote) => this.events.push(event) }
+    this.reconciler = new MissedPodReconciler({ client, mirror: fake.mirror, clock, events })
+    fake.parsed.push(fakePolicy('p', policy))
+    fake.namespaces.put(openNamespace)
+    fake.datasets.put(fakeDataset())
+    fake.claims.put(fakeClaim())
+    fake.dataLoads.put(fakeDataLoad('Complete'))
+    const locations = { 'predictor.model': { uri: 's3://models/llama', cache: cacheName } }
+    const additions = { 'predictor.model': { added: { [gpuPath]: '1' }, made: [] } }
+    const service = fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' })
+    fake.services.put(recorded(service, { locations, additions }))
+    this.create()
+  }
+
+  /** A pod that admission did not see. */
+  create(spec: JsonObject = {}, change: (pod: KubeObject) => KubeObject = (pod) => pod): void {
+    const pod = fakePod({ createdMs: this.clock.now() })
+    const containers = [{ resources: { limits: { 'nvidia.com/gpu': '1' } } }]
+    const { volumes } = objectAt(pod, 'spec')
+    const made = change({ ...pod, spec: { volumes, containers, tolerations: [theirs], ...spec } })
+    this.fake.pods.put(made)
+  }
+
+  get pod(): KubeObject | undefined {
+    return this.fake.pods.get(key)
+  }
+
+  look = () => this.reconciler.reconcile(key)
+
+  async #patch({ plural }: Resource, podKey: ObjectKey, { body }: PatchBody, { dryRun }: WriteOptions = {}) {
+    if (plural === 'inferenceservices') {
+      this.probes += 1
+      expect(dryRun).toBe(true)
+      const service = this.fake.services.get(podKey)
+      const annotations = this.admits ? {} : objectAt(body, 'metadata', 'annotations')
+      return { ...service, metadata: { ...service?.metadata, annotations } }
+    }
+    if (this.refusal > 0) throw new KubeError('patch pods', { status: this.refusal, message: 'no' })
+    this.patches.push(body)
+    const pod = this.fake.pods.get(podKey) ?? fakePod()
+    const spec = { ...objectAt(pod, 'spec'), ...objectAt(body, 'spec') }
+    this.fake.pods.put({ ...pod, spec })
+    return pod
+  }
+
+  async #delete(_: Resource, podKey: ObjectKey): Promise<boolean> {
+    this.fake.pods.drop(podKey)
+    return true
+  }
+}
+
+let scene: Scene
+
+beforeEach(() => {
+  scene = new Scene()
+})
+
+test('the tolerations that a pod lacks are added to those that it has', async () => {
+  expect(await scene.look()).toBe(30 * seconds)
+  expect(scene.patches).toEqual([])
+  await scene.clock.advance(30 * seconds)
+  expect(await scene.look()).toBeUndefined()
+  expect(scene.patches).toEqual([
+    { metadata: { uid: 'pod-llama-0' }, spec: { tolerations: [theirs, toleration] } },
+  ])
+  expect(scene.events).toMatchObject([{ reason: 'AdmissionMissed', regarding: { kind: 'Pod' } }])
+  await scene.look()
+  expect(scene.patches).toHaveLength(1)
+  expect(scene.probes).toBe(0)
+})
+
+test('a pod that is gone, or has changed, is left to what comes of that', async () => {
+  await scene.clock.advance(30 * seconds)
+  for (const status of [404, 409]) {
+    scene.refusal = status
+    expect(await scene.look()).toBeUndefined()
+  }
+  expect(scene.events).toEqual([])
+  scene.refusal = 403
+  await expect(scene.look()).rejects.toThrow('patch pods')
+})
+
+const unmended: [string, Json, string][] = [
+  ['node labels', { gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } }, 'spec.nodeSelector'],
+  ['a RuntimeClass', { gpu: { ...gpu, runtimeClassName: 'nvidia' } }, 'spec.runtimeClassName'],
+  ['a sidecar', { gpu, cache: { fuse: 'Sidecar' } }, 'metadata.labels, metadata.annotations'],
+]
+
+test.each(unmended)('a pod that lacks %s is replaced once admission answers', async (_, policy, lacks) => {
+  scene = new Scene(policy)
+  await scene.clock.advance(30 * seconds)
+  scene.admits = false
+  expect(await scene.look()).toBe(30 * seconds)
+  expect(scene.pod).toBeDefined()
+  scene.admits = true
+  expect(await scene.look()).toBeUndefined()
+  expect(scene.pod).toBeUndefined()
+  expect(scene.patches).toEqual([])
+  expect(scene.events.map(({ note }) => note)).toEqual([
+    `replaced: admission was away when it was created, and it lacks ${lacks}`,
+  ])
+})
+
+test.each([
+  ['Readiness', 'spec.readinessGates'],
+  ['Scheduling', 'spec.schedulingGates'],
+])('a pod that does not wait at %s for a cold cache is replaced', async (at, lacks) => {
+  scene = new Scene({ hold: { at } })
+  scene.fake.dataLoads.put(fakeDataLoad('Executing'))
+  await scene.clock.advance(30 * seconds)
+  await scene.look()
+  expect(scene.pod).toBeUndefined()
+  expect(scene.events[0]?.note).toContain(lacks)
+})
+
+test('what misses again although admission answers is replaced once in ten minutes', async () => {
+  scene = new Scene({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
+  let replaced = 0
+  for (let second = 0; second < 3_600; second += 10) {
+    await scene.look()
+    if (scene.pod === undefined) {
+      replaced += 1
+      scene.create()
+    }
+    await scene.clock.advance(10 * seconds)
+  }
+  expect(replaced).toBe(6)
+})
+
+test('all pods of a workload that were there before are replaced, one after the other', async () => {
+  scene = new Scene({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
+  await scene.clock.advance(5 * minutes)
+  const old = scene.pod ?? fakePod()
+  for (const name of ['llama-0', 'llama-1', 'llama-2']) {
+    scene.fake.pods.put({ ...old, metadata: { ...old.metadata, name } })
+    await scene.reconciler.reconcile({ ...key, name })
+    expect(scene.fake.pods.get({ ...key, name })).toBeUndefined()
+    await scene.clock.advance(minutes)
+  }
+})
+
+const untouched: [string, (scene: Scene) => void][] = [
+  ['has a node', (each) => each.create({ nodeName: 'node-1' })],
+  ['waits for Warmgate', (each) => each.create({ schedulingGates: [{ name: 'warmgate.dev/cache-warm' }] })],
+  [
+    'is being deleted',
+    (each) =>
+      each.create({}, (pod) => ({
+        ...pod,
+        metadata: { ...pod.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' },
+      })),
+  ],
+  [
+    'is of no workload',
+    (each) => each.create({}, (pod) => ({ ...pod, metadata: { ...pod.metadata, ownerReferences: [] } })),
+  ],
+  [
+    'is a transformer',
+    (each) =>
+      each.create({}, (pod) => {
+        const labels = { ...pod.metadata.labels, component: 'transformer' }
+        return { ...pod, metadata: { ...pod.metadata, labels } }
+      }),
+  ],
+  ['uses no cache', (each) => each.create({ volumes: [] })],
+  ['has a service that is gone', (each) => each.fake.services.drop({ namespace: 'models', name: 'llama' })],
+  [
+    'has a service without a record',
+    (each) => each.fake.services.put(fakeService({ model: { storageUri: `pvc://${cacheName}` } })),
+  ],
+  [
+    'is in a namespace that has left',
+    (each) => each.fake.namespaces.put({ ...openNamespace, metadata: { name: 'models' } }),
+  ],
+]
+
+test.each(untouched)('a pod that %s is left alone', async (_, change) => {
+  scene = new Scene({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
+  change(scene)
+  await scene.clock.advance(30 * seconds)
+  await scene.look()
+  expect(scene.pod).toBeDefined()
+  expect([...scene.patches, ...scene.events]).toEqual([])
+  expect(scene.probes).toBe(0)
+})
+
+test('only a pod without a node is looked at', () => {
+  const pod = scene.pod ?? fakePod()
+  expect(mayBeMissed(pod)).toBe(true)
+  expect(mayBeMissed({ ...pod, spec: { ...objectAt(pod, 'spec'), nodeName: 'node-1' } })).toBe(false)
+})

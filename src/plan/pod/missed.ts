@@ -1,0 +1,31 @@
+import { type Json, listAt } from '../../values/object.ts'
+import { steps } from '../draft.ts'
+import { type PodPlanInput, planPod } from './pod.ts'
+
+/** What a pod lacks that admission would have given it. */
+export interface Missed {
+  /** Every toleration that the pod should have; undefined if it has them all. They can be added to a created pod. */
+  tolerations: Json[] | undefined
+  /** What cannot be added to a created pod, as people write it: `spec.nodeSelector`. */
+  fixed: string[]
+}
+
+/** Compares a pod with what admission makes of it. A preference for nodes is not missed: without it a pod runs, too. */
+export function missedBy(input: Omit<PodPlanInput, 'workerLabels'>): Missed {
+  const { patch } = planPod({ ...input, workerLabels: [] })
+  const added = patch.filter((operation) => operation.op !== 'remove')
+  const isToleration = ({ path }: { path: string }) => steps(path)[1] === 'tolerations'
+  const tolerations = added
+    .filter(isToleration)
+    .flatMap(({ value }): Json[] => (Array.isArray(value) ? value : [value]))
+  const fixed = added.filter((operation) => !isToleration(operation)).map(({ path }) => wordsFor(path))
+  return {
+    tolerations:
+      tolerations.length === 0 ? undefined : [...listAt(input.pod, 'spec', 'tolerations'), ...tolerations],
+    fixed: [...new Set(fixed)],
+  }
+}
+
+function wordsFor(path: string): string {
+  return steps(path).slice(0, 2).join('.')
+}

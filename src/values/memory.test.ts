@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { Memory } from './memory.ts'
+
+const text = 'x'.repeat(300)
+
+test('of too many the one used longest ago is forgotten', () => {
+  const memory = new Memory<number>({ totalBytes: 1_000, valueBytes: 500 })
+  memory.set('a', 1, text)
+  memory.set('b', 2, text)
+  expect(memory.get('a')).toBe(1)
+  memory.set('c', 3, text)
+  expect(['a', 'b', 'c'].map((key) => memory.get(key))).toEqual([1, undefined, 3])
+  expect(memory.size).toBe(2)
+})
+
+test('what is too large is not remembered, and neither is what it replaces', () => {
+  const memory = new Memory<string>({ totalBytes: 1_000, valueBytes: 500 })
+  memory.set('a', 'small', 'small')
+  memory.set('a', 'large', 'x'.repeat(501))
+  expect(memory.get('a')).toBeUndefined()
+})
+
+test('what is deleted or replaced leaves its room to others', () => {
+  const memory = new Memory<number>({ totalBytes: 1_000, valueBytes: 500 })
+  for (let round = 0; round < 10; round++) memory.set('a', round, text)
+  memory.set('b', 1, text)
+  memory.delete('b')
+  memory.set('c', 2, text)
+  expect(['a', 'b', 'c'].map((key) => memory.get(key))).toEqual([9, undefined, 2])
+})
