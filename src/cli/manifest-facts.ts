@@ -3,8 +3,9 @@ import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { localModelFact } from '../kserve/local-model.ts'
-import { findModelLocations } from '../kserve/location.ts'
+import type { ModelLocation } from '../kserve/model-location.ts'
 import { secretFact } from '../kserve/secret.ts'
+import { readService } from '../kserve/service-view.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts, SharedDataset } from '../plan/facts.ts'
 import { restored } from '../plan/service/original.ts'
@@ -35,7 +36,7 @@ export class ManifestFacts {
    */
   factsFor(service: KubeObject): Facts {
     const namespace = namespaceOf(service)
-    const { locations } = findModelLocations(restored(service))
+    const locations = this.#locationsOf(service)
     const accounts = serviceAccountNames(locations).map((name) => [name, this.#account(namespace, name).fact])
     return {
       ...this.#factsOf(namespace),
@@ -52,9 +53,14 @@ export class ManifestFacts {
 
   /** What a cluster may have and the files do not, of the accounts that a service runs under. */
   warningsFor(service: KubeObject): string[] {
-    const { locations } = findModelLocations(restored(service))
     const namespace = namespaceOf(service)
-    return serviceAccountNames(locations).flatMap((name) => this.#account(namespace, name).warnings)
+    const names = serviceAccountNames(this.#locationsOf(service))
+    return names.flatMap((name) => this.#account(namespace, name).warnings)
+  }
+
+  #locationsOf(service: KubeObject): ModelLocation[] {
+    const { llmConfigs } = this.#factsOf(namespaceOf(service))
+    return readService(restored(service), { kserve: this.#kserve, llmConfigs }).locations
   }
 
   /** A platform's own Secrets, such as those of its registry, stand in every account that a cluster exports. */

@@ -2,7 +2,7 @@ import { createTwoFilesPatch } from 'diff'
 import { Document, visit } from 'yaml'
 import { isReferenceTo } from '../fluid/reference.ts'
 import { findModelLocations } from '../kserve/location.ts'
-import { cachesOf, holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
+import { type Plan, plan, siblingsOf } from '../plan/plan.ts'
 import { readOriginal } from '../plan/service/original.ts'
 import { goDuration } from '../values/duration.ts'
 import { cacheWarmGate } from '../values/keys.ts'
@@ -132,7 +132,7 @@ const render: Record<PlanFormat, (planned: Planned[]) => string> = {
 
 function toJson(planned: Planned): JsonObject {
   const { before, namespace, plan: made } = planned
-  const hold = holdOf(made)
+  const hold = made.hold
   return {
     kind: before.kind,
     namespace,
@@ -150,7 +150,7 @@ function toJson(planned: Planned): JsonObject {
 
 function toYaml(planned: Planned): string {
   const { plan: made } = planned
-  const hold = holdOf(made)
+  const hold = made.hold
   const head = [
     title(planned),
     ...(hold === undefined
@@ -164,7 +164,7 @@ function toYaml(planned: Planned): string {
 
 /** Files cannot tell who may get what. */
 function warningsOf({ plan: made, warnings }: Planned): string[] {
-  const references = cachesOf(made).filter(({ source }) => isReferenceTo(source))
+  const references = made.caches.filter(({ source }) => isReferenceTo(source))
   return [
     ...made.warnings,
     ...warnings,

@@ -150,8 +150,8 @@ test.each<[string, KubeObject, Cluster]>([
   expect(new Set(calls).size).toBe(calls.length)
   expect(most).toBeLessThanOrEqual(8)
   // What was not read for is never planned as if it had no credentials.
-  const { left, decision, reason } = plan({ service, facts })
-  const refused = decision === 'skip' ? [reason] : left.map((each) => each.reason)
+  const { skipped, decision, reason } = plan({ service, facts })
+  const refused = decision === 'skip' ? [reason] : skipped.map((each) => each.reason)
   expect(refused).toContain('TooLarge')
 })
 

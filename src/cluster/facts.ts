@@ -31,10 +31,9 @@ export async function readFacts(
     kserve: parseKserveConfig(mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName })),
     signer: mirror.records.signer,
   }
-  const [credentials, serving] = await Promise.all([
-    readCredentials(sources, needsOf(service, known), options),
-    isLookedInto(service, known) ? readServing(sources, service, options) : nothingServed,
-  ])
+  // Whose account downloads the model of an LLMInferenceService may be said by a configuration.
+  const serving = isLookedInto(service, known) ? await readServing(sources, service, options) : nothingServed
+  const credentials = await readCredentials(sources, needsOf(service, { ...known, ...serving }), options)
   return {
     ...known,
     ...credentials,

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import type { KubeClient } from '../kube/client.ts'
 import type { Resource } from '../kube/resources.ts'
 import { fakePolicy, fakeService, fakeSigner } from '../plan/plan.fake.ts'
-import { cachesOf } from '../plan/plan.ts'
 import type { Json, KubeObject, ObjectKey } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
@@ -58,7 +57,7 @@ async function stored() {
   it.services.put(written(made.service))
   it.spent()
   const service = () => it.services.get({ namespace: 'models', name: 'llama' }) ?? asked
-  return { ...it, service, cache: cachesOf(made)[0]?.name ?? '' }
+  return { ...it, service, cache: made.caches[0]?.name ?? '' }
 }
 
 const ours = { 'app.kubernetes.io/managed-by': 'warmgate' }

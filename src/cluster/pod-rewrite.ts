@@ -28,7 +28,7 @@ export async function podClaim(
   if (known !== undefined) return known
   const made = await planner.podRewrite(service, signal)
   if (made.reason !== 'AlreadyCached') return undefined
-  return made.placements.find(({ by, source }) => by === 'Pod' && source === uri)?.claim
+  return made.locations.find(({ by, source }) => by === 'Pod' && source === uri)?.claim
 }
 
 /** The cache that the controller made for this service and model, where there is just one. */

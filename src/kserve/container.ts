@@ -1,4 +1,12 @@
-import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../values/object.ts'
 import { customContainerIndex, modelFields } from './inference-service.ts'
 
 /** A container that serves a service's model, as far as the service itself describes it. */
@@ -13,6 +21,14 @@ export interface ServingContainer {
   missingName: string | undefined
   /** `sklearn`, `huggingface`, …; `custom` for a predictor of one's own containers; `vLLM` for an LLMInferenceService. */
   modelFormat: string
+}
+
+/** The name of the container that serves the model in each pod of an LLMInferenceService. */
+export const mainContainer = 'main'
+
+/** Empty where there is none of this name. */
+export function containerNamed(containers: Json[], name: string): JsonObject {
+  return objectAt(containers.find((container) => stringAt(container, 'name') === name))
 }
 
 /**
@@ -72,13 +88,13 @@ function llmContainers(service: KubeObject, bases: JsonObject[]): ServingContain
     })
     .map(({ id, path }) => {
       const containers = listAt(service, 'spec', ...path, 'containers')
-      const at = containers.findIndex((container) => stringAt(container, 'name') === 'main')
+      const at = containers.findIndex((container) => stringAt(container, 'name') === mainContainer)
       const value = containers[at]
       const index = isObject(value) ? at : containers.length
       return inPod(id, path, {
         index,
         value: isObject(value) ? value : undefined,
-        name: 'main',
+        name: mainContainer,
         modelFormat: 'vLLM',
       })
     })

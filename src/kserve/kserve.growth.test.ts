@@ -103,7 +103,10 @@ const texts: [string, (text: string) => unknown][] = [
     (sourceUri) => {
       const model = { model: { kind: 'uri', uri: sourceUri, storage: undefined }, id: 'model' } as never
       const models = [{ kind: 'a', name: 'a', sourceUri, nodeGroups: [] }]
-      return localModelOf(service({}), [model], { models, config: { ...config, localModels: true } })
+      return localModelOf(
+        { annotations: {}, locations: [model] },
+        { models, config: { ...config, localModels: true } },
+      )
     },
   ],
   [
@@ -265,10 +268,13 @@ test('so are what a runtime, a configuration, a Secret and an account have', () 
   expectLinear(
     (n) => times(n, (index) => ({ ...secretOf({}), spec: { nodeGroups: [`${index}`] } })),
     (models) =>
-      localModelOf(service({}), [{ id: 'model', model: { kind: 'uri', uri: 's3://a/b' } } as never], {
-        models: models.map(localModelFact),
-        config: { ...config, localModels: true },
-      }),
+      localModelOf(
+        { annotations: {}, locations: [{ id: 'model', model: { kind: 'uri', uri: 's3://a/b' } } as never] },
+        {
+          models: models.map(localModelFact),
+          config: { ...config, localModels: true },
+        },
+      ),
   )
 })
 

@@ -1,5 +1,14 @@
 import { mostElements } from '../values/limits.ts'
-import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import {
+  getIn,
+  isObject,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../values/object.ts'
 
 /** The LLMInferenceServiceConfigs that a service may be made of, as the cluster has them. */
 export interface LlmConfigs {
@@ -25,6 +34,14 @@ export function llmBases(service: KubeObject, configs: LlmConfigs): JsonObject[]
     presetsOf(service, name, configs),
   )
   return [...presets.map((config) => objectAt(config, 'spec')), ...bases]
+}
+
+/**
+ * A scalar field of the spec that KServe merges from these specs, the lowest first: the last one that is not empty.
+ * Source: kserve pkg/controller/v1alpha2/llmisvc/config_merge.go, mergeSpecs.
+ */
+export function mergedField(specs: JsonObject[], ...path: string[]): Json | undefined {
+  return specs.map((spec) => getIn(spec, ...path) ?? '').findLast((value) => value !== '')
 }
 
 /** By the end of a name: what stands before it tells KServe's installations, or its versions, apart. */

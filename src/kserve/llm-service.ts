@@ -1,16 +1,17 @@
 import { limits } from '../values/limits.ts'
-import { getIn, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { mergedField } from './llm-config.ts'
 import type { ModelPlace } from './model-location.ts'
 import { confidentialObstacle, mountObstacle, type Obstacle } from './obstacle.ts'
 
 /**
  * The model locations of an LLMInferenceService, v1alpha1 and v1alpha2 alike: the base model, which prefill, workers
  * and the scheduler's tokenizer share, and its LoRA adapters. A model that a `baseRefs` configuration names is not in
- * the service. Sources: kserve pkg/controller/v1alpha2/llmisvc/workload_{storage,lora}.go.
+ * the service; `bases` say how it is downloaded. Sources: kserve pkg/controller/v1alpha2/llmisvc/workload_{storage,lora}.go.
  */
-export function llmServicePlaces(service: KubeObject): ModelPlace[] {
+export function llmServicePlaces(service: KubeObject, bases: JsonObject[]): ModelPlace[] {
   const model = objectAt(service, 'spec', 'model')
-  const placed = placeIn(service)
+  const placed = placeIn(service, [...bases, objectAt(service, 'spec')])
   return [
     ...placed(model, { id: 'model', pointer: '/spec/model/uri' }),
     ...listAt(model, 'lora', 'adapters').flatMap((adapter, index) =>
@@ -29,11 +30,9 @@ function nameOf(adapter: Json): string | undefined {
 }
 
 /** What is common to all models of a service is looked at once. */
-function placeIn(service: KubeObject) {
-  const annotations = service.metadata.annotations ?? {}
-  // Without one KServe makes an account for the service, and gives it the default one's secrets.
-  const serviceAccount = stringAt(service, 'spec', 'template', 'serviceAccountName') || 'default'
-  const [disabled, mounted] = [initializerObstacle(service), mountedObstacle(service)]
+function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObject[]) {
+  const serviceAccount = accountOf(specs)
+  const [disabled, mounted] = [initializerObstacle(specs), mountedObstacle(specs)]
   return (model: Json, { id, pointer }: Pick<ModelPlace, 'id' | 'pointer'>): ModelPlace[] => {
     const uri = stringAt(model, 'uri')
     if (!uri) return []
@@ -52,15 +51,28 @@ function placeIn(service: KubeObject) {
   }
 }
 
-function initializerObstacle(service: KubeObject): Obstacle | undefined {
-  if (getIn(service, 'spec', 'storageInitializer', 'enabled') !== false) return undefined
+/**
+ * The account that downloads the model: the template's, else on several nodes the worker's. Without either KServe makes
+ * an account for the service, and gives it the Secrets of the default one. Prefill pods download the same model with an
+ * account of their own. KServe needs both downloads to work, so the credentials of one account are enough for a cache.
+ * Source: kserve pkg/controller/v1alpha2/llmisvc/workload_multi_node.go, expectedMultiNodeMainServiceAccount.
+ */
+function accountOf(specs: JsonObject[]): string {
+  const accounts = ['template', 'worker'].map((part) => mergedField(specs, part, 'serviceAccountName'))
+  return accounts.find((name) => typeof name === 'string') ?? 'default'
+}
+
+function initializerObstacle(specs: JsonObject[]): Obstacle | undefined {
+  if (mergedField(specs, 'storageInitializer', 'enabled') !== false) return undefined
   return {
     reason: 'NoModelLocation',
     message: 'storageInitializer.enabled is false: KServe mounts nothing into these pods, not even a claim',
   }
 }
 
-function mountedObstacle(service: KubeObject): Obstacle | undefined {
+function mountedObstacle(specs: JsonObject[]): Obstacle | undefined {
   const templates = [['template'], ['worker'], ['prefill', 'template'], ['prefill', 'worker']]
-  return mountObstacle(templates.flatMap((path) => listAt(service, 'spec', ...path, 'containers')))
+  return mountObstacle(
+    specs.flatMap((spec) => templates.flatMap((path) => listAt(spec, ...path, 'containers'))),
+  )
 }

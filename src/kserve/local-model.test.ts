@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { shippedKserveConfig } from './config.ts'
 import { localModelFact, localModelOf } from './local-model.ts'
-import { findModelLocations } from './location.ts'
+import { readService } from './service-view.ts'
 
 const cached = (sourceModelUri: string, nodeGroups = ['gpu']): KubeObject => ({
   apiVersion: 'serving.kserve.io/v1alpha1',
@@ -19,7 +19,10 @@ function service(spec: JsonObject, annotations = {}, kind = 'InferenceService'):
 
 function find(object: KubeObject, cache: KubeObject, config = on) {
   const models = [localModelFact(cache)]
-  return localModelOf(object, findModelLocations(object).locations, { models, config })?.name
+  return localModelOf(readService(object, { kserve: config, llmConfigs: { own: [], shared: [] } }), {
+    models,
+    config,
+  })?.name
 }
 
 const sklearn = (storageUri: string) => ({ predictor: { sklearn: { storageUri } } })

@@ -1,7 +1,7 @@
 import { limits } from '../values/limits.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
 import type { KserveConfig } from './config.ts'
-import type { ModelLocation } from './model-location.ts'
+import type { ServiceView } from './service-view.ts'
 
 /** A LocalModelCache, or a LocalModelNamespaceCache of the service's namespace. */
 export interface LocalModelFact {
@@ -26,11 +26,9 @@ export function localModelFact(object: KubeObject): LocalModelFact {
  * pkg/apis/serving/v1beta1/inference_service_defaults.go, setLocalModelLabel.
  */
 export function localModelOf(
-  service: KubeObject,
-  locations: ModelLocation[],
+  { annotations, locations }: Pick<ServiceView, 'annotations' | 'locations'>,
   { models, config }: { models: LocalModelFact[]; config: KserveConfig },
 ): LocalModelFact | undefined {
-  const annotations = service.metadata.annotations ?? {}
   if (!config.localModels || annotations['serving.kserve.io/disable-localmodel'] !== undefined)
     return undefined
   const model = locations.find(({ id }) => id === 'predictor' || id === 'model')?.model

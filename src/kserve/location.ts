@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { type KubeObject, listAt } from '../values/object.ts'
+import { type JsonObject, type KubeObject, listAt } from '../values/object.ts'
 import { inferenceServicePlaces } from './inference-service.ts'
 import { llmServicePlaces } from './llm-service.ts'
 import type { FoundLocations, ModelPlace, ModelReference } from './model-location.ts'
@@ -8,12 +8,12 @@ import { textLimit, tooLargeBecause } from './too-large.ts'
 /**
  * Every place where a service keeps a model that KServe would download, in the order of the spec; none of a service
  * that is too large to be read. A model that is named by too long a text has the obstacle `TooLarge`: its URI is for
- * comparison only, and is neither parsed nor repeated.
+ * comparison only, and is neither parsed nor repeated. `bases` are the specs that an LLMInferenceService is merged over.
  */
-export function findModelLocations(service: KubeObject): FoundLocations {
+export function findModelLocations(service: KubeObject, bases: JsonObject[] = []): FoundLocations {
   const excess = tooLargeBecause(service)
   if (excess !== undefined) return noneBecause('TooLarge', excess)
-  const places = modelPlaces(service)
+  const places = modelPlaces(service, bases)
   if (places.length > limits.locations) {
     const message = `it names ${places.length} models: at most ${limits.locations} are read`
     return noneBecause('TooLarge', message)
@@ -31,9 +31,11 @@ export function findModelLocations(service: KubeObject): FoundLocations {
  * The same places without a limit, for whoever gives back what stood in them: a service that has grown too large must
  * not keep the claim of a cache that it loses. Takes linear time in the service.
  */
-export function modelPlaces(service: KubeObject): ModelPlace[] {
+export function modelPlaces(service: KubeObject, bases: JsonObject[] = []): ModelPlace[] {
   const places =
-    service.kind === 'LLMInferenceService' ? llmServicePlaces(service) : inferenceServicePlaces(service)
+    service.kind === 'LLMInferenceService'
+      ? llmServicePlaces(service, bases)
+      : inferenceServicePlaces(service)
   // Two of one name are an error that KServe reports; the first one is all that can be told apart.
   const first = new Map<string, ModelPlace>()
   for (const place of places) if (!first.has(place.id)) first.set(place.id, place)

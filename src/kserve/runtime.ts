@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
-import type { ServingContainer } from './container.ts'
+import type { ServiceView } from './service-view.ts'
 
 /** The ServingRuntimes that a service may be served by, as the cluster has them. */
 export interface ServingRuntimes {
@@ -38,19 +38,15 @@ export function selectRuntime(
   return [...supporting(runtimes.own, wanted), ...supporting(runtimes.cluster, wanted)][0]
 }
 
-/** The runtime of a service's container; an LLMInferenceService and a predictor of one's own containers have none. */
+/** The runtime of a service; an LLMInferenceService and a predictor of one's own containers have none. */
 export function runtimeOf(
-  service: KubeObject,
-  { value, modelFormat, pointer }: ServingContainer,
+  { kind, containers: [head], isMultiNode }: ServiceView,
   runtimes: ServingRuntimes,
 ): KubeObject | undefined {
-  if (service.kind !== 'InferenceService' || modelFormat === 'custom') return undefined
+  if (head === undefined || kind !== 'InferenceService' || head.modelFormat === 'custom') return undefined
+  const { value, modelFormat, pointer } = head
   const field = pointer.endsWith('/model') ? 'model' : 'framework'
-  return selectRuntime(value, { modelFormat, field, isMultiNode: isMultiNode(service) }, runtimes)
-}
-
-export function isMultiNode(service: KubeObject): boolean {
-  return isObject(objectAt(service, 'spec', 'predictor').workerSpec)
+  return selectRuntime(value, { modelFormat, field, isMultiNode }, runtimes)
 }
 
 interface Wanted {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { findModelLocations } from '../kserve/location.ts'
+import { readService } from '../kserve/service-view.ts'
 import { expectLinear, expectWithin } from '../values/growth.fixture.ts'
 import { hostileTexts } from '../values/hostile.fixture.ts'
 import type { Json, JsonObject, KubeObject } from '../values/object.ts'
@@ -10,7 +11,7 @@ import { addLocality } from './pod/locality.ts'
 import { podSource, redirectPod } from './pod/redirect.ts'
 import { deadlineValues } from './service/deadline.ts'
 import { existingPlace } from './service/existing.ts'
-import { cpuFormatOf, gpuResources, leavesDevices, wouldGet } from './service/gpu.ts'
+import { cpuFormatOf, gpuResources, wouldGet } from './service/gpu.ts'
 import { probeWarnings } from './service/probe-warnings.ts'
 import { sharedDatasetUses } from './service/shared-dataset.ts'
 import { matchingRules, nameConflict, namedSecrets, readSource, resolveSource } from './service/source.ts'
@@ -26,6 +27,7 @@ const rules = [
 ]
 const policy = fakePolicy('p', { cache: { scope: 'Source' }, sources: rules })
 const facts = fakeFacts({ policies: [policy] })
+const viewOf = (service: KubeObject) => readService(service, facts)
 const gpuPolicy = fakePolicy('g', {
   gpu: { when: { modelFormats: ['huggingface'] }, resources: { 'nvidia.com/gpu': '1' } },
 })
@@ -78,12 +80,16 @@ const texts: [string, (text: string) => unknown][] = [
     'what a pod reads',
     (uri) => [podSource(pod({ [sourceUri]: uri })), redirectPod(pod({ [sourceUri]: uri }), `pvc://${uri}`)],
   ],
-  ['a model format', (name) => cpuFormatOf(fakeService({ model: { modelFormat: { name } } }))],
+  ['a model format', (name) => cpuFormatOf(viewOf(fakeService({ model: { modelFormat: { name } } })))],
   [
     'the annotation of GPU types',
     (text) => {
       const annotations = { 'serving.kserve.io/gpu-resource-types': text }
-      return gpuResources(fakeService({ huggingface: {}, workerSpec: {} }, { annotations }), gpu, facts)
+      return gpuResources(
+        viewOf(fakeService({ huggingface: {}, workerSpec: {} }, { annotations })),
+        gpu,
+        facts,
+      )
     },
   ],
 ]
@@ -118,17 +124,17 @@ test('so are the parts of a service and a pod', () => {
     ...fakeService({}),
     spec: { canary: times(n, () => ({ predictor: { model: { modelFormat: { name: 'x' } } } })) },
   })
-  expectLinear(canaries, cpuFormatOf, { n: 5_000 })
+  expectLinear(canaries, (service) => cpuFormatOf(viewOf(service)), { n: 5_000 })
   const containers = (n: number) =>
     fakeService({
       huggingface: {},
       containers: times(n, (index) => ({ name: `c${index}`, livenessProbe: {} })),
     })
-  expectLinear(containers, (service) => gpuResources(service, gpu, facts), { n: 5_000 })
-  expectLinear(containers, (service) => wouldGet(service, gpuPolicy.spec, facts), { n: 5_000 })
-  expectLinear(containers, (service) => leavesDevices(service, ['a/b']), { n: 5_000 })
-  expectLinear(containers, (service) => probeWarnings(service, hold, facts), { n: 5_000 })
-  expectLinear(containers, (service) => deadlineValues(service, hold, facts.kserve), { n: 5_000 })
+  expectLinear(containers, (service) => gpuResources(viewOf(service), gpu, facts), { n: 5_000 })
+  expectLinear(containers, (service) => wouldGet(viewOf(service), gpuPolicy.spec, facts), { n: 5_000 })
+  expectLinear(containers, (service) => viewOf(service).asksForDevices(['a/b']), { n: 5_000 })
+  expectLinear(containers, (service) => probeWarnings(viewOf(service), hold, facts), { n: 5_000 })
+  expectLinear(containers, (service) => deadlineValues(viewOf(service), hold), { n: 5_000 })
   const terms = (n: number): Json => times(n, (index) => ({ matchExpressions: [{ key: `k${index}` }] }))
   const near = (n: number) => ({
     affinity: {

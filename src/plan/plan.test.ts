@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { fakeDataset } from '../cluster/cluster.fake.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from './plan.fake.ts'
-import { cachesOf, holdOf, type Plan, plan, siblingsOf } from './plan.ts'
+import { type Plan, plan, siblingsOf } from './plan.ts'
 import { isWorthAWarning, type Reason, skipReasons } from './reasons.ts'
 import { trustingSigner } from './service/record.ts'
 
@@ -20,7 +20,7 @@ interface Scene {
 }
 
 const named = { annotations: { 'serving.kserve.io/storageSecretName': 'gone' } }
-const cacheName = () => cachesOf(created(llama))[0]?.name ?? ''
+const cacheName = () => created(llama).caches[0]?.name ?? ''
 const gold = { serviceSelector: { matchLabels: { tier: 'gold' } } }
 /** A namespace under a policy for the whole cluster. */
 const wide = (namespaceLabels: { [label: string]: string }, spec = {}) =>
@@ -226,7 +226,7 @@ test.each(
 )('$reason: the service is left as it is, with one warning where it is worth one', ({ reason, make }) => {
   const made = make()
   expect(made.patch).toEqual([])
-  expect([cachesOf(made), siblingsOf(made), holdOf(made)]).toEqual([[], [], undefined])
+  expect([made.caches, siblingsOf(made), made.hold]).toEqual([[], [], undefined])
   const warned = reason !== 'InvalidOverride' && isWorthAWarning(reason)
   // The answer of the webhook tells nobody what is in a Secret.
   const isPublic = !['CredentialsMissing', 'WorkloadIdentity'].includes(reason)
@@ -251,13 +251,13 @@ test('an accelerated service: the URI, the record, the cache, the hold; nothing 
     },
   ])
   expect(made).toMatchObject({ policy: 'built-in', warnings: [] })
-  expect(cachesOf(made)).toMatchObject([{ name, namespace: 'models', runtime: 'Jindo' }])
+  expect(made.caches).toMatchObject([{ name, namespace: 'models', runtime: 'Jindo' }])
   expect(siblingsOf(made).map(({ kind, metadata }) => [kind, metadata.name, metadata.namespace])).toEqual([
     ['Dataset', name, 'models'],
     ['JindoRuntime', name, 'models'],
     ['DataLoad', name, 'models'],
   ])
-  expect(holdOf(made)).toEqual({
+  expect(made.hold).toEqual({
     at: 'Readiness',
     timeoutMs: 1_800_000,
     onTimeout: 'Serve',
@@ -290,15 +290,15 @@ test('the service that came in is not touched', () => {
 
 test('the namespace is the request’s: a manifest may leave it out', () => {
   const { namespace: _, ...metadata } = llama.metadata
-  expect(cachesOf(created({ ...llama, metadata }))[0]?.name).toBe(cacheName())
+  expect(created({ ...llama, metadata }).caches[0]?.name).toBe(cacheName())
   const other = created({ ...llama, metadata }, fakeFacts({ namespace: 'other' }))
-  expect(cachesOf(other)[0]).toMatchObject({ namespace: 'other' })
-  expect(cachesOf(other)[0]?.name).not.toBe(cacheName())
+  expect(other.caches[0]).toMatchObject({ namespace: 'other' })
+  expect(other.caches[0]?.name).not.toBe(cacheName())
 })
 
 test('two services with one source share a cache', () => {
   const other = created(fakeService({ huggingface: { storageUri: `${storageUri}/` } }, { name: 'other' }))
-  expect(cachesOf(other)[0]?.name).toBe(cacheName())
+  expect(other.caches[0]?.name).toBe(cacheName())
 })
 
 test('the policy shapes the cache, and never its name', () => {
@@ -317,7 +317,7 @@ test('the policy shapes the cache, and never its name', () => {
   })
   const made = created(llama, fakeFacts({ policies: [policy] }))
   expect(made).toMatchObject({ reason: 'Accelerated', policy: 'p' })
-  expect(cachesOf(made)).toEqual([
+  expect(made.caches).toEqual([
     {
       name: cacheName(),
       namespace: 'models',
@@ -341,7 +341,7 @@ test('the policy shapes the cache, and never its name', () => {
       },
     },
   ])
-  expect(holdOf(made)).toMatchObject({ timeoutMs: 300_000, onTimeout: 'Keep' })
+  expect(made.hold).toMatchObject({ timeoutMs: 300_000, onTimeout: 'Keep' })
 })
 
 test('a service’s own words shape its cache, where the policy allows them', () => {
@@ -352,8 +352,8 @@ test('a service’s own words shape its cache, where the policy allows them', ()
   }
   const facts = fakeFacts({ policies: [fakePolicy('p', { limits: { cacheReplicas: 9 } })] })
   const made = created(fakeService(model, { annotations }), facts)
-  expect(holdOf(made)).toBeUndefined()
-  expect(cachesOf(made)[0]).toMatchObject({
+  expect(made.hold).toBeUndefined()
+  expect(made.caches[0]).toMatchObject({
     name: cacheName(),
     settings: { replicas: 9, tieredStore: [{ quota: '7Gi' }] },
   })
@@ -365,8 +365,8 @@ test('a source’s first rule that matches is its rule; prefixes end where they 
     { match: ['s3://'], runtime: 'Jindo' },
   ]
   const facts = fakeFacts({ policies: [fakePolicy('p', { sources })] })
-  expect(cachesOf(created(llama, facts))[0]?.runtime).toBe('Alluxio')
-  expect(cachesOf(created(withModel('s3://models/bloom'), facts))[0]?.runtime).toBe('Jindo')
+  expect(created(llama, facts).caches[0]?.runtime).toBe('Alluxio')
+  expect(created(withModel('s3://models/bloom'), facts).caches[0]?.runtime).toBe('Jindo')
   const whole = fakeFacts({ policies: [fakePolicy('p', { sources: [{ match: ['s3://models/'] }] })] })
   expect(created(withModel('s3://models'), whole).reason).toBe('Accelerated')
   expect(created(withModel('s3://models-of-others/x'), whole).reason).toBe('UnsupportedScheme')
@@ -378,7 +378,7 @@ test('credentials: by the policy’s rule, by the service’s annotation, by the
     serviceAccounts: { default: { name: 'default', secrets: ['other'], annotations: {} } },
   })
   const secretOf = (service: KubeObject, more = {}) =>
-    cachesOf(created(service, { ...facts, ...more })).map(({ source }) => source.credentials)[0]
+    created(service, { ...facts, ...more }).caches.map(({ source }) => source.credentials)[0]
   const annotations = { 'serving.kserve.io/storageSecretName': 's3-access' }
   expect(secretOf(llama)).toMatchObject({ secretName: 'other' })
   expect(secretOf(fakeService(model, { annotations }))).toMatchObject({ secretName: 's3-access' })
@@ -469,7 +469,7 @@ test('a forged record on a new service gives nothing that its user could not wri
   expect(made.service).toEqual(created(fakeService(model, { annotations: {} })).service)
   const pointed = fakeService({ model: { storageUri: 'pvc://others-0123456789' } }, { annotations })
   // It names its own source, and that goes the way of every source.
-  expect(cachesOf(created(pointed))[0]).toMatchObject({ source: { uri: 's3://others/secret' } })
+  expect(created(pointed).caches[0]).toMatchObject({ source: { uri: 's3://others/secret' } })
   const sources = [{ match: ['s3://models/'] }]
   expect(created(pointed, fakeFacts({ policies: [fakePolicy('p', { sources })] })).reason).toBe(
     'UnsupportedScheme',
@@ -497,7 +497,7 @@ test('a policy names the runtime, the profile and the keys of a source that only
     model: { modelFormat: { name: 'sklearn' }, storageUri: 'cubefs://volume/llama' },
   })
   const made = created(service, facts)
-  expect(cachesOf(made)[0]).toMatchObject({
+  expect(made.caches[0]).toMatchObject({
     runtime: 'Thin',
     source: {
       uri: 'cubefs://volume/llama',

@@ -2,6 +2,7 @@ import { cacheObjects } from '../fluid/cache.ts'
 import type { Cache } from '../fluid/desired.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
+import { readService, type ServiceView } from '../kserve/service-view.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import { adoptAnnotation } from '../values/keys.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
@@ -9,7 +10,7 @@ import { quoted } from '../values/text.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import type { Facts } from './facts.ts'
 import { type Hold, holdSettings } from './pod/hold.ts'
-import { isWorthAWarning, type Reason, type RefusalReason } from './reasons.ts'
+import { isWorthAWarning, type Reason, type RefusalReason, type SkipReason } from './reasons.ts'
 import {
   type Acceleration,
   type Decision,
@@ -34,7 +35,7 @@ export interface PlanInput {
   facts: Facts
 }
 
-interface PlanBase {
+interface PlanParts {
   message: string
   /** The name of the policy that decided, where one did. */
   policy: string | undefined
@@ -44,8 +45,15 @@ interface PlanBase {
   service: KubeObject
   /** For whoever sent the request: nothing in them tells what is in a Secret. */
   warnings: string[]
-  /** The locations of an accelerated service that stay as they are, and why. */
-  left: { location: string; reason: RefusalReason; message: string }[]
+  /** The caches to create or keep. */
+  caches: Cache[]
+  /** The locations that caches serve. */
+  locations: ServedLocation[]
+  /** The other locations of an accelerated service, and why they stay as they are. */
+  skipped: { location: string; reason: RefusalReason; message: string }[]
+  /** Caches that the service uses, and that could not be created again today. */
+  unavailable: { cache: string; reason: RefusalReason; message: string }[]
+  hold: Hold | undefined
 }
 
 /** A model location and the claim that serves it. */
@@ -58,20 +66,15 @@ export interface ServedLocation {
   by: 'Spec' | 'Pod'
 }
 
-interface Accelerating {
-  caches: Cache[]
-  /** Caches that the service stands on, and that could not be made anew today. */
-  unavailable: { cache: string; reason: RefusalReason; message: string }[]
-  placements: ServedLocation[]
-  hold: Hold | undefined
-}
-
 /** The decision for one service. An `AlreadyCached` service keeps what it has, and so names its caches too. */
-export type Plan =
-  | (PlanBase & Accelerating & { decision: 'accelerate'; reason: 'Accelerated' })
-  | (PlanBase & Accelerating & { decision: 'skip'; reason: 'AlreadyCached' })
-  | (PlanBase & { decision: 'skip'; reason: RefusalReason })
-  | (PlanBase & { decision: 'deny'; reason: 'InvalidOverride' })
+export type Plan = PlanParts &
+  (
+    | { decision: 'accelerate'; reason: 'Accelerated' }
+    | { decision: 'skip'; reason: SkipReason }
+    | { decision: 'deny'; reason: 'InvalidOverride' }
+  )
+
+const nothingServed = { caches: [], locations: [], skipped: [], unavailable: [], hold: undefined }
 
 /**
  * What Warmgate does about one service: the same answer for the same input, for admission, the controller
@@ -90,15 +93,22 @@ export function plan({ service, previous, isAdopted = false, facts }: PlanInput)
   const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
   // A record that nobody can prove is replaced when its service is adopted.
   const kept = isTakenIn && before?.isProven === false ? undefined : before
-  const decision = decide({ service: draft.object, previous, kept, isAdopted: isTakenIn, facts })
+  const view = readService(draft.object, facts)
+  const decision = decide({
+    service: view,
+    previous: previous && readService(previous, facts),
+    kept,
+    isAdopted: isTakenIn,
+    facts,
+  })
   // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
   const shouldWarn: ShouldWarn = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
   if (decision.kind !== 'accelerate') return refusal(decision, draft, shouldWarn)
-  rewrite(draft, decision, { kept, own, previous, facts })
+  rewrite(draft, decision, { view, kept, own, previous, facts })
   // The API server would refuse the whole service, which it took before.
   if (kept === undefined && !annotationsFit(draft.object))
     return refusal(noRoom, withoutRewrite(service, records, asks), shouldWarn)
-  return acceleration(decision, { draft, previous, shouldWarn, facts })
+  return acceleration(decision, { draft, view, previous, shouldWarn, facts })
 }
 
 /** The service as its user wrote it. */
@@ -118,7 +128,15 @@ const noRoom: Refused = {
 
 function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
   const warnings = previous === undefined ? [warning(unplannable)] : []
-  return { decision: 'skip', ...unplannable, policy: undefined, patch: [], service, warnings, left: [] }
+  return {
+    ...nothingServed,
+    ...unplannable,
+    decision: 'skip',
+    policy: undefined,
+    patch: [],
+    service,
+    warnings,
+  }
 }
 
 /** Whether a reason is to be told in a warning. */
@@ -143,39 +161,21 @@ function isSecondPass(
   return previous !== undefined && own?.isProven === true && before?.isProven !== true
 }
 
-/** The caches that a plan needs; none for a service that is left alone. */
-export function cachesOf(plan: Plan): Cache[] {
-  return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.caches : []
-}
-
-/** Why a cache that a service stands on cannot be made; undefined where nothing is known against it. */
-export function unavailableReason(
-  plan: Plan,
-  cache: string,
-): { reason: RefusalReason; message: string } | undefined {
-  if (plan.reason !== 'Accelerated' && plan.reason !== 'AlreadyCached') return undefined
-  return plan.unavailable.find((each) => each.cache === cache)
-}
-
 /** The Fluid objects that a plan needs. */
-export function siblingsOf(plan: Plan): KubeObject[] {
-  return cachesOf(plan).flatMap(cacheObjects)
-}
-
-export function holdOf(plan: Plan): Hold | undefined {
-  return plan.reason === 'Accelerated' || plan.reason === 'AlreadyCached' ? plan.hold : undefined
+export function siblingsOf({ caches }: Plan): KubeObject[] {
+  return caches.flatMap(cacheObjects)
 }
 
 type Refused = Exclude<Decision, { kind: 'accelerate' }>
 
 function refusal(decision: Refused, draft: Draft, shouldWarn: ShouldWarn): Plan {
   const base = {
+    ...nothingServed,
     message: decision.message,
     policy: decision.policy?.name,
     patch: draft.patch(),
     service: draft.object,
     warnings: shouldWarn(decision.reason) ? [warning(decision)] : [],
-    left: [],
   }
   return decision.kind === 'deny'
     ? { ...base, decision: 'deny', reason: decision.reason, warnings: [] }
@@ -197,14 +197,15 @@ const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing',
 
 interface Making {
   draft: Draft
+  view: ServiceView
   previous: KubeObject | undefined
   shouldWarn: ShouldWarn
   facts: Facts
 }
 
 function acceleration(
-  { rewrites, left, policy }: Acceleration,
-  { draft, previous, shouldWarn, facts }: Making,
+  { rewrites, skipped, policy }: Acceleration,
+  { draft, view, previous, shouldWarn, facts }: Making,
 ): Plan {
   const patch = draft.patch()
   const hold = holdSettings(policy.spec)
@@ -214,17 +215,17 @@ function acceleration(
     patch,
     service: draft.object,
     warnings: [
-      ...left.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
+      ...skipped.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
       ...podRewriteWarning(rewrites, shouldWarn),
       // KServe updates a service all the time: who creates it is told.
-      ...(previous === undefined && servesOne(rewrites) ? probeWarnings(draft.object, hold, facts) : []),
+      ...(previous === undefined && servesOne(rewrites) ? probeWarnings(view, hold, facts) : []),
     ],
     caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
-    left: left.map(({ location, reason, message }) => ({ location: location.id, reason, message })),
+    locations: rewrites.map(servedLocation),
+    skipped: skipped.map(({ location, reason, message }) => ({ location: location.id, reason, message })),
     unavailable: rewrites.flatMap(({ cache, unavailable }) =>
       unavailable === undefined ? [] : [{ cache, reason: unavailable.reason, message: unavailable.message }],
     ),
-    placements: rewrites.map(toPlacement),
     hold,
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
@@ -251,7 +252,7 @@ function podRewriteWarning(rewrites: Rewrite[], shouldWarn: ShouldWarn): string[
     : []
 }
 
-function toPlacement(rewrite: Rewrite): ServedLocation {
+function servedLocation(rewrite: Rewrite): ServedLocation {
   const { location, uri, by } = rewrite
   return { location: location.id, uri, source: podSourceOf(location.model), claim: claimUri(rewrite), by }
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { fakeFacts, fakeService } from '../plan/plan.fake.ts'
-import { holdOf, type Plan, plan, siblingsOf } from '../plan/plan.ts'
+import { type Plan, plan, siblingsOf } from '../plan/plan.ts'
 import { type KubeObject, objectAt, stringAt } from '../values/object.ts'
 import { type Policy, parsePolicy } from './policy.ts'
 
@@ -49,7 +49,7 @@ test('language models: a large cache, a GPU, and a bound for those who want more
     limits: { 'nvidia.com/gpu': '1' },
     requests: { 'nvidia.com/gpu': '1' },
   })
-  expect(holdOf(made)?.timeoutMs).toBe(3_600_000)
+  expect(made.hold?.timeoutMs).toBe(3_600_000)
   const greedy = planned('s3://models/llm/llama', {
     team: 'language',
     annotations: { 'warmgate.dev/cache-size': '2Ti' },
@@ -61,7 +61,7 @@ test('language models: a large cache, a GPU, and a bound for those who want more
 test('tabular: a small cache in memory, nothing waits, nothing may be overridden', () => {
   const made = planned('s3://tables/iris', { team: 'tabular' })
   expect(made).toMatchObject({ reason: 'Accelerated', policy: 'tabular' })
-  expect(holdOf(made)).toBeUndefined()
+  expect(made.hold).toBeUndefined()
   expect(stringAt(runtimeOf(made), 'spec', 'tieredstore', 'levels', 0, 'path')).toBe('/dev/shm')
   const nameOf = (plan: Plan) => siblingsOf(plan)[0]?.metadata.name
   expect(nameOf(planned('s3://tables/wine', { team: 'tabular' }))).toBe(nameOf(made))
@@ -86,5 +86,5 @@ test('try-out: everybody else sees what would happen, and nothing does', () => {
 test('gold: a labelled service is kept until it is warm', () => {
   const made = planned('s3://any/model', { labels: { tier: 'gold' } })
   expect(made).toMatchObject({ reason: 'Accelerated', policy: 'gold' })
-  expect(holdOf(made)).toMatchObject({ onTimeout: 'Keep', onFailure: 'Keep' })
+  expect(made.hold).toMatchObject({ onTimeout: 'Keep', onFailure: 'Keep' })
 })

@@ -6,10 +6,11 @@ import { servingContainers } from '../../src/kserve/container.ts'
 import { asksForDevices } from '../../src/kserve/devices.ts'
 import { llmBases } from '../../src/kserve/llm-config.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
+import { readService } from '../../src/kserve/service-view.ts'
 import { Draft } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
 import { afterKserve } from '../../src/plan/plan.fake.ts'
-import { cachesOf, type Plan, plan, siblingsOf } from '../../src/plan/plan.ts'
+import { type Plan, plan, siblingsOf } from '../../src/plan/plan.ts'
 import { cpuFormatOf } from '../../src/plan/service/gpu.ts'
 import { readOriginal, restore } from '../../src/plan/service/original.ts'
 import { getIn, isObject, type Json, type KubeObject } from '../../src/values/object.ts'
@@ -256,7 +257,7 @@ test('no GPU for a service that requests a device, runs on a CPU, or has a confi
     const given = givenDevices(plan({ service, facts }).service)
     if (given.length === 0) return
     expect(asksForDevices(service.spec)).toBe(false)
-    expect(cpuFormatOf(service)).toBeUndefined()
+    expect(cpuFormatOf(readService(service, facts))).toBeUndefined()
     expect(asksForDevices(llmBases(service, facts.llmConfigs))).toBe(false)
     expect(service.metadata.annotations?.['warmgate.dev/gpu']).not.toBe('disabled')
     // As requests and as limits alike, the whole of them.
@@ -269,7 +270,7 @@ test('no GPU for a service that requests a device, runs on a CPU, or has a confi
 
 test('the name of a cache is one that Fluid takes', () => {
   check(services, (service, facts) => {
-    for (const { name } of cachesOf(plan({ service, facts }))) {
+    for (const { name } of plan({ service, facts }).caches) {
       expect(name).toMatch(/^[a-z]([-a-z0-9]*[a-z0-9])?$/)
       expect(name.length).toBeLessThanOrEqual(37)
       expect(isCacheName(name)).toBe(true)

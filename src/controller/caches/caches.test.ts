@@ -7,7 +7,7 @@ import { secretFact } from '../../kserve/secret.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
-import { cachesOf, plan } from '../../plan/plan.ts'
+import { plan } from '../../plan/plan.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
 import { type Json, type JsonObject, type KubeObject, keyOf, objectAt } from '../../values/object.ts'
@@ -97,7 +97,7 @@ function cluster(model: JsonObject = { storageUri: 's3://models/bloom' }) {
   const events: EventNote[] = []
   const service = fakeService({ model }, { name: 'bloom', namespace: 'models', uid: 'uid-bloom' })
   const facts = fakeFacts({ secrets: { 'storage-config': secretFact(storageConfig) } })
-  const name = cachesOf(plan({ service, facts }))[0]?.name ?? ''
+  const name = plan({ service, facts }).caches[0]?.name ?? ''
   api.put(openNamespace, service, storageConfig)
   const placements = new PodRewriteUsage()
   placements.set(service, [{ cache: name, path: '' }])

@@ -16,7 +16,6 @@ import type { EventRecorder } from '../../kube/events.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
-import { cachesOf, unavailableReason } from '../../plan/plan.ts'
 import { builtInPolicy } from '../../policy/policy.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -176,8 +175,8 @@ export class CacheReconciler {
   /** The cache as the plan of one service has it. */
   async #planOf({ name }: ObjectKey, service: KubeObject): Promise<Planned> {
     const made = await this.#options.planner.cacheUser(service)
-    const cache = cachesOf(made).find((candidate) => candidate.name === name)
-    const { reason, message } = unavailableReason(made, name) ?? made
+    const cache = made.caches.find((candidate) => candidate.name === name)
+    const { reason, message } = made.unavailable.find(({ cache }) => cache === name) ?? made
     return { cache, policy: made.policy, reason, message }
   }
 

@@ -9,7 +9,7 @@ import { KubeError } from '../../kube/errors.ts'
 import type { EventNote } from '../../kube/events.ts'
 import type { Resource } from '../../kube/resources.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
-import { cachesOf, plan } from '../../plan/plan.ts'
+import { plan } from '../../plan/plan.ts'
 import type { Policy } from '../../policy/policy.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
@@ -81,7 +81,7 @@ function scene(policy: Policy, ...services: KubeObject[]) {
   return { ...fake, clock, adopted, notes, pods, refused, status, step: () => reconciler.reconcile() }
 }
 
-const cacheOf = (service: KubeObject) => cachesOf(plan({ service, facts: fakeFacts() }))[0]?.name ?? ''
+const cacheOf = (service: KubeObject) => plan({ service, facts: fakeFacts() }).caches[0]?.name ?? ''
 
 function podOf(name: string, cache: string, status: JsonObject): KubeObject {
   const labels = { 'serving.kserve.io/inferenceservice': name, component: 'predictor' }

@@ -9,7 +9,7 @@ import { hasStatus, isRefusal } from '../../kube/errors.ts'
 import { resources } from '../../kube/resources.ts'
 import { readCache } from '../../plan/cache/cache-reading.ts'
 import { isOptedOut } from '../../plan/facts.ts'
-import { cachesOf, type Plan } from '../../plan/plan.ts'
+import type { Plan } from '../../plan/plan.ts'
 import { type Policy, rewritesPods, selectPolicy } from '../../policy/policy.ts'
 import type { AdoptionStatus } from '../../policy/schema.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -135,7 +135,7 @@ export class AdoptionReconciler {
       return await this.#pause(object)
     }
     const { timeout } = policy.spec.warmup
-    const isThere = cachesOf(made).every(({ namespace, name, paths }) =>
+    const isThere = made.caches.every(({ namespace, name, paths }) =>
       paths.every((path) => readCache(mirror, { namespace, name, path }, clock.now()).phase.kind === 'warm'),
     )
     if (isThere) return await this.#write(object, { phase: 'Rolling', service: serviceId(service) })

@@ -6,7 +6,6 @@ import type { Planner } from '../../cluster/planner.ts'
 import { serviceId } from '../../cluster/services.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
-import { cachesOf } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { KubeObject } from '../../values/object.ts'
 
@@ -115,7 +114,7 @@ export class PodRewriteReconciler {
     // What was rewritten in the service says so itself, and keeps it.
     if (mirror.records.of(service) !== undefined) return []
     const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
-    return cachesOf(made).flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
+    return made.caches.flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
 }
 

@@ -41,7 +41,7 @@ export class DecisionEventReconciler {
     if (made.decision === 'accelerate' && !isServed) return this.#recordNotAdmitted(service, made)
     const reason = isServed ? 'Accelerated' : made.reason
     this.#record(service, { reason, message: made.message })
-    for (const { location, ...each } of made.left.filter((left) => isWorthAWarning(left.reason)))
+    for (const { location, ...each } of made.skipped.filter((each) => isWorthAWarning(each.reason)))
       this.#record(service, { ...each, message: `${location} is not accelerated: ${each.message}` })
   }
 

@@ -3,7 +3,7 @@ import { fakeDataset } from '../../cluster/cluster.fake.ts'
 import { expectLinear } from '../../values/growth.fixture.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan.fake.ts'
-import { cachesOf, plan } from '../plan.ts'
+import { plan } from '../plan.ts'
 import { beyondCacheLimit } from './cache-limit.ts'
 
 const service = (name: string) => fakeService({ model: { storageUri: `s3://models/${name}` } }, { name })
@@ -19,7 +19,7 @@ test('a namespace has as many caches as its policy allows; Datasets of a team do
 })
 
 test('a cache that is there already is no new one', () => {
-  const name = cachesOf(plan({ service: service('llama'), facts: fakeFacts({ policies }) }))[0]?.name ?? ''
+  const name = plan({ service: service('llama'), facts: fakeFacts({ policies }) }).caches[0]?.name ?? ''
   const datasets = [...others, fakeDataset({}, name)]
   const again = plan({ service: service('llama'), facts: fakeFacts({ policies, datasets }) })
   expect(again.reason).toBe('Accelerated')
@@ -33,7 +33,7 @@ test('what is accelerated stays so when a limit is lowered', () => {
     facts: fakeFacts({ policies, datasets: others }),
   })
   expect(later).toMatchObject({ reason: 'AlreadyCached', patch: [] })
-  expect(cachesOf(later)).toHaveLength(1)
+  expect(later.caches).toHaveLength(1)
 })
 
 test('without a policy a hundred are the most', () => {

@@ -1,6 +1,5 @@
-import type { KserveConfig } from '../../kserve/config.ts'
-import { deploymentMode } from '../../kserve/mode.ts'
-import { type Json, type KubeObject, objectAt } from '../../values/object.ts'
+import type { ServiceView } from '../../kserve/service-view.ts'
+import type { Json } from '../../values/object.ts'
 import { pointer } from '../draft.ts'
 import type { Hold } from '../pod/hold.ts'
 
@@ -16,14 +15,11 @@ const knativeDefaultMs = 600_000
  * ours would win over one on the service. It is a Go duration of whole seconds.
  */
 export function deadlineValues(
-  service: KubeObject,
+  { annotations, predictorAnnotations, mode }: ServiceView,
   hold: Hold | undefined,
-  config: KserveConfig,
 ): { [pointer: string]: Json } {
-  const annotations = service.metadata.annotations ?? {}
-  if (hold === undefined || deploymentMode(service, config) !== 'Knative') return {}
-  const named = [annotations, objectAt(service, 'spec', 'predictor', 'annotations')]
-  if (named.some((these) => progressDeadline in these)) return {}
+  if (hold === undefined || mode !== 'Knative') return {}
+  if ([annotations, predictorAnnotations].some((these) => progressDeadline in these)) return {}
   const seconds = Math.ceil((hold.timeoutMs + knativeDefaultMs) / 1_000)
   return { [pointer('annotations', progressDeadline)]: `${seconds}s` }
 }

@@ -1,14 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { localModelOf } from '../../kserve/local-model.ts'
-import { findModelLocations } from '../../kserve/location.ts'
-import { deploymentMode } from '../../kserve/mode.ts'
 import type { ModelLocation, ModelReference } from '../../kserve/model-location.ts'
+import type { ServiceView } from '../../kserve/service-view.ts'
 import { applyOverrides, choosePolicy, type Overridden, type OverrideName } from '../../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../../policy/policy.ts'
 import { overrideNames } from '../../policy/schema.ts'
 import { isNamespaceOptedOut, isOptedIn } from '../../policy/scope.ts'
 import { accelerationLabel, originalAnnotation, overrideAnnotation } from '../../values/keys.ts'
-import { type KubeObject, objectAt } from '../../values/object.ts'
 import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
@@ -34,7 +32,7 @@ export interface Acceleration {
   /** At least one. */
   rewrites: Rewrite[]
   /** The locations that stay as they are. */
-  left: Skipped[]
+  skipped: Skipped[]
 }
 
 /** One model location that a cache is to serve. */
@@ -56,8 +54,8 @@ export interface Skipped {
 
 export interface DecideInput {
   /** The service as its user wrote it: whatever Warmgate made of it is undone. */
-  service: KubeObject
-  previous: KubeObject | undefined
+  service: ServiceView
+  previous: ServiceView | undefined
   /** The record of the service before this update, where its rewrites are to be kept. */
   kept: ServiceRecord | undefined
   /** What stood unaccelerated before is to be taken in now: somebody asks for it. */
@@ -68,16 +66,16 @@ export interface DecideInput {
 /** Whether and how to accelerate; each question in turn, the first that says no answers. */
 export function decide(input: DecideInput): Decision {
   const { service, facts } = input
-  if (isOptedOut(service.metadata.annotations)) return skip('OptedOut', 'the service opts out by annotation')
+  if (isOptedOut(service.annotations)) return skip('OptedOut', 'the service opts out by annotation')
   if (isNamespaceOptedOut(facts.namespaceLabels)) return skip('OptedOut', namespaceOptedOut)
-  const { locations, none } = findModelLocations(service)
-  const states = locationStates(input, locations)
+  const { locations, none } = service
+  const states = locationStates(input)
   const isKept = keepsAny(states)
   if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
     return skip('NotOptedIn', notOptedIn)
   if (locations.length === 0) return skip(none.reason, none.message)
   if (!isKept) {
-    const obstacle = serviceObstacle(service, locations, facts) ?? commonObstacle(locations)
+    const obstacle = serviceObstacle(service, facts) ?? commonObstacle(locations)
     if (obstacle !== undefined) return obstacle
   }
   const resolved = resolvePolicy(input, states)
@@ -97,14 +95,11 @@ type LocationState =
  * model, stays so too, whatever policy or label came since: an update that changes no model never rolls pods. The
  * service's own annotations may say otherwise.
  */
-function locationStates(
-  { previous, kept, isAdopted }: DecideInput,
-  locations: ModelLocation[],
-): LocationState[] {
-  const isNew = previous === undefined || isAdopted || isOptedOut(previous.metadata.annotations)
-  const old = isNew ? [] : findModelLocations(previous).locations
+function locationStates({ service, previous, kept, isAdopted }: DecideInput): LocationState[] {
+  const isNew = previous === undefined || isAdopted || isOptedOut(previous.annotations)
+  const old = isNew ? [] : previous.locations
   const models = new Map(old.map(({ id, model }) => [id, model]))
-  return locations.map((location) => {
+  return service.locations.map((location) => {
     const { id, model } = location
     const before =
       kept && Object.hasOwn(kept.original.locations, id) ? kept.original.locations[id] : undefined
@@ -136,14 +131,14 @@ type ResolvedPolicy = { kind: 'resolved'; policy: Policy } | Refusal
 
 /** The policy that a service falls under, before it has its say. */
 function policyOf({ service, facts }: DecideInput): Policy | undefined {
-  const labels = { namespace: facts.namespaceLabels, service: service.metadata.labels ?? {} }
+  const labels = { namespace: facts.namespaceLabels, service: service.labels }
   return selectPolicy(facts.policies, labels)
 }
 
 /** The policy of a service, with the service's own words in it. */
 function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPolicy {
   const { service, facts, previous } = input
-  const annotations = service.metadata.annotations ?? {}
+  const { annotations } = service
   // A kept rewrite needs no policy's leave: neither a policy's end nor a new rule takes it away.
   const isKept = keepsAny(states)
   const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
@@ -166,17 +161,17 @@ const existedBefore = 'the service was here before: an update that changes no mo
 const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
 
 /** A GPU that is asked for by name cannot be given to a model that runs on CPUs. */
-function unlessOnCpu(overridden: Overridden, service: KubeObject): Overridden {
+function unlessOnCpu(overridden: Overridden, service: ServiceView): Overridden {
   const annotation = overrideAnnotation('gpu')
-  const format = service.metadata.annotations?.[annotation] === 'enabled' ? cpuFormatOf(service) : undefined
+  const format = service.annotations[annotation] === 'enabled' ? cpuFormatOf(service) : undefined
   return format === undefined
     ? overridden
     : { ok: false, message: `${annotation}: "enabled" is not valid: models of format ${format} run on CPUs` }
 }
 
-function hasNewOverrides(annotations: { [key: string]: string }, previous: KubeObject | undefined): boolean {
+function hasNewOverrides(annotations: { [key: string]: string }, previous: ServiceView | undefined): boolean {
   const changed = (name: OverrideName) =>
-    annotations[overrideAnnotation(name)] !== previous?.metadata.annotations?.[overrideAnnotation(name)]
+    annotations[overrideAnnotation(name)] !== previous?.annotations[overrideAnnotation(name)]
   return overrideNames.some(changed)
 }
 
@@ -186,12 +181,12 @@ function withPolicy(input: DecideInput, states: LocationState[], policy: Policy)
   const answers = states.map((state) => decideLocation(state, { ...input, policy, isKept }))
   const whole = answers.map((each) => withItsGroup(each, answers))
   const rewrites = whole.filter((each) => 'cache' in each)
-  const left = whole.filter((each) => 'reason' in each)
-  const [first] = left
+  const skipped = whole.filter((each) => 'reason' in each)
+  const [first] = skipped
   const audited = first?.reason === 'AuditOnly' ? wouldGet(service, policy.spec, facts) : ''
   if (rewrites.length === 0 && first !== undefined)
     return { kind: 'skip', reason: first.reason, message: first.message + audited, policy }
-  return { kind: 'accelerate', policy, rewrites, left }
+  return { kind: 'accelerate', policy, rewrites, skipped }
 }
 
 type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }
@@ -218,7 +213,7 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   if (!target.ok) return skipLocation(target.reason, target.message)
   if (mode === 'Audit')
     return skipLocation('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)
-  if (isKnativeList(service, location, facts)) return skipLocation('NoModelLocation', knativeList)
+  if (isKnativeList(service, location)) return skipLocation('NoModelLocation', knativeList)
   const problem = by === 'Pod' ? notByPod(service, location) : undefined
   if (problem !== undefined)
     return skipLocation('NoModelLocation', `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`)
@@ -259,20 +254,19 @@ function rewriteOf(location: ModelLocation, before: OriginalLocation, made: Sour
 }
 
 /** KServe writes the volumes of a list into the Knative Service itself; any other claim it mounts in the pod. */
-function isKnativeList(service: KubeObject, { group }: ModelLocation, { kserve }: Facts): boolean {
-  return group.endsWith('.storageUris') && deploymentMode(service, kserve) === 'Knative'
+function isKnativeList({ mode }: ServiceView, { group }: ModelLocation): boolean {
+  return group.endsWith('.storageUris') && mode === 'Knative'
 }
 
 const knativeList =
   'storageUris in Knative mode would become volumes of the Knative Service, which Knative refuses by default; use storageUri, or Standard mode'
 
 /** Only what KServe's pod webhook mounts or downloads can be turned as a pod is created. */
-function notByPod(service: KubeObject, { group }: ModelLocation): string | undefined {
+function notByPod(service: ServiceView, { group }: ModelLocation): string | undefined {
   if (service.kind === 'LLMInferenceService')
     return 'an LLMInferenceService: its controller writes the download into the workload'
   if (group.endsWith('.storageUris')) return 'storageUris: KServe writes these downloads into the workload'
-  if (objectAt(service, 'spec', 'predictor').workerSpec !== undefined)
-    return 'a multi-node service: KServe admits none but pvc:// and oci://'
+  if (service.isMultiNode) return 'a multi-node service: KServe admits none but pvc:// and oci://'
   return undefined
 }
 
@@ -289,14 +283,14 @@ function withItsGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewr
 }
 
 /** Shapes of which KServe downloads nothing, or caches it by itself. */
-function serviceObstacle(service: KubeObject, locations: ModelLocation[], facts: Facts): Refusal | undefined {
-  if (service.kind === 'InferenceService' && deploymentMode(service, facts.kserve) === 'ModelMesh') {
+function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefined {
+  if (service.kind === 'InferenceService' && service.mode === 'ModelMesh') {
     return skip('ModelMesh', 'ModelMesh loads its models by itself')
   }
-  if (service.metadata.labels?.['internal.serving.kserve.io/localmodel'] !== undefined) {
+  if (service.labels['internal.serving.kserve.io/localmodel'] !== undefined) {
     return skip('LocalModelCached', 'a LocalModelCache of KServe serves this model')
   }
-  const found = localModelOf(service, locations, { models: facts.localModels, config: facts.kserve })
+  const found = localModelOf(service, { models: facts.localModels, config: facts.kserve })
   if (found !== undefined) return skip('LocalModelCached', `${found.kind} ${found.name} serves this model`)
   return undefined
 }

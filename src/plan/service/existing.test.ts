@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type JsonObject, type KubeObject, stringAt } from '../../values/object.ts'
 import { afterKserve, fakeFacts, fakePolicy, fakeService, s3Secret } from '../plan.fake.ts'
-import { cachesOf, type Plan, plan, siblingsOf, unavailableReason } from '../plan.ts'
+import { type Plan, plan, siblingsOf } from '../plan.ts'
 import { cacheNames, readOriginal } from './original.ts'
 
 const storageUri = 's3://models/team/llama'
@@ -75,8 +75,8 @@ test('of a kept one nothing is made either, wherever in it the model is, and not
     expect(uriOf({ service })).toMatch(/^pvc:\/\/team-models(\/team\/llama)?$/)
     for (const later of [then, fakeFacts()]) {
       const kept = plan({ service, previous: service, facts: later })
-      expect(cachesOf(kept)).toEqual([])
-      expect(unavailableReason(kept, 'team-models')).toBeUndefined()
+      expect(kept.caches).toEqual([])
+      expect(kept.unavailable.find(({ cache }) => cache === 'team-models')).toBeUndefined()
     }
   }
 })
@@ -98,7 +98,7 @@ test('a new model is looked for anew, and opting out gives back the manifest', (
 })
 
 test('a cache that serves already is another matter: one of Warmgate’s own is never taken for a team’s', () => {
-  const own = cachesOf(created(llama, fakeFacts()))[0]?.name ?? ''
+  const own = created(llama, fakeFacts()).caches[0]?.name ?? ''
   const labels = { 'app.kubernetes.io/managed-by': 'warmgate' }
   const ours = { ...team, metadata: { ...team.metadata, labels } }
   const made = created(llama, fakeFacts({ datasets: [ours], runtimes: [jindo('team-models')] }))
@@ -114,7 +114,7 @@ test.each<[string, Partial<typeof facts>]>([
   ],
 ])('with %s it is not relied on', (_, more) => {
   const made = created(llama, { ...facts, ...more })
-  expect(cachesOf(made)).toHaveLength(1)
+  expect(made.caches).toHaveLength(1)
 })
 
 test('the nearest mount serves, and of those the first name', () => {
@@ -129,13 +129,13 @@ test('the nearest mount serves, and of those the first name', () => {
 test('KServe drops a path in storageUris: there only a Dataset with the model at its root will do', () => {
   const predictor = { model: {}, storageUris: [{ uri: storageUri, mountPath: '/mnt/models/a' }] }
   const list = fakeService(predictor)
-  expect(cachesOf(created(list))).toHaveLength(1)
+  expect(created(list).caches).toHaveLength(1)
   const whole = dataset('whole', { mountPoint: storageUri, path: '/' })
   const made = created(
     list,
     fakeFacts({ datasets: [team, whole], runtimes: [jindo('team-models'), jindo('whole')] }),
   )
-  expect(cachesOf(made)).toEqual([])
+  expect(made.caches).toEqual([])
   expect(made.service.spec).toMatchObject({ predictor: { storageUris: [{ uri: 'pvc://whole' }] } })
 })
 
@@ -145,7 +145,7 @@ test('what a server writes beside its model never reaches a team’s store', () 
   expect(uriOf(created(llama, shared))).toBe('pvc://w/team/llama')
   const annotations = { 'storage.kserve.io/readonly': 'false' }
   const writing = fakeService({ model: { storageUri } }, { annotations })
-  expect(cachesOf(created(writing, shared))).toHaveLength(1)
+  expect(created(writing, shared).caches).toHaveLength(1)
   expect(uriOf(created(writing))).toBe('pvc://team-models/all/team/llama')
 })
 
@@ -157,7 +157,7 @@ test('credentials that KServe would not use are not lent', () => {
   ]
   const secured = dataset('secured', { mountPoint: 's3://models/', path: '/', encryptOptions })
   const known = { datasets: [secured], runtimes: [jindo('secured')], secrets: { 's3-access': s3Secret } }
-  expect(cachesOf(created(llama, fakeFacts(known)))).toHaveLength(1)
+  expect(created(llama, fakeFacts(known)).caches).toHaveLength(1)
   const serviceAccounts = { default: { name: 'default', secrets: ['s3-access'], annotations: {} } }
   expect(uriOf(created(llama, fakeFacts({ ...known, serviceAccounts })))).toBe('pvc://secured/team/llama')
 })
@@ -166,7 +166,7 @@ test('with rewrite: Pod the pods are turned to it; Audit tells of it', () => {
   const policies = [fakePolicy('p', { rewrite: 'Pod' })]
   const made = created(llama, { ...facts, policies })
   expect(made).toMatchObject({ reason: 'Accelerated', patch: [] })
-  expect('placements' in made && made.placements[0]?.claim).toBe('pvc://team-models/all/team/llama')
+  expect(made.locations[0]?.claim).toBe('pvc://team-models/all/team/llama')
   const audit = created(llama, { ...facts, policies: [fakePolicy('p', { mode: 'Audit' })] })
   expect(audit).toMatchObject({ reason: 'AuditOnly' })
   expect(audit.message).toContain('would be served from Dataset team-models, at all/team/llama')

@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { shippedKserveConfig } from '../../kserve/config.ts'
+import { readService } from '../../kserve/service-view.ts'
 import type { GpuPolicy } from '../../policy/schema.ts'
 import type { Json, JsonObject, KubeObject, ObjectMeta } from '../../values/object.ts'
+import type { Facts } from '../facts.ts'
 import { fakePolicy, fakeService } from '../plan.fake.ts'
-import { type GpuFacts, gpuResources } from './gpu.ts'
+import { gpuResources } from './gpu.ts'
 
-const nothing: GpuFacts = {
+type Cluster = Pick<Facts, 'servingRuntimes' | 'llmConfigs' | 'kserve'>
+const nothing: Cluster = {
   servingRuntimes: { own: [], cluster: [] },
   llmConfigs: { own: [], shared: [] },
   kserve: shippedKserveConfig,
@@ -18,8 +21,9 @@ function gpu(spec: JsonObject = {}): GpuPolicy {
   return found
 }
 
-function given(service: KubeObject, policy: GpuPolicy | undefined = gpu(), facts: Partial<GpuFacts> = {}) {
-  const found = gpuResources(service, policy, { ...nothing, ...facts })
+function given(service: KubeObject, policy: GpuPolicy | undefined = gpu(), more: Partial<Cluster> = {}) {
+  const facts = { ...nothing, ...more }
+  const found = gpuResources(readService(service, facts), policy, facts)
   return Object.fromEntries(found.map(({ container, resources }) => [container.id, resources]))
 }
 
@@ -68,7 +72,7 @@ describe('the policy means a service', () => {
   })
 
   test('nowhere without a gpu of its own', () => {
-    expect(gpuResources(fakeService(huggingface()), undefined, nothing)).toEqual([])
+    expect(gpuResources(readService(fakeService(huggingface()), nothing), undefined, nothing)).toEqual([])
   })
 })
 

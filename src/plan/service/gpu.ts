@@ -1,29 +1,21 @@
-import { type ServingContainer, servingContainers } from '../../kserve/container.ts'
+import type { ServingContainer } from '../../kserve/container.ts'
 import { asksForDevices, isAccelerator } from '../../kserve/devices.ts'
-import { llmBases } from '../../kserve/llm-config.ts'
-import { isMultiNode, runtimeOf } from '../../kserve/runtime.ts'
+import { runtimeOf } from '../../kserve/runtime.ts'
+import type { ServiceView, ViewedContainer } from '../../kserve/service-view.ts'
 import type { GpuPolicy, PolicySpec } from '../../policy/schema.ts'
 import { matchesSelector } from '../../policy/selector.ts'
 import { cpuFormats } from '../../values/formats.ts'
-import {
-  getIn,
-  isObject,
-  type JsonObject,
-  type KubeObject,
-  listAt,
-  objectAt,
-  stringAt,
-} from '../../values/object.ts'
+import { getIn, isObject, type KubeObject, stringAt } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 
 /** Resources for one container, by name. */
 export interface ContainerResources {
-  container: ServingContainer
+  container: ViewedContainer
   resources: { [name: string]: string }
 }
 
 /** What a service's devices are decided by, beside the service. */
-export type GpuFacts = Pick<Facts, 'servingRuntimes' | 'llmConfigs' | 'kserve'>
+export type GpuFacts = Pick<Facts, 'servingRuntimes'>
 
 /**
  * The resources that a policy adds to a service's model containers: none where the policy does not mean the service,
@@ -32,28 +24,24 @@ export type GpuFacts = Pick<Facts, 'servingRuntimes' | 'llmConfigs' | 'kserve'>
  * belong into the service and not its pods.
  */
 export function gpuResources(
-  service: KubeObject,
+  service: ServiceView,
   gpu: GpuPolicy | undefined,
-  facts: GpuFacts,
+  { servingRuntimes }: GpuFacts,
 ): ContainerResources[] {
   if (gpu === undefined) return []
   const names = Object.keys(gpu.resources)
-  const bases = llmBases(service, facts.llmConfigs)
-  const containers = servingContainers(service, bases)
-  const [head] = containers
-  const runtime = head && runtimeOf(service, head, facts.servingRuntimes)
-  if (head === undefined || !isWanted(service, head, { gpu, runtime })) return []
-  if (!leavesDevices(service, names)) return []
-  if ([runtime?.spec, ...bases].some((spec) => asksForDevices(spec, names))) return []
-  const resources = takenByKserve(service, gpu.resources, facts)
+  const runtime = runtimeOf(service, servingRuntimes)
+  if (!isWanted(service, { gpu, runtime }) || service.asksForDevices(names)) return []
+  if ([runtime?.spec, ...service.bases].some((spec) => asksForDevices(spec, names))) return []
+  const resources = takenByKserve(service, gpu.resources)
   if (Object.keys(resources).length === 0) return []
-  return containers
+  return service.containers
     .filter(hasPlainResources)
-    .map((container) => ({ container, resources: withParallelism(service, { container, bases }, resources) }))
+    .map((container) => ({ container, resources: withParallelism(container, resources) }))
 }
 
 /** What an audit tells beside the cache: `; it would get nvidia.com/gpu: 1 in predictor, worker`, or nothing. */
-export function wouldGet(service: KubeObject, { gpu, rewrite }: PolicySpec, facts: GpuFacts): string {
+export function wouldGet(service: ServiceView, { gpu, rewrite }: PolicySpec, facts: GpuFacts): string {
   const found = rewrite === 'Spec' ? gpuResources(service, gpu, facts) : []
   const named = ({ resources }: ContainerResources) =>
     Object.entries(resources)
@@ -65,14 +53,6 @@ export function wouldGet(service: KubeObject, { gpu, rewrite }: PolicySpec, fact
   return texts.length === 0 ? '' : `; it would get ${texts.join('; ')}`
 }
 
-// KServe makes a claim of it for every pod of an LLMInferenceService (managed_dra.go).
-const managedClaim = 'serving.kserve.io/exp-dra-device-class'
-
-/** Whether a service leaves its devices to others: it asks for none itself, of these names or any other. */
-export function leavesDevices({ spec, metadata }: KubeObject, names: string[]): boolean {
-  return !asksForDevices(spec, names) && metadata.annotations?.[managedClaim] === undefined
-}
-
 /** What is no list of resources is KServe's to refuse, or its user's null. */
 export function hasPlainResources({ value: { resources } }: ServingContainer): boolean {
   return [resources, getIn(resources, 'limits'), getIn(resources, 'requests')].every(
@@ -80,29 +60,22 @@ export function hasPlainResources({ value: { resources } }: ServingContainer): b
   )
 }
 
-/**
- * A model format of a service that runs on CPUs, whatever a policy or its user says. A canary counts, too: KServe
- * merges it over the stable predictor, with the resources of that.
- */
-export function cpuFormatOf(service: KubeObject): string | undefined {
-  const canaries = listAt(service, 'spec', 'canary').map((canary) => ({ ...service, spec: canary }))
-  const formats = [service, ...canaries].flatMap((each) =>
-    servingContainers(each).map(({ modelFormat }) => modelFormat),
-  )
-  return formats.find((format) => cpuFormats.includes(format.toLowerCase()))
+/** A model format of a service that runs on CPUs, whatever a policy or its user says. */
+export function cpuFormatOf({ modelFormats }: ServiceView): string | undefined {
+  return modelFormats.find((format) => cpuFormats.includes(format.toLowerCase()))
 }
 
 function isWanted(
-  service: KubeObject,
-  { modelFormat, value }: ServingContainer,
+  service: ServiceView,
   { gpu: { when }, runtime }: { gpu: GpuPolicy; runtime: KubeObject | undefined },
 ): boolean {
-  if (cpuFormatOf(service) !== undefined) return false
-  const named = runtime?.metadata.name ?? stringAt(value, 'runtime')
+  const [head] = service.containers
+  if (head === undefined || cpuFormatOf(service) !== undefined) return false
+  const named = runtime?.metadata.name ?? stringAt(head.value, 'runtime')
   return (
-    when.modelFormats.some((format) => format.toLowerCase() === modelFormat.toLowerCase()) ||
+    when.modelFormats.some((format) => format.toLowerCase() === head.modelFormat.toLowerCase()) ||
     (named !== undefined && when.runtimes.includes(named)) ||
-    (when.selector !== undefined && matchesSelector(when.selector, service.metadata.labels ?? {}))
+    (when.selector !== undefined && matchesSelector(when.selector, service.labels))
   )
 }
 
@@ -112,46 +85,18 @@ type Quantities = GpuPolicy['resources']
  * KServe refuses a multi-node service that names any resource but those that it knows as GPUs. It counts nodes and
  * GPUs by them: what is given here is for one node.
  */
-function takenByKserve(service: KubeObject, resources: Quantities, { kserve }: GpuFacts): Quantities {
-  if (!isMultiNode(service)) return resources
-  const known = [...kserve.gpuTypes, ...ownGpuTypes(service)]
-  return Object.fromEntries(Object.entries(resources).filter(([name]) => known.includes(name)))
-}
-
-function ownGpuTypes({ metadata }: KubeObject): unknown[] {
-  try {
-    const types: unknown = JSON.parse(metadata.annotations?.['serving.kserve.io/gpu-resource-types'] ?? '[]')
-    return Array.isArray(types) ? types : []
-  } catch {
-    return []
-  }
+function takenByKserve({ isMultiNode, gpuTypes }: ServiceView, resources: Quantities): Quantities {
+  if (!isMultiNode) return resources
+  return Object.fromEntries(Object.entries(resources).filter(([name]) => gpuTypes.includes(name)))
 }
 
 const mostDevices = 999
 
-/**
- * KServe tells vLLM of an LLMInferenceService's parallelism, and not the scheduler: a container needs a device for each
- * rank that runs in it, where that is more than the policy says.
- */
-function withParallelism(
-  service: KubeObject,
-  { container, bases }: { container: ServingContainer; bases: JsonObject[] },
-  resources: Quantities,
-): { [name: string]: string } {
-  const ranks = service.kind === 'LLMInferenceService' ? ranksOf(service, container, bases) : 1
+/** A container needs a device for each rank that runs in it, if that is more than the policy says. */
+function withParallelism({ ranks }: ViewedContainer, resources: Quantities): { [name: string]: string } {
   const entries = Object.entries(resources).map(([name, quantity]) => {
     const count = isAccelerator(name) ? Math.max(Number(quantity), ranks) : Number(quantity)
     return [name, String(Math.min(count, mostDevices))]
   })
   return Object.fromEntries(entries)
-}
-
-function ranksOf(service: KubeObject, { id }: ServingContainer, bases: JsonObject[]): number {
-  const path = id.startsWith('prefill') ? ['prefill', 'parallelism'] : ['parallelism']
-  const size = (field: string) => {
-    const sizes = [...bases, service.spec].map((spec) => objectAt(spec, ...path)[field])
-    const size = sizes.findLast((each) => typeof each === 'number')
-    return Math.max(Number(size ?? 1), 1)
-  }
-  return size('tensor') * size('dataLocal')
 }

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 import { fakeFacts, fakePolicy, fakeService, s3Secret } from '../plan.fake.ts'
-import { cachesOf, type Plan, plan } from '../plan.ts'
+import { type Plan, plan } from '../plan.ts'
+import { needsOf } from './needs.ts'
 import { cacheNames, readOriginal } from './original.ts'
 
 /* Services with more than one model location. */
@@ -22,9 +23,7 @@ function llm(spec: JsonObject): KubeObject {
 }
 
 const claims = (made: Plan) =>
-  made.reason === 'Accelerated' || made.reason === 'AlreadyCached'
-    ? Object.fromEntries(made.placements.map(({ location, claim }) => [location, claim]))
-    : {}
+  Object.fromEntries(made.locations.map(({ location, claim }) => [location, claim]))
 
 const everything = service({
   predictor: { sklearn: { storageUri: 's3://models/llama' } },
@@ -47,12 +46,12 @@ test('every location is served from a cache of its own model; one model, one cac
   })
   expect(explainer).toBe(predictor)
   expect(new Set([predictor, canary, transformer]).size).toBe(3)
-  expect(cachesOf(made).map(({ source }) => source.uri)).toEqual([
+  expect(made.caches.map(({ source }) => source.uri)).toEqual([
     's3://models/llama',
     's3://models/llama-2',
     's3://models/words',
   ])
-  expect(cacheNames(made.service)).toEqual(cachesOf(made).map(({ name }) => name))
+  expect(cacheNames(made.service)).toEqual(made.caches.map(({ name }) => name))
 })
 
 test('what cannot be cached stays as it is beside what can, and says why', () => {
@@ -107,6 +106,30 @@ test('a list in Knative mode stays: Knative refuses the volumes that it would be
   expect(created(fakeService(predictor)).reason).toBe('Accelerated')
 })
 
+test('an LLMInferenceService reads with the account of its workers, as a configuration names it', () => {
+  const config = (spec: JsonObject): KubeObject => ({
+    ...llm(spec),
+    kind: 'LLMInferenceServiceConfig',
+    metadata: { name: 'team' },
+  })
+  const facts = fakeFacts({
+    secrets: { 's3-access': s3Secret },
+    serviceAccounts: {
+      default: { name: 'default', secrets: [], annotations: {} },
+      'weights-reader': { name: 'weights-reader', secrets: ['s3-access'], annotations: {} },
+    },
+    llmConfigs: { own: [config({ worker: { serviceAccountName: 'weights-reader' } })], shared: [] },
+  })
+  const model = { uri: 's3://models/llama' }
+  const credentials = (spec: JsonObject) =>
+    created(llm({ model, ...spec }), facts).caches.map(({ source }) => source.credentials.kind)
+  expect(credentials({})).toEqual(['anonymous'])
+  expect(credentials({ worker: { serviceAccountName: 'weights-reader' } })).toEqual(['keys'])
+  expect(credentials({ baseRefs: [{ name: 'team' }] })).toEqual(['keys'])
+  const needs = needsOf(llm({ model, baseRefs: [{ name: 'team' }] }), facts)
+  expect(JSON.stringify(needs)).toContain('"weights-reader"')
+})
+
 test('an LLMInferenceService: its model and its adapters, each by itself', () => {
   const model = {
     uri: 's3://models/llama',
@@ -148,7 +171,7 @@ test('each location is read with the credentials of its own account', () => {
     }),
     facts,
   )
-  expect(cachesOf(made).map(({ source }) => source.credentials.kind)).toEqual(['keys', 'anonymous'])
+  expect(made.caches.map(({ source }) => source.credentials.kind)).toEqual(['keys', 'anonymous'])
 })
 
 test('an update of one location keeps the others word for word', () => {
@@ -184,7 +207,7 @@ test('a location that goes takes its cache along', () => {
     'canary.green',
     'explainer',
   ])
-  expect(cachesOf(made)).toHaveLength(2)
+  expect(made.caches).toHaveLength(2)
 })
 
 test('rewrite: Pod leaves the service as it is, plans its caches, and says what stands where', () => {
@@ -197,7 +220,7 @@ test('rewrite: Pod leaves the service as it is, plans its caches, and says what 
     service: everything,
   })
   expect(Object.keys(claims(made))).toEqual(['predictor', 'canary.green', 'transformer', 'explainer'])
-  expect(cachesOf(made)).toHaveLength(3)
+  expect(made.caches).toHaveLength(3)
   const again = plan({ service: everything, previous: everything, facts })
   expect(again).toMatchObject({ reason: 'AlreadyCached', patch: [] })
   expect(claims(again)).toEqual(claims(made))

@@ -1,5 +1,5 @@
-import { findModelLocations } from '../../kserve/location.ts'
 import type { ModelLocation } from '../../kserve/model-location.ts'
+import { readService } from '../../kserve/service-view.ts'
 import { parseModelUri } from '../../kserve/uri.ts'
 import { choosePolicy } from '../../policy/overrides.ts'
 import { builtInPolicy, isOpen, type Policy, selectPolicy } from '../../policy/policy.ts'
@@ -31,10 +31,10 @@ export type KnownFacts = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies
  * What the plan of a service needs to be read, location by location. Nothing if its namespace is not open and admission
  * has rewritten nothing in it, and nothing for a model that no cache can serve.
  */
-export function needsOf(service: KubeObject, known: KnownFacts): LocationNeeds[] {
+export function needsOf(service: KubeObject, known: KnownFacts & Pick<Facts, 'llmConfigs'>): LocationNeeds[] {
   if (!isPlannable(service) || !isLookedInto(service, known)) return []
   const policy = policyOf(service, known)
-  return findModelLocations(restored(service)).locations.flatMap((location) => {
+  return readService(restored(service), known).locations.flatMap((location) => {
     if (location.obstacle !== undefined) return []
     const rules = matchingRules(location.model, policy, known.namespace)
     return mayBeCached(location, rules) ? [locationNeeds(location, rules, known)] : []

@@ -1,17 +1,9 @@
-import { type ServingContainer, servingContainers } from '../../kserve/container.ts'
-import { llmBases } from '../../kserve/llm-config.ts'
+import { containerNamed, type ServingContainer } from '../../kserve/container.ts'
 import { runtimeOf } from '../../kserve/runtime.ts'
+import type { ServiceView } from '../../kserve/service-view.ts'
 import { formatDuration } from '../../values/duration.ts'
 import { overrideAnnotation } from '../../values/keys.ts'
-import {
-  isObject,
-  type Json,
-  type JsonObject,
-  type KubeObject,
-  listAt,
-  objectAt,
-  stringAt,
-} from '../../values/object.ts'
+import { isObject, type JsonObject, type KubeObject, listAt, objectAt } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 import type { Hold } from '../pod/hold.ts'
 
@@ -20,21 +12,14 @@ import type { Hold } from '../pod/hold.ts'
  * server reads from a cache that is still cold. One that is held from scheduling has not begun by then.
  */
 export function probeWarnings(
-  service: KubeObject,
+  service: ServiceView,
   hold: Hold | undefined,
-  { servingRuntimes, llmConfigs }: Pick<Facts, 'servingRuntimes' | 'llmConfigs'>,
+  { servingRuntimes }: Pick<Facts, 'servingRuntimes'>,
 ): string[] {
   if (hold?.at !== 'Readiness') return []
-  const bases = llmBases(service, llmConfigs)
-  const containers = servingContainers(service, bases)
-  const [head] = containers
-  const runtime = head && runtimeOf(service, head, servingRuntimes)
-  return containers.flatMap((container) => {
-    const probe = limitingProbe([
-      ...bases.map((base) => containerIn(base, container)),
-      runtimeContainer(container, runtime),
-      container.value,
-    ])
+  const runtime = runtimeOf(service, servingRuntimes)
+  return service.containers.flatMap((container) => {
+    const probe = limitingProbe([runtimeContainer(container, runtime), ...container.parts])
     if (probe === undefined || probe.allowsMs >= hold.timeoutMs) return []
     const [allows, held] = [formatDuration(probe.allowsMs), formatDuration(hold.timeoutMs)]
     return [
@@ -60,18 +45,7 @@ function limitingProbe(parts: JsonObject[]): LimitingProbe | undefined {
 
 function runtimeContainer({ id }: ServingContainer, runtime: KubeObject | undefined): JsonObject {
   if (id === 'worker') return objectAt(runtime, 'spec', 'workerSpec', 'containers', 0)
-  return named(listAt(runtime, 'spec', 'containers'), 'kserve-container')
-}
-
-/** What a configuration of an LLMInferenceService says of the same container. */
-function containerIn(spec: JsonObject, { pointer }: ServingContainer): JsonObject {
-  // From `/spec/prefill/template/containers/0`.
-  const path = pointer.split('/').slice(2, -1)
-  return named(listAt(spec, ...path), 'main')
-}
-
-function named(containers: Json[], name: string): JsonObject {
-  return objectAt(containers.find((container) => stringAt(container, 'name') === name))
+  return containerNamed(listAt(runtime, 'spec', 'containers'), 'kserve-container')
 }
 
 /** Until a container that never answers is killed, with Kubernetes' defaults for what is not said. */

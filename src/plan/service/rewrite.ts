@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { servingContainers } from '../../kserve/container.ts'
 import { podSourceOf } from '../../kserve/location.ts'
+import type { ServiceView } from '../../kserve/service-view.ts'
 import type { PolicySpec } from '../../policy/schema.ts'
 import { overrideAnnotation } from '../../values/keys.ts'
 import { isObject, type Json, type KubeObject } from '../../values/object.ts'
@@ -9,7 +9,7 @@ import type { Facts } from '../facts.ts'
 import { holdSettings } from '../pod/hold.ts'
 import { deadlineValues } from './deadline.ts'
 import type { Acceleration, Rewrite } from './decide.ts'
-import { type ContainerResources, gpuResources, hasPlainResources, leavesDevices } from './gpu.ts'
+import { type ContainerResources, gpuResources, hasPlainResources } from './gpu.ts'
 import { type Additions, claimUri, type Original, type OriginalLocation } from './original.ts'
 import { patchTargetsOf } from './patch-target.ts'
 import { type RecordSigner, type ServiceRecord, subjectOf, writeSigned } from './record.ts'
@@ -25,15 +25,15 @@ type Values = { [anchor: string]: { [pointer: string]: Json } }
 export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, context: RewriteContext): void {
   const ours = rewrites.filter(({ by }) => by === 'Spec')
   if (ours.length === 0) return
-  const { own, facts } = context
+  const { own, facts, view } = context
   const kept = believed(context.kept, ours)
   const records = [kept, own?.isProven ? own : undefined].filter((record) => record !== undefined)
   const serving = ours.filter(({ location }) => location.component === 'predictor')
   const same = records.find(({ original }) => serving.every((each) => recorded(original, each) !== undefined))
-  const fresh = () => freshValues(draft.object, serving.length > 0 ? policy.spec : undefined, facts)
+  const fresh = () => freshValues(view, serving.length > 0 ? policy.spec : undefined, facts)
   const again = gpuOverrideChanged(draft.object, context.previous)
     ? undefined
-    : same && valuesOf(same, draft, { ...context, kept, fresh })
+    : same && valuesOf(same, { ...context, kept, fresh })
   const locations: Original['locations'] = {}
   for (const each of ours) {
     const { location } = each
@@ -65,6 +65,8 @@ function believed(kept: ServiceRecord | undefined, ours: Rewrite[]): ServiceReco
 const unsigned: Pick<RecordSigner, 'sign'> = { sign: () => '' }
 
 export interface RewriteContext {
+  /** The service as its user wrote it: the draft before its rewrite. */
+  view: ServiceView
   /** The record of the service before this update, where its rewrites are kept. */
   kept: ServiceRecord | undefined
   /** The record that the service carries by now. */
@@ -80,10 +82,9 @@ export interface RewriteContext {
  */
 function valuesOf(
   record: ServiceRecord,
-  { object }: Draft,
-  { kept, previous, fresh }: RewriteContext & { fresh: () => Values },
+  { view, kept, previous, fresh }: RewriteContext & { fresh: () => Values },
 ): Values | undefined {
-  const values = valuesAgain(object, record.original)
+  const values = valuesAgain(view, record.original)
   if (record === kept) return record.isProven ? values : presentIn(previous, values)
   return covers(fresh(), values) ? values : undefined
 }
@@ -112,11 +113,11 @@ function gpuOverrideChanged({ metadata }: KubeObject, previous: KubeObject | und
   return metadata.annotations?.[annotation] !== previous.metadata.annotations?.[annotation]
 }
 
-function freshValues(service: KubeObject, spec: PolicySpec | undefined, facts: Facts): Values {
+function freshValues(service: ServiceView, spec: PolicySpec | undefined, facts: Facts): Values {
   const hold = spec && holdSettings(spec)
   return {
     ...gpuValues(gpuResources(service, spec?.gpu, facts)),
-    'predictor-pod': deadlineValues(service, hold, facts.kserve),
+    'predictor-pod': deadlineValues(service, hold),
   }
 }
 
@@ -163,16 +164,13 @@ function gpuValues(found: ContainerResources[]): Values {
 }
 
 /** What was added before; without its devices, where its user asks for devices by now. */
-function valuesAgain(service: KubeObject, { additions }: Original): Values {
+function valuesAgain(service: ServiceView, { additions }: Original): Values {
   const isDevice = (path: string) => path.startsWith('/resources/')
   const paths = Object.values(additions).flatMap(({ added }) => Object.keys(added).filter(isDevice))
-  const isLeft = leavesDevices(
-    service,
-    paths.map((path) => steps(path).at(-1) ?? ''),
-  )
-  const odd = servingContainers(service).filter((container) => !hasPlainResources(container))
+  const asks = service.asksForDevices(paths.map((path) => steps(path).at(-1) ?? ''))
+  const odd = service.containers.filter((container) => !hasPlainResources(container))
   const entries = Object.entries(additions).map(([anchor, { added }]) => {
-    const isTaken = !isLeft || odd.some(({ id }) => id === anchor)
+    const isTaken = asks || odd.some(({ id }) => id === anchor)
     const kept = Object.entries(added).filter(([path]) => !isTaken || !isDevice(path))
     return [anchor, Object.fromEntries(kept)] as const
   })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { isCacheName, loadName } from '../../fluid/name.ts'
 import { getIn, type Json, type KubeObject, stringAt } from '../../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from '../plan.fake.ts'
-import { cachesOf, type Plan, plan, siblingsOf, unavailableReason } from '../plan.ts'
+import { type Plan, plan, siblingsOf } from '../plan.ts'
 import { readOriginal } from './original.ts'
 
 const inference = (storageUri: string) => fakeService({ model: { storageUri } })
@@ -22,7 +22,7 @@ function uriOf({ service }: Plan): string {
 /** What its claim names: `uri of the Dataset`, and the path in it. */
 function placeOf(uri: string, facts = below): string[] {
   const made = plan({ service: inference(uri), facts })
-  const [cache] = cachesOf(made)
+  const [cache] = made.caches
   expect(uriOf(made).startsWith(`pvc://${cache?.name}`)).toBe(true)
   return [cache?.source.uri ?? '', uriOf(made).slice(`pvc://${cache?.name}`.length)]
 }
@@ -30,8 +30,8 @@ function placeOf(uri: string, facts = below): string[] {
 test('models of one prefix are on one Dataset, each at its path with a DataLoad of its own', () => {
   const made = plan({ service: llama, facts: below })
   const bloom = plan({ service: inference('s3://models/team/bloom/7b/'), facts: below })
-  const [cache] = cachesOf(made)
-  expect(cachesOf(bloom)[0]?.name).toBe(cache?.name)
+  const [cache] = made.caches
+  expect(bloom.caches[0]?.name).toBe(cache?.name)
   expect(uriOf(made)).toBe(`pvc://${cache?.name}/llama`)
   expect(uriOf(bloom)).toBe(`pvc://${cache?.name}/bloom/7b`)
   expect(made.message).toBe(`s3://models/team/llama is served from cache ${cache?.name}, at llama`)
@@ -91,7 +91,7 @@ test('a path that cannot stand gets a cache of its own: in storageUris, and wher
     model: {},
     storageUris: [{ uri: 's3://models/team/llama', mountPath: '/mnt/a' }],
   })
-  const [own] = cachesOf(plan({ service: list, facts: below }))
+  const [own] = plan({ service: list, facts: below }).caches
   expect(own).toMatchObject({ source: { uri: 's3://models/team/llama' }, paths: [''] })
   expect(placeOf('s3://models/team/a:b')).toEqual(['s3://models/team/a:b', ''])
 })
@@ -99,8 +99,8 @@ test('a path that cannot stand gets a cache of its own: in storageUris, and wher
 test('other credentials are another Dataset', () => {
   const secrets = { 's3-access': s3Secret }
   const serviceAccounts = { default: { name: 'default', secrets: ['s3-access'], annotations: {} } }
-  const [open] = cachesOf(plan({ service: llama, facts: below }))
-  const [keyed] = cachesOf(plan({ service: llama, facts: { ...below, secrets, serviceAccounts } }))
+  const [open] = plan({ service: llama, facts: below }).caches
+  const [keyed] = plan({ service: llama, facts: { ...below, secrets, serviceAccounts } }).caches
   expect(keyed?.source.uri).toBe('s3://models/team')
   expect(keyed?.name).not.toBe(open?.name)
 })
@@ -117,7 +117,7 @@ test('two models of one service share a Dataset', () => {
       },
     },
   }
-  expect(cachesOf(plan({ service, facts: below }))).toMatchObject([{ paths: ['llama', 'sql'] }])
+  expect(plan({ service, facts: below }).caches).toMatchObject([{ paths: ['llama', 'sql'] }])
 })
 
 test('it stays where it is, whatever scope and rules say by then; the Dataset is made anew as it was', () => {
@@ -129,20 +129,20 @@ test('it stays where it is, whatever scope and rules say by then; the Dataset is
       expect(kept.service).toEqual(admitted)
     }
   }
-  const [before] = cachesOf(plan({ service: admitted, previous: admitted, facts: below }))
-  const [after] = cachesOf(plan({ service: admitted, previous: admitted, facts: fakeFacts() }))
+  const [before] = plan({ service: admitted, previous: admitted, facts: below }).caches
+  const [after] = plan({ service: admitted, previous: admitted, facts: fakeFacts() }).caches
   expect(after).toMatchObject({ name: before?.name, source: before?.source, paths: ['llama'] })
 })
 
 test('a forged path makes nothing: where it is no part of the model’s own URI, the cache is not made', () => {
-  const [cache] = cachesOf(plan({ service: llama, facts: below }))
+  const [cache] = plan({ service: llama, facts: below }).caches
   for (const path of ['other', '../llama', 'a;b', 'x llama']) {
     const name = cache?.name ?? ''
     const locations = { predictor: { uri: 's3://models/team/llama', cache: name, path } }
     const forged = recorded(fakeService({ model: { storageUri: `pvc://${name}/${path}` } }), { locations })
     const made = plan({ service: forged, previous: forged, facts: below })
     expect(siblingsOf(made)).toEqual([])
-    expect(unavailableReason(made, name)).toMatchObject({ reason: 'UnsafeUri' })
+    expect(made.unavailable.find(({ cache }) => cache === name)).toMatchObject({ reason: 'UnsafeUri' })
   }
 })
 
@@ -151,5 +151,5 @@ test('what stands in the way of a kept cache is told', () => {
   const cache = readOriginal(service)?.locations.predictor?.cache ?? ''
   const made = plan({ service, previous: service, facts: { ...below, foreignClaims: new Set([cache]) } })
   expect(siblingsOf(made)).toEqual([])
-  expect(unavailableReason(made, cache)).toMatchObject({ reason: 'NameTaken' })
+  expect(made.unavailable.find((each) => each.cache === cache)).toMatchObject({ reason: 'NameTaken' })
 })

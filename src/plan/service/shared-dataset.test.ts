@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { type JsonObject, type KubeObject, stringAt } from '../../values/object.ts'
 import type { Facts, SharedDataset } from '../facts.ts'
 import { afterKserve, fakeFacts, fakePolicy, fakeService, s3Secret } from '../plan.fake.ts'
-import { cachesOf, type Plan, plan, siblingsOf, unavailableReason } from '../plan.ts'
+import { type Plan, plan, siblingsOf } from '../plan.ts'
 import { readOriginal } from './original.ts'
 import { sharedDatasetUses } from './shared-dataset.ts'
 
@@ -53,7 +53,7 @@ function uriOf({ service }: { service: KubeObject }): string | undefined {
 test('where it is granted, a reference serves: a Dataset alone, and the model is its root', () => {
   const made = created(llama)
   expect(made).toMatchObject({ decision: 'accelerate', reason: 'Accelerated', warnings: [] })
-  const [cache] = cachesOf(made)
+  const [cache] = made.caches
   expect(uriOf(made)).toBe(`pvc://${cache?.name}`)
   expect(cache?.name).toMatch(/^llama-[0-9a-f]{10}$/)
   expect(made.message).toBe(
@@ -148,7 +148,7 @@ test('the credentials are the Dataset’s own; an endpoint that the service name
 test('in its own namespace a Dataset is used as ever, by who has its credentials', () => {
   const facts = factsOf({}, { namespace: 'shared' })
   const own = { ...llama, metadata: { ...llama.metadata, namespace: 'shared' } }
-  const [cache] = cachesOf(created(own, facts))
+  const [cache] = created(own, facts).caches
   expect(cache?.source.uri).toBe(storageUri)
 })
 
@@ -162,7 +162,7 @@ test('a user’s own dataset:// is refused everywhere', () => {
 test('the model is at the root: storageUris, which drop a path, are served, too', () => {
   const list = fakeService({ model: {}, storageUris: [{ uri: storageUri, mountPath: '/mnt/models/a' }] })
   const made = created(list)
-  const name = cachesOf(made)[0]?.name
+  const name = made.caches[0]?.name
   expect(made.service.spec).toMatchObject({ predictor: { storageUris: [{ uri: `pvc://${name}` }] } })
 })
 
@@ -184,7 +184,7 @@ test('what is made stays when the grant, the rule or the Dataset goes; and is no
       const kept = plan({ service, previous: admitted, facts })
       expect(kept.service.spec).toEqual(service === llama ? admitted.spec : service.spec)
       expect(siblingsOf(kept)).toEqual([])
-      expect(unavailableReason(kept, name)?.reason).toBe(reason)
+      expect(kept.unavailable.find(({ cache }) => cache === name)?.reason).toBe(reason)
     }
   }
   const kept = plan({ service: admitted, previous: admitted, facts: factsOf({}, { datasets }) })
@@ -196,7 +196,7 @@ test('a cache that a service had before stays one when a policy lends a Dataset'
   const [before] = siblingsOf(created(llama, fakeFacts()))
   for (const datasets of [[], before === undefined ? [] : [before]]) {
     const kept = plan({ service: admitted, previous: admitted, facts: factsOf({}, { datasets }) })
-    expect(cachesOf(kept)[0]?.source.uri).toBe(storageUri)
+    expect(kept.caches[0]?.source.uri).toBe(storageUri)
   }
 })
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { getIn, type JsonObject, type KubeObject, objectAt } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 import { afterKserve, fakeFacts, fakePolicy, fakeService, fakeSigner, s3Secret } from '../plan.fake.ts'
-import { cachesOf, type Plan, plan } from '../plan.ts'
+import { type Plan, plan } from '../plan.ts'
 import { provenOriginal, type RecordSigner } from './record.ts'
 
 /*
@@ -130,8 +130,8 @@ test.each<[string, Partial<Facts>]>([
 })
 
 test('a cache that cannot be made anew from what the cluster says is kept, and not made', () => {
-  expect(cachesOf(update(admitted, admitted))).toHaveLength(1)
-  expect(cachesOf(update(admitted, admitted, { ...facts, installed: [] }))).toEqual([])
+  expect(update(admitted, admitted).caches).toHaveLength(1)
+  expect(update(admitted, admitted, { ...facts, installed: [] }).caches).toEqual([])
 })
 
 test('a kept cache keeps its name under new credentials', () => {
@@ -140,7 +140,7 @@ test('a kept cache keeps its name under new credentials', () => {
     serviceAccounts: { default: { name: 'default', secrets: ['s3-access'], annotations: {} } },
     secrets: { 's3-access': s3Secret },
   }
-  expect(cachesOf(update(admitted, admitted, now))).toMatchObject([
+  expect(update(admitted, admitted, now).caches).toMatchObject([
     { name: String(cacheUri(admitted)).slice('pvc://'.length), source: { credentials: { kind: 'keys' } } },
   ])
 })
@@ -340,7 +340,7 @@ test('adopted and restored: a service without annotations has none again', () =>
 
 test('the controller plans a service as if it were adopted', () => {
   const made = plan({ service: plain, previous: plain, isAdopted: true, facts })
-  expect(cachesOf(made).map(({ name }) => `pvc://${name}`)).toEqual([cacheUri(admitted)])
+  expect(made.caches.map(({ name }) => `pvc://${name}`)).toEqual([cacheUri(admitted)])
 })
 
 test.each<[string, Partial<Facts>, string]>([
@@ -380,7 +380,7 @@ test('with a lost key nothing rolls: what a service has stays, and nothing is ma
     expect(made).toMatchObject({ decision: 'skip', reason: 'RecordUnproven' })
     expect(made.service.spec).toEqual(admitted.spec)
     expect(made.service.metadata.annotations).toEqual(admitted.metadata.annotations)
-    expect(cachesOf(made)).toEqual([])
+    expect(made.caches).toEqual([])
   }
 })
 
@@ -413,7 +413,7 @@ test('with a rotated key the record stays as it is', () => {
   const now = { ...facts, signer: rotated }
   expect(update(admitted, admitted, now)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
   expect(update(admitted, manifest, now).service).toEqual(admitted)
-  expect(cachesOf(update(admitted, admitted, now))).toHaveLength(1)
+  expect(update(admitted, admitted, now).caches).toHaveLength(1)
 })
 
 const devices = (service: KubeObject) =>
@@ -486,8 +486,8 @@ test('a forged record is never signed: a further model is left as it is, and non
   const transformer = { containers: [{ name: 't', image: 'i', env }] }
   const further = update(stored, { ...stored, spec: { ...objectAt(stored, 'spec'), transformer } })
   expect(provenOriginal(further.service, fakeSigner)).toBeUndefined()
-  expect(cachesOf(further)).toEqual([])
-  const left = further.left.map(({ location, reason }) => [location, reason])
+  expect(further.caches).toEqual([])
+  const left = further.skipped.map(({ location, reason }) => [location, reason])
   expect(left).toEqual([['transformer', 'RecordUnproven']])
 
   const other = update(

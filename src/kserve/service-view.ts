@@ -1,0 +1,101 @@
+import { isObject, type Json, type JsonObject, type KubeObject, listAt, objectAt } from '../values/object.ts'
+import type { KserveConfig } from './config.ts'
+import { containerNamed, mainContainer, type ServingContainer, servingContainers } from './container.ts'
+import { asksForDevices } from './devices.ts'
+import { type LlmConfigs, llmBases, mergedField } from './llm-config.ts'
+import { findModelLocations } from './location.ts'
+import { type DeploymentMode, deploymentMode } from './mode.ts'
+import type { FoundLocations } from './model-location.ts'
+
+/**
+ * A service as KServe reads it, an InferenceService and an LLMInferenceService alike. Decisions are made on this view;
+ * only a rewrite looks at the JSON again.
+ */
+export interface ServiceView extends FoundLocations {
+  kind: string
+  labels: { [key: string]: string }
+  annotations: { [key: string]: string }
+  /** Of an InferenceService's predictor alone. */
+  predictorAnnotations: JsonObject
+  mode: DeploymentMode
+  /** Whether an InferenceService's predictor has workers. */
+  isMultiNode: boolean
+  /** The containers that serve the model, including those that only a configuration names. */
+  containers: ViewedContainer[]
+  /** The model formats of the predictor and of its canaries. */
+  modelFormats: string[]
+  /** The resources that KServe takes for GPUs, if the service is of several nodes. */
+  gpuTypes: Json[]
+  /** Whether the service itself asks for an accelerator, one of these resources, or a device by a claim. */
+  asksForDevices: (resources: readonly string[]) => boolean
+  /** The specs that an LLMInferenceService is merged over, the lowest first. */
+  bases: JsonObject[]
+}
+
+export interface ViewedContainer extends ServingContainer {
+  /** What KServe merges into it, the lowest first. A ServingRuntime's container comes below all of these. */
+  parts: JsonObject[]
+  /** How many ranks of an LLMInferenceService run in it; 1 for an InferenceService. */
+  ranks: number
+}
+
+/** Reads a service, with KServe's configuration and the LLMInferenceServiceConfigs that may be merged into it. */
+export function readService(
+  service: KubeObject,
+  { kserve, llmConfigs }: { kserve: KserveConfig; llmConfigs: LlmConfigs },
+): ServiceView {
+  const { labels = {}, annotations = {} } = service.metadata
+  const bases = llmBases(service, llmConfigs)
+  const predictor = objectAt(service, 'spec', 'predictor')
+  return {
+    ...findModelLocations(service, bases),
+    kind: service.kind,
+    labels,
+    annotations,
+    predictorAnnotations: objectAt(predictor, 'annotations'),
+    mode: deploymentMode(service, kserve),
+    isMultiNode: isObject(predictor.workerSpec),
+    containers: servingContainers(service, bases).map((container) => viewed(service, container, bases)),
+    modelFormats: modelFormatsOf(service),
+    gpuTypes: [...kserve.gpuTypes, ...ownGpuTypes(annotations)],
+    asksForDevices: (resources) =>
+      annotations[managedClaim] !== undefined || asksForDevices(service.spec, resources),
+    bases,
+  }
+}
+
+// KServe makes a claim of it for every pod of an LLMInferenceService (managed_dra.go).
+const managedClaim = 'serving.kserve.io/exp-dra-device-class'
+
+function viewed(service: KubeObject, container: ServingContainer, bases: JsonObject[]): ViewedContainer {
+  if (service.kind !== 'LLMInferenceService') return { ...container, parts: [container.value], ranks: 1 }
+  // From `/spec/prefill/template/containers/0`.
+  const path = container.pointer.split('/').slice(2, -1)
+  const parts = bases.map((base) => containerNamed(listAt(base, ...path), mainContainer))
+  const specs = [...bases, objectAt(service, 'spec')]
+  return { ...container, parts: [...parts, container.value], ranks: ranksOf(specs, container) }
+}
+
+/** KServe tells vLLM of this parallelism, and not the scheduler. */
+function ranksOf(specs: JsonObject[], { id }: ServingContainer): number {
+  const path = id.startsWith('prefill') ? ['prefill', 'parallelism'] : ['parallelism']
+  const size = (field: string) => Math.max(Number(mergedField(specs, ...path, field) ?? 1) || 1, 1)
+  return size('tensor') * size('dataLocal')
+}
+
+/** A canary counts, too: KServe merges it over the stable predictor, with the resources of that. */
+function modelFormatsOf(service: KubeObject): string[] {
+  const canaries = listAt(service, 'spec', 'canary').map((canary) => ({ ...service, spec: canary }))
+  return [service, ...canaries]
+    .flatMap((each) => servingContainers(each))
+    .map(({ modelFormat }) => modelFormat)
+}
+
+function ownGpuTypes(annotations: ServiceView['annotations']): Json[] {
+  try {
+    const types = JSON.parse(annotations['serving.kserve.io/gpu-resource-types'] ?? '[]') as Json
+    return Array.isArray(types) ? types : []
+  } catch {
+    return []
+  }
+}
