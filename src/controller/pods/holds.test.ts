@@ -223,9 +223,17 @@ test('a pod of the same name that came since is never touched', async () => {
   const scene = holdScene()
   scene.pods.pause()
   scene.api.edit('Pod', podKey, { metadata: { uid: 'another' } })
-  // The API server takes the UID of a patch as a change of an immutable field.
-  await expect(scene.look()).rejects.toMatchObject({ status: 422 })
+  expect(await scene.look()).toBe(30 * minutes)
+  scene.api.put(fakeLoadJob())
+  expect(await scene.look()).toBe(1_000)
   expect(gateCondition(thePod(scene))).toBeUndefined()
+  expect([scene.api.writes, scene.events, await releasesOf(scene)]).toEqual([[], [], 0])
+})
+
+test('a patch that is refused as invalid for any other reason is an error', async () => {
+  const scene = holdScene()
+  scene.api.fail('patch Pod', 422)
+  await expect(scene.look()).rejects.toMatchObject({ status: 422 })
 })
 
 test('only our own condition is written, with the UID that it is for; its time is that of the last flip', async () => {
@@ -244,7 +252,7 @@ test('only our own condition is written, with the UID that it is for; its time i
   expect(since()).toBe('2030-01-01T00:01:30Z')
   expect(scene.api.writes).toEqual(Array(3).fill('patch Pod/status llama-0'))
   for (const { body } of scene.api.calls) {
-    expect(Object.keys(body as object)).toEqual(['metadata', 'status'])
+    expect(Object.keys(body as object).toSorted()).toEqual(['metadata', 'status'])
     expect(body).toMatchObject({ metadata: { uid: 'pod-llama-0' } })
     expect(listAt(body, 'status', 'conditions')).toMatchObject([{ type: 'warmgate.dev/cache-warm' }])
   }
