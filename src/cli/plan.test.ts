@@ -240,7 +240,7 @@ test.each(['json', 'yaml', 'diff'])('%s: no value of a Secret is in it', async (
   const { stdout, stderr, status } = await planned(secret + annotated, format)
   expect(status).toBe(0)
   expect(stdout).toContain('AWS_SECRET_ACCESS_KEY')
-  expect(stdout).toContain('https://minio:9000')
+  expect(stdout).toContain('minio:9000')
   for (const value of [id, key, encoded(id), encoded(key)]) expect(stdout + stderr).not.toContain(value)
 })
 

@@ -1,13 +1,17 @@
 import type { JsonObject } from '../values/object.ts'
+import { parseSizeBytes } from '../values/size.ts'
 import {
+  attributeTimeoutSeconds,
+  type CacheSettings,
+  type Component,
   directory,
   fuse,
   isAmazon,
   nodeSelection,
   type Runtime,
+  resources,
   secretOptions,
-  section,
-  tieredStore,
+  tierLevel,
 } from './runtime.ts'
 import type { Source } from './source.ts'
 
@@ -21,8 +25,8 @@ const gcsDirectory = '/var/secrets/gcs'
 export const rootOption = 'alluxio.master.mount.table.root.option.'
 
 /**
- * AlluxioRuntime. Sources: fluid docs/en/samples/{s3,gcs}_configuration.md, pkg/ddc/alluxio/transform.go and
- * transform_volumes.go, charts/alluxio/templates/config.
+ * AlluxioRuntime. Sources: fluid v1.0.8 docs/en/samples/{s3,gcs}_configuration.md,
+ * pkg/ddc/alluxio/transform*.go, charts/alluxio/templates/config.
  */
 export const alluxio: Runtime = {
   kind: 'AlluxioRuntime',
@@ -35,8 +39,9 @@ export const alluxio: Runtime = {
   // Fluid mounts it as the volume alluxio-mount-secret-<name>, and a volume's name has 63 characters and no dot.
   mountableSecret: /^[^.]{1,42}$/,
 
-  refuses() {
-    return undefined
+  refuses({ scheme, credentials, isReadAsNode = false }) {
+    if (credentials.kind !== 'anonymous' || isReadAsNode || !needsIdentity.includes(scheme)) return undefined
+    return `AlluxioRuntime cannot read ${scheme}:// without credentials: it would take the identity of its node; where that is meant, a policy says so (sources[].credentials.identity: Node)`
   },
 
   mount(source) {
@@ -53,15 +58,83 @@ export const alluxio: Runtime = {
   spec(source, settings) {
     const nodes = nodeSelection(settings)
     const mounts = gcsMounts(source)
+    const { tieredStore: tiers } = settings
     return {
       replicas: settings.replicas,
-      tieredstore: tieredStore(settings),
+      properties: properties(settings),
+      tieredstore: { levels: tiers.map((tier) => tierLevel(tier)) },
       ...gcsVolumes(source),
-      ...section('master', { ...nodes, ...mounts }),
-      ...section('worker', { ...nodes, ...mounts }),
-      ...fuse(settings),
+      master: { ...nodes, ...mounts, jvmOptions: jvm(settings, 'master'), ...resources(settings, 'master') },
+      worker: {
+        ...nodes,
+        ...mounts,
+        jvmOptions: jvm(settings, 'worker'),
+        ...resources(settings, 'worker', tiers),
+      },
+      ...fuse(settings, {
+        args: ['fuse', fuseOptions],
+        jvmOptions: jvm(settings, 'fuse'),
+        // Fluid takes them up only with a limit on memory, and adds the tiers in memory by itself.
+        ...resources(settings, 'fuse'),
+      }),
     }
   },
+}
+
+/**
+ * Stores whose clients in Alluxio have no anonymous mode: those of S3 and GCS fall back to the machine's
+ * identity, that of OSS fails. Source: alluxio 2.9 underfs/{s3a,gcs,oss}.
+ */
+const needsIdentity = ['s3', 'gs', 'oss']
+
+// Fluid adds allow_other, and the mount point.
+const fuseOptions = `--fuse-opts=auto_cache,ro,attr_timeout=${attributeTimeoutSeconds},entry_timeout=${attributeTimeoutSeconds}`
+
+/** Fluid's default is blocks of 16 MB, and metadata that FUSE remembers for 10 min (transform_optimization.go). */
+function properties({ tieredStore }: CacheSettings): JsonObject {
+  return {
+    'alluxio.user.block.size.bytes.default': '256MB',
+    'alluxio.user.metadata.cache.expiration.time': '1min',
+    ...waterMarks(tieredStore),
+  }
+}
+
+const media = ['MEM', 'SSD', 'HDD']
+
+/** Fluid's chart writes no water mark of a level (charts/alluxio/templates/config), and numbers levels by speed. */
+function waterMarks(tiers: CacheSettings['tieredStore']): JsonObject {
+  const ordered = tiers.toSorted((a, b) => media.indexOf(a.medium) - media.indexOf(b.medium))
+  return Object.fromEntries(
+    ordered.flatMap(({ high, low }, level) => {
+      const mark = (name: string, share: string | undefined) =>
+        share === undefined
+          ? []
+          : [[`alluxio.worker.tieredstore.level${level}.watermark.${name}.ratio`, share] as const]
+      return [...mark('high', high), ...mark('low', low)]
+    }),
+  )
+}
+
+const gibibyte = 2 ** 30
+
+/**
+ * Fluid's defaults are heaps of 16 GiB for master and FUSE, and 32 GiB beside a worker's heap. A limit on memory
+ * is divided among heap and buffers; `-Xms` is written, too, since the image's own could exceed `-Xmx`.
+ */
+function jvm({ resources: all }: CacheSettings, component: Component): string[] {
+  const limit = parseSizeBytes(all?.[component]?.limits?.memory ?? '') ?? 4 * gibibyte
+  const heap = inMebibytes(limit / 2)
+  const start = Math.min(heap, 1024)
+  return [
+    `-Xms${start}m`,
+    `-Xmx${heap}m`,
+    ...(component === 'fuse' ? ['-XX:+UseG1GC'] : []),
+    ...(component === 'master' ? [] : [`-XX:MaxDirectMemorySize=${inMebibytes(limit / 2.5)}m`]),
+  ]
+}
+
+function inMebibytes(bytes: number): number {
+  return Math.max(1, Math.floor(bytes / 2 ** 20))
 }
 
 const keyNames: { [scheme: string]: readonly [string, string] } = {
@@ -77,7 +150,9 @@ function options({ scheme, credentials, endpoint }: Source): { [key: string]: st
 }
 
 function s3Options({ url, region, addressing }: Source['endpoint']): { [key: string]: string } {
-  const options: { [key: string]: string } = {}
+  // Alluxio's default is plain HTTP, to Amazon too (alluxio 2.9, UNDERFS_S3_SECURE_HTTP_ENABLED).
+  const isSecure = url?.startsWith('http://') !== true
+  const options: { [key: string]: string } = { 'alluxio.underfs.s3.secure.http.enabled': String(isSecure) }
   if (url !== undefined) {
     options['alluxio.underfs.s3.endpoint'] = url
     // An endpoint of one's own (MinIO, Ceph) has no DNS name for each bucket, unless it says so; Amazon's do.

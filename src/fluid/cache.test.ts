@@ -8,7 +8,7 @@ import { isWarmWhenBound } from './dataset.ts'
 import type { Cache } from './desired.ts'
 import { isCacheName } from './name.ts'
 import { isReferenceTo, referenceTo } from './reference.ts'
-import type { CacheSettings, Runtime } from './runtime.ts'
+import type { CacheSettings, CacheTier, Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'
 
@@ -19,8 +19,14 @@ const settings: CacheSettings = {
   nodeSelector: {},
   tolerations: [],
   cleanPolicy: 'OnRuntimeDeleted',
+  resources: cache.resources,
   template: {},
-  warmup: { enabled: warmup.enabled, replicas: warmup.replicas, retries: warmup.retries },
+  warmup: {
+    enabled: warmup.enabled,
+    resources: warmup.resources,
+    replicas: warmup.replicas,
+    retries: warmup.retries,
+  },
 }
 
 const ossKeys: SourceCredentials = {
@@ -53,7 +59,8 @@ const named = (secretName: string, options: { [option: string]: string }): Sourc
   options,
 })
 
-type Parts = Pick<Source, 'credentials'> & Partial<Pick<Source, 'endpoint' | 'options' | 'uri' | 'profile'>>
+type Parts = Pick<Source, 'credentials'> &
+  Partial<Pick<Source, 'endpoint' | 'options' | 'uri' | 'profile' | 'isReadAsNode'>>
 
 function make(runtime: Cache['runtime'], scheme: string, parts: Parts, more = {}): Cache {
   const uri = `${scheme}://models/bloom`
@@ -75,6 +82,7 @@ function many(runtime: Cache['runtime']): Cache {
 }
 
 const anonymous: Parts = { credentials: { kind: 'anonymous' } }
+const asNode: Parts = { ...anonymous, isReadAsNode: true }
 const minio = { url: 'http://minio.storage:9000', region: 'us-east-1' }
 const hangzhou = { url: 'oss-cn-hangzhou-internal.aliyuncs.com' }
 
@@ -84,6 +92,12 @@ const tainted = {
   cleanPolicy: 'OnDemand',
 }
 const memory = { tieredStore: [{ medium: 'MEM', path: '/dev/shm', quota: '20Gi', volumeType: 'emptyDir' }] }
+const disks = {
+  tieredStore: [
+    { medium: 'SSD', paths: ['/mnt/ssd0/cache', '/mnt/ssd1/cache'], quota: '1Ti', high: '0.9', low: '0.8' },
+  ],
+  nodeSelector: { 'example.com/disks': 'two' },
+}
 const nas = 'nfs://0a1b2c3d4e-xyz12.cn-hangzhou.nas.aliyuncs.com/models/bloom'
 const cpfs = 'cpfs://cpfs-0123456789-abc.cn-hangzhou.cpfs.aliyuncs.com/share/bloom'
 const s3mount = { 'access-key': 'AWS_ACCESS_KEY_ID', 'secret-key': 'AWS_SECRET_ACCESS_KEY' }
@@ -105,6 +119,18 @@ const golden: { [file: string]: Cache } = {
   'jindo-hdfs': make('Jindo', 'hdfs', anonymous),
   'jindo-s3-memory': make('Jindo', 's3', { credentials: s3Keys, endpoint: minio }, memory),
   'jindo-s3-placed': make('Jindo', 's3', { credentials: s3Keys, endpoint: minio }, tainted),
+  'jindo-s3-disks': make('Jindo', 's3', { credentials: s3Keys, endpoint: minio }, disks),
+  'alluxio-s3-disks': make('Alluxio', 's3', { credentials: s3Keys, endpoint: minio }, disks),
+  'juicefs-disks': make('JuiceFS', 'juicefs', { credentials: named('jfs', { token: 'token' }) }, disks),
+  'efc-disks': make('EFC', 'nfs', { ...anonymous, uri: nas }, disks),
+  'cache-s3-disks': make('Cache', 's3', { ...anonymous, profile: 'curvine' }, disks),
+  'cache-s3-process-memory': make(
+    'Cache',
+    's3',
+    { ...anonymous, profile: 'curvine' },
+    { tieredStore: [{ medium: 'MEM', path: '/dev/shm', quota: '20Gi' }] },
+  ),
+  'alluxio-s3-memory': make('Alluxio', 's3', { credentials: s3Keys, endpoint: minio }, memory),
   'alluxio-hdfs': make('Alluxio', 'hdfs', anonymous, { template: { hadoopConfig: 'hdfs-site' } }),
   'alluxio-https': make('Alluxio', 'https', { ...anonymous, uri: 'https://mirror.example.com/models/bloom' }),
   'alluxio-gs-placed': make('Alluxio', 'gs', { credentials: gcsFile }, tainted),
@@ -138,9 +164,9 @@ const golden: { [file: string]: Cache } = {
     credentials: s3Keys,
     endpoint: { url: 'https://s3.eu-central-1.amazonaws.com', region: 'eu-central-1' },
   }),
-  'alluxio-s3-anonymous': make('Alluxio', 's3', anonymous),
+  'alluxio-s3-as-node': make('Alluxio', 's3', asNode),
   'alluxio-gs': make('Alluxio', 'gs', { credentials: gcsFile }),
-  'alluxio-gs-anonymous': make('Alluxio', 'gs', anonymous),
+  'alluxio-gs-as-node': make('Alluxio', 'gs', asNode),
   'alluxio-oss': make('Alluxio', 'oss', { credentials: ossKeys, endpoint: hangzhou }),
 }
 
@@ -288,18 +314,139 @@ test('tiers in their order; of the runtimes that know one, the first', () => {
       objectOf(make(runtime, 's3', s3, { tieredStore, replicas: 4 }), runtimes[runtime].kind),
       ...['spec', 'tieredstore', 'levels'],
     )
-  const memory = { mediumtype: 'MEM', path: '/dev/shm', quota: '2Gi', volumeType: 'emptyDir' }
-  const disk = { mediumtype: 'SSD', path: '/mnt/ssd0', quota: '50Gi', high: '0.9', low: '0.5' }
+  const memory = { mediumtype: 'MEM', volumeType: 'emptyDir', path: '/dev/shm', quota: '2Gi' }
+  const disk = { mediumtype: 'SSD', volumeType: 'hostPath', path: '/mnt/ssd0', quota: '50Gi' }
   expect(levels('Alluxio')).toEqual([memory, disk])
   // An absent water mark would be an empty one in Jindo's configuration.
   expect(levels('Jindo')).toEqual([{ ...memory, high: '0.95', low: '0.7' }])
   expect(levels('EFC')).toEqual([memory])
+  expect(levels('JuiceFS')).toEqual([memory])
 })
 
-test('JuiceFS gets no water marks: Fluid would keep that share of the disk free', () => {
-  const spec = objectAt(objectOf(make('JuiceFS', 'juicefs', anonymous), 'JuiceFSRuntime'), 'spec')
-  expect(getIn(spec, 'tieredstore', 'levels')).toEqual([
-    { mediumtype: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi' },
+/** What a runtime writes of a single tier, as one line. */
+function levelOf(runtime: keyof typeof runtimes, tier: Partial<CacheTier>): JsonObject {
+  const tieredStore = [{ medium: 'SSD', quota: '50Gi', ...tier }]
+  const spec = objectAt(objectOf(make(runtime, 's3', s3, { tieredStore }), runtimes[runtime].kind), 'spec')
+  return objectAt(spec, 'tieredstore', 'levels', 0)
+}
+
+test.each(['Jindo', 'Alluxio', 'JuiceFS', 'EFC'] as const)(
+  '%s: a disk is named, or none is used',
+  (runtime) => {
+    expect(levelOf(runtime, {})).toMatchObject({ volumeType: 'emptyDir' })
+    expect(levelOf(runtime, { path: '/mnt/a' })).toMatchObject({ volumeType: 'hostPath', path: '/mnt/a' })
+    expect(levelOf(runtime, { paths: ['/mnt/a'] })).toMatchObject({ volumeType: 'hostPath', path: '/mnt/a' })
+    const both = { volumeType: 'emptyDir', path: '/mnt/a' }
+    expect(levelOf(runtime, both)).toMatchObject(both)
+    expect(levelOf(runtime, { medium: 'MEM' })).toMatchObject({ volumeType: 'emptyDir', path: '/dev/shm' })
+  },
+)
+
+test.each([
+  ['50Gi', '50Gi', '50Gi'],
+  ['50G', '46Gi', '46Gi'],
+  ['1536Mi', '1Gi', '1Gi'],
+  ['10Mi', '1Gi', '1Gi'],
+  // Go writes these as 1Ti and 2Ti, which Fluid does not turn into Jindo's units.
+  ['1Ti', '1024Gi', '1023Gi'],
+  ['2048Gi', '2048Gi', '2047Gi'],
+  ['1500Gi', '1500Gi', '1500Gi'],
+])('a quota of %s is %s to Alluxio and EFC, and %s to Jindo', (quota, others, jindo) => {
+  expect(levelOf('Jindo', { quota })).toMatchObject({ quota: jindo })
+  expect(levelOf('Alluxio', { quota })).toMatchObject({ quota: others })
+  expect(levelOf('EFC', { quota })).toMatchObject({ quota: others })
+  expect(levelOf('JuiceFS', { quota })).toMatchObject({ quota })
+})
+
+test.each([
+  [{}, { high: '0.95', low: '0.7' }],
+  [
+    { high: '0.9', low: '0.5' },
+    { high: '0.9', low: '0.5' },
+  ],
+  [{ high: '0.6' }, { high: '0.6', low: '0.45' }],
+  [{ high: '0.8' }, { high: '0.8', low: '0.7' }],
+  [{ low: '0.5' }, { high: '0.95', low: '0.5' }],
+  [{ low: '0.96' }, { high: '0.98', low: '0.96' }],
+])('Jindo has both water marks, the lower below the higher: %j is %j', (tier, marks) => {
+  expect(levelOf('Jindo', tier)).toMatchObject(marks)
+  const { high, low } = marks
+  expect(Number(low)).toBeLessThan(Number(high))
+})
+
+test('Alluxio has its water marks as properties: Fluid’s chart writes none, and numbers levels by speed', () => {
+  const tieredStore = [
+    { medium: 'HDD', path: '/mnt/hdd', quota: '1Ti', high: '0.8', low: '0.6' },
+    { medium: 'MEM', path: '/dev/shm', quota: '2Gi', high: '0.9' },
+  ]
+  const spec = objectAt(objectOf(make('Alluxio', 's3', s3, { tieredStore }), 'AlluxioRuntime'), 'spec')
+  expect(getIn(spec, 'properties')).toMatchObject({
+    'alluxio.worker.tieredstore.level0.watermark.high.ratio': '0.9',
+    'alluxio.worker.tieredstore.level1.watermark.high.ratio': '0.8',
+    'alluxio.worker.tieredstore.level1.watermark.low.ratio': '0.6',
+  })
+  expect(JSON.stringify(getIn(spec, 'tieredstore'))).not.toMatch(/high|low/)
+})
+
+test.each([
+  ['http://minio.storage:9000', 'minio.storage:9000'],
+  ['https://minio.example.com/', 'minio.example.com'],
+  ['https://s3.eu-central-1.amazonaws.com', 's3.eu-central-1.amazonaws.com'],
+  ['oss-cn-hangzhou.aliyuncs.com', 'oss-cn-hangzhou.aliyuncs.com'],
+])('Jindo takes the endpoint %s as %s', (url, host) => {
+  const made = objectOf(make('Jindo', 's3', { ...s3, endpoint: { url } }), 'Dataset')
+  expect(getIn(made, 'spec', 'mounts', 0, 'options', 'fs.s3.endpoint')).toBe(host)
+})
+
+test.each([
+  [{}, 'true'],
+  [{ url: 'https://minio.example.com' }, 'true'],
+  [{ url: 's3.eu-central-1.amazonaws.com' }, 'true'],
+  [{ url: 'http://minio.storage:9000' }, 'false'],
+])('Alluxio reads %j over HTTPS: %s', (endpoint, isSecure) => {
+  const made = objectOf(make('Alluxio', 's3', { ...s3, endpoint }), 'Dataset')
+  const options = getIn(made, 'spec', 'mounts', 0, 'options')
+  expect(options).toHaveProperty(['alluxio.underfs.s3.secure.http.enabled'], isSecure)
+})
+
+test('resources: a tier in memory comes on top of a worker’s, and no request exceeds its limit', () => {
+  const limits = { cpu: 1, memory: '1Gi' }
+  const requests = { cpu: '1500m', memory: '2Gi' }
+  const resources = { worker: { requests, limits }, fuse: { requests: { memory: '1Gi' } } }
+  const tieredStore = [{ medium: 'MEM', quota: '512Mi' }]
+  const of = (runtime: keyof typeof runtimes, component: string) =>
+    getIn(
+      objectOf(make(runtime, 's3', s3, { resources, tieredStore }), runtimes[runtime].kind),
+      ...['spec', component, 'resources'],
+    )
+  const both = { cpu: '1', memory: '2Gi' }
+  for (const runtime of ['Jindo', 'Alluxio', 'JuiceFS', 'EFC'] as const)
+    expect(of(runtime, 'worker')).toEqual({ requests: both, limits: both })
+  expect(of('Jindo', 'fuse')).toEqual({ requests: { memory: '1Gi' } })
+  // A client of JuiceFS caches by itself.
+  expect(of('JuiceFS', 'fuse')).toEqual({ requests: { memory: '2Gi' } })
+  expect(of('Jindo', 'master')).toBeUndefined()
+  // What a profile describes, and Fluid adds by itself.
+  expect(of('Thin', 'fuse')).toBeUndefined()
+  expect(of('Cache', 'worker')).toBeUndefined()
+})
+
+test('a limit on memory is divided among heap and buffers of Alluxio’s JVMs', () => {
+  const resources = {
+    worker: { limits: { cpu: 2, memory: '20Gi' } },
+    fuse: { limits: { cpu: 1, memory: '1Gi' } },
+  }
+  const made = objectOf(make('Alluxio', 's3', s3, { resources }), 'AlluxioRuntime')
+  expect(getIn(made, 'spec', 'worker', 'jvmOptions')).toEqual([
+    '-Xms1024m',
+    '-Xmx10240m',
+    '-XX:MaxDirectMemorySize=8192m',
+  ])
+  expect(getIn(made, 'spec', 'fuse', 'jvmOptions')).toEqual([
+    '-Xms512m',
+    '-Xmx512m',
+    '-XX:+UseG1GC',
+    '-XX:MaxDirectMemorySize=409m',
   ])
 })
 
@@ -311,14 +458,15 @@ test('a template merges into the Runtime: objects merge, lists of objects join, 
     tieredstore: null,
   }
   const before = structuredClone(template)
-  const spec = objectAt(objectOf(make('Jindo', 's3', s3, { template }), 'JindoRuntime'), 'spec')
+  const bare = { template, resources: {} }
+  const spec = objectAt(objectOf(make('Jindo', 's3', s3, bare), 'JindoRuntime'), 'spec')
   expect(spec).toEqual(template)
   expect(template).toEqual(before)
   const partly = objectAt(
     objectOf(make('Jindo', 's3', s3, { template: { fuse: { cleanPolicy: 'OnDemand' } } }), 'JindoRuntime'),
     ...['spec', 'fuse'],
   )
-  expect(partly).toEqual({ args: ['-ometrics_port=-1'], cleanPolicy: 'OnDemand' })
+  expect(partly).toMatchObject({ args: expect.arrayContaining(['-oro']), cleanPolicy: 'OnDemand' })
   const volumes = [{ name: 'certificates', configMap: { name: 'authority' } }]
   const google = objectOf(
     make('Alluxio', 'gs', { credentials: gcsFile }, { template: { volumes } }),

@@ -2,7 +2,7 @@ import type { KubeObject } from '../values/object.ts'
 import { asWarmWhenBound, dataLoad, dataset, fluidObject } from './dataset.ts'
 import type { Cache } from './desired.ts'
 import { isReferenceTo, reference } from './reference.ts'
-import type { Runtime } from './runtime.ts'
+import { componentResources, type Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import { scheduledLoads } from './schedule.ts'
 import { mountedSource } from './secret.ts'
@@ -23,7 +23,12 @@ export function cacheObjects(cache: Cache): KubeObject[] {
     fluidObject(identity, runtime.kind, spec),
   ]
   if (!runtime.isLoadable) return objects
-  const load = { replicas: warmup.replicas, tolerations, options: runtime.loadOptions }
+  const load = {
+    replicas: warmup.replicas,
+    tolerations,
+    options: runtime.loadOptions,
+    resources: componentResources(warmup.resources),
+  }
   const loads = cache.paths.map((path) => dataLoad(identity, { ...load, path }))
   return [
     ...objects,

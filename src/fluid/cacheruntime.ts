@@ -4,14 +4,17 @@ import {
   type CacheTier,
   directory,
   nodeSelection,
+  pathsOf,
   type Runtime,
   secretOptions,
   section,
+  volumeTypeOf,
 } from './runtime.ts'
 
 /**
- * CacheRuntime, of Fluid after 1.0: any cache system that a CacheRuntimeClass describes. Source: fluid
- * api/v1alpha1/cacheruntime_types.go (not in 1.0.8, so that discovery alone says whether it is there).
+ * CacheRuntime, of Fluid after 1.0: any cache system that a CacheRuntimeClass describes, the resources of its
+ * pods included. Source: fluid at a826600 (chart 1.1.0), api/v1alpha1/cacheruntime_types.go; 1.0.8 has none, so
+ * discovery alone says whether it is there.
  */
 export const cacheRuntime: Runtime = {
   kind: 'CacheRuntime',
@@ -55,10 +58,22 @@ function tolerations({ tolerations: list }: CacheSettings): JsonObject {
   return list.length === 0 ? {} : { tolerations: list.map((toleration) => ({ ...toleration })) }
 }
 
-function level({ medium, path, quota, volumeType = 'hostPath', ...waterMarks }: CacheTier): JsonObject {
-  const volume =
-    volumeType === 'emptyDir'
-      ? { emptyDir: medium === 'MEM' ? { medium: 'Memory' } : {} }
-      : { hostPath: { path } }
-  return { medium: { volume }, path: [path], quota: [quota], ...waterMarks }
+/** One medium a level, and process memory in one level at most (pkg/ddc/cache/engine/transform_tiered_store.go). */
+function level(tier: CacheTier): JsonObject {
+  const { high, low } = tier
+  return {
+    ...medium(tier),
+    ...(high === undefined ? {} : { high }),
+    ...(low === undefined ? {} : { low }),
+  }
+}
+
+function medium(tier: CacheTier): JsonObject {
+  const { quota } = tier
+  const isMemory = tier.medium === 'MEM'
+  if (volumeTypeOf(tier) === 'emptyDir')
+    return { emptyDir: { quota, ...(isMemory ? { medium: 'Memory' } : {}) } }
+  if (isMemory) return { processMemory: { quota } }
+  const paths = pathsOf(tier)
+  return { hostPath: { paths, quotas: paths.map(() => quota) } }
 }

@@ -153,18 +153,22 @@ export interface Load {
   replicas: number
   tolerations: Toleration[]
   options: { [key: string]: string } | undefined
+  /** Requests and limits of the loading Job's pod. */
+  resources: JsonObject
   /** Of the cache; empty for the whole of it. */
   path: string
 }
 
 /** The DataLoad that fills a cache, or a path of it. Without `dataset.namespace` Fluid would wait for ever, and say nothing. */
-export function dataLoad(cache: CacheIdentity, { replicas, tolerations, options, path }: Load): KubeObject {
+export function dataLoad(cache: CacheIdentity, load: Load): KubeObject {
+  const { replicas, tolerations, options, path, resources } = load
   const uri = path === '' ? cache.uri : `${cache.uri}/${path}`
   return fluidObject({ ...cache, name: loadName(cache.name, path), uri }, 'DataLoad', {
     dataset: { name: cache.name, namespace: cache.namespace },
     loadMetadata: true,
     target: [{ path: `/${path}`, replicas }],
     ...(options === undefined ? {} : { options }),
+    ...(Object.keys(resources).length === 0 ? {} : { resources }),
     ...tolerated(tolerations),
   })
 }

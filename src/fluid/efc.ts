@@ -1,10 +1,20 @@
 import { quoted } from '../values/text.ts'
-import { firstTier, fuse, nodeSelection, type Runtime, section } from './runtime.ts'
+import {
+  firstTier,
+  fuse,
+  nodeSelection,
+  pathsOf,
+  type Runtime,
+  resources,
+  section,
+  tierLevel,
+  volumeTypeOf,
+} from './runtime.ts'
 import { partsOf } from './source.ts'
 
 const server = /^[a-z0-9-]+\.[a-z0-9-]+\.(nas|cpfs)\.aliyuncs\.com$/
 
-/** EFCRuntime, for Alibaba Cloud's NAS and CPFS. Source: fluid pkg/ddc/efc/utils.go. */
+/** EFCRuntime, for Alibaba Cloud's NAS and CPFS. Source: fluid v1.0.8 pkg/ddc/efc/{utils,transform*}.go. */
 export const efc: Runtime = {
   kind: 'EFCRuntime',
   plural: 'efcruntimes',
@@ -32,13 +42,18 @@ export const efc: Runtime = {
 
   spec(_, settings) {
     const nodes = nodeSelection(settings)
-    const levels = firstTier(settings).map(({ medium, ...tier }) => ({ mediumtype: medium, ...tier }))
+    // EFC caches on the first path alone, and has no water marks (transform_{tieredstore,option}.go).
+    const tiers = firstTier(settings).map((tier) => ({
+      ...tier,
+      volumeType: volumeTypeOf(tier),
+      paths: pathsOf(tier).slice(0, 1),
+    }))
     return {
       replicas: settings.replicas,
-      tieredstore: { levels },
-      ...section('master', nodes),
-      ...section('worker', nodes),
-      ...fuse(settings),
+      tieredstore: { levels: tiers.map((tier) => tierLevel(tier)) },
+      ...section('master', { ...nodes, ...resources(settings, 'master') }),
+      ...section('worker', { ...nodes, ...resources(settings, 'worker', tiers) }),
+      ...fuse(settings, resources(settings, 'fuse')),
     }
   },
 }

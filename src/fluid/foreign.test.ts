@@ -133,3 +133,18 @@ test('copies, options and tolerations of a DataLoad are held back; the policy th
     heldBack: ['DataLoad spec.nodeSelector', 'DataLoad spec.target'],
   })
 })
+
+test('sizes of a JVM follow from a policy; any other option of it is somebody else’s', () => {
+  const withOptions = (...options: string[]) =>
+    edited(
+      'AlluxioRuntime',
+      (spec) => Object.assign(spec.worker as JsonObject, { jvmOptions: options }),
+      cache('Alluxio'),
+    )
+  expect(withOptions('-Xms16g', '-Xmx32g', '-XX:MaxDirectMemorySize=32g')).toMatchObject({
+    kind: 'ours',
+    heldBack: ['AlluxioRuntime spec.worker.jvmOptions'],
+  })
+  for (const option of ['-XX:OnOutOfMemoryError=reboot', '-javaagent:/x.jar', '-Xmx1g -javaagent:/x.jar'])
+    expect(withOptions('-Xmx32g', option)).toEqual({ kind: 'foreign', fields: ['worker.jvmOptions'] })
+})

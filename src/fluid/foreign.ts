@@ -69,7 +69,7 @@ const reaching = new Set([
 function reachingFields(wanted: JsonObject, live: JsonObject): string[] {
   return Object.entries(live).flatMap(([field, here]) => {
     const asked = wanted[field]
-    if (reaching.has(field)) return isBeyond(here, asked) ? [field] : []
+    if (reaching.has(field)) return isBeyond(withoutSizes(field, here), asked) ? [field] : []
     if (field === 'properties') return isWithinProperties(objectAt(here), objectAt(asked)) ? [] : [field]
     const inner = Array.isArray(here)
       ? here.flatMap((item, index) => reachingFields(objectAt(asked, index), objectAt(item)))
@@ -78,9 +78,19 @@ function reachingFields(wanted: JsonObject, live: JsonObject): string[] {
   })
 }
 
+/** A field, but for options of a JVM that only size its memory: they change with a policy, and run nothing. */
+function withoutSizes(field: string, value: Json | undefined): Json | undefined {
+  if (field !== 'jvmOptions' || !Array.isArray(value)) return value
+  const others = value.filter((option) => !sizeOption.test(String(option)))
+  return others.length === 0 ? undefined : others
+}
+
+const sizeOption =
+  /^(-Xm[sx][0-9]{1,15}[kmgKMG]?|-XX:MaxDirectMemorySize=[0-9]{1,15}[kmgKMG]?|-XX:\+UseG1GC)$/
+
 /** Whether a value holds something that was not asked for. Another scalar in its place is no more than that was. */
 function isBeyond(here: Json | undefined, asked: Json | undefined): boolean {
-  if (asked === undefined) return here !== undefined
+  if (here === undefined || asked === undefined) return here !== undefined
   if (Array.isArray(here)) {
     const allowed = Array.isArray(asked) ? asked : []
     return here.some((item) => !allowed.some((each) => isDeepStrictEqual(item, each)))

@@ -1,25 +1,31 @@
+import { trimEndSlashes } from '../values/text.ts'
 import {
+  attributeTimeoutSeconds,
+  type CacheTier,
   directory,
   firstTier,
   fuse,
   isAmazon,
   nodeSelection,
   type Runtime,
+  resources,
   secretOptions,
   section,
+  tierLevel,
+  wholeGiOf,
 } from './runtime.ts'
 
 /** Schemes whose keys and endpoint Jindo knows by `fs.<scheme>.…`. */
 const stores = ['oss', 's3', 'cos', 'obs', 'dls']
 
-/** JindoRuntime (JindoCache). OSS needs its endpoint. Source: fluid pkg/ddc/jindocache/transform.go. */
+/** JindoRuntime (JindoCache). OSS needs its endpoint. Source: fluid v1.0.8 pkg/ddc/jindocache/transform.go. */
 export const jindo: Runtime = {
   kind: 'JindoRuntime',
   plural: 'jindoruntimes',
   schemes: [...stores, 'hdfs'],
   isLoadable: true,
-  // pkg/ddc/jindocache/sync_runtime.go.
-  live: ['replicas', 'fuse.cleanPolicy', 'master.resources', 'worker.resources', 'fuse.resources'],
+  // Fluid takes up the resources of masters and workers, too, and restarts them (sync_runtime.go).
+  live: ['replicas', 'fuse.cleanPolicy', 'fuse.resources'],
 
   refuses({ scheme, credentials, endpoint: { url, addressing } }) {
     if (credentials.kind === 'file') return `JindoRuntime reads no credentials file for ${scheme}://`
@@ -30,7 +36,7 @@ export const jindo: Runtime = {
   mount(source) {
     const { scheme, endpoint } = source
     const options: { [key: string]: string } = {}
-    if (endpoint.url !== undefined) options[`fs.${scheme}.endpoint`] = endpoint.url
+    if (endpoint.url !== undefined) options[`fs.${scheme}.endpoint`] = hostOf(endpoint.url)
     if (endpoint.region !== undefined) options[`fs.${scheme}.region`] = endpoint.region
     const pair = [`fs.${scheme}.accessKeyId`, `fs.${scheme}.accessKeySecret`] as const
     return {
@@ -42,20 +48,52 @@ export const jindo: Runtime = {
 
   spec(_, settings) {
     const nodes = nodeSelection(settings)
-    // Jindo knows one tier, and writes an absent water mark into its configuration as an empty one.
-    const levels = firstTier(settings).map(({ medium, ...tier }) => ({
-      mediumtype: medium,
-      high: '0.95',
-      low: '0.7',
-      ...tier,
-    }))
+    const tiers = firstTier(settings)
     return {
       replicas: settings.replicas,
-      tieredstore: { levels },
-      ...section('master', nodes),
-      ...section('worker', nodes),
-      // Jindo's FUSE opens a metrics port on the host: two caches on a node would fight for it.
-      ...fuse(settings, { args: ['-ometrics_port=-1'] }),
+      tieredstore: { levels: tiers.map((tier) => ({ ...tierLevel(tier, jindoGi), ...waterMarks(tier) })) },
+      ...section('master', { ...nodes, ...resources(settings, 'master') }),
+      ...section('worker', { ...nodes, ...resources(settings, 'worker', tiers) }),
+      ...fuse(settings, { args: fuseArguments, ...resources(settings, 'fuse') }),
     }
   },
+}
+
+/**
+ * Arguments replace Fluid's read-only set (transformFuseArg), which would keep pages (`kernel_cache`) and
+ * attributes for 2 h after a file has changed. Two clients on a node would fight for a metrics port on the host:
+ * 0 is none.
+ */
+const fuseArguments = [
+  '-oro',
+  '-oauto_cache',
+  ...['attr', 'entry', 'negative'].map((kind) => `-o${kind}_timeout=${attributeTimeoutSeconds}`),
+  '-ono_symlink',
+  '-ometrics_port=0',
+]
+
+/**
+ * Jindo takes a host without a scheme: fluid test/gha-e2e/jindo (dataset.yaml, and normalize_mount_endpoint in
+ * test.sh, at a826600), KServe v0.20.0 docs/samples/fluid/jindo.yaml.
+ */
+function hostOf(url: string): string {
+  return trimEndSlashes(url.replace(/^https?:\/\//, ''))
+}
+
+/** Fluid turns `Gi` into Jindo's `g`, and whole `Ti` into nothing that Jindo knows: 1 Gi less stays `Gi`. */
+function jindoGi(quota: string): number {
+  const gibibytes = wholeGiOf(quota)
+  return gibibytes % 1024 === 0 ? gibibytes - 1 : gibibytes
+}
+
+/** Both water marks, the lower below the higher: Fluid writes an absent one into Jindo's configuration as empty. */
+function waterMarks({ high, low }: CacheTier): { high: string; low: string } {
+  if (high !== undefined && low !== undefined) return { high, low }
+  if (high !== undefined) return { high, low: Number(high) > 0.7 ? '0.7' : share(Number(high) * 0.75) }
+  const above = low ?? '0.7'
+  return { high: Number(above) < 0.95 ? '0.95' : share((Number(above) + 1) / 2), low: above }
+}
+
+function share(value: number): string {
+  return String(Number(value.toFixed(4)))
 }

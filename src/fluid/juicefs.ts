@@ -1,9 +1,22 @@
-import { firstTier, fuse, nodeSelection, type Runtime, secretOptions, section } from './runtime.ts'
+import type { JsonObject } from '../values/object.ts'
+import { parseSizeBytes, quantityOf } from '../values/size.ts'
+import {
+  type CacheTier,
+  firstTier,
+  fuse,
+  nodeSelection,
+  pathsOf,
+  type Runtime,
+  resources,
+  secretOptions,
+  section,
+  volumeTypeOf,
+} from './runtime.ts'
 import { partsOf } from './source.ts'
 
 /**
  * JuiceFSRuntime, for file systems that JuiceFS made: it reads its own layout only, never a plain bucket.
- * Sources: fluid pkg/ddc/juicefs/transform.go and transform_fuse.go, docs/en/samples/juicefs_runtime.md.
+ * Sources: fluid v1.0.8 pkg/ddc/juicefs/transform*.go, docs/en/samples/juicefs_runtime.md.
  */
 export const juicefs: Runtime = {
   kind: 'JuiceFSRuntime',
@@ -32,16 +45,27 @@ export const juicefs: Runtime = {
   },
 
   spec(_, settings) {
-    // JuiceFS knows one tier, and no water marks: Fluid would pass `low` as the share of the disk to keep free.
-    const levels = firstTier(settings).map(({ medium, high: _high, low: _low, ...tier }) => ({
-      mediumtype: medium,
-      ...tier,
-    }))
+    const tiers = firstTier(settings)
     return {
       replicas: settings.replicas,
-      tieredstore: { levels },
-      ...section('worker', nodeSelection(settings)),
-      ...fuse(settings),
+      tieredstore: { levels: tiers.map(level) },
+      ...section('worker', { ...nodeSelection(settings), ...resources(settings, 'worker', tiers) }),
+      // Each FUSE client has a cache of its own, of the same size.
+      ...fuse(settings, resources(settings, 'fuse', tiers)),
     }
   },
+}
+
+/**
+ * JuiceFS separates paths by colons, and has one quota for all of them (genMountOptions). It knows no water
+ * marks: Fluid would pass `low` as the share of the disk to keep free.
+ */
+function level(tier: CacheTier): JsonObject {
+  const paths = pathsOf(tier)
+  return {
+    mediumtype: tier.medium,
+    volumeType: volumeTypeOf(tier),
+    path: paths.join(':'),
+    quota: paths.length === 1 ? tier.quota : quantityOf((parseSizeBytes(tier.quota) ?? 0) * paths.length),
+  }
 }

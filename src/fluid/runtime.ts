@@ -1,4 +1,5 @@
 import type { JsonObject } from '../values/object.ts'
+import { parseSizeBytes, quantityOf } from '../values/size.ts'
 import type { Source } from './source.ts'
 
 /** How one Fluid runtime caches a source. */
@@ -31,14 +32,27 @@ export interface Mount {
   encryptOptions: JsonObject[]
 }
 
+/** One medium of a worker's cache: an emptyDir, or with paths these directories of the node. */
 export interface CacheTier {
   medium: string
-  path: string
+  /** The same as `paths` with one element. */
+  path?: string
+  paths?: string[]
+  /** A quantity of bytes that each worker may keep on each path. */
   quota: string
+  /** Shares of the quota as text, e.g. `0.95`: eviction starts at `high` and stops at `low`. */
   high?: string
   low?: string
   volumeType?: string
 }
+
+/** What one container may use: Kubernetes quantities, as a policy writes them. */
+export interface ComponentResources {
+  requests?: ResourceAmounts
+  limits?: ResourceAmounts
+}
+type ResourceAmounts = { cpu?: string | number; memory?: string }
+export type Component = 'master' | 'worker' | 'fuse'
 
 export interface Toleration {
   key?: string
@@ -57,10 +71,14 @@ export interface CacheSettings {
   tolerations: Toleration[]
   /** When Fluid takes the FUSE pod off a node. */
   cleanPolicy: 'OnRuntimeDeleted' | 'OnDemand'
+  /** Of the pods of a Runtime; Fluid's own defaults where it is left out. */
+  resources?: { [component in Component]?: ComponentResources }
   /** Merged into the Runtime's spec. */
   template: JsonObject
   warmup: {
     enabled: boolean
+    /** Of the loading Job's pod. */
+    resources?: ComponentResources
     replicas: number
     retries: number
     /** What comes of a warm cache that has lost much of its model; `Report` where it is left out. */
@@ -70,14 +88,100 @@ export interface CacheSettings {
   }
 }
 
-/** Tiers as Alluxio writes them; the water marks are strings to Fluid. */
-export function tieredStore({ tieredStore: tiers }: Pick<CacheSettings, 'tieredStore'>): JsonObject {
-  return { levels: tiers.map(({ medium, ...rest }) => ({ mediumtype: medium, ...rest })) }
+/** Where each worker keeps a tier. */
+export function pathsOf({ medium, path, paths = path === undefined ? [] : [path] }: CacheTier): string[] {
+  if (paths.length > 0) return paths
+  return [medium === 'MEM' ? '/dev/shm' : '/mnt/ssd0/cache']
+}
+
+/**
+ * An emptyDir where no path is named: Fluid creates a hostPath that does not exist on the node's root disk, and
+ * only an emptyDir is bounded there (its `sizeLimit` is the quota).
+ */
+export function volumeTypeOf({ volumeType, path, paths }: CacheTier): string {
+  return volumeType ?? (path === undefined && paths === undefined ? 'emptyDir' : 'hostPath')
+}
+
+/**
+ * A tier as a level of a `tieredstore`, without its water marks. Quotas are whole Gi, at least one: Jindo, Alluxio
+ * and EFC read Fluid's text of a quantity in units of their own. Several paths need a `quotaList`: Fluid divides a
+ * `quota` among them, and its Jindo engine panics at the second path. Sources: fluid v1.0.8
+ * api/v1alpha1/common.go (Level), pkg/ddc/base/runtime.go (convertToTieredstoreInfo),
+ * pkg/ddc/jindocache/transform.go, pkg/utils/quantity.go.
+ */
+export function tierLevel(tier: CacheTier, wholeGi: (quota: string) => number = wholeGiOf): JsonObject {
+  const paths = pathsOf(tier)
+  const quota = `${wholeGi(tier.quota)}Gi`
+  return {
+    mediumtype: tier.medium,
+    volumeType: volumeTypeOf(tier),
+    path: paths.join(','),
+    ...(paths.length > 1 ? { quotaList: paths.map(() => quota).join(',') } : { quota }),
+  }
+}
+
+/** A quantity of bytes in Gi, rounded down, at least 1. */
+export function wholeGiOf(quota: string): number {
+  return Math.max(1, Math.floor((parseSizeBytes(quota) ?? 0) / 2 ** 30))
 }
 
 /** Of runtimes that know a single tier: the first one. */
 export function firstTier({ tieredStore: tiers }: CacheSettings): CacheTier[] {
   return tiers.slice(0, 1)
+}
+
+/**
+ * The resources of a component's pods; none where a policy names none. Fluid requires that a worker's memory holds
+ * the tiers in memory, and rewrites or refuses the Runtime otherwise: their size comes on top. A request never
+ * exceeds its limit. Source: fluid v1.0.8 pkg/ddc/{alluxio,jindocache,juicefs}/transform*.go.
+ */
+export function resources(
+  { resources: all }: CacheSettings,
+  component: Component,
+  tiers: CacheTier[] = [],
+): JsonObject {
+  const inMemory = tiers
+    .filter(({ medium }) => medium === 'MEM')
+    .map(({ quota }) => Math.max(2 ** 30, parseSizeBytes(quota) ?? 0))
+  const extraBytes = inMemory.reduce((sum, bytes) => sum + bytes, 0)
+  return section('resources', componentResources(all?.[component], extraBytes))
+}
+
+/** Requests and limits with `extraBytes` more memory. */
+export function componentResources(
+  { requests = {}, limits = {} }: ComponentResources = {},
+  extraBytes = 0,
+): JsonObject {
+  const least = {
+    ...requests,
+    ...(exceeds(requests.cpu, limits.cpu) && { cpu: limits.cpu }),
+    ...(exceeds(requests.memory, limits.memory) && { memory: limits.memory }),
+  }
+  return {
+    ...section('requests', withMemory(least, extraBytes)),
+    ...section('limits', withMemory(limits, extraBytes)),
+  }
+}
+
+function exceeds(request: string | number | undefined, limit: string | number | undefined): boolean {
+  if (request === undefined || limit === undefined) return false
+  return amount(request) > amount(limit)
+}
+
+/** Bytes, or CPUs. */
+function amount(quantity: string | number): number {
+  const text = String(quantity)
+  if (/^[0-9.]+$/.test(text)) return Number(text)
+  return text.endsWith('m') ? Number(text.slice(0, -1)) / 1000 : (parseSizeBytes(text) ?? 0)
+}
+
+function withMemory({ cpu, memory }: ResourceAmounts, extraBytes: number): JsonObject {
+  return {
+    ...(cpu === undefined ? {} : { cpu: String(cpu) }),
+    ...(memory === undefined
+      ? {}
+      : { memory: extraBytes === 0 ? memory : quantityOf(amount(memory) + extraBytes) }),
+  }
 }
 
 /** Where masters and workers run; empty where they may run anywhere. */
@@ -94,6 +198,9 @@ export function section(name: string, fields: JsonObject): JsonObject {
 export function fuse({ cleanPolicy }: CacheSettings, more: JsonObject = {}): JsonObject {
   return section('fuse', cleanPolicy === 'OnRuntimeDeleted' ? more : { ...more, cleanPolicy })
 }
+
+/** How long a FUSE client may answer from what it remembers of a file, in seconds: Fluid's default is 2 h. */
+export const attributeTimeoutSeconds = 60
 
 /** A directory: Jindo takes a mount point without its slash for an object. */
 export function directory({ uri }: Source): string {

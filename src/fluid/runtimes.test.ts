@@ -12,6 +12,9 @@ const source = (scheme: Source['scheme']): Source => ({
   options: {},
 })
 
+const credentials = { kind: 'keys', secretName: 's', accessKeyId: 'a', secretAccessKey: 'b' } as const
+const withKeys = (scheme: Source['scheme']): Source => ({ ...source(scheme), credentials })
+
 test.each([
   ['oss', all, 'Jindo'],
   ['s3', all, 'Jindo'],
@@ -19,11 +22,26 @@ test.each([
   ['oss', ['datasets', 'alluxioruntimes'], 'Alluxio'],
   ['s3', ['datasets', 'alluxioruntimes'], 'Alluxio'],
 ] as const)('Auto: %s on %j is cached by %s', (scheme, installed, runtime) => {
-  expect(chooseRuntime(source(scheme), 'Auto', installed)).toEqual({ ok: true, runtime })
+  expect(chooseRuntime(withKeys(scheme), 'Auto', installed)).toEqual({ ok: true, runtime })
 })
 
 test('a policy’s word comes before the order of Auto', () => {
-  expect(chooseRuntime(source('s3'), 'Alluxio', all)).toEqual({ ok: true, runtime: 'Alluxio' })
+  expect(chooseRuntime(withKeys('s3'), 'Alluxio', all)).toEqual({ ok: true, runtime: 'Alluxio' })
+})
+
+test.each(['s3', 'gs', 'oss'])('Alluxio reads %s:// without credentials only as its node', (scheme) => {
+  expect(chooseRuntime(source(scheme), 'Alluxio', all)).toEqual({
+    ok: false,
+    reason: 'RuntimeUnavailable',
+    message: `AlluxioRuntime cannot read ${scheme}:// without credentials: it would take the identity of its node; where that is meant, a policy says so (sources[].credentials.identity: Node)`,
+  })
+  const asNode = { ...source(scheme), isReadAsNode: true }
+  expect(chooseRuntime(asNode, 'Alluxio', all)).toEqual({ ok: true, runtime: 'Alluxio' })
+})
+
+test('what has no identity to take is read without credentials', () => {
+  expect(chooseRuntime(source('hdfs'), 'Auto', all)).toEqual({ ok: true, runtime: 'Alluxio' })
+  expect(chooseRuntime(source('s3'), 'Auto', all)).toEqual({ ok: true, runtime: 'Jindo' })
 })
 
 test.each([
@@ -44,7 +62,7 @@ test.each([[[]], [['jindoruntimes']]])('FluidMissing: a cluster that serves %j',
 })
 
 test('Jindo has no option for buckets as host names, but at Amazon they are', () => {
-  const virtual = (url: string): Source => ({ ...source('s3'), endpoint: { url, addressing: 'virtual' } })
+  const virtual = (url: string): Source => ({ ...withKeys('s3'), endpoint: { url, addressing: 'virtual' } })
   expect(chooseRuntime(virtual('https://store.example.com'), 'Auto', all)).toMatchObject({
     runtime: 'Alluxio',
   })
@@ -72,7 +90,6 @@ test('what a policy names a Thin or Cache runtime for, it serves, with a profile
     const { kind } = runtimes[name]
     const made = { ...source('cubefs'), profile: 'cubefs' }
     expect(chooseRuntime(made, name, all)).toEqual({ ok: true, runtime: name })
-    const credentials = { kind: 'keys', secretName: 's', accessKeyId: 'a', secretAccessKey: 'b' } as const
     for (const [wrong, problem] of [
       [source('cubefs'), 'sources[].profile'],
       [{ ...made, credentials }, 'sources[].credentials.keys'],
@@ -98,8 +115,8 @@ test('EFC mounts Alibaba Cloud’s servers only; JuiceFS needs its Secret; Jindo
 })
 
 test('options by name come from a Secret that the runtime can mount, or the source is refused', () => {
-  const credentials = { kind: 'options', secretName: 'with.dot', options: { a: 'b' } } as const
-  const made = { ...source('s3'), credentials }
+  const named = { kind: 'options', secretName: 'with.dot', options: { a: 'b' } } as const
+  const made = { ...source('s3'), credentials: named }
   expect(chooseRuntime(made, 'Auto', all)).toEqual({ ok: true, runtime: 'Jindo' })
   expect(chooseRuntime(made, 'Alluxio', all)).toMatchObject({ reason: 'RuntimeUnavailable' })
 })

@@ -5,6 +5,8 @@ export interface Source {
   /** What stands before `://`, in lower case. Which runtimes serve it is in runtimes.ts. */
   scheme: string
   credentials: SourceCredentials
+  /** A policy says that a source without credentials is read as the node that a worker runs on. */
+  isReadAsNode?: boolean
   endpoint: { url?: string; region?: string; addressing?: 'virtual' }
   /** A policy's own mount options; they win over what Warmgate would write. */
   options: { [key: string]: string }

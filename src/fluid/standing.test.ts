@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
+import { builtInPolicy } from '../policy/policy.ts'
 import { expectLinear } from '../values/growth.fixture.ts'
 import { type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
+import { fakeCache } from './cache.fake.ts'
+import { cacheObjects } from './cache.ts'
 import { changesTo, pendingChangesOf, standing, withPendingChanges } from './standing.ts'
 
 function fluid(kind: string, spec: JsonObject, metadata: KubeObject['metadata'] = {}): KubeObject {
@@ -32,19 +35,19 @@ test('what Fluid takes up is written over what stands there, and the rest is nam
     replicas: 5,
     tieredstore: { levels: [{ quota: '90Gi' }] },
     worker: { nodeSelector: { disk: 'nvme' }, resources: { limits: { memory: '8Gi' } } },
-    fuse: { cleanPolicy: 'OnDemand', args: ['-o'] },
+    fuse: { cleanPolicy: 'OnDemand', args: ['-o'], resources: { limits: { memory: '2Gi' } } },
   })
   const { object, heldBack } = ours(wanted, made)
   expect(object.spec).toEqual({
     replicas: 5,
     tieredstore: { levels: [{ quota: '50Gi' }] },
-    worker: { resources: { limits: { memory: '8Gi' } } },
-    fuse: { cleanPolicy: 'OnDemand' },
+    fuse: { cleanPolicy: 'OnDemand', resources: { limits: { memory: '2Gi' } } },
   })
   expect(heldBack).toEqual([
     'JindoRuntime spec.fuse.args',
     'JindoRuntime spec.tieredstore.levels',
-    'JindoRuntime spec.worker.nodeSelector',
+    // For its resources Fluid would restart the workers.
+    'JindoRuntime spec.worker',
   ])
   // What went is taken up as what came.
   const back = ours(jindo({ replicas: 2, tieredstore: { levels: [{ quota: '50Gi' }] } }), object)
@@ -52,7 +55,7 @@ test('what Fluid takes up is written over what stands there, and the rest is nam
   expect(back.heldBack).toEqual([])
   expect(changesTo(back.object, object)).toEqual({
     metadata: {},
-    spec: { replicas: 2, worker: null, fuse: null },
+    spec: { replicas: 2, fuse: null },
   })
 })
 
@@ -79,9 +82,7 @@ test('what defaults and Fluid have added to the spec is no change', () => {
   // Where no tier is in memory Fluid requests none.
   const onDisk = { ...spec, tieredstore: { levels: [{ mediumtype: 'SSD', quota: '1Gi' }] } }
   const edited = jindo({ ...onDisk, worker: { resources: { requests: { cpu: '500m', memory: '9Ti' } } } })
-  expect(changesTo(ours(jindo(onDisk), edited).object, edited)?.spec).toEqual({
-    worker: { resources: { requests: { cpu: '0.5', memory: null } } },
-  })
+  expect(ours(jindo(onDisk), edited).heldBack).toEqual(['JindoRuntime spec.worker.resources.requests.memory'])
 })
 
 test('of an object that is being deleted nothing is kept', () => {
@@ -165,3 +166,33 @@ test('a live object of any length is compared in linear time', () => {
     { n: 1_000 },
   )
 })
+
+/** As Warmgate wrote them before tiers without paths were emptyDirs, and resources and JVM sizes were its own. */
+const earlier = {
+  levels: [{ mediumtype: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
+  options: { 'alluxio.underfs.s3.endpoint': 'http://minio:9000' },
+}
+
+test.each(['Jindo', 'Alluxio', 'JuiceFS', 'EFC'] as const)(
+  'a new default changes nothing of a %s cache that is there, but what new FUSE pods take up',
+  (runtime) => {
+    const { cache, warmup } = builtInPolicy.spec
+    const { tieredStore, resources } = cache
+    const settings = { tieredStore, resources, warmup: { ...warmup } }
+    const wanted = cacheObjects(fakeCache(runtime, { settings }))
+    const before: { [kind: string]: JsonObject } = {
+      Dataset: { mounts: [{ ...objectAt(wanted[0], 'spec', 'mounts', 0), options: earlier.options }] },
+      [`${runtime}Runtime`]: { replicas: 2, tieredstore: { levels: earlier.levels } },
+      DataLoad: { resources: undefined },
+    }
+    for (const object of wanted) {
+      const present = { ...object, spec: { ...objectAt(object, 'spec'), ...before[object.kind] } }
+      if (object.kind === `${runtime}Runtime`) present.spec = before[object.kind] ?? {}
+      const found = ours(object, present)
+      const { fuse, ...rest } = objectAt(found.object, 'spec')
+      const takenUp = runtime === 'Jindo' && object.kind === 'JindoRuntime'
+      expect(fuse).toEqual(takenUp ? { resources: resources.fuse } : undefined)
+      expect(rest).toEqual(present.spec)
+    }
+  },
+)

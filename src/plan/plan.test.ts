@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { fakeDataset } from '../cluster/cluster.fake.ts'
+import { builtInPolicy } from '../policy/policy.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from './plan.fake.ts'
 import { type Plan, plan, siblingsOf } from './plan.ts'
@@ -203,6 +204,15 @@ const scenes: Scene[] = [
     tells: 'the namespace has 1 caches, and its policy allows 1',
   },
   {
+    reason: 'PodSecurity',
+    make: () => {
+      const { namespaceLabels } = fakeFacts()
+      const enforced = { ...namespaceLabels, 'pod-security.kubernetes.io/enforce': 'baseline' }
+      return created(llama, fakeFacts({ namespaceLabels: enforced }))
+    },
+    tells: 'share a Dataset of another namespace',
+  },
+  {
     reason: 'InvalidOverride',
     make: () => created(fakeService(model, { annotations: { 'warmgate.dev/hold': 'Never' } })),
     tells: 'use Readiness, Scheduling or None',
@@ -266,7 +276,7 @@ test('an accelerated service: the URI, the record, the cache, the hold; nothing 
 })
 
 test.each<[string, JsonObject, string]>([
-  ['a framework', { sklearn: { storageUri: 'gs://m/iris' } }, '/spec/predictor/sklearn/storageUri'],
+  ['a framework', { sklearn: { storageUri: 's3://m/iris' } }, '/spec/predictor/sklearn/storageUri'],
   [
     'a custom predictor',
     { containers: [{ name: 'x', env: [{ name: 'STORAGE_URI', value: 's3://m/iris' }] }] },
@@ -303,8 +313,16 @@ test('two services with one source share a cache', () => {
 
 test('the policy shapes the cache, and never its name', () => {
   const policy = fakePolicy('p', {
-    sources: [{ match: ['s3://models/'], runtime: 'Alluxio', options: { 'alluxio.x': 'y' } }],
+    sources: [
+      {
+        match: ['s3://models/'],
+        runtime: 'Alluxio',
+        options: { 'alluxio.x': 'y' },
+        credentials: { identity: 'Node' },
+      },
+    ],
     cache: {
+      resources: { fuse: { limits: { cpu: 1, memory: '4Gi' } } },
       replicas: 5,
       tieredStore: [{ quota: '1Ti' }],
       nodeSelector: { pool: 'cache' },
@@ -329,15 +347,27 @@ test('the policy shapes the cache, and never its name', () => {
         credentials: { kind: 'anonymous' },
         endpoint: {},
         options: { 'alluxio.x': 'y' },
+        isReadAsNode: true,
       },
       settings: {
+        resources: {
+          ...builtInPolicy.spec.cache.resources,
+          fuse: { requests: { cpu: '100m', memory: '512Mi' }, limits: { cpu: 1, memory: '4Gi' } },
+        },
         replicas: 5,
-        tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '1Ti' }],
+        tieredStore: [{ medium: 'SSD', quota: '1Ti' }],
         nodeSelector: { pool: 'cache' },
         tolerations: [{ operator: 'Exists' }],
         cleanPolicy: 'OnDemand',
         template: { fuse: { args: ['x'] } },
-        warmup: { enabled: true, replicas: 3, retries: 3, onEviction: 'Report', schedule: '' },
+        warmup: {
+          enabled: true,
+          resources: { requests: { cpu: '100m', memory: '256Mi' } },
+          replicas: 3,
+          retries: 3,
+          onEviction: 'Report',
+          schedule: '',
+        },
       },
     },
   ])
@@ -361,7 +391,7 @@ test('a service’s own words shape its cache, where the policy allows them', ()
 
 test('a source’s first rule that matches is its rule; prefixes end where they say', () => {
   const sources = [
-    { match: ['s3://other/', 's3://models/ll'], runtime: 'Alluxio' },
+    { match: ['s3://other/', 's3://models/ll'], runtime: 'Alluxio', credentials: { identity: 'Node' } },
     { match: ['s3://'], runtime: 'Jindo' },
   ]
   const facts = fakeFacts({ policies: [fakePolicy('p', { sources })] })

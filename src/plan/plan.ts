@@ -275,9 +275,11 @@ function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
     nodeSelector: cache.nodeSelector,
     tolerations: cache.tolerations,
     cleanPolicy: cache.cleanPolicy,
+    resources: cache.resources,
     template: cache.template as JsonObject,
     warmup: {
       enabled: warmup.enabled,
+      resources: warmup.resources,
       replicas: warmup.replicas,
       retries: warmup.retries,
       onEviction: warmup.onEviction,

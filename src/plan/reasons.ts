@@ -24,6 +24,7 @@ export const skipReasons = [
   'StorageContainerPinned',
   'NameTaken',
   'CacheLimit',
+  'PodSecurity',
   'UnsafeUri',
   'TooLarge',
   'RecordUnproven',

@@ -43,7 +43,9 @@ test('language models: a large cache, a GPU, and a bound for those who want more
   expect(made).toMatchObject({ reason: 'Accelerated', policy: 'language-models' })
   expect(objectAt(runtimeOf(made), 'spec')).toMatchObject({
     replicas: 4,
-    tieredstore: { levels: [{ path: '/mnt/nvme0/cache', quota: '500Gi' }] },
+    tieredstore: { levels: [{ path: '/mnt/nvme0/cache,/mnt/nvme1/cache', quotaList: '500Gi,500Gi' }] },
+    master: { nodeSelector: { 'example.com/disks': 'nvme' } },
+    worker: { nodeSelector: { 'example.com/disks': 'nvme' } },
   })
   expect(objectAt(made.service, 'spec', 'predictor', 'model', 'resources')).toEqual({
     limits: { 'nvidia.com/gpu': '1' },

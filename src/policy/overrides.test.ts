@@ -43,6 +43,23 @@ test('cache-size is the quota of the first tier', () => {
   ])
 })
 
+test('cache-size is divided among the paths of the first tier, and bounded by all of them', () => {
+  const disks = policy('p', {
+    cache: {
+      ...builtInPolicy.spec.cache,
+      tieredStore: [{ medium: 'SSD', paths: ['/mnt/a', '/mnt/b'], quota: '100Gi' }],
+    },
+  })
+  const quotaOf = (size: string) =>
+    applied({ 'warmgate.dev/cache-size': size }, disks).cache.tieredStore[0]?.quota
+  expect(quotaOf('200Gi')).toBe('100Gi')
+  expect(quotaOf('5Gi')).toBe('2560Mi')
+  expect(applyOverrides(disks, { 'warmgate.dev/cache-size': '201Gi' })).toMatchObject({
+    ok: false,
+    message: expect.stringContaining('at most 200Gi'),
+  })
+})
+
 test('cache-replicas is the number of workers', () => {
   expect(applied({ 'warmgate.dev/cache-replicas': '7' }, generous).cache).toEqual({
     ...builtInPolicy.spec.cache,

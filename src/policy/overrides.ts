@@ -1,6 +1,6 @@
 import { parseDurationMs } from '../values/duration.ts'
 import { overrideAnnotation } from '../values/keys.ts'
-import { parseSizeBytes, sizePattern } from '../values/size.ts'
+import { parseSizeBytes, quantityOf, sizePattern } from '../values/size.ts'
 import type { Policy } from './policy.ts'
 import type { overrideNames, PolicySpec } from './schema.ts'
 
@@ -81,7 +81,7 @@ const bounds: Partial<Record<OverrideName, Bound>> = {
   },
   'cache-size': {
     limit: 'cacheSize',
-    of: ({ limits, cache }) => limits.cacheSize ?? cache.tieredStore[0]?.quota,
+    of: ({ limits, cache }) => limits.cacheSize ?? tierSize(cache.tieredStore[0]),
     amount: (value) => parseSizeBytes(value) ?? 0,
   },
   'cache-replicas': {
@@ -89,6 +89,22 @@ const bounds: Partial<Record<OverrideName, Bound>> = {
     of: ({ limits, cache }) => String(limits.cacheReplicas ?? cache.replicas),
     amount: Number,
   },
+}
+
+type Tier = PolicySpec['cache']['tieredStore'][number]
+
+/** What each worker may keep in a tier, on all of its paths. */
+function tierSize(tier: Tier | undefined): string | undefined {
+  const { quota, paths = [] } = tier ?? {}
+  if (quota === undefined || paths.length < 2) return quota
+  return quantityOf((parseSizeBytes(quota) ?? 0) * paths.length)
+}
+
+/** The quota of each path of a tier that is to be as large as this, in whole Mi. */
+function divided(size: string, paths: number): string {
+  if (paths === 1) return size
+  const mebibytes = Math.floor((parseSizeBytes(size) ?? 0) / paths / 2 ** 20)
+  return quantityOf(Math.max(1, mebibytes) * 2 ** 20)
 }
 
 const valid = {
@@ -113,7 +129,8 @@ const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) =>
     if (!new RegExp(sizePattern).test(value) || parseSizeBytes(value) === undefined) return undefined
     const [first, ...rest] = spec.cache.tieredStore
     if (first === undefined) return undefined
-    return { ...spec, cache: { ...spec.cache, tieredStore: [{ ...first, quota: value }, ...rest] } }
+    const quota = divided(value, first.paths?.length ?? 1)
+    return { ...spec, cache: { ...spec.cache, tieredStore: [{ ...first, quota }, ...rest] } }
   },
   'cache-replicas': (spec, value) => {
     const replicas = Number(value)

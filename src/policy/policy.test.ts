@@ -33,16 +33,22 @@ test('the default of every field', () => {
     cache: {
       scope: 'Model',
       replicas: 2,
-      tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
+      tieredStore: [{ medium: 'SSD', quota: '50Gi', high: '0.95', low: '0.7' }],
       retain: '0s',
       nodeSelector: {},
       tolerations: [],
       cleanPolicy: 'OnRuntimeDeleted',
       fuse: 'Node',
+      resources: {
+        master: { requests: { cpu: '500m', memory: '1Gi' } },
+        worker: { requests: { cpu: '500m', memory: '2Gi' } },
+        fuse: { requests: { cpu: '100m', memory: '512Mi' } },
+      },
       template: {},
     },
     warmup: {
       enabled: true,
+      resources: { requests: { cpu: '100m', memory: '256Mi' } },
       replicas: 1,
       retries: 3,
       schedule: '',
@@ -68,7 +74,7 @@ test('a policy that writes every field out', () => {
     cache: {
       scope: 'Model',
       replicas: 2,
-      tieredStore: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
+      tieredStore: [{ medium: 'SSD', quota: '50Gi', high: '0.95', low: '0.7' }],
       template: {},
       retain: '0s',
     },
@@ -110,7 +116,7 @@ test('defaults reach into what is written', () => {
       nodeSelector: {},
     },
   })
-  expect(spec.cache.tieredStore).toEqual([{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '1Ti' }])
+  expect(spec.cache.tieredStore).toEqual([{ medium: 'SSD', quota: '1Ti' }])
 })
 
 test('parsing leaves the object as it was', () => {

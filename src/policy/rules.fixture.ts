@@ -16,6 +16,14 @@ const expression = (selector: string, fields: JsonObject): JsonObject => ({
   [selector]: { matchExpressions: [fields] },
 })
 
+const lowBelowHigh = 'low must be below high: eviction starts at high and stops at low'
+
+/** A path that is not valid, as the only one and as one of several. */
+const placedTier = (path: string, says: string): BrokenSpec[] => [
+  { spec: tier({ path }), place: 'spec.cache.tieredStore[0].path', says },
+  { spec: tier({ paths: ['/mnt/a', path] }), place: 'spec.cache.tieredStore[0].paths[1]', says },
+]
+
 const notACron = (schedule: string): BrokenSpec => ({
   spec: { warmup: { schedule } },
   place: 'spec.warmup.schedule',
@@ -81,6 +89,11 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.sources[0].credentials.secretName',
     says: "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
   })),
+  ...[{ secretName: 's3-access' }, { keys: { 'access-key': 'KEY' } }].map((fields) => ({
+    spec: source({ credentials: { identity: 'Node', ...fields } }),
+    place: 'spec.sources[0].credentials',
+    says: 'identity: Node is for sources without credentials: name no Secret and no keys beside it',
+  })),
   ...['Shared', 'a.b', 'a/b', '', '$(namespace)'].flatMap((word) =>
     ['namespace', 'name'].map((field) => ({
       spec: source({ dataset: { namespace: 'shared', name: 'models', [field]: word } }),
@@ -96,6 +109,7 @@ export const brokenSpecs: BrokenSpec[] = [
     { profile: 'p' },
     { credentials: { secretName: 's3-access' } },
     { credentials: { keys: { 'access-key': 'KEY' } } },
+    { credentials: { identity: 'Node' } },
   ].map((fields) => ({
     spec: source({ dataset: { namespace: 'shared', name: 'models' }, ...fields }),
     place: 'spec.sources[0]',
@@ -138,25 +152,58 @@ export const brokenSpecs: BrokenSpec[] = [
   ].map((fields) => ({
     spec: tier(fields),
     place: 'spec.cache.tieredStore[0]',
-    says: 'low must be below high: eviction starts at high and stops at low',
+    says: lowBelowHigh,
   })),
-  ...['mnt', '/', '/mnt/../etc', '/mnt//cache', ''].map((path) => ({
-    spec: tier({ path }),
-    place: 'spec.cache.tieredStore[0].path',
-    says: 'use an absolute path without .., e.g. /mnt/ssd0/cache',
+  { spec: tier({ high: '0' }), place: 'spec.cache.tieredStore[0]', says: lowBelowHigh },
+  { spec: tier({ low: '1' }), place: 'spec.cache.tieredStore[0]', says: lowBelowHigh },
+  ...['mnt', '/', '/mnt/../etc', '/mnt//cache', '', '/mnt/a,/mnt/b', '/mnt/a:/mnt/b'].flatMap((path) =>
+    placedTier(path, 'use an absolute path without .., e.g. /mnt/ssd0/cache'),
+  ),
+  ...['/etc', '/etc/kubernetes', '/var/lib/kubelet/pods', '/var', '/proc/1', '/dev/sda'].flatMap((path) =>
+    placedTier(
+      path,
+      'use a directory that the node itself does not live on, e.g. /mnt/ssd0/cache or /dev/shm',
+    ),
+  ),
+  {
+    spec: tier({ path: '/mnt/a', paths: ['/mnt/b'] }),
+    place: 'spec.cache.tieredStore[0]',
+    says: 'name either path or paths',
+  },
+  ...[{ medium: 'MEM' }, { volumeType: 'emptyDir' }].map((fields) => ({
+    spec: tier({ paths: ['/mnt/a', '/mnt/b'], ...fields }),
+    place: 'spec.cache.tieredStore[0]',
+    says: 'several paths are several disks: memory and an emptyDir have one',
   })),
-  ...['/etc', '/etc/kubernetes', '/var/lib/kubelet/pods', '/var', '/proc/1', '/dev/sda'].map((path) => ({
-    spec: tier({ path }),
-    place: 'spec.cache.tieredStore[0].path',
-    says: 'use a directory that the node itself does not live on, e.g. /mnt/ssd0/cache or /dev/shm',
-  })),
+  {
+    spec: tier({ path: '/mnt/a' }, { path: '/mnt/b' }),
+    place: 'spec.cache.tieredStore',
+    says: 'give each tier a medium of its own; several disks of one medium are the paths of one tier',
+  },
   ...[
-    [{}, {}],
     [{ path: '/mnt/a' }, { medium: 'HDD', path: '/mnt/a' }],
+    [{ path: '/mnt/a' }, { medium: 'HDD', paths: ['/mnt/b', '/mnt/a'] }],
   ].map(([first = {}, second = {}]) => ({
     spec: tier(first, second),
     place: 'spec.cache.tieredStore',
-    says: 'give each tier a path of its own',
+    says: 'give each tier paths of its own',
+  })),
+  ...['master', 'worker', 'fuse'].flatMap((component) => [
+    ...[{ cpu: 1 }, { memory: '4Gi' }].map((limits) => ({
+      spec: { cache: { resources: { [component]: { limits } } } },
+      place: `spec.cache.resources.${component}`,
+      says: 'limits need both cpu and memory: Fluid writes the one that is missing as 0',
+    })),
+    ...[{ requests: { memory: '4 Gi' } }, { limits: { cpu: 1, memory: '1.5Gi' } }].map((amounts) => ({
+      spec: { cache: { resources: { [component]: amounts } } } as JsonObject,
+      place: `spec.cache.resources.${component}.${Object.keys(amounts)[0]}.memory`,
+      says: 'use a whole quantity of bytes, e.g. 4Gi',
+    })),
+  ]),
+  ...['requests', 'limits'].map((kind) => ({
+    spec: { warmup: { resources: { [kind]: { memory: 'much' } } } },
+    place: `spec.warmup.resources.${kind}.memory`,
+    says: 'use a whole quantity of bytes, e.g. 4Gi',
   })),
   ...[{ replicas: 3 }, { tieredstore: { levels: [] } }].map((template) => ({
     spec: { cache: { template } },
@@ -267,6 +314,19 @@ export const validSpecs: JsonObject[] = [
   tier({ high: '0.95' }, { medium: 'HDD', path: '/data/cache', low: '0.99' }),
   tier({ medium: 'MEM', path: '/dev/shm' }),
   tier({ path: '/var/cache/models/' }),
+  tier({ paths: ['/mnt/ssd0/cache', '/mnt/ssd1/cache'] }),
+  tier({ paths: ['/mnt/a'], volumeType: 'emptyDir' }),
+  tier({ medium: 'MEM' }, { paths: ['/mnt/a', '/mnt/b'] }, { medium: 'HDD', path: '/mnt/c' }),
+  source({ match: ['gs://'], credentials: { identity: 'Node' } }),
+  {
+    cache: {
+      resources: {
+        master: { requests: { cpu: 1 } },
+        worker: { requests: { cpu: '500m', memory: '8Gi' }, limits: { cpu: '2.5', memory: '16Gi' } },
+      },
+    },
+    warmup: { resources: { limits: { memory: '1Gi' } } },
+  },
   { sources: [{ match: ['cubefs://'], runtime: 'Thin', profile: 'cubefs' }] },
   { cache: { template: { master: { replicas: 1 }, fuse: { args: ['-o'] } } } },
   { cache: { retain: '168h' } },

@@ -80,6 +80,27 @@ function selectorRules(path: string): Rule[] {
   ]
 }
 
+const lowShare = "(has(self.low) ? self.low : '0')"
+const highShare = "(has(self.high) ? self.high : '1')"
+const components = ['master', 'worker', 'fuse']
+
+/** The paths that a tier names, in CEL. */
+function tierPaths(tier: string): string {
+  return `(has(${tier}.paths) ? ${tier}.paths : has(${tier}.path) ? [${tier}.path] : [])`
+}
+
+function pathRules(path: string): Rule[] {
+  return [
+    form(path, pathPattern, 'use an absolute path without .., e.g. /mnt/ssd0/cache'),
+    rule(path, {
+      cel: `!${celMatches('self', systemPattern)} || ${celMatches('self', sharedMemoryPattern)}`,
+      message: 'use a directory that the node itself does not live on, e.g. /mnt/ssd0/cache or /dev/shm',
+      holds: (self) =>
+        !new RegExp(systemPattern).test(String(self)) || new RegExp(sharedMemoryPattern).test(String(self)),
+    }),
+  ]
+}
+
 const cacheRules: Rule[] = [
   form('cache.retain', durationPattern, 'use a duration, e.g. 0s, 30m or 24h'),
   form(
@@ -91,32 +112,60 @@ const cacheRules: Rule[] = [
   form('cache.tieredStore[].low', fractionPattern, 'use a share of the quota from "0" to "1", e.g. "0.7"'),
   rule('cache.tieredStore[]', {
     cel: [
-      '!has(self.low) || !has(self.high)',
-      `!${celMatches('self.low', fractionPattern)} || !${celMatches('self.high', fractionPattern)}`,
-      'double(self.low) < double(self.high)',
+      '!has(self.low) && !has(self.high)',
+      `!${celMatches(lowShare, fractionPattern)} || !${celMatches(highShare, fractionPattern)}`,
+      `double(${lowShare}) < double(${highShare})`,
     ].join(' || '),
     message: 'low must be below high: eviction starts at high and stops at low',
     holds: (self) => {
-      const [low, high] = [stringAt(self, 'low'), stringAt(self, 'high')]
+      const [low, high] = [stringAt(self, 'low') ?? '0', stringAt(self, 'high') ?? '1']
       const areFractions = [low, high].every((share) => new RegExp(fractionPattern).test(share ?? ''))
       return !areFractions || Number(low) < Number(high)
     },
   }),
-  form('cache.tieredStore[].path', pathPattern, 'use an absolute path without .., e.g. /mnt/ssd0/cache'),
-  rule('cache.tieredStore[].path', {
-    cel: `!${celMatches('self', systemPattern)} || ${celMatches('self', sharedMemoryPattern)}`,
-    message: 'use a directory that the node itself does not live on, e.g. /mnt/ssd0/cache or /dev/shm',
+  ...['path', 'paths[]'].flatMap((field) => pathRules(`cache.tieredStore[].${field}`)),
+  rule('cache.tieredStore[]', {
+    cel: '!has(self.path) || !has(self.paths)',
+    message: 'name either path or paths',
+    holds: (self) => getIn(self, 'path') === undefined || getIn(self, 'paths') === undefined,
+  }),
+  rule('cache.tieredStore[]', {
+    cel: "!has(self.paths) || size(self.paths) == 1 || (self.medium != 'MEM' && (!has(self.volumeType) || self.volumeType == 'hostPath'))",
+    message: 'several paths are several disks: memory and an emptyDir have one',
     holds: (self) =>
-      !new RegExp(systemPattern).test(String(self)) || new RegExp(sharedMemoryPattern).test(String(self)),
+      listAt(self, 'paths').length <= 1 ||
+      (stringAt(self, 'medium') !== 'MEM' && (stringAt(self, 'volumeType') ?? 'hostPath') === 'hostPath'),
   }),
   rule('cache.tieredStore', {
-    cel: 'self.all(a, self.exists_one(b, b.path == a.path))',
-    message: 'give each tier a path of its own',
+    cel: 'self.all(a, self.exists_one(b, b.medium == a.medium))',
+    message: 'give each tier a medium of its own; several disks of one medium are the paths of one tier',
     holds: (self) => {
-      const paths = listAt(self).map((tier) => getIn(tier, 'path'))
+      const media = listAt(self).map((tier) => getIn(tier, 'medium'))
+      return new Set(media).size === media.length
+    },
+  }),
+  rule('cache.tieredStore', {
+    cel: `self.all(a, ${tierPaths('a')}.all(path, self.exists_one(b, path in ${tierPaths('b')})))`,
+    message: 'give each tier paths of its own',
+    holds: (self) => {
+      const paths = listAt(self).flatMap((tier) => getIn(tier, 'path') ?? listAt(tier, 'paths'))
       return new Set(paths).size === paths.length
     },
   }),
+  ...components.map((name) =>
+    rule(`cache.resources.${name}`, {
+      cel: '!has(self.limits) || (has(self.limits.cpu) && has(self.limits.memory))',
+      message: 'limits need both cpu and memory: Fluid writes the one that is missing as 0',
+      holds: (self) =>
+        getIn(self, 'limits') === undefined ||
+        ['cpu', 'memory'].every((name) => getIn(self, 'limits', name) !== undefined),
+    }),
+  ),
+  ...[...components.map((name) => `cache.resources.${name}`), 'warmup.resources'].flatMap((path) =>
+    ['requests', 'limits'].map((kind) =>
+      form(`${path}.${kind}.memory`, sizePattern, 'use a whole quantity of bytes, e.g. 4Gi'),
+    ),
+  ),
   rule('cache.template', {
     cel: '!has(self.replicas) && !has(self.tieredstore)',
     message:
@@ -176,6 +225,13 @@ const sourceRules: Rule[] = [
     subdomainPattern,
     "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
   ),
+  rule('sources[].credentials', {
+    cel: '!has(self.identity) || (!has(self.keys) && !has(self.secretName))',
+    message: 'identity: Node is for sources without credentials: name no Secret and no keys beside it',
+    holds: (self) =>
+      getIn(self, 'identity') === undefined ||
+      (getIn(self, 'keys') === undefined && getIn(self, 'secretName') === undefined),
+  }),
   ...['namespace', 'name'].map((field) =>
     form(
       `sources[].dataset.${field}`,
@@ -186,7 +242,7 @@ const sourceRules: Rule[] = [
   rule('sources[]', {
     cel: `!has(self.dataset) || (${[
       "self.runtime == 'Auto' && self.mirror == '' && self.files == 'Skip' && size(self.options) == 0",
-      '!has(self.profile) && !has(self.credentials.keys) && !has(self.credentials.secretName)',
+      '!has(self.profile) && !has(self.credentials.keys) && !has(self.credentials.secretName) && !has(self.credentials.identity)',
     ].join(' && ')})`,
     message:
       'dataset stands alone with match: how the sources are read is the matter of the Dataset that it names',

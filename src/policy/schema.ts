@@ -113,6 +113,12 @@ const source = Type.Object(
               'Mount options, each with the key of the Secret that holds its value, e.g. access-key: AWS_ACCESS_KEY_ID.',
           }),
         ),
+        identity: Type.Optional(
+          Type.Enum(['Node'], {
+            description:
+              'Node: where a service names no credentials, workers read with the identity of the node that they run on (Alluxio; S3 and GCS). Everybody in the namespace then reads what the nodes may read. Without it such sources are not cached by Alluxio.',
+          }),
+        ),
         secretName: Type.Optional(
           text("A Secret of the service's namespace, instead of what KServe would use."),
         ),
@@ -126,18 +132,52 @@ const source = Type.Object(
 const cacheTier = Type.Object(
   {
     medium: Type.Enum(['MEM', 'SSD', 'HDD'], { default: 'SSD' }),
-    path: Type.String({ default: '/mnt/ssd0/cache', maxLength: 255 }),
+    path: Type.Optional(
+      Type.String({ description: 'A directory of the node; the same as paths with one.', maxLength: 255 }),
+    ),
+    paths: Type.Optional(
+      Type.Array(Type.String({ maxLength: 255 }), {
+        description:
+          'Directories of the node, one for each disk. Without any, each worker has an emptyDir as large as the quota.',
+        minItems: 1,
+        maxItems: 16,
+        uniqueItems: true,
+      }),
+    ),
     quota: Type.String({
-      description: 'What each worker may keep in this tier.',
+      description: 'What each worker may keep on each path.',
       default: '50Gi',
       maxLength: 32,
     }),
     high: fraction('The share of the quota at which eviction starts, e.g. "0.95".'),
     low: fraction('The share of the quota at which eviction stops, e.g. "0.7".'),
-    volumeType: Type.Optional(Type.Enum(['hostPath', 'emptyDir'])),
+    volumeType: Type.Optional(
+      Type.Enum(['hostPath', 'emptyDir'], {
+        description: 'hostPath where a path is named, emptyDir where none is.',
+      }),
+    ),
   },
   closed,
 )
+
+const cpu = Type.Unsafe<string | number>({
+  anyOf: [{ type: 'integer' }, { type: 'string' }],
+  minimum: 0,
+  maximum: 1_000,
+  pattern: '^[0-9]{1,4}(\\.[0-9]{1,3}|[0-9]{0,4}m)?$',
+  'x-kubernetes-int-or-string': true,
+})
+const amounts = (more: object = {}) =>
+  Type.Object(
+    { cpu: Type.Optional(cpu), memory: Type.Optional(Type.String({ maxLength: 32 })) },
+    { ...closed, ...more },
+  )
+/** Requests and limits of one container; `requests` are the default. */
+const resources = (description: string, requests: { cpu: string; memory: string }) =>
+  Type.Object(
+    { requests: amounts({ default: requests }), limits: Type.Optional(amounts()) },
+    { ...closed, description, default: {} },
+  )
 
 const cache = Type.Object(
   {
@@ -155,7 +195,7 @@ const cache = Type.Object(
     tieredStore: Type.Array(cacheTier, {
       minItems: 1,
       maxItems: 8,
-      default: [{ medium: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
+      default: [{ medium: 'SSD', quota: '50Gi', high: '0.95', low: '0.7' }],
     }),
     retain: duration(
       'How long a cache outlives its last service, so that one that is deleted and made again finds it warm.',
@@ -176,6 +216,22 @@ const cache = Type.Object(
         "How pods get at their cache. Node: by Fluid's CSI driver on their node. Sidecar: by a FUSE client in the pod, for nodes without that driver (serverless); Fluid's webhook puts it in.",
       default: 'Node',
     }),
+    resources: Type.Object(
+      {
+        master: resources('Of each master.', { cpu: '500m', memory: '1Gi' }),
+        worker: resources('Of each worker; tiers of medium MEM come on top of its memory.', {
+          cpu: '500m',
+          memory: '2Gi',
+        }),
+        fuse: resources('Of each FUSE client.', { cpu: '100m', memory: '512Mi' }),
+      },
+      {
+        ...closed,
+        description:
+          'What the pods of a cache may use; those of Thin and Cache are described in their profile.',
+        default: {},
+      },
+    ),
     template: Type.Unsafe<Record<string, unknown>>({
       type: 'object',
       description: "Merged into the Runtime's spec: whatever this policy does not name.",
@@ -226,6 +282,7 @@ const warmup = Type.Object(
         'What comes of a warm cache that has lost much of its model since. Rewarm fills it again, an hour apart at least.',
       default: 'Report',
     }),
+    resources: resources('Of the pod that fills a cache.', { cpu: '100m', memory: '256Mi' }),
     timeout: duration('How long a pod may be held for a warm-up, counted from its creation.', '30m'),
   },
   { ...closed, default: {} },

@@ -30,3 +30,9 @@ export function formatSize(bytes: number): string {
   const amount = bytes / 2 ** (10 * power)
   return `${Number(amount.toPrecision(3))} ${names[power]}`
 }
+
+/** Bytes as a Kubernetes quantity of whole Gi or Mi, rounded up. */
+export function quantityOf(bytes: number): string {
+  const mebibytes = Math.ceil(bytes / 2 ** 20)
+  return mebibytes % 1024 === 0 ? `${mebibytes / 1024}Gi` : `${mebibytes}Mi`
+}

@@ -247,9 +247,19 @@ describe.concurrent('the main job', () => {
 
   test('every framework field and the model field are rewritten, for each scheme, as KServe understands it', async () => {
     const ns = await opened('shapes')
+    // Alluxio reads gs:// with credentials alone.
+    await applyAll(stage.client, [
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'gcs', namespace: ns },
+        stringData: { 'gcloud-application-credentials.json': '{}' },
+      },
+    ])
+    const withGcs = { 'serving.kserve.io/storageSecretName': 'gcs' }
     const shapes: { [name: string]: KubeObject } = {
       model: service(ns, 'model', sklearn('s3://models/model')),
-      google: service(ns, 'google', sklearn('gs://kfserving-examples/models/sklearn/1.0/model')),
+      google: service(ns, 'google', sklearn('gs://kfserving-examples/models/sklearn/1.0/model'), withGcs),
       trailing: service(ns, 'trailing', sklearn('s3://models/trailing/')),
     }
     for (const framework of frameworks) {
@@ -299,7 +309,7 @@ describe.concurrent('credentials', () => {
       stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(admitted) }),
     )
     expect(objectAt(dataset, 'spec', 'mounts', 0)).toMatchObject({
-      options: { 'fs.s3.endpoint': 'http://minio.storage:9000', 'fs.s3.region': 'us-east-2' },
+      options: { 'fs.s3.endpoint': 'minio.storage:9000', 'fs.s3.region': 'us-east-2' },
       encryptOptions: [
         {
           name: 'fs.s3.accessKeyId',

@@ -38,9 +38,23 @@ interface Made {
 let stage: SharedCluster
 const cells: Cell[] = []
 
+/** Alluxio reads gs:// with credentials alone: those of the account that services run under. */
+function googleAccess(namespace: string): KubeObject[] {
+  const key = 'gcloud-application-credentials.json'
+  return [
+    { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'gcs', namespace }, stringData: { [key]: '{}' } },
+    {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'default', namespace },
+      secrets: [{ name: 'gcs' }],
+    },
+  ]
+}
+
 beforeAll(async () => {
   stage = await joinTestCluster('compat')
-  await applyAll(stage.client, [namespace(accelerated), namespace(plain, {})])
+  await applyAll(stage.client, [namespace(accelerated), namespace(plain, {}), ...googleAccess(accelerated)])
   await applyPolicy(stage.client, suitePolicy('compat'))
   const all = cases().map((each, index) => ({ ...each, name: `c${index}` }))
   // A few at a time: what Warmgate cannot answer within a webhook's timeout, it leaves as it is.

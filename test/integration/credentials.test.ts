@@ -99,7 +99,8 @@ async function asKserveReads(ns: string, name: string): Promise<Read> {
   const { endpoint_url: url, region } = { endpoint_url: undefined, region: undefined, ...entry, ...override }
   return {
     uri: stringAt(container, 'args', 0) ?? '',
-    url: url ?? stringAt(env('AWS_ENDPOINT_URL'), 'value'),
+    // Jindo takes a host.
+    url: (url ?? stringAt(env('AWS_ENDPOINT_URL'), 'value'))?.replace(/^https?:\/\//, ''),
     region: region ?? stringAt(env('AWS_DEFAULT_REGION'), 'value'),
     keysOf: stringAt(spec ?? env('AWS_ACCESS_KEY_ID'), 'valueFrom', 'secretKeyRef', 'name'),
   }

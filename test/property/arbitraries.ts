@@ -297,11 +297,15 @@ const policy = fc
       overrides: fc.subarray(['policy', 'hold', 'hold-timeout', 'cache-size', 'cache-replicas', 'gpu']),
       sources: fc.constantFrom<Json>(
         [],
-        [{ match: ['s3://', 'gs://', 'oss://'], options: { 'fs.oss.endpoint': 'oss.example.com' } }],
+        [
+          { match: ['s3://', 'gs://'], credentials: { identity: 'Node' } },
+          { match: ['oss://'], options: { 'fs.oss.endpoint': 'oss.example.com' } },
+        ],
+        [{ match: ['s3://', 'gs://'], credentials: { identity: 'Node' } }],
         [{ match: ['s3://'], runtime: 'Alluxio', credentials: { secretName: 's3-access' } }],
         [
           { match: ['s3://models', 'gs://'], dataset: { namespace: 'shared', name: 'all' } },
-          { match: ['s3://'] },
+          { match: ['s3://'], credentials: { identity: 'Node' } },
         ],
       ),
       gpu: fc.record({

@@ -44,7 +44,7 @@ function accelerated(service: KubeObject, facts: Facts): Plan {
 
 test('the generators make services of both kinds: a property that none would break says nothing', () => {
   const plans = fc
-    .sample(fc.tuple(services, optedInFacts), { numRuns: 300, seed: 1 })
+    .sample(fc.tuple(services, optedInFacts), { numRuns: 400, seed: 1 })
     .map(([service, facts]) => plan({ service, facts }))
   const reasons = plans.map(({ reason }) => reason)
   expect(plans.filter(({ service }) => givenDevices(service).length > 0).length).toBeGreaterThan(10)

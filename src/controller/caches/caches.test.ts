@@ -250,7 +250,7 @@ test.each<[string, string, JsonObject, string[]]>([
   [
     'resources',
     'JindoRuntime',
-    { spec: { worker: { resources: { limits: { cpu: '9' } } } } },
+    { spec: { fuse: { resources: { limits: { cpu: '9' } } } } },
     ['patch JindoRuntime'],
   ],
   ['the source', 'Dataset', { metadata: { annotations: { 'warmgate.dev/source': 'x' } } }, ['patch Dataset']],
@@ -298,7 +298,7 @@ test('what cannot be put right is reported on the Dataset', async () => {
   expect(await its.waitForSync()).toEqual(['patch Dataset'])
   expect(its.events).toContainEqual(expect.objectContaining({ reason: 'CacheOutdated', type: 'Warning' }))
   expect(its.get('Dataset')?.metadata.annotations).toMatchObject({
-    'warmgate.dev/outdated': 'JindoRuntime spec.worker',
+    'warmgate.dev/outdated': 'JindoRuntime spec.worker.nodeSelector',
   })
 })
 

@@ -53,6 +53,12 @@ test('a Runtime of another kind is never put beside the one that stands', () => 
   expect(gone.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'AlluxioRuntime', 'DataLoad'])
 })
 
+test('a cache that reads as its node stays, even if its policy does not say so by now', () => {
+  const made = desiredCache(fakeCache('Alluxio', { source: { isReadAsNode: true } }), standingAre([]))
+  const later = desiredCache(fakeCache('Alluxio'), standingAre(made.objects))
+  expect(later.objects).toEqual(made.objects)
+})
+
 test('a scheduled DataLoad is as the policy is now, for it is made anew', () => {
   const scheduled = (schedule: string): Cache => {
     const { settings, ...rest } = cache('Jindo', '50Gi')

@@ -89,7 +89,11 @@ function standingRuntime({ namespace, name, source }: Cache, { runtimes: known }
   const [first] = present
   if (first === undefined) return { kind: 'found', runtime: undefined }
   const { runtime, object } = first
-  const served = chooseRuntime(source, runtime, ['datasets', runtimes[runtime].plural])
+  // A cache without credentials stays, even if its policy does not say by now that it is read as its node.
+  const served = chooseRuntime({ ...source, isReadAsNode: true }, runtime, [
+    'datasets',
+    runtimes[runtime].plural,
+  ])
   return served.ok
     ? { kind: 'found', runtime }
     : taken(object, `does not serve the source (${served.message})`)

@@ -12,6 +12,7 @@ import { type Facts, isOptedOut } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
 import { cpuFormatOf, wouldGet } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
+import { withinPodSecurity } from './pod-security.ts'
 import type { ServiceRecord } from './record.ts'
 import { readSource, type SourceRefused, type SourceResult } from './source.ts'
 import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
@@ -209,7 +210,7 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   if (mode === 'Off') return skipLocation('NoPolicy', isOff(policy))
   if (!read.ok) return skipLocation(read.reason, read.message)
   const wanted = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
-  const target = withinCacheLimit(wanted, policy, facts)
+  const target = withinCacheLimit(withinPodSecurity(wanted, facts), policy, facts)
   if (!target.ok) return skipLocation(target.reason, target.message)
   if (mode === 'Audit')
     return skipLocation('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)

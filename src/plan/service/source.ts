@@ -290,10 +290,18 @@ const secretName = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/
 function toSource(
   { uri, scheme }: ModelDirectory,
   credentials: Credentials,
-  { options, profile }: SourceRule,
+  { options, profile, credentials: { identity } }: SourceRule,
 ): Source {
   const { endpoint, ...reference } = credentials
-  const source = { uri, scheme, credentials: reference, endpoint, options }
+  const isReadAsNode = identity === 'Node'
+  const source = {
+    uri,
+    scheme,
+    credentials: reference,
+    endpoint,
+    options,
+    ...(isReadAsNode && { isReadAsNode }),
+  }
   return profile === undefined ? source : { ...source, profile }
 }
 

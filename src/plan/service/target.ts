@@ -58,10 +58,11 @@ function whole({ name, source, runtime }: ResolvedSource): Target & { ok: true }
 
 /** The cache that a record names, as it would be made today. */
 export function sameCache(
-  read: ReadSource,
+  found: ReadSource,
   { before, location }: { before: OriginalLocation; location: ModelLocation },
   facts: Facts,
 ): SourceResult {
+  const read = asMade(found, before.cache, facts)
   const reference = sameReference(read, { before, location }, facts)
   if (reference !== undefined) return reference
   if (read.unresolved !== undefined) return read.unresolved
@@ -75,6 +76,12 @@ export function sameCache(
       message: `${quoted(uri)} is not at the path ${quoted(path)} of anything`,
     }
   return cacheFor(above(read, uri.slice(0, -path.length - 1)), facts, cache)
+}
+
+/** A cache that reads as its node goes on so, even if its policy does not say that it may. */
+function asMade(read: ReadSource, cache: string, { runtimes }: Facts): ReadSource {
+  const isMade = runtimes.some(({ kind, metadata }) => kind === 'AlluxioRuntime' && metadata.name === cache)
+  return isMade ? { ...read, source: { ...read.source, isReadAsNode: true } } : read
 }
 
 /** The same reading, of a directory above the model. */

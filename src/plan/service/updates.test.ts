@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { fluidObject } from '../../fluid/dataset.ts'
 import { getIn, type JsonObject, type KubeObject, objectAt } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 import { afterKserve, fakeFacts, fakePolicy, fakeService, fakeSigner, s3Secret } from '../plan.fake.ts'
@@ -50,6 +51,20 @@ test('steady: the original manifest, applied again, ends in the same object', ()
   const made = update(admitted, manifest)
   expect(made.reason).toBe('Accelerated')
   expect(made.service).toEqual(admitted)
+})
+
+test('steady: an Alluxio cache that reads as its node is kept up, whatever the policy says by now', () => {
+  const rule = (credentials: JsonObject) =>
+    fakePolicy('p', { sources: [{ match: ['s3://'], runtime: 'Alluxio', credentials }] })
+  const before = create(manifest, fakeFacts({ policies: [rule({ identity: 'Node' })] })).service
+  const name = cacheUri(before)?.toString().replace('pvc://', '') ?? ''
+  const identity = { name, namespace: 'models', uri: storageUri }
+  const runtimes = [fluidObject(identity, 'AlluxioRuntime', {})]
+  const policies = [rule({})]
+  expect(update(before, before, fakeFacts({ policies, runtimes })).caches).toMatchObject([{ name }])
+  // Nothing new is made so.
+  expect(update(before, before, fakeFacts({ policies })).caches).toEqual([])
+  expect(create(manifest, fakeFacts({ policies })).reason).toBe('RuntimeUnavailable')
 })
 
 test('steady: KServe’s finalizer, a label, an annotation', () => {

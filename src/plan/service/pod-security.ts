@@ -1,0 +1,26 @@
+import { isReferenceTo } from '../../fluid/reference.ts'
+import type { Facts } from '../facts.ts'
+import type { SourceRefused } from './source.ts'
+import type { Target } from './target.ts'
+
+const enforceLabel = 'pod-security.kubernetes.io/enforce'
+
+/**
+ * A target, unless Pod Security would refuse the pods of its cache: Fluid's masters and workers use host paths and
+ * the host's network, its FUSE clients are privileged, and all of them run in the service's namespace. The FUSE
+ * client of a Dataset of another namespace runs there. Source: fluid v1.0.8
+ * charts/{alluxio,jindocache,juicefs,thin,efc}.
+ */
+export function withinPodSecurity(
+  target: (Target & { ok: true }) | SourceRefused,
+  { namespaceLabels }: Pick<Facts, 'namespaceLabels'>,
+): (Target & { ok: true }) | SourceRefused {
+  if (!target.ok || target.provision === undefined || isReferenceTo(target.provision.source)) return target
+  const level = namespaceLabels[enforceLabel]
+  if (level !== 'baseline' && level !== 'restricted') return target
+  return {
+    ok: false,
+    reason: 'PodSecurity',
+    message: `the namespace enforces Pod Security ${level}, and Fluid's pods are privileged: share a Dataset of another namespace with it (sources[].dataset of a policy)`,
+  }
+}
