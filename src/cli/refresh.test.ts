@@ -162,7 +162,7 @@ test('a cache that its policy does not warm up is refreshed all the same', async
   }
   const { run, created } = cluster([service, lazy], [{ phase: 'Executing' }, { phase: 'Complete' }])
   expect(await run()).toBe(0)
-  expect(created).toHaveLength(1)
+  expect(created()).toHaveLength(1)
 })
 
 test('what a cache refers to is its owner’s to refresh', async () => {
