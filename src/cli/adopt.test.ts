@@ -1,12 +1,10 @@
 import { expect, test } from 'vitest'
 import { fakePod } from '../cluster/cluster.fake.ts'
-import type { KubeClient, ListOptions, PatchBody, WriteOptions } from '../kube/client.ts'
-import { KubeError } from '../kube/errors.ts'
-import type { Resource } from '../kube/resources.ts'
+import { type FakeAdmission, FakeApi } from '../kube/api.fake.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import { type KubeObject, type ObjectKey, objectAt, stringAt } from '../values/object.ts'
+import { type KubeObject, objectAt, stringAt } from '../values/object.ts'
 import { type AdoptOptions, runAdopt } from './adopt.ts'
 
 const ready = { conditions: [{ type: 'Ready', status: 'True' }] }
@@ -19,27 +17,35 @@ function old(name: string, uri = `s3://models/${name}`, more: Partial<KubeObject
 
 /** A cluster whose admission is the plan itself, and whose KServe replaces the pods of what was taken in. */
 class Scene {
-  readonly services = new Map<string, KubeObject>()
-  readonly pods = new Map<string, KubeObject>()
+  readonly api = new FakeApi()
   readonly clock = new FakeClock()
   readonly stuck = new Set<string>()
-  /** Those that nobody may write. */
-  readonly refused = new Set<string>()
   /** False: nobody answers the webhook. */
   isAnswered = true
-  writes: string[] = []
   facts = facts
   output = ''
 
   constructor(...services: KubeObject[]) {
-    for (const service of services) this.services.set(service.metadata.name ?? '', service)
+    this.api.missing.add('llminferenceservices')
+    this.api.put(...services)
+    this.api.admit = (request) => this.#admit(request)
+  }
+
+  /** Who was written, and which annotations were set. */
+  get writes(): string[] {
+    return this.api.calls
+      .filter(({ verb, isWritten }) => verb === 'patch' && isWritten)
+      .map(({ key, body }) => {
+        const annotations = Object.entries(objectAt(body, 'metadata', 'annotations'))
+        return `${key.name} ${annotations.flatMap(([name, value]) => (value === null ? [] : name)).join()}`
+      })
   }
 
   async run(options: Partial<AdoptOptions> = {}): Promise<number> {
     const scope = { namespace: 'models', services: [] }
     const { signal } = new AbortController()
     const defaults = { yes: false, output: 'text' as const, maxConcurrent: 1, timeoutMs: 60_000 }
-    const base = { client: this.#client(), clock: this.clock, signal, scope }
+    const base = { client: this.api, clock: this.clock, signal, scope }
     const write = (text: string) => (this.output += text)
     const running = runAdopt({ ...base, ...defaults, ...options }, { stdout: { write } })
     let isOver = false
@@ -49,43 +55,25 @@ class Scene {
   }
 
   uriOf(name: string): string | undefined {
-    return stringAt(this.services.get(name), 'spec', 'predictor', 'model', 'storageUri')
-  }
-
-  #client(): KubeClient {
-    const client = {
-      get: async (_: Resource, { name }: ObjectKey) => this.services.get(name),
-      list: async ({ kind }: Resource, { labelSelector = '' }: ListOptions) => {
-        if (kind === 'LLMInferenceService') throw new KubeError('list', { status: 404, message: 'none' })
-        if (kind !== 'Pod') return { items: [...this.services.values()], resourceVersion: '1' }
-        const pod = this.pods.get(labelSelector.split('=')[1] ?? '')
-        return { items: pod === undefined ? [] : [pod], resourceVersion: '1' }
-      },
-      discover: async () => [],
-      patch: async (_: Resource, { name }: ObjectKey, patch: PatchBody, options: WriteOptions = {}) =>
-        this.#patch(name, patch, options),
-    }
-    return client as unknown as KubeClient
-  }
-
-  #patch(name: string, { body }: PatchBody, { dryRun, onWarning }: WriteOptions): KubeObject {
-    if (this.refused.has(name)) throw new KubeError(`patch ${name}`, { status: 403, message: 'forbidden' })
-    const previous = this.services.get(name) ?? old(name)
-    const asked = Object.entries(objectAt(body, 'metadata', 'annotations'))
-    const annotations = Object.fromEntries(
-      asked.filter((entry): entry is [string, string] => entry[1] !== null),
+    return stringAt(
+      this.api.find('InferenceService', { namespace: 'models', name }),
+      'spec',
+      'predictor',
+      'model',
+      'storageUri',
     )
-    const service = { ...previous, metadata: { ...previous.metadata, annotations } }
-    if (!dryRun) this.writes.push(`${name} ${Object.keys(annotations).join()}`)
+  }
+
+  #admit({ object: service, before: previous, isDryRun, warn }: FakeAdmission): KubeObject {
     if (!this.isAnswered) return service
-    const made = plan({ service, previous, facts: this.facts })
-    for (const warning of made.warnings) onWarning?.(warning)
-    if (dryRun) return made.service
-    this.services.set(name, made.service)
-    const claims = (made.service.metadata.annotations?.['warmgate.dev/caches'] ?? '').split(',')
+    const made = plan({ service, ...(previous && { previous }), facts: this.facts })
+    for (const warning of made.warnings) warn(warning)
+    if (isDryRun) return made.service
+    const { name = '', annotations } = made.service.metadata
+    const claims = (annotations?.['warmgate.dev/caches'] ?? '').split(',')
     const labels = { 'serving.kserve.io/inferenceservice': name, component: 'predictor' }
     const pod = fakePod({ name: `${name}-0`, claims, labels })
-    this.pods.set(name, { ...pod, status: this.stuck.has(name) ? {} : ready })
+    this.api.put({ ...pod, status: this.stuck.has(name) ? {} : ready })
     return made.service
   }
 }
@@ -177,9 +165,11 @@ test('where nobody answers the webhook nothing of the request stays', async () =
 
 test('a service that cannot be asked about keeps the others from nothing', async () => {
   const scene = new Scene(old('a'), old('b'))
-  scene.refused.add('a')
+  scene.api.fail('patch InferenceService a', 403)
   expect(await scene.run()).toBe(1)
-  expect(scene.output).toContain('FAILED InferenceService models/a: patch a: forbidden (HTTP 403)')
+  expect(scene.output).toContain(
+    'FAILED InferenceService models/a: patch InferenceService a dry run: refused (HTTP 403)',
+  )
   expect(scene.output).toMatch(/^adopt {2}InferenceService models\/b: /m)
   expect(await scene.run({ yes: true })).toBe(1)
   expect(scene.uriOf('b')).toMatch(/^pvc:/)

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
-import type { KubeClient } from '../kube/client.ts'
-import type { Resource } from '../kube/resources.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import { type JsonObject, type KubeObject, keyText, type ObjectKey, stringAt } from '../values/object.ts'
+import { type JsonObject, type KubeObject, stringAt } from '../values/object.ts'
 import { runRefresh } from './refresh.ts'
 
 const cache = 'bloom-0123456789'
@@ -39,33 +38,21 @@ const warmup = object('DataLoad', cache, { spec, status: { phase: 'Complete', co
 
 /** A cluster of these objects, where a new DataLoad goes through these phases, one each time it is read. */
 function cluster(objects: KubeObject[], phases: JsonObject[] = []) {
-  const known = new Map(objects.map((each) => [`${each.kind} ${each.metadata.name}`, each]))
-  const [created, deleted]: [KubeObject[], string[]] = [[], []]
   const clock = new FakeClock(nowMs)
-  const client = {
-    async get({ kind }: Resource, key: ObjectKey) {
-      if (created.length > 0 && kind === 'DataLoad' && key.name === load) {
-        const status = phases.shift()
-        if (status === undefined) return undefined
-        return { ...created[0], metadata: { ...created[0]?.metadata, uid: 'load-uid' }, status }
-      }
-      return known.get(`${kind} ${key.name}`)
-    },
-    async create(_: Resource, made: KubeObject) {
-      created.push(made)
-      return { ...made, metadata: { ...made.metadata, uid: 'load-uid' } }
-    },
-    async delete(_: Resource, key: ObjectKey, { uid }: { uid?: string }) {
-      deleted.push(`${keyText(key)} ${uid}`)
-      return true
-    },
-  } as unknown as KubeClient
+  const api = new FakeApi({ now: () => clock.now() })
+  api.put(...objects)
+  api.before(`get DataLoad ${load}`, () => {
+    const status = phases.shift()
+    if (status === undefined) api.drop('DataLoad', { namespace: 'models', name: load })
+    else if (api.find('DataLoad', { namespace: 'models', name: load }) !== undefined)
+      api.edit('DataLoad', { namespace: 'models', name: load }, { status })
+  })
   let text = ''
   const stdout = { write: (part: string) => (text += part) }
   const run = async (timeoutMs = 60_000) => {
     const running = runRefresh(
       {
-        client,
+        client: api,
         clock,
         namespace: 'models',
         service: 'bloom',
@@ -84,27 +71,30 @@ function cluster(objects: KubeObject[], phases: JsonObject[] = []) {
     }
     return await running
   }
-  return { run, created, deleted, text: () => text }
+  const sent = (verb: string) => api.calls.filter((call) => call.verb === verb)
+  const created = () => sent('create').map(({ body }) => body as KubeObject)
+  return { api, run, created, sent, text: () => text }
 }
 
 test('a second DataLoad does what the warm-up did, with the metadata read again, and goes when it is done', async () => {
   const executing = { phase: 'Executing', conditions: [] }
   const complete = { phase: 'Complete', conditions: [] }
-  const { run, created, deleted, text } = cluster(
+  const { api, run, created, sent, text } = cluster(
     [service, bound, warmup],
     [{}, executing, executing, complete],
   )
   expect(await run()).toBe(0)
-  expect(created).toHaveLength(1)
-  expect(created[0]).toMatchObject({
+  expect(created()).toHaveLength(1)
+  expect(created()[0]).toMatchObject({
     kind: 'DataLoad',
     metadata: { name: load, namespace: 'models', ownerReferences: [{ kind: 'Dataset', name: cache }] },
     spec: { ...spec, policy: 'Once', ttlSecondsAfterFinished: 600 },
   })
   // The controller takes away what has its label and no service.
-  expect(created[0]?.metadata.labels?.['app.kubernetes.io/managed-by']).not.toBe('warmgate')
+  expect(created()[0]?.metadata.labels?.['app.kubernetes.io/managed-by']).not.toBe('warmgate')
   expect(load.length).toBeLessThanOrEqual(46)
-  expect(deleted).toEqual([`models/${load} load-uid`])
+  expect(api.writes).toEqual([`create DataLoad ${load}`, `delete DataLoad ${load}`])
+  expect(sent('delete')).toMatchObject([{ preconditions: { uid: expect.stringMatching(/-/) } }])
   expect(text()).toMatch(/loading, .*4.*GiB[\s\S]*refreshed in [0-9]+s/)
   expect(text().match(/loading/g)).toHaveLength(1)
 })
@@ -112,7 +102,7 @@ test('a second DataLoad does what the warm-up did, with the metadata read again,
 test('without a warm-up of its own the whole cache is loaded', async () => {
   const { run, created } = cluster([service, bound], [{ phase: 'Complete', conditions: [] }])
   expect(await run()).toBe(0)
-  expect(created[0]?.spec).toMatchObject({ target: [{ path: '/', replicas: 1 }], loadMetadata: true })
+  expect(created()[0]?.spec).toMatchObject({ target: [{ path: '/', replicas: 1 }], loadMetadata: true })
 })
 
 test.each([
@@ -130,10 +120,10 @@ test.each([
     'not refreshed after',
   ],
 ])('%s is told, and not left behind', async (_, objects, phases, message) => {
-  const { run, deleted, text } = cluster(objects, phases)
+  const { api, run, text } = cluster(objects, phases)
   expect(await run()).toBe(1)
   expect(text()).toContain(message)
-  expect(deleted).toHaveLength(1)
+  expect(api.find('DataLoad', { namespace: 'models', name: load })).toBeUndefined()
 })
 
 const plain = object('InferenceService', 'bloom')
@@ -146,7 +136,7 @@ test.each([
   const { run, created, text } = cluster(objects)
   expect(await run()).toBe(1)
   expect(text()).toContain(message)
-  expect(created).toEqual([])
+  expect(created()).toEqual([])
 })
 
 test('a runtime without DataLoads reads through', async () => {
@@ -159,7 +149,7 @@ test('a runtime without DataLoads reads through', async () => {
   const { run, created, text } = cluster([service, thin])
   expect(await run()).toBe(0)
   expect(text()).toContain('reads through')
-  expect(created).toEqual([])
+  expect(created()).toEqual([])
   expect(stringAt(thin, 'status', 'phase')).toBe('Bound')
 })
 
@@ -172,7 +162,7 @@ test('a cache that its policy does not warm up is refreshed all the same', async
   }
   const { run, created } = cluster([service, lazy], [{ phase: 'Executing' }, { phase: 'Complete' }])
   expect(await run()).toBe(0)
-  expect(created).toHaveLength(1)
+  expect(created()).toHaveLength(1)
 })
 
 test('what a cache refers to is its owner’s to refresh', async () => {
@@ -184,14 +174,14 @@ test('what a cache refers to is its owner’s to refresh', async () => {
   const { run, created, text } = cluster([service, reference])
   expect(await run()).toBe(0)
   expect(text()).toContain('refers to a Dataset of another namespace, whose owner refreshes it')
-  expect(created).toEqual([])
+  expect(created()).toEqual([])
 })
 
 test('a Dataset that a team made for itself is its own to refresh', async () => {
   const { run, created, text } = cluster([service, object('Dataset', cache, { status: { phase: 'Bound' } })])
   expect(await run()).toBe(1)
   expect(text()).toContain("not Warmgate's")
-  expect(created).toEqual([])
+  expect(created()).toEqual([])
 })
 
 test('a cache that cannot be refreshed keeps another one from nothing, and its words forge no line', async () => {
@@ -205,12 +195,10 @@ test('a cache that cannot be refreshed keeps another one from nothing, and its w
   const odd = object('Dataset', other, {
     metadata: { labels: { 'app.kubernetes.io/managed-by': 'warmgate' } },
   })
-  Object.defineProperty(odd, 'status', {
-    get: () => {
-      throw new Error('odd\u001b[2J\nrefreshed')
-    },
+  const { api, run, text } = cluster([both, bound, warmup, odd], [{ phase: 'Complete', conditions: [] }])
+  api.before(`get Dataset ${other}`, () => {
+    throw new Error('odd\u001b[2J\nrefreshed')
   })
-  const { run, text } = cluster([both, bound, warmup, odd], [{ phase: 'Complete', conditions: [] }])
   expect(await run()).toBe(1)
   expect(text()).toContain(`${other}: odd\\u001b[2J\\u000arefreshed\n`)
   expect(text()).toMatch(new RegExp(`^${cache}: refreshed in`, 'm'))

@@ -1,12 +1,11 @@
 import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
+import { webhookSelects } from '../cluster/webhook-scope.ts'
 import { serviceOfPod } from '../kserve/pod.ts'
-import type { KubeClient, ListOptions, PatchBody, WriteOptions } from '../kube/client.ts'
-import { KubeError } from '../kube/errors.ts'
-import type { Resource } from '../kube/resources.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import { fakeFacts, fakeService } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import { type Json, type KubeObject, listAt, type ObjectKey, objectAt, stringAt } from '../values/object.ts'
+import { type KubeObject, keyOf, stringAt } from '../values/object.ts'
 import { runRestore } from './restore.ts'
 
 export const manifest = fakeService({
@@ -48,12 +47,8 @@ export const webhook: KubeObject = {
 
 /** A cluster of these objects, in which KServe replaces the pods of a service that changed, and Fluid lets go at once. */
 export class RestoreScene {
-  readonly objects = new Map<string, KubeObject>()
-  readonly writes: string[] = []
-  readonly events: string[] = []
+  readonly api = new FakeApi()
   readonly clock = new FakeClock()
-  /** By `verb plural/name`: the status with which the next such calls are refused. */
-  readonly refusals = new Map<string, number[]>()
   /** False: pods of a changed service stay where they are. */
   rolls = true
   /** False: the webhook is there, and does not answer. */
@@ -61,19 +56,38 @@ export class RestoreScene {
   output = ''
 
   constructor(...objects: KubeObject[]) {
-    for (const object of [openNamespace, ...objects]) this.put(object)
+    this.api.put(openNamespace, ...objects)
+    this.api.admit = ({ object, before }) => {
+      if (object.kind !== 'InferenceService' || !this.#isAsked(object)) return object
+      return plan({ service: object, ...(before && { previous: before }), facts: fakeFacts() }).service
+    }
+    this.api.onChange(({ type, object }) => {
+      if (type === 'updated' && object.kind === 'InferenceService' && this.rolls) this.#roll(object)
+      // By one with a storage initializer.
+      if (type === 'deleted' && object.kind === 'Pod')
+        this.api.put({
+          ...podOf(serviceOfPod(object)?.name ?? '', `${object.metadata.name}-again`, []),
+          spec: {},
+        })
+    })
   }
 
-  put(object: KubeObject): void {
-    this.objects.set(idOf(object.kind, object.metadata.name ?? ''), object)
-  }
-
+  /** Without what the API server adds. */
   get(kind: string, name: string): KubeObject | undefined {
-    return this.objects.get(idOf(kind, name))
+    const found = this.api.find(kind, { namespace: 'models', name })
+    if (found === undefined) return undefined
+    const { resourceVersion: _version, generation: _generation, ...metadata } = found.metadata
+    return { ...found, metadata }
+  }
+
+  get events(): string[] {
+    const events = this.api.calls.filter(({ text }) => text.startsWith('create Event'))
+    return events.map(({ body }) => `${stringAt(body, 'reason')} ${stringAt(body, 'regarding', 'name')}`)
   }
 
   kinds(): string[] {
-    return [...this.objects.values()].map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+    const objects = this.api.all().filter(({ kind }) => kind !== 'Event')
+    return objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
   }
 
   async run(options: Partial<Parameters<typeof runRestore>[0]> = {}): Promise<number> {
@@ -81,7 +95,7 @@ export class RestoreScene {
     const scope = { namespace: undefined, services: [] }
     const webhookConfiguration = 'acceleration.warmgate.dev'
     const { signal } = new AbortController()
-    const base = { client: this.#client(), clock: this.clock, signal, scope, webhookConfiguration }
+    const base = { client: this.api, clock: this.clock, signal, scope, webhookConfiguration }
     const write = (text: string) => (this.output += text)
     const running = runRestore({ ...base, ...defaults, ...options }, { stdout: { write } })
     let isOver = false
@@ -90,99 +104,16 @@ export class RestoreScene {
     return await running
   }
 
-  #client(): KubeClient {
-    const client = {
-      get: async ({ kind }: Resource, { name }: ObjectKey) => this.get(kind, name),
-      list: async ({ kind }: Resource, { labelSelector = '' }: ListOptions = {}) => {
-        const found = [...this.objects.values()].filter((object) => object.kind === kind)
-        return { items: labelSelector.includes('llm') ? [] : found, resourceVersion: '1' }
-      },
-      discover: async () => [],
-      replace: async (resource: Resource, object: KubeObject, options: WriteOptions = {}) => {
-        this.#write('replace', resource, object.metadata.name ?? '')
-        if (options.dryRun) return object
-        this.put(object)
-        if (this.rolls) this.#roll(object)
-        return object
-      },
-      patch: async (
-        resource: Resource,
-        { name }: ObjectKey,
-        { body }: PatchBody,
-        options: WriteOptions = {},
-      ) => {
-        this.#write('patch', resource, name)
-        if (resource.kind !== 'Pod') return this.#patchService(body, options, this.get(resource.kind, name))
-        const pod = this.get('Pod', name)
-        if (pod === undefined) throw new KubeError('patch pods', { status: 404, message: 'gone' })
-        const spec = { ...objectAt(pod, 'spec') }
-        if (listAt(body, 'spec', 'schedulingGates').length > 0) spec.schedulingGates = []
-        const conditions = [...listAt(pod, 'status', 'conditions'), ...listAt(body, 'status', 'conditions')]
-        this.put({ ...pod, spec, status: { ...objectAt(pod, 'status'), conditions } })
-        return pod
-      },
-      create: async (resource: Resource, object: KubeObject) => {
-        if (object.kind === 'Event') {
-          this.events.push(`${stringAt(object, 'reason')} ${stringAt(object, 'regarding', 'name')}`)
-          return object
-        }
-        const { name = '' } = object.metadata
-        this.#write('evict', resource, name)
-        this.#replacePod(name)
-        return object
-      },
-      delete: async (resource: Resource, { name }: ObjectKey) => {
-        this.#write('delete', resource, name)
-        return this.objects.delete(idOf(resource.kind, name))
-      },
-    }
-    return client as unknown as KubeClient
-  }
-
-  /** As the API server does: it merges, and then asks admission, if the webhook is there and answers. */
-  #patchService(body: Json, { dryRun = false }: WriteOptions, before?: KubeObject): KubeObject {
-    if (before === undefined) throw new KubeError('patch services', { status: 404, message: 'gone' })
-    const { annotations = {}, ...metadata } = objectAt(body, 'metadata')
-    const merged: KubeObject = {
-      ...before,
-      metadata: {
-        ...before.metadata,
-        ...metadata,
-        annotations: { ...before.metadata.annotations, ...(annotations as { [key: string]: string }) },
-      },
-    }
-    const isAsked = this.admits && this.get('MutatingWebhookConfiguration', 'acceleration.warmgate.dev')
-    const facts = fakeFacts()
-    const after = isAsked ? plan({ service: merged, previous: before, facts }).service : merged
-    if (dryRun) return after
-    this.put(after)
-    if (this.rolls) this.#roll(after)
-    return after
-  }
-
-  #write(verb: string, { plural }: Resource, name: string): void {
-    const call = `${verb} ${plural}/${name}`
-    const status = this.refusals.get(call)?.shift()
-    if (status !== undefined) throw new KubeError(call, { status, message: 'refused' })
-    this.writes.push(call)
+  /** Whether the webhook is there, selects the service's namespace, and answers. */
+  #isAsked({ metadata }: KubeObject): boolean {
+    const configuration = this.api.find(webhook.kind, keyOf(webhook))
+    const namespace = this.api.find('Namespace', { name: metadata.namespace ?? '' })
+    const labels = namespace?.metadata.labels ?? {}
+    return this.admits && configuration !== undefined && webhookSelects(configuration, labels)
   }
 
   #roll({ metadata }: KubeObject): void {
-    for (const pod of [...this.objects.values()])
-      if (pod.kind === 'Pod' && serviceOfPod(pod)?.name === metadata.name)
-        this.#replacePod(pod.metadata.name ?? '')
+    for (const pod of this.api.all('Pod'))
+      if (serviceOfPod(pod)?.name === metadata.name) this.api.drop('Pod', keyOf(pod))
   }
-
-  /** By one with a storage initializer. */
-  #replacePod(name: string): void {
-    const pod = this.get('Pod', name)
-    this.objects.delete(idOf('Pod', name))
-    if (pod === undefined) return
-    const next = podOf(serviceOfPod(pod)?.name ?? '', `${name}-again`, [])
-    this.put({ ...next, spec: {} })
-  }
-}
-
-function idOf(kind: string, name: string): string {
-  return `${kind} ${name}`
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { cacheName } from '../cluster/cluster.fake.ts'
 import { gateCondition, hasSchedulingGate, isHeld } from '../plan/pod/pod.ts'
-import { type KubeObject, objectAt } from '../values/object.ts'
+import { type KubeObject, keyOf, objectAt } from '../values/object.ts'
 import {
   accelerated,
   dataLoad,
@@ -18,6 +18,9 @@ const cache = [dataset(llama), dataLoad()]
 /** A service as its user wrote it, under a policy that says `rewrite: Pod`, and its pod. */
 const untouched = { ...manifest, metadata: { ...manifest.metadata, uid: 'uid-llama' } }
 const isReady = { conditions: [{ type: 'Ready', status: 'True' }] }
+/** Every call that would write, but for Events. */
+const sent = ({ api }: RestoreScene) =>
+  api.calls.map(({ text }) => text).filter((text) => !/^(get|list|create Event) ?/.test(text))
 const released = (pod: KubeObject | undefined) => pod !== undefined && !isHeld(pod)
 
 test('everything goes back: pods are released, the service is the manifest that came in, no cache is left', async () => {
@@ -39,9 +42,9 @@ test('everything goes back: pods are released, the service is the manifest that 
 test('what was undone is not undone again', async () => {
   const scene = new RestoreScene(llama, podOf('llama'), ...cache)
   await scene.run()
-  const before = [scene.writes.length, scene.output.length]
+  const before = [scene.api.writes.length, scene.output.length]
   expect(await scene.run()).toBe(0)
-  expect(scene.writes).toHaveLength(before[0] ?? 0)
+  expect(scene.api.writes).toHaveLength(before[0] ?? 0)
   expect(scene.output.slice(before[1])).toBe('there is nothing to undo\n')
 })
 
@@ -53,7 +56,7 @@ test('while the webhook is there a service opts out; once it is gone the opt-out
     'warmgate.dev/acceleration': 'disabled',
     'warmgate.dev/reverted': 'warmgate restore',
   })
-  scene.objects.delete('MutatingWebhookConfiguration acceleration.warmgate.dev')
+  scene.api.drop('MutatingWebhookConfiguration', { name: 'acceleration.warmgate.dev' })
   expect(await scene.run()).toBe(0)
   expect(scene.get('InferenceService', 'llama')).toEqual(untouched)
 })
@@ -61,11 +64,11 @@ test('while the webhook is there a service opts out; once it is gone the opt-out
 test('admission restores what opts out: only the annotations are written', async () => {
   const scene = new RestoreScene(webhook, llama, ...cache)
   expect(await scene.run()).toBe(0)
-  expect(scene.writes).toEqual([
-    'patch inferenceservices/llama',
-    'patch inferenceservices/llama',
-    `delete datasets/${cacheName}`,
-    `delete dataloads/${cacheName}`,
+  expect(sent(scene)).toEqual([
+    'patch InferenceService llama dry run',
+    'patch InferenceService llama',
+    `delete Dataset ${cacheName}`,
+    `delete DataLoad ${cacheName}`,
   ])
   expect(objectAt(scene.get('InferenceService', 'llama'), 'spec')).toEqual(objectAt(untouched, 'spec'))
 })
@@ -77,10 +80,10 @@ test('a webhook that does not answer: the service is written whole, and its mana
   const scene = new RestoreScene(webhook, managed, ...cache)
   scene.admits = false
   expect(await scene.run()).toBe(0)
-  expect(scene.writes.slice(0, 3)).toEqual([
-    'patch inferenceservices/llama',
-    'replace inferenceservices/llama',
-    'patch inferenceservices/llama',
+  expect(sent(scene).slice(0, 3)).toEqual([
+    'patch InferenceService llama dry run',
+    'replace InferenceService llama',
+    'patch InferenceService llama',
   ])
   const after = scene.get('InferenceService', 'llama')
   expect(objectAt(after, 'spec')).toEqual(objectAt(untouched, 'spec'))
@@ -99,13 +102,13 @@ test('a service that had been taken back is waited for, too', async () => {
   expect(await scene.run({ timeoutMs: 5_000 })).toBe(1)
   expect(scene.output).toContain('pod llama-0 is to be replaced')
   scene.rolls = true
-  scene.put(reverted)
+  scene.api.put(reverted)
   expect(await scene.run()).toBe(0)
 })
 
 test('in a namespace that the webhook is not asked about nothing has to opt out', async () => {
   const scene = new RestoreScene(webhook, llama, ...cache)
-  scene.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models' } })
+  scene.api.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models' } })
   await scene.run()
   expect(scene.get('InferenceService', 'llama')).toEqual(untouched)
 })
@@ -121,7 +124,8 @@ test('a dry run writes nothing that stays', async () => {
   ])
   expect(scene.kinds()).toEqual(before)
   expect(scene.get('InferenceService', 'llama')).toEqual(llama)
-  expect(scene.writes).toEqual(['replace inferenceservices/llama'])
+  expect(scene.api.writes).toEqual([])
+  expect(scene.api.calls.map(({ text }) => text)).toContain('replace InferenceService llama dry run')
   expect(scene.events).toEqual([])
 })
 
@@ -156,7 +160,7 @@ test('one service by name: the cache stays with whoever else uses it', async () 
 
 test('a change that comes in between is not lost: the service is read again', async () => {
   const scene = new RestoreScene(llama, ...cache)
-  scene.refusals.set('replace inferenceservices/llama', [409, 409])
+  scene.api.fail('replace InferenceService llama', 409, 2)
   expect(await scene.run()).toBe(0)
   expect(scene.get('InferenceService', 'llama')).toEqual(untouched)
 })
@@ -164,10 +168,10 @@ test('a change that comes in between is not lost: the service is read again', as
 test('a service that cannot be restored keeps its cache, the next one is restored, and the status says so', async () => {
   const other = accelerated('other')
   const scene = new RestoreScene(llama, other, dataset(llama, other), dataLoad())
-  scene.refusals.set('replace inferenceservices/llama', [403])
+  scene.api.fail('replace InferenceService llama', 403, 1)
   expect(await scene.run()).toBe(1)
   expect(scene.output).toContain(
-    'FAILED InferenceService models/llama: replace inferenceservices/llama: refused',
+    'FAILED InferenceService models/llama: replace InferenceService llama: refused',
   )
   expect(scene.output).toContain('restored InferenceService models/other')
   expect(scene.get('Dataset', cacheName)).toBeDefined()
@@ -206,10 +210,10 @@ test('rewrite: Pod: no manifest changes, and the pods are evicted one by one', a
     return { ...pod, metadata: { ...pod.metadata, annotations }, status: isReady }
   })
   const scene = new RestoreScene(untouched, ...turned, ownedBy(dataset(), untouched), dataLoad())
-  scene.refusals.set('evict pods/a', [429])
+  scene.api.fail('create Pod/eviction a', 429, 1)
   expect(await scene.run()).toBe(0)
-  const evictions = scene.writes.filter((write) => write.startsWith('evict'))
-  expect(evictions).toEqual(['evict pods/a', 'evict pods/b'])
+  const evictions = scene.api.writes.filter((write) => write.includes('eviction'))
+  expect(evictions).toEqual(['create Pod/eviction a', 'create Pod/eviction b'])
   expect(scene.get('InferenceService', 'llama')).toEqual(untouched)
   expect(scene.get('Dataset', cacheName)).toBeUndefined()
 })
@@ -222,7 +226,7 @@ test('rewrite: Pod, while the webhook is there: the service opts out, and KServe
   scene.rolls = false
   expect(await scene.run({ timeoutMs: 5_000 })).toBe(1)
   expect(scene.output).toContain('opted out InferenceService models/llama')
-  expect(scene.writes.some((write) => write.startsWith('evict'))).toBe(false)
+  expect(scene.api.writes.some((write) => write.includes('eviction'))).toBe(false)
 })
 
 test('a cache of many models goes with all of its loads', async () => {
@@ -257,23 +261,10 @@ test('an interruption is said, and nothing more is waited for', async () => {
 })
 
 test('one odd service, pod or cache keeps nothing else from being undone', async () => {
-  const break_ = (object: KubeObject, field: 'metadata' | 'status') => {
-    const place = field === 'metadata' ? object.metadata : object
-    Object.defineProperty(place, field === 'metadata' ? 'annotations' : 'status', {
-      enumerable: true,
-      get: () => {
-        throw new Error('odd')
-      },
-    })
-    return object
-  }
-  const scene = new RestoreScene(
-    break_(accelerated('a-odd'), 'metadata'),
-    break_(podOf('a-odd'), 'status'),
-    llama,
-    podOf('llama'),
-    ...cache,
-  )
+  const [service, pod] = [accelerated('a-odd'), podOf('a-odd')]
+  const scene = new RestoreScene(service, pod, llama, podOf('llama'), ...cache)
+  scene.api.spoil('InferenceService', keyOf(service), 'annotations')
+  scene.api.spoil('Pod', keyOf(pod), 'status')
   expect(await scene.run()).toBe(1)
   expect(scene.output).toContain('FAILED InferenceService models/a-odd: odd')
   expect(scene.output).toContain('FAILED Pod models/a-odd-0: odd')

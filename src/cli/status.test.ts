@@ -1,12 +1,10 @@
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod } from '../cluster/cluster.fake.ts'
 import { loadName } from '../fluid/name.ts'
-import type { KubeClient, ListOptions } from '../kube/client.ts'
-import { KubeError } from '../kube/errors.ts'
-import type { Resource } from '../kube/resources.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import { fakeService } from '../plan/plan.fake.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, keyOf } from '../values/object.ts'
 import { runStatus } from './status.ts'
 
 const filling = (cached: string) =>
@@ -20,34 +18,22 @@ function told(pod: KubeObject): KubeObject {
   return { ...pod, status: { conditions: [condition] } }
 }
 
-function scene(objects: { [plural: string]: KubeObject[] }) {
-  const asked: ListOptions[] = []
-  const client = {
-    list: async ({ plural }: Resource, options: ListOptions) => {
-      asked.push(options)
-      if (plural === 'llminferenceservices')
-        throw new KubeError('list', { status: 404, message: 'no such kind' })
-      const isOther = options.labelSelector?.includes('llm')
-      return { items: isOther ? [] : (objects[plural] ?? []), resourceVersion: '1' }
-    },
-  } as unknown as KubeClient
+function scene(...objects: KubeObject[]) {
+  const api = new FakeApi()
+  api.missing.add('llminferenceservices')
+  api.put(...objects)
   const clock = new FakeClock()
   const ending = new AbortController()
   let text = ''
   const stdout = { write: (more: string) => (text += more) }
   const run = (watch = false, namespace?: string) =>
-    runStatus({ client, clock, namespace, watch, signal: ending.signal }, { stdout })
-  return { asked, clock, ending, run, text: () => text, objects }
+    runStatus({ client: api, clock, namespace, watch, signal: ending.signal }, { stdout })
+  return { api, clock, ending, run, text: () => text }
 }
 
 test('a cache that is filling: for whom, how far, and who waits', async () => {
   const pod = told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 58) }))
-  const { run, text } = scene({
-    inferenceservices: [service],
-    datasets: [filling('6.20GiB')],
-    dataloads: [fakeDataLoad('Executing')],
-    pods: [pod],
-  })
+  const { run, text } = scene(service, filling('6.20GiB'), fakeDataLoad('Executing'), pod)
   expect(await run()).toBe(0)
   expect(text()).toBe(
     `models/${cacheName}  for InferenceService/llama
@@ -67,20 +53,19 @@ test.each([
     { phase: 'Bound', ufsTotal: '[Calculating]' },
   ],
 ])('a cache that is %s', async (words, phase, status) => {
-  const { run, text } = scene({ datasets: [fakeDataset(status)], dataloads: [fakeDataLoad(phase)] })
+  const { run, text } = scene(fakeDataset(status), fakeDataLoad(phase))
   await run()
   expect(text()).toBe(`models/${cacheName}  used by no service\n  ${words}\n`)
 })
 
 test('whatever held pods wait for is told, also where its Dataset is not there, or is a team’s own', async () => {
   const { metadata, ...theirs } = fakeDataset({ phase: 'NotBound' }, 'corpus')
-  const { run, text } = scene({
-    datasets: [{ ...theirs, metadata: { ...metadata, labels: {} } }],
-    pods: [
-      told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 59) })),
-      fakePod({ name: 'theirs-0', claims: ['corpus', 'scratch'], createdMs: Date.UTC(2029, 11, 31) }),
-    ],
-  })
+  const { run, text } = scene(
+    { ...theirs, metadata: { ...metadata, labels: {} } },
+
+    told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 59) })),
+    fakePod({ name: 'theirs-0', claims: ['corpus', 'scratch'], createdMs: Date.UTC(2029, 11, 31) }),
+  )
   await run()
   expect(text()).toBe(
     `models/${cacheName}  used by no service
@@ -97,10 +82,9 @@ models/corpus  used by no service
 
 test('a worker that is away is told', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
-  const { run, text } = scene({
-    datasets: [filling('10.00GiB')],
-    dataloads: [fakeDataLoad('Complete', cacheName, { conditions })],
-    alluxioruntimes: [fakeDataset({ workerNumberReady: 1, desiredWorkerNumberScheduled: 3 })],
+  const { run, text } = scene(filling('10.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }), {
+    ...fakeDataset({ workerNumberReady: 1, desiredWorkerNumberScheduled: 3 }),
+    kind: 'AlluxioRuntime',
   })
   await run()
   expect(text()).toContain(
@@ -110,26 +94,20 @@ test('a worker that is away is told', async () => {
 
 test('what was evicted is told; no caches are told; a namespace is asked for alone', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
-  const evicted = scene({
-    datasets: [filling('6.00GiB')],
-    dataloads: [fakeDataLoad('Complete', cacheName, { conditions })],
-  })
+  const evicted = scene(filling('6.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }))
   await evicted.run()
   expect(evicted.text()).toContain('  warm, but it holds 6 GiB of 10 GiB: the rest was evicted\n')
-  const empty = scene({})
+  const empty = scene()
   await empty.run(false, 'team-a')
   expect(empty.text()).toBe('no caches\n')
-  expect(empty.asked.every(({ namespace }) => namespace === 'team-a')).toBe(true)
+  expect(new Set(empty.api.calls.map(({ key }) => key.namespace))).toEqual(new Set(['team-a']))
 })
 
 test('--watch looks again, tells the time that is left, and ends when it is told to', async () => {
-  const { run, text, clock, ending, objects } = scene({
-    datasets: [filling('5.00GiB')],
-    dataloads: [fakeDataLoad('Executing')],
-  })
+  const { api, run, text, clock, ending } = scene(filling('5.00GiB'), fakeDataLoad('Executing'))
   const ended = run(true)
   await clock.advance(0)
-  objects.datasets = [filling('5.11GiB')]
+  api.put(filling('5.11GiB'))
   await clock.advance(2_000)
   expect(text().split('\x1b[2J')).toHaveLength(3)
   expect(text()).toContain('51 % of 10 GiB, about 1 min left')
@@ -141,12 +119,12 @@ test('a cache that no service uses says until when it is retained', async () => 
   const { metadata, ...rest } = fakeDataset()
   const annotations = { 'warmgate.dev/retained-until': '2030-01-02T00:00:00Z' }
   const kept = { ...rest, metadata: { ...metadata, annotations } }
-  const { run, text, objects } = scene({ datasets: [kept], dataloads: [fakeDataLoad('Complete')] })
+  const { api, run, text } = scene(kept, fakeDataLoad('Complete'))
   await run()
   expect(text()).toBe(
     `models/${cacheName}  used by no service, retained until 2030-01-02T00:00:00Z\n  warm\n`,
   )
-  objects.inferenceservices = [service]
+  api.put(service)
   await run()
   expect(text()).toContain(`models/${cacheName}  for InferenceService/llama\n  warm\n`)
 })
@@ -157,7 +135,7 @@ test('a cache that is being deleted, or is not what its policy asks for, says wh
   const deletionTimestamp = '2029-12-31T23:00:00Z'
   const stuck = { ...rest, metadata: { ...metadata, annotations, deletionTimestamp } }
   const pods = [fakePod()]
-  const { run, text } = scene({ datasets: [stuck], dataloads: [fakeDataLoad('Complete')], pods })
+  const { run, text } = scene(stuck, fakeDataLoad('Complete'), ...pods)
   await run()
   expect(text()).toContain(`  warm
   Dataset ${cacheName} is being deleted since ${deletionTimestamp}, and not gone: Fluid keeps it while pods mount it (llama-0).`)
@@ -173,11 +151,12 @@ test('of a cache of many models each is told by itself', async () => {
     {},
     { name: 'bloom', annotations: { 'warmgate.dev/original': recorded(cacheName, 'bloom') } },
   )
-  const { run, text } = scene({
-    inferenceservices: [other],
-    datasets: [filling('6.20GiB')],
-    dataloads: [part('bloom', 'Executing'), part('llama', 'Complete')],
-  })
+  const { run, text } = scene(
+    other,
+    filling('6.20GiB'),
+    part('bloom', 'Executing'),
+    part('llama', 'Complete'),
+  )
   await run()
   expect(text()).toBe(`models/${cacheName}/bloom  for InferenceService/bloom
   warming: Fluid does not tell yet how far it is
@@ -197,11 +176,12 @@ test('a Dataset that a team made is told where a service is pointed at it', asyn
   }
   const locations = { predictor: { uri: 's3://models/llama', cache: 'team', path: 'llama', existing: true } }
   const annotations = { 'warmgate.dev/original': JSON.stringify({ locations }) }
-  const { run, text } = scene({
-    inferenceservices: [fakeService({}, { annotations })],
-    datasets: [team, { ...team, metadata: { ...team.metadata, name: 'unused' } }],
-    dataloads: [load],
-  })
+  const { run, text } = scene(
+    fakeService({}, { annotations }),
+    team,
+    { ...team, metadata: { ...team.metadata, name: 'unused' } },
+    load,
+  )
   await run()
   expect(text()).toContain('models/team/llama  for InferenceService/llama\n  warming')
   expect(text()).toContain('its team fills it')
@@ -222,7 +202,7 @@ test('a reference is as warm as what it refers to, where that is among what was 
     spec: { dataset: there, target: [{ path: '/llama' }] },
   }
   const told = async (datasets: KubeObject[]) => {
-    const { run, text } = scene({ inferenceservices: [service], datasets, dataloads: [load] })
+    const { run, text } = scene(service, ...datasets, load)
     await run()
     return text()
   }
@@ -233,12 +213,8 @@ test('a reference is as warm as what it refers to, where that is among what was 
 
 test('one odd cache hides no other', async () => {
   const odd = fakeDataset({}, 'odd-0123456789')
-  Object.defineProperty(odd, 'status', {
-    get: () => {
-      throw new Error('odd')
-    },
-  })
-  const it = scene({ datasets: [odd, filling('5.00GiB')], dataloads: [fakeDataLoad('Executing')] })
+  const it = scene(odd, filling('5.00GiB'), fakeDataLoad('Executing'))
+  it.api.spoil('Dataset', keyOf(odd), 'status')
   expect(await it.run()).toBe(0)
   expect(it.text()).toContain('failed: it cannot be read: odd')
   expect(it.text()).toContain('50 % of 10 GiB')
@@ -249,11 +225,11 @@ test('what objects hold cannot move the cursor, change colours or forge a line',
   const dataset = fakeDataset({ phase: 'Failed', conditions: [{ message: evil, reason: evil }] })
   const annotations = { 'warmgate.dev/outdated': evil, 'warmgate.dev/retained-until': evil }
   const condition = { type: 'warmgate.dev/cache-warm', status: 'False', message: evil }
-  const it = scene({
-    datasets: [{ ...dataset, metadata: { ...dataset.metadata, annotations } }],
-    dataloads: [fakeDataLoad('Failed', cacheName, { conditions: [{ message: evil }] })],
-    pods: [{ ...fakePod({ name: `llama-${evil}` }), status: { conditions: [condition] } }],
-  })
+  const it = scene(
+    { ...dataset, metadata: { ...dataset.metadata, annotations } },
+    fakeDataLoad('Failed', cacheName, { conditions: [{ message: evil }] }),
+    { ...fakePod({ name: `llama-${evil}` }), status: { conditions: [condition] } },
+  )
   await it.run()
   expect(it.text()).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
   expect(it.text()).not.toMatch(/^models\/forged/m)

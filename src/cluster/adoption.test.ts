@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { KubeClient } from '../kube/client.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { adoptService, pendingBecause } from './adoption.ts'
 import { cacheName, fakePod } from './cluster.fake.ts'
@@ -52,14 +52,11 @@ test.each<[string, KubeObject[], KubeObject, string | undefined]>([
 })
 
 test('where nobody answers the webhook, what was asked is taken back', async () => {
-  const patches: unknown[] = []
-  const client = {
-    patch: async (_: unknown, __: unknown, { body }: { body: { metadata: object } }) => {
-      patches.push(body.metadata)
-      return { ...service(ready, {}), metadata: { name: 'llama', ...body.metadata } }
-    },
-  } as unknown as KubeClient
-  const answer = await adoptService(client, service(ready, {}), { dryRun: false })
+  const api = new FakeApi()
+  api.put(service(ready, {}))
+  const answer = await adoptService(api, service(ready, {}), { dryRun: false })
   expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('was not asked') })
-  expect(patches.at(-1)).toEqual({ annotations: { 'warmgate.dev/adopt': null } })
+  const { annotations } = api.all('InferenceService')[0]?.metadata ?? {}
+  expect(annotations).toEqual({ 'warmgate.dev/caches': cacheName })
+  expect(api.writes).toHaveLength(2)
 })

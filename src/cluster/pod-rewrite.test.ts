@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { loadName } from '../fluid/name.ts'
-import type { KubeClient } from '../kube/client.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { type KubeObject, ownerReference } from '../values/object.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from './cluster.fake.ts'
@@ -20,24 +20,13 @@ function owned(object: KubeObject, uri: string, more: object = {}): KubeObject {
 
 /** What a pod is turned to, and how often the API server was asked. */
 async function claimOf(...objects: KubeObject[]) {
-  const fake = fakeMirror()
+  const api = new FakeApi()
+  const fake = fakeMirror(api)
   fake.parsed.push(fakePolicy('p', { rewrite: 'Pod' }))
-  fake.namespaces.put(openNamespace)
-  fake.services.put(service)
-  for (const object of objects) (object.kind === 'Dataset' ? fake.datasets : fake.dataLoads).put(object)
-  let asked = 0
-  const client = {
-    get: async () => {
-      asked++
-      return undefined
-    },
-  } as unknown as KubeClient
-  const claim = await podClaim(
-    { mirror: fake.mirror, planner: fakePlanner({ mirror: fake.mirror, client }) },
-    pod,
-    'models',
-  )
-  return { claim, asked }
+  api.put(openNamespace, service, ...objects)
+  const planner = fakePlanner({ mirror: fake.mirror, client: api })
+  const claim = await podClaim({ mirror: fake.mirror, planner }, pod, 'models')
+  return { claim, asked: api.calls.length }
 }
 
 const target = { dataset: { name: cacheName, namespace: 'models' }, target: [{ path: '/llama' }] }

@@ -1,39 +1,21 @@
 import { expect, test } from 'vitest'
-import type { KubeClient } from '../kube/client.ts'
-import { KubeError } from '../kube/errors.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import type { KubeObject } from '../values/object.ts'
 import { RecordKeys } from './record-keys.ts'
 
 /** The one Secret of a cluster, and replicas that share it. */
 function scene() {
-  const stored: { secret: KubeObject | undefined; error?: KubeError } = { secret: undefined }
-  const conflict = () => new KubeError('write', { status: 409, message: 'conflict' })
-  const client = {
-    get: async () => {
-      if (stored.error !== undefined) throw stored.error
-      return stored.secret
-    },
-    create: async (_: unknown, object: KubeObject) => {
-      if (stored.secret !== undefined) throw conflict()
-      stored.secret = { ...object, metadata: { ...object.metadata, resourceVersion: '1' } }
-      return stored.secret
-    },
-    replace: async (_: unknown, object: KubeObject) => {
-      if (object.metadata.resourceVersion !== stored.secret?.metadata.resourceVersion) throw conflict()
-      const resourceVersion = String(Number(object.metadata.resourceVersion) + 1)
-      stored.secret = { ...object, metadata: { ...object.metadata, resourceVersion } }
-      return stored.secret
-    },
-  } as unknown as KubeClient
+  const client = new FakeApi()
   const clock = new FakeClock()
   const replica = (onChange = () => {}) =>
     new RecordKeys({ client, clock, logger: createLogger('silent'), namespace: 'warmgate-system', onChange })
-  return { stored, clock, replica }
+  return { client, clock, replica }
 }
 
-const dataOf = ({ stored }: ReturnType<typeof scene>) => stored.secret?.data as { [key: string]: string }
+const key = { namespace: 'warmgate-system', name: 'warmgate-record-keys' }
+const secretOf = ({ client }: ReturnType<typeof scene>) => client.find('Secret', key)
+const dataOf = (at: ReturnType<typeof scene>) => secretOf(at)?.data as { [key: string]: string }
 
 test('the first replica makes the key, and all of them sign with it', async () => {
   const at = scene()
@@ -46,7 +28,7 @@ test('the first replica makes the key, and all of them sign with it', async () =
   expect(two.verify('statement', one.sign('other'))).toBe(false)
   expect(two.verify('statement', '')).toBe(false)
   expect(one.sign('statement')).toMatch(/^[A-Za-z0-9_-]{43}$/)
-  expect(at.stored.secret).toMatchObject({ kind: 'Secret', type: 'Opaque' })
+  expect(secretOf(at)).toMatchObject({ kind: 'Secret', type: 'Opaque' })
 })
 
 test('a key that is moved to previous is accepted still, and a new one signs', async () => {
@@ -55,13 +37,13 @@ test('a key that is moved to previous is accepted still, and a new one signs', a
   await keys.refresh()
   const old = keys.sign('statement')
   const { current } = dataOf(at)
-  at.stored.secret = { ...(at.stored.secret as KubeObject), data: { previous: current ?? '' } }
+  at.client.edit('Secret', key, { data: { previous: current ?? '', current: null } })
   await keys.refresh()
   expect(dataOf(at).previous).toBe(current)
   expect(keys.verify('statement', old)).toBe(true)
   expect(keys.sign('statement')).not.toBe(old)
   // And then not any more.
-  at.stored.secret = { ...(at.stored.secret as KubeObject), data: { current: dataOf(at).current ?? '' } }
+  at.client.edit('Secret', key, { data: { previous: null } })
   await keys.refresh()
   expect(keys.verify('statement', old)).toBe(false)
 })
@@ -75,7 +57,7 @@ test('a change of the keys is told, and nothing else is', async () => {
   await keys.refresh()
   await keys.refresh()
   expect([changes, keys.version]).toEqual([1, 1])
-  at.stored.secret = undefined
+  at.client.drop('Secret', key)
   await keys.refresh()
   expect([changes, keys.version]).toEqual([2, 2])
 })
@@ -83,7 +65,7 @@ test('a change of the keys is told, and nothing else is', async () => {
 test('a key that is too short is none', async () => {
   const at = scene()
   await at.replica().refresh()
-  at.stored.secret = { ...(at.stored.secret as KubeObject), data: { current: 'c2hvcnQ=' } }
+  at.client.edit('Secret', key, { data: { current: 'c2hvcnQ=' } })
   const keys = at.replica()
   await keys.refresh()
   expect(Buffer.from(dataOf(at).current ?? '', 'base64')).toHaveLength(32)
@@ -93,15 +75,15 @@ test('an API server that is away is asked again, and what is known stays', async
   const at = scene()
   const keys = at.replica()
   const ending = new AbortController()
-  at.stored.error = new KubeError('get', { status: 503, message: 'away' })
+  const back = at.client.fail('get', 503)
   const running = keys.run(ending.signal)
   await at.clock.advance(0)
   expect(keys.missing).toBeDefined()
-  delete at.stored.error
+  back()
   await at.clock.advance(2_000)
   expect(keys.missing).toBeUndefined()
   const before = keys.sign('x')
-  at.stored.error = new KubeError('get', { status: 503, message: 'away' })
+  at.client.fail('get', 503)
   await at.clock.advance(60_000)
   expect(keys.sign('x')).toBe(before)
   ending.abort()

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
-import type { KubeClient } from '../kube/client.ts'
-import { type Resource, resources } from '../kube/resources.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, stringAt } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
 import { readCredentials } from './credentials.ts'
 import { readFacts } from './facts.ts'
@@ -20,15 +19,10 @@ const physical: KubeObject = {
 
 /** An API server that lets an account get it, or answers nothing that makes sense. */
 function scene(answer: (user: string) => KubeObject['status']) {
-  const reviews: KubeObject[] = []
-  const client = {
-    get: async (resource: Resource) => (resource === resources.namespace ? openNamespace : undefined),
-    create: async (resource: Resource, object: KubeObject) => {
-      expect(resource).toBe(resources.subjectAccessReview)
-      reviews.push(object)
-      return { ...object, status: answer((object.spec as { user: string }).user) }
-    },
-  } as unknown as KubeClient
+  const client = new FakeApi()
+  client.put(openNamespace)
+  client.admit = ({ object }) => ({ ...object, status: answer(stringAt(object, 'spec', 'user') ?? '') })
+  const reviews = () => client.calls.filter(({ verb }) => verb === 'create').map(({ body }) => body)
   const fake = fakeMirror()
   fake.datasets.put(physical)
   fake.runtimes.Alluxio.put({ ...physical, kind: 'AlluxioRuntime', spec: {} })
@@ -59,7 +53,7 @@ test('the API server is asked whether the account, with its groups, may get that
     allowedAccounts: ['reader'],
   })
   expect(lent?.runtimes).toHaveLength(1)
-  expect(reviews[0]).toEqual({
+  expect(reviews()[0]).toEqual({
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SubjectAccessReview',
     metadata: {},
@@ -93,10 +87,10 @@ test('it is asked for a service that the rule is for, before and after; for no o
   const service = fakeService({ model: { storageUri: 's3://models/llama' } })
   const first = plan({ service, facts: await read(service) })
   expect(first.message).toContain('refers to dataset://shared/all/llama')
-  expect(reviews).toHaveLength(1)
+  expect(reviews()).toHaveLength(1)
   const again = plan({ service: first.service, previous: first.service, facts: await read(first.service) })
   expect(again).toMatchObject({ reason: 'AlreadyCached', unavailable: [] })
-  expect(reviews).toHaveLength(2)
+  expect(reviews()).toHaveLength(2)
   await read(fakeService({ model: { storageUri: 's3://elsewhere/llama' } }))
-  expect(reviews).toHaveLength(2)
+  expect(reviews()).toHaveLength(2)
 })

@@ -2,15 +2,14 @@ import { expect, test } from 'vitest'
 import { fakeDataset, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import { fakePlanner } from '../cluster/planner.fake.ts'
-import type { KubeClient } from '../kube/client.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import type { EventNote } from '../kube/events.ts'
-import type { Resource } from '../kube/resources.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import type { KubeObject, ObjectKey } from '../values/object.ts'
+import { type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
 import { Controller } from './controller.ts'
 
 function admitted(name: string): KubeObject {
@@ -20,32 +19,23 @@ function admitted(name: string): KubeObject {
 
 /** A leader, and what it applies. */
 function scene(...services: KubeObject[]) {
+  const api = new FakeApi()
   const fake = fakeMirror()
   const clock = new FakeClock()
-  const applied: string[] = []
-  const made = new Map<string, KubeObject>()
   const notes: EventNote[] = []
   const metrics = createMetrics()
   fake.parsed.push(fakePolicy('p'))
   fake.namespaces.put(openNamespace)
+  // Past the API, which copies what it stores: some services here cannot be copied.
   fake.services.put(...services)
-  const client = {
-    get: async ({ kind }: Resource, key: ObjectKey) => made.get(`${kind} ${key.name}`),
-    patch: async () => undefined,
-    create: async ({ kind }: Resource, object: KubeObject) => {
-      applied.push(`${kind} ${object.metadata.name?.split('-')[0]}`)
-      const stored = { ...object, metadata: { ...object.metadata, uid: 'made' } }
-      made.set(`${kind} ${object.metadata.name}`, stored)
-      return stored
-    },
-  } as unknown as KubeClient
+  const applied = () => api.all().map(({ kind, metadata }) => `${kind} ${metadata.name?.split('-')[0]}`)
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const controller = new Controller({
-    client,
+    client: api,
     clock,
     metrics,
     mirror,
-    planner: fakePlanner({ mirror, client, clock }),
+    planner: fakePlanner({ mirror, client: api, clock }),
     logger: createLogger('silent'),
     events: { record: (note) => notes.push(note) },
     webhookConfiguration: 'warmgate',
@@ -60,7 +50,7 @@ function scene(...services: KubeObject[]) {
     await leading
     await controller.stop()
   }
-  return { ...fake, applied, metrics, notes, run }
+  return { ...fake, api, applied, metrics, notes, run }
 }
 
 const caches = (names: string[]) =>
@@ -87,12 +77,12 @@ test('one odd service and one odd Dataset keep no other service from its cache',
   datasets.put(dataset)
   odd(dataset, 'labels')
   await run()
-  expect(applied.toSorted()).toEqual(caches(['a', 'c']).toSorted())
+  expect(applied().toSorted()).toEqual(caches(['a', 'c']).toSorted())
   expect(await metrics.render()).toMatch(/warmgate_reconcile_errors_total\{loop="changes"\} [1-9]/)
 })
 
 test('one odd service keeps no other from hearing of a changed policy', async () => {
-  const { applied, datasets, policies, run } = scene(
+  const { api, applied, datasets, policies, run } = scene(
     admitted('a'),
     fakeService({}, { name: 'b' }),
     admitted('c'),
@@ -103,12 +93,12 @@ test('one odd service keeps no other from hearing of a changed policy', async ()
     metadata: { name: 'p', generation: 1 },
   }
   await run(() => {
-    applied.length = 0
+    for (const object of api.all()) api.drop(object.kind, keyOf(object))
     odd(admitted('b'), 'annotations')
     policies.put(policy)
   })
   expect(datasets.list()).toEqual([])
-  expect(applied.toSorted()).toEqual(caches(['a', 'c']).toSorted())
+  expect(applied().toSorted()).toEqual(caches(['a', 'c']).toSorted())
 })
 
 test('an annotation of 19,000 names of caches wakes none of them', async () => {

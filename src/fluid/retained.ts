@@ -13,14 +13,8 @@ export function retainedUntil({ metadata: { annotations = {} } }: KubeObject): s
   return annotations[retainedUntilAnnotation]
 }
 
-/**
- * The merge patch that writes both times on a Dataset, or takes them away; refused by the API server where another
- * one has its name by now.
- */
-export function releasePatch(
-  { metadata: { uid } }: KubeObject,
-  { since, until }: { since: string | null; until: string | null },
-): JsonObject {
+/** The merge patch that writes both times on a Dataset, or takes them away. */
+export function releasePatch({ since, until }: { since: string | null; until: string | null }): JsonObject {
   const annotations = { [unusedSinceAnnotation]: since, [retainedUntilAnnotation]: until }
-  return { metadata: { ...(uid === undefined ? {} : { uid }), annotations } }
+  return { metadata: { annotations } }
 }

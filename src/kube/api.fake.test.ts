@@ -180,6 +180,16 @@ test('an eviction deletes its pod', async () => {
   expect(api.writes).toEqual(['create Pod/eviction llama'])
 })
 
+test('a field that is spoilt throws in answers, and only there', async () => {
+  const api = new FakeApi()
+  api.put(dataset)
+  api.spoil('Dataset', key, 'status')
+  const { items } = await api.list(resource)
+  expect(() => items[0]?.status).toThrow('odd')
+  expect(items[0]?.spec).toEqual(dataset.spec)
+  await api.patch(resource, key, merge({ spec: { a: 1 } }))
+})
+
 test('faults on demand: the next such call fails, or waits', async () => {
   const api = new FakeApi()
   api.fail('create Dataset', 503, 1)

@@ -27,7 +27,7 @@ import type { FakeReflector } from './reflector.fake.ts'
 import type { Change } from './reflector.ts'
 import type { Resource } from './resources.ts'
 
-/** One call that was made; `text` is e.g. `list Pod`, `patch Pod/status llama-0` or `delete Dataset llama dry run`. */
+/** One call. `text` is e.g. `list Pod`, `patch Pod/status llama-0` or `create Dataset llama dry run`. */
 export interface FakeCall {
   text: string
   verb: string
@@ -62,8 +62,9 @@ const reasons: { [status: number]: string } = {
 const mergeKeys: { [list: string]: string } = { conditions: 'type', schedulingGates: 'name' }
 
 /**
- * An API server in memory, with the rules of the real one: resource versions, UIDs, conflicts, finalizers, generations,
- * the status subresource. Every kind has such a subresource, so a write of the object itself never changes `status`.
+ * An API server in memory, with the rules of the real one: resource versions, UIDs, conflicts, finalizers,
+ * generations, the status subresource. Every kind has that subresource: a write of the object itself never
+ * changes `status`.
  */
 export class FakeApi implements KubeClient {
   /** Every call, in its order, those that failed included. */
@@ -73,6 +74,8 @@ export class FakeApi implements KubeClient {
   /** What `discover` answers, by `group/version`. */
   readonly served = new Map<string, string[]>()
   admit: (request: FakeAdmission) => KubeObject = ({ object }) => object
+  /** Fields that throw when somebody reads them in an answer, by object. */
+  readonly #odd = new Map<string, 'annotations' | 'status'>()
   readonly #now: () => number
   readonly #objects = new Map<string, KubeObject>()
   readonly #listeners = new Set<(change: Change) => void>()
@@ -88,7 +91,7 @@ export class FakeApi implements KubeClient {
     return this.calls.filter(({ isWritten }) => isWritten).map(({ text }) => text)
   }
 
-  /** Stores objects as somebody else would, status included, over those of the same names. Keeps a given UID. */
+  /** Stores objects as somebody else would, status included, over those of the same names. Keeps UIDs. */
   put(...objects: KubeObject[]): void {
     for (const object of objects) this.#store(object)
   }
@@ -98,20 +101,28 @@ export class FakeApi implements KubeClient {
     this.#store(merged(this.#known(kind, key), body) as KubeObject)
   }
 
-  /** Removes an object as somebody else would, whatever its finalizers. */
+  /** Removes an object, if it is there, as somebody else would, whatever its finalizers. */
   drop(kind: string, key: ObjectKey): void {
-    this.#remove(this.#known(kind, key))
+    const object = this.#objects.get(idOf(kind, key))
+    if (object !== undefined) this.#remove(object)
   }
 
   find(kind: string, key: ObjectKey): KubeObject | undefined {
     const found = this.#objects.get(idOf(kind, key))
-    return found && cloneJson(found)
+    return found && this.#answer(found)
   }
 
   /** Every object of a kind, or of all kinds, sorted by namespace and name. */
   all(kind?: string): KubeObject[] {
     const found = [...this.#objects.values()].filter((object) => kind === undefined || object.kind === kind)
-    return found.map(cloneJson).sort((a, b) => (keyText(keyOf(a)) < keyText(keyOf(b)) ? -1 : 1))
+    return found
+      .map((object) => this.#answer(object))
+      .sort((a, b) => (keyText(keyOf(a)) < keyText(keyOf(b)) ? -1 : 1))
+  }
+
+  /** Makes a field of an object throw `odd` when it is read: one odd object must not harm others. */
+  spoil(kind: string, key: ObjectKey, field: 'annotations' | 'status'): void {
+    this.#odd.set(idOf(kind, key), field)
   }
 
   onChange(listener: (change: Change) => void): () => void {
@@ -130,8 +141,8 @@ export class FakeApi implements KubeClient {
   }
 
   /**
-   * Runs before calls are answered; what it throws is their answer. `call` is the beginning of a call's text: `patch`,
-   * `patch Pod` (with its subresources) or `patch Pod llama-0`. Empty for every call.
+   * Runs before calls are answered; what it throws is their answer. `call` is the beginning of a call's text:
+   * `patch`, `patch Pod` (with its subresources) or `patch Pod llama-0`. Empty for every call.
    */
   before(call: string, run: Intercept, times = Number.POSITIVE_INFINITY): () => void {
     const intercept: Intercept = (made) => run(made)
@@ -139,7 +150,7 @@ export class FakeApi implements KubeClient {
     return () => this.#intercepts.delete(intercept)
   }
 
-  /** Refuses the next such calls with a status; all of them until the answered function is called, if `times` is left out. */
+  /** Refuses the next such calls, or without `times` all of them until the returned function is called. */
   fail(call: string, status: number, times?: number): () => void {
     return this.before(call, ({ text }) => refuse(text, status, 'refused'), times)
   }
@@ -181,7 +192,7 @@ export class FakeApi implements KubeClient {
       this.#delete(call, this.#mustFind(call))
       return object
     }
-    const { generateName, ...metadata } = object.metadata
+    const { generateName = '', ...metadata } = object.metadata
     const name = metadata.name ?? `${generateName}${(this.#version + 1).toString(36).padStart(5, '0')}`
     if (this.#objects.has(idOf(resource.kind, { ...metadata, name })))
       refuse(call.text, 409, 'already exists', 'AlreadyExists')
@@ -267,7 +278,7 @@ export class FakeApi implements KubeClient {
     return this.served.get(`${group}/${version}`) ?? []
   }
 
-  /** Records a call. `begun` is undefined unless an intercept answers a promise: then the call is decided at once. */
+  /** Records a call. Without a promise from an intercept, `begun` is undefined: it is decided at once. */
   #begin(
     verb: string,
     resource: Resource,
@@ -289,6 +300,17 @@ export class FakeApi implements KubeClient {
     }
     const pending = waits.filter((wait) => wait instanceof Promise)
     return { call, begun: pending.length === 0 ? undefined : Promise.all(pending) }
+  }
+
+  #answer(stored: KubeObject): KubeObject {
+    const object = cloneJson(stored)
+    const field = this.#odd.get(idOf(object.kind, keyOf(object)))
+    const get = () => {
+      throw new Error('odd')
+    }
+    if (field !== undefined)
+      Object.defineProperty(field === 'status' ? object : object.metadata, field, { enumerable: true, get })
+    return object
   }
 
   #known(kind: string, key: ObjectKey): KubeObject {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createLogger } from '../telemetry/logger.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import { type KubeObject, stringAt } from '../values/object.ts'
-import type { KubeClient } from './client.ts'
+import { FakeApi } from './api.fake.ts'
 import { KubeError } from './errors.ts'
 import { createEventRecorder, type EventNote } from './events.ts'
 
@@ -31,17 +31,15 @@ function setUp() {
   const written: KubeObject[] = []
   const logged: object[] = []
   const server = { isFailing: false, isReady: Promise.resolve() }
-  const client: Partial<KubeClient> = {
-    async create(_, object) {
-      if (server.isFailing) throw new KubeError('create events', { status: 403, message: 'forbidden' })
-      written.push(object)
-      await server.isReady
-      return object
-    },
-  }
+  const api = new FakeApi()
+  api.before('create Event', ({ text, body }) => {
+    if (server.isFailing) throw new KubeError(text, { status: 403, message: 'forbidden' })
+    written.push(body as KubeObject)
+    return server.isReady
+  })
   const logger = createLogger('warn', { write: (line) => logged.push(JSON.parse(line)) })
   const instance = `warmgate-${'x'.repeat(200)}`
-  const recorder = createEventRecorder({ client: client as KubeClient, clock, logger, instance })
+  const recorder = createEventRecorder({ client: api, clock, logger, instance })
   return { clock, written, logged, server, recorder }
 }
 

@@ -1,11 +1,10 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest'
-import type { KubeClient } from '../kube/client.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import { KubeError } from '../kube/errors.ts'
-import { type Resource, resources } from '../kube/resources.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import { getIn, type KubeObject, listAt, type ObjectKey, stringAt } from '../values/object.ts'
+import { getIn, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { type Bundle, caBundleOf, createBundle, fromSecretData, signerOf, toSecretData } from './bundle.ts'
 import { Certificates, type CertificatesOptions } from './certificates.ts'
 import type { KeyPair } from './issue.ts'
@@ -15,61 +14,11 @@ const dayMs = 86_400_000
 const hourMs = 3_600_000
 const secretKey = { namespace: 'warmgate-system', name: 'warmgate-certificates' }
 const configuration = 'acceleration.warmgate.dev'
-
-type Verb = 'get' | 'create' | 'replace'
-
-/** An API server of objects in memory, with its rules of conflict; `intercept` runs before each call. */
-class MemoryApi {
-  readonly objects = new Map<string, KubeObject>()
-  readonly calls: string[] = []
-  intercept: (call: string) => void | Promise<void> = () => {}
-  #version = 0
-
-  readonly client: Pick<KubeClient, Verb> = {
-    get: async (resource, key) => {
-      await this.#enter('get', resource)
-      return structuredClone(this.find(resource, key))
-    },
-    create: async (resource, object) => {
-      await this.#enter('create', resource)
-      if (this.find(resource, object.metadata as ObjectKey)) throw conflict('AlreadyExists')
-      return this.put(resource, object)
-    },
-    replace: async (resource, object) => {
-      await this.#enter('replace', resource)
-      const stored = this.find(resource, object.metadata as ObjectKey)
-      if (stored?.metadata.resourceVersion !== object.metadata.resourceVersion) throw conflict('Conflict')
-      return this.put(resource, object)
-    },
-  }
-
-  find({ plural }: Resource, { namespace = '', name }: ObjectKey): KubeObject | undefined {
-    return this.objects.get(`${plural}/${namespace}/${name}`)
-  }
-
-  put({ plural }: Resource, object: KubeObject): KubeObject {
-    this.#version += 1
-    const metadata = { ...object.metadata, resourceVersion: String(this.#version) }
-    const stored = structuredClone({ ...object, metadata })
-    this.objects.set(`${plural}/${metadata.namespace ?? ''}/${metadata.name}`, stored)
-    return structuredClone(stored)
-  }
-
-  async #enter(verb: Verb, { plural }: Resource): Promise<void> {
-    this.calls.push(`${verb} ${plural}`)
-    // A call is never answered within the turn that made it: so that replicas interleave.
-    await Promise.resolve()
-    await this.intercept(`${verb} ${plural}`)
-  }
-}
-
-function conflict(reason: string): KubeError {
-  return new KubeError('call', { status: 409, reason, message: reason })
-}
+const webhookKind = 'MutatingWebhookConfiguration'
 
 const startMs = new FakeClock().now()
 let bundle: Bundle
-let api: MemoryApi
+let api: FakeApi
 let clock: FakeClock
 let metrics: Metrics
 let pairs: KeyPair[]
@@ -79,19 +28,19 @@ beforeAll(async () => {
 })
 
 beforeEach(() => {
-  api = new MemoryApi()
-  api.put(resources.secret, secretWith(toSecretData(bundle)))
+  api = new FakeApi()
+  api.put(secretWith(toSecretData(bundle)))
   clock = new FakeClock()
   metrics = createMetrics()
   pairs = []
-  api.put(resources.mutatingWebhookConfiguration, webhookConfiguration())
+  api.put(webhookConfiguration())
 })
 
 function webhookConfiguration(): KubeObject {
   const service = { name: 'warmgate', namespace: 'warmgate-system', path: '/mutate-service' }
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'MutatingWebhookConfiguration',
+    kind: webhookKind,
     metadata: { name: configuration, labels: { team: 'platform' } },
     webhooks: [
       { name: 'services.acceleration.warmgate.dev', clientConfig: { service }, timeoutSeconds: 5 },
@@ -107,7 +56,7 @@ function secretWith(data: { [field: string]: string }): KubeObject {
 
 function replica(options: Partial<CertificatesOptions> = {}): Certificates {
   return new Certificates({
-    client: api.client as KubeClient,
+    client: api,
     clock,
     logger: createLogger('silent'),
     metrics,
@@ -119,11 +68,11 @@ function replica(options: Partial<CertificatesOptions> = {}): Certificates {
 }
 
 function forgetSecret(): void {
-  api.objects.delete('secrets/warmgate-system/warmgate-certificates')
+  api.drop('Secret', secretKey)
 }
 
 function secret(): KubeObject {
-  const found = api.find(resources.secret, secretKey)
+  const found = api.find('Secret', secretKey)
   if (found === undefined) throw new Error('no Secret')
   return found
 }
@@ -135,7 +84,7 @@ function storedBundle(): Bundle {
 }
 
 function storedConfiguration(): KubeObject {
-  return api.find(resources.mutatingWebhookConfiguration, { name: configuration }) as KubeObject
+  return api.find(webhookKind, { name: configuration }) as KubeObject
 }
 
 function storedCaBundles(): string[] {
@@ -172,7 +121,10 @@ test('a second look writes nothing and keeps the pair', async () => {
   await certificates.check()
   api.calls.length = 0
   await certificates.check()
-  expect(api.calls).toEqual(['get mutatingwebhookconfigurations', 'get secrets'])
+  expect(api.calls.map(({ text }) => text)).toEqual([
+    `get ${webhookKind} ${configuration}`,
+    'get Secret warmgate-certificates',
+  ])
   expect(pairs).toHaveLength(1)
 })
 
@@ -192,7 +144,7 @@ test('two replicas that start at once share one Secret, and both are trusted', a
   const replicas = [replica(), replica()]
   const states = await Promise.all(replicas.map((each) => each.check()))
   expect(states.map(({ kind }) => kind)).toEqual(['ready', 'ready'])
-  expect(api.calls.filter((call) => call === 'create secrets')).toHaveLength(2)
+  expect(api.calls.filter(({ text }) => text.startsWith('create Secret'))).toHaveLength(2)
   expect(new Set(pairs.map(({ cert }) => cert)).size).toBe(2)
   const { cert } = signerOf(storedBundle(), clock.now())
   expect(pairs.filter((pair) => isSignedBy(pair.cert, cert))).toHaveLength(2)
@@ -205,43 +157,33 @@ test('a replica with an older bundle does not overwrite the caBundle of a newer 
   // By the clock of the other one an authority is due, by that of the slow one it is not.
   const later = new FakeClock(startMs + 91 * dayMs)
   let calls = 0
-  api.intercept = async () => {
+  api.before('', async () => {
     calls += 1
     // Between the slow one's two reads, whichever comes first.
     if (calls === 2) await replica({ clock: later }).check()
-  }
+  })
   await slow.check()
   expect(storedBundle().ca1).not.toEqual(bundle.ca1)
   expect(storedCaBundles()[0]).toBe(caBundleOf(storedBundle()))
 })
 
 test('a write that lost the race is made again from what is there then', async () => {
-  let interfered = false
-  api.intercept = (call) => {
-    if (call !== 'replace mutatingwebhookconfigurations' || interfered) return
-    interfered = true
-    const theirs = storedConfiguration()
-    api.put(resources.mutatingWebhookConfiguration, {
-      ...theirs,
-      metadata: { ...theirs.metadata, labels: { team: 'other' } },
-    })
-  }
+  const metadata = { labels: { team: 'other' } }
+  api.before(`replace ${webhookKind}`, () => api.edit(webhookKind, { name: configuration }, { metadata }), 1)
   expect(await replica().check()).toMatchObject({ kind: 'ready' })
   expect(storedConfiguration().metadata.labels).toEqual({ team: 'other' })
 })
 
 test('a conflict without end is an error after five attempts', async () => {
-  api.intercept = (call) => {
-    if (call === 'replace mutatingwebhookconfigurations') throw conflict('Conflict')
-  }
+  api.fail(`replace ${webhookKind}`, 409)
   await expect(replica().check()).rejects.toThrow(KubeError)
-  expect(api.calls.filter((call) => call === 'get secrets')).toHaveLength(5)
+  expect(api.calls.filter(({ text }) => text.startsWith('get Secret'))).toHaveLength(5)
 })
 
 test('a caBundle that somebody emptied is written again', async () => {
   const certificates = replica()
   await certificates.check()
-  api.put(resources.mutatingWebhookConfiguration, webhookConfiguration())
+  api.put(webhookConfiguration())
   expect(await certificates.check()).toMatchObject({ kind: 'ready' })
   expect(storedCaBundles()[0]).toBe(caBundleOf(storedBundle()))
   expect(pairs).toHaveLength(1)
@@ -249,7 +191,7 @@ test('a caBundle that somebody emptied is written again', async () => {
 
 test('a Secret of no use is made anew, one that is empty is filled, and its labels stay', async () => {
   for (const data of [{ 'ca1.crt': 'AAAA' }, {}]) {
-    api.put(resources.secret, secretWith(data))
+    api.put(secretWith(data))
     expect(await replica().check()).toMatchObject({ kind: 'ready' })
     expect(toSecretData(storedBundle())).toEqual(secret().data)
     expect(secret().metadata.labels).toEqual({ a: 'b' })
@@ -257,11 +199,11 @@ test('a Secret of no use is made anew, one that is empty is filled, and its labe
 })
 
 test('without a webhook configuration there is a pair, but no readiness', async () => {
-  api.objects.delete(`mutatingwebhookconfigurations//${configuration}`)
+  api.drop(webhookKind, { name: configuration })
   const certificates = replica()
   expect(await certificates.check()).toMatchObject({ kind: 'waiting', reason: 'ConfigurationMissing' })
   expect(pairs).toHaveLength(1)
-  api.put(resources.mutatingWebhookConfiguration, webhookConfiguration())
+  api.put(webhookConfiguration())
   expect(await certificates.check()).toMatchObject({ kind: 'ready' })
 })
 
@@ -276,14 +218,8 @@ test('a webhook that is reached under a name of which we have no certificate say
 })
 
 test('the API server may drop what was written: then this replica is not ready', async () => {
-  const client = {
-    ...api.client,
-    replace: async (resource: Resource, object: KubeObject) => {
-      const stored = await api.client.replace(resource, object)
-      return resource === resources.mutatingWebhookConfiguration ? webhookConfiguration() : stored
-    },
-  } as KubeClient
-  expect(await replica({ client }).check()).toMatchObject({ kind: 'waiting', reason: 'Untrusted' })
+  api.admit = ({ object, before = object }) => (object.kind === webhookKind ? before : object)
+  expect(await replica().check()).toMatchObject({ kind: 'waiting', reason: 'Untrusted' })
 })
 
 test('the leaf is renewed after two thirds of its life, at the first look of the hour', async () => {
@@ -318,16 +254,13 @@ test('through the renewal of both authorities, no look finds this replica cut of
 test('an API server that is away: tried again after 5 s; what was ready stays so while its certificate is good', async () => {
   const stop = new AbortController()
   const certificates = replica()
-  const away = () => {
-    throw new KubeError('get secrets', { status: 0, message: 'connection refused' })
-  }
-  api.intercept = away
+  const back = api.fail('', 0)
   const running = certificates.run(stop.signal)
   await until(() => certificates.state.kind === 'waiting' && certificates.state.reason === 'Unreachable')
-  api.intercept = () => {}
+  back()
   await tick(5_000)
   await until(() => certificates.state.kind === 'ready')
-  api.intercept = away
+  api.fail('', 0)
   await tick(60_000)
   expect(certificates.state.kind).toBe('ready')
   stop.abort()

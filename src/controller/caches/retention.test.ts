@@ -122,6 +122,21 @@ test('a service that uses it again ends it', async () => {
   expect(dataset().metadata.annotations).toEqual({})
 })
 
+test('a Dataset of the same name that came since is never touched', async () => {
+  const { options, look, dataset, api, events } = scene()
+  await look()
+  const before = dataset()
+  api.edit('Dataset', key, { metadata: { uid: 'another' } })
+  await clearRetention(options, before)
+  events.length = 0
+  api.put(policy('48h'))
+  expect(await retain(options, before)).toBe(48 * hours)
+  expect(dataset().metadata.annotations).toEqual(before.metadata.annotations)
+  expect(events).toEqual([])
+  api.fail('patch Dataset', 422)
+  await expect(look()).rejects.toMatchObject({ status: 422 })
+})
+
 test('only a policy that retains owns a cache', () => {
   const { options, api } = scene('24h')
   expect(retentionOwners(options.mirror, 'default')).toEqual([keeper])

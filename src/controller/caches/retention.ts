@@ -3,12 +3,13 @@ import type { Mirror } from '../../cluster/mirror.ts'
 import { releasePatch, retainedUntil, unusedSinceMs } from '../../fluid/retained.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import { patchByUid } from '../../kube/patch.ts'
 import { resources } from '../../kube/resources.ts'
 import { parsePolicy } from '../../policy/policy.ts'
 import { type Labels, matchesSelector } from '../../policy/selector.ts'
 import { type Clock, timestamp } from '../../values/clock.ts'
 import { parseDurationMs } from '../../values/duration.ts'
-import { type KubeObject, keyOf, type OwnerReference, ownerReference, stringAt } from '../../values/object.ts'
+import { type KubeObject, type OwnerReference, ownerReference, stringAt } from '../../values/object.ts'
 
 interface Options {
   client: KubeClient
@@ -31,7 +32,8 @@ export function retentionOwners(mirror: Mirror, policy: string | undefined): Own
 
 /**
  * How long a Dataset that no service uses is to stay, in milliseconds; 0 for no longer. When it was released is
- * written on it, so that a restart changes nothing; until when it stays follows the policy as it is now.
+ * written on it, so that a restart changes nothing; until when it stays follows the policy as it is now. Nothing is
+ * written on another Dataset of its name.
  */
 export async function retain(options: Options, dataset: KubeObject): Promise<number> {
   const { client, mirror, clock, events } = options
@@ -41,10 +43,11 @@ export async function retain(options: Options, dataset: KubeObject): Promise<num
   const sinceMs = unusedSinceMs(dataset, clock.now())
   const until = timestamp(sinceMs + keptMs)
   if (retainedUntil(dataset) !== until) {
-    const body = releasePatch(dataset, { since: timestamp(sinceMs), until })
-    await client.patch(resources.dataset, keyOf(dataset), { type: 'merge', body })
+    const body = releasePatch({ since: timestamp(sinceMs), until })
+    const written = await patchByUid(client, resources.dataset, dataset, { type: 'merge', body })
     const note = `no service uses it any more: it is retained until ${until} (cache.retain of AccelerationPolicy ${policy?.metadata.name})`
-    events.record({ regarding: dataset, type: 'Normal', reason: 'CacheRetained', note, action: 'Retain' })
+    if (written !== undefined)
+      events.record({ regarding: dataset, type: 'Normal', reason: 'CacheRetained', note, action: 'Retain' })
   }
   return Math.max(Date.parse(until) - clock.now(), 0)
 }
@@ -55,8 +58,8 @@ export async function clearRetention(
   dataset: KubeObject,
 ): Promise<void> {
   if (retainedUntil(dataset) === undefined) return
-  const body = releasePatch(dataset, { since: null, until: null })
-  await client.patch(resources.dataset, keyOf(dataset), { type: 'merge', body })
+  const body = releasePatch({ since: null, until: null })
+  await patchByUid(client, resources.dataset, dataset, { type: 'merge', body })
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
+import { patchByUid } from '../../kube/patch.ts'
 import { resources } from '../../kube/resources.ts'
 import { gateCondition, hasSchedulingGate } from '../../plan/pod/pod.ts'
 import { type Clock, timestamp } from '../../values/clock.ts'
 import { cacheWarmGate } from '../../values/keys.ts'
-import { type JsonObject, type KubeObject, keyOf } from '../../values/object.ts'
+import type { JsonObject, KubeObject } from '../../values/object.ts'
 
 /** What a pod is told: that it waits, or that it need not any more, and why. */
 export interface GateStatus {
@@ -54,22 +55,17 @@ function conditionFor(pod: KubeObject, verdict: GateStatus, nowMs: number): Json
   return { type: cacheWarmGate, status, reason, message, lastTransitionTime }
 }
 
-/**
- * With the pod's UID as its condition: a pod of the same name that came since is never touched. Undefined if this
- * one is gone.
- */
+/** Undefined if the pod is gone, or was written by others just then. */
 async function patchPod(
   client: KubeClient,
   pod: KubeObject,
   { subresource, ...change }: PodChange,
 ): Promise<KubeObject | undefined> {
-  const body = { metadata: { uid: pod.metadata.uid }, ...change }
   const options = subresource === undefined ? {} : { subresource }
   try {
-    return await client.patch(resources.pod, keyOf(pod), { type: 'strategic', body }, options)
+    return await patchByUid(client, resources.pod, pod, { type: 'strategic', body: change }, options)
   } catch (error) {
-    // Another pod may have its name by now.
-    if (hasStatus(error, 404, 409)) return undefined
+    if (hasStatus(error, 409)) return undefined
     throw error
   }
 }

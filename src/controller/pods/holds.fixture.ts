@@ -9,22 +9,12 @@ import {
 import { HeldPods } from '../../cluster/held.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { followSpeeds } from '../../cluster/speeds.ts'
-import type { KubeClient, PatchBody, WriteOptions } from '../../kube/client.ts'
-import { KubeError } from '../../kube/errors.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
-import type { Resource } from '../../kube/resources.ts'
 import { fakePolicy, fakeService, recorded } from '../../plan/plan.fake.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import {
-  type Json,
-  type JsonObject,
-  type KubeObject,
-  listAt,
-  type ObjectKey,
-  objectAt,
-  stringAt,
-} from '../../values/object.ts'
+import { type Json, type JsonObject, objectAt } from '../../values/object.ts'
 import { fakeErrors } from '../errors.fake.ts'
 import { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { Savings } from '../reporting/savings.ts'
@@ -39,30 +29,22 @@ export const atScheduling = {
 
 /** One held pod of one service on one cache, and the reconciler that is to release it: no API server, no time of its own. */
 export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: JsonObject } = {}) {
-  const fake = fakeMirror()
   const clock = new FakeClock()
+  const api = new FakeApi()
+  const fake = fakeMirror(api)
   const events: EventNote[] = []
-  const refusals = new Map<string, number>()
-  const bodies: Json[] = []
-  const lag = new Lag(fake)
-  const client = patchingClient(fake, { refusals, bodies, lag })
   const metrics = createMetrics()
   fake.parsed.push(fakePolicy('p', policy))
-  fake.namespaces.put(openNamespace)
   const locations = { 'predictor.model': { uri: 's3://models/llama', cache: cacheName } }
   const service = fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' })
-  fake.services.put(recorded(service, { locations }))
-  fake.datasets.put(fakeDataset())
-  fake.claims.put(fakeClaim())
-  fake.dataLoads.put(fakeDataLoad('Executing'))
   const pod = fakePod({ createdMs: clock.now() })
-  const metadata = { ...pod.metadata, resourceVersion: '1000' }
-  fake.pods.put({ ...pod, metadata, spec: { ...objectAt(pod, 'spec'), ...spec } })
+  api.put(openNamespace, fakeDataset(), fakeClaim(), fakeDataLoad('Executing'))
+  api.put(recorded(service, { locations }), { ...pod, spec: { ...objectAt(pod, 'spec'), ...spec } })
   const recorder = { record: (event: EventNote) => events.push(event) }
   const errors = fakeErrors({ metrics, events: recorder })
   const placements = new PodRewriteUsage()
   const reconciler = new HoldReconciler({
-    client,
+    client: api,
     mirror: fake.mirror,
     clock,
     metrics,
@@ -78,84 +60,5 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
     speeds: followSpeeds({ mirror: fake.mirror, clock }),
   })
   const look = () => reconciler.reconcile(podKey)
-  return { ...fake, clock, events, refusals, metrics, bodies, lag, placements, look }
-}
-
-/** A watch that can stop: the mirror then shows pods as they were, and catches up later. */
-class Lag {
-  readonly #fake: ReturnType<typeof fakeMirror>
-  #version = 1_000
-  #isStopped = false
-  #unseen: KubeObject[] = []
-
-  constructor(fake: ReturnType<typeof fakeMirror>) {
-    this.#fake = fake
-  }
-
-  stop(): void {
-    this.#isStopped = true
-  }
-
-  /** A pod as the API server has it. */
-  get(key: ObjectKey): KubeObject | undefined {
-    return this.#unseen.findLast(({ metadata }) => metadata.name === key.name) ?? this.#fake.pods.get(key)
-  }
-
-  write(pod: KubeObject): KubeObject {
-    const resourceVersion = String(++this.#version)
-    const written = { ...pod, metadata: { ...pod.metadata, resourceVersion } }
-    if (this.#isStopped) this.#unseen.push(written)
-    else this.#fake.pods.put(written)
-    return written
-  }
-
-  catchUp(): void {
-    this.#isStopped = false
-    this.#fake.pods.put(...this.#unseen.splice(0))
-  }
-}
-
-/** Strategic merges as far as they are used here: conditions by type, scheduling gates by name; services are replaced. */
-function patchingClient(
-  fake: ReturnType<typeof fakeMirror>,
-  { refusals, bodies, lag }: { refusals: Map<string, number>; bodies: Json[]; lag: Lag },
-): KubeClient {
-  const patch = async (
-    { plural }: Resource,
-    key: ObjectKey,
-    { body }: PatchBody,
-    _options?: WriteOptions,
-  ) => {
-    const status = refusals.get(plural)
-    if (status !== undefined) throw new KubeError(`patch ${plural}`, { status, message: 'refused' })
-    // Admission is away: an opt-out restores nothing by itself.
-    const answer = plural === 'inferenceservices' ? fake.services.get(key) : undefined
-    if (answer !== undefined) return answer
-    bodies.push(body)
-    const object = lag.get(key)
-    if (object === undefined) throw new KubeError(`patch ${plural}`, { status: 404, message: 'gone' })
-    if (stringAt(body, 'metadata', 'uid') !== object.metadata.uid)
-      throw new KubeError(`patch ${plural}`, { status: 409, message: 'another uid' })
-    return lag.write(patched(object, body))
-  }
-  const remove = async (_resource: Resource, key: ObjectKey) => fake.pods.drop(key)
-  const get = async (_resource: Resource, key: ObjectKey) => fake.services.get(key)
-  const replace = async ({ plural }: Resource, service: KubeObject) => {
-    const status = refusals.get(plural)
-    if (status !== undefined) throw new KubeError(`replace ${plural}`, { status, message: 'refused' })
-    fake.services.put(service)
-    return service
-  }
-  return { patch, delete: remove, get, replace } as unknown as KubeClient
-}
-
-function patched(pod: KubeObject, body: Json): KubeObject {
-  const conditions = listAt(body, 'status', 'conditions')
-  const gone = listAt(body, 'spec', 'schedulingGates').map((gate) => stringAt(gate, 'name'))
-  const gates = listAt(pod, 'spec', 'schedulingGates').filter(
-    (gate) => !gone.includes(stringAt(gate, 'name')),
-  )
-  const spec = { ...objectAt(pod, 'spec'), schedulingGates: gates }
-  const status = { ...objectAt(pod, 'status'), ...(conditions.length === 0 ? {} : { conditions }) }
-  return { ...pod, spec, status }
+  return { ...fake, api, clock, events, metrics, placements, look }
 }

@@ -2,20 +2,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakeLoadJob, fakePod } from '../../cluster/cluster.fake.ts'
 import { gateCondition, hasSchedulingGate, isHeld } from '../../plan/pod/pod.ts'
-import {
-  type JsonObject,
-  type KubeObject,
-  listAt,
-  type OwnerReference,
-  objectAt,
-} from '../../values/object.ts'
+import { type JsonObject, type KubeObject, listAt, type OwnerReference } from '../../values/object.ts'
 import { atScheduling, holdScene, podKey } from './holds.fixture.ts'
 
 type Scene = ReturnType<typeof holdScene>
 const minutes = 60_000
 
-function thePod({ pods }: Scene): KubeObject {
-  const pod = pods.get(podKey)
+function thePod({ api }: Scene): KubeObject {
+  const pod = api.find('Pod', podKey)
   if (pod === undefined) throw new Error('the pod is gone')
   return pod
 }
@@ -36,7 +30,7 @@ test('warm: the Job is done, whether Fluid has looked or not', async () => {
   const scene = holdScene()
   await scene.look()
   await scene.clock.advance(7_000)
-  scene.loadJobs.put(fakeLoadJob())
+  scene.api.put(fakeLoadJob())
   expect(await scene.look()).toBeUndefined()
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'Warm' })
   expect(scene.events).toEqual([])
@@ -57,7 +51,7 @@ test('held from scheduling: told why first, then only our gate goes', async () =
   const scene = holdScene({ spec: atScheduling })
   await scene.look()
   expect(verdict(scene)).toMatchObject({ status: 'False', reason: 'Warming' })
-  scene.loadJobs.put(fakeLoadJob())
+  scene.api.put(fakeLoadJob())
   await scene.look()
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'Warm' })
   expect(listAt(thePod(scene), 'spec', 'schedulingGates')).toEqual([{ name: 'theirs' }])
@@ -65,14 +59,14 @@ test('held from scheduling: told why first, then only our gate goes', async () =
 
 test('a gate that was left behind by a leader that died between the two writes goes, too', async () => {
   const scene = holdScene({ spec: atScheduling })
-  scene.loadJobs.put(fakeLoadJob())
+  scene.api.put(fakeLoadJob())
   const told = {
     type: 'warmgate.dev/cache-warm',
     status: 'True',
     reason: 'Warm',
     message: `warm: ${cacheName}`,
   }
-  scene.pods.put({ ...thePod(scene), status: { conditions: [told] } })
+  scene.api.put({ ...thePod(scene), status: { conditions: [told] } })
   await scene.look()
   expect(hasSchedulingGate(thePod(scene))).toBe(false)
   expect(verdict(scene)).toEqual(told)
@@ -92,21 +86,21 @@ test.each<[string, string, JsonObject, (scene: Scene) => unknown]>([
     'WarmupFailed',
     `the warm-up of ${cacheName} failed: no such bucket; the pod serves from a cold cache`,
     { warmup: { retries: 0 } },
-    (s) => s.dataLoads.put(failed),
+    (s) => s.api.put(failed),
   ],
   ['NotHeld', 'no AccelerationPolicy matches its service', {}, (s) => selectNothing(s)],
-  ['NotHeld', 'its namespace is not opted in', {}, (s) => s.namespaces.drop({ name: 'models' })],
+  ['NotHeld', 'its namespace is not opted in', {}, (s) => s.api.drop('Namespace', { name: 'models' })],
   [
     'NotHeld',
     'its service is gone',
     {},
-    (s) => [s.services.drop({ namespace: 'models', name: 'llama' }), s.clock.advance(30_000)],
+    (s) => [s.api.drop('InferenceService', { namespace: 'models', name: 'llama' }), s.clock.advance(30_000)],
   ],
   [
     'TimedOut',
     'the cache was not warm after 30m; the pod serves from a cold cache',
     {},
-    (s) => [s.datasets.drop({ namespace: 'models', name: cacheName }), s.clock.advance(timeout)],
+    (s) => [s.api.drop('Dataset', { namespace: 'models', name: cacheName }), s.clock.advance(timeout)],
   ],
 ])('a hold ends: %s, since %s', async (reason, message, policy, happens) => {
   const scene = holdScene({ policy })
@@ -124,7 +118,7 @@ function selectNothing({ parsed }: Scene): void {
 
 test('a pod that is seen before its service waits on', async () => {
   const scene = holdScene()
-  scene.services.drop({ namespace: 'models', name: 'llama' })
+  scene.api.drop('InferenceService', { namespace: 'models', name: 'llama' })
   expect(await scene.look()).toBe(30_000)
   expect(isHeld(thePod(scene))).toBe(true)
 })
@@ -149,53 +143,53 @@ async function releasesOf({ metrics }: Scene): Promise<number> {
   return values.find(({ metricName }) => metricName?.endsWith('_count'))?.value ?? 0
 }
 
+const shown = ({ pods }: Scene) => pods.get(podKey) ?? fakePod()
+
 test('a pod that the mirror still shows as held is released once, however long the mirror lags', async () => {
   const scene = holdScene()
-  scene.loadJobs.put(fakeLoadJob())
-  scene.lag.stop()
+  scene.api.put(fakeLoadJob())
+  scene.pods.pause()
   await scene.look()
   await scene.clock.advance(60 * minutes)
   expect(await scene.look()).toBeUndefined()
-  expect(isHeld(thePod(scene))).toBe(true)
-  expect(scene.bodies).toHaveLength(1)
+  expect(isHeld(shown(scene))).toBe(true)
+  expect(scene.api.calls.map(({ text }) => text)).toEqual(['patch Pod/status llama-0'])
   expect(await releasesOf(scene)).toBe(1)
-  scene.lag.catchUp()
+  scene.pods.resume()
   await scene.look()
-  expect(isHeld(thePod(scene))).toBe(false)
+  expect(isHeld(shown(scene))).toBe(false)
   expect(await releasesOf(scene)).toBe(1)
 })
 
 test('held from scheduling: a mirror that shows the first of two writes does not release the pod again', async () => {
   const scene = holdScene({ spec: atScheduling })
-  scene.loadJobs.put(fakeLoadJob())
-  const before = thePod(scene)
-  scene.lag.stop()
+  scene.api.put(fakeLoadJob())
+  scene.api.before('patch Pod llama-0', () => scene.pods.pause())
   await scene.look()
-  const metadata = { ...before.metadata, resourceVersion: '1001' }
-  scene.pods.put({ ...before, metadata, status: objectAt(scene.lag.get(podKey), 'status') })
+  expect(gateCondition(shown(scene))).toMatchObject({ status: 'True' })
   await scene.clock.advance(60 * minutes)
   await scene.look()
-  expect(isHeld(thePod(scene))).toBe(true)
+  expect(isHeld(shown(scene))).toBe(true)
   expect(await releasesOf(scene)).toBe(1)
 })
 
 test('a pod that is gone before it is released is not counted, and nothing is reported on it', async () => {
   const scene = holdScene()
-  scene.loadJobs.put(fakeLoadJob())
-  scene.refusals.set('pods', 404)
+  scene.api.put(fakeLoadJob())
+  const answer = scene.api.fail('patch Pod', 404)
   expect(await scene.look()).toBe(1_000)
   await scene.clock.advance(10_000)
   expect([await releasesOf(scene), scene.events]).toEqual([0, []])
-  // A conflict that was none of the UID: it is still there.
-  scene.refusals.clear()
+  // It was not gone after all, e.g. behind a stale API server: it is still there.
+  answer()
   await scene.look()
   expect(await releasesOf(scene)).toBe(1)
 })
 
 test('Serve without a claim to serve from takes the service back', async () => {
   const scene = holdScene()
-  scene.datasets.put(fakeDataset({ phase: 'NotBound' }))
-  scene.claims.drop({ namespace: 'models', name: cacheName })
+  scene.api.put(fakeDataset({ phase: 'NotBound' }))
+  scene.api.drop('PersistentVolumeClaim', { namespace: 'models', name: cacheName })
   await scene.clock.advance(timeout)
   await scene.look()
   const service = scene.services.get({ namespace: 'models', name: 'llama' })
@@ -207,9 +201,9 @@ test('Serve without a claim to serve from takes the service back', async () => {
 test('Revert that is refused ends the hold all the same; one that may yet succeed is tried again', async () => {
   const scene = holdScene({ policy: { hold: { onTimeout: 'Revert' } } })
   await scene.clock.advance(timeout)
-  scene.refusals.set('inferenceservices', 500)
+  scene.api.fail('replace InferenceService', 500, 1)
   await expect(scene.look()).rejects.toThrow('refused')
-  scene.refusals.set('inferenceservices', 403)
+  scene.api.fail('replace InferenceService', 403)
   await scene.look()
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'TimedOut' })
   expect(verdict(scene)?.message).toContain('the service cannot be taken back: ')
@@ -220,26 +214,26 @@ test('Keep: the pod waits until it is warm, and is released then', async () => {
   await scene.clock.advance(2 * timeout)
   expect(await scene.look()).toBeUndefined()
   expect(isHeld(thePod(scene))).toBe(true)
-  scene.loadJobs.put(fakeLoadJob())
+  scene.api.put(fakeLoadJob())
   await scene.look()
   expect(isHeld(thePod(scene))).toBe(false)
 })
 
 test('a pod of the same name that came since is never touched', async () => {
   const scene = holdScene()
-  const before = thePod(scene)
-  scene.pods.put({ ...before, metadata: { ...before.metadata, uid: 'another' } })
-  const { pods } = scene
-  const get = pods.get.bind(pods)
-  // The mirror is behind: it still has the first one.
-  let isFirst = true
-  pods.get = (key) => {
-    const found = isFirst ? before : get(key)
-    isFirst = false
-    return found
-  }
-  await scene.look()
+  scene.pods.pause()
+  scene.api.edit('Pod', podKey, { metadata: { uid: 'another' } })
+  expect(await scene.look()).toBe(30 * minutes)
+  scene.api.put(fakeLoadJob())
+  expect(await scene.look()).toBe(1_000)
   expect(gateCondition(thePod(scene))).toBeUndefined()
+  expect([scene.api.writes, scene.events, await releasesOf(scene)]).toEqual([[], [], 0])
+})
+
+test('a patch that is refused as invalid for any other reason is an error', async () => {
+  const scene = holdScene()
+  scene.api.fail('patch Pod', 422)
+  await expect(scene.look()).rejects.toMatchObject({ status: 422 })
 })
 
 test('only our own condition is written, with the UID that it is for; its time is that of the last flip', async () => {
@@ -248,33 +242,33 @@ test('only our own condition is written, with the UID that it is for; its time i
   await scene.look()
   expect(since()).toBe('2030-01-01T00:00:00Z')
   await scene.clock.advance(90_000)
-  scene.datasets.put(fakeDataset({ phase: 'NotBound' }))
+  scene.api.put(fakeDataset({ phase: 'NotBound' }))
   await scene.look()
   expect(verdict(scene)?.message).toBe(`waiting for ${cacheName}: its Dataset is not Bound yet`)
   expect(since()).toBe('2030-01-01T00:00:00Z')
-  scene.datasets.put(fakeDataset())
-  scene.loadJobs.put(fakeLoadJob())
+  scene.api.put(fakeDataset())
+  scene.api.put(fakeLoadJob())
   await scene.look()
   expect(since()).toBe('2030-01-01T00:01:30Z')
-  for (const body of scene.bodies) {
-    expect(Object.keys(body as object)).toEqual(['metadata', 'status'])
+  expect(scene.api.writes).toEqual(Array(3).fill('patch Pod/status llama-0'))
+  for (const { body } of scene.api.calls) {
+    expect(Object.keys(body as object).toSorted()).toEqual(['metadata', 'status'])
     expect(body).toMatchObject({ metadata: { uid: 'pod-llama-0' } })
     expect(listAt(body, 'status', 'conditions')).toMatchObject([{ type: 'warmgate.dev/cache-warm' }])
   }
-  expect(scene.bodies).toHaveLength(3)
 })
 
 test('mere progress is told each 5 s at most; what changes anything, at once', async () => {
   const scene = holdScene()
   const filling = (cached: string) => ({ phase: 'Bound', ufsTotal: '4.00GiB', cacheStates: { cached } })
   await scene.look()
-  scene.datasets.put(fakeDataset(filling('1.00GiB')))
+  scene.api.put(fakeDataset(filling('1.00GiB')))
   expect(await scene.look()).toBe(5_000)
   expect(verdict(scene)?.message).toBe(`warming ${cacheName}`)
   await scene.clock.advance(5_000)
   await scene.look()
   expect(verdict(scene)?.message).toBe(`warming ${cacheName}: 25 % of 4 GiB`)
-  scene.loadJobs.put(fakeLoadJob())
+  scene.api.put(fakeLoadJob())
   await scene.look()
   expect(verdict(scene)?.status).toBe('True')
 })
@@ -283,18 +277,18 @@ test('mere progress is told each 5 s at most; what changes anything, at once', a
 type Step = { name: string; run: (scene: Scene) => unknown }
 const service = { namespace: 'models', name: 'llama' }
 const steps: Step[] = [
-  { name: 'the Dataset goes', run: (s) => s.datasets.drop({ namespace: 'models', name: cacheName }) },
-  { name: 'the Dataset is lost', run: (s) => s.datasets.put(fakeDataset({ phase: 'Failed' })) },
-  { name: 'the Dataset is Bound', run: (s) => s.datasets.put(fakeDataset()) },
-  { name: 'the DataLoad goes', run: (s) => s.dataLoads.drop({ namespace: 'models', name: cacheName }) },
-  { name: 'the DataLoad runs', run: (s) => s.dataLoads.put(fakeDataLoad('Executing')) },
-  { name: 'the DataLoad fails', run: (s) => s.dataLoads.put(failed) },
-  { name: 'the DataLoad is complete', run: (s) => s.dataLoads.put(fakeDataLoad('Complete')) },
-  { name: 'the Job is done', run: (s) => s.loadJobs.put(fakeLoadJob()) },
-  { name: 'the service goes', run: (s) => s.services.drop(service) },
+  { name: 'the Dataset goes', run: (s) => s.api.drop('Dataset', { namespace: 'models', name: cacheName }) },
+  { name: 'the Dataset is lost', run: (s) => s.api.put(fakeDataset({ phase: 'Failed' })) },
+  { name: 'the Dataset is Bound', run: (s) => s.api.put(fakeDataset()) },
+  { name: 'the DataLoad goes', run: (s) => s.api.drop('DataLoad', { namespace: 'models', name: cacheName }) },
+  { name: 'the DataLoad runs', run: (s) => s.api.put(fakeDataLoad('Executing')) },
+  { name: 'the DataLoad fails', run: (s) => s.api.put(failed) },
+  { name: 'the DataLoad is complete', run: (s) => s.api.put(fakeDataLoad('Complete')) },
+  { name: 'the Job is done', run: (s) => s.api.put(fakeLoadJob()) },
+  { name: 'the service goes', run: (s) => s.api.drop('InferenceService', service) },
   { name: 'the policy goes', run: (s) => selectNothing(s) },
-  { name: 'the namespace opts out', run: (s) => s.namespaces.drop({ name: 'models' }) },
-  { name: 'services may not be written', run: (s) => s.refusals.set('inferenceservices', 403) },
+  { name: 'the namespace opts out', run: (s) => s.api.drop('Namespace', { name: 'models' }) },
+  { name: 'services may not be written', run: (s) => s.api.fail('replace InferenceService', 403) },
   { name: 'a minute passes', run: (s) => s.clock.advance(minutes) },
 ]
 
@@ -329,9 +323,9 @@ test('a hold outlives no one', async () => {
 
 test('a pod that is gone, or over, is no matter', async () => {
   const scene = holdScene()
-  scene.pods.put({ ...fakePod(), status: { phase: 'Failed' } })
+  scene.api.put({ ...fakePod(), status: { phase: 'Failed' } })
   expect(await scene.look()).toBeUndefined()
-  scene.pods.drop(podKey)
+  scene.api.drop('Pod', podKey)
   expect(await scene.look()).toBeUndefined()
   expect(scene.events).toEqual([])
 })
@@ -341,7 +335,7 @@ const never = 'never-0123456789'
 
 function bare(scene: Scene, more: Partial<KubeObject['metadata']> = {}): void {
   const pod = thePod(scene)
-  scene.pods.put({ ...pod, metadata: { ...pod.metadata, ownerReferences: [], ...more } })
+  scene.api.put({ ...pod, metadata: { ...pod.metadata, ownerReferences: [], ...more } })
 }
 
 const reverted = ({ services }: Scene) =>
@@ -384,7 +378,7 @@ test.each([{}, { hold: { onTimeout: 'Revert', onFailure: 'Revert' } }])(
   async (policy) => {
     const scene = holdScene({ policy })
     const pod = fakePod({ claims: [never], createdMs: scene.clock.now() })
-    scene.pods.put(pod)
+    scene.api.put(pod)
     await scene.clock.advance(timeout)
     await scene.look()
     expect(reverted(scene)).toBeUndefined()
@@ -395,7 +389,7 @@ test.each([{}, { hold: { onTimeout: 'Revert', onFailure: 'Revert' } }])(
 
 test('a claim that the controller itself gave to its service counts, though nothing on the service says so', async () => {
   const scene = holdScene()
-  scene.pods.put(fakePod({ claims: [never], createdMs: scene.clock.now() }))
+  scene.api.put(fakePod({ claims: [never], createdMs: scene.clock.now() }))
   const service = scene.services.get({ namespace: 'models', name: 'llama' })
   if (service === undefined) throw new Error('no service')
   await scene.clock.advance(timeout)

@@ -8,13 +8,11 @@ import {
   openNamespace,
 } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
-import type { KubeClient, PatchBody, WriteOptions } from '../../kube/client.ts'
-import { KubeError } from '../../kube/errors.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
-import type { Resource } from '../../kube/resources.ts'
 import { fakePolicy, fakeService, recorded } from '../../plan/plan.fake.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import { type Json, type JsonObject, type KubeObject, type ObjectKey, objectAt } from '../../values/object.ts'
+import { type Json, type JsonObject, type KubeObject, objectAt } from '../../values/object.ts'
 import { MissedPodReconciler, mayBeMissed } from './missed.ts'
 
 const seconds = 1_000
@@ -27,30 +25,26 @@ const gpuPath = '/resources/limits/nvidia.com~1gpu'
 
 /** What admission makes of the pods of a service on a warm cache that was given a GPU, and a cluster where it was away. */
 class Scene {
-  readonly fake = fakeMirror()
+  readonly api = new FakeApi()
   readonly clock = new FakeClock()
   readonly events: EventNote[] = []
-  readonly patches: Json[] = []
   readonly reconciler: MissedPodReconciler
   /** Whether admission answers now. */
   admits = true
-  probes = 0
-  refusal = 0
 
   constructor(policy: Json = { gpu }) {
-    const { fake, clock } = this
-    const client = { patch: this.#patch.bind(this), delete: this.#delete.bind(this) } as unknown as KubeClient
+    const { api, clock } = this
+    const fake = fakeMirror(api)
     const events = { record: (event: EventNote) => this.events.push(event) }
-    this.reconciler = new MissedPodReconciler({ client, mirror: fake.mirror, clock, events })
+    this.reconciler = new MissedPodReconciler({ client: api, mirror: fake.mirror, clock, events })
     fake.parsed.push(fakePolicy('p', policy))
-    fake.namespaces.put(openNamespace)
-    fake.datasets.put(fakeDataset())
-    fake.claims.put(fakeClaim())
-    fake.dataLoads.put(fakeDataLoad('Complete'))
+    api.admit = ({ object }) =>
+      object.kind === 'InferenceService' && this.admits ? answered(object) : object
+    api.put(openNamespace, fakeDataset(), fakeClaim(), fakeDataLoad('Complete'))
     const locations = { 'predictor.model': { uri: 's3://models/llama', cache: cacheName } }
     const additions = { 'predictor.model': { added: { [gpuPath]: '1' }, made: [] } }
     const service = fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' })
-    fake.services.put(recorded(service, { locations, additions }))
+    api.put(recorded(service, { locations, additions }))
     this.create()
   }
 
@@ -60,35 +54,29 @@ class Scene {
     const containers = [{ resources: { limits: { 'nvidia.com/gpu': '1' } } }]
     const { volumes } = objectAt(pod, 'spec')
     const made = change({ ...pod, spec: { volumes, containers, tolerations: [theirs], ...spec } })
-    this.fake.pods.put(made)
+    this.api.put(made)
   }
 
   get pod(): KubeObject | undefined {
-    return this.fake.pods.get(key)
+    return this.api.find('Pod', key)
+  }
+
+  get patches(): (Json | undefined)[] {
+    return this.api.calls.filter(({ text }) => text.startsWith('patch Pod')).map(({ body }) => body)
+  }
+
+  /** How often admission was asked whether it answers. */
+  get probes(): number {
+    return this.api.calls.filter(({ text }) => text === 'patch InferenceService llama dry run').length
   }
 
   look = () => this.reconciler.reconcile(key)
+}
 
-  async #patch({ plural }: Resource, podKey: ObjectKey, { body }: PatchBody, { dryRun }: WriteOptions = {}) {
-    if (plural === 'inferenceservices') {
-      this.probes += 1
-      expect(dryRun).toBe(true)
-      const service = this.fake.services.get(podKey)
-      const annotations = this.admits ? {} : objectAt(body, 'metadata', 'annotations')
-      return { ...service, metadata: { ...service?.metadata, annotations } }
-    }
-    if (this.refusal > 0) throw new KubeError('patch pods', { status: this.refusal, message: 'no' })
-    this.patches.push(body)
-    const pod = this.fake.pods.get(podKey) ?? fakePod()
-    const spec = { ...objectAt(pod, 'spec'), ...objectAt(body, 'spec') }
-    this.fake.pods.put({ ...pod, spec })
-    return pod
-  }
-
-  async #delete(_: Resource, podKey: ObjectKey): Promise<boolean> {
-    this.fake.pods.drop(podKey)
-    return true
-  }
+/** Admission takes the annotation off that asks it whether it answers. */
+function answered(object: KubeObject): KubeObject {
+  const { 'warmgate.dev/adopt': _, ...annotations } = object.metadata.annotations ?? {}
+  return { ...object, metadata: { ...object.metadata, annotations } }
 }
 
 let scene: Scene
@@ -103,7 +91,10 @@ test('the tolerations that a pod lacks are added to those that it has', async ()
   await scene.clock.advance(30 * seconds)
   expect(await scene.look()).toBeUndefined()
   expect(scene.patches).toEqual([
-    { metadata: { uid: 'pod-llama-0' }, spec: { tolerations: [theirs, toleration] } },
+    {
+      metadata: { uid: 'pod-llama-0', resourceVersion: expect.any(String) },
+      spec: { tolerations: [theirs, toleration] },
+    },
   ])
   expect(scene.events).toMatchObject([{ reason: 'AdmissionMissed', regarding: { kind: 'Pod' } }])
   await scene.look()
@@ -114,12 +105,12 @@ test('the tolerations that a pod lacks are added to those that it has', async ()
 test('a pod that is gone, or has changed, is left to what comes of that', async () => {
   await scene.clock.advance(30 * seconds)
   for (const status of [404, 409]) {
-    scene.refusal = status
+    scene.api.fail('patch Pod', status, 1)
     expect(await scene.look()).toBeUndefined()
   }
   expect(scene.events).toEqual([])
-  scene.refusal = 403
-  await expect(scene.look()).rejects.toThrow('patch pods')
+  scene.api.fail('patch Pod', 403)
+  await expect(scene.look()).rejects.toThrow('patch Pod')
 })
 
 const unmended: [string, Json, string][] = [
@@ -137,7 +128,7 @@ test.each(unmended)('a pod that lacks %s is replaced once admission answers', as
   scene.admits = true
   expect(await scene.look()).toBeUndefined()
   expect(scene.pod).toBeUndefined()
-  expect(scene.patches).toEqual([])
+  expect(scene.api.writes).toEqual(['delete Pod llama-0'])
   expect(scene.events.map(({ note }) => note)).toEqual([
     `replaced: admission was away when it was created, and it lacks ${lacks}`,
   ])
@@ -148,7 +139,7 @@ test.each([
   ['Scheduling', 'spec.schedulingGates'],
 ])('a pod that does not wait at %s for a cold cache is replaced', async (at, lacks) => {
   scene = new Scene({ hold: { at } })
-  scene.fake.dataLoads.put(fakeDataLoad('Executing'))
+  scene.api.put(fakeDataLoad('Executing'))
   await scene.clock.advance(30 * seconds)
   await scene.look()
   expect(scene.pod).toBeUndefined()
@@ -174,9 +165,9 @@ test('all pods of a workload that were there before are replaced, one after the 
   await scene.clock.advance(5 * minutes)
   const old = scene.pod ?? fakePod()
   for (const name of ['llama-0', 'llama-1', 'llama-2']) {
-    scene.fake.pods.put({ ...old, metadata: { ...old.metadata, name } })
+    scene.api.put({ ...old, metadata: { ...old.metadata, name } })
     await scene.reconciler.reconcile({ ...key, name })
-    expect(scene.fake.pods.get({ ...key, name })).toBeUndefined()
+    expect(scene.api.find('Pod', { ...key, name })).toBeUndefined()
     await scene.clock.advance(minutes)
   }
 })
@@ -205,14 +196,17 @@ const untouched: [string, (scene: Scene) => void][] = [
       }),
   ],
   ['uses no cache', (each) => each.create({ volumes: [] })],
-  ['has a service that is gone', (each) => each.fake.services.drop({ namespace: 'models', name: 'llama' })],
+  [
+    'has a service that is gone',
+    (each) => each.api.drop('InferenceService', { namespace: 'models', name: 'llama' }),
+  ],
   [
     'has a service without a record',
-    (each) => each.fake.services.put(fakeService({ model: { storageUri: `pvc://${cacheName}` } })),
+    (each) => each.api.put(fakeService({ model: { storageUri: `pvc://${cacheName}` } })),
   ],
   [
     'is in a namespace that has left',
-    (each) => each.fake.namespaces.put({ ...openNamespace, metadata: { name: 'models' } }),
+    (each) => each.api.put({ ...openNamespace, metadata: { name: 'models' } }),
   ],
 ]
 

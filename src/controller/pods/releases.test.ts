@@ -9,14 +9,13 @@ import {
 } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { fakePlanner } from '../../cluster/planner.fake.ts'
-import type { KubeClient } from '../../kube/client.ts'
-import { KubeError } from '../../kube/errors.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import { createEventRecorder } from '../../kube/events.ts'
-import { fakePolicy, fakeService } from '../../plan/plan.fake.ts'
+import { fakePolicy, fakeService, recorded } from '../../plan/plan.fake.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import { type KubeObject, type ObjectKey, stringAt } from '../../values/object.ts'
+import { type KubeObject, stringAt } from '../../values/object.ts'
 import { Controller } from '../controller.ts'
 
 const waits = {
@@ -26,72 +25,62 @@ const waits = {
   message: `warming ${cacheName}`,
 }
 
-/** A leader with pods that wait, and what it asks of the API server, in its order: `patch pods`, `create events`. */
+/** A leader with pods that wait, and an API server that keeps each write of an Event waiting until it is told. */
 function scene(pods: number) {
-  const fake = fakeMirror()
+  const api = new FakeApi()
+  const fake = fakeMirror(api)
   const clock = new FakeClock()
-  const calls: string[] = []
-  const events: KubeObject[] = []
   const server = { isWritingEvents: Promise.withResolvers<void>() }
-  const answer = (verb: string) => async (resource: { plural: string }, object: KubeObject) => {
-    calls.push(`${verb} ${resource.plural}`)
-    // Nothing else is decided on the service meanwhile, and so nothing else is told of it.
-    if (verb === 'patch') return fake.pods.get(object as unknown as ObjectKey)
-    if (verb === 'get') throw new KubeError('get', { status: 503, message: 'busy' })
-    if (resource.plural !== 'events') return object
-    events.push(object)
-    await server.isWritingEvents.promise
-    return object
-  }
-  const verbs = ['get', 'list', 'create', 'replace', 'apply', 'patch', 'delete', 'discover', 'watch']
-  const client = Object.fromEntries(verbs.map((verb) => [verb, answer(verb)])) as unknown as KubeClient
+  // Nothing else is decided on the service meanwhile, and so nothing else is told of it.
+  api.fail('get', 503)
+  api.before('create Event', () => server.isWritingEvents.promise)
   const logger = createLogger('silent')
   fake.parsed.push(fakePolicy('p'))
-  fake.namespaces.put(openNamespace)
-  fake.services.put(fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' }))
-  fake.datasets.put(fakeDataset())
-  fake.dataLoads.put(fakeDataLoad('Executing'))
+  const service = fakeService({ model: { storageUri: `pvc://${cacheName}` } }, { uid: 'service-uid' })
+  const locations = { 'predictor.model': { uri: 's3://models/llama', cache: cacheName } }
+  api.put(openNamespace, recorded(service, { locations }), fakeDataset(), fakeDataLoad('Executing'))
   for (let index = 0; index < pods; index++) {
     const pod = fakePod({ name: `llama-${index}`, createdMs: clock.now() })
-    fake.pods.put({ ...pod, status: { conditions: [waits] } })
+    api.put({ ...pod, status: { conditions: [waits] } })
   }
   const controller = new Controller({
-    client,
+    client: api,
     clock,
     logger,
     metrics: createMetrics(),
     mirror: fake.mirror,
-    events: createEventRecorder({ client, clock, logger, instance: 'test' }),
-    planner: fakePlanner({ mirror: fake.mirror, client, clock }),
+    events: createEventRecorder({ client: api, clock, logger, instance: 'test' }),
+    planner: fakePlanner({ mirror: fake.mirror, client: api, clock }),
     webhookConfiguration: 'warmgate',
   })
-  return { ...fake, clock, calls, events, server, controller }
+  const sent = (kind: string) => api.calls.filter((call) => call.resource.kind === kind)
+  const events = () => sent('Event').map(({ body }) => body as KubeObject)
+  return { api, clock, sent, events, server, controller }
 }
 
 const about = (kind: string) => (event: KubeObject) => stringAt(event, 'regarding', 'kind') === kind
 
 test('a thousand pods are released with one write each and no read, and their Events wait until that is done', async () => {
-  const { clock, calls, events, server, controller, loadJobs } = scene(1_000)
+  const { api, clock, sent, events, server, controller } = scene(1_000)
   const ending = new AbortController()
   const leading = controller.run(ending.signal)
   // What is said of the service itself comes first, and is written by now.
   server.isWritingEvents.resolve()
   await clock.advance(5_000)
   server.isWritingEvents = Promise.withResolvers()
-  events.length = 0
-  calls.length = 0
-  loadJobs.put(fakeLoadJob())
+  api.calls.length = 0
+  api.put(fakeLoadJob())
   await clock.advance(900)
   // Of all Events the first is under way, and no other: they are written one at a time, and never awaited.
-  expect(calls.filter((call) => call === 'patch pods')).toHaveLength(1_000)
-  expect(calls.filter((call) => call !== 'patch pods')).toEqual(['create events'])
-  expect(events).toMatchObject([{ reason: 'WarmupComplete', regarding: { kind: 'Dataset' } }])
+  expect(sent('Pod').map(({ verb }) => verb)).toEqual(Array(1_000).fill('patch'))
+  expect(api.calls).toHaveLength(1_001)
+  expect(events()).toMatchObject([{ reason: 'WarmupComplete', regarding: { kind: 'Dataset' } }])
   server.isWritingEvents.resolve()
   await clock.advance(200)
-  for (let turns = 0; turns < 500 && events.length < 1_001; turns++) await clock.advance(0)
-  expect(events.filter(about('Pod'))).toHaveLength(1_000)
+  for (let turns = 0; turns < 500 && events().length < 1_002; turns++) await clock.advance(0)
+  expect(events().filter(about('Pod'))).toHaveLength(1_000)
   // What is about the service comes before what is about its pods.
-  expect(events[1]).toMatchObject({
+  expect(events()[2]).toMatchObject({
     reason: 'Warm',
     regarding: { kind: 'InferenceService', name: 'llama' },
     note: `released 1000 pods: warm: ${cacheName}`,
@@ -102,17 +91,17 @@ test('a thousand pods are released with one write each and no read, and their Ev
 })
 
 test('pods that go on being released do not put off the Events for ever', async () => {
-  const { clock, events, server, controller, pods, loadJobs } = scene(1)
+  const { api, clock, events, server, controller } = scene(1)
   server.isWritingEvents.resolve()
   const ending = new AbortController()
   const leading = controller.run(ending.signal)
-  loadJobs.put(fakeLoadJob())
+  api.put(fakeLoadJob())
   for (let index = 1; index < 30; index++) {
     await clock.advance(500)
-    pods.put(fakePod({ name: `late-${index}`, createdMs: clock.now() }))
+    api.put(fakePod({ name: `late-${index}`, createdMs: clock.now() }))
   }
   const releases = () =>
-    events
+    events()
       .filter(about('InferenceService'))
       .map((event) => stringAt(event, 'note') ?? '')
       .filter((note) => note.startsWith('released'))

@@ -17,22 +17,22 @@ const claim: KubeObject = {
 function scene(policy: object = {}) {
   const gated = { readinessGates: [], schedulingGates: [{ name: 'warmgate.dev/cache-warm' }] }
   const made = holdScene({ policy: { cache: { fuse: 'Sidecar' }, ...policy }, spec: gated })
-  made.datasets.put(fakeDataset({ phase: 'NotBound' }))
+  made.api.put(fakeDataset({ phase: 'NotBound' }))
   const pod = made.pods.get(podKey) ?? fakePod()
   const annotations = { ...pod.metadata.annotations, 'warmgate.dev/awaits-sidecar': 'true' }
-  made.pods.put({ ...pod, metadata: { ...pod.metadata, annotations } })
-  made.claims.drop({ namespace: 'models', name: cacheName })
+  made.api.put({ ...pod, metadata: { ...pod.metadata, annotations } })
+  made.api.drop('PersistentVolumeClaim', { namespace: 'models', name: cacheName })
   return { ...made, thePod: () => made.pods.get(podKey) }
 }
 
 test('it takes no node before its caches are Bound and mountable, and is replaced then', async () => {
   for (const hold of [{ at: 'None' }, { at: 'Readiness' }, { at: 'Scheduling' }]) {
-    const { look, datasets, claims, thePod, events } = scene({ hold })
+    const { look, api, thePod, events } = scene({ hold })
     await look()
-    datasets.put(fakeDataset())
+    api.put(fakeDataset())
     await look()
     expect(thePod()).toBeDefined()
-    claims.put(claim)
+    api.put(claim)
     await look()
     expect(thePod()).toBeUndefined()
     expect(events.map(({ reason }) => reason)).toEqual(['SidecarReady'])
@@ -40,9 +40,9 @@ test('it takes no node before its caches are Bound and mountable, and is replace
 })
 
 test('a cache that is warm does not let it go without its sidecar', async () => {
-  const { look, datasets, dataLoads, thePod } = scene()
-  datasets.put(fakeDataset())
-  dataLoads.put({ ...fakeDataset({ phase: 'Complete' }), kind: 'DataLoad' })
+  const { look, api, thePod } = scene()
+  api.put(fakeDataset())
+  api.put({ ...fakeDataset({ phase: 'Complete' }), kind: 'DataLoad' })
   await look()
   const pod = thePod() ?? fakePod()
   expect(hasSchedulingGate(pod)).toBe(true)
@@ -68,7 +68,7 @@ test('it is replaced, too, when nobody asks for sidecars any more', async () => 
   await changed.look()
   expect(changed.thePod()).toBeUndefined()
   const closed = scene()
-  closed.namespaces.put({ ...openNamespace, metadata: { name: 'models' } })
+  closed.api.put({ ...openNamespace, metadata: { name: 'models' } })
   await closed.look()
   expect(closed.thePod()).toBeUndefined()
 })
@@ -81,10 +81,10 @@ test('a pod that only says so is not deleted: one that runs, and one that no wor
     }),
     (pod: KubeObject) => ({ ...pod, metadata: { ...pod.metadata, ownerReferences: [] } }),
   ]) {
-    const { look, datasets, claims, pods, thePod } = scene()
-    pods.put(change(thePod() ?? fakePod()))
-    datasets.put(fakeDataset())
-    claims.put(claim)
+    const { look, api, thePod } = scene()
+    api.put(change(thePod() ?? fakePod()))
+    api.put(fakeDataset())
+    api.put(claim)
     await look()
     expect(thePod()).toBeDefined()
   }

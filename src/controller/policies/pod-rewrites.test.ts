@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { cut } from '../../cluster/reduce.ts'
-import type { KubeClient } from '../../kube/client.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import { KubeError } from '../../kube/errors.ts'
 import { fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import type { Policy } from '../../policy/policy.ts'
@@ -14,11 +14,11 @@ const llama = fakeService({ sklearn: { storageUri: 's3://models/llama' } })
 function scene(policies: Policy[], { isOptedIn = true } = {}) {
   const labels = isOptedIn ? { 'warmgate.dev/acceleration': 'enabled' } : {}
   const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models', labels } }
-  const fake = fakeMirror()
+  const client = new FakeApi()
+  const fake = fakeMirror(client)
   fake.parsed.push(...policies)
-  fake.namespaces.put(namespace)
+  client.put(namespace)
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
-  const client: KubeClient = { get: async () => undefined } as unknown as KubeClient
   const placements = new PodRewriteUsage()
   const clock = { nowMs: 0, now: () => clock.nowMs }
   return {

@@ -3,7 +3,7 @@ import { openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { cut } from '../../cluster/reduce.ts'
-import type { KubeClient } from '../../kube/client.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import { plan } from '../../plan/plan.ts'
@@ -13,17 +13,16 @@ import { DecisionEventReconciler } from './decision-events.ts'
 const service = fakeService({ model: { modelFormat: { name: 'sklearn' }, storageUri: 's3://models/llama' } })
 
 async function eventsOn(object: KubeObject, policy: Json = {}): Promise<EventNote[]> {
-  const fake = fakeMirror()
+  const api = new FakeApi()
+  const fake = fakeMirror(api)
   const events: EventNote[] = []
   fake.parsed.push(fakePolicy('p', policy))
-  fake.namespaces.put(openNamespace)
-  fake.services.put(object)
+  api.put(openNamespace, object)
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
-  const client = { get: async () => undefined } as unknown as KubeClient
   const recorder = { record: (event: EventNote) => events.push(event) }
   await new DecisionEventReconciler({
     mirror,
-    planner: fakePlanner({ mirror, client }),
+    planner: fakePlanner({ mirror, client: api }),
     events: recorder,
   }).reconcile(object)
   return events

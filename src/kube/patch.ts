@@ -1,0 +1,38 @@
+import { type JsonObject, type KubeObject, keyOf, objectAt } from '../values/object.ts'
+import type { KubeClient, WriteOptions } from './client.ts'
+import { hasStatus } from './errors.ts'
+import type { Resource } from './resources.ts'
+
+/**
+ * Patches this object, not a new one of the same name; answers it as written. Undefined if it is gone, or another one
+ * has its name.
+ */
+export async function patchByUid(
+  client: Pick<KubeClient, 'list' | 'patch'>,
+  resource: Resource,
+  object: KubeObject,
+  { type, body }: { type: 'merge' | 'strategic'; body: JsonObject },
+  options: WriteOptions = {},
+): Promise<KubeObject | undefined> {
+  const { uid } = object.metadata
+  const metadata = { ...objectAt(body, 'metadata'), ...(uid !== undefined && { uid }) }
+  try {
+    return await client.patch(resource, keyOf(object), { type, body: { ...body, metadata } }, options)
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined
+    // A UID is an immutable field: that of another object is as invalid as any other mistake in a patch.
+    if (hasStatus(error, 422) && !(await isStill(client, resource, object))) return undefined
+    throw error
+  }
+}
+
+/** Whether the object that has this name now has this UID, too. Lists it, as the controller may not get pods. */
+async function isStill(
+  client: Pick<KubeClient, 'list'>,
+  resource: Resource,
+  { metadata: { namespace, name, uid } }: KubeObject,
+): Promise<boolean> {
+  const scope = namespace === undefined ? {} : { namespace }
+  const { items } = await client.list(resource, { ...scope, fieldSelector: `metadata.name=${name}` })
+  return items.some(({ metadata }) => metadata.uid === uid)
+}
