@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { fakeDataset, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import { fakePlanner } from '../cluster/planner.fake.ts'
+import { cut } from '../cluster/reduce.ts'
 import { FakeApi } from '../kube/api.fake.ts'
 import type { EventNote } from '../kube/events.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan/plan.fake.ts'
@@ -113,4 +114,17 @@ test('an annotation of 19,000 names of caches wakes none of them', async () => {
   }
   await run()
   expect(asked).toEqual([])
+})
+
+test('a service that is older than its opt-in is reported once the mirror has its spec', async () => {
+  const service = fakeService(
+    { model: { storageUri: 's3://models/a' } },
+    { name: 'a', uid: 'a', generation: 1 },
+  )
+  const { notes, run, services } = scene(cut(service, 'Closed'))
+  await run(() => {
+    expect(notes).toEqual([])
+    services.put(service)
+  })
+  expect(notes.map(({ reason }) => reason)).toEqual(['NotAdmitted'])
 })

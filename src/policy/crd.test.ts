@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { getIn, isObject, type Json, objectAt } from '../values/object.ts'
-import { crdText, policyCrd } from './crd.ts'
+import { crdText } from './crd.ts'
 import { policySpecSchema } from './schema.ts'
 
 const specSchema = objectAt(
@@ -30,7 +30,7 @@ test('manifests/base/crd.yaml is made from the schema: run `npm run manifests`',
 })
 
 test('kubectl, which reads YAML 1.1, reads the CRD as it was made', () => {
-  expect(parse(crdText(), { version: '1.1' })).toEqual(JSON.parse(JSON.stringify(policyCrd())))
+  expect(parse(crdText(), { version: '1.1' })).toEqual(parse(crdText()))
 })
 
 test.each(
