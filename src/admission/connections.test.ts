@@ -30,7 +30,11 @@ function closing(socket: Socket): Promise<unknown> {
   socket.on('error', () => {})
   // The end is only seen by who reads what comes before it.
   socket.resume()
-  return socket.destroyed ? Promise.resolve() : once(socket, 'close')
+  // Not with `once` of node:events, which rejects at an error: a reset closes it, too.
+  return new Promise((resolve) => {
+    if (socket.destroyed) resolve(undefined)
+    socket.once('close', resolve)
+  })
 }
 
 /** Sends a request as it is, and waits for the head of the answer. */
