@@ -88,8 +88,9 @@ export function plan({ service, previous, isAdopted = false, facts }: PlanInput)
   // user may have written.
   const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
   const before = previous && readRecord(previous, facts.signer, subjectOf(previous, facts.namespace))
-  const records = [before, own].filter((record) => record !== undefined)
-  const draft = withoutRewrite(service, records, asks)
+  // After a first pass the service has a newer record than before, which may name the same claim.
+  const records = (own?.isProven ? [own, before] : [before, own]).filter((record) => record !== undefined)
+  const draft = withoutRewrite({ service, previous }, records, asks)
   const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
   // A record that nobody can prove is replaced when its service is adopted.
   const kept = isTakenIn && before?.isProven === false ? undefined : before
@@ -107,15 +108,20 @@ export function plan({ service, previous, isAdopted = false, facts }: PlanInput)
   rewrite(draft, decision, { view, kept, own, previous, facts })
   // The API server would refuse the whole service, which it took before.
   if (kept === undefined && !annotationsFit(draft.object))
-    return refusal(noRoom, withoutRewrite(service, records, asks), shouldWarn)
+    return refusal(noRoom, withoutRewrite({ service, previous }, records, asks), shouldWarn)
   return acceleration(decision, { draft, view, previous, shouldWarn, facts })
 }
 
 /** The service as its user wrote it. */
-function withoutRewrite(service: KubeObject, records: ServiceRecord[], asks: boolean): Draft {
+function withoutRewrite(
+  { service, previous }: { service: KubeObject; previous: KubeObject | undefined },
+  records: ServiceRecord[],
+  asks: boolean,
+): Draft {
   const draft = new Draft(service)
   if (asks) dropAdoptAnnotation(draft)
-  for (const { original } of records) restore(draft, original)
+  const write = previous && { previous, service }
+  for (const { original } of records) restore(draft, original, write)
   return draft
 }
 

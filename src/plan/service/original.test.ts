@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type KubeObject, listAt, objectAt } from '../../values/object.ts'
+import { type JsonObject, type KubeObject, listAt, objectAt } from '../../values/object.ts'
 import { Draft } from '../draft.ts'
 import { fakeFacts, fakeService } from '../plan.fake.ts'
 import { plan } from '../plan.ts'
@@ -135,16 +135,68 @@ test('a forged record takes nothing away outside of what an anchor owns', () => 
   })
 })
 
-test('a storage spec comes back in place of the claim; one that was applied again is the newer one', () => {
-  const storage = { key: 'minio', path: 'llama' }
-  const original: Original = { ...record, locations: { predictor: { uri, cache, storage } } }
-  expect(restored(fakeService({ model: { storageUri: `pvc://${cache}` } }), original).spec).toEqual({
-    predictor: { model: { storage } },
+const storage = {
+  key: 'minio',
+  path: 'llama/v1',
+  schemaPath: 'schema.json',
+  parameters: { type: 's3', bucket: 'models' },
+}
+const storedStorage: Original = { ...record, locations: { predictor: { uri, cache, storage } } }
+
+test('a storage spec comes back in place of the claim, wherever KServe has moved it', () => {
+  for (const field of ['model', 'sklearn'])
+    expect(restored(fakeService({ [field]: { storageUri: `pvc://${cache}` } }), storedStorage).spec).toEqual({
+      predictor: { [field]: { storage } },
+    })
+})
+
+const { key: _, ...withoutKey } = storage
+
+test.each<[string, JsonObject, JsonObject]>([
+  ['path', { path: 'llama/v2' }, { ...storage, path: 'llama/v2' }],
+  ['key', { key: 'ceph' }, { ...storage, key: 'ceph' }],
+  ['schemaPath', { schemaPath: 's-2.json' }, { ...storage, schemaPath: 's-2.json' }],
+  [
+    'one of the parameters',
+    { parameters: { bucket: 'other' } },
+    { ...storage, parameters: { type: 's3', bucket: 'other' } },
+  ],
+  [
+    'a further one',
+    { parameters: { region: 'eu' } },
+    { ...storage, parameters: { ...storage.parameters, region: 'eu' } },
+  ],
+  ['a field that KServe may add', { style: 'x' }, { ...storage, style: 'x' }],
+  ['a null', { key: null }, withoutKey],
+  [
+    'a null among the parameters',
+    { parameters: { bucket: null } },
+    { ...storage, parameters: { type: 's3' } },
+  ],
+  ['nothing', {}, storage],
+  ['all of it', storage, storage],
+])('beside a claim, a storage spec is a part of one: %s', (_, written, expected) => {
+  const claim = { storageUri: `pvc://${cache}`, storage: written }
+  expect(restored(fakeService({ model: claim }), storedStorage).spec).toEqual({
+    predictor: { model: { storage: expected } },
   })
-  const applied = { storageUri: `pvc://${cache}`, storage: { path: 'llama-2' } }
-  expect(restored(fakeService({ sklearn: applied }), original).spec).toEqual({
-    predictor: { sklearn: { storage: { path: 'llama-2' } } },
+})
+
+test('without the claim, a storage spec is the whole of one', () => {
+  const own = { model: { storage: { path: 'llama/v2' } } }
+  expect(restored(fakeService(own), storedStorage).spec).toEqual({ predictor: own })
+  const model = { model: { storageUri: 's3://other/llama', storage: { key: 'ceph' } } }
+  expect(restored(fakeService(model), storedStorage).spec).toEqual({ predictor: model })
+})
+
+test('a whole storage spec without a path, as Open Data Hub writes it, keeps the path', () => {
+  expect(restored(fakeService({ model: { storage: { key: 'ceph' } } }), storedStorage).spec).toEqual({
+    predictor: { model: { storage: { key: 'ceph', path: 'llama/v1' } } },
   })
+  // Of another location's record it gets none.
+  const other: Original = { ...record, locations: { transformer: { uri, cache, storage } } }
+  const own = { model: { storage: { key: 'ceph' } } }
+  expect(restored(fakeService(own), other).spec).toEqual({ predictor: own })
 })
 
 test('a path inside of the claim is part of what stands there', () => {

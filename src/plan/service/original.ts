@@ -5,6 +5,7 @@ import { cachesAnnotation, originalAnnotation } from '../../values/keys.ts'
 import { limits } from '../../values/limits.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../../values/object.ts'
 import { Draft, pointer } from '../draft.ts'
+import { mergeStorage, type Write } from './partial-write.ts'
 import { type PatchTarget, patchTargetsOf } from './patch-target.ts'
 import { isBounded } from './size.ts'
 
@@ -140,15 +141,17 @@ export function cacheNames(object: KubeObject): string[] {
 
 /**
  * Undoes in a draft what the record says was done. What a user has changed since is the user's: a location
- * that no longer names the cache, and a value that is no longer the added one, stay.
+ * that no longer names the cache, and a value that is no longer the added one, stay. `write` is the update that the
+ * draft is made of; without it, the draft is a service as it is stored.
  */
-export function restore(draft: Draft, original: Original): void {
+export function restore(draft: Draft, original: Original, write?: Write): void {
   for (const { id, model, pointer: place } of modelPlaces(draft.object)) {
     const before = Object.hasOwn(original.locations, id) ? original.locations[id] : undefined
     if (before === undefined || model.kind !== 'uri' || model.uri !== claimUri(before)) continue
     if (before.storage === undefined) draft.set(place, before.uri)
-    else restoreStorage(draft, place, before.storage)
+    else restoreStorage(draft, { place, recorded: before.storage, write })
   }
+  restorePath(draft, original.locations.predictor?.storage)
   for (const anchor of patchTargetsOf(draft.object)) {
     const additions = Object.hasOwn(original.additions, anchor.id) ? original.additions[anchor.id] : undefined
     if (additions !== undefined) takeAway(draft, anchor, additions)
@@ -167,11 +170,29 @@ export function restored(service: KubeObject): KubeObject {
   return draft.object
 }
 
-/** A storage spec that stands there again was applied again, by whoever owns it: it is newer than the record. */
-function restoreStorage(draft: Draft, place: string, storage: JsonObject): void {
+/** Puts a storage spec back in place of its claim, with what was written beside the claim since. */
+function restoreStorage(
+  draft: Draft,
+  { place, recorded, write }: { place: string; recorded: JsonObject; write: Write | undefined },
+): void {
   const storagePlace = place.replace(/\/storageUri$/, '/storage')
+  const written = draft.get(storagePlace)
   draft.remove(place)
-  if (draft.get(storagePlace) === undefined) draft.set(storagePlace, storage)
+  if (written === undefined) draft.set(storagePlace, recorded)
+  else if (isObject(written))
+    draft.set(storagePlace, mergeStorage({ recorded, written, place: storagePlace, write }))
+}
+
+/**
+ * A spec without a path names no model. Open Data Hub writes `key` alone if the Secret of the connection before is gone:
+ * it removes `storageUri`, and looks for the path in the old object, where the claim is instead.
+ * Source: opendatahub-operator internal/webhook/serving/mutating_isvc.go (injectS3StorageKeyPath).
+ */
+function restorePath(draft: Draft, recorded: JsonObject | undefined): void {
+  const model = draft.get('/spec/predictor/model')
+  if (!isObject(model) || model.storageUri !== undefined || !isObject(model.storage)) return
+  if (model.storage.path === undefined && recorded?.path !== undefined)
+    draft.set('/spec/predictor/model/storage/path', recorded.path)
 }
 
 function takeAway(draft: Draft, { pointer: base, allowedPaths }: PatchTarget, additions: Additions): void {

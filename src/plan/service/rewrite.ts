@@ -3,7 +3,7 @@ import { podSourceOf } from '../../kserve/location.ts'
 import type { ServiceView } from '../../kserve/service-view.ts'
 import type { PolicySpec } from '../../policy/schema.ts'
 import { overrideAnnotation } from '../../values/keys.ts'
-import { isObject, type Json, type KubeObject } from '../../values/object.ts'
+import { isObject, type Json, type JsonObject, type KubeObject } from '../../values/object.ts'
 import { type Draft, pointer, steps, valueAt } from '../draft.ts'
 import type { Facts } from '../facts.ts'
 import { holdSettings } from '../pod/hold.ts'
@@ -122,19 +122,19 @@ function freshValues(service: ServiceView, spec: PolicySpec | undefined, facts: 
 }
 
 function record(rewrite: Rewrite): OriginalLocation {
-  const {
-    location: { model },
-    cache,
-    path,
-    existing,
-  } = rewrite
+  const { location, cache, path, existing } = rewrite
+  const storage = recordedStorage(location)
   return {
     uri: recordedUri(rewrite),
     cache,
     ...(path === undefined ? {} : { path }),
     ...(existing ? { existing } : {}),
-    ...(model.kind === 'storage' ? { storage: model.storage } : {}),
+    ...(storage === undefined ? {} : { storage }),
   }
+}
+
+function recordedStorage({ model }: Rewrite['location']): JsonObject | undefined {
+  return model.kind === 'storage' ? model.storage : undefined
 }
 
 /** Of a storage spec without its bucket, which may stand in a Secret: whoever sends a review reads the record. */
@@ -146,9 +146,9 @@ function recordedUri({ location: { model } }: Rewrite): string {
 function recorded({ locations }: Original, rewrite: Rewrite): OriginalLocation | undefined {
   const { location, cache, path } = rewrite
   const known = Object.hasOwn(locations, location.id) ? locations[location.id] : undefined
-  return known?.uri === recordedUri(rewrite) && known.cache === cache && known.path === path
-    ? known
-    : undefined
+  const isSame = known?.uri === recordedUri(rewrite) && known.cache === cache && known.path === path
+  // Specs with different keys can name one cache, and the record is what gives the key back.
+  return isSame && isDeepStrictEqual(known.storage, recordedStorage(location)) ? known : undefined
 }
 
 function gpuValues(found: ContainerResources[]): Values {

@@ -4,6 +4,7 @@ import { getIn, type JsonObject, type KubeObject, objectAt } from '../../values/
 import type { Facts } from '../facts.ts'
 import { afterKserve, fakeFacts, fakePolicy, fakeService, fakeSigner, s3Secret } from '../plan.fake.ts'
 import { type Plan, plan } from '../plan.ts'
+import { readOriginal } from './original.ts'
 import { provenOriginal, type RecordSigner } from './record.ts'
 
 /*
@@ -511,4 +512,94 @@ test('a forged record is never signed: a further model is left as it is, and non
   )
   expect(provenOriginal(other.service, fakeSigner)?.locations.predictor?.cache).not.toMatch(/^victim/)
   expect(JSON.stringify(other.service)).not.toContain('"64"')
+})
+
+/* A storage spec, and writes of a part of it. The secret of each key names the same bucket. */
+
+const bucket = { type: 's3', bucket: 'models' }
+const withKeys = { options: bucket, hasAccessKeyId: true, hasSecretAccessKey: true }
+const anonymous = {
+  options: { ...bucket, anonymous: 'true' },
+  hasAccessKeyId: false,
+  hasSecretAccessKey: false,
+}
+const entries = { minio: withKeys, ceph: withKeys, open: anonymous, opener: anonymous }
+const storageConfig = {
+  name: 'storage-config',
+  keys: Object.keys(entries),
+  annotations: {},
+  options: {},
+  entries,
+}
+const stores = fakeFacts({ secrets: { 'storage-config': storageConfig } })
+const ofStorage = (storage: JsonObject) =>
+  fakeService({ model: { modelFormat: { name: 'sklearn' }, storage } })
+const stored = create(ofStorage({ key: 'minio', path: 'llama/v1' }), stores).service
+const withModel = (service: KubeObject, model: JsonObject) =>
+  withPredictor(service, { model: { ...objectAt(service, 'spec', 'predictor', 'model'), ...model } })
+const storageOf = (service: KubeObject) => readOriginal(service)?.locations.predictor?.storage
+const claimOf = (service: KubeObject) => getIn(service, 'spec', 'predictor', 'model', 'storageUri')
+
+test('a merge patch of the path keeps the key, and serves the new model', () => {
+  const patched = withModel(stored, { storage: { path: 'llama/v2' } })
+  const made = update(stored, patched, stores)
+  expect(made.reason).toBe('Accelerated')
+  expect(storageOf(made.service)).toEqual({ key: 'minio', path: 'llama/v2' })
+  expect(made.service).toEqual(create(ofStorage({ key: 'minio', path: 'llama/v2' }), stores).service)
+  expect(claimOf(made.service)).not.toBe(claimOf(stored))
+  // The second pass, and the next update, find nothing to do.
+  expect(update(stored, made.service, stores).service).toEqual(made.service)
+  expect(update(made.service, made.service, stores)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  const out = update(made.service, annotated(made.service, optOut), stores)
+  expect(getIn(out.service, 'spec', 'predictor', 'model', 'storage')).toEqual({
+    key: 'minio',
+    path: 'llama/v2',
+  })
+})
+
+test('a manifest that is put as a whole has what it says, and no more', () => {
+  const made = update(stored, ofStorage({ path: 'llama/v2' }), stores)
+  expect(storageOf(made.service)).toBeUndefined()
+  expect(getIn(made.service, 'spec', 'predictor', 'model', 'storage')).toEqual({ path: 'llama/v2' })
+})
+
+test('another key for the same cache is recorded, in the second pass, too', () => {
+  const open = create(ofStorage({ key: 'open', path: 'llama/v1' }), stores).service
+  const made = update(open, withModel(open, { storage: { key: 'opener' } }), stores)
+  expect(claimOf(made.service)).toBe(claimOf(open))
+  expect(storageOf(made.service)).toEqual({ key: 'opener', path: 'llama/v1' })
+  expect(update(open, made.service, stores).service).toEqual(made.service)
+})
+
+test('Open Data Hub changes a connection: before Warmgate, after it, and where the old Secret is gone', () => {
+  const expected = { key: 'ceph', path: 'llama/v1' }
+  const changed = annotated(stored, { 'opendatahub.io/connections': 'ceph' })
+  // Its webhook removes storage, and sets the key in a new one; the old object has no path for it to find.
+  const before = update(stored, withModel(changed, { storage: { key: 'ceph' } }), stores)
+  expect(storageOf(before.service)).toEqual(expected)
+  const first = update(stored, changed, stores)
+  expect(first.service.spec).toEqual(stored.spec)
+  const after = update(stored, withModel(first.service, { storage: { key: 'ceph' } }), stores)
+  expect(after.service).toEqual(before.service)
+  // With a path of the user's in the same update.
+  const both = update(
+    stored,
+    withModel(update(stored, withModel(changed, { storage: { path: 'llama/v2' } }), stores).service, {
+      storage: { key: 'ceph' },
+    }),
+    stores,
+  )
+  expect(storageOf(both.service)).toEqual({ key: 'ceph', path: 'llama/v2' })
+  const modelFormat = { name: 'sklearn' }
+  const replaced = withPredictor(changed, { model: { modelFormat, storage: { key: 'ceph' } } })
+  expect(update(stored, replaced, stores).service).toEqual(before.service)
+})
+
+test('Open Data Hub changes a connection to one of type URI', () => {
+  const made = update(stored, withModel(stored, { storageUri: 'https://models/llama.tar.gz' }), stores)
+  expect(objectAt(made.service, 'spec', 'predictor', 'model')).toEqual({
+    modelFormat: { name: 'sklearn' },
+    storageUri: 'https://models/llama.tar.gz',
+  })
+  expect(storageOf(made.service)).toBeUndefined()
 })
