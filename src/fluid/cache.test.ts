@@ -9,7 +9,7 @@ import type { Cache } from './desired.ts'
 import { isCacheName } from './name.ts'
 import { isReferenceTo, referenceTo } from './reference.ts'
 import type { CacheSettings, CacheTier, Runtime } from './runtime.ts'
-import { runtimes } from './runtimes.ts'
+import { automatic, runtimeNames, runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'
 
 const { cache, warmup } = builtInPolicy.spec
@@ -190,6 +190,13 @@ test.each(Object.keys(golden))(
     expect(textOf(cache)).toBe(readFileSync(new URL(`${file}.yaml`, folder), 'utf8'))
   },
 )
+
+test('every runtime has a golden file, and so has each scheme with what Auto tries for it', () => {
+  const shown = Object.values(golden).map(({ runtime, source }) => `${runtime} ${source.scheme}`)
+  for (const name of runtimeNames) expect(shown.map((each) => each.split(' ')[0])).toContain(name)
+  for (const [scheme, names] of Object.entries(automatic))
+    for (const name of names) expect(shown).toContain(`${name} ${scheme}`)
+})
 
 test('every golden file is made by something', () => {
   const files = readdirSync(folder).map((file) => file.replace('.yaml', ''))

@@ -3,6 +3,7 @@ import { type Json, type KubeObject, listAt, objectAt, stringAt, stringMapAt } f
 import { segmentsOf, trimEndSlashes } from '../values/text.ts'
 import { readsIdentically, sameStoreAs } from './credential-match.ts'
 import type { ExistingMount } from './existing-mount.ts'
+import { type RuntimeName, runtimeNames, runtimes } from './runtimes.ts'
 import { partsOf, type Source } from './source.ts'
 
 /** A Dataset that a team made for itself, and the Runtimes of its name. */
@@ -76,23 +77,26 @@ function isForMany(dataset: KubeObject): boolean {
 }
 
 type Type = 'alluxio' | 'jindo' | 'juicefs'
-const types: { [kind: string]: Type } = {
-  AlluxioRuntime: 'alluxio',
-  JindoRuntime: 'jindo',
-  JuiceFSRuntime: 'juicefs',
+/** What a Thin profile or a Cache class shows in its volume is its image's own; EFC's layout is not known. */
+const types: Record<RuntimeName, Type | undefined> = {
+  Alluxio: 'alluxio',
+  Jindo: 'jindo',
+  JuiceFS: 'juicefs',
+  Thin: undefined,
+  EFC: undefined,
+  Cache: undefined,
 }
 
-/**
- * The kind of Runtime that serves a Dataset, where it is one whose volumes are known to show mounts as Fluid lays
- * them out: what a Thin profile or a Cache class shows is its image's own.
- */
-function typeOf({ dataset, runtimes }: ExistingDataset): Type | undefined {
+/** The kind of Runtime that serves a Dataset, if its volumes are known to show mounts as Fluid lays them out. */
+function typeOf({ dataset, runtimes: [runtime, ...others] }: ExistingDataset): Type | undefined {
   const bound = listAt(dataset, 'status', 'runtimes')
-  const [runtime, ...others] = runtimes
   if (others.length > 0 || bound.length > 1) return undefined
   // Its volume would keep pods from every other node: a model that is downloaded may go anywhere.
   if (Object.keys(objectAt(runtime, 'spec', 'fuse', 'nodeSelector')).length > 0) return undefined
-  if (runtime !== undefined) return types[runtime.kind]
+  if (runtime !== undefined) {
+    const name = runtimeNames.find((each) => runtimes[each].kind === runtime.kind)
+    return name && types[name]
+  }
   // Files may hold a Dataset alone; a cluster never does.
   const isJuice = stringAt(dataset, 'spec', 'mounts', 0, 'mountPoint')?.startsWith('juicefs:') === true
   return bound.length > 0 ? undefined : isJuice ? 'juicefs' : 'alluxio'

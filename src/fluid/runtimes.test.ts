@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { automatic, chooseRuntime, runtimes } from './runtimes.ts'
+import { cacheableSchemes } from '../kserve/uri.ts'
+import { automatic, chooseRuntime, runtimeNames, runtimes } from './runtimes.ts'
 import type { Source } from './source.ts'
 
 const all = ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)]
@@ -121,8 +122,28 @@ test('options by name come from a Secret that the runtime can mount, or the sour
   expect(chooseRuntime(made, 'Alluxio', all)).toMatchObject({ reason: 'RuntimeUnavailable' })
 })
 
+const docs = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+
+test('Auto has a runtime for every scheme that is cacheable, and each serves it', () => {
+  expect(Object.keys(automatic).toSorted()).toEqual(cacheableSchemes.toSorted())
+  for (const [scheme, names] of Object.entries(automatic))
+    for (const name of names) expect(runtimes[name].schemes, name).toContain(scheme)
+})
+
+test('docs/caches.md and docs/uninstall.md name every runtime', () => {
+  const page = docs('caches.md')
+  const columns = [...page.matchAll(/^\| policy +\|(.*)\|$/gm)].map(([, row = '']) => row.split(/ *\| */))
+  expect(columns).toHaveLength(2)
+  for (const row of columns)
+    expect(row.map((cell) => cell.trim())).toEqual(expect.arrayContaining(runtimeNames))
+  const refreshed = page.split('| runtime   | the DataLoad')[1]?.split('\n\n')[0] ?? ''
+  const first = refreshed.match(/^\| [^|]*/gm)?.join(' ') ?? ''
+  for (const name of runtimeNames) expect(first).toContain(name)
+  for (const { plural } of Object.values(runtimes)) expect(docs('uninstall.md')).toContain(`- ${plural}\n`)
+})
+
 test('docs/caches.md prints what Auto tries', () => {
-  const page = readFileSync(new URL('../../docs/caches.md', import.meta.url), 'utf8')
+  const page = docs('caches.md')
   const rows = [...page.matchAll(/^\| `([a-z0-9]+):\/\/` +\| ([A-Za-z0-9, ]+?) +\|/gm)]
   expect(Object.fromEntries(rows.map(([, scheme = '', names = '']) => [scheme, names.split(', ')]))).toEqual(
     automatic,

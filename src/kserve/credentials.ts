@@ -8,6 +8,7 @@ import type { Resolved } from './resolved.ts'
 import { isAnonymous, s3Credentials, s3Variables } from './s3.ts'
 import type { SecretFact } from './secret.ts'
 import { missing, notAmongFiles, tooManyKeys, type Unresolved } from './unresolved.ts'
+import { type CacheableScheme, isCacheable } from './uri.ts'
 
 export interface CredentialsInput {
   scheme: string
@@ -34,22 +35,29 @@ export function resolveCredentials(input: CredentialsInput): Resolved {
   const found = findSecrets(input)
   if (!found.ok) return found
   if (input.optionKeys !== undefined) return named(input.optionKeys, found.secrets)
-  switch (input.scheme) {
-    case 's3':
-      return s3(input, found.secrets)
-    case 'gs':
-      return gcs(input, found.secrets)
-    case 'oss':
-    case 'cos':
-    case 'obs':
-    case 'dls':
-      return objectStore(input, found.secrets)
-    case 'juicefs':
-      return juicefs(input, found.secrets)
-    default:
-      // What such a store asks for only a policy can say.
-      return { ok: true, credentials: { kind: 'anonymous', endpoint: {} } }
-  }
+  const read = isCacheable(input.scheme) ? readers[input.scheme] : anonymous
+  return read(input, found.secrets)
+}
+
+type Reader = (input: CredentialsInput, secrets: SecretFact[]) => Resolved
+
+/** How the credentials of a scheme are found in Secrets. */
+const readers: Record<CacheableScheme, Reader> = {
+  s3,
+  gs: gcs,
+  oss: objectStore,
+  cos: objectStore,
+  obs: objectStore,
+  dls: objectStore,
+  hdfs: anonymous,
+  juicefs,
+  nfs: anonymous,
+  cpfs: anonymous,
+}
+
+/** Only a policy knows what such a source needs (`sources[].credentials.keys`). */
+function anonymous(): Resolved {
+  return { ok: true, credentials: { kind: 'anonymous', endpoint: {} } }
 }
 
 /** The last Secret that has every key which the policy asks for. */

@@ -1,8 +1,33 @@
 import { limits } from '../values/limits.ts'
 import { hasPlaceholder, quoted, trimEndSlashes, trimStartSlashes } from '../values/text.ts'
 
-/** The schemes whose directories a Fluid Runtime can mount as they are. */
-export const cacheableSchemes = ['s3', 'gs', 'oss', 'cos', 'obs', 'dls', 'hdfs', 'juicefs', 'nfs', 'cpfs']
+const plainHost = /^[^:@]+$/
+const hostWithPort = /^[^:@]+(:[0-9]+)?$/
+const server = /^[^:@]+:?$/
+
+/**
+ * The registry of schemes: those whose directories a Fluid Runtime can mount as they are, each with what comes before
+ * the path (a bucket, volume or server, in Fluid's own form of the URI).
+ */
+const hosts = {
+  s3: plainHost,
+  gs: plainHost,
+  oss: plainHost,
+  cos: plainHost,
+  obs: plainHost,
+  dls: plainHost,
+  // Without a port KServe takes the first word for a directory, and asks a Secret for the name node.
+  hdfs: /^[^:@]+:[0-9]+$/,
+  juicefs: /^[^:@]*$/,
+  nfs: server,
+  cpfs: server,
+} satisfies Record<string, RegExp>
+export type CacheableScheme = keyof typeof hosts
+export const cacheableSchemes = Object.keys(hosts) as CacheableScheme[]
+
+export function isCacheable(scheme: string): scheme is CacheableScheme {
+  return Object.hasOwn(hosts, scheme)
+}
 
 /** A model directory; `uri` has no trailing slash, `path` is empty for a whole bucket. */
 export interface ModelDirectory {
@@ -41,17 +66,6 @@ const unsafe = /[^A-Za-z0-9._~+@=:/-]/u
 // charts/alluxio/templates/config/alluxio-mount-conf.yaml).
 const replaced = '/etc/fluid/secrets/'
 
-/** What may stand before the path, where it is more or less than a name: Fluid's own forms of these URIs. */
-const hosts: { [scheme: string]: RegExp } = {
-  // Without a port KServe takes the first word for a directory, and asks a Secret for the name node.
-  hdfs: /^[^:@]+:[0-9]+$/,
-  nfs: /^[^:@]+:?$/,
-  cpfs: /^[^:@]+:?$/,
-  juicefs: /^[^:@]*$/,
-}
-const plainHost = /^[^:@]+$/
-const hostWithPort = /^[^:@]+(:[0-9]+)?$/
-
 /**
  * What a model URI is, seen as KServe's storage initializer would read it. A directory can be mounted;
  * anything else says why not. S3 lists by raw prefix (`llama` also finds `llama-2/`); a directory is what
@@ -67,15 +81,14 @@ export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = (
   if (scheme === undefined) return other('LocalSource', 'the model is a path inside the image or pod')
   const problem = unsafeBecause(scheme, rest)
   if (problem !== undefined) return other('UnsafeUri', problem)
-  const isStore = cacheableSchemes.includes(scheme)
   if (!elsewhere.includes(scheme) && isNamed(uri)) return directory(scheme, rest, namedHost(scheme))
-  if (!isStore) return foreign(scheme, rest)
-  if (scheme === 'hdfs' && !hosts.hdfs?.test(rest.split('/')[0] ?? ''))
+  if (!isCacheable(scheme)) return foreign(scheme, rest)
+  if (scheme === 'hdfs' && !hosts.hdfs.test(rest.split('/')[0] ?? ''))
     return other(
       'UnsupportedScheme',
       'hdfs:// without a port is a path to KServe, and names no name node to Fluid',
     )
-  return directory(scheme, rest, hosts[scheme] ?? plainHost)
+  return directory(scheme, rest, hosts[scheme])
 }
 
 /** What stands before `://`, and what follows; no scheme where it is no URI. */
@@ -157,8 +170,7 @@ function decode(text: string): string | undefined {
 
 /** A store's bucket stays a bucket; a policy's own word is for what is a server, or unknown here. */
 function namedHost(scheme: string): RegExp {
-  const isStore = cacheableSchemes.includes(scheme) && scheme !== 'hdfs'
-  return isStore ? (hosts[scheme] ?? plainHost) : hostWithPort
+  return isCacheable(scheme) && scheme !== 'hdfs' ? hosts[scheme] : hostWithPort
 }
 
 /** What no policy can make a directory of. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { runtimeNames } from '../fluid/runtimes.ts'
 import type { Json, KubeObject } from '../values/object.ts'
 import { builtInPolicy, isOpen, type Policy, parsePolicy, selectPolicy } from './policy.ts'
 import { optedIn } from './scope.ts'
@@ -147,7 +148,7 @@ test.each<[Json, string]>([
   [{ sources: [{ match: [] }] }, 'spec.sources.0.match: must not have fewer than 1 items'],
   [
     { sources: [{ match: ['s3://'], runtime: 'GooseFS' }] },
-    'spec.sources.0.runtime: must be equal to one of the allowed values (Auto, Jindo, Alluxio, JuiceFS, Thin, EFC, Cache)',
+    `spec.sources.0.runtime: must be equal to one of the allowed values (Auto, ${runtimeNames.join(', ')})`,
   ],
   [
     { sources: [{ match: ['s3://'], mirror: 's3://m' }] },

@@ -22,6 +22,13 @@ test('the page of signals names every end of a hold', () => {
   expect(documented('Events').toSorted()).toEqual([...releaseReasons].toSorted())
 })
 
+test('the page of holds has a row for every end', async () => {
+  const holds = await readFile(new URL('../../docs/holds.md', import.meta.url), 'utf8')
+  const table = holds.split('<!-- ends -->')[1]?.split('<!-- end of ends -->')[0] ?? ''
+  const ends = [...table.matchAll(/\| `(\w+)`[^|]*\|$/gm)].map(([, reason = '']) => reason)
+  expect([...new Set(ends)].toSorted()).toEqual([...releaseReasons].toSorted())
+})
+
 test('the page of signals names what a cache can come to lack', () => {
   for (const reason of shortfallReasons) expect(page).toContain(`- \`${reason}\`: `)
 })

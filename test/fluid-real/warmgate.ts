@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, type TestContext, test } from 'vitest'
 import { runRefresh } from '../../src/cli/refresh.ts'
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
-import type { RuntimeName } from '../../src/fluid/runtimes.ts'
+import { type RuntimeName, runtimes } from '../../src/fluid/runtimes.ts'
 import { pendingChangesOf } from '../../src/fluid/standing.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
@@ -39,51 +39,59 @@ const juicefs: Path = {
   },
   secret: { metaurl: 'redis://redis:6379/1' },
 }
-const paths: Path[] = [
-  jindo,
-  { ...jindo, runtime: 'Alluxio', source: { runtime: 'Alluxio' } },
-  juicefs,
-  { runtime: 'EFC', uri: 'nfs://0a1b2c.cn-hangzhou.nas.aliyuncs.com/models/bloom' },
-  { runtime: 'Thin', uri: 'nfs://10.0.0.7/exports/bloom', source: { runtime: 'Thin', profile: 'nfs' } },
-]
+/** One of each runtime, but of Cache: what that one caches, its class and images decide. */
+const paths: Record<Exclude<RuntimeName, 'Cache'>, Path> = {
+  Jindo: jindo,
+  Alluxio: { ...jindo, runtime: 'Alluxio', source: { runtime: 'Alluxio' } },
+  JuiceFS: juicefs,
+  EFC: { runtime: 'EFC', uri: 'nfs://0a1b2c.cn-hangzhou.nas.aliyuncs.com/models/bloom' },
+  Thin: {
+    runtime: 'Thin',
+    uri: 'nfs://10.0.0.7/exports/bloom',
+    source: { runtime: 'Thin', profile: 'nfs' },
+  },
+}
 
 const refreshed: Path = { ...jindo, uri: 's3://models/refreshed', schedule: '* * * * *' }
 
 /** The whole way of a service: Warmgate, KServe and Fluid are each themselves. */
 export function warmgate(theStage: () => RealFluidCluster): void {
-  test.concurrent.for(paths)('$runtime: $uri from its service to its last volume', async (path, context) => {
-    const play = await admit(path, theStage(), context)
-    const { scene, cache } = play
-    // What is warm when it is Bound may be so before a pod is there.
-    const first = await play.pod((pod) => !isLoaded(path) || condition(pod, warm) !== undefined)
-    if (isLoaded(path)) {
-      expect(hasGate(first)).toBe(true)
-      expect(stringAt(condition(first, warm), 'status')).toBe('False')
-    }
-    await scene.expectPhase(dataset, cache, 'Bound')
-    await scene.expectPhase(persistentVolumeClaim, cache, 'Bound')
-    expect(objectAt(await scene.get(dataset, cache), 'status')).toMatchObject({
-      runtimes: [{ type: path.runtime.toLowerCase() }],
-    })
-    if (isLoaded(path)) {
-      await scene.expectPhase(dataLoad, cache, 'Complete')
-      await scene.eventually(() => scene.find(cronJob, `${cache}-s-loader-job`)).toBeDefined()
-    }
-    const ready = await play.pod((pod) => isTrue(pod, 'Ready'))
-    expect(ready.metadata.uid).toBe(first.metadata.uid)
-    expect(listAt(ready, 'spec', 'initContainers')).toEqual([])
-    // Fluid rewrites objects and adds to them: Warmgate sees no difference, and wrote each of them once.
-    const found = await scene.get(dataset, cache)
-    expect(pendingChangesOf(found)).toBe('')
-    const written = await writesIn(theStage(), scene.namespace)
-    expect(written).toEqual([...new Set(written)])
-    await scene.delete(inferenceService, 'bloom')
-    for (const resource of [dataset, runtimeResources[path.runtime], dataLoad, persistentVolumeClaim])
-      await scene.expectGone(resource, cache)
-    await scene.expectGone(cronJob, `${cache}-s-loader-job`)
-    const volume = { name: `${scene.namespace}-${cache}` }
-    await scene.eventually(() => scene.client.get(persistentVolume, volume)).toBeUndefined()
-  })
+  test.concurrent.for(Object.values(paths))(
+    '$runtime: $uri from its service to its last volume',
+    async (path, context) => {
+      const play = await admit(path, theStage(), context)
+      const { scene, cache } = play
+      // What is warm when it is Bound may be so before a pod is there.
+      const first = await play.pod((pod) => !isLoaded(path) || condition(pod, warm) !== undefined)
+      if (isLoaded(path)) {
+        expect(hasGate(first)).toBe(true)
+        expect(stringAt(condition(first, warm), 'status')).toBe('False')
+      }
+      await scene.expectPhase(dataset, cache, 'Bound')
+      await scene.expectPhase(persistentVolumeClaim, cache, 'Bound')
+      expect(objectAt(await scene.get(dataset, cache), 'status')).toMatchObject({
+        runtimes: [{ type: path.runtime.toLowerCase() }],
+      })
+      if (isLoaded(path)) {
+        await scene.expectPhase(dataLoad, cache, 'Complete')
+        await scene.eventually(() => scene.find(cronJob, `${cache}-s-loader-job`)).toBeDefined()
+      }
+      const ready = await play.pod((pod) => isTrue(pod, 'Ready'))
+      expect(ready.metadata.uid).toBe(first.metadata.uid)
+      expect(listAt(ready, 'spec', 'initContainers')).toEqual([])
+      // Fluid rewrites objects and adds to them: Warmgate sees no difference, and wrote each of them once.
+      const found = await scene.get(dataset, cache)
+      expect(pendingChangesOf(found)).toBe('')
+      const written = await writesIn(theStage(), scene.namespace)
+      expect(written).toEqual([...new Set(written)])
+      await scene.delete(inferenceService, 'bloom')
+      for (const resource of [dataset, runtimeResources[path.runtime], dataLoad, persistentVolumeClaim])
+        await scene.expectGone(resource, cache)
+      await scene.expectGone(cronJob, `${cache}-s-loader-job`)
+      const volume = { name: `${scene.namespace}-${cache}` }
+      await scene.eventually(() => scene.client.get(persistentVolume, volume)).toBeUndefined()
+    },
+  )
 
   test.concurrent('warmgate refresh, and a schedule: Fluid reads metadata again and loads, and no pod is touched', async (context) => {
     const play = await admit(refreshed, theStage(), context)
@@ -130,9 +138,9 @@ async function writesIn({ logFile }: RealFluidCluster, ns: string): Promise<stri
 
 const warm = 'warmgate.dev/cache-warm'
 
-/** EFC and Thin know no DataLoad: they are warm when they are Bound. */
+/** What knows no DataLoad is warm when it is Bound. */
 function isLoaded({ runtime }: Path): boolean {
-  return runtime !== 'EFC' && runtime !== 'Thin'
+  return runtimes[runtime].isLoadable
 }
 
 interface Play {

@@ -3,13 +3,12 @@ import { fakeDataset } from '../../cluster/cluster.fake.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import { fakeCache } from '../../fluid/cache.fake.ts'
 import type { Cache } from '../../fluid/desired.ts'
+import { runtimeNames } from '../../fluid/runtimes.ts'
 import { pendingChangesOf } from '../../fluid/standing.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { FakeReflector } from '../../kube/reflector.fake.ts'
 import { type KubeObject, objectAt } from '../../values/object.ts'
 import { desiredCache as provision, reportOutdated } from './desired-cache.ts'
-
-const kinds = ['Jindo', 'Alluxio', 'JuiceFS', 'Thin', 'EFC', 'Cache'] as const
 
 const cache = (runtime: Cache['runtime'], quota: string) =>
   fakeCache(runtime, { settings: { tieredStore: [{ medium: 'SSD', path: '/mnt/cache', quota }] } })
@@ -23,7 +22,7 @@ function desiredCache(...given: Parameters<typeof provision>) {
 /** A cluster in which these objects stand. */
 function standingAre(objects: KubeObject[]): Mirror {
   const [datasets, dataLoads] = [new FakeReflector(), new FakeReflector()]
-  const runtimes = Object.fromEntries(kinds.map((kind) => [kind, new FakeReflector()]))
+  const runtimes = Object.fromEntries(runtimeNames.map((kind) => [kind, new FakeReflector()]))
   for (const object of objects) {
     const copies: { [kind: string]: FakeReflector } = { Dataset: datasets, DataLoad: dataLoads }
     const copy = copies[object.kind] ?? runtimes[object.kind.replace('Runtime', '')]

@@ -1,9 +1,18 @@
 import type { EventRecorder } from '../../kube/events.ts'
-import type { Release } from '../../plan/pod/hold.ts'
+import type { Release, ReleaseReason } from '../../plan/pod/hold.ts'
 import type { Clock } from '../../values/clock.ts'
 import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
 import type { ErrorReporter } from '../errors.ts'
 import type { Savings } from '../reporting/savings.ts'
+
+/** Normal where the pod serves from a warm cache, or where somebody asked for its release. */
+const eventTypes: Record<ReleaseReason, 'Normal' | 'Warning'> = {
+  Warm: 'Normal',
+  TimedOut: 'Warning',
+  WarmupFailed: 'Warning',
+  NotHeld: 'Normal',
+  Reverted: 'Warning',
+}
 
 /** A pod that waits no more. */
 export interface Released {
@@ -70,8 +79,7 @@ export class Releases {
   }
 
   #record(regarding: KubeObject, { reason }: Release, note: string): void {
-    const type = reason === 'Warm' || reason === 'NotHeld' ? 'Normal' : 'Warning'
-    this.#options.events.record({ regarding, type, reason, note, action: 'Release' })
+    this.#options.events.record({ regarding, type: eventTypes[reason], reason, note, action: 'Release' })
   }
 }
 
