@@ -16,6 +16,8 @@ export type PodFacts = PodPolicy & {
   caches: { [name: string]: CachePhase }
   /** Claims that it mounts and that do not exist yet. */
   unmountable: string[]
+  /** Caches, by name, that cannot be read while they are cold. */
+  unreadable: string[]
   /** The labels of the nodes that hold its caches. */
   workerLabels: string[]
   sidecar: SidecarState
@@ -54,6 +56,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
   return {
     ...governance,
     caches: Object.fromEntries(caches.map((each) => [nameOf(each), each.phase])),
+    unreadable: caches.filter(({ isReadable }) => !isReadable).map(nameOf),
     unmountable: [...new Set(unmountable.map(({ claim }) => claim))],
     workerLabels: [...new Set(caches.flatMap(({ workerLabel }) => workerLabel ?? []))],
     sidecar: hasSidecar ? (isReady ? 'ready' : 'pending') : 'none',

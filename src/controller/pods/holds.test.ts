@@ -79,6 +79,7 @@ test('a gate that was left behind by a leader that died between the two writes g
 })
 
 const timeout = 30 * minutes
+const readable = fakeDataset({ phase: 'Bound', ufsTotal: '4.00GiB' })
 const failed = fakeDataLoad('Failed', cacheName, { conditions: [{ message: 'no such bucket' }] })
 
 test.each<[string, string, JsonObject, (scene: Scene) => unknown]>([
@@ -86,13 +87,13 @@ test.each<[string, string, JsonObject, (scene: Scene) => unknown]>([
     'TimedOut',
     'the cache was not warm after 30m; the pod serves from a cold cache',
     {},
-    (s) => s.clock.advance(timeout),
+    (s) => [s.datasets.put(readable), s.clock.advance(timeout)],
   ],
   [
     'WarmupFailed',
     `the warm-up of ${cacheName} failed: no such bucket; the pod serves from a cold cache`,
-    { warmup: { retries: 0 } },
-    (s) => s.dataLoads.put(failed),
+    { warmup: { retries: 0 }, hold: { onFailure: 'Serve' } },
+    (s) => [s.datasets.put(readable), s.dataLoads.put(failed)],
   ],
   ['NotHeld', 'no AccelerationPolicy matches its service', {}, (s) => selectNothing(s)],
   ['NotHeld', 'its namespace is not opted in', {}, (s) => s.namespaces.drop({ name: 'models' })],
@@ -101,12 +102,6 @@ test.each<[string, string, JsonObject, (scene: Scene) => unknown]>([
     'its service is gone',
     {},
     (s) => [s.services.drop({ namespace: 'models', name: 'llama' }), s.clock.advance(30_000)],
-  ],
-  [
-    'TimedOut',
-    'the cache was not warm after 30m; the pod serves from a cold cache',
-    {},
-    (s) => [s.datasets.drop({ namespace: 'models', name: cacheName }), s.clock.advance(timeout)],
   ],
 ])('a hold ends: %s, since %s', async (reason, message, policy, happens) => {
   const scene = holdScene({ policy })
@@ -142,6 +137,42 @@ test('Revert: the service is taken back in its own words, and that releases its 
   expect(scene.events).toMatchObject([{ reason: 'Reverted', regarding: { kind: 'InferenceService' } }])
   await scene.look()
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'Reverted' })
+})
+
+/** What a service that was taken back says about it; undefined where it was not. */
+const revertedOf = ({ services }: Scene) =>
+  services.get({ namespace: 'models', name: 'llama' })?.metadata.annotations?.['warmgate.dev/reverted']
+
+test.each<[string, JsonObject, string, (scene: Scene) => unknown]>([
+  ['a failure, by default', {}, 'no such bucket', (s) => s.dataLoads.put(failed)],
+  [
+    'a failure of a cache that shows no file',
+    { hold: { onFailure: 'Serve' } },
+    'has shown no file yet',
+    (s) => s.dataLoads.put(failed),
+  ],
+  [
+    'a source without a file',
+    { warmup: { retries: 3 } },
+    'it found no file',
+    (s) => [s.datasets.put(fakeDataset({ phase: 'Bound', fileNum: '0' })), s.loadJobs.put(fakeLoadJob())],
+  ],
+  ['a cache that shows no file in time', {}, 'has shown no file yet', (s) => s.clock.advance(timeout)],
+  [
+    'a Dataset that is gone',
+    {},
+    'has shown no file yet',
+    (s) => [s.datasets.drop({ namespace: 'models', name: cacheName }), s.clock.advance(timeout)],
+  ],
+])('%s takes the service back, loudly', async (_what, policy, message, happens) => {
+  const scene = holdScene({ policy })
+  await scene.look()
+  expect(revertedOf(scene)).toBeUndefined()
+  await Promise.all([happens(scene)].flat())
+  await scene.look()
+  expect(revertedOf(scene)).toContain(message)
+  expect(scene.events).toMatchObject([{ type: 'Warning', reason: 'Reverted' }])
+  expect(await scene.metrics.render()).toMatch(/warmgate_reverts_total\{reason="\w+"\} 1\n/)
 })
 
 async function releasesOf({ metrics }: Scene): Promise<number> {
@@ -196,11 +227,14 @@ test('Serve without a claim to serve from takes the service back', async () => {
   const scene = holdScene()
   scene.datasets.put(fakeDataset({ phase: 'NotBound' }))
   scene.claims.drop({ namespace: 'models', name: cacheName })
-  await scene.clock.advance(timeout)
+  expect(await scene.look()).toBe(10 * minutes)
+  await scene.clock.advance(10 * minutes - 1)
   await scene.look()
-  const service = scene.services.get({ namespace: 'models', name: 'llama' })
-  expect(service?.metadata.annotations?.['warmgate.dev/reverted']).toContain(
-    `no pod can start on ${cacheName}`,
+  expect(revertedOf(scene)).toBeUndefined()
+  await scene.clock.advance(1)
+  await scene.look()
+  expect(revertedOf(scene)).toBe(
+    `not Bound after 10m: waiting for ${cacheName}: its Dataset is not Bound yet; no pod can start on ${cacheName}`,
   )
 })
 

@@ -95,7 +95,8 @@ export class HoldReconciler {
       hold,
       caches: Object.fromEntries(estimated),
       unmountable: facts.unmountable,
-      createdMs: createdMs(pod),
+      unreadable: facts.unreadable,
+      sinceMs: createdMs(pod),
       nowMs,
     })
   }
@@ -108,16 +109,14 @@ export class HoldReconciler {
   }
 
   /** The pod is released by what becomes of its service: at once where nothing becomes of it. */
-  async #revert(
-    pod: KubeObject,
-    { reason, message }: HoldDecision & { kind: 'revert' },
-  ): Promise<number | undefined> {
+  async #revert(pod: KubeObject, decision: HoldDecision & { kind: 'revert' }): Promise<number | undefined> {
     const { mirror, placements } = this.#options
+    const { reason, message } = decision
     if (!placements.areKnownIn(pod.metadata.namespace)) return unknownMs
     const service = serviceAt(mirror, pod)
     const refused =
       typeof service === 'object'
-        ? (this.#notItsPod(pod, service) ?? (await revert(this.#options, service, message)))
+        ? (this.#notItsPod(pod, service) ?? (await revert(this.#options, service, decision)))
         : 'its service is not known'
     if (refused === undefined) return undefined
     const words = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`

@@ -1,4 +1,4 @@
-import { belongsToPreviousDataset, isOurs, isWarmWhenBound } from '../../fluid/dataset.ts'
+import { belongsToPreviousDataset, filesOf, isOurs, isWarmWhenBound } from '../../fluid/dataset.ts'
 import { loadJobKey } from '../../fluid/job.ts'
 import { datasetOf, fills } from '../../fluid/load.ts'
 import { referredDataset, workerLabel } from '../../fluid/locality.ts'
@@ -48,6 +48,11 @@ export interface CacheReading extends LoadReading {
   dataset: KubeObject | undefined
   /** Whether Fluid has its volume. */
   isBound: boolean
+  /**
+   * Whether a pod can read files from it while it is cold: it is Bound, and has shown one. Fluid counts no files of
+   * a reference; those of a team's Dataset are the team's matter.
+   */
+  isReadable: boolean
   isBeingDeleted: boolean
   /** The label of the nodes that hold it; for a reference, of those that hold what it refers to. */
   workerLabel: string | undefined
@@ -67,6 +72,7 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
       ...load,
       dataset,
       isBound: false,
+      isReadable: false,
       isBeingDeleted: false,
       workerLabel: workerLabel(key, undefined),
     }
@@ -87,6 +93,7 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
     shortfall: deletionTimestamp === undefined ? loaded.shortfall : undefined,
     dataset,
     isBound: isBound(dataset),
+    isReadable: isBound(dataset) && (!isOwn || referred !== undefined || filesOf(dataset) === 'some'),
     isBeingDeleted: deletionTimestamp !== undefined,
     workerLabel: workerLabel(referred ?? key, (referred === undefined ? dataset : origin)?.metadata.uid),
   }
