@@ -88,10 +88,10 @@ export const soonEnds: End[] = [
 
 /** What ends at `warmup.timeout`. */
 export const lateEnds: End[] = [
-  ...each('onTimeout', timedOut, { name: 'slow', what: '`warmup.timeout` since the pod was created' }),
+  ...each('onTimeout', timedOut, { name: 'slow', what: '`warmup.timeout` since a pod waits' }),
   {
     name: 'slow-gated',
-    what: '`warmup.timeout` since the pod was created',
+    what: '`warmup.timeout` since a pod waits',
     hold: atScheduling,
     outcome: timedOut,
   },

@@ -24,6 +24,7 @@ import {
   type ObjectKey,
   objectAt,
   stringAt,
+  stringMapAt,
 } from '../../values/object.ts'
 import { fakeErrors } from '../errors.fake.ts'
 import { PodRewriteUsage } from '../policies/pod-rewrites.ts'
@@ -131,6 +132,7 @@ function patchingClient(
     // Admission is away: an opt-out restores nothing by itself.
     const answer = plural === 'inferenceservices' ? fake.services.get(key) : undefined
     if (answer !== undefined) return answer
+    if (plural === 'datasets') return annotate(fake, key, body)
     bodies.push(body)
     const object = lag.get(key)
     if (object === undefined) throw new KubeError(`patch ${plural}`, { status: 404, message: 'gone' })
@@ -147,6 +149,15 @@ function patchingClient(
     return service
   }
   return { patch, delete: remove, get, replace } as unknown as KubeClient
+}
+
+function annotate({ datasets }: ReturnType<typeof fakeMirror>, key: ObjectKey, body: Json): KubeObject {
+  const before = datasets.get(key)
+  if (before === undefined) throw new KubeError('patch datasets', { status: 404, message: 'gone' })
+  const annotations = { ...before.metadata.annotations, ...stringMapAt(body, 'metadata', 'annotations') }
+  const written = { ...before, metadata: { ...before.metadata, annotations } }
+  datasets.put(written)
+  return written
 }
 
 function patched(pod: KubeObject, body: Json): KubeObject {

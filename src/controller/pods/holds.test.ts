@@ -139,10 +139,6 @@ test('Revert: the service is taken back in its own words, and that releases its 
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'Reverted' })
 })
 
-/** What a service that was taken back says about it; undefined where it was not. */
-const revertedOf = ({ services }: Scene) =>
-  services.get({ namespace: 'models', name: 'llama' })?.metadata.annotations?.['warmgate.dev/reverted']
-
 test.each<[string, JsonObject, string, (scene: Scene) => unknown]>([
   ['a failure, by default', {}, 'no such bucket', (s) => s.dataLoads.put(failed)],
   [
@@ -167,12 +163,42 @@ test.each<[string, JsonObject, string, (scene: Scene) => unknown]>([
 ])('%s takes the service back, loudly', async (_what, policy, message, happens) => {
   const scene = holdScene({ policy })
   await scene.look()
-  expect(revertedOf(scene)).toBeUndefined()
+  expect(reverted(scene)).toBeUndefined()
   await Promise.all([happens(scene)].flat())
   await scene.look()
-  expect(revertedOf(scene)).toContain(message)
+  expect(reverted(scene)).toContain(message)
   expect(scene.events).toMatchObject([{ type: 'Warning', reason: 'Reverted' }])
   expect(await scene.metrics.render()).toMatch(/warmgate_reverts_total\{reason="\w+"\} 1\n/)
+})
+
+/** Its workload makes another pod in its place. */
+function replace(scene: Scene, uid: string): void {
+  const pod = fakePod({ createdMs: scene.clock.now() })
+  const metadata = { ...pod.metadata, uid, resourceVersion: uid }
+  scene.pods.put({ ...pod, metadata })
+}
+
+test('pods that are replaced again and again wait no longer together than one pod may', async () => {
+  const scene = holdScene()
+  scene.datasets.put(readable)
+  await scene.look()
+  await scene.clock.advance(18 * minutes)
+  replace(scene, '2000')
+  expect(await scene.look()).toBe(12 * minutes)
+  await scene.clock.advance(12 * minutes)
+  replace(scene, '3000')
+  await scene.look()
+  expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'TimedOut' })
+})
+
+test('a pod that is none of a workload starts no clock for the others', async () => {
+  const scene = holdScene()
+  bare(scene)
+  await scene.look()
+  expect(verdict(scene)).toMatchObject({ reason: 'Warming' })
+  await scene.clock.advance(18 * minutes)
+  replace(scene, '2000')
+  expect(await scene.look()).toBe(30 * minutes)
 })
 
 async function releasesOf({ metrics }: Scene): Promise<number> {
@@ -230,10 +256,10 @@ test('Serve without a claim to serve from takes the service back', async () => {
   expect(await scene.look()).toBe(10 * minutes)
   await scene.clock.advance(10 * minutes - 1)
   await scene.look()
-  expect(revertedOf(scene)).toBeUndefined()
+  expect(reverted(scene)).toBeUndefined()
   await scene.clock.advance(1)
   await scene.look()
-  expect(revertedOf(scene)).toBe(
+  expect(reverted(scene)).toBe(
     `not Bound after 10m: waiting for ${cacheName}: its Dataset is not Bound yet; no pod can start on ${cacheName}`,
   )
 })

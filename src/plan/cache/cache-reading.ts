@@ -4,6 +4,7 @@ import { datasetOf, fills } from '../../fluid/load.ts'
 import { referredDataset, workerLabel } from '../../fluid/locality.ts'
 import { loadName } from '../../fluid/name.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
+import { waitingSinceMs } from '../../fluid/waiting.ts'
 import { conditionOf } from '../../values/condition.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../../values/object.ts'
 import { type CachePhase, loadPhase, notBegun } from './cache-phase.ts'
@@ -54,6 +55,8 @@ export interface CacheReading extends LoadReading {
    */
   isReadable: boolean
   isBeingDeleted: boolean
+  /** Since when pods wait for it, as it is recorded; undefined if none does. */
+  waitingSinceMs: number | undefined
   /** The label of the nodes that hold it; for a reference, of those that hold what it refers to. */
   workerLabel: string | undefined
 }
@@ -74,6 +77,7 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
       isBound: false,
       isReadable: false,
       isBeingDeleted: false,
+      waitingSinceMs: undefined,
       workerLabel: workerLabel(key, undefined),
     }
   }
@@ -95,6 +99,7 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
     isBound: isBound(dataset),
     isReadable: isBound(dataset) && (!isOwn || referred !== undefined || filesOf(dataset) === 'some'),
     isBeingDeleted: deletionTimestamp !== undefined,
+    waitingSinceMs: isOwn ? waitingSinceMs(dataset, path ?? '') : undefined,
     workerLabel: workerLabel(referred ?? key, (referred === undefined ? dataset : origin)?.metadata.uid),
   }
 }
