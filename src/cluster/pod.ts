@@ -2,7 +2,7 @@ import { isOurs } from '../fluid/dataset.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { type ClaimMount, claimMounts, serviceOfPod } from '../kserve/pod.ts'
 import type { CachePhase } from '../plan/cache/cache-phase.ts'
-import { readCache } from '../plan/cache/cache-reading.ts'
+import { type CachePart, readCache } from '../plan/cache/cache-reading.ts'
 import { type PodPolicy, resolvePodPolicy } from '../plan/pod/pod.ts'
 import { decidesItself, type SidecarState } from '../plan/pod/sidecar.ts'
 import { cacheNames } from '../plan/service/original.ts'
@@ -14,8 +14,14 @@ import type { Mirror } from './mirror.ts'
 export type PodFacts = PodPolicy & {
   /** The phases of its caches, by name. */
   caches: { [name: string]: CachePhase }
+  /** The caches that it waits for. */
+  cold: CachePart[]
+  /** Since when pods wait for one of these; undefined where that is not recorded. */
+  waitingSinceMs: number | undefined
   /** Claims that it mounts and that do not exist yet. */
   unmountable: string[]
+  /** Caches, by name, that cannot be read while they are cold. */
+  unreadable: string[]
   /** The labels of the nodes that hold its caches. */
   workerLabels: string[]
   sidecar: SidecarState
@@ -46,6 +52,8 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
     })
   // Nothing ever fills a claim of nobody's Dataset.
   const caches = mounts.filter(({ claim, dataset }) => dataset !== undefined || isCacheName(claim))
+  const cold = caches.filter(({ phase }) => phase.kind !== 'warm')
+  const sinceMs = cold.flatMap((each) => each.waitingSinceMs ?? [])
   // Fluid makes the claim once the Dataset is Bound: it may be known a moment later.
   const unmountable = mounts.filter(({ hasClaim, isBound }) => !hasClaim && !isBound)
   // Fluid's webhook adds a sidecar only if every claim is there, and its Dataset Bound.
@@ -54,6 +62,9 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
   return {
     ...governance,
     caches: Object.fromEntries(caches.map((each) => [nameOf(each), each.phase])),
+    cold: cold.map(({ claim: name, path }) => ({ namespace, name, path })),
+    waitingSinceMs: sinceMs.length === 0 ? undefined : Math.min(...sinceMs),
+    unreadable: caches.filter(({ isReadable }) => !isReadable).map(nameOf),
     unmountable: [...new Set(unmountable.map(({ claim }) => claim))],
     workerLabels: [...new Set(caches.flatMap(({ workerLabel }) => workerLabel ?? []))],
     sidecar: hasSidecar ? (isReady ? 'ready' : 'pending') : 'none',

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { adoptionOf } from '../cluster/adopting.ts'
 import { HeldPods } from '../cluster/held.ts'
+import { byDataset } from '../cluster/indexes.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { serviceId } from '../cluster/services.ts'
 import { followSpeeds } from '../cluster/speeds.ts'
@@ -200,6 +201,10 @@ export class Controller {
     // What has just become warm comes before all upkeep.
     this.#wakeMounting(key)
     this.#wakeCache(key)
+    // A warm-up is complete once its Dataset has shown a file.
+    if (object.kind === 'Dataset')
+      for (const dataLoad of this.#options.mirror.dataLoads.by(byDataset, keyText(key)))
+        this.#milestones.look(dataLoad)
     // A Dataset of a team's own may serve from now on, or not any more, what is turned to it pod by pod.
     if (object.kind === 'Dataset' && !isOurs(object))
       for (const service of this.#options.mirror.services.list(key.namespace))

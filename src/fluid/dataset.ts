@@ -60,6 +60,21 @@ export function modelBytesOf(dataset: KubeObject): number | undefined {
   return parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '') || undefined
 }
 
+/**
+ * Whether a Dataset has shown a file of its source. Alluxio, JuiceFS, EFC and Thin count files; Jindo counts bytes
+ * alone, and only where Fluid's chart has queryUfsTotal; all but Thin report what is cached. A count of nothing is
+ * never repeated, so bytes in the cache weigh more. Source: fluid v1.0.8 pkg/ddc, metadata.go and status.go of each.
+ */
+export function filesOf(dataset: KubeObject): 'some' | 'none' | 'counting' | 'unknown' {
+  const status = (...path: string[]) => stringAt(dataset, 'status', ...path) ?? ''
+  const bytes = parseSizeBytes(status('ufsTotal'))
+  const files = /^\d{1,15}$/.test(status('fileNum')) ? Number(status('fileNum')) : undefined
+  const cachedBytes = parseSizeBytes(status('cacheStates', 'cached'))
+  if ([bytes, files, cachedBytes].some((count) => count !== undefined && count > 0)) return 'some'
+  if (bytes === 0 || files === 0) return 'none'
+  return status('ufsTotal') === '[Calculating]' ? 'counting' : 'unknown'
+}
+
 /** Which retry of a warm-up a DataLoad is. Zero is the first try. */
 export function retryOf(dataLoad: KubeObject): number {
   return countIn(dataLoad, retriesAnnotation)

@@ -32,7 +32,13 @@ const gpuPolicy = fakePolicy('g', {
   gpu: { when: { modelFormats: ['huggingface'] }, resources: { 'nvidia.com/gpu': '1' } },
 })
 const { gpu } = gpuPolicy.spec
-const hold: Hold = { at: 'Readiness', timeoutMs: 1, onTimeout: 'Serve', onFailure: 'Serve' }
+const hold: Hold = {
+  at: 'Readiness',
+  timeoutMs: 1,
+  boundTimeoutMs: 1,
+  onTimeout: 'Serve',
+  onFailure: 'Serve',
+}
 
 function located(predictor: JsonObject, annotations = {}) {
   const [location] = findModelLocations(fakeService(predictor, { annotations })).locations

@@ -270,8 +270,9 @@ test('an accelerated service: the URI, the record, the cache, the hold; nothing 
   expect(made.hold).toEqual({
     at: 'Readiness',
     timeoutMs: 1_800_000,
+    boundTimeoutMs: 600_000,
     onTimeout: 'Serve',
-    onFailure: 'Serve',
+    onFailure: 'Revert',
   })
 })
 

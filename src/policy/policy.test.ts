@@ -55,8 +55,9 @@ test('the default of every field', () => {
       schedule: '',
       onEviction: 'Report',
       timeout: '30m',
+      boundTimeout: '10m',
     },
-    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
+    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Revert' },
     adopt: { mode: 'Manual', pause: '1m', timeout: '30m' },
   })
 })

@@ -245,6 +245,11 @@ export const brokenSpecs: BrokenSpec[] = [
     place: 'spec.warmup.timeout',
     says: 'use a duration, e.g. 90s, 30m or 1h30m',
   })),
+  {
+    spec: { warmup: { boundTimeout: '10' } },
+    place: 'spec.warmup.boundTimeout',
+    says: 'use a duration, e.g. 90s, 30m or 1h30m',
+  },
   ...['0 3 * *', '0 3 * * * *', '60 3 * * *', '0 24 * * *', '* * 0 * *', '* * * 13 *', '* * * * 7'].map(
     notACron,
   ),

@@ -282,7 +282,9 @@ const holdRules: Rule[] = [
     cronPattern,
     'use a cron of five fields (minute, hour, day of the month, month, day of the week), e.g. "0 3 * * *"',
   ),
-  form('warmup.timeout', durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
+  ...['warmup.timeout', 'warmup.boundTimeout'].map((path) =>
+    form(path, durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
+  ),
   rule('', {
     cel: [
       '!has(self.hold) || !has(self.hold.onTimeout) || !has(self.warmup) || !has(self.warmup.timeout)',

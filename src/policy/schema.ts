@@ -283,7 +283,14 @@ const warmup = Type.Object(
       default: 'Report',
     }),
     resources: resources('Of the pod that fills a cache.', { cpu: '100m', memory: '256Mi' }),
-    timeout: duration('How long a pod may be held for a warm-up, counted from its creation.', '30m'),
+    timeout: duration(
+      'How long pods may be held for a warm-up, counted from the creation of the first one that waits.',
+      '30m',
+    ),
+    boundTimeout: duration(
+      'How long pods may be held for a Dataset that is never Bound, or for a warm-up that is suspended; counted as timeout.',
+      '10m',
+    ),
   },
   { ...closed, default: {} },
 )
@@ -297,12 +304,13 @@ const hold = Type.Object(
     }),
     onTimeout: Type.Enum(['Serve', 'Revert', 'Keep'], {
       description:
-        'What a held pod does at the timeout: serve from a cold cache, go back to the storage initializer with its whole service, or wait on.',
+        'What a held pod does at the timeout: serve from a cold cache that has shown its files, go back to the storage initializer with its whole service, or wait on.',
       default: 'Serve',
     }),
     onFailure: Type.Enum(['Serve', 'Revert', 'Keep'], {
-      description: 'What a held pod does when the warm-up has failed for good. Keep waits for the timeout.',
-      default: 'Serve',
+      description:
+        'What a held pod does when the warm-up has failed for good. Serve goes back, too, where the cache has shown no file. Keep waits for the timeout.',
+      default: 'Revert',
     }),
   },
   { ...closed, default: {} },

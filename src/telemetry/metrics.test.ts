@@ -56,6 +56,11 @@ const moves: [name: string, move: (metrics: Metrics) => void, sample: string][] 
     'warmgate_hold_duration_seconds_sum{outcome="Warm"} 7',
   ],
   [
+    'warmgate_reverts_total',
+    ({ reverts }) => reverts.inc({ reason: 'WarmupFailed' }),
+    'warmgate_reverts_total{reason="WarmupFailed"} 1',
+  ],
+  [
     'warmgate_certificate_expiry_timestamp_seconds',
     ({ certificateExpiry }) => certificateExpiry.set({ kind: 'leaf' }, 1_800_000_000),
     'warmgate_certificate_expiry_timestamp_seconds{kind="leaf"} 1800000000',

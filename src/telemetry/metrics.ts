@@ -82,6 +82,12 @@ export function createMetrics() {
       buckets: warmupSeconds,
       registers,
     }),
+    reverts: new Counter({
+      name: 'warmgate_reverts_total',
+      help: 'Services that went back to their storage initializer, by what ended the hold of their pods.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
     reconcileErrors: new Counter({
       name: 'warmgate_reconcile_errors_total',
       help: 'Times that an object was passed over, or is tried again, because of an error, by loop.',

@@ -167,6 +167,15 @@ export const retryLimitAnnotation = 'warmgate.dev/retry-limit'
 export const outdatedAnnotation = 'warmgate.dev/outdated'
 
 /**
+ * When the first pod began to wait for a cache. A path of it has a key of its own: `waiting-since.<name of its DataLoad>`.
+ * On: Datasets (annotation).
+ * Written by: the controller.
+ * Read by: holds.
+ * Lives: until the cache is warm.
+ */
+export const waitingSinceAnnotation = 'warmgate.dev/waiting-since'
+
+/**
  * When the last service stopped using a cache.
  * On: Datasets (annotation).
  * Written by: the controller.

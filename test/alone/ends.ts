@@ -53,6 +53,12 @@ export const ends: End[] = [
   { name: 'warm', what: 'the cache is warm', outcome: warm },
   { name: 'warm-gated', what: 'the cache is warm', hold: atScheduling, outcome: warm },
   ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed for good' }),
+  {
+    name: 'empty',
+    what: 'the DataLoad found no file',
+    hold: { onFailure: 'Serve' },
+    outcome: { kind: 'reverted' },
+  },
   { name: 'opted-out', what: 'the service opts out', happens: optOut, outcome: notHeld },
   {
     name: 'no-policy',
@@ -82,15 +88,19 @@ export const soonEnds: End[] = [
 
 /** What ends at `warmup.timeout`. */
 export const lateEnds: End[] = [
-  ...each('onTimeout', timedOut, { name: 'slow', what: '`warmup.timeout` since the pod was created' }),
+  ...each('onTimeout', timedOut, { name: 'slow', what: '`warmup.timeout` since a pod waits' }),
   {
     name: 'slow-gated',
-    what: '`warmup.timeout` since the pod was created',
+    what: '`warmup.timeout` since a pod waits',
     hold: atScheduling,
     outcome: timedOut,
   },
   // There is nothing to serve from.
-  ...each('onTimeout', { kind: 'reverted' }, { name: 'unbound', what: 'the Dataset is never Bound' }),
+  ...each(
+    'onTimeout',
+    { kind: 'reverted' },
+    { name: 'unbound', what: '`warmup.boundTimeout`, and the Dataset was never Bound' },
+  ),
 ]
 
 /** What does not end a hold: it goes on from what stands in the API server. */
@@ -101,6 +111,7 @@ export const handovers = [
 
 /** In the namespaces of these names: what is not to be warm is endless; what fails does so half-way, and so is small. */
 export function modelBytes(mountPoint: string): number {
+  if (mountPoint.includes('/empty')) return 0
   return /\/(warm|failed)/.test(mountPoint) ? smallBytes : endlessBytes
 }
 

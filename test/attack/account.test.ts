@@ -681,7 +681,9 @@ describe('what Warmgate does is allowed', () => {
   })
 
   test('an accelerated service gets its manifest back', async () => {
-    expect(await revert(services, await get('accelerated-too'), 'warm-up failed')).toBeUndefined()
+    const why = { reason: 'WarmupFailed', message: 'warm-up failed' } as const
+    const options = { ...services, metrics: createMetrics() }
+    expect(await revert(options, await get('accelerated-too'), why)).toBeUndefined()
     const after = await get('accelerated-too')
     expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/bloom')
     expect(after.metadata.annotations).toMatchObject({

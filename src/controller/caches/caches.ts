@@ -28,6 +28,7 @@ import {
   ownerReference,
 } from '../../values/object.ts'
 import { describeError, type ErrorReporter, reconcileFailed } from '../errors.ts'
+import { endWaiting } from '../pods/waiting.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { pathsOf, pruneLoads, reconcileDataLoads } from './data-loads.ts'
 import { explainDeletion } from './deletions.ts'
@@ -108,6 +109,7 @@ export class CacheReconciler {
       explainDeletion(this.#options, dataset, users)
       return deletingRetryMs
     }
+    if (dataset !== undefined) await endWaiting(this.#options, dataset, paths.keys())
     const wanted = await this.#plan(key, users)
     if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
     const beyond = dataset === undefined ? this.#beyondLimit(wanted.cache, wanted.policy) : undefined

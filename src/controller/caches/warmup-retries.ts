@@ -27,6 +27,7 @@ export async function retryWarmup(
   retries: number,
 ): Promise<number | undefined> {
   if (dataset === undefined || dataLoad === undefined || warmup?.stage !== 'failed') return undefined
+  if (warmup.isFinal) return undefined
   const [key, { name: load }, done] = [keyOf(dataset), keyOf(dataLoad), warmup.retry]
   if (done >= retries) return undefined
   const dueMs = failedAtMs(dataLoad) + Math.min(firstRetryMs * 2 ** done, longestRetryMs)

@@ -73,6 +73,7 @@ test('a gate that was left behind by a leader that died between the two writes g
 })
 
 const timeout = 30 * minutes
+const readable = fakeDataset({ phase: 'Bound', ufsTotal: '4.00GiB' })
 const failed = fakeDataLoad('Failed', cacheName, { conditions: [{ message: 'no such bucket' }] })
 
 test.each<[string, string, JsonObject, (scene: Scene) => unknown]>([
@@ -80,13 +81,13 @@ test.each<[string, string, JsonObject, (scene: Scene) => unknown]>([
     'TimedOut',
     'the cache was not warm after 30m; the pod serves from a cold cache',
     {},
-    (s) => s.clock.advance(timeout),
+    (s) => [s.api.put(readable), s.clock.advance(timeout)],
   ],
   [
     'WarmupFailed',
     `the warm-up of ${cacheName} failed: no such bucket; the pod serves from a cold cache`,
-    { warmup: { retries: 0 } },
-    (s) => s.api.put(failed),
+    { warmup: { retries: 0 }, hold: { onFailure: 'Serve' } },
+    (s) => [s.api.put(readable), s.api.put(failed)],
   ],
   ['NotHeld', 'no AccelerationPolicy matches its service', {}, (s) => selectNothing(s)],
   ['NotHeld', 'its namespace is not opted in', {}, (s) => s.api.drop('Namespace', { name: 'models' })],
@@ -95,12 +96,6 @@ test.each<[string, string, JsonObject, (scene: Scene) => unknown]>([
     'its service is gone',
     {},
     (s) => [s.api.drop('InferenceService', { namespace: 'models', name: 'llama' }), s.clock.advance(30_000)],
-  ],
-  [
-    'TimedOut',
-    'the cache was not warm after 30m; the pod serves from a cold cache',
-    {},
-    (s) => [s.api.drop('Dataset', { namespace: 'models', name: cacheName }), s.clock.advance(timeout)],
   ],
 ])('a hold ends: %s, since %s', async (reason, message, policy, happens) => {
   const scene = holdScene({ policy })
@@ -136,6 +131,68 @@ test('Revert: the service is taken back in its own words, and that releases its 
   expect(scene.events).toMatchObject([{ reason: 'Reverted', regarding: { kind: 'InferenceService' } }])
   await scene.look()
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'Reverted' })
+})
+
+test.each<[string, JsonObject, string, (scene: Scene) => unknown]>([
+  ['a failure, by default', {}, 'no such bucket', (s) => s.api.put(failed)],
+  [
+    'a failure of a cache that shows no file',
+    { hold: { onFailure: 'Serve' } },
+    'has shown no file yet',
+    (s) => s.api.put(failed),
+  ],
+  [
+    'a source without a file',
+    { warmup: { retries: 3 } },
+    'it found no file',
+    (s) => [s.api.put(fakeDataset({ phase: 'Bound', fileNum: '0' })), s.api.put(fakeLoadJob())],
+  ],
+  ['a cache that shows no file in time', {}, 'has shown no file yet', (s) => s.clock.advance(timeout)],
+  [
+    'a Dataset that is gone',
+    {},
+    'has shown no file yet',
+    (s) => [s.api.drop('Dataset', { namespace: 'models', name: cacheName }), s.clock.advance(timeout)],
+  ],
+])('%s takes the service back, loudly', async (_what, policy, message, happens) => {
+  const scene = holdScene({ policy })
+  await scene.look()
+  expect(reverted(scene)).toBeUndefined()
+  await Promise.all([happens(scene)].flat())
+  await scene.look()
+  expect(reverted(scene)).toContain(message)
+  expect(scene.events).toMatchObject([{ type: 'Warning', reason: 'Reverted' }])
+  expect(await scene.metrics.render()).toMatch(/warmgate_reverts_total\{reason="\w+"\} 1\n/)
+})
+
+/** Its workload makes another pod in its place. */
+function replace(scene: Scene, uid: string): void {
+  const pod = fakePod({ createdMs: scene.clock.now() })
+  const metadata = { ...pod.metadata, uid, resourceVersion: uid }
+  scene.api.put({ ...pod, metadata })
+}
+
+test('pods that are replaced again and again wait no longer together than one pod may', async () => {
+  const scene = holdScene()
+  scene.api.put(readable)
+  await scene.look()
+  await scene.clock.advance(18 * minutes)
+  replace(scene, '2000')
+  expect(await scene.look()).toBe(12 * minutes)
+  await scene.clock.advance(12 * minutes)
+  replace(scene, '3000')
+  await scene.look()
+  expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'TimedOut' })
+})
+
+test('a pod that is none of a workload starts no clock for the others', async () => {
+  const scene = holdScene()
+  bare(scene)
+  await scene.look()
+  expect(verdict(scene)).toMatchObject({ reason: 'Warming' })
+  await scene.clock.advance(18 * minutes)
+  replace(scene, '2000')
+  expect(await scene.look()).toBe(30 * minutes)
 })
 
 async function releasesOf({ metrics }: Scene): Promise<number> {
@@ -190,11 +247,14 @@ test('Serve without a claim to serve from takes the service back', async () => {
   const scene = holdScene()
   scene.api.put(fakeDataset({ phase: 'NotBound' }))
   scene.api.drop('PersistentVolumeClaim', { namespace: 'models', name: cacheName })
-  await scene.clock.advance(timeout)
+  expect(await scene.look()).toBe(10 * minutes)
+  await scene.clock.advance(10 * minutes - 1)
   await scene.look()
-  const service = scene.services.get({ namespace: 'models', name: 'llama' })
-  expect(service?.metadata.annotations?.['warmgate.dev/reverted']).toContain(
-    `no pod can start on ${cacheName}`,
+  expect(reverted(scene)).toBeUndefined()
+  await scene.clock.advance(1)
+  await scene.look()
+  expect(reverted(scene)).toBe(
+    `not Bound after 10m: waiting for ${cacheName}: its Dataset is not Bound yet; no pod can start on ${cacheName}`,
   )
 })
 
@@ -227,7 +287,8 @@ test('a pod of the same name that came since is never touched', async () => {
   scene.api.put(fakeLoadJob())
   expect(await scene.look()).toBe(1_000)
   expect(gateCondition(thePod(scene))).toBeUndefined()
-  expect([scene.api.writes, scene.events, await releasesOf(scene)]).toEqual([[], [], 0])
+  const podWrites = scene.api.writes.filter((text) => text.startsWith('patch Pod'))
+  expect([podWrites, scene.events, await releasesOf(scene)]).toEqual([[], [], 0])
 })
 
 test('a patch that is refused as invalid for any other reason is an error', async () => {
@@ -250,8 +311,9 @@ test('only our own condition is written, with the UID that it is for; its time i
   scene.api.put(fakeLoadJob())
   await scene.look()
   expect(since()).toBe('2030-01-01T00:01:30Z')
-  expect(scene.api.writes).toEqual(Array(3).fill('patch Pod/status llama-0'))
-  for (const { body } of scene.api.calls) {
+  const written = scene.api.calls.filter(({ resource, isWritten }) => isWritten && resource.kind === 'Pod')
+  expect(written.map(({ text }) => text)).toEqual(Array(3).fill('patch Pod/status llama-0'))
+  for (const { body } of written) {
     expect(Object.keys(body as object).toSorted()).toEqual(['metadata', 'status'])
     expect(body).toMatchObject({ metadata: { uid: 'pod-llama-0' } })
     expect(listAt(body, 'status', 'conditions')).toMatchObject([{ type: 'warmgate.dev/cache-warm' }])

@@ -18,6 +18,7 @@ import { writeGateStatus } from './gates.ts'
 import type { Releases } from './releases.ts'
 import { revert } from './reverts.ts'
 import { replacePlaceholder } from './sidecars.ts'
+import { startWaiting } from './waiting.ts'
 
 export interface HoldOptions {
   client: KubeClient
@@ -74,6 +75,7 @@ export class HoldReconciler {
     const { reason, message } = decision
     const { kind } = await writeGateStatus(this.#options, pod, { isReleased: false, reason, message })
     if (kind === 'written') this.#remember(pod)
+    await this.#startWaiting(pod)
     return sooner(this.#orphanCheckMs(pod), leftMs(decision, clock.now()))
   }
 
@@ -95,9 +97,19 @@ export class HoldReconciler {
       hold,
       caches: Object.fromEntries(estimated),
       unmountable: facts.unmountable,
-      createdMs: createdMs(pod),
+      unreadable: facts.unreadable,
+      sinceMs: Math.min(createdMs(pod), facts.waitingSinceMs ?? Number.POSITIVE_INFINITY),
       nowMs,
     })
+  }
+
+  /** Only for a service that was given these caches: anybody may make a pod that mounts their claims. */
+  async #startWaiting(pod: KubeObject): Promise<void> {
+    const { clock, mirror } = this.#options
+    const service = serviceAt(mirror, pod)
+    if (typeof service !== 'object' || this.#notItsPod(pod, service) !== undefined) return
+    const { cold } = podFacts(mirror, pod, pod.metadata.namespace ?? '', clock.now())
+    await startWaiting(this.#options, cold, createdMs(pod))
   }
 
   /** When a pod whose service is not known counts as one whose service is gone; undefined while it is known. */
@@ -108,16 +120,14 @@ export class HoldReconciler {
   }
 
   /** The pod is released by what becomes of its service: at once where nothing becomes of it. */
-  async #revert(
-    pod: KubeObject,
-    { reason, message }: HoldDecision & { kind: 'revert' },
-  ): Promise<number | undefined> {
+  async #revert(pod: KubeObject, decision: HoldDecision & { kind: 'revert' }): Promise<number | undefined> {
     const { mirror, placements } = this.#options
+    const { reason, message } = decision
     if (!placements.areKnownIn(pod.metadata.namespace)) return unknownMs
     const service = serviceAt(mirror, pod)
     const refused =
       typeof service === 'object'
-        ? (this.#notItsPod(pod, service) ?? (await revert(this.#options, service, message)))
+        ? (this.#notItsPod(pod, service) ?? (await revert(this.#options, service, decision)))
         : 'its service is not known'
     if (refused === undefined) return undefined
     const words = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`

@@ -5,17 +5,28 @@ import type { KubeClient } from '../../kube/client.ts'
 import { retryOnConflict } from '../../kube/conflict.ts'
 import { isRefusal } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { HoldDecision } from '../../plan/pod/hold.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 import { accelerationAnnotation } from '../../values/keys.ts'
 import { type KubeObject, keyOf } from '../../values/object.ts'
+
+interface Options {
+  client: KubeClient
+  events: EventRecorder
+  metrics: Pick<Metrics, 'reverts'>
+  mirror: Pick<Mirror, 'records'>
+}
+
+type Revert = HoldDecision & { kind: 'revert' }
 
 /**
  * Takes a service back to its storage initializer: it opts out, and its manifest is restored. KServe rolls its pods.
  * Answers why that is refused; undefined where it went well.
  */
 export async function revert(
-  { client, events, mirror }: { client: KubeClient; events: EventRecorder; mirror: Pick<Mirror, 'records'> },
+  { client, events, metrics, mirror }: Options,
   service: KubeObject,
-  why: string,
+  { reason, message: why }: Pick<Revert, 'reason' | 'message'>,
 ): Promise<string | undefined> {
   try {
     const problem = await write({ client, mirror }, service, why)
@@ -24,6 +35,7 @@ export async function revert(
     if (isRefusal(error)) return error.message
     throw error
   }
+  metrics.reverts.inc({ reason })
   const note = `${why}; the service goes back to its storage initializer. To try again, remove the annotation ${accelerationAnnotation}`
   events.record({ regarding: service, type: 'Warning', reason: 'Reverted', note, action: 'Revert' })
   return undefined

@@ -85,7 +85,7 @@ test('a warm-up is told of as it begins and when its Job is done, once, on its D
 
 test('a size that Fluid has not counted is in no metric', async () => {
   const { look, datasets, dataLoads, loadJobs, metrics } = scene()
-  datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '[Calculating]' }))
+  datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: 'N/A' }))
   dataLoads.put(fakeDataLoad('Executing'))
   loadJobs.put(done)
   look()
@@ -93,6 +93,19 @@ test('a size that Fluid has not counted is in no metric', async () => {
   expect(text).toContain('warmgate_warmup_duration_seconds_count 1\n')
   expect(text).toContain('warmgate_warmup_bytes_total 0\n')
   expect(text).toContain('warmgate_warmup_bytes_per_second_count 0\n')
+})
+
+test('a warm-up is complete once its Dataset has shown a file, and failed where it has none', async () => {
+  const { look, datasets, dataLoads, loadJobs, metrics, told } = scene()
+  datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '[Calculating]' }))
+  dataLoads.put(fakeDataLoad('Executing'))
+  loadJobs.put(done)
+  look()
+  expect(told()).toEqual(onAll('Normal WarmupBegun'))
+  datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '0.00B' }))
+  look()
+  expect(told()).toEqual(onAll('Warning WarmupFailed'))
+  expect(await metrics.render()).toContain('warmgate_warmup_failures_total 1\n')
 })
 
 test('each attempt that fails is told of and counted, and so is the next', async () => {

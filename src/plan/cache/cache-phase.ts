@@ -23,8 +23,8 @@ export function loadPhase(load: LoadState): CachePhase {
     case 'complete':
       return { kind: 'warm' }
     case 'failed': {
-      const { retry, message } = warmup
-      return retry < retryLimitOf(load.dataLoad)
+      const { retry, message, isFinal = false } = warmup
+      return !isFinal && retry < retryLimitOf(load.dataLoad)
         ? { kind: 'pending', message: `its warm-up failed and is tried again: ${message}` }
         : { kind: 'failed', message }
     }

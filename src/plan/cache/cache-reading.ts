@@ -1,9 +1,10 @@
-import { belongsToPreviousDataset, isOurs, isWarmWhenBound } from '../../fluid/dataset.ts'
+import { belongsToPreviousDataset, filesOf, isOurs, isWarmWhenBound } from '../../fluid/dataset.ts'
 import { loadJobKey } from '../../fluid/job.ts'
 import { datasetOf, fills } from '../../fluid/load.ts'
 import { referredDataset, workerLabel } from '../../fluid/locality.ts'
 import { loadName } from '../../fluid/name.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
+import { waitingSinceMs } from '../../fluid/waiting.ts'
 import { conditionOf } from '../../values/condition.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../../values/object.ts'
 import { type CachePhase, loadPhase, notBegun } from './cache-phase.ts'
@@ -48,7 +49,14 @@ export interface CacheReading extends LoadReading {
   dataset: KubeObject | undefined
   /** Whether Fluid has its volume. */
   isBound: boolean
+  /**
+   * Whether a pod can read files from it while it is cold: it is Bound, and has shown one. Fluid counts no files of
+   * a reference; those of a team's Dataset are the team's matter.
+   */
+  isReadable: boolean
   isBeingDeleted: boolean
+  /** Since when pods wait for it, as it is recorded; undefined if none does. */
+  waitingSinceMs: number | undefined
   /** The label of the nodes that hold it; for a reference, of those that hold what it refers to. */
   workerLabel: string | undefined
 }
@@ -67,7 +75,9 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
       ...load,
       dataset,
       isBound: false,
+      isReadable: false,
       isBeingDeleted: false,
+      waitingSinceMs: undefined,
       workerLabel: workerLabel(key, undefined),
     }
   }
@@ -87,7 +97,9 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
     shortfall: deletionTimestamp === undefined ? loaded.shortfall : undefined,
     dataset,
     isBound: isBound(dataset),
+    isReadable: isBound(dataset) && (!isOwn || referred !== undefined || filesOf(dataset) === 'some'),
     isBeingDeleted: deletionTimestamp !== undefined,
+    waitingSinceMs: isOwn ? waitingSinceMs(dataset, path ?? '') : undefined,
     workerLabel: workerLabel(referred ?? key, (referred === undefined ? dataset : origin)?.metadata.uid),
   }
 }

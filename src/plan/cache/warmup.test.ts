@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset, fakeLoadJob } from '../../cluster/cluster.fake.ts'
 import type { KubeObject } from '../../values/object.ts'
+import { loadPhase } from './cache-phase.ts'
 import { describeWarmup, warmupOf } from './warmup.ts'
 
 const started = '2030-01-01T00:00:00Z'
@@ -56,10 +57,34 @@ test.each<[string, KubeObject, KubeObject | undefined, string | undefined]>([
   expect(warmup && describeWarmup('llama', warmup)).toBe(words)
 })
 
-test.each(['[Calculating]', '', '0.00B', 'N/A'])('a size of %j is no size', (ufsTotal) => {
+test.each(['', 'N/A'])('a size of %j is no size', (ufsTotal) => {
   const dataset = fakeDataset({ phase: 'Bound', ufsTotal })
   const warmup = warmupOf({ dataset, dataLoad: load('Executing'), job: done })
   expect(warmup && describeWarmup('llama', warmup)).toBe('filled llama in 3m 20s')
+})
+
+test.each<[string, object, string]>([
+  ['a Dataset that counts its files', { ufsTotal: '[Calculating]' }, 'filling llama'],
+  ['one that is empty', { ufsTotal: '0.00B' }, 'the warm-up of llama failed: it found no file'],
+  ['one without files', { fileNum: '0' }, 'the warm-up of llama failed: it found no file'],
+  ['one of empty files', { ufsTotal: '0.00B', fileNum: '2' }, 'filled llama in 3m 20s'],
+  // JindoCache never says how many files there are.
+  ['one of bytes', { ufsTotal: '1.00GiB', fileNum: '[Calculating]' }, 'filled llama in 3m 20s: 1 GiB'],
+  // Fluid counts once, and files came since.
+  ['one that holds some', { fileNum: '0', cacheStates: { cached: '1.00MiB' } }, 'filled llama in 3m 20s'],
+  ['one that is counted by nobody', { cacheStates: { cached: 'N/A' } }, 'filled llama in 3m 20s'],
+])('the Job of %s is done', (_what, status, words) => {
+  const dataset = fakeDataset({ phase: 'Bound', ...status })
+  const warmup = warmupOf({ dataset, dataLoad: load('Executing'), job: done })
+  expect(warmup && describeWarmup('llama', warmup)).toContain(words)
+})
+
+test('a warm-up that found no file is not tried again', () => {
+  const limited = load('Complete', { conditions: complete })
+  const annotations = { 'warmgate.dev/retry-limit': '3' }
+  const dataLoad = { ...limited, metadata: { ...limited.metadata, annotations } }
+  const dataset = fakeDataset({ phase: 'Bound', ufsTotal: '0.00B' })
+  expect(loadPhase({ dataset, dataLoad, job: undefined })).toMatchObject({ kind: 'failed' })
 })
 
 test('what took no time that could be told had no speed', () => {

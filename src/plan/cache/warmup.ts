@@ -1,4 +1,4 @@
-import { isComplete, modelBytesOf, retryOf } from '../../fluid/dataset.ts'
+import { filesOf, isComplete, isOurs, modelBytesOf, retryOf } from '../../fluid/dataset.ts'
 import { completionOf, isJobOf } from '../../fluid/job.ts'
 import { loadsAll } from '../../fluid/load.ts'
 import { formatDuration } from '../../values/duration.ts'
@@ -13,11 +13,14 @@ export interface LoadState {
   job: KubeObject | undefined
 }
 
-/** What has become of a warm-up. Sizes are as Fluid counted them; what it has not counted is not known. */
+/**
+ * What has become of a warm-up. Sizes are as Fluid counted them; what it has not counted is not known. A warm-up whose
+ * source has no file is not tried again (`isFinal`): Fluid counts a source once.
+ */
 export type Warmup =
   | { stage: 'begun'; retry: number; modelBytes: number | undefined }
   | { stage: 'complete'; retry: number; modelBytes: number | undefined; durationMs: number }
-  | { stage: 'failed'; retry: number; message: string }
+  | { stage: 'failed'; retry: number; message: string; isFinal?: true }
 
 export const warmupReasons = {
   begun: 'WarmupBegun',
@@ -25,13 +28,22 @@ export const warmupReasons = {
   failed: 'WarmupFailed',
 } as const
 
-/** Undefined before Fluid has begun. A warm-up takes as long as its Job; where that is gone, as long as its DataLoad was. */
+const noFile = 'it found no file: is the URI a directory with files in it?'
+
+/**
+ * Undefined before Fluid has begun. A warm-up takes as long as its Job; where that is gone, as long as its DataLoad was.
+ * It is complete once its Dataset has shown a file: the Job of an empty source succeeds, too.
+ */
 export function warmupOf({ dataset, dataLoad, job }: LoadState): Warmup | undefined {
   const own = job !== undefined && isJobOf(job, dataLoad) ? job : undefined
   const retry = retryOf(dataLoad)
   // What Fluid counts is the size of all that a Dataset mounts: of a part it tells none.
   const modelBytes = loadsAll(dataLoad) ? modelBytesOf(dataset) : undefined
   const done = own && completionOf(own) !== undefined ? own : isComplete(dataLoad) ? dataLoad : undefined
+  const files = isOurs(dataset) ? filesOf(dataset) : 'unknown'
+  if (done !== undefined && files === 'none')
+    return { stage: 'failed', retry, message: noFile, isFinal: true }
+  if (done !== undefined && files === 'counting') return { stage: 'begun', retry, modelBytes }
   if (done !== undefined)
     return { stage: 'complete', retry, modelBytes, durationMs: durationMs(done, own, dataLoad) }
   const phase = stringAt(dataLoad, 'status', 'phase')

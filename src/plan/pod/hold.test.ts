@@ -6,6 +6,7 @@ import { decideHold, type Hold, type HoldInput, holdSettings } from './hold.ts'
 const hold: Hold = {
   at: 'Readiness',
   timeoutMs: 1_800_000,
+  boundTimeoutMs: 600_000,
   onTimeout: 'Serve',
   onFailure: 'Serve',
 }
@@ -20,7 +21,7 @@ const warming: CachePhase = {
 }
 
 const decide = (more: Partial<HoldInput>) =>
-  decideHold({ hold, caches: { bloom: warming }, createdMs: 1_000, nowMs: 2_000, ...more })
+  decideHold({ hold, caches: { bloom: warming }, sinceMs: 1_000, nowMs: 2_000, ...more })
 
 test('warm: the pod is released', () => {
   expect(decide({ caches: { bloom: warm, llama: warm } })).toEqual({
@@ -120,6 +121,34 @@ test('where there is nothing to serve from, Serve means that the service goes ba
   expect(decide({ caches: { bloom: pending }, unmountable })).toMatchObject({ kind: 'hold' })
 })
 
+test('a cache that is never Bound has a bound of its own, which ends as onTimeout says', () => {
+  const unmountable = ['bloom']
+  const caches = { bloom: pending }
+  expect(decide({ caches, unmountable })).toMatchObject({ kind: 'hold', untilMs: 601_000 })
+  expect(decide({ caches, unmountable, nowMs: 600_999 })).toMatchObject({ kind: 'hold' })
+  expect(decide({ caches, unmountable, nowMs: 601_000 })).toEqual({
+    kind: 'revert',
+    reason: 'TimedOut',
+    message:
+      'not Bound after 10m: waiting for bloom: its Dataset is not Bound yet; no pod can start on bloom',
+  })
+  expect(decide({ caches, unmountable, nowMs: 601_000, hold: keep })).toMatchObject({ kind: 'hold' })
+  // It was Bound before: what is filled takes as long as a warm-up may.
+  expect(decide({ caches, nowMs: 601_000 })).toMatchObject({ kind: 'hold', untilMs: 1_801_000 })
+})
+
+test('no pod serves from a cold cache that has shown no file', () => {
+  const unreadable = ['bloom']
+  expect(decide({ caches: { bloom: failed }, unreadable })).toEqual({
+    kind: 'revert',
+    reason: 'WarmupFailed',
+    message: 'the warm-up of bloom failed: no such bucket; bloom has shown no file yet',
+  })
+  expect(decide({ unreadable, nowMs: 1_801_000 })).toMatchObject({ kind: 'revert', reason: 'TimedOut' })
+  expect(decide({ caches: { bloom: warm }, unreadable })).toMatchObject({ kind: 'release', reason: 'Warm' })
+  expect(decide({ unreadable, hold: keep, nowMs: 1_801_000 })).toMatchObject({ kind: 'hold' })
+})
+
 test('not held any more, with the reason why, or no cache', () => {
   const none = { at: 'None', reason: 'Reverted', message: 'it went back' } as const
   expect(decide({ hold: none })).toEqual({ kind: 'release', reason: 'Reverted', message: 'it went back' })
@@ -128,13 +157,15 @@ test('not held any more, with the reason why, or no cache', () => {
 
 test('a policy’s hold, in milliseconds; none without a warm-up', () => {
   const settings = (spec: object) => holdSettings(fakePolicy('p', { ...spec }).spec)
-  expect(settings({})).toEqual(hold)
+  expect(settings({})).toEqual({ ...hold, onFailure: 'Revert' })
   expect(settings({ warmup: { timeout: '1h30m' }, hold: { onTimeout: 'Keep', onFailure: 'Keep' } })).toEqual({
     ...keep,
     timeoutMs: 5_400_000,
   })
+  expect(settings({ warmup: { boundTimeout: '90s' } })).toMatchObject({ boundTimeoutMs: 90_000 })
   expect(settings({ hold: { at: 'Scheduling', onTimeout: 'Revert' } })).toEqual({
     ...hold,
+    onFailure: 'Revert',
     at: 'Scheduling',
     onTimeout: 'Revert',
   })

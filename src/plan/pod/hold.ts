@@ -8,6 +8,8 @@ export interface Hold {
   /** Readiness: a pod starts, and is not Ready. Scheduling: it takes no node, and so no GPU. */
   at: 'Readiness' | 'Scheduling'
   timeoutMs: number
+  /** How long to wait for a cache that is never Bound. */
+  boundTimeoutMs: number
   onTimeout: Outcome
   onFailure: Outcome
 }
@@ -37,6 +39,7 @@ function settings(at: Hold['at'], { hold, warmup }: PolicySpec): Hold {
   return {
     at,
     timeoutMs: parseDurationMs(warmup.timeout) ?? 0,
+    boundTimeoutMs: parseDurationMs(warmup.boundTimeout) ?? 0,
     onTimeout: hold.onTimeout,
     onFailure: hold.onFailure,
   }
@@ -68,7 +71,10 @@ export interface HoldInput {
   caches: { [name: string]: CachePhase }
   /** Those that have no claim, because they were never Bound: no pod can start on them. */
   unmountable?: readonly string[]
-  createdMs: number
+  /** Those that a pod cannot read while they are cold: they have shown no file. */
+  unreadable?: readonly string[]
+  /** Since when pods wait for these caches: this pod, or one that it replaces. */
+  sinceMs: number
   nowMs: number
 }
 
@@ -77,30 +83,40 @@ export interface HoldInput {
  * timeout, unless the policy says Keep.
  */
 export function decideHold(input: HoldInput): HoldDecision {
-  const { hold, caches, createdMs, nowMs } = input
+  const { hold, caches, unmountable = [], sinceMs, nowMs } = input
   if (hold.at === 'None') return { kind: 'release', reason: hold.reason, message: hold.message }
   const states = Object.entries(caches)
   if (states.length === 0) return { kind: 'release', reason: 'NotHeld', message: 'this pod uses no cache' }
   if (states.every(([, warmth]) => warmth.kind === 'warm')) {
     return { kind: 'release', reason: 'Warm', message: `warm: ${Object.keys(caches).join(', ')}` }
   }
-  const untilMs = createdMs + hold.timeoutMs
-  if (nowMs >= untilMs) {
-    const message = `the cache was not warm after ${formatDuration(hold.timeoutMs)}`
-    return ending(hold.onTimeout, 'TimedOut', { ...input, message, untilMs: undefined })
-  }
+  const untilMs = sinceMs + hold.timeoutMs
+  const timedOut = (message: string) =>
+    ending(hold.onTimeout, 'TimedOut', { ...input, message, untilMs: undefined })
+  const cold = states.filter(([, warmth]) => warmth.kind !== 'warm')
+  if (nowMs >= untilMs) return timedOut(`the cache was not warm after ${formatDuration(hold.timeoutMs)}`)
+  const boundUntilMs = unmountable.length === 0 ? Number.POSITIVE_INFINITY : sinceMs + hold.boundTimeoutMs
+  if (nowMs >= boundUntilMs)
+    return timedOut(
+      `not Bound after ${formatDuration(hold.boundTimeoutMs)}: ${cold.map(describe).join('; ')}`,
+    )
   const failed = states.find(([, warmth]) => warmth.kind === 'failed')
   if (failed !== undefined)
     return ending(hold.onFailure, 'WarmupFailed', { ...input, message: failure(failed), untilMs })
   const soonestMs = states.flatMap(([, warmth]) => (warmth.kind === 'pending' ? (warmth.untilMs ?? []) : []))
   const message = states.map(describe).join('; ')
-  return { kind: 'hold', reason: 'Warming', message, untilMs: Math.min(untilMs, ...soonestMs) }
+  return { kind: 'hold', reason: 'Warming', message, untilMs: Math.min(untilMs, boundUntilMs, ...soonestMs) }
 }
 
 function ending(
   outcome: Outcome,
   reason: 'TimedOut' | 'WarmupFailed',
-  { message, untilMs, unmountable = [] }: HoldInput & { message: string; untilMs: number | undefined },
+  {
+    message,
+    untilMs,
+    unmountable = [],
+    unreadable = [],
+  }: HoldInput & { message: string; untilMs: number | undefined },
 ): HoldDecision {
   switch (outcome) {
     case 'Serve':
@@ -110,6 +126,12 @@ function ending(
           kind: 'revert',
           reason,
           message: `${message}; no pod can start on ${unmountable.join(', ')}`,
+        }
+      if (unreadable.length > 0)
+        return {
+          kind: 'revert',
+          reason,
+          message: `${message}; ${unreadable.join(', ')} has shown no file yet`,
         }
       return { kind: 'release', reason, message: `${message}; the pod serves from a cold cache` }
     case 'Revert':

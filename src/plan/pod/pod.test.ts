@@ -10,8 +10,9 @@ import { gateCondition, hasGate, isHeld, type PodPlanInput, planPod, resolvePodP
 const hold: Hold = {
   at: 'Readiness',
   timeoutMs: 1_800_000,
+  boundTimeoutMs: 600_000,
   onTimeout: 'Serve',
-  onFailure: 'Serve',
+  onFailure: 'Revert',
 }
 const none = { at: 'None', reason: 'NotHeld', message: 'why' } as const
 const warm: CachePhase = { kind: 'warm' }

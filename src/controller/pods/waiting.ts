@@ -1,0 +1,54 @@
+import type { Mirror } from '../../cluster/mirror.ts'
+import { isOurs } from '../../fluid/dataset.ts'
+import { retainedUntil } from '../../fluid/retained.ts'
+import { waitingPatch, waitingSinceMs, warmPatch } from '../../fluid/waiting.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import { hasStatus } from '../../kube/errors.ts'
+import { resources } from '../../kube/resources.ts'
+import { type CachePart, readCache } from '../../plan/cache/cache-reading.ts'
+import type { Clock } from '../../values/clock.ts'
+import { type JsonObject, type KubeObject, keyOf } from '../../values/object.ts'
+
+interface Options {
+  client: KubeClient
+  mirror: Mirror
+  clock: Pick<Clock, 'now'>
+}
+
+/**
+ * Writes on the Dataset of each of these caches since when a pod waits for it, unless that is known: pods that are
+ * replaced again and again wait no longer together than one pod may.
+ */
+export async function startWaiting(
+  { client, mirror }: Omit<Options, 'clock'>,
+  parts: CachePart[],
+  sinceMs: number,
+): Promise<void> {
+  for (const { path = '', ...key } of parts) {
+    const dataset = mirror.datasets.get(key)
+    if (dataset === undefined || !isOurs(dataset) || waitingSinceMs(dataset, path) !== undefined) continue
+    await patchAsSeen(client, dataset, waitingPatch(dataset, path, sinceMs))
+  }
+}
+
+/** Forgets since when pods wait for what is warm by now, or was used by no service: who waits next begins anew. */
+export async function endWaiting(
+  { client, mirror, clock }: Options,
+  dataset: KubeObject,
+  paths: Iterable<string>,
+): Promise<void> {
+  const isOver = (path: string) =>
+    retainedUntil(dataset) !== undefined ||
+    readCache(mirror, { ...keyOf(dataset), path }, clock.now()).phase.kind === 'warm'
+  const body = isOurs(dataset) ? warmPatch(dataset, [...paths].filter(isOver)) : undefined
+  if (body !== undefined) await patchAsSeen(client, dataset, body)
+}
+
+/** A Dataset that was written or deleted meanwhile wakes its pods, and is written then. */
+async function patchAsSeen(client: KubeClient, dataset: KubeObject, body: JsonObject): Promise<void> {
+  try {
+    await client.patch(resources.dataset, keyOf(dataset), { type: 'merge', body })
+  } catch (error) {
+    if (!hasStatus(error, 404, 409)) throw error
+  }
+}

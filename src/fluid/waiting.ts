@@ -1,0 +1,40 @@
+import { timestamp } from '../values/clock.ts'
+import { waitingSinceAnnotation } from '../values/keys.ts'
+import type { JsonObject, KubeObject } from '../values/object.ts'
+import { loadName } from './name.ts'
+
+/**
+ * Since when pods wait for a path of a cache, in milliseconds since 1970; undefined if none does. Whoever may write a
+ * Dataset can write this: an earlier time ends the holds of its pods early, and a later one changes nothing, since a
+ * pod never waits longer than from its own creation.
+ */
+export function waitingSinceMs(dataset: KubeObject, path: string): number | undefined {
+  const sinceMs = Date.parse(dataset.metadata.annotations?.[keyFor(dataset, path)] ?? '')
+  return Number.isNaN(sinceMs) ? undefined : sinceMs
+}
+
+/** The merge patch that writes since when pods wait for a path of this very Dataset, as it was seen. */
+export function waitingPatch(dataset: KubeObject, path: string, sinceMs: number): JsonObject {
+  return asSeen(dataset, { [keyFor(dataset, path)]: timestamp(sinceMs) })
+}
+
+/** The merge patch after which no pod waits for these paths; undefined where none does. */
+export function warmPatch(dataset: KubeObject, paths: string[]): JsonObject | undefined {
+  const { annotations = {} } = dataset.metadata
+  const keys = paths.map((path) => keyFor(dataset, path)).filter((key) => annotations[key] !== undefined)
+  return keys.length === 0 ? undefined : asSeen(dataset, Object.fromEntries(keys.map((key) => [key, null])))
+}
+
+function asSeen(
+  { metadata: { uid, resourceVersion } }: KubeObject,
+  annotations: { [key: string]: string | null },
+): JsonObject {
+  return {
+    metadata: { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }), annotations },
+  }
+}
+
+/** Each part of a Dataset is waited for by itself, and is named as its DataLoad is. */
+function keyFor({ metadata: { name = '' } }: KubeObject, path: string): string {
+  return path === '' ? waitingSinceAnnotation : `${waitingSinceAnnotation}.${loadName(name, path)}`
+}
