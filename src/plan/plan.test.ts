@@ -215,7 +215,7 @@ const scenes: Scene[] = [
   {
     reason: 'InvalidOverride',
     make: () => created(fakeService(model, { annotations: { 'warmgate.dev/hold': 'Never' } })),
-    tells: 'use Readiness, Scheduling or None',
+    tells: 'use Auto, Readiness, Scheduling or None',
   },
 ]
 

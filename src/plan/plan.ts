@@ -9,8 +9,9 @@ import type { JsonObject, KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import type { Facts } from './facts.ts'
-import { type Hold, holdSettings } from './pod/hold.ts'
+import { type Hold, type HoldLimits, holdSettings, resolveHold } from './pod/hold.ts'
 import { isWorthAWarning, type Reason, type RefusalReason, type SkipReason } from './reasons.ts'
+import { deadlineWarnings, serviceDeadlineMs } from './service/deadline.ts'
 import {
   type Acceleration,
   type Decision,
@@ -20,7 +21,7 @@ import {
   unproven,
 } from './service/decide.ts'
 import { claimUri, restore } from './service/original.ts'
-import { probeWarnings } from './service/probe-warnings.ts'
+import { probeWarnings, schedulingReason, serverProbes } from './service/probe-warnings.ts'
 import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
 import { rewrite } from './service/rewrite.ts'
 import { annotationsFit, isPlannable, unplannable } from './service/size.ts'
@@ -54,6 +55,8 @@ interface PlanParts {
   /** Caches that the service uses, and that could not be created again today. */
   unavailable: { cache: string; reason: RefusalReason; message: string }[]
   hold: Hold | undefined
+  /** Why `hold.at: Auto` is Scheduling here. */
+  holdReason: string | undefined
 }
 
 /** A model location and the claim that serves it. */
@@ -74,7 +77,14 @@ export type Plan = PlanParts &
     | { decision: 'deny'; reason: 'InvalidOverride' }
   )
 
-const nothingServed = { caches: [], locations: [], skipped: [], unavailable: [], hold: undefined }
+const nothingServed = {
+  caches: [],
+  locations: [],
+  skipped: [],
+  unavailable: [],
+  hold: undefined,
+  holdReason: undefined,
+}
 
 /**
  * What Warmgate does about one service: the same answer for the same input, for admission, the controller
@@ -208,7 +218,9 @@ function acceleration(
   { draft, view, previous, shouldWarn, facts }: Making,
 ): Plan {
   const patch = draft.patch()
-  const hold = holdSettings(policy.spec)
+  const wanted = holdSettings(policy.spec)
+  const hold = wanted && resolveHold(wanted, limitsOf(view, draft.object, facts))
+  const isNew = previous === undefined && servesOne(rewrites)
   const base = {
     message: rewrites.map((each) => `${quoted(each.uri)} is served from ${describeTarget(each)}`).join('; '),
     policy: policy.name,
@@ -218,7 +230,8 @@ function acceleration(
       ...skipped.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
       ...podRewriteWarning(rewrites, shouldWarn),
       // KServe updates a service all the time: who creates it is told.
-      ...(previous === undefined && servesOne(rewrites) ? probeWarnings(view, hold, facts) : []),
+      ...(isNew ? probeWarnings(view, hold, facts) : []),
+      ...(isNew && wanted && hold ? deadlineWarnings(view, { wanted, hold, admitted: draft.object }) : []),
     ],
     caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
     locations: rewrites.map(servedLocation),
@@ -227,6 +240,7 @@ function acceleration(
       unavailable === undefined ? [] : [{ cache, reason: unavailable.reason, message: unavailable.message }],
     ),
     hold,
+    holdReason: hold && wanted?.at === 'Auto' ? schedulingReason(view, hold, facts) : undefined,
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
     return { ...base, ...unproven, decision: 'skip' }
@@ -235,6 +249,15 @@ function acceleration(
   return isFirst
     ? { ...base, decision: 'accelerate', reason: 'Accelerated' }
     : { ...base, decision: 'skip', reason: 'AlreadyCached' }
+}
+
+/** As far as they can be known without its pods. */
+function limitsOf(view: ServiceView, admitted: KubeObject, facts: Facts): HoldLimits {
+  const probes = serverProbes(view, facts).map(({ allowsMs }) => allowsMs)
+  return {
+    probeMs: probes.length === 0 ? undefined : Math.min(...probes),
+    deadlineMs: serviceDeadlineMs(view, admitted),
+  }
 }
 
 function skippedWarning({ location, reason, message }: Skipped): string {

@@ -55,7 +55,7 @@ test('the default of every field', () => {
       onEviction: 'Report',
       timeout: '30m',
     },
-    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
+    hold: { at: 'Auto', onTimeout: 'Serve', onFailure: 'Serve' },
     adopt: { mode: 'Manual', pause: '1m', timeout: '30m' },
   })
 })
@@ -79,7 +79,7 @@ test('a policy that writes every field out', () => {
       retain: '0s',
     },
     warmup: { enabled: true, replicas: 1, timeout: '30m', retries: 3, schedule: '' },
-    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
+    hold: { at: 'Auto', onTimeout: 'Serve', onFailure: 'Serve' },
     gpu: {
       when: { modelFormats: ['huggingface', 'vLLM'] },
       resources: { 'nvidia.com/gpu': '1' },
@@ -108,7 +108,7 @@ test('defaults reach into what is written', () => {
     sources: [{ match: ['s3://'], runtime: 'Auto', options: {}, credentials: {} }],
     cache: { scope: 'Model', replicas: 4 },
     warmup: { enabled: true, replicas: 1, timeout: '1h' },
-    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Keep' },
+    hold: { at: 'Auto', onTimeout: 'Serve', onFailure: 'Keep' },
     gpu: {
       when: { modelFormats: ['huggingface', 'vLLM'], runtimes: [] },
       resources: { 'nvidia.com/gpu': 1 },
@@ -178,7 +178,7 @@ test.each<[Json, string]>([
   [{ warmup: { warmth: 1 } }, 'spec.warmup: must not have additional properties (warmth)'],
   [
     { hold: { at: 'Start' } },
-    'spec.hold.at: must be equal to one of the allowed values (Readiness, Scheduling, None)',
+    'spec.hold.at: must be equal to one of the allowed values (Auto, Readiness, Scheduling, None)',
   ],
   [
     { hold: { onTimeout: 'Fail' } },

@@ -290,10 +290,10 @@ const warmup = Type.Object(
 
 const hold = Type.Object(
   {
-    at: Type.Enum(['Readiness', 'Scheduling', 'None'], {
+    at: Type.Enum(['Auto', 'Readiness', 'Scheduling', 'None'], {
       description:
-        'Readiness: a pod starts, and is not Ready before its cache is warm. Scheduling: it is not scheduled before, and so takes no GPU. None: nothing waits.',
-      default: 'Readiness',
+        'Auto: Scheduling where the startup or liveness probe of its server is shorter than the hold, else Readiness. Readiness: a pod starts, and is not Ready before its cache is warm. Scheduling: it is not scheduled before, and so takes no GPU. None: nothing waits.',
+      default: 'Auto',
     }),
     onTimeout: Type.Enum(['Serve', 'Revert', 'Keep'], {
       description:
