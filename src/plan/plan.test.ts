@@ -46,7 +46,7 @@ const scenes: Scene[] = [
   },
   {
     reason: 'NotOptedIn',
-    make: () => created(llama, fakeFacts({ namespaceLabels: { 'warmgate.dev/acceleration': 'true' } })),
+    make: () => created(llama, fakeFacts({ namespaceLabels: {} })),
     tells: 'warmgate.dev/acceleration: enabled',
   },
   {

@@ -4,6 +4,8 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import { readService, type ServiceView } from '../kserve/service-view.ts'
 import type { PolicySpec } from '../policy/schema.ts'
+import { labelProblem } from '../policy/scope.ts'
+import { unreadWords } from '../policy/words.ts'
 import { adoptAnnotation } from '../values/keys.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
@@ -91,8 +93,22 @@ const nothingServed = {
  * and the command line alike. It starts from the manifest as the user wrote it, whatever Warmgate has made
  * of it before, so that any number of passes end in the same object.
  */
-export function plan({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
+export function plan(input: PlanInput): Plan {
+  const { service, previous } = input
   if (![service, previous].every(isPlannable)) return tooLarge(service, previous)
+  const made = planned(input)
+  return { ...made, warnings: [...made.warnings, ...wordWarnings(made, input)] }
+}
+
+/** Warnings of words to Warmgate that have no effect; none for whoever wants nothing of it. */
+function wordWarnings({ decision, reason }: Plan, { service, previous, facts }: PlanInput): string[] {
+  if (decision === 'deny' || reason === 'OptedOut') return []
+  if (reason !== 'NotOptedIn') return unreadWords(service, previous)
+  const problem = previous === undefined ? labelProblem(facts.namespaceLabels) : undefined
+  return problem === undefined ? [] : [`warmgate: ${problem}`]
+}
+
+function planned({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
   const asks = asksForAdoption(service, previous)
   // The record that went through admission before is the one to believe; what the service says of itself, its
   // user may have written.

@@ -239,7 +239,7 @@ test('both selectors must match', () => {
   expect(selectPolicy([both], { ...labels, namespace: optedIn({}) })).toBeUndefined()
 })
 
-test('scope: OptedIn needs the namespace’s label; Cluster takes all that have not opted out', () => {
+test('scope: OptedIn needs the namespace’s label; Cluster takes those without it', () => {
   const [narrow, wide] = [policy('narrow', { priority: 1 }), policy('wide', { scope: 'Cluster' })]
   const word = (value?: string) => (value === undefined ? {} : { 'warmgate.dev/acceleration': value })
   const governor = (namespace: { [label: string]: string }) =>
@@ -247,7 +247,7 @@ test('scope: OptedIn needs the namespace’s label; Cluster takes all that have 
   expect([word('enabled'), word(), word('true'), word('disabled')].map(governor)).toEqual([
     'narrow',
     'wide',
-    'wide',
+    undefined,
     undefined,
   ])
   expect(selectPolicy([], { namespace: {}, service: {} })).toBeUndefined()

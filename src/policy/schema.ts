@@ -413,7 +413,7 @@ export const policySpecSchema = Type.Object(
       default: 0,
     }),
     scope: Type.Enum(['OptedIn', 'Cluster'], {
-      description: `OptedIn: namespaces with the label ${accelerationLabel}: enabled. Cluster: every namespace that has not opted out with the value disabled; for this manifests/cluster-wide is to be installed. Never those of Kubernetes, KServe, Fluid and Warmgate.`,
+      description: `OptedIn: namespaces with the label ${accelerationLabel}: enabled. Cluster: those without the label, too, but none with another value; for this manifests/cluster-wide is to be installed. Never those of Kubernetes, KServe, Fluid and Warmgate.`,
       default: 'OptedIn',
     }),
     namespaceSelector: labelSelector('Namespaces in scope that this policy is for.'),
