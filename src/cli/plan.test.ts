@@ -254,7 +254,7 @@ test('status 1 where a service would be denied; the others are printed all the s
   for (const format of ['json', 'yaml', 'diff']) {
     const { status, stdout } = await planned(denied + llama, format)
     expect(status).toBe(1)
-    expect(stdout).toContain('use Readiness, Scheduling or None')
+    expect(stdout).toContain('use Auto, Readiness, Scheduling or None')
     expect(stdout).toContain('Accelerated')
   }
 })

@@ -155,11 +155,17 @@ function toYaml(planned: Planned): string {
     title(planned),
     ...(hold === undefined
       ? []
-      : [`pods wait at ${hold.at} (${cacheWarmGate}) for ${goDuration(hold.timeoutMs)} at most`]),
+      : [
+          `pods wait at ${hold.at} (${cacheWarmGate}) for ${goDuration(hold.timeoutMs)} at most${because(made)}`,
+        ]),
     ...warningsOf(planned),
   ]
   const documents = [made.service, ...siblingsOf(made)].map((object) => `---\n${toText(object)}`)
   return `${head.map((line) => `# ${printable(line)}\n`).join('')}${documents.join('')}`
+}
+
+function because({ holdReason }: Plan): string {
+  return holdReason === undefined ? '' : `: ${holdReason}`
 }
 
 /** Files cannot tell who may get what. */

@@ -128,3 +128,15 @@ test('a service that is older than its opt-in is reported once the mirror has it
   })
   expect(notes.map(({ reason }) => reason)).toEqual(['NotAdmitted'])
 })
+
+test('a namespace whose label says neither enabled nor disabled is told so, as a leader begins and when it changes', async () => {
+  const { namespaces, notes, run } = scene()
+  const labelled = (name: string, said: string) => ({
+    ...openNamespace,
+    metadata: { name, labels: { 'warmgate.dev/acceleration': said } },
+  })
+  namespaces.put(labelled('first', 'Disabled'), labelled('out', 'disabled'))
+  await run(() => namespaces.put(labelled('second', 'true')))
+  const told = notes.filter(({ reason }) => reason === 'InvalidLabel')
+  expect(told.map(({ regarding }) => regarding.metadata.name)).toEqual(['first', 'second'])
+})

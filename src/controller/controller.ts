@@ -24,6 +24,7 @@ import { AdoptionReconciler } from './policies/adoptions.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
 import { type PolicyOptions, PolicyReconciler } from './policies/policies.ts'
 import { DecisionEventReconciler } from './reporting/decision-events.ts'
+import { reportLabel } from './reporting/namespace-labels.ts'
 import { Savings } from './reporting/savings.ts'
 import { WarmupReporter } from './reporting/warmup-reporter.ts'
 
@@ -113,6 +114,7 @@ export class Controller {
   look(): void {
     const { mirror } = this.#options
     if (!this.#isLeading) return
+    for (const namespace of mirror.namespaces.list()) reportLabel(this.#options, namespace)
     this.#each(mirror.services.list(), (object) => this.#serviceChanged({ type: 'added', object }))
     this.#each([...mirror.datasets.list(), ...mirror.dataLoads.list()], (each) => this.#cacheChanged(each))
     this.#wakeHolds(this.#held.all())
@@ -167,7 +169,9 @@ export class Controller {
       // What no service uses may be retained for longer now, or no longer.
       this.#each(mirror.datasets.list(), (dataset) => this.#wakeCache(keyOf(dataset)))
     })
-    whenLeading(mirror.namespaces, ({ object: { metadata } }) => {
+    whenLeading(mirror.namespaces, ({ type, object }) => {
+      const { metadata } = object
+      if (type !== 'deleted') reportLabel(this.#options, object)
       this.#wakePolicies()
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
       for (const service of mirror.services.list(metadata.name)) this.#placed.add(serviceId(service))

@@ -1,6 +1,6 @@
 import { mountsAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
-import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+import { type Json, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { segmentsOf } from '../values/text.ts'
 import { isStorageInitializer } from './download.ts'
 
@@ -33,6 +33,13 @@ export function servesModel(pod: KubeObject): boolean {
   // The workers behind a leader are no part of kserve.io/component: no traffic is for them.
   const isWorker = labels['app.kubernetes.io/component']?.startsWith(llmWorkload) === true
   return labels['kserve.io/component'] === 'workload' || isWorker
+}
+
+/** The names that KServe gives the containers that serve a model; of a predictor, of its workers, of an LLM's pods. */
+const modelContainers = ['kserve-container', 'worker-container', 'main']
+
+export function isModelContainer(container: Json): boolean {
+  return modelContainers.includes(stringAt(container, 'name') ?? '')
 }
 
 // KServe's pod webhook makes a volume of it: after ours, so that a new pod may not have it yet.

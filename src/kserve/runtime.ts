@@ -1,5 +1,6 @@
 import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
-import type { ServiceView } from './service-view.ts'
+import { containerNamed } from './container.ts'
+import type { ServiceView, ViewedContainer } from './service-view.ts'
 
 /** The ServingRuntimes that a service may be served by, as the cluster has them. */
 export interface ServingRuntimes {
@@ -47,6 +48,15 @@ export function runtimeOf(
   const { value, modelFormat, pointer } = head
   const field = pointer.endsWith('/model') ? 'model' : 'framework'
   return selectRuntime(value, { modelFormat, field, isMultiNode }, runtimes)
+}
+
+/** What KServe merges into a container that serves the model, the lowest first: the runtime's, then the service's. */
+export function containerParts(container: ViewedContainer, runtime: KubeObject | undefined): JsonObject[] {
+  const base =
+    container.id === 'worker'
+      ? objectAt(runtime, 'spec', 'workerSpec', 'containers', 0)
+      : containerNamed(listAt(runtime, 'spec', 'containers'), 'kserve-container')
+  return [base, ...container.parts]
 }
 
 interface Wanted {

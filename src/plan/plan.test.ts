@@ -46,7 +46,7 @@ const scenes: Scene[] = [
   },
   {
     reason: 'NotOptedIn',
-    make: () => created(llama, fakeFacts({ namespaceLabels: { 'warmgate.dev/acceleration': 'true' } })),
+    make: () => created(llama, fakeFacts({ namespaceLabels: {} })),
     tells: 'warmgate.dev/acceleration: enabled',
   },
   {
@@ -215,7 +215,7 @@ const scenes: Scene[] = [
   {
     reason: 'InvalidOverride',
     make: () => created(fakeService(model, { annotations: { 'warmgate.dev/hold': 'Never' } })),
-    tells: 'use Readiness, Scheduling or None',
+    tells: 'use Auto, Readiness, Scheduling or None',
   },
 ]
 

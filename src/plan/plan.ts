@@ -4,13 +4,16 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import { readService, type ServiceView } from '../kserve/service-view.ts'
 import type { PolicySpec } from '../policy/schema.ts'
+import { labelProblem } from '../policy/scope.ts'
+import { unreadWords } from '../policy/words.ts'
 import { adoptAnnotation } from '../values/keys.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import type { Facts } from './facts.ts'
-import { type Hold, holdSettings } from './pod/hold.ts'
+import { type Hold, type HoldLimits, holdSettings, resolveHold } from './pod/hold.ts'
 import { isWorthAWarning, type Reason, type RefusalReason, type SkipReason } from './reasons.ts'
+import { deadlineWarnings, serviceDeadlineMs } from './service/deadline.ts'
 import {
   type Acceleration,
   type Decision,
@@ -20,7 +23,7 @@ import {
   unproven,
 } from './service/decide.ts'
 import { claimUri, restore } from './service/original.ts'
-import { probeWarnings } from './service/probe-warnings.ts'
+import { probeWarnings, schedulingReason, serverProbes } from './service/probe-warnings.ts'
 import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
 import { rewrite } from './service/rewrite.ts'
 import { annotationsFit, isPlannable, unplannable } from './service/size.ts'
@@ -54,6 +57,8 @@ interface PlanParts {
   /** Caches that the service uses, and that could not be created again today. */
   unavailable: { cache: string; reason: RefusalReason; message: string }[]
   hold: Hold | undefined
+  /** Why `hold.at: Auto` is Scheduling here. */
+  holdReason: string | undefined
 }
 
 /** A model location and the claim that serves it. */
@@ -74,15 +79,36 @@ export type Plan = PlanParts &
     | { decision: 'deny'; reason: 'InvalidOverride' }
   )
 
-const nothingServed = { caches: [], locations: [], skipped: [], unavailable: [], hold: undefined }
+const nothingServed = {
+  caches: [],
+  locations: [],
+  skipped: [],
+  unavailable: [],
+  hold: undefined,
+  holdReason: undefined,
+}
 
 /**
  * What Warmgate does about one service: the same answer for the same input, for admission, the controller
  * and the command line alike. It starts from the manifest as the user wrote it, whatever Warmgate has made
  * of it before, so that any number of passes end in the same object.
  */
-export function plan({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
+export function plan(input: PlanInput): Plan {
+  const { service, previous } = input
   if (![service, previous].every(isPlannable)) return tooLarge(service, previous)
+  const made = planned(input)
+  return { ...made, warnings: [...made.warnings, ...wordWarnings(made, input)] }
+}
+
+/** Warnings of words to Warmgate that have no effect; none for whoever wants nothing of it. */
+function wordWarnings({ decision, reason }: Plan, { service, previous, facts }: PlanInput): string[] {
+  if (decision === 'deny' || reason === 'OptedOut') return []
+  if (reason !== 'NotOptedIn') return unreadWords(service, previous)
+  const problem = previous === undefined ? labelProblem(facts.namespaceLabels) : undefined
+  return problem === undefined ? [] : [`warmgate: ${problem}`]
+}
+
+function planned({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
   const asks = asksForAdoption(service, previous)
   // The record that went through admission before is the one to believe; what the service says of itself, its
   // user may have written.
@@ -214,7 +240,9 @@ function acceleration(
   { draft, view, previous, shouldWarn, facts }: Making,
 ): Plan {
   const patch = draft.patch()
-  const hold = holdSettings(policy.spec)
+  const wanted = holdSettings(policy.spec)
+  const hold = wanted && resolveHold(wanted, limitsOf(view, draft.object, facts))
+  const isNew = previous === undefined && servesOne(rewrites)
   const base = {
     message: rewrites.map((each) => `${quoted(each.uri)} is served from ${describeTarget(each)}`).join('; '),
     policy: policy.name,
@@ -224,7 +252,8 @@ function acceleration(
       ...skipped.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
       ...podRewriteWarning(rewrites, shouldWarn),
       // KServe updates a service all the time: who creates it is told.
-      ...(previous === undefined && servesOne(rewrites) ? probeWarnings(view, hold, facts) : []),
+      ...(isNew ? probeWarnings(view, hold, facts) : []),
+      ...(isNew && wanted && hold ? deadlineWarnings(view, { wanted, hold, admitted: draft.object }) : []),
     ],
     caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
     locations: rewrites.map(servedLocation),
@@ -233,6 +262,7 @@ function acceleration(
       unavailable === undefined ? [] : [{ cache, reason: unavailable.reason, message: unavailable.message }],
     ),
     hold,
+    holdReason: hold && wanted?.at === 'Auto' ? schedulingReason(view, hold, facts) : undefined,
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
     return { ...base, ...unproven, decision: 'skip' }
@@ -241,6 +271,15 @@ function acceleration(
   return isFirst
     ? { ...base, decision: 'accelerate', reason: 'Accelerated' }
     : { ...base, decision: 'skip', reason: 'AlreadyCached' }
+}
+
+/** As far as they can be known without its pods. */
+function limitsOf(view: ServiceView, admitted: KubeObject, facts: Facts): HoldLimits {
+  const probes = serverProbes(view, facts).map(({ allowsMs }) => allowsMs)
+  return {
+    probeMs: probes.length === 0 ? undefined : Math.min(...probes),
+    deadlineMs: serviceDeadlineMs(view, admitted),
+  }
 }
 
 function skippedWarning({ location, reason, message }: Skipped): string {

@@ -25,7 +25,7 @@ test('without annotations of ours the policy stands', () => {
   expect(applied({ hold: 'None', 'example.com/hold': 'x' })).toEqual(builtInPolicy.spec)
 })
 
-test.each(['Readiness', 'None'] as const)('hold: %s', (at) => {
+test.each(['Auto', 'Readiness', 'None'] as const)('hold: %s', (at) => {
   const spec = applied({ 'warmgate.dev/hold': at })
   expect(spec).toEqual({ ...builtInPolicy.spec, hold: { ...builtInPolicy.spec.hold, at } })
 })
@@ -123,9 +123,9 @@ const size = `use a whole quantity of bytes, e.g. 200Gi: what each cache worker 
 const replicas = `use a whole number of cache workers from 1 on; ${atMost('2', 'cacheReplicas')}`
 
 test.each([
-  ['hold', 'Start', 'use Readiness, Scheduling or None'],
-  ['hold', 'none', 'use Readiness, Scheduling or None'],
-  ['hold', '', 'use Readiness, Scheduling or None'],
+  ['hold', 'Start', 'use Auto, Readiness, Scheduling or None'],
+  ['hold', 'none', 'use Auto, Readiness, Scheduling or None'],
+  ['hold', '', 'use Auto, Readiness, Scheduling or None'],
   ['hold-timeout', 'long', timeout],
   ['hold-timeout', '0s', timeout],
   ['hold-timeout', '-1m', timeout],

@@ -108,7 +108,7 @@ function divided(size: string, paths: number): string {
 }
 
 const valid = {
-  hold: 'use Readiness, Scheduling or None',
+  hold: 'use Auto, Readiness, Scheduling or None',
   'hold-timeout': 'use a duration above 0s, e.g. 90s, 30m or 1h30m',
   'cache-size': 'use a whole quantity of bytes, e.g. 200Gi: what each cache worker may keep',
   'cache-replicas': 'use a whole number of cache workers from 1 on',
@@ -120,7 +120,7 @@ const everyService = { modelFormats: [], runtimes: [], selector: {} }
 
 const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) => PolicySpec | undefined> = {
   hold: (spec, value) =>
-    value === 'Readiness' || value === 'Scheduling' || value === 'None'
+    value === 'Auto' || value === 'Readiness' || value === 'Scheduling' || value === 'None'
       ? { ...spec, hold: { ...spec.hold, at: value } }
       : undefined,
   'hold-timeout': (spec, value) =>

@@ -57,7 +57,7 @@ test('the default of every field', () => {
       timeout: '30m',
       boundTimeout: '10m',
     },
-    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Revert' },
+    hold: { at: 'Auto', onTimeout: 'Serve', onFailure: 'Revert' },
     adopt: { mode: 'Manual', pause: '1m', timeout: '30m' },
   })
 })
@@ -81,7 +81,7 @@ test('a policy that writes every field out', () => {
       retain: '0s',
     },
     warmup: { enabled: true, replicas: 1, timeout: '30m', retries: 3, schedule: '' },
-    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Serve' },
+    hold: { at: 'Auto', onTimeout: 'Serve', onFailure: 'Serve' },
     gpu: {
       when: { modelFormats: ['huggingface', 'vLLM'] },
       resources: { 'nvidia.com/gpu': '1' },
@@ -110,7 +110,7 @@ test('defaults reach into what is written', () => {
     sources: [{ match: ['s3://'], runtime: 'Auto', options: {}, credentials: {} }],
     cache: { scope: 'Model', replicas: 4 },
     warmup: { enabled: true, replicas: 1, timeout: '1h' },
-    hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Keep' },
+    hold: { at: 'Auto', onTimeout: 'Serve', onFailure: 'Keep' },
     gpu: {
       when: { modelFormats: ['huggingface', 'vLLM'], runtimes: [] },
       resources: { 'nvidia.com/gpu': 1 },
@@ -180,7 +180,7 @@ test.each<[Json, string]>([
   [{ warmup: { warmth: 1 } }, 'spec.warmup: must not have additional properties (warmth)'],
   [
     { hold: { at: 'Start' } },
-    'spec.hold.at: must be equal to one of the allowed values (Readiness, Scheduling, None)',
+    'spec.hold.at: must be equal to one of the allowed values (Auto, Readiness, Scheduling, None)',
   ],
   [
     { hold: { onTimeout: 'Fail' } },
@@ -241,7 +241,7 @@ test('both selectors must match', () => {
   expect(selectPolicy([both], { ...labels, namespace: optedIn({}) })).toBeUndefined()
 })
 
-test('scope: OptedIn needs the namespace’s label; Cluster takes all that have not opted out', () => {
+test('scope: OptedIn needs the namespace’s label; Cluster takes those without it', () => {
   const [narrow, wide] = [policy('narrow', { priority: 1 }), policy('wide', { scope: 'Cluster' })]
   const word = (value?: string) => (value === undefined ? {} : { 'warmgate.dev/acceleration': value })
   const governor = (namespace: { [label: string]: string }) =>
@@ -249,7 +249,7 @@ test('scope: OptedIn needs the namespace’s label; Cluster takes all that have 
   expect([word('enabled'), word(), word('true'), word('disabled')].map(governor)).toEqual([
     'narrow',
     'wide',
-    'wide',
+    undefined,
     undefined,
   ])
   expect(selectPolicy([], { namespace: {}, service: {} })).toBeUndefined()

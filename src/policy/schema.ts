@@ -297,10 +297,10 @@ const warmup = Type.Object(
 
 const hold = Type.Object(
   {
-    at: Type.Enum(['Readiness', 'Scheduling', 'None'], {
+    at: Type.Enum(['Auto', 'Readiness', 'Scheduling', 'None'], {
       description:
-        'Readiness: a pod starts, and is not Ready before its cache is warm. Scheduling: it is not scheduled before, and so takes no GPU. None: nothing waits.',
-      default: 'Readiness',
+        'Auto: Scheduling where the startup or liveness probe of its server is shorter than the hold, else Readiness. Readiness: a pod starts, and is not Ready before its cache is warm. Scheduling: it is not scheduled before, and so takes no GPU. None: nothing waits.',
+      default: 'Auto',
     }),
     onTimeout: Type.Enum(['Serve', 'Revert', 'Keep'], {
       description:
@@ -421,7 +421,7 @@ export const policySpecSchema = Type.Object(
       default: 0,
     }),
     scope: Type.Enum(['OptedIn', 'Cluster'], {
-      description: `OptedIn: namespaces with the label ${accelerationLabel}: enabled. Cluster: every namespace that has not opted out with the value disabled; for this manifests/cluster-wide is to be installed. Never those of Kubernetes, KServe, Fluid and Warmgate.`,
+      description: `OptedIn: namespaces with the label ${accelerationLabel}: enabled. Cluster: those without the label, too, but none with another value; for this manifests/cluster-wide is to be installed. Never those of Kubernetes, KServe, Fluid and Warmgate.`,
       default: 'OptedIn',
     }),
     namespaceSelector: labelSelector('Namespaces in scope that this policy is for.'),

@@ -39,7 +39,19 @@ export function labelsOf(name: string, labels: Labels = {}, more: readonly strin
   return isSystemNamespace(name, more) ? { ...labels, [accelerationLabel]: 'disabled' } : labels
 }
 
-/** Whether a policy reaches into a namespace, by the namespace's own word. */
+/**
+ * Whether a policy reaches into a namespace, by the namespace's own word. A word that is not understood is not consent:
+ * whoever wrote `Disabled` meant to opt out.
+ */
 export function isInScope({ scope }: Pick<PolicySpec, 'scope'>, namespaceLabels: Labels): boolean {
-  return isOptedIn(namespaceLabels) || (scope === 'Cluster' && !isNamespaceOptedOut(namespaceLabels))
+  const said = namespaceLabels[accelerationLabel]
+  return isOptedIn(namespaceLabels) || (scope === 'Cluster' && said === undefined)
+}
+
+/** What to correct in a namespace whose label says neither that it opts in nor that it opts out. */
+export function labelProblem(namespaceLabels: Labels): string | undefined {
+  const said = namespaceLabels[accelerationLabel]
+  if (said === undefined || isOptedIn(namespaceLabels) || isNamespaceOptedOut(namespaceLabels))
+    return undefined
+  return `the namespace's label ${accelerationLabel}: ${JSON.stringify(said)} is neither enabled nor disabled: nothing new is accelerated in it`
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { CachePhase } from '../cache/cache-phase.ts'
 import { fakePolicy } from '../plan.fake.ts'
-import { decideHold, type Hold, type HoldInput, holdSettings } from './hold.ts'
+import { decideHold, type Hold, type HoldInput, type HoldLimits, holdSettings, resolveHold } from './hold.ts'
 
 const hold: Hold = {
   at: 'Readiness',
@@ -157,9 +157,10 @@ test('not held any more, with the reason why, or no cache', () => {
 
 test('a policy’s hold, in milliseconds; none without a warm-up', () => {
   const settings = (spec: object) => holdSettings(fakePolicy('p', { ...spec }).spec)
-  expect(settings({})).toEqual({ ...hold, onFailure: 'Revert' })
+  expect(settings({})).toEqual({ ...hold, at: 'Auto', onFailure: 'Revert' })
   expect(settings({ warmup: { timeout: '1h30m' }, hold: { onTimeout: 'Keep', onFailure: 'Keep' } })).toEqual({
     ...keep,
+    at: 'Auto',
     timeoutMs: 5_400_000,
   })
   expect(settings({ warmup: { boundTimeout: '90s' } })).toMatchObject({ boundTimeoutMs: 90_000 })
@@ -171,4 +172,21 @@ test('a policy’s hold, in milliseconds; none without a warm-up', () => {
   })
   expect(settings({ hold: { at: 'None' } })).toBeUndefined()
   expect(settings({ warmup: { enabled: false } })).toBeUndefined()
+})
+
+test.each<[string, HoldLimits, Partial<Hold>]>([
+  ['nothing', { probeMs: undefined, deadlineMs: undefined }, { at: 'Readiness' }],
+  ['a probe as long as the hold', { probeMs: hold.timeoutMs, deadlineMs: undefined }, { at: 'Readiness' }],
+  ['a shorter probe', { probeMs: hold.timeoutMs - 1, deadlineMs: undefined }, { at: 'Scheduling' }],
+  ['a deadline', { probeMs: 400_000, deadlineMs: 600_000 }, { at: 'Readiness', timeoutMs: 300_000 }],
+  ['both', { probeMs: 200_000, deadlineMs: 600_000 }, { at: 'Scheduling', timeoutMs: 300_000 }],
+  ['a deadline long enough', { probeMs: undefined, deadlineMs: hold.timeoutMs + 600_000 }, {}],
+])('Auto, limited by %s', (_what, limits, expected) => {
+  expect(resolveHold({ ...hold, at: 'Auto' }, limits)).toEqual({ ...hold, ...expected })
+})
+
+test('a policy that says where is not overruled', () => {
+  const limits = { probeMs: 1, deadlineMs: undefined }
+  expect(resolveHold(hold, limits)).toEqual(hold)
+  expect(resolveHold({ ...hold, at: 'Scheduling' }, { ...limits, probeMs: undefined }).at).toBe('Scheduling')
 })

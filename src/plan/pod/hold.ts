@@ -1,3 +1,4 @@
+import { defaultDeadlineMs } from '../../kserve/knative.ts'
 import type { PolicySpec } from '../../policy/schema.ts'
 import { formatDuration, parseDurationMs } from '../../values/duration.ts'
 import type { CachePhase } from '../cache/cache-phase.ts'
@@ -14,6 +15,17 @@ export interface Hold {
   onFailure: Outcome
 }
 
+/** A hold as policy and service ask for it. Auto: where its pods wait depends on their server's probes. */
+export type HoldSettings = Omit<Hold, 'at'> & { at: Hold['at'] | 'Auto' }
+
+/** What limits a hold beside its policy, in milliseconds; undefined for no limit. */
+export interface HoldLimits {
+  /** Until a server that does not come up is killed by its startup or liveness probe. */
+  probeMs: number | undefined
+  /** Until Knative gives up on a revision without a Ready pod. */
+  deadlineMs: number | undefined
+}
+
 /** Serve from a cold cache; Revert the service to its storage initializer; Keep waiting. */
 type Outcome = 'Serve' | 'Revert' | 'Keep'
 
@@ -25,17 +37,36 @@ export interface NoHold {
 }
 
 /** Undefined where nothing waits: without a warm-up there is nothing that a pod could wait for. */
-export function holdSettings(spec: PolicySpec): Hold | undefined {
+export function holdSettings(spec: PolicySpec): HoldSettings | undefined {
   const { at } = spec.hold
   return at === 'None' || !spec.warmup.enabled ? undefined : settings(at, spec)
 }
 
+/**
+ * A hold as pods have it. Auto holds a server at Readiness, so that it starts beside the warm-up, unless its probe would
+ * kill it before the hold ends. The hold ends early enough for Knative to see a Ready pod.
+ */
+export function resolveHold(hold: HoldSettings, { probeMs, deadlineMs }: HoldLimits): Hold {
+  const timeoutMs = Math.min(
+    hold.timeoutMs,
+    deadlineMs === undefined ? hold.timeoutMs : mostHeldMs(deadlineMs),
+  )
+  const isKilled = probeMs !== undefined && probeMs < timeoutMs
+  const at = hold.at === 'Auto' ? (isKilled ? 'Scheduling' : 'Readiness') : hold.at
+  return { ...hold, at, timeoutMs }
+}
+
+/** A released pod has ten minutes to become Ready, as Knative gives any other, or half of a shorter deadline. */
+function mostHeldMs(deadlineMs: number): number {
+  return Math.max(deadlineMs - defaultDeadlineMs, deadlineMs / 2)
+}
+
 /** How a pod waits for its sidecar, whatever else it would wait for; undefined where it gets none. */
-export function sidecarHold(spec: PolicySpec): Hold | undefined {
+export function sidecarHold(spec: PolicySpec): HoldSettings | undefined {
   return spec.cache.fuse === 'Sidecar' ? settings('Scheduling', spec) : undefined
 }
 
-function settings(at: Hold['at'], { hold, warmup }: PolicySpec): Hold {
+function settings(at: HoldSettings['at'], { hold, warmup }: PolicySpec): HoldSettings {
   return {
     at,
     timeoutMs: parseDurationMs(warmup.timeout) ?? 0,

@@ -155,6 +155,27 @@ test('a pod is governed by its service’s policy', () => {
   })
 })
 
+test('Auto holds a pod by the probes that KServe gave its server', () => {
+  const holdOf = (container: JsonObject, metadata: ObjectMeta = {}) =>
+    governed({ pod: pod({ containers: [{ name: 'sidecar', livenessProbe: {} }, container] }, metadata) }).hold
+  const startupProbe = { failureThreshold: 60 }
+  for (const name of ['kserve-container', 'worker-container', 'main'])
+    expect(holdOf({ name, startupProbe })).toEqual({ ...hold, at: 'Scheduling' })
+  expect(holdOf({ name: 'main', startupProbe: { failureThreshold: 180 }, livenessProbe: {} })).toEqual(hold)
+  expect(holdOf({ name: 'other', startupProbe })).toEqual(hold)
+})
+
+test('a pod of Knative is held no longer than its revision allows', () => {
+  const timeoutOf = (annotations: { [key: string]: string }) => {
+    const labels = { 'serving.knative.dev/revision': 'llama-predictor-00001' }
+    const { hold: its } = governed({ pod: pod({}, { labels, annotations }) })
+    return its.at === 'None' ? undefined : its.timeoutMs
+  }
+  expect(timeoutOf({})).toBe(300_000)
+  expect(timeoutOf({ 'serving.knative.dev/progress-deadline': '2400s' })).toBe(hold.timeoutMs)
+  expect(timeoutOf({ 'serving.knative.dev/progress-deadline': '1200s' })).toBe(600_000)
+})
+
 test('its GPUs are placed where its service was given them, and where its user asked for them they are not', () => {
   const policies = [fakePolicy('p', { gpu: { resources: { 'nvidia.com/gpu': 1 } } })]
   const record = (device: string) => {

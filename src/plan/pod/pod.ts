@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { claimMounts, isAlive, serviceOfPod } from '../../kserve/pod.ts'
+import { podDeadlineMs } from '../../kserve/knative.ts'
+import { claimMounts, isAlive, isModelContainer, serviceOfPod } from '../../kserve/pod.ts'
+import { limitingProbe } from '../../kserve/probe.ts'
 import { applyOverrides, choosePolicy } from '../../policy/overrides.ts'
 import { isOpen, selectPolicy } from '../../policy/policy.ts'
 import type { GpuPolicy } from '../../policy/schema.ts'
@@ -17,7 +19,7 @@ import type { CachePhase } from '../cache/cache-phase.ts'
 import { Draft, type PatchOperation, pointer } from '../draft.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import { provenOriginal, type RecordSigner, type RecordSubject, subjectOf } from '../service/record.ts'
-import { type Hold, holdSettings, type NoHold, sidecarHold } from './hold.ts'
+import { type Hold, type HoldLimits, holdSettings, type NoHold, resolveHold, sidecarHold } from './hold.ts'
 import { addLocality } from './locality.ts'
 import { addSidecar, type SidecarState } from './sidecar.ts'
 
@@ -89,13 +91,23 @@ export function resolvePodPolicy(
   const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
   const { name, spec } = overridden.ok ? overridden.policy : selected
   if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
-  const hold = holdSettings(spec) ?? nothing('nothing is to wait').hold
+  const [settings, sidecar, limits] = [holdSettings(spec), sidecarHold(spec), limitsOf(pod)]
+  const hold = settings ? resolveHold(settings, limits) : nothing('nothing is to wait').hold
   const records = [
     { object: service, subject: subjectOf(service, namespace) },
     { object: pod, subject: { kind: '', name: '', ...serviceOfPod(pod), namespace } },
   ]
   const gpu = spec.gpu && wereGiven(records, signer, spec.gpu) ? spec.gpu : undefined
-  return { hold, gpu, isEnforced: true, sidecarHold: sidecarHold(spec) }
+  return { hold, gpu, isEnforced: true, sidecarHold: sidecar && resolveHold(sidecar, limits) }
+}
+
+/** A pod has its probes and its deadline from KServe, whoever set them: service, ServingRuntime or preset. */
+function limitsOf(pod: KubeObject): HoldLimits {
+  const probes = listAt(pod, 'spec', 'containers')
+    .filter(isModelContainer)
+    .flatMap((container) => limitingProbe([objectAt(container)]) ?? [])
+  const probeMs = probes.length === 0 ? undefined : Math.min(...probes.map(({ allowsMs }) => allowsMs))
+  return { probeMs, deadlineMs: podDeadlineMs(pod) }
 }
 
 /**

@@ -55,3 +55,39 @@ test('another timeout in the policy rolls no pod, and opting out gives the manif
   const metadata = { ...first.metadata, annotations: { ...first.metadata.annotations, ...optOut } }
   expect(admitted({ ...first, metadata }, {}, first)).toEqual(service({ ...knative, ...optOut }))
 })
+
+const podPolicy = [fakePolicy('p', { rewrite: 'Pod' })]
+const planned = (annotations: { [key: string]: string }, policies = podPolicy, predictor: JsonObject = {}) =>
+  plan({ service: service(annotations, predictor), facts: fakeFacts({ policies }) })
+
+test('without a deadline of Warmgate the hold ends half-way to Knative’s, and that is said', () => {
+  const { hold, warnings } = planned(knative)
+  expect(hold?.timeoutMs).toBe(5 * 60_000)
+  expect(warnings).toEqual([
+    'warmgate: Knative gives up on a revision that is not Ready after 10m, so its pods are held for 5m at most, and not ' +
+      'for 30m: set serving.knative.dev/progress-deadline: 2400s on the predictor',
+  ])
+})
+
+test.each([
+  ['40m', 30],
+  ['25m', 15],
+  ['8m', 4],
+  ['nonsense', 5],
+])('a deadline of %s by its user leaves %i minutes, also where the spec is rewritten', (named, minutes) => {
+  for (const policies of [podPolicy, [fakePolicy('p')]]) {
+    expect(planned({ ...knative, [key]: named }, policies).hold?.timeoutMs).toBe(minutes * 60_000)
+    const { hold } = planned({ ...knative, [key]: '3h' }, policies, { annotations: { [key]: named } })
+    expect(hold?.timeoutMs).toBe(minutes * 60_000)
+  }
+})
+
+test('a deadline of Warmgate bounds nothing, nor does one where there is no Knative', () => {
+  const whole = { hold: { timeoutMs: 30 * 60_000 }, warnings: [] }
+  expect(planned(knative, [fakePolicy('p')])).toMatchObject(whole)
+  expect(planned({ [key]: '60s' })).toMatchObject(whole)
+  const llm = { apiVersion: 'serving.kserve.io/v1alpha2', kind: 'LLMInferenceService' }
+  const spec = { model: { uri: 's3://models/llama' } }
+  const facts = fakeFacts({ policies: [fakePolicy('p')], kserve: shippedKserveConfig })
+  expect(plan({ service: { ...llm, metadata: { name: 'l' }, spec }, facts })).toMatchObject(whole)
+})

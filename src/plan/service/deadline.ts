@@ -1,13 +1,9 @@
+import { deadlineMs, defaultDeadlineMs, progressDeadline } from '../../kserve/knative.ts'
 import type { ServiceView } from '../../kserve/service-view.ts'
-import type { Json } from '../../values/object.ts'
+import { formatDuration } from '../../values/duration.ts'
+import { type Json, type KubeObject, stringAt } from '../../values/object.ts'
 import { pointer } from '../draft.ts'
 import type { Hold } from '../pod/hold.ts'
-
-/** How long Knative waits for the first pod of a revision, before it scales it to nothing for good. */
-export const progressDeadline = 'serving.knative.dev/progress-deadline'
-
-// What Knative gives a pod where nobody says anything: a held one has that after its hold.
-const knativeDefaultMs = 600_000
 
 /**
  * The annotation that a predictor needs so that Knative waits for its held pods, by pointer from the predictor on.
@@ -15,11 +11,40 @@ const knativeDefaultMs = 600_000
  * ours would win over one on the service. It is a Go duration of whole seconds.
  */
 export function deadlineValues(
-  { annotations, predictorAnnotations, mode }: ServiceView,
-  hold: Hold | undefined,
+  view: ServiceView,
+  hold: Pick<Hold, 'timeoutMs'> | undefined,
 ): { [pointer: string]: Json } {
-  if (hold === undefined || mode !== 'Knative') return {}
-  if ([annotations, predictorAnnotations].some((these) => progressDeadline in these)) return {}
-  const seconds = Math.ceil((hold.timeoutMs + knativeDefaultMs) / 1_000)
-  return { [pointer('annotations', progressDeadline)]: `${seconds}s` }
+  if (hold === undefined || !isOnKnative(view)) return {}
+  if ([view.annotations, view.predictorAnnotations].some((these) => progressDeadline in these)) return {}
+  return { [pointer('annotations', progressDeadline)]: deadlineFor(hold) }
+}
+
+/** A held pod has after its hold what Knative gives a pod if nobody says anything. */
+function deadlineFor({ timeoutMs }: Pick<Hold, 'timeoutMs'>): string {
+  return `${Math.ceil((timeoutMs + defaultDeadlineMs) / 1_000)}s`
+}
+
+/** The deadline that bounds the hold of a service's pods, in milliseconds; `admitted` has Warmgate's, if there is one. */
+export function serviceDeadlineMs(view: ServiceView, admitted: KubeObject): number | undefined {
+  if (!isOnKnative(view)) return undefined
+  const own = stringAt(admitted, 'spec', 'predictor', 'annotations', progressDeadline)
+  return deadlineMs(own ?? admitted.metadata.annotations?.[progressDeadline])
+}
+
+/** What to do about a deadline that ends a hold before its own timeout. */
+export function deadlineWarnings(
+  view: ServiceView,
+  { wanted, hold, admitted }: { wanted: Pick<Hold, 'timeoutMs'>; hold: Hold; admitted: KubeObject },
+): string[] {
+  const deadline = serviceDeadlineMs(view, admitted)
+  if (deadline === undefined || hold.timeoutMs >= wanted.timeoutMs) return []
+  const [gives, held, asked] = [deadline, hold.timeoutMs, wanted.timeoutMs].map(formatDuration)
+  return [
+    `warmgate: Knative gives up on a revision that is not Ready after ${gives}, so its pods are held for ${held} at most, and not ` +
+      `for ${asked}: set ${progressDeadline}: ${deadlineFor(wanted)} on the predictor`,
+  ]
+}
+
+function isOnKnative({ kind, mode }: ServiceView): boolean {
+  return kind === 'InferenceService' && mode === 'Knative'
 }

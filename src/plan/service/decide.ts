@@ -2,11 +2,16 @@ import { isDeepStrictEqual } from 'node:util'
 import { localModelOf } from '../../kserve/local-model.ts'
 import type { ModelLocation, ModelReference } from '../../kserve/model-location.ts'
 import type { ServiceView } from '../../kserve/service-view.ts'
-import { applyOverrides, choosePolicy, type Overridden, type OverrideName } from '../../policy/overrides.ts'
+import { applyOverrides, choosePolicy, type Overridden } from '../../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../../policy/policy.ts'
-import { overrideNames } from '../../policy/schema.ts'
-import { isNamespaceOptedOut, isOptedIn } from '../../policy/scope.ts'
-import { accelerationLabel, originalAnnotation, overrideAnnotation } from '../../values/keys.ts'
+import { isNamespaceOptedOut, isOptedIn, labelProblem } from '../../policy/scope.ts'
+import { unknownWord } from '../../policy/words.ts'
+import {
+  accelerationLabel,
+  isWarmgateKey,
+  originalAnnotation,
+  overrideAnnotation,
+} from '../../values/keys.ts'
 import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
@@ -73,7 +78,7 @@ export function decide(input: DecideInput): Decision {
   const states = locationStates(input)
   const isKept = keepsAny(states)
   if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
-    return skip('NotOptedIn', notOptedIn)
+    return skip('NotOptedIn', labelProblem(facts.namespaceLabels) ?? notOptedIn)
   if (locations.length === 0) return skip(none.reason, none.message)
   if (!isKept) {
     const obstacle = serviceObstacle(service, facts) ?? commonObstacle(locations)
@@ -138,20 +143,17 @@ function policyOf({ service, facts }: DecideInput): Policy | undefined {
 
 /** The policy of a service, with the service's own words in it. */
 function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPolicy {
-  const { service, facts, previous } = input
-  const { annotations } = service
+  const { service, facts } = input
   // A kept rewrite needs no policy's leave: neither a policy's end nor a new rule takes it away.
   const isKept = keepsAny(states)
   const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
   if (states.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
     return skip('NotOptedIn', existedBefore)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
-  const chosen = choosePolicy(selected, facts.policies, annotations)
-  const applied = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
-  const overridden = applied.ok ? unlessOnCpu(applied, service) : applied
+  const overridden = withOwnWords(selected, service, facts)
   if (!overridden.ok) {
-    if (isKept && !hasNewOverrides(annotations, previous)) return { kind: 'resolved', policy: selected }
-    return { kind: 'deny', reason: 'InvalidOverride', message: overridden.message, policy: selected }
+    if (isKept && !changesWords(input)) return { kind: 'resolved', policy: selected }
+    return refuseWords(input, states, { message: overridden.message, policy: selected })
   }
   const { policy } = overridden
   if (policy.spec.mode === 'Off' && !isKept) return { ...skip('NoPolicy', isOff(policy)), policy }
@@ -160,6 +162,26 @@ function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPol
 
 const existedBefore = 'the service was here before: an update that changes no model never rolls its pods'
 const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
+
+function withOwnWords(selected: Policy, service: ServiceView, { policies }: Facts): Overridden {
+  const unknown = unknownWord(service.annotations)
+  if (unknown !== undefined) return { ok: false, message: unknown.message }
+  const chosen = choosePolicy(selected, policies, service.annotations)
+  const applied = chosen.ok ? applyOverrides(chosen.policy, service.annotations) : chosen
+  return applied.ok ? unlessOnCpu(applied, service) : applied
+}
+
+/** KServe updates a service of its own accord: that must never fail because of words that were there before. */
+function refuseWords(
+  input: DecideInput,
+  states: LocationState[],
+  { message, policy }: { message: string; policy: Policy },
+): Refusal {
+  const isOld = states.every(({ kind }) => kind === 'old') && !changesWords(input)
+  return isOld
+    ? { ...skip('NotOptedIn', `${message}; ${existedBefore}`), policy }
+    : { kind: 'deny', reason: 'InvalidOverride', message, policy }
+}
 
 /** A GPU that is asked for by name cannot be given to a model that runs on CPUs. */
 function unlessOnCpu(overridden: Overridden, service: ServiceView): Overridden {
@@ -170,10 +192,10 @@ function unlessOnCpu(overridden: Overridden, service: ServiceView): Overridden {
     : { ok: false, message: `${annotation}: "enabled" is not valid: models of format ${format} run on CPUs` }
 }
 
-function hasNewOverrides(annotations: { [key: string]: string }, previous: ServiceView | undefined): boolean {
-  const changed = (name: OverrideName) =>
-    annotations[overrideAnnotation(name)] !== previous?.annotations[overrideAnnotation(name)]
-  return overrideNames.some(changed)
+/** Whether a service says anything to Warmgate that it did not say before. */
+function changesWords({ service, previous }: DecideInput): boolean {
+  const keys = Object.keys(service.annotations).filter(isWarmgateKey)
+  return keys.some((key) => service.annotations[key] !== previous?.annotations[key])
 }
 
 function withPolicy(input: DecideInput, states: LocationState[], policy: Policy): Decision {

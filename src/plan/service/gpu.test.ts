@@ -76,6 +76,71 @@ describe('the policy means a service', () => {
   })
 })
 
+const llm = (spec: JsonObject, metadata: ObjectMeta = {}): KubeObject => ({
+  apiVersion: 'serving.kserve.io/v1alpha2',
+  kind: 'LLMInferenceService',
+  metadata: { name: 'llama', namespace: 'models', ...metadata },
+  spec: { model: { uri: storageUri }, ...spec },
+})
+const onCpu = { image: 'docker.io/vllm/vllm-openai-cpu:v0.23.0' }
+const mainOf = (main: JsonObject) => ({ template: { containers: [{ name: 'main', ...main }] } })
+
+describe('a server that is made for CPUs', () => {
+  test('gets none, whoever says so: the service, its runtime, or a configuration', () => {
+    expect(added({ huggingface: { storageUri, ...onCpu } })).toEqual({})
+    expect(given(llm(mainOf(onCpu)))).toEqual({})
+    const containers = [{ name: 'kserve-container', ...onCpu }]
+    const spec = { supportedModelFormats: [{ name: 'huggingface', autoSelect: true }], containers }
+    const runtime = {
+      apiVersion: 'serving.kserve.io/v1alpha1',
+      kind: 'ServingRuntime',
+      metadata: { name: 'r' },
+      spec,
+    }
+    expect(
+      given(fakeService(huggingface()), gpu(), { servingRuntimes: { own: [runtime], cluster: [] } }),
+    ).toEqual({})
+    const config = {
+      apiVersion: 'serving.kserve.io/v1alpha2',
+      kind: 'LLMInferenceServiceConfig',
+      metadata: { name: 'small' },
+      spec: mainOf(onCpu),
+    }
+    const llmConfigs = { own: [config], shared: [] }
+    expect(given(llm({ baseRefs: [{ name: 'small' }] }), gpu(), { llmConfigs })).toEqual({})
+    expect(given(llm({}), gpu(), { llmConfigs })).toEqual({ template: { 'nvidia.com/gpu': '1' } })
+  })
+
+  test('nor do the containers beside it', () => {
+    const prefill = mainOf({ env: [{ name: 'VLLM_CPU_KVCACHE_SPACE', value: '1' }] })
+    expect(given(llm({ ...mainOf({}), prefill }))).toEqual({})
+  })
+
+  test('gets one where the service asks for it', () => {
+    const annotations = { 'warmgate.dev/gpu': 'enabled' }
+    expect(given(llm(mainOf(onCpu), { annotations }))).toEqual({ template: { 'nvidia.com/gpu': '1' } })
+  })
+})
+
+describe('a service with a hardware profile of Open Data Hub', () => {
+  const profile = { 'opendatahub.io/hardware-profile-name': 'four-gpus' }
+
+  test('gets none of a policy: the profile says how many', () => {
+    expect(added(huggingface(), gpu(), { annotations: profile })).toEqual({})
+    expect(given(llm({}, { annotations: profile }))).toEqual({})
+    const legacy = { 'opendatahub.io/legacy-hardware-profile-name': 'four-gpus' }
+    expect(added(huggingface(), gpu(), { annotations: legacy })).toEqual({})
+  })
+
+  test('unless it names none, or the service asks for one', () => {
+    expect(
+      added(huggingface(), gpu(), { annotations: { 'opendatahub.io/hardware-profile-name': '' } }),
+    ).toEqual(one)
+    const annotations = { ...profile, 'warmgate.dev/gpu': 'enabled' }
+    expect(added(huggingface(), gpu(), { annotations })).toEqual(one)
+  })
+})
+
 test('several resources, in the policy’s order', () => {
   const found = added(huggingface(), gpu({ resources: { 'rdma/hca': '2', 'nvidia.com/gpu': 1 } }))
   expect(Object.entries(found.predictor ?? {})).toEqual([

@@ -1,10 +1,12 @@
 import type { ServingContainer } from '../../kserve/container.ts'
+import { isCpuServer } from '../../kserve/cpu-server.ts'
 import { asksForDevices, isAccelerator } from '../../kserve/devices.ts'
-import { runtimeOf } from '../../kserve/runtime.ts'
+import { containerParts, runtimeOf } from '../../kserve/runtime.ts'
 import type { ServiceView, ViewedContainer } from '../../kserve/service-view.ts'
 import type { GpuPolicy, PolicySpec } from '../../policy/schema.ts'
 import { matchesSelector } from '../../policy/selector.ts'
 import { cpuFormats } from '../../values/formats.ts'
+import { overrideAnnotation } from '../../values/keys.ts'
 import { getIn, isObject, type KubeObject, stringAt } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 
@@ -19,9 +21,10 @@ export type GpuFacts = Pick<Facts, 'servingRuntimes'>
 
 /**
  * The resources that a policy adds to a service's model containers: none where the policy does not mean the service,
- * or where anything of the service, the ServingRuntime that KServe will select for it, or the configurations that it
- * is merged over, asks for any accelerator or device claim. KServe picks GPU images by these limits, so that they
- * belong into the service and not its pods.
+ * where one of them is made for CPUs, where a hardware profile chooses its devices, or where anything of the service,
+ * the ServingRuntime that KServe will select for it, or the configurations that it is merged over, asks for any
+ * accelerator or device claim. KServe picks GPU images by these limits, so that they belong into the service and not
+ * its pods.
  */
 export function gpuResources(
   service: ServiceView,
@@ -32,6 +35,8 @@ export function gpuResources(
   const names = Object.keys(gpu.resources)
   const runtime = runtimeOf(service, servingRuntimes)
   if (!isWanted(service, { gpu, runtime }) || service.asksForDevices(names)) return []
+  if (!isGpuRequested(service) && (isOnCpu(service, runtime) || hasHardwareProfile(service, runtime)))
+    return []
   if ([runtime?.spec, ...service.bases].some((spec) => asksForDevices(spec, names))) return []
   const resources = takenByKserve(service, gpu.resources)
   if (Object.keys(resources).length === 0) return []
@@ -77,6 +82,29 @@ function isWanted(
     (named !== undefined && when.runtimes.includes(named)) ||
     (when.selector !== undefined && matchesSelector(when.selector, service.labels))
   )
+}
+
+/** The service's own request; a policy that does not allow it has denied the service before. */
+function isGpuRequested({ annotations }: ServiceView): boolean {
+  return annotations[overrideAnnotation('gpu')] === 'enabled'
+}
+
+/** Of several containers one is enough: they serve one model together. */
+function isOnCpu({ containers }: ServiceView, runtime: KubeObject | undefined): boolean {
+  return containers.some((container) => isCpuServer(containerParts(container, runtime)))
+}
+
+// Open Data Hub adds the devices of this profile after Warmgate's webhook, where nothing asks for any yet. Its dashboard
+// writes the second instead where it has written the devices, too; a ServingRuntime had the third before.
+const hardwareProfiles = [
+  'opendatahub.io/hardware-profile-name',
+  'opendatahub.io/legacy-hardware-profile-name',
+  'opendatahub.io/accelerator-name',
+]
+
+function hasHardwareProfile({ annotations }: ServiceView, runtime: KubeObject | undefined): boolean {
+  const all = [annotations, runtime?.metadata.annotations ?? {}]
+  return hardwareProfiles.some((name) => all.some((these) => Boolean(these[name])))
 }
 
 type Quantities = GpuPolicy['resources']

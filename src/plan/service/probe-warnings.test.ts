@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Json, JsonObject, KubeObject } from '../../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan.fake.ts'
-import { plan } from '../plan.ts'
+import { type Plan, plan } from '../plan.ts'
 
 const model = { modelFormat: { name: 'huggingface' }, storageUri: 's3://models/llama' }
 
@@ -25,19 +25,24 @@ interface Scene {
   policy?: Json
 }
 
-function warnings({ own = {}, its = {}, policy = {} }: Scene): string[] {
+const atReadiness = { hold: { at: 'Readiness' } }
+
+function planned({ own = {}, its = {}, policy = {} }: Scene): Plan {
   const service = fakeService({ model: { ...model, ...own } })
   const servingRuntimes = { own: [], cluster: [runtime(its)] }
   return plan({ service, facts: fakeFacts({ policies: [fakePolicy('p', policy)], servingRuntimes }) })
-    .warnings
 }
+
+/** At Readiness, if the policy says nothing of it. */
+const warnings = ({ policy, ...scene }: Scene) =>
+  planned({ ...scene, policy: { ...atReadiness, ...(policy as JsonObject) } }).warnings
 
 const tenMinutes = { failureThreshold: 60 }
 
 test('a startup probe that is shorter than the hold is warned of, with what to do', () => {
   expect(warnings({ own: { startupProbe: tenMinutes } })).toEqual([
     'warmgate: the startup probe of predictor kills a server that is not up after 10m, and while its pod is held ' +
-      '(up to 30m) it reads from a cold cache: raise it, or set warmgate.dev/hold: Scheduling',
+      '(up to 30m) it reads from a cold cache: raise it, or set warmgate.dev/hold: Auto or Scheduling',
   ])
 })
 
@@ -45,7 +50,7 @@ test.each<[string, Scene, string]>([
   [
     'the runtime’s',
     { its: { startupProbe: tenMinutes } },
-    'startup probe of predictor kills a server that is not up after 10m',
+    'startup probe of predictor (of ServingRuntime hf) kills a server that is not up after 10m',
   ],
   [
     'a liveness probe, without a startup probe',
@@ -88,7 +93,7 @@ test.each<[string, Scene]>([
 
 test('whoever updates a service is not told again, nor of a service whose model is left where it is', () => {
   const service = fakeService({ model: { ...model, startupProbe: tenMinutes } })
-  const facts = fakeFacts({ policies: [fakePolicy('p')] })
+  const facts = fakeFacts({ policies: [fakePolicy('p', atReadiness)] })
   const admitted = plan({ service, facts })
   expect(admitted.warnings).toHaveLength(1)
   expect(plan({ service: admitted.service, previous: admitted.service, facts }).warnings).toEqual([])
@@ -103,7 +108,7 @@ test('whoever updates a service is not told again, nor of a service whose model 
 })
 
 /** With KServe's own preset, whose startup probe allows ten minutes. */
-function llmWarnings(main: JsonObject): string[] {
+function llmPlan(main: JsonObject, policy: Json = {}): Plan {
   const preset = { containers: [{ name: 'main', startupProbe: tenMinutes }] }
   const config = {
     apiVersion: 'serving.kserve.io/v1alpha2',
@@ -118,10 +123,35 @@ function llmWarnings(main: JsonObject): string[] {
     spec: { model: { uri: 's3://models/llama' }, template: { containers: [{ name: 'main', ...main }] } },
   }
   const llmConfigs = { own: [], shared: [config] }
-  return plan({ service, facts: fakeFacts({ policies: [fakePolicy('p')], llmConfigs }) }).warnings
+  return plan({ service, facts: fakeFacts({ policies: [fakePolicy('p', policy)], llmConfigs }) })
 }
 
 test('an LLMInferenceService has the probes of its preset, and its own over them', () => {
-  expect(llmWarnings({})).toEqual([expect.stringContaining('startup probe of template')])
-  expect(llmWarnings({ startupProbe: { periodSeconds: 60 } })).toEqual([])
+  const given = 'the startup probe of template (of a preset or configuration of KServe, not of the service)'
+  expect(llmPlan({}, atReadiness).warnings).toEqual([expect.stringContaining(given)])
+  expect(llmPlan({ startupProbe: { periodSeconds: 60 } }, atReadiness).warnings).toEqual([])
+})
+
+test('Auto holds such a server at Scheduling, says why, and warns of nothing', () => {
+  expect(llmPlan({})).toMatchObject({
+    hold: { at: 'Scheduling' },
+    warnings: [],
+    holdReason:
+      'the startup probe of template (of a preset or configuration of KServe, not of the service) kills a server that is not up after 10m',
+  })
+  expect(planned({ its: { livenessProbe: {} } }).hold?.at).toBe('Scheduling')
+})
+
+test('Auto holds any other at Readiness', () => {
+  const long = { startupProbe: { failureThreshold: 180 } }
+  for (const scene of [{}, { own: long }, { its: { startupProbe: {} }, own: long }])
+    expect(planned(scene)).toMatchObject({ hold: { at: 'Readiness' }, holdReason: undefined, warnings: [] })
+})
+
+test('the word of a policy wins over Auto, either way', () => {
+  expect(planned({ own: { startupProbe: tenMinutes }, policy: atReadiness }).hold?.at).toBe('Readiness')
+  expect(planned({ policy: { hold: { at: 'Scheduling' } } })).toMatchObject({
+    hold: { at: 'Scheduling' },
+    holdReason: undefined,
+  })
 })

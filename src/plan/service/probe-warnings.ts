@@ -1,59 +1,66 @@
-import { containerNamed, type ServingContainer } from '../../kserve/container.ts'
-import { runtimeOf } from '../../kserve/runtime.ts'
-import type { ServiceView } from '../../kserve/service-view.ts'
+import type { LimitingProbe } from '../../kserve/probe.ts'
+import { limitingProbe } from '../../kserve/probe.ts'
+import { containerParts, runtimeOf } from '../../kserve/runtime.ts'
+import type { ServiceView, ViewedContainer } from '../../kserve/service-view.ts'
 import { formatDuration } from '../../values/duration.ts'
 import { overrideAnnotation } from '../../values/keys.ts'
-import { isObject, type JsonObject, type KubeObject, listAt, objectAt } from '../../values/object.ts'
+import type { KubeObject } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 import type { Hold } from '../pod/hold.ts'
+
+/** The probe that kills the server of a container, and who wrote it. */
+export interface ServerProbe extends Pick<LimitingProbe, 'name' | 'allowsMs'> {
+  container: string
+  /** ` (of ServingRuntime kserve-vllmserver)`; empty for the service's own. */
+  origin: string
+}
+
+type ProbeFacts = Pick<Facts, 'servingRuntimes'>
+
+/** The probes that may kill a service's servers before they are up, one for each of its containers at most. */
+export function serverProbes(service: ServiceView, { servingRuntimes }: ProbeFacts): ServerProbe[] {
+  const runtime = runtimeOf(service, servingRuntimes)
+  return service.containers.flatMap((container) => {
+    const parts = containerParts(container, runtime)
+    const probe = limitingProbe(parts)
+    if (probe === undefined) return []
+    const { name, allowsMs, part } = probe
+    const isOwn = part === parts.length - 1
+    return [{ name, allowsMs, container: container.id, origin: isOwn ? '' : originOf(container, runtime) }]
+  })
+}
+
+function originOf({ parts }: ViewedContainer, runtime: KubeObject | undefined): string {
+  // Only an LLMInferenceService has parts beside its own.
+  return parts.length > 1 || runtime === undefined
+    ? ' (of a preset or configuration of KServe, not of the service)'
+    : ` (of ServingRuntime ${runtime.metadata.name})`
+}
 
 /**
  * Warnings of probes that give up on a server before the hold of its pod does: while a pod is held at readiness, its
  * server reads from a cache that is still cold. One that is held from scheduling has not begun by then.
  */
-export function probeWarnings(
-  service: ServiceView,
-  hold: Hold | undefined,
-  { servingRuntimes }: Pick<Facts, 'servingRuntimes'>,
-): string[] {
+export function probeWarnings(service: ServiceView, hold: Hold | undefined, facts: ProbeFacts): string[] {
   if (hold?.at !== 'Readiness') return []
-  const runtime = runtimeOf(service, servingRuntimes)
-  return service.containers.flatMap((container) => {
-    const probe = limitingProbe([runtimeContainer(container, runtime), ...container.parts])
-    if (probe === undefined || probe.allowsMs >= hold.timeoutMs) return []
-    const [allows, held] = [formatDuration(probe.allowsMs), formatDuration(hold.timeoutMs)]
-    return [
-      `warmgate: the ${probe.name} probe of ${container.id} kills a server that is not up after ${allows}, and while its pod ` +
-        `is held (up to ${held}) it reads from a cold cache: raise it, or set ${overrideAnnotation('hold')}: Scheduling`,
-    ]
-  })
+  const held = formatDuration(hold.timeoutMs)
+  return tooShort(serverProbes(service, facts), hold).map(
+    (probe) =>
+      `warmgate: ${killed(probe)}, and while its pod is held (up to ${held}) it reads from a cold cache: ` +
+      `raise it, or set ${overrideAnnotation('hold')}: Auto or Scheduling`,
+  )
 }
 
-interface LimitingProbe {
-  name: 'startup' | 'liveness'
-  allowsMs: number
+/** Why `hold.at: Auto` holds the pods of a service at Scheduling; undefined if it does not. */
+export function schedulingReason(service: ServiceView, hold: Hold, facts: ProbeFacts): string | undefined {
+  const [first] = tooShort(serverProbes(service, facts), hold)
+  return hold.at === 'Scheduling' && first !== undefined ? killed(first) : undefined
 }
 
-/** Of a container that KServe merges of these. A liveness probe waits for the startup probe, where there is one. */
-function limitingProbe(parts: JsonObject[]): LimitingProbe | undefined {
-  for (const name of ['startup', 'liveness'] as const) {
-    const probes = parts.map((part) => part[`${name}Probe`]).filter(isObject)
-    if (probes.length > 0) return { name, allowsMs: budgetMs(Object.assign({}, ...probes)) }
-  }
-  return undefined
+function tooShort(probes: ServerProbe[], hold: Hold): ServerProbe[] {
+  return probes.filter(({ allowsMs }) => allowsMs < hold.timeoutMs)
 }
 
-function runtimeContainer({ id }: ServingContainer, runtime: KubeObject | undefined): JsonObject {
-  if (id === 'worker') return objectAt(runtime, 'spec', 'workerSpec', 'containers', 0)
-  return containerNamed(listAt(runtime, 'spec', 'containers'), 'kserve-container')
-}
-
-/** Until a container that never answers is killed, with Kubernetes' defaults for what is not said. */
-function budgetMs(probe: JsonObject): number {
-  const number = (field: string, otherwise: number) => {
-    const value = probe[field]
-    return typeof value === 'number' ? value : otherwise
-  }
-  const tries = number('periodSeconds', 10) * number('failureThreshold', 3)
-  return (number('initialDelaySeconds', 0) + tries) * 1_000
+function killed({ name, allowsMs, container, origin }: ServerProbe): string {
+  return `the ${name} probe of ${container}${origin} kills a server that is not up after ${formatDuration(allowsMs)}`
 }

@@ -1,0 +1,10 @@
+import type { EventRecorder } from '../../kube/events.ts'
+import { labelProblem } from '../../policy/scope.ts'
+import type { KubeObject } from '../../values/object.ts'
+
+/** Reports a namespace whose label opts neither in nor out: the webhook is not sent its services, and so says nothing. */
+export function reportLabel({ events }: { events: EventRecorder }, regarding: KubeObject): void {
+  const note = labelProblem(regarding.metadata.labels ?? {})
+  if (note === undefined) return
+  events.record({ regarding, type: 'Warning', reason: 'InvalidLabel', note, action: 'ReadLabel' })
+}

@@ -1,0 +1,68 @@
+import { type JsonObject, listAt, stringAt } from '../values/object.ts'
+
+/**
+ * Whether a server is made for CPUs, or only simulates a model: by its image, environment or arguments. A pod of it
+ * that asks for a GPU waits for a GPU node that it has no use for. `parts` are what KServe merges into the container,
+ * the lowest first: images and variables of a later part replace earlier ones (strategic merge). Arguments of every part
+ * are read, because KServe appends those of an InferenceService to its runtime's (MergeRuntimeContainers); of a flag
+ * that is given twice the last one counts.
+ */
+export function isCpuServer(parts: readonly JsonObject[]): boolean {
+  const image = parts.map((part) => stringAt(part, 'image') ?? '').findLast((name) => name !== '') ?? ''
+  const env = variablesOf(parts)
+  return isCpuImage(image) || [...env].some(isCpuVariable) || isCpuCommand(commandOf(parts, env))
+}
+
+const cpuWords = new Set(['cpu', 'cpuonly', 'sim', 'simulator', 'emulator', 'mock', 'fake'])
+const gpuWords = new Set(['gpu', 'cuda', 'rocm'])
+
+/** `docker.io/vllm/vllm-openai-cpu:v0.23.0`, `pytorch/torchserve:0.9.0-cpu`, `ghcr.io/llm-d/llm-d-inference-sim:v0.5`. */
+function isCpuImage(image: string): boolean {
+  // The name of a registry says nothing of the image.
+  const words = image
+    .replace(/^[^/]*[.:][^/]*\//, '')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+  return words.some((word) => cpuWords.has(word)) && !words.some((word) => gpuWords.has(word))
+}
+
+/** By name, with the value; undefined if a Secret or a field of the pod has it. */
+type Variables = ReadonlyMap<string, string | undefined>
+
+function variablesOf(parts: readonly JsonObject[]): Variables {
+  const entries = parts.flatMap((part) => listAt(part, 'env'))
+  return new Map(
+    entries.map((entry) => {
+      const isElsewhere = typeof entry === 'object' && entry !== null && 'valueFrom' in entry
+      return [stringAt(entry, 'name') ?? '', isElsewhere ? undefined : (stringAt(entry, 'value') ?? '')]
+    }),
+  )
+}
+
+const visibleDevices = /^(CUDA|NVIDIA|HIP|ROCR)_VISIBLE_DEVICES$/
+const noDevices = ['', '-1', 'none', 'void', 'NoDevFiles']
+const deviceName = /(^|_)(DEVICE|DEVICE_TYPE|PLATFORMS?)$/i
+
+/** `VLLM_CPU_KVCACHE_SPACE=4`, `VLLM_TARGET_DEVICE=cpu`, `JAX_PLATFORMS=cpu`, `CUDA_VISIBLE_DEVICES=`. */
+function isCpuVariable([name, value]: [string, string | undefined]): boolean {
+  if (name.startsWith('VLLM_CPU_')) return true
+  if (value === undefined) return false
+  if (visibleDevices.test(name)) return noDevices.includes(value.trim())
+  return deviceName.test(name) && value.trim().toLowerCase() === 'cpu'
+}
+
+/** Command and arguments as one text, with the variables that servers read further arguments from. */
+function commandOf(parts: readonly JsonObject[], env: Variables): string {
+  const words = parts.flatMap((part) => [...listAt(part, 'command'), ...listAt(part, 'args')])
+  const more = [...env].flatMap(([name, value]) => (name.endsWith('_ARGS') ? (value ?? []) : []))
+  return [...words, ...more].filter((word) => typeof word === 'string').join(' ')
+}
+
+const deviceFlag = /(?:^|[\s'"])--(?:target[-_])?device(?:[-_](?:type|map))?(?:=|[\s'"]+)['"]?([\w.:-]+)/g
+const deviceAssignment = /\bVLLM_(?:CPU_[A-Z_]+=|TARGET_DEVICE=['"]?cpu\b)/
+
+/** `--device cpu`, `--device=cpu`, `--target_device CPU`, or a variable that a shell command sets. */
+function isCpuCommand(command: string): boolean {
+  const devices = [...command.matchAll(deviceFlag)].map(([, device = '']) => device.toLowerCase())
+  return devices.at(-1) === 'cpu' || deviceAssignment.test(command)
+}

@@ -1,0 +1,64 @@
+import {
+  accelerationAnnotation,
+  adoptAnnotation,
+  cachesAnnotation,
+  isWarmgateKey,
+  originalAnnotation,
+  overrideAnnotations,
+  revertedAnnotation,
+} from '../values/keys.ts'
+import { type KubeObject, stringMapAt } from '../values/object.ts'
+import { quoted } from '../values/text.ts'
+import type { Annotations } from './overrides.ts'
+
+/** Annotations that Warmgate reads on a service and that people write, and those that only Warmgate writes. */
+const forPeople = [accelerationAnnotation, adoptAnnotation, ...Object.values(overrideAnnotations)]
+const known: readonly string[] = [...forPeople, originalAnnotation, cachesAnnotation, revertedAnnotation]
+
+/** An annotation of a service that asks Warmgate for something which it does not know. */
+export interface UnknownWord {
+  key: string
+  /** With what is valid. */
+  message: string
+}
+
+/** The first annotation in Warmgate's domain whose name, or whose word for opting out, is none that Warmgate knows. */
+export function unknownWord(annotations: Annotations): UnknownWord | undefined {
+  const opting = annotations[accelerationAnnotation]
+  if (opting !== undefined && !['enabled', 'disabled'].includes(opting)) {
+    const said = `${accelerationAnnotation}: ${JSON.stringify(quoted(opting))}`
+    const message = `${said} is not valid: use disabled to opt the service out, or leave it out`
+    return { key: accelerationAnnotation, message }
+  }
+  const key = Object.keys(annotations).find((name) => isWarmgateKey(name) && !known.includes(name))
+  if (key === undefined) return undefined
+  return { key, message: `${quoted(key)}: there is no such annotation; there are: ${forPeople.join(', ')}` }
+}
+
+/** Where KServe takes labels and annotations for pods from, and where Warmgate reads none. */
+const unread = [
+  { what: 'label', of: 'the service', path: ['metadata', 'labels'] },
+  ...['predictor', 'transformer', 'explainer'].flatMap((part) => [
+    { what: 'label', of: `the ${part}`, path: ['spec', part, 'labels'] },
+    { what: 'annotation', of: `the ${part}`, path: ['spec', part, 'annotations'] },
+  ]),
+  { what: 'label', of: 'the pods', path: ['spec', 'labels'] },
+  { what: 'annotation', of: 'the pods', path: ['spec', 'annotations'] },
+]
+
+/** Warnings of keys in Warmgate's domain that stand where nobody reads them, and did not before an update. */
+export function unreadWords(service: KubeObject, previous: KubeObject | undefined): string[] {
+  return unread.flatMap(({ what, of, path }) => {
+    const before = stringMapAt(previous, ...path)
+    return Object.entries(stringMapAt(service, ...path))
+      .filter(([key, value]) => isWarmgateKey(key) && before[key] !== value)
+      .slice(0, mostWarnings)
+      .map(
+        ([key]) =>
+          `warmgate: the ${what} ${quoted(key)} of ${of} does nothing: Warmgate reads annotations in metadata.annotations ` +
+          'of the service',
+      )
+  })
+}
+
+const mostWarnings = 4
