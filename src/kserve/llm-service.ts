@@ -1,8 +1,10 @@
 import { limits } from '../values/limits.ts'
 import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { customInitializerObstacle } from './custom-download.ts'
 import { mergedField } from './llm-config.ts'
 import type { ModelPlace } from './model-location.ts'
-import { confidentialObstacle, mountObstacle, type Obstacle } from './obstacle.ts'
+import { confidentialObstacle, mountObstacle, type Obstacle, sharedObstacle } from './obstacle.ts'
+import { renderedUriObstacle } from './self-fetch.ts'
 
 /**
  * The model locations of an LLMInferenceService, v1alpha1 and v1alpha2 alike: the base model, which prefill, workers
@@ -32,7 +34,9 @@ function nameOf(adapter: Json): string | undefined {
 /** What is common to all models of a service is looked at once. */
 function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObject[]) {
   const serviceAccount = accountOf(specs)
-  const [disabled, mounted] = [initializerObstacle(specs), mountedObstacle(specs)]
+  const pods = specs.flatMap((spec) => podPaths.map((path) => objectAt(spec, ...path)))
+  const disabled = initializerObstacle(specs) ?? renderedUriObstacle(specs)
+  const other = mountedObstacle(specs) ?? customInitializerObstacle(pods) ?? sharedObstacle(pods)
   return (model: Json, { id, pointer }: Pick<ModelPlace, 'id' | 'pointer'>): ModelPlace[] => {
     const uri = stringAt(model, 'uri')
     if (!uri) return []
@@ -45,7 +49,7 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
         pointer,
         annotations: () => annotations,
         serviceAccount,
-        obstacle: disabled ?? confidentialObstacle(model) ?? mounted,
+        obstacle: disabled ?? confidentialObstacle(model) ?? other,
       },
     ]
   }
@@ -70,9 +74,12 @@ function initializerObstacle(specs: JsonObject[]): Obstacle | undefined {
   }
 }
 
+/** The pods that serve the model; the scheduler's may read its tokenizer. */
+const serverPaths = [['template'], ['worker'], ['prefill', 'template'], ['prefill', 'worker']]
+const podPaths = [...serverPaths, ['router', 'scheduler', 'template']]
+
 function mountedObstacle(specs: JsonObject[]): Obstacle | undefined {
-  const templates = [['template'], ['worker'], ['prefill', 'template'], ['prefill', 'worker']]
   return mountObstacle(
-    specs.flatMap((spec) => templates.flatMap((path) => listAt(spec, ...path, 'containers'))),
+    specs.flatMap((spec) => serverPaths.flatMap((path) => listAt(spec, ...path, 'containers'))),
   )
 }

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
-import type { ServiceView } from './service-view.ts'
+import type { ServingContainer } from './container.ts'
 
 /** The ServingRuntimes that a service may be served by, as the cluster has them. */
 export interface ServingRuntimes {
@@ -40,7 +40,11 @@ export function selectRuntime(
 
 /** The runtime of a service; an LLMInferenceService and a predictor of one's own containers have none. */
 export function runtimeOf(
-  { kind, containers: [head], isMultiNode }: ServiceView,
+  {
+    kind,
+    containers: [head],
+    isMultiNode,
+  }: { kind: string; containers: ServingContainer[]; isMultiNode: boolean },
   runtimes: ServingRuntimes,
 ): KubeObject | undefined {
   if (head === undefined || kind !== 'InferenceService' || head.modelFormat === 'custom') return undefined

@@ -18,7 +18,11 @@ function config(name: string, spec: JsonObject): KubeObject {
 
 function read(spec: JsonObject, configs: Partial<LlmConfigs> = {}) {
   const llmConfigs = { own: [], shared: [], ...configs }
-  return readService(llm(spec), { kserve: shippedKserveConfig, llmConfigs })
+  return readService(llm(spec), {
+    kserve: shippedKserveConfig,
+    llmConfigs,
+    servingRuntimes: { own: [], cluster: [] },
+  })
 }
 
 describe('the account that downloads the model of an LLMInferenceService', () => {

@@ -31,7 +31,10 @@ export type KnownFacts = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies
  * What the plan of a service needs to be read, location by location. Nothing if its namespace is not open and admission
  * has rewritten nothing in it, and nothing for a model that no cache can serve.
  */
-export function needsOf(service: KubeObject, known: KnownFacts & Pick<Facts, 'llmConfigs'>): LocationNeeds[] {
+export function needsOf(
+  service: KubeObject,
+  known: KnownFacts & Pick<Facts, 'llmConfigs' | 'servingRuntimes'>,
+): LocationNeeds[] {
   if (!isPlannable(service) || !isLookedInto(service, known)) return []
   const policy = policyOf(service, known)
   return readService(restored(service), known).locations.flatMap((location) => {
