@@ -17,7 +17,7 @@ import {
   ownInitializerObstacle,
   sharedObstacle,
 } from './obstacle.ts'
-import { modelIdObstacle } from './self-fetch.ts'
+import { modelIdObstacle, namedUriObstacle } from './self-fetch.ts'
 import { tooLarge } from './too-large.ts'
 
 /** The framework fields of a predictor; KServe's defaulter moves the one that is set to `model`. */
@@ -47,6 +47,8 @@ interface Component {
   serviceAccount: string
   /** What KServe merges the pods of it from: specs of pods, the ServingRuntime's among them. */
   pods: JsonObject[]
+  /** What is in the way of a canary by the predictor that it is merged over; looked at once for all canaries. */
+  inherited?: Obstacle | undefined
 }
 
 /**
@@ -89,6 +91,7 @@ function componentOf(
 
 /** KServe merges a canary's predictor over a copy of the stable one. */
 function canariesOf(service: KubeObject, stable: Component): Component[] {
+  const inherited = podsObstacle(stable.pods)
   return listAt(service, 'spec', 'canary').map((canary, index) => {
     const value = objectAt(canary, 'predictor')
     return {
@@ -98,7 +101,8 @@ function canariesOf(service: KubeObject, stable: Component): Component[] {
       value,
       annotations: () => ({ ...stable.annotations(), ...stringMapAt(value, 'annotations') }),
       serviceAccount: stringAt(value, 'serviceAccountName') || stable.serviceAccount,
-      pods: [value, ...stable.pods],
+      pods: [value],
+      inherited,
     }
   })
 }
@@ -157,10 +161,16 @@ function obstacleOf(
       reason: 'NoModelLocation',
       message: 'storageUri and storage.path name two models: KServe takes one',
     }
-  return (
-    podObstacle(component, container) ??
-    modelIdObstacle(formatOf(component, container), servers(component, container))
-  )
+  const fetched = modelIdObstacle(formatOf(component, container), servers(component, container))
+  return podObstacle(component, container) ?? fetched ?? namedObstacle(model, component, container)
+}
+
+function namedObstacle(
+  model: ModelReference,
+  component: Component,
+  container: JsonObject,
+): Obstacle | undefined {
+  return model.kind === 'uri' ? namedUriObstacle(model.uri, servers(component, container)) : undefined
 }
 
 /** Also the name of the runtime, where the service names one. */
@@ -177,19 +187,19 @@ function servers({ pods }: Component, container: JsonObject): JsonObject[] {
 
 /** Shapes that KServe treats so differently that a mounted cache would change what they do. */
 function podObstacle(
-  { value: component, pods }: Component,
+  { value: component, pods, inherited }: Component,
   container: JsonObject,
   volumes: string[] = [],
 ): Obstacle | undefined {
   if (stringAt(component, 'storageContainerName'))
     return { reason: 'StorageContainerPinned', message: 'the predictor pins its storage container' }
   const all = [{ containers: [container] }, ...pods]
-  return (
-    confidentialObstacle(container) ??
-    mountObstacle(all.flatMap((pod) => listAt(pod, 'containers'))) ??
-    ownInitializerObstacle(all) ??
-    sharedObstacle(all, volumes)
-  )
+  return confidentialObstacle(container) ?? podsObstacle(all, volumes) ?? inherited
+}
+
+function podsObstacle(pods: JsonObject[], volumes: string[] = []): Obstacle | undefined {
+  const containers = pods.flatMap((pod) => listAt(pod, 'containers'))
+  return mountObstacle(containers) ?? ownInitializerObstacle(pods) ?? sharedObstacle(pods, volumes)
 }
 
 function predictorContainer(predictor: Component): ModelPlace[] {
@@ -209,11 +219,15 @@ function containerLocation(component: Component, index: number): ModelPlace[] {
   const variable = listAt(container, 'env').findIndex((entry) => stringAt(entry, 'name') === 'STORAGE_URI')
   const uri = stringAt(container, 'env', variable, 'value')
   if (!uri) return []
+  const model = { kind: 'uri', uri, storage: undefined } as const
   return [
     location(component, {
-      model: { kind: 'uri', uri, storage: undefined },
+      model,
       pointer: `${component.pointer}/containers/${index}/env/${variable}/value`,
-      obstacle: podObstacle(component, container) ?? modelIdObstacle('', servers(component, container)),
+      obstacle:
+        podObstacle(component, container) ??
+        modelIdObstacle('', servers(component, container)) ??
+        namedObstacle(model, component, container),
     }),
   ]
 }

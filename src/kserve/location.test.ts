@@ -442,6 +442,7 @@ describe('a server that fetches its model by itself, beside a model URI', () => 
   test.each<[string, JsonObject, JsonObject?]>([
     ['in its format', { model: { modelFormat: { name: 'huggingface' }, storageUri: uri, args } }],
     ['in its field', { huggingface: { storageUri: uri, args } }],
+    ['by the URI itself', { model: { storageUri: uri, args: ['--model', uri] } }],
     ['in its runtime, by name', { model: { runtime: 'kserve-huggingfaceserver', storageUri: uri, args } }],
     ['in a container of its own', { containers: [{ name: 'kserve-container', image, args, env: env(uri) }] }],
     [
@@ -542,6 +543,13 @@ describe('who else reads the model of an LLMInferenceService', () => {
   ])('a template that renders %s', (_, spec) => {
     expect(reason(spec)).toBe('NoModelLocation')
     expect(reason({}, spec)).toBe('NoModelLocation')
+  })
+
+  test('arguments that name the URI itself', () => {
+    const streamed = main([`--model=${uri}/`, '--load-format=runai_streamer'])
+    expect(reason({ template: streamed })).toBe('NoModelLocation')
+    expect(reason({}, { worker: streamed })).toBe('NoModelLocation')
+    expect(reason({ template: main(['s3://models/other']) })).toBeUndefined()
   })
 
   test.each(['{{ .Spec.Model.Name }}', '{{ .Name }} URI', '{{ if .Spec.Prefill }}', 'URI', '{{'])(

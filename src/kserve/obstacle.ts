@@ -43,12 +43,12 @@ export function mountObstacle(containers: Json[]): Obstacle | undefined {
 export function sharedObstacle(pods: JsonObject[], more: readonly string[] = []): Obstacle | undefined {
   const names = [...ownVolumes, ...more]
   const containers = pods.flatMap((pod) => [...listAt(pod, 'containers'), ...listAt(pod, 'initContainers')])
-  const mounted = containers.flatMap((container) => listAt(container, 'volumeMounts')).map(nameOf)
-  const declared = pods.flatMap((pod) => listAt(pod, 'volumes')).map(nameOf)
-  const shared = names.find((name) => mounted.includes(name))
+  const mounted = new Set(containers.flatMap((each) => listAt(each, 'volumeMounts')).map(nameOf))
+  const declared = new Set(pods.flatMap((pod) => listAt(pod, 'volumes')).map(nameOf))
+  const shared = names.find((name) => mounted.has(name))
   if (shared !== undefined)
     return { reason: 'SharedDownload', message: `a container mounts ${quoted(shared)}, KServe's own volume` }
-  const taken = names.slice(1).find((name) => declared.includes(name))
+  const taken = names.slice(1).find((name) => declared.has(name))
   if (taken === undefined) return undefined
   return {
     reason: 'SharedDownload',

@@ -1,3 +1,4 @@
+import { limits } from '../values/limits.ts'
 import { type Json, type JsonObject, listAt, stringAt } from '../values/object.ts'
 import type { Obstacle } from './obstacle.ts'
 
@@ -6,9 +7,13 @@ import type { Obstacle } from './obstacle.ts'
 const modelId = /(?:^|\s)--model[_-]id(?:=|\s+(?!-))["']?[^\s"']/
 
 /** Whether one of these containers is told to fetch a model from the Hugging Face hub by itself. */
-export function namesModelId(containers: Json[]): boolean {
-  const words = (container: Json) => [...listAt(container, 'command'), ...listAt(container, 'args')]
-  return containers.some((container) => modelId.test(words(container).filter(isText).join(' ')))
+function namesModelId(containers: Json[]): boolean {
+  return containers.some((container) => modelId.test(words(container).join(' ')))
+}
+
+function words(container: Json): string[] {
+  const all = [...listAt(container, 'command'), ...listAt(container, 'args')]
+  return all.filter((word) => typeof word === 'string')
 }
 
 const fetchesItself = 'the server fetches its model from the Hugging Face hub by itself (--model_id)'
@@ -28,6 +33,16 @@ export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): 
   const names = [modelFormat, ...containers.map((container) => stringAt(container, 'image') ?? '')]
   if (!names.some((name) => /huggingface/i.test(name)) || !namesModelId(containers)) return undefined
   return { reason: 'NoModelLocation', message: `${fetchesItself}, and does not read what KServe downloads` }
+}
+
+/** A server that is told the model's URI, and so reads the store by itself, as vLLM's streaming loaders do. */
+export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | undefined {
+  if (uri.length > limits.text || !containers.some((each) => words(each).some((word) => word.includes(uri))))
+    return undefined
+  return {
+    reason: 'NoModelLocation',
+    message: "the server's arguments name the model's URI: it reads the store by itself",
+  }
 }
 
 /**
@@ -60,8 +75,4 @@ function someText(value: Json, test: (text: string) => boolean): boolean {
       for (const inner of Object.values(next)) if (inner !== undefined) rest.push(inner)
   }
   return false
-}
-
-function isText(value: Json): value is string {
-  return typeof value === 'string'
 }

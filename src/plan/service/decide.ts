@@ -220,7 +220,7 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   if (isKept && kept?.isProven === false) return skipLocation(unproven.reason, unproven.message)
   if (mode === 'Off') return skipLocation('NoPolicy', isOff(policy))
   if (!read.ok) return skipLocation(read.reason, read.message)
-  const download = downloadObstacle(location, read, { service, facts })
+  const download = downloadObstacle(location, read, { service, policy, facts })
   if (download !== undefined) return skipLocation(download.reason, download.message)
   const wanted = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
   const target = withinCacheLimit(withinPodSecurity(wanted, facts), policy, facts)

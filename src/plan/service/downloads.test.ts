@@ -60,3 +60,38 @@ test('an annotation that is not "false" leaves a model read-only, and only an In
   const llm = { ...service('false'), kind: 'LLMInferenceService', spec: { model: { uri: storageUri } } }
   expect(plan({ service: llm, facts: fakeFacts() }).reason).toBe('Accelerated')
 })
+
+test('prefill pods with an account of their own must read the same store with the same rights', () => {
+  const spec = {
+    model: { uri: storageUri },
+    template: { serviceAccountName: 'main' },
+    prefill: { template: { serviceAccountName: 'prefill' } },
+  }
+  const service = { ...fakeService({}), kind: 'LLMInferenceService', spec }
+  const minio = { ...s3Secret, name: 'minio', options: { S3_ENDPOINT: 'minio:9000' } }
+  const copy = { ...s3Secret, name: 'copy' }
+  const account = (name: string, secret: string | undefined, annotations = {}) => ({
+    [name]: { name, secrets: secret === undefined ? [] : [secret], annotations },
+  })
+  const secrets = { [s3Secret.name]: s3Secret, minio, copy }
+  const made = (main: string | undefined, prefill: string | undefined, annotations = {}) =>
+    plan({
+      service,
+      facts: fakeFacts({
+        secrets,
+        serviceAccounts: { ...account('main', main), ...account('prefill', prefill, annotations) },
+      }),
+    })
+  expect(made(s3Secret.name, 'copy').reason).toBe('Accelerated')
+  expect(made(undefined, undefined).reason).toBe('Accelerated')
+  for (const [main, prefill] of [
+    ['minio', s3Secret.name],
+    [undefined, 'minio'],
+    [undefined, 'copy'],
+    ['copy', undefined],
+  ]) {
+    expect(made(main, prefill)).toMatchObject({ reason: 'CredentialsMissing', patch: [] })
+    expect(made(main, prefill).message).toContain('service account prefill')
+  }
+  expect(made('copy', undefined, { 'eks.amazonaws.com/role-arn': 'r' }).reason).toBe('WorkloadIdentity')
+})

@@ -40,7 +40,10 @@ export function needsOf(
   return readService(restored(service), known).locations.flatMap((location) => {
     if (location.obstacle !== undefined) return []
     const rules = matchingRules(location.model, policy, known.namespace)
-    return mayBeCached(location, rules) ? [locationNeeds(location, rules, known)] : []
+    if (!mayBeCached(location, rules)) return []
+    const needs = locationNeeds(location, rules, known)
+    const { prefillAccount } = location
+    return prefillAccount === undefined ? [needs] : [needs, { ...needs, account: prefillAccount, lent: [] }]
   })
 }
 
