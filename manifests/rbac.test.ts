@@ -42,6 +42,7 @@ const everywhere: Need[] = [
   [llmInferenceService('v1alpha2'), ['get', ...follow, 'patch', 'update']],
   [resources.localModelCache, follow],
   [resources.localModelNamespaceCache, follow],
+  [resources.clusterStorageContainer, follow],
   [resources.servingRuntime, follow],
   [resources.clusterServingRuntime, follow],
   [llmInferenceServiceConfig('v1alpha2'), follow],

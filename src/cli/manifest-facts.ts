@@ -2,6 +2,7 @@ import { runtimes } from '../fluid/runtimes.ts'
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { storageContainerFacts } from '../kserve/custom-download.ts'
 import { localModelFact } from '../kserve/local-model.ts'
 import type { ModelLocation } from '../kserve/model-location.ts'
 import { secretFact } from '../kserve/secret.ts'
@@ -59,8 +60,9 @@ export class ManifestFacts {
   }
 
   #locationsOf(service: KubeObject): ModelLocation[] {
-    const { llmConfigs } = this.#factsOf(namespaceOf(service))
-    return readService(restored(service), { kserve: this.#kserve, llmConfigs }).locations
+    const { llmConfigs, servingRuntimes } = this.#factsOf(namespaceOf(service))
+    const serving = { kserve: this.#kserve, llmConfigs, servingRuntimes }
+    return readService(restored(service), serving).locations
   }
 
   /** A platform's own Secrets, such as those of its registry, stand in every account that a cluster exports. */
@@ -173,6 +175,7 @@ function namespaceFacts(objects: ObjectIndex, namespace: string): NamespaceFacts
       shared: objects.all('LLMInferenceServiceConfig').filter((config) => namespaceOf(config) !== namespace),
     },
     servingRuntimes: { own: here('ServingRuntime'), cluster: objects.all('ClusterServingRuntime') },
+    storageContainers: storageContainerFacts(objects.all('ClusterStorageContainer')),
     localModels: [...here('LocalModelNamespaceCache'), ...objects.all('LocalModelCache')].map(localModelFact),
     foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
     foreignVolumes: {

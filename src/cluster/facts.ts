@@ -1,5 +1,6 @@
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { storageContainerFacts } from '../kserve/custom-download.ts'
 import { localModelFact } from '../kserve/local-model.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
@@ -39,6 +40,7 @@ export async function readFacts(
     ...credentials,
     ...serving,
     installed: mirror.fluidResources,
+    storageContainers: storageContainerFacts(mirror.storageContainers.list()),
     localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
       localModelFact,
     ),

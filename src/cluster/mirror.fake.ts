@@ -18,6 +18,7 @@ const kinds = {
   services: 'InferenceService',
   llmServices: 'LLMInferenceService',
   llmConfigs: 'LLMInferenceServiceConfig',
+  storageContainers: 'ClusterStorageContainer',
   localModelCaches: 'LocalModelCache',
   localModelNamespaceCaches: 'LocalModelNamespaceCache',
   servingRuntimes: 'ServingRuntime',

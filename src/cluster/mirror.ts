@@ -69,6 +69,7 @@ export class Mirror {
   readonly servingRuntimes: Reflector
   readonly clusterServingRuntimes: Reflector
   readonly llmConfigs: Reflector
+  readonly storageContainers: Reflector
   readonly llmVersion: LlmVersion
   readonly localModelCaches: Reflector
   readonly localModelNamespaceCaches: Reflector
@@ -127,6 +128,7 @@ export class Mirror {
     this.clusterServingRuntimes = follow(resources.clusterServingRuntime)
     this.llmVersion = llmVersion
     this.llmConfigs = follow(llmInferenceServiceConfig(llmVersion))
+    this.storageContainers = follow(resources.clusterStorageContainer)
     this.localModelCaches = follow(resources.localModelCache)
     this.localModelNamespaceCaches = follow(resources.localModelNamespaceCache)
     const pods = (labelSelector: string) =>
@@ -293,6 +295,7 @@ export class Mirror {
       servingruntimes: this.servingRuntimes,
       clusterservingruntimes: this.clusterServingRuntimes,
       llminferenceserviceconfigs: this.llmConfigs,
+      clusterstoragecontainers: this.storageContainers,
       localmodelcaches: localModelCaches,
       localmodelnamespacecaches: localModelNamespaceCaches,
       pods: this.#servicePods,

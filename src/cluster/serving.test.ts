@@ -70,3 +70,13 @@ test('the mirror is good enough where no policy has any, for what is accelerated
   expect(await read(service, { isDown: true })).toMatchObject(known)
   expect((await read(llm, { isDown: true })).configs).toEqual(['old'])
 })
+
+test('for a new service that names what the mirror does not have the server is asked, too', async () => {
+  const naming = (runtime: string) => fakeService({ model: { runtime, storageUri: 's3://models/llama' } })
+  const based = (name: string) => ({ ...llm, spec: { baseRefs: [{ name }] } })
+  const asked = async (each: KubeObject) => (await read(each, { gpus: false })).asked.length
+  expect(await asked(naming('old'))).toBe(0)
+  expect(await asked(naming('new'))).toBe(2)
+  expect(await asked(based('old'))).toBe(0)
+  expect(await asked(based('new'))).toBe(2)
+})

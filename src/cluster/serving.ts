@@ -2,13 +2,14 @@ import type { Reflector } from '../kube/reflector.ts'
 import { llmInferenceServiceConfig, type Resource, resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
 import { subjectOf } from '../plan/service/record.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, listAt, stringAt } from '../values/object.ts'
 import type { ReadOptions } from './credentials.ts'
 import type { FactsSources } from './sources.ts'
 
 /**
- * What KServe makes a service's pods of, beside the service. Whoever is to get GPUs is decided on once, and what it
- * is made of often comes in the same breath, which the mirror has not heard yet: the API server is asked then.
+ * What KServe makes a service's pods of, beside the service. A new service is decided on once, and what it is made of
+ * is often created just before it, so that the mirror may not have it yet. So the API server is asked for a service that
+ * may get GPUs, or that names what the mirror does not have.
  */
 export async function readServing(
   sources: FactsSources,
@@ -20,7 +21,7 @@ export async function readServing(
   const givesGpus = mirror.parsedPolicies().some(({ spec }) => spec.gpu !== undefined)
   const isNew =
     freshness.kind === 'Live' &&
-    givesGpus &&
+    (givesGpus || namesUnknown(sources, service, namespace)) &&
     mirror.records.proven(service, subjectOf(service, namespace)) === undefined
   const listed = async (copy: Reflector, resource: Resource, where?: string): Promise<KubeObject[]> => {
     if (!isNew) return copy.list(where)
@@ -43,4 +44,24 @@ export async function readServing(
     configs(kserveNamespace),
   ])
   return { servingRuntimes: { own, cluster }, llmConfigs: { own: ownConfigs, shared } }
+}
+
+/** Whether a service names a configuration or a runtime that the mirror has not heard of. */
+function namesUnknown(
+  { mirror, kserveNamespace }: FactsSources,
+  service: KubeObject,
+  namespace: string,
+): boolean {
+  if (service.kind === 'LLMInferenceService') {
+    const names = listAt(service, 'spec', 'baseRefs').map((ref) => stringAt(ref, 'name') ?? '')
+    const isKnown = (name: string) =>
+      [namespace, kserveNamespace].some((where) => mirror.llmConfigs.get({ namespace: where, name }))
+    return names.some((name) => name !== '' && !isKnown(name))
+  }
+  const name = stringAt(service, 'spec', 'predictor', 'model', 'runtime') ?? ''
+  return (
+    name !== '' &&
+    mirror.servingRuntimes.get({ namespace, name }) === undefined &&
+    mirror.clusterServingRuntimes.get({ name }) === undefined
+  )
 }

@@ -21,6 +21,16 @@ test('each component runs as its own account, a canary as the stable one’s, an
   expect(serviceAccountNames(findModelLocations(service).locations)).toEqual(['reader', 'other', 'default'])
 })
 
+test('prefill pods of an LLMInferenceService may have an account of their own', () => {
+  const spec = {
+    model: { uri: 's3://models/llama' },
+    prefill: { template: { serviceAccountName: 'reader' } },
+  }
+  const head = { apiVersion: 'serving.kserve.io/v1alpha2', kind: 'LLMInferenceService' }
+  const { locations } = findModelLocations({ ...head, metadata: { name: 'llama' }, spec })
+  expect(serviceAccountNames(locations)).toEqual(['default', 'reader'])
+})
+
 test('a service account lists its secrets in order; those to pull images are none', () => {
   const account: KubeObject = {
     apiVersion: 'v1',

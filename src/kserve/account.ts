@@ -16,7 +16,11 @@ export interface ServiceAccountFact {
 
 /** The service accounts whose credentials KServe would use, each once. */
 export function serviceAccountNames(locations: ModelLocation[]): string[] {
-  return [...new Set(locations.map(({ serviceAccount }) => serviceAccount))]
+  const names = locations.flatMap(({ serviceAccount, prefillAccount = serviceAccount }) => [
+    serviceAccount,
+    prefillAccount,
+  ])
+  return [...new Set(names)]
 }
 
 /** A service account that does not exist lists no secrets. */

@@ -364,3 +364,56 @@ test('an endpoint that is too long is no endpoint', () => {
     message: 'Secret keys names an endpoint or a region of more than 2048 characters',
   })
 })
+
+test('keys without a value are none: a role comes before them, and nobody is anonymous for them', () => {
+  const role = { 'eks.amazonaws.com/role-arn': 'role' }
+  const account = (annotations: { [key: string]: string }) => ({
+    name: 'reader',
+    secrets: ['keys'],
+    annotations,
+  })
+  const empty = secret('keys', [], { emptyKeys: s3Keys, options: { S3_ENDPOINT: 'minio:9000' } })
+  const answer = (secrets: SecretFact[], annotations = {}) =>
+    resolve({ secrets, serviceAccount: account(annotations) })
+  expect(answer([empty], role)).toMatchObject({ reason: 'WorkloadIdentity' })
+  expect(answer([empty])).toMatchObject({ reason: 'CredentialsMissing' })
+  // An empty role is none.
+  expect(answer([empty], { 'eks.amazonaws.com/role-arn': '' })).toMatchObject({
+    reason: 'CredentialsMissing',
+  })
+  for (const key of s3Keys) {
+    const half = secret(
+      'keys',
+      s3Keys.filter((each) => each !== key),
+      { emptyKeys: [key] },
+    )
+    expect(answer([half])).toMatchObject({ message: `Secret keys has no value for ${key}` })
+    expect(answer([half], role)).toMatchObject({ reason: 'WorkloadIdentity' })
+  }
+  // Who names a Secret does not mean a role.
+  expect(resolve({ secretName: 'keys', secrets: [empty], serviceAccount: account(role) })).toMatchObject({
+    reason: 'CredentialsMissing',
+  })
+  const anonymous = { ...empty, options: { ...empty.options, awsAnonymousCredential: 'true' } }
+  expect(answer([anonymous], role)).toEqual({
+    ok: true,
+    credentials: { kind: 'anonymous', endpoint: { url: 'https://minio:9000' } },
+  })
+})
+
+test('a file, and the keys of other stores, without a value are none', () => {
+  const annotations = { 'iam.gke.io/gcp-service-account': 'role' }
+  const serviceAccount = { name: 'reader', secrets: ['keys'], annotations }
+  const file = secret('keys', [], { emptyKeys: [gcsKey] })
+  expect(resolve({ scheme: 'gs', secrets: [file], serviceAccount })).toMatchObject({
+    reason: 'WorkloadIdentity',
+  })
+  const [id = '', key = ''] = ossKeys
+  const half = secret('keys', [id], { emptyKeys: [key] })
+  expect(resolve({ scheme: 'oss', secretName: 'keys', secrets: [half] })).toMatchObject({
+    reason: 'CredentialsMissing',
+  })
+  // KServe takes a Secret with a key for S3, empty or not, for an S3 Secret.
+  const both = secret('keys', [gcsKey], { emptyKeys: s3Keys })
+  expect(credentials({ scheme: 'gs', secrets: [both] })).toMatchObject({ kind: 'anonymous' })
+})

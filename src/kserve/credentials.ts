@@ -3,7 +3,7 @@ import { quoted } from '../values/text.ts'
 import type { ServiceAccountFact } from './account.ts'
 import type { KserveConfig } from './config.ts'
 import { endpointProblem } from './endpoint.ts'
-import { identityProblem } from './identity.ts'
+import { awsRole, identityProblem } from './identity.ts'
 import type { Resolved } from './resolved.ts'
 import { isAnonymous, s3Credentials, s3Variables } from './s3.ts'
 import type { SecretFact } from './secret.ts'
@@ -126,15 +126,20 @@ function withoutSecret(input: CredentialsInput): Resolved {
 function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   const { config, serviceAccount, policyNamesEndpoint = false } = input
   const { accessKeyId, secretAccessKey } = config.s3
-  const own = secrets.filter(({ keys }) => keys.includes(secretAccessKey))
-  const isRole = input.secretName === undefined && identityProblem('s3', serviceAccount) !== undefined
+  const own = secrets.filter((secret) => hasKey(secret, secretAccessKey))
+  const isRole = input.secretName === undefined && serviceAccount?.annotations[awsRole] !== undefined
   const role = isRole ? [{ annotations: serviceAccount?.annotations ?? {}, options: {} }] : []
   const layers = [...role, ...own].map((layer) => s3Variables(layer, config))
   const variables: { [name: string]: string } = Object.assign({}, ...layers)
   const [first] = own
   if (first === undefined && !isAnonymous(variables)) return withoutSecret(input)
-  if (first !== undefined && !first.keys.includes(accessKeyId))
+  if (first !== undefined && !hasKey(first, accessKeyId))
     return missing(`Secret ${first.name} has ${secretAccessKey} but no ${accessKeyId}`)
+  const empty = [accessKeyId, secretAccessKey].filter((key) => first && !first.keys.includes(key))
+  if (first !== undefined && empty.length > 0 && !isAnonymous(variables)) {
+    const identity = input.secretName === undefined ? identityProblem('s3', serviceAccount) : undefined
+    return identity ?? missing(`Secret ${quoted(first.name)} has no value for ${empty.join(' and ')}`)
+  }
   const names = own.map(({ name }) => name).join(', ')
   return s3Credentials({
     variables,
@@ -145,10 +150,15 @@ function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   })
 }
 
+/** Whether a Secret has a key, with a value or without. */
+function hasKey({ keys, emptyKeys = [] }: SecretFact, key: string): boolean {
+  return keys.includes(key) || emptyKeys.includes(key)
+}
+
 /** The first, whose volume stays. KServe takes a Secret for the first kind that its keys fit: S3 before GCS. */
 function gcs(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   const { gcsCredentialFile: file, s3: names } = input.config
-  const secret = secrets.find(({ keys }) => keys.includes(file) && !keys.includes(names.secretAccessKey))
+  const secret = secrets.find((each) => each.keys.includes(file) && !hasKey(each, names.secretAccessKey))
   if (secret === undefined) return withoutSecret(input)
   return { ok: true, credentials: { kind: 'file', secretName: secret.name, file, endpoint: {} } }
 }

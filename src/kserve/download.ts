@@ -9,7 +9,8 @@ import {
   stringAt,
 } from '../values/object.ts'
 
-const storageInitializer = 'storage-initializer'
+/** The name of KServe's init container that downloads a model. */
+export const storageInitializer = 'storage-initializer'
 
 /** A container, or the status of one: KServe numbers them where a service has several URIs. */
 export function isStorageInitializer(container: Json): boolean {

@@ -2,9 +2,11 @@ import { quoted } from '../values/text.ts'
 import type { ServiceAccountFact } from './account.ts'
 import type { Unresolved } from './unresolved.ts'
 
+export const awsRole = 'eks.amazonaws.com/role-arn'
+
 /** The annotations by which clouds lend a role to a service account's pods, by the store that it opens. */
 const identities: { [scheme: string]: string } = {
-  s3: 'eks.amazonaws.com/role-arn',
+  s3: awsRole,
   gs: 'iam.gke.io/gcp-service-account',
   oss: 'pod-identity.alibabacloud.com/role-name',
 }
@@ -15,7 +17,8 @@ export function identityProblem(
   account: ServiceAccountFact | undefined,
 ): Unresolved | undefined {
   const identity = identities[scheme]
-  if (identity === undefined || account?.annotations[identity] === undefined) return undefined
+  // An empty one lends no role.
+  if (identity === undefined || !account?.annotations[identity]) return undefined
   return {
     ok: false,
     reason: 'WorkloadIdentity',

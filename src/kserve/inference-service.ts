@@ -10,7 +10,14 @@ import {
 } from '../values/object.ts'
 import { quoted, trimEndSlashes, trimSlashes } from '../values/text.ts'
 import type { ModelLocation, ModelPlace, ModelReference } from './model-location.ts'
-import { modelObstacle, type Obstacle } from './obstacle.ts'
+import {
+  confidentialObstacle,
+  mountObstacle,
+  type Obstacle,
+  ownInitializerObstacle,
+  sharedObstacle,
+} from './obstacle.ts'
+import { modelIdObstacle, namedUriObstacle } from './self-fetch.ts'
 import { tooLarge } from './too-large.ts'
 
 /** The framework fields of a predictor; KServe's defaulter moves the one that is set to `model`. */
@@ -38,15 +45,20 @@ interface Component {
   value: JsonObject
   annotations: () => { [key: string]: string }
   serviceAccount: string
+  /** What KServe merges the pods of it from: specs of pods, the ServingRuntime's among them. */
+  pods: JsonObject[]
+  /** What is in the way of a canary by the predictor that it is merged over; looked at once for all canaries. */
+  inherited?: Obstacle | undefined
 }
 
 /**
  * The model locations of an InferenceService: predictor, canaries, transformer, explainer. Never touched are a
  * logger's `storage`, which is where logs go to, and the STORAGE_URI of a transformer inside a predictor's pod, which
- * KServe refuses. Sources: kserve pkg/apis/serving/v1beta1, pkg/controller/v1beta1/inferenceservice/components.
+ * KServe refuses. `runtime` is the spec of the predictor's ServingRuntime, where it has one. Sources: kserve
+ * pkg/apis/serving/v1beta1, pkg/controller/v1beta1/inferenceservice/components.
  */
-export function inferenceServicePlaces(service: KubeObject): ModelPlace[] {
-  const predictor = componentOf(service, 'predictor')
+export function inferenceServicePlaces(service: KubeObject, runtime: JsonObject = {}): ModelPlace[] {
+  const predictor = componentOf(service, 'predictor', runtime)
   const canaries = canariesOf(service, predictor)
   return tiedByStorage([
     ...predictorLocations(predictor),
@@ -56,20 +68,30 @@ export function inferenceServicePlaces(service: KubeObject): ModelPlace[] {
   ])
 }
 
-function componentOf(service: KubeObject, kind: ModelLocation['component']): Component {
+function componentOf(
+  service: KubeObject,
+  kind: ModelLocation['component'],
+  runtime: JsonObject = {},
+): Component {
   const value = objectAt(service, 'spec', kind)
   return {
     id: kind,
     kind,
     pointer: `/spec/${kind}`,
     value,
-    annotations: () => ({ ...service.metadata.annotations, ...stringMapAt(value, 'annotations') }),
+    annotations: () => ({
+      ...stringMapAt(runtime, 'annotations'),
+      ...service.metadata.annotations,
+      ...stringMapAt(value, 'annotations'),
+    }),
     serviceAccount: stringAt(value, 'serviceAccountName') || 'default',
+    pods: [value, objectAt(value, 'workerSpec'), runtime, objectAt(runtime, 'workerSpec')],
   }
 }
 
 /** KServe merges a canary's predictor over a copy of the stable one. */
 function canariesOf(service: KubeObject, stable: Component): Component[] {
+  const inherited = podsObstacle(stable.pods)
   return listAt(service, 'spec', 'canary').map((canary, index) => {
     const value = objectAt(canary, 'predictor')
     return {
@@ -79,6 +101,8 @@ function canariesOf(service: KubeObject, stable: Component): Component[] {
       value,
       annotations: () => ({ ...stable.annotations(), ...stringMapAt(value, 'annotations') }),
       serviceAccount: stringAt(value, 'serviceAccountName') || stable.serviceAccount,
+      pods: [value],
+      inherited,
     }
   })
 }
@@ -137,14 +161,45 @@ function obstacleOf(
       reason: 'NoModelLocation',
       message: 'storageUri and storage.path name two models: KServe takes one',
     }
-  return podObstacle(component, container)
+  const fetched = modelIdObstacle(formatOf(component, container), servers(component, container))
+  return podObstacle(component, container) ?? fetched ?? namedObstacle(model, component, container)
+}
+
+function namedObstacle(
+  model: ModelReference,
+  component: Component,
+  container: JsonObject,
+): Obstacle | undefined {
+  return model.kind === 'uri' ? namedUriObstacle(model.uri, servers(component, container)) : undefined
+}
+
+/** Also the name of the runtime, where the service names one. */
+function formatOf({ value }: Component, container: JsonObject): string {
+  const field = modelFields.find((name) => value[name] === container) ?? ''
+  return [field, stringAt(container, 'modelFormat', 'name'), stringAt(container, 'runtime')].join(' ')
+}
+
+/** The container of a model, and the runtime's below it. */
+function servers({ pods }: Component, container: JsonObject): JsonObject[] {
+  const named = pods.flatMap((pod) => listAt(pod, 'containers')).filter(isObject)
+  return [container, ...named.filter(({ name }) => name === 'kserve-container')]
 }
 
 /** Shapes that KServe treats so differently that a mounted cache would change what they do. */
-function podObstacle({ value: component }: Component, container: JsonObject): Obstacle | undefined {
+function podObstacle(
+  { value: component, pods, inherited }: Component,
+  container: JsonObject,
+  volumes: string[] = [],
+): Obstacle | undefined {
   if (stringAt(component, 'storageContainerName'))
     return { reason: 'StorageContainerPinned', message: 'the predictor pins its storage container' }
-  return modelObstacle(container, [container, ...listAt(component, 'containers')])
+  const all = [{ containers: [container] }, ...pods]
+  return confidentialObstacle(container) ?? podsObstacle(all, volumes) ?? inherited
+}
+
+function podsObstacle(pods: JsonObject[], volumes: string[] = []): Obstacle | undefined {
+  const containers = pods.flatMap((pod) => listAt(pod, 'containers'))
+  return mountObstacle(containers) ?? ownInitializerObstacle(pods) ?? sharedObstacle(pods, volumes)
 }
 
 function predictorContainer(predictor: Component): ModelPlace[] {
@@ -164,11 +219,15 @@ function containerLocation(component: Component, index: number): ModelPlace[] {
   const variable = listAt(container, 'env').findIndex((entry) => stringAt(entry, 'name') === 'STORAGE_URI')
   const uri = stringAt(container, 'env', variable, 'value')
   if (!uri) return []
+  const model = { kind: 'uri', uri, storage: undefined } as const
   return [
     location(component, {
-      model: { kind: 'uri', uri, storage: undefined },
+      model,
       pointer: `${component.pointer}/containers/${index}/env/${variable}/value`,
-      obstacle: podObstacle(component, container),
+      obstacle:
+        podObstacle(component, container) ??
+        modelIdObstacle('', servers(component, container)) ??
+        namedObstacle(model, component, container),
     }),
   ]
 }
@@ -177,7 +236,7 @@ function containerLocation(component: Component, index: number): ModelPlace[] {
 function listed(component: Component): ModelPlace[] {
   const entries = listAt(component.value, 'storageUris')
   const paths = entries.map((entry) => stringAt(entry, 'mountPath') || '/mnt/models')
-  const obstacle = podObstacle(component, {}) ?? pathsObstacle(paths)
+  const obstacle = podObstacle(component, {}, volumesOf(paths)) ?? pathsObstacle(paths)
   const storage = objectAt(component.value, 'model', 'storage')
   return entries.flatMap((entry, index) => {
     const [uri, path = ''] = [stringAt(entry, 'uri'), paths[index]]
@@ -215,6 +274,18 @@ function pathsObstacle(paths: string[]): Obstacle | undefined {
   return shape(
     `the mountPath ${trimEndSlashes(nested)} is inside another one, which a read-only mount does not allow`,
   )
+}
+
+/**
+ * The volumes that KServe makes of these paths: of each, for a claim, and of what all of them are in, for downloads.
+ * Source: kserve pkg/utils/storage.go, GetVolumeNameFromPath and FindCommonParentPath.
+ */
+function volumesOf(paths: string[]): string[] {
+  const split = paths.map((path) => trimSlashes(path.slice(0, limits.text)).split('/'))
+  const [first = []] = split
+  const end = first.findIndex((step, index) => split.some((steps) => steps[index] !== step))
+  const common = end === -1 ? first : first.slice(0, end)
+  return [...split, common].map((steps) => steps.join('-'))
 }
 
 const volumeName = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/

@@ -1,8 +1,10 @@
 import { limits } from '../values/limits.ts'
 import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { customInitializerObstacle } from './custom-download.ts'
 import { mergedField } from './llm-config.ts'
 import type { ModelPlace } from './model-location.ts'
-import { confidentialObstacle, mountObstacle, type Obstacle } from './obstacle.ts'
+import { confidentialObstacle, mountObstacle, type Obstacle, sharedObstacle } from './obstacle.ts'
+import { namedUriObstacle, renderedUriObstacle } from './self-fetch.ts'
 
 /**
  * The model locations of an LLMInferenceService, v1alpha1 and v1alpha2 alike: the base model, which prefill, workers
@@ -31,11 +33,18 @@ function nameOf(adapter: Json): string | undefined {
 
 /** What is common to all models of a service is looked at once. */
 function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObject[]) {
-  const serviceAccount = accountOf(specs)
-  const [disabled, mounted] = [initializerObstacle(specs), mountedObstacle(specs)]
+  const serviceAccount = accountOf(specs) ?? 'default'
+  const prefillAccount = accountOf(specs, 'prefill') ?? serviceAccount
+  const own = prefillAccount === serviceAccount ? {} : { prefillAccount }
+  const pods = specs.flatMap((spec) => podPaths.map((path) => objectAt(spec, ...path)))
+  const containers = pods.flatMap((pod) => listAt(pod, 'containers'))
+  const disabled = initializerObstacle(specs) ?? renderedUriObstacle(specs)
+  const other = mountedObstacle(specs) ?? customInitializerObstacle(pods) ?? sharedObstacle(pods)
   return (model: Json, { id, pointer }: Pick<ModelPlace, 'id' | 'pointer'>): ModelPlace[] => {
     const uri = stringAt(model, 'uri')
     if (!uri) return []
+    // An adapter's URI is told to no server, and there may be many.
+    const fetched = id === 'model' ? namedUriObstacle(uri, containers) : undefined
     return [
       {
         id,
@@ -45,7 +54,8 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
         pointer,
         annotations: () => annotations,
         serviceAccount,
-        obstacle: disabled ?? confidentialObstacle(model) ?? mounted,
+        ...own,
+        obstacle: disabled ?? confidentialObstacle(model) ?? other ?? fetched,
       },
     ]
   }
@@ -53,13 +63,15 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
 
 /**
  * The account that downloads the model: the template's, else on several nodes the worker's. Without either KServe makes
- * an account for the service, and gives it the Secrets of the default one. Prefill pods download the same model with an
- * account of their own. KServe needs both downloads to work, so the credentials of one account are enough for a cache.
- * Source: kserve pkg/controller/v1alpha2/llmisvc/workload_multi_node.go, expectedMultiNodeMainServiceAccount.
+ * an account for the service, and gives it the Secrets of the default one. Prefill pods have theirs in the same way.
+ * Source: kserve pkg/controller/v1alpha2/llmisvc/workload_multi_node.go, expectedMultiNodeMainServiceAccount and
+ * expectedMultiNodePrefillServiceAccount.
  */
-function accountOf(specs: JsonObject[]): string {
-  const accounts = ['template', 'worker'].map((part) => mergedField(specs, part, 'serviceAccountName'))
-  return accounts.find((name) => typeof name === 'string') ?? 'default'
+function accountOf(specs: JsonObject[], ...path: string[]): string | undefined {
+  const accounts = ['template', 'worker'].map((part) =>
+    mergedField(specs, ...path, part, 'serviceAccountName'),
+  )
+  return accounts.find((name) => typeof name === 'string')
 }
 
 function initializerObstacle(specs: JsonObject[]): Obstacle | undefined {
@@ -70,9 +82,12 @@ function initializerObstacle(specs: JsonObject[]): Obstacle | undefined {
   }
 }
 
+/** The pods that serve the model; the scheduler's may read its tokenizer. */
+const serverPaths = [['template'], ['worker'], ['prefill', 'template'], ['prefill', 'worker']]
+const podPaths = [...serverPaths, ['router', 'scheduler', 'template']]
+
 function mountedObstacle(specs: JsonObject[]): Obstacle | undefined {
-  const templates = [['template'], ['worker'], ['prefill', 'template'], ['prefill', 'worker']]
   return mountObstacle(
-    specs.flatMap((spec) => templates.flatMap((path) => listAt(spec, ...path, 'containers'))),
+    specs.flatMap((spec) => serverPaths.flatMap((path) => listAt(spec, ...path, 'containers'))),
   )
 }

@@ -19,10 +19,17 @@ function service(spec: JsonObject, annotations = {}, kind = 'InferenceService'):
 
 function find(object: KubeObject, cache: KubeObject, config = on) {
   const models = [localModelFact(cache)]
-  return localModelOf(readService(object, { kserve: config, llmConfigs: { own: [], shared: [] } }), {
-    models,
-    config,
-  })?.name
+  return localModelOf(
+    readService(object, {
+      kserve: config,
+      llmConfigs: { own: [], shared: [] },
+      servingRuntimes: { own: [], cluster: [] },
+    }),
+    {
+      models,
+      config,
+    },
+  )?.name
 }
 
 const sklearn = (storageUri: string) => ({ predictor: { sklearn: { storageUri } } })

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Json, JsonObject, KubeObject } from '../values/object.ts'
 import { frameworks } from './inference-service.ts'
 import { findModelLocations, modelPlaces } from './location.ts'
@@ -249,7 +249,7 @@ test.each<[string, JsonObject, string]>([
 test.each<[string, JsonObject]>([
   ['an empty URI', { model: { storageUri: '' } }],
   ['an empty STORAGE_URI', { containers: [{ env: env('') }] }],
-  ['no URI', { model: { args: ['--model_id=bloom'] } }],
+  ['no URI', { model: { args: ['--model_id=', '--model_name=bloom'] } }],
   ['nothing', {}],
   ['model: a list', { model: [{ storageUri: uri }] }],
   ['model: null', { model: null }],
@@ -421,4 +421,193 @@ test('names that are too long for names are no part of an id', () => {
 test('the text of a mountPath is cut, and its control characters are not repeated', () => {
   const [location] = inPredictor({ storageUris: [{ uri, mountPath: `/\u001b[2J${'y'.repeat(1_000)}` }] })
   expect(location?.obstacle?.message).toMatch(/ \/\\u001b\[2Jy+…$/)
+})
+
+test.each([
+  [['--model_id=org/bloom']],
+  [['--model_name=b', '--model_id', 'org/bloom']],
+  [['serve --model-id "org/b"']],
+])('a server without a model URI that fetches its model by itself is told so: %j', (args) => {
+  const message = expect.stringContaining('fetches its model from the Hugging Face hub by itself')
+  for (const predictor of [{ model: { args } }, { huggingface: { args } }, { containers: [{ args }] }])
+    expect(findModelLocations(inferenceService({ predictor })).none).toMatchObject({ message })
+})
+
+describe('a server that fetches its model by itself, beside a model URI', () => {
+  const obstacle = (predictor: JsonObject, runtime?: JsonObject) =>
+    findModelLocations(inferenceService({ predictor }), [], runtime).locations[0]?.obstacle
+  const args = ['--model_name=b', '--model_id=org/bloom']
+  const image = 'kserve/huggingfaceserver:v0.20.0'
+
+  test.each<[string, JsonObject, JsonObject?]>([
+    ['in its format', { model: { modelFormat: { name: 'huggingface' }, storageUri: uri, args } }],
+    ['in its field', { huggingface: { storageUri: uri, args } }],
+    ['by the URI itself', { model: { storageUri: uri, args: ['--model', uri] } }],
+    ['in its runtime, by name', { model: { runtime: 'kserve-huggingfaceserver', storageUri: uri, args } }],
+    ['in a container of its own', { containers: [{ name: 'kserve-container', image, args, env: env(uri) }] }],
+    [
+      'by the arguments of its runtime',
+      { model: { modelFormat: { name: 'x' }, storageUri: uri } },
+      { containers: [{ name: 'kserve-container', image, args }] },
+    ],
+  ])('%s', (_, predictor, runtime) => {
+    expect(obstacle(predictor, runtime)).toMatchObject({ reason: 'NoModelLocation' })
+  })
+
+  test.each<[string, JsonObject]>([
+    [
+      'another server, which may take it for a name',
+      { containers: [{ image: 'serve:1', args, env: env(uri) }] },
+    ],
+    ['an empty one', { huggingface: { storageUri: uri, args: ['--model_id=', '--model_name=b'] } }],
+    ['one without a value', { huggingface: { storageUri: uri, args: ['--model_id', '--model_name=b'] } }],
+    ['another argument', { huggingface: { storageUri: uri, args: ['--served_model_id=b'] } }],
+  ])('not: %s', (_, predictor) => {
+    expect(obstacle(predictor)).toBeUndefined()
+  })
+})
+
+describe('who else reads the model of an InferenceService', () => {
+  const model = { storageUri: uri }
+  const mounting = (name: string) => ({ name: 'other', volumeMounts: [{ name, mountPath: '/model' }] })
+  const download = mounting('kserve-provision-location')
+  const obstacles = (spec: JsonObject, runtime?: JsonObject) =>
+    findModelLocations(inferenceService(spec), [], runtime).locations.map(({ obstacle }) => obstacle?.reason)
+
+  test.each<[string, JsonObject, JsonObject?]>([
+    ['a second container', { model, containers: [download] }],
+    ['the server itself, elsewhere', { model: { ...model, ...download } }],
+    ['an init container', { model, initContainers: [download] }],
+    ['a container that mounts the claim’s volume', { model, containers: [mounting('kserve-pvc-source')] }],
+    [
+      'a volume with the name of the claim’s',
+      { model, volumes: [{ name: 'kserve-pvc-source', emptyDir: {} }] },
+    ],
+    ['a container of the workers', { model, workerSpec: { containers: [download] } }],
+    ['a container of the runtime', { model }, { containers: [download] }],
+    [
+      'a container that mounts the volume of a list',
+      { storageUris: [{ uri, mountPath: '/mnt/models/a' }], containers: [mounting('mnt-models-a')] },
+    ],
+  ])('%s: it is left alone', (_, predictor, runtime) => {
+    expect(obstacles({ predictor }, runtime)).toEqual(['SharedDownload'])
+  })
+
+  test('two downloads share a volume of what their paths have in common', () => {
+    const storageUris = ['a', 'b'].map((each) => ({ uri, mountPath: `/mnt/all/${each}` }))
+    const predictor = { storageUris, containers: [mounting('mnt-all')] }
+    expect(obstacles({ predictor })).toEqual(['SharedDownload', 'SharedDownload'])
+    expect(obstacles({ predictor: { storageUris, containers: [mounting('mnt')] } })).toEqual([
+      undefined,
+      undefined,
+    ])
+  })
+
+  test('a canary has what the stable predictor has, and not the other way about', () => {
+    const canary = (more: JsonObject) => [{ predictor: { name: 'green', model, ...more } }]
+    expect(obstacles({ predictor: { model, containers: [download] }, canary: canary({}) })).toEqual([
+      'SharedDownload',
+      'SharedDownload',
+    ])
+    expect(obstacles({ predictor: { model }, canary: canary({ containers: [download] }) })).toEqual([
+      undefined,
+      'SharedDownload',
+    ])
+  })
+
+  test('a volume that is only declared is mounted by nobody', () => {
+    const volumes = [{ name: 'kserve-provision-location', persistentVolumeClaim: { claimName: 'mine' } }]
+    expect(obstacles({ predictor: { model, volumes } })).toEqual([undefined])
+    expect(obstacles({ predictor: { model, containers: [mounting('scratch')] } })).toEqual([undefined])
+  })
+
+  test('beside an init container called storage-initializer KServe mounts nothing', () => {
+    const own = (name: string) => ({ model, initContainers: [{ name }] })
+    expect(obstacles({ predictor: own('storage-initializer') })).toEqual(['CustomDownload'])
+    expect(obstacles({ predictor: own('storage-initializer-2') })).toEqual([undefined])
+  })
+})
+
+describe('who else reads the model of an LLMInferenceService', () => {
+  const reason = (spec: JsonObject, base: JsonObject = {}) =>
+    findModelLocations(llmService({ model: { uri }, ...spec }), [base]).locations[0]?.obstacle?.reason
+  const main = (args: string[]) => ({ containers: [{ name: 'main', args }] })
+
+  test.each<[string, JsonObject]>([
+    ['the URI', { template: main(['{{ .Spec.Model.URI }}']) }],
+    ['a part of it', { worker: main(['s3://{{ .Spec.Model.URI.Host }}/x']) }],
+    ['the whole model', { template: main(['a', '{{ .Name }} {{- .Spec.Model -}}']) }],
+    ['by an index', { prefill: { template: main(['{{ index .Spec.Model "URI" }}']) } }],
+    ['in a variable', { template: { containers: [{ env: [{ name: 'M', value: '{{.Spec.Model.URI}}' }] }] } }],
+    ['in an annotation', { annotations: { from: '{{ .Spec.Model.URI }}' } }],
+  ])('a template that renders %s', (_, spec) => {
+    expect(reason(spec)).toBe('NoModelLocation')
+    expect(reason({}, spec)).toBe('NoModelLocation')
+  })
+
+  test('arguments that name the URI itself', () => {
+    const streamed = main([`--model=${uri}/`, '--load-format=runai_streamer'])
+    expect(reason({ template: streamed })).toBe('NoModelLocation')
+    expect(reason({}, { worker: streamed })).toBe('NoModelLocation')
+    expect(reason({ template: main(['s3://models/other']) })).toBeUndefined()
+  })
+
+  test.each(['{{ .Spec.Model.Name }}', '{{ .Name }} URI', '{{ if .Spec.Prefill }}', 'URI', '{{'])(
+    'a template that renders something else: %s',
+    (text) => {
+      expect(reason({ template: main([text]) })).toBeUndefined()
+    },
+  )
+
+  test.each<[string, string[]]>([
+    ['the template', ['template']],
+    ['the workers', ['worker']],
+    ['prefill', ['prefill', 'template']],
+    ['prefill’s workers', ['prefill', 'worker']],
+    ['the scheduler', ['router', 'scheduler', 'template']],
+  ])('the storage-initializer and the volume in %s', (_, path) => {
+    const at = (pod: JsonObject) => path.reduceRight<JsonObject>((inner, field) => ({ [field]: inner }), pod)
+    const initializer = (more: JsonObject) =>
+      at({ initContainers: [{ name: 'storage-initializer', ...more }] })
+    for (const more of [
+      { env: [{ name: 'AWS_ENDPOINT_URL', value: 'http://minio:9000' }] },
+      { env: [{ name: 'STORAGE_IGNORE_PATTERNS', value: '["*.pth"]' }] },
+      { envFrom: [{ secretRef: { name: 'keys' } }] },
+      { image: 'corp/downloader:1' },
+      { volumeMounts: [{ name: 'ca', mountPath: '/ca' }] },
+    ])
+      expect([reason(initializer(more)), reason({}, initializer(more))]).toEqual([
+        'CustomDownload',
+        'CustomDownload',
+      ])
+    for (const more of [
+      {},
+      { resources: { limits: { memory: '8Gi' } }, securityContext: { runAsUser: 1 }, env: [], image: '' },
+      {
+        env: [
+          { name: 'HF_TOKEN', value: 'x' },
+          { name: 'S3_MAX_FILE_CONCURRENCY', value: '8' },
+        ],
+      },
+      { image: 'mirror.corp:5000/opendatahub/kserve-storage-initializer:v1' },
+      // KServe says so in an Event, and ignores them.
+      { command: ['sh'], args: ['-c', 'x'] },
+    ])
+      expect(reason(initializer(more))).toBeUndefined()
+    const other = { containers: [{ volumeMounts: [{ name: 'kserve-provision-location', mountPath: '/m' }] }] }
+    expect([reason(at(other)), reason({}, at(other))]).toEqual(['SharedDownload', 'SharedDownload'])
+  })
+})
+
+test('the annotations of a runtime are those of its pods, below the service’s and the predictor’s', () => {
+  const runtime = { annotations: { a: 'runtime', b: 'runtime', c: 'runtime' } }
+  const predictor = { model: { storageUri: uri }, annotations: { a: 'predictor' } }
+  const service = inferenceService(
+    { predictor, transformer: { containers: [{ env: env(uri) }] } },
+    { b: 'service' },
+  )
+  expect(findModelLocations(service, [], runtime).locations.map(({ annotations }) => annotations)).toEqual([
+    { a: 'predictor', b: 'service', c: 'runtime' },
+    { b: 'service' },
+  ])
 })

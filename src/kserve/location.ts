@@ -1,19 +1,25 @@
 import { limits } from '../values/limits.ts'
-import { type JsonObject, type KubeObject, listAt } from '../values/object.ts'
+import { isObject, type JsonObject, type KubeObject, listAt, objectAt } from '../values/object.ts'
 import { inferenceServicePlaces } from './inference-service.ts'
 import { llmServicePlaces } from './llm-service.ts'
 import type { FoundLocations, ModelPlace, ModelReference } from './model-location.ts'
+import { noModelBecause } from './self-fetch.ts'
 import { textLimit, tooLargeBecause } from './too-large.ts'
 
 /**
  * Every place where a service keeps a model that KServe would download, in the order of the spec; none of a service
  * that is too large to be read. A model that is named by too long a text has the obstacle `TooLarge`: its URI is for
- * comparison only, and is neither parsed nor repeated. `bases` are the specs that an LLMInferenceService is merged over.
+ * comparison only, and is neither parsed nor repeated. `bases` are the specs that an LLMInferenceService is merged over,
+ * `runtime` is the spec of a predictor's ServingRuntime.
  */
-export function findModelLocations(service: KubeObject, bases: JsonObject[] = []): FoundLocations {
+export function findModelLocations(
+  service: KubeObject,
+  bases: JsonObject[] = [],
+  runtime: JsonObject = {},
+): FoundLocations {
   const excess = tooLargeBecause(service)
   if (excess !== undefined) return noneBecause('TooLarge', excess)
-  const places = modelPlaces(service, bases)
+  const places = modelPlaces(service, bases, runtime)
   if (places.length > limits.locations) {
     const message = `it names ${places.length} models: at most ${limits.locations} are read`
     return noneBecause('TooLarge', message)
@@ -24,18 +30,22 @@ export function findModelLocations(service: KubeObject, bases: JsonObject[] = []
     annotations: place.annotations(),
     obstacle: tooLong(place.model) ?? place.obstacle,
   }))
-  return { locations, none: { reason: 'NoModelLocation', message: noModel(service) } }
+  return { locations, none: { reason: 'NoModelLocation', message: noModel(service, runtime) } }
 }
 
 /**
  * The same places without a limit, for whoever gives back what stood in them: a service that has grown too large must
  * not keep the claim of a cache that it loses. Takes linear time in the service.
  */
-export function modelPlaces(service: KubeObject, bases: JsonObject[] = []): ModelPlace[] {
+export function modelPlaces(
+  service: KubeObject,
+  bases: JsonObject[] = [],
+  runtime: JsonObject = {},
+): ModelPlace[] {
   const places =
     service.kind === 'LLMInferenceService'
       ? llmServicePlaces(service, bases)
-      : inferenceServicePlaces(service)
+      : inferenceServicePlaces(service, runtime)
   // Two of one name are an error that KServe reports; the first one is all that can be told apart.
   const first = new Map<string, ModelPlace>()
   for (const place of places) if (!first.has(place.id)) first.set(place.id, place)
@@ -46,8 +56,11 @@ function noneBecause(reason: FoundLocations['none']['reason'], message: string):
   return { locations: [], none: { reason, message } }
 }
 
-function noModel(service: KubeObject): string {
-  const none = 'the service names no model URI'
+function noModel(service: KubeObject, runtime: JsonObject): string {
+  const predictor = objectAt(service, 'spec', 'predictor')
+  const models = Object.values(predictor).filter((value) => isObject(value))
+  const containers = [...models, ...listAt(predictor, 'containers'), ...listAt(runtime, 'containers')]
+  const none = noModelBecause(containers) ?? 'the service names no model URI'
   const hasBase = service.kind === 'LLMInferenceService' && listAt(service, 'spec', 'baseRefs').length > 0
   return hasBase ? `${none}; one that comes from its baseRefs is not seen here` : none
 }

@@ -14,6 +14,8 @@ export interface ModelLocation {
   /** What the pod's own word on credentials is read from: the service's annotations, and its component's over them. */
   annotations: { [key: string]: string }
   serviceAccount: string
+  /** The account that prefill pods download with, if they name another one. */
+  prefillAccount?: string
   obstacle: Obstacle | undefined
 }
 

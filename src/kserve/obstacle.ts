@@ -1,16 +1,25 @@
-import { type Json, listAt, objectAt, stringAt } from '../values/object.ts'
-import { trimEndSlashes } from '../values/text.ts'
+import { type Json, type JsonObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { quoted, trimEndSlashes } from '../values/text.ts'
+import { storageInitializer } from './download.ts'
 
 /** Why a shape cannot take a volume in place of a download. */
 export interface Obstacle {
-  reason: 'NoModelLocation' | 'StorageContainerPinned' | 'ConfidentialModel' | 'PvcSource' | 'TooLarge'
+  reason:
+    | 'NoModelLocation'
+    | 'StorageContainerPinned'
+    | 'ConfidentialModel'
+    | 'CustomDownload'
+    | 'SharedDownload'
+    | 'PvcSource'
+    | 'TooLarge'
   message: string
 }
 
-/** What stands in the way of any model, whatever kind of service it is of: in it, or in the containers of its pod. */
-export function modelObstacle(model: Json, containers: Json[]): Obstacle | undefined {
-  return confidentialObstacle(model) ?? mountObstacle(containers)
-}
+/**
+ * The volumes that KServe adds to a pod: for a download, and for a claim in place of one. Source: kserve pkg/constants,
+ * StorageInitializerVolumeName and PvcSourceMountName.
+ */
+const ownVolumes = ['kserve-provision-location', 'kserve-pvc-source']
 
 export function confidentialObstacle(model: Json): Obstacle | undefined {
   if (objectAt(model, 'confidential').enabled !== true) return undefined
@@ -25,4 +34,41 @@ export function mountObstacle(containers: Json[]): Obstacle | undefined {
   if (!mounts.some((mount) => trimEndSlashes(stringAt(mount, 'mountPath') ?? '') === '/mnt/models'))
     return undefined
   return { reason: 'PvcSource', message: 'the service mounts a volume at /mnt/models by itself' }
+}
+
+/**
+ * Whether a container mounts a volume of KServe's by itself. A volume that is only declared is no obstacle to a claim,
+ * unless it has the name that KServe gives the claim's. `more` are further volumes that KServe would add.
+ */
+export function sharedObstacle(pods: JsonObject[], more: readonly string[] = []): Obstacle | undefined {
+  const names = [...ownVolumes, ...more]
+  const containers = pods.flatMap((pod) => [...listAt(pod, 'containers'), ...listAt(pod, 'initContainers')])
+  const mounted = new Set(containers.flatMap((each) => listAt(each, 'volumeMounts')).map(nameOf))
+  const declared = new Set(pods.flatMap((pod) => listAt(pod, 'volumes')).map(nameOf))
+  const shared = names.find((name) => mounted.has(name))
+  if (shared !== undefined)
+    return { reason: 'SharedDownload', message: `a container mounts ${quoted(shared)}, KServe's own volume` }
+  const taken = names.slice(1).find((name) => declared.has(name))
+  if (taken === undefined) return undefined
+  return {
+    reason: 'SharedDownload',
+    message: `the pod has a volume ${quoted(taken)}: KServe mounts no claim`,
+  }
+}
+
+function nameOf(value: Json): string {
+  return stringAt(value, 'name') ?? ''
+}
+
+/**
+ * A pod that has this init container gets none from KServe, and no claim either. Source: kserve
+ * pkg/webhook/admission/pod/storage_initializer_injector.go, CommonStorageInitialization.
+ */
+export function ownInitializerObstacle(pods: JsonObject[]): Obstacle | undefined {
+  const inits = pods.flatMap((pod) => listAt(pod, 'initContainers'))
+  if (!inits.some((container) => nameOf(container) === storageInitializer)) return undefined
+  return {
+    reason: 'CustomDownload',
+    message: `the service has an init container ${storageInitializer} of its own: KServe mounts no model then`,
+  }
 }

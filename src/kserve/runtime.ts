@@ -1,6 +1,5 @@
 import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
-import { containerNamed } from './container.ts'
-import type { ServiceView, ViewedContainer } from './service-view.ts'
+import { containerNamed, type ServingContainer } from './container.ts'
 
 /** The ServingRuntimes that a service may be served by, as the cluster has them. */
 export interface ServingRuntimes {
@@ -41,7 +40,11 @@ export function selectRuntime(
 
 /** The runtime of a service; an LLMInferenceService and a predictor of one's own containers have none. */
 export function runtimeOf(
-  { kind, containers: [head], isMultiNode }: ServiceView,
+  {
+    kind,
+    containers: [head],
+    isMultiNode,
+  }: { kind: string; containers: ServingContainer[]; isMultiNode: boolean },
   runtimes: ServingRuntimes,
 ): KubeObject | undefined {
   if (head === undefined || kind !== 'InferenceService' || head.modelFormat === 'custom') return undefined
@@ -51,12 +54,15 @@ export function runtimeOf(
 }
 
 /** What KServe merges into a container that serves the model, the lowest first: the runtime's, then the service's. */
-export function containerParts(container: ViewedContainer, runtime: KubeObject | undefined): JsonObject[] {
+export function containerParts(
+  { id, parts }: Pick<ServingContainer, 'id'> & { parts: JsonObject[] },
+  runtime: KubeObject | undefined,
+): JsonObject[] {
   const base =
-    container.id === 'worker'
+    id === 'worker'
       ? objectAt(runtime, 'spec', 'workerSpec', 'containers', 0)
       : containerNamed(listAt(runtime, 'spec', 'containers'), 'kserve-container')
-  return [base, ...container.parts]
+  return [base, ...parts]
 }
 
 interface Wanted {

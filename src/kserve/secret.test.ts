@@ -104,7 +104,8 @@ test.each(['text', '[1]', '{"type":', '{"verify_ssl":false}', '{"nested":{}}', '
   'KServe takes a flat JSON object of texts for an entry, and not %s',
   (value) => {
     const fact = secretFact(secret({ data: { minio: encode(value) } }))
-    expect(fact).toMatchObject({ keys: ['minio'], entries: {} })
+    expect([...fact.keys, ...(fact.emptyKeys ?? [])]).toEqual(['minio'])
+    expect(fact.entries).toEqual({})
   },
 )
 
@@ -138,4 +139,9 @@ test('an entry that is too long, or has too many fields, is none', () => {
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, 'a'])))
   const stringData = { ok: fields(64), many: fields(65), long: JSON.stringify({ a: 'x'.repeat(65_536) }) }
   expect(Object.keys(secretFact(secret({ stringData })).entries)).toEqual(['ok'])
+})
+
+test('a key without a value is told apart', () => {
+  const fact = secretFact(secret({ data: { a: '', b: encode('b') }, stringData: { c: '' } }))
+  expect(fact).toMatchObject({ keys: ['b'], emptyKeys: ['a', 'c'] })
 })

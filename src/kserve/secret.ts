@@ -4,8 +4,10 @@ import { isObject, type KubeObject, objectAt, stringAt } from '../values/object.
 /** What may be known of a Secret: which keys it has, and the values of those that are no secrets. */
 export interface SecretFact {
   name: string
-  /** None where there are too many to read. */
+  /** Those that have a value; none where there are too many to read. */
   keys: string[]
+  /** Those with an empty value, where there are any: KServe tells by them what a Secret is for, and they give nothing. */
+  emptyKeys?: string[]
   /** How many it has, where they are too many. */
   tooMany?: number
   annotations: { [key: string]: string }
@@ -65,9 +67,16 @@ export function secretFact(secret: KubeObject): SecretFact {
     const entry = storageEntry(value)
     return entry === undefined ? [] : [[key, entry] as const]
   })
+  const named = (isWanted: (value: string) => boolean) =>
+    [...values]
+      .filter(([, value]) => isWanted(value))
+      .map(([key]) => key)
+      .toSorted()
+  const emptyKeys = named((value) => value === '')
   return {
     name,
-    keys: [...values.keys()].toSorted(),
+    keys: named((value) => value !== ''),
+    ...(emptyKeys.length === 0 ? {} : { emptyKeys }),
     annotations: secret.metadata.annotations ?? {},
     options: Object.fromEntries(options),
     entries: Object.fromEntries(entries),

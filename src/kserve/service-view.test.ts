@@ -18,7 +18,11 @@ function config(name: string, spec: JsonObject): KubeObject {
 
 function read(spec: JsonObject, configs: Partial<LlmConfigs> = {}) {
   const llmConfigs = { own: [], shared: [], ...configs }
-  return readService(llm(spec), { kserve: shippedKserveConfig, llmConfigs })
+  return readService(llm(spec), {
+    kserve: shippedKserveConfig,
+    llmConfigs,
+    servingRuntimes: { own: [], cluster: [] },
+  })
 }
 
 describe('the account that downloads the model of an LLMInferenceService', () => {
@@ -41,6 +45,18 @@ describe('the account that downloads the model of an LLMInferenceService', () =>
     ['prefill and the workers', { worker: reader, prefill: { template: other } }, 'reader'],
   ])('that is named by %s', (_, spec, expected) => {
     expect(account(spec)).toEqual([expected])
+  })
+
+  test('of prefill is its own, if it names another one', () => {
+    const prefill = (spec: JsonObject, configs?: Partial<LlmConfigs>) =>
+      read(spec, configs).locations.map(({ prefillAccount }) => prefillAccount)
+    expect(prefill({ prefill: { template: reader } })).toEqual(['reader'])
+    expect(prefill({ template: other, prefill: { worker: reader } })).toEqual(['reader'])
+    expect(prefill({ template: other, prefill: { template: reader, worker: other } })).toEqual(['reader'])
+    expect(prefill({ template: reader, prefill: { template: reader } })).toEqual([undefined])
+    expect(prefill({ template: reader, prefill: {} })).toEqual([undefined])
+    const team = config('team', { prefill: { template: reader } })
+    expect(prefill({ baseRefs, template: other }, { own: [team] })).toEqual(['reader'])
   })
 
   test('comes from the configurations that the service is merged over', () => {

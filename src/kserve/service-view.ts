@@ -6,6 +6,7 @@ import { type LlmConfigs, llmBases, mergedField } from './llm-config.ts'
 import { findModelLocations } from './location.ts'
 import { type DeploymentMode, deploymentMode } from './mode.ts'
 import type { FoundLocations } from './model-location.ts'
+import { runtimeOf, type ServingRuntimes } from './runtime.ts'
 
 /**
  * A service as KServe reads it, an InferenceService and an LLMInferenceService alike. Decisions are made on this view;
@@ -39,23 +40,34 @@ export interface ViewedContainer extends ServingContainer {
   ranks: number
 }
 
-/** Reads a service, with KServe's configuration and the LLMInferenceServiceConfigs that may be merged into it. */
+/** What KServe makes a service's pods of, beside the service. */
+export interface ServingFacts {
+  kserve: KserveConfig
+  llmConfigs: LlmConfigs
+  servingRuntimes: ServingRuntimes
+}
+
+/** Reads a service, with KServe's configuration, and the configurations and the runtime that may be merged into it. */
 export function readService(
   service: KubeObject,
-  { kserve, llmConfigs }: { kserve: KserveConfig; llmConfigs: LlmConfigs },
+  { kserve, llmConfigs, servingRuntimes }: ServingFacts,
 ): ServiceView {
   const { labels = {}, annotations = {} } = service.metadata
   const bases = llmBases(service, llmConfigs)
   const predictor = objectAt(service, 'spec', 'predictor')
-  return {
-    ...findModelLocations(service, bases),
+  const shape = {
     kind: service.kind,
+    isMultiNode: isObject(predictor.workerSpec),
+    containers: servingContainers(service, bases).map((container) => viewed(service, container, bases)),
+  }
+  const runtime = objectAt(runtimeOf(shape, servingRuntimes), 'spec')
+  return {
+    ...shape,
+    ...findModelLocations(service, bases, runtime),
     labels,
     annotations,
     predictorAnnotations: objectAt(predictor, 'annotations'),
     mode: deploymentMode(service, kserve),
-    isMultiNode: isObject(predictor.workerSpec),
-    containers: servingContainers(service, bases).map((container) => viewed(service, container, bases)),
     modelFormats: modelFormatsOf(service),
     gpuTypes: [...kserve.gpuTypes, ...ownGpuTypes(annotations)],
     asksForDevices: (resources) =>

@@ -61,6 +61,12 @@ export const resources = {
     'clusterservingruntimes',
     'ClusterServingRuntime',
   ),
+  clusterStorageContainer: clusterScoped(
+    'serving.kserve.io',
+    'v1alpha1',
+    'clusterstoragecontainers',
+    'ClusterStorageContainer',
+  ),
   inferenceService: namespaced('serving.kserve.io', 'v1beta1', 'inferenceservices', 'InferenceService'),
   localModelCache: clusterScoped('serving.kserve.io', 'v1alpha1', 'localmodelcaches', 'LocalModelCache'),
   localModelNamespaceCache: namespaced(

@@ -1,5 +1,6 @@
 import type { ServiceAccountFact } from '../kserve/account.ts'
 import type { KserveConfig } from '../kserve/config.ts'
+import type { StorageContainerFact } from '../kserve/custom-download.ts'
 import type { LlmConfigs } from '../kserve/llm-config.ts'
 import type { LocalModelFact } from '../kserve/local-model.ts'
 import type { ServingRuntimes } from '../kserve/runtime.ts'
@@ -25,6 +26,8 @@ export interface Facts {
   secrets: { [name: string]: SecretFact }
   servingRuntimes: ServingRuntimes
   llmConfigs: LlmConfigs
+  /** The ClusterStorageContainers that customise downloads. */
+  storageContainers: StorageContainerFact[]
   /** KServe's LocalModelNamespaceCaches of the namespace, and then its LocalModelCaches. */
   localModels: LocalModelFact[]
   /** The PVCs of the namespace that are not Fluid's. */

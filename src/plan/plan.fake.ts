@@ -35,6 +35,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     secrets: {},
     servingRuntimes: { own: [], cluster: [] },
     llmConfigs: { own: [], shared: [] },
+    storageContainers: [],
     localModels: [],
     foreignClaims: new Set(),
     foreignVolumes: new Set(),

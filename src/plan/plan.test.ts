@@ -153,6 +153,28 @@ const scenes: Scene[] = [
     tells: 'decrypts',
   },
   {
+    reason: 'WritableModel',
+    make: () => created(fakeService(model, { annotations: { 'storage.kserve.io/readonly': 'false' } })),
+    tells: 'a cache is read-only',
+  },
+  {
+    reason: 'CustomDownload',
+    make: () => {
+      const formats = [{ prefix: 's3://', regex: '' }]
+      const storageContainers = [{ name: 'corp', changes: ['image', 'env A'], formats }]
+      return created(llama, fakeFacts({ storageContainers }))
+    },
+    tells: 'ClusterStorageContainer corp customises the download (image and 1 more)',
+  },
+  {
+    reason: 'SharedDownload',
+    make: () => {
+      const volumeMounts = [{ name: 'kserve-provision-location', mountPath: '/model' }]
+      return created(fakeService({ ...model, containers: [{ name: 'attest', volumeMounts }] }))
+    },
+    tells: "a container mounts kserve-provision-location, KServe's own volume",
+  },
+  {
     reason: 'ModelMesh',
     make: () =>
       created(fakeService(model, { annotations: { 'serving.kserve.io/deploymentMode': 'ModelMesh' } })),

@@ -15,6 +15,7 @@ import {
 import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
+import { downloadObstacle, isWritable } from './downloads.ts'
 import { cpuFormatOf, wouldGet } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
 import { withinPodSecurity } from './pod-security.ts'
@@ -99,21 +100,31 @@ type LocationState =
 /**
  * What is accelerated stays so, until its model changes. What stood unaccelerated before this update, with the same
  * model, stays so too, whatever policy or label came since: an update that changes no model never rolls pods. The
- * service's own annotations may say otherwise.
+ * service's own annotations may say otherwise, and so may an update that makes the model unfit for a cache.
  */
 function locationStates({ service, previous, kept, isAdopted }: DecideInput): LocationState[] {
   const isNew = previous === undefined || isAdopted || isOptedOut(previous.annotations)
   const old = isNew ? [] : previous.locations
   const models = new Map(old.map(({ id, model }) => [id, model]))
+  const were = new Map(previous?.locations.map((location) => [location.id, location]))
   return service.locations.map((location) => {
     const { id, model } = location
     const before =
       kept && Object.hasOwn(kept.original.locations, id) ? kept.original.locations[id] : undefined
     if (before !== undefined)
-      return isRecorded(location, before) ? { kind: 'kept', location, before } : { kind: 'new', location }
+      return isRecorded(location, before) && !becameUnfit(location, were.get(id), service)
+        ? { kind: 'kept', location, before }
+        : { kind: 'new', location }
     const was = models.get(id)
     return { kind: was !== undefined && isSameModel(was, model) ? 'old' : 'new', location }
   })
+}
+
+/** Both are seen with the configuration of today: a change of the cluster's is no change of the service. */
+function becameUnfit(location: ModelLocation, was: ModelLocation | undefined, service: ServiceView): boolean {
+  if (was === undefined) return false
+  const isUnfit = (each: ModelLocation) => each.obstacle !== undefined || isWritable(each, service)
+  return isUnfit(location) && !isUnfit(was)
 }
 
 function keepsAny(states: LocationState[]): boolean {
@@ -231,15 +242,15 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   if (isKept && kept?.isProven === false) return skipLocation(unproven.reason, unproven.message)
   if (mode === 'Off') return skipLocation('NoPolicy', isOff(policy))
   if (!read.ok) return skipLocation(read.reason, read.message)
+  const download = downloadObstacle(location, read, { service, policy, facts })
+  if (download !== undefined) return skipLocation(download.reason, download.message)
   const wanted = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
   const target = withinCacheLimit(withinPodSecurity(wanted, facts), policy, facts)
   if (!target.ok) return skipLocation(target.reason, target.message)
   if (mode === 'Audit')
     return skipLocation('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)
-  if (isKnativeList(service, location)) return skipLocation('NoModelLocation', knativeList)
-  const problem = by === 'Pod' ? notByPod(service, location) : undefined
-  if (problem !== undefined)
-    return skipLocation('NoModelLocation', `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`)
+  const problem = shapeProblem(service, location, by)
+  if (problem !== undefined) return skipLocation('NoModelLocation', problem)
   const { cache, path, existing, provision } = target
   return { location, uri: read.uri, cache, path, existing, provision, by }
 }
@@ -274,6 +285,12 @@ function rewriteOf(location: ModelLocation, before: OriginalLocation, made: Sour
   if (existing) return { ...rewrite, provision: undefined }
   if (!made.ok) return { ...rewrite, provision: undefined, unavailable: made }
   return { ...rewrite, provision: { source: made.source, runtime: made.runtime } }
+}
+
+function shapeProblem(service: ServiceView, location: ModelLocation, by: Rewrite['by']): string | undefined {
+  if (isKnativeList(service, location)) return knativeList
+  const problem = by === 'Pod' ? notByPod(service, location) : undefined
+  return problem && `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`
 }
 
 /** KServe writes the volumes of a list into the Knative Service itself; any other claim it mounts in the pod. */

@@ -139,14 +139,14 @@ test('KServe drops a path in storageUris: there only a Dataset with the model at
   expect(made.service.spec).toMatchObject({ predictor: { storageUris: [{ uri: 'pvc://whole' }] } })
 })
 
-test('what a server writes beside its model never reaches a team’s store', () => {
+test('a service that writes beside its model reads no Dataset of a team, whether that is writable or not', () => {
   const writable = dataset('w', { mountPoint: 's3://models/', path: '/' }, { accessModes: ['ReadWriteMany'] })
   const shared = fakeFacts({ datasets: [writable], runtimes: [jindo('w')] })
   expect(uriOf(created(llama, shared))).toBe('pvc://w/team/llama')
   const annotations = { 'storage.kserve.io/readonly': 'false' }
   const writing = fakeService({ model: { storageUri } }, { annotations })
-  expect(created(writing, shared).caches).toHaveLength(1)
-  expect(uriOf(created(writing))).toBe('pvc://team-models/all/team/llama')
+  expect(created(writing, shared)).toMatchObject({ reason: 'WritableModel', caches: [], patch: [] })
+  expect(created(writing)).toMatchObject({ reason: 'WritableModel', caches: [], patch: [] })
 })
 
 test('credentials that KServe would not use are not lent', () => {

@@ -48,8 +48,7 @@ function hasVolume({ metadata: { name = '' } }: KubeObject, facts: Facts): boole
 
 /** What a server writes beside its model must not reach the store: a downloaded model is the pod's own. */
 function isSafe(dataset: KubeObject, location: ModelLocation): boolean {
-  const isReadOnly = location.annotations['storage.kserve.io/readonly'] !== 'false' && !dropsPath(location)
-  return isReadOnly || !isWritable(dataset)
+  return !dropsPath(location) || !isWritable(dataset)
 }
 
 function depth({ path }: ExistingPlace): number {

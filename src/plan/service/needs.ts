@@ -31,13 +31,19 @@ export type KnownFacts = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies
  * What the plan of a service needs to be read, location by location. Nothing if its namespace is not open and admission
  * has rewritten nothing in it, and nothing for a model that no cache can serve.
  */
-export function needsOf(service: KubeObject, known: KnownFacts & Pick<Facts, 'llmConfigs'>): LocationNeeds[] {
+export function needsOf(
+  service: KubeObject,
+  known: KnownFacts & Pick<Facts, 'llmConfigs' | 'servingRuntimes'>,
+): LocationNeeds[] {
   if (!isPlannable(service) || !isLookedInto(service, known)) return []
   const policy = policyOf(service, known)
   return readService(restored(service), known).locations.flatMap((location) => {
     if (location.obstacle !== undefined) return []
     const rules = matchingRules(location.model, policy, known.namespace)
-    return mayBeCached(location, rules) ? [locationNeeds(location, rules, known)] : []
+    if (!mayBeCached(location, rules)) return []
+    const needs = locationNeeds(location, rules, known)
+    const { prefillAccount } = location
+    return prefillAccount === undefined ? [needs] : [needs, { ...needs, account: prefillAccount, lent: [] }]
   })
 }
 

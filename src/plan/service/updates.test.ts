@@ -603,3 +603,31 @@ test('Open Data Hub changes a connection to one of type URI', () => {
   })
   expect(storageOf(made.service)).toBeUndefined()
 })
+
+test('moved: an update that makes a model unfit for a cache gives the original back', () => {
+  const mount = { name: 'kserve-provision-location', mountPath: '/model' }
+  for (const changed of [
+    annotated(admitted, { 'storage.kserve.io/readonly': 'false' }),
+    withPredictor(admitted, { containers: [{ name: 'attest', volumeMounts: [mount] }] }),
+  ]) {
+    const { service, reason } = update(admitted, changed)
+    expect([cacheUri(service), reason === 'Accelerated']).toEqual([storageUri, false])
+    expect(update(service, changed).service).toEqual(service)
+  }
+})
+
+test('kept: what the cluster changes around a service takes no cache away', () => {
+  const container = { name: 'corp', changes: ['image'], formats: [{ prefix: 's3://', regex: '' }] }
+  const spec = {
+    supportedModelFormats: [{ name: 'huggingface', autoSelect: true }],
+    annotations: { 'storage.kserve.io/readonly': 'false' },
+  }
+  const runtime: KubeObject = { apiVersion: 'v1', kind: 'ServingRuntime', metadata: { name: 'r' }, spec }
+  for (const now of [
+    { ...facts, storageContainers: [container] },
+    { ...facts, servingRuntimes: { own: [runtime], cluster: [] } },
+  ]) {
+    expect(create(manifest, now).reason).toMatch(/CustomDownload|WritableModel/)
+    expect(update(admitted, admitted, now)).toMatchObject({ reason: 'AlreadyCached', patch: [] })
+  }
+})
