@@ -12,6 +12,7 @@ import { podSource, redirectPod } from './pod/redirect.ts'
 import { deadlineValues } from './service/deadline.ts'
 import { existingPlace } from './service/existing.ts'
 import { cpuFormatOf, gpuResources, wouldGet } from './service/gpu.ts'
+import { mergeStorage } from './service/partial-write.ts'
 import { probeWarnings } from './service/probe-warnings.ts'
 import { sharedDatasetUses } from './service/shared-dataset.ts'
 import { matchingRules, nameConflict, namedSecrets, readSource, resolveSource } from './service/source.ts'
@@ -55,6 +56,14 @@ const pod = (annotations: { [key: string]: string }, spec: JsonObject = {}): Kub
 const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 const secretName = facts.kserve.storageSecretAnnotation
 
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+
+function partialWrite(metadata: JsonObject): JsonObject {
+  const service = fakeService({}, metadata)
+  const write = { previous: service, service }
+  return mergeStorage({ recorded: { key: 'a' }, written: {}, place: '/spec/predictor/model/storage', write })
+}
+
 const texts: [string, (text: string) => unknown][] = [
   [
     'a URI',
@@ -86,6 +95,7 @@ const texts: [string, (text: string) => unknown][] = [
     'what a pod reads',
     (uri) => [podSource(pod({ [sourceUri]: uri })), redirectPod(pod({ [sourceUri]: uri }), `pvc://${uri}`)],
   ],
+  ['the manifest of kubectl apply', (text) => partialWrite({ annotations: { [lastApplied]: text } })],
   ['a model format', (name) => cpuFormatOf(viewOf(fakeService({ model: { modelFormat: { name } } })))],
   [
     'the annotation of GPU types',
@@ -123,6 +133,21 @@ test('Datasets and Runtimes of a namespace are looked through in linear time', (
   }
   expectLinear(many, (each) => existingPlace(read.source, location, each), { n: 2_000 })
   expectLinear(many, (each) => nameConflict('d-1', each), { n: 2_000 })
+})
+
+test('so is what kubectl applied, and who owns which field', () => {
+  const storage = (n: number) => Object.fromEntries(times(n, (index) => [`f:${index}`, { 'f:a': {} }]))
+  const spec = (n: number) => ({ predictor: { model: { storage: storage(n) } } })
+  const applied = (n: number) => ({ annotations: { [lastApplied]: JSON.stringify({ spec: spec(n) }) } })
+  expectLinear(applied, partialWrite, { n: 500 })
+  const managers = (n: number) => ({
+    managedFields: times(n, (index) => ({
+      manager: `m${index}`,
+      operation: 'Apply',
+      fieldsV1: { 'f:spec': { 'f:predictor': { 'f:model': { 'f:storage': storage(2) } } } },
+    })),
+  })
+  expectLinear(managers, partialWrite, { n: 500 })
 })
 
 test('so are the parts of a service and a pod', () => {

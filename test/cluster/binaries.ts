@@ -100,10 +100,7 @@ async function surveyCache(programs: readonly ProgramName[], context: Context): 
   const given = await assets(programs, context.env)
   const toBuild = programs.filter((name) => !given.has(name))
   const places = await placesOf(pinned, toBuild, context)
-  const manifests = join(
-    context.cache,
-    `manifests-${await digestOf(['./manifests.ts', './corpus.ts'], pinned)}.json`,
-  )
+  const manifests = join(context.cache, `manifests-${await digestOf(['./manifests.ts'], pinned)}.json`)
   const charts = join(context.cache, `charts-${await digestOf(['./charts.ts'], pinned)}`)
   const missing = await missingOf([...places.map(({ file }) => file), manifests, charts])
   return { pinned, given, places, manifests, charts, missing }

@@ -2,7 +2,6 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../../src/values/object.ts'
-import { type Corpus, readCorpus } from './corpus.ts'
 
 /** What KServe and Fluid ship for a cluster, as their modules have it. */
 export interface Manifests {
@@ -16,7 +15,6 @@ export interface Manifests {
     llm: { crds: KubeObject[]; thirdParty: KubeObject[]; configs: KubeObject[]; webhooks: KubeObject[] }
     /** What KServe's Knative mode needs of Knative: the CRD of its Service, and the autoscaler's settings. */
     knative: { crds: KubeObject[]; settings: KubeObject[] }
-    corpus: Corpus
   }
   fluid: { crds: KubeObject[] }
 }
@@ -63,7 +61,6 @@ export async function readManifests(folders: ModuleFolders): Promise<Manifests> 
         crds: await readObjects(join(folders.knative, knativeFiles.crds)),
         settings: await readObjects(join(folders.knative, knativeFiles.settings)),
       },
-      corpus: await readCorpus(folders.kserve),
     },
     fluid: { crds: await readFolder(join(folders.fluid, 'charts/fluid/fluid/crds')) },
   }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { upstreams } from './upstreams.ts'
 
 const keptMs = 14 * 24 * 3_600_000
-const modules = [...upstreams.map(({ name }) => name), 'manifests', 'charts']
+const modules = [...upstreams.map(({ name }) => name), 'manifests', 'charts', 'corpus']
 
 interface Entry {
   path: string

@@ -2,26 +2,39 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ManifestFacts } from '../../src/cli/manifest-facts.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import { type Plan, plan } from '../../src/plan/plan.ts'
-import type { KubeObject } from '../../src/values/object.ts'
-import { provideBinaries } from '../cluster/binaries.ts'
-import type { Corpus } from '../cluster/corpus.ts'
+import { type KubeObject, objectAt } from '../../src/values/object.ts'
+import { type Corpus, provideCorpora } from '../cluster/corpus.ts'
 import { resourceOf } from '../cluster/objects.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { applyPolicy } from './await.ts'
 import { namespace, suitePolicy } from './services.ts'
 
 /*
- * Every service that KServe's own module has, planned from its file alone and then created (as a dry run) on a real
- * API server with KServe's webhooks and Warmgate's. docs/corpus.md is what came of each: `vitest -u` writes it anew.
+ * Every service in the modules of KServe's releases, planned from its file alone and then created (as a dry run) on a
+ * real API server with the webhooks of Warmgate and of the newest of these releases. docs/corpus.md is what came of each:
+ * `vitest -u` writes it anew.
  */
 
 const home = 'corpus'
-let corpus: Corpus
+/** Most samples read a public bucket of Google without credentials, which Alluxio does only as its node. */
+const sources = [{ match: ['s3://', 'gs://'], credentials: { identity: 'Node' } }]
+const policy: KubeObject = { ...suitePolicy(home), spec: { ...objectAt(suitePolicy(home), 'spec'), sources } }
+let corpora: Corpus[]
 let stage: SharedCluster
 
-interface Row {
+interface Found {
   path: string
   service: KubeObject
+  /** The service as JSON. */
+  text: string
+}
+
+interface Listed extends Found {
+  /** The releases that have it, newest first. */
+  versions: string[]
+}
+
+interface Row extends Listed {
   planned: Plan
   admitted: Admitted
 }
@@ -29,10 +42,10 @@ interface Row {
 type Admitted = { service: KubeObject } | { refusal: string }
 
 beforeAll(async () => {
-  corpus = (await provideBinaries({ programs: [] })).manifests.kserve.corpus
+  corpora = await provideCorpora()
   stage = await joinTestCluster('corpus')
   await stage.client.create(resourceOf(namespace(home)), namespace(home))
-  await applyPolicy(stage.client, suitePolicy(home))
+  await applyPolicy(stage.client, policy)
 })
 
 afterAll(async () => {
@@ -40,21 +53,44 @@ afterAll(async () => {
 })
 
 test('each service of KServe’s samples is admitted as planned, and the table says what came of it', async () => {
-  const services = corpus.files.flatMap(({ path, services }) =>
-    services.map((service) => ({ path, service })),
-  )
   const rows: Row[] = []
   // One after another: what Warmgate cannot answer within a webhook's timeout, it leaves as it is.
-  for (const { path, service } of services) rows.push(await rowOf(path, service))
+  for (const found of distinct(corpora)) rows.push(await rowOf(found))
   const surprises = rows.filter((row) => !isAsPlanned(row)).map(({ path }) => path)
   expect(surprises).toEqual([])
   await expect(document(rows)).toMatchFileSnapshot('../../docs/corpus.md')
 })
 
-async function rowOf(path: string, found: KubeObject): Promise<Row> {
+/**
+ * Each service once. Releases change few of them: one that is the same in a newer release counts for that one's rows,
+ * whatever its path was.
+ */
+function distinct(all: Corpus[]): Listed[] {
+  const rows = new Map<string, Listed[]>()
+  for (const { version, files } of all) {
+    const own = Map.groupBy(files.flatMap(foundIn), ({ text }) => text)
+    for (const [text, found] of own) {
+      const known = rows.get(text)
+      if (known === undefined)
+        rows.set(
+          text,
+          found.map((each) => ({ ...each, versions: [version] })),
+        )
+      else for (const { versions } of known) versions.push(version)
+    }
+  }
+  return [...rows.values()].flat().toSorted((a, b) => (a.path < b.path ? -1 : Number(a.path > b.path)))
+}
+
+function foundIn({ path, services }: Corpus['files'][number]): Found[] {
+  return services.map((service) => ({ path, service, text: JSON.stringify(service) }))
+}
+
+async function rowOf({ path, service: found, text, versions }: Listed): Promise<Row> {
   const service = { ...found, metadata: { ...found.metadata, namespace: home } }
-  const facts = new ManifestFacts([{ object: service, place: path }]).factsFor(service)
-  return { path, service, planned: plan({ service, facts }), admitted: await admit(service) }
+  const objects = [service, namespace(home), policy].map((object) => ({ object, place: path }))
+  const facts = new ManifestFacts(objects).factsFor(service)
+  return { path, text, versions, service, planned: plan({ service, facts }), admitted: await admit(service) }
 }
 
 async function admit(service: KubeObject): Promise<Admitted> {
@@ -88,29 +124,51 @@ function modelsOf(service: KubeObject): [string, string][] {
 }
 
 function document(rows: Row[]): string {
-  const cells = rows.map(({ path, service, planned, admitted }) => [
+  const newest = corpora[0]?.version ?? ''
+  const cells = rows.map(({ path, versions, service, planned, admitted }) => [
     path,
     `${service.kind === 'InferenceService' ? '' : 'LLM '}${service.metadata.name ?? ''}`,
+    [...new Set([versions.at(-1), versions[0]])].join(' to '),
     modelsOf(service)
       .map(([id, uri]) => `${id}: ${uri}`)
       .join('<br>'),
     planned.reason,
     'refusal' in admitted ? `refused: ${admitted.refusal}` : 'as planned',
   ])
-  const accelerated = rows.filter(({ planned }) => planned.reason === 'Accelerated').length
-  const refused = rows.filter(({ admitted }) => 'refusal' in admitted).length
+  const byText = new Map(rows.map((row) => [row.text, row]))
+  const releases = corpora.map(({ version, files, broken, passedOver }) => {
+    const own = files.flatMap(foundIn).flatMap(({ text }) => byText.get(text) ?? [])
+    return [
+      version,
+      files.length,
+      own.length,
+      own.filter(({ planned }) => planned.reason === 'Accelerated').length,
+      own.filter(({ admitted }) => 'refusal' in admitted).length,
+      passedOver,
+      broken.length,
+    ]
+  })
+  const broken = [...new Set(corpora.flatMap((corpus) => corpus.broken))].toSorted()
   return `# KServe's own manifests
 
-Every InferenceService and LLMInferenceService in the files of KServe's module (samples, tests, documents), planned as
-\`warmgate plan\` does and created as a dry run on a real API server with KServe's webhooks and Warmgate's.
-The last column is the API server's answer; in each that was not refused, every model is where the plan says.
-This page is written by a test, which compares it.
+Every InferenceService and LLMInferenceService in the files of KServe's module (samples, tests, documents), in
+${corpora.length} releases, planned as \`warmgate plan\` does and created as a dry run on a real API server with the webhooks of
+KServe ${newest} and of Warmgate. The last column is the API server's answer; in each that was not refused, every model is
+where the plan says. The policy is the built-in one, with \`credentials.identity: Node\` for S3 and GCS: most samples read
+a public bucket without credentials. This page is written by a test, which compares it.
 
-${rows.length} services in ${corpus.files.length} files: ${accelerated} accelerated, ${refused} refused by KServe or its CRD.
-${corpus.broken.length} more files are no YAML: ${corpus.broken.join(', ')}.
+${table(['release', 'files', 'services', 'accelerated', 'refused', 'passed over', 'unreadable files'], releases)}
 
-${[['file', 'service', 'models', 'decision', 'admitted'], ['---', '---', '---', '---', '---'], ...cells]
-  .map((row) => `| ${row.join(' | ')} |`)
-  .join('\n')}
+- Refused: by KServe or its CRD, which are those of ${newest} for every release.
+- Passed over: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.
+- Unreadable: templates and files that are no YAML: ${broken.join(', ')}.
+
+A service that is the same in several releases is listed once, with the path that it has in the newest of them.
+
+${table(['file', 'service', 'in', 'models', 'decision', 'admitted'], cells)}
 `
+}
+
+function table(head: string[], rows: (string | number)[][]): string {
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { PatchBody } from '../../src/kube/client.ts'
 import { llmInferenceService, resources } from '../../src/kube/resources.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
-import { cacheNames } from '../../src/plan/service/original.ts'
+import { cacheNames, readOriginal } from '../../src/plan/service/original.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
@@ -21,6 +22,15 @@ const stalled = { bytesPerSecond: 1 }
 const loading = { bytesPerSecond: modelBytes }
 let stage: SharedCluster
 
+const entry = JSON.stringify({
+  type: 's3',
+  access_key_id: 'integration-key-id',
+  secret_access_key: 'integration-key-secret',
+  bucket: 'models',
+  endpoint_url: 'http://minio:9000',
+})
+const storageConfig = { apiVersion: 'v1', kind: 'Secret', stringData: { minio: entry, ceph: entry } }
+
 beforeAll(async () => {
   const fluid = {
     bindMs: 500,
@@ -35,6 +45,7 @@ beforeAll(async () => {
     namespace('updates-specs', optedIn),
     namespace('updates-pods', { ...optedIn, rewrite: 'pod' }),
     namespace('updates-plain', {}),
+    { ...storageConfig, metadata: { name: 'storage-config', namespace: 'updates-specs' } },
   ])
   await applyPolicy(stage.client, suitePolicy('updates'))
   // Namespaces come by watch, too.
@@ -237,21 +248,6 @@ describe('updates', () => {
   })
 
   test('a storage spec that is applied again changes nothing; opting out gives it back', async () => {
-    const entry = {
-      type: 's3',
-      access_key_id: 'integration-key-id',
-      secret_access_key: 'integration-key-secret',
-      bucket: 'models',
-      endpoint_url: 'http://minio:9000',
-    }
-    await applyAll(stage.client, [
-      {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata: { name: 'storage-config', namespace: 'updates-specs' },
-        stringData: { minio: JSON.stringify(entry) },
-      },
-    ])
     const storage = { key: 'minio', path: 'iris/v1' }
     const original = service('updates-specs', 'stored', {
       model: { modelFormat: { name: 'sklearn' }, storage },
@@ -270,6 +266,56 @@ describe('updates', () => {
     )
     expect(objectAt(out, 'spec', 'predictor', 'model')).toMatchObject({ storage })
     expect(objectAt(out, 'spec', 'predictor', 'model')).not.toHaveProperty('storageUri')
+  })
+
+  test('whatever writes a part of a storage spec, the result is what KServe alone has', async () => {
+    const whole = {
+      key: 'minio',
+      path: 'words/v1',
+      schemaPath: 'schema.json',
+      parameters: { type: 's3', bucket: 'models', region: 'eu-1' },
+    }
+    const { schemaPath: _, ...noSchema } = whole
+    const noRegion = { type: 's3', bucket: 'models' }
+    const of = (ns: string, storage: JsonObject) =>
+      service(ns, 'partial', { model: { modelFormat: { name: 'sklearn' }, storage } })
+    const apply = (storage: JsonObject) => (ns: string) =>
+      stage.client.apply(resources.inferenceService, of(ns, storage))
+    const patch = (body: PatchBody) => (ns: string) =>
+      stage.client.patch(resources.inferenceService, { namespace: ns, name: 'partial' }, body)
+    const merge = (storage: JsonObject, annotations = {}) =>
+      patch({
+        type: 'merge',
+        body: { metadata: { annotations }, spec: { predictor: { model: { storage } } } },
+      })
+    const note = (storage: JsonObject) => ({
+      'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify(of('', storage)),
+    })
+    const place = '/spec/predictor/model/storage'
+    const writes: [string, (ns: string) => Promise<KubeObject>][] = [
+      ['created', apply(whole)],
+      ['path', merge({ path: 'words/v2' })],
+      ['key', merge({ key: 'ceph' })],
+      ['schemaPath', merge({ schemaPath: 'schema-2.json' })],
+      ['one of the parameters', merge({ parameters: { region: 'eu-2' } })],
+      ['applied as a whole', apply({ ...whole, path: 'words/v3' })],
+      ['applied without a parameter', apply({ ...whole, parameters: noRegion })],
+      ['applied without a field', apply({ ...noSchema, parameters: noRegion })],
+      ['a field that another manager sets', merge({ schemaPath: 'schema-3.json' })],
+      ['and that stays', apply({ ...noSchema, path: 'words/v4' })],
+      ['put as a whole', (ns) => replace(of(ns, { key: 'minio', path: 'words/v5' }))],
+      ['JSON patch', patch({ type: 'json', body: [{ op: 'add', path: place, value: whole }] })],
+      ['kubectl apply', merge(whole, note(whole))],
+      ['kubectl apply without a field', merge({ ...whole, schemaPath: null }, note(noSchema))],
+    ]
+    for (const [what, write] of writes) {
+      const [plain, accelerated] = [await write('updates-plain'), await write('updates-specs')]
+      const recorded = readOriginal(accelerated)?.locations.predictor?.storage
+      expect([what, recorded]).toEqual([what, objectAt(plain, 'spec', 'predictor', 'model', 'storage')])
+      const model = objectAt(accelerated, 'spec', 'predictor', 'model')
+      expect(model).toMatchObject({ storageUri: claimOf(accelerated) })
+      expect(model).not.toHaveProperty('storage')
+    }
   })
 
   test('a multi-node service on s3://, which KServe alone refuses, is admitted and works', async () => {

@@ -182,6 +182,15 @@ test.each<[string, JsonObject, JsonObject]>([
   })
 })
 
+test('a storage spec with as many parameters as are read is recorded as a whole', () => {
+  const parameters = Object.fromEntries(Array.from({ length: 64 }, (_, index) => [`p${index}`, 'x']))
+  const original: Original = {
+    ...record,
+    locations: { predictor: { uri, cache, storage: { ...storage, parameters } } },
+  }
+  expect(readOriginal(withRecord(recordText(original)))).toEqual(original)
+})
+
 test('without the claim, a storage spec is the whole of one', () => {
   const own = { model: { storage: { path: 'llama/v2' } } }
   expect(restored(fakeService(own), storedStorage).spec).toEqual({ predictor: own })

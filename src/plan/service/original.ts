@@ -87,7 +87,7 @@ function readLocation({ uri, cache, path, existing, storage }: JsonObject): Orig
     cache,
     ...(typeof path === 'string' && path !== '' ? { path } : {}),
     ...(isExisting ? { existing: true } : {}),
-    ...(isObject(storage) && isBounded(storage, mostEntries) ? { storage } : {}),
+    ...(isObject(storage) && isBounded(storage, limits.storage) ? { storage } : {}),
   }
 }
 

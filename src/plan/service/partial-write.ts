@@ -20,7 +20,7 @@ export interface Write {
  * The storage spec that an update leaves, if its service had `recorded` before Warmgate replaced that by a claim.
  *
  * Admission sees the old object and the new one, but not the request. In the stored service the claim is all that is
- * left of a storage spec, so a writer can mean three things:
+ * left of a storage spec, so there are three cases:
  *
  * - **The claim is gone.** Somebody wrote the model as a whole: a PUT of the manifest (`kubectl replace`), or a list that
  *   is replaced as a whole (`canary`). What is absent is absent, and this function is not called.
