@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { loadName } from '../fluid/name.ts'
 import { FakeApi } from '../kube/api.fake.ts'
 import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
+import type { Policy } from '../policy/policy.ts'
 import { type KubeObject, ownerReference } from '../values/object.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
@@ -20,10 +21,14 @@ function owned(object: KubeObject, uri: string, more: object = {}): KubeObject {
 
 /** What a pod is turned to, and how often the API server was asked. */
 async function claimOf(...objects: KubeObject[]) {
+  return await claimUnder([fakePolicy('p', { rewrite: 'Pod' })], service, ...objects)
+}
+
+async function claimUnder(policies: Policy[], ...objects: KubeObject[]) {
   const api = new FakeApi()
   const fake = fakeMirror(api)
-  fake.parsed.push(fakePolicy('p', { rewrite: 'Pod' }))
-  api.put(openNamespace, service, ...objects)
+  fake.parsed.push(...policies)
+  api.put(openNamespace, ...objects)
   const planner = fakePlanner({ mirror: fake.mirror, client: api })
   const claim = await podClaim({ mirror: fake.mirror, planner }, pod, 'models')
   return { claim, asked: api.calls.length }
@@ -51,4 +56,14 @@ test('a DataLoad whose Dataset is gone, or somebody else’s, tells nothing', as
     expect(claim ?? '').not.toContain(cacheName)
     expect(asked).toBeGreaterThan(0)
   }
+})
+
+test('a pod of a service that goes back is not turned to the cache that is still there', async () => {
+  const own = owned(fakeDataset(), 's3://models/llama')
+  const others = { priority: 1, serviceSelector: { matchLabels: { served: 'by-pods' } }, rewrite: 'Pod' }
+  const annotations = { 'warmgate.dev/acceleration': 'disabled' }
+  const optedOut = { ...service, metadata: { ...service.metadata, annotations } }
+  const nothing = { claim: undefined, asked: 0 }
+  expect(await claimUnder([fakePolicy('p'), fakePolicy('others', others)], service, own)).toEqual(nothing)
+  expect(await claimUnder([fakePolicy('p', { rewrite: 'Pod' })], optedOut, own)).toEqual(nothing)
 })

@@ -1,11 +1,14 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../fluid/load.ts'
 import { parseModelUri } from '../kserve/uri.ts'
+import { isOptedOut } from '../plan/facts.ts'
 import { podSource } from '../plan/pod/redirect.ts'
 import { claimUri } from '../plan/service/original.ts'
-import { rewritesPods } from '../policy/policy.ts'
+import { choosePolicy } from '../policy/overrides.ts'
+import { rewritesPods, selectPolicy } from '../policy/policy.ts'
 import { sourceAnnotation } from '../values/keys.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
+import { namespaceLabels } from './facts.ts'
 import { byOwner } from './indexes.ts'
 import type { Mirror } from './mirror.ts'
 import type { Planner } from './planner.ts'
@@ -21,14 +24,27 @@ export async function podClaim(
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const uri = podSource(pod)
-  const isPodwise = mirror.parsedPolicies().some(rewritesPods)
-  const service = uri === undefined || !isPodwise ? undefined : mirror.services.ofPod(pod, namespace)
-  if (uri === undefined || service === undefined) return undefined
+  const service = uri === undefined ? undefined : mirror.services.ofPod(pod, namespace)
+  if (uri === undefined || service === undefined || !isServedByPods(mirror, service, namespace))
+    return undefined
   const known = knownClaim(mirror, service, uri)
   if (known !== undefined) return known
   const made = await planner.podRewrite(service, signal)
   if (made.reason !== 'AlreadyCached') return undefined
   return made.locations.find(({ by, source }) => by === 'Pod' && source === uri)?.claim
+}
+
+/**
+ * Whether a policy rewrites the pods of a service. A service that was rewritten itself and goes back still has its
+ * cache for a moment: its new pods must not read from that.
+ */
+function isServedByPods(mirror: Mirror, service: KubeObject, namespace: string): boolean {
+  const { labels = {}, annotations = {} } = service.metadata
+  if (isOptedOut(annotations) || mirror.records.of(service) !== undefined) return false
+  const policies = mirror.parsedPolicies()
+  const selected = selectPolicy(policies, { namespace: namespaceLabels(mirror, namespace), service: labels })
+  const chosen = selected && choosePolicy(selected, policies, annotations)
+  return chosen?.ok === true && rewritesPods(chosen.policy)
 }
 
 /** The cache that the controller made for this service and model, where there is just one. */
