@@ -8,6 +8,7 @@ export interface Obstacle {
     | 'NoModelLocation'
     | 'StorageContainerPinned'
     | 'ConfidentialModel'
+    | 'WritableModel'
     | 'CustomDownload'
     | 'SharedDownload'
     | 'PvcSource'
@@ -22,11 +23,12 @@ export interface Obstacle {
 const ownVolumes = ['kserve-provision-location', 'kserve-pvc-source']
 
 export function confidentialObstacle(model: Json): Obstacle | undefined {
-  if (objectAt(model, 'confidential').enabled !== true) return undefined
-  return {
-    reason: 'ConfidentialModel',
-    message: 'the storage initializer decrypts this model, a mount does not',
-  }
+  return objectAt(model, 'confidential').enabled === true ? confidential : undefined
+}
+
+const confidential: Obstacle = {
+  reason: 'ConfidentialModel',
+  message: 'the storage initializer decrypts this model, a mount does not',
 }
 
 export function mountObstacle(containers: Json[]): Obstacle | undefined {
@@ -72,3 +74,25 @@ export function ownInitializerObstacle(pods: JsonObject[]): Obstacle | undefined
     message: `the service has an init container ${storageInitializer} of its own: KServe mounts no model then`,
   }
 }
+
+/**
+ * What the annotations of an InferenceService's pod say of its download. The internal ones are KServe's own, and have the
+ * same meaning on a service. LLMInferenceServices have none of them. Source: kserve pkg/webhook/admission/pod/
+ * storage_initializer_injector.go.
+ */
+export function annotationObstacle(annotations: { [key: string]: string }): Obstacle | undefined {
+  if (annotations['storage.kserve.io/readonly'] === 'false')
+    return {
+      reason: 'WritableModel',
+      message:
+        'storage.kserve.io/readonly is "false": KServe gives the server a directory to write in, and a cache is read-only',
+    }
+  if (annotations[`${internal}/confidential-enabled`] === 'true') return confidential
+  if (annotations[`${internal}/storage-container-name`])
+    return { reason: 'StorageContainerPinned', message: `${internal}/storage-container-name pins it` }
+  if (annotations[`${internal}/agent`] !== undefined)
+    return { reason: 'NoModelLocation', message: `${internal}/agent: KServe's agent fetches the models` }
+  return undefined
+}
+
+const internal = 'internal.serving.kserve.io'

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { customisedBy, storageContainerFor } from '../../kserve/custom-download.ts'
 import { podSourceOf } from '../../kserve/location.ts'
 import type { ModelLocation } from '../../kserve/model-location.ts'
+import { annotationObstacle } from '../../kserve/obstacle.ts'
 import type { ServiceView } from '../../kserve/service-view.ts'
 import type { Policy } from '../../policy/policy.ts'
 import { quoted } from '../../values/text.ts'
@@ -15,16 +16,15 @@ interface Context {
   facts: Facts
 }
 
-const readOnlyAnnotation = 'storage.kserve.io/readonly'
-
 /** What a download gives a service that a cache does not; undefined where a cache can take its place. */
 export function downloadObstacle(
   location: ModelLocation,
   read: ReadSource,
   { service, policy, facts }: Context,
 ): { reason: RefusalReason; message: string } | undefined {
-  if (isWritable(location, service)) return { reason: 'WritableModel', message: writes }
   if (service.kind === 'LLMInferenceService') return prefillObstacle(location, read, { policy, facts })
+  const told = annotationObstacle(location.annotations)
+  if (told !== undefined) return told
   const { rule } = read
   const found = customDownload(location, service, facts)
   if (found === undefined || rule.mirror !== '') return undefined
@@ -36,11 +36,11 @@ export function downloadObstacle(
   return { reason: 'CustomDownload', message: customisedBy(what, found.changes) }
 }
 
-const writes = `${readOnlyAnnotation} is "false": KServe gives the server a directory to write in, and a cache is read-only`
-
-/** LLMInferenceServices have no such annotation: their models are always read-only. */
-export function isWritable({ annotations }: ModelLocation, { kind }: Pick<ServiceView, 'kind'>): boolean {
-  return kind === 'InferenceService' && annotations[readOnlyAnnotation] === 'false'
+/** Whether the service itself says that a model is none for a cache, whatever the cluster says. */
+export function isUnfit({ obstacle, annotations }: ModelLocation, { kind }: ServiceView): boolean {
+  return (
+    obstacle !== undefined || (kind === 'InferenceService' && annotationObstacle(annotations) !== undefined)
+  )
 }
 
 /** Of a list KServe looks at the first URI alone (pkg/controller/v1beta1/inferenceservice/components/predictor.go). */
