@@ -39,6 +39,24 @@ test('the Secret of a storage spec is read, before and after the service is poin
   expect(again.service).toEqual(first.service)
 })
 
+test('ClusterStorageContainers that customise downloads are known from the mirror', async () => {
+  const { mirror, storageContainers } = fakeMirror()
+  const client = { get: async () => undefined } as unknown as KubeClient
+  const named = (name: string, image: string): KubeObject => ({
+    apiVersion: 'serving.kserve.io/v1alpha1',
+    kind: 'ClusterStorageContainer',
+    metadata: { name },
+    spec: { container: { image }, supportedUriFormats: [{ prefix: 's3://' }] },
+  })
+  storageContainers.put(named('default', 'kserve/storage-initializer:v0.20.0'))
+  storageContainers.put(named('corp', 'corp/fetch:1'))
+  const service = fakeService({ model: { storageUri: 's3://models/llama' } })
+  const facts = await readFacts(factsSources({ mirror, client }), service, liveIn('models'))
+  expect(facts.storageContainers).toEqual([
+    { name: 'corp', changes: ['image'], formats: [{ prefix: 's3://', regex: '' }] },
+  ])
+})
+
 interface Cluster {
   labels?: { [label: string]: string }
   /** What a service account lists. */
