@@ -129,6 +129,21 @@ test('nothing is read for a service before its namespace is known to be open', a
   expect((await reads(forged, { labels: {} })).calls).toEqual(['namespaces models'])
 })
 
+test('the account of prefill is read beside that of the other pods, with the Secrets that it lists', async () => {
+  const account = (serviceAccountName: string) => ({ template: { serviceAccountName } })
+  const spec = { model: { uri: 's3://models/llama' }, ...account('main'), prefill: account('prefill') }
+  const llm = { ...fakeService({}), kind: 'LLMInferenceService', spec }
+  const { calls, facts } = await reads(llm, { secrets: (name) => [`of-${name}`] })
+  expect(calls.toSorted()).toEqual([
+    'namespaces models',
+    'secrets of-main',
+    'secrets of-prefill',
+    'serviceaccounts main',
+    'serviceaccounts prefill',
+  ])
+  expect(facts.unread).toEqual(new Set())
+})
+
 test('what was accelerated before its namespace was closed is still read for', async () => {
   const { calls } = await reads(cached, { labels: {} })
   expect(calls).toEqual(['namespaces models', 'serviceaccounts default', 'secrets s3-access'])

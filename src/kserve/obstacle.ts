@@ -17,8 +17,8 @@ export interface Obstacle {
 }
 
 /**
- * The volumes that KServe adds to a pod: for a download, and for a claim in place of one. Source: kserve pkg/constants,
- * StorageInitializerVolumeName and PvcSourceMountName.
+ * The volumes that KServe adds to a pod: for a download, and for a claim in place of one. Source: kserve
+ * pkg/constants, StorageInitializerVolumeName and PvcSourceMountName.
  */
 const ownVolumes = ['kserve-provision-location', 'kserve-pvc-source']
 
@@ -39,8 +39,9 @@ export function mountObstacle(containers: Json[]): Obstacle | undefined {
 }
 
 /**
- * Whether a container mounts a volume of KServe's by itself. A volume that is only declared is no obstacle to a claim,
- * unless it has the name that KServe gives the claim's. `more` are further volumes that KServe would add.
+ * Whether a container mounts a volume of KServe's by itself. A volume that is only declared is no obstacle to
+ * a claim, unless it has the name that KServe gives the claim's. `more` are further volumes that KServe would
+ * add.
  */
 export function sharedObstacle(pods: JsonObject[], more: readonly string[] = []): Obstacle | undefined {
   const names = [...ownVolumes, ...more]
@@ -71,21 +72,21 @@ export function ownInitializerObstacle(pods: JsonObject[]): Obstacle | undefined
   if (!inits.some((container) => nameOf(container) === storageInitializer)) return undefined
   return {
     reason: 'CustomDownload',
-    message: `the service has an init container ${storageInitializer} of its own: KServe mounts no model then`,
+    message: `the pod has an init container ${storageInitializer} of its own: KServe mounts no model then`,
   }
 }
 
 /**
- * What the annotations of an InferenceService's pod say of its download. The internal ones are KServe's own, and have the
- * same meaning on a service. LLMInferenceServices have none of them. Source: kserve pkg/webhook/admission/pod/
- * storage_initializer_injector.go.
+ * What the annotations of an InferenceService's pod say of its download. The internal ones are KServe's own,
+ * and have the same meaning on a service. LLMInferenceServices have none of them. Source: kserve
+ * pkg/webhook/admission/pod/ storage_initializer_injector.go.
  */
 export function annotationObstacle(annotations: { [key: string]: string }): Obstacle | undefined {
   if (annotations['storage.kserve.io/readonly'] === 'false')
     return {
       reason: 'WritableModel',
       message:
-        'storage.kserve.io/readonly is "false": KServe gives the server a directory to write in, and a cache is read-only',
+        'storage.kserve.io/readonly is "false": the server may write beside its model, and a cache is read-only',
     }
   if (annotations[`${internal}/confidential-enabled`] === 'true') return confidential
   if (annotations[`${internal}/storage-container-name`])

@@ -28,7 +28,8 @@ export function downloadObstacle(
   const { rule } = read
   const found = customDownload(location, service, facts)
   if (found === undefined || rule.mirror !== '') return undefined
-  // Who names the Secret for a source answers for how it is read, and not for what another program makes of it.
+  // Who names the Secret for a source answers for how it is read, and not for what another program makes of
+  // it.
   const isAnswered =
     rule.credentials.secretName !== undefined && found.changes.every((each) => each.startsWith('env '))
   if (isAnswered) return undefined
@@ -43,7 +44,10 @@ export function isUnfit({ obstacle, annotations }: ModelLocation, { kind }: Serv
   )
 }
 
-/** Of a list KServe looks at the first URI alone (pkg/controller/v1beta1/inferenceservice/components/predictor.go). */
+/**
+ * Of a list KServe looks at the first URI alone
+ * (pkg/controller/v1beta1/inferenceservice/components/predictor.go).
+ */
 function customDownload(location: ModelLocation, { locations }: ServiceView, { storageContainers }: Facts) {
   const first = location.group.endsWith('.storageUris')
     ? locations.find(({ group }) => group === location.group)
@@ -51,7 +55,9 @@ function customDownload(location: ModelLocation, { locations }: ServiceView, { s
   return storageContainerFor(podSourceOf((first ?? location).model), storageContainers)
 }
 
-/** One cache serves prefill pods, too: what they would download by an account of their own must be the same. */
+/**
+ * One cache serves prefill pods, too: what they would download by an account of their own must be the same.
+ */
 function prefillObstacle(
   location: ModelLocation,
   { source }: ReadSource,
@@ -66,6 +72,9 @@ function prefillObstacle(
     credentials.kind === 'anonymous',
   ]
   if (isDeepStrictEqual(rights(source), rights(prefill.source))) return undefined
-  const message = `prefill reads the model as service account ${quoted(prefillAccount)}, from another store or with other rights than ${quoted(serviceAccount)}`
-  return { reason: 'CredentialsMissing', message }
+  const [one, other] = [quoted(prefillAccount), quoted(serviceAccount)]
+  return {
+    reason: 'CredentialsMissing',
+    message: `prefill reads as service account ${one}, from another store or with other rights than ${other}`,
+  }
 }
