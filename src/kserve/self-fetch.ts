@@ -1,5 +1,6 @@
 import { limits } from '../values/limits.ts'
 import { type Json, type JsonObject, listAt, stringAt } from '../values/object.ts'
+import { trimEndSlashes } from '../values/text.ts'
 import type { Obstacle } from './obstacle.ts'
 
 // With it KServe's Hugging Face server never looks into /mnt/models: get_model_id_or_path in kserve
@@ -35,11 +36,18 @@ export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): 
   return { reason: 'NoModelLocation', message: `${fetchesItself}, and does not read what KServe downloads` }
 }
 
+/** Whether a word holds a URI whole, or one below it. */
+function names(word: string, uri: string): boolean {
+  const start = word.indexOf(uri)
+  return start !== -1 && /^[\s/"',]?$/.test(word.charAt(start + uri.length))
+}
+
 /**
  * A server that is told the model's URI, and so reads the store by itself, as vLLM's streaming loaders do.
  */
 export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | undefined {
-  if (uri.length > limits.text || !containers.some((each) => words(each).some((word) => word.includes(uri))))
+  const wanted = trimEndSlashes(uri)
+  if (uri.length > limits.text || !containers.some((each) => words(each).some((word) => names(word, wanted))))
     return undefined
   return {
     reason: 'NoModelLocation',

@@ -8,7 +8,7 @@ import type { Policy } from '../../policy/policy.ts'
 import { quoted } from '../../values/text.ts'
 import type { Facts } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
-import { type ReadSource, readSource, type SourceRefused } from './source.ts'
+import { isShared, type ReadSource, readSource, type SourceRefused } from './source.ts'
 
 interface Context {
   service: ServiceView
@@ -28,8 +28,7 @@ export function downloadObstacle(
   const { rule } = read
   const found = customDownload(location, service, facts)
   if (found === undefined || rule.mirror !== '') return undefined
-  // Who names the Secret for a source answers for how it is read, and not for what another program makes of
-  // it.
+  // A policy that names the Secret of a source says how it is read, but not what another program makes of it.
   const isAnswered =
     rule.credentials.secretName !== undefined && found.changes.every((each) => each.startsWith('env '))
   if (isAnswered) return undefined
@@ -60,11 +59,12 @@ function customDownload(location: ModelLocation, { locations }: ServiceView, { s
  */
 function prefillObstacle(
   location: ModelLocation,
-  { source }: ReadSource,
+  { source, rule }: ReadSource,
   { policy, facts }: Pick<Context, 'policy' | 'facts'>,
 ): Pick<SourceRefused, 'reason' | 'message'> | undefined {
   const { serviceAccount, prefillAccount } = location
-  if (prefillAccount === undefined) return undefined
+  // A Dataset that a policy lends has credentials of its own.
+  if (prefillAccount === undefined || isShared(rule, facts.namespace)) return undefined
   const prefill = readSource({ ...location, serviceAccount: prefillAccount }, policy, facts)
   if (!prefill.ok) return prefill
   const rights = ({ endpoint, credentials }: ReadSource['source']) => [
