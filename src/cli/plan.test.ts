@@ -214,6 +214,21 @@ test('the files beside the service are the facts', async () => {
   expect((await first(`${llama}${claim}, annotations: {CreatedBy: fluid}}`)).reason).toBe('Accelerated')
 })
 
+test('ClusterStorageContainers and runtimes among the files say what KServe does beside the service', async () => {
+  const head = (kind: string, name: string) =>
+    `---\napiVersion: serving.kserve.io/v1alpha1\nkind: ${kind}\nmetadata: {name: ${name}}\n`
+  const storage = (prefix: string) => {
+    const container = 'container: {image: corp/fetch:1}'
+    return `${head('ClusterStorageContainer', 'corp')}spec: {${container}, supportedUriFormats: [{prefix: "${prefix}"}]}\n`
+  }
+  expect((await first(llama + storage('s3://'))).reason).toBe('CustomDownload')
+  expect((await first(llama + storage('hf://'))).reason).toBe('Accelerated')
+  const formats = 'supportedModelFormats: [{name: huggingface, autoSelect: true}]'
+  const annotations = 'annotations: {storage.kserve.io/readonly: "false"}'
+  const runtime = `${head('ClusterServingRuntime', 'r')}spec: {${formats}, ${annotations}}\n`
+  expect((await first(llama + runtime)).reason).toBe('WritableModel')
+})
+
 test('a service without a namespace is in default', async () => {
   const element = await first(llama.replace(', namespace: models', ''))
   expect(element).toMatchObject({ namespace: 'default', decision: 'accelerate' })

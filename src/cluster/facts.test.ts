@@ -39,6 +39,24 @@ test('the Secret of a storage spec is read, before and after the service is poin
   expect(again.service).toEqual(first.service)
 })
 
+test('ClusterStorageContainers that customise downloads are known from the mirror', async () => {
+  const { mirror, storageContainers } = fakeMirror()
+  const client = { get: async () => undefined } as unknown as KubeClient
+  const named = (name: string, image: string): KubeObject => ({
+    apiVersion: 'serving.kserve.io/v1alpha1',
+    kind: 'ClusterStorageContainer',
+    metadata: { name },
+    spec: { container: { image }, supportedUriFormats: [{ prefix: 's3://' }] },
+  })
+  storageContainers.put(named('default', 'kserve/storage-initializer:v0.20.0'))
+  storageContainers.put(named('corp', 'corp/fetch:1'))
+  const service = fakeService({ model: { storageUri: 's3://models/llama' } })
+  const facts = await readFacts(factsSources({ mirror, client }), service, liveIn('models'))
+  expect(facts.storageContainers).toEqual([
+    { name: 'corp', changes: ['image'], formats: [{ prefix: 's3://', regex: '' }] },
+  ])
+})
+
 interface Cluster {
   labels?: { [label: string]: string }
   /** What a service account lists. */
@@ -109,6 +127,21 @@ test('nothing is read for a service before its namespace is known to be open', a
   expect([facts.serviceAccounts, facts.secrets]).toEqual([{}, {}])
   const forged = { ...cached, metadata: { ...cached.metadata, name: 'other' } }
   expect((await reads(forged, { labels: {} })).calls).toEqual(['namespaces models'])
+})
+
+test('the account of prefill is read beside that of the other pods, with the Secrets that it lists', async () => {
+  const account = (serviceAccountName: string) => ({ template: { serviceAccountName } })
+  const spec = { model: { uri: 's3://models/llama' }, ...account('main'), prefill: account('prefill') }
+  const llm = { ...fakeService({}), kind: 'LLMInferenceService', spec }
+  const { calls, facts } = await reads(llm, { secrets: (name) => [`of-${name}`] })
+  expect(calls.toSorted()).toEqual([
+    'namespaces models',
+    'secrets of-main',
+    'secrets of-prefill',
+    'serviceaccounts main',
+    'serviceaccounts prefill',
+  ])
+  expect(facts.unread).toEqual(new Set())
 })
 
 test('what was accelerated before its namespace was closed is still read for', async () => {

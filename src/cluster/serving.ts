@@ -7,9 +7,9 @@ import type { ReadOptions } from './credentials.ts'
 import type { FactsSources } from './sources.ts'
 
 /**
- * What KServe makes a service's pods of, beside the service. A new service is decided on once, and what it is made of
- * is often created just before it, so that the mirror may not have it yet. So the API server is asked for a service that
- * may get GPUs, or that names what the mirror does not have.
+ * What KServe makes a service's pods of, beside the service. A new service is decided on once, and what it is
+ * made of is often created just before it, so that the mirror may not have it yet. So the API server is asked
+ * for a service that may get GPUs, or that names what the mirror does not have.
  */
 export async function readServing(
   sources: FactsSources,

@@ -13,8 +13,9 @@ export interface StorageContainerFact {
 }
 
 /**
- * The enabled ones that customise a download. Source: kserve pkg/apis/serving/v1alpha1/storage_container_types.go; the
- * CRD's default for `workloadType` is `initContainer`.
+ * The enabled ones that customise a download. Source: kserve
+ * pkg/apis/serving/v1alpha1/storage_container_types.go; the CRD's default for `workloadType` is
+ * `initContainer`.
  */
 export function storageContainerFacts(objects: KubeObject[]): StorageContainerFact[] {
   return objects.flatMap((object) => {
@@ -31,8 +32,8 @@ export function storageContainerFacts(objects: KubeObject[]): StorageContainerFa
 }
 
 /**
- * The first that may download a URI. KServe takes whichever of several its cache lists first, so that a plain one that
- * is for the URI, too, proves nothing.
+ * The first that may download a URI. KServe takes whichever of several its cache lists first, so that a plain
+ * one that is for the URI, too, proves nothing.
  */
 export function storageContainerFor(
   uri: string,
@@ -57,8 +58,9 @@ function supports({ prefix, regex }: StorageContainerFact['formats'][number], ur
 }
 
 /**
- * What the `storage-initializer` of an LLMInferenceService's template changes of the download. KServe ignores its command
- * and arguments (pkg/controller/v1alpha2/llmisvc/workload_storage.go, attachStorageInitializer), and drops it for a claim.
+ * What the `storage-initializer` of an LLMInferenceService's template changes of the download. KServe ignores
+ * its command and arguments (pkg/controller/v1alpha2/llmisvc/workload_storage.go, attachStorageInitializer),
+ * and drops it for a claim.
  */
 export function customInitializerObstacle(pods: JsonObject[]): Obstacle | undefined {
   const changes = pods
@@ -75,7 +77,10 @@ export function customisedBy(what: string, changes: string[]): string {
   return `${what} customises the download (${first}${more}), and a cache would read without that`
 }
 
-/** What a container that is merged over KServe's own changes of the download; resources and rights change nothing. */
+/**
+ * What a container that is merged over KServe's own changes of the download; resources and rights change
+ * nothing.
+ */
 function changesOf(container: JsonObject): string[] {
   const image = stringAt(container, 'image') ?? ''
   const variables = listAt(container, 'env').map((entry) => stringAt(entry, 'name') ?? '')
@@ -95,7 +100,8 @@ function isShipped(image: string): boolean {
   return shippedImage.test(name)
 }
 
-// Variables of KServe's python/storage, and of Hugging Face's hub, that change how fast a download is, or hf:// alone.
+// Variables of KServe's python/storage, and of Hugging Face's hub, that change how fast a download is, or
+// hf:// alone.
 const onlySpeed = /^(HF_.*|S3_MAX_.*|S3_(CONNECT|READ)_TIMEOUT|AZURE_MAX_.*)$/
 
 function hasAny(value: Json | undefined): boolean {

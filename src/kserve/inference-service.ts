@@ -47,7 +47,9 @@ interface Component {
   serviceAccount: string
   /** What KServe merges the pods of it from: specs of pods, the ServingRuntime's among them. */
   pods: JsonObject[]
-  /** What is in the way of a canary by the predictor that it is merged over; looked at once for all canaries. */
+  /**
+   * What is in the way of a canary by the predictor that it is merged over; looked at once for all canaries.
+   */
   inherited?: Obstacle | undefined
 }
 
@@ -277,8 +279,8 @@ function pathsObstacle(paths: string[]): Obstacle | undefined {
 }
 
 /**
- * The volumes that KServe makes of these paths: of each, for a claim, and of what all of them are in, for downloads.
- * Source: kserve pkg/utils/storage.go, GetVolumeNameFromPath and FindCommonParentPath.
+ * The volumes that KServe makes of these paths: of each, for a claim, and of what all of them are in, for
+ * downloads. Source: kserve pkg/utils/storage.go, GetVolumeNameFromPath and FindCommonParentPath.
  */
 function volumesOf(paths: string[]): string[] {
   const split = paths.map((path) => trimSlashes(path.slice(0, limits.text)).split('/'))

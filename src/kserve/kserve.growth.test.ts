@@ -6,6 +6,7 @@ import { serviceAccountFact } from './account.ts'
 import { parseKserveConfig, shippedKserveConfig } from './config.ts'
 import { servingContainers } from './container.ts'
 import { resolveCredentials } from './credentials.ts'
+import { storageContainerFacts, storageContainerFor } from './custom-download.ts'
 import { acceleratorCount, asksForDevices, isAccelerator } from './devices.ts'
 import { downloadOf, downloadPart } from './download.ts'
 import { endpointProblem } from './endpoint.ts'
@@ -71,6 +72,36 @@ const texts: [string, (text: string) => unknown][] = [
       findModelLocations(service({ canary: [{ predictor: { name, model: { storageUri: 'a' } } }] })),
       findModelLocations(llm({ model: { lora: { adapters: [{ name, uri: 'a' }] } } })),
     ],
+  ],
+  [
+    'arguments of a server',
+    (text) => {
+      const args = [text, '--model_id', text, `--model_id ${' '.repeat(text.length)}-`]
+      return [
+        findModelLocations(inPredictor({ huggingface: { storageUri: 's3://a', args } })),
+        findModelLocations(llm({ model: { uri: 's3://a' }, template: { containers: [{ args }] } })),
+      ]
+    },
+  ],
+  [
+    'a template',
+    (text) => {
+      const open = '{{'.repeat(text.length / 2)
+      return findModelLocations(
+        llm({ model: { uri: 's3://a' }, worker: { containers: [{ args: [text, open] }] } }),
+      )
+    },
+  ],
+  [
+    'a ClusterStorageContainer',
+    (text) => {
+      const spec = {
+        container: { image: text, env: [{ name: text }] },
+        supportedUriFormats: [{ prefix: text }, { regex: text }, { regex: 's3://(.+?)/(.+)' }],
+      }
+      const facts = storageContainerFacts([{ ...service(spec), kind: 'ClusterStorageContainer' }])
+      return [facts, storageContainerFor(`s3://${text.slice(0, 2_048)}`, facts)]
+    },
   ],
   ['a path of a pod', (text) => claimMounts(pod({}, { [sourceUri]: text, 'warmgate.dev/mounts': text }))],
   [

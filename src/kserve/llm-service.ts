@@ -62,10 +62,10 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
 }
 
 /**
- * The account that downloads the model: the template's, else on several nodes the worker's. Without either KServe makes
- * an account for the service, and gives it the Secrets of the default one. Prefill pods have theirs in the same way.
- * Source: kserve pkg/controller/v1alpha2/llmisvc/workload_multi_node.go, expectedMultiNodeMainServiceAccount and
- * expectedMultiNodePrefillServiceAccount.
+ * The account that downloads the model: the template's, else on several nodes the worker's. Without either
+ * KServe makes an account for the service, and gives it the Secrets of the default one. Prefill pods have
+ * theirs in the same way. Source: kserve pkg/controller/v1alpha2/llmisvc/workload_multi_node.go,
+ * expectedMultiNodeMainServiceAccount and expectedMultiNodePrefillServiceAccount.
  */
 function accountOf(specs: JsonObject[], ...path: string[]): string | undefined {
   const accounts = ['template', 'worker'].map((part) =>

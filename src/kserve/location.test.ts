@@ -549,7 +549,9 @@ describe('who else reads the model of an LLMInferenceService', () => {
     const streamed = main([`--model=${uri}/`, '--load-format=runai_streamer'])
     expect(reason({ template: streamed })).toBe('NoModelLocation')
     expect(reason({}, { worker: streamed })).toBe('NoModelLocation')
-    expect(reason({ template: main(['s3://models/other']) })).toBeUndefined()
+    expect(reason({ template: main([`sh -c "serve ${uri}"`]) })).toBe('NoModelLocation')
+    for (const other of ['s3://models/other', `${uri}-2`])
+      expect(reason({ template: main([other]) })).toBeUndefined()
   })
 
   test.each(['{{ .Spec.Model.Name }}', '{{ .Name }} URI', '{{ if .Spec.Prefill }}', 'URI', '{{'])(

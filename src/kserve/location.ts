@@ -7,10 +7,10 @@ import { noModelBecause } from './self-fetch.ts'
 import { textLimit, tooLargeBecause } from './too-large.ts'
 
 /**
- * Every place where a service keeps a model that KServe would download, in the order of the spec; none of a service
- * that is too large to be read. A model that is named by too long a text has the obstacle `TooLarge`: its URI is for
- * comparison only, and is neither parsed nor repeated. `bases` are the specs that an LLMInferenceService is merged over,
- * `runtime` is the spec of a predictor's ServingRuntime.
+ * Every place where a service keeps a model that KServe would download, in the order of the spec; none of a
+ * service that is too large to be read. A model that is named by too long a text has the obstacle `TooLarge`:
+ * its URI is for comparison only, and is neither parsed nor repeated. `bases` are the specs that an
+ * LLMInferenceService is merged over, `runtime` is the spec of a predictor's ServingRuntime.
  */
 export function findModelLocations(
   service: KubeObject,

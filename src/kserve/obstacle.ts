@@ -8,6 +8,7 @@ export interface Obstacle {
     | 'NoModelLocation'
     | 'StorageContainerPinned'
     | 'ConfidentialModel'
+    | 'WritableModel'
     | 'CustomDownload'
     | 'SharedDownload'
     | 'PvcSource'
@@ -16,17 +17,18 @@ export interface Obstacle {
 }
 
 /**
- * The volumes that KServe adds to a pod: for a download, and for a claim in place of one. Source: kserve pkg/constants,
- * StorageInitializerVolumeName and PvcSourceMountName.
+ * The volumes that KServe adds to a pod: for a download, and for a claim in place of one. Source: kserve
+ * pkg/constants, StorageInitializerVolumeName and PvcSourceMountName.
  */
 const ownVolumes = ['kserve-provision-location', 'kserve-pvc-source']
 
 export function confidentialObstacle(model: Json): Obstacle | undefined {
-  if (objectAt(model, 'confidential').enabled !== true) return undefined
-  return {
-    reason: 'ConfidentialModel',
-    message: 'the storage initializer decrypts this model, a mount does not',
-  }
+  return objectAt(model, 'confidential').enabled === true ? confidential : undefined
+}
+
+const confidential: Obstacle = {
+  reason: 'ConfidentialModel',
+  message: 'the storage initializer decrypts this model, a mount does not',
 }
 
 export function mountObstacle(containers: Json[]): Obstacle | undefined {
@@ -37,8 +39,9 @@ export function mountObstacle(containers: Json[]): Obstacle | undefined {
 }
 
 /**
- * Whether a container mounts a volume of KServe's by itself. A volume that is only declared is no obstacle to a claim,
- * unless it has the name that KServe gives the claim's. `more` are further volumes that KServe would add.
+ * Whether a container mounts a volume of KServe's by itself. A volume that is only declared is no obstacle to
+ * a claim, unless it has the name that KServe gives the claim's. `more` are further volumes that KServe would
+ * add.
  */
 export function sharedObstacle(pods: JsonObject[], more: readonly string[] = []): Obstacle | undefined {
   const names = [...ownVolumes, ...more]
@@ -69,6 +72,28 @@ export function ownInitializerObstacle(pods: JsonObject[]): Obstacle | undefined
   if (!inits.some((container) => nameOf(container) === storageInitializer)) return undefined
   return {
     reason: 'CustomDownload',
-    message: `the service has an init container ${storageInitializer} of its own: KServe mounts no model then`,
+    message: `the pod has an init container ${storageInitializer} of its own: KServe mounts no model then`,
   }
 }
+
+/**
+ * What the annotations of an InferenceService's pod say of its download. The internal ones are KServe's own,
+ * and have the same meaning on a service. LLMInferenceServices have none of them. Source: kserve
+ * pkg/webhook/admission/pod/ storage_initializer_injector.go.
+ */
+export function annotationObstacle(annotations: { [key: string]: string }): Obstacle | undefined {
+  if (annotations['storage.kserve.io/readonly'] === 'false')
+    return {
+      reason: 'WritableModel',
+      message:
+        'storage.kserve.io/readonly is "false": the server may write beside its model, and a cache is read-only',
+    }
+  if (annotations[`${internal}/confidential-enabled`] === 'true') return confidential
+  if (annotations[`${internal}/storage-container-name`])
+    return { reason: 'StorageContainerPinned', message: `${internal}/storage-container-name pins it` }
+  if (annotations[`${internal}/agent`] !== undefined)
+    return { reason: 'NoModelLocation', message: `${internal}/agent: KServe's agent fetches the models` }
+  return undefined
+}
+
+const internal = 'internal.serving.kserve.io'

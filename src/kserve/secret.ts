@@ -6,7 +6,10 @@ export interface SecretFact {
   name: string
   /** Those that have a value; none where there are too many to read. */
   keys: string[]
-  /** Those with an empty value, where there are any: KServe tells by them what a Secret is for, and they give nothing. */
+  /**
+   * Those with an empty value, where there are any: KServe tells by them what a Secret is for, and they give
+   * nothing.
+   */
   emptyKeys?: string[]
   /** How many it has, where they are too many. */
   tooMany?: number

@@ -1,5 +1,6 @@
 import { limits } from '../values/limits.ts'
 import { type Json, type JsonObject, listAt, stringAt } from '../values/object.ts'
+import { trimEndSlashes } from '../values/text.ts'
 import type { Obstacle } from './obstacle.ts'
 
 // With it KServe's Hugging Face server never looks into /mnt/models: get_model_id_or_path in kserve
@@ -26,8 +27,8 @@ export function noModelBecause(containers: Json[]): string | undefined {
 }
 
 /**
- * A server that ignores the model that KServe downloads for it. The argument has this meaning to KServe's Hugging Face
- * server; another server may take it for a name.
+ * A server that ignores the model that KServe downloads for it. The argument has this meaning to KServe's
+ * Hugging Face server; another server may take it for a name.
  */
 export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): Obstacle | undefined {
   const names = [modelFormat, ...containers.map((container) => stringAt(container, 'image') ?? '')]
@@ -35,9 +36,18 @@ export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): 
   return { reason: 'NoModelLocation', message: `${fetchesItself}, and does not read what KServe downloads` }
 }
 
-/** A server that is told the model's URI, and so reads the store by itself, as vLLM's streaming loaders do. */
+/** Whether a word holds a URI whole, or one below it. */
+function names(word: string, uri: string): boolean {
+  const start = word.indexOf(uri)
+  return start !== -1 && /^[\s/"',]?$/.test(word.charAt(start + uri.length))
+}
+
+/**
+ * A server that is told the model's URI, and so reads the store by itself, as vLLM's streaming loaders do.
+ */
 export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | undefined {
-  if (uri.length > limits.text || !containers.some((each) => words(each).some((word) => word.includes(uri))))
+  const wanted = trimEndSlashes(uri)
+  if (uri.length > limits.text || !containers.some((each) => words(each).some((word) => names(word, wanted))))
     return undefined
   return {
     reason: 'NoModelLocation',
@@ -46,9 +56,9 @@ export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | un
 }
 
 /**
- * A template of an LLMInferenceService or of its configurations that renders the model's URI: the server reads from that
- * URI, and must not find a claim's there. Source: kserve pkg/controller/v1alpha2/llmisvc/config_merge.go,
- * ReplaceVariables, which renders the whole merged spec.
+ * A template of an LLMInferenceService or of its configurations that renders the model's URI: the server
+ * reads from that URI, and must not find a claim's there. Source: kserve
+ * pkg/controller/v1alpha2/llmisvc/config_merge.go, ReplaceVariables, which renders the whole merged spec.
  */
 export function renderedUriObstacle(specs: JsonObject[]): Obstacle | undefined {
   const others = specs.map(({ model: _, ...spec }) => spec)

@@ -47,7 +47,10 @@ export interface ServingFacts {
   servingRuntimes: ServingRuntimes
 }
 
-/** Reads a service, with KServe's configuration, and the configurations and the runtime that may be merged into it. */
+/**
+ * Reads a service, with KServe's configuration, and the configurations and the runtime that may be merged
+ * into it.
+ */
 export function readService(
   service: KubeObject,
   { kserve, llmConfigs, servingRuntimes }: ServingFacts,

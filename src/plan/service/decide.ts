@@ -15,7 +15,7 @@ import {
 import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
-import { downloadObstacle, isWritable } from './downloads.ts'
+import { downloadObstacle, isUnfit } from './downloads.ts'
 import { cpuFormatOf, wouldGet } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
 import { withinPodSecurity } from './pod-security.ts'
@@ -122,9 +122,7 @@ function locationStates({ service, previous, kept, isAdopted }: DecideInput): Lo
 
 /** Both are seen with the configuration of today: a change of the cluster's is no change of the service. */
 function becameUnfit(location: ModelLocation, was: ModelLocation | undefined, service: ServiceView): boolean {
-  if (was === undefined) return false
-  const isUnfit = (each: ModelLocation) => each.obstacle !== undefined || isWritable(each, service)
-  return isUnfit(location) && !isUnfit(was)
+  return was !== undefined && isUnfit(location, service) && !isUnfit(was, service)
 }
 
 function keepsAny(states: LocationState[]): boolean {

@@ -47,13 +47,25 @@ test('a policy that names a Secret answers for variables, and one with a mirror 
   expect(reason(['image'], { credentials, mirror: 's3://mirror/' })).toBe('Accelerated')
 })
 
-test('an annotation that is not "false" leaves a model read-only, and only an InferenceService has it', () => {
+test('the annotations by which KServe downloads in another way, and only of an InferenceService', () => {
   const service = (value: string) =>
     fakeService({ model: { storageUri } }, { annotations: { 'storage.kserve.io/readonly': value } })
   const reason = (value: string) => plan({ service: service(value), facts: fakeFacts() }).reason
   expect(['false', 'False', 'true', ''].map(reason)).toEqual([
     'WritableModel',
     'Accelerated',
+    'Accelerated',
+    'Accelerated',
+  ])
+  const internal = (key: string, value: string) => {
+    const annotations = { [`internal.serving.kserve.io/${key}`]: value }
+    return plan({ service: fakeService({ model: { storageUri } }, { annotations }), facts: fakeFacts() })
+      .reason
+  }
+  expect(internal('confidential-enabled', 'true')).toBe('ConfidentialModel')
+  expect(internal('storage-container-name', 'mine')).toBe('StorageContainerPinned')
+  expect(internal('agent', '')).toBe('NoModelLocation')
+  expect(['confidential-enabled', 'storage-container-name'].map((key) => internal(key, ''))).toEqual([
     'Accelerated',
     'Accelerated',
   ])
