@@ -649,7 +649,7 @@ describe('what Warmgate does is allowed', () => {
     return found
   }
 
-  test('a pod is told that it waits, and released', async () => {
+  test('a pod gets its condition, and is released', async () => {
     const now = async () => (await admin.get(resources.pod, key('held-too'))) ?? pod('held-too')
     const waits = { isReleased: false, reason: 'Warming', message: 'it waits' }
     const tools = { client: account, clock: systemClock }
@@ -690,7 +690,7 @@ describe('what Warmgate does is allowed', () => {
     expect(after.metadata.annotations?.['warmgate.dev/original']).toBeUndefined()
   })
 
-  test('a service is asked to be taken in, and not where no webhook answers', async () => {
+  test('a service is adopted, and not where no webhook answers', async () => {
     const answer = await adoptService(account, await get('plain'), { dryRun: false })
     expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('was not asked') })
     expect((await get('plain')).metadata.annotations?.['warmgate.dev/adopt']).toBeUndefined()

@@ -12,7 +12,7 @@ import { namespace, suitePolicy } from './services.ts'
 
 /*
  * Every service that KServe's own module has, planned from its file alone and then created (as a dry run) on a real
- * API server with KServe's webhooks and Warmgate's. docs/corpus.md is what came of each: `vitest -u` writes it anew.
+ * API server with KServe's webhooks and Warmgate's. docs/corpus.md is what came of each: `vitest -u` writes it again.
  */
 
 const home = 'corpus'
