@@ -129,7 +129,7 @@ test.each([
     Array(150).fill({ phase: 'Executing' }),
     'not refreshed after',
   ],
-])('%s is reported, and nothing is left behind', async (_, objects, phases, message) => {
+])('%s is told, and not left behind', async (_, objects, phases, message) => {
   const { run, deleted, text } = cluster(objects, phases)
   expect(await run()).toBe(1)
   expect(text()).toContain(message)

@@ -72,7 +72,7 @@ test.each([
   expect(text()).toBe(`models/${cacheName}  used by no service\n  ${words}\n`)
 })
 
-test('whatever held pods wait for is shown, also if its Dataset is missing, or is a team’s own', async () => {
+test('whatever held pods wait for is told, also where its Dataset is not there, or is a team’s own', async () => {
   const { metadata, ...theirs } = fakeDataset({ phase: 'NotBound' }, 'corpus')
   const { run, text } = scene({
     datasets: [{ ...theirs, metadata: { ...metadata, labels: {} } }],
@@ -95,7 +95,7 @@ models/corpus  used by no service
   )
 })
 
-test('a worker that is away is shown', async () => {
+test('a worker that is away is told', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
   const { run, text } = scene({
     datasets: [filling('10.00GiB')],
@@ -108,7 +108,7 @@ test('a worker that is away is shown', async () => {
   )
 })
 
-test('what was evicted is shown; no caches are, too; one namespace can be asked for', async () => {
+test('what was evicted is told; no caches are told; a namespace is asked for alone', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
   const evicted = scene({
     datasets: [filling('6.00GiB')],
@@ -122,7 +122,7 @@ test('what was evicted is shown; no caches are, too; one namespace can be asked 
   expect(empty.asked.every(({ namespace }) => namespace === 'team-a')).toBe(true)
 })
 
-test('--watch looks again, shows the time that is left, and ends on its signal', async () => {
+test('--watch looks again, tells the time that is left, and ends when it is told to', async () => {
   const { run, text, clock, ending, objects } = scene({
     datasets: [filling('5.00GiB')],
     dataloads: [fakeDataLoad('Executing')],
@@ -164,7 +164,7 @@ test('a cache that is being deleted, or is not what its policy asks for, says wh
   expect(text()).toContain('it stays without JindoRuntime spec.tieredstore.levels until it is made anew')
 })
 
-test('each model of a shared cache has a line', async () => {
+test('of a cache of many models each is told by itself', async () => {
   const part = (path: string, phase: string) => ({
     ...fakeDataLoad(phase, loadName(cacheName, path)),
     spec: { dataset: { name: cacheName, namespace: 'models' }, target: [{ path: `/${path}` }] },
@@ -187,7 +187,7 @@ models/${cacheName}/llama  used by no service
 `)
 })
 
-test('a Dataset that a team made is shown if a service uses it', async () => {
+test('a Dataset that a team made is told where a service is pointed at it', async () => {
   const team = { ...filling('6.20GiB'), metadata: { name: 'team', namespace: 'models' } }
   const spec = { dataset: { name: 'team', namespace: 'models' }, target: [{ path: '/llama' }] }
   const load = {

@@ -52,7 +52,7 @@ function each(setting: 'onTimeout' | 'onFailure', serves: Outcome, end: Omit<End
 export const ends: End[] = [
   { name: 'warm', what: 'the cache is warm', outcome: warm },
   { name: 'warm-gated', what: 'the cache is warm', hold: atScheduling, outcome: warm },
-  ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed for the last time' }),
+  ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed for good' }),
   { name: 'opted-out', what: 'the service opts out', happens: optOut, outcome: notHeld },
   {
     name: 'no-policy',
@@ -93,7 +93,7 @@ export const lateEnds: End[] = [
   ...each('onTimeout', { kind: 'reverted' }, { name: 'unbound', what: 'the Dataset is never Bound' }),
 ]
 
-/** What does not end a hold: it goes on from what the API server has. */
+/** What does not end a hold: it goes on from what stands in the API server. */
 export const handovers = [
   { name: 'warm-restarted', what: 'the controller restarts' },
   { name: 'warm-handed-over', what: 'another replica leads' },
@@ -162,7 +162,7 @@ export function withEnds(page: string): string {
     settingOf(each),
     ...wordsFor(each),
   ])
-  const on = handovers.map(({ what }) => [what, '', 'waits on, from what the API server has', 'none'])
+  const on = handovers.map(({ what }) => [what, '', 'waits on, from what stands in the API server', 'none'])
   const table = [
     ['what happens', '`hold`', 'the pod', 'Event, and `outcome` of the metric'],
     ['---', '---', '---', '---'],
