@@ -15,7 +15,7 @@ function old(name: string, uri = `s3://models/${name}`, more: Partial<KubeObject
   return { ...fakeService({ model: { storageUri: uri } }, metadata), status: ready, ...more }
 }
 
-/** A cluster whose admission is the plan itself, and whose KServe replaces the pods of what was taken in. */
+/** A cluster whose admission is the plan itself, and whose KServe replaces the pods of adopted services. */
 class Scene {
   readonly api = new FakeApi()
   readonly clock = new FakeClock()
@@ -145,7 +145,7 @@ test('services by name; one that is not there is an error', async () => {
   expect(scene.output).toContain('there is no service models/x')
 })
 
-test('what opts out stays, and what a policy only audits is told', async () => {
+test('what opts out stays, and what a policy only audits is reported', async () => {
   const optedOut = old('out')
   optedOut.metadata.annotations = { 'warmgate.dev/acceleration': 'disabled' }
   const scene = new Scene(optedOut, old('a'))

@@ -178,7 +178,7 @@ test.each([
   expect(String(problems[0])).toContain(`f.yaml:${line}: ${problem}`)
 })
 
-test('what stands in braces anywhere else is the object’s own', () => {
+test('braces anywhere else are the object’s own', () => {
   const text = `${object('a')}args: ["{{.Name}}", "\${HOME}", "<x>"]\n`
   expect(scanManifests('f.yaml', text)).toMatchObject({ notes: [], problems: [] })
 })

@@ -481,7 +481,7 @@ data: {deploy: '{"defaultDeploymentMode": "Knative"}'}
   expect(await reasons(list + config)).toEqual(['NoModelLocation'])
 })
 
-test('a Dataset among the files serves what it mounts, and a volume of somebody else’s stands in the way', async () => {
+test('a Dataset among the files serves what it mounts, and a volume of somebody else’s blocks a cache of its name', async () => {
   const dataset = (more = '') => `---
 apiVersion: data.fluid.io/v1alpha1
 kind: Dataset

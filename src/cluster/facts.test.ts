@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import type { KubeClient } from '../kube/client.ts'
+import { FakeApi, type FakeCall } from '../kube/api.fake.ts'
+import type { ListingOptions, WriteOptions } from '../kube/client.ts'
 import { type Resource, resources } from '../kube/resources.ts'
 import { fakePolicy, fakeService, recorded } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
@@ -20,12 +21,8 @@ const storageConfig: KubeObject = {
 }
 
 test('the Secret of a storage spec is read, before and after the service is pointed at its cache', async () => {
-  const client = {
-    get: async (resource: Resource, { name }: ObjectKey) => {
-      if (resource === resources.namespace) return openNamespace
-      return resource === resources.secret && name === 'storage-config' ? storageConfig : undefined
-    },
-  } as unknown as KubeClient
+  const client = new FakeApi()
+  client.put(openNamespace, storageConfig)
   const { mirror } = fakeMirror()
   const installed = Object.assign(mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const read = (service: KubeObject) =>
@@ -67,47 +64,60 @@ interface Cluster {
   onCall?: () => void
 }
 
+/** Remembers the signal of every call. */
+class ObservedApi extends FakeApi {
+  readonly signals: unknown[] = []
+
+  override get(resource: Resource, key: ObjectKey, options: ReadOptions = {}) {
+    this.signals.push(options.signal)
+    return super.get(resource, key)
+  }
+
+  override list(resource: Resource, options: ListingOptions = {}) {
+    this.signals.push(options.signal)
+    return super.list(resource, options)
+  }
+
+  override create(resource: Resource, object: KubeObject, options: WriteOptions = {}) {
+    this.signals.push(options.signal)
+    return super.create(resource, object, options)
+  }
+}
+type ReadOptions = { signal?: AbortSignal | undefined }
+
+/** A review of access has no name: the Dataset that it is about tells one from another. */
+function textOf({ text, body }: FakeCall): string {
+  const dataset = stringAt(body, 'spec', 'resourceAttributes', 'name')
+  return dataset === undefined ? text : `create SubjectAccessReview ${dataset}`
+}
+
 /** What is asked of a cluster for one service, call by call, and how many calls were under way at most. */
 async function reads(service: KubeObject, cluster: Cluster = {}) {
   const { labels = optedIn, secrets = () => [], policies = [], signal, onCall } = cluster
-  const calls: string[] = []
-  const signals: unknown[] = []
+  const api = new ObservedApi()
   let underWay = 0
   let most = 0
-  const call = async (text: string, options?: { signal?: AbortSignal | undefined }) => {
-    calls.push(text)
-    signals.push(options?.signal)
+  const namespace = 'models'
+  api.put({ ...openNamespace, metadata: { ...openNamespace.metadata, labels } })
+  api.admit = ({ object }) => ({ ...object, status: { allowed: true } })
+  api.before('', async ({ resource, key: { name = '' } }) => {
     underWay += 1
     most = Math.max(most, underWay)
     onCall?.()
+    // Whatever account or Secret is asked for is there.
+    const listed = secrets(name).map((each) => ({ name: each }))
+    if (resource === resources.serviceAccount)
+      api.put({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace }, secrets: listed })
+    if (resource === resources.secret)
+      api.put({ ...storageConfig, metadata: { name, namespace }, data: keys })
     await Promise.resolve()
     underWay -= 1
-  }
-  const client = {
-    get: async ({ plural }: Resource, { name }: ObjectKey, options?: { signal?: AbortSignal }) => {
-      await call(`${plural} ${name}`, options)
-      if (plural === 'namespaces') return { ...openNamespace, metadata: { name, labels } }
-      if (plural === 'secrets') return { ...storageConfig, metadata: { name }, data: keys }
-      return {
-        ...storageConfig,
-        kind: 'ServiceAccount',
-        secrets: secrets(name).map((each) => ({ name: each })),
-      }
-    },
-    list: async ({ plural }: Resource, options?: { signal?: AbortSignal }) => {
-      await call(plural, options)
-      return { items: [] }
-    },
-    create: async ({ plural }: Resource, object: KubeObject, options?: { signal?: AbortSignal }) => {
-      await call(`${plural} ${stringAt(object, 'spec', 'resourceAttributes', 'name')}`, options)
-      return { ...object, status: { allowed: true } }
-    },
-  } as unknown as KubeClient
+  })
   const { mirror, parsed } = fakeMirror()
   parsed.push(...policies)
   Object.assign(mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
-  const facts = await readFacts(factsSources({ mirror, client }), service, liveIn('models', signal))
-  return { calls, signals, most, facts }
+  const facts = await readFacts(factsSources({ mirror, client: api }), service, liveIn(namespace, signal))
+  return { calls: api.calls.map(textOf), signals: api.signals, most, facts }
 }
 
 const keys = { AWS_ACCESS_KEY_ID: 'eA==', AWS_SECRET_ACCESS_KEY: 'eA==' }
@@ -123,10 +133,10 @@ const cached = recorded(
 
 test('nothing is read for a service before its namespace is known to be open', async () => {
   const { calls, facts } = await reads(llama, { labels: {} })
-  expect(calls).toEqual(['namespaces models'])
+  expect(calls).toEqual(['get Namespace models'])
   expect([facts.serviceAccounts, facts.secrets]).toEqual([{}, {}])
   const forged = { ...cached, metadata: { ...cached.metadata, name: 'other' } }
-  expect((await reads(forged, { labels: {} })).calls).toEqual(['namespaces models'])
+  expect((await reads(forged, { labels: {} })).calls).toEqual(['get Namespace models'])
 })
 
 test('the account of prefill is read beside that of the other pods, with the Secrets that it lists', async () => {
@@ -146,7 +156,7 @@ test('the account of prefill is read beside that of the other pods, with the Sec
 
 test('what was accelerated before its namespace was closed is still read for', async () => {
   const { calls } = await reads(cached, { labels: {} })
-  expect(calls).toEqual(['namespaces models', 'serviceaccounts default', 'secrets s3-access'])
+  expect(calls).toEqual(['get Namespace models', 'get ServiceAccount default', 'get Secret s3-access'])
 })
 
 test.each<[string, KubeObject]>([
@@ -156,7 +166,7 @@ test.each<[string, KubeObject]>([
   ['no model', fakeService({})],
   ['more values than are looked at', fakeService({ model: { args: Array(20_000).fill('x') } })],
 ])('nothing is read for %s', async (_, service) => {
-  expect((await reads(service)).calls).toEqual(['namespaces models'])
+  expect((await reads(service)).calls).toEqual(['get Namespace models'])
 })
 
 /** A service that has as many models, each under an account of its own. */
@@ -178,7 +188,7 @@ test.each<[string, KubeObject, Cluster]>([
   ['Datasets that its policy lends', llama, { policies: [fakePolicy('p', { sources: shared })] }],
 ])('one service costs a bounded number of reads, a few at a time: %s', async (_, service, cluster) => {
   const { calls, most, facts } = await reads(service, cluster)
-  const counted = calls.filter((call) => call !== 'namespaces models')
+  const counted = calls.filter((call) => call !== 'get Namespace models')
   expect(counted.length).toBeLessThanOrEqual(limits.reads)
   expect(new Set(calls).size).toBe(calls.length)
   expect(most).toBeLessThanOrEqual(8)
@@ -201,16 +211,16 @@ function names(count: number) {
 
 test('Secrets that an account lists are not read if the service names another one', async () => {
   expect((await reads(llama, { secrets: names(3) })).calls).toEqual([
-    'namespaces models',
-    'serviceaccounts default',
-    'secrets s3-access',
+    'get Namespace models',
+    'get ServiceAccount default',
+    'get Secret s3-access',
   ])
 })
 
 test('a service account may list what is no name: it is no Secret', async () => {
   const odd = ['a/b', '..', '', 'A', 'x'.repeat(300), 'good']
   const { calls } = await reads({ ...llama, metadata: { name: 'x' } }, { secrets: () => odd })
-  expect(calls.filter((call) => call.startsWith('secrets'))).toEqual(['secrets good'])
+  expect(calls.filter((call) => call.startsWith('get Secret '))).toEqual(['get Secret good'])
 })
 
 test('reads end with the deadline of the review', async () => {
@@ -232,12 +242,12 @@ test('every read takes the signal', async () => {
   ]
   const { calls, signals } = await reads(llama, { policies, secrets: names(1), signal })
   expect(calls.toSorted()).toEqual([
-    'clusterservingruntimes',
-    'namespaces models',
-    'secrets s3-access',
-    'serviceaccounts default',
-    'servingruntimes',
-    'subjectaccessreviews d0',
+    'create SubjectAccessReview d0',
+    'get Namespace models',
+    'get Secret s3-access',
+    'get ServiceAccount default',
+    'list ClusterServingRuntime',
+    'list ServingRuntime',
   ])
   expect(new Set(signals)).toEqual(new Set([signal]))
 })

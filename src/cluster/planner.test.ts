@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
-import type { KubeClient } from '../kube/client.ts'
-import type { Resource } from '../kube/resources.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import { fakePolicy, fakeService, fakeSigner } from '../plan/plan.fake.ts'
-import type { Json, KubeObject, ObjectKey } from '../values/object.ts'
+import type { Json, KubeObject } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
 import { fakePlanner } from './planner.fake.ts'
@@ -27,26 +26,23 @@ function scene() {
   fake.namespaces.put(openNamespace)
   fake.parsed.push(fakePolicy('p'))
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
-  const calls: string[] = []
-  const server = { hasSecret: true }
-  const client = {
-    get: async ({ plural }: Resource, { name }: ObjectKey) => {
-      calls.push(`${plural} ${name}`)
-      if (plural !== 'secrets') return { metadata: { name } }
-      const data = { minio: Buffer.from(minio).toString('base64') }
-      return server.hasSecret ? { metadata: { name }, data } : undefined
-    },
-  } as unknown as KubeClient
+  const api = new FakeApi()
+  api.put({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'models' } })
+  const metadata = { name: 'storage-config', namespace: 'models' }
+  const data = { minio: Buffer.from(minio).toString('base64') }
+  const putSecret = () => api.put({ apiVersion: 'v1', kind: 'Secret', metadata, data })
+  const dropSecret = () => api.drop('Secret', metadata)
+  putSecret()
   const clock = { nowMs: 1_000, now: () => clock.nowMs }
-  const planner = fakePlanner({ mirror, client, clock })
+  const planner = fakePlanner({ mirror, client: api, clock })
   let planned = 0
   const spent = () => {
-    const result = { reads: calls.length, plans: planner.planned - planned }
-    calls.length = 0
+    const result = { reads: api.calls.length, plans: planner.planned - planned }
+    api.calls.length = 0
     planned = planner.planned
     return result
   }
-  return { ...fake, mirror, planner, clock, calls, server, spent }
+  return { ...fake, mirror, api, planner, clock, putSecret, dropSecret, spent }
 }
 
 /** A stored service that admission has accelerated. */
@@ -156,7 +152,7 @@ test('credentials are read again after a minute; the same ones make no new plan'
   await it.planner.existing(it.service())
   expect(it.spent()).toEqual({ reads: credentials, plans: 0 })
   it.clock.nowMs += 60_000
-  it.server.hasSecret = false
+  it.dropSecret()
   expect(await it.planner.existing(it.service())).toMatchObject({
     unavailable: [{ reason: 'CredentialsMissing' }],
   })
@@ -165,24 +161,24 @@ test('credentials are read again after a minute; the same ones make no new plan'
 
 test('what is missing is looked for again after ten seconds', async () => {
   const it = await stored()
-  it.server.hasSecret = false
+  it.dropSecret()
   await it.planner.existing(it.service())
-  it.server.hasSecret = true
+  it.putSecret()
   it.clock.nowMs += 10_000
   expect(await it.planner.existing(it.service())).toMatchObject({ unavailable: [] })
 })
 
 test('admission reads a Secret that came a moment ago, whatever was read for other services', async () => {
   const it = await stored()
-  it.server.hasSecret = false
+  it.dropSecret()
   await it.planner.existing(it.service())
-  it.server.hasSecret = true
+  it.putSecret()
   expect((await it.planner.create(review)).reason).toBe('Accelerated')
-  it.server.hasSecret = false
+  it.dropSecret()
   expect((await it.planner.create(review)).reason).toBe('CredentialsMissing')
   const { service } = review
   const moved = { ...service, spec: { predictor: { model: { storage: { key: 'minio', path: 'other' } } } } }
-  it.server.hasSecret = true
+  it.putSecret()
   const updated = await it.planner.update({ ...review, service: moved, previous: it.service() })
   expect(updated.reason).toBe('Accelerated')
 })
@@ -277,5 +273,5 @@ test('reads for a pod end with its review', async () => {
   const it = await stored()
   const ended = AbortSignal.abort(new Error('too late'))
   await expect(it.planner.podRewrite(it.service(), ended)).rejects.toThrow('too late')
-  expect(it.calls).toEqual([])
+  expect(it.api.calls).toEqual([])
 })

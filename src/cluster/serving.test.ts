@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import type { KubeClient } from '../kube/client.ts'
-import type { Resource } from '../kube/resources.ts'
+import { FakeApi } from '../kube/api.fake.ts'
 import { fakePolicy, fakeService, recorded } from '../plan/plan.fake.ts'
 import type { KubeObject } from '../values/object.ts'
 import { fakeMirror } from './mirror.fake.ts'
@@ -8,36 +7,33 @@ import { factsSources, liveIn } from './planner.fake.ts'
 import type { Freshness } from './recent-reads.ts'
 import { readServing } from './serving.ts'
 
-const object = (name: string, namespace?: string): KubeObject => ({
+const object = (kind: string, name: string, namespace?: string): KubeObject => ({
   apiVersion: 'serving.kserve.io/v1alpha1',
-  kind: 'Any',
+  kind,
   metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
 })
+const config = 'LLMInferenceServiceConfig'
 
-/** A cluster whose server has one of everything, of which the mirror has heard of an older one. */
+/** A cluster whose server has one new object of everything, while the mirror still has an old one. */
 async function read(
   service: KubeObject,
   { gpus = true, isDown = false, freshness = { kind: 'Live' } as Freshness } = {},
 ) {
   const fake = fakeMirror()
   if (gpus) fake.parsed.push(fakePolicy('p', { gpu: { resources: { 'nvidia.com/gpu': 1 } } }))
-  fake.servingRuntimes.put(object('old', 'models'))
-  fake.clusterServingRuntimes.put(object('old'))
-  fake.llmConfigs.put(object('old', 'models'))
-  const asked: string[] = []
-  const client = {
-    list: async ({ plural }: Resource, { namespace = '' }) => {
-      asked.push(`${plural} ${namespace}`.trim())
-      if (isDown) throw new Error('away')
-      return { items: [object('new')] }
-    },
-  } as unknown as KubeClient
-  const sources = factsSources({ mirror: fake.mirror, client })
+  fake.servingRuntimes.put(object('ServingRuntime', 'old', 'models'))
+  fake.clusterServingRuntimes.put(object('ClusterServingRuntime', 'old'))
+  fake.llmConfigs.put(object(config, 'old', 'models'))
+  const api = new FakeApi()
+  api.put(object('ServingRuntime', 'new', 'models'), object('ClusterServingRuntime', 'new'))
+  api.put(object(config, 'new', 'models'), object(config, 'new', 'kserve'))
+  if (isDown) api.fail('list', 503)
+  const sources = factsSources({ mirror: fake.mirror, client: api })
   const facts = await readServing(sources, service, { ...liveIn('models'), freshness })
   const names = (objects: KubeObject[]) => objects.map(({ metadata }) => metadata.name)
   const { servingRuntimes, llmConfigs } = facts
   return {
-    asked,
+    asked: api.calls.map(({ resource, key }) => `${resource.kind} ${key.namespace ?? ''}`.trim()),
     own: names(servingRuntimes.own),
     cluster: names(servingRuntimes.cluster),
     configs: [...names(llmConfigs.own), ...names(llmConfigs.shared)],
@@ -49,15 +45,12 @@ const llm = { ...service, kind: 'LLMInferenceService' }
 
 test('for a new service that may get GPUs the server is asked', async () => {
   expect(await read(service)).toEqual({
-    asked: ['servingruntimes models', 'clusterservingruntimes'],
+    asked: ['ServingRuntime models', 'ClusterServingRuntime'],
     own: ['new'],
     cluster: ['new'],
     configs: [],
   })
-  expect((await read(llm)).asked).toEqual([
-    'llminferenceserviceconfigs models',
-    'llminferenceserviceconfigs kserve',
-  ])
+  expect((await read(llm)).asked).toEqual([`${config} models`, `${config} kserve`])
   expect((await read(llm)).configs).toEqual(['new', 'new'])
 })
 

@@ -46,7 +46,7 @@ test('an error names the call, the object and the words of the server', async ()
   expect(error.message).toBe('replace datasets ml/llama: no right to update datasets (HTTP 403)')
 })
 
-test('an error that is no Status is told in short', async () => {
+test('an error that is no Status is cut short', async () => {
   server.next('other', (response) => response.writeHead(502).end(`<html>${'x'.repeat(5_000)}`))
 
   const error = await rejection(client.get(dataset, key))

@@ -62,7 +62,7 @@ async function makeParty(): Promise<Party> {
   return { authority, leaf: await createServing({ authority, names, nowMs }) }
 }
 
-/** The config of a pod, whose CA is in a file, or of an administrator, who has a certificate. */
+/** The config of a pod, with its CA in a file, or of an administrator, with a certificate. */
 function makeConfig(caFile: string, own?: KeyPair): KubeConfig {
   const { port } = server.address() as AddressInfo
   const config = new KubeConfig()

@@ -100,7 +100,7 @@ test('a list on which nothing comes any more is given up', async () => {
   await impatient.close()
 })
 
-test('warnings that come with an answer are told', async () => {
+test('warnings that come with an answer are passed on', async () => {
   const told: string[] = []
   const warning = '299 - "not accelerated (\\"x\\", y): z", 299 k "second"'
   server.next('other', json(200, makeDataset('d'), { warning }))

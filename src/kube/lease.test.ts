@@ -111,7 +111,7 @@ test.each(['1970-01-01T00:00:00.000000Z', '2099-01-01T00:00:00.000000Z'])(
   },
 )
 
-test('a renewal that is seen late begins the wait anew', async () => {
+test('a renewal that is seen late starts the wait again', async () => {
   const { clock, shared, start } = setUp()
   const spec = { holderIdentity: 'other', leaseDurationSeconds: 15 }
   shared.write(spec)
@@ -135,7 +135,7 @@ test('a lease that somebody made without a duration is not taken at once', async
 })
 
 test.each<Weather>(['failing', 'hanging'])(
-  'a leader whose calls are %s steps down before another may lead',
+  'a leader with %s calls steps down before another may lead',
   async (weather) => {
     const { clock, start } = setUp()
     const first = start('first')
@@ -191,7 +191,7 @@ test('a leader gets over a short outage', async () => {
   expect(first).toMatchObject({ isLeading: true, terms: 1 })
 })
 
-test('one whose calls hang before it leads tries again', async () => {
+test('one with calls that hang before it leads tries again', async () => {
   const { clock, start } = setUp()
   const first = start('first')
   first.weather = 'hanging'
@@ -213,7 +213,7 @@ test('a leader that learns of another one steps down at once', async () => {
   expect(first.isLeading).toBe(false)
 })
 
-test('a leader whose work fails is logged, and leads again while nobody else does', async () => {
+test('when the work of a leader fails, that is logged, and it leads again while nobody else does', async () => {
   const { clock, start } = setUp()
   const first = start('first')
   first.work = async () => {

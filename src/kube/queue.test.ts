@@ -12,7 +12,7 @@ interface Run {
   fail: () => void
 }
 
-/** A queue whose work ends when the test says so. */
+/** A queue where the test decides when work ends. */
 function makeQueue(concurrency?: number) {
   const clock = new FakeClock(0)
   const runs: Run[] = []

@@ -31,7 +31,7 @@ test('what is there and what becomes of it is rig.told, each change once', async
   expect(rig.server.count('list')).toBe(1)
 })
 
-test('an update is told with what was before it', async () => {
+test('an update comes with the object before it', async () => {
   const changes: Change[] = []
   rig.reflector.onChange((change) => changes.push(change))
   await rig.startWith('a')
@@ -101,7 +101,7 @@ test('a listener that throws is rig.logged, and keeps nobody from hearing', asyn
   expect(rig.server.count('list')).toBe(1)
 })
 
-test('what is reduced to nothing is not kept, and is told as gone when it was', async () => {
+test('what is reduced to nothing is not kept, and is reported as deleted if it was kept', async () => {
   const reduce = (object: KubeObject) => (object.spec === undefined ? object : undefined)
   rig.reflect({ reduce })
   await rig.startWith('a', 'b')

@@ -120,7 +120,7 @@ test.each(['{"type":"ADDED","object":{"data":c2VjcmV0}}', 'null', '{}', '{"type"
   },
 )
 
-test('an expired version is told in the stream, or as a status', async () => {
+test('an expired version comes as an event of the stream, or as a status', async () => {
   server.forget()
   expect(await follow(watchAll(new AbortController().signal))).toEqual({
     events: [{ type: 'ERROR', code: 410, message: 'too old resource version: 100' }],

@@ -41,7 +41,7 @@ test.each([
   expect(fromSecretData(data)).toEqual(expected)
 })
 
-test('a Secret whose content is of no use says why', async () => {
+test('a Secret with unusable content says why', async () => {
   const data = toSecretData(bundle)
   const leaf = await createServing({
     authority: bundle.ca1,

@@ -189,7 +189,7 @@ test('a caBundle that somebody emptied is written again', async () => {
   expect(pairs).toHaveLength(1)
 })
 
-test('a Secret of no use is made anew, one that is empty is filled, and its labels stay', async () => {
+test('an unusable Secret is replaced, an empty one is filled, and its labels stay', async () => {
   for (const data of [{ 'ca1.crt': 'AAAA' }, {}]) {
     api.put(secretWith(data))
     expect(await replica().check()).toMatchObject({ kind: 'ready' })
@@ -207,7 +207,7 @@ test('without a webhook configuration there is a pair, but no readiness', async 
   expect(await certificates.check()).toMatchObject({ kind: 'ready' })
 })
 
-test('a webhook that is reached under a name of which we have no certificate says so', async () => {
+test('a webhook that is reached under a name without a certificate says so', async () => {
   expect(
     await replica({ names: { service: 'warmgate', namespace: 'warmgate-system' } }).check(),
   ).toMatchObject({

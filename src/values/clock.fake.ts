@@ -6,7 +6,7 @@ interface Timer {
   run: () => void
 }
 
-/** A clock for tests: it stands still until it is told how far to go. */
+/** A clock for tests: it moves only when a test advances it. */
 export class FakeClock implements Clock {
   #nowMs: number
   readonly #timers = new Set<Timer>()

@@ -8,7 +8,7 @@ const object = (...conditions: object[]) => ({
   status: JSON.parse(JSON.stringify({ conditions })),
 })
 
-test('a condition is told by its type', () => {
+test('a condition is found by its type', () => {
   const pod = object({ type: 'Other', status: 'True' }, { type: 'Ready', status: 'False', reason: 'R' })
   expect(conditionOf(pod, 'Ready')).toEqual({ type: 'Ready', status: 'False', reason: 'R' })
   expect(isTrue(pod, 'Ready')).toBe(false)

@@ -68,7 +68,7 @@ test('JSON may be nested deeper than a stack', () => {
   expect(someObject(deep, ({ a }) => a === 1)).toBe(true)
 })
 
-test('an object is found wherever it stands, and each is asked about', () => {
+test('an object is found at any depth, and each is looked at', () => {
   const all = { a: [{ b: 1 }, null, 'text', [{ c: { d: 2 } }]] }
   const fields: string[] = []
   const collect = (object: { [field: string]: unknown }) => {

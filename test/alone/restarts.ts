@@ -111,7 +111,7 @@ export function restarts(theCluster: () => TestCluster): void {
     await eventuallyGone(stage.client, resources.pod, { namespace: ns, name: first.metadata.name ?? '' })
     const kept = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
     expect(kept.metadata.deletionTimestamp).toBeUndefined()
-    // A restart moves no deadline: it stands on the Dataset.
+    // A restart moves no deadline: it is on the Dataset.
     await stage.warmgate.kill()
     await stage.restartWarmgate()
     expect(await createBloom(ns)).toBe(name)
@@ -189,7 +189,7 @@ export function restarts(theCluster: () => TestCluster): void {
       return { ...(webhook as JsonObject), namespaceSelector: { ...namespaceSelector, matchExpressions } }
     }
 
-    /** A second configuration, whose name sorts after KServe's, for one namespace; ours leaves that to it. */
+    /** A second configuration for one namespace, sorted after KServe's; ours leaves that namespace to it. */
     async function comeLate(): Promise<void> {
       const ours = await stage.client.get(resources.mutatingWebhookConfiguration, configuration)
       const [services = {}, ...pods] = listAt(ours, 'webhooks')
@@ -238,7 +238,7 @@ export function restarts(theCluster: () => TestCluster): void {
     })
   })
 
-  test('a runtime that is not installed is told by the policy that names it', async () => {
+  test('the policy that names a runtime says that it is not installed', async () => {
     await stage.client.delete(crds, { name: 'efcruntimes.data.fluid.io' })
     // Its kind is served for a moment longer, and Warmgate looks once in a while.
     await until('the kind to be gone', async () => {

@@ -182,7 +182,7 @@ export function scope(theCluster: () => TestCluster): void {
     })
   })
 
-  describe('services that stood before', () => {
+  describe('existing services', () => {
     const names = ['elder-a', 'elder-b']
 
     /** Services of a namespace that was not opted in, which serve; it is opted in then. */
@@ -241,7 +241,7 @@ export function scope(theCluster: () => TestCluster): void {
       await elders('patient')
       const watching = neverWithout('patient', names)
       await applyAll(stage.client, [policy('patient', spec)])
-      await until('both to be taken in', async () => {
+      await until('both to be adopted', async () => {
         const found = await stage.client.get(resources.accelerationPolicy, { name: 'patient' })
         return (found && stringAt(condition(found, 'Adopted'), 'reason') === 'NoneLeft') || undefined
       })

@@ -637,31 +637,30 @@ describe('as shipped', () => {
 
 describe('what Warmgate does is allowed', () => {
   const services = {
-    client: undefined as unknown as KubeClient,
+    get client() {
+      return account
+    },
     events: { record: () => {} },
     mirror: { records: new Records(trustingSigner) },
   }
-  beforeAll(() => {
-    services.client = account
-  })
   const get = async (name: string) => {
     const found = await admin.get(resources.inferenceService, key(name))
     if (found === undefined) throw new Error(`no service ${name}`)
     return found
   }
 
-  test('a pod is told that it waits, and released', async () => {
+  test('a pod gets its condition, and is released', async () => {
     const now = async () => (await admin.get(resources.pod, key('held-too'))) ?? pod('held-too')
     const waits = { isReleased: false, reason: 'Warming', message: 'it waits' }
     const tools = { client: account, clock: systemClock }
-    expect(await writeGateStatus(tools, await now(), waits)).toBe(true)
+    expect(await writeGateStatus(tools, await now(), waits)).toMatchObject({ kind: 'written' })
     expect(gateCondition(await now())).toMatchObject({ status: 'False', reason: 'Warming' })
     // Other controllers write their conditions beside it.
     const others = { type: 'strategic' as const, body: condition('example.com/other') }
     await admin.patch(resources.pod, key('held-too'), others, { subresource: 'status' })
     expect(
       await writeGateStatus(tools, await now(), { isReleased: true, reason: 'Warm', message: 'warm' }),
-    ).toBe(true)
+    ).toMatchObject({ kind: 'written' })
     const released = await now()
     expect(gateCondition(released)).toMatchObject({ status: 'True', reason: 'Warm' })
     expect(hasSchedulingGate(released)).toBe(false)
@@ -693,7 +692,7 @@ describe('what Warmgate does is allowed', () => {
     expect(after.metadata.annotations?.['warmgate.dev/original']).toBeUndefined()
   })
 
-  test('a service is asked to be taken in, and not where no webhook answers', async () => {
+  test('a service is adopted, and not where no webhook answers', async () => {
     const answer = await adoptService(account, await get('plain'), { dryRun: false })
     expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('was not asked') })
     expect((await get('plain')).metadata.annotations?.['warmgate.dev/adopt']).toBeUndefined()

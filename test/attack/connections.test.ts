@@ -53,7 +53,7 @@ test('one stranger cannot keep the API server out, however many connections it h
   }
 })
 
-test('with --client-ca nobody but the API server sends a review', async () => {
+test('with --client-ca only the API server sends a review', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'warmgate-clients-'))
   const nowMs = Date.now()
   const authority = await createAuthority({ nowMs, validDays: 1 })

@@ -112,7 +112,7 @@ async function eventOn(ns: string, kind: string, reason: string): Promise<KubeOb
   })
 }
 
-/** What nobody but its writer may change. */
+/** What only its writer may change. */
 function ofItsWriter(object: KubeObject | undefined): unknown {
   const { uid, labels, annotations, ownerReferences } = object?.metadata ?? {}
   return { uid, labels, annotations, ownerReferences, spec: object?.spec }

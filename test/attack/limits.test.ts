@@ -84,7 +84,7 @@ test('a ServiceAccount lists a Secret a/b: adoption and clean-up go on everywher
   await govern('adopting', { adopt: { mode: 'Automatic', pause: '1s' } })
   for (const ns of names) await applyAll(stage.client, [namespace(ns, { ...optedIn, team: 'adopting' })])
   const good = { namespace: 'b-good', name: 'old' }
-  const adopted = await until('the good one to be taken in', async () => {
+  const adopted = await until('the good one to be adopted', async () => {
     const found = await stage.client.get(resources.inferenceService, good)
     return found !== undefined && readOriginal(found) !== undefined ? found : undefined
   })

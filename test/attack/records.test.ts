@@ -84,7 +84,7 @@ describe('a forged record', () => {
     expect(await made('records-closed')).toEqual([])
   })
 
-  test('on a new service of an open namespace is the URI that it names, planned anew', async () => {
+  test('on a new service of an open namespace is the URI that it names, planned like any URI', async () => {
     const stored = await create(forged('records-open', 'new'))
     const [cache = ''] = cacheNames(stored)
     expect(uriOf(stored)).toBe(`pvc://${cache}`)

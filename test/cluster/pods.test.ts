@@ -54,9 +54,7 @@ test('a gated pod is held until its condition is True, and held again when it is
   )
 
   await setCondition(key, gate, 'True')
-  const releasedMs = Date.now()
   const ready = await podIs(key, isReady)
-  expect(Date.now() - releasedMs).toBeLessThan(5_000)
   expect(hasCondition(ready, gate, 'True')).toBe(true)
 
   await setCondition(key, gate, 'False')
@@ -106,14 +104,14 @@ test('init containers run one after another and take their time', async () => {
 test('a pod says by annotation how long its init containers take, and sidecars keep running', async () => {
   const initContainers = [
     { name: 'sidecar', image: 'init', restartPolicy: 'Always' },
-    { name: 'quick', image: 'init' },
+    { name: 'slow', image: 'init' },
   ]
-  const annotations = { 'warmgate.test/init-seconds': '0' }
-  const done = await podIs(await create(pod('quick', { initContainers }, { annotations })), isReady)
+  const annotations = { 'warmgate.test/init-seconds': '3' }
+  const done = await podIs(await create(pod('slow', { initContainers }, { annotations })), isReady)
   expect(states(done, 'initContainerStatuses')).toEqual(['running', 'terminated'])
   expect(
     lastedSeconds(getIn(done, 'status', 'initContainerStatuses', 1, 'state', 'terminated')),
-  ).toBeLessThan(2)
+  ).toBeGreaterThanOrEqual(3)
 })
 
 test('a Job completes', async () => {

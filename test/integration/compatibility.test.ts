@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ManifestFacts } from '../../src/cli/manifest-facts.ts'
+import { isRefusal } from '../../src/kube/errors.ts'
 import { plan } from '../../src/plan/plan.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
 import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
@@ -89,8 +90,14 @@ async function createCell(each: Case & { name: string }): Promise<Cell> {
   }
 }
 
+/** Undefined where KServe refuses it; any other error is this test's own. */
 async function create(service: KubeObject): Promise<KubeObject | undefined> {
-  return await stage.client.create(resourceOf(service), service).catch(() => undefined)
+  try {
+    return await stage.client.create(resourceOf(service), service)
+  } catch (error) {
+    if (isRefusal(error)) return undefined
+    throw error
+  }
 }
 
 async function observe(): Promise<void> {

@@ -33,7 +33,7 @@ interface Shape {
   modes?: Mode[]
 }
 
-/** Every place where a model may stand, each with the same s3:// directory. */
+/** Every place for a model location, each with the same s3:// directory. */
 const inference: { [row: string]: Shape } = {
   'predictor.model.storageUri': { spec: { predictor: stable } },
   ...Object.fromEntries(
@@ -150,7 +150,7 @@ export const sources: { [row: string]: string } = {
   'OCI image': 'oci://registry/llama:1',
 }
 
-/** KServe's storage initializer knows no oss://, and without a cache the service stands still. */
+/** KServe's storage initializer knows no oss://: without a cache the service never starts. */
 const takenByInference = (uri: string) => !uri.startsWith('oss:')
 
 /** Of the others KServe makes nothing; of gs:// only because it has become a claim. */

@@ -12,7 +12,7 @@ import { namespace, suitePolicy } from './services.ts'
 /*
  * Every service in the modules of KServe's releases, planned from its file alone and then created (as a dry run) on a
  * real API server with the webhooks of Warmgate and of the newest of these releases. docs/corpus.md is what came of each:
- * `vitest -u` writes it anew.
+ * `vitest -u` writes it again.
  */
 
 const home = 'corpus'

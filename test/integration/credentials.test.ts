@@ -149,7 +149,7 @@ test.each(Object.keys(scenes))('%s: a cache is given what KServe would read with
   expect(read.keysOf).toBeDefined()
 })
 
-test('the keys of an entry are copied where the namespace grants it, kept in step, and gone with the cache; nothing of them is told', async () => {
+test('the keys of an entry are copied where the namespace grants it, kept in step, and gone with the cache; none of them is shown', async () => {
   const ns = 'creds-copied'
   await populate(ns)
   const { predictor = {} } = scenes.entry ?? {}

@@ -114,7 +114,7 @@ function grant(ns: string): KubeObject[] {
   ]
 }
 
-/** What nobody but the team may change; Fluid writes the rest. */
+/** What only the team may change; Fluid writes the rest. */
 async function ofTheTeam(): Promise<unknown> {
   const dataset = await stage.client.get(resources.dataset, {
     namespace: 'datasets-teams',
@@ -223,7 +223,7 @@ test('a volume of another namespace has the name that Fluid would give ours: the
       },
     },
   ])
-  await until('the volume to stand in the way', async () =>
+  await until('the volume that has the name', async () =>
     (await dryRun('datasets-clash', 'iris', 's3://models/iris')).admitted === 's3://models/iris'
       ? true
       : undefined,
@@ -272,7 +272,7 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
     })
     return stringAt(found, 'status', 'phase') === 'Executing' ? true : undefined
   })
-  // It waits while the owner's own DataLoad fills its model, and is told of its end.
+  // It waits until the owner's own DataLoad has filled its model.
   await create('datasets-lent', 'slow', 's3://models/slow')
   const waiting = await podThat('datasets-lent', 'slow', () => true)
   expect(hasGate(waiting)).toBe(true)
@@ -294,7 +294,7 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
   expect(uriOf(refused)).toBe('s3://models/slow')
   expect(await fluidObjects('datasets-unlent')).toEqual([])
 
-  // Without its grant what stands goes on, and nobody comes new.
+  // Without its grant existing services keep it, and no new one gets it.
   await stage.client.delete(resourceOf(grant('datasets-lent')[1] as KubeObject), {
     namespace: 'datasets-shared',
     name: 'readers',

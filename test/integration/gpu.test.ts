@@ -165,7 +165,7 @@ describe.each(Object.keys(served))('%s', (name) => {
       })
   })
 
-  test('has nothing else of GPUs in its workload: that stands on its pods', async () => {
+  test('has nothing else of GPUs in its workload: its pods have that', async () => {
     const spec = specOf(here, name)
     const plain = specOf(there, name)
     for (const field of [

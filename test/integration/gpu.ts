@@ -64,7 +64,7 @@ export const served = {
   },
 } satisfies { [name: string]: GpuService }
 
-/** Those that get none, for a device that stands anywhere or for a format of CPUs. */
+/** Those that get none, for a device in any container or for a format of CPUs. */
 export const unserved: { [name: string]: GpuService } = {
   sklearn: { predictor: { sklearn: { storageUri } } },
   xgboost: { predictor: model('xgboost') },

@@ -3,7 +3,7 @@ import { resources } from '../../src/kube/resources.ts'
 import { getIn, type Json, type JsonObject, type KubeObject, objectAt } from '../../src/values/object.ts'
 import { resourceOf } from '../cluster/objects.ts'
 
-/** What KServe makes of services, of which pods come. */
+/** What KServe makes of services, and creates pods from. */
 const kinds = [
   ['apps/v1', 'Deployment'],
   ['serving.knative.dev/v1', 'Service'],

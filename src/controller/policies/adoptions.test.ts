@@ -4,16 +4,14 @@ import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { fakePlanner } from '../../cluster/planner.fake.ts'
 import { cut } from '../../cluster/reduce.ts'
 import { asWarmWhenBound } from '../../fluid/dataset.ts'
-import type { KubeClient, PatchBody } from '../../kube/client.ts'
-import { KubeError } from '../../kube/errors.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
-import type { Resource } from '../../kube/resources.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import { plan } from '../../plan/plan.ts'
 import type { Policy } from '../../policy/policy.ts'
 import { createLogger } from '../../telemetry/logger.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import { type JsonObject, type KubeObject, type ObjectKey, objectAt, stringAt } from '../../values/object.ts'
+import { type JsonObject, type KubeObject, objectAt, stringAt } from '../../values/object.ts'
 import { fakeErrors } from '../errors.fake.ts'
 import { AdoptionReconciler } from './adoptions.ts'
 
@@ -25,60 +23,39 @@ function old(name: string, uri = `s3://models/${name}`): KubeObject {
   return { ...fakeService({ model: { storageUri: uri } }, metadata), status: ready }
 }
 
-/** A leader's cluster: policies and their statuses, services, and the caches that somebody else makes. */
+const policyOf = (name: string): KubeObject => ({
+  apiVersion: 'warmgate.dev/v1alpha1',
+  kind: 'AccelerationPolicy',
+  metadata: { name },
+})
+
+/** A leader's cluster: policies and their statuses, services as admission leaves them, and their pods. */
 function scene(policy: Policy, ...services: KubeObject[]) {
   const notes: EventNote[] = []
-  const refused = new Set<string>()
-
-  const fake = fakeMirror()
   const clock = new FakeClock()
-  const adopted: string[] = []
-  const pods: KubeObject[] = []
-  const head = { apiVersion: 'warmgate.dev/v1alpha1', kind: 'AccelerationPolicy' }
+  const api = new FakeApi({ now: () => clock.now() })
+  const fake = fakeMirror(api)
   fake.parsed.push(policy)
-  fake.namespaces.put(openNamespace)
-  fake.services.put(...services)
-  fake.policies.put({ ...head, metadata: { name: policy.name, uid: 'p', resourceVersion: '1' } })
+  api.put(openNamespace, policyOf(policy.name), ...services)
+  for (const name of ['default', 'odd'])
+    api.put({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: 'models' } })
+  api.admit = ({ object, before }) =>
+    object.kind !== 'InferenceService' || before === undefined
+      ? object
+      : plan({ service: object, previous: before, facts: fakeFacts() }).service
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
-  const client = {
-    get: async (resource: Resource, key: ObjectKey) => {
-      if (refused.has(key.name)) throw new KubeError(`get ${key.name}`, { status: 403, message: 'forbidden' })
-      return resource.plural === 'inferenceservices' ? fake.services.get(key) : undefined
-    },
-    list: async () => ({ items: pods, resourceVersion: '1' }),
-    patch: async (resource: Resource, key: ObjectKey, { body }: PatchBody) => {
-      const isPolicy = resource.plural === 'accelerationpolicies'
-      const before = (isPolicy ? fake.policies : fake.services).get(key)
-      if (before === undefined) throw new Error(`there is no ${key.name}`)
-      if (refused.has(key.name))
-        throw new KubeError(`patch ${key.name}`, { status: 403, message: 'forbidden' })
-      if (isPolicy) {
-        const written = Object.entries(objectAt(body, 'status', 'adoption')).filter(
-          ([, value]) => value !== null,
-        )
-        fake.policies.put({ ...before, status: { adoption: Object.fromEntries(written) } })
-        return before
-      }
-      adopted.push(key.name)
-      const annotations = objectAt(body, 'metadata', 'annotations') as { [key: string]: string }
-      const asking = { ...before, metadata: { ...before.metadata, annotations } }
-      const made = plan({ service: asking, previous: before, facts: fakeFacts() }).service
-      fake.services.put(made)
-      return made
-    },
-  } as unknown as KubeClient
-  const logger = createLogger('silent')
-  const errors = fakeErrors({ notes })
   const reconciler = new AdoptionReconciler({
     mirror,
-    client,
+    client: api,
     clock,
-    logger,
-    errors,
-    planner: fakePlanner({ mirror, client, clock }),
+    logger: createLogger('silent'),
+    errors: fakeErrors({ notes }),
+    planner: fakePlanner({ mirror, client: api, clock }),
   })
-  const status = () => objectAt(fake.policies.get({ name: policy.name }), 'status', 'adoption')
-  return { ...fake, clock, adopted, notes, pods, refused, status, step: () => reconciler.reconcile() }
+  const status = () => objectAt(api.find('AccelerationPolicy', { name: policy.name }), 'status', 'adoption')
+  const adopted = () => api.writes.flatMap((text) => text.match(/^patch InferenceService (.*)$/)?.[1] ?? [])
+  const { parsed, services: seen } = fake
+  return { parsed, seen, api, clock, adopted, notes, status, step: () => reconciler.reconcile() }
 }
 
 const cacheOf = (service: KubeObject) => plan({ service, facts: fakeFacts() }).caches[0]?.name ?? ''
@@ -93,24 +70,28 @@ test('one at a time: warm first, then rolled, then back, then a pause, then the 
   const it = scene(fakePolicy('p', automatic), b, a)
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
-  it.datasets.put(fakeDataset({ phase: 'Bound' }, cacheOf(a)))
-  it.dataLoads.put(fakeDataLoad('Executing', cacheOf(a)))
+  it.api.put(fakeDataset({ phase: 'Bound' }, cacheOf(a)))
+  it.api.put(fakeDataLoad('Executing', cacheOf(a)))
   await it.step()
-  expect(it.adopted).toEqual([])
-  it.dataLoads.put(
-    fakeDataLoad('Complete', cacheOf(a), { conditions: [{ type: 'Complete', status: 'True' }] }),
-  )
+  expect(it.adopted()).toEqual([])
+  it.api.put(fakeDataLoad('Complete', cacheOf(a), { conditions: [{ type: 'Complete', status: 'True' }] }))
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Rolling' })
   await it.step()
-  expect(it.adopted).toEqual(['a'])
+  expect(it.adopted()).toEqual(['a'])
   expect(
-    stringAt(it.services.get({ namespace: 'models', name: 'a' }), 'spec', 'predictor', 'model', 'storageUri'),
+    stringAt(
+      it.api.find('InferenceService', { namespace: 'models', name: 'a' }),
+      'spec',
+      'predictor',
+      'model',
+      'storageUri',
+    ),
   ).toBe(`pvc://${cacheOf(a)}`)
-  it.pods.push(podOf('a', cacheOf(a), {}))
+  it.api.put(podOf('a', cacheOf(a), {}))
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Rolling' })
-  it.pods.splice(0, 1, podOf('a', cacheOf(a), ready))
+  it.api.put(podOf('a', cacheOf(a), ready))
   await it.step()
   expect(it.status()).toEqual({ phase: 'Pausing', since: expect.any(String) })
   expect(await it.step()).toBeLessThanOrEqual(60_000)
@@ -123,14 +104,14 @@ test('one at a time: warm first, then rolled, then back, then a pause, then the 
 test('it stays with one that does not come back, until it opts out', async () => {
   const it = scene(fakePolicy('p', { ...automatic, warmup: { enabled: false } }), old('a'), old('b'))
   await it.step()
-  it.datasets.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
-  it.pods.push(podOf('a', cacheOf(old('a')), {}))
+  it.api.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
+  it.api.put(podOf('a', cacheOf(old('a')), {}))
   for (let step = 0; step < 5; step++) await it.step()
   await it.clock.advance(86_400_000)
   await it.step()
-  expect(it.adopted).toEqual(['a'])
+  expect(it.adopted()).toEqual(['a'])
   expect(it.status()).toMatchObject({ phase: 'Rolling', service: 'InferenceService/models/a' })
-  it.services.put({
+  it.api.put({
     ...old('a'),
     metadata: { ...old('a').metadata, annotations: { 'warmgate.dev/acceleration': 'disabled' } },
   })
@@ -151,7 +132,7 @@ test.each<[string, Policy, KubeObject]>([
   const it = scene(policy, service)
   await it.step()
   expect(it.status()).toEqual({ phase: 'Idle', since: expect.any(String) })
-  expect(it.adopted).toEqual([])
+  expect(it.adopted()).toEqual([])
 })
 
 test.each<[string, JsonObject]>([
@@ -172,7 +153,7 @@ const odd = (name: string) => {
 
 test('a service that cannot be planned is told so, and the next is taken in', async () => {
   const it = scene(fakePolicy('p', automatic), odd('a'), old('b'))
-  it.refused.add('odd')
+  it.api.fail('get ServiceAccount odd', 403)
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
   expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
@@ -182,7 +163,7 @@ test('a service that cannot be planned any more is passed over while its cache i
   const it = scene(fakePolicy('p', automatic), odd('a'), old('b'))
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
-  it.refused.add('odd')
+  it.api.fail('get ServiceAccount odd', 403)
   // Its account is not read again before.
   await it.clock.advance(60_000)
   await it.step()
@@ -194,9 +175,9 @@ test('a service that cannot be planned any more is passed over while its cache i
 
 test('a service that its namespace lets nobody write is passed over', async () => {
   const it = scene(fakePolicy('p', warmless), old('a'), old('b'))
-  it.refused.add('a')
+  it.api.fail('patch InferenceService a', 403)
   await it.step()
-  it.datasets.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
+  it.api.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
   for (let step = 0; step < 2; step++) await it.step()
   expect(it.status()).toMatchObject({ phase: 'Pausing' })
   expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
@@ -215,15 +196,14 @@ test('a service whose cache is not warm in time is passed over: nothing of it wa
   await it.clock.advance(60_000)
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
-  expect(it.adopted).toEqual([])
+  expect(it.adopted()).toEqual([])
 })
 
 test('a policy that cannot be written keeps no other from adopting', async () => {
   const it = scene(fakePolicy('p', automatic), old('a'))
   it.parsed.push(fakePolicy('z', { ...automatic, priority: -1 }))
-  const head = { apiVersion: 'warmgate.dev/v1alpha1', kind: 'AccelerationPolicy' }
-  it.policies.put({ ...head, metadata: { name: 'z', uid: 'z', resourceVersion: '1' } })
-  it.refused.add('z')
+  it.api.put(policyOf('z'))
+  it.api.fail('patch AccelerationPolicy/status z', 403)
   expect(await it.step()).toBeLessThanOrEqual(60_000)
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
   expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'z' } } }])
@@ -231,10 +211,11 @@ test('a policy that cannot be written keeps no other from adopting', async () =>
 
 test('services of a namespace that was opened a moment ago are waited for: they are not read yet', async () => {
   const a = old('a')
-  const it = scene(fakePolicy('p', automatic), cut(a, 'Closed'))
+  const it = scene(fakePolicy('p', automatic))
+  it.seen.put(cut(a, 'Closed'))
   await it.step()
   expect(it.status()).toEqual({})
-  it.services.put(a)
+  it.api.put(a)
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
 })

@@ -2,13 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
-import type { KubeClient, PatchBody } from '../../kube/client.ts'
-import { KubeError } from '../../kube/errors.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
-import type { Resource } from '../../kube/resources.ts'
 import { fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import { type JsonObject, type KubeObject, type ObjectKey, objectAt } from '../../values/object.ts'
+import { getIn, type JsonObject, type KubeObject } from '../../values/object.ts'
 import { fakeErrors } from '../errors.fake.ts'
 import { PolicyReconciler, statusOf } from './policies.ts'
 
@@ -114,12 +112,12 @@ test('docs/signals.md tells of every condition and every reason', async () => {
 })
 
 test('one odd service, and one policy that cannot be written, keep no other policy from its status', async () => {
-  const fake = fakeMirror()
+  const api = new FakeApi()
+  const fake = fakeMirror(api)
   const notes: EventNote[] = []
-  const written: string[] = []
   const names = ['a', 'odd', 'z']
   fake.parsed.push(...names.map((name) => fakePolicy(name)))
-  for (const name of names) fake.policies.put({ ...policy({}), metadata: { name, uid: name } })
+  for (const name of names) api.put({ ...policy({}), metadata: { name, uid: name } })
   fake.namespaces.put(openNamespace)
   const good = fakeService({}, { name: 'good' })
   const oddService = fakeService({}, { name: 'odd' })
@@ -129,21 +127,17 @@ test('one odd service, and one policy that cannot be written, keep no other poli
       throw new Error('odd')
     },
   })
-  const client = {
-    patch: async (_: Resource, { name }: ObjectKey, { body }: PatchBody) => {
-      if (name === 'odd') throw new KubeError('patch', { status: 422, message: 'refused' })
-      written.push(`${name} ${objectAt(body, 'status').services}`)
-    },
-  } as unknown as KubeClient
+  api.fail('patch AccelerationPolicy/status odd', 422)
   const reconciler = new PolicyReconciler({
-    client,
+    client: api,
     mirror: fake.mirror,
     clock: new FakeClock(),
     webhookConfiguration: 'warmgate',
     errors: fakeErrors({ notes }),
   })
   await reconciler.reconcile()
-  expect(written).toEqual(['a 1', 'z 0'])
+  const services = names.map((name) => getIn(api.find('AccelerationPolicy', { name }), 'status', 'services'))
+  expect(services).toEqual([1, undefined, 0])
   expect(notes.map(({ regarding }) => `${regarding.kind} ${regarding.metadata.name}`)).toEqual([
     'InferenceService odd',
     'AccelerationPolicy odd',
