@@ -40,6 +40,7 @@ const everywhere: Need[] = [
   [resources.event, ['create']],
   [resources.inferenceService, ['get', ...follow, 'patch', 'update']],
   [llmInferenceService('v1alpha2'), ['get', ...follow, 'patch', 'update']],
+  [resources.configMap, follow],
   [resources.localModelCache, follow],
   [resources.localModelNamespaceCache, follow],
   [resources.clusterStorageContainer, follow],
@@ -58,7 +59,6 @@ const inOwnNamespace: Need[] = [
   [resources.secret, ['get', 'create', 'update']],
   [resources.lease, ['get', 'create', 'update']],
 ]
-const inKserve: Need[] = [[resources.configMap, follow]]
 const whereGranted: Need[] = [[resources.secret, apply]]
 
 /** The names that a role is bound to, where RBAC can bind a verb to names. */
@@ -66,7 +66,7 @@ const names: { [grant: string]: string[] } = {
   'admissionregistration.k8s.io/mutatingwebhookconfigurations': ['acceleration.warmgate.dev'],
   'warmgate-system: /secrets': ['warmgate-certificates', 'warmgate-record-keys'],
   'warmgate-system: coordination.k8s.io/leases': ['warmgate'],
-  'kserve: /configmaps': ['inferenceservice-config'],
+  '/configmaps': ['inferenceservice-config'],
 }
 
 const objects = [...(await read('rbac.yaml')), ...(await read('account.yaml'))]
@@ -124,7 +124,6 @@ test.each<[string, KubeObject, Grant[]]>([
     find('Role', 'warmgate', 'warmgate-system'),
     needed(inOwnNamespace, 'warmgate-system: '),
   ],
-  ["in KServe's namespace", find('Role', 'warmgate', 'kserve'), needed(inKserve, 'kserve: ')],
   ['where it is granted', find('ClusterRole', 'warmgate-cache-secrets'), needed(whereGranted)],
 ])('the account may do what the code does, and no more: %s', (_, role, expected) => {
   expect(sorted(granted(role))).toEqual(sorted(expected))
@@ -137,12 +136,11 @@ test('the Secrets of caches are bound nowhere by default, and nothing binds the 
   expect(bound).toEqual([
     ['ClusterRoleBinding', undefined, 'warmgate'],
     ['RoleBinding', 'warmgate-system', 'warmgate'],
-    ['RoleBinding', 'kserve', 'warmgate'],
   ])
 })
 
 test('the tables name every resource that the client knows', () => {
-  const all = [...everywhere, ...inOwnNamespace, ...inKserve].map(([{ plural }]) => plural)
+  const all = [...everywhere, ...inOwnNamespace].map(([{ plural }]) => plural)
   for (const { plural } of [...Object.values(resources), ...Object.values(runtimeResources)])
     expect(all).toContain(plural)
 })
@@ -166,15 +164,12 @@ test('what the mirror follows is what the roles let it list and watch, and nothi
     client: client as KubeClient,
     clock,
     logger: createLogger('silent'),
-    kserveNamespace: 'kserve',
     llmVersion: 'v1alpha2',
     signer: fakeSigner,
   })
   mirror.start()
   await clock.advance(1_000)
-  const followed = granted(find('ClusterRole', 'warmgate')).concat(
-    granted(find('Role', 'warmgate', 'kserve')),
-  )
+  const followed = granted(find('ClusterRole', 'warmgate'))
   for (const verb of ['list', 'watch'] as const) {
     const grants = followed.filter((grant) => grant.verb === verb).map(({ resource }) => resource)
     expect([...asked[verb]].toSorted(), verb).toEqual([...new Set(grants)].toSorted())
@@ -222,7 +217,7 @@ test('what the code of the server calls by name is in the tables', async () => {
       calls.add(`${method ?? helper} ${resource}`)
   }
   expect(calls.size).toBeGreaterThan(15)
-  const all = [...everywhere, ...inOwnNamespace, ...inKserve, ...whereGranted]
+  const all = [...everywhere, ...inOwnNamespace, ...whereGranted]
   for (const call of calls) {
     const [method = '', name = ''] = call.split(' ')
     const { plural } = resources[name as keyof typeof resources]

@@ -84,8 +84,11 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
       'the namespace of Warmgate itself',
       process.env.POD_NAMESPACE ?? 'warmgate-system',
     )
-    .option('--kserve-namespace <name>', "the namespace of KServe's ConfigMap", 'kserve')
-    .option('--exclude-namespace <name...>', 'where nothing is ever accelerated, besides these two', [])
+    .option(
+      '--kserve-namespace <name>',
+      "the namespace of KServe's ConfigMap; without it: kserve, opendatahub, redhat-ods-applications or kubeflow",
+    )
+    .option('--exclude-namespace <name...>', 'where nothing is ever accelerated, besides these', [])
     .option('--port <port>', 'where the webhook answers (HTTPS)', toPort, 9443)
     .option('--probe-port <port>', 'where /healthz and /readyz answer (HTTP)', toPort, 8081)
     .option('--metrics-port <port>', 'where /metrics answers (HTTP)', toPort, 8080)

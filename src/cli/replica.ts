@@ -3,6 +3,7 @@ import { createPodHandler } from '../admission/pod.ts'
 import { type ClientAuthority, createAdmissionServer } from '../admission/server.ts'
 import { createServiceHandler } from '../admission/service.ts'
 import { setGauges } from '../cluster/gauges.ts'
+import { watchKserve } from '../cluster/kserve-missing.ts'
 import { Mirror } from '../cluster/mirror.ts'
 import { Planner } from '../cluster/planner.ts'
 import { RecordKeys } from '../cluster/record-keys.ts'
@@ -21,7 +22,8 @@ import { type Clock, pause } from '../values/clock.ts'
 
 export interface ReplicaOptions {
   namespace: string
-  kserveNamespace: string
+  /** Looked for in the usual places if it is not given. */
+  kserveNamespace?: string
   /** Further namespaces in which nothing is ever accelerated. */
   excludeNamespace: string[]
   address: string
@@ -63,7 +65,8 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
   const client = createClient(ground.config)
   const events = createEventRecorder({ client, clock, logger, instance: identity })
   const llmVersion = await knownLlmVersion({ client, clock, logger })
-  const systemNamespaces = [namespace, kserveNamespace, ...options.excludeNamespace]
+  const named = kserveNamespace === undefined ? [] : [kserveNamespace]
+  const systemNamespaces = [namespace, ...named, ...options.excludeNamespace]
   const recordKeys = new RecordKeys({
     client,
     clock,
@@ -131,6 +134,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     recordKeys.run(signal),
     certificates.run(signal),
     elector.run((leading) => controller.run(leading), signal),
+    watchKserve({ mirror, events, logger, namespace, kserveNamespace, clock }, signal),
   ]
   logger.info({ identity, port, probePort, metricsPort }, 'serving')
   return {

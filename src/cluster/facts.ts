@@ -1,5 +1,5 @@
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
-import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
+import { parseKserveConfig } from '../kserve/config.ts'
 import { storageContainerFacts } from '../kserve/custom-download.ts'
 import { localModelFact } from '../kserve/local-model.ts'
 import { resources } from '../kube/resources.ts'
@@ -9,6 +9,7 @@ import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
 import { type ReadOptions, readCredentials } from './credentials.ts'
+import { findKserve } from './kserve-installation.ts'
 import type { Mirror } from './mirror.ts'
 import { readServing } from './serving.ts'
 import type { FactsSources } from './sources.ts'
@@ -29,7 +30,7 @@ export async function readFacts(
     namespace,
     namespaceLabels: await readLabels(sources, options),
     policies: mirror.parsedPolicies(),
-    kserve: parseKserveConfig(mirror.configMaps.get({ namespace: kserveNamespace, name: kserveConfigName })),
+    kserve: parseKserveConfig(findKserve(mirror, kserveNamespace).configMap),
     signer: mirror.records.signer,
   }
   // Whose account downloads the model of an LLMInferenceService may be said by a configuration.

@@ -19,6 +19,7 @@ import { labelsOf } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import type { KubeObject } from '../values/object.ts'
+import { findKserve, kserveNamespaces } from './kserve-installation.ts'
 import { Records } from './records.ts'
 import {
   reduceClaim,
@@ -37,7 +38,8 @@ export interface MirrorOptions {
   client: KubeClient
   clock: Clock
   logger: Logger
-  kserveNamespace: string
+  /** KServe's namespace, if an administrator names it; else its ConfigMap is looked for in the usual ones. */
+  kserveNamespace?: string | undefined
   /** Namespaces of the cluster's own, where they have other names than the usual ones. */
   systemNamespaces?: readonly string[]
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
@@ -107,8 +109,10 @@ export class Mirror {
     this.records = new Records(options.signer)
     this.claims = follow(resources.persistentVolumeClaim, { reduce: reduceClaim })
     this.volumes = follow(resources.persistentVolume, { reduce: reduceVolume })
-    const select = { namespace: kserveNamespace, fieldSelector: `metadata.name=${kserveConfigName}` }
-    this.configMaps = follow(resources.configMap, { select, reduce: reduceConfigMap })
+    const where = kserveNamespace === undefined ? {} : { namespace: kserveNamespace }
+    const select = { ...where, fieldSelector: `metadata.name=${kserveConfigName}` }
+    const usual = kserveNamespaces(kserveNamespace)
+    this.configMaps = follow(resources.configMap, { select, reduce: (each) => reduceConfigMap(each, usual) })
     const services = (resource: Resource) =>
       this.#followOpen((isOpen) =>
         follow(resource, {
@@ -147,8 +151,8 @@ export class Mirror {
       this.#opened()
     })
     this.namespaces.onChange(() => this.#opened())
-    this.configMaps.onChange(({ type, object }) => {
-      const config = parseKserveConfig(type === 'deleted' ? undefined : object)
+    this.configMaps.onChange(() => {
+      const config = parseKserveConfig(findKserve(this, kserveNamespace).configMap)
       if (config.storageSecretAnnotation === this.#storageSecretAnnotation) return
       this.#storageSecretAnnotation = config.storageSecretAnnotation
       this.rereadServices()

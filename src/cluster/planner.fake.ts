@@ -15,12 +15,12 @@ interface FakeCluster {
 
 /** A planner for tests; without a clock no time passes. */
 export function fakePlanner({ mirror, client, clock = stillClock }: FakeCluster): Planner {
-  return new Planner({ mirror, client, clock, kserveNamespace: 'kserve' })
+  return new Planner({ mirror, client, clock })
 }
 
 /** What facts are read from; nothing was read before. */
 export function factsSources({ mirror, client }: FakeCluster): FactsSources {
-  return { mirror, client, kserveNamespace: 'kserve', recent: new RecentCredentials(stillClock) }
+  return { mirror, client, kserveNamespace: undefined, recent: new RecentCredentials(stillClock) }
 }
 
 /** How admission reads for a new service. */

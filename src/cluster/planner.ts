@@ -18,7 +18,8 @@ import type { FactsSources } from './sources.ts'
 export interface PlannerOptions {
   mirror: Mirror
   client: KubeClient
-  kserveNamespace: string
+  /** KServe's namespace, if an administrator names it. */
+  kserveNamespace?: string | undefined
   clock: Pick<Clock, 'now'>
 }
 

@@ -180,5 +180,8 @@ test('other objects: identity is kept, and what is read', () => {
     kind: 'X',
     metadata: { ...metadata, annotations: { CreatedBy: 'fluid' } },
   })
-  expect(reduceConfigMap(object)).toBeUndefined()
+  expect(reduceConfigMap(object, [metadata.namespace ?? ''])).toBeUndefined()
+  const named = { ...object, metadata: { ...metadata, name: 'inferenceservice-config' } }
+  expect(reduceConfigMap(named, ['kserve'])).toBeUndefined()
+  expect(reduceConfigMap(named, ['kserve', metadata.namespace ?? ''])).toMatchObject({ kind: object.kind })
 })

@@ -188,9 +188,10 @@ export function reduceVolume({ apiVersion, kind, metadata, spec }: KubeObject): 
   }
 }
 
-/** Only the one ConfigMap of KServe that is read. */
-export function reduceConfigMap(object: KubeObject): KubeObject | undefined {
-  return object.metadata.name === kserveConfigName ? reduceObject(object) : undefined
+/** Only the one ConfigMap of KServe that is read, in the namespaces where KServe may be installed. */
+export function reduceConfigMap(object: KubeObject, namespaces: readonly string[]): KubeObject | undefined {
+  const { name, namespace = '' } = object.metadata
+  return name === kserveConfigName && namespaces.includes(namespace) ? reduceObject(object) : undefined
 }
 
 /** Without the spec. */

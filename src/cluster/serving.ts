@@ -4,6 +4,7 @@ import type { Facts } from '../plan/facts.ts'
 import { subjectOf } from '../plan/service/record.ts'
 import { type KubeObject, listAt, stringAt } from '../values/object.ts'
 import type { ReadOptions } from './credentials.ts'
+import { findKserve } from './kserve-installation.ts'
 import type { FactsSources } from './sources.ts'
 
 /**
@@ -41,7 +42,7 @@ export async function readServing(
     isLlm ? [] : listed(mirror.servingRuntimes, resources.servingRuntime, namespace),
     isLlm ? [] : listed(mirror.clusterServingRuntimes, resources.clusterServingRuntime),
     configs(namespace),
-    configs(kserveNamespace),
+    configs(findKserve(mirror, kserveNamespace).namespace),
   ])
   return { servingRuntimes: { own, cluster }, llmConfigs: { own: ownConfigs, shared } }
 }

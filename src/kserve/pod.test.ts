@@ -72,6 +72,22 @@ test('of a claim a pod may mount a path, by a container or by KServe’s annotat
   ])
 })
 
+test('a claim that KServe’s initializer copies a path from is not waited for as a whole', () => {
+  const copying = pod(predictor, { [source]: 'pvc://a/llama' }, [mounts('a'), mounts('b')])
+  const initContainers = [
+    {
+      name: 'storage-initializer',
+      args: ['/mnt/pvc/llama'],
+      volumeMounts: [{ name: 'a', mountPath: '/mnt/pvc' }],
+    },
+  ]
+  const spec = { ...(copying.spec as JsonObject), initContainers, containers: [{ name: 'kserve-container' }] }
+  expect(claimMounts({ ...copying, spec })).toEqual([
+    { claim: 'b', path: '' },
+    { claim: 'a', path: 'llama' },
+  ])
+})
+
 const times = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, i) => make(i))
 

@@ -66,12 +66,16 @@ function mountsOf(text: string): ClaimMount[] {
  */
 export function claimMounts(pod: KubeObject): ClaimMount[] {
   const replaced = mountsOf(pod.metadata.annotations?.[mountsAnnotation] ?? '')
-  const all = [...mountedClaims(pod), ...replaced, ...announcedClaim(pod)]
+  const announced = announcedClaim(pod)
+  const all = [...mountedClaims(pod, announced), ...replaced, ...announced]
   return [...new Map(all.map((mount) => [mountText(mount), mount])).values()]
 }
 
-/** The claims among a pod's volumes, each at the paths where its containers mount it. */
-function mountedClaims(pod: KubeObject): ClaimMount[] {
+/**
+ * The claims among a pod's volumes, each at the paths where its containers mount it. KServe before 0.16 may copy the
+ * announced path out of a claim that no container mounts (`enableDirectPvcVolumeMount: false`): it is not the root.
+ */
+function mountedClaims(pod: KubeObject, announced: ClaimMount[]): ClaimMount[] {
   const volumes = listAt(pod, 'spec', 'volumes').slice(0, limits.volumes)
   const claims = volumes.flatMap((volume) => {
     const claim = stringAt(volume, 'persistentVolumeClaim', 'claimName')
@@ -82,7 +86,9 @@ function mountedClaims(pod: KubeObject): ClaimMount[] {
     for (const mount of listAt(container, 'volumeMounts').slice(0, limits.volumes))
       paths.get(stringAt(mount, 'name') ?? '')?.add(stringAt(mount, 'subPath') ?? '')
   }
+  const isAnnounced = (claim: string) => announced.some((each) => each.claim === claim)
   return claims
+    .filter(({ claim, name }) => paths.get(name)?.size !== 0 || !isAnnounced(claim))
     .flatMap(({ claim, name }) => orRoot(paths.get(name)).map((path) => ({ claim, path })))
     .slice(0, limits.volumes)
     .flatMap(({ claim, path }) => claimMount(claim, path))

@@ -316,3 +316,16 @@ test.each([
 ])('what is unsafe, and where: %s', (uri, message) => {
   expect(parseModelUri(uri)).toMatchObject({ reason: 'UnsafeUri', message: expect.stringContaining(message) })
 })
+
+test.each([
+  ['oci+fetch://registry/llama:1', 'OciSource', 'the storage initializer fetches the model out of an image'],
+  ['oci+native://registry/llama:1', 'OciSource', 'the node caches it'],
+  ['ms://qwen/Qwen2-0.5B', 'UnsupportedScheme', 'no Fluid runtime mounts ms:// (ModelScope)'],
+  [
+    'modelscope://qwen/Qwen2-0.5B:v1',
+    'UnsupportedScheme',
+    'no Fluid runtime mounts modelscope:// (ModelScope)',
+  ],
+])('%s is named as what it is', (uri, reason, words) => {
+  expect(parseModelUri(uri)).toMatchObject({ reason, message: expect.stringContaining(words) })
+})

@@ -223,8 +223,19 @@ function foreign(scheme: string, rest: string): ModelUri {
       return other('PvcSource', 'the model is on a volume already')
     case 'oci':
     case 'oci+native':
-    case 'oci+fetch':
       return other('OciSource', 'the model is an image: the node caches it')
+    case 'oci+fetch':
+      return other(
+        'OciSource',
+        'the storage initializer fetches the model out of an image, which no Fluid runtime mounts',
+      )
+    case 'hf':
+    case 'ms':
+    case 'modelscope':
+      return other(
+        'UnsupportedScheme',
+        `no Fluid runtime mounts ${scheme}:// (${hubs[scheme]}); a policy's sources[].mirror may name a copy in an object store`,
+      )
     case 'file':
       return other('LocalSource', 'the model is a local file')
     case 'http':
@@ -237,6 +248,8 @@ function foreign(scheme: string, rest: string): ModelUri {
       )
   }
 }
+
+const hubs = { hf: 'Hugging Face', ms: 'ModelScope', modelscope: 'ModelScope' }
 
 function web(rest: string): ModelUri {
   const [host = ''] = rest.split('/', 1)

@@ -1,6 +1,7 @@
 import { cacheObjects } from '../fluid/cache.ts'
 import type { Cache } from '../fluid/desired.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
+import { awaitsConnection } from '../kserve/connection.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import { readService, type ServiceView } from '../kserve/service-view.ts'
 import type { PolicySpec } from '../policy/schema.ts'
@@ -129,7 +130,8 @@ function planned({ service, previous, isAdopted = false, facts }: PlanInput): Pl
     facts,
   })
   // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
-  const shouldWarn: ShouldWarn = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
+  const isTold = previous === undefined && !awaitsConnection(view)
+  const shouldWarn: ShouldWarn = (reason) => asks || (isTold && isWorthAWarning(reason))
   if (decision.kind !== 'accelerate') return refusal(decision, draft, shouldWarn)
   rewrite(draft, decision, { view, kept, own, previous, facts })
   // The API server would refuse the whole service, which it took before.

@@ -8,6 +8,8 @@ import type { Labels } from './selector.ts'
  */
 export const systemNamespaces: readonly string[] = [
   'kserve',
+  'opendatahub',
+  'redhat-ods-applications',
   'fluid-system',
   'warmgate-system',
   'knative-serving',

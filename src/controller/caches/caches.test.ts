@@ -261,6 +261,8 @@ test.each<[string, string, JsonObject, string[]]>([
     ['patch Dataset'],
   ],
   ['its owners', 'Dataset', { metadata: { ownerReferences: [] } }, ['patch Dataset']],
+  ['the owners of a Runtime', 'JindoRuntime', { metadata: { ownerReferences: [] } }, ['patch JindoRuntime']],
+  ['the owners of a warm-up', 'DataLoad', { metadata: { ownerReferences: [] } }, ['patch DataLoad']],
   ['a digest', 'JindoRuntime', { metadata: { annotations: { 'warmgate.dev/applied': 'x' } } }, []],
   [
     'a digest with an edit',

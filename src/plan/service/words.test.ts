@@ -74,6 +74,24 @@ test('a label on a service is warned of, not obeyed', () => {
   expect(updated(made.service, made.service).warnings).toEqual([])
 })
 
+describe('a service whose model a connection of Open Data Hub fills in', () => {
+  const annotations = { 'opendatahub.io/connections': 'my-bucket' }
+  const withModel = (more: object) =>
+    fakeService({ model: { modelFormat: { name: 'onnx' }, ...more } }, { annotations })
+
+  test.each([{}, { storage: { path: 'llama' } }])('is not warned of before: %j', (more) => {
+    expect(created(withModel(more))).toMatchObject({ decision: 'skip', warnings: [] })
+  })
+
+  test('is warned of once it is there, and if it names none', () => {
+    for (const more of [{ storage: { key: 'my-bucket', path: 'llama' } }, { storageUri: 'hf://a/b' }])
+      expect(created(withModel(more)).warnings).toHaveLength(1)
+    const { metadata, ...rest } = withModel({})
+    const named = { ...metadata, annotations: { 'opendatahub.io/connections': '' } }
+    expect(created({ ...rest, metadata: named } as KubeObject).warnings).toHaveLength(1)
+  })
+})
+
 describe('a namespace whose label is neither enabled nor disabled', () => {
   const where = (said: string) =>
     fakeFacts({
