@@ -179,7 +179,7 @@ test('admission reads a Secret that came a moment ago, whatever was read for oth
   it.server.hasSecret = true
   expect((await it.planner.create(review)).reason).toBe('Accelerated')
   it.server.hasSecret = false
-  expect((await it.planner.create(review)).reason).toBe('CredentialsMissing')
+  expect((await it.planner.create(review)).reason).toBe('CredentialsPending')
   const { service } = review
   const moved = { ...service, spec: { predictor: { model: { storage: { key: 'minio', path: 'other' } } } } }
   it.server.hasSecret = true

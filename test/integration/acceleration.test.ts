@@ -331,7 +331,7 @@ describe.concurrent('credentials', () => {
       service(ns, 'poor', sklearn('s3://models/poor'), { 'serving.kserve.io/storageSecretName': 'nowhere' }),
     )
     expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/poor')
-    expect(stringAt(await eventWith(admitted, 'CredentialsMissing'), 'note')).toContain('nowhere')
+    expect(stringAt(await eventWith(admitted, 'CredentialsPending'), 'note')).toContain('nowhere')
   })
 })
 

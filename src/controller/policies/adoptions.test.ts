@@ -43,6 +43,8 @@ function scene(policy: Policy, ...services: KubeObject[]) {
   const client = {
     get: async (resource: Resource, key: ObjectKey) => {
       if (refused.has(key.name)) throw new KubeError(`get ${key.name}`, { status: 403, message: 'forbidden' })
+      if (resource.plural === 'serviceaccounts')
+        return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: key }
       return resource.plural === 'inferenceservices' ? fake.services.get(key) : undefined
     },
     list: async () => ({ items: pods, resourceVersion: '1' }),
