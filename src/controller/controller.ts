@@ -154,6 +154,11 @@ export class Controller {
       if (type === 'deleted') this.#milestones.forget(object)
       else this.#milestones.look(object)
     })
+    whenLeading(mirror.gatedPods, ({ object: { metadata } }) => {
+      const { namespace = '', labels = {} } = metadata
+      const dataset = mirror.datasets.get({ namespace, name: labels.release ?? '' })
+      if (dataset !== undefined) this.#cacheChanged(dataset)
+    })
     // A claim that turns out to be somebody else's is nothing to wait for.
     whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
     whenLeading(mirror.pods, (change) => this.#podChanged(change))
