@@ -2,6 +2,7 @@ import { runtimeResources } from '../cluster/runtimes.ts'
 import { Speeds } from '../cluster/speeds.ts'
 import { type CacheStatus, formatStatus, type StatusObjects, statusOf } from '../cluster/status.ts'
 import { loadJobSelector } from '../fluid/job.ts'
+import { cachePodSelector } from '../fluid/suspension.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { listInstalled } from '../kube/list.ts'
@@ -51,7 +52,7 @@ async function read({ client, namespace, signal }: StatusOptions): Promise<Statu
     return await listInstalled(client, resource, select)
   }
   // For reading, the oldest version will do: every KServe that has the kind serves it.
-  const [services, llmServices, datasets, dataLoads, loadJobs, pods, llmPods] = await Promise.all([
+  const [services, llmServices, datasets, dataLoads, loadJobs, pods, llmPods, gatedPods] = await Promise.all([
     list(resources.inferenceService),
     list(llmInferenceService('v1alpha1')),
     list(resources.dataset),
@@ -59,6 +60,7 @@ async function read({ client, namespace, signal }: StatusOptions): Promise<Statu
     list(resources.job, loadJobSelector),
     list(resources.pod, serviceLabel),
     list(resources.pod, llmSelector),
+    list(resources.pod, cachePodSelector),
   ])
   const runtimes = await Promise.all(Object.values(runtimeResources).map((resource) => list(resource)))
   return {
@@ -67,6 +69,7 @@ async function read({ client, namespace, signal }: StatusOptions): Promise<Statu
     runtimes: runtimes.flat(),
     dataLoads,
     loadJobs,
+    gatedPods,
     pods: [...pods, ...llmPods],
   }
 }

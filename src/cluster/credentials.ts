@@ -26,7 +26,7 @@ export class RecentCredentials {
   readonly grants: RecentReads<boolean>
 
   constructor(clock: Pick<Clock, 'now'>) {
-    this.accounts = new RecentReads(clock)
+    this.accounts = new RecentReads(clock, ({ isMissing = false }) => isMissing)
     this.secrets = new RecentReads(clock)
     this.grants = new RecentReads(clock)
   }

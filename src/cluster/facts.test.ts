@@ -37,8 +37,8 @@ test('the Secret of a storage spec is read, before and after the service is poin
 })
 
 test('ClusterStorageContainers that customise downloads are known from the mirror', async () => {
+  const api = new FakeApi()
   const { mirror, storageContainers } = fakeMirror()
-  const client = { get: async () => undefined } as unknown as KubeClient
   const named = (name: string, image: string): KubeObject => ({
     apiVersion: 'serving.kserve.io/v1alpha1',
     kind: 'ClusterStorageContainer',
@@ -48,7 +48,7 @@ test('ClusterStorageContainers that customise downloads are known from the mirro
   storageContainers.put(named('default', 'kserve/storage-initializer:v0.20.0'))
   storageContainers.put(named('corp', 'corp/fetch:1'))
   const service = fakeService({ model: { storageUri: 's3://models/llama' } })
-  const facts = await readFacts(factsSources({ mirror, client }), service, liveIn('models'))
+  const facts = await readFacts(factsSources({ mirror, client: api }), service, liveIn('models'))
   expect(facts.storageContainers).toEqual([
     { name: 'corp', changes: ['image'], formats: [{ prefix: 's3://', regex: '' }] },
   ])
@@ -145,11 +145,11 @@ test('the account of prefill is read beside that of the other pods, with the Sec
   const llm = { ...fakeService({}), kind: 'LLMInferenceService', spec }
   const { calls, facts } = await reads(llm, { secrets: (name) => [`of-${name}`] })
   expect(calls.toSorted()).toEqual([
-    'namespaces models',
-    'secrets of-main',
-    'secrets of-prefill',
-    'serviceaccounts main',
-    'serviceaccounts prefill',
+    'get Namespace models',
+    'get Secret of-main',
+    'get Secret of-prefill',
+    'get ServiceAccount main',
+    'get ServiceAccount prefill',
   ])
   expect(facts.unread).toEqual(new Set())
 })

@@ -27,6 +27,7 @@ const kinds = {
   datasets: 'Dataset',
   dataLoads: 'DataLoad',
   loadJobs: 'Job',
+  gatedPods: 'Pod',
 } as const
 
 type Copies = { [copy in keyof typeof kinds]: FakeReflector }

@@ -1,5 +1,6 @@
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
+import { cachePodSelector } from '../fluid/suspension.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -24,6 +25,7 @@ import { Records } from './records.ts'
 import {
   reduceClaim,
   reduceConfigMap,
+  reduceGatedPod,
   reduceJob,
   reduceNamespace,
   reduceObject,
@@ -81,6 +83,8 @@ export class Mirror {
   readonly dataLoads: Reflector
   /** The Jobs by which Fluid carries DataLoads out. */
   readonly loadJobs: Reflector
+  /** The pods of caches that have scheduling gates. */
+  readonly gatedPods: Reflector
   readonly runtimes: Record<RuntimeName, Reflector>
   readonly systemNamespaces: readonly string[]
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
@@ -145,6 +149,8 @@ export class Mirror {
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
     this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: reduceJob })
+    const ofCaches = { select: { labelSelector: cachePodSelector }, reduce: reduceGatedPod }
+    this.gatedPods = follow(resources.pod, ofCaches)
     this.runtimes = followAll(follow)
     this.policies.onChange(() => {
       this.#parsedPolicies = undefined
@@ -307,6 +313,7 @@ export class Mirror {
       datasets,
       dataloads: dataLoads,
       jobs: loadJobs,
+      'pods of caches': this.gatedPods,
       ...Object.fromEntries(runtimes.map(([name, reflector]) => [runtimeResources[name].plural, reflector])),
     }
   }

@@ -175,7 +175,7 @@ test('admission reads a Secret that came a moment ago, whatever was read for oth
   it.putSecret()
   expect((await it.planner.create(review)).reason).toBe('Accelerated')
   it.dropSecret()
-  expect((await it.planner.create(review)).reason).toBe('CredentialsMissing')
+  expect((await it.planner.create(review)).reason).toBe('CredentialsPending')
   const { service } = review
   const moved = { ...service, spec: { predictor: { model: { storage: { key: 'minio', path: 'other' } } } } }
   it.putSecret()

@@ -38,6 +38,12 @@ export interface Review {
 type Mode = 'New' | 'Existing' | 'Adopted'
 const modes: readonly Mode[] = ['New', 'Existing', 'Adopted']
 
+interface RememberedOptions {
+  optIn?: 'Asked' | 'Assumed'
+  signal?: AbortSignal | undefined
+  rereadsMissing?: true
+}
+
 interface Remembered {
   fingerprint: string
   claims: AskedSet
@@ -118,12 +124,30 @@ export class Planner {
     return await this.#remembered(service, 'Adopted')
   }
 
+  /** Whether a service account or Secret that a stored service names is younger than it, in whole seconds. */
+  async credentialsCameLater(service: KubeObject): Promise<boolean> {
+    const { namespace = '', creationTimestamp = '' } = service.metadata
+    const freshness: Freshness = { kind: 'Recent', sinceMs: this.#unchangedSinceMs(service) }
+    const facts = await readFacts(this.#sources, service, { namespace, freshness, signal: undefined })
+    const named = [...Object.values(facts.serviceAccounts), ...Object.values(facts.secrets)]
+    return named.some(({ createdMs = 0 }) => createdMs >= Date.parse(creationTimestamp))
+  }
+
+  /** A stored service as it would be if it were adopted, by what is read now. */
+  async adoptionNow(service: KubeObject): Promise<Plan> {
+    const { namespace = '' } = service.metadata
+    const freshness: Freshness = { kind: 'Live' }
+    const facts = await readFacts(this.#sources, service, { namespace, freshness, signal: undefined })
+    return this.#plan({ ...inputOf(service, 'Adopted'), facts })
+  }
+
   /**
    * A stored service under `rewrite: Pod`, for a new pod of it. Recent reads will do: they are younger than the service,
-   * and a Secret that was changed since then only names another cache, which nobody has made yet.
+   * and a Secret that was changed since then only names another cache, which nobody has made yet. What was missing is
+   * read again: KServe makes a pod once it is there.
    */
   async podRewrite(service: KubeObject, signal: AbortSignal | undefined): Promise<Plan> {
-    return await this.#remembered(service, 'Existing', { signal })
+    return await this.#remembered(service, 'Existing', { signal, rereadsMissing: true })
   }
 
   /**
@@ -138,10 +162,11 @@ export class Planner {
   async #remembered(
     service: KubeObject,
     mode: Mode,
-    { optIn = 'Asked', signal }: { optIn?: 'Asked' | 'Assumed'; signal?: AbortSignal | undefined } = {},
+    { optIn = 'Asked', signal, rereadsMissing }: RememberedOptions = {},
   ): Promise<Plan> {
     const { namespace = '' } = service.metadata
-    const freshness: Freshness = { kind: 'Recent', sinceMs: this.#unchangedSinceMs(service) }
+    const sinceMs = this.#unchangedSinceMs(service)
+    const freshness: Freshness = { kind: 'Recent', sinceMs, ...(rereadsMissing && { rereadsMissing }) }
     const read = await readFacts(this.#sources, service, { namespace, freshness, signal })
     const facts = optIn === 'Assumed' ? withOptIn(read) : read
     const fingerprint = [

@@ -1,3 +1,4 @@
+import { gatesOf } from '../fluid/suspension.ts'
 import { kserveConfigName } from '../kserve/config.ts'
 import { downloadPart } from '../kserve/download.ts'
 import { knownAnnotations } from '../values/annotations.ts'
@@ -5,6 +6,7 @@ import { fits } from '../values/footprint.ts'
 import { isWarmgateKey, originalAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
 import {
+  getIn,
   type Json,
   type JsonObject,
   type KubeObject,
@@ -161,8 +163,16 @@ export function reduceObject(object: KubeObject): KubeObject {
   return fits(reduced, limits.objectBytes) ? reduced : head(object)
 }
 
-export function reduceJob({ spec: _, ...job }: KubeObject): KubeObject {
-  return reduceObject(job as KubeObject)
+/** A loading Job, and whether it is suspended. */
+export function reduceJob({ spec, ...job }: KubeObject): KubeObject {
+  const suspend = getIn(spec, 'suspend') === true ? { spec: { suspend: true } } : {}
+  return reduceObject({ ...job, ...suspend } as KubeObject)
+}
+
+/** A pod of a cache that has scheduling gates; no other one is held. */
+export function reduceGatedPod(pod: KubeObject): KubeObject | undefined {
+  const schedulingGates = gatesOf(pod).map((name) => ({ name }))
+  return schedulingGates.length === 0 ? undefined : { ...head(pod), spec: { schedulingGates } }
 }
 
 /** The part of a namespace that policies read. */

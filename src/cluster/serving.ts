@@ -55,8 +55,9 @@ function namesUnknown(
 ): boolean {
   if (service.kind === 'LLMInferenceService') {
     const names = listAt(service, 'spec', 'baseRefs').map((ref) => stringAt(ref, 'name') ?? '')
+    const shared = findKserve(mirror, kserveNamespace).namespace
     const isKnown = (name: string) =>
-      [namespace, kserveNamespace].some((where) => mirror.llmConfigs.get({ namespace: where, name }))
+      [namespace, shared].some((where) => mirror.llmConfigs.get({ namespace: where, name }))
     return names.some((name) => name !== '' && !isKnown(name))
   }
   const name = stringAt(service, 'spec', 'predictor', 'model', 'runtime') ?? ''

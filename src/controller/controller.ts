@@ -21,6 +21,7 @@ import { type HoldOptions, HoldReconciler } from './pods/holds.ts'
 import { MissedPodReconciler, mayBeMissed, missedAfterMs } from './pods/missed.ts'
 import { Releases } from './pods/releases.ts'
 import { AdoptionReconciler } from './policies/adoptions.ts'
+import { AwaitedCredentialsReconciler } from './policies/awaited-credentials.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
 import { type PolicyOptions, PolicyReconciler } from './policies/policies.ts'
 import { DecisionEventReconciler } from './reporting/decision-events.ts'
@@ -56,6 +57,7 @@ export class Controller {
   readonly #policies: WorkQueue
   readonly #placed: WorkQueue
   readonly #adoptions: WorkQueue
+  readonly #awaiting: WorkQueue
   readonly #placements = new PodRewriteUsage()
   readonly #releases: Releases
   readonly #milestones: WarmupReporter
@@ -81,10 +83,16 @@ export class Controller {
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
     const missed = new MissedPodReconciler(placing)
     this.#missed = this.#queue('missed', (key) => missed.reconcile(key))
-    this.#reports = this.#serviceQueue('reports', (service) => reports.reconcile(service))
+    this.#reports = this.#serviceQueue('reports', async (service) => {
+      await reports.reconcile(service)
+      return undefined
+    })
     this.#placed = this.#serviceQueue('placements', async (service) => {
       this.#wakeNamed(service, await placements.reconcile(service))
+      return placements.againMs(service)
     })
+    const awaited = new AwaitedCredentialsReconciler(options)
+    this.#awaiting = this.#serviceQueue('awaiting', (service) => awaited.reconcile(service))
     const adoptions = new AdoptionReconciler(placing)
     this.#adoptions = this.#queue('adoptions', () => adoptions.reconcile())
     const policies = new PolicyReconciler(placing)
@@ -124,7 +132,7 @@ export class Controller {
 
   async stop(): Promise<void> {
     const queues = [this.#caches, this.#holds, this.#missed, this.#reports, this.#placed]
-    await Promise.all([...queues, this.#adoptions, this.#policies].map((each) => each.stop()))
+    await Promise.all([...queues, this.#awaiting, this.#adoptions, this.#policies].map((each) => each.stop()))
     this.#releases.flush()
   }
 
@@ -147,6 +155,11 @@ export class Controller {
     whenLeading(mirror.dataLoads, ({ type, object }) => {
       if (type === 'deleted') this.#milestones.forget(object)
       else this.#milestones.look(object)
+    })
+    whenLeading(mirror.gatedPods, ({ object: { metadata } }) => {
+      const { namespace = '', labels = {} } = metadata
+      const dataset = mirror.datasets.get({ namespace, name: labels.release ?? '' })
+      if (dataset !== undefined) this.#cacheChanged(dataset)
     })
     // A claim that turns out to be somebody else's is nothing to wait for.
     whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
@@ -188,6 +201,7 @@ export class Controller {
     if (change.type === 'added' || (change.type === 'updated' && this.#isNewSpec(change.before, object))) {
       this.#reports.add(serviceId(object))
       this.#placed.add(serviceId(object))
+      this.#awaiting.add(serviceId(object))
     }
     // KServe writes a service's status all the time: no hold depends on that.
     if (change.type !== 'updated' || !isSameWord(change.before, object))
@@ -263,15 +277,14 @@ export class Controller {
   }
 
   /** Work on services as they are when their turn comes. */
-  #serviceQueue(loop: Loop, work: (service: KubeObject) => Promise<void>): WorkQueue {
+  #serviceQueue(loop: Loop, work: (service: KubeObject) => Promise<number | undefined>): WorkQueue {
     const { clock, logger, mirror } = this.#options
     return new WorkQueue({
       clock,
       logger,
       work: async (id) => {
         const service = mirror.services.byId(id)
-        if (service !== undefined) await work(service)
-        return undefined
+        return service === undefined ? undefined : await work(service)
       },
       onFailure: (id, error) => this.#errors.count(loop, error, [mirror.services.byId(id) ?? []].flat()),
     })

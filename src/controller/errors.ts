@@ -7,6 +7,7 @@ import { type KubeObject, keyOf, keyText } from '../values/object.ts'
 /** Where an object was skipped; the metric's label. */
 export type Loop =
   | 'adoptions'
+  | 'awaiting'
   | 'caches'
   | 'changes'
   | 'holds'

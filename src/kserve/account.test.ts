@@ -47,7 +47,14 @@ test('a service account lists its secrets in order; those to pull images are non
 })
 
 test('one that does not exist lists none', () => {
-  expect(serviceAccountFact(undefined, 'reader')).toEqual({ name: 'reader', secrets: [], annotations: {} })
+  expect(serviceAccountFact(undefined, 'reader')).toEqual({
+    name: 'reader',
+    secrets: [],
+    annotations: {},
+    isMissing: true,
+  })
+  // Each namespace gets it a moment after it was created.
+  expect(serviceAccountFact(undefined, 'default')).toEqual({ name: 'default', secrets: [], annotations: {} })
 })
 
 test('of one that lists more than 16 none is read: a part of them would be other credentials than KServe’s', () => {

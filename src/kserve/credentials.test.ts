@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { ServiceAccountFact } from './account.ts'
 import { shippedKserveConfig } from './config.ts'
 import { type CredentialsInput, resolveCredentials } from './credentials.ts'
 import type { Credentials, Resolved } from './resolved.ts'
@@ -112,7 +113,28 @@ test('the policy’s Secret comes first, then the annotation’s, then the servi
   })
 })
 
+const missingAccount: ServiceAccountFact = { name: 'reader', secrets: [], annotations: {}, isMissing: true }
+
 test.each<[string, Scene, string]>([
+  [
+    'a service account that does not exist',
+    { serviceAccount: missingAccount },
+    "there is no service account reader in the service's namespace",
+  ],
+  [
+    'a service account that does not exist, whatever Secret is named',
+    {
+      serviceAccount: missingAccount,
+      annotations: { 'serving.kserve.io/storageSecretName': 'keys' },
+      secrets: [secret('keys', s3Keys)],
+    },
+    "there is no service account reader in the service's namespace",
+  ],
+  [
+    'a policy’s Secret that does not exist',
+    { secretName: 'gone' },
+    "there is no Secret gone in the service's namespace",
+  ],
   [
     'a named Secret that does not exist',
     { annotations: { 'serving.kserve.io/storageSecretName': 'gone' } },
@@ -128,6 +150,20 @@ test.each<[string, Scene, string]>([
     { serviceAccount: { name: 'reader', secrets: ['gone'], annotations: {} } },
     'service account reader lists Secret gone, which does not exist',
   ],
+])('CredentialsPending: %s; files are taken as they are', (_, scene, message) => {
+  expect(resolve(scene)).toEqual({ ok: false, reason: 'CredentialsPending', message })
+  const { serviceAccount = { name: 'default', secrets: [], annotations: {} } } = scene
+  expect(resolve({ ...scene, serviceAccount: { ...serviceAccount, isOfFiles: true } })).not.toMatchObject({
+    reason: 'CredentialsPending',
+  })
+})
+
+test('a policy that names a Secret decides without the service account', () => {
+  const secrets = [secret('keys', s3Keys)]
+  expect(resolve({ serviceAccount: missingAccount, secretName: 'keys', secrets }).ok).toBe(true)
+})
+
+test.each<[string, Scene, string]>([
   [
     'a named Secret of another kind',
     { secretName: 'keys', secrets: [secret('keys', [gcsKey])] },

@@ -7,7 +7,7 @@ import { awsRole, identityProblem } from './identity.ts'
 import type { Resolved } from './resolved.ts'
 import { isAnonymous, s3Credentials, s3Variables } from './s3.ts'
 import type { SecretFact } from './secret.ts'
-import { missing, notAmongFiles, tooManyKeys, type Unresolved } from './unresolved.ts'
+import { absent, absentAccount, missing, notAmongFiles, tooManyKeys, type Unresolved } from './unresolved.ts'
 import { type CacheableScheme, isCacheable } from './uri.ts'
 
 export interface CredentialsInput {
@@ -78,14 +78,16 @@ function namedSecret({ secretName, annotations, config }: CredentialsInput): str
 
 /** The Secrets that count, in KServe's order. */
 function findSecrets(input: CredentialsInput): { ok: true; secrets: SecretFact[] } | Unresolved {
+  const unknown = input.secretName === undefined ? absentAccount(input.serviceAccount) : undefined
+  if (unknown !== undefined) return unknown
   const named = namedSecret(input)
   const { tooMany = 0 } = input.serviceAccount ?? {}
   if (named === undefined && tooMany > 0) return tooManySecrets(input.serviceAccount, tooMany)
   const secrets: SecretFact[] = []
   for (const name of named === undefined ? (input.serviceAccount?.secrets ?? []) : [named]) {
     const secret = Object.hasOwn(input.secrets, name) ? input.secrets[name] : undefined
-    // KServe refuses the pod for it: there is nothing to accelerate.
-    if (secret === undefined) return missing(noSecret(input, name))
+    // KServe refuses the pod for it.
+    if (secret === undefined) return absent(noSecret(input, name), input.serviceAccount)
     if (secret.tooMany !== undefined) return tooManyKeys(secret.name, secret.tooMany)
     secrets.push(secret)
   }

@@ -1,5 +1,6 @@
 import { limits } from '../values/limits.ts'
 import { isObject, type KubeObject, objectAt, stringAt } from '../values/object.ts'
+import { createdOf } from './account.ts'
 
 /** What may be known of a Secret: which keys it has, and the values of those that are no secrets. */
 export interface SecretFact {
@@ -14,6 +15,8 @@ export interface SecretFact {
   /** How many it has, where they are too many. */
   tooMany?: number
   annotations: { [key: string]: string }
+  /** When it was created, in milliseconds since 1970. */
+  createdMs?: number
   /** Options such as the endpoint, which KServe lets people keep beside the key. Never a credential. */
   options: { [key: string]: string }
   /** The keys whose value is an entry of a storage spec: a flat JSON map of texts. */
@@ -81,6 +84,7 @@ export function secretFact(secret: KubeObject): SecretFact {
     keys: named((value) => value !== ''),
     ...(emptyKeys.length === 0 ? {} : { emptyKeys }),
     annotations: secret.metadata.annotations ?? {},
+    ...createdOf(secret),
     options: Object.fromEntries(options),
     entries: Object.fromEntries(entries),
   }

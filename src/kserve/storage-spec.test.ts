@@ -137,6 +137,15 @@ test('the Secret that an annotation names, else the cluster’s, else storage-co
 test.each<[string, Scene, string]>([
   ['no Secret', { secrets: [] }, 'there is no Secret storage-config, in which storage key minio'],
   ['no such key', { secrets: [storageConfig({})] }, 'Secret storage-config has no storage key minio'],
+])('CredentialsPending: %s', (_, scene, message) => {
+  expect(resolve(scene)).toEqual({
+    ok: false,
+    reason: 'CredentialsPending',
+    message: expect.stringContaining(message),
+  })
+})
+
+test.each<[string, Scene, string]>([
   [
     'no JSON',
     { secrets: [storageConfig({ minio: 'hunter2' })] },

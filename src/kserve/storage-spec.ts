@@ -6,7 +6,7 @@ import { identityProblem } from './identity.ts'
 import type { Credentials } from './resolved.ts'
 import { isAnonymous, s3Credentials } from './s3.ts'
 import type { SecretFact, StorageEntry } from './secret.ts'
-import { missing, notAmongFiles, tooManyKeys, type Unresolved } from './unresolved.ts'
+import { absent, absentAccount, missing, notAmongFiles, tooManyKeys, type Unresolved } from './unresolved.ts'
 
 export interface StorageSpecInput {
   /** The `storage` of a model: `key`, `path`, `parameters`. */
@@ -40,6 +40,8 @@ export function resolveStorageSpec(input: StorageSpecInput): StorageSpecResolved
   if (parameters === undefined) return missing('storage.parameters holds a value that is no text')
   if (isLeftOut(input, parameters))
     return missing(notAmongFiles(storageSecretName(input.annotations, input.config)))
+  const unknown = absentAccount(input.serviceAccount)
+  if (unknown !== undefined) return unknown
   const found = findEntry(input, parameters)
   if (!found.ok) return found
   const uri = modelUri(input, parameters, found.entry)
@@ -72,7 +74,10 @@ interface Found {
   entry: StorageEntry | undefined
 }
 
-function findEntry({ storage, annotations, secrets, config }: StorageSpecInput, parameters: Parameters) {
+function findEntry(
+  { storage, annotations, secrets, config, serviceAccount }: StorageSpecInput,
+  parameters: Parameters,
+) {
   const secretName = storageSecretName(annotations, config)
   const secret = Object.hasOwn(secrets, secretName) ? secrets[secretName] : undefined
   const asked = stringAt(storage, 'key') ?? ''
@@ -80,15 +85,16 @@ function findEntry({ storage, annotations, secrets, config }: StorageSpecInput, 
   if (secret === undefined) {
     return asked === ''
       ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
-      : missing(
+      : absent(
           `there is no Secret ${quoted(secretName)}, in which storage key ${quoted(asked)} would be looked up`,
+          serviceAccount,
         )
   }
   if (secret.tooMany !== undefined) return tooManyKeys(secretName, secret.tooMany)
   if (!secret.keys.includes(key)) {
     return asked === ''
       ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
-      : missing(`Secret ${quoted(secretName)} has no storage key ${quoted(asked)}`)
+      : absent(`Secret ${quoted(secretName)} has no storage key ${quoted(asked)}`, serviceAccount)
   }
   const entry = Object.hasOwn(secret.entries, key) ? secret.entries[key] : undefined
   if (entry === undefined)

@@ -1,10 +1,11 @@
 import { limits } from '../values/limits.ts'
 import { quoted } from '../values/text.ts'
+import type { ServiceAccountFact } from './account.ts'
 
 /** Why credentials that KServe would use cannot be given to Fluid. */
 export interface Unresolved {
   ok: false
-  reason: 'CredentialsMissing' | 'WorkloadIdentity' | 'TooLarge'
+  reason: 'CredentialsMissing' | 'CredentialsPending' | 'WorkloadIdentity' | 'TooLarge'
   message: string
 }
 
@@ -16,6 +17,21 @@ export function tooManyKeys(secret: string, count: number): Unresolved {
 
 export function missing(message: string): Unresolved {
   return { ok: false, reason: 'CredentialsMissing', message }
+}
+
+/**
+ * The trouble with what is named and is not there: it may be created a moment later, and KServe makes no pod before.
+ * What is not among files is never awaited.
+ */
+export function absent(message: string, account: ServiceAccountFact | undefined): Unresolved {
+  return account?.isOfFiles ? missing(message) : { ok: false, reason: 'CredentialsPending', message }
+}
+
+/** The trouble with a service account that is named and is not there. */
+export function absentAccount(account: ServiceAccountFact | undefined): Unresolved | undefined {
+  // Files may leave out what is in the cluster: such an account is taken for one without Secrets.
+  if (!account?.isMissing || account.isOfFiles) return undefined
+  return absent(`there is no service account ${quoted(account.name)} in the service's namespace`, account)
 }
 
 /** Of a Secret that a cluster may have, and files leave out. */

@@ -140,6 +140,11 @@ function planned({ service, previous, isAdopted = false, facts }: PlanInput): Pl
   return acceleration(decision, { draft, view, previous, shouldWarn, facts })
 }
 
+/** Whether a plan waits for credentials that are not there yet. */
+export function isPending({ reason, skipped }: Pick<Plan, 'reason' | 'skipped'>): boolean {
+  return reason === pendingReason || skipped.some((each) => each.reason === pendingReason)
+}
+
 /** The service as its user wrote it. */
 function withoutRewrite(
   { service, previous }: { service: KubeObject; previous: KubeObject | undefined },
@@ -222,10 +227,15 @@ function warning({ reason, message }: { reason: Reason; message: string }): stri
 
 /** Anybody who reaches the webhook reads its answer: what a Secret holds is for the Event on the real service. */
 function publicMessage(reason: Reason, message: string): string {
+  if (reason === pendingReason) return pendingMessage
   return readsSecrets.has(reason)
     ? 'its credentials cannot be used; an Event on the service says why'
     : message
 }
+
+const pendingReason = 'CredentialsPending'
+const pendingMessage =
+  'its service account or a Secret is not there yet; an Event on the service says which. Once it is there, a new service is accelerated by itself, for 10 minutes'
 
 const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing', 'WorkloadIdentity'])
 

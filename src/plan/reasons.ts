@@ -17,6 +17,7 @@ export const skipReasons = [
   'RuntimeUnavailable',
   'FluidMissing',
   'CredentialsMissing',
+  'CredentialsPending',
   'WorkloadIdentity',
   'ConfidentialModel',
   'WritableModel',

@@ -53,12 +53,6 @@ export const ends: End[] = [
   { name: 'warm', what: 'the cache is warm', outcome: warm },
   { name: 'warm-gated', what: 'the cache is warm', hold: atScheduling, outcome: warm },
   ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed for good' }),
-  {
-    name: 'empty',
-    what: 'the DataLoad found no file',
-    hold: { onFailure: 'Serve' },
-    outcome: { kind: 'reverted' },
-  },
   { name: 'opted-out', what: 'the service opts out', happens: optOut, outcome: notHeld },
   {
     name: 'no-policy',
@@ -111,7 +105,6 @@ export const handovers = [
 
 /** In the namespaces of these names: what is not to be warm is endless; what fails does so half-way, and so is small. */
 export function modelBytes(mountPoint: string): number {
-  if (mountPoint.includes('/empty')) return 0
   return /\/(warm|failed)/.test(mountPoint) ? smallBytes : endlessBytes
 }
 

@@ -329,7 +329,7 @@ describe.concurrent('credentials', () => {
       service(ns, 'poor', sklearn('s3://models/poor'), { 'serving.kserve.io/storageSecretName': 'nowhere' }),
     )
     expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/poor')
-    expect(stringAt(await eventWith(admitted, 'CredentialsMissing'), 'note')).toContain('nowhere')
+    expect(stringAt(await eventWith(admitted, 'CredentialsPending'), 'note')).toContain('nowhere')
   })
 })
 
@@ -509,18 +509,21 @@ describe('every hold ends', () => {
     stage.fluid.set({ ...calm, ...stalled })
     // At the timeout of a cache that is not Bound a service is reverted. So let another service bind the cache first.
     const first = await create(service(ns, 'first', sklearn(`s3://models/${ns}`)))
-    await until('the cache to be Bound', async () => {
+    // Nor does a pod serve from a cache that has shown no file.
+    await until('the cache to be counted', async () => {
       const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(first) })
-      return stringAt(dataset, 'status', 'phase') === 'Bound' || undefined
+      return stringAt(dataset, 'status', 'ufsTotal')?.endsWith('GiB') || undefined
     })
     await governed(ns, { warmup: { timeout: '4s' } })
     await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
     await released(ns, 'TimedOut')
   })
 
-  test('with the failure of the warm-up', async () => {
-    await heldBy('accel-failure', { warmup: { retries: 0 } }, { failLoad: () => 'no such bucket' })
-    await released('accel-failure', 'WarmupFailed')
+  test('with the failure of the warm-up, which takes the service back', async () => {
+    const ns = 'accel-failure'
+    const { admitted } = await heldBy(ns, { warmup: { retries: 0 } }, { failLoad: () => 'no such bucket' })
+    await eventWith(admitted, 'Reverted')
+    await firstPod(ns, 'held', (found) => isTrue(found, 'Ready') && !hasGate(found))
   })
 
   test('warm, when the warm-up failed once and was tried again', async () => {

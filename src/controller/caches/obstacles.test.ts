@@ -28,6 +28,7 @@ function scene(...services: KubeObject[]) {
   const notes: EventNote[] = []
   const events = { record: (note: EventNote) => notes.push(note) }
   api.put(openNamespace, ...services)
+  api.put({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'good', namespace: 'models' } })
   api.fail('get ServiceAccount odd', 403)
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const reconciler = new CacheReconciler({

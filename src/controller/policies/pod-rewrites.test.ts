@@ -28,6 +28,7 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
     mirror,
     placements,
     reconciler: new PodRewriteReconciler({
+      clock,
       placements,
       mirror,
       planner: fakePlanner({ mirror, client, clock }),

@@ -6,8 +6,14 @@ import type { Planner } from '../../cluster/planner.ts'
 import { serviceId } from '../../cluster/services.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
+import { isPending } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
+import type { Clock } from '../../values/clock.ts'
 import type { KubeObject } from '../../values/object.ts'
+import { awaitedForMs } from './awaited-credentials.ts'
+
+// What was missing is read again after ten seconds.
+const awaitedAgainMs = 10_000
 
 /** A place in a cache; the empty path is its root, undefined is a place that is not known. */
 interface CachePath {
@@ -75,6 +81,7 @@ export class PodRewriteUsage {
 }
 
 export interface PodRewriteOptions {
+  clock: Pick<Clock, 'now'>
   mirror: Mirror
   planner: Planner
   placements: PodRewriteUsage
@@ -84,8 +91,18 @@ export interface PodRewriteOptions {
 export class PodRewriteReconciler {
   readonly #options: PodRewriteOptions
 
+  /** The services that name credentials which are not there yet. */
+  readonly #awaiting = new WeakSet<KubeObject>()
+
   constructor(options: PodRewriteOptions) {
     this.#options = options
+  }
+
+  /** When to look at a service again, since its credentials may be there by then. Its pods do not come before them. */
+  againMs(service: KubeObject): number | undefined {
+    const createdMs = Date.parse(service.metadata.creationTimestamp ?? '')
+    const isYoung = this.#options.clock.now() < createdMs + awaitedForMs
+    return isYoung && this.#awaiting.has(service) ? awaitedAgainMs : undefined
   }
 
   /**
@@ -114,6 +131,8 @@ export class PodRewriteReconciler {
     // What was rewritten in the service says so itself, and keeps it.
     if (mirror.records.of(service) !== undefined) return []
     const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
+    if (isPending(made)) this.#awaiting.add(service)
+    else this.#awaiting.delete(service)
     return made.caches.flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
 }

@@ -38,7 +38,7 @@ export class DecisionEventReconciler {
     const made = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
     const isServed = made.reason === 'AlreadyCached' || placedByPod(made)
     if (isAccelerated && !isServed) return
-    if (made.decision === 'accelerate' && !isServed) return this.#recordNotAdmitted(service, made)
+    if (made.decision === 'accelerate' && !isServed) return await this.#recordNotAdmitted(service, made)
     const reason = isServed ? 'Accelerated' : made.reason
     this.#record(service, { reason, message: made.message })
     for (const { location, ...each } of made.skipped.filter((each) => isWorthAWarning(each.reason)))
@@ -46,7 +46,9 @@ export class DecisionEventReconciler {
   }
 
   /** It could be accelerated, and nobody decided anything about it. */
-  #recordNotAdmitted(regarding: KubeObject, { policy: name }: Plan): void {
+  async #recordNotAdmitted(regarding: KubeObject, { policy: name }: Plan): Promise<void> {
+    // Admission saw it, before its credentials were there, and it is about to be adopted.
+    if (await this.#options.planner.credentialsCameLater(regarding)) return
     const policy = this.#options.mirror.parsedPolicies().find((each) => each.name === name)
     const { namespace, name: service } = regarding.metadata
     const next =

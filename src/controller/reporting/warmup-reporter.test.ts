@@ -95,6 +95,23 @@ test('a size that Fluid has not counted is in no metric', async () => {
   expect(text).toContain('warmgate_warmup_bytes_per_second_count 0\n')
 })
 
+test('a suspended warm-up is told of once, as often as it is suspended', () => {
+  const { look, dataLoads, loadJobs, told, events } = scene()
+  dataLoads.put(fakeDataLoad('Executing'))
+  const suspended = { ...fakeLoadJob(), spec: { suspend: true }, status: {} }
+  loadJobs.put(suspended)
+  look()
+  expect(events[0]?.note).toBe(`${cacheName} waits: its loading Job is suspended`)
+  expect(told().slice(0, 3)).toEqual(onAll('Warning WarmupSuspended'))
+  look()
+  expect(told()).toEqual([])
+  loadJobs.put({ ...suspended, spec: { suspend: false } })
+  look()
+  loadJobs.put(suspended)
+  look()
+  expect(told()).toEqual(onAll('Warning WarmupSuspended'))
+})
+
 test('a warm-up is complete once its Dataset has shown a file, and failed where it has none', async () => {
   const { look, datasets, dataLoads, loadJobs, metrics, told } = scene()
   datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '[Calculating]' }))

@@ -3,6 +3,7 @@ import { nameOf } from '../../cluster/pod.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { CachePhase } from '../../plan/cache/cache-phase.ts'
 import { type CacheReading, readCache } from '../../plan/cache/cache-reading.ts'
 import { describeWarmup, speedOf, type Warmup, warmupReasons } from '../../plan/cache/warmup.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
@@ -27,6 +28,8 @@ export class WarmupReporter {
   readonly #options: Options
   /** How far each warm-up was when it was last looked at, by the UID of its DataLoad. */
   #reached = new Map<string, Warmup['stage'] | undefined>()
+  /** The UIDs of the DataLoads that wait for somebody else. */
+  readonly #suspended = new Set<string>()
 
   constructor(options: Options) {
     this.#options = options
@@ -43,8 +46,9 @@ export class WarmupReporter {
 
   /** Looks at one warm-up, when anything about it has changed. */
   look(dataLoad: KubeObject): void {
-    const { dataset, warmup } = this.#read(dataLoad) ?? {}
+    const { dataset, warmup, phase } = this.#read(dataLoad) ?? {}
     const { uid = '' } = dataLoad.metadata
+    if (dataset !== undefined && phase !== undefined) this.#reportSuspension(dataset, dataLoad, phase)
     const reached = this.#reached.get(uid)
     if (dataset === undefined || warmup === undefined || warmup.stage === reached) return
     // Its Job may go before Fluid has looked at it: nothing begins a second time.
@@ -58,8 +62,27 @@ export class WarmupReporter {
       this.#options.events.record({ regarding, type, reason, note, action: 'Warmup' })
   }
 
+  /** Somebody else keeps the cache from being made or filled: said once, for as long as it is so. */
+  #reportSuspension(dataset: KubeObject, dataLoad: KubeObject, phase: CachePhase): void {
+    const { uid = '' } = dataLoad.metadata
+    const isSuspended = phase.kind === 'pending' && phase.suspendedSinceMs !== undefined
+    if (!isSuspended) this.#suspended.delete(uid)
+    if (!isSuspended || this.#suspended.has(uid)) return
+    this.#suspended.add(uid)
+    const note = `${dataset.metadata.name} waits: ${phase.message}`
+    for (const regarding of [dataset, ...this.#waiting(dataset, dataLoad)])
+      this.#options.events.record({
+        regarding,
+        type: 'Warning',
+        reason: 'WarmupSuspended',
+        note,
+        action: 'Warmup',
+      })
+  }
+
   forget({ metadata: { uid = '' } }: KubeObject): void {
     this.#reached.delete(uid)
+    this.#suspended.delete(uid)
   }
 
   /** The services whose model it is that is being loaded. */

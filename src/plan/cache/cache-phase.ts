@@ -1,5 +1,7 @@
 import { modelBytesOf, retryLimitOf } from '../../fluid/dataset.ts'
+import { isJobOf } from '../../fluid/job.ts'
 import { loadsAll } from '../../fluid/load.ts'
+import { type Suspension, suspendedJob } from '../../fluid/suspension.ts'
 import { getIn, type KubeObject, objectAt, stringAt } from '../../values/object.ts'
 import { parseSizeBytes } from '../../values/size.ts'
 import type { Progress } from './progress.ts'
@@ -11,14 +13,21 @@ export type CachePhase =
   /** `leftMs`: how long it will take, where its speed is known. */
   | { kind: 'warming'; progress: Progress | undefined; leftMs?: number | undefined }
   | { kind: 'failed'; message: string }
-  /** `untilMs`: when this is over by itself, where it is. */
-  | { kind: 'pending'; message: string; untilMs?: number }
+  /**
+   * `untilMs`: when this is over by itself, where it is. `suspendedSinceMs`: since when somebody else keeps the cache from
+   * being made or filled.
+   */
+  | { kind: 'pending'; message: string; untilMs?: number; suspendedSinceMs?: number }
 
 export const notBegun = 'its warm-up has not begun'
 
 /** How far one DataLoad has filled its Dataset. A failed one is final to Fluid; Warmgate tries some again. */
 export function loadPhase(load: LoadState): CachePhase {
   const warmup = warmupOf(load)
+  const { job, dataLoad } = load
+  const suspension = job !== undefined && isJobOf(job, dataLoad) ? suspendedJob(job) : undefined
+  if (suspension !== undefined && !['complete', 'failed'].includes(warmup?.stage ?? ''))
+    return suspended(suspension)
   switch (warmup?.stage) {
     case 'complete':
       return { kind: 'warm' }
@@ -35,6 +44,10 @@ export function loadPhase(load: LoadState): CachePhase {
         ? { kind: 'warming', progress: progressOf(load.dataset, load.dataLoad) }
         : { kind: 'pending', message: notBegun }
   }
+}
+
+export function suspended({ sinceMs, message }: Suspension): CachePhase {
+  return { kind: 'pending', message, suspendedSinceMs: sinceMs }
 }
 
 // Fluid prints sizes with two digits after the point: a whole may read as a little more than itself.

@@ -100,6 +100,26 @@ test('what keeps a Dataset from being Bound is told', () => {
   })
 })
 
+test('what somebody else suspends is pending, with by whom', () => {
+  const labels = { release: 'bloom' }
+  const pod = object('Pod', undefined, { name: 'bloom-worker-0', labels })
+  const gated = { ...pod, spec: { schedulingGates: [{ name: 'example.com/gate' }] } }
+  const view = (phase: string) => ({
+    ...state(dataset({ phase }), dataLoad({ phase: 'Executing' }, { uid: 'load' })),
+    gatedPods: [gated],
+  })
+  expect(phaseOf(view('NotBound'))).toEqual({
+    kind: 'pending',
+    message: 'its pod bloom-worker-0 is not scheduled: it has the gate example.com/gate',
+    suspendedSinceMs: 0,
+  })
+  expect(phaseOf(view('Bound')).kind).toBe('warming')
+  const owner = { apiVersion: 'data.fluid.io/v1alpha1', kind: 'DataLoad', name: 'bloom', uid: 'load' }
+  const job = object('Job', {}, { name: 'bloom-loader-job', ownerReferences: [owner] })
+  const suspended = { ...view('Bound'), loadJobs: [{ ...job, spec: { suspend: true } }] }
+  expect(phaseOf(suspended)).toMatchObject({ kind: 'pending', message: 'its loading Job is suspended' })
+})
+
 test('Bound is judged by the phase: Fluid’s Ready condition is False after an update that went well', () => {
   const conditions = [{ type: 'Ready', status: 'False' }]
   expect(phaseOf(state(dataset({ phase: 'Bound', conditions }), dataLoad({ phase: 'Complete' })))).toEqual({

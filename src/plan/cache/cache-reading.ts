@@ -4,10 +4,11 @@ import { datasetOf, fills } from '../../fluid/load.ts'
 import { referredDataset, workerLabel } from '../../fluid/locality.ts'
 import { loadName } from '../../fluid/name.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
+import { gatedPod } from '../../fluid/suspension.ts'
 import { waitingSinceMs } from '../../fluid/waiting.ts'
 import { conditionOf } from '../../values/condition.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../../values/object.ts'
-import { type CachePhase, loadPhase, notBegun } from './cache-phase.ts'
+import { type CachePhase, loadPhase, notBegun, suspended } from './cache-phase.ts'
 import { stuckAfterMs } from './deletion.ts'
 import { type Shortfall, shortfallOf } from './shortfall.ts'
 import { type Warmup, warmupOf } from './warmup.ts'
@@ -24,6 +25,8 @@ export interface CacheView {
   readonly dataLoads: ObjectsByKey
   /** The Jobs by which Fluid carries DataLoads out. */
   readonly loadJobs: ObjectsByKey
+  /** The pods of caches; those without scheduling gates may be left out. */
+  readonly gatedPods: ObjectsByKey
   /** By name or kind: a cache has one of them. */
   readonly runtimes: { readonly [kind: string]: ObjectsByKey }
 }
@@ -86,11 +89,11 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
   const { deletionTimestamp } = dataset.metadata
   const referred = referredDataset(dataset)
   const origin = referred && view.datasets.get(referred)
-  const own = whileBound(dataset, loaded)
+  const own = whileBound(view, dataset, loaded)
   const phase =
     referred === undefined || origin === undefined || own.kind !== 'warm'
       ? own
-      : whileBound(origin, teamLoad(view, origin, referred.path, nowMs))
+      : whileBound(view, origin, teamLoad(view, origin, referred.path, nowMs))
   return {
     ...loaded,
     phase: isOwn && deletionTimestamp !== undefined ? whileDeleted(phase, deletionTimestamp, nowMs) : phase,
@@ -179,8 +182,15 @@ function pick(readings: LoadReading[], order: CachePhase['kind'][]): LoadReading
 }
 
 /** The phase of a Dataset: its DataLoad counts only while it is Bound. */
-function whileBound(dataset: KubeObject, { phase, shortfall }: LoadReading): CachePhase {
+function whileBound(
+  { gatedPods }: CacheView,
+  dataset: KubeObject,
+  { phase, shortfall }: LoadReading,
+): CachePhase {
   if (isBound(dataset)) return phase
+  const key = keyOf(dataset)
+  const gated = gatedPod(gatedPods.list(key.namespace ?? ''), key)
+  if (gated !== undefined) return suspended(gated)
   if (shortfall !== undefined) return pending(shortfall.message)
   const message = stringAt(conditionOf(dataset, 'NotReady'), 'message')
   return pending(message ? `its Dataset is not Bound: ${message}` : 'its Dataset is not Bound yet')
@@ -205,14 +215,16 @@ export function cacheView(objects: {
   datasets: KubeObject[]
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]
+  gatedPods?: KubeObject[]
   /** Of every kind. */
   runtimes: KubeObject[]
 }): CacheView {
-  const { datasets, dataLoads, loadJobs, runtimes } = objects
+  const { datasets, dataLoads, loadJobs, gatedPods = [], runtimes } = objects
   return {
     datasets: byKey(datasets),
     dataLoads: byKey(dataLoads),
     loadJobs: byKey(loadJobs),
+    gatedPods: byKey(gatedPods),
     runtimes: { all: byKey(runtimes) },
   }
 }

@@ -137,6 +137,23 @@ test('a cache that is never Bound has a bound of its own, which ends as onTimeou
   expect(decide({ caches, nowMs: 601_000 })).toMatchObject({ kind: 'hold', untilMs: 1_801_000 })
 })
 
+test('what somebody else suspends has that bound, too, from when it was suspended or waited for', () => {
+  const suspended = (suspendedSinceMs: number): HoldInput['caches'] => ({
+    bloom: { kind: 'pending', message: 'its loading Job is suspended', suspendedSinceMs },
+  })
+  expect(decide({ caches: suspended(0) })).toMatchObject({ kind: 'hold', untilMs: 601_000 })
+  expect(decide({ caches: suspended(900_000), nowMs: 901_000 })).toMatchObject({
+    kind: 'hold',
+    untilMs: 1_500_000,
+  })
+  expect(decide({ caches: suspended(900_000), nowMs: 1_500_000 })).toEqual({
+    kind: 'release',
+    reason: 'TimedOut',
+    message:
+      'suspended for 10m: waiting for bloom: its loading Job is suspended; the pod serves from a cold cache',
+  })
+})
+
 test('no pod serves from a cold cache that has shown no file', () => {
   const unreadable = ['bloom']
   expect(decide({ caches: { bloom: failed }, unreadable })).toEqual({

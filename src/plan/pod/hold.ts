@@ -126,10 +126,18 @@ export function decideHold(input: HoldInput): HoldDecision {
     ending(hold.onTimeout, 'TimedOut', { ...input, message, untilMs: undefined })
   const cold = states.filter(([, warmth]) => warmth.kind !== 'warm')
   if (nowMs >= untilMs) return timedOut(`the cache was not warm after ${formatDuration(hold.timeoutMs)}`)
-  const boundUntilMs = unmountable.length === 0 ? Number.POSITIVE_INFINITY : sinceMs + hold.boundTimeoutMs
+  // A suspension may begin late, as with a warm-up that is tried again.
+  const blockedMs = states.flatMap(([, warmth]) =>
+    warmth.kind === 'pending' ? (warmth.suspendedSinceMs ?? []) : [],
+  )
+  const sincesMs = [
+    ...(unmountable.length === 0 ? [] : [sinceMs]),
+    ...blockedMs.map((ms) => Math.max(ms, sinceMs)),
+  ]
+  const boundUntilMs = Math.min(...sincesMs) + hold.boundTimeoutMs
   if (nowMs >= boundUntilMs)
     return timedOut(
-      `not Bound after ${formatDuration(hold.boundTimeoutMs)}: ${cold.map(describe).join('; ')}`,
+      `${unmountable.length > 0 ? 'not Bound after' : 'suspended for'} ${formatDuration(hold.boundTimeoutMs)}: ${cold.map(describe).join('; ')}`,
     )
   const failed = states.find(([, warmth]) => warmth.kind === 'failed')
   if (failed !== undefined)

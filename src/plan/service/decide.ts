@@ -266,7 +266,10 @@ function keep(
 ): Rewrite {
   if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
   const read = readSource(location, policy, facts)
-  return rewriteOf(location, before, read.ok ? sameCache(read, { before, location }, facts) : read)
+  const made = read.ok ? sameCache(read, { before, location }, facts) : read
+  // Nobody waits for what was there before.
+  const isPending = !made.ok && made.reason === 'CredentialsPending'
+  return rewriteOf(location, before, isPending ? { ...made, reason: 'CredentialsMissing' } : made)
 }
 
 /** Keep the recorded rewrite. Never create objects for a Dataset that a team owns. */

@@ -51,7 +51,7 @@ test('a storage spec is cached by the URI and the entry that it stands for', () 
       endpoint: { url: 'https://minio' },
     },
   })
-  expect(resolve({ storage })).toMatchObject({ ok: false, reason: 'CredentialsMissing' })
+  expect(resolve({ storage })).toMatchObject({ ok: false, reason: 'CredentialsPending' })
   const file = { storage: { ...storage, path: 'llama/model.joblib' } }
   expect(resolve(file, [], { secrets })).toMatchObject({ ok: false, reason: 'SingleFileSource' })
 })

@@ -1,0 +1,194 @@
+import { expect, test } from 'vitest'
+import { openNamespace } from '../../cluster/cluster.fake.ts'
+import { fakeMirror } from '../../cluster/mirror.fake.ts'
+import { fakePlanner } from '../../cluster/planner.fake.ts'
+import { serviceAccountFact } from '../../kserve/account.ts'
+import { secretFact } from '../../kserve/secret.ts'
+import { FakeApi } from '../../kube/api.fake.ts'
+import type { EventNote } from '../../kube/events.ts'
+import { fakeFacts, fakePolicy, fakeService } from '../../plan/plan.fake.ts'
+import { plan } from '../../plan/plan.ts'
+import type { Policy } from '../../policy/policy.ts'
+import { createLogger } from '../../telemetry/logger.ts'
+import { FakeClock } from '../../values/clock.fake.ts'
+import { timestamp } from '../../values/clock.ts'
+import { type JsonObject, type KubeObject, stringAt } from '../../values/object.ts'
+import { AwaitedCredentialsReconciler } from './awaited-credentials.ts'
+
+const minutes = 60_000
+const namespace = 'models'
+const key = { namespace, name: 'llama' }
+const uri = 's3://models/llama'
+const account: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'ServiceAccount',
+  metadata: { name: 'reader', namespace },
+  secrets: [{ name: 'keys' }],
+}
+const secret: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'keys', namespace },
+  data: { AWS_ACCESS_KEY_ID: 'eA==', AWS_SECRET_ACCESS_KEY: 'eA==' },
+}
+
+/** A cluster in which a service was admitted before its service account and Secret. */
+function scene(policy: Policy = fakePolicy('p'), before: KubeObject[] = []) {
+  const clock = new FakeClock()
+  const api = new FakeApi({ now: () => clock.now() })
+  const fake = fakeMirror(api)
+  const events: EventNote[] = []
+  fake.parsed.push(policy)
+  api.put(openNamespace, ...before)
+  const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
+  const facts = () => {
+    const found = api.find('Secret', { namespace, name: 'keys' })
+    return fakeFacts({
+      policies: fake.parsed,
+      serviceAccounts: {
+        reader: serviceAccountFact(api.find('ServiceAccount', { namespace, name: 'reader' }), 'reader'),
+      },
+      secrets: found === undefined ? {} : { keys: secretFact(found) },
+    })
+  }
+  const warnings: string[] = []
+  const admit = (service: KubeObject, previous?: KubeObject) => {
+    const made = plan({ service, ...(previous && { previous }), facts: facts() })
+    warnings.push(...made.warnings)
+    return made.service
+  }
+  api.admit = ({ object, before: previous }) =>
+    object.kind === 'InferenceService' ? admit(object, previous) : object
+  const reconciler = new AwaitedCredentialsReconciler({
+    mirror,
+    client: api,
+    planner: fakePlanner({ mirror, client: api, clock }),
+    clock,
+    events: { record: (event) => events.push(event) },
+    logger: createLogger('silent'),
+  })
+  const named = fakeService({ serviceAccountName: 'reader', model: { storageUri: uri } })
+  const creationTimestamp = timestamp(clock.now())
+  api.put(admit({ ...named, metadata: { ...named.metadata, creationTimestamp } }))
+  const now = () => {
+    const found = api.find('InferenceService', key)
+    if (found === undefined) throw new Error('there is no service')
+    return found
+  }
+  const uriNow = () => stringAt(now(), 'spec', 'predictor', 'model', 'storageUri')
+  const look = () => reconciler.reconcile(now())
+  return { api, clock, events, warnings, now, uriNow, look, parsed: fake.parsed }
+}
+
+test('a service that comes before its account and Secret is left byte for byte as it is, and told why', () => {
+  const { now, warnings } = scene()
+  expect(now().spec).toEqual(fakeService({ serviceAccountName: 'reader', model: { storageUri: uri } }).spec)
+  expect(now().metadata.annotations).toBeUndefined()
+  expect(warnings).toEqual([expect.stringContaining('not accelerated (CredentialsPending)')])
+})
+
+test('it is accelerated once both are there, with their keys', async () => {
+  const { api, now, uriNow, look, events } = scene()
+  expect(await look()).toBe(250)
+  api.put(account)
+  expect(await look()).toBe(500)
+  expect(uriNow()).toBe(uri)
+  api.put(secret)
+  expect(await look()).toBeUndefined()
+  expect(uriNow()).toMatch(/^pvc:\/\/llama-/)
+  expect(Object.keys(now().metadata.annotations ?? {})).toEqual(
+    expect.arrayContaining(['warmgate.dev/original', 'warmgate.dev/caches']),
+  )
+  expect(events).toEqual([])
+})
+
+test('what is there when the service is created is used at once', () => {
+  const { uriNow } = scene(fakePolicy('p'), [account, secret])
+  expect(uriNow()).toMatch(/^pvc:\/\//)
+})
+
+test('nobody waits longer than ten minutes, which is said once; nothing on the service changes', async () => {
+  const { api, clock, now, look, events } = scene()
+  const before = now()
+  for (let looks = 0; looks < 8; looks++) await look()
+  expect(await look()).toBe(15_000)
+  await clock.advance(10 * minutes)
+  expect(await look()).toBeUndefined()
+  expect(events).toMatchObject([
+    { type: 'Warning', reason: 'CredentialsPending', note: expect.stringContaining('within 10 minutes') },
+  ])
+  api.put(account, secret)
+  await look()
+  expect(events).toHaveLength(1)
+  expect(now()).toEqual(before)
+})
+
+test('a new leader says nothing about what is long over', async () => {
+  const { clock, look, events } = scene()
+  await clock.advance(60 * minutes)
+  expect(await look()).toBeUndefined()
+  expect(events).toEqual([])
+})
+
+function podOf(status: JsonObject): KubeObject {
+  const labels = { 'serving.kserve.io/inferenceservice': 'llama', component: 'predictor' }
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'llama', uid: 'rs', controller: true }
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'llama-0', namespace, labels, ownerReferences: [owner] },
+    spec: { initContainers: [{ name: 'storage-initializer', args: [uri, '/mnt/models'] }] },
+    status,
+  }
+}
+
+test('pods that still download are replaced; those that are Ready are not', async () => {
+  const ready = { conditions: [{ type: 'Ready', status: 'True' }] }
+  const late = scene()
+  await late.look()
+  late.api.put(account, secret, podOf(ready))
+  expect(await late.look()).toBeUndefined()
+  expect(late.uriNow()).toBe(uri)
+  expect(late.events).toMatchObject([{ note: expect.stringContaining('Ready already') }])
+  const early = scene()
+  await early.look()
+  early.api.put(account, secret, podOf({}))
+  await early.look()
+  expect(early.uriNow()).toMatch(/^pvc:\/\//)
+})
+
+test('a service that opts out is left alone', async () => {
+  const { api, look, uriNow } = scene()
+  api.edit('InferenceService', key, {
+    metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } },
+  })
+  api.put(account, secret)
+  expect(await look()).toBeUndefined()
+  expect(uriNow()).toBe(uri)
+})
+
+test.each([{ mode: 'Audit' }, { rewrite: 'Pod' }])('a policy of %j waits for nothing', async (policy) => {
+  const { look, events } = scene(fakePolicy('p', policy))
+  expect(await look()).toBeUndefined()
+  expect(events).toEqual([])
+})
+
+const created = (object: KubeObject, creationTimestamp: string) => ({
+  ...object,
+  metadata: { ...object.metadata, creationTimestamp },
+})
+
+test('a leader that begins after they came adopts it, too: they are younger than the service', async () => {
+  const { api, look, uriNow } = scene()
+  api.put(created(account, '2030-01-01T00:00:00Z'), created(secret, '2030-01-01T00:00:03Z'))
+  await look()
+  expect(uriNow()).toMatch(/^pvc:/)
+})
+
+test('one that admission did not see at all is not: its credentials are older', async () => {
+  const { api, look, uriNow } = scene()
+  const before = '2029-12-31T00:00:00Z'
+  api.put(created(account, before), created(secret, before))
+  expect(await look()).toBeUndefined()
+  expect(uriNow()).toBe(uri)
+})

@@ -1,0 +1,128 @@
+import { adoptService, isReady } from '../../cluster/adoption.ts'
+import type { Mirror } from '../../cluster/mirror.ts'
+import type { Planner } from '../../cluster/planner.ts'
+import { downloadsOf, isAlive, isOf, llmSelector, serviceLabel } from '../../kserve/pod.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import type { EventRecorder } from '../../kube/events.ts'
+import { resources } from '../../kube/resources.ts'
+import { isOptedOut } from '../../plan/facts.ts'
+import { isPending, type Plan } from '../../plan/plan.ts'
+import { builtInPolicy } from '../../policy/policy.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { Clock } from '../../values/clock.ts'
+import { Memory } from '../../values/memory.ts'
+import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
+
+export interface AwaitedCredentialsOptions {
+  mirror: Mirror
+  client: KubeClient
+  planner: Planner
+  clock: Clock
+  events: EventRecorder
+  logger: Logger
+}
+
+const firstLookMs = 250
+const longestWaitMs = 15_000
+/** How long after its creation a service may wait for its service account and Secrets. */
+export const awaitedForMs = 10 * 60_000
+
+interface Wait {
+  looks: number
+  isOver: boolean
+}
+
+/**
+ * Accelerates services that were created before a service account or Secret that they name: in one file they often come
+ * first. KServe makes no pod before. Nobody watches these objects, since that would take rights to all Secrets: they are
+ * read again, later each time, for a bounded time. Nothing on the service says that it waits: an annotation would be in
+ * its pods.
+ */
+export class AwaitedCredentialsReconciler {
+  readonly #options: AwaitedCredentialsOptions
+  /** By UID of the service. */
+  readonly #waits = new Memory<Wait>({ totalBytes: 2 ** 20, valueBytes: 2 ** 10 })
+
+  constructor(options: AwaitedCredentialsOptions) {
+    this.#options = options
+  }
+
+  /** Looks at one service; answers when to look again, if it must. */
+  async reconcile(service: KubeObject): Promise<number | undefined> {
+    const wait = this.#waits.get(waitKey(service))
+    if (wait?.isOver || !this.#isCandidate(service)) return undefined
+    if (this.#leftMs(service) <= 0) return wait && this.#end(service, late)
+    if (wait === undefined && !(await this.#isAwaiting(service))) return undefined
+    const made = await this.#options.planner.adoptionNow(service)
+    if (!isRewrite(made)) return this.#again(service, wait)
+    if (await this.#isServing(service, made)) return this.#end(service, serving)
+    return await this.#adopt(service, wait)
+  }
+
+  #isCandidate(service: KubeObject): boolean {
+    const { services, records } = this.#options.mirror
+    const { annotations, deletionTimestamp } = service.metadata
+    if (deletionTimestamp !== undefined || isOptedOut(annotations)) return false
+    return !services.isClosed(service) && !services.isTooLarge(service) && records.of(service) === undefined
+  }
+
+  /** Whether admission saw a service before its credentials: they are missing now, or are younger than it. */
+  async #isAwaiting(service: KubeObject): Promise<boolean> {
+    const { mirror, planner } = this.#options
+    const made = await planner.recreated(service)
+    const { spec } = mirror.parsedPolicies().find(({ name }) => name === made.policy) ?? builtInPolicy
+    if (spec.mode !== 'Enforce' || spec.rewrite !== 'Spec') return false
+    return isPending(made) || (isRewrite(made) && (await planner.credentialsCameLater(service)))
+  }
+
+  #leftMs({ metadata: { creationTimestamp = '' } }: KubeObject): number {
+    return (Date.parse(creationTimestamp) || 0) + awaitedForMs - this.#options.clock.now()
+  }
+
+  async #adopt(service: KubeObject, wait: Wait | undefined): Promise<number | undefined> {
+    const { client, logger } = this.#options
+    const answer = await adoptService(client, service, { dryRun: false })
+    logger.info({ service: keyText(keyOf(service)), answer: answer.kind }, 'its credentials are there')
+    return answer.kind === 'adopted' ? undefined : this.#again(service, wait)
+  }
+
+  /** Whether a pod that downloaded the model is Ready: it would be replaced. One that is not serves nobody. */
+  async #isServing(service: KubeObject, { locations }: Plan): Promise<boolean> {
+    const { namespace = '', name } = service.metadata
+    const labelSelector = service.kind === 'InferenceService' ? `${serviceLabel}=${name}` : llmSelector
+    const { items } = await this.#options.client.list(resources.pod, { namespace, labelSelector })
+    const sources = locations.map(({ source }) => source)
+    return items
+      .filter((pod) => isAlive(pod) && isOf(pod, service) && isReady(pod))
+      .some((pod) => downloadsOf(pod).some((uri) => sources.includes(uri)))
+  }
+
+  #again(service: KubeObject, wait: Wait = { looks: 0, isOver: false }): number {
+    this.#remember(service, { ...wait, looks: wait.looks + 1 })
+    return Math.min(firstLookMs * 2 ** wait.looks, longestWaitMs, this.#leftMs(service))
+  }
+
+  #end(service: KubeObject, why: string): undefined {
+    this.#remember(service, { looks: 0, isOver: true })
+    const { namespace, name } = service.metadata
+    const note = `${why}; \`warmgate adopt --namespace ${namespace} ${name}\` accelerates it`
+    const [reason, type, action] = ['CredentialsPending', 'Warning', 'Accelerate'] as const
+    this.#options.events.record({ regarding: service, type, reason, note, action })
+  }
+
+  #remember(service: KubeObject, wait: Wait): void {
+    this.#waits.set(waitKey(service), wait, wait)
+  }
+}
+
+const late = 'its credentials were not there within 10 minutes: it stays as it is'
+const serving = 'its credentials came when its pods were Ready already: it stays as it is'
+
+function waitKey({ metadata: { uid = '' } }: KubeObject): string {
+  return uid
+}
+
+/** Whether a plan changes the service itself. */
+function isRewrite(made: Plan): boolean {
+  return made.decision === 'accelerate' && !isPending(made) && made.locations.some(({ by }) => by === 'Spec')
+}
