@@ -33,6 +33,7 @@ export const alluxio: Runtime = {
   plural: 'alluxioruntimes',
   schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https'],
   isLoadable: true,
+  tiers: 'every',
   // Its SyncRuntime does nothing.
   live: ['replicas', 'fuse.cleanPolicy'],
 

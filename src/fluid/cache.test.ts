@@ -24,7 +24,6 @@ const settings: CacheSettings = {
   warmup: {
     enabled: warmup.enabled,
     resources: warmup.resources,
-    replicas: warmup.replicas,
     retries: warmup.retries,
   },
 }

@@ -24,6 +24,7 @@ export const jindo: Runtime = {
   plural: 'jindoruntimes',
   schemes: [...stores, 'hdfs'],
   isLoadable: true,
+  tiers: 'first',
   // Fluid takes up the resources of masters and workers, too, and restarts them (sync_runtime.go).
   live: ['replicas', 'fuse.cleanPolicy', 'fuse.resources'],
 

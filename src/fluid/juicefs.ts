@@ -23,6 +23,8 @@ export const juicefs: Runtime = {
   plural: 'juicefsruntimes',
   schemes: ['juicefs'],
   isLoadable: true,
+  // The Community Edition's workers do not know of one another.
+  tiers: 'none',
   // It would take up all the rest, too, and restart its workers for it: pkg/ddc/juicefs/sync_runtime.go.
   live: ['replicas', 'fuse.cleanPolicy'],
   // Fluid kills the warm-up of JuiceFS after half an hour unless it is told otherwise.

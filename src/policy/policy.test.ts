@@ -33,6 +33,8 @@ test('the default of every field', () => {
     cache: {
       scope: 'Model',
       replicas: 2,
+      size: 'Auto',
+      maxReplicas: 8,
       tieredStore: [{ medium: 'SSD', quota: '50Gi', high: '0.95', low: '0.7' }],
       retain: '0s',
       nodeSelector: {},
@@ -49,7 +51,6 @@ test('the default of every field', () => {
     warmup: {
       enabled: true,
       resources: { requests: { cpu: '100m', memory: '256Mi' } },
-      replicas: 1,
       retries: 3,
       schedule: '',
       onEviction: 'Report',
@@ -107,7 +108,7 @@ test('defaults reach into what is written', () => {
   expect(spec).toMatchObject({
     sources: [{ match: ['s3://'], runtime: 'Auto', options: {}, credentials: {} }],
     cache: { scope: 'Model', replicas: 4 },
-    warmup: { enabled: true, replicas: 1, timeout: '1h' },
+    warmup: { enabled: true, timeout: '1h' },
     hold: { at: 'Readiness', onTimeout: 'Serve', onFailure: 'Keep' },
     gpu: {
       when: { modelFormats: ['huggingface', 'vLLM'], runtimes: [] },

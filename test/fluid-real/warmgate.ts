@@ -41,7 +41,7 @@ const juicefs: Path = {
 }
 const paths: Path[] = [
   jindo,
-  { ...jindo, runtime: 'Alluxio', source: { runtime: 'Alluxio' } },
+  { ...jindo, runtime: 'Alluxio', source: { runtime: 'Alluxio', credentials: { identity: 'Node' } } },
   juicefs,
   { runtime: 'EFC', uri: 'nfs://0a1b2c.cn-hangzhou.nas.aliyuncs.com/models/bloom' },
   { runtime: 'Thin', uri: 'nfs://10.0.0.7/exports/bloom', source: { runtime: 'Thin', profile: 'nfs' } },

@@ -9,6 +9,7 @@ import { isCacheName, loadName } from '../../fluid/name.ts'
 import { runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
 import { derivedFrom } from '../../fluid/secret.ts'
+import { isSized } from '../../fluid/sizing.ts'
 import { changesTo } from '../../fluid/standing.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
@@ -16,6 +17,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
+import { type LoadWait, waitBeforeLoad } from '../../plan/cache/load-start.ts'
 import { builtInPolicy } from '../../policy/policy.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -137,9 +139,12 @@ export class CacheReconciler {
     const secret = await this.#syncSecret(cache, made)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     if (await clearSchedule(this.#options, key, others)) return deletingRetryMs
-    if (others.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
+    const starting = others.filter((object) => object.kind === 'DataLoad' && isNew(object))
+    const wait = starting.length === 0 ? undefined : this.#waitBeforeLoad(cache, others)
+    const due = wait === undefined ? others : others.filter((object) => !starting.includes(object))
+    if (due.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
     let isWhole = true
-    for (const object of others) {
+    for (const object of due) {
       const part = asPartOf(this.#numbered(object, cache), made)
       isWhole = (await this.#write(part, ownersOf(object, paths) ?? owners)) !== undefined && isWhole
     }
@@ -150,7 +155,20 @@ export class CacheReconciler {
       { key, paths: paths.keys() },
       cache.settings.warmup,
     )
-    return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secret.againMs) : againMs
+    return soonest(againMs, wait?.againMs, secret.kind === 'synced' ? secret.againMs : undefined)
+  }
+
+  /** What the new DataLoads of a cache wait for; undefined if nothing keeps them from starting. */
+  #waitBeforeLoad(cache: Cache, objects: KubeObject[]): LoadWait | undefined {
+    const { mirror, clock } = this.#options
+    const { namespace, name, runtime } = cache
+    const dataset = mirror.datasets.get({ namespace, name })
+    if (dataset === undefined) return { message: 'its Dataset does not exist', againMs: undefined }
+    // The number of workers that it is to have, and the status of those that it has.
+    const wanted = objects.find(({ kind }) => kind === runtimes[runtime].kind)
+    const status = mirror.runtimes[runtime].get({ namespace, name })?.status
+    const size = isSized(cache) ? 'needed' : 'irrelevant'
+    return waitBeforeLoad({ dataset, runtime: wanted && { ...wanted, status }, size }, clock.now())
   }
 
   /** The cache as the plan of the first of its services has it that can tell; else why the first cannot. */
@@ -313,6 +331,12 @@ function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerRe
   const [, services = []] =
     [...paths].find(([path]) => loadName(dataset, path) === object.metadata.name) ?? []
   return services.map(ownerReference)
+}
+
+/** The least of these times; undefined where there is none. */
+function soonest(...timesMs: (number | undefined)[]): number | undefined {
+  const known = timesMs.filter((ms) => ms !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
 }
 
 /** Whether there was nothing to compare an object with. */
