@@ -5,6 +5,7 @@ import {
   directory,
   firstTier,
   fuse,
+  imagePullPolicy,
   isAmazon,
   nodeSelection,
   type Runtime,
@@ -55,7 +56,8 @@ export const jindo: Runtime = {
       tieredstore: { levels: tiers.map((tier) => ({ ...tierLevel(tier, jindoGi), ...waterMarks(tier) })) },
       ...section('master', { ...nodes, ...resources(settings, 'master') }),
       ...section('worker', { ...nodes, ...resources(settings, 'worker', tiers) }),
-      ...fuse(settings, { args: fuseArguments, ...resources(settings, 'fuse') }),
+      jindoVersion: { imagePullPolicy },
+      ...fuse(settings, { args: fuseArguments, imagePullPolicy, ...resources(settings, 'fuse') }),
     }
   },
 }

@@ -204,8 +204,13 @@ export function fuse({ cleanPolicy }: CacheSettings, more: JsonObject = {}): Jso
   return section('fuse', cleanPolicy === 'OnRuntimeDeleted' ? more : { ...more, cleanPolicy })
 }
 
-/** How long a FUSE client may answer from what it remembers of a file, in seconds: Fluid's default is 2 h. */
-export const attributeTimeoutSeconds = 60
+/**
+ * How long a FUSE client may answer from what it remembers of a file, in seconds: Fluid's default is 2 h. It is short,
+ * so that a pod that starts after a refresh does not see old sizes of some files and new ones of others.
+ */
+export const attributeTimeoutSeconds = 10
+/** Fluid's own default for most images; for those of Jindo it is `Always`, which asks a registry at each start. */
+export const imagePullPolicy = 'IfNotPresent'
 
 /** A directory: Jindo takes a mount point without its slash for an object. */
 export function directory({ uri }: Source): string {

@@ -41,7 +41,7 @@ export function isSized(cache: Cache): boolean {
 }
 
 /** Of a cache of many models only the size of the whole source is known, and nothing loads the whole. */
-function loadsWhole({ paths }: Cache): boolean {
+export function loadsWhole({ paths }: Cache): boolean {
   return paths.every((path) => path === '')
 }
 

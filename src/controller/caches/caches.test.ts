@@ -209,6 +209,16 @@ test('a cache is filled once all of its workers are there, or five minutes after
   expect(its.get('DataLoad')).toBeDefined()
 })
 
+test('a cache that holds something before it is filled says so, once', async () => {
+  const its = cluster()
+  await its.reconciler.reconcile(its.id)
+  bindWith(its, 2, { ufsTotal: '1.00GiB', cacheStates: { cached: '1.00GiB' } })
+  await its.waitForSync()
+  const [told, ...others] = its.events.filter(({ reason }) => reason === 'OldCacheFiles')
+  expect(told).toMatchObject({ type: 'Warning', note: expect.stringContaining('it holds 1 GiB before') })
+  expect(others).toEqual([])
+})
+
 test('a model that is too large gets more workers first, and a size that comes late changes no warm-up', async () => {
   const its = cluster()
   await its.reconciler.reconcile(its.id)

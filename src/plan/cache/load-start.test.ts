@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { fakeDataset } from '../../cluster/cluster.fake.ts'
 import type { JsonObject, KubeObject } from '../../values/object.ts'
-import { waitBeforeLoad } from './load-start.ts'
+import { heldBeforeLoad, waitBeforeLoad } from './load-start.ts'
 
 const nowMs = Date.parse('2026-11-25T10:00:00Z')
 
@@ -65,4 +65,11 @@ test('it waits for the size of its model for a minute, where that decides someth
   expect(after(60_000)).toBeUndefined()
   expect(after(0, { ufsTotal: '141.00GiB' })).toBeUndefined()
   expect(waitBeforeLoad({ dataset: boundFor(0), runtime: ready, ...irrelevant }, nowMs)).toBeUndefined()
+})
+
+test('what a cache holds before it is filled is what an earlier one left', () => {
+  const holding = (cached: string) => ({ cacheStates: { cached } })
+  expect(heldBeforeLoad(boundFor(60_000, holding('3.00GiB')), nowMs)).toBe(3 * 2 ** 30)
+  expect(heldBeforeLoad(boundFor(60_000, holding('0.00B')), nowMs)).toBeUndefined()
+  expect(heldBeforeLoad(boundFor(3_600_000, holding('3.00GiB')), nowMs)).toBeUndefined()
 })

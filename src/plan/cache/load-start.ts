@@ -1,6 +1,7 @@
 import { modelBytesOf } from '../../fluid/dataset.ts'
 import { conditionOf } from '../../values/condition.ts'
 import { getIn, type KubeObject, stringAt } from '../../values/object.ts'
+import { parseSizeBytes } from '../../values/size.ts'
 
 /** How long a warm-up waits for the rest of the workers, counted from when the Dataset was Bound. */
 export const workersGraceMs = 300_000
@@ -57,4 +58,13 @@ export function workersOf(runtime: KubeObject | undefined): { ready: number; wan
     wanted: count('spec', 'replicas') ?? count('spec', 'worker', 'replicas') ?? 0,
     ready: count('status', 'workerNumberReady') ?? count('status', 'worker', 'readyReplicas') ?? 0,
   }
+}
+
+/**
+ * Bytes that a cache holds though nothing has filled it yet: files that an earlier cache of its name left on the disks of
+ * its nodes. Undefined for none, and once it may have been filled before: after the time that a first warm-up waits.
+ */
+export function heldBeforeLoad(dataset: KubeObject, nowMs: number): number | undefined {
+  if (nowMs - boundSinceMs(dataset, nowMs) > workersGraceMs + sizeGraceMs) return undefined
+  return parseSizeBytes(stringAt(dataset, 'status', 'cacheStates', 'cached') ?? '') || undefined
 }
