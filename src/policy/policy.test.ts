@@ -41,6 +41,7 @@ test('the default of every field', () => {
       tolerations: [],
       cleanPolicy: 'OnRuntimeDeleted',
       fuse: 'Node',
+      prefetch: 'Auto',
       resources: {
         master: { requests: { cpu: '500m', memory: '1Gi' } },
         worker: { requests: { cpu: '500m', memory: '2Gi' } },

@@ -227,6 +227,11 @@ const cache = Type.Object(
         "How pods get at their cache. Node: by Fluid's CSI driver on their node. Sidecar: by a FUSE client in the pod, for nodes without that driver (serverless); Fluid's webhook puts it in.",
       default: 'Node',
     }),
+    prefetch: Type.Enum(['Auto', 'Always', 'Never'], {
+      description:
+        "Whether Fluid's file prefetcher reads the model into the memory of its node as a pod starts, beside its server. Auto: for the model formats huggingface and vLLM, which read at random.",
+      default: 'Auto',
+    }),
     resources: Type.Object(
       {
         master: resources('Of each master.', { cpu: '500m', memory: '1Gi' }),
