@@ -20,14 +20,17 @@ interface Scene {
   /** The phase of the Dataset, and whether Fluid has made its claim. */
   bound?: string
   hasClaim?: boolean
+  format?: string
 }
 
 /** What a new pod of a service is answered, and every call that this makes to the API server. */
-async function admit({ policy = {}, pod = newPod(), phase = 'Complete', ...cache }: Scene) {
+async function admit({ policy = {}, pod = newPod(), phase = 'Complete', format = 'onnx', ...cache }: Scene) {
   const fake = fakeMirror()
   fake.parsed.push(fakePolicy('p', policy))
   fake.namespaces.put(openNamespace)
-  fake.services.put(fakeService({ model: { storageUri: uri } }, { uid: 'service-uid' }))
+  fake.services.put(
+    fakeService({ model: { storageUri: uri, modelFormat: { name: format } } }, { uid: 'service-uid' }),
+  )
   const { metadata, ...dataset } = fakeDataset({ phase: cache.bound ?? 'Bound' })
   const annotations = { 'warmgate.dev/source': uri }
   const owner = { apiVersion: 'serving.kserve.io/v1beta1', kind: 'InferenceService', name: 'llama' }
@@ -84,6 +87,22 @@ test('a pod of a warm cache is not held, and costs no call to the API server', a
   expect(answer).toMatchObject({ auditAnnotations: { decision: 'pass' } })
   expect(paths(answer)).not.toContain('/spec/readinessGates')
   expect(calls).toEqual([])
+})
+
+test('files are read ahead for vLLM, once its cache is Bound, and never beside a server that starts cold', async () => {
+  const files = '/metadata/annotations/file-prefetcher.fluid.io~1file-list'
+  const isReadAhead = async (of: Scene) =>
+    paths((await admit({ format: 'vLLM', hasClaim: true, ...of })).answer).some((path) =>
+      files.startsWith(path),
+    )
+  expect(await isReadAhead({})).toBe(true)
+  const scheduling = { phase: 'Executing', policy: { hold: { at: 'Scheduling' } } }
+  expect(await isReadAhead(scheduling)).toBe(true)
+  expect(await isReadAhead({ ...scheduling, bound: 'NotBound' })).toBe(false)
+  expect(await isReadAhead({ hasClaim: false })).toBe(false)
+  expect(await isReadAhead({ phase: 'Executing' })).toBe(false)
+  expect(await isReadAhead({ format: 'onnx' })).toBe(false)
+  expect(await isReadAhead({ policy: { cache: { prefetch: 'Never' } } })).toBe(false)
 })
 
 test('nor does one of a cold cache, which is held', async () => {

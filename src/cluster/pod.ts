@@ -25,6 +25,8 @@ export type PodFacts = PodPolicy & {
   /** The labels of the nodes that hold its caches. */
   workerLabels: string[]
   sidecar: SidecarState
+  /** What is read ahead of its server. */
+  readAhead: ClaimMount[]
 }
 
 /**
@@ -67,6 +69,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
     unreadable: caches.filter(({ isReadable }) => !isReadable).map(nameOf),
     unmountable: [...new Set(unmountable.map(({ claim }) => claim))],
     workerLabels: [...new Set(caches.flatMap(({ workerLabel }) => workerLabel ?? []))],
+    readAhead: governance.prefetch && isReady ? caches.map(({ claim, path }) => ({ claim, path })) : [],
     sidecar: hasSidecar ? (isReady ? 'ready' : 'pending') : 'none',
   }
 }

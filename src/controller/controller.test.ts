@@ -55,7 +55,7 @@ function scene(...services: KubeObject[]) {
 }
 
 const caches = (names: string[]) =>
-  names.flatMap((name) => ['Dataset', 'JindoRuntime', 'DataLoad'].map((kind) => `${kind} ${name}`))
+  names.flatMap((name) => ['Dataset', 'JindoRuntime'].map((kind) => `${kind} ${name}`))
 
 function odd<T extends KubeObject>(object: T, field: string): T {
   Object.defineProperty(object.metadata, field, {

@@ -33,6 +33,7 @@ export const alluxio: Runtime = {
   plural: 'alluxioruntimes',
   schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https'],
   isLoadable: true,
+  tiers: 'every',
   // Its SyncRuntime does nothing.
   live: ['replicas', 'fuse.cleanPolicy'],
 
@@ -94,7 +95,7 @@ const fuseOptions = `--fuse-opts=auto_cache,ro,attr_timeout=${attributeTimeoutSe
 function properties({ tieredStore }: CacheSettings): JsonObject {
   return {
     'alluxio.user.block.size.bytes.default': '256MB',
-    'alluxio.user.metadata.cache.expiration.time': '1min',
+    'alluxio.user.metadata.cache.expiration.time': `${attributeTimeoutSeconds}s`,
     ...waterMarks(tieredStore),
   }
 }

@@ -24,7 +24,6 @@ const settings: CacheSettings = {
   warmup: {
     enabled: warmup.enabled,
     resources: warmup.resources,
-    replicas: warmup.replicas,
     retries: warmup.retries,
   },
 }
@@ -467,7 +466,9 @@ test('a template merges into the Runtime: objects merge, lists of objects join, 
   const before = structuredClone(template)
   const bare = { template, resources: {} }
   const spec = objectAt(objectOf(make('Jindo', 's3', s3, bare), 'JindoRuntime'), 'spec')
-  expect(spec).toEqual(template)
+  const imagePullPolicy = 'IfNotPresent'
+  const fuse = { ...objectAt(template.fuse), imagePullPolicy }
+  expect(spec).toEqual({ ...template, fuse, jindoVersion: { imagePullPolicy } })
   expect(template).toEqual(before)
   const partly = objectAt(
     objectOf(make('Jindo', 's3', s3, { template: { fuse: { cleanPolicy: 'OnDemand' } } }), 'JindoRuntime'),

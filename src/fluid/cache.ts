@@ -1,4 +1,4 @@
-import type { KubeObject } from '../values/object.ts'
+import type { JsonObject, KubeObject } from '../values/object.ts'
 import { asWarmWhenBound, dataLoad, dataset, fluidObject } from './dataset.ts'
 import type { Cache } from './desired.ts'
 import { isReferenceTo, reference } from './reference.ts'
@@ -6,10 +6,12 @@ import { componentResources, type Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import { scheduledLoads } from './schedule.ts'
 import { mountedSource } from './secret.ts'
+import { fitted, loadsWhole } from './sizing.ts'
 import { merge } from './template.ts'
 
-/** The Fluid objects of a cache, in the order in which they are applied. */
-export function cacheObjects(cache: Cache): KubeObject[] {
+/** The Fluid objects of a cache, in the order in which they are applied; `modelBytes` once Fluid has counted them. */
+export function cacheObjects(wanted: Cache, modelBytes?: number): KubeObject[] {
+  const cache = fitted(wanted, modelBytes)
   const { settings } = cache
   const source = mountedSource(cache)
   const { tolerations, warmup } = settings
@@ -17,7 +19,7 @@ export function cacheObjects(cache: Cache): KubeObject[] {
   if (isReferenceTo(source)) return [reference(identity)]
   const runtime: Runtime = runtimes[cache.runtime]
   const made = dataset(identity, runtime.mount(source), tolerations)
-  const spec = merge(runtime.spec(source, settings), settings.template)
+  const spec = merge({ ...runtime.spec(source, settings), ...metadataOf(cache) }, settings.template)
   const objects = [
     runtime.isLoadable && warmup.enabled ? made : asWarmWhenBound(made),
     fluidObject(identity, runtime.kind, spec),
@@ -35,4 +37,14 @@ export function cacheObjects(cache: Cache): KubeObject[] {
     ...(warmup.enabled ? loads : []),
     ...(warmup.schedule ? scheduledLoads(cache.name, loads, warmup.schedule) : []),
   ]
+}
+
+/**
+ * Without this Fluid lists all that a Dataset mounts, once it is Bound, to count it: of a source with many models that is
+ * a listing of the whole bucket, and each DataLoad lists its own path. Jindo only counts, and has no such field. Source:
+ * fluid v1.0.8 pkg/ddc/{alluxio,juicefs}/metadata.go.
+ */
+function metadataOf(cache: Cache): JsonObject {
+  if (loadsWhole(cache) || !['Alluxio', 'JuiceFS'].includes(cache.runtime)) return {}
+  return { management: { metadataSyncPolicy: { autoSync: false } } }
 }

@@ -21,6 +21,7 @@ export const cacheRuntime: Runtime = {
   plural: 'cacheruntimes',
   schemes: 'named',
   isLoadable: true,
+  tiers: 'every',
   live: [],
 
   refuses({ credentials: { kind }, profile }) {

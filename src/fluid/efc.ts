@@ -20,6 +20,7 @@ export const efc: Runtime = {
   plural: 'efcruntimes',
   schemes: ['nfs', 'cpfs'],
   isLoadable: false,
+  tiers: 'none',
   live: ['replicas', 'fuse.cleanPolicy'],
 
   refuses(source) {

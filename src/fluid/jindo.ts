@@ -5,6 +5,7 @@ import {
   directory,
   firstTier,
   fuse,
+  imagePullPolicy,
   isAmazon,
   nodeSelection,
   type Runtime,
@@ -24,6 +25,7 @@ export const jindo: Runtime = {
   plural: 'jindoruntimes',
   schemes: [...stores, 'hdfs'],
   isLoadable: true,
+  tiers: 'first',
   // Fluid takes up the resources of masters and workers, too, and restarts them (sync_runtime.go).
   live: ['replicas', 'fuse.cleanPolicy', 'fuse.resources'],
 
@@ -54,7 +56,8 @@ export const jindo: Runtime = {
       tieredstore: { levels: tiers.map((tier) => ({ ...tierLevel(tier, jindoGi), ...waterMarks(tier) })) },
       ...section('master', { ...nodes, ...resources(settings, 'master') }),
       ...section('worker', { ...nodes, ...resources(settings, 'worker', tiers) }),
-      ...fuse(settings, { args: fuseArguments, ...resources(settings, 'fuse') }),
+      jindoVersion: { imagePullPolicy },
+      ...fuse(settings, { args: fuseArguments, imagePullPolicy, ...resources(settings, 'fuse') }),
     }
   },
 }

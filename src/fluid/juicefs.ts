@@ -1,6 +1,7 @@
 import type { JsonObject } from '../values/object.ts'
 import { parseSizeBytes, quantityOf } from '../values/size.ts'
 import {
+  attributeTimeoutSeconds,
   type CacheTier,
   firstTier,
   fuse,
@@ -12,7 +13,7 @@ import {
   section,
   volumeTypeOf,
 } from './runtime.ts'
-import { partsOf } from './source.ts'
+import { partsOf, type Source } from './source.ts'
 
 /**
  * JuiceFSRuntime, for file systems that JuiceFS made: it reads its own layout only, never a plain bucket.
@@ -23,6 +24,8 @@ export const juicefs: Runtime = {
   plural: 'juicefsruntimes',
   schemes: ['juicefs'],
   isLoadable: true,
+  // The Community Edition's workers do not know of one another.
+  tiers: 'none',
   // It would take up all the rest, too, and restart its workers for it: pkg/ddc/juicefs/sync_runtime.go.
   live: ['replicas', 'fuse.cleanPolicy'],
   // Fluid kills the warm-up of JuiceFS after half an hour unless it is told otherwise.
@@ -44,16 +47,23 @@ export const juicefs: Runtime = {
     }
   },
 
-  spec(_, settings) {
+  spec(source, settings) {
     const tiers = firstTier(settings)
     return {
       replicas: settings.replicas,
       tieredstore: { levels: tiers.map(level) },
       ...section('worker', { ...nodeSelection(settings), ...resources(settings, 'worker', tiers) }),
       // Each FUSE client has a cache of its own, of the same size.
-      ...fuse(settings, resources(settings, 'fuse', tiers)),
+      ...fuse(settings, { ...timeouts(source), ...resources(settings, 'fuse', tiers) }),
     }
   },
+}
+
+/** Of the Community Edition alone Fluid would keep attributes for 2 h (genFuseMount). */
+function timeouts({ credentials }: Source): JsonObject {
+  if (credentials.kind !== 'options' || !Object.hasOwn(credentials.options, 'metaurl')) return {}
+  const seconds = String(attributeTimeoutSeconds)
+  return { options: { 'attr-cache': seconds, 'entry-cache': seconds, 'dir-entry-cache': seconds } }
 }
 
 /**

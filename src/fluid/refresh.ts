@@ -7,6 +7,14 @@ const timeToLiveSeconds = 600
 // What `warmup.replicas` may be at most.
 const mostCopies = 1_000
 
+const managedByLabel = 'app.kubernetes.io/managed-by'
+const managedBy = 'warmgate-refresh'
+
+/** Whether a DataLoad is one of `warmgate refresh`. */
+export function isRefresh({ kind, metadata: { labels = {} } }: KubeObject): boolean {
+  return kind === 'DataLoad' && labels[managedByLabel] === managedBy
+}
+
 /**
  * A DataLoad that reads the metadata of a cache, or of a path of it, again and loads what changed, beside the
  * warm-up. Of that it has the copies, options and tolerations, and nothing else that somebody may have written there.
@@ -28,7 +36,7 @@ export function refreshLoad(
     metadata: {
       name: `${loadName(name, path)}-r${Math.floor(clock.now() / 1_000).toString(36)}`,
       namespace,
-      labels: { 'app.kubernetes.io/managed-by': 'warmgate-refresh' },
+      labels: { [managedByLabel]: managedBy },
       ownerReferences: [ownerReference(dataset)],
     },
     spec: {

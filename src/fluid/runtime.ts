@@ -15,6 +15,8 @@ export interface Runtime {
   isLoadable: boolean
   /** Options that its DataLoads need. */
   loadOptions?: { [key: string]: string }
+  /** Which tiers its workers share a model in; none where each worker, or its image alone, decides what it keeps. */
+  tiers: 'first' | 'every' | 'none'
   /** Fields of its spec that Fluid takes up while a cache stands, and without a restart of its workers. */
   live: readonly string[]
   /** Why this runtime cannot read the source although it serves its scheme. */
@@ -65,6 +67,8 @@ export interface Toleration {
 /** The part of a policy that shapes a cache, and never its name. */
 export interface CacheSettings {
   replicas: number
+  /** How many workers a model that is too large for `replicas` may have; never more where it is left out. */
+  growTo?: number
   tieredStore: CacheTier[]
   /** Nodes for masters and workers; never for FUSE, which must follow the pods. */
   nodeSelector: { [label: string]: string }
@@ -79,7 +83,8 @@ export interface CacheSettings {
     enabled: boolean
     /** Of the loading Job's pod. */
     resources?: ComponentResources
-    replicas: number
+    /** How many copies of each file; as many as fit where it is left out. */
+    replicas?: number
     retries: number
     /** What comes of a warm cache that has lost much of its model; `Report` where it is left out. */
     onEviction?: 'Report' | 'Rewarm'
@@ -199,8 +204,13 @@ export function fuse({ cleanPolicy }: CacheSettings, more: JsonObject = {}): Jso
   return section('fuse', cleanPolicy === 'OnRuntimeDeleted' ? more : { ...more, cleanPolicy })
 }
 
-/** How long a FUSE client may answer from what it remembers of a file, in seconds: Fluid's default is 2 h. */
-export const attributeTimeoutSeconds = 60
+/**
+ * How long a FUSE client may answer from what it remembers of a file, in seconds: Fluid's default is 2 h. It is short,
+ * so that a pod that starts after a refresh does not see old sizes of some files and new ones of others.
+ */
+export const attributeTimeoutSeconds = 10
+/** Fluid's own default for most images; for those of Jindo it is `Always`, which asks a registry at each start. */
+export const imagePullPolicy = 'IfNotPresent'
 
 /** A directory: Jindo takes a mount point without its slash for an object. */
 export function directory({ uri }: Source): string {

@@ -10,6 +10,7 @@ export const thin: Runtime = {
   plural: 'thinruntimes',
   schemes: 'named',
   isLoadable: false,
+  tiers: 'none',
   live: ['fuse.cleanPolicy'],
   // Fluid mounts it as the volume thin-fuseconfig-<name>.
   mountableSecret: /^[^.]{1,47}$/,

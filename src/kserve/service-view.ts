@@ -98,8 +98,9 @@ function ranksOf(specs: JsonObject[], { id }: ServingContainer): number {
   return size('tensor') * size('dataLocal')
 }
 
-/** A canary counts, too: KServe merges it over the stable predictor, with the resources of that. */
-function modelFormatsOf(service: KubeObject): string[] {
+/** The model formats of a service; of a pod in its place none. A canary counts, too: KServe merges it over the stable predictor, with the resources of that. */
+export function modelFormatsOf(service: KubeObject): string[] {
+  if (service.kind === 'Pod') return []
   const canaries = listAt(service, 'spec', 'canary').map((canary) => ({ ...service, spec: canary }))
   return [service, ...canaries]
     .flatMap((each) => servingContainers(each))

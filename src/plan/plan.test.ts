@@ -381,6 +381,7 @@ test('the policy shapes the cache, and never its name', () => {
           fuse: { requests: { cpu: '100m', memory: '512Mi' }, limits: { cpu: 1, memory: '4Gi' } },
         },
         replicas: 5,
+        growTo: 8,
         tieredStore: [{ medium: 'SSD', quota: '1Ti' }],
         nodeSelector: { pool: 'cache' },
         tolerations: [{ operator: 'Exists' }],

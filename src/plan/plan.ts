@@ -325,9 +325,11 @@ function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettin
   return [...new Map(caches.map((cache) => [cache.name, cache])).values()]
 }
 
-function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
+function cacheSettings({ cache, warmup, limits }: PolicySpec): CacheSettings {
+  const growTo = Math.min(cache.maxReplicas, limits.cacheReplicas ?? cache.maxReplicas)
   return {
     replicas: cache.replicas,
+    ...(cache.size === 'Auto' && { growTo }),
     tieredStore: cache.tieredStore,
     nodeSelector: cache.nodeSelector,
     tolerations: cache.tolerations,
@@ -337,7 +339,7 @@ function cacheSettings({ cache, warmup }: PolicySpec): CacheSettings {
     warmup: {
       enabled: warmup.enabled,
       resources: warmup.resources,
-      replicas: warmup.replicas,
+      ...(warmup.replicas !== undefined && { replicas: warmup.replicas }),
       retries: warmup.retries,
       onEviction: warmup.onEviction,
       schedule: warmup.schedule,

@@ -63,6 +63,7 @@ test('cache-size is divided among the paths of the first tier, and bounded by al
 test('cache-replicas is the number of workers', () => {
   expect(applied({ 'warmgate.dev/cache-replicas': '7' }, generous).cache).toEqual({
     ...builtInPolicy.spec.cache,
+    size: 'Fixed',
     replicas: 7,
   })
   expect(applied({ 'warmgate.dev/cache-replicas': '1000' }, generous).cache.replicas).toBe(1_000)
@@ -239,5 +240,7 @@ test('up to its bound an override is free, with limits and without', () => {
     replicas: 1_000,
     tieredStore: [{ quota: '10Ti' }],
   })
-  expect(applied(wish('50Gi', '2'), builtInPolicy).cache).toEqual(builtInPolicy.spec.cache)
+  const { cache } = builtInPolicy.spec
+  // A service that names its own size keeps it.
+  expect(applied(wish('50Gi', '2'), builtInPolicy).cache).toEqual({ ...cache, size: 'Fixed' })
 })

@@ -130,12 +130,13 @@ const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) =>
     const [first, ...rest] = spec.cache.tieredStore
     if (first === undefined) return undefined
     const quota = divided(value, first.paths?.length ?? 1)
-    return { ...spec, cache: { ...spec.cache, tieredStore: [{ ...first, quota }, ...rest] } }
+    const tieredStore = [{ ...first, quota }, ...rest]
+    return { ...spec, cache: { ...spec.cache, size: 'Fixed', tieredStore } }
   },
   'cache-replicas': (spec, value) => {
     const replicas = Number(value)
     if (!/^[1-9][0-9]*$/.test(value) || replicas > 1_000) return undefined
-    return { ...spec, cache: { ...spec.cache, replicas } }
+    return { ...spec, cache: { ...spec.cache, size: 'Fixed', replicas } }
   },
   gpu: ({ gpu, ...spec }, value) => {
     if (value === 'disabled') return spec

@@ -34,12 +34,15 @@ test('the default of every field', () => {
     cache: {
       scope: 'Model',
       replicas: 2,
+      size: 'Auto',
+      maxReplicas: 8,
       tieredStore: [{ medium: 'SSD', quota: '50Gi', high: '0.95', low: '0.7' }],
       retain: '0s',
       nodeSelector: {},
       tolerations: [],
       cleanPolicy: 'OnRuntimeDeleted',
       fuse: 'Node',
+      prefetch: 'Auto',
       resources: {
         master: { requests: { cpu: '500m', memory: '1Gi' } },
         worker: { requests: { cpu: '500m', memory: '2Gi' } },
@@ -50,7 +53,6 @@ test('the default of every field', () => {
     warmup: {
       enabled: true,
       resources: { requests: { cpu: '100m', memory: '256Mi' } },
-      replicas: 1,
       retries: 3,
       schedule: '',
       onEviction: 'Report',
@@ -109,7 +111,7 @@ test('defaults reach into what is written', () => {
   expect(spec).toMatchObject({
     sources: [{ match: ['s3://'], runtime: 'Auto', options: {}, credentials: {} }],
     cache: { scope: 'Model', replicas: 4 },
-    warmup: { enabled: true, replicas: 1, timeout: '1h' },
+    warmup: { enabled: true, timeout: '1h' },
     hold: { at: 'Auto', onTimeout: 'Serve', onFailure: 'Keep' },
     gpu: {
       when: { modelFormats: ['huggingface', 'vLLM'], runtimes: [] },

@@ -192,6 +192,17 @@ const cache = Type.Object(
       minimum: 1,
       maximum: 1_000,
     }),
+    size: Type.Enum(['Auto', 'Fixed'], {
+      description:
+        'Auto: where a model is larger than its cache, the cache gets more workers before it is filled, up to maxReplicas. Fixed: it has its replicas. The annotations for size and replicas fix it, too.',
+      default: 'Auto',
+    }),
+    maxReplicas: Type.Integer({
+      description: 'How many cache workers size: Auto may reach; limits.cacheReplicas bounds it, too.',
+      default: 8,
+      minimum: 1,
+      maximum: 1_000,
+    }),
     tieredStore: Type.Array(cacheTier, {
       minItems: 1,
       maxItems: 8,
@@ -215,6 +226,11 @@ const cache = Type.Object(
       description:
         "How pods get at their cache. Node: by Fluid's CSI driver on their node. Sidecar: by a FUSE client in the pod, for nodes without that driver (serverless); Fluid's webhook puts it in.",
       default: 'Node',
+    }),
+    prefetch: Type.Enum(['Auto', 'Always', 'Never'], {
+      description:
+        "Whether Fluid's file prefetcher reads the model into the memory of its node as a pod starts, beside its server. Auto: for the model formats huggingface and vLLM, which read at random.",
+      default: 'Auto',
     }),
     resources: Type.Object(
       {
@@ -259,12 +275,14 @@ const warmup = Type.Object(
       description: 'Fill a new cache with a DataLoad before anyone asks.',
       default: true,
     }),
-    replicas: Type.Integer({
-      description: 'How many copies of each file.',
-      default: 1,
-      minimum: 1,
-      maximum: 1_000,
-    }),
+    replicas: Type.Optional(
+      Type.Integer({
+        description:
+          'How many copies of each file. Left out: one for each worker, or as many as the cache has room for.',
+        minimum: 1,
+        maximum: 1_000,
+      }),
+    ),
     retries: Type.Integer({
       description: 'How often a warm-up that failed is tried again, later each time.',
       default: 3,

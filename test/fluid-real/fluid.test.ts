@@ -18,7 +18,7 @@ beforeAll(async () => {
   const { client } = stage
   for (const name of ['nfs', 's3fs']) await client.create(...profile(name))
   // Where golden files want their workers to be.
-  const body = { metadata: { labels: { 'example.com/pool': 'cache' } } }
+  const body = { metadata: { labels: { 'example.com/pool': 'cache', 'example.com/disks': 'two' } } }
   for (const { metadata } of (await client.list(nodeResource)).items)
     await client.patch(nodeResource, { name: metadata.name ?? '' }, { type: 'merge', body })
 })

@@ -42,7 +42,11 @@ const juicefs: Path = {
 /** One of each runtime, but of Cache: what that one caches, its class and images decide. */
 const paths: Record<Exclude<RuntimeName, 'Cache'>, Path> = {
   Jindo: jindo,
-  Alluxio: { ...jindo, runtime: 'Alluxio', source: { runtime: 'Alluxio' } },
+  Alluxio: {
+    ...jindo,
+    runtime: 'Alluxio',
+    source: { runtime: 'Alluxio', credentials: { identity: 'Node' } },
+  },
   JuiceFS: juicefs,
   EFC: { runtime: 'EFC', uri: 'nfs://0a1b2c.cn-hangzhou.nas.aliyuncs.com/models/bloom' },
   Thin: {

@@ -137,7 +137,7 @@ describe.concurrent('the main job', () => {
     })
     expect(objectAt(dataLoad, 'spec')).toMatchObject({
       dataset: { name: cache, namespace: ns },
-      target: [{ path: '/', replicas: 1 }],
+      target: [{ path: '/' }],
     })
 
     // KServe made of it what it makes of a volume: no storage initializer.

@@ -108,13 +108,21 @@ function cluster(model: JsonObject = { storageUri: 's3://models/bloom' }) {
   const [clock, planner] = [new FakeClock(0), fakePlanner({ mirror, client: api })]
   const reconciler = reconcilerOf({ client: api, mirror, placements, events: { record }, clock, planner })
   const id = { namespace: 'models', name }
+  const bind = () => {
+    api.edit('Dataset', id, { status: { phase: 'Bound' } })
+    api.edit('JindoRuntime', id, { status: { workerNumberReady: 9 } })
+  }
   return {
     ...{ fake, api, clock, planner, events, placements, service, id, reconciler },
     get: (kind: string) => api.find(kind, id),
     /** What is written, until nothing is left to do. */
     async waitForSync() {
       api.calls.length = 0
-      for (let round = 0; round < 5; round += 1) await reconciler.reconcile(id)
+      for (let round = 0; round < 5; round += 1) {
+        await reconciler.reconcile(id)
+        const isBound = objectAt(api.find('Dataset', id), 'status').phase === 'Bound'
+        if (!isBound && api.find('JindoRuntime', id) !== undefined) bind()
+      }
       return kindsOf(api.writes)
     },
     edit: (kind: string, body: Json) => api.edit(kind, id, body),
@@ -177,6 +185,55 @@ test('a reconcile in which nothing changed writes nothing, whatever Fluid and de
   })
   its.edit('Dataset', { status: { phase: 'Bound' } })
   expect(await its.waitForSync()).toEqual([])
+})
+
+/** A Dataset that was Bound at the start, and the workers that are ready by then. */
+function bindWith(its: ReturnType<typeof cluster>, ready: number, status: JsonObject = {}) {
+  const Ready = { type: 'Ready', status: 'True', lastTransitionTime: new Date(0).toISOString() }
+  its.edit('Dataset', { status: { phase: 'Bound', conditions: [Ready], ...status } })
+  its.edit('JindoRuntime', { status: { workerNumberReady: ready } })
+}
+
+test('a cache is filled once all of its workers are there, or five minutes after it was Bound', async () => {
+  const its = cluster()
+  await its.reconciler.reconcile(its.id)
+  bindWith(its, 1, { ufsTotal: '1.00GiB' })
+  await its.reconciler.reconcile(its.id)
+  its.api.calls.length = 0
+  await its.clock.advance(60_000)
+  expect(await its.reconciler.reconcile(its.id)).toBe(240_000)
+  // What waits costs no call.
+  expect([its.get('DataLoad'), its.api.calls]).toEqual([undefined, []])
+  await its.clock.advance(240_000)
+  await its.reconciler.reconcile(its.id)
+  expect(its.get('DataLoad')).toBeDefined()
+})
+
+test('a cache that holds something before it is filled says so, once', async () => {
+  const its = cluster()
+  await its.reconciler.reconcile(its.id)
+  bindWith(its, 2, { ufsTotal: '1.00GiB', cacheStates: { cached: '1.00GiB' } })
+  await its.waitForSync()
+  const [told, ...others] = its.events.filter(({ reason }) => reason === 'OldCacheFiles')
+  expect(told).toMatchObject({ type: 'Warning', note: expect.stringContaining('it holds 1 GiB before') })
+  expect(others).toEqual([])
+})
+
+test('a model that is too large gets more workers first, and a size that comes late changes no warm-up', async () => {
+  const its = cluster()
+  await its.reconciler.reconcile(its.id)
+  bindWith(its, 2)
+  expect(await its.reconciler.reconcile(its.id)).toBe(60_000)
+  bindWith(its, 2, { ufsTotal: '141.00GiB' })
+  await its.reconciler.reconcile(its.id)
+  expect(its.get('JindoRuntime')?.spec).toMatchObject({ replicas: 4 })
+  expect(its.get('DataLoad')).toBeUndefined()
+  bindWith(its, 4, { ufsTotal: '141.00GiB' })
+  await its.reconciler.reconcile(its.id)
+  expect(its.get('DataLoad')?.spec).toMatchObject({ target: [{ path: '/', replicas: 1 }] })
+  bindWith(its, 4, { ufsTotal: '20.00GiB' })
+  expect(await its.waitForSync()).toEqual(['patch JindoRuntime'])
+  expect(its.get('Dataset')?.metadata.annotations).not.toHaveProperty('warmgate.dev/outdated')
 })
 
 const foreignMount = { mountPoint: 'local:///etc/kubernetes', name: 'x', path: '/', readOnly: true }

@@ -9,6 +9,7 @@ import { isCacheName, loadName } from '../../fluid/name.ts'
 import { runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
 import { derivedFrom } from '../../fluid/secret.ts'
+import { isSized } from '../../fluid/sizing.ts'
 import { changesTo } from '../../fluid/standing.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
@@ -16,6 +17,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
+import { heldBeforeLoad, waitBeforeLoad } from '../../plan/cache/load-start.ts'
 import { builtInPolicy } from '../../policy/policy.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -27,6 +29,7 @@ import {
   type OwnerReference,
   ownerReference,
 } from '../../values/object.ts'
+import { formatSize } from '../../values/size.ts'
 import { describeError, type ErrorReporter, reconcileFailed } from '../errors.ts'
 import { endWaiting } from '../pods/waiting.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
@@ -35,6 +38,7 @@ import { explainDeletion } from './deletions.ts'
 import { type DesiredCache, desiredCache, reportOutdated } from './desired-cache.ts'
 import { deleteOrphans, partsOf } from './orphans.ts'
 import { clearRetention, retain, retentionOwners } from './retention.ts'
+import { RuntimePods } from './runtime-pods.ts'
 import { clearSchedule } from './schedules.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
 import { servicesUsing } from './service-usage.ts'
@@ -76,10 +80,12 @@ export class CacheReconciler {
   readonly #options: CacheOptions
   /** When the Secrets of caches are to be compared again. */
   readonly #secretDueMs = new Memory<number>({ totalBytes: 2 ** 20, valueBytes: 2 ** 10 })
+  readonly #pods: RuntimePods
   readonly #kinds: { kind: string; resource: Resource; known: Reflector }[]
 
   constructor(options: CacheOptions) {
     this.#options = options
+    this.#pods = new RuntimePods(options)
     const { mirror } = options
     this.#kinds = [
       { kind: 'DataLoad', resource: resources.dataLoad, known: mirror.dataLoads },
@@ -139,20 +145,57 @@ export class CacheReconciler {
     const secret = await this.#syncSecret(cache, made)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     if (await clearSchedule(this.#options, key, others)) return deletingRetryMs
-    if (others.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
+    const { due, startsInMs } = this.#dueOf(cache, others)
+    if (due.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
     let isWhole = true
-    for (const object of others) {
+    for (const object of due) {
       const part = asPartOf(this.#numbered(object, cache), made)
       isWhole = (await this.#write(part, ownersOf(object, paths) ?? owners)) !== undefined && isWhole
     }
     if (!isWhole) return deletingRetryMs
+    if (due.some(isNewLoad)) this.#reportOldFiles(made)
     await pruneLoads(this.#options, key, paths.keys())
     const againMs = await reconcileDataLoads(
       this.#options,
       { key, paths: paths.keys() },
       cache.settings.warmup,
     )
-    return secret.kind === 'synced' ? Math.min(againMs ?? secretResyncMs, secret.againMs) : againMs
+    const podsMs = await this.#lookAtPods(cache)
+    return soonest(againMs, startsInMs, podsMs, secret.kind === 'synced' ? secret.againMs : undefined)
+  }
+
+  #reportOldFiles(dataset: KubeObject): void {
+    const { clock, events } = this.#options
+    const bytes = heldBeforeLoad(dataset, clock.now())
+    if (bytes === undefined || latestRetry(dataset, dataset.metadata.name ?? '') > 0) return
+    const note = `it holds ${formatSize(bytes)} before it is filled: an earlier cache of its name left files on the disks of its nodes`
+    events.record({ regarding: dataset, type: 'Warning', reason: 'OldCacheFiles', note, action: 'Warmup' })
+  }
+
+  async #lookAtPods({ namespace, name, runtime: kind }: Cache): Promise<number | undefined> {
+    const { mirror } = this.#options
+    const [dataset, runtime] = [mirror.datasets, mirror.runtimes[kind]].map((each) =>
+      each.get({ namespace, name }),
+    )
+    if (dataset === undefined || runtime === undefined || runtime.metadata.deletionTimestamp !== undefined)
+      return undefined
+    return await this.#pods.look({ dataset, runtime, resource: runtimeResources[kind] })
+  }
+
+  /** The objects that may be written by now: all of them, or all but new DataLoads (load-start.ts). */
+  #dueOf(cache: Cache, objects: KubeObject[]): { due: KubeObject[]; startsInMs: number | undefined } {
+    const { mirror, clock } = this.#options
+    const { namespace, name, runtime } = cache
+    const due = objects.filter((object) => !isNewLoad(object))
+    if (due.length === objects.length) return { due, startsInMs: undefined }
+    const dataset = mirror.datasets.get({ namespace, name })
+    if (dataset === undefined) return { due, startsInMs: undefined }
+    // The number of workers that it is to have, and the status of those that it has.
+    const wanted = objects.find(({ kind }) => kind === runtimes[runtime].kind)
+    const status = mirror.runtimes[runtime].get({ namespace, name })?.status
+    const size = isSized(cache) ? 'needed' : 'irrelevant'
+    const wait = waitBeforeLoad({ dataset, runtime: wanted && { ...wanted, status }, size }, clock.now())
+    return wait === undefined ? { due: objects, startsInMs: undefined } : { due, startsInMs: wait.againMs }
   }
 
   /** The cache as the plan of the first of its services has it that can tell; else why the first cannot. */
@@ -297,8 +340,7 @@ export class CacheReconciler {
 
   /** Only as it was seen: a service that came since may have taken it over. */
   async #delete(resource: Resource, object: KubeObject | undefined): Promise<boolean> {
-    if (object === undefined || !isOurs(object) || object.metadata.deletionTimestamp !== undefined)
-      return true
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return true
     const { client, logger } = this.#options
     const { uid, resourceVersion } = object.metadata
     const asSeen = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
@@ -315,6 +357,16 @@ function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerRe
   const [, services = []] =
     [...paths].find(([path]) => loadName(dataset, path) === object.metadata.name) ?? []
   return services.map(ownerReference)
+}
+
+/** The least of these times; undefined where there is none. */
+function soonest(...timesMs: (number | undefined)[]): number | undefined {
+  const known = timesMs.filter((ms) => ms !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
+}
+
+function isNewLoad(object: KubeObject): boolean {
+  return object.kind === 'DataLoad' && isNew(object)
 }
 
 /** Whether there was nothing to compare an object with. */

@@ -1,13 +1,13 @@
 import type { Mirror } from '../../cluster/mirror.ts'
 import { cacheObjects } from '../../fluid/cache.ts'
-import { isOurs } from '../../fluid/dataset.ts'
+import { isOurs, modelBytesOf } from '../../fluid/dataset.ts'
 import type { Cache } from '../../fluid/desired.ts'
 import { isReferenceTo } from '../../fluid/reference.ts'
 import { chooseRuntime, type RuntimeName, runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
 import { isAsWanted, type Standing, standing, withPendingChanges } from '../../fluid/standing.ts'
 import type { EventRecorder } from '../../kube/events.ts'
-import { type KubeObject, keyOf } from '../../values/object.ts'
+import { getIn, type KubeObject, keyOf, listAt, objectAt } from '../../values/object.ts'
 
 export type DesiredCache =
   /** Something of the cache's names is not what Warmgate makes: nothing is written. */
@@ -31,8 +31,10 @@ export function desiredCache(wanted: Cache, mirror: Mirror): DesiredCache {
   const cache = { ...wanted, runtime: found.runtime ?? wanted.runtime }
   const isRead = found.runtime !== undefined || isReferenceTo(cache.source)
   const parts: Extract<Standing, { kind: 'ours' }>[] = []
-  for (const object of cacheObjects(cache)) {
-    const present = presentOf(object, mirror)
+  const dataset = mirror.datasets.get(wanted)
+  for (const made of cacheObjects(cache, dataset && modelBytesOf(dataset))) {
+    const present = presentOf(made, mirror)
+    const object = cache.settings.warmup.replicas === undefined ? withCopiesOf(present, made) : made
     if (present !== undefined && !isOurs(present)) return taken(present, "is not Warmgate's")
     const part = compared(object, present, isRead)
     if (part.kind === 'foreign') return taken(object, notAsMade(part.fields))
@@ -42,9 +44,17 @@ export function desiredCache(wanted: Cache, mirror: Mirror): DesiredCache {
     ...(cache.runtime === wanted.runtime ? [] : [`a ${runtimes[wanted.runtime].kind}`]),
     ...parts.flatMap((part) => part.heldBack),
   ]
-  const [dataset, ...others] = parts.map(({ object }) => object)
-  const objects = dataset === undefined ? [] : [withPendingChanges(dataset, heldBack), ...others]
+  const [first, ...others] = parts.map(({ object }) => object)
+  const objects = first === undefined ? [] : [withPendingChanges(first, heldBack), ...others]
   return { kind: 'ours', cache, objects, heldBack }
+}
+
+/** A DataLoad that is there keeps its number of copies, which Fluid reads once: the size may have come later. */
+function withCopiesOf(present: KubeObject | undefined, object: KubeObject): KubeObject {
+  const copies = getIn(present, 'spec', 'target', 0, 'replicas')
+  if (object.kind !== 'DataLoad' || isScheduled(object) || typeof copies !== 'number') return object
+  const target = listAt(object, 'spec', 'target').map((each) => ({ ...objectAt(each), replicas: copies }))
+  return { ...object, spec: { ...objectAt(object.spec), target } }
 }
 
 /** An object as it is to be written; `isRead` once Fluid has read the Dataset, for its Runtime. */

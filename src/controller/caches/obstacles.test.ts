@@ -48,7 +48,7 @@ function scene(...services: KubeObject[]) {
 test('a service that cannot be planned keeps another of its cache from nothing', async () => {
   const { api, notes, look } = scene(admitted('a', 'odd'), admitted('b', 'good'))
   await look()
-  expect(api.writes.map((write) => write.split(' ')[1])).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
+  expect(api.writes.map((write) => write.split(' ')[1])).toEqual(['Dataset', 'JindoRuntime'])
   expect(notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
 })
 

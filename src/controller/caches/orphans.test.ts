@@ -2,9 +2,11 @@ import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { asPartOf } from '../../fluid/dataset.ts'
+import { refreshLoad } from '../../fluid/refresh.ts'
 import { scheduledLoads } from '../../fluid/schedule.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
 import { createLogger } from '../../telemetry/logger.ts'
+import { FakeClock } from '../../values/clock.fake.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { deleteOrphans } from './orphans.ts'
 
@@ -51,13 +53,15 @@ test('what belongs to the Dataset, or to none yet, stays', async () => {
 })
 
 test('what an earlier Dataset left goes, before and after there is a new one', async () => {
-  const all = [load, ...scheduledLoads(cacheName, [load], '0 3 * * *')]
+  const refresh = refreshLoad(fakeDataset(), { warmup: load, path: '' }, new FakeClock(0))
+  const all = [load, ...scheduledLoads(cacheName, [load], '0 3 * * *'), refresh]
   const loads = all.map((each) => ranFor(each, 'earlier'))
   const goes = {
     waits: true,
     deleted: [
       `delete DataLoad ${cacheName}`,
       `delete DataLoad ${cacheName}-s`,
+      `delete DataLoad ${cacheName}-r0`,
       `delete JindoRuntime ${cacheName}`,
     ],
   }

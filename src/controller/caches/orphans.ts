@@ -2,6 +2,7 @@ import { byDataset } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import { runtimeResources } from '../../cluster/runtimes.ts'
 import { belongsToPreviousDataset, isOurs } from '../../fluid/dataset.ts'
+import { isRefresh } from '../../fluid/refresh.ts'
 import { runtimeNames } from '../../fluid/runtimes.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
@@ -33,12 +34,13 @@ export async function deleteOrphans(options: Options, key: ObjectKey): Promise<b
   return true
 }
 
-/** The Runtimes and DataLoads of a cache, whatever the DataLoads are called. */
+/** The Runtimes and DataLoads of a cache, whatever the DataLoads are called; those of `warmgate refresh`, too. */
 export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; object: KubeObject }[] {
   const loads = mirror.dataLoads.by(byDataset, keyText(key))
   const made = runtimeNames.map((name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const)
   return [...loads.map((load) => [resources.dataLoad, load] as const), ...made].flatMap(
-    ([resource, object]) => (object === undefined || !isOurs(object) ? [] : [{ resource, object }]),
+    ([resource, object]) =>
+      object === undefined || !(isOurs(object) || isRefresh(object)) ? [] : [{ resource, object }],
   )
 }
 

@@ -237,6 +237,21 @@ test('what was evicted, or had no room, is told once the numbers are those of af
   })
 })
 
+test('a cache without room for its model is told before it is filled, once its workers are there', () => {
+  const runtime = (workerNumberReady: number) =>
+    object('JindoRuntime', { workerNumberReady, desiredWorkerNumberScheduled: 2 }, { ...ours })
+  const small = state(holding('0.00B', '141.00GiB', '100.00GiB'), dataLoad({ phase: 'Executing' }))
+  const its = (workers: number, of = small) =>
+    shortfallOf({ ...of, runtimes: [{ ...runtime(workers), spec: { replicas: 2 } }] }, endedMs)
+  expect(its(2)).toEqual({
+    reason: 'CacheTooSmall',
+    message:
+      'its model is 141 GiB, and it has room for 100 GiB: give it more workers (cache.maxReplicas, cache.replicas), or a larger quota',
+  })
+  expect(its(1)).toBeUndefined()
+  expect(its(2, state(holding('0.00B', '99.00GiB', '100.00GiB'), dataLoad()))).toBeUndefined()
+})
+
 test.each([
   ['nearly all of it', state(holding('3.81GiB', '4.00GiB'), loaded)],
   ['more than all of it', state(holding('8.00GiB', '4.00GiB'), loaded)],

@@ -10,6 +10,7 @@ import { conditionOf } from '../../values/condition.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../../values/object.ts'
 import { type CachePhase, loadPhase, notBegun, suspended } from './cache-phase.ts'
 import { stuckAfterMs } from './deletion.ts'
+import { waitBeforeLoad } from './load-start.ts'
 import { type Shortfall, shortfallOf } from './shortfall.ts'
 import { type Warmup, warmupOf } from './warmup.ts'
 
@@ -134,7 +135,14 @@ function ownLoad(view: CacheView, dataset: KubeObject, path: string | undefined,
       ? view.dataLoads.list(key.namespace ?? '').filter((load) => isOwnLoad(load, key))
       : [view.dataLoads.get({ ...key, name: loadName(key.name, path) }) ?? []].flat()
   const readings = readLoads(view, dataset, loads, nowMs)
-  return pick(readings, ['failed', 'warming', 'pending', 'warm']) ?? unloaded(pending(notBegun))
+  const wait = () => waitBeforeLoad({ dataset, runtime: runtimeOf(view, key), size: 'irrelevant' }, nowMs)
+  return (
+    pick(readings, ['failed', 'warming', 'pending', 'warm']) ?? unloaded(pending(wait()?.message ?? notBegun))
+  )
+}
+
+function runtimeOf(view: CacheView, key: ObjectKey): KubeObject | undefined {
+  return Object.values(view.runtimes).flatMap((each) => each.get(key) ?? [])[0]
 }
 
 /** Whether Warmgate made a DataLoad for this cache. */
@@ -159,7 +167,7 @@ function teamLoad(
 }
 
 function readLoads(view: CacheView, dataset: KubeObject, loads: KubeObject[], nowMs: number): LoadReading[] {
-  const runtime = Object.values(view.runtimes).flatMap((each) => each.get(keyOf(dataset)) ?? [])[0]
+  const runtime = runtimeOf(view, keyOf(dataset))
   return (
     loads
       .filter((load) => load.metadata.deletionTimestamp === undefined)

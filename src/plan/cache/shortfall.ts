@@ -3,6 +3,7 @@ import { completionOf } from '../../fluid/job.ts'
 import { loadsAll } from '../../fluid/load.ts'
 import { getIn, type KubeObject, stringAt } from '../../values/object.ts'
 import { formatSize, parseSizeBytes } from '../../values/size.ts'
+import { workersOf } from './load-start.ts'
 
 export const shortfallReasons = ['CacheLost', 'CacheDegraded', 'CacheTooSmall', 'CacheEvicted'] as const
 /** What a cache that was warmed up lacks all the same. */
@@ -18,7 +19,8 @@ const wholeShare = 0.95
 
 /**
  * What a warmed-up cache lacks by now: its workers (CacheLost), some of them (CacheDegraded), room for its
- * model (CacheTooSmall), or what was evicted (CacheEvicted). Undefined if nothing is known to be missing.
+ * model (CacheTooSmall, known before it is filled), or what was evicted (CacheEvicted). Undefined if nothing is known to
+ * be missing.
  * What Fluid does not report is not guessed.
  */
 export function shortfallOf(
@@ -29,24 +31,39 @@ export function shortfallOf(
   }: { dataset: KubeObject; dataLoad: KubeObject; runtime: KubeObject | undefined },
   nowMs: number,
 ): Shortfall | undefined {
-  if (!isComplete(dataLoad)) return undefined
-  if (stringAt(dataset, 'status', 'phase') !== 'Bound')
+  const isBound = stringAt(dataset, 'status', 'phase') === 'Bound'
+  if (!isComplete(dataLoad)) return isBound && loadsAll(dataLoad) ? tooSmall(dataset, runtime) : undefined
+  if (!isBound)
     return { reason: 'CacheLost', message: 'its Dataset is not Bound any more: its workers are away' }
   const degraded = degradedBy(runtime)
   if (degraded !== undefined) return { reason: 'CacheDegraded', message: degraded }
   if (!loadsAll(dataLoad)) return undefined
   const endedMs = Date.parse(stringAt(completionOf(dataLoad), 'lastTransitionTime') ?? '')
   if (!(nowMs - endedMs >= settledMs)) return undefined
-  const bytes = (text: string | undefined) => parseSizeBytes(text ?? '')
   const modelBytes = modelBytesOf(dataset)
-  const cachedBytes = bytes(stringAt(dataset, 'status', 'cacheStates', 'cached'))
+  const cachedBytes = parseSizeBytes(stringAt(dataset, 'status', 'cacheStates', 'cached') ?? '')
   if (modelBytes === undefined || cachedBytes === undefined || cachedBytes >= modelBytes * wholeShare)
     return undefined
   const holds = `it holds ${formatSize(cachedBytes)} of ${formatSize(modelBytes)}`
-  const capacityBytes = bytes(stringAt(dataset, 'status', 'cacheStates', 'cacheCapacity'))
+  const capacityBytes = capacityOf(dataset)
   return capacityBytes !== undefined && capacityBytes < modelBytes
     ? { reason: 'CacheTooSmall', message: `${holds}: there is room for ${formatSize(capacityBytes)}` }
     : { reason: 'CacheEvicted', message: `${holds}: the rest was evicted` }
+}
+
+/** What a cache will lack whose workers are all there, and have less room than its model needs. */
+function tooSmall(dataset: KubeObject, runtime: KubeObject | undefined): Shortfall | undefined {
+  const modelBytes = modelBytesOf(dataset)
+  const capacityBytes = capacityOf(dataset)
+  const { ready, wanted } = workersOf(runtime)
+  if (modelBytes === undefined || !capacityBytes || capacityBytes >= modelBytes || ready < wanted)
+    return undefined
+  const message = `its model is ${formatSize(modelBytes)}, and it has room for ${formatSize(capacityBytes)}: give it more workers (cache.maxReplicas, cache.replicas), or a larger quota`
+  return { reason: 'CacheTooSmall', message }
+}
+
+function capacityOf(dataset: KubeObject): number | undefined {
+  return parseSizeBytes(stringAt(dataset, 'status', 'cacheStates', 'cacheCapacity') ?? '')
 }
 
 /**

@@ -10,9 +10,10 @@ export interface Missed {
   fixed: string[]
 }
 
-/** Compares a pod with what admission makes of it. A preference for nodes is not missed: without it a pod runs, too. */
+/** Compares a pod with what admission makes of it. A preference for nodes is not missed,
+ * nor is what reads files ahead: without them a pod runs, too. */
 export function missedBy(input: Omit<PodPlanInput, 'workerLabels'>): Missed {
-  const { patch } = planPod({ ...input, workerLabels: [] })
+  const { patch } = planPod({ ...input, workerLabels: [], readAhead: [] })
   const added = patch.filter((operation) => operation.op !== 'remove')
   const isToleration = ({ path }: { path: string }) => steps(path)[1] === 'tolerations'
   const tolerations = added

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { podDeadlineMs } from '../../kserve/knative.ts'
-import { claimMounts, isAlive, isModelContainer, serviceOfPod } from '../../kserve/pod.ts'
+import { type ClaimMount, claimMounts, isAlive, isModelContainer, serviceOfPod } from '../../kserve/pod.ts'
 import { limitingProbe } from '../../kserve/probe.ts'
+import { modelFormatsOf } from '../../kserve/service-view.ts'
 import { applyOverrides, choosePolicy } from '../../policy/overrides.ts'
 import { isOpen, selectPolicy } from '../../policy/policy.ts'
 import type { GpuPolicy } from '../../policy/schema.ts'
@@ -21,6 +22,7 @@ import { type Facts, isOptedOut } from '../facts.ts'
 import { provenOriginal, type RecordSigner, type RecordSubject, subjectOf } from '../service/record.ts'
 import { type Hold, type HoldLimits, holdSettings, type NoHold, resolveHold, sidecarHold } from './hold.ts'
 import { addLocality } from './locality.ts'
+import { addPrefetch, prefetches } from './prefetch.ts'
 import { addSidecar, type SidecarState } from './sidecar.ts'
 
 export interface PodPlan {
@@ -38,6 +40,8 @@ export interface PodPlanInput {
   /** The labels of the nodes that hold them. */
   workerLabels: string[]
   sidecar: SidecarState
+  /** What is read ahead of its server. */
+  readAhead?: ClaimMount[]
 }
 
 /**
@@ -45,12 +49,15 @@ export interface PodPlanInput {
  * labels of the GPUs that its service was given, and a preference for the nodes that hold its caches. All are additions to lists
  * and maps: what stands there is the user's.
  */
-export function planPod({ pod, hold, gpu, caches, workerLabels, sidecar }: PodPlanInput): PodPlan {
+export function planPod(input: PodPlanInput): PodPlan {
+  const { pod, hold, gpu, caches, workerLabels, sidecar, readAhead = [] } = input
   const draft = new Draft(pod)
   const at = caches.some(({ kind }) => kind !== 'warm') ? hold.at : 'None'
   if (sidecar !== 'none') addSidecar(draft, sidecar, claimMounts(pod))
   if (at !== 'None') addGate(draft, at)
   if (gpu !== undefined && asksForGpu(pod, gpu)) addScheduling(draft, gpu)
+  // A pod that starts before its cache is warm would read the same files from the source.
+  if (at !== 'Readiness') addPrefetch(draft, readAhead, sidecar)
   addLocality(draft, workerLabels)
   return { held: at !== 'None' || sidecar === 'pending', patch: draft.patch() }
 }
@@ -69,6 +76,8 @@ export interface PodPolicy {
   gpu: GpuPolicy | undefined
   /** Whether a policy is enforced for the pod: whether it is to be touched at all. */
   isEnforced: boolean
+  /** Set if the files of its caches are read ahead. */
+  prefetch?: true
   /** How a pod waits for a sidecar, where it is to have one. */
   sidecarHold: Hold | undefined
 }
@@ -98,7 +107,13 @@ export function resolvePodPolicy(
     { object: pod, subject: { kind: '', name: '', ...serviceOfPod(pod), namespace } },
   ]
   const gpu = spec.gpu && wereGiven(records, signer, spec.gpu) ? spec.gpu : undefined
-  return { hold, gpu, isEnforced: true, sidecarHold: sidecar && resolveHold(sidecar, limits) }
+  return {
+    hold,
+    gpu,
+    isEnforced: true,
+    sidecarHold: sidecar && resolveHold(sidecar, limits),
+    ...(prefetches(spec, modelFormatsOf(service)) && { prefetch: true }),
+  }
 }
 
 /** A pod has its probes and its deadline from KServe, whoever set them: service, ServingRuntime or preset. */

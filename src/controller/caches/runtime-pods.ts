@@ -1,0 +1,127 @@
+import type { KubeClient } from '../../kube/client.ts'
+import { deleteByUid } from '../../kube/delete.ts'
+import type { EventRecorder } from '../../kube/events.ts'
+import { type Resource, resources } from '../../kube/resources.ts'
+import { workersOf } from '../../plan/cache/load-start.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { Clock } from '../../values/clock.ts'
+import { conditionOf } from '../../values/condition.ts'
+import { Memory } from '../../values/memory.ts'
+import { getIn, type KubeObject, keyOf, stringAt } from '../../values/object.ts'
+import { quoted } from '../../values/text.ts'
+
+interface Options {
+  client: KubeClient
+  clock: Clock
+  events: EventRecorder
+  logger: Logger
+}
+
+/** How long workers may take, and how long a FUSE client may be away, before anything is said; the pause between looks. */
+export const patienceMs = 60_000
+
+const bounds = { totalBytes: 2 ** 18, valueBytes: 2 ** 10 }
+
+/** The Runtime of a cache as it is, and the Dataset that it serves. */
+interface Served {
+  dataset: KubeObject
+  runtime: KubeObject
+  resource: Resource
+}
+
+/**
+ * Finds pods of a Runtime that do not run, and says so on the Dataset. A cache with all of its workers costs no call.
+ * Fluid picks ports of the node for Jindo and Alluxio at random: workers of two caches with the same port never share
+ * a node, and only another Runtime gets other ports.
+ */
+export class RuntimePods {
+  readonly #options: Options
+  /** By UID of a Runtime: when its pods were looked at, and since when a FUSE client is known to be away. */
+  readonly #lookedMs = new Memory<number>(bounds)
+  readonly #fuseAwayMs = new Memory<number>(bounds)
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** Answers when to look again, in milliseconds, if it must. */
+  async look(served: Served): Promise<number | undefined> {
+    const workers = await this.#workers(served)
+    return workers ?? this.#fuse(served)
+  }
+
+  async #workers({ dataset, runtime, resource }: Served): Promise<number | undefined> {
+    const { client, clock, events, logger } = this.#options
+    const { uid = '', creationTimestamp = '' } = runtime.metadata
+    const { ready, wanted } = workersOf(runtime)
+    if (ready >= wanted) {
+      this.#lookedMs.delete(uid)
+      return undefined
+    }
+    const sinceMs = this.#lookedMs.get(uid) ?? (Date.parse(creationTimestamp) || 0)
+    const leftMs = sinceMs + patienceMs - clock.now()
+    if (leftMs > 0) return leftMs
+    this.#lookedMs.set(uid, clock.now(), uid)
+    const { namespace, name } = keyOf(dataset)
+    const { items } = await client.list(resources.pod, {
+      ...(namespace !== undefined && { namespace }),
+      labelSelector: `release=${name}`,
+      reduce: unscheduled,
+    })
+    const [pod] = items
+    if (pod === undefined) return patienceMs
+    const why = stringAt(conditionOf(pod, 'PodScheduled'), 'message') ?? ''
+    const isConflict = why.includes("didn't have free ports") && !isBound(dataset)
+    const regarding = { regarding: dataset, type: 'Warning', action: 'CreateCache' } as const
+    if (!isConflict) {
+      events.record({
+        ...regarding,
+        reason: 'WorkerPending',
+        note: `pod ${pod.metadata.name} has no node: ${quoted(why)}`,
+      })
+      return patienceMs
+    }
+    const note = `its pods have no node with their ports free: its ${runtime.kind} is created again, with other ports`
+    events.record({ ...regarding, reason: 'PortsTaken', note })
+    await deleteByUid(client, resource, runtime)
+    logger.info({ kind: runtime.kind, namespace, name }, 'deleted: its ports are taken')
+    return patienceMs
+  }
+
+  /** Fluid counts FUSE clients, and takes them for ready whatever they are (pkg/ctrl/fuse.go). */
+  #fuse({ dataset, runtime }: Served): number | undefined {
+    const { clock, events } = this.#options
+    const { uid = '' } = runtime.metadata
+    const away = getIn(runtime, 'status', 'fuseNumberUnavailable')
+    if (typeof away !== 'number' || away <= 0) {
+      this.#fuseAwayMs.delete(uid)
+      return undefined
+    }
+    const sinceMs = this.#fuseAwayMs.get(uid) ?? clock.now()
+    this.#fuseAwayMs.set(uid, sinceMs, uid)
+    const leftMs = sinceMs + patienceMs - clock.now()
+    if (leftMs > 0) return leftMs
+    const note = `${away} of its FUSE clients ${away === 1 ? 'is' : 'are'} not available: pods on their nodes cannot read it, and those that mounted it before may have to be restarted`
+    events.record({ regarding: dataset, type: 'Warning', reason: 'FuseUnavailable', note, action: 'Warmup' })
+    return undefined
+  }
+}
+
+/** Of a pod that the scheduler found no node for, what is said about it. */
+function unscheduled(pod: KubeObject): KubeObject | undefined {
+  const condition = conditionOf(pod, 'PodScheduled')
+  if (stringAt(condition, 'status') !== 'False' || stringAt(condition, 'reason') !== 'Unschedulable')
+    return undefined
+  const { apiVersion, kind, metadata } = pod
+  const { name, namespace } = metadata
+  return {
+    apiVersion,
+    kind,
+    metadata: { ...(name !== undefined && { name }), ...(namespace !== undefined && { namespace }) },
+    status: { conditions: [condition ?? null] },
+  }
+}
+
+function isBound(dataset: KubeObject): boolean {
+  return stringAt(dataset, 'status', 'phase') === 'Bound'
+}

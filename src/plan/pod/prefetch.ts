@@ -1,0 +1,45 @@
+import { isLoadable } from '../../fluid/name.ts'
+import type { ClaimMount } from '../../kserve/pod.ts'
+import type { PolicySpec } from '../../policy/schema.ts'
+import type { KubeObject } from '../../values/object.ts'
+import { type Draft, pointer } from '../draft.ts'
+import type { SidecarState } from './sidecar.ts'
+
+/* Fluid's file prefetcher (1.0.6 and later): fluid v1.0.8 pkg/webhook/plugins/fileprefetcher. */
+
+const webhookLabel = 'fuse.serverful.fluid.io/inject'
+const injectionLabel = 'fluid.io/enable-injection'
+const prefix = 'file-prefetcher.fluid.io'
+
+/** Servers that read safetensors by mapping them into memory: random reads, which FUSE answers slowly. */
+const mappedFormats = ['huggingface', 'vllm']
+
+/** Whether a policy has the model of a service read ahead into the memory of its node. */
+export function prefetches({ cache: { prefetch } }: PolicySpec, modelFormats: string[]): boolean {
+  if (prefetch !== 'Auto') return prefetch === 'Always'
+  return modelFormats.some((format) => mappedFormats.includes(format.toLowerCase()))
+}
+
+/**
+ * Has Fluid's webhook add a container that reads the files of these caches one after another, beside the server, which
+ * finds them in the page cache. Nothing waits for it. The webhook refuses a pod of a Dataset that is not Bound. A pod
+ * whose labels or annotations speak of it is left as it is, and so is a path that Fluid's list of files cannot hold.
+ */
+export function addPrefetch(draft: Draft, mounts: ClaimMount[], sidecar: SidecarState): void {
+  const files = mounts
+    .filter(({ path }) => path === '' || isLoadable(path))
+    .map(({ claim, path }) => `pvc://${claim}/${path === '' ? '' : `${path}/`}**`)
+  if (files.length === 0 || decidesItself(draft.object)) return
+  // With a sidecar the pod passes through the webhook as it is.
+  if (sidecar === 'none') draft.set(pointer('metadata', 'labels', webhookLabel), 'true')
+  const annotation = (name: string, value: string) =>
+    draft.set(pointer('metadata', 'annotations', `${prefix}/${name}`), value)
+  annotation('inject', 'true')
+  annotation('async-prefetch', 'true')
+  annotation('file-list', [...new Set(files)].join(';'))
+}
+
+function decidesItself({ metadata: { labels = {}, annotations = {} } }: KubeObject): boolean {
+  const isNamed = Object.keys(annotations).some((name) => name.startsWith(`${prefix}/`))
+  return isNamed || webhookLabel in labels || labels[injectionLabel] === 'false'
+}
