@@ -180,7 +180,7 @@ describe('overrides', () => {
   const limits = { holdTimeout: '1h', cacheSize: '200Gi', cacheReplicas: 4 }
 
   test.each([
-    ['hold', 'Never', 'use Readiness, Scheduling or None'],
+    ['hold', 'Never', 'use Auto, Readiness, Scheduling or None'],
     ['hold-timeout', '61m', 'at most 1h'],
     ['hold-timeout', 'for ever', 'at most 1h'],
     ['cache-size', '201Gi', 'at most 200Gi'],
