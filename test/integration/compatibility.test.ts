@@ -55,7 +55,11 @@ function googleAccess(namespace: string): KubeObject[] {
 
 beforeAll(async () => {
   stage = await joinTestCluster('compat')
-  await applyAll(stage.client, [namespace(accelerated), namespace(plain, {}), ...googleAccess(accelerated)])
+  await applyAll(stage.client, [
+    namespace(accelerated),
+    namespace(plain, {}),
+    ...[accelerated, plain].flatMap(googleAccess),
+  ])
   await applyPolicy(stage.client, suitePolicy('compat'))
   const all = cases().map((each, index) => ({ ...each, name: `c${index}` }))
   // A few at a time: what Warmgate cannot answer within a webhook's timeout, it leaves as it is.
@@ -79,7 +83,8 @@ afterAll(async () => {
 
 async function createCell(each: Case & { name: string }): Promise<Cell> {
   const service = serviceOf(each, each.name, accelerated)
-  const facts = new ManifestFacts([{ object: service, place: each.row }]).factsFor(service)
+  const objects = [service, ...googleAccess(accelerated)].map((object) => ({ object, place: each.row }))
+  const facts = new ManifestFacts(objects).factsFor(service)
   const outcome = plan({ service, facts }).reason
   const [here, there] = await Promise.all([create(service), create(serviceOf(each, each.name, plain))])
   return {

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ManifestFacts } from '../../src/cli/manifest-facts.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import { type Plan, plan } from '../../src/plan/plan.ts'
-import { type KubeObject, objectAt } from '../../src/values/object.ts'
+import { type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import { type Corpus, provideCorpora } from '../cluster/corpus.ts'
-import { resourceOf } from '../cluster/objects.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { applyPolicy } from './await.ts'
 import { namespace, suitePolicy } from './services.ts'
@@ -45,8 +45,22 @@ beforeAll(async () => {
   corpora = await provideCorpora()
   stage = await joinTestCluster('corpus')
   await stage.client.create(resourceOf(namespace(home)), namespace(home))
+  await applyAll(stage.client, accounts())
   await applyPolicy(stage.client, policy)
 })
+
+/** The accounts that services name: nothing is decided before they are there. */
+function accounts(): KubeObject[] {
+  const services = distinct(corpora).map(({ service }) => service)
+  const names = services.flatMap(
+    (service) => stringAt(service, 'spec', 'predictor', 'serviceAccountName') ?? [],
+  )
+  return [...new Set(names)].map((name) => ({
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name, namespace: home },
+  }))
+}
 
 afterAll(async () => {
   await stage?.stop()
