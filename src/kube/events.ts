@@ -69,7 +69,8 @@ export function createEventRecorder(options: {
       const nowMs = clock.now()
       if (!isNews(recent, event, nowMs) || !isAllowed(spent, event, nowMs)) return
       const { regarding, reason } = event
-      const isKept = waiting.put(eventObject(event, { nowMs, instance }), regarding.kind === 'Pod')
+      const rank = regarding.kind === 'Pod' ? 'minor' : 'major'
+      const isKept = waiting.put(eventObject(event, { nowMs, instance }), rank)
       // Log once: many may be dropped at a time.
       if (!isKept && !isFull) logger.warn({ reason }, 'an Event is left out: too many wait to be written')
       isFull = !isKept
@@ -80,13 +81,12 @@ export function createEventRecorder(options: {
 
 /** The queue of Events, minor ones last; bounded as a whole and per namespace. */
 class Backlog {
-  readonly #major: KubeObject[] = []
-  readonly #minor: KubeObject[] = []
+  readonly #events: { major: KubeObject[]; minor: KubeObject[] } = { major: [], minor: [] }
   readonly #counts = new Map<string, number>()
 
   /** False if there is no room. */
-  put(event: KubeObject, isMinor: boolean): boolean {
-    const list = isMinor ? this.#minor : this.#major
+  put(event: KubeObject, rank: 'major' | 'minor'): boolean {
+    const list = this.#events[rank]
     if (list.length >= mostWaiting || this.#count(event) >= mostOfNamespace) return false
     list.push(event)
     this.#counts.set(event.metadata.namespace ?? '', this.#count(event) + 1)
@@ -94,7 +94,7 @@ class Backlog {
   }
 
   take(): KubeObject | undefined {
-    const event = this.#major.shift() ?? this.#minor.shift()
+    const event = this.#events.major.shift() ?? this.#events.minor.shift()
     if (event === undefined) return undefined
     const left = this.#count(event) - 1
     if (left > 0) this.#counts.set(event.metadata.namespace ?? '', left)
