@@ -219,7 +219,7 @@ test('more workers than the policy gives, owners and marks are put right, a forg
   await eventOn('drifting', 'Dataset', 'CacheOutdated')
   await until('its annotation', async () => {
     const found = await stage.client.get(dataset, key)
-    return (found && pendingChangesOf(found) === 'JindoRuntime spec.worker') || undefined
+    return (found && pendingChangesOf(found) === 'JindoRuntime spec.worker.nodeSelector') || undefined
   })
 })
 
@@ -236,7 +236,7 @@ test('while nothing changes nothing is written, whatever Fluid and the API serve
   expect(await stage.client.get(jindoRuntime, key)).toMatchObject({
     spec: {
       cleanCachePolicy: { gracePeriodSeconds: 60 },
-      tieredstore: { levels: [{ volumeType: 'hostPath' }] },
+      tieredstore: { levels: [{ volumeType: 'emptyDir' }] },
     },
   })
   await edit(dataset, key, { metadata: { labels: { touched: 'yes' } } })

@@ -51,6 +51,8 @@ async function release(context: FluidContext, dataset: KubeObject): Promise<numb
     await events.record(dataset, { type: 'Warning', reason: 'ErrorDeleteDataset', message })
     return options().deleteRetryMs
   }
+  // A test may have put the deletion off since.
+  if (!options().deletes(dataset)) return options().deleteRetryMs
   await update(client, { resource, key: { namespace, name } }, (object) =>
     object.metadata.uid === uid ? withoutFinalizer(object, finalizer) : object,
   )
