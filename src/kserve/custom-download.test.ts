@@ -76,3 +76,13 @@ test.each<[boolean, string, JsonObject[]]>([
   const facts = storageContainerFacts([storageContainer({ env }, { supportedUriFormats })])
   expect(storageContainerFor(uri, facts)?.name).toBe(isFor ? 'c' : undefined)
 })
+
+test('another image is how a scheme is read that KServe does not know; what else it has still counts', () => {
+  const supportedUriFormats = [{ prefix: 'oss://' }, { prefix: 's3://' }]
+  const image = 'oss-storage-initializer:1.0'
+  const plain = storageContainerFacts([storageContainer({ image }, { supportedUriFormats })])
+  expect(storageContainerFor('oss://a/b', plain)).toBeUndefined()
+  expect(storageContainerFor('s3://a/b', plain)?.changes).toEqual(['image'])
+  const proxied = storageContainerFacts([storageContainer({ image, env }, { supportedUriFormats })])
+  expect(storageContainerFor('oss://a/b', proxied)?.changes).not.toContain('image')
+})

@@ -31,15 +31,24 @@ export function storageContainerFacts(objects: KubeObject[]): StorageContainerFa
   })
 }
 
+// The schemes that KServe's own image reads (python/storage/kserve_storage), and KServe's placeholder for the
+// scheme of a storage spec. Any other needs another image.
+const ownSchemes = /^(<scheme-placeholder>|s3|gs|hf|hdfs|webhdfs|https?|file|pvc):/
+
 /**
- * The first that may download a URI. KServe takes whichever of several its cache lists first, so that a plain
- * one that is for the URI, too, proves nothing.
+ * The first that customises the download of a URI. KServe takes whichever of several its cache lists first, so
+ * that a plain one that is for the URI, too, proves nothing. Another image changes nothing for a scheme that
+ * KServe's own cannot read, such as oss://.
  */
 export function storageContainerFor(
   uri: string,
   containers: StorageContainerFact[],
 ): StorageContainerFact | undefined {
-  return containers.find(({ formats }) => formats.some((format) => supports(format, uri)))
+  const counts = (change: string) => change !== 'image' || ownSchemes.test(uri)
+  return containers
+    .filter(({ formats }) => formats.some((format) => supports(format, uri)))
+    .map((container) => ({ ...container, changes: container.changes.filter(counts) }))
+    .find(({ changes }) => changes.length > 0)
 }
 
 /** A regular expression counts only without a prefix beside it. */
