@@ -311,7 +311,7 @@ function notByPod(service: ServiceView, { group }: ModelLocation): string | unde
   return undefined
 }
 
-/** One of a group stays behind with any other. A claim of the user's own is a volume already, and holds nobody back. */
+/** Skips a location if another of its group is skipped. A location on the user's own PVC does not count. */
 function withItsGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite | Skipped {
   if ('reason' in each) return each
   const { location } = each
