@@ -22,9 +22,9 @@ export interface Write {
  * Admission sees the old object and the new one, but not the request. In the stored service the claim is all that is
  * left of a storage spec, so there are three cases:
  *
- * - **The claim is gone.** Somebody wrote the model as a whole: a PUT of the manifest (`kubectl replace`), or a list that
- *   is replaced as a whole (`canary`). What is absent is absent, and this function is not called.
- * - **The claim is there, and no spec.** Nobody wrote the model: the recorded spec is valid.
+ * - **The claim is gone.** The update replaces the whole model: a PUT of the manifest (`kubectl replace`), or a list
+ *   that is replaced as a whole (`canary`). Absent fields are removed, and this function is not called.
+ * - **The claim is there, and no spec.** The update does not write the model: the recorded spec is valid.
  * - **The claim is there, and a spec.** The API server merged a patch with the stored service, or a client read the
  *   service, changed fields, and put it back. The spec has the fields that were written, and the recorded ones are added.
  *
@@ -73,12 +73,12 @@ function without(object: JsonObject, removed: ReadonlySet<string>, above = ''): 
   )
 }
 
-/** What an update takes out of a storage spec, by pointer from the spec on. */
+/** The fields that an update removes from a storage spec, as pointers relative to the spec. */
 function removedFields(write: Write, place: string): ReadonlySet<string> {
   return new Set([...removedByManifest(write, place), ...removedByManagers(write, place)])
 }
 
-/** What the manifest of `kubectl apply` had before, and has no longer. */
+/** The fields that the manifest of `kubectl apply` had before the update and no longer has. */
 function removedByManifest({ previous, service }: Write, place: string): string[] {
   const [before, now] = [lastApplied(previous), lastApplied(service)]
   const isWhole = now !== undefined && valueAt(now, claimPlace(place)) === undefined
@@ -95,7 +95,7 @@ function lastApplied({ metadata }: KubeObject): Json | undefined {
   }
 }
 
-/** What managers applied before, still being managers by now, and nobody owns any longer. */
+/** The fields that a manager applied before and that no manager owns now, if that manager still exists. */
 function removedByManagers({ previous, service }: Write, place: string): string[] {
   const managers = managersOf(service)
   const applied = new Map(managers.filter(isApply).map((entry) => [stringAt(entry, 'manager'), entry]))
@@ -116,12 +116,12 @@ function isApply(entry: Json): boolean {
   return stringAt(entry, 'operation') === 'Apply'
 }
 
-/** What a manager owns at a pointer. `fieldsV1` of a ManagedFieldsEntry has `f:` before the name of a field. */
+/** The fields that a manager owns at a pointer. `fieldsV1` prefixes each field name with `f:`. */
 function owned(entry: Json, place: string): Json | undefined {
   return getIn(entry, 'fieldsV1', ...steps(place).map((step) => `f:${step}`))
 }
 
-/** Whoever writes the claim itself took it from the stored service, and never saw the spec. */
+/** The pointer of the claim. A client that writes the claim read it from the stored service, without the spec. */
 function claimPlace(place: string): string {
   return place.replace(/\/storage$/, '/storageUri')
 }
@@ -131,7 +131,7 @@ function difference(before: string[], after: string[]): string[] {
   return before.filter((field) => !still.has(field))
 }
 
-/** The fields of a storage spec, and those of its `parameters`: no deeper, whatever is there. */
+/** The fields of a storage spec and their direct children (`parameters`), but no deeper. */
 function fieldsOf(storage: Json | undefined, prefix = ''): string[] {
   return namesIn(storage, prefix).flatMap(([name, value]) => [
     pointer(name),
