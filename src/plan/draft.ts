@@ -39,7 +39,9 @@ export class Draft {
     return valueAt(this.object, path)
   }
 
-  /** Sets a field and creates missing parents. Returns the pointers of the created parents, outermost first. */
+  /**
+   * Sets a field and creates missing parents. Returns the pointers of the created parents, outermost first.
+   */
   set(path: string, value: Json): string[] {
     this.#touched.add(path)
     const made: string[] = []
@@ -123,7 +125,8 @@ export class Draft {
     const before = valueAt(this.#original, path)
     const after = this.get(path)
     if (isDeepStrictEqual(before, after)) return undefined
-    // The object was emptied and filled again: its fields have their own operations, so do not replace it whole.
+    // The object was emptied and filled again: its fields have their own operations, so do not replace it
+    // whole.
     if (this.#emptied.has(path) && isObject(before) && isObject(after)) return undefined
     if (after === undefined) {
       return { op: 'remove', path: outermost(path, (above) => this.get(above) === undefined) }

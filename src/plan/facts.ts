@@ -40,7 +40,9 @@ export interface Facts {
   runtimes: KubeObject[]
   /** Datasets of other namespaces that policies share with this service. */
   lent: SharedDataset[]
-  /** Ids of the model locations with credentials that were not read, because the service needs too many reads. */
+  /**
+   * Ids of the model locations with credentials that were not read, because the service needs too many reads.
+   */
   unread: ReadonlySet<string>
   /** Distinguishes the records that admission wrote from forged ones. */
   signer: RecordSigner

@@ -23,7 +23,9 @@ export const fakeSigner: RecordSigner = {
   verify: (statement, signature) => fakeSigner.sign(statement) === signature,
 }
 
-/** Facts for tests: the namespace is opted in, Jindo and Alluxio are installed, the account has no Secrets. */
+/**
+ * Facts for tests: the namespace is opted in, Jindo and Alluxio are installed, the account has no Secrets.
+ */
 export function fakeFacts(more: Partial<Facts> = {}): Facts {
   return {
     namespace: 'models',
@@ -81,8 +83,8 @@ export const s3Secret: SecretFact = {
 }
 
 /**
- * A service after KServe's defaulter: it moves every framework to the field `model`, adds empty structs of Go,
- * and gives a single container a name and resources.
+ * A service after KServe's defaulter: it moves every framework to the field `model`, adds empty structs of
+ * Go, and gives a single container a name and resources.
  * Source: kserve pkg/apis/serving/v1beta1/inference_service_defaults.go.
  */
 export function afterKserve(service: KubeObject): KubeObject {

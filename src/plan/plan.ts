@@ -72,7 +72,9 @@ export interface ServedLocation {
   by: 'Spec' | 'Pod'
 }
 
-/** The decision for one service. An `AlreadyCached` plan lists the caches too: the service still uses them. */
+/**
+ * The decision for one service. An `AlreadyCached` plan lists the caches too: the service still uses them.
+ */
 export type Plan = PlanParts &
   (
     | { decision: 'accelerate'; reason: 'Accelerated' }
@@ -91,8 +93,8 @@ const nothingServed = {
 
 /**
  * Decides what Warmgate does with one service. Admission, the controller and the command line get the same
- * result for the same input. The plan first undoes Warmgate's earlier changes to get the manifest that the user
- * wrote, so that repeated passes end in the same object.
+ * result for the same input. The plan first undoes Warmgate's earlier changes to get the manifest that the
+ * user wrote, so that repeated passes end in the same object.
  */
 export function plan(input: PlanInput): Plan {
   const { service, previous } = input
@@ -195,8 +197,8 @@ function dropAdoptAnnotation(draft: Draft): void {
 }
 
 /**
- * Whether the API server calls the webhook again with the webhook's own result. The first pass has removed the
- * adopt annotation, so the record is the only trace of the adoption.
+ * Whether the API server calls the webhook again with the webhook's own result. The first pass has removed
+ * the adopt annotation, so the record is the only trace of the adoption.
  */
 function isSecondPass(
   own: ServiceRecord | undefined,
@@ -231,8 +233,8 @@ function warning({ reason, message }: { reason: Reason; message: string }): stri
 }
 
 /**
- * Hides what a Secret holds, because every caller of the webhook can read its response. An Event on the stored
- * service has the details.
+ * Hides what a Secret holds, because every caller of the webhook can read its response. An Event on the
+ * stored service has the details.
  */
 function publicMessage(reason: Reason, message: string): string {
   if (reason === pendingReason) return pendingMessage
@@ -286,7 +288,8 @@ function acceleration(
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
     return { ...base, ...unproven, decision: 'skip' }
-  // Every pass after the first has an empty patch. With `rewrite: Pod` every patch is empty: only creation counts.
+  // Every pass after the first has an empty patch. With `rewrite: Pod` every patch is empty: only creation
+  // counts.
   const isFirst = patch.length > 0 || (previous === undefined && rewrites.some(({ by }) => by === 'Pod'))
   return isFirst
     ? { ...base, decision: 'accelerate', reason: 'Accelerated' }
@@ -322,7 +325,9 @@ function servedLocation(rewrite: Rewrite): ServedLocation {
   return { location: location.id, uri, source: podSourceOf(location.model), claim: claimUri(rewrite), by }
 }
 
-/** One cache per name: two locations of the same model share a cache, and so may two models under one prefix. */
+/**
+ * One cache per name: two locations of the same model share a cache, and so may two models under one prefix.
+ */
 function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettings): Cache[] {
   const caches = rewrites.flatMap(({ cache, provision }) => {
     if (provision === undefined) return []

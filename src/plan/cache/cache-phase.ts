@@ -14,8 +14,8 @@ export type CachePhase =
   | { kind: 'warming'; progress: Progress | undefined; leftMs?: number | undefined }
   | { kind: 'failed'; message: string }
   /**
-   * `untilMs`: when this phase ends without a change in the cluster, if it does. `suspendedSinceMs`: since when
-   * another controller keeps the cache from starting or filling, for example by a suspended Job.
+   * `untilMs`: when this phase ends without a change in the cluster, if it does. `suspendedSinceMs`: since
+   * when another controller keeps the cache from starting or filling, for example by a suspended Job.
    */
   | { kind: 'pending'; message: string; untilMs?: number; suspendedSinceMs?: number }
 
@@ -55,8 +55,8 @@ const rounding = 1.01
 
 /**
  * The progress of a warm-up, over all copies that the DataLoad makes, as Fluid counts it. Undefined if Fluid
- * reports no sizes (`[Calculating]`, a total of zero, `N/A`) or more than the whole. Undefined for a part of a
- * Dataset, because Fluid only counts the whole.
+ * reports no sizes (`[Calculating]`, a total of zero, `N/A`) or more than the whole. Undefined for a part of
+ * a Dataset, because Fluid only counts the whole.
  */
 export function progressOf(dataset: KubeObject, dataLoad: KubeObject): Progress | undefined {
   if (!loadsAll(dataLoad)) return undefined

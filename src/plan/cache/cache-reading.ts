@@ -52,8 +52,8 @@ export interface CacheReading extends LoadReading {
   /** Whether the Dataset is Bound. */
   isBound: boolean
   /**
-   * Whether a pod can read files from it while it is cold: it is Bound, and Fluid has counted a file. Bound is
-   * enough for a reference, because Fluid counts no files of it, and for a team's own Dataset.
+   * Whether a pod can read files from it while it is cold: it is Bound, and Fluid has counted a file. Bound
+   * is enough for a reference, because Fluid counts no files of it, and for a team's own Dataset.
    */
   isReadable: boolean
   isBeingDeleted: boolean
@@ -65,8 +65,8 @@ export interface CacheReading extends LoadReading {
 
 /**
  * Reads a cache that Warmgate created, or a Dataset that a team created. A cache is warm once its warm-up is
- * complete. A cache without a warm-up (`warm-when: Bound`) is warm once it is Bound. A reference is as warm as
- * the Dataset that it refers to.
+ * complete. A cache without a warm-up (`warm-when: Bound`) is warm once it is Bound. A reference is as warm
+ * as the Dataset that it refers to.
  */
 export function readCache(view: CacheView, part: CachePart, nowMs: number): CacheReading {
   const { path, ...key } = part
@@ -122,7 +122,9 @@ function unloaded(phase: CachePhase): LoadReading {
   return { phase, dataLoad: undefined, warmup: undefined, shortfall: undefined }
 }
 
-/** The DataLoad that Warmgate created for a path of its cache. For the whole cache: the least advanced one. */
+/**
+ * The DataLoad that Warmgate created for a path of its cache. For the whole cache: the least advanced one.
+ */
 function ownLoad(view: CacheView, dataset: KubeObject, path: string | undefined, nowMs: number): LoadReading {
   if (isWarmWhenBound(dataset)) return unloaded(warm)
   const key = keyOf(dataset)
@@ -147,8 +149,8 @@ export function isOwnLoad(load: KubeObject, dataset: ObjectKey): boolean {
 }
 
 /**
- * How far a team's own DataLoads have filled its Dataset. Warmgate waits for a DataLoad that runs. Without any, or
- * if all have failed, the Dataset counts as warm: nothing else will fill it.
+ * How far a team's own DataLoads have filled its Dataset. Warmgate waits for a DataLoad that runs. Without
+ * any, or if all have failed, the Dataset counts as warm: nothing else will fill it.
  */
 function teamLoad(
   view: CacheView,
@@ -201,8 +203,8 @@ function whileBound(
 }
 
 /**
- * The phase of a Dataset that is being deleted. For the first minute wait: usually it is soon gone and created
- * again. After that, its own pods keep it: it still serves reads, but nothing will fill it.
+ * The phase of a Dataset that is being deleted. For the first minute wait: usually it is soon gone and
+ * created again. After that, its own pods keep it: it still serves reads, but nothing will fill it.
  */
 function whileDeleted(phase: CachePhase, deletionTimestamp: string, nowMs: number): CachePhase {
   const untilMs = Date.parse(deletionTimestamp) + stuckAfterMs

@@ -10,9 +10,9 @@ export interface Deletion {
 }
 
 /**
- * What keeps a Dataset that is being deleted; undefined if the Dataset is not being deleted. Fluid keeps it while
- * a pod that has not finished names its PVC, and while other Datasets refer to it. Until then the cache still
- * serves reads. Source: fluid pkg/controllers/v1alpha1/dataset.
+ * What keeps a Dataset that is being deleted; undefined if the Dataset is not being deleted. Fluid keeps it
+ * while a pod that has not finished names its PVC, and while other Datasets refer to it. Until then the cache
+ * still serves reads. Source: fluid pkg/controllers/v1alpha1/dataset.
  */
 export function deletionOf(
   dataset: KubeObject,

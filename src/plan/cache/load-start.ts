@@ -5,20 +5,25 @@ import { parseSizeBytes } from '../../values/size.ts'
 
 /** How long a warm-up waits for all workers, from the time when the Dataset becomes Bound. */
 export const workersGraceMs = 300_000
-/** How long it waits for the size of its model. Fluid reports it 15 s after it first reconciles the Runtime. */
+/**
+ * How long it waits for the size of its model. Fluid reports it 15 s after it first reconciles the Runtime.
+ */
 export const sizeGraceMs = 60_000
 
-/** Why a warm-up does not start yet. It starts anyway after `againMs`; undefined if only a change can start it. */
+/**
+ * Why a warm-up does not start yet. It starts anyway after `againMs`; undefined if only a change can start
+ * it.
+ */
 export interface LoadWait {
   message: string
   againMs: number | undefined
 }
 
 /**
- * What the warm-up of a cache waits for; undefined if it may start. Fluid sets a Dataset to Bound with its first
- * ready worker, and a load that starts then leaves the other workers empty. Until the Dataset is Bound, Fluid
- * checks a DataLoad only every 20 s, so a DataLoad that is created afterwards starts sooner. `size` says whether
- * the warm-up also needs the size of the model.
+ * What the warm-up of a cache waits for; undefined if it may start. Fluid sets a Dataset to Bound with its
+ * first ready worker, and a load that starts then leaves the other workers empty. Until the Dataset is Bound,
+ * Fluid checks a DataLoad only every 20 s, so a DataLoad that is created afterwards starts sooner. `size`
+ * says whether the warm-up also needs the size of the model.
  * Sources: fluid v1.0.8 pkg/ctrl/worker.go, pkg/controllers/operation_controller.go.
  */
 export function waitBeforeLoad(
@@ -62,9 +67,9 @@ export function workersOf(runtime: KubeObject | undefined): { ready: number; wan
 }
 
 /**
- * Bytes that a cache holds before its first warm-up: an earlier cache of the same name has left files on the disks
- * of its nodes. Undefined if there are none, and after the time that a first warm-up waits, because the cache may
- * then have been filled.
+ * Bytes that a cache holds before its first warm-up: an earlier cache of the same name has left files on the
+ * disks of its nodes. Undefined if there are none, and after the time that a first warm-up waits, because the
+ * cache may then have been filled.
  */
 export function heldBeforeLoad(dataset: KubeObject, nowMs: number): number | undefined {
   if (nowMs - boundSinceMs(dataset, nowMs) > workersGraceMs + sizeGraceMs) return undefined

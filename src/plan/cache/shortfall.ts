@@ -19,8 +19,8 @@ const wholeShare = 0.95
 
 /**
  * What a warmed-up cache lacks: all workers (CacheLost), some workers (CacheDegraded), room for its model
- * (CacheTooSmall, also found before the cache is filled), or evicted data (CacheEvicted). Undefined if nothing
- * is missing, or if Fluid does not report it.
+ * (CacheTooSmall, also found before the cache is filled), or evicted data (CacheEvicted). Undefined if
+ * nothing is missing, or if Fluid does not report it.
  */
 export function shortfallOf(
   {
@@ -66,8 +66,8 @@ function capacityOf(dataset: KubeObject): number | undefined {
 }
 
 /**
- * A message if some workers are not ready. Fluid keeps a Dataset Bound as long as one worker is ready. The data
- * of the other workers usually comes back with them.
+ * A message if some workers are not ready. Fluid keeps a Dataset Bound as long as one worker is ready. The
+ * data of the other workers usually comes back with them.
  */
 function degradedBy(runtime: KubeObject | undefined): string | undefined {
   const [ready, wanted] = [

@@ -14,8 +14,8 @@ export interface LoadState {
 }
 
 /**
- * The state of a warm-up. Sizes are those that Fluid counted; undefined if it has not counted yet. If the source
- * has no file, the warm-up is not tried again (`isFinal`), because Fluid counts a source only once.
+ * The state of a warm-up. Sizes are those that Fluid counted; undefined if it has not counted yet. If the
+ * source has no file, the warm-up is not tried again (`isFinal`), because Fluid counts a source only once.
  */
 export type Warmup =
   | { stage: 'begun'; retry: number; modelBytes: number | undefined }
@@ -32,8 +32,8 @@ const noFile = 'it found no file: is the URI a directory with files in it?'
 
 /**
  * The warm-up of a DataLoad; undefined before Fluid starts it. Its duration is that of the Job, or of the
- * DataLoad if the Job is gone. It is complete only if Fluid has counted a file in the Dataset, because the Job
- * of an empty source also succeeds.
+ * DataLoad if the Job is gone. It is complete only if Fluid has counted a file in the Dataset, because the
+ * Job of an empty source also succeeds.
  */
 export function warmupOf({ dataset, dataLoad, job }: LoadState): Warmup | undefined {
   const own = job !== undefined && isJobOf(job, dataLoad) ? job : undefined

@@ -43,8 +43,9 @@ export function holdSettings(spec: PolicySpec): HoldSettings | undefined {
 }
 
 /**
- * Resolves a hold for pods. Auto holds at Readiness, so that the server starts during the warm-up, unless a probe
- * would kill the server before the hold ends. The hold ends early enough for Knative to see a Ready pod.
+ * Resolves a hold for pods. Auto holds at Readiness, so that the server starts during the warm-up, unless a
+ * probe would kill the server before the hold ends. The hold ends early enough for Knative to see a Ready
+ * pod.
  */
 export function resolveHold(hold: HoldSettings, { probeMs, deadlineMs }: HoldLimits): Hold {
   const timeoutMs = Math.min(
@@ -56,7 +57,9 @@ export function resolveHold(hold: HoldSettings, { probeMs, deadlineMs }: HoldLim
   return { ...hold, at, timeoutMs }
 }
 
-/** A released pod has ten minutes to become Ready, as Knative gives any other, or half of a shorter deadline. */
+/**
+ * A released pod has ten minutes to become Ready, as Knative gives any other, or half of a shorter deadline.
+ */
 function mostHeldMs(deadlineMs: number): number {
   return Math.max(deadlineMs - defaultDeadlineMs, deadlineMs / 2)
 }
@@ -110,8 +113,8 @@ export interface HoldInput {
 }
 
 /**
- * Decides whether a pod keeps waiting. A hold ends if the caches are warm or failed, if no policy holds the pod
- * any more, or at the timeout, unless the policy says Keep.
+ * Decides whether a pod keeps waiting. A hold ends if the caches are warm or failed, if no policy holds the
+ * pod any more, or at the timeout, unless the policy says Keep.
  */
 export function decideHold(input: HoldInput): HoldDecision {
   const { hold, caches, unmountable = [], sinceMs, nowMs } = input

@@ -7,8 +7,8 @@ const strongest = 100
 const weakest = 1
 
 /**
- * Prefers nodes that hold a cache of the pod. The user's own preferences outweigh it. Skips labels that the pod
- * already names, and pods that Fluid's own webhook handles or that opt out of injection.
+ * Prefers nodes that hold a cache of the pod. The user's own preferences outweigh it. Skips labels that the
+ * pod already names, and pods that Fluid's own webhook handles or that opt out of injection.
  */
 export function addLocality(draft: Draft, labels: string[]): void {
   if (isFluidsOwn(draft.object)) return
@@ -26,7 +26,10 @@ export function addLocality(draft: Draft, labels: string[]): void {
   }
 }
 
-/** Sources: fluid pkg/webhook/handler/mutating, charts/fluid/fluid/templates/webhook/webhookconfiguration.yaml. */
+/**
+ * Sources: fluid pkg/webhook/handler/mutating,
+ * charts/fluid/fluid/templates/webhook/webhookconfiguration.yaml.
+ */
 function isFluidsOwn({ metadata: { labels = {} } }: KubeObject): boolean {
   return (
     labels['fuse.serverful.fluid.io/inject'] === 'true' || labels['fluid.io/enable-injection'] === 'false'

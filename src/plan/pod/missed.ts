@@ -4,15 +4,18 @@ import { type PodPlanInput, planPod } from './pod.ts'
 
 /** What admission would add to a pod and the pod lacks. */
 export interface Missed {
-  /** Every toleration that the pod should have; undefined if it has them all. They can be added to a created pod. */
+  /**
+   * Every toleration that the pod should have; undefined if it has them all. They can be added to a created
+   * pod.
+   */
   tolerations: Json[] | undefined
   /** Fields that cannot be added to a created pod, for example `spec.nodeSelector`. */
   fixed: string[]
 }
 
 /**
- * Compares a pod with what admission would make of it. Ignores the node preference and the prefetch, because a
- * pod also runs without them.
+ * Compares a pod with what admission would make of it. Ignores the node preference and the prefetch, because
+ * a pod also runs without them.
  */
 export function missedBy(input: Omit<PodPlanInput, 'workerLabels'>): Missed {
   const { patch } = planPod({ ...input, workerLabels: [], readAhead: [] })

@@ -45,9 +45,9 @@ export interface PodPlanInput {
 }
 
 /**
- * Plans a new pod of an accelerated service: a gate if one of its caches is not warm, the tolerations and node
- * selector for GPUs that Warmgate added, and a preference for the nodes that hold its caches. It only adds to
- * lists and maps: existing entries belong to the user.
+ * Plans a new pod of an accelerated service: a gate if one of its caches is not warm, the tolerations and
+ * node selector for GPUs that Warmgate added, and a preference for the nodes that hold its caches. It only
+ * adds to lists and maps: existing entries belong to the user.
  */
 export function planPod(input: PodPlanInput): PodPlan {
   const { pod, hold, gpu, caches, workerLabels, sidecar, readAhead = [] } = input
@@ -83,9 +83,9 @@ export interface PodPolicy {
 }
 
 /**
- * The policy that applies to the pods of a service now: none if the namespace or the service has opted out, or if
- * no policy enforces. If the service is not known yet, use the pod's own labels and annotations, which KServe
- * copies from the service.
+ * The policy that applies to the pods of a service now: none if the namespace or the service has opted out,
+ * or if no policy enforces. If the service is not known yet, use the pod's own labels and annotations, which
+ * KServe copies from the service.
  */
 export function resolvePodPolicy(
   { pod, service = pod }: { pod: KubeObject; service: KubeObject | undefined },
@@ -192,7 +192,9 @@ function addScheduling(draft: Draft, gpu: GpuPolicy): void {
   }
 }
 
-/** Compare key, operator, value and effect, as Kubernetes does. The existing entry's tolerationSeconds wins. */
+/**
+ * Compare key, operator, value and effect, as Kubernetes does. The existing entry's tolerationSeconds wins.
+ */
 function isSameToleration(a: Json, b: Json): boolean {
   const sign = (toleration: Json) => [
     ...['key', 'effect', 'value'].map((field) => stringAt(toleration, field) ?? ''),

@@ -21,9 +21,10 @@ export function prefetches({ cache: { prefetch } }: PolicySpec, modelFormats: st
 }
 
 /**
- * Makes Fluid's webhook add a container that reads the files of these caches one after another, so that the server
- * finds them in the page cache. Nothing waits for it. The webhook refuses a pod if a Dataset is not Bound. Skips a
- * pod that already has labels or annotations for this, and a path that Fluid's file list cannot hold.
+ * Makes Fluid's webhook add a container that reads the files of these caches one after another, so that the
+ * server finds them in the page cache. Nothing waits for it. The webhook refuses a pod if a Dataset is not
+ * Bound. Skips a pod that already has labels or annotations for this, and a path that Fluid's file list
+ * cannot hold.
  */
 export function addPrefetch(draft: Draft, mounts: ClaimMount[], sidecar: SidecarState): void {
   const files = mounts

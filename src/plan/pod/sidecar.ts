@@ -8,8 +8,8 @@ const injectLabel = 'serverless.fluid.io/inject'
 const injectionLabel = 'fluid.io/enable-injection'
 
 /**
- * How a pod mounts its caches: by the CSI driver of its node (`none`), or by a sidecar. `pending`: the sidecar
- * cannot be injected yet, because Fluid's webhook refuses the pod before every Dataset is Bound.
+ * How a pod mounts its caches: by the CSI driver of its node (`none`), or by a sidecar. `pending`: the
+ * sidecar cannot be injected yet, because Fluid's webhook refuses the pod before every Dataset is Bound.
  */
 export type SidecarState = 'none' | 'pending' | 'ready'
 
@@ -20,8 +20,8 @@ export function decidesItself({ metadata: { labels = {} } }: KubeObject): boolea
 
 /**
  * Requests a sidecar for a pod, or gates its scheduling until the sidecar is possible. Fluid injects only at
- * creation, and a refused creation is retried with a backoff of up to 15 minutes. So admit an early pod with a
- * scheduling gate, and replace it once its caches are Bound (controller/pods/sidecars.ts).
+ * creation, and a refused creation is retried with a backoff of up to 15 minutes. So admit an early pod with
+ * a scheduling gate, and replace it once its caches are Bound (controller/pods/sidecars.ts).
  */
 export function addSidecar(draft: Draft, state: Exclude<SidecarState, 'none'>, mounts: ClaimMount[]): void {
   if (state === 'ready') {

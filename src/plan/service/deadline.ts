@@ -7,8 +7,8 @@ import type { Hold } from '../pod/hold.ts'
 
 /**
  * The annotation that a predictor needs so that Knative waits for its held pods, by pointer relative to the
- * predictor. None if the service runs on plain Deployments, or if its user has set a deadline: Warmgate's on the
- * predictor would override the user's on the service. The value is a Go duration in whole seconds.
+ * predictor. None if the service runs on plain Deployments, or if its user has set a deadline: Warmgate's on
+ * the predictor would override the user's on the service. The value is a Go duration in whole seconds.
  */
 export function deadlineValues(
   view: ServiceView,
@@ -24,7 +24,10 @@ function deadlineFor({ timeoutMs }: Pick<Hold, 'timeoutMs'>): string {
   return `${Math.ceil((timeoutMs + defaultDeadlineMs) / 1_000)}s`
 }
 
-/** The deadline that bounds the hold of a service's pods, in milliseconds; `admitted` has Warmgate's, if there is one. */
+/**
+ * The deadline that bounds the hold of a service's pods, in milliseconds; `admitted` has Warmgate's, if there
+ * is one.
+ */
 export function serviceDeadlineMs(view: ServiceView, admitted: KubeObject): number | undefined {
   if (!isOnKnative(view)) return undefined
   const own = stringAt(admitted, 'spec', 'predictor', 'annotations', progressDeadline)

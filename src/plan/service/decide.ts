@@ -99,8 +99,8 @@ type LocationState =
 
 /**
  * Keeps each location as it is until its model changes, accelerated or not, even if policies or labels have
- * changed: an update that changes no model never rolls pods. Exceptions are the service's own annotations, and an
- * update that makes the model unfit for a cache.
+ * changed: an update that changes no model never rolls pods. Exceptions are the service's own annotations,
+ * and an update that makes the model unfit for a cache.
  */
 function locationStates({ service, previous, kept, isAdopted }: DecideInput): LocationState[] {
   const isNew = previous === undefined || isAdopted || isOptedOut(previous.annotations)
@@ -153,7 +153,8 @@ function policyOf({ service, facts }: DecideInput): Policy | undefined {
 /** The policy of a service, with the service's overrides. */
 function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPolicy {
   const { service, facts } = input
-  // Keep an existing rewrite even if its policy is gone or changed; otherwise editing a policy would roll pods.
+  // Keep an existing rewrite even if its policy is gone or changed; otherwise editing a policy would roll
+  // pods.
   const isKept = keepsAny(states)
   const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
   if (states.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
@@ -180,7 +181,9 @@ function withOwnWords(selected: Policy, service: ServiceView, { policies }: Fact
   return applied.ok ? unlessOnCpu(applied, service) : applied
 }
 
-/** Deny only new overrides: an update by KServe's controller must not fail because of existing annotations. */
+/**
+ * Deny only new overrides: an update by KServe's controller must not fail because of existing annotations.
+ */
 function refuseWords(
   input: DecideInput,
   states: LocationState[],
@@ -294,7 +297,9 @@ function shapeProblem(service: ServiceView, location: ModelLocation, by: Rewrite
   return problem && `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`
 }
 
-/** KServe writes the volumes of `storageUris` into the Knative Service. It mounts any other PVC in the pod. */
+/**
+ * KServe writes the volumes of `storageUris` into the Knative Service. It mounts any other PVC in the pod.
+ */
 function isKnativeList({ mode }: ServiceView, { group }: ModelLocation): boolean {
   return group.endsWith('.storageUris') && mode === 'Knative'
 }

@@ -55,7 +55,8 @@ function customDownload(location: ModelLocation, { locations }: ServiceView, { s
 }
 
 /**
- * One cache also serves prefill pods: if they have their own account, its endpoint and rights must be the same.
+ * One cache also serves prefill pods: if they have their own account, its endpoint and rights must be the
+ * same.
  */
 function prefillObstacle(
   location: ModelLocation,

@@ -13,8 +13,8 @@ export interface ExistingPlace {
 }
 
 /**
- * The team's own Dataset of the namespace that serves a source at a location. Prefers the most specific mount, then
- * the first name.
+ * The team's own Dataset of the namespace that serves a source at a location. Prefers the most specific
+ * mount, then the first name.
  */
 export function existingPlace(
   source: Source,

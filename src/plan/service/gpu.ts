@@ -20,10 +20,10 @@ export interface ContainerResources {
 export type GpuFacts = Pick<Facts, 'servingRuntimes'>
 
 /**
- * The resources that a policy adds to a service's model containers. None if the policy does not select the service,
- * if a container is made for CPUs, or if a hardware profile chooses the devices. None if the service, its
- * ServingRuntime or its base configurations already ask for an accelerator or a device claim. They are added to the
- * service and not to its pods, because KServe chooses GPU images by these limits.
+ * The resources that a policy adds to a service's model containers. None if the policy does not select the
+ * service, if a container is made for CPUs, or if a hardware profile chooses the devices. None if the
+ * service, its ServingRuntime or its base configurations already ask for an accelerator or a device claim.
+ * They are added to the service and not to its pods, because KServe chooses GPU images by these limits.
  */
 export function gpuResources(
   service: ServiceView,
@@ -93,8 +93,8 @@ function isOnCpu({ containers }: ServiceView, runtime: KubeObject | undefined): 
   return containers.some((container) => isCpuServer(containerParts(container, runtime)))
 }
 
-// Open Data Hub adds the devices of the first profile after Warmgate's webhook, if the service has none. Its dashboard
-// writes the second if it also writes the devices. Older ServingRuntimes have the third.
+// Open Data Hub adds the devices of the first profile after Warmgate's webhook, if the service has none. Its
+// dashboard writes the second if it also writes the devices. Older ServingRuntimes have the third.
 const hardwareProfiles = [
   'opendatahub.io/hardware-profile-name',
   'opendatahub.io/legacy-hardware-profile-name',
@@ -109,8 +109,8 @@ function hasHardwareProfile({ annotations }: ServiceView, runtime: KubeObject | 
 type Quantities = GpuPolicy['resources']
 
 /**
- * Keeps only the resources that KServe accepts in a multi-node service: it refuses all but its known GPU types. The
- * quantities are per node.
+ * Keeps only the resources that KServe accepts in a multi-node service: it refuses all but its known GPU
+ * types. The quantities are per node.
  */
 function takenByKserve({ isMultiNode, gpuTypes }: ServiceView, resources: Quantities): Quantities {
   if (!isMultiNode) return resources

@@ -28,8 +28,8 @@ export interface LocationNeeds {
 export type KnownFacts = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 'kserve' | 'signer'>
 
 /**
- * What the plan of a service needs to read, for each location. Nothing if the namespace is not open and admission has
- * not rewritten the service. Nothing for a model that no cache can serve.
+ * What the plan of a service needs to read, for each location. Nothing if the namespace is not open and
+ * admission has not rewritten the service. Nothing for a model that no cache can serve.
  */
 export function needsOf(
   service: KubeObject,

@@ -44,8 +44,8 @@ export function claimUri({ cache, path = '' }: { cache: string; path?: string | 
 }
 
 /**
- * Reads the record in a service's annotation; undefined if it is invalid. Everyone who can write the service can
- * write it, so a record only affects the allowed paths of a patch target.
+ * Reads the record in a service's annotation; undefined if it is invalid. Everyone who can write the service
+ * can write it, so a record only affects the allowed paths of a patch target.
  */
 export function readOriginal(service: KubeObject): Original | undefined {
   const text = service.metadata.annotations?.[originalAnnotation]
@@ -78,8 +78,8 @@ function readEach<T>(
 }
 
 /**
- * Accepts only names that Warmgate generates, except for existing Datasets. A forged record can then only point at
- * a PVC that its author could have used directly.
+ * Accepts only names that Warmgate generates, except for existing Datasets. A forged record can then only
+ * point at a PVC that its author could have used directly.
  */
 function readLocation({ uri, cache, path, existing, storage }: JsonObject): OriginalLocation | undefined {
   if (typeof uri !== 'string' || typeof cache !== 'string') return undefined
@@ -136,16 +136,18 @@ export function writeRecord(draft: Draft, { locations }: Original, text: string)
   draft.set(pointer('metadata', 'annotations', cachesAnnotation), caches.join(','))
 }
 
-/** The cache names in the annotation of a service or pod. Their number is limited, because users can write it. */
+/**
+ * The cache names in the annotation of a service or pod. Their number is limited, because users can write it.
+ */
 export function cacheNames(object: KubeObject): string[] {
   const text = object.metadata.annotations?.[cachesAnnotation]
   return typeof text === 'string' ? text.split(',', limits.locations).filter(isClaimName) : []
 }
 
 /**
- * Undoes the recorded changes in a draft. Keeps what the user has changed since: a location that no longer names
- * the cache, and a value that differs from the added value. `write` is the update behind the draft; undefined if
- * the draft is a stored service.
+ * Undoes the recorded changes in a draft. Keeps what the user has changed since: a location that no longer
+ * names the cache, and a value that differs from the added value. `write` is the update behind the draft;
+ * undefined if the draft is a stored service.
  */
 export function restore(draft: Draft, original: Original, write?: Write): void {
   for (const { id, model, pointer: place } of modelPlaces(draft.object)) {
@@ -187,8 +189,9 @@ function restoreStorage(
 }
 
 /**
- * Restores the path of a storage spec that has none. Open Data Hub writes only `key` if the Secret of the previous
- * connection is gone: it removes `storageUri` and looks for the path in the old object, which has the PVC instead.
+ * Restores the path of a storage spec that has none. Open Data Hub writes only `key` if the Secret of the
+ * previous connection is gone: it removes `storageUri` and looks for the path in the old object, which has
+ * the PVC instead.
  * Source: opendatahub-operator internal/webhook/serving/mutating_isvc.go (injectS3StorageKeyPath).
  */
 function restorePath(draft: Draft, recorded: JsonObject | undefined): void {

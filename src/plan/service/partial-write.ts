@@ -17,24 +17,28 @@ export interface Write {
 }
 
 /**
- * The storage spec that an update leaves, if its service had `recorded` before Warmgate replaced that by a claim.
+ * The storage spec that an update leaves, if its service had `recorded` before Warmgate replaced that by a
+ * claim.
  *
- * Admission sees the old object and the new one, but not the request. In the stored service the claim is all that is
- * left of a storage spec, so there are three cases:
+ * Admission sees the old object and the new one, but not the request. In the stored service the claim is all
+ * that is left of a storage spec, so there are three cases:
  *
- * - **The claim is gone.** The update replaces the whole model: a PUT of the manifest (`kubectl replace`), or a list
- *   that is replaced as a whole (`canary`). Absent fields are removed, and this function is not called.
+ * - **The claim is gone.** The update replaces the whole model: a PUT of the manifest (`kubectl replace`), or
+ *   a list that is replaced as a whole (`canary`). Absent fields are removed, and this function is not
+ *   called.
  * - **The claim is there, and no spec.** The update does not write the model: the recorded spec is valid.
- * - **The claim is there, and a spec.** The API server merged a patch with the stored service, or a client read the
- *   service, changed fields, and put it back. The spec has the fields that were written, and the recorded ones are added.
+ * - **The claim is there, and a spec.** The API server merged a patch with the stored service, or a client
+ *   read the service, changed fields, and put it back. The spec has the fields that were written, and the
+ *   recorded ones are added.
  *
- * In the third case, a field is removed if it is null, or if its writer names all fields that it wants, named this one
- * before, and does not do so now: `kubectl apply` keeps that in an annotation, and server-side apply in managedFields,
- * where an owner of a field stays its owner although the claim replaced it. Any other merge patch with a null for
- * a field that is not in the stored service looks the same as one without: the API server drops the null, and the field
- * stays. So does a JSON patch that adds a spec with fewer fields.
+ * In the third case, a field is removed if it is null, or if its writer names all fields that it wants, named
+ * this one before, and does not do so now: `kubectl apply` keeps that in an annotation, and server-side apply
+ * in managedFields, where an owner of a field stays its owner although the claim replaced it. Any other merge
+ * patch with a null for a field that is not in the stored service looks the same as one without: the API
+ * server drops the null, and the field stays. So does a JSON patch that adds a spec with fewer fields.
  *
- * Sources: evanphx/json-patch v4 merge.go (pruneNulls); structured-merge-diff v6 merge/update.go (Update, Apply).
+ * Sources: evanphx/json-patch v4 merge.go (pruneNulls); structured-merge-diff v6 merge/update.go (Update,
+ * Apply).
  */
 export function mergeStorage({
   recorded,
@@ -121,7 +125,9 @@ function owned(entry: Json, place: string): Json | undefined {
   return getIn(entry, 'fieldsV1', ...steps(place).map((step) => `f:${step}`))
 }
 
-/** The pointer of the claim. A client that writes the claim read it from the stored service, without the spec. */
+/**
+ * The pointer of the claim. A client that writes the claim read it from the stored service, without the spec.
+ */
 function claimPlace(place: string): string {
   return place.replace(/\/storage$/, '/storageUri')
 }

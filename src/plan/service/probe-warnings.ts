@@ -38,8 +38,8 @@ function originOf({ parts }: ViewedContainer, runtime: KubeObject | undefined): 
 }
 
 /**
- * Warns about probes that kill a server before the hold of its pod ends. While a pod is held at Readiness, its server
- * reads from a cold cache. A pod that is held at Scheduling has not started yet.
+ * Warns about probes that kill a server before the hold of its pod ends. While a pod is held at Readiness,
+ * its server reads from a cold cache. A pod that is held at Scheduling has not started yet.
  */
 export function probeWarnings(service: ServiceView, hold: Hold | undefined, facts: ProbeFacts): string[] {
   if (hold?.at !== 'Readiness') return []

@@ -35,8 +35,8 @@ const proofStart = ',"proof":"'
 const proofEnd = '"}'
 
 /**
- * Reads the record of a service, or its copy on a pod. Everyone who can write the service can write a record: only
- * a proven record shows that admission rewrote this service.
+ * Reads the record of a service, or its copy on a pod. Everyone who can write the service can write a record:
+ * only a proven record shows that admission rewrote this service.
  */
 export function readRecord(
   object: KubeObject,
@@ -61,8 +61,8 @@ export function provenOriginal(
 }
 
 /**
- * Writes a record, signed for its service. If a record in `kept` has the same content, writes that text with its
- * signature, because a changed annotation would roll the pods.
+ * Writes a record, signed for its service. If a record in `kept` has the same content, writes that text with
+ * its signature, because a changed annotation would roll the pods.
  */
 export function writeSigned(
   draft: Draft,

@@ -18,9 +18,9 @@ import { type RecordSigner, type ServiceRecord, subjectOf, writeSigned } from '.
 type Values = { [anchor: string]: { [pointer: string]: Json } }
 
 /**
- * Makes a service use its caches: writes the URIs, the policy's additions, and the record of the original. Keeps
- * an equivalent record unchanged: KServe's defaulter may have added fields since, and a changed record would roll
- * the pods.
+ * Makes a service use its caches: writes the URIs, the policy's additions, and the record of the original.
+ * Keeps an equivalent record unchanged: KServe's defaulter may have added fields since, and a changed record
+ * would roll the pods.
  */
 export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, context: RewriteContext): void {
   const ours = rewrites.filter(({ by }) => by === 'Spec')
@@ -77,9 +77,9 @@ export interface RewriteContext {
 }
 
 /**
- * The recorded additions, if they may be added again. From an unproven record: only values that the service had
- * before the update. From a record that is new with this request: only if the policy adds the same values today,
- * because the record may be old.
+ * The recorded additions, if they may be added again. From an unproven record: only values that the service
+ * had before the update. From a record that is new with this request: only if the policy adds the same values
+ * today, because the record may be old.
  */
 function valuesOf(
   record: ServiceRecord,
@@ -138,7 +138,10 @@ function recordedStorage({ model }: Rewrite['location']): JsonObject | undefined
   return model.kind === 'storage' ? model.storage : undefined
 }
 
-/** Omits the bucket of a storage spec: it may come from a Secret, and the sender of a review can read the record. */
+/**
+ * Omits the bucket of a storage spec: it may come from a Secret, and the sender of a review can read the
+ * record.
+ */
 function recordedUri({ location: { model } }: Rewrite): string {
   return podSourceOf(model)
 }

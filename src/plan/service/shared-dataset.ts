@@ -45,8 +45,8 @@ export function sharedDatasetUses(
 }
 
 /**
- * The reference to the Dataset that a rule shares, if the service's account may get that Dataset and the Dataset
- * contains the model. A message for an account without access reveals nothing about the Dataset.
+ * The reference to the Dataset that a rule shares, if the service's account may get that Dataset and the
+ * Dataset contains the model. A message for an account without access reveals nothing about the Dataset.
  */
 export function referenceFor(
   read: ReadSource,

@@ -35,8 +35,8 @@ export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): 
 }
 
 /**
- * Whether a value holds at most `most` values, nested at most `limits.depth` deep. It goes level by level, so that
- * deep nesting does not overflow the stack.
+ * Whether a value holds at most `most` values, nested at most `limits.depth` deep. It goes level by level, so
+ * that deep nesting does not overflow the stack.
  */
 export function isBounded(value: Json, most: number): boolean {
   let level: Json[] = [value]

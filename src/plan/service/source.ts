@@ -97,8 +97,8 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
 const tooManyReads = `the service needs more than ${limits.reads} service accounts, Secrets and grants: those of this location are not read`
 
 /**
- * The topmost directory at or above a URI that still has the matched prefix, so that it contains nothing outside the
- * prefix; at least the bucket. For a mirror, the prefix is that of the mirror.
+ * The topmost directory at or above a URI that still has the matched prefix, so that it contains nothing
+ * outside the prefix; at least the bucket. For a mirror, the prefix is that of the mirror.
  */
 function prefixOf(uri: string, rule: SourceRule, isMirrored: boolean): string {
   const prefix = prefixesOf(rule, isMirrored).find((each) => `${uri}/`.startsWith(each)) ?? ''
@@ -107,7 +107,9 @@ function prefixOf(uri: string, rule: SourceRule, isMirrored: boolean): string {
   return end === -1 ? uri : uri.slice(0, end)
 }
 
-/** The cache for a source, new or existing. `name` differs if the cache was created with other credentials. */
+/**
+ * The cache for a source, new or existing. `name` differs if the cache was created with other credentials.
+ */
 export function cacheFor(
   { uri, source, rule }: Pick<ReadSource, 'uri' | 'source' | 'rule'>,
   facts: Facts,

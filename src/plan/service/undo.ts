@@ -17,9 +17,9 @@ export type Undone =
   | { kind: 'unreadable'; message: string }
 
 /**
- * Undoes all of Warmgate's changes to a service. `optOut` is the reason to opt it out as well, because a running
- * webhook would accelerate it again. Without `optOut`, an opt-out that Warmgate wrote is removed. The user's opt-out
- * always stays.
+ * Undoes all of Warmgate's changes to a service. `optOut` is the reason to opt it out as well, because a
+ * running webhook would accelerate it again. Without `optOut`, an opt-out that Warmgate wrote is removed. The
+ * user's opt-out always stays.
  */
 export function undo(service: KubeObject, optOut: string | undefined): Undone {
   const draft = new Draft(service)
