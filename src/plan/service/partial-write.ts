@@ -31,11 +31,11 @@ export interface Write {
  *   read the service, changed fields, and put it back. The spec has the fields that were written, and the
  *   recorded ones are added.
  *
- * In the third case, a field is removed if it is null, or if its writer names all fields that it wants, named
- * this one before, and does not do so now: `kubectl apply` keeps that in an annotation, and server-side apply
- * in managedFields, where an owner of a field stays its owner although the claim replaced it. Any other merge
- * patch with a null for a field that is not in the stored service looks the same as one without: the API
- * server drops the null, and the field stays. So does a JSON patch that adds a spec with fewer fields.
+ * In the third case, a field is removed if it is null, or if its writer applies complete manifests and no
+ * longer names the field. `kubectl apply` keeps the previous manifest in an annotation. Server-side apply keeps
+ * field owners in managedFields, even after the claim has replaced the fields. In any other merge patch, the API
+ * server drops a null for a field that is not in the stored service, so the field stays. It also stays if a JSON
+ * patch adds a spec with fewer fields.
  *
  * Sources: evanphx/json-patch v4 merge.go (pruneNulls); structured-merge-diff v6 merge/update.go (Update,
  * Apply).

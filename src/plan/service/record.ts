@@ -6,7 +6,7 @@ import { type Original, readOriginal, recordText, writeRecord } from './original
 
 /** Signs what admission records on a service, and recognizes its own signatures. */
 export interface RecordSigner {
-  /** The signature of a statement: 43 characters of base64url; empty where there is no key. */
+  /** The signature of a statement: 43 characters of base64url; empty if there is no key. */
   sign(statement: string): string
   verify(statement: string, signature: string): boolean
 }
