@@ -32,10 +32,10 @@ export interface Write {
  *   recorded ones are added.
  *
  * In the third case, a field is removed if it is null, or if its writer applies complete manifests and no
- * longer names the field. `kubectl apply` keeps the previous manifest in an annotation. Server-side apply keeps
- * field owners in managedFields, even after the claim has replaced the fields. In any other merge patch, the API
- * server drops a null for a field that is not in the stored service, so the field stays. It also stays if a JSON
- * patch adds a spec with fewer fields.
+ * longer names the field. `kubectl apply` keeps the previous manifest in an annotation. Server-side apply
+ * keeps field owners in managedFields, even after the claim has replaced the fields. In any other merge
+ * patch, the API server drops a null for a field that is not in the stored service, so the field stays. It
+ * also stays if a JSON patch adds a spec with fewer fields.
  *
  * Sources: evanphx/json-patch v4 merge.go (pruneNulls); structured-merge-diff v6 merge/update.go (Update,
  * Apply).
