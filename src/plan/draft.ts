@@ -5,12 +5,12 @@ export type PatchOperation =
   | { op: 'add' | 'replace'; path: string; value: Json }
   | { op: 'remove'; path: string }
 
-/** A JSON pointer of field names: `pointer('metadata', 'annotations', 'a/b')` is `/metadata/annotations/a~1b`. */
+/** Builds a JSON pointer: `pointer('metadata', 'annotations', 'a/b')` is `/metadata/annotations/a~1b`. */
 export function pointer(...path: string[]): string {
   return path.map((step) => `/${step.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
 
-/** The field names of a JSON pointer. */
+/** Splits a JSON pointer into field names. */
 export function steps(path: string): string[] {
   return path
     .split('/')
@@ -19,9 +19,9 @@ export function steps(path: string): string[] {
 }
 
 /**
- * A copy of an object that is edited at named paths, and knows the patch from the original to itself: only
- * the paths that were named, each at most once, and none whose value ended as it began. A diff of whole
- * objects would rewrite list elements in place, and touch what nobody meant.
+ * An editable copy of an object that records which paths change. Its patch has at most one operation for each
+ * edited path, and none if the final value equals the original. A diff of whole objects would also rewrite
+ * list elements that no edit touched.
  */
 export class Draft {
   readonly #original: KubeObject
@@ -39,7 +39,9 @@ export class Draft {
     return valueAt(this.object, path)
   }
 
-  /** Sets a field, making the objects above it; answers which of them it made, outermost first. */
+  /**
+   * Sets a field and creates missing parents. Returns the pointers of the created parents, outermost first.
+   */
   set(path: string, value: Json): string[] {
     this.#touched.add(path)
     const made: string[] = []
@@ -53,7 +55,7 @@ export class Draft {
     return made
   }
 
-  /** Appends to a list, or makes it. */
+  /** Appends to a list. Creates the list if it does not exist. */
   append(path: string, value: Json): void {
     const list = this.get(path)
     if (!Array.isArray(list)) {
@@ -65,8 +67,8 @@ export class Draft {
   }
 
   /**
-   * Makes an element at the end of a list, and the list where there is none, and the objects above it; answers what
-   * it made of these, outermost first.
+   * Adds an element at the end of a list. Creates the list and its parents if they do not exist. Returns the
+   * pointers of the created list and parents, outermost first.
    */
   setElement(path: string, value: JsonObject): string[] {
     const list = parentOf(path)
@@ -75,7 +77,7 @@ export class Draft {
     return made
   }
 
-  /** Takes an element out of a list; those after it move up. */
+  /** Removes an element from a list. The elements after it move up. */
   removeElement(path: string): void {
     const list = this.get(parentOf(path))
     if (!Array.isArray(list)) return
@@ -113,7 +115,7 @@ export class Draft {
       path: `${path}/-`,
       value,
     }))
-    // A value that is written whole says all of what is below it.
+    // An operation on an ancestor already covers its descendants.
     const isCoveredByParent = ({ path }: PatchOperation) =>
       steps(path).some((_, depth) => depth > 0 && operations.has(pointer(...steps(path).slice(0, depth))))
     return [...[...operations.values()].filter((operation) => !isCoveredByParent(operation)), ...appends]
@@ -123,13 +125,14 @@ export class Draft {
     const before = valueAt(this.#original, path)
     const after = this.get(path)
     if (isDeepStrictEqual(before, after)) return undefined
-    // Emptied, and filled again: each of its fields is named by itself, and others' fields are not.
+    // The object was emptied and filled again: its fields have their own operations, so do not replace it
+    // whole.
     if (this.#emptied.has(path) && isObject(before) && isObject(after)) return undefined
     if (after === undefined) {
       return { op: 'remove', path: outermost(path, (above) => this.get(above) === undefined) }
     }
     if (before !== undefined) return { op: 'replace', path, value: after }
-    // JSON patch makes no parents: the outermost missing object is added whole, in place of a null too.
+    // JSON Patch creates no parents: add the outermost missing object as a whole. A null counts as missing.
     const missing = outermost(path, (above) => (valueAt(this.#original, above) ?? null) === null)
     return { op: 'add', path: missing, value: this.get(missing) ?? after }
   }
@@ -145,7 +148,7 @@ function outermost(path: string, holds: (path: string) => boolean): string {
   return above.find(holds) ?? path
 }
 
-/** The value at a JSON pointer; undefined where there is none. */
+/** The value at a JSON pointer; undefined if the path does not exist. */
 export function valueAt(value: Json, path: string): Json | undefined {
   return steps(path).reduce<Json | undefined>(
     (here, step) => (here === undefined ? undefined : child(here, step)),

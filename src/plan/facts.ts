@@ -11,52 +11,55 @@ import { accelerationAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { RecordSigner } from './service/record.ts'
 
-/** What a plan needs to know of the cluster. Nothing here holds a secret's value. */
+/** What a plan needs to know about the cluster. It never holds the credentials in a Secret. */
 export interface Facts {
-  /** The service's namespace, which its manifest may leave out. */
+  /** The service's namespace. Its manifest may omit it. */
   namespace: string
-  /** A namespace of the cluster's own has opted out here, whatever its labels say. */
+  /** A system namespace is always marked as opted out here, even if its own label says otherwise. */
   namespaceLabels: Labels
   policies: Policy[]
-  /** Plural names of the resources that the cluster serves in data.fluid.io. */
+  /** Plural names of the resources that the API server serves in data.fluid.io. */
   installed: readonly string[]
   kserve: KserveConfig
-  /** Those that the service's pods run under, by name. */
+  /** The service accounts of the service's pods, by name. */
   serviceAccounts: { [name: string]: ServiceAccountFact }
   secrets: { [name: string]: SecretFact }
   servingRuntimes: ServingRuntimes
   llmConfigs: LlmConfigs
   /** The ClusterStorageContainers that customise downloads. */
   storageContainers: StorageContainerFact[]
-  /** KServe's LocalModelNamespaceCaches of the namespace, and then its LocalModelCaches. */
+  /** KServe's LocalModelNamespaceCaches of the namespace, followed by its LocalModelCaches. */
   localModels: LocalModelFact[]
-  /** The PVCs of the namespace that are not Fluid's. */
+  /** Names of the namespace's PVCs that Fluid did not create. */
   foreignClaims: Pick<ReadonlySet<string>, 'has'>
-  /** The PersistentVolumes that are no volume of a Dataset of this namespace, by name: one is of the whole cluster. */
+  /** Names of PersistentVolumes (cluster-scoped) that belong to no Dataset of this namespace. */
   foreignVolumes: Pick<ReadonlySet<string>, 'has'>
-  /** The Datasets of the namespace, and the Runtimes of every kind: Warmgate's own and others. */
+  /** The Datasets of the namespace, created by Warmgate or by others. */
   datasets: KubeObject[]
+  /** The Runtimes of the namespace, of every kind, created by Warmgate or by others. */
   runtimes: KubeObject[]
-  /** The Datasets of other namespaces that policies lend by name for what the service reads. */
+  /** Datasets of other namespaces that policies share with this service. */
   lent: SharedDataset[]
-  /** The model locations, by id, whose credentials were not read: their service asks for too many reads. */
+  /**
+   * Ids of the model locations with credentials that were not read, because the service needs too many reads.
+   */
   unread: ReadonlySet<string>
-  /** Tells the records that admission wrote from those that anybody else did. */
+  /** Distinguishes the records that admission wrote from forged ones. */
   signer: RecordSigner
 }
 
 export interface SharedDataset {
   namespace: string
   name: string
-  /** Undefined where there is none. */
+  /** Undefined if the Dataset does not exist. */
   dataset: KubeObject | undefined
-  /** The Runtimes of its name. */
+  /** The Runtimes with the name of the Dataset. */
   runtimes: KubeObject[]
-  /** Those of the service's own accounts that may get it, by the API server's word. */
+  /** The service's own accounts that the API server allows to get the Dataset. */
   allowedAccounts: string[]
 }
 
-/** A service opts out with an annotation. */
+/** Whether these annotations of a service opt it out. */
 export function isOptedOut(annotations: { [key: string]: string } | undefined): boolean {
   return annotations?.[accelerationAnnotation] === 'disabled'
 }

@@ -17,13 +17,15 @@ import type { Facts } from './facts.ts'
 import type { Original } from './service/original.ts'
 import { type RecordSigner, subjectOf, writeSigned } from './service/record.ts'
 
-/** Signs with a key that everybody knows. */
+/** Signs with a fixed key. */
 export const fakeSigner: RecordSigner = {
   sign: (statement) => createHmac('sha256', 'test').update(statement).digest('base64url'),
   verify: (statement, signature) => fakeSigner.sign(statement) === signature,
 }
 
-/** A cluster for tests: the namespace opted in, every runtime there, a service account without Secrets. */
+/**
+ * Facts for tests: the namespace is opted in, Jindo and Alluxio are installed, the account has no Secrets.
+ */
 export function fakeFacts(more: Partial<Facts> = {}): Facts {
   return {
     namespace: 'models',
@@ -57,7 +59,7 @@ export function fakeService(predictor: JsonObject, metadata: ObjectMeta = {}): K
   }
 }
 
-/** A service with the record that admission would have written on it. */
+/** A service with the record that admission would write on it. */
 export function recorded(service: KubeObject, original: Partial<Original>): KubeObject {
   const draft = new Draft(service)
   const whole = { locations: {}, additions: {}, madeAnnotations: false, ...original }
@@ -81,8 +83,9 @@ export const s3Secret: SecretFact = {
 }
 
 /**
- * What KServe's defaulter makes of a service: one field for all frameworks, Go's empty structs, a name and
- * resources for a sole container (kserve pkg/apis/serving/v1beta1/inference_service_defaults.go).
+ * A service after KServe's defaulter: it moves every framework to the field `model`, adds empty structs of
+ * Go, and gives a single container a name and resources.
+ * Source: kserve pkg/apis/serving/v1beta1/inference_service_defaults.go.
  */
 export function afterKserve(service: KubeObject): KubeObject {
   const predictor = { ...objectAt(service, 'spec', 'predictor') }

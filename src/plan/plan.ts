@@ -34,45 +34,47 @@ export interface PlanInput {
   service: KubeObject
   /** The service before this update; undefined for a new one. */
   previous?: KubeObject
-  /** As if the update asked for its adoption. */
+  /** Plan as if the update asked to adopt the service. */
   isAdopted?: boolean
   facts: Facts
 }
 
 interface PlanParts {
   message: string
-  /** The name of the policy that decided, where one did. */
+  /** The name of the policy that decided, if any. */
   policy: string | undefined
-  /** From the service that came in to the one below; empty where they are the same. */
+  /** From the service in the request to `service` below; empty if they are the same. */
   patch: PatchOperation[]
   /** The service as it is admitted. */
   service: KubeObject
-  /** For whoever sent the request: nothing in them tells what is in a Secret. */
+  /** Shown to the sender of the request. They never reveal the content of a Secret. */
   warnings: string[]
   /** The caches to create or keep. */
   caches: Cache[]
   /** The locations that caches serve. */
   locations: ServedLocation[]
-  /** The other locations of an accelerated service, and why they stay as they are. */
+  /** The other locations of an accelerated service, and why they do not change. */
   skipped: { location: string; reason: RefusalReason; message: string }[]
-  /** Caches that the service uses, and that could not be created again today. */
+  /** Caches that the service uses and that Warmgate cannot create again today. */
   unavailable: { cache: string; reason: RefusalReason; message: string }[]
   hold: Hold | undefined
-  /** Why `hold.at: Auto` is Scheduling here. */
+  /** Why `hold.at: Auto` resolves to Scheduling; undefined if it does not. */
   holdReason: string | undefined
 }
 
-/** A model location and the claim that serves it. */
+/** A model location and the PVC that serves it. */
 export interface ServedLocation {
   location: string
   uri: string
-  /** As KServe tells its pods of it. */
+  /** The model URI that KServe gives the service's pods. */
   source: string
   claim: string
   by: 'Spec' | 'Pod'
 }
 
-/** The decision for one service. An `AlreadyCached` service keeps what it has, and so names its caches too. */
+/**
+ * The decision for one service. An `AlreadyCached` plan lists the caches too: the service still uses them.
+ */
 export type Plan = PlanParts &
   (
     | { decision: 'accelerate'; reason: 'Accelerated' }
@@ -90,9 +92,9 @@ const nothingServed = {
 }
 
 /**
- * What Warmgate does about one service: the same answer for the same input, for admission, the controller
- * and the command line alike. It starts from the manifest as the user wrote it, whatever Warmgate has made
- * of it before, so that any number of passes end in the same object.
+ * Decides what Warmgate does with one service. Admission, the controller and the command line get the same
+ * result for the same input. The plan first undoes Warmgate's earlier changes to get the manifest that the
+ * user wrote, so that repeated passes end in the same object.
  */
 export function plan(input: PlanInput): Plan {
   const { service, previous } = input
@@ -101,7 +103,10 @@ export function plan(input: PlanInput): Plan {
   return { ...made, warnings: [...made.warnings, ...wordWarnings(made, input)] }
 }
 
-/** Warnings of words to Warmgate that have no effect; none for whoever wants nothing of it. */
+/**
+ * Warnings about labels and annotations for Warmgate that have no effect. A service that opted out gets none.
+ * If the namespace is not opted in, only its label is checked, and only when the service is created.
+ */
 function wordWarnings({ decision, reason }: Plan, { service, previous, facts }: PlanInput): string[] {
   if (decision === 'deny' || reason === 'OptedOut') return []
   if (reason !== 'NotOptedIn') return unreadWords(service, previous)
@@ -111,15 +116,14 @@ function wordWarnings({ decision, reason }: Plan, { service, previous, facts }: 
 
 function planned({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
   const asks = asksForAdoption(service, previous)
-  // The record that went through admission before is the one to believe; what the service says of itself, its
-  // user may have written.
+  // The stored record (`before`) is more reliable: the user can write the annotation in the request (`own`).
   const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
   const before = previous && readRecord(previous, facts.signer, subjectOf(previous, facts.namespace))
-  // After a first pass the service has a newer record than before, which may name the same claim.
+  // A proven record in the request comes from an earlier webhook pass. It is newer and may name the same PVC.
   const records = (own?.isProven ? [own, before] : [before, own]).filter((record) => record !== undefined)
   const draft = withoutRewrite({ service, previous }, records, asks)
   const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
-  // A record that nobody can prove is replaced when its service is adopted.
+  // An adoption replaces a record without a valid signature.
   const kept = isTakenIn && before?.isProven === false ? undefined : before
   const view = readService(draft.object, facts)
   const decision = decide({
@@ -129,18 +133,18 @@ function planned({ service, previous, isAdopted = false, facts }: PlanInput): Pl
     isAdopted: isTakenIn,
     facts,
   })
-  // KServe updates a service of its own accord: whoever creates one, or asks, is told, not every later writer.
+  // Warn only on creation and on a request for adoption: KServe's controller also updates services.
   const isTold = previous === undefined && !awaitsConnection(view)
   const shouldWarn: ShouldWarn = (reason) => asks || (isTold && isWorthAWarning(reason))
   if (decision.kind !== 'accelerate') return refusal(decision, draft, shouldWarn)
   rewrite(draft, decision, { view, kept, own, previous, facts })
-  // The API server would refuse the whole service, which it took before.
+  // The API server would reject the whole service if its annotations with the record are too large.
   if (kept === undefined && !annotationsFit(draft.object))
     return refusal(noRoom, withoutRewrite({ service, previous }, records, asks), shouldWarn)
   return acceleration(decision, { draft, view, previous, shouldWarn, facts })
 }
 
-/** Whether a plan waits for credentials that are not there yet. */
+/** Whether a plan waits for credentials that do not exist yet. */
 export function isPending({ reason, skipped }: Pick<Plan, 'reason' | 'skipped'>): boolean {
   return reason === pendingReason || skipped.some((each) => each.reason === pendingReason)
 }
@@ -178,7 +182,7 @@ function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
   }
 }
 
-/** Whether a reason is to be told in a warning. */
+/** Whether to send a warning for a reason. */
 type ShouldWarn = (reason: Reason) => boolean
 
 function asksForAdoption({ metadata }: KubeObject, previous: KubeObject | undefined): boolean {
@@ -186,13 +190,16 @@ function asksForAdoption({ metadata }: KubeObject, previous: KubeObject | undefi
   return previous !== undefined && asked(metadata.annotations) && !asked(previous.metadata.annotations)
 }
 
-/** KServe copies annotations into its pods: one that stayed would roll them when it goes. */
+/** KServe copies annotations to pods: if the adopt annotation stayed, removing it later would roll them. */
 function dropAdoptAnnotation(draft: Draft): void {
   draft.remove(pointer('metadata', 'annotations', adoptAnnotation))
   draft.removeIfEmpty('/metadata/annotations')
 }
 
-/** A webhook is called again with its own result: the record is then the only trace of an adoption. */
+/**
+ * Whether the API server calls the webhook again with the webhook's own result. The first pass has removed
+ * the adopt annotation, so the record is the only trace of the adoption.
+ */
 function isSecondPass(
   own: ServiceRecord | undefined,
   { previous, before }: { previous: KubeObject | undefined; before: ServiceRecord | undefined },
@@ -225,7 +232,10 @@ function warning({ reason, message }: { reason: Reason; message: string }): stri
   return `warmgate: not accelerated (${reason}): ${publicMessage(reason, message)}`
 }
 
-/** Anybody who reaches the webhook reads its answer: what a Secret holds is for the Event on the real service. */
+/**
+ * Hides what a Secret holds, because every caller of the webhook can read its response. An Event on the
+ * stored service has the details.
+ */
 function publicMessage(reason: Reason, message: string): string {
   if (reason === pendingReason) return pendingMessage
   return readsSecrets.has(reason)
@@ -263,7 +273,7 @@ function acceleration(
     warnings: [
       ...skipped.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
       ...podRewriteWarning(rewrites, shouldWarn),
-      // KServe updates a service all the time: who creates it is told.
+      // Only on creation, because KServe's controller updates services all the time.
       ...(isNew ? probeWarnings(view, hold, facts) : []),
       ...(isNew && wanted && hold ? deadlineWarnings(view, { wanted, hold, admitted: draft.object }) : []),
     ],
@@ -278,14 +288,15 @@ function acceleration(
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
     return { ...base, ...unproven, decision: 'skip' }
-  // Nothing to do is what every pass after the first one finds; of a service that is left untouched, every update.
+  // Every pass after the first has an empty patch. With `rewrite: Pod` every patch is empty: only creation
+  // counts.
   const isFirst = patch.length > 0 || (previous === undefined && rewrites.some(({ by }) => by === 'Pod'))
   return isFirst
     ? { ...base, decision: 'accelerate', reason: 'Accelerated' }
     : { ...base, decision: 'skip', reason: 'AlreadyCached' }
 }
 
-/** As far as they can be known without its pods. */
+/** The limits of a hold that are known before the service has pods. */
 function limitsOf(view: ServiceView, admitted: KubeObject, facts: Facts): HoldLimits {
   const probes = serverProbes(view, facts).map(({ allowsMs }) => allowsMs)
   return {
@@ -302,7 +313,7 @@ function servesOne(rewrites: Rewrite[]): boolean {
   return rewrites.some(({ location: { component } }) => component === 'predictor')
 }
 
-/** To who asks for an adoption, though there is nothing to change. */
+/** Warns a user who asks for an adoption if there is nothing to change. */
 function podRewriteWarning(rewrites: Rewrite[], shouldWarn: ShouldWarn): string[] {
   return shouldWarn('Accelerated') && rewrites.every(({ by }) => by === 'Pod')
     ? ['warmgate: nothing to adopt: by rewrite: Pod each new pod of this service turns to its cache']
@@ -314,7 +325,9 @@ function servedLocation(rewrite: Rewrite): ServedLocation {
   return { location: location.id, uri, source: podSourceOf(location.model), claim: claimUri(rewrite), by }
 }
 
-/** One for each name: two locations of one model share theirs, and two models of one prefix. */
+/**
+ * One cache per name: two locations of the same model share a cache, and so may two models under one prefix.
+ */
 function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettings): Cache[] {
   const caches = rewrites.flatMap(({ cache, provision }) => {
     if (provision === undefined) return []

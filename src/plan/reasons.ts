@@ -1,4 +1,4 @@
-/** Why a service is, or is not, accelerated. Each is a metric's label, an Event's reason and a heading in docs/reasons.md. */
+/** Why a service is skipped. Each is a metric label, an Event reason and a heading in docs/reasons.md. */
 export const skipReasons = [
   'AuditOnly',
   'NotOptedIn',
@@ -35,11 +35,11 @@ export const skipReasons = [
 ] as const
 
 export type SkipReason = (typeof skipReasons)[number]
-/** Why a service is left alone; one that has its cache already is not. */
+/** Why a service does not use a cache. With `AlreadyCached` it does. */
 export type RefusalReason = Exclude<SkipReason, 'AlreadyCached'>
 export type Reason = 'Accelerated' | 'InvalidOverride' | SkipReason
 
-/** Somebody's wish, or Warmgate's own doing: nothing to warn of. */
+/** Reasons without a warning: the user chose them, or Warmgate accelerates the service. */
 const quiet: ReadonlySet<Reason> = new Set<Reason>(['Accelerated', 'NotOptedIn', 'OptedOut', 'AlreadyCached'])
 
 export function isWorthAWarning(reason: Reason): boolean {

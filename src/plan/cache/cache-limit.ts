@@ -5,8 +5,8 @@ import type { SourceRefused } from '../service/source.ts'
 import type { Target } from '../service/target.ts'
 
 /**
- * A target, unless a cache would be made for it and the namespace has as many as its policy allows. One that is there
- * already is no new one.
+ * Refuses a target if it needs a new cache and the namespace has as many caches as its policy allows. A cache
+ * that already exists is not counted twice.
  */
 export function withinCacheLimit(
   target: (Target & { ok: true }) | SourceRefused,
@@ -18,7 +18,7 @@ export function withinCacheLimit(
   return message === undefined ? target : { ok: false, reason: 'CacheLimit', message }
 }
 
-/** Why a namespace with these Datasets gets no cache of this name; undefined where it may have it, or has it. */
+/** Why a namespace with these Datasets gets no cache of this name; undefined if it may have it or has it. */
 export function beyondCacheLimit(
   name: string,
   datasets: Facts['datasets'],

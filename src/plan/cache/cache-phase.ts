@@ -7,21 +7,21 @@ import { parseSizeBytes } from '../../values/size.ts'
 import type { Progress } from './progress.ts'
 import { type LoadState, warmupOf } from './warmup.ts'
 
-/** How far a cache is filled. Bound is not warm: only a finished warm-up is. */
+/** How far a cache is filled. A Bound Dataset is not warm until its warm-up is complete. */
 export type CachePhase =
   | { kind: 'warm' }
-  /** `leftMs`: how long it will take, where its speed is known. */
+  /** `leftMs`: the remaining time, if the speed is known. */
   | { kind: 'warming'; progress: Progress | undefined; leftMs?: number | undefined }
   | { kind: 'failed'; message: string }
   /**
-   * `untilMs`: when this is over by itself, where it is. `suspendedSinceMs`: since when somebody else keeps the cache from
-   * being made or filled.
+   * `untilMs`: when this phase ends without a change in the cluster, if it does. `suspendedSinceMs`: since
+   * when another controller keeps the cache from starting or filling, for example by a suspended Job.
    */
   | { kind: 'pending'; message: string; untilMs?: number; suspendedSinceMs?: number }
 
 export const notBegun = 'its warm-up has not begun'
 
-/** How far one DataLoad has filled its Dataset. A failed one is final to Fluid; Warmgate tries some again. */
+/** How far one DataLoad has filled its Dataset. Fluid never retries a failed DataLoad; Warmgate may. */
 export function loadPhase(load: LoadState): CachePhase {
   const warmup = warmupOf(load)
   const { job, dataLoad } = load
@@ -50,13 +50,13 @@ export function suspended({ sinceMs, message }: Suspension): CachePhase {
   return { kind: 'pending', message, suspendedSinceMs: sinceMs }
 }
 
-// Fluid prints sizes with two digits after the point: a whole may read as a little more than itself.
+// Fluid prints sizes with two decimals, so a full cache may read as slightly more than its model.
 const rounding = 1.01
 
 /**
- * Undefined while Fluid cannot tell (`[Calculating]`, a total of nothing, `N/A`), and where what it tells cannot
- * be: more than the whole. Every copy that the DataLoad makes counts, as it does to Fluid. Of a part of a Dataset
- * nothing is told: what Fluid counts is the whole.
+ * The progress of a warm-up, over all copies that the DataLoad makes, as Fluid counts it. Undefined if Fluid
+ * reports no sizes (`[Calculating]`, a total of zero, `N/A`) or more than the whole. Undefined for a part of
+ * a Dataset, because Fluid only counts the whole.
  */
 export function progressOf(dataset: KubeObject, dataLoad: KubeObject): Progress | undefined {
   if (!loadsAll(dataLoad)) return undefined

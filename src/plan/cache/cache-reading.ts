@@ -14,61 +14,59 @@ import { waitBeforeLoad } from './load-start.ts'
 import { type Shortfall, shortfallOf } from './shortfall.ts'
 import { type Warmup, warmupOf } from './warmup.ts'
 
-/** The objects of one resource: those of a reflector, or those of a list. */
+/** The objects of one resource, from a reflector or from a list. */
 interface ObjectsByKey {
   get(key: ObjectKey): KubeObject | undefined
   list(namespace: string): KubeObject[]
 }
 
-/** What caches are read from: the mirror, or lists of objects (`cacheView`). */
+/** The objects that the state of a cache is read from: the mirror, or lists of objects (`cacheView`). */
 export interface CacheView {
   readonly datasets: ObjectsByKey
   readonly dataLoads: ObjectsByKey
-  /** The Jobs by which Fluid carries DataLoads out. */
+  /** The Jobs by which Fluid runs DataLoads. */
   readonly loadJobs: ObjectsByKey
-  /** The pods of caches; those without scheduling gates may be left out. */
+  /** The pods of caches. Pods without scheduling gates may be left out. */
   readonly gatedPods: ObjectsByKey
-  /** By name or kind: a cache has one of them. */
+  /** By kind. A cache has a Runtime of one kind. */
   readonly runtimes: { readonly [kind: string]: ObjectsByKey }
 }
 
-/**
- * One path of a cache, empty for its root. An undefined path is the whole cache: all that its DataLoads fill.
- */
+/** One path of a cache; empty for its root. Undefined means the whole cache: all that its DataLoads fill. */
 export type CachePart = ObjectKey & { path: string | undefined }
 
-/** What one DataLoad has made of its cache. */
+/** How far one DataLoad has filled its cache. */
 interface LoadReading {
   phase: CachePhase
   /** Undefined if there is none, or if it is being deleted. */
   dataLoad: KubeObject | undefined
-  /** Undefined before Fluid has begun. */
+  /** Undefined before Fluid starts it. */
   warmup: Warmup | undefined
-  /** What a warmed-up cache lacks by now. */
+  /** What a warmed-up cache has lost since. */
   shortfall: Shortfall | undefined
 }
 
-/** All that is known of a cache, or of one path of it. If several DataLoads fill it, one of them decides. */
+/** The state of a cache, or of one path of it. If several DataLoads fill it, one of them decides. */
 export interface CacheReading extends LoadReading {
   dataset: KubeObject | undefined
-  /** Whether Fluid has its volume. */
+  /** Whether the Dataset is Bound. */
   isBound: boolean
   /**
-   * Whether a pod can read files from it while it is cold: it is Bound, and has shown one. Fluid counts no files of
-   * a reference; those of a team's Dataset are the team's matter.
+   * Whether a pod can read files from it while it is cold: it is Bound, and Fluid has counted a file. Bound
+   * is enough for a reference, because Fluid counts no files of it, and for a team's own Dataset.
    */
   isReadable: boolean
   isBeingDeleted: boolean
-  /** Since when pods wait for it, as it is recorded; undefined if none does. */
+  /** Since when pods wait for it, from its annotation; undefined if none waits. */
   waitingSinceMs: number | undefined
-  /** The label of the nodes that hold it; for a reference, of those that hold what it refers to. */
+  /** The label of the nodes that hold it. For a reference: of the nodes that hold the referred Dataset. */
   workerLabel: string | undefined
 }
 
 /**
- * Reads a cache that Warmgate made, or a Dataset that a team made. A cache is warm once its warm-up is
- * complete; one without a warm-up (`warm-when: Bound`) is warm once it is Bound. A reference is as warm as
- * its origin.
+ * Reads a cache that Warmgate created, or a Dataset that a team created. A cache is warm once its warm-up is
+ * complete. A cache without a warm-up (`warm-when: Bound`) is warm once it is Bound. A reference is as warm
+ * as the Dataset that it refers to.
  */
 export function readCache(view: CacheView, part: CachePart, nowMs: number): CacheReading {
   const { path, ...key } = part
@@ -109,7 +107,7 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
 }
 
 function isBound(dataset: KubeObject): boolean {
-  // Never by the Ready condition: Fluid sets it to False after an update that went well.
+  // Do not use the Ready condition: Fluid sets it to False after a successful update.
   return stringAt(dataset, 'status', 'phase') === 'Bound'
 }
 
@@ -125,7 +123,7 @@ function unloaded(phase: CachePhase): LoadReading {
 }
 
 /**
- * The DataLoad that Warmgate made for a path of its cache; for the whole cache, the one that is worst off.
+ * The DataLoad that Warmgate created for a path of its cache. For the whole cache: the least advanced one.
  */
 function ownLoad(view: CacheView, dataset: KubeObject, path: string | undefined, nowMs: number): LoadReading {
   if (isWarmWhenBound(dataset)) return unloaded(warm)
@@ -145,14 +143,14 @@ function runtimeOf(view: CacheView, key: ObjectKey): KubeObject | undefined {
   return Object.values(view.runtimes).flatMap((each) => each.get(key) ?? [])[0]
 }
 
-/** Whether Warmgate made a DataLoad for this cache. */
+/** Whether Warmgate created this DataLoad for this cache. */
 export function isOwnLoad(load: KubeObject, dataset: ObjectKey): boolean {
   return isOurs(load) && keyText(datasetOf(load)) === keyText(dataset)
 }
 
 /**
- * What a team's own DataLoads make of its Dataset. Warmgate waits for one that runs. Without any, or if they
- * failed, the Dataset is as warm as it will be.
+ * How far a team's own DataLoads have filled its Dataset. Warmgate waits for a DataLoad that runs. Without
+ * any, or if all have failed, the Dataset counts as warm: nothing else will fill it.
  */
 function teamLoad(
   view: CacheView,
@@ -171,7 +169,7 @@ function readLoads(view: CacheView, dataset: KubeObject, loads: KubeObject[], no
   return (
     loads
       .filter((load) => load.metadata.deletionTimestamp === undefined)
-      // Neither a DataLoad of an earlier Dataset nor one with a schedule tells whether this one is filled.
+      // A DataLoad of an earlier Dataset, or with a schedule, does not show whether this Dataset is filled.
       .filter((load) => !belongsToPreviousDataset(load, dataset) && !isScheduled(load))
       .map((dataLoad) => {
         const job = view.loadJobs.get(loadJobKey(keyOf(dataLoad)))
@@ -182,14 +180,14 @@ function readLoads(view: CacheView, dataset: KubeObject, loads: KubeObject[], no
   )
 }
 
-/** The first reading in an order of phases. Of two that are warm, the one with a shortfall comes first. */
+/** The first reading in this order of phases. In the same phase, a reading with a shortfall comes first. */
 function pick(readings: LoadReading[], order: CachePhase['kind'][]): LoadReading | undefined {
   const rank = ({ phase, shortfall }: LoadReading) =>
     2 * order.indexOf(phase.kind) + (shortfall === undefined ? 1 : 0)
   return readings.toSorted((a, b) => rank(a) - rank(b))[0]
 }
 
-/** The phase of a Dataset: its DataLoad counts only while it is Bound. */
+/** The phase of a Dataset. Its DataLoad counts only while the Dataset is Bound. */
 function whileBound(
   { gatedPods }: CacheView,
   dataset: KubeObject,
@@ -205,8 +203,8 @@ function whileBound(
 }
 
 /**
- * A Dataset that is being deleted is soon gone and created again: wait. After a minute its own pods keep it
- * from being deleted: then it serves on, but nothing will fill it.
+ * The phase of a Dataset that is being deleted. For the first minute wait: usually it is soon gone and
+ * created again. After that, its own pods keep it: it still serves reads, but nothing will fill it.
  */
 function whileDeleted(phase: CachePhase, deletionTimestamp: string, nowMs: number): CachePhase {
   const untilMs = Date.parse(deletionTimestamp) + stuckAfterMs
@@ -218,7 +216,7 @@ function whileDeleted(phase: CachePhase, deletionTimestamp: string, nowMs: numbe
   }
 }
 
-/** A view of objects that were listed. */
+/** A view of listed objects. */
 export function cacheView(objects: {
   datasets: KubeObject[]
   dataLoads: KubeObject[]

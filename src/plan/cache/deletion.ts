@@ -1,7 +1,7 @@
 import { claimsOf, isAlive } from '../../kserve/pod.ts'
 import { type KubeObject, listAt } from '../../values/object.ts'
 
-/** Fluid looks at a deletion each 10 s: one that is not over by then waits for something. */
+/** Fluid reconciles a deletion every 10 s: after this time something keeps the Dataset. */
 export const stuckAfterMs = 60_000
 
 export interface Deletion {
@@ -10,9 +10,9 @@ export interface Deletion {
 }
 
 /**
- * What keeps a Dataset that is being deleted; undefined for one that is not. Fluid keeps it while a pod that is not
- * over names its claim, and while other Datasets refer to it (pkg/controllers/v1alpha1/dataset); until then it takes
- * nothing apart, so that the cache serves on.
+ * What keeps a Dataset that is being deleted; undefined if the Dataset is not being deleted. Fluid keeps it
+ * while a pod that has not finished names its PVC, and while other Datasets refer to it. Until then the cache
+ * still serves reads. Source: fluid pkg/controllers/v1alpha1/dataset.
  */
 export function deletionOf(
   dataset: KubeObject,

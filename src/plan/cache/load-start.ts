@@ -3,21 +3,27 @@ import { conditionOf } from '../../values/condition.ts'
 import { getIn, type KubeObject, stringAt } from '../../values/object.ts'
 import { parseSizeBytes } from '../../values/size.ts'
 
-/** How long a warm-up waits for the rest of the workers, counted from when the Dataset was Bound. */
+/** How long a warm-up waits for all workers, from the time when the Dataset becomes Bound. */
 export const workersGraceMs = 300_000
-/** How long it waits for the size of its model. Fluid tells it at its second look at a Runtime, 15 s after the first. */
+/**
+ * How long it waits for the size of its model. Fluid reports it 15 s after it first reconciles the Runtime.
+ */
 export const sizeGraceMs = 60_000
 
-/** Why a warm-up does not start yet; `againMs` until it starts anyway, undefined if only a change can start it. */
+/**
+ * Why a warm-up does not start yet. It starts anyway after `againMs`; undefined if only a change can start
+ * it.
+ */
 export interface LoadWait {
   message: string
   againMs: number | undefined
 }
 
 /**
- * What the warm-up of a cache waits for; undefined if it may start. Fluid has a Dataset Bound with its first worker, and
- * a load that starts then leaves the others empty. It looks at a DataLoad each 20 s until the Dataset is Bound, so one
- * that is created afterwards starts sooner. `size` is what is still to be decided by the size of the model.
+ * What the warm-up of a cache waits for; undefined if it may start. Fluid sets a Dataset to Bound with its
+ * first ready worker, and a load that starts then leaves the other workers empty. Until the Dataset is Bound,
+ * Fluid checks a DataLoad only every 20 s, so a DataLoad that is created afterwards starts sooner. `size`
+ * says whether the warm-up also needs the size of the model.
  * Sources: fluid v1.0.8 pkg/ctrl/worker.go, pkg/controllers/operation_controller.go.
  */
 export function waitBeforeLoad(
@@ -42,13 +48,13 @@ export function waitBeforeLoad(
   return undefined
 }
 
-/** A time that is not known, or lies ahead, is waited for no longer. */
+/** Minus infinity for a time that is unknown or in the future, so that no wait applies. */
 function boundSinceMs(dataset: KubeObject, nowMs: number): number {
   const sinceMs = Date.parse(stringAt(conditionOf(dataset, 'Ready'), 'lastTransitionTime') ?? '')
   return sinceMs <= nowMs ? sinceMs : Number.NEGATIVE_INFINITY
 }
 
-/** Workers of a Runtime; those of a CacheRuntime are told by component (fluid, chart 1.1.0). */
+/** The workers of a Runtime. A CacheRuntime has them under `worker` (fluid, chart 1.1.0). */
 export function workersOf(runtime: KubeObject | undefined): { ready: number; wanted: number } {
   const count = (...path: string[]) => {
     const value = getIn(runtime, ...path)
@@ -61,8 +67,9 @@ export function workersOf(runtime: KubeObject | undefined): { ready: number; wan
 }
 
 /**
- * Bytes that a cache holds though nothing has filled it yet: files that an earlier cache of its name left on the disks of
- * its nodes. Undefined for none, and once it may have been filled before: after the time that a first warm-up waits.
+ * Bytes that a cache holds before its first warm-up: an earlier cache of the same name has left files on the
+ * disks of its nodes. Undefined if there are none, and after the time that a first warm-up waits, because the
+ * cache may then have been filled.
  */
 export function heldBeforeLoad(dataset: KubeObject, nowMs: number): number | undefined {
   if (nowMs - boundSinceMs(dataset, nowMs) > workersGraceMs + sizeGraceMs) return undefined

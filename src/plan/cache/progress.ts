@@ -1,25 +1,25 @@
 import { formatSize } from '../../values/size.ts'
 
-/** How far a warm-up is, in bytes of all the copies that it makes. */
+/** How far a warm-up is, in bytes over all copies that it makes. */
 export interface Progress {
   cachedBytes: number
   totalBytes: number
-  /** How many copies of the model these are. */
+  /** The number of copies of the model. */
   copies: number
 }
 
-/** What a cache held at some time. */
+/** The bytes in a cache at one time. */
 export interface Sample {
   atMs: number
   cachedBytes: number
 }
 
-// Fluid writes progress each 15 s; a speed is told from the last few of those.
+// Fluid updates progress every 15 s. The speed is computed from the samples of this time.
 const windowMs = 120_000
-// After this long without news the last speed says nothing any more.
+// Without progress for this long, the speed is unknown.
 const stalledMs = 60_000
 
-/** The samples that speeds are told from, with one more; begun anew where a cache holds less than before. */
+/** Adds a sample and drops old ones. Starts again if the cache holds less than before. */
 export function withSample(samples: readonly Sample[], sample: Sample): Sample[] {
   const last = samples.at(-1)
   if (last !== undefined && last.cachedBytes > sample.cachedBytes) return [sample]
@@ -27,7 +27,7 @@ export function withSample(samples: readonly Sample[], sample: Sample): Sample[]
   return [...samples.filter(({ atMs }) => sample.atMs - atMs <= windowMs), sample]
 }
 
-/** Undefined before there are two samples, and when nothing has moved for a minute. */
+/** The speed of a warm-up; undefined with fewer than two samples, or after a minute without progress. */
 export function bytesPerSecond(samples: readonly Sample[], nowMs: number): number | undefined {
   const [first, last] = [samples[0], samples.at(-1)]
   if (first === undefined || last === undefined || last.atMs <= first.atMs) return undefined
@@ -35,7 +35,7 @@ export function bytesPerSecond(samples: readonly Sample[], nowMs: number): numbe
   return ((last.cachedBytes - first.cachedBytes) / (last.atMs - first.atMs)) * 1_000
 }
 
-/** How long a warm-up will go on, in milliseconds, at its speed of late; undefined where that is not known. */
+/** The remaining time of a warm-up in milliseconds, at its recent speed; undefined if that is unknown. */
 export function leftMs(progress: Progress, samples: readonly Sample[], nowMs: number): number | undefined {
   const speed = bytesPerSecond(samples, nowMs)
   const last = samples.at(-1)
@@ -49,11 +49,11 @@ export function percentOf({ cachedBytes, totalBytes }: Progress): number {
   return Math.floor((100 * cachedBytes) / totalBytes)
 }
 
-/** For people: `62 % of 141 GiB, about 3 min left`. */
+/** Text for users: `62 % of 141 GiB, about 3 min left`. */
 export function describeProgress(progress: Progress, left: number | undefined): string {
   const size = formatSize(progress.totalBytes / progress.copies)
   const percent = percentOf(progress)
-  // All of it is there, and the warm-up is not over: a percentage would read as if it were.
+  // All data is cached, but the warm-up is not complete yet: 100 % would suggest that it is.
   if (percent >= 100) return `all of ${size}, finishing`
   return `${percent} % of ${size}${left === undefined ? '' : `, ${describeLeft(left)} left`}`
 }

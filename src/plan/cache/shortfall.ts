@@ -6,22 +6,21 @@ import { formatSize, parseSizeBytes } from '../../values/size.ts'
 import { workersOf } from './load-start.ts'
 
 export const shortfallReasons = ['CacheLost', 'CacheDegraded', 'CacheTooSmall', 'CacheEvicted'] as const
-/** What a cache that was warmed up lacks all the same. */
+/** What a warmed-up cache lacks. */
 export interface Shortfall {
   reason: (typeof shortfallReasons)[number]
   message: string
 }
 
-// Fluid writes what a cache holds each 15 s: right after a warm-up the number is an old one.
+// Fluid updates the cached size every 15 s, so right after a warm-up the number is outdated.
 const settledMs = 120_000
-// What Fluid counts and what a runtime keeps differ by a little: blocks, small files, rounding.
+// The sizes that Fluid and a runtime report differ slightly: blocks, small files, rounding.
 const wholeShare = 0.95
 
 /**
- * What a warmed-up cache lacks by now: its workers (CacheLost), some of them (CacheDegraded), room for its
- * model (CacheTooSmall, known before it is filled), or what was evicted (CacheEvicted). Undefined if nothing is known to
- * be missing.
- * What Fluid does not report is not guessed.
+ * What a warmed-up cache lacks: all workers (CacheLost), some workers (CacheDegraded), room for its model
+ * (CacheTooSmall, also found before the cache is filled), or evicted data (CacheEvicted). Undefined if
+ * nothing is missing, or if Fluid does not report it.
  */
 export function shortfallOf(
   {
@@ -51,7 +50,7 @@ export function shortfallOf(
     : { reason: 'CacheEvicted', message: `${holds}: the rest was evicted` }
 }
 
-/** What a cache will lack whose workers are all there, and have less room than its model needs. */
+/** The shortfall of a cache if all its workers are ready and have less room than its model needs. */
 function tooSmall(dataset: KubeObject, runtime: KubeObject | undefined): Shortfall | undefined {
   const modelBytes = modelBytesOf(dataset)
   const capacityBytes = capacityOf(dataset)
@@ -67,8 +66,8 @@ function capacityOf(dataset: KubeObject): number | undefined {
 }
 
 /**
- * Fluid leaves a Dataset Bound as long as one worker is ready; what the others keep comes back with them,
- * mostly.
+ * A message if some workers are not ready. Fluid keeps a Dataset Bound as long as one worker is ready. The
+ * data of the other workers usually comes back with them.
  */
 function degradedBy(runtime: KubeObject | undefined): string | undefined {
   const [ready, wanted] = [

@@ -5,17 +5,17 @@ import { formatDuration } from '../../values/duration.ts'
 import { type KubeObject, listAt, stringAt } from '../../values/object.ts'
 import { formatSize } from '../../values/size.ts'
 
-/** A DataLoad, the Dataset that it fills, and the Job that carries it out. */
+/** A DataLoad, the Dataset that it fills, and the Job that runs it. */
 export interface LoadState {
   dataset: KubeObject
   dataLoad: KubeObject
-  /** Done up to 20 s before Fluid looks at it, and says so on the DataLoad. */
+  /** It may complete up to 20 s before Fluid updates the DataLoad. */
   job: KubeObject | undefined
 }
 
 /**
- * What has become of a warm-up. Sizes are as Fluid counted them; what it has not counted is not known. A warm-up whose
- * source has no file is not tried again (`isFinal`): Fluid counts a source once.
+ * The state of a warm-up. Sizes are those that Fluid counted; undefined if it has not counted yet. If the
+ * source has no file, the warm-up is not tried again (`isFinal`), because Fluid counts a source only once.
  */
 export type Warmup =
   | { stage: 'begun'; retry: number; modelBytes: number | undefined }
@@ -31,13 +31,14 @@ export const warmupReasons = {
 const noFile = 'it found no file: is the URI a directory with files in it?'
 
 /**
- * Undefined before Fluid has begun. A warm-up takes as long as its Job; where that is gone, as long as its DataLoad was.
- * It is complete once its Dataset has shown a file: the Job of an empty source succeeds, too.
+ * The warm-up of a DataLoad; undefined before Fluid starts it. Its duration is that of the Job, or of the
+ * DataLoad if the Job is gone. It is complete only if Fluid has counted a file in the Dataset, because the
+ * Job of an empty source also succeeds.
  */
 export function warmupOf({ dataset, dataLoad, job }: LoadState): Warmup | undefined {
   const own = job !== undefined && isJobOf(job, dataLoad) ? job : undefined
   const retry = retryOf(dataLoad)
-  // What Fluid counts is the size of all that a Dataset mounts: of a part it tells none.
+  // Fluid counts the size of the whole Dataset, and not of a part of it.
   const modelBytes = loadsAll(dataLoad) ? modelBytesOf(dataset) : undefined
   const done = own && completionOf(own) !== undefined ? own : isComplete(dataLoad) ? dataLoad : undefined
   const files = isOurs(dataset) ? filesOf(dataset) : 'unknown'
@@ -62,14 +63,14 @@ function durationMs(done: KubeObject, job: KubeObject | undefined, dataLoad: Kub
   return Math.max(Date.parse(ended) - Date.parse(begun), 0) || 0
 }
 
-/** Undefined where the size is not known, or the time too short to tell (the API counts in seconds). */
+/** Bytes per second; undefined if the size is unknown or the duration is under 1 s (the API's resolution). */
 export function speedOf(warmup: Warmup): number | undefined {
   if (warmup.stage !== 'complete' || warmup.modelBytes === undefined || warmup.durationMs < 1_000)
     return undefined
   return warmup.modelBytes / (warmup.durationMs / 1_000)
 }
 
-/** For people: `filled bloom-f9c7e0904a in 3m 20s: 141 GiB, 722 MiB/s`. */
+/** Text for users: `filled bloom-f9c7e0904a in 3m 20s: 141 GiB, 722 MiB/s`. */
 export function describeWarmup(cache: string, warmup: Warmup): string {
   const attempt = warmup.retry === 0 ? '' : ` (attempt ${warmup.retry + 1})`
   if (warmup.stage === 'failed') return `the warm-up of ${cache} failed${attempt}: ${warmup.message}`

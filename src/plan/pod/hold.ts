@@ -15,10 +15,10 @@ export interface Hold {
   onFailure: Outcome
 }
 
-/** A hold as policy and service ask for it. Auto: where its pods wait depends on their server's probes. */
+/** A hold as policy and service ask for it. With Auto, the server's probes decide where its pods wait. */
 export type HoldSettings = Omit<Hold, 'at'> & { at: Hold['at'] | 'Auto' }
 
-/** What limits a hold beside its policy, in milliseconds; undefined for no limit. */
+/** The limits of a hold besides its policy, in milliseconds; undefined for no limit. */
 export interface HoldLimits {
   /** Until a server that does not come up is killed by its startup or liveness probe. */
   probeMs: number | undefined
@@ -36,15 +36,16 @@ export interface NoHold {
   message: string
 }
 
-/** Undefined where nothing waits: without a warm-up there is nothing that a pod could wait for. */
+/** The hold settings of a policy; undefined if pods do not wait, or if there is no warm-up to wait for. */
 export function holdSettings(spec: PolicySpec): HoldSettings | undefined {
   const { at } = spec.hold
   return at === 'None' || !spec.warmup.enabled ? undefined : settings(at, spec)
 }
 
 /**
- * A hold as pods have it. Auto holds a server at Readiness, so that it starts beside the warm-up, unless its probe would
- * kill it before the hold ends. The hold ends early enough for Knative to see a Ready pod.
+ * Resolves a hold for pods. Auto holds at Readiness, so that the server starts during the warm-up, unless a
+ * probe would kill the server before the hold ends. The hold ends early enough for Knative to see a Ready
+ * pod.
  */
 export function resolveHold(hold: HoldSettings, { probeMs, deadlineMs }: HoldLimits): Hold {
   const timeoutMs = Math.min(
@@ -56,12 +57,14 @@ export function resolveHold(hold: HoldSettings, { probeMs, deadlineMs }: HoldLim
   return { ...hold, at, timeoutMs }
 }
 
-/** A released pod has ten minutes to become Ready, as Knative gives any other, or half of a shorter deadline. */
+/**
+ * A released pod has ten minutes to become Ready, as Knative gives any other, or half of a shorter deadline.
+ */
 function mostHeldMs(deadlineMs: number): number {
   return Math.max(deadlineMs - defaultDeadlineMs, deadlineMs / 2)
 }
 
-/** How a pod waits for its sidecar, whatever else it would wait for; undefined where it gets none. */
+/** How a pod waits for its sidecar, regardless of other holds; undefined if it gets no sidecar. */
 export function sidecarHold(spec: PolicySpec): HoldSettings | undefined {
   return spec.cache.fuse === 'Sidecar' ? settings('Scheduling', spec) : undefined
 }
@@ -87,7 +90,7 @@ export interface Release {
 
 export type HoldDecision =
   | Release
-  /** The service is to go back to its storage initializer: what comes of that releases the pod. */
+  /** The service has to go back to its storage initializer. The result of that releases the pod. */
   | { kind: 'revert'; reason: 'TimedOut' | 'WarmupFailed'; message: string }
   | {
       kind: 'hold'
@@ -100,18 +103,18 @@ export interface HoldInput {
   hold: Hold | NoHold
   /** Of every cache that the pod uses, by name. */
   caches: { [name: string]: CachePhase }
-  /** Those that have no claim, because they were never Bound: no pod can start on them. */
+  /** Caches without a PVC, because they were never Bound: no pod can start with them. */
   unmountable?: readonly string[]
-  /** Those that a pod cannot read while they are cold: they have shown no file. */
+  /** Caches that a pod cannot read while they are cold, because Fluid has counted no file. */
   unreadable?: readonly string[]
-  /** Since when pods wait for these caches: this pod, or one that it replaces. */
+  /** Since when this pod, or a pod that it replaces, waits for these caches. */
   sinceMs: number
   nowMs: number
 }
 
 /**
- * Whether a pod goes on waiting. Every way ends: warm, failed, not held any more, and at the latest the
- * timeout, unless the policy says Keep.
+ * Decides whether a pod keeps waiting. A hold ends if the caches are warm or failed, if no policy holds the
+ * pod any more, or at the timeout, unless the policy says Keep.
  */
 export function decideHold(input: HoldInput): HoldDecision {
   const { hold, caches, unmountable = [], sinceMs, nowMs } = input
@@ -126,7 +129,7 @@ export function decideHold(input: HoldInput): HoldDecision {
     ending(hold.onTimeout, 'TimedOut', { ...input, message, untilMs: undefined })
   const cold = states.filter(([, warmth]) => warmth.kind !== 'warm')
   if (nowMs >= untilMs) return timedOut(`the cache was not warm after ${formatDuration(hold.timeoutMs)}`)
-  // A suspension may begin late, as with a warm-up that is tried again.
+  // A suspension may start late, for example at a retry of the warm-up.
   const blockedMs = states.flatMap(([, warmth]) =>
     warmth.kind === 'pending' ? (warmth.suspendedSinceMs ?? []) : [],
   )

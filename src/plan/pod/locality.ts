@@ -2,14 +2,13 @@ import { type Json, type KubeObject, listAt, objectAt, someObject } from '../../
 import type { Draft } from '../draft.ts'
 
 const preferred = '/spec/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution'
-// Fluid's own weight; and that of a mere tie-breaker, where the user prefers nodes by himself.
+// Fluid's own weight. The weakest weight only breaks ties if the user has node preferences.
 const strongest = 100
 const weakest = 1
 
 /**
- * Prefers nodes that hold a cache of the pod. A preference among others: what stands there is the user's, and outweighs
- * it. Left alone are pods that name the label already, those for which Fluid's own webhook does the same, and those that
- * want nothing injected.
+ * Prefers nodes that hold a cache of the pod. The user's own preferences outweigh it. Skips labels that the
+ * pod already names, and pods that Fluid's own webhook handles or that opt out of injection.
  */
 export function addLocality(draft: Draft, labels: string[]): void {
   if (isFluidsOwn(draft.object)) return
@@ -27,7 +26,10 @@ export function addLocality(draft: Draft, labels: string[]): void {
   }
 }
 
-/** Sources: fluid pkg/webhook/handler/mutating, charts/fluid/fluid/templates/webhook/webhookconfiguration.yaml. */
+/**
+ * Sources: fluid pkg/webhook/handler/mutating,
+ * charts/fluid/fluid/templates/webhook/webhookconfiguration.yaml.
+ */
 function isFluidsOwn({ metadata: { labels = {} } }: KubeObject): boolean {
   return (
     labels['fuse.serverful.fluid.io/inject'] === 'true' || labels['fluid.io/enable-injection'] === 'false'

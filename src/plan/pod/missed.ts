@@ -2,16 +2,21 @@ import { type Json, listAt } from '../../values/object.ts'
 import { steps } from '../draft.ts'
 import { type PodPlanInput, planPod } from './pod.ts'
 
-/** What a pod lacks that admission would have given it. */
+/** What admission would add to a pod and the pod lacks. */
 export interface Missed {
-  /** Every toleration that the pod should have; undefined if it has them all. They can be added to a created pod. */
+  /**
+   * Every toleration that the pod should have; undefined if it has them all. They can be added to a created
+   * pod.
+   */
   tolerations: Json[] | undefined
-  /** What cannot be added to a created pod, as people write it: `spec.nodeSelector`. */
+  /** Fields that cannot be added to a created pod, for example `spec.nodeSelector`. */
   fixed: string[]
 }
 
-/** Compares a pod with what admission makes of it. A preference for nodes is not missed,
- * nor is what reads files ahead: without them a pod runs, too. */
+/**
+ * Compares a pod with what admission would make of it. Ignores the node preference and the prefetch, because
+ * a pod also runs without them.
+ */
 export function missedBy(input: Omit<PodPlanInput, 'workerLabels'>): Missed {
   const { patch } = planPod({ ...input, workerLabels: [], readAhead: [] })
   const added = patch.filter((operation) => operation.op !== 'remove')

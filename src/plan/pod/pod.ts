@@ -26,7 +26,7 @@ import { addPrefetch, prefetches } from './prefetch.ts'
 import { addSidecar, type SidecarState } from './sidecar.ts'
 
 export interface PodPlan {
-  /** True where the pod is to wait for its cache. */
+  /** Whether the pod has to wait for its cache. */
   held: boolean
   patch: PatchOperation[]
 }
@@ -40,14 +40,14 @@ export interface PodPlanInput {
   /** The labels of the nodes that hold them. */
   workerLabels: string[]
   sidecar: SidecarState
-  /** What is read ahead of its server. */
+  /** The mounts to read ahead into the page cache. */
   readAhead?: ClaimMount[]
 }
 
 /**
- * What a new pod of an accelerated service gets: the gate, where a cache of it is not warm, the tolerations and node
- * labels of the GPUs that its service was given, and a preference for the nodes that hold its caches. All are additions to lists
- * and maps: what stands there is the user's.
+ * Plans a new pod of an accelerated service: a gate if one of its caches is not warm, the tolerations and
+ * node selector for GPUs that Warmgate added, and a preference for the nodes that hold its caches. It only
+ * adds to lists and maps: existing entries belong to the user.
  */
 export function planPod(input: PodPlanInput): PodPlan {
   const { pod, hold, gpu, caches, workerLabels, sidecar, readAhead = [] } = input
@@ -72,20 +72,20 @@ type PodFactsGiven = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 
 
 export interface PodPolicy {
   hold: Hold | NoHold
-  /** Where the service was given its devices. */
+  /** Set if Warmgate added the devices of the service. */
   gpu: GpuPolicy | undefined
-  /** Whether a policy is enforced for the pod: whether it is to be touched at all. */
+  /** Whether a policy is enforced for the pod. If not, the pod is not changed. */
   isEnforced: boolean
   /** Set if the files of its caches are read ahead. */
   prefetch?: true
-  /** How a pod waits for a sidecar, where it is to have one. */
+  /** How a pod waits for its sidecar; undefined if it gets none. */
   sidecarHold: Hold | undefined
 }
 
 /**
- * What governs the pods of a service now: nothing, once the namespace or the service has opted out or no
- * policy enforces any more. A pod is told by its own labels and annotations, which KServe copies from the
- * service, where the service itself is not known yet.
+ * The policy that applies to the pods of a service now: none if the namespace or the service has opted out,
+ * or if no policy enforces. If the service is not known yet, use the pod's own labels and annotations, which
+ * KServe copies from the service.
  */
 export function resolvePodPolicy(
   { pod, service = pod }: { pod: KubeObject; service: KubeObject | undefined },
@@ -116,7 +116,7 @@ export function resolvePodPolicy(
   }
 }
 
-/** A pod has its probes and its deadline from KServe, whoever set them: service, ServingRuntime or preset. */
+/** KServe has already merged probes and deadline into the pod, from service, ServingRuntime or preset. */
 function limitsOf(pod: KubeObject): HoldLimits {
   const probes = listAt(pod, 'spec', 'containers')
     .filter(isModelContainer)
@@ -126,8 +126,8 @@ function limitsOf(pod: KubeObject): HoldLimits {
 }
 
 /**
- * Whether a service has its devices from us: those that its user asks for are placed by its user, too. KServe copies
- * the record into the pods of an InferenceService.
+ * Whether Warmgate added the devices of a service. If the user asked for them, the user also places the pods.
+ * KServe copies the record to the pods of an InferenceService.
  */
 function wereGiven(
   records: { object: KubeObject; subject: RecordSubject }[],
@@ -161,7 +161,7 @@ function optedOut(reverted: string | undefined): PodPolicy {
   }
 }
 
-/** A pod that has a node already cannot be kept from one: the API server would refuse it. */
+/** Use a readiness gate if the pod has a node already: the API server refuses a scheduling gate on it. */
 function addGate(draft: Draft, at: Hold['at']): void {
   const { object } = draft
   if (hasGate(object) || hasSchedulingGate(object)) return
@@ -177,7 +177,7 @@ function asksForGpu(pod: KubeObject, gpu: GpuPolicy): boolean {
   return Object.keys(gpu.resources).some((name) => limits.some((limit) => name in limit))
 }
 
-/** Tolerations are a set; a node label that the pod selects already is the user's word. */
+/** Adds missing tolerations. Keeps the user's runtimeClassName and nodeSelector entries. */
 function addScheduling(draft: Draft, gpu: GpuPolicy): void {
   for (const toleration of gpu.tolerations as Json[]) {
     const present = listAt(draft.object, 'spec', 'tolerations')
@@ -192,7 +192,9 @@ function addScheduling(draft: Draft, gpu: GpuPolicy): void {
   }
 }
 
-/** As Kubernetes tells them apart: by all but how long one lasts, which is its first owner's to say. */
+/**
+ * Compare key, operator, value and effect, as Kubernetes does. The existing entry's tolerationSeconds wins.
+ */
 function isSameToleration(a: Json, b: Json): boolean {
   const sign = (toleration: Json) => [
     ...['key', 'effect', 'value'].map((field) => stringAt(toleration, field) ?? ''),
@@ -201,7 +203,7 @@ function isSameToleration(a: Json, b: Json): boolean {
   return isDeepStrictEqual(sign(a), sign(b))
 }
 
-/** Whether a pod waits for us: it has our gate, and we have not opened it. */
+/** Whether a pod has Warmgate's gate and Warmgate has not opened it. */
 export function isHeld(pod: KubeObject): boolean {
   return isAlive(pod) && (hasSchedulingGate(pod) || (hasGate(pod) && gateCondition(pod)?.status !== 'True'))
 }
@@ -210,7 +212,7 @@ export function hasSchedulingGate(pod: KubeObject): boolean {
   return listAt(pod, 'spec', 'schedulingGates').some((gate) => stringAt(gate, 'name') === cacheWarmGate)
 }
 
-/** Our own condition of a pod. */
+/** Warmgate's condition of a pod. */
 export function gateCondition(pod: KubeObject): JsonObject | undefined {
   return conditionOf(pod, cacheWarmGate)
 }

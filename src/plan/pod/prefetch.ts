@@ -11,26 +11,27 @@ const webhookLabel = 'fuse.serverful.fluid.io/inject'
 const injectionLabel = 'fluid.io/enable-injection'
 const prefix = 'file-prefetcher.fluid.io'
 
-/** Servers that read safetensors by mapping them into memory: random reads, which FUSE answers slowly. */
+/** Servers that map safetensors files into memory. Such random reads are slow over FUSE. */
 const mappedFormats = ['huggingface', 'vllm']
 
-/** Whether a policy has the model of a service read ahead into the memory of its node. */
+/** Whether a policy reads the model of a service ahead into the page cache of its node. */
 export function prefetches({ cache: { prefetch } }: PolicySpec, modelFormats: string[]): boolean {
   if (prefetch !== 'Auto') return prefetch === 'Always'
   return modelFormats.some((format) => mappedFormats.includes(format.toLowerCase()))
 }
 
 /**
- * Has Fluid's webhook add a container that reads the files of these caches one after another, beside the server, which
- * finds them in the page cache. Nothing waits for it. The webhook refuses a pod of a Dataset that is not Bound. A pod
- * whose labels or annotations speak of it is left as it is, and so is a path that Fluid's list of files cannot hold.
+ * Makes Fluid's webhook add a container that reads the files of these caches one after another, so that the
+ * server finds them in the page cache. Nothing waits for it. The webhook refuses a pod if a Dataset is not
+ * Bound. Skips a pod that already has labels or annotations for this, and a path that Fluid's file list
+ * cannot hold.
  */
 export function addPrefetch(draft: Draft, mounts: ClaimMount[], sidecar: SidecarState): void {
   const files = mounts
     .filter(({ path }) => path === '' || isLoadable(path))
     .map(({ claim, path }) => `pvc://${claim}/${path === '' ? '' : `${path}/`}**`)
   if (files.length === 0 || decidesItself(draft.object)) return
-  // With a sidecar the pod passes through the webhook as it is.
+  // A pod with a sidecar goes through Fluid's webhook anyway.
   if (sidecar === 'none') draft.set(pointer('metadata', 'labels', webhookLabel), 'true')
   const annotation = (name: string, value: string) =>
     draft.set(pointer('metadata', 'annotations', `${prefix}/${name}`), value)

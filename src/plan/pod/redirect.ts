@@ -3,15 +3,17 @@ import { cachesAnnotation } from '../../values/keys.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { Draft, type PatchOperation, pointer } from '../draft.ts'
 
-/** What the storage initializer of a new pod would read; undefined where it has none, or a volume already. */
+/**
+ * The URI that a new pod's storage initializer would read; undefined if it has none or mounts a PVC already.
+ */
 export function podSource(pod: KubeObject): string | undefined {
   const uri = pod.metadata.annotations?.[sourceUriAnnotation]
   return uri === undefined || uri.startsWith('pvc://') ? undefined : uri
 }
 
 /**
- * Turns a new pod to a claim: KServe then mounts it, as it does for a service that names the claim itself. The pod
- * says whose claim it is, since its service does not.
+ * Redirects a new pod to a PVC. KServe then mounts it as if the service named it. The pod records the name of
+ * its cache in an annotation, because its service does not.
  */
 export function redirectPod(pod: KubeObject, claim: string): { pod: KubeObject; patch: PatchOperation[] } {
   const draft = new Draft(pod)

@@ -3,30 +3,30 @@ import { awaitsAnnotation, cacheWarmGate, mountsAnnotation } from '../../values/
 import { type KubeObject, listAt, stringAt } from '../../values/object.ts'
 import { type Draft, pointer } from '../draft.ts'
 
-/** By this label Fluid's webhook puts a FUSE client into a pod, in the place of the claims of its Datasets. */
+/** With this label, Fluid's webhook replaces the PVCs of Datasets in a pod by a FUSE sidecar. */
 const injectLabel = 'serverless.fluid.io/inject'
 const injectionLabel = 'fluid.io/enable-injection'
 
 /**
- * How a pod gets at its caches: by the CSI driver of its node, or by a sidecar. `pending` is a sidecar that cannot be
- * there yet: before every Dataset is Bound, Fluid's webhook refuses the pod.
+ * How a pod mounts its caches: by the CSI driver of its node (`none`), or by a sidecar. `pending`: the
+ * sidecar cannot be injected yet, because Fluid's webhook refuses the pod before every Dataset is Bound.
  */
 export type SidecarState = 'none' | 'pending' | 'ready'
 
-/** Whether a pod is left to what its own labels say. */
+/** Whether a pod's own labels already decide about the sidecar. */
 export function decidesItself({ metadata: { labels = {} } }: KubeObject): boolean {
   return injectLabel in labels || labels[injectionLabel] === 'false'
 }
 
 /**
- * Gives a pod its sidecar, or keeps it from every node until there can be one. Injection is at creation alone, and a
- * refused creation comes back later and later, up to a quarter of an hour: so a pod that comes too early is let in,
- * takes no node and costs nothing, and is replaced when its caches are Bound (controller/pods/sidecars.ts).
+ * Requests a sidecar for a pod, or gates its scheduling until the sidecar is possible. Fluid injects only at
+ * creation, and a refused creation is retried with a backoff of up to 15 minutes. So admit an early pod with
+ * a scheduling gate, and replace it once its caches are Bound (controller/pods/sidecars.ts).
  */
 export function addSidecar(draft: Draft, state: Exclude<SidecarState, 'none'>, mounts: ClaimMount[]): void {
   if (state === 'ready') {
     draft.set(pointer('metadata', 'labels', injectLabel), 'true')
-    // Its claims will not be there to be seen any more.
+    // Record the mounts, because the sidecar replaces the pod's PVCs.
     draft.set(pointer('metadata', 'annotations', mountsAnnotation), mounts.map(mountText).join(','))
     return
   }
@@ -36,7 +36,7 @@ export function addSidecar(draft: Draft, state: Exclude<SidecarState, 'none'>, m
     draft.append('/spec/schedulingGates', { name: cacheWarmGate })
 }
 
-/** Whether a pod stands in for one with a sidecar. */
+/** Whether a pod is a placeholder for a pod with a sidecar. */
 export function awaitsSidecar({ metadata: { annotations = {} } }: KubeObject): boolean {
   return annotations[awaitsAnnotation] === 'true'
 }

@@ -6,9 +6,9 @@ import { pointer } from '../draft.ts'
 import type { Hold } from '../pod/hold.ts'
 
 /**
- * The annotation that a predictor needs so that Knative waits for its held pods, by pointer from the predictor on.
- * None where the service runs on plain Deployments, and none where its user has named a deadline: on the predictor
- * ours would win over one on the service. It is a Go duration of whole seconds.
+ * The annotation that a predictor needs so that Knative waits for its held pods, by pointer relative to the
+ * predictor. None if the service runs on plain Deployments, or if its user has set a deadline: Warmgate's on
+ * the predictor would override the user's on the service. The value is a Go duration in whole seconds.
  */
 export function deadlineValues(
   view: ServiceView,
@@ -19,19 +19,22 @@ export function deadlineValues(
   return { [pointer('annotations', progressDeadline)]: deadlineFor(hold) }
 }
 
-/** A held pod has after its hold what Knative gives a pod if nobody says anything. */
+/** The hold's timeout plus Knative's default deadline. */
 function deadlineFor({ timeoutMs }: Pick<Hold, 'timeoutMs'>): string {
   return `${Math.ceil((timeoutMs + defaultDeadlineMs) / 1_000)}s`
 }
 
-/** The deadline that bounds the hold of a service's pods, in milliseconds; `admitted` has Warmgate's, if there is one. */
+/**
+ * The deadline that bounds the hold of a service's pods, in milliseconds; `admitted` has Warmgate's, if there
+ * is one.
+ */
 export function serviceDeadlineMs(view: ServiceView, admitted: KubeObject): number | undefined {
   if (!isOnKnative(view)) return undefined
   const own = stringAt(admitted, 'spec', 'predictor', 'annotations', progressDeadline)
   return deadlineMs(own ?? admitted.metadata.annotations?.[progressDeadline])
 }
 
-/** What to do about a deadline that ends a hold before its own timeout. */
+/** Warns if the deadline ends a hold before the hold's own timeout. */
 export function deadlineWarnings(
   view: ServiceView,
   { wanted, hold, admitted }: { wanted: Pick<Hold, 'timeoutMs'>; hold: Hold; admitted: KubeObject },

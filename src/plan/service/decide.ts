@@ -45,11 +45,11 @@ export interface Acceleration {
 /** One model location that a cache is to serve. */
 export interface Rewrite extends Target {
   location: ModelLocation
-  /** Where its model is, whatever way the service names it. */
+  /** The resolved URI of its model. */
   uri: string
-  /** Why a kept cache cannot be made anew. */
+  /** Why a kept cache cannot be created again. */
   unavailable?: SourceRefused
-  /** Spec: in the service. Pod: in each of its pods, as they are created. */
+  /** Spec: rewrite the service. Pod: rewrite each pod at creation. */
   by: 'Spec' | 'Pod'
 }
 
@@ -60,17 +60,17 @@ export interface Skipped {
 }
 
 export interface DecideInput {
-  /** The service as its user wrote it: whatever Warmgate made of it is undone. */
+  /** The service as its user wrote it, without Warmgate's changes. */
   service: ServiceView
   previous: ServiceView | undefined
-  /** The record of the service before this update, where its rewrites are to be kept. */
+  /** The record of the service before this update, if its rewrites are kept. */
   kept: ServiceRecord | undefined
-  /** What stood unaccelerated before is to be taken in now: somebody asks for it. */
+  /** Whether the user asks to accelerate models that existed before. */
   isAdopted: boolean
   facts: Facts
 }
 
-/** Whether and how to accelerate; each question in turn, the first that says no answers. */
+/** Decides whether and how to accelerate a service. The first check that fails gives the reason. */
 export function decide(input: DecideInput): Decision {
   const { service, facts } = input
   if (isOptedOut(service.annotations)) return skip('OptedOut', 'the service opts out by annotation')
@@ -92,15 +92,15 @@ export function decide(input: DecideInput): Decision {
 const notOptedIn = `the namespace has no label ${accelerationLabel}: enabled, and no policy of scope: Cluster is for it`
 const namespaceOptedOut = `the namespace opts out (label ${accelerationLabel}: disabled), or is one of the cluster’s own`
 
-/** What an update finds at a location: the rewrite it has, what stood there unaccelerated, or a new model. */
+/** A location in an update: rewritten before (`kept`), existing and not accelerated (`old`), or new. */
 type LocationState =
   | { kind: 'kept'; location: ModelLocation; before: OriginalLocation }
   | { kind: 'old' | 'new'; location: ModelLocation }
 
 /**
- * What is accelerated stays so, until its model changes. What stood unaccelerated before this update, with the same
- * model, stays so too, whatever policy or label came since: an update that changes no model never rolls pods. The
- * service's own annotations may say otherwise, and so may an update that makes the model unfit for a cache.
+ * Keeps each location as it is until its model changes, accelerated or not, even if policies or labels have
+ * changed: an update that changes no model never rolls pods. Exceptions are the service's own annotations,
+ * and an update that makes the model unfit for a cache.
  */
 function locationStates({ service, previous, kept, isAdopted }: DecideInput): LocationState[] {
   const isNew = previous === undefined || isAdopted || isOptedOut(previous.annotations)
@@ -120,7 +120,7 @@ function locationStates({ service, previous, kept, isAdopted }: DecideInput): Lo
   })
 }
 
-/** Both are seen with the configuration of today: a change of the cluster's is no change of the service. */
+/** Compares both under today's configuration, so that a change in the cluster is no change of the service. */
 function becameUnfit(location: ModelLocation, was: ModelLocation | undefined, service: ServiceView): boolean {
   return was !== undefined && isUnfit(location, service) && !isUnfit(was, service)
 }
@@ -135,7 +135,7 @@ function isRecorded({ model }: ModelLocation, { uri, storage }: OriginalLocation
     : isDeepStrictEqual(storage, model.storage)
 }
 
-/** KServe's defaulter moves a model to another field: where it stands says nothing. */
+/** Ignores the field, because KServe's defaulter moves a model to another field. */
 function isSameModel(a: ModelReference, b: ModelReference): boolean {
   if (a.kind === 'uri') return b.kind === 'uri' && a.uri === b.uri
   return b.kind === 'storage' && isDeepStrictEqual(a.storage, b.storage)
@@ -144,16 +144,17 @@ function isSameModel(a: ModelReference, b: ModelReference): boolean {
 type Refusal = Exclude<Decision, Acceleration>
 type ResolvedPolicy = { kind: 'resolved'; policy: Policy } | Refusal
 
-/** The policy that a service falls under, before it has its say. */
+/** The policy that matches a service, without the service's overrides. */
 function policyOf({ service, facts }: DecideInput): Policy | undefined {
   const labels = { namespace: facts.namespaceLabels, service: service.labels }
   return selectPolicy(facts.policies, labels)
 }
 
-/** The policy of a service, with the service's own words in it. */
+/** The policy of a service, with the service's overrides. */
 function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPolicy {
   const { service, facts } = input
-  // A kept rewrite needs no policy's leave: neither a policy's end nor a new rule takes it away.
+  // Keep an existing rewrite even if its policy is gone or changed; otherwise editing a policy would roll
+  // pods.
   const isKept = keepsAny(states)
   const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
   if (states.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
@@ -180,7 +181,9 @@ function withOwnWords(selected: Policy, service: ServiceView, { policies }: Fact
   return applied.ok ? unlessOnCpu(applied, service) : applied
 }
 
-/** KServe updates a service of its own accord: that must never fail because of words that were there before. */
+/**
+ * Deny only new overrides: an update by KServe's controller must not fail because of existing annotations.
+ */
 function refuseWords(
   input: DecideInput,
   states: LocationState[],
@@ -192,7 +195,7 @@ function refuseWords(
     : { kind: 'deny', reason: 'InvalidOverride', message, policy }
 }
 
-/** A GPU that is asked for by name cannot be given to a model that runs on CPUs. */
+/** Refuses an explicit request for GPUs if the model format runs on CPUs. */
 function unlessOnCpu(overridden: Overridden, service: ServiceView): Overridden {
   const annotation = overrideAnnotation('gpu')
   const format = service.annotations[annotation] === 'enabled' ? cpuFormatOf(service) : undefined
@@ -201,7 +204,7 @@ function unlessOnCpu(overridden: Overridden, service: ServiceView): Overridden {
     : { ok: false, message: `${annotation}: "enabled" is not valid: models of format ${format} run on CPUs` }
 }
 
-/** Whether a service says anything to Warmgate that it did not say before. */
+/** Whether a service's Warmgate annotations are new or have changed. */
 function changesWords({ service, previous }: DecideInput): boolean {
   const keys = Object.keys(service.annotations).filter(isWarmgateKey)
   return keys.some((key) => service.annotations[key] !== previous?.annotations[key])
@@ -223,7 +226,7 @@ function withPolicy(input: DecideInput, states: LocationState[], policy: Policy)
 
 type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }
 
-/** A location by itself, whatever becomes of the others of its group. */
+/** Decides one location, without regard to the others of its group. */
 function decideLocation(state: LocationState, context: Context): Rewrite | Skipped {
   if (state.kind === 'kept') return keep(state, context)
   const { service, policy, facts, kept, isKept } = context
@@ -233,10 +236,10 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   const skipLocation = (reason: RefusalReason, message: string) => ({ location, reason, message })
   if (location.obstacle !== undefined)
     return skipLocation(location.obstacle.reason, location.obstacle.message)
-  // Before what changes with time: a claim of the user's own never becomes a reason against its group.
+  // Check first: a location on the user's own PVC must never block its group.
   if (!read.ok && read.reason === 'PvcSource') return skipLocation(read.reason, read.message)
   if (state.kind === 'old' && by === 'Spec') return skipLocation('NotOptedIn', existedBefore)
-  // One record is for all locations of a service, and this one is not signed.
+  // All locations of a service share one record, and this record has no valid signature.
   if (isKept && kept?.isProven === false) return skipLocation(unproven.reason, unproven.message)
   if (mode === 'Off') return skipLocation('NoPolicy', isOff(policy))
   if (!read.ok) return skipLocation(read.reason, read.message)
@@ -253,13 +256,13 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   return { location, uri: read.uri, cache, path, existing, provision, by }
 }
 
-/** Why nothing is made for a rewrite that the service has. */
+/** Why no cache is created for an existing rewrite. */
 export const unproven = {
   reason: 'RecordUnproven',
   message: `the record on this service (${originalAnnotation}) was not written for it by this Warmgate: what is there stays, and no cache is made for it; \`warmgate adopt\` writes it anew`,
 } as const
 
-/** A rewrite that the service has, with its cache as it would be made today, where it would. */
+/** Keeps an existing rewrite, with its cache as it would be created today, if possible. */
 function keep(
   { location, before }: LocationState & { kind: 'kept' },
   { kept, policy, facts }: Context,
@@ -267,7 +270,7 @@ function keep(
   if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
   const read = readSource(location, policy, facts)
   const made = read.ok ? sameCache(read, { before, location }, facts) : read
-  // Nobody waits for what was there before.
+  // An existing rewrite does not wait for credentials.
   const isPending = !made.ok && made.reason === 'CredentialsPending'
   return rewriteOf(location, before, isPending ? { ...made, reason: 'CredentialsMissing' } : made)
 }
@@ -294,7 +297,9 @@ function shapeProblem(service: ServiceView, location: ModelLocation, by: Rewrite
   return problem && `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`
 }
 
-/** KServe writes the volumes of a list into the Knative Service itself; any other claim it mounts in the pod. */
+/**
+ * KServe writes the volumes of `storageUris` into the Knative Service. It mounts any other PVC in the pod.
+ */
 function isKnativeList({ mode }: ServiceView, { group }: ModelLocation): boolean {
   return group.endsWith('.storageUris') && mode === 'Knative'
 }
@@ -302,7 +307,7 @@ function isKnativeList({ mode }: ServiceView, { group }: ModelLocation): boolean
 const knativeList =
   'storageUris in Knative mode would become volumes of the Knative Service, which Knative refuses by default; use storageUri, or Standard mode'
 
-/** Only what KServe's pod webhook mounts or downloads can be turned as a pod is created. */
+/** Why a pod cannot be rewritten at creation: KServe's pod webhook does not do its mount or download. */
 function notByPod(service: ServiceView, { group }: ModelLocation): string | undefined {
   if (service.kind === 'LLMInferenceService')
     return 'an LLMInferenceService: its controller writes the download into the workload'
@@ -311,7 +316,7 @@ function notByPod(service: ServiceView, { group }: ModelLocation): string | unde
   return undefined
 }
 
-/** One of a group stays behind with any other. A claim of the user's own is a volume already, and holds nobody back. */
+/** Skips a location if another of its group is skipped. A location on the user's own PVC does not count. */
 function withItsGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite | Skipped {
   if ('reason' in each) return each
   const { location } = each
@@ -323,7 +328,7 @@ function withItsGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewr
   return { location, reason, message: `${blocker.location.id} goes with it, and cannot: ${message}` }
 }
 
-/** Shapes of which KServe downloads nothing, or caches it by itself. */
+/** Refuses a service if KServe downloads nothing for it, or caches its model already. */
 function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefined {
   if (service.kind === 'InferenceService' && service.mode === 'ModelMesh') {
     return skip('ModelMesh', 'ModelMesh loads its models by itself')

@@ -16,7 +16,7 @@ interface Context {
   facts: Facts
 }
 
-/** What a download gives a service that a cache does not; undefined where a cache can take its place. */
+/** Why a cache cannot replace a service's download; undefined if it can. */
 export function downloadObstacle(
   location: ModelLocation,
   read: ReadSource,
@@ -28,7 +28,7 @@ export function downloadObstacle(
   const { rule } = read
   const found = customDownload(location, service, facts)
   if (found === undefined || rule.mirror !== '') return undefined
-  // A policy that names the Secret of a source says how it is read, but not what another program makes of it.
+  // A rule with a Secret replaces customised environment variables, but not other changes of the download.
   const isAnswered =
     rule.credentials.secretName !== undefined && found.changes.every((each) => each.startsWith('env '))
   if (isAnswered) return undefined
@@ -36,7 +36,7 @@ export function downloadObstacle(
   return { reason: 'CustomDownload', message: customisedBy(what, found.changes) }
 }
 
-/** Whether the service itself says that a model is none for a cache, whatever the cluster says. */
+/** Whether the service's own fields make a model unfit for a cache, regardless of the cluster. */
 export function isUnfit({ obstacle, annotations }: ModelLocation, { kind }: ServiceView): boolean {
   return (
     obstacle !== undefined || (kind === 'InferenceService' && annotationObstacle(annotations) !== undefined)
@@ -44,7 +44,7 @@ export function isUnfit({ obstacle, annotations }: ModelLocation, { kind }: Serv
 }
 
 /**
- * Of a list KServe looks at the first URI alone
+ * KServe only checks the first URI of a list
  * (pkg/controller/v1beta1/inferenceservice/components/predictor.go).
  */
 function customDownload(location: ModelLocation, { locations }: ServiceView, { storageContainers }: Facts) {
@@ -55,7 +55,8 @@ function customDownload(location: ModelLocation, { locations }: ServiceView, { s
 }
 
 /**
- * One cache serves prefill pods, too: what they would download by an account of their own must be the same.
+ * One cache also serves prefill pods: if they have their own account, its endpoint and rights must be the
+ * same.
  */
 function prefillObstacle(
   location: ModelLocation,
@@ -63,7 +64,7 @@ function prefillObstacle(
   { policy, facts }: Pick<Context, 'policy' | 'facts'>,
 ): Pick<SourceRefused, 'reason' | 'message'> | undefined {
   const { serviceAccount, prefillAccount } = location
-  // A Dataset that a policy lends has credentials of its own.
+  // A Dataset that a policy shares has its own credentials.
   if (prefillAccount === undefined || isShared(rule, facts.namespace)) return undefined
   const prefill = readSource({ ...location, serviceAccount: prefillAccount }, policy, facts)
   if (!prefill.ok) return prefill

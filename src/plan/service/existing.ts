@@ -6,15 +6,15 @@ import type { ModelLocation } from '../../kserve/model-location.ts'
 import type { KubeObject } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 
-/** A Dataset of a team's own that serves a source, and the path in its volume; empty for its root. */
+/** A team's own Dataset that serves a source, and the path in its volume; empty for its root. */
 export interface ExistingPlace {
   dataset: string
   path: string
 }
 
 /**
- * The Dataset of the namespace, not made by Warmgate, that serves a source at a location: the one whose mount says most
- * of it; then the first by name.
+ * The team's own Dataset of the namespace that serves a source at a location. Prefers the most specific
+ * mount, then the first name.
  */
 export function existingPlace(
   source: Source,
@@ -37,7 +37,7 @@ export function existingPlace(
   return places.toSorted((a, b) => depth(a) - depth(b) || (a.dataset < b.dataset ? -1 : 1))[0]
 }
 
-/** Whether KServe mounts the root of a claim at a location, whatever path stands behind it. */
+/** Whether KServe ignores the path of a PVC at a location and mounts its root. */
 export function dropsPath({ group }: Pick<ModelLocation, 'group'>): boolean {
   return group.endsWith('.storageUris')
 }
@@ -46,7 +46,7 @@ function hasVolume({ metadata: { name = '' } }: KubeObject, facts: Facts): boole
   return !facts.foreignClaims.has(name) && !facts.foreignVolumes.has(volumeName(facts.namespace, name))
 }
 
-/** What a server writes beside its model must not reach the store: a downloaded model is the pod's own. */
+/** Refuses a writable Dataset if files that a server writes next to its model could reach the store. */
 function isSafe(dataset: KubeObject, location: ModelLocation): boolean {
   return !dropsPath(location) || !isWritable(dataset)
 }

@@ -16,15 +16,14 @@ export interface ContainerResources {
   resources: { [name: string]: string }
 }
 
-/** What a service's devices are decided by, beside the service. */
+/** The facts, besides the service, that decide its devices. */
 export type GpuFacts = Pick<Facts, 'servingRuntimes'>
 
 /**
- * The resources that a policy adds to a service's model containers: none where the policy does not mean the service,
- * where one of them is made for CPUs, where a hardware profile chooses its devices, or where anything of the service,
- * the ServingRuntime that KServe will select for it, or the configurations that it is merged over, asks for any
- * accelerator or device claim. KServe picks GPU images by these limits, so that they belong into the service and not
- * its pods.
+ * The resources that a policy adds to a service's model containers. None if the policy does not select the
+ * service, if a container is made for CPUs, or if a hardware profile chooses the devices. None if the
+ * service, its ServingRuntime or its base configurations already ask for an accelerator or a device claim.
+ * They are added to the service and not to its pods, because KServe chooses GPU images by these limits.
  */
 export function gpuResources(
   service: ServiceView,
@@ -45,7 +44,7 @@ export function gpuResources(
     .map((container) => ({ container, resources: withParallelism(container, resources) }))
 }
 
-/** What an audit tells beside the cache: `; it would get nvidia.com/gpu: 1 in predictor, worker`, or nothing. */
+/** Text for an audit: `; it would get nvidia.com/gpu: 1 in predictor, worker`; empty if nothing is added. */
 export function wouldGet(service: ServiceView, { gpu, rewrite }: PolicySpec, facts: GpuFacts): string {
   const found = rewrite === 'Spec' ? gpuResources(service, gpu, facts) : []
   const named = ({ resources }: ContainerResources) =>
@@ -58,14 +57,14 @@ export function wouldGet(service: ServiceView, { gpu, rewrite }: PolicySpec, fac
   return texts.length === 0 ? '' : `; it would get ${texts.join('; ')}`
 }
 
-/** What is no list of resources is KServe's to refuse, or its user's null. */
+/** False if resources, limits or requests is not an object (invalid, or set to null by the user). */
 export function hasPlainResources({ value: { resources } }: ServingContainer): boolean {
   return [resources, getIn(resources, 'limits'), getIn(resources, 'requests')].every(
     (field) => field === undefined || isObject(field),
   )
 }
 
-/** A model format of a service that runs on CPUs, whatever a policy or its user says. */
+/** A model format of a service that always runs on CPUs; undefined if there is none. */
 export function cpuFormatOf({ modelFormats }: ServiceView): string | undefined {
   return modelFormats.find((format) => cpuFormats.includes(format.toLowerCase()))
 }
@@ -84,18 +83,18 @@ function isWanted(
   )
 }
 
-/** The service's own request; a policy that does not allow it has denied the service before. */
+/** Whether the service requests GPUs. If its policy forbids that, the service is already denied. */
 function isGpuRequested({ annotations }: ServiceView): boolean {
   return annotations[overrideAnnotation('gpu')] === 'enabled'
 }
 
-/** Of several containers one is enough: they serve one model together. */
+/** One container on CPUs is enough, because all containers serve one model together. */
 function isOnCpu({ containers }: ServiceView, runtime: KubeObject | undefined): boolean {
   return containers.some((container) => isCpuServer(containerParts(container, runtime)))
 }
 
-// Open Data Hub adds the devices of this profile after Warmgate's webhook, where nothing asks for any yet. Its dashboard
-// writes the second instead where it has written the devices, too; a ServingRuntime had the third before.
+// Open Data Hub adds the devices of the first profile after Warmgate's webhook, if the service has none. Its
+// dashboard writes the second if it also writes the devices. Older ServingRuntimes have the third.
 const hardwareProfiles = [
   'opendatahub.io/hardware-profile-name',
   'opendatahub.io/legacy-hardware-profile-name',
@@ -110,8 +109,8 @@ function hasHardwareProfile({ annotations }: ServiceView, runtime: KubeObject | 
 type Quantities = GpuPolicy['resources']
 
 /**
- * KServe refuses a multi-node service that names any resource but those that it knows as GPUs. It counts nodes and
- * GPUs by them: what is given here is for one node.
+ * Keeps only the resources that KServe accepts in a multi-node service: it refuses all but its known GPU
+ * types. The quantities are per node.
  */
 function takenByKserve({ isMultiNode, gpuTypes }: ServiceView, resources: Quantities): Quantities {
   if (!isMultiNode) return resources
@@ -120,7 +119,7 @@ function takenByKserve({ isMultiNode, gpuTypes }: ServiceView, resources: Quanti
 
 const mostDevices = 999
 
-/** A container needs a device for each rank that runs in it, if that is more than the policy says. */
+/** Raises the quantity to one device for each rank in the container. */
 function withParallelism({ ranks }: ViewedContainer, resources: Quantities): { [name: string]: string } {
   const entries = Object.entries(resources).map(([name, quantity]) => {
     const count = isAccelerator(name) ? Math.max(Number(quantity), ranks) : Number(quantity)

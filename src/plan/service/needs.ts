@@ -11,25 +11,25 @@ import { provenOriginal, subjectOf } from './record.ts'
 import { isPlannable } from './size.ts'
 import { type DatasetRef, isShared, matchingRules, namedSecrets } from './source.ts'
 
-/** What has to be read of the API server for one model location: names in its namespace, and Datasets elsewhere. */
+/** What to read from the API server for one model location: names in its namespace, and shared Datasets. */
 export interface LocationNeeds {
   /** The location's id. */
   location: string
   account: string
   /** Secrets that the service or its policy names. */
   secrets: string[]
-  /** Whether the Secrets that its account lists may count, too. */
+  /** Whether the Secrets that its account lists may be used too. */
   usesListed: boolean
-  /** Datasets that its policy lends, if the account may get them. */
+  /** Datasets that its policy shares. They are used only if the account may get them. */
   lent: DatasetRef[]
 }
 
-/** What a plan can be told before anything is read for it. */
+/** The facts that are known before anything is read for a plan. */
 export type KnownFacts = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 'kserve' | 'signer'>
 
 /**
- * What the plan of a service needs to be read, location by location. Nothing if its namespace is not open and admission
- * has rewritten nothing in it, and nothing for a model that no cache can serve.
+ * What the plan of a service needs to read, for each location. Nothing if the namespace is not open and
+ * admission has not rewritten the service. Nothing for a model that no cache can serve.
  */
 export function needsOf(
   service: KubeObject,
@@ -62,7 +62,7 @@ function locationNeeds(
   }
 }
 
-/** Whether a service is looked into at all: its namespace is open, or it was rewritten before that was closed. */
+/** Whether a service is planned: its namespace is open, or admission has rewritten it before. */
 export function isLookedInto(service: KubeObject, known: KnownFacts): boolean {
   return (
     isOpen(known.policies, known.namespaceLabels) ||

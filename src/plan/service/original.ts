@@ -9,43 +9,43 @@ import { mergeStorage, type Write } from './partial-write.ts'
 import { type PatchTarget, patchTargetsOf } from './patch-target.ts'
 import { isBounded } from './size.ts'
 
-/** What stood in a service before Warmgate changed it: enough to give back the manifest that came in. */
+/** The fields of a service before Warmgate changed them: enough to restore the user's manifest. */
 export interface Original {
   locations: { [id: string]: OriginalLocation }
-  /** By anchor. */
+  /** By the id of the patch target. */
   additions: { [anchor: string]: Additions }
-  /** True where the service had no annotations at all. */
+  /** True if the service had no annotations. */
   madeAnnotations: boolean
 }
 
 export interface OriginalLocation {
   uri: string
-  /** The claim that stands there now, and the path in it. */
+  /** The PVC that replaces the model, and the path in it. */
   cache: string
   path?: string
-  /** Whether the claim is of a Dataset that was here already, of whatever name. */
+  /** Set if the PVC belongs to a Dataset that Warmgate did not create. It may have any name. */
   existing?: true
-  /** The storage spec that stood there in place of a URI. */
+  /** The original storage spec, if the model had one instead of a URI. */
   storage?: JsonObject
 }
 
 export interface Additions {
-  /** Values that were added, by pointer from the anchor on. */
+  /** Added values, by JSON pointer relative to the patch target. */
   added: { [pointer: string]: Json }
-  /** Objects that were made for them, outermost first: removed again once they are empty. */
+  /** Parents created for them, outermost first. They are removed once they are empty. */
   made: string[]
-  /** Where the anchor itself was made: what was made to hold it, by pointer from the service on, outermost first. */
+  /** If the patch target itself was created: the parents created for it, from the root, outermost first. */
   holders?: string[]
 }
 
-/** What stands at a location in place of its model: the claim, and the path in it where the model is not its root. */
+/** The URI that replaces a model: the PVC, and the path in it if the model is not at its root. */
 export function claimUri({ cache, path = '' }: { cache: string; path?: string | undefined }): string {
   return path === '' ? `pvc://${cache}` : `pvc://${cache}/${path}`
 }
 
 /**
- * The record in a service's annotation. Anyone may write that annotation, so that what does not look like
- * a record is none, and nothing outside of what an anchor owns can be named by one.
+ * Reads the record in a service's annotation; undefined if it is invalid. Everyone who can write the service
+ * can write it, so a record only affects the allowed paths of a patch target.
  */
 export function readOriginal(service: KubeObject): Original | undefined {
   const text = service.metadata.annotations?.[originalAnnotation]
@@ -57,12 +57,12 @@ export function readOriginal(service: KubeObject): Original | undefined {
   return { locations, additions, madeAnnotations: record.madeAnnotations === true }
 }
 
-/** What a service says of each location that was rewritten; nothing where none was. */
+/** The recorded locations of a service; empty if none was rewritten. */
 export function recordedLocations(service: KubeObject): OriginalLocation[] {
   return Object.values(readOriginal(service)?.locations ?? {})
 }
 
-// Whoever writes a record by hand may write any number of entries; admission writes some dozens at most.
+// A forged record may have any number of entries. Admission writes a few dozen at most.
 const mostEntries = limits.locations
 
 function readEach<T>(
@@ -77,7 +77,10 @@ function readEach<T>(
   return Object.fromEntries(entries)
 }
 
-/** Of another name than a cache's nothing is ever made: it is a claim that whoever forges it could have named himself. */
+/**
+ * Accepts only names that Warmgate generates, except for existing Datasets. A forged record can then only
+ * point at a PVC that its author could have used directly.
+ */
 function readLocation({ uri, cache, path, existing, storage }: JsonObject): OriginalLocation | undefined {
   if (typeof uri !== 'string' || typeof cache !== 'string') return undefined
   const isExisting = existing === true
@@ -116,7 +119,7 @@ function parse(text: string): JsonObject {
   }
 }
 
-/** A record as JSON, unsigned. Empty parts are left out: people read annotations, too. */
+/** A record as unsigned JSON. Empty parts are omitted, because users read annotations. */
 export function recordText({ locations, additions, madeAnnotations }: Original): string {
   const filled = Object.entries(additions).filter(([, { added }]) => Object.keys(added).length > 0)
   return JSON.stringify({
@@ -126,23 +129,25 @@ export function recordText({ locations, additions, madeAnnotations }: Original):
   })
 }
 
-/** Writes a record's text, and the names of its caches, on a service. */
+/** Writes the text of a record and the names of its caches to a service's annotations. */
 export function writeRecord(draft: Draft, { locations }: Original, text: string): void {
   const caches = [...new Set(Object.values(locations).map(({ cache }) => cache))]
   draft.set(pointer('metadata', 'annotations', originalAnnotation), text)
   draft.set(pointer('metadata', 'annotations', cachesAnnotation), caches.join(','))
 }
 
-/** The names of the caches that a service or a pod says it uses. Anyone may write them: they are bounded. */
+/**
+ * The cache names in the annotation of a service or pod. Their number is limited, because users can write it.
+ */
 export function cacheNames(object: KubeObject): string[] {
   const text = object.metadata.annotations?.[cachesAnnotation]
   return typeof text === 'string' ? text.split(',', limits.locations).filter(isClaimName) : []
 }
 
 /**
- * Undoes in a draft what the record says was done. What a user has changed since is the user's: a location
- * that no longer names the cache, and a value that is no longer the added one, stay. `write` is the update that the
- * draft is made of; without it, the draft is a service as it is stored.
+ * Undoes the recorded changes in a draft. Keeps what the user has changed since: a location that no longer
+ * names the cache, and a value that differs from the added value. `write` is the update behind the draft;
+ * undefined if the draft is a stored service.
  */
 export function restore(draft: Draft, original: Original, write?: Write): void {
   for (const { id, model, pointer: place } of modelPlaces(draft.object)) {
@@ -161,7 +166,7 @@ export function restore(draft: Draft, original: Original, write?: Write): void {
   if (original.madeAnnotations) draft.removeIfEmpty('/metadata/annotations')
 }
 
-/** A service as its user wrote it, by the record that it carries, whoever wrote that. */
+/** A service as its user wrote it, according to its record. Does not check the record's signature. */
 export function restored(service: KubeObject): KubeObject {
   const original = readOriginal(service)
   if (original === undefined) return service
@@ -170,7 +175,7 @@ export function restored(service: KubeObject): KubeObject {
   return draft.object
 }
 
-/** Puts a storage spec back in place of its claim, with what was written beside the claim since. */
+/** Replaces the PVC by the recorded storage spec, merged with the fields that were written since. */
 function restoreStorage(
   draft: Draft,
   { place, recorded, write }: { place: string; recorded: JsonObject; write: Write | undefined },
@@ -184,8 +189,9 @@ function restoreStorage(
 }
 
 /**
- * A spec without a path names no model. Open Data Hub writes `key` alone if the Secret of the connection before is gone:
- * it removes `storageUri`, and looks for the path in the old object, where the claim is instead.
+ * Restores the path of a storage spec that has none. Open Data Hub writes only `key` if the Secret of the
+ * previous connection is gone: it removes `storageUri` and looks for the path in the old object, which has
+ * the PVC instead.
  * Source: opendatahub-operator internal/webhook/serving/mutating_isvc.go (injectS3StorageKeyPath).
  */
 function restorePath(draft: Draft, recorded: JsonObject | undefined): void {
@@ -205,7 +211,7 @@ function takeAway(draft: Draft, { pointer: base, allowedPaths }: PatchTarget, ad
   if (additions.holders !== undefined && ours.length > 0) takeContainerAway(draft, base, additions.holders)
 }
 
-/** A container that was made, once nothing is in it but its name, and what was made to hold it. */
+/** Removes a created container if only its name is left, and the parents created for it. */
 function takeContainerAway(draft: Draft, place: string, holders: string[]): void {
   const container = draft.get(place)
   const isContainer = /\/containers\/\d+$/.test(place) && isObject(container)

@@ -17,24 +17,28 @@ export interface Write {
 }
 
 /**
- * The storage spec that an update leaves, if its service had `recorded` before Warmgate replaced that by a claim.
+ * The storage spec that an update leaves, if its service had `recorded` before Warmgate replaced that by a
+ * claim.
  *
- * Admission sees the old object and the new one, but not the request. In the stored service the claim is all that is
- * left of a storage spec, so there are three cases:
+ * Admission sees the old object and the new one, but not the request. In the stored service the claim is all
+ * that is left of a storage spec, so there are three cases:
  *
- * - **The claim is gone.** Somebody wrote the model as a whole: a PUT of the manifest (`kubectl replace`), or a list that
- *   is replaced as a whole (`canary`). What is absent is absent, and this function is not called.
- * - **The claim is there, and no spec.** Nobody wrote the model: the recorded spec is valid.
- * - **The claim is there, and a spec.** The API server merged a patch with the stored service, or a client read the
- *   service, changed fields, and put it back. The spec has the fields that were written, and the recorded ones are added.
+ * - **The claim is gone.** The update replaces the whole model: a PUT of the manifest (`kubectl replace`), or
+ *   a list that is replaced as a whole (`canary`). Absent fields are removed, and this function is not
+ *   called.
+ * - **The claim is there, and no spec.** The update does not write the model: the recorded spec is valid.
+ * - **The claim is there, and a spec.** The API server merged a patch with the stored service, or a client
+ *   read the service, changed fields, and put it back. The spec has the fields that were written, and the
+ *   recorded ones are added.
  *
- * In the third case, a field is removed if it is null, or if its writer names all fields that it wants, named this one
- * before, and does not do so now: `kubectl apply` keeps that in an annotation, and server-side apply in managedFields,
- * where an owner of a field stays its owner although the claim replaced it. Any other merge patch with a null for
- * a field that is not in the stored service looks the same as one without: the API server drops the null, and the field
- * stays. So does a JSON patch that adds a spec with fewer fields.
+ * In the third case, a field is removed if it is null, or if its writer applies complete manifests and no
+ * longer names the field. `kubectl apply` keeps the previous manifest in an annotation. Server-side apply
+ * keeps field owners in managedFields, even after the claim has replaced the fields. In any other merge
+ * patch, the API server drops a null for a field that is not in the stored service, so the field stays. It
+ * also stays if a JSON patch adds a spec with fewer fields.
  *
- * Sources: evanphx/json-patch v4 merge.go (pruneNulls); structured-merge-diff v6 merge/update.go (Update, Apply).
+ * Sources: evanphx/json-patch v4 merge.go (pruneNulls); structured-merge-diff v6 merge/update.go (Update,
+ * Apply).
  */
 export function mergeStorage({
   recorded,
@@ -73,12 +77,12 @@ function without(object: JsonObject, removed: ReadonlySet<string>, above = ''): 
   )
 }
 
-/** What an update takes out of a storage spec, by pointer from the spec on. */
+/** The fields that an update removes from a storage spec, as pointers relative to the spec. */
 function removedFields(write: Write, place: string): ReadonlySet<string> {
   return new Set([...removedByManifest(write, place), ...removedByManagers(write, place)])
 }
 
-/** What the manifest of `kubectl apply` had before, and has no longer. */
+/** The fields that the manifest of `kubectl apply` had before the update and no longer has. */
 function removedByManifest({ previous, service }: Write, place: string): string[] {
   const [before, now] = [lastApplied(previous), lastApplied(service)]
   const isWhole = now !== undefined && valueAt(now, claimPlace(place)) === undefined
@@ -95,7 +99,7 @@ function lastApplied({ metadata }: KubeObject): Json | undefined {
   }
 }
 
-/** What managers applied before, still being managers by now, and nobody owns any longer. */
+/** The fields that a manager applied before and that no manager owns now, if that manager still exists. */
 function removedByManagers({ previous, service }: Write, place: string): string[] {
   const managers = managersOf(service)
   const applied = new Map(managers.filter(isApply).map((entry) => [stringAt(entry, 'manager'), entry]))
@@ -116,12 +120,14 @@ function isApply(entry: Json): boolean {
   return stringAt(entry, 'operation') === 'Apply'
 }
 
-/** What a manager owns at a pointer. `fieldsV1` of a ManagedFieldsEntry has `f:` before the name of a field. */
+/** The fields that a manager owns at a pointer. `fieldsV1` prefixes each field name with `f:`. */
 function owned(entry: Json, place: string): Json | undefined {
   return getIn(entry, 'fieldsV1', ...steps(place).map((step) => `f:${step}`))
 }
 
-/** Whoever writes the claim itself took it from the stored service, and never saw the spec. */
+/**
+ * The pointer of the claim. A client that writes the claim read it from the stored service, without the spec.
+ */
 function claimPlace(place: string): string {
   return place.replace(/\/storage$/, '/storageUri')
 }
@@ -131,7 +137,7 @@ function difference(before: string[], after: string[]): string[] {
   return before.filter((field) => !still.has(field))
 }
 
-/** The fields of a storage spec, and those of its `parameters`: no deeper, whatever is there. */
+/** The fields of a storage spec and their direct children (`parameters`), but no deeper. */
 function fieldsOf(storage: Json | undefined, prefix = ''): string[] {
   return namesIn(storage, prefix).flatMap(([name, value]) => [
     pointer(name),

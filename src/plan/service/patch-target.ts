@@ -2,22 +2,22 @@ import { servingContainers } from '../../kserve/container.ts'
 import { isObject, type JsonObject, type KubeObject, objectAt } from '../../values/object.ts'
 
 /**
- * A part of a service to which a plan adds values, and which of its fields may be added to. An anchor's id stays
- * when KServe's defaulter moves what it stands for.
+ * A part of a service to which a plan adds values, and the fields that it may add. Its id does not change if
+ * KServe's defaulter moves the part.
  */
 export interface PatchTarget {
   id: string
   pointer: string
-  /** Of the pointers below it: nothing else is ever added, or taken away again, whatever a record says. */
+  /** Relative pointers that Warmgate may add or remove. No other is touched, even if a record names it. */
   allowedPaths: RegExp
-  /** The name of a container that is to be made before anything can be added to it. */
+  /** The name of a container that must be created before anything can be added to it. */
   missingName: string | undefined
 }
 
 const containerFields = /^\/resources(\/|$)/
 const predictorFields = /^\/annotations(\/serving\.knative\.dev~1progress-deadline)?$/
 
-// An LLMInferenceService's parts may come from a configuration, which may be gone when its service is looked at again.
+// Parts of an LLMInferenceService may come from a configuration that may be deleted before the next plan.
 const everyPart: JsonObject = { template: {}, worker: {}, prefill: { template: {}, worker: {} } }
 
 export function patchTargetsOf(service: KubeObject): PatchTarget[] {

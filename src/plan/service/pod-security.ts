@@ -6,9 +6,9 @@ import type { Target } from './target.ts'
 const enforceLabel = 'pod-security.kubernetes.io/enforce'
 
 /**
- * A target, unless Pod Security would refuse the pods of its cache: Fluid's masters and workers use host paths and
- * the host's network, its FUSE clients are privileged, and all of them run in the service's namespace. The FUSE
- * client of a Dataset of another namespace runs there. Source: fluid v1.0.8
+ * Refuses a target if Pod Security would refuse the pods of its cache. Fluid's masters and workers use host
+ * paths and the host network, its FUSE clients are privileged, and all run in the service's namespace. For a
+ * reference, the FUSE client runs in the namespace of the referred Dataset. Source: fluid v1.0.8
  * charts/{alluxio,jindocache,juicefs,thin,efc}.
  */
 export function withinPodSecurity(

@@ -17,7 +17,7 @@ export interface ServerProbe extends Pick<LimitingProbe, 'name' | 'allowsMs'> {
 
 type ProbeFacts = Pick<Facts, 'servingRuntimes'>
 
-/** The probes that may kill a service's servers before they are up, one for each of its containers at most. */
+/** The probes that may kill a service's servers during startup, at most one for each container. */
 export function serverProbes(service: ServiceView, { servingRuntimes }: ProbeFacts): ServerProbe[] {
   const runtime = runtimeOf(service, servingRuntimes)
   return service.containers.flatMap((container) => {
@@ -31,15 +31,15 @@ export function serverProbes(service: ServiceView, { servingRuntimes }: ProbeFac
 }
 
 function originOf({ parts }: ViewedContainer, runtime: KubeObject | undefined): string {
-  // Only an LLMInferenceService has parts beside its own.
+  // Only an LLMInferenceService has parts besides its own.
   return parts.length > 1 || runtime === undefined
     ? ' (of a preset or configuration of KServe, not of the service)'
     : ` (of ServingRuntime ${runtime.metadata.name})`
 }
 
 /**
- * Warnings of probes that give up on a server before the hold of its pod does: while a pod is held at readiness, its
- * server reads from a cache that is still cold. One that is held from scheduling has not begun by then.
+ * Warns about probes that kill a server before the hold of its pod ends. While a pod is held at Readiness,
+ * its server reads from a cold cache. A pod that is held at Scheduling has not started yet.
  */
 export function probeWarnings(service: ServiceView, hold: Hold | undefined, facts: ProbeFacts): string[] {
   if (hold?.at !== 'Readiness') return []

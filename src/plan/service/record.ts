@@ -6,15 +6,15 @@ import { type Original, readOriginal, recordText, writeRecord } from './original
 
 /** Signs what admission records on a service, and recognizes its own signatures. */
 export interface RecordSigner {
-  /** The signature of a statement: 43 characters of base64url; empty where there is no key. */
+  /** The signature of a statement: 43 characters of base64url; empty if there is no key. */
   sign(statement: string): string
   verify(statement: string, signature: string): boolean
 }
 
-/** For manifests in files: they are taken at their word, and what is planned from them is signed by nobody. */
+/** For manifests in files: accepts every record and signs none. */
 export const trustingSigner: RecordSigner = { sign: () => '', verify: () => true }
 
-/** The service that a record was written for. */
+/** The identity of the service that a record is signed for. */
 export interface RecordSubject {
   kind: string
   namespace: string
@@ -22,7 +22,7 @@ export interface RecordSubject {
   name: string
 }
 
-/** The record on a service, and whether admission wrote it for this very service. */
+/** The record on a service, and whether admission wrote it for this service. */
 export interface ServiceRecord {
   original: Original
   isProven: boolean
@@ -35,8 +35,8 @@ const proofStart = ',"proof":"'
 const proofEnd = '"}'
 
 /**
- * Reads the record of a service, or of a pod that carries a copy of its service's. Anyone who may write the service may
- * write a record: only a proven one says that admission rewrote this service.
+ * Reads the record of a service, or its copy on a pod. Everyone who can write the service can write a record:
+ * only a proven record shows that admission rewrote this service.
  */
 export function readRecord(
   object: KubeObject,
@@ -50,7 +50,7 @@ export function readRecord(
   return { original, isProven: isProven(object, { text, signer, subject }), text }
 }
 
-/** The record that admission wrote on an object; undefined for none, and for one that anybody else wrote. */
+/** The record that admission wrote on an object; undefined if there is none or its signature is invalid. */
 export function provenOriginal(
   object: KubeObject,
   signer: RecordSigner,
@@ -61,8 +61,8 @@ export function provenOriginal(
 }
 
 /**
- * Writes a record, signed for its service. A record of `kept` that says the same stays as it is, signature included:
- * a changed annotation would roll the pods.
+ * Writes a record, signed for its service. If a record in `kept` has the same content, writes that text with
+ * its signature, because a changed annotation would roll the pods.
  */
 export function writeSigned(
   draft: Draft,
@@ -91,7 +91,7 @@ function isProven(
 ): boolean {
   const { plain, signature } = splitProof(text)
   const names = [subject.name]
-  // Admission saw it before the API server gave it a name.
+  // Admission may have signed the record before the API server generated the name.
   if (generateName !== '' && subject.name.startsWith(generateName)) names.push(generated(generateName))
   return names.some((name) => signer.verify(statementOf({ ...subject, name }, plain), signature))
 }
@@ -100,7 +100,7 @@ function generated(generateName: string): string {
   return `${generateName}*`
 }
 
-/** What is signed: JSON, so that no two subjects and records make the same text. */
+/** The signed text. It is JSON, so that different subjects and records never have the same text. */
 function statementOf({ kind, namespace, name }: RecordSubject, plain: string): string {
   return JSON.stringify([originalAnnotation, kind, namespace, name, plain])
 }
@@ -109,7 +109,7 @@ function withProof(plain: string, signature: string): string {
   return signature === '' ? plain : `${plain.slice(0, -1)}${proofStart}${signature}${proofEnd}`
 }
 
-/** Takes the signature off the end of a record; empty where it has none. */
+/** Splits the signature off a record; empty if the record has none. */
 function splitProof(text: string): { plain: string; signature: string } {
   const start = text.length - proofEnd.length - signatureLength - proofStart.length
   const isSigned = start > 0 && text.startsWith(proofStart, start) && text.endsWith(proofEnd)

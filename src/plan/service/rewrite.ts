@@ -14,13 +14,13 @@ import { type Additions, claimUri, type Original, type OriginalLocation } from '
 import { patchTargetsOf } from './patch-target.ts'
 import { type RecordSigner, type ServiceRecord, subjectOf, writeSigned } from './record.ts'
 
-/** Values to add to a service: by anchor, then by pointer from the anchor on. */
+/** Values to add to a service: by patch target, then by pointer relative to it. */
 type Values = { [anchor: string]: { [pointer: string]: Json } }
 
 /**
- * Makes a service use its caches: the URIs, what its policy adds, and the record of what was there before. A record
- * that says the same is kept word for word: KServe's defaulter may have filled in fields since, and a record that
- * changed would roll the pods.
+ * Makes a service use its caches: writes the URIs, the policy's additions, and the record of the original.
+ * Keeps an equivalent record unchanged: KServe's defaulter may have added fields since, and a changed record
+ * would roll the pods.
  */
 export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, context: RewriteContext): void {
   const ours = rewrites.filter(({ by }) => by === 'Spec')
@@ -51,12 +51,12 @@ export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, contex
     madeAnnotations: same?.original.madeAnnotations ?? !isObject(draft.get('/metadata/annotations')),
   }
   const subject = subjectOf(draft.object, facts.namespace)
-  // What somebody else has put in a record is never signed.
+  // Never sign content of an unproven record.
   const signer = kept?.isProven === false ? unsigned : facts.signer
   writeSigned(draft, original, { signer, subject, kept: records })
 }
 
-/** A record that nobody can prove has no say where nothing of it stays. */
+/** Ignores an unproven record if none of its rewrites is kept. */
 function believed(kept: ServiceRecord | undefined, ours: Rewrite[]): ServiceRecord | undefined {
   const hasSay = kept?.isProven === true || ours.some((each) => kept && recorded(kept.original, each))
   return hasSay ? kept : undefined
@@ -67,9 +67,9 @@ const unsigned: Pick<RecordSigner, 'sign'> = { sign: () => '' }
 export interface RewriteContext {
   /** The service as its user wrote it: the draft before its rewrite. */
   view: ServiceView
-  /** The record of the service before this update, where its rewrites are kept. */
+  /** The record of the service before this update, if its rewrites are kept. */
   kept: ServiceRecord | undefined
-  /** The record that the service carries by now. */
+  /** The record on the service in the request. */
   own: ServiceRecord | undefined
   /** The service before this update. */
   previous: KubeObject | undefined
@@ -77,8 +77,9 @@ export interface RewriteContext {
 }
 
 /**
- * What a record says was added, where it may be added again. Of a record that nobody can prove: what the service had
- * all the same. Of one that comes with a new service: what its policy gives today, since it may be an old one.
+ * The recorded additions, if they may be added again. From an unproven record: only values that the service
+ * had before the update. From a record that is new with this request: only if the policy adds the same values
+ * today, because the record may be old.
  */
 function valuesOf(
   record: ServiceRecord,
@@ -106,7 +107,7 @@ function covers(all: Values, some: Values): boolean {
   )
 }
 
-/** Whether its user asks for GPUs, or for none, in other words than before: that rolls its pods anyway. */
+/** Whether the user changes the GPU override. That rolls the pods anyway. */
 function gpuOverrideChanged({ metadata }: KubeObject, previous: KubeObject | undefined): boolean {
   const annotation = overrideAnnotation('gpu')
   if (previous === undefined) return false
@@ -137,17 +138,20 @@ function recordedStorage({ model }: Rewrite['location']): JsonObject | undefined
   return model.kind === 'storage' ? model.storage : undefined
 }
 
-/** Of a storage spec without its bucket, which may stand in a Secret: whoever sends a review reads the record. */
+/**
+ * Omits the bucket of a storage spec: it may come from a Secret, and the sender of a review can read the
+ * record.
+ */
 function recordedUri({ location: { model } }: Rewrite): string {
   return podSourceOf(model)
 }
 
-/** What a record says of this very rewrite. */
+/** The recorded entry for this rewrite. */
 function recorded({ locations }: Original, rewrite: Rewrite): OriginalLocation | undefined {
   const { location, cache, path } = rewrite
   const known = Object.hasOwn(locations, location.id) ? locations[location.id] : undefined
   const isSame = known?.uri === recordedUri(rewrite) && known.cache === cache && known.path === path
-  // Specs with different keys can name one cache, and the record is what gives the key back.
+  // Specs with different keys can share a cache, and the record must restore the right key.
   return isSame && isDeepStrictEqual(known.storage, recordedStorage(location)) ? known : undefined
 }
 
@@ -163,7 +167,7 @@ function gpuValues(found: ContainerResources[]): Values {
   return Object.fromEntries(entries)
 }
 
-/** What was added before; without its devices, where its user asks for devices by now. */
+/** The recorded additions, without devices if the user asks for devices now. */
 function valuesAgain(service: ServiceView, { additions }: Original): Values {
   const isDevice = (path: string) => path.startsWith('/resources/')
   const paths = Object.values(additions).flatMap(({ added }) => Object.keys(added).filter(isDevice))
@@ -177,7 +181,7 @@ function valuesAgain(service: ServiceView, { additions }: Original): Values {
   return Object.fromEntries(entries)
 }
 
-/** Adds values below their anchors, where none stands. */
+/** Adds values below their patch targets. Keeps existing values. */
 function addAll(draft: Draft, values: Values): Original['additions'] {
   const entries = patchTargetsOf(draft.object).map(({ id, pointer: base, allowedPaths, missingName }) => {
     const all = Object.entries(Object.hasOwn(values, id) ? (values[id] ?? {}) : {})

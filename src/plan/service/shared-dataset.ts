@@ -18,12 +18,12 @@ import {
   type SourceResult,
 } from './source.ts'
 
-/** A Dataset that a policy lends by name, and the service accounts that would read it. */
+/** A Dataset that a policy shares by name, and the service accounts that would read it. */
 export interface SharedDatasetUse extends DatasetRef {
   accounts: string[]
 }
 
-/** The Datasets of other namespaces that are to be asked about, before it is known which policy governs the service. */
+/** The Datasets of other namespaces to look up, before the policy of the service is known. */
 export function sharedDatasetUses(
   locations: ModelLocation[],
   policies: Policy[],
@@ -45,8 +45,8 @@ export function sharedDatasetUses(
 }
 
 /**
- * The reference that is to serve a model: to the Dataset that its rule lends by name, where the service's own account
- * may get that, and it shows the model. Who may not is not told anything of it.
+ * The reference to the Dataset that a rule shares, if the service's account may get that Dataset and the
+ * Dataset contains the model. A message for an account without access reveals nothing about the Dataset.
  */
 export function referenceFor(
   read: ReadSource,
@@ -74,7 +74,7 @@ export function referenceFor(
   return { ok: true, uri: read.uri, source, runtime: 'Thin', name: cache }
 }
 
-/** A kept reference as it would be made today; undefined where what is kept is none. */
+/** A kept reference as it would be created today; undefined if the kept cache is no reference. */
 export function sameReference(
   read: ReadSource,
   { before: { cache }, location }: { before: OriginalLocation; location: ModelLocation },

@@ -6,18 +6,18 @@ import { isObject, type Json, type KubeObject } from '../../values/object.ts'
 // For what admission adds to a service: URIs of claims, devices, and the record of 64 locations.
 const addedBytes = 32 * 2 ** 10
 
-/** Why a service is not planned that is not small enough. */
+/** Why a service that is too large is not planned. */
 export const unplannable = {
   reason: 'TooLarge',
   message: 'the service is larger than any that Warmgate looks at',
 } as const
 
-/** Whether a service is small enough to be copied, compared and searched; true for one that is not there. */
+/** Whether a service is small enough to be copied, compared and searched; true for undefined. */
 export function isPlannable(service: KubeObject | undefined): boolean {
   if (service === undefined) return true
   const { labels = {}, annotations } = service.metadata
   const read = { labels, annotations: knownAnnotations(annotations), spec: service.spec ?? {} }
-  // What the controller would not keep of a service, admission must not rewrite.
+  // Admission must not rewrite a service that is too large for the controller to keep.
   return fits(read, limits.objectBytes - addedBytes) && isBounded(read, Number.POSITIVE_INFINITY)
 }
 
@@ -26,7 +26,7 @@ export function isReadablePod(pod: KubeObject): boolean {
   return isBounded(pod, limits.podValues)
 }
 
-/** Whether the API server would take the annotations of an object. */
+/** Whether the API server would accept the size of an object's annotations. */
 export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): boolean {
   const lengths = Object.entries(annotations).map(
     ([name, value]) => Buffer.byteLength(name) + Buffer.byteLength(value),
@@ -35,7 +35,8 @@ export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): 
 }
 
 /**
- * Whether a value holds at most `most` values, nested at most so deep. Level by level: no depth overflows the stack.
+ * Whether a value holds at most `most` values, nested at most `limits.depth` deep. It goes level by level, so
+ * that deep nesting does not overflow the stack.
  */
 export function isBounded(value: Json, most: number): boolean {
   let level: Json[] = [value]
@@ -48,7 +49,7 @@ export function isBounded(value: Json, most: number): boolean {
   return true
 }
 
-/** The values that are in others; no more than one above `most`. */
+/** The direct children of these values; stops at one more than `most`. */
 function below(values: Json[], most: number): Json[] {
   const found: Json[] = []
   for (const value of values) {

@@ -27,7 +27,7 @@ import type { RefusalReason } from '../reasons.ts'
 
 export interface ResolvedSource {
   ok: true
-  /** Where the model is, whatever way the service names it. */
+  /** The resolved URI of the model. */
   uri: string
   source: Source
   runtime: RuntimeName
@@ -38,31 +38,31 @@ export interface ResolvedSource {
 export type SourceResult = ResolvedSource | SourceRefused
 export type SourceRefused = { ok: false; reason: RefusalReason; message: string }
 
-/** A model of a service as a source, before it is known what serves it. */
+/** The source of a service's model, before a cache is chosen for it. */
 export interface ReadSource {
   ok: true
-  /** Where the model is, whatever way the service names it. */
+  /** The resolved URI of the model. */
   uri: string
   source: Source
   rule: SourceRule
-  /** The directory that the policy's rule is for, and the model's path in it; empty where it is the model itself. */
+  /** The directory of the policy's rule, and the model's path in it; empty if it is the model itself. */
   prefix: string
   path: string
-  /** Why it could not be read with the service's own credentials: what a policy lends has its own. */
+  /** Why the service's credentials do not work. A Dataset that a policy shares has its own credentials. */
   unresolved?: SourceRefused
 }
 
-/** Turns a model of a service into a source that Fluid can cache, or says why it is none. */
+/** Resolves a model of a service to a source that Fluid can cache, or to a refusal. */
 export function resolveSource(location: ModelLocation, policy: Policy, facts: Facts): SourceResult {
   const read = readSource(location, policy, facts)
   return read.ok ? cacheFor(read, facts) : read
 }
 
-/** What a model of a service is read from, and with which credentials. */
+/** Finds the directory and credentials from which a model is read. */
 export function readSource(location: ModelLocation, given: Policy, facts: Facts): ReadSource | SourceRefused {
   const { obstacle } = location
   if (obstacle?.reason === 'TooLarge') return { ok: false, reason: 'TooLarge', message: obstacle.message }
-  // Without its credentials it would look like a public model.
+  // Refuse, because without its credentials the model would look public.
   if (facts.unread.has(location.id)) return { ok: false, reason: 'TooLarge', message: tooManyReads }
   const named = namedModel(location, facts)
   if (!named.ok) return named
@@ -71,7 +71,7 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
   if (!chosen.ok) return chosen
   const { directory, rule, isMirrored } = chosen
   const policyNamesEndpoint = namesEndpoint(rule.options)
-  // A copy, and a Secret of the policy's, have credentials of their own.
+  // A mirror has its own credentials, and so has a rule with a Secret.
   const isOwn =
     isMirrored || rule.credentials.secretName !== undefined || location.model.storage === undefined
   const resolved = isOwn
@@ -85,7 +85,7 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
         policyNamesEndpoint,
       })
     : namedModel(location, facts, policyNamesEndpoint)
-  // What a policy lends has credentials of its own.
+  // A Dataset that a policy shares has its own credentials.
   if (!resolved.ok && !isShared(rule, facts.namespace)) return resolved
   const source = toSource(directory, resolved.ok ? resolved.credentials : noCredentials, rule)
   const prefix = prefixOf(directory.uri, rule, isMirrored)
@@ -97,8 +97,8 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
 const tooManyReads = `the service needs more than ${limits.reads} service accounts, Secrets and grants: those of this location are not read`
 
 /**
- * The topmost directory above a URI, or the URI itself, that has the matched prefix; at least its bucket. Nothing in it
- * is beyond the prefix. Of a copy that is where the copies are.
+ * The topmost directory at or above a URI that still has the matched prefix, so that it contains nothing
+ * outside the prefix; at least the bucket. For a mirror, the prefix is that of the mirror.
  */
 function prefixOf(uri: string, rule: SourceRule, isMirrored: boolean): string {
   const prefix = prefixesOf(rule, isMirrored).find((each) => `${uri}/`.startsWith(each)) ?? ''
@@ -107,7 +107,9 @@ function prefixOf(uri: string, rule: SourceRule, isMirrored: boolean): string {
   return end === -1 ? uri : uri.slice(0, end)
 }
 
-/** The cache that is to serve a source, new or not; by another name where it was made with other credentials. */
+/**
+ * The cache for a source, new or existing. `name` differs if the cache was created with other credentials.
+ */
 export function cacheFor(
   { uri, source, rule }: Pick<ReadSource, 'uri' | 'source' | 'rule'>,
   facts: Facts,
@@ -121,7 +123,7 @@ export function cacheFor(
   return { ok: true, uri, source, runtime: chosen.runtime, name }
 }
 
-/** What stands in the way of a cache of this name, and is somebody else's. */
+/** Why a cache cannot have this name: an object that Warmgate does not own has it. */
 export function nameConflict(name: string, facts: Facts): string | undefined {
   const volume = volumeName(facts.namespace, name)
   if (facts.foreignClaims.has(name))
@@ -133,7 +135,7 @@ export function nameConflict(name: string, facts: Facts): string | undefined {
   return other && `${other.kind} ${name} exists and is not Warmgate's: delete or rename it`
 }
 
-/** Whether Fluid made a Runtime by itself, for a reference of ours. */
+/** Whether Fluid created this Runtime for a reference of Warmgate's. */
 function isOfReference({ metadata: { ownerReferences = [] } }: KubeObject, { datasets }: Facts): boolean {
   const references = datasets.filter((dataset) => isOurs(dataset) && isReference(dataset))
   return references.some(({ metadata: { uid } }) =>
@@ -143,7 +145,7 @@ function isOfReference({ metadata: { ownerReferences = [] } }: KubeObject, { dat
 
 const noCredentials: Credentials = { kind: 'anonymous', endpoint: {} }
 
-/** The URI of a model, and the credentials that its storage spec gives, where it has one. */
+/** The URI of a model, and the credentials of its storage spec, if it has one. */
 function namedModel(location: ModelLocation, facts: Facts, policyNamesEndpoint = true): StorageSpecResolved {
   const { model, annotations } = location
   if (model.kind === 'uri' && model.storage === undefined)
@@ -163,9 +165,9 @@ function credentialFacts({ serviceAccount }: ModelLocation, { serviceAccounts, s
 
 type Chosen = { ok: true; directory: ModelDirectory; rule: SourceRule; isMirrored: boolean }
 
-/** The directory that stands for a model's URI, by the first rule of the policy that is for it. */
+/** The directory for a model's URI, by the first matching rule of the policy. */
 function chooseDirectory(uri: string, policy: Policy): Chosen | SourceRefused {
-  // A rule that names its runtime may make a directory of what is none to Warmgate.
+  // A rule that names a runtime may allow a URI that Warmgate does not know as a directory.
   const parsed = parseModelUri(uri, (named) => {
     const found = sourceRule(policy, `${named}/`)
     return found !== undefined && found.mirror === '' && found.runtime !== 'Auto'
@@ -185,12 +187,12 @@ function chooseDirectory(uri: string, policy: Policy): Chosen | SourceRefused {
     : { ok: true, directory: directory.directory, rule, isMirrored }
 }
 
-/** Whether a file may be served by its directory: the policy's word, for the manifest does not tell. */
+/** Whether the policy allows to mount the directory of a single file. */
 function isFile({ reason }: Extract<ModelUri, { kind: 'other' }>, rule: SourceRule | undefined): boolean {
   return reason === 'SingleFileSource' && rule?.files === 'Parent'
 }
 
-/** The directory of a file, where all that is in it has a prefix that the policy allows. */
+/** The directory of a file, if everything in it has an allowed prefix. */
 function parentOf(file: string, prefixes: string[]): ModelUri {
   const parent = parentUri(file)
   if (parent === undefined) return parseModelUri(file)
@@ -199,7 +201,7 @@ function parentOf(file: string, prefixes: string[]): ModelUri {
   return { kind: 'other', reason: 'SingleFileSource', message }
 }
 
-/** Where a rule reads from. */
+/** The prefixes that a rule reads from. */
 function prefixesOf({ match, mirror }: SourceRule, isMirrored: boolean): string[] {
   return isMirrored ? [mirror] : match
 }
@@ -208,7 +210,7 @@ function refused({ reason, message }: Extract<ModelUri, { kind: 'other' }>) {
   return { ok: false as const, reason, message }
 }
 
-/** Whoever names the endpoint answers for its certificate. */
+/** Whether the policy names the endpoint. It is then responsible for the endpoint's certificate. */
 function namesEndpoint(options: SourceRule['options']): boolean {
   return Object.keys(options).some((name) => /\.endpoint$/.test(name))
 }
@@ -216,12 +218,12 @@ function namesEndpoint(options: SourceRule['options']): boolean {
 type SourceRule = PolicySource
 export type DatasetRef = NonNullable<SourceRule['dataset']>
 
-/** Whether a rule lends a Dataset to a namespace: the Datasets of its own are another matter. */
+/** Whether a rule shares a Dataset of another namespace with this namespace. */
 export function isShared(rule: SourceRule, namespace: string): rule is SourceRule & { dataset: DatasetRef } {
   return rule.dataset !== undefined && rule.dataset.namespace !== namespace
 }
 
-/** The rules that may be the first to match a model; where a storage spec stands, any may. */
+/** The rules that may match a model first. With a storage spec, any rule may. */
 export function matchingRules(
   model: ModelLocation['model'],
   policy: Policy,
@@ -244,7 +246,7 @@ const everySource: SourceRule = {
   credentials: {},
 }
 
-/** A policy's sources, as they are in a namespace: `$(namespace)` stands for its name. */
+/** A policy with `$(namespace)` in its sources replaced by the namespace's name. */
 function inNamespace({ name, spec }: Policy, namespace: string): Policy {
   const named = (text: string) => text.replaceAll('$(namespace)', namespace)
   const sources = spec.sources.map((source) => ({
@@ -255,13 +257,13 @@ function inNamespace({ name, spec }: Policy, namespace: string): Policy {
   return { name, spec: { ...spec, sources } }
 }
 
-/** The first rule whose prefix the URI has; a policy without rules takes every source. */
+/** The first rule with a prefix of the URI. A policy without rules accepts every source. */
 function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
   if (spec.sources.length === 0) return everySource
   return spec.sources.find(({ match }) => match.some((prefix) => uri.startsWith(prefix)))
 }
 
-/** The policy's prefixes are not told: they may name what is others'. */
+/** The message omits the policy's prefixes, because they may name sources of other tenants. */
 function unmatched(policy: Policy, uri: string): SourceRefused {
   return {
     ok: false,
@@ -270,13 +272,13 @@ function unmatched(policy: Policy, uri: string): SourceRefused {
   }
 }
 
-/** The Secrets that a service names for its credentials, or that its storage specs are looked up in. */
+/** The Secrets that a service names for its credentials or its storage specs. */
 export function namedSecrets(locations: ModelLocation[], config: KserveConfig): string[] {
   const names = locations.flatMap(({ annotations, model }) => [
     annotations[config.storageSecretAnnotation],
     model.storage === undefined ? undefined : storageSecretName(annotations, config),
   ])
-  // What cannot be a name is no Secret, and would be an error where Secrets are read.
+  // Drop invalid names: a request for such a Secret would fail.
   return [...new Set(names)].filter((name) => name !== undefined).filter(isSecretName)
 }
 

@@ -19,22 +19,22 @@ import {
 
 /** What serves a model. */
 export interface Target {
-  /** The claim that is to stand there, and the path in it where the model is not its root. */
+  /** The PVC that replaces the model's URI, and the path in it if the model is not at its root. */
   cache: string
   path: string | undefined
-  /** Whether the claim is of a Dataset that was here already: nothing is made for it, or taken away. */
+  /** Whether the PVC belongs to a team's own Dataset. Warmgate creates and deletes nothing for it. */
   existing: boolean
-  /** Undefined where nothing is to be made, or a kept cache cannot be made anew from what the cluster says today. */
+  /** Undefined if nothing has to be created, or if a kept cache cannot be created again today. */
   provision: { source: Source; runtime: RuntimeName } | undefined
 }
 
-/** What is to serve a source: a Dataset that a team has for it, a cache of many models, or one of its own. */
+/** Chooses what serves a source: a shared or existing Dataset, a cache of many models, or its own cache. */
 export function targetOf(
   read: ReadSource,
   location: ModelLocation,
   { scope, facts }: { scope: PolicySpec['cache']['scope']; facts: Facts },
 ): (Target & { ok: true }) | SourceRefused {
-  // A policy's own word comes before what happens to be there.
+  // A Dataset that the policy names comes before an existing Dataset of the namespace.
   const reference = referenceFor(read, location, facts)
   if (reference !== undefined) return reference.ok ? whole(reference) : reference
   const place = existingPlace(read.source, location, facts)
@@ -44,7 +44,7 @@ export function targetOf(
   }
   const isShared = scope === 'Source' && !dropsPath(location) && isLoadable(read.path)
   const shared = isShared ? cacheFor(above(read, read.prefix), facts) : undefined
-  // What cannot be read as a part of something greater may well be read by itself.
+  // If the shared cache is refused, the model may still get its own cache.
   const made = shared?.ok === true ? shared : cacheFor(read, facts)
   if (!made.ok) return made
   const { name, source, runtime } = made
@@ -56,7 +56,7 @@ function whole({ name, source, runtime }: ResolvedSource): Target & { ok: true }
   return { ok: true, cache: name, path: undefined, existing: false, provision: { source, runtime } }
 }
 
-/** The cache that a record names, as it would be made today. */
+/** The recorded cache, as it would be created today. */
 export function sameCache(
   found: ReadSource,
   { before, location }: { before: OriginalLocation; location: ModelLocation },
@@ -78,13 +78,13 @@ export function sameCache(
   return cacheFor(above(read, uri.slice(0, -path.length - 1)), facts, cache)
 }
 
-/** A cache that reads as its node goes on so, even if its policy does not say that it may. */
+/** A cache that reads with its node's identity keeps it, even if the policy no longer allows that. */
 function asMade(read: ReadSource, cache: string, { runtimes }: Facts): ReadSource {
   const isMade = runtimes.some(({ kind, metadata }) => kind === 'AlluxioRuntime' && metadata.name === cache)
   return isMade ? { ...read, source: { ...read.source, isReadAsNode: true } } : read
 }
 
-/** The same reading, of a directory above the model. */
+/** The same source, but of a directory above the model. */
 function above(read: ReadSource, uri: string): ReadSource {
   return { ...read, source: { ...read.source, uri } }
 }

@@ -11,15 +11,15 @@ import { readOriginal, restore } from './original.ts'
 
 export type Undone =
   | { kind: 'changed'; service: KubeObject }
-  /** Nothing of Warmgate's is in it. */
+  /** The service has no changes of Warmgate's. */
   | { kind: 'untouched' }
-  /** It says that it was accelerated, and not what stood there before. */
+  /** The service was accelerated, but its record of the original is not readable. */
   | { kind: 'unreadable'; message: string }
 
 /**
- * A service without anything of Warmgate's: the manifest that came in. `optOut` says why it has to opt out all the same,
- * since a webhook that is at work would accelerate it again. An opt-out that Warmgate wrote goes with the webhook; one that
- * its user wrote stays.
+ * Undoes all of Warmgate's changes to a service. `optOut` is the reason to opt it out as well, because a
+ * running webhook would accelerate it again. Without `optOut`, an opt-out that Warmgate wrote is removed. The
+ * user's opt-out always stays.
  */
 export function undo(service: KubeObject, optOut: string | undefined): Undone {
   const draft = new Draft(service)
