@@ -39,7 +39,7 @@ const labelSelector = (description: string, more: object = { default: {} }) =>
     { ...closed, description, ...more },
   )
 
-// Whole numbers as KServe writes them back: what it rewrote (1000 becomes 1k) would not be known again.
+// Only whole numbers up to 999: KServe rewrites 1000 as 1k, and Warmgate would not recognize it.
 const deviceCount = Type.Unsafe<string | number>({
   anyOf: [{ type: 'integer' }, { type: 'string' }],
   minimum: 1,
@@ -252,7 +252,7 @@ const cache = Type.Object(
       type: 'object',
       description: "Merged into the Runtime's spec: whatever this policy does not name.",
       default: {},
-      // A rule sees declared fields alone.
+      // A CEL rule sees only declared fields.
       properties: Object.fromEntries([
         ['replicas', { type: 'integer' }],
         ...['tieredstore', 'metadata', 'spec'].map((name) => [name, anyObject]),
@@ -416,7 +416,7 @@ const limits = Type.Object(
         maximum: 1_000,
       }),
     ),
-    // By the defaults that is 300 pods of masters and workers, and 10 TiB of disk.
+    // With default settings that is 300 pods of masters and workers, and 10 TiB of disk.
     caches: Type.Integer({
       description:
         'How many caches a namespace may have. A service that needs one more is not accelerated (CacheLimit).',
