@@ -2,7 +2,7 @@ import type { Clock } from '../values/clock.ts'
 import { getIn, type JsonObject, type KubeObject, objectAt, ownerReference } from '../values/object.ts'
 import { loadName } from './name.ts'
 
-// Should whoever watches it go away first, Fluid deletes it by itself.
+// If `warmgate refresh` ends before the DataLoad, Fluid deletes the DataLoad after this time.
 const timeToLiveSeconds = 600
 // What `warmup.replicas` may be at most.
 const mostCopies = 1_000
