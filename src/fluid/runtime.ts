@@ -130,7 +130,7 @@ export function wholeGiOf(quota: string): number {
   return Math.max(1, Math.floor((parseSizeBytes(quota) ?? 0) / 2 ** 30))
 }
 
-/** Of runtimes that know a single tier: the first one. */
+/** The first tier, for runtimes that support only one. */
 export function firstTier({ tieredStore: tiers }: CacheSettings): CacheTier[] {
   return tiers.slice(0, 1)
 }
@@ -189,12 +189,12 @@ function withMemory({ cpu, memory }: ResourceAmounts, extraBytes: number): JsonO
   }
 }
 
-/** Where masters and workers run; empty where they may run anywhere. */
+/** The node selector of masters and workers; empty if they may run anywhere. */
 export function nodeSelection({ nodeSelector }: CacheSettings): JsonObject {
   return Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }
 }
 
-/** `fields` under `name`, or nothing where there are none. */
+/** `fields` under `name`; empty if there are no fields. */
 export function section(name: string, fields: JsonObject): JsonObject {
   return Object.keys(fields).length === 0 ? {} : { [name]: fields }
 }
@@ -205,14 +205,14 @@ export function fuse({ cleanPolicy }: CacheSettings, more: JsonObject = {}): Jso
 }
 
 /**
- * How long a FUSE client may answer from what it remembers of a file, in seconds: Fluid's default is 2 h. It is short,
- * so that a pod that starts after a refresh does not see old sizes of some files and new ones of others.
+ * How long a FUSE client may cache the attributes of a file, in seconds. Fluid's default is 2 h. It is short, so
+ * that a pod that starts after a refresh does not see old sizes of some files and new ones of others.
  */
 export const attributeTimeoutSeconds = 10
 /** Fluid's own default for most images; for those of Jindo it is `Always`, which asks a registry at each start. */
 export const imagePullPolicy = 'IfNotPresent'
 
-/** A directory: Jindo takes a mount point without its slash for an object. */
+/** The URI with a trailing slash, because Jindo reads a mount point without it as an object. */
 export function directory({ uri }: Source): string {
   return `${uri}/`
 }
