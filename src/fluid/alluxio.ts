@@ -83,7 +83,7 @@ export const alluxio: Runtime = {
 }
 
 /**
- * Stores whose clients in Alluxio have no anonymous mode: those of S3 and GCS fall back to the machine's
+ * Stores without an anonymous mode in their Alluxio client: those of S3 and GCS fall back to the machine's
  * identity, that of OSS fails. Source: alluxio 2.9 underfs/{s3a,gcs,oss}.
  */
 const needsIdentity = ['s3', 'gs', 'oss']

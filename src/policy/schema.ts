@@ -4,7 +4,7 @@ import { accelerationLabel, overrideAnnotations } from '../values/keys.ts'
 
 /*
  * The one definition of an AccelerationPolicy: its TypeScript type, its defaults and its CRD (crd.ts) all
- * follow from this schema, so they cannot drift apart; what is valid beyond shape stands in rules.ts. It says
+ * follow from this schema, so they cannot drift apart; other rules are in rules.ts. It says
  * only what Warmgate does today: a value that is not served yet is refused, never ignored. Lists and texts have
  * a greatest length, by which the API server reckons what a rule may cost.
  */
