@@ -18,9 +18,9 @@ import type { Source } from './source.ts'
 const gcsVolume = 'gcs-credentials'
 const gcsDirectory = '/var/secrets/gcs'
 /**
- * A mount at `/` is Alluxio's root, whose options Fluid makes properties of every component. A Secret's value
- * is put into the master's alone: the workers would read with the path of its file for a key. Under this
- * prefix it is the mount's own, which the workers ask the master for.
+ * Fluid turns options of a mount at `/` into Alluxio properties of every component, but writes a Secret's
+ * value only for the master: workers would use the path of the Secret's file as the key. With this prefix the
+ * option belongs to the mount, and workers get it from the master.
  */
 export const rootOption = 'alluxio.master.mount.table.root.option.'
 
@@ -34,7 +34,7 @@ export const alluxio: Runtime = {
   schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https'],
   isLoadable: true,
   tiers: 'every',
-  // Its SyncRuntime does nothing.
+  // Fluid's SyncRuntime does nothing for Alluxio: no other field changes a running cache.
   live: ['replicas', 'fuse.cleanPolicy'],
 
   // Fluid mounts it as the volume alluxio-mount-secret-<name>, and a volume's name has 63 characters and no dot.
@@ -75,7 +75,7 @@ export const alluxio: Runtime = {
       ...fuse(settings, {
         args: ['fuse', fuseOptions],
         jvmOptions: jvm(settings, 'fuse'),
-        // Fluid takes them up only with a limit on memory, and adds the tiers in memory by itself.
+        // Fluid applies these only if there is a memory limit, and adds the size of memory tiers itself.
         ...resources(settings, 'fuse'),
       }),
     }
@@ -83,7 +83,7 @@ export const alluxio: Runtime = {
 }
 
 /**
- * Stores whose clients in Alluxio have no anonymous mode: those of S3 and GCS fall back to the machine's
+ * Stores without an anonymous mode in their Alluxio client: those of S3 and GCS fall back to the machine's
  * identity, that of OSS fails. Source: alluxio 2.9 underfs/{s3a,gcs,oss}.
  */
 const needsIdentity = ['s3', 'gs', 'oss']
@@ -102,7 +102,10 @@ function properties({ tieredStore }: CacheSettings): JsonObject {
 
 const media = ['MEM', 'SSD', 'HDD']
 
-/** Fluid's chart writes no water mark of a level (charts/alluxio/templates/config), and numbers levels by speed. */
+/**
+ * Fluid's chart does not write a level's water marks (charts/alluxio/templates/config). It numbers levels by
+ * speed.
+ */
 function waterMarks(tiers: CacheSettings['tieredStore']): JsonObject {
   const ordered = tiers.toSorted((a, b) => media.indexOf(a.medium) - media.indexOf(b.medium))
   return Object.fromEntries(
@@ -119,8 +122,9 @@ function waterMarks(tiers: CacheSettings['tieredStore']): JsonObject {
 const gibibyte = 2 ** 30
 
 /**
- * Fluid's defaults are heaps of 16 GiB for master and FUSE, and 32 GiB beside a worker's heap. A limit on memory
- * is divided among heap and buffers; `-Xms` is written, too, since the image's own could exceed `-Xmx`.
+ * Fluid's default heaps are 16 GiB for master and FUSE, and 32 GiB of direct memory for a worker. Divide the
+ * memory limit among heap and buffers instead. Set `-Xms` too, because the image's default could exceed
+ * `-Xmx`.
  */
 function jvm({ resources: all }: CacheSettings, component: Component): string[] {
   const limit = parseSizeBytes(all?.[component]?.limits?.memory ?? '') ?? 4 * gibibyte
@@ -156,13 +160,13 @@ function s3Options({ url, region, addressing }: Source['endpoint']): { [key: str
   const options: { [key: string]: string } = { 'alluxio.underfs.s3.secure.http.enabled': String(isSecure) }
   if (url !== undefined) {
     options['alluxio.underfs.s3.endpoint'] = url
-    // An endpoint of one's own (MinIO, Ceph) has no DNS name for each bucket, unless it says so; Amazon's do.
+    // A self-hosted store (MinIO, Ceph) has no DNS name per bucket unless the source says so.
     if (addressing !== 'virtual' && !isAmazon(url)) options['alluxio.underfs.s3.disable.dns.buckets'] = 'true'
     if (!isAmazon(url)) options['alluxio.underfs.s3.inherit.acl'] = 'false'
   }
   if (region !== undefined) {
     options['alluxio.underfs.s3.region'] = region
-    // Beside an endpoint this is the one that Alluxio 2.9 signs with.
+    // If there is an endpoint, Alluxio 2.9 signs with this region.
     if (url !== undefined) options['alluxio.underfs.s3.endpoint.region'] = region
   }
   return options

@@ -40,9 +40,9 @@ export function cacheObjects(wanted: Cache, modelBytes?: number): KubeObject[] {
 }
 
 /**
- * Without this Fluid lists all that a Dataset mounts, once it is Bound, to count it: of a source with many models that is
- * a listing of the whole bucket, and each DataLoad lists its own path. Jindo only counts, and has no such field. Source:
- * fluid v1.0.8 pkg/ddc/{alluxio,juicefs}/metadata.go.
+ * Disables Fluid's listing of everything that a Bound Dataset mounts. For a source with many models it would
+ * list the whole bucket, and each DataLoad lists its own path anyway. Jindo has no such field. Source: fluid
+ * v1.0.8 pkg/ddc/{alluxio,juicefs}/metadata.go.
  */
 function metadataOf(cache: Cache): JsonObject {
   if (loadsWhole(cache) || !['Alluxio', 'JuiceFS'].includes(cache.runtime)) return {}

@@ -12,9 +12,9 @@ import {
 } from './runtime.ts'
 
 /**
- * CacheRuntime, of Fluid after 1.0: any cache system that a CacheRuntimeClass describes, the resources of its
- * pods included. Source: fluid at a826600 (chart 1.1.0), api/v1alpha1/cacheruntime_types.go; 1.0.8 has none, so
- * discovery alone says whether it is there.
+ * CacheRuntime, new after Fluid 1.0.8: any cache system that a CacheRuntimeClass describes, including the
+ * resources of its pods. Only discovery shows whether a cluster has it. Source: fluid at a826600 (chart
+ * 1.1.0), api/v1alpha1/cacheruntime_types.go.
  */
 export const cacheRuntime: Runtime = {
   kind: 'CacheRuntime',

@@ -6,8 +6,8 @@ import { isAmazon } from './runtime.ts'
 import type { Source } from './source.ts'
 
 /**
- * Whether a mount reads a source as it is to be read: the same store, by the same keys of the same Secret. What is not
- * known to be the same is not: a Dataset that reads with more than KServe would be given must not lend it.
+ * Whether a mount reads the same store as the source, with the same keys of the same Secret. False if in
+ * doubt: a service must not read through a Dataset that has more access than KServe would have.
  */
 export function readsIdentically(
   mount: ExistingMount,
@@ -25,14 +25,14 @@ export function readsIdentically(
   )
 }
 
-/** Whether a mount reads the store that a source names, with whatever credentials; a source may name no endpoint. */
+/** Whether a mount reads the store of a source, with any credentials. True if the source has no endpoint. */
 export function sameStoreAs(mount: ExistingMount, source: Source): boolean {
   if (source.scheme !== 'juicefs' && source.endpoint.url === undefined) return true
   const plain = Object.entries(mount.options).map(([name, value]) => [bare(name), value] as const)
   return sameStore(Object.fromEntries(plain), source)
 }
 
-/** Whether a Runtime takes credentials from elsewhere than its Dataset. */
+/** Whether a Runtime gets credentials from its own spec and not from its Dataset. */
 function hasOwnCredentials(runtime: KubeObject | undefined, scheme: string): boolean {
   const isConfigured = scheme !== 'hdfs' && getIn(runtime, 'spec', 'hadoopConfig') !== undefined
   return getIn(runtime, 'spec', 'secret') !== undefined || isConfigured
@@ -51,7 +51,7 @@ interface Reading {
 }
 
 const gcsFile = 'fs.gcs.credential.path'
-/** What a credential is called, wherever it stands in the open. */
+/** Matches the names of options that hold credentials in plain text. */
 const credential = /access.?key|secret|passw|token|credential|metaurl/i
 
 function sameCredentials({ options, secrets, runtime }: Reading, { scheme, credentials }: Source): boolean {
@@ -76,12 +76,12 @@ function sameCredentials({ options, secrets, runtime }: Reading, { scheme, crede
       const { secretName, options: wanted } = credentials
       const areAmong = secrets.every(([name, secret, key]) => secret === secretName && wanted[name] === key)
       const names = secrets.map(([name]) => name)
-      // Of what JuiceFS could be given, what names the file system is enough.
+      // For JuiceFS the option that identifies the file system is enough.
       const needed =
         scheme === 'juicefs' ? ['metaurl', 'token'].filter((name) => name in wanted) : Object.keys(wanted)
       return areAmong && needed.every((name) => names.includes(name))
     }
-    // Keys inside a JSON value are in no reach of a Dataset's.
+    // A Dataset cannot refer to keys inside a JSON value.
     case 'entry':
       return false
   }
@@ -116,7 +116,7 @@ function isFile(
   )
 }
 
-/** Other stores than S3 have their names from the bucket alone, whichever of its endpoints one asks. */
+/** Except for S3, a bucket name is unique across the endpoints of a store: an absent endpoint matches any. */
 function sameStore(options: Options, source: Source): boolean {
   if (source.scheme === 'juicefs') return options.subdir === undefined
   const theirs = endpoints(options, source.scheme)
@@ -130,19 +130,19 @@ function endpoints(options: Options, scheme: string): string[] {
   return named('endpoint', options, scheme).map(hostOf)
 }
 
-/** Without what says the same either way: the protocol, a slash, Amazon's own names. */
+/** The host of a URL, without protocol and trailing slash; empty for Amazon's endpoints. */
 function hostOf(url: string): string {
   const host = trimEndSlashes(url.toLowerCase().replace(/^https?:\/\//, ''))
   return isAmazon(host) ? '' : host
 }
 
-/** Where both sides name it. */
+/** True unless both sides set the field, to different values. */
 function sameText(field: 'region', options: Options, source: Source): boolean {
   const [ours = source.endpoint[field]] = named(field, source.options, source.scheme)
   return ours === undefined || named(field, options, source.scheme).every((theirs) => theirs === ours)
 }
 
-/** The values of a field of a store, by whatever names its runtimes have for it (`fs.s3.endpoint`, …). */
+/** The values of a store's field, under any option name that a runtime uses (`fs.s3.endpoint`, …). */
 function named(field: string, options: Options, scheme: string): string[] {
   return Object.entries(options).flatMap(([name, value]) => {
     const words = name.toLowerCase().split('.')

@@ -17,7 +17,7 @@ export function isOurs(object: KubeObject): boolean {
   return object.metadata.labels?.[managedByLabel] === 'warmgate'
 }
 
-/** A Runtime or DataLoad as one that was made for this very Dataset. */
+/** Adds an annotation with the Dataset's UID to a Runtime or DataLoad. */
 export function asPartOf(object: KubeObject, { metadata: { uid } }: KubeObject): KubeObject {
   if (uid === undefined) return object
   const annotations = { ...object.metadata.annotations, [partOfAnnotation]: uid }
@@ -25,8 +25,9 @@ export function asPartOf(object: KubeObject, { metadata: { uid } }: KubeObject):
 }
 
 /**
- * Whether an object belongs to an earlier Dataset of the same name. Fluid makes a Dataset an owner of what it runs, but
- * Kubernetes takes that away again once it is gone and a service is an owner, too: so ours say so themselves.
+ * Whether an object belongs to an earlier Dataset of the same name. Owner references are not enough:
+ * Kubernetes removes a reference to a deleted Dataset if another owner remains. So Warmgate's objects have
+ * the UID as an annotation.
  */
 export function belongsToPreviousDataset({ metadata }: KubeObject, dataset: KubeObject | undefined): boolean {
   const uid = dataset?.metadata.uid
@@ -37,8 +38,8 @@ export function belongsToPreviousDataset({ metadata }: KubeObject, dataset: Kube
 }
 
 /**
- * Whether there is nothing to wait for once a Dataset is Bound: its runtime has no DataLoad, or its policy
- * has `warmup.enabled: false`. It fills up as it is read.
+ * Whether a cache is ready as soon as its Dataset is Bound, because its runtime has no DataLoad or its policy
+ * has `warmup.enabled: false`. Such a cache fills while it is read.
  */
 export function isWarmWhenBound(dataset: KubeObject): boolean {
   return dataset.metadata.annotations?.[warmWhenAnnotation] === 'Bound'
@@ -55,15 +56,15 @@ export function isComplete(dataLoad: KubeObject): boolean {
   return stringAt(dataLoad, 'status', 'phase') === 'Complete'
 }
 
-/** How large a model is, as Fluid counted what its Dataset mounts; undefined before that, and for nothing at all. */
+/** The size of what a Dataset mounts, in bytes; undefined if Fluid has not counted it, or counted 0. */
 export function modelBytesOf(dataset: KubeObject): number | undefined {
   return parseSizeBytes(stringAt(dataset, 'status', 'ufsTotal') ?? '') || undefined
 }
 
 /**
- * Whether a Dataset has shown a file of its source. Alluxio, JuiceFS, EFC and Thin count files; Jindo counts bytes
- * alone, and only where Fluid's chart has queryUfsTotal; all but Thin report what is cached. A count of nothing is
- * never repeated, so bytes in the cache weigh more. Source: fluid v1.0.8 pkg/ddc, metadata.go and status.go of each.
+ * Whether a Dataset has files. Alluxio, JuiceFS, EFC and Thin count files. Jindo counts only bytes, and only
+ * if Fluid's chart sets queryUfsTotal. All but Thin report cached bytes. Fluid never repeats a count of 0, so
+ * cached bytes win over it. Source: fluid v1.0.8 pkg/ddc, metadata.go and status.go of each.
  */
 export function filesOf(dataset: KubeObject): 'some' | 'none' | 'counting' | 'unknown' {
   const status = (...path: string[]) => stringAt(dataset, 'status', ...path) ?? ''
@@ -90,7 +91,7 @@ export function latestRetry(dataset: KubeObject | undefined, load: string): numb
   return dataset === undefined ? 0 : countIn(dataset, counterOf(dataset, load))
 }
 
-// What `warmup.retries` may be at most: no count of ours is higher, and anybody can write one.
+// The maximum of `warmup.retries`. Limits the annotation, because users can edit it.
 const mostRetries = 100
 
 function countIn({ metadata: { annotations = {} } }: KubeObject, name: string): number {
@@ -98,7 +99,7 @@ function countIn({ metadata: { annotations = {} } }: KubeObject, name: string): 
   return Number.isInteger(count) && count > 0 ? Math.min(count, mostRetries) : 0
 }
 
-/** Each part of a Dataset is counted by itself. */
+/** Each DataLoad of a Dataset has its own counter. */
 function counterOf({ metadata: { name } }: KubeObject, load: string): string {
   return load === name ? retriesAnnotation : `${retriesAnnotation}.${load}`
 }
@@ -116,7 +117,7 @@ export function asRetry(dataLoad: KubeObject, retry: number, limit: number): Kub
   return { ...dataLoad, metadata: { ...dataLoad.metadata, annotations } }
 }
 
-/** The merge patch that writes the latest retry of a warm-up on its Dataset; of none, takes the count away. */
+/** The merge patch that writes the latest retry of a warm-up on its Dataset; 0 removes the count. */
 export function retryPatch(dataset: KubeObject, load: string, retry: number): JsonObject {
   return { metadata: { annotations: { [counterOf(dataset, load)]: retry === 0 ? null : String(retry) } } }
 }
@@ -138,17 +139,17 @@ export function ourMetadata({ name, namespace, uri }: CacheIdentity): ObjectMeta
 }
 
 /**
- * The head of a Fluid object of ours. It never carries KServe's labels: KServe deletes what it does not know
- * among the objects labelled with a service's name.
+ * A Fluid object of Warmgate. It must not have KServe's labels: KServe deletes objects that it does not know
+ * if they have a service's label.
  */
 export function fluidObject(cache: CacheIdentity, kind: string, spec: JsonObject): KubeObject {
   return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: ourMetadata(cache), spec }
 }
 
 /**
- * The Dataset of one model: a single mount at the root of the PVC, because KServe drops the sub-path of
- * `pvc://claim/path` in some shapes. Shared, because Fluid's default keeps a node to one Dataset. Its
- * tolerations are those of every master and worker.
+ * The Dataset of a cache. It has one mount, at the root of the PVC, because KServe drops the sub-path of
+ * `pvc://claim/path` in some shapes. It is Shared, because by default Fluid allows one Dataset per node. Its
+ * tolerations apply to all masters and workers.
  */
 export function dataset(cache: CacheIdentity, mount: Mount, tolerations: Toleration[]): KubeObject {
   const { mountPoint, name = cache.name, options, encryptOptions } = mount
@@ -163,18 +164,21 @@ export function dataset(cache: CacheIdentity, mount: Mount, tolerations: Tolerat
   })
 }
 
-/** What a DataLoad is to do beside loading everything. */
+/** What a DataLoad loads, and how. */
 export interface Load {
   replicas: number
   tolerations: Toleration[]
   options: { [key: string]: string } | undefined
   /** Requests and limits of the loading Job's pod. */
   resources: JsonObject
-  /** Of the cache; empty for the whole of it. */
+  /** The path in the cache; empty for the whole cache. */
   path: string
 }
 
-/** The DataLoad that fills a cache, or a path of it. Without `dataset.namespace` Fluid would wait for ever, and say nothing. */
+/**
+ * The DataLoad that fills a cache or one path of it. Without `dataset.namespace` Fluid waits forever,
+ * silently.
+ */
 export function dataLoad(cache: CacheIdentity, load: Load): KubeObject {
   const { replicas, tolerations, options, path, resources } = load
   const uri = path === '' ? cache.uri : `${cache.uri}/${path}`

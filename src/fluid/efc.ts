@@ -43,7 +43,7 @@ export const efc: Runtime = {
 
   spec(_, settings) {
     const nodes = nodeSelection(settings)
-    // EFC caches on the first path alone, and has no water marks (transform_{tieredstore,option}.go).
+    // EFC caches only on the first path, and has no water marks (transform_{tieredstore,option}.go).
     const tiers = firstTier(settings).map((tier) => ({
       ...tier,
       volumeType: volumeTypeOf(tier),

@@ -1,7 +1,7 @@
-/** How a mount of a Dataset that a team made for itself is read. */
+/** The options and Secrets of a mount of a Dataset that a team created. */
 export interface ExistingMount {
-  /** The Runtime's properties, the Dataset's shared options, and its own, each over those before. */
+  /** Merged in this order: the Runtime's properties, the Dataset's shared options, the mount's options. */
   options: { [name: string]: string }
-  /** What Secrets fill: option, Secret, key. */
+  /** Options that get their values from Secrets. */
   secrets: [option: string, secretName: string, key: string][]
 }

@@ -6,33 +6,32 @@ import type { ExistingMount } from './existing-mount.ts'
 import { type RuntimeName, runtimeNames, runtimes } from './runtimes.ts'
 import { partsOf, type Source } from './source.ts'
 
-/** A Dataset that a team made for itself, and the Runtimes of its name. */
+/** A Dataset that a team created, and the Runtimes with its name. */
 export interface ExistingDataset {
   dataset: KubeObject
   runtimes: KubeObject[]
 }
 
-/** Where a mount of such a Dataset is shown. */
+/** A mount of an existing Dataset, and its path in the volume. */
 interface PlacedMount {
-  /** As the Dataset has it, without slashes at its end. */
+  /** From the Dataset, without trailing slashes. */
   mountPoint: string
   name: string
-  /** Where its volume shows it: segments from the root. */
+  /** Its path in the volume, as segments from the root. */
   place: string[]
   /** The mount as it is in the Dataset. */
   value: Json
 }
 
 /**
- * The path of a source in the volume of a Dataset: empty at its root, undefined where the Dataset does not show it,
- * or is not known to read it just as the source is to be read. Only a Bound one counts: any other has no volume, and
- * perhaps never will.
+ * The path of a source in the volume of a Dataset; empty at the root. Undefined if the Dataset does not mount
+ * the source, may read it differently, or is not Bound: it has no volume then.
  */
 export function pathIn(existing: ExistingDataset, source: Source): string | undefined {
   return placeIn(existing, source, readsIdentically)
 }
 
-/** Likewise of a Dataset that is lent by name: it reads with its own credentials, whoever asks. */
+/** Same for a Dataset that a policy names. It reads with its own credentials, so those are not compared. */
 export function sharedPathIn(existing: ExistingDataset, source: Source): string | undefined {
   return placeIn(existing, source, sameStoreAs)
 }
@@ -53,10 +52,10 @@ function placeIn(
     const rest = below(mount, source, type)
     return rest === undefined ? [] : [{ mount, place: [...mount.place, ...rest] }]
   })
-  // The mount that says most of the source is the one that shows it.
+  // The mount with the longest matching prefix serves the source.
   const [best] = candidates.toSorted((a, b) => b.mount.mountPoint.length - a.mount.mountPoint.length)
   if (best === undefined || mounts.some((other) => covers(other, best))) return undefined
-  // JindoCache has one Secret and one endpoint for all of its mounts: the last one's.
+  // JindoCache uses the Secret and endpoint of the last mount for all mounts: check all of them.
   const readers = type === 'jindo' ? mounts : [best.mount]
   const isSame = readers.every(({ value }) => {
     const read = readingOf(existing, value)
@@ -77,7 +76,7 @@ function isForMany(dataset: KubeObject): boolean {
 }
 
 type Type = 'alluxio' | 'jindo' | 'juicefs'
-/** What a Thin profile or a Cache class shows in its volume is its image's own; EFC's layout is not known. */
+/** Unknown layouts are undefined: those of Thin and Cache depend on the image, and EFC's is not known. */
 const types: Record<RuntimeName, Type | undefined> = {
   Alluxio: 'alluxio',
   Jindo: 'jindo',
@@ -87,25 +86,25 @@ const types: Record<RuntimeName, Type | undefined> = {
   Cache: undefined,
 }
 
-/** The kind of Runtime that serves a Dataset, if its volumes are known to show mounts as Fluid lays them out. */
+/** The type of the Dataset's Runtime; undefined if the layout of mounts in its volume is not known. */
 function typeOf({ dataset, runtimes: [runtime, ...others] }: ExistingDataset): Type | undefined {
   const bound = listAt(dataset, 'status', 'runtimes')
   if (others.length > 0 || bound.length > 1) return undefined
-  // Its volume would keep pods from every other node: a model that is downloaded may go anywhere.
+  // Its volume would bind pods to these nodes, but a pod that downloads its model can run on any node.
   if (Object.keys(objectAt(runtime, 'spec', 'fuse', 'nodeSelector')).length > 0) return undefined
   if (runtime !== undefined) {
     const name = runtimeNames.find((each) => runtimes[each].kind === runtime.kind)
     return name && types[name]
   }
-  // Files may hold a Dataset alone; a cluster never does.
+  // Manifest files can hold a Dataset without its Runtime; a cluster always has both.
   const isJuice = stringAt(dataset, 'spec', 'mounts', 0, 'mountPoint')?.startsWith('juicefs:') === true
   return bound.length > 0 ? undefined : isJuice ? 'juicefs' : 'alluxio'
 }
 
-/** Undefined where there are too many, or where one of them is nowhere that a claim's path could name. */
+/** Undefined if there are too many mounts, or if a PVC path cannot name the place of a mount. */
 function mountsOf({ dataset }: ExistingDataset, type: Type): PlacedMount[] | undefined {
   const all = listAt(dataset, 'spec', 'mounts')
-  // JuiceFS reads the first one alone, and shows it at the root.
+  // JuiceFS reads only the first mount, and shows it at the root.
   const read = type === 'juicefs' ? all.slice(0, 1) : all
   if (read.length > limits.mounts) return undefined
   const mounts = read.flatMap((value) => {
@@ -117,7 +116,7 @@ function mountsOf({ dataset }: ExistingDataset, type: Type): PlacedMount[] | und
   return mounts.length === read.length ? mounts : undefined
 }
 
-/** Undefined where there are too many options to read. */
+/** Undefined if there are too many options. */
 function readingOf(
   { dataset, runtimes: [runtime] }: ExistingDataset,
   mount: Json,
@@ -147,12 +146,12 @@ function placeOf(path = '', name = ''): string[] | undefined {
   return segments.every(isPlain) ? segments : undefined
 }
 
-/** What KServe takes out of a URI as it stands, and a kubelet mounts. */
+/** Whether KServe and the kubelet use this path segment unchanged. */
 function isPlain(segment: string): boolean {
   return /^[A-Za-z0-9._~+@=:-]+$/.test(segment) && segment !== '.' && segment !== '..'
 }
 
-/** What of a source lies below a mount, by whole segments; undefined where it lies elsewhere. */
+/** The path of a source relative to a mount, as segments; undefined if the source is not below it. */
 function below({ mountPoint, name }: PlacedMount, source: Source, type: Type): string[] | undefined {
   if (type !== 'juicefs') return restOf(mountPoint, source.uri)
   const { host, path } = partsOf(source)
@@ -167,7 +166,7 @@ function restOf(prefix: string, uri: string): string[] | undefined {
   return segments.every(isPlain) ? segments : undefined
 }
 
-/** Whether another mount hides what a mount shows at a place, or stands inside it. */
+/** Whether another mount hides this place of a mount, or is mounted inside it. */
 function covers(other: PlacedMount, { mount, place }: { mount: PlacedMount; place: string[] }): boolean {
   if (other === mount) return false
   const isInside = startsWith(other.place, place)

@@ -3,8 +3,8 @@ import { isObject, type Json, type JsonObject, listAt, objectAt, stringAt } from
 import { differences } from './stored.ts'
 
 /**
- * The fields of a live spec that no policy could have given an object of a cache, and that decide what it can reach:
- * where there are any, somebody else made the object or changed it. Both specs are without their defaults.
+ * Fields of a live spec that control access and that no policy could have set. If there are any, another user
+ * or controller created or changed the object. Both specs are without defaults.
  */
 export function foreignFields(kind: string, wanted: JsonObject, live: JsonObject): string[] {
   switch (kind) {
@@ -18,8 +18,8 @@ export function foreignFields(kind: string, wanted: JsonObject, live: JsonObject
 }
 
 /**
- * All of a Dataset but what a policy shapes, and may have shaped otherwise: the options of its mounts, its
- * tolerations.
+ * The fields of a Dataset that a policy does not set: all but mount options and tolerations. These two may
+ * come from an earlier policy.
  */
 function accessOf({ tolerations: _, mounts = [], ...rest }: JsonObject): JsonObject {
   return { ...rest, mounts: Array.isArray(mounts) ? mounts.map(withoutOptions) : mounts }
@@ -33,7 +33,7 @@ function withoutOptions(mount: Json): Json {
 
 const credentialPattern = /secret|password|token|access[-_.]?key|credential|metaurl/i
 
-/** No policy names a credential in the open. */
+/** Plain-text credentials in the live options: a policy never sets them. */
 function credentialOptions(wanted: JsonObject, live: JsonObject): string[] {
   const [asked, here] = [wanted, live].map((spec) => objectAt(spec, 'mounts', 0, 'options'))
   const names = Object.keys(here ?? {}).filter((name) => credentialPattern.test(name))
@@ -78,7 +78,7 @@ function reachingFields(wanted: JsonObject, live: JsonObject): string[] {
   })
 }
 
-/** A field, but for options of a JVM that only size its memory: they change with a policy, and run nothing. */
+/** A field without JVM options that only size memory: these change with a policy and run no code. */
 function withoutSizes(field: string, value: Json | undefined): Json | undefined {
   if (field !== 'jvmOptions' || !Array.isArray(value)) return value
   const others = value.filter((option) => !sizeOption.test(String(option)))
@@ -88,7 +88,7 @@ function withoutSizes(field: string, value: Json | undefined): Json | undefined 
 const sizeOption =
   /^(-Xm[sx][0-9]{1,15}[kmgKMG]?|-XX:MaxDirectMemorySize=[0-9]{1,15}[kmgKMG]?|-XX:\+UseG1GC)$/
 
-/** Whether a value holds something that was not asked for. Another scalar in its place is no more than that was. */
+/** Whether a value adds something that was not asked for. A scalar that replaces another scalar does not. */
 function isBeyond(here: Json | undefined, asked: Json | undefined): boolean {
   if (here === undefined || asked === undefined) return here !== undefined
   if (Array.isArray(here)) {

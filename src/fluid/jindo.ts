@@ -16,7 +16,7 @@ import {
   wholeGiOf,
 } from './runtime.ts'
 
-/** Schemes whose keys and endpoint Jindo knows by `fs.<scheme>.…`. */
+/** Schemes that have their keys and endpoint in Jindo's options `fs.<scheme>.…`. */
 const stores = ['oss', 's3', 'cos', 'obs', 'dls']
 
 /** JindoRuntime (JindoCache). OSS needs its endpoint. Source: fluid v1.0.8 pkg/ddc/jindocache/transform.go. */
@@ -26,7 +26,7 @@ export const jindo: Runtime = {
   schemes: [...stores, 'hdfs'],
   isLoadable: true,
   tiers: 'first',
-  // Fluid takes up the resources of masters and workers, too, and restarts them (sync_runtime.go).
+  // Fluid also applies resources of masters and workers, but restarts them (sync_runtime.go).
   live: ['replicas', 'fuse.cleanPolicy', 'fuse.resources'],
 
   refuses({ scheme, credentials, endpoint: { url, addressing } }) {
@@ -83,13 +83,16 @@ function hostOf(url: string): string {
   return trimEndSlashes(url.replace(/^https?:\/\//, ''))
 }
 
-/** Fluid turns `Gi` into Jindo's `g`, and whole `Ti` into nothing that Jindo knows: 1 Gi less stays `Gi`. */
+/**
+ * Fluid converts `Gi` to Jindo's `g`, but writes whole `Ti` in a unit that Jindo does not know: use 1 Gi
+ * less.
+ */
 function jindoGi(quota: string): number {
   const gibibytes = wholeGiOf(quota)
   return gibibytes % 1024 === 0 ? gibibytes - 1 : gibibytes
 }
 
-/** Both water marks, the lower below the higher: Fluid writes an absent one into Jindo's configuration as empty. */
+/** Sets both water marks, low below high: Fluid would write an absent one as an empty value. */
 function waterMarks({ high, low }: CacheTier): { high: string; low: string } {
   if (high !== undefined && low !== undefined) return { high, low }
   if (high !== undefined) return { high, low: Number(high) > 0.7 ? '0.7' : share(Number(high) * 0.75) }

@@ -24,11 +24,11 @@ export const juicefs: Runtime = {
   plural: 'juicefsruntimes',
   schemes: ['juicefs'],
   isLoadable: true,
-  // The Community Edition's workers do not know of one another.
+  // Workers of the Community Edition do not know of each other.
   tiers: 'none',
-  // It would take up all the rest, too, and restart its workers for it: pkg/ddc/juicefs/sync_runtime.go.
+  // Fluid also applies other fields, but restarts the workers (pkg/ddc/juicefs/sync_runtime.go).
   live: ['replicas', 'fuse.cleanPolicy'],
-  // Fluid kills the warm-up of JuiceFS after half an hour unless it is told otherwise.
+  // Fluid's default kills the warm-up of JuiceFS after half an hour.
   loadOptions: { timeout: '24h' },
 
   refuses({ credentials }) {
@@ -59,7 +59,7 @@ export const juicefs: Runtime = {
   },
 }
 
-/** Of the Community Edition alone Fluid would keep attributes for 2 h (genFuseMount). */
+/** For the Community Edition only: Fluid would cache attributes for 2 h (genFuseMount). */
 function timeouts({ credentials }: Source): JsonObject {
   if (credentials.kind !== 'options' || !Object.hasOwn(credentials.options, 'metaurl')) return {}
   const seconds = String(attributeTimeoutSeconds)

@@ -18,7 +18,7 @@ export function cacheName(namespace: string, source: Omit<Source, 'options'>): s
     Object.entries(credentials),
     endpoint.url ?? '',
     endpoint.region ?? '',
-    // Only where it is said: a field that came later renames no cache.
+    // Only if set, so that this later field did not rename existing caches.
     ...(endpoint.addressing === undefined ? [] : [endpoint.addressing]),
   ])
   const hash = createHash('sha256').update(identity).digest('hex').slice(0, hashLength)
@@ -45,7 +45,7 @@ export function isLoadable(path: string): boolean {
     .every((segment) => /^[A-Za-z0-9._~+@=-]+$/.test(segment) && !/^\.{1,2}$/.test(segment))
 }
 
-/** Whether a name looks like one of ours: nothing else is ever made or taken away. */
+/** Whether a name has the form of Warmgate's names: it creates and deletes no other objects. */
 export function isCacheName(name: string): boolean {
   return /^[a-z][a-z0-9-]{0,25}-[0-9a-f]{10}$/.test(name)
 }

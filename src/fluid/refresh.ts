@@ -2,7 +2,7 @@ import type { Clock } from '../values/clock.ts'
 import { getIn, type JsonObject, type KubeObject, objectAt, ownerReference } from '../values/object.ts'
 import { loadName } from './name.ts'
 
-// Should whoever watches it go away first, Fluid deletes it by itself.
+// If `warmgate refresh` ends before the DataLoad, Fluid deletes the DataLoad after this time.
 const timeToLiveSeconds = 600
 // What `warmup.replicas` may be at most.
 const mostCopies = 1_000
@@ -17,7 +17,7 @@ export function isRefresh({ kind, metadata: { labels = {} } }: KubeObject): bool
 
 /**
  * A DataLoad that reads the metadata of a cache, or of a path of it, again and loads what changed, beside the
- * warm-up. Of that it has the copies, options and tolerations, and nothing else that somebody may have written there.
+ * warm-up. It copies only replicas, options and tolerations of the warm-up, because users can edit other fields.
  * Its name is no cache's (name.ts), so that the controller leaves it alone; with Fluid's `-loader` behind it, it fits
  * into the 53 characters of a Helm release. The Dataset owns it.
  */

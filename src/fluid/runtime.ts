@@ -7,7 +7,7 @@ export interface Runtime {
   kind: string
   /** Its resource's plural name in data.fluid.io. */
   plural: string
-  /** What it mounts; `named` is whatever a policy names it for, since its images or classes decide. */
+  /** URI schemes that it mounts; `named` means only sources for which a policy names this runtime. */
   schemes: readonly string[] | 'named'
   /** The names of Secrets that it can mount; without it, every name. */
   mountableSecret?: RegExp
@@ -17,7 +17,7 @@ export interface Runtime {
   loadOptions?: { [key: string]: string }
   /** Which tiers its workers share a model in; none where each worker, or its image alone, decides what it keeps. */
   tiers: 'first' | 'every' | 'none'
-  /** Fields of its spec that Fluid takes up while a cache stands, and without a restart of its workers. */
+  /** Spec fields that Fluid applies to a running cache without a restart of its workers. */
   live: readonly string[]
   /** Why this runtime cannot read the source although it serves its scheme. */
   refuses(source: Source): string | undefined
@@ -67,7 +67,7 @@ export interface Toleration {
 /** The part of a policy that shapes a cache, and never its name. */
 export interface CacheSettings {
   replicas: number
-  /** How many workers a model that is too large for `replicas` may have; never more where it is left out. */
+  /** The maximum of workers if a model is too large for `replicas`; if unset, `replicas`. */
   growTo?: number
   tieredStore: CacheTier[]
   /** Nodes for masters and workers; never for FUSE, which must follow the pods. */
@@ -86,7 +86,7 @@ export interface CacheSettings {
     /** How many copies of each file; as many as fit where it is left out. */
     replicas?: number
     retries: number
-    /** What comes of a warm cache that has lost much of its model; `Report` where it is left out. */
+    /** What happens if a warm cache loses much of its model; `Report` if unset. */
     onEviction?: 'Report' | 'Rewarm'
     /** A cron by which it is warmed again; none where it is empty or left out. */
     schedule?: string
@@ -130,7 +130,7 @@ export function wholeGiOf(quota: string): number {
   return Math.max(1, Math.floor((parseSizeBytes(quota) ?? 0) / 2 ** 30))
 }
 
-/** Of runtimes that know a single tier: the first one. */
+/** The first tier, for runtimes that support only one. */
 export function firstTier({ tieredStore: tiers }: CacheSettings): CacheTier[] {
   return tiers.slice(0, 1)
 }
@@ -189,12 +189,12 @@ function withMemory({ cpu, memory }: ResourceAmounts, extraBytes: number): JsonO
   }
 }
 
-/** Where masters and workers run; empty where they may run anywhere. */
+/** The node selector of masters and workers; empty if they may run anywhere. */
 export function nodeSelection({ nodeSelector }: CacheSettings): JsonObject {
   return Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }
 }
 
-/** `fields` under `name`, or nothing where there are none. */
+/** `fields` under `name`; empty if there are no fields. */
 export function section(name: string, fields: JsonObject): JsonObject {
   return Object.keys(fields).length === 0 ? {} : { [name]: fields }
 }
@@ -205,14 +205,14 @@ export function fuse({ cleanPolicy }: CacheSettings, more: JsonObject = {}): Jso
 }
 
 /**
- * How long a FUSE client may answer from what it remembers of a file, in seconds: Fluid's default is 2 h. It is short,
- * so that a pod that starts after a refresh does not see old sizes of some files and new ones of others.
+ * How long a FUSE client may cache the attributes of a file, in seconds. Fluid's default is 2 h. It is short, so
+ * that a pod that starts after a refresh does not see old sizes of some files and new ones of others.
  */
 export const attributeTimeoutSeconds = 10
 /** Fluid's own default for most images; for those of Jindo it is `Always`, which asks a registry at each start. */
 export const imagePullPolicy = 'IfNotPresent'
 
-/** A directory: Jindo takes a mount point without its slash for an object. */
+/** The URI with a trailing slash, because Jindo reads a mount point without it as an object. */
 export function directory({ uri }: Source): string {
   return `${uri}/`
 }
@@ -222,7 +222,7 @@ export function isAmazon(url: string): boolean {
   return /\.amazonaws\.com(:[0-9]+)?\/?$/.test(url)
 }
 
-/** An option whose value a runtime reads from a Secret by itself. */
+/** An option that a runtime reads from a Secret. */
 export function encrypted(name: string, secretName: string, key: string): JsonObject {
   return { name, valueFrom: { secretKeyRef: { name: secretName, key } } }
 }

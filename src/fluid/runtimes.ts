@@ -24,9 +24,9 @@ export type RuntimeName = keyof typeof runtimes
 export const runtimeNames = Object.keys(runtimes) as RuntimeName[]
 
 /**
- * What `Auto` tries for a scheme, in this order; docs/caches.md prints it. Of a scheme that is not here a policy
- * must name the runtime: nobody but the platform team knows what its Thin profiles and Cache classes mount, and a
- * web server is a directory only where somebody says so.
+ * The runtimes that `Auto` tries for a scheme, in this order; docs/caches.md prints it. For other schemes a
+ * policy must name the runtime: only the platform team knows what its Thin profiles and Cache classes mount,
+ * and whether a web server is a directory.
  */
 export const automatic: { [scheme: string]: RuntimeName[] } = {
   s3: ['Jindo', 'Alluxio'],

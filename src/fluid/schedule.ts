@@ -9,8 +9,8 @@ export function scheduledLoadKey(cache: ObjectKey): ObjectKey {
 }
 
 /**
- * The DataLoad that does what those of a cache do by Fluid's Cron policy, again and again; none where there are none. It
- * is one more beside them: they alone say whether a cache is warm. Source: fluid
+ * The DataLoad that repeats all DataLoads of a cache on a schedule (Fluid's policy Cron); none if there are
+ * none. It is additional: only the others decide whether a cache is warm. Source: fluid
  * pkg/controllers/v1alpha1/dataload/status_handler.go.
  */
 export function scheduledLoads(cache: string, loads: KubeObject[], schedule: string): KubeObject[] {

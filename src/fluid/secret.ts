@@ -8,12 +8,12 @@ import type { Source, SourceCredentials } from './source.ts'
 /** The keys of a Secret that a cache has of its own. */
 const derivedKeys = { accessKeyId: 'accessKeyId', secretAccessKey: 'secretAccessKey' } as const
 
-/** Where the two keys of a cache stand that its Runtime cannot refer to as they are. */
+/** The source of two keys that a Runtime cannot refer to directly. */
 export type SecretOrigin = Extract<SourceCredentials, { kind: 'keys' | 'entry' }>
 
 /**
- * What a cache needs copied into a Secret of its own, which has its name: keys inside a JSON value, and keys in
- * a Secret that its Runtime cannot mount. Undefined where a reference does.
+ * The credentials to copy into the cache's own Secret: keys inside a JSON value, or in a Secret that its
+ * Runtime cannot mount. Undefined if a reference is enough.
  */
 export function derivedFrom({ source: { credentials }, runtime }: Cache): SecretOrigin | undefined {
   if (credentials.kind === 'entry') return credentials

@@ -3,7 +3,8 @@ import type { Cache } from './desired.ts'
 import { type CacheSettings, pathsOf } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 
-// Blocks, small files and what Fluid rounds off: eviction is not to begin before the model is whole.
+// Reserve for blocks, small files and rounding by Fluid: eviction must not start before the model is
+// complete.
 const usableShare = 0.9
 
 /**
@@ -40,7 +41,9 @@ export function isSized(cache: Cache): boolean {
   )
 }
 
-/** Of a cache of many models only the size of the whole source is known, and nothing loads the whole. */
+/**
+ * Whether a cache loads its whole source. For a cache of many models only the size of the source is known.
+ */
 export function loadsWhole({ paths }: Cache): boolean {
   return paths.every((path) => path === '')
 }

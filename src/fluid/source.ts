@@ -2,7 +2,7 @@
 export interface Source {
   /** Without a trailing slash, e.g. `oss://models/bloom`. */
   uri: string
-  /** What stands before `://`, in lower case. Which runtimes serve it is in runtimes.ts. */
+  /** The part before `://`, in lower case. Which runtimes serve it is in runtimes.ts. */
   scheme: string
   credentials: SourceCredentials
   /** A policy says that a source without credentials is read as the node that a worker runs on. */

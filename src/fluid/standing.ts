@@ -10,22 +10,22 @@ import { foreignFields } from './foreign.ts'
 import { runtimes } from './runtimes.ts'
 import { differences, mergePatch, withMemoryOf, withoutDefaults } from './stored.ts'
 
-/** An object of a cache as it is to be written, by what is there under its name. */
+/** The result of comparing a wanted object with the live object of the same name. */
 export type Standing =
-  /** It has something that Warmgate does not write, at these fields of its spec: it is left alone. */
+  /** It has spec fields that Warmgate does not write: leave it unchanged. */
   | { kind: 'foreign'; fields: string[] }
   | {
       kind: 'ours'
-      /** With the uid and resourceVersion of the object that it was compared with; without them it is new. */
+      /** With uid and resourceVersion of the live object; without them if the object is new. */
       object: KubeObject
-      /** What differs from the policy and stays as it is: `JindoRuntime spec.tieredstore.levels`. */
+      /** Fields that differ from the policy and are not changed: `JindoRuntime spec.tieredstore.levels`. */
       heldBack: string[]
     }
 
 /**
- * An object as it is to be written over the one that is there. The live spec alone says what was made: an annotation
- * could be anybody's. Only `mutable` fields are changed, since Fluid ignores the rest, or restarts workers and their
- * caches for it. What a policy shapes may differ, and is reported; what gives access must be the plan's own.
+ * Compares a wanted object with the live one. Trust only the live spec, because anyone can write annotations.
+ * Change only `mutable` fields: Fluid ignores others, or restarts workers and loses their caches. Report
+ * other policy fields that differ. Fields that give access must match the plan.
  */
 export function standing(
   wanted: KubeObject,
@@ -49,19 +49,19 @@ export function standing(
   return { kind: 'ours', object: { ...wanted, metadata, spec }, heldBack }
 }
 
-/** Whether an object is as it is to be, or is to be written so. */
+/** Whether an object matches the plan once it is written. */
 export function isAsWanted(found: Standing): found is Extract<Standing, { kind: 'ours' }> {
   return found.kind === 'ours' && found.heldBack.length === 0
 }
 
-/** Annotations that are there exactly if Warmgate writes them. */
+/** Annotations that only Warmgate writes: remove them if they are not wanted. */
 const ownAnnotations = [sourceAnnotation, partOfAnnotation, warmWhenAnnotation, outdatedAnnotation]
-/** What Warmgate makes an owner of a cache's objects; Fluid and others add owners of their own. */
+/** API groups of owners that Warmgate sets. Keep the owners that Fluid and others add. */
 const ownersGroups = ['serving.kserve.io', 'warmgate.dev']
 
 /**
- * The merge patch that makes one object of another, undefined where nothing differs. It fails where the object has
- * changed since it was compared.
+ * The merge patch that turns the present object into the wanted one; undefined if nothing differs. It fails
+ * if the object has changed since the comparison.
  */
 export function changesTo(object: KubeObject, present: KubeObject): JsonObject | undefined {
   const { labels, annotations = {}, ownerReferences = [] } = object.metadata
@@ -91,14 +91,14 @@ export function changesTo(object: KubeObject, present: KubeObject): JsonObject |
   return { metadata: { ...identityOf(object), ...metadata }, ...(Object.keys(spec).length > 0 && { spec }) }
 }
 
-/** The Dataset of a cache that has not everything that its policy asks for by now. */
+/** Records on a Dataset which settings of its policy the cache does not have yet. */
 export function withPendingChanges(dataset: KubeObject, heldBack: string[]): KubeObject {
   if (heldBack.length === 0) return dataset
   const annotations = { ...dataset.metadata.annotations, [outdatedAnnotation]: heldBack.join(', ') }
   return { ...dataset, metadata: { ...dataset.metadata, annotations } }
 }
 
-/** What a cache would have if it were made anew; empty where it has everything. */
+/** The settings that the cache would get if it were created again; empty if it has all of them. */
 export function pendingChangesOf({ metadata: { annotations = {} } }: KubeObject): string {
   return annotations[outdatedAnnotation] ?? ''
 }
@@ -124,7 +124,7 @@ function contains(path: string, other: string): boolean {
   return other === path || other.startsWith(`${path}.`)
 }
 
-/** Takes one field over, or away where it is not there any more. */
+/** Copies one field, or deletes it if the source does not have it. */
 function copyField([field = '', ...rest]: string[], from: JsonObject, to: JsonObject): void {
   if (rest.length === 0) {
     if (from[field] === undefined) delete to[field]

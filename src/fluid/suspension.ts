@@ -4,7 +4,7 @@ import { quoted } from '../values/text.ts'
 /** The label of every pod of a cache: masters, workers and FUSE. Source: fluid v1.0.8 charts/library. */
 export const cachePodSelector = 'fluid.io/managed-by=fluid'
 
-/** What keeps a cache from being made or filled until somebody else lets it. */
+/** Why another controller prevents a cache from starting or loading. */
 export interface Suspension {
   sinceMs: number
   message: string

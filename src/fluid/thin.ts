@@ -36,7 +36,7 @@ export const thin: Runtime = {
   },
 }
 
-/** As mount(8) and Fluid's addon take it: `server:/path`. */
+/** The form that mount(8) and Fluid's addon use: `server:/path`. */
 function nfsExport(source: Source): string {
   const { host, path } = partsOf(source)
   return `${host}:/${path}`

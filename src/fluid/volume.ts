@@ -5,7 +5,7 @@ export function volumeName(namespace: string, dataset: string): string {
   return `${namespace}-${dataset}`
 }
 
-/** Whether a PersistentVolumeClaim is not one that Fluid made. */
+/** Whether a PersistentVolumeClaim was not created by Fluid. */
 export function isForeignClaim({ metadata }: KubeObject): boolean {
   return metadata.annotations?.CreatedBy !== 'fluid'
 }

@@ -18,7 +18,7 @@ export function waitingPatch(dataset: KubeObject, path: string, sinceMs: number)
   return asSeen(dataset, { [keyFor(dataset, path)]: timestamp(sinceMs) })
 }
 
-/** The merge patch after which no pod waits for these paths; undefined where none does. */
+/** The merge patch after which no pod waits for these paths; undefined if none does now. */
 export function warmPatch(dataset: KubeObject, paths: string[]): JsonObject | undefined {
   const { annotations = {} } = dataset.metadata
   const keys = paths.map((path) => keyFor(dataset, path)).filter((key) => annotations[key] !== undefined)
@@ -34,7 +34,7 @@ function asSeen(
   }
 }
 
-/** Each part of a Dataset is waited for by itself, and is named as its DataLoad is. */
+/** Each path has its own annotation, named as its DataLoad is. */
 function keyFor({ metadata: { name = '' } }: KubeObject, path: string): string {
   return path === '' ? waitingSinceAnnotation : `${waitingSinceAnnotation}.${loadName(name, path)}`
 }

@@ -52,9 +52,9 @@ function policyCrd(): KubeObject {
 }
 
 /**
- * A JSON schema as a structural schema: Kubernetes wants a type beside an enum, additionalProperties for a
- * map, a set where items are unique, and prunes unknown fields by itself, so that `additionalProperties: false`
- * is not allowed there. The rules of `path` come with it; none have those of the status.
+ * Converts a JSON schema to a structural schema. Kubernetes needs a type beside an enum, additionalProperties
+ * for a map and a set for unique items. It prunes unknown fields and does not allow `additionalProperties:
+ * false`. Adds the CEL rules of `path`; the status has none.
  */
 function structural(schema: object, path: string | undefined): JsonObject {
   const {
@@ -76,7 +76,7 @@ function structural(schema: object, path: string | undefined): JsonObject {
     result.properties = Object.fromEntries(
       fields.map(([name, field]) => [name, structural(field as JsonObject, below(path, name))]),
     )
-    // A field with a default is filled in before validation: nobody has to write it.
+    // Kubernetes sets defaults before it validates: a field with a default is not required.
     const defaulted = new Set(
       fields.filter(([, field]) => isObject(field) && field.default !== undefined).map(([name]) => name),
     )

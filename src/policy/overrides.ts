@@ -7,12 +7,13 @@ import type { overrideNames, PolicySpec } from './schema.ts'
 export type OverrideName = (typeof overrideNames)[number]
 export type Annotations = { [key: string]: string }
 
-/** A policy with a service's own words applied, or why they cannot be given. */
+/** A policy with a service's overrides applied, or why they cannot be applied. */
 export type Overridden = { ok: true; policy: Policy } | { ok: false; message: string }
 
 /**
- * Applies `warmgate.dev/hold`, `cache-size`, `cache-replicas` and `gpu` of a service's annotations to its policy.
- * A value that is not valid, or that the policy does not allow, is a refusal that says what is valid.
+ * Applies the override annotations of a service (`warmgate.dev/hold`, `hold-timeout`, `cache-size`,
+ * `cache-replicas`, `gpu`) to its policy. If a value is invalid or not allowed, the message says what is
+ * valid.
  */
 export function applyOverrides(policy: Policy, annotations: Annotations): Overridden {
   let spec = policy.spec
@@ -41,7 +42,7 @@ export function applyOverrides(policy: Policy, annotations: Annotations): Overri
   return { ok: true, policy: { ...policy, spec } }
 }
 
-/** The policy that a service names with `warmgate.dev/policy`, where the one that governs it allows that. */
+/** The policy that a service names with `warmgate.dev/policy`, if its governing policy allows that. */
 export function choosePolicy(governing: Policy, policies: Policy[], annotations: Annotations): Overridden {
   const name = annotations[overrideAnnotation('policy')]
   if (name === undefined || name === governing.name) return { ok: true, policy: governing }
@@ -64,16 +65,16 @@ function notAllowed(policy: Policy, name: OverrideName): string {
 }
 
 interface Bound {
-  /** The most that a policy allows: by its limits, else by what it gives itself. */
+  /** The maximum: the policy's limit, or its own setting if it has no limit. */
   of: (spec: PolicySpec) => string | undefined
-  /** Where the policy says so. */
+  /** The field of `limits` that sets the maximum. */
   limit: keyof PolicySpec['limits']
-  /** What is compared. */
+  /** Converts a value to a number for comparison. */
   amount: (value: string) => number
 }
 
 const bounds: Partial<Record<OverrideName, Bound>> = {
-  // A hold that ends late is one that hardly ends: it is never unbounded.
+  // A hold with a very long timeout hardly ends, so there is always a maximum.
   'hold-timeout': {
     limit: 'holdTimeout',
     of: ({ limits, warmup }) => limits.holdTimeout ?? warmup.timeout,
@@ -93,14 +94,14 @@ const bounds: Partial<Record<OverrideName, Bound>> = {
 
 type Tier = PolicySpec['cache']['tieredStore'][number]
 
-/** What each worker may keep in a tier, on all of its paths. */
+/** The capacity of a tier on each worker, over all of its paths. */
 function tierSize(tier: Tier | undefined): string | undefined {
   const { quota, paths = [] } = tier ?? {}
   if (quota === undefined || paths.length < 2) return quota
   return quantityOf((parseSizeBytes(quota) ?? 0) * paths.length)
 }
 
-/** The quota of each path of a tier that is to be as large as this, in whole Mi. */
+/** The quota of each path if the whole tier has this size, in whole Mi. */
 function divided(size: string, paths: number): string {
   if (paths === 1) return size
   const mebibytes = Math.floor((parseSizeBytes(size) ?? 0) / paths / 2 ** 20)
@@ -115,7 +116,7 @@ const valid = {
   gpu: 'use disabled, or enabled where the policy has a gpu to give',
 }
 
-// Whatever else the policy means.
+// Matches every service, whatever the policy's `gpu.when` selects.
 const everyService = { modelFormats: [], runtimes: [], selector: {} }
 
 const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) => PolicySpec | undefined> = {

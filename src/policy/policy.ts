@@ -13,8 +13,8 @@ export interface Policy {
 export type ParsedPolicy = { ok: true; policy: Policy } | { ok: false; problems: string[] }
 
 /**
- * An AccelerationPolicy as the CRD would admit it: defaults filled in, every problem named with its path.
- * On a cluster the API server has done both before; from files this is where it happens.
+ * Validates an AccelerationPolicy and sets its defaults, as the CRD does. Each problem names its path. Needed
+ * for manifest files; on a cluster the API server has done it.
  */
 export function parsePolicy(object: KubeObject): ParsedPolicy {
   const spec: unknown = Value.Default(policySpecSchema, structuredClone(object.spec ?? {}))
@@ -23,7 +23,7 @@ export function parsePolicy(object: KubeObject): ParsedPolicy {
     if (broken.length > 0) return { ok: false, problems: broken }
     return { ok: true, policy: { name: object.metadata.name ?? '', spec } }
   }
-  // Of a field that is not there to be set the object above it tells, and by name.
+  // Skip an unknown field's own error: the error of its parent object lists it by name.
   const errors = Value.Errors(policySpecSchema, spec).filter(({ keyword }) => keyword !== 'boolean')
   const problems = errors.map((error) => {
     const detail = isObject(error.params) ? describe(error.params) : ''
@@ -37,13 +37,13 @@ function describe(params: { [key: string]: Json | undefined }): string {
   return Array.isArray(named) ? ` (${named.join(', ')})` : ''
 }
 
-/** What applies where no policy exists at all: the default of every field, and no GPU. */
+/** The policy if a cluster has none: the default of every field, and no GPU. */
 export const builtInPolicy: Policy = {
   name: 'built-in',
   spec: Value.Default(policySpecSchema, {}) as PolicySpec,
 }
 
-/** The policy that governs a service: of those that match, the highest priority, then the first name. */
+/** The governing policy of a service: the highest priority that matches, then the first name. */
 export function selectPolicy(policies: Policy[], labels: ServiceLabels): Policy | undefined {
   if (policies.length === 0) return isOptedIn(labels.namespace) ? builtInPolicy : undefined
   return matchingPolicies(policies, labels)[0]
@@ -54,7 +54,7 @@ export interface ServiceLabels {
   service: Labels
 }
 
-/** The policies whose scope and selectors match a service, the one that governs it first. */
+/** The policies that match a service by scope and selectors, the governing policy first. */
 export function matchingPolicies(policies: Policy[], labels: ServiceLabels): Policy[] {
   return policies
     .filter((policy) => isFor(policy, labels.namespace))
@@ -62,7 +62,7 @@ export function matchingPolicies(policies: Policy[], labels: ServiceLabels): Pol
     .toSorted((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1))
 }
 
-/** Whether a namespace is looked into at all: it has opted in, or a policy is for it though it has not. */
+/** Whether Warmgate acts in a namespace: it has opted in, or a policy with Cluster scope selects it. */
 export function isOpen(policies: Policy[], namespaceLabels: Labels): boolean {
   return isOptedIn(namespaceLabels) || policies.some((policy) => isFor(policy, namespaceLabels))
 }
@@ -71,7 +71,7 @@ function isFor({ spec }: Policy, namespaceLabels: Labels): boolean {
   return isInScope(spec, namespaceLabels) && matchesSelector(spec.namespaceSelector, namespaceLabels)
 }
 
-/** Whether a policy leaves services as they are, and turns their pods. */
+/** Whether a policy leaves services unchanged and rewrites their pods. */
 export function rewritesPods({ spec }: Policy): boolean {
   return spec.rewrite === 'Pod'
 }

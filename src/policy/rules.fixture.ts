@@ -1,6 +1,6 @@
 import type { JsonObject } from '../values/object.ts'
 
-/** A spec that breaks one rule alone: where, and what is said to be valid. */
+/** A spec that breaks exactly one rule, with the expected path and message. */
 export interface BrokenSpec {
   spec: JsonObject
   place: string
@@ -18,7 +18,7 @@ const expression = (selector: string, fields: JsonObject): JsonObject => ({
 
 const lowBelowHigh = 'low must be below high: eviction starts at high and stops at low'
 
-/** A path that is not valid, as the only one and as one of several. */
+/** An invalid path, as the only path and as one of several. */
 const placedTier = (path: string, says: string): BrokenSpec[] => [
   { spec: tier({ path }), place: 'spec.cache.tieredStore[0].path', says },
   { spec: tier({ paths: ['/mnt/a', path] }), place: 'spec.cache.tieredStore[0].paths[1]', says },
@@ -30,7 +30,7 @@ const notACron = (schedule: string): BrokenSpec => ({
   says: 'use a cron of five fields (minute, hour, day of the month, month, day of the week), e.g. "0 3 * * *"',
 })
 
-/** Every rule broken once at least. The API server and `warmgate plan` are held to the same answers. */
+/** Breaks every rule at least once. The API server and `warmgate plan` must return the same messages. */
 export const brokenSpecs: BrokenSpec[] = [
   ...['pause', 'timeout'].map((field) => ({
     spec: { adopt: { [field]: 'soon' } },
@@ -303,7 +303,7 @@ export const brokenSpecs: BrokenSpec[] = [
   }),
 ]
 
-/** What lies beside the rules, and is valid. */
+/** Valid specs that are close to breaking a rule. */
 export const validSpecs: JsonObject[] = [
   source({ dataset: { namespace: 'shared', name: 'all-models' } }),
   {},

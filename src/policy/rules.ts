@@ -4,15 +4,15 @@ import { getIn, isObject, type Json, listAt, objectAt, stringAt } from '../value
 import { sizePattern } from '../values/size.ts'
 
 /**
- * What is valid beyond shape. Each rule is said twice, as CEL for the API server and as a function for files; one
- * table of cases (rules.fixture.ts) holds both to the same answers.
+ * A rule that the schema cannot express. It is written twice, as CEL for the API server and as a function for
+ * files. The tests run the cases of rules.fixture.ts against both.
  */
 export interface Rule {
-  /** Field names from the spec on, `[]` for the elements of a list; the empty path is the spec itself. */
+  /** Field names from the spec, with `[]` for list elements; the empty path is the spec. */
   path: string
-  /** Over `self`, the value at the path, with its defaults in. */
+  /** `self` is the value at the path, with defaults set. */
   cel: string
-  /** What is valid. */
+  /** Says what is valid. */
   message: string
   holds: (self: Json) => boolean
 }
@@ -26,7 +26,7 @@ const namePattern = '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'
 const devicePattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
 const credentialPattern = '(?i)(secret|password|token|accesskey|credential|aws\\.secretkey)'
 const pathPattern = '^(/[A-Za-z0-9][A-Za-z0-9._-]*)+/?$'
-// What a node, its kubelet and its container runtime live on. Shared memory is where caches in memory are.
+// Directories that the node, its kubelet and its container runtime need. Memory caches use shared memory.
 const systemPattern =
   '^/(bin|boot|dev|etc|lib|lib64|proc|root|run|sbin|sys|usr|var/lib/(containerd|docker|etcd|kubelet)|var/log|var/run)(/|$)|^/var/?$'
 const sharedMemoryPattern = '^/dev/shm(/|$)'
@@ -44,14 +44,14 @@ const cronFields = [
   const range = `([*?]|(${value})(-(${value}))?)(/[1-9][0-9]*)?`
   return `${range}(,${range})*`
 })
-// What Kubernetes' CronJobs take, but for words such as @daily. Empty is no schedule.
+// The syntax of Kubernetes CronJobs, without macros such as @daily. Empty means no schedule.
 const cronPattern = `^(${cronFields.join(' +')})?$`
 
 function rule(path: string, { cel, message, holds }: Omit<Rule, 'path'>): Rule {
   return { path, cel, message, holds }
 }
 
-/** A text of a form: the API server's own word for it would be the pattern. */
+/** A pattern as a rule, because the API server's own error would show only the pattern. */
 function form(path: string, pattern: string, message: string): Rule {
   return rule(path, {
     cel: celMatches('self', pattern),
@@ -275,7 +275,7 @@ const adoptRules: Rule[] = ['adopt.pause', 'adopt.timeout'].map((path) =>
   form(path, durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
 )
 
-// The API server checks the default of the whole spec, too, before it fills in the fields' own.
+// The API server also checks the spec's own default, before it sets the defaults of its fields.
 const holdRules: Rule[] = [
   form(
     'warmup.schedule',
@@ -360,7 +360,7 @@ export const rules: Rule[] = [
   ...tolerationRules('cache.tolerations'),
 ]
 
-/** What a spec, with its defaults in, breaks: `spec.warmup.timeout: use a duration, …`. */
+/** The rules that a spec with defaults breaks: `spec.warmup.timeout: use a duration, …`. */
 export function brokenRules(spec: Json): string[] {
   return rules.flatMap(({ path, message, holds }) =>
     valuesAt(spec, path)
@@ -369,7 +369,7 @@ export function brokenRules(spec: Json): string[] {
   )
 }
 
-/** The values at a rule's path, and where they stand; none where a field is absent. */
+/** The values at a rule's path, each with its place; none if a field is absent. */
 function valuesAt(spec: Json, path: string): { place: string; value: Json }[] {
   let found = [{ place: '', value: spec }]
   for (const step of path.split(/\.|(?=\[\])/).filter((each) => each !== '')) {

@@ -4,7 +4,7 @@ import { accelerationLabel, overrideAnnotations } from '../values/keys.ts'
 
 /*
  * The one definition of an AccelerationPolicy: its TypeScript type, its defaults and its CRD (crd.ts) all
- * follow from this schema, so they cannot drift apart; what is valid beyond shape stands in rules.ts. It says
+ * follow from this schema, so they cannot drift apart; other rules are in rules.ts. It says
  * only what Warmgate does today: a value that is not served yet is refused, never ignored. Lists and texts have
  * a greatest length, by which the API server reckons what a rule may cost.
  */
@@ -39,7 +39,7 @@ const labelSelector = (description: string, more: object = { default: {} }) =>
     { ...closed, description, ...more },
   )
 
-// Whole numbers as KServe writes them back: what it rewrote (1000 becomes 1k) would not be known again.
+// Only whole numbers up to 999: KServe rewrites 1000 as 1k, and Warmgate would not recognize it.
 const deviceCount = Type.Unsafe<string | number>({
   anyOf: [{ type: 'integer' }, { type: 'string' }],
   minimum: 1,
@@ -252,7 +252,7 @@ const cache = Type.Object(
       type: 'object',
       description: "Merged into the Runtime's spec: whatever this policy does not name.",
       default: {},
-      // A rule sees declared fields alone.
+      // A CEL rule sees only declared fields.
       properties: Object.fromEntries([
         ['replicas', { type: 'integer' }],
         ...['tieredstore', 'metadata', 'spec'].map((name) => [name, anyObject]),
@@ -416,7 +416,7 @@ const limits = Type.Object(
         maximum: 1_000,
       }),
     ),
-    // By the defaults that is 300 pods of masters and workers, and 10 TiB of disk.
+    // With default settings that is 300 pods of masters and workers, and 10 TiB of disk.
     caches: Type.Integer({
       description:
         'How many caches a namespace may have. A service that needs one more is not accelerated (CacheLimit).',

@@ -3,8 +3,8 @@ import type { PolicySpec } from './schema.ts'
 import type { Labels } from './selector.ts'
 
 /**
- * Namespaces of the cluster's own, besides all of `kube-…`: nothing in them is ever accelerated. The webhook's
- * selectors list the same. What is installed under another name opts out by its label.
+ * System namespaces, in addition to `kube-…`: nothing in them is accelerated. The selectors of the webhook
+ * have the same list. A system namespace with another name can opt out with the label.
  */
 export const systemNamespaces: readonly string[] = [
   'kserve',
@@ -22,12 +22,12 @@ export function isSystemNamespace(name: string, more: readonly string[] = []): b
   return name.startsWith('kube-') || systemNamespaces.includes(name) || more.includes(name)
 }
 
-/** A namespace opts in with a label, */
+/** Whether the label of a namespace opts in. */
 export function isOptedIn(namespaceLabels: Labels): boolean {
   return namespaceLabels[accelerationLabel] === 'enabled'
 }
 
-/** or out of what is for the whole cluster. */
+/** Whether the label of a namespace opts out of policies with Cluster scope. */
 export function isNamespaceOptedOut(namespaceLabels: Labels): boolean {
   return namespaceLabels[accelerationLabel] === 'disabled'
 }
@@ -36,21 +36,21 @@ export function optedIn(namespaceLabels: Labels): Labels {
   return { ...namespaceLabels, [accelerationLabel]: 'enabled' }
 }
 
-/** A namespace of the cluster's own has opted out, whatever its labels say. */
+/** The labels of a namespace. A system namespace always counts as opted out. */
 export function labelsOf(name: string, labels: Labels = {}, more: readonly string[] = []): Labels {
   return isSystemNamespace(name, more) ? { ...labels, [accelerationLabel]: 'disabled' } : labels
 }
 
 /**
- * Whether a policy reaches into a namespace, by the namespace's own word. A word that is not understood is not consent:
- * whoever wrote `Disabled` meant to opt out.
+ * Whether a policy applies to a namespace with this label. An unknown value is not consent: `Disabled` was
+ * probably meant to opt out.
  */
 export function isInScope({ scope }: Pick<PolicySpec, 'scope'>, namespaceLabels: Labels): boolean {
   const said = namespaceLabels[accelerationLabel]
   return isOptedIn(namespaceLabels) || (scope === 'Cluster' && said === undefined)
 }
 
-/** What to correct in a namespace whose label says neither that it opts in nor that it opts out. */
+/** What to correct if the label of a namespace is neither `enabled` nor `disabled`. */
 export function labelProblem(namespaceLabels: Labels): string | undefined {
   const said = namespaceLabels[accelerationLabel]
   if (said === undefined || isOptedIn(namespaceLabels) || isNamespaceOptedOut(namespaceLabels))

@@ -2,9 +2,9 @@ import { type Annotations, choosePolicy } from './overrides.ts'
 import { matchingPolicies, type Policy } from './policy.ts'
 import type { Labels } from './selector.ts'
 
-/** What a policy's selectors and a service's choice of policy look at. */
+/** The data of a service that selects its policy. */
 export interface PolicySubject {
-  /** For people: `namespace/name`. */
+  /** For messages: `namespace/name`. */
   name: string
   namespaceLabels: Labels
   labels: Labels
@@ -15,7 +15,7 @@ export interface PolicySubject {
 export interface PolicyUsage {
   /** How many services it governs. */
   services: number
-  /** Other policies of its priority that match services which it matches too, each with one of these services. */
+  /** Other policies with the same priority that match the same services, each with one such service. */
   conflicts: Map<string, string>
 }
 
@@ -39,7 +39,7 @@ export function countPolicyUsage(policies: Policy[], services: PolicySubject[]):
   return usages
 }
 
-/** Of the policies that match a service, those that only their names put in order. */
+/** Records the matching policies that share the highest priority, so that only their names order them. */
 function noteConflicts(usages: Map<string, PolicyUsage>, matching: Policy[], service: string): void {
   const equals = matching.filter(({ spec }) => spec.priority === matching[0]?.spec.priority)
   for (const one of equals) {

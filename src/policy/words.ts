@@ -11,18 +11,18 @@ import { type KubeObject, stringMapAt } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 import type { Annotations } from './overrides.ts'
 
-/** Annotations that Warmgate reads on a service and that people write, and those that only Warmgate writes. */
+/** Service annotations that users write (`forPeople`), and those that only Warmgate writes. */
 const forPeople = [accelerationAnnotation, adoptAnnotation, ...Object.values(overrideAnnotations)]
 const known: readonly string[] = [...forPeople, originalAnnotation, cachesAnnotation, revertedAnnotation]
 
-/** An annotation of a service that asks Warmgate for something which it does not know. */
+/** A Warmgate annotation of a service that has an unknown name or value. */
 export interface UnknownWord {
   key: string
-  /** With what is valid. */
+  /** Says what is valid. */
   message: string
 }
 
-/** The first annotation in Warmgate's domain whose name, or whose word for opting out, is none that Warmgate knows. */
+/** The first annotation in Warmgate's domain with an unknown name, or an unknown value for opting out. */
 export function unknownWord(annotations: Annotations): UnknownWord | undefined {
   const opting = annotations[accelerationAnnotation]
   if (opting !== undefined && !['enabled', 'disabled'].includes(opting)) {
@@ -35,7 +35,7 @@ export function unknownWord(annotations: Annotations): UnknownWord | undefined {
   return { key, message: `${quoted(key)}: there is no such annotation; there are: ${forPeople.join(', ')}` }
 }
 
-/** Where KServe takes labels and annotations for pods from, and where Warmgate reads none. */
+/** Places from which KServe copies labels and annotations to pods, and that Warmgate does not read. */
 const unread = [
   { what: 'label', of: 'the service', path: ['metadata', 'labels'] },
   ...['predictor', 'transformer', 'explainer'].flatMap((part) => [
@@ -46,7 +46,9 @@ const unread = [
   { what: 'annotation', of: 'the pods', path: ['spec', 'annotations'] },
 ]
 
-/** Warnings of keys in Warmgate's domain that stand where nobody reads them, and did not before an update. */
+/**
+ * Warnings about Warmgate keys in places that Warmgate does not read, unless an update leaves them unchanged.
+ */
 export function unreadWords(service: KubeObject, previous: KubeObject | undefined): string[] {
   return unread.flatMap(({ what, of, path }) => {
     const before = stringMapAt(previous, ...path)
