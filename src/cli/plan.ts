@@ -37,8 +37,8 @@ interface Planned {
 }
 
 /**
- * `warmgate plan`: what would be admitted and created, from files alone. Answers the exit status: 2 where something
- * cannot be read, after all the rest was printed, and 1 where a service would be denied.
+ * `warmgate plan`: prints what would be admitted and created, from files only. Resolves with the exit status:
+ * 2 if a file cannot be read (the rest is still printed), 1 if a service would be denied.
  */
 export async function runPlan(
   { files, policyFiles = [], output }: PlanOptions,

@@ -47,7 +47,7 @@ export interface HeldPod {
   why: string
 }
 
-/** Every cache of Warmgate's, and whatever else held pods wait for, with who uses it and who waits for it. */
+/** Warmgate's caches and the other claims that held pods wait for, each with its services and held pods. */
 export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
   const mounts = [...ownMounts(objects), ...namedMounts(objects), ...waitedFor(objects)]
   const distinct = new Map(mounts.map((mount) => [nameOf(mount), mount]))
@@ -85,14 +85,14 @@ function ownMounts(objects: StatusObjects): Mount[] {
     const key = keyOf(dataset)
     const { namespace = '', name: claim } = key
     const paths = new Set(objects.dataLoads.filter((load) => isOwnLoad(load, key)).map(pathOf))
-    // Where nobody tells of a part there is the whole of it to tell of.
+    // If no DataLoad or service names a sub-path, report the whole Dataset.
     const isNamed = named.some((mount) => mount.namespace === namespace && mount.claim === claim)
     const told = paths.size === 0 && !isNamed ? [''] : paths
     return [...told].map((path) => ({ namespace, claim, path }))
   })
 }
 
-/** What services are pointed at, of the Datasets that are there: a team's own, too. */
+/** The existing Datasets that services read from, including Datasets that a team owns. */
 function namedMounts({ datasets, services }: StatusObjects): Mount[] {
   const named = services.flatMap((service) => {
     const { namespace = '' } = service.metadata

@@ -8,7 +8,7 @@ import { isStorageInitializer } from './download.ts'
 export const serviceLabel = 'serving.kserve.io/inferenceservice'
 /** What the pods of LLMInferenceServices carry instead; the service's name is in app.kubernetes.io/name. */
 export const llmSelector = 'app.kubernetes.io/part-of=llminferenceservice'
-/** By which labels a pod says which service it is of. */
+/** The label selectors of all pods of services. */
 export const podSelectors = [serviceLabel, llmSelector]
 
 /** Which service a pod belongs to, by the labels that KServe puts on it. */
