@@ -224,7 +224,7 @@ function isSame({ claims, volumes }: Remembered, facts: Facts): boolean {
   return claims.agreesWith(facts.foreignClaims) && volumes.agreesWith(facts.foreignVolumes)
 }
 
-/** A plan that changes nothing has the service that came in, as it is in the mirror by now. */
+/** If a plan changes nothing, it returns the service as it is in the mirror now. */
 function withService(made: Plan, service: KubeObject): Plan {
   return made.patch.length === 0 ? { ...made, service } : made
 }

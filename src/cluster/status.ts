@@ -31,12 +31,12 @@ export interface CacheStatus {
   name: string
   /** `kind/name` of the services that use it. */
   services: string[]
-  /** Until when it stays without any; undefined for one that is used, or goes at once. */
+  /** Until when it is kept although no service uses it; undefined if it is used, or deleted immediately. */
   retainedUntil: string | undefined
   phase: CachePhase
-  /** What a warm cache lacks all the same; empty for nothing. */
+  /** What a warm cache still lacks; empty if nothing. */
   shortfall: string
-  /** That it is being deleted, and why it is not gone; what it would have if it were made anew. */
+  /** Why its deletion is not complete, and which changes need the cache to be created again. */
   remarks: string[]
   held: HeldPod[]
 }
