@@ -45,7 +45,7 @@ export async function runPlan(
   streams: Streams,
 ): Promise<0 | 1 | 2> {
   const tried = await readManifests(policyFiles, streams.stdin)
-  // Without the policy that is tried, a plan says nothing of it.
+  // A policy file that cannot be read makes the plan useless: stop.
   if (tried.problems[0] !== undefined) throw tried.problems[0]
   const read = await readManifests(files, streams.stdin)
   const manifests = withPolicies(read.manifests, tried.manifests)
@@ -168,7 +168,7 @@ function because({ holdReason }: Plan): string {
   return holdReason === undefined ? '' : `: ${holdReason}`
 }
 
-/** Files cannot tell who may get what. */
+/** Warnings about shared Datasets: files do not show which accounts may get them. */
 function warningsOf({ plan: made, warnings }: Planned): string[] {
   const references = made.caches.filter(({ source }) => isReferenceTo(source))
   return [

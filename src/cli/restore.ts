@@ -29,7 +29,7 @@ export async function runRestore(
     const [services, caches] = [await listServices(context), await listCaches(context)]
     const restored = await restoreServices(context, { services, caches }, options)
     await clearCaches(context, restored)
-    // Pods that came meanwhile, of services whose turn had not come yet.
+    // Release pods that were created since, for services that were not restored yet.
     if (!options.dryRun) await releasePods(context)
   }
   if (options.signal.aborted) report.fail('all of it', 'interrupted: run it again')

@@ -16,7 +16,7 @@ export interface StatusOptions {
   clock: Clock
   /** Undefined for all. */
   namespace: string | undefined
-  /** Again and again, until the signal aborts. */
+  /** Print repeatedly until the signal aborts. */
   watch: boolean
   signal: AbortSignal
 }
