@@ -168,7 +168,7 @@ function because({ holdReason }: Plan): string {
   return holdReason === undefined ? '' : `: ${holdReason}`
 }
 
-/** Warnings about shared Datasets: files do not show which accounts may get them. */
+/** Adds a warning for each Dataset that a policy names: files do not show which accounts may get it. */
 function warningsOf({ plan: made, warnings }: Planned): string[] {
   const references = made.caches.filter(({ source }) => isReferenceTo(source))
   return [
