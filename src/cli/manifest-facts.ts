@@ -18,7 +18,7 @@ import { getIn, type KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 import { type Manifest, ManifestError } from './manifests.ts'
 
-/** Manifests in place of a cluster: what a plan needs to know, read off the files beside the service. */
+/** The facts for a plan, read from manifests instead of a cluster. */
 export class ManifestFacts {
   readonly #objects: ObjectIndex
   readonly #policies: Policy[]

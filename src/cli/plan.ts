@@ -37,15 +37,15 @@ interface Planned {
 }
 
 /**
- * `warmgate plan`: what would be admitted and created, from files alone. Answers the exit status: 2 where something
- * cannot be read, after all the rest was printed, and 1 where a service would be denied.
+ * `warmgate plan`: prints what would be admitted and created, from files only. Resolves with the exit status:
+ * 2 if a file cannot be read (the rest is still printed), 1 if a service would be denied.
  */
 export async function runPlan(
   { files, policyFiles = [], output }: PlanOptions,
   streams: Streams,
 ): Promise<0 | 1 | 2> {
   const tried = await readManifests(policyFiles, streams.stdin)
-  // Without the policy that is tried, a plan says nothing of it.
+  // A policy file that cannot be read makes the plan useless: stop.
   if (tried.problems[0] !== undefined) throw tried.problems[0]
   const read = await readManifests(files, streams.stdin)
   const manifests = withPolicies(read.manifests, tried.manifests)
@@ -168,7 +168,7 @@ function because({ holdReason }: Plan): string {
   return holdReason === undefined ? '' : `: ${holdReason}`
 }
 
-/** Files cannot tell who may get what. */
+/** Adds a warning for each Dataset that a policy names: files do not show which accounts may get it. */
 function warningsOf({ plan: made, warnings }: Planned): string[] {
   const references = made.caches.filter(({ source }) => isReferenceTo(source))
   return [

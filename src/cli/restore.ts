@@ -14,9 +14,9 @@ export type RestoreOptions = Omit<RestoreContext, 'record' | 'report'> &
   }
 
 /**
- * `warmgate restore`: releases every held pod, gives services back as they came in, and takes away the caches that nobody
- * uses then. It does by itself what the controller would do, and can be run again whenever it was interrupted. Answers the
- * exit status: 1 where something could not be done.
+ * `warmgate restore`: releases every held pod, restores the original services, and deletes the caches that no
+ * service uses then. It works without the controller, and can be run again after an interruption. Resolves
+ * with the exit status: 1 if something could not be done.
  */
 export async function runRestore(
   options: RestoreOptions,
@@ -29,7 +29,7 @@ export async function runRestore(
     const [services, caches] = [await listServices(context), await listCaches(context)]
     const restored = await restoreServices(context, { services, caches }, options)
     await clearCaches(context, restored)
-    // Pods that came meanwhile, of services whose turn had not come yet.
+    // Release pods that were created since, for services that were not restored yet.
     if (!options.dryRun) await releasePods(context)
   }
   if (options.signal.aborted) report.fail('all of it', 'interrupted: run it again')
@@ -37,7 +37,7 @@ export async function runRestore(
   return report.failures === 0 ? 0 : 1
 }
 
-/** An Event is a courtesy: whoever may not write one may undo all the same. */
+/** Events are optional: a user who may not create them can still restore. */
 function recorder({ client, clock }: { client: KubeClient } & Pick<RestoreContext, 'clock'>) {
   return async (event: EventNote) => {
     const object = eventObject(event, { nowMs: clock.now(), instance: 'warmgate-restore' })

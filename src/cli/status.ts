@@ -16,7 +16,7 @@ export interface StatusOptions {
   clock: Clock
   /** Undefined for all. */
   namespace: string | undefined
-  /** Again and again, until the signal aborts. */
+  /** Print repeatedly until the signal aborts. */
   watch: boolean
   signal: AbortSignal
 }
@@ -24,7 +24,7 @@ export interface StatusOptions {
 const againMs = 2_000
 const clearScreen = '\x1b[2J\x1b[H'
 
-/** `warmgate status`: what there is of caches, how full they are, and who waits for them. */
+/** `warmgate status`: lists caches, how full they are, and the pods that wait for them. */
 export async function runStatus(
   options: StatusOptions,
   { stdout }: Pick<Streams, 'stdout'>,

@@ -22,8 +22,8 @@ const notAsked =
   'Warmgate was not asked about it: is it running, and does its webhook reach this namespace (doc: policy.md)?'
 
 /**
- * Asks admission to take in a service that stood before: it rewrites it, or says why not and changes nothing. In a dry
- * run nothing is changed either way. Rejects where the service cannot be written at all.
+ * Asks admission to adopt an existing service. Admission rewrites the service, or gives a reason and changes
+ * nothing. A dry run changes nothing. Rejects if the service cannot be written.
  */
 export async function adoptService(
   client: KubeClient,
@@ -56,7 +56,7 @@ function askingFor({ metadata: { uid } }: KubeObject): Json {
   return { metadata: { uid, annotations: { [adoptAnnotation]: 'true' } } }
 }
 
-/** Whether admission answers for a service now. It takes that annotation off in a dry run, too. */
+/** Whether Warmgate's webhook handles a service now: it removes the annotation, even in a dry run. */
 export async function admissionAnswers(client: KubeClient, service: KubeObject): Promise<boolean> {
   const patch = { type: 'merge', body: askingFor(service) } as const
   try {
@@ -74,8 +74,9 @@ function whyOf(warnings: string[]): string {
 }
 
 /**
- * Why a service that was taken in is not back yet; undefined once its pods read from its caches and are Ready, or it is
- * gone. Its Ready condition alone says nothing: a Deployment that is rolled is Available by its old pods.
+ * Why the rollout of an adopted service is not complete. Undefined once its pods read from its caches and are
+ * Ready, or if the service is deleted. Its Ready condition is not enough: old pods keep a Deployment
+ * Available during a rollout.
  */
 export async function pendingRollout(client: KubeClient, service: KubeObject): Promise<string | undefined> {
   const { namespace = '' } = service.metadata
@@ -95,7 +96,7 @@ export async function pendingRollout(client: KubeClient, service: KubeObject): P
 /** `pods`: those of the service that are alive. */
 export function pendingBecause(service: KubeObject, pods: KubeObject[]): string | undefined {
   const original = readOriginal(service)
-  // It opted out meanwhile: there is nothing to come back from.
+  // The service has opted out since: there is no rollout to wait for.
   if (original === undefined) return undefined
   const uris = Object.values(original.locations).map(({ uri }) => uri)
   const old = pods.find((pod) => downloadsOf(pod).some((uri) => uris.includes(uri)))

@@ -1,7 +1,7 @@
 import { mapConcurrently } from '../values/concurrency.ts'
 import { limits } from '../values/limits.ts'
 
-// A review is one of many: it must not have the API server to itself.
+// Limits the load of one review on the API server.
 const concurrentReads = 8
 
 /** One read of the API server; the same key is the same read. */
@@ -11,8 +11,8 @@ export interface Read {
 }
 
 /**
- * The reads for one plan: each is made once, a few at a time, and all of them together are limited. What is remembered
- * from before counts as well: the same service always gets the same answer.
+ * The reads for one plan. Each key is read once, a few at a time, and their total is limited. Cached reads
+ * count too, so that the same service always gets the same plan.
  */
 export class BoundedReads {
   readonly #known = new Set<string>()

@@ -39,9 +39,9 @@ export interface CredentialSources {
 }
 
 /**
- * The credentials that KServe would use for a service, and the Datasets elsewhere that its accounts may get. A location
- * whose reads would exceed the limit is read nothing for, and is named in `unread`: with a part of its credentials it
- * would be planned wrongly.
+ * Reads the credentials that KServe would use for a service, and which shared Datasets its accounts may get.
+ * If a location would exceed the read limit, nothing is read for it and `unread` lists it, because a plan
+ * with only a part of its credentials would be wrong.
  */
 export async function readCredentials(
   { client, mirror, recent }: CredentialSources,

@@ -33,7 +33,7 @@ export async function readFacts(
     kserve: parseKserveConfig(findKserve(mirror, kserveNamespace).configMap),
     signer: mirror.records.signer,
   }
-  // Whose account downloads the model of an LLMInferenceService may be said by a configuration.
+  // Read first: a configuration may set the service account of an LLMInferenceService.
   const serving = isLookedInto(service, known) ? await readServing(sources, service, options) : nothingServed
   const credentials = await readCredentials(sources, needsOf(service, { ...known, ...serving }), options)
   return {
@@ -63,8 +63,8 @@ const nothingServed: Pick<Facts, 'servingRuntimes' | 'llmConfigs'> = {
 }
 
 /**
- * A namespace that opted in a moment ago is not in the mirror yet, and its first service would be passed over for good.
- * So a live decision asks the API server if the mirror says no.
+ * The mirror may not have a namespace that opted in a moment ago, and its first service would never be
+ * accelerated. So a live decision reads the namespace from the API server if the mirror has no opt-in.
  */
 async function readLabels(
   { mirror, client }: FactsSources,

@@ -5,7 +5,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { keyOf } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
-/** Reads the gauges off the mirror, when somebody asks for them. */
+/** Sets the gauges from the mirror. Called for each scrape. */
 export function setGauges(mirror: Mirror, metrics: Metrics, nowMs: number): void {
   metrics.heldPods.set(mirror.pods.list().filter(isHeld).length)
   const phases = { pending: 0, warming: 0, warm: 0, partial: 0, failed: 0 }

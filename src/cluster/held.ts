@@ -6,9 +6,7 @@ import type { Mirror } from './mirror.ts'
 // More than any pod that a node could start: an annotation names as many as fit into it.
 const mostClaims = 256
 
-/**
- * The pods that wait, by what they wait for: a cache that is warm wakes its own pods, without a look at any other.
- */
+/** The held pods, indexed by the claims that they mount, so that a warm cache wakes only its own pods. */
 export class HeldPods {
   readonly #pods = new Map<string, KubeObject>()
   /** By `namespace/claim`, and by `namespace/`: keys of pods. */

@@ -46,7 +46,7 @@ export interface MirrorOptions {
   systemNamespaces?: readonly string[]
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
   llmVersion: LlmVersion
-  /** Tells apart the records that admission wrote on services. */
+  /** Verifies the records that admission wrote on services. */
   signer: RecordSigner & { readonly version?: number; readonly missing?: string | undefined }
 }
 
@@ -58,8 +58,8 @@ const longestForbiddenStartMs = 120_000
 const forbiddenCheckMs = 5_000
 
 /**
- * What Warmgate knows of the cluster without asking: a local copy of each resource that plans and holds read.
- * Admission answers from it; so does the controller, which is woken by its changes.
+ * A local copy of each resource that plans and holds read. Admission and the controller read from it, and its
+ * changes wake the controller.
  */
 export class Mirror {
   readonly namespaces: Reflector
@@ -122,7 +122,7 @@ export class Mirror {
         follow(resource, {
           reduce: (service) =>
             reduceService(service, {
-              // A forged record keeps nothing of a service that nobody looks into.
+              // A forged record must not make the mirror keep a service in a namespace that is not open.
               isOpen: isOpen(service) || this.records.proven(service) !== undefined,
               storageSecretAnnotation: this.#storageSecretAnnotation,
             }),
@@ -190,8 +190,8 @@ export class Mirror {
   }
 
   /**
-   * What is not known yet, or not followed any more because the API server forbids it. A resource that is not
-   * installed is known to be none.
+   * The resources that are not synced yet, or that the API server forbids. A resource that is not installed
+   * counts as synced and empty.
    */
   unsynced(): string[] {
     const sinceMs = this.#options.clock.now() - forbiddenGraceMs

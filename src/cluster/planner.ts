@@ -23,7 +23,7 @@ export interface PlannerOptions {
   clock: Pick<Clock, 'now'>
 }
 
-/** A service that the API server asks about, which need not be stored yet. */
+/** A service in an admission review. It may not be stored yet. */
 export interface Review {
   service: KubeObject
   /** Its manifest may leave it out. */
@@ -67,7 +67,7 @@ export class Planner {
   readonly #clock: Pick<Clock, 'now'>
   readonly #fingerprints = new Fingerprints()
   readonly #plans = new Memory<Remembered>(planMemory)
-  /** Since when services are as they are. */
+  /** When each service was last seen to change. */
   readonly #seen = new Memory<{ fingerprint: string; sinceMs: number }>(serviceMemory)
 
   #planned = 0
@@ -114,7 +114,7 @@ export class Planner {
     return await this.#remembered(service, 'New')
   }
 
-  /** A stored service, with what it has. */
+  /** A stored service, keeping its existing rewrites. */
   async existing(service: KubeObject): Promise<Plan> {
     return await this.#remembered(service, 'Existing')
   }
@@ -195,7 +195,9 @@ export class Planner {
     return plan(input)
   }
 
-  /** A service may follow its Secret by milliseconds: what was read before it was seen as it is does not count. */
+  /**
+   * A service may be created milliseconds after its Secret: ignore reads that are older than its last change.
+   */
   #unchangedSinceMs(service: KubeObject): number {
     const id = serviceId(service)
     const fingerprint = this.#fingerprints.ofService(service)
@@ -224,7 +226,7 @@ function isSame({ claims, volumes }: Remembered, facts: Facts): boolean {
   return claims.agreesWith(facts.foreignClaims) && volumes.agreesWith(facts.foreignVolumes)
 }
 
-/** A plan that changes nothing has the service that came in, as it is in the mirror by now. */
+/** If a plan changes nothing, it returns the service as it is in the mirror now. */
 function withService(made: Plan, service: KubeObject): Plan {
   return made.patch.length === 0 ? { ...made, service } : made
 }

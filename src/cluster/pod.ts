@@ -52,7 +52,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
       const hasClaim = mirror.claims.get(key) !== undefined
       return { ...readCache(mirror, { ...key, path: mount.path }, nowMs), ...mount, hasClaim }
     })
-  // Nothing ever fills a claim of nobody's Dataset.
+  // Skip a claim without a Dataset, unless Warmgate named it: nothing would ever fill it.
   const caches = mounts.filter(({ claim, dataset }) => dataset !== undefined || isCacheName(claim))
   const cold = caches.filter(({ phase }) => phase.kind !== 'warm')
   const sinceMs = cold.flatMap((each) => each.waitingSinceMs ?? [])
@@ -79,7 +79,7 @@ export function nameOf({ claim, path }: ClaimMount): string {
   return path === '' ? claim : `${claim}/${path}`
 }
 
-/** The service of a pod; `gone` where there surely is none, undefined where that is not known. */
+/** The service of a pod; `gone` if it does not exist, undefined if services have not synced yet. */
 export function serviceAt({ services }: Mirror, pod: KubeObject): KubeObject | 'gone' | undefined {
   const found = services.ofPod(pod, pod.metadata.namespace ?? '')
   return found ?? (services.hasSynced && serviceOfPod(pod) !== undefined ? 'gone' : undefined)

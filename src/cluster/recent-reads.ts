@@ -12,7 +12,7 @@ const readMemory = { totalBytes: 4 * 2 ** 20, valueBytes: 64 * 2 ** 10 }
  */
 export type Freshness = { kind: 'Live' } | { kind: 'Recent'; sinceMs: number; rereadsMissing?: true }
 
-/** Remembers for a minute what was read of the API server: facts alone, never the value of a Secret. */
+/** Caches reads of the API server for a minute. It stores only facts, never the value of a Secret. */
 export class RecentReads<T> {
   readonly #clock: Pick<Clock, 'now'>
   readonly #known = new Memory<{ value: T; readMs: number }>(readMemory)

@@ -34,7 +34,7 @@ export async function restoreService(
   if (!isRestored(asked)) return await writeWhole(client, service, undone.service, dryRun)
   if (dryRun) return { kind: 'changed', service: asked }
   const answer = await patchOptOut(client, service, optOut, false)
-  // Admission may have gone in between.
+  // Admission may have stopped since the dry run.
   return isRestored(answer)
     ? { kind: 'changed', service: answer }
     : await restoreService(client, answer, { optOut })

@@ -31,7 +31,7 @@ export async function readServing(
       ({ items }) => items,
       () => {
         signal?.throwIfAborted()
-        // Not installed, or not to be had now: the mirror is the next best.
+        // The resource is not installed or cannot be read now: use the mirror.
         return copy.list(where)
       },
     )

@@ -32,7 +32,7 @@ export function sharedDatasets(
   })
 }
 
-/** Whether a service account may get a Dataset, by the API server's word. */
+/** Whether a service account may get a Dataset, according to a SubjectAccessReview. */
 export async function mayGet(
   client: KubeClient,
   { namespace, name }: DatasetRef,

@@ -31,12 +31,12 @@ export interface CacheStatus {
   name: string
   /** `kind/name` of the services that use it. */
   services: string[]
-  /** Until when it stays without any; undefined for one that is used, or goes at once. */
+  /** Until when it is kept although no service uses it; undefined if it is used, or deleted immediately. */
   retainedUntil: string | undefined
   phase: CachePhase
-  /** What a warm cache lacks all the same; empty for nothing. */
+  /** What a warm cache still lacks; empty if nothing. */
   shortfall: string
-  /** That it is being deleted, and why it is not gone; what it would have if it were made anew. */
+  /** Why its deletion is not complete, and which changes need the cache to be created again. */
   remarks: string[]
   held: HeldPod[]
 }
@@ -47,7 +47,7 @@ export interface HeldPod {
   why: string
 }
 
-/** Every cache of Warmgate's, and whatever else held pods wait for, with who uses it and who waits for it. */
+/** Warmgate's caches and the other claims that held pods wait for, each with its services and held pods. */
 export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
   const mounts = [...ownMounts(objects), ...namedMounts(objects), ...waitedFor(objects)]
   const distinct = new Map(mounts.map((mount) => [nameOf(mount), mount]))
@@ -85,14 +85,14 @@ function ownMounts(objects: StatusObjects): Mount[] {
     const key = keyOf(dataset)
     const { namespace = '', name: claim } = key
     const paths = new Set(objects.dataLoads.filter((load) => isOwnLoad(load, key)).map(pathOf))
-    // Where nobody tells of a part there is the whole of it to tell of.
+    // If no DataLoad or service names a sub-path, report the whole Dataset.
     const isNamed = named.some((mount) => mount.namespace === namespace && mount.claim === claim)
     const told = paths.size === 0 && !isNamed ? [''] : paths
     return [...told].map((path) => ({ namespace, claim, path }))
   })
 }
 
-/** What services are pointed at, of the Datasets that are there: a team's own, too. */
+/** The existing Datasets that services read from, including Datasets that a team owns. */
 function namedMounts({ datasets, services }: StatusObjects): Mount[] {
   const named = services.flatMap((service) => {
     const { namespace = '' } = service.metadata

@@ -1,20 +1,23 @@
 import { isObject, type JsonObject, type KubeObject, listAt, stringAt } from '../values/object.ts'
 
-/** What Warmgate needs of KServe's ConfigMap `inferenceservice-config`. */
+/** The settings that Warmgate reads from KServe's ConfigMap `inferenceservice-config`. */
 export interface KserveConfig {
-  /** The annotation by which a service names its credentials' Secret; empty where none does. */
+  /**
+   * The annotation with which a service names the Secret of its credentials; empty if KServe reads no
+   * annotation.
+   */
   storageSecretAnnotation: string
-  /** The Secret that a storage spec (`storage.key`, `storage.path`) is looked up in. */
+  /** The Secret in which KServe looks up a storage spec (`storage.key`, `storage.path`). */
   storageSpecSecret: string
   s3: { accessKeyId: string; secretAccessKey: string; defaults: { [option: string]: string } }
   gcsCredentialFile: string
-  /** How services are deployed that do not say. */
+  /** The deployment mode of services that do not name one. */
   deploymentMode: string
-  /** Whether every download verifies by a bundle of certificate authorities of the cluster's. */
+  /** Whether every download verifies certificates with the cluster's CA bundle. */
   hasCaBundle: boolean
   /** Whether KServe serves models from LocalModelCaches. */
   localModels: boolean
-  /** The resources that a multi-node service may ask for as its GPUs. */
+  /** The resources that a multi-node service may request as its GPUs. */
   gpuTypes: string[]
 }
 
@@ -23,7 +26,7 @@ const gpuTypes = ['nvidia.com/gpu', 'amd.com/gpu', 'intel.com/gpu', 'habana.ai/g
 
 export const kserveConfigName = 'inferenceservice-config'
 
-/** As KServe ships it: what stands in where there is no ConfigMap to read. */
+/** The settings that KServe ships. Used if there is no ConfigMap to read. */
 export const shippedKserveConfig: KserveConfig = {
   storageSecretAnnotation: 'serving.kserve.io/storageSecretName',
   storageSpecSecret: 'storage-config',
@@ -35,7 +38,7 @@ export const shippedKserveConfig: KserveConfig = {
   gpuTypes,
 }
 
-// KServe's own names for the S3 options in its ConfigMap, by the name that they have in a Secret.
+// The S3 options: their name in a Secret, and their name in KServe's ConfigMap.
 const s3Defaults = {
   S3_ENDPOINT: 's3Endpoint',
   S3_USE_HTTPS: 's3UseHttps',
@@ -48,8 +51,8 @@ const s3Defaults = {
 } as const
 
 /**
- * Reads the ConfigMap as KServe does. A present ConfigMap without key names means KServe's fallbacks in
- * code (`awsAccessKeyID`), which differ from the names it ships (pkg/credentials/s3/s3_secret.go).
+ * Reads the ConfigMap as KServe does. If the ConfigMap exists and names no keys, KServe falls back to names
+ * in its code (`awsAccessKeyID`), which differ from the names it ships (pkg/credentials/s3/s3_secret.go).
  */
 export function parseKserveConfig(configMap: KubeObject | undefined): KserveConfig {
   if (configMap === undefined) return shippedKserveConfig
@@ -60,7 +63,7 @@ export function parseKserveConfig(configMap: KubeObject | undefined): KserveConf
     return typeof value === 'string' && value !== '' ? [[option, value] as const] : []
   })
   return {
-    // Without a name for it, KServe looks at no annotation.
+    // If the ConfigMap names no annotation, KServe reads none.
     storageSecretAnnotation: stringAt(credentials, 'storageSecretNameAnnotation') ?? '',
     storageSpecSecret:
       stringAt(credentials, 'storageSpecSecretName') || shippedKserveConfig.storageSpecSecret,
@@ -90,7 +93,7 @@ function parseJson(text = '{}'): JsonObject {
     const value: unknown = JSON.parse(text)
     return isObject(value) ? value : {}
   } catch {
-    // KServe's manager does not start with such a ConfigMap; there is nothing to agree with.
+    // KServe's manager does not start with such a ConfigMap, so there is no behaviour to match.
     return {}
   }
 }

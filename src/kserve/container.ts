@@ -9,32 +9,36 @@ import {
 } from '../values/object.ts'
 import { customContainerIndex, modelFields } from './inference-service.ts'
 
-/** A container that serves a service's model, as far as the service itself describes it. */
+/** A container that serves a model, as far as the service itself describes it. */
 export interface ServingContainer {
-  /** Stable under KServe's defaulting, as a location's id is. */
+  /** Not changed by KServe's defaulting, like the id of a location. */
   id: 'predictor' | 'worker' | 'template' | 'prefill' | 'prefill-worker'
-  /** Where it stands, or would stand. */
+  /** JSON pointer to the container, or to the place where it would be added. */
   pointer: string
-  /** Empty where the service leaves it to KServe's runtime or configuration. */
+  /** Empty if only KServe's runtime or configuration has the container. */
   value: JsonObject
-  /** The name by which KServe would merge it with theirs; undefined where it stands in the service. */
+  /** The name under which KServe would merge it with theirs; undefined if the service has the container. */
   missingName: string | undefined
-  /** `sklearn`, `huggingface`, …; `custom` for a predictor of one's own containers; `vLLM` for an LLMInferenceService. */
+  /**
+   * `sklearn`, `huggingface`, …; `custom` for a predictor with custom containers; `vLLM` for an
+   * LLMInferenceService.
+   */
   modelFormat: string
 }
 
 /** The name of the container that serves the model in each pod of an LLMInferenceService. */
 export const mainContainer = 'main'
 
-/** Empty where there is none of this name. */
+/** The container with this name; an empty object if there is none. */
 export function containerNamed(containers: Json[], name: string): JsonObject {
   return objectAt(containers.find((container) => stringAt(container, 'name') === name))
 }
 
 /**
- * The containers of a service that serve its model. In KServe, `predictor.model` is one, and a multi-node predictor
- * has one for its workers; an LLMInferenceService's are called `main`. `bases` are the specs that an
- * LLMInferenceService is merged over, which may give it parts that it does not name itself.
+ * The containers of a service that serve its model. In an InferenceService these are `predictor.model` and,
+ * if the predictor is multi-node, the container of its workers. In an LLMInferenceService they are named
+ * `main`. `bases` are the specs that KServe merges an LLMInferenceService over; they may add parts that the
+ * service does not have.
  */
 export function servingContainers(service: KubeObject, bases: JsonObject[] = []): ServingContainer[] {
   return service.kind === 'LLMInferenceService' ? llmContainers(service, bases) : predictorContainers(service)
@@ -46,7 +50,7 @@ function predictorContainers(service: KubeObject): ServingContainer[] {
   if (head === undefined) return []
   if (!isObject(predictor.workerSpec) || head.modelFormat === 'custom') return [head]
   const path = ['predictor', 'workerSpec']
-  // KServe takes the first, whatever its name is, and refuses a second.
+  // KServe uses the first container under any name, and rejects a second one.
   const worker = listAt(predictor, 'workerSpec', 'containers')[0]
   const found = { index: 0, value: isObject(worker) ? worker : undefined, name: 'worker-container' }
   return [head, inPod('worker', path, { ...found, modelFormat: head.modelFormat })]
@@ -67,7 +71,10 @@ function customContainer(predictor: JsonObject): ServingContainer | undefined {
   return inPod('predictor', ['predictor'], { index, value, name: '', modelFormat: 'custom' })
 }
 
-/** Each with the workers that lead it, where there are any. */
+/**
+ * The pod templates of an LLMInferenceService. `workers` is the path of the workers that a leader template
+ * has.
+ */
 const workloads = [
   { id: 'template', path: ['template'], workers: ['worker'] },
   { id: 'worker', path: ['worker'], workers: undefined },
@@ -82,7 +89,8 @@ function llmContainers(service: KubeObject, bases: JsonObject[]): ServingContain
   return workloads
     .filter(({ path }) => path[0] !== 'prefill' || isThere(['prefill']))
     .filter(({ path, workers }) => {
-      // Without workers there is always a template; before workers there is one where KServe's presets have it.
+      // Without workers KServe always creates the template. With workers it does so only if the service or a
+      // preset has one.
       const isLeader = workers !== undefined && (bases.length === 0 || !isThere(workers))
       return isThere(path) || isLeader
     })

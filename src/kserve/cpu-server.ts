@@ -1,11 +1,13 @@
 import { type JsonObject, listAt, stringAt } from '../values/object.ts'
 
 /**
- * Whether a server is made for CPUs, or only simulates a model: by its image, environment or arguments. A pod of it
- * that asks for a GPU waits for a GPU node that it has no use for. `parts` are what KServe merges into the container,
- * the lowest first: images and variables of a later part replace earlier ones (strategic merge). Arguments of every part
- * are read, because KServe appends those of an InferenceService to its runtime's (MergeRuntimeContainers); of a flag
- * that is given twice the last one counts.
+ * Whether a server runs on CPUs or only simulates a model, judged by its image, environment and arguments. If
+ * its pod requested a GPU, it would wait for a GPU node that it does not need.
+ *
+ * `parts` are the containers that KServe merges, the lowest first. The image and variables of a later part
+ * replace earlier ones (strategic merge). The arguments of all parts count, because KServe appends those of
+ * an InferenceService to those of its runtime (MergeRuntimeContainers). If a flag is repeated, the last one
+ * counts.
  */
 export function isCpuServer(parts: readonly JsonObject[]): boolean {
   const image = parts.map((part) => stringAt(part, 'image') ?? '').findLast((name) => name !== '') ?? ''
@@ -18,7 +20,7 @@ const gpuWords = new Set(['gpu', 'cuda', 'rocm'])
 
 /** `docker.io/vllm/vllm-openai-cpu:v0.23.0`, `pytorch/torchserve:0.9.0-cpu`, `ghcr.io/llm-d/llm-d-inference-sim:v0.5`. */
 function isCpuImage(image: string): boolean {
-  // The name of a registry says nothing of the image.
+  // Drop the registry: its name says nothing about the image.
   const words = image
     .replace(/^[^/]*[.:][^/]*\//, '')
     .toLowerCase()
@@ -26,7 +28,9 @@ function isCpuImage(image: string): boolean {
   return words.some((word) => cpuWords.has(word)) && !words.some((word) => gpuWords.has(word))
 }
 
-/** By name, with the value; undefined if a Secret or a field of the pod has it. */
+/**
+ * Values by variable name; undefined if the value comes from a Secret or a field of the pod (`valueFrom`).
+ */
 type Variables = ReadonlyMap<string, string | undefined>
 
 function variablesOf(parts: readonly JsonObject[]): Variables {
@@ -51,7 +55,9 @@ function isCpuVariable([name, value]: [string, string | undefined]): boolean {
   return deviceName.test(name) && value.trim().toLowerCase() === 'cpu'
 }
 
-/** Command and arguments as one text, with the variables that servers read further arguments from. */
+/**
+ * Command and arguments as one text, with the variables (`*_ARGS`) from which servers read more arguments.
+ */
 function commandOf(parts: readonly JsonObject[], env: Variables): string {
   const words = parts.flatMap((part) => [...listAt(part, 'command'), ...listAt(part, 'args')])
   const more = [...env].flatMap(([name, value]) => (name.endsWith('_ARGS') ? (value ?? []) : []))
@@ -61,7 +67,7 @@ function commandOf(parts: readonly JsonObject[], env: Variables): string {
 const deviceFlag = /(?:^|[\s'"])--(?:target[-_])?device(?:[-_](?:type|map))?(?:=|[\s'"]+)['"]?([\w.:-]+)/g
 const deviceAssignment = /\bVLLM_(?:CPU_[A-Z_]+=|TARGET_DEVICE=['"]?cpu\b)/
 
-/** `--device cpu`, `--device=cpu`, `--target_device CPU`, or a variable that a shell command sets. */
+/** `--device cpu`, `--device=cpu`, `--target_device CPU`, or such a variable that a shell command sets. */
 function isCpuCommand(command: string): boolean {
   const devices = [...command.matchAll(deviceFlag)].map(([, device = '']) => device.toLowerCase())
   return devices.at(-1) === 'cpu' || deviceAssignment.test(command)

@@ -12,24 +12,28 @@ import { type CacheableScheme, isCacheable } from './uri.ts'
 
 export interface CredentialsInput {
   scheme: string
-  /** Those of the pod (the service's, then the predictor's): one may name a Secret. */
+  /** Annotations of the pod (the service's, then the predictor's). One of them may name a Secret. */
   annotations: { [key: string]: string }
-  /** A policy's word on which Secret to use. */
+  /** The Secret that the policy names, if it names one. */
   secretName: string | undefined
-  /** A policy's word on which key of it fills which mount option. */
+  /** The policy's map of mount options to keys of that Secret. */
   optionKeys?: { [option: string]: string }
-  /** Whether a policy's mirror is read: the Secret that the service names may be for the original alone. */
+  /**
+   * Whether the model is read from a policy's mirror. The service's Secret may then fit only the original
+   * store.
+   */
   isMirrored?: boolean
   serviceAccount: ServiceAccountFact | undefined
   secrets: { [name: string]: SecretFact }
   config: KserveConfig
-  /** Whether a policy names the endpoint, and so answers for its certificate. */
+  /** Whether a policy names the endpoint and is thus responsible for its certificate. */
   policyNamesEndpoint?: boolean
 }
 
 /**
- * The credentials that KServe would hand to its storage initializer: the Secret that the service names, else
- * those of its service account. Source: kserve pkg/credentials/service_account_credentials.go.
+ * The credentials that KServe would give to its storage initializer: from the Secret that the service names,
+ * else from the Secrets of its service account. Source: kserve
+ * pkg/credentials/service_account_credentials.go.
  */
 export function resolveCredentials(input: CredentialsInput): Resolved {
   const found = findSecrets(input)
@@ -41,7 +45,7 @@ export function resolveCredentials(input: CredentialsInput): Resolved {
 
 type Reader = (input: CredentialsInput, secrets: SecretFact[]) => Resolved
 
-/** How the credentials of a scheme are found in Secrets. */
+/** How to find the credentials of each scheme in Secrets. */
 const readers: Record<CacheableScheme, Reader> = {
   s3,
   gs: gcs,
@@ -55,12 +59,12 @@ const readers: Record<CacheableScheme, Reader> = {
   cpfs: anonymous,
 }
 
-/** Only a policy knows what such a source needs (`sources[].credentials.keys`). */
+/** Such a source gets credentials only from a policy (`sources[].credentials.keys`). */
 function anonymous(): Resolved {
   return { ok: true, credentials: { kind: 'anonymous', endpoint: {} } }
 }
 
-/** The last Secret that has every key which the policy asks for. */
+/** Uses the last Secret that has every key in the policy. */
 function named(options: { [option: string]: string }, secrets: SecretFact[]): Resolved {
   const wanted = Object.values(options)
   const secret = secrets.findLast(({ keys }) => wanted.every((key) => keys.includes(key)))
@@ -76,7 +80,7 @@ function namedSecret({ secretName, annotations, config }: CredentialsInput): str
   return secretName ?? annotations[config.storageSecretAnnotation]
 }
 
-/** The Secrets that count, in KServe's order. */
+/** The Secrets that KServe would read, in its order. */
 function findSecrets(input: CredentialsInput): { ok: true; secrets: SecretFact[] } | Unresolved {
   const unknown = input.secretName === undefined ? absentAccount(input.serviceAccount) : undefined
   if (unknown !== undefined) return unknown
@@ -86,7 +90,7 @@ function findSecrets(input: CredentialsInput): { ok: true; secrets: SecretFact[]
   const secrets: SecretFact[] = []
   for (const name of named === undefined ? (input.serviceAccount?.secrets ?? []) : [named]) {
     const secret = Object.hasOwn(input.secrets, name) ? input.secrets[name] : undefined
-    // KServe refuses the pod for it.
+    // KServe would reject the pod.
     if (secret === undefined) return absent(noSecret(input, name), input.serviceAccount)
     if (secret.tooMany !== undefined) return tooManyKeys(secret.name, secret.tooMany)
     secrets.push(secret)
@@ -109,7 +113,7 @@ function noSecret(input: CredentialsInput, name: string): string {
 function withoutSecret(input: CredentialsInput): Resolved {
   const { scheme, secretName, isMirrored = false } = input
   const named = namedSecret(input)
-  // Google's buckets may be public, and KServe reads them so, whatever Secret the service names.
+  // A gs:// bucket may be public. KServe then reads it anonymously, even if the service names a Secret.
   if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isMirrored)))
     return missing(`Secret ${quoted(named)} has no credentials for ${quoted(scheme)}:// (${wanted(input)})`)
   return (
@@ -121,9 +125,9 @@ function withoutSecret(input: CredentialsInput): Resolved {
 }
 
 /**
- * Of several S3 Secrets the first gives the keys, and the last that says something each option: KServe merges
- * their variables, and merging replaces values, not references (kserve pkg/utils, MergeEnvs). A service account
- * with a role comes before all of them, by its own annotations.
+ * If there are several S3 Secrets, the keys come from the first one, and each option from the last one that
+ * sets it. The reason is KServe's merge of their variables: it replaces values, not references (kserve
+ * pkg/utils, MergeEnvs). The annotations of a service account with a role come before all Secrets.
  */
 function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   const { config, serviceAccount, policyNamesEndpoint = false } = input
@@ -152,12 +156,15 @@ function s3(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   })
 }
 
-/** Whether a Secret has a key, with a value or without. */
+/** Whether a Secret has a key, even with an empty value. */
 function hasKey({ keys, emptyKeys = [] }: SecretFact, key: string): boolean {
   return keys.includes(key) || emptyKeys.includes(key)
 }
 
-/** The first, whose volume stays. KServe takes a Secret for the first kind that its keys fit: S3 before GCS. */
+/**
+ * Uses the first GCS Secret, because KServe keeps the volume of the first one. A Secret that also has an S3
+ * key is an S3 Secret to KServe.
+ */
 function gcs(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   const { gcsCredentialFile: file, s3: names } = input.config
   const secret = secrets.find((each) => each.keys.includes(file) && !hasKey(each, names.secretAccessKey))
@@ -165,7 +172,7 @@ function gcs(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   return { ok: true, credentials: { kind: 'file', secretName: secret.name, file, endpoint: {} } }
 }
 
-/** KServe has no credentials for these stores: the names are those that Fluid's users give their keys. */
+/** KServe has no credentials for these stores. The key names follow the convention of Fluid's users. */
 function storeKeys(scheme: string) {
   return { accessKeyId: `fs.${scheme}.accessKeyId`, secretAccessKey: `fs.${scheme}.accessKeySecret` }
 }
@@ -181,7 +188,9 @@ function objectStore(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   return { ok: true, credentials: { kind: 'keys', secretName: secret.name, ...names, endpoint } }
 }
 
-/** What JuiceFS reads from a Secret, by the mount option of that name (fluid pkg/ddc/juicefs/const.go). */
+/**
+ * The keys that JuiceFS reads from a Secret; each is also a mount option (fluid pkg/ddc/juicefs/const.go).
+ */
 const juicefsKeys = [
   'metaurl',
   'token',
@@ -192,7 +201,7 @@ const juicefsKeys = [
   'passphrase',
 ]
 
-/** `metaurl` is the Community Edition's, `token` the Enterprise Edition's. */
+/** The Community Edition has `metaurl`, the Enterprise Edition `token`. */
 function juicefs(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   const secret = secrets.findLast(({ keys }) => keys.includes('metaurl') || keys.includes('token'))
   if (secret === undefined) return withoutSecret(input)

@@ -3,19 +3,18 @@ import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt
 import { storageInitializer } from './download.ts'
 import type { Obstacle } from './obstacle.ts'
 
-/** A ClusterStorageContainer that changes what KServe's storage initializer does, or replaces it. */
+/** A ClusterStorageContainer that customises or replaces KServe's storage initializer. */
 export interface StorageContainerFact {
   name: string
-  /** What it changes, such as `image` and `env AWS_ENDPOINT_URL`. */
+  /** What it changes, for example `image` and `env AWS_ENDPOINT_URL`. */
   changes: string[]
-  /** The URIs that it is for: any of these. */
+  /** It downloads a URI that matches any of these. */
   formats: { prefix: string; regex: string }[]
 }
 
 /**
- * The enabled ones that customise a download. Source: kserve
- * pkg/apis/serving/v1alpha1/storage_container_types.go; the CRD's default for `workloadType` is
- * `initContainer`.
+ * The enabled ClusterStorageContainers that customise a download. `workloadType` defaults to `initContainer`,
+ * as in the CRD. Source: kserve pkg/apis/serving/v1alpha1/storage_container_types.go.
  */
 export function storageContainerFacts(objects: KubeObject[]): StorageContainerFact[] {
   return objects.flatMap((object) => {
@@ -36,9 +35,9 @@ export function storageContainerFacts(objects: KubeObject[]): StorageContainerFa
 const ownSchemes = /^(<scheme-placeholder>|s3|gs|hf|hdfs|webhdfs|https?|file|pvc):/
 
 /**
- * The first that customises the download of a URI. KServe takes whichever of several its cache lists first, so
- * that a plain one that is for the URI, too, proves nothing. Another image changes nothing for a scheme that
- * KServe's own cannot read, such as oss://.
+ * The first container that customises the download of a URI. KServe picks any of several that match, in the
+ * order of its cache. A match that customises nothing therefore does not rule the others out. Another image
+ * counts only for a scheme that KServe's own image reads: oss:// always needs another one.
  */
 export function storageContainerFor(
   uri: string,
@@ -51,25 +50,25 @@ export function storageContainerFor(
     .find(({ changes }) => changes.length > 0)
 }
 
-/** A regular expression counts only without a prefix beside it. */
+/** KServe ignores the regular expression if a prefix is set. */
 function supports({ prefix, regex }: StorageContainerFact['formats'][number], uri: string): boolean {
   if (prefix !== '') return uri.startsWith(prefix)
   if (regex === '') return false
   if (regex.length > limits.name) return true
   try {
-    // An administrator of the cluster wrote it, and a URI is short. Go writes flags in front.
+    // Safe to run: a cluster administrator wrote the expression, and a URI is short. Go puts flags in front.
     const [, flags = '', pattern = ''] = /^(?:\(\?([ims]+)\))?(.*)$/s.exec(regex) ?? []
     return new RegExp(pattern, `u${flags}`).test(uri)
   } catch {
-    // Go may know a syntax that is unknown here, and then it may match.
+    // The syntax may be valid in Go only. Assume a match.
     return true
   }
 }
 
 /**
- * What the `storage-initializer` of an LLMInferenceService's template changes of the download. KServe ignores
- * its command and arguments (pkg/controller/v1alpha2/llmisvc/workload_storage.go, attachStorageInitializer),
- * and drops it for a claim.
+ * The obstacle if the template of an LLMInferenceService customises `storage-initializer`. KServe ignores the
+ * command and arguments there (pkg/controller/v1alpha2/llmisvc/workload_storage.go,
+ * attachStorageInitializer), and removes the container if the model is on a PVC.
  */
 export function customInitializerObstacle(pods: JsonObject[]): Obstacle | undefined {
   const changes = pods
@@ -87,8 +86,8 @@ export function customisedBy(what: string, changes: string[]): string {
 }
 
 /**
- * What a container that is merged over KServe's own changes of the download; resources and rights change
- * nothing.
+ * What a container changes in the download if KServe merges it over its own. Resources and rights do not
+ * count.
  */
 function changesOf(container: JsonObject): string[] {
   const image = stringAt(container, 'image') ?? ''
@@ -101,7 +100,7 @@ function changesOf(container: JsonObject): string[] {
   ]
 }
 
-// KServe, and Open Data Hub, build their images under these names; a registry of one's own keeps them.
+// The image names of KServe and Open Data Hub. A private registry keeps them.
 const shippedImage = /^(odh-)?(kserve-)?storage-initializer(-rhel[0-9]+)?$/
 
 function isShipped(image: string): boolean {
@@ -109,8 +108,8 @@ function isShipped(image: string): boolean {
   return shippedImage.test(name)
 }
 
-// Variables of KServe's python/storage, and of Hugging Face's hub, that change how fast a download is, or
-// hf:// alone.
+// Variables of KServe's python/storage and of the Hugging Face hub that change only the speed of a download,
+// or only hf:// downloads.
 const onlySpeed = /^(HF_.*|S3_MAX_.*|S3_(CONNECT|READ)_TIMEOUT|AZURE_MAX_.*)$/
 
 function hasAny(value: Json | undefined): boolean {

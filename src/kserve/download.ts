@@ -12,7 +12,7 @@ import {
 /** The name of KServe's init container that downloads a model. */
 export const storageInitializer = 'storage-initializer'
 
-/** A container, or the status of one: KServe numbers them where a service has several URIs. */
+/** Accepts a container or its status. KServe adds a number to the name if a service has several URIs. */
 export function isStorageInitializer(container: Json): boolean {
   return stringAt(container, 'name')?.startsWith(storageInitializer) === true
 }
@@ -23,7 +23,10 @@ export interface Download {
   tookMs: number
 }
 
-/** Undefined before it has ended well, and where it downloaded several things, for which there is one time only. */
+/**
+ * Undefined until the download has succeeded. Also undefined if the pod downloaded several URIs, because its
+ * status has only one time for all of them.
+ */
 export function downloadOf(pod: KubeObject): Download | undefined {
   const [spec, status] = [
     initializer(pod, 'spec', 'initContainers'),
@@ -39,7 +42,7 @@ export function downloadOf(pod: KubeObject): Download | undefined {
   return tookMs >= 0 ? { uri, tookMs } : undefined
 }
 
-/** The part of a pod that `downloadOf` reads, for whoever keeps many. */
+/** The part of a pod that `downloadOf` reads, for a cache that keeps many pods. */
 export function downloadPart(pod: KubeObject): { spec: JsonObject; status: JsonObject } {
   const [spec, status] = [
     initializer(pod, 'spec', 'initContainers'),

@@ -1,14 +1,15 @@
 import { limits } from '../values/limits.ts'
 
-/** Where an object store answers; empty means the store's public address. No part of it is a secret. */
+/** The address of an object store; empty means its public address. No part of it is secret. */
 export interface Endpoint {
   url?: string
   region?: string
-  /** Buckets are host names, as at Amazon. A store of one's own has them in the path, unless it says so. */
+  /** Buckets are in the host name, as on Amazon S3. If unset, a store with a `url` has them in the path. */
   addressing?: 'virtual'
 }
 
-// Fluid writes these into shell scripts, as it does mount points, and people can read them: no @.
+// Fluid writes endpoints into shell scripts, like mount points, and users can read them. So no @ (user
+// information).
 const safe = /^[A-Za-z0-9._~:/[\]-]*$/
 
 export function endpointProblem({ url = '', region = '' }: Endpoint, origin: string): string | undefined {

@@ -4,20 +4,22 @@ import type { Unresolved } from './unresolved.ts'
 
 export const awsRole = 'eks.amazonaws.com/role-arn'
 
-/** The annotations by which clouds lend a role to a service account's pods, by the store that it opens. */
+/** By scheme, the annotation with which the cloud gives a role to the pods of a service account. */
 const identities: { [scheme: string]: string } = {
   s3: awsRole,
   gs: 'iam.gke.io/gcp-service-account',
   oss: 'pod-identity.alibabacloud.com/role-name',
 }
 
-/** The trouble with a store that the service's pods read by a role of their own: Fluid's pods do not have it. */
+/**
+ * The error for a store that the service's pods read with a cloud role: Fluid's pods do not have that role.
+ */
 export function identityProblem(
   scheme: string,
   account: ServiceAccountFact | undefined,
 ): Unresolved | undefined {
   const identity = identities[scheme]
-  // An empty one lends no role.
+  // An empty annotation gives no role.
   if (identity === undefined || !account?.annotations[identity]) return undefined
   return {
     ok: false,

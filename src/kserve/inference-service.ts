@@ -34,10 +34,10 @@ export const frameworks = [
   'paddle',
 ] as const
 
-/** The fields of a predictor that are a container with a model. */
+/** The fields of a predictor that hold a container with a model. */
 export const modelFields = ['model', ...frameworks] as const
 
-/** Where a component of a service stands, and what its pods are told by. */
+/** A component of a service: its place in the spec, and what KServe builds its pods from. */
 interface Component {
   id: string
   kind: ModelLocation['component']
@@ -45,19 +45,21 @@ interface Component {
   value: JsonObject
   annotations: () => { [key: string]: string }
   serviceAccount: string
-  /** What KServe merges the pods of it from: specs of pods, the ServingRuntime's among them. */
+  /** The pod specs from which KServe merges its pods, including the ServingRuntime. */
   pods: JsonObject[]
   /**
-   * What is in the way of a canary by the predictor that it is merged over; looked at once for all canaries.
+   * An obstacle for a canary in the stable predictor that it is merged over; computed once for all canaries.
    */
   inherited?: Obstacle | undefined
 }
 
 /**
- * The model locations of an InferenceService: predictor, canaries, transformer, explainer. Never touched are a
- * logger's `storage`, which is where logs go to, and the STORAGE_URI of a transformer inside a predictor's pod, which
- * KServe refuses. `runtime` is the spec of the predictor's ServingRuntime, where it has one. Sources: kserve
- * pkg/apis/serving/v1beta1, pkg/controller/v1beta1/inferenceservice/components.
+ * The model locations of an InferenceService: predictor, canaries, transformer, explainer. `runtime` is the
+ * spec of the predictor's ServingRuntime, if it has one.
+ *
+ * Two fields are never changed: a logger's `storage`, which is the target of logs, and the STORAGE_URI of a
+ * transformer in the predictor's pod, which KServe rejects.
+ * Sources: kserve pkg/apis/serving/v1beta1, pkg/controller/v1beta1/inferenceservice/components.
  */
 export function inferenceServicePlaces(service: KubeObject, runtime: JsonObject = {}): ModelPlace[] {
   const predictor = componentOf(service, 'predictor', runtime)
@@ -109,7 +111,7 @@ function canariesOf(service: KubeObject, stable: Component): Component[] {
   })
 }
 
-/** Undefined for what is too long to be a name. */
+/** Undefined if the value is too long for a name. */
 function nameOf(value: JsonObject): string | undefined {
   const name = stringAt(value, 'name')
   return name !== undefined && name.length <= limits.name ? name : undefined
@@ -119,7 +121,7 @@ function predictorLocations(predictor: Component): ModelPlace[] {
   return oneModel([...modelLocations(predictor), ...predictorContainer(predictor), ...listed(predictor)])
 }
 
-/** A component has one model, or one list of them; a second is KServe's to refuse. */
+/** A component has one model or one list of models. KServe rejects a service with more. */
 function oneModel(locations: ModelPlace[]): ModelPlace[] {
   const isList = locations.every(({ group }) => group.endsWith('.storageUris'))
   if (locations.length < 2 || isList) return locations
@@ -175,19 +177,19 @@ function namedObstacle(
   return model.kind === 'uri' ? namedUriObstacle(model.uri, servers(component, container)) : undefined
 }
 
-/** Also the name of the runtime, where the service names one. */
+/** The model format, and the name of the runtime if the service has one. */
 function formatOf({ value }: Component, container: JsonObject): string {
   const field = modelFields.find((name) => value[name] === container) ?? ''
   return [field, stringAt(container, 'modelFormat', 'name'), stringAt(container, 'runtime')].join(' ')
 }
 
-/** The container of a model, and the runtime's below it. */
+/** The container of a model, and the containers of the runtime that KServe merges it over. */
 function servers({ pods }: Component, container: JsonObject): JsonObject[] {
   const named = pods.flatMap((pod) => listAt(pod, 'containers')).filter(isObject)
   return [container, ...named.filter(({ name }) => name === 'kserve-container')]
 }
 
-/** Shapes that KServe treats so differently that a mounted cache would change what they do. */
+/** Finds a shape of pod or component for which a mounted cache would change the behaviour. */
 function podObstacle(
   { value: component, pods, inherited }: Component,
   container: JsonObject,
@@ -208,7 +210,10 @@ function predictorContainer(predictor: Component): ModelPlace[] {
   return containerLocation(predictor, customContainerIndex(predictor.value))
 }
 
-/** KServe renames a sole container, and a first one without a name, to kserve-container: after we have seen it. */
+/**
+ * The index of the container that serves the model, or -1. KServe renames an only container, or an unnamed
+ * first container, to kserve-container. It does so after Warmgate's webhook has run.
+ */
 export function customContainerIndex(predictor: JsonObject): number {
   const containers = listAt(predictor, 'containers')
   if (containers.length === 1 || (containers.length > 0 && !stringAt(containers[0], 'name'))) return 0
@@ -234,7 +239,7 @@ function containerLocation(component: Component, index: number): ModelPlace[] {
   ]
 }
 
-/** `storageUris[]`: KServe puts each where it says. */
+/** `storageUris[]`: KServe mounts each entry at its own mountPath. */
 function listed(component: Component): ModelPlace[] {
   const entries = listAt(component.value, 'storageUris')
   const paths = entries.map((entry) => stringAt(entry, 'mountPath') || '/mnt/models')
@@ -256,8 +261,8 @@ function listed(component: Component): ModelPlace[] {
 }
 
 /**
- * KServe makes a volume's name of the path, and mounts each claim by itself: a path that is no name is refused by
- * the API server, and a mount below a read-only mount by the kubelet.
+ * KServe derives the name of a volume from its path, and mounts each PVC separately. The API server rejects a
+ * path that gives no valid name; the kubelet rejects a mount below a read-only mount.
  */
 function pathsObstacle(paths: string[]): Obstacle | undefined {
   const long = paths.find((path) => path.length > limits.text)
@@ -267,7 +272,7 @@ function pathsObstacle(paths: string[]): Obstacle | undefined {
   const unnamed = clean.find((path) => !volumeName.test(path.slice(1, -1).replaceAll('/', '-')))
   if (unnamed !== undefined)
     return shape(`KServe cannot name a volume after the mountPath ${quoted(trimEndSlashes(unnamed))}`)
-  // In alphabetical order a path comes right before those inside it.
+  // In alphabetical order a path comes directly before the paths inside it.
   const sorted = clean.toSorted()
   const nested = sorted.find((path, index) => index > 0 && path.startsWith(sorted[index - 1] ?? path))
   if (nested === undefined) return undefined
@@ -279,8 +284,9 @@ function pathsObstacle(paths: string[]): Obstacle | undefined {
 }
 
 /**
- * The volumes that KServe makes of these paths: of each, for a claim, and of what all of them are in, for
- * downloads. Source: kserve pkg/utils/storage.go, GetVolumeNameFromPath and FindCommonParentPath.
+ * The names of the volumes that KServe creates for these paths: one for each path (a PVC), and one for their
+ * common parent (downloads). Source: kserve pkg/utils/storage.go, GetVolumeNameFromPath and
+ * FindCommonParentPath.
  */
 function volumesOf(paths: string[]): string[] {
   const split = paths.map((path) => trimSlashes(path.slice(0, limits.text)).split('/'))
@@ -296,7 +302,9 @@ function shape(message: string): Obstacle {
   return { reason: 'NoModelLocation', message }
 }
 
-/** A transformer's or an explainer's own model: in its first container, its list, or the ART explainer. */
+/**
+ * The model of a transformer or explainer: in its first container, in `storageUris`, or in the ART explainer.
+ */
 function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'): ModelPlace[] {
   const component = componentOf(service, kind)
   const art = objectAt(component.value, 'art')
@@ -306,7 +314,7 @@ function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'
         location(component, {
           model: { kind: 'uri', uri, storage: undefined },
           pointer: `${component.pointer}/art/storageUri`,
-          // Beside a storage spec KServe refuses a claim, and takes any other URI.
+          // With a storage spec next to it, KServe rejects a pvc:// URI and accepts any other URI.
           obstacle:
             art.storage === undefined
               ? podObstacle(component, art)
@@ -324,8 +332,8 @@ function location({ id, kind, annotations, serviceAccount }: Component, place: P
 }
 
 /**
- * A canary is merged over the stable predictor. Where one of them names its model by a storage spec, a URI in only
- * one of them would give the merged one both, which KServe refuses.
+ * KServe merges a canary over the stable predictor. If one of them has a storage spec, a URI in only one of
+ * them would give the merged predictor both, which KServe rejects. So put them all in one group.
  */
 function tiedByStorage(locations: ModelPlace[]): ModelPlace[] {
   const isFamily = ({ id, group }: ModelPlace) => group === 'predictor' || id.startsWith('canary.')

@@ -10,22 +10,23 @@ import {
   stringAt,
 } from '../values/object.ts'
 
-/** The LLMInferenceServiceConfigs that a service may be made of, as the cluster has them. */
+/** The LLMInferenceServiceConfigs of the cluster that KServe may merge a service from. */
 export interface LlmConfigs {
-  /** Those of the service's namespace. */
+  /** Configurations in the service's namespace. */
   own: KubeObject[]
-  /** Those of KServe's. */
+  /** Configurations in KServe's namespace. */
   shared: KubeObject[]
 }
 
 /**
- * The specs below an LLMInferenceService's own, which KServe merges it over: KServe's presets for its shape, then its
- * `baseRefs`, each of the service's namespace before KServe's. One that is not there is left out.
+ * The specs that KServe merges an LLMInferenceService over, the lowest first: KServe's presets for its shape,
+ * then its `baseRefs`. A name is looked up in the service's namespace, then in KServe's. Missing
+ * configurations are skipped.
  * Source: kserve pkg/controller/v1alpha2/llmisvc/config_merge.go, combineBaseRefsConfig.
  */
 export function llmBases(service: KubeObject, configs: LlmConfigs): JsonObject[] {
   if (service.kind !== 'LLMInferenceService') return []
-  // Those of the service's namespace come last, and so replace KServe's of the same name.
+  // The service's namespace comes last, so its configurations replace KServe's with the same name.
   const byName = new Map([...configs.shared, ...configs.own].map((config) => [config.metadata.name, config]))
   const refs = listAt(service, 'spec', 'baseRefs').slice(0, mostElements.get('baseRefs'))
   const named = refs.flatMap((ref) => byName.get(stringAt(ref, 'name') ?? '') ?? [])
@@ -37,14 +38,15 @@ export function llmBases(service: KubeObject, configs: LlmConfigs): JsonObject[]
 }
 
 /**
- * A scalar field of the spec that KServe merges from these specs, the lowest first: the last one that is not empty.
+ * The value of a scalar field after KServe's merge of these specs, the lowest first: the last value that is
+ * not empty.
  * Source: kserve pkg/controller/v1alpha2/llmisvc/config_merge.go, mergeSpecs.
  */
 export function mergedField(specs: JsonObject[], ...path: string[]): Json | undefined {
   return specs.map((spec) => getIn(spec, ...path) ?? '').findLast((value) => value !== '')
 }
 
-/** By the end of a name: what stands before it tells KServe's installations, or its versions, apart. */
+/** Matches the end of the name: the prefix is specific to an installation or version of KServe. */
 function presetsOf(service: KubeObject, suffix: string, { own, shared }: LlmConfigs): KubeObject[] {
   const pinned = stringAt(service, 'status', 'annotations', `serving.kserve.io/${suffix}`)
   return [...own, ...shared].filter(({ metadata: { name = '' } }) =>

@@ -7,9 +7,11 @@ import { confidentialObstacle, mountObstacle, type Obstacle, sharedObstacle } fr
 import { namedUriObstacle, renderedUriObstacle } from './self-fetch.ts'
 
 /**
- * The model locations of an LLMInferenceService, v1alpha1 and v1alpha2 alike: the base model, which prefill, workers
- * and the scheduler's tokenizer share, and its LoRA adapters. A model that a `baseRefs` configuration names is not in
- * the service; `bases` say how it is downloaded. Sources: kserve pkg/controller/v1alpha2/llmisvc/workload_{storage,lora}.go.
+ * The model locations of an LLMInferenceService (v1alpha1 and v1alpha2): the base model, which prefill,
+ * workers and the scheduler's tokenizer share, and the LoRA adapters. `bases` are the specs that KServe
+ * merges the service over; they affect how a model is downloaded, but a model that only they name is not a
+ * location.
+ * Sources: kserve pkg/controller/v1alpha2/llmisvc/workload_{storage,lora}.go.
  */
 export function llmServicePlaces(service: KubeObject, bases: JsonObject[]): ModelPlace[] {
   const model = objectAt(service, 'spec', 'model')
@@ -25,13 +27,13 @@ export function llmServicePlaces(service: KubeObject, bases: JsonObject[]): Mode
   ]
 }
 
-/** Undefined for what is too long to be a name. */
+/** Undefined if the value is too long for a name. */
 function nameOf(adapter: Json): string | undefined {
   const name = stringAt(adapter, 'name')
   return name !== undefined && name.length <= limits.name ? name : undefined
 }
 
-/** What is common to all models of a service is looked at once. */
+/** Computes once what all models of a service share, and returns the function that places one model. */
 function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObject[]) {
   const serviceAccount = accountOf(specs) ?? 'default'
   const prefillAccount = accountOf(specs, 'prefill') ?? serviceAccount
@@ -43,7 +45,7 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
   return (model: Json, { id, pointer }: Pick<ModelPlace, 'id' | 'pointer'>): ModelPlace[] => {
     const uri = stringAt(model, 'uri')
     if (!uri) return []
-    // An adapter's URI is told to no server, and there may be many.
+    // Check only the base model: servers do not get the URI of an adapter, and there may be many adapters.
     const fetched = id === 'model' ? namedUriObstacle(uri, containers) : undefined
     return [
       {
@@ -62,10 +64,11 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
 }
 
 /**
- * The account that downloads the model: the template's, else on several nodes the worker's. Without either
- * KServe makes an account for the service, and gives it the Secrets of the default one. Prefill pods have
- * theirs in the same way. Source: kserve pkg/controller/v1alpha2/llmisvc/workload_multi_node.go,
- * expectedMultiNodeMainServiceAccount and expectedMultiNodePrefillServiceAccount.
+ * The account that downloads the model: the template's, else (on several nodes) the worker's. If neither
+ * names one, KServe creates an account for the service and gives it the Secrets of `default`. The same holds
+ * for prefill pods.
+ * Source: kserve pkg/controller/v1alpha2/llmisvc/workload_multi_node.go, expectedMultiNodeMainServiceAccount
+ * and expectedMultiNodePrefillServiceAccount.
  */
 function accountOf(specs: JsonObject[], ...path: string[]): string | undefined {
   const accounts = ['template', 'worker'].map((part) =>
@@ -82,7 +85,7 @@ function initializerObstacle(specs: JsonObject[]): Obstacle | undefined {
   }
 }
 
-/** The pods that serve the model; the scheduler's may read its tokenizer. */
+/** The pods that serve the model. `podPaths` adds the scheduler's, which may read the tokenizer. */
 const serverPaths = [['template'], ['worker'], ['prefill', 'template'], ['prefill', 'worker']]
 const podPaths = [...serverPaths, ['router', 'scheduler', 'template']]
 

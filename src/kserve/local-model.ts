@@ -3,7 +3,7 @@ import { type KubeObject, listAt, stringAt } from '../values/object.ts'
 import type { KserveConfig } from './config.ts'
 import type { ServiceView } from './service-view.ts'
 
-/** A LocalModelCache, or a LocalModelNamespaceCache of the service's namespace. */
+/** A LocalModelCache, or a LocalModelNamespaceCache in the service's namespace. */
 export interface LocalModelFact {
   kind: string
   name: string
@@ -21,9 +21,9 @@ export function localModelFact(object: KubeObject): LocalModelFact {
 }
 
 /**
- * The local model that KServe will serve a service from: its defaulter looks after Warmgate has, and labels the
- * whole service by the one URI of its predictor, or of an LLMInferenceService's base model. Source: kserve
- * pkg/apis/serving/v1beta1/inference_service_defaults.go, setLocalModelLabel.
+ * The local model from which KServe will serve a service. KServe's defaulter runs after Warmgate's webhook.
+ * It labels the whole service by one URI: that of the predictor, or of an LLMInferenceService's base model.
+ * Source: kserve pkg/apis/serving/v1beta1/inference_service_defaults.go, setLocalModelLabel.
  */
 export function localModelOf(
   { annotations, locations }: Pick<ServiceView, 'annotations' | 'locations'>,

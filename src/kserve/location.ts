@@ -34,8 +34,8 @@ export function findModelLocations(
 }
 
 /**
- * The same places without a limit, for whoever gives back what stood in them: a service that has grown too large must
- * not keep the claim of a cache that it loses. Takes linear time in the service.
+ * The same places without a limit, to restore the original URIs: a service that has grown too large must not
+ * keep the claim of a cache that it loses. Takes linear time in the size of the service.
  */
 export function modelPlaces(
   service: KubeObject,

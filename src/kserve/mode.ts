@@ -12,8 +12,8 @@ const names: { [name: string]: DeploymentMode } = {
 }
 
 /**
- * How KServe deploys a service: as its status says, since that never changes; else as its annotation says, where
- * that names a mode; else as the cluster does. Source: kserve pkg/controller/v1beta1/inferenceservice/utils.
+ * How KServe deploys a service: the mode in its status (which never changes), else a valid mode in its
+ * annotation, else the cluster's default. Source: kserve pkg/controller/v1beta1/inferenceservice/utils.
  */
 export function deploymentMode(service: KubeObject, config: KserveConfig): DeploymentMode {
   const said = [

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../values/object.ts'
 import type { Obstacle } from './obstacle.ts'
 
-/** A place in a service's spec where a model stands. Pointers are JSON pointers into the service. */
+/** A place in a service's spec that names a model. Pointers are JSON pointers into the service. */
 export interface ModelLocation {
   /** Stable under KServe's defaulting: what is `predictor.sklearn` now is `predictor.model` a moment later. */
   id: string
@@ -9,9 +9,9 @@ export interface ModelLocation {
   /** Locations of one group are rewritten together or not at all: KServe mounts half of them wrongly. */
   group: string
   model: ModelReference
-  /** Where the URI of a cache is to stand. */
+  /** Where a rewrite writes the URI of the cache. */
   pointer: string
-  /** What the pod's own word on credentials is read from: the service's annotations, and its component's over them. */
+  /** The pod's annotations, which may name credentials: the service's, overridden by its component's. */
   annotations: { [key: string]: string }
   serviceAccount: string
   /** The account that prefill pods download with, if they name another one. */
@@ -27,11 +27,11 @@ export type ModelReference =
 export interface FoundLocations {
   /** At most 64. */
   locations: ModelLocation[]
-  /** Why there is none, where there is none. */
+  /** The reason if there are no locations. */
   none: { reason: 'NoModelLocation' | 'TooLarge'; message: string }
 }
 
-/** A location before its annotations are merged: of a service that is too large they never are. */
+/** A location before its annotations are merged. They are never merged if the service is too large. */
 export type ModelPlace = Omit<ModelLocation, 'annotations'> & {
   annotations: () => ModelLocation['annotations']
 }

@@ -2,7 +2,7 @@ import { type Json, type JsonObject, listAt, objectAt, stringAt } from '../value
 import { quoted, trimEndSlashes } from '../values/text.ts'
 import { storageInitializer } from './download.ts'
 
-/** Why a shape cannot take a volume in place of a download. */
+/** Why a model's download cannot be replaced by a volume. */
 export interface Obstacle {
   reason:
     | 'NoModelLocation'
@@ -64,7 +64,7 @@ function nameOf(value: Json): string {
 }
 
 /**
- * A pod that has this init container gets none from KServe, and no claim either. Source: kserve
+ * If a pod already has this init container, KServe adds neither its own nor a PVC. Source: kserve
  * pkg/webhook/admission/pod/storage_initializer_injector.go, CommonStorageInitialization.
  */
 export function ownInitializerObstacle(pods: JsonObject[]): Obstacle | undefined {

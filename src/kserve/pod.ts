@@ -8,7 +8,7 @@ import { isStorageInitializer } from './download.ts'
 export const serviceLabel = 'serving.kserve.io/inferenceservice'
 /** What the pods of LLMInferenceServices carry instead; the service's name is in app.kubernetes.io/name. */
 export const llmSelector = 'app.kubernetes.io/part-of=llminferenceservice'
-/** By which labels a pod says which service it is of. */
+/** The label selectors of all pods of services. */
 export const podSelectors = [serviceLabel, llmSelector]
 
 /** Which service a pod belongs to, by the labels that KServe puts on it. */
@@ -42,7 +42,8 @@ export function isModelContainer(container: Json): boolean {
   return modelContainers.includes(stringAt(container, 'name') ?? '')
 }
 
-// KServe's pod webhook makes a volume of it: after ours, so that a new pod may not have it yet.
+// KServe's pod webhook turns this into a volume. It runs after Warmgate's, so a new pod may not have the
+// volume yet.
 export const sourceUriAnnotation = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 
 /** A claim that a pod mounts, and which path of it; empty for its root. */
@@ -111,7 +112,9 @@ function splitOnce(text: string): [claim: string, path: string] {
   return [claim, text.slice(claim.length)]
 }
 
-/** None where the claim is no name. Nothing can be mounted at too long a path: the claim's root stands for it. */
+/**
+ * Empty if the claim is not a valid name. A path that is too long cannot be mounted; use the claim's root.
+ */
 function claimMount(claim: string, path: string): ClaimMount[] {
   if (claim === '' || claim.length > limits.name) return []
   return [{ claim, path: path.length > limits.text ? '' : segmentsOf(path).join('/') }]
@@ -145,7 +148,7 @@ export function isOf(pod: KubeObject, { kind, metadata }: KubeObject): boolean {
   return of?.kind === kind && of.name === metadata.name && pod.metadata.namespace === metadata.namespace
 }
 
-/** To Fluid, too, a pod that is being deleted uses nothing any more. */
+/** A pod that is being deleted counts as not alive, as in Fluid. */
 export function isAlive(pod: KubeObject): boolean {
   const phase = stringAt(pod, 'status', 'phase') ?? ''
   return pod.metadata.deletionTimestamp === undefined && !['Succeeded', 'Failed'].includes(phase)

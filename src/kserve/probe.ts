@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../values/object.ts'
 
-/** The probe that kills a server which does not come up. */
+/** The probe that kills a server if it does not start in time. */
 export interface LimitingProbe {
   name: 'startup' | 'liveness'
   /** Until a server that never answers is killed, in milliseconds. */

@@ -87,7 +87,7 @@ function endpointOf(variables: Variables): Endpoint {
   }
 }
 
-/** Over plain http nothing is verified, whatever is said of certificates beside it. */
+/** Plain http verifies no certificate, so the certificate options do not matter. */
 function certificateProblem({ variables, origin, hasCaBundle }: S3Environment): string | undefined {
   const { S3_VERIFY_SSL: verify = '', AWS_CA_BUNDLE, AWS_CA_BUNDLE_CONFIGMAP, AWS_ENDPOINT_URL } = variables
   // Amazon's own certificates are known to all; a store of one's own may be what the bundle is for.

@@ -2,7 +2,9 @@ import { limits } from '../values/limits.ts'
 import { isObject, type KubeObject, objectAt, stringAt } from '../values/object.ts'
 import { createdOf } from './account.ts'
 
-/** What may be known of a Secret: which keys it has, and the values of those that are no secrets. */
+/**
+ * The parts of a Secret that Warmgate keeps: its key names, and the values of options that are not secret.
+ */
 export interface SecretFact {
   name: string
   /** Those that have a value; none where there are too many to read. */
@@ -121,7 +123,7 @@ function storageFields(value: string): Map<string, string> | undefined {
   }
 }
 
-/** The two keys themselves, for who must copy them: empty ones are none. */
+/** The values of both keys, to copy them; undefined if one is missing or empty. */
 export function keyPair(
   secret: KubeObject,
   origin: { kind: 'keys'; accessKeyId: string; secretAccessKey: string } | { kind: 'entry'; entry: string },

@@ -40,7 +40,7 @@ export interface ViewedContainer extends ServingContainer {
   ranks: number
 }
 
-/** What KServe makes a service's pods of, beside the service. */
+/** The objects that KServe merges into a service's pods, in addition to the service. */
 export interface ServingFacts {
   kserve: KserveConfig
   llmConfigs: LlmConfigs
@@ -91,7 +91,7 @@ function viewed(service: KubeObject, container: ServingContainer, bases: JsonObj
   return { ...container, parts: [...parts, container.value], ranks: ranksOf(specs, container) }
 }
 
-/** KServe tells vLLM of this parallelism, and not the scheduler. */
+/** KServe passes this parallelism to vLLM, but not to the scheduler. */
 function ranksOf(specs: JsonObject[], { id }: ServingContainer): number {
   const path = id.startsWith('prefill') ? ['prefill', 'parallelism'] : ['parallelism']
   const size = (field: string) => Math.max(Number(mergedField(specs, ...path, field) ?? 1) || 1, 1)

@@ -32,8 +32,8 @@ export function storageSecretName(annotations: { [key: string]: string }, config
 }
 
 /**
- * The model URI and the credentials that a storage spec stands for. The service's words (`parameters`) win over
- * those of the entry. Source: kserve pkg/credentials/service_account_credentials.go, CreateStorageSpecSecretEnvs.
+ * Resolves a storage spec to a model URI and credentials. The service's `parameters` override the entry.
+ * Source: kserve pkg/credentials/service_account_credentials.go, CreateStorageSpecSecretEnvs.
  */
 export function resolveStorageSpec(input: StorageSpecInput): StorageSpecResolved {
   const parameters = textParameters(input.storage.parameters)

@@ -20,8 +20,8 @@ export function missing(message: string): Unresolved {
 }
 
 /**
- * The trouble with what is named and is not there: it may be created a moment later, and KServe makes no pod before.
- * What is not among files is never awaited.
+ * The error for a missing object. In a cluster it may be created a moment later, and KServe creates no pod
+ * before that. An object that is missing from files is never waited for.
  */
 export function absent(message: string, account: ServiceAccountFact | undefined): Unresolved {
   return account?.isOfFiles ? missing(message) : { ok: false, reason: 'CredentialsPending', message }

@@ -77,7 +77,7 @@ export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = (
     return other('TooLarge', `the URI has ${uri.length} characters: at most ${limits.text} are read`)
   if (hasPlaceholder(uri)) return other('UnsafeUri', "the URI is a template's placeholder: fill it in first")
   const [scheme, rest] = schemeAndRest(uri)
-  // It is not repeated: what is one blank away from being a URI may hold a credential.
+  // Do not repeat the text: a mistyped URI may hold a credential.
   if (scheme === undefined) return other('LocalSource', 'the model is a path inside the image or pod')
   const problem = unsafeBecause(scheme, rest)
   if (problem !== undefined) return other('UnsafeUri', problem)
@@ -135,7 +135,7 @@ function unsafeBecause(scheme: string, rest: string): string | undefined {
   return undefined
 }
 
-/** Where the first segment begins of which `holds` says yes. */
+/** The offset of the first segment that `holds` accepts. */
 function firstSegment(rest: string, holds: (segment: string) => boolean): number | undefined {
   let start = 0
   for (const segment of rest.split('/')) {
@@ -173,7 +173,7 @@ function namedHost(scheme: string): RegExp {
   return isCacheable(scheme) && scheme !== 'hdfs' ? hosts[scheme] : hostWithPort
 }
 
-/** What no policy can make a directory of. */
+/** Schemes that a policy cannot map to a directory. */
 const elsewhere = ['pvc', 'oci', 'oci+native', 'oci+fetch', 'file', 'dataset', 'local']
 
 function directory(scheme: string, rest: string, host: RegExp): ModelUri {
