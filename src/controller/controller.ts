@@ -10,7 +10,7 @@ import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { isWorkloadPod } from '../kserve/pod.ts'
-import { WorkQueue } from '../kube/queue.ts'
+import { type RequeueAfterMs, WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { isHeld } from '../plan/pod/pod.ts'
 import { type KubeObject, keyOf, keyText, listAt, type ObjectKey } from '../values/object.ts'
@@ -277,7 +277,7 @@ export class Controller {
   }
 
   /** Work on services as they are when their turn comes. */
-  #serviceQueue(loop: Loop, work: (service: KubeObject) => Promise<number | undefined>): WorkQueue {
+  #serviceQueue(loop: Loop, work: (service: KubeObject) => Promise<RequeueAfterMs>): WorkQueue {
     const { clock, logger, mirror } = this.#options
     return new WorkQueue({
       clock,
@@ -293,7 +293,7 @@ export class Controller {
   /** `about` answers the objects on which a failure is reported. */
   #queue(
     loop: Loop,
-    work: (key: ObjectKey) => Promise<number | undefined>,
+    work: (key: ObjectKey) => Promise<RequeueAfterMs>,
     {
       concurrency = 4,
       about = () => [],

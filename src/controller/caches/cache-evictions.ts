@@ -2,6 +2,7 @@ import { completionOf } from '../../fluid/job.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import type { CacheReading } from '../../plan/cache/cache-reading.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -25,7 +26,7 @@ export async function rewarmIfEvicted(
   { client, clock, events }: Options,
   { dataset, dataLoad, shortfall }: CacheReading,
   onEviction: 'Report' | 'Rewarm',
-): Promise<number | undefined> {
+): Promise<RequeueAfterMs> {
   if (shortfall === undefined || dataset === undefined || dataLoad === undefined) return undefined
   const { reason, message: note } = shortfall
   events.record({ regarding: dataset, type: 'Warning', reason, note, action: 'Warmup' })

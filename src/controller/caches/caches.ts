@@ -14,6 +14,7 @@ import { changesTo } from '../../fluid/standing.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
@@ -99,14 +100,14 @@ export class CacheReconciler {
   }
 
   /** Brings one cache to what its services need; answers when to look again, if it must. */
-  async reconcile(key: ObjectKey): Promise<number | undefined> {
+  async reconcile(key: ObjectKey): Promise<RequeueAfterMs> {
     // A DataLoad of another name is somebody else's: a team's own, or one that refreshes.
     if (!isCacheName(key.name)) return undefined
     const users = servicesUsing(this.#options, key)
     return users.length === 0 ? await this.#remove(key) : await this.#ensure(key, users)
   }
 
-  async #ensure(key: ObjectKey, users: KubeObject[]): Promise<number | undefined> {
+  async #ensure(key: ObjectKey, users: KubeObject[]): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
     // Of the same moment as the users: one that is taken in meanwhile says so itself, and is placed no more.
     const paths = pathsOf(this.#options, key.name, users)
@@ -131,7 +132,7 @@ export class CacheReconciler {
   async #provision(
     { cache, objects, heldBack }: Extract<DesiredCache, { kind: 'ours' }>,
     { key, users, paths, policy }: Usage,
-  ): Promise<number | undefined> {
+  ): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
     const owners = users.map(ownerReference)
@@ -172,7 +173,7 @@ export class CacheReconciler {
     events.record({ regarding: dataset, type: 'Warning', reason: 'OldCacheFiles', note, action: 'Warmup' })
   }
 
-  async #lookAtPods({ namespace, name, runtime: kind }: Cache): Promise<number | undefined> {
+  async #lookAtPods({ namespace, name, runtime: kind }: Cache): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
     const [dataset, runtime] = [mirror.datasets, mirror.runtimes[kind]].map((each) =>
       each.get({ namespace, name }),
@@ -183,7 +184,7 @@ export class CacheReconciler {
   }
 
   /** The objects that may be written by now: all of them, or all but new DataLoads (load-start.ts). */
-  #dueOf(cache: Cache, objects: KubeObject[]): { due: KubeObject[]; startsInMs: number | undefined } {
+  #dueOf(cache: Cache, objects: KubeObject[]): { due: KubeObject[]; startsInMs: RequeueAfterMs } {
     const { mirror, clock } = this.#options
     const { namespace, name, runtime } = cache
     const due = objects.filter((object) => !isNewLoad(object))
@@ -318,7 +319,7 @@ export class CacheReconciler {
    * The Dataset goes first, since Fluid will not delete it while a pod uses its PVC; what belongs to it goes
    * with it, or is taken away here where Fluid never came to own it.
    */
-  async #remove(key: ObjectKey): Promise<number | undefined> {
+  async #remove(key: ObjectKey): Promise<RequeueAfterMs> {
     const { mirror, placements } = this.#options
     // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
     if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return blockedRetryMs
@@ -360,7 +361,7 @@ function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerRe
 }
 
 /** The least of these times; undefined where there is none. */
-function soonest(...timesMs: (number | undefined)[]): number | undefined {
+function soonest(...timesMs: RequeueAfterMs[]): RequeueAfterMs {
   const known = timesMs.filter((ms) => ms !== undefined)
   return known.length === 0 ? undefined : Math.min(...known)
 }

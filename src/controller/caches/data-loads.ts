@@ -8,6 +8,7 @@ import { isScheduled } from '../../fluid/schedule.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import { readCache } from '../../plan/cache/cache-reading.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -61,7 +62,7 @@ export async function reconcileDataLoads(
   options: Options,
   { key, paths }: { key: ObjectKey; paths: Iterable<string> },
   { retries, onEviction = 'Report' }: CacheSettings['warmup'],
-): Promise<number | undefined> {
+): Promise<RequeueAfterMs> {
   const times: number[] = []
   for (const path of paths) {
     const reading = readCache(options.mirror, { ...key, path }, options.clock.now())

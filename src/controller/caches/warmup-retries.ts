@@ -1,6 +1,7 @@
 import { retryPatch } from '../../fluid/dataset.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import type { CacheReading } from '../../plan/cache/cache-reading.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -25,7 +26,7 @@ export async function retryWarmup(
   { client, clock, logger }: Options,
   { dataset, dataLoad, warmup }: CacheReading,
   retries: number,
-): Promise<number | undefined> {
+): Promise<RequeueAfterMs> {
   if (dataset === undefined || dataLoad === undefined || warmup?.stage !== 'failed') return undefined
   if (warmup.isFinal) return undefined
   const [key, { name: load }, done] = [keyOf(dataset), keyOf(dataLoad), warmup.retry]

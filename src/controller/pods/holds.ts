@@ -5,6 +5,7 @@ import type { Speeds } from '../../cluster/speeds.ts'
 import { isWorkloadPod } from '../../kserve/pod.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import type { CachePhase } from '../../plan/cache/cache-phase.ts'
 import { decideHold, type HoldDecision, type Release } from '../../plan/pod/hold.ts'
 import { gateCondition, hasSchedulingGate, isHeld } from '../../plan/pod/pod.ts'
@@ -60,7 +61,7 @@ export class HoldReconciler {
   }
 
   /** Decides about one pod; answers when the hold would time out, in milliseconds from now. */
-  async reconcile(key: ObjectKey): Promise<number | undefined> {
+  async reconcile(key: ObjectKey): Promise<RequeueAfterMs> {
     const { mirror, clock } = this.#options
     const pod = mirror.pods.get(key)
     if (pod === undefined || !isHeld(pod)) return undefined
@@ -113,14 +114,14 @@ export class HoldReconciler {
   }
 
   /** When a pod whose service is not known counts as one whose service is gone; undefined while it is known. */
-  #orphanCheckMs(pod: KubeObject): number | undefined {
+  #orphanCheckMs(pod: KubeObject): RequeueAfterMs {
     const { mirror, clock } = this.#options
     if (serviceAt(mirror, pod) !== 'gone') return undefined
     return Math.max(createdMs(pod) + orphanMs - clock.now(), 0)
   }
 
   /** The pod is released by what becomes of its service: at once where nothing becomes of it. */
-  async #revert(pod: KubeObject, decision: HoldDecision & { kind: 'revert' }): Promise<number | undefined> {
+  async #revert(pod: KubeObject, decision: HoldDecision & { kind: 'revert' }): Promise<RequeueAfterMs> {
     const { mirror, placements } = this.#options
     const { reason, message } = decision
     if (!placements.areKnownIn(pod.metadata.namespace)) return unknownMs
@@ -172,7 +173,7 @@ export class HoldReconciler {
   }
 
   /** Counts and reports a release once it is written; answers when to try again if it was not. */
-  async #release(pod: KubeObject, release: Release): Promise<number | undefined> {
+  async #release(pod: KubeObject, release: Release): Promise<RequeueAfterMs> {
     const { reason, message } = release
     const { clock, metrics, mirror, releases } = this.#options
     const result = await writeGateStatus(this.#options, pod, { isReleased: true, reason, message })
@@ -201,11 +202,11 @@ function createdMs(pod: KubeObject): number {
 }
 
 /** Until a hold ends by itself. */
-function leftMs({ untilMs }: HoldDecision & { kind: 'hold' }, nowMs: number): number | undefined {
+function leftMs({ untilMs }: HoldDecision & { kind: 'hold' }, nowMs: number): RequeueAfterMs {
   return untilMs === undefined ? undefined : Math.max(untilMs - nowMs, 0)
 }
 
-function sooner(...times: (number | undefined)[]): number | undefined {
+function sooner(...times: RequeueAfterMs[]): RequeueAfterMs {
   const known = times.filter((ms) => ms !== undefined)
   return known.length === 0 ? undefined : Math.min(...known)
 }

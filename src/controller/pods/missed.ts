@@ -6,6 +6,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import { type Missed, missedBy } from '../../plan/pod/missed.ts'
 import { isHeld } from '../../plan/pod/pod.ts'
@@ -47,7 +48,7 @@ export class MissedPodReconciler {
   }
 
   /** Looks at one pod; answers when to look again, in milliseconds from now. */
-  async reconcile(key: ObjectKey): Promise<number | undefined> {
+  async reconcile(key: ObjectKey): Promise<RequeueAfterMs> {
     const { clock, mirror } = this.#options
     const pod = mirror.pods.get(key)
     if (pod === undefined || !mayBeMissed(pod)) return undefined
@@ -82,7 +83,7 @@ export class MissedPodReconciler {
   }
 
   /** Not while admission is away: the next pod would lack the same. */
-  async #replace(pod: KubeObject, service: KubeObject, fixed: string[]): Promise<number | undefined> {
+  async #replace(pod: KubeObject, service: KubeObject, fixed: string[]): Promise<RequeueAfterMs> {
     const { client, clock } = this.#options
     const workload = ownerUid(pod)
     const nowMs = clock.now()

@@ -6,6 +6,7 @@ import type { Planner } from '../../cluster/planner.ts'
 import { serviceId } from '../../cluster/services.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { isPending } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -99,7 +100,7 @@ export class PodRewriteReconciler {
   }
 
   /** When to look at a service again, since its credentials may be there by then. Its pods do not come before them. */
-  againMs(service: KubeObject): number | undefined {
+  againMs(service: KubeObject): RequeueAfterMs {
     const createdMs = Date.parse(service.metadata.creationTimestamp ?? '')
     const isYoung = this.#options.clock.now() < createdMs + awaitedForMs
     return isYoung && this.#awaiting.has(service) ? awaitedAgainMs : undefined
