@@ -14,13 +14,12 @@ interface Options {
   events: EventRecorder
 }
 
-// A cache that keeps losing its model is short of room: filling it all the time would only cost.
+// A cache that keeps losing its model lacks room: do not fill it more often than this.
 const betweenMs = 3_600_000
 
 /**
- * Says on the Dataset of a warm cache what it lacks by now, and fills it again where the policy says so: by deleting
- * its DataLoad, which is then made anew. A cache that has no room for its model is never filled again, for it would
- * lack as much. Answers when to look again, in milliseconds, if it must.
+ * Reports on the Dataset what a warm cache has lost. If the policy says Rewarm, deletes the DataLoad, which is then
+ * created again and fills the cache. A cache without room for its model is never filled again.
  */
 export async function rewarmIfEvicted(
   { client, clock, events }: Options,

@@ -18,9 +18,8 @@ interface Options {
 }
 
 /**
- * Tries a failed warm-up again, by deleting its DataLoad: to Fluid a failure is final. The count is written
- * first, on the Dataset, for the DataLoad that will be made in its place. Answers
- * how long to wait before the next try, if there is to be one.
+ * Retries a failed warm-up by deleting its DataLoad, because a failure is final to Fluid. Writes the retry count to
+ * the Dataset first, for the DataLoad that is created next.
  */
 export async function retryWarmup(
   { client, clock, logger }: Options,

@@ -47,7 +47,7 @@ export class MissedPodReconciler {
     this.#options = options
   }
 
-  /** Looks at one pod; answers when to look again, in milliseconds from now. */
+  /** Reconciles one pod. */
   async reconcile(key: ObjectKey): Promise<RequeueAfterMs> {
     const { clock, mirror } = this.#options
     const pod = mirror.pods.get(key)
@@ -89,7 +89,7 @@ export class MissedPodReconciler {
     const nowMs = clock.now()
     this.#forgetBefore(nowMs - againMs)
     const replacedMs = this.#replacedMs.get(workload)
-    // Made in place of another one, in spite of an admission that answered.
+    // This pod is itself a replacement, created while admission answered: wait before replacing it.
     if (replacedMs !== undefined && createdMs(pod) >= replacedMs) return replacedMs + againMs - nowMs
     if (!(await admissionAnswers(client, service))) return awayMs
     // Kubernetes counts in whole seconds, too.

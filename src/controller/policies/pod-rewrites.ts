@@ -58,7 +58,7 @@ export class PodRewriteUsage {
     return used.flatMap((each) => (each.cache === cache ? (each.path ?? []) : []))
   }
 
-  /** Answers the names of the caches that the service has now, or had before. */
+  /** Returns the names of the caches that the service uses now or used before. */
   set(service: KubeObject, caches: CachePath[]): string[] {
     const id = serviceId(service)
     const before = this.#caches.get(id) ?? []
@@ -107,8 +107,7 @@ export class PodRewriteReconciler {
   }
 
   /**
-   * Rejects where a service cannot be planned. It keeps what it has until it can be, and keeps nobody else from
-   * anything.
+   * Resolves with the caches to reconcile. Rejects if the service cannot be planned; it then keeps its caches.
    */
   async reconcile(service: KubeObject): Promise<string[]> {
     const { mirror, placements } = this.#options
@@ -129,7 +128,7 @@ export class PodRewriteReconciler {
     const isAdopted = isBeingAdopted(mirror, service)
     const isAsked = isAdopted || mirror.parsedPolicies().some(rewritesPods)
     if (!isAsked || isOver || !isOpenAt(mirror, service)) return []
-    // What was rewritten in the service says so itself, and keeps it.
+    // A rewritten service records its caches itself.
     if (mirror.records.of(service) !== undefined) return []
     const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
     if (isPending(made)) this.#awaiting.add(service)
