@@ -45,7 +45,6 @@ export class RuntimePods {
     this.#options = options
   }
 
-  /** Answers when to look again, in milliseconds, if it must. */
   async look(served: Served): Promise<RequeueAfterMs> {
     const workers = await this.#workers(served)
     return workers ?? this.#fuse(served)
@@ -108,7 +107,7 @@ export class RuntimePods {
   }
 }
 
-/** Of a pod that the scheduler found no node for, what is said about it. */
+/** Reduces an unschedulable pod to its name and condition; undefined for any other pod. */
 function unscheduled(pod: KubeObject): KubeObject | undefined {
   const condition = conditionOf(pod, 'PodScheduled')
   if (stringAt(condition, 'status') !== 'False' || stringAt(condition, 'reason') !== 'Unschedulable')
