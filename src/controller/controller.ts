@@ -10,7 +10,7 @@ import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { isWorkloadPod } from '../kserve/pod.ts'
-import { WorkQueue } from '../kube/queue.ts'
+import { type RequeueAfterMs, WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { isHeld } from '../plan/pod/pod.ts'
 import { type KubeObject, keyOf, keyText, listAt, type ObjectKey } from '../values/object.ts'
@@ -29,12 +29,12 @@ import { reportLabel } from './reporting/namespace-labels.ts'
 import { Savings } from './reporting/savings.ts'
 import { WarmupReporter } from './reporting/warmup-reporter.ts'
 
-// A cache that is warm may release a thousand pods: each is a call of its own.
+// One warm cache may release a thousand pods, and each release is an API call.
 export const holdConcurrency = 32
-// Policies are looked at all at once, and not for each of many changes.
+// Collect changes for this long, because one run reconciles all policies.
 const settlingMs = 1_000
 
-// A service has fewer model locations, and a Dataset is referred to by fewer others.
+// Bounds for lists that users can write. Real services and Datasets stay below them.
 const mostCachesOfService = 128
 const mostReferences = 10_000
 
@@ -43,8 +43,8 @@ export type ControllerOptions = Omit<CacheOptions, 'placements' | 'errors'> &
   Omit<PolicyOptions, 'errors'>
 
 /**
- * The loops of the leader: caches, holds, reports. What changes in the mirror wakes the keys that depend on
- * it; each loop then looks at everything that its key needs, so that no order of events can mislead it.
+ * The reconcile loops of the leader. A change in the mirror queues the keys that depend on it. Each loop reads
+ * everything that its key needs, so that the order of events does not matter.
  */
 export class Controller {
   readonly #options: ControllerOptions
@@ -100,10 +100,10 @@ export class Controller {
     this.#listen(options.mirror)
   }
 
-  /** Leads until the signal aborts: all that is known is looked at once, and then whatever changes. */
+  /** Leads until the signal aborts: reconciles every known object once, then each change. */
   async run(signal: AbortSignal): Promise<void> {
     const { mirror, metrics } = this.#options
-    // A cache without services looks the same as services that are not known yet.
+    // Before the sync, a used cache looks like a cache without services.
     await mirror.waitForSync(signal)
     this.#milestones.remember()
     this.#isLeading = true
@@ -118,7 +118,7 @@ export class Controller {
     metrics.leader.set(0)
   }
 
-  /** Looks at everything, as after a change that may concern anything. Only the leader does. */
+  /** Reconciles every known object. Does nothing if this replica does not lead. */
   look(): void {
     const { mirror } = this.#options
     if (!this.#isLeading) return
@@ -161,13 +161,13 @@ export class Controller {
       const dataset = mirror.datasets.get({ namespace, name: labels.release ?? '' })
       if (dataset !== undefined) this.#cacheChanged(dataset)
     })
-    // A claim that turns out to be somebody else's is nothing to wait for.
+    // The PVC may belong to another owner than Fluid: then pods must not wait for it.
     whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
     whenLeading(mirror.pods, (change) => this.#podChanged(change))
     whenLeading(mirror.policies, (change) => {
       this.#wakePolicies()
       if (change.type === 'updated' && !isNewGeneration(change.before, change.object)) {
-        // Its status: of all that stands in it, another loop reads where adoption is.
+        // Only the status changed. Another loop reads status.adoption.service: requeue that service.
         for (const policy of [change.before, change.object]) {
           const { service } = adoptionOf(policy) ?? {}
           if (service !== undefined) this.#placed.add(service)
@@ -179,7 +179,7 @@ export class Controller {
         this.#wakeCaches(service)
         this.#placed.add(serviceId(service))
       })
-      // What no service uses may be retained for longer now, or no longer.
+      // The policy may change how long unused caches are retained.
       this.#each(mirror.datasets.list(), (dataset) => this.#wakeCache(keyOf(dataset)))
     })
     whenLeading(mirror.namespaces, ({ type, object }) => {
@@ -195,7 +195,7 @@ export class Controller {
     const { object } = change
     this.#wakePolicies()
     this.#wakeCaches(object)
-    // What it used before may have lost its last service.
+    // A cache that the service used before may have no service left.
     if (change.type === 'updated') this.#wakeCaches(change.before)
     if (change.type === 'deleted') this.#wakeNamed(object, this.#placements.set(object, []))
     if (change.type === 'added' || (change.type === 'updated' && this.#isNewSpec(change.before, object))) {
@@ -203,12 +203,12 @@ export class Controller {
       this.#placed.add(serviceId(object))
       this.#awaiting.add(serviceId(object))
     }
-    // KServe writes a service's status all the time: no hold depends on that.
+    // KServe writes the status of services often, and no hold depends on it.
     if (change.type !== 'updated' || !isSameWord(change.before, object))
       this.#wakeHolds(this.#held.in(object.metadata.namespace ?? ''))
   }
 
-  /** A service of a namespace that has just opened is older than that: the mirror had no spec of it. */
+  /** Also true if the namespace has just opted in: before that, the mirror held no spec of the service. */
   #isNewSpec(before: KubeObject, service: KubeObject): boolean {
     const { services } = this.#options.mirror
     return isNewGeneration(before, service) || (services.isClosed(before) && !services.isClosed(service))
@@ -216,20 +216,20 @@ export class Controller {
 
   #cacheChanged(object: KubeObject): void {
     const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
-    // What has just become warm comes before all upkeep.
+    // Wake pods first: releasing them is more urgent than maintaining the cache.
     this.#wakeMounting(key)
     this.#wakeCache(key)
-    // A warm-up is complete once its Dataset has shown a file.
+    // A warm-up is complete only once its Dataset reports a file.
     if (object.kind === 'Dataset')
       for (const dataLoad of this.#options.mirror.dataLoads.by(byDataset, keyText(key)))
         this.#milestones.look(dataLoad)
-    // A Dataset of a team's own may serve from now on, or not any more, what is turned to it pod by pod.
+    // A team's own Dataset may start or stop serving services under `rewrite: Pod`.
     if (object.kind === 'Dataset' && !isOurs(object))
       for (const service of this.#options.mirror.services.list(key.namespace))
         this.#placed.add(serviceId(service))
   }
 
-  /** Those that mount a Dataset, and those that mount a reference to it, which Fluid lists on it. */
+  /** Wakes pods that mount a Dataset, or a reference to it. Fluid lists references in status.datasetRef. */
   #wakeMounting(key: ObjectKey): void {
     this.#wakeHolds(this.#held.of(key))
     const references = listAt(this.#options.mirror.datasets.get(key), 'status', 'datasetRef')
@@ -243,7 +243,7 @@ export class Controller {
     if (type !== 'deleted' && mayBeMissed(object))
       this.#missed.addAfter(keyText(keyOf(object)), missedAfterMs)
     if (isHeld(object)) this.#holds.add(keyText(keyOf(object)))
-    // What is created and not held finds its cache warm.
+    // A pod that is created without a hold found its cache warm.
     else if (type === 'added' && isWorkloadPod(object)) this.#savings.count(object, 0)
   }
 
@@ -256,8 +256,7 @@ export class Controller {
   }
 
   /**
-   * A name that is no cache's is somebody else's: there is nothing to do about it, and it takes no place in the
-   * queue.
+   * Queues only names that Warmgate generates. Other names belong to other owners and would only fill the queue.
    */
   #wakeCache(key: ObjectKey): void {
     if (isCacheName(key.name)) this.#caches.add(keyText(key))
@@ -276,8 +275,8 @@ export class Controller {
     this.#errors.each('changes', objects, wake)
   }
 
-  /** Work on services as they are when their turn comes. */
-  #serviceQueue(loop: Loop, work: (service: KubeObject) => Promise<number | undefined>): WorkQueue {
+  /** A queue of service IDs. Each run reads the service from the mirror when it starts. */
+  #serviceQueue(loop: Loop, work: (service: KubeObject) => Promise<RequeueAfterMs>): WorkQueue {
     const { clock, logger, mirror } = this.#options
     return new WorkQueue({
       clock,
@@ -290,10 +289,10 @@ export class Controller {
     })
   }
 
-  /** `about` answers the objects on which a failure is reported. */
+  /** `about` returns the objects on which a failure is reported. */
   #queue(
     loop: Loop,
-    work: (key: ObjectKey) => Promise<number | undefined>,
+    work: (key: ObjectKey) => Promise<RequeueAfterMs>,
     {
       concurrency = 4,
       about = () => [],

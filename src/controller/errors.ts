@@ -4,7 +4,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type KubeObject, keyOf, keyText } from '../values/object.ts'
 
-/** Where an object was skipped; the metric's label. */
+/** The loop in which an error happened; a label of the metric. */
 export type Loop =
   | 'adoptions'
   | 'awaiting'
@@ -21,8 +21,8 @@ export type Loop =
 export const reconcileFailed = 'ReconcileFailed'
 
 /**
- * Keeps an error with its object: it is counted, logged, and reported on the object if its owner can fix it. Everything
- * else goes on.
+ * Isolates errors per object: counts and logs an error, and records an Event on the object if its owner can fix it.
+ * Other objects are still processed.
  */
 export class ErrorReporter {
   readonly #options: { events: EventRecorder; logger: Logger; metrics: Metrics }

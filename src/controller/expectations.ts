@@ -1,7 +1,7 @@
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
 
-/** Two resourceVersions. */
+/** The resourceVersions after and before a write. */
 interface Write {
   version: string
   before: string

@@ -1,11 +1,14 @@
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 
+/** When to run a key again, in milliseconds from now; undefined if only a change makes it run again. */
+export type RequeueAfterMs = number | undefined
+
 export interface WorkQueueOptions {
   clock: Clock
   logger: Logger
-  /** Does the work of one key; resolves with the milliseconds until it must run again, if it must. */
-  work: (key: string) => Promise<number | undefined>
+  /** Does the work of one key. */
+  work: (key: string) => Promise<RequeueAfterMs>
   concurrency?: number
   /** Called with each failure, after it was logged; the key is retried. */
   onFailure?: (key: string, error: unknown) => void

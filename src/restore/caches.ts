@@ -19,7 +19,7 @@ import {
   waitedFor,
 } from './context.ts'
 
-/** Takes away the caches that nobody uses any more, `restored` being the UIDs of services that do not. */
+/** Deletes the caches that no service uses. `restored` holds the UIDs of services that use none any more. */
 export async function clearCaches(context: RestoreContext, restored: ReadonlySet<string>): Promise<void> {
   const [services, caches] = [await listServices(context), await listCaches(context)]
   await Promise.all(
@@ -34,7 +34,7 @@ export async function clearCaches(context: RestoreContext, restored: ReadonlySet
   )
 }
 
-/** Of services by name, only their own caches are anybody's business. */
+/** If the scope names services, only the caches that they own are in scope. */
 function isInScope({ scope }: RestoreContext, { objects }: LocatedCache, services: Located[]): boolean {
   if (scope.services.length === 0) return true
   const owners = objects.flatMap(({ object }) => object.metadata.ownerReferences ?? [])
@@ -73,8 +73,8 @@ async function clearCache(context: RestoreContext, cache: LocatedCache, users: K
 }
 
 /**
- * One step of it; answers what it waits for. The Dataset goes first, since Fluid cleans up by it, and not before its
- * pods are gone: a Dataset that is being deleted cannot be kept any more.
+ * One step of the deletion; resolves with what it waits for. The Dataset goes first, because Fluid cleans up when it
+ * is deleted. Wait until its pods are gone, because a deletion cannot be undone.
  */
 async function remove(context: RestoreContext, { key, objects }: LocatedCache): Promise<string | undefined> {
   const { client } = context

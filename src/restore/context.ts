@@ -22,26 +22,26 @@ export interface Scope {
 export interface RestoreContext {
   client: KubeClient
   clock: Clock
-  /** Writes an Event, where that is allowed. */
+  /** Writes an Event if that is allowed. */
   record: (event: EventNote) => Promise<void>
-  /** Nothing more is waited for once it aborts. */
+  /** Ends all waiting when it aborts. */
   signal: AbortSignal
   scope: Scope
-  /** Tell what would be done, and do nothing. */
+  /** Report what would be done, and change nothing. */
   dryRun: boolean
   /** How long to wait for the pods of one service, and for one cache. */
   timeoutMs: number
   report: Report
 }
 
-/** What was done, line by line, and how often something could not be. */
+/** Prints each action as a line, and counts failures. */
 export class Report {
   readonly #write: (line: string) => void
   readonly #prefix: string
   failures = 0
   lines = 0
 
-  /** @param prefix what stands before all that is done: it is not, in a dry run */
+  /** @param prefix precedes each action, e.g. to mark a dry run */
   constructor(write: (text: string) => unknown, prefix = '') {
     this.#prefix = prefix
     this.#write = (line) => {
@@ -60,19 +60,19 @@ export class Report {
   }
 }
 
-/** An object, and where it is. */
+/** An object and its API resource. */
 export interface Located {
   resource: Resource
   object: KubeObject
 }
 
-/** The objects of one cache: its Dataset, where there is one, comes first. */
+/** The objects of one cache. The Dataset comes first if it exists. */
 export interface LocatedCache {
   key: ObjectKey
   objects: Located[]
 }
 
-/** The services of either kind. */
+/** Lists InferenceServices and LLMInferenceServices. */
 export async function listServices({
   client,
   scope,
@@ -81,7 +81,7 @@ export async function listServices({
   return await listAll(client, kinds, scope)
 }
 
-/** The pods that KServe made. */
+/** Lists the pods that KServe created. */
 export async function listPods(
   { client }: RestoreContext,
   namespace: string | undefined,
@@ -92,7 +92,7 @@ export async function listPods(
   return (await Promise.all(lists)).flat()
 }
 
-/** What Warmgate made of Fluid's. */
+/** Lists the Fluid objects that Warmgate created, grouped by cache. */
 export async function listCaches({ client, scope }: RestoreContext): Promise<LocatedCache[]> {
   const kinds = [resources.dataset, resources.dataLoad, ...Object.values(runtimeResources)]
   const caches = new Map<string, LocatedCache>()
@@ -123,11 +123,11 @@ const againMs = 1_000
 const patienceMs = 10_000
 
 export interface Waiting extends Pick<RestoreContext, 'clock' | 'signal' | 'timeoutMs'> {
-  /** Told what is waited for, once that takes longer than a moment. */
+  /** Called with the pending reason if the wait takes longer than 10 s. */
   say?: (pending: string) => void
 }
 
-/** Looks again and again until there is nothing to wait for; answers what there still is when time is up. */
+/** Polls until nothing is pending. Resolves with the pending reason at the timeout, or if the signal aborts. */
 export async function waitedFor(
   { clock, signal, timeoutMs, say = () => {} }: Waiting,
   look: () => Promise<string | undefined>,

@@ -6,21 +6,21 @@ import { cachesAnnotation, originalAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import { describeObject, type RestoreContext } from './context.ts'
 
-/** Whether a pod was turned to its cache by itself, so that no change of its service's manifest replaces it. */
+/** Whether only the pod was redirected to its cache, so that no change of the service's manifest replaces it. */
 export function isRedirected({ metadata: { annotations = {} } }: KubeObject): boolean {
   return annotations[cachesAnnotation] !== undefined && annotations[originalAnnotation] === undefined
 }
 
-/** What is known of the service whose pods are replaced one by one. */
+/** A service and its pods, which are replaced one by one. */
 export interface Replacing {
   /** All pods of its namespace, as they are now. */
   pods: KubeObject[]
   service: KubeObject
-  /** The UIDs of those that were evicted already. */
+  /** The UIDs of the pods that were evicted already. */
   evicted: Set<string>
 }
 
-/** Evicts a pod, once those that came for the ones before it are Ready. A disruption budget is waited for. */
+/** Evicts a pod if the replacements of earlier evicted pods are Ready. Waits for a PodDisruptionBudget. */
 export async function evictPod(
   { client, report }: RestoreContext,
   pod: KubeObject,
@@ -42,7 +42,7 @@ export async function evictPod(
     evicted.add(uid)
     report.say(`evicted ${describeObject(pod)}`)
   } catch (error) {
-    // The pod went by itself, or its disruption budget says: not now.
+    // The pod is already gone, or its PodDisruptionBudget does not allow the eviction now.
     if (!hasStatus(error, 404, 409, 429)) throw error
   }
 }

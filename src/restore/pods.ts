@@ -6,7 +6,7 @@ import { describeObject, isNamed, listPods, type RestoreContext, reasonOf } from
 
 const message = 'released by warmgate restore; the pod serves from a cold cache'
 
-/** Opens the gates of every held pod, at readiness and at scheduling alike, also where no controller does any more. */
+/** Opens the readiness and scheduling gates of every held pod, even if no controller runs any more. */
 export async function releasePods(context: RestoreContext): Promise<void> {
   const { scope } = context
   for (const pod of await listPods(context, scope.namespace)) await release(context, pod)

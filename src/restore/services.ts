@@ -30,8 +30,8 @@ export interface ServiceOptions {
 const why = 'warmgate restore'
 
 /**
- * Gives services back as they came in, and waits until their pods have left the caches. Answers the UIDs of those for
- * which that went well: they use no cache any more.
+ * Restores the original manifests of services, and waits until their pods no longer use the caches. Resolves with the
+ * UIDs of the services that succeeded.
  */
 export async function restoreServices(
   context: RestoreContext,
@@ -54,7 +54,7 @@ export async function restoreServices(
   return restored
 }
 
-/** Those that the service names, and those that are its own though nothing on it says so (`rewrite: Pod`). */
+/** The caches that the service records, and under `rewrite: Pod` the caches that it owns without a record. */
 function cachesOf(service: KubeObject, caches: LocatedCache[]): string[] {
   const { namespace, uid } = service.metadata
   const owned = caches.filter(
@@ -71,14 +71,14 @@ interface RestoreTarget {
   configuration: KubeObject | undefined
 }
 
-/** What there is beside a service. */
+/** What restoring one service needs beside the service. */
 interface Surroundings {
   caches: LocatedCache[]
   /** Warmgate's MutatingWebhookConfiguration, while it is there. */
   configuration: KubeObject | undefined
 }
 
-/** False where something of it could not be done. */
+/** False if restoring failed. */
 async function restoreOne(
   context: RestoreContext,
   located: Located,
@@ -95,7 +95,7 @@ async function restoreOne(
   }
 }
 
-/** One try, on the service as it is now: KServe writes it, too. Answers the service as it stands then. */
+/** One attempt on the current service, because KServe writes it too. Resolves with the service as stored. */
 async function write(
   context: RestoreContext,
   { resource, object }: Located,
@@ -105,7 +105,7 @@ async function write(
   const service = await client.get(resource, keyOf(object))
   if (service === undefined || service.metadata.deletionTimestamp !== undefined) return object
   const isAccelerated = readOriginal(service) !== undefined || used.length > 0
-  // While the webhook is there an opt-out has its use: it is what keeps the service from being accelerated again.
+  // While the webhook exists, the opt-out keeps the service from being accelerated again.
   if (!isAccelerated && configuration !== undefined) return service
   const optsOut = await isReached(context, configuration, service)
   const undone = await restoreService(client, service, { optOut: optsOut ? why : undefined, dryRun })
@@ -121,7 +121,7 @@ async function write(
   return written
 }
 
-/** Whether the webhook is asked about this service at all. */
+/** Whether the webhook receives this service. */
 async function isReached(
   { client }: RestoreContext,
   configuration: KubeObject | undefined,
@@ -132,7 +132,7 @@ async function isReached(
   return webhookSelects(configuration, namespace?.metadata.labels ?? {})
 }
 
-/** KServe replaces the pods of a service that changed; those of one that stays as it was are evicted. */
+/** Waits until no pod uses the caches. KServe replaces the pods of a changed service; other pods are evicted. */
 async function awaitPods(context: RestoreContext, service: KubeObject, used: string[]): Promise<boolean> {
   const { report, signal, timeoutMs } = context
   const evicted = new Set<string>()
@@ -154,7 +154,7 @@ async function awaitPods(context: RestoreContext, service: KubeObject, used: str
   return false
 }
 
-/** Whether a pod is still as it was before: on a cache, or made while its service was taken back. */
+/** Whether a pod still mounts a cache, or was created while its service was reverted. */
 function isOfBefore(pod: KubeObject, service: KubeObject, used: string[]): boolean {
   const isReverted = ({ metadata }: KubeObject) => metadata.annotations?.[revertedAnnotation] !== undefined
   return mountsAny(pod, used) || (isReverted(pod) && !isReverted(service))

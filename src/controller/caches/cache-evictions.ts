@@ -2,6 +2,7 @@ import { completionOf } from '../../fluid/job.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import type { CacheReading } from '../../plan/cache/cache-reading.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -13,19 +14,18 @@ interface Options {
   events: EventRecorder
 }
 
-// A cache that keeps losing its model is short of room: filling it all the time would only cost.
+// A cache that keeps losing its model lacks room: do not fill it more often than this.
 const betweenMs = 3_600_000
 
 /**
- * Says on the Dataset of a warm cache what it lacks by now, and fills it again where the policy says so: by deleting
- * its DataLoad, which is then made anew. A cache that has no room for its model is never filled again, for it would
- * lack as much. Answers when to look again, in milliseconds, if it must.
+ * Reports on the Dataset what a warm cache has lost. If the policy says Rewarm, deletes the DataLoad, which is then
+ * created again and fills the cache. A cache without room for its model is never filled again.
  */
 export async function rewarmIfEvicted(
   { client, clock, events }: Options,
   { dataset, dataLoad, shortfall }: CacheReading,
   onEviction: 'Report' | 'Rewarm',
-): Promise<number | undefined> {
+): Promise<RequeueAfterMs> {
   if (shortfall === undefined || dataset === undefined || dataLoad === undefined) return undefined
   const { reason, message: note } = shortfall
   events.record({ regarding: dataset, type: 'Warning', reason, note, action: 'Warmup' })

@@ -14,6 +14,7 @@ import { changesTo } from '../../fluid/standing.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
@@ -61,7 +62,7 @@ interface Planned {
   message: string
 }
 
-/** Who uses a cache, and by which policy. */
+/** The services that use a cache, and the policy that shapes it. */
 interface Usage {
   key: ObjectKey
   users: KubeObject[]
@@ -72,10 +73,10 @@ interface Usage {
 type SecretState = Exclude<SecretSynced, { kind: 'synced' }> | { kind: 'synced'; againMs: number }
 
 const blockedRetryMs = 30_000
-// Something is on its way out, or somebody else wrote in between: the end of that wakes the key before.
+// An object is being deleted, or another client wrote it meanwhile. Its change usually wakes the key earlier.
 const deletingRetryMs = 2_000
 
-/** Makes the caches that services need, and takes away those that none needs any more. */
+/** Creates and updates the caches that services need, and deletes caches that no service needs. */
 export class CacheReconciler {
   readonly #options: CacheOptions
   /** When the Secrets of caches are to be compared again. */
@@ -98,17 +99,17 @@ export class CacheReconciler {
     ]
   }
 
-  /** Brings one cache to what its services need; answers when to look again, if it must. */
-  async reconcile(key: ObjectKey): Promise<number | undefined> {
-    // A DataLoad of another name is somebody else's: a team's own, or one that refreshes.
+  /** Reconciles one cache with what its services need. */
+  async reconcile(key: ObjectKey): Promise<RequeueAfterMs> {
+    // Other names belong to a team's own DataLoad or to `warmgate refresh`.
     if (!isCacheName(key.name)) return undefined
     const users = servicesUsing(this.#options, key)
     return users.length === 0 ? await this.#remove(key) : await this.#ensure(key, users)
   }
 
-  async #ensure(key: ObjectKey, users: KubeObject[]): Promise<number | undefined> {
+  async #ensure(key: ObjectKey, users: KubeObject[]): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
-    // Of the same moment as the users: one that is taken in meanwhile says so itself, and is placed no more.
+    // Read together with the users: a service that is adopted later leaves PodRewriteUsage for its own record.
     const paths = pathsOf(this.#options, key.name, users)
     const dataset = mirror.datasets.get(key)
     if (dataset?.metadata.deletionTimestamp !== undefined) {
@@ -120,25 +121,25 @@ export class CacheReconciler {
     if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
     const beyond = dataset === undefined ? this.#beyondLimit(wanted.cache, wanted.policy) : undefined
     if (beyond !== undefined) return this.#blocked(users, 'CacheLimit', beyond)
-    // First of all, so that no Runtime of an earlier Dataset serves one that somebody else made since.
+    // Check first: a Runtime of an earlier Dataset must never serve a new Dataset that another client created.
     if (await deleteOrphans(this.#options, key)) return deletingRetryMs
     const provision = desiredCache({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
     if (provision.kind === 'taken') return this.#blocked(users, 'NameTaken', provision.message)
     return await this.#provision(provision, { key, users, paths, policy: wanted.policy })
   }
 
-  /** Writes the objects of a cache, one after another; answers when to look again, if it must. */
+  /** Writes the objects of a cache in order. */
   async #provision(
     { cache, objects, heldBack }: Extract<DesiredCache, { kind: 'ours' }>,
     { key, users, paths, policy }: Usage,
-  ): Promise<number | undefined> {
+  ): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
     const owners = users.map(ownerReference)
     if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
     const [head, ...others] = objects
     if (head === undefined) return undefined
-    // What is retained hangs on its Dataset: the Runtime and the warm-up have it for an owner by then.
+    // Only the Dataset needs the policy as an owner: it owns the Runtime and the warm-up in turn.
     const made = await this.#write(head, [...owners, ...retentionOwners(mirror, policy)])
     if (made === undefined) return deletingRetryMs
     if (dataset !== undefined) await clearRetention(this.#options, dataset)
@@ -172,7 +173,7 @@ export class CacheReconciler {
     events.record({ regarding: dataset, type: 'Warning', reason: 'OldCacheFiles', note, action: 'Warmup' })
   }
 
-  async #lookAtPods({ namespace, name, runtime: kind }: Cache): Promise<number | undefined> {
+  async #lookAtPods({ namespace, name, runtime: kind }: Cache): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
     const [dataset, runtime] = [mirror.datasets, mirror.runtimes[kind]].map((each) =>
       each.get({ namespace, name }),
@@ -183,14 +184,14 @@ export class CacheReconciler {
   }
 
   /** The objects that may be written by now: all of them, or all but new DataLoads (load-start.ts). */
-  #dueOf(cache: Cache, objects: KubeObject[]): { due: KubeObject[]; startsInMs: number | undefined } {
+  #dueOf(cache: Cache, objects: KubeObject[]): { due: KubeObject[]; startsInMs: RequeueAfterMs } {
     const { mirror, clock } = this.#options
     const { namespace, name, runtime } = cache
     const due = objects.filter((object) => !isNewLoad(object))
     if (due.length === objects.length) return { due, startsInMs: undefined }
     const dataset = mirror.datasets.get({ namespace, name })
     if (dataset === undefined) return { due, startsInMs: undefined }
-    // The number of workers that it is to have, and the status of those that it has.
+    // Combine the desired number of workers with the status of the current ones.
     const wanted = objects.find(({ kind }) => kind === runtimes[runtime].kind)
     const status = mirror.runtimes[runtime].get({ namespace, name })?.status
     const size = isSized(cache) ? 'needed' : 'irrelevant'
@@ -198,7 +199,7 @@ export class CacheReconciler {
     return wait === undefined ? { due: objects, startsInMs: undefined } : { due, startsInMs: wait.againMs }
   }
 
-  /** The cache as the plan of the first of its services has it that can tell; else why the first cannot. */
+  /** The cache from the first service that can be planned; else why the first service has no cache. */
   async #plan(key: ObjectKey, users: KubeObject[]): Promise<Planned> {
     let first: Planned | undefined
     for (const user of users) {
@@ -211,13 +212,13 @@ export class CacheReconciler {
     )
   }
 
-  /** One service that cannot be planned keeps the others of its cache from nothing. */
+  /** Reports a service that cannot be planned. The other services of its cache are still planned. */
   #unplanned(user: KubeObject, error: unknown): Planned {
     this.#options.errors.report('caches', error, user)
     return { cache: undefined, policy: undefined, reason: reconcileFailed, message: describeError(error) }
   }
 
-  /** The cache as the plan of one service has it. */
+  /** The cache in the plan of one service. */
   async #planOf({ name }: ObjectKey, service: KubeObject): Promise<Planned> {
     const made = await this.#options.planner.cacheUser(service)
     const cache = made.caches.find((candidate) => candidate.name === name)
@@ -226,9 +227,9 @@ export class CacheReconciler {
   }
 
   /**
-   * Why a namespace may have no further cache; undefined where it may. Admission counts the caches that are there,
-   * and so lets services by that come all at once: twice the limit is the most here, so that a lowered limit loses no
-   * cache.
+   * Why a namespace may have no further cache; undefined if it may. Admission counts only existing caches, so
+   * services that are created at once can exceed the limit. Allow twice the limit here, so that lowering the limit
+   * does not block admitted services.
    */
   #beyondLimit(cache: Cache, policyName: string | undefined): string | undefined {
     const { mirror } = this.#options
@@ -236,13 +237,13 @@ export class CacheReconciler {
     return beyondCacheLimit(cache.name, mirror.datasets.list(cache.namespace), 2 * spec.limits.caches)
   }
 
-  /** A cache's Secret comes after its Dataset, which owns it, and before whatever mounts it. */
+  /** Writes the Secret of a cache after its Dataset, which owns it, and before the objects that use it. */
   async #syncSecret(cache: Cache, { metadata: { uid = '' } }: KubeObject): Promise<SecretState> {
     const origin = derivedFrom(cache)
     if (origin === undefined) return { kind: 'none' }
     const { client, clock } = this.#options
     const { namespace, name } = cache
-    // It is not watched: that another object has changed is no reason to look at it.
+    // Secrets are not watched: compare on a timer, not on changes of other objects.
     const id = JSON.stringify([namespace, name, uid, origin])
     const leftMs = (this.#secretDueMs.get(id) ?? 0) - clock.now()
     if (leftMs > 0) return { kind: 'synced', againMs: leftMs }
@@ -254,7 +255,7 @@ export class CacheReconciler {
     return { kind: 'synced', againMs: secretResyncMs }
   }
 
-  /** A DataLoad keeps the number that it was made with; a new one takes the latest of its Dataset. */
+  /** Keeps the retry number of an existing DataLoad. A new one gets the latest number from its Dataset. */
   #numbered(object: KubeObject, { namespace, name, settings }: Cache): KubeObject {
     if (object.kind !== 'DataLoad' || isScheduled(object)) return object
     const { dataLoads, datasets } = this.#options.mirror
@@ -276,7 +277,7 @@ export class CacheReconciler {
     return blockedRetryMs
   }
 
-  /** The mirror may be behind: nothing new is made for a Dataset that has been changed, or replaced, since. */
+  /** Reads the Dataset live, because the mirror may be stale: create nothing for a changed or replaced one. */
   async #isStill(dataset: KubeObject): Promise<boolean> {
     const { namespace = '', name = '' } = dataset.metadata
     const live = await this.#options.client.get(resources.dataset, { namespace, name })
@@ -288,8 +289,8 @@ export class CacheReconciler {
   }
 
   /**
-   * Creates an object, or changes the very one that it was compared with (standing.ts), where anything of it differs.
-   * Answers the object as it is then; undefined where somebody else wrote in between.
+   * Creates an object, or patches the version that it was compared with (standing.ts) if anything differs.
+   * Resolves with the stored object; undefined if another client wrote it meanwhile.
    */
   async #write(object: KubeObject, ownerReferences: OwnerReference[]): Promise<KubeObject | undefined> {
     const { client, logger } = this.#options
@@ -315,14 +316,14 @@ export class CacheReconciler {
   }
 
   /**
-   * The Dataset goes first, since Fluid will not delete it while a pod uses its PVC; what belongs to it goes
-   * with it, or is taken away here where Fluid never came to own it.
+   * Deletes the Dataset first, because Fluid keeps it while a pod uses its PVC. Kubernetes then deletes the objects
+   * that it owns. Objects that Fluid never made the Dataset own are deleted here.
    */
-  async #remove(key: ObjectKey): Promise<number | undefined> {
+  async #remove(key: ObjectKey): Promise<RequeueAfterMs> {
     const { mirror, placements } = this.#options
-    // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
+    // Delete nothing before services have synced: an empty list that is not synced proves nothing.
     if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return blockedRetryMs
-    // A lost key takes nothing away: what nobody can prove is kept, and nothing is made for it.
+    // If the signing key is lost, records cannot be proven: keep their caches, and create nothing for them.
     if (
       mirror.services.list(key.namespace).some((service) => mirror.records.claimsUnproven(service, key.name))
     )
@@ -338,7 +339,7 @@ export class CacheReconciler {
     return (await this.#delete(resources.dataset, dataset)) ? undefined : deletingRetryMs
   }
 
-  /** Only as it was seen: a service that came since may have taken it over. */
+  /** Deletes only the version that was read: a newer service may have started to use the object. */
   async #delete(resource: Resource, object: KubeObject | undefined): Promise<boolean> {
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) return true
     const { client, logger } = this.#options
@@ -350,7 +351,7 @@ export class CacheReconciler {
   }
 }
 
-/** A DataLoad is there for the services that have its model; undefined for what all of a cache's services need. */
+/** The services that use the model of a DataLoad; undefined for objects that all services of the cache need. */
 function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerReference[] | undefined {
   if (object.kind !== 'DataLoad' || isScheduled(object)) return undefined
   const { name: dataset } = datasetOf(object)
@@ -359,8 +360,8 @@ function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerRe
   return services.map(ownerReference)
 }
 
-/** The least of these times; undefined where there is none. */
-function soonest(...timesMs: (number | undefined)[]): number | undefined {
+/** The smallest of these times; undefined if there is none. */
+function soonest(...timesMs: RequeueAfterMs[]): RequeueAfterMs {
   const known = timesMs.filter((ms) => ms !== undefined)
   return known.length === 0 ? undefined : Math.min(...known)
 }
@@ -369,7 +370,7 @@ function isNewLoad(object: KubeObject): boolean {
   return object.kind === 'DataLoad' && isNew(object)
 }
 
-/** Whether there was nothing to compare an object with. */
+/** Whether an object was compared with no existing one. */
 function isNew({ metadata: { uid } }: KubeObject): boolean {
   return uid === undefined
 }

@@ -8,6 +8,7 @@ import { isScheduled } from '../../fluid/schedule.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import { readCache } from '../../plan/cache/cache-reading.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -43,7 +44,7 @@ export function pathsOf(
   return paths
 }
 
-/** Where a service has its models in a cache. A path goes into a script of Fluid's. */
+/** The paths of a service's models in a cache. Accept only loadable paths, because Fluid puts them in a script. */
 export function recordedPaths(
   records: Pick<Records, 'locations'>,
   service: KubeObject,
@@ -56,12 +57,12 @@ export function recordedPaths(
     .filter((path) => path === '' || isLoadable(path))
 }
 
-/** Tries again what failed, and fills again what was evicted; answers when to look again, if it must. */
+/** Retries failed warm-ups, and fills evicted caches again. */
 export async function reconcileDataLoads(
   options: Options,
   { key, paths }: { key: ObjectKey; paths: Iterable<string> },
   { retries, onEviction = 'Report' }: CacheSettings['warmup'],
-): Promise<number | undefined> {
+): Promise<RequeueAfterMs> {
   const times: number[] = []
   for (const path of paths) {
     const reading = readCache(options.mirror, { ...key, path }, options.clock.now())
@@ -72,13 +73,13 @@ export async function reconcileDataLoads(
   return Number.isFinite(soonestMs) ? soonestMs : undefined
 }
 
-/** Takes away the DataLoads of models that no service has any more, while their Dataset serves others. */
+/** Deletes the DataLoads of models that no service uses, while their Dataset serves other models. */
 export async function pruneLoads(
   { client, mirror, logger, placements }: Options,
   key: ObjectKey,
   paths: Iterable<string>,
 ): Promise<void> {
-  // Never by hearsay: while the services cannot be listed, none of them is known to be gone.
+  // Delete nothing before services have synced: an empty list that is not synced proves nothing.
   if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return
   const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
   const left = mirror.dataLoads

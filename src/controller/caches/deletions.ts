@@ -5,7 +5,7 @@ import { deletionOf, stuckAfterMs } from '../../plan/cache/deletion.ts'
 import type { Clock } from '../../values/clock.ts'
 import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
 
-/** Says on the services of a cache why its Dataset, which somebody deleted, is neither gone nor made anew. */
+/** Reports on the services of a cache why its deleted Dataset is neither gone nor created again. */
 export function explainDeletion(
   { mirror, clock, events }: { mirror: Pick<Mirror, 'pods'>; clock: Clock; events: EventRecorder },
   dataset: KubeObject,

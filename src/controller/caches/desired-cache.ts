@@ -10,7 +10,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import { getIn, type KubeObject, keyOf, listAt, objectAt } from '../../values/object.ts'
 
 export type DesiredCache =
-  /** Something of the cache's names is not what Warmgate makes: nothing is written. */
+  /** An object with one of the cache's names is not Warmgate's: write nothing. */
   | { kind: 'taken'; message: string }
   | {
       kind: 'ours'
@@ -22,8 +22,8 @@ export type DesiredCache =
     }
 
 /**
- * A cache as it is to be written over what stands there. Its Runtime stays of the kind that it was made: Fluid would
- * let a second one fight it for the Dataset. One object that is not Warmgate's is enough to leave all of them alone.
+ * The desired objects of a cache, compared with the existing ones. An existing Runtime keeps its kind, because two
+ * Runtimes would compete for the Dataset. If one object is not Warmgate's, none of them is written.
  */
 export function desiredCache(wanted: Cache, mirror: Mirror): DesiredCache {
   const found = standingRuntime(wanted, mirror)
@@ -66,7 +66,7 @@ function compared(object: KubeObject, present: KubeObject | undefined, isRead: b
   return !isScheduled(object) || isAsWanted(part) ? part : { kind: 'ours', object, heldBack: [] }
 }
 
-/** What a policy shapes of a Dataset. */
+/** The fields of a Dataset that a policy sets. */
 const datasetFields = ['mounts', 'tolerations']
 
 function taken(

@@ -17,8 +17,8 @@ interface Options {
 }
 
 /**
- * Deletes what belonged to an earlier Dataset of a cache's name. Kubernetes does not, since its services own it as well,
- * and a warm-up that filled that one says nothing of the next. Answers whether anything is still to go.
+ * Deletes objects of an earlier Dataset with the same name. Kubernetes keeps them, because services own them too, and
+ * a warm-up of the earlier Dataset proves nothing about the new one. Resolves with true if any such object was found.
  */
 export async function deleteOrphans(options: Options, key: ObjectKey): Promise<boolean> {
   const known = options.mirror.datasets.get(key)
@@ -44,7 +44,7 @@ export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; o
   )
 }
 
-/** Only the very object that was seen. */
+/** Deletes only the object that was read, by UID. */
 export async function remove(
   { client, logger }: Omit<Options, 'mirror'>,
   resource: Resource,

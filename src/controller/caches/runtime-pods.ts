@@ -1,6 +1,7 @@
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { workersOf } from '../../plan/cache/load-start.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -44,13 +45,12 @@ export class RuntimePods {
     this.#options = options
   }
 
-  /** Answers when to look again, in milliseconds, if it must. */
-  async look(served: Served): Promise<number | undefined> {
+  async look(served: Served): Promise<RequeueAfterMs> {
     const workers = await this.#workers(served)
     return workers ?? this.#fuse(served)
   }
 
-  async #workers({ dataset, runtime, resource }: Served): Promise<number | undefined> {
+  async #workers({ dataset, runtime, resource }: Served): Promise<RequeueAfterMs> {
     const { client, clock, events, logger } = this.#options
     const { uid = '', creationTimestamp = '' } = runtime.metadata
     const { ready, wanted } = workersOf(runtime)
@@ -89,7 +89,7 @@ export class RuntimePods {
   }
 
   /** Fluid counts FUSE clients, and takes them for ready whatever they are (pkg/ctrl/fuse.go). */
-  #fuse({ dataset, runtime }: Served): number | undefined {
+  #fuse({ dataset, runtime }: Served): RequeueAfterMs {
     const { clock, events } = this.#options
     const { uid = '' } = runtime.metadata
     const away = getIn(runtime, 'status', 'fuseNumberUnavailable')
@@ -107,7 +107,7 @@ export class RuntimePods {
   }
 }
 
-/** Of a pod that the scheduler found no node for, what is said about it. */
+/** Reduces an unschedulable pod to its name and condition; undefined for any other pod. */
 function unscheduled(pod: KubeObject): KubeObject | undefined {
   const condition = conditionOf(pod, 'PodScheduled')
   if (stringAt(condition, 'status') !== 'False' || stringAt(condition, 'reason') !== 'Unschedulable')

@@ -9,8 +9,8 @@ import type { KubeObject, ObjectKey } from '../../values/object.ts'
 import { remove } from './orphans.ts'
 
 /**
- * Takes away the scheduled DataLoad of a cache that is not what it is to be: where there is no schedule any more, and
- * where anything of it changed, since Fluid looks at it once. Answers whether it is still to go.
+ * Deletes the scheduled DataLoad of a cache if the schedule is gone or anything in it changed, because Fluid reads it
+ * only once. Resolves with true if it was out of date.
  */
 export async function clearSchedule(
   options: { client: KubeClient; mirror: Mirror; logger: Logger },

@@ -10,7 +10,7 @@ import type { Logger } from '../../telemetry/logger.ts'
 import { sourceAnnotation } from '../../values/keys.ts'
 import type { KubeObject } from '../../values/object.ts'
 
-/** Secrets are not watched, so that their values are nowhere kept: a changed one is found by looking again. */
+/** How often Secrets are compared. They are not watched, so that their values are never stored. */
 export const secretResyncMs = 60_000
 
 export type SecretSynced =
@@ -20,8 +20,7 @@ export type SecretSynced =
 
 /**
  * Keeps the Secret of a cache in step with the one that its keys are copied from, where it needs one at all.
- * The Dataset owns it, and takes it along when it goes. Values pass through here: they are not logged, and
- * nothing of them is kept.
+ * The Dataset owns it, so both are deleted together. Secret values are neither logged nor stored here.
  */
 export async function syncSecret(
   { client, logger }: { client: KubeClient; logger: Logger },

@@ -3,7 +3,7 @@ import type { Records } from '../../cluster/records.ts'
 import type { KubeObject, ObjectKey } from '../../values/object.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 
-/** The services that stand on a cache, oldest first. */
+/** The services that use a cache, oldest first. */
 export function servicesUsing(
   { mirror, placements }: { mirror: Pick<Mirror, 'services' | 'records'>; placements: PodRewriteUsage },
   { namespace, name }: ObjectKey,
@@ -15,7 +15,7 @@ export function servicesUsing(
     .toSorted((a, b) => order(a).localeCompare(order(b)))
 }
 
-/** A service that cannot be read uses nothing that is known; the others of its namespace are looked at all the same. */
+/** False if the service cannot be read, so that one bad service does not affect the others. */
 function isReadableUser(records: Records, service: KubeObject, name: string): boolean {
   try {
     return usesCache(records, service, name)
@@ -24,7 +24,7 @@ function isReadableUser(records: Records, service: KubeObject, name: string): bo
   }
 }
 
-/** Whether a service, as it was admitted, is pointed at a cache by Warmgate. */
+/** Whether admission pointed a service at a cache. */
 export function usesCache(records: Pick<Records, 'locations'>, service: KubeObject, name: string): boolean {
   return records.locations(service).some(({ cache, existing }) => cache === name && existing !== true)
 }

@@ -1,6 +1,7 @@
 import { retryPatch } from '../../fluid/dataset.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import type { CacheReading } from '../../plan/cache/cache-reading.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -17,15 +18,14 @@ interface Options {
 }
 
 /**
- * Tries a failed warm-up again, by deleting its DataLoad: to Fluid a failure is final. The count is written
- * first, on the Dataset, for the DataLoad that will be made in its place. Answers
- * how long to wait before the next try, if there is to be one.
+ * Retries a failed warm-up by deleting its DataLoad, because a failure is final to Fluid. Writes the retry count to
+ * the Dataset first, for the DataLoad that is created next.
  */
 export async function retryWarmup(
   { client, clock, logger }: Options,
   { dataset, dataLoad, warmup }: CacheReading,
   retries: number,
-): Promise<number | undefined> {
+): Promise<RequeueAfterMs> {
   if (dataset === undefined || dataLoad === undefined || warmup?.stage !== 'failed') return undefined
   if (warmup.isFinal) return undefined
   const [key, { name: load }, done] = [keyOf(dataset), keyOf(dataLoad), warmup.retry]

@@ -7,19 +7,19 @@ import { type Clock, timestamp } from '../../values/clock.ts'
 import { cacheWarmGate } from '../../values/keys.ts'
 import type { JsonObject, KubeObject } from '../../values/object.ts'
 
-/** What a pod is told: that it waits, or that it need not any more, and why. */
+/** Whether a pod is released, and why it waits or is released. */
 export interface GateStatus {
   isReleased: boolean
   reason: string
   message: string
 }
 
-/** What came of a write: the pod as the API server answered it, or that it is gone. */
+/** The result of a write; `pod` is the API server's response. */
 export type GateWrite = { kind: 'written'; pod: KubeObject } | { kind: 'unchanged' } | { kind: 'gone' }
 
 /**
- * Writes a pod's condition, and removes our scheduling gate if it is released: in this order, so that a pod without
- * its gate has the reason on it.
+ * Writes a pod's condition, then removes Warmgate's scheduling gate if the pod is released. In this order, so that a
+ * pod without its gate always shows the reason.
  */
 export async function writeGateStatus(
   { client, clock }: { client: KubeClient; clock: Pick<Clock, 'now'> },
@@ -30,7 +30,7 @@ export async function writeGateStatus(
   const changes: PodChange[] = []
   if (condition !== undefined) changes.push({ status: { conditions: [condition] }, subresource: 'status' })
   if (verdict.isReleased && hasSchedulingGate(pod)) {
-    // A strategic merge by name: the gates of others stay.
+    // A strategic merge by name keeps the gates of other controllers.
     changes.push({ spec: { schedulingGates: [{ name: cacheWarmGate, $patch: 'delete' }] } })
   }
   let result: GateWrite = { kind: 'unchanged' }
@@ -44,7 +44,7 @@ export async function writeGateStatus(
 
 type PodChange = JsonObject & { subresource?: 'status' }
 
-/** Undefined where the pod has been told just that. */
+/** Undefined if the pod already has this condition. */
 function conditionFor(pod: KubeObject, verdict: GateStatus, nowMs: number): JsonObject | undefined {
   const { reason, message } = verdict
   const status = verdict.isReleased ? 'True' : 'False'
@@ -55,7 +55,7 @@ function conditionFor(pod: KubeObject, verdict: GateStatus, nowMs: number): Json
   return { type: cacheWarmGate, status, reason, message, lastTransitionTime }
 }
 
-/** Undefined if the pod is gone, or was written by others just then. */
+/** Undefined if the pod is gone, or another client wrote it meanwhile. */
 async function patchPod(
   client: KubeClient,
   pod: KubeObject,

@@ -5,6 +5,7 @@ import type { Speeds } from '../../cluster/speeds.ts'
 import { isWorkloadPod } from '../../kserve/pod.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import type { CachePhase } from '../../plan/cache/cache-phase.ts'
 import { decideHold, type HoldDecision, type Release } from '../../plan/pod/hold.ts'
 import { gateCondition, hasSchedulingGate, isHeld } from '../../plan/pod/pod.ts'
@@ -32,26 +33,26 @@ export interface HoldOptions {
   placements: Pick<PodRewriteUsage, 'areKnownIn' | 'names'>
 }
 
-// All held pods together are told of their progress at most ten times a second, and one each 5 s.
+// Write progress at most every 5 s to one pod, and ten times a second to all held pods together.
 const newsMs = 5_000
 const newsPerPodMs = 100
-// What was told longer ago than this keeps nothing back.
+// An older progress write delays no further one.
 const toldForMs = 10 * 60_000
-// Which caches a service uses is known a moment after a leader begins.
+// A new leader knows which caches a service uses only after a moment.
 const unknownMs = 1_000
-// A pod may be seen before its service is, never for this long.
+// The mirror may show a pod before its service, but never this long.
 const orphanMs = 30_000
 const orphaned = 'its service is gone'
-// A pod that could not be written is gone, which the mirror shows soon, or was written by others just then.
+// The write failed because the pod is gone, which the mirror shows soon, or because another client wrote it.
 const goneMs = 1_000
 const noClaim: CachePhase = { kind: 'pending', message: 'its claim is not there yet' }
 
-/** Opens the readiness gates that admission put into pods, in time and in every case. */
+/** Releases the pods that admission holds: opens their readiness gates and removes their scheduling gates. */
 export class HoldReconciler {
   readonly #options: HoldOptions
-  /** When a pod was last told how far its caches are, by UID, oldest first. */
+  /** When progress was last written to a pod, by UID, oldest first. */
   readonly #toldMs = new Map<string, number>()
-  /** Pods that were released: until the mirror shows it, a second release would be counted twice. */
+  /** Pods that were released and that the mirror still shows as held: do not count them twice. */
   readonly #released: Expectations
 
   constructor(options: HoldOptions) {
@@ -59,12 +60,12 @@ export class HoldReconciler {
     this.#released = new Expectations(options.mirror.pods)
   }
 
-  /** Decides about one pod; answers when the hold would time out, in milliseconds from now. */
-  async reconcile(key: ObjectKey): Promise<number | undefined> {
+  /** Decides about one pod. */
+  async reconcile(key: ObjectKey): Promise<RequeueAfterMs> {
     const { mirror, clock } = this.#options
     const pod = mirror.pods.get(key)
     if (pod === undefined || !isHeld(pod)) return undefined
-    // The change that the mirror will show wakes this pod again, if it is still held.
+    // The mirror's next change of this pod queues it again if it is still held.
     if (!this.#released.isSatisfied(pod)) return undefined
     if (isPlaceholder(pod) && (await replacePlaceholder(this.#options, pod))) return undefined
     const decision = this.#decide(pod)
@@ -88,7 +89,7 @@ export class HoldReconciler {
     const isWaiting = isPlaceholder(pod)
     const hold = (isWaiting ? facts.sidecarHold : undefined) ?? facts.hold
     const estimated = Object.entries(caches).map(([name, warmth]) => {
-      // A warm one would release it, and without its sidecar.
+      // A warm cache would release the pod without its sidecar.
       const known: CachePhase = isWaiting && warmth.kind === 'warm' ? noClaim : warmth
       return [name, speeds.estimate({ namespace, name }, known)] as const
     })
@@ -103,7 +104,7 @@ export class HoldReconciler {
     })
   }
 
-  /** Only for a service that was given these caches: anybody may make a pod that mounts their claims. */
+  /** Only if the service was given these caches: any tenant can create a pod that mounts their PVCs. */
   async #startWaiting(pod: KubeObject): Promise<void> {
     const { clock, mirror } = this.#options
     const service = serviceAt(mirror, pod)
@@ -112,15 +113,15 @@ export class HoldReconciler {
     await startWaiting(this.#options, cold, createdMs(pod))
   }
 
-  /** When a pod whose service is not known counts as one whose service is gone; undefined while it is known. */
-  #orphanCheckMs(pod: KubeObject): number | undefined {
+  /** When the service of this pod counts as deleted; undefined if the service exists or is not known. */
+  #orphanCheckMs(pod: KubeObject): RequeueAfterMs {
     const { mirror, clock } = this.#options
     if (serviceAt(mirror, pod) !== 'gone') return undefined
     return Math.max(createdMs(pod) + orphanMs - clock.now(), 0)
   }
 
-  /** The pod is released by what becomes of its service: at once where nothing becomes of it. */
-  async #revert(pod: KubeObject, decision: HoldDecision & { kind: 'revert' }): Promise<number | undefined> {
+  /** Reverts the service, and KServe then replaces the pod. Releases the pod now if the revert is refused. */
+  async #revert(pod: KubeObject, decision: HoldDecision & { kind: 'revert' }): Promise<RequeueAfterMs> {
     const { mirror, placements } = this.#options
     const { reason, message } = decision
     if (!placements.areKnownIn(pod.metadata.namespace)) return unknownMs
@@ -135,9 +136,8 @@ export class HoldReconciler {
   }
 
   /**
-   * Why a pod says nothing about its service; undefined where it does. Anyone may make a pod that has a service's
-   * labels and mounts a claim that is never Bound: only a pod of a workload counts, and only a claim that the service
-   * was given.
+   * Why a pod must not affect its service; undefined if it may. Any tenant can create a pod with a service's labels
+   * that mounts a PVC which is never Bound. Accept only pods of a workload, and only PVCs that the service was given.
    */
   #notItsPod(pod: KubeObject, service: KubeObject): string | undefined {
     if (!isWorkloadPod(pod)) return 'the pod is none of its workload'
@@ -162,7 +162,7 @@ export class HoldReconciler {
     this.#toldMs.set(uid, nowMs)
   }
 
-  /** How long to keep from a pod what is mere progress; none for what changes anything. */
+  /** How long to delay a progress message; zero or less if the reason changed or nothing has to be delayed. */
   #quietMs(pod: KubeObject, { reason, message }: HoldDecision): number {
     const { clock, held } = this.#options
     const before = gateCondition(pod)
@@ -171,8 +171,8 @@ export class HoldReconciler {
     return toldMs + Math.min(Math.max(newsMs, newsPerPodMs * held.size), toldForMs) - clock.now()
   }
 
-  /** Counts and reports a release once it is written; answers when to try again if it was not. */
-  async #release(pod: KubeObject, release: Release): Promise<number | undefined> {
+  /** Writes a release, then counts and reports it. */
+  async #release(pod: KubeObject, release: Release): Promise<RequeueAfterMs> {
     const { reason, message } = release
     const { clock, metrics, mirror, releases } = this.#options
     const result = await writeGateStatus(this.#options, pod, { isReleased: true, reason, message })
@@ -180,7 +180,7 @@ export class HoldReconciler {
     this.#released.expect(result.pod, pod)
     this.#toldMs.delete(pod.metadata.uid ?? '')
     const heldMs = clock.now() - createdMs(pod)
-    // Of a pod that somebody made by hand, only that pod gets an Event.
+    // A pod that a user created by hand gets an Event itself, and its service gets none.
     const service = isWorkloadPod(pod) ? mirror.services.ofPod(pod, pod.metadata.namespace ?? '') : undefined
     if (isWorkloadPod(pod)) metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
     releases.add({ pod, service, release, heldMs })
@@ -189,8 +189,8 @@ export class HoldReconciler {
 }
 
 /**
- * Whether a pod stands in for one with a sidecar. It has never run, and its workload makes another one: any other pod
- * that says so is only released.
+ * Whether a pod waits to be replaced by a pod with a sidecar. It has never run, and its workload creates another
+ * one. Any other pod with this annotation is only released.
  */
 function isPlaceholder(pod: KubeObject): boolean {
   return awaitsSidecar(pod) && hasSchedulingGate(pod) && isWorkloadPod(pod)
@@ -200,12 +200,12 @@ function createdMs(pod: KubeObject): number {
   return Date.parse(pod.metadata.creationTimestamp ?? '') || 0
 }
 
-/** Until a hold ends by itself. */
-function leftMs({ untilMs }: HoldDecision & { kind: 'hold' }, nowMs: number): number | undefined {
+/** How long until a hold times out. */
+function leftMs({ untilMs }: HoldDecision & { kind: 'hold' }, nowMs: number): RequeueAfterMs {
   return untilMs === undefined ? undefined : Math.max(untilMs - nowMs, 0)
 }
 
-function sooner(...times: (number | undefined)[]): number | undefined {
+function sooner(...times: RequeueAfterMs[]): RequeueAfterMs {
   const known = times.filter((ms) => ms !== undefined)
   return known.length === 0 ? undefined : Math.min(...known)
 }

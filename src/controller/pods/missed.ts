@@ -6,6 +6,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import { type Missed, missedBy } from '../../plan/pod/missed.ts'
 import { isHeld } from '../../plan/pod/pod.ts'
@@ -46,8 +47,8 @@ export class MissedPodReconciler {
     this.#options = options
   }
 
-  /** Looks at one pod; answers when to look again, in milliseconds from now. */
-  async reconcile(key: ObjectKey): Promise<number | undefined> {
+  /** Reconciles one pod. */
+  async reconcile(key: ObjectKey): Promise<RequeueAfterMs> {
     const { clock, mirror } = this.#options
     const pod = mirror.pods.get(key)
     if (pod === undefined || !mayBeMissed(pod)) return undefined
@@ -82,13 +83,13 @@ export class MissedPodReconciler {
   }
 
   /** Not while admission is away: the next pod would lack the same. */
-  async #replace(pod: KubeObject, service: KubeObject, fixed: string[]): Promise<number | undefined> {
+  async #replace(pod: KubeObject, service: KubeObject, fixed: string[]): Promise<RequeueAfterMs> {
     const { client, clock } = this.#options
     const workload = ownerUid(pod)
     const nowMs = clock.now()
     this.#forgetBefore(nowMs - againMs)
     const replacedMs = this.#replacedMs.get(workload)
-    // Made in place of another one, in spite of an admission that answered.
+    // This pod is itself a replacement, created while admission answered: wait before replacing it.
     if (replacedMs !== undefined && createdMs(pod) >= replacedMs) return replacedMs + againMs - nowMs
     if (!(await admissionAnswers(client, service))) return awayMs
     // Kubernetes counts in whole seconds, too.

@@ -5,7 +5,7 @@ import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
 import type { ErrorReporter } from '../errors.ts'
 import type { Savings } from '../reporting/savings.ts'
 
-/** Normal where the pod serves from a warm cache, or where somebody asked for its release. */
+/** Normal if the pod serves from a warm cache, or if its release was requested. */
 const eventTypes: Record<ReleaseReason, 'Normal' | 'Warning'> = {
   Warm: 'Normal',
   TimedOut: 'Warning',
@@ -57,7 +57,7 @@ export class Releases {
     this.#cancel = clock.setTimer(() => this.flush(), Math.min(quietMs, leftMs))
   }
 
-  /** Now, whatever is yet to come. */
+  /** Reports all collected releases now. */
   flush(): void {
     this.#cancel()
     const waiting = this.#waiting

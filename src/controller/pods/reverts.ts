@@ -20,8 +20,8 @@ interface Options {
 type Revert = HoldDecision & { kind: 'revert' }
 
 /**
- * Takes a service back to its storage initializer: it opts out, and its manifest is restored. KServe rolls its pods.
- * Answers why that is refused; undefined where it went well.
+ * Reverts a service to its storage initializer: opts it out and restores its manifest. KServe then replaces its pods.
+ * Resolves with the reason if this is refused; undefined if it succeeds.
  */
 export async function revert(
   { client, events, metrics, mirror }: Options,

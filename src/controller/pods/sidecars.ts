@@ -15,8 +15,8 @@ interface Options {
 }
 
 /**
- * Takes away a pod that came before its caches were Bound, once the next one would not have to wait: its owner makes that
- * one at once, and Fluid's webhook gives it the sidecar. Answers whether it was taken away.
+ * Deletes a pod that was created before its caches were Bound, once they are Bound. Its owner creates another pod, and
+ * Fluid's webhook adds the sidecar to it. Resolves with true if the pod was deleted.
  */
 export async function replacePlaceholder(
   { client, mirror, clock, events }: Options,

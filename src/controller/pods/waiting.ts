@@ -16,8 +16,8 @@ interface Options {
 }
 
 /**
- * Writes on the Dataset of each of these caches since when a pod waits for it, unless that is known: pods that are
- * replaced again and again wait no longer together than one pod may.
+ * Records on the Dataset of each cache when the first pod began to wait, unless it is recorded already. So pods that
+ * are replaced repeatedly wait no longer in total than one pod may.
  */
 export async function startWaiting(
   { client, mirror }: Omit<Options, 'clock'>,
@@ -31,7 +31,7 @@ export async function startWaiting(
   }
 }
 
-/** Forgets since when pods wait for what is warm by now, or was used by no service: who waits next begins anew. */
+/** Clears the waiting time of paths that are warm, or of a retained Dataset: the next wait starts at zero. */
 export async function endWaiting(
   { client, mirror, clock }: Options,
   dataset: KubeObject,
@@ -44,7 +44,7 @@ export async function endWaiting(
   if (body !== undefined) await patchAsSeen(client, dataset, body)
 }
 
-/** A Dataset that was written or deleted meanwhile wakes its pods, and is written then. */
+/** Ignores a Dataset that was changed or deleted meanwhile: that change queues its pods again. */
 async function patchAsSeen(client: KubeClient, dataset: KubeObject, body: JsonObject): Promise<void> {
   try {
     await client.patch(resources.dataset, keyOf(dataset), { type: 'merge', body })

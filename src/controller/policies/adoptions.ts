@@ -28,22 +28,22 @@ export interface AdoptionOptions {
 }
 
 const workingMs = 2_000
-// A Secret that was missing, a service that was not Ready: nobody tells when a candidate has become one.
+// No watch reports that a missing Secret appears, so services are checked again after this time.
 const idleMs = 5 * 60_000
-// A policy that could not be looked at; the others are, meanwhile.
+// When to retry a policy that failed. The other policies are reconciled meanwhile.
 const failedMs = 60_000
-// A cache that did not fill in time will hardly do so at once: the others come first.
+// A cache that was not warm in time is unlikely to become warm soon: adopt other services first.
 const lateMs = 60 * 60_000
 
 /**
  * Adopts services that are older than their policy, under `adopt: Automatic`: for each policy one service at a time.
- * Its cache is made and warmed first, so that its new pods wait for nothing. Where it stands is in the policy's
- * status, and is written before it is acted on: another leader goes on from there.
+ * Its cache is created and warmed first, so that its new pods do not wait. The phase is written to the policy's
+ * status before each step, so that another leader can continue.
  */
 export class AdoptionReconciler {
   readonly #options: AdoptionOptions
   /**
-   * Until when services are passed over, since they cannot be adopted: to plan one takes calls, and changes are many.
+   * Until when to skip services that cannot be adopted, because planning a service costs API calls.
    */
   readonly #passedUntilMs = new Map<string, number>()
 
@@ -51,7 +51,7 @@ export class AdoptionReconciler {
     this.#options = options
   }
 
-  /** One step for every policy; answers when to take the next. */
+  /** Takes one step for every policy. Resolves with the milliseconds until the next step. */
   async reconcile(): Promise<number> {
     const { clock, errors, mirror } = this.#options
     for (const [look, untilMs] of this.#passedUntilMs)
@@ -85,7 +85,7 @@ export class AdoptionReconciler {
   async #choose(policy: Policy, object: KubeObject): Promise<number> {
     const { errors, mirror, planner } = this.#options
     const services = mirror.services.list().toSorted((a, b) => (serviceId(a) < serviceId(b) ? -1 : 1))
-    // Their namespace was opened a moment ago: they are read again, and only then is it known what is left.
+    // Their namespace has just opted in, and the mirror is about to read their specs.
     const isUnread = (service: KubeObject) =>
       mirror.services.isClosed(service) && this.#governs(policy, service)
     if (services.some(isUnread)) return workingMs
@@ -108,7 +108,7 @@ export class AdoptionReconciler {
     this.#passedUntilMs.set(lookAt(object, service), this.#options.clock.now() + forMs)
   }
 
-  /** By what is at hand. Whether one that is not Ready came back could not be told. */
+  /** Uses only the mirror. A service must be Ready, because otherwise its recovery after a rollout cannot be seen. */
   #isCandidate(policy: Policy, service: KubeObject): boolean {
     const { mirror } = this.#options
     const { annotations, deletionTimestamp } = service.metadata
@@ -140,7 +140,7 @@ export class AdoptionReconciler {
     )
     if (isThere) return await this.#write(object, { phase: 'Rolling', service: serviceId(service) })
     if (clock.now() - sinceMs <= (parseDurationMs(timeout) ?? 0)) return workingMs
-    // Nothing of it was rolled yet, and others wait.
+    // No pod was replaced yet, and other services wait: skip this one.
     logger.warn({ service: serviceId(service), timeout }, 'adoption: a cache is not warm in time')
     this.#passOver(object, service, lateMs)
     return await this.#pause(object)
@@ -151,7 +151,7 @@ export class AdoptionReconciler {
     try {
       return await this.#rollOne(object, service)
     } catch (error) {
-      // Its namespace may refuse what others do not. A server that is away is asked again.
+      // A refusal may concern only this namespace: skip the service. Other errors are retried.
       if (!isRefusal(error)) throw error
       this.#options.errors.report('adoptions', error, service)
       this.#passOver(object, service)
@@ -173,7 +173,7 @@ export class AdoptionReconciler {
     return await this.#write(object, { phase: 'Pausing' })
   }
 
-  /** On the policy as it was seen: whoever changed it since, it is looked at again. */
+  /** Writes only to the version that was read. If the policy changed meanwhile, it is reconciled again. */
   async #write(object: KubeObject, adoption: Omit<AdoptionStatus, 'since'>): Promise<number> {
     const { client, clock } = this.#options
     const { uid, resourceVersion } = object.metadata
@@ -191,12 +191,12 @@ export class AdoptionReconciler {
     } catch (error) {
       if (!hasStatus(error, 404, 409)) throw error
     }
-    // Its change wakes this loop, too.
+    // The change of the status also queues this loop.
     return workingMs
   }
 }
 
-/** A service and a policy as they are now: when either changes, the service is looked at again. */
+/** Identifies a generation of a service and of a policy: if either changes, the service is checked again. */
 function lookAt({ metadata: policy }: KubeObject, service: KubeObject): string {
   return `${serviceId(service)} ${service.metadata.generation} ${policy.name} ${policy.generation}`
 }
@@ -205,7 +205,7 @@ function adopts({ spec }: Policy): boolean {
   return spec.adopt.mode === 'Automatic' && spec.mode === 'Enforce'
 }
 
-/** Whether a plan changes the service itself, by its own policy: what is served by its pods needs no adoption. */
+/** Whether this policy's plan changes the service itself. Under `rewrite: Pod` no adoption is needed. */
 function isRewrite(made: Plan, policy: Policy): boolean {
   return made.reason === 'Accelerated' && made.policy === policy.name && !rewritesPods(policy)
 }

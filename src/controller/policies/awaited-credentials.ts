@@ -4,6 +4,7 @@ import type { Planner } from '../../cluster/planner.ts'
 import { downloadsOf, isAlive, isOf, llmSelector, serviceLabel } from '../../kserve/pod.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import { isOptedOut } from '../../plan/facts.ts'
 import { isPending, type Plan } from '../../plan/plan.ts'
@@ -48,7 +49,7 @@ export class AwaitedCredentialsReconciler {
   }
 
   /** Looks at one service; answers when to look again, if it must. */
-  async reconcile(service: KubeObject): Promise<number | undefined> {
+  async reconcile(service: KubeObject): Promise<RequeueAfterMs> {
     const wait = this.#waits.get(waitKey(service))
     if (wait?.isOver || !this.#isCandidate(service)) return undefined
     if (this.#leftMs(service) <= 0) return wait && this.#end(service, late)
@@ -79,7 +80,7 @@ export class AwaitedCredentialsReconciler {
     return (Date.parse(creationTimestamp) || 0) + awaitedForMs - this.#options.clock.now()
   }
 
-  async #adopt(service: KubeObject, wait: Wait | undefined): Promise<number | undefined> {
+  async #adopt(service: KubeObject, wait: Wait | undefined): Promise<RequeueAfterMs> {
     const { client, logger } = this.#options
     const answer = await adoptService(client, service, { dryRun: false })
     logger.info({ service: keyText(keyOf(service)), answer: answer.kind }, 'its credentials are there')

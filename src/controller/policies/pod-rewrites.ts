@@ -6,6 +6,7 @@ import type { Planner } from '../../cluster/planner.ts'
 import { serviceId } from '../../cluster/services.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
+import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { isPending } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -57,7 +58,7 @@ export class PodRewriteUsage {
     return used.flatMap((each) => (each.cache === cache ? (each.path ?? []) : []))
   }
 
-  /** Answers the names of the caches that the service has now, or had before. */
+  /** Returns the names of the caches that the service uses now or used before. */
   set(service: KubeObject, caches: CachePath[]): string[] {
     const id = serviceId(service)
     const before = this.#caches.get(id) ?? []
@@ -99,15 +100,14 @@ export class PodRewriteReconciler {
   }
 
   /** When to look at a service again, since its credentials may be there by then. Its pods do not come before them. */
-  againMs(service: KubeObject): number | undefined {
+  againMs(service: KubeObject): RequeueAfterMs {
     const createdMs = Date.parse(service.metadata.creationTimestamp ?? '')
     const isYoung = this.#options.clock.now() < createdMs + awaitedForMs
     return isYoung && this.#awaiting.has(service) ? awaitedAgainMs : undefined
   }
 
   /**
-   * Rejects where a service cannot be planned. It keeps what it has until it can be, and keeps nobody else from
-   * anything.
+   * Resolves with the caches to reconcile. Rejects if the service cannot be planned; it then keeps its caches.
    */
   async reconcile(service: KubeObject): Promise<string[]> {
     const { mirror, placements } = this.#options
@@ -128,7 +128,7 @@ export class PodRewriteReconciler {
     const isAdopted = isBeingAdopted(mirror, service)
     const isAsked = isAdopted || mirror.parsedPolicies().some(rewritesPods)
     if (!isAsked || isOver || !isOpenAt(mirror, service)) return []
-    // What was rewritten in the service says so itself, and keeps it.
+    // A rewritten service records its caches itself.
     if (mirror.records.of(service) !== undefined) return []
     const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
     if (isPending(made)) this.#awaiting.add(service)

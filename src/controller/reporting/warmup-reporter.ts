@@ -28,14 +28,14 @@ export class WarmupReporter {
   readonly #options: Options
   /** How far each warm-up was when it was last looked at, by the UID of its DataLoad. */
   #reached = new Map<string, Warmup['stage'] | undefined>()
-  /** The UIDs of the DataLoads that wait for somebody else. */
+  /** The UIDs of the DataLoads that another controller suspends. */
   readonly #suspended = new Set<string>()
 
   constructor(options: Options) {
     this.#options = options
   }
 
-  /** What has happened by now is no news: whoever led then has told it. */
+  /** Records the current stages without reporting them: the previous leader did. */
   remember(): void {
     const { errors, mirror } = this.#options
     this.#reached = new Map()
