@@ -34,13 +34,13 @@ export class Engine {
       await this.#client.create({ ...resourceOf(object), namespaced: false }, object)
   }
 
-  /** Fills the cache at an even speed. Call this when the loading Job starts to run. */
-  fill(runtime: KubeObject): void {
+  /** Fills the cache with so many copies, at an even speed. Call this when the loading Job starts to run. */
+  fill(runtime: KubeObject, copies: number): void {
     const { modelBytes, warmupSeconds } = this.#options
     const startedMs = Date.now()
     this.#filling = setInterval(() => {
       const share = (Date.now() - startedMs) / 1_000 / warmupSeconds
-      this.#report(Math.round(modelBytes * Math.min(share / fillShare, 1)))
+      this.#report(Math.round(modelBytes * copies * Math.min(share / fillShare, 1)))
       this.#promptFluid(runtime)
       if (share > 1) this.stop()
     }, readMs)

@@ -6,7 +6,7 @@ import { resources } from '../src/kube/resources.ts'
 import { progressOf } from '../src/plan/cache/cache-phase.ts'
 import { hasGate } from '../src/plan/pod/pod.ts'
 import { cacheWarmGate } from '../src/values/keys.ts'
-import { type KubeObject, listAt, objectAt, stringAt } from '../src/values/object.ts'
+import { getIn, type KubeObject, listAt, objectAt, stringAt } from '../src/values/object.ts'
 import { formatSize } from '../src/values/size.ts'
 import { applyAll, hasCondition, readObjects, resourceOf } from '../test/cluster/objects.ts'
 import type { Engine } from './engine.ts'
@@ -79,7 +79,6 @@ export class Story {
       'fluid',
       `Dataset ${dataset.metadata.name} is Bound: its PVC is there, the pod can start; the cache is still empty`,
     )
-    this.#say('fluid', 'Fluid checks a DataLoad every 20 s: its next check starts the loading Job')
     await this.#pods.until((objects) => objects.find(isLoading))
     const loadingMs = Date.now()
     await this.#warmup()
@@ -160,7 +159,8 @@ export class Story {
   /** Draws what Fluid reports of the cache until the loading Job is done. */
   async #warmup(): Promise<void> {
     this.#say('fluid', 'the loading Job runs and fills the cache')
-    this.#engine.fill(await this.#runtimes.until((objects) => objects[0]))
+    const copies = Number(getIn(this.#dataLoads.list()[0], 'spec', 'target', 0, 'replicas') ?? 1)
+    this.#engine.fill(await this.#runtimes.until((objects) => objects[0]), copies)
     const isDone = () => this.#jobs.list().some(isComplete)
     const draw = () => {
       const [dataset, dataLoad] = [this.#datasets.list()[0], this.#dataLoads.list()[0]]
