@@ -79,18 +79,20 @@ function whyOf(warnings: string[]): string {
  * Available during a rollout.
  */
 export async function pendingRollout(client: KubeClient, service: KubeObject): Promise<string | undefined> {
-  const { namespace = '' } = service.metadata
-  const labelSelector =
-    service.kind === 'InferenceService' ? `${serviceLabel}=${service.metadata.name}` : llmSelector
   const [now, pods] = await Promise.all([
     client.get(serviceResource(service), keyOf(service)),
-    client.list(resources.pod, { namespace, labelSelector }),
+    listAlivePods(client, service),
   ])
   if (now === undefined || now.metadata.deletionTimestamp !== undefined) return undefined
-  return pendingBecause(
-    now,
-    pods.items.filter((pod) => isAlive(pod) && isOf(pod, now)),
-  )
+  return pendingBecause(now, pods)
+}
+
+/** The pods of a service that are not being deleted and have not ended. */
+export async function listAlivePods(client: KubeClient, service: KubeObject): Promise<KubeObject[]> {
+  const { namespace = '', name } = service.metadata
+  const labelSelector = service.kind === 'InferenceService' ? `${serviceLabel}=${name}` : llmSelector
+  const { items } = await client.list(resources.pod, { namespace, labelSelector })
+  return items.filter((pod) => isAlive(pod) && isOf(pod, service))
 }
 
 /** `pods`: those of the service that are alive. */

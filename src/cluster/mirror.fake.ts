@@ -4,6 +4,8 @@ import { FakeReflector } from '../kube/reflector.fake.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { fakeSigner } from '../plan/plan.fake.ts'
 import type { Policy } from '../policy/policy.ts'
+import { keyText, type ObjectKey } from '../values/object.ts'
+import { byDataset } from './indexes.ts'
 import type { Mirror } from './mirror.ts'
 import { Records } from './records.ts'
 import { Services } from './services.ts'
@@ -63,6 +65,7 @@ export function fakeMirror(api?: FakeApi): FakeMirror {
     parsedPolicies: () => fake.parsed,
     waitForSync: async () => {},
     unsynced: () => [],
+    loadsOf: (dataset: ObjectKey) => parts.dataLoads.by(byDataset, keyText(dataset)),
     lastHeardMs: () => ({}),
     forbidden: () => ({}),
   }

@@ -19,7 +19,8 @@ import { isOpen, type Policy, parsePolicy } from '../policy/policy.ts'
 import { labelsOf } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
-import type { KubeObject } from '../values/object.ts'
+import { type KubeObject, keyText, type ObjectKey } from '../values/object.ts'
+import { byDataset } from './indexes.ts'
 import { findKserve, kserveNamespaces } from './kserve-installation.ts'
 import { Records } from './records.ts'
 import {
@@ -234,6 +235,11 @@ export class Mirror {
       await pause(clock, forbiddenCheckMs, signal)
     }
     return undefined
+  }
+
+  /** The DataLoads that name a Dataset. */
+  loadsOf(dataset: ObjectKey): KubeObject[] {
+    return this.dataLoads.by(byDataset, keyText(dataset))
   }
 
   /** When the server was last heard of, by resource, in milliseconds since 1970. */

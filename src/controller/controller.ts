@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { adoptionOf } from '../cluster/adopting.ts'
 import { HeldPods } from '../cluster/held.ts'
-import { byDataset } from '../cluster/indexes.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { serviceId } from '../cluster/services.ts'
 import { followSpeeds } from '../cluster/speeds.ts'
@@ -221,8 +220,7 @@ export class Controller {
     this.#wakeCache(key)
     // A warm-up is complete only once its Dataset reports a file.
     if (object.kind === 'Dataset')
-      for (const dataLoad of this.#options.mirror.dataLoads.by(byDataset, keyText(key)))
-        this.#milestones.look(dataLoad)
+      for (const dataLoad of this.#options.mirror.loadsOf(key)) this.#milestones.look(dataLoad)
     // A team's own Dataset may start or stop serving services under `rewrite: Pod`.
     if (object.kind === 'Dataset' && !isOurs(object))
       for (const service of this.#options.mirror.services.list(key.namespace))

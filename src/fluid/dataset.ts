@@ -45,6 +45,11 @@ export function isWarmWhenBound(dataset: KubeObject): boolean {
   return dataset.metadata.annotations?.[warmWhenAnnotation] === 'Bound'
 }
 
+/** Not by the Ready condition: Fluid sets it to False after a successful update. */
+export function isBound(dataset: KubeObject): boolean {
+  return stringAt(dataset, 'status', 'phase') === 'Bound'
+}
+
 /** A Dataset that nothing warms up. */
 export function asWarmWhenBound(dataset: KubeObject): KubeObject {
   const annotations = { ...dataset.metadata.annotations, [warmWhenAnnotation]: 'Bound' }

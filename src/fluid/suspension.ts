@@ -1,4 +1,4 @@
-import { getIn, type KubeObject, listAt, type ObjectKey, stringAt } from '../values/object.ts'
+import { createdMs, getIn, type KubeObject, listAt, type ObjectKey, stringAt } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 
 /** The label of every pod of a cache: masters, workers and FUSE. Source: fluid v1.0.8 charts/library. */
@@ -37,8 +37,4 @@ const mostGates = 4
 function byKueue({ metadata: { labels = {} } }: KubeObject): string {
   const queue = labels['kueue.x-k8s.io/queue-name']
   return queue === undefined ? '' : ` by Kueue (LocalQueue ${quoted(queue)})`
-}
-
-function createdMs({ metadata: { creationTimestamp = '' } }: KubeObject): number {
-  return Date.parse(creationTimestamp) || 0
 }

@@ -13,25 +13,17 @@ export function waitingSinceMs(dataset: KubeObject, path: string): number | unde
   return Number.isNaN(sinceMs) ? undefined : sinceMs
 }
 
-/** The merge patch that writes since when pods wait for a path of this very Dataset, as it was seen. */
+/** The merge patch that writes since when pods wait for a path of a Dataset. */
 export function waitingPatch(dataset: KubeObject, path: string, sinceMs: number): JsonObject {
-  return asSeen(dataset, { [keyFor(dataset, path)]: timestamp(sinceMs) })
+  return { metadata: { annotations: { [keyFor(dataset, path)]: timestamp(sinceMs) } } }
 }
 
 /** The merge patch after which no pod waits for these paths; undefined if none does now. */
 export function warmPatch(dataset: KubeObject, paths: string[]): JsonObject | undefined {
   const { annotations = {} } = dataset.metadata
   const keys = paths.map((path) => keyFor(dataset, path)).filter((key) => annotations[key] !== undefined)
-  return keys.length === 0 ? undefined : asSeen(dataset, Object.fromEntries(keys.map((key) => [key, null])))
-}
-
-function asSeen(
-  { metadata: { uid, resourceVersion } }: KubeObject,
-  annotations: { [key: string]: string | null },
-): JsonObject {
-  return {
-    metadata: { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }), annotations },
-  }
+  const cleared = Object.fromEntries(keys.map((key) => [key, null]))
+  return keys.length === 0 ? undefined : { metadata: { annotations: cleared } }
 }
 
 /** Each path has its own annotation, named as its DataLoad is. */

@@ -26,6 +26,24 @@ export async function patchByUid(
   }
 }
 
+/** Patches the version of an object that was seen. Undefined if it is gone, or was changed or replaced since. */
+export async function patchAsSeen(
+  client: Pick<KubeClient, 'patch'>,
+  resource: Resource,
+  object: KubeObject,
+  body: JsonObject,
+): Promise<KubeObject | undefined> {
+  const { uid, resourceVersion } = object.metadata
+  const seen = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
+  const metadata = { ...objectAt(body, 'metadata'), ...seen }
+  try {
+    return await client.patch(resource, keyOf(object), { type: 'merge', body: { ...body, metadata } })
+  } catch (error) {
+    if (hasStatus(error, 404, 409)) return undefined
+    throw error
+  }
+}
+
 /** Whether the object that has this name now has this UID, too. Lists it, as the controller may not get pods. */
 async function isStill(
   client: Pick<KubeClient, 'list'>,

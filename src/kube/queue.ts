@@ -4,6 +4,12 @@ import type { Clock } from '../values/clock.ts'
 /** When to run a key again, in milliseconds from now; undefined if only a change makes it run again. */
 export type RequeueAfterMs = number | undefined
 
+/** The earliest of these times. */
+export function soonest(...times: RequeueAfterMs[]): RequeueAfterMs {
+  const known = times.filter((ms) => ms !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
+}
+
 export interface WorkQueueOptions {
   clock: Clock
   logger: Logger

@@ -52,6 +52,11 @@ export function ownerReference({ apiVersion, kind, metadata }: KubeObject): Owne
   return { apiVersion, kind, name: metadata.name ?? '', uid: metadata.uid ?? '' }
 }
 
+/** When an object was created, in milliseconds since 1970; 0 if that is not known. */
+export function createdMs({ metadata: { creationTimestamp = '' } }: KubeObject): number {
+  return Date.parse(creationTimestamp) || 0
+}
+
 /** `namespace/name`, or only `name` if the object is cluster-scoped. */
 export function keyText(key: ObjectKey): string {
   return key.namespace === undefined ? key.name : `${key.namespace}/${key.name}`

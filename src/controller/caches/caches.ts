@@ -14,7 +14,7 @@ import { changesTo } from '../../fluid/standing.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
-import type { RequeueAfterMs } from '../../kube/queue.ts'
+import { type RequeueAfterMs, soonest } from '../../kube/queue.ts'
 import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
@@ -358,12 +358,6 @@ function ownersOf(object: KubeObject, paths: Map<string, KubeObject[]>): OwnerRe
   const [, services = []] =
     [...paths].find(([path]) => loadName(dataset, path) === object.metadata.name) ?? []
   return services.map(ownerReference)
-}
-
-/** The smallest of these times; undefined if there is none. */
-function soonest(...timesMs: RequeueAfterMs[]): RequeueAfterMs {
-  const known = timesMs.filter((ms) => ms !== undefined)
-  return known.length === 0 ? undefined : Math.min(...known)
 }
 
 function isNewLoad(object: KubeObject): boolean {

@@ -1,4 +1,3 @@
-import { byDataset } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Records } from '../../cluster/records.ts'
 import { isOurs, latestRetry, retryPatch } from '../../fluid/dataset.ts'
@@ -8,12 +7,12 @@ import { isScheduled } from '../../fluid/schedule.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
-import type { RequeueAfterMs } from '../../kube/queue.ts'
+import { type RequeueAfterMs, soonest } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import { readCache } from '../../plan/cache/cache-reading.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
-import { type KubeObject, keyOf, keyText, type ObjectKey } from '../../values/object.ts'
+import { type KubeObject, keyOf, type ObjectKey } from '../../values/object.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { rewarmIfEvicted } from './cache-evictions.ts'
 import { retryWarmup } from './warmup-retries.ts'
@@ -63,14 +62,13 @@ export async function reconcileDataLoads(
   { key, paths }: { key: ObjectKey; paths: Iterable<string> },
   { retries, onEviction = 'Report' }: CacheSettings['warmup'],
 ): Promise<RequeueAfterMs> {
-  const times: number[] = []
+  const times: RequeueAfterMs[] = []
   for (const path of paths) {
     const reading = readCache(options.mirror, { ...key, path }, options.clock.now())
     const retryMs = await retryWarmup(options, reading, retries)
-    times.push(retryMs ?? (await rewarmIfEvicted(options, reading, onEviction)) ?? Number.POSITIVE_INFINITY)
+    times.push(retryMs ?? (await rewarmIfEvicted(options, reading, onEviction)))
   }
-  const soonestMs = Math.min(...times)
-  return Number.isFinite(soonestMs) ? soonestMs : undefined
+  return soonest(...times)
 }
 
 /** Deletes the DataLoads of models that no service uses, while their Dataset serves other models. */
@@ -82,8 +80,8 @@ export async function pruneLoads(
   // Delete nothing before services have synced: an empty list that is not synced proves nothing.
   if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return
   const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
-  const left = mirror.dataLoads
-    .by(byDataset, keyText(key))
+  const left = mirror
+    .loadsOf(key)
     .filter((load) => isOurs(load) && !isScheduled(load))
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !wanted.has(metadata.name ?? ''))
   for (const load of left) {

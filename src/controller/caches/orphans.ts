@@ -1,4 +1,3 @@
-import { byDataset } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import { runtimeResources } from '../../cluster/runtimes.ts'
 import { belongsToPreviousDataset, isOurs } from '../../fluid/dataset.ts'
@@ -8,7 +7,7 @@ import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import { type KubeObject, keyOf, keyText, type ObjectKey } from '../../values/object.ts'
+import { type KubeObject, keyOf, type ObjectKey } from '../../values/object.ts'
 
 interface Options {
   client: KubeClient
@@ -36,7 +35,7 @@ export async function deleteOrphans(options: Options, key: ObjectKey): Promise<b
 
 /** The Runtimes and DataLoads of a cache, whatever the DataLoads are called; those of `warmgate refresh`, too. */
 export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; object: KubeObject }[] {
-  const loads = mirror.dataLoads.by(byDataset, keyText(key))
+  const loads = mirror.loadsOf(key)
   const made = runtimeNames.map((name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const)
   return [...loads.map((load) => [resources.dataLoad, load] as const), ...made].flatMap(
     ([resource, object]) =>

@@ -1,3 +1,4 @@
+import { isBound } from '../../fluid/dataset.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
 import type { EventRecorder } from '../../kube/events.ts'
@@ -8,7 +9,7 @@ import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
 import { conditionOf } from '../../values/condition.ts'
 import { Memory } from '../../values/memory.ts'
-import { getIn, type KubeObject, keyOf, stringAt } from '../../values/object.ts'
+import { createdMs, getIn, type KubeObject, keyOf, stringAt } from '../../values/object.ts'
 import { quoted } from '../../values/text.ts'
 
 interface Options {
@@ -52,13 +53,13 @@ export class RuntimePods {
 
   async #workers({ dataset, runtime, resource }: Served): Promise<RequeueAfterMs> {
     const { client, clock, events, logger } = this.#options
-    const { uid = '', creationTimestamp = '' } = runtime.metadata
+    const { uid = '' } = runtime.metadata
     const { ready, wanted } = workersOf(runtime)
     if (ready >= wanted) {
       this.#lookedMs.delete(uid)
       return undefined
     }
-    const sinceMs = this.#lookedMs.get(uid) ?? (Date.parse(creationTimestamp) || 0)
+    const sinceMs = this.#lookedMs.get(uid) ?? createdMs(runtime)
     const leftMs = sinceMs + patienceMs - clock.now()
     if (leftMs > 0) return leftMs
     this.#lookedMs.set(uid, clock.now(), uid)
@@ -120,8 +121,4 @@ function unscheduled(pod: KubeObject): KubeObject | undefined {
     metadata: { ...(name !== undefined && { name }), ...(namespace !== undefined && { namespace }) },
     status: { conditions: [condition ?? null] },
   }
-}
-
-function isBound(dataset: KubeObject): boolean {
-  return stringAt(dataset, 'status', 'phase') === 'Bound'
 }

@@ -1,18 +1,18 @@
 import type { HeldPods } from '../../cluster/held.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
-import { podFacts, serviceAt } from '../../cluster/pod.ts'
+import { type PodFacts, podFacts, serviceAt } from '../../cluster/pod.ts'
 import type { Speeds } from '../../cluster/speeds.ts'
 import { isWorkloadPod } from '../../kserve/pod.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventRecorder } from '../../kube/events.ts'
-import type { RequeueAfterMs } from '../../kube/queue.ts'
+import { type RequeueAfterMs, soonest } from '../../kube/queue.ts'
 import type { CachePhase } from '../../plan/cache/cache-phase.ts'
 import { decideHold, type HoldDecision, type Release } from '../../plan/pod/hold.ts'
 import { gateCondition, hasSchedulingGate, isHeld } from '../../plan/pod/pod.ts'
 import { awaitsSidecar } from '../../plan/pod/sidecar.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Clock } from '../../values/clock.ts'
-import type { KubeObject, ObjectKey } from '../../values/object.ts'
+import { createdMs, type KubeObject, type ObjectKey } from '../../values/object.ts'
 import { Expectations } from '../expectations.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { writeGateStatus } from './gates.ts'
@@ -68,49 +68,45 @@ export class HoldReconciler {
     // The mirror's next change of this pod queues it again if it is still held.
     if (!this.#released.isSatisfied(pod)) return undefined
     if (isPlaceholder(pod) && (await replacePlaceholder(this.#options, pod))) return undefined
-    const decision = this.#decide(pod)
-    if (decision.kind === 'revert') return await this.#revert(pod, decision)
+    const facts = podFacts(mirror, pod, pod.metadata.namespace ?? '', clock.now())
+    const decision = this.#decide(pod, facts)
+    if (decision.kind === 'revert') return await this.#revert(pod, facts, decision)
     if (decision.kind === 'release') return await this.#release(pod, decision)
     const quietMs = this.#quietMs(pod, decision)
-    if (quietMs > 0) return sooner(quietMs, leftMs(decision, clock.now()))
+    if (quietMs > 0) return soonest(quietMs, leftMs(decision, clock.now()))
     const { reason, message } = decision
     const { kind } = await writeGateStatus(this.#options, pod, { isReleased: false, reason, message })
     if (kind === 'written') this.#remember(pod)
-    await this.#startWaiting(pod)
-    return sooner(this.#orphanCheckMs(pod), leftMs(decision, clock.now()))
+    await this.#startWaiting(pod, facts)
+    return soonest(this.#orphanCheckMs(pod), leftMs(decision, clock.now()))
   }
 
-  #decide(pod: KubeObject): HoldDecision {
-    const { mirror, clock, speeds } = this.#options
+  #decide(pod: KubeObject, facts: PodFacts): HoldDecision {
+    const { clock, speeds } = this.#options
     const { namespace = '' } = pod.metadata
     if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: orphaned }
-    const facts = podFacts(mirror, pod, namespace, clock.now())
-    const { caches } = facts
     const isWaiting = isPlaceholder(pod)
     const hold = (isWaiting ? facts.sidecarHold : undefined) ?? facts.hold
-    const estimated = Object.entries(caches).map(([name, warmth]) => {
+    const estimated = Object.entries(facts.caches).map(([name, warmth]) => {
       // A warm cache would release the pod without its sidecar.
       const known: CachePhase = isWaiting && warmth.kind === 'warm' ? noClaim : warmth
       return [name, speeds.estimate({ namespace, name }, known)] as const
     })
-    const nowMs = clock.now()
     return decideHold({
       hold,
       caches: Object.fromEntries(estimated),
       unmountable: facts.unmountable,
       unreadable: facts.unreadable,
       sinceMs: Math.min(createdMs(pod), facts.waitingSinceMs ?? Number.POSITIVE_INFINITY),
-      nowMs,
+      nowMs: clock.now(),
     })
   }
 
   /** Only if the service was given these caches: any tenant can create a pod that mounts their PVCs. */
-  async #startWaiting(pod: KubeObject): Promise<void> {
-    const { clock, mirror } = this.#options
-    const service = serviceAt(mirror, pod)
-    if (typeof service !== 'object' || this.#notItsPod(pod, service) !== undefined) return
-    const { cold } = podFacts(mirror, pod, pod.metadata.namespace ?? '', clock.now())
-    await startWaiting(this.#options, cold, createdMs(pod))
+  async #startWaiting(pod: KubeObject, facts: PodFacts): Promise<void> {
+    const service = serviceAt(this.#options.mirror, pod)
+    if (typeof service !== 'object' || this.#notItsPod(pod, service, facts) !== undefined) return
+    await startWaiting(this.#options, facts.cold, createdMs(pod))
   }
 
   /** When the service of this pod counts as deleted; undefined if the service exists or is not known. */
@@ -121,14 +117,18 @@ export class HoldReconciler {
   }
 
   /** Reverts the service, and KServe then replaces the pod. Releases the pod now if the revert is refused. */
-  async #revert(pod: KubeObject, decision: HoldDecision & { kind: 'revert' }): Promise<RequeueAfterMs> {
+  async #revert(
+    pod: KubeObject,
+    facts: PodFacts,
+    decision: HoldDecision & { kind: 'revert' },
+  ): Promise<RequeueAfterMs> {
     const { mirror, placements } = this.#options
     const { reason, message } = decision
     if (!placements.areKnownIn(pod.metadata.namespace)) return unknownMs
     const service = serviceAt(mirror, pod)
     const refused =
       typeof service === 'object'
-        ? (this.#notItsPod(pod, service) ?? (await revert(this.#options, service, decision)))
+        ? (this.#notItsPod(pod, service, facts) ?? (await revert(this.#options, service, decision)))
         : 'its service is not known'
     if (refused === undefined) return undefined
     const words = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`
@@ -139,10 +139,9 @@ export class HoldReconciler {
    * Why a pod must not affect its service; undefined if it may. Any tenant can create a pod with a service's labels
    * that mounts a PVC which is never Bound. Accept only pods of a workload, and only PVCs that the service was given.
    */
-  #notItsPod(pod: KubeObject, service: KubeObject): string | undefined {
+  #notItsPod(pod: KubeObject, service: KubeObject, { caches, unmountable }: PodFacts): string | undefined {
     if (!isWorkloadPod(pod)) return 'the pod is none of its workload'
-    const { clock, mirror, placements } = this.#options
-    const { caches, unmountable } = podFacts(mirror, pod, pod.metadata.namespace ?? '', clock.now())
+    const { mirror, placements } = this.#options
     const isCold = (warmth: CachePhase) => warmth.kind !== 'warm' || isPlaceholder(pod)
     const cold = Object.entries(caches).flatMap(([name, warmth]) => (isCold(warmth) ? [name] : []))
     const awaited = [...cold.map((name) => name.split('/')[0] ?? ''), ...unmountable]
@@ -196,16 +195,7 @@ function isPlaceholder(pod: KubeObject): boolean {
   return awaitsSidecar(pod) && hasSchedulingGate(pod) && isWorkloadPod(pod)
 }
 
-function createdMs(pod: KubeObject): number {
-  return Date.parse(pod.metadata.creationTimestamp ?? '') || 0
-}
-
 /** How long until a hold times out. */
 function leftMs({ untilMs }: HoldDecision & { kind: 'hold' }, nowMs: number): RequeueAfterMs {
   return untilMs === undefined ? undefined : Math.max(untilMs - nowMs, 0)
-}
-
-function sooner(...times: RequeueAfterMs[]): RequeueAfterMs {
-  const known = times.filter((ms) => ms !== undefined)
-  return known.length === 0 ? undefined : Math.min(...known)
 }

@@ -4,14 +4,14 @@ import { podFacts } from '../../cluster/pod.ts'
 import { isAlive, isWorkloadPod, servesModel } from '../../kserve/pod.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { deleteByUid } from '../../kube/delete.ts'
-import { hasStatus } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
+import { patchAsSeen } from '../../kube/patch.ts'
 import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import { type Missed, missedBy } from '../../plan/pod/missed.ts'
 import { isHeld } from '../../plan/pod/pod.ts'
 import type { Clock } from '../../values/clock.ts'
-import { type Json, type KubeObject, keyOf, type ObjectKey, stringAt } from '../../values/object.ts'
+import { createdMs, type Json, type KubeObject, type ObjectKey, stringAt } from '../../values/object.ts'
 
 export interface MissedPodOptions {
   client: KubeClient
@@ -70,15 +70,9 @@ export class MissedPodReconciler {
   }
 
   async #tolerate(pod: KubeObject, tolerations: Json[]): Promise<void> {
-    const { uid, resourceVersion } = pod.metadata
-    const body = { metadata: { uid, resourceVersion }, spec: { tolerations } }
-    try {
-      await this.#options.client.patch(resources.pod, keyOf(pod), { type: 'merge', body })
-    } catch (error) {
-      // It is gone, or has changed: then it is looked at again.
-      if (hasStatus(error, 404, 409)) return
-      throw error
-    }
+    const { client } = this.#options
+    // A pod that has changed since is reconciled again.
+    if ((await patchAsSeen(client, resources.pod, pod, { spec: { tolerations } })) === undefined) return
     this.#tell(pod, 'given the tolerations of its policy: admission was away when it was created')
   }
 
@@ -115,10 +109,6 @@ export class MissedPodReconciler {
       action: 'Mend',
     })
   }
-}
-
-function createdMs({ metadata }: KubeObject): number {
-  return Date.parse(metadata.creationTimestamp ?? '') || 0
 }
 
 function ownerUid({ metadata: { ownerReferences = [] } }: KubeObject): string {

@@ -3,11 +3,11 @@ import { isOurs } from '../../fluid/dataset.ts'
 import { retainedUntil } from '../../fluid/retained.ts'
 import { waitingPatch, waitingSinceMs, warmPatch } from '../../fluid/waiting.ts'
 import type { KubeClient } from '../../kube/client.ts'
-import { hasStatus } from '../../kube/errors.ts'
+import { patchAsSeen } from '../../kube/patch.ts'
 import { resources } from '../../kube/resources.ts'
 import { type CachePart, readCache } from '../../plan/cache/cache-reading.ts'
 import type { Clock } from '../../values/clock.ts'
-import { type JsonObject, type KubeObject, keyOf } from '../../values/object.ts'
+import { type KubeObject, keyOf } from '../../values/object.ts'
 
 interface Options {
   client: KubeClient
@@ -27,7 +27,7 @@ export async function startWaiting(
   for (const { path = '', ...key } of parts) {
     const dataset = mirror.datasets.get(key)
     if (dataset === undefined || !isOurs(dataset) || waitingSinceMs(dataset, path) !== undefined) continue
-    await patchAsSeen(client, dataset, waitingPatch(dataset, path, sinceMs))
+    await patchAsSeen(client, resources.dataset, dataset, waitingPatch(dataset, path, sinceMs))
   }
 }
 
@@ -41,14 +41,5 @@ export async function endWaiting(
     retainedUntil(dataset) !== undefined ||
     readCache(mirror, { ...keyOf(dataset), path }, clock.now()).phase.kind === 'warm'
   const body = isOurs(dataset) ? warmPatch(dataset, [...paths].filter(isOver)) : undefined
-  if (body !== undefined) await patchAsSeen(client, dataset, body)
-}
-
-/** Ignores a Dataset that was changed or deleted meanwhile: that change queues its pods again. */
-async function patchAsSeen(client: KubeClient, dataset: KubeObject, body: JsonObject): Promise<void> {
-  try {
-    await client.patch(resources.dataset, keyOf(dataset), { type: 'merge', body })
-  } catch (error) {
-    if (!hasStatus(error, 404, 409)) throw error
-  }
+  if (body !== undefined) await patchAsSeen(client, resources.dataset, dataset, body)
 }

@@ -1,18 +1,17 @@
-import { adoptService, isReady } from '../../cluster/adoption.ts'
+import { adoptService, isReady, listAlivePods } from '../../cluster/adoption.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Planner } from '../../cluster/planner.ts'
-import { downloadsOf, isAlive, isOf, llmSelector, serviceLabel } from '../../kserve/pod.ts'
+import { downloadsOf } from '../../kserve/pod.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import type { RequeueAfterMs } from '../../kube/queue.ts'
-import { resources } from '../../kube/resources.ts'
 import { isOptedOut } from '../../plan/facts.ts'
 import { isPending, type Plan } from '../../plan/plan.ts'
 import { builtInPolicy } from '../../policy/policy.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
 import { Memory } from '../../values/memory.ts'
-import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
+import { createdMs, type KubeObject, keyOf, keyText } from '../../values/object.ts'
 
 export interface AwaitedCredentialsOptions {
   mirror: Mirror
@@ -76,8 +75,8 @@ export class AwaitedCredentialsReconciler {
     return isPending(made) || (isRewrite(made) && (await planner.credentialsCameLater(service)))
   }
 
-  #leftMs({ metadata: { creationTimestamp = '' } }: KubeObject): number {
-    return (Date.parse(creationTimestamp) || 0) + awaitedForMs - this.#options.clock.now()
+  #leftMs(service: KubeObject): number {
+    return createdMs(service) + awaitedForMs - this.#options.clock.now()
   }
 
   async #adopt(service: KubeObject, wait: Wait | undefined): Promise<RequeueAfterMs> {
@@ -89,13 +88,9 @@ export class AwaitedCredentialsReconciler {
 
   /** Whether a pod that downloaded the model is Ready: it would be replaced. One that is not serves nobody. */
   async #isServing(service: KubeObject, { locations }: Plan): Promise<boolean> {
-    const { namespace = '', name } = service.metadata
-    const labelSelector = service.kind === 'InferenceService' ? `${serviceLabel}=${name}` : llmSelector
-    const { items } = await this.#options.client.list(resources.pod, { namespace, labelSelector })
+    const pods = await listAlivePods(this.#options.client, service)
     const sources = locations.map(({ source }) => source)
-    return items
-      .filter((pod) => isAlive(pod) && isOf(pod, service) && isReady(pod))
-      .some((pod) => downloadsOf(pod).some((uri) => sources.includes(uri)))
+    return pods.filter(isReady).some((pod) => downloadsOf(pod).some((uri) => sources.includes(uri)))
   }
 
   #again(service: KubeObject, wait: Wait = { looks: 0, isOver: false }): number {

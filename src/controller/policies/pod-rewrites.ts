@@ -10,7 +10,7 @@ import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { isPending } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { Clock } from '../../values/clock.ts'
-import type { KubeObject } from '../../values/object.ts'
+import { createdMs, type KubeObject } from '../../values/object.ts'
 import { awaitedForMs } from './awaited-credentials.ts'
 
 // What was missing is read again after ten seconds.
@@ -101,8 +101,7 @@ export class PodRewriteReconciler {
 
   /** When to look at a service again, since its credentials may be there by then. Its pods do not come before them. */
   againMs(service: KubeObject): RequeueAfterMs {
-    const createdMs = Date.parse(service.metadata.creationTimestamp ?? '')
-    const isYoung = this.#options.clock.now() < createdMs + awaitedForMs
+    const isYoung = this.#options.clock.now() < createdMs(service) + awaitedForMs
     return isYoung && this.#awaiting.has(service) ? awaitedAgainMs : undefined
   }
 

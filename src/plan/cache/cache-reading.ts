@@ -1,4 +1,4 @@
-import { belongsToPreviousDataset, filesOf, isOurs, isWarmWhenBound } from '../../fluid/dataset.ts'
+import { belongsToPreviousDataset, filesOf, isBound, isOurs, isWarmWhenBound } from '../../fluid/dataset.ts'
 import { loadJobKey } from '../../fluid/job.ts'
 import { datasetOf, fills } from '../../fluid/load.ts'
 import { referredDataset, workerLabel } from '../../fluid/locality.ts'
@@ -23,7 +23,9 @@ interface ObjectsByKey {
 /** The objects that the state of a cache is read from: the mirror, or lists of objects (`cacheView`). */
 export interface CacheView {
   readonly datasets: ObjectsByKey
-  readonly dataLoads: ObjectsByKey
+  readonly dataLoads: Pick<ObjectsByKey, 'get'>
+  /** The DataLoads that name a Dataset. */
+  loadsOf(dataset: ObjectKey): KubeObject[]
   /** The Jobs by which Fluid runs DataLoads. */
   readonly loadJobs: ObjectsByKey
   /** The pods of caches. Pods without scheduling gates may be left out. */
@@ -106,11 +108,6 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
   }
 }
 
-function isBound(dataset: KubeObject): boolean {
-  // Do not use the Ready condition: Fluid sets it to False after a successful update.
-  return stringAt(dataset, 'status', 'phase') === 'Bound'
-}
-
 const warm: CachePhase = { kind: 'warm' }
 
 function pending(message: string): CachePhase {
@@ -130,7 +127,7 @@ function ownLoad(view: CacheView, dataset: KubeObject, path: string | undefined,
   const key = keyOf(dataset)
   const loads =
     path === undefined
-      ? view.dataLoads.list(key.namespace ?? '').filter((load) => isOwnLoad(load, key))
+      ? view.loadsOf(key).filter(isOurs)
       : [view.dataLoads.get({ ...key, name: loadName(key.name, path) }) ?? []].flat()
   const readings = readLoads(view, dataset, loads, nowMs)
   const wait = () => waitBeforeLoad({ dataset, runtime: runtimeOf(view, key), size: 'irrelevant' }, nowMs)
@@ -159,7 +156,7 @@ function teamLoad(
   nowMs: number,
 ): LoadReading {
   const key = keyOf(dataset)
-  const loads = view.dataLoads.list(key.namespace ?? '').filter((load) => fills(load, key, path ?? ''))
+  const loads = view.loadsOf(key).filter((load) => fills(load, key, path ?? ''))
   const readings = readLoads(view, dataset, loads, nowMs).filter(({ phase }) => phase.kind !== 'failed')
   return { ...(pick(readings, ['warm', 'warming', 'pending']) ?? unloaded(warm)), shortfall: undefined }
 }
@@ -226,9 +223,11 @@ export function cacheView(objects: {
   runtimes: KubeObject[]
 }): CacheView {
   const { datasets, dataLoads, loadJobs, gatedPods = [], runtimes } = objects
+  const loads = Map.groupBy(dataLoads, (load) => keyText(datasetOf(load)))
   return {
     datasets: byKey(datasets),
     dataLoads: byKey(dataLoads),
+    loadsOf: (dataset) => loads.get(keyText(dataset)) ?? [],
     loadJobs: byKey(loadJobs),
     gatedPods: byKey(gatedPods),
     runtimes: { all: byKey(runtimes) },

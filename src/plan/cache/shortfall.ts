@@ -1,4 +1,4 @@
-import { isComplete, modelBytesOf } from '../../fluid/dataset.ts'
+import { isBound, isComplete, modelBytesOf } from '../../fluid/dataset.ts'
 import { completionOf } from '../../fluid/job.ts'
 import { loadsAll } from '../../fluid/load.ts'
 import { getIn, type KubeObject, stringAt } from '../../values/object.ts'
@@ -30,9 +30,9 @@ export function shortfallOf(
   }: { dataset: KubeObject; dataLoad: KubeObject; runtime: KubeObject | undefined },
   nowMs: number,
 ): Shortfall | undefined {
-  const isBound = stringAt(dataset, 'status', 'phase') === 'Bound'
-  if (!isComplete(dataLoad)) return isBound && loadsAll(dataLoad) ? tooSmall(dataset, runtime) : undefined
-  if (!isBound)
+  if (!isComplete(dataLoad))
+    return isBound(dataset) && loadsAll(dataLoad) ? tooSmall(dataset, runtime) : undefined
+  if (!isBound(dataset))
     return { reason: 'CacheLost', message: 'its Dataset is not Bound any more: its workers are away' }
   const degraded = degradedBy(runtime)
   if (degraded !== undefined) return { reason: 'CacheDegraded', message: degraded }
