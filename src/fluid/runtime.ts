@@ -7,7 +7,7 @@ export interface Runtime {
   kind: string
   /** Its resource's plural name in data.fluid.io. */
   plural: string
-  /** URI schemes that it mounts; `named` means only sources for which a policy names this runtime. */
+  /** URI schemes that it mounts; `named` means only if a policy names this runtime. */
   schemes: readonly string[] | 'named'
   /** The names of Secrets that it can mount; without it, every name. */
   mountableSecret?: RegExp

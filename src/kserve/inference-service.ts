@@ -189,7 +189,7 @@ function servers({ pods }: Component, container: JsonObject): JsonObject[] {
   return [container, ...named.filter(({ name }) => name === 'kserve-container')]
 }
 
-/** Finds a shape of pod or component for which a mounted cache would change the behaviour. */
+/** Finds a pod or component that would behave differently with a mounted cache. */
 function podObstacle(
   { value: component, pods, inherited }: Component,
   container: JsonObject,

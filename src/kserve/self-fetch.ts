@@ -7,7 +7,7 @@ import type { Obstacle } from './obstacle.ts'
 // python/huggingfaceserver. An empty value is none to it.
 const modelId = /(?:^|\s)--model[_-]id(?:=|\s+(?!-))["']?[^\s"']/
 
-/** Whether one of these containers is told to fetch a model from the Hugging Face hub by itself. */
+/** Whether the arguments of one of these containers make it fetch a model from the Hugging Face hub. */
 function namesModelId(containers: Json[]): boolean {
   return containers.some((container) => modelId.test(words(container).join(' ')))
 }
@@ -43,7 +43,7 @@ function names(word: string, uri: string): boolean {
 }
 
 /**
- * A server that is told the model's URI, and so reads the store by itself, as vLLM's streaming loaders do.
+ * A server that has the model's URI in its arguments, and so reads the store, as vLLM's streaming loaders do.
  */
 export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | undefined {
   const wanted = trimEndSlashes(uri)

@@ -101,7 +101,7 @@ export class Reflector {
     return this.#objects.list(namespace)
   }
 
-  /** The objects for which an index function answers a value: no other object is looked at. */
+  /** The objects that an index function gives this value; reads no other object. */
   by(index: IndexFunction, value: string): KubeObject[] {
     return this.#objects.by(index, value)
   }

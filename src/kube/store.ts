@@ -27,7 +27,7 @@ export class Store {
     return namespace === undefined ? [...this.#objects.values()] : this.by(byNamespace, namespace)
   }
 
-  /** The objects for which an index function answers a value; the cost is their number. */
+  /** The objects that an index function gives this value; the cost is their number. */
   by(index: IndexFunction, value: string): KubeObject[] {
     return [...(this.#groupsOf(index).get(value)?.values() ?? [])]
   }

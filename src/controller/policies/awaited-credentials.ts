@@ -33,10 +33,10 @@ interface Wait {
 }
 
 /**
- * Accelerates services that were created before a service account or Secret that they name: in one file they often come
- * first. KServe makes no pod before. Nobody watches these objects, since that would take rights to all Secrets: they are
- * read again, later each time, for a bounded time. Nothing on the service says that it waits: an annotation would be in
- * its pods.
+ * Accelerates services that were created before a service account or Secret that they name, as often in one file. KServe
+ * creates no pod before these exist. They are not watched, because that would need rights to all Secrets: they are read
+ * repeatedly, with growing delays, for a bounded time. The service carries no mark that it waits, because KServe would
+ * copy an annotation into its pods.
  */
 export class AwaitedCredentialsReconciler {
   readonly #options: AwaitedCredentialsOptions
