@@ -17,7 +17,7 @@ const alone = [
   'test/alone/*.test.ts',
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
-  'test/node/hold.test.ts',
+  'test/node/{hold,image}.test.ts',
 ]
 
 export default defineConfig({

@@ -100,6 +100,10 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
     .option('--client-name <name...>', 'and only by these common names or DNS names', [])
     .option('--service <name>', 'the Service by which the API server reaches the webhook', 'warmgate')
     .option('--webhook-configuration <name>', 'whose caBundle is kept', webhookConfiguration)
+    .option(
+      '--cert-dir <folder>',
+      'a mounted Secret with tls.crt and tls.key, to serve with instead of certificates of its own',
+    )
     .option('--drain <duration>', 'how long to serve on after SIGTERM', toDurationMs, 8_000)
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (options) => {

@@ -2,7 +2,7 @@ import { missingRequirement } from '../node/requirements.ts'
 import { provideRunc } from '../node/runc.ts'
 import { provideBinaries } from './binaries.ts'
 import { ClusterError } from './errors.ts'
-import { nodePrograms, programNames } from './upstreams.ts'
+import { nodePrograms, programNames, renderPrograms } from './upstreams.ts'
 
 /*
  * Builds the control plane for tests and demo into the cache, and a real node where this machine can run one, or says
@@ -12,7 +12,8 @@ import { nodePrograms, programNames } from './upstreams.ts'
 const startedMs = Date.now()
 try {
   const withNode = (await missingRequirement()) === undefined
-  const programs = withNode ? [...programNames, ...nodePrograms] : programNames
+  const shared = new Set([...programNames, ...renderPrograms])
+  const programs = withNode ? [...shared, ...nodePrograms] : [...shared]
   const binaries = await provideBinaries({ programs, progress: print })
   for (const name of programs) print(`${name.padEnd(24)} ${binaries.path(name)}`)
   if (withNode) print(`${'runc'.padEnd(24)} ${await provideRunc(print)}`)

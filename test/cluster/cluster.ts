@@ -9,6 +9,7 @@ import { resources } from '../../src/kube/resources.ts'
 import { type Access, admins, createAccess, kubeConfigOf } from './access.ts'
 import { type Binaries, provideBinaries } from './binaries.ts'
 import {
+  egressSocketOf,
   type Parts,
   startApiServer,
   startControllerManager,
@@ -54,6 +55,8 @@ export interface ClusterAccess {
   /** The path of the administrator's kubeconfig. */
   kubeconfig: string
   kubeConfig: KubeConfig
+  /** With no KWOK nodes, the API server calls webhooks in pods through this socket: see test/node. */
+  egressSocket: string
   /** A token of a service account that exists, good for a day. */
   tokenFor(account: ServiceAccountName): Promise<string>
   /** The path of a kubeconfig with such a token. */
@@ -111,7 +114,7 @@ async function start(binaries: Binaries, options: Required<ClusterOptions>): Pro
     const kubeconfig = (user: string) => kubeconfigPath(folder, user)
     const parts: Parts = { folder, binaries, processes, access, ports: { etcd, apiserver, kwok }, kubeconfig }
     startEtcd(parts)
-    startApiServer(parts)
+    await startApiServer(parts, options.nodes === 0)
     const cluster = await describe(parts, stop)
     const client = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
     stops.push(() => client.close())
@@ -188,6 +191,7 @@ export function openCluster(folder: string): ClusterAccess {
     url: server.server,
     kubeconfig,
     kubeConfig,
+    egressSocket: egressSocketOf(folder),
     tokenFor,
     async kubeconfigFor({ namespace, name }) {
       const user = `${namespace}-${name}`

@@ -28,7 +28,29 @@ export function startEtcd({ folder, ports, ...parts }: Parts): void {
   })
 }
 
-export function startApiServer({ access, ports, ...parts }: Parts): void {
+/** Where a proxy listens through which the API server dials the pods of webhooks: see test/node/egress.ts. */
+export function egressSocketOf(folder: string): string {
+  return join(folder, 'egress.sock')
+}
+
+/** The API server dials an endpoint of the webhook's Service itself, so there need be no kube-proxy. */
+async function egressFlags(folder: string): Promise<{ [name: string]: string }> {
+  const file = join(folder, 'egress.json')
+  const transport = { uds: { udsName: egressSocketOf(folder) } }
+  const connection = { proxyProtocol: 'HTTPConnect', transport }
+  await writeFile(
+    file,
+    JSON.stringify({
+      apiVersion: 'apiserver.k8s.io/v1beta1',
+      kind: 'EgressSelectorConfiguration',
+      egressSelections: [{ name: 'cluster', connection }],
+    }),
+  )
+  return { 'enable-aggregator-routing': 'true', 'egress-selector-config-file': file }
+}
+
+/** @param isNodeReal pods run on a real node, which the API server reaches through a proxy */
+export async function startApiServer({ access, ports, ...parts }: Parts, isNodeReal: boolean): Promise<void> {
   const { files } = access
   start(parts, 'kube-apiserver', {
     'etcd-servers': `http://127.0.0.1:${ports.etcd}`,
@@ -50,6 +72,7 @@ export function startApiServer({ access, ports, ...parts }: Parts): void {
     // Endpoints of the API server itself may not be on loopback; nothing here looks for them.
     'endpoint-reconciler-type': 'none',
     profiling: 'false',
+    ...(isNodeReal ? await egressFlags(parts.folder) : {}),
   })
 }
 

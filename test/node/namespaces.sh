@@ -27,6 +27,8 @@ done
 ip link set lo up
 # The node's address: kubelet wants one that is not loopback's, and there is no other interface.
 ip address add 192.0.2.1/32 dev lo
+# The address of the Service `kubernetes`: forward.ts answers there in place of kube-proxy.
+ip address add 10.96.0.1/32 dev lo
 
 echo "$pid" >"$folder/holder.new"
 mv "$folder/holder.new" "$folder/holder"

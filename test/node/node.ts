@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { createClient } from '../../src/kube/http.ts'
+import type { KubeObject } from '../../src/values/object.ts'
 import { type Binaries, provideBinaries } from '../cluster/binaries.ts'
 import { nodeResource, takesPods } from '../cluster/nodes.ts'
+import { kubernetesAddress } from '../cluster/ports.ts'
 import { Processes } from '../cluster/processes.ts'
 import { nodePrograms } from '../cluster/upstreams.ts'
 import { modelServerImage, pauseImage, writeImages } from './images.ts'
@@ -28,6 +30,10 @@ export interface NodeOptions {
   name: string
   /** Of an administrator, with the API server at a port of this machine's loopback interface. */
   kubeConfig: KubeConfig
+  /** Archives of further images, for `ctr images import`. */
+  images?: readonly string[]
+  /** The socket through which the API server reaches pods, as `egressSocket` of the cluster says. */
+  egressSocket?: string
   progress?: (line: string) => void
 }
 
@@ -42,11 +48,13 @@ export interface RealNode {
   namespaces: string[]
   /** A GET from the node, the only place from which its pods can be reached. */
   get(url: string): Promise<{ status: number; body: Buffer }>
+  /** What the containers of a pod wrote, as the container runtime keeps it. */
+  logs(pod: KubeObject): Promise<string>
   stop(): Promise<void>
 }
 
 interface Parts {
-  options: Required<NodeOptions>
+  options: Required<Omit<NodeOptions, 'egressSocket'>> & Pick<NodeOptions, 'egressSocket'>
   folder: string
   processes: Processes
   binaries: Binaries
@@ -59,7 +67,7 @@ interface Parts {
  * @throws ClusterError what keeps it from starting, with the last words of what died
  */
 export async function startNode(given: NodeOptions): Promise<RealNode> {
-  const options = { progress: () => {}, ...given }
+  const options = { progress: () => {}, images: [], ...given }
   const { progress, name } = options
   const binaries = await provideBinaries({ programs: nodePrograms, progress })
   const runc = await provideRunc(progress)
@@ -98,7 +106,7 @@ function inside(holder: string, command: string[]): { file: string; args: string
 }
 
 async function startContainerd(
-  { folder, processes, binaries, settings }: Parts,
+  { options, folder, processes, binaries, settings }: Parts,
   holder: string,
 ): Promise<void> {
   const config = join(folder, 'containerd.toml')
@@ -107,10 +115,12 @@ async function startContainerd(
   await writeFile(config, containerdConfiguration(settings))
   const command = [binaries.path('containerd'), '--config', config]
   processes.start({ name: 'containerd', ...inside(holder, command) })
-  const archive = await writeImages([pauseImage, modelServerImage], { guest: binaries.path('guest'), folder })
-  const ctr = [binaries.path('ctr'), '--namespace', 'k8s.io', 'images', 'import', archive]
-  const { file, args } = inside(holder, ctr)
-  await processes.until('containerd with images', () => run(file, args))
+  const own = await writeImages([pauseImage, modelServerImage], { guest: binaries.path('guest'), folder })
+  for (const archive of [own, ...options.images]) {
+    const ctr = [binaries.path('ctr'), '--namespace', 'k8s.io', 'images', 'import', archive]
+    const { file, args } = inside(holder, ctr)
+    await processes.until(`containerd with images of ${archive}`, () => run(file, args))
+  }
 }
 
 async function startKubelet({ options, folder, processes, binaries, settings }: Parts, holder: string) {
@@ -124,6 +134,14 @@ async function startKubelet({ options, folder, processes, binaries, settings }: 
     args: [program('forward.ts'), socket, port],
   })
   processes.start({ name: 'forward-in', ...inside(holder, [...forward, port, socket]) })
+  // The address of the Service `kubernetes`, by which pods call the API server.
+  const service = [...forward, `${kubernetesAddress}:443`, socket]
+  processes.start({ name: 'forward-service', ...inside(holder, service) })
+  if (options.egressSocket !== undefined)
+    processes.start({
+      name: 'egress',
+      ...inside(holder, [process.execPath, program('egress.ts'), options.egressSocket]),
+    })
   await writeFile(join(folder, 'kubeconfig'), kubeConfig.exportConfig(), { mode: 0o600 })
   await writeFile(join(folder, 'kubelet.json'), JSON.stringify(kubeletConfiguration(settings)))
   const flags = {
@@ -157,6 +175,11 @@ async function describe({ options, folder, processes, settings }: Parts, holder:
       const { file, args } = inside(holder, [process.execPath, program('get.ts'), url])
       const { status, body } = JSON.parse((await run(file, args, { maxBuffer: longestAnswer })).stdout)
       return { status, body: Buffer.from(body, 'base64') }
+    },
+    async logs({ metadata }) {
+      const path = `/var/log/pods/${metadata.namespace}_${metadata.name}_${metadata.uid}`
+      const { file, args } = inside(holder, ['sh', '-c', `cat ${path}/*/*.log`])
+      return (await run(file, args, { maxBuffer: longestAnswer })).stdout
     },
     stop: () => processes.stop(),
   }
