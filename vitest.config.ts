@@ -18,6 +18,7 @@ const alone = [
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
   'test/node/{hold,image}.test.ts',
+  'test/install/*.test.ts',
 ]
 
 export default defineConfig({
@@ -26,7 +27,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{src,manifests}/**/*.test.ts', ...offline],
+          include: ['{src,manifests,release}/**/*.test.ts', ...offline],
           // No module keeps state, so that files may share a process: half the time.
           isolate: false,
           // Keys and certificates take their time where others work, too.
