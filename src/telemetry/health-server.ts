@@ -34,13 +34,13 @@ export function createProbeServer({ missing, onReady = () => {} }: ProbeOptions)
   return createPlainServer({
     '/healthz': async () => ({ status: 200, text: 'ok\n' }),
     '/readyz': async () => {
-      const wanting = missing()
-      if (wanting.length === 0 && !wasReady) {
+      const unready = missing()
+      if (unready.length === 0 && !wasReady) {
         wasReady = true
         onReady()
       }
-      const text = wanting.length === 0 ? 'ok\n' : `not ready: ${wanting.join(', ')}\n`
-      return { status: wanting.length === 0 ? 200 : 503, text }
+      const text = unready.length === 0 ? 'ok\n' : `not ready: ${unready.join(', ')}\n`
+      return { status: unready.length === 0 ? 200 : 503, text }
     },
   })
 }
