@@ -18,7 +18,7 @@ const alone = [
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
   'test/node/{hold,image}.test.ts',
-  'test/install/*.test.ts',
+  'test/{install,prometheus}/*.test.ts',
 ]
 
 export default defineConfig({
