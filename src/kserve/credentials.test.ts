@@ -22,7 +22,7 @@ interface Input extends Partial<Omit<CredentialsInput, 'secrets'>> {
   secrets?: SecretFact[]
 }
 
-/** The service account lists all Secrets of the input, unless the input sets `listed`. */
+/** The service account lists all Secrets of the input, unless the input has a `serviceAccount` of its own. */
 function resolve({ secrets = [], ...input }: Input): Resolved {
   return resolveCredentials({
     scheme: 's3',
