@@ -122,6 +122,7 @@ test('a dry run writes nothing that stays', async () => {
     'would be restored InferenceService models/llama',
     `would be deleted cache models/${cacheName}`,
   ])
+  expect(scene.output).toMatch(/\nnothing was changed: with --yes it is done\n$/)
   expect(scene.kinds()).toEqual(before)
   expect(scene.get('InferenceService', 'llama')).toEqual(llama)
   expect(scene.api.writes).toEqual([])
@@ -270,4 +271,15 @@ test('one odd service, pod or cache keeps nothing else from being undone', async
   expect(scene.output).toContain('FAILED Pod models/a-odd-0: odd')
   expect(scene.get('InferenceService', 'llama')).toEqual(untouched)
   expect(scene.output).toContain('released Pod models/llama-0')
+})
+
+test('by label: the services that it selects, with their pods and caches, and no others', async () => {
+  const [named, other] = [accelerated(), accelerated('bloom')]
+  const chosen = { ...named, metadata: { ...named.metadata, labels: { team: 'a' } } }
+  const scene = new RestoreScene(chosen, other, podOf('llama'), podOf('bloom'), dataset(other))
+  expect(await scene.run({ selector: 'team=a' })).toBe(0)
+  expect(scene.output).toContain('restored InferenceService models/llama')
+  expect(scene.output).not.toContain('bloom')
+  expect(scene.get('InferenceService', 'bloom')).toEqual(other)
+  expect(scene.kinds()).toContain(`Dataset ${cacheName}`)
 })
