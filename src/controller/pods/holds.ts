@@ -8,7 +8,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import { type RequeueAfterMs, soonest } from '../../kube/queue.ts'
 import type { CachePhase } from '../../plan/cache/cache-phase.ts'
 import { decideHold, type HoldDecision, type Release } from '../../plan/pod/hold.ts'
-import { gateCondition, hasSchedulingGate, isHeld } from '../../plan/pod/pod.ts'
+import { gateCondition, hasSchedulingGate, isHeld, revertedMessage } from '../../plan/pod/pod.ts'
 import { awaitsSidecar } from '../../plan/pod/sidecar.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -116,7 +116,10 @@ export class HoldReconciler {
     return Math.max(createdMs(pod) + orphanMs - clock.now(), 0)
   }
 
-  /** Reverts the service, and KServe then replaces the pod. Releases the pod now if the revert is refused. */
+  /**
+   * Reverts the service, or serves from a cold cache if the revert is refused. Releases the pod at once in both cases:
+   * KServe deletes a pod without a node as soon as it sees the reverted service, and the end of its hold must be counted.
+   */
   async #revert(
     pod: KubeObject,
     facts: PodFacts,
@@ -130,7 +133,10 @@ export class HoldReconciler {
       typeof service === 'object'
         ? (this.#notItsPod(pod, service, facts) ?? (await revert(this.#options, service, decision)))
         : 'its service is not known'
-    if (refused === undefined) return undefined
+    if (refused === undefined) {
+      const release = { kind: 'release', reason: 'Reverted', message: revertedMessage(message) } as const
+      return isPlaceholder(pod) ? undefined : await this.#release(pod, release)
+    }
     const words = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`
     return await this.#release(pod, { kind: 'release', reason, message: words })
   }

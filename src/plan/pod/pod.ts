@@ -151,14 +151,14 @@ function nothing(message: string): PodPolicy {
 }
 
 function optedOut(reverted: string | undefined): PodPolicy {
-  if (reverted === undefined) return nothing('its service has opted out')
-  const message = `its service went back to the storage initializer: ${reverted}`
-  return {
-    hold: { at: 'None', reason: 'Reverted', message },
-    gpu: undefined,
-    isEnforced: false,
-    sidecarHold: undefined,
-  }
+  const released = nothing('its service has opted out')
+  if (reverted === undefined) return released
+  return { ...released, hold: { at: 'None', reason: 'Reverted', message: revertedMessage(reverted) } }
+}
+
+/** Why a pod is released whose service was reverted. */
+export function revertedMessage(why: string): string {
+  return `its service went back to the storage initializer: ${why}`
 }
 
 /** Use a readiness gate if the pod has a node already: the API server refuses a scheduling gate on it. */
