@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { withCluster } from './cluster.ts'
 import {
+  addClusterFlags,
   addCommand,
   addOutputFlag,
   addParallelFlag,
@@ -8,6 +9,7 @@ import {
   addSelectorFlag,
   addTimeoutFlag,
   addYesFlag,
+  type ClusterFlags,
   type ScopeFlags,
   type Selector,
   toShare,
@@ -161,11 +163,7 @@ export function addRestore(program: Command, { terminal, exit }: Session): void 
   )
     .argument('[service...]', 'services of one namespace; without any: all')
     .option('--pods-only', 'release held pods, and leave the rest as it is')
-    .option(
-      '--webhook-configuration <name>',
-      "Warmgate's MutatingWebhookConfiguration: while it exists, services opt out",
-      webhookConfiguration,
-    )
+    .addOption(webhookOption())
   addTimeoutFlag(addParallelFlag(addYesFlag(command)), 'the pods of a service', 1_800_000)
   addScopeFlags(addSelectorFlag(command, 'services'), { all: true }).action(
     async (services: string[], flags: RestoreFlags) => {
@@ -239,4 +237,50 @@ async function readPods({ file, ...flags }: ReportFlags, { stdin }: Streams) {
     .filter(({ metadata }) => flags.namespace === undefined || metadata.namespace === flags.namespace)
     .filter(({ metadata }) => matchesSelector(flags.selector?.terms ?? {}, metadata.labels ?? {}))
   return { pods, notes, problems }
+}
+
+interface DoctorFlags extends ClusterFlags {
+  output: 'text' | 'json'
+  probe?: string
+  kserveNamespace?: string
+  webhookConfiguration: string
+}
+
+export function addDoctor(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'doctor',
+    'Check, line by line, what Warmgate needs to work. Changes nothing.',
+    {
+      examples: [
+        ['doctor', 'all checks, and a dry run in the first namespace that is opted in'],
+        ['doctor --probe models', 'with the dry run in another namespace'],
+        ['doctor -o json', 'for a script'],
+      ],
+      exits: { 0: 'no check failed', 1: 'a check failed' },
+    },
+  )
+    .option(
+      '--probe <namespace>',
+      'where a service is created as a dry run; without it: the first that is opted in',
+    )
+    .option('--kserve-namespace <name>', "the namespace of KServe's ConfigMap, as for serve")
+    .addOption(webhookOption())
+  addOutputFlag(command, ['text', 'json'], 'text')
+  addClusterFlags(command).action(async (flags: DoctorFlags) => {
+    const { runDoctor } = await import('./doctor.ts')
+    const { webhookConfiguration: configuration, kserveNamespace, probe: probeNamespace } = flags
+    const output = { stdout: terminal.stdout, format: flags.output }
+    exit(
+      await withCluster(flags, (cluster) =>
+        runDoctor({ ...cluster, configuration, kserveNamespace, probeNamespace }, output),
+      ),
+    )
+  })
+}
+
+function webhookOption(): Option {
+  return new Option('--webhook-configuration <name>', "Warmgate's MutatingWebhookConfiguration").default(
+    webhookConfiguration,
+  )
 }

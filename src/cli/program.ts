@@ -3,6 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { printableLines } from '../values/text.ts'
 import {
   addAdopt,
+  addDoctor,
   addPlan,
   addRefresh,
   addReport,
@@ -66,6 +67,7 @@ export function createProgram(name: string, session: Session): Command {
     .showHelpAfterError(`see ${name} --help, or the --help of the command`)
   addPlan(program, session)
   addReport(program, session)
+  addDoctor(program, session)
   addStatus(program, session)
   addRefresh(program, session)
   addAdopt(program, session)
