@@ -16,7 +16,7 @@ import {
 } from './conventions.ts'
 import { UsageError } from './errors.ts'
 import { readManifests } from './manifests.ts'
-import { type PlanFormat, planFormats, runPlan, tell } from './plan.ts'
+import { type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
 import type { Streams } from './terminal.ts'
 
@@ -218,7 +218,7 @@ export function addReport(program: Command, { terminal, exit }: Session): void {
     const { saving, output } = flags
     const { pods, problems, notes } = await readPods(flags, terminal)
     terminal.stdout.write(renderReport[output]({ services: reportDownloads(pods, saving), saving }))
-    if (tell({ notes, problems }, terminal)) exit(2)
+    if (printNotes({ notes, problems }, terminal)) exit(2)
   })
 }
 

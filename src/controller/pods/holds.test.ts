@@ -461,10 +461,10 @@ test('a claim that the controller itself gave to its service counts, though noth
   if (service === undefined) throw new Error('no service')
   await scene.clock.advance(timeout)
   // What a leader does not know yet it waits for.
-  scene.placements.expect(service)
+  scene.podRewrites.expect(service)
   expect(await scene.look()).toBe(1_000)
   expect(reverted(scene)).toBeUndefined()
-  scene.placements.set(service, [{ cache: never, path: '' }])
+  scene.podRewrites.set(service, [{ cache: never, path: '' }])
   await scene.look()
   expect(reverted(scene)).toContain(`no pod can start on ${never}`)
 })
