@@ -7,7 +7,7 @@ import { resources } from '../../src/kube/resources.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
 import { systemClock } from '../../src/values/clock.ts'
-import { type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { type JsonObject, type KubeObject, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { persistentVolume } from '../fluid/kinds.ts'
@@ -15,9 +15,9 @@ import { applyPolicy, condition, eventuallyGone, isTrue, podsOf } from '../integ
 import { custom, namespace, policyOf, service } from '../integration/services.ts'
 import { modelServerImage } from '../node/images.ts'
 import { leftovers } from '../node/leftovers.ts'
-import { missingRequirement } from '../node/requirements.ts'
 import { type Engine, smallCache, startEngine, storeAccess } from './engine.ts'
 import { writeSafetensors } from './model.ts'
+import { missingForEngine } from './requirements.ts'
 
 const { dataset, dataLoad, inferenceService, persistentVolumeClaim } = resources
 const ns = 'models'
@@ -34,7 +34,7 @@ const server: JsonObject = {
   resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '1', memory: '256Mi' } },
 }
 
-const lacking = await missingRequirement()
+const lacking = await missingForEngine()
 
 describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
   let folder: string
@@ -140,14 +140,15 @@ describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
 
   test('the last service is deleted, and so is all that was made for it', async () => {
     const { client } = engine.stage
-    const [cache = ''] = cacheNames((await client.get(inferenceService, { namespace: ns, name: 'bloom' })) ?? {})
+    const found = await client.get(inferenceService, { namespace: ns, name: 'bloom' })
+    const [cache = ''] = cacheNames(found as KubeObject)
     await client.delete(inferenceService, { namespace: ns, name: 'bloom' })
     for (const resource of [dataset, dataLoad, persistentVolumeClaim])
       await eventuallyGone(client, resource, { namespace: ns, name: cache })
     await eventuallyGone(client, persistentVolume, { name: `${ns}-${cache}` })
     await until('the end of its pods', async () => {
       const { items } = await client.list(resources.pod, { namespace: ns })
-      return listAt({ items }, 'items').length === 0 || undefined
+      return items.length === 0 || undefined
     })
     const mounts = await engine.nodes[0]?.run(['cat', '/proc/self/mounts'])
     expect(mounts).not.toContain('alluxio')

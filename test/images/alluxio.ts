@@ -25,17 +25,35 @@ function path(): string {
   return 'PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
 }
 
-/** Alluxio's own jars from Maven's repository, with a small entrypoint: its image is in no registry that we reach. */
-export async function alluxioLayer(progress: (line: string) => void): Promise<Layer> {
-  const inputs = { version: alluxioVersion, files: await contentOf({ ...files, pom }) }
-  const furnish = async (root: string) => {
-    await copyFiles(root, files)
-    for (const folder of ['logs', 'lib']) await mkdir(join(root, home, folder), { recursive: true })
-    await mkdir(join(root, 'journal'))
-    await writeFile(join(root, home, 'version'), `${alluxioVersion}\n`)
-    await copyJars(join(root, home, 'lib'))
-  }
-  return await provideLayer({ name: 'alluxio', inputs, aboutMinutes: 3, furnish }, progress)
+/** Alluxio's own jars from Maven's repository, and below them nothing: its image is in no registry that we reach. */
+export async function alluxioLayers(progress: (line: string) => void): Promise<Layer[]> {
+  const jars = await provideLayer(
+    {
+      name: 'jars',
+      inputs: { version: alluxioVersion, pom: await contentOf({ pom }) },
+      aboutMinutes: 3,
+      furnish: async (root) => {
+        await mkdir(join(root, home, 'lib'), { recursive: true })
+        await copyJars(join(root, home, 'lib'))
+      },
+    },
+    progress,
+  )
+  // Apart, so that a change of a script does not fetch jars.
+  const scripts = await provideLayer(
+    {
+      name: 'alluxio',
+      inputs: { version: alluxioVersion, files: await contentOf(files) },
+      aboutMinutes: 1,
+      furnish: async (root) => {
+        await copyFiles(root, files)
+        for (const folder of [`${home}/logs`, 'journal']) await mkdir(join(root, folder), { recursive: true })
+        await writeFile(join(root, home, 'version'), `${alluxioVersion}\n`)
+      },
+    },
+    progress,
+  )
+  return [jars, scripts]
 }
 
 // Of two logs the one for which log4j.properties is.

@@ -1,6 +1,6 @@
 import type { Binaries } from '../cluster/binaries.ts'
 import type { LayeredImage } from '../node/images.ts'
-import { alluxioConfig, alluxioLayer, alluxioVersion } from './alluxio.ts'
+import { alluxioConfig, alluxioLayers, alluxioVersion } from './alluxio.ts'
 import { csiLayer } from './csi.ts'
 import { debianLayer, rcloneLayer } from './debian.ts'
 import { storageConfig, storageLayer } from './storage.ts'
@@ -21,7 +21,7 @@ export async function rcloneImage(progress: Progress): Promise<LayeredImage> {
 
 /** Alluxio, under names that Fluid's chart and engine call. Its tag is a version, which Fluid compares. */
 export async function alluxioImage(progress: Progress): Promise<LayeredImage> {
-  const layers = [await debianLayer(progress), await alluxioLayer(progress)]
+  const layers = [await debianLayer(progress), ...(await alluxioLayers(progress))]
   return { name: `warmgate.test/alluxio:${alluxioVersion}`, layers, config: alluxioConfig }
 }
 

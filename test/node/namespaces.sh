@@ -33,6 +33,10 @@ done
 ip link set lo up
 # The node's address: kubelet wants one that is not loopback's, and there may be no other interface.
 ip address add "$2/32" dev lo
+# Programs that use the node's network look up its name.
+echo node >/proc/sys/kernel/hostname
+printf '127.0.0.1 localhost\n%s node\n' "$2" >/run/node/hosts
+mount --bind /run/node/hosts /etc/hosts
 
 echo "$pid" >"$folder/holder.new"
 mv "$folder/holder.new" "$folder/holder"
