@@ -7,7 +7,8 @@ const tools = ['apt-get', 'dpkg-deb', 'mvn', 'python3', 'tc']
 export async function missingForEngine(): Promise<string | undefined> {
   const missing = await missingRequirement()
   if (missing !== undefined || process.env.CI === 'true') return missing
-  for (const tool of tools) if ((await findProgram(tool, process.env)) === undefined) return `the command ${tool}`
+  for (const tool of tools)
+    if ((await findProgram(tool, process.env)) === undefined) return `the command ${tool}`
   const hasFuse = await access('/dev/fuse').then(
     () => true,
     () => false,

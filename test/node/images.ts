@@ -56,7 +56,8 @@ export async function writeImages(
     layers: [layer],
     config: { Entrypoint: entrypoint },
   }))
-  for (const each of new Set(more.flatMap(({ layers }) => layers))) await layout.link(each)
+  const layers = new Map(more.flatMap((image) => image.layers).map((each) => [each.digest, each]))
+  for (const each of layers.values()) await layout.link(each)
   const manifests = await Promise.all([...own, ...more].map((image) => layout.image(image)))
   await layout.write('index.json', { schemaVersion: 2, manifests })
   await layout.write('oci-layout', { imageLayoutVersion: '1.0.0' })
