@@ -17,7 +17,7 @@ import {
   startScheduler,
 } from './control-plane.ts'
 import { ClusterError } from './errors.ts'
-import { furnishEngines, type RealEngine, startFluidControllers } from './fluid.ts'
+import { linkEngineCommands, type RealEngine, startFluidControllers } from './fluid.ts'
 import { startKServe } from './kserve.ts'
 import { node, nodeResource, takesPods } from './nodes.ts'
 import { createAll, establish } from './objects.ts'
@@ -126,7 +126,7 @@ async function start(binaries: Binaries, options: AllOptions): Promise<Cluster> 
     const cluster = await describe(parts, stop)
     const client = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
     stops.push(() => client.close())
-    await furnish(parts, client, options)
+    await installComponents(parts, client, options)
     options.progress(`the control plane is ready after ${((Date.now() - startedMs) / 1_000).toFixed(1)} s`)
     return cluster
   } catch (error) {
@@ -136,7 +136,7 @@ async function start(binaries: Binaries, options: AllOptions): Promise<Cluster> 
 }
 
 /** What a cluster has once its API server answers, all of it at the same time. */
-async function furnish(parts: Parts, client: KubeClient, options: AllOptions): Promise<void> {
+async function installComponents(parts: Parts, client: KubeClient, options: AllOptions): Promise<void> {
   const { binaries, processes } = parts
   const { fluid } = binaries.manifests
   startControllerManager(parts)
@@ -145,10 +145,10 @@ async function furnish(parts: Parts, client: KubeClient, options: AllOptions): P
   if (options.nodes > 0)
     await startKwok(parts, {
       initContainerSeconds: options.initContainerSeconds,
-      ...(options.fluid ? { commands: await furnishEngines(parts) } : {}),
+      ...(options.fluid ? { commands: await linkEngineCommands(parts) } : {}),
     })
   await Promise.all([
-    furnishNodes(parts, client, options.nodes),
+    createNodes(parts, client, options.nodes),
     processes.until('the default service account', () =>
       client.get(resources.serviceAccount, { namespace: 'default', name: 'default' }),
     ),
@@ -159,7 +159,7 @@ async function furnish(parts: Parts, client: KubeClient, options: AllOptions): P
   ])
 }
 
-async function furnishNodes({ processes }: Parts, client: KubeClient, count: number): Promise<void> {
+async function createNodes({ processes }: Parts, client: KubeClient, count: number): Promise<void> {
   await createAll(
     client,
     Array.from({ length: count }, (_, index) => node(index)),

@@ -96,7 +96,7 @@ const engine = fileURLToPath(new URL('engine.sh', import.meta.url))
 const commands = ['alluxio', 'bash', 'cat', 'df', 'jindo', 'jindocache', 'mount', 'rm', 'sh', 'timeout']
 
 /** The folder of the commands that Fluid's engines have in their images: each of them is engine.sh. */
-export async function furnishEngines({ folder }: Pick<Parts, 'folder'>): Promise<string> {
+export async function linkEngineCommands({ folder }: Pick<Parts, 'folder'>): Promise<string> {
   const bin = join(folder, 'engines')
   await mkdir(bin)
   await Promise.all(commands.map((command) => symlink(engine, join(bin, command))))
