@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { JsonObject } from '../../src/values/object.ts'
 import type { Access } from './access.ts'
 import type { Binaries } from './binaries.ts'
 import type { Processes } from './processes.ts'
@@ -28,30 +29,14 @@ export function startEtcd({ folder, ports, ...parts }: Parts): void {
   })
 }
 
-/** Where a proxy listens through which the API server dials the pods of webhooks: see test/node/egress.ts. */
-export function egressSocketOf(folder: string): string {
-  return join(folder, 'egress.sock')
-}
-
-/** The API server dials an endpoint of the webhook's Service itself, so there need be no kube-proxy. */
-async function egressFlags(folder: string): Promise<{ [name: string]: string }> {
-  const file = join(folder, 'egress.json')
-  const transport = { uds: { udsName: egressSocketOf(folder) } }
-  const connection = { proxyProtocol: 'HTTPConnect', transport }
-  await writeFile(
-    file,
-    JSON.stringify({
-      apiVersion: 'apiserver.k8s.io/v1beta1',
-      kind: 'EgressSelectorConfiguration',
-      egressSelections: [{ name: 'cluster', connection }],
-    }),
-  )
-  return { 'enable-aggregator-routing': 'true', 'egress-selector-config-file': file }
-}
-
-/** @param isNodeReal pods run on a real node, which the API server reaches through a proxy */
-export async function startApiServer({ access, ports, ...parts }: Parts, isNodeReal: boolean): Promise<void> {
+/** @param tunnel the socket through which it reaches kubelets and pods, where they are in a network of their own */
+export async function startApiServer(
+  { access, ports, ...parts }: Parts,
+  { tunnel }: { tunnel: string | undefined },
+): Promise<void> {
   const { files } = access
+  const egress = join(parts.folder, 'egress.json')
+  if (tunnel !== undefined) await writeFile(egress, JSON.stringify(egressThrough(tunnel)))
   start(parts, 'kube-apiserver', {
     'etcd-servers': `http://127.0.0.1:${ports.etcd}`,
     'bind-address': '127.0.0.1',
@@ -71,9 +56,22 @@ export async function startApiServer({ access, ports, ...parts }: Parts, isNodeR
     'service-cluster-ip-range': '10.96.0.0/16',
     // Endpoints of the API server itself may not be on loopback; nothing here looks for them.
     'endpoint-reconciler-type': 'none',
+    // It dials an endpoint of a webhook's Service itself, so there need be no kube-proxy.
+    ...(tunnel !== undefined && {
+      'egress-selector-config-file': egress,
+      'enable-aggregator-routing': 'true',
+    }),
     profiling: 'false',
-    ...(isNodeReal ? await egressFlags(parts.folder) : {}),
   })
+}
+
+function egressThrough(udsName: string): JsonObject {
+  const connection = { proxyProtocol: 'HTTPConnect', transport: { uds: { udsName } } }
+  return {
+    apiVersion: 'apiserver.k8s.io/v1beta1',
+    kind: 'EgressSelectorConfiguration',
+    egressSelections: [{ name: 'cluster', connection }],
+  }
 }
 
 export function startControllerManager({ access, ...parts }: Parts): void {

@@ -17,7 +17,7 @@ import {
   objectAt,
   stringAt,
 } from '../../src/values/object.ts'
-import { type Cluster, startCluster } from '../cluster/cluster.ts'
+import { type Cluster, startCluster, tunnelOf } from '../cluster/cluster.ts'
 import { applyAll, establish, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type FluidStandIn, startFluid } from '../fluid/fluid.ts'
@@ -59,9 +59,9 @@ describe.skipIf(lacking !== undefined)('the image on a real node', () => {
     await writeFile(join(folder, 'model.bin'), model)
     image = await buildImage(join(folder, 'image'))
     cluster = await startCluster({ nodes: 0, kserve: true })
-    const { kubeConfig, egressSocket } = cluster
+    const { kubeConfig, dir } = cluster
     client = createClient(kubeConfig, { timeoutMs: 120_000 })
-    node = await startNode({ name: 'real', kubeConfig, images: [image.file], egressSocket })
+    node = await startNode({ name: 'real', kubeConfig, archives: [image.file], tunnel: tunnelOf(dir) })
     const quick = { bindMs: 200, pollMs: 200, syncMs: 200, deleteRetryMs: 300, hostPath: () => folder }
     fluid = await startFluid({ client, options: { ...quick, ...slowly } })
     const objects = await kustomize(join(manifests, 'base'))

@@ -12,28 +12,35 @@ import { nodeResource, takesPods } from '../cluster/nodes.ts'
 import { kubernetesAddress } from '../cluster/ports.ts'
 import { Processes } from '../cluster/processes.ts'
 import { nodePrograms } from '../cluster/upstreams.ts'
-import { modelServerImage, pauseImage, writeImages } from './images.ts'
+import { type LayeredImage, modelServerImage, pauseImage, writeImages } from './images.ts'
+import type { Network } from './network.ts'
 import { provideRunc } from './runc.ts'
 import {
+  alone,
   cniConfiguration,
   containerdConfiguration,
   kubeletConfiguration,
   type NodeSettings,
-  nodeAddress,
 } from './settings.ts'
 
 const run = promisify(execFile)
 const longestAnswer = 2 ** 26
+// Folders of /var/lib: see namespaces.sh.
+const onDisk = ['containerd', 'kubelet']
 const program = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 export interface NodeOptions {
   name: string
   /** Of an administrator, with the API server at a port of this machine's loopback interface. */
   kubeConfig: KubeConfig
-  /** Archives of further images, for `ctr images import`. */
-  images?: readonly string[]
-  /** The socket through which the API server reaches pods, as `egressSocket` of the cluster says. */
-  egressSocket?: string
+  /** By which pods reach other nodes, names are resolved, and the API server reaches kubelet. Without: nothing of it. */
+  network?: Network | undefined
+  /** Images besides the two of images.ts. With some, all that the node stores is on disk. */
+  images?: readonly LayeredImage[]
+  /** Archives of images, for `ctr images import`. */
+  archives?: readonly string[]
+  /** The socket at which the API server looks for its way to pods, if no network has it. */
+  tunnel?: string | undefined
   progress?: (line: string) => void
 }
 
@@ -48,13 +55,15 @@ export interface RealNode {
   namespaces: string[]
   /** A GET from the node, the only place from which its pods can be reached. */
   get(url: string): Promise<{ status: number; body: Buffer }>
+  /** Runs a command in the node's namespaces, as a shell on the node would, and gives what it prints. */
+  run(command: string[]): Promise<string>
   /** What the containers of a pod wrote, as the container runtime keeps it. */
   logs(pod: KubeObject): Promise<string>
   stop(): Promise<void>
 }
 
 interface Parts {
-  options: Required<Omit<NodeOptions, 'egressSocket'>> & Pick<NodeOptions, 'egressSocket'>
+  options: Required<NodeOptions>
   folder: string
   processes: Processes
   binaries: Binaries
@@ -67,7 +76,8 @@ interface Parts {
  * @throws ClusterError what keeps it from starting, with the last words of what died
  */
 export async function startNode(given: NodeOptions): Promise<RealNode> {
-  const options = { progress: () => {}, images: [], ...given }
+  const none = { network: undefined, tunnel: undefined, images: [], archives: [] }
+  const options = { progress: () => {}, ...none, ...given }
   const { progress, name } = options
   const binaries = await provideBinaries({ programs: nodePrograms, progress })
   const runc = await provideRunc(progress)
@@ -76,9 +86,13 @@ export async function startNode(given: NodeOptions): Promise<RealNode> {
   const processes = new Processes(folder)
   try {
     const cniPlugins = dirname(binaries.path('ptp'))
-    const settings = { cgroup: basename(folder), runc, cniPlugins, cniFolder: join(folder, 'cni') }
+    const addresses = options.network?.next() ?? alone
+    const cniFolder = join(folder, 'cni')
+    const settings = { cgroup: basename(folder), runc, cniPlugins, cniFolder, addresses }
     const parts: Parts = { options, folder, processes, binaries, settings }
+    if (options.images.length > 0) for (const state of onDisk) await mkdir(join(folder, state))
     const holder = await openNamespaces(parts)
+    await options.network?.join(holder, addresses)
     await startContainerd(parts, holder)
     await startKubelet(parts, holder)
     progress(`the node ${name} is ready after ${((Date.now() - startedMs) / 1_000).toFixed(1)} s`)
@@ -94,7 +108,7 @@ async function openNamespaces({ folder, processes, settings }: Parts): Promise<s
   processes.start({
     name: 'node-supervisor',
     file: process.execPath,
-    args: [program('node-supervisor.ts'), folder, settings.cgroup],
+    args: [program('node-supervisor.ts'), folder, settings.cgroup, settings.addresses.node],
     endSignal: 'SIGTERM',
   })
   const file = join(folder, 'holder')
@@ -111,15 +125,16 @@ async function startContainerd(
 ): Promise<void> {
   const config = join(folder, 'containerd.toml')
   await mkdir(settings.cniFolder)
-  await writeFile(join(settings.cniFolder, 'pods.conflist'), JSON.stringify(cniConfiguration))
+  await writeFile(join(settings.cniFolder, 'pods.conflist'), JSON.stringify(cniConfiguration(settings)))
   await writeFile(config, containerdConfiguration(settings))
   const command = [binaries.path('containerd'), '--config', config]
   processes.start({ name: 'containerd', ...inside(holder, command) })
-  const own = await writeImages([pauseImage, modelServerImage], { guest: binaries.path('guest'), folder })
-  for (const archive of [own, ...options.images]) {
-    const ctr = [binaries.path('ctr'), '--namespace', 'k8s.io', 'images', 'import', archive]
+  const guest = binaries.path('guest')
+  const archive = await writeImages([pauseImage, modelServerImage], { guest, folder, more: options.images })
+  for (const each of [archive, ...options.archives]) {
+    const ctr = [binaries.path('ctr'), '--namespace', 'k8s.io', 'images', 'import', each]
     const { file, args } = inside(holder, ctr)
-    await processes.until(`containerd with images of ${archive}`, () => run(file, args))
+    await processes.until(`containerd with the images of ${each}`, () => run(file, args))
   }
 }
 
@@ -137,18 +152,16 @@ async function startKubelet({ options, folder, processes, binaries, settings }: 
   // The address of the Service `kubernetes`, by which pods call the API server.
   const service = [...forward, `${kubernetesAddress}:443`, socket]
   processes.start({ name: 'forward-service', ...inside(holder, service) })
-  if (options.egressSocket !== undefined)
-    processes.start({
-      name: 'egress',
-      ...inside(holder, [process.execPath, program('egress.ts'), options.egressSocket]),
-    })
+  const { tunnel } = options
+  if (tunnel !== undefined)
+    processes.start({ name: 'tunnel', ...inside(holder, [process.execPath, program('tunnel.ts'), tunnel]) })
   await writeFile(join(folder, 'kubeconfig'), kubeConfig.exportConfig(), { mode: 0o600 })
   await writeFile(join(folder, 'kubelet.json'), JSON.stringify(kubeletConfiguration(settings)))
   const flags = {
     config: join(folder, 'kubelet.json'),
     kubeconfig: join(folder, 'kubeconfig'),
     'hostname-override': name,
-    'node-ip': nodeAddress,
+    'node-ip': settings.addresses.node,
     'cert-dir': join(folder, 'pki'),
   }
   const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
@@ -166,21 +179,22 @@ async function startKubelet({ options, folder, processes, binaries, settings }: 
 
 async function describe({ options, folder, processes, settings }: Parts, holder: string): Promise<RealNode> {
   const kinds = ['pid', 'mnt', 'net']
+  const runInside = async (command: string[]) => {
+    const { file, args } = inside(holder, command)
+    return (await run(file, args, { maxBuffer: longestAnswer })).stdout
+  }
   return {
     name: options.name,
     dir: folder,
     cgroup: settings.cgroup,
     namespaces: await Promise.all(kinds.map((kind) => readlink(`/proc/${holder}/ns/${kind}`))),
     async get(url) {
-      const { file, args } = inside(holder, [process.execPath, program('get.ts'), url])
-      const { status, body } = JSON.parse((await run(file, args, { maxBuffer: longestAnswer })).stdout)
+      const { status, body } = JSON.parse(await runInside([process.execPath, program('get.ts'), url]))
       return { status, body: Buffer.from(body, 'base64') }
     },
-    async logs({ metadata }) {
-      const path = `/var/log/pods/${metadata.namespace}_${metadata.name}_${metadata.uid}`
-      const { file, args } = inside(holder, ['sh', '-c', `cat ${path}/*/*.log`])
-      return (await run(file, args, { maxBuffer: longestAnswer })).stdout
-    },
+    run: runInside,
+    logs: ({ metadata: { namespace, name, uid } }) =>
+      runInside(['sh', '-c', `cat /var/log/pods/${namespace}_${name}_${uid}/*/*.log`]),
     stop: () => processes.stop(),
   }
 }
