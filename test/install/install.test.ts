@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse as parseYaml } from 'yaml'
 import { generatedFiles } from '../../manifests/generate.ts'
@@ -13,7 +13,7 @@ import {
   objectAt,
   stringAt,
 } from '../../src/values/object.ts'
-import { kustomize, manifests, parse, runProgram } from './render.ts'
+import { kustomize, manifests, parse, withComponents as render, runProgram } from './render.ts'
 
 /* What kustomize and Helm really make of the shipped manifests: three ways to install the same objects. */
 
@@ -38,20 +38,7 @@ async function helm(values: object = {}, namespace = 'warmgate-system'): Promise
   )
 }
 
-/** Base with components, in a kustomization as a user writes it. */
-async function withComponents(names: string[]): Promise<KubeObject[]> {
-  files += 1
-  const root = await mkdtemp(join(folder, 'kustomization-'))
-  const path = (name: string) => relative(root, join(manifests, name))
-  const kustomization = {
-    apiVersion: 'kustomize.config.k8s.io/v1beta1',
-    kind: 'Kustomization',
-    resources: [path('base')],
-    components: names.map((name) => path(`components/${name}`)),
-  }
-  await writeFile(join(root, 'kustomization.yaml'), JSON.stringify(kustomization))
-  return kustomize(root)
-}
+const withComponents = (names: string[]) => render(folder, names)
 
 /** By kind and name. Helm leaves the namespace to `--create-namespace`. */
 function sorted(objects: KubeObject[]): KubeObject[] {

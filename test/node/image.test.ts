@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,9 @@ import { createClient } from '../../src/kube/http.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
+import { createAuthority } from '../../src/tls/authority.ts'
+import type { KeyPair } from '../../src/tls/issue.ts'
+import { createServing } from '../../src/tls/serving.ts'
 import {
   getIn,
   type JsonObject,
@@ -21,7 +24,7 @@ import { type Cluster, startCluster, tunnelOf } from '../cluster/cluster.ts'
 import { applyAll, establish, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { type FluidStandIn, startFluid } from '../fluid/fluid.ts'
-import { kustomize, manifests } from '../install/render.ts'
+import { kustomize, manifests, withComponents } from '../install/render.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, ossSecret, service, usesOssSecret } from '../integration/services.ts'
 import { modelServerImage } from './images.ts'
@@ -163,6 +166,56 @@ describe.skipIf(lacking !== undefined)('the image on a real node', () => {
     await client.create(resourceOf(again), again)
     expect(hasGate(await podOf('bloom-2', (pod) => isTrue(pod, 'Ready')))).toBe(false)
   })
+
+  test("a certificate of the user's own Secret is served, and reloaded while serving", async () => {
+    const nowMs = Date.now()
+    const authority = await createAuthority({ nowMs, validDays: 30 })
+    const names = { service: 'warmgate', namespace: own.namespace }
+    const [first, second] = await Promise.all([0, 1].map(() => createServing({ authority, names, nowMs })))
+    const secret = (pair: KeyPair | undefined): KubeObject => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'warmgate-serving', namespace: own.namespace },
+      type: 'kubernetes.io/tls',
+      stringData: { 'tls.crt': pair?.cert ?? '', 'tls.key': pair?.key ?? '', 'ca.crt': authority.cert },
+    })
+    const fingerprint = (pair: KeyPair | undefined) => new X509Certificate(pair?.cert ?? '').fingerprint256
+    const objects = await withComponents(folder, ['certificate-secret'])
+    await applyAll(client, [secret(first), ...objects.filter(({ kind }) => kind === 'Deployment')])
+    const pods = await until('two replicas that serve it', async () => {
+      const found = await bothReady()
+      const served = await Promise.all(found.map(servedFingerprint))
+      return served.every((each) => each === fingerprint(first)) ? found : undefined
+    })
+    expect(cacheNames(await create('own'))).toHaveLength(1)
+
+    await applyAll(client, [secret(second)])
+    // The kubelet updates a mount within a minute or two.
+    await until(
+      'two replicas that serve the new one',
+      async () => {
+        const served = await Promise.all(pods.map(servedFingerprint))
+        return served.every((each) => each === fingerprint(second)) || undefined
+      },
+      { timeoutMs: 240_000 },
+    )
+    expect((await bothReady()).map(({ metadata }) => metadata.uid).toSorted()).toEqual(
+      pods.map(({ metadata }) => metadata.uid).toSorted(),
+    )
+    expect(cacheNames(await create('renewed'))).toHaveLength(1)
+  })
+
+  /** Of the certificate that a replica serves. */
+  async function servedFingerprint(pod: KubeObject): Promise<string> {
+    const options = JSON.stringify({
+      host: stringAt(pod, 'status', 'podIP'),
+      port: 9443,
+      rejectUnauthorized: false,
+    })
+    const print = 'process.stdout.write(this.getPeerCertificate().fingerprint256); this.end()'
+    const script = `require('tls').connect(${options}, function () { ${print} })`
+    return await node.run([process.execPath, '-e', script])
+  }
 
   test('with one replica gone the other one answers, and a new one takes its place', async () => {
     const [first] = await bothReady()
