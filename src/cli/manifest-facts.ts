@@ -79,7 +79,7 @@ export class ManifestFacts {
     if (account === undefined && name !== 'default')
       return {
         fact,
-        warnings: [`warmgate: ${label} is not among the files, and is taken for one without Secrets: ${add}`],
+        warnings: [`warmgate: ${label} is not among the files, and is assumed to list no Secrets: ${add}`],
       }
     const isEnough = secrets.some(([, secret]) => secret !== undefined && isForPeople(secret))
     if (!isEnough) return { fact, warnings: [] }

@@ -57,7 +57,7 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
     .command('plan')
     .description('Print, without a cluster, what would be admitted and created.')
     .requiredOption('-f, --file <file...>', 'manifests: files, folders, or - for standard input')
-    .option('--policy <file...>', 'policies to try: they take the place of those of the same name')
+    .option('--policy <file...>', 'policies to try; they replace policies of the same name')
     .addOption(new Option('-o, --output <format>', 'how to print').choices([...planFormats]).default('yaml'))
     .action(async ({ file, policy, output }: { file: string[]; policy?: string[]; output: PlanFormat }) => {
       exit(await runPlan({ files: file, policyFiles: policy ?? [], output }, terminal))
@@ -66,8 +66,8 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
   program
     .command('status')
     .description('Show caches, how full they are, and the pods that wait for them.')
-    .option('-n, --namespace <name>', 'of one namespace only')
-    .option('-w, --watch', 'again and again, until interrupted', false)
+    .option('-n, --namespace <name>', 'only in this namespace')
+    .option('-w, --watch', 'repeat until interrupted', false)
     .action(async ({ namespace, watch }: { namespace?: string; watch: boolean }) => {
       const { runStatus } = await import('./status.ts')
       const { withCluster } = await import('./cluster.ts')
@@ -88,19 +88,23 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
       '--kserve-namespace <name>',
       "the namespace of KServe's ConfigMap; without it: kserve, opendatahub, redhat-ods-applications or kubeflow",
     )
-    .option('--exclude-namespace <name...>', 'where nothing is ever accelerated, besides these', [])
-    .option('--port <port>', 'where the webhook answers (HTTPS)', toPort, 9443)
-    .option('--probe-port <port>', 'where /healthz and /readyz answer (HTTP)', toPort, 8081)
-    .option('--metrics-port <port>', 'where /metrics answers (HTTP)', toPort, 8080)
-    .option('--address <address>', 'the address that all three listen on', '0.0.0.0')
+    .option('--exclude-namespace <name...>', 'more namespaces in which nothing is accelerated', [])
+    .option('--port <port>', 'port of the webhook (HTTPS)', toPort, 9443)
+    .option('--probe-port <port>', 'port of /healthz and /readyz (HTTP)', toPort, 8081)
+    .option('--metrics-port <port>', 'port of /metrics (HTTP)', toPort, 8080)
+    .option('--address <address>', 'address for all three ports', '0.0.0.0')
     .option(
       '--client-ca <file>',
-      'take reviews only from clients with a certificate of this authority (PEM): the API server needs one then, by the kubeConfigFile of its AdmissionConfiguration',
+      'accept reviews only from clients with a certificate of this authority (PEM); give the API server one with the kubeConfigFile of its AdmissionConfiguration',
     )
-    .option('--client-name <name...>', 'and only by these common names or DNS names', [])
-    .option('--service <name>', 'the Service by which the API server reaches the webhook', 'warmgate')
-    .option('--webhook-configuration <name>', 'whose caBundle is kept', webhookConfiguration)
-    .option('--drain <duration>', 'how long to serve on after SIGTERM', toDurationMs, 8_000)
+    .option('--client-name <name...>', 'accept only these common names or DNS names', [])
+    .option('--service <name>', 'the Service of the webhook', 'warmgate')
+    .option(
+      '--webhook-configuration <name>',
+      'the MutatingWebhookConfiguration with the caBundle to maintain',
+      webhookConfiguration,
+    )
+    .option('--drain <duration>', 'how long to keep serving after SIGTERM', toDurationMs, 8_000)
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (options) => {
       const { serve } = await import('./serve.ts')
@@ -112,7 +116,7 @@ function createProgram(terminal: Terminal, exit: (status: number) => void): Comm
 function addRefresh(program: Command, terminal: Terminal, exit: (status: number) => void): void {
   program
     .command('refresh')
-    .description('Load what changed at the same URI into the caches of a service. No pod is touched.')
+    .description('Load changed files at the same URI into the caches of a service. Changes no pod.')
     .argument('<service>', 'an InferenceService or LLMInferenceService')
     .option('-n, --namespace <name>', 'its namespace', 'default')
     .option('--timeout <duration>', 'how long to wait for it', toDurationMs, 3_600_000)
@@ -130,10 +134,10 @@ function addAdopt(program: Command, terminal: Terminal, exit: (status: number) =
   program
     .command('adopt')
     .description(
-      'Take in services that stood before their namespace or policy. Without --yes: tell what would be done.',
+      'Adopt services that existed before their namespace opted in or their policy. Without --yes: print what would be done.',
     )
-    .argument('[service...]', 'these alone, of one namespace (default)')
-    .option('-n, --namespace <name>', 'in one namespace alone')
+    .argument('[service...]', 'only these services, in one namespace (default)')
+    .option('-n, --namespace <name>', 'only in this namespace')
     .option('-A, --all-namespaces', 'everywhere', false)
     .option('-y, --yes', 'do it', false)
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'diff']).default('text'))
@@ -159,14 +163,18 @@ interface AdoptFlags extends Pick<AdoptOptions, 'yes' | 'output' | 'maxConcurren
 function addRestore(program: Command, terminal: Terminal, exit: (status: number) => void): void {
   program
     .command('restore')
-    .description('Release held pods, give services back as they came in, and take the caches away.')
-    .argument('[service...]', 'these alone, of one namespace (default)')
-    .option('-n, --namespace <name>', 'in one namespace alone')
-    .option('--pods-only', 'release held pods, and leave the rest as it is', false)
-    .option('--dry-run', 'tell what would be done, and do nothing', false)
+    .description('Release held pods, restore the manifests of services, and delete the caches.')
+    .argument('[service...]', 'only these services, in one namespace (default)')
+    .option('-n, --namespace <name>', 'only in this namespace')
+    .option('--pods-only', 'only release held pods', false)
+    .option('--dry-run', 'print what would be done', false)
     .option('--parallel <number>', 'how many services may roll their pods at a time', toCount, 1)
     .option('--timeout <duration>', 'how long to wait for the pods of a service', toDurationMs, 1_800_000)
-    .option('--webhook-configuration <name>', 'while it is there, services opt out', webhookConfiguration)
+    .option(
+      '--webhook-configuration <name>',
+      'while this configuration exists, services opt out',
+      webhookConfiguration,
+    )
     .action(async (services: string[], flags: RestoreFlags) => {
       const [{ withCluster }, { runRestore }] = await Promise.all([
         import('./cluster.ts'),
@@ -190,12 +198,12 @@ interface RestoreFlags {
 function addReport(program: Command, terminal: Terminal, exit: (status: number) => void): void {
   program
     .command('report')
-    .description('Tell what downloads cost, service by service, from the pods that are there.')
+    .description('Report what model downloads cost each service, from the existing pods.')
     .option('-f, --file <file...>', 'pods from files (kubectl get pods -A -o json), or - for standard input')
-    .option('-n, --namespace <name>', 'the pods of one namespace alone')
+    .option('-n, --namespace <name>', 'only the pods in this namespace')
     .option(
       '--saving <percent>',
-      'what a warm cache is assumed to take off a download',
+      'how much of a download a warm cache is assumed to save',
       toShare,
       publishedSaving,
     )
@@ -226,23 +234,23 @@ interface ReportFlags {
 function toShare(value: string): number {
   const percent = Number(value.replace(/ ?%$/, ''))
   if (percent >= 0 && percent <= 100) return percent / 100
-  throw new InvalidArgumentError('a saving is a percentage from 0 to 100')
+  throw new InvalidArgumentError('use a percentage from 0 to 100')
 }
 
 function toDurationMs(value: string): number {
   const ms = parseDurationMs(value)
   if (ms !== undefined) return ms
-  throw new InvalidArgumentError('a duration is written like 8s or 1m30s')
+  throw new InvalidArgumentError('use a duration, e.g. 8s or 1m30s')
 }
 
 function toCount(value: string): number {
   const count = Number(value)
   if (Number.isInteger(count) && count > 0) return count
-  throw new InvalidArgumentError('this is a whole number from 1 on')
+  throw new InvalidArgumentError('use a whole number of at least 1')
 }
 
 function toPort(value: string): number {
   const port = Number(value)
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw new InvalidArgumentError('a port is a whole number from 0 to 65535')
+  throw new InvalidArgumentError('use a port from 0 to 65535')
 }

@@ -152,7 +152,7 @@ function usesPath(service: KubeObject, cache: string, path: string): boolean {
   return locations.some((each) => each.cache === cache && (each.path ?? '') === path)
 }
 
-const notOurs = 'a Dataset that was here already: its team fills it, and takes it away'
+const notOurs = 'a Dataset of a team: the team loads and deletes it'
 
 function remarksOn(dataset: KubeObject, pods: KubeObject[], nowMs: number): string[] {
   const deletion = deletionOf(dataset, { pods, nowMs })
@@ -162,7 +162,7 @@ function remarksOn(dataset: KubeObject, pods: KubeObject[], nowMs: number): stri
     ...(outdated === ''
       ? []
       : [
-          `made before its policy changed, or edited since: it stays without ${outdated} until it is made anew`,
+          `created before its policy changed, or edited since: it lacks ${outdated} until it is created again`,
         ]),
   ]
 }
@@ -171,7 +171,7 @@ function heldPod(pod: KubeObject, nowMs: number): HeldPod {
   return {
     name: pod.metadata.name ?? '',
     forMs: nowMs - Date.parse(pod.metadata.creationTimestamp ?? ''),
-    why: stringAt(gateCondition(pod), 'message') ?? 'nothing was said yet: is Warmgate running?',
+    why: stringAt(gateCondition(pod), 'message') ?? 'no status yet: is Warmgate running?',
   }
 }
 
@@ -209,7 +209,7 @@ function describePhase(phase: CachePhase): string {
       return `failed: ${phase.message}`
     case 'warming': {
       const { progress, leftMs } = phase
-      if (progress === undefined) return 'warming: Fluid does not tell yet how far it is'
+      if (progress === undefined) return 'warming: Fluid does not report progress yet'
       const done = Math.floor((percentOf(progress) * barWidth) / 100)
       return `[${'#'.repeat(done)}${'.'.repeat(barWidth - done)}] ${describeProgress(progress, leftMs)}`
     }

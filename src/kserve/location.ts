@@ -62,7 +62,7 @@ function noModel(service: KubeObject, runtime: JsonObject): string {
   const containers = [...models, ...listAt(predictor, 'containers'), ...listAt(runtime, 'containers')]
   const none = noModelBecause(containers) ?? 'the service names no model URI'
   const hasBase = service.kind === 'LLMInferenceService' && listAt(service, 'spec', 'baseRefs').length > 0
-  return hasBase ? `${none}; one that comes from its baseRefs is not seen here` : none
+  return hasBase ? `${none}; a model URI from its baseRefs is not read here` : none
 }
 
 /** How KServe tells a pod of its model; of a storage spec it resolves the scheme and the bucket only there. */

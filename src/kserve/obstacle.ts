@@ -35,7 +35,7 @@ export function mountObstacle(containers: Json[]): Obstacle | undefined {
   const mounts = containers.flatMap((container) => listAt(container, 'volumeMounts'))
   if (!mounts.some((mount) => trimEndSlashes(stringAt(mount, 'mountPath') ?? '') === '/mnt/models'))
     return undefined
-  return { reason: 'PvcSource', message: 'the service mounts a volume at /mnt/models by itself' }
+  return { reason: 'PvcSource', message: 'the service mounts its own volume at /mnt/models' }
 }
 
 /**

@@ -173,7 +173,7 @@ export class Reflector {
     this.forbidden = undefined
     // Once is enough for a resource that is not installed, or a server that is away.
     if (failures === 1)
-      logger.warn({ resource: resource.plural, err: error }, 'cannot follow a resource; trying again')
+      logger.warn({ resource: resource.plural, err: error }, 'cannot watch a resource; trying again')
   }
 
   #reportForbidden(error: unknown): void {
@@ -185,7 +185,7 @@ export class Reflector {
     this.#forbiddenLoggedMs = nowMs
     logger.error(
       { code: 'WG033', resource: resource.plural, verb, err: error },
-      'the API server forbids what this replica follows; trying again',
+      'the API server forbids to watch a resource; trying again',
     )
   }
 
@@ -261,7 +261,7 @@ export class Reflector {
       this.#cancelRelist = undefined
       this.#interrupt = undefined
     }
-    if (isStalled) throw new Stale('the server went silent')
+    if (isStalled) throw new Stale('the server sent nothing for too long')
   }
 
   #take(event: WatchEvent): void {

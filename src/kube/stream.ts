@@ -79,7 +79,7 @@ export class ItemSplitter {
   /** The list without its items, once all of it has arrived. */
   end(): JsonObject {
     const head = parseJson(this.#head.take())
-    if (!isObject(head)) throw new Error('the server sent something that is no list')
+    if (!isObject(head)) throw new Error('the server sent something that is not a list')
     return head
   }
 
@@ -148,6 +148,6 @@ export function parseJson(text: string): Json {
   try {
     return JSON.parse(text) as Json
   } catch {
-    throw new Error('the server sent no JSON, or only a part of it')
+    throw new Error('the server sent incomplete or invalid JSON')
   }
 }

@@ -105,5 +105,5 @@ const yamlOptions = { aliasDuplicateObjects: false, compat: 'yaml-1.1', lineWidt
 
 /** manifests/base/crd.yaml, as `npm run manifests` writes it. */
 export function crdText(): string {
-  return `# Made from src/policy/schema.ts by \`npm run manifests\`.\n${stringify(policyCrd(), yamlOptions)}`
+  return `# Generated from src/policy/schema.ts by \`npm run manifests\`.\n${stringify(policyCrd(), yamlOptions)}`
 }

@@ -115,7 +115,7 @@ async function write(
   if (readOriginal(written) !== undefined)
     throw new Error('a webhook accelerated it again: name its configuration with --webhook-configuration')
   report.say(`${optsOut ? 'opted out' : 'restored'} ${describeObject(service)}`)
-  const note = 'warmgate restore: the service goes back to its storage initializer'
+  const note = 'warmgate restore: the service was reverted to its storage initializer'
   if (!dryRun)
     await record({ regarding: service, type: 'Normal', reason: 'Reverted', note, action: 'Revert' })
   return written
@@ -146,7 +146,7 @@ async function awaitPods(context: RestoreContext, service: KubeObject, used: str
     if (first === undefined) return undefined
     if (isRedirected(first) && !isOptedOut(service.metadata.annotations))
       await evictPod(context, first, { pods, service, evicted })
-    return `pod ${first.metadata.name} is to be replaced, one of ${outdated.length}`
+    return `pod ${first.metadata.name} is not replaced yet, one of ${outdated.length}`
   })
   if (pending === undefined) return true
   report.fail(

@@ -52,7 +52,7 @@ function each(setting: 'onTimeout' | 'onFailure', serves: Outcome, end: Omit<Hol
 export const ends: HoldEnd[] = [
   { name: 'warm', what: 'the cache is warm', outcome: warm },
   { name: 'warm-gated', what: 'the cache is warm', hold: atScheduling, outcome: warm },
-  ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed for good' }),
+  ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed permanently' }),
   { name: 'opted-out', what: 'the service opts out', act: optOut, outcome: notHeld },
   {
     name: 'no-policy',
@@ -60,7 +60,7 @@ export const ends: HoldEnd[] = [
     act: deletePolicy,
     outcome: notHeld,
   },
-  { name: 'left', what: 'the label is taken off the namespace', act: removeLabel, outcome: notHeld },
+  { name: 'left', what: 'the label is removed from the namespace', act: removeLabel, outcome: notHeld },
   { name: 'removed', what: 'the service is deleted', act: deleteService, outcome: { kind: 'gone' } },
 ]
 
@@ -74,7 +74,7 @@ export const soonEnds: HoldEnd[] = [
   },
   {
     name: 'warm-deleted',
-    what: 'the Dataset is deleted, which Fluid puts off while pods mount it',
+    what: 'the Dataset is deleted, which Fluid delays while pods mount it',
     act: deleteDataset,
     outcome: warm,
   },
@@ -166,7 +166,12 @@ export function withEnds(page: string): string {
     settingOf(each),
     ...wordsFor(each),
   ])
-  const on = handovers.map(({ what }) => [what, '', 'waits on, from what stands in the API server', 'none'])
+  const on = handovers.map(({ what }) => [
+    what,
+    '',
+    'continues to wait, from the state in the API server',
+    'none',
+  ])
   const table = [
     ['what happens', '`hold`', 'the pod', 'Event, and `outcome` of the metric'],
     ['---', '---', '---', '---'],
@@ -194,12 +199,12 @@ function wordsFor({ outcome }: HoldEnd): [string, string] {
     }
     case 'reverted':
       return [
-        'is replaced: its service goes back to the storage initializer',
-        '`Reverted`, on the service, too',
+        'is replaced: its service is reverted to the storage initializer',
+        '`Reverted`, also on the service',
       ]
     case 'kept':
-      return ['waits on', `none; its condition says \`${outcome.reason}\``]
+      return ['continues to wait', `none; its condition says \`${outcome.reason}\``]
     case 'gone':
-      return ['goes with it', 'none']
+      return ['is deleted with it', 'none']
   }
 }

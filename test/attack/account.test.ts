@@ -694,7 +694,7 @@ describe('what Warmgate does is allowed', () => {
 
   test('a service is adopted, and not where no webhook answers', async () => {
     const answer = await adoptService(account, await get('plain'), { dryRun: false })
-    expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('was not asked') })
+    expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('did not see it') })
     expect((await get('plain')).metadata.annotations?.['warmgate.dev/adopt']).toBeUndefined()
   })
 

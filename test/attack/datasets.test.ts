@@ -138,7 +138,7 @@ test('a Dataset that was created first, as Warmgate’s, and mounts a host path 
   const forged = await replace(key, () => forge(dataset, key, datasetOf(mount)))
   const event = await eventOn('premade', 'InferenceService', 'NameTaken')
   expect(stringAt(event, 'note')).toContain(
-    `Dataset ${key.name} exists and is not as Warmgate makes it (spec.mounts)`,
+    `Dataset ${key.name} exists and has fields that Warmgate does not write (spec.mounts)`,
   )
   for (const kind of [jindoRuntime, dataLoad]) expect(await cluster.client.get(kind, key)).toBeUndefined()
   expect(ofItsWriter(await cluster.client.get(dataset, key))).toEqual(ofItsWriter(forged))

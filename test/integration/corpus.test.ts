@@ -171,7 +171,7 @@ KServe ${newest} and of Warmgate. The last column is the API server's answer; in
 where the plan says. The policy is the built-in one, with \`credentials.identity: Node\` for S3 and GCS: most samples read
 a public bucket without credentials. This page is written by a test, which compares it.
 
-${table(['release', 'files', 'services', 'accelerated', 'refused', 'passed over', 'unreadable files'], releases)}
+${table(['release', 'files', 'services', 'accelerated', 'refused', 'skipped', 'unreadable files'], releases)}
 
 - Refused: by KServe or its CRD, which are those of ${newest} for every release.
 - Passed over: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.

@@ -7,7 +7,7 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { eventsOf, governNamespace, isTrue, podsOf } from './await.ts'
 import { service } from './services.ts'
 
-/* Pods and services that were created while admission was away: here, while their namespace has no label. */
+/* Pods and services that were created while admission was unavailable: here, while their namespace has no label. */
 
 let cluster: SharedCluster
 

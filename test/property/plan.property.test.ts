@@ -52,7 +52,7 @@ test('the generators make services of both kinds: a property that none would bre
   expect(new Set(reasons).size).toBeGreaterThan(8)
   const existing = fc
     .sample(fc.tuple(services, optedInFacts), { numRuns: 300, seed: 1 })
-    .filter(([service, facts]) => plan({ service, facts }).message.includes('which was here already'))
+    .filter(([service, facts]) => plan({ service, facts }).message.includes('served from existing Dataset '))
   expect(existing.length).toBeGreaterThan(5)
   expect(plans.flatMap(referencesOf).length).toBeGreaterThan(3)
 })

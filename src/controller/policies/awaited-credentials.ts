@@ -33,10 +33,10 @@ interface Wait {
 }
 
 /**
- * Accelerates services that were created before a service account or Secret that they name, as often in one file. KServe
- * creates no pod before these exist. They are not watched, because that would need rights to all Secrets: they are read
- * repeatedly, with growing delays, for a bounded time. The service carries no mark that it waits, because KServe would
- * copy an annotation into its pods.
+ * Accelerates services that were created before a service account or Secret that they name, as often in one
+ * file. KServe creates no pod before these exist. They are not watched, because that would need rights to all
+ * Secrets: they are read repeatedly, with growing delays, for a bounded time. The service carries no mark
+ * that it waits, because KServe would copy an annotation into its pods.
  */
 export class AwaitedCredentialsReconciler {
   readonly #options: AwaitedCredentialsOptions
@@ -86,7 +86,9 @@ export class AwaitedCredentialsReconciler {
     return answer.kind === 'adopted' ? undefined : this.#again(service, wait)
   }
 
-  /** Whether a pod that downloaded the model is Ready: it would be replaced. One that is not serves nobody. */
+  /**
+   * Whether a pod that downloaded the model is Ready: it would be replaced. One that is not serves nobody.
+   */
   async #isServing(service: KubeObject, { locations }: Plan): Promise<boolean> {
     const pods = await listAlivePods(this.#options.client, service)
     const sources = locations.map(({ source }) => source)
@@ -111,8 +113,8 @@ export class AwaitedCredentialsReconciler {
   }
 }
 
-const late = 'its credentials were not there within 10 minutes: it stays as it is'
-const serving = 'its credentials came when its pods were Ready already: it stays as it is'
+const late = 'its credentials did not exist within 10 minutes: it stays as it is'
+const serving = 'its credentials were created after its pods were Ready: it stays as it is'
 
 function waitKey({ metadata: { uid = '' } }: KubeObject): string {
   return uid

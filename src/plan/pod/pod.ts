@@ -158,7 +158,7 @@ function optedOut(reverted: string | undefined): PodPolicy {
 
 /** Why a pod is released whose service was reverted. */
 export function revertedMessage(why: string): string {
-  return `its service went back to the storage initializer: ${why}`
+  return `its service was reverted to the storage initializer: ${why}`
 }
 
 /** Use a readiness gate if the pod has a node already: the API server refuses a scheduling gate on it. */
