@@ -44,7 +44,7 @@ class Fixture {
   async run(options: Partial<AdoptOptions> = {}): Promise<number> {
     const scope = { namespace: 'models', services: [] }
     const { signal } = new AbortController()
-    const defaults = { yes: false, output: 'text' as const, maxConcurrent: 1, timeoutMs: 60_000 }
+    const defaults = { yes: false, output: 'text' as const, parallel: 1, timeoutMs: 60_000 }
     const base = { client: this.api, clock: this.clock, signal, scope }
     const write = (text: string) => (this.output += text)
     const running = runAdopt({ ...base, ...defaults, ...options }, { stdout: { write } })
@@ -130,7 +130,7 @@ test('it stops at the first that does not come back', async () => {
 test('several at a time, where that is asked for', async () => {
   const fixture = new Fixture(old('a'), old('b'), old('c'))
   for (const name of ['a', 'b']) fixture.stuck.add(name)
-  expect(await fixture.run({ yes: true, maxConcurrent: 2 })).toBe(1)
+  expect(await fixture.run({ yes: true, parallel: 2 })).toBe(1)
   expect(fixture.writes).toHaveLength(2)
 })
 
@@ -184,4 +184,15 @@ test('what a service holds cannot move the cursor, or forge a line', async () =>
   await fixture.run({ output: 'diff' })
   expect(fixture.output).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
   expect(fixture.output).not.toMatch(/^adopted b/m)
+})
+
+test('by label: the services that it selects, and no others', async () => {
+  const chosen = old('llama')
+  const fixture = new Fixture(
+    { ...chosen, metadata: { ...chosen.metadata, labels: { team: 'a' } } },
+    old('bloom'),
+  )
+  expect(await fixture.run({ selector: 'team=a', yes: true })).toBe(0)
+  expect(fixture.uriOf('llama')).toMatch(/^pvc:/)
+  expect(fixture.uriOf('bloom')).toBe('s3://models/bloom')
 })

@@ -126,6 +126,7 @@ test('a dry run writes nothing that stays', async () => {
     'would be restored InferenceService models/llama',
     `would be deleted cache models/${cacheName}`,
   ])
+  expect(fixture.output).toMatch(/\nnothing was changed: with --yes it is done\n$/)
   expect(fixture.kinds()).toEqual(before)
   expect(fixture.get('InferenceService', 'llama')).toEqual(llama)
   expect(fixture.api.writes).toEqual([])
@@ -274,4 +275,15 @@ test('one odd service, pod or cache keeps nothing else from being undone', async
   expect(fixture.output).toContain('FAILED Pod models/a-odd-0: odd')
   expect(fixture.get('InferenceService', 'llama')).toEqual(untouched)
   expect(fixture.output).toContain('released Pod models/llama-0')
+})
+
+test('by label: the services that it selects, with their pods and caches, and no others', async () => {
+  const [named, other] = [accelerated(), accelerated('bloom')]
+  const chosen = { ...named, metadata: { ...named.metadata, labels: { team: 'a' } } }
+  const fixture = new RestoreFixture(chosen, other, podOf('llama'), podOf('bloom'), dataset(other))
+  expect(await fixture.run({ selector: 'team=a' })).toBe(0)
+  expect(fixture.output).toContain('restored InferenceService models/llama')
+  expect(fixture.output).not.toContain('bloom')
+  expect(fixture.get('InferenceService', 'bloom')).toEqual(other)
+  expect(fixture.kinds()).toContain(`Dataset ${cacheName}`)
 })

@@ -194,7 +194,7 @@ describe('going back', () => {
   }
 
   test('one service, while Warmgate runs: it opts out, its pods roll, and its cache goes', async () => {
-    expect(await warmgate(['restore', '-n', 'slow-serve', name], shell)).toMatch(
+    expect(await warmgate(['restore', '-n', 'slow-serve', name, '--yes'], shell)).toMatch(
       /^opted out InferenceService slow-serve\/held\n(.*\n)*deleted cache/m,
     )
     await servedBy('slow-serve', 1)
@@ -202,7 +202,7 @@ describe('going back', () => {
 
   test('nobody releases the pods of a Warmgate that is gone, but restore --pods-only', async () => {
     await Promise.all(replicas.map((replica) => replica.stop()))
-    expect(await warmgate(['restore', '--pods-only', '-n', 'slow-keep'], shell)).toMatch(
+    expect(await warmgate(['restore', '--pods-only', '-n', 'slow-keep', '--yes'], shell)).toMatch(
       /^released Pod .*\n$/,
     )
     await holds.expectRelease('slow-keep', { reason: 'NotHeld', type: 'Normal' })

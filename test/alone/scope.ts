@@ -208,7 +208,7 @@ export function scope(theCluster: () => TestCluster): void {
       let output = ''
       const write = (text: string) => (output += text)
       const { signal } = new AbortController()
-      const options = { maxConcurrent: 1, timeoutMs: 60_000, output: 'text' as const, yes }
+      const options = { parallel: 1, timeoutMs: 60_000, output: 'text' as const, yes }
       const scope = { namespace: ns, services: [] }
       const cluster = { client: testCluster.client, clock: systemClock, signal }
       expect(await runAdopt({ ...cluster, ...options, scope }, { stdout: { write } })).toBe(0)

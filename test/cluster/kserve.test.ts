@@ -111,7 +111,7 @@ test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list
   const report = async (...flags: string[]) =>
     (await promisify(execFile)(process.execPath, ['src/main.ts', 'report', ...flags], { env })).stdout
   // The authorizer learns of the binding from a watch.
-  const told = await until('a report', () => report('-o', 'json'))
+  const told = await until('a report', () => report('-A', '-o', 'json'))
   const services = listAt(JSON.parse(told) as Json, 'services')
   const llama = objectAt(
     services.find(
