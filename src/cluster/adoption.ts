@@ -95,7 +95,7 @@ export async function listAlivePods(client: KubeClient, service: KubeObject): Pr
   return items.filter((pod) => isAlive(pod) && belongsToService(pod, service))
 }
 
-/** `pods`: those of the service that are alive. */
+/** Why the rollout is not complete; undefined if it is. `pods` are the alive pods of the service. */
 export function pendingReason(service: KubeObject, pods: KubeObject[]): string | undefined {
   const original = readOriginal(service)
   // The service has opted out since: there is no rollout to wait for.
@@ -111,7 +111,7 @@ export function pendingReason(service: KubeObject, pods: KubeObject[]): string |
   return isReady(service) ? undefined : 'the service is not Ready'
 }
 
-/** Of pods and services alike. */
+/** Whether a pod or a service has the condition Ready. */
 export function isReady(object: KubeObject): boolean {
   return isTrue(object, 'Ready')
 }

@@ -14,11 +14,11 @@ import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 
-/** What a status is read off: everything of a namespace, or of all. */
+/** The objects that a status is computed from, in one namespace or in all. */
 export interface StatusObjects {
   services: KubeObject[]
   datasets: KubeObject[]
-  /** Of every kind. */
+  /** Runtimes of every kind. */
   runtimes: KubeObject[]
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]
@@ -61,7 +61,7 @@ export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
   })
 }
 
-/** One cache that cannot be shown hides no other. */
+/** The status of a cache that cannot be read, so that the others are still shown. */
 function unreadable({ namespace, claim, path }: Mount, error: unknown): CacheStatus {
   const message = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
   return {
@@ -104,7 +104,7 @@ function namedMounts({ datasets, services }: StatusObjects): Mount[] {
   )
 }
 
-/** A pod may wait for a cache whose Dataset is not there, or is a team's own. */
+/** The mounts of held pods: the Dataset may not exist yet, or may belong to a team. */
 function waitedFor({ datasets, pods }: StatusObjects): Mount[] {
   const isKnown = ({ namespace, claim }: Mount) =>
     isCacheName(claim) ||
@@ -121,7 +121,7 @@ function nameOf({ namespace, claim, path }: Mount): string {
   return [namespace, claim, ...(path === '' ? [] : [path])].join('/')
 }
 
-/** Of one model in a cache: of most, the only one. */
+/** The status of one model in a cache. Most caches have only one model. */
 function statusAt(
   { view, ...objects }: StatusObjects & { view: CacheView },
   mount: Mount,

@@ -3,7 +3,10 @@ import { isObject, type Json, type JsonObject, type KubeObject } from '../values
 import { type Rule, rules } from './rules.ts'
 import { policySpecSchema, policyStatusSchema } from './schema.ts'
 
-/** The CustomResourceDefinition of AccelerationPolicy, made from the schema; manifests/base/crd.yaml is its text. */
+/**
+ * The CustomResourceDefinition of AccelerationPolicy, generated from the schema. Written to
+ * manifests/base/crd.yaml.
+ */
 function policyCrd(): KubeObject {
   const printed = (name: string, jsonPath: string, type = 'string') => ({ name, jsonPath, type })
   return {

@@ -3,10 +3,10 @@ import { runtimeNames } from '../fluid/runtimes.ts'
 import { accelerationLabel, overrideAnnotations } from '../values/keys.ts'
 
 /*
- * The one definition of an AccelerationPolicy: its TypeScript type, its defaults and its CRD (crd.ts) all
- * follow from this schema, so they cannot drift apart; other rules are in rules.ts. It says
- * only what Warmgate does today: a value that is not served yet is refused, never ignored. Lists and texts have
- * a greatest length, by which the API server reckons what a rule may cost.
+ * The one definition of an AccelerationPolicy: its TypeScript type, its defaults and its CRD (crd.ts) all are
+ * derived from this schema; other rules are in rules.ts. It has only values that Warmgate supports: an
+ * unsupported value is rejected, never ignored. Lists and strings have a maximum length, from which the API
+ * server estimates the cost of CEL rules.
  */
 
 const closed = { additionalProperties: false }

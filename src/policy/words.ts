@@ -18,7 +18,7 @@ const known: readonly string[] = [...forPeople, originalAnnotation, cachesAnnota
 /** A Warmgate annotation of a service that has an unknown name or value. */
 export interface UnknownAnnotation {
   key: string
-  /** Says what is valid. */
+  /** Names the valid values. */
   message: string
 }
 

@@ -30,8 +30,8 @@ export interface ServiceOptions {
 const why = 'warmgate restore'
 
 /**
- * Restores the original manifests of services, and waits until their pods no longer use the caches. Resolves with the
- * UIDs of the services that succeeded.
+ * Restores the original manifests of services, and waits until their pods no longer use the caches. Resolves
+ * with the UIDs of the services that succeeded.
  */
 export async function restoreServices(
   context: RestoreContext,
@@ -71,7 +71,7 @@ interface RestoreTarget {
   configuration: KubeObject | undefined
 }
 
-/** What restoring one service needs beside the service. */
+/** The other objects that restoring a service needs. */
 interface ServiceContext {
   caches: LocatedCache[]
   /** Warmgate's MutatingWebhookConfiguration, while it is there. */
@@ -132,7 +132,9 @@ async function isSelectedByWebhook(
   return webhookSelects(configuration, namespace?.metadata.labels ?? {})
 }
 
-/** Waits until no pod uses the caches. KServe replaces the pods of a changed service; other pods are evicted. */
+/**
+ * Waits until no pod uses the caches. KServe replaces the pods of a changed service; other pods are evicted.
+ */
 async function awaitPods(context: RestoreContext, service: KubeObject, used: string[]): Promise<boolean> {
   const { report, signal, timeoutMs } = context
   const evicted = new Set<string>()

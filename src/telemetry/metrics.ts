@@ -10,7 +10,7 @@ const bytesPerSecond = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000].map((mebib
 
 export type Metrics = ReturnType<typeof createMetrics>
 
-/** Every metric of one process, in a registry of its own; `render` gives the Prometheus text of them all. */
+/** All metrics of one process, in their own registry. `render` returns them as Prometheus text. */
 export function createMetrics() {
   const registry = new Registry()
   const registers = [registry]

@@ -28,7 +28,7 @@ export interface CertificatesOptions {
   metrics: Metrics
   /** Warmgate's Service and namespace, and every other name that the webhook's URL may have. */
   names: ServingNames
-  /** The MutatingWebhookConfiguration whose webhooks are to trust us. */
+  /** The MutatingWebhookConfiguration in which to maintain the caBundle. */
   configuration: string
   /** Takes each new serving certificate; it has been verified. */
   onPair: (pair: KeyPair) => void
@@ -49,9 +49,9 @@ const longestTickMs = 3_600_000
 const retryMs = 5_000
 
 /**
- * Keeps this replica trusted by the API server. Each replica runs it: the authorities are shared, in a Secret;
- * the serving certificate belongs to the replica, and stays in memory. The first replica creates or renews what
- * is shared; after a conflict, a replica reads what another one wrote.
+ * Keeps this replica trusted by the API server. Each replica runs it: the authorities are shared, in a
+ * Secret; the serving certificate belongs to the replica, and stays in memory. The first replica creates or
+ * renews what is shared; after a conflict, a replica reads what another one wrote.
  */
 export class Certificates {
   readonly #options: CertificatesOptions

@@ -47,7 +47,7 @@ export class AwaitedCredentialsReconciler {
     this.#options = options
   }
 
-  /** Looks at one service; answers when to look again, if it must. */
+  /** Reconciles one service. Resolves with the time until the next check; undefined if none is needed. */
   async reconcile(service: KubeObject): Promise<RequeueAfterMs> {
     const wait = this.#waits.get(waitKey(service))
     if (wait?.isOver || !this.#isCandidate(service)) return undefined
@@ -87,7 +87,7 @@ export class AwaitedCredentialsReconciler {
   }
 
   /**
-   * Whether a pod that downloaded the model is Ready: it would be replaced. One that is not serves nobody.
+   * Whether a pod that downloaded the model is Ready. Adoption would replace such a pod while it serves.
    */
   async #isServing(service: KubeObject, { locations }: Plan): Promise<boolean> {
     const pods = await listAlivePods(this.#options.client, service)

@@ -101,7 +101,7 @@ export type HoldDecision =
 
 export interface HoldInput {
   hold: Hold | NoHold
-  /** Of every cache that the pod uses, by name. */
+  /** The phase of every cache that the pod uses, by name. */
   caches: { [name: string]: CachePhase }
   /** Caches without a PVC, because they were never Bound: no pod can start with them. */
   unmountable?: readonly string[]

@@ -35,7 +35,7 @@ export interface PodPlanInput {
   pod: KubeObject
   hold: Hold | NoHold
   gpu: GpuPolicy | undefined
-  /** Of the caches that the pod uses. */
+  /** The phases of the caches that the pod uses. */
   caches: CachePhase[]
   /** The labels of the nodes that hold them. */
   workerLabels: string[]
@@ -156,7 +156,7 @@ function optedOut(reverted: string | undefined): PodPolicy {
   return { ...released, hold: { at: 'None', reason: 'Reverted', message: revertedMessage(reverted) } }
 }
 
-/** Why a pod is released whose service was reverted. */
+/** Why a pod of a reverted service is released. */
 export function revertedMessage(why: string): string {
   return `its service was reverted to the storage initializer: ${why}`
 }

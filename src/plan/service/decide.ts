@@ -42,7 +42,7 @@ export interface Acceleration {
   skipped: Skipped[]
 }
 
-/** One model location that a cache is to serve. */
+/** A model location that a cache will serve. */
 export interface Rewrite extends Target {
   location: ModelLocation
   /** The resolved URI of its model. */

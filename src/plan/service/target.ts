@@ -17,7 +17,7 @@ import {
   type SourceResult,
 } from './source.ts'
 
-/** What serves a model. */
+/** The cache or Dataset that serves a model. */
 export interface Target {
   /** The PVC that replaces the model's URI, and the path in it if the model is not at its root. */
   cache: string
