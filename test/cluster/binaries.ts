@@ -234,7 +234,10 @@ async function digestOf(readers: string[], pinned: Pinned[]): Promise<string> {
 }
 
 /** A file or folder is there as a whole or not at all, whenever the process ends. */
-async function atomically(file: string, write: (temporary: string) => Promise<unknown>): Promise<void> {
+export async function atomically(
+  file: string,
+  write: (temporary: string) => Promise<unknown>,
+): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`
   await mkdir(join(file, '..'), { recursive: true })
   try {
