@@ -141,8 +141,11 @@ export const warmWhenAnnotation = 'warmgate.dev/warm-when'
 
 /**
  * The number of the current retry of a warm-up. On a Dataset, each path has its own key:
- * `retries.<DataLoad>`. On: Datasets and DataLoads (annotation). Written by: the controller. Read by: the
- * controller, holds. Lives: on a Dataset until the warm-up succeeds; on a DataLoad as long as it.
+ * `retries.<DataLoad>`.
+ * On: Datasets and DataLoads (annotation).
+ * Written by: the controller.
+ * Read by: the controller, holds.
+ * Lives: on a Dataset until the warm-up succeeds; on a DataLoad as long as it.
  */
 export const retriesAnnotation = 'warmgate.dev/retries'
 
@@ -211,7 +214,10 @@ export const metricsLabel = 'warmgate.dev/metrics'
 
 /**
  * Marks the service that `warmgate doctor` creates as a dry run: admission warns of a label of Warmgate's on
- * a service. On: services (label). Written by: `warmgate doctor`. Read by: no component. The warning shows
- * that admission got the request. Lives: for one admission request.
+ * a service.
+ * On: services (label).
+ * Written by: `warmgate doctor`.
+ * Read by: no component. The warning shows that admission got the request.
+ * Lives: for one admission request.
  */
 export const doctorLabel = 'warmgate.dev/doctor'
