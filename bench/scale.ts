@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { KubeConfig } from '@kubernetes/client-node'
 import { runtimeResources } from '../src/cluster/runtimes.ts'
@@ -15,7 +16,7 @@ import { type JsonObject, type KubeObject, keyOf } from '../src/values/object.ts
 import { until } from '../test/cluster/until.ts'
 import { ScaleApi } from './scale/api.ts'
 import * as make from './scale/objects.ts'
-import { MeasuredReplica, shippedNodeOptions } from './scale/replica.ts'
+import { type Build, bundleReplica, MeasuredReplica, shippedNodeOptions } from './scale/replica.ts'
 
 export interface ScaleRow extends make.Size {
   syncSeconds: number
@@ -155,13 +156,16 @@ async function cpuPerEvent(
   return (after.cpuMs - before.cpuMs) / count
 }
 
-async function measure(size: make.Size, ground: Ground, nodeOptions: string[]): Promise<ScaleRow> {
+async function measure(size: make.Size, ground: Ground, build: Build): Promise<ScaleRow> {
   const { client, kubeconfig } = ground
-  const maker = await MeasuredReplica.start(kubeconfig, 'maker', ['--max-old-space-size=4096'])
+  const maker = await MeasuredReplica.start(kubeconfig, 'maker', {
+    ...build,
+    nodeOptions: ['--max-old-space-size=4096'],
+  })
   await warmUp(ground, size)
   await maker.quiet()
   const startedMs = performance.now()
-  const replica = await MeasuredReplica.start(kubeconfig, 'measured', nodeOptions)
+  const replica = await MeasuredReplica.start(kubeconfig, 'measured', build)
   try {
     await replica.synced()
     const syncSeconds = (performance.now() - startedMs) / 1_000
@@ -229,19 +233,30 @@ async function measure(size: make.Size, ground: Ground, nodeOptions: string[]): 
 const { values } = parseArgs({
   options: {
     services: { type: 'string', default: '1000,5000' },
+    /** Flags of Node; those of the shipped manifest if it is not given. */
     'node-options': { type: 'string' },
+    /** Another checkout to measure, instead of this one. */
+    checkout: { type: 'string' },
   },
 })
 const nodeOptions = values['node-options']?.split(' ') ?? (await shippedNodeOptions())
-for (const services of values.services.split(',').map(Number)) {
-  const size = make.sizeOf(services)
-  const ground = await fakeGround(size)
-  try {
-    const row = await measure(size, ground, nodeOptions)
-    const text = Object.entries(row).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`)
-    process.stdout.write(`${text.join('\n')}\n\n`)
-  } finally {
-    await ground.stop()
+const checkout =
+  values.checkout === undefined ? new URL('../', import.meta.url) : pathToFileURL(`${values.checkout}/`)
+const dir = await mkdtemp(join(tmpdir(), 'warmgate-scale-'))
+const program = join(dir, 'replica.mjs')
+await bundleReplica(checkout, program)
+try {
+  for (const services of values.services.split(',').map(Number)) {
+    const size = make.sizeOf(services)
+    const ground = await fakeGround(size)
+    try {
+      const row = await measure(size, ground, { program, nodeOptions })
+      const text = Object.entries(row).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`)
+      process.stdout.write(`${text.join('\n')}\n\n`)
+    } finally {
+      await ground.stop()
+    }
   }
+} finally {
+  await rm(dir, { recursive: true })
 }
-process.exit(0)

@@ -3,14 +3,36 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import { freePorts } from '../../test/cluster/ports.ts'
 import { until } from '../../test/cluster/until.ts'
 import type { Ports, Usage } from './replica.child.ts'
 
-const program = fileURLToPath(new URL('replica.child.ts', import.meta.url))
 const quietMs = 500
 // Timers, leases and bookmarks are always there.
 const quietCpuMs = 25
+
+/** How a replica is started: its program, and the flags of Node. */
+export interface Build {
+  program: string
+  nodeOptions: string[]
+}
+
+/** Bundles the replica of a checkout, as the image has it: stripping types takes memory that nobody ships. */
+export async function bundleReplica(checkout: URL, outfile: string): Promise<void> {
+  await build({
+    entryPoints: [fileURLToPath(new URL('bench/scale/replica.child.ts', checkout))],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  })
+}
 
 /** A replica under measurement, in a process of its own, with the flags of the shipped manifest or others. */
 export class MeasuredReplica {
@@ -23,7 +45,11 @@ export class MeasuredReplica {
   }
 
   /** Resolves once its servers listen: it may not be synced yet. */
-  static async start(kubeconfig: string, identity: string, nodeOptions: string[]): Promise<MeasuredReplica> {
+  static async start(
+    kubeconfig: string,
+    identity: string,
+    { program, nodeOptions }: Build,
+  ): Promise<MeasuredReplica> {
     const [port = 0, probePort = 0, metricsPort = 0] = await freePorts(3)
     const execArgv = [...nodeOptions, '--expose-gc']
     const child = fork(program, { env: { ...process.env, KUBECONFIG: kubeconfig }, execArgv })

@@ -1,7 +1,8 @@
 import { datasetOf } from '../fluid/load.ts'
 import { claimsOf } from '../kserve/pod.ts'
 import type { IndexFunction } from '../kube/store.ts'
-import { keyText, listAt, stringAt } from '../values/object.ts'
+import { readOriginal } from '../plan/service/original.ts'
+import { type KubeObject, keyText, listAt, stringAt } from '../values/object.ts'
 
 /* How the mirror finds objects beside their keys and namespaces: `mirror.dataLoads.by(byDataset, keyText(key))`. */
 
@@ -16,4 +17,32 @@ export const byOwner: IndexFunction = ({ metadata }) =>
 export const byClaim: IndexFunction = (pod) => {
   const { namespace = '' } = pod.metadata
   return claimsOf(pod).map((name) => keyText({ namespace, name }))
+}
+
+/** Services by the keys of the claims in their records, whether these are proven or not. */
+export const byRecordedClaim: IndexFunction = (service) => {
+  const { namespace = '' } = service.metadata
+  return recordedClaims(service).map((name) => keyText({ namespace, name }))
+}
+
+/** The services that carry no record, under one value. */
+export const withoutRecord: IndexFunction = (service) => (isRecorded(service) ? [] : [unrecorded])
+export const unrecorded = ''
+
+function recordedClaims(service: KubeObject): string[] {
+  const locations = safely(() => Object.values(readOriginal(service)?.locations ?? {}))
+  return [...new Set((locations ?? []).map(({ cache }) => cache))]
+}
+
+function isRecorded(service: KubeObject): boolean {
+  return safely(() => readOriginal(service)) !== undefined
+}
+
+/** One service that cannot be read must not keep the mirror from following the others. */
+function safely<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
 }

@@ -1,0 +1,44 @@
+import type { Mirror } from '../../cluster/mirror.ts'
+import { isBound, isOurs } from '../../fluid/dataset.ts'
+import { retainedUntil } from '../../fluid/retained.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
+import { workersOf } from '../../plan/cache/load-start.ts'
+import type { KubeObject, ObjectKey } from '../../values/object.ts'
+import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
+import { pathsOf } from './data-loads.ts'
+import { servicesUsing } from './service-usage.ts'
+
+interface Options {
+  mirror: Mirror
+  placements: PodRewriteUsage
+}
+
+/**
+ * Whether a cache looks as it should without its plan: it is used, owned by its services, served by all of its workers,
+ * and whole and warm for each of them. A changed policy, a changed Secret and a foreign edit do not show here.
+ */
+export function isSettled(options: Options, key: ObjectKey, nowMs: number): boolean {
+  const { mirror } = options
+  const dataset = mirror.datasets.get(key)
+  if (dataset === undefined || !isOurs(dataset) || !isBound(dataset)) return false
+  if (dataset.metadata.deletionTimestamp !== undefined || retainedUntil(dataset) !== undefined) return false
+  const users = servicesUsing(options, key)
+  if (users.length === 0 || !isOwnedBy(dataset, users) || !hasItsWorkers(mirror, key)) return false
+  const paths = [...pathsOf(options, key.name, users).keys()]
+  return paths.every((path) => {
+    const { phase, shortfall, waitingSinceMs } = readCache(mirror, { ...key, path }, nowMs)
+    return phase.kind === 'warm' && shortfall === undefined && waitingSinceMs === undefined
+  })
+}
+
+function isOwnedBy({ metadata: { ownerReferences = [] } }: KubeObject, users: KubeObject[]): boolean {
+  const uids = new Set(ownerReferences.map(({ uid }) => uid))
+  return users.every(({ metadata: { uid = '' } }) => uids.has(uid))
+}
+
+function hasItsWorkers({ runtimes }: Mirror, key: ObjectKey): boolean {
+  const [runtime] = Object.values(runtimes).flatMap((known) => known.get(key) ?? [])
+  if (runtime === undefined || runtime.metadata.deletionTimestamp !== undefined) return false
+  const { ready, wanted } = workersOf(runtime)
+  return ready >= wanted
+}
