@@ -106,7 +106,10 @@ export class ScaleApi {
     }
     const objects = this.#collections.get(collection)
     const stored = objects?.get(key ?? '')
-    if (stored === undefined || key === undefined) return notFound(response)
+    if (stored === undefined || key === undefined) {
+      notFound(response)
+      return
+    }
     if (method === 'DELETE') {
       objects?.delete(key)
       this.#tell(collection, 'DELETED', { key, stored })

@@ -63,6 +63,11 @@ test('no policy, and no service that one matches, is no usages', () => {
   })
 })
 
+function subjectOf({ isGold, policy }: { isGold: boolean; policy: string }): PolicySubject {
+  const labels: PolicySubject['labels'] = isGold ? { tier: 'gold' } : {}
+  return service('same', { labels, annotations: policy === '' ? {} : { 'warmgate.dev/policy': policy } })
+}
+
 test('however services come, change and go, the usages are those of the services that are left', () => {
   const policies = [
     fakePolicy('a', { overrides: ['policy'] }),
@@ -71,23 +76,21 @@ test('however services come, change and go, the usages are those of the services
     fakePolicy('other', { priority: 1, ...gold }),
   ]
   const id = fc.constantFrom('x', 'y', 'z')
-  const step = fc.record({ id, isGold: fc.boolean(), choice: fc.constantFrom('', 'b'), isGone: fc.boolean() })
+  const step = fc.record({ id, isGold: fc.boolean(), policy: fc.constantFrom('', 'b'), isGone: fc.boolean() })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
       const counter = new PolicyUsageCounter(policies)
       const left = new Map<string, PolicySubject>()
-      for (const { id, isGold, choice, isGone } of steps) {
-        const labels: { [key: string]: string } = isGold ? { tier: 'gold' } : {}
-        const annotations: { [key: string]: string } = choice === '' ? {} : { 'warmgate.dev/policy': choice }
-        const subject = service('same', { labels, annotations })
-        if (isGone) counter.remove(id)
-        else counter.add(id, subject)
-        if (isGone) left.delete(id)
-        else left.set(id, subject)
+      for (const { id, isGone, ...of } of steps) {
+        counter.remove(id)
+        left.delete(id)
+        if (isGone) continue
+        counter.add(id, subjectOf(of))
+        left.set(id, subjectOf(of))
       }
-      const anew = new PolicyUsageCounter(policies)
-      for (const [id, subject] of left) anew.add(id, subject)
-      expect(counter.usages()).toEqual(anew.usages())
+      const fresh = new PolicyUsageCounter(policies)
+      for (const [id, subject] of left) fresh.add(id, subject)
+      expect(counter.usages()).toEqual(fresh.usages())
     }),
   )
 })
