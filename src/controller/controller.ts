@@ -26,7 +26,7 @@ import {
 } from '../values/object.ts'
 import { type CacheOptions, CacheReconciler } from './caches/caches.ts'
 import { servicesUsing } from './caches/service-usage.ts'
-import { isSettled } from './caches/settled.ts'
+import { isRoutine, isSettled } from './caches/settled.ts'
 import { ErrorReporter, type Loop } from './errors.ts'
 import { type HoldOptions, HoldReconciler } from './pods/holds.ts'
 import { MissedPodReconciler, mayBeMissed, missedAfterMs } from './pods/missed.ts'
@@ -275,7 +275,9 @@ export class Controller {
     const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
     // Wake pods first: releasing them is more urgent than maintaining the cache.
     this.#wakeMounting(key)
-    this.#wakeCache(key)
+    const usage = { mirror: this.#options.mirror, placements: this.#placements }
+    if (change === undefined || !isRoutine(usage, key, change, this.#options.clock.now()))
+      this.#wakeCache(key)
     // A warm-up is complete only once its Dataset reports a file.
     if (object.kind === 'Dataset')
       for (const dataLoad of this.#options.mirror.loadsOf(key)) this.#milestones.look(dataLoad)
