@@ -82,7 +82,7 @@ const words = 'the value that the server of this model is started with, as its t
 export function serviceObject(index: number, { caches }: Size): KubeObject {
   const cache = index % caches
   const namespace = namespaceOf(cache)
-  const env = Array.from({ length: 12 }, (_, each) => ({
+  const env = Array.from({ length: 24 }, (_, each) => ({
     name: `SETTING_${each}`,
     value: `${index}: ${words}`,
   }))
@@ -181,7 +181,7 @@ export function podObject(
   const { name: owner = '', namespace = '' } = service.metadata
   const cache = cacheOf(service)
   const name = `${owner}-predictor-${Math.floor(index / services)}`
-  const env = Array.from({ length: 12 }, (_, each) => ({
+  const env = Array.from({ length: 24 }, (_, each) => ({
     name: `SETTING_${each}`,
     value: `${index}: ${words}`,
   }))

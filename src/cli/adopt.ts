@@ -64,13 +64,13 @@ export async function runAdopt(options: AdoptOptions, output: Output): Promise<0
 /** A service that cannot be asked about does not stop the others. */
 async function planAdoption(client: KubeClient, service: KubeObject): Promise<Planned> {
   try {
-    return await askAdoption(client, service)
+    return await requestAdoption(client, service)
   } catch (error) {
     return { kind: 'failed', service, why: reasonOf(error) }
   }
 }
 
-async function askAdoption(client: KubeClient, service: KubeObject): Promise<Planned> {
+async function requestAdoption(client: KubeClient, service: KubeObject): Promise<Planned> {
   const { annotations, deletionTimestamp } = service.metadata
   const stay = (why: string) => ({ kind: 'stay' as const, service, why })
   if (deletionTimestamp !== undefined) return stay('it is being deleted')

@@ -4,7 +4,7 @@ import { parseDurationMs } from '../values/duration.ts'
 import { printableLines } from '../values/text.ts'
 import type { AdoptOptions } from './adopt.ts'
 import { ManifestError, readManifests } from './manifests.ts'
-import { type PlanFormat, planFormats, runPlan, type Streams, tell } from './plan.ts'
+import { type PlanFormat, planFormats, printNotes, runPlan, type Streams } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
 
 const webhookConfiguration = 'acceleration.warmgate.dev'
@@ -212,7 +212,7 @@ function addReport(program: Command, terminal: Terminal, exit: (status: number) 
         ({ metadata }) => namespace === undefined || metadata.namespace === namespace,
       )
       terminal.stdout.write(renderReport[output]({ services: reportDownloads(wanted, saving), saving }))
-      if (read !== undefined && tell(read, terminal)) exit(2)
+      if (read !== undefined && printNotes(read, terminal)) exit(2)
     })
 }
 

@@ -26,7 +26,8 @@ export class Fingerprints {
 
   /** The facts for one service, except for `foreignClaims` and `foreignVolumes`: a plan asks for a few of these. */
   ofFacts(facts: Facts, recordsVersion: number): string {
-    const { policies, datasets, runtimes, servingRuntimes, llmConfigs, lent, unread, ...others } = facts
+    const { policies, datasets, runtimes, servingRuntimes, llmConfigs, sharedDatasets, unread, ...others } =
+      facts
     const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, ...rest } = others
     const { serviceAccounts, secrets, signer: _, foreignClaims: __, foreignVolumes: ___, ...forgotten } = rest
     // A new fact does not compile before it is a part of the digest.
@@ -42,7 +43,7 @@ export class Fingerprints {
       datasets.map((dataset) => this.#object(dataset, isOurs(dataset) ? 'Spec' : 'Shown')),
       specs(runtimes),
       [servingRuntimes.own, servingRuntimes.cluster, llmConfigs.own, llmConfigs.shared].map(specs),
-      lent.map(({ dataset, runtimes: theirs, ...rest }) => [
+      sharedDatasets.map(({ dataset, runtimes: theirs, ...rest }) => [
         rest,
         dataset === undefined ? '' : this.#object(dataset, 'Shown'),
         specs(theirs),

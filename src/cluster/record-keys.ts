@@ -46,13 +46,13 @@ export class RecordKeys implements RecordSigner {
   sign(statement: string): string {
     const [key] = this.#keys
     if (key === undefined) throw new Error(`not read yet: ${this.missing}`)
-    return signature(key, statement).toString('base64url')
+    return signatureOf(key, statement).toString('base64url')
   }
 
-  verify(statement: string, given: string): boolean {
-    const bytes = Buffer.from(given, 'base64url')
+  verify(statement: string, signature: string): boolean {
+    const bytes = Buffer.from(signature, 'base64url')
     return this.#keys.some((key) => {
-      const own = signature(key, statement)
+      const own = signatureOf(key, statement)
       return own.length === bytes.length && timingSafeEqual(own, bytes)
     })
   }
@@ -96,7 +96,7 @@ export class RecordKeys implements RecordSigner {
   }
 }
 
-function signature(key: Buffer, statement: string): Buffer {
+function signatureOf(key: Buffer, statement: string): Buffer {
   return createHmac('sha256', key).update(statement).digest()
 }
 

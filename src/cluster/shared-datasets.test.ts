@@ -36,23 +36,23 @@ const needs = ['reader', 'other'].map((account) => ({
   account,
   secrets: [],
   usesListed: false,
-  lent: [{ namespace: 'shared', name: 'all' }],
+  sharedDatasets: [{ namespace: 'shared', name: 'all' }],
 }))
 
-async function lentTo({ client, mirror }: Pick<ReturnType<typeof scene>, 'client' | 'mirror'>) {
-  return (await readCredentials(factsSources({ client, mirror }), needs, liveIn('models'))).lent
+async function readShared({ client, mirror }: Pick<ReturnType<typeof scene>, 'client' | 'mirror'>) {
+  return (await readCredentials(factsSources({ client, mirror }), needs, liveIn('models'))).sharedDatasets
 }
 
 test('the API server is asked whether the account, with its groups, may get that very Dataset', async () => {
   const { client, mirror, reviews } = scene((user) => ({ allowed: user.endsWith(':reader') }))
-  const [lent] = await lentTo({ client, mirror })
-  expect(lent).toMatchObject({
+  const [sharedDatasets] = await readShared({ client, mirror })
+  expect(sharedDatasets).toMatchObject({
     namespace: 'shared',
     name: 'all',
     dataset: physical,
     allowedAccounts: ['reader'],
   })
-  expect(lent?.runtimes).toHaveLength(1)
+  expect(sharedDatasets?.runtimes).toHaveLength(1)
   expect(reviews()[0]).toEqual({
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SubjectAccessReview',
@@ -75,7 +75,7 @@ test.each([[{ allowed: false }], [{ allowed: 'true' }], [{}], [undefined]])(
   'what is not a plain yes is a no: %j',
   async (status) => {
     const { client, mirror } = scene(() => status)
-    expect((await lentTo({ client, mirror }))[0]?.allowedAccounts).toEqual([])
+    expect((await readShared({ client, mirror }))[0]?.allowedAccounts).toEqual([])
   },
 )
 

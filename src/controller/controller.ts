@@ -44,16 +44,16 @@ import { WarmupReporter } from './reporting/warmup-reporter.ts'
 // One warm cache may release a thousand pods, and each release is an API call.
 export const holdConcurrency = 32
 // Collect changes for this long, because one run reconciles all policies.
-const settlingMs = 1_000
-// What a new leader need not look at now is looked at within this time, spread over it.
+const batchMs = 1_000
+// What a new leader need not resync at once is resynced within this time, spread over it.
 const spreadMs = 10 * 60_000
 
 // Bounds for lists that users can write. Real services and Datasets stay below them.
 const mostCachesOfService = 128
 const mostReferences = 10_000
 
-export type ControllerOptions = Omit<CacheOptions, 'placements' | 'errors'> &
-  Omit<HoldOptions, 'held' | 'speeds' | 'releases' | 'placements'> &
+export type ControllerOptions = Omit<CacheOptions, 'podRewrites' | 'errors'> &
+  Omit<HoldOptions, 'held' | 'speeds' | 'releases' | 'podRewrites'> &
   Omit<PolicyOptions, 'errors'>
 
 /**
@@ -69,48 +69,48 @@ export class Controller {
   readonly #missed: WorkQueue
   readonly #reports: WorkQueue
   readonly #policies: WorkQueue
-  readonly #placed: WorkQueue
+  readonly #podRewriteQueue: WorkQueue
   readonly #adoptions: WorkQueue
   readonly #awaiting: WorkQueue
-  readonly #placements = new PodRewriteUsage()
-  readonly #placer: PodRewriteReconciler
+  readonly #podRewrites = new PodRewriteUsage()
+  readonly #podRewriter: PodRewriteReconciler
   readonly #releases: Releases
-  readonly #milestones: WarmupReporter
+  readonly #warmupReporter: WarmupReporter
   readonly #savings: Savings
   #isLeading = false
 
   constructor(options: ControllerOptions) {
     this.#options = options
     this.#errors = new ErrorReporter(options)
-    const placing = { ...options, placements: this.#placements, errors: this.#errors }
-    const caches = new CacheReconciler(placing)
+    const shared = { ...options, podRewrites: this.#podRewrites, errors: this.#errors }
+    const caches = new CacheReconciler(shared)
     this.#held = new HeldPods(options.mirror)
-    this.#milestones = new WarmupReporter(placing)
+    this.#warmupReporter = new WarmupReporter(shared)
     this.#savings = new Savings(options)
-    this.#releases = new Releases({ ...placing, savings: this.#savings })
+    this.#releases = new Releases({ ...shared, savings: this.#savings })
     const [held, releases] = [this.#held, this.#releases]
-    const holds = new HoldReconciler({ ...placing, held, releases, speeds: followSpeeds(options) })
+    const holds = new HoldReconciler({ ...shared, held, releases, speeds: followSpeeds(options) })
     const reports = new DecisionEventReconciler(options)
-    this.#placer = new PodRewriteReconciler(placing)
+    this.#podRewriter = new PodRewriteReconciler(shared)
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
-      about: (key) => servicesUsing(placing, key),
+      about: (key) => servicesUsing(shared, key),
     })
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
-    const missed = new MissedPodReconciler(placing)
+    const missed = new MissedPodReconciler(shared)
     this.#missed = this.#queue('missed', (key) => missed.reconcile(key))
     this.#reports = this.#serviceQueue('reports', async (service) => {
       await reports.reconcile(service)
       return undefined
     })
-    this.#placed = this.#serviceQueue('placements', async (service) => {
-      this.#wakeNamed(service, await this.#placer.reconcile(service))
-      return this.#placer.againMs(service)
+    this.#podRewriteQueue = this.#serviceQueue('placements', async (service) => {
+      this.#wakeNamed(service, await this.#podRewriter.reconcile(service))
+      return this.#podRewriter.requeueAfterMs(service)
     })
     const awaited = new AwaitedCredentialsReconciler(options)
     this.#awaiting = this.#serviceQueue('awaiting', (service) => awaited.reconcile(service))
-    const adoptions = new AdoptionReconciler(placing)
+    const adoptions = new AdoptionReconciler(shared)
     this.#adoptions = this.#queue('adoptions', () => adoptions.reconcile())
-    const policies = new PolicyReconciler(placing)
+    const policies = new PolicyReconciler(shared)
     this.#policies = this.#queue('policies', () => policies.reconcile())
     this.#listen(options.mirror)
   }
@@ -120,13 +120,13 @@ export class Controller {
     const { mirror, metrics } = this.#options
     // Before the sync, a used cache looks like a cache without services.
     await mirror.waitForSync(signal)
-    this.#milestones.remember()
+    this.#warmupReporter.remember()
     this.#isLeading = true
     metrics.leader.set(1)
     this.#each(mirror.services.list(), (service) => {
-      if (this.#placer.mayUse(service)) this.#placements.expect(service)
+      if (this.#podRewriter.mayUse(service)) this.#podRewrites.expect(service)
     })
-    this.look()
+    this.resync()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (!signal.aborted) await promise
@@ -138,13 +138,13 @@ export class Controller {
    * Reconciles every known object: soon whatever may be in need of it, and the rest within minutes. Does nothing if this
    * replica does not lead.
    */
-  look(): void {
+  resync(): void {
     const { mirror } = this.#options
     if (!this.#isLeading) return
     for (const namespace of mirror.namespaces.list()) reportLabel(this.#options, namespace)
     this.#each(mirror.services.list(), (service) => this.#lookAtService(service))
     this.#each(mirror.dataLoads.list(), (dataLoad) => {
-      this.#milestones.look(dataLoad)
+      this.#warmupReporter.report(dataLoad)
       this.#lookAtCache(datasetOf(dataLoad))
     })
     this.#each(mirror.datasets.list(), (dataset) => this.#lookAtCache(keyOf(dataset)))
@@ -158,7 +158,7 @@ export class Controller {
     const id = serviceId(service)
     const { namespace = '' } = service.metadata
     for (const name of mirror.records.claims(service)) this.#lookAtCache({ namespace, name })
-    if (this.#placer.mayUse(service)) this.#placed.add(id)
+    if (this.#podRewriter.mayUse(service)) this.#podRewriteQueue.add(id)
     const isYoung = clock.now() < createdMs(service) + awaitedForMs
     const record = mirror.records.of(service)
     if (isYoung) this.#awaiting.add(id)
@@ -171,14 +171,14 @@ export class Controller {
   #lookAtCache(key: ObjectKey): void {
     const { mirror } = this.#options
     if (!isCacheName(key.name)) return
-    const usage = { mirror, placements: this.#placements }
+    const usage = { mirror, podRewrites: this.#podRewrites }
     if (isSettled(usage, key, this.#options.clock.now()))
       this.#caches.addAfter(keyText(key), spread(keyText(key)))
     else this.#caches.add(keyText(key))
   }
 
   async stop(): Promise<void> {
-    const queues = [this.#caches, this.#holds, this.#missed, this.#reports, this.#placed]
+    const queues = [this.#caches, this.#holds, this.#missed, this.#reports, this.#podRewriteQueue]
     await Promise.all([...queues, this.#awaiting, this.#adoptions, this.#policies].map((each) => each.stop()))
     this.#releases.flush()
   }
@@ -197,11 +197,11 @@ export class Controller {
       const dataLoad = key && mirror.dataLoads.get(key)
       if (dataLoad === undefined) return
       this.#wakeMounting(datasetOf(dataLoad))
-      this.#milestones.look(dataLoad)
+      this.#warmupReporter.report(dataLoad)
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
-      if (type === 'deleted') this.#milestones.forget(object)
-      else this.#milestones.look(object)
+      if (type === 'deleted') this.#warmupReporter.forget(object)
+      else this.#warmupReporter.report(object)
     })
     whenLeading(mirror.gatedPods, ({ object: { metadata } }) => {
       const { namespace = '', labels = {} } = metadata
@@ -217,7 +217,7 @@ export class Controller {
         // Only the status changed. Another loop reads status.adoption.service: requeue that service.
         for (const policy of [change.before, change.object]) {
           const { service } = adoptionOf(policy) ?? {}
-          if (service !== undefined) this.#placed.add(service)
+          if (service !== undefined) this.#podRewriteQueue.add(service)
         }
         return
       }
@@ -225,7 +225,7 @@ export class Controller {
       for (const { metadata } of namespaces) this.#wakeHolds(this.#held.in(metadata.name ?? ''))
       this.#each(services, (service) => {
         this.#wakeCaches(service)
-        this.#place(service)
+        this.#planPodRewrite(service)
       })
       // The policy may change how long unused caches are retained.
       this.#each(datasets, (dataset) => this.#wakeCache(keyOf(dataset)))
@@ -235,7 +235,7 @@ export class Controller {
       if (type !== 'deleted') reportLabel(this.#options, object)
       this.#wakePolicies()
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
-      this.#each(mirror.services.list(metadata.name), (service) => this.#place(service))
+      this.#each(mirror.services.list(metadata.name), (service) => this.#planPodRewrite(service))
     })
   }
 
@@ -250,19 +250,19 @@ export class Controller {
     this.#wakeCaches(object)
     // A cache that the service used before may have no service left.
     if (change.type === 'updated') this.#wakeCaches(change.before)
-    if (change.type === 'deleted') this.#wakeNamed(object, this.#placements.set(object, []))
+    if (change.type === 'deleted') this.#wakeNamed(object, this.#podRewrites.set(object, []))
     if (change.type === 'added' || (change.type === 'updated' && this.#isNewSpec(change.before, object))) {
       this.#reports.add(serviceId(object))
-      this.#place(object)
+      this.#planPodRewrite(object)
       this.#awaiting.add(serviceId(object))
     }
     this.#wakeHolds(this.#held.ofService(object))
   }
 
   /** Plans a service that may use caches which nothing on it names, or did so before. */
-  #place(service: KubeObject): void {
-    if (this.#placements.names(service).length > 0 || this.#placer.mayUse(service))
-      this.#placed.add(serviceId(service))
+  #planPodRewrite(service: KubeObject): void {
+    if (this.#podRewrites.names(service).length > 0 || this.#podRewriter.mayUse(service))
+      this.#podRewriteQueue.add(serviceId(service))
   }
 
   /** Also true if the namespace has just opted in: before that, the mirror held no spec of the service. */
@@ -275,15 +275,17 @@ export class Controller {
     const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
     // Wake pods first: releasing them is more urgent than maintaining the cache.
     this.#wakeMounting(key)
-    const usage = { mirror: this.#options.mirror, placements: this.#placements }
+    const usage = { mirror: this.#options.mirror, podRewrites: this.#podRewrites }
     if (change === undefined || !isRoutine(usage, key, change, this.#options.clock.now()))
       this.#wakeCache(key)
     // A warm-up is complete only once its Dataset reports a file.
     if (object.kind === 'Dataset')
-      for (const dataLoad of this.#options.mirror.loadsOf(key)) this.#milestones.look(dataLoad)
+      for (const dataLoad of this.#options.mirror.loadsOf(key)) this.#warmupReporter.report(dataLoad)
     // A team's own Dataset may start or stop serving services under `rewrite: Pod`.
     if (object.kind === 'Dataset' && !isOurs(object) && change !== undefined && !isShownAlike(change))
-      this.#each(this.#options.mirror.services.list(key.namespace), (service) => this.#place(service))
+      this.#each(this.#options.mirror.services.list(key.namespace), (service) =>
+        this.#planPodRewrite(service),
+      )
   }
 
   /** Wakes pods that mount a Dataset, or a reference to it. Fluid lists references in status.datasetRef. */
@@ -320,12 +322,12 @@ export class Controller {
   }
 
   #wakePolicies(): void {
-    this.#policies.addAfter('policies', settlingMs)
+    this.#policies.addAfter('policies', batchMs)
     this.#wakeAdoptions()
   }
 
   #wakeAdoptions(): void {
-    this.#adoptions.addAfter('adoptions', settlingMs)
+    this.#adoptions.addAfter('adoptions', batchMs)
   }
 
   #wakeHolds(pods: Iterable<string>): void {

@@ -6,12 +6,12 @@ import { componentResources, type Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import { scheduledLoads } from './schedule.ts'
 import { mountedSource } from './secret.ts'
-import { fitted, loadsWhole } from './sizing.ts'
+import { loadsWhole, withSizes } from './sizing.ts'
 import { merge } from './template.ts'
 
 /** The Fluid objects of a cache, in the order in which they are applied; `modelBytes` once Fluid has counted them. */
 export function cacheObjects(wanted: Cache, modelBytes?: number): KubeObject[] {
-  const cache = fitted(wanted, modelBytes)
+  const cache = withSizes(wanted, modelBytes)
   const { settings } = cache
   const source = mountedSource(cache)
   const { tolerations, warmup } = settings

@@ -74,12 +74,14 @@ function sameCredentials({ options, secrets, runtime }: Reading, { scheme, crede
     }
     case 'options': {
       const { secretName, options: wanted } = credentials
-      const areAmong = secrets.every(([name, secret, key]) => secret === secretName && wanted[name] === key)
+      const areDerivedKeys = secrets.every(
+        ([name, secret, key]) => secret === secretName && wanted[name] === key,
+      )
       const names = secrets.map(([name]) => name)
       // For JuiceFS the option that identifies the file system is enough.
       const needed =
         scheme === 'juicefs' ? ['metaurl', 'token'].filter((name) => name in wanted) : Object.keys(wanted)
-      return areAmong && needed.every((name) => names.includes(name))
+      return areDerivedKeys && needed.every((name) => names.includes(name))
     }
     // A Dataset cannot refer to keys inside a JSON value.
     case 'entry':

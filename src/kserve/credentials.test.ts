@@ -153,7 +153,7 @@ test.each<[string, Scene, string]>([
 ])('CredentialsPending: %s; files are taken as they are', (_, scene, message) => {
   expect(resolve(scene)).toEqual({ ok: false, reason: 'CredentialsPending', message })
   const { serviceAccount = { name: 'default', secrets: [], annotations: {} } } = scene
-  expect(resolve({ ...scene, serviceAccount: { ...serviceAccount, isOfFiles: true } })).not.toMatchObject({
+  expect(resolve({ ...scene, serviceAccount: { ...serviceAccount, isFromFiles: true } })).not.toMatchObject({
     reason: 'CredentialsPending',
   })
 })

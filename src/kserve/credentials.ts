@@ -104,7 +104,7 @@ function tooManySecrets(account: ServiceAccountFact | undefined, count: number):
 }
 
 function noSecret(input: CredentialsInput, name: string): string {
-  if (input.serviceAccount?.isOfFiles) return notAmongFiles(name)
+  if (input.serviceAccount?.isFromFiles) return notAmongFiles(name)
   return namedSecret(input) === undefined
     ? `service account ${quoted(input.serviceAccount?.name ?? '')} lists Secret ${quoted(name)}, which does not exist`
     : `there is no Secret ${quoted(name)} in the service's namespace`

@@ -46,7 +46,7 @@ function countOf(quantity: Json | undefined): number {
  * Whether any container or pod in a spec requests an accelerator, a resource in `names`, or a device through
  * a ResourceClaim.
  */
-export function asksForDevices(spec: Json | undefined, names: readonly string[] = []): boolean {
+export function requestsDevices(spec: Json | undefined, names: readonly string[] = []): boolean {
   const wanted = new Set(names)
   let compared = 0
   // A spec that names implausibly many resources counts as a request, so that Warmgate does not change it.

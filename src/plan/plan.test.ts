@@ -4,7 +4,7 @@ import { builtInPolicy } from '../policy/policy.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from './plan.fake.ts'
 import { type Plan, plan, siblingsOf } from './plan.ts'
-import { isWorthAWarning, type Reason, skipReasons } from './reasons.ts'
+import { needsWarning, type Reason, skipReasons } from './reasons.ts'
 import { trustingSigner } from './service/record.ts'
 
 const storageUri = 's3://models/llama'
@@ -259,7 +259,7 @@ test.each(
   const made = make()
   expect(made.patch).toEqual([])
   expect([made.caches, siblingsOf(made), made.hold]).toEqual([[], [], undefined])
-  const warned = reason !== 'InvalidOverride' && isWorthAWarning(reason)
+  const warned = reason !== 'InvalidOverride' && needsWarning(reason)
   // The answer of the webhook tells nobody what is in a Secret.
   const isPublic = !['CredentialsMissing', 'CredentialsPending', 'WorkloadIdentity'].includes(reason)
   const message = isPublic ? made.message : 'an Event on the service says'

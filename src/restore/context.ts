@@ -119,7 +119,7 @@ export function isNamed({ services }: Scope, name: string | undefined): boolean 
   return services.length === 0 || (name !== undefined && services.includes(name))
 }
 
-const againMs = 1_000
+const pollMs = 1_000
 const patienceMs = 10_000
 
 export interface Waiting extends Pick<RestoreContext, 'clock' | 'signal' | 'timeoutMs'> {
@@ -130,19 +130,19 @@ export interface Waiting extends Pick<RestoreContext, 'clock' | 'signal' | 'time
 /** Polls until nothing is pending. Resolves with the pending reason at the timeout, or if the signal aborts. */
 export async function waitedFor(
   { clock, signal, timeoutMs, say = () => {} }: Waiting,
-  look: () => Promise<string | undefined>,
+  check: () => Promise<string | undefined>,
 ): Promise<string | undefined> {
   const startMs = clock.now()
-  let told: string | undefined
+  let reported: string | undefined
   for (;;) {
-    const pending = await look()
+    const pending = await check()
     const waitedMs = clock.now() - startMs
     if (pending === undefined || signal.aborted || waitedMs >= timeoutMs) return pending
-    if (waitedMs >= patienceMs && pending !== told) {
+    if (waitedMs >= patienceMs && pending !== reported) {
       say(pending)
-      told = pending
+      reported = pending
     }
-    await pause(clock, againMs, signal)
+    await pause(clock, pollMs, signal)
   }
 }
 

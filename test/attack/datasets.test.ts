@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
-import { pendingChangesOf } from '../../src/fluid/standing.ts'
+import { pendingChangesOf } from '../../src/fluid/merge.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
 import { getIn, type JsonObject, type KubeObject, type ObjectKey, stringAt } from '../../src/values/object.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runRefresh } from '../../src/cli/refresh.ts'
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
-import { pendingChangesOf } from '../../src/fluid/standing.ts'
+import { pendingChangesOf } from '../../src/fluid/merge.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { hasGate, hasSchedulingGate } from '../../src/plan/pod/pod.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'

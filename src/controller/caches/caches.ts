@@ -6,12 +6,12 @@ import { runtimeResources } from '../../cluster/runtimes.ts'
 import { asPartOf, asRetry, isOurs, latestRetry, retryOf } from '../../fluid/dataset.ts'
 import type { Cache } from '../../fluid/desired.ts'
 import { datasetOf } from '../../fluid/load.ts'
+import { changesTo } from '../../fluid/merge.ts'
 import { isCacheName, loadName } from '../../fluid/name.ts'
 import { runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
 import { derivedFrom } from '../../fluid/secret.ts'
 import { isSized } from '../../fluid/sizing.ts'
-import { changesTo } from '../../fluid/standing.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
@@ -48,7 +48,7 @@ import { servicesUsing } from './service-usage.ts'
 
 export interface CacheOptions {
   planner: Planner
-  placements: PodRewriteUsage
+  podRewrites: PodRewriteUsage
   client: KubeClient
   mirror: Mirror
   clock: Clock
@@ -72,7 +72,7 @@ interface Usage {
   policy: string | undefined
 }
 
-type SecretState = Exclude<SecretSynced, { kind: 'synced' }> | { kind: 'synced'; againMs: number }
+type SecretState = Exclude<SecretSynced, { kind: 'synced' }> | { kind: 'synced'; requeueAfterMs: number }
 
 const blockedRetryMs = 30_000
 // An object is being deleted, or another client wrote it meanwhile. Its change usually wakes the key earlier.
@@ -132,13 +132,13 @@ export class CacheReconciler {
 
   /** Writes the objects of a cache in order. */
   async #provision(
-    { cache, objects, heldBack }: Extract<DesiredCache, { kind: 'ours' }>,
+    { cache, objects, pendingChanges }: Extract<DesiredCache, { kind: 'ours' }>,
     { key, users, paths, policy }: Usage,
   ): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
     const owners = users.map(ownerReference)
-    if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
+    if (dataset !== undefined) reportOutdated(this.#options, dataset, pendingChanges)
     const [head, ...others] = objects
     if (head === undefined) return undefined
     // Only the Dataset needs the policy as an owner: it owns the Runtime and the warm-up in turn.
@@ -158,13 +158,18 @@ export class CacheReconciler {
     if (!isWhole) return deletingRetryMs
     if (due.some(isNewLoad)) this.#reportOldFiles(made)
     await pruneLoads(this.#options, key, paths.keys())
-    const againMs = await reconcileDataLoads(
+    const requeueAfterMs = await reconcileDataLoads(
       this.#options,
       { key, paths: paths.keys() },
       cache.settings.warmup,
     )
     const podsMs = await this.#lookAtPods(cache)
-    return soonest(againMs, startsInMs, podsMs, secret.kind === 'synced' ? secret.againMs : undefined)
+    return soonest(
+      requeueAfterMs,
+      startsInMs,
+      podsMs,
+      secret.kind === 'synced' ? secret.requeueAfterMs : undefined,
+    )
   }
 
   #reportOldFiles(dataset: KubeObject): void {
@@ -182,7 +187,7 @@ export class CacheReconciler {
     )
     if (dataset === undefined || runtime === undefined || runtime.metadata.deletionTimestamp !== undefined)
       return undefined
-    return await this.#pods.look({ dataset, runtime, resource: runtimeResources[kind] })
+    return await this.#pods.check({ dataset, runtime, resource: runtimeResources[kind] })
   }
 
   /** The objects that may be written by now: all of them, or all but new DataLoads (load-start.ts). */
@@ -198,7 +203,9 @@ export class CacheReconciler {
     const status = mirror.runtimes[runtime].get({ namespace, name })?.status
     const size = isSized(cache) ? 'needed' : 'irrelevant'
     const wait = waitBeforeLoad({ dataset, runtime: wanted && { ...wanted, status }, size }, clock.now())
-    return wait === undefined ? { due: objects, startsInMs: undefined } : { due, startsInMs: wait.againMs }
+    return wait === undefined
+      ? { due: objects, startsInMs: undefined }
+      : { due, startsInMs: wait.requeueAfterMs }
   }
 
   /** The cache from the first service that can be planned; else why the first service has no cache. */
@@ -248,13 +255,13 @@ export class CacheReconciler {
     // Secrets are not watched: compare on a timer, not on changes of other objects.
     const id = JSON.stringify([namespace, name, uid, origin])
     const leftMs = (this.#secretDueMs.get(id) ?? 0) - clock.now()
-    if (leftMs > 0) return { kind: 'synced', againMs: leftMs }
+    if (leftMs > 0) return { kind: 'synced', requeueAfterMs: leftMs }
     const dataset = await client.get(resources.dataset, { namespace, name })
-    if (dataset === undefined) return { kind: 'synced', againMs: secretResyncMs }
+    if (dataset === undefined) return { kind: 'synced', requeueAfterMs: secretResyncMs }
     const secret = await syncSecret(this.#options, cache, dataset)
     if (secret.kind !== 'synced') return secret
     this.#secretDueMs.set(id, clock.now() + secretResyncMs, id)
-    return { kind: 'synced', againMs: secretResyncMs }
+    return { kind: 'synced', requeueAfterMs: secretResyncMs }
   }
 
   /** Keeps the retry number of an existing DataLoad. A new one gets the latest number from its Dataset. */
@@ -291,7 +298,7 @@ export class CacheReconciler {
   }
 
   /**
-   * Creates an object, or patches the version that it was compared with (standing.ts) if anything differs.
+   * Creates an object, or patches the version that it was compared with (merge.ts) if anything differs.
    * Resolves with the stored object; undefined if another client wrote it meanwhile.
    */
   async #write(object: KubeObject, ownerReferences: OwnerReference[]): Promise<KubeObject | undefined> {
@@ -322,9 +329,9 @@ export class CacheReconciler {
    * that it owns. Objects that Fluid never made the Dataset own are deleted here.
    */
   async #remove(key: ObjectKey): Promise<RequeueAfterMs> {
-    const { mirror, placements } = this.#options
+    const { mirror, podRewrites } = this.#options
     // Delete nothing before services have synced: an empty list that is not synced proves nothing.
-    if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return blockedRetryMs
+    if (!mirror.services.hasSynced || !podRewrites.areKnownIn(key.namespace)) return blockedRetryMs
     // If the signing key is lost, records cannot be proven: keep their caches, and create nothing for them.
     if (
       mirror.services
@@ -348,8 +355,8 @@ export class CacheReconciler {
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) return true
     const { client, logger } = this.#options
     const { uid, resourceVersion } = object.metadata
-    const asSeen = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
-    const isDeleted = await client.delete(resource, keyOf(object), asSeen)
+    const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
+    const isDeleted = await client.delete(resource, keyOf(object), preconditions)
     if (isDeleted) logger.info({ kind: object.kind, ...keyOf(object) }, 'deleted: no service uses it')
     return isDeleted
   }

@@ -35,7 +35,7 @@ function scene(...services: KubeObject[]) {
     client: api,
     mirror,
     planner: fakePlanner({ mirror, client: api }),
-    placements: new PodRewriteUsage(),
+    podRewrites: new PodRewriteUsage(),
     clock: new FakeClock(0),
     logger: createLogger('silent'),
     events,

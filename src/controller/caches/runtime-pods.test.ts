@@ -39,7 +39,7 @@ function scene({ phase = 'NotBound', status = {} as JsonObject, pods = [worker(p
   const [events, clock] = [[] as EventNote[], new FakeClock(bornMs)]
   const record = (note: EventNote) => events.push(note)
   const looks = new RuntimePods({ client: api, clock, events: { record }, logger: createLogger('silent') })
-  const look = () => looks.look({ dataset, runtime, resource: runtimeResources.Jindo })
+  const look = () => looks.check({ dataset, runtime, resource: runtimeResources.Jindo })
   return { api, clock, events, look, reasons: () => events.map(({ reason }) => reason) }
 }
 

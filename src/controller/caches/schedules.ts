@@ -1,7 +1,7 @@
 import type { Mirror } from '../../cluster/mirror.ts'
 import { isOurs } from '../../fluid/dataset.ts'
+import { isUpToDate, mergeMutable } from '../../fluid/merge.ts'
 import { isScheduled, scheduledLoadKey } from '../../fluid/schedule.ts'
-import { isAsWanted, standing } from '../../fluid/standing.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { resources } from '../../kube/resources.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -20,7 +20,7 @@ export async function clearSchedule(
   const present = options.mirror.dataLoads.get(scheduledLoadKey(key))
   if (present === undefined || !isOurs(present)) return false
   const wanted = objects.find(isScheduled)
-  if (wanted !== undefined && isAsWanted(standing(wanted, present))) return false
+  if (wanted !== undefined && isUpToDate(mergeMutable(wanted, present))) return false
   await remove(options, resources.dataLoad, present)
   return true
 }

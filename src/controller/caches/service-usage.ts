@@ -6,15 +6,15 @@ import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 
 /** The services that use a cache, oldest first. Reads only those that name it. */
 export function servicesUsing(
-  { mirror, placements }: { mirror: Pick<Mirror, 'services' | 'records'>; placements: PodRewriteUsage },
+  { mirror, podRewrites }: { mirror: Pick<Mirror, 'services' | 'records'>; podRewrites: PodRewriteUsage },
   key: ObjectKey,
 ): KubeObject[] {
   const { name } = key
-  const placed = [...placements.servicesOf(key)].flatMap((id) => mirror.services.byId(id) ?? [])
-  const candidates = new Set([...mirror.services.by(byRecordedClaim, keyText(key)), ...placed])
+  const rewritten = [...podRewrites.servicesOf(key)].flatMap((id) => mirror.services.byId(id) ?? [])
+  const candidates = new Set([...mirror.services.by(byRecordedClaim, keyText(key)), ...rewritten])
   return [...candidates]
     .filter((service) => service.metadata.deletionTimestamp === undefined)
-    .filter((service) => placements.has(service, name) || isReadableUser(mirror.records, service, name))
+    .filter((service) => podRewrites.has(service, name) || isReadableUser(mirror.records, service, name))
     .toSorted((a, b) => order(a).localeCompare(order(b)))
 }
 

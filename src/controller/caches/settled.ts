@@ -12,7 +12,7 @@ import { servicesUsing } from './service-usage.ts'
 
 interface Options {
   mirror: Mirror
-  placements: PodRewriteUsage
+  podRewrites: PodRewriteUsage
 }
 
 /**

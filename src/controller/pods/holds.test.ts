@@ -118,7 +118,7 @@ test('a pod that is seen before its service waits on', async () => {
   expect(isHeld(thePod(scene))).toBe(true)
 })
 
-test('Revert: the service is taken back in its own words, and that releases its pods', async () => {
+test('Revert: the service gets its own manifest back, and its pod is released and counted at once', async () => {
   const scene = holdScene({ policy: { hold: { onTimeout: 'Revert' } } })
   await scene.look()
   await scene.clock.advance(timeout)
@@ -129,8 +129,13 @@ test('Revert: the service is taken back in its own words, and that releases its 
     'warmgate.dev/reverted': 'the cache was not warm after 30m',
   })
   expect(scene.events).toMatchObject([{ reason: 'Reverted', regarding: { kind: 'InferenceService' } }])
-  await scene.look()
+  // KServe may delete the pod before the mirror shows the reverted service.
   expect(verdict(scene)).toMatchObject({ status: 'True', reason: 'Reverted' })
+  expect(await scene.metrics.render()).toMatch(/_hold_duration_seconds_count\{outcome="Reverted"\} 1\n/)
+  await scene.clock.advance(1_000)
+  expect(scene.events).toContainEqual(
+    expect.objectContaining({ reason: 'Reverted', regarding: expect.objectContaining({ kind: 'Pod' }) }),
+  )
 })
 
 test.each<[string, JsonObject, string, (scene: Scene) => unknown]>([
@@ -456,10 +461,10 @@ test('a claim that the controller itself gave to its service counts, though noth
   if (service === undefined) throw new Error('no service')
   await scene.clock.advance(timeout)
   // What a leader does not know yet it waits for.
-  scene.placements.expect(service)
+  scene.podRewrites.expect(service)
   expect(await scene.look()).toBe(1_000)
   expect(reverted(scene)).toBeUndefined()
-  scene.placements.set(service, [{ cache: never, path: '' }])
+  scene.podRewrites.set(service, [{ cache: never, path: '' }])
   await scene.look()
   expect(reverted(scene)).toContain(`no pod can start on ${never}`)
 })

@@ -25,7 +25,7 @@ export interface PolicyOptions {
 }
 
 // What Fluid serves is discovered periodically; no watch reports a change.
-const againMs = 60_000
+const resyncMs = 60_000
 
 /** Writes the status of every policy: whether it is accepted, which services it governs, what prevents it. */
 export class PolicyReconciler {
@@ -42,17 +42,17 @@ export class PolicyReconciler {
     const { errors, mirror, clock } = this.#options
     const policies = mirror.parsedPolicies()
     const usages = this.#usages.read()
-    const isWide = policies.some(({ spec }) => spec.scope === 'Cluster')
-    const reach: WebhookScope =
-      !isWide || webhookSelects(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
+    const hasClusterScope = policies.some(({ spec }) => spec.scope === 'Cluster')
+    const webhookScope: WebhookScope =
+      !hasClusterScope || webhookSelects(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
     for (const object of mirror.policies.list()) {
       const usage = usages.get(object.metadata.name ?? '')
-      const known = { installed: mirror.fluidResources, reach, nowMs: clock.now() }
+      const known = { installed: mirror.fluidResources, webhookScope, nowMs: clock.now() }
       await errors.attempt('policies', object, () =>
         this.#write(object, () => statusOf(object, usage, known)),
       )
     }
-    return againMs
+    return resyncMs
   }
 
   async #configuration(): Promise<KubeObject | undefined> {
@@ -94,7 +94,11 @@ type WebhookScope = 'OptedIn' | 'Cluster'
 export function statusOf(
   object: KubeObject,
   usage: PolicyUsage | undefined,
-  { installed, reach, nowMs }: { installed: readonly string[]; reach: WebhookScope; nowMs: number },
+  {
+    installed,
+    webhookScope,
+    nowMs,
+  }: { installed: readonly string[]; webhookScope: WebhookScope; nowMs: number },
 ): Findings {
   const parsed = parsePolicy(object)
   const conditions = [
@@ -102,7 +106,7 @@ export function statusOf(
     adopted(object, parsed, nowMs),
     conflicts(object, usage),
     runtimesMissing(parsed, installed),
-    scopeLimited(parsed, reach),
+    scopeLimited(parsed, webhookScope),
   ]
   return { services: usage?.services ?? 0, conditions }
 }
@@ -168,8 +172,8 @@ function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): Fi
     : { type: 'RuntimesMissing', holds: true, reason: 'NotInstalled', message: missing.join('; ') }
 }
 
-function scopeLimited(parsed: ParsedPolicy, reach: WebhookScope): Finding {
-  const isLimited = parsed.ok && parsed.policy.spec.scope === 'Cluster' && reach === 'OptedIn'
+function scopeLimited(parsed: ParsedPolicy, webhookScope: WebhookScope): Finding {
+  const isLimited = parsed.ok && parsed.policy.spec.scope === 'Cluster' && webhookScope === 'OptedIn'
   return isLimited
     ? {
         type: 'ScopeLimited',

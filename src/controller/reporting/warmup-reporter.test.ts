@@ -27,30 +27,30 @@ function scene() {
   const fake = fakeMirror()
   const metrics = createMetrics()
   const events: EventNote[] = []
-  const placements = new PodRewriteUsage()
+  const podRewrites = new PodRewriteUsage()
   const byPod = fakeService({}, { name: 'by-pod', uid: 'by-pod' })
   const location = { uri: 's3://models/llama', cache: cacheName }
   const onCache = recorded(fakeService({}), { locations: { predictor: location } })
   fake.services.put(onCache, byPod, fakeService({}, { name: 'stranger' }))
-  placements.set(byPod, [{ cache: cacheName, path: '' }])
+  podRewrites.set(byPod, [{ cache: cacheName, path: '' }])
   fake.datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB' }))
   const recorder = { record: (event: EventNote) => events.push(event) }
-  const milestones = new WarmupReporter({
+  const reporter = new WarmupReporter({
     mirror: fake.mirror,
     clock: new FakeClock(),
     metrics,
     events: recorder,
     errors: fakeErrors({ metrics }),
-    placements,
+    podRewrites,
   })
   const told = () =>
     events
       .splice(0)
       .map(({ regarding, reason, type }) => `${type} ${reason} ${regarding.kind}/${regarding.metadata.name}`)
   const look = () => {
-    for (const dataLoad of fake.dataLoads.list()) milestones.look(dataLoad)
+    for (const dataLoad of fake.dataLoads.list()) reporter.report(dataLoad)
   }
-  return { ...fake, metrics, events, milestones, look, told }
+  return { ...fake, metrics, events, reporter, look, told }
 }
 
 const onAll = (words: string) =>
@@ -139,9 +139,9 @@ test('each attempt that fails is told of and counted, and so is the next', async
 })
 
 test('what was before this replica led is not told again; what comes of it is', () => {
-  const { milestones, look, dataLoads, told } = scene()
+  const { reporter, look, dataLoads, told } = scene()
   dataLoads.put(fakeDataLoad('Executing'))
-  milestones.remember()
+  reporter.remember()
   look()
   expect(told()).toEqual([])
   dataLoads.put(fakeDataLoad('Complete'))
@@ -176,7 +176,7 @@ test('a model among others is called by its path', () => {
 })
 
 test('one odd DataLoad keeps nothing else from being remembered', () => {
-  const { milestones, dataLoads, look, told } = scene()
+  const { reporter, dataLoads, look, told } = scene()
   const odd = fakeDataLoad('Complete', 'odd-0123456789')
   Object.defineProperty(odd, 'status', {
     get: () => {
@@ -184,7 +184,7 @@ test('one odd DataLoad keeps nothing else from being remembered', () => {
     },
   })
   dataLoads.put(odd, fakeDataLoad('Executing'))
-  milestones.remember()
+  reporter.remember()
   dataLoads.drop({ namespace: 'models', name: 'odd-0123456789' })
   look()
   expect(told()).toEqual([])

@@ -56,10 +56,10 @@ export function referenceFor(
   const { rule } = read
   if (!isShared(rule, facts.namespace)) return undefined
   const { namespace, name } = rule.dataset
-  const lent = facts.lent.find((each) => each.namespace === namespace && each.name === name)
-  if (lent?.allowedAccounts.includes(serviceAccount) !== true)
+  const shared = facts.sharedDatasets.find((each) => each.namespace === namespace && each.name === name)
+  if (shared?.allowedAccounts.includes(serviceAccount) !== true)
     return refused('CredentialsMissing', notGranted(rule.dataset, `${facts.namespace}:${serviceAccount}`))
-  const path = pathOf(lent, read)
+  const path = pathOf(shared, read)
   if (path === undefined)
     return refused(
       'RuntimeUnavailable',

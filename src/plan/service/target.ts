@@ -62,7 +62,7 @@ export function sameCache(
   { before, location }: { before: OriginalLocation; location: ModelLocation },
   facts: Facts,
 ): SourceResult {
-  const read = asMade(found, before.cache, facts)
+  const read = withCurrentReading(found, before.cache, facts)
   const reference = sameReference(read, { before, location }, facts)
   if (reference !== undefined) return reference
   if (read.unresolved !== undefined) return read.unresolved
@@ -79,9 +79,9 @@ export function sameCache(
 }
 
 /** A cache that reads with its node's identity keeps it, even if the policy no longer allows that. */
-function asMade(read: ReadSource, cache: string, { runtimes }: Facts): ReadSource {
-  const isMade = runtimes.some(({ kind, metadata }) => kind === 'AlluxioRuntime' && metadata.name === cache)
-  return isMade ? { ...read, source: { ...read.source, isReadAsNode: true } } : read
+function withCurrentReading(read: ReadSource, cache: string, { runtimes }: Facts): ReadSource {
+  const exists = runtimes.some(({ kind, metadata }) => kind === 'AlluxioRuntime' && metadata.name === cache)
+  return exists ? { ...read, source: { ...read.source, isReadAsNode: true } } : read
 }
 
 /** The same source, but of a directory above the model. */
