@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { freePorts } from '../../test/cluster/ports.ts'
 import { until } from '../../test/cluster/until.ts'
-import type { Ports, Usage } from './replica.child.ts'
+import type { Ports, Usage } from '../scale.child.ts'
 
 const quietMs = 500
 // Timers, leases and bookmarks are always there.
@@ -21,7 +21,7 @@ export interface Build {
 /** Bundles the replica of a checkout, as the image has it: stripping types takes memory that nobody ships. */
 export async function bundleReplica(checkout: URL, outfile: string): Promise<void> {
   await build({
-    entryPoints: [fileURLToPath(new URL('bench/scale/replica.child.ts', checkout))],
+    entryPoints: [fileURLToPath(new URL('bench/scale.child.ts', checkout))],
     outfile,
     bundle: true,
     platform: 'node',

@@ -1,8 +1,8 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { KubeConfig } from '@kubernetes/client-node'
-import { startReplica } from '../../src/cli/replica.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
-import { systemClock } from '../../src/values/clock.ts'
+import { startReplica } from '../src/cli/replica.ts'
+import { createLogger } from '../src/telemetry/logger.ts'
+import { systemClock } from '../src/values/clock.ts'
 
 // A replica as it is shipped, which also answers what it has used so far. Ends with its parent.
 
