@@ -18,6 +18,7 @@ const alone = [
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
   'test/node/hold.test.ts',
+  'test/engine/engine.test.ts',
 ]
 
 export default defineConfig({

@@ -11,6 +11,7 @@ import { hasPlaceholder, printable, printableLines, printableYaml } from '../val
 import { plainScalar } from './go-yaml.ts'
 import { ManifestFacts } from './manifest-facts.ts'
 import { type FileManifest, type Manifest, type Manifests, readManifests } from './manifests.ts'
+import type { Streams } from './terminal.ts'
 
 export const planFormats = ['yaml', 'json', 'diff'] as const
 export type PlanFormat = (typeof planFormats)[number]
@@ -20,12 +21,6 @@ export interface PlanOptions {
   /** Policies to try, in place of those of the same name. */
   policyFiles?: string[]
   output: PlanFormat
-}
-
-export interface Streams {
-  stdin: NodeJS.ReadableStream
-  stdout: { write(text: string): unknown }
-  stderr: { write(text: string): unknown }
 }
 
 interface Planned {

@@ -15,7 +15,7 @@ import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, listAt, type ObjectKey, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
-import type { Streams } from './plan.ts'
+import type { Output as Stream } from './terminal.ts'
 
 export interface RefreshOptions {
   client: KubeClient
@@ -26,7 +26,9 @@ export interface RefreshOptions {
   signal: AbortSignal
 }
 
-type Output = Pick<Streams, 'stdout'>
+interface Output {
+  stdout: Pick<Stream, 'write'>
+}
 
 const pollMs = 1_000
 

@@ -43,7 +43,7 @@ export async function restoreServices(
     name: webhookConfiguration,
   })
   const restored = new Set<string>()
-  const todo = services.filter(({ object }) => isNamed(scope, object.metadata.name))
+  const todo = services.filter(({ object }) => isNamed(scope, object.metadata))
   const work = async () => {
     for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
       const isDone = await restoreOne(context, next, { caches, configuration })
