@@ -65,6 +65,6 @@ function isOwnedBy({ metadata: { ownerReferences = [] } }: KubeObject, users: Ku
 function hasItsWorkers({ runtimes }: Mirror, key: ObjectKey): boolean {
   const [runtime] = Object.values(runtimes).flatMap((known) => known.get(key) ?? [])
   if (runtime === undefined || runtime.metadata.deletionTimestamp !== undefined) return false
-  const { ready, wanted } = workersOf(runtime)
-  return ready >= wanted && fuseAway(runtime.status ?? null) === 0
+  const { ready, desired } = workersOf(runtime)
+  return ready >= desired && fuseAway(runtime.status ?? null) === 0
 }
