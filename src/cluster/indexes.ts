@@ -1,7 +1,9 @@
 import { datasetOf } from '../fluid/load.ts'
 import { claimsOf } from '../kserve/pod.ts'
 import type { IndexFunction } from '../kube/store.ts'
-import { readOriginal } from '../plan/service/original.ts'
+import { type Original, readOriginal } from '../plan/service/original.ts'
+import { originalAnnotation } from '../values/keys.ts'
+import { limits } from '../values/limits.ts'
 import { type KubeObject, keyText, listAt, stringAt } from '../values/object.ts'
 
 /* How the mirror finds objects beside their keys and namespaces: `mirror.dataLoads.by(byDataset, keyText(key))`. */
@@ -26,23 +28,21 @@ export const byRecordedClaim: IndexFunction = (service) => {
 }
 
 /** The services that carry no record, under one value. */
-export const withoutRecord: IndexFunction = (service) => (isRecorded(service) ? [] : [unrecorded])
+export const withoutRecord: IndexFunction = (service) => (recordOf(service) === undefined ? [unrecorded] : [])
 export const unrecorded = ''
 
 function recordedClaims(service: KubeObject): string[] {
-  const locations = safely(() => Object.values(readOriginal(service)?.locations ?? {}))
-  return [...new Set((locations ?? []).map(({ cache }) => cache))]
+  const locations = Object.values(recordOf(service)?.locations ?? {})
+  return [...new Set(locations.map(({ cache }) => cache))]
 }
 
-function isRecorded(service: KubeObject): boolean {
-  return safely(() => readOriginal(service)) !== undefined
-}
-
-/** One service that cannot be read must not keep the mirror from following the others. */
-function safely<T>(read: () => T): T | undefined {
+/** The record of a service, as `readRecord` reads it: a longer text is none. */
+function recordOf(service: KubeObject): Original | undefined {
   try {
-    return read()
+    const text = service.metadata.annotations?.[originalAnnotation] ?? ''
+    return text.length > limits.annotationBytes ? undefined : readOriginal(service)
   } catch {
+    // One service that cannot be read must not keep the mirror from following the others.
     return undefined
   }
 }
