@@ -51,7 +51,9 @@ export interface MetricsOptions {
   beforeScrape: () => void
 }
 
-/** For Prometheus: `/metrics`, on a port of its own, so that a NetworkPolicy can tell it from the probes. */
+/**
+ * For Prometheus: `/metrics`, on its own port, so that a NetworkPolicy can distinguish it from the probes.
+ */
 export function createMetricsServer({ metrics, beforeScrape }: MetricsOptions): PlainServer {
   return createPlainServer({
     '/metrics': async () => {
