@@ -48,6 +48,7 @@ export class ManifestFacts {
       serviceAccounts: Object.fromEntries(accounts),
       lent: sharedDatasetUses(locations, this.#policies, namespace).map((lent) => this.#lent(lent)),
       unread: new Set(),
+      mayFill: true,
       signer: trustingSigner,
     }
   }
@@ -160,7 +161,7 @@ class ObjectIndex {
 
 type NamespaceFacts = Omit<
   Facts,
-  'namespace' | 'policies' | 'installed' | 'kserve' | 'serviceAccounts' | 'lent' | 'unread' | 'signer'
+  'namespace' | 'policies' | 'installed' | 'kserve' | 'serviceAccounts' | 'lent' | 'unread' | 'mayFill' | 'signer'
 >
 
 function namespaceFacts(objects: ObjectIndex, namespace: string): NamespaceFacts {

@@ -1,4 +1,10 @@
-import { outdatedAnnotation, partOfAnnotation, sourceAnnotation, warmWhenAnnotation } from '../values/keys.ts'
+import {
+  filledFromAnnotation,
+  outdatedAnnotation,
+  partOfAnnotation,
+  sourceAnnotation,
+  warmWhenAnnotation,
+} from '../values/keys.ts'
 import {
   cloneJson,
   type JsonObject,
@@ -55,7 +61,13 @@ export function isAsWanted(found: Standing): found is Extract<Standing, { kind: 
 }
 
 /** Annotations that only Warmgate writes: remove them if they are not wanted. */
-const ownAnnotations = [sourceAnnotation, partOfAnnotation, warmWhenAnnotation, outdatedAnnotation]
+const ownAnnotations = [
+  sourceAnnotation,
+  partOfAnnotation,
+  warmWhenAnnotation,
+  outdatedAnnotation,
+  filledFromAnnotation,
+]
 /** API groups of owners that Warmgate sets. Keep the owners that Fluid and others add. */
 const ownersGroups = ['serving.kserve.io', 'warmgate.dev']
 

@@ -35,6 +35,7 @@ const optionAnnotations = {
   S3_USER_VIRTUAL_BUCKET: 'serving.kserve.io/s3-usevirtualbucket',
   AWS_CA_BUNDLE: 'serving.kserve.io/s3-cabundle',
   AWS_CA_BUNDLE_CONFIGMAP: 'serving.kserve.io/s3-cabundle-configmap',
+  S3_USE_ACCELERATE: 'serving.kserve.io/s3-useaccelerate',
 }
 
 /** The variables that KServe makes of a Secret, or of a service account with a role. Empty values make none. */

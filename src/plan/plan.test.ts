@@ -161,7 +161,7 @@ const scenes: Scene[] = [
     reason: 'CustomDownload',
     make: () => {
       const formats = [{ prefix: 's3://', regex: '' }]
-      const storageContainers = [{ name: 'corp', changes: ['image', 'env A'], formats }]
+      const storageContainers = [{ name: 'corp', container: {}, changes: ['image', 'env A'], formats }]
       return created(llama, fakeFacts({ storageContainers }))
     },
     tells: 'ClusterStorageContainer corp customises the download (image and 1 more)',

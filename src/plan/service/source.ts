@@ -147,6 +147,19 @@ const noCredentials: Credentials = { kind: 'anonymous', endpoint: {} }
 
 /** The URI of a model, and the credentials of its storage spec, if it has one. */
 function namedModel(location: ModelLocation, facts: Facts, policyNamesEndpoint = true): StorageSpecResolved {
+  return resolvedModel(location, facts, { policyNamesEndpoint })
+}
+
+/** The URI of a model that KServe's storage initializer downloads, with whatever credentials. */
+export function downloadedModel(location: ModelLocation, facts: Facts): StorageSpecResolved {
+  return resolvedModel(location, facts, { isDownloaded: true })
+}
+
+function resolvedModel(
+  location: ModelLocation,
+  facts: Facts,
+  options: { policyNamesEndpoint?: boolean; isDownloaded?: boolean },
+): StorageSpecResolved {
   const { model, annotations } = location
   if (model.kind === 'uri' && model.storage === undefined)
     return { ok: true, uri: model.uri, credentials: noCredentials }
@@ -155,11 +168,11 @@ function namedModel(location: ModelLocation, facts: Facts, policyNamesEndpoint =
     uri: model.kind === 'uri' ? model.uri : undefined,
     annotations,
     ...credentialFacts(location, facts),
-    policyNamesEndpoint,
+    ...options,
   })
 }
 
-function credentialFacts({ serviceAccount }: ModelLocation, { serviceAccounts, secrets, kserve }: Facts) {
+export function credentialFacts({ serviceAccount }: ModelLocation, { serviceAccounts, secrets, kserve }: Facts) {
   return { serviceAccount: serviceAccounts[serviceAccount], secrets, config: kserve }
 }
 
@@ -215,7 +228,7 @@ function namesEndpoint(options: SourceRule['options']): boolean {
   return Object.keys(options).some((name) => /\.endpoint$/.test(name))
 }
 
-type SourceRule = PolicySource
+export type SourceRule = PolicySource
 export type DatasetRef = NonNullable<SourceRule['dataset']>
 
 /** Whether a rule shares a Dataset of another namespace with this namespace. */
@@ -246,8 +259,17 @@ const everySource: SourceRule = {
   credentials: {},
 }
 
-/** A policy with `$(namespace)` in its sources replaced by the namespace's name. */
-function inNamespace({ name, spec }: Policy, namespace: string): Policy {
+/**
+ * A policy with `$(namespace)` in its sources replaced by the namespace's name. A rule that fills its mirror reads
+ * what it can mount from where it is (fill.ts reads the mirror).
+ */
+function inNamespace(policy: Policy, namespace: string): Policy {
+  const { name, spec } = withNamespace(policy, namespace)
+  const sources = spec.sources.map((source) => (source.fill === undefined ? source : { ...source, mirror: '' }))
+  return { name, spec: { ...spec, sources } }
+}
+
+export function withNamespace({ name, spec }: Policy, namespace: string): Policy {
   const named = (text: string) => text.replaceAll('$(namespace)', namespace)
   const sources = spec.sources.map((source) => ({
     ...source,
@@ -258,7 +280,7 @@ function inNamespace({ name, spec }: Policy, namespace: string): Policy {
 }
 
 /** The first rule with a prefix of the URI. A policy without rules accepts every source. */
-function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
+export function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
   if (spec.sources.length === 0) return everySource
   return spec.sources.find(({ match }) => match.some((prefix) => uri.startsWith(prefix)))
 }
@@ -289,7 +311,7 @@ export function isSecretName(name: string): boolean {
 
 const secretName = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/
 
-function toSource(
+export function toSource(
   { uri, scheme }: ModelDirectory,
   credentials: Credentials,
   { options, profile, credentials: { identity } }: SourceRule,
