@@ -161,7 +161,15 @@ class ObjectIndex {
 
 type NamespaceFacts = Omit<
   Facts,
-  'namespace' | 'policies' | 'installed' | 'kserve' | 'serviceAccounts' | 'lent' | 'unread' | 'mayFill' | 'signer'
+  | 'namespace'
+  | 'policies'
+  | 'installed'
+  | 'kserve'
+  | 'serviceAccounts'
+  | 'lent'
+  | 'unread'
+  | 'mayFill'
+  | 'signer'
 >
 
 function namespaceFacts(objects: ObjectIndex, namespace: string): NamespaceFacts {

@@ -65,9 +65,13 @@ async function readMayFill(
   policies: Policy[],
   { namespace, freshness, signal }: ReadOptions,
 ): Promise<boolean> {
-  const fills = policies.some(({ spec }) => spec.sources.some(({ fill = { mode: 'Never' } }) => fill.mode !== 'Never'))
+  const fills = policies.some(({ spec }) =>
+    spec.sources.some(({ fill = { mode: 'Never' } }) => fill.mode !== 'Never'),
+  )
   if (!fills) return false
-  return await recent.grants.read(`${namespace} fill`, freshness, () => mayCreateJobs(client, namespace, signal))
+  return await recent.grants.read(`${namespace} fill`, freshness, () =>
+    mayCreateJobs(client, namespace, signal),
+  )
 }
 
 async function mayCreateJobs(

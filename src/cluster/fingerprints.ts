@@ -28,13 +28,30 @@ export class Fingerprints {
   ofFacts(facts: Facts, recordsVersion: number): string {
     const { policies, datasets, runtimes, servingRuntimes, llmConfigs, lent, unread, ...others } = facts
     const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, ...rest } = others
-    const { serviceAccounts, secrets, mayFill, signer: _, foreignClaims: __, foreignVolumes: ___, ...forgotten } = rest
+    const {
+      serviceAccounts,
+      secrets,
+      mayFill,
+      signer: _,
+      foreignClaims: __,
+      foreignVolumes: ___,
+      ...forgotten
+    } = rest
     // A new fact does not compile before it is a part of the digest.
     forgotten satisfies { [field in keyof typeof forgotten]: never }
     const specs = (objects: KubeObject[]) => objects.map((object) => this.#object(object, 'Spec'))
     return digest([
       recordsVersion,
-      { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, unread: [...unread], mayFill },
+      {
+        namespace,
+        namespaceLabels,
+        installed,
+        kserve,
+        localModels,
+        storageContainers,
+        unread: [...unread],
+        mayFill,
+      },
       policies.map((policy) => this.#policy(policy)),
       // They arrive in any order.
       Object.entries(serviceAccounts).toSorted(byName),

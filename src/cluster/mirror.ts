@@ -1,3 +1,4 @@
+import { fillJobSelector } from '../fill/job.ts'
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import { cachePodSelector } from '../fluid/suspension.ts'
@@ -84,6 +85,8 @@ export class Mirror {
   readonly dataLoads: Reflector
   /** The Jobs by which Fluid carries DataLoads out. */
   readonly loadJobs: Reflector
+  /** The Jobs that fill mirrors. */
+  readonly fillJobs: Reflector
   /** The pods of caches that have scheduling gates. */
   readonly gatedPods: Reflector
   readonly runtimes: Record<RuntimeName, Reflector>
@@ -150,6 +153,7 @@ export class Mirror {
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
     this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: reduceJob })
+    this.fillJobs = follow(resources.job, { select: { labelSelector: fillJobSelector }, reduce: reduceJob })
     const ofCaches = { select: { labelSelector: cachePodSelector }, reduce: reduceGatedPod }
     this.gatedPods = follow(resources.pod, ofCaches)
     this.runtimes = followAll(follow)
@@ -319,6 +323,7 @@ export class Mirror {
       datasets,
       dataloads: dataLoads,
       jobs: loadJobs,
+      'jobs that fill mirrors': this.fillJobs,
       'pods of caches': this.gatedPods,
       ...Object.fromEntries(runtimes.map(([name, reflector]) => [runtimeResources[name].plural, reflector])),
     }

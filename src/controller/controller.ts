@@ -4,6 +4,7 @@ import { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
 import { serviceId } from '../cluster/services.ts'
 import { followSpeeds } from '../cluster/speeds.ts'
+import { cacheOfJob } from '../fill/job.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
@@ -150,6 +151,11 @@ export class Controller {
       if (dataLoad === undefined) return
       this.#wakeMounting(datasetOf(dataLoad))
       this.#milestones.look(dataLoad)
+    })
+    whenLeading(mirror.fillJobs, ({ object }) => {
+      const key = cacheOfJob(object)
+      this.#wakeMounting(key)
+      this.#wakeCache(key)
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
       if (type === 'deleted') this.#milestones.forget(object)

@@ -1,12 +1,11 @@
-import type { SourceCredentials } from '../fluid/source.ts'
 import type { ComponentResources, Toleration } from '../fluid/runtime.ts'
+import type { SourceCredentials } from '../fluid/source.ts'
 import type { JsonObject } from '../values/object.ts'
 
-/** The download of one model into a mirror. No value here is a secret, except for a query in `uri`. */
+/** The download of one model into a mirror. No value here is a secret, except for a query in the
+ * arguments of the container. */
 export interface Fill {
-  /** What KServe's storage initializer downloads. */
-  uri: string
-  /** The same for messages: without a query. */
+  /** What is downloaded, for messages: its URI without a query. */
   model: string
   /** The directory in the mirror (path.ts). */
   path: string

@@ -22,8 +22,8 @@ export function cacheOfJob({ metadata: { namespace = '', name = '' } }: KubeObje
 
 /** The exit codes by which rclone says that there is nothing to copy: no directory, no file, no transfer. */
 const absentCodes = [3, 4, 9]
-// A finished Job says for an hour what came of it.
-const timeToLiveSeconds = 3_600
+// A finished Job says for a day what came of it.
+const timeToLiveSeconds = 86_400
 const lookSeconds = 600
 const scratchPath = '/mnt/models'
 const workPath = '/work'
@@ -78,7 +78,6 @@ export function fillJob(cache: Filled, refill?: string): KubeObject {
   const call = (name: string, args: string[]) => rclone(fill, remote, name, args)
   const isClaim = store.kind === 'Claim'
   const staging = `${remote.root}/.warmgate/staging/$(POD_NAME)`
-  const download = downloadStep(initializer.container, isClaim ? staging : scratchPath)
   const storing = isClaim
     ? [call('store', ['moveto', staging, target])]
     : [
@@ -87,20 +86,19 @@ export function fillJob(cache: Filled, refill?: string): KubeObject {
       ]
   const mark = call('mark', ['copyto', `${markPath}/marker`, `${directory}/${file}`, '--copy-links'])
   const unmark = call('unmark', ['copyto', `${markPath}/none`, `${directory}/${file}`, '--copy-links'])
-  const mounts = [
-    ...remote.mounts,
-    { name: 'mark', mountPath: markPath, readOnly: true },
-    ...(isClaim ? [] : [{ name: 'scratch', mountPath: scratchPath }]),
-  ]
-  const withMounts = (container: JsonObject) => ({
-    ...container,
-    volumeMounts: [...listAt(container, 'volumeMounts'), ...mounts],
+  const scratch = isClaim ? [] : [{ name: 'scratch', mountPath: scratchPath }]
+  // KServe's container gets a place to write to, and never the credentials of a mirror.
+  const ours = [...remote.mounts, ...scratch, { name: 'mark', mountPath: markPath, readOnly: true }]
+  const download = downloadStep(initializer.container, {
+    directory: isClaim ? staging : scratchPath,
+    mounts: isClaim ? remote.mounts : scratch,
   })
+  const withMounts = (container: JsonObject) => ({ ...container, volumeMounts: ours })
   return job(cache, 'fill', {
     activeDeadlineSeconds: Math.max(1, Math.ceil(settings.timeoutMs / 1_000)),
     ...(refill === undefined ? {} : { refill }),
     template: {
-      initContainers: [unmark, download, ...storing].map(withMounts),
+      initContainers: [withMounts(unmark), download, ...storing.map(withMounts)],
       containers: [withMounts(mark)],
       volumes: [
         ...initializer.volumes,
@@ -113,17 +111,21 @@ export function fillJob(cache: Filled, refill?: string): KubeObject {
 }
 
 /** The initializer with its directory. A claim's staging directory has the name of the pod. */
-function downloadStep(container: JsonObject, directory: string): JsonObject {
+function downloadStep(
+  container: JsonObject,
+  { directory, mounts }: { directory: string; mounts: JsonObject[] },
+): JsonObject {
   const [uri = ''] = listAt(container, 'args')
-  const podName = { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }
   return {
     ...container,
     args: [uri, directory],
     env: [podName, ...listAt(container, 'env')],
+    volumeMounts: [...listAt(container, 'volumeMounts'), ...mounts],
     securityContext,
   }
 }
 
+const podName = { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }
 const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }
 const work = { name: 'work', emptyDir: { sizeLimit: '16Mi' } }
 const markVolume = {
@@ -161,7 +163,7 @@ function rclone({ settings }: Fill, remote: Remote, name: string, args: string[]
     image: settings.image,
     command: ['rclone', ...args],
     env: [
-      { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+      podName,
       { name: 'HOME', value: '/tmp' },
       { name: 'RCLONE_CONFIG', value: '/dev/null' },
       ...remote.env,

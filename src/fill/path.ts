@@ -51,7 +51,9 @@ function withoutQuery(text: string): [rest: string, query: string | undefined] {
 function escaped(text: string, empty = '=0'): string {
   if (text === '') return empty
   return text.replaceAll(/^\.|[^A-Za-z0-9._~+-]/gu, (character) =>
-    [...Buffer.from(character)].map((byte) => `=${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+    [...Buffer.from(character)]
+      .map((byte) => `=${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+      .join(''),
   )
 }
 

@@ -76,7 +76,11 @@ function named(options: { [option: string]: string }, secrets: SecretFact[]): Re
   )
 }
 
-function namedSecret({ secretName, annotations, config }: Omit<CredentialsInput, 'scheme'>): string | undefined {
+function namedSecret({
+  secretName,
+  annotations,
+  config,
+}: Omit<CredentialsInput, 'scheme'>): string | undefined {
   return secretName ?? annotations[config.storageSecretAnnotation]
 }
 

@@ -27,9 +27,9 @@ test('what KServe ships customises nothing, and neither do resources, rights and
   const resources = { limits: { memory: '1Gi' } }
   const shipped = { name: 'storage-initializer', image, imagePullPolicy: 'IfNotPresent', resources }
   expect(changes(shipped)).toEqual([])
-  expect(
-    changes({ ...shipped, securityContext: {}, env: [{ name: 'HF_HUB_ENABLE_HF_TRANSFER' }] }),
-  ).toEqual([])
+  expect(changes({ ...shipped, securityContext: {}, env: [{ name: 'HF_HUB_ENABLE_HF_TRANSFER' }] })).toEqual(
+    [],
+  )
   for (const name of [
     'storage-initializer',
     'r/odh-kserve-storage-initializer-rhel9@sha256:0',

@@ -139,9 +139,7 @@ function secretParts(secret: SecretFact, config: KserveConfig): Omit<Parts, 'ok'
   if (azureMarks.some(has)) return { ...none, env: azureVariables(has, reference) }
   if (has('https-host')) {
     const host = secret.options['https-host'] ?? ''
-    return isHost(host) && has('headers')
-      ? { ...none, env: [reference(`${host}-headers`, 'headers')] }
-      : none
+    return isHost(host) && has('headers') ? { ...none, env: [reference(`${host}-headers`, 'headers')] } : none
   }
   if (has('HDFS_NAMENODE'))
     return { env: [], ...secretVolume(name, 'hdfs-secrets', '/var/secrets/kserve-hdfscreds') }
@@ -185,10 +183,10 @@ function isHost(host: string): boolean {
 }
 
 function caBundle(env: Json[], { namespace, config }: InitializerInput): Omit<Parts, 'ok'> {
-  const own = valueOf(env, 'AWS_CA_BUNDLE_CONFIGMAP')
+  const own = valueIn(env, 'AWS_CA_BUNDLE_CONFIGMAP')
   if (own === undefined && !config.hasCaBundle) return { env: [], mounts: [], volumes: [] }
   const name = own ?? (namespace === 'kserve' ? config.initializer.caBundleConfigMap : 'global-ca-bundle')
-  const file = valueOf(env, 'AWS_CA_BUNDLE')
+  const file = valueIn(env, 'AWS_CA_BUNDLE')
   const mountPath =
     file === undefined ? config.initializer.caBundlePath : file.slice(0, Math.max(file.lastIndexOf('/'), 1))
   return {
@@ -216,7 +214,7 @@ function nameOf(variable: Json): string {
   return stringAt(variable, 'name') ?? ''
 }
 
-function valueOf(env: Json[], name: string): string | undefined {
+function valueIn(env: Json[], name: string): string | undefined {
   const found = env.find((variable) => nameOf(variable) === name)
   return stringAt(found, 'value') || undefined
 }

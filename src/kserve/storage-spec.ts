@@ -84,9 +84,7 @@ export function storageSpecVariables(input: StorageSpecInput): JsonObject[] | Un
   const authority = parameters.type ? undefined : entry?.options.cabundle_configmap
   return [
     ...(authority ? [{ name: 'AWS_CA_BUNDLE_CONFIGMAP', value: authority }] : []),
-    ...(entry === undefined
-      ? []
-      : [{ name: 'STORAGE_CONFIG', valueFrom: { secretKeyRef: { name, key } } }]),
+    ...(entry === undefined ? [] : [{ name: 'STORAGE_CONFIG', valueFrom: { secretKeyRef: { name, key } } }]),
     ...(Object.keys(parameters).length === 0
       ? []
       : [{ name: 'STORAGE_OVERRIDE_CONFIG', value: JSON.stringify(parameters) }]),

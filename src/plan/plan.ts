@@ -1,6 +1,6 @@
-import { cacheObjects } from '../fluid/cache.ts'
 import type { Fill } from '../fill/fill.ts'
 import { fillJob, lookJob } from '../fill/job.ts'
+import { cacheObjects } from '../fluid/cache.ts'
 import type { Cache } from '../fluid/desired.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
 import { awaitsConnection } from '../kserve/connection.ts'
@@ -30,7 +30,7 @@ import { probeWarnings, schedulingReason, serverProbes } from './service/probe-w
 import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
 import { rewrite } from './service/rewrite.ts'
 import { annotationsFit, isPlannable, unplannable } from './service/size.ts'
-import { describeTarget } from './service/target.ts'
+import { describeTarget, longestFillMs } from './service/target.ts'
 
 export interface PlanInput {
   service: KubeObject
@@ -276,7 +276,7 @@ function acceleration(
   { draft, view, previous, shouldWarn, facts }: Making,
 ): Plan {
   const patch = draft.patch()
-  const wanted = holdSettings(policy.spec)
+  const wanted = holdSettings(policy.spec, longestFillMs(rewrites))
   const hold = wanted && resolveHold(wanted, limitsOf(view, draft.object, facts))
   const isNew = previous === undefined && servesOne(rewrites)
   const base = {

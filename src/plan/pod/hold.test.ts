@@ -199,7 +199,7 @@ test.each<[string, HoldLimits, Partial<Hold>]>([
   ['both', { probeMs: 200_000, deadlineMs: 600_000 }, { at: 'Scheduling', timeoutMs: 300_000 }],
   ['a deadline long enough', { probeMs: undefined, deadlineMs: hold.timeoutMs + 600_000 }, {}],
 ])('Auto, limited by %s', (_what, limits, expected) => {
-  expect(resolveHold({ ...hold, at: 'Auto' }, limits)).toEqual({ ...hold, ...expected })
+  expect(resolveHold({ ...hold, at: 'Auto' }, limits)).toMatchObject({ ...hold, ...expected })
 })
 
 test('a policy that says where is not overruled', () => {

@@ -18,7 +18,7 @@ import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
 import { downloadObstacle, isUnfit } from './downloads.ts'
-import { type FilledSource, isAnsweredByFill, readFilled } from './fill.ts'
+import { type FilledSource, forbidden, isAnsweredByFill, readFilled } from './fill.ts'
 import { cpuFormatOf, wouldGet } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
 import { withinPodSecurity } from './pod-security.ts'
@@ -271,10 +271,10 @@ function chooseTarget(
   const mounted = mountedTarget(location, read, { service, policy, facts })
   if (!mounted.ok && !isAnsweredByFill(mounted.reason)) return mounted
   const told = service.kind === 'LLMInferenceService' ? undefined : annotationObstacle(location.annotations)
-  const filled =
-    told === undefined ? readFilled(location, { service, policy, facts, isKept: false }) : undefined
+  const filled = told === undefined ? readFilled(location, { service, policy, facts }) : undefined
   if (filled === undefined || (mounted.ok && (!filled.ok || !filled.fillsAll))) return mounted
-  return filled.ok ? filledTarget(filled, facts) : filled
+  if (!filled.ok) return filled
+  return filled.isForbidden ? forbidden(facts) : filledTarget(filled, facts)
 }
 
 function mountedTarget(
@@ -289,8 +289,8 @@ function mountedTarget(
   return target.ok ? { ...target, uri: read.uri } : target
 }
 
-function filledTarget(filled: FilledSource, facts: Facts, name?: string): ChosenTarget {
-  const made = cacheFor(filled, facts, name)
+function filledTarget(filled: FilledSource, facts: Facts): ChosenTarget {
+  const made = cacheFor(filled, facts)
   if (!made.ok) return made
   const { fill } = filled
   const provision = { source: made.source, runtime: made.runtime, ...(fill !== undefined && { fill }) }
@@ -324,7 +324,7 @@ function filledBefore(
   { cache, path }: OriginalLocation,
   context: Pick<Context, 'service' | 'policy' | 'facts'>,
 ): (Target & { uri: string }) | undefined {
-  const filled = readFilled(location, { ...context, isKept: true })
+  const filled = readFilled(location, context)
   if (filled?.ok !== true || path !== undefined) return undefined
   if (cacheName(context.facts.namespace, filled.source) !== cache) return undefined
   const target = filledTarget(filled, context.facts)

@@ -1,17 +1,18 @@
 import type { Fill, FillSettings, Store } from '../../fill/fill.ts'
 import { fillPath, withoutCredentials } from '../../fill/path.ts'
+import type { Source } from '../../fluid/source.ts'
 import { resolveCredentials } from '../../kserve/credentials.ts'
 import { initializerOverlay, isDownloadable } from '../../kserve/custom-download.ts'
-import { initializerOf } from '../../kserve/initializer.ts'
+import { type Initializer, initializerOf } from '../../kserve/initializer.ts'
 import { podSourceOf } from '../../kserve/location.ts'
 import type { ModelLocation } from '../../kserve/model-location.ts'
-import type { Credentials } from '../../kserve/resolved.ts'
+import type { Credentials, Resolved } from '../../kserve/resolved.ts'
 import type { ServiceView } from '../../kserve/service-view.ts'
-import { isMirrorable, type ModelDirectory, parseModelUri } from '../../kserve/uri.ts'
+import { isMirrorable, type ModelDirectory, type ModelUri, parseModelUri } from '../../kserve/uri.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { FillPolicy } from '../../policy/schema.ts'
 import { parseDurationMs } from '../../values/duration.ts'
-import type { JsonObject } from '../../values/object.ts'
+import { type Json, type JsonObject, listAt, stringAt } from '../../values/object.ts'
 import { quoted, trimEndSlashes } from '../../values/text.ts'
 import type { Facts } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
@@ -27,14 +28,17 @@ import {
 } from './source.ts'
 
 /** A source that is a directory of a mirror, and what fills it; `fill` is undefined if someone else does. */
-export type FilledSource = ReadSource & { fill: Fill | undefined; fillsAll: boolean }
+export type FilledSource = ReadSource & {
+  fill: Fill | undefined
+  fillsAll: boolean
+  /** Whether Warmgate has no right to start the download. */
+  isForbidden: boolean
+}
 
 interface Context {
   service: Pick<ServiceView, 'kind' | 'locations'>
   policy: Policy
   facts: Facts
-  /** Whether the rewrite was there before: then its cache may be there, too. */
-  isKept: boolean
 }
 
 /** The reasons against a mount that a download into a mirror answers. */
@@ -58,11 +62,14 @@ export function isAnsweredByFill(reason: RefusalReason): boolean {
  * The directory of a mirror for a model that KServe's storage initializer can download, and the download. Undefined
  * if the rule for the model fills no mirror.
  */
-export function readFilled(location: ModelLocation, context: Context): FilledSource | SourceRefused | undefined {
+export function readFilled(
+  location: ModelLocation,
+  context: Context,
+): FilledSource | SourceRefused | undefined {
   const { facts } = context
   const policy = withNamespace(context.policy, facts.namespace)
-  if (!policy.spec.sources.some(({ fill }) => fill !== undefined)) return undefined
-  if (facts.unread.has(location.id)) return undefined
+  const isFilling = policy.spec.sources.some(({ fill }) => fill !== undefined)
+  if (!isFilling || facts.unread.has(location.id)) return undefined
   const named = downloadedModel(location, facts)
   if (!named.ok) return named
   const parsed = parseModelUri(named.uri)
@@ -70,72 +77,87 @@ export function readFilled(location: ModelLocation, context: Context): FilledSou
   const uri = parsed.kind === 'directory' ? parsed.directory.uri : trimEndSlashes(named.uri)
   const rule = sourceRule(policy, `${uri}/`)
   if (rule?.fill === undefined) return undefined
-  const { fill } = rule
-  const problem = rightsProblem(fill, context) ?? schemeProblem(uri, location, context)
-  if (problem !== undefined) return problem
-  const initializer = initializerOf({
-    // KServe lists S3 by raw prefix. With the slash it brings nothing of a directory whose name only begins alike.
-    uri: parsed.kind === 'directory' && parsed.directory.scheme === 's3' ? `${uri}/` : uri,
+  const download = downloadOf(uri, parsed, location, context)
+  if (!download.ok) return download
+  const path = fillPath(uri, ownerOf(uri, download, location, facts))
+  const place = placeOf(rule, path, facts)
+  if (!place.ok) return place
+  const { account, mode, sources } = { ...rule.fill, account: rule.fill.serviceAccount }
+  const { container, volumes } = download
+  const fill: Fill = {
+    model: withoutCredentials(uri),
+    path,
+    store: place.store,
+    initializer: { container, volumes },
+    account: account === 'Own' ? location.serviceAccount : account,
+    labels: podLabels(location, facts),
+    settings: settingsOf(rule.fill, policy),
+  }
+  return {
+    ok: true,
+    uri: named.uri,
+    source: place.source,
+    rule,
+    prefix: place.source.uri,
+    path: '',
+    fill: mode === 'Never' ? undefined : fill,
+    fillsAll: sources === 'All',
+    isForbidden: mode !== 'Never' && !facts.mayFill,
+  }
+}
+
+/** What KServe would run for the download. */
+function downloadOf(
+  uri: string,
+  parsed: ModelUri,
+  location: ModelLocation,
+  context: Context,
+): Initializer | SourceRefused {
+  const { facts } = context
+  const overlay = overlayOf(location, context)
+  if (!isDownloadable(uri) && overlay === undefined) {
+    const scheme = uri.slice(0, uri.indexOf('://'))
+    const message = `KServe's storage initializer does not download ${quoted(scheme)}://, and no ClusterStorageContainer is for it`
+    return { ok: false, reason: 'UnsupportedScheme', message }
+  }
+  // KServe lists S3 by raw prefix. With the slash it brings nothing of a directory whose name only begins alike.
+  const isDirectory = parsed.kind === 'directory' && parsed.directory.scheme === 's3'
+  return initializerOf({
+    uri: isDirectory ? `${uri}/` : uri,
     directory: '',
     namespace: facts.namespace,
     storage: location.model.storage,
     annotations: location.annotations,
     ...credentialFacts(location, facts),
-    overlay: overlayOf(location, context),
+    overlay,
   })
-  if (!initializer.ok) return initializer
-  const path = fillPath(uri, ownerOf(uri, { location, initializer, facts }))
-  const directory = directoryOf(rule.mirror, path)
-  if (typeof directory === 'string') return { ok: false, reason: 'UnsafeUri', message: directory }
-  const [readsAs, writesAs] = [rule.credentials.secretName, fill.credentials.secretName].map((secretName) =>
-    mirrorCredentials(location, facts, { directory, rule, secretName: secretName ?? rule.credentials.secretName }),
-  )
-  if (readsAs === undefined || writesAs === undefined) return undefined
-  if (!readsAs.ok) return readsAs
-  if (!writesAs.ok) return writesAs
-  const source = toSource(directory, readsAs.credentials, rule)
-  const store = storeOf(rule, { directory, path, credentials: writesAs.credentials })
-  if (typeof store === 'string') return { ok: false, reason: 'CredentialsMissing', message: store }
-  const { container, volumes } = initializer
-  const download: Fill = {
-    uri,
-    model: withoutCredentials(uri),
-    path,
-    store,
-    initializer: { container, volumes },
-    account: fill.serviceAccount === 'Own' ? location.serviceAccount : fill.serviceAccount,
-    labels: podLabels(location, facts),
-    settings: settingsOf(fill, policy),
-  }
-  return {
-    ok: true,
-    uri: named.uri,
-    source,
-    rule,
-    prefix: directory.uri,
-    path: '',
-    fill: fill.mode === 'Never' ? undefined : download,
-    fillsAll: fill.sources === 'All',
-  }
 }
 
-function rightsProblem({ mode }: FillPolicy, { facts, isKept }: Context): SourceRefused | undefined {
-  if (mode === 'Never' || facts.mayFill || isKept) return undefined
+/** Where the model is in the mirror: as Fluid reads it, and as rclone writes it. */
+function placeOf(
+  rule: SourceRule,
+  path: string,
+  facts: Facts,
+): { ok: true; source: Source; store: Store } | SourceRefused {
+  const directory = directoryOf(rule.mirror, path)
+  if (typeof directory === 'string') return { ok: false, reason: 'UnsafeUri', message: directory }
+  const reader = rule.credentials.secretName
+  const writer = rule.fill?.credentials.secretName ?? reader
+  const reads = mirrorCredentials(directory.scheme, rule, reader, facts)
+  const writes = mirrorCredentials(directory.scheme, rule, writer, facts)
+  if (!reads.ok) return reads
+  if (!writes.ok) return writes
+  const store = storeOf(rule, { directory, path, credentials: writes.credentials })
+  if (typeof store === 'string') return { ok: false, reason: 'CredentialsMissing', message: store }
+  return { ok: true, source: toSource(directory, reads.credentials, rule), store }
+}
+
+/** The refusal of a download that Warmgate has no right to start. */
+export function forbidden({ namespace }: Facts): SourceRefused {
   return {
     ok: false,
     reason: 'FillForbidden',
-    message: `the policy fills its mirror by a Job, which Warmgate may not create in namespace ${facts.namespace}: bind ClusterRole warmgate-fills there`,
-  }
-}
-
-/** A scheme that neither KServe's own image nor a ClusterStorageContainer downloads. */
-function schemeProblem(uri: string, location: ModelLocation, context: Context): SourceRefused | undefined {
-  if (isDownloadable(uri) || overlayOf(location, context) !== undefined) return undefined
-  const scheme = uri.slice(0, uri.indexOf('://'))
-  return {
-    ok: false,
-    reason: 'UnsupportedScheme',
-    message: `KServe's storage initializer does not download ${quoted(scheme)}://, and no ClusterStorageContainer is for it`,
+    message: `the policy fills its mirror by a Job, which Warmgate may not create in namespace ${namespace}: bind ClusterRole warmgate-fills there`,
   }
 }
 
@@ -154,6 +176,8 @@ function overlayOf(location: ModelLocation, { service, facts }: Context): JsonOb
 const publicSchemes = /^(hf|https?):\/\//
 const azure = /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)\//
 
+const sharedParts = /^(HF_(HUB|XET)_\w+|CA_BUNDLE_\w+|cabundle-cert)$/
+
 /**
  * Whose copy of a model it is; undefined if all who write the mirror may share it. A download that reads with
  * credentials, or that a cloud may give an identity, is its namespace's own: otherwise whoever names the same URI
@@ -161,20 +185,20 @@ const azure = /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)\//
  */
 function ownerOf(
   uri: string,
-  {
-    location,
-    initializer,
-    facts,
-  }: { location: ModelLocation; initializer: { container: JsonObject; volumes: JsonObject[] }; facts: Facts },
+  { container, volumes }: Initializer,
+  location: ModelLocation,
+  { namespace }: Facts,
 ): { namespace: string; identity: unknown } | undefined {
-  const { container, volumes } = initializer
-  const isShipped = (variable: unknown) => /"(HF_HUB|HF_XET)_\w+"/.test(JSON.stringify(variable))
-  const env = (Array.isArray(container.env) ? container.env : []).filter((variable) => !isShipped(variable))
+  // Of the whole cluster: they give nobody a right.
+  const isShared = (part: Json) => sharedParts.test(stringAt(part, 'name') ?? '')
+  const [env, own] = [listAt(container, 'env'), volumes].map((parts) =>
+    parts.filter((part) => !isShared(part)),
+  )
   const custom = [container.envFrom, container.command].filter((field) => field !== undefined)
   const isPublic = publicSchemes.test(uri) && !azure.test(`${uri}/`)
-  if (isPublic && env.length === 0 && custom.length === 0 && volumes.length === 0) return undefined
-  const identity = [location.serviceAccount, location.model.storage ?? null, env, custom, volumes]
-  return { namespace: facts.namespace, identity }
+  if (isPublic && [env, custom, own].every((list) => list?.length === 0)) return undefined
+  const identity = [location.serviceAccount, location.model.storage ?? null, env, custom, own]
+  return { namespace, identity: identity as Json }
 }
 
 function directoryOf(mirror: string, path: string): ModelDirectory | string {
@@ -185,28 +209,27 @@ function directoryOf(mirror: string, path: string): ModelDirectory | string {
     return parsed.kind === 'directory' ? parsed.directory : parsed.message
   }
   const [claim = '', ...segments] = uri.slice('pvc://'.length).split('/')
-  const isSafe = segments.every((segment) => /^[A-Za-z0-9._~+@=-]+$/.test(segment) && !/^\.\.?$/.test(segment))
+  const isSafe = segments.every(
+    (segment) => /^[A-Za-z0-9._~+@=-]+$/.test(segment) && !/^\.\.?$/.test(segment),
+  )
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(claim) || !isSafe)
     return "the policy's mirror names no claim, or a directory that a mount cannot carry safely"
   return { uri, scheme, bucket: claim, path: segments.join('/') }
 }
 
 function mirrorCredentials(
-  location: ModelLocation,
+  scheme: string,
+  { credentials: { keys } }: SourceRule,
+  secretName: string | undefined,
   facts: Facts,
-  {
-    directory,
-    rule,
-    secretName,
-  }: { directory: ModelDirectory; rule: SourceRule; secretName: string | undefined },
-) {
+): Resolved {
   return resolveCredentials({
-    scheme: directory.scheme,
+    scheme,
     annotations: {},
     secretName,
     isMirrored: true,
-    ...(rule.credentials.keys === undefined ? {} : { optionKeys: rule.credentials.keys }),
-    // The identity of the service's account is the Job's own, and no obstacle to a mirror.
+    ...(keys === undefined ? {} : { optionKeys: keys }),
+    // The policy alone says how a mirror is read. Without a Secret, rclone has the identity of the Job's account.
     serviceAccount: undefined,
     secrets: facts.secrets,
     config: facts.kserve,

@@ -172,7 +172,10 @@ function resolvedModel(
   })
 }
 
-export function credentialFacts({ serviceAccount }: ModelLocation, { serviceAccounts, secrets, kserve }: Facts) {
+export function credentialFacts(
+  { serviceAccount }: ModelLocation,
+  { serviceAccounts, secrets, kserve }: Facts,
+) {
   return { serviceAccount: serviceAccounts[serviceAccount], secrets, config: kserve }
 }
 
@@ -242,7 +245,7 @@ export function matchingRules(
   policy: Policy,
   namespace: string,
 ): SourceRule[] {
-  const { sources } = inNamespace(policy, namespace).spec
+  const { sources } = withNamespace(policy, namespace).spec
   if (model.kind === 'storage' || model.storage !== undefined) return sources
   const parsed = parseModelUri(model.uri)
   if (parsed.kind === 'other' && !isMirrorable(parsed.reason)) return []
@@ -260,12 +263,17 @@ const everySource: SourceRule = {
 }
 
 /**
- * A policy with `$(namespace)` in its sources replaced by the namespace's name. A rule that fills its mirror reads
- * what it can mount from where it is (fill.ts reads the mirror).
+ * A policy with `$(namespace)` in its sources replaced by the namespace's name. A rule that fills its mirror mounts
+ * what it can where it is, by the service's own credentials: its Secret and its options are the mirror's (fill.ts).
  */
 function inNamespace(policy: Policy, namespace: string): Policy {
   const { name, spec } = withNamespace(policy, namespace)
-  const sources = spec.sources.map((source) => (source.fill === undefined ? source : { ...source, mirror: '' }))
+  const sources = spec.sources.map((source) => {
+    const { identity } = source.credentials
+    return source.fill === undefined
+      ? source
+      : { ...source, mirror: '', options: {}, credentials: identity === undefined ? {} : { identity } }
+  })
   return { name, spec: { ...spec, sources } }
 }
 

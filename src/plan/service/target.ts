@@ -90,6 +90,11 @@ function above(read: ReadSource, uri: string): ReadSource {
   return { ...read, source: { ...read.source, uri } }
 }
 
+/** How long the downloads into mirrors may take that come before the warm-ups, in milliseconds. */
+export function longestFillMs(targets: Pick<Target, 'provision'>[]): number {
+  return Math.max(0, ...targets.map(({ provision }) => provision?.fill?.settings.timeoutMs ?? 0))
+}
+
 /** `cache llama-0123456789`, or `Dataset team-models, at llama, which was here already`. */
 export function describeTarget({ cache, path, existing, provision }: Target): string {
   if (provision !== undefined && isReferenceTo(provision.source))
