@@ -25,6 +25,7 @@ import { AwaitedCredentialsReconciler } from './policies/awaited-credentials.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
 import { type PolicyOptions, PolicyReconciler } from './policies/policies.ts'
 import { DecisionEventReconciler } from './reporting/decision-events.ts'
+import { reportFill } from './reporting/fill-reporter.ts'
 import { reportLabel } from './reporting/namespace-labels.ts'
 import { Savings } from './reporting/savings.ts'
 import { WarmupReporter } from './reporting/warmup-reporter.ts'
@@ -152,10 +153,13 @@ export class Controller {
       this.#wakeMounting(datasetOf(dataLoad))
       this.#milestones.look(dataLoad)
     })
-    whenLeading(mirror.fillJobs, ({ object }) => {
+    whenLeading(mirror.fillJobs, (change) => {
+      const { object } = change
       const key = cacheOfJob(object)
       this.#wakeMounting(key)
       this.#wakeCache(key)
+      const about = { mirror, placements: this.#placements }
+      reportFill({ ...this.#options, servicesUsing: (cache) => servicesUsing(about, cache) }, change)
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
       if (type === 'deleted') this.#milestones.forget(object)

@@ -175,6 +175,18 @@ const scenes: Scene[] = [
     tells: "a container mounts kserve-provision-location, KServe's own volume",
   },
   {
+    reason: 'FillForbidden',
+    make: () => {
+      const sources = [{ match: ['hf://'], mirror: 'pvc://mirror/', fill: {} }]
+      const policies = [fakePolicy('p', { sources })]
+      return created(
+        fakeService({ model: { storageUri: 'hf://org/model' } }),
+        fakeFacts({ policies, mayFill: false }),
+      )
+    },
+    tells: 'Warmgate may not create in namespace models',
+  },
+  {
     reason: 'ModelMesh',
     make: () =>
       created(fakeService(model, { annotations: { 'serving.kserve.io/deploymentMode': 'ModelMesh' } })),

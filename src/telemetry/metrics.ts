@@ -64,6 +64,18 @@ export function createMetrics() {
       help: 'DataLoads that failed, those that were tried again included.',
       registers,
     }),
+    fills: new Counter({
+      name: 'warmgate_mirror_fills_total',
+      help: 'Jobs for mirrors that ended, by outcome: complete, failed, or found where the mirror had the model.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    fillDuration: new Histogram({
+      name: 'warmgate_mirror_fill_duration_seconds',
+      help: 'Time that a download into a mirror took, from the start of its Job to its end.',
+      buckets: warmupSeconds,
+      registers,
+    }),
     startSaved: new Counter({
       name: 'warmgate_start_saved_seconds_total',
       help: 'Time that storage initializers would have taken for the pods that read from a warm cache, less the time that they were held, by how it is known (measured, estimated).',

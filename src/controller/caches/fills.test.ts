@@ -59,10 +59,7 @@ test('a mirror is looked into, then filled, and only then is the cache made', as
   expect(await ensure('bloom')).toMatchObject({ kind: 'waiting' })
   end(fill, complete)
   expect(await ensure('bloom')).toMatchObject({ kind: 'ready' })
-  expect(jobsOf(api)).toEqual([
-    'create Job bloom-0123456789-look',
-    'create Job bloom-0123456789-fill',
-  ])
+  expect(jobsOf(api)).toEqual(['create Job bloom-0123456789-look', 'create Job bloom-0123456789-fill'])
   expect(events.map(({ reason, note }) => [reason, note])).toEqual([
     ['FillStarted', 'downloading hf://org/bloom into the mirror, by Job bloom-0123456789-fill'],
   ])
