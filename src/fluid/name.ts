@@ -52,6 +52,6 @@ export function isCacheName(name: string): boolean {
 
 function slug(uri: string): string {
   const words = (uri.split('/').at(-1) ?? '').toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
-  const lettered = /^[a-z]/.test(words) ? words : `m-${words.replace(/^-+/, '')}`
-  return lettered.slice(0, slugLength).replace(/-+$/, '')
+  const prefixed = /^[a-z]/.test(words) ? words : `m-${words.replace(/^-+/, '')}`
+  return prefixed.slice(0, slugLength).replace(/-+$/, '')
 }

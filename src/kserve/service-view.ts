@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject, type KubeObject, listAt, objectAt } from '../values/object.ts'
 import type { KserveConfig } from './config.ts'
 import { containerNamed, mainContainer, type ServingContainer, servingContainers } from './container.ts'
-import { asksForDevices } from './devices.ts'
+import { requestsDevices } from './devices.ts'
 import { type LlmConfigs, llmBases, mergedField } from './llm-config.ts'
 import { findModelLocations } from './location.ts'
 import { type DeploymentMode, deploymentMode } from './mode.ts'
@@ -28,7 +28,7 @@ export interface ServiceView extends FoundLocations {
   /** The resources that KServe takes for GPUs, if the service is of several nodes. */
   gpuTypes: Json[]
   /** Whether the service itself asks for an accelerator, one of these resources, or a device by a claim. */
-  asksForDevices: (resources: readonly string[]) => boolean
+  requestsDevices: (resources: readonly string[]) => boolean
   /** The specs that an LLMInferenceService is merged over, the lowest first. */
   bases: JsonObject[]
 }
@@ -73,8 +73,8 @@ export function readService(
     mode: deploymentMode(service, kserve),
     modelFormats: modelFormatsOf(service),
     gpuTypes: [...kserve.gpuTypes, ...ownGpuTypes(annotations)],
-    asksForDevices: (resources) =>
-      annotations[managedClaim] !== undefined || asksForDevices(service.spec, resources),
+    requestsDevices: (resources) =>
+      annotations[managedClaim] !== undefined || requestsDevices(service.spec, resources),
     bases,
   }
 }

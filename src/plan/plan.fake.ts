@@ -43,7 +43,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     foreignVolumes: new Set(),
     datasets: [],
     runtimes: [],
-    lent: [],
+    sharedDatasets: [],
     unread: new Set(),
     mayFill: true,
     signer: fakeSigner,

@@ -24,6 +24,7 @@ import type { KubeObject } from '../../values/object.ts'
 import { quoted, trimEndSlashes, trimStartSlashes } from '../../values/text.ts'
 import type { Facts } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
+import { dropsPath } from './existing.ts'
 
 export interface ResolvedSource {
   ok: true
@@ -70,6 +71,7 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
   const chosen = chooseDirectory(named.uri, policy)
   if (!chosen.ok) return chosen
   const { directory, rule, isMirrored } = chosen
+  if (directory.scheme === 'pvc') return readClaim(named.uri, { directory, rule, location, facts })
   const policyNamesEndpoint = namesEndpoint(rule.options)
   // A mirror has its own credentials, and so has a rule with a Secret.
   const isOwn =
@@ -92,6 +94,26 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
   const path = trimStartSlashes(directory.uri.slice(prefix.length))
   const read = { ok: true as const, uri: named.uri, source, rule, prefix, path }
   return resolved.ok ? read : { ...read, unresolved: resolved }
+}
+
+/** A directory of the user's own claim, which a rule of the policy is for. */
+function readClaim(
+  uri: string,
+  {
+    directory,
+    rule,
+    location,
+    facts,
+  }: { directory: ModelDirectory; rule: SourceRule; location: ModelLocation; facts: Facts },
+): ReadSource | SourceRefused {
+  const { bucket: claim, path } = directory
+  const isCached = facts.datasets.some(({ metadata }) => metadata.name === claim)
+  if (isCached)
+    return { ok: false, reason: 'PvcSource', message: `${quoted(claim)} is the volume of a Dataset` }
+  if (path !== '' && dropsPath(location))
+    return { ok: false, reason: 'PvcSource', message: 'KServe mounts the root of a claim in storageUris' }
+  const source = toSource(directory, noCredentials, rule)
+  return { ok: true, uri, source, rule, prefix: directory.uri, path: '' }
 }
 
 const tooManyReads = `the service needs more than ${limits.reads} service accounts, Secrets and grants: those of this location are not read`
@@ -131,12 +153,15 @@ export function nameConflict(name: string, facts: Facts): string | undefined {
   if (facts.foreignVolumes.has(volume))
     return `PersistentVolume ${volume} exists, and belongs to a claim of another name or namespace: the cache would never get its own`
   const others = [...facts.datasets, ...facts.runtimes].filter((object) => object.metadata.name === name)
-  const other = others.find((object) => !isOurs(object) && !isOfReference(object, facts))
+  const other = others.find((object) => !isOurs(object) && !belongsToReference(object, facts))
   return other && `${other.kind} ${name} exists and is not Warmgate's: delete or rename it`
 }
 
 /** Whether Fluid created this Runtime for a reference of Warmgate's. */
-function isOfReference({ metadata: { ownerReferences = [] } }: KubeObject, { datasets }: Facts): boolean {
+function belongsToReference(
+  { metadata: { ownerReferences = [] } }: KubeObject,
+  { datasets }: Facts,
+): boolean {
   const references = datasets.filter((dataset) => isOurs(dataset) && isReference(dataset))
   return references.some(({ metadata: { uid } }) =>
     ownerReferences.some((owner) => uid !== undefined && owner.uid === uid),
@@ -186,7 +211,9 @@ function chooseDirectory(uri: string, policy: Policy): Chosen | SourceRefused {
   // A rule that names a runtime may allow a URI that Warmgate does not know as a directory.
   const parsed = parseModelUri(uri, (named) => {
     const found = sourceRule(policy, `${named}/`)
-    return found !== undefined && found.mirror === '' && found.runtime !== 'Auto'
+    if (found === undefined || found.mirror !== '') return false
+    // A claim is cached only if a rule is for claims: no rule at all is for none.
+    return named.startsWith('pvc://') ? found.match.length > 0 : found.runtime !== 'Auto'
   })
   if (parsed.kind === 'other' && !isMirrorable(parsed.reason)) return refused(parsed)
   const plain = parsed.kind === 'directory' ? parsed.directory.uri : trimEndSlashes(uri)
