@@ -42,7 +42,7 @@ const secretForms: [pattern: RegExp, replacement: string][] = [
     /((?:secret|token|password|passwd|credential|signature|api[_-]?key|access[_-]?key)[\w-]{0,32}["']?\s?[:=]\s?["']?)[^\s"',;&|]+/gi,
     `$1${mask}`,
   ],
-  // Long runs without a space are digests or keys: nobody reads them.
+  // Long runs without a space are digests or keys, and help no reader.
   [/[A-Za-z0-9+/=_-]{40,}/g, mask],
 ]
 

@@ -128,7 +128,7 @@ export class FillReconciler {
       await client.create(resources.job, object)
     } catch (error) {
       if (hasStatus(error, 409)) return { kind: 'waiting', againMs: conflictRetryMs }
-      // A quota, Pod Security, the admission policy of the account, or no Role: whoever may change that is told.
+      // A quota, Pod Security, the admission policy of the account, or no Role. Tell the users of the services.
       if (hasStatus(error, 403, 422)) {
         const message = error instanceof Error ? error.message : String(error)
         return { kind: 'blocked', reason: 'FillForbidden', message: `the Job cannot be created: ${message}` }

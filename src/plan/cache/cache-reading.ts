@@ -50,7 +50,7 @@ interface LoadReading {
   dataLoad: KubeObject | undefined
   /** Undefined before Fluid starts it. */
   warmup: Warmup | undefined
-  /** What a warmed-up cache has lost since. */
+  /** What a warm cache has lost. */
   shortfall: Shortfall | undefined
 }
 
@@ -119,7 +119,7 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
   }
 }
 
-// No hold waits longer for a download, whatever somebody writes into a Job.
+// A hold waits no longer for a download, even if a tenant edits the Job.
 const mostFillMs = 24 * 60 * 60_000
 
 /** How far the download into the mirror of a cache is; its phase counts while there is no Dataset. */
@@ -270,7 +270,7 @@ export function cacheView(objects: {
   loadJobs: KubeObject[]
   fillJobs?: KubeObject[]
   gatedPods?: KubeObject[]
-  /** Of every kind. */
+  /** Runtimes of every kind. */
   runtimes: KubeObject[]
 }): CacheView {
   const { datasets, dataLoads, loadJobs, fillJobs = [], gatedPods = [], runtimes } = objects

@@ -120,7 +120,7 @@ function downloadOf(
     const message = `KServe's storage initializer does not download ${quoted(scheme)}://, and no ClusterStorageContainer is for it`
     return { ok: false, reason: 'UnsupportedScheme', message }
   }
-  // KServe lists S3 by raw prefix. With the slash it brings nothing of a directory whose name only begins alike.
+  // KServe lists S3 by raw prefix. With the slash it brings nothing of a directory with a longer name.
   const isDirectory = parsed.kind === 'directory' && parsed.directory.scheme === 's3'
   return initializerOf({
     uri: isDirectory ? `${uri}/` : uri,
@@ -179,9 +179,9 @@ const azure = /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)\//
 const sharedParts = /^(HF_(HUB|XET)_\w+|CA_BUNDLE_\w+|cabundle-cert)$/
 
 /**
- * Whose copy of a model it is; undefined if all who write the mirror may share it. A download that reads with
- * credentials, or that a cloud may give an identity, is its namespace's own: otherwise whoever names the same URI
- * would get a model that only others may read.
+ * The owner of a copy; undefined if all namespaces may share it. A download that reads with credentials, or that a
+ * cloud may give an identity, belongs to its namespace: otherwise a tenant that names the same URI would get a model
+ * that only others may read.
  */
 function ownerOf(
   uri: string,
@@ -189,7 +189,7 @@ function ownerOf(
   location: ModelLocation,
   { namespace }: Facts,
 ): { namespace: string; identity: unknown } | undefined {
-  // Of the whole cluster: they give nobody a right.
+  // The same in the whole cluster: they give no rights.
   const isShared = (part: Json) => sharedParts.test(stringAt(part, 'name') ?? '')
   const [env, own] = [listAt(container, 'env'), volumes].map((parts) =>
     parts.filter((part) => !isShared(part)),
