@@ -77,6 +77,18 @@ function registerMetrics() {
       help: 'DataLoads that failed, including those that were tried again.',
       registers,
     }),
+    fills: new Counter({
+      name: 'warmgate_mirror_fills_total',
+      help: 'Jobs for mirrors that ended, by outcome: complete, failed, or found where the mirror had the model.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    fillDuration: new Histogram({
+      name: 'warmgate_mirror_fill_duration_seconds',
+      help: 'Time that a download into a mirror took, from the start of its Job to its end.',
+      buckets: warmupSeconds,
+      registers,
+    }),
     startSaved: new Counter({
       name: 'warmgate_start_saved_seconds_total',
       help: 'Download time saved by pods that read from a warm cache, minus the time that they were held, by basis (measured, estimated).',
