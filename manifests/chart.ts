@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { valueRows, valuesJsonSchema, valuesText } from './values.ts'
 
 /*
- * The Helm chart follows from manifests/base and its components: each template is one of their files, with a few places
- * where a value stands. An edit that does not find its text fails, so that the chart cannot fall behind the base.
+ * The Helm chart is generated from manifests/base and its components: each template is one of their files, with edits
+ * that insert values. An edit that does not find its text fails, so the chart cannot fall behind the base.
  */
 
 interface Edit {
@@ -405,7 +405,7 @@ The Helm chart of Warmgate ${version}. It renders the same objects as \`manifest
     helm install warmgate warmgate-${version}.tgz --namespace warmgate-system --create-namespace
 
 One cluster has one Warmgate: its cluster-wide objects have fixed names. Give its namespace the label
-\`pod-security.kubernetes.io/enforce: restricted\` if your cluster does not enforce a level by itself.
+\`pod-security.kubernetes.io/enforce: restricted\` if your cluster has no default level.
 
 ## Values
 
