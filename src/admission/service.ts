@@ -1,4 +1,5 @@
 import type { Planner } from '../cluster/planner.ts'
+import type { Ruling } from '../plan/plan.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 
@@ -12,7 +13,7 @@ export function createServiceHandler({ planner, metrics }: { planner: Planner; m
     // A service on its way out is left to whoever takes its finalizers off.
     if (object === null || object.metadata.deletionTimestamp !== undefined) return { kind: 'allow' }
     const review = { service: object, namespace, signal }
-    const made = await (oldObject === null
+    const made: Ruling = await (oldObject === null
       ? planner.create(review)
       : planner.update({ ...review, previous: oldObject }))
     const { decision, reason, warnings, patch } = made

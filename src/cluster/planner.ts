@@ -1,14 +1,14 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { KubeClient } from '../kube/client.ts'
 import type { Facts } from '../plan/facts.ts'
-import { type Plan, type PlanInput, plan } from '../plan/plan.ts'
+import { type Plan, type PlanInput, plan, type Ruling, settled } from '../plan/plan.ts'
+import { isSettled } from '../plan/service/settled.ts'
 import { isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
 import type { Clock } from '../values/clock.ts'
 import { Memory } from '../values/memory.ts'
-import type { KubeObject } from '../values/object.ts'
+import { isSameJson, type KubeObject } from '../values/object.ts'
 import { RecentCredentials } from './credentials.ts'
-import { readFacts } from './facts.ts'
+import { namespaceLabels, readFacts } from './facts.ts'
 import { AskedSet, Fingerprints } from './fingerprints.ts'
 import type { Mirror } from './mirror.ts'
 import type { Freshness } from './recent-reads.ts'
@@ -98,12 +98,20 @@ export class Planner {
 
   /**
    * An update. Reads live, since it may bring a new model with a new Secret. An update that leaves spec and annotations as
-   * they are, such as KServe's finalizer, keeps every rewrite whatever its credentials are: recent ones will do.
+   * they are, such as KServe's finalizer, keeps every rewrite whatever its credentials are: recent ones will do. If its
+   * service is settled, nothing is read or planned.
    */
-  async update({ service, previous, namespace, signal }: Review & { previous: KubeObject }): Promise<Plan> {
+  async update({ service, previous, namespace, signal }: Review & { previous: KubeObject }): Promise<Ruling> {
+    const { mirror } = this.#sources
+    const known = {
+      namespace,
+      namespaceLabels: namespaceLabels(mirror, namespace),
+      signer: mirror.records.signer,
+    }
+    if (isSettled({ service, previous }, known)) return settled
     const isUnchanged =
-      isDeepStrictEqual(service.spec, previous.spec) &&
-      isDeepStrictEqual(service.metadata.annotations, previous.metadata.annotations)
+      isSameJson(service.spec, previous.spec) &&
+      isSameJson(service.metadata.annotations, previous.metadata.annotations)
     const freshness: Freshness = isUnchanged ? { kind: 'Recent', sinceMs: 0 } : { kind: 'Live' }
     const facts = await readFacts(this.#sources, service, { namespace, freshness, signal })
     return this.#plan({ service, previous, facts })

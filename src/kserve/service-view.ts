@@ -73,14 +73,18 @@ export function readService(
     mode: deploymentMode(service, kserve),
     modelFormats: modelFormatsOf(service),
     gpuTypes: [...kserve.gpuTypes, ...ownGpuTypes(annotations)],
-    asksForDevices: (resources) =>
-      annotations[managedClaim] !== undefined || asksForDevices(service.spec, resources),
+    asksForDevices: (resources) => asksForDevicesItself(service, resources),
     bases,
   }
 }
 
 // KServe makes a claim of it for every pod of an LLMInferenceService (managed_dra.go).
 const managedClaim = 'serving.kserve.io/exp-dra-device-class'
+
+/** Whether a service itself asks for an accelerator, one of these resources, or a device by a claim. */
+export function asksForDevicesItself({ metadata, spec }: KubeObject, resources: readonly string[]): boolean {
+  return metadata.annotations?.[managedClaim] !== undefined || asksForDevices(spec, resources)
+}
 
 function viewed(service: KubeObject, container: ServingContainer, bases: JsonObject[]): ViewedContainer {
   if (service.kind !== 'LLMInferenceService') return { ...container, parts: [container.value], ranks: 1 }

@@ -27,6 +27,7 @@ import { claimUri, restore } from './service/original.ts'
 import { probeWarnings, schedulingReason, serverProbes } from './service/probe-warnings.ts'
 import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
 import { rewrite } from './service/rewrite.ts'
+import { changesNothing } from './service/settled.ts'
 import { annotationsFit, isPlannable, unplannable } from './service/size.ts'
 import { describeTarget } from './service/target.ts'
 
@@ -131,6 +132,7 @@ function planned({ service, previous, isAdopted = false, facts }: PlanInput): Pl
     previous: previous && readService(previous, facts),
     kept,
     isAdopted: isTakenIn,
+    isUnchanged: () => previous !== undefined && changesNothing({ service, previous }),
     facts,
   })
   // Warn only on creation and on a request for adoption: KServe's controller also updates services.
@@ -205,6 +207,18 @@ function isSecondPass(
   { previous, before }: { previous: KubeObject | undefined; before: ServiceRecord | undefined },
 ): boolean {
   return previous !== undefined && own?.isProven === true && before?.isProven !== true
+}
+
+/** What a review answers of a plan. */
+export type Ruling = Pick<Plan, 'decision' | 'reason' | 'message' | 'patch' | 'warnings'>
+
+/** The ruling of a plan for an update that is settled (`isSettled`). */
+export const settled: Ruling = {
+  decision: 'skip',
+  reason: 'AlreadyCached',
+  message: 'nothing has changed',
+  patch: [],
+  warnings: [],
 }
 
 /** The Fluid objects that a plan needs. */
