@@ -137,19 +137,17 @@ function fill(from: Json[] | JsonObject, to: Json[] | JsonObject, begin: (value:
 export function isSameJson(a: Json | undefined, b: Json | undefined): boolean {
   if (a === b) return true
   if (!isNested(a) || !isNested(b)) return false
-  if (Array.isArray(a) || Array.isArray(b)) {
-    return (
-      Array.isArray(a) &&
-      Array.isArray(b) &&
-      a.length === b.length &&
-      a.every((inner, index) => isSameJson(inner, b[index]))
-    )
-  }
+  if (Array.isArray(a) || Array.isArray(b)) return Array.isArray(a) && Array.isArray(b) && isSameList(a, b)
   const fields = Object.keys(a)
-  return (
-    fields.length === Object.keys(b).length &&
-    fields.every((field) => Object.hasOwn(b, field) && isSameJson(a[field], b[field]))
-  )
+  if (fields.length !== Object.keys(b).length) return false
+  for (const field of fields) if (!Object.hasOwn(b, field) || !isSameJson(a[field], b[field])) return false
+  return true
+}
+
+function isSameList(a: Json[], b: Json[]): boolean {
+  if (a.length !== b.length) return false
+  for (const [index, inner] of a.entries()) if (!isSameJson(inner, b[index])) return false
+  return true
 }
 
 /**
