@@ -1,3 +1,5 @@
+import { parseKserveConfig } from '../kserve/config.ts'
+import { oneReading } from '../kserve/service-view.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Facts } from '../plan/facts.ts'
 import { type Plan, type PlanInput, plan, type Ruling, settled } from '../plan/plan.ts'
@@ -7,6 +9,7 @@ import { optedIn } from '../policy/scope.ts'
 import type { Clock } from '../values/clock.ts'
 import { Memory } from '../values/memory.ts'
 import { isSameJson, type KubeObject } from '../values/object.ts'
+import { rememberLast } from '../values/remember.ts'
 import { RecentCredentials } from './credentials.ts'
 import { namespaceLabels, readFacts } from './facts.ts'
 import { AskedSet, Fingerprints } from './fingerprints.ts'
@@ -73,7 +76,9 @@ export class Planner {
   #planned = 0
 
   constructor({ mirror, client, kserveNamespace, clock }: PlannerOptions) {
-    this.#sources = { mirror, client, kserveNamespace, recent: new RecentCredentials(clock) }
+    const recent = new RecentCredentials(clock)
+    const kserveConfig = rememberLast(parseKserveConfig)
+    this.#sources = { mirror, client, kserveNamespace, recent, kserveConfig }
     this.#clock = clock
     mirror.services.onChange(({ type, object }) => {
       if (type === 'deleted') this.#forget(object)
@@ -92,8 +97,10 @@ export class Planner {
 
   /** A new service. Reads live: its Secret may be younger than the last read of it by milliseconds. */
   async create({ service, namespace, signal }: Review): Promise<Plan> {
-    const facts = await readFacts(this.#sources, service, { namespace, freshness: { kind: 'Live' }, signal })
-    return this.#plan({ service, facts })
+    const read = oneReading()
+    const options = { namespace, freshness: { kind: 'Live' }, signal } as const
+    const facts = await readFacts(this.#sources, service, options, read)
+    return this.#plan({ service, facts, read })
   }
 
   /**

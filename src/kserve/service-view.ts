@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject, type KubeObject, listAt, objectAt } from '../values/object.ts'
+import { rememberLast } from '../values/remember.ts'
 import type { KserveConfig } from './config.ts'
 import { containerNamed, mainContainer, type ServingContainer, servingContainers } from './container.ts'
 import { asksForDevices } from './devices.ts'
@@ -45,6 +46,19 @@ export interface ServingFacts {
   kserve: KserveConfig
   llmConfigs: LlmConfigs
   servingRuntimes: ServingRuntimes
+}
+
+/** Reads a service; a reader that is shared by the steps of one plan reads it once (`oneReading`). */
+export type ServiceReader = (service: KubeObject, facts: ServingFacts) => ServiceView
+
+/** A reader that remembers the service that it read last. */
+export function oneReading(): ServiceReader {
+  const read = rememberLast(
+    (service: KubeObject, kserve: KserveConfig, llmConfigs: LlmConfigs, servingRuntimes: ServingRuntimes) =>
+      readService(service, { kserve, llmConfigs, servingRuntimes }),
+  )
+  return (service, { kserve, llmConfigs, servingRuntimes }) =>
+    read(service, kserve, llmConfigs, servingRuntimes)
 }
 
 /**

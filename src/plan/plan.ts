@@ -3,7 +3,7 @@ import type { Cache } from '../fluid/desired.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
 import { awaitsConnection } from '../kserve/connection.ts'
 import { podSourceOf } from '../kserve/location.ts'
-import { readService, type ServiceView } from '../kserve/service-view.ts'
+import { readService, type ServiceReader, type ServiceView } from '../kserve/service-view.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import { labelProblem } from '../policy/scope.ts'
 import { unreadWords } from '../policy/words.ts'
@@ -38,6 +38,8 @@ export interface PlanInput {
   /** Plan as if the update asked to adopt the service. */
   isAdopted?: boolean
   facts: Facts
+  /** The reader that `needsOf` used, if it may have read the service already. */
+  read?: ServiceReader
 }
 
 interface PlanParts {
@@ -115,7 +117,7 @@ function wordWarnings({ decision, reason }: Plan, { service, previous, facts }: 
   return problem === undefined ? [] : [`warmgate: ${problem}`]
 }
 
-function planned({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
+function planned({ service, previous, isAdopted = false, facts, read = readService }: PlanInput): Plan {
   const asks = asksForAdoption(service, previous)
   // The stored record (`before`) is more reliable: the user can write the annotation in the request (`own`).
   const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
@@ -126,7 +128,7 @@ function planned({ service, previous, isAdopted = false, facts }: PlanInput): Pl
   const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
   // An adoption replaces a record without a valid signature.
   const kept = isTakenIn && before?.isProven === false ? undefined : before
-  const view = readService(draft.object, facts)
+  const view = read(draft.object, facts)
   const decision = decide({
     service: view,
     previous: previous && readService(previous, facts),
