@@ -67,11 +67,11 @@ function jsonObjects(text: string): { documents: { value: Json; part: Part }[]; 
 const mostDepth = 500
 
 function jsonObject(text: string, from: number): { value: Json; part: Part } | undefined {
-  const start = firstNot(text, from, ' \t\r\n')
-  const extent = text[start] === '{' ? extentOf(text, start) : undefined
+  const start = skipCharacters(text, from, ' \t\r\n')
+  const range = text[start] === '{' ? rangeOf(text, start) : undefined
   // What is nested deeper is left to the other reader, which refuses it.
-  if (extent === undefined || extent.deepest > mostDepth) return undefined
-  const part = { text: text.slice(start, extent.end), start }
+  if (range === undefined || range.deepest > mostDepth) return undefined
+  const part = { text: text.slice(start, range.end), start }
   try {
     return { value: JSON.parse(part.text) as Json, part }
   } catch {
@@ -79,14 +79,14 @@ function jsonObject(text: string, from: number): { value: Json; part: Part } | u
   }
 }
 
-function firstNot(text: string, from: number, skipped: string): number {
+function skipCharacters(text: string, from: number, skipped: string): number {
   let at = from
   while (at < text.length && skipped.includes(text.charAt(at))) at += 1
   return at
 }
 
 /** Where the object that begins at an offset ends, by its brackets alone, and how deep they are nested. */
-function extentOf(text: string, start: number): { end: number; deepest: number } | undefined {
+function rangeOf(text: string, start: number): { end: number; deepest: number } | undefined {
   let [depth, deepest] = [0, 0]
   for (let at = start; at < text.length; at += 1) {
     const character = text[at]
@@ -147,8 +147,8 @@ function readYaml(part: Part, lines: LineCounter): FileDocument | undefined {
     line: lineAt(lines, part.start + Math.min(offset, part.text.length)),
     problem: withTemplate(problem, part.text, offset),
   })
-  const odd = part.text.search(control)
-  if (odd !== -1) return fail(odd, 'a control character')
+  const offset = part.text.search(control)
+  if (offset !== -1) return fail(offset, 'a control character')
   try {
     const document = parse(part.text)
     if (document === undefined)

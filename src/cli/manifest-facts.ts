@@ -46,7 +46,9 @@ export class ManifestFacts {
       installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
       kserve: this.#kserve,
       serviceAccounts: Object.fromEntries(accounts),
-      lent: sharedDatasetUses(locations, this.#policies, namespace).map((lent) => this.#lent(lent)),
+      sharedDatasets: sharedDatasetUses(locations, this.#policies, namespace).map((use) =>
+        this.#sharedDataset(use),
+      ),
       unread: new Set(),
       signer: trustingSigner,
     }
@@ -68,7 +70,7 @@ export class ManifestFacts {
   /** A platform's own Secrets, such as those of its registry, stand in every account that a cluster exports. */
   #account(namespace: string, name: string): { fact: ServiceAccountFact; warnings: string[] } {
     const account = this.#objects.named('ServiceAccount', name, namespace)
-    const fact: ServiceAccountFact = { ...serviceAccountFact(account, name), isOfFiles: true }
+    const fact: ServiceAccountFact = { ...serviceAccountFact(account, name), isFromFiles: true }
     const secrets = fact.secrets.map(
       (secret) => [secret, this.#objects.named('Secret', secret, namespace)] as const,
     )
@@ -93,12 +95,12 @@ export class ManifestFacts {
   #factsOf(namespace: string): NamespaceFacts {
     const known = this.#namespaces.get(namespace)
     if (known !== undefined) return known
-    const made = namespaceFacts(this.#objects, namespace)
-    this.#namespaces.set(namespace, made)
-    return made
+    const facts = namespaceFacts(this.#objects, namespace)
+    this.#namespaces.set(namespace, facts)
+    return facts
   }
 
-  #lent({ namespace, name, accounts }: SharedDatasetUse): SharedDataset {
+  #sharedDataset({ namespace, name, accounts }: SharedDatasetUse): SharedDataset {
     const of = (kind: string) => this.#objects.named(kind, name, namespace)
     const dataset = of('Dataset')
     return {
@@ -160,7 +162,14 @@ class ObjectIndex {
 
 type NamespaceFacts = Omit<
   Facts,
-  'namespace' | 'policies' | 'installed' | 'kserve' | 'serviceAccounts' | 'lent' | 'unread' | 'signer'
+  | 'namespace'
+  | 'policies'
+  | 'installed'
+  | 'kserve'
+  | 'serviceAccounts'
+  | 'sharedDatasets'
+  | 'unread'
+  | 'signer'
 >
 
 function namespaceFacts(objects: ObjectIndex, namespace: string): NamespaceFacts {

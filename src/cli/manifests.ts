@@ -193,8 +193,8 @@ function* itemsOf(at: Place, { apiVersion = null, kind, items }: JsonObject): Ge
 }
 
 function objectOf(at: Place, object: JsonObject, kind: string, apiVersion: string): Found {
-  if (hasPlaceholder(kind)) return failed(at, `kind is ${aPlaceholder}`, 'kind')
-  if (hasPlaceholder(apiVersion)) return failed(at, `apiVersion is ${aPlaceholder}`, 'apiVersion')
+  if (hasPlaceholder(kind)) return failed(at, `kind is ${placeholderProblem}`, 'kind')
+  if (hasPlaceholder(apiVersion)) return failed(at, `apiVersion is ${placeholderProblem}`, 'apiVersion')
   if (apiVersion.startsWith('kustomize.config.k8s.io/')) return passed(at, `${kind} of Kustomize`)
   const versions = served.get(kind)
   if (versions === undefined && !isObject(object.metadata))
@@ -247,7 +247,7 @@ function withoutNullTexts(texts: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, value ?? '']))
 }
 
-const aPlaceholder = "a template's placeholder, which has to be filled in first"
+const placeholderProblem = "a template's placeholder, which has to be filled in first"
 
 interface FieldProblem {
   path: string[]
@@ -272,7 +272,7 @@ function textProblem(object: JsonObject, fields: string[], above: string[]): Fie
   if (field === undefined) return undefined
   const path = [...above, field]
   const value = object[field]
-  if (typeof value === 'string') return { path, message: `${path.join('.')} is ${aPlaceholder}` }
+  if (typeof value === 'string') return { path, message: `${path.join('.')} is ${placeholderProblem}` }
   return { path, message: `${path.join('.')} is ${describe(value)}, and has to be a text: quote it` }
 }
 

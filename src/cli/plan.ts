@@ -11,6 +11,7 @@ import { hasPlaceholder, printable, printableLines, printableYaml } from '../val
 import { plainScalar } from './go-yaml.ts'
 import { ManifestFacts } from './manifest-facts.ts'
 import { type FileManifest, type Manifest, type Manifests, readManifests } from './manifests.ts'
+import type { Streams } from './terminal.ts'
 
 export const planFormats = ['yaml', 'json', 'diff'] as const
 export type PlanFormat = (typeof planFormats)[number]
@@ -20,12 +21,6 @@ export interface PlanOptions {
   /** Policies to try, in place of those of the same name. */
   policyFiles?: string[]
   output: PlanFormat
-}
-
-export interface Streams {
-  stdin: NodeJS.ReadableStream
-  stdout: { write(text: string): unknown }
-  stderr: { write(text: string): unknown }
 }
 
 interface Planned {
@@ -44,23 +39,23 @@ export async function runPlan(
   { files, policyFiles = [], output }: PlanOptions,
   streams: Streams,
 ): Promise<0 | 1 | 2> {
-  const tried = await readManifests(policyFiles, streams.stdin)
+  const candidates = await readManifests(policyFiles, streams.stdin)
   // A policy file that cannot be read makes the plan useless: stop.
-  if (tried.problems[0] !== undefined) throw tried.problems[0]
+  if (candidates.problems[0] !== undefined) throw candidates.problems[0]
   const read = await readManifests(files, streams.stdin)
-  const manifests = withPolicies(read.manifests, tried.manifests)
+  const manifests = withPolicies(read.manifests, candidates.manifests)
   const services = manifests.filter(({ object }) => isService(object))
   const offline = new ManifestFacts(manifests)
   const planned = services.map(({ object }) => planService(object, offline))
   streams.stdout.write(render[output](planned))
-  const notes = [...tried.notes, ...read.notes, ...services.flatMap(placeholderNotes)]
-  const isUnread = tell({ notes, problems: read.problems }, streams)
+  const notes = [...candidates.notes, ...read.notes, ...services.flatMap(placeholderNotes)]
+  const isUnread = printNotes({ notes, problems: read.problems }, streams)
   if (isUnread) return 2
   return planned.some(({ plan: { decision } }) => decision === 'deny') ? 1 : 0
 }
 
 /** Prints what was passed over or cannot be read; answers whether there is any of the latter. */
-export function tell(
+export function printNotes(
   { notes, problems }: Pick<Manifests, 'notes' | 'problems'>,
   { stderr }: Pick<Streams, 'stderr'>,
 ): boolean {
@@ -70,8 +65,8 @@ export function tell(
 }
 
 /** The manifests, with tried policies in place of those of the same name. */
-function withPolicies(manifests: FileManifest[], tried: FileManifest[]): FileManifest[] {
-  const policies = tried.filter(isPolicy)
+function withPolicies(manifests: FileManifest[], candidates: FileManifest[]): FileManifest[] {
+  const policies = candidates.filter(isPolicy)
   const names = new Set(policies.map(({ object }) => object.metadata.name))
   const kept = manifests.filter((each) => !isPolicy(each) || !names.has(each.object.metadata.name))
   return [...kept, ...policies]

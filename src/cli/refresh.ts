@@ -15,7 +15,7 @@ import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, listAt, type ObjectKey, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
-import type { Streams } from './plan.ts'
+import type { Output as Stream } from './terminal.ts'
 
 export interface RefreshOptions {
   client: KubeClient
@@ -26,9 +26,11 @@ export interface RefreshOptions {
   signal: AbortSignal
 }
 
-type Output = Pick<Streams, 'stdout'>
+interface Output {
+  stdout: Pick<Stream, 'write'>
+}
 
-const againMs = 1_000
+const pollMs = 1_000
 
 /**
  * `warmgate refresh`: reads the metadata of a service's caches again and loads what changed at their source.
@@ -132,26 +134,26 @@ async function follow(
   output: Output,
 ): Promise<0 | 1> {
   const startedMs = clock.now()
-  let told = ''
+  let printed = ''
   for (;;) {
-    const warmth = await warmthNow(client, key, load)
+    const phase = await currentPhase(client, key, load)
     const elapsedMs = clock.now() - startedMs
-    if (warmth.kind === 'warm') {
+    if (phase.kind === 'warm') {
       say(output, `${label}: refreshed in ${formatDuration(elapsedMs)}`)
       return 0
     }
-    if (warmth.kind === 'failed') return say(output, `${label}: ${warmth.message}`)
+    if (phase.kind === 'failed') return say(output, `${label}: ${phase.message}`)
     if (signal.aborted) return say(output, `${label}: not waited for`)
     if (elapsedMs >= timeoutMs)
       return say(output, `${label}: not refreshed after ${formatDuration(timeoutMs)}`)
-    const line = `${label}: ${describe(warmth)}`
-    if (line !== told) say(output, line)
-    told = line
-    await pause(clock, againMs, signal)
+    const line = `${label}: ${describe(phase)}`
+    if (line !== printed) say(output, line)
+    printed = line
+    await pause(clock, pollMs, signal)
   }
 }
 
-async function warmthNow(client: KubeClient, key: ObjectKey, load: KubeObject): Promise<CachePhase> {
+async function currentPhase(client: KubeClient, key: ObjectKey, load: KubeObject): Promise<CachePhase> {
   const [dataset, dataLoad, job] = await Promise.all([
     client.get(resources.dataset, key),
     client.get(resources.dataLoad, keyOf(load)),
@@ -162,9 +164,7 @@ async function warmthNow(client: KubeClient, key: ObjectKey, load: KubeObject): 
   return loadPhase({ dataset, dataLoad, job })
 }
 
-function describe(warmth: Extract<CachePhase, { kind: 'warming' | 'pending' }>): string {
-  if (warmth.kind === 'pending') return warmth.message
-  return warmth.progress === undefined
-    ? 'loading'
-    : `loading, ${describeProgress(warmth.progress, undefined)}`
+function describe(phase: Extract<CachePhase, { kind: 'warming' | 'pending' }>): string {
+  if (phase.kind === 'pending') return phase.message
+  return phase.progress === undefined ? 'loading' : `loading, ${describeProgress(phase.progress, undefined)}`
 }

@@ -37,7 +37,7 @@ export interface ReplicaOptions {
 }
 
 /** The dependencies of a replica. */
-export interface ReplicaGround {
+export interface ReplicaDependencies {
   config: KubeConfig
   clock: Clock
   /** The clock of the leader election, if it is another one. */
@@ -58,11 +58,14 @@ export interface Replica {
  * Starts webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says
  * when it is ready.
  */
-export async function startReplica(options: ReplicaOptions, ground: ReplicaGround): Promise<Replica> {
+export async function startReplica(
+  options: ReplicaOptions,
+  dependencies: ReplicaDependencies,
+): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
-  const { clock, logger, identity, electionClock = clock } = ground
+  const { clock, logger, identity, electionClock = clock } = dependencies
   const metrics = createMetrics()
-  const client = createClient(ground.config)
+  const client = createClient(dependencies.config)
   const events = createEventRecorder({ client, clock, logger, instance: identity })
   const llmVersion = await knownLlmVersion({ client, clock, logger })
   const named = kserveNamespace === undefined ? [] : [kserveNamespace]
@@ -74,7 +77,7 @@ export async function startReplica(options: ReplicaOptions, ground: ReplicaGroun
     namespace,
     onChange() {
       mirror.rereadServices()
-      controller.look()
+      controller.resync()
     },
   })
   const mirror = new Mirror({

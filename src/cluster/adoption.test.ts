@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { FakeApi } from '../kube/api.fake.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { adoptService, pendingBecause } from './adoption.ts'
+import { adoptService, pendingReason } from './adoption.ts'
 import { cacheName, fakePod } from './cluster.fake.ts'
 
 const uri = 's3://models/llama'
@@ -48,7 +48,7 @@ test.each<[string, KubeObject[], KubeObject, string | undefined]>([
   ['it is not Ready', [onCache()], service({}), 'the service is not Ready'],
   ['it opted out meanwhile', [old], service({}, {}), undefined],
 ])('a service that was taken in: %s', (_, pods, object, pending) => {
-  expect(pendingBecause(object, pods)).toBe(pending)
+  expect(pendingReason(object, pods)).toBe(pending)
 })
 
 test('where nobody answers the webhook, what was asked is taken back', async () => {

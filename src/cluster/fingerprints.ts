@@ -26,7 +26,8 @@ export class Fingerprints {
 
   /** The facts for one service, except for `foreignClaims` and `foreignVolumes`: a plan asks for a few of these. */
   ofFacts(facts: Facts, recordsVersion: number): string {
-    const { policies, datasets, runtimes, servingRuntimes, llmConfigs, lent, unread, ...others } = facts
+    const { policies, datasets, runtimes, servingRuntimes, llmConfigs, sharedDatasets, unread, ...others } =
+      facts
     const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, ...rest } = others
     const { serviceAccounts, secrets, signer: _, foreignClaims: __, foreignVolumes: ___, ...forgotten } = rest
     // A new fact does not compile before it is a part of the digest.
@@ -42,7 +43,7 @@ export class Fingerprints {
       datasets.map((dataset) => this.#object(dataset, isOurs(dataset) ? 'Spec' : 'Shown')),
       specs(runtimes),
       [servingRuntimes.own, servingRuntimes.cluster, llmConfigs.own, llmConfigs.shared].map(specs),
-      lent.map(({ dataset, runtimes: theirs, ...rest }) => [
+      sharedDatasets.map(({ dataset, runtimes: theirs, ...rest }) => [
         rest,
         dataset === undefined ? '' : this.#object(dataset, 'Shown'),
         specs(theirs),
@@ -53,9 +54,9 @@ export class Fingerprints {
   #policy(policy: Policy): string {
     const known = this.#policies.get(policy)
     if (known !== undefined) return known
-    const made = digest(policy)
-    this.#policies.set(policy, made)
-    return made
+    const fresh = digest(policy)
+    this.#policies.set(policy, fresh)
+    return fresh
   }
 
   #object(object: KubeObject, part: Part): string {
@@ -64,9 +65,9 @@ export class Fingerprints {
     const { uid, resourceVersion } = object.metadata
     const read = readOf(object, part)
     // A tenant may nest an object deeper than JSON can be written.
-    const made = isBounded(read, Number.POSITIVE_INFINITY) ? digest(read) : `${uid} ${resourceVersion}`
-    this.#objects[part].set(object, made)
-    return made
+    const fresh = isBounded(read, Number.POSITIVE_INFINITY) ? digest(read) : `${uid} ${resourceVersion}`
+    this.#objects[part].set(object, fresh)
+    return fresh
   }
 }
 

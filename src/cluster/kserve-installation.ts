@@ -3,11 +3,11 @@ import type { Reflector } from '../kube/reflector.ts'
 import type { KubeObject } from '../values/object.ts'
 
 /** Where KServe's own manifests, Open Data Hub, OpenShift AI and Kubeflow install KServe; the first that has it counts. */
-const usualNamespaces = ['kserve', 'opendatahub', 'redhat-ods-applications', 'kubeflow']
+const defaultNamespaces = ['kserve', 'opendatahub', 'redhat-ods-applications', 'kubeflow']
 
 /** Where KServe's ConfigMap is looked for: in the namespace that an administrator names, or in the usual ones. */
 export function kserveNamespaces(named: string | undefined): readonly string[] {
-  return named === undefined ? usualNamespaces : [named]
+  return named === undefined ? defaultNamespaces : [named]
 }
 
 /** Where KServe is installed, by its ConfigMap; without one it is taken to be in the first of these namespaces. */

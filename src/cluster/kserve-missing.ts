@@ -32,7 +32,7 @@ export function checkKserve({ mirror, events, logger, namespace, kserveNamespace
 }
 
 // An Event lives for an hour.
-const againMs = 3_600_000
+const repeatMs = 3_600_000
 
 /** Checks once everything is known, whenever a ConfigMap of KServe comes or goes, and every hour, until the signal aborts. */
 export async function watchKserve(check: KserveCheck & { clock: Clock }, signal: AbortSignal): Promise<void> {
@@ -43,6 +43,6 @@ export async function watchKserve(check: KserveCheck & { clock: Clock }, signal:
   })
   while (!signal.aborted) {
     checkKserve(check)
-    await pause(clock, againMs, signal)
+    await pause(clock, repeatMs, signal)
   }
 }

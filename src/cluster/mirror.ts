@@ -52,7 +52,7 @@ export interface MirrorOptions {
 }
 
 const rediscoverMs = 30_000
-const settlingMs = 50
+const batchMs = 50
 // An API server that has just started may forbid everything for a moment, until its authorizer has synced.
 const forbiddenGraceMs = 60_000
 const longestForbiddenStartMs = 120_000
@@ -116,8 +116,11 @@ export class Mirror {
     this.volumes = follow(resources.persistentVolume, { reduce: reduceVolume })
     const where = kserveNamespace === undefined ? {} : { namespace: kserveNamespace }
     const select = { ...where, fieldSelector: `metadata.name=${kserveConfigName}` }
-    const usual = kserveNamespaces(kserveNamespace)
-    this.configMaps = follow(resources.configMap, { select, reduce: (each) => reduceConfigMap(each, usual) })
+    const configNamespaces = kserveNamespaces(kserveNamespace)
+    this.configMaps = follow(resources.configMap, {
+      select,
+      reduce: (each) => reduceConfigMap(each, configNamespaces),
+    })
     const services = (resource: Resource) =>
       this.#followOpen((isOpen) =>
         follow(resource, {
@@ -208,7 +211,7 @@ export class Mirror {
   async waitForSync(signal: AbortSignal): Promise<void> {
     const isStarting = () =>
       !this.#isDiscovered || this.#reflectors().some(({ state }) => state === 'starting')
-    while (!signal.aborted && isStarting()) await pause(this.#options.clock, settlingMs, signal)
+    while (!signal.aborted && isStarting()) await pause(this.#options.clock, batchMs, signal)
   }
 
   /** What the API server forbids now, by resource. */
@@ -291,7 +294,7 @@ export class Mirror {
     const { signal } = this.#stopping
     const isStarting = () =>
       this.#options.signer.missing !== undefined || first.some(({ state }) => state === 'starting')
-    while (isStarting() && !signal.aborted) await pause(this.#options.clock, settlingMs, signal)
+    while (isStarting() && !signal.aborted) await pause(this.#options.clock, batchMs, signal)
     if (!signal.aborted) for (const reflector of this.#cutIn.keys()) reflector.start()
   }
 
@@ -330,15 +333,15 @@ export class Mirror {
 
   async #discover(): Promise<void> {
     const { client, clock, logger } = this.#options
-    let againMs = rediscoverMs
+    let delayMs = rediscoverMs
     try {
       this.fluidResources = await client.discover('data.fluid.io', 'v1alpha1')
       this.#isDiscovered = true
     } catch (error) {
       logger.warn({ err: error }, 'cannot discover what Fluid serves; trying again')
-      againMs = 1_000
+      delayMs = 1_000
     }
-    this.#cancelDiscovery = clock.setTimer(() => void this.#discover(), againMs)
+    this.#cancelDiscovery = clock.setTimer(() => void this.#discover(), delayMs)
   }
 }
 

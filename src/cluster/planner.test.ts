@@ -21,7 +21,7 @@ function written(object: KubeObject, change: Partial<KubeObject> = {}): KubeObje
 }
 
 /** A cluster with one open namespace whose Secret can be taken away, and what its API server was asked. */
-function scene() {
+function setUp() {
   const fake = fakeMirror()
   fake.namespaces.put(openNamespace)
   fake.parsed.push(fakePolicy('p'))
@@ -47,7 +47,7 @@ function scene() {
 
 /** A stored service that admission has accelerated. */
 async function stored() {
-  const it = scene()
+  const it = setUp()
   const made = await it.planner.create(review)
   it.clock.nowMs += 1
   it.services.put(written(made.service))
@@ -219,8 +219,25 @@ test('an update that leaves spec and annotations as they are does not read again
   expect([made.reason, it.spent().reads]).toEqual(['AlreadyCached', 0])
 })
 
+test('an update that changes nothing of a service as admission left it is answered without a plan', async () => {
+  const it = setUp()
+  const asksUri = { ...review, service: fakeService({ model: { storageUri: 's3://models/llama' } }) }
+  const { service: previous } = await it.planner.create(asksUri)
+  it.spent()
+  const finalizers = ['inferenceservice.finalizers']
+  const service = { ...previous, metadata: { ...previous.metadata, finalizers } }
+  const ruling = await it.planner.update({ ...asksUri, service, previous })
+  expect(ruling).toMatchObject({ reason: 'AlreadyCached', patch: [], warnings: [] })
+  expect(it.spent()).toEqual(nothing)
+  const relabelled = { ...service, metadata: { ...service.metadata, labels: { team: 'a' } } }
+  expect((await it.planner.update({ ...asksUri, service: relabelled, previous })).reason).toBe(
+    'AlreadyCached',
+  )
+  expect(it.spent().plans).toBe(1)
+})
+
 test('each use is planned in its own way', async () => {
-  const it = scene()
+  const it = setUp()
   it.services.put(written(asked))
   expect((await it.planner.recreated(asked)).reason).toBe('Accelerated')
   expect((await it.planner.existing(asked)).reason).toBe('NotOptedIn')

@@ -29,9 +29,9 @@ export async function podClaim(
     return undefined
   const known = knownClaim(mirror, service, uri)
   if (known !== undefined) return known
-  const made = await planner.podRewrite(service, signal)
-  if (made.reason !== 'AlreadyCached') return undefined
-  return made.locations.find(({ by, source }) => by === 'Pod' && source === uri)?.claim
+  const planned = await planner.podRewrite(service, signal)
+  if (planned.reason !== 'AlreadyCached') return undefined
+  return planned.locations.find(({ by, source }) => by === 'Pod' && source === uri)?.claim
 }
 
 /**
@@ -51,17 +51,17 @@ function isServedByPods(mirror: Mirror, service: KubeObject, namespace: string):
 function knownClaim(mirror: Mirror, { metadata }: KubeObject, uri: string): string | undefined {
   const parsed = parseModelUri(uri)
   if (parsed.kind === 'other') return undefined
-  const isIts = (object: KubeObject) =>
+  const servesModel = (object: KubeObject) =>
     isOurs(object) &&
     object.metadata.deletionTimestamp === undefined &&
     object.metadata.namespace === metadata.namespace &&
     object.metadata.annotations?.[sourceAnnotation] === parsed.directory.uri
   const { uid = '' } = metadata
-  const datasets = mirror.datasets.by(byOwner, uid).filter(isIts)
+  const datasets = mirror.datasets.by(byOwner, uid).filter(servesModel)
   // A cache of many models is told by the DataLoad of this one.
   const loads = mirror.dataLoads
     .by(byOwner, uid)
-    .filter((load) => isIts(load) && isServing(mirror.datasets.get(datasetOf(load))))
+    .filter((load) => servesModel(load) && isServing(mirror.datasets.get(datasetOf(load))))
   const claims = new Set([
     ...datasets.map((dataset) => claimUri({ cache: keyOf(dataset).name })),
     ...loads.map((load) => claimUri({ cache: datasetOf(load).name, path: pathOf(load) })),

@@ -4,7 +4,7 @@ import { type ClaimMount, claimMounts, serviceOfPod } from '../kserve/pod.ts'
 import type { CachePhase } from '../plan/cache/cache-phase.ts'
 import { type CachePart, readCache } from '../plan/cache/cache-reading.ts'
 import { type PodPolicy, resolvePodPolicy } from '../plan/pod/pod.ts'
-import { decidesItself, type SidecarState } from '../plan/pod/sidecar.ts'
+import { optsOut, type SidecarState } from '../plan/pod/sidecar.ts'
 import { cacheNames } from '../plan/service/original.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { isForeign, namespaceLabels } from './facts.ts'
@@ -35,7 +35,7 @@ export type PodFacts = PodPolicy & {
  */
 export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, nowMs: number): PodFacts {
   const service = mirror.services.ofPod(pod, namespace)
-  const governance = resolvePodPolicy(
+  const podPolicy = resolvePodPolicy(
     { pod, service },
     {
       namespace,
@@ -60,16 +60,16 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
   const unmountable = mounts.filter(({ hasClaim, isBound }) => !hasClaim && !isBound)
   // Fluid's webhook adds a sidecar only if every claim is there, and its Dataset Bound.
   const isReady = caches.every((each) => each.hasClaim && each.isBound && !each.isBeingDeleted)
-  const hasSidecar = governance.sidecarHold !== undefined && caches.length > 0 && !decidesItself(pod)
+  const hasSidecar = podPolicy.sidecarHold !== undefined && caches.length > 0 && !optsOut(pod)
   return {
-    ...governance,
+    ...podPolicy,
     caches: Object.fromEntries(caches.map((each) => [nameOf(each), each.phase])),
     cold: cold.map(({ claim: name, path }) => ({ namespace, name, path })),
     waitingSinceMs: sinceMs.length === 0 ? undefined : Math.min(...sinceMs),
     unreadable: caches.filter(({ isReadable }) => !isReadable).map(nameOf),
     unmountable: [...new Set(unmountable.map(({ claim }) => claim))],
     workerLabels: [...new Set(caches.flatMap(({ workerLabel }) => workerLabel ?? []))],
-    readAhead: governance.prefetch && isReady ? caches.map(({ claim, path }) => ({ claim, path })) : [],
+    readAhead: podPolicy.prefetch && isReady ? caches.map(({ claim, path }) => ({ claim, path })) : [],
     sidecar: hasSidecar ? (isReady ? 'ready' : 'pending') : 'none',
   }
 }

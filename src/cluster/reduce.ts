@@ -111,7 +111,7 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
     ...small,
     spec: {
       ...small.spec,
-      ...(nodeName === undefined ? placement(spec) : {}),
+      ...(nodeName === undefined ? schedulingFields(spec) : {}),
       volumes,
       containers: [{ volumeMounts, ...(nodeName === undefined ? devices(spec) : {}) }],
       ...download.spec,
@@ -124,7 +124,7 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
 }
 
 /** What decides which node a pod gets. */
-function placement(spec: Json | undefined): JsonObject {
+function schedulingFields(spec: Json | undefined): JsonObject {
   const { tolerations, nodeSelector, runtimeClassName } = objectAt(spec)
   return defined({ tolerations, nodeSelector, runtimeClassName })
 }

@@ -10,12 +10,14 @@ import type { Mirror } from './mirror.ts'
  * What is known of the Datasets that policies lend by name, and which of a service's accounts may get them. Whoever may
  * create pods in a namespace may mount its claims, so the account is asked about, and not who sent the request.
  */
-export function sharedDatasets(
+export function readSharedDatasets(
   mirror: Pick<Mirror, 'datasets' | 'runtimes'>,
-  needs: Pick<LocationNeeds, 'account' | 'lent'>[],
+  needs: Pick<LocationNeeds, 'account' | 'sharedDatasets'>[],
   isGranted: (dataset: DatasetRef, account: string) => boolean,
 ): SharedDataset[] {
-  const uses = needs.flatMap(({ account, lent }) => lent.map((dataset) => ({ account, dataset })))
+  const uses = needs.flatMap(({ account, sharedDatasets }) =>
+    sharedDatasets.map((dataset) => ({ account, dataset })),
+  )
   const byDataset = Map.groupBy(uses, ({ dataset }) => keyText(dataset))
   return [...byDataset.values()].flatMap((group) => {
     const [first] = group

@@ -1,8 +1,8 @@
 import { isOurs } from '../fluid/dataset.ts'
 import { pathOf } from '../fluid/load.ts'
+import { pendingChangesOf } from '../fluid/merge.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { retainedUntil } from '../fluid/retained.ts'
-import { pendingChangesOf } from '../fluid/standing.ts'
 import { type ClaimMount, claimMounts } from '../kserve/pod.ts'
 import type { CachePhase } from '../plan/cache/cache-phase.ts'
 import { type CacheView, cacheView, isOwnLoad, readCache } from '../plan/cache/cache-reading.ts'
@@ -87,8 +87,8 @@ function ownMounts(objects: StatusObjects): Mount[] {
     const paths = new Set(objects.dataLoads.filter((load) => isOwnLoad(load, key)).map(pathOf))
     // If no DataLoad or service names a sub-path, report the whole Dataset.
     const isNamed = named.some((mount) => mount.namespace === namespace && mount.claim === claim)
-    const told = paths.size === 0 && !isNamed ? [''] : paths
-    return [...told].map((path) => ({ namespace, claim, path }))
+    const shown = paths.size === 0 && !isNamed ? [''] : paths
+    return [...shown].map((path) => ({ namespace, claim, path }))
   })
 }
 

@@ -31,14 +31,14 @@ import { WarmupReporter } from './reporting/warmup-reporter.ts'
 // One warm cache may release a thousand pods, and each release is an API call.
 export const holdConcurrency = 32
 // Collect changes for this long, because one run reconciles all policies.
-const settlingMs = 1_000
+const batchMs = 1_000
 
 // Bounds for lists that users can write. Real services and Datasets stay below them.
 const mostCachesOfService = 128
 const mostReferences = 10_000
 
-export type ControllerOptions = Omit<CacheOptions, 'placements' | 'errors'> &
-  Omit<HoldOptions, 'held' | 'speeds' | 'releases' | 'placements'> &
+export type ControllerOptions = Omit<CacheOptions, 'podRewrites' | 'errors'> &
+  Omit<HoldOptions, 'held' | 'speeds' | 'releases' | 'podRewrites'> &
   Omit<PolicyOptions, 'errors'>
 
 /**
@@ -54,47 +54,47 @@ export class Controller {
   readonly #missed: WorkQueue
   readonly #reports: WorkQueue
   readonly #policies: WorkQueue
-  readonly #placed: WorkQueue
+  readonly #podRewriteQueue: WorkQueue
   readonly #adoptions: WorkQueue
   readonly #awaiting: WorkQueue
-  readonly #placements = new PodRewriteUsage()
+  readonly #podRewrites = new PodRewriteUsage()
   readonly #releases: Releases
-  readonly #milestones: WarmupReporter
+  readonly #warmupReporter: WarmupReporter
   readonly #savings: Savings
   #isLeading = false
 
   constructor(options: ControllerOptions) {
     this.#options = options
     this.#errors = new ErrorReporter(options)
-    const placing = { ...options, placements: this.#placements, errors: this.#errors }
-    const caches = new CacheReconciler(placing)
+    const shared = { ...options, podRewrites: this.#podRewrites, errors: this.#errors }
+    const caches = new CacheReconciler(shared)
     this.#held = new HeldPods(options.mirror)
-    this.#milestones = new WarmupReporter(placing)
+    this.#warmupReporter = new WarmupReporter(shared)
     this.#savings = new Savings(options)
-    this.#releases = new Releases({ ...placing, savings: this.#savings })
+    this.#releases = new Releases({ ...shared, savings: this.#savings })
     const [held, releases] = [this.#held, this.#releases]
-    const holds = new HoldReconciler({ ...placing, held, releases, speeds: followSpeeds(options) })
+    const holds = new HoldReconciler({ ...shared, held, releases, speeds: followSpeeds(options) })
     const reports = new DecisionEventReconciler(options)
-    const placements = new PodRewriteReconciler(placing)
+    const podRewrites = new PodRewriteReconciler(shared)
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
-      about: (key) => servicesUsing(placing, key),
+      about: (key) => servicesUsing(shared, key),
     })
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
-    const missed = new MissedPodReconciler(placing)
+    const missed = new MissedPodReconciler(shared)
     this.#missed = this.#queue('missed', (key) => missed.reconcile(key))
     this.#reports = this.#serviceQueue('reports', async (service) => {
       await reports.reconcile(service)
       return undefined
     })
-    this.#placed = this.#serviceQueue('placements', async (service) => {
-      this.#wakeNamed(service, await placements.reconcile(service))
-      return placements.againMs(service)
+    this.#podRewriteQueue = this.#serviceQueue('placements', async (service) => {
+      this.#wakeNamed(service, await podRewrites.reconcile(service))
+      return podRewrites.requeueAfterMs(service)
     })
     const awaited = new AwaitedCredentialsReconciler(options)
     this.#awaiting = this.#serviceQueue('awaiting', (service) => awaited.reconcile(service))
-    const adoptions = new AdoptionReconciler(placing)
+    const adoptions = new AdoptionReconciler(shared)
     this.#adoptions = this.#queue('adoptions', () => adoptions.reconcile())
-    const policies = new PolicyReconciler(placing)
+    const policies = new PolicyReconciler(shared)
     this.#policies = this.#queue('policies', () => policies.reconcile())
     this.#listen(options.mirror)
   }
@@ -104,12 +104,12 @@ export class Controller {
     const { mirror, metrics } = this.#options
     // Before the sync, a used cache looks like a cache without services.
     await mirror.waitForSync(signal)
-    this.#milestones.remember()
+    this.#warmupReporter.remember()
     this.#isLeading = true
     metrics.leader.set(1)
     const services = mirror.services.list()
-    for (const service of services) this.#placements.expect(service)
-    this.look()
+    for (const service of services) this.#podRewrites.expect(service)
+    this.resync()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (!signal.aborted) await promise
@@ -118,7 +118,7 @@ export class Controller {
   }
 
   /** Reconciles every known object. Does nothing if this replica does not lead. */
-  look(): void {
+  resync(): void {
     const { mirror } = this.#options
     if (!this.#isLeading) return
     for (const namespace of mirror.namespaces.list()) reportLabel(this.#options, namespace)
@@ -130,7 +130,7 @@ export class Controller {
   }
 
   async stop(): Promise<void> {
-    const queues = [this.#caches, this.#holds, this.#missed, this.#reports, this.#placed]
+    const queues = [this.#caches, this.#holds, this.#missed, this.#reports, this.#podRewriteQueue]
     await Promise.all([...queues, this.#awaiting, this.#adoptions, this.#policies].map((each) => each.stop()))
     this.#releases.flush()
   }
@@ -149,11 +149,11 @@ export class Controller {
       const dataLoad = key && mirror.dataLoads.get(key)
       if (dataLoad === undefined) return
       this.#wakeMounting(datasetOf(dataLoad))
-      this.#milestones.look(dataLoad)
+      this.#warmupReporter.report(dataLoad)
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
-      if (type === 'deleted') this.#milestones.forget(object)
-      else this.#milestones.look(object)
+      if (type === 'deleted') this.#warmupReporter.forget(object)
+      else this.#warmupReporter.report(object)
     })
     whenLeading(mirror.gatedPods, ({ object: { metadata } }) => {
       const { namespace = '', labels = {} } = metadata
@@ -169,14 +169,14 @@ export class Controller {
         // Only the status changed. Another loop reads status.adoption.service: requeue that service.
         for (const policy of [change.before, change.object]) {
           const { service } = adoptionOf(policy) ?? {}
-          if (service !== undefined) this.#placed.add(service)
+          if (service !== undefined) this.#podRewriteQueue.add(service)
         }
         return
       }
       this.#wakeHolds(this.#held.all())
       this.#each(mirror.services.list(), (service) => {
         this.#wakeCaches(service)
-        this.#placed.add(serviceId(service))
+        this.#podRewriteQueue.add(serviceId(service))
       })
       // The policy may change how long unused caches are retained.
       this.#each(mirror.datasets.list(), (dataset) => this.#wakeCache(keyOf(dataset)))
@@ -186,7 +186,7 @@ export class Controller {
       if (type !== 'deleted') reportLabel(this.#options, object)
       this.#wakePolicies()
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
-      for (const service of mirror.services.list(metadata.name)) this.#placed.add(serviceId(service))
+      for (const service of mirror.services.list(metadata.name)) this.#podRewriteQueue.add(serviceId(service))
     })
   }
 
@@ -196,10 +196,10 @@ export class Controller {
     this.#wakeCaches(object)
     // A cache that the service used before may have no service left.
     if (change.type === 'updated') this.#wakeCaches(change.before)
-    if (change.type === 'deleted') this.#wakeNamed(object, this.#placements.set(object, []))
+    if (change.type === 'deleted') this.#wakeNamed(object, this.#podRewrites.set(object, []))
     if (change.type === 'added' || (change.type === 'updated' && this.#isNewSpec(change.before, object))) {
       this.#reports.add(serviceId(object))
-      this.#placed.add(serviceId(object))
+      this.#podRewriteQueue.add(serviceId(object))
       this.#awaiting.add(serviceId(object))
     }
     // KServe writes the status of services often, and no hold depends on it.
@@ -220,11 +220,11 @@ export class Controller {
     this.#wakeCache(key)
     // A warm-up is complete only once its Dataset reports a file.
     if (object.kind === 'Dataset')
-      for (const dataLoad of this.#options.mirror.loadsOf(key)) this.#milestones.look(dataLoad)
+      for (const dataLoad of this.#options.mirror.loadsOf(key)) this.#warmupReporter.report(dataLoad)
     // A team's own Dataset may start or stop serving services under `rewrite: Pod`.
     if (object.kind === 'Dataset' && !isOurs(object))
       for (const service of this.#options.mirror.services.list(key.namespace))
-        this.#placed.add(serviceId(service))
+        this.#podRewriteQueue.add(serviceId(service))
   }
 
   /** Wakes pods that mount a Dataset, or a reference to it. Fluid lists references in status.datasetRef. */
@@ -261,8 +261,8 @@ export class Controller {
   }
 
   #wakePolicies(): void {
-    this.#policies.addAfter('policies', settlingMs)
-    this.#adoptions.addAfter('adoptions', settlingMs)
+    this.#policies.addAfter('policies', batchMs)
+    this.#adoptions.addAfter('adoptions', batchMs)
   }
 
   #wakeHolds(pods: Iterable<string>): void {

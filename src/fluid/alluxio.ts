@@ -35,7 +35,7 @@ export const alluxio: Runtime = {
   isLoadable: true,
   tiers: 'every',
   // Fluid's SyncRuntime does nothing for Alluxio: no other field changes a running cache.
-  live: ['replicas', 'fuse.cleanPolicy'],
+  mutableFields: ['replicas', 'fuse.cleanPolicy'],
 
   // Fluid mounts it as the volume alluxio-mount-secret-<name>, and a volume's name has 63 characters and no dot.
   mountableSecret: /^[^.]{1,42}$/,

@@ -22,7 +22,7 @@ export const cacheRuntime: Runtime = {
   schemes: 'named',
   isLoadable: true,
   tiers: 'every',
-  live: [],
+  mutableFields: [],
 
   refuses({ credentials: { kind }, profile }) {
     if (profile === undefined) return "CacheRuntime needs the policy's sources[].profile"

@@ -31,8 +31,8 @@ export function asPartOf(object: KubeObject, { metadata: { uid } }: KubeObject):
  */
 export function belongsToPreviousDataset({ metadata }: KubeObject, dataset: KubeObject | undefined): boolean {
   const uid = dataset?.metadata.uid
-  const madeFor = metadata.annotations?.[partOfAnnotation]
-  if (madeFor !== undefined) return madeFor !== uid
+  const partOf = metadata.annotations?.[partOfAnnotation]
+  if (partOf !== undefined) return partOf !== uid
   const owners = (metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'Dataset')
   return owners.length > 0 && !owners.some((owner) => owner.uid === uid)
 }

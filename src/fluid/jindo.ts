@@ -27,7 +27,7 @@ export const jindo: Runtime = {
   isLoadable: true,
   tiers: 'first',
   // Fluid also applies resources of masters and workers, but restarts them (sync_runtime.go).
-  live: ['replicas', 'fuse.cleanPolicy', 'fuse.resources'],
+  mutableFields: ['replicas', 'fuse.cleanPolicy', 'fuse.resources'],
 
   refuses({ scheme, credentials, endpoint: { url, addressing } }) {
     if (credentials.kind === 'file') return `JindoRuntime reads no credentials file for ${scheme}://`

@@ -25,10 +25,10 @@ export function fills(dataLoad: KubeObject, { namespace, name }: ObjectKey, path
   if (stringAt(dataLoad, 'spec', 'dataset', 'namespace') !== namespace) return false
   if (!['Once', ''].includes(stringAt(dataLoad, 'spec', 'policy') ?? '')) return false
   const [targets, segments] = [listAt(dataLoad, 'spec', 'target'), segmentsOf(path)]
-  return targets.length === 0 || targets.some((target) => meets(stringAt(target, 'path') ?? '/', segments))
+  return targets.length === 0 || targets.some((target) => overlaps(stringAt(target, 'path') ?? '/', segments))
 }
 
 /** Whether one path is the other, or above it, by whole segments. */
-function meets(target: string, path: string[]): boolean {
+function overlaps(target: string, path: string[]): boolean {
   return segmentsOf(target).every((segment, index) => path[index] === undefined || path[index] === segment)
 }

@@ -51,6 +51,6 @@ function shortHash(text: string): string {
 
 function slug(uri: string): string {
   const words = (uri.split('/').at(-1) ?? '').toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
-  const lettered = /^[a-z]/.test(words) ? words : `m-${words.replace(/^-+/, '')}`
-  return lettered.slice(0, slugLength).replace(/-+$/, '')
+  const prefixed = /^[a-z]/.test(words) ? words : `m-${words.replace(/^-+/, '')}`
+  return prefixed.slice(0, slugLength).replace(/-+$/, '')
 }

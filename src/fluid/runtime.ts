@@ -18,7 +18,7 @@ export interface Runtime {
   /** Which tiers its workers share a model in; none where each worker, or its image alone, decides what it keeps. */
   tiers: 'first' | 'every' | 'none'
   /** Spec fields that Fluid applies to a running cache without a restart of its workers. */
-  live: readonly string[]
+  mutableFields: readonly string[]
   /** Why this runtime cannot read the source although it serves its scheme. */
   refuses(source: Source): string | undefined
   mount(source: Source): Mount

@@ -12,7 +12,10 @@ const usableShare = 0.9
  * once the Dataset was Bound; undefined before that. Only what a policy leaves open changes: workers are added up to
  * `growTo`, and copies are counted if the policy names no number. Without a known size it is one copy.
  */
-export function fitted(cache: Cache, modelBytes: number | undefined): Cache & { settings: FittedSettings } {
+export function withSizes(
+  cache: Cache,
+  modelBytes: number | undefined,
+): Cache & { settings: FittedSettings } {
   const { settings } = cache
   const { warmup } = settings
   const workerBytes = bytesOfWorker(cache)
@@ -50,7 +53,7 @@ export function loadsWhole({ paths }: Cache): boolean {
 
 function growing({ runtime, settings: { replicas, growTo = 0 } }: Cache, needed: number): number {
   // Others take a number of workers only when they are created.
-  if (!runtimes[runtime].live.includes('replicas')) return replicas
+  if (!runtimes[runtime].mutableFields.includes('replicas')) return replicas
   return Math.max(replicas, Math.min(needed, growTo))
 }
 

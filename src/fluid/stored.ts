@@ -24,10 +24,10 @@ export function withoutDefaults(spec: JsonObject): JsonObject {
 
 function stripped(field: string, value: Json | undefined): Json | undefined {
   if (Array.isArray(value)) return value.map((item) => stripped(field, item) ?? null)
-  if (!isObject(value)) return field === 'quota' || field === 'sizeLimit' ? inOneForm(value) : value
+  if (!isObject(value)) return field === 'quota' || field === 'sizeLimit' ? canonicalQuantity(value) : value
   const isQuantities = field === 'limits' || field === 'requests'
   return isQuantities
-    ? Object.fromEntries(Object.entries(value).map(([name, amount]) => [name, inOneForm(amount)]))
+    ? Object.fromEntries(Object.entries(value).map(([name, amount]) => [name, canonicalQuantity(amount)]))
     : withoutDefaults(value)
 }
 
@@ -54,7 +54,7 @@ function amountOf(quantity: Json | undefined): number | undefined {
   return digits === '' || unit === undefined ? undefined : Number(digits) * unit
 }
 
-function inOneForm(quantity: Json | undefined): Json | undefined {
+function canonicalQuantity(quantity: Json | undefined): Json | undefined {
   return amountOf(quantity) ?? quantity
 }
 
@@ -62,17 +62,17 @@ function inOneForm(quantity: Json | undefined): Json | undefined {
  * A Runtime's spec with the memory that Fluid itself requests for a tier in memory: it writes that into the live spec,
  * and taking it away again would restart masters and workers.
  */
-export function withMemoryOf(live: JsonObject, wanted: JsonObject): JsonObject {
-  const levels = listAt(wanted, 'tieredstore', 'levels')
-  if (!levels.some((level) => stringAt(level, 'mediumtype') === 'MEM')) return wanted
+export function withMemoryOf(live: JsonObject, desired: JsonObject): JsonObject {
+  const levels = listAt(desired, 'tieredstore', 'levels')
+  if (!levels.some((level) => stringAt(level, 'mediumtype') === 'MEM')) return desired
   const raised = ['master', 'worker'].flatMap((part) => {
-    const [here, asked] = [live, wanted].map((spec) => objectAt(spec, part, 'resources', 'requests'))
+    const [here, requests] = [live, desired].map((spec) => objectAt(spec, part, 'resources', 'requests'))
     const memory = here?.memory
-    if ((amountOf(memory) ?? 0) <= (amountOf(asked?.memory) ?? 0)) return []
-    const { resources, ...rest } = objectAt(wanted, part)
-    return [[part, { ...rest, resources: { ...objectAt(resources), requests: { ...asked, memory } } }]]
+    if ((amountOf(memory) ?? 0) <= (amountOf(requests?.memory) ?? 0)) return []
+    const { resources, ...rest } = objectAt(desired, part)
+    return [[part, { ...rest, resources: { ...objectAt(resources), requests: { ...requests, memory } } }]]
   })
-  return { ...wanted, ...Object.fromEntries(raised) }
+  return { ...desired, ...Object.fromEntries(raised) }
 }
 
 /** The paths at which two values differ; lists are looked at as a whole. */

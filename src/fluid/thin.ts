@@ -11,7 +11,7 @@ export const thin: Runtime = {
   schemes: 'named',
   isLoadable: false,
   tiers: 'none',
-  live: ['fuse.cleanPolicy'],
+  mutableFields: ['fuse.cleanPolicy'],
   // Fluid mounts it as the volume thin-fuseconfig-<name>.
   mountableSecret: /^[^.]{1,47}$/,
 

@@ -18,11 +18,11 @@ export function findModelLocations(
   runtime: JsonObject = {},
 ): FoundLocations {
   const excess = tooLargeBecause(service)
-  if (excess !== undefined) return noneBecause('TooLarge', excess)
+  if (excess !== undefined) return notFound('TooLarge', excess)
   const places = modelPlaces(service, bases, runtime)
   if (places.length > limits.locations) {
     const message = `it names ${places.length} models: at most ${limits.locations} are read`
-    return noneBecause('TooLarge', message)
+    return notFound('TooLarge', message)
   }
   const tooLong = textLimit()
   const locations = places.map((place) => ({
@@ -52,7 +52,7 @@ export function modelPlaces(
   return [...first.values()]
 }
 
-function noneBecause(reason: FoundLocations['none']['reason'], message: string): FoundLocations {
+function notFound(reason: FoundLocations['none']['reason'], message: string): FoundLocations {
   return { locations: [], none: { reason, message } }
 }
 

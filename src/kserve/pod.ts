@@ -143,7 +143,7 @@ export function isWorkloadPod({ metadata: { ownerReferences = [] } }: KubeObject
 }
 
 /** Whether KServe made a pod for a service. */
-export function isOf(pod: KubeObject, { kind, metadata }: KubeObject): boolean {
+export function belongsToService(pod: KubeObject, { kind, metadata }: KubeObject): boolean {
   const of = isWorkloadPod(pod) ? serviceOfPod(pod) : undefined
   return of?.kind === kind && of.name === metadata.name && pod.metadata.namespace === metadata.namespace
 }

@@ -9,20 +9,20 @@ const modelId = /(?:^|\s)--model[_-]id(?:=|\s+(?!-))["']?[^\s"']/
 
 /** Whether the arguments of one of these containers make it fetch a model from the Hugging Face hub. */
 function namesModelId(containers: Json[]): boolean {
-  return containers.some((container) => modelId.test(words(container).join(' ')))
+  return containers.some((container) => modelId.test(argumentsOf(container).join(' ')))
 }
 
-function words(container: Json): string[] {
+function argumentsOf(container: Json): string[] {
   const all = [...listAt(container, 'command'), ...listAt(container, 'args')]
   return all.filter((word) => typeof word === 'string')
 }
 
-const fetchesItself = 'the server fetches its model from the Hugging Face hub by itself (--model_id)'
+const downloadsItself = 'the server fetches its model from the Hugging Face hub by itself (--model_id)'
 
 /** For a service without a model URI: why there is none. */
 export function noModelBecause(containers: Json[]): string | undefined {
   return namesModelId(containers)
-    ? `${fetchesItself}; KServe downloads a model that storageUri names instead`
+    ? `${downloadsItself}; KServe downloads a model that storageUri names instead`
     : undefined
 }
 
@@ -33,7 +33,7 @@ export function noModelBecause(containers: Json[]): string | undefined {
 export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): Obstacle | undefined {
   const names = [modelFormat, ...containers.map((container) => stringAt(container, 'image') ?? '')]
   if (!names.some((name) => /huggingface/i.test(name)) || !namesModelId(containers)) return undefined
-  return { reason: 'NoModelLocation', message: `${fetchesItself}, and does not read what KServe downloads` }
+  return { reason: 'NoModelLocation', message: `${downloadsItself}, and does not read what KServe downloads` }
 }
 
 /** Whether a word holds a URI whole, or one below it. */
@@ -46,8 +46,11 @@ function names(word: string, uri: string): boolean {
  * A server that has the model's URI in its arguments, and so reads the store, as vLLM's streaming loaders do.
  */
 export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | undefined {
-  const wanted = trimEndSlashes(uri)
-  if (uri.length > limits.text || !containers.some((each) => words(each).some((word) => names(word, wanted))))
+  const model = trimEndSlashes(uri)
+  if (
+    uri.length > limits.text ||
+    !containers.some((each) => argumentsOf(each).some((word) => names(word, model)))
+  )
     return undefined
   return {
     reason: 'NoModelLocation',

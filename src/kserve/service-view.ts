@@ -2,7 +2,7 @@ import { isObject, type Json, type JsonObject, type KubeObject, listAt, objectAt
 import { rememberLast } from '../values/remember.ts'
 import type { KserveConfig } from './config.ts'
 import { containerNamed, mainContainer, type ServingContainer, servingContainers } from './container.ts'
-import { asksForDevices } from './devices.ts'
+import { requestsDevices } from './devices.ts'
 import { type LlmConfigs, llmBases, mergedField } from './llm-config.ts'
 import { findModelLocations } from './location.ts'
 import { type DeploymentMode, deploymentMode } from './mode.ts'
@@ -29,7 +29,7 @@ export interface ServiceView extends FoundLocations {
   /** The resources that KServe takes for GPUs, if the service is of several nodes. */
   gpuTypes: Json[]
   /** Whether the service itself asks for an accelerator, one of these resources, or a device by a claim. */
-  asksForDevices: (resources: readonly string[]) => boolean
+  requestsDevices: (resources: readonly string[]) => boolean
   /** The specs that an LLMInferenceService is merged over, the lowest first. */
   bases: JsonObject[]
 }
@@ -87,7 +87,7 @@ export function readService(
     mode: deploymentMode(service, kserve),
     modelFormats: modelFormatsOf(service),
     gpuTypes: [...kserve.gpuTypes, ...ownGpuTypes(annotations)],
-    asksForDevices: (resources) => asksForDevicesItself(service, resources),
+    requestsDevices: (resources) => requestsDevicesItself(service, resources),
     bases,
   }
 }
@@ -96,8 +96,8 @@ export function readService(
 const managedClaim = 'serving.kserve.io/exp-dra-device-class'
 
 /** Whether a service itself asks for an accelerator, one of these resources, or a device by a claim. */
-export function asksForDevicesItself({ metadata, spec }: KubeObject, resources: readonly string[]): boolean {
-  return metadata.annotations?.[managedClaim] !== undefined || asksForDevices(spec, resources)
+export function requestsDevicesItself({ metadata, spec }: KubeObject, resources: readonly string[]): boolean {
+  return metadata.annotations?.[managedClaim] !== undefined || requestsDevices(spec, resources)
 }
 
 function viewed(service: KubeObject, container: ServingContainer, bases: JsonObject[]): ViewedContainer {

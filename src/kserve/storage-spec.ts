@@ -55,7 +55,7 @@ function isLeftOut(
 ): boolean {
   const isNeeded = Boolean(stringAt(storage, 'key')) || !type
   const isAbsent = !Object.hasOwn(secrets, storageSecretName(annotations, config))
-  return serviceAccount?.isOfFiles === true && isNeeded && isAbsent
+  return serviceAccount?.isFromFiles === true && isNeeded && isAbsent
 }
 
 function textParameters(value: JsonObject['parameters']): Parameters | undefined {

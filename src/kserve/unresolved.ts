@@ -24,13 +24,13 @@ export function missing(message: string): Unresolved {
  * before that. An object that is missing from files is never waited for.
  */
 export function absent(message: string, account: ServiceAccountFact | undefined): Unresolved {
-  return account?.isOfFiles ? missing(message) : { ok: false, reason: 'CredentialsPending', message }
+  return account?.isFromFiles ? missing(message) : { ok: false, reason: 'CredentialsPending', message }
 }
 
 /** The trouble with a service account that is named and is not there. */
 export function absentAccount(account: ServiceAccountFact | undefined): Unresolved | undefined {
   // Files may leave out what is in the cluster: such an account is taken for one without Secrets.
-  if (!account?.isMissing || account.isOfFiles) return undefined
+  if (!account?.isMissing || account.isFromFiles) return undefined
   return absent(`there is no service account ${quoted(account.name)} in the service's namespace`, account)
 }
 

@@ -188,10 +188,10 @@ function directory(scheme: string, rest: string, host: RegExp): ModelUri {
           `the URI holds a port, or more than a name, where its host or bucket stands: character ${placeIn(scheme, Math.max(bucket.search(/[:@]/), 0))}`,
         )
   }
-  const odd = rest.search(unsafe)
-  if (odd !== -1) {
-    const [place, character] = [placeIn(scheme, odd), firstOf(rest.slice(odd))]
-    const why = rest.charCodeAt(odd) < 0x80 ? 'cannot carry safely' : 'is not known to carry'
+  const offset = rest.search(unsafe)
+  if (offset !== -1) {
+    const [place, character] = [placeIn(scheme, offset), firstOf(rest.slice(offset))]
+    const why = rest.charCodeAt(offset) < 0x80 ? 'cannot carry safely' : 'is not known to carry'
     return other('UnsafeUri', `character ${place} of the URI is "${character}", which a Fluid mount ${why}`)
   }
   if (`/${rest}/`.includes(replaced))

@@ -34,7 +34,7 @@ const watchSeconds = 240
 // The server sends a bookmark each minute: after twice that and a bit, silence is a dead connection.
 const stallMs = 150_000
 // What went well for this long owes nothing to the failures before it.
-const wellMs = 60_000
+const healthyMs = 60_000
 // Should a change ever be lost without an error, a list finds it, once the watch of that time has ended.
 const relistMs = 10 * 60_000
 
@@ -145,7 +145,7 @@ export class Reflector {
       const outcome = await this.#once().catch((error: unknown) => error)
       if (signal.aborted) return
       if (outcome === undefined) this.forbidden = undefined
-      if (outcome === undefined || clock.now() - startedMs >= wellMs) failures = 0
+      if (outcome === undefined || clock.now() - startedMs >= healthyMs) failures = 0
       if (outcome !== undefined) failures += 1
       if (outcome !== undefined) this.#report(outcome, failures)
       if (outcome === undefined && this.#isInterrupted) {

@@ -54,9 +54,9 @@ export class Draft {
    */
   set(path: string, value: Json): string[] {
     this.#touched.add(path)
-    const made: string[] = []
-    this.#write(path, (parent, name) => assign(parent, name, value), made)
-    return made
+    const created: string[] = []
+    this.#write(path, (parent, name) => assign(parent, name, value), created)
+    return created
   }
 
   /** Appends to a list. Creates the list if it does not exist. */
@@ -75,9 +75,9 @@ export class Draft {
    */
   setElement(path: string, value: JsonObject): string[] {
     const list = parentOf(path)
-    const made = Array.isArray(this.get(list)) ? [] : [...this.set(list, []), list]
+    const created = Array.isArray(this.get(list)) ? [] : [...this.set(list, []), list]
     this.set(path, value)
-    return made
+    return created
   }
 
   /** Removes an element from a list. The elements after it move up. */
@@ -105,8 +105,12 @@ export class Draft {
     this.remove(path)
   }
 
-  /** Edits the parent of a path, after copying it and all above it. Adds the created parents to `made`. */
-  #write(path: string, edit: (parent: Json[] | JsonObject, name: string) => void, made: string[] = []): void {
+  /** Edits the parent of a path, after copying it and all above it. Adds the created parents to `created`. */
+  #write(
+    path: string,
+    edit: (parent: Json[] | JsonObject, name: string) => void,
+    created: string[] = [],
+  ): void {
     const names = steps(path)
     const last = names.pop()
     if (last === undefined) return
@@ -116,7 +120,7 @@ export class Draft {
     for (const name of names) {
       end = nextEnd(path, end)
       const inner: Json | undefined = child(here, name)
-      if (inner === undefined) made.push(path.slice(0, end))
+      if (inner === undefined) created.push(path.slice(0, end))
       // A null counts as missing. Nothing can be written into a scalar.
       const value: Json = inner ?? {}
       if (!isNested(value)) return

@@ -45,7 +45,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     foreignVolumes: new Set(),
     datasets: [],
     runtimes: [],
-    lent: [],
+    sharedDatasets: [],
     unread: new Set(),
     signer: fakeSigner,
     ...more,

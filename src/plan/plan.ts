@@ -6,14 +6,14 @@ import { podSourceOf } from '../kserve/location.ts'
 import { readService, type ServiceReader, type ServiceView } from '../kserve/service-view.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import { labelProblem } from '../policy/scope.ts'
-import { unreadWords } from '../policy/words.ts'
+import { unusedAnnotations } from '../policy/words.ts'
 import { adoptAnnotation } from '../values/keys.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import type { Facts } from './facts.ts'
 import { type Hold, type HoldLimits, holdSettings, resolveHold } from './pod/hold.ts'
-import { isWorthAWarning, type Reason, type RefusalReason, type SkipReason } from './reasons.ts'
+import { needsWarning, type Reason, type RefusalReason, type SkipReason } from './reasons.ts'
 import { deadlineWarnings, serviceDeadlineMs } from './service/deadline.ts'
 import {
   type Acceleration,
@@ -102,49 +102,49 @@ const nothingServed = {
 export function plan(input: PlanInput): Plan {
   const { service, previous } = input
   if (![service, previous].every(isPlannable)) return tooLarge(service, previous)
-  const made = planned(input)
-  return { ...made, warnings: [...made.warnings, ...wordWarnings(made, input)] }
+  const decided = planned(input)
+  return { ...decided, warnings: [...decided.warnings, ...annotationWarnings(decided, input)] }
 }
 
 /**
  * Warnings about labels and annotations for Warmgate that have no effect. A service that opted out gets none.
  * If the namespace is not opted in, only its label is checked, and only when the service is created.
  */
-function wordWarnings({ decision, reason }: Plan, { service, previous, facts }: PlanInput): string[] {
+function annotationWarnings({ decision, reason }: Plan, { service, previous, facts }: PlanInput): string[] {
   if (decision === 'deny' || reason === 'OptedOut') return []
-  if (reason !== 'NotOptedIn') return unreadWords(service, previous)
+  if (reason !== 'NotOptedIn') return unusedAnnotations(service, previous)
   const problem = previous === undefined ? labelProblem(facts.namespaceLabels) : undefined
   return problem === undefined ? [] : [`warmgate: ${problem}`]
 }
 
 function planned({ service, previous, isAdopted = false, facts, read = readService }: PlanInput): Plan {
-  const asks = asksForAdoption(service, previous)
+  const requestsAdoption = asksForAdoption(service, previous)
   // The stored record (`before`) is more reliable: the user can write the annotation in the request (`own`).
   const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
   const before = previous && readRecord(previous, facts.signer, subjectOf(previous, facts.namespace))
   // A proven record in the request comes from an earlier webhook pass. It is newer and may name the same PVC.
   const records = (own?.isProven ? [own, before] : [before, own]).filter((record) => record !== undefined)
-  const draft = withoutRewrite({ service, previous }, records, asks)
-  const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
+  const draft = withoutRewrite({ service, previous }, records, requestsAdoption)
+  const adopts = isAdopted || requestsAdoption || isSecondPass(own, { previous, before })
   // An adoption replaces a record without a valid signature.
-  const kept = isTakenIn && before?.isProven === false ? undefined : before
+  const kept = adopts && before?.isProven === false ? undefined : before
   const view = read(draft.object, facts)
   const decision = decide({
     service: view,
     previous: previous && readService(previous, facts),
     kept,
-    isAdopted: isTakenIn,
+    isAdopted: adopts,
     isUnchanged: () => previous !== undefined && changesNothing({ service, previous }),
     facts,
   })
   // Warn only on creation and on a request for adoption: KServe's controller also updates services.
-  const isTold = previous === undefined && !awaitsConnection(view)
-  const shouldWarn: ShouldWarn = (reason) => asks || (isTold && isWorthAWarning(reason))
+  const warnsOnCreate = previous === undefined && !awaitsConnection(view)
+  const shouldWarn: ShouldWarn = (reason) => requestsAdoption || (warnsOnCreate && needsWarning(reason))
   if (decision.kind !== 'accelerate') return refusal(decision, draft, shouldWarn)
   rewrite(draft, decision, { view, kept, own, previous, facts })
   // The API server would reject the whole service if its annotations with the record are too large.
   if (kept === undefined && !annotationsFit(draft.object))
-    return refusal(noRoom, withoutRewrite({ service, previous }, records, asks), shouldWarn)
+    return refusal(noRoom, withoutRewrite({ service, previous }, records, requestsAdoption), shouldWarn)
   return acceleration(decision, { draft, view, previous, shouldWarn, facts })
 }
 
@@ -157,10 +157,10 @@ export function isPending({ reason, skipped }: Pick<Plan, 'reason' | 'skipped'>)
 function withoutRewrite(
   { service, previous }: { service: KubeObject; previous: KubeObject | undefined },
   records: ServiceRecord[],
-  asks: boolean,
+  requestsAdoption: boolean,
 ): Draft {
   const draft = new Draft(service)
-  if (asks) dropAdoptAnnotation(draft)
+  if (requestsAdoption) dropAdoptAnnotation(draft)
   const write = previous && { previous, service }
   for (const { original } of records) restore(draft, original, write)
   return draft
@@ -265,7 +265,7 @@ const pendingMessage =
 
 const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing', 'WorkloadIdentity'])
 
-interface Making {
+interface AccelerationContext {
   draft: Draft
   view: ServiceView
   previous: KubeObject | undefined
@@ -275,11 +275,11 @@ interface Making {
 
 function acceleration(
   { rewrites, skipped, policy }: Acceleration,
-  { draft, view, previous, shouldWarn, facts }: Making,
+  { draft, view, previous, shouldWarn, facts }: AccelerationContext,
 ): Plan {
   const patch = draft.patch()
-  const wanted = holdSettings(policy.spec)
-  const hold = wanted && resolveHold(wanted, limitsOf(view, draft.object, facts))
+  const settings = holdSettings(policy.spec)
+  const hold = settings && resolveHold(settings, limitsOf(view, draft.object, facts))
   const isNew = previous === undefined && servesOne(rewrites)
   const base = {
     message: rewrites.map((each) => `${quoted(each.uri)} is served from ${describeTarget(each)}`).join('; '),
@@ -291,7 +291,9 @@ function acceleration(
       ...podRewriteWarning(rewrites, shouldWarn),
       // Only on creation, because KServe's controller updates services all the time.
       ...(isNew ? probeWarnings(view, hold, facts) : []),
-      ...(isNew && wanted && hold ? deadlineWarnings(view, { wanted, hold, admitted: draft.object }) : []),
+      ...(isNew && settings && hold
+        ? deadlineWarnings(view, { settings, hold, admitted: draft.object })
+        : []),
     ],
     caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
     locations: rewrites.map(servedLocation),
@@ -300,7 +302,7 @@ function acceleration(
       unavailable === undefined ? [] : [{ cache, reason: unavailable.reason, message: unavailable.message }],
     ),
     hold,
-    holdReason: hold && wanted?.at === 'Auto' ? schedulingReason(view, hold, facts) : undefined,
+    holdReason: hold && settings?.at === 'Auto' ? schedulingReason(view, hold, facts) : undefined,
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
     return { ...base, ...unproven, decision: 'skip' }

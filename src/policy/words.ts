@@ -16,18 +16,18 @@ const forPeople = [accelerationAnnotation, adoptAnnotation, ...Object.values(ove
 const known: readonly string[] = [...forPeople, originalAnnotation, cachesAnnotation, revertedAnnotation]
 
 /** A Warmgate annotation of a service that has an unknown name or value. */
-export interface UnknownWord {
+export interface UnknownAnnotation {
   key: string
   /** Says what is valid. */
   message: string
 }
 
 /** The first annotation in Warmgate's domain with an unknown name, or an unknown value for opting out. */
-export function unknownWord(annotations: Annotations): UnknownWord | undefined {
-  const opting = annotations[accelerationAnnotation]
-  if (opting !== undefined && !['enabled', 'disabled'].includes(opting)) {
-    const said = `${accelerationAnnotation}: ${JSON.stringify(quoted(opting))}`
-    const message = `${said} is not valid: use disabled to opt the service out, or leave it out`
+export function unknownAnnotation(annotations: Annotations): UnknownAnnotation | undefined {
+  const value = annotations[accelerationAnnotation]
+  if (value !== undefined && !['enabled', 'disabled'].includes(value)) {
+    const shown = `${accelerationAnnotation}: ${JSON.stringify(quoted(value))}`
+    const message = `${shown} is not valid: use disabled to opt the service out, or leave it out`
     return { key: accelerationAnnotation, message }
   }
   const key = Object.keys(annotations).find((name) => isWarmgateKey(name) && !known.includes(name))
@@ -49,7 +49,7 @@ const unread = [
 /**
  * Warnings about Warmgate keys in places that Warmgate does not read, unless an update leaves them unchanged.
  */
-export function unreadWords(service: KubeObject, previous: KubeObject | undefined): string[] {
+export function unusedAnnotations(service: KubeObject, previous: KubeObject | undefined): string[] {
   return unread.flatMap(({ what, of, path }) => {
     const before = stringMapAt(previous, ...path)
     return Object.entries(stringMapAt(service, ...path))

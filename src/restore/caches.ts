@@ -34,11 +34,11 @@ export async function clearCaches(context: RestoreContext, restored: ReadonlySet
   )
 }
 
-/** If the scope names services, only the caches that they own are in scope. */
+/** If the scope names or selects services, only the caches that they own are in scope. */
 function isInScope({ scope }: RestoreContext, { objects }: LocatedCache, services: Located[]): boolean {
-  if (scope.services.length === 0) return true
+  if (scope.services.length === 0 && scope.selected === undefined) return true
   const owners = objects.flatMap(({ object }) => object.metadata.ownerReferences ?? [])
-  const named = services.filter(({ object }) => isNamed(scope, object.metadata.name))
+  const named = services.filter(({ object }) => isNamed(scope, object.metadata))
   return owners.some(({ uid }) => named.some(({ object }) => object.metadata.uid === uid))
 }
 

@@ -27,9 +27,9 @@ export function createProbeServer({ missing }: { missing: () => string[] }): Pla
   return createPlainServer({
     '/healthz': async () => ({ status: 200, text: 'ok\n' }),
     '/readyz': async () => {
-      const wanting = missing()
-      const text = wanting.length === 0 ? 'ok\n' : `not ready: ${wanting.join(', ')}\n`
-      return { status: wanting.length === 0 ? 200 : 503, text }
+      const unready = missing()
+      const text = unready.length === 0 ? 'ok\n' : `not ready: ${unready.join(', ')}\n`
+      return { status: unready.length === 0 ? 200 : 503, text }
     },
   })
 }

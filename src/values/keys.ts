@@ -210,3 +210,12 @@ export const reportingController = 'warmgate.dev/warmgate'
  * Lives: until its author removes it.
  */
 export const metricsLabel = 'warmgate.dev/metrics'
+
+/**
+ * Marks the service that `warmgate doctor` creates as a dry run: admission warns of a label of Warmgate's on a service.
+ * On: services (label).
+ * Written by: `warmgate doctor`.
+ * Read by: nobody; the warning shows that admission was asked.
+ * Lives: for one admission request.
+ */
+export const doctorLabel = 'warmgate.dev/doctor'

@@ -14,9 +14,9 @@ import { type LocalReplica, startLocalReplica } from '../warmgate/replica.ts'
 import { type BareCluster, startBareCluster } from '../warmgate/test-cluster.ts'
 import {
   binds,
-  type End,
   ends,
   failLoad,
+  type HoldEnd,
   handovers,
   lateEnds,
   modelBytes,
@@ -39,7 +39,7 @@ const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metad
 const minuteMs = 60_000
 // One service rolls after the other, on a machine that may be busy.
 const longMs = 5 * minuteMs
-const all: Pick<End, 'name' | 'hold'>[] = [...ends, ...soonEnds, ...lateEnds, ...handovers]
+const all: Pick<HoldEnd, 'name' | 'hold'>[] = [...ends, ...soonEnds, ...lateEnds, ...handovers]
 const clock = new MovableClock()
 const replicas: LocalReplica[] = []
 let bare: BareCluster
@@ -121,7 +121,7 @@ test('another replica leads, and the first one restarts: every hold goes on', as
 
 describe('as it happens', () => {
   beforeAll(async () => {
-    await Promise.all(ends.map(({ name: ns, happens }) => happens?.(bare, ns)))
+    await Promise.all(ends.map(({ name: ns, act }) => act?.(bare, ns)))
     // What is endless stays cold all the same.
     bare.fluid.set({ bytesPerSecond: smallBytes })
   })
@@ -134,7 +134,7 @@ describe('as it happens', () => {
 
 describe('a minute later', () => {
   beforeAll(async () => {
-    await Promise.all(soonEnds.map(({ name: ns, happens }) => happens?.(bare, ns)))
+    await Promise.all(soonEnds.map(({ name: ns, act }) => act?.(bare, ns)))
     await eventuallyGone(bare.client, resources.inferenceService, { namespace: 'orphan', name })
     clock.advance(minuteMs)
   })
@@ -194,7 +194,7 @@ describe('going back', () => {
   }
 
   test('one service, while Warmgate runs: it opts out, its pods roll, and its cache goes', async () => {
-    expect(await warmgate(['restore', '-n', 'slow-serve', name], shell)).toMatch(
+    expect(await warmgate(['restore', '-n', 'slow-serve', name, '--yes'], shell)).toMatch(
       /^opted out InferenceService slow-serve\/held\n(.*\n)*deleted cache/m,
     )
     await servedBy('slow-serve', 1)
@@ -202,7 +202,7 @@ describe('going back', () => {
 
   test('nobody releases the pods of a Warmgate that is gone, but restore --pods-only', async () => {
     await Promise.all(replicas.map((replica) => replica.stop()))
-    expect(await warmgate(['restore', '--pods-only', '-n', 'slow-keep'], shell)).toMatch(
+    expect(await warmgate(['restore', '--pods-only', '-n', 'slow-keep', '--yes'], shell)).toMatch(
       /^released Pod .*\n$/,
     )
     await holds.expectRelease('slow-keep', { reason: 'NotHeld', type: 'Normal' })

@@ -347,7 +347,7 @@ const teams = fc.array(
 )
 
 /** What another namespace has, and may have granted. */
-const lent = fc
+const sharedDatasets = fc
   .record({
     mounts: fc.constantFrom<JsonObject[]>(
       [
@@ -414,14 +414,14 @@ export const optedInFacts: fc.Arbitrary<Facts> = fc
     listed: fc.constantFrom<string[]>([], [], ['s3-access'], ['other', 's3-access']),
     identity: fc.constantFrom({}, {}, {}, {}, { 'eks.amazonaws.com/role-arn': 'role' }),
     teams,
-    lent,
+    sharedDatasets,
     servingRuntimes: fc.record({ own: servingRuntimes, cluster: servingRuntimes }),
     llmConfigs: fc.record({ own: llmConfigs, shared: llmConfigs }),
   })
   .map(({ specs, installed, secrets, listed, identity, teams: mounts, ...more }) =>
     fakeFacts({
       servingRuntimes: more.servingRuntimes,
-      lent: more.lent,
+      sharedDatasets: more.sharedDatasets,
       llmConfigs: more.llmConfigs,
       datasets: mounts.map((mount, index) => fluidObject('Dataset', `team-${index}`, { mounts: [mount] })),
       runtimes: mounts.map((_, index) => fluidObject('AlluxioRuntime', `team-${index}`, {})),

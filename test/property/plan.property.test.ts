@@ -3,7 +3,7 @@ import jsonPatch from 'fast-json-patch'
 import { expect, test, vi } from 'vitest'
 import { isCacheName } from '../../src/fluid/name.ts'
 import { servingContainers } from '../../src/kserve/container.ts'
-import { asksForDevices } from '../../src/kserve/devices.ts'
+import { requestsDevices } from '../../src/kserve/devices.ts'
 import { llmBases } from '../../src/kserve/llm-config.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import { readService } from '../../src/kserve/service-view.ts'
@@ -69,7 +69,10 @@ function referencesOf(made: Plan): KubeObject[] {
 
 test('nothing refers to another namespace but what a policy lends, to an account that may get it', () => {
   check(anything, (service, facts) => {
-    const refused = { ...facts, lent: facts.lent.map((each) => ({ ...each, allowedAccounts: [] })) }
+    const refused = {
+      ...facts,
+      sharedDatasets: facts.sharedDatasets.map((each) => ({ ...each, allowedAccounts: [] })),
+    }
     const { service: admitted } = plan({ service, facts })
     for (const previous of [undefined, service, admitted]) {
       const before = previous === undefined ? {} : { previous }
@@ -386,9 +389,9 @@ test('no GPU for a service that requests a device, runs on a CPU, or has a confi
   check(services, (service, facts) => {
     const given = givenDevices(plan({ service, facts }).service)
     if (given.length === 0) return
-    expect(asksForDevices(service.spec)).toBe(false)
+    expect(requestsDevices(service.spec)).toBe(false)
     expect(cpuFormatOf(readService(service, facts))).toBeUndefined()
-    expect(asksForDevices(llmBases(service, facts.llmConfigs))).toBe(false)
+    expect(requestsDevices(llmBases(service, facts.llmConfigs))).toBe(false)
     expect(service.metadata.annotations?.['warmgate.dev/gpu']).not.toBe('disabled')
     // As requests and as limits alike, the whole of them.
     for (const paths of given) {

@@ -2,10 +2,10 @@ import type { Mirror } from '../../cluster/mirror.ts'
 import { cacheObjects } from '../../fluid/cache.ts'
 import { isOurs, modelBytesOf } from '../../fluid/dataset.ts'
 import type { Cache } from '../../fluid/desired.ts'
+import { isUpToDate, type MergeResult, mergeMutable, withPendingChanges } from '../../fluid/merge.ts'
 import { isReferenceTo } from '../../fluid/reference.ts'
 import { chooseRuntime, type RuntimeName, runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
-import { isAsWanted, type Standing, standing, withPendingChanges } from '../../fluid/standing.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import { getIn, type KubeObject, keyOf, listAt, objectAt } from '../../values/object.ts'
 
@@ -18,35 +18,35 @@ export type DesiredCache =
       /** The Dataset first: it says what is held back. */
       objects: KubeObject[]
       /** What differs from the policy as it is now, and only a new cache would have. */
-      heldBack: string[]
+      pendingChanges: string[]
     }
 
 /**
  * The desired objects of a cache, compared with the existing ones. An existing Runtime keeps its kind, because two
  * Runtimes would compete for the Dataset. If one object is not Warmgate's, none of them is written.
  */
-export function desiredCache(wanted: Cache, mirror: Mirror): DesiredCache {
-  const found = standingRuntime(wanted, mirror)
+export function desiredCache(requested: Cache, mirror: Mirror): DesiredCache {
+  const found = existingRuntime(requested, mirror)
   if (found.kind === 'taken') return found
-  const cache = { ...wanted, runtime: found.runtime ?? wanted.runtime }
-  const isRead = found.runtime !== undefined || isReferenceTo(cache.source)
-  const parts: Extract<Standing, { kind: 'ours' }>[] = []
-  const dataset = mirror.datasets.get(wanted)
-  for (const made of cacheObjects(cache, dataset && modelBytesOf(dataset))) {
-    const present = presentOf(made, mirror)
-    const object = cache.settings.warmup.replicas === undefined ? withCopiesOf(present, made) : made
-    if (present !== undefined && !isOurs(present)) return taken(present, "is not Warmgate's")
-    const part = compared(object, present, isRead)
-    if (part.kind === 'foreign') return taken(object, notAsMade(part.fields))
+  const cache = { ...requested, runtime: found.runtime ?? requested.runtime }
+  const isMounted = found.runtime !== undefined || isReferenceTo(cache.source)
+  const parts: Extract<MergeResult, { kind: 'ours' }>[] = []
+  const dataset = mirror.datasets.get(requested)
+  for (const generated of cacheObjects(cache, dataset && modelBytesOf(dataset))) {
+    const present = presentOf(generated, mirror)
+    const object = cache.settings.warmup.replicas === undefined ? withCopiesOf(present, generated) : generated
+    if (present !== undefined && !isOurs(present)) return nameTaken(present, "is not Warmgate's")
+    const part = compared(object, present, isMounted)
+    if (part.kind === 'foreign') return nameTaken(object, hasForeignFields(part.fields))
     parts.push(part)
   }
-  const heldBack = [
-    ...(cache.runtime === wanted.runtime ? [] : [`a ${runtimes[wanted.runtime].kind}`]),
-    ...parts.flatMap((part) => part.heldBack),
+  const pendingChanges = [
+    ...(cache.runtime === requested.runtime ? [] : [`a ${runtimes[requested.runtime].kind}`]),
+    ...parts.flatMap((part) => part.pendingChanges),
   ]
   const [first, ...others] = parts.map(({ object }) => object)
-  const objects = first === undefined ? [] : [withPendingChanges(first, heldBack), ...others]
-  return { kind: 'ours', cache, objects, heldBack }
+  const objects = first === undefined ? [] : [withPendingChanges(first, pendingChanges), ...others]
+  return { kind: 'ours', cache, objects, pendingChanges }
 }
 
 /** A DataLoad that is there keeps its number of copies, which Fluid reads once: the size may have come later. */
@@ -58,35 +58,35 @@ function withCopiesOf(present: KubeObject | undefined, object: KubeObject): Kube
 }
 
 /** An object as it is to be written; `isRead` once Fluid has read the Dataset, for its Runtime. */
-function compared(object: KubeObject, present: KubeObject | undefined, isRead: boolean): Standing {
+function compared(object: KubeObject, present: KubeObject | undefined, isMounted: boolean): MergeResult {
   // Before that it can be put right.
-  if (object.kind === 'Dataset') return standing(object, present, isRead ? [] : datasetFields)
-  const part = standing(object, present)
+  if (object.kind === 'Dataset') return mergeMutable(object, present, isMounted ? [] : datasetFields)
+  const part = mergeMutable(object, present)
   // A scheduled DataLoad is deleted and created again for any change (schedules.ts).
-  return !isScheduled(object) || isAsWanted(part) ? part : { kind: 'ours', object, heldBack: [] }
+  return !isScheduled(object) || isUpToDate(part) ? part : { kind: 'ours', object, pendingChanges: [] }
 }
 
 /** The fields of a Dataset that a policy sets. */
 const datasetFields = ['mounts', 'tolerations']
 
-function taken(
+function nameTaken(
   { kind, metadata: { name } }: KubeObject,
   why: string,
 ): Extract<DesiredCache, { kind: 'taken' }> {
   return { kind: 'taken', message: `${kind} ${name} exists and ${why}: delete or rename it` }
 }
 
-function notAsMade(fields: string[]): string {
+function hasForeignFields(fields: string[]): string {
   const paths = fields.slice(0, 5).map((field) => `spec.${field}`)
   return `is not as Warmgate makes it (${paths.join(', ')})`
 }
 
-type StandingRuntime =
+type ExistingRuntime =
   | { kind: 'found'; runtime: RuntimeName | undefined }
   | Extract<DesiredCache, { kind: 'taken' }>
 
 /** The kind of the Runtime that stands; a reference has one that Fluid makes itself. */
-function standingRuntime({ namespace, name, source }: Cache, { runtimes: known }: Mirror): StandingRuntime {
+function existingRuntime({ namespace, name, source }: Cache, { runtimes: known }: Mirror): ExistingRuntime {
   if (isReferenceTo(source)) return { kind: 'found', runtime: undefined }
   const present = runtimeNames.flatMap((runtime) => {
     const object = known[runtime].get({ namespace, name })
@@ -95,7 +95,7 @@ function standingRuntime({ namespace, name, source }: Cache, { runtimes: known }
       : [{ runtime, object }]
   })
   const other = present.find(({ object }) => !isOurs(object))
-  if (other !== undefined) return taken(other.object, "is not Warmgate's")
+  if (other !== undefined) return nameTaken(other.object, "is not Warmgate's")
   const [first] = present
   if (first === undefined) return { kind: 'found', runtime: undefined }
   const { runtime, object } = first
@@ -106,7 +106,7 @@ function standingRuntime({ namespace, name, source }: Cache, { runtimes: known }
   ])
   return served.ok
     ? { kind: 'found', runtime }
-    : taken(object, `does not serve the source (${served.message})`)
+    : nameTaken(object, `does not serve the source (${served.message})`)
 }
 
 function presentOf(
@@ -122,9 +122,9 @@ function presentOf(
 export function reportOutdated(
   { events }: { events: EventRecorder },
   dataset: KubeObject,
-  heldBack: string[],
+  pendingChanges: string[],
 ): void {
-  if (heldBack.length === 0) return
-  const note = `made before its policy changed, or edited since: it stays without ${heldBack.join(', ')} until it is made anew, since Fluid does not change that while it stands`
+  if (pendingChanges.length === 0) return
+  const note = `made before its policy changed, or edited since: it stays without ${pendingChanges.join(', ')} until it is made anew, since Fluid does not change that while it stands`
   events.record({ regarding: dataset, type: 'Warning', reason: 'CacheOutdated', note, action: 'CreateCache' })
 }

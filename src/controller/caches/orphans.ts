@@ -21,13 +21,13 @@ interface Options {
  */
 export async function deleteOrphans(options: Options, key: ObjectKey): Promise<boolean> {
   const known = options.mirror.datasets.get(key)
-  const suspects = partsOf(options.mirror, key).filter(({ object }) =>
+  const candidates = partsOf(options.mirror, key).filter(({ object }) =>
     belongsToPreviousDataset(object, known),
   )
-  if (suspects.length === 0) return false
+  if (candidates.length === 0) return false
   // The Dataset may be newer than the mirror knows.
   const dataset = await options.client.get(resources.dataset, key)
-  for (const { resource, object } of suspects) {
+  for (const { resource, object } of candidates) {
     if (belongsToPreviousDataset(object, dataset)) await remove(options, resource, object)
   }
   return true
@@ -36,8 +36,10 @@ export async function deleteOrphans(options: Options, key: ObjectKey): Promise<b
 /** The Runtimes and DataLoads of a cache, whatever the DataLoads are called; those of `warmgate refresh`, too. */
 export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; object: KubeObject }[] {
   const loads = mirror.loadsOf(key)
-  const made = runtimeNames.map((name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const)
-  return [...loads.map((load) => [resources.dataLoad, load] as const), ...made].flatMap(
+  const runtimes = runtimeNames.map(
+    (name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const,
+  )
+  return [...loads.map((load) => [resources.dataLoad, load] as const), ...runtimes].flatMap(
     ([resource, object]) =>
       object === undefined || !(isOurs(object) || isRefresh(object)) ? [] : [{ resource, object }],
   )

@@ -25,7 +25,7 @@ export const patienceMs = 60_000
 const bounds = { totalBytes: 2 ** 18, valueBytes: 2 ** 10 }
 
 /** The Runtime of a cache as it is, and the Dataset that it serves. */
-interface Served {
+interface RunningCache {
   dataset: KubeObject
   runtime: KubeObject
   resource: Resource
@@ -39,30 +39,30 @@ interface Served {
 export class RuntimePods {
   readonly #options: Options
   /** By UID of a Runtime: when its pods were looked at, and since when a FUSE client is known to be away. */
-  readonly #lookedMs = new Memory<number>(bounds)
-  readonly #fuseAwayMs = new Memory<number>(bounds)
+  readonly #checkedMs = new Memory<number>(bounds)
+  readonly #fuseUnavailableMs = new Memory<number>(bounds)
 
   constructor(options: Options) {
     this.#options = options
   }
 
-  async look(served: Served): Promise<RequeueAfterMs> {
+  async check(served: RunningCache): Promise<RequeueAfterMs> {
     const workers = await this.#workers(served)
     return workers ?? this.#fuse(served)
   }
 
-  async #workers({ dataset, runtime, resource }: Served): Promise<RequeueAfterMs> {
+  async #workers({ dataset, runtime, resource }: RunningCache): Promise<RequeueAfterMs> {
     const { client, clock, events, logger } = this.#options
     const { uid = '' } = runtime.metadata
-    const { ready, wanted } = workersOf(runtime)
-    if (ready >= wanted) {
-      this.#lookedMs.delete(uid)
+    const { ready, desired } = workersOf(runtime)
+    if (ready >= desired) {
+      this.#checkedMs.delete(uid)
       return undefined
     }
-    const sinceMs = this.#lookedMs.get(uid) ?? createdMs(runtime)
+    const sinceMs = this.#checkedMs.get(uid) ?? createdMs(runtime)
     const leftMs = sinceMs + patienceMs - clock.now()
     if (leftMs > 0) return leftMs
-    this.#lookedMs.set(uid, clock.now(), uid)
+    this.#checkedMs.set(uid, clock.now(), uid)
     const { namespace, name } = keyOf(dataset)
     const { items } = await client.list(resources.pod, {
       ...(namespace !== undefined && { namespace }),
@@ -90,19 +90,19 @@ export class RuntimePods {
   }
 
   /** Fluid counts FUSE clients, and takes them for ready whatever they are (pkg/ctrl/fuse.go). */
-  #fuse({ dataset, runtime }: Served): RequeueAfterMs {
+  #fuse({ dataset, runtime }: RunningCache): RequeueAfterMs {
     const { clock, events } = this.#options
     const { uid = '' } = runtime.metadata
-    const away = getIn(runtime, 'status', 'fuseNumberUnavailable')
-    if (typeof away !== 'number' || away <= 0) {
-      this.#fuseAwayMs.delete(uid)
+    const unavailable = getIn(runtime, 'status', 'fuseNumberUnavailable')
+    if (typeof unavailable !== 'number' || unavailable <= 0) {
+      this.#fuseUnavailableMs.delete(uid)
       return undefined
     }
-    const sinceMs = this.#fuseAwayMs.get(uid) ?? clock.now()
-    this.#fuseAwayMs.set(uid, sinceMs, uid)
+    const sinceMs = this.#fuseUnavailableMs.get(uid) ?? clock.now()
+    this.#fuseUnavailableMs.set(uid, sinceMs, uid)
     const leftMs = sinceMs + patienceMs - clock.now()
     if (leftMs > 0) return leftMs
-    const note = `${away} of its FUSE clients ${away === 1 ? 'is' : 'are'} not available: pods on their nodes cannot read it, and those that mounted it before may have to be restarted`
+    const note = `${unavailable} of its FUSE clients ${unavailable === 1 ? 'is' : 'are'} not available: pods on their nodes cannot read it, and those that mounted it before may have to be restarted`
     events.record({ regarding: dataset, type: 'Warning', reason: 'FuseUnavailable', note, action: 'Warmup' })
     return undefined
   }

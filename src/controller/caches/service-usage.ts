@@ -5,13 +5,13 @@ import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 
 /** The services that use a cache, oldest first. */
 export function servicesUsing(
-  { mirror, placements }: { mirror: Pick<Mirror, 'services' | 'records'>; placements: PodRewriteUsage },
+  { mirror, podRewrites }: { mirror: Pick<Mirror, 'services' | 'records'>; podRewrites: PodRewriteUsage },
   { namespace, name }: ObjectKey,
 ): KubeObject[] {
   return mirror.services
     .list(namespace)
     .filter((service) => service.metadata.deletionTimestamp === undefined)
-    .filter((service) => placements.has(service, name) || isReadableUser(mirror.records, service, name))
+    .filter((service) => podRewrites.has(service, name) || isReadableUser(mirror.records, service, name))
     .toSorted((a, b) => order(a).localeCompare(order(b)))
 }
 

@@ -8,7 +8,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import { type RequeueAfterMs, soonest } from '../../kube/queue.ts'
 import type { CachePhase } from '../../plan/cache/cache-phase.ts'
 import { decideHold, type HoldDecision, type Release } from '../../plan/pod/hold.ts'
-import { gateCondition, hasSchedulingGate, isHeld } from '../../plan/pod/pod.ts'
+import { gateCondition, hasSchedulingGate, isHeld, revertedMessage } from '../../plan/pod/pod.ts'
 import { awaitsSidecar } from '../../plan/pod/sidecar.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -30,19 +30,19 @@ export interface HoldOptions {
   held: HeldPods
   speeds: Speeds
   releases: Releases
-  placements: Pick<PodRewriteUsage, 'areKnownIn' | 'names'>
+  podRewrites: Pick<PodRewriteUsage, 'areKnownIn' | 'names'>
 }
 
 // Write progress at most every 5 s to one pod, and ten times a second to all held pods together.
-const newsMs = 5_000
-const newsPerPodMs = 100
+const progressIntervalMs = 5_000
+const progressIntervalPerPodMs = 100
 // An older progress write delays no further one.
-const toldForMs = 10 * 60_000
+const rememberedMs = 10 * 60_000
 // A new leader knows which caches a service uses only after a moment.
 const unknownMs = 1_000
 // The mirror may show a pod before its service, but never this long.
 const orphanMs = 30_000
-const orphaned = 'its service is gone'
+const serviceGone = 'its service is gone'
 // The write failed because the pod is gone, which the mirror shows soon, or because another client wrote it.
 const goneMs = 1_000
 const noClaim: CachePhase = { kind: 'pending', message: 'its claim is not there yet' }
@@ -84,12 +84,12 @@ export class HoldReconciler {
   #decide(pod: KubeObject, facts: PodFacts): HoldDecision {
     const { clock, speeds } = this.#options
     const { namespace = '' } = pod.metadata
-    if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: orphaned }
+    if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: serviceGone }
     const isWaiting = isPlaceholder(pod)
     const hold = (isWaiting ? facts.sidecarHold : undefined) ?? facts.hold
-    const estimated = Object.entries(facts.caches).map(([name, warmth]) => {
+    const estimated = Object.entries(facts.caches).map(([name, phase]) => {
       // A warm cache would release the pod without its sidecar.
-      const known: CachePhase = isWaiting && warmth.kind === 'warm' ? noClaim : warmth
+      const known: CachePhase = isWaiting && phase.kind === 'warm' ? noClaim : phase
       return [name, speeds.estimate({ namespace, name }, known)] as const
     })
     return decideHold({
@@ -116,23 +116,29 @@ export class HoldReconciler {
     return Math.max(createdMs(pod) + orphanMs - clock.now(), 0)
   }
 
-  /** Reverts the service, and KServe then replaces the pod. Releases the pod now if the revert is refused. */
+  /**
+   * Reverts the service, or serves from a cold cache if the revert is refused. Releases the pod at once in both cases:
+   * KServe deletes a pod without a node as soon as it sees the reverted service, and the end of its hold must be counted.
+   */
   async #revert(
     pod: KubeObject,
     facts: PodFacts,
     decision: HoldDecision & { kind: 'revert' },
   ): Promise<RequeueAfterMs> {
-    const { mirror, placements } = this.#options
+    const { mirror, podRewrites } = this.#options
     const { reason, message } = decision
-    if (!placements.areKnownIn(pod.metadata.namespace)) return unknownMs
+    if (!podRewrites.areKnownIn(pod.metadata.namespace)) return unknownMs
     const service = serviceAt(mirror, pod)
     const refused =
       typeof service === 'object'
         ? (this.#notItsPod(pod, service, facts) ?? (await revert(this.#options, service, decision)))
         : 'its service is not known'
-    if (refused === undefined) return undefined
-    const words = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`
-    return await this.#release(pod, { kind: 'release', reason, message: words })
+    if (refused === undefined) {
+      const release = { kind: 'release', reason: 'Reverted', message: revertedMessage(message) } as const
+      return isPlaceholder(pod) ? undefined : await this.#release(pod, release)
+    }
+    const explained = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`
+    return await this.#release(pod, { kind: 'release', reason, message: explained })
   }
 
   /**
@@ -141,20 +147,20 @@ export class HoldReconciler {
    */
   #notItsPod(pod: KubeObject, service: KubeObject, { caches, unmountable }: PodFacts): string | undefined {
     if (!isWorkloadPod(pod)) return 'the pod is none of its workload'
-    const { mirror, placements } = this.#options
-    const isCold = (warmth: CachePhase) => warmth.kind !== 'warm' || isPlaceholder(pod)
-    const cold = Object.entries(caches).flatMap(([name, warmth]) => (isCold(warmth) ? [name] : []))
+    const { mirror, podRewrites } = this.#options
+    const isCold = (phase: CachePhase) => phase.kind !== 'warm' || isPlaceholder(pod)
+    const cold = Object.entries(caches).flatMap(([name, phase]) => (isCold(phase) ? [name] : []))
     const awaited = [...cold.map((name) => name.split('/')[0] ?? ''), ...unmountable]
-    const given = [...mirror.records.claims(service), ...placements.names(service)]
-    return awaited.some((name) => given.includes(name))
+    const recorded = [...mirror.records.claims(service), ...podRewrites.names(service)]
+    return awaited.some((name) => recorded.includes(name))
       ? undefined
       : `it was not given ${awaited.join(', ') || 'any cache'}`
   }
 
   #remember({ metadata: { uid = '' } }: KubeObject): void {
     const nowMs = this.#options.clock.now()
-    for (const [old, toldMs] of this.#toldMs) {
-      if (toldMs > nowMs - toldForMs) break
+    for (const [old, writtenMs] of this.#toldMs) {
+      if (writtenMs > nowMs - rememberedMs) break
       this.#toldMs.delete(old)
     }
     this.#toldMs.delete(uid)
@@ -166,8 +172,12 @@ export class HoldReconciler {
     const { clock, held } = this.#options
     const before = gateCondition(pod)
     if (before?.reason !== reason || before.message === message) return 0
-    const toldMs = this.#toldMs.get(pod.metadata.uid ?? '') ?? 0
-    return toldMs + Math.min(Math.max(newsMs, newsPerPodMs * held.size), toldForMs) - clock.now()
+    const writtenMs = this.#toldMs.get(pod.metadata.uid ?? '') ?? 0
+    return (
+      writtenMs +
+      Math.min(Math.max(progressIntervalMs, progressIntervalPerPodMs * held.size), rememberedMs) -
+      clock.now()
+    )
   }
 
   /** Writes a release, then counts and reports it. */

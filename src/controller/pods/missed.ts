@@ -8,7 +8,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import { patchAsSeen } from '../../kube/patch.ts'
 import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
-import { type Missed, missedBy } from '../../plan/pod/missed.ts'
+import { type MissedChanges, missedChanges } from '../../plan/pod/missed.ts'
 import { isHeld } from '../../plan/pod/pod.ts'
 import type { Clock } from '../../values/clock.ts'
 import { createdMs, type Json, type KubeObject, type ObjectKey, stringAt } from '../../values/object.ts'
@@ -23,9 +23,9 @@ export interface MissedPodOptions {
 /** A pod that has no node by then waits for something. Sooner, the mirror may not know yet what admission knew. */
 export const missedAfterMs = 30_000
 // Admission is away: when to ask again.
-const awayMs = 30_000
+const unreachableMs = 30_000
 // Admission answered, and still something is missing, e.g. because another webhook takes it away.
-const againMs = 10 * 60_000
+const resyncMs = 10 * 60_000
 
 /** Whether a pod may be one that admission did not see: it has no node, and does not wait for Warmgate. */
 export function mayBeMissed(pod: KubeObject): boolean {
@@ -62,11 +62,11 @@ export class MissedPodReconciler {
     return undefined
   }
 
-  #missed(pod: KubeObject): Missed {
+  #missed(pod: KubeObject): MissedChanges {
     const { clock, mirror } = this.#options
     const facts = podFacts(mirror, pod, pod.metadata.namespace ?? '', clock.now())
     if (Object.keys(facts.caches).length === 0) return { tolerations: undefined, fixed: [] }
-    return missedBy({ ...facts, pod, caches: Object.values(facts.caches) })
+    return missedChanges({ ...facts, pod, caches: Object.values(facts.caches) })
   }
 
   async #tolerate(pod: KubeObject, tolerations: Json[]): Promise<void> {
@@ -81,11 +81,11 @@ export class MissedPodReconciler {
     const { client, clock } = this.#options
     const workload = ownerUid(pod)
     const nowMs = clock.now()
-    this.#forgetBefore(nowMs - againMs)
+    this.#forgetBefore(nowMs - resyncMs)
     const replacedMs = this.#replacedMs.get(workload)
     // This pod is itself a replacement, created while admission answered: wait before replacing it.
-    if (replacedMs !== undefined && createdMs(pod) >= replacedMs) return replacedMs + againMs - nowMs
-    if (!(await admissionAnswers(client, service))) return awayMs
+    if (replacedMs !== undefined && createdMs(pod) >= replacedMs) return replacedMs + resyncMs - nowMs
+    if (!(await admissionAnswers(client, service))) return unreachableMs
     // Kubernetes counts in whole seconds, too.
     if (replacedMs === undefined) this.#replacedMs.set(workload, Math.floor(nowMs / 1_000) * 1_000)
     this.#tell(pod, `replaced: admission was away when it was created, and it lacks ${fixed.join(', ')}`)

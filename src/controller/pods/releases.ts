@@ -62,7 +62,7 @@ export class Releases {
     this.#cancel()
     const waiting = this.#waiting
     this.#waiting = []
-    for (const alike of Map.groupBy(waiting, likeness).values()) this.#tellService(alike)
+    for (const batch of Map.groupBy(waiting, batchKey).values()) this.#tellService(batch)
     for (const { pod, release, service, heldMs } of waiting) {
       this.#record(pod, release, release.message)
       // Of a pod without a service nothing was saved.
@@ -71,10 +71,10 @@ export class Releases {
     }
   }
 
-  #tellService(alike: Released[]): void {
-    const [first] = alike
+  #tellService(batch: Released[]): void {
+    const [first] = batch
     if (first?.service === undefined) return
-    const pods = alike.length === 1 ? `pod ${first.pod.metadata.name}` : `${alike.length} pods`
+    const pods = batch.length === 1 ? `pod ${first.pod.metadata.name}` : `${batch.length} pods`
     this.#record(first.service, first.release, `released ${pods}: ${first.release.message}`)
   }
 
@@ -83,6 +83,6 @@ export class Releases {
   }
 }
 
-function likeness({ service, release: { reason, message } }: Released): string {
+function batchKey({ service, release: { reason, message } }: Released): string {
   return [service?.kind, service && keyText(keyOf(service)), reason, message].join('\n')
 }

@@ -22,13 +22,13 @@ export interface AwaitedCredentialsOptions {
   logger: Logger
 }
 
-const firstLookMs = 250
-const longestWaitMs = 15_000
+const firstDelayMs = 250
+const longestDelayMs = 15_000
 /** How long after its creation a service may wait for its service account and Secrets. */
 export const awaitedForMs = 10 * 60_000
 
 interface Wait {
-  looks: number
+  attempts: number
   isOver: boolean
 }
 
@@ -53,9 +53,9 @@ export class AwaitedCredentialsReconciler {
     if (wait?.isOver || !this.#isCandidate(service)) return undefined
     if (this.#leftMs(service) <= 0) return wait && this.#end(service, late)
     if (wait === undefined && !(await this.#isAwaiting(service))) return undefined
-    const made = await this.#options.planner.adoptionNow(service)
-    if (!isRewrite(made)) return this.#again(service, wait)
-    if (await this.#isServing(service, made)) return this.#end(service, serving)
+    const planned = await this.#options.planner.adoptionNow(service)
+    if (!isRewrite(planned)) return this.#again(service, wait)
+    if (await this.#isServing(service, planned)) return this.#end(service, serving)
     return await this.#adopt(service, wait)
   }
 
@@ -69,10 +69,10 @@ export class AwaitedCredentialsReconciler {
   /** Whether admission saw a service before its credentials: they are missing now, or are younger than it. */
   async #isAwaiting(service: KubeObject): Promise<boolean> {
     const { mirror, planner } = this.#options
-    const made = await planner.recreated(service)
-    const { spec } = mirror.parsedPolicies().find(({ name }) => name === made.policy) ?? builtInPolicy
+    const planned = await planner.recreated(service)
+    const { spec } = mirror.parsedPolicies().find(({ name }) => name === planned.policy) ?? builtInPolicy
     if (spec.mode !== 'Enforce' || spec.rewrite !== 'Spec') return false
-    return isPending(made) || (isRewrite(made) && (await planner.credentialsCameLater(service)))
+    return isPending(planned) || (isRewrite(planned) && (await planner.credentialsCameLater(service)))
   }
 
   #leftMs(service: KubeObject): number {
@@ -93,13 +93,13 @@ export class AwaitedCredentialsReconciler {
     return pods.filter(isReady).some((pod) => downloadsOf(pod).some((uri) => sources.includes(uri)))
   }
 
-  #again(service: KubeObject, wait: Wait = { looks: 0, isOver: false }): number {
-    this.#remember(service, { ...wait, looks: wait.looks + 1 })
-    return Math.min(firstLookMs * 2 ** wait.looks, longestWaitMs, this.#leftMs(service))
+  #again(service: KubeObject, wait: Wait = { attempts: 0, isOver: false }): number {
+    this.#remember(service, { ...wait, attempts: wait.attempts + 1 })
+    return Math.min(firstDelayMs * 2 ** wait.attempts, longestDelayMs, this.#leftMs(service))
   }
 
   #end(service: KubeObject, why: string): undefined {
-    this.#remember(service, { looks: 0, isOver: true })
+    this.#remember(service, { attempts: 0, isOver: true })
     const { namespace, name } = service.metadata
     const note = `${why}; \`warmgate adopt --namespace ${namespace} ${name}\` accelerates it`
     const [reason, type, action] = ['CredentialsPending', 'Warning', 'Accelerate'] as const
@@ -119,6 +119,10 @@ function waitKey({ metadata: { uid = '' } }: KubeObject): string {
 }
 
 /** Whether a plan changes the service itself. */
-function isRewrite(made: Plan): boolean {
-  return made.decision === 'accelerate' && !isPending(made) && made.locations.some(({ by }) => by === 'Spec')
+function isRewrite(planned: Plan): boolean {
+  return (
+    planned.decision === 'accelerate' &&
+    !isPending(planned) &&
+    planned.locations.some(({ by }) => by === 'Spec')
+  )
 }

@@ -14,7 +14,7 @@ import { createdMs, type KubeObject } from '../../values/object.ts'
 import { awaitedForMs } from './awaited-credentials.ts'
 
 // What was missing is read again after ten seconds.
-const awaitedAgainMs = 10_000
+const retryMs = 10_000
 
 /** A place in a cache; the empty path is its root, undefined is a place that is not known. */
 interface CachePath {
@@ -69,8 +69,8 @@ export class PodRewriteUsage {
   }
 
   /** A service that cannot be planned now uses what it used before, or else what was made for it. */
-  keep(service: KubeObject, made: CachePath[]): void {
-    this.set(service, this.#caches.get(serviceId(service)) ?? made)
+  keep(service: KubeObject, owned: CachePath[]): void {
+    this.set(service, this.#caches.get(serviceId(service)) ?? owned)
   }
 
   #settle(service: KubeObject): void {
@@ -85,7 +85,7 @@ export interface PodRewriteOptions {
   clock: Pick<Clock, 'now'>
   mirror: Mirror
   planner: Planner
-  placements: PodRewriteUsage
+  podRewrites: PodRewriteUsage
 }
 
 /** Plans the services that a policy serves by their pods, and tells which of their caches are to be looked at. */
@@ -100,23 +100,23 @@ export class PodRewriteReconciler {
   }
 
   /** When to look at a service again, since its credentials may be there by then. Its pods do not come before them. */
-  againMs(service: KubeObject): RequeueAfterMs {
-    const isYoung = this.#options.clock.now() < createdMs(service) + awaitedForMs
-    return isYoung && this.#awaiting.has(service) ? awaitedAgainMs : undefined
+  requeueAfterMs(service: KubeObject): RequeueAfterMs {
+    const mayStillWait = this.#options.clock.now() < createdMs(service) + awaitedForMs
+    return mayStillWait && this.#awaiting.has(service) ? retryMs : undefined
   }
 
   /**
    * Resolves with the caches to reconcile. Rejects if the service cannot be planned; it then keeps its caches.
    */
   async reconcile(service: KubeObject): Promise<string[]> {
-    const { mirror, placements } = this.#options
+    const { mirror, podRewrites } = this.#options
     // Without its spec a service says nothing: until the mirror has read it, it stays to be looked at.
     if (mirror.services.isClosed(service) && isOpenAt(mirror, service)) return []
     try {
       const caches = await this.#caches(service)
-      return placements.set(service, caches)
+      return podRewrites.set(service, caches)
     } catch (error) {
-      placements.keep(service, madeFor(service, mirror))
+      podRewrites.keep(service, ownedCaches(service, mirror))
       throw error
     }
   }
@@ -125,14 +125,14 @@ export class PodRewriteReconciler {
     const { mirror, planner } = this.#options
     const isOver = service.metadata.deletionTimestamp !== undefined
     const isAdopted = isBeingAdopted(mirror, service)
-    const isAsked = isAdopted || mirror.parsedPolicies().some(rewritesPods)
-    if (!isAsked || isOver || !isOpenAt(mirror, service)) return []
+    const mayUseCaches = isAdopted || mirror.parsedPolicies().some(rewritesPods)
+    if (!mayUseCaches || isOver || !isOpenAt(mirror, service)) return []
     // A rewritten service records its caches itself.
     if (mirror.records.of(service) !== undefined) return []
-    const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
-    if (isPending(made)) this.#awaiting.add(service)
+    const planned = await (isAdopted ? planner.adoption(service) : planner.existing(service))
+    if (isPending(planned)) this.#awaiting.add(service)
     else this.#awaiting.delete(service)
-    return made.caches.flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
+    return planned.caches.flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }
 }
 
@@ -141,11 +141,11 @@ function isOpenAt(mirror: Mirror, { metadata: { namespace = '' } }: KubeObject):
 }
 
 /** The caches that have a service for an owner. Of a Dataset of many models its DataLoads say which it is. */
-function madeFor({ metadata: { namespace, uid = '' } }: KubeObject, mirror: Mirror): CachePath[] {
+function ownedCaches({ metadata: { namespace, uid = '' } }: KubeObject, mirror: Mirror): CachePath[] {
   // Anyone may name a service of another namespace as an owner; Kubernetes ignores that.
-  const isIts = (object: KubeObject) => isOurs(object) && object.metadata.namespace === namespace
-  const loads = mirror.dataLoads.by(byOwner, uid).filter(isIts)
-  const datasets = mirror.datasets.by(byOwner, uid).filter(isIts)
+  const isOwnedCache = (object: KubeObject) => isOurs(object) && object.metadata.namespace === namespace
+  const loads = mirror.dataLoads.by(byOwner, uid).filter(isOwnedCache)
+  const datasets = mirror.datasets.by(byOwner, uid).filter(isOwnedCache)
   return [
     ...loads.map((load) => ({ cache: datasetOf(load).name, path: pathOf(load) })),
     ...datasets.map(({ metadata }) => ({ cache: metadata.name ?? '', path: undefined })),

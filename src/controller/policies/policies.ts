@@ -33,7 +33,7 @@ export interface PolicyOptions {
 }
 
 // What Fluid serves is discovered periodically; no watch reports a change.
-const againMs = 60_000
+const resyncMs = 60_000
 
 /** Writes the status of every policy: whether it is accepted, which services it governs, what prevents it. */
 export class PolicyReconciler {
@@ -48,17 +48,17 @@ export class PolicyReconciler {
     const { errors, mirror, clock } = this.#options
     const policies = mirror.parsedPolicies()
     const usages = countPolicyUsage(policies, this.#governable())
-    const isWide = policies.some(({ spec }) => spec.scope === 'Cluster')
-    const reach: WebhookScope =
-      !isWide || webhookSelects(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
+    const hasClusterScope = policies.some(({ spec }) => spec.scope === 'Cluster')
+    const webhookScope: WebhookScope =
+      !hasClusterScope || webhookSelects(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
     for (const object of mirror.policies.list()) {
       const usage = usages.get(object.metadata.name ?? '')
-      const known = { installed: mirror.fluidResources, reach, nowMs: clock.now() }
+      const known = { installed: mirror.fluidResources, webhookScope, nowMs: clock.now() }
       await errors.attempt('policies', object, () =>
         this.#write(object, () => statusOf(object, usage, known)),
       )
     }
-    return againMs
+    return resyncMs
   }
 
   #governable(): PolicySubject[] {
@@ -66,8 +66,8 @@ export class PolicyReconciler {
     const found: PolicySubject[] = []
     errors.each('policies', mirror.services.list(), (service) => {
       const { namespace = '', labels = {}, annotations = {} } = service.metadata
-      const ofNamespace = namespaceLabels(mirror, namespace)
-      found.push({ name: keyText(keyOf(service)), namespaceLabels: ofNamespace, labels, annotations })
+      const labelsOfNamespace = namespaceLabels(mirror, namespace)
+      found.push({ name: keyText(keyOf(service)), namespaceLabels: labelsOfNamespace, labels, annotations })
     })
     return found
   }
@@ -111,7 +111,11 @@ type WebhookScope = 'OptedIn' | 'Cluster'
 export function statusOf(
   object: KubeObject,
   usage: PolicyUsage | undefined,
-  { installed, reach, nowMs }: { installed: readonly string[]; reach: WebhookScope; nowMs: number },
+  {
+    installed,
+    webhookScope,
+    nowMs,
+  }: { installed: readonly string[]; webhookScope: WebhookScope; nowMs: number },
 ): Findings {
   const parsed = parsePolicy(object)
   const conditions = [
@@ -119,7 +123,7 @@ export function statusOf(
     adopted(object, parsed, nowMs),
     conflicts(object, usage),
     runtimesMissing(parsed, installed),
-    scopeLimited(parsed, reach),
+    scopeLimited(parsed, webhookScope),
   ]
   return { services: usage?.services ?? 0, conditions }
 }
@@ -185,8 +189,8 @@ function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): Fi
     : { type: 'RuntimesMissing', holds: true, reason: 'NotInstalled', message: missing.join('; ') }
 }
 
-function scopeLimited(parsed: ParsedPolicy, reach: WebhookScope): Finding {
-  const isLimited = parsed.ok && parsed.policy.spec.scope === 'Cluster' && reach === 'OptedIn'
+function scopeLimited(parsed: ParsedPolicy, webhookScope: WebhookScope): Finding {
+  const isLimited = parsed.ok && parsed.policy.spec.scope === 'Cluster' && webhookScope === 'OptedIn'
   return isLimited
     ? {
         type: 'ScopeLimited',

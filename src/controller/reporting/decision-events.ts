@@ -3,7 +3,7 @@ import type { Mirror } from '../../cluster/mirror.ts'
 import type { Planner } from '../../cluster/planner.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import type { Plan } from '../../plan/plan.ts'
-import { isWorthAWarning, type Reason } from '../../plan/reasons.ts'
+import { needsWarning, type Reason } from '../../plan/reasons.ts'
 import { unproven } from '../../plan/service/decide.ts'
 import { unplannable } from '../../plan/service/size.ts'
 import { isOpen } from '../../policy/policy.ts'
@@ -35,13 +35,13 @@ export class DecisionEventReconciler {
     if (mirror.services.isClosed(service)) return
     if (mirror.services.isTooLarge(service)) return this.#record(service, unplannable)
     if (record?.isProven === false) return this.#record(service, unproven)
-    const made = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
-    const isServed = made.reason === 'AlreadyCached' || placedByPod(made)
+    const planned = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
+    const isServed = planned.reason === 'AlreadyCached' || isRewrittenInPods(planned)
     if (isAccelerated && !isServed) return
-    if (made.decision === 'accelerate' && !isServed) return await this.#recordNotAdmitted(service, made)
-    const reason = isServed ? 'Accelerated' : made.reason
-    this.#record(service, { reason, message: made.message })
-    for (const { location, ...each } of made.skipped.filter((each) => isWorthAWarning(each.reason)))
+    if (planned.decision === 'accelerate' && !isServed) return await this.#recordNotAdmitted(service, planned)
+    const reason = isServed ? 'Accelerated' : planned.reason
+    this.#record(service, { reason, message: planned.message })
+    for (const { location, ...each } of planned.skipped.filter((each) => needsWarning(each.reason)))
       this.#record(service, { ...each, message: `${location} is not accelerated: ${each.message}` })
   }
 
@@ -67,12 +67,12 @@ export class DecisionEventReconciler {
   }
 
   #record(regarding: KubeObject, { reason, message }: { reason: Reason; message: string }): void {
-    const type = isWorthAWarning(reason) ? 'Warning' : 'Normal'
+    const type = needsWarning(reason) ? 'Warning' : 'Normal'
     this.#options.events.record({ regarding, type, reason, note: message, action: 'Accelerate' })
   }
 }
 
 /** Whether a plan leaves the service as it is, and turns its pods. */
-function placedByPod(made: Plan): boolean {
-  return made.reason === 'Accelerated' && made.patch.length === 0
+function isRewrittenInPods(planned: Plan): boolean {
+  return planned.reason === 'Accelerated' && planned.patch.length === 0
 }

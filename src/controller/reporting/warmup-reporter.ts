@@ -19,7 +19,7 @@ interface Options {
   clock: Pick<Clock, 'now'>
   events: EventRecorder
   metrics: Metrics
-  placements: PodRewriteUsage
+  podRewrites: PodRewriteUsage
   errors: ErrorReporter
 }
 
@@ -27,7 +27,7 @@ interface Options {
 export class WarmupReporter {
   readonly #options: Options
   /** How far each warm-up was when it was last looked at, by the UID of its DataLoad. */
-  #reached = new Map<string, Warmup['stage'] | undefined>()
+  #stages = new Map<string, Warmup['stage'] | undefined>()
   /** The UIDs of the DataLoads that another controller suspends. */
   readonly #suspended = new Set<string>()
 
@@ -38,22 +38,22 @@ export class WarmupReporter {
   /** Records the current stages without reporting them: the previous leader did. */
   remember(): void {
     const { errors, mirror } = this.#options
-    this.#reached = new Map()
+    this.#stages = new Map()
     errors.each('milestones', mirror.dataLoads.list(), (dataLoad) => {
-      this.#reached.set(dataLoad.metadata.uid ?? '', this.#read(dataLoad)?.warmup?.stage)
+      this.#stages.set(dataLoad.metadata.uid ?? '', this.#read(dataLoad)?.warmup?.stage)
     })
   }
 
   /** Looks at one warm-up, when anything about it has changed. */
-  look(dataLoad: KubeObject): void {
+  report(dataLoad: KubeObject): void {
     const { dataset, warmup, phase } = this.#read(dataLoad) ?? {}
     const { uid = '' } = dataLoad.metadata
     if (dataset !== undefined && phase !== undefined) this.#reportSuspension(dataset, dataLoad, phase)
-    const reached = this.#reached.get(uid)
-    if (dataset === undefined || warmup === undefined || warmup.stage === reached) return
+    const stage = this.#stages.get(uid)
+    if (dataset === undefined || warmup === undefined || warmup.stage === stage) return
     // Its Job may go before Fluid has looked at it: nothing begins a second time.
-    if (warmup.stage === 'begun' && reached !== undefined) return
-    this.#reached.set(uid, warmup.stage)
+    if (warmup.stage === 'begun' && stage !== undefined) return
+    this.#stages.set(uid, warmup.stage)
     this.#count(warmup)
     const type = warmup.stage === 'failed' ? 'Warning' : 'Normal'
     const cache = nameOf({ claim: dataset.metadata.name ?? '', path: pathOf(dataLoad) })
@@ -81,7 +81,7 @@ export class WarmupReporter {
   }
 
   forget({ metadata: { uid = '' } }: KubeObject): void {
-    this.#reached.delete(uid)
+    this.#stages.delete(uid)
     this.#suspended.delete(uid)
   }
 

@@ -5,7 +5,7 @@ import type { ServiceView } from '../../kserve/service-view.ts'
 import { applyOverrides, choosePolicy, type Overridden } from '../../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../../policy/policy.ts'
 import { isNamespaceOptedOut, isOptedIn, labelProblem } from '../../policy/scope.ts'
-import { unknownWord } from '../../policy/words.ts'
+import { unknownAnnotation } from '../../policy/words.ts'
 import {
   accelerationLabel,
   isWarmgateKey,
@@ -16,7 +16,7 @@ import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
 import { downloadObstacle, isUnfit } from './downloads.ts'
-import { cpuFormatOf, wouldGet } from './gpu.ts'
+import { cpuFormatOf, describeAdditions } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
 import { withinPodSecurity } from './pod-security.ts'
 import type { ServiceRecord } from './record.ts'
@@ -79,7 +79,7 @@ export function decide(input: DecideInput): Decision {
   if (isNamespaceOptedOut(facts.namespaceLabels)) return skip('OptedOut', namespaceOptedOut)
   const { locations, none } = service
   const states = locationStates(input)
-  const isKept = keepsAny(states)
+  const isKept = keepsSome(states)
   if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
     return skip('NotOptedIn', labelProblem(facts.namespaceLabels) ?? notOptedIn)
   if (locations.length === 0) return skip(none.reason, none.message)
@@ -127,7 +127,7 @@ function becameUnfit(location: ModelLocation, was: ModelLocation | undefined, se
   return was !== undefined && isUnfit(location, service) && !isUnfit(was, service)
 }
 
-function keepsAny(states: LocationState[]): boolean {
+function keepsSome(states: LocationState[]): boolean {
   return states.some(({ kind }) => kind === 'kept')
 }
 
@@ -157,15 +157,15 @@ function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPol
   const { service, facts } = input
   // Keep an existing rewrite even if its policy is gone or changed; otherwise editing a policy would roll
   // pods.
-  const isKept = keepsAny(states)
+  const isKept = keepsSome(states)
   const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
   if (states.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
     return skip('NotOptedIn', existedBefore)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
-  const overridden = withOwnWords(selected, service, facts)
+  const overridden = withOverrides(selected, service, facts)
   if (!overridden.ok) {
-    if (isKept && !changesWords(input)) return { kind: 'resolved', policy: selected }
-    return refuseWords(input, states, { message: overridden.message, policy: selected })
+    if (isKept && !changesOverrides(input)) return { kind: 'resolved', policy: selected }
+    return refuseOverrides(input, states, { message: overridden.message, policy: selected })
   }
   const { policy } = overridden
   if (policy.spec.mode === 'Off' && !isKept) return { ...skip('NoPolicy', isOff(policy)), policy }
@@ -175,30 +175,30 @@ function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPol
 const existedBefore = 'the service was here before: an update that changes no model never rolls its pods'
 const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
 
-function withOwnWords(selected: Policy, service: ServiceView, { policies }: Facts): Overridden {
-  const unknown = unknownWord(service.annotations)
+function withOverrides(selected: Policy, service: ServiceView, { policies }: Facts): Overridden {
+  const unknown = unknownAnnotation(service.annotations)
   if (unknown !== undefined) return { ok: false, message: unknown.message }
   const chosen = choosePolicy(selected, policies, service.annotations)
   const applied = chosen.ok ? applyOverrides(chosen.policy, service.annotations) : chosen
-  return applied.ok ? unlessOnCpu(applied, service) : applied
+  return applied.ok ? refuseGpuOnCpu(applied, service) : applied
 }
 
 /**
  * Deny only new overrides: an update by KServe's controller must not fail because of existing annotations.
  */
-function refuseWords(
+function refuseOverrides(
   input: DecideInput,
   states: LocationState[],
   { message, policy }: { message: string; policy: Policy },
 ): Refusal {
-  const isOld = states.every(({ kind }) => kind === 'old') && !changesWords(input)
+  const isOld = states.every(({ kind }) => kind === 'old') && !changesOverrides(input)
   return isOld
     ? { ...skip('NotOptedIn', `${message}; ${existedBefore}`), policy }
     : { kind: 'deny', reason: 'InvalidOverride', message, policy }
 }
 
 /** Refuses an explicit request for GPUs if the model format runs on CPUs. */
-function unlessOnCpu(overridden: Overridden, service: ServiceView): Overridden {
+function refuseGpuOnCpu(overridden: Overridden, service: ServiceView): Overridden {
   const annotation = overrideAnnotation('gpu')
   const format = service.annotations[annotation] === 'enabled' ? cpuFormatOf(service) : undefined
   return format === undefined
@@ -207,20 +207,20 @@ function unlessOnCpu(overridden: Overridden, service: ServiceView): Overridden {
 }
 
 /** Whether a service's Warmgate annotations are new or have changed. */
-function changesWords({ service, previous }: DecideInput): boolean {
+function changesOverrides({ service, previous }: DecideInput): boolean {
   const keys = Object.keys(service.annotations).filter(isWarmgateKey)
   return keys.some((key) => service.annotations[key] !== previous?.annotations[key])
 }
 
 function withPolicy(input: DecideInput, states: LocationState[], policy: Policy): Decision {
   const { service, facts } = input
-  const isKept = keepsAny(states)
-  const answers = states.map((state) => decideLocation(state, { ...input, policy, isKept }))
-  const whole = answers.map((each) => withItsGroup(each, answers))
+  const isKept = keepsSome(states)
+  const decisions = states.map((state) => decideLocation(state, { ...input, policy, isKept }))
+  const whole = decisions.map((each) => withGroup(each, decisions))
   const rewrites = whole.filter((each) => 'cache' in each)
   const skipped = whole.filter((each) => 'reason' in each)
   const [first] = skipped
-  const audited = first?.reason === 'AuditOnly' ? wouldGet(service, policy.spec, facts) : ''
+  const audited = first?.reason === 'AuditOnly' ? describeAdditions(service, policy.spec, facts) : ''
   if (rewrites.length === 0 && first !== undefined)
     return { kind: 'skip', reason: first.reason, message: first.message + audited, policy }
   return { kind: 'accelerate', policy, rewrites, skipped }
@@ -247,8 +247,8 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   if (!read.ok) return skipLocation(read.reason, read.message)
   const download = downloadObstacle(location, read, { service, policy, facts })
   if (download !== undefined) return skipLocation(download.reason, download.message)
-  const wanted = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
-  const target = withinCacheLimit(withinPodSecurity(wanted, facts), policy, facts)
+  const chosen = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
+  const target = withinCacheLimit(withinPodSecurity(chosen, facts), policy, facts)
   if (!target.ok) return skipLocation(target.reason, target.message)
   if (mode === 'Audit')
     return skipLocation('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)
@@ -271,31 +271,31 @@ function keep(
 ): Rewrite {
   if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
   const read = readSource(location, policy, facts)
-  const made = read.ok ? sameCache(read, { before, location }, facts) : read
+  const target = read.ok ? sameCache(read, { before, location }, facts) : read
   // An existing rewrite does not wait for credentials.
-  const isPending = !made.ok && made.reason === 'CredentialsPending'
-  return rewriteOf(location, before, isPending ? { ...made, reason: 'CredentialsMissing' } : made)
+  const isPending = !target.ok && target.reason === 'CredentialsPending'
+  return rewriteOf(location, before, isPending ? { ...target, reason: 'CredentialsMissing' } : target)
 }
 
 /** Keep the recorded rewrite. Never create objects for a Dataset that a team owns. */
-function rewriteOf(location: ModelLocation, before: OriginalLocation, made: SourceResult): Rewrite {
+function rewriteOf(location: ModelLocation, before: OriginalLocation, target: SourceResult): Rewrite {
   const { cache, path, existing = false } = before
   const rewrite = {
     location,
-    uri: made.ok ? made.uri : before.uri,
+    uri: target.ok ? target.uri : before.uri,
     cache,
     path,
     existing,
     by: 'Spec',
   } as const
   if (existing) return { ...rewrite, provision: undefined }
-  if (!made.ok) return { ...rewrite, provision: undefined, unavailable: made }
-  return { ...rewrite, provision: { source: made.source, runtime: made.runtime } }
+  if (!target.ok) return { ...rewrite, provision: undefined, unavailable: target }
+  return { ...rewrite, provision: { source: target.source, runtime: target.runtime } }
 }
 
 function shapeProblem(service: ServiceView, location: ModelLocation, by: Rewrite['by']): string | undefined {
   if (isKnativeList(service, location)) return knativeList
-  const problem = by === 'Pod' ? notByPod(service, location) : undefined
+  const problem = by === 'Pod' ? podRewriteObstacle(service, location) : undefined
   return problem && `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`
 }
 
@@ -310,7 +310,7 @@ const knativeList =
   'storageUris in Knative mode would become volumes of the Knative Service, which Knative refuses by default; use storageUri, or Standard mode'
 
 /** Why a pod cannot be rewritten at creation: KServe's pod webhook does not do its mount or download. */
-function notByPod(service: ServiceView, { group }: ModelLocation): string | undefined {
+function podRewriteObstacle(service: ServiceView, { group }: ModelLocation): string | undefined {
   if (service.kind === 'LLMInferenceService')
     return 'an LLMInferenceService: its controller writes the download into the workload'
   if (group.endsWith('.storageUris')) return 'storageUris: KServe writes these downloads into the workload'
@@ -319,7 +319,7 @@ function notByPod(service: ServiceView, { group }: ModelLocation): string | unde
 }
 
 /** Skips a location if another of its group is skipped. A location on the user's own PVC does not count. */
-function withItsGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite | Skipped {
+function withGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite | Skipped {
   if ('reason' in each) return each
   const { location } = each
   const blocker = all

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { servingContainers } from '../../kserve/container.ts'
 import { modelPlaces } from '../../kserve/location.ts'
-import { asksForDevicesItself } from '../../kserve/service-view.ts'
+import { requestsDevicesItself } from '../../kserve/service-view.ts'
 import { tooLargeBecause } from '../../kserve/too-large.ts'
 import { isNamespaceOptedOut } from '../../policy/scope.ts'
 import { cachesAnnotation, originalAnnotation } from '../../values/keys.ts'
@@ -124,5 +124,5 @@ function keepsDevices(service: KubeObject, additions: Original['additions'], tar
       if (target.allowedPaths.test(path) && isDeepStrictEqual(draft.get(target.pointer + path), value))
         draft.remove(target.pointer + path)
   const names = devices.map((path) => steps(path).at(-1) ?? '')
-  return servingContainers(service).every(hasPlainResources) && !asksForDevicesItself(draft.object, names)
+  return servingContainers(service).every(hasPlainResources) && !requestsDevicesItself(draft.object, names)
 }

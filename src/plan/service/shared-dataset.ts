@@ -56,10 +56,10 @@ export function referenceFor(
   const { rule } = read
   if (!isShared(rule, facts.namespace)) return undefined
   const { namespace, name } = rule.dataset
-  const lent = facts.lent.find((each) => each.namespace === namespace && each.name === name)
-  if (lent?.allowedAccounts.includes(serviceAccount) !== true)
+  const shared = facts.sharedDatasets.find((each) => each.namespace === namespace && each.name === name)
+  if (shared?.allowedAccounts.includes(serviceAccount) !== true)
     return refused('CredentialsMissing', notGranted(rule.dataset, `${facts.namespace}:${serviceAccount}`))
-  const path = pathOf(lent, read)
+  const path = pathOf(shared, read)
   if (path === undefined)
     return refused(
       'RuntimeUnavailable',
@@ -86,8 +86,8 @@ export function sameReference(
       ? isShared(read.rule, facts.namespace) && cache !== cacheName(facts.namespace, read.source)
       : isOurs(known) && isReference(known)
   if (!isOne) return undefined
-  const made = referenceFor(read, location, facts)
-  if (made !== undefined && (!made.ok || made.name === cache)) return made
+  const reference = referenceFor(read, location, facts)
+  if (reference !== undefined && (!reference.ok || reference.name === cache)) return reference
   return refused(
     'RuntimeUnavailable',
     `cache ${cache} refers to a Dataset that no policy names for ${quoted(read.uri)} any more: it is not made anew`,

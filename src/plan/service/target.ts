@@ -45,10 +45,10 @@ export function targetOf(
   const isShared = scope === 'Source' && !dropsPath(location) && isLoadable(read.path)
   const shared = isShared ? cacheFor(above(read, read.prefix), facts) : undefined
   // If the shared cache is refused, the model may still get its own cache.
-  const made = shared?.ok === true ? shared : cacheFor(read, facts)
-  if (!made.ok) return made
-  const { name, source, runtime } = made
-  const path = made === shared ? read.path : undefined
+  const resolved = shared?.ok === true ? shared : cacheFor(read, facts)
+  if (!resolved.ok) return resolved
+  const { name, source, runtime } = resolved
+  const path = resolved === shared ? read.path : undefined
   return { ok: true, cache: name, path, existing: false, provision: { source, runtime } }
 }
 
@@ -62,7 +62,7 @@ export function sameCache(
   { before, location }: { before: OriginalLocation; location: ModelLocation },
   facts: Facts,
 ): SourceResult {
-  const read = asMade(found, before.cache, facts)
+  const read = withCurrentReading(found, before.cache, facts)
   const reference = sameReference(read, { before, location }, facts)
   if (reference !== undefined) return reference
   if (read.unresolved !== undefined) return read.unresolved
@@ -79,9 +79,9 @@ export function sameCache(
 }
 
 /** A cache that reads with its node's identity keeps it, even if the policy no longer allows that. */
-function asMade(read: ReadSource, cache: string, { runtimes }: Facts): ReadSource {
-  const isMade = runtimes.some(({ kind, metadata }) => kind === 'AlluxioRuntime' && metadata.name === cache)
-  return isMade ? { ...read, source: { ...read.source, isReadAsNode: true } } : read
+function withCurrentReading(read: ReadSource, cache: string, { runtimes }: Facts): ReadSource {
+  const exists = runtimes.some(({ kind, metadata }) => kind === 'AlluxioRuntime' && metadata.name === cache)
+  return exists ? { ...read, source: { ...read.source, isReadAsNode: true } } : read
 }
 
 /** The same source, but of a directory above the model. */

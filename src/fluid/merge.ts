@@ -11,7 +11,7 @@ import { runtimes } from './runtimes.ts'
 import { differences, mergePatch, withMemoryOf, withoutDefaults } from './stored.ts'
 
 /** The result of comparing a wanted object with the live object of the same name. */
-export type Standing =
+export type MergeResult =
   /** It has spec fields that Warmgate does not write: leave it unchanged. */
   | { kind: 'foreign'; fields: string[] }
   | {
@@ -19,7 +19,7 @@ export type Standing =
       /** With uid and resourceVersion of the live object; without them if the object is new. */
       object: KubeObject
       /** Fields that differ from the policy and are not changed: `JindoRuntime spec.tieredstore.levels`. */
-      heldBack: string[]
+      pendingChanges: string[]
     }
 
 /**
@@ -27,37 +27,39 @@ export type Standing =
  * Change only `mutable` fields: Fluid ignores others, or restarts workers and loses their caches. Report
  * other policy fields that differ. Fields that give access must match the plan.
  */
-export function standing(
-  wanted: KubeObject,
+export function mergeMutable(
+  desired: KubeObject,
   present: KubeObject | undefined,
-  mutable: readonly string[] = mutableFields(wanted.kind),
-): Standing {
+  mutable: readonly string[] = mutableFields(desired.kind),
+): MergeResult {
   if (present === undefined || present.metadata.deletionTimestamp !== undefined)
-    return { kind: 'ours', object: wanted, heldBack: [] }
+    return { kind: 'ours', object: desired, pendingChanges: [] }
   const spec = cloneJson(objectAt(present, 'spec'))
-  const target = withMemoryOf(spec, objectAt(wanted, 'spec'))
-  const [asked, live] = [withoutDefaults(target), withoutDefaults(spec)]
-  const fields = foreignFields(wanted.kind, asked, live)
+  const target = withMemoryOf(spec, objectAt(desired, 'spec'))
+  const [desiredSpec, liveSpec] = [withoutDefaults(target), withoutDefaults(spec)]
+  const fields = foreignFields(desired.kind, desiredSpec, liveSpec)
   if (fields.length > 0) return { kind: 'foreign', fields }
-  const differing = differences(asked, live)
+  const differing = differences(desiredSpec, liveSpec)
   for (const field of mutable) {
     if (differing.some((path) => contains(path, field) || contains(field, path)))
       copyField(field.split('.'), target, spec)
   }
-  const heldBack = differences(asked, withoutDefaults(spec)).map((path) => `${wanted.kind} spec.${path}`)
-  const metadata = { ...wanted.metadata, ...identityOf(present) }
-  return { kind: 'ours', object: { ...wanted, metadata, spec }, heldBack }
+  const pendingChanges = differences(desiredSpec, withoutDefaults(spec)).map(
+    (path) => `${desired.kind} spec.${path}`,
+  )
+  const metadata = { ...desired.metadata, ...identityOf(present) }
+  return { kind: 'ours', object: { ...desired, metadata, spec }, pendingChanges }
 }
 
 /** Whether an object matches the plan once it is written. */
-export function isAsWanted(found: Standing): found is Extract<Standing, { kind: 'ours' }> {
-  return found.kind === 'ours' && found.heldBack.length === 0
+export function isUpToDate(found: MergeResult): found is Extract<MergeResult, { kind: 'ours' }> {
+  return found.kind === 'ours' && found.pendingChanges.length === 0
 }
 
 /** Annotations that only Warmgate writes: remove them if they are not wanted. */
 const ownAnnotations = [sourceAnnotation, partOfAnnotation, warmWhenAnnotation, outdatedAnnotation]
 /** API groups of owners that Warmgate sets. Keep the owners that Fluid and others add. */
-const ownersGroups = ['serving.kserve.io', 'warmgate.dev']
+const ownerApiGroups = ['serving.kserve.io', 'warmgate.dev']
 
 /**
  * The merge patch that turns the present object into the wanted one; undefined if nothing differs. It fails
@@ -68,7 +70,7 @@ export function changesTo(object: KubeObject, present: KubeObject): JsonObject |
   const before = present.metadata.annotations ?? {}
   const gone = ownAnnotations.filter((name) => Object.hasOwn(before, name) && annotations[name] === undefined)
   const others = (present.metadata.ownerReferences ?? []).filter(
-    ({ apiVersion }) => !ownersGroups.includes(apiVersion.split('/')[0] ?? ''),
+    ({ apiVersion }) => !ownerApiGroups.includes(apiVersion.split('/')[0] ?? ''),
   )
   const metadata = mergePatch(
     {
@@ -92,9 +94,9 @@ export function changesTo(object: KubeObject, present: KubeObject): JsonObject |
 }
 
 /** Records on a Dataset which settings of its policy the cache does not have yet. */
-export function withPendingChanges(dataset: KubeObject, heldBack: string[]): KubeObject {
-  if (heldBack.length === 0) return dataset
-  const annotations = { ...dataset.metadata.annotations, [outdatedAnnotation]: heldBack.join(', ') }
+export function withPendingChanges(dataset: KubeObject, pendingChanges: string[]): KubeObject {
+  if (pendingChanges.length === 0) return dataset
+  const annotations = { ...dataset.metadata.annotations, [outdatedAnnotation]: pendingChanges.join(', ') }
   return { ...dataset, metadata: { ...dataset.metadata, annotations } }
 }
 
@@ -104,7 +106,7 @@ export function pendingChangesOf({ metadata: { annotations = {} } }: KubeObject)
 }
 
 function mutableFields(kind: string): readonly string[] {
-  return Object.values(runtimes).find((runtime) => runtime.kind === kind)?.live ?? []
+  return Object.values(runtimes).find((runtime) => runtime.kind === kind)?.mutableFields ?? []
 }
 
 /** Names the object in the version that was read. */
