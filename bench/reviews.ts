@@ -137,7 +137,7 @@ export const createService: BenchReview = {
 /** The reviews that follow from the answer to `createService`. */
 export function benchReviewsAfter(answer: string): BenchReview[] {
   const admitted = admit(created, answer)
-  // What KServe's own writes look like: the admitted service, with one more finalizer.
+  // A write of KServe's controller: the admitted service with one more finalizer.
   const metadata = { ...admitted.metadata, finalizers: ['inferenceservice.finalizers'] }
   const update = review('inferenceservices', 'UPDATE', { ...admitted, metadata }, admitted)
   return [

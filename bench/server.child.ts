@@ -6,7 +6,7 @@ import { createAdmissionServer } from '../src/admission/server.ts'
 import type { KeyPair } from '../src/tls/issue.ts'
 import { benchHandlers } from './handlers.ts'
 
-// One server under measurement, in a process of its own: takes its key pair, and answers with its port.
+// A server under test, in its own process: takes its key pair, and answers with its port.
 
 const servers: { [kind: string]: (pair: KeyPair) => Promise<number> } = {
   warmgate,

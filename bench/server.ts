@@ -8,7 +8,7 @@ import { Connection, requestBytes } from './load.ts'
 
 export const connections = 10
 
-/** A server under measurement, in a process of its own. */
+/** A server under test, in its own process. */
 export class MeasuredServer {
   readonly #child: ChildProcess
   readonly #port: number

@@ -2,7 +2,7 @@ import type { KserveConfig } from '../kserve/config.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { CredentialSources } from './credentials.ts'
 
-/** Where the facts are read from. */
+/** The sources of the facts. */
 export interface FactsSources extends CredentialSources {
   /** KServe's namespace, if an administrator names it. */
   kserveNamespace: string | undefined
