@@ -1,8 +1,5 @@
 import { parseArgs } from 'node:util'
-import { answerSafely } from '../src/admission/answer.ts'
-import { parseReview, reviewResponse } from '../src/admission/review.ts'
-import { JsonWeight } from '../src/admission/weight.ts'
-import { benchHandlers } from './handlers.ts'
+import { benchHandlers, respond } from './handlers.ts'
 import { benchReviewsAfter, createService } from './reviews.ts'
 
 // What a review costs inside the process, without TLS and HTTP: quick rounds for whoever makes it cheaper.
@@ -12,16 +9,6 @@ const { values } = parseArgs({
 })
 const options = await benchHandlers()
 
-async function answer(path: string, bytes: Buffer): Promise<string> {
-  const weight = new JsonWeight()
-  weight.push(bytes)
-  const parsed = parseReview(JSON.parse(bytes.toString()))
-  const handler = options.handlers[path]
-  if (!parsed.ok || handler === undefined) throw new Error(`no review for ${path}`)
-  const made = await answerSafely(parsed.request, { ...options, handler, budgetMs: 10_000 })
-  return JSON.stringify(reviewResponse(parsed.request, made))
-}
-
 /** CPU time, not wall time: on a busy machine it is all that two rounds have in common. */
 async function microseconds(times: number, work: () => unknown): Promise<number> {
   const before = process.cpuUsage()
@@ -30,7 +17,7 @@ async function microseconds(times: number, work: () => unknown): Promise<number>
   return (user + system) / times
 }
 
-const first = await answer(createService.path, Buffer.from(createService.body))
+const first = await respond(options, createService.path, Buffer.from(createService.body))
 const reviews = benchReviewsAfter(first).filter(({ name }) => name.includes(values.only))
 const rows = reviews.map(({ name, path, body }) => {
   const bytes = Buffer.from(body)
@@ -40,7 +27,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
   for (const row of rows) {
     const times = Math.ceil(1_500_000 / (row.bytes.length + 1_000))
     row.parse = Math.min(row.parse, await microseconds(times, () => JSON.parse(row.bytes.toString())))
-    row.whole = Math.min(row.whole, await microseconds(times, () => answer(row.path, row.bytes)))
+    row.whole = Math.min(row.whole, await microseconds(times, () => respond(options, row.path, row.bytes)))
   }
 }
 for (const { name, bytes, parse, whole } of rows) {

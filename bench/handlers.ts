@@ -1,6 +1,9 @@
+import { answerSafely } from '../src/admission/answer.ts'
 import { createPodHandler } from '../src/admission/pod.ts'
+import { parseReview, reviewResponse } from '../src/admission/review.ts'
 import type { AdmissionServerOptions } from '../src/admission/server.ts'
 import { createServiceHandler } from '../src/admission/service.ts'
+import { JsonWeight } from '../src/admission/weight.ts'
 import { Mirror } from '../src/cluster/mirror.ts'
 import { Planner } from '../src/cluster/planner.ts'
 import { fakeSigner } from '../src/plan/plan.fake.ts'
@@ -31,4 +34,15 @@ export async function benchHandlers(): Promise<AdmissionServerOptions> {
     '/mutate-pod': createPodHandler(sources),
   }
   return { handlers, logger, metrics, clock }
+}
+
+/** From the bytes of a review to the text of its response: all that a server does beside TLS and HTTP. */
+export async function respond(options: AdmissionServerOptions, path: string, bytes: Buffer): Promise<string> {
+  const weight = new JsonWeight()
+  weight.push(bytes)
+  const parsed = parseReview(JSON.parse(bytes.toString()))
+  const handler = options.handlers[path]
+  if (!parsed.ok || handler === undefined) throw new Error(`no review for ${path}`)
+  const answer = await answerSafely(parsed.request, { ...options, handler, budgetMs: 10_000 })
+  return JSON.stringify(reviewResponse(parsed.request, answer))
 }
