@@ -98,7 +98,7 @@ test('one large review at a time; small ones are not kept waiting', async () => 
   await third
 })
 
-test('a large review that waits for too long is turned away, and its turn goes to nobody', async () => {
+test('a large review that waits too long is refused, and its turn goes to the next one', async () => {
   const [budget, clock] = [plenty(), new FakeClock()]
   const large = () => read(request(`"${'x'.repeat(2 * MiB)}"`), budget, { clock })
   const first = await large()

@@ -78,7 +78,7 @@ test.each<[string, () => Promise<Socket>]>([
   await closing(await connect())
 })
 
-test('a connection that has sent a review is kept for longer, and told so, whatever it sends then', async () => {
+test('a connection that has sent a review is kept for longer, and its response says so', async () => {
   await start({ untrustedIdleMs: shortMs, trustedIdleMs: 90_000 })
   const socket = await fixture.handshake()
   const reader = await fixture.handshake()

@@ -112,7 +112,7 @@ test('nor does one of a cold cache, which is held', async () => {
   expect(calls).toEqual([])
 })
 
-test('nor one that is itself turned to its cache', async () => {
+test('nor a pod that is redirected itself', async () => {
   const annotations = { 'internal.serving.kserve.io/storage-initializer-sourceuri': uri }
   const { answer, calls } = await admit({
     policy: { rewrite: 'Pod' },

@@ -64,7 +64,7 @@ test.each([null, 5, [], 'text', {}, { kind: 'Pod' }, { kind: 'Pod', metadata: []
   },
 )
 
-test('patch and patchType come together, the uid goes back', () => {
+test('the response has the uid, and patch and patchType together', () => {
   const patch = [{ op: 'add' as const, path: '/metadata/labels', value: { ä: '✓' } }]
   const response = answered({ kind: 'allow', patch, auditAnnotations: { reason: 'Accelerated' } })
   expect(response).toEqual({

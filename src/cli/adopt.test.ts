@@ -78,7 +78,7 @@ class Fixture {
   }
 }
 
-test('without --yes it tells what would come of each, and changes nothing', async () => {
+test('without --yes it prints the result for each service, and changes nothing', async () => {
   const fixture = new Fixture(
     old('a'),
     old('hub', 'hf://meta/llama'),
@@ -134,7 +134,7 @@ test('several at a time, where that is asked for', async () => {
   expect(fixture.writes).toHaveLength(2)
 })
 
-test('an interruption is said, and nothing more is begun', async () => {
+test('an interruption is reported, and no further service is started', async () => {
   const fixture = new Fixture(old('a'))
   expect(await fixture.run({ yes: true, signal: AbortSignal.abort() })).toBe(1)
   expect(fixture.output).toContain('stopped; not started: 1')
@@ -160,7 +160,7 @@ test('what opts out stays, and what a policy only audits is reported', async () 
   expect(fixture.writes).toEqual([])
 })
 
-test('where nobody answers the webhook nothing of the request stays', async () => {
+test('if the webhook does not respond, the request is removed again', async () => {
   const fixture = new Fixture(old('a'))
   fixture.isAnswered = false
   await fixture.run({ yes: true })

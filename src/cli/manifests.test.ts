@@ -127,7 +127,7 @@ test.each([
     'apiVersion: v1\nkind: Config\n',
     '1: skipped: not a Kubernetes object: Config without metadata',
   ],
-])('%s is passed over, and that is said', (_, text, note) => {
+])('%s is skipped with a note', (_, text, note) => {
   const found = scanManifests('f.yaml', `${text}\n---\n${object('a')}`)
   expect(found).toMatchObject({ notes: [`f.yaml:${note}`], problems: [] })
   expect(found.manifests.map(({ object: { metadata } }) => metadata.name)).toEqual(['a'])

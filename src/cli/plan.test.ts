@@ -143,7 +143,7 @@ test('json: an LLMInferenceService has its element too', async () => {
   expect(element).toMatchObject({ kind: 'LLMInferenceService', decision: 'skip' })
 })
 
-test('yaml, the default: what would be admitted and created, for a kubectl of its own', async () => {
+test('yaml, the default: what would be admitted and created, as input for kubectl', async () => {
   const { status, stdout } = await warmgate(['plan', '-f', '-'], llama)
   expect(status).toBe(0)
   const documents = parseAllDocuments(stdout)
@@ -183,7 +183,7 @@ test('diff: nothing but the title where nothing changes', async () => {
   expect(stdout).toMatch(/^# InferenceService models\/hub: skip, UnsupportedScheme: [^\n]*\n$/)
 })
 
-test('what was printed, planned again, is already cached', async () => {
+test('the printed output, planned again, is AlreadyCached', async () => {
   const { stdout } = await planned(llama, 'yaml')
   const again = await first(stdout)
   expect(again).toMatchObject({ decision: 'skip', reason: 'AlreadyCached' })
@@ -309,7 +309,7 @@ test('status 2 and the place of what cannot be read, after all the rest was prin
   expect((await planned(`${denied}---\na: [1,\n`, 'json')).status).toBe(2)
 })
 
-test('what is no Kubernetes object is passed over with a line, and the rest is planned', async () => {
+test('a document that is not a Kubernetes object is skipped with a note, and the rest is planned', async () => {
   await writeFile(join(folder, 'kustomization.yaml'), 'resources: [service.yaml]\n')
   await writeFile(join(folder, 'values.yaml'), '# values\nreplicas: 1\n')
   await writeFile(join(folder, 'input.json'), '{"instances": [1]}')
@@ -340,7 +340,7 @@ test.each([`\${URI}`, '"{{ x }}"', '<patch-me>', `s3://models/\${NAME}`, 's3://{
   },
 )
 
-test('what the files leave out of an account is said, and the plan goes on', async () => {
+test('missing service accounts and Secrets are warned about, and the plan continues', async () => {
   const named = llama.replace('predictor:', 'predictor:\n    serviceAccountName: reader')
   const alone = await first(named)
   expect(alone).toMatchObject({ decision: 'accelerate' })
@@ -481,7 +481,7 @@ data: {deploy: '{"defaultDeploymentMode": "Knative"}'}
   expect(await reasons(list + config)).toEqual(['NoModelLocation'])
 })
 
-test('a Dataset among the files serves what it mounts, and a volume of somebody else’s blocks a cache of its name', async () => {
+test('a Dataset in the files serves its mounts, and a foreign PersistentVolume blocks a cache with its name', async () => {
   const dataset = (more = '') => `---
 apiVersion: data.fluid.io/v1alpha1
 kind: Dataset
@@ -515,7 +515,7 @@ metadata: {name: ${name}, namespace: models, labels: {${labels}}}
   expect(ours).toMatchObject({ reason: 'Accelerated' })
 })
 
-test('a Dataset that a policy lends is taken for granted, and that is said', async () => {
+test('access to a shared Dataset is assumed, with a warning', async () => {
   const lends = policy(
     '{ sources: [{ match: ["s3://models/"], dataset: { namespace: shared, name: all } }] }',
   )

@@ -87,7 +87,7 @@ test('csv: one line per service, numbers in seconds', async () => {
   )
 })
 
-test('where there is nothing it says so', async () => {
+test('no pods: a message says so', async () => {
   expect((await report([], [])).stdout).toContain('there are no pods of services')
 })
 

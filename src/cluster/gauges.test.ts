@@ -10,7 +10,7 @@ const ended = {
 }
 const holding = (cached: string) => ({ phase: 'Bound', ufsTotal: '4.00GiB', cacheStates: { cached } })
 
-test('caches are counted by phase, one that lost what it held by itself; pods, while they wait', async () => {
+test('caches are counted by phase, with one for a cache that lost data; pods are counted while they wait', async () => {
   const { mirror, datasets, dataLoads, pods } = fakeMirror()
   datasets.put(fakeDataset(holding('4.00GiB'), 'whole'), fakeDataset(holding('1.00GiB'), 'evicted'))
   datasets.put(fakeDataset(holding('1.00GiB'), 'filling'), fakeDataset({}, 'new'))

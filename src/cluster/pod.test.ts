@@ -43,7 +43,7 @@ test('a pod without any annotation is known by a claim that is a cache of ours, 
   expect(Object.keys(setUp().caches(fakePod({ annotations: {} })))).toEqual([cacheName])
 })
 
-test('a claim of somebody else’s is nothing to wait for, whatever it is called', () => {
+test('a foreign claim is never waited for, even with a cache’s name', () => {
   const foreign = fakeDataset()
   const { caches, claims } = setUp({ ...foreign, metadata: { ...foreign.metadata, labels: {} } })
   expect(caches(fakePod({ annotations: {} }))).toEqual({})
@@ -119,7 +119,7 @@ test('what Fluid never runs, or runs again and again, is not waited for', () => 
   expect(caches(teamPod(''))).toEqual({ team: { kind: 'warm' } })
 })
 
-test('a Dataset that a team took away is nothing to wait for: nobody makes it again', () => {
+test('a team’s deleted Dataset is not waited for: Warmgate does not create it', () => {
   expect(setUp().caches(teamPod('llama'))).toEqual({})
 })
 

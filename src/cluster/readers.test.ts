@@ -39,7 +39,7 @@ test('a model in a Dataset of many is warm to everybody once its own DataLoad is
   expect(await phasesOf(fakeDataset(), [load], 'llama')).toEqual(all('warm'))
 })
 
-test('a warm-up that is to be tried again has failed to nobody, and the last one to everybody', async () => {
+test('a failed warm-up that will be retried is failed for no reader, and the last one for every reader', async () => {
   const failed = fakeDataLoad('Failed')
   expect(await phasesOf(fakeDataset(), [asRetry(failed, 0, 3)])).toEqual(all('pending'))
   expect(await phasesOf(fakeDataset(), [asRetry(failed, 3, 3)])).toEqual(all('failed'))

@@ -48,7 +48,7 @@ test('a key that is moved to previous is accepted still, and a new one signs', a
   expect(keys.verify('statement', old)).toBe(false)
 })
 
-test('a change of the keys is told, and nothing else is', async () => {
+test('a change of the keys is reported, and nothing else is', async () => {
   const at = setUp()
   let changes = 0
   const keys = at.replica(() => {

@@ -30,7 +30,7 @@ test('what two looks at a Dataset say of its speed says when it is full', async 
   expect(speeds.estimate(key, warming(2))).toMatchObject({ kind: 'warming', leftMs: 120_000 })
 })
 
-test('nothing is said of another cache, of one made anew, or where there is no progress', async () => {
+test('no estimate for another cache, for a cache that was created again, or without progress', async () => {
   const { fake, speeds } = await setUp()
   expect(speeds.estimate({ ...key, name: 'other' }, warming(2))).toMatchObject({ leftMs: undefined })
   const unknown: CachePhase = { kind: 'warming', progress: undefined }

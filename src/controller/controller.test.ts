@@ -129,7 +129,7 @@ test('a service that is older than its opt-in is reported once the mirror has it
   expect(notes.map(({ reason }) => reason)).toEqual(['NotAdmitted'])
 })
 
-test('a namespace whose label says neither enabled nor disabled is told so, as a leader begins and when it changes', async () => {
+test('an invalid namespace label is reported when a leader starts and when the label changes', async () => {
   const { namespaces, notes, run } = setUp()
   const labelled = (name: string, said: string) => ({
     ...openNamespace,

@@ -225,7 +225,7 @@ test('what needs no credentials is not read by a Dataset that has some', () => {
   expect(pathIn(team([plain], { runtime: { properties }, kind: 'AlluxioRuntime' }), llama)).toBeUndefined()
 })
 
-test('Amazon’s endpoints are no endpoint of one’s own', () => {
+test('Amazon’s endpoints count as no custom endpoint', () => {
   const mount = {
     mountPoint: 's3://models/',
     path: '/',

@@ -134,7 +134,7 @@ test('copies, options and tolerations of a DataLoad are held back; the policy th
   })
 })
 
-test('sizes of a JVM follow from a policy; any other option of it is somebody else’s', () => {
+test('JVM sizes are derived from a policy; any other JVM option is foreign', () => {
   const withOptions = (...options: string[]) =>
     edited(
       'AlluxioRuntime',

@@ -30,7 +30,7 @@ test('the same again is the same object, so that nothing is written twice', () =
   expect(changesTo(again.object, made)).toBeUndefined()
 })
 
-test('what Fluid takes up is written over what stands there, and the rest is named', () => {
+test('fields that Fluid applies are overwritten, and the others are listed', () => {
   const wanted = jindo({
     replicas: 5,
     tieredstore: { levels: [{ quota: '90Gi' }] },

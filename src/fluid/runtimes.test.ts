@@ -78,7 +78,7 @@ test('Jindo has no option for buckets as host names, but at Amazon they are', ()
 test.each([
   ['cubefs', 'no runtime serves cubefs:// unless a policy names it (sources[].runtime)'],
   ['https', 'no runtime serves https:// unless a policy names it (sources[].runtime)'],
-])('Auto knows nobody for %s://', (scheme, message) => {
+])('Auto has no runtime for %s://', (scheme, message) => {
   expect(chooseRuntime(source(scheme), 'Auto', all)).toEqual({
     ok: false,
     reason: 'UnsupportedScheme',

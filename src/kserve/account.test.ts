@@ -3,7 +3,7 @@ import type { KubeObject } from '../values/object.ts'
 import { serviceAccountFact, serviceAccountNames } from './account.ts'
 import { findModelLocations } from './location.ts'
 
-test('each component runs as its own account, a canary as the stable one’s, and default stands in', () => {
+test('each component has its own account, a canary that of the stable one; the default is `default`', () => {
   const uri = { model: { storageUri: 's3://models/llama' } }
   const service: KubeObject = {
     apiVersion: 'serving.kserve.io/v1beta1',

@@ -32,7 +32,7 @@ test('without a ConfigMap it is what KServe ships', () => {
   expect(parseKserveConfig(undefined)).toEqual(shippedKserveConfig)
 })
 
-test('the shipped ConfigMap names what stands in for it', () => {
+test('the shipped settings are those of KServe’s ConfigMap', () => {
   const config = withCredentials({
     storageSpecSecretName: 'storage-config',
     storageSecretNameAnnotation: 'serving.kserve.io/storageSecretName',
@@ -59,7 +59,7 @@ test('the shipped ConfigMap names what stands in for it', () => {
   })
 })
 
-test('names and options of a cluster of its own', () => {
+test('names and options of a customized cluster', () => {
   const config = withCredentials({
     storageSecretNameAnnotation: 'example.com/secret',
     storageSpecSecretName: 'stores',

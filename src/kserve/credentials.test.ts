@@ -267,7 +267,7 @@ test.each<[string, Partial<SecretFact>]>([
   ['its own authority', { options: { AWS_CA_BUNDLE: '/ca.crt' } }],
   ['a ConfigMap with one', { annotations: { 'serving.kserve.io/s3-cabundle-configmap': 'ca' } }],
   ['none to be verified', { annotations: { 'serving.kserve.io/s3-verifyssl': '0' } }],
-])('a store behind a certificate that Fluid cannot be told of: %s', (_, more) => {
+])('a store with a certificate that Fluid cannot use: %s', (_, more) => {
   expect(resolve({ secrets: [secret('keys', s3Keys, more)] })).toMatchObject({
     ok: false,
     reason: 'CredentialsMissing',
@@ -352,14 +352,14 @@ test.each(['minio:9000$(reboot)', 'minio;reboot', 'a b', 'key:hunter2@minio:9000
   },
 )
 
-test('the endpoint of an OSS Secret, as it stands there', () => {
+test('the endpoint of an OSS Secret, unchanged', () => {
   const options = { 'fs.oss.endpoint': 'oss-cn-hangzhou-internal.aliyuncs.com\n' }
   expect(credentials({ scheme: 'oss', secrets: [secret('keys', ossKeys, { options })] }).endpoint).toEqual({
     url: 'oss-cn-hangzhou-internal.aliyuncs.com',
   })
 })
 
-test('a bundle of certificate authorities for every download: a store of one’s own may be what it is for', () => {
+test('a CA bundle for every download may be needed for a custom store', () => {
   const config = { ...shippedKserveConfig, hasCaBundle: true }
   const at = (url: string) =>
     resolve({ config, secrets: [secret('keys', s3Keys, { options: { S3_ENDPOINT: url } })] })
@@ -401,7 +401,7 @@ test('an endpoint that is too long is no endpoint', () => {
   })
 })
 
-test('keys without a value are none: a role comes before them, and nobody is anonymous for them', () => {
+test('keys without a value do not count: a role comes first, and they do not mean anonymous access', () => {
   const role = { 'eks.amazonaws.com/role-arn': 'role' }
   const account = (annotations: { [key: string]: string }) => ({
     name: 'reader',

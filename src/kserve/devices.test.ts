@@ -98,7 +98,7 @@ test.each([
   expect(requestsDevices(spec)).toBe(false)
 })
 
-test('a spec with more in it than anybody needs counts as one that asks', () => {
+test('a spec that is too large to search counts as one that requests devices', () => {
   const asking = (count: number) => ({
     limits: Object.fromEntries(Array.from({ length: count }, (_, index) => [`rdma/${index}`, '1'])),
   })

@@ -25,7 +25,7 @@ const worker = { ...unrouted, [component]: 'llminferenceservice-workload-worker'
 const mounts = (claimName: string) => ({ name: claimName, persistentVolumeClaim: { claimName } })
 const source = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 
-test('a pod’s service is told by its labels', () => {
+test('a pod’s labels name its service', () => {
   expect(serviceOfPod(pod(predictor))).toEqual({ kind: 'InferenceService', name: 'llama' })
   expect(serviceOfPod(pod(workload))).toEqual({ kind: 'LLMInferenceService', name: 'llama' })
   expect(serviceOfPod(pod({ 'app.kubernetes.io/name': 'llama' }))).toBeUndefined()

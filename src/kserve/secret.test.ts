@@ -141,7 +141,7 @@ test('an entry that is too long, or has too many fields, is none', () => {
   expect(Object.keys(secretFact(secret({ stringData })).entries)).toEqual(['ok'])
 })
 
-test('a key without a value is told apart', () => {
+test('a key without a value is distinguished', () => {
   const fact = secretFact(secret({ data: { a: '', b: encode('b') }, stringData: { c: '' } }))
   expect(fact).toMatchObject({ keys: ['b'], emptyKeys: ['a', 'c'] })
 })

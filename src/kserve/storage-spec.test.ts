@@ -214,7 +214,7 @@ test.each<[string, Input, string]>([
 const https = { ...minio, endpoint_url: 'https://minio:9000' }
 
 test.each([{ verify_ssl: '0' }, { verify_ssl: 'False' }, { ca_bundle: '/ca' }, { cabundle_configmap: 'ca' }])(
-  'a store behind a certificate that Fluid cannot be told of: %j',
+  'a store with a certificate that Fluid cannot use: %j',
   (more) => {
     const secrets = [storageConfig({ minio: { ...https, ...more } })]
     expect(resolve({ secrets })).toMatchObject({ ok: false, reason: 'CredentialsMissing' })

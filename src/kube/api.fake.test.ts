@@ -17,7 +17,7 @@ const dataset: KubeObject = {
 const merge = (body: object) => ({ type: 'merge', body: { ...body } }) as const
 const status = (code: number) => expect.objectContaining({ status: code })
 
-test('a created object has an identity, no status, and a name of its own', async () => {
+test('a created object has a UID, no status, and a unique name', async () => {
   const api = new FakeApi()
   const made = await api.create(resource, dataset)
   expect(made.metadata).toMatchObject({
@@ -97,7 +97,7 @@ test('what is not there is a 404, which get and delete answer', async () => {
   await expect(api.create(resource, dataset)).rejects.toEqual(status(404))
 })
 
-test('an object with finalizers stays, on its way out, until they are gone', async () => {
+test('an object with finalizers stays, with a deletionTimestamp, until they are removed', async () => {
   const api = new FakeApi()
   await api.create(resource, { ...dataset, metadata: { ...key, finalizers: ['fluid'] } })
   for (const _ of ['first', 'again']) expect(await api.delete(resource, key)).toBe(true)
@@ -208,7 +208,7 @@ test('faults on demand: the next such call fails, or waits', async () => {
   expect(api.calls).toHaveLength(4)
 })
 
-test('a reflector follows, or lags on purpose, and a watch tells until its signal', async () => {
+test('a reflector follows or lags on purpose, and a watch reports until its signal', async () => {
   const api = new FakeApi()
   api.put(dataset)
   const reflector = new FakeReflector()

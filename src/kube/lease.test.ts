@@ -124,7 +124,7 @@ test('a renewal that is seen late starts the wait again', async () => {
   expect(second.isLeading).toBe(true)
 })
 
-test('a lease that somebody made without a duration is not taken at once', async () => {
+test('a lease that another client created without a duration is not taken immediately', async () => {
   const { clock, shared, start } = setUp()
   shared.write({ holderIdentity: 'other' })
   const second = start('second')
@@ -213,7 +213,7 @@ test('a leader that learns of another one steps down at once', async () => {
   expect(first.isLeading).toBe(false)
 })
 
-test('when the work of a leader fails, that is logged, and it leads again while nobody else does', async () => {
+test('if the work of a leader fails, it is logged, and the replica leads again if no other does', async () => {
   const { clock, start } = setUp()
   const first = start('first')
   first.work = async () => {

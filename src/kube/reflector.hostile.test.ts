@@ -162,7 +162,7 @@ test('a watch that breaks at once, again and again, is a failure each time', asy
   await harness.untilWatching()
 })
 
-test('a change that no watch ever told of is found within a quarter of an hour', async () => {
+test('a change that no watch reported is found within a quarter of an hour', async () => {
   await harness.startWith('a')
   harness.server.muteWatches()
   harness.server.put(makeDataset('untold'))
@@ -234,7 +234,7 @@ test.each([
   expect(harness.server.seen).toHaveLength(requests)
 })
 
-test('a forbidden list is said at once and every ten minutes, asked again, and over once it is granted', async () => {
+test('a forbidden list is logged immediately and every ten minutes, retried, and works once it is granted', async () => {
   for (let times = 0; times < 30; times++) harness.server.next('list', status(403, 'Forbidden', 'no right'))
   harness.reflector.start()
   const startMs = harness.clock.now()
@@ -253,7 +253,7 @@ test('a forbidden list is said at once and every ten minutes, asked again, and o
   expect(harness.reflector.forbidden).toBeUndefined()
 })
 
-test('a forbidden watch stays forbidden while lists succeed, until the watch says something', async () => {
+test('a forbidden watch stays forbidden while lists succeed, until the watch receives something', async () => {
   await harness.startWith('a')
   harness.server.next('watch', status(403, 'Forbidden', 'no right'))
   harness.server.resetWatches()

@@ -40,7 +40,7 @@ test('a value is replaced, in a list element by its index', () => {
   ])
 })
 
-test('a value is added where its parent stands', () => {
+test('a value is added if its parent exists', () => {
   expect(edited((draft) => draft.set('/spec/empty/a~1b', 1))).toEqual([
     { op: 'add', path: '/spec/empty/a~1b', value: 1 },
   ])
@@ -119,7 +119,7 @@ test('what is not there cannot be removed, nor what is not empty', () => {
   expect(patch).toEqual([])
 })
 
-test('a list that stands is appended to, so that what others put there stays', () => {
+test('an existing list is appended to, so that other items stay', () => {
   const patch = edited((draft) => {
     draft.append('/spec/list', { name: 'third' })
     draft.append('/spec/list', { name: 'fourth' })

@@ -534,7 +534,7 @@ test('a forged record on a new service gives nothing that its user could not wri
   )
 })
 
-test('what does not look like a record is taken off, and not believed', () => {
+test('an invalid record is removed and ignored', () => {
   const annotations = { 'warmgate.dev/original': '{"locations":5}', 'warmgate.dev/caches': 'x' }
   const made = created(fakeService(model, { annotations }))
   expect(made.service).toEqual(created(fakeService(model, { annotations: {} })).service)

@@ -21,7 +21,7 @@ function applied(annotations: Annotations, on = policy('p')): PolicySpec {
   return result.policy.spec
 }
 
-test('without annotations of ours the policy stands', () => {
+test('without Warmgate’s annotations the policy is unchanged', () => {
   expect(applied({ hold: 'None', 'example.com/hold': 'x' })).toEqual(builtInPolicy.spec)
 })
 
@@ -143,7 +143,7 @@ test.each([
   ['cache-replicas', '1e2', replicas],
   ['cache-replicas', ' 2', replicas],
   ['cache-replicas', 'two', replicas],
-])('warmgate.dev/%s: %j is refused, and what is valid is said', (name, value, message) => {
+])('warmgate.dev/%s: %j is refused, and the message lists valid values', (name, value, message) => {
   expect(applyOverrides(policy('p'), { [`warmgate.dev/${name}`]: value })).toEqual({
     ok: false,
     message: `warmgate.dev/${name}: ${JSON.stringify(value)} is not valid: ${message}`,

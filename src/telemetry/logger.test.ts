@@ -84,7 +84,7 @@ test.each<[string, unknown, string | undefined]>([
   expect(lines[0]).not.toContain('x'.repeat(4_097))
 })
 
-test('what is cut says so, and how long it was', () => {
+test('a cut text shows that, with its original length', () => {
   const [line] = logged((logger) => logger.info({ text: mebibyte, deep, service, list: Array(60).fill(1) }))
   expect(line?.text).toBe(`${'x'.repeat(1_024)}… (1048576 characters)`)
   expect(line?.deep).toEqual({ a: { b: '{…}' } })

@@ -180,7 +180,7 @@ test('a conflict without end is an error after five attempts', async () => {
   expect(api.calls.filter(({ text }) => text.startsWith('get Secret'))).toHaveLength(5)
 })
 
-test('a caBundle that somebody emptied is written again', async () => {
+test('a caBundle that another client emptied is written again', async () => {
   const certificates = replica()
   await certificates.check()
   api.put(webhookConfiguration())
@@ -207,7 +207,7 @@ test('without a webhook configuration there is a pair, but no readiness', async 
   expect(await certificates.check()).toMatchObject({ kind: 'ready' })
 })
 
-test('a webhook that is reached under a name without a certificate says so', async () => {
+test('a webhook with a name that is not in the certificate is reported', async () => {
   expect(
     await replica({ names: { service: 'warmgate', namespace: 'warmgate-system' } }).check(),
   ).toMatchObject({

@@ -201,7 +201,7 @@ describe('going back', () => {
     await servedBy('slow-serve', 1)
   })
 
-  test('nobody releases the pods of a Warmgate that is gone, but restore --pods-only', async () => {
+  test('if Warmgate was deleted, only restore --pods-only releases its pods', async () => {
     await Promise.all(replicas.map((replica) => replica.stop()))
     expect(await warmgate(['restore', '--pods-only', '-n', 'slow-keep', '--yes'], shell)).toMatch(
       /^released Pod .*\n$/,

@@ -145,7 +145,7 @@ export function restarts(theCluster: () => TestCluster): void {
     await cluster.restartWarmgate()
   })
 
-  test('a lost key takes nothing away, rolls nothing, and is said', async () => {
+  test('a lost key removes nothing, rolls nothing, and is reported', async () => {
     await governed('keys', {})
     const stored = await create(service('keys', 'iris', sklearn('s3://models/iris')))
     const [cache = ''] = cacheNames(stored)

@@ -127,7 +127,7 @@ test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list
   expect(await report('-n', 'kserve')).toContain('there are no pods of services')
 })
 
-test('nobody is anonymous', async () => {
+test('anonymous requests are refused', async () => {
   const config = new KubeConfig()
   const server = testCluster.cluster.kubeConfig.getCurrentCluster()
   if (server === null) throw new Error('the cluster has no server')

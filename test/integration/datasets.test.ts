@@ -239,7 +239,7 @@ test('a volume of another namespace has the name that Fluid would give ours: the
   expect(await fluidObjects('datasets-clash')).toEqual([])
 })
 
-test('a Dataset of another namespace serves by a reference, where its owner grants it; nobody else', async () => {
+test('a Dataset of another namespace serves by a reference, only if its owner grants it', async () => {
   const shared = { namespace: 'datasets-shared', name: 'all-models' }
   await applyAll(cluster.client, [
     fluidObject(

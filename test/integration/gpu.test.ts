@@ -310,7 +310,7 @@ describe('warmgate.dev/gpu', () => {
   })
 })
 
-test('opting out takes all of it back, and KServe its image', async () => {
+test('opting out reverts all of it, and KServe uses its own image again', async () => {
   const { client } = cluster
   const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
   for (const object of [serviceFor(here, 'huggingface'), llmFor('llm-base')]) {

@@ -237,7 +237,7 @@ function hasPlainResources(service: KubeObject): boolean {
   )
 }
 
-test('of a Dataset that a team made nothing is made, whoever says so', () => {
+test('no object is created for a team’s Dataset, whatever a record claims', () => {
   check(fc.oneof(services, forgedServices), (service, facts) => {
     for (const more of [{}, { previous: service }]) {
       const names = siblingsOf(plan({ service, facts, ...more })).map(({ metadata }) => metadata.name)

@@ -16,7 +16,7 @@ function thePod({ api }: Fixture): KubeObject {
 
 const verdict = (fixture: Fixture) => gateCondition(thePod(fixture))
 
-test('a pod is told that it waits, for what, and until when it will be looked at again', async () => {
+test('a pod’s condition says what it waits for, and the pod is reconciled again in time', async () => {
   const fixture = holdFixture()
   expect(await fixture.look()).toBe(30 * minutes)
   expect(verdict(fixture)).toMatchObject({
@@ -47,7 +47,7 @@ test('warm: the Job is done, whether Fluid has looked or not', async () => {
   expect(await fixture.metrics.render()).toContain('warmgate_hold_duration_seconds_sum{outcome="Warm"} 7\n')
 })
 
-test('held from scheduling: told why first, then only our gate goes', async () => {
+test('held from scheduling: the condition is written first, then only Warmgate’s gate is removed', async () => {
   const fixture = holdFixture({ spec: atScheduling })
   await fixture.look()
   expect(verdict(fixture)).toMatchObject({ status: 'False', reason: 'Warming' })
@@ -159,7 +159,7 @@ test.each<[string, JsonObject, string, (fixture: Fixture) => unknown]>([
     'has no files yet',
     (s) => [s.api.drop('Dataset', { namespace: 'models', name: cacheName }), s.clock.advance(timeout)],
   ],
-])('%s takes the service back, loudly', async (_what, policy, message, happens) => {
+])('%s reverts the service, with an Event and a metric', async (_what, policy, message, happens) => {
   const fixture = holdFixture({ policy })
   await fixture.look()
   expect(reverted(fixture)).toBeUndefined()
@@ -248,7 +248,7 @@ test('a pod that is gone before it is released is not counted, and nothing is re
   expect(await releasesOf(fixture)).toBe(1)
 })
 
-test('Serve without a claim to serve from takes the service back', async () => {
+test('Serve without a claim reverts the service', async () => {
   const fixture = holdFixture()
   fixture.api.put(fakeDataset({ phase: 'NotBound' }))
   fixture.api.drop('PersistentVolumeClaim', { namespace: 'models', name: cacheName })
@@ -325,7 +325,7 @@ test('only our own condition is written, with the UID that it is for; its time i
   }
 })
 
-test('mere progress is told each 5 s at most; what changes anything, at once', async () => {
+test('progress is written every 5 s at most; other changes immediately', async () => {
   const fixture = holdFixture()
   const filling = (cached: string) => ({ phase: 'Bound', ufsTotal: '4.00GiB', cacheStates: { cached } })
   await fixture.look()
@@ -454,7 +454,7 @@ test.each([{}, { hold: { onTimeout: 'Revert', onFailure: 'Revert' } }])(
   },
 )
 
-test('a claim that the controller itself gave to its service counts, though nothing on the service says so', async () => {
+test('a claim that the controller gave to the service counts, although the service does not record it', async () => {
   const fixture = holdFixture()
   fixture.api.put(fakePod({ claims: [never], createdMs: fixture.clock.now() }))
   const service = fixture.services.get({ namespace: 'models', name: 'llama' })

@@ -102,7 +102,7 @@ test('the tolerations that a pod lacks are added to those that it has', async ()
   expect(fixture.probes).toBe(0)
 })
 
-test('a pod that is gone, or has changed, is left to what comes of that', async () => {
+test('a pod that was deleted or changed is not written', async () => {
   await fixture.clock.advance(30 * seconds)
   for (const status of [404, 409]) {
     fixture.api.fail('patch Pod', status, 1)

@@ -128,7 +128,7 @@ test.each<[string, Policy, KubeObject]>([
     fakePolicy('p', { ...automatic, serviceSelector: { matchLabels: { a: 'b' } } }),
     old('a'),
   ],
-])('%s is passed over', async (_, policy, service) => {
+])('%s is skipped', async (_, policy, service) => {
   const it = setUp(policy, service)
   await it.step()
   expect(it.status()).toEqual({ phase: 'Idle', since: expect.any(String) })
@@ -151,7 +151,7 @@ const odd = (name: string) => {
   return { ...old(name), spec: { predictor } }
 }
 
-test('a service that cannot be planned is told so, and the next is taken in', async () => {
+test('a service that cannot be planned gets an Event, and the next one is adopted', async () => {
   const it = setUp(fakePolicy('p', automatic), odd('a'), old('b'))
   it.api.fail('get ServiceAccount odd', 403)
   await it.step()
@@ -159,7 +159,7 @@ test('a service that cannot be planned is told so, and the next is taken in', as
   expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
 })
 
-test('a service that cannot be planned any more is passed over while its cache is being warmed', async () => {
+test('a service that cannot be planned any more is skipped while its cache is warming', async () => {
   const it = setUp(fakePolicy('p', automatic), odd('a'), old('b'))
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
@@ -173,7 +173,7 @@ test('a service that cannot be planned any more is passed over while its cache i
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
 })
 
-test('a service that its namespace lets nobody write is passed over', async () => {
+test('a service that may not be written in its namespace is skipped', async () => {
   const it = setUp(fakePolicy('p', warmless), old('a'), old('b'))
   it.api.fail('patch InferenceService a', 403)
   await it.step()
@@ -186,7 +186,7 @@ test('a service that its namespace lets nobody write is passed over', async () =
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
 })
 
-test('a service whose cache is not warm in time is passed over: nothing of it was rolled', async () => {
+test('a service is skipped if its cache is not warm in time, before any pod was rolled', async () => {
   const it = setUp(fakePolicy('p', automatic), old('a'), old('b'))
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })

@@ -80,7 +80,7 @@ function setUp(policy: Policy = fakePolicy('p'), before: KubeObject[] = []) {
   return { api, clock, events, warnings, now, uriNow, look, parsed: fake.parsed }
 }
 
-test('a service that comes before its account and Secret is left byte for byte as it is, and told why', () => {
+test('a service that is created before its account and Secret stays unchanged, and gets the reason', () => {
   const { now, warnings } = setUp()
   expect(now().spec).toEqual(fakeService({ serviceAccountName: 'reader', model: { storageUri: uri } }).spec)
   expect(now().metadata.annotations).toBeUndefined()
@@ -107,7 +107,7 @@ test('what is there when the service is created is used at once', () => {
   expect(uriNow()).toMatch(/^pvc:\/\//)
 })
 
-test('nobody waits longer than ten minutes, which is said once; nothing on the service changes', async () => {
+test('no service waits longer than ten minutes; this is reported once, and the service stays unchanged', async () => {
   const { api, clock, now, look, events } = setUp()
   const before = now()
   for (let looks = 0; looks < 8; looks++) await look()

@@ -66,7 +66,7 @@ test('a service that was read without its spec stays to be looked at', async () 
   expect(podRewrites.areKnownIn('models')).toBe(true)
 })
 
-test('a service that loses its caches tells which they were, so that they are looked at', async () => {
+test('a service that loses its caches returns them, so that they are reconciled', async () => {
   const { parsed, podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
   parsed.pop()

@@ -60,7 +60,7 @@ test('what a storage initializer took for this source is saved, less what the po
   expect(await saved()).toEqual({ measured: 420 })
 })
 
-test('for a source that was never downloaded, the speed of others and the size that Fluid counted tell', async () => {
+test('for a source that was never downloaded, the speed of others and the size that Fluid counted are used', async () => {
   const { savings, saved, pods, datasets } = setUp()
   datasets.put(cacheOf('s3://models/other', '1.00GiB', 'other-0123456789'))
   pods.put(downloaded('s3://models/other', 1))
@@ -106,7 +106,7 @@ test('a model among others in its Dataset is measured by its own source', async 
   expect(await saved()).toEqual({ measured: 120 })
 })
 
-test('a pod that somebody made by hand tells nothing of how long a download takes', async () => {
+test('a pod that a user created by hand does not count as a measurement', async () => {
   const { savings, saved, pods } = setUp()
   const bare = downloaded('s3://models/llama', 60)
   pods.put({ ...bare, metadata: { ...bare.metadata, ownerReferences: [] } })

@@ -18,7 +18,7 @@ test('a namespace has as many caches as its policy allows; Datasets of a team do
   expect(make(others)).toMatchObject({ decision: 'skip', reason: 'CacheLimit', patch: [] })
 })
 
-test('a cache that is there already is no new one', () => {
+test('an existing cache does not count as a new one', () => {
   const name = plan({ service: service('llama'), facts: fakeFacts({ policies }) }).caches[0]?.name ?? ''
   const datasets = [...others, fakeDataset({}, name)]
   const again = plan({ service: service('llama'), facts: fakeFacts({ policies, datasets }) })

@@ -122,7 +122,7 @@ test('a toleration that its user has for a while only is the user’s', () => {
   expect(both.pod.spec).toMatchObject({ tolerations: [other, { ...evicting, operator: 'Equal' }] })
 })
 
-test('a node label that the pod selects already is the user’s word', () => {
+test('a node label that the pod already selects is kept', () => {
   const made = admitted({ pod: withGpu({ nodeSelector: { zone: 'b' } }), gpu, caches: [warm] })
   expect(made.pod.spec).toMatchObject({ nodeSelector: { zone: 'b', 'example.com/gpu': 'a100' } })
 })
@@ -227,7 +227,7 @@ test('with the service’s own words in it', () => {
   })
 })
 
-test('a pod whose service is not known yet is told by what KServe copied into it', () => {
+test('a pod with an unknown service is planned from the annotations that KServe copied into it', () => {
   const copy = pod({}, { annotations: { 'warmgate.dev/hold': 'None' } })
   expect(governed({ pod: copy, service: undefined }).hold).toMatchObject(nothing.hold)
   expect(governed({ pod: copy }).hold).toEqual(hold)
@@ -261,7 +261,7 @@ test.each<[string, object, object]>([
   })
 })
 
-test('a service that was taken back says why', () => {
+test('a reverted service names the reason', () => {
   const reverted = { 'warmgate.dev/acceleration': 'disabled', 'warmgate.dev/reverted': 'it took too long' }
   expect(governed(annotated(reverted)).hold).toEqual({
     at: 'None',
@@ -299,7 +299,7 @@ test('held from scheduling: our gate beside others’, once, and none of readine
   expect(isHeld(pod({ schedulingGates: [{ name: 'kueue.x-k8s.io/admission' }] }))).toBe(false)
 })
 
-test('a pod that has a node already is held at its readiness', () => {
+test('a pod that already has a node is held at readiness', () => {
   const made = admitted({ pod: pod({ nodeName: 'node-0' }), hold: scheduling })
   expect(made.pod.spec).toMatchObject({ readinessGates: [gate] })
   expect(made.pod.spec).not.toHaveProperty('schedulingGates')

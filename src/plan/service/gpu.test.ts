@@ -71,7 +71,7 @@ describe('the policy means a service', () => {
     expect(given({ ...service, spec: { ...(service.spec as JsonObject), canary } })).toEqual({})
   })
 
-  test('nowhere without a gpu of its own', () => {
+  test('nowhere without a gpu in the policy', () => {
     expect(gpuResources(readService(fakeService(huggingface()), nothing), undefined, nothing)).toEqual([])
   })
 })
@@ -86,7 +86,7 @@ const onCpu = { image: 'docker.io/vllm/vllm-openai-cpu:v0.23.0' }
 const mainOf = (main: JsonObject) => ({ template: { containers: [{ name: 'main', ...main }] } })
 
 describe('a server that is made for CPUs', () => {
-  test('gets none, whoever says so: the service, its runtime, or a configuration', () => {
+  test('gets none if the service, its runtime or a configuration has devices', () => {
     expect(added({ huggingface: { storageUri, ...onCpu } })).toEqual({})
     expect(given(llm(mainOf(onCpu)))).toEqual({})
     const containers = [{ name: 'kserve-container', ...onCpu }]
@@ -177,7 +177,7 @@ test('a resource that the policy itself names is the user’s where the user nam
   expect(added(huggingface({ requests: { 'rdma/other': '4' } }), policy)).not.toEqual({})
 })
 
-test('CPU, memory and a network card of the user’s own do not stand in the way', () => {
+test('CPU, memory and a network card of the user do not prevent it', () => {
   const limits = { cpu: '4', memory: '16Gi', 'rdma/hca': '1' }
   expect(added(huggingface({ limits, requests: { cpu: '1' } }))).toEqual(one)
 })

@@ -208,7 +208,7 @@ test('a whole storage spec without a path, as Open Data Hub writes it, keeps the
   expect(restored(fakeService(own), other).spec).toEqual({ predictor: own })
 })
 
-test('a path inside of the claim is part of what stands there', () => {
+test('a path inside of the claim is part of the URI', () => {
   const original: Original = { ...record, locations: { predictor: { uri, cache, path: 'llama' } } }
   const stands = (claim: string) => restored(fakeService({ model: { storageUri: claim } }), original).spec
   expect(stands(`pvc://${cache}/llama`)).toEqual({ predictor: { model: { storageUri: uri } } })

@@ -96,7 +96,7 @@ test.each<[string, JsonObject]>([
   expect(update(owned(['argocd', 'Apply', all]), service)).toEqual(merged)
 })
 
-test('what is written stays, whoever gave it up', () => {
+test('written fields stay, even if another manager gave them up', () => {
   const before = owned(['argocd', 'Apply', all])
   expect(update(before, owned(['argocd', 'Apply', pathOnly]), { path: 'v2', key: 'ceph' })).toEqual({
     key: 'ceph',

@@ -87,11 +87,11 @@ test.each<[string, Input]>([
     { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'Scheduling' } } },
   ],
   ['a pod that is not held', { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'None' } } }],
-])('%s: nothing is said', (_what, input) => {
+])('%s: no warning', (_what, input) => {
   expect(warnings(input)).toEqual([])
 })
 
-test('whoever updates a service is not told again, nor of a service whose model is left where it is', () => {
+test('updates give no warning, and neither does a service that is not accelerated', () => {
   const service = fakeService({ model: { ...model, startupProbe: tenMinutes } })
   const facts = fakeFacts({ policies: [fakePolicy('p', atReadiness)] })
   const admitted = plan({ service, facts })

@@ -78,7 +78,7 @@ test('a record that says the same keeps its signature, by whatever key it was ma
   expect(draft.object.metadata.annotations?.[originalAnnotation]).toBe(before?.text)
 })
 
-test('files are taken at their word, and what is planned from them is signed by nobody', () => {
+test('records in files are trusted, and plans from files are not signed', () => {
   const service = signed({}, trustingSigner)
   expect(service.metadata.annotations?.[originalAnnotation]).not.toContain('proof')
   expect(provenOriginal(service, trustingSigner)).toEqual(original)

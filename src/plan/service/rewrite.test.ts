@@ -170,7 +170,7 @@ test('a forged record makes no container but that of the model, and takes none a
   expect(out.service.spec).toEqual(service.spec)
 })
 
-test('an audit tells what a service would get', () => {
+test('an audit reports what a service would get', () => {
   const audit = (service: KubeObject, more: JsonObject = {}) =>
     plan({ service, facts: facts({ mode: 'Audit', ...more }) }).message
   const both = llm({ worker: {}, prefill: { parallelism: { tensor: 2 } } })

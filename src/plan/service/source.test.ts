@@ -41,7 +41,7 @@ const minio = {
 const storage = { key: 'minio', path: 'llama' }
 const secrets = { 'storage-config': storageConfig(minio), 's3-access': s3Secret }
 
-test('a storage spec is cached by the URI and the entry that it stands for', () => {
+test('a storage spec is cached by the URI and the entry that it resolves to', () => {
   expect(resolve({ storage }, [], { secrets })).toMatchObject({
     ok: true,
     uri: 's3://b/llama',
@@ -233,7 +233,7 @@ test.each([
   }
 })
 
-test('whoever is skipped is not told the prefixes of a policy', () => {
+test('a skipped service does not learn the prefixes of a policy', () => {
   const result = resolve('s3://models/llama', [{ match: ['s3://secret-project/', 'oss://other'] }])
   expect(result).toMatchObject({
     message: 's3://models/llama matches no source of AccelerationPolicy p',

@@ -40,12 +40,12 @@ test('an opt-out of ours goes with the webhook, that of a user stays', () => {
   expect(undo(theirs, why)).toEqual({ kind: 'untouched' })
 })
 
-test('a service that was never accelerated opts out only where it is told to', () => {
+test('a service that was never accelerated opts out only if requested', () => {
   expect(undo(manifest, undefined)).toEqual({ kind: 'untouched' })
   expect(undo(manifest, why)).toMatchObject({ kind: 'changed' })
 })
 
-test('a record that is none is said, and nothing is guessed', () => {
+test('an invalid record is reported, and nothing is guessed', () => {
   const annotations = { 'warmgate.dev/original': '{', 'warmgate.dev/caches': 'llama-0123456789' }
   const broken = { ...manifest, metadata: { ...manifest.metadata, annotations } }
   expect(undo(broken, undefined)).toMatchObject({ kind: 'unreadable' })

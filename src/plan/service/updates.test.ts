@@ -145,7 +145,7 @@ test.each<[string, Partial<Facts>]>([
   expect(update(admitted, manifest, now).service).toEqual(admitted)
 })
 
-test('a cache that cannot be made anew from what the cluster says is kept, and not made', () => {
+test('a cache that cannot be created again from the cluster’s state is kept, and not created', () => {
   expect(update(admitted, admitted).caches).toHaveLength(1)
   expect(update(admitted, admitted, { ...facts, installed: [] }).caches).toEqual([])
 })
@@ -247,7 +247,7 @@ test('a service that had no model is accelerated when it gets one', () => {
   expect(update(empty, manifest).reason).toBe('Accelerated')
 })
 
-test('a changed model gets its own cache, and a record of its own', () => {
+test('a changed model gets its own cache and its own record', () => {
   const moved = withPredictor(manifest, { huggingface: { storageUri: 's3://models/llama-2' } })
   const made = update(admitted, moved)
   expect(made.service).toEqual(create(moved).service)
@@ -262,7 +262,7 @@ test('a changed model is new to the policy of today', () => {
   expect(made.service).toEqual(moved)
 })
 
-test('changed to what cannot be accelerated: nothing of ours is left, as in a service of its own', () => {
+test('changed to a model that cannot be accelerated: nothing of Warmgate is left', () => {
   for (const uri of ['hf://meta/llama', 's3://models/llama.gguf', 'pvc://own/llama']) {
     const own = withPredictor(admitted, {
       huggingface: { ...objectAt(admitted, 'spec', 'predictor', 'huggingface'), storageUri: uri },
@@ -306,7 +306,7 @@ test('a wish that cannot be given is denied when it is made, and not at every la
   })
 })
 
-test('whoever creates a service is warned, not whoever updates it', () => {
+test('creating a service gives warnings, updating it does not', () => {
   const moved = withPredictor(plain, { huggingface: { storageUri: 'hf://meta/llama' } })
   expect(create(moved).warnings).toHaveLength(1)
   expect(update(plain, moved)).toMatchObject({ reason: 'UnsupportedScheme', warnings: [] })
@@ -333,7 +333,7 @@ test('steady: in a list beside a claim of the user’s own, whatever the policy 
 
 const adopt = { 'warmgate.dev/adopt': 'true' }
 
-test('adopted: what stood before is accelerated, as if it were new, and nothing is left of the request', () => {
+test('adopted: an existing service is accelerated as if it were new, and the request is removed', () => {
   const made = update(plain, annotated(plain, adopt))
   expect(made).toMatchObject({ reason: 'Accelerated', warnings: [] })
   expect(made.service).toEqual(admitted)
@@ -400,7 +400,7 @@ test('with a lost key nothing rolls: what a service has stays, and nothing is ma
   }
 })
 
-test('with a lost key a changed model is planned anew, and its record signed', () => {
+test('with a lost key a changed model is planned again, and its record signed', () => {
   const changed = withPredictor(manifest, { huggingface: { storageUri: 's3://models/bloom' } })
   const made = update(admitted, changed, lost)
   expect(made.reason).toBe('Accelerated')
