@@ -58,7 +58,7 @@ test.each<[string, Json]>([
 })
 
 test.each([null, 5, [], 'text', {}, { kind: 'Pod' }, { kind: 'Pod', metadata: [] }])(
-  'an object without metadata (%j) is none',
+  'an object without metadata (%j) is ignored',
   (object) => {
     expect(parseReview(review({ ...request, object }))).toMatchObject({ ok: true, request: { object: null } })
   },
@@ -77,7 +77,7 @@ test('the response has the uid, and patch and patchType together', () => {
   expect(JSON.parse(Buffer.from(String(response.patch), 'base64').toString())).toEqual(patch)
 })
 
-test('an empty patch is none', () => {
+test('an empty patch is omitted', () => {
   expect(answered({ kind: 'allow', patch: [], warnings: [] })).toEqual({ uid: '705ab4f5', allowed: true })
 })
 

@@ -43,7 +43,7 @@ test('Lists are taken apart, Lists in Lists too', () => {
   expect(names(JSON.stringify(list()))).toEqual([])
 })
 
-test('what an anchor shares is not shared any more: one can be edited without the other', () => {
+test('objects of a YAML anchor are independent: one can be edited without the other', () => {
   const text = `${object('a')}one: &it {k: v}\nother: *it\n`
   const [manifest] = parseManifests('f.yaml', text)
   expect(manifest?.object).toMatchObject({ one: { k: 'v' }, other: { k: 'v' } })
@@ -202,7 +202,7 @@ test.each([
   expect(found.problems).toEqual([])
 })
 
-test('of a key twice in JSON the last counts, too', () => {
+test('of duplicate keys in JSON the last counts, too', () => {
   expect(names('{"apiVersion":"v1","kind":"Thing","metadata":{"name":"a"},"metadata":{"name":"b"}}')).toEqual(
     ['b'],
   )

@@ -264,7 +264,7 @@ test('nothing to plan is nothing to print', async () => {
   expect(await planned('', 'yaml')).toEqual({ status: 0, stdout: '', stderr: '' })
 })
 
-test('status 1 where a service would be denied; the others are printed all the same', async () => {
+test('status 1 if a service would be denied; the others are still printed', async () => {
   const denied = service('odd', 's3://models/odd', ', annotations: {warmgate.dev/hold: Never}')
   for (const format of ['json', 'yaml', 'diff']) {
     const { status, stdout } = await planned(denied + llama, format)
@@ -383,7 +383,7 @@ metadata: {name: reader-dockercfg-x9k2p, namespace: models}
   })
 })
 
-test('what is printed means the same to a reader of YAML 1.1', () => {
+test('the output means the same to a reader of YAML 1.1', () => {
   const words =
     'y n yes No ON off ~ null .inf 1_000 0777 0o7 0x10 0b1 1e3 .5 12:30 190:20:30.15 2026-01-01 = << +1 1. y:'
   const texts = [
@@ -460,7 +460,7 @@ test('--policy tries a policy before it is applied, in place of one of its name'
   expect(after.stdout).toContain('+  replicas: 7')
 })
 
-test('without KServe’s configuration a service runs in Standard mode, where a list of models is mounted', async () => {
+test('without KServe’s configuration a service runs in Standard mode, which mounts a list of models', async () => {
   const list = `apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
 metadata: {name: listed}

@@ -153,7 +153,7 @@ test('a runtime without DataLoads reads through', async () => {
   expect(stringAt(thin, 'status', 'phase')).toBe('Bound')
 })
 
-test('a cache that its policy does not warm up is refreshed all the same', async () => {
+test('a cache that its policy does not warm up can be refreshed', async () => {
   const annotations = { 'warmgate.dev/warm-when': 'Bound' }
   const lazy = {
     ...bound,
@@ -165,7 +165,7 @@ test('a cache that its policy does not warm up is refreshed all the same', async
   expect(created()).toHaveLength(1)
 })
 
-test('what a cache refers to is its owner’s to refresh', async () => {
+test('a referenced Dataset is refreshed by its owner', async () => {
   const annotations = {
     'warmgate.dev/warm-when': 'Bound',
     'warmgate.dev/source': 'dataset://shared/all/bloom',

@@ -39,7 +39,7 @@ test('everything is restored: pods are released, the service is its original man
   expect(fixture.events).toEqual(['NotHeld llama-0', 'Reverted llama'])
 })
 
-test('what was undone is not undone again', async () => {
+test('a restored service is not restored again', async () => {
   const fixture = new RestoreFixture(llama, podOf('llama'), ...cache)
   await fixture.run()
   const before = [fixture.api.writes.length, fixture.output.length]
@@ -234,7 +234,7 @@ test('rewrite: Pod, while the webhook is there: the service opts out, and KServe
   expect(fixture.api.writes.some((write) => write.includes('eviction'))).toBe(false)
 })
 
-test('a cache of many models goes with all of its loads', async () => {
+test('a cache with many models is deleted with all of its DataLoads', async () => {
   const load = dataLoad()
   const another = { ...load, metadata: { ...load.metadata, name: 'load-of-bloom' } }
   const fixture = new RestoreFixture(llama, ...cache, { ...another, spec: { dataset: { name: cacheName } } })
@@ -265,7 +265,7 @@ test('an interruption is reported, and nothing more is waited for', async () => 
   fixture.rolls = true
 })
 
-test('one odd service, pod or cache keeps nothing else from being undone', async () => {
+test('an unreadable service, pod or cache does not stop the others from being restored', async () => {
   const [service, pod] = [accelerated('a-odd'), podOf('a-odd')]
   const fixture = new RestoreFixture(service, pod, llama, podOf('llama'), ...cache)
   fixture.api.spoil('InferenceService', keyOf(service), 'annotations')

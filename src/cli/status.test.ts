@@ -184,7 +184,7 @@ test('shows a team’s Dataset if a service uses it', async () => {
   expect(text()).not.toContain('unused')
 })
 
-test('a reference is as warm as what it refers to, where that is among what was asked for', async () => {
+test('a reference has the phase of its Dataset, if that is among the requested objects', async () => {
   const there = { namespace: 'shared', name: 'all' }
   const bound = fakeDataset({ phase: 'Bound' })
   const reference = {
@@ -207,7 +207,7 @@ test('a reference is as warm as what it refers to, where that is among what was 
   expect(await told([reference])).toContain(`models/${cacheName}  for InferenceService/llama\n  warm\n`)
 })
 
-test('one odd cache hides no other', async () => {
+test('an unreadable cache does not hide the others', async () => {
   const odd = fakeDataset({}, 'odd-0123456789')
   const it = setUp(odd, filling('5.00GiB'), fakeDataLoad('Executing'))
   it.api.spoil('Dataset', keyOf(odd), 'status')
@@ -216,7 +216,7 @@ test('one odd cache hides no other', async () => {
   expect(it.text()).toContain('50 % of 10 GiB')
 })
 
-test('what objects hold cannot move the cursor, change colours or forge a line', async () => {
+test('the content of objects cannot move the cursor, change colors or forge a line', async () => {
   const evil = '\u001b[2J\u009b31m\nmodels/forged  for InferenceService/x\u202e'
   const dataset = fakeDataset({ phase: 'Failed', conditions: [{ message: evil, reason: evil }] })
   const annotations = { 'warmgate.dev/outdated': evil, 'warmgate.dev/retained-until': evil }

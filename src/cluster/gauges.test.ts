@@ -26,7 +26,7 @@ test('caches are counted by phase, with one for a cache that lost data; pods are
   expect(text).toContain('warmgate_held_pods 1\n')
 })
 
-test('one odd Dataset takes no metric away', async () => {
+test('an unreadable Dataset does not affect other metrics', async () => {
   const { mirror, datasets } = fakeMirror()
   const odd = fakeDataset({}, 'odd')
   Object.defineProperty(odd, 'status', {

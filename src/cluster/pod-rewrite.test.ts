@@ -19,7 +19,7 @@ function owned(object: KubeObject, uri: string, more: object = {}): KubeObject {
   return { ...object, ...more, metadata: { ...object.metadata, annotations, ownerReferences } }
 }
 
-/** What a pod is turned to, and how often the API server was asked. */
+/** The claim to which a pod is redirected, and the number of API calls. */
 async function claimOf(...objects: KubeObject[]) {
   return await claimUnder([fakePolicy('p', { rewrite: 'Pod' })], service, ...objects)
 }

@@ -11,7 +11,7 @@ import { statusOf } from './status.ts'
 
 const nowMs = Date.UTC(2030, 0, 1)
 
-/** What a gauge counts, `warmgate status` prints and a hold waits for, of the same cache. */
+/** The same cache, as the gauge counts it, `warmgate status` prints it, and a hold reads it. */
 async function phasesOf(dataset: KubeObject, dataLoads: KubeObject[], path = '') {
   const { mirror, ...fake } = fakeMirror()
   fake.namespaces.put(openNamespace)

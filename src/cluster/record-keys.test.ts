@@ -62,7 +62,7 @@ test('a change of the keys is reported, and nothing else is', async () => {
   expect([changes, keys.version]).toEqual([2, 2])
 })
 
-test('a key that is too short is none', async () => {
+test('a key that is too short is ignored', async () => {
   const at = setUp()
   await at.replica().refresh()
   at.client.edit('Secret', key, { data: { current: 'c2hvcnQ=' } })

@@ -14,7 +14,7 @@ const object = (kind: string, name: string, namespace?: string): KubeObject => (
 })
 const config = 'LLMInferenceServiceConfig'
 
-/** A cluster whose server has one new object of everything, while the mirror still has an old one. */
+/** A cluster with one new object of each kind, while the mirror still has an old one. */
 async function read(
   service: KubeObject,
   { gpus = true, isDown = false, freshness = { kind: 'Live' } as Freshness } = {},

@@ -25,7 +25,7 @@ const warming = (gib: number): CachePhase => ({
   progress: { cachedBytes: gib * 2 ** 30, totalBytes: 10 * 2 ** 30, copies: 1 },
 })
 
-test('what two looks at a Dataset say of its speed says when it is full', async () => {
+test('two observations of a Dataset give its speed and the remaining time', async () => {
   const { speeds } = await setUp()
   expect(speeds.estimate(key, warming(2))).toMatchObject({ kind: 'warming', leftMs: 120_000 })
 })

@@ -67,7 +67,7 @@ function odd<T extends KubeObject>(object: T, field: string): T {
   return object
 }
 
-test('one odd service and one odd Dataset keep no other service from its cache', async () => {
+test('an unreadable service and Dataset do not keep other services from their caches', async () => {
   const { applied, datasets, metrics, run } = setUp(
     admitted('a'),
     odd(admitted('b'), 'annotations'),
@@ -82,7 +82,7 @@ test('one odd service and one odd Dataset keep no other service from its cache',
   expect(await metrics.render()).toMatch(/warmgate_reconcile_errors_total\{loop="changes"\} [1-9]/)
 })
 
-test('one odd service keeps no other from hearing of a changed policy', async () => {
+test('an unreadable service does not keep others from seeing a changed policy', async () => {
   const { api, applied, datasets, policies, run } = setUp(
     admitted('a'),
     fakeService({}, { name: 'b' }),

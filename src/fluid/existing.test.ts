@@ -216,7 +216,7 @@ test.each<[string, JsonObject, Team, boolean]>([
   expect(pathIn(team([mount], more), keyed)).toBe(serves ? 'models/team/llama' : undefined)
 })
 
-test('what needs no credentials is not read by a Dataset that has some', () => {
+test('a source without credentials is not read by a Dataset with credentials', () => {
   expect(pathIn(team([{ ...withoutOptions }]), llama)).toBeUndefined()
   const open = { mountPoint: 's3://models/', path: '/', options: { 'aws.accessKeyId': 'x' } }
   expect(pathIn(team([open]), llama)).toBeUndefined()

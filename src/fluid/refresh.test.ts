@@ -31,7 +31,7 @@ test.each([
   [1e9, 1_000],
   [-1, 1],
   ['x', 1],
-])('of %s copies it makes %s', (replicas, copies) => {
+])('%s copies become %s', (replicas, copies) => {
   expect(refreshOf({ target: [{ path: '/', replicas }] }).target).toEqual([
     { path: '/llama', replicas: copies },
   ])

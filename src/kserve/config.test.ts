@@ -16,7 +16,7 @@ const withCredentials = (credentials: JsonObject) =>
 
 const gpuTypes = ['nvidia.com/gpu', 'amd.com/gpu', 'intel.com/gpu', 'habana.ai/gaudi']
 
-/** KServe's fallbacks in its code, where its ConfigMap says nothing. */
+/** The defaults in KServe's code for fields that its ConfigMap does not set. */
 const fallbacks = {
   storageSecretAnnotation: '',
   storageSpecSecret: 'storage-config',

@@ -25,7 +25,7 @@ function pod({
   }
 }
 
-test('what a storage initializer downloaded, and how long that took', () => {
+test('the download of a storage initializer, and its duration', () => {
   expect(downloadOf(pod())).toEqual({ uri: 's3://models/llama', tookMs: 200_000 })
 })
 

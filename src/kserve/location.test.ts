@@ -129,7 +129,7 @@ test('a sole container is the one that serves, whatever its name; so is a first 
   expect(inPredictor({ containers })).toMatchObject([{ model: named, pointer }])
 })
 
-test('of several containers it is kserve-container', () => {
+test('of several containers, kserve-container has the model', () => {
   const containers = [
     { name: 'proxy', env: env('s3://models/other') },
     { name: 'kserve-container', env: env(uri) },
@@ -214,7 +214,7 @@ test('an explainer’s container, list or ART', () => {
   )
 })
 
-test('where logs go to is no model', () => {
+test('the destination of logs is not a model', () => {
   const logger = { storage: { path: 'logs', key: 'minio' }, url: 's3://logs' }
   expect(found({ predictor: { logger }, transformer: { logger }, explainer: { logger } })).toEqual([])
 })
@@ -291,7 +291,7 @@ test.each(['v1alpha1', 'v1alpha2'])('an LLMInferenceService %s: its model and it
   ])
 })
 
-test('of two adapters of one name the first is known', () => {
+test('the first of two adapters with the same name is read', () => {
   const adapters = ['s3://models/a', 's3://models/b'].map((each) => ({ name: 'x', uri: each }))
   expect(findModelLocations(llmService({ model: { uri, lora: { adapters } } })).locations).toMatchObject([
     { id: 'model' },
@@ -469,7 +469,7 @@ describe('a server that downloads its own model, beside a model URI', () => {
   })
 })
 
-describe('who else reads the model of an InferenceService', () => {
+describe('other components that read the model of an InferenceService', () => {
   const model = { storageUri: uri }
   const mounting = (name: string) => ({ name: 'other', volumeMounts: [{ name, mountPath: '/model' }] })
   const download = mounting('kserve-provision-location')
@@ -530,7 +530,7 @@ describe('who else reads the model of an InferenceService', () => {
   })
 })
 
-describe('who else reads the model of an LLMInferenceService', () => {
+describe('other components that read the model of an LLMInferenceService', () => {
   const reason = (spec: JsonObject, base: JsonObject = {}) =>
     findModelLocations(llmService({ model: { uri }, ...spec }), [base]).locations[0]?.obstacle?.reason
   const main = (args: string[]) => ({ containers: [{ name: 'main', args }] })
@@ -594,7 +594,7 @@ describe('who else reads the model of an LLMInferenceService', () => {
         ],
       },
       { image: 'mirror.corp:5000/opendatahub/kserve-storage-initializer:v1' },
-      // KServe says so in an Event, and ignores them.
+      // KServe reports them in an Event, and ignores them.
       { command: ['sh'], args: ['-c', 'x'] },
     ])
       expect(reason(initializer(more))).toBeUndefined()

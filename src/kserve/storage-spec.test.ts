@@ -125,7 +125,7 @@ test('the Secret that an annotation names, else the cluster’s, else storage-co
   expect(storageSecretName(annotations, config)).toBe('mine')
   expect(storageSecretName({}, config)).toBe('stores')
   expect(storageSecretName({}, shippedKserveConfig)).toBe('storage-config')
-  // KServe looks at no annotation where its ConfigMap names none.
+  // KServe reads no annotation if its ConfigMap names none.
   expect(storageSecretName(annotations, { ...config, storageSecretAnnotation: '' })).toBe('stores')
   const secrets = [storageConfig({ minio: s3('mine') }, 'mine'), storageConfig({ minio })]
   expect(resolve({ annotations, secrets })).toMatchObject({

@@ -32,7 +32,7 @@ test('a created object has a UID, no status, and a unique name', async () => {
   expect(a.metadata.name).not.toBe(b.metadata.name)
 })
 
-test('what it answers and is sent shares nothing with what it stores', async () => {
+test('requests, responses and stored objects share no references', async () => {
   const api = new FakeApi()
   const sent = structuredClone(dataset)
   const made = await api.create(resource, sent)
@@ -86,7 +86,7 @@ test('conflicts: a version that is not the present one, and a UID of an earlier 
   expect(await api.delete(resource, key, { uid: made.metadata.uid ?? '' })).toBe(true)
 })
 
-test('what is not there is a 404, which get and delete answer', async () => {
+test('a missing object is a 404, which get and delete return', async () => {
   const api = new FakeApi()
   expect(await api.get(resource, key)).toBeUndefined()
   expect(await api.delete(resource, key)).toBe(false)
@@ -180,7 +180,7 @@ test('an eviction deletes its pod', async () => {
   expect(api.writes).toEqual(['create Pod/eviction llama'])
 })
 
-test('a field that is spoilt throws in answers, and only there', async () => {
+test('a spoiled field throws in responses, and only there', async () => {
   const api = new FakeApi()
   api.put(dataset)
   api.spoil('Dataset', key, 'status')

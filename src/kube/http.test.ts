@@ -223,7 +223,7 @@ test('an object of the core group is read where it is, unknown fields and all', 
   expect(last().path).toBe('/api/v1/namespaces/ml/secrets/llama')
 })
 
-test('what is not there is an answer to get and delete, and an error to the rest', async () => {
+test('a missing object is a result for get and delete, and an error for other calls', async () => {
   const gone = status(404, 'NotFound', 'datasets "llama" not found')
   server.next('other', gone, gone, gone)
 

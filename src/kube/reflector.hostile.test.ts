@@ -66,7 +66,7 @@ test('a connection on which nothing comes any more is given up', async () => {
   await harness.clock.advance(1)
   await harness.passDelay(800)
   await harness.untilInSync()
-  // Listed, too: behind a proxy that holds every watch back, that is all there is.
+  // Listed, too: behind a proxy that delays every watch, only lists work.
   expect(harness.server.count('list')).toBe(2)
 })
 
@@ -168,7 +168,7 @@ test('a change that no watch reported is found within a quarter of an hour', asy
   harness.server.put(makeDataset('untold'))
   const startMs = harness.clock.now()
   while (harness.server.count('list') === 1) {
-    // Bookmarks alone keep the watch, and move it past the change.
+    // Bookmarks keep the watch open, and move it past the change.
     for (let minute = 0; minute < 4; minute++) {
       await harness.clock.advance(minuteMs)
       harness.server.bookmark()

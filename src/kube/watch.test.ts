@@ -29,7 +29,7 @@ function watchAll(signal: AbortSignal, resourceVersion = '100'): AsyncIterable<W
   return client.watch(dataset, { resourceVersion, timeoutSeconds: 240, signal })
 }
 
-/** What a watch tells until it ends, and how it ends. */
+/** The events of a watch until it ends, and how it ends. */
 async function follow(watch: AsyncIterable<WatchEvent>): Promise<{ events: WatchEvent[]; error?: unknown }> {
   const events: WatchEvent[] = []
   try {

@@ -12,7 +12,7 @@ function policy(name: string, { limits, ...more }: Some = {}): Policy {
   }
 }
 
-/** One that allows far more than it gives by itself. */
+/** A policy with limits far above its own values. */
 const generous = policy('p', { limits: { cacheSize: '10Ti', cacheReplicas: 1_000 } })
 
 function applied(annotations: Annotations, on = policy('p')): PolicySpec {
@@ -99,7 +99,7 @@ test('gpu reaches nothing that a policy does not have, or does not allow', () =>
     ok: false,
     message: 'warmgate.dev/gpu: AccelerationPolicy p does not allow it; it allows: warmgate.dev/hold',
   })
-  // Whoever writes no list of overrides allows no GPUs.
+  // A policy without a list of overrides does not allow the override for GPUs.
   expect(refused('disabled', withGpu(builtInPolicy.spec.overrides)).ok).toBe(false)
 })
 

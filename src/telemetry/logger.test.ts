@@ -113,7 +113,7 @@ test('control characters are escaped', () => {
   const logger = createLogger('info', { write: (line) => lines.push(line) })
   logger.info({ text: 'a\u001b[2J\nb', err: new Error('\u001b]0;x\u0007') }, 'c\u001b\r\nd')
   expect(lines).toHaveLength(1)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: finds control characters.
   expect(lines[0]?.trimEnd()).not.toMatch(/[\u0000-\u001f]/)
   expect(lines[0]).toContain(String.raw`a\u001b[2J\nb`)
 })

@@ -194,7 +194,7 @@ describe('going back', () => {
     )
   }
 
-  test('one service, while Warmgate runs: it opts out, its pods roll, and its cache goes', async () => {
+  test('one service, while Warmgate runs: it opts out, its pods roll, and its cache is deleted', async () => {
     expect(await warmgate(['restore', '-n', 'slow-serve', name, '--yes'], shell)).toMatch(
       /^opted out InferenceService slow-serve\/held\n(.*\n)*deleted cache/m,
     )

@@ -130,7 +130,7 @@ export function restarts(theCluster: () => TestCluster): void {
     }
   })
 
-  test('what is retained goes with its policy, though Warmgate be down', async () => {
+  test('a retained cache is deleted with its policy, even if Warmgate is down', async () => {
     const ns = 'uninstalled'
     await governed(ns, { cache: { retain: '1h' } })
     const key = { namespace: ns, name: await createBloom(ns) }

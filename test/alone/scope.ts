@@ -107,7 +107,7 @@ export function scope(theCluster: () => TestCluster): void {
   })
 
   describe('the opt-in', () => {
-    test('costs what is no service’s nothing, and of a service only what counts is looked at', async () => {
+    test('unrelated objects are never reviewed, and services only for relevant changes', async () => {
       await applyAll(testCluster.client, [namespace('open'), namespace('silent', {})])
       expect(await reviewsOf(() => unrelated('open'))).toBe(0)
       expect(await reviewsOf(() => unrelated('silent'))).toBe(0)

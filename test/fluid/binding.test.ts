@@ -93,7 +93,7 @@ test('if two Datasets have the same volume name, the second gets a claim that is
   expect(objectAt(volume, 'spec', 'claimRef')).toMatchObject({ namespace: 'binding-team-one', name: 'model' })
 })
 
-test("a claim of a user's own is left as it is, and the Dataset is Bound all the same", async () => {
+test("a user's own claim is not changed, and the Dataset is still Bound", async () => {
   const fixture = await FluidFixture.open(client, 'binding-taken')
   const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
   const mine = await fixture.create(persistentVolumeClaim, 'model', { spec })

@@ -49,7 +49,7 @@ async function follow(resource: typeof dataset | typeof job, fixture: FluidFixtu
   return { seen, stop: () => reflector.stop() }
 }
 
-test('a DataLoad that does not name the namespace of its Dataset hangs, and is looked at for ever', async () => {
+test('a DataLoad that does not name the namespace of its Dataset hangs, and is reconciled forever', async () => {
   const fixture = await FluidFixture.open(client, 'loading-no-namespace')
   await fixture.bound('model')
   await fixture.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })

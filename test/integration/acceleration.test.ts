@@ -403,7 +403,7 @@ describe.concurrent('GPUs', () => {
 })
 
 describe.concurrent('one cache for many', () => {
-  test('two services share it, and it goes with the last', async () => {
+  test('two services share it, and it is deleted with the last', async () => {
     const ns = await opened('shared')
     const [first, second] = [
       await create(service(ns, 'first', sklearn('s3://models/shared'))),

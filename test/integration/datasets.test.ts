@@ -178,7 +178,7 @@ test('a team’s Dataset serves its services, path included, and nothing of it i
   ])
 })
 
-test('the models of one prefix share a Dataset, and each goes with its last service', async () => {
+test('the models of one prefix share a Dataset, and each is deleted with its last service', async () => {
   const [one, two] = [
     await create('datasets-many', 'llama', 's3://models/llama'),
     await create('datasets-many', 'bloom', 's3://models/bloom/7b'),

@@ -246,7 +246,7 @@ test.each(Object.keys(llmUnserved))('%s: asks already', async (name) => {
   expect(JSON.stringify(pod?.spec)).not.toContain(gpu)
 })
 
-test('what comes right before its service counts', async () => {
+test('objects that are created right before their service count', async () => {
   const [, , , greedy] = runtimesFor(here)
   const runtime = { ...greedy, metadata: { namespace: here, name: 'late' } } as KubeObject
   const format = { name: 'late', autoSelect: true }

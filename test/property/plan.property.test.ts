@@ -168,7 +168,7 @@ test('the record is enough to restore exactly what came in', () => {
   })
 })
 
-test('opting out gives back exactly what came in, in whatever cluster by then', () => {
+test('opting out restores exactly the original, in any cluster', () => {
   fc.assert(
     fc.property(services, optedInFacts, optedInFacts, (service, facts, later) => {
       const { service: admitted } = accelerated(service, facts)
@@ -199,7 +199,7 @@ test('a second pass changes nothing, as a creation and as an update', () => {
   })
 })
 
-test('what is accelerated stays so, in whatever cluster by then', () => {
+test('an accelerated service stays so, in any cluster', () => {
   fc.assert(
     fc.property(services, optedInFacts, optedInFacts, (service, facts, later) => {
       const { service: admitted } = accelerated(service, facts)

@@ -60,7 +60,7 @@ test('a cache that no service uses is taken away by its Dataset', async () => {
   expect(kindsOf(api.writes)).toEqual(['delete Dataset'])
 })
 
-test('a Dataset that has changed since is looked at again: a service may have taken it over', async () => {
+test('a Dataset that has changed since is reconciled again: another service may use it now', async () => {
   for (const metadata of [{ uid: 'another' }, { ownerReferences: [] }]) {
     const { api, datasets, reconciler } = setUp({})
     datasets.pause()
@@ -70,7 +70,7 @@ test('a Dataset that has changed since is looked at again: a service may have ta
   }
 })
 
-test('what a Dataset left behind goes after it', async () => {
+test('the remains of a Dataset are deleted after it', async () => {
   const { api, reconciler } = setUp({ hasDataset: false })
   await reconciler.reconcile(key)
   expect(kindsOf(api.writes)).toEqual(['delete DataLoad', 'delete JindoRuntime'])
@@ -115,7 +115,7 @@ function cluster(model: JsonObject = { storageUri: 's3://models/bloom' }) {
   return {
     ...{ fake, api, clock, planner, events, podRewrites, service, id, reconciler },
     get: (kind: string) => api.find(kind, id),
-    /** What is written, until nothing is left to do. */
+    /** The writes until nothing is left to do. */
     async waitForSync() {
       api.calls.length = 0
       for (let round = 0; round < 5; round += 1) {
@@ -202,7 +202,7 @@ test('a cache is filled once all of its workers are there, or five minutes after
   its.api.calls.length = 0
   await its.clock.advance(60_000)
   expect(await its.reconciler.reconcile(its.id)).toBe(240_000)
-  // What waits costs no call.
+  // Waiting makes no API call.
   expect([its.get('DataLoad'), its.api.calls]).toEqual([undefined, []])
   await its.clock.advance(240_000)
   await its.reconciler.reconcile(its.id)

@@ -99,7 +99,7 @@ test('each warm-up is retried and counted separately', async () => {
   expect(await reconcileDataLoads(early, { key, paths }, warmup)).toBe(6_000)
 })
 
-test('a DataLoad goes with the last service of its model, and its count with it', async () => {
+test('a DataLoad is deleted with the last service of its model, together with its retry count', async () => {
   const name = loadName(cache, 'bloom')
   const dataset = fakeDataset(undefined, cache)
   const counted = {

@@ -19,7 +19,7 @@ function desiredCache(...given: Parameters<typeof provision>) {
   return found
 }
 
-/** A cluster in which these objects stand. */
+/** A mirror with these objects. */
 function standingAre(objects: KubeObject[]): Mirror {
   const [datasets, dataLoads] = [new FakeReflector(), new FakeReflector()]
   const runtimes = Object.fromEntries(runtimeNames.map((kind) => [kind, new FakeReflector()]))
@@ -31,7 +31,7 @@ function standingAre(objects: KubeObject[]): Mirror {
   return { datasets, dataLoads, runtimes } as unknown as Mirror
 }
 
-test('what changed in a policy and cannot reach a cache is held back, and said on its Dataset', () => {
+test('changes of a policy that cannot be applied to a cache are pending, and reported on its Dataset', () => {
   const made = desiredCache(cache('Jindo', '50Gi'), standingAre([]))
   expect(made.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
   expect(made.pendingChanges).toEqual([])
@@ -86,7 +86,7 @@ function changed(objects: KubeObject[], kind: string, spec: object): KubeObject[
   )
 }
 
-test('one object that is not Warmgate’s is enough to leave all of a cache alone', () => {
+test('a single foreign object is enough to leave the whole cache unchanged', () => {
   const wanted = cache('Jindo', '50Gi')
   const made = desiredCache(wanted, standingAre([])).objects
   const mounts = [{ mountPoint: 'local:///etc/kubernetes', name: wanted.name, path: '/', readOnly: true }]

@@ -21,7 +21,7 @@ function admitted(name: string, serviceAccountName: string): KubeObject {
   return plan({ service: fakeService(predictor, { name, uid: name }), facts }).service
 }
 
-/** The cache of these services, in a cluster that lets nobody read the account `odd`. */
+/** The cache of these services, in a cluster where the service account `odd` cannot be read. */
 function setUp(...services: KubeObject[]) {
   const api = new FakeApi()
   const fake = fakeMirror(api)

@@ -21,7 +21,7 @@ function policy(keeps: string, uid = 'policy-uid'): KubeObject {
   return { apiVersion, kind, metadata: { name, uid }, spec: { cache: { retain: keeps } } }
 }
 
-/** A Dataset that no service uses, owned by the policy that made it. */
+/** A Dataset that no service uses, owned by its policy. */
 function setUp(keeps = '24h') {
   const api = new FakeApi()
   const { mirror } = fakeMirror(api)

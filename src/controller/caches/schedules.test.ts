@@ -12,7 +12,7 @@ const first = { ...fakeDataLoad('Complete'), spec: { target: [{ path: '/', repli
 const at = (schedule: string, load: KubeObject = first) => scheduledLoads(cacheName, [load], schedule)
 const [nightly = first] = at('0 3 * * *')
 
-/** What is deleted of a cluster that has this DataLoad of a schedule, and whether there is more to wait for. */
+/** The deletions in a cluster with this scheduled DataLoad, and whether the controller must wait. */
 async function cleared(present: KubeObject | undefined, wanted: KubeObject[]) {
   const api = new FakeApi()
   if (present !== undefined) api.put(present)
@@ -25,7 +25,7 @@ const made = nightly
 const kept = { waits: false, deleted: [] }
 const gone = { waits: true, deleted: [`delete DataLoad ${cacheName}-s`] }
 
-test('what is as it is to be stays', async () => {
+test('an up-to-date DataLoad stays', async () => {
   expect(await cleared(undefined, [first])).toEqual(kept)
   expect(await cleared(undefined, [first, nightly])).toEqual(kept)
   expect(await cleared(made, [first, nightly])).toEqual(kept)

@@ -100,7 +100,7 @@ test('without a grant for Secrets, the message has the command; any other failur
   await expect(sync()).rejects.toMatchObject({ status: 422 })
 })
 
-test('where a reference does, nothing is read', async () => {
+test('if a reference is enough, no Secret is read', async () => {
   const { api, sync } = setUp()
   expect(await sync(cache({ kind: 'anonymous' }))).toEqual({ kind: 'none' })
   expect(api.calls).toEqual([])

@@ -59,7 +59,7 @@ test.each(['1000000000', '1e300', '-1', 'x'])('a forged count of %s is bounded',
   api.edit('DataLoad', key, { metadata: { annotations: { 'warmgate.dev/retries': count } } })
   const load = api.find('DataLoad', key)
   await retry()
-  // Too many are as many as a policy can allow, and no more are made; what is no count is none.
+  // A count that is too large is the maximum of a policy, so no retry is left. An invalid count is 0.
   const isMany = Number(count) > 0
   expect(load && retryOf(load)).toBe(isMany ? 100 : 0)
   expect(api.writes).toHaveLength(isMany ? 0 : 2)

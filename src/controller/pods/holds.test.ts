@@ -26,7 +26,7 @@ test('a pod’s condition says what it waits for, and the pod is reconciled agai
   })
 })
 
-test('warm: the Job is done, whether Fluid has looked or not', async () => {
+test('warm: the Job is done, whether Fluid has read it or not', async () => {
   const fixture = holdFixture()
   await fixture.look()
   await fixture.clock.advance(7_000)
@@ -170,7 +170,7 @@ test.each<[string, JsonObject, string, (fixture: Fixture) => unknown]>([
   expect(await fixture.metrics.render()).toMatch(/warmgate_reverts_total\{reason="\w+"\} 1\n/)
 })
 
-/** Its workload makes another pod in its place. */
+/** Replaces the pod by another one, as its workload does. */
 function replace(fixture: Fixture, uid: string): void {
   const pod = fakePod({ createdMs: fixture.clock.now() })
   const metadata = { ...pod.metadata, uid, resourceVersion: uid }
@@ -263,7 +263,7 @@ test('Serve without a claim reverts the service', async () => {
   )
 })
 
-test('Revert that is refused ends the hold all the same; one that may yet succeed is tried again', async () => {
+test('a refused Revert still ends the hold; one that may succeed later is retried', async () => {
   const fixture = holdFixture({ policy: { hold: { onTimeout: 'Revert' } } })
   await fixture.clock.advance(timeout)
   fixture.api.fail('replace InferenceService', 500, 1)
@@ -340,7 +340,10 @@ test('progress is written every 5 s at most; other changes immediately', async (
   expect(verdict(fixture)?.status).toBe('True')
 })
 
-/* A hold outlives no one: whatever happens, in whatever order, no pod waits beyond its timeout, and none twice. */
+/*
+ * A hold outlives no one: whatever happens, in whatever order, no pod waits beyond its timeout, and none
+ * twice.
+ */
 type Step = { name: string; run: (fixture: Fixture) => unknown }
 const service = { namespace: 'models', name: 'llama' }
 const steps: Step[] = [
@@ -376,7 +379,7 @@ test('a hold outlives no one', async () => {
       wasReleased = isReleased
     }
     await fixture.clock.advance(timeout)
-    // Once to take the service back, and once for what comes of it.
+    // Once to revert the service, and once for the result.
     await fixture.look()
     await fixture.look()
     expect(isHeld(thePod(fixture))).toBe(false)
@@ -397,7 +400,7 @@ test('a pod that is gone, or over, is no matter', async () => {
   expect(fixture.events).toEqual([])
 })
 
-/* What anyone may make: pods with a service's labels, and claims that are never Bound. */
+/* Objects that any tenant can create: pods with a service's labels, and claims that are never Bound. */
 const never = 'never-0123456789'
 
 function bare(fixture: Fixture, more: Partial<KubeObject['metadata']> = {}): void {
@@ -460,7 +463,7 @@ test('a claim that the controller gave to the service counts, although the servi
   const service = fixture.services.get({ namespace: 'models', name: 'llama' })
   if (service === undefined) throw new Error('no service')
   await fixture.clock.advance(timeout)
-  // What a leader does not know yet it waits for.
+  // A leader waits until it knows which caches a service uses.
   fixture.podRewrites.expect(service)
   expect(await fixture.look()).toBe(1_000)
   expect(reverted(fixture)).toBeUndefined()

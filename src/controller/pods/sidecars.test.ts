@@ -55,7 +55,7 @@ test('it does not wait for ever', async () => {
   await clock.advance(5 * minutes)
   await look()
   await look()
-  // Without a Dataset there is no sidecar, and nothing to serve from: the service goes back.
+  // Without a Dataset there is no sidecar, and nothing to serve from: the service is reverted.
   expect(services.get({ namespace: 'models', name: 'llama' })?.metadata.annotations).toHaveProperty([
     'warmgate.dev/reverted',
   ])

@@ -65,7 +65,7 @@ function podOf(name: string, cache: string, status: JsonObject): KubeObject {
   return { ...fakePod({ name: `${name}-0`, claims: [cache], labels }), status }
 }
 
-test('one at a time: warm first, then rolled, then back, then a pause, then the next', async () => {
+test('one at a time: warm, roll, wait until Ready, pause, then the next', async () => {
   const [a, b] = [old('a'), old('b')]
   const it = setUp(fakePolicy('p', automatic), b, a)
   await it.step()
@@ -145,7 +145,7 @@ test.each<[string, JsonObject]>([
 })
 
 const warmless = { ...automatic, warmup: { enabled: false } }
-/** A service whose service account may turn out not to be read. */
+/** A service with a service account that may be unreadable. */
 const odd = (name: string) => {
   const predictor = { model: { storageUri: `s3://models/${name}` }, serviceAccountName: 'odd' }
   return { ...old(name), spec: { predictor } }

@@ -102,7 +102,7 @@ test('it is accelerated once both are there, with their keys', async () => {
   expect(events).toEqual([])
 })
 
-test('what is there when the service is created is used at once', () => {
+test('credentials that exist when the service is created are used immediately', () => {
   const { uriNow } = setUp(fakePolicy('p'), [account, secret])
   expect(uriNow()).toMatch(/^pvc:\/\//)
 })
@@ -185,7 +185,7 @@ test('a leader that begins after they came adopts it, too: they are younger than
   expect(uriNow()).toMatch(/^pvc:/)
 })
 
-test('one that admission did not see at all is not: its credentials are older', async () => {
+test('a service that admission never saw is not accelerated: its credentials are older', async () => {
   const { api, look, uriNow } = setUp()
   const before = '2029-12-31T00:00:00Z'
   api.put(created(account, before), created(secret, before))

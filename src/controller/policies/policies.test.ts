@@ -116,7 +116,7 @@ test('docs/signals.md describes every condition and every reason', async () => {
   for (const word of words) expect(page).toContain(`\`${word}\``)
 })
 
-test('one odd service, and one policy that cannot be written, keep no other policy from its status', async () => {
+test('an unreadable service and a policy that cannot be written do not keep other policies from their status', async () => {
   const api = new FakeApi()
   const fake = fakeMirror(api)
   const notes: EventNote[] = []

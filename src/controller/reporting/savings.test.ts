@@ -44,7 +44,7 @@ function downloaded(uri: string, minutes: number, name = `cold-${minutes}`): Kub
   }
 }
 
-test('what a storage initializer took for this source is saved, less what the pod was held', async () => {
+test('the saved time is the download time of this source, minus the time that the pod was held', async () => {
   const { savings, saved, pods } = setUp()
   pods.put(
     downloaded('s3://models/llama', 9),
@@ -55,7 +55,7 @@ test('what a storage initializer took for this source is saved, less what the po
   expect(await saved()).toEqual({ measured: 240 })
   savings.count(fakePod(), minuteMs)
   expect(await saved()).toEqual({ measured: 420 })
-  // Longer than a download would have taken: nothing was saved, and nothing is taken back.
+  // Held for longer than a download takes: nothing was saved, and nothing is subtracted.
   savings.count(fakePod(), 10 * minuteMs)
   expect(await saved()).toEqual({ measured: 420 })
 })

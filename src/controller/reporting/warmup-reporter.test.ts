@@ -22,7 +22,7 @@ const done: KubeObject = {
   },
 }
 
-/** A cache of 10 GiB that one service stands on, and another reads by its pods. */
+/** A cache of 10 GiB that one service records, and another uses with redirected pods. */
 function setUp() {
   const fake = fakeMirror()
   const metrics = createMetrics()
@@ -158,7 +158,7 @@ test('a Dataset that Warmgate did not create is not reported', () => {
   expect(told()).toEqual([])
 })
 
-test('what a schedule runs is no milestone: it is Executing before anything runs', () => {
+test('a scheduled DataLoad is not reported: it is Executing before anything runs', () => {
   const { look, dataLoads, told } = setUp()
   for (const scheduled of scheduledLoads('any', [fakeDataLoad('Executing')], '0 3 * * *'))
     dataLoads.put({ ...scheduled, metadata: { ...scheduled.metadata, name: cacheName } })
@@ -175,7 +175,7 @@ test('a model among others is called by its path', () => {
   expect(events[0]?.note).toBe(`filling ${cacheName}/team/llama`)
 })
 
-test('one odd DataLoad keeps nothing else from being remembered', () => {
+test('an unreadable DataLoad does not affect the others', () => {
   const { reporter, dataLoads, look, told } = setUp()
   const odd = fakeDataLoad('Complete', 'odd-0123456789')
   Object.defineProperty(odd, 'status', {

@@ -25,7 +25,7 @@ test('an existing cache does not count as a new one', () => {
   expect(again.reason).toBe('Accelerated')
 })
 
-test('what is accelerated stays so when a limit is lowered', () => {
+test('accelerated services stay so when a limit is lowered', () => {
   const { service: admitted } = plan({ service: service('llama'), facts: fakeFacts() })
   const later = plan({
     service: admitted,

@@ -50,7 +50,7 @@ test('without a Dataset, or with one that is being deleted, there is no cache to
   expect(phaseOf(state(deleting, complete), stuckMs - 1)).toEqual(soonGone)
 })
 
-test('what filled an earlier Dataset of that name says nothing of this one', () => {
+test('a DataLoad of an earlier Dataset with this name does not count', () => {
   const owner = (uid: string) => ({
     ownerReferences: [
       { kind: 'Dataset', uid },
@@ -337,7 +337,7 @@ test('a reference to itself, or to what is not there, ends', () => {
     expect(phaseOf(state(refersTo(`dataset://${there}`))).kind).toBe('warm')
 })
 
-test('what is left of a warm-up that a policy does not want any more decides nothing', () => {
+test('the remains of a disabled warm-up do not count', () => {
   const annotations = { 'warmgate.dev/warm-when': 'Bound' }
   const left = reading(state({ ...bound, metadata: { ...bound.metadata, annotations } }, failed(0, 3)))
   expect(left).toMatchObject({ phase: { kind: 'warm' }, dataLoad: undefined, warmup: undefined })

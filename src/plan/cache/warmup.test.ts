@@ -68,7 +68,7 @@ test.each<[string, object, string]>([
   ['one that is empty', { ufsTotal: '0.00B' }, 'the warm-up of llama failed: it found no file'],
   ['one without files', { fileNum: '0' }, 'the warm-up of llama failed: it found no file'],
   ['one of empty files', { ufsTotal: '0.00B', fileNum: '2' }, 'filled llama in 3m 20s'],
-  // JindoCache never says how many files there are.
+  // JindoCache never reports the number of files.
   ['one of bytes', { ufsTotal: '1.00GiB', fileNum: '[Calculating]' }, 'filled llama in 3m 20s: 1 GiB'],
   // Fluid counts once, and files came since.
   ['one that holds some', { fileNum: '0', cacheStates: { cached: '1.00MiB' } }, 'filled llama in 3m 20s'],

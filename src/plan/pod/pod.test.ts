@@ -69,7 +69,7 @@ test('a gate that is there is kept as it is', () => {
   expect(made).toMatchObject({ held: true, patch: [] })
 })
 
-test('one cold cache among warm ones holds; warming and failed ones are cold', () => {
+test('one cold cache among warm ones holds the pod; warming and failed ones are cold', () => {
   expect(admitted({ pod: pod(), caches: [warm, cold] }).held).toBe(true)
   expect(admitted({ pod: pod(), caches: [{ kind: 'warming', progress: undefined }] }).held).toBe(true)
   expect(admitted({ pod: pod(), caches: [{ kind: 'failed', message: 'x' }] }).held).toBe(true)
@@ -193,7 +193,7 @@ test('its GPUs are placed where its service was given them, and where its user a
   const copied = pod({}, { labels: { 'serving.kserve.io/inferenceservice': 'llama' }, annotations })
   expect(governed({ pod: copied, service: undefined }, { policies }).gpu).toEqual(policies[0]?.spec.gpu)
   expect(governed({}, { policies }).gpu).toBeUndefined()
-  // A record of another service, or one that nobody signed, gives nothing.
+  // A record of another service, or without a signature, gives nothing.
   const elsewhere = { ...given, metadata: { ...given.metadata, name: 'other' } }
   expect(governed({ service: elsewhere }, { policies }).gpu).toBeUndefined()
   const unsigned = annotations['warmgate.dev/original']?.replace(/,"proof":.*/, '}') ?? ''
@@ -211,10 +211,10 @@ test('its GPUs are placed where its service was given them, and where its user a
   expect(governed({ service: { ...service, metadata } }, { policies: allowing }).gpu).toBeUndefined()
 })
 
-test('with the service’s own words in it', () => {
+test('including the overrides of the service', () => {
   const metadata = { annotations: { 'warmgate.dev/hold': 'None' } }
   expect(governed({ service: { ...service, metadata } }).hold).toMatchObject(nothing.hold)
-  // A word that is not valid was denied, or was valid once: the policy stands.
+  // An invalid override was denied, or was valid earlier: use the policy.
   const invalid = { annotations: { 'warmgate.dev/hold': 'Never' } }
   expect(governed({ service: { ...service, metadata: invalid } }).hold).toEqual(hold)
   const short = fakePolicy('short', { priority: -1, warmup: { timeout: '1m' } })
@@ -320,7 +320,7 @@ test('our condition is found among others', () => {
   expect(hasGate(pod({ readinessGates: [theirs] }))).toBe(false)
 })
 
-test('the runtime class of the policy, where the pod names none', () => {
+test('the runtime class of the policy, if the pod has none', () => {
   const classed = gpu && { ...gpu, runtimeClassName: 'nvidia' }
   expect(admitted({ pod: withGpu(), gpu: classed }).pod.spec).toMatchObject({ runtimeClassName: 'nvidia' })
   const own = withGpu({ runtimeClassName: 'kata' })

@@ -233,7 +233,7 @@ describe('the runtime', () => {
     expect(isGiven(huggingface(), [], [runtime('plain'), runtime('a', { ...greedy, ...unfit })])).toBe(true)
   })
 
-  test('of another version of the format does not count, where the model names one', () => {
+  test('a runtime for another version of the format does not count, if the model names a version', () => {
     const version = (name: string) => ({
       supportedModelFormats: [{ name: 'huggingface', version: name, autoSelect: true, priority: 2 }],
     })
@@ -357,7 +357,7 @@ describe('an LLMInferenceService', () => {
       'worker',
       'prefill',
     ])
-    // Without a leader in any of them the workers are all there is.
+    // Without a leader in any of them, there are only workers.
     const leaderless = config('big', { worker: {} })
     expect(Object.keys(given(llm({ baseRefs: [{ name: 'big' }] }), gpu(), with_([leaderless])))).toEqual([
       'worker',

@@ -54,7 +54,7 @@ test('every location is served from the cache of its model; one model has one ca
   expect(cacheNames(made.service)).toEqual(made.caches.map(({ name }) => name))
 })
 
-test('what cannot be cached stays as it is beside what can, and says why', () => {
+test('a location that cannot be cached stays unchanged beside others, with the reason', () => {
   const mixed = service({
     predictor: { sklearn: { storageUri: 's3://models/model.joblib' } },
     transformer: { containers: [{ env: env('s3://models/words') }] },
@@ -70,7 +70,7 @@ test('what cannot be cached stays as it is beside what can, and says why', () =>
   ])
 })
 
-test('where none can, the first says why', () => {
+test('if no location can be cached, the first one gives the reason', () => {
   const made = created(
     service({
       predictor: { sklearn: { storageUri: 's3://models/model.joblib' } },
@@ -240,7 +240,7 @@ test.each<[string, KubeObject]>([
   expect(created(object).reason).toBe('Accelerated')
 })
 
-test('a rewrite that a service has stays in the service, whatever the policy says by then', () => {
+test('an existing rewrite stays in the service if the policy changes', () => {
   const { service: admitted } = created(everything)
   const facts = fakeFacts({ policies: [fakePolicy('p', { rewrite: 'Pod' })] })
   const made = plan({ service: everything, previous: admitted, facts })

@@ -55,7 +55,7 @@ test('kubectl apply takes out what its manifest no longer has', () => {
       parameters: { type: 's3' },
     },
   )
-  // What it never had is somebody else's.
+  // A field that it never had belongs to another manager.
   expect(update(noted({ storage: { path: 'v1' } }), noted({ storage: { path: 'v2' } }))).toEqual(merged)
 })
 

@@ -33,7 +33,7 @@ function planned({ own = {}, its = {}, policy = {} }: Input): Plan {
   return plan({ service, facts: fakeFacts({ policies: [fakePolicy('p', policy)], servingRuntimes }) })
 }
 
-/** At Readiness, if the policy says nothing of it. */
+/** Holds at Readiness, unless the policy sets another. */
 const warnings = ({ policy, ...input }: Input) =>
   planned({ ...input, policy: { ...atReadiness, ...(policy as JsonObject) } }).warnings
 
@@ -107,7 +107,7 @@ test('updates give no warning, and neither does a service that is not accelerate
   expect(plan({ service: mixed, facts }).warnings.join()).not.toContain('probe')
 })
 
-/** With KServe's own preset, whose startup probe allows ten minutes. */
+/** With KServe's preset; its startup probe allows ten minutes. */
 function llmPlan(main: JsonObject, policy: Json = {}): Plan {
   const preset = { containers: [{ name: 'main', startupProbe: tenMinutes }] }
   const config = {

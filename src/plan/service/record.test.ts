@@ -27,7 +27,7 @@ function withText(service: KubeObject, change: (text: string) => string): KubeOb
   }
 }
 
-test('what admission wrote for a service is proven on it', () => {
+test('a record that admission wrote for a service is proven on it', () => {
   expect(readRecord(signed(), fakeSigner)).toMatchObject({ original, isProven: true })
   expect(provenOriginal(signed(), fakeSigner)).toEqual(original)
 })
@@ -46,7 +46,7 @@ test.each<[string, (service: KubeObject) => KubeObject]>([
     'a second signature',
     (service) => withText(service, (text) => text.replace(/(,"proof":".*")\}/, '$1$1}')),
   ],
-])('on a service of %s it is not, and is read all the same or not at all', (_, change) => {
+])('on a service of %s it is unproven, and is read as such or ignored', (_, change) => {
   expect(readRecord(change(signed()), fakeSigner)?.isProven).not.toBe(true)
   expect(provenOriginal(change(signed()), fakeSigner)).toBeUndefined()
 })

@@ -5,7 +5,7 @@ import type { Facts } from '../facts.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan.fake.ts'
 import { plan } from '../plan.ts'
 
-/* What a policy adds to a service, over the service's life. */
+/* The fields that a policy adds to a service, during the service's life. */
 
 const uri = 's3://models/llama'
 const gpu = { resources: { 'nvidia.com/gpu': 1 } }

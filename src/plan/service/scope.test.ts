@@ -19,7 +19,7 @@ function uriOf({ service }: Plan): string {
   return stringAt(service, 'spec', 'predictor', 'model', 'storageUri') ?? ''
 }
 
-/** What its claim names: `uri of the Dataset`, and the path in it. */
+/** The source of the claim's Dataset, and the path in it. */
 function placeOf(uri: string, facts = below): string[] {
   const made = plan({ service: inference(uri), facts })
   const [cache] = made.caches

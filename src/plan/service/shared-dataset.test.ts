@@ -50,7 +50,7 @@ function uriOf({ service }: { service: KubeObject }): string | undefined {
   return stringAt(service, 'spec', 'predictor', 'model', 'storageUri')
 }
 
-test('where it is granted, a reference serves: a Dataset alone, and the model is its root', () => {
+test('with a grant, a reference serves: only a Dataset, and the model is its root', () => {
   const made = created(llama)
   expect(made).toMatchObject({ decision: 'accelerate', reason: 'Accelerated', warnings: [] })
   const [cache] = made.caches
@@ -141,7 +141,7 @@ test('the credentials are the Dataset’s own; an endpoint that the service name
   expect(created(llama, factsOf({ dataset: at('http://other:9000') }, more)).reason).toBe(
     'RuntimeUnavailable',
   )
-  // Who names none, or has no credentials at all, has the policy's word for it.
+  // If the service names none, or has no credentials at all, the policy decides.
   expect(created(llama, factsOf({ dataset: at('http://other:9000') })).reason).toBe('Accelerated')
 })
 

@@ -70,7 +70,7 @@ test('a policy’s Secret comes before the entry', () => {
   })
 })
 
-test('a policy that names the endpoint answers for its certificate', () => {
+test('a policy that sets the endpoint is responsible for its certificate', () => {
   const own = { 'storage-config': storageConfig({ ...minio, verify_ssl: '0' }) }
   const rule = { match: ['s3://'], options: { 'fs.s3.endpoint': 'https://trusted' } }
   expect(resolve({ storage }, [], { secrets: own })).toMatchObject({ reason: 'CredentialsMissing' })
@@ -259,7 +259,7 @@ test('a message cuts the URI that it repeats', () => {
   })
 })
 
-test('a storage spec that is too long is not looked up', () => {
+test('a storage spec that is too long is not resolved', () => {
   const path = 'x'.repeat(3_000)
   expect(resolve({ storage: { ...storage, path } }, [], { secrets })).toEqual({
     ok: false,

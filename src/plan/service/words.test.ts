@@ -107,7 +107,7 @@ describe('a namespace label that is neither enabled nor disabled', () => {
     expect(made.warnings).toEqual([`warmgate: ${problem(said)}`])
   })
 
-  test('what is accelerated stays so', () => {
+  test('an accelerated service stays so', () => {
     const { service: accelerated }: Plan = created(service())
     expect(updated(accelerated, accelerated, where('Disabled'))).toMatchObject({ reason: 'AlreadyCached' })
   })
