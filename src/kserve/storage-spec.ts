@@ -66,7 +66,7 @@ function textParameters(value: JsonObject['parameters']): Parameters | undefined
   return texts.length === Object.keys(value).length ? Object.fromEntries(texts) : undefined
 }
 
-interface Found {
+interface FoundEntry {
   ok: true
   secretName: string
   key: string
@@ -84,7 +84,7 @@ function findEntry(
   const key = asked || (parameters.type ? `default_${parameters.type}` : 'default')
   if (secret === undefined) {
     return asked === ''
-      ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
+      ? ({ ok: true, secretName, key, entry: undefined } satisfies FoundEntry)
       : absent(
           `there is no Secret ${quoted(secretName)}, in which storage key ${quoted(asked)} would be looked up`,
           serviceAccount,
@@ -93,13 +93,13 @@ function findEntry(
   if (secret.tooMany !== undefined) return tooManyKeys(secretName, secret.tooMany)
   if (!secret.keys.includes(key)) {
     return asked === ''
-      ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
+      ? ({ ok: true, secretName, key, entry: undefined } satisfies FoundEntry)
       : absent(`Secret ${quoted(secretName)} has no storage key ${quoted(asked)}`, serviceAccount)
   }
   const entry = Object.hasOwn(secret.entries, key) ? secret.entries[key] : undefined
   if (entry === undefined)
     return missing(`key ${quoted(key)} of Secret ${quoted(secretName)} is not a flat JSON object of strings`)
-  return { ok: true, secretName, key, entry } satisfies Found
+  return { ok: true, secretName, key, entry } satisfies FoundEntry
 }
 
 const entryTypes = ['s3', 'hdfs', 'webhdfs']
@@ -133,7 +133,7 @@ function noBucket(secretName: string, parameters: Parameters): string {
 function withCredentials(
   input: StorageSpecInput,
   parameters: Parameters,
-  { secretName, key, entry }: Found,
+  { secretName, key, entry }: FoundEntry,
   uri: string,
 ): StorageSpecResolved {
   const options: Parameters = { ...entry?.options, ...parameters }

@@ -19,7 +19,7 @@ import {
 } from './bundle.ts'
 import type { KeyPair } from './issue.ts'
 import { createServing, isDueForRenewal, type ServingNames } from './serving.ts'
-import { isSignedBy, type Refusal, verifyPair, verifyServing } from './verify.ts'
+import { type CertificateProblem, isSignedBy, verifyPair, verifyServing } from './verify.ts'
 
 export interface CertificatesOptions {
   client: KubeClient
@@ -40,7 +40,7 @@ export type CertificateState =
   | { kind: 'ready'; expiresMs: number }
   | {
       kind: 'waiting'
-      reason: Refusal | 'NotYetMade' | 'ConfigurationMissing' | 'Unreachable'
+      reason: CertificateProblem | 'NotYetMade' | 'ConfigurationMissing' | 'Unreachable'
       message: string
     }
 

@@ -23,14 +23,14 @@ import type { ServiceRecord } from './record.ts'
 import { readSource, type SourceRefused, type SourceResult } from './source.ts'
 import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
 
-interface Refused {
+interface RefusalMessage {
   message: string
   policy?: Policy
 }
 
 export type Decision =
-  | (Refused & { kind: 'skip'; reason: RefusalReason })
-  | (Refused & { kind: 'deny'; reason: 'InvalidOverride' })
+  | (RefusalMessage & { kind: 'skip'; reason: RefusalReason })
+  | (RefusalMessage & { kind: 'deny'; reason: 'InvalidOverride' })
   | Acceleration
 
 export interface Acceleration {
@@ -141,8 +141,8 @@ function isSameModel(a: ModelReference, b: ModelReference): boolean {
   return b.kind === 'storage' && isDeepStrictEqual(a.storage, b.storage)
 }
 
-type Refusal = Exclude<Decision, Acceleration>
-type ResolvedPolicy = { kind: 'resolved'; policy: Policy } | Refusal
+type RefusedDecision = Exclude<Decision, Acceleration>
+type ResolvedPolicy = { kind: 'resolved'; policy: Policy } | RefusedDecision
 
 /** The policy that matches a service, without the service's overrides. */
 function policyOf({ service, facts }: DecideInput): Policy | undefined {
@@ -188,7 +188,7 @@ function refuseOverrides(
   input: DecideInput,
   states: LocationState[],
   { message, policy }: { message: string; policy: Policy },
-): Refusal {
+): RefusedDecision {
   const isOld = states.every(({ kind }) => kind === 'old') && !changesOverrides(input)
   return isOld
     ? { ...skip('NotOptedIn', `${message}; ${existedBefore}`), policy }
@@ -224,10 +224,10 @@ function withPolicy(input: DecideInput, states: LocationState[], policy: Policy)
   return { kind: 'accelerate', policy, rewrites, skipped }
 }
 
-type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }
+type LocationContext = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }
 
 /** Decides one location, without regard to the others of its group. */
-function decideLocation(state: LocationState, context: Context): Rewrite | Skipped {
+function decideLocation(state: LocationState, context: LocationContext): Rewrite | Skipped {
   if (state.kind === 'kept') return keep(state, context)
   const { service, policy, facts, kept, isKept } = context
   const { location } = state
@@ -265,7 +265,7 @@ export const unproven = {
 /** Keeps an existing rewrite, with its cache as it would be created today, if possible. */
 function keep(
   { location, before }: LocationState & { kind: 'kept' },
-  { kept, policy, facts }: Context,
+  { kept, policy, facts }: LocationContext,
 ): Rewrite {
   if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
   const read = readSource(location, policy, facts)
@@ -333,7 +333,7 @@ function withGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite
 }
 
 /** Refuses a service if KServe downloads nothing for it, or caches its model already. */
-function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefined {
+function serviceObstacle(service: ServiceView, facts: Facts): RefusedDecision | undefined {
   if (service.kind === 'InferenceService' && service.mode === 'ModelMesh') {
     return skip('ModelMesh', 'ModelMesh downloads its own models')
   }
@@ -345,7 +345,7 @@ function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefine
   return undefined
 }
 
-function commonObstacle(locations: ModelLocation[]): Refusal | undefined {
+function commonObstacle(locations: ModelLocation[]): RefusedDecision | undefined {
   const obstacles = locations.map(({ obstacle }) => obstacle)
   const [first] = obstacles
   return first !== undefined && obstacles.every((obstacle) => obstacle !== undefined)
