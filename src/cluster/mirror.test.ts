@@ -177,7 +177,11 @@ test('a forbidden resource at the start is reported immediately, and ends the st
   const refusals: (Error | undefined)[] = []
   void mirror.waitForRefusal(signal).then((refusal) => refusals.push(refusal))
   await clock.advance(1_000)
-  expect(mirror.unsynced()).toEqual(['datasets (list is forbidden)', 'jobs (list is forbidden)'])
+  expect(mirror.unsynced()).toEqual([
+    'datasets (list is forbidden)',
+    'jobs (list is forbidden)',
+    'jobs that fill mirrors (list is forbidden)',
+  ])
   expect(mirror.forbidden()).toMatchObject({ datasets: true, jobs: true, pods: false })
   server.forbidden.delete('jobs')
   await clock.advance(110_000)
