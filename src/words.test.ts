@@ -12,7 +12,7 @@ const plainer: [word: RegExp, instead: string][] = [
   [/\bfor good\b/i, 'permanently'],
   [/\b(here|there) already\b/i, 'existing'],
   [/\btaken in\b/i, 'adopted, accepted'],
-  [/\bcomes? of\b/i, 'results from'],
+  [/\b(came|comes?) of\b/i, 'results from'],
   [/\bhearsay\b/i, 'an unverified claim'],
 ]
 

@@ -125,8 +125,8 @@ async function refresh(
 }
 
 /**
- * Asks the controller to download the model into its mirror again, and waits for its answer. Resolves with why the
- * cache cannot be refreshed; undefined if it can.
+ * Requests the controller to download the model into its mirror again, and waits for the result. Resolves
+ * with the reason why the cache cannot be refreshed; undefined if it can.
  */
 async function refill(
   { key, label }: { key: ObjectKey; label: string },

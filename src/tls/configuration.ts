@@ -13,7 +13,7 @@ export type CertificateState =
       message: string
     }
 
-/** What keeps a replica trusted by the API server. */
+/** The source of a replica's certificates, which keeps the API server's trust in them. */
 export interface CertificateSource {
   /** Ready: this replica's certificate verifies against what is stored in the webhook configuration. */
   readonly state: CertificateState

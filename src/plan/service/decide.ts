@@ -260,8 +260,8 @@ function decideLocation(state: LocationState, context: LocationContext): Rewrite
 type ChosenTarget = (Target & { ok: true; uri: string }) | SourceRefused
 
 /**
- * What serves a model: a mount of its source, or of a mirror that is filled by a download. A rule that fills its
- * mirror mounts what it can, unless it says `fill.sources: All`.
+ * Chooses the cache of a model: a mount of its source, or of a mirror that a download fills. A rule with a
+ * fill still mounts sources that can be mounted, unless it sets `fill.sources: All`.
  */
 function chooseTarget(
   location: ModelLocation,
