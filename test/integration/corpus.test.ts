@@ -202,7 +202,8 @@ KServe ${newest} and of Warmgate. The last column is the API server's answer; in
 where the plan says. The policy is the built-in one, with \`credentials.identity: Node\` for S3 and GCS: most samples read
 a public bucket without credentials. This page is written by a test, which compares it.
 
-${table([
+${table(
+  [
     'release',
     'files',
     'services',
@@ -212,7 +213,9 @@ ${table([
     'refused',
     'skipped',
     'unreadable files',
-  ], releases)}
+  ],
+  releases,
+)}
 
 - With a model: one that is neither in the image of its server nor an image.
 - With a mirror: accelerated by a policy that also fills a mirror (\`sources[].fill\`, [mirrors.md](mirrors.md)) and caches
