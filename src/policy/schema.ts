@@ -95,6 +95,11 @@ const fill = Type.Object(
         'Unmountable: what a Runtime can mount where it is, is mounted there, and the rest is downloaded into the mirror. All: everything that the rule matches.',
       default: 'Unmountable',
     }),
+    share: Type.Enum(['PublicModels', 'All'], {
+      description:
+        'PublicModels: namespaces share the hf:// models that are downloaded without a token; any other model has a directory of its namespace. All: every model has one directory, for a mirror whose readers may read everything in it.',
+      default: 'PublicModels',
+    }),
     timeout: duration(
       'How long a download may take, with its retries. Pods are held for this time beside warmup.timeout.',
       '1h',

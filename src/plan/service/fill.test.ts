@@ -158,6 +158,15 @@ test('an account that the policy names runs the Job', () => {
   )
 })
 
+test('a mirror with one directory for all: what a platform fills in its namespace, tenants read in theirs', () => {
+  const uri = 's3://models/model.joblib'
+  const platform = { uri, fill: { share: 'All' }, facts: { namespace: 'platform' } }
+  const tenant = { uri, fill: { share: 'All', mode: 'Never' }, facts: { mayFill: false } }
+  expect(sourceOf(platform)).toBe('s3://mirror/s3/models/model.joblib@')
+  expect(sourceOf(tenant)).toBe(sourceOf(platform))
+  expect(fillOf(tenant)).toBeUndefined()
+})
+
 test('Never: the directory is the same, and nobody fills it here', () => {
   const scene = { uri: 'hf://org/model', fill: { mode: 'Never' } }
   expect(sourceOf(scene)).toBe('s3://mirror/hf/org/model@')

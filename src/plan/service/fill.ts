@@ -79,7 +79,8 @@ export function readFilled(
   if (rule?.fill === undefined) return undefined
   const download = downloadOf(uri, parsed, location, context)
   if (!download.ok) return download
-  const path = fillPath(uri, ownerOf(uri, download, location, facts))
+  const owner = rule.fill.share === 'All' ? undefined : ownerOf(uri, download, location, facts)
+  const path = fillPath(uri, owner)
   const place = placeOf(rule, path, facts)
   if (!place.ok) return place
   const { account, mode, sources } = { ...rule.fill, account: rule.fill.serviceAccount }
