@@ -97,7 +97,7 @@ const fill = Type.Object(
     }),
     share: Type.Enum(['PublicModels', 'All'], {
       description:
-        'PublicModels: namespaces share the hf:// models that are downloaded without a token; any other model has a directory of its namespace. All: every model has one directory, for a mirror whose readers may read everything in it.',
+        'PublicModels: namespaces share the hf:// models that are downloaded without a token; any other model has a directory of its namespace. All: every model has one directory; for a mirror that all its readers may read as a whole.',
       default: 'PublicModels',
     }),
     timeout: duration(
