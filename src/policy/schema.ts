@@ -168,6 +168,7 @@ const source = Type.Object(
       description:
         'A copy of these sources: the part after the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/. $(namespace) works as in match. It can replace a scheme that no Runtime serves.',
       default: '',
+      maxLength: 256,
       pattern: '^$|^[a-z0-9]+://[^/]+/([^/]+/)*$',
     }),
     fill: Type.Optional(fill),
