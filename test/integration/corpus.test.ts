@@ -221,7 +221,7 @@ ${table(
 - With a mirror: accelerated by a policy that also fills a mirror (\`sources[].fill\`, [mirrors.md](mirrors.md)) and caches
   claims (\`match: ["pvc://"]\`).
 - Refused: by KServe or its CRD, which are those of ${newest} for every release.
-- Passed over: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.
+- Skipped: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.
 - Unreadable: templates and files that are no YAML: ${broken.join(', ')}.
 
 A service that is the same in several releases is listed once, with the path that it has in the newest of them.

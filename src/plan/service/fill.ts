@@ -41,7 +41,7 @@ interface Context {
   facts: Facts
 }
 
-/** The reasons against a mount that a download into a mirror answers. */
+/** The reasons against a mount that a download into a mirror resolves. */
 const answered: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'ArchiveSource',
   'SingleFileSource',
@@ -59,8 +59,8 @@ export function isAnsweredByFill(reason: RefusalReason): boolean {
 }
 
 /**
- * The directory of a mirror for a model that KServe's storage initializer can download, and the download. Undefined
- * if the rule for the model fills no mirror.
+ * The directory of a mirror for a model that KServe's storage initializer can download, and the download.
+ * Undefined if the rule for the model fills no mirror.
  */
 export function readFilled(
   location: ModelLocation,
@@ -107,7 +107,7 @@ export function readFilled(
   }
 }
 
-/** What KServe would run for the download. */
+/** The storage initializer that KServe would run for the download. */
 function downloadOf(
   uri: string,
   parsed: ModelUri,
@@ -134,7 +134,7 @@ function downloadOf(
   })
 }
 
-/** Where the model is in the mirror: as Fluid reads it, and as rclone writes it. */
+/** The place of the model in the mirror, as Fluid reads it and as rclone writes it. */
 function placeOf(
   rule: SourceRule,
   path: string,
@@ -227,7 +227,8 @@ function mirrorCredentials(
     secretName,
     isMirrored: true,
     ...(keys === undefined ? {} : { optionKeys: keys }),
-    // The policy alone says how a mirror is read. Without a Secret, rclone has the identity of the Job's account.
+    // Only the policy decides how a mirror is read. Without a Secret, rclone has the identity of the Job's
+    // account.
     serviceAccount: {
       name: '',
       secrets: [],
@@ -245,7 +246,7 @@ function isFromFiles({ serviceAccounts }: Facts): boolean {
   return Object.values(serviceAccounts).some((account) => account.isFromFiles === true)
 }
 
-/** Where rclone writes, or why it cannot. */
+/** The store to which rclone writes, or the reason why it cannot. */
 function storeOf(
   { options, mirror }: SourceRule,
   { directory, path, credentials }: { directory: ModelDirectory; path: string; credentials: Credentials },
