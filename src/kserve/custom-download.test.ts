@@ -27,9 +27,9 @@ test('what KServe ships customises nothing, and neither do resources, rights and
   const resources = { limits: { memory: '1Gi' } }
   const shipped = { name: 'storage-initializer', image, imagePullPolicy: 'IfNotPresent', resources }
   expect(changes(shipped)).toBeUndefined()
-  expect(
-    changes({ ...shipped, securityContext: {}, env: [{ name: 'HF_HUB_ENABLE_HF_TRANSFER' }] }),
-  ).toBeUndefined()
+  const fast = [{ name: 'HF_HUB_ENABLE_HF_TRANSFER', value: '1' }]
+  const empty = [{ name: 'https_proxy', value: '' }, { name: 'AWS_ENDPOINT_URL' }]
+  expect(changes({ ...shipped, securityContext: {}, env: [...fast, ...empty] })).toBeUndefined()
   for (const name of [
     'storage-initializer',
     'r/odh-kserve-storage-initializer-rhel9@sha256:0',
@@ -40,6 +40,7 @@ test('what KServe ships customises nothing, and neither do resources, rights and
 
 test('variables, another image, volumes and arguments customise a download', () => {
   expect(changes({ image, env })).toEqual(['env AWS_ENDPOINT_URL'])
+  expect(changes({ env: [{ name: 'TOKEN', valueFrom: { secretKeyRef: {} } }] })).toEqual(['env TOKEN'])
   expect(changes({ image: 'corp/storage-initializer-plus:1', envFrom: [{}] })).toEqual(['image', 'envFrom'])
   expect(changes({ volumeMounts: [{}], command: ['a'], args: ['b'] })).toEqual([
     'volumeMounts',

@@ -3,13 +3,47 @@ import { type Json, type JsonObject, listAt, stringAt } from '../values/object.t
 import { trimEndSlashes } from '../values/text.ts'
 import type { Obstacle } from './obstacle.ts'
 
-// With it KServe's Hugging Face server never looks into /mnt/models: get_model_id_or_path in kserve
-// python/huggingfaceserver. An empty value is none to it.
-const modelId = /(?:^|\s)--model[_-]id(?:=|\s+(?!-))["']?[^\s"']/
+// With it KServe's Hugging Face server, and text-generation-inference, never look for a download of KServe's:
+// get_model_id_or_path in kserve python/huggingfaceserver. An empty value is none to them.
+const modelId = /(?:^|\s)--model[_-]id(?:=|\s+(?!-))["']?([^\s"']+)/
+// vLLM ignores `--model` if `vllm serve` has a model of its own. SGLang calls it `--model-path`.
+const served = /(?:^|[\s/])vllm\s+serve\s+["']?(?!-)([^\s"']+)/
+const model = /(?:^|\s)--model(?:-path)?(?:=|\s+(?!-))["']?([^\s"']+)/
+const hubName = /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/
 
 /** Whether the arguments of one of these containers make it fetch a model from the Hugging Face hub. */
 function namesModelId(containers: Json[]): boolean {
-  return containers.some((container) => modelId.test(words(container).join(' ')))
+  return containers.some((container) => {
+    const [, name] = modelId.exec(commandOf(container)) ?? []
+    return name !== undefined && !isPath(name)
+  })
+}
+
+/** The same for vLLM and SGLang, which take a name for one of the hub if it is no path. */
+function servesHubName(containers: Json[]): boolean {
+  return containers.some((container) => {
+    const command = commandOf(container)
+    if (!/vllm|sglang/i.test(`${stringAt(container, 'image')} ${command}`)) return false
+    const [, name = ''] = served.exec(command) ?? model.exec(command) ?? []
+    return hubName.test(name)
+  })
+}
+
+/** A server that is given a path reads a volume. */
+function isPath(name: string): boolean {
+  return name.startsWith('/') || name.startsWith('./')
+}
+
+/** Command and arguments, with the variables in them (`$(NAME)`) as Kubernetes replaces them. */
+function commandOf(container: Json): string {
+  const env = new Map(
+    listAt(container, 'env').map((entry) => [stringAt(entry, 'name') ?? '', stringAt(entry, 'value')]),
+  )
+  const isInference = /text-(generation|embeddings)-inference/.test(stringAt(container, 'image') ?? '')
+  const own = isInference && env.get('MODEL_ID') ? [`--model-id=${env.get('MODEL_ID')}`] : []
+  return [...words(container), ...own]
+    .join(' ')
+    .replace(/\$\(([\w.-]+)\)/g, (reference, name: string) => env.get(name) ?? reference)
 }
 
 function words(container: Json): string[] {
@@ -17,23 +51,25 @@ function words(container: Json): string[] {
   return all.filter((word) => typeof word === 'string')
 }
 
-const fetchesItself = 'the server fetches its model from the Hugging Face hub by itself (--model_id)'
+const fetchesItself = 'the server fetches its model from the Hugging Face hub by itself'
 
 /** For a service without a model URI: why there is none. */
 export function noModelBecause(containers: Json[]): string | undefined {
-  return namesModelId(containers)
-    ? `${fetchesItself}; KServe downloads a model that storageUri names instead`
-    : undefined
+  const argument = namesModelId(containers) ? '--model_id' : servesHubName(containers) ? '--model' : undefined
+  return argument && `${fetchesItself} (${argument}); KServe downloads a model that storageUri names instead`
 }
 
 /**
- * A server that ignores the model that KServe downloads for it. The argument has this meaning to KServe's
- * Hugging Face server; another server may take it for a name.
+ * A server that ignores the model that KServe downloads for it. `--model_id` has this meaning to the servers
+ * of Hugging Face; another server may take it for a name.
  */
 export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): Obstacle | undefined {
   const names = [modelFormat, ...containers.map((container) => stringAt(container, 'image') ?? '')]
-  if (!names.some((name) => /huggingface/i.test(name)) || !namesModelId(containers)) return undefined
-  return { reason: 'NoModelLocation', message: `${fetchesItself}, and does not read what KServe downloads` }
+  const isOfHub = names.some((name) => /huggingface/i.test(name)) && namesModelId(containers)
+  const argument = isOfHub ? '--model_id' : servesHubName(containers) ? '--model' : undefined
+  if (argument === undefined) return undefined
+  const message = `${fetchesItself} (${argument}), and does not read what KServe downloads`
+  return { reason: 'NoModelLocation', message }
 }
 
 /** Whether a word holds a URI whole, or one below it. */

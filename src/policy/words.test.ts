@@ -18,6 +18,12 @@ test.each(['accelerate', 'Hold', 'cache-sise', 'cache-warm', 'retain', 'hold.tim
   },
 )
 
+test('a key with capitals in its domain is no annotation of a service', () => {
+  expect(unknownWord({ 'Warmgate.dev/acceleration': 'disabled' })?.message).toContain(
+    'Warmgate.dev/acceleration: there is no such annotation',
+  )
+})
+
 test('what is known, or somebody else’s, is no unknown word', () => {
   const names = ['policy', 'hold', 'hold-timeout', 'cache-size', 'cache-replicas', 'gpu', 'adopt']
   const own = ['original', 'caches', 'reverted']
