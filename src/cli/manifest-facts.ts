@@ -1,3 +1,4 @@
+import { namespaceLimits } from '../fluid/quota.ts'
 import { runtimes } from '../fluid/runtimes.ts'
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
@@ -177,6 +178,7 @@ function namespaceFacts(objects: ObjectIndex, namespace: string): NamespaceFacts
     servingRuntimes: { own: here('ServingRuntime'), cluster: objects.all('ClusterServingRuntime') },
     storageContainers: storageContainerFacts(objects.all('ClusterStorageContainer')),
     localModels: [...here('LocalModelNamespaceCache'), ...objects.all('LocalModelCache')].map(localModelFact),
+    limits: namespaceLimits(here('ResourceQuota'), here('LimitRange')),
     foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
     foreignVolumes: {
       has: (name) => {

@@ -27,14 +27,24 @@ export class Fingerprints {
   /** The facts for one service, except for `foreignClaims` and `foreignVolumes`: a plan asks for a few of these. */
   ofFacts(facts: Facts, recordsVersion: number): string {
     const { policies, datasets, runtimes, servingRuntimes, llmConfigs, lent, unread, ...others } = facts
-    const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, ...rest } = others
+    const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, limits, ...rest } =
+      others
     const { serviceAccounts, secrets, signer: _, foreignClaims: __, foreignVolumes: ___, ...forgotten } = rest
     // A new fact does not compile before it is a part of the digest.
     forgotten satisfies { [field in keyof typeof forgotten]: never }
     const specs = (objects: KubeObject[]) => objects.map((object) => this.#object(object, 'Spec'))
     return digest([
       recordsVersion,
-      { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, unread: [...unread] },
+      {
+        namespace,
+        namespaceLabels,
+        installed,
+        kserve,
+        localModels,
+        storageContainers,
+        limits,
+        unread: [...unread],
+      },
       policies.map((policy) => this.#policy(policy)),
       // They arrive in any order.
       Object.entries(serviceAccounts).toSorted(byName),

@@ -67,6 +67,8 @@ export class Mirror {
   readonly policies: Reflector
   readonly claims: Reflector
   readonly volumes: Reflector
+  readonly quotas: Reflector
+  readonly limitRanges: Reflector
   readonly configMaps: Reflector
   readonly services: Services
   /** What admission recorded on them. */
@@ -114,6 +116,8 @@ export class Mirror {
     this.records = new Records(options.signer)
     this.claims = follow(resources.persistentVolumeClaim, { reduce: reduceClaim })
     this.volumes = follow(resources.persistentVolume, { reduce: reduceVolume })
+    this.quotas = follow(resources.resourceQuota)
+    this.limitRanges = follow(resources.limitRange)
     const where = kserveNamespace === undefined ? {} : { namespace: kserveNamespace }
     const select = { ...where, fieldSelector: `metadata.name=${kserveConfigName}` }
     const usual = kserveNamespaces(kserveNamespace)
@@ -305,6 +309,8 @@ export class Mirror {
       accelerationpolicies: policies,
       persistentvolumeclaims: claims,
       persistentvolumes: this.volumes,
+      resourcequotas: this.quotas,
+      limitranges: this.limitRanges,
       configmaps: configMaps,
       inferenceservices: services.inference,
       llminferenceservices: services.llm,

@@ -4,16 +4,17 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { awaitsConnection } from '../kserve/connection.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import { readService, type ServiceView } from '../kserve/service-view.ts'
-import type { PolicySpec } from '../policy/schema.ts'
 import { labelProblem } from '../policy/scope.ts'
 import { unreadWords } from '../policy/words.ts'
+import { parseDurationMs } from '../values/duration.ts'
 import { adoptAnnotation } from '../values/keys.ts'
-import type { JsonObject, KubeObject } from '../values/object.ts'
+import type { KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import type { Facts } from './facts.ts'
 import { type Hold, type HoldLimits, holdSettings, resolveHold } from './pod/hold.ts'
 import { isWorthAWarning, type Reason, type RefusalReason, type SkipReason } from './reasons.ts'
+import { cacheSettings } from './service/cache-settings.ts'
 import { deadlineWarnings, serviceDeadlineMs } from './service/deadline.ts'
 import {
   type Acceleration,
@@ -25,8 +26,9 @@ import {
 } from './service/decide.ts'
 import { claimUri, restore } from './service/original.ts'
 import { probeWarnings, schedulingReason, serverProbes } from './service/probe-warnings.ts'
+import { quotaWarnings } from './service/quota.ts'
 import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
-import { rewrite } from './service/rewrite.ts'
+import { type RewriteContext, rewrite } from './service/rewrite.ts'
 import { annotationsFit, isPlannable, unplannable } from './service/size.ts'
 import { describeTarget } from './service/target.ts'
 
@@ -99,8 +101,7 @@ const nothingServed = {
 export function plan(input: PlanInput): Plan {
   const { service, previous } = input
   if (![service, previous].every(isPlannable)) return tooLarge(service, previous)
-  const made = planned(input)
-  return { ...made, warnings: [...made.warnings, ...wordWarnings(made, input)] }
+  return planned(input)
 }
 
 /**
@@ -114,7 +115,8 @@ function wordWarnings({ decision, reason }: Plan, { service, previous, facts }: 
   return problem === undefined ? [] : [`warmgate: ${problem}`]
 }
 
-function planned({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
+function planned(input: PlanInput): Plan {
+  const { service, previous, isAdopted = false, facts } = input
   const asks = asksForAdoption(service, previous)
   // The stored record (`before`) is more reliable: the user can write the annotation in the request (`own`).
   const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
@@ -134,14 +136,26 @@ function planned({ service, previous, isAdopted = false, facts }: PlanInput): Pl
     facts,
   })
   // Warn only on creation and on a request for adoption: KServe's controller also updates services.
-  const isTold = previous === undefined && !awaitsConnection(view)
-  const shouldWarn: ShouldWarn = (reason) => asks || (isTold && isWorthAWarning(reason))
-  if (decision.kind !== 'accelerate') return refusal(decision, draft, shouldWarn)
-  rewrite(draft, decision, { view, kept, own, previous, facts })
-  // The API server would reject the whole service if its annotations with the record are too large.
-  if (kept === undefined && !annotationsFit(draft.object))
-    return refusal(noRoom, withoutRewrite({ service, previous }, records, asks), shouldWarn)
-  return acceleration(decision, { draft, view, previous, shouldWarn, facts })
+  const shouldWarn: ShouldWarn = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
+  const undone = () => withoutRewrite({ service, previous }, records, asks)
+  const made =
+    decision.kind === 'accelerate'
+      ? accelerated(decision, { draft, view, previous, shouldWarn, facts, kept, own, undone })
+      : refusal(decision, draft, shouldWarn)
+  // Another webhook has yet to run, after which the API server calls this one again.
+  const isFirstPass = previous === undefined && awaitsConnection(view)
+  return { ...made, warnings: isFirstPass ? [] : [...made.warnings, ...wordWarnings(made, input)] }
+}
+
+type Accelerating = Making & Pick<RewriteContext, 'kept' | 'own'> & { undone: () => Draft }
+
+/** Rewrites the draft, unless the API server would reject its annotations with the record as too large. */
+function accelerated(decision: Acceleration, { undone, ...making }: Accelerating): Plan {
+  const { draft, kept, shouldWarn } = making
+  rewrite(draft, decision, making)
+  return kept === undefined && !annotationsFit(draft.object)
+    ? refusal(noRoom, undone(), shouldWarn)
+    : acceleration(decision, making)
 }
 
 /** Whether a plan waits for credentials that do not exist yet. */
@@ -265,6 +279,7 @@ function acceleration(
   const wanted = holdSettings(policy.spec)
   const hold = wanted && resolveHold(wanted, limitsOf(view, draft.object, facts))
   const isNew = previous === undefined && servesOne(rewrites)
+  const caches = cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec))
   const base = {
     message: rewrites.map((each) => `${quoted(each.uri)} is served from ${describeTarget(each)}`).join('; '),
     policy: policy.name,
@@ -276,8 +291,11 @@ function acceleration(
       // Only on creation, because KServe's controller updates services all the time.
       ...(isNew ? probeWarnings(view, hold, facts) : []),
       ...(isNew && wanted && hold ? deadlineWarnings(view, { wanted, hold, admitted: draft.object }) : []),
+      ...(shouldWarn('Quota')
+        ? quotaWarnings(caches, facts, parseDurationMs(policy.spec.warmup.boundTimeout) ?? 0)
+        : []),
     ],
-    caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
+    caches,
     locations: rewrites.map(servedLocation),
     skipped: skipped.map(({ location, reason, message }) => ({ location: location.id, reason, message })),
     unavailable: rewrites.flatMap(({ cache, unavailable }) =>
@@ -336,26 +354,4 @@ function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettin
     return [{ ...provision, name: cache, namespace, settings, paths }]
   })
   return [...new Map(caches.map((cache) => [cache.name, cache])).values()]
-}
-
-function cacheSettings({ cache, warmup, limits }: PolicySpec): CacheSettings {
-  const growTo = Math.min(cache.maxReplicas, limits.cacheReplicas ?? cache.maxReplicas)
-  return {
-    replicas: cache.replicas,
-    ...(cache.size === 'Auto' && { growTo }),
-    tieredStore: cache.tieredStore,
-    nodeSelector: cache.nodeSelector,
-    tolerations: cache.tolerations,
-    cleanPolicy: cache.cleanPolicy,
-    resources: cache.resources,
-    template: cache.template as JsonObject,
-    warmup: {
-      enabled: warmup.enabled,
-      resources: warmup.resources,
-      ...(warmup.replicas !== undefined && { replicas: warmup.replicas }),
-      retries: warmup.retries,
-      onEviction: warmup.onEviction,
-      schedule: warmup.schedule,
-    },
-  }
 }

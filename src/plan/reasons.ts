@@ -29,6 +29,7 @@ export const skipReasons = [
   'NameTaken',
   'CacheLimit',
   'PodSecurity',
+  'Quota',
   'UnsafeUri',
   'TooLarge',
   'RecordUnproven',

@@ -19,6 +19,7 @@ import { downloadObstacle, isUnfit } from './downloads.ts'
 import { cpuFormatOf, wouldGet } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
 import { withinPodSecurity } from './pod-security.ts'
+import { withinQuota } from './quota.ts'
 import type { ServiceRecord } from './record.ts'
 import { readSource, type SourceRefused, type SourceResult } from './source.ts'
 import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
@@ -246,7 +247,11 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   const download = downloadObstacle(location, read, { service, policy, facts })
   if (download !== undefined) return skipLocation(download.reason, download.message)
   const wanted = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
-  const target = withinCacheLimit(withinPodSecurity(wanted, facts), policy, facts)
+  const target = withinQuota(
+    withinCacheLimit(withinPodSecurity(wanted, facts), policy, facts),
+    policy.spec,
+    facts,
+  )
   if (!target.ok) return skipLocation(target.reason, target.message)
   if (mode === 'Audit')
     return skipLocation('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)
