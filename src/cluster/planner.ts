@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { SecretFact } from '../kserve/secret.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Facts } from '../plan/facts.ts'
 import { type Plan, type PlanInput, plan } from '../plan/plan.ts'
@@ -6,7 +7,7 @@ import { isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
 import type { Clock } from '../values/clock.ts'
 import { Memory } from '../values/memory.ts'
-import type { KubeObject } from '../values/object.ts'
+import { createdMs, type KubeObject } from '../values/object.ts'
 import { RecentCredentials } from './credentials.ts'
 import { readFacts } from './facts.ts'
 import { AskedSet, Fingerprints } from './fingerprints.ts'
@@ -126,11 +127,22 @@ export class Planner {
 
   /** Whether a service account or Secret that a stored service names is younger than it, in whole seconds. */
   async credentialsCameLater(service: KubeObject): Promise<boolean> {
-    const { namespace = '', creationTimestamp = '' } = service.metadata
+    const bornMs = createdMs(service)
+    const named = await this.#credentialsOf(service)
+    return bornMs > 0 && named.some(({ createdMs: ms = 0 }) => ms >= bornMs)
+  }
+
+  /** Whether a service account that a stored service names was created at this time or later, or a Secret written. */
+  async credentialsWrittenSince(service: KubeObject, sinceMs: number): Promise<boolean> {
+    const named = await this.#credentialsOf(service)
+    return named.some(({ createdMs: bornMs = 0, writtenMs: ms = bornMs }) => ms >= sinceMs)
+  }
+
+  async #credentialsOf(service: KubeObject): Promise<Pick<SecretFact, 'createdMs' | 'writtenMs'>[]> {
+    const { namespace = '' } = service.metadata
     const freshness: Freshness = { kind: 'Recent', sinceMs: this.#unchangedSinceMs(service) }
     const facts = await readFacts(this.#sources, service, { namespace, freshness, signal: undefined })
-    const named = [...Object.values(facts.serviceAccounts), ...Object.values(facts.secrets)]
-    return named.some(({ createdMs = 0 }) => createdMs >= Date.parse(creationTimestamp))
+    return [...Object.values(facts.serviceAccounts), ...Object.values(facts.secrets)]
   }
 
   /** A stored service as it would be if it were adopted, by what is read now. */

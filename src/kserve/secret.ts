@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { isObject, type KubeObject, objectAt, stringAt } from '../values/object.ts'
+import { isObject, type KubeObject, objectAt, stringAt, writtenMs } from '../values/object.ts'
 import { createdOf } from './account.ts'
 
 /**
@@ -19,6 +19,8 @@ export interface SecretFact {
   annotations: { [key: string]: string }
   /** When it was created, in milliseconds since 1970. */
   createdMs?: number
+  /** When its content was last written. */
+  writtenMs?: number
   /** Options such as the endpoint, which KServe lets people keep beside the key. Never a credential. */
   options: { [key: string]: string }
   /** The keys whose value is an entry of a storage spec: a flat JSON map of texts. */
@@ -87,9 +89,15 @@ export function secretFact(secret: KubeObject): SecretFact {
     ...(emptyKeys.length === 0 ? {} : { emptyKeys }),
     annotations: secret.metadata.annotations ?? {},
     ...createdOf(secret),
+    ...writtenOf(secret),
     options: Object.fromEntries(options),
     entries: Object.fromEntries(entries),
   }
+}
+
+function writtenOf(secret: KubeObject): { writtenMs?: number } {
+  const ms = writtenMs(secret, 'data')
+  return ms === 0 ? {} : { writtenMs: ms }
 }
 
 /** The values of a Secret, decoded; `stringData` of a manifest wins, as in the API server. */

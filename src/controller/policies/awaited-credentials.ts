@@ -1,6 +1,7 @@
 import { adoptService, isReady, listAlivePods } from '../../cluster/adoption.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Planner } from '../../cluster/planner.ts'
+import { serviceResource } from '../../cluster/services.ts'
 import { downloadsOf } from '../../kserve/pod.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import type { EventRecorder } from '../../kube/events.ts'
@@ -11,7 +12,7 @@ import { builtInPolicy } from '../../policy/policy.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
 import { Memory } from '../../values/memory.ts'
-import { createdMs, type KubeObject, keyOf, keyText } from '../../values/object.ts'
+import { type KubeObject, keyOf, keyText, writtenMs } from '../../values/object.ts'
 
 export interface AwaitedCredentialsOptions {
   mirror: Mirror
@@ -24,23 +25,26 @@ export interface AwaitedCredentialsOptions {
 
 const firstLookMs = 250
 const longestWaitMs = 15_000
-/** How long after its creation a service may wait for its service account and Secrets. */
+/** How long after its spec was written a service may wait for its service account and Secrets. */
 export const awaitedForMs = 10 * 60_000
 
 interface Wait {
   looks: number
   isOver: boolean
+  /** When the spec of the service was written, in milliseconds since 1970. */
+  sinceMs: number
 }
 
 /**
- * Accelerates services that were created before a service account or Secret that they name, as often in one file. KServe
- * creates no pod before these exist. They are not watched, because that would need rights to all Secrets: they are read
- * repeatedly, with growing delays, for a bounded time. The service carries no mark that it waits, because KServe would
- * copy an annotation into its pods.
+ * Accelerates services that were created, or given another model, before a service account, Secret or key of a Secret
+ * that they name, as often in one file. KServe creates no pod before these exist. They are not watched, because that
+ * would need rights to all Secrets: they are read repeatedly, with growing delays, for a bounded time. The service
+ * carries no mark that it waits, because KServe would copy an annotation into its pods: the API server says when its
+ * spec was written, so another leader goes on.
  */
 export class AwaitedCredentialsReconciler {
   readonly #options: AwaitedCredentialsOptions
-  /** By UID of the service. */
+  /** By UID and generation of the service: another spec is another wait. */
   readonly #waits = new Memory<Wait>({ totalBytes: 2 ** 20, valueBytes: 2 ** 10 })
 
   constructor(options: AwaitedCredentialsOptions) {
@@ -49,37 +53,59 @@ export class AwaitedCredentialsReconciler {
 
   /** Looks at one service; answers when to look again, if it must. */
   async reconcile(service: KubeObject): Promise<RequeueAfterMs> {
-    const wait = this.#waits.get(waitKey(service))
-    if (wait?.isOver || !this.#isCandidate(service)) return undefined
-    if (this.#leftMs(service) <= 0) return wait && this.#end(service, late)
-    if (wait === undefined && !(await this.#isAwaiting(service))) return undefined
+    const known = this.#waits.get(waitKey(service))
+    if (known?.isOver || !this.#isCandidate(service)) return undefined
+    const wait = known ?? (await this.#newWait(service))
+    if (wait === undefined) return undefined
+    if (this.#leftMs(wait) <= 0) return this.#end(service, wait, late)
     const made = await this.#options.planner.adoptionNow(service)
     if (!isRewrite(made)) return this.#again(service, wait)
-    if (await this.#isServing(service, made)) return this.#end(service, serving)
+    if (await this.#isServing(service, made)) return this.#end(service, wait, serving)
     return await this.#adopt(service, wait)
   }
 
+  /** The wait of a service whose credentials were missing when its spec was written, and not long ago. */
+  async #newWait(service: KubeObject): Promise<Wait | undefined> {
+    const { client, clock, planner } = this.#options
+    const state = await this.#stateOf(service)
+    if (state === undefined) return undefined
+    const earliestMs = clock.now() - awaitedForMs
+    // Read no service whose credentials came long ago.
+    if (state === 'Came' && !(await planner.credentialsWrittenSince(service, earliestMs))) return undefined
+    const stored = await client.get(serviceResource(service), keyOf(service))
+    if (stored === undefined) return undefined
+    const wait = { looks: 0, isOver: false, sinceMs: writtenMs(stored, 'spec') }
+    if (wait.sinceMs <= earliestMs) {
+      this.#remember(service, { ...wait, isOver: true })
+      return undefined
+    }
+    const isAwaited = state === 'Missing' || (await planner.credentialsWrittenSince(service, wait.sinceMs))
+    return isAwaited ? wait : undefined
+  }
+
   #isCandidate(service: KubeObject): boolean {
-    const { services, records } = this.#options.mirror
+    const { services } = this.#options.mirror
     const { annotations, deletionTimestamp } = service.metadata
     if (deletionTimestamp !== undefined || isOptedOut(annotations)) return false
-    return !services.isClosed(service) && !services.isTooLarge(service) && records.of(service) === undefined
+    return !services.isClosed(service) && !services.isTooLarge(service)
   }
 
-  /** Whether admission saw a service before its credentials: they are missing now, or are younger than it. */
-  async #isAwaiting(service: KubeObject): Promise<boolean> {
+  /** Whether credentials of a service are missing, or it would be accelerated with those that are there. */
+  async #stateOf(service: KubeObject): Promise<'Missing' | 'Came' | undefined> {
     const { mirror, planner } = this.#options
-    const made = await planner.recreated(service)
+    const isRecorded = mirror.records.of(service) !== undefined
+    const made = await (isRecorded ? planner.adoption(service) : planner.recreated(service))
     const { spec } = mirror.parsedPolicies().find(({ name }) => name === made.policy) ?? builtInPolicy
-    if (spec.mode !== 'Enforce' || spec.rewrite !== 'Spec') return false
-    return isPending(made) || (isRewrite(made) && (await planner.credentialsCameLater(service)))
+    if (spec.mode !== 'Enforce' || spec.rewrite !== 'Spec') return undefined
+    if (isPending(made)) return 'Missing'
+    return isRewrite(made) ? 'Came' : undefined
   }
 
-  #leftMs(service: KubeObject): number {
-    return createdMs(service) + awaitedForMs - this.#options.clock.now()
+  #leftMs({ sinceMs }: Wait): number {
+    return sinceMs + awaitedForMs - this.#options.clock.now()
   }
 
-  async #adopt(service: KubeObject, wait: Wait | undefined): Promise<RequeueAfterMs> {
+  async #adopt(service: KubeObject, wait: Wait): Promise<RequeueAfterMs> {
     const { client, logger } = this.#options
     const answer = await adoptService(client, service, { dryRun: false })
     logger.info({ service: keyText(keyOf(service)), answer: answer.kind }, 'its credentials are there')
@@ -93,13 +119,13 @@ export class AwaitedCredentialsReconciler {
     return pods.filter(isReady).some((pod) => downloadsOf(pod).some((uri) => sources.includes(uri)))
   }
 
-  #again(service: KubeObject, wait: Wait = { looks: 0, isOver: false }): number {
+  #again(service: KubeObject, wait: Wait): number {
     this.#remember(service, { ...wait, looks: wait.looks + 1 })
-    return Math.min(firstLookMs * 2 ** wait.looks, longestWaitMs, this.#leftMs(service))
+    return Math.min(firstLookMs * 2 ** wait.looks, longestWaitMs, this.#leftMs(wait))
   }
 
-  #end(service: KubeObject, why: string): undefined {
-    this.#remember(service, { looks: 0, isOver: true })
+  #end(service: KubeObject, wait: Wait, why: string): undefined {
+    this.#remember(service, { ...wait, isOver: true })
     const { namespace, name } = service.metadata
     const note = `${why}; \`warmgate adopt --namespace ${namespace} ${name}\` accelerates it`
     const [reason, type, action] = ['CredentialsPending', 'Warning', 'Accelerate'] as const
@@ -114,8 +140,8 @@ export class AwaitedCredentialsReconciler {
 const late = 'its credentials were not there within 10 minutes: it stays as it is'
 const serving = 'its credentials came when its pods were Ready already: it stays as it is'
 
-function waitKey({ metadata: { uid = '' } }: KubeObject): string {
-  return uid
+function waitKey({ metadata: { uid = '', generation = 0 } }: KubeObject): string {
+  return `${uid}/${generation}`
 }
 
 /** Whether a plan changes the service itself. */
