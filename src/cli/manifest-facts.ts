@@ -5,9 +5,8 @@ import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { storageContainerFacts } from '../kserve/custom-download.ts'
 import { localModelFact } from '../kserve/local-model.ts'
-import type { ModelLocation } from '../kserve/model-location.ts'
 import { secretFact } from '../kserve/secret.ts'
-import { readService } from '../kserve/service-view.ts'
+import { readService, type ServiceView } from '../kserve/service-view.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts, SharedDataset } from '../plan/facts.ts'
 import { restored } from '../plan/service/original.ts'
@@ -38,7 +37,7 @@ export class ManifestFacts {
    */
   factsFor(service: KubeObject): Facts {
     const namespace = namespaceOf(service)
-    const locations = this.#locationsOf(service)
+    const { locations } = this.#viewOf(service)
     const accounts = serviceAccountNames(locations).map((name) => [name, this.#account(namespace, name).fact])
     return {
       ...this.#factsOf(namespace),
@@ -56,14 +55,20 @@ export class ManifestFacts {
   /** What a cluster may have and the files do not, of the accounts that a service runs under. */
   warningsFor(service: KubeObject): string[] {
     const namespace = namespaceOf(service)
-    const names = serviceAccountNames(this.#locationsOf(service))
-    return names.flatMap((name) => this.#account(namespace, name).warnings)
+    const { locations, notFound } = this.#viewOf(service)
+    const names = serviceAccountNames(locations)
+    // Runtimes are left out of most files, and few change how a model is read.
+    const base = service.kind === 'LLMInferenceService' ? notFound : undefined
+    const missing = `warmgate: ${base} is not among the files, and is taken for one that changes nothing: ${add}`
+    return [
+      ...names.flatMap((name) => this.#account(namespace, name).warnings),
+      ...(base === undefined ? [] : [missing]),
+    ]
   }
 
-  #locationsOf(service: KubeObject): ModelLocation[] {
+  #viewOf(service: KubeObject): ServiceView {
     const { llmConfigs, servingRuntimes } = this.#factsOf(namespaceOf(service))
-    const serving = { kserve: this.#kserve, llmConfigs, servingRuntimes }
-    return readService(restored(service), serving).locations
+    return readService(restored(service), { kserve: this.#kserve, llmConfigs, servingRuntimes })
   }
 
   /** A platform's own Secrets, such as those of its registry, stand in every account that a cluster exports. */

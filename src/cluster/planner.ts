@@ -7,7 +7,7 @@ import { isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
 import type { Clock } from '../values/clock.ts'
 import { Memory } from '../values/memory.ts'
-import { createdMs, type KubeObject } from '../values/object.ts'
+import { createdMs, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { RecentCredentials } from './credentials.ts'
 import { readFacts } from './facts.ts'
 import { AskedSet, Fingerprints } from './fingerprints.ts'
@@ -142,7 +142,11 @@ export class Planner {
     const { namespace = '' } = service.metadata
     const freshness: Freshness = { kind: 'Recent', sinceMs: this.#unchangedSinceMs(service) }
     const facts = await readFacts(this.#sources, service, { namespace, freshness, signal: undefined })
-    return [...Object.values(facts.serviceAccounts), ...Object.values(facts.secrets)]
+    return [
+      ...Object.values(facts.serviceAccounts),
+      ...Object.values(facts.secrets),
+      ...configurationsOf(service, facts),
+    ]
   }
 
   /** A stored service as it would be if it were adopted, by what is read now. */
@@ -224,6 +228,19 @@ export class Planner {
     this.#seen.delete(serviceId(service))
     for (const mode of modes) this.#plans.delete(planKey(service, mode))
   }
+}
+
+/** When the runtime and the configurations that a service names were created. */
+function configurationsOf(
+  service: KubeObject,
+  { llmConfigs, servingRuntimes }: Facts,
+): { createdMs: number }[] {
+  const bases = listAt(service, 'spec', 'baseRefs').map((ref) => stringAt(ref, 'name'))
+  const names = new Set([stringAt(service, 'spec', 'predictor', 'model', 'runtime'), ...bases])
+  const all = [servingRuntimes.own, servingRuntimes.cluster, llmConfigs.own, llmConfigs.shared].flat()
+  return all
+    .filter(({ metadata }) => names.has(metadata.name ?? ''))
+    .map((object) => ({ createdMs: createdMs(object) }))
 }
 
 function inputOf(service: KubeObject, mode: Mode): Omit<PlanInput, 'facts'> {

@@ -1,4 +1,14 @@
-import { isObject, type Json, type JsonObject, type KubeObject, listAt, objectAt } from '../values/object.ts'
+import { mostElements } from '../values/limits.ts'
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../values/object.ts'
+import { quoted } from '../values/text.ts'
 import type { KserveConfig } from './config.ts'
 import { containerNamed, mainContainer, type ServingContainer, servingContainers } from './container.ts'
 import { asksForDevices } from './devices.ts'
@@ -31,6 +41,8 @@ export interface ServiceView extends FoundLocations {
   asksForDevices: (resources: readonly string[]) => boolean
   /** The specs that an LLMInferenceService is merged over, the lowest first. */
   bases: JsonObject[]
+  /** What the service names and KServe would not find: it creates no pod before. `Kind name`. */
+  notFound: string | undefined
 }
 
 export interface ViewedContainer extends ServingContainer {
@@ -76,7 +88,26 @@ export function readService(
     asksForDevices: (resources) =>
       annotations[managedClaim] !== undefined || asksForDevices(service.spec, resources),
     bases,
+    notFound: notFound(service, { llmConfigs, servingRuntimes }),
   }
+}
+
+/** The runtime or the first base configuration that a service names and that does not exist. */
+function notFound(
+  { kind, spec }: KubeObject,
+  { llmConfigs, servingRuntimes }: Pick<ServingFacts, 'llmConfigs' | 'servingRuntimes'>,
+): string | undefined {
+  const isThere = (objects: KubeObject[], name: string) =>
+    objects.some(({ metadata }) => metadata.name === name)
+  if (kind === 'LLMInferenceService') {
+    const configs = [...llmConfigs.own, ...llmConfigs.shared]
+    const names = listAt(spec, 'baseRefs').slice(0, mostElements.get('baseRefs'))
+    const name = names.map((ref) => stringAt(ref, 'name') ?? '').find((each) => !isThere(configs, each))
+    return name && `LLMInferenceServiceConfig ${quoted(name)}`
+  }
+  const name = stringAt(spec, 'predictor', 'model', 'runtime')
+  const runtimes = [...servingRuntimes.own, ...servingRuntimes.cluster]
+  return name && !isThere(runtimes, name) ? `ServingRuntime ${quoted(name)}` : undefined
 }
 
 // KServe makes a claim of it for every pod of an LLMInferenceService (managed_dra.go).

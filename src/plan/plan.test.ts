@@ -236,6 +236,11 @@ const scenes: Scene[] = [
     tells: 'share a Dataset of another namespace',
   },
   {
+    reason: 'ConfigurationPending',
+    make: () => created(fakeService({ model: { ...model.model, runtime: 'later' } })),
+    tells: 'there is no ServingRuntime later',
+  },
+  {
     reason: 'Quota',
     make: () => {
       const range = {

@@ -13,7 +13,14 @@ import { quoted } from '../values/text.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import type { Facts } from './facts.ts'
 import { type Hold, type HoldLimits, holdSettings, resolveHold } from './pod/hold.ts'
-import { isWorthAWarning, type Reason, type RefusalReason, type SkipReason } from './reasons.ts'
+import {
+  isPendingReason,
+  isWorthAWarning,
+  type PendingReason,
+  type Reason,
+  type RefusalReason,
+  type SkipReason,
+} from './reasons.ts'
 import { cacheSettings } from './service/cache-settings.ts'
 import { deadlineWarnings, serviceDeadlineMs } from './service/deadline.ts'
 import {
@@ -158,9 +165,12 @@ function accelerated(decision: Acceleration, { undone, ...making }: Accelerating
     : acceleration(decision, making)
 }
 
-/** Whether a plan waits for credentials that do not exist yet. */
-export function isPending({ reason, skipped }: Pick<Plan, 'reason' | 'skipped'>): boolean {
-  return reason === pendingReason || skipped.some((each) => each.reason === pendingReason)
+/** What a plan waits for: credentials or a configuration that do not exist yet. */
+export function pendingReason({
+  reason,
+  skipped,
+}: Pick<Plan, 'reason' | 'skipped'>): PendingReason | undefined {
+  return [reason, ...skipped.map((each) => each.reason)].find(isPendingReason)
 }
 
 /** The service as its user wrote it. */
@@ -251,15 +261,14 @@ function warning({ reason, message }: { reason: Reason; message: string }): stri
  * stored service has the details.
  */
 function publicMessage(reason: Reason, message: string): string {
-  if (reason === pendingReason) return pendingMessage
+  if (reason === 'CredentialsPending') return pendingMessage
   return readsSecrets.has(reason)
     ? 'its credentials cannot be used; an Event on the service says why'
     : message
 }
 
-const pendingReason = 'CredentialsPending'
 const pendingMessage =
-  'its service account or a Secret is not there yet; an Event on the service says which. Once it is there, a new service is accelerated by itself, for 10 minutes'
+  'its service account or a Secret is not there yet; an Event on the service says which. Once it is there, the service is accelerated by itself, for 10 minutes'
 
 const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing', 'WorkloadIdentity'])
 

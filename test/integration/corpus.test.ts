@@ -45,7 +45,7 @@ beforeAll(async () => {
   corpora = await provideCorpora()
   stage = await joinTestCluster('corpus')
   await stage.client.create(resourceOf(namespace(home)), namespace(home))
-  await applyAll(stage.client, accounts())
+  await applyAll(stage.client, [...accounts(), ...runtimes()])
   await applyPolicy(stage.client, policy)
 })
 
@@ -59,6 +59,20 @@ function accounts(): KubeObject[] {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
     metadata: { name, namespace: home },
+  }))
+}
+
+/** The runtimes that services name, for the same reason, unless KServe ships them. */
+function runtimes(): KubeObject[] {
+  const services = distinct(corpora).map(({ service }) => service)
+  const names = services.flatMap(
+    (service) => stringAt(service, 'spec', 'predictor', 'model', 'runtime') ?? [],
+  )
+  return [...new Set(names)].map((name) => ({
+    apiVersion: 'serving.kserve.io/v1alpha1',
+    kind: 'ServingRuntime',
+    metadata: { name, namespace: home },
+    spec: { containers: [{ name: 'kserve-container', image: 'server:1' }] },
   }))
 }
 

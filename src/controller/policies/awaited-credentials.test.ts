@@ -47,6 +47,7 @@ function scene(policy: Policy = fakePolicy('p'), before: KubeObject[] = []) {
     )
     return fakeFacts({
       policies: fake.parsed,
+      servingRuntimes: { own: api.all('ServingRuntime'), cluster: [] },
       serviceAccounts: {
         default: serviceAccountFact(undefined, 'default'),
         reader: serviceAccountFact(api.find('ServiceAccount', { namespace, name: 'reader' }), 'reader'),
@@ -294,4 +295,54 @@ test('a service with a cache is followed up for the models that wait', async () 
   expect(uris()).toEqual([cached, expect.stringMatching(/^pvc:\/\/other-/)])
   // Nothing is left to wait for.
   expect(await look()).toBeUndefined()
+})
+
+const runtime: KubeObject = {
+  apiVersion: 'serving.kserve.io/v1alpha1',
+  kind: 'ServingRuntime',
+  metadata: { name: 'later', namespace },
+  spec: { containers: [{ name: 'kserve-container' }] },
+}
+
+/** A service that comes before the runtime that it names. */
+function beforeItsRuntime() {
+  const all = scene(fakePolicy('p'), [account, secret])
+  const { api, now } = all
+  const { creationTimestamp = '' } = now().metadata
+  api.drop('InferenceService', key)
+  const predictor = { model: { storageUri: uri, runtime: 'later' } }
+  api.put(
+    api.admit({
+      object: created(fakeService(predictor), creationTimestamp),
+      before: undefined,
+      isDryRun: false,
+      warn: () => {},
+    }),
+  )
+  return all
+}
+
+test('a service that comes before its runtime is accelerated once that is there', async () => {
+  const { api, uriNow, look } = beforeItsRuntime()
+  expect(uriNow()).toBe(uri)
+  expect(await look()).toBe(250)
+  api.put(runtime)
+  expect(await look()).toBeUndefined()
+  expect(uriNow()).toMatch(/^pvc:/)
+})
+
+test('by a new leader, too; and if the runtime never comes, that is said', async () => {
+  const { api, clock, uriNow, look } = beforeItsRuntime()
+  await clock.advance(minutes)
+  api.put(created(runtime, timestamp(clock.now())))
+  await look()
+  expect(uriNow()).toMatch(/^pvc:/)
+
+  const never = beforeItsRuntime()
+  await never.look()
+  await never.clock.advance(10 * minutes)
+  await never.look()
+  expect(never.events).toMatchObject([
+    { reason: 'ConfigurationPending', note: expect.stringContaining('its configuration was not there') },
+  ])
 })

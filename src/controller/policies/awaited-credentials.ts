@@ -7,7 +7,8 @@ import type { KubeClient } from '../../kube/client.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { isOptedOut } from '../../plan/facts.ts'
-import { isPending, type Plan } from '../../plan/plan.ts'
+import { type Plan, pendingReason } from '../../plan/plan.ts'
+import type { PendingReason } from '../../plan/reasons.ts'
 import { builtInPolicy } from '../../policy/policy.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -33,11 +34,12 @@ interface Wait {
   isOver: boolean
   /** When the spec of the service was written, in milliseconds since 1970. */
   sinceMs: number
+  reason: PendingReason
 }
 
 /**
- * Accelerates services that were created, or given another model, before a service account, Secret or key of a Secret
- * that they name, as often in one file. KServe creates no pod before these exist. They are not watched, because that
+ * Accelerates services that were created, or given another model, before a service account, Secret, key of a Secret,
+ * ServingRuntime or LLMInferenceServiceConfig that they name, as often in one file. KServe creates no pod before these exist. They are not watched, because that
  * would need rights to all Secrets: they are read repeatedly, with growing delays, for a bounded time. The service
  * carries no mark that it waits, because KServe would copy an annotation into its pods: the API server says when its
  * spec was written, so another leader goes on.
@@ -57,7 +59,7 @@ export class AwaitedCredentialsReconciler {
     if (known?.isOver || !this.#isCandidate(service)) return undefined
     const wait = known ?? (await this.#newWait(service))
     if (wait === undefined) return undefined
-    if (this.#leftMs(wait) <= 0) return this.#end(service, wait, late)
+    if (this.#leftMs(wait) <= 0) return this.#end(service, wait, late[wait.reason])
     const made = await this.#options.planner.adoptionNow(service)
     if (!isRewrite(made)) return this.#again(service, wait)
     if (await this.#isServing(service, made)) return this.#end(service, wait, serving)
@@ -74,12 +76,13 @@ export class AwaitedCredentialsReconciler {
     if (state === 'Came' && !(await planner.credentialsWrittenSince(service, earliestMs))) return undefined
     const stored = await client.get(serviceResource(service), keyOf(service))
     if (stored === undefined) return undefined
-    const wait = { looks: 0, isOver: false, sinceMs: writtenMs(stored, 'spec') }
+    const reason = state === 'Came' ? 'CredentialsPending' : state
+    const wait: Wait = { looks: 0, isOver: false, sinceMs: writtenMs(stored, 'spec'), reason }
     if (wait.sinceMs <= earliestMs) {
       this.#remember(service, { ...wait, isOver: true })
       return undefined
     }
-    const isAwaited = state === 'Missing' || (await planner.credentialsWrittenSince(service, wait.sinceMs))
+    const isAwaited = state !== 'Came' || (await planner.credentialsWrittenSince(service, wait.sinceMs))
     return isAwaited ? wait : undefined
   }
 
@@ -90,15 +93,14 @@ export class AwaitedCredentialsReconciler {
     return !services.isClosed(service) && !services.isTooLarge(service)
   }
 
-  /** Whether credentials of a service are missing, or it would be accelerated with those that are there. */
-  async #stateOf(service: KubeObject): Promise<'Missing' | 'Came' | undefined> {
+  /** What a service waits for; `Came` if it would be accelerated with what is there. */
+  async #stateOf(service: KubeObject): Promise<PendingReason | 'Came' | undefined> {
     const { mirror, planner } = this.#options
     const isRecorded = mirror.records.of(service) !== undefined
     const made = await (isRecorded ? planner.adoption(service) : planner.recreated(service))
     const { spec } = mirror.parsedPolicies().find(({ name }) => name === made.policy) ?? builtInPolicy
     if (spec.mode !== 'Enforce' || spec.rewrite !== 'Spec') return undefined
-    if (isPending(made)) return 'Missing'
-    return isRewrite(made) ? 'Came' : undefined
+    return pendingReason(made) ?? (isRewrite(made) ? 'Came' : undefined)
   }
 
   #leftMs({ sinceMs }: Wait): number {
@@ -128,7 +130,8 @@ export class AwaitedCredentialsReconciler {
     this.#remember(service, { ...wait, isOver: true })
     const { namespace, name } = service.metadata
     const note = `${why}; \`warmgate adopt --namespace ${namespace} ${name}\` accelerates it`
-    const [reason, type, action] = ['CredentialsPending', 'Warning', 'Accelerate'] as const
+    const { reason } = wait
+    const [type, action] = ['Warning', 'Accelerate'] as const
     this.#options.events.record({ regarding: service, type, reason, note, action })
   }
 
@@ -137,7 +140,10 @@ export class AwaitedCredentialsReconciler {
   }
 }
 
-const late = 'its credentials were not there within 10 minutes: it stays as it is'
+const late: Record<PendingReason, string> = {
+  CredentialsPending: 'its credentials were not there within 10 minutes: it stays as it is',
+  ConfigurationPending: 'its configuration was not there within 10 minutes: it stays as it is',
+}
 const serving = 'its credentials came when its pods were Ready already: it stays as it is'
 
 function waitKey({ metadata: { uid = '', generation = 0 } }: KubeObject): string {
@@ -146,5 +152,9 @@ function waitKey({ metadata: { uid = '', generation = 0 } }: KubeObject): string
 
 /** Whether a plan changes the service itself. */
 function isRewrite(made: Plan): boolean {
-  return made.decision === 'accelerate' && !isPending(made) && made.locations.some(({ by }) => by === 'Spec')
+  return (
+    made.decision === 'accelerate' &&
+    pendingReason(made) === undefined &&
+    made.locations.some(({ by }) => by === 'Spec')
+  )
 }

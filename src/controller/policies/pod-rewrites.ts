@@ -7,7 +7,7 @@ import { serviceId } from '../../cluster/services.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
 import type { RequeueAfterMs } from '../../kube/queue.ts'
-import { isPending } from '../../plan/plan.ts'
+import { pendingReason } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { Clock } from '../../values/clock.ts'
 import { createdMs, type KubeObject } from '../../values/object.ts'
@@ -130,7 +130,7 @@ export class PodRewriteReconciler {
     // A rewritten service records its caches itself.
     if (mirror.records.of(service) !== undefined) return []
     const made = await (isAdopted ? planner.adoption(service) : planner.existing(service))
-    if (isPending(made)) this.#awaiting.add(service)
+    if (pendingReason(made) !== undefined) this.#awaiting.add(service)
     else this.#awaiting.delete(service)
     return made.caches.flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }

@@ -243,6 +243,8 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   // All locations of a service share one record, and this record has no valid signature.
   if (isKept && kept?.isProven === false) return skipLocation(unproven.reason, unproven.message)
   if (mode === 'Off') return skipLocation('NoPolicy', isOff(policy))
+  const unknown = notFound(location, service, facts)
+  if (unknown !== undefined) return skipLocation('ConfigurationPending', unknown)
   if (!read.ok) return skipLocation(read.reason, read.message)
   const download = downloadObstacle(location, read, { service, policy, facts })
   if (download !== undefined) return skipLocation(download.reason, download.message)
@@ -259,6 +261,20 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   if (problem !== undefined) return skipLocation('NoModelLocation', problem)
   const { cache, path, existing, provision } = target
   return { location, uri: read.uri, cache, path, existing, provision, by }
+}
+
+/**
+ * A runtime or configuration may say how the model is read, and with whose credentials. In a cluster it may be
+ * created a moment later, and KServe creates no pod before that; files may leave it out.
+ */
+function notFound(
+  { component }: ModelLocation,
+  { notFound: name }: ServiceView,
+  { serviceAccounts }: Facts,
+): string | undefined {
+  const isOfFiles = Object.values(serviceAccounts).some((account) => account.isOfFiles)
+  if (name === undefined || component !== 'predictor' || isOfFiles) return undefined
+  return `there is no ${name}: KServe creates no pod before; once it is there, the service is accelerated by itself, for 10 minutes`
 }
 
 /** Why no cache is created for an existing rewrite. */
