@@ -15,8 +15,9 @@ import { startTestCluster, type TestCluster } from '../test/warmgate/test-cluste
 import { SlowVolume } from './slow-volume.ts'
 
 /*
- * node bench/cold.ts: what a server does that starts during the warm-up of its cache, by where its pod is held, on a
- * real kubelet. The volume is imitated: a cold read and the warm-up share the speed of the source, as long as both run.
+ * node bench/cold.ts: what a server does that starts during the warm-up of its cache, by where its pod is
+ * held, on a real kubelet. The volume is imitated: a cold read and the warm-up share the speed of the source,
+ * as long as both run.
  */
 
 const mib = 2 ** 20
@@ -34,7 +35,7 @@ interface HoldSuite {
   startupSeconds: number
 }
 
-const trials: HoldSuite[] = [
+const suites: HoldSuite[] = [
   { name: 'tiny', hold: 'Readiness', startupSeconds: 4 },
   { name: 'short', hold: 'Readiness', startupSeconds: 10 },
   { name: 'long', hold: 'Readiness', startupSeconds: 120 },
@@ -60,8 +61,8 @@ function server(startupSeconds: number): JsonObject {
   }
 }
 
-async function run(stage: TestCluster, volume: SlowVolume, holds: HoldSuite): Promise<string> {
-  const { client, fluid } = stage
+async function run(testCluster: TestCluster, volume: SlowVolume, holds: HoldSuite): Promise<string> {
+  const { client, fluid } = testCluster
   const { name, hold, startupSeconds } = holds
   const annotations = { ...usesOssSecret, 'warmgate.dev/hold': hold }
   const startMs = Date.now()
@@ -87,7 +88,7 @@ async function run(stage: TestCluster, volume: SlowVolume, holds: HoldSuite): Pr
     seen('ready', hasCondition(pod, 'Ready', 'True'))
     if (times.warm !== undefined) isWarm.add(name)
     if (times.warm === undefined) coldBytes = volume.readBytes
-    // What the warm-up gets is what the server leaves it.
+    // The warm-up and the server share the speed of the source.
     fluid.set({ bytesPerSecond: volume.isRead ? sourcePerSecond / 2 : sourcePerSecond })
     if (times.ready !== undefined || seconds * 1_000 > longestMs) break
     await pause(quietMs)
@@ -119,7 +120,7 @@ function row(
 const isWarm = new Set<string>()
 const folder = await mkdtemp(join(tmpdir(), 'warmgate-cold-'))
 const volumes = new Map(
-  trials.map(({ name }) => {
+  suites.map(({ name }) => {
     const bytesPerSecond = () => (isWarm.has(name) ? cachePerSecond : sourcePerSecond / 2)
     return [name, new SlowVolume(join(folder, name), { modelBytes, bytesPerSecond })] as const
   }),
@@ -129,28 +130,28 @@ const volumeOf = (dataset: KubeObject) => {
   return [...volumes.entries()].find(([name]) => mount.includes(`/${name}`))?.[1]
 }
 const fluid = { bindMs: 2_000, pollMs: 200, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: sourcePerSecond }
-const stage = await startTestCluster({
+const testCluster = await startTestCluster({
   nodes: 0,
   initContainerSeconds: 0,
   fluid: { ...fluid, modelBytes: () => modelBytes, hostPath: (dataset) => volumeOf(dataset)?.folder },
   progress: (line) => process.stderr.write(`${line}\n`),
 })
-const node = await startNode({ name: 'real', kubeConfig: stage.cluster.kubeConfig })
+const node = await startNode({ name: 'real', kubeConfig: testCluster.cluster.kubeConfig })
 try {
-  await applyAll(stage.client, [namespace(ns), ossSecret(ns)])
+  await applyAll(testCluster.client, [namespace(ns), ossSecret(ns)])
   process.stdout.write(
     '| hold, startup probe | Bound | warm | Ready | after warm | on the node | killed | read cold |\n',
   )
   process.stdout.write('| --- | --- | --- | --- | --- | --- | --- | --- |\n')
-  for (const holds of trials) {
+  for (const holds of suites) {
     const volume = volumes.get(holds.name)
     if (volume === undefined) throw new Error(`no volume for ${holds.name}`)
     await volume.start()
-    process.stdout.write(`${await run(stage, volume, holds)}\n`)
+    process.stdout.write(`${await run(testCluster, volume, holds)}\n`)
     await volume.stop()
   }
 } finally {
   await node.stop()
-  await stage.stop()
+  await testCluster.stop()
   await rm(folder, { recursive: true })
 }

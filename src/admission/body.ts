@@ -17,7 +17,7 @@ const largeWaitMs = 2_000
 // Room for one review of maximum size and hundreds of usual ones.
 const budgetBytes = 96 * MiB
 // Connections that have not sent a review yet may take this share, so that there is room for those that have.
-const strangersShare = 0.5
+const untrustedShare = 0.5
 
 /** The memory that reviews may take, while they arrive and while they are handled. */
 export class ReviewBudget {
@@ -138,7 +138,7 @@ function readBytes(
   }
   const collect = (chunk: Buffer) => {
     if (length + chunk.length > mostBytes) return fail(tooLarge())
-    if (!budget.take(chunk.length, isTrusted ? 1 : strangersShare)) return fail(busy())
+    if (!budget.take(chunk.length, isTrusted ? 1 : untrustedShare)) return fail(busy())
     length += chunk.length
     chunks.push(chunk)
     weight.push(chunk)

@@ -21,7 +21,7 @@ afterEach(() => fixture.stop())
 
 async function start(limits: Partial<ServerLimits> = {}): Promise<void> {
   fixture = new ServerFixture(certified, {
-    limits: { most: 512, strangerMs: longMs, trustedIdleMs: longMs, ...limits },
+    limits: { most: 512, untrustedIdleMs: longMs, trustedIdleMs: longMs, ...limits },
   })
   await fixture.start(certified.pairs[0])
 }
@@ -74,12 +74,12 @@ test.each<[string, () => Promise<Socket>]>([
     },
   ],
 ])('a stranger that %s is closed soon', async (_, connect) => {
-  await start({ strangerMs: shortMs })
+  await start({ untrustedIdleMs: shortMs })
   await closing(await connect())
 })
 
 test('a connection that has sent a review is kept for longer, and told so, whatever it sends then', async () => {
-  await start({ strangerMs: shortMs, trustedIdleMs: 90_000 })
+  await start({ untrustedIdleMs: shortMs, trustedIdleMs: 90_000 })
   const socket = await fixture.handshake()
   const reader = await fixture.handshake()
   expect(await send(socket, post(review()))).toContain('Keep-Alive: timeout=90')

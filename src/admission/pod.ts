@@ -30,27 +30,28 @@ export function createPodHandler(sources: {
     { object, namespace = '', operation }: AdmissionRequest,
     signal: AbortSignal,
   ): Promise<AdmissionAnswer> => {
-    if (object === null || operation !== 'CREATE' || !isLookedAt(mirror, object, namespace))
+    if (object === null || operation !== 'CREATE' || !needsReview(mirror, object, namespace))
       return { kind: 'allow' }
-    const { pod, patch: turned } = await turn(sources, object, namespace, signal)
+    const { pod, patch: redirected } = await redirect(sources, object, namespace, signal)
     // Transformers and explainers carry the service's annotations, too: no predictor waits for their caches.
     const facts = servesModel(pod) ? podFacts(mirror, pod, namespace, clock.now()) : undefined
-    if (facts === undefined || Object.keys(facts.caches).length === 0) return { kind: 'allow', patch: turned }
+    if (facts === undefined || Object.keys(facts.caches).length === 0)
+      return { kind: 'allow', patch: redirected }
     const { caches, isEnforced } = facts
     const workerLabels = isEnforced ? facts.workerLabels : []
     const { held, patch } = planPod({ ...facts, pod, caches: Object.values(caches), workerLabels })
     const decision = held ? 'hold' : 'pass'
     metrics.admissionReviews.inc({ resource: 'pods', operation, decision, reason: held ? 'Warming' : 'Warm' })
-    return { kind: 'allow', patch: [...turned, ...patch], auditAnnotations: { decision } }
+    return { kind: 'allow', patch: [...redirected, ...patch], auditAnnotations: { decision } }
   }
 }
 
 /** Look at nothing of a pod where no service can be accelerated, and at none that is larger than any server's. */
-function isLookedAt(mirror: Mirror, pod: KubeObject, namespace: string): boolean {
+function needsReview(mirror: Mirror, pod: KubeObject, namespace: string): boolean {
   return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace)) && isReadablePod(pod)
 }
 
-async function turn(
+async function redirect(
   sources: { mirror: Mirror; planner: Planner },
   pod: KubeObject,
   namespace: string,

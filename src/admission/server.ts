@@ -49,7 +49,7 @@ export interface ServerLimits {
   /** How many connections may be open. */
   most: number
   /** The limit for a handshake, for a request's headers, and for idling before the first review. */
-  strangerMs: number
+  untrustedIdleMs: number
   /** How long a connection that has sent a review may be idle. */
   trustedIdleMs: number
 }
@@ -57,7 +57,7 @@ export interface ServerLimits {
 const defaultLimits: ServerLimits = {
   // Each replica of the API server keeps a few.
   most: 512,
-  strangerMs: 10_000,
+  untrustedIdleMs: 10_000,
   // Longer than the API server keeps its idle connections (90 s): closing first would race with a request.
   trustedIdleMs: 120_000,
 }
@@ -95,13 +95,13 @@ export function createAdmissionServer(options: AdmissionServerOptions): Admissio
   let draining = false
   const app = express()
   const { clients, limits = defaultLimits } = options
-  const { most, strangerMs, trustedIdleMs } = limits
+  const { most, untrustedIdleMs, trustedIdleMs } = limits
   const server = createServer(
     {
-      handshakeTimeout: strangerMs,
-      headersTimeout: strangerMs,
+      handshakeTimeout: untrustedIdleMs,
+      headersTimeout: untrustedIdleMs,
       requestTimeout: requestMs,
-      keepAliveTimeout: strangerMs,
+      keepAliveTimeout: untrustedIdleMs,
       connectionsCheckingInterval: checkMs,
       requestCert: clients !== undefined,
       rejectUnauthorized: clients !== undefined,
@@ -160,7 +160,7 @@ function route(app: Express, options: ServerOptions): void {
     if (isDraining()) response.setHeader('Connection', 'close')
     else if (connections.isTrusted(request)) keepOpen(response, limits)
     if (clients !== undefined && !isAllowed(request, clients))
-      throw new Refusal('Forbidden', 'no review is taken from the subject of this client certificate')
+      throw new Refusal('Forbidden', 'reviews from the subject of this client certificate are not accepted')
     next()
   })
   for (const [path, handler] of Object.entries(options.handlers)) {

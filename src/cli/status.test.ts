@@ -18,7 +18,7 @@ function told(pod: KubeObject): KubeObject {
   return { ...pod, status: { conditions: [condition] } }
 }
 
-function scene(...objects: KubeObject[]) {
+function setUp(...objects: KubeObject[]) {
   const api = new FakeApi()
   api.missing.add('llminferenceservices')
   api.put(...objects)
@@ -33,7 +33,7 @@ function scene(...objects: KubeObject[]) {
 
 test('a cache that is filling: for whom, how far, and who waits', async () => {
   const pod = told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 58) }))
-  const { run, text } = scene(service, filling('6.20GiB'), fakeDataLoad('Executing'), pod)
+  const { run, text } = setUp(service, filling('6.20GiB'), fakeDataLoad('Executing'), pod)
   expect(await run()).toBe(0)
   expect(text()).toBe(
     `models/${cacheName}  for InferenceService/llama
@@ -47,20 +47,16 @@ test.each([
   ['warm', 'Complete', { phase: 'Bound' }],
   ['pending: its Dataset is not Bound yet', 'Executing', { phase: 'NotBound' }],
   ['failed: the DataLoad failed', 'Failed', { phase: 'Bound' }],
-  [
-    'warming: Fluid does not tell yet how far it is',
-    'Executing',
-    { phase: 'Bound', ufsTotal: '[Calculating]' },
-  ],
+  ['warming: Fluid does not report progress yet', 'Executing', { phase: 'Bound', ufsTotal: '[Calculating]' }],
 ])('a cache that is %s', async (words, phase, status) => {
-  const { run, text } = scene(fakeDataset(status), fakeDataLoad(phase))
+  const { run, text } = setUp(fakeDataset(status), fakeDataLoad(phase))
   await run()
   expect(text()).toBe(`models/${cacheName}  used by no service\n  ${words}\n`)
 })
 
 test('whatever held pods wait for is told, also where its Dataset is not there, or is a team’s own', async () => {
   const { metadata, ...theirs } = fakeDataset({ phase: 'NotBound' }, 'corpus')
-  const { run, text } = scene(
+  const { run, text } = setUp(
     { ...theirs, metadata: { ...metadata, labels: {} } },
 
     told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 59) })),
@@ -74,37 +70,37 @@ test('whatever held pods wait for is told, also where its Dataset is not there, 
 
 models/corpus  used by no service
   pending: its Dataset is not Bound yet
-  a Dataset that was here already: its team fills it, and takes it away
-  held for 24h: pod theirs-0: nothing was said yet: is Warmgate running?
+  a Dataset of a team: the team loads and deletes it
+  held for 24h: pod theirs-0: no status yet: is Warmgate running?
 `,
   )
 })
 
 test('a worker that is away is told', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
-  const { run, text } = scene(filling('10.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }), {
+  const { run, text } = setUp(filling('10.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }), {
     ...fakeDataset({ workerNumberReady: 1, desiredWorkerNumberScheduled: 3 }),
     kind: 'AlluxioRuntime',
   })
   await run()
   expect(text()).toContain(
-    '  warm, but 1 of 3 workers is ready: what the others keep is read from the source\n',
+    '  warm, but 1 of 3 workers is ready: the data of the others is read from the source\n',
   )
 })
 
 test('what was evicted is told; no caches are told; a namespace is asked for alone', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
-  const evicted = scene(filling('6.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }))
+  const evicted = setUp(filling('6.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }))
   await evicted.run()
   expect(evicted.text()).toContain('  warm, but it holds 6 GiB of 10 GiB: the rest was evicted\n')
-  const empty = scene()
+  const empty = setUp()
   await empty.run(false, 'team-a')
   expect(empty.text()).toBe('no caches\n')
   expect(new Set(empty.api.calls.map(({ key }) => key.namespace))).toEqual(new Set(['team-a']))
 })
 
 test('--watch looks again, tells the time that is left, and ends when it is told to', async () => {
-  const { api, run, text, clock, ending } = scene(filling('5.00GiB'), fakeDataLoad('Executing'))
+  const { api, run, text, clock, ending } = setUp(filling('5.00GiB'), fakeDataLoad('Executing'))
   const ended = run(true)
   await clock.advance(0)
   api.put(filling('5.11GiB'))
@@ -119,7 +115,7 @@ test('a cache that no service uses says until when it is retained', async () => 
   const { metadata, ...rest } = fakeDataset()
   const annotations = { 'warmgate.dev/retained-until': '2030-01-02T00:00:00Z' }
   const kept = { ...rest, metadata: { ...metadata, annotations } }
-  const { api, run, text } = scene(kept, fakeDataLoad('Complete'))
+  const { api, run, text } = setUp(kept, fakeDataLoad('Complete'))
   await run()
   expect(text()).toBe(
     `models/${cacheName}  used by no service, retained until 2030-01-02T00:00:00Z\n  warm\n`,
@@ -135,11 +131,11 @@ test('a cache that is being deleted, or is not what its policy asks for, says wh
   const deletionTimestamp = '2029-12-31T23:00:00Z'
   const stuck = { ...rest, metadata: { ...metadata, annotations, deletionTimestamp } }
   const pods = [fakePod()]
-  const { run, text } = scene(stuck, fakeDataLoad('Complete'), ...pods)
+  const { run, text } = setUp(stuck, fakeDataLoad('Complete'), ...pods)
   await run()
   expect(text()).toContain(`  warm
-  Dataset ${cacheName} is being deleted since ${deletionTimestamp}, and not gone: Fluid keeps it while pods mount it (llama-0).`)
-  expect(text()).toContain('it stays without JindoRuntime spec.tieredstore.levels until it is made anew')
+  Dataset ${cacheName} has been terminating since ${deletionTimestamp}: Fluid keeps it while pods mount it (llama-0).`)
+  expect(text()).toContain('it lacks JindoRuntime spec.tieredstore.levels until it is created again')
 })
 
 test('of a cache of many models each is told by itself', async () => {
@@ -151,7 +147,7 @@ test('of a cache of many models each is told by itself', async () => {
     {},
     { name: 'bloom', annotations: { 'warmgate.dev/original': recorded(cacheName, 'bloom') } },
   )
-  const { run, text } = scene(
+  const { run, text } = setUp(
     other,
     filling('6.20GiB'),
     part('bloom', 'Executing'),
@@ -159,7 +155,7 @@ test('of a cache of many models each is told by itself', async () => {
   )
   await run()
   expect(text()).toBe(`models/${cacheName}/bloom  for InferenceService/bloom
-  warming: Fluid does not tell yet how far it is
+  warming: Fluid does not report progress yet
 
 models/${cacheName}/llama  used by no service
   warm
@@ -176,7 +172,7 @@ test('a Dataset that a team made is told where a service is pointed at it', asyn
   }
   const locations = { predictor: { uri: 's3://models/llama', cache: 'team', path: 'llama', existing: true } }
   const annotations = { 'warmgate.dev/original': JSON.stringify({ locations }) }
-  const { run, text } = scene(
+  const { run, text } = setUp(
     fakeService({}, { annotations }),
     team,
     { ...team, metadata: { ...team.metadata, name: 'unused' } },
@@ -184,7 +180,7 @@ test('a Dataset that a team made is told where a service is pointed at it', asyn
   )
   await run()
   expect(text()).toContain('models/team/llama  for InferenceService/llama\n  warming')
-  expect(text()).toContain('its team fills it')
+  expect(text()).toContain('the team loads and deletes it')
   expect(text()).not.toContain('unused')
 })
 
@@ -202,7 +198,7 @@ test('a reference is as warm as what it refers to, where that is among what was 
     spec: { dataset: there, target: [{ path: '/llama' }] },
   }
   const told = async (datasets: KubeObject[]) => {
-    const { run, text } = scene(service, ...datasets, load)
+    const { run, text } = setUp(service, ...datasets, load)
     await run()
     return text()
   }
@@ -213,7 +209,7 @@ test('a reference is as warm as what it refers to, where that is among what was 
 
 test('one odd cache hides no other', async () => {
   const odd = fakeDataset({}, 'odd-0123456789')
-  const it = scene(odd, filling('5.00GiB'), fakeDataLoad('Executing'))
+  const it = setUp(odd, filling('5.00GiB'), fakeDataLoad('Executing'))
   it.api.spoil('Dataset', keyOf(odd), 'status')
   expect(await it.run()).toBe(0)
   expect(it.text()).toContain('failed: it cannot be read: odd')
@@ -225,7 +221,7 @@ test('what objects hold cannot move the cursor, change colours or forge a line',
   const dataset = fakeDataset({ phase: 'Failed', conditions: [{ message: evil, reason: evil }] })
   const annotations = { 'warmgate.dev/outdated': evil, 'warmgate.dev/retained-until': evil }
   const condition = { type: 'warmgate.dev/cache-warm', status: 'False', message: evil }
-  const it = scene(
+  const it = setUp(
     { ...dataset, metadata: { ...dataset.metadata, annotations } },
     fakeDataLoad('Failed', cacheName, { conditions: [{ message: evil }] }),
     { ...fakePod({ name: `llama-${evil}` }), status: { conditions: [condition] } },

@@ -9,7 +9,7 @@ import { listInstalled } from '../kube/list.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import type { KubeObject } from '../values/object.ts'
-import type { Streams } from './plan.ts'
+import type { Streams } from './terminal.ts'
 
 export interface StatusOptions {
   client: KubeClient
@@ -21,7 +21,7 @@ export interface StatusOptions {
   signal: AbortSignal
 }
 
-const againMs = 2_000
+const pollMs = 2_000
 const clearScreen = '\x1b[2J\x1b[H'
 
 /** `warmgate status`: lists caches, how full they are, and the pods that wait for them. */
@@ -35,7 +35,7 @@ export async function runStatus(
     const caches = statusOf(await read(options), clock.now()).map((cache) => estimated(cache, speeds))
     stdout.write(`${watch ? clearScreen : ''}${formatStatus(caches)}`)
     if (!watch) return 0
-    await pause(clock, againMs, signal)
+    await pause(clock, pollMs, signal)
     if (signal.aborted) return 0
   }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { FakeApi } from '../kube/api.fake.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
-import { adoptService, pendingBecause } from './adoption.ts'
+import { adoptService, pendingReason } from './adoption.ts'
 import { cacheName, fakePod } from './cluster.fake.ts'
 
 const uri = 's3://models/llama'
@@ -39,7 +39,7 @@ test.each<[string, KubeObject[], KubeObject, string | undefined]>([
     'an old pod is there still, whatever Ready says',
     [old, onCache()],
     service(),
-    'pod old is to be replaced',
+    'pod old is not replaced yet',
   ],
   ['a new pod is held', [onCache({})], service(), 'pod new is not Ready'],
   ['no pod has come yet', [others], service(), 'no pod reads from the cache yet'],
@@ -48,14 +48,14 @@ test.each<[string, KubeObject[], KubeObject, string | undefined]>([
   ['it is not Ready', [onCache()], service({}), 'the service is not Ready'],
   ['it opted out meanwhile', [old], service({}, {}), undefined],
 ])('a service that was taken in: %s', (_, pods, object, pending) => {
-  expect(pendingBecause(object, pods)).toBe(pending)
+  expect(pendingReason(object, pods)).toBe(pending)
 })
 
 test('where nobody answers the webhook, what was asked is taken back', async () => {
   const api = new FakeApi()
   api.put(service(ready, {}))
   const answer = await adoptService(api, service(ready, {}), { dryRun: false })
-  expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('was not asked') })
+  expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('did not see it') })
   const { annotations } = api.all('InferenceService')[0]?.metadata ?? {}
   expect(annotations).toEqual({ 'warmgate.dev/caches': cacheName })
   expect(api.writes).toHaveLength(2)

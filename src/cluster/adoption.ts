@@ -1,7 +1,7 @@
 import {
+  belongsToService,
   downloadsOf,
   isAlive,
-  isOf,
   llmSelector,
   mountsAny,
   servesModel,
@@ -18,8 +18,8 @@ import { serviceResource } from './services.ts'
 
 export type Adoption = { kind: 'adopted'; service: KubeObject } | { kind: 'left'; why: string }
 
-const notAsked =
-  'Warmgate was not asked about it: is it running, and does its webhook reach this namespace (doc: policy.md)?'
+const notRequested =
+  'Warmgate did not see it: is it running, and does its webhook select this namespace (doc: policy.md)?'
 
 /**
  * Asks admission to adopt an existing service. Admission rewrites the service, or gives a reason and changes
@@ -36,7 +36,7 @@ export async function adoptService(
     const answer = await client.patch(
       resource,
       key,
-      { type: 'merge', body: askingFor(service) },
+      { type: 'merge', body: adoptionRequest(service) },
       { dryRun, onWarning },
     )
     if (readOriginal(answer) !== undefined) return { kind: 'adopted', service: answer }
@@ -45,20 +45,20 @@ export async function adoptService(
       const body = { metadata: { annotations: { [adoptAnnotation]: null } } }
       await client.patch(resource, key, { type: 'merge', body })
     }
-    return { kind: 'left', why: isUnread ? notAsked : whyOf(warnings) }
+    return { kind: 'left', why: isUnread ? notRequested : whyOf(warnings) }
   } catch (error) {
     if (error instanceof KubeError && error.status === 422) return { kind: 'left', why: error.message }
     throw error
   }
 }
 
-function askingFor({ metadata: { uid } }: KubeObject): Json {
+function adoptionRequest({ metadata: { uid } }: KubeObject): Json {
   return { metadata: { uid, annotations: { [adoptAnnotation]: 'true' } } }
 }
 
 /** Whether Warmgate's webhook handles a service now: it removes the annotation, even in a dry run. */
 export async function admissionAnswers(client: KubeClient, service: KubeObject): Promise<boolean> {
-  const patch = { type: 'merge', body: askingFor(service) } as const
+  const patch = { type: 'merge', body: adoptionRequest(service) } as const
   try {
     const answer = await client.patch(serviceResource(service), keyOf(service), patch, { dryRun: true })
     return answer.metadata.annotations?.[adoptAnnotation] === undefined
@@ -70,7 +70,7 @@ export async function admissionAnswers(client: KubeClient, service: KubeObject):
 
 function whyOf(warnings: string[]): string {
   const ours = warnings.filter((text) => text.startsWith('warmgate: '))
-  return ours.map((text) => text.slice('warmgate: '.length)).join('; ') || 'nothing in it is to be cached'
+  return ours.map((text) => text.slice('warmgate: '.length)).join('; ') || 'it has no model to cache'
 }
 
 /**
@@ -84,7 +84,7 @@ export async function pendingRollout(client: KubeClient, service: KubeObject): P
     listAlivePods(client, service),
   ])
   if (now === undefined || now.metadata.deletionTimestamp !== undefined) return undefined
-  return pendingBecause(now, pods)
+  return pendingReason(now, pods)
 }
 
 /** The pods of a service that are not being deleted and have not ended. */
@@ -92,17 +92,17 @@ export async function listAlivePods(client: KubeClient, service: KubeObject): Pr
   const { namespace = '', name } = service.metadata
   const labelSelector = service.kind === 'InferenceService' ? `${serviceLabel}=${name}` : llmSelector
   const { items } = await client.list(resources.pod, { namespace, labelSelector })
-  return items.filter((pod) => isAlive(pod) && isOf(pod, service))
+  return items.filter((pod) => isAlive(pod) && belongsToService(pod, service))
 }
 
-/** `pods`: those of the service that are alive. */
-export function pendingBecause(service: KubeObject, pods: KubeObject[]): string | undefined {
+/** Why the rollout is not complete; undefined if it is. `pods` are the alive pods of the service. */
+export function pendingReason(service: KubeObject, pods: KubeObject[]): string | undefined {
   const original = readOriginal(service)
   // The service has opted out since: there is no rollout to wait for.
   if (original === undefined) return undefined
   const uris = Object.values(original.locations).map(({ uri }) => uri)
   const old = pods.find((pod) => downloadsOf(pod).some((uri) => uris.includes(uri)))
-  if (old !== undefined) return `pod ${old.metadata.name} is to be replaced`
+  if (old !== undefined) return `pod ${old.metadata.name} is not replaced yet`
   const caches = cacheNames(service)
   const onCache = pods.filter((pod) => mountsAny(pod, caches))
   const waiting = onCache.find((pod) => !isReady(pod))
@@ -111,7 +111,7 @@ export function pendingBecause(service: KubeObject, pods: KubeObject[]): string 
   return isReady(service) ? undefined : 'the service is not Ready'
 }
 
-/** Of pods and services alike. */
+/** Whether a pod or a service has the condition Ready. */
 export function isReady(object: KubeObject): boolean {
   return isTrue(object, 'Ready')
 }

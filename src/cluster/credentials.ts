@@ -9,7 +9,7 @@ import type { Clock } from '../values/clock.ts'
 import { BoundedReads, type Read } from './bounded-reads.ts'
 import type { Mirror } from './mirror.ts'
 import { type Freshness, RecentReads } from './recent-reads.ts'
-import { mayGet, sharedDatasets } from './shared-datasets.ts'
+import { mayGet, readSharedDatasets } from './shared-datasets.ts'
 
 export interface ReadOptions {
   namespace: string
@@ -17,9 +17,9 @@ export interface ReadOptions {
   signal: AbortSignal | undefined
 }
 
-type CredentialFacts = Pick<Facts, 'serviceAccounts' | 'secrets' | 'lent' | 'unread'>
+type CredentialFacts = Pick<Facts, 'serviceAccounts' | 'secrets' | 'sharedDatasets' | 'unread'>
 
-/** What was read of credentials in the last minute, by namespace and name. */
+/** Service accounts, Secrets and grants that were read in the last minute, by namespace and name. */
 export class RecentCredentials {
   readonly accounts: RecentReads<ServiceAccountFact>
   readonly secrets: RecentReads<SecretFact | undefined>
@@ -71,7 +71,7 @@ export async function readCredentials(
       if (fact !== undefined) secrets.set(name, fact)
     },
   })
-  const grant = (use: LocationNeeds['lent'][number], by: string): Read => ({
+  const grant = (use: LocationNeeds['sharedDatasets'][number], by: string): Read => ({
     key: grantKey(use, by),
     async run() {
       const isGranted = await recent.grants.read(`${namespace} ${grantKey(use, by)}`, freshness, () =>
@@ -86,7 +86,7 @@ export async function readCredentials(
     reads.add([
       account(each.account),
       ...each.secrets.map(secret),
-      ...each.lent.map((use) => grant(use, each.account)),
+      ...each.sharedDatasets.map((use) => grant(use, each.account)),
     ]),
   )
   await reads.make(signal)
@@ -96,12 +96,12 @@ export async function readCredentials(
     return reads.add(listed.filter(isSecretName).map(secret))
   })
   await reads.make(signal)
-  const lent = sharedDatasets(mirror, readable, (use, by) => granted.has(grantKey(use, by)))
+  const sharedDatasets = readSharedDatasets(mirror, readable, (use, by) => granted.has(grantKey(use, by)))
   const unread = new Set(needs.filter((each) => !readable.includes(each)).map(({ location }) => location))
   return {
     serviceAccounts: Object.fromEntries(accounts),
     secrets: Object.fromEntries(secrets),
-    lent,
+    sharedDatasets,
     unread,
   }
 }

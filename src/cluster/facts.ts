@@ -5,7 +5,7 @@ import { storageContainerFacts } from '../kserve/custom-download.ts'
 import { localModelFact } from '../kserve/local-model.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
-import { isLookedInto, needsOf } from '../plan/service/needs.ts'
+import { isPlanned, needsOf } from '../plan/service/needs.ts'
 import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -35,7 +35,7 @@ export async function readFacts(
     signer: mirror.records.signer,
   }
   // Read first: a configuration may set the service account of an LLMInferenceService.
-  const serving = isLookedInto(service, known) ? await readServing(sources, service, options) : nothingServed
+  const serving = isPlanned(service, known) ? await readServing(sources, service, options) : nothingServed
   const credentials = await readCredentials(sources, needsOf(service, { ...known, ...serving }), options)
   return {
     ...known,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import { cachePodSelector } from '../fluid/suspension.ts'
@@ -41,9 +42,9 @@ export interface MirrorOptions {
   client: KubeClient
   clock: Clock
   logger: Logger
-  /** KServe's namespace, if an administrator names it; else its ConfigMap is looked for in the usual ones. */
+  /** KServe's namespace, if an administrator names it; otherwise the default namespaces are searched. */
   kserveNamespace?: string | undefined
-  /** Namespaces of the cluster's own, where they have other names than the usual ones. */
+  /** More system namespaces, in addition to the default ones. */
   systemNamespaces?: readonly string[]
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
   llmVersion: LlmVersion
@@ -52,7 +53,7 @@ export interface MirrorOptions {
 }
 
 const rediscoverMs = 30_000
-const settlingMs = 50
+const batchMs = 50
 // An API server that has just started may forbid everything for a moment, until its authorizer has synced.
 const forbiddenGraceMs = 60_000
 const longestForbiddenStartMs = 120_000
@@ -71,7 +72,7 @@ export class Mirror {
   readonly limitRanges: Reflector
   readonly configMaps: Reflector
   readonly services: Services
-  /** What admission recorded on them. */
+  /** The records that admission wrote on services. */
   readonly records: Records
   readonly servingRuntimes: Reflector
   readonly clusterServingRuntimes: Reflector
@@ -80,11 +81,11 @@ export class Mirror {
   readonly llmVersion: LlmVersion
   readonly localModelCaches: Reflector
   readonly localModelNamespaceCaches: Reflector
-  /** Those of InferenceServices and of LLMInferenceServices. */
+  /** The pods of InferenceServices and LLMInferenceServices. */
   readonly pods: MergedReflector
   readonly datasets: Reflector
   readonly dataLoads: Reflector
-  /** The Jobs by which Fluid carries DataLoads out. */
+  /** The loading Jobs that Fluid creates for DataLoads. */
   readonly loadJobs: Reflector
   /** The pods of caches that have scheduling gates. */
   readonly gatedPods: Reflector
@@ -96,7 +97,10 @@ export class Mirror {
   readonly #options: MirrorOptions
   readonly #servicePods: Reflector
   readonly #llmPods: Reflector
-  /** What is followed in open namespaces alone, with the namespaces in which something was cut or dropped. */
+  /**
+   * Resources that are kept only in open namespaces, with the namespaces in which objects were cut or
+   * dropped.
+   */
   readonly #cutIn = new Map<Reflector, Set<string>>()
   readonly #openness = new Map<string, boolean>()
   readonly #stopping = new AbortController()
@@ -120,8 +124,11 @@ export class Mirror {
     this.limitRanges = follow(resources.limitRange)
     const where = kserveNamespace === undefined ? {} : { namespace: kserveNamespace }
     const select = { ...where, fieldSelector: `metadata.name=${kserveConfigName}` }
-    const usual = kserveNamespaces(kserveNamespace)
-    this.configMaps = follow(resources.configMap, { select, reduce: (each) => reduceConfigMap(each, usual) })
+    const configNamespaces = kserveNamespaces(kserveNamespace)
+    this.configMaps = follow(resources.configMap, {
+      select,
+      reduce: (each) => reduceConfigMap(each, configNamespaces),
+    })
     const services = (resource: Resource) =>
       this.#followOpen((isOpen) =>
         follow(resource, {
@@ -157,7 +164,8 @@ export class Mirror {
     const ofCaches = { select: { labelSelector: cachePodSelector }, reduce: reduceGatedPod }
     this.gatedPods = follow(resources.pod, ofCaches)
     this.runtimes = followAll(follow)
-    this.policies.onChange(() => {
+    this.policies.onChange((change) => {
+      if (change.type === 'updated' && isDeepStrictEqual(change.before.spec, change.object.spec)) return
       this.#parsedPolicies = undefined
       this.#opened()
     })
@@ -212,10 +220,10 @@ export class Mirror {
   async waitForSync(signal: AbortSignal): Promise<void> {
     const isStarting = () =>
       !this.#isDiscovered || this.#reflectors().some(({ state }) => state === 'starting')
-    while (!signal.aborted && isStarting()) await pause(this.#options.clock, settlingMs, signal)
+    while (!signal.aborted && isStarting()) await pause(this.#options.clock, batchMs, signal)
   }
 
-  /** What the API server forbids now, by resource. */
+  /** Whether the API server forbids to list or watch a resource now, by resource. */
   forbidden(): { [resource: string]: boolean } {
     return Object.fromEntries(
       Object.entries(this.#all()).map(([name, { forbidden }]) => [name, forbidden !== undefined]),
@@ -223,8 +231,8 @@ export class Mirror {
   }
 
   /**
-   * Resolves with the reason why this mirror cannot start: the API server has forbidden for two minutes what was never
-   * read. Undefined when the signal aborts.
+   * Resolves with the reason why this mirror cannot start: the API server has forbidden for two minutes what
+   * was never read. Undefined when the signal aborts.
    */
   async waitForRefusal(signal: AbortSignal): Promise<ForbiddenError | undefined> {
     const { clock } = this.#options
@@ -295,7 +303,7 @@ export class Mirror {
     const { signal } = this.#stopping
     const isStarting = () =>
       this.#options.signer.missing !== undefined || first.some(({ state }) => state === 'starting')
-    while (isStarting() && !signal.aborted) await pause(this.#options.clock, settlingMs, signal)
+    while (isStarting() && !signal.aborted) await pause(this.#options.clock, batchMs, signal)
     if (!signal.aborted) for (const reflector of this.#cutIn.keys()) reflector.start()
   }
 
@@ -336,15 +344,15 @@ export class Mirror {
 
   async #discover(): Promise<void> {
     const { client, clock, logger } = this.#options
-    let againMs = rediscoverMs
+    let delayMs = rediscoverMs
     try {
       this.fluidResources = await client.discover('data.fluid.io', 'v1alpha1')
       this.#isDiscovered = true
     } catch (error) {
       logger.warn({ err: error }, 'cannot discover what Fluid serves; trying again')
-      againMs = 1_000
+      delayMs = 1_000
     }
-    this.#cancelDiscovery = clock.setTimer(() => void this.#discover(), againMs)
+    this.#cancelDiscovery = clock.setTimer(() => void this.#discover(), delayMs)
   }
 }
 

@@ -46,13 +46,13 @@ export class RecordKeys implements RecordSigner {
   sign(statement: string): string {
     const [key] = this.#keys
     if (key === undefined) throw new Error(`not read yet: ${this.missing}`)
-    return signature(key, statement).toString('base64url')
+    return signatureOf(key, statement).toString('base64url')
   }
 
-  verify(statement: string, given: string): boolean {
-    const bytes = Buffer.from(given, 'base64url')
+  verify(statement: string, signature: string): boolean {
+    const bytes = Buffer.from(signature, 'base64url')
     return this.#keys.some((key) => {
-      const own = signature(key, statement)
+      const own = signatureOf(key, statement)
       return own.length === bytes.length && timingSafeEqual(own, bytes)
     })
   }
@@ -88,15 +88,15 @@ export class RecordKeys implements RecordSigner {
     const secret = await client.get(resources.secret, key)
     const [current, previous] = [keyIn(secret, 'current'), keyIn(secret, 'previous')]
     if (current !== undefined) return previous === undefined ? [current] : [current, previous]
-    const made = randomBytes(keyBytes)
-    const data = { ...stringMapAt(secret, 'data'), current: made.toString('base64') }
+    const fresh = randomBytes(keyBytes)
+    const data = { ...stringMapAt(secret, 'data'), current: fresh.toString('base64') }
     await writeOwnSecret(client, key, { present: secret, data })
-    logger.info({ secret: recordKeysSecret }, 'made a key for records')
-    return previous === undefined ? [made] : [made, previous]
+    logger.info({ secret: recordKeysSecret }, 'created a key for records')
+    return previous === undefined ? [fresh] : [fresh, previous]
   }
 }
 
-function signature(key: Buffer, statement: string): Buffer {
+function signatureOf(key: Buffer, statement: string): Buffer {
   return createHmac('sha256', key).update(statement).digest()
 }
 

@@ -8,7 +8,7 @@ import { fakeErrors } from './errors.fake.ts'
 
 const services = ['a', 'odd', 'b'].map((name) => fakeService({}, { name }))
 
-function scene() {
+function setUp() {
   const metrics = createMetrics()
   const notes: EventNote[] = []
   const counted = async () =>
@@ -22,19 +22,19 @@ function unlessOdd(name: string | undefined, error: Error): string {
 }
 
 test('one object that fails is counted and told, and the others have their turn', async () => {
-  const { errors, notes, counted } = scene()
+  const { errors, notes, counted } = setUp()
   const forbidden = new KubeError('get secrets models/x', { status: 403, message: 'forbidden' })
   const done: (string | undefined)[] = []
   for (const service of services)
     done.push(
-      await errors.attempt('reports', service, async () => unlessOdd(service.metadata.name, forbidden)),
+      await errors.attempt('decisions', service, async () => unlessOdd(service.metadata.name, forbidden)),
     )
   expect(done).toEqual(['done a', undefined, 'done b'])
   errors.each('changes', [...services, fakeDataset()], ({ metadata }) => {
     done.push(unlessOdd(metadata.name, forbidden))
   })
   expect(done).toHaveLength(6)
-  expect(await counted()).toEqual(['reports 1', 'changes 1'])
+  expect(await counted()).toEqual(['decisions 1', 'changes 1'])
   expect(notes[0]).toMatchObject({
     regarding: { metadata: { name: 'odd' } },
     type: 'Warning',
@@ -46,18 +46,18 @@ test('one object that fails is counted and told, and the others have their turn'
 test.each([0, 409, 429, 500, 503])(
   'a server that answers %s is nothing that an owner can mend',
   async (status) => {
-    const { errors, notes, counted } = scene()
-    errors.each('reports', services, ({ metadata: { name } }) =>
+    const { errors, notes, counted } = setUp()
+    errors.each('decisions', services, ({ metadata: { name } }) =>
       unlessOdd(name, new KubeError('get', { status, message: 'later' })),
     )
-    expect(await counted()).toEqual(['reports 1'])
+    expect(await counted()).toEqual(['decisions 1'])
     expect(notes).toEqual([])
   },
 )
 
 test('an error that may quote what it could not read is for the log alone', () => {
-  const { errors, notes } = scene()
-  errors.each('reports', services, ({ metadata: { name } }) =>
+  const { errors, notes } = setUp()
+  errors.each('decisions', services, ({ metadata: { name } }) =>
     unlessOdd(name, new SyntaxError('Unexpected token in "hunter2"')),
   )
   expect(notes).toHaveLength(1)

@@ -35,14 +35,14 @@ export const alluxio: Runtime = {
   isLoadable: true,
   tiers: 'every',
   // Fluid's SyncRuntime does nothing for Alluxio: no other field changes a running cache.
-  live: ['replicas', 'fuse.cleanPolicy'],
+  mutableFields: ['replicas', 'fuse.cleanPolicy'],
 
   // Fluid mounts it as the volume alluxio-mount-secret-<name>, and a volume's name has 63 characters and no dot.
   mountableSecret: /^[^.]{1,42}$/,
 
   refuses({ scheme, credentials, isReadAsNode = false }) {
     if (credentials.kind !== 'anonymous' || isReadAsNode || !needsIdentity.includes(scheme)) return undefined
-    return `AlluxioRuntime cannot read ${scheme}:// without credentials: it would take the identity of its node; where that is meant, a policy says so (sources[].credentials.identity: Node)`
+    return `AlluxioRuntime cannot read ${scheme}:// without credentials: it would use the identity of its node; to allow that, set sources[].credentials.identity: Node in a policy`
   },
 
   mount(source) {

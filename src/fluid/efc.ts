@@ -21,7 +21,7 @@ export const efc: Runtime = {
   schemes: ['nfs', 'cpfs'],
   isLoadable: false,
   tiers: 'none',
-  live: ['replicas', 'fuse.cleanPolicy'],
+  mutableFields: ['replicas', 'fuse.cleanPolicy'],
 
   refuses(source) {
     const { host, path } = partsOf(source)

@@ -13,7 +13,7 @@ export interface ExistingDataset {
 }
 
 /** A mount of an existing Dataset, and its path in the volume. */
-interface PlacedMount {
+interface MountPath {
   /** From the Dataset, without trailing slashes. */
   mountPoint: string
   name: string
@@ -31,7 +31,9 @@ export function pathIn(existing: ExistingDataset, source: Source): string | unde
   return placeIn(existing, source, readsIdentically)
 }
 
-/** Same for a Dataset that a policy names. It reads with its own credentials, so those are not compared. */
+/**
+ * The same for a Dataset that a policy names. It reads with its own credentials, so these are not compared.
+ */
 export function sharedPathIn(existing: ExistingDataset, source: Source): string | undefined {
   return placeIn(existing, source, sameStoreAs)
 }
@@ -56,15 +58,15 @@ function placeIn(
   const [best] = candidates.toSorted((a, b) => b.mount.mountPoint.length - a.mount.mountPoint.length)
   if (best === undefined || mounts.some((other) => covers(other, best))) return undefined
   // JindoCache uses the Secret and endpoint of the last mount for all mounts: check all of them.
-  const readers = type === 'jindo' ? mounts : [best.mount]
-  const isSame = readers.every(({ value }) => {
+  const checked = type === 'jindo' ? mounts : [best.mount]
+  const isSame = checked.every(({ value }) => {
     const read = readingOf(existing, value)
     return read !== undefined && isRead(read, source, existing.runtimes[0])
   })
   return isSame ? best.place.join('/') : undefined
 }
 
-/** Whether pods may write through the volume of a Dataset; Fluid's default is that they may not. */
+/** Whether pods may write to the volume of a Dataset. Fluid's default is read-only. */
 export function isWritable(dataset: KubeObject): boolean {
   return listAt(dataset, 'spec', 'accessModes').some((mode) => mode !== 'ReadOnlyMany')
 }
@@ -102,7 +104,7 @@ function typeOf({ dataset, runtimes: [runtime, ...others] }: ExistingDataset): T
 }
 
 /** Undefined if there are too many mounts, or if a PVC path cannot name the place of a mount. */
-function mountsOf({ dataset }: ExistingDataset, type: Type): PlacedMount[] | undefined {
+function mountsOf({ dataset }: ExistingDataset, type: Type): MountPath[] | undefined {
   const all = listAt(dataset, 'spec', 'mounts')
   // JuiceFS reads only the first mount, and shows it at the root.
   const read = type === 'juicefs' ? all.slice(0, 1) : all
@@ -138,7 +140,10 @@ function readingOf(
   return { options: Object.assign({}, ...layers.map((layer) => stringMapAt(layer))), secrets }
 }
 
-/** An absolute path is where a mount is shown; without one it is its name (fluid pkg/utils/ufs_path_builder.go). */
+/**
+ * An absolute path is where a mount is shown; without one it is its name (fluid
+ * pkg/utils/ufs_path_builder.go).
+ */
 function placeOf(path = '', name = ''): string[] | undefined {
   const place = path.startsWith('/') ? path : name
   if (place.length > limits.text) return undefined
@@ -152,7 +157,7 @@ function isPlain(segment: string): boolean {
 }
 
 /** The path of a source relative to a mount, as segments; undefined if the source is not below it. */
-function below({ mountPoint, name }: PlacedMount, source: Source, type: Type): string[] | undefined {
+function below({ mountPoint, name }: MountPath, source: Source, type: Type): string[] | undefined {
   if (type !== 'juicefs') return restOf(mountPoint, source.uri)
   const { host, path } = partsOf(source)
   if (source.scheme !== 'juicefs' || (host !== '' && host !== name)) return undefined
@@ -167,7 +172,7 @@ function restOf(prefix: string, uri: string): string[] | undefined {
 }
 
 /** Whether another mount hides this place of a mount, or is mounted inside it. */
-function covers(other: PlacedMount, { mount, place }: { mount: PlacedMount; place: string[] }): boolean {
+function covers(other: MountPath, { mount, place }: { mount: MountPath; place: string[] }): boolean {
   if (other === mount) return false
   const isInside = startsWith(other.place, place)
   const isOver = startsWith(place, other.place) && other.place.length >= mount.place.length

@@ -3,7 +3,7 @@ import { cloneJson, type JsonObject, type KubeObject } from '../values/object.ts
 import { fakeCache } from './cache.fake.ts'
 import { cacheObjects } from './cache.ts'
 import type { Cache } from './desired.ts'
-import { standing } from './standing.ts'
+import { mergeMutable } from './merge.ts'
 
 const source: Partial<Cache['source']> = {
   credentials: { kind: 'keys', secretName: 's3-access', accessKeyId: 'id', secretAccessKey: 'key' },
@@ -18,7 +18,7 @@ function edited(kind: string, change: (spec: JsonObject) => void, of = cache('Ji
   if (wanted === undefined) throw new Error(`no ${kind}`)
   const present = cloneJson(wanted) as KubeObject & { spec: JsonObject }
   change(present.spec)
-  return standing(wanted, present)
+  return mergeMutable(wanted, present)
 }
 
 const mountOf = (spec: JsonObject) => (spec.mounts as JsonObject[])[0] as JsonObject
@@ -55,11 +55,11 @@ test.each<[string, (spec: JsonObject) => void]>([
 test('what a policy shapes of a Dataset may be from an earlier one: it is held back', () => {
   expect(edited('Dataset', (spec) => Object.assign(mountOf(spec), { options: { old: '1' } }))).toMatchObject({
     kind: 'ours',
-    heldBack: ['Dataset spec.mounts'],
+    pendingChanges: ['Dataset spec.mounts'],
   })
   const tolerations = [{ operator: 'Exists' }]
   expect(edited('Dataset', (spec) => Object.assign(spec, { tolerations }))).toMatchObject({
-    heldBack: ['Dataset spec.tolerations'],
+    pendingChanges: ['Dataset spec.tolerations'],
   })
 })
 
@@ -95,7 +95,7 @@ test('what a policy gives, it gives; one volume more is not ours, another image 
   const template = { volumes: [hostPath], fuse: { image: 'own', imageTag: '1' }, properties: { a: 'b' } }
   const given = cache('Jindo', { template })
   const none = () => {}
-  expect(edited('JindoRuntime', none, given)).toMatchObject({ kind: 'ours', heldBack: [] })
+  expect(edited('JindoRuntime', none, given)).toMatchObject({ kind: 'ours', pendingChanges: [] })
   const another = { name: 'other', hostPath: { path: '/etc' } }
   const more = edited('JindoRuntime', (spec) => (spec.volumes as JsonObject[]).push(another), given)
   expect(more).toEqual({ kind: 'foreign', fields: ['volumes'] })
@@ -110,7 +110,7 @@ test('what a policy gives, it gives; one volume more is not ours, another image 
   )
   expect(older).toMatchObject({
     kind: 'ours',
-    heldBack: expect.arrayContaining(['JindoRuntime spec.fuse.imageTag']),
+    pendingChanges: expect.arrayContaining(['JindoRuntime spec.fuse.imageTag']),
   })
 })
 
@@ -125,12 +125,12 @@ test.each<[string, JsonObject]>([
 
 test('copies, options and tolerations of a DataLoad are held back; the policy that a CRD adds is none', () => {
   expect(edited('DataLoad', (spec) => Object.assign(spec, { policy: 'Once' }))).toMatchObject({
-    heldBack: [],
+    pendingChanges: [],
   })
   const more = { target: [{ path: '/', replicas: 9 }], nodeSelector: { a: 'b' } }
   expect(edited('DataLoad', (spec) => Object.assign(spec, more))).toMatchObject({
     kind: 'ours',
-    heldBack: ['DataLoad spec.nodeSelector', 'DataLoad spec.target'],
+    pendingChanges: ['DataLoad spec.nodeSelector', 'DataLoad spec.target'],
   })
 })
 
@@ -143,7 +143,7 @@ test('sizes of a JVM follow from a policy; any other option of it is somebody el
     )
   expect(withOptions('-Xms16g', '-Xmx32g', '-XX:MaxDirectMemorySize=32g')).toMatchObject({
     kind: 'ours',
-    heldBack: ['AlluxioRuntime spec.worker.jvmOptions'],
+    pendingChanges: ['AlluxioRuntime spec.worker.jvmOptions'],
   })
   for (const option of ['-XX:OnOutOfMemoryError=reboot', '-javaagent:/x.jar', '-Xmx1g -javaagent:/x.jar'])
     expect(withOptions('-Xmx32g', option)).toEqual({ kind: 'foreign', fields: ['worker.jvmOptions'] })

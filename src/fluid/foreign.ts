@@ -6,14 +6,14 @@ import { differences } from './stored.ts'
  * Fields of a live spec that control access and that no policy could have set. If there are any, another user
  * or controller created or changed the object. Both specs are without defaults.
  */
-export function foreignFields(kind: string, wanted: JsonObject, live: JsonObject): string[] {
+export function foreignFields(kind: string, desired: JsonObject, live: JsonObject): string[] {
   switch (kind) {
     case 'Dataset':
-      return [...differences(accessOf(wanted), accessOf(live)), ...credentialOptions(wanted, live)]
+      return [...differences(accessOf(desired), accessOf(live)), ...credentialOptions(desired, live)]
     case 'DataLoad':
-      return differences(taskOf(wanted), taskOf(live))
+      return differences(taskOf(desired), taskOf(live))
     default:
-      return reachingFields(wanted, live)
+      return changedAccessFields(desired, live)
   }
 }
 
@@ -34,13 +34,13 @@ function withoutOptions(mount: Json): Json {
 const credentialPattern = /secret|password|token|access[-_.]?key|credential|metaurl/i
 
 /** Plain-text credentials in the live options: a policy never sets them. */
-function credentialOptions(wanted: JsonObject, live: JsonObject): string[] {
-  const [asked, here] = [wanted, live].map((spec) => objectAt(spec, 'mounts', 0, 'options'))
+function credentialOptions(desired: JsonObject, live: JsonObject): string[] {
+  const [allowed, here] = [desired, live].map((spec) => objectAt(spec, 'mounts', 0, 'options'))
   const names = Object.keys(here ?? {}).filter((name) => credentialPattern.test(name))
-  return names.some((name) => here?.[name] !== asked?.[name]) ? ['mounts'] : []
+  return names.some((name) => here?.[name] !== allowed?.[name]) ? ['mounts'] : []
 }
 
-/** What a DataLoad loads, and when. */
+/** The fields that decide what a DataLoad loads, and when. */
 function taskOf(spec: JsonObject): JsonObject {
   const { dataset, policy, schedule, runAfter } = spec
   const target = listAt(spec, 'target').map((each) => stringAt(each, 'path') ?? null)
@@ -48,7 +48,7 @@ function taskOf(spec: JsonObject): JsonObject {
 }
 
 /** Fields of a Runtime, at any depth, that let its pods reach more than their cache, or run other code. */
-const reaching = new Set([
+const accessFields = new Set([
   'volumes',
   'volumeMounts',
   'volumeSource',
@@ -66,14 +66,14 @@ const reaching = new Set([
   'podMetadata',
 ])
 
-function reachingFields(wanted: JsonObject, live: JsonObject): string[] {
+function changedAccessFields(desired: JsonObject, live: JsonObject): string[] {
   return Object.entries(live).flatMap(([field, here]) => {
-    const asked = wanted[field]
-    if (reaching.has(field)) return isBeyond(withoutSizes(field, here), asked) ? [field] : []
-    if (field === 'properties') return isWithinProperties(objectAt(here), objectAt(asked)) ? [] : [field]
+    const allowed = desired[field]
+    if (accessFields.has(field)) return exceedsDesired(withoutSizes(field, here), allowed) ? [field] : []
+    if (field === 'properties') return isWithinProperties(objectAt(here), objectAt(allowed)) ? [] : [field]
     const inner = Array.isArray(here)
-      ? here.flatMap((item, index) => reachingFields(objectAt(asked, index), objectAt(item)))
-      : reachingFields(objectAt(asked), objectAt(here))
+      ? here.flatMap((item, index) => changedAccessFields(objectAt(allowed, index), objectAt(item)))
+      : changedAccessFields(objectAt(allowed), objectAt(here))
     return [...new Set(inner)].map((path) => `${field}.${path}`)
   })
 }
@@ -89,16 +89,18 @@ const sizeOption =
   /^(-Xm[sx][0-9]{1,15}[kmgKMG]?|-XX:MaxDirectMemorySize=[0-9]{1,15}[kmgKMG]?|-XX:\+UseG1GC)$/
 
 /** Whether a value adds something that was not asked for. A scalar that replaces another scalar does not. */
-function isBeyond(here: Json | undefined, asked: Json | undefined): boolean {
-  if (here === undefined || asked === undefined) return here !== undefined
+function exceedsDesired(here: Json | undefined, desired: Json | undefined): boolean {
+  if (here === undefined || desired === undefined) return here !== undefined
   if (Array.isArray(here)) {
-    const allowed = Array.isArray(asked) ? asked : []
+    const allowed = Array.isArray(desired) ? desired : []
     return here.some((item) => !allowed.some((each) => isDeepStrictEqual(item, each)))
   }
-  if (!isObject(here)) return isObject(asked) || Array.isArray(asked)
-  return Object.entries(here).some(([field, value]) => isBeyond(value, objectAt(asked)[field]))
+  if (!isObject(here)) return isObject(desired) || Array.isArray(desired)
+  return Object.entries(here).some(([field, value]) => exceedsDesired(value, objectAt(desired)[field]))
 }
 
-function isWithinProperties(here: JsonObject, asked: JsonObject): boolean {
-  return Object.entries(here).every(([name, value]) => !credentialPattern.test(name) || value === asked[name])
+function isWithinProperties(here: JsonObject, desired: JsonObject): boolean {
+  return Object.entries(here).every(
+    ([name, value]) => !credentialPattern.test(name) || value === desired[name],
+  )
 }

@@ -27,7 +27,7 @@ export const juicefs: Runtime = {
   // Workers of the Community Edition do not know of each other.
   tiers: 'none',
   // Fluid also applies other fields, but restarts the workers (pkg/ddc/juicefs/sync_runtime.go).
-  live: ['replicas', 'fuse.cleanPolicy'],
+  mutableFields: ['replicas', 'fuse.cleanPolicy'],
   // Fluid's default kills the warm-up of JuiceFS after half an hour.
   loadOptions: { timeout: '24h' },
 
@@ -53,7 +53,7 @@ export const juicefs: Runtime = {
       replicas: settings.replicas,
       tieredstore: { levels: tiers.map(level) },
       ...section('worker', { ...nodeSelection(settings), ...resources(settings, 'worker', tiers) }),
-      // Each FUSE client has a cache of its own, of the same size.
+      // Each FUSE client has its own cache of the same size.
       ...fuse(settings, { ...timeouts(source), ...resources(settings, 'fuse', tiers) }),
     }
   },

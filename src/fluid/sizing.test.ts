@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { fakeCache } from './cache.fake.ts'
 import type { Cache } from './desired.ts'
 import type { CacheSettings } from './runtime.ts'
-import { fitted, isSized } from './sizing.ts'
+import { isSized, withSizes } from './sizing.ts'
 
 const gibibyte = 2 ** 30
 
@@ -14,7 +14,7 @@ function cacheOf(runtime: Cache['runtime'], settings: Partial<CacheSettings> = {
 }
 
 function sizesOf(cache: Cache, gibibytes: number | undefined): [workers: number, copies: number] {
-  const { settings } = fitted(cache, gibibytes && gibibytes * gibibyte)
+  const { settings } = withSizes(cache, gibibytes && gibibytes * gibibyte)
   return [settings.replicas, settings.warmup.replicas]
 }
 

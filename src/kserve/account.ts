@@ -19,7 +19,7 @@ export interface ServiceAccountFact {
   /** Set if a service names it and it does not exist yet. */
   isMissing?: true
   /** Set if it was read from files, which may hold less than the cluster. */
-  isOfFiles?: true
+  isFromFiles?: true
 }
 
 /** The names of the service accounts that KServe would take credentials from, without duplicates. */

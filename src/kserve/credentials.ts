@@ -74,13 +74,13 @@ function anonymous(): Resolved {
 
 /** Uses the last Secret that has every key in the policy. */
 function named(options: { [option: string]: string }, secrets: SecretFact[]): Resolved {
-  const wanted = Object.values(options)
-  const secret = secrets.findLast(({ keys }) => wanted.every((key) => keys.includes(key)))
+  const expected = Object.values(options)
+  const secret = secrets.findLast(({ keys }) => expected.every((key) => keys.includes(key)))
   if (secret !== undefined)
     return { ok: true, credentials: { kind: 'options', secretName: secret.name, options, endpoint: {} } }
   const names = secrets.map(({ name }) => name).join(', ') || 'no Secret is named'
   return missing(
-    `the policy's sources[].credentials.keys asks for ${wanted.join(', ')}: not in ${quoted(names)}`,
+    `the policy's sources[].credentials.keys asks for ${expected.join(', ')}: not in ${quoted(names)}`,
   )
 }
 
@@ -118,7 +118,7 @@ function tooManySecrets(account: ServiceAccountFact | undefined, count: number):
 }
 
 function noSecret(input: CredentialsInput, name: string): string {
-  if (input.serviceAccount?.isOfFiles) return notAmongFiles(name)
+  if (input.serviceAccount?.isFromFiles) return notAmongFiles(name)
   return namedSecret(input) === undefined
     ? `service account ${quoted(input.serviceAccount?.name ?? '')} lists Secret ${quoted(name)}, which does not exist`
     : `there is no Secret ${quoted(name)} in the service's namespace`
@@ -132,7 +132,7 @@ function withoutSecret(input: CredentialsInput): Resolved {
   if (identity !== undefined) return identity
   // A gs:// bucket may be public. KServe then reads it anonymously, even if the service names a Secret.
   if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isMirrored)))
-    return missing(`Secret ${quoted(named)} has no credentials for ${quoted(scheme)}:// (${wanted(input)})`)
+    return missing(`Secret ${quoted(named)} has no credentials for ${quoted(scheme)}:// (${expected(input)})`)
   return { ok: true, credentials: { kind: 'anonymous', endpoint: {} } }
 }
 
@@ -222,7 +222,7 @@ function juicefs(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   return { ok: true, credentials: { kind: 'options', secretName: secret.name, options, endpoint: {} } }
 }
 
-function wanted({ scheme, config }: CredentialsInput): string {
+function expected({ scheme, config }: CredentialsInput): string {
   switch (scheme) {
     case 's3':
       return `key ${config.s3.secretAccessKey}`

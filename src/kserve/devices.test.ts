@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { acceleratorCount, asksForDevices, isAccelerator } from './devices.ts'
+import { acceleratorCount, isAccelerator, requestsDevices } from './devices.ts'
 
 describe('an accelerator is', () => {
   test.each([
@@ -79,13 +79,13 @@ test.each([
   ['a claim of the pod', { predictor: { resourceClaims: [{ name: 'gpu', resourceClaimName: 'mine' }] } }],
   ['a claim template', { worker: { resourceClaims: [{ name: 'gpu', resourceClaimTemplateName: 'any' }] } }],
 ])('devices are asked for by %s', (_, spec) => {
-  expect(asksForDevices(spec)).toBe(true)
+  expect(requestsDevices(spec)).toBe(true)
 })
 
 test('by a resource that is named, whatever it is', () => {
   const spec = { containers: [{ resources: { limits: { 'rdma/hca': '1' } } }] }
-  expect(asksForDevices(spec)).toBe(false)
-  expect(asksForDevices(spec, ['rdma/hca'])).toBe(true)
+  expect(requestsDevices(spec)).toBe(false)
+  expect(requestsDevices(spec, ['rdma/hca'])).toBe(true)
 })
 
 test.each([
@@ -95,16 +95,16 @@ test.each([
   [{ containers: [{ resources: { limits: { cpu: '1' }, requests: null, claims: [] } }], resourceClaims: [] }],
   [{ nodeSelector: { 'nvidia.com/gpu.present': 'true' }, tolerations: [{ key: 'nvidia.com/gpu' }] }],
 ])('nothing is asked for by %j', (spec) => {
-  expect(asksForDevices(spec)).toBe(false)
+  expect(requestsDevices(spec)).toBe(false)
 })
 
 test('a spec with more in it than anybody needs counts as one that asks', () => {
   const asking = (count: number) => ({
     limits: Object.fromEntries(Array.from({ length: count }, (_, index) => [`rdma/${index}`, '1'])),
   })
-  expect([asksForDevices(asking(256)), asksForDevices(asking(257))]).toEqual([false, true])
+  expect([requestsDevices(asking(256)), requestsDevices(asking(257))]).toEqual([false, true])
   const filled = (count: number) => ({ a: Array.from({ length: count }, () => ({})) })
-  expect([asksForDevices(filled(19_999)), asksForDevices(filled(20_000))]).toEqual([false, true])
+  expect([requestsDevices(filled(19_999)), requestsDevices(filled(20_000))]).toEqual([false, true])
 })
 
 test('what is too long for a name is no resource', () => {

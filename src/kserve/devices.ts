@@ -46,13 +46,13 @@ function countOf(quantity: Json | undefined): number {
  * Whether any container or pod in a spec requests an accelerator, a resource in `names`, or a device through
  * a ResourceClaim.
  */
-export function asksForDevices(spec: Json | undefined, names: readonly string[] = []): boolean {
-  const wanted = new Set(names)
+export function requestsDevices(spec: Json | undefined, names: readonly string[] = []): boolean {
+  const devices = new Set(names)
   let compared = 0
   // A spec that names implausibly many resources counts as a request, so that Warmgate does not change it.
   const isAsked = (resource: string) => {
     compared += 1
-    return compared > limits.resourceNames || wanted.has(resource) || isAccelerator(resource)
+    return compared > limits.resourceNames || devices.has(resource) || isAccelerator(resource)
   }
   return someObject(
     spec,

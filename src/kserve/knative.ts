@@ -10,8 +10,8 @@ export const progressDeadline = 'serving.knative.dev/progress-deadline'
 export const defaultDeadlineMs = 600_000
 
 /** Parses a deadline like Knative: a Go duration of whole seconds. */
-export function deadlineMs(said: string | undefined): number {
-  return parseDurationMs(said ?? '') ?? defaultDeadlineMs
+export function deadlineMs(annotation: string | undefined): number {
+  return parseDurationMs(annotation ?? '') ?? defaultDeadlineMs
 }
 
 /**

@@ -7,7 +7,7 @@ import { parseKserveConfig, shippedKserveConfig } from './config.ts'
 import { servingContainers } from './container.ts'
 import { resolveCredentials } from './credentials.ts'
 import { storageContainerFacts, storageContainerFor } from './custom-download.ts'
-import { acceleratorCount, asksForDevices, isAccelerator } from './devices.ts'
+import { acceleratorCount, isAccelerator, requestsDevices } from './devices.ts'
 import { downloadOf, downloadPart } from './download.ts'
 import { endpointProblem } from './endpoint.ts'
 import { llmBases } from './llm-config.ts'
@@ -248,7 +248,7 @@ describe.each<[string, (service: KubeObject) => unknown]>([
   ['findModelLocations', findModelLocations],
   ['modelPlaces', modelPlaces],
   ['servingContainers', (made) => servingContainers(made)],
-  ['asksForDevices', ({ spec }) => asksForDevices(spec, ['a/b'])],
+  ['requestsDevices', ({ spec }) => requestsDevices(spec, ['a/b'])],
 ])('%s takes linear time', (_, run) => {
   test.each(lists)('of %s', (__, make) => expectLinear(make as (n: number) => KubeObject, run, { n: 5_000 }))
 })
@@ -348,7 +348,7 @@ describe.each(worst)('of the worst that the API server stores: %s', (_, spec) =>
     ['findModelLocations', (predictor) => findModelLocations(inPredictor(predictor))],
     ['servingContainers', (predictor) => servingContainers(inPredictor(predictor))],
     ['servingContainers of an LLMInferenceService', (template) => servingContainers(llm({ template }))],
-    ['asksForDevices', (predictor) => asksForDevices({ predictor }, ['a/b'])],
+    ['requestsDevices', (predictor) => requestsDevices({ predictor }, ['a/b'])],
     ['claimMounts', (each) => claimMounts(pod(each))],
     ['downloadsOf', (each) => downloadsOf(pod({ ...each, initContainers: each.containers ?? [] }))],
   ])('%s takes less than 20 ms', (__, run) => expectWithin(20, () => run(spec)))

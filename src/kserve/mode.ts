@@ -16,11 +16,11 @@ const names: { [name: string]: DeploymentMode } = {
  * annotation, else the cluster's default. Source: kserve pkg/controller/v1beta1/inferenceservice/utils.
  */
 export function deploymentMode(service: KubeObject, config: KserveConfig): DeploymentMode {
-  const said = [
+  const modes = [
     stringAt(service, 'status', 'deploymentMode'),
     service.metadata.annotations?.['serving.kserve.io/deploymentMode'],
     config.deploymentMode,
   ]
-  const known = said.flatMap((name) => (name !== undefined && Object.hasOwn(names, name) ? names[name] : []))
+  const known = modes.flatMap((name) => (name !== undefined && Object.hasOwn(names, name) ? names[name] : []))
   return known[0] ?? 'Knative'
 }

@@ -11,7 +11,7 @@ const served = /(?:^|[\s/])vllm\s+serve\s+["']?(?!-)([^\s"']+)/
 const model = /(?:^|\s)--model(?:-path)?(?:=|\s+(?!-))["']?([^\s"']+)/
 const hubName = /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/
 
-/** Whether the arguments of one of these containers make it fetch a model from the Hugging Face hub. */
+/** Whether the arguments of a container make it download a model from the Hugging Face hub. */
 function namesModelId(containers: Json[]): boolean {
   return containers.some((container) => {
     const [, name] = modelId.exec(commandOf(container)) ?? []
@@ -41,59 +41,65 @@ function commandOf(container: Json): string {
   )
   const isInference = /text-(generation|embeddings)-inference/.test(stringAt(container, 'image') ?? '')
   const own = isInference && env.get('MODEL_ID') ? [`--model-id=${env.get('MODEL_ID')}`] : []
-  return [...words(container), ...own]
+  return [...argumentsOf(container), ...own]
     .join(' ')
     .replace(/\$\(([\w.-]+)\)/g, (reference, name: string) => env.get(name) ?? reference)
 }
 
-function words(container: Json): string[] {
+function argumentsOf(container: Json): string[] {
   const all = [...listAt(container, 'command'), ...listAt(container, 'args')]
   return all.filter((word) => typeof word === 'string')
 }
 
-const fetchesItself = 'the server fetches its model from the Hugging Face hub by itself'
+const downloadsItself = 'the server downloads its model from the Hugging Face hub'
 
-/** For a service without a model URI: why there is none. */
+/** Why a service has no model URI; undefined if the reason is not known. */
 export function noModelBecause(containers: Json[]): string | undefined {
   const argument = namesModelId(containers) ? '--model_id' : servesHubName(containers) ? '--model' : undefined
-  return argument && `${fetchesItself} (${argument}); KServe downloads a model that storageUri names instead`
+  return (
+    argument && `${downloadsItself} (${argument}); KServe downloads a model that storageUri names instead`
+  )
 }
 
 /**
- * A server that ignores the model that KServe downloads for it. `--model_id` has this meaning to the servers
- * of Hugging Face; another server may take it for a name.
+ * The obstacle of a server that ignores the model that KServe downloads. `--model_id` has this meaning to the
+ * servers of Hugging Face; another server may use it as a name.
  */
 export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): Obstacle | undefined {
   const names = [modelFormat, ...containers.map((container) => stringAt(container, 'image') ?? '')]
   const isOfHub = names.some((name) => /huggingface/i.test(name)) && namesModelId(containers)
   const argument = isOfHub ? '--model_id' : servesHubName(containers) ? '--model' : undefined
   if (argument === undefined) return undefined
-  const message = `${fetchesItself} (${argument}), and does not read what KServe downloads`
+  const message = `${downloadsItself} (${argument}), and does not read what KServe downloads`
   return { reason: 'NoModelLocation', message }
 }
 
-/** Whether a word holds a URI whole, or one below it. */
+/** Whether a word contains a URI, or a URI below it. */
 function names(word: string, uri: string): boolean {
   const start = word.indexOf(uri)
   return start !== -1 && /^[\s/"',]?$/.test(word.charAt(start + uri.length))
 }
 
 /**
- * A server that has the model's URI in its arguments, and so reads the store, as vLLM's streaming loaders do.
+ * The obstacle of a server with the model's URI in its arguments: it reads the store directly, as vLLM's
+ * streaming loaders do.
  */
 export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | undefined {
-  const wanted = trimEndSlashes(uri)
-  if (uri.length > limits.text || !containers.some((each) => words(each).some((word) => names(word, wanted))))
+  const model = trimEndSlashes(uri)
+  if (
+    uri.length > limits.text ||
+    !containers.some((each) => argumentsOf(each).some((word) => names(word, model)))
+  )
     return undefined
   return {
     reason: 'NoModelLocation',
-    message: "the server's arguments name the model's URI: it reads the store by itself",
+    message: "the server's arguments name the model's URI: the server reads the store directly",
   }
 }
 
 /**
- * A template of an LLMInferenceService or of its configurations that renders the model's URI: the server
- * reads from that URI, and must not find a claim's there. Source: kserve
+ * The obstacle of a template that renders the model's URI, in an LLMInferenceService or its configurations:
+ * the server reads from that URI, which must not become a pvc:// URI. Source: kserve
  * pkg/controller/v1alpha2/llmisvc/config_merge.go, ReplaceVariables, which renders the whole merged spec.
  */
 export function renderedUriObstacle(specs: JsonObject[]): Obstacle | undefined {
@@ -102,17 +108,20 @@ export function renderedUriObstacle(specs: JsonObject[]): Obstacle | undefined {
   return {
     reason: 'NoModelLocation',
     message:
-      "its configuration renders the model's URI ({{ .Spec.Model.URI }}): the server reads it by itself",
+      "its configuration renders the model's URI ({{ .Spec.Model.URI }}): the server reads it directly",
   }
 }
 
-/** Looks into each action once: a text may begin many that end nowhere. */
+/** Reads each template action once, in linear time: a string may have many `{{` without an end. */
 function rendersUri(text: string): boolean {
   const [, ...actions] = text.split('{{')
   return actions.some((action) => /URI|\.Model(?![\w.])/.test(action.split('}}', 1)[0] ?? ''))
 }
 
-/** Whether any text below a value passes a test. It may be nested deeper than a call stack is. */
+/**
+ * Whether a string in a value passes a test. Not recursive, because the value may be nested deeper than the
+ * stack.
+ */
 function someText(value: Json, test: (text: string) => boolean): boolean {
   const rest: Json[] = [value]
   for (let next = rest.pop(); next !== undefined; next = rest.pop()) {

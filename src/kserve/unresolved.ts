@@ -24,17 +24,17 @@ export function missing(message: string): Unresolved {
  * before that. An object that is missing from files is never waited for.
  */
 export function absent(message: string, account: ServiceAccountFact | undefined): Unresolved {
-  return account?.isOfFiles ? missing(message) : { ok: false, reason: 'CredentialsPending', message }
+  return account?.isFromFiles ? missing(message) : { ok: false, reason: 'CredentialsPending', message }
 }
 
 /** The trouble with a service account that is named and is not there. */
 export function absentAccount(account: ServiceAccountFact | undefined): Unresolved | undefined {
-  // Files may leave out what is in the cluster: such an account is taken for one without Secrets.
-  if (!account?.isMissing || account.isOfFiles) return undefined
+  // The cluster may have the account although the files do not: assume that it lists no Secrets.
+  if (!account?.isMissing || account.isFromFiles) return undefined
   return absent(`there is no service account ${quoted(account.name)} in the service's namespace`, account)
 }
 
-/** Of a Secret that a cluster may have, and files leave out. */
+/** The message for a Secret that is not in the files, but may be in the cluster. */
 export function notAmongFiles(secret: string): string {
   return `Secret ${quoted(secret)} is not among the files: add it to the files`
 }

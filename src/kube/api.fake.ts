@@ -180,7 +180,8 @@ export class FakeApi implements KubeClient {
   async list(resource: Resource, options: ListingOptions = {}): Promise<KubeList> {
     const { begun } = this.#begin('list', resource, options.namespace ? { namespace: options.namespace } : {})
     if (begun !== undefined) await begun
-    const { reduce = (object) => object } = options
+    const { reduce = (object) => object, onStart } = options
+    onStart?.()
     const found = this.all(resource.kind).filter((object) => isSelected(object, options))
     return { items: found.flatMap((object) => reduce(object) ?? []), resourceVersion: `${this.#version}` }
   }

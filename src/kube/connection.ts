@@ -51,18 +51,21 @@ export class Connection {
   /** The body of a successful response, in chunks; rejects if it does not arrive or breaks off. */
   async *pieces(call: Call): AsyncGenerator<Uint8Array> {
     const ending = new AbortController()
-    const silence = setTimeout(() => ending.abort(new Error('the server went silent')), this.#timeoutMs)
+    const timer = setTimeout(
+      () => ending.abort(new Error('the server sent nothing for too long')),
+      this.#timeoutMs,
+    )
     const { signal } = ending
     try {
       const body = await this.open(call, call.signal ? AbortSignal.any([signal, call.signal]) : signal)
       for await (const bytes of body) {
-        silence.refresh()
+        timer.refresh()
         yield bytes as Uint8Array
       }
     } catch (error) {
       throw error instanceof KubeError ? error : this.failure(call, error)
     } finally {
-      clearTimeout(silence)
+      clearTimeout(timer)
     }
   }
 
@@ -78,12 +81,13 @@ export class Connection {
           for (const text of warningsIn(headers.warning)) call.onWarning?.(text)
           return body
         }
-        const words = describeStatus(await body.text())
+        const description = describeStatus(await body.text())
         const isRead = call.method === 'GET'
-        const againMs = isRead && statusCode === 429 ? Number(headers['retry-after']) * 1_000 : Number.NaN
-        if (Number.isNaN(againMs) || retriesLeft === 0)
-          throw new KubeError(describeCall(call), { status: statusCode, ...words })
-        await pause(this.#clock, Math.min(againMs, longestRetryAfterMs), signal)
+        const retryAfterMs =
+          isRead && statusCode === 429 ? Number(headers['retry-after']) * 1_000 : Number.NaN
+        if (Number.isNaN(retryAfterMs) || retriesLeft === 0)
+          throw new KubeError(describeCall(call), { status: statusCode, ...description })
+        await pause(this.#clock, Math.min(retryAfterMs, longestRetryAfterMs), signal)
       }
     } catch (error) {
       throw error instanceof KubeError ? error : this.failure(call, error)
@@ -139,7 +143,7 @@ export class Connection {
     const { group, version, plural, kind, namespaced } = resource
     const { namespace, name } = key
     if (namespaced && name !== undefined && namespace === undefined)
-      throw new Error(`a ${kind} lives in a namespace, and the call names none`)
+      throw new Error(`a ${kind} needs a namespace`)
     const path = [
       group === '' ? `api/${version}` : `apis/${group}/${version}`,
       ...(namespaced && namespace !== undefined ? ['namespaces', segment(namespace)] : []),
@@ -166,7 +170,7 @@ function warningsIn(header: string | string[] | undefined): string[] {
  */
 function nameSegment(name: string, call: Call): string {
   if (name === '' || name === '.' || name === '..' || /[/%]/.test(name)) {
-    const message = `${JSON.stringify(name.slice(0, 253))} is no name of an object`
+    const message = `${JSON.stringify(name.slice(0, 253))} is not a valid object name`
     throw new KubeError(describeCall(call), { status: 400, reason: 'BadRequest', message })
   }
   return encodeURIComponent(name)

@@ -69,7 +69,7 @@ export class WorkQueue {
     try {
       this.#options.onFailure?.(key, failure)
     } catch (error) {
-      this.#options.logger.error({ code: 'WG040', key, err: error }, 'a failure could not be handed on')
+      this.#options.logger.error({ code: 'WG040', key, err: error }, 'a failure could not be reported')
     }
   }
 
@@ -92,9 +92,9 @@ export class WorkQueue {
     // Start only once the run is registered: work that adds its own key, or throws at once, must find it.
     await Promise.resolve()
     try {
-      const againMs = await this.#options.work(key)
+      const requeueAfterMs = await this.#options.work(key)
       this.#failures.delete(key)
-      if (againMs !== undefined) this.addAfter(key, againMs)
+      if (requeueAfterMs !== undefined) this.addAfter(key, requeueAfterMs)
     } catch (error) {
       const failures = this.#failures.get(key) ?? 0
       this.#failures.set(key, failures + 1)

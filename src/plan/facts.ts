@@ -42,7 +42,7 @@ export interface Facts {
   /** The Runtimes of the namespace, of every kind, created by Warmgate or by others. */
   runtimes: KubeObject[]
   /** Datasets of other namespaces that policies share with this service. */
-  lent: SharedDataset[]
+  sharedDatasets: SharedDataset[]
   /**
    * Ids of the model locations with credentials that were not read, because the service needs too many reads.
    */

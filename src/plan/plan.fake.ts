@@ -44,7 +44,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     foreignVolumes: new Set(),
     datasets: [],
     runtimes: [],
-    lent: [],
+    sharedDatasets: [],
     unread: new Set(),
     signer: fakeSigner,
     ...more,

@@ -11,7 +11,7 @@ import { addLocality } from './pod/locality.ts'
 import { podSource, redirectPod } from './pod/redirect.ts'
 import { deadlineValues } from './service/deadline.ts'
 import { existingPlace } from './service/existing.ts'
-import { cpuFormatOf, gpuResources, wouldGet } from './service/gpu.ts'
+import { cpuFormatOf, describeAdditions, gpuResources } from './service/gpu.ts'
 import { mergeStorage } from './service/partial-write.ts'
 import { probeWarnings } from './service/probe-warnings.ts'
 import { sharedDatasetUses } from './service/shared-dataset.ts'
@@ -162,8 +162,10 @@ test('so are the parts of a service and a pod', () => {
       containers: times(n, (index) => ({ name: `c${index}`, livenessProbe: {} })),
     })
   expectLinear(containers, (service) => gpuResources(viewOf(service), gpu, facts), { n: 5_000 })
-  expectLinear(containers, (service) => wouldGet(viewOf(service), gpuPolicy.spec, facts), { n: 5_000 })
-  expectLinear(containers, (service) => viewOf(service).asksForDevices(['a/b']), { n: 5_000 })
+  expectLinear(containers, (service) => describeAdditions(viewOf(service), gpuPolicy.spec, facts), {
+    n: 5_000,
+  })
+  expectLinear(containers, (service) => viewOf(service).requestsDevices(['a/b']), { n: 5_000 })
   expectLinear(containers, (service) => probeWarnings(viewOf(service), hold, facts), { n: 5_000 })
   expectLinear(containers, (service) => deadlineValues(viewOf(service), hold), { n: 5_000 })
   const terms = (n: number): Json => times(n, (index) => ({ matchExpressions: [{ key: `k${index}` }] }))

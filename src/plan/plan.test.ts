@@ -5,7 +5,7 @@ import { builtInPolicy } from '../policy/policy.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from './plan.fake.ts'
 import { type Plan, plan, siblingsOf } from './plan.ts'
-import { isWorthAWarning, type Reason, skipReasons } from './reasons.ts'
+import { needsWarning, type Reason, skipReasons } from './reasons.ts'
 import { trustingSigner } from './service/record.ts'
 
 const storageUri = 's3://models/llama'
@@ -14,7 +14,7 @@ const llama = fakeService(model)
 const withModel = (uri: string) => fakeService({ model: { storageUri: uri } })
 const created = (service: KubeObject, facts = fakeFacts()) => plan({ service, facts })
 
-interface Scene {
+interface Case {
   reason: Reason
   make: () => Plan
   /** What the message must tell, so that somebody can act on it. */
@@ -29,7 +29,7 @@ const wide = (namespaceLabels: { [label: string]: string }, spec = {}) =>
   fakeFacts({ namespaceLabels, policies: [fakePolicy('wide', { scope: 'Cluster', ...spec })] })
 
 /** Every reason that there is, by the shortest way to it. */
-const scenes: Scene[] = [
+const cases: Case[] = [
   {
     reason: 'Accelerated',
     make: () => created(llama),
@@ -68,7 +68,7 @@ const scenes: Scene[] = [
   {
     reason: 'NotOptedIn',
     make: () => created(fakeService(model, { labels: { tier: 'silver' } }), wide({}, gold)),
-    tells: 'no policy of scope: Cluster is for it',
+    tells: 'no policy with scope: Cluster matches it',
   },
   {
     reason: 'NoPolicy',
@@ -88,7 +88,7 @@ const scenes: Scene[] = [
   {
     reason: 'NoModelLocation',
     make: () => created({ ...llama, kind: 'LLMInferenceService', spec: { baseRefs: [{ name: 'preset' }] } }),
-    tells: 'one that comes from its baseRefs is not seen here',
+    tells: 'a model URI from its baseRefs is not read here',
   },
   { reason: 'PvcSource', make: () => created(withModel('pvc://claim/llama')), tells: 'on a volume already' },
   {
@@ -97,7 +97,7 @@ const scenes: Scene[] = [
       created(
         fakeService({ sklearn: { storageUri, volumeMounts: [{ name: 'm', mountPath: '/mnt/models/' }] } }),
       ),
-    tells: 'mounts a volume at /mnt/models',
+    tells: 'mounts its own volume at /mnt/models',
   },
   { reason: 'OciSource', make: () => created(withModel('oci://registry/llama:1')), tells: 'image' },
   { reason: 'LocalSource', make: () => created(withModel('/opt/models')), tells: 'inside the image or pod' },
@@ -199,12 +199,12 @@ const scenes: Scene[] = [
   {
     reason: 'TooLarge',
     make: () => created(fakeService({ model: { storageUri, args: Array(10_001).fill('x') } })),
-    tells: 'larger than any that Warmgate looks at',
+    tells: 'larger than the limit of Warmgate',
   },
   {
     reason: 'TooLarge',
     make: () => created(fakeService(model, { annotations: { note: 'x'.repeat(262_000) } })),
-    tells: 'leave no room for the record',
+    tells: 'the record of the rewrite does not fit',
   },
   {
     reason: 'RecordUnproven',
@@ -260,33 +260,34 @@ const scenes: Scene[] = [
   },
 ]
 
-test('every reason has its scene', () => {
+test('every reason has a case', () => {
   const all = [...skipReasons, 'Accelerated', 'InvalidOverride']
-  expect([...new Set(scenes.map(({ reason }) => reason))].toSorted()).toEqual(all.toSorted())
+  expect([...new Set(cases.map(({ reason }) => reason))].toSorted()).toEqual(all.toSorted())
 })
 
-test.each(scenes)('$reason: $tells', ({ reason, make, tells }) => {
+test.each(cases)('$reason: $tells', ({ reason, make, tells }) => {
   const made = make()
   const decisions: { [reason: string]: string } = { Accelerated: 'accelerate', InvalidOverride: 'deny' }
   expect(made).toMatchObject({ reason, decision: decisions[reason] ?? 'skip' })
   expect(made.message).toContain(tells)
 })
 
-test.each(
-  scenes.filter(({ reason }) => !['Accelerated', 'AlreadyCached', 'RecordUnproven'].includes(reason)),
-)('$reason: the service is left as it is, with one warning where it is worth one', ({ reason, make }) => {
-  const made = make()
-  expect(made.patch).toEqual([])
-  expect([made.caches, siblingsOf(made), made.hold]).toEqual([[], [], undefined])
-  const warned = reason !== 'InvalidOverride' && isWorthAWarning(reason)
-  // The answer of the webhook tells nobody what is in a Secret.
-  const isPublic = !['CredentialsMissing', 'CredentialsPending', 'WorkloadIdentity'].includes(reason)
-  const message = isPublic ? made.message : 'an Event on the service says'
-  const told = [expect.stringContaining(`warmgate: not accelerated (${reason}): `)]
-  expect(made.warnings).toEqual(warned ? told : [])
-  expect(made.warnings.join()).toContain(warned ? message : '')
-  if (!isPublic) expect(made.warnings.join()).not.toContain(made.message)
-})
+test.each(cases.filter(({ reason }) => !['Accelerated', 'AlreadyCached', 'RecordUnproven'].includes(reason)))(
+  '$reason: the service is left as it is, with one warning where it is worth one',
+  ({ reason, make }) => {
+    const made = make()
+    expect(made.patch).toEqual([])
+    expect([made.caches, siblingsOf(made), made.hold]).toEqual([[], [], undefined])
+    const warned = reason !== 'InvalidOverride' && needsWarning(reason)
+    // The answer of the webhook tells nobody what is in a Secret.
+    const isPublic = !['CredentialsMissing', 'CredentialsPending', 'WorkloadIdentity'].includes(reason)
+    const message = isPublic ? made.message : 'an Event on the service '
+    const told = [expect.stringContaining(`warmgate: not accelerated (${reason}): `)]
+    expect(made.warnings).toEqual(warned ? told : [])
+    expect(made.warnings.join()).toContain(warned ? message : '')
+    if (!isPublic) expect(made.warnings.join()).not.toContain(made.message)
+  },
+)
 
 test('an accelerated service: the URI, the record, the cache, the hold; nothing else', () => {
   const made = created(llama)

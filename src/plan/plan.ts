@@ -5,7 +5,7 @@ import { awaitsConnection } from '../kserve/connection.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import { readService, type ServiceView } from '../kserve/service-view.ts'
 import { labelProblem } from '../policy/scope.ts'
-import { unreadWords } from '../policy/words.ts'
+import { unusedAnnotations } from '../policy/words.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import { adoptAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
@@ -15,7 +15,7 @@ import type { Facts } from './facts.ts'
 import { type Hold, type HoldLimits, holdSettings, resolveHold } from './pod/hold.ts'
 import {
   isPendingReason,
-  isWorthAWarning,
+  needsWarning,
   type PendingReason,
   type Reason,
   type RefusalReason,
@@ -115,46 +115,48 @@ export function plan(input: PlanInput): Plan {
  * Warnings about labels and annotations for Warmgate that have no effect. A service that opted out gets none.
  * If the namespace is not opted in, only its label is checked, and only when the service is created.
  */
-function wordWarnings({ decision, reason }: Plan, { service, previous, facts }: PlanInput): string[] {
+function annotationWarnings({ decision, reason }: Plan, { service, previous, facts }: PlanInput): string[] {
   if (decision === 'deny' || reason === 'OptedOut') return []
-  if (reason !== 'NotOptedIn') return unreadWords(service, previous)
+  if (reason !== 'NotOptedIn') return unusedAnnotations(service, previous)
   const problem = previous === undefined ? labelProblem(facts.namespaceLabels) : undefined
   return problem === undefined ? [] : [`warmgate: ${problem}`]
 }
 
 function planned(input: PlanInput): Plan {
   const { service, previous, isAdopted = false, facts } = input
-  const asks = asksForAdoption(service, previous)
+  const requestsAdoption = asksForAdoption(service, previous)
   // The stored record (`before`) is more reliable: the user can write the annotation in the request (`own`).
   const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
   const before = previous && readRecord(previous, facts.signer, subjectOf(previous, facts.namespace))
   // A proven record in the request comes from an earlier webhook pass. It is newer and may name the same PVC.
   const records = (own?.isProven ? [own, before] : [before, own]).filter((record) => record !== undefined)
-  const draft = withoutRewrite({ service, previous }, records, asks)
-  const isTakenIn = isAdopted || asks || isSecondPass(own, { previous, before })
+  const draft = withoutRewrite({ service, previous }, records, requestsAdoption)
+  const adopts = isAdopted || requestsAdoption || isSecondPass(own, { previous, before })
   // An adoption replaces a record without a valid signature.
-  const kept = isTakenIn && before?.isProven === false ? undefined : before
+  const kept = adopts && before?.isProven === false ? undefined : before
   const view = readService(draft.object, facts)
   const decision = decide({
     service: view,
     previous: previous && readService(previous, facts),
     kept,
-    isAdopted: isTakenIn,
+    isAdopted: adopts,
     facts,
   })
   // Warn only on creation and on a request for adoption: KServe's controller also updates services.
-  const shouldWarn: ShouldWarn = (reason) => asks || (previous === undefined && isWorthAWarning(reason))
-  const undone = () => withoutRewrite({ service, previous }, records, asks)
-  const made =
+  const shouldWarn: ShouldWarn = (reason) =>
+    requestsAdoption || (previous === undefined && needsWarning(reason))
+  const undone = () => withoutRewrite({ service, previous }, records, requestsAdoption)
+  const decided =
     decision.kind === 'accelerate'
       ? accelerated(decision, { draft, view, previous, shouldWarn, facts, kept, own, undone })
       : refusal(decision, draft, shouldWarn)
   // Another webhook has yet to run, after which the API server calls this one again.
   const isFirstPass = previous === undefined && awaitsConnection(view)
-  return { ...made, warnings: isFirstPass ? [] : [...made.warnings, ...wordWarnings(made, input)] }
+  const warnings = isFirstPass ? [] : [...decided.warnings, ...annotationWarnings(decided, input)]
+  return { ...decided, warnings }
 }
 
-type Accelerating = Making & Pick<RewriteContext, 'kept' | 'own'> & { undone: () => Draft }
+type Accelerating = AccelerationContext & Pick<RewriteContext, 'kept' | 'own'> & { undone: () => Draft }
 
 /** Rewrites the draft, unless the API server would reject its annotations with the record as too large. */
 function accelerated(decision: Acceleration, { undone, ...making }: Accelerating): Plan {
@@ -177,10 +179,10 @@ export function pendingReason({
 function withoutRewrite(
   { service, previous }: { service: KubeObject; previous: KubeObject | undefined },
   records: ServiceRecord[],
-  asks: boolean,
+  requestsAdoption: boolean,
 ): Draft {
   const draft = new Draft(service)
-  if (asks) dropAdoptAnnotation(draft)
+  if (requestsAdoption) dropAdoptAnnotation(draft)
   const write = previous && { previous, service }
   for (const { original } of records) restore(draft, original, write)
   return draft
@@ -189,8 +191,7 @@ function withoutRewrite(
 const noRoom: Refused = {
   kind: 'skip',
   reason: 'TooLarge',
-  message:
-    'the annotations of the service leave no room for the record of what was rewritten (256 KiB in all)',
+  message: 'the record of the rewrite does not fit in the annotations of the service (256 KiB in total)',
 }
 
 function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
@@ -268,11 +269,11 @@ function publicMessage(reason: Reason, message: string): string {
 }
 
 const pendingMessage =
-  'its service account or a Secret is not there yet; an Event on the service says which. Once it is there, the service is accelerated by itself, for 10 minutes'
+  'its service account or a Secret does not exist yet; an Event on the service names it. If it is created within 10 minutes, the service is accelerated'
 
 const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing', 'WorkloadIdentity'])
 
-interface Making {
+interface AccelerationContext {
   draft: Draft
   view: ServiceView
   previous: KubeObject | undefined
@@ -282,11 +283,11 @@ interface Making {
 
 function acceleration(
   { rewrites, skipped, policy }: Acceleration,
-  { draft, view, previous, shouldWarn, facts }: Making,
+  { draft, view, previous, shouldWarn, facts }: AccelerationContext,
 ): Plan {
   const patch = draft.patch()
-  const wanted = holdSettings(policy.spec)
-  const hold = wanted && resolveHold(wanted, limitsOf(view, draft.object, facts))
+  const settings = holdSettings(policy.spec)
+  const hold = settings && resolveHold(settings, limitsOf(view, draft.object, facts))
   const isNew = previous === undefined && servesOne(rewrites)
   const caches = cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec))
   const base = {
@@ -299,7 +300,9 @@ function acceleration(
       ...podRewriteWarning(rewrites, shouldWarn),
       // Only on creation, because KServe's controller updates services all the time.
       ...(isNew ? probeWarnings(view, hold, facts) : []),
-      ...(isNew && wanted && hold ? deadlineWarnings(view, { wanted, hold, admitted: draft.object }) : []),
+      ...(isNew && settings && hold
+        ? deadlineWarnings(view, { settings, hold, admitted: draft.object })
+        : []),
       ...(shouldWarn('Quota')
         ? quotaWarnings(caches, facts, parseDurationMs(policy.spec.warmup.boundTimeout) ?? 0)
         : []),
@@ -311,7 +314,7 @@ function acceleration(
       unavailable === undefined ? [] : [{ cache, reason: unavailable.reason, message: unavailable.message }],
     ),
     hold,
-    holdReason: hold && wanted?.at === 'Auto' ? schedulingReason(view, hold, facts) : undefined,
+    holdReason: hold && settings?.at === 'Auto' ? schedulingReason(view, hold, facts) : undefined,
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
     return { ...base, ...unproven, decision: 'skip' }
@@ -343,7 +346,9 @@ function servesOne(rewrites: Rewrite[]): boolean {
 /** Warns a user who asks for an adoption if there is nothing to change. */
 function podRewriteWarning(rewrites: Rewrite[], shouldWarn: ShouldWarn): string[] {
   return shouldWarn('Accelerated') && rewrites.every(({ by }) => by === 'Pod')
-    ? ['warmgate: nothing to adopt: by rewrite: Pod each new pod of this service turns to its cache']
+    ? [
+        'warmgate: nothing to adopt: with rewrite: Pod each new pod of this service is redirected to its cache',
+      ]
     : []
 }
 

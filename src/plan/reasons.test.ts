@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { isWorthAWarning, skipReasons } from './reasons.ts'
+import { needsWarning, skipReasons } from './reasons.ts'
 
 const reasons = ['Accelerated', ...skipReasons, 'InvalidOverride']
 const text = readFileSync(new URL('../../docs/reasons.md', import.meta.url), 'utf8')
@@ -19,6 +19,6 @@ test.each(sections.map((section) => section.split('\n\n')))(
 )
 
 test('what somebody wished for, or Warmgate did, is nothing to warn of', () => {
-  const quiet = [...reasons].filter((reason) => !isWorthAWarning(reason as (typeof skipReasons)[number]))
+  const quiet = [...reasons].filter((reason) => !needsWarning(reason as (typeof skipReasons)[number]))
   expect(quiet.toSorted()).toEqual(['Accelerated', 'AlreadyCached', 'NotOptedIn', 'OptedOut'])
 })

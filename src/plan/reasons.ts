@@ -44,7 +44,7 @@ export type Reason = 'Accelerated' | 'InvalidOverride' | SkipReason
 /** Reasons without a warning: the user chose them, or Warmgate accelerates the service. */
 const quiet: ReadonlySet<Reason> = new Set<Reason>(['Accelerated', 'NotOptedIn', 'OptedOut', 'AlreadyCached'])
 
-export function isWorthAWarning(reason: Reason): boolean {
+export function needsWarning(reason: Reason): boolean {
   return !quiet.has(reason)
 }
 

@@ -24,18 +24,18 @@ export function applyOverrides(policy: Policy, annotations: Annotations): Overri
     const applied = overrides[name](spec, value)
     const { amount, of, limit } = bounds[name] ?? {}
     const most = of?.(policy.spec)
-    const said = `${overrideAnnotation(name)}: ${JSON.stringify(value)}`
+    const shown = `${overrideAnnotation(name)}: ${JSON.stringify(value)}`
     const atMost =
       most === undefined ? '' : `at most ${most} (the platform team can raise it with limits.${limit})`
     if (applied === undefined)
       return {
         ok: false,
-        message: `${said} is not valid: ${[valid[name], atMost].filter(Boolean).join('; ')}`,
+        message: `${shown} is not valid: ${[valid[name], atMost].filter(Boolean).join('; ')}`,
       }
     if (amount !== undefined && most !== undefined && amount(value) > amount(most))
       return {
         ok: false,
-        message: `${said} is more than AccelerationPolicy ${policy.name} allows: ${atMost}`,
+        message: `${shown} is more than AccelerationPolicy ${policy.name} allows: ${atMost}`,
       }
     spec = applied
   }
@@ -43,11 +43,11 @@ export function applyOverrides(policy: Policy, annotations: Annotations): Overri
 }
 
 /** The policy that a service names with `warmgate.dev/policy`, if its governing policy allows that. */
-export function choosePolicy(governing: Policy, policies: Policy[], annotations: Annotations): Overridden {
+export function choosePolicy(selected: Policy, policies: Policy[], annotations: Annotations): Overridden {
   const name = annotations[overrideAnnotation('policy')]
-  if (name === undefined || name === governing.name) return { ok: true, policy: governing }
-  if (!governing.spec.overrides.includes('policy'))
-    return { ok: false, message: notAllowed(governing, 'policy') }
+  if (name === undefined || name === selected.name) return { ok: true, policy: selected }
+  if (!selected.spec.overrides.includes('policy'))
+    return { ok: false, message: notAllowed(selected, 'policy') }
   const policy = policies.find((candidate) => candidate.name === name)
   if (policy === undefined) {
     const names = policies.map((candidate) => candidate.name).toSorted()

@@ -46,14 +46,14 @@ export function labelsOf(name: string, labels: Labels = {}, more: readonly strin
  * probably meant to opt out.
  */
 export function isInScope({ scope }: Pick<PolicySpec, 'scope'>, namespaceLabels: Labels): boolean {
-  const said = namespaceLabels[accelerationLabel]
-  return isOptedIn(namespaceLabels) || (scope === 'Cluster' && said === undefined)
+  const value = namespaceLabels[accelerationLabel]
+  return isOptedIn(namespaceLabels) || (scope === 'Cluster' && value === undefined)
 }
 
 /** What to correct if the label of a namespace is neither `enabled` nor `disabled`. */
 export function labelProblem(namespaceLabels: Labels): string | undefined {
-  const said = namespaceLabels[accelerationLabel]
-  if (said === undefined || isOptedIn(namespaceLabels) || isNamespaceOptedOut(namespaceLabels))
+  const value = namespaceLabels[accelerationLabel]
+  if (value === undefined || isOptedIn(namespaceLabels) || isNamespaceOptedOut(namespaceLabels))
     return undefined
-  return `the namespace's label ${accelerationLabel}: ${JSON.stringify(said)} is neither enabled nor disabled: nothing new is accelerated in it`
+  return `the namespace's label ${accelerationLabel}: ${JSON.stringify(value)} is neither enabled nor disabled: no new service is accelerated in this namespace`
 }

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { fakeService } from '../plan/plan.fake.ts'
-import { unknownWord, unreadWords } from './words.ts'
+import { unknownAnnotation, unusedAnnotations } from './words.ts'
 
 test.each(['Disabled', 'false', 'off', '', 'Enabled', 'true'])('acceleration: %j is no word', (value) => {
-  const found = unknownWord({ 'warmgate.dev/acceleration': value })
+  const found = unknownAnnotation({ 'warmgate.dev/acceleration': value })
   expect(found?.message).toBe(
     `warmgate.dev/acceleration: ${JSON.stringify(value)} is not valid: use disabled to opt the service out, or leave it out`,
   )
@@ -12,15 +12,15 @@ test.each(['Disabled', 'false', 'off', '', 'Enabled', 'true'])('acceleration: %j
 test.each(['accelerate', 'Hold', 'cache-sise', 'cache-warm', 'retain', 'hold.timeout'])(
   'warmgate.dev/%s is no annotation of a service',
   (name) => {
-    expect(unknownWord({ [`warmgate.dev/${name}`]: 'x' })?.message).toContain(
-      `warmgate.dev/${name}: there is no such annotation; there are: warmgate.dev/acceleration, warmgate.dev/adopt, warmgate.dev/policy`,
+    expect(unknownAnnotation({ [`warmgate.dev/${name}`]: 'x' })?.message).toContain(
+      `warmgate.dev/${name}: unknown annotation; valid are: warmgate.dev/acceleration, warmgate.dev/adopt, warmgate.dev/policy`,
     )
   },
 )
 
 test('a key with capitals in its domain is no annotation of a service', () => {
-  expect(unknownWord({ 'Warmgate.dev/acceleration': 'disabled' })?.message).toContain(
-    'Warmgate.dev/acceleration: there is no such annotation',
+  expect(unknownAnnotation({ 'Warmgate.dev/acceleration': 'disabled' })?.message).toContain(
+    'Warmgate.dev/acceleration: unknown annotation',
   )
 })
 
@@ -30,7 +30,7 @@ test('what is known, or somebody else’s, is no unknown word', () => {
   const all = Object.fromEntries([...names, ...own].map((name) => [`warmgate.dev/${name}`, 'x']))
   for (const value of ['enabled', 'disabled'])
     expect(
-      unknownWord({ ...all, 'warmgate.dev/acceleration': value, 'example.com/accelerate': 'x' }),
+      unknownAnnotation({ ...all, 'warmgate.dev/acceleration': value, 'example.com/accelerate': 'x' }),
     ).toBeUndefined()
 })
 
@@ -40,12 +40,12 @@ test('a key where nobody reads it is warned of, once', () => {
     { labels: label, annotations: { 'warmgate.dev/hold': 'None' } },
     { labels: label },
   )
-  const warnings = unreadWords(service, undefined)
+  const warnings = unusedAnnotations(service, undefined)
   expect(warnings).toEqual([
-    'warmgate: the label warmgate.dev/acceleration of the service does nothing: Warmgate reads annotations in metadata.annotations of the service',
-    expect.stringContaining('the label warmgate.dev/acceleration of the predictor does nothing'),
-    expect.stringContaining('the annotation warmgate.dev/hold of the predictor does nothing'),
+    'warmgate: the label warmgate.dev/acceleration of the service has no effect: Warmgate reads annotations in metadata.annotations of the service',
+    expect.stringContaining('the label warmgate.dev/acceleration of the predictor has no effect'),
+    expect.stringContaining('the annotation warmgate.dev/hold of the predictor has no effect'),
   ])
-  expect(unreadWords(service, service)).toEqual([])
-  expect(unreadWords(fakeService({}, { labels: { app: 'x' } }), undefined)).toEqual([])
+  expect(unusedAnnotations(service, service)).toEqual([])
+  expect(unusedAnnotations(fakeService({}, { labels: { app: 'x' } }), undefined)).toEqual([])
 })

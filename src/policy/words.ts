@@ -16,23 +16,23 @@ const forPeople = [accelerationAnnotation, adoptAnnotation, ...Object.values(ove
 const known: readonly string[] = [...forPeople, originalAnnotation, cachesAnnotation, revertedAnnotation]
 
 /** A Warmgate annotation of a service that has an unknown name or value. */
-export interface UnknownWord {
+export interface UnknownAnnotation {
   key: string
-  /** Says what is valid. */
+  /** Names the valid values. */
   message: string
 }
 
 /** The first annotation in Warmgate's domain with an unknown name, or an unknown value for opting out. */
-export function unknownWord(annotations: Annotations): UnknownWord | undefined {
-  const opting = annotations[accelerationAnnotation]
-  if (opting !== undefined && !['enabled', 'disabled'].includes(opting)) {
-    const said = `${accelerationAnnotation}: ${JSON.stringify(quoted(opting))}`
-    const message = `${said} is not valid: use disabled to opt the service out, or leave it out`
+export function unknownAnnotation(annotations: Annotations): UnknownAnnotation | undefined {
+  const value = annotations[accelerationAnnotation]
+  if (value !== undefined && !['enabled', 'disabled'].includes(value)) {
+    const shown = `${accelerationAnnotation}: ${JSON.stringify(quoted(value))}`
+    const message = `${shown} is not valid: use disabled to opt the service out, or leave it out`
     return { key: accelerationAnnotation, message }
   }
   const key = Object.keys(annotations).find((name) => isWarmgateKey(name) && !known.includes(name))
   if (key === undefined) return undefined
-  return { key, message: `${quoted(key)}: there is no such annotation; there are: ${forPeople.join(', ')}` }
+  return { key, message: `${quoted(key)}: unknown annotation; valid are: ${forPeople.join(', ')}` }
 }
 
 /** Places from which KServe copies labels and annotations to pods, and that Warmgate does not read. */
@@ -49,7 +49,7 @@ const unread = [
 /**
  * Warnings about Warmgate keys in places that Warmgate does not read, unless an update leaves them unchanged.
  */
-export function unreadWords(service: KubeObject, previous: KubeObject | undefined): string[] {
+export function unusedAnnotations(service: KubeObject, previous: KubeObject | undefined): string[] {
   return unread.flatMap(({ what, of, path }) => {
     const before = stringMapAt(previous, ...path)
     return Object.entries(stringMapAt(service, ...path))
@@ -57,7 +57,7 @@ export function unreadWords(service: KubeObject, previous: KubeObject | undefine
       .slice(0, mostWarnings)
       .map(
         ([key]) =>
-          `warmgate: the ${what} ${quoted(key)} of ${of} does nothing: Warmgate reads annotations in metadata.annotations ` +
+          `warmgate: the ${what} ${quoted(key)} of ${of} has no effect: Warmgate reads annotations in metadata.annotations ` +
           'of the service',
       )
   })

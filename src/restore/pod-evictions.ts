@@ -1,4 +1,4 @@
-import { claimsOf, isAlive, isOf, mountsAny } from '../kserve/pod.ts'
+import { belongsToService, claimsOf, isAlive, mountsAny } from '../kserve/pod.ts'
 import { hasStatus } from '../kube/errors.ts'
 import { resources } from '../kube/resources.ts'
 import { isTrue } from '../values/condition.ts'
@@ -12,7 +12,7 @@ export function isRedirected({ metadata: { annotations = {} } }: KubeObject): bo
 }
 
 /** A service and its pods, which are replaced one by one. */
-export interface Replacing {
+export interface Replacement {
   /** All pods of its namespace, as they are now. */
   pods: KubeObject[]
   service: KubeObject
@@ -24,11 +24,11 @@ export interface Replacing {
 export async function evictPod(
   { client, report }: RestoreContext,
   pod: KubeObject,
-  { pods, service, evicted }: Replacing,
+  { pods, service, evicted }: Replacement,
 ): Promise<void> {
   const { name = '', namespace = '', uid = '' } = pod.metadata
   const others = pods.filter(
-    (each) => isAlive(each) && isOf(each, service) && !mountsAny(each, claimsOf(pod)),
+    (each) => isAlive(each) && belongsToService(each, service) && !mountsAny(each, claimsOf(pod)),
   )
   if (others.length < evicted.size || !others.every((each) => isTrue(each, 'Ready'))) return
   const eviction = {

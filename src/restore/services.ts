@@ -1,6 +1,6 @@
 import { restoreService } from '../cluster/restoration.ts'
 import { webhookSelects } from '../cluster/webhook-scope.ts'
-import { isAlive, isOf, mountsAny } from '../kserve/pod.ts'
+import { belongsToService, isAlive, mountsAny } from '../kserve/pod.ts'
 import { retryOnConflict } from '../kube/conflict.ts'
 import { resources } from '../kube/resources.ts'
 import { isOptedOut } from '../plan/facts.ts'
@@ -30,8 +30,8 @@ export interface ServiceOptions {
 const why = 'warmgate restore'
 
 /**
- * Restores the original manifests of services, and waits until their pods no longer use the caches. Resolves with the
- * UIDs of the services that succeeded.
+ * Restores the original manifests of services, and waits until their pods no longer use the caches. Resolves
+ * with the UIDs of the services that succeeded.
  */
 export async function restoreServices(
   context: RestoreContext,
@@ -43,7 +43,7 @@ export async function restoreServices(
     name: webhookConfiguration,
   })
   const restored = new Set<string>()
-  const todo = services.filter(({ object }) => isNamed(scope, object.metadata.name))
+  const todo = services.filter(({ object }) => isNamed(scope, object.metadata))
   const work = async () => {
     for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
       const isDone = await restoreOne(context, next, { caches, configuration })
@@ -71,8 +71,8 @@ interface RestoreTarget {
   configuration: KubeObject | undefined
 }
 
-/** What restoring one service needs beside the service. */
-interface Surroundings {
+/** The other objects that restoring a service needs. */
+interface ServiceContext {
   caches: LocatedCache[]
   /** Warmgate's MutatingWebhookConfiguration, while it is there. */
   configuration: KubeObject | undefined
@@ -82,7 +82,7 @@ interface Surroundings {
 async function restoreOne(
   context: RestoreContext,
   located: Located,
-  { caches, configuration }: Surroundings,
+  { caches, configuration }: ServiceContext,
 ): Promise<boolean> {
   const { report, dryRun } = context
   try {
@@ -107,7 +107,7 @@ async function write(
   const isAccelerated = readOriginal(service) !== undefined || used.length > 0
   // While the webhook exists, the opt-out keeps the service from being accelerated again.
   if (!isAccelerated && configuration !== undefined) return service
-  const optsOut = await isReached(context, configuration, service)
+  const optsOut = await isSelectedByWebhook(context, configuration, service)
   const undone = await restoreService(client, service, { optOut: optsOut ? why : undefined, dryRun })
   if (undone.kind === 'untouched') return service
   if (undone.kind === 'unreadable') throw new Error(undone.message)
@@ -115,14 +115,14 @@ async function write(
   if (readOriginal(written) !== undefined)
     throw new Error('a webhook accelerated it again: name its configuration with --webhook-configuration')
   report.say(`${optsOut ? 'opted out' : 'restored'} ${describeObject(service)}`)
-  const note = 'warmgate restore: the service goes back to its storage initializer'
+  const note = 'warmgate restore: the service was reverted to its storage initializer'
   if (!dryRun)
     await record({ regarding: service, type: 'Normal', reason: 'Reverted', note, action: 'Revert' })
   return written
 }
 
 /** Whether the webhook receives this service. */
-async function isReached(
+async function isSelectedByWebhook(
   { client }: RestoreContext,
   configuration: KubeObject | undefined,
   { metadata }: KubeObject,
@@ -132,19 +132,23 @@ async function isReached(
   return webhookSelects(configuration, namespace?.metadata.labels ?? {})
 }
 
-/** Waits until no pod uses the caches. KServe replaces the pods of a changed service; other pods are evicted. */
+/**
+ * Waits until no pod uses the caches. KServe replaces the pods of a changed service; other pods are evicted.
+ */
 async function awaitPods(context: RestoreContext, service: KubeObject, used: string[]): Promise<boolean> {
   const { report, signal, timeoutMs } = context
   const evicted = new Set<string>()
   const say = (what: string) => report.say(`waiting for ${describeObject(service)}: ${what}`)
   const pending = await waitedFor({ ...context, say }, async () => {
     const pods = await listPods(context, service.metadata.namespace)
-    const left = pods.filter((pod) => isAlive(pod) && isOf(pod, service) && isOfBefore(pod, service, used))
-    const [first] = left
+    const outdated = pods.filter(
+      (pod) => isAlive(pod) && belongsToService(pod, service) && isOutdated(pod, service, used),
+    )
+    const [first] = outdated
     if (first === undefined) return undefined
     if (isRedirected(first) && !isOptedOut(service.metadata.annotations))
       await evictPod(context, first, { pods, service, evicted })
-    return `pod ${first.metadata.name} is to be replaced, one of ${left.length}`
+    return `pod ${first.metadata.name} is not replaced yet, one of ${outdated.length}`
   })
   if (pending === undefined) return true
   report.fail(
@@ -155,7 +159,7 @@ async function awaitPods(context: RestoreContext, service: KubeObject, used: str
 }
 
 /** Whether a pod still mounts a cache, or was created while its service was reverted. */
-function isOfBefore(pod: KubeObject, service: KubeObject, used: string[]): boolean {
+function isOutdated(pod: KubeObject, service: KubeObject, used: string[]): boolean {
   const isReverted = ({ metadata }: KubeObject) => metadata.annotations?.[revertedAnnotation] !== undefined
   return mountsAny(pod, used) || (isReverted(pod) && !isReverted(service))
 }

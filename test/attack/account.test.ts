@@ -34,9 +34,10 @@ import { policy, service, sklearn } from '../integration/services.ts'
 import { bind, makeNamespaces, refusalOf, type Stolen, stealAccount, withMetadata } from './account.ts'
 
 /*
- * Threat: somebody takes over a Warmgate pod, and writes with its account what Warmgate never writes. Each
- * write is tried with the real account on a real API server: as shipped, where RBAC or a policy refuses it, and
- * once more while the account is bound to cluster-admin by mistake, where the policies alone refuse it.
+ * Threat: an attacker takes over a Warmgate pod, and writes with its service account what Warmgate never
+ * writes. Each write is tried with the real account on a real API server: as shipped, where RBAC or a policy
+ * refuses it, and again while the account is bound to cluster-admin by mistake, where only the policies
+ * refuse it.
  */
 
 const granted = 'granted'
@@ -144,7 +145,7 @@ const accelerated = (name: string): KubeObject => {
 }
 const configuration = { name: 'acceleration.warmgate.dev' }
 
-/** What tenants and administrators have there already. */
+/** Existing objects of tenants and administrators. */
 async function createObjects(): Promise<void> {
   await makeNamespaces(admin, granted, 'istio-system')
   await applyAll(admin, [
@@ -529,7 +530,7 @@ const attacks: Attack[] = [
 ]
 
 /** Policies are in force a moment after they were created: tried by a write of each that changes nothing. */
-async function inForce(isRefused: (status: number) => boolean): Promise<void> {
+async function policyApplied(isRefused: (status: number) => boolean): Promise<void> {
   for (const kind of new Set(attacks.map(({ by }) => by))) {
     const attack = attacks.find(({ by }) => by === kind)
     await until(`policy ${kind}`, async () => {
@@ -544,7 +545,7 @@ beforeAll(async () => {
   ;({ admin, account } = stolen)
   await createObjects()
   await bind(admin, 'warmgate-cache-secrets', granted)
-  await inForce((status) => [403, 422].includes(status))
+  await policyApplied((status) => [403, 422].includes(status))
 })
 
 afterAll(async () => {
@@ -694,7 +695,7 @@ describe('what Warmgate does is allowed', () => {
 
   test('a service is adopted, and not where no webhook answers', async () => {
     const answer = await adoptService(account, await get('plain'), { dryRun: false })
-    expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('was not asked') })
+    expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('did not see it') })
     expect((await get('plain')).metadata.annotations?.['warmgate.dev/adopt']).toBeUndefined()
   })
 
@@ -796,12 +797,12 @@ describe('what Warmgate does is allowed', () => {
 })
 
 describe('bound to cluster-admin by mistake', () => {
-  /** What the policies gave as their reasons. */
+  /** The reasons that the policies returned. */
   const reasons = new Set<string>()
 
   beforeAll(async () => {
     await bind(admin, 'cluster-admin')
-    await inForce((status) => status === 422)
+    await policyApplied((status) => status === 422)
   })
 
   test.each(attacks.map((attack) => [`${attack.by}: ${attack.what}`, attack] as const))(

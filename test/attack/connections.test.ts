@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { createAuthority } from '../../src/tls/authority.ts'
 import { issue, type KeyPair } from '../../src/tls/issue.ts'
 import { until } from '../cluster/until.ts'
-import { type Attacked, attack, post as send } from './warmgate.ts'
+import { type AttackedWarmgate, attack, post as send } from './warmgate.ts'
 
 const review = JSON.stringify({
   apiVersion: 'admission.k8s.io/v1',
@@ -21,7 +21,7 @@ const review = JSON.stringify({
   },
 })
 
-const post = (attacked: Attacked, agent: Agent) => send(attacked, agent, review)
+const post = (attacked: AttackedWarmgate, agent: Agent) => send(attacked, agent, review)
 
 test('one stranger cannot keep the API server out, however many connections it holds open', async () => {
   const attacked = await attack()
@@ -29,7 +29,7 @@ test('one stranger cannot keep the API server out, however many connections it h
   try {
     const apiServer = new Agent({ rejectUnauthorized: false, keepAlive: true, maxSockets: 1 })
     expect(await post(attacked, apiServer)).toBe(200)
-    // Half of them say nothing, half begin a request that they never end.
+    // Half of them send nothing, and half start a request that they never finish.
     for (let round = 0; round < 10; round++) {
       const opened = Array.from({ length: 100 }, (_, index) => {
         if (index % 2 === 0) return connectPlain(attacked.port, '127.0.0.1')

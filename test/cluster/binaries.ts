@@ -12,9 +12,9 @@ import { buildArgs, type Pinned, type Program, type ProgramName, pin, upstreams 
 
 export interface BinariesOptions {
   programs: readonly ProgramName[]
-  /** Called with one line for people whenever there is something to say: what is built, and for how long. */
+  /** Called with progress lines for people: what is built, and for how long. */
   progress?: (line: string) => void
-  /** WARMGATE_CACHE, XDG_CACHE_HOME and KUBEBUILDER_ASSETS are heeded, PATH says where Go is. */
+  /** Reads WARMGATE_CACHE, XDG_CACHE_HOME and KUBEBUILDER_ASSETS, and finds Go in PATH. */
   env?: NodeJS.ProcessEnv
 }
 
@@ -42,25 +42,26 @@ const tickMs = 10_000
 const platform = `${process.platform}-${process.arch}`
 
 /**
- * Gives the programs of a control plane, building what the cache does not have, one after another. With a full
- * cache it takes milliseconds and no Go.
- * @throws ClusterError GO_MISSING, GO_TOO_OLD, BUILD_FAILED, or ASSETS_MISSING where KUBEBUILDER_ASSETS lacks a program
+ * Gives the programs of a control plane, building what the cache does not have, one after another. With a
+ * full cache it takes milliseconds and no Go.
+ * @throws ClusterError GO_MISSING, GO_TOO_OLD, BUILD_FAILED, or ASSETS_MISSING where KUBEBUILDER_ASSETS lacks
+ * a program
  */
 export async function provideBinaries(options: BinariesOptions): Promise<Binaries> {
   const context = contextOf(options)
-  const survey = await surveyCache(options.programs, context)
-  if (survey.missing.length > 0) await fill(survey, context)
-  await markUsed(survey)
-  const built = survey.places.map(({ program, file }) => [program.name, file] as const)
-  const paths = new Map([...survey.given, ...built])
+  const state = await readBuildState(options.programs, context)
+  if (state.missing.length > 0) await fill(state, context)
+  await markUsed(state)
+  const built = state.places.map(({ program, file }) => [program.name, file] as const)
+  const paths = new Map([...state.given, ...built])
   return {
     path(program) {
       const path = paths.get(program)
       if (path === undefined) throw new Error(`${program} was not asked for`)
       return path
     },
-    manifests: JSON.parse(await readFile(survey.manifests, 'utf8')) as Manifests,
-    charts: survey.charts,
+    manifests: JSON.parse(await readFile(state.manifests, 'utf8')) as Manifests,
+    charts: state.charts,
   }
 }
 
@@ -77,7 +78,7 @@ export async function areBinariesBuilt(
   programs: readonly ProgramName[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<boolean> {
-  const { missing } = await surveyCache(programs, contextOf({ env }))
+  const { missing } = await readBuildState(programs, contextOf({ env }))
   return missing.length === 0
 }
 
@@ -85,7 +86,7 @@ function contextOf({ progress = () => {}, env = process.env }: Omit<BinariesOpti
   return { cache: cacheFolder(env), env, progress }
 }
 
-interface Survey {
+interface BuildState {
   pinned: Pinned[]
   given: Map<ProgramName, string>
   places: Place[]
@@ -94,7 +95,7 @@ interface Survey {
   missing: string[]
 }
 
-async function surveyCache(programs: readonly ProgramName[], context: Context): Promise<Survey> {
+async function readBuildState(programs: readonly ProgramName[], context: Context): Promise<BuildState> {
   await mkdir(context.cache, { recursive: true })
   const pinned = await Promise.all(upstreams.map(pin))
   const given = await assets(programs, context.env)
@@ -106,7 +107,7 @@ async function surveyCache(programs: readonly ProgramName[], context: Context): 
   return { pinned, given, places, manifests, charts, missing }
 }
 
-async function fill({ places, manifests, charts, pinned }: Survey, context: Context): Promise<void> {
+async function fill({ places, manifests, charts, pinned }: BuildState, context: Context): Promise<void> {
   await withLock(join(context.cache, 'build.lock'), {
     onWait: (owner) => context.progress(`waiting for process ${owner}, which is building`),
     work: async () => {
@@ -119,13 +120,13 @@ async function fill({ places, manifests, charts, pinned }: Survey, context: Cont
 }
 
 /** Pruning goes by the time of the last use. A cache that is read-only is used all the same. */
-async function markUsed({ places, manifests, charts }: Survey): Promise<void> {
+async function markUsed({ places, manifests, charts }: BuildState): Promise<void> {
   const now = new Date()
   const used = new Set([...places.map(({ file }) => dirname(file)), manifests, charts])
   await Promise.all([...used].map((path) => utimes(path, now, now).catch(() => undefined)))
 }
 
-/** Where built programs are kept, outside of the repository. */
+/** The folder of built programs, outside of the repository. */
 export function cacheFolder(env: NodeJS.ProcessEnv): string {
   return env.WARMGATE_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'warmgate')
 }
@@ -207,9 +208,9 @@ async function cacheCharts(folder: string, pinned: Pinned[], context: Context): 
 }
 
 interface Wanted {
-  /** Of an upstream. */
+  /** The name of an upstream. */
   name: string
-  /** Another module than the upstream's own, one that it requires. */
+  /** A module that the upstream requires; the upstream's own module if unset. */
   module?: string | undefined
 }
 
@@ -234,7 +235,10 @@ async function digestOf(readers: string[], pinned: Pinned[]): Promise<string> {
 }
 
 /** A file or folder is there as a whole or not at all, whenever the process ends. */
-async function atomically(file: string, write: (temporary: string) => Promise<unknown>): Promise<void> {
+export async function atomically(
+  file: string,
+  write: (temporary: string) => Promise<unknown>,
+): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`
   await mkdir(join(file, '..'), { recursive: true })
   try {

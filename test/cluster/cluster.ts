@@ -17,7 +17,7 @@ import {
   startScheduler,
 } from './control-plane.ts'
 import { ClusterError } from './errors.ts'
-import { furnishEngines, startFluidControllers } from './fluid.ts'
+import { linkEngineCommands, type RealEngine, startFluidControllers } from './fluid.ts'
 import { startKServe } from './kserve.ts'
 import { node, nodeResource, takesPods } from './nodes.ts'
 import { createAll, establish } from './objects.ts'
@@ -26,17 +26,29 @@ import { Processes } from './processes.ts'
 import { programsFor } from './upstreams.ts'
 
 export interface ClusterOptions {
-  /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. With none, there is no KWOK: see test/node. */
+  /**
+   * The number of nodes that KWOK simulates, with 32 CPUs, 256 GiB and 4 GPUs each. With 0, KWOK does not
+   * run.
+   */
   nodes?: number
-  /** With KServe: CRDs, configuration, runtimes, and its manager with its webhooks. Twice the time to start. */
+  /**
+   * With KServe: CRDs, configuration, runtimes, and its manager with its webhooks. Twice the time to start.
+   */
   kserve?: boolean
-  /** With KServe, also its manager for LLMInferenceServices, and all CRDs that it needs: as much time again. */
+  /**
+   * With KServe, also its manager for LLMInferenceServices, and all CRDs that it needs: as much time again.
+   */
   llm?: boolean
-  /** With KServe, also the CRD of Knative's Service: what KServe makes of a service in Knative mode. */
+  /** With KServe, also the CRD of Knative's Service, which KServe creates in Knative mode. */
   knative?: boolean
-  /** With Fluid's own controllers, which install their charts. Without them test/fluid may stand in. */
+  /**
+   * With Fluid's own controllers, which install their charts. Without them, tests can use the stand-in of
+   * test/fluid.
+   */
   fluid?: boolean
-  /** How long each init container takes; a pod may say otherwise by annotation `warmgate.test/init-seconds`. */
+  /** With Fluid's controllers for pods that really run (`nodes: 0`): by test/node and test/engine. */
+  engine?: RealEngine | undefined
+  /** The duration of each init container. A pod's annotation `warmgate.test/init-seconds` overrides it. */
   initContainerSeconds?: number
   progress?: (line: string) => void
 }
@@ -60,7 +72,10 @@ export interface ClusterAccess {
   kubeconfigFor(account: ServiceAccountName): Promise<string>
 }
 
-/** A Kubernetes control plane of its own, with nodes played by KWOK. It ends with the process that started it. */
+/**
+ * A separate Kubernetes control plane, with nodes simulated by KWOK. It ends with the process that started
+ * it.
+ */
 export interface Cluster extends ClusterAccess {
   /** One line for each of Fluid's controllers that ended and was started again. */
   restarts(): readonly string[]
@@ -74,7 +89,8 @@ const attempts = 3
  * @throws ClusterError what keeps it from starting; the last words of a process that died are in the message
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { progress = () => {}, kserve = false, llm = false, knative = false, fluid = false } = options
+  const { progress = () => {}, kserve = false, llm = false, knative = false, engine } = options
+  const fluid = options.fluid ?? false
   const binaries = await provideBinaries({ programs: programsFor({ kserve, llm, fluid }), progress })
   for (let attempt = 1; ; attempt++) {
     try {
@@ -86,17 +102,25 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         llm,
         knative,
         fluid,
+        engine,
         progress,
       })
     } catch (error) {
-      // Someone was faster at a port that was free when we looked.
+      // Another process took a port that was free when it was checked.
       const again = error instanceof ClusterError && error.message.includes('address already in use')
       if (!again || attempt === attempts) throw error
     }
   }
 }
 
-async function start(binaries: Binaries, options: Required<ClusterOptions>): Promise<Cluster> {
+/** The socket at which an API server looks for its way to real kubelets. */
+export function tunnelOf(folder: string): string {
+  return join(folder, 'tunnel.sock')
+}
+
+type AllOptions = Required<Omit<ClusterOptions, 'engine'>> & Pick<ClusterOptions, 'engine'>
+
+async function start(binaries: Binaries, options: AllOptions): Promise<Cluster> {
   const startedMs = Date.now()
   const folder = await mkdtemp(join(tmpdir(), 'warmgate-cluster-'))
   const processes = new Processes(folder)
@@ -111,11 +135,11 @@ async function start(binaries: Binaries, options: Required<ClusterOptions>): Pro
     const kubeconfig = (user: string) => kubeconfigPath(folder, user)
     const parts: Parts = { folder, binaries, processes, access, ports: { etcd, apiserver, kwok }, kubeconfig }
     startEtcd(parts)
-    startApiServer(parts)
+    await startApiServer(parts, { tunnel: options.engine && tunnelOf(folder) })
     const cluster = await describe(parts, stop)
     const client = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
     stops.push(() => client.close())
-    await furnish(parts, client, options)
+    await installComponents(parts, client, options)
     options.progress(`the control plane is ready after ${((Date.now() - startedMs) / 1_000).toFixed(1)} s`)
     return cluster
   } catch (error) {
@@ -124,8 +148,8 @@ async function start(binaries: Binaries, options: Required<ClusterOptions>): Pro
   }
 }
 
-/** What a cluster has once its API server answers, all of it at the same time. */
-async function furnish(parts: Parts, client: KubeClient, options: Required<ClusterOptions>): Promise<void> {
+/** Installs the other components of a cluster in parallel, once its API server responds. */
+async function installComponents(parts: Parts, client: KubeClient, options: AllOptions): Promise<void> {
   const { binaries, processes } = parts
   const { fluid } = binaries.manifests
   startControllerManager(parts)
@@ -134,21 +158,21 @@ async function furnish(parts: Parts, client: KubeClient, options: Required<Clust
   if (options.nodes > 0)
     await startKwok(parts, {
       initContainerSeconds: options.initContainerSeconds,
-      ...(options.fluid ? { commands: await furnishEngines(parts) } : {}),
+      ...(options.fluid ? { commands: await linkEngineCommands(parts) } : {}),
     })
   await Promise.all([
-    furnishNodes(parts, client, options.nodes),
+    createNodes(parts, client, options.nodes),
     processes.until('the default service account', () =>
       client.get(resources.serviceAccount, { namespace: 'default', name: 'default' }),
     ),
     establish(client, processes, fluid.crds).then(() =>
-      options.fluid ? startFluidControllers(parts, client) : undefined,
+      options.fluid ? startFluidControllers(parts, client, options.engine) : undefined,
     ),
     options.kserve ? startKServe(parts, client, options) : undefined,
   ])
 }
 
-async function furnishNodes({ processes }: Parts, client: KubeClient, count: number): Promise<void> {
+async function createNodes({ processes }: Parts, client: KubeClient, count: number): Promise<void> {
   await createAll(
     client,
     Array.from({ length: count }, (_, index) => node(index)),
@@ -170,7 +194,7 @@ async function describe(parts: Parts, stop: () => Promise<void>): Promise<Cluste
   return { ...openCluster(folder), restarts: () => processes.restarts, stop }
 }
 
-/** The cluster whose folder this is. Another process may have started it, and stops it. */
+/** The cluster with this folder. Another process may have started it; that process stops it. */
 export function openCluster(folder: string): ClusterAccess {
   const kubeconfig = kubeconfigPath(folder, 'admin')
   const kubeConfig = new KubeConfig()

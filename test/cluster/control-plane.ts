@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { JsonObject } from '../../src/values/object.ts'
 import type { Access } from './access.ts'
 import type { Binaries } from './binaries.ts'
 import type { Processes } from './processes.ts'
@@ -28,8 +29,14 @@ export function startEtcd({ folder, ports, ...parts }: Parts): void {
   })
 }
 
-export function startApiServer({ access, ports, ...parts }: Parts): void {
+/** @param tunnel the socket through which it reaches kubelets, where they are in a network of their own */
+export async function startApiServer(
+  { access, ports, ...parts }: Parts,
+  { tunnel }: { tunnel: string | undefined },
+): Promise<void> {
   const { files } = access
+  const egress = join(parts.folder, 'egress.json')
+  if (tunnel !== undefined) await writeFile(egress, JSON.stringify(egressThrough(tunnel)))
   start(parts, 'kube-apiserver', {
     'etcd-servers': `http://127.0.0.1:${ports.etcd}`,
     'bind-address': '127.0.0.1',
@@ -41,16 +48,26 @@ export function startApiServer({ access, ports, ...parts }: Parts): void {
     'authorization-mode': 'RBAC',
     // Fluid's FUSE pods are.
     'allow-privileged': 'true',
-    // Nobody resolves the names of nodes.
+    // Names of nodes cannot be resolved.
     'kubelet-preferred-address-types': 'InternalIP',
     'service-account-issuer': 'https://kubernetes.default.svc',
     'service-account-key-file': files.serviceAccountKey,
     'service-account-signing-key-file': files.serviceAccountKey,
     'service-cluster-ip-range': '10.96.0.0/16',
-    // Endpoints of the API server itself may not be on loopback; nothing here looks for them.
+    // Endpoints of the API server must not be on loopback; nothing here uses them.
     'endpoint-reconciler-type': 'none',
+    ...(tunnel !== undefined && { 'egress-selector-config-file': egress }),
     profiling: 'false',
   })
+}
+
+function egressThrough(udsName: string): JsonObject {
+  const connection = { proxyProtocol: 'HTTPConnect', transport: { uds: { udsName } } }
+  return {
+    apiVersion: 'apiserver.k8s.io/v1beta1',
+    kind: 'EgressSelectorConfiguration',
+    egressSelections: [{ name: 'cluster', connection }],
+  }
 }
 
 export function startControllerManager({ access, ...parts }: Parts): void {
@@ -60,7 +77,7 @@ export function startControllerManager({ access, ...parts }: Parts): void {
     'secure-port': '0',
     'service-account-private-key-file': access.files.serviceAccountKey,
     'root-ca-file': access.files.ca,
-    // A claim that waits for its volume is looked at again after this long.
+    // How often a PVC without a volume is checked again.
     'pvclaimbinder-sync-period': '1s',
     ...busy,
     profiling: 'false',
@@ -83,7 +100,7 @@ const stagesFolder = new URL('./stages/', import.meta.url)
 
 export interface KwokOptions {
   initContainerSeconds: number
-  /** A folder of programs: what is executed in any pod is looked for there, and nowhere else. */
+  /** The folder of the programs that can be executed in pods. */
   commands?: string
 }
 

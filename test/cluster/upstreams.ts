@@ -14,7 +14,7 @@ export const fluidControllers = [
 // Fluid calls Helm by this name.
 const fluid = [...fluidControllers, 'ddc-helm'] as const
 
-/** What a cluster runs. */
+/** A program that a cluster runs, from a Go module. */
 export const programNames = [...controlPlane, 'kserve-manager', 'kserve-llmisvc-manager', ...fluid] as const
 
 /** The programs of a real node, which joins a cluster: see test/node. */
@@ -27,7 +27,13 @@ export const nodePrograms = [
   'host-local',
   'guest',
 ] as const
-export type ProgramName = (typeof programNames)[number] | (typeof nodePrograms)[number]
+
+/** What else runs where a cache is real: see test/engine. */
+export const enginePrograms = ['fluid-csi', 'registrar', 'coredns', 'versitygw'] as const
+export type ProgramName =
+  | (typeof programNames)[number]
+  | (typeof nodePrograms)[number]
+  | (typeof enginePrograms)[number]
 
 export interface Program {
   name: ProgramName
@@ -38,17 +44,20 @@ export interface Program {
   ldflags?: (version: string) => string
 }
 
-/** A Go module that others release: its tool module here pins the exact version, and all that it is built with. */
+/**
+ * A Go module that others release: its tool module here pins the exact version, and all that it is built
+ * with.
+ */
 export interface Upstream {
   name: string
   module: string
   programs: Program[]
 }
 
-/** An upstream at the version that its go.mod says. */
+/** An upstream with the version from its go.mod. */
 export interface Pinned extends Upstream {
   version: string
-  /** Where its go.mod and go.sum are. */
+  /** The folder of its go.mod and go.sum. */
   folder: string
   /** Changes with every byte that decides what is built. */
   digest: string
@@ -137,6 +146,12 @@ export const upstreams: readonly Upstream[] = [
     module: 'github.com/fluid-cloudnative/fluid',
     programs: fluidControllers.map(fluidController),
   },
+  // An upstream of its own, so that Fluid's controllers need not be built again with it.
+  {
+    name: 'csi',
+    module: 'github.com/fluid-cloudnative/fluid',
+    programs: [{ name: 'fluid-csi', package: 'github.com/fluid-cloudnative/fluid/cmd/csi', aboutMinutes: 1 }],
+  },
   {
     name: 'helm',
     module: 'helm.sh/helm/v3',
@@ -152,11 +167,26 @@ export const upstreams: readonly Upstream[] = [
     module: 'github.com/containernetworking/plugins',
     programs: [cni('ptp', 'main/ptp'), cni('host-local', 'ipam/host-local')],
   },
-  // Our own, and static: an image holds nothing else.
+  // Our own, and static: an image of test/node holds nothing else.
   {
     name: 'guest',
     module: 'warmgate.dev/test/cluster/guest',
     programs: [{ name: 'guest', package: '.', aboutMinutes: 1, tags: 'netgo,osusergo' }],
+  },
+  {
+    name: 'registrar',
+    module: 'warmgate.dev/test/cluster/registrar',
+    programs: [{ name: 'registrar', package: '.', aboutMinutes: 1, tags: 'netgo,osusergo' }],
+  },
+  {
+    name: 'dns',
+    module: 'warmgate.dev/test/cluster/dns',
+    programs: [{ name: 'coredns', package: '.', aboutMinutes: 1 }],
+  },
+  {
+    name: 's3',
+    module: 'github.com/versity/versitygw',
+    programs: [{ name: 'versitygw', package: 'github.com/versity/versitygw/cmd/versitygw', aboutMinutes: 2 }],
   },
 ]
 
@@ -181,7 +211,9 @@ function versionOf({ module }: Upstream, goMod: string): string | undefined {
   return version === undefined ? undefined : `v${version}`
 }
 
-/** The arguments of `go build`, but for where the result goes. Two compilers at a time leave room for others. */
+/**
+ * The arguments of `go build`, but for where the result goes. Two compilers at a time leave room for others.
+ */
 export function buildArgs({ ldflags, tags, package: path }: Program, { version }: Pinned): string[] {
   const flags = ['-s -w', ldflags?.(version)].filter(Boolean).join(' ')
   const tagged = tags === undefined ? [] : ['-tags', tags]

@@ -12,14 +12,14 @@ export interface Seen {
   body: string
 }
 
-/** Answers one request in place of the server, well or badly. */
+/** A scripted response to one request, valid or not. */
 export type Answer = (response: ServerResponse, seen: Seen) => void
 export type Verb = 'list' | 'watch' | 'other'
 
 interface Watcher {
   response: ServerResponse
   /** The connection is open, but nothing more arrives. */
-  isDeaf: boolean
+  isMuted: boolean
 }
 
 interface LoggedEvent {
@@ -73,7 +73,7 @@ export class HostileServer {
     return config
   }
 
-  /** The next answers to a verb; `other` is all that is neither a list nor a watch of the collection. */
+  /** The next responses to a verb; `other` is any request other than a list or watch of the collection. */
   next(verb: Verb, ...answers: Answer[]): void {
     this.#scripted[verb].push(...answers)
   }
@@ -101,7 +101,7 @@ export class HostileServer {
     this.#publish({ type: 'DELETED', object: { ...object, metadata }, version: this.#version })
   }
 
-  /** What a client that sees everything holds. */
+  /** The objects that a client with a complete view has. */
   objects(): KubeObject[] {
     return [...this.#objects.values()]
   }
@@ -136,8 +136,8 @@ export class HostileServer {
   }
 
   /** The watches that are open now stay so, and hear nothing more. */
-  deafenWatches(): void {
-    for (const watcher of this.#watchers) watcher.isDeaf = true
+  muteWatches(): void {
+    for (const watcher of this.#watchers) watcher.isMuted = true
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -168,7 +168,7 @@ export class HostileServer {
       resourceVersion: String(version),
       ...(end < all.length ? { continue: `${version}:${end}` } : {}),
     }
-    // Like Kubernetes, whose lists do not say what their items are.
+    // As in Kubernetes, items of a list have no kind.
     const items = all.slice(from, end).map(({ apiVersion: _, kind: __, ...item }) => item)
     json(200, { kind: 'List', apiVersion: 'v1', metadata, items })(response)
   }
@@ -187,7 +187,7 @@ export class HostileServer {
       response.end(`${JSON.stringify({ type: 'ERROR', object })}\n`)
       return
     }
-    const watcher = { response, isDeaf: false }
+    const watcher = { response, isMuted: false }
     this.#watchers.add(watcher)
     response.once('close', () => this.#watchers.delete(watcher))
     for (const event of this.#log) if (event.version > from) response.write(line(event))
@@ -195,7 +195,7 @@ export class HostileServer {
 
   #publish(event: LoggedEvent): void {
     this.#log.push(event)
-    for (const { response, isDeaf } of this.#watchers) if (!isDeaf) response.write(line(event))
+    for (const { response, isMuted } of this.#watchers) if (!isMuted) response.write(line(event))
   }
 }
 
@@ -210,7 +210,7 @@ export function status(code: number, reason: string, message: string, headers = 
   return json(code, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message }, headers)
 }
 
-/** A successful answer that ends as this text does, whatever that is. */
+/** A response with status 200 and this text as its body. */
 export function raw(text: string): Answer {
   return (response) => {
     response.writeHead(200, { 'content-type': 'application/json' })
@@ -218,7 +218,7 @@ export function raw(text: string): Answer {
   }
 }
 
-/** A connection that breaks before any answer. */
+/** A connection that breaks before any response. */
 export const reset: Answer = (response) => {
   response.socket?.resetAndDestroy()
 }

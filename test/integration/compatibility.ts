@@ -5,7 +5,7 @@ import { custom, frameworks } from './services.ts'
 export const modes = ['Standard', 'Knative', 'LLM'] as const
 export type Mode = (typeof modes)[number]
 
-/** A service of the compatibility table, and what KServe makes of it. */
+/** A service of the compatibility table, and the workloads that KServe creates for it. */
 export interface Case {
   table: 'locations' | 'sources'
   row: string
@@ -151,13 +151,13 @@ export const sources: { [row: string]: string } = {
 }
 
 /** KServe's storage initializer knows no oss://: without a cache the service never starts. */
-const takenByInference = (uri: string) => !uri.startsWith('oss:')
+const acceptedByInference = (uri: string) => !uri.startsWith('oss:')
 
 /** Of the others KServe makes nothing; of gs:// only because it has become a claim. */
 const takenByLlm = /^(s3|gs|hf|oci|pvc):/
 
 export function cases(): Case[] {
-  const standing = Object.entries(inference).flatMap(([row, { modes: of = inferenceModes, ...shape }]) =>
+  const existing = Object.entries(inference).flatMap(([row, { modes: of = inferenceModes, ...shape }]) =>
     of.map((mode) => toCase('locations', row, mode, shape)),
   )
   const llms = Object.entries(llm).map(([row, shape]) => toCase('locations', row, 'LLM', shape))
@@ -165,12 +165,12 @@ export function cases(): Case[] {
     ...(['Standard', 'Knative'] as const).map((mode) =>
       toCase('sources', row, mode, {
         spec: { predictor: sklearn({ storageUri: uri }) },
-        workloads: takenByInference(uri) ? 1 : 0,
+        workloads: acceptedByInference(uri) ? 1 : 0,
       }),
     ),
     toCase('sources', row, 'LLM', { spec: { model: model(uri) }, workloads: takenByLlm.test(uri) ? 1 : 0 }),
   ])
-  return [...standing, ...llms, ...each]
+  return [...existing, ...llms, ...each]
 }
 
 function toCase(table: Case['table'], row: string, mode: Mode, { spec, workloads = 1, claims }: Shape): Case {

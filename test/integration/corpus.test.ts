@@ -10,9 +10,9 @@ import { applyPolicy } from './await.ts'
 import { namespace, suitePolicy } from './services.ts'
 
 /*
- * Every service in the modules of KServe's releases, planned from its file alone and then created (as a dry run) on a
- * real API server with the webhooks of Warmgate and of the newest of these releases. docs/corpus.md is what came of each:
- * `vitest -u` writes it again.
+ * Every service in the modules of KServe's releases, planned from its file alone and then created (as a dry
+ * run) on a real API server with the webhooks of Warmgate and of the newest of these releases. docs/corpus.md
+ * is what came of each: `vitest -u` writes it again.
  */
 
 const home = 'corpus'
@@ -20,7 +20,7 @@ const home = 'corpus'
 const sources = [{ match: ['s3://', 'gs://'], credentials: { identity: 'Node' } }]
 const policy: KubeObject = { ...suitePolicy(home), spec: { ...objectAt(suitePolicy(home), 'spec'), sources } }
 let corpora: Corpus[]
-let stage: SharedCluster
+let cluster: SharedCluster
 
 interface Found {
   path: string
@@ -43,17 +43,19 @@ type Admitted = { service: KubeObject } | { refusal: string }
 
 beforeAll(async () => {
   corpora = await provideCorpora()
-  stage = await joinTestCluster('corpus')
-  await stage.client.create(resourceOf(namespace(home)), namespace(home))
-  await applyAll(stage.client, [...accounts(), ...runtimes()])
-  await applyPolicy(stage.client, policy)
+  cluster = await joinTestCluster('corpus')
+  await cluster.client.create(resourceOf(namespace(home)), namespace(home))
+  await applyAll(cluster.client, [...accounts(), ...runtimes()])
+  await applyPolicy(cluster.client, policy)
 })
 
-/** The accounts that services name: nothing is decided before they are there. */
+/** The service accounts that services name. Warmgate decides only once they exist. */
 function accounts(): KubeObject[] {
   const services = distinct(corpora).map(({ service }) => service)
-  const names = services.flatMap(
-    (service) => stringAt(service, 'spec', 'predictor', 'serviceAccountName') ?? [],
+  const names = services.flatMap((service) =>
+    ['serviceAccountName', 'serviceAccount'].flatMap(
+      (field) => stringAt(service, 'spec', 'predictor', field) ?? [],
+    ),
   )
   return [...new Set(names)].map((name) => ({
     apiVersion: 'v1',
@@ -77,12 +79,12 @@ function runtimes(): KubeObject[] {
 }
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 test('each service of KServe’s samples is admitted as planned, and the table says what came of it', async () => {
   const rows: Row[] = []
-  // One after another: what Warmgate cannot answer within a webhook's timeout, it leaves as it is.
+  // One after another: the API server leaves a service unchanged if the webhook does not respond in time.
   for (const found of distinct(corpora)) rows.push(await rowOf(found))
   const surprises = rows.filter((row) => !isAsPlanned(row)).map(({ path }) => path)
   expect(surprises).toEqual([])
@@ -90,8 +92,8 @@ test('each service of KServe’s samples is admitted as planned, and the table s
 })
 
 /**
- * Each service once. Releases change few of them: one that is the same in a newer release counts for that one's rows,
- * whatever its path was.
+ * Each service once. Releases change few of them: one that is the same in a newer release counts for that
+ * one's rows, whatever its path was.
  */
 function distinct(all: Corpus[]): Listed[] {
   const rows = new Map<string, Listed[]>()
@@ -123,7 +125,7 @@ async function rowOf({ path, service: found, text, versions }: Listed): Promise<
 
 async function admit(service: KubeObject): Promise<Admitted> {
   try {
-    return { service: await stage.client.create(resourceOf(service), service, { dryRun: true }) }
+    return { service: await cluster.client.create(resourceOf(service), service, { dryRun: true }) }
   } catch (error) {
     return { refusal: reasonOf((error as Error).message) }
   }
@@ -138,7 +140,9 @@ function reasonOf(message: string): string {
     .slice(0, 160)
 }
 
-/** KServe's defaulter moves fields, adds others and fills them in: what must agree is where models come from. */
+/**
+ * KServe's defaulter moves fields, adds others and fills them in: what must agree is where models come from.
+ */
 function isAsPlanned({ planned, admitted }: Row): boolean {
   if ('refusal' in admitted) return true
   return JSON.stringify(modelsOf(admitted.service)) === JSON.stringify(modelsOf(planned.service))
@@ -185,7 +189,7 @@ KServe ${newest} and of Warmgate. The last column is the API server's answer; in
 where the plan says. The policy is the built-in one, with \`credentials.identity: Node\` for S3 and GCS: most samples read
 a public bucket without credentials. This page is written by a test, which compares it.
 
-${table(['release', 'files', 'services', 'accelerated', 'refused', 'passed over', 'unreadable files'], releases)}
+${table(['release', 'files', 'services', 'accelerated', 'refused', 'skipped', 'unreadable files'], releases)}
 
 - Refused: by KServe or its CRD, which are those of ${newest} for every release.
 - Passed over: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.

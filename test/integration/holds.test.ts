@@ -10,42 +10,44 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { condition, governNamespace, isTrue, podsOf } from './await.ts'
 import { service, sklearn } from './services.ts'
 
-let stage: SharedCluster
+let cluster: SharedCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 500, pollMs: 300, syncMs: 200, modelBytes: () => 2 ** 30, bytesPerSecond: 2 ** 28 }
-  stage = await joinTestCluster('holds', fluid)
+  cluster = await joinTestCluster('holds', fluid)
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
-/** A service in a namespace of its own, under a policy of its own. */
+/** Creates a service in its own namespace, with its own policy. */
 async function governed(ns: string, spec: JsonObject): Promise<KubeObject> {
-  await governNamespace(stage.client, ns, spec)
-  return await stage.client.create(
+  await governNamespace(cluster.client, ns, spec)
+  return await cluster.client.create(
     resources.inferenceService,
     service(ns, 'held', sklearn(`s3://models/${ns}`)),
   )
 }
 
 async function pod(ns: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
-  return await until(`a pod of ${ns}/held`, async () => (await podsOf(stage.client, ns, 'held')).find(wanted))
+  return await until(`a pod of ${ns}/held`, async () =>
+    (await podsOf(cluster.client, ns, 'held')).find(wanted),
+  )
 }
 
-/** What `warmgate status` prints of a namespace. */
+/** The output of `warmgate status` for a namespace. */
 async function status(ns: string): Promise<string> {
   let text = ''
   const { signal } = new AbortController()
-  const options = { client: stage.client, clock: systemClock, namespace: ns, watch: false, signal }
+  const options = { client: cluster.client, clock: systemClock, namespace: ns, watch: false, signal }
   await runStatus(options, { stdout: { write: (more: string) => (text += more) } })
   return text
 }
 
 /** `Kind: note` of the Events of a reason. */
 async function notes(ns: string, reason: string): Promise<string[]> {
-  const { items } = await stage.client.list(resources.event, { namespace: ns })
+  const { items } = await cluster.client.list(resources.event, { namespace: ns })
   const found = items.filter((event) => stringAt(event, 'reason') === reason)
   return found
     .map((event) => `${stringAt(event, 'regarding', 'kind')}: ${stringAt(event, 'note')}`)
@@ -53,7 +55,7 @@ async function notes(ns: string, reason: string): Promise<string[]> {
 }
 
 test('held from scheduling: the pod takes no node before its cache is warm, and then serves at once', async () => {
-  stage.fluid.set({ bytesPerSecond: 1 })
+  cluster.fluid.set({ bytesPerSecond: 1 })
   await governed('holds-scheduling', { hold: { at: 'Scheduling' } })
   const held = await pod(
     'holds-scheduling',
@@ -70,12 +72,12 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
     if (!bar.test(text)) throw new Error(text)
     return text
   })
-  // KServe's own, which no service can change: docs/holds.md says what comes of it.
+  // KServe's default, which no service can change; docs/holds.md describes the consequences.
   const deployments = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
   const deployment = { namespace: 'holds-scheduling', name: 'held-predictor' }
-  const deadline = getIn(await stage.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')
+  const deadline = getIn(await cluster.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')
   expect(deadline).toBe(600)
-  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
+  cluster.fluid.set({ bytesPerSecond: 2 ** 30 })
   const ready = await pod('holds-scheduling', (found) => isTrue(found, 'Ready'))
   expect(ready.metadata.uid).toBe(held.metadata.uid)
   expect(hasSchedulingGate(ready)).toBe(false)
@@ -98,7 +100,7 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
 })
 
 test('Revert: the service gets its manifest back, and its pods their storage initializer', async () => {
-  stage.fluid.set({ bytesPerSecond: 1 })
+  cluster.fluid.set({ bytesPerSecond: 1 })
   const hold = { onTimeout: 'Revert' }
   const admitted = await governed('holds-revert', { hold, warmup: { timeout: '3s' } })
   expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toMatch(/^pvc:/)
@@ -107,7 +109,7 @@ test('Revert: the service gets its manifest back, and its pods their storage ini
     (found) => isTrue(found, 'Ready') && listAt(found, 'spec', 'initContainers').length === 1,
   )
   expect(hasGate(ready)).toBe(false)
-  const after = await stage.client.get(resources.inferenceService, {
+  const after = await cluster.client.get(resources.inferenceService, {
     namespace: 'holds-revert',
     name: 'held',
   })
@@ -117,7 +119,7 @@ test('Revert: the service gets its manifest back, and its pods their storage ini
     'warmgate.dev/reverted': 'the cache was not warm after 3s',
   })
   await until('an Event on the service', async () => {
-    const { items } = await stage.client.list(resources.event, { namespace: 'holds-revert' })
+    const { items } = await cluster.client.list(resources.event, { namespace: 'holds-revert' })
     return items.find(
       (event) =>
         stringAt(event, 'reason') === 'Reverted' &&

@@ -335,7 +335,7 @@ function fluidObject(kind: string, name: string, spec: JsonObject): KubeObject {
   return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name, namespace: 'models' }, spec, status }
 }
 
-/** What Datasets mount that teams made for themselves. */
+/** The mounts of Datasets that teams created. */
 const teams = fc.array(
   fc
     .tuple(
@@ -346,8 +346,8 @@ const teams = fc.array(
   { maxLength: 2 },
 )
 
-/** What another namespace has, and may have granted. */
-const lent = fc
+/** Datasets of another namespace, with or without a grant. */
+const sharedDatasets = fc
   .record({
     mounts: fc.constantFrom<JsonObject[]>(
       [
@@ -368,7 +368,7 @@ const lent = fc
 
 const devices = { limits: { 'nvidia.com/gpu': '1' } }
 
-/** Of the two runtimes and configurations that the services above may find, one asks for devices itself. */
+/** Two runtimes and configurations for the services above; one of them requests devices. */
 const servingRuntimes: fc.Arbitrary<KubeObject[]> = fc.subarray(
   ['plain', 'greedy'].map((name) => ({
     apiVersion: 'serving.kserve.io/v1alpha1',
@@ -384,11 +384,17 @@ const servingRuntimes: fc.Arbitrary<KubeObject[]> = fc.subarray(
   })),
 )
 
-const llmConfigs: fc.Arbitrary<KubeObject[]> = fc.subarray([
+const someLlmConfigs = [
   llmConfig('nodes', { worker: {}, prefill: { worker: {} } }),
   llmConfig('greedy', { template: { containers: [{ name: 'main', resources: devices }] } }),
   llmConfig('kserve-config-llm-template', { template: { containers: [{ name: 'main' }] } }),
-])
+]
+
+/** Mostly all of them: a service that names one that is missing is never accelerated. */
+const llmConfigs: fc.Arbitrary<KubeObject[]> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(someLlmConfigs) },
+  { weight: 1, arbitrary: fc.subarray(someLlmConfigs) },
+)
 
 function llmConfig(name: string, spec: JsonObject): KubeObject {
   return {
@@ -399,7 +405,7 @@ function llmConfig(name: string, spec: JsonObject): KubeObject {
   }
 }
 
-/** What a cluster may say; its namespace is opted in. */
+/** The facts of a cluster with an opted-in namespace. */
 export const optedInFacts: fc.Arbitrary<Facts> = fc
   .record({
     specs: fc.oneof(
@@ -414,14 +420,14 @@ export const optedInFacts: fc.Arbitrary<Facts> = fc
     listed: fc.constantFrom<string[]>([], [], ['s3-access'], ['other', 's3-access']),
     identity: fc.constantFrom({}, {}, {}, {}, { 'eks.amazonaws.com/role-arn': 'role' }),
     teams,
-    lent,
+    sharedDatasets,
     servingRuntimes: fc.record({ own: servingRuntimes, cluster: servingRuntimes }),
     llmConfigs: fc.record({ own: llmConfigs, shared: llmConfigs }),
   })
   .map(({ specs, installed, secrets, listed, identity, teams: mounts, ...more }) =>
     fakeFacts({
       servingRuntimes: more.servingRuntimes,
-      lent: more.lent,
+      sharedDatasets: more.sharedDatasets,
       llmConfigs: more.llmConfigs,
       datasets: mounts.map((mount, index) => fluidObject('Dataset', `team-${index}`, { mounts: [mount] })),
       runtimes: mounts.map((_, index) => fluidObject('AlluxioRuntime', `team-${index}`, {})),

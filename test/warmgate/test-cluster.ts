@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createClient } from '../../src/kube/http.ts'
 import { type Cluster, startCluster } from '../cluster/cluster.ts'
+import type { RealEngine } from '../cluster/fluid.ts'
 import { freePorts } from '../cluster/ports.ts'
 import { type FluidStandIn, startFluid } from '../fluid/fluid.ts'
 import type { FluidOptions } from '../fluid/options.ts'
@@ -17,6 +18,8 @@ export interface InstalledClusterOptions {
   llm?: boolean
   /** With KServe's Knative mode. */
   knative?: boolean
+  /** Pods of Fluid's really run: see test/engine. */
+  engine?: RealEngine
   progress?: (line: string) => void
 }
 
@@ -31,7 +34,7 @@ export interface InstalledCluster {
   client: KubeClient
   /** The path of the kubeconfig of the shipped service account. */
   kubeconfig: string
-  /** Where the webhook configuration expects Warmgate. */
+  /** The URL of Warmgate in the webhook configuration. */
   port: number
   probePort: number
   metricsPort: number
@@ -51,12 +54,12 @@ export interface WarmgateCluster extends InstalledCluster, Running {}
 /** With Fluid's own controllers, and Warmgate. */
 export interface RealFluidCluster extends InstalledCluster, Running {}
 
-/** With the stand-in for Fluid, and no process of Warmgate. */
+/** A cluster with the stand-in for Fluid, and without a Warmgate process. */
 export interface BareCluster extends InstalledCluster {
   fluid: FluidStandIn
 }
 
-/** With the stand-in for Fluid, and Warmgate. */
+/** A cluster with the stand-in for Fluid, and with Warmgate. */
 export interface TestCluster extends BareCluster, Running {}
 
 export async function startTestCluster(options: TestClusterOptions): Promise<TestCluster> {

@@ -25,7 +25,7 @@ function fluidObject(kind: string, labels: { [key: string]: string }): KubeObjec
 const ours: { [key: string]: string } = { 'app.kubernetes.io/managed-by': 'warmgate' }
 
 function reconcilerOf(
-  its: Pick<CacheOptions, 'client' | 'mirror' | 'placements'> & Partial<CacheOptions>,
+  its: Pick<CacheOptions, 'client' | 'mirror' | 'podRewrites'> & Partial<CacheOptions>,
 ): CacheReconciler {
   return new CacheReconciler({
     clock: new FakeClock(0),
@@ -43,26 +43,26 @@ const readsOf = ({ calls }: FakeApi) =>
 const kindsOf = (writes: string[]) => writes.map((write) => write.split(' ').slice(0, 2).join(' '))
 
 /** A cache that no service uses, in a mirror that may lag. */
-function scene({ hasSynced = true, arePlaced = true, labels = ours, hasDataset = true }) {
+function setUp({ hasSynced = true, arePlaced = true, labels = ours, hasDataset = true }) {
   const api = new FakeApi()
   const { services, mirror, datasets } = fakeMirror(api)
   services.state = hasSynced ? 'synced' : 'starting'
   for (const kind of ['DataLoad', 'JindoRuntime']) api.put(fluidObject(kind, labels))
   if (hasDataset) api.put(fluidObject('Dataset', labels))
-  const placements = new PodRewriteUsage()
-  if (!arePlaced) placements.expect(fluidObject('InferenceService', {}))
-  return { api, datasets, reconciler: reconcilerOf({ client: api, mirror, placements }) }
+  const podRewrites = new PodRewriteUsage()
+  if (!arePlaced) podRewrites.expect(fluidObject('InferenceService', {}))
+  return { api, datasets, reconciler: reconcilerOf({ client: api, mirror, podRewrites }) }
 }
 
 test('a cache that no service uses is taken away by its Dataset', async () => {
-  const { api, reconciler } = scene({})
+  const { api, reconciler } = setUp({})
   await reconciler.reconcile(key)
   expect(kindsOf(api.writes)).toEqual(['delete Dataset'])
 })
 
 test('a Dataset that has changed since is looked at again: a service may have taken it over', async () => {
   for (const metadata of [{ uid: 'another' }, { ownerReferences: [] }]) {
-    const { api, datasets, reconciler } = scene({})
+    const { api, datasets, reconciler } = setUp({})
     datasets.pause()
     api.edit('Dataset', key, { metadata })
     expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
@@ -71,21 +71,21 @@ test('a Dataset that has changed since is looked at again: a service may have ta
 })
 
 test('what a Dataset left behind goes after it', async () => {
-  const { api, reconciler } = scene({ hasDataset: false })
+  const { api, reconciler } = setUp({ hasDataset: false })
   await reconciler.reconcile(key)
   expect(kindsOf(api.writes)).toEqual(['delete DataLoad', 'delete JindoRuntime'])
 })
 
 test('nothing is taken away while the services are not known', async () => {
   for (const unknown of [{ hasSynced: false }, { arePlaced: false }]) {
-    const { api, reconciler } = scene(unknown)
+    const { api, reconciler } = setUp(unknown)
     expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
     expect(api.writes).toEqual([])
   }
 })
 
 test("a Dataset of someone else's is never taken away", async () => {
-  const { api, reconciler } = scene({ labels: {} })
+  const { api, reconciler } = setUp({ labels: {} })
   await reconciler.reconcile(key)
   expect(api.writes).toEqual([])
 })
@@ -99,21 +99,21 @@ function cluster(model: JsonObject = { storageUri: 's3://models/bloom' }) {
   const facts = fakeFacts({ secrets: { 'storage-config': secretFact(storageConfig) } })
   const name = plan({ service, facts }).caches[0]?.name ?? ''
   api.put(openNamespace, service, storageConfig)
-  const placements = new PodRewriteUsage()
-  placements.set(service, [{ cache: name, path: '' }])
+  const podRewrites = new PodRewriteUsage()
+  podRewrites.set(service, [{ cache: name, path: '' }])
   const mirror = Object.assign(fake.mirror, {
     fluidResources: ['datasets', 'jindoruntimes', 'alluxioruntimes'],
   })
   const record = (event: EventNote) => events.push(event)
   const [clock, planner] = [new FakeClock(0), fakePlanner({ mirror, client: api })]
-  const reconciler = reconcilerOf({ client: api, mirror, placements, events: { record }, clock, planner })
+  const reconciler = reconcilerOf({ client: api, mirror, podRewrites, events: { record }, clock, planner })
   const id = { namespace: 'models', name }
   const bind = () => {
     api.edit('Dataset', id, { status: { phase: 'Bound' } })
     api.edit('JindoRuntime', id, { status: { workerNumberReady: 9 } })
   }
   return {
-    ...{ fake, api, clock, planner, events, placements, service, id, reconciler },
+    ...{ fake, api, clock, planner, events, podRewrites, service, id, reconciler },
     get: (kind: string) => api.find(kind, id),
     /** What is written, until nothing is left to do. */
     async waitForSync() {
@@ -155,10 +155,10 @@ test.each<[string, JsonObject]>([
   expect([readsOf(its.api), its.planner.planned]).toEqual([[], planned])
 })
 
-test('the Secret of a cache is compared again after a minute, whatever wakes the cache before', async () => {
+test('the Secret of a cache is compared again after ten minutes, whatever wakes the cache before', async () => {
   const its = cluster({ storage: { key: 'minio', path: 'bloom' } })
   await its.waitForSync()
-  await its.clock.advance(59_000)
+  await its.clock.advance(9 * 60_000 + 59_000)
   its.api.calls.length = 0
   expect(await its.reconciler.reconcile(its.id)).toBe(1_000)
   expect(readsOf(its.api)).toEqual([])
@@ -384,7 +384,7 @@ test('one that is taken in while its cache is looked at keeps its warm-up: it wa
   const its = cluster()
   await its.waitForSync()
   its.api.drop('JindoRuntime', its.id)
-  its.api.before('get', () => its.placements.set(its.service, []))
+  its.api.before('get', () => its.podRewrites.set(its.service, []))
   its.api.calls.length = 0
   await its.reconciler.reconcile(its.id)
   expect(kindsOf(its.api.writes)).toEqual(['create JindoRuntime'])

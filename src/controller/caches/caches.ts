@@ -1,16 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
+import { byRecordedClaim } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Planner } from '../../cluster/planner.ts'
 import { runtimeResources } from '../../cluster/runtimes.ts'
 import { asPartOf, asRetry, isOurs, latestRetry, retryOf } from '../../fluid/dataset.ts'
 import type { Cache } from '../../fluid/desired.ts'
 import { datasetOf } from '../../fluid/load.ts'
+import { changesTo } from '../../fluid/merge.ts'
 import { isCacheName, loadName } from '../../fluid/name.ts'
 import { runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
 import { derivedFrom } from '../../fluid/secret.ts'
 import { isSized } from '../../fluid/sizing.ts'
-import { changesTo } from '../../fluid/standing.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import type { EventRecorder } from '../../kube/events.ts'
@@ -26,6 +27,7 @@ import { Memory } from '../../values/memory.ts'
 import {
   type KubeObject,
   keyOf,
+  keyText,
   type ObjectKey,
   type OwnerReference,
   ownerReference,
@@ -46,7 +48,7 @@ import { servicesUsing } from './service-usage.ts'
 
 export interface CacheOptions {
   planner: Planner
-  placements: PodRewriteUsage
+  podRewrites: PodRewriteUsage
   client: KubeClient
   mirror: Mirror
   clock: Clock
@@ -70,7 +72,7 @@ interface Usage {
   policy: string | undefined
 }
 
-type SecretState = Exclude<SecretSynced, { kind: 'synced' }> | { kind: 'synced'; againMs: number }
+type SecretState = Exclude<SecretSynced, { kind: 'synced' }> | { kind: 'synced'; requeueAfterMs: number }
 
 const blockedRetryMs = 30_000
 // An object is being deleted, or another client wrote it meanwhile. Its change usually wakes the key earlier.
@@ -117,59 +119,64 @@ export class CacheReconciler {
       return deletingRetryMs
     }
     if (dataset !== undefined) await endWaiting(this.#options, dataset, paths.keys())
-    const wanted = await this.#plan(key, users)
-    if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
-    const beyond = dataset === undefined ? this.#beyondLimit(wanted.cache, wanted.policy) : undefined
+    const desired = await this.#plan(key, users)
+    if (desired.cache === undefined) return this.#blocked(users, desired.reason, desired.message)
+    const beyond = dataset === undefined ? this.#beyondLimit(desired.cache, desired.policy) : undefined
     if (beyond !== undefined) return this.#blocked(users, 'CacheLimit', beyond)
     // Check first: a Runtime of an earlier Dataset must never serve a new Dataset that another client created.
     if (await deleteOrphans(this.#options, key)) return deletingRetryMs
-    const provision = desiredCache({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
+    const provision = desiredCache({ ...desired.cache, paths: [...paths.keys()] }, mirror)
     if (provision.kind === 'taken') return this.#blocked(users, 'NameTaken', provision.message)
-    return await this.#provision(provision, { key, users, paths, policy: wanted.policy })
+    return await this.#provision(provision, { key, users, paths, policy: desired.policy })
   }
 
   /** Writes the objects of a cache in order. */
   async #provision(
-    { cache, objects, heldBack }: Extract<DesiredCache, { kind: 'ours' }>,
+    { cache, objects, pendingChanges }: Extract<DesiredCache, { kind: 'ours' }>,
     { key, users, paths, policy }: Usage,
   ): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
     const owners = users.map(ownerReference)
-    if (dataset !== undefined) reportOutdated(this.#options, dataset, heldBack)
+    if (dataset !== undefined) reportOutdated(this.#options, dataset, pendingChanges)
     const [head, ...others] = objects
     if (head === undefined) return undefined
     // Only the Dataset needs the policy as an owner: it owns the Runtime and the warm-up in turn.
-    const made = await this.#write(head, [...owners, ...retentionOwners(mirror, policy)])
-    if (made === undefined) return deletingRetryMs
+    const written = await this.#write(head, [...owners, ...retentionOwners(mirror, policy)])
+    if (written === undefined) return deletingRetryMs
     if (dataset !== undefined) await clearRetention(this.#options, dataset)
-    const secret = await this.#syncSecret(cache, made)
+    const secret = await this.#syncSecret(cache, written)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     if (await clearSchedule(this.#options, key, others)) return deletingRetryMs
     const { due, startsInMs } = this.#dueOf(cache, others)
-    if (due.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
+    if (due.some(isNew) && !(await this.#isStill(written))) return deletingRetryMs
     let isWhole = true
     for (const object of due) {
-      const part = asPartOf(this.#numbered(object, cache), made)
+      const part = asPartOf(this.#numbered(object, cache), written)
       isWhole = (await this.#write(part, ownersOf(object, paths) ?? owners)) !== undefined && isWhole
     }
     if (!isWhole) return deletingRetryMs
-    if (due.some(isNewLoad)) this.#reportOldFiles(made)
+    if (due.some(isNewLoad)) this.#reportOldFiles(written)
     await pruneLoads(this.#options, key, paths.keys())
-    const againMs = await reconcileDataLoads(
+    const requeueAfterMs = await reconcileDataLoads(
       this.#options,
       { key, paths: paths.keys() },
       cache.settings.warmup,
     )
     const podsMs = await this.#lookAtPods(cache)
-    return soonest(againMs, startsInMs, podsMs, secret.kind === 'synced' ? secret.againMs : undefined)
+    return soonest(
+      requeueAfterMs,
+      startsInMs,
+      podsMs,
+      secret.kind === 'synced' ? secret.requeueAfterMs : undefined,
+    )
   }
 
   #reportOldFiles(dataset: KubeObject): void {
     const { clock, events } = this.#options
     const bytes = heldBeforeLoad(dataset, clock.now())
     if (bytes === undefined || latestRetry(dataset, dataset.metadata.name ?? '') > 0) return
-    const note = `it holds ${formatSize(bytes)} before it is filled: an earlier cache of its name left files on the disks of its nodes`
+    const note = `it holds ${formatSize(bytes)} before its warm-up: an earlier cache with the same name left files on the disks of its nodes`
     events.record({ regarding: dataset, type: 'Warning', reason: 'OldCacheFiles', note, action: 'Warmup' })
   }
 
@@ -180,7 +187,7 @@ export class CacheReconciler {
     )
     if (dataset === undefined || runtime === undefined || runtime.metadata.deletionTimestamp !== undefined)
       return undefined
-    return await this.#pods.look({ dataset, runtime, resource: runtimeResources[kind] })
+    return await this.#pods.check({ dataset, runtime, resource: runtimeResources[kind] })
   }
 
   /** The objects that may be written by now: all of them, or all but new DataLoads (load-start.ts). */
@@ -192,11 +199,13 @@ export class CacheReconciler {
     const dataset = mirror.datasets.get({ namespace, name })
     if (dataset === undefined) return { due, startsInMs: undefined }
     // Combine the desired number of workers with the status of the current ones.
-    const wanted = objects.find(({ kind }) => kind === runtimes[runtime].kind)
+    const desired = objects.find(({ kind }) => kind === runtimes[runtime].kind)
     const status = mirror.runtimes[runtime].get({ namespace, name })?.status
     const size = isSized(cache) ? 'needed' : 'irrelevant'
-    const wait = waitBeforeLoad({ dataset, runtime: wanted && { ...wanted, status }, size }, clock.now())
-    return wait === undefined ? { due: objects, startsInMs: undefined } : { due, startsInMs: wait.againMs }
+    const wait = waitBeforeLoad({ dataset, runtime: desired && { ...desired, status }, size }, clock.now())
+    return wait === undefined
+      ? { due: objects, startsInMs: undefined }
+      : { due, startsInMs: wait.requeueAfterMs }
   }
 
   /** The cache from the first service that can be planned; else why the first service has no cache. */
@@ -208,7 +217,12 @@ export class CacheReconciler {
       first ??= planned
     }
     return (
-      first ?? { cache: undefined, policy: undefined, reason: 'NoModelLocation', message: 'nobody uses it' }
+      first ?? {
+        cache: undefined,
+        policy: undefined,
+        reason: 'NoModelLocation',
+        message: 'no service uses it',
+      }
     )
   }
 
@@ -220,10 +234,10 @@ export class CacheReconciler {
 
   /** The cache in the plan of one service. */
   async #planOf({ name }: ObjectKey, service: KubeObject): Promise<Planned> {
-    const made = await this.#options.planner.cacheUser(service)
-    const cache = made.caches.find((candidate) => candidate.name === name)
-    const { reason, message } = made.unavailable.find(({ cache }) => cache === name) ?? made
-    return { cache, policy: made.policy, reason, message }
+    const planned = await this.#options.planner.cacheUser(service)
+    const cache = planned.caches.find((candidate) => candidate.name === name)
+    const { reason, message } = planned.unavailable.find(({ cache }) => cache === name) ?? planned
+    return { cache, policy: planned.policy, reason, message }
   }
 
   /**
@@ -246,13 +260,13 @@ export class CacheReconciler {
     // Secrets are not watched: compare on a timer, not on changes of other objects.
     const id = JSON.stringify([namespace, name, uid, origin])
     const leftMs = (this.#secretDueMs.get(id) ?? 0) - clock.now()
-    if (leftMs > 0) return { kind: 'synced', againMs: leftMs }
+    if (leftMs > 0) return { kind: 'synced', requeueAfterMs: leftMs }
     const dataset = await client.get(resources.dataset, { namespace, name })
-    if (dataset === undefined) return { kind: 'synced', againMs: secretResyncMs }
+    if (dataset === undefined) return { kind: 'synced', requeueAfterMs: secretResyncMs }
     const secret = await syncSecret(this.#options, cache, dataset)
     if (secret.kind !== 'synced') return secret
     this.#secretDueMs.set(id, clock.now() + secretResyncMs, id)
-    return { kind: 'synced', againMs: secretResyncMs }
+    return { kind: 'synced', requeueAfterMs: secretResyncMs }
   }
 
   /** Keeps the retry number of an existing DataLoad. A new one gets the latest number from its Dataset. */
@@ -289,7 +303,7 @@ export class CacheReconciler {
   }
 
   /**
-   * Creates an object, or patches the version that it was compared with (standing.ts) if anything differs.
+   * Creates an object, or patches the version that it was compared with (merge.ts) if anything differs.
    * Resolves with the stored object; undefined if another client wrote it meanwhile.
    */
   async #write(object: KubeObject, ownerReferences: OwnerReference[]): Promise<KubeObject | undefined> {
@@ -320,12 +334,14 @@ export class CacheReconciler {
    * that it owns. Objects that Fluid never made the Dataset own are deleted here.
    */
   async #remove(key: ObjectKey): Promise<RequeueAfterMs> {
-    const { mirror, placements } = this.#options
+    const { mirror, podRewrites } = this.#options
     // Delete nothing before services have synced: an empty list that is not synced proves nothing.
-    if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return blockedRetryMs
+    if (!mirror.services.hasSynced || !podRewrites.areKnownIn(key.namespace)) return blockedRetryMs
     // If the signing key is lost, records cannot be proven: keep their caches, and create nothing for them.
     if (
-      mirror.services.list(key.namespace).some((service) => mirror.records.claimsUnproven(service, key.name))
+      mirror.services
+        .by(byRecordedClaim, keyText(key))
+        .some((service) => mirror.records.claimsUnproven(service, key.name))
     )
       return undefined
     const dataset = mirror.datasets.get(key)
@@ -344,8 +360,8 @@ export class CacheReconciler {
     if (object === undefined || object.metadata.deletionTimestamp !== undefined) return true
     const { client, logger } = this.#options
     const { uid, resourceVersion } = object.metadata
-    const asSeen = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
-    const isDeleted = await client.delete(resource, keyOf(object), asSeen)
+    const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
+    const isDeleted = await client.delete(resource, keyOf(object), preconditions)
     if (isDeleted) logger.info({ kind: object.kind, ...keyOf(object) }, 'deleted: no service uses it')
     return isDeleted
   }

@@ -23,12 +23,12 @@ interface Options {
   clock: Clock
   events: EventRecorder
   logger: Logger
-  placements: PodRewriteUsage
+  podRewrites: PodRewriteUsage
 }
 
-/** The paths of a cache at which services have their models, each with those services. */
+/** The paths of models in a cache, each with the services that use it. */
 export function pathsOf(
-  { mirror, placements }: Pick<Options, 'mirror' | 'placements'>,
+  { mirror, podRewrites }: Pick<Options, 'mirror' | 'podRewrites'>,
   cache: string,
   services: KubeObject[],
 ): Map<string, KubeObject[]> {
@@ -36,14 +36,17 @@ export function pathsOf(
   for (const service of services) {
     for (const path of new Set([
       ...recordedPaths(mirror.records, service, cache),
-      ...placements.paths(service, cache),
+      ...podRewrites.paths(service, cache),
     ]))
       paths.set(path, [...(paths.get(path) ?? []), service])
   }
   return paths
 }
 
-/** The paths of a service's models in a cache. Accept only loadable paths, because Fluid puts them in a script. */
+/**
+ * The paths of a service's models in a cache. Accept only loadable paths, because Fluid puts them in a
+ * script.
+ */
 export function recordedPaths(
   records: Pick<Records, 'locations'>,
   service: KubeObject,
@@ -73,17 +76,17 @@ export async function reconcileDataLoads(
 
 /** Deletes the DataLoads of models that no service uses, while their Dataset serves other models. */
 export async function pruneLoads(
-  { client, mirror, logger, placements }: Options,
+  { client, mirror, logger, podRewrites }: Options,
   key: ObjectKey,
   paths: Iterable<string>,
 ): Promise<void> {
   // Delete nothing before services have synced: an empty list that is not synced proves nothing.
-  if (!mirror.services.hasSynced || !placements.areKnownIn(key.namespace)) return
-  const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
+  if (!mirror.services.hasSynced || !podRewrites.areKnownIn(key.namespace)) return
+  const desired = new Set([...paths].map((path) => loadName(key.name, path)))
   const left = mirror
     .loadsOf(key)
     .filter((load) => isOurs(load) && !isScheduled(load))
-    .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !wanted.has(metadata.name ?? ''))
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !desired.has(metadata.name ?? ''))
   for (const load of left) {
     const { name = '' } = load.metadata
     await deleteByUid(client, resources.dataLoad, load)

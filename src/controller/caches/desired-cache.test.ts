@@ -3,8 +3,8 @@ import { fakeDataset } from '../../cluster/cluster.fake.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import { fakeCache } from '../../fluid/cache.fake.ts'
 import type { Cache } from '../../fluid/desired.ts'
+import { pendingChangesOf } from '../../fluid/merge.ts'
 import { runtimeNames } from '../../fluid/runtimes.ts'
-import { pendingChangesOf } from '../../fluid/standing.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { FakeReflector } from '../../kube/reflector.fake.ts'
 import { type KubeObject, objectAt } from '../../values/object.ts'
@@ -34,7 +34,7 @@ function standingAre(objects: KubeObject[]): Mirror {
 test('what changed in a policy and cannot reach a cache is held back, and said on its Dataset', () => {
   const made = desiredCache(cache('Jindo', '50Gi'), standingAre([]))
   expect(made.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
-  expect(made.heldBack).toEqual([])
+  expect(made.pendingChanges).toEqual([])
   const mirror = standingAre(made.objects)
   expect(desiredCache(cache('Jindo', '50Gi'), mirror).objects).toEqual(made.objects)
   const changed = desiredCache(cache('Jindo', '90Gi'), mirror)
@@ -47,7 +47,7 @@ test('a Runtime of another kind is never put beside the one that stands', () => 
   const made = desiredCache(cache('Jindo', '50Gi'), standingAre([]))
   const changed = desiredCache(cache('Alluxio', '50Gi'), standingAre(made.objects))
   expect(changed.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
-  expect(changed.heldBack).toEqual(['a AlluxioRuntime'])
+  expect(changed.pendingChanges).toEqual(['a AlluxioRuntime'])
   const gone = desiredCache(cache('Alluxio', '50Gi'), standingAre(made.objects.slice(2)))
   expect(gone.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'AlluxioRuntime', 'DataLoad'])
 })
@@ -66,7 +66,7 @@ test('a scheduled DataLoad is as the policy is now, for it is made anew', () => 
   const made = desiredCache(scheduled('0 3 * * *'), standingAre([]))
   const changed = desiredCache(scheduled('0 4 * * *'), standingAre(made.objects))
   expect(changed.objects.at(-1)?.spec).toMatchObject({ schedule: '0 4 * * *' })
-  expect(changed.heldBack).toEqual([])
+  expect(changed.pendingChanges).toEqual([])
 })
 
 test('an Event says so, where there is something to say', () => {
@@ -99,15 +99,15 @@ test('one object that is not Warmgate’s is enough to leave all of a cache alon
   const cases: [KubeObject[], string][] = [
     [
       changed(made, 'Dataset', { mounts }),
-      'Dataset bloom-0123456789 exists and is not as Warmgate makes it (spec.mounts)',
+      'Dataset bloom-0123456789 exists and has fields that Warmgate does not write (spec.mounts)',
     ],
     [
       changed(made, 'JindoRuntime', { volumes }),
-      'JindoRuntime bloom-0123456789 exists and is not as Warmgate makes it (spec.volumes)',
+      'JindoRuntime bloom-0123456789 exists and has fields that Warmgate does not write (spec.volumes)',
     ],
     [
       changed(made, 'DataLoad', { target: [] }),
-      'DataLoad bloom-0123456789 exists and is not as Warmgate makes it (spec.target)',
+      'DataLoad bloom-0123456789 exists and has fields that Warmgate does not write (spec.target)',
     ],
     [unlabelled('Dataset'), "Dataset bloom-0123456789 exists and is not Warmgate's"],
     [unlabelled('JindoRuntime'), "JindoRuntime bloom-0123456789 exists and is not Warmgate's"],
@@ -127,8 +127,8 @@ test('a Dataset that no Runtime has read yet is put right in what a policy shape
   const lagging = changed(made, 'Dataset', { mounts: [mount] })
   const unread = desiredCache(wanted, standingAre(withoutRuntime(lagging)))
   expect(unread.objects[0]?.spec).toEqual(made[0]?.spec)
-  expect(unread.heldBack).toEqual([])
+  expect(unread.pendingChanges).toEqual([])
   const read = desiredCache(wanted, standingAre(lagging))
   expect(read.objects[0]?.spec).toEqual(lagging[0]?.spec)
-  expect(read.heldBack).toEqual(['Dataset spec.mounts'])
+  expect(read.pendingChanges).toEqual(['Dataset spec.mounts'])
 })

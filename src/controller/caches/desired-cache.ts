@@ -2,10 +2,10 @@ import type { Mirror } from '../../cluster/mirror.ts'
 import { cacheObjects } from '../../fluid/cache.ts'
 import { isOurs, modelBytesOf } from '../../fluid/dataset.ts'
 import type { Cache } from '../../fluid/desired.ts'
+import { isUpToDate, type MergeResult, mergeMutable, withPendingChanges } from '../../fluid/merge.ts'
 import { isReferenceTo } from '../../fluid/reference.ts'
 import { chooseRuntime, type RuntimeName, runtimeNames, runtimes } from '../../fluid/runtimes.ts'
 import { isScheduled } from '../../fluid/schedule.ts'
-import { isAsWanted, type Standing, standing, withPendingChanges } from '../../fluid/standing.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import { getIn, type KubeObject, keyOf, listAt, objectAt } from '../../values/object.ts'
 
@@ -15,41 +15,45 @@ export type DesiredCache =
   | {
       kind: 'ours'
       cache: Cache
-      /** The Dataset first: it says what is held back. */
+      /** The Dataset comes first. Its annotation lists the pending changes. */
       objects: KubeObject[]
-      /** What differs from the policy as it is now, and only a new cache would have. */
-      heldBack: string[]
+      /** Fields that differ from the current policy and that only a new cache would get. */
+      pendingChanges: string[]
     }
 
 /**
- * The desired objects of a cache, compared with the existing ones. An existing Runtime keeps its kind, because two
- * Runtimes would compete for the Dataset. If one object is not Warmgate's, none of them is written.
+ * The desired objects of a cache, compared with the existing ones. An existing Runtime keeps its kind,
+ * because two Runtimes would compete for the Dataset. If one object is not Warmgate's, none of them is
+ * written.
  */
-export function desiredCache(wanted: Cache, mirror: Mirror): DesiredCache {
-  const found = standingRuntime(wanted, mirror)
+export function desiredCache(requested: Cache, mirror: Mirror): DesiredCache {
+  const found = existingRuntime(requested, mirror)
   if (found.kind === 'taken') return found
-  const cache = { ...wanted, runtime: found.runtime ?? wanted.runtime }
-  const isRead = found.runtime !== undefined || isReferenceTo(cache.source)
-  const parts: Extract<Standing, { kind: 'ours' }>[] = []
-  const dataset = mirror.datasets.get(wanted)
-  for (const made of cacheObjects(cache, dataset && modelBytesOf(dataset))) {
-    const present = presentOf(made, mirror)
-    const object = cache.settings.warmup.replicas === undefined ? withCopiesOf(present, made) : made
-    if (present !== undefined && !isOurs(present)) return taken(present, "is not Warmgate's")
-    const part = compared(object, present, isRead)
-    if (part.kind === 'foreign') return taken(object, notAsMade(part.fields))
+  const cache = { ...requested, runtime: found.runtime ?? requested.runtime }
+  const isMounted = found.runtime !== undefined || isReferenceTo(cache.source)
+  const parts: Extract<MergeResult, { kind: 'ours' }>[] = []
+  const dataset = mirror.datasets.get(requested)
+  for (const generated of cacheObjects(cache, dataset && modelBytesOf(dataset))) {
+    const present = presentOf(generated, mirror)
+    const object = cache.settings.warmup.replicas === undefined ? withCopiesOf(present, generated) : generated
+    if (present !== undefined && !isOurs(present)) return nameTaken(present, "is not Warmgate's")
+    const part = compared(object, present, isMounted)
+    if (part.kind === 'foreign') return nameTaken(object, hasForeignFields(part.fields))
     parts.push(part)
   }
-  const heldBack = [
-    ...(cache.runtime === wanted.runtime ? [] : [`a ${runtimes[wanted.runtime].kind}`]),
-    ...parts.flatMap((part) => part.heldBack),
+  const pendingChanges = [
+    ...(cache.runtime === requested.runtime ? [] : [`a ${runtimes[requested.runtime].kind}`]),
+    ...parts.flatMap((part) => part.pendingChanges),
   ]
   const [first, ...others] = parts.map(({ object }) => object)
-  const objects = first === undefined ? [] : [withPendingChanges(first, heldBack), ...others]
-  return { kind: 'ours', cache, objects, heldBack }
+  const objects = first === undefined ? [] : [withPendingChanges(first, pendingChanges), ...others]
+  return { kind: 'ours', cache, objects, pendingChanges }
 }
 
-/** A DataLoad that is there keeps its number of copies, which Fluid reads once: the size may have come later. */
+/**
+ * An existing DataLoad keeps its replicas: Fluid reads them once, and the model's size may have been unknown
+ * then.
+ */
 function withCopiesOf(present: KubeObject | undefined, object: KubeObject): KubeObject {
   const copies = getIn(present, 'spec', 'target', 0, 'replicas')
   if (object.kind !== 'DataLoad' || isScheduled(object) || typeof copies !== 'number') return object
@@ -57,36 +61,38 @@ function withCopiesOf(present: KubeObject | undefined, object: KubeObject): Kube
   return { ...object, spec: { ...objectAt(object.spec), target } }
 }
 
-/** An object as it is to be written; `isRead` once Fluid has read the Dataset, for its Runtime. */
-function compared(object: KubeObject, present: KubeObject | undefined, isRead: boolean): Standing {
-  // Before that it can be put right.
-  if (object.kind === 'Dataset') return standing(object, present, isRead ? [] : datasetFields)
-  const part = standing(object, present)
+/**
+ * Compares an object with the existing one. `isMounted`: Fluid has read the Dataset's mounts for its Runtime.
+ */
+function compared(object: KubeObject, present: KubeObject | undefined, isMounted: boolean): MergeResult {
+  // Before that, the Dataset can still be changed.
+  if (object.kind === 'Dataset') return mergeMutable(object, present, isMounted ? [] : datasetFields)
+  const part = mergeMutable(object, present)
   // A scheduled DataLoad is deleted and created again for any change (schedules.ts).
-  return !isScheduled(object) || isAsWanted(part) ? part : { kind: 'ours', object, heldBack: [] }
+  return !isScheduled(object) || isUpToDate(part) ? part : { kind: 'ours', object, pendingChanges: [] }
 }
 
 /** The fields of a Dataset that a policy sets. */
 const datasetFields = ['mounts', 'tolerations']
 
-function taken(
+function nameTaken(
   { kind, metadata: { name } }: KubeObject,
   why: string,
 ): Extract<DesiredCache, { kind: 'taken' }> {
   return { kind: 'taken', message: `${kind} ${name} exists and ${why}: delete or rename it` }
 }
 
-function notAsMade(fields: string[]): string {
+function hasForeignFields(fields: string[]): string {
   const paths = fields.slice(0, 5).map((field) => `spec.${field}`)
-  return `is not as Warmgate makes it (${paths.join(', ')})`
+  return `has fields that Warmgate does not write (${paths.join(', ')})`
 }
 
-type StandingRuntime =
+type ExistingRuntime =
   | { kind: 'found'; runtime: RuntimeName | undefined }
   | Extract<DesiredCache, { kind: 'taken' }>
 
-/** The kind of the Runtime that stands; a reference has one that Fluid makes itself. */
-function standingRuntime({ namespace, name, source }: Cache, { runtimes: known }: Mirror): StandingRuntime {
+/** The kind of the existing Runtime. Fluid creates the Runtime of a reference itself. */
+function existingRuntime({ namespace, name, source }: Cache, { runtimes: known }: Mirror): ExistingRuntime {
   if (isReferenceTo(source)) return { kind: 'found', runtime: undefined }
   const present = runtimeNames.flatMap((runtime) => {
     const object = known[runtime].get({ namespace, name })
@@ -95,18 +101,18 @@ function standingRuntime({ namespace, name, source }: Cache, { runtimes: known }
       : [{ runtime, object }]
   })
   const other = present.find(({ object }) => !isOurs(object))
-  if (other !== undefined) return taken(other.object, "is not Warmgate's")
+  if (other !== undefined) return nameTaken(other.object, "is not Warmgate's")
   const [first] = present
   if (first === undefined) return { kind: 'found', runtime: undefined }
   const { runtime, object } = first
-  // A cache without credentials stays, even if its policy does not say by now that it is read as its node.
+  // Keep a cache without credentials, even if its policy no longer allows the node's identity.
   const served = chooseRuntime({ ...source, isReadAsNode: true }, runtime, [
     'datasets',
     runtimes[runtime].plural,
   ])
   return served.ok
     ? { kind: 'found', runtime }
-    : taken(object, `does not serve the source (${served.message})`)
+    : nameTaken(object, `does not serve the source (${served.message})`)
 }
 
 function presentOf(
@@ -118,13 +124,13 @@ function presentOf(
   return copy.get(keyOf(object))
 }
 
-/** Says on a Dataset what differs from its policy, and Fluid does not change while it stands. */
+/** Reports the pending changes of an existing Dataset in an Event. */
 export function reportOutdated(
   { events }: { events: EventRecorder },
   dataset: KubeObject,
-  heldBack: string[],
+  pendingChanges: string[],
 ): void {
-  if (heldBack.length === 0) return
-  const note = `made before its policy changed, or edited since: it stays without ${heldBack.join(', ')} until it is made anew, since Fluid does not change that while it stands`
+  if (pendingChanges.length === 0) return
+  const note = `created before its policy changed, or edited since: it lacks ${pendingChanges.join(', ')} until it is created again, because Fluid does not apply these changes`
   events.record({ regarding: dataset, type: 'Warning', reason: 'CacheOutdated', note, action: 'CreateCache' })
 }

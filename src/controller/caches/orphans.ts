@@ -16,28 +16,31 @@ interface Options {
 }
 
 /**
- * Deletes objects of an earlier Dataset with the same name. Kubernetes keeps them, because services own them too, and
- * a warm-up of the earlier Dataset proves nothing about the new one. Resolves with true if any such object was found.
+ * Deletes objects of an earlier Dataset with the same name. Kubernetes keeps them, because services own them
+ * too, and a warm-up of the earlier Dataset proves nothing about the new one. Resolves with true if any such
+ * object was found.
  */
 export async function deleteOrphans(options: Options, key: ObjectKey): Promise<boolean> {
   const known = options.mirror.datasets.get(key)
-  const suspects = partsOf(options.mirror, key).filter(({ object }) =>
+  const candidates = partsOf(options.mirror, key).filter(({ object }) =>
     belongsToPreviousDataset(object, known),
   )
-  if (suspects.length === 0) return false
+  if (candidates.length === 0) return false
   // The Dataset may be newer than the mirror knows.
   const dataset = await options.client.get(resources.dataset, key)
-  for (const { resource, object } of suspects) {
+  for (const { resource, object } of candidates) {
     if (belongsToPreviousDataset(object, dataset)) await remove(options, resource, object)
   }
   return true
 }
 
-/** The Runtimes and DataLoads of a cache, whatever the DataLoads are called; those of `warmgate refresh`, too. */
+/** The Runtimes and DataLoads of a cache, including DataLoads of `warmgate refresh`. */
 export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; object: KubeObject }[] {
   const loads = mirror.loadsOf(key)
-  const made = runtimeNames.map((name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const)
-  return [...loads.map((load) => [resources.dataLoad, load] as const), ...made].flatMap(
+  const runtimes = runtimeNames.map(
+    (name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const,
+  )
+  return [...loads.map((load) => [resources.dataLoad, load] as const), ...runtimes].flatMap(
     ([resource, object]) =>
       object === undefined || !(isOurs(object) || isRefresh(object)) ? [] : [{ resource, object }],
   )

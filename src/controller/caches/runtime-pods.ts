@@ -19,50 +19,53 @@ interface Options {
   logger: Logger
 }
 
-/** How long workers may take, and how long a FUSE client may be away, before anything is said; the pause between looks. */
+/**
+ * How long workers may be pending and FUSE clients unavailable before an Event; also the time between two
+ * checks.
+ */
 export const patienceMs = 60_000
 
 const bounds = { totalBytes: 2 ** 18, valueBytes: 2 ** 10 }
 
-/** The Runtime of a cache as it is, and the Dataset that it serves. */
-interface Served {
+/** An existing Runtime and its Dataset. */
+interface RunningCache {
   dataset: KubeObject
   runtime: KubeObject
   resource: Resource
 }
 
 /**
- * Finds pods of a Runtime that do not run, and says so on the Dataset. A cache with all of its workers costs no call.
- * Fluid picks ports of the node for Jindo and Alluxio at random: workers of two caches with the same port never share
- * a node, and only another Runtime gets other ports.
+ * Reports pods of a Runtime that do not run, on the Dataset. A cache with all workers ready costs no API
+ * call. Fluid picks random host ports for Jindo and Alluxio: workers of two caches with the same port cannot
+ * share a node, and only a new Runtime gets other ports.
  */
 export class RuntimePods {
   readonly #options: Options
-  /** By UID of a Runtime: when its pods were looked at, and since when a FUSE client is known to be away. */
-  readonly #lookedMs = new Memory<number>(bounds)
-  readonly #fuseAwayMs = new Memory<number>(bounds)
+  /** By UID of a Runtime: when its pods were last checked, and since when a FUSE client is unavailable. */
+  readonly #checkedMs = new Memory<number>(bounds)
+  readonly #fuseUnavailableMs = new Memory<number>(bounds)
 
   constructor(options: Options) {
     this.#options = options
   }
 
-  async look(served: Served): Promise<RequeueAfterMs> {
+  async check(served: RunningCache): Promise<RequeueAfterMs> {
     const workers = await this.#workers(served)
     return workers ?? this.#fuse(served)
   }
 
-  async #workers({ dataset, runtime, resource }: Served): Promise<RequeueAfterMs> {
+  async #workers({ dataset, runtime, resource }: RunningCache): Promise<RequeueAfterMs> {
     const { client, clock, events, logger } = this.#options
     const { uid = '' } = runtime.metadata
-    const { ready, wanted } = workersOf(runtime)
-    if (ready >= wanted) {
-      this.#lookedMs.delete(uid)
+    const { ready, desired } = workersOf(runtime)
+    if (ready >= desired) {
+      this.#checkedMs.delete(uid)
       return undefined
     }
-    const sinceMs = this.#lookedMs.get(uid) ?? createdMs(runtime)
+    const sinceMs = this.#checkedMs.get(uid) ?? createdMs(runtime)
     const leftMs = sinceMs + patienceMs - clock.now()
     if (leftMs > 0) return leftMs
-    this.#lookedMs.set(uid, clock.now(), uid)
+    this.#checkedMs.set(uid, clock.now(), uid)
     const { namespace, name } = keyOf(dataset)
     const { items } = await client.list(resources.pod, {
       ...(namespace !== undefined && { namespace }),
@@ -82,27 +85,27 @@ export class RuntimePods {
       })
       return patienceMs
     }
-    const note = `its pods have no node with their ports free: its ${runtime.kind} is created again, with other ports`
+    const note = `no node has the ports of its pods free: its ${runtime.kind} is created again with other ports`
     events.record({ ...regarding, reason: 'PortsTaken', note })
     await deleteByUid(client, resource, runtime)
     logger.info({ kind: runtime.kind, namespace, name }, 'deleted: its ports are taken')
     return patienceMs
   }
 
-  /** Fluid counts FUSE clients, and takes them for ready whatever they are (pkg/ctrl/fuse.go). */
-  #fuse({ dataset, runtime }: Served): RequeueAfterMs {
+  /** Fluid counts unavailable FUSE clients, but reports the phase Ready anyway (v1.0.8 pkg/ctrl/fuse.go). */
+  #fuse({ dataset, runtime }: RunningCache): RequeueAfterMs {
     const { clock, events } = this.#options
     const { uid = '' } = runtime.metadata
-    const away = getIn(runtime, 'status', 'fuseNumberUnavailable')
-    if (typeof away !== 'number' || away <= 0) {
-      this.#fuseAwayMs.delete(uid)
+    const unavailable = getIn(runtime, 'status', 'fuseNumberUnavailable')
+    if (typeof unavailable !== 'number' || unavailable <= 0) {
+      this.#fuseUnavailableMs.delete(uid)
       return undefined
     }
-    const sinceMs = this.#fuseAwayMs.get(uid) ?? clock.now()
-    this.#fuseAwayMs.set(uid, sinceMs, uid)
+    const sinceMs = this.#fuseUnavailableMs.get(uid) ?? clock.now()
+    this.#fuseUnavailableMs.set(uid, sinceMs, uid)
     const leftMs = sinceMs + patienceMs - clock.now()
     if (leftMs > 0) return leftMs
-    const note = `${away} of its FUSE clients ${away === 1 ? 'is' : 'are'} not available: pods on their nodes cannot read it, and those that mounted it before may have to be restarted`
+    const note = `${unavailable} of its FUSE clients ${unavailable === 1 ? 'is' : 'are'} not available: pods on their nodes cannot read it, and those that mounted it before may have to be restarted`
     events.record({ regarding: dataset, type: 'Warning', reason: 'FuseUnavailable', note, action: 'Warmup' })
     return undefined
   }

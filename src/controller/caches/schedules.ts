@@ -1,7 +1,7 @@
 import type { Mirror } from '../../cluster/mirror.ts'
 import { isOurs } from '../../fluid/dataset.ts'
+import { isUpToDate, mergeMutable } from '../../fluid/merge.ts'
 import { isScheduled, scheduledLoadKey } from '../../fluid/schedule.ts'
-import { isAsWanted, standing } from '../../fluid/standing.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { resources } from '../../kube/resources.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -19,8 +19,8 @@ export async function clearSchedule(
 ): Promise<boolean> {
   const present = options.mirror.dataLoads.get(scheduledLoadKey(key))
   if (present === undefined || !isOurs(present)) return false
-  const wanted = objects.find(isScheduled)
-  if (wanted !== undefined && isAsWanted(standing(wanted, present))) return false
+  const desired = objects.find(isScheduled)
+  if (desired !== undefined && isUpToDate(mergeMutable(desired, present))) return false
   await remove(options, resources.dataLoad, present)
   return true
 }

@@ -28,7 +28,7 @@ export const atScheduling = {
 }
 
 /** One held pod of one service on one cache, and the reconciler that is to release it: no API server, no time of its own. */
-export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: JsonObject } = {}) {
+export function holdFixture({ policy = {}, spec = {} }: { policy?: Json; spec?: JsonObject } = {}) {
   const clock = new FakeClock()
   const api = new FakeApi()
   const fake = fakeMirror(api)
@@ -42,14 +42,14 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
   api.put(recorded(service, { locations }), { ...pod, spec: { ...objectAt(pod, 'spec'), ...spec } })
   const recorder = { record: (event: EventNote) => events.push(event) }
   const errors = fakeErrors({ metrics, events: recorder })
-  const placements = new PodRewriteUsage()
+  const podRewrites = new PodRewriteUsage()
   const reconciler = new HoldReconciler({
     client: api,
     mirror: fake.mirror,
     clock,
     metrics,
     events: recorder,
-    placements,
+    podRewrites,
     releases: new Releases({
       clock,
       errors,
@@ -60,5 +60,5 @@ export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: Js
     speeds: followSpeeds({ mirror: fake.mirror, clock }),
   })
   const look = () => reconciler.reconcile(podKey)
-  return { ...fake, api, clock, events, metrics, placements, look }
+  return { ...fake, api, clock, events, metrics, podRewrites, look }
 }

@@ -8,7 +8,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import { type RequeueAfterMs, soonest } from '../../kube/queue.ts'
 import type { CachePhase } from '../../plan/cache/cache-phase.ts'
 import { decideHold, type HoldDecision, type Release } from '../../plan/pod/hold.ts'
-import { gateCondition, hasSchedulingGate, isHeld } from '../../plan/pod/pod.ts'
+import { gateCondition, hasSchedulingGate, isHeld, revertedMessage } from '../../plan/pod/pod.ts'
 import { awaitsSidecar } from '../../plan/pod/sidecar.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -31,20 +31,20 @@ export interface HoldOptions {
   held: HeldPods
   speeds: Speeds
   releases: Releases
-  placements: Pick<PodRewriteUsage, 'areKnownIn' | 'names'>
+  podRewrites: Pick<PodRewriteUsage, 'areKnownIn' | 'names'>
 }
 
 // Write progress at most every 5 s to one pod, and ten times a second to all held pods together.
-const newsMs = 5_000
-const newsPerPodMs = 100
+const progressIntervalMs = 5_000
+const progressIntervalPerPodMs = 100
 // An older progress write delays no further one.
-const toldForMs = 10 * 60_000
-// A new leader knows which caches a service uses only after a moment.
+const rememberedMs = 10 * 60_000
+// A new leader does not know at once which caches a service uses: check again after this time.
 const unknownMs = 1_000
 // The mirror may show a pod before its service, but never this long.
 const orphanMs = 30_000
-const orphaned = 'its service is gone'
-// The write failed because the pod is gone, which the mirror shows soon, or because another client wrote it.
+const serviceGone = 'its service is gone'
+// The write failed because the pod was deleted or changed. The mirror shows that soon.
 const goneMs = 1_000
 const noClaim: CachePhase = { kind: 'pending', message: 'its claim is not there yet' }
 
@@ -52,7 +52,7 @@ const noClaim: CachePhase = { kind: 'pending', message: 'its claim is not there 
 export class HoldReconciler {
   readonly #options: HoldOptions
   /** When progress was last written to a pod, by UID. */
-  readonly #toldMs = new RecentTimes(toldForMs)
+  readonly #toldMs = new RecentTimes(rememberedMs)
   /** Pods that were released and that the mirror still shows as held: do not count them twice. */
   readonly #released: Expectations
 
@@ -85,12 +85,12 @@ export class HoldReconciler {
   #decide(pod: KubeObject, facts: PodFacts): HoldDecision {
     const { clock, speeds } = this.#options
     const { namespace = '' } = pod.metadata
-    if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: orphaned }
+    if (this.#orphanCheckMs(pod) === 0) return { kind: 'release', reason: 'NotHeld', message: serviceGone }
     const isWaiting = isPlaceholder(pod)
     const hold = (isWaiting ? facts.sidecarHold : undefined) ?? facts.hold
-    const estimated = Object.entries(facts.caches).map(([name, warmth]) => {
+    const estimated = Object.entries(facts.caches).map(([name, phase]) => {
       // A warm cache would release the pod without its sidecar.
-      const known: CachePhase = isWaiting && warmth.kind === 'warm' ? noClaim : warmth
+      const known: CachePhase = isWaiting && phase.kind === 'warm' ? noClaim : phase
       return [name, speeds.estimate({ namespace, name }, known)] as const
     })
     return decideHold({
@@ -117,49 +117,63 @@ export class HoldReconciler {
     return Math.max(createdMs(pod) + orphanMs - clock.now(), 0)
   }
 
-  /** Reverts the service, and KServe then replaces the pod. Releases the pod now if the revert is refused. */
+  /**
+   * Reverts the service, or serves from a cold cache if the revert is refused. Releases the pod at once in
+   * both cases: KServe deletes a pod without a node as soon as it sees the reverted service, and the end of
+   * its hold must be counted.
+   */
   async #revert(
     pod: KubeObject,
     facts: PodFacts,
     decision: HoldDecision & { kind: 'revert' },
   ): Promise<RequeueAfterMs> {
-    const { mirror, placements } = this.#options
+    const { mirror, podRewrites } = this.#options
     const { reason, message } = decision
-    if (!placements.areKnownIn(pod.metadata.namespace)) return unknownMs
+    if (!podRewrites.areKnownIn(pod.metadata.namespace)) return unknownMs
     const service = serviceAt(mirror, pod)
     const refused =
       typeof service === 'object'
         ? (this.#notItsPod(pod, service, facts) ?? (await revert(this.#options, service, decision)))
         : 'its service is not known'
-    if (refused === undefined) return undefined
-    const words = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`
-    return await this.#release(pod, { kind: 'release', reason, message: words })
+    if (refused === undefined) {
+      const release = { kind: 'release', reason: 'Reverted', message: revertedMessage(message) } as const
+      return isPlaceholder(pod) ? undefined : await this.#release(pod, release)
+    }
+    const explained = `${message}; the service cannot be reverted: ${refused}; the pod serves from a cold cache`
+    return await this.#release(pod, { kind: 'release', reason, message: explained })
   }
 
   /**
-   * Why a pod must not affect its service; undefined if it may. Any tenant can create a pod with a service's labels
-   * that mounts a PVC which is never Bound. Accept only pods of a workload, and only PVCs that the service was given.
+   * Why a pod must not affect its service; undefined if it may. Any tenant can create a pod with a service's
+   * labels that mounts a PVC which is never Bound. Accept only pods of a workload, and only PVCs that the
+   * service was given.
    */
   #notItsPod(pod: KubeObject, service: KubeObject, { caches, unmountable }: PodFacts): string | undefined {
-    if (!isWorkloadPod(pod)) return 'the pod is none of its workload'
-    const { mirror, placements } = this.#options
-    const isCold = (warmth: CachePhase) => warmth.kind !== 'warm' || isPlaceholder(pod)
-    const cold = Object.entries(caches).flatMap(([name, warmth]) => (isCold(warmth) ? [name] : []))
+    if (!isWorkloadPod(pod)) return 'the pod does not belong to its workload'
+    const { mirror, podRewrites } = this.#options
+    const isCold = (phase: CachePhase) => phase.kind !== 'warm' || isPlaceholder(pod)
+    const cold = Object.entries(caches).flatMap(([name, phase]) => (isCold(phase) ? [name] : []))
     const awaited = [...cold.map((name) => name.split('/')[0] ?? ''), ...unmountable]
-    const given = [...mirror.records.claims(service), ...placements.names(service)]
-    return awaited.some((name) => given.includes(name))
+    const recorded = [...mirror.records.claims(service), ...podRewrites.names(service)]
+    return awaited.some((name) => recorded.includes(name))
       ? undefined
-      : `it was not given ${awaited.join(', ') || 'any cache'}`
+      : `it did not get ${awaited.join(', ') || 'any cache'}`
   }
 
-  /** How long to delay a progress message; zero or less if the reason changed or nothing has to be delayed. */
+  /**
+   * How long to delay a progress message; zero or less if the reason changed or nothing has to be delayed.
+   */
   #quietMs(pod: KubeObject, { reason, message }: HoldDecision): number {
     const { clock, held } = this.#options
     const before = gateCondition(pod)
     if (before?.reason !== reason || before.message === message) return 0
     const nowMs = clock.now()
-    const toldMs = this.#toldMs.get(pod.metadata.uid ?? '', nowMs) ?? 0
-    return toldMs + Math.min(Math.max(newsMs, newsPerPodMs * held.size), toldForMs) - nowMs
+    const writtenMs = this.#toldMs.get(pod.metadata.uid ?? '', nowMs) ?? 0
+    return (
+      writtenMs +
+      Math.min(Math.max(progressIntervalMs, progressIntervalPerPodMs * held.size), rememberedMs) -
+      nowMs
+    )
   }
 
   /** Writes a release, then counts and reports it. */
@@ -180,8 +194,8 @@ export class HoldReconciler {
 }
 
 /**
- * Whether a pod waits to be replaced by a pod with a sidecar. It has never run, and its workload creates another
- * one. Any other pod with this annotation is only released.
+ * Whether a pod waits to be replaced by a pod with a sidecar. It has never run, and its workload creates
+ * another one. Any other pod with this annotation is only released.
  */
 function isPlaceholder(pod: KubeObject): boolean {
   return awaitsSidecar(pod) && hasSchedulingGate(pod) && isWorkloadPod(pod)

@@ -8,7 +8,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import { patchAsSeen } from '../../kube/patch.ts'
 import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
-import { type Missed, missedBy } from '../../plan/pod/missed.ts'
+import { type MissedChanges, missedChanges } from '../../plan/pod/missed.ts'
 import { isHeld } from '../../plan/pod/pod.ts'
 import type { Clock } from '../../values/clock.ts'
 import { createdMs, type Json, type KubeObject, type ObjectKey, stringAt } from '../../values/object.ts'
@@ -21,12 +21,12 @@ export interface MissedPodOptions {
   events: EventRecorder
 }
 
-/** A pod that has no node by then waits for something. Sooner, the mirror may not know yet what admission knew. */
+/** Check a pod without a node only after this time: before, the mirror may lag behind admission. */
 export const missedAfterMs = 30_000
-// Admission is away: when to ask again.
-const awayMs = 30_000
-// Admission answered, and still something is missing, e.g. because another webhook takes it away.
-const againMs = 10 * 60_000
+// How often to check admission while it is unavailable.
+const unreachableMs = 30_000
+// Admission works, but a field is still missing, e.g. because another webhook removes it.
+const resyncMs = 10 * 60_000
 
 /** Whether a pod may be one that admission did not see: it has no node, and does not wait for Warmgate. */
 export function mayBeMissed(pod: KubeObject): boolean {
@@ -35,14 +35,14 @@ export function mayBeMissed(pod: KubeObject): boolean {
 }
 
 /**
- * Mends pods that were created while admission was away, and so lack what keeps them from a node: tolerations are added,
- * and a pod that lacks anything else is deleted, since its workload makes another one. Only pods without a node are
- * touched: any other runs.
+ * Repairs pods without a node that were created while admission was unavailable. Adds missing tolerations.
+ * Deletes a pod that lacks other fields, because its workload creates another one. Never changes a pod that
+ * has a node.
  */
 export class MissedPodReconciler {
   readonly #options: MissedPodOptions
   /** When the first pod of a workload was replaced, by the workload's UID. */
-  readonly #replacedMs = new RecentTimes(againMs)
+  readonly #replacedMs = new RecentTimes(resyncMs)
 
   constructor(options: MissedPodOptions) {
     this.#options = options
@@ -63,32 +63,35 @@ export class MissedPodReconciler {
     return undefined
   }
 
-  #missed(pod: KubeObject): Missed {
+  #missed(pod: KubeObject): MissedChanges {
     const { clock, mirror } = this.#options
     const facts = podFacts(mirror, pod, pod.metadata.namespace ?? '', clock.now())
     if (Object.keys(facts.caches).length === 0) return { tolerations: undefined, fixed: [] }
-    return missedBy({ ...facts, pod, caches: Object.values(facts.caches) })
+    return missedChanges({ ...facts, pod, caches: Object.values(facts.caches) })
   }
 
   async #tolerate(pod: KubeObject, tolerations: Json[]): Promise<void> {
     const { client } = this.#options
     // A pod that has changed since is reconciled again.
     if ((await patchAsSeen(client, resources.pod, pod, { spec: { tolerations } })) === undefined) return
-    this.#tell(pod, 'given the tolerations of its policy: admission was away when it was created')
+    this.#tell(pod, 'added the tolerations of its policy: admission was unavailable when the pod was created')
   }
 
-  /** Not while admission is away: the next pod would lack the same. */
+  /** Deletes the pod, but not while admission is unavailable: the next pod would lack the same fields. */
   async #replace(pod: KubeObject, service: KubeObject, fixed: string[]): Promise<RequeueAfterMs> {
     const { client, clock } = this.#options
     const workload = ownerUid(pod)
     const nowMs = clock.now()
     const replacedMs = this.#replacedMs.get(workload, nowMs)
-    // This pod is itself a replacement, created while admission answered: wait before replacing it.
-    if (replacedMs !== undefined && createdMs(pod) >= replacedMs) return replacedMs + againMs - nowMs
-    if (!(await admissionAnswers(client, service))) return awayMs
-    // Kubernetes counts in whole seconds, too.
+    // This pod already replaced another one while admission worked: wait before replacing it again.
+    if (replacedMs !== undefined && createdMs(pod) >= replacedMs) return replacedMs + resyncMs - nowMs
+    if (!(await admissionAnswers(client, service))) return unreachableMs
+    // Round down, because creationTimestamps are in whole seconds.
     if (replacedMs === undefined) this.#replacedMs.set(workload, Math.floor(nowMs / 1_000) * 1_000)
-    this.#tell(pod, `replaced: admission was away when it was created, and it lacks ${fixed.join(', ')}`)
+    this.#tell(
+      pod,
+      `replaced: admission was unavailable when the pod was created, and it lacks ${fixed.join(', ')}`,
+    )
     await deleteByUid(client, resources.pod, pod)
     return undefined
   }

@@ -17,6 +17,7 @@ import { type Clock, timestamp } from '../../values/clock.ts'
 import { parseDurationMs } from '../../values/duration.ts'
 import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
 import type { ErrorReporter } from '../errors.ts'
+import { AdoptionCandidates } from './adoption-candidates.ts'
 
 export interface AdoptionOptions {
   mirror: Mirror
@@ -46,16 +47,18 @@ export class AdoptionReconciler {
    * Until when to skip services that cannot be adopted, because planning a service costs API calls.
    */
   readonly #passedUntilMs = new Map<string, number>()
+  readonly #candidates: AdoptionCandidates
 
   constructor(options: AdoptionOptions) {
     this.#options = options
+    this.#candidates = new AdoptionCandidates(options.mirror, idleMs)
   }
 
   /** Takes one step for every policy. Resolves with the milliseconds until the next step. */
   async reconcile(): Promise<number> {
     const { clock, errors, mirror } = this.#options
-    for (const [look, untilMs] of this.#passedUntilMs)
-      if (untilMs <= clock.now()) this.#passedUntilMs.delete(look)
+    for (const [key, untilMs] of this.#passedUntilMs)
+      if (untilMs <= clock.now()) this.#passedUntilMs.delete(key)
     const steps = mirror.parsedPolicies().map(async (policy) => {
       const object = mirror.policies.get({ name: policy.name })
       if (object === undefined || !adopts(policy)) return idleMs
@@ -83,29 +86,34 @@ export class AdoptionReconciler {
   }
 
   async #choose(policy: Policy, object: KubeObject): Promise<number> {
-    const { errors, mirror, planner } = this.#options
-    const services = mirror.services.list().toSorted((a, b) => (serviceId(a) < serviceId(b) ? -1 : 1))
+    const { clock, errors, mirror, planner } = this.#options
+    const services = this.#candidates.take(object, clock.now())
     // Their namespace has just opted in, and the mirror is about to read their specs.
     const isUnread = (service: KubeObject) =>
       mirror.services.isClosed(service) && this.#governs(policy, service)
-    if (services.some(isUnread)) return workingMs
+    if (services.some(isUnread)) {
+      this.#candidates.reset(object)
+      return workingMs
+    }
     for (const service of services) {
-      if (this.#passedUntilMs.has(lookAt(object, service))) continue
+      if (this.#passedUntilMs.has(skipKey(object, service))) continue
       const isChosen = await errors.attempt('adoptions', service, async () => {
         if (!this.#isCandidate(policy, service)) return false
-        const isIt = isRewrite(await planner.adoption(service), policy)
-        if (!isIt) this.#passOver(object, service)
-        return isIt
+        const isAdoptable = isRewrite(await planner.adoption(service), policy)
+        if (!isAdoptable) this.#passOver(object, service)
+        return isAdoptable
       })
-      if (isChosen === true)
+      if (isChosen === true) {
+        this.#candidates.reset(object)
         return await this.#write(object, { phase: 'Warming', service: serviceId(service) })
+      }
       if (isChosen === undefined) this.#passOver(object, service)
     }
     return adoptionOf(object)?.phase === 'Idle' ? idleMs : await this.#write(object, { phase: 'Idle' })
   }
 
   #passOver(object: KubeObject, service: KubeObject, forMs = idleMs): void {
-    this.#passedUntilMs.set(lookAt(object, service), this.#options.clock.now() + forMs)
+    this.#passedUntilMs.set(skipKey(object, service), this.#options.clock.now() + forMs)
   }
 
   /** Uses only the mirror. A service must be Ready, because otherwise its recovery after a rollout cannot be seen. */
@@ -118,8 +126,10 @@ export class AdoptionReconciler {
 
   #governs({ name }: Policy, { metadata: { namespace = '', labels = {} } }: KubeObject): boolean {
     const { mirror } = this.#options
-    const ofNamespace = namespaceLabels(mirror, namespace)
-    return selectPolicy(mirror.parsedPolicies(), { namespace: ofNamespace, service: labels })?.name === name
+    const labelsOfNamespace = namespaceLabels(mirror, namespace)
+    return (
+      selectPolicy(mirror.parsedPolicies(), { namespace: labelsOfNamespace, service: labels })?.name === name
+    )
   }
 
   async #warm(
@@ -129,16 +139,16 @@ export class AdoptionReconciler {
   ): Promise<number> {
     const { clock, errors, logger, mirror, planner } = this.#options
     if (service === undefined || !this.#isCandidate(policy, service)) return await this.#pause(object)
-    const made = await errors.attempt('adoptions', service, () => planner.adoption(service))
-    if (made === undefined || !isRewrite(made, policy)) {
+    const planned = await errors.attempt('adoptions', service, () => planner.adoption(service))
+    if (planned === undefined || !isRewrite(planned, policy)) {
       this.#passOver(object, service)
       return await this.#pause(object)
     }
     const { timeout } = policy.spec.warmup
-    const isThere = made.caches.every(({ namespace, name, paths }) =>
+    const isWarm = planned.caches.every(({ namespace, name, paths }) =>
       paths.every((path) => readCache(mirror, { namespace, name, path }, clock.now()).phase.kind === 'warm'),
     )
-    if (isThere) return await this.#write(object, { phase: 'Rolling', service: serviceId(service) })
+    if (isWarm) return await this.#write(object, { phase: 'Rolling', service: serviceId(service) })
     if (clock.now() - sinceMs <= (parseDurationMs(timeout) ?? 0)) return workingMs
     // No pod was replaced yet, and other services wait: skip this one.
     logger.warn({ service: serviceId(service), timeout }, 'adoption: a cache is not warm in time')
@@ -197,7 +207,7 @@ export class AdoptionReconciler {
 }
 
 /** Identifies a generation of a service and of a policy: if either changes, the service is checked again. */
-function lookAt({ metadata: policy }: KubeObject, service: KubeObject): string {
+function skipKey({ metadata: policy }: KubeObject, service: KubeObject): string {
   return `${serviceId(service)} ${service.metadata.generation} ${policy.name} ${policy.generation}`
 }
 
@@ -206,6 +216,6 @@ function adopts({ spec }: Policy): boolean {
 }
 
 /** Whether this policy's plan changes the service itself. Under `rewrite: Pod` no adoption is needed. */
-function isRewrite(made: Plan, policy: Policy): boolean {
-  return made.reason === 'Accelerated' && made.policy === policy.name && !rewritesPods(policy)
+function isRewrite(planned: Plan, policy: Policy): boolean {
+  return planned.reason === 'Accelerated' && planned.policy === policy.name && !rewritesPods(policy)
 }

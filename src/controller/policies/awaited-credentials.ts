@@ -24,13 +24,13 @@ export interface AwaitedCredentialsOptions {
   logger: Logger
 }
 
-const firstLookMs = 250
-const longestWaitMs = 15_000
-/** How long after its spec was written a service may wait for its service account and Secrets. */
+const firstDelayMs = 250
+const longestDelayMs = 15_000
+/** How long after its spec was written a service may wait for what it names. */
 export const awaitedForMs = 10 * 60_000
 
 interface Wait {
-  looks: number
+  attempts: number
   isOver: boolean
   /** When the spec of the service was written, in milliseconds since 1970. */
   sinceMs: number
@@ -38,11 +38,12 @@ interface Wait {
 }
 
 /**
- * Accelerates services that were created, or given another model, before a service account, Secret, key of a Secret,
- * ServingRuntime or LLMInferenceServiceConfig that they name, as often in one file. KServe creates no pod before these exist. They are not watched, because that
- * would need rights to all Secrets: they are read repeatedly, with growing delays, for a bounded time. The service
- * carries no mark that it waits, because KServe would copy an annotation into its pods: the API server says when its
- * spec was written, so another leader goes on.
+ * Accelerates services that were created, or got another model, before a service account, Secret, key of a
+ * Secret, ServingRuntime or LLMInferenceServiceConfig that they name, as often in one file. KServe creates no
+ * pod before these exist. They are not watched, because that would need rights to all Secrets: they are read
+ * repeatedly, with growing delays, for a bounded time. The service carries no mark that it waits, because
+ * KServe would copy an annotation into its pods. The API server records when the spec was written, so another
+ * leader continues.
  */
 export class AwaitedCredentialsReconciler {
   readonly #options: AwaitedCredentialsOptions
@@ -53,16 +54,16 @@ export class AwaitedCredentialsReconciler {
     this.#options = options
   }
 
-  /** Looks at one service; answers when to look again, if it must. */
+  /** Reconciles one service. Resolves with the time until the next check; undefined if none is needed. */
   async reconcile(service: KubeObject): Promise<RequeueAfterMs> {
     const known = this.#waits.get(waitKey(service))
     if (known?.isOver || !this.#isCandidate(service)) return undefined
     const wait = known ?? (await this.#newWait(service))
     if (wait === undefined) return undefined
     if (this.#leftMs(wait) <= 0) return this.#end(service, wait, late[wait.reason])
-    const made = await this.#options.planner.adoptionNow(service)
-    if (!isRewrite(made)) return this.#again(service, wait)
-    if (await this.#isServing(service, made)) return this.#end(service, wait, serving)
+    const planned = await this.#options.planner.adoptionNow(service)
+    if (!isRewrite(planned)) return this.#again(service, wait)
+    if (await this.#isServing(service, planned)) return this.#end(service, wait, serving)
     return await this.#adopt(service, wait)
   }
 
@@ -77,7 +78,7 @@ export class AwaitedCredentialsReconciler {
     const stored = await client.get(serviceResource(service), keyOf(service))
     if (stored === undefined) return undefined
     const reason = state === 'Came' ? 'CredentialsPending' : state
-    const wait: Wait = { looks: 0, isOver: false, sinceMs: writtenMs(stored, 'spec'), reason }
+    const wait: Wait = { attempts: 0, isOver: false, sinceMs: writtenMs(stored, 'spec'), reason }
     if (wait.sinceMs <= earliestMs) {
       this.#remember(service, { ...wait, isOver: true })
       return undefined
@@ -97,10 +98,10 @@ export class AwaitedCredentialsReconciler {
   async #stateOf(service: KubeObject): Promise<PendingReason | 'Came' | undefined> {
     const { mirror, planner } = this.#options
     const isRecorded = mirror.records.of(service) !== undefined
-    const made = await (isRecorded ? planner.adoption(service) : planner.recreated(service))
-    const { spec } = mirror.parsedPolicies().find(({ name }) => name === made.policy) ?? builtInPolicy
+    const planned = await (isRecorded ? planner.adoption(service) : planner.recreated(service))
+    const { spec } = mirror.parsedPolicies().find(({ name }) => name === planned.policy) ?? builtInPolicy
     if (spec.mode !== 'Enforce' || spec.rewrite !== 'Spec') return undefined
-    return pendingReason(made) ?? (isRewrite(made) ? 'Came' : undefined)
+    return pendingReason(planned) ?? (isRewrite(planned) ? 'Came' : undefined)
   }
 
   #leftMs({ sinceMs }: Wait): number {
@@ -114,7 +115,9 @@ export class AwaitedCredentialsReconciler {
     return answer.kind === 'adopted' ? undefined : this.#again(service, wait)
   }
 
-  /** Whether a pod that downloaded the model is Ready: it would be replaced. One that is not serves nobody. */
+  /**
+   * Whether a pod that downloaded the model is Ready. Adoption would replace such a pod while it serves.
+   */
   async #isServing(service: KubeObject, { locations }: Plan): Promise<boolean> {
     const pods = await listAlivePods(this.#options.client, service)
     const sources = locations.map(({ source }) => source)
@@ -122,8 +125,8 @@ export class AwaitedCredentialsReconciler {
   }
 
   #again(service: KubeObject, wait: Wait): number {
-    this.#remember(service, { ...wait, looks: wait.looks + 1 })
-    return Math.min(firstLookMs * 2 ** wait.looks, longestWaitMs, this.#leftMs(wait))
+    this.#remember(service, { ...wait, attempts: wait.attempts + 1 })
+    return Math.min(firstDelayMs * 2 ** wait.attempts, longestDelayMs, this.#leftMs(wait))
   }
 
   #end(service: KubeObject, wait: Wait, why: string): undefined {
@@ -141,20 +144,20 @@ export class AwaitedCredentialsReconciler {
 }
 
 const late: Record<PendingReason, string> = {
-  CredentialsPending: 'its credentials were not there within 10 minutes: it stays as it is',
-  ConfigurationPending: 'its configuration was not there within 10 minutes: it stays as it is',
+  CredentialsPending: 'its credentials did not exist within 10 minutes: it stays as it is',
+  ConfigurationPending: 'its configuration did not exist within 10 minutes: it stays as it is',
 }
-const serving = 'its credentials came when its pods were Ready already: it stays as it is'
+const serving = 'its credentials were created after its pods were Ready: it stays as it is'
 
 function waitKey({ metadata: { uid = '', generation = 0 } }: KubeObject): string {
   return `${uid}/${generation}`
 }
 
 /** Whether a plan changes the service itself. */
-function isRewrite(made: Plan): boolean {
+function isRewrite(planned: Plan): boolean {
   return (
-    made.decision === 'accelerate' &&
-    pendingReason(made) === undefined &&
-    made.locations.some(({ by }) => by === 'Spec')
+    planned.decision === 'accelerate' &&
+    pendingReason(planned) === undefined &&
+    planned.locations.some(({ by }) => by === 'Spec')
   )
 }

@@ -11,7 +11,7 @@ import { PodRewriteReconciler, PodRewriteUsage } from './pod-rewrites.ts'
 
 const llama = fakeService({ sklearn: { storageUri: 's3://models/llama' } })
 
-function scene(policies: Policy[], { isOptedIn = true } = {}) {
+function setUp(policies: Policy[], { isOptedIn = true } = {}) {
   const labels = isOptedIn ? { 'warmgate.dev/acceleration': 'enabled' } : {}
   const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models', labels } }
   const client = new FakeApi()
@@ -19,17 +19,17 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
   fake.parsed.push(...policies)
   client.put(namespace)
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
-  const placements = new PodRewriteUsage()
+  const podRewrites = new PodRewriteUsage()
   const clock = { nowMs: 0, now: () => clock.nowMs }
   return {
     ...fake,
     clock,
     client,
     mirror,
-    placements,
+    podRewrites,
     reconciler: new PodRewriteReconciler({
       clock,
-      placements,
+      podRewrites,
       mirror,
       planner: fakePlanner({ mirror, client, clock }),
     }),
@@ -37,11 +37,11 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
 }
 
 test('a service that is served by its pods uses the caches of its plan', async () => {
-  const { placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const { podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const [cache] = await reconciler.reconcile(llama)
   expect(cache).toMatch(/^llama-/)
-  expect(placements.has(llama, cache ?? '')).toBe(true)
-  expect(placements.has({ ...llama, kind: 'LLMInferenceService' }, cache ?? '')).toBe(false)
+  expect(podRewrites.has(llama, cache ?? '')).toBe(true)
+  expect(podRewrites.has({ ...llama, kind: 'LLMInferenceService' }, cache ?? '')).toBe(false)
 })
 
 test.each<[string, Policy[], KubeObject, { isOptedIn?: boolean }]>([
@@ -54,38 +54,38 @@ test.each<[string, Policy[], KubeObject, { isOptedIn?: boolean }]>([
     {},
   ],
 ])('with %s, none', async (_, policies, service, more) => {
-  expect(await scene(policies, more).reconciler.reconcile(service)).toEqual([])
+  expect(await setUp(policies, more).reconciler.reconcile(service)).toEqual([])
 })
 
 test('a service that was read without its spec stays to be looked at', async () => {
-  const { placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
-  placements.expect(llama)
+  const { podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
+  podRewrites.expect(llama)
   expect(await reconciler.reconcile(cut(llama, 'Closed'))).toEqual([])
-  expect(placements.areKnownIn('models')).toBe(false)
+  expect(podRewrites.areKnownIn('models')).toBe(false)
   expect(await reconciler.reconcile(llama)).toHaveLength(1)
-  expect(placements.areKnownIn('models')).toBe(true)
+  expect(podRewrites.areKnownIn('models')).toBe(true)
 })
 
 test('a service that loses its caches tells which they were, so that they are looked at', async () => {
-  const { parsed, placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const { parsed, podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
   parsed.pop()
   expect(await reconciler.reconcile(llama)).toEqual(before)
-  expect(placements.has(llama, before[0] ?? '')).toBe(false)
+  expect(podRewrites.has(llama, before[0] ?? '')).toBe(false)
   expect(await reconciler.reconcile(llama)).toEqual([])
 })
 
 test('nothing is known before every expected service is planned', async () => {
-  const { placements, reconciler } = scene([])
-  placements.expect(llama)
-  expect(placements.areKnownIn('models')).toBe(false)
+  const { podRewrites, reconciler } = setUp([])
+  podRewrites.expect(llama)
+  expect(podRewrites.areKnownIn('models')).toBe(false)
   await reconciler.reconcile(llama)
-  expect(placements.areKnownIn('models')).toBe(true)
+  expect(podRewrites.areKnownIn('models')).toBe(true)
 })
 
 /** A cluster with two services of one namespace and one of another; the first cannot be planned. */
 function odd() {
-  const made = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const made = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const isIts = { 'app.kubernetes.io/managed-by': 'warmgate' }
   const owned = (kind: string, name: string): KubeObject => ({
     apiVersion: 'data.fluid.io/v1alpha1',
@@ -109,31 +109,31 @@ function odd() {
 }
 
 test('a service that cannot be planned keeps what was made for it, and blocks nothing', async () => {
-  const { placements, reconciler, service, elsewhere } = odd()
-  placements.expect(service)
-  placements.expect(elsewhere)
+  const { podRewrites, reconciler, service, elsewhere } = odd()
+  podRewrites.expect(service)
+  podRewrites.expect(elsewhere)
   await expect(reconciler.reconcile(service)).rejects.toThrow('forbidden')
-  expect(placements.areKnownIn('models')).toBe(true)
-  expect(placements.names(service)).toEqual(['models-0123456789', 'models-0123456789', 'own-0123456789'])
+  expect(podRewrites.areKnownIn('models')).toBe(true)
+  expect(podRewrites.names(service)).toEqual(['models-0123456789', 'models-0123456789', 'own-0123456789'])
   // Of a Dataset of many models only its own is its.
-  expect(placements.paths(service, 'models-0123456789')).toEqual(['llama'])
-  expect(placements.has(service, 'own-0123456789')).toBe(true)
-  expect(placements.has(service, 'other-0123456789')).toBe(false)
+  expect(podRewrites.paths(service, 'models-0123456789')).toEqual(['llama'])
+  expect(podRewrites.has(service, 'own-0123456789')).toBe(true)
+  expect(podRewrites.has(service, 'other-0123456789')).toBe(false)
 })
 
 test('what is not looked at yet blocks its own namespace alone', async () => {
-  const { placements, service, elsewhere } = odd()
-  placements.expect(elsewhere)
-  expect(placements.areKnownIn('elsewhere')).toBe(false)
-  expect(placements.areKnownIn('models')).toBe(true)
-  placements.expect(service)
-  placements.set(elsewhere, [])
-  expect(placements.areKnownIn('elsewhere')).toBe(true)
-  expect(placements.areKnownIn('models')).toBe(false)
+  const { podRewrites, service, elsewhere } = odd()
+  podRewrites.expect(elsewhere)
+  expect(podRewrites.areKnownIn('elsewhere')).toBe(false)
+  expect(podRewrites.areKnownIn('models')).toBe(true)
+  podRewrites.expect(service)
+  podRewrites.set(elsewhere, [])
+  expect(podRewrites.areKnownIn('elsewhere')).toBe(true)
+  expect(podRewrites.areKnownIn('models')).toBe(false)
 })
 
 test('a service that cannot be planned any more keeps what it had', async () => {
-  const { client, clock, placements, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const { client, clock, podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
   client.get = async () => {
     throw new KubeError('get secrets', { status: 0, message: 'no answer' })
@@ -141,5 +141,5 @@ test('a service that cannot be planned any more keeps what it had', async () => 
   expect(await reconciler.reconcile(llama)).toEqual(before)
   clock.nowMs = 60_000
   await expect(reconciler.reconcile(llama)).rejects.toThrow('no answer')
-  expect(placements.names(llama)).toEqual(before)
+  expect(podRewrites.names(llama)).toEqual(before)
 })

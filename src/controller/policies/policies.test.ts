@@ -22,11 +22,16 @@ const quiet = { services: 3, conflicts: new Map<string, string>() }
 
 function conditions(
   spec: JsonObject,
-  { usage = quiet, installed = everything, reach = 'Cluster' as 'Cluster' | 'OptedIn', adoption = {} } = {},
+  {
+    usage = quiet,
+    installed = everything,
+    webhookScope = 'Cluster' as 'Cluster' | 'OptedIn',
+    adoption = {},
+  } = {},
 ) {
   const found = statusOf({ ...policy(spec), status: { adoption } }, usage, {
     installed,
-    reach,
+    webhookScope,
     nowMs,
   }).conditions
   return Object.fromEntries(
@@ -67,9 +72,9 @@ test('a runtime that is not installed is named, with the source that asks for it
 })
 
 test('scope: Cluster where the webhook is sent less is said', () => {
-  const found = conditions({ scope: 'Cluster' }, { reach: 'OptedIn' })
+  const found = conditions({ scope: 'Cluster' }, { webhookScope: 'OptedIn' })
   expect(found.ScopeLimited).toMatchObject({ holds: true, reason: 'WebhookOptedInOnly' })
-  expect(conditions({}, { reach: 'OptedIn' }).ScopeLimited?.holds).toBe(false)
+  expect(conditions({}, { webhookScope: 'OptedIn' }).ScopeLimited?.holds).toBe(false)
 })
 
 const automatic = { adopt: { mode: 'Automatic' } }

@@ -3,7 +3,7 @@ import type { Mirror } from '../../cluster/mirror.ts'
 import type { Planner } from '../../cluster/planner.ts'
 import type { EventRecorder } from '../../kube/events.ts'
 import type { Plan } from '../../plan/plan.ts'
-import { isWorthAWarning, type Reason } from '../../plan/reasons.ts'
+import { needsWarning, type Reason } from '../../plan/reasons.ts'
 import { unproven } from '../../plan/service/decide.ts'
 import { unplannable } from '../../plan/service/size.ts'
 import { isOpen } from '../../policy/policy.ts'
@@ -15,7 +15,7 @@ interface DecisionEventOptions {
   events: EventRecorder
 }
 
-/** Says on each service, in an Event, what was decided about it and why. */
+/** Records an Event on each service with its decision and the reason. */
 export class DecisionEventReconciler {
   readonly #options: DecisionEventOptions
 
@@ -29,34 +29,34 @@ export class DecisionEventReconciler {
     const { namespace = '' } = service.metadata
     const record = mirror.records.of(service)
     const isAccelerated = record?.isProven === true
-    // What did not opt in is neither spoken to nor looked into.
+    // Neither plan nor report services that are not opted in.
     if (!isAccelerated && !isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))) return
-    // Its namespace opened a moment ago: the mirror is about to read its spec, and then this runs again.
+    // The mirror does not have its spec yet. It reads the spec soon and queues this service again.
     if (mirror.services.isClosed(service)) return
     if (mirror.services.isTooLarge(service)) return this.#record(service, unplannable)
     if (record?.isProven === false) return this.#record(service, unproven)
-    const made = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
-    const isServed = made.reason === 'AlreadyCached' || placedByPod(made)
+    const planned = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
+    const isServed = planned.reason === 'AlreadyCached' || isRewrittenInPods(planned)
     if (isAccelerated && !isServed) return
-    if (made.decision === 'accelerate' && !isServed) return await this.#recordNotAdmitted(service, made)
-    const reason = isServed ? 'Accelerated' : made.reason
-    this.#record(service, { reason, message: made.message })
-    for (const { location, ...each } of made.skipped.filter((each) => isWorthAWarning(each.reason)))
+    if (planned.decision === 'accelerate' && !isServed) return await this.#recordNotAdmitted(service, planned)
+    const reason = isServed ? 'Accelerated' : planned.reason
+    this.#record(service, { reason, message: planned.message })
+    for (const { location, ...each } of planned.skipped.filter((each) => needsWarning(each.reason)))
       this.#record(service, { ...each, message: `${location} is not accelerated: ${each.message}` })
   }
 
-  /** It could be accelerated, and nobody decided anything about it. */
+  /** Reports that a service could be accelerated, but admission did not accelerate it. */
   async #recordNotAdmitted(regarding: KubeObject, { policy: name }: Plan): Promise<void> {
-    // Admission saw it, before its credentials were there, and it is about to be adopted.
+    // Admission saw it before its credentials existed. It will be adopted soon.
     if (await this.#options.planner.credentialsCameLater(regarding)) return
     const policy = this.#options.mirror.parsedPolicies().find((each) => each.name === name)
     const { namespace, name: service } = regarding.metadata
     const next =
       policy?.spec.adopt.mode === 'Automatic'
-        ? `AccelerationPolicy ${name} adopts it by itself`
+        ? `AccelerationPolicy ${name} adopts it automatically`
         : `\`warmgate adopt --namespace ${namespace} ${service}\` accelerates it`
-    const why = 'it is older than its opt-in, or was created while admission was away'
-    const note = `not accelerated, though it could be: ${why}; ${next}`
+    const why = 'it is older than its opt-in, or was created while admission was unavailable'
+    const note = `not accelerated, although it could be: ${why}; ${next}`
     this.#options.events.record({
       regarding,
       type: 'Normal',
@@ -67,12 +67,12 @@ export class DecisionEventReconciler {
   }
 
   #record(regarding: KubeObject, { reason, message }: { reason: Reason; message: string }): void {
-    const type = isWorthAWarning(reason) ? 'Warning' : 'Normal'
+    const type = needsWarning(reason) ? 'Warning' : 'Normal'
     this.#options.events.record({ regarding, type, reason, note: message, action: 'Accelerate' })
   }
 }
 
-/** Whether a plan leaves the service as it is, and turns its pods. */
-function placedByPod(made: Plan): boolean {
-  return made.reason === 'Accelerated' && made.patch.length === 0
+/** Whether a plan leaves the service unchanged and redirects its pods. */
+function isRewrittenInPods(planned: Plan): boolean {
+  return planned.reason === 'Accelerated' && planned.patch.length === 0
 }

@@ -23,34 +23,34 @@ const done: KubeObject = {
 }
 
 /** A cache of 10 GiB that one service stands on, and another reads by its pods. */
-function scene() {
+function setUp() {
   const fake = fakeMirror()
   const metrics = createMetrics()
   const events: EventNote[] = []
-  const placements = new PodRewriteUsage()
+  const podRewrites = new PodRewriteUsage()
   const byPod = fakeService({}, { name: 'by-pod', uid: 'by-pod' })
   const location = { uri: 's3://models/llama', cache: cacheName }
   const onCache = recorded(fakeService({}), { locations: { predictor: location } })
   fake.services.put(onCache, byPod, fakeService({}, { name: 'stranger' }))
-  placements.set(byPod, [{ cache: cacheName, path: '' }])
+  podRewrites.set(byPod, [{ cache: cacheName, path: '' }])
   fake.datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB' }))
   const recorder = { record: (event: EventNote) => events.push(event) }
-  const milestones = new WarmupReporter({
+  const reporter = new WarmupReporter({
     mirror: fake.mirror,
     clock: new FakeClock(),
     metrics,
     events: recorder,
     errors: fakeErrors({ metrics }),
-    placements,
+    podRewrites,
   })
   const told = () =>
     events
       .splice(0)
       .map(({ regarding, reason, type }) => `${type} ${reason} ${regarding.kind}/${regarding.metadata.name}`)
   const look = () => {
-    for (const dataLoad of fake.dataLoads.list()) milestones.look(dataLoad)
+    for (const dataLoad of fake.dataLoads.list()) reporter.report(dataLoad)
   }
-  return { ...fake, metrics, events, milestones, look, told }
+  return { ...fake, metrics, events, reporter, look, told }
 }
 
 const onAll = (words: string) =>
@@ -59,7 +59,7 @@ const onAll = (words: string) =>
   )
 
 test('a warm-up is told of as it begins and when its Job is done, once, on its Dataset and its services', async () => {
-  const { look, dataLoads, loadJobs, metrics, told, events } = scene()
+  const { look, dataLoads, loadJobs, metrics, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Pending'))
   look()
   expect(told()).toEqual([])
@@ -84,7 +84,7 @@ test('a warm-up is told of as it begins and when its Job is done, once, on its D
 })
 
 test('a size that Fluid has not counted is in no metric', async () => {
-  const { look, datasets, dataLoads, loadJobs, metrics } = scene()
+  const { look, datasets, dataLoads, loadJobs, metrics } = setUp()
   datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: 'N/A' }))
   dataLoads.put(fakeDataLoad('Executing'))
   loadJobs.put(done)
@@ -96,7 +96,7 @@ test('a size that Fluid has not counted is in no metric', async () => {
 })
 
 test('a suspended warm-up is told of once, as often as it is suspended', () => {
-  const { look, dataLoads, loadJobs, told, events } = scene()
+  const { look, dataLoads, loadJobs, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Executing'))
   const suspended = { ...fakeLoadJob(), spec: { suspend: true }, status: {} }
   loadJobs.put(suspended)
@@ -113,7 +113,7 @@ test('a suspended warm-up is told of once, as often as it is suspended', () => {
 })
 
 test('a warm-up is complete once its Dataset has shown a file, and failed where it has none', async () => {
-  const { look, datasets, dataLoads, loadJobs, metrics, told } = scene()
+  const { look, datasets, dataLoads, loadJobs, metrics, told } = setUp()
   datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '[Calculating]' }))
   dataLoads.put(fakeDataLoad('Executing'))
   loadJobs.put(done)
@@ -126,7 +126,7 @@ test('a warm-up is complete once its Dataset has shown a file, and failed where 
 })
 
 test('each attempt that fails is told of and counted, and so is the next', async () => {
-  const { look, dataLoads, metrics, told, events } = scene()
+  const { look, dataLoads, metrics, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Failed', cacheName, { conditions: [{ message: 'no such bucket' }] }))
   look()
   expect(events[0]?.note).toBe(`the warm-up of ${cacheName} failed: no such bucket`)
@@ -139,9 +139,9 @@ test('each attempt that fails is told of and counted, and so is the next', async
 })
 
 test('what was before this replica led is not told again; what comes of it is', () => {
-  const { milestones, look, dataLoads, told } = scene()
+  const { reporter, look, dataLoads, told } = setUp()
   dataLoads.put(fakeDataLoad('Executing'))
-  milestones.remember()
+  reporter.remember()
   look()
   expect(told()).toEqual([])
   dataLoads.put(fakeDataLoad('Complete'))
@@ -150,7 +150,7 @@ test('what was before this replica led is not told again; what comes of it is', 
 })
 
 test('a Dataset that is not ours is nobody’s matter', () => {
-  const { look, datasets, dataLoads, told } = scene()
+  const { look, datasets, dataLoads, told } = setUp()
   const { status, ...dataset } = fakeDataset()
   datasets.put({ ...dataset, status, metadata: { ...key, uid: 'theirs' } } as KubeObject)
   dataLoads.put(fakeDataLoad('Executing'))
@@ -159,7 +159,7 @@ test('a Dataset that is not ours is nobody’s matter', () => {
 })
 
 test('what a schedule runs is no milestone: it is Executing before anything runs', () => {
-  const { look, dataLoads, told } = scene()
+  const { look, dataLoads, told } = setUp()
   for (const scheduled of scheduledLoads('any', [fakeDataLoad('Executing')], '0 3 * * *'))
     dataLoads.put({ ...scheduled, metadata: { ...scheduled.metadata, name: cacheName } })
   look()
@@ -167,7 +167,7 @@ test('what a schedule runs is no milestone: it is Executing before anything runs
 })
 
 test('a model among others is called by its path', () => {
-  const { look, dataLoads, events } = scene()
+  const { look, dataLoads, events } = setUp()
   const load = fakeDataLoad('Executing', loadName(cacheName, 'team/llama'))
   const spec = { dataset: key, target: [{ path: '/team/llama' }] }
   dataLoads.put({ ...load, spec })
@@ -176,7 +176,7 @@ test('a model among others is called by its path', () => {
 })
 
 test('one odd DataLoad keeps nothing else from being remembered', () => {
-  const { milestones, dataLoads, look, told } = scene()
+  const { reporter, dataLoads, look, told } = setUp()
   const odd = fakeDataLoad('Complete', 'odd-0123456789')
   Object.defineProperty(odd, 'status', {
     get: () => {
@@ -184,7 +184,7 @@ test('one odd DataLoad keeps nothing else from being remembered', () => {
     },
   })
   dataLoads.put(odd, fakeDataLoad('Executing'))
-  milestones.remember()
+  reporter.remember()
   dataLoads.drop({ namespace: 'models', name: 'odd-0123456789' })
   look()
   expect(told()).toEqual([])

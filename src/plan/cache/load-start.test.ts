@@ -29,20 +29,20 @@ test('a warm-up waits until its Dataset is Bound, whatever the time', () => {
     { dataset: fakeDataset({ phase: 'NotBound' }), runtime: ready, ...irrelevant },
     nowMs,
   )
-  expect(wait).toEqual({ message: 'its Dataset is not Bound yet', againMs: undefined })
+  expect(wait).toEqual({ message: 'its Dataset is not Bound yet', requeueAfterMs: undefined })
 })
 
 test.each<[string, KubeObject | undefined, number, object | undefined]>([
   ['all workers', ready, 0, undefined],
-  ['the rest of them', half, 60_000, { message: workersMessage, againMs: 240_000 }],
+  ['the rest of them', half, 60_000, { message: workersMessage, requeueAfterMs: 240_000 }],
   ['no longer than five minutes', half, 300_000, undefined],
   [
     'a worker that was added since',
     runtime({ replicas: 3 }, { workerNumberReady: 2 }),
     0,
-    { againMs: 300_000 },
+    { requeueAfterMs: 300_000 },
   ],
-  ['a status that is not there', runtime({ replicas: 2 }), 0, { againMs: 300_000 }],
+  ['a status that is not there', runtime({ replicas: 2 }), 0, { requeueAfterMs: 300_000 }],
   ['no Runtime', undefined, 0, undefined],
   [
     'a CacheRuntime',
@@ -61,7 +61,10 @@ test.each<[string, KubeObject | undefined, number, object | undefined]>([
 test('it waits for the size of its model for a minute, where that decides something', () => {
   const after = (ms: number, status: JsonObject = { ufsTotal: '[Calculating]' }) =>
     waitBeforeLoad({ dataset: boundFor(ms, status), runtime: ready, size: 'needed' }, nowMs)
-  expect(after(20_000)).toEqual({ message: 'its warm-up waits for the size of its model', againMs: 40_000 })
+  expect(after(20_000)).toEqual({
+    message: 'its warm-up waits for the size of its model',
+    requeueAfterMs: 40_000,
+  })
   expect(after(60_000)).toBeUndefined()
   expect(after(0, { ufsTotal: '141.00GiB' })).toBeUndefined()
   expect(waitBeforeLoad({ dataset: boundFor(0), runtime: ready, ...irrelevant }, nowMs)).toBeUndefined()

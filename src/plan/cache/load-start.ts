@@ -11,12 +11,12 @@ export const workersGraceMs = 300_000
 export const sizeGraceMs = 60_000
 
 /**
- * Why a warm-up does not start yet. It starts anyway after `againMs`; undefined if only a change can start
+ * Why a warm-up does not start yet. It starts anyway after `requeueAfterMs`; undefined if only a change can start
  * it.
  */
 export interface LoadWait {
   message: string
-  againMs: number | undefined
+  requeueAfterMs: number | undefined
 }
 
 /**
@@ -32,18 +32,18 @@ export function waitBeforeLoad(
 ): LoadWait | undefined {
   const { dataset, runtime, size } = cache
   if (stringAt(dataset, 'status', 'phase') !== 'Bound')
-    return { message: 'its Dataset is not Bound yet', againMs: undefined }
+    return { message: 'its Dataset is not Bound yet', requeueAfterMs: undefined }
   const boundForMs = nowMs - boundSinceMs(dataset, nowMs)
-  const { ready, wanted } = workersOf(runtime)
-  if (ready < wanted && boundForMs < workersGraceMs)
+  const { ready, desired } = workersOf(runtime)
+  if (ready < desired && boundForMs < workersGraceMs)
     return {
-      message: `its warm-up waits for its workers: ${ready} of ${wanted} are ready`,
-      againMs: workersGraceMs - boundForMs,
+      message: `its warm-up waits for its workers: ${ready} of ${desired} are ready`,
+      requeueAfterMs: workersGraceMs - boundForMs,
     }
   if (size === 'needed' && modelBytesOf(dataset) === undefined && boundForMs < sizeGraceMs)
     return {
       message: 'its warm-up waits for the size of its model',
-      againMs: sizeGraceMs - boundForMs,
+      requeueAfterMs: sizeGraceMs - boundForMs,
     }
   return undefined
 }
@@ -55,13 +55,13 @@ function boundSinceMs(dataset: KubeObject, nowMs: number): number {
 }
 
 /** The workers of a Runtime. A CacheRuntime has them under `worker` (fluid, chart 1.1.0). */
-export function workersOf(runtime: KubeObject | undefined): { ready: number; wanted: number } {
+export function workersOf(runtime: KubeObject | undefined): { ready: number; desired: number } {
   const count = (...path: string[]) => {
     const value = getIn(runtime, ...path)
     return typeof value === 'number' ? value : undefined
   }
   return {
-    wanted: count('spec', 'replicas') ?? count('spec', 'worker', 'replicas') ?? 0,
+    desired: count('spec', 'replicas') ?? count('spec', 'worker', 'replicas') ?? 0,
     ready: count('status', 'workerNumberReady') ?? count('status', 'worker', 'readyReplicas') ?? 0,
   }
 }

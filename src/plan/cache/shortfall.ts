@@ -33,7 +33,7 @@ export function shortfallOf(
   if (!isComplete(dataLoad))
     return isBound(dataset) && loadsAll(dataLoad) ? tooSmall(dataset, runtime) : undefined
   if (!isBound(dataset))
-    return { reason: 'CacheLost', message: 'its Dataset is not Bound any more: its workers are away' }
+    return { reason: 'CacheLost', message: 'its Dataset is not Bound any more: its workers are gone' }
   const degraded = degradedBy(runtime)
   if (degraded !== undefined) return { reason: 'CacheDegraded', message: degraded }
   if (!loadsAll(dataLoad)) return undefined
@@ -54,8 +54,8 @@ export function shortfallOf(
 function tooSmall(dataset: KubeObject, runtime: KubeObject | undefined): Shortfall | undefined {
   const modelBytes = modelBytesOf(dataset)
   const capacityBytes = capacityOf(dataset)
-  const { ready, wanted } = workersOf(runtime)
-  if (modelBytes === undefined || !capacityBytes || capacityBytes >= modelBytes || ready < wanted)
+  const { ready, desired } = workersOf(runtime)
+  if (modelBytes === undefined || !capacityBytes || capacityBytes >= modelBytes || ready < desired)
     return undefined
   const message = `its model is ${formatSize(modelBytes)}, and it has room for ${formatSize(capacityBytes)}: give it more workers (cache.maxReplicas, cache.replicas), or a larger quota`
   return { reason: 'CacheTooSmall', message }
@@ -75,6 +75,6 @@ function degradedBy(runtime: KubeObject | undefined): string | undefined {
     getIn(runtime, 'status', 'desiredWorkerNumberScheduled') ?? 0,
   ]
   return typeof ready === 'number' && typeof wanted === 'number' && ready < wanted
-    ? `${ready} of ${wanted} workers ${ready === 1 ? 'is' : 'are'} ready: what the others keep is read from the source`
+    ? `${ready} of ${wanted} workers ${ready === 1 ? 'is' : 'are'} ready: the data of the others is read from the source`
     : undefined
 }

@@ -101,7 +101,7 @@ export type HoldDecision =
 
 export interface HoldInput {
   hold: Hold | NoHold
-  /** Of every cache that the pod uses, by name. */
+  /** The phase of every cache that the pod uses, by name. */
   caches: { [name: string]: CachePhase }
   /** Caches without a PVC, because they were never Bound: no pod can start with them. */
   unmountable?: readonly string[]
@@ -121,17 +121,17 @@ export function decideHold(input: HoldInput): HoldDecision {
   if (hold.at === 'None') return { kind: 'release', reason: hold.reason, message: hold.message }
   const states = Object.entries(caches)
   if (states.length === 0) return { kind: 'release', reason: 'NotHeld', message: 'this pod uses no cache' }
-  if (states.every(([, warmth]) => warmth.kind === 'warm')) {
+  if (states.every(([, phase]) => phase.kind === 'warm')) {
     return { kind: 'release', reason: 'Warm', message: `warm: ${Object.keys(caches).join(', ')}` }
   }
   const untilMs = sinceMs + hold.timeoutMs
   const timedOut = (message: string) =>
     ending(hold.onTimeout, 'TimedOut', { ...input, message, untilMs: undefined })
-  const cold = states.filter(([, warmth]) => warmth.kind !== 'warm')
+  const cold = states.filter(([, phase]) => phase.kind !== 'warm')
   if (nowMs >= untilMs) return timedOut(`the cache was not warm after ${formatDuration(hold.timeoutMs)}`)
   // A suspension may start late, for example at a retry of the warm-up.
-  const blockedMs = states.flatMap(([, warmth]) =>
-    warmth.kind === 'pending' ? (warmth.suspendedSinceMs ?? []) : [],
+  const blockedMs = states.flatMap(([, phase]) =>
+    phase.kind === 'pending' ? (phase.suspendedSinceMs ?? []) : [],
   )
   const sincesMs = [
     ...(unmountable.length === 0 ? [] : [sinceMs]),
@@ -142,10 +142,10 @@ export function decideHold(input: HoldInput): HoldDecision {
     return timedOut(
       `${unmountable.length > 0 ? 'not Bound after' : 'suspended for'} ${formatDuration(hold.boundTimeoutMs)}: ${cold.map(describe).join('; ')}`,
     )
-  const failed = states.find(([, warmth]) => warmth.kind === 'failed')
+  const failed = states.find(([, phase]) => phase.kind === 'failed')
   if (failed !== undefined)
     return ending(hold.onFailure, 'WarmupFailed', { ...input, message: failure(failed), untilMs })
-  const soonestMs = states.flatMap(([, warmth]) => (warmth.kind === 'pending' ? (warmth.untilMs ?? []) : []))
+  const soonestMs = states.flatMap(([, phase]) => (phase.kind === 'pending' ? (phase.untilMs ?? []) : []))
   const message = states.map(describe).join('; ')
   return { kind: 'hold', reason: 'Warming', message, untilMs: Math.min(untilMs, boundUntilMs, ...soonestMs) }
 }
@@ -167,13 +167,13 @@ function ending(
         return {
           kind: 'revert',
           reason,
-          message: `${message}; no pod can start on ${unmountable.join(', ')}`,
+          message: `${message}; no pod can start with ${unmountable.join(', ')}`,
         }
       if (unreadable.length > 0)
         return {
           kind: 'revert',
           reason,
-          message: `${message}; ${unreadable.join(', ')} has shown no file yet`,
+          message: `${message}; ${unreadable.join(', ')} has no files yet`,
         }
       return { kind: 'release', reason, message: `${message}; the pod serves from a cold cache` }
     case 'Revert':
@@ -183,20 +183,20 @@ function ending(
   }
 }
 
-function failure([name, warmth]: [string, CachePhase]): string {
-  return `the warm-up of ${name} failed${warmth.kind === 'failed' ? `: ${warmth.message}` : ''}`
+function failure([name, phase]: [string, CachePhase]): string {
+  return `the warm-up of ${name} failed${phase.kind === 'failed' ? `: ${phase.message}` : ''}`
 }
 
-function describe([name, warmth]: [string, CachePhase]): string {
-  switch (warmth.kind) {
+function describe([name, phase]: [string, CachePhase]): string {
+  switch (phase.kind) {
     case 'warm':
       return `${name} is warm`
     case 'failed':
-      return `${name} failed: ${warmth.message}`
+      return `${name} failed: ${phase.message}`
     case 'pending':
-      return `waiting for ${name}: ${warmth.message}`
+      return `waiting for ${name}: ${phase.message}`
     case 'warming': {
-      const { progress, leftMs } = warmth
+      const { progress, leftMs } = phase
       return `warming ${name}${progress === undefined ? '' : `: ${describeProgress(progress, leftMs)}`}`
     }
   }

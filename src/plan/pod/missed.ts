@@ -3,7 +3,7 @@ import { steps } from '../draft.ts'
 import { type PodPlanInput, planPod } from './pod.ts'
 
 /** What admission would add to a pod and the pod lacks. */
-export interface Missed {
+export interface MissedChanges {
   /**
    * Every toleration that the pod should have; undefined if it has them all. They can be added to a created
    * pod.
@@ -17,7 +17,7 @@ export interface Missed {
  * Compares a pod with what admission would make of it. Ignores the node preference and the prefetch, because
  * a pod also runs without them.
  */
-export function missedBy(input: Omit<PodPlanInput, 'workerLabels'>): Missed {
+export function missedChanges(input: Omit<PodPlanInput, 'workerLabels'>): MissedChanges {
   const { patch } = planPod({ ...input, workerLabels: [], readAhead: [] })
   const added = patch.filter((operation) => operation.op !== 'remove')
   const isToleration = ({ path }: { path: string }) => steps(path)[1] === 'tolerations'

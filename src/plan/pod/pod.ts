@@ -35,7 +35,7 @@ export interface PodPlanInput {
   pod: KubeObject
   hold: Hold | NoHold
   gpu: GpuPolicy | undefined
-  /** Of the caches that the pod uses. */
+  /** The phases of the caches that the pod uses. */
   caches: CachePhase[]
   /** The labels of the nodes that hold them. */
   workerLabels: string[]
@@ -55,7 +55,7 @@ export function planPod(input: PodPlanInput): PodPlan {
   const at = caches.some(({ kind }) => kind !== 'warm') ? hold.at : 'None'
   if (sidecar !== 'none') addSidecar(draft, sidecar, claimMounts(pod))
   if (at !== 'None') addGate(draft, at)
-  if (gpu !== undefined && asksForGpu(pod, gpu)) addScheduling(draft, gpu)
+  if (gpu !== undefined && requestsGpu(pod, gpu)) addScheduling(draft, gpu)
   // A pod that starts before its cache is warm would read the same files from the source.
   if (at !== 'Readiness') addPrefetch(draft, readAhead, sidecar)
   addLocality(draft, workerLabels)
@@ -106,7 +106,7 @@ export function resolvePodPolicy(
     { object: service, subject: subjectOf(service, namespace) },
     { object: pod, subject: { kind: '', name: '', ...serviceOfPod(pod), namespace } },
   ]
-  const gpu = spec.gpu && wereGiven(records, signer, spec.gpu) ? spec.gpu : undefined
+  const gpu = spec.gpu && wereAdded(records, signer, spec.gpu) ? spec.gpu : undefined
   return {
     hold,
     gpu,
@@ -129,7 +129,7 @@ function limitsOf(pod: KubeObject): HoldLimits {
  * Whether Warmgate added the devices of a service. If the user asked for them, the user also places the pods.
  * KServe copies the record to the pods of an InferenceService.
  */
-function wereGiven(
+function wereAdded(
   records: { object: KubeObject; subject: RecordSubject }[],
   signer: RecordSigner,
   gpu: GpuPolicy,
@@ -151,14 +151,14 @@ function nothing(message: string): PodPolicy {
 }
 
 function optedOut(reverted: string | undefined): PodPolicy {
-  if (reverted === undefined) return nothing('its service has opted out')
-  const message = `its service went back to the storage initializer: ${reverted}`
-  return {
-    hold: { at: 'None', reason: 'Reverted', message },
-    gpu: undefined,
-    isEnforced: false,
-    sidecarHold: undefined,
-  }
+  const released = nothing('its service has opted out')
+  if (reverted === undefined) return released
+  return { ...released, hold: { at: 'None', reason: 'Reverted', message: revertedMessage(reverted) } }
+}
+
+/** Why a pod of a reverted service is released. */
+export function revertedMessage(why: string): string {
+  return `its service was reverted to the storage initializer: ${why}`
 }
 
 /** Use a readiness gate if the pod has a node already: the API server refuses a scheduling gate on it. */
@@ -170,7 +170,7 @@ function addGate(draft: Draft, at: Hold['at']): void {
   } else draft.append('/spec/schedulingGates', { name: cacheWarmGate })
 }
 
-function asksForGpu(pod: KubeObject, gpu: GpuPolicy): boolean {
+function requestsGpu(pod: KubeObject, gpu: GpuPolicy): boolean {
   const limits = listAt(pod, 'spec', 'containers').map((container) =>
     objectAt(container, 'resources', 'limits'),
   )

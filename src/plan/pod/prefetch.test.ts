@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { KubeObject } from '../../values/object.ts'
 import { Draft } from '../draft.ts'
 import { fakePolicy } from '../plan.fake.ts'
-import { missedBy } from './missed.ts'
+import { missedChanges } from './missed.ts'
 import { addPrefetch, prefetches } from './prefetch.ts'
 
 const pod = (metadata: KubeObject['metadata'] = {}): KubeObject => ({
@@ -61,5 +61,5 @@ test.each<[string, string[], boolean]>([
 test('a pod that admission did not see is not replaced for want of a prefetcher', () => {
   const hold = { at: 'None', reason: 'NotHeld', message: '' } as const
   const input = { pod: pod(), hold, gpu: undefined, caches: [], sidecar: 'none' as const, readAhead: mounts }
-  expect(missedBy(input)).toEqual({ tolerations: undefined, fixed: [] })
+  expect(missedChanges(input)).toEqual({ tolerations: undefined, fixed: [] })
 })

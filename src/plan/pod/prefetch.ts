@@ -30,7 +30,7 @@ export function addPrefetch(draft: Draft, mounts: ClaimMount[], sidecar: Sidecar
   const files = mounts
     .filter(({ path }) => path === '' || isLoadable(path))
     .map(({ claim, path }) => `pvc://${claim}/${path === '' ? '' : `${path}/`}**`)
-  if (files.length === 0 || decidesItself(draft.object)) return
+  if (files.length === 0 || optsOut(draft.object)) return
   // A pod with a sidecar goes through Fluid's webhook anyway.
   if (sidecar === 'none') draft.set(pointer('metadata', 'labels', webhookLabel), 'true')
   const annotation = (name: string, value: string) =>
@@ -40,7 +40,7 @@ export function addPrefetch(draft: Draft, mounts: ClaimMount[], sidecar: Sidecar
   annotation('file-list', [...new Set(files)].join(';'))
 }
 
-function decidesItself({ metadata: { labels = {}, annotations = {} } }: KubeObject): boolean {
+function optsOut({ metadata: { labels = {}, annotations = {} } }: KubeObject): boolean {
   const isNamed = Object.keys(annotations).some((name) => name.startsWith(`${prefix}/`))
   return isNamed || webhookLabel in labels || labels[injectionLabel] === 'false'
 }

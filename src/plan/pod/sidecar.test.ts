@@ -4,7 +4,7 @@ import { fakePod } from '../../cluster/cluster.fake.ts'
 import { claimMounts } from '../../kserve/pod.ts'
 import { type KubeObject, listAt } from '../../values/object.ts'
 import { Draft } from '../draft.ts'
-import { addSidecar, awaitsSidecar, decidesItself } from './sidecar.ts'
+import { addSidecar, awaitsSidecar, optsOut } from './sidecar.ts'
 
 function admitted(pod: KubeObject, state: 'pending' | 'ready'): KubeObject {
   const draft = new Draft(pod)
@@ -31,7 +31,7 @@ test('pending: no label, and no node', () => {
 })
 
 test('a pod whose labels speak of injection decides for itself', () => {
-  expect(decidesItself(fakePod())).toBe(false)
-  expect(decidesItself(fakePod({ labels: { 'serverless.fluid.io/inject': 'false' } }))).toBe(true)
-  expect(decidesItself(fakePod({ labels: { 'fluid.io/enable-injection': 'false' } }))).toBe(true)
+  expect(optsOut(fakePod())).toBe(false)
+  expect(optsOut(fakePod({ labels: { 'serverless.fluid.io/inject': 'false' } }))).toBe(true)
+  expect(optsOut(fakePod({ labels: { 'fluid.io/enable-injection': 'false' } }))).toBe(true)
 })

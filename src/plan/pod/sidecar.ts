@@ -14,7 +14,7 @@ const injectionLabel = 'fluid.io/enable-injection'
 export type SidecarState = 'none' | 'pending' | 'ready'
 
 /** Whether a pod's own labels already decide about the sidecar. */
-export function decidesItself({ metadata: { labels = {} } }: KubeObject): boolean {
+export function optsOut({ metadata: { labels = {} } }: KubeObject): boolean {
   return injectLabel in labels || labels[injectionLabel] === 'false'
 }
 

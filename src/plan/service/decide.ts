@@ -5,7 +5,7 @@ import type { ServiceView } from '../../kserve/service-view.ts'
 import { applyOverrides, choosePolicy, type Overridden } from '../../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../../policy/policy.ts'
 import { isNamespaceOptedOut, isOptedIn, labelProblem } from '../../policy/scope.ts'
-import { unknownWord } from '../../policy/words.ts'
+import { unknownAnnotation } from '../../policy/words.ts'
 import {
   accelerationLabel,
   isWarmgateKey,
@@ -16,7 +16,7 @@ import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
 import { downloadObstacle, isUnfit } from './downloads.ts'
-import { cpuFormatOf, wouldGet } from './gpu.ts'
+import { cpuFormatOf, describeAdditions } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
 import { withinPodSecurity } from './pod-security.ts'
 import { withinQuota } from './quota.ts'
@@ -43,7 +43,7 @@ export interface Acceleration {
   skipped: Skipped[]
 }
 
-/** One model location that a cache is to serve. */
+/** A model location that a cache will serve. */
 export interface Rewrite extends Target {
   location: ModelLocation
   /** The resolved URI of its model. */
@@ -78,7 +78,7 @@ export function decide(input: DecideInput): Decision {
   if (isNamespaceOptedOut(facts.namespaceLabels)) return skip('OptedOut', namespaceOptedOut)
   const { locations, none } = service
   const states = locationStates(input)
-  const isKept = keepsAny(states)
+  const isKept = keepsSome(states)
   if (!isKept && !isOptedIn(facts.namespaceLabels) && policyOf(input) === undefined)
     return skip('NotOptedIn', labelProblem(facts.namespaceLabels) ?? notOptedIn)
   if (locations.length === 0) return skip(none.reason, none.message)
@@ -90,8 +90,8 @@ export function decide(input: DecideInput): Decision {
   return resolved.kind === 'resolved' ? withPolicy(input, states, resolved.policy) : resolved
 }
 
-const notOptedIn = `the namespace has no label ${accelerationLabel}: enabled, and no policy of scope: Cluster is for it`
-const namespaceOptedOut = `the namespace opts out (label ${accelerationLabel}: disabled), or is one of the cluster’s own`
+const notOptedIn = `the namespace has no label ${accelerationLabel}: enabled, and no policy with scope: Cluster matches it`
+const namespaceOptedOut = `the namespace opts out (label ${accelerationLabel}: disabled), or is a system namespace`
 
 /** A location in an update: rewritten before (`kept`), existing and not accelerated (`old`), or new. */
 type LocationState =
@@ -126,7 +126,7 @@ function becameUnfit(location: ModelLocation, was: ModelLocation | undefined, se
   return was !== undefined && isUnfit(location, service) && !isUnfit(was, service)
 }
 
-function keepsAny(states: LocationState[]): boolean {
+function keepsSome(states: LocationState[]): boolean {
   return states.some(({ kind }) => kind === 'kept')
 }
 
@@ -156,48 +156,48 @@ function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPol
   const { service, facts } = input
   // Keep an existing rewrite even if its policy is gone or changed; otherwise editing a policy would roll
   // pods.
-  const isKept = keepsAny(states)
+  const isKept = keepsSome(states)
   const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
   if (states.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
     return skip('NotOptedIn', existedBefore)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
-  const overridden = withOwnWords(selected, service, facts)
+  const overridden = withOverrides(selected, service, facts)
   if (!overridden.ok) {
-    if (isKept && !changesWords(input)) return { kind: 'resolved', policy: selected }
-    return refuseWords(input, states, { message: overridden.message, policy: selected })
+    if (isKept && !changesOverrides(input)) return { kind: 'resolved', policy: selected }
+    return refuseOverrides(input, states, { message: overridden.message, policy: selected })
   }
   const { policy } = overridden
   if (policy.spec.mode === 'Off' && !isKept) return { ...skip('NoPolicy', isOff(policy)), policy }
   return { kind: 'resolved', policy }
 }
 
-const existedBefore = 'the service was here before: an update that changes no model never rolls its pods'
+const existedBefore = 'the service existed before: an update that changes no model never rolls its pods'
 const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
 
-function withOwnWords(selected: Policy, service: ServiceView, { policies }: Facts): Overridden {
-  const unknown = unknownWord(service.annotations)
+function withOverrides(selected: Policy, service: ServiceView, { policies }: Facts): Overridden {
+  const unknown = unknownAnnotation(service.annotations)
   if (unknown !== undefined) return { ok: false, message: unknown.message }
   const chosen = choosePolicy(selected, policies, service.annotations)
   const applied = chosen.ok ? applyOverrides(chosen.policy, service.annotations) : chosen
-  return applied.ok ? unlessOnCpu(applied, service) : applied
+  return applied.ok ? refuseGpuOnCpu(applied, service) : applied
 }
 
 /**
  * Deny only new overrides: an update by KServe's controller must not fail because of existing annotations.
  */
-function refuseWords(
+function refuseOverrides(
   input: DecideInput,
   states: LocationState[],
   { message, policy }: { message: string; policy: Policy },
 ): Refusal {
-  const isOld = states.every(({ kind }) => kind === 'old') && !changesWords(input)
+  const isOld = states.every(({ kind }) => kind === 'old') && !changesOverrides(input)
   return isOld
     ? { ...skip('NotOptedIn', `${message}; ${existedBefore}`), policy }
     : { kind: 'deny', reason: 'InvalidOverride', message, policy }
 }
 
 /** Refuses an explicit request for GPUs if the model format runs on CPUs. */
-function unlessOnCpu(overridden: Overridden, service: ServiceView): Overridden {
+function refuseGpuOnCpu(overridden: Overridden, service: ServiceView): Overridden {
   const annotation = overrideAnnotation('gpu')
   const format = service.annotations[annotation] === 'enabled' ? cpuFormatOf(service) : undefined
   return format === undefined
@@ -206,20 +206,20 @@ function unlessOnCpu(overridden: Overridden, service: ServiceView): Overridden {
 }
 
 /** Whether a service's Warmgate annotations are new or have changed. */
-function changesWords({ service, previous }: DecideInput): boolean {
+function changesOverrides({ service, previous }: DecideInput): boolean {
   const keys = Object.keys(service.annotations).filter(isWarmgateKey)
   return keys.some((key) => service.annotations[key] !== previous?.annotations[key])
 }
 
 function withPolicy(input: DecideInput, states: LocationState[], policy: Policy): Decision {
   const { service, facts } = input
-  const isKept = keepsAny(states)
-  const answers = states.map((state) => decideLocation(state, { ...input, policy, isKept }))
-  const whole = answers.map((each) => withItsGroup(each, answers))
+  const isKept = keepsSome(states)
+  const decisions = states.map((state) => decideLocation(state, { ...input, policy, isKept }))
+  const whole = decisions.map((each) => withGroup(each, decisions))
   const rewrites = whole.filter((each) => 'cache' in each)
   const skipped = whole.filter((each) => 'reason' in each)
   const [first] = skipped
-  const audited = first?.reason === 'AuditOnly' ? wouldGet(service, policy.spec, facts) : ''
+  const audited = first?.reason === 'AuditOnly' ? describeAdditions(service, policy.spec, facts) : ''
   if (rewrites.length === 0 && first !== undefined)
     return { kind: 'skip', reason: first.reason, message: first.message + audited, policy }
   return { kind: 'accelerate', policy, rewrites, skipped }
@@ -248,9 +248,9 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   if (!read.ok) return skipLocation(read.reason, read.message)
   const download = downloadObstacle(location, read, { service, policy, facts })
   if (download !== undefined) return skipLocation(download.reason, download.message)
-  const wanted = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
+  const chosen = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
   const target = withinQuota(
-    withinCacheLimit(withinPodSecurity(wanted, facts), policy, facts),
+    withinCacheLimit(withinPodSecurity(chosen, facts), policy, facts),
     policy.spec,
     facts,
   )
@@ -272,15 +272,15 @@ function notFound(
   { notFound: name }: ServiceView,
   { serviceAccounts }: Facts,
 ): string | undefined {
-  const isOfFiles = Object.values(serviceAccounts).some((account) => account.isOfFiles)
-  if (name === undefined || component !== 'predictor' || isOfFiles) return undefined
+  const isFromFiles = Object.values(serviceAccounts).some((account) => account.isFromFiles)
+  if (name === undefined || component !== 'predictor' || isFromFiles) return undefined
   return `there is no ${name}: KServe creates no pod before; once it is there, the service is accelerated by itself, for 10 minutes`
 }
 
 /** Why no cache is created for an existing rewrite. */
 export const unproven = {
   reason: 'RecordUnproven',
-  message: `the record on this service (${originalAnnotation}) was not written for it by this Warmgate: what is there stays, and no cache is made for it; \`warmgate adopt\` writes it anew`,
+  message: `the record on this service (${originalAnnotation}) has no valid signature of this Warmgate: the service stays as it is and gets no cache; \`warmgate adopt\` writes a new record`,
 } as const
 
 /** Keeps an existing rewrite, with its cache as it would be created today, if possible. */
@@ -290,31 +290,31 @@ function keep(
 ): Rewrite {
   if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
   const read = readSource(location, policy, facts)
-  const made = read.ok ? sameCache(read, { before, location }, facts) : read
+  const target = read.ok ? sameCache(read, { before, location }, facts) : read
   // An existing rewrite does not wait for credentials.
-  const isPending = !made.ok && made.reason === 'CredentialsPending'
-  return rewriteOf(location, before, isPending ? { ...made, reason: 'CredentialsMissing' } : made)
+  const isPending = !target.ok && target.reason === 'CredentialsPending'
+  return rewriteOf(location, before, isPending ? { ...target, reason: 'CredentialsMissing' } : target)
 }
 
 /** Keep the recorded rewrite. Never create objects for a Dataset that a team owns. */
-function rewriteOf(location: ModelLocation, before: OriginalLocation, made: SourceResult): Rewrite {
+function rewriteOf(location: ModelLocation, before: OriginalLocation, target: SourceResult): Rewrite {
   const { cache, path, existing = false } = before
   const rewrite = {
     location,
-    uri: made.ok ? made.uri : before.uri,
+    uri: target.ok ? target.uri : before.uri,
     cache,
     path,
     existing,
     by: 'Spec',
   } as const
   if (existing) return { ...rewrite, provision: undefined }
-  if (!made.ok) return { ...rewrite, provision: undefined, unavailable: made }
-  return { ...rewrite, provision: { source: made.source, runtime: made.runtime } }
+  if (!target.ok) return { ...rewrite, provision: undefined, unavailable: target }
+  return { ...rewrite, provision: { source: target.source, runtime: target.runtime } }
 }
 
 function shapeProblem(service: ServiceView, location: ModelLocation, by: Rewrite['by']): string | undefined {
   if (isKnativeList(service, location)) return knativeList
-  const problem = by === 'Pod' ? notByPod(service, location) : undefined
+  const problem = by === 'Pod' ? podRewriteObstacle(service, location) : undefined
   return problem && `rewrite: Pod cannot serve ${problem}; use rewrite: Spec`
 }
 
@@ -329,7 +329,7 @@ const knativeList =
   'storageUris in Knative mode would become volumes of the Knative Service, which Knative refuses by default; use storageUri, or Standard mode'
 
 /** Why a pod cannot be rewritten at creation: KServe's pod webhook does not do its mount or download. */
-function notByPod(service: ServiceView, { group }: ModelLocation): string | undefined {
+function podRewriteObstacle(service: ServiceView, { group }: ModelLocation): string | undefined {
   if (service.kind === 'LLMInferenceService')
     return 'an LLMInferenceService: its controller writes the download into the workload'
   if (group.endsWith('.storageUris')) return 'storageUris: KServe writes these downloads into the workload'
@@ -338,7 +338,7 @@ function notByPod(service: ServiceView, { group }: ModelLocation): string | unde
 }
 
 /** Skips a location if another of its group is skipped. A location on the user's own PVC does not count. */
-function withItsGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite | Skipped {
+function withGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite | Skipped {
   if ('reason' in each) return each
   const { location } = each
   const blocker = all
@@ -346,13 +346,17 @@ function withItsGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewr
     .find((other) => other.location.group === location.group && other.reason !== 'PvcSource')
   if (blocker === undefined) return each
   const { reason, message } = blocker
-  return { location, reason, message: `${blocker.location.id} goes with it, and cannot: ${message}` }
+  return {
+    location,
+    reason,
+    message: `${blocker.location.id} is in the same group and is not accelerated: ${message}`,
+  }
 }
 
 /** Refuses a service if KServe downloads nothing for it, or caches its model already. */
 function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefined {
   if (service.kind === 'InferenceService' && service.mode === 'ModelMesh') {
-    return skip('ModelMesh', 'ModelMesh loads its models by itself')
+    return skip('ModelMesh', 'ModelMesh downloads its own models')
   }
   if (service.labels['internal.serving.kserve.io/localmodel'] !== undefined) {
     return skip('LocalModelCached', 'a LocalModelCache of KServe serves this model')

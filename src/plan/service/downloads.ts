@@ -23,8 +23,8 @@ export function downloadObstacle(
   { service, policy, facts }: Context,
 ): { reason: RefusalReason; message: string } | undefined {
   if (service.kind === 'LLMInferenceService') return prefillObstacle(location, read, { policy, facts })
-  const told = annotationObstacle(location.annotations)
-  if (told !== undefined) return told
+  const fromAnnotations = annotationObstacle(location.annotations)
+  if (fromAnnotations !== undefined) return fromAnnotations
   const { rule } = read
   const found = customDownload(location, service, facts)
   if (found === undefined || rule.mirror !== '') return undefined

@@ -7,7 +7,7 @@ import type { KubeObject } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 
 /** A team's own Dataset that serves a source, and the path in its volume; empty for its root. */
-export interface ExistingPlace {
+export interface ExistingLocation {
   dataset: string
   path: string
 }
@@ -20,7 +20,7 @@ export function existingPlace(
   source: Source,
   location: ModelLocation,
   facts: Facts,
-): ExistingPlace | undefined {
+): ExistingLocation | undefined {
   const candidates = facts.datasets.filter(
     (dataset) => !isOurs(dataset) && hasVolume(dataset, facts) && isSafe(dataset, location),
   )
@@ -51,6 +51,6 @@ function isSafe(dataset: KubeObject, location: ModelLocation): boolean {
   return !dropsPath(location) || !isWritable(dataset)
 }
 
-function depth({ path }: ExistingPlace): number {
+function depth({ path }: ExistingLocation): number {
   return path === '' ? 0 : path.split('/').length
 }

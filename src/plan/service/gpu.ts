@@ -1,6 +1,6 @@
 import type { ServingContainer } from '../../kserve/container.ts'
 import { isCpuServer } from '../../kserve/cpu-server.ts'
-import { asksForDevices, isAccelerator } from '../../kserve/devices.ts'
+import { isAccelerator, requestsDevices } from '../../kserve/devices.ts'
 import { containerParts, runtimeOf } from '../../kserve/runtime.ts'
 import type { ServiceView, ViewedContainer } from '../../kserve/service-view.ts'
 import type { GpuPolicy, PolicySpec } from '../../policy/schema.ts'
@@ -33,11 +33,11 @@ export function gpuResources(
   if (gpu === undefined) return []
   const names = Object.keys(gpu.resources)
   const runtime = runtimeOf(service, servingRuntimes)
-  if (!isWanted(service, { gpu, runtime }) || service.asksForDevices(names)) return []
+  if (!matchesPolicy(service, { gpu, runtime }) || service.requestsDevices(names)) return []
   if (!isGpuRequested(service) && (isOnCpu(service, runtime) || hasHardwareProfile(service, runtime)))
     return []
-  if ([runtime?.spec, ...service.bases].some((spec) => asksForDevices(spec, names))) return []
-  const resources = takenByKserve(service, gpu.resources)
+  if ([runtime?.spec, ...service.bases].some((spec) => requestsDevices(spec, names))) return []
+  const resources = acceptedByKserve(service, gpu.resources)
   if (Object.keys(resources).length === 0) return []
   return service.containers
     .filter(hasPlainResources)
@@ -45,7 +45,11 @@ export function gpuResources(
 }
 
 /** Text for an audit: `; it would get nvidia.com/gpu: 1 in predictor, worker`; empty if nothing is added. */
-export function wouldGet(service: ServiceView, { gpu, rewrite }: PolicySpec, facts: GpuFacts): string {
+export function describeAdditions(
+  service: ServiceView,
+  { gpu, rewrite }: PolicySpec,
+  facts: GpuFacts,
+): string {
   const found = rewrite === 'Spec' ? gpuResources(service, gpu, facts) : []
   const named = ({ resources }: ContainerResources) =>
     Object.entries(resources)
@@ -69,7 +73,7 @@ export function cpuFormatOf({ modelFormats }: ServiceView): string | undefined {
   return modelFormats.find((format) => cpuFormats.includes(format.toLowerCase()))
 }
 
-function isWanted(
+function matchesPolicy(
   service: ServiceView,
   { gpu: { when }, runtime }: { gpu: GpuPolicy; runtime: KubeObject | undefined },
 ): boolean {
@@ -112,7 +116,7 @@ type Quantities = GpuPolicy['resources']
  * Keeps only the resources that KServe accepts in a multi-node service: it refuses all but its known GPU
  * types. The quantities are per node.
  */
-function takenByKserve({ isMultiNode, gpuTypes }: ServiceView, resources: Quantities): Quantities {
+function acceptedByKserve({ isMultiNode, gpuTypes }: ServiceView, resources: Quantities): Quantities {
   if (!isMultiNode) return resources
   return Object.fromEntries(Object.entries(resources).filter(([name]) => gpuTypes.includes(name)))
 }

@@ -21,7 +21,7 @@ export interface LocationNeeds {
   /** Whether the Secrets that its account lists may be used too. */
   usesListed: boolean
   /** Datasets that its policy shares. They are used only if the account may get them. */
-  lent: DatasetRef[]
+  sharedDatasets: DatasetRef[]
 }
 
 /** The facts that are known before anything is read for a plan. */
@@ -35,7 +35,7 @@ export function needsOf(
   service: KubeObject,
   known: KnownFacts & Pick<Facts, 'llmConfigs' | 'servingRuntimes'>,
 ): LocationNeeds[] {
-  if (!isPlannable(service) || !isLookedInto(service, known)) return []
+  if (!isPlannable(service) || !isPlanned(service, known)) return []
   const policy = policyOf(service, known)
   return readService(restored(service), known).locations.flatMap((location) => {
     if (location.obstacle !== undefined) return []
@@ -43,7 +43,9 @@ export function needsOf(
     if (!mayBeCached(location, rules)) return []
     const needs = locationNeeds(location, rules, known)
     const { prefillAccount } = location
-    return prefillAccount === undefined ? [needs] : [needs, { ...needs, account: prefillAccount, lent: [] }]
+    return prefillAccount === undefined
+      ? [needs]
+      : [needs, { ...needs, account: prefillAccount, sharedDatasets: [] }]
   })
 }
 
@@ -58,12 +60,12 @@ function locationNeeds(
     account: location.serviceAccount,
     secrets: [...namedSecrets([location], kserve), ...fromPolicy],
     usesListed: location.annotations[kserve.storageSecretAnnotation] === undefined,
-    lent: rules.flatMap((rule) => (isShared(rule, namespace) ? rule.dataset : [])),
+    sharedDatasets: rules.flatMap((rule) => (isShared(rule, namespace) ? rule.dataset : [])),
   }
 }
 
 /** Whether a service is planned: its namespace is open, or admission has rewritten it before. */
-export function isLookedInto(service: KubeObject, known: KnownFacts): boolean {
+export function isPlanned(service: KubeObject, known: KnownFacts): boolean {
   return (
     isOpen(known.policies, known.namespaceLabels) ||
     provenOriginal(service, known.signer, subjectOf(service, known.namespace)) !== undefined

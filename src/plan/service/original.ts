@@ -13,7 +13,7 @@ import { isBounded } from './size.ts'
 export interface Original {
   locations: { [id: string]: OriginalLocation }
   /** By the id of the patch target. */
-  additions: { [anchor: string]: Additions }
+  additions: { [target: string]: Additions }
   /** True if the service had no annotations. */
   madeAnnotations: boolean
 }
@@ -157,9 +157,9 @@ export function restore(draft: Draft, original: Original, write?: Write): void {
     else restoreStorage(draft, { place, recorded: before.storage, write })
   }
   restorePath(draft, original.locations.predictor?.storage)
-  for (const anchor of patchTargetsOf(draft.object)) {
-    const additions = Object.hasOwn(original.additions, anchor.id) ? original.additions[anchor.id] : undefined
-    if (additions !== undefined) takeAway(draft, anchor, additions)
+  for (const target of patchTargetsOf(draft.object)) {
+    const additions = Object.hasOwn(original.additions, target.id) ? original.additions[target.id] : undefined
+    if (additions !== undefined) removeAdditions(draft, target, additions)
   }
   draft.remove(pointer('metadata', 'annotations', originalAnnotation))
   draft.remove(pointer('metadata', 'annotations', cachesAnnotation))
@@ -201,18 +201,22 @@ function restorePath(draft: Draft, recorded: JsonObject | undefined): void {
     draft.set('/spec/predictor/model/storage/path', recorded.path)
 }
 
-function takeAway(draft: Draft, { pointer: base, allowedPaths }: PatchTarget, additions: Additions): void {
+function removeAdditions(
+  draft: Draft,
+  { pointer: base, allowedPaths }: PatchTarget,
+  additions: Additions,
+): void {
   const ours = Object.entries(additions.added).filter(
     ([path, value]) => allowedPaths.test(path) && isDeepStrictEqual(draft.get(base + path), value),
   )
   for (const [path] of ours) draft.remove(base + path)
   for (const path of additions.made.toReversed())
     if (allowedPaths.test(path)) draft.removeIfEmpty(base + path)
-  if (additions.holders !== undefined && ours.length > 0) takeContainerAway(draft, base, additions.holders)
+  if (additions.holders !== undefined && ours.length > 0) removeContainer(draft, base, additions.holders)
 }
 
 /** Removes a created container if only its name is left, and the parents created for it. */
-function takeContainerAway(draft: Draft, place: string, holders: string[]): void {
+function removeContainer(draft: Draft, place: string, holders: string[]): void {
   const container = draft.get(place)
   const isContainer = /\/containers\/\d+$/.test(place) && isObject(container)
   if (!isContainer || Object.keys(container).some((field) => field !== 'name')) return

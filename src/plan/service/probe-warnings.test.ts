@@ -19,7 +19,7 @@ function runtime(container: JsonObject): KubeObject {
   }
 }
 
-interface Scene {
+interface Input {
   own?: JsonObject
   its?: JsonObject
   policy?: Json
@@ -27,51 +27,51 @@ interface Scene {
 
 const atReadiness = { hold: { at: 'Readiness' } }
 
-function planned({ own = {}, its = {}, policy = {} }: Scene): Plan {
+function planned({ own = {}, its = {}, policy = {} }: Input): Plan {
   const service = fakeService({ model: { ...model, ...own } })
   const servingRuntimes = { own: [], cluster: [runtime(its)] }
   return plan({ service, facts: fakeFacts({ policies: [fakePolicy('p', policy)], servingRuntimes }) })
 }
 
 /** At Readiness, if the policy says nothing of it. */
-const warnings = ({ policy, ...scene }: Scene) =>
-  planned({ ...scene, policy: { ...atReadiness, ...(policy as JsonObject) } }).warnings
+const warnings = ({ policy, ...input }: Input) =>
+  planned({ ...input, policy: { ...atReadiness, ...(policy as JsonObject) } }).warnings
 
 const tenMinutes = { failureThreshold: 60 }
 
 test('a startup probe that is shorter than the hold is warned of, with what to do', () => {
   expect(warnings({ own: { startupProbe: tenMinutes } })).toEqual([
-    'warmgate: the startup probe of predictor kills a server that is not up after 10m, and while its pod is held ' +
+    'warmgate: the startup probe of predictor kills a server that has not started after 10m, and while its pod is held ' +
       '(up to 30m) it reads from a cold cache: raise it, or set warmgate.dev/hold: Auto or Scheduling',
   ])
 })
 
-test.each<[string, Scene, string]>([
+test.each<[string, Input, string]>([
   [
     'the runtime’s',
     { its: { startupProbe: tenMinutes } },
-    'startup probe of predictor (of ServingRuntime hf) kills a server that is not up after 10m',
+    'startup probe of predictor (of ServingRuntime hf) kills a server that has not started after 10m',
   ],
   [
     'a liveness probe, without a startup probe',
     { own: { livenessProbe: { initialDelaySeconds: 60 } } },
-    'liveness probe of predictor kills a server that is not up after 1m 30s',
+    'liveness probe of predictor kills a server that has not started after 1m 30s',
   ],
   [
     'a field of the runtime’s',
     { its: { startupProbe: { periodSeconds: 20 } }, own: { startupProbe: tenMinutes } },
-    'not up after 20m',
+    'not started after 20m',
   ],
   [
     'one that is shorter than a longer hold',
     { own: { startupProbe: { failureThreshold: 180 } }, policy: { warmup: { timeout: '2h' } } },
-    'not up after 30m, and while its pod is held (up to 2h)',
+    'not started after 30m, and while its pod is held (up to 2h)',
   ],
-])('%s counts', (_what, scene, words) => {
-  expect(warnings(scene)).toEqual([expect.stringContaining(words)])
+])('%s counts', (_what, input, words) => {
+  expect(warnings(input)).toEqual([expect.stringContaining(words)])
 })
 
-test.each<[string, Scene]>([
+test.each<[string, Input]>([
   ['no probe', {}],
   [
     'a startup probe as long as the hold',
@@ -87,8 +87,8 @@ test.each<[string, Scene]>([
     { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'Scheduling' } } },
   ],
   ['a pod that is not held', { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'None' } } }],
-])('%s: nothing is said', (_what, scene) => {
-  expect(warnings(scene)).toEqual([])
+])('%s: nothing is said', (_what, input) => {
+  expect(warnings(input)).toEqual([])
 })
 
 test('whoever updates a service is not told again, nor of a service whose model is left where it is', () => {
@@ -137,15 +137,15 @@ test('Auto holds such a server at Scheduling, says why, and warns of nothing', (
     hold: { at: 'Scheduling' },
     warnings: [],
     holdReason:
-      'the startup probe of template (of a preset or configuration of KServe, not of the service) kills a server that is not up after 10m',
+      'the startup probe of template (of a preset or configuration of KServe, not of the service) kills a server that has not started after 10m',
   })
   expect(planned({ its: { livenessProbe: {} } }).hold?.at).toBe('Scheduling')
 })
 
 test('Auto holds any other at Readiness', () => {
   const long = { startupProbe: { failureThreshold: 180 } }
-  for (const scene of [{}, { own: long }, { its: { startupProbe: {} }, own: long }])
-    expect(planned(scene)).toMatchObject({ hold: { at: 'Readiness' }, holdReason: undefined, warnings: [] })
+  for (const input of [{}, { own: long }, { its: { startupProbe: {} }, own: long }])
+    expect(planned(input)).toMatchObject({ hold: { at: 'Readiness' }, holdReason: undefined, warnings: [] })
 })
 
 test('the word of a policy wins over Auto, either way', () => {

@@ -15,7 +15,7 @@ import { patchTargetsOf } from './patch-target.ts'
 import { type RecordSigner, type ServiceRecord, subjectOf, writeSigned } from './record.ts'
 
 /** Values to add to a service: by patch target, then by pointer relative to it. */
-type Values = { [anchor: string]: { [pointer: string]: Json } }
+type Values = { [target: string]: { [pointer: string]: Json } }
 
 /**
  * Makes a service use its caches: writes the URIs, the policy's additions, and the record of the original.
@@ -26,7 +26,7 @@ export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, contex
   const ours = rewrites.filter(({ by }) => by === 'Spec')
   if (ours.length === 0) return
   const { own, facts, view } = context
-  const kept = believed(context.kept, ours)
+  const kept = usableRecord(context.kept, ours)
   const records = [kept, own?.isProven ? own : undefined].filter((record) => record !== undefined)
   const serving = ours.filter(({ location }) => location.component === 'predictor')
   const same = records.find(({ original }) => serving.every((each) => recorded(original, each) !== undefined))
@@ -57,9 +57,9 @@ export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, contex
 }
 
 /** Ignores an unproven record if none of its rewrites is kept. */
-function believed(kept: ServiceRecord | undefined, ours: Rewrite[]): ServiceRecord | undefined {
-  const hasSay = kept?.isProven === true || ours.some((each) => kept && recorded(kept.original, each))
-  return hasSay ? kept : undefined
+function usableRecord(kept: ServiceRecord | undefined, ours: Rewrite[]): ServiceRecord | undefined {
+  const isUsable = kept?.isProven === true || ours.some((each) => kept && recorded(kept.original, each))
+  return isUsable ? kept : undefined
 }
 
 const unsigned: Pick<RecordSigner, 'sign'> = { sign: () => '' }
@@ -85,7 +85,7 @@ function valuesOf(
   record: ServiceRecord,
   { view, kept, previous, fresh }: RewriteContext & { fresh: () => Values },
 ): Values | undefined {
-  const values = valuesAgain(view, record.original)
+  const values = recordedValues(view, record.original)
   if (record === kept) return record.isProven ? values : presentIn(previous, values)
   return covers(fresh(), values) ? values : undefined
 }
@@ -168,15 +168,15 @@ function gpuValues(found: ContainerResources[]): Values {
 }
 
 /** The recorded additions, without devices if the user asks for devices now. */
-function valuesAgain(service: ServiceView, { additions }: Original): Values {
+function recordedValues(service: ServiceView, { additions }: Original): Values {
   const isDevice = (path: string) => path.startsWith('/resources/')
   const paths = Object.values(additions).flatMap(({ added }) => Object.keys(added).filter(isDevice))
-  const asks = service.asksForDevices(paths.map((path) => steps(path).at(-1) ?? ''))
-  const odd = service.containers.filter((container) => !hasPlainResources(container))
-  const entries = Object.entries(additions).map(([anchor, { added }]) => {
-    const isTaken = asks || odd.some(({ id }) => id === anchor)
-    const kept = Object.entries(added).filter(([path]) => !isTaken || !isDevice(path))
-    return [anchor, Object.fromEntries(kept)] as const
+  const requestsDevices = service.requestsDevices(paths.map((path) => steps(path).at(-1) ?? ''))
+  const malformed = service.containers.filter((container) => !hasPlainResources(container))
+  const entries = Object.entries(additions).map(([target, { added }]) => {
+    const dropsDevices = requestsDevices || malformed.some(({ id }) => id === target)
+    const kept = Object.entries(added).filter(([path]) => !dropsDevices || !isDevice(path))
+    return [target, Object.fromEntries(kept)] as const
   })
   return Object.fromEntries(entries)
 }
@@ -185,12 +185,12 @@ function valuesAgain(service: ServiceView, { additions }: Original): Values {
 function addAll(draft: Draft, values: Values): Original['additions'] {
   const entries = patchTargetsOf(draft.object).map(({ id, pointer: base, allowedPaths, missingName }) => {
     const all = Object.entries(Object.hasOwn(values, id) ? (values[id] ?? {}) : {})
-    const wanted = all.filter(([path]) => allowedPaths.test(path))
+    const allowed = all.filter(([path]) => allowedPaths.test(path))
     const additions: Additions = { added: {}, made: [] }
-    if (missingName !== undefined && wanted.length > 0) {
+    if (missingName !== undefined && allowed.length > 0) {
       additions.holders = draft.setElement(base, { name: missingName })
     }
-    for (const [path, value] of wanted) {
+    for (const [path, value] of allowed) {
       if (draft.get(base + path) !== undefined) continue
       const parents = draft.set(base + path, value)
       additions.added[path] = value

@@ -27,7 +27,7 @@ function physical(mount: JsonObject, more: JsonObject = {}): KubeObject {
 
 const bucket = physical({ mountPoint: 's3://models/', name: 'bucket' })
 
-function lending(more: Partial<SharedDataset> = {}): SharedDataset {
+function sharedDataset(more: Partial<SharedDataset> = {}): SharedDataset {
   const runtime = { ...bucket, kind: 'JindoRuntime', spec: {} }
   return {
     namespace: 'shared',
@@ -39,9 +39,9 @@ function lending(more: Partial<SharedDataset> = {}): SharedDataset {
   }
 }
 
-function factsOf(lent: Partial<SharedDataset> = {}, more: Partial<Facts> = {}): Facts {
+function factsOf(differences: Partial<SharedDataset> = {}, more: Partial<Facts> = {}): Facts {
   const installed = ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes', 'thinruntimes']
-  return fakeFacts({ policies, installed, lent: [lending(lent)], ...more })
+  return fakeFacts({ policies, installed, sharedDatasets: [sharedDataset(differences)], ...more })
 }
 
 const created = (service: KubeObject, facts = factsOf()): Plan => plan({ service, facts })
@@ -74,7 +74,7 @@ test('where it is granted, a reference serves: a Dataset alone, and the model is
 })
 
 test.each<[string, Facts]>([
-  ['nobody was asked', factsOf({}, { lent: [] })],
+  ['nobody was asked', factsOf({}, { sharedDatasets: [] })],
   ['it is not granted', factsOf({ allowedAccounts: [] })],
   ['it is granted to another account', factsOf({ allowedAccounts: ['reader'] })],
 ])('%s: the model is left, and who is to grant what is said', (_, facts) => {
@@ -118,8 +118,8 @@ test.each<[string, Partial<SharedDataset>]>([
   ],
   ['is of one pod', { dataset: physical({ mountPoint: 's3://models' }, { accessModes: ['ReadWriteOnce'] }) }],
   ['is a reference itself', { dataset: chained, runtimes: [{ ...bucket, kind: 'ThinRuntime', spec: {} }] }],
-])('a Dataset that %s serves nobody', (_, lent) => {
-  const made = created(llama, factsOf(lent))
+])('a Dataset that %s serves nobody', (_, differences) => {
+  const made = created(llama, factsOf(differences))
   expect(made).toMatchObject({ decision: 'skip', reason: 'RuntimeUnavailable', patch: [] })
   expect(made.message).toContain('Dataset all of namespace shared does not show s3://models/team/llama')
 })

@@ -56,17 +56,17 @@ export function referenceFor(
   const { rule } = read
   if (!isShared(rule, facts.namespace)) return undefined
   const { namespace, name } = rule.dataset
-  const lent = facts.lent.find((each) => each.namespace === namespace && each.name === name)
-  if (lent?.allowedAccounts.includes(serviceAccount) !== true)
+  const shared = facts.sharedDatasets.find((each) => each.namespace === namespace && each.name === name)
+  if (shared?.allowedAccounts.includes(serviceAccount) !== true)
     return refused('CredentialsMissing', notGranted(rule.dataset, `${facts.namespace}:${serviceAccount}`))
-  const path = pathOf(lent, read)
+  const path = pathOf(shared, read)
   if (path === undefined)
     return refused(
       'RuntimeUnavailable',
-      `Dataset ${name} of namespace ${namespace} does not show ${quoted(read.source.uri)}: it is to be there and Bound, for many pods that only read, with a mount of it by Alluxio, Jindo or JuiceFS from the same endpoint`,
+      `Dataset ${name} of namespace ${namespace} does not show ${quoted(read.source.uri)}: it must exist, be Bound and read-only, and an Alluxio, Jindo or JuiceFS Runtime must mount the source from the same endpoint`,
     )
   if (!facts.installed.includes(runtimes.Thin.plural))
-    return refused('RuntimeUnavailable', 'ThinRuntime is not installed: Fluid serves references by it')
+    return refused('RuntimeUnavailable', 'ThinRuntime is not installed: Fluid needs it to serve references')
   const source = referenceTo(rule.dataset, path)
   const cache = cacheName(facts.namespace, source)
   const taken = nameConflict(cache, facts)
@@ -86,11 +86,11 @@ export function sameReference(
       ? isShared(read.rule, facts.namespace) && cache !== cacheName(facts.namespace, read.source)
       : isOurs(known) && isReference(known)
   if (!isOne) return undefined
-  const made = referenceFor(read, location, facts)
-  if (made !== undefined && (!made.ok || made.name === cache)) return made
+  const reference = referenceFor(read, location, facts)
+  if (reference !== undefined && (!reference.ok || reference.name === cache)) return reference
   return refused(
     'RuntimeUnavailable',
-    `cache ${cache} refers to a Dataset that no policy names for ${quoted(read.uri)} any more: it is not made anew`,
+    `cache ${cache} refers to a Dataset that no policy names for ${quoted(read.uri)} any more: it is not created again`,
   )
 }
 

@@ -131,12 +131,15 @@ export function nameConflict(name: string, facts: Facts): string | undefined {
   if (facts.foreignVolumes.has(volume))
     return `PersistentVolume ${volume} exists, and belongs to a claim of another name or namespace: the cache would never get its own`
   const others = [...facts.datasets, ...facts.runtimes].filter((object) => object.metadata.name === name)
-  const other = others.find((object) => !isOurs(object) && !isOfReference(object, facts))
+  const other = others.find((object) => !isOurs(object) && !belongsToReference(object, facts))
   return other && `${other.kind} ${name} exists and is not Warmgate's: delete or rename it`
 }
 
 /** Whether Fluid created this Runtime for a reference of Warmgate's. */
-function isOfReference({ metadata: { ownerReferences = [] } }: KubeObject, { datasets }: Facts): boolean {
+function belongsToReference(
+  { metadata: { ownerReferences = [] } }: KubeObject,
+  { datasets }: Facts,
+): boolean {
   const references = datasets.filter((dataset) => isOurs(dataset) && isReference(dataset))
   return references.some(({ metadata: { uid } }) =>
     ownerReferences.some((owner) => uid !== undefined && owner.uid === uid),

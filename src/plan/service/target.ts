@@ -17,7 +17,7 @@ import {
   type SourceResult,
 } from './source.ts'
 
-/** What serves a model. */
+/** The cache or Dataset that serves a model. */
 export interface Target {
   /** The PVC that replaces the model's URI, and the path in it if the model is not at its root. */
   cache: string
@@ -45,10 +45,10 @@ export function targetOf(
   const isShared = scope === 'Source' && !dropsPath(location) && isLoadable(read.path)
   const shared = isShared ? cacheFor(above(read, read.prefix), facts) : undefined
   // If the shared cache is refused, the model may still get its own cache.
-  const made = shared?.ok === true ? shared : cacheFor(read, facts)
-  if (!made.ok) return made
-  const { name, source, runtime } = made
-  const path = made === shared ? read.path : undefined
+  const resolved = shared?.ok === true ? shared : cacheFor(read, facts)
+  if (!resolved.ok) return resolved
+  const { name, source, runtime } = resolved
+  const path = resolved === shared ? read.path : undefined
   return { ok: true, cache: name, path, existing: false, provision: { source, runtime } }
 }
 
@@ -62,7 +62,7 @@ export function sameCache(
   { before, location }: { before: OriginalLocation; location: ModelLocation },
   facts: Facts,
 ): SourceResult {
-  const read = asMade(found, before.cache, facts)
+  const read = withCurrentReading(found, before.cache, facts)
   const reference = sameReference(read, { before, location }, facts)
   if (reference !== undefined) return reference
   if (read.unresolved !== undefined) return read.unresolved
@@ -73,15 +73,15 @@ export function sameCache(
     return {
       ok: false,
       reason: 'UnsafeUri',
-      message: `${quoted(uri)} is not at the path ${quoted(path)} of anything`,
+      message: `${quoted(uri)} is not at the path ${quoted(path)} of a Dataset`,
     }
   return cacheFor(above(read, uri.slice(0, -path.length - 1)), facts, cache)
 }
 
 /** A cache that reads with its node's identity keeps it, even if the policy no longer allows that. */
-function asMade(read: ReadSource, cache: string, { runtimes }: Facts): ReadSource {
-  const isMade = runtimes.some(({ kind, metadata }) => kind === 'AlluxioRuntime' && metadata.name === cache)
-  return isMade ? { ...read, source: { ...read.source, isReadAsNode: true } } : read
+function withCurrentReading(read: ReadSource, cache: string, { runtimes }: Facts): ReadSource {
+  const exists = runtimes.some(({ kind, metadata }) => kind === 'AlluxioRuntime' && metadata.name === cache)
+  return exists ? { ...read, source: { ...read.source, isReadAsNode: true } } : read
 }
 
 /** The same source, but of a directory above the model. */
@@ -89,10 +89,10 @@ function above(read: ReadSource, uri: string): ReadSource {
   return { ...read, source: { ...read.source, uri } }
 }
 
-/** `cache llama-0123456789`, or `Dataset team-models, at llama, which was here already`. */
+/** `cache llama-0123456789`, or `existing Dataset team-models, at llama`. */
 export function describeTarget({ cache, path, existing, provision }: Target): string {
   if (provision !== undefined && isReferenceTo(provision.source))
     return `cache ${cache}, which refers to ${quoted(provision.source.uri)}`
   const at = path === undefined ? '' : `, at ${quoted(path)}`
-  return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
+  return existing ? `existing Dataset ${cache}${at}` : `cache ${cache}${at}`
 }

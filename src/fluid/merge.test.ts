@@ -4,7 +4,7 @@ import { expectLinear } from '../values/growth.fixture.ts'
 import { type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
 import { fakeCache } from './cache.fake.ts'
 import { cacheObjects } from './cache.ts'
-import { changesTo, pendingChangesOf, standing, withPendingChanges } from './standing.ts'
+import { changesTo, mergeMutable, pendingChangesOf, withPendingChanges } from './merge.ts'
 
 function fluid(kind: string, spec: JsonObject, metadata: KubeObject['metadata'] = {}): KubeObject {
   return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name: 'bloom', ...metadata }, spec }
@@ -12,8 +12,8 @@ function fluid(kind: string, spec: JsonObject, metadata: KubeObject['metadata'] 
 
 const jindo = (spec: JsonObject) => fluid('JindoRuntime', spec)
 
-function ours(...given: Parameters<typeof standing>) {
-  const found = standing(...given)
+function ours(...given: Parameters<typeof mergeMutable>) {
+  const found = mergeMutable(...given)
   if (found.kind === 'foreign') throw new Error(`foreign: ${found.fields.join(', ')}`)
   return found
 }
@@ -26,7 +26,7 @@ test('a new object is as the policy asks for', () => {
 
 test('the same again is the same object, so that nothing is written twice', () => {
   const again = ours(jindo({ tieredstore: { levels: [{ quota: '50Gi' }] }, replicas: 2 }), made)
-  expect(again).toEqual({ kind: 'ours', object: made, heldBack: [] })
+  expect(again).toEqual({ kind: 'ours', object: made, pendingChanges: [] })
   expect(changesTo(again.object, made)).toBeUndefined()
 })
 
@@ -37,13 +37,13 @@ test('what Fluid takes up is written over what stands there, and the rest is nam
     worker: { nodeSelector: { disk: 'nvme' }, resources: { limits: { memory: '8Gi' } } },
     fuse: { cleanPolicy: 'OnDemand', args: ['-o'], resources: { limits: { memory: '2Gi' } } },
   })
-  const { object, heldBack } = ours(wanted, made)
+  const { object, pendingChanges } = ours(wanted, made)
   expect(object.spec).toEqual({
     replicas: 5,
     tieredstore: { levels: [{ quota: '50Gi' }] },
     fuse: { cleanPolicy: 'OnDemand', resources: { limits: { memory: '2Gi' } } },
   })
-  expect(heldBack).toEqual([
+  expect(pendingChanges).toEqual([
     'JindoRuntime spec.fuse.args',
     'JindoRuntime spec.tieredstore.levels',
     // For its resources Fluid would restart the workers.
@@ -52,7 +52,7 @@ test('what Fluid takes up is written over what stands there, and the rest is nam
   // What went is taken up as what came.
   const back = ours(jindo({ replicas: 2, tieredstore: { levels: [{ quota: '50Gi' }] } }), object)
   expect(back.object.spec).toEqual(made.spec)
-  expect(back.heldBack).toEqual([])
+  expect(back.pendingChanges).toEqual([])
   expect(changesTo(back.object, object)).toEqual({
     metadata: {},
     spec: { replicas: 2, fuse: null },
@@ -76,13 +76,15 @@ test('what defaults and Fluid have added to the spec is no change', () => {
     fuse: { podMetadata: {}, resources: {}, metrics: {} },
     data: { replicas: 0, pin: false },
   }
-  const { object, heldBack } = ours(jindo(spec), jindo(stored))
-  expect(heldBack).toEqual([])
+  const { object, pendingChanges } = ours(jindo(spec), jindo(stored))
+  expect(pendingChanges).toEqual([])
   expect(changesTo(object, jindo(stored))).toBeUndefined()
   // Where no tier is in memory Fluid requests none.
   const onDisk = { ...spec, tieredstore: { levels: [{ mediumtype: 'SSD', quota: '1Gi' }] } }
   const edited = jindo({ ...onDisk, worker: { resources: { requests: { cpu: '500m', memory: '9Ti' } } } })
-  expect(ours(jindo(onDisk), edited).heldBack).toEqual(['JindoRuntime spec.worker.resources.requests.memory'])
+  expect(ours(jindo(onDisk), edited).pendingChanges).toEqual([
+    'JindoRuntime spec.worker.resources.requests.memory',
+  ])
 })
 
 test('of an object that is being deleted nothing is kept', () => {
@@ -90,10 +92,10 @@ test('of an object that is being deleted nothing is kept', () => {
     ...made,
     metadata: { ...made.metadata, uid: 'u', deletionTimestamp: '2030-01-01T00:00:00Z' },
   }
-  const { object, heldBack } = ours(jindo({ replicas: 1 }), dying)
+  const { object, pendingChanges } = ours(jindo({ replicas: 1 }), dying)
   expect(object.spec).toEqual({ replicas: 1 })
   expect(object.metadata.uid).toBeUndefined()
-  expect(heldBack).toEqual([])
+  expect(pendingChanges).toEqual([])
 })
 
 test('no annotation says what an object was made with', () => {
@@ -104,9 +106,9 @@ test('no annotation says what an object was made with', () => {
 
 test('a DataLoad never changes: Fluid would not look', () => {
   const load = (replicas: number) => fluid('DataLoad', { target: [{ path: '/', replicas }] })
-  const { object, heldBack } = ours(load(2), load(1))
+  const { object, pendingChanges } = ours(load(2), load(1))
   expect(object.spec).toEqual({ target: [{ path: '/', replicas: 1 }] })
-  expect(heldBack).toEqual(['DataLoad spec.target'])
+  expect(pendingChanges).toEqual(['DataLoad spec.target'])
 })
 
 test('what is there is changed only as it was seen, and only where it differs', () => {
@@ -160,7 +162,7 @@ test('a live object of any length is compared in linear time', () => {
   expectLinear(
     (n) => ({ live: jindo(many(n)), owners: uids(n) }),
     ({ live, owners }) => {
-      standing(jindo({ replicas: 1, volumes: [{ name: 'v' }] }), live)
+      mergeMutable(jindo({ replicas: 1, volumes: [{ name: 'v' }] }), live)
       changesTo({ ...live, spec: objectAt(live, 'spec') }, { ...live, metadata: { ownerReferences: owners } })
     },
     { n: 1_000 },

@@ -10,8 +10,8 @@ import { foreignFields } from './foreign.ts'
 import { runtimes } from './runtimes.ts'
 import { differences, mergePatch, withMemoryOf, withoutDefaults } from './stored.ts'
 
-/** The result of comparing a wanted object with the live object of the same name. */
-export type Standing =
+/** The result of comparing a desired object with the live object of the same name. */
+export type MergeResult =
   /** It has spec fields that Warmgate does not write: leave it unchanged. */
   | { kind: 'foreign'; fields: string[] }
   | {
@@ -19,56 +19,58 @@ export type Standing =
       /** With uid and resourceVersion of the live object; without them if the object is new. */
       object: KubeObject
       /** Fields that differ from the policy and are not changed: `JindoRuntime spec.tieredstore.levels`. */
-      heldBack: string[]
+      pendingChanges: string[]
     }
 
 /**
- * Compares a wanted object with the live one. Trust only the live spec, because anyone can write annotations.
- * Change only `mutable` fields: Fluid ignores others, or restarts workers and loses their caches. Report
- * other policy fields that differ. Fields that give access must match the plan.
+ * Compares a desired object with the live one. Trust only the live spec, because any client can write
+ * annotations. Change only `mutable` fields: Fluid ignores others, or restarts workers and loses their
+ * caches. Report other policy fields that differ. Fields that give access must match the plan.
  */
-export function standing(
-  wanted: KubeObject,
+export function mergeMutable(
+  desired: KubeObject,
   present: KubeObject | undefined,
-  mutable: readonly string[] = mutableFields(wanted.kind),
-): Standing {
+  mutable: readonly string[] = mutableFields(desired.kind),
+): MergeResult {
   if (present === undefined || present.metadata.deletionTimestamp !== undefined)
-    return { kind: 'ours', object: wanted, heldBack: [] }
+    return { kind: 'ours', object: desired, pendingChanges: [] }
   const spec = cloneJson(objectAt(present, 'spec'))
-  const target = withMemoryOf(spec, objectAt(wanted, 'spec'))
-  const [asked, live] = [withoutDefaults(target), withoutDefaults(spec)]
-  const fields = foreignFields(wanted.kind, asked, live)
+  const target = withMemoryOf(spec, objectAt(desired, 'spec'))
+  const [desiredSpec, liveSpec] = [withoutDefaults(target), withoutDefaults(spec)]
+  const fields = foreignFields(desired.kind, desiredSpec, liveSpec)
   if (fields.length > 0) return { kind: 'foreign', fields }
-  const differing = differences(asked, live)
+  const differing = differences(desiredSpec, liveSpec)
   for (const field of mutable) {
     if (differing.some((path) => contains(path, field) || contains(field, path)))
       copyField(field.split('.'), target, spec)
   }
-  const heldBack = differences(asked, withoutDefaults(spec)).map((path) => `${wanted.kind} spec.${path}`)
-  const metadata = { ...wanted.metadata, ...identityOf(present) }
-  return { kind: 'ours', object: { ...wanted, metadata, spec }, heldBack }
+  const pendingChanges = differences(desiredSpec, withoutDefaults(spec)).map(
+    (path) => `${desired.kind} spec.${path}`,
+  )
+  const metadata = { ...desired.metadata, ...identityOf(present) }
+  return { kind: 'ours', object: { ...desired, metadata, spec }, pendingChanges }
 }
 
-/** Whether an object matches the plan once it is written. */
-export function isAsWanted(found: Standing): found is Extract<Standing, { kind: 'ours' }> {
-  return found.kind === 'ours' && found.heldBack.length === 0
+/** Whether the object will match the policy completely after this write. */
+export function isUpToDate(found: MergeResult): found is Extract<MergeResult, { kind: 'ours' }> {
+  return found.kind === 'ours' && found.pendingChanges.length === 0
 }
 
-/** Annotations that only Warmgate writes: remove them if they are not wanted. */
+/** Annotations that only Warmgate writes: remove them if the desired object does not have them. */
 const ownAnnotations = [sourceAnnotation, partOfAnnotation, warmWhenAnnotation, outdatedAnnotation]
 /** API groups of owners that Warmgate sets. Keep the owners that Fluid and others add. */
-const ownersGroups = ['serving.kserve.io', 'warmgate.dev']
+const ownerApiGroups = ['serving.kserve.io', 'warmgate.dev']
 
 /**
- * The merge patch that turns the present object into the wanted one; undefined if nothing differs. It fails
- * if the object has changed since the comparison.
+ * The merge patch from the present object to the desired one; undefined if nothing differs. The API server
+ * rejects it with a conflict if the object has changed since the comparison.
  */
 export function changesTo(object: KubeObject, present: KubeObject): JsonObject | undefined {
   const { labels, annotations = {}, ownerReferences = [] } = object.metadata
   const before = present.metadata.annotations ?? {}
   const gone = ownAnnotations.filter((name) => Object.hasOwn(before, name) && annotations[name] === undefined)
   const others = (present.metadata.ownerReferences ?? []).filter(
-    ({ apiVersion }) => !ownersGroups.includes(apiVersion.split('/')[0] ?? ''),
+    ({ apiVersion }) => !ownerApiGroups.includes(apiVersion.split('/')[0] ?? ''),
   )
   const metadata = mergePatch(
     {
@@ -91,10 +93,10 @@ export function changesTo(object: KubeObject, present: KubeObject): JsonObject |
   return { metadata: { ...identityOf(object), ...metadata }, ...(Object.keys(spec).length > 0 && { spec }) }
 }
 
-/** Records on a Dataset which settings of its policy the cache does not have yet. */
-export function withPendingChanges(dataset: KubeObject, heldBack: string[]): KubeObject {
-  if (heldBack.length === 0) return dataset
-  const annotations = { ...dataset.metadata.annotations, [outdatedAnnotation]: heldBack.join(', ') }
+/** Records the pending changes of a cache on its Dataset. */
+export function withPendingChanges(dataset: KubeObject, pendingChanges: string[]): KubeObject {
+  if (pendingChanges.length === 0) return dataset
+  const annotations = { ...dataset.metadata.annotations, [outdatedAnnotation]: pendingChanges.join(', ') }
   return { ...dataset, metadata: { ...dataset.metadata, annotations } }
 }
 
@@ -104,10 +106,10 @@ export function pendingChangesOf({ metadata: { annotations = {} } }: KubeObject)
 }
 
 function mutableFields(kind: string): readonly string[] {
-  return Object.values(runtimes).find((runtime) => runtime.kind === kind)?.live ?? []
+  return Object.values(runtimes).find((runtime) => runtime.kind === kind)?.mutableFields ?? []
 }
 
-/** Names the object in the version that was read. */
+/** The UID and resourceVersion that were read. */
 function identityOf({ metadata: { uid, resourceVersion } }: KubeObject): {
   uid?: string
   resourceVersion?: string
@@ -119,7 +121,7 @@ function byUid(owners: OwnerReference[]): OwnerReference[] {
   return owners.toSorted((a, b) => (a.uid < b.uid ? -1 : 1))
 }
 
-/** Whether one path is the other, or above it. */
+/** Whether the paths are equal, or the first is an ancestor of the second. */
 function contains(path: string, other: string): boolean {
   return other === path || other.startsWith(`${path}.`)
 }
