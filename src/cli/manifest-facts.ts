@@ -51,6 +51,7 @@ export class ManifestFacts {
         this.#sharedDataset(use),
       ),
       unread: new Set(),
+      mayFill: true,
       signer: trustingSigner,
     }
   }
@@ -181,6 +182,7 @@ type NamespaceFacts = Omit<
   | 'serviceAccounts'
   | 'sharedDatasets'
   | 'unread'
+  | 'mayFill'
   | 'signer'
 >
 

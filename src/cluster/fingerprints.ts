@@ -32,7 +32,15 @@ export class Fingerprints {
       facts
     const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, limits, ...rest } =
       others
-    const { serviceAccounts, secrets, signer: _, foreignClaims: __, foreignVolumes: ___, ...forgotten } = rest
+    const {
+      serviceAccounts,
+      secrets,
+      mayFill,
+      signer: _,
+      foreignClaims: __,
+      foreignVolumes: ___,
+      ...forgotten
+    } = rest
     // A new fact that is not part of the digest does not compile.
     forgotten satisfies { [field in keyof typeof forgotten]: never }
     const specs = (objects: KubeObject[]) => objects.map((object) => this.#object(object, 'Spec'))
@@ -47,6 +55,7 @@ export class Fingerprints {
         storageContainers,
         limits,
         unread: [...unread],
+        mayFill,
       },
       policies.map((policy) => this.#policy(policy)),
       // Sort them, because their order is not stable.

@@ -31,6 +31,7 @@ const kinds = {
   datasets: 'Dataset',
   dataLoads: 'DataLoad',
   loadJobs: 'Job',
+  fillJobs: 'Job',
   gatedPods: 'Pod',
 } as const
 

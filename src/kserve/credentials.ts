@@ -84,12 +84,18 @@ function named(options: { [option: string]: string }, secrets: SecretFact[]): Re
   )
 }
 
-function namedSecret({ secretName, annotations, config }: CredentialsInput): string | undefined {
+function namedSecret({
+  secretName,
+  annotations,
+  config,
+}: Omit<CredentialsInput, 'scheme'>): string | undefined {
   return secretName ?? annotations[config.storageSecretAnnotation]
 }
 
 /** The Secrets that KServe would read, in its order. */
-function findSecrets(input: CredentialsInput): { ok: true; secrets: SecretFact[] } | Unresolved {
+export function findSecrets(
+  input: Omit<CredentialsInput, 'scheme'>,
+): { ok: true; secrets: SecretFact[] } | Unresolved {
   const named = namedSecret(input)
   const unknown = unknownSecret(input, named)
   if (unknown !== undefined) return unknown
@@ -106,7 +112,10 @@ function findSecrets(input: CredentialsInput): { ok: true; secrets: SecretFact[]
   return { ok: true, secrets }
 }
 
-function unknownSecret(input: CredentialsInput, named: string | undefined): Unresolved | undefined {
+function unknownSecret(
+  input: Omit<CredentialsInput, 'scheme'>,
+  named: string | undefined,
+): Unresolved | undefined {
   if (input.secretName !== undefined) return undefined
   const empty = named === '' ? missing(emptyAnnotation(input.config.storageSecretAnnotation)) : undefined
   return absentAccount(input.serviceAccount) ?? empty
@@ -117,7 +126,7 @@ function tooManySecrets(account: ServiceAccountFact | undefined, count: number):
   return { ok: false, reason: 'TooLarge', message }
 }
 
-function noSecret(input: CredentialsInput, name: string): string {
+function noSecret(input: Omit<CredentialsInput, 'scheme'>, name: string): string {
   if (input.serviceAccount?.isFromFiles) return notAmongFiles(name)
   return namedSecret(input) === undefined
     ? `service account ${quoted(input.serviceAccount?.name ?? '')} lists Secret ${quoted(name)}, which does not exist`

@@ -110,7 +110,7 @@ export class Reflector {
   }
 
   /**
-   * Called after the copy has changed. A listener that throws is logged; the others hear of it all the same.
+   * Called after the copy has changed. A listener that throws is logged; the others are still called.
    */
   onChange(listener: (change: Change) => void): void {
     this.#listeners.push(listener)

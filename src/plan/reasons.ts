@@ -24,6 +24,7 @@ export const skipReasons = [
   'WritableModel',
   'CustomDownload',
   'SharedDownload',
+  'FillForbidden',
   'ModelMesh',
   'LocalModelCached',
   'StorageContainerPinned',

@@ -102,7 +102,7 @@ export class MissedPodReconciler {
       type: 'Normal',
       reason: 'AdmissionMissed',
       note,
-      action: 'Mend',
+      action: 'Repair',
     })
   }
 }

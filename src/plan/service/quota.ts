@@ -11,11 +11,11 @@ import type { Target } from './target.ts'
  * Refuses a target if a quota or limit of the namespace would never admit the pods of its cache. Pods of a cache
  * that already exists are not counted twice.
  */
-export function withinQuota(
-  target: (Target & { ok: true }) | SourceRefused,
+export function withinQuota<T extends Target & { ok: true }>(
+  target: T | SourceRefused,
   spec: PolicySpec,
   { limits, datasets, namespace }: Pick<Facts, 'limits' | 'datasets' | 'namespace'>,
-): (Target & { ok: true }) | SourceRefused {
+): T | SourceRefused {
   if (!target.ok || target.provision === undefined || isThere(target.cache, datasets)) return target
   const paths = [target.path ?? '']
   const cache = { ...target.provision, name: target.cache, namespace, settings: cacheSettings(spec), paths }
