@@ -18,6 +18,7 @@ import { UsageError } from './errors.ts'
 import { readManifests } from './manifests.ts'
 import { type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
+import type { StatusFormat } from './status/render.ts'
 import type { Streams } from './terminal.ts'
 
 export const webhookConfiguration = 'acceleration.warmgate.dev'
@@ -55,24 +56,38 @@ export function addPlan(program: Command, { terminal, exit }: Session): void {
   )
 }
 
+interface StatusFlags extends SelectorFlags {
+  watch?: true
+  output: StatusFormat
+}
+
 export function addStatus(program: Command, { terminal, exit }: Session): void {
   const command = addCommand(
     program,
     'status',
-    'Show services, their caches, and the pods that wait for them.',
+    'Show services, how far their caches are, and the pods that wait.',
     {
       examples: [
-        ['status -A', 'everything'],
-        ['status llama -n models', 'one service'],
-        ['status -n models --watch', 'a live view, until Ctrl-C'],
+        ['status -A', 'all services that use a cache'],
+        ['status llama -n models', 'one service: its caches, and who waits for what'],
+        ['status -n models --watch', 'a live view, until Ctrl-C; in a pipe a line for each change'],
+        ['status -A -o json', 'for a script'],
       ],
+      exits: { 1: 'the service does not exist, or uses no cache' },
     },
-  ).option('-w, --watch', 'again and again, until Ctrl-C')
-  addScopeFlags(command, { all: true }).action(async (flags: ScopeFlags & { watch?: true }) => {
-    const { runStatus } = await import('./status.ts')
-    const { watch = false } = flags
-    exit(await withCluster(flags, (cluster) => runStatus({ ...cluster, watch }, terminal)))
-  })
+  )
+    .argument('[service]', 'one service; without it: all')
+    .option('-w, --watch', 'a live view, until Ctrl-C; in a pipe a line for each change')
+  addOutputFlag(command, ['table', 'wide', 'json'], 'table')
+  addScopeFlags(addSelectorFlag(command, 'services'), { all: true }).action(
+    async (service: string | undefined, flags: StatusFlags) => {
+      const { runStatus } = await import('./status.ts')
+      refuseNamesInAll(service === undefined ? [] : [service], flags)
+      const { watch = false, output, selector } = flags
+      const options = { watch, output, service, selector: selector?.text }
+      exit(await withCluster(flags, (cluster) => runStatus({ ...cluster, ...options }, terminal)))
+    },
+  )
 }
 
 export function addRefresh(program: Command, { terminal, exit }: Session): void {

@@ -34,12 +34,15 @@ async function pod(ns: string, wanted: (pod: KubeObject) => boolean): Promise<Ku
   return await until(`a pod of ${ns}/held`, async () => (await podsOf(stage.client, ns, 'held')).find(wanted))
 }
 
-/** What `warmgate status` prints of a namespace. */
+/** What `warmgate status held` prints in a namespace. */
 async function status(ns: string): Promise<string> {
   let text = ''
   const { signal } = new AbortController()
-  const options = { client: stage.client, clock: systemClock, namespace: ns, watch: false, signal }
-  await runStatus(options, { stdout: { write: (more: string) => (text += more) } })
+  const options = { client: stage.client, clock: systemClock, namespace: ns, service: 'held', signal }
+  await runStatus(
+    { ...options, output: 'table', watch: false },
+    { stdout: { write: (more: string) => (text += more) } },
+  )
   return text
 }
 
