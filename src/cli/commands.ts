@@ -16,7 +16,7 @@ import {
 } from './conventions.ts'
 import { UsageError } from './errors.ts'
 import { readManifests } from './manifests.ts'
-import { type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
+import { type FailOn, failures, type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
 import type { StatusFormat } from './status/render.ts'
 import type { Streams } from './terminal.ts'
@@ -33,6 +33,15 @@ interface SelectorFlags extends ScopeFlags {
   selector?: Selector
 }
 
+interface PlanFlags {
+  file: string[]
+  policy?: string[]
+  output: PlanFormat
+  namespace?: string
+  selector?: Selector
+  failOn: FailOn
+}
+
 export function addPlan(program: Command, { terminal, exit }: Session): void {
   const command = addCommand(
     program,
@@ -42,16 +51,27 @@ export function addPlan(program: Command, { terminal, exit }: Session): void {
       examples: [
         ['plan -f service.yaml', 'what would be admitted and created'],
         ['plan -f services/ --policy new.yaml -o diff', 'what a new policy would change'],
-        ['plan -f - -o json < service.yaml', 'for a script'],
+        [
+          'plan -f services/ --fail-on skip -o json',
+          'for a pipeline in which every service has to be accelerated',
+        ],
+        ['plan -f - < service.yaml', 'from standard input'],
       ],
-      exits: { 1: 'a service would be denied' },
+      exits: { 1: 'a service would be denied, or skipped with --fail-on skip' },
     },
   )
     .requiredOption('-f, --file <file...>', 'manifests: files, folders, or - for standard input')
     .option('--policy <file...>', 'policies to try, in place of those of the same name')
-  addOutputFlag(command, planFormats, 'yaml').action(
-    async ({ file, policy, output }: { file: string[]; policy?: string[]; output: PlanFormat }) => {
-      exit(await runPlan({ files: file, policyFiles: policy ?? [], output }, terminal))
+    .option('-n, --namespace <name>', 'the namespace of manifests that name none; without it: default')
+    .addOption(
+      new Option('--fail-on <decision>', 'which decisions are a failure: deny, or skip as well')
+        .choices(failures)
+        .default('deny'),
+    )
+  addOutputFlag(addSelectorFlag(command, 'services'), planFormats, 'yaml').action(
+    async (flags: PlanFlags) => {
+      const { file: files, policy: policyFiles = [], selector, ...rest } = flags
+      exit(await runPlan({ files, policyFiles, selector: selector?.terms, ...rest }, terminal))
     },
   )
 }

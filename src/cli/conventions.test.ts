@@ -165,7 +165,7 @@ test('a flag means the same in every command', () => {
   const program = createProgram('warmgate', { terminal, exit: () => {} })
   const shared = ['--namespace', '--all-namespaces', '--context', '--kubeconfig', '--yes', '--parallel']
   const options = program.commands
-    .filter((command) => command.name() !== 'serve')
+    .filter((command) => !['serve', 'plan'].includes(command.name()))
     .flatMap((command) => command.options.filter(({ long }) => shared.includes(long ?? '')))
   for (const flag of shared) {
     const forms = options.filter(({ long }) => long === flag)

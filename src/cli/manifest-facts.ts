@@ -61,6 +61,20 @@ export class ManifestFacts {
     return names.flatMap((name) => this.#account(namespace, name).warnings)
   }
 
+  /** What is taken for granted for all of these services, because the files do not say it. */
+  assumptionsFor(services: KubeObject[]): string[] {
+    const namespaces = [...new Set(services.map(namespaceOf))]
+    const undeclared = namespaces.filter((name) => this.#objects.named('Namespace', name) === undefined)
+    const hasConfig = this.#objects
+      .all('ConfigMap')
+      .some(({ metadata }) => metadata.name === kserveConfigName)
+    return [
+      ...(undeclared.length === 0 ? [] : [`opted in: ${undeclared.map(quoted).join(', ')}`]),
+      ...(hasConfig ? [] : ['KServe has its shipped settings, in Standard mode']),
+      'Fluid has every runtime',
+    ]
+  }
+
   #locationsOf(service: KubeObject): ModelLocation[] {
     const { llmConfigs, servingRuntimes } = this.#factsOf(namespaceOf(service))
     const serving = { kserve: this.#kserve, llmConfigs, servingRuntimes }
@@ -123,6 +137,10 @@ function isForPeople({ type = 'Opaque' }: KubeObject): boolean {
 const clusterScoped = new Set(
   Object.values(resources).flatMap(({ kind, namespaced }) => (namespaced ? [] : [kind])),
 )
+
+export function isNamespaced({ kind }: KubeObject): boolean {
+  return !clusterScoped.has(kind)
+}
 
 /** What is of the whole cluster is listed under `default`, whatever namespace its manifest names. */
 function namespaceOf({ kind, metadata }: KubeObject): string {
@@ -209,13 +227,24 @@ function asBound(dataset: KubeObject): KubeObject {
   return dataset.status === undefined ? { ...dataset, status: { phase: 'Bound' } } : dataset
 }
 
-function toPolicy({ object, place }: Manifest): Policy {
+function toPolicy({ object, place, placeAt }: Manifest): Policy {
   const parsed = parsePolicy(object)
   if (parsed.ok) return parsed.policy
   const isBare = typeof getIn(object, 'spec', 'mode') === 'boolean'
   const hint = isBare ? '; without quotes kubectl reads Off as false' : ''
   throw new ManifestError(
-    place,
+    placeAt?.(fieldOf(parsed.problems[0] ?? '')) ?? place,
     `AccelerationPolicy ${object.metadata.name ?? ''}: ${parsed.problems.join('; ')}${hint}`,
   )
+}
+
+/** The path in `spec.sources.0.match: …` or `spec: … (unknown)`. A path that is not exact leads to what is above it. */
+function fieldOf(problem: string): (string | number)[] {
+  const [, path = '', rest = ''] = /^(spec[^: ]*): (.*)$/s.exec(problem) ?? []
+  const unknown = /additional properties \(([^,)]+)/.exec(rest)?.[1]
+  const steps = path.split(/[.[\]]+/).filter((step) => step !== '')
+  return [
+    ...steps.map((step) => (/^[0-9]+$/.test(step) ? Number(step) : step)),
+    ...(unknown ? [unknown] : []),
+  ]
 }
