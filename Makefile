@@ -1,7 +1,7 @@
 # make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check unit build binaries properties bench clean
+.PHONY: help demo test check unit build binaries properties bench headline clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ properties: node_modules ## 105,000 services made from the schemas of KServe's C
 
 bench: node_modules ## CPU per review
 	@node bench/review.ts
+
+headline: node_modules ## From a pod's creation to Ready, with and without Warmgate: root, Linux, FUSE; an hour
+	@node bench/headline.ts
 
 clean: ## What was made here; the cache of binaries stays
 	rm -rf node_modules dist

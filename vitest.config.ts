@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 // What waits for Fluid's polls, and for a control plane on a machine that may be busy.
-const patient = { testTimeout: 300_000, hookTimeout: 600_000 }
+const patient = { testTimeout: 600_000, hookTimeout: 600_000 }
 
 /** Test files of the folder that need no cluster. */
 const offline = [
@@ -18,6 +18,7 @@ const alone = [
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
   'test/node/hold.test.ts',
+  'test/engine/engine.test.ts',
 ]
 
 export default defineConfig({

@@ -1,6 +1,6 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { Agent, request } from 'undici'
-import type { BareWrite } from './held.ts'
+import type { UnchangedWrite } from './held.ts'
 
 // What an API server takes at best: the same patches as Warmgate's, their bytes made beforehand, answers not read, over
 // kept connections, as many at a time as its controller writes.
@@ -12,15 +12,15 @@ const dispatcher = new Agent({ connect: { ca: identity.ca ?? '' }, keepAliveTime
 const headers = { ...identity.headers, 'content-type': 'application/strategic-merge-patch+json' }
 const server = config.getCurrentCluster()?.server ?? ''
 
-async function write({ path, body }: BareWrite): Promise<void> {
+async function write({ path, body }: UnchangedWrite): Promise<void> {
   const answer = await request(`${server}${path}`, { method: 'PATCH', dispatcher, headers, body })
   await answer.body.dump()
   if (answer.statusCode !== 200) throw new Error(`${path}: ${answer.statusCode}`)
 }
 
-let writes: BareWrite[] = []
+let writes: UnchangedWrite[] = []
 process.once('disconnect', () => process.exit(0))
-process.on('message', async (message: { writes: BareWrite[] } | { parallel: number }) => {
+process.on('message', async (message: { writes: UnchangedWrite[] } | { parallel: number }) => {
   if ('writes' in message) writes = message.writes
   else {
     const left = writes.values()

@@ -34,7 +34,7 @@ interface HoldSuite {
   startupSeconds: number
 }
 
-const trials: HoldSuite[] = [
+const suites: HoldSuite[] = [
   { name: 'tiny', hold: 'Readiness', startupSeconds: 4 },
   { name: 'short', hold: 'Readiness', startupSeconds: 10 },
   { name: 'long', hold: 'Readiness', startupSeconds: 120 },
@@ -60,8 +60,8 @@ function server(startupSeconds: number): JsonObject {
   }
 }
 
-async function run(stage: TestCluster, volume: SlowVolume, holds: HoldSuite): Promise<string> {
-  const { client, fluid } = stage
+async function run(testCluster: TestCluster, volume: SlowVolume, holds: HoldSuite): Promise<string> {
+  const { client, fluid } = testCluster
   const { name, hold, startupSeconds } = holds
   const annotations = { ...usesOssSecret, 'warmgate.dev/hold': hold }
   const startMs = Date.now()
@@ -119,7 +119,7 @@ function row(
 const isWarm = new Set<string>()
 const folder = await mkdtemp(join(tmpdir(), 'warmgate-cold-'))
 const volumes = new Map(
-  trials.map(({ name }) => {
+  suites.map(({ name }) => {
     const bytesPerSecond = () => (isWarm.has(name) ? cachePerSecond : sourcePerSecond / 2)
     return [name, new SlowVolume(join(folder, name), { modelBytes, bytesPerSecond })] as const
   }),
@@ -129,28 +129,28 @@ const volumeOf = (dataset: KubeObject) => {
   return [...volumes.entries()].find(([name]) => mount.includes(`/${name}`))?.[1]
 }
 const fluid = { bindMs: 2_000, pollMs: 200, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: sourcePerSecond }
-const stage = await startTestCluster({
+const testCluster = await startTestCluster({
   nodes: 0,
   initContainerSeconds: 0,
   fluid: { ...fluid, modelBytes: () => modelBytes, hostPath: (dataset) => volumeOf(dataset)?.folder },
   progress: (line) => process.stderr.write(`${line}\n`),
 })
-const node = await startNode({ name: 'real', kubeConfig: stage.cluster.kubeConfig })
+const node = await startNode({ name: 'real', kubeConfig: testCluster.cluster.kubeConfig })
 try {
-  await applyAll(stage.client, [namespace(ns), ossSecret(ns)])
+  await applyAll(testCluster.client, [namespace(ns), ossSecret(ns)])
   process.stdout.write(
     '| hold, startup probe | Bound | warm | Ready | after warm | on the node | killed | read cold |\n',
   )
   process.stdout.write('| --- | --- | --- | --- | --- | --- | --- | --- |\n')
-  for (const holds of trials) {
+  for (const holds of suites) {
     const volume = volumes.get(holds.name)
     if (volume === undefined) throw new Error(`no volume for ${holds.name}`)
     await volume.start()
-    process.stdout.write(`${await run(stage, volume, holds)}\n`)
+    process.stdout.write(`${await run(testCluster, volume, holds)}\n`)
     await volume.stop()
   }
 } finally {
   await node.stop()
-  await stage.stop()
+  await testCluster.stop()
   await rm(folder, { recursive: true })
 }

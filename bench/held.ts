@@ -8,12 +8,12 @@ const cache = 'bloom-0123456789'
 const fluid = 'data.fluid.io/v1alpha1'
 const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z')
 
-export interface BareWrite {
+export interface UnchangedWrite {
   path: string
   body: string
 }
 
-export interface Scene {
+export interface HeldFixture {
   namespace: string
   pods: number
   /** Without, Warmgate knows nothing of the pods. */
@@ -24,8 +24,8 @@ export interface Scene {
 export const servicePods = { 'serving.kserve.io/inferenceservice': 'bloom', component: 'predictor' }
 
 /** Pods that wait for a cache that is being filled; answers the Job that fills it. Nothing runs: no node is needed. */
-export async function heldScene(client: KubeClient, scene: Scene): Promise<KubeObject> {
-  const { namespace, pods } = scene
+export async function heldFixture(client: KubeClient, fixture: HeldFixture): Promise<KubeObject> {
+  const { namespace, pods } = fixture
   const labels = { 'warmgate.dev/acceleration': 'enabled' }
   await client.create(resources.namespace, {
     apiVersion: 'v1',
@@ -35,7 +35,7 @@ export async function heldScene(client: KubeClient, scene: Scene): Promise<KubeO
   const dataLoad = await cacheObjects(client, namespace)
   const indexes = Array.from({ length: pods }).keys()
   const create = async () => {
-    for (const index of indexes) await client.create(resources.pod, pod(scene, index))
+    for (const index of indexes) await client.create(resources.pod, pod(fixture, index))
   }
   await Promise.all(Array.from({ length: 16 }, create))
   return await client.create(resources.job, loadJob(dataLoad))
@@ -81,7 +81,7 @@ function loadJob({
   }
 }
 
-function pod({ namespace, labels }: Scene, index: number): KubeObject {
+function pod({ namespace, labels }: HeldFixture, index: number): KubeObject {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -115,7 +115,10 @@ export function isReleased(pod: KubeObject): boolean | undefined {
 }
 
 /** What Warmgate would write on a pod, as a request of a bare client. */
-export function bareWrite({ metadata: { name, namespace, uid } }: KubeObject, isWarm: boolean): BareWrite {
+export function bareWrite(
+  { metadata: { name, namespace, uid } }: KubeObject,
+  isWarm: boolean,
+): UnchangedWrite {
   const words = isWarm ? { status: 'True', reason: 'Warm' } : { status: 'False', reason: 'Warming' }
   const condition = { type: cacheWarmGate, ...words, message: `warm: ${cache}`, lastTransitionTime: now() }
   return {

@@ -12,7 +12,7 @@ import { systemClock } from '../src/values/clock.ts'
 import { type KubeObject, keyOf } from '../src/values/object.ts'
 import { type Cluster, startCluster } from '../test/cluster/cluster.ts'
 import { until } from '../test/cluster/until.ts'
-import { bareWrite, completion, heldScene, isReleased, servicePods } from './held.ts'
+import { bareWrite, completion, heldFixture, isReleased, servicePods } from './held.ts'
 
 /** From the Job's completion seen on a watch to the pods' conditions seen on another, in milliseconds. */
 interface Latency {
@@ -111,7 +111,7 @@ async function measure(
   { labels, prepare, release }: Releaser,
   { size, namespace }: { size: number; namespace: string },
 ): Promise<Latency> {
-  const job = await heldScene(client, { namespace, pods: size, labels })
+  const job = await heldFixture(client, { namespace, pods: size, labels })
   const seen = new Map<string, number>()
   const [jobs, pods] = [follow(client, resources.job, namespace), follow(client, resources.pod, namespace)]
   await Promise.all([jobs.synced, pods.synced])

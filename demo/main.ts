@@ -5,8 +5,8 @@ import { areBinariesBuilt, buildBinaries } from '../test/cluster/binaries.ts'
 import { programsFor } from '../test/cluster/upstreams.ts'
 import { type RealFluidCluster, startRealFluidCluster } from '../test/warmgate/test-cluster.ts'
 import { Engine } from './engine.ts'
+import { Scenario } from './scenario.ts'
 import { Screen } from './screen.ts'
-import { Story } from './story.ts'
 import { drawTimelines } from './timeline.ts'
 
 /*
@@ -31,20 +31,20 @@ const interrupted = new Promise<never>((_resolve, reject) => {
 
 class Interrupted extends Error {}
 
-let stage: RealFluidCluster | undefined
+let testCluster: RealFluidCluster | undefined
 let engine: Engine | undefined
-let story: Story | undefined
+let scenario: Scenario | undefined
 
 try {
-  await Promise.race([tell(), interrupted])
+  await Promise.race([runDemo(), interrupted])
 } catch (error) {
   const isInterrupted = error instanceof Interrupted
   screen.line(isInterrupted ? '\ninterrupted' : `\nthe demo failed: ${(error as Error).message}`)
   process.exitCode = isInterrupted ? 130 : 1
 } finally {
   engine?.stop()
-  await story?.stop()
-  await stage?.stop()
+  await scenario?.stop()
+  await testCluster?.stop()
   screen.line('\neverything is stopped: nothing is left running')
 }
 if (process.exitCode === undefined)
@@ -52,24 +52,24 @@ if (process.exitCode === undefined)
     "Real: Kubernetes, KServe, Fluid's controllers, Warmgate. Made up: the nodes, what runs in pods, and what the cache engine reports (sizes, progress, speeds).",
   )
 
-async function tell(): Promise<void> {
+async function runDemo(): Promise<void> {
   await binaries()
   screen.title('Starting a control plane with KServe, Fluid and Warmgate')
-  stage = await startRealFluidCluster({
+  testCluster = await startRealFluidCluster({
     initContainerSeconds: downloadSeconds,
     progress: (line) => screen.text(line),
   })
-  const folder = join(stage.cluster.dir, 'engines')
-  engine = new Engine(stage.client, { folder, modelBytes, warmupSeconds })
+  const folder = join(testCluster.cluster.dir, 'engines')
+  engine = new Engine(testCluster.client, { folder, modelBytes, warmupSeconds })
   await engine.prepare()
-  story = new Story(stage.client, screen, engine)
-  await story.prepare()
-  const accelerated = await story.accelerated()
+  scenario = new Scenario(testCluster.client, screen, engine)
+  await scenario.prepare()
+  const accelerated = await scenario.accelerated()
   screen.title('3. Scale out from 1 to 3: the cache is warm, nothing is held')
-  accelerated.steps.push(...(await story.scaleOut('bloom')))
+  accelerated.steps.push(...(await scenario.scaleOut('bloom')))
   screen.title('4. The same service without acceleration')
-  const plain = await story.plain()
-  plain.steps.push(...(await story.scaleOut('bloom-plain')))
+  const plain = await scenario.plain()
+  plain.steps.push(...(await scenario.scaleOut('bloom-plain')))
   screen.title('5. Side by side')
   screen.line(drawTimelines([accelerated, plain]))
 }

@@ -12,7 +12,7 @@ import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 
 const uri = 's3://models/llama'
 
-interface Scene {
+interface Input {
   policy?: Json
   pod?: KubeObject
   /** Of the DataLoad. */
@@ -24,7 +24,7 @@ interface Scene {
 }
 
 /** What a new pod of a service is answered, and every call that this makes to the API server. */
-async function admit({ policy = {}, pod = newPod(), phase = 'Complete', format = 'onnx', ...cache }: Scene) {
+async function admit({ policy = {}, pod = newPod(), phase = 'Complete', format = 'onnx', ...cache }: Input) {
   const fake = fakeMirror()
   fake.parsed.push(fakePolicy('p', policy))
   fake.namespaces.put(openNamespace)
@@ -91,7 +91,7 @@ test('a pod of a warm cache is not held, and costs no call to the API server', a
 
 test('files are read ahead for vLLM, once its cache is Bound, and never beside a server that starts cold', async () => {
   const files = '/metadata/annotations/file-prefetcher.fluid.io~1file-list'
-  const isReadAhead = async (of: Scene) =>
+  const isReadAhead = async (of: Input) =>
     paths((await admit({ format: 'vLLM', hasClaim: true, ...of })).answer).some((path) =>
       files.startsWith(path),
     )
@@ -138,7 +138,7 @@ const labelled = '/metadata/labels/serverless.fluid.io~1inject'
 const waiting = '/metadata/annotations/warmgate.dev~1awaits-sidecar'
 
 test('Sidecar: the label once the caches are Bound and their claims there; until then no node', async () => {
-  const patched = async (scene: Scene) => paths((await admit({ policy: sidecar, ...scene })).answer)
+  const patched = async (input: Input) => paths((await admit({ policy: sidecar, ...input })).answer)
   expect(await patched({})).toEqual([waiting, '/spec/schedulingGates', '/spec/affinity'])
   const ready = await patched({ hasClaim: true })
   expect(ready).toEqual([labelled, '/metadata/annotations/warmgate.dev~1mounts', '/spec/affinity'])

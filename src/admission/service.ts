@@ -12,13 +12,13 @@ export function createServiceHandler({ planner, metrics }: { planner: Planner; m
     // A service on its way out is left to whoever takes its finalizers off.
     if (object === null || object.metadata.deletionTimestamp !== undefined) return { kind: 'allow' }
     const review = { service: object, namespace, signal }
-    const made = await (oldObject === null
+    const planned = await (oldObject === null
       ? planner.create(review)
       : planner.update({ ...review, previous: oldObject }))
-    const { decision, reason, warnings, patch } = made
+    const { decision, reason, warnings, patch } = planned
     metrics.admissionReviews.inc({ resource: 'inferenceservices', operation, decision, reason })
     if (decision === 'deny')
-      return { kind: 'deny', code: 422, message: `warmgate: ${reason}: ${made.message}`, warnings }
+      return { kind: 'deny', code: 422, message: `warmgate: ${reason}: ${planned.message}`, warnings }
     // On a second pass the API server would refuse other words under the same key.
     const audit = reason === 'AlreadyCached' ? {} : { auditAnnotations: { decision, reason } }
     return { kind: 'allow', patch, warnings, ...audit }

@@ -16,7 +16,7 @@ function old(name: string, uri = `s3://models/${name}`, more: Partial<KubeObject
 }
 
 /** A cluster whose admission is the plan itself, and whose KServe replaces the pods of adopted services. */
-class Scene {
+class Fixture {
   readonly api = new FakeApi()
   readonly clock = new FakeClock()
   readonly stuck = new Set<string>()
@@ -79,116 +79,120 @@ class Scene {
 }
 
 test('without --yes it tells what would come of each, and changes nothing', async () => {
-  const scene = new Scene(old('a'), old('hub', 'hf://meta/llama'), old('ill', 's3://m/ill', { status: {} }))
-  expect(await scene.run()).toBe(0)
-  expect(scene.output).toMatch(
+  const fixture = new Fixture(
+    old('a'),
+    old('hub', 'hf://meta/llama'),
+    old('ill', 's3://m/ill', { status: {} }),
+  )
+  expect(await fixture.run()).toBe(0)
+  expect(fixture.output).toMatch(
     /^adopt {2}InferenceService models\/a: s3:\/\/models\/a from cache a-[0-9a-f]{10}$/m,
   )
-  expect(scene.output).toMatch(
+  expect(fixture.output).toMatch(
     /^stays {2}InferenceService models\/hub: not accelerated \(UnsupportedScheme\): /m,
   )
-  expect(scene.output).toContain('stays  InferenceService models/ill: it is not Ready now')
-  expect(scene.output).toContain('to adopt: 1; with --yes')
-  expect(scene.writes).toEqual([])
+  expect(fixture.output).toContain('stays  InferenceService models/ill: it is not Ready now')
+  expect(fixture.output).toContain('to adopt: 1; with --yes')
+  expect(fixture.writes).toEqual([])
 })
 
 test('-o diff shows what is written', async () => {
-  const scene = new Scene(old('a'))
-  await scene.run({ output: 'diff' })
-  expect(scene.output).toMatch(/^- +storageUri: s3:\/\/models\/a$/m)
-  expect(scene.output).toMatch(/^\+ +storageUri: pvc:\/\/a-/m)
+  const fixture = new Fixture(old('a'))
+  await fixture.run({ output: 'diff' })
+  expect(fixture.output).toMatch(/^- +storageUri: s3:\/\/models\/a$/m)
+  expect(fixture.output).toMatch(/^\+ +storageUri: pvc:\/\/a-/m)
 })
 
 test('with --yes one after another, each when the one before is back; and again it finds nothing to do', async () => {
-  const scene = new Scene(old('a'), old('b'), old('c'))
-  expect(await scene.run({ yes: true })).toBe(0)
-  expect(['a', 'b', 'c'].map((name) => scene.uriOf(name)?.slice(0, 6))).toEqual([
+  const fixture = new Fixture(old('a'), old('b'), old('c'))
+  expect(await fixture.run({ yes: true })).toBe(0)
+  expect(['a', 'b', 'c'].map((name) => fixture.uriOf(name)?.slice(0, 6))).toEqual([
     'pvc://',
     'pvc://',
     'pvc://',
   ])
-  expect(scene.writes).toEqual(['a', 'b', 'c'].map((name) => `${name} warmgate.dev/adopt`))
-  scene.output = ''
-  expect(await scene.run({ yes: true })).toBe(0)
-  expect(scene.output).toBe('accelerated already: 3\nnothing to adopt\n')
-  expect(scene.writes).toHaveLength(3)
+  expect(fixture.writes).toEqual(['a', 'b', 'c'].map((name) => `${name} warmgate.dev/adopt`))
+  fixture.output = ''
+  expect(await fixture.run({ yes: true })).toBe(0)
+  expect(fixture.output).toBe('accelerated already: 3\nnothing to adopt\n')
+  expect(fixture.writes).toHaveLength(3)
 })
 
 test('it stops at the first that does not come back', async () => {
-  const scene = new Scene(old('a'), old('b'), old('c'))
-  scene.stuck.add('b')
-  expect(await scene.run({ yes: true })).toBe(1)
-  expect(scene.output).toContain('FAILED InferenceService models/b: pod b-0 is not Ready after 1m')
-  expect(scene.output).toContain('stopped, not begun: 1; run it again to go on')
-  expect(scene.uriOf('c')).toBe('s3://models/c')
+  const fixture = new Fixture(old('a'), old('b'), old('c'))
+  fixture.stuck.add('b')
+  expect(await fixture.run({ yes: true })).toBe(1)
+  expect(fixture.output).toContain('FAILED InferenceService models/b: pod b-0 is not Ready after 1m')
+  expect(fixture.output).toContain('stopped, not begun: 1; run it again to go on')
+  expect(fixture.uriOf('c')).toBe('s3://models/c')
 })
 
 test('several at a time, where that is asked for', async () => {
-  const scene = new Scene(old('a'), old('b'), old('c'))
-  for (const name of ['a', 'b']) scene.stuck.add(name)
-  expect(await scene.run({ yes: true, parallel: 2 })).toBe(1)
-  expect(scene.writes).toHaveLength(2)
+  const fixture = new Fixture(old('a'), old('b'), old('c'))
+  for (const name of ['a', 'b']) fixture.stuck.add(name)
+  expect(await fixture.run({ yes: true, parallel: 2 })).toBe(1)
+  expect(fixture.writes).toHaveLength(2)
 })
 
 test('an interruption is said, and nothing more is begun', async () => {
-  const scene = new Scene(old('a'))
-  expect(await scene.run({ yes: true, signal: AbortSignal.abort() })).toBe(1)
-  expect(scene.output).toContain('stopped, not begun: 1')
-  expect(scene.writes).toEqual([])
+  const fixture = new Fixture(old('a'))
+  expect(await fixture.run({ yes: true, signal: AbortSignal.abort() })).toBe(1)
+  expect(fixture.output).toContain('stopped, not begun: 1')
+  expect(fixture.writes).toEqual([])
 })
 
 test('services by name; one that is not there is an error', async () => {
-  const scene = new Scene(old('a'), old('b'))
-  expect(await scene.run({ yes: true, scope: { namespace: 'models', services: ['b'] } })).toBe(0)
-  expect(scene.uriOf('a')).toBe('s3://models/a')
-  expect(await scene.run({ scope: { namespace: 'models', services: ['x'] } })).toBe(1)
-  expect(scene.output).toContain('there is no service models/x')
+  const fixture = new Fixture(old('a'), old('b'))
+  expect(await fixture.run({ yes: true, scope: { namespace: 'models', services: ['b'] } })).toBe(0)
+  expect(fixture.uriOf('a')).toBe('s3://models/a')
+  expect(await fixture.run({ scope: { namespace: 'models', services: ['x'] } })).toBe(1)
+  expect(fixture.output).toContain('there is no service models/x')
 })
 
 test('what opts out stays, and what a policy only audits is reported', async () => {
   const optedOut = old('out')
   optedOut.metadata.annotations = { 'warmgate.dev/acceleration': 'disabled' }
-  const scene = new Scene(optedOut, old('a'))
-  scene.facts = fakeFacts({ policies: [fakePolicy('p', { mode: 'Audit' })] })
-  await scene.run({ yes: true })
-  expect(scene.output).toContain('models/out: it opts out')
-  expect(scene.output).toContain('models/a: not accelerated (AuditOnly)')
-  expect(scene.writes).toEqual([])
+  const fixture = new Fixture(optedOut, old('a'))
+  fixture.facts = fakeFacts({ policies: [fakePolicy('p', { mode: 'Audit' })] })
+  await fixture.run({ yes: true })
+  expect(fixture.output).toContain('models/out: it opts out')
+  expect(fixture.output).toContain('models/a: not accelerated (AuditOnly)')
+  expect(fixture.writes).toEqual([])
 })
 
 test('where nobody answers the webhook nothing of the request stays', async () => {
-  const scene = new Scene(old('a'))
-  scene.isAnswered = false
-  await scene.run({ yes: true })
-  expect(scene.output).toContain('Warmgate was not asked about it')
+  const fixture = new Fixture(old('a'))
+  fixture.isAnswered = false
+  await fixture.run({ yes: true })
+  expect(fixture.output).toContain('Warmgate was not asked about it')
 })
 
 test('a service that cannot be asked about keeps the others from nothing', async () => {
-  const scene = new Scene(old('a'), old('b'))
-  scene.api.fail('patch InferenceService a', 403)
-  expect(await scene.run()).toBe(1)
-  expect(scene.output).toContain(
+  const fixture = new Fixture(old('a'), old('b'))
+  fixture.api.fail('patch InferenceService a', 403)
+  expect(await fixture.run()).toBe(1)
+  expect(fixture.output).toContain(
     'FAILED InferenceService models/a: patch InferenceService a dry run: refused (HTTP 403)',
   )
-  expect(scene.output).toMatch(/^adopt {2}InferenceService models\/b: /m)
-  expect(await scene.run({ yes: true })).toBe(1)
-  expect(scene.uriOf('b')).toMatch(/^pvc:/)
+  expect(fixture.output).toMatch(/^adopt {2}InferenceService models\/b: /m)
+  expect(await fixture.run({ yes: true })).toBe(1)
+  expect(fixture.uriOf('b')).toMatch(/^pvc:/)
 })
 
 test('what a service holds cannot move the cursor, or forge a line', async () => {
-  const scene = new Scene(old('a', 's3://models/\u001b[2Ja\nadopted b\u202e'))
-  await scene.run({ output: 'diff' })
-  expect(scene.output).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
-  expect(scene.output).not.toMatch(/^adopted b/m)
+  const fixture = new Fixture(old('a', 's3://models/\u001b[2Ja\nadopted b\u202e'))
+  await fixture.run({ output: 'diff' })
+  expect(fixture.output).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
+  expect(fixture.output).not.toMatch(/^adopted b/m)
 })
 
 test('by label: the services that it selects, and no others', async () => {
   const chosen = old('llama')
-  const scene = new Scene(
+  const fixture = new Fixture(
     { ...chosen, metadata: { ...chosen.metadata, labels: { team: 'a' } } },
     old('bloom'),
   )
-  expect(await scene.run({ selector: 'team=a', yes: true })).toBe(0)
-  expect(scene.uriOf('llama')).toMatch(/^pvc:/)
-  expect(scene.uriOf('bloom')).toBe('s3://models/bloom')
+  expect(await fixture.run({ selector: 'team=a', yes: true })).toBe(0)
+  expect(fixture.uriOf('llama')).toMatch(/^pvc:/)
+  expect(fixture.uriOf('bloom')).toBe('s3://models/bloom')
 })

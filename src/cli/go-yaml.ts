@@ -127,15 +127,15 @@ class Conversion {
   }
 
   #map(map: YAMLMap): JsonObject {
-    const made: JsonObject = {}
+    const object: JsonObject = {}
     for (const pair of map.items) {
-      if (isMergeKey(pair)) this.#merge(pair.value, made)
+      if (isMergeKey(pair)) this.#merge(pair.value, object)
       else {
         const key = this.#key(pair.key)
-        set(made, key, this.value(pair.value))
+        set(object, key, this.value(pair.value))
       }
     }
-    return made
+    return object
   }
 
   /** Of several maps the earlier ones win. */

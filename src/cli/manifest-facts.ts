@@ -109,9 +109,9 @@ export class ManifestFacts {
   #factsOf(namespace: string): NamespaceFacts {
     const known = this.#namespaces.get(namespace)
     if (known !== undefined) return known
-    const made = namespaceFacts(this.#objects, namespace)
-    this.#namespaces.set(namespace, made)
-    return made
+    const facts = namespaceFacts(this.#objects, namespace)
+    this.#namespaces.set(namespace, facts)
+    return facts
   }
 
   #sharedDataset({ namespace, name, accounts }: SharedDatasetUse): SharedDataset {

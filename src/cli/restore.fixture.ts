@@ -46,7 +46,7 @@ export const webhook: KubeObject = {
 }
 
 /** A cluster of these objects, in which KServe replaces the pods of a service that changed, and Fluid lets go at once. */
-export class RestoreScene {
+export class RestoreFixture {
   readonly api = new FakeApi()
   readonly clock = new FakeClock()
   /** False: pods of a changed service stay where they are. */

@@ -21,7 +21,7 @@ function told(pod: KubeObject): KubeObject {
   return { ...pod, status: { conditions: [condition] } }
 }
 
-function scene(...objects: KubeObject[]) {
+function setUp(...objects: KubeObject[]) {
   const api = new FakeApi()
   api.missing.add('llminferenceservices')
   api.put(...objects)
@@ -41,7 +41,7 @@ function scene(...objects: KubeObject[]) {
 
 test('a cache that is filling: for whom, how far, and who waits', async () => {
   const pod = told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 58) }))
-  const { run, text } = scene(service, filling('6.20GiB'), fakeDataLoad('Executing'), pod)
+  const { run, text } = setUp(service, filling('6.20GiB'), fakeDataLoad('Executing'), pod)
   await run()
   expect(text()).toBe(
     `models/${cacheName}  for InferenceService/llama
@@ -61,14 +61,14 @@ test.each([
     { phase: 'Bound', ufsTotal: '[Calculating]' },
   ],
 ])('a cache that is %s', async (words, phase, status) => {
-  const { run, text } = scene(fakeDataset(status), fakeDataLoad(phase))
+  const { run, text } = setUp(fakeDataset(status), fakeDataLoad(phase))
   await run()
   expect(text()).toBe(`models/${cacheName}  used by no service\n  ${words}\n`)
 })
 
 test('whatever held pods wait for is told, also where its Dataset is not there, or is a team’s own', async () => {
   const { metadata, ...theirs } = fakeDataset({ phase: 'NotBound' }, 'corpus')
-  const { run, text } = scene(
+  const { run, text } = setUp(
     { ...theirs, metadata: { ...metadata, labels: {} } },
 
     told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 59) })),
@@ -90,7 +90,7 @@ models/corpus  used by no service
 
 test('a worker that is away is told', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
-  const { run, text } = scene(filling('10.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }), {
+  const { run, text } = setUp(filling('10.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }), {
     ...fakeDataset({ workerNumberReady: 1, desiredWorkerNumberScheduled: 3 }),
     kind: 'AlluxioRuntime',
   })
@@ -102,10 +102,10 @@ test('a worker that is away is told', async () => {
 
 test('what was evicted is told; no caches are told; a namespace is asked for alone', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
-  const evicted = scene(filling('6.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }))
+  const evicted = setUp(filling('6.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }))
   await evicted.run()
   expect(evicted.text()).toContain('  warm, but it holds 6 GiB of 10 GiB: the rest was evicted\n')
-  const empty = scene()
+  const empty = setUp()
   await empty.run('team-a')
   expect(empty.text()).toBe('no caches\n')
   expect(new Set(empty.api.calls.map(({ key }) => key.namespace))).toEqual(new Set(['team-a']))
@@ -115,7 +115,7 @@ test('a cache that no service uses says until when it is retained', async () => 
   const { metadata, ...rest } = fakeDataset()
   const annotations = { 'warmgate.dev/retained-until': '2030-01-02T00:00:00Z' }
   const kept = { ...rest, metadata: { ...metadata, annotations } }
-  const { api, run, text } = scene(kept, fakeDataLoad('Complete'))
+  const { api, run, text } = setUp(kept, fakeDataLoad('Complete'))
   await run()
   expect(text()).toBe(
     `models/${cacheName}  used by no service, retained until 2030-01-02T00:00:00Z\n  warm\n`,
@@ -131,7 +131,7 @@ test('a cache that is being deleted, or is not what its policy asks for, says wh
   const deletionTimestamp = '2029-12-31T23:00:00Z'
   const stuck = { ...rest, metadata: { ...metadata, annotations, deletionTimestamp } }
   const pods = [fakePod()]
-  const { run, text } = scene(stuck, fakeDataLoad('Complete'), ...pods)
+  const { run, text } = setUp(stuck, fakeDataLoad('Complete'), ...pods)
   await run()
   expect(text()).toContain(`  warm
   Dataset ${cacheName} is being deleted since ${deletionTimestamp}, and not gone: Fluid keeps it while pods mount it (llama-0).`)
@@ -147,7 +147,7 @@ test('of a cache of many models each is told by itself', async () => {
     {},
     { name: 'bloom', annotations: { 'warmgate.dev/original': recorded(cacheName, 'bloom') } },
   )
-  const { run, text } = scene(
+  const { run, text } = setUp(
     other,
     filling('6.20GiB'),
     part('bloom', 'Executing'),
@@ -172,7 +172,7 @@ test('a Dataset that a team made is told where a service is pointed at it', asyn
   }
   const locations = { predictor: { uri: 's3://models/llama', cache: 'team', path: 'llama', existing: true } }
   const annotations = { 'warmgate.dev/original': JSON.stringify({ locations }) }
-  const { run, text } = scene(
+  const { run, text } = setUp(
     fakeService({}, { annotations }),
     team,
     { ...team, metadata: { ...team.metadata, name: 'unused' } },
@@ -198,7 +198,7 @@ test('a reference is as warm as what it refers to, where that is among what was 
     spec: { dataset: there, target: [{ path: '/llama' }] },
   }
   const told = async (datasets: KubeObject[]) => {
-    const { run, text } = scene(service, ...datasets, load)
+    const { run, text } = setUp(service, ...datasets, load)
     await run()
     return text()
   }
@@ -209,7 +209,7 @@ test('a reference is as warm as what it refers to, where that is among what was 
 
 test('one odd cache hides no other', async () => {
   const odd = fakeDataset({}, 'odd-0123456789')
-  const it = scene(odd, filling('5.00GiB'), fakeDataLoad('Executing'))
+  const it = setUp(odd, filling('5.00GiB'), fakeDataLoad('Executing'))
   it.api.spoil('Dataset', keyOf(odd), 'status')
   await it.run()
   expect(it.text()).toContain('failed: it cannot be read: odd')
@@ -221,7 +221,7 @@ test('what objects hold cannot move the cursor, change colours or forge a line',
   const dataset = fakeDataset({ phase: 'Failed', conditions: [{ message: evil, reason: evil }] })
   const annotations = { 'warmgate.dev/outdated': evil, 'warmgate.dev/retained-until': evil }
   const condition = { type: 'warmgate.dev/cache-warm', status: 'False', message: evil }
-  const it = scene(
+  const it = setUp(
     { ...dataset, metadata: { ...dataset.metadata, annotations } },
     fakeDataLoad('Failed', cacheName, { conditions: [{ message: evil }] }),
     { ...fakePod({ name: `llama-${evil}` }), status: { conditions: [condition] } },
@@ -248,7 +248,7 @@ const everything = () => [
 ]
 
 test('table: services, phases, progress, who waits, and what is next', async () => {
-  const { status, text } = scene(...everything())
+  const { status, text } = setUp(...everything())
   expect(await status()).toBe(0)
   expect(text()).toBe(`NAMESPACE  SERVICE  PHASE    PROGRESS                      HELD  NEXT
 models     bloom    Warm     [####################] 100 %  0
@@ -263,14 +263,14 @@ models/unused-0123456789  used by no service
 })
 
 test('wide: the kind, the caches, and how long the first pod waits', async () => {
-  const { status, text } = scene(service, filling('6.20GiB'), fakeDataLoad('Executing'), held())
+  const { status, text } = setUp(service, filling('6.20GiB'), fakeDataLoad('Executing'), held())
   expect(await status({ output: 'wide' })).toBe(0)
   expect(text().split('\n')[0]).toMatch(/HELD +KIND +CACHES +LONGEST HOLD +NEXT$/)
   expect(text()).toMatch(/ 1 +InferenceService +llama-0123456789 +2m +62 % of 10 GiB/)
 })
 
 test('json: services with their caches and held pods, and what else is there', async () => {
-  const { status, text } = scene(...everything())
+  const { status, text } = setUp(...everything())
   expect(await status({ output: 'json' })).toBe(0)
   const { services, others, servicesWithoutCache } = JSON.parse(text())
   expect(services.map(({ name, phase }: { name: string; phase: string }) => [name, phase])).toEqual([
@@ -289,7 +289,7 @@ test('json: services with their caches and held pods, and what else is there', a
 })
 
 test('one service: a block for each cache; one that is not there has status 1', async () => {
-  const one = scene(...everything())
+  const one = setUp(...everything())
   expect(await one.status({ service: 'llama', namespace: 'models' })).toBe(0)
   expect(one.text()).toBe(`InferenceService models/llama: Warming, 62 % of 10 GiB, then its pod is released
 
@@ -298,7 +298,7 @@ models/${cacheName}  for InferenceService/llama
   held for 2m: pod llama-0: warming ${cacheName}
 `)
   for (const name of ['gone', 'plain']) {
-    const none = scene(...everything())
+    const none = setUp(...everything())
     expect(await none.status({ service: name, namespace: 'models' })).toBe(1)
     expect(none.text()).toMatch(new RegExp(`^models/${name} does not exist, or uses no cache: .*\n$`))
   }
@@ -306,7 +306,7 @@ models/${cacheName}  for InferenceService/llama
 
 test('by label: the services that it selects', async () => {
   const labelled = { ...other, metadata: { ...other.metadata, labels: { team: 'a' } } }
-  const { status, text } = scene(
+  const { status, text } = setUp(
     service,
     filling('1.00GiB'),
     fakeDataLoad('Executing'),
@@ -319,14 +319,14 @@ test('by label: the services that it selects', async () => {
 })
 
 test('nothing there is said', async () => {
-  const { status, text } = scene()
+  const { status, text } = setUp()
   expect(await status()).toBe(0)
   expect(text()).toBe('no service uses a cache\n')
 })
 
 test('what is next: a failure, a release, an eviction, several pods', async () => {
   const nextOf = async (...objects: KubeObject[]) => {
-    const { status, text } = scene(service, ...objects)
+    const { status, text } = setUp(service, ...objects)
     await status({ output: 'json' })
     const [first] = JSON.parse(text()).services
     return [first.phase, first.next]
@@ -344,7 +344,7 @@ test('what is next: a failure, a release, an eviction, several pods', async () =
 })
 
 test('--watch in a pipe: a line for each change, with the time, and no escape sequences', async () => {
-  const { api, status, text, clock, ending } = scene(service, filling('5.00GiB'), fakeDataLoad('Executing'))
+  const { api, status, text, clock, ending } = setUp(service, filling('5.00GiB'), fakeDataLoad('Executing'))
   const ended = status({ watch: true })
   await clock.advance(0)
   await clock.advance(2_000)
@@ -362,7 +362,7 @@ test('--watch in a pipe: a line for each change, with the time, and no escape se
 })
 
 test('--watch -o json: a document a line, whenever something changed', async () => {
-  const { api, status, text, clock, ending } = scene(service, filling('5.00GiB'), fakeDataLoad('Executing'))
+  const { api, status, text, clock, ending } = setUp(service, filling('5.00GiB'), fakeDataLoad('Executing'))
   const ended = status({ watch: true, output: 'json' })
   for (const _ of Array(3)) await clock.advance(2_000)
   api.put(filling('6.00GiB'))
@@ -377,7 +377,7 @@ test('--watch -o json: a document a line, whenever something changed', async () 
 })
 
 test('--watch in a terminal: a screen that is drawn again when it is resized, and left as it was', async () => {
-  const { api, status, text, clock, ending, stdout } = scene(...everything())
+  const { api, status, text, clock, ending, stdout } = setUp(...everything())
   const listeners = new Set<() => void>()
   const size = { columns: 40, rows: 6 }
   Object.assign(stdout, {

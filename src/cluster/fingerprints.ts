@@ -54,9 +54,9 @@ export class Fingerprints {
   #policy(policy: Policy): string {
     const known = this.#policies.get(policy)
     if (known !== undefined) return known
-    const made = digest(policy)
-    this.#policies.set(policy, made)
-    return made
+    const fresh = digest(policy)
+    this.#policies.set(policy, fresh)
+    return fresh
   }
 
   #object(object: KubeObject, part: Part): string {
@@ -65,9 +65,9 @@ export class Fingerprints {
     const { uid, resourceVersion } = object.metadata
     const read = readOf(object, part)
     // A tenant may nest an object deeper than JSON can be written.
-    const made = isBounded(read, Number.POSITIVE_INFINITY) ? digest(read) : `${uid} ${resourceVersion}`
-    this.#objects[part].set(object, made)
-    return made
+    const fresh = isBounded(read, Number.POSITIVE_INFINITY) ? digest(read) : `${uid} ${resourceVersion}`
+    this.#objects[part].set(object, fresh)
+    return fresh
   }
 }
 

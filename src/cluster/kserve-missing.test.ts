@@ -7,7 +7,7 @@ import { findKserve } from './kserve-installation.ts'
 import { checkKserve, watchKserve } from './kserve-missing.ts'
 import { fakeMirror } from './mirror.fake.ts'
 
-function scene(kserveNamespace?: string) {
+function setUp(kserveNamespace?: string) {
   const fake = fakeMirror()
   const notes: EventNote[] = []
   const config = (namespace: string): KubeObject => ({
@@ -28,7 +28,7 @@ function scene(kserveNamespace?: string) {
 }
 
 test('KServe is where its ConfigMap is, in the usual namespaces in their order', () => {
-  const { configMaps, config, mirror } = scene()
+  const { configMaps, config, mirror } = setUp()
   expect(findKserve(mirror, undefined)).toEqual({ namespace: 'kserve', configMap: undefined })
   for (const namespace of ['elsewhere', 'kubeflow', 'redhat-ods-applications', 'opendatahub', 'kserve']) {
     configMaps.put(config(namespace))
@@ -39,7 +39,7 @@ test('KServe is where its ConfigMap is, in the usual namespaces in their order',
 })
 
 test('without its ConfigMap an installed KServe is reported, on the namespace of Warmgate', () => {
-  const { check, notes } = scene()
+  const { check, notes } = setUp()
   expect(checkKserve(check)).toBe(false)
   expect(notes).toMatchObject([
     { type: 'Warning', reason: 'KserveConfigMissing', regarding: { metadata: { name: 'warmgate-system' } } },
@@ -47,7 +47,7 @@ test('without its ConfigMap an installed KServe is reported, on the namespace of
   expect(notes[0]?.note).toContain('is not in kserve, opendatahub, redhat-ods-applications, kubeflow')
 })
 
-test.each<[string, (its: ReturnType<typeof scene>) => void]>([
+test.each<[string, (its: ReturnType<typeof setUp>) => void]>([
   ['it is there', ({ configMaps, config }) => configMaps.put(config('opendatahub'))],
   ['it is not known yet', ({ configMaps }) => Object.assign(configMaps, { state: 'starting' })],
   [
@@ -57,14 +57,14 @@ test.each<[string, (its: ReturnType<typeof scene>) => void]>([
     },
   ],
 ])('nothing is reported where %s', (_, prepare) => {
-  const its = scene()
+  const its = setUp()
   prepare(its)
   expect(checkKserve(its.check)).toBe(true)
   expect(its.notes).toEqual([])
 })
 
 test('it is reported again when the ConfigMap goes, and every hour', async () => {
-  const { check, configMaps, config, notes } = scene()
+  const { check, configMaps, config, notes } = setUp()
   const clock = new FakeClock()
   const ending = new AbortController()
   configMaps.put(config('kserve'))

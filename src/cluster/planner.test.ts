@@ -21,7 +21,7 @@ function written(object: KubeObject, change: Partial<KubeObject> = {}): KubeObje
 }
 
 /** A cluster with one open namespace whose Secret can be taken away, and what its API server was asked. */
-function scene() {
+function setUp() {
   const fake = fakeMirror()
   fake.namespaces.put(openNamespace)
   fake.parsed.push(fakePolicy('p'))
@@ -47,7 +47,7 @@ function scene() {
 
 /** A stored service that admission has accelerated. */
 async function stored() {
-  const it = scene()
+  const it = setUp()
   const made = await it.planner.create(review)
   it.clock.nowMs += 1
   it.services.put(written(made.service))
@@ -220,7 +220,7 @@ test('an update that leaves spec and annotations as they are does not read again
 })
 
 test('each use is planned in its own way', async () => {
-  const it = scene()
+  const it = setUp()
   it.services.put(written(asked))
   expect((await it.planner.recreated(asked)).reason).toBe('Accelerated')
   expect((await it.planner.existing(asked)).reason).toBe('NotOptedIn')

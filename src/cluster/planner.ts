@@ -182,12 +182,12 @@ export class Planner {
       ...inputOf(service, mode),
       facts: { ...facts, foreignClaims: claims, foreignVolumes: volumes },
     }
-    const made = this.#plan(input)
+    const decided = this.#plan(input)
     // The mirror has the service itself.
-    const { service: planned, ...rest } = made
-    const measured = made.patch.length === 0 ? rest : { ...rest, planned }
-    this.#plans.set(key, { fingerprint, claims, volumes, plan: withService(made, service) }, measured)
-    return made
+    const { service: planned, ...rest } = decided
+    const measured = decided.patch.length === 0 ? rest : { ...rest, planned }
+    this.#plans.set(key, { fingerprint, claims, volumes, plan: withService(decided, service) }, measured)
+    return decided
   }
 
   #plan(input: PlanInput): Plan {
@@ -227,8 +227,8 @@ function isSame({ claims, volumes }: Remembered, facts: Facts): boolean {
 }
 
 /** If a plan changes nothing, it returns the service as it is in the mirror now. */
-function withService(made: Plan, service: KubeObject): Plan {
-  return made.patch.length === 0 ? { ...made, service } : made
+function withService(planned: Plan, service: KubeObject): Plan {
+  return planned.patch.length === 0 ? { ...planned, service } : planned
 }
 
 function withOptIn(facts: Facts): Facts {

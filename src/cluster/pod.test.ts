@@ -16,7 +16,7 @@ import { podFacts } from './pod.ts'
 const canary = 'llama-canary-abcdef0123'
 const nowMs = Date.UTC(2030, 0, 1)
 
-function scene(...datasets: KubeObject[]) {
+function setUp(...datasets: KubeObject[]) {
   const fake = fakeMirror()
   fake.namespaces.put(openNamespace)
   fake.datasets.put(...datasets)
@@ -24,7 +24,7 @@ function scene(...datasets: KubeObject[]) {
 }
 
 test('a pod waits for what it mounts, not for all that its service uses', () => {
-  const { caches } = scene(fakeDataset(), fakeDataset({ phase: 'Bound' }, canary))
+  const { caches } = setUp(fakeDataset(), fakeDataset({ phase: 'Bound' }, canary))
   const annotations = { 'warmgate.dev/caches': `${cacheName},${canary}` }
   expect(Object.keys(caches(fakePod({ annotations })))).toEqual([cacheName])
   expect(Object.keys(caches(fakePod({ annotations, claims: [canary] })))).toEqual([canary])
@@ -35,17 +35,17 @@ test('a new pod names its cache before KServe’s webhook has mounted it', () =>
     'warmgate.dev/caches': cacheName,
     'internal.serving.kserve.io/storage-initializer-sourceuri': `pvc://${cacheName}`,
   }
-  expect(Object.keys(scene().caches(fakePod({ annotations, claims: [] })))).toEqual([cacheName])
+  expect(Object.keys(setUp().caches(fakePod({ annotations, claims: [] })))).toEqual([cacheName])
 })
 
 test('a pod without any annotation is known by a claim that is a cache of ours, or is to be one', () => {
-  expect(Object.keys(scene(fakeDataset()).caches(fakePod({ annotations: {} })))).toEqual([cacheName])
-  expect(Object.keys(scene().caches(fakePod({ annotations: {} })))).toEqual([cacheName])
+  expect(Object.keys(setUp(fakeDataset()).caches(fakePod({ annotations: {} })))).toEqual([cacheName])
+  expect(Object.keys(setUp().caches(fakePod({ annotations: {} })))).toEqual([cacheName])
 })
 
 test('a claim of somebody else’s is nothing to wait for, whatever it is called', () => {
   const foreign = fakeDataset()
-  const { caches, claims } = scene({ ...foreign, metadata: { ...foreign.metadata, labels: {} } })
+  const { caches, claims } = setUp({ ...foreign, metadata: { ...foreign.metadata, labels: {} } })
   expect(caches(fakePod({ annotations: {} }))).toEqual({})
   const claim = { name: 'other-0123456789', namespace: 'models' }
   claims.put({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: claim })
@@ -53,7 +53,7 @@ test('a claim of somebody else’s is nothing to wait for, whatever it is called
 })
 
 test('a cache is warm as soon as its Job is done', () => {
-  const { caches, dataLoads, loadJobs } = scene(fakeDataset())
+  const { caches, dataLoads, loadJobs } = setUp(fakeDataset())
   dataLoads.put(fakeDataLoad('Executing'))
   expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'warming' } })
   loadJobs.put(fakeLoadJob())
@@ -74,7 +74,7 @@ function teamPod(path: string, claim = 'team'): KubeObject {
 }
 
 test('of a Dataset that a team made, a pod waits for what fills its own model', () => {
-  const { caches, dataLoads } = scene(team)
+  const { caches, dataLoads } = setUp(team)
   expect(caches(teamPod('llama'))).toEqual({ 'team/llama': { kind: 'warm' } })
   dataLoads.put(teamLoad('/bloom'))
   expect(caches(teamPod('llama'))).toMatchObject({ 'team/llama': { kind: 'warm' } })
@@ -98,7 +98,7 @@ test('of a reference, a pod waits until it is Bound, and then for what fills its
     metadata: { name: 'load', namespace: 'shared', uid: 'load' },
     spec: { dataset: { name: 'all', namespace: 'shared' }, target: [{ path }] },
   })
-  const { caches, datasets, dataLoads } = scene(made('NotBound'), there)
+  const { caches, datasets, dataLoads } = setUp(made('NotBound'), there)
   dataLoads.put(load('/bucket/llama', 'Executing'))
   expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'pending' } })
   datasets.put(made('Bound'))
@@ -112,7 +112,7 @@ test('of a reference, a pod waits until it is Bound, and then for what fills its
 })
 
 test('what Fluid never runs, or runs again and again, is not waited for', () => {
-  const { caches, dataLoads } = scene(team)
+  const { caches, dataLoads } = setUp(team)
   dataLoads.put(teamLoad('/a', '', { dataset: { name: 'team' } }))
   dataLoads.put(teamLoad('/b', '', { policy: 'Cron' }))
   dataLoads.put(teamLoad('/c', '', { dataset: { name: 'other', namespace: 'models' } }))
@@ -120,11 +120,11 @@ test('what Fluid never runs, or runs again and again, is not waited for', () => 
 })
 
 test('a Dataset that a team took away is nothing to wait for: nobody makes it again', () => {
-  expect(scene().caches(teamPod('llama'))).toEqual({})
+  expect(setUp().caches(teamPod('llama'))).toEqual({})
 })
 
 test('the nodes to be near are those of the cache, or of what it refers to', () => {
-  const { mirror, datasets } = scene(fakeDataset())
+  const { mirror, datasets } = setUp(fakeDataset())
   const near = (...claims: string[]) => podFacts(mirror, fakePod({ claims }), 'models', nowMs).workerLabels
   expect(near(cacheName, 'to-be-0123456789')).toEqual([
     `fluid.io/s-models-${cacheName}`,
@@ -139,7 +139,7 @@ test('the nodes to be near are those of the cache, or of what it refers to', () 
 })
 
 test('of a cache of many models a pod waits for its own alone', () => {
-  const { caches, dataLoads, loadJobs } = scene(fakeDataset())
+  const { caches, dataLoads, loadJobs } = setUp(fakeDataset())
   const [llama, bloom] = [loadName(cacheName, 'llama'), loadName(cacheName, 'bloom')]
   dataLoads.put(fakeDataLoad('Executing', llama), fakeDataLoad('Pending', bloom))
   expect(caches(teamPod('llama', cacheName))).toMatchObject({ [`${cacheName}/llama`]: { kind: 'warming' } })
@@ -152,7 +152,7 @@ test('of a cache of many models a pod waits for its own alone', () => {
 })
 
 test('a cache that was never Bound has no claim: no pod starts on it', () => {
-  const { mirror, claims } = scene(fakeDataset({ phase: 'NotBound' }))
+  const { mirror, claims } = setUp(fakeDataset({ phase: 'NotBound' }))
   expect(podFacts(mirror, fakePod(), 'models', nowMs).unmountable).toEqual([cacheName])
   claims.put(fakeClaim())
   expect(podFacts(mirror, fakePod(), 'models', nowMs).unmountable).toEqual([])

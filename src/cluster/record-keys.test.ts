@@ -5,7 +5,7 @@ import { FakeClock } from '../values/clock.fake.ts'
 import { RecordKeys } from './record-keys.ts'
 
 /** The one Secret of a cluster, and replicas that share it. */
-function scene() {
+function setUp() {
   const client = new FakeApi()
   const clock = new FakeClock()
   const replica = (onChange = () => {}) =>
@@ -14,11 +14,11 @@ function scene() {
 }
 
 const key = { namespace: 'warmgate-system', name: 'warmgate-record-keys' }
-const secretOf = ({ client }: ReturnType<typeof scene>) => client.find('Secret', key)
-const dataOf = (at: ReturnType<typeof scene>) => secretOf(at)?.data as { [key: string]: string }
+const secretOf = ({ client }: ReturnType<typeof setUp>) => client.find('Secret', key)
+const dataOf = (at: ReturnType<typeof setUp>) => secretOf(at)?.data as { [key: string]: string }
 
 test('the first replica makes the key, and all of them sign with it', async () => {
-  const at = scene()
+  const at = setUp()
   const [one, two] = [at.replica(), at.replica()]
   expect(one.missing).toContain('warmgate-record-keys')
   expect(() => one.sign('x')).toThrow('not read yet')
@@ -32,7 +32,7 @@ test('the first replica makes the key, and all of them sign with it', async () =
 })
 
 test('a key that is moved to previous is accepted still, and a new one signs', async () => {
-  const at = scene()
+  const at = setUp()
   const keys = at.replica()
   await keys.refresh()
   const old = keys.sign('statement')
@@ -49,7 +49,7 @@ test('a key that is moved to previous is accepted still, and a new one signs', a
 })
 
 test('a change of the keys is told, and nothing else is', async () => {
-  const at = scene()
+  const at = setUp()
   let changes = 0
   const keys = at.replica(() => {
     changes += 1
@@ -63,7 +63,7 @@ test('a change of the keys is told, and nothing else is', async () => {
 })
 
 test('a key that is too short is none', async () => {
-  const at = scene()
+  const at = setUp()
   await at.replica().refresh()
   at.client.edit('Secret', key, { data: { current: 'c2hvcnQ=' } })
   const keys = at.replica()
@@ -72,7 +72,7 @@ test('a key that is too short is none', async () => {
 })
 
 test('an API server that is away is asked again, and what is known stays', async () => {
-  const at = scene()
+  const at = setUp()
   const keys = at.replica()
   const ending = new AbortController()
   const back = at.client.fail('get', 503)

@@ -88,11 +88,11 @@ export class RecordKeys implements RecordSigner {
     const secret = await client.get(resources.secret, key)
     const [current, previous] = [keyIn(secret, 'current'), keyIn(secret, 'previous')]
     if (current !== undefined) return previous === undefined ? [current] : [current, previous]
-    const made = randomBytes(keyBytes)
-    const data = { ...stringMapAt(secret, 'data'), current: made.toString('base64') }
+    const fresh = randomBytes(keyBytes)
+    const data = { ...stringMapAt(secret, 'data'), current: fresh.toString('base64') }
     await writeOwnSecret(client, key, { present: secret, data })
     logger.info({ secret: recordKeysSecret }, 'made a key for records')
-    return previous === undefined ? [made] : [made, previous]
+    return previous === undefined ? [fresh] : [fresh, previous]
   }
 }
 

@@ -18,7 +18,7 @@ const physical: KubeObject = {
 }
 
 /** An API server that lets an account get it, or answers nothing that makes sense. */
-function scene(answer: (user: string) => KubeObject['status']) {
+function setUp(answer: (user: string) => KubeObject['status']) {
   const client = new FakeApi()
   client.put(openNamespace)
   client.admit = ({ object }) => ({ ...object, status: answer(stringAt(object, 'spec', 'user') ?? '') })
@@ -39,12 +39,12 @@ const needs = ['reader', 'other'].map((account) => ({
   sharedDatasets: [{ namespace: 'shared', name: 'all' }],
 }))
 
-async function readShared({ client, mirror }: Pick<ReturnType<typeof scene>, 'client' | 'mirror'>) {
+async function readShared({ client, mirror }: Pick<ReturnType<typeof setUp>, 'client' | 'mirror'>) {
   return (await readCredentials(factsSources({ client, mirror }), needs, liveIn('models'))).sharedDatasets
 }
 
 test('the API server is asked whether the account, with its groups, may get that very Dataset', async () => {
-  const { client, mirror, reviews } = scene((user) => ({ allowed: user.endsWith(':reader') }))
+  const { client, mirror, reviews } = setUp((user) => ({ allowed: user.endsWith(':reader') }))
   const [sharedDatasets] = await readShared({ client, mirror })
   expect(sharedDatasets).toMatchObject({
     namespace: 'shared',
@@ -74,13 +74,13 @@ test('the API server is asked whether the account, with its groups, may get that
 test.each([[{ allowed: false }], [{ allowed: 'true' }], [{}], [undefined]])(
   'what is not a plain yes is a no: %j',
   async (status) => {
-    const { client, mirror } = scene(() => status)
+    const { client, mirror } = setUp(() => status)
     expect((await readShared({ client, mirror }))[0]?.allowedAccounts).toEqual([])
   },
 )
 
 test('it is asked for a service that the rule is for, before and after; for no other', async () => {
-  const { client, mirror, reviews, parsed } = scene(() => ({ allowed: true }))
+  const { client, mirror, reviews, parsed } = setUp(() => ({ allowed: true }))
   const dataset = { namespace: 'shared', name: 'all' }
   parsed.push(fakePolicy('lends', { sources: [{ match: ['s3://models/'], dataset }, { match: ['s3://'] }] }))
   const read = (service: KubeObject) => readFacts(factsSources({ mirror, client }), service, liveIn('models'))

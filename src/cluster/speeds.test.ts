@@ -9,7 +9,7 @@ const key = { namespace: 'models', name: cacheName }
 const filling = (cached: string) =>
   fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB', cacheStates: { cached } })
 
-async function scene() {
+async function setUp() {
   const fake = fakeMirror()
   const clock = new FakeClock()
   const speeds = followSpeeds({ mirror: fake.mirror, clock })
@@ -26,12 +26,12 @@ const warming = (gib: number): CachePhase => ({
 })
 
 test('what two looks at a Dataset say of its speed says when it is full', async () => {
-  const { speeds } = await scene()
+  const { speeds } = await setUp()
   expect(speeds.estimate(key, warming(2))).toMatchObject({ kind: 'warming', leftMs: 120_000 })
 })
 
 test('nothing is said of another cache, of one made anew, or where there is no progress', async () => {
-  const { fake, speeds } = await scene()
+  const { fake, speeds } = await setUp()
   expect(speeds.estimate({ ...key, name: 'other' }, warming(2))).toMatchObject({ leftMs: undefined })
   const unknown: CachePhase = { kind: 'warming', progress: undefined }
   expect(speeds.estimate(key, unknown)).toBe(unknown)

@@ -19,7 +19,7 @@ function admitted(name: string): KubeObject {
 }
 
 /** A leader, and what it applies. */
-function scene(...services: KubeObject[]) {
+function setUp(...services: KubeObject[]) {
   const api = new FakeApi()
   const fake = fakeMirror()
   const clock = new FakeClock()
@@ -68,7 +68,7 @@ function odd<T extends KubeObject>(object: T, field: string): T {
 }
 
 test('one odd service and one odd Dataset keep no other service from its cache', async () => {
-  const { applied, datasets, metrics, run } = scene(
+  const { applied, datasets, metrics, run } = setUp(
     admitted('a'),
     odd(admitted('b'), 'annotations'),
     admitted('c'),
@@ -83,7 +83,7 @@ test('one odd service and one odd Dataset keep no other service from its cache',
 })
 
 test('one odd service keeps no other from hearing of a changed policy', async () => {
-  const { api, applied, datasets, policies, run } = scene(
+  const { api, applied, datasets, policies, run } = setUp(
     admitted('a'),
     fakeService({}, { name: 'b' }),
     admitted('c'),
@@ -105,7 +105,7 @@ test('one odd service keeps no other from hearing of a changed policy', async ()
 test('an annotation of 19,000 names of caches wakes none of them', async () => {
   const names = [...Array(19_000).keys()].map((index) => `m-${index.toString(16).padStart(10, '0')}`)
   const service = fakeService({}, { annotations: { 'warmgate.dev/caches': names.join(',') } })
-  const { mirror, run } = scene(service)
+  const { mirror, run } = setUp(service)
   const asked: ObjectKey[] = []
   const get = mirror.datasets.get.bind(mirror.datasets)
   mirror.datasets.get = (key) => {
@@ -121,7 +121,7 @@ test('a service that is older than its opt-in is reported once the mirror has it
     { model: { storageUri: 's3://models/a' } },
     { name: 'a', uid: 'a', generation: 1 },
   )
-  const { notes, run, services } = scene(cut(service, 'Closed'))
+  const { notes, run, services } = setUp(cut(service, 'Closed'))
   await run(() => {
     expect(notes).toEqual([])
     services.put(service)
@@ -130,7 +130,7 @@ test('a service that is older than its opt-in is reported once the mirror has it
 })
 
 test('a namespace whose label says neither enabled nor disabled is told so, as a leader begins and when it changes', async () => {
-  const { namespaces, notes, run } = scene()
+  const { namespaces, notes, run } = setUp()
   const labelled = (name: string, said: string) => ({
     ...openNamespace,
     metadata: { name, labels: { 'warmgate.dev/acceleration': said } },

@@ -8,7 +8,7 @@ import { fakeErrors } from './errors.fake.ts'
 
 const services = ['a', 'odd', 'b'].map((name) => fakeService({}, { name }))
 
-function scene() {
+function setUp() {
   const metrics = createMetrics()
   const notes: EventNote[] = []
   const counted = async () =>
@@ -22,7 +22,7 @@ function unlessOdd(name: string | undefined, error: Error): string {
 }
 
 test('one object that fails is counted and told, and the others have their turn', async () => {
-  const { errors, notes, counted } = scene()
+  const { errors, notes, counted } = setUp()
   const forbidden = new KubeError('get secrets models/x', { status: 403, message: 'forbidden' })
   const done: (string | undefined)[] = []
   for (const service of services)
@@ -46,7 +46,7 @@ test('one object that fails is counted and told, and the others have their turn'
 test.each([0, 409, 429, 500, 503])(
   'a server that answers %s is nothing that an owner can mend',
   async (status) => {
-    const { errors, notes, counted } = scene()
+    const { errors, notes, counted } = setUp()
     errors.each('reports', services, ({ metadata: { name } }) =>
       unlessOdd(name, new KubeError('get', { status, message: 'later' })),
     )
@@ -56,7 +56,7 @@ test.each([0, 409, 429, 500, 503])(
 )
 
 test('an error that may quote what it could not read is for the log alone', () => {
-  const { errors, notes } = scene()
+  const { errors, notes } = setUp()
   errors.each('reports', services, ({ metadata: { name } }) =>
     unlessOdd(name, new SyntaxError('Unexpected token in "hunter2"')),
   )

@@ -10,7 +10,7 @@ const pod = (resourceVersion: string, uid = 'u'): KubeObject => ({
 })
 const key = { namespace: 'a', name: 'x' }
 
-function scene(shown: KubeObject) {
+function setUp(shown: KubeObject) {
   const mirror = new FakeReflector()
   mirror.put(shown)
   return { mirror, expectations: new Expectations(mirror) }
@@ -24,7 +24,7 @@ test.each<[string, (mirror: FakeReflector) => void]>([
   ['another object of its name', (mirror) => mirror.put(pod('11', 'other'))],
   ['a version that cannot be compared', (mirror) => mirror.put(pod('x-1'))],
 ])('a write is expected until the mirror shows %s', (_, show) => {
-  const { mirror, expectations } = scene(pod('8'))
+  const { mirror, expectations } = setUp(pod('8'))
   expectations.expect(pod('10'), pod('8'))
   mirror.put(pod('9'))
   expect(expectations.isSatisfied(pod('9'))).toBe(false)
@@ -39,14 +39,14 @@ test.each<[string, (mirror: FakeReflector) => void]>([
   ['has shown its end', (mirror) => mirror.drop(key)],
   ['has another object of its name', (mirror) => mirror.put(pod('12', 'other'))],
 ])('nothing is expected where the mirror %s before the answer came', (_, show) => {
-  const { mirror, expectations } = scene(pod('8'))
+  const { mirror, expectations } = setUp(pod('8'))
   show(mirror)
   expectations.expect(pod('10'), pod('8'))
   expect(expectations.size).toBe(0)
 })
 
 test('of two writes the later one is expected', () => {
-  const { mirror, expectations } = scene(pod('8'))
+  const { mirror, expectations } = setUp(pod('8'))
   expectations.expect(pod('10'), pod('8'))
   expectations.expect(pod('12'), pod('8'))
   mirror.put(pod('10'))
@@ -56,7 +56,7 @@ test('of two writes the later one is expected', () => {
 })
 
 test('versions that cannot be compared: the one that was decided on does not show a write', () => {
-  const { mirror, expectations } = scene(pod('x'))
+  const { mirror, expectations } = setUp(pod('x'))
   expectations.expect(pod('y'), pod('x'))
   expect(expectations.size).toBe(1)
   mirror.put(pod('y'))

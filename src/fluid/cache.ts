@@ -10,18 +10,18 @@ import { loadsWhole, withSizes } from './sizing.ts'
 import { merge } from './template.ts'
 
 /** The Fluid objects of a cache, in the order in which they are applied; `modelBytes` once Fluid has counted them. */
-export function cacheObjects(wanted: Cache, modelBytes?: number): KubeObject[] {
-  const cache = withSizes(wanted, modelBytes)
+export function cacheObjects(desired: Cache, modelBytes?: number): KubeObject[] {
+  const cache = withSizes(desired, modelBytes)
   const { settings } = cache
   const source = mountedSource(cache)
   const { tolerations, warmup } = settings
   const identity = { name: cache.name, namespace: cache.namespace, uri: source.uri }
   if (isReferenceTo(source)) return [reference(identity)]
   const runtime: Runtime = runtimes[cache.runtime]
-  const made = dataset(identity, runtime.mount(source), tolerations)
+  const datasetObject = dataset(identity, runtime.mount(source), tolerations)
   const spec = merge({ ...runtime.spec(source, settings), ...metadataOf(cache) }, settings.template)
   const objects = [
-    runtime.isLoadable && warmup.enabled ? made : asWarmWhenBound(made),
+    runtime.isLoadable && warmup.enabled ? datasetObject : asWarmWhenBound(datasetObject),
     fluidObject(identity, runtime.kind, spec),
   ]
   if (!runtime.isLoadable) return objects

@@ -67,20 +67,24 @@ function sameCredentials({ options, secrets, runtime }: Reading, { scheme, crede
     case 'keys': {
       const { secretName, accessKeyId, secretAccessKey } = credentials
       const keys = secrets.map(([name, secret, key]) => {
-        const wanted = isKeyId(name, scheme) ? accessKeyId : isKey(name, scheme) ? secretAccessKey : undefined
-        return secret === secretName && key === wanted ? wanted : undefined
+        const expected = isKeyId(name, scheme)
+          ? accessKeyId
+          : isKey(name, scheme)
+            ? secretAccessKey
+            : undefined
+        return secret === secretName && key === expected ? expected : undefined
       })
       return [accessKeyId, secretAccessKey].every((key) => keys.includes(key)) && !keys.includes(undefined)
     }
     case 'options': {
-      const { secretName, options: wanted } = credentials
+      const { secretName, options: expected } = credentials
       const areDerivedKeys = secrets.every(
-        ([name, secret, key]) => secret === secretName && wanted[name] === key,
+        ([name, secret, key]) => secret === secretName && expected[name] === key,
       )
       const names = secrets.map(([name]) => name)
       // For JuiceFS the option that identifies the file system is enough.
       const needed =
-        scheme === 'juicefs' ? ['metaurl', 'token'].filter((name) => name in wanted) : Object.keys(wanted)
+        scheme === 'juicefs' ? ['metaurl', 'token'].filter((name) => name in expected) : Object.keys(expected)
       return areDerivedKeys && needed.every((name) => names.includes(name))
     }
     // A Dataset cannot refer to keys inside a JSON value.
@@ -123,9 +127,9 @@ function sameStore(options: Options, source: Source): boolean {
   if (source.scheme === 'juicefs') return options.subdir === undefined
   const theirs = endpoints(options, source.scheme)
   const [ours] = endpoints(source.options, source.scheme)
-  const wanted = ours ?? hostOf(source.endpoint.url ?? '')
-  if (source.scheme !== 's3' && (wanted === '' || theirs.length === 0)) return true
-  return (theirs.length === 0 ? [''] : theirs).every((endpoint) => endpoint === wanted)
+  const expected = ours ?? hostOf(source.endpoint.url ?? '')
+  if (source.scheme !== 's3' && (expected === '' || theirs.length === 0)) return true
+  return (theirs.length === 0 ? [''] : theirs).every((endpoint) => endpoint === expected)
 }
 
 function endpoints(options: Options, scheme: string): string[] {

@@ -51,7 +51,7 @@ export type RuntimeChosen =
  */
 export function chooseRuntime(
   source: Source,
-  wanted: RuntimeName | 'Auto',
+  requested: RuntimeName | 'Auto',
   installed: readonly string[],
 ): RuntimeChosen {
   if (!installed.includes('datasets')) {
@@ -61,7 +61,7 @@ export function chooseRuntime(
       message: 'Fluid is not installed: the cluster serves no Datasets',
     }
   }
-  const candidates = wanted === 'Auto' ? (automatic[source.scheme] ?? []) : [wanted]
+  const candidates = requested === 'Auto' ? (automatic[source.scheme] ?? []) : [requested]
   if (candidates.length === 0) {
     const message = `no runtime serves ${quoted(source.scheme)}:// unless a policy names it (sources[].runtime)`
     return { ok: false, reason: 'UnsupportedScheme', message }

@@ -18,12 +18,12 @@ const secret = (name: string, keys: string[], more: Partial<SecretFact> = {}): S
   ...more,
 })
 
-interface Scene extends Partial<Omit<CredentialsInput, 'secrets'>> {
+interface Input extends Partial<Omit<CredentialsInput, 'secrets'>> {
   secrets?: SecretFact[]
 }
 
-/** All the Secrets of a scene are in its service account's list, unless the scene says otherwise. */
-function resolve({ secrets = [], ...scene }: Scene): Resolved {
+/** The service account lists all Secrets of the input, unless the input has a `serviceAccount` of its own. */
+function resolve({ secrets = [], ...input }: Input): Resolved {
   return resolveCredentials({
     scheme: 's3',
     annotations: {},
@@ -31,18 +31,18 @@ function resolve({ secrets = [], ...scene }: Scene): Resolved {
     serviceAccount: { name: 'reader', secrets: secrets.map(({ name }) => name), annotations: {} },
     secrets: Object.fromEntries(secrets.map((fact) => [fact.name, fact])),
     config: shippedKserveConfig,
-    ...scene,
+    ...input,
   })
 }
 
-function credentials(scene: Scene): Credentials {
-  const resolved = resolve(scene)
+function credentials(input: Input): Credentials {
+  const resolved = resolve(input)
   if (!resolved.ok) throw new Error(resolved.message)
   return resolved.credentials
 }
 
-const endpoint = (more: Partial<SecretFact>, scene: Scene = {}) =>
-  credentials({ secrets: [secret('keys', s3Keys, more)], ...scene }).endpoint
+const endpoint = (more: Partial<SecretFact>, input: Input = {}) =>
+  credentials({ secrets: [secret('keys', s3Keys, more)], ...input }).endpoint
 
 test('a Secret of the service account, by reference', () => {
   expect(credentials({ secrets: [secret('keys', s3Keys)] })).toEqual({
@@ -115,7 +115,7 @@ test('the policy’s Secret comes first, then the annotation’s, then the servi
 
 const missingAccount: ServiceAccountFact = { name: 'reader', secrets: [], annotations: {}, isMissing: true }
 
-test.each<[string, Scene, string]>([
+test.each<[string, Input, string]>([
   [
     'a service account that does not exist',
     { serviceAccount: missingAccount },
@@ -150,10 +150,10 @@ test.each<[string, Scene, string]>([
     { serviceAccount: { name: 'reader', secrets: ['gone'], annotations: {} } },
     'service account reader lists Secret gone, which does not exist',
   ],
-])('CredentialsPending: %s; files are taken as they are', (_, scene, message) => {
-  expect(resolve(scene)).toEqual({ ok: false, reason: 'CredentialsPending', message })
-  const { serviceAccount = { name: 'default', secrets: [], annotations: {} } } = scene
-  expect(resolve({ ...scene, serviceAccount: { ...serviceAccount, isFromFiles: true } })).not.toMatchObject({
+])('CredentialsPending: %s; files are taken as they are', (_, input, message) => {
+  expect(resolve(input)).toEqual({ ok: false, reason: 'CredentialsPending', message })
+  const { serviceAccount = { name: 'default', secrets: [], annotations: {} } } = input
+  expect(resolve({ ...input, serviceAccount: { ...serviceAccount, isFromFiles: true } })).not.toMatchObject({
     reason: 'CredentialsPending',
   })
 })
@@ -163,7 +163,7 @@ test('a policy that names a Secret decides without the service account', () => {
   expect(resolve({ serviceAccount: missingAccount, secretName: 'keys', secrets }).ok).toBe(true)
 })
 
-test.each<[string, Scene, string]>([
+test.each<[string, Input, string]>([
   [
     'a named Secret of another kind',
     { secretName: 'keys', secrets: [secret('keys', [gcsKey])] },
@@ -192,8 +192,8 @@ test.each<[string, Scene, string]>([
     { secrets: [secret('keys', ['AWS_SECRET_ACCESS_KEY'])] },
     'Secret keys has AWS_SECRET_ACCESS_KEY but no AWS_ACCESS_KEY_ID',
   ],
-])('CredentialsMissing: %s', (_, scene, message) => {
-  expect(resolve(scene)).toEqual({ ok: false, reason: 'CredentialsMissing', message })
+])('CredentialsMissing: %s', (_, input, message) => {
+  expect(resolve(input)).toEqual({ ok: false, reason: 'CredentialsMissing', message })
 })
 
 test('KServe reads Google’s buckets anonymously where the annotated Secret is of another kind', () => {

@@ -66,13 +66,13 @@ function anonymous(): Resolved {
 
 /** Uses the last Secret that has every key in the policy. */
 function named(options: { [option: string]: string }, secrets: SecretFact[]): Resolved {
-  const wanted = Object.values(options)
-  const secret = secrets.findLast(({ keys }) => wanted.every((key) => keys.includes(key)))
+  const expected = Object.values(options)
+  const secret = secrets.findLast(({ keys }) => expected.every((key) => keys.includes(key)))
   if (secret !== undefined)
     return { ok: true, credentials: { kind: 'options', secretName: secret.name, options, endpoint: {} } }
   const names = secrets.map(({ name }) => name).join(', ') || 'no Secret is named'
   return missing(
-    `the policy's sources[].credentials.keys asks for ${wanted.join(', ')}: not in ${quoted(names)}`,
+    `the policy's sources[].credentials.keys asks for ${expected.join(', ')}: not in ${quoted(names)}`,
   )
 }
 
@@ -115,7 +115,7 @@ function withoutSecret(input: CredentialsInput): Resolved {
   const named = namedSecret(input)
   // A gs:// bucket may be public. KServe then reads it anonymously, even if the service names a Secret.
   if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isMirrored)))
-    return missing(`Secret ${quoted(named)} has no credentials for ${quoted(scheme)}:// (${wanted(input)})`)
+    return missing(`Secret ${quoted(named)} has no credentials for ${quoted(scheme)}:// (${expected(input)})`)
   return (
     identityProblem(scheme, input.serviceAccount) ?? {
       ok: true,
@@ -210,7 +210,7 @@ function juicefs(input: CredentialsInput, secrets: SecretFact[]): Resolved {
   return { ok: true, credentials: { kind: 'options', secretName: secret.name, options, endpoint: {} } }
 }
 
-function wanted({ scheme, config }: CredentialsInput): string {
+function expected({ scheme, config }: CredentialsInput): string {
   switch (scheme) {
     case 's3':
       return `key ${config.s3.secretAccessKey}`

@@ -47,12 +47,12 @@ function countOf(quantity: Json | undefined): number {
  * a ResourceClaim.
  */
 export function requestsDevices(spec: Json | undefined, names: readonly string[] = []): boolean {
-  const wanted = new Set(names)
+  const devices = new Set(names)
   let compared = 0
   // A spec that names implausibly many resources counts as a request, so that Warmgate does not change it.
   const isAsked = (resource: string) => {
     compared += 1
-    return compared > limits.resourceNames || wanted.has(resource) || isAccelerator(resource)
+    return compared > limits.resourceNames || devices.has(resource) || isAccelerator(resource)
   }
   return someObject(
     spec,

@@ -34,8 +34,8 @@ export function selectRuntime(
     return [...runtimes.own, ...runtimes.cluster].find(({ metadata }) => metadata.name === named)
   }
   const protocol = stringAt(model, 'protocolVersion') ?? (speakV2[field].includes(modelFormat) ? 'v2' : 'v1')
-  const wanted = { modelFormat, version: stringAt(model, 'modelFormat', 'version'), protocol, isMultiNode }
-  return [...supporting(runtimes.own, wanted), ...supporting(runtimes.cluster, wanted)][0]
+  const required = { modelFormat, version: stringAt(model, 'modelFormat', 'version'), protocol, isMultiNode }
+  return [...supporting(runtimes.own, required), ...supporting(runtimes.cluster, required)][0]
 }
 
 /** The runtime of a service; an LLMInferenceService and a predictor of one's own containers have none. */
@@ -65,19 +65,19 @@ export function containerParts(
   return [base, ...parts]
 }
 
-interface Wanted {
+interface Requirements {
   modelFormat: string
   version: string | undefined
   protocol: string
   isMultiNode: boolean
 }
 
-function supporting(runtimes: KubeObject[], wanted: Wanted): KubeObject[] {
+function supporting(runtimes: KubeObject[], required: Requirements): KubeObject[] {
   return runtimes
-    .filter((runtime) => supports(objectAt(runtime, 'spec'), wanted))
+    .filter((runtime) => supports(objectAt(runtime, 'spec'), required))
     .map((runtime) => ({
       runtime,
-      priority: priorityOf(runtime, wanted.modelFormat),
+      priority: priorityOf(runtime, required.modelFormat),
       protocol: protocolOrder(runtime),
     }))
     .toSorted(
@@ -95,7 +95,7 @@ function comparePriorities(a: number, b: number): number {
   return a === b ? 0 : a - b
 }
 
-function supports(spec: JsonObject, { modelFormat, version, protocol, isMultiNode }: Wanted): boolean {
+function supports(spec: JsonObject, { modelFormat, version, protocol, isMultiNode }: Requirements): boolean {
   if (spec.disabled === true || spec.multiModel === true) return false
   if ((spec.workerSpec !== undefined) !== isMultiNode) return false
   const protocols = listAt(spec, 'protocolVersions')

@@ -46,10 +46,10 @@ function names(word: string, uri: string): boolean {
  * A server that has the model's URI in its arguments, and so reads the store, as vLLM's streaming loaders do.
  */
 export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | undefined {
-  const wanted = trimEndSlashes(uri)
+  const model = trimEndSlashes(uri)
   if (
     uri.length > limits.text ||
-    !containers.some((each) => argumentsOf(each).some((word) => names(word, wanted)))
+    !containers.some((each) => argumentsOf(each).some((word) => names(word, model)))
   )
     return undefined
   return {

@@ -24,9 +24,9 @@ function storageConfig(entries: { [key: string]: JsonObject | string }, name = '
 const keys = { access_key_id: 'hunter2', secret_access_key: 'hunter2' }
 const minio = { type: 's3', bucket: 'models', endpoint_url: 'http://minio:9000', region: 'r', ...keys }
 
-type Scene = Partial<Omit<StorageSpecInput, 'secrets'>> & { secrets?: SecretFact[] }
+type Input = Partial<Omit<StorageSpecInput, 'secrets'>> & { secrets?: SecretFact[] }
 
-function resolve({ secrets = [storageConfig({ minio })], ...scene }: Scene): StorageSpecResolved {
+function resolve({ secrets = [storageConfig({ minio })], ...input }: Input): StorageSpecResolved {
   return resolveStorageSpec({
     storage: { key: 'minio', path: 'bloom' },
     uri: undefined,
@@ -34,7 +34,7 @@ function resolve({ secrets = [storageConfig({ minio })], ...scene }: Scene): Sto
     serviceAccount: undefined,
     secrets: Object.fromEntries(secrets.map((fact) => [fact.name, fact])),
     config: shippedKserveConfig,
-    ...scene,
+    ...input,
   })
 }
 
@@ -57,7 +57,7 @@ test('an entry by its key: the bucket and the endpoint from it, the keys by refe
 
 const s3 = (bucket: string) => ({ type: 's3', bucket, ...keys })
 
-test.each<[string, Scene, string, object]>([
+test.each<[string, Input, string, object]>([
   [
     'without a key, the entry `default`',
     { storage: { path: 'm' }, secrets: [storageConfig({ default: s3('a'), default_s3: s3('b') })] },
@@ -115,8 +115,8 @@ test.each<[string, Scene, string, object]>([
     'gs://elsewhere/bloom',
     anonymous(),
   ],
-])('%s', (_, scene, uri, credentials) => {
-  expect(resolve(scene)).toEqual({ ok: true, uri, credentials })
+])('%s', (_, input, uri, credentials) => {
+  expect(resolve(input)).toEqual({ ok: true, uri, credentials })
 })
 
 test('the Secret that an annotation names, else the cluster’s, else storage-config', () => {
@@ -134,18 +134,18 @@ test('the Secret that an annotation names, else the cluster’s, else storage-co
   })
 })
 
-test.each<[string, Scene, string]>([
+test.each<[string, Input, string]>([
   ['no Secret', { secrets: [] }, 'there is no Secret storage-config, in which storage key minio'],
   ['no such key', { secrets: [storageConfig({})] }, 'Secret storage-config has no storage key minio'],
-])('CredentialsPending: %s', (_, scene, message) => {
-  expect(resolve(scene)).toEqual({
+])('CredentialsPending: %s', (_, input, message) => {
+  expect(resolve(input)).toEqual({
     ok: false,
     reason: 'CredentialsPending',
     message: expect.stringContaining(message),
   })
 })
 
-test.each<[string, Scene, string]>([
+test.each<[string, Input, string]>([
   [
     'no JSON',
     { secrets: [storageConfig({ minio: 'hunter2' })] },
@@ -201,8 +201,8 @@ test.each<[string, Scene, string]>([
     { secrets: [storageConfig({ minio: { ...minio, endpoint_url: 'http://hunter2@minio' } })] },
     'key minio of Secret storage-config names an endpoint or a region',
   ],
-])('CredentialsMissing: %s', (_, scene, message) => {
-  const resolved = resolve(scene)
+])('CredentialsMissing: %s', (_, input, message) => {
+  const resolved = resolve(input)
   expect(resolved).toMatchObject({
     ok: false,
     reason: 'CredentialsMissing',

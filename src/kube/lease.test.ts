@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeProcess, SharedLease, type Weather } from '../../test/hostile/lease.ts'
+import { makeProcess, type ServerHealth, SharedLease } from '../../test/hostile/lease.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 
 function setUp() {
@@ -74,7 +74,7 @@ test('a leader that stops ends its work, gives up the lease, and the next takes 
 test('one that is stopped as it takes the lease gives it up and never leads', async () => {
   const { clock, shared, start } = setUp()
   const first = start('first')
-  first.weather = 1_000
+  first.health = 1_000
   await clock.advance(1_500)
   first.stop()
   await clock.advance(2_500)
@@ -134,7 +134,7 @@ test('a lease that somebody made without a duration is not taken at once', async
   expect(second.isLeading).toBe(true)
 })
 
-test.each<Weather>(['failing', 'hanging'])(
+test.each<ServerHealth>(['failing', 'hanging'])(
   'a leader with %s calls steps down before another may lead',
   async (weather) => {
     const { clock, start } = setUp()
@@ -142,7 +142,7 @@ test.each<Weather>(['failing', 'hanging'])(
     await clock.advance(0)
     const second = start('second')
     await clock.advance(60_000)
-    first.weather = weather
+    first.health = weather
     await clock.advance(7_999)
     expect(first.isLeading).toBe(true)
     // The last renewal may have been up to two seconds ago: ten are over.
@@ -156,10 +156,10 @@ test.each<Weather>(['failing', 'hanging'])(
 test('a slow answer does not lengthen what was asked for', async () => {
   const { clock, start } = setUp()
   const first = start('first')
-  first.weather = 4_500
+  first.health = 4_500
   await clock.advance(9_000)
   expect(first.isLeading).toBe(true)
-  first.weather = 'failing'
+  first.health = 'failing'
   await clock.advance(1_000)
 
   expect(first.isLeading).toBe(false)
@@ -169,10 +169,10 @@ test('nor does a slow renewal', async () => {
   const { clock, start } = setUp()
   const first = start('first')
   await clock.advance(0)
-  first.weather = 3_000
+  first.health = 3_000
   // Asked after two seconds, answered after eight.
   await clock.advance(8_000)
-  first.weather = 'failing'
+  first.health = 'failing'
   await clock.advance(3_999)
   expect(first.isLeading).toBe(true)
   await clock.advance(1)
@@ -183,9 +183,9 @@ test('a leader gets over a short outage', async () => {
   const { clock, start } = setUp()
   const first = start('first')
   await clock.advance(0)
-  first.weather = 'failing'
+  first.health = 'failing'
   await clock.advance(7_000)
-  first.weather = 'fine'
+  first.health = 'fine'
   await clock.advance(60_000)
 
   expect(first).toMatchObject({ isLeading: true, terms: 1 })
@@ -194,9 +194,9 @@ test('a leader gets over a short outage', async () => {
 test('one with calls that hang before it leads tries again', async () => {
   const { clock, start } = setUp()
   const first = start('first')
-  first.weather = 'hanging'
+  first.health = 'hanging'
   await clock.advance(11_000)
-  first.weather = 'fine'
+  first.health = 'fine'
   await clock.advance(10_000)
 
   expect(first.isLeading).toBe(true)

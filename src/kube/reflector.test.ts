@@ -1,42 +1,42 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeDataset, until } from '../../test/hostile/fixtures.ts'
-import { Rig, versions } from '../../test/hostile/rig.ts'
+import { ReflectorHarness, versions } from '../../test/hostile/reflector-harness.ts'
 import { json, status } from '../../test/hostile/server.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Change } from './reflector.ts'
 
-let rig: Rig
+let harness: ReflectorHarness
 
 beforeEach(async () => {
-  rig = await Rig.start()
+  harness = await ReflectorHarness.start()
 })
 
 afterEach(async () => {
-  await rig.stop()
+  await harness.stop()
 })
 
-test('what is there and what becomes of it is rig.told, each change once', async () => {
-  await rig.startWith('a', 'b')
-  rig.server.put(makeDataset('c'))
-  rig.server.put(makeDataset('a', { spec: { size: 2 } }))
-  rig.server.remove('ml/b')
-  await rig.untilRight()
+test('existing objects and later changes are reported, each change once', async () => {
+  await harness.startWith('a', 'b')
+  harness.server.put(makeDataset('c'))
+  harness.server.put(makeDataset('a', { spec: { size: 2 } }))
+  harness.server.remove('ml/b')
+  await harness.untilInSync()
 
-  expect(rig.told).toEqual(['added a', 'added b', 'added c', 'updated a', 'deleted b'])
-  expect(rig.reflector.get({ namespace: 'ml', name: 'a' })).toMatchObject({ spec: { size: 2 } })
-  expect(rig.reflector.get({ namespace: 'ml', name: 'b' })).toBeUndefined()
-  expect(rig.reflector.list('other')).toEqual([])
-  expect(rig.reflector.list('ml')).toHaveLength(2)
-  expect(rig.reflector.lastHeardMs).toBe(rig.clock.now())
-  expect(rig.server.count('list')).toBe(1)
+  expect(harness.told).toEqual(['added a', 'added b', 'added c', 'updated a', 'deleted b'])
+  expect(harness.reflector.get({ namespace: 'ml', name: 'a' })).toMatchObject({ spec: { size: 2 } })
+  expect(harness.reflector.get({ namespace: 'ml', name: 'b' })).toBeUndefined()
+  expect(harness.reflector.list('other')).toEqual([])
+  expect(harness.reflector.list('ml')).toHaveLength(2)
+  expect(harness.reflector.lastHeardMs).toBe(harness.clock.now())
+  expect(harness.server.count('list')).toBe(1)
 })
 
 test('an update comes with the object before it', async () => {
   const changes: Change[] = []
-  rig.reflector.onChange((change) => changes.push(change))
-  await rig.startWith('a')
-  rig.server.put(makeDataset('a', { spec: { size: 2 } }))
-  await rig.untilRight()
+  harness.reflector.onChange((change) => changes.push(change))
+  await harness.startWith('a')
+  harness.server.put(makeDataset('a', { spec: { size: 2 } }))
+  await harness.untilInSync()
 
   expect(changes[1]).toMatchObject({
     type: 'updated',
@@ -46,14 +46,14 @@ test('an update comes with the object before it', async () => {
 })
 
 test('listed and watched objects look the same, without their managed fields and what is reduced', async () => {
-  rig.reflect({ reduce: ({ apiVersion, kind, metadata }) => ({ apiVersion, kind, metadata }) })
+  harness.reflect({ reduce: ({ apiVersion, kind, metadata }) => ({ apiVersion, kind, metadata }) })
   const whole = makeDataset('listed', { spec: { size: 1 } })
-  rig.server.put({ ...whole, metadata: { ...whole.metadata, managedFields: [{ manager: 'kubectl' }] } })
-  await rig.startWith()
-  rig.server.put({ ...whole, metadata: { ...whole.metadata, name: 'watched', managedFields: [{}] } })
-  await rig.untilRight()
+  harness.server.put({ ...whole, metadata: { ...whole.metadata, managedFields: [{ manager: 'kubectl' }] } })
+  await harness.startWith()
+  harness.server.put({ ...whole, metadata: { ...whole.metadata, name: 'watched', managedFields: [{}] } })
+  await harness.untilInSync()
 
-  const [listed, watched] = rig.reflector.list()
+  const [listed, watched] = harness.reflector.list()
   expect(listed).toEqual({
     ...makeDataset('listed'),
     metadata: { ...whole.metadata, resourceVersion: '101' },
@@ -62,93 +62,93 @@ test('listed and watched objects look the same, without their managed fields and
 })
 
 test('ten thousand objects come in pages, even if the continuation expires among them', async () => {
-  rig.server.next('list', (response) => {
+  harness.server.next('list', (response) => {
     json(200, {
       metadata: { resourceVersion: '1', continue: '1:0' },
       items: [{ metadata: { name: 'old' } }],
     })(response)
   })
-  rig.server.next('list', status(410, 'Expired', 'The provided continue parameter is too old'))
-  await rig.startWith(...Array.from({ length: 10_000 }, (_, index) => `d-${index}`))
+  harness.server.next('list', status(410, 'Expired', 'The provided continue parameter is too old'))
+  await harness.startWith(...Array.from({ length: 10_000 }, (_, index) => `d-${index}`))
 
-  expect(rig.reflector.list()).toHaveLength(10_000)
-  expect(versions(rig.reflector.list())).toEqual(versions(rig.server.objects()))
+  expect(harness.reflector.list()).toHaveLength(10_000)
+  expect(versions(harness.reflector.list())).toEqual(versions(harness.server.objects()))
 })
 
 test('many replicas do not ask at the same moments', async () => {
-  rig.reflect({ random: () => 0 })
-  rig.server.next('list', status(500, 'InternalError', 'etcd is away'))
-  rig.reflector.start()
-  await rig.passDelay(400)
-  await rig.untilWatching()
+  harness.reflect({ random: () => 0 })
+  harness.server.next('list', status(500, 'InternalError', 'etcd is away'))
+  harness.reflector.start()
+  await harness.passDelay(400)
+  await harness.untilWatching()
 
-  expect(rig.server.seen.at(-1)?.query.timeoutSeconds).toBe('192')
+  expect(harness.server.seen.at(-1)?.query.timeoutSeconds).toBe('192')
 })
 
-test('a listener that throws is rig.logged, and keeps nobody from hearing', async () => {
-  rig.reflect()
+test('a listener that throws is logged, and the others still get the change', async () => {
+  harness.reflect()
   const heard: string[] = []
-  rig.reflector.onChange(() => {
+  harness.reflector.onChange(() => {
     throw new Error('a bug in a listener')
   })
-  rig.reflector.onChange(({ object }) => heard.push(object.metadata.name ?? ''))
-  await rig.startWith('a')
-  rig.server.put(makeDataset('b'))
-  await rig.untilRight()
+  harness.reflector.onChange(({ object }) => heard.push(object.metadata.name ?? ''))
+  await harness.startWith('a')
+  harness.server.put(makeDataset('b'))
+  await harness.untilInSync()
 
   expect(heard).toEqual(['a', 'b'])
-  expect(rig.logged).toMatchObject([{ object: 'ml/a', msg: 'a listener failed' }, { object: 'ml/b' }])
-  expect(rig.server.count('list')).toBe(1)
+  expect(harness.logged).toMatchObject([{ object: 'ml/a', msg: 'a listener failed' }, { object: 'ml/b' }])
+  expect(harness.server.count('list')).toBe(1)
 })
 
 test('what is reduced to nothing is not kept, and is reported as deleted if it was kept', async () => {
   const reduce = (object: KubeObject) => (object.spec === undefined ? object : undefined)
-  rig.reflect({ reduce })
-  await rig.startWith('a', 'b')
-  rig.server.put(makeDataset('c', { spec: {} }))
-  rig.server.put(makeDataset('a', { spec: {} }))
-  await until(() => expect(rig.told).toEqual(['added a', 'added b', 'deleted a']))
-  expect(rig.reflector.list()).toHaveLength(1)
+  harness.reflect({ reduce })
+  await harness.startWith('a', 'b')
+  harness.server.put(makeDataset('c', { spec: {} }))
+  harness.server.put(makeDataset('a', { spec: {} }))
+  await until(() => expect(harness.told).toEqual(['added a', 'added b', 'deleted a']))
+  expect(harness.reflector.list()).toHaveLength(1)
 })
 
 test('a relist finds what is kept from now on; several at once are one list, after a moment', async () => {
   const open = new Set(['a'])
-  rig.reflect({ reduce: (object) => (open.has(object.metadata.name ?? '') ? object : undefined) })
-  await rig.startWith('a', 'b', 'c')
-  expect(rig.told).toEqual(['added a'])
+  harness.reflect({ reduce: (object) => (open.has(object.metadata.name ?? '') ? object : undefined) })
+  await harness.startWith('a', 'b', 'c')
+  expect(harness.told).toEqual(['added a'])
   open.add('b')
-  rig.reflector.relist()
+  harness.reflector.relist()
   open.add('c').delete('a')
-  rig.reflector.relist()
-  await rig.passDelay(2_000)
-  await until(() => expect(rig.told).toEqual(['added a', 'added b', 'added c', 'deleted a']))
-  await rig.untilWatching()
-  expect(rig.server.count('list')).toBe(2)
+  harness.reflector.relist()
+  await harness.passDelay(2_000)
+  await until(() => expect(harness.told).toEqual(['added a', 'added b', 'added c', 'deleted a']))
+  await harness.untilWatching()
+  expect(harness.server.count('list')).toBe(2)
 })
 
 test('a relist that is asked for while a list fails, or is under way, is not lost', async () => {
   const open = new Set(['a'])
-  rig.reflect({ reduce: (object) => (open.has(object.metadata.name ?? '') ? object : undefined) })
-  await rig.startWith('a', 'b')
-  rig.server.next('list', status(500, 'InternalError', 'etcd is away'))
+  harness.reflect({ reduce: (object) => (open.has(object.metadata.name ?? '') ? object : undefined) })
+  await harness.startWith('a', 'b')
+  harness.server.next('list', status(500, 'InternalError', 'etcd is away'))
   open.add('b')
-  await rig.clock.advance(2_000)
-  rig.reflector.relist()
-  await rig.passDelay(0)
+  await harness.clock.advance(2_000)
+  harness.reflector.relist()
+  await harness.passDelay(0)
   // The list fails once.
-  await rig.passDelay(800)
-  await until(() => expect(rig.told).toEqual(['added a', 'added b']))
+  await harness.passDelay(800)
+  await until(() => expect(harness.told).toEqual(['added a', 'added b']))
 })
 
 test('an index follows lists, watches and deletions, and a listener finds it as new as the change', async () => {
   const bySize = ({ spec }: KubeObject) => [JSON.stringify(spec ?? null)]
-  const sizes = () => rig.reflector.by(bySize, '{"size":2}').map(({ metadata }) => metadata.name)
+  const sizes = () => harness.reflector.by(bySize, '{"size":2}').map(({ metadata }) => metadata.name)
   const seen: unknown[] = []
-  rig.server.put(makeDataset('a', { spec: { size: 2 } }))
-  rig.reflector.onChange(() => seen.push(sizes()))
-  await rig.startWith('b')
-  rig.server.put(makeDataset('b', { spec: { size: 2 } }))
-  rig.server.remove('ml/a')
-  await rig.untilRight()
+  harness.server.put(makeDataset('a', { spec: { size: 2 } }))
+  harness.reflector.onChange(() => seen.push(sizes()))
+  await harness.startWith('b')
+  harness.server.put(makeDataset('b', { spec: { size: 2 } }))
+  harness.server.remove('ml/a')
+  await harness.untilInSync()
   expect(seen).toEqual([['a'], ['a'], ['a', 'b'], ['b']])
 })

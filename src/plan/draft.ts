@@ -44,15 +44,15 @@ export class Draft {
    */
   set(path: string, value: Json): string[] {
     this.#touched.add(path)
-    const made: string[] = []
+    const created: string[] = []
     const names = steps(path)
     let here: Json = this.object
     for (const [depth, name] of names.entries()) {
       const isLast = depth === names.length - 1
-      if (!isLast && child(here, name) === undefined) made.push(pointer(...names.slice(0, depth + 1)))
+      if (!isLast && child(here, name) === undefined) created.push(pointer(...names.slice(0, depth + 1)))
       here = assign(here, name, isLast ? value : (child(here, name) ?? {}))
     }
-    return made
+    return created
   }
 
   /** Appends to a list. Creates the list if it does not exist. */
@@ -72,9 +72,9 @@ export class Draft {
    */
   setElement(path: string, value: JsonObject): string[] {
     const list = parentOf(path)
-    const made = Array.isArray(this.get(list)) ? [] : [...this.set(list, []), list]
+    const created = Array.isArray(this.get(list)) ? [] : [...this.set(list, []), list]
     this.set(path, value)
-    return made
+    return created
   }
 
   /** Removes an element from a list. The elements after it move up. */

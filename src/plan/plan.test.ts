@@ -13,7 +13,7 @@ const llama = fakeService(model)
 const withModel = (uri: string) => fakeService({ model: { storageUri: uri } })
 const created = (service: KubeObject, facts = fakeFacts()) => plan({ service, facts })
 
-interface Scene {
+interface Case {
   reason: Reason
   make: () => Plan
   /** What the message must tell, so that somebody can act on it. */
@@ -28,7 +28,7 @@ const wide = (namespaceLabels: { [label: string]: string }, spec = {}) =>
   fakeFacts({ namespaceLabels, policies: [fakePolicy('wide', { scope: 'Cluster', ...spec })] })
 
 /** Every reason that there is, by the shortest way to it. */
-const scenes: Scene[] = [
+const cases: Case[] = [
   {
     reason: 'Accelerated',
     make: () => created(llama),
@@ -241,33 +241,34 @@ const scenes: Scene[] = [
   },
 ]
 
-test('every reason has its scene', () => {
+test('every reason has a case', () => {
   const all = [...skipReasons, 'Accelerated', 'InvalidOverride']
-  expect([...new Set(scenes.map(({ reason }) => reason))].toSorted()).toEqual(all.toSorted())
+  expect([...new Set(cases.map(({ reason }) => reason))].toSorted()).toEqual(all.toSorted())
 })
 
-test.each(scenes)('$reason: $tells', ({ reason, make, tells }) => {
+test.each(cases)('$reason: $tells', ({ reason, make, tells }) => {
   const made = make()
   const decisions: { [reason: string]: string } = { Accelerated: 'accelerate', InvalidOverride: 'deny' }
   expect(made).toMatchObject({ reason, decision: decisions[reason] ?? 'skip' })
   expect(made.message).toContain(tells)
 })
 
-test.each(
-  scenes.filter(({ reason }) => !['Accelerated', 'AlreadyCached', 'RecordUnproven'].includes(reason)),
-)('$reason: the service is left as it is, with one warning where it is worth one', ({ reason, make }) => {
-  const made = make()
-  expect(made.patch).toEqual([])
-  expect([made.caches, siblingsOf(made), made.hold]).toEqual([[], [], undefined])
-  const warned = reason !== 'InvalidOverride' && needsWarning(reason)
-  // The answer of the webhook tells nobody what is in a Secret.
-  const isPublic = !['CredentialsMissing', 'CredentialsPending', 'WorkloadIdentity'].includes(reason)
-  const message = isPublic ? made.message : 'an Event on the service says'
-  const told = [expect.stringContaining(`warmgate: not accelerated (${reason}): `)]
-  expect(made.warnings).toEqual(warned ? told : [])
-  expect(made.warnings.join()).toContain(warned ? message : '')
-  if (!isPublic) expect(made.warnings.join()).not.toContain(made.message)
-})
+test.each(cases.filter(({ reason }) => !['Accelerated', 'AlreadyCached', 'RecordUnproven'].includes(reason)))(
+  '$reason: the service is left as it is, with one warning where it is worth one',
+  ({ reason, make }) => {
+    const made = make()
+    expect(made.patch).toEqual([])
+    expect([made.caches, siblingsOf(made), made.hold]).toEqual([[], [], undefined])
+    const warned = reason !== 'InvalidOverride' && needsWarning(reason)
+    // The answer of the webhook tells nobody what is in a Secret.
+    const isPublic = !['CredentialsMissing', 'CredentialsPending', 'WorkloadIdentity'].includes(reason)
+    const message = isPublic ? made.message : 'an Event on the service says'
+    const told = [expect.stringContaining(`warmgate: not accelerated (${reason}): `)]
+    expect(made.warnings).toEqual(warned ? told : [])
+    expect(made.warnings.join()).toContain(warned ? message : '')
+    if (!isPublic) expect(made.warnings.join()).not.toContain(made.message)
+  },
+)
 
 test('an accelerated service: the URI, the record, the cache, the hold; nothing else', () => {
   const made = created(llama)

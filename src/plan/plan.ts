@@ -99,8 +99,8 @@ const nothingServed = {
 export function plan(input: PlanInput): Plan {
   const { service, previous } = input
   if (![service, previous].every(isPlannable)) return tooLarge(service, previous)
-  const made = planned(input)
-  return { ...made, warnings: [...made.warnings, ...annotationWarnings(made, input)] }
+  const decided = planned(input)
+  return { ...decided, warnings: [...decided.warnings, ...annotationWarnings(decided, input)] }
 }
 
 /**
@@ -262,8 +262,8 @@ function acceleration(
   { draft, view, previous, shouldWarn, facts }: AccelerationContext,
 ): Plan {
   const patch = draft.patch()
-  const wanted = holdSettings(policy.spec)
-  const hold = wanted && resolveHold(wanted, limitsOf(view, draft.object, facts))
+  const settings = holdSettings(policy.spec)
+  const hold = settings && resolveHold(settings, limitsOf(view, draft.object, facts))
   const isNew = previous === undefined && servesOne(rewrites)
   const base = {
     message: rewrites.map((each) => `${quoted(each.uri)} is served from ${describeTarget(each)}`).join('; '),
@@ -275,7 +275,9 @@ function acceleration(
       ...podRewriteWarning(rewrites, shouldWarn),
       // Only on creation, because KServe's controller updates services all the time.
       ...(isNew ? probeWarnings(view, hold, facts) : []),
-      ...(isNew && wanted && hold ? deadlineWarnings(view, { wanted, hold, admitted: draft.object }) : []),
+      ...(isNew && settings && hold
+        ? deadlineWarnings(view, { settings, hold, admitted: draft.object })
+        : []),
     ],
     caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
     locations: rewrites.map(servedLocation),
@@ -284,7 +286,7 @@ function acceleration(
       unavailable === undefined ? [] : [{ cache, reason: unavailable.reason, message: unavailable.message }],
     ),
     hold,
-    holdReason: hold && wanted?.at === 'Auto' ? schedulingReason(view, hold, facts) : undefined,
+    holdReason: hold && settings?.at === 'Auto' ? schedulingReason(view, hold, facts) : undefined,
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
     return { ...base, ...unproven, decision: 'skip' }

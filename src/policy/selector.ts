@@ -4,9 +4,9 @@ export type Labels = { [key: string]: string }
 
 /** Whether labels satisfy a Kubernetes label selector; the empty selector matches everything. */
 export function matchesSelector(selector: LabelSelector, labels: Labels): boolean {
-  const wanted = Object.entries(selector.matchLabels ?? {})
+  const required = Object.entries(selector.matchLabels ?? {})
   return (
-    wanted.every(([key, value]) => labels[key] === value) &&
+    required.every(([key, value]) => labels[key] === value) &&
     (selector.matchExpressions ?? []).every((requirement) => matchesRequirement(requirement, labels))
   )
 }

@@ -140,14 +140,14 @@ export class Certificates {
     const authority = signerOf(bundle, nowMs)
     const leaf = this.#leaf
     if (leaf && isSignedBy(leaf.cert, authority.cert) && !isDueForRenewal(leaf.cert, nowMs)) return leaf
-    const made = await createServing({ authority, names, nowMs })
-    const verdict = verifyPair(made)
+    const pair = await createServing({ authority, names, nowMs })
+    const verdict = verifyPair(pair)
     if (verdict.kind === 'invalid')
       throw new Error(`a new serving certificate is of no use: ${verdict.message}`)
     metrics.certificateExpiry.set({ kind: 'leaf' }, verdict.expiresMs / 1_000)
-    this.#leaf = made
-    onPair(made)
-    return made
+    this.#leaf = pair
+    onPair(pair)
+    return pair
   }
 
   #verify(leaf: KeyPair, configuration: KubeObject): CertificateState {

@@ -5,15 +5,15 @@ import { scope } from './scope.ts'
 
 /* What needs a control plane of its own and can share it, one after the other. */
 
-let stage: TestCluster
+let cluster: TestCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 300, pollMs: 300, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: 2 ** 30 }
-  stage = await startTestCluster({ initContainerSeconds: 1, fluid })
+  cluster = await startTestCluster({ initContainerSeconds: 1, fluid })
 })
 
-afterAll(() => stage?.stop())
+afterAll(() => cluster?.stop())
 
 // First: it counts every review that Warmgate is sent, so that nothing else may run.
-describe('scope', () => scope(() => stage))
-describe('restarts', () => restarts(() => stage))
+describe('scope', () => scope(() => cluster))
+describe('restarts', () => restarts(() => cluster))

@@ -14,9 +14,9 @@ import { type LocalReplica, startLocalReplica } from '../warmgate/replica.ts'
 import { type BareCluster, startBareCluster } from '../warmgate/test-cluster.ts'
 import {
   binds,
-  type End,
   ends,
   failLoad,
+  type HoldEnd,
   handovers,
   lateEnds,
   modelBytes,
@@ -39,7 +39,7 @@ const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metad
 const minuteMs = 60_000
 // One service rolls after the other, on a machine that may be busy.
 const longMs = 5 * minuteMs
-const all: Pick<End, 'name' | 'hold'>[] = [...ends, ...soonEnds, ...lateEnds, ...handovers]
+const all: Pick<HoldEnd, 'name' | 'hold'>[] = [...ends, ...soonEnds, ...lateEnds, ...handovers]
 const clock = new MovableClock()
 const replicas: LocalReplica[] = []
 let bare: BareCluster
@@ -121,7 +121,7 @@ test('another replica leads, and the first one restarts: every hold goes on', as
 
 describe('as it happens', () => {
   beforeAll(async () => {
-    await Promise.all(ends.map(({ name: ns, happens }) => happens?.(bare, ns)))
+    await Promise.all(ends.map(({ name: ns, act }) => act?.(bare, ns)))
     // What is endless stays cold all the same.
     bare.fluid.set({ bytesPerSecond: smallBytes })
   })
@@ -134,7 +134,7 @@ describe('as it happens', () => {
 
 describe('a minute later', () => {
   beforeAll(async () => {
-    await Promise.all(soonEnds.map(({ name: ns, happens }) => happens?.(bare, ns)))
+    await Promise.all(soonEnds.map(({ name: ns, act }) => act?.(bare, ns)))
     await eventuallyGone(bare.client, resources.inferenceService, { namespace: 'orphan', name })
     clock.advance(minuteMs)
   })

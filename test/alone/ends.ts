@@ -16,13 +16,13 @@ export type Outcome =
   | { kind: 'gone' }
 
 /** One way in which a hold can end. */
-export interface End {
+export interface HoldEnd {
   /** The namespace in which it is tried. */
   name: string
   what: string
   hold?: JsonObject
   /** What happens to a held pod; nothing, where time alone does it. */
-  happens?: (bare: BareCluster, namespace: string) => Promise<void>
+  act?: (bare: BareCluster, namespace: string) => Promise<void>
   outcome: Outcome
 }
 
@@ -37,7 +37,7 @@ const failed: Outcome = { kind: 'released', reason: 'WarmupFailed', type: 'Warni
 const atScheduling = { at: 'Scheduling' }
 
 /** One row for each word of the policy about it. */
-function each(setting: 'onTimeout' | 'onFailure', serves: Outcome, end: Omit<End, 'outcome'>): End[] {
+function each(setting: 'onTimeout' | 'onFailure', serves: Outcome, end: Omit<HoldEnd, 'outcome'>): HoldEnd[] {
   const keeps: Outcome = { kind: 'kept', reason: setting === 'onTimeout' ? 'TimedOut' : 'WarmupFailed' }
   const outcomes: { [word: string]: Outcome } = { Serve: serves, Revert: { kind: 'reverted' }, Keep: keeps }
   return Object.entries(outcomes).map(([word, outcome]) => ({
@@ -49,39 +49,39 @@ function each(setting: 'onTimeout' | 'onFailure', serves: Outcome, end: Omit<End
 }
 
 /** What ends a hold as it happens. */
-export const ends: End[] = [
+export const ends: HoldEnd[] = [
   { name: 'warm', what: 'the cache is warm', outcome: warm },
   { name: 'warm-gated', what: 'the cache is warm', hold: atScheduling, outcome: warm },
   ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed for good' }),
-  { name: 'opted-out', what: 'the service opts out', happens: optOut, outcome: notHeld },
+  { name: 'opted-out', what: 'the service opts out', act: optOut, outcome: notHeld },
   {
     name: 'no-policy',
     what: 'its policy is deleted, and no other matches',
-    happens: deletePolicy,
+    act: deletePolicy,
     outcome: notHeld,
   },
-  { name: 'left', what: 'the label is taken off the namespace', happens: takeLabelOff, outcome: notHeld },
-  { name: 'removed', what: 'the service is deleted', happens: deleteService, outcome: { kind: 'gone' } },
+  { name: 'left', what: 'the label is taken off the namespace', act: removeLabel, outcome: notHeld },
+  { name: 'removed', what: 'the service is deleted', act: deleteService, outcome: { kind: 'gone' } },
 ]
 
 /** What is seen a minute later: a pod may be known before its service is, and a deletion may be about to end. */
-export const soonEnds: End[] = [
+export const soonEnds: HoldEnd[] = [
   {
     name: 'orphan',
     what: 'the service is deleted, and its pod is not (`--cascade=orphan`)',
-    happens: orphan,
+    act: orphan,
     outcome: notHeld,
   },
   {
     name: 'warm-deleted',
     what: 'the Dataset is deleted, which Fluid puts off while pods mount it',
-    happens: deleteDataset,
+    act: deleteDataset,
     outcome: warm,
   },
 ]
 
 /** What ends at `warmup.timeout`. */
-export const lateEnds: End[] = [
+export const lateEnds: HoldEnd[] = [
   ...each('onTimeout', timedOut, { name: 'slow', what: '`warmup.timeout` since a pod waits' }),
   {
     name: 'slow-gated',
@@ -135,7 +135,7 @@ async function deletePolicy({ client }: BareCluster, namespace: string): Promise
   await client.delete(resources.accelerationPolicy, { name: namespace })
 }
 
-async function takeLabelOff({ client }: BareCluster, namespace: string): Promise<void> {
+async function removeLabel({ client }: BareCluster, namespace: string): Promise<void> {
   const body = { metadata: { labels: { 'warmgate.dev/acceleration': null } } }
   await client.patch(resources.namespace, { name: namespace }, { type: 'merge', body })
 }
@@ -177,13 +177,13 @@ export function withEnds(page: string): string {
   return `${before}${table.join('\n')}\n${page.slice(page.indexOf(end))}`
 }
 
-function settingOf({ hold = {} }: End): string {
+function settingOf({ hold = {} }: HoldEnd): string {
   return Object.entries(hold)
     .map(([field, value]) => `\`${field}: ${value}\``)
     .join(', ')
 }
 
-function wordsFor({ outcome }: End): [string, string] {
+function wordsFor({ outcome }: HoldEnd): [string, string] {
   switch (outcome.kind) {
     case 'released': {
       const words = { Warm: 'serves', NotHeld: 'is released' }

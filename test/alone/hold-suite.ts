@@ -7,7 +7,7 @@ import { until } from '../cluster/until.ts'
 import { isTrue, podsOf } from '../integration/await.ts'
 import { service, sklearn } from '../integration/services.ts'
 import type { BareCluster } from '../warmgate/test-cluster.ts'
-import { type End, service as name } from './ends.ts'
+import { type HoldEnd, service as name } from './ends.ts'
 
 /** Services that are held, one in each namespace, and what becomes of them. */
 export class HoldSuite {
@@ -61,7 +61,7 @@ export class HoldSuite {
     })
   }
 
-  async expectEnd({ name: ns, outcome }: Pick<End, 'name' | 'outcome'>): Promise<void> {
+  async expectEnd({ name: ns, outcome }: Pick<HoldEnd, 'name' | 'outcome'>): Promise<void> {
     switch (outcome.kind) {
       case 'released':
         return await this.expectRelease(ns, outcome)

@@ -33,11 +33,11 @@ const crds = resourceOf({
   kind: 'CustomResourceDefinition',
   metadata: {},
 })
-let stage: TestCluster
+let cluster: TestCluster
 
-const create = (object: KubeObject) => stage.client.create(resourceOf(object), object)
+const create = (object: KubeObject) => cluster.client.create(resourceOf(object), object)
 
-const governed = (ns: string, spec: JsonObject) => governNamespace(stage.client, ns, spec)
+const governed = (ns: string, spec: JsonObject) => governNamespace(cluster.client, ns, spec)
 
 /** A service; answers the name of its cache. */
 async function createBloom(ns: string): Promise<string> {
@@ -45,36 +45,36 @@ async function createBloom(ns: string): Promise<string> {
 }
 
 async function remove(ns: string): Promise<void> {
-  await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
+  await cluster.client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
 }
 
 const readyPod = (ns: string, wanted?: (pod: KubeObject) => boolean) =>
-  ready(stage.client, { namespace: ns, name: 'bloom' }, wanted)
+  ready(cluster.client, { namespace: ns, name: 'bloom' }, wanted)
 
 const datasetOf = (ns: string, name: string, wanted: (dataset: KubeObject) => boolean) =>
-  datasetWith(stage.client, { namespace: ns, name }, wanted)
+  datasetWith(cluster.client, { namespace: ns, name }, wanted)
 
 /** Returns when the controller has seen everything that was there before. */
-async function lookedAt(ns: string): Promise<void> {
+async function controllerCaughtUp(ns: string): Promise<void> {
   const probe = await create(service(ns, 'probe', sklearn('s3://models/probe')))
   const key = { namespace: ns, name: cacheNames(probe)[0] ?? '' }
-  await until('a cache for the probe', () => stage.client.get(resources.dataset, key))
+  await until('a cache for the probe', () => cluster.client.get(resources.dataset, key))
 }
 
 export function restarts(theCluster: () => TestCluster): void {
   beforeAll(() => {
-    stage = theCluster()
+    cluster = theCluster()
   })
 
   test('a hold ends although the controller was killed in the middle', async () => {
     const ns = 'killed'
     await governed(ns, {})
-    stage.fluid.set({ bytesPerSecond: 1 })
+    cluster.fluid.set({ bytesPerSecond: 1 })
     await create(service(ns, 'bloom', sklearn('s3://models/killed')))
-    await until('a held pod', async () => (await podsOf(stage.client, ns, 'bloom')).find(hasGate))
-    await stage.warmgate.kill()
-    stage.fluid.set({ bytesPerSecond: 2 ** 30 })
-    await stage.restartWarmgate()
+    await until('a held pod', async () => (await podsOf(cluster.client, ns, 'bloom')).find(hasGate))
+    await cluster.warmgate.kill()
+    cluster.fluid.set({ bytesPerSecond: 2 ** 30 })
+    await cluster.restartWarmgate()
     const released = await readyPod(ns)
     expect(stringAt(condition(released, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warm')
   })
@@ -82,12 +82,12 @@ export function restarts(theCluster: () => TestCluster): void {
   test('a service is created although Warmgate is away, and stays as it was', async () => {
     const ns = 'away'
     await governed(ns, {})
-    await stage.warmgate.stop()
+    await cluster.warmgate.stop()
     const admitted = await create(service(ns, 'away', sklearn('s3://models/away')))
     expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
-    await stage.restartWarmgate()
+    await cluster.restartWarmgate()
     const body = { metadata: { labels: { touched: 'later' } } }
-    const later = await stage.client.patch(
+    const later = await cluster.client.patch(
       resources.inferenceService,
       { namespace: ns, name: 'away' },
       { type: 'merge', body },
@@ -98,35 +98,35 @@ export function restarts(theCluster: () => TestCluster): void {
   test('retain: a service that is deleted and made again finds its cache warm, and waits for nothing', async () => {
     const ns = 'retaining'
     await governed(ns, { cache: { retain: '1h' } })
-    stage.fluid.set({ bytesPerSecond: 1 })
+    cluster.fluid.set({ bytesPerSecond: 1 })
     const name = await createBloom(ns)
     const key = { namespace: ns, name }
-    await until('a held pod', async () => (await podsOf(stage.client, ns, 'bloom')).find(hasGate))
-    stage.fluid.set({ bytesPerSecond: 2 ** 30 })
+    await until('a held pod', async () => (await podsOf(cluster.client, ns, 'bloom')).find(hasGate))
+    cluster.fluid.set({ bytesPerSecond: 2 ** 30 })
     const first = await readyPod(ns)
     expect(hasGate(first)).toBe(true)
-    const before = await stage.client.get(resources.dataLoad, key)
+    const before = await cluster.client.get(resources.dataLoad, key)
 
     await remove(ns)
-    await eventuallyGone(stage.client, resources.pod, { namespace: ns, name: first.metadata.name ?? '' })
+    await eventuallyGone(cluster.client, resources.pod, { namespace: ns, name: first.metadata.name ?? '' })
     const kept = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
     expect(kept.metadata.deletionTimestamp).toBeUndefined()
     // A restart moves no deadline: it is on the Dataset.
-    await stage.warmgate.kill()
-    await stage.restartWarmgate()
+    await cluster.warmgate.kill()
+    await cluster.restartWarmgate()
     expect(await createBloom(ns)).toBe(name)
     const second = await readyPod(ns, ({ metadata }) => metadata.uid !== first.metadata.uid)
     expect(hasGate(second)).toBe(false)
     const adopted = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) === undefined)
     expect(adopted.metadata.uid).toBe(kept.metadata.uid)
-    expect((await stage.client.get(resources.dataLoad, key))?.metadata.uid).toBe(before?.metadata.uid)
+    expect((await cluster.client.get(resources.dataLoad, key))?.metadata.uid).toBe(before?.metadata.uid)
 
     // Kubernetes' garbage collector, for which the policy is an owner, has nothing against it.
     await remove(ns)
     await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
-    await applyAll(stage.client, [policyOf(ns, { cache: { retain: '1s' } })])
+    await applyAll(cluster.client, [policyOf(ns, { cache: { retain: '1s' } })])
     for (const resource of [resources.dataset, runtimeResources.Jindo, resources.dataLoad]) {
-      await eventuallyGone(stage.client, resource, key)
+      await eventuallyGone(cluster.client, resource, key)
     }
   })
 
@@ -137,12 +137,12 @@ export function restarts(theCluster: () => TestCluster): void {
     await readyPod(ns)
     await remove(ns)
     await datasetOf(ns, key.name, (dataset) => retainedUntil(dataset) !== undefined)
-    await stage.warmgate.kill()
-    await stage.client.delete(resources.accelerationPolicy, { name: ns })
+    await cluster.warmgate.kill()
+    await cluster.client.delete(resources.accelerationPolicy, { name: ns })
     for (const resource of [resources.dataset, runtimeResources.Jindo, resources.dataLoad]) {
-      await eventuallyGone(stage.client, resource, key)
+      await eventuallyGone(cluster.client, resource, key)
     }
-    await stage.restartWarmgate()
+    await cluster.restartWarmgate()
   })
 
   test('a lost key takes nothing away, rolls nothing, and is said', async () => {
@@ -150,17 +150,17 @@ export function restarts(theCluster: () => TestCluster): void {
     const stored = await create(service('keys', 'iris', sklearn('s3://models/iris')))
     const [cache = ''] = cacheNames(stored)
     const key = { namespace: 'keys', name: cache }
-    await until('its cache', () => stage.client.get(resources.dataset, key))
+    await until('its cache', () => cluster.client.get(resources.dataset, key))
     const secret = { namespace: 'warmgate-system', name: 'warmgate-record-keys' }
-    await stage.client.delete(resources.secret, secret)
-    await stage.restartWarmgate()
+    await cluster.client.delete(resources.secret, secret)
+    await cluster.restartWarmgate()
     await until('the Event', async () =>
-      (await eventsOf(stage.client, 'keys', 'iris')).find(({ reason }) => reason === 'RecordUnproven'),
+      (await eventsOf(cluster.client, 'keys', 'iris')).find(({ reason }) => reason === 'RecordUnproven'),
     )
-    await lookedAt('keys')
-    expect(await stage.client.get(resources.dataset, key)).toMatchObject({ metadata: { name: cache } })
+    await controllerCaughtUp('keys')
+    expect(await cluster.client.get(resources.dataset, key)).toMatchObject({ metadata: { name: cache } })
     const body = { metadata: { annotations: { note: 'x' } } }
-    const after = await stage.client.patch(
+    const after = await cluster.client.patch(
       resources.inferenceService,
       { namespace: 'keys', name: 'iris' },
       { type: 'merge', body },
@@ -171,7 +171,7 @@ export function restarts(theCluster: () => TestCluster): void {
     )
     // Adopted, it is proven again: by the same cache.
     const adopt = { metadata: { annotations: { 'warmgate.dev/adopt': 'true' } } }
-    const adopted = await stage.client.patch(
+    const adopted = await cluster.client.patch(
       resources.inferenceService,
       { namespace: 'keys', name: 'iris' },
       { type: 'merge', body: adopt },
@@ -190,15 +190,15 @@ export function restarts(theCluster: () => TestCluster): void {
     }
 
     /** A second configuration for one namespace, sorted after KServe's; ours leaves that namespace to it. */
-    async function comeLate(): Promise<void> {
-      const ours = await stage.client.get(resources.mutatingWebhookConfiguration, configuration)
+    async function addLateConfiguration(): Promise<void> {
+      const ours = await cluster.client.get(resources.mutatingWebhookConfiguration, configuration)
       const [services = {}, ...pods] = listAt(ours, 'webhooks')
       const expressions = listAt(services, 'namespaceSelector', 'matchExpressions')
       const late = { key: 'kubernetes.io/metadata.name', operator: 'In', values: ['late'] }
       const others = { ...late, operator: 'NotIn' }
       const webhooks = [selecting(services, [late])]
       await create({ ...(ours as KubeObject), metadata: { name: 'zz.acceleration.warmgate.dev' }, webhooks })
-      await stage.client.patch(resources.mutatingWebhookConfiguration, configuration, {
+      await cluster.client.patch(resources.mutatingWebhookConfiguration, configuration, {
         type: 'merge',
         body: { webhooks: [selecting(services, [...expressions, others]), ...pods] },
       })
@@ -206,7 +206,7 @@ export function restarts(theCluster: () => TestCluster): void {
 
     test('before it or after it: the same end', async () => {
       for (const ns of ['early', 'late']) await governed(ns, {})
-      await comeLate()
+      await addLateConfiguration()
       const shapes: { [name: string]: JsonObject } = {
         framework: { sklearn: { storageUri: 's3://models/order' } },
         model: sklearn('s3://models/order'),
@@ -222,7 +222,7 @@ export function restarts(theCluster: () => TestCluster): void {
           .replaceAll(/order-[0-9a-f]{10}/g, 'order')
           .replace(/proof[^}]*/, 'proof')
       await until('the later configuration to be called', async () => {
-        const answer = await stage.client.create(
+        const answer = await cluster.client.create(
           resources.inferenceService,
           service('late', 'probe', sklearn('s3://models/probe')),
           { dryRun: true },
@@ -239,17 +239,17 @@ export function restarts(theCluster: () => TestCluster): void {
   })
 
   test('the policy that names a runtime says that it is not installed', async () => {
-    await stage.client.delete(crds, { name: 'efcruntimes.data.fluid.io' })
+    await cluster.client.delete(crds, { name: 'efcruntimes.data.fluid.io' })
     // Its kind is served for a moment longer, and Warmgate looks once in a while.
     await until('the kind to be gone', async () => {
-      const served = await stage.client.discover('data.fluid.io', 'v1alpha1')
+      const served = await cluster.client.discover('data.fluid.io', 'v1alpha1')
       return served.includes('efcruntimes') ? undefined : true
     })
-    await stage.warmgate.stop()
-    await stage.restartWarmgate()
-    await applyAll(stage.client, [policy('efc', { sources: [{ match: ['nfs://'], runtime: 'EFC' }] })])
+    await cluster.warmgate.stop()
+    await cluster.restartWarmgate()
+    await applyAll(cluster.client, [policy('efc', { sources: [{ match: ['nfs://'], runtime: 'EFC' }] })])
     const found = await until('the condition of the policy', async () => {
-      const object = await stage.client.get(resources.accelerationPolicy, { name: 'efc' })
+      const object = await cluster.client.get(resources.accelerationPolicy, { name: 'efc' })
       const isCoveredByParent =
         stringAt(object && condition(object, 'RuntimesMissing'), 'reason') === 'NotInstalled'
       return isCoveredByParent ? object : undefined

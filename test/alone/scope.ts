@@ -14,11 +14,11 @@ import type { TestCluster } from '../warmgate/test-cluster.ts'
 
 /* Who is asked about what: opted-in namespaces, the whole cluster, and nobody about what is no service's. */
 
-let stage: TestCluster
+let testCluster: TestCluster
 
 /** How many reviews Warmgate was sent; of one resource, or of all. */
 async function reviews(resource = ''): Promise<number> {
-  const text = await (await fetch(`${stage.warmgate.metricsUrl}/metrics`)).text()
+  const text = await (await fetch(`${testCluster.warmgate.metricsUrl}/metrics`)).text()
   const counts = [...text.matchAll(/^warmgate_admission_duration_seconds_count(\{.*\}) (\d+)$/gm)]
   return counts.reduce((sum, [, labels, count]) => sum + (labels?.includes(resource) ? Number(count) : 0), 0)
 }
@@ -30,9 +30,9 @@ async function reviewsOf(load: () => Promise<unknown>, resource?: string): Promi
 }
 
 const create = (object: KubeObject, dryRun = false) =>
-  stage.client.create(resourceOf(object), object, { dryRun })
+  testCluster.client.create(resourceOf(object), object, { dryRun })
 const patch = (object: KubeObject, body: JsonObject) =>
-  stage.client.patch(
+  testCluster.client.patch(
     resourceOf(object),
     { namespace: object.metadata.namespace ?? '', name: object.metadata.name ?? '' },
     { type: 'merge', body },
@@ -67,7 +67,7 @@ function kserveLabels(component: string): JsonObject {
 /** What KServe and its users write on a service that is there, without a word about its model. */
 async function upkeep(of: KubeObject): Promise<void> {
   await patch(of, { metadata: { labels: { team: 'a' }, finalizers: ['example.com/mine'] } })
-  await stage.client.patch(
+  await testCluster.client.patch(
     resources.inferenceService,
     { namespace: of.metadata.namespace ?? '', name: of.metadata.name ?? '' },
     { type: 'merge', body: { status: { url: 'http://x' } } },
@@ -78,7 +78,7 @@ async function upkeep(of: KubeObject): Promise<void> {
 
 /** After this the API server heeds the webhooks of an installation. */
 async function installed(installation: Installation, ns: string): Promise<void> {
-  await reinstallWebhooks(stage.client, stage.warmgate.url, installation)
+  await reinstallWebhooks(testCluster.client, testCluster.warmgate.url, installation)
   await until(`the webhooks of ${installation}`, async () => {
     const sent = await reviewsOf(() => create(service(ns, 'probe', sklearn('s3://models/probe')), true))
     return sent > 0 === (installation === 'cluster-wide') || undefined
@@ -87,24 +87,25 @@ async function installed(installation: Installation, ns: string): Promise<void> 
 
 async function scopeLimited(reason: string): Promise<void> {
   await until(`ScopeLimited: ${reason}`, async () => {
-    const found = await stage.client.get(resources.accelerationPolicy, { name: 'wide' })
+    const found = await testCluster.client.get(resources.accelerationPolicy, { name: 'wide' })
     return (found && stringAt(condition(found, 'ScopeLimited'), 'reason') === reason) || undefined
   })
 }
 
 export function scope(theCluster: () => TestCluster): void {
   beforeAll(() => {
-    stage = theCluster()
+    testCluster = theCluster()
   })
 
   afterAll(async () => {
-    await reinstallWebhooks(stage.client, stage.warmgate.url, 'base')
-    for (const name of ['wide', 'patient']) await stage.client.delete(resources.accelerationPolicy, { name })
+    await reinstallWebhooks(testCluster.client, testCluster.warmgate.url, 'base')
+    for (const name of ['wide', 'patient'])
+      await testCluster.client.delete(resources.accelerationPolicy, { name })
   })
 
   describe('the opt-in', () => {
     test('costs what is no service’s nothing, and of a service only what counts is looked at', async () => {
-      await applyAll(stage.client, [namespace('open'), namespace('silent', {})])
+      await applyAll(testCluster.client, [namespace('open'), namespace('silent', {})])
       expect(await reviewsOf(() => unrelated('open'))).toBe(0)
       expect(await reviewsOf(() => unrelated('silent'))).toBe(0)
       const passed = service('silent', 'iris', sklearn('s3://models/iris'))
@@ -113,7 +114,7 @@ export function scope(theCluster: () => TestCluster): void {
       expect(await reviewsOf(() => create(iris, true))).toBeGreaterThan(0)
       expect(cacheNames(await create(iris))).toHaveLength(1)
       // KServe's manager has now written its finalizer, and its Deployment's pod was sent.
-      await until('a pod', async () => (await podsOf(stage.client, 'open', 'iris')).at(0))
+      await until('a pod', async () => (await podsOf(testCluster.client, 'open', 'iris')).at(0))
       // A label that KServe copies makes new pods, which are looked at.
       expect(await reviewsOf(() => upkeep(iris), 'inferenceservices')).toBe(0)
       expect(
@@ -124,17 +125,17 @@ export function scope(theCluster: () => TestCluster): void {
 
   describe('a policy for the whole cluster', () => {
     test('says so where the webhook does not reach that far', async () => {
-      await applyAll(stage.client, [policy('wide', { scope: 'Cluster' })])
+      await applyAll(testCluster.client, [policy('wide', { scope: 'Cluster' })])
       await scopeLimited('WebhookOptedInOnly')
       await installed('cluster-wide', 'silent')
       // Looked at once a minute, and with each change of a policy.
-      await applyAll(stage.client, [policy('wide', { scope: 'Cluster', priority: 1 })])
+      await applyAll(testCluster.client, [policy('wide', { scope: 'Cluster', priority: 1 })])
       await scopeLimited('InReach')
     })
 
     test('accelerates in every namespace but those that opted out and those of the system', async () => {
       const names = ['kube-models', 'kserve', 'knative-serving']
-      await applyAll(stage.client, [
+      await applyAll(testCluster.client, [
         namespace('shut', { 'warmgate.dev/acceleration': 'disabled' }),
         ...names.map((name) => namespace(name, { 'warmgate.dev/acceleration': 'enabled' })),
       ])
@@ -142,10 +143,13 @@ export function scope(theCluster: () => TestCluster): void {
       const admitted = await create(made)
       expect(cacheNames(admitted)).toHaveLength(1)
       await until('its Dataset', () =>
-        stage.client.get(resources.dataset, { namespace: 'silent', name: cacheNames(admitted)[0] ?? '' }),
+        testCluster.client.get(resources.dataset, {
+          namespace: 'silent',
+          name: cacheNames(admitted)[0] ?? '',
+        }),
       )
       const held = await until('a pod on the cache', async () =>
-        (await podsOf(stage.client, 'silent', 'wide')).find((each) =>
+        (await podsOf(testCluster.client, 'silent', 'wide')).find((each) =>
           condition(each, 'warmgate.dev/cache-warm'),
         ),
       )
@@ -155,7 +159,9 @@ export function scope(theCluster: () => TestCluster): void {
       expect(await reviewsOf(() => upkeep(made), 'inferenceservices')).toBe(0)
       // KServe copies its label: the pod that this makes is sent, and would be counted below.
       await until('its pod with the label', async () =>
-        (await podsOf(stage.client, 'silent', 'wide')).find(({ metadata }) => metadata.labels?.team === 'a'),
+        (await podsOf(testCluster.client, 'silent', 'wide')).find(
+          ({ metadata }) => metadata.labels?.team === 'a',
+        ),
       )
       for (const name of ['shut', ...names]) {
         const left = service(name, 'left', sklearn('s3://models/left'))
@@ -165,14 +171,14 @@ export function scope(theCluster: () => TestCluster): void {
     })
 
     test('costs what is no service’s nothing', async () => {
-      await applyAll(stage.client, [namespace('busy', {})])
+      await applyAll(testCluster.client, [namespace('busy', {})])
       expect(await reviewsOf(() => unrelated('busy'))).toBe(0)
     })
 
     test('that is narrowed later takes nothing back', async () => {
       const key = { namespace: 'silent', name: 'wide' }
-      const before = await stage.client.get(resources.inferenceService, key)
-      await applyAll(stage.client, [policy('wide', { scope: 'OptedIn' })])
+      const before = await testCluster.client.get(resources.inferenceService, key)
+      await applyAll(testCluster.client, [policy('wide', { scope: 'OptedIn' })])
       await until('the policy', async () => {
         const answer = await create(service('silent', 'probe', sklearn('s3://models/probe')), true)
         return cacheNames(answer).length === 0 || undefined
@@ -186,15 +192,15 @@ export function scope(theCluster: () => TestCluster): void {
     const names = ['elder-a', 'elder-b']
 
     /** Services of a namespace that was not opted in, which serve; it is opted in then. */
-    async function elders(ns: string): Promise<void> {
-      await applyAll(stage.client, [namespace(ns, {})])
+    async function createExisting(ns: string): Promise<void> {
+      await applyAll(testCluster.client, [namespace(ns, {})])
       for (const name of names) await create(service(ns, name, sklearn(`s3://models/${name}`)))
       for (const name of names) await until(`${ns}/${name} to be Ready`, () => readyService(ns, name))
-      await applyAll(stage.client, [namespace(ns)])
+      await applyAll(testCluster.client, [namespace(ns)])
     }
 
     async function readyService(ns: string, name: string): Promise<KubeObject | undefined> {
-      const found = await stage.client.get(resources.inferenceService, { namespace: ns, name })
+      const found = await testCluster.client.get(resources.inferenceService, { namespace: ns, name })
       return found !== undefined && isTrue(found, 'Ready') ? found : undefined
     }
 
@@ -204,28 +210,28 @@ export function scope(theCluster: () => TestCluster): void {
       const { signal } = new AbortController()
       const options = { parallel: 1, timeoutMs: 60_000, output: 'text' as const, yes }
       const scope = { namespace: ns, services: [] }
-      const cluster = { client: stage.client, clock: systemClock, signal }
+      const cluster = { client: testCluster.client, clock: systemClock, signal }
       expect(await runAdopt({ ...cluster, ...options, scope }, { stdout: { write } })).toBe(0)
       return output
     }
 
     test('warmgate adopt: a plan, and then one after another, never without a pod that serves', async () => {
-      await elders('elders')
-      const before = await stage.client.list(resources.inferenceService, { namespace: 'elders' })
+      await createExisting('elders')
+      const before = await testCluster.client.list(resources.inferenceService, { namespace: 'elders' })
       expect(await adopt('elders', false)).toMatch(
         /adopt {2}.*elder-a: s3:.*\nadopt {2}.*elder-b: s3:.*\nto adopt: 2/,
       )
-      const after = await stage.client.list(resources.inferenceService, { namespace: 'elders' })
+      const after = await testCluster.client.list(resources.inferenceService, { namespace: 'elders' })
       expect(after.items.map(({ spec }) => spec)).toEqual(before.items.map(({ spec }) => spec))
 
-      const watching = neverWithout('elders', names)
+      const watching = watchReadiness('elders', names)
       const output = await adopt('elders', true)
       expect(output.match(/adopt(ing|ed) .*elder-./g)).toEqual(
         [/ing.*a$/, /ed.*a$/, /ing.*b$/, /ed.*b$/].map((line) => expect.stringMatching(line)),
       )
       expect(await watching()).toEqual([])
       for (const name of names) {
-        const [now] = (await podsOf(stage.client, 'elders', name)).filter(isAlive)
+        const [now] = (await podsOf(testCluster.client, 'elders', name)).filter(isAlive)
         expect(now?.metadata.annotations?.['warmgate.dev/caches']).toMatch(/^elder-/)
         expect(now?.metadata.annotations?.['warmgate.dev/adopt']).toBeUndefined()
       }
@@ -238,35 +244,35 @@ export function scope(theCluster: () => TestCluster): void {
         priority: 9,
         adopt: { mode: 'Automatic', pause: '1s' },
       }
-      await elders('patient')
-      const watching = neverWithout('patient', names)
-      await applyAll(stage.client, [policy('patient', spec)])
+      await createExisting('patient')
+      const watching = watchReadiness('patient', names)
+      await applyAll(testCluster.client, [policy('patient', spec)])
       await until('both to be adopted', async () => {
-        const found = await stage.client.get(resources.accelerationPolicy, { name: 'patient' })
+        const found = await testCluster.client.get(resources.accelerationPolicy, { name: 'patient' })
         return (found && stringAt(condition(found, 'Adopted'), 'reason') === 'NoneLeft') || undefined
       })
       expect(await watching()).toEqual([])
       for (const name of names) {
-        const [now] = (await podsOf(stage.client, 'patient', name)).filter(isAlive)
+        const [now] = (await podsOf(testCluster.client, 'patient', name)).filter(isAlive)
         expect(now?.metadata.annotations?.['warmgate.dev/caches']).toMatch(/^elder-/)
         expect(listAt(now, 'spec', 'readinessGates')).toEqual([])
       }
     })
 
     /** Until it is asked: which services had no Ready pod at some time. */
-    function neverWithout(ns: string, services: string[]): () => Promise<string[]> {
+    function watchReadiness(ns: string, services: string[]): () => Promise<string[]> {
       let isOver = false
       const missed = new Set<string>()
-      const looking = (async () => {
+      const polling = (async () => {
         while (!isOver)
           for (const name of services) {
-            const pods = await podsOf(stage.client, ns, name)
+            const pods = await podsOf(testCluster.client, ns, name)
             if (!pods.some((each) => isTrue(each, 'Ready'))) missed.add(name)
           }
       })()
       return async () => {
         isOver = true
-        await looking
+        await polling
         return [...missed]
       }
     }

@@ -529,7 +529,7 @@ const attacks: Attack[] = [
 ]
 
 /** Policies are in force a moment after they were created: tried by a write of each that changes nothing. */
-async function inForce(isRefused: (status: number) => boolean): Promise<void> {
+async function policyApplied(isRefused: (status: number) => boolean): Promise<void> {
   for (const kind of new Set(attacks.map(({ by }) => by))) {
     const attack = attacks.find(({ by }) => by === kind)
     await until(`policy ${kind}`, async () => {
@@ -544,7 +544,7 @@ beforeAll(async () => {
   ;({ admin, account } = stolen)
   await createObjects()
   await bind(admin, 'warmgate-cache-secrets', granted)
-  await inForce((status) => [403, 422].includes(status))
+  await policyApplied((status) => [403, 422].includes(status))
 })
 
 afterAll(async () => {
@@ -801,7 +801,7 @@ describe('bound to cluster-admin by mistake', () => {
 
   beforeAll(async () => {
     await bind(admin, 'cluster-admin')
-    await inForce((status) => status === 422)
+    await policyApplied((status) => status === 422)
   })
 
   test.each(attacks.map((attack) => [`${attack.by}: ${attack.what}`, attack] as const))(

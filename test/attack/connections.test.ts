@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { createAuthority } from '../../src/tls/authority.ts'
 import { issue, type KeyPair } from '../../src/tls/issue.ts'
 import { until } from '../cluster/until.ts'
-import { type Attacked, attack, post as send } from './warmgate.ts'
+import { type AttackedWarmgate, attack, post as send } from './warmgate.ts'
 
 const review = JSON.stringify({
   apiVersion: 'admission.k8s.io/v1',
@@ -21,7 +21,7 @@ const review = JSON.stringify({
   },
 })
 
-const post = (attacked: Attacked, agent: Agent) => send(attacked, agent, review)
+const post = (attacked: AttackedWarmgate, agent: Agent) => send(attacked, agent, review)
 
 test('one stranger cannot keep the API server out, however many connections it holds open', async () => {
   const attacked = await attack()

@@ -15,23 +15,23 @@ import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 
 const { dataset, dataLoad } = resources
 const jindoRuntime = runtimeResources.Jindo
-let stage: TestCluster
+let cluster: TestCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 100, pollMs: 200, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: 2 ** 30 }
-  stage = await startTestCluster({ nodes: 1, initContainerSeconds: 1, fluid })
-  await applyAll(stage.client, [policy('default', { cache: { replicas: 2 } })])
+  cluster = await startTestCluster({ nodes: 1, initContainerSeconds: 1, fluid })
+  await applyAll(cluster.client, [policy('default', { cache: { replicas: 2 } })])
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 /** A namespace of a tenant, and the name that the cache of its service will have: a dry run tells it. */
 async function tenant(ns: string): Promise<ObjectKey> {
-  await applyAll(stage.client, [namespace(ns)])
+  await applyAll(cluster.client, [namespace(ns)])
   return await until(`a cache for ${ns}`, async () => {
-    const probe = await stage.client.create(resources.inferenceService, bloom(ns), { dryRun: true })
+    const probe = await cluster.client.create(resources.inferenceService, bloom(ns), { dryRun: true })
     const [name] = cacheNames(probe)
     return name === undefined ? undefined : { namespace: ns, name }
   })
@@ -41,45 +41,45 @@ const uriOf = (ns: string) => `s3://models/${ns}`
 const bloom = (ns: string) => service(ns, 'bloom', sklearn(uriOf(ns)))
 
 async function create(ns: string): Promise<KubeObject> {
-  return await stage.client.create(resources.inferenceService, bloom(ns))
+  return await cluster.client.create(resources.inferenceService, bloom(ns))
 }
 
 /** A service without pods, which would keep its Dataset, and the cache that Warmgate made for it. */
 async function createStopped(ns: string): Promise<void> {
   const { metadata, ...rest } = bloom(ns)
   const annotations = { 'serving.kserve.io/stop': 'true' }
-  const made = await stage.client.create(resources.inferenceService, {
+  const made = await cluster.client.create(resources.inferenceService, {
     ...rest,
     metadata: { ...metadata, annotations },
   })
   const key = { namespace: ns, name: cacheNames(made)[0] ?? '' }
   await until('a filled cache', async () => {
-    const load = await stage.client.get(dataLoad, key)
+    const load = await cluster.client.get(dataLoad, key)
     return stringAt(load, 'status', 'phase') === 'Complete' || undefined
   })
 }
 
 /** What a tenant does while Warmgate is away: the cache goes, and something else has its name when Warmgate is back. */
 async function replace(key: ObjectKey, forged: () => Promise<KubeObject>): Promise<KubeObject> {
-  await stage.warmgate.stop()
+  await cluster.warmgate.stop()
   try {
     for (const kind of [dataLoad, jindoRuntime, dataset]) {
-      await stage.client.delete(kind, key)
+      await cluster.client.delete(kind, key)
       await gone(kind, key)
     }
     return await forged()
   } finally {
-    await stage.restartWarmgate()
+    await cluster.restartWarmgate()
   }
 }
 
 async function gone(kind: Resource, key: ObjectKey): Promise<void> {
-  await eventuallyGone(stage.client, kind, key)
+  await eventuallyGone(cluster.client, kind, key)
 }
 
 /** An object with all the marks of one of Warmgate's. */
 async function forge(kind: Resource, key: ObjectKey, spec: JsonObject): Promise<KubeObject> {
-  return await stage.client.create(kind, {
+  return await cluster.client.create(kind, {
     apiVersion: 'data.fluid.io/v1alpha1',
     kind: kind.kind,
     metadata: {
@@ -102,12 +102,12 @@ const datasetOf = (mount: JsonObject): JsonObject => ({
 })
 
 async function edit(kind: Resource, key: ObjectKey, body: JsonObject): Promise<void> {
-  await stage.client.patch(kind, key, { type: 'merge', body })
+  await cluster.client.patch(kind, key, { type: 'merge', body })
 }
 
 async function eventOn(ns: string, kind: string, reason: string): Promise<KubeObject> {
   return await until(`an Event ${reason} on a ${kind} of ${ns}`, async () => {
-    const { items } = await stage.client.list(resources.event, { namespace: ns })
+    const { items } = await cluster.client.list(resources.event, { namespace: ns })
     return items.find((event) => event.reason === reason && stringAt(event, 'regarding', 'kind') === kind)
   })
 }
@@ -118,11 +118,11 @@ function ofItsWriter(object: KubeObject | undefined): unknown {
   return { uid, labels, annotations, ownerReferences, spec: object?.spec }
 }
 
-const ready = (ns: string) => readyPod(stage.client, { namespace: ns, name: 'bloom' })
+const ready = (ns: string) => readyPod(cluster.client, { namespace: ns, name: 'bloom' })
 
 /** How often Warmgate has written Fluid's objects of a namespace. */
 async function writesIn(ns: string): Promise<string[]> {
-  const lines = (await readFile(stage.logFile, 'utf8'))
+  const lines = (await readFile(cluster.logFile, 'utf8'))
     .split('\n')
     .filter((line) => line.includes('"applied"'))
   return lines
@@ -140,8 +140,8 @@ test('a Dataset that was created first, as Warmgate’s, and mounts a host path 
   expect(stringAt(event, 'note')).toContain(
     `Dataset ${key.name} exists and is not as Warmgate makes it (spec.mounts)`,
   )
-  for (const kind of [jindoRuntime, dataLoad]) expect(await stage.client.get(kind, key)).toBeUndefined()
-  expect(ofItsWriter(await stage.client.get(dataset, key))).toEqual(ofItsWriter(forged))
+  for (const kind of [jindoRuntime, dataLoad]) expect(await cluster.client.get(kind, key)).toBeUndefined()
+  expect(ofItsWriter(await cluster.client.get(dataset, key))).toEqual(ofItsWriter(forged))
 })
 
 test('a Runtime that was created first, as Warmgate’s, with a host path in its pods is never adopted', async () => {
@@ -156,8 +156,8 @@ test('a Runtime that was created first, as Warmgate’s, with a host path in its
   const forged = await replace(key, () => forge(jindoRuntime, key, spec))
   const event = await eventOn('volumes', 'InferenceService', 'NameTaken')
   expect(stringAt(event, 'note')).toContain('(spec.master.volumeMounts, spec.volumes)')
-  for (const kind of [dataset, dataLoad]) expect(await stage.client.get(kind, key)).toBeUndefined()
-  expect(ofItsWriter(await stage.client.get(jindoRuntime, key))).toEqual(ofItsWriter(forged))
+  for (const kind of [dataset, dataLoad]) expect(await cluster.client.get(kind, key)).toBeUndefined()
+  expect(ofItsWriter(await cluster.client.get(jindoRuntime, key))).toEqual(ofItsWriter(forged))
 })
 
 test('mounts that are edited later are reported, and no Runtime is made of them', async () => {
@@ -167,17 +167,17 @@ test('mounts that are edited later are reported, and no Runtime is made of them'
   await edit(dataset, key, { spec: datasetOf(mount) })
   await eventOn('edited', 'InferenceService', 'NameTaken')
   const before = await writesIn('edited')
-  for (const kind of [dataLoad, jindoRuntime]) await stage.client.delete(kind, key)
+  for (const kind of [dataLoad, jindoRuntime]) await cluster.client.delete(kind, key)
   await gone(jindoRuntime, key)
   // What comes after it was looked at later than the Runtime that went.
   await edit(dataset, key, { metadata: { labels: { touched: 'yes' } } })
   await waitForSync()
-  expect(await stage.client.get(jindoRuntime, key)).toBeUndefined()
+  expect(await cluster.client.get(jindoRuntime, key)).toBeUndefined()
   expect(await writesIn('edited')).toEqual(before)
   // With its mounts back it is Warmgate's again.
   const name = key.name
   await edit(dataset, key, { spec: datasetOf({ mountPoint: `${uriOf('edited')}/`, name }) })
-  await until('a Runtime', async () => await stage.client.get(jindoRuntime, key))
+  await until('a Runtime', async () => await cluster.client.get(jindoRuntime, key))
 })
 
 /** Work on a cache that begins after this was asked for is done: what another tenant made since has been written. */
@@ -185,7 +185,7 @@ async function waitForSync(): Promise<void> {
   const ns = `settled-${Date.now()}`
   const key = await tenant(ns)
   await create(ns)
-  await until('the cache of another service', async () => await stage.client.get(dataLoad, key))
+  await until('the cache of another service', async () => await cluster.client.get(dataLoad, key))
 }
 
 test('more workers than the policy gives, owners and marks are put right, a forged digest or not; the rest is reported', async () => {
@@ -197,10 +197,10 @@ test('more workers than the policy gives, owners and marks are put right, a forg
     spec: { replicas: 1_000 },
   })
   await until('two workers', async () => {
-    const runtime = await stage.client.get(jindoRuntime, key)
+    const runtime = await cluster.client.get(jindoRuntime, key)
     return getIn(runtime, 'spec', 'replicas') === 2 || undefined
   })
-  const before = await stage.client.get(dataset, key)
+  const before = await cluster.client.get(dataset, key)
   await edit(dataset, key, {
     metadata: {
       ownerReferences: [],
@@ -208,7 +208,7 @@ test('more workers than the policy gives, owners and marks are put right, a forg
     },
   })
   await until('a Dataset as it was', async () => {
-    const { ownerReferences, annotations } = (await stage.client.get(dataset, key))?.metadata ?? {}
+    const { ownerReferences, annotations } = (await cluster.client.get(dataset, key))?.metadata ?? {}
     expect({ ownerReferences, annotations }).toEqual({
       ownerReferences: before?.metadata.ownerReferences,
       annotations: before?.metadata.annotations,
@@ -218,7 +218,7 @@ test('more workers than the policy gives, owners and marks are put right, a forg
   await edit(jindoRuntime, key, { spec: { worker: { nodeSelector: { gpu: 'yes' } } } })
   await eventOn('drifting', 'Dataset', 'CacheOutdated')
   await until('its annotation', async () => {
-    const found = await stage.client.get(dataset, key)
+    const found = await cluster.client.get(dataset, key)
     return (found && pendingChangesOf(found) === 'JindoRuntime spec.worker.nodeSelector') || undefined
   })
 })
@@ -233,7 +233,7 @@ test('while nothing changes nothing is written, whatever Fluid and the API serve
     metadata: { finalizers: ['example.com/f'] },
     spec: { cleanCachePolicy: {}, master: { podMetadata: {}, resources: {} }, fuse: { resources: {} } },
   })
-  expect(await stage.client.get(jindoRuntime, key)).toMatchObject({
+  expect(await cluster.client.get(jindoRuntime, key)).toMatchObject({
     spec: {
       cleanCachePolicy: { gracePeriodSeconds: 60 },
       tieredstore: { levels: [{ volumeType: 'emptyDir' }] },
@@ -242,7 +242,7 @@ test('while nothing changes nothing is written, whatever Fluid and the API serve
   await edit(dataset, key, { metadata: { labels: { touched: 'yes' } } })
   await waitForSync()
   expect(await writesIn('quiet')).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
-  const found = await stage.client.get(dataset, key)
+  const found = await cluster.client.get(dataset, key)
   expect(found && pendingChangesOf(found)).toBe('')
   await edit(jindoRuntime, key, { metadata: { finalizers: null } })
 })
@@ -259,7 +259,7 @@ test('a retention that a tenant wrote keeps nothing', async () => {
       },
     },
   })
-  await stage.client.delete(resources.inferenceService, {
+  await cluster.client.delete(resources.inferenceService, {
     namespace: 'retained',
     name: made.metadata.name ?? '',
   })

@@ -9,42 +9,42 @@ import { eventuallyGone, isTrue, readyPod } from '../integration/await.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 
-let stage: TestCluster
+let cluster: TestCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 300, pollMs: 300, syncMs: 200, modelBytes: () => 2 ** 20, bytesPerSecond: 2 ** 28 }
-  stage = await startTestCluster({ initContainerSeconds: 1, fluid })
+  cluster = await startTestCluster({ initContainerSeconds: 1, fluid })
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
 
 async function create(object: KubeObject, dryRun = false): Promise<KubeObject> {
-  return await stage.client.create(resources.inferenceService, object, { dryRun })
+  return await cluster.client.create(resources.inferenceService, object, { dryRun })
 }
 
 /** A policy for namespaces with this label, once it governs. */
 async function govern(team: string, spec: JsonObject): Promise<void> {
-  await applyAll(stage.client, [policy(team, { namespaceSelector: { matchLabels: { team } }, ...spec })])
+  await applyAll(cluster.client, [policy(team, { namespaceSelector: { matchLabels: { team } }, ...spec })])
   await until(`the policy ${team}`, async () => {
-    const found = await stage.client.get(resources.accelerationPolicy, { name: team })
+    const found = await cluster.client.get(resources.accelerationPolicy, { name: team })
     return (found && isTrue(found, 'Accepted')) || undefined
   })
 }
 
-const ready = (ns: string, name: string) => readyPod(stage.client, { namespace: ns, name })
+const ready = (ns: string, name: string) => readyPod(cluster.client, { namespace: ns, name })
 
 async function event(ns: string, reason: string): Promise<KubeObject | undefined> {
-  const { items } = await stage.client.list(resources.event, { namespace: ns })
+  const { items } = await cluster.client.list(resources.event, { namespace: ns })
   return items.find((found) => stringAt(found, 'reason') === reason)
 }
 
 /* First, since it is about a cluster without any policy. */
 test('no limits out of the box: without a policy nobody asks for more than the built-in one gives', async () => {
-  await applyAll(stage.client, [namespace('bounded')])
+  await applyAll(cluster.client, [namespace('bounded')])
   const wish = (name: string, value: string) =>
     create(service('bounded', 'wish', sklearn('s3://m/wish'), { [`warmgate.dev/${name}`]: value }), true)
   await expect(wish('cache-size', '999Pi')).rejects.toThrow(/at most 50Gi .*limits\.cacheSize/)
@@ -55,11 +55,11 @@ test('no limits out of the box: without a policy nobody asks for more than the b
 
 test('a namespace fills the cluster with caches: those beyond the limit are not made', async () => {
   await govern('many', { limits: { caches: 2 } })
-  await applyAll(stage.client, [namespace('many', { ...optedIn, team: 'many' })])
+  await applyAll(cluster.client, [namespace('many', { ...optedIn, team: 'many' })])
   for (const name of ['one', 'two']) {
     const [cache = ''] = cacheNames(await create(service('many', name, sklearn(`s3://m/${name}`))))
     await until(`the Dataset of ${name}`, async () =>
-      stage.client.get(resources.dataset, { namespace: 'many', name: cache }),
+      cluster.client.get(resources.dataset, { namespace: 'many', name: cache }),
     )
   }
   const third = service('many', 'three', sklearn('s3://m/three'))
@@ -67,34 +67,34 @@ test('a namespace fills the cluster with caches: those beyond the limit are not 
   expect(cacheNames(await create(service('many', 'again', sklearn('s3://m/one')), true))).toHaveLength(1)
   await create(third)
   await until('an Event', async () => event('many', 'CacheLimit'))
-  expect((await stage.client.list(resources.dataset, { namespace: 'many' })).items).toHaveLength(2)
+  expect((await cluster.client.list(resources.dataset, { namespace: 'many' })).items).toHaveLength(2)
 })
 
 test('a ServiceAccount lists a Secret a/b: adoption and clean-up go on everywhere else', async () => {
   const names = ['a-odd', 'b-good']
-  for (const ns of names) await applyAll(stage.client, [namespace(ns, { team: 'adopting' })])
+  for (const ns of names) await applyAll(cluster.client, [namespace(ns, { team: 'adopting' })])
   for (const ns of names) await create(service(ns, 'old', sklearn(`s3://m/${ns}`)))
   for (const ns of names) await ready(ns, 'old')
   // KServe itself makes no pod by such an account: it is changed once the service is Ready.
-  await stage.client.patch(
+  await cluster.client.patch(
     resources.serviceAccount,
     { namespace: 'a-odd', name: 'default' },
     { type: 'merge', body: { secrets: [{ name: 'a/b' }] } },
   )
   await govern('adopting', { adopt: { mode: 'Automatic', pause: '1s' } })
-  for (const ns of names) await applyAll(stage.client, [namespace(ns, { ...optedIn, team: 'adopting' })])
+  for (const ns of names) await applyAll(cluster.client, [namespace(ns, { ...optedIn, team: 'adopting' })])
   const good = { namespace: 'b-good', name: 'old' }
   const adopted = await until('the good one to be adopted', async () => {
-    const found = await stage.client.get(resources.inferenceService, good)
+    const found = await cluster.client.get(resources.inferenceService, good)
     return found !== undefined && readOriginal(found) !== undefined ? found : undefined
   })
   // A leader that begins plans them all.
   await govern('adopting', { rewrite: 'Pod', adopt: { mode: 'Manual' } })
-  await stage.warmgate.stop()
-  await stage.restartWarmgate()
+  await cluster.warmgate.stop()
+  await cluster.restartWarmgate()
   const [cache = ''] = cacheNames(adopted)
-  await stage.client.delete(resources.inferenceService, good)
-  await eventuallyGone(stage.client, resources.dataset, { namespace: 'b-good', name: cache })
+  await cluster.client.delete(resources.inferenceService, good)
+  await eventuallyGone(cluster.client, resources.dataset, { namespace: 'b-good', name: cache })
 })
 
 test('a bare pod with the labels of a warm service does not revert it', async () => {
@@ -102,11 +102,11 @@ test('a bare pod with the labels of a warm service does not revert it', async ()
     hold: { onTimeout: 'Revert', onFailure: 'Revert' },
     warmup: { timeout: '30s' },
   })
-  await applyAll(stage.client, [namespace('bare', { ...optedIn, team: 'reverting' })])
+  await applyAll(cluster.client, [namespace('bare', { ...optedIn, team: 'reverting' })])
   await create(service('bare', 'warm', sklearn('s3://m/warm')))
   const { metadata } = await ready('bare', 'warm')
   const claim = 'never-0123456789'
-  await stage.client.create(resources.pod, {
+  await cluster.client.create(resources.pod, {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
@@ -125,14 +125,14 @@ test('a bare pod with the labels of a warm service does not revert it', async ()
     },
   })
   const released = await until('the forged pod to be released', async () => {
-    const found = await stage.client.get(resources.pod, { namespace: 'bare', name: 'forged' })
+    const found = await cluster.client.get(resources.pod, { namespace: 'bare', name: 'forged' })
     return found !== undefined && gateCondition(found)?.status === 'True' ? found : undefined
   })
   expect(gateCondition(released)?.reason).toBe('TimedOut')
-  const after = await stage.client.get(resources.inferenceService, { namespace: 'bare', name: 'warm' })
+  const after = await cluster.client.get(resources.inferenceService, { namespace: 'bare', name: 'warm' })
   expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toMatch(/^pvc:/)
   expect(after?.metadata.annotations?.['warmgate.dev/reverted']).toBeUndefined()
-  const { items } = await stage.client.list(resources.event, { namespace: 'bare' })
+  const { items } = await cluster.client.list(resources.event, { namespace: 'bare' })
   const onService = items.filter((each) => stringAt(each, 'regarding', 'kind') === 'InferenceService')
   expect(onService.map((each) => stringAt(each, 'reason'))).not.toContain('TimedOut')
   expect(onService.map((each) => stringAt(each, 'reason'))).not.toContain('Reverted')

@@ -3,7 +3,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { expect, test } from 'vitest'
 import type { KubeObject } from '../../src/values/object.ts'
 import { until } from '../cluster/until.ts'
-import { type Attacked, attack, post as send } from './warmgate.ts'
+import { type AttackedWarmgate, attack, post as send } from './warmgate.ts'
 
 const MiB = 2 ** 20
 const services = '/apis/serving.kserve.io/v1beta1/inferenceservices'
@@ -72,9 +72,9 @@ const review = `${head}"resource":{"resource":"pods"},"object":{"kind":"Pod","me
 
 const agent = new Agent({ rejectUnauthorized: false, maxSockets: 20 })
 
-const post = (attacked: Attacked, body: string) => send(attacked, agent, body)
+const post = (attacked: AttackedWarmgate, body: string) => send(attacked, agent, body)
 
-function connectIdle({ port }: Attacked): Promise<TLSSocket> {
+function connectIdle({ port }: AttackedWarmgate): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => resolve(socket))
     socket.once('error', reject)

@@ -13,16 +13,16 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 
 /* A tenant who may write services, and a stranger who reaches the webhook's port. */
 
-let stage: SharedCluster
+let cluster: SharedCluster
 
 beforeAll(async () => {
-  stage = await joinTestCluster('records', { bindMs: 300, pollMs: 300, syncMs: 200 })
-  await applyAll(stage.client, [namespace('records-open'), namespace('records-closed', {})])
-  await applyPolicy(stage.client, suitePolicy('records'))
+  cluster = await joinTestCluster('records', { bindMs: 300, pollMs: 300, syncMs: 200 })
+  await applyAll(cluster.client, [namespace('records-open'), namespace('records-closed', {})])
+  await applyPolicy(cluster.client, suitePolicy('records'))
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 const uri = 's3://models/llama'
@@ -49,29 +49,29 @@ function forged(ns: string, name: string, annotations: { [name: string]: string 
   }
 }
 
-const create = (object: KubeObject) => stage.client.create(resources.inferenceService, object)
+const create = (object: KubeObject) => cluster.client.create(resources.inferenceService, object)
 const uriOf = (object: KubeObject) => stringAt(object, 'spec', 'predictor', 'model', 'storageUri')
 
 /** The objects of Fluid's in a namespace, by kind and name. */
 async function made(ns: string): Promise<string[]> {
   const kinds = [resources.dataset, resources.dataLoad, runtimeResources.Jindo, runtimeResources.Alluxio]
-  const lists = await Promise.all(kinds.map((kind) => stage.client.list(kind, { namespace: ns })))
+  const lists = await Promise.all(kinds.map((kind) => cluster.client.list(kind, { namespace: ns })))
   return lists.flatMap(({ items }) => items.map(({ kind, metadata }) => `${kind}/${metadata.name}`))
 }
 
 /** After this the controller has looked at everything that was there before. */
 let probes = 0
-async function lookedAt(ns: string): Promise<void> {
+async function controllerCaughtUp(ns: string): Promise<void> {
   probes += 1
   const probe = service(ns, `probe-${probes}`, sklearn('s3://models/probe'))
   // The API server learns of a changed label by watch.
   const cache = await until('a namespace that is opted in', async () => {
-    const admitted = await stage.client.create(resources.inferenceService, probe, { dryRun: true })
+    const admitted = await cluster.client.create(resources.inferenceService, probe, { dryRun: true })
     return cacheNames(admitted)[0]
   })
   await create(probe)
   await until('a cache for the probe', () =>
-    stage.client.get(resources.dataset, { namespace: ns, name: cache }),
+    cluster.client.get(resources.dataset, { namespace: ns, name: cache }),
   )
 }
 
@@ -80,7 +80,7 @@ describe('a forged record', () => {
     const annotations = { 'warmgate.dev/cache-size': '999Pi', 'warmgate.dev/cache-replicas': '1000' }
     const stored = await create(forged('records-closed', 'forged', annotations))
     expect(uriOf(stored)).toBe(`pvc://${forgedCache}`)
-    await lookedAt('records-open')
+    await controllerCaughtUp('records-open')
     expect(await made('records-closed')).toEqual([])
   })
 
@@ -93,17 +93,17 @@ describe('a forged record', () => {
     expect(
       getIn(stored, 'spec', 'predictor', 'model', 'resources', 'limits', 'nvidia.com/gpu'),
     ).toBeUndefined()
-    await lookedAt('records-open')
+    await controllerCaughtUp('records-open')
     expect(await made('records-open')).not.toContain(`Dataset/${forgedCache}`)
   })
 
   test('that was there before its namespace opted in is kept as it is, and said', async () => {
-    await applyAll(stage.client, [namespace('records-late', {})])
+    await applyAll(cluster.client, [namespace('records-late', {})])
     const before = await create(forged('records-late', 'before'))
-    await applyAll(stage.client, [namespace('records-late')])
-    await lookedAt('records-late')
+    await applyAll(cluster.client, [namespace('records-late')])
+    await controllerCaughtUp('records-late')
     const told = await until('the Event', async () =>
-      (await eventsOf(stage.client, 'records-late', 'before')).find(
+      (await eventsOf(cluster.client, 'records-late', 'before')).find(
         ({ reason }) => reason === 'RecordUnproven',
       ),
     )
@@ -111,7 +111,7 @@ describe('a forged record', () => {
     expect(await made('records-late')).not.toContain(`Dataset/${forgedCache}`)
     const body = { metadata: { annotations: { note: 'x' } } }
     const key = { namespace: 'records-late', name: 'before' }
-    const after = await stage.client.patch(resources.inferenceService, key, { type: 'merge', body })
+    const after = await cluster.client.patch(resources.inferenceService, key, { type: 'merge', body })
     expect(after.spec).toEqual(before.spec)
   })
 
@@ -119,14 +119,14 @@ describe('a forged record', () => {
     const honest = await create(service('records-open', 'honest', sklearn('s3://models/honest')))
     const [cache = ''] = cacheNames(honest)
     await until('its cache', () =>
-      stage.client.get(resources.dataset, { namespace: 'records-open', name: cache }),
+      cluster.client.get(resources.dataset, { namespace: 'records-open', name: cache }),
     )
     const { annotations = {} } = honest.metadata
     await create({
       ...service('records-closed', 'copy', sklearn(`pvc://${cache}`)),
       metadata: { namespace: 'records-closed', name: 'copy', annotations },
     })
-    await lookedAt('records-open')
+    await controllerCaughtUp('records-open')
     expect(await made('records-closed')).toEqual([])
   })
 })
@@ -148,7 +148,7 @@ describe('a stranger at the port', () => {
         object,
       },
     }
-    const { body } = await request(`${stage.warmgate.url}/mutate-service`, {
+    const { body } = await request(`${cluster.warmgate.url}/mutate-service`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(review),
@@ -175,14 +175,14 @@ describe('a stranger at the port', () => {
     service(ns, 'asked', { model: { modelFormat: { name: 'sklearn' }, storage: { key, path: 'llama' } } })
 
   test('learns nothing of a closed namespace', async () => {
-    await applyAll(stage.client, [storageConfig('records-closed')])
+    await applyAll(cluster.client, [storageConfig('records-closed')])
     expect(await asked(stored('records-closed', 'minio'))).toBe(
       await asked(stored('records-closed', 'no-such-key')),
     )
   })
 
   test('learns no name, no key and no bucket of a Secret of an open one', async () => {
-    await applyAll(stage.client, [storageConfig('records-open')])
+    await applyAll(cluster.client, [storageConfig('records-open')])
     for (const key of ['minio', 'no-such-key']) {
       const answer = await asked(stored('records-open', key))
       for (const hidden of ['hidden-', 'storage-config', 'access_key']) expect(answer).not.toContain(hidden)

@@ -6,7 +6,7 @@ import { freePorts } from '../cluster/ports.ts'
 import { startWarmgate, type WarmgateProcess } from '../warmgate/process.ts'
 import { BulkApiServer, type Generated } from './api-server.ts'
 
-export interface Attacked {
+export interface AttackedWarmgate {
   warmgate: WarmgateProcess
   port: number
   /** The most memory that the process ever had, in MiB. */
@@ -18,7 +18,7 @@ export interface Attacked {
 export async function attack(
   generated: { [path: string]: Generated } = {},
   args: string[] = [],
-): Promise<Attacked> {
+): Promise<AttackedWarmgate> {
   const dir = await mkdtemp(join(tmpdir(), 'warmgate-attack-'))
   const server = new BulkApiServer(generated)
   const kubeconfig = join(dir, 'kubeconfig')
@@ -49,7 +49,7 @@ export async function attack(
 }
 
 /** Sends a body to Warmgate; resolves with the status of its answer. */
-export function post({ port }: Attacked, agent: Agent, body: string): Promise<number> {
+export function post({ port }: AttackedWarmgate, agent: Agent, body: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const headers = { 'Content-Type': 'application/json' }
   const outgoing = send({ host: '127.0.0.1', port, path: '/mutate-pod', method: 'POST', agent, headers })

@@ -48,19 +48,19 @@ const platform = `${process.platform}-${process.arch}`
  */
 export async function provideBinaries(options: BinariesOptions): Promise<Binaries> {
   const context = contextOf(options)
-  const survey = await surveyCache(options.programs, context)
-  if (survey.missing.length > 0) await fill(survey, context)
-  await markUsed(survey)
-  const built = survey.places.map(({ program, file }) => [program.name, file] as const)
-  const paths = new Map([...survey.given, ...built])
+  const state = await readBuildState(options.programs, context)
+  if (state.missing.length > 0) await fill(state, context)
+  await markUsed(state)
+  const built = state.places.map(({ program, file }) => [program.name, file] as const)
+  const paths = new Map([...state.given, ...built])
   return {
     path(program) {
       const path = paths.get(program)
       if (path === undefined) throw new Error(`${program} was not asked for`)
       return path
     },
-    manifests: JSON.parse(await readFile(survey.manifests, 'utf8')) as Manifests,
-    charts: survey.charts,
+    manifests: JSON.parse(await readFile(state.manifests, 'utf8')) as Manifests,
+    charts: state.charts,
   }
 }
 
@@ -77,7 +77,7 @@ export async function areBinariesBuilt(
   programs: readonly ProgramName[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<boolean> {
-  const { missing } = await surveyCache(programs, contextOf({ env }))
+  const { missing } = await readBuildState(programs, contextOf({ env }))
   return missing.length === 0
 }
 
@@ -85,7 +85,7 @@ function contextOf({ progress = () => {}, env = process.env }: Omit<BinariesOpti
   return { cache: cacheFolder(env), env, progress }
 }
 
-interface Survey {
+interface BuildState {
   pinned: Pinned[]
   given: Map<ProgramName, string>
   places: Place[]
@@ -94,7 +94,7 @@ interface Survey {
   missing: string[]
 }
 
-async function surveyCache(programs: readonly ProgramName[], context: Context): Promise<Survey> {
+async function readBuildState(programs: readonly ProgramName[], context: Context): Promise<BuildState> {
   await mkdir(context.cache, { recursive: true })
   const pinned = await Promise.all(upstreams.map(pin))
   const given = await assets(programs, context.env)
@@ -106,7 +106,7 @@ async function surveyCache(programs: readonly ProgramName[], context: Context): 
   return { pinned, given, places, manifests, charts, missing }
 }
 
-async function fill({ places, manifests, charts, pinned }: Survey, context: Context): Promise<void> {
+async function fill({ places, manifests, charts, pinned }: BuildState, context: Context): Promise<void> {
   await withLock(join(context.cache, 'build.lock'), {
     onWait: (owner) => context.progress(`waiting for process ${owner}, which is building`),
     work: async () => {
@@ -119,7 +119,7 @@ async function fill({ places, manifests, charts, pinned }: Survey, context: Cont
 }
 
 /** Pruning goes by the time of the last use. A cache that is read-only is used all the same. */
-async function markUsed({ places, manifests, charts }: Survey): Promise<void> {
+async function markUsed({ places, manifests, charts }: BuildState): Promise<void> {
   const now = new Date()
   const used = new Set([...places.map(({ file }) => dirname(file)), manifests, charts])
   await Promise.all([...used].map((path) => utimes(path, now, now).catch(() => undefined)))
@@ -234,7 +234,10 @@ async function digestOf(readers: string[], pinned: Pinned[]): Promise<string> {
 }
 
 /** A file or folder is there as a whole or not at all, whenever the process ends. */
-async function atomically(file: string, write: (temporary: string) => Promise<unknown>): Promise<void> {
+export async function atomically(
+  file: string,
+  write: (temporary: string) => Promise<unknown>,
+): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`
   await mkdir(join(file, '..'), { recursive: true })
   try {

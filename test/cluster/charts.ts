@@ -10,6 +10,8 @@ import { listAt, stringAt } from '../../src/values/object.ts'
 export async function copyCharts(charts: string, to: string): Promise<void> {
   await copyFolder(charts, to)
   for (const chart of await chartsIn(charts)) await putBack(charts, { chart, to })
+  // The scripts that Fluid's CSI driver calls: for its image.
+  await copyFolder(join(charts, '../csi/shell'), join(to, 'csi'))
 }
 
 /** What a chart's dependencies name by `file://` goes into it. */

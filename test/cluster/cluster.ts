@@ -17,7 +17,7 @@ import {
   startScheduler,
 } from './control-plane.ts'
 import { ClusterError } from './errors.ts'
-import { furnishEngines, startFluidControllers } from './fluid.ts'
+import { linkEngineCommands, type RealEngine, startFluidControllers } from './fluid.ts'
 import { startKServe } from './kserve.ts'
 import { node, nodeResource, takesPods } from './nodes.ts'
 import { createAll, establish } from './objects.ts'
@@ -36,6 +36,8 @@ export interface ClusterOptions {
   knative?: boolean
   /** With Fluid's own controllers, which install their charts. Without them test/fluid may stand in. */
   fluid?: boolean
+  /** With Fluid's controllers for pods that really run (`nodes: 0`): by test/node and test/engine. */
+  engine?: RealEngine | undefined
   /** How long each init container takes; a pod may say otherwise by annotation `warmgate.test/init-seconds`. */
   initContainerSeconds?: number
   progress?: (line: string) => void
@@ -74,7 +76,8 @@ const attempts = 3
  * @throws ClusterError what keeps it from starting; the last words of a process that died are in the message
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { progress = () => {}, kserve = false, llm = false, knative = false, fluid = false } = options
+  const { progress = () => {}, kserve = false, llm = false, knative = false, engine } = options
+  const fluid = options.fluid ?? false
   const binaries = await provideBinaries({ programs: programsFor({ kserve, llm, fluid }), progress })
   for (let attempt = 1; ; attempt++) {
     try {
@@ -86,6 +89,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         llm,
         knative,
         fluid,
+        engine,
         progress,
       })
     } catch (error) {
@@ -96,7 +100,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   }
 }
 
-async function start(binaries: Binaries, options: Required<ClusterOptions>): Promise<Cluster> {
+/** The socket at which an API server looks for its way to real kubelets. */
+export function tunnelOf(folder: string): string {
+  return join(folder, 'tunnel.sock')
+}
+
+type AllOptions = Required<Omit<ClusterOptions, 'engine'>> & Pick<ClusterOptions, 'engine'>
+
+async function start(binaries: Binaries, options: AllOptions): Promise<Cluster> {
   const startedMs = Date.now()
   const folder = await mkdtemp(join(tmpdir(), 'warmgate-cluster-'))
   const processes = new Processes(folder)
@@ -111,11 +122,11 @@ async function start(binaries: Binaries, options: Required<ClusterOptions>): Pro
     const kubeconfig = (user: string) => kubeconfigPath(folder, user)
     const parts: Parts = { folder, binaries, processes, access, ports: { etcd, apiserver, kwok }, kubeconfig }
     startEtcd(parts)
-    startApiServer(parts)
+    await startApiServer(parts, { tunnel: options.engine && tunnelOf(folder) })
     const cluster = await describe(parts, stop)
     const client = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
     stops.push(() => client.close())
-    await furnish(parts, client, options)
+    await installComponents(parts, client, options)
     options.progress(`the control plane is ready after ${((Date.now() - startedMs) / 1_000).toFixed(1)} s`)
     return cluster
   } catch (error) {
@@ -125,7 +136,7 @@ async function start(binaries: Binaries, options: Required<ClusterOptions>): Pro
 }
 
 /** What a cluster has once its API server answers, all of it at the same time. */
-async function furnish(parts: Parts, client: KubeClient, options: Required<ClusterOptions>): Promise<void> {
+async function installComponents(parts: Parts, client: KubeClient, options: AllOptions): Promise<void> {
   const { binaries, processes } = parts
   const { fluid } = binaries.manifests
   startControllerManager(parts)
@@ -134,21 +145,21 @@ async function furnish(parts: Parts, client: KubeClient, options: Required<Clust
   if (options.nodes > 0)
     await startKwok(parts, {
       initContainerSeconds: options.initContainerSeconds,
-      ...(options.fluid ? { commands: await furnishEngines(parts) } : {}),
+      ...(options.fluid ? { commands: await linkEngineCommands(parts) } : {}),
     })
   await Promise.all([
-    furnishNodes(parts, client, options.nodes),
+    createNodes(parts, client, options.nodes),
     processes.until('the default service account', () =>
       client.get(resources.serviceAccount, { namespace: 'default', name: 'default' }),
     ),
     establish(client, processes, fluid.crds).then(() =>
-      options.fluid ? startFluidControllers(parts, client) : undefined,
+      options.fluid ? startFluidControllers(parts, client, options.engine) : undefined,
     ),
     options.kserve ? startKServe(parts, client, options) : undefined,
   ])
 }
 
-async function furnishNodes({ processes }: Parts, client: KubeClient, count: number): Promise<void> {
+async function createNodes({ processes }: Parts, client: KubeClient, count: number): Promise<void> {
   await createAll(
     client,
     Array.from({ length: count }, (_, index) => node(index)),

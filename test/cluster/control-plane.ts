@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { JsonObject } from '../../src/values/object.ts'
 import type { Access } from './access.ts'
 import type { Binaries } from './binaries.ts'
 import type { Processes } from './processes.ts'
@@ -28,8 +29,14 @@ export function startEtcd({ folder, ports, ...parts }: Parts): void {
   })
 }
 
-export function startApiServer({ access, ports, ...parts }: Parts): void {
+/** @param tunnel the socket through which it reaches kubelets, where they are in a network of their own */
+export async function startApiServer(
+  { access, ports, ...parts }: Parts,
+  { tunnel }: { tunnel: string | undefined },
+): Promise<void> {
   const { files } = access
+  const egress = join(parts.folder, 'egress.json')
+  if (tunnel !== undefined) await writeFile(egress, JSON.stringify(egressThrough(tunnel)))
   start(parts, 'kube-apiserver', {
     'etcd-servers': `http://127.0.0.1:${ports.etcd}`,
     'bind-address': '127.0.0.1',
@@ -49,8 +56,18 @@ export function startApiServer({ access, ports, ...parts }: Parts): void {
     'service-cluster-ip-range': '10.96.0.0/16',
     // Endpoints of the API server itself may not be on loopback; nothing here looks for them.
     'endpoint-reconciler-type': 'none',
+    ...(tunnel !== undefined && { 'egress-selector-config-file': egress }),
     profiling: 'false',
   })
+}
+
+function egressThrough(udsName: string): JsonObject {
+  const connection = { proxyProtocol: 'HTTPConnect', transport: { uds: { udsName } } }
+  return {
+    apiVersion: 'apiserver.k8s.io/v1beta1',
+    kind: 'EgressSelectorConfiguration',
+    egressSelections: [{ name: 'cluster', connection }],
+  }
 }
 
 export function startControllerManager({ access, ...parts }: Parts): void {

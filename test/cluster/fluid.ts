@@ -9,11 +9,22 @@ import { fluidControllers } from './upstreams.ts'
 
 const namespace = 'fluid-system'
 
+/** Of Alluxio, the one engine whose pods run. */
+export interface RealEngine {
+  image: string
+  /** How often Fluid looks at a Dataset: as its chart has it, or every two seconds, for tests. */
+  isPatient: boolean
+}
+
 /**
  * Runs Fluid's controllers, as its chart does but for how often a Dataset is told how its cache fares. They find
  * Helm on their PATH and their charts at home.
  */
-export async function startFluidControllers({ folder, ...parts }: Parts, client: KubeClient): Promise<void> {
+export async function startFluidControllers(
+  { folder, ...parts }: Parts,
+  client: KubeClient,
+  engine: RealEngine | undefined,
+): Promise<void> {
   const home = join(folder, 'fluid')
   await mkdir(home)
   await symlink(parts.binaries.charts, join(home, 'charts'))
@@ -29,8 +40,9 @@ export async function startFluidControllers({ folder, ...parts }: Parts, client:
     QUERY_UFS_TOTAL: 'true',
     FLUID_SYNC_RETRY_DURATION: '2s',
     FLUID_RUNTIME_RECONCILE_DURATION: '10',
+    ...(engine && withEngine(engine)),
   }
-  for (const name of fluidControllers)
+  for (const name of engine ? realControllers : fluidControllers)
     parts.processes.start({
       name,
       file: parts.binaries.path(name),
@@ -38,6 +50,20 @@ export async function startFluidControllers({ folder, ...parts }: Parts, client:
       env,
       restarts: true,
     })
+}
+
+/** Where a real node keeps Fluid's mounts: /var is its own. */
+export const mountRoot = '/var/runtime-mnt'
+const realControllers = ['fluid-dataset', 'fluid-alluxio'] as const
+
+function withEngine({ image, isPatient }: RealEngine): { [name: string]: string } {
+  const asInChart = { FLUID_SYNC_RETRY_DURATION: '15s', FLUID_RUNTIME_RECONCILE_DURATION: '90' }
+  return {
+    ALLUXIO_RUNTIME_IMAGE_ENV: image,
+    ALLUXIO_FUSE_IMAGE_ENV: image,
+    MOUNT_ROOT: mountRoot,
+    ...(isPatient && asInChart),
+  }
 }
 
 // Twenty requests a second, as Fluid has it, make many caches at once wait for minutes.
@@ -70,7 +96,7 @@ const engine = fileURLToPath(new URL('engine.sh', import.meta.url))
 const commands = ['alluxio', 'bash', 'cat', 'df', 'jindo', 'jindocache', 'mount', 'rm', 'sh', 'timeout']
 
 /** The folder of the commands that Fluid's engines have in their images: each of them is engine.sh. */
-export async function furnishEngines({ folder }: Pick<Parts, 'folder'>): Promise<string> {
+export async function linkEngineCommands({ folder }: Pick<Parts, 'folder'>): Promise<string> {
   const bin = join(folder, 'engines')
   await mkdir(bin)
   await Promise.all(commands.map((command) => symlink(engine, join(bin, command))))

@@ -11,12 +11,12 @@ import { hasCondition, resourceOf } from './objects.ts'
 import { until } from './until.ts'
 
 const namespace = 'inference'
-let stage: SharedCluster
+let testCluster: SharedCluster
 let client: KubeClient
 
 beforeAll(async () => {
-  stage = await joinTestCluster('inference')
-  client = stage.client
+  testCluster = await joinTestCluster('inference')
+  client = testCluster.client
   await client.create(resources.namespace, {
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -24,7 +24,7 @@ beforeAll(async () => {
   })
 })
 
-afterAll(() => stage?.stop())
+afterAll(() => testCluster?.stop())
 
 test('an InferenceService becomes a Deployment and a pod with a storage initializer, and Ready', async () => {
   const key = { namespace, name: 'iris' }
@@ -79,7 +79,7 @@ test('the runtimes have images that exist', async () => {
 test('a process runs under the role of a service account, and under nothing else', async () => {
   const account = await grant('inference-reader', 'configmaps')
   const config = new KubeConfig()
-  config.loadFromFile(await stage.cluster.kubeconfigFor(account))
+  config.loadFromFile(await testCluster.cluster.kubeconfigFor(account))
   const reader = createClient(config)
   try {
     // The authorizer learns of the binding from a watch.
@@ -106,7 +106,7 @@ test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list
   })
   const env = {
     ...process.env,
-    KUBECONFIG: await stage.cluster.kubeconfigFor(await grant('inference-reporter', 'pods')),
+    KUBECONFIG: await testCluster.cluster.kubeconfigFor(await grant('inference-reporter', 'pods')),
   }
   const report = async (...flags: string[]) =>
     (await promisify(execFile)(process.execPath, ['src/main.ts', 'report', ...flags], { env })).stdout
@@ -129,7 +129,7 @@ test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list
 
 test('nobody is anonymous', async () => {
   const config = new KubeConfig()
-  const server = stage.cluster.kubeConfig.getCurrentCluster()
+  const server = testCluster.cluster.kubeConfig.getCurrentCluster()
   if (server === null) throw new Error('the cluster has no server')
   config.loadFromClusterAndUser(server, { name: 'nobody' })
   const nobody = createClient(config)
@@ -142,8 +142,8 @@ test('nobody is anonymous', async () => {
 
 /** A service account that may list one kind of thing, everywhere. */
 async function grant(name: string, resource: string): Promise<{ namespace: string; name: string }> {
-  const core = stage.cluster.kubeConfig.makeApiClient(CoreV1Api)
-  const rbac = stage.cluster.kubeConfig.makeApiClient(RbacAuthorizationV1Api)
+  const core = testCluster.cluster.kubeConfig.makeApiClient(CoreV1Api)
+  const rbac = testCluster.cluster.kubeConfig.makeApiClient(RbacAuthorizationV1Api)
   const account = { namespace, name }
   await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } })
   const rules = [{ apiGroups: [''], resources: [resource], verbs: ['list'] }]

@@ -11,12 +11,12 @@ const claim = { name: 'kserve-pvc-source', persistentVolumeClaim: { claimName: '
 const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
 // KServe's pod webhook makes the volume of it.
 const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
-let stage: SharedCluster
+let cluster: SharedCluster
 let client: KubeClient
 
 beforeAll(async () => {
-  stage = await joinTestCluster('llm')
-  client = stage.client
+  cluster = await joinTestCluster('llm')
+  client = cluster.client
   await client.create(resources.namespace, {
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -26,7 +26,7 @@ beforeAll(async () => {
   await client.create(resources.persistentVolumeClaim, volumeClaim)
 })
 
-afterAll(() => stage?.stop())
+afterAll(() => cluster?.stop())
 
 test.each(['v1alpha1', 'v1alpha2'])('an LLMInferenceService %s runs on a claim', async (version) => {
   const service = llm(`llama-${version}`, version, { model: { uri: 'pvc://llama/8b', name: 'llama' } })

@@ -9,12 +9,12 @@ import { until } from './until.ts'
 const namespace = 'pods'
 const gate = 'warmgate.dev/model-cached'
 const foreign = 'other.example/gate'
-let stage: SharedCluster
+let cluster: SharedCluster
 let client: KubeClient
 
 beforeAll(async () => {
-  stage = await joinTestCluster('pods')
-  client = stage.client
+  cluster = await joinTestCluster('pods')
+  client = cluster.client
   await client.create(resources.namespace, {
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -22,7 +22,7 @@ beforeAll(async () => {
   })
 })
 
-afterAll(() => stage?.stop())
+afterAll(() => cluster?.stop())
 
 test('a pod without gates is scheduled, runs and is Ready', async () => {
   const found = await podIs(await create(pod('plain')), isReady)

@@ -5,7 +5,8 @@ import { promisify } from 'node:util'
 import { upstreams } from './upstreams.ts'
 
 const keptMs = 14 * 24 * 3_600_000
-const modules = [...upstreams.map(({ name }) => name), 'manifests', 'charts', 'corpus']
+const layers = ['debian', 'rclone', 'jars', 'alluxio', 'storage', 'csi'].map((name) => `layer-${name}`)
+const modules = [...upstreams.map(({ name }) => name), 'manifests', 'charts', 'corpus', ...layers]
 
 interface Entry {
   path: string

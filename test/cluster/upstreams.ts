@@ -27,7 +27,13 @@ export const nodePrograms = [
   'host-local',
   'guest',
 ] as const
-export type ProgramName = (typeof programNames)[number] | (typeof nodePrograms)[number]
+
+/** What else runs where a cache is real: see test/engine. */
+export const enginePrograms = ['fluid-csi', 'registrar', 'coredns', 'versitygw'] as const
+export type ProgramName =
+  | (typeof programNames)[number]
+  | (typeof nodePrograms)[number]
+  | (typeof enginePrograms)[number]
 
 export interface Program {
   name: ProgramName
@@ -137,6 +143,12 @@ export const upstreams: readonly Upstream[] = [
     module: 'github.com/fluid-cloudnative/fluid',
     programs: fluidControllers.map(fluidController),
   },
+  // An upstream of its own, so that Fluid's controllers need not be built again with it.
+  {
+    name: 'csi',
+    module: 'github.com/fluid-cloudnative/fluid',
+    programs: [{ name: 'fluid-csi', package: 'github.com/fluid-cloudnative/fluid/cmd/csi', aboutMinutes: 1 }],
+  },
   {
     name: 'helm',
     module: 'helm.sh/helm/v3',
@@ -152,11 +164,26 @@ export const upstreams: readonly Upstream[] = [
     module: 'github.com/containernetworking/plugins',
     programs: [cni('ptp', 'main/ptp'), cni('host-local', 'ipam/host-local')],
   },
-  // Our own, and static: an image holds nothing else.
+  // Our own, and static: an image of test/node holds nothing else.
   {
     name: 'guest',
     module: 'warmgate.dev/test/cluster/guest',
     programs: [{ name: 'guest', package: '.', aboutMinutes: 1, tags: 'netgo,osusergo' }],
+  },
+  {
+    name: 'registrar',
+    module: 'warmgate.dev/test/cluster/registrar',
+    programs: [{ name: 'registrar', package: '.', aboutMinutes: 1, tags: 'netgo,osusergo' }],
+  },
+  {
+    name: 'dns',
+    module: 'warmgate.dev/test/cluster/dns',
+    programs: [{ name: 'coredns', package: '.', aboutMinutes: 1 }],
+  },
+  {
+    name: 's3',
+    module: 'github.com/versity/versitygw',
+    programs: [{ name: 'versitygw', package: 'github.com/versity/versitygw/cmd/versitygw', aboutMinutes: 2 }],
   },
 ]
 

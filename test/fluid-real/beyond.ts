@@ -4,8 +4,8 @@ import { resources } from '../../src/kube/resources.ts'
 import { type JsonObject, objectAt, stringAt } from '../../src/values/object.ts'
 import { nodeResource } from '../cluster/nodes.ts'
 import { bind } from '../fluid/contract.ts'
+import { FluidFixture } from '../fluid/fixture.ts'
 import { juicefs, runtimeKinds } from '../fluid/kinds.ts'
-import { Scene } from '../fluid/scene.ts'
 import { cronJob, thinRuntime } from './kinds.ts'
 
 const { dataset, dataLoad, job, persistentVolumeClaim } = resources
@@ -14,79 +14,83 @@ const mended = { metadata: { annotations: { mended: 'true' } }, spec: { nodeSele
 
 /** What Fluid does, Warmgate relies on, and the stand-in does not do. */
 export function beyond(theClient: () => KubeClient): void {
-  const open = (namespace: string, context: TestContext) => Scene.open(theClient(), namespace, context)
+  const open = (namespace: string, context: TestContext) => FluidFixture.open(theClient(), namespace, context)
 
   test.concurrent.for(runtimeKinds)(
     '$type: nodes that hold a cache are labelled, and new workers, until it goes',
     async (kind, context) => {
-      const scene = await open(`${kind.type}-locality`, context)
-      await bind(scene, 'model', kind)
-      const labelSelector = `fluid.io/s-${scene.namespace}-model=true`
-      const held = async () => (await scene.client.list(nodeResource, { labelSelector })).items.length
-      await scene.eventually(held).toBe(2)
-      const key = { namespace: scene.namespace, name: 'model' }
-      await scene.client.patch(kind.resource, key, { type: 'merge', body: { spec: { replicas: 3 } } })
-      await scene.eventually(held).toBe(3)
-      await scene.delete(dataset, 'model')
-      await scene.expectGone(kind.resource, 'model')
-      await scene.eventually(held).toBe(0)
+      const fixture = await open(`${kind.type}-locality`, context)
+      await bind(fixture, 'model', kind)
+      const labelSelector = `fluid.io/s-${fixture.namespace}-model=true`
+      const held = async () => (await fixture.client.list(nodeResource, { labelSelector })).items.length
+      await fixture.eventually(held).toBe(2)
+      const key = { namespace: fixture.namespace, name: 'model' }
+      await fixture.client.patch(kind.resource, key, { type: 'merge', body: { spec: { replicas: 3 } } })
+      await fixture.eventually(held).toBe(3)
+      await fixture.delete(dataset, 'model')
+      await fixture.expectGone(kind.resource, 'model')
+      await fixture.eventually(held).toBe(0)
     },
   )
 
   test.concurrent('a DataLoad stays Failed after its Job failed', async (context) => {
-    const scene = await open('failing', context)
-    await bind(scene, 'model', juicefs)
-    await scene.dataLoad('load', 'model', { nodeSelector: { never: 'true' } })
-    await scene.eventually(() => scene.find(job, 'load-loader-job')).toBeDefined()
+    const fixture = await open('failing', context)
+    await bind(fixture, 'model', juicefs)
+    await fixture.dataLoad('load', 'model', { nodeSelector: { never: 'true' } })
+    await fixture.eventually(() => fixture.find(job, 'load-loader-job')).toBeDefined()
     const body = { spec: { activeDeadlineSeconds: 1 } }
-    await scene.client.patch(job, { namespace: 'failing', name: 'load-loader-job' }, { type: 'merge', body })
-    await scene.expectPhase(dataLoad, 'load', 'Failed')
-    expect((await scene.get(dataLoad, 'load')).status).toMatchObject({
+    await fixture.client.patch(
+      job,
+      { namespace: 'failing', name: 'load-loader-job' },
+      { type: 'merge', body },
+    )
+    await fixture.expectPhase(dataLoad, 'load', 'Failed')
+    expect((await fixture.get(dataLoad, 'load')).status).toMatchObject({
       conditions: [{ type: 'Failed', status: 'True', reason: 'DeadlineExceeded' }],
     })
     // It is looked at again, and what made it fail is gone.
-    await scene.client.patch(
+    await fixture.client.patch(
       dataLoad,
       { namespace: 'failing', name: 'load' },
       { type: 'merge', body: mended },
     )
-    await scene.expectSaid('load', 'DataOperationFailed', 2)
-    expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')).toBe('Failed')
+    await fixture.expectSaid('load', 'DataOperationFailed', 2)
+    expect(stringAt(await fixture.get(dataLoad, 'load'), 'status', 'phase')).toBe('Failed')
   })
 
   test.concurrent('a Cron DataLoad is a CronJob, Complete after each of its runs, and no more so in the next', async (context) => {
-    const scene = await open('cron', context)
-    await bind(scene, 'model', juicefs)
-    await scene.dataLoad('load', 'model', { policy: 'Cron', schedule: '* * * * *' })
-    await scene.eventually(() => scene.find(cronJob, 'load-loader-job')).toBeDefined()
-    expect(objectAt(await scene.get(cronJob, 'load-loader-job'), 'spec')).toMatchObject({
+    const fixture = await open('cron', context)
+    await bind(fixture, 'model', juicefs)
+    await fixture.dataLoad('load', 'model', { policy: 'Cron', schedule: '* * * * *' })
+    await fixture.eventually(() => fixture.find(cronJob, 'load-loader-job')).toBeDefined()
+    expect(objectAt(await fixture.get(cronJob, 'load-loader-job'), 'spec')).toMatchObject({
       schedule: '* * * * *',
     })
-    const phase = async () => stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')
+    const phase = async () => stringAt(await fixture.get(dataLoad, 'load'), 'status', 'phase')
     expect(await phase()).toBe('Executing')
     await context.expect.poll(phase, { timeout: 120_000, interval: 500 }).toBe('Complete')
     // The CronJob may know of its success a little later.
-    const times = async () => objectAt(await scene.get(dataLoad, 'load'), 'status')
-    await scene.eventually(times).toMatchObject({
+    const times = async () => objectAt(await fixture.get(dataLoad, 'load'), 'status')
+    await fixture.eventually(times).toMatchObject({
       lastScheduleTime: expect.any(String),
       lastSuccessfulTime: expect.any(String),
     })
     // Its Jobs are named by their time.
-    expect(await scene.find(job, 'load-loader-job')).toBeUndefined()
+    expect(await fixture.find(job, 'load-loader-job')).toBeUndefined()
     await context.expect.poll(phase, { timeout: 90_000, interval: 500 }).not.toBe('Complete')
   })
 
   test.concurrent('a Thin cache with a profile is Bound; it knows no DataLoad', async (context) => {
-    const scene = await open('thin', context)
-    await scene.dataset('model', { mountPoint: 'nfs://server/models' }, readOnly)
-    await scene.create(thinRuntime, 'model', { spec: { profileName: 'nfs' } })
-    await scene.expectPhase(dataset, 'model', 'Bound')
-    await scene.expectPhase(persistentVolumeClaim, 'model', 'Bound')
-    expect(objectAt(await scene.get(dataset, 'model'), 'status')).toMatchObject({
+    const fixture = await open('thin', context)
+    await fixture.dataset('model', { mountPoint: 'nfs://server/models' }, readOnly)
+    await fixture.create(thinRuntime, 'model', { spec: { profileName: 'nfs' } })
+    await fixture.expectPhase(dataset, 'model', 'Bound')
+    await fixture.expectPhase(persistentVolumeClaim, 'model', 'Bound')
+    expect(objectAt(await fixture.get(dataset, 'model'), 'status')).toMatchObject({
       runtimes: [{ type: 'thin' }],
     })
-    await scene.dataLoad('load', 'model')
-    await scene.expectPhase(dataLoad, 'load', 'Failed')
+    await fixture.dataLoad('load', 'model')
+    await fixture.expectPhase(dataLoad, 'load', 'Failed')
   })
 
   test.concurrent('a Dataset may refer to that of another namespace, which then stays', async (context) => {

@@ -10,12 +10,12 @@ import { golden } from './golden.ts'
 import { profile } from './kinds.ts'
 import { warmgate } from './warmgate.ts'
 
-let stage: RealFluidCluster
+let testCluster: RealFluidCluster
 let hasFailed = false
 
 beforeAll(async () => {
-  stage = await startRealFluidCluster({ nodes: 3, initContainerSeconds: 1 })
-  const { client } = stage
+  testCluster = await startRealFluidCluster({ nodes: 3, initContainerSeconds: 1 })
+  const { client } = testCluster
   for (const name of ['nfs', 's3fs']) await client.create(...profile(name))
   // Where golden files want their workers to be.
   const body = { metadata: { labels: { 'example.com/pool': 'cache', 'example.com/disks': 'two' } } }
@@ -29,11 +29,11 @@ afterEach(({ task }) => {
 
 afterAll(async () => {
   try {
-    for (const line of stage?.cluster.restarts() ?? []) process.stdout.write(`${line}\n`)
-    if (stage !== undefined && hasFailed)
-      process.stdout.write(`The logs of this run are in ${await keepLogs(stage.cluster.dir)}\n`)
+    for (const line of testCluster?.cluster.restarts() ?? []) process.stdout.write(`${line}\n`)
+    if (testCluster !== undefined && hasFailed)
+      process.stdout.write(`The logs of this run are in ${await keepLogs(testCluster.cluster.dir)}\n`)
   } finally {
-    await stage?.stop()
+    await testCluster?.stop()
   }
 })
 
@@ -46,7 +46,7 @@ async function keepLogs(folder: string): Promise<string> {
 }
 
 // All at once: most of what they do is to wait for Fluid's polls.
-contract(() => stage.client)
-beyond(() => stage.client)
-golden(() => stage.client)
-warmgate(() => stage)
+contract(() => testCluster.client)
+beyond(() => testCluster.client)
+golden(() => testCluster.client)
+warmgate(() => testCluster)

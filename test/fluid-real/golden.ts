@@ -4,7 +4,7 @@ import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { type KubeObject, stringAt } from '../../src/values/object.ts'
 import { applyAll, readObjects } from '../cluster/objects.ts'
-import { Scene } from '../fluid/scene.ts'
+import { FluidFixture } from '../fluid/fixture.ts'
 
 const { dataset, persistentVolumeClaim } = resources
 
@@ -16,23 +16,23 @@ const files = readdirSync(new URL('../../src/fluid/golden/', import.meta.url))
 /** What Warmgate writes for each runtime and kind of source, as Fluid itself takes it. Loads are warmgate.ts's matter. */
 export function golden(theClient: () => KubeClient): void {
   test.concurrent.for(files)('%s is Bound by Fluid itself', async (file, context) => {
-    const scene = await open(file, theClient(), context)
+    const fixture = await open(file, theClient(), context)
     const caches = (await readObjects(`src/fluid/golden/${file}`))
       .filter(({ kind }) => kind !== 'DataLoad')
-      .map((object) => within(scene, object))
-    await applyAll(scene.client, [...needsOf(caches, scene.namespace), ...caches])
+      .map((object) => within(fixture, object))
+    await applyAll(fixture.client, [...needsOf(caches, fixture.namespace), ...caches])
     const name = caches[0]?.metadata.name ?? ''
-    await scene.expectPhase(dataset, name, 'Bound')
-    await scene.expectPhase(persistentVolumeClaim, name, 'Bound')
+    await fixture.expectPhase(dataset, name, 'Bound')
+    await fixture.expectPhase(persistentVolumeClaim, name, 'Bound')
   })
 }
 
-async function open(file: string, client: KubeClient, context: TestContext): Promise<Scene> {
-  return await Scene.open(client, file.replace('.yaml', ''), context)
+async function open(file: string, client: KubeClient, context: TestContext): Promise<FluidFixture> {
+  return await FluidFixture.open(client, file.replace('.yaml', ''), context)
 }
 
 /** In a namespace of its own, and not marked as Warmgate's, which would take away what no service uses. */
-function within({ namespace }: Scene, { metadata, ...object }: KubeObject): KubeObject {
+function within({ namespace }: FluidFixture, { metadata, ...object }: KubeObject): KubeObject {
   const text = JSON.stringify({ ...object, metadata: { name: metadata.name, namespace } })
   return JSON.parse(text.replaceAll('"namespace":"models"', `"namespace":"${namespace}"`)) as KubeObject
 }

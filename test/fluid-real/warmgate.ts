@@ -10,8 +10,8 @@ import { cacheNames } from '../../src/plan/service/original.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
+import { FluidFixture } from '../fluid/fixture.ts'
 import { persistentVolume } from '../fluid/kinds.ts'
-import { Scene } from '../fluid/scene.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, policy, service } from '../integration/services.ts'
 import type { RealFluidCluster } from '../warmgate/test-cluster.ts'
@@ -59,54 +59,54 @@ const paths: Record<Exclude<RuntimeName, 'Cache'>, Path> = {
 const refreshed: Path = { ...jindo, uri: 's3://models/refreshed', schedule: '* * * * *' }
 
 /** The whole way of a service: Warmgate, KServe and Fluid are each themselves. */
-export function warmgate(theStage: () => RealFluidCluster): void {
+export function warmgate(theCluster: () => RealFluidCluster): void {
   test.concurrent.for(Object.values(paths))(
     '$runtime: $uri from its service to its last volume',
     async (path, context) => {
-      const play = await admit(path, theStage(), context)
-      const { scene, cache } = play
+      const admitted = await admit(path, theCluster(), context)
+      const { fixture, cache } = admitted
       // What is warm when it is Bound may be so before a pod is there.
-      const first = await play.pod((pod) => !isLoaded(path) || condition(pod, warm) !== undefined)
+      const first = await admitted.pod((pod) => !isLoaded(path) || condition(pod, warm) !== undefined)
       if (isLoaded(path)) {
         expect(hasGate(first)).toBe(true)
         expect(stringAt(condition(first, warm), 'status')).toBe('False')
       }
-      await scene.expectPhase(dataset, cache, 'Bound')
-      await scene.expectPhase(persistentVolumeClaim, cache, 'Bound')
-      expect(objectAt(await scene.get(dataset, cache), 'status')).toMatchObject({
+      await fixture.expectPhase(dataset, cache, 'Bound')
+      await fixture.expectPhase(persistentVolumeClaim, cache, 'Bound')
+      expect(objectAt(await fixture.get(dataset, cache), 'status')).toMatchObject({
         runtimes: [{ type: path.runtime.toLowerCase() }],
       })
       if (isLoaded(path)) {
-        await scene.expectPhase(dataLoad, cache, 'Complete')
-        await scene.eventually(() => scene.find(cronJob, `${cache}-s-loader-job`)).toBeDefined()
+        await fixture.expectPhase(dataLoad, cache, 'Complete')
+        await fixture.eventually(() => fixture.find(cronJob, `${cache}-s-loader-job`)).toBeDefined()
       }
-      const ready = await play.pod((pod) => isTrue(pod, 'Ready'))
+      const ready = await admitted.pod((pod) => isTrue(pod, 'Ready'))
       expect(ready.metadata.uid).toBe(first.metadata.uid)
       expect(listAt(ready, 'spec', 'initContainers')).toEqual([])
       // Fluid rewrites objects and adds to them: Warmgate sees no difference, and wrote each of them once.
-      const found = await scene.get(dataset, cache)
+      const found = await fixture.get(dataset, cache)
       expect(pendingChangesOf(found)).toBe('')
-      const written = await writesIn(theStage(), scene.namespace)
+      const written = await writesIn(theCluster(), fixture.namespace)
       expect(written).toEqual([...new Set(written)])
-      await scene.delete(inferenceService, 'bloom')
+      await fixture.delete(inferenceService, 'bloom')
       for (const resource of [dataset, runtimeResources[path.runtime], dataLoad, persistentVolumeClaim])
-        await scene.expectGone(resource, cache)
-      await scene.expectGone(cronJob, `${cache}-s-loader-job`)
-      const volume = { name: `${scene.namespace}-${cache}` }
-      await scene.eventually(() => scene.client.get(persistentVolume, volume)).toBeUndefined()
+        await fixture.expectGone(resource, cache)
+      await fixture.expectGone(cronJob, `${cache}-s-loader-job`)
+      const volume = { name: `${fixture.namespace}-${cache}` }
+      await fixture.eventually(() => fixture.client.get(persistentVolume, volume)).toBeUndefined()
     },
   )
 
   test.concurrent('warmgate refresh, and a schedule: Fluid reads metadata again and loads, and no pod is touched', async (context) => {
-    const play = await admit(refreshed, theStage(), context)
-    const { scene, cache } = play
-    const before = await play.pod((pod) => isTrue(pod, 'Ready'))
+    const admitted = await admit(refreshed, theCluster(), context)
+    const { fixture, cache } = admitted
+    const before = await admitted.pod((pod) => isTrue(pod, 'Ready'))
     const said: string[] = []
     const refreshing = runRefresh(
       {
-        client: scene.client,
+        client: fixture.client,
         clock: systemClock,
-        namespace: scene.namespace,
+        namespace: fixture.namespace,
         service: 'bloom',
         timeoutMs: 120_000,
         signal: AbortSignal.timeout(180_000),
@@ -115,19 +115,19 @@ export function warmgate(theStage: () => RealFluidCluster): void {
     )
     const isRefresh = ({ metadata: { name = '' } }: KubeObject) => name.startsWith(`${cache}-r`)
     const loadJob = async () =>
-      (await scene.client.list(job, { namespace: scene.namespace })).items.find(isRefresh)
-    await scene.eventually(loadJob).toBeDefined()
+      (await fixture.client.list(job, { namespace: fixture.namespace })).items.find(isRefresh)
+    await fixture.eventually(loadJob).toBeDefined()
     const [container] = listAt(await loadJob(), 'spec', 'template', 'spec', 'containers')
     expect(listAt(container, 'env')).toContainEqual({ name: 'NEED_LOAD_METADATA', value: 'true' })
     expect(await refreshing).toBe(0)
     expect(said.at(-1)).toMatch(/: refreshed in [0-9]+s/)
-    await scene.expectPhase(dataLoad, `${cache}-s`, 'Complete')
-    const after = await play.pod(() => true)
+    await fixture.expectPhase(dataLoad, `${cache}-s`, 'Complete')
+    const after = await admitted.pod(() => true)
     expect(after.metadata.uid).toBe(before.metadata.uid)
     expect(isTrue(after, 'Ready')).toBe(true)
     // Its own DataLoad and what Fluid made of it have gone, the warm-up is still there.
-    await scene.eventually(loadJob).toBeUndefined()
-    await scene.expectPhase(dataLoad, cache, 'Complete')
+    await fixture.eventually(loadJob).toBeUndefined()
+    await fixture.expectPhase(dataLoad, cache, 'Complete')
   })
 }
 
@@ -147,17 +147,21 @@ function isLoaded({ runtime }: Path): boolean {
   return runtimes[runtime].isLoadable
 }
 
-interface Play {
-  scene: Scene
+interface AdmittedService {
+  fixture: FluidFixture
   cache: string
   /** A pod of the service, once there is one like this. */
   pod(wanted: (pod: KubeObject) => boolean): Promise<KubeObject>
 }
 
 /** A service in a namespace of its own, under a policy of its own, as Warmgate admitted it. */
-async function admit(path: Path, { client }: RealFluidCluster, context: TestContext): Promise<Play> {
+async function admit(
+  path: Path,
+  { client }: RealFluidCluster,
+  context: TestContext,
+): Promise<AdmittedService> {
   const ns = `warm-${path.runtime.toLowerCase()}-${path.uri.split('/').at(-1)}`
-  const scene = await Scene.open(client, ns, context)
+  const fixture = await FluidFixture.open(client, ns, context)
   const scheme = `${path.uri.split('://')[0]}://`
   const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
   await applyAll(client, [
@@ -168,17 +172,17 @@ async function admit(path: Path, { client }: RealFluidCluster, context: TestCont
     }),
     namespace(ns),
   ])
-  if (path.secret !== undefined) await scene.create(resources.secret, 'access', { stringData: path.secret })
+  if (path.secret !== undefined) await fixture.create(resources.secret, 'access', { stringData: path.secret })
   const object = service(ns, 'bloom', custom(path.uri))
   const tried = async () => cacheNames(await client.create(inferenceService, object, { dryRun: true })).length
-  await scene.eventually(tried).toBe(1)
+  await fixture.eventually(tried).toBe(1)
   const admitted = await client.create(inferenceService, object)
   const [cache = ''] = cacheNames(admitted)
   expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
   const pod = async (wanted: (pod: KubeObject) => boolean) => {
     const found = async () => (await podsOf(client, ns, 'bloom')).find(wanted)
-    await scene.eventually(found).toBeDefined()
+    await fixture.eventually(found).toBeDefined()
     return (await found()) as KubeObject
   }
-  return { scene, cache, pod }
+  return { fixture, cache, pod }
 }

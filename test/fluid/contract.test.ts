@@ -1,12 +1,12 @@
 import { afterAll, beforeAll } from 'vitest'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { contract } from './contract.ts'
-import { gib } from './scene.ts'
+import { gib } from './fixture.ts'
 
-let stage: SharedCluster
+let cluster: SharedCluster
 
 beforeAll(async () => {
-  stage = await joinTestCluster('contract', {
+  cluster = await joinTestCluster('contract', {
     bindMs: 100,
     pollMs: 1_000,
     syncMs: 100,
@@ -16,6 +16,6 @@ beforeAll(async () => {
   })
 })
 
-afterAll(() => stage?.stop())
+afterAll(() => cluster?.stop())
 
-contract(() => stage.client)
+contract(() => cluster.client)

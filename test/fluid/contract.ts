@@ -3,8 +3,8 @@ import type { KubeClient } from '../../src/kube/client.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import { hasCondition } from '../cluster/objects.ts'
+import { FluidFixture, podSpec } from './fixture.ts'
 import { juicefs, persistentVolume, type RuntimeKind, runtimeKinds } from './kinds.ts'
-import { podSpec, Scene } from './scene.ts'
 
 const { dataset, dataLoad, job, persistentVolumeClaim, pod, secret } = resources
 
@@ -16,11 +16,11 @@ export function contract(theClient: () => KubeClient): void {
   for (const kind of runtimeKinds) contractOf(kind, theClient)
 
   test.concurrent('a DataLoad that names no namespace hangs, and an Event says so', async (context) => {
-    const scene = await Scene.open(theClient(), 'contract-lost', context)
-    await createDataset(scene, 'model', juicefs)
-    await scene.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })
-    await scene.expectSaid('load', 'TargetDatasetNotFound', 2)
-    const { status, metadata } = await scene.get(dataLoad, 'load')
+    const fixture = await FluidFixture.open(theClient(), 'contract-lost', context)
+    await createDataset(fixture, 'model', juicefs)
+    await fixture.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })
+    await fixture.expectSaid('load', 'TargetDatasetNotFound', 2)
+    const { status, metadata } = await fixture.get(dataLoad, 'load')
     expect(stringAt(status, 'phase') ?? '').toBe('')
     expect(metadata.finalizers).toBeUndefined()
   })
@@ -29,85 +29,85 @@ export function contract(theClient: () => KubeClient): void {
 function contractOf(kind: RuntimeKind, theClient: () => KubeClient): void {
   const runtime = kind.resource
   const open = (name: string, context: TestContext) =>
-    Scene.open(theClient(), `contract-${kind.type}-${name}`, context)
+    FluidFixture.open(theClient(), `contract-${kind.type}-${name}`, context)
 
   test.concurrent(`${kind.type}: a Dataset is Bound once its Runtime is there, and not before`, async (context) => {
-    const scene = await open('bound', context)
-    await createDataset(scene, 'model', kind)
-    await scene.expectPhase(dataset, 'model', 'NotBound')
-    expect(await scene.find(persistentVolumeClaim, 'model')).toBeUndefined()
-    await scene.runtime('model', runtime)
-    await scene.expectPhase(dataset, 'model', 'Bound')
-    await scene.expectPhase(persistentVolumeClaim, 'model', 'Bound')
-    const found = { kind, dataset: await scene.get(dataset, 'model') }
+    const fixture = await open('bound', context)
+    await createDataset(fixture, 'model', kind)
+    await fixture.expectPhase(dataset, 'model', 'NotBound')
+    expect(await fixture.find(persistentVolumeClaim, 'model')).toBeUndefined()
+    await fixture.runtime('model', runtime)
+    await fixture.expectPhase(dataset, 'model', 'Bound')
+    await fixture.expectPhase(persistentVolumeClaim, 'model', 'Bound')
+    const found = { kind, dataset: await fixture.get(dataset, 'model') }
     expectDataset(found)
-    expectRuntime(await scene.get(runtime, 'model'), found)
-    expectClaim(await scene.get(persistentVolumeClaim, 'model'), found)
-    expectVolume(await scene.client.get(persistentVolume, { name: `${scene.namespace}-model` }), found)
-    const total = async () => stringAt(await scene.get(dataset, 'model'), 'status', 'ufsTotal')
-    await scene.eventually(total).toBe('3.00GiB')
+    expectRuntime(await fixture.get(runtime, 'model'), found)
+    expectClaim(await fixture.get(persistentVolumeClaim, 'model'), found)
+    expectVolume(await fixture.client.get(persistentVolume, { name: `${fixture.namespace}-model` }), found)
+    const total = async () => stringAt(await fixture.get(dataset, 'model'), 'status', 'ufsTotal')
+    await fixture.eventually(total).toBe('3.00GiB')
   })
 
   test.concurrent(`${kind.type}: a DataLoad runs to Complete: its Job first, then the DataLoad`, async (context) => {
-    const scene = await open('load', context)
-    await bind(scene, 'model', kind)
-    await scene.dataLoad('load', 'model')
-    await scene
-      .eventually(async () => hasCondition(await scene.find(job, 'load-loader-job'), 'Complete', 'True'))
+    const fixture = await open('load', context)
+    await bind(fixture, 'model', kind)
+    await fixture.dataLoad('load', 'model')
+    await fixture
+      .eventually(async () => hasCondition(await fixture.find(job, 'load-loader-job'), 'Complete', 'True'))
       .toBe(true)
-    await scene.expectPhase(dataLoad, 'load', 'Complete')
-    const found = { kind, dataset: await scene.get(dataset, 'model') }
-    const done = await scene.get(dataLoad, 'load')
+    await fixture.expectPhase(dataLoad, 'load', 'Complete')
+    const found = { kind, dataset: await fixture.get(dataset, 'model') }
+    const done = await fixture.get(dataLoad, 'load')
     expectLoad(done, found)
-    expectJob(await scene.get(job, 'load-loader-job'), done, found)
-    await scene
+    expectJob(await fixture.get(job, 'load-loader-job'), done, found)
+    await fixture
       .eventually(async () =>
-        stringAt(await scene.get(dataset, 'model'), 'status', 'operationRef', 'DataLoad'),
+        stringAt(await fixture.get(dataset, 'model'), 'status', 'operationRef', 'DataLoad'),
       )
       .toBeUndefined()
     // What is scheduled is Executing before it first runs, and blocks nothing.
-    await scene.dataLoad('nightly', 'model', { policy: 'Cron', schedule: '0 3 * * *' })
-    await scene.expectPhase(dataLoad, 'nightly', 'Executing')
+    await fixture.dataLoad('nightly', 'model', { policy: 'Cron', schedule: '0 3 * * *' })
+    await fixture.expectPhase(dataLoad, 'nightly', 'Executing')
   })
 
   test.concurrent(`${kind.type}: a Dataset in use stays; after that all of it goes`, async (context) => {
-    const scene = await open('use', context)
-    await bind(scene, 'model', kind)
-    await scene.dataLoad('load', 'model')
-    await scene
+    const fixture = await open('use', context)
+    await bind(fixture, 'model', kind)
+    await fixture.dataLoad('load', 'model')
+    await fixture
       .eventually(async () =>
-        (await scene.get(dataLoad, 'load')).metadata.ownerReferences?.map(({ kind: owner }) => owner),
+        (await fixture.get(dataLoad, 'load')).metadata.ownerReferences?.map(({ kind: owner }) => owner),
       )
       .toEqual(['Dataset'])
-    await scene.create(pod, 'server', podSpec('model'))
-    await scene.delete(dataset, 'model')
-    await scene.expectSaid('model', 'ErrorDeleteDataset')
-    expect(stringAt(await scene.get(dataset, 'model'), 'status', 'phase')).toBe('Bound')
-    await scene.delete(pod, 'server')
-    await scene.expectGone(dataset, 'model')
+    await fixture.create(pod, 'server', podSpec('model'))
+    await fixture.delete(dataset, 'model')
+    await fixture.expectSaid('model', 'ErrorDeleteDataset')
+    expect(stringAt(await fixture.get(dataset, 'model'), 'status', 'phase')).toBe('Bound')
+    await fixture.delete(pod, 'server')
+    await fixture.expectGone(dataset, 'model')
     for (const [resource, name] of [
       [runtime, 'model'],
       [dataLoad, 'load'],
       [persistentVolumeClaim, 'model'],
     ] as const)
-      await scene.expectGone(resource, name)
-    await scene
-      .eventually(() => scene.client.get(persistentVolume, { name: `${scene.namespace}-model` }))
+      await fixture.expectGone(resource, name)
+    await fixture
+      .eventually(() => fixture.client.get(persistentVolume, { name: `${fixture.namespace}-model` }))
       .toBeUndefined()
   })
 }
 
 const readOnly = { accessModes: ['ReadOnlyMany'] }
 
-async function createDataset(scene: Scene, name: string, kind: RuntimeKind): Promise<void> {
+async function createDataset(fixture: FluidFixture, name: string, kind: RuntimeKind): Promise<void> {
   if (kind !== juicefs) {
-    await scene.dataset(name, {}, readOnly)
+    await fixture.dataset(name, {}, readOnly)
     return
   }
   // Of the community edition, which the address of its metadata engine makes it.
-  await scene.create(secret, 'juicefs', { stringData: { metaurl: 'redis://redis:6379/1' } })
+  await fixture.create(secret, 'juicefs', { stringData: { metaurl: 'redis://redis:6379/1' } })
   const secretKeyRef = { name: 'juicefs', key: 'metaurl' }
-  await scene.dataset(
+  await fixture.dataset(
     name,
     {
       mountPoint: 'juicefs:///llama',
@@ -119,11 +119,11 @@ async function createDataset(scene: Scene, name: string, kind: RuntimeKind): Pro
 }
 
 /** A cache of this kind, once it is Bound. */
-export async function bind(scene: Scene, name: string, kind: RuntimeKind): Promise<void> {
-  await createDataset(scene, name, kind)
-  await scene.runtime(name, kind.resource)
-  await scene.expectPhase(dataset, name, 'Bound')
-  await scene.expectPhase(persistentVolumeClaim, name, 'Bound')
+export async function bind(fixture: FluidFixture, name: string, kind: RuntimeKind): Promise<void> {
+  await createDataset(fixture, name, kind)
+  await fixture.runtime(name, kind.resource)
+  await fixture.expectPhase(dataset, name, 'Bound')
+  await fixture.expectPhase(persistentVolumeClaim, name, 'Bound')
 }
 
 interface Found {

@@ -162,11 +162,11 @@ export class DataLoadController {
     await updateStatus(client, { resource: resources.dataset, key: keyOf(dataset) }, (object) =>
       withoutOperation(object, name),
     )
-    const happening =
+    const content =
       stringAt(dataLoad, 'status', 'phase') === 'Complete'
         ? { type: 'Normal' as const, reason: 'DataOperationSucceed', message: `DataLoad ${name} succeeded` }
         : { type: 'Warning' as const, reason: 'DataOperationFailed', message: `DataLoad ${name} failed` }
-    await this.#context.events.record(dataLoad, happening)
+    await this.#context.events.record(dataLoad, content)
     return leftMs
   }
 

@@ -7,7 +7,7 @@ import { getIn, type KubeObject } from '../../src/values/object.ts'
 import { coreEvent } from './kinds.ts'
 import { timestamp } from './status.ts'
 
-export interface Happening {
+export interface EventContent {
   type: 'Normal' | 'Warning'
   reason: string
   message: string
@@ -27,17 +27,17 @@ export class FluidEvents {
     this.#options = options
   }
 
-  async record(regarding: KubeObject, happening: Happening): Promise<void> {
+  async record(regarding: KubeObject, content: EventContent): Promise<void> {
     try {
-      await this.#write(regarding, happening)
+      await this.#write(regarding, content)
     } catch (error) {
-      this.#options.logger.warn({ err: error, reason: happening.reason }, 'an Event was not written')
+      this.#options.logger.warn({ err: error, reason: content.reason }, 'an Event was not written')
     }
   }
 
-  async #write(regarding: KubeObject, happening: Happening): Promise<void> {
+  async #write(regarding: KubeObject, content: EventContent): Promise<void> {
     const { client, clock } = this.#options
-    const event = toEvent(regarding, happening, timestamp(clock.now()))
+    const event = toEvent(regarding, content, timestamp(clock.now()))
     try {
       await client.create(coreEvent, event)
     } catch (error) {
@@ -51,10 +51,10 @@ export class FluidEvents {
   }
 }
 
-function toEvent(regarding: KubeObject, happening: Happening, now: string): KubeObject {
+function toEvent(regarding: KubeObject, content: EventContent, now: string): KubeObject {
   const { namespace = '', name = '', uid = '', resourceVersion = '' } = regarding.metadata
   const identity = createHash('sha256')
-    .update(JSON.stringify([uid, happening]))
+    .update(JSON.stringify([uid, content]))
     .digest('hex')
     .slice(0, 16)
   const { apiVersion, kind } = regarding
@@ -63,7 +63,7 @@ function toEvent(regarding: KubeObject, happening: Happening, now: string): Kube
     kind: 'Event',
     metadata: { namespace, name: `${name}.${identity}` },
     involvedObject: { apiVersion, kind, namespace, name, uid, resourceVersion },
-    ...happening,
+    ...content,
     source: { component: `${kind}Controller` },
     firstTimestamp: now,
     lastTimestamp: now,

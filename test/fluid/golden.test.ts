@@ -5,16 +5,16 @@ import { objectAt } from '../../src/values/object.ts'
 import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 
-let stage: SharedCluster
+let cluster: SharedCluster
 let client: KubeClient
 
 beforeAll(async () => {
-  stage = await joinTestCluster('models')
-  client = stage.client
+  cluster = await joinTestCluster('models')
+  client = cluster.client
   await applyAll(client, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models' } }])
 })
 
-afterAll(() => stage?.stop())
+afterAll(() => cluster?.stop())
 
 const files = (await readdir(new URL('../../src/fluid/golden/', import.meta.url))).toSorted()
 // Fluid 1.0.8 has no CacheRuntime: of those files the rest is checked.

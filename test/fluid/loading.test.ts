@@ -7,9 +7,9 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
+import { eventually, FluidFixture, gib } from './fixture.ts'
 import type { FluidStandIn } from './fluid.ts'
 import { fluidDefaults } from './options.ts'
-import { eventually, gib, Scene } from './scene.ts'
 
 const { dataset, dataLoad, job } = resources
 const quick = {
@@ -21,23 +21,23 @@ const quick = {
   bytesPerSecond: 4 * gib,
 }
 
-let stage: SharedCluster
+let cluster: SharedCluster
 let client: KubeClient
 let fluid: FluidStandIn
 
 beforeAll(async () => {
-  stage = await joinTestCluster('loading', quick)
-  client = stage.client
-  fluid = stage.fluid
+  cluster = await joinTestCluster('loading', quick)
+  client = cluster.client
+  fluid = cluster.fluid
 })
 
 beforeEach(() => fluid.set(quick))
 
-afterAll(() => stage?.stop())
+afterAll(() => cluster?.stop())
 
 /** Every version of one object that a watch shows, from now on. */
-async function follow(resource: typeof dataset | typeof job, scene: Scene, name: string) {
-  const { namespace } = scene
+async function follow(resource: typeof dataset | typeof job, fixture: FluidFixture, name: string) {
+  const { namespace } = fixture
   const logger = createLogger('silent')
   const reflector = new Reflector({ client, resource, clock: systemClock, logger, select: { namespace } })
   const seen: KubeObject[] = []
@@ -50,61 +50,63 @@ async function follow(resource: typeof dataset | typeof job, scene: Scene, name:
 }
 
 test('a DataLoad that does not name the namespace of its Dataset hangs, and is looked at for ever', async () => {
-  const scene = await Scene.open(client, 'loading-no-namespace')
-  await scene.bound('model')
-  await scene.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })
-  await scene.expectSaid('load', 'TargetDatasetNotFound', 3)
-  expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase') ?? '').toBe('')
-  expect(await scene.find(job, 'load-loader-job')).toBeUndefined()
+  const fixture = await FluidFixture.open(client, 'loading-no-namespace')
+  await fixture.bound('model')
+  await fixture.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })
+  await fixture.expectSaid('load', 'TargetDatasetNotFound', 3)
+  expect(stringAt(await fixture.get(dataLoad, 'load'), 'status', 'phase') ?? '').toBe('')
+  expect(await fixture.find(job, 'load-loader-job')).toBeUndefined()
 })
 
 test('a DataLoad for the Dataset of another namespace is not valid', async () => {
-  const scene = await Scene.open(client, 'loading-one-namespace')
-  const other = await Scene.open(client, 'loading-other-namespace')
+  const fixture = await FluidFixture.open(client, 'loading-one-namespace')
+  const other = await FluidFixture.open(client, 'loading-other-namespace')
   await other.bound('model')
-  await scene.create(dataLoad, 'load', {
+  await fixture.create(dataLoad, 'load', {
     spec: { dataset: { name: 'model', namespace: 'loading-other-namespace' } },
   })
   // Its owner is in another namespace then, so that Kubernetes' garbage collector may delete it in the next moment.
-  await scene.expectSaid('load', 'DataOperationNotValid')
+  await fixture.expectSaid('load', 'DataOperationNotValid')
 })
 
 test('a DataLoad waits with an empty phase for its Dataset to be there, and to be Bound', async () => {
-  const scene = await Scene.open(client, 'loading-waiting')
-  await scene.dataLoad('load', 'model')
-  await scene.expectSaid('load', 'TargetDatasetNotFound', 2)
-  await scene.dataset('model')
-  await scene.expectSaid('load', 'RuntimeNotReady', 2)
-  expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase') ?? '').toBe('')
-  await scene.runtime('model')
-  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  const fixture = await FluidFixture.open(client, 'loading-waiting')
+  await fixture.dataLoad('load', 'model')
+  await fixture.expectSaid('load', 'TargetDatasetNotFound', 2)
+  await fixture.dataset('model')
+  await fixture.expectSaid('load', 'RuntimeNotReady', 2)
+  expect(stringAt(await fixture.get(dataLoad, 'load'), 'status', 'phase') ?? '').toBe('')
+  await fixture.runtime('model')
+  await fixture.expectPhase(dataLoad, 'load', 'Complete')
 })
 
 test('the loading Job is done first; the DataLoad says so at the next poll', async () => {
-  const scene = await Scene.open(client, 'loading-polling')
-  await scene.bound('model')
+  const fixture = await FluidFixture.open(client, 'loading-polling')
+  await fixture.bound('model')
   fluid.set({ pollMs: 3_600_000, bytesPerSecond: 1 })
-  await scene.dataLoad('load', 'model')
-  await scene.expectPhase(dataLoad, 'load', 'Executing')
-  await eventually(() => scene.find(job, 'load-loader-job')).toBeDefined()
+  await fixture.dataLoad('load', 'model')
+  await fixture.expectPhase(dataLoad, 'load', 'Executing')
+  await eventually(() => fixture.find(job, 'load-loader-job')).toBeDefined()
   fluid.set({ bytesPerSecond: quick.bytesPerSecond })
-  const done = async () => scene.condition(await scene.get(job, 'load-loader-job'), 'Complete')
+  const done = async () => fixture.condition(await fixture.get(job, 'load-loader-job'), 'Complete')
   await eventually(done).toMatchObject({ status: 'True' })
 
-  const executing = await scene.get(dataLoad, 'load')
+  const executing = await fixture.get(dataLoad, 'load')
   expect(executing.status).toMatchObject({ phase: 'Executing', duration: 'Unfinished', conditions: [] })
   expect(executing.metadata.finalizers).toEqual(['fluid-dataload-controller-finalizer'])
-  expect(objectAt(await scene.get(dataset, 'model'), 'status', 'operationRef')).toEqual({ DataLoad: 'load' })
+  expect(objectAt(await fixture.get(dataset, 'model'), 'status', 'operationRef')).toEqual({
+    DataLoad: 'load',
+  })
 
   fluid.set(quick)
-  await scene.expectPhase(dataLoad, 'load', 'Complete')
-  const complete = await scene.get(dataLoad, 'load')
+  await fixture.expectPhase(dataLoad, 'load', 'Complete')
+  const complete = await fixture.get(dataLoad, 'load')
   expect(stringAt(complete, 'status', 'duration')).toMatch(/^[0-9]+s$/)
   expect(complete.status).toMatchObject({ conditions: [{ type: 'Complete', status: 'True' }] })
-  await scene.expectSaid('load', 'DataOperationSucceed')
-  expect(objectAt(await scene.get(dataset, 'model'), 'status', 'operationRef')).toEqual({})
+  await fixture.expectSaid('load', 'DataOperationSucceed')
+  expect(objectAt(await fixture.get(dataset, 'model'), 'status', 'operationRef')).toEqual({})
 
-  const loading = await scene.get(job, 'load-loader-job')
+  const loading = await fixture.get(job, 'load-loader-job')
   expect(loading.metadata.labels).toMatchObject({
     release: 'load-loader',
     role: 'dataload-job',
@@ -117,19 +119,19 @@ test('the loading Job is done first; the DataLoad says so at the next poll', asy
 })
 
 test('progress is written as the cache fills, with a size that is known later', async () => {
-  const scene = await Scene.open(client, 'loading-progress')
+  const fixture = await FluidFixture.open(client, 'loading-progress')
   const modelBytes = (mountPoint: string) => (mountPoint === 's3://models/model/' ? 2 * gib : undefined)
   fluid.set({ modelBytes, bytesPerSecond: gib / 10 })
-  const { seen, stop } = await follow(dataset, scene, 'model')
+  const { seen, stop } = await follow(dataset, fixture, 'model')
   const distinct = (...path: string[]) => [...new Set(seen.map((one) => stringAt(one, 'status', ...path)))]
-  await scene.bound('model')
+  await fixture.bound('model')
   await eventually(() => distinct('cacheStates', 'cachedPercentage')).toContain('0.0%')
-  await scene.dataLoad('load', 'model')
+  await fixture.dataLoad('load', 'model')
   await eventually(() => distinct('cacheStates', 'cached').length).toBeGreaterThan(4)
   fluid.set({ bytesPerSecond: quick.bytesPerSecond })
-  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  await fixture.expectPhase(dataLoad, 'load', 'Complete')
   const percentage = async () =>
-    stringAt(await scene.get(dataset, 'model'), 'status', 'cacheStates', 'cachedPercentage')
+    stringAt(await fixture.get(dataset, 'model'), 'status', 'cacheStates', 'cachedPercentage')
   await eventually(percentage).toBe('100.0%')
   await stop()
   expect(distinct('ufsTotal').filter((total) => total !== undefined)).toEqual(['[Calculating]', '2.00GiB'])
@@ -141,12 +143,12 @@ test('progress is written as the cache fills, with a size that is known later', 
 })
 
 test('a DataLoad that has failed stays so; it takes a new one', async () => {
-  const scene = await Scene.open(client, 'loading-failing')
-  await scene.bound('model')
+  const fixture = await FluidFixture.open(client, 'loading-failing')
+  await fixture.bound('model')
   fluid.set({ failLoad: ({ metadata }) => (metadata.name === 'load' ? 'no route to host' : undefined) })
-  await scene.dataLoad('load', 'model')
-  await scene.expectPhase(dataLoad, 'load', 'Failed')
-  const failed = await scene.get(dataLoad, 'load')
+  await fixture.dataLoad('load', 'model')
+  await fixture.expectPhase(dataLoad, 'load', 'Failed')
+  const failed = await fixture.get(dataLoad, 'load')
   expect(failed.status).toMatchObject({
     conditions: [
       { type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded', message: 'no route to host' },
@@ -154,78 +156,78 @@ test('a DataLoad that has failed stays so; it takes a new one', async () => {
   })
   // Everything is looked at again: it does not help.
   fluid.set(quick)
-  await scene.expectSaid('load', 'DataOperationFailed', 2)
-  expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')).toBe('Failed')
-  await scene.dataLoad('again', 'model')
-  await scene.expectPhase(dataLoad, 'again', 'Complete')
+  await fixture.expectSaid('load', 'DataOperationFailed', 2)
+  expect(stringAt(await fixture.get(dataLoad, 'load'), 'status', 'phase')).toBe('Failed')
+  await fixture.dataLoad('again', 'model')
+  await fixture.expectPhase(dataLoad, 'again', 'Complete')
 })
 
 test('a load of what does not exist fails', async () => {
-  const scene = await Scene.open(client, 'loading-missing')
+  const fixture = await FluidFixture.open(client, 'loading-missing')
   fluid.set({ modelBytes: () => undefined })
-  await scene.bound('model')
-  await scene.dataLoad('load', 'model')
-  await scene.expectPhase(dataLoad, 'load', 'Failed')
-  const message = stringAt(await scene.get(dataLoad, 'load'), 'status', 'conditions', 0, 'message')
+  await fixture.bound('model')
+  await fixture.dataLoad('load', 'model')
+  await fixture.expectPhase(dataLoad, 'load', 'Failed')
+  const message = stringAt(await fixture.get(dataLoad, 'load'), 'status', 'conditions', 0, 'message')
   expect(message).toBe('s3://models/model/ does not exist')
 })
 
 test('a cache that is too small is full, and its load complete', async () => {
-  const scene = await Scene.open(client, 'loading-too-small')
+  const fixture = await FluidFixture.open(client, 'loading-too-small')
   fluid.set({ modelBytes: () => 200 * gib, bytesPerSecond: 1_000 * gib })
-  await scene.bound('model')
-  await scene.dataLoad('load', 'model')
-  await scene.expectPhase(dataLoad, 'load', 'Complete')
-  const states = async () => objectAt(await scene.get(dataset, 'model'), 'status', 'cacheStates')
+  await fixture.bound('model')
+  await fixture.dataLoad('load', 'model')
+  await fixture.expectPhase(dataLoad, 'load', 'Complete')
+  const states = async () => objectAt(await fixture.get(dataset, 'model'), 'status', 'cacheStates')
   await eventually(states).toMatchObject({ cached: '100.00GiB', cachedPercentage: '50.0%' })
 })
 
 test('every replica counts as cached: above the whole with Alluxio', async () => {
-  const scene = await Scene.open(client, 'loading-replicas')
-  await scene.bound('model', runtimeResources.Alluxio)
-  await scene.dataLoad('load', 'model', { target: [{ path: '/', replicas: 2 }] })
-  await scene.expectPhase(dataLoad, 'load', 'Complete')
-  const states = async () => objectAt(await scene.get(dataset, 'model'), 'status', 'cacheStates')
+  const fixture = await FluidFixture.open(client, 'loading-replicas')
+  await fixture.bound('model', runtimeResources.Alluxio)
+  await fixture.dataLoad('load', 'model', { target: [{ path: '/', replicas: 2 }] })
+  await fixture.expectPhase(dataLoad, 'load', 'Complete')
+  const states = async () => objectAt(await fixture.get(dataset, 'model'), 'status', 'cacheStates')
   await eventually(states).toMatchObject({ cached: '2.00GiB', cachedPercentage: '200.0%' })
 })
 
 test('a second load at the same source brings only what is new', async () => {
-  const scene = await Scene.open(client, 'loading-again')
-  await scene.bound('model')
-  await scene.dataLoad('load', 'model')
-  await scene.expectPhase(dataLoad, 'load', 'Complete')
+  const fixture = await FluidFixture.open(client, 'loading-again')
+  await fixture.bound('model')
+  await fixture.dataLoad('load', 'model')
+  await fixture.expectPhase(dataLoad, 'load', 'Complete')
   // At this speed the whole of it would take an hour.
   fluid.set({ bytesPerSecond: gib / 3_600 })
-  await scene.dataLoad('again', 'model')
-  await scene.expectPhase(dataLoad, 'again', 'Complete')
+  await fixture.dataLoad('again', 'model')
+  await fixture.expectPhase(dataLoad, 'again', 'Complete')
 })
 
 test('a Jindo load without a tiered store never begins', async () => {
-  const scene = await Scene.open(client, 'loading-no-tiers')
-  await scene.dataset('model')
-  await scene.runtime('model', runtimeResources.Jindo, { tieredstore: {} })
-  await scene.dataLoad('load', 'model')
-  await scene.expectSaid('load', 'DataOperationExecutionFailed', 2)
-  expect(stringAt(await scene.get(dataLoad, 'load'), 'status', 'phase')).toBe('Executing')
+  const fixture = await FluidFixture.open(client, 'loading-no-tiers')
+  await fixture.dataset('model')
+  await fixture.runtime('model', runtimeResources.Jindo, { tieredstore: {} })
+  await fixture.dataLoad('load', 'model')
+  await fixture.expectSaid('load', 'DataOperationExecutionFailed', 2)
+  expect(stringAt(await fixture.get(dataLoad, 'load'), 'status', 'phase')).toBe('Executing')
 })
 
 test('a DataLoad whose time to live is over is deleted, with its Job', async () => {
-  const scene = await Scene.open(client, 'loading-time-to-live')
-  await scene.bound('model')
-  await scene.dataLoad('load', 'model', { ttlSecondsAfterFinished: 1 })
-  await scene.expectPhase(dataLoad, 'load', 'Complete')
-  await scene.expectGone(dataLoad, 'load')
-  await scene.expectGone(job, 'load-loader-job')
+  const fixture = await FluidFixture.open(client, 'loading-time-to-live')
+  await fixture.bound('model')
+  await fixture.dataLoad('load', 'model', { ttlSecondsAfterFinished: 1 })
+  await fixture.expectPhase(dataLoad, 'load', 'Complete')
+  await fixture.expectGone(dataLoad, 'load')
+  await fixture.expectGone(job, 'load-loader-job')
 })
 
 test('the Job of a deleted DataLoad goes, and its mark on the Dataset', async () => {
-  const scene = await Scene.open(client, 'loading-cancelling')
-  await scene.bound('model')
+  const fixture = await FluidFixture.open(client, 'loading-cancelling')
+  await fixture.bound('model')
   fluid.set({ bytesPerSecond: 1 })
-  await scene.dataLoad('load', 'model')
-  await eventually(() => scene.find(job, 'load-loader-job')).toBeDefined()
-  await scene.delete(dataLoad, 'load')
-  await scene.expectGone(dataLoad, 'load')
-  await scene.expectGone(job, 'load-loader-job')
-  expect(objectAt(await scene.get(dataset, 'model'), 'status', 'operationRef')).toEqual({})
+  await fixture.dataLoad('load', 'model')
+  await eventually(() => fixture.find(job, 'load-loader-job')).toBeDefined()
+  await fixture.delete(dataLoad, 'load')
+  await fixture.expectGone(dataLoad, 'load')
+  await fixture.expectGone(job, 'load-loader-job')
+  expect(objectAt(await fixture.get(dataset, 'model'), 'status', 'operationRef')).toEqual({})
 })

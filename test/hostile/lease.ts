@@ -10,7 +10,7 @@ const namespace = 'warmgate-system'
 const name = 'warmgate'
 
 /** Or how many milliseconds an answer takes. */
-export type Weather = 'fine' | 'failing' | 'hanging' | number
+export type ServerHealth = 'fine' | 'failing' | 'hanging' | number
 
 /** The one lease that all compete for, guarded by its version as the API server guards it. */
 export class SharedLease {
@@ -28,14 +28,14 @@ export class SharedLease {
   }
 
   /** One process's way to the server, with its own weather. */
-  client(weather: () => Weather, clock: Clock): KubeClient {
+  client(health: () => ServerHealth, clock: Clock): KubeClient {
     const through = async <T>(answer: () => T): Promise<T> => {
       // Every request takes a moment, in which another's may come between.
       await null
-      const now = weather()
+      const now = health()
       if (typeof now === 'number') await pause(clock, now)
-      if (weather() === 'hanging') await new Promise(() => {})
-      if (weather() === 'failing') throw new KubeError('lease', { status: 500, message: 'etcd is away' })
+      if (health() === 'hanging') await new Promise(() => {})
+      if (health() === 'failing') throw new KubeError('lease', { status: 500, message: 'etcd is away' })
       return answer()
     }
     const conflict = new KubeError('lease', { status: 409, reason: 'Conflict', message: 'changed' })
@@ -71,7 +71,7 @@ export function makeProcess({
   const stopping = new AbortController()
   const process = {
     identity,
-    weather: 'fine' as Weather,
+    health: 'fine' as ServerHealth,
     isLeading: false,
     terms: 0,
     logged: [] as object[],
@@ -82,7 +82,7 @@ export function makeProcess({
     ended: Promise.resolve(),
   }
   const elector = new LeaderElector({
-    client: shared.client(() => process.weather, clock),
+    client: shared.client(() => process.health, clock),
     clock,
     logger: createLogger('warn', { write: (line) => process.logged.push(JSON.parse(line)) }),
     namespace,

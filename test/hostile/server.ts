@@ -19,7 +19,7 @@ export type Verb = 'list' | 'watch' | 'other'
 interface Watcher {
   response: ServerResponse
   /** The connection is open, but nothing more arrives. */
-  isDeaf: boolean
+  isMuted: boolean
 }
 
 interface LoggedEvent {
@@ -136,8 +136,8 @@ export class HostileServer {
   }
 
   /** The watches that are open now stay so, and hear nothing more. */
-  deafenWatches(): void {
-    for (const watcher of this.#watchers) watcher.isDeaf = true
+  muteWatches(): void {
+    for (const watcher of this.#watchers) watcher.isMuted = true
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -187,7 +187,7 @@ export class HostileServer {
       response.end(`${JSON.stringify({ type: 'ERROR', object })}\n`)
       return
     }
-    const watcher = { response, isDeaf: false }
+    const watcher = { response, isMuted: false }
     this.#watchers.add(watcher)
     response.once('close', () => this.#watchers.delete(watcher))
     for (const event of this.#log) if (event.version > from) response.write(line(event))
@@ -195,7 +195,7 @@ export class HostileServer {
 
   #publish(event: LoggedEvent): void {
     this.#log.push(event)
-    for (const { response, isDeaf } of this.#watchers) if (!isDeaf) response.write(line(event))
+    for (const { response, isMuted } of this.#watchers) if (!isMuted) response.write(line(event))
   }
 }
 

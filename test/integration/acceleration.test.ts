@@ -33,7 +33,7 @@ import {
 
 const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
 const modelBytes = 2 ** 30
-let stage: SharedCluster
+let cluster: SharedCluster
 
 /** Slow enough to be seen in every state, quick enough for a test. */
 const calm = {
@@ -50,22 +50,22 @@ const calm = {
 const stalled = { bytesPerSecond: 1 }
 
 beforeAll(async () => {
-  stage = await joinTestCluster('accel', calm)
-  await applyPolicy(stage.client, suitePolicy('accel'))
+  cluster = await joinTestCluster('accel', calm)
+  await applyPolicy(cluster.client, suitePolicy('accel'))
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 async function create(object: KubeObject): Promise<KubeObject> {
-  return await stage.client.create(resourceOf(object), object)
+  return await cluster.client.create(resourceOf(object), object)
 }
 
 /** Opted in just now: the very next service is accelerated. */
 async function opened(name: string): Promise<string> {
   const ns = `accel-${name}`
-  await applyAll(stage.client, [namespace(ns), ossSecret(ns)])
+  await applyAll(cluster.client, [namespace(ns), ossSecret(ns)])
   return ns
 }
 
@@ -80,11 +80,11 @@ async function firstPod(
   name: string,
   wanted: (pod: KubeObject) => boolean = () => true,
 ): Promise<KubeObject> {
-  return await podWith(stage.client, { namespace: ns, name }, wanted)
+  return await podWith(cluster.client, { namespace: ns, name }, wanted)
 }
 
 async function eventsOf(object: KubeObject): Promise<KubeObject[]> {
-  const { items } = await stage.client.list(resources.event, { namespace: object.metadata.namespace ?? '' })
+  const { items } = await cluster.client.list(resources.event, { namespace: object.metadata.namespace ?? '' })
   return items.filter((event) => stringAt(event, 'regarding', 'uid') === object.metadata.uid)
 }
 
@@ -95,7 +95,7 @@ async function eventWith(object: KubeObject, reason: string): Promise<KubeObject
 }
 
 async function metric(line: RegExp): Promise<number> {
-  const text = await (await fetch(`${stage.warmgate.metricsUrl}/metrics`)).text()
+  const text = await (await fetch(`${cluster.warmgate.metricsUrl}/metrics`)).text()
   return Number(
     text
       .split('\n')
@@ -108,7 +108,7 @@ async function metric(line: RegExp): Promise<number> {
 describe.concurrent('the main job', () => {
   test('an unmodified service becomes a warm, accelerated one', async () => {
     const ns = await opened('main-job')
-    stage.fluid.set(stalled)
+    cluster.fluid.set(stalled)
     const original = service(ns, 'bloom', custom('oss://models/bloom'), usesOssSecret)
     const admitted = await create(original)
     const cache = cacheOf(admitted)
@@ -117,13 +117,13 @@ describe.concurrent('the main job', () => {
 
     // The caches are owned by the service, and say what they read and with what.
     const dataset = await until('the Dataset', () =>
-      stage.client.get(resources.dataset, { namespace: ns, name: cache }),
+      cluster.client.get(resources.dataset, { namespace: ns, name: cache }),
     )
     const runtime = await until('the Runtime', () =>
-      stage.client.get(runtimeResources.Jindo, { namespace: ns, name: cache }),
+      cluster.client.get(runtimeResources.Jindo, { namespace: ns, name: cache }),
     )
     const dataLoad = await until('the DataLoad', () =>
-      stage.client.get(resources.dataLoad, { namespace: ns, name: cache }),
+      cluster.client.get(resources.dataLoad, { namespace: ns, name: cache }),
     )
     for (const sibling of [dataset, runtime, dataLoad]) {
       expect(sibling.metadata.ownerReferences).toContainEqual(
@@ -142,7 +142,7 @@ describe.concurrent('the main job', () => {
 
     // KServe made of it what it makes of a volume: no storage initializer.
     const made = await until('the Deployment', () =>
-      stage.client.get(deployment, { namespace: ns, name: 'bloom-predictor' }),
+      cluster.client.get(deployment, { namespace: ns, name: 'bloom-predictor' }),
     )
     const template = objectAt(made, 'spec', 'template', 'spec')
     expect(listAt(template, 'initContainers')).toEqual([])
@@ -160,13 +160,13 @@ describe.concurrent('the main job', () => {
     expect(await metric(/^warmgate_held_pods /)).toBeGreaterThan(0)
 
     // It is released when the warm-up is complete, and not before.
-    stage.fluid.set(calm)
+    cluster.fluid.set(calm)
     const ready = await firstPod(ns, 'bloom', (found) => isTrue(found, 'Ready'))
-    const loaded = await stage.client.get(resources.job, loadJobKey({ namespace: ns, name: cache }))
+    const loaded = await cluster.client.get(resources.job, loadJobKey({ namespace: ns, name: cache }))
     expect(loaded !== undefined && isTrue(loaded, 'Complete')).toBe(true)
     expect(stringAt(condition(ready, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warm')
     await until('KServe to call the service ready', async () => {
-      const found = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'bloom' })
+      const found = await cluster.client.get(resources.inferenceService, { namespace: ns, name: 'bloom' })
       return found !== undefined && isTrue(found, 'PredictorReady') ? true : undefined
     })
     await eventWith(admitted, 'Accelerated')
@@ -180,13 +180,13 @@ describe.concurrent('the main job', () => {
 
     // From now on nothing waits.
     const body = { spec: { predictor: { minReplicas: 3 } } }
-    await stage.client.patch(
+    await cluster.client.patch(
       resources.inferenceService,
       { namespace: ns, name: 'bloom' },
       { type: 'merge', body },
     )
     const all = await until('three ready pods', async () => {
-      const found = (await podsOf(stage.client, ns, 'bloom')).filter((each) => isTrue(each, 'Ready'))
+      const found = (await podsOf(cluster.client, ns, 'bloom')).filter((each) => isTrue(each, 'Ready'))
       return found.length === 3 ? found : undefined
     })
     expect(all.filter(hasGate)).toHaveLength(1)
@@ -195,19 +195,21 @@ describe.concurrent('the main job', () => {
   test('a dry run is answered with the very same object, and leaves nothing behind', async () => {
     const ns = await opened('dry-run')
     const original = service(ns, 'dry', sklearn('s3://models/dry'))
-    const dry = await stage.client.create(resources.inferenceService, original, { dryRun: true })
+    const dry = await cluster.client.create(resources.inferenceService, original, { dryRun: true })
     const real = await create(original)
     expect(real.spec).toEqual(dry.spec)
     expect(real.metadata.annotations).toEqual(dry.metadata.annotations)
-    const other = await stage.client.create(
+    const other = await cluster.client.create(
       resources.inferenceService,
       service(ns, 'never', sklearn('s3://models/never')),
       { dryRun: true },
     )
     await until('the real cache', () =>
-      stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(real) }),
+      cluster.client.get(resources.dataset, { namespace: ns, name: cacheOf(real) }),
     )
-    expect(await stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(other) })).toBeUndefined()
+    expect(
+      await cluster.client.get(resources.dataset, { namespace: ns, name: cacheOf(other) }),
+    ).toBeUndefined()
   })
 
   test('a dry run gets the very same patch, byte for byte', async () => {
@@ -228,7 +230,7 @@ describe.concurrent('the main job', () => {
       }
       const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: asked }
       const headers = { 'content-type': 'application/json' }
-      const url = `${stage.warmgate.url}/mutate-service?timeout=5s`
+      const url = `${cluster.warmgate.url}/mutate-service?timeout=5s`
       const { body } = await request(url, {
         method: 'POST',
         headers,
@@ -246,7 +248,7 @@ describe.concurrent('the main job', () => {
   test('every framework field and the model field are rewritten, for each scheme, as KServe understands it', async () => {
     const ns = await opened('shapes')
     // Alluxio reads gs:// with credentials alone.
-    await applyAll(stage.client, [
+    await applyAll(cluster.client, [
       {
         apiVersion: 'v1',
         kind: 'Secret',
@@ -275,7 +277,7 @@ describe.concurrent('the main job', () => {
 describe.concurrent('credentials', () => {
   test('those of the service account, as KServe would have used them', async () => {
     const ns = await opened('accounts')
-    await applyAll(stage.client, [
+    await applyAll(cluster.client, [
       {
         apiVersion: 'v1',
         kind: 'Secret',
@@ -304,7 +306,7 @@ describe.concurrent('credentials', () => {
       service(ns, 'minio', { ...sklearn('s3://models/minio'), serviceAccountName: 'reader' }),
     )
     const dataset = await until('the Dataset', () =>
-      stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(admitted) }),
+      cluster.client.get(resources.dataset, { namespace: ns, name: cacheOf(admitted) }),
     )
     expect(objectAt(dataset, 'spec', 'mounts', 0)).toMatchObject({
       options: { 'fs.s3.endpoint': 'minio.storage:9000', 'fs.s3.region': 'us-east-2' },
@@ -343,7 +345,7 @@ describe.concurrent('what is not accelerated', () => {
     ['UnsafeUri', 's3://models/../secrets'],
   ])('%s: passes byte for byte', async (reason, uri) => {
     const ns = await opened(`plain-${reason.toLowerCase()}`)
-    await applyAll(stage.client, [namespace(`${ns}-off`, {})])
+    await applyAll(cluster.client, [namespace(`${ns}-off`, {})])
     const touched = await create(service(ns, 'same', sklearn(uri)))
     const untouched = await create(service(`${ns}-off`, 'same', sklearn(uri)))
     expect(touched.spec).toEqual(untouched.spec)
@@ -375,9 +377,9 @@ describe.concurrent('GPUs', () => {
       tolerations: [toleration],
     }
     const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
-    await applyAll(stage.client, [policy('accel-gpus', { priority: 10, namespaceSelector, gpu })])
+    await applyAll(cluster.client, [policy('accel-gpus', { priority: 10, namespaceSelector, gpu })])
     const admitted = await until('the policy to be known', async () => {
-      const answer = await stage.client.create(
+      const answer = await cluster.client.create(
         resources.inferenceService,
         service(ns, 'gpu', custom('s3://models/gpu')),
         { dryRun: true },
@@ -396,7 +398,7 @@ describe.concurrent('GPUs', () => {
       service(ns, 'own', custom('s3://models/own', { resources: { limits: { 'amd.com/gpu': '2' } } })),
     )
     expect(JSON.stringify(own.spec)).not.toContain('nvidia.com/gpu')
-    await stage.client.delete(resources.accelerationPolicy, { name: 'gpus' })
+    await cluster.client.delete(resources.accelerationPolicy, { name: 'gpus' })
   })
 })
 
@@ -410,29 +412,29 @@ describe.concurrent('one cache for many', () => {
     const cache = cacheOf(first)
     expect(cacheOf(second)).toBe(cache)
     await until('both to own it', async () => {
-      const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cache })
+      const dataset = await cluster.client.get(resources.dataset, { namespace: ns, name: cache })
       return dataset?.metadata.ownerReferences?.length === 2 ? true : undefined
     })
-    await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'first' })
+    await cluster.client.delete(resources.inferenceService, { namespace: ns, name: 'first' })
     await until('one owner to be left', async () => {
-      const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cache })
+      const dataset = await cluster.client.get(resources.dataset, { namespace: ns, name: cache })
       expect(dataset?.metadata.deletionTimestamp).toBeUndefined()
       return dataset?.metadata.ownerReferences?.length === 1 ? true : undefined
     })
-    await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'second' })
+    await cluster.client.delete(resources.inferenceService, { namespace: ns, name: 'second' })
     const key = { namespace: ns, name: cache }
     for (const resource of [resources.dataset, runtimeResources.Jindo, resources.dataLoad])
-      await eventuallyGone(stage.client, resource, key)
+      await eventuallyGone(cluster.client, resource, key)
   })
 
   test('a changed model gets a new cache, and the old one goes', async () => {
     const ns = await opened('changed')
     const before = await create(service(ns, 'moving', sklearn('s3://models/one')))
     await until('the first cache', () =>
-      stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(before) }),
+      cluster.client.get(resources.dataset, { namespace: ns, name: cacheOf(before) }),
     )
     const body = { spec: { predictor: { model: { storageUri: 's3://models/two' } } } }
-    const after = await stage.client.patch(
+    const after = await cluster.client.patch(
       resources.inferenceService,
       { namespace: ns, name: 'moving' },
       { type: 'merge', body },
@@ -440,9 +442,9 @@ describe.concurrent('one cache for many', () => {
     expect(cacheOf(after)).not.toBe(cacheOf(before))
     expect(stringAt(after, 'spec', 'predictor', 'model', 'storageUri')).toBe(`pvc://${cacheOf(after)}`)
     await until('the second cache', () =>
-      stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(after) }),
+      cluster.client.get(resources.dataset, { namespace: ns, name: cacheOf(after) }),
     )
-    await eventuallyGone(stage.client, resources.dataset, { namespace: ns, name: cacheOf(before) })
+    await eventuallyGone(cluster.client, resources.dataset, { namespace: ns, name: cacheOf(before) })
   })
 })
 
@@ -450,16 +452,16 @@ describe.concurrent('steady', () => {
   test('a re-applied manifest changes nothing', async () => {
     const ns = await opened('steady')
     const original = service(ns, 'steady', sklearn('s3://models/steady'))
-    const first = await stage.client.apply(resources.inferenceService, original)
-    const again = await stage.client.apply(resources.inferenceService, original)
+    const first = await cluster.client.apply(resources.inferenceService, original)
+    const again = await cluster.client.apply(resources.inferenceService, original)
     expect(again.metadata.generation).toBe(first.metadata.generation)
     expect(again.spec).toEqual(first.spec)
     // KServe writes the status meanwhile: a conflict is read again.
     const replaced = await until('the original to replace what was admitted', async () => {
-      const current = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'steady' })
+      const current = await cluster.client.get(resources.inferenceService, { namespace: ns, name: 'steady' })
       const resourceVersion = current?.metadata.resourceVersion ?? ''
       const metadata = { ...original.metadata, resourceVersion }
-      return stage.client.replace(resources.inferenceService, { ...original, metadata })
+      return cluster.client.replace(resources.inferenceService, { ...original, metadata })
     })
     expect(stringAt(replaced, 'spec', 'predictor', 'model', 'storageUri')).toBe(
       stringAt(first, 'spec', 'predictor', 'model', 'storageUri'),
@@ -470,8 +472,8 @@ describe.concurrent('steady', () => {
   test('a secret that is gone takes nothing back', async () => {
     const ns = await opened('kept')
     const admitted = await create(service(ns, 'kept', custom('oss://models/kept'), usesOssSecret))
-    await stage.client.delete(resources.secret, { namespace: ns, name: 'oss-access' })
-    const labelled = await stage.client.patch(
+    await cluster.client.delete(resources.secret, { namespace: ns, name: 'oss-access' })
+    const labelled = await cluster.client.patch(
       resources.inferenceService,
       { namespace: ns, name: 'kept' },
       { type: 'merge', body: { metadata: { labels: { team: 'a' } } } },
@@ -481,19 +483,19 @@ describe.concurrent('steady', () => {
 })
 
 describe('every hold ends', () => {
-  afterEach(() => stage.fluid.set(calm))
+  afterEach(() => cluster.fluid.set(calm))
 
   /** A pod that waits in a namespace of its own, under a policy of its own. */
   async function heldBy(ns: string, spec: JsonObject, fluid: Partial<FluidOptions>) {
     await governed(ns, spec)
-    stage.fluid.set({ ...calm, ...fluid, ...stalled })
+    cluster.fluid.set({ ...calm, ...fluid, ...stalled })
     const admitted = await create(service(ns, 'held', sklearn(`s3://models/${ns}`)))
     const pod = await firstPod(ns, 'held', hasGate)
-    stage.fluid.set({ ...calm, ...fluid })
+    cluster.fluid.set({ ...calm, ...fluid })
     return { admitted, pod }
   }
 
-  const governed = (ns: string, spec: JsonObject) => governNamespace(stage.client, ns, spec)
+  const governed = (ns: string, spec: JsonObject) => governNamespace(cluster.client, ns, spec)
 
   async function released(ns: string, reason: string): Promise<KubeObject> {
     const pod = await firstPod(ns, 'held', (found) => isTrue(found, 'warmgate.dev/cache-warm'))
@@ -506,12 +508,12 @@ describe('every hold ends', () => {
   test('at the timeout', async () => {
     const ns = 'accel-timeout'
     await governed(ns, {})
-    stage.fluid.set({ ...calm, ...stalled })
+    cluster.fluid.set({ ...calm, ...stalled })
     // At the timeout of a cache that is not Bound a service is reverted. So let another service bind the cache first.
     const first = await create(service(ns, 'first', sklearn(`s3://models/${ns}`)))
     // Nor does a pod serve from a cache that has shown no file.
     await until('the cache to be counted', async () => {
-      const dataset = await stage.client.get(resources.dataset, { namespace: ns, name: cacheOf(first) })
+      const dataset = await cluster.client.get(resources.dataset, { namespace: ns, name: cacheOf(first) })
       return stringAt(dataset, 'status', 'ufsTotal')?.endsWith('GiB') || undefined
     })
     await governed(ns, { warmup: { timeout: '4s' } })
@@ -535,7 +537,7 @@ describe('every hold ends', () => {
     }
     const { admitted } = await heldBy('accel-retried', { warmup: { retries: 1 } }, { failLoad: failOnce })
     await released('accel-retried', 'Warm')
-    const dataset = await stage.client.get(resources.dataset, {
+    const dataset = await cluster.client.get(resources.dataset, {
       namespace: 'accel-retried',
       name: cacheOf(admitted),
     })
@@ -545,7 +547,7 @@ describe('every hold ends', () => {
   test('by opting out, which gives the manifest back', async () => {
     const { admitted } = await heldBy('accel-optout', {}, stalled)
     const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
-    const after = await stage.client.patch(
+    const after = await cluster.client.patch(
       resources.inferenceService,
       { namespace: 'accel-optout', name: 'held' },
       { type: 'merge', body },
@@ -557,7 +559,7 @@ describe('every hold ends', () => {
     )
     expect(ours).toEqual(['warmgate.dev/acceleration'])
     await firstPod('accel-optout', 'held', (found) => isTrue(found, 'Ready') && !hasGate(found))
-    await eventuallyGone(stage.client, resources.dataset, {
+    await eventuallyGone(cluster.client, resources.dataset, {
       namespace: 'accel-optout',
       name: cacheOf(admitted),
     })
@@ -566,7 +568,7 @@ describe('every hold ends', () => {
   test('when the namespace is not opted in any more', async () => {
     await heldBy('accel-leaving', {}, stalled)
     const body = { metadata: { labels: { 'warmgate.dev/acceleration': null } } }
-    await stage.client.patch(resources.namespace, { name: 'accel-leaving' }, { type: 'merge', body })
+    await cluster.client.patch(resources.namespace, { name: 'accel-leaving' }, { type: 'merge', body })
     await released('accel-leaving', 'NotHeld')
   })
 })
@@ -578,6 +580,6 @@ test('an override that cannot be given is refused with what can', async () => {
 })
 
 test('nothing of all this was refused by its role, or by the policies for its account', async () => {
-  const log = await readFile(stage.logFile, 'utf8')
+  const log = await readFile(cluster.logFile, 'utf8')
   expect(log.split('\n').filter((line) => /HTTP (401|403|422)/.test(line))).toEqual([])
 })

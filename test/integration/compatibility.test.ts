@@ -36,7 +36,7 @@ interface Made {
   workloads: KubeObject[]
 }
 
-let stage: SharedCluster
+let cluster: SharedCluster
 const cells: Cell[] = []
 
 /** Alluxio reads gs:// with credentials alone: those of the account that services run under. */
@@ -54,13 +54,13 @@ function googleAccess(namespace: string): KubeObject[] {
 }
 
 beforeAll(async () => {
-  stage = await joinTestCluster('compat')
-  await applyAll(stage.client, [
+  cluster = await joinTestCluster('compat')
+  await applyAll(cluster.client, [
     namespace(accelerated),
     namespace(plain, {}),
     ...[accelerated, plain].flatMap(googleAccess),
   ])
-  await applyPolicy(stage.client, suitePolicy('compat'))
+  await applyPolicy(cluster.client, suitePolicy('compat'))
   const all = cases().map((each, index) => ({ ...each, name: `c${index}` }))
   // A few at a time: what Warmgate cannot answer within a webhook's timeout, it leaves as it is.
   for (let next = 0; next < all.length; next += atOnce)
@@ -78,7 +78,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 async function createCell(each: Case & { name: string }): Promise<Cell> {
@@ -98,7 +98,7 @@ async function createCell(each: Case & { name: string }): Promise<Cell> {
 /** Undefined where KServe refuses it; any other error is this test's own. */
 async function create(service: KubeObject): Promise<KubeObject | undefined> {
   try {
-    return await stage.client.create(resourceOf(service), service)
+    return await cluster.client.create(resourceOf(service), service)
   } catch (error) {
     if (isRefusal(error)) return undefined
     throw error
@@ -110,7 +110,7 @@ async function observe(): Promise<void> {
     ['here', accelerated],
     ['there', plain],
   ] as const) {
-    const workloads = await workloadsIn(stage.client, where)
+    const workloads = await workloadsIn(cluster.client, where)
     for (const cell of cells)
       cell[side].workloads = workloads.filter(({ metadata }) =>
         metadata.ownerReferences?.some(({ name }) => name === cell.name),
@@ -139,7 +139,7 @@ describe.each(cases().map(({ table, row, mode }, index) => ({ table, row, mode, 
 async function expectMounted({ here, workloads, claims }: Cell): Promise<void> {
   const caches = cacheNames(here.admitted ?? { apiVersion: '', kind: '', metadata: {} })
   expect(here.workloads).toHaveLength(workloads)
-  const pods = (await Promise.all(here.workloads.map((each) => podsFrom(stage.client, each)))).flat()
+  const pods = (await Promise.all(here.workloads.map((each) => podsFrom(cluster.client, each)))).flat()
   const init = pods.flatMap((pod) =>
     listAt(pod, 'spec', 'initContainers').map((each) => stringAt(each, 'name')),
   )

@@ -20,7 +20,7 @@ const home = 'corpus'
 const sources = [{ match: ['s3://', 'gs://'], credentials: { identity: 'Node' } }]
 const policy: KubeObject = { ...suitePolicy(home), spec: { ...objectAt(suitePolicy(home), 'spec'), sources } }
 let corpora: Corpus[]
-let stage: SharedCluster
+let cluster: SharedCluster
 
 interface Found {
   path: string
@@ -43,10 +43,10 @@ type Admitted = { service: KubeObject } | { refusal: string }
 
 beforeAll(async () => {
   corpora = await provideCorpora()
-  stage = await joinTestCluster('corpus')
-  await stage.client.create(resourceOf(namespace(home)), namespace(home))
-  await applyAll(stage.client, accounts())
-  await applyPolicy(stage.client, policy)
+  cluster = await joinTestCluster('corpus')
+  await cluster.client.create(resourceOf(namespace(home)), namespace(home))
+  await applyAll(cluster.client, accounts())
+  await applyPolicy(cluster.client, policy)
 })
 
 /** The accounts that services name: nothing is decided before they are there. */
@@ -63,7 +63,7 @@ function accounts(): KubeObject[] {
 }
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 test('each service of KServe’s samples is admitted as planned, and the table says what came of it', async () => {
@@ -109,7 +109,7 @@ async function rowOf({ path, service: found, text, versions }: Listed): Promise<
 
 async function admit(service: KubeObject): Promise<Admitted> {
   try {
-    return { service: await stage.client.create(resourceOf(service), service, { dryRun: true }) }
+    return { service: await cluster.client.create(resourceOf(service), service, { dryRun: true }) }
   } catch (error) {
     return { refusal: reasonOf((error as Error).message) }
   }

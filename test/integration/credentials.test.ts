@@ -11,15 +11,15 @@ import { namespace, service, suitePolicy } from './services.ts'
 
 /* What KServe would hand to its storage initializer is what a cache is given: both are made here, and compared. */
 
-let stage: SharedCluster
+let cluster: SharedCluster
 
 beforeAll(async () => {
-  stage = await joinTestCluster('creds', { bindMs: 500, pollMs: 300, syncMs: 200 })
-  await applyPolicy(stage.client, suitePolicy('creds'))
+  cluster = await joinTestCluster('creds', { bindMs: 500, pollMs: 300, syncMs: 200 })
+  await applyPolicy(cluster.client, suitePolicy('creds'))
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 const keys = { AWS_ACCESS_KEY_ID: 'hunter2-id', AWS_SECRET_ACCESS_KEY: 'hunter2-key' }
@@ -61,7 +61,7 @@ const objects = [
 const format = { modelFormat: { name: 'sklearn' } }
 const uri = 's3://models/llama'
 
-const scenes: { [name: string]: { predictor: JsonObject; annotations?: { [key: string]: string } } } = {
+const cases: { [name: string]: { predictor: JsonObject; annotations?: { [key: string]: string } } } = {
   several: { predictor: { serviceAccountName: 'several', model: { ...format, storageUri: uri } } },
   role: { predictor: { serviceAccountName: 'role', model: { ...format, storageUri: uri } } },
   named: {
@@ -85,7 +85,7 @@ interface Read {
 
 /** What KServe tells its storage initializer, merged as the initializer merges it. */
 async function asKserveReads(ns: string, name: string): Promise<Read> {
-  const pod = await until(`a pod of ${ns}/${name}`, async () => (await podsOf(stage.client, ns, name))[0])
+  const pod = await until(`a pod of ${ns}/${name}`, async () => (await podsOf(cluster.client, ns, name))[0])
   const container = listAt(pod, 'spec', 'initContainers').find(
     (each) => stringAt(each, 'name') === 'storage-initializer',
   )
@@ -108,7 +108,7 @@ async function asKserveReads(ns: string, name: string): Promise<Read> {
 
 async function datasetOf(ns: string, admitted: KubeObject): Promise<KubeObject> {
   const [name = ''] = cacheNames(admitted)
-  return await until(`Dataset ${name}`, () => stage.client.get(resources.dataset, { namespace: ns, name }))
+  return await until(`Dataset ${name}`, () => cluster.client.get(resources.dataset, { namespace: ns, name }))
 }
 
 /** What the cache reads; keys that were copied count as those of their source. */
@@ -127,22 +127,22 @@ function asCacheReads(dataset: KubeObject): Read {
 async function grantSecrets(ns: string): Promise<void> {
   const objects = await readObjects('manifests/components/cache-secrets/rolebinding.yaml')
   await applyAll(
-    stage.client,
+    cluster.client,
     objects.map((object) => ({ ...object, metadata: { ...object.metadata, namespace: ns } })),
   )
 }
 
 async function populate(ns: string, labels?: { [key: string]: string }): Promise<void> {
   const here = objects.map((object) => ({ ...object, metadata: { ...object.metadata, namespace: ns } }))
-  await applyAll(stage.client, [namespace(ns, labels), ...here])
+  await applyAll(cluster.client, [namespace(ns, labels), ...here])
 }
 
-test.each(Object.keys(scenes))('%s: a cache is given what KServe would read with', async (name) => {
-  const { predictor = {}, annotations } = scenes[name] ?? {}
+test.each(Object.keys(cases))('%s: a cache is given what KServe would read with', async (name) => {
+  const { predictor = {}, annotations } = cases[name] ?? {}
   const [plain, open] = [`creds-plain-${name}`, `creds-open-${name}`]
   await Promise.all([populate(plain, {}), populate(open)])
   const create = (ns: string) =>
-    stage.client.create(resources.inferenceService, service(ns, name, predictor, annotations))
+    cluster.client.create(resources.inferenceService, service(ns, name, predictor, annotations))
   const [, admitted] = await Promise.all([create(plain), create(open)])
   const read = asCacheReads(await datasetOf(open, admitted))
   expect(read).toEqual(await asKserveReads(plain, name))
@@ -152,23 +152,23 @@ test.each(Object.keys(scenes))('%s: a cache is given what KServe would read with
 test('the keys of an entry are copied where the namespace grants it, kept in step, and gone with the cache; none of them is shown', async () => {
   const ns = 'creds-copied'
   await populate(ns)
-  const { predictor = {} } = scenes.entry ?? {}
-  const admitted = await stage.client.create(resources.inferenceService, service(ns, 'llama', predictor))
+  const { predictor = {} } = cases.entry ?? {}
+  const admitted = await cluster.client.create(resources.inferenceService, service(ns, 'llama', predictor))
   const [cache = ''] = cacheNames(admitted)
   expect(objectAt(admitted, 'spec', 'predictor', 'model')).toMatchObject({ storageUri: `pvc://${cache}` })
   expect(objectAt(admitted, 'spec', 'predictor', 'model').storage).toBeUndefined()
   const key = { namespace: ns, name: cache }
   const command = `kubectl create rolebinding warmgate-cache-secrets -n ${ns} --clusterrole=warmgate-cache-secrets --serviceaccount=warmgate-system:warmgate`
   await until('an Event that says what grants Secrets', async () => {
-    const { items } = await stage.client.list(resources.event, { namespace: ns })
+    const { items } = await cluster.client.list(resources.event, { namespace: ns })
     const isCoveredByParent = (event: KubeObject) =>
       stringAt(event, 'reason') === 'CredentialsMissing' && stringAt(event, 'note')?.endsWith(command)
     return items.some(isCoveredByParent) || undefined
   })
-  expect(await stage.client.get(resources.secret, key)).toBeUndefined()
+  expect(await cluster.client.get(resources.secret, key)).toBeUndefined()
   await grantSecrets(ns)
   const copiedKey = async () => {
-    const copy = await stage.client.get(resources.secret, key)
+    const copy = await cluster.client.get(resources.secret, key)
     return Buffer.from(stringAt(copy, 'data', 'secretAccessKey') ?? '', 'base64').toString()
   }
   await until('the copy', async () => ((await copiedKey()) === minio.secret_access_key ? true : undefined))
@@ -176,12 +176,12 @@ test('the keys of an entry are copied where the namespace grants it, kept in ste
   // KServe mounts the cache, and downloads nothing.
   const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
   const made = await until('the Deployment', () =>
-    stage.client.get(deployment, { namespace: ns, name: 'llama-predictor' }),
+    cluster.client.get(deployment, { namespace: ns, name: 'llama-predictor' }),
   )
   expect(listAt(made, 'spec', 'template', 'spec', 'initContainers')).toEqual([])
 
   const rotated = { ...minio, secret_access_key: 'hunter2-rotated' }
-  await stage.client.patch(
+  await cluster.client.patch(
     resources.secret,
     { namespace: ns, name: 'storage-config' },
     { type: 'merge', body: { stringData: { minio: JSON.stringify(rotated) } } },
@@ -190,13 +190,13 @@ test('the keys of an entry are copied where the namespace grants it, kept in ste
     timeoutMs: 90_000,
   })
 
-  const { items: events } = await stage.client.list(resources.event, { namespace: ns })
-  const log = await readFile(stage.logFile, 'utf8')
+  const { items: events } = await cluster.client.list(resources.event, { namespace: ns })
+  const log = await readFile(cluster.logFile, 'utf8')
   for (const text of [log, JSON.stringify(admitted), JSON.stringify(events)])
     expect(text).not.toContain('hunter2')
   expect(log).toContain(cache)
 
-  await stage.client.delete(resources.inferenceService, { namespace: ns, name: 'llama' })
-  await eventuallyGone(stage.client, resources.dataset, key)
-  await eventuallyGone(stage.client, resources.secret, key)
+  await cluster.client.delete(resources.inferenceService, { namespace: ns, name: 'llama' })
+  await eventuallyGone(cluster.client, resources.dataset, key)
+  await eventuallyGone(cluster.client, resources.secret, key)
 })

@@ -17,7 +17,7 @@ const modelBytes = 2 ** 30
 /** No load ends before a test says so. */
 const stalled = { bytesPerSecond: 1 }
 const loading = { bytesPerSecond: modelBytes }
-let stage: SharedCluster
+let cluster: SharedCluster
 
 beforeAll(async () => {
   const fluid = {
@@ -28,9 +28,9 @@ beforeAll(async () => {
     modelBytes: () => modelBytes,
     ...loading,
   }
-  stage = await joinTestCluster('datasets', fluid)
+  cluster = await joinTestCluster('datasets', fluid)
   const many = { namespaceSelector: { matchLabels: { many: 'yes' } }, priority: 1 }
-  await applyAll(stage.client, [
+  await applyAll(cluster.client, [
     suitePolicy('datasets'),
     policy('datasets-lends', {
       namespaceSelector: { matchLabels: { lent: 'yes' } },
@@ -40,7 +40,7 @@ beforeAll(async () => {
     policy('datasets-many', { ...many, cache: { scope: 'Source' }, sources: [{ match: ['s3://models/'] }] }),
   ])
   const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
-  await applyAll(stage.client, [
+  await applyAll(cluster.client, [
     namespace('datasets-teams'),
     namespace('datasets-clash'),
     namespace('datasets-shared', {}),
@@ -55,36 +55,38 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 const uriOf = (object: KubeObject) => stringAt(object, 'spec', 'predictor', 'model', 'storageUri')
 
 async function create(ns: string, name: string, uri: string): Promise<KubeObject> {
   const object = service(ns, name, sklearn(uri))
-  return await stage.client.create(resourceOf(object), object)
+  return await cluster.client.create(resourceOf(object), object)
 }
 
 /** What would become of a service. */
 async function dryRun(ns: string, name: string, uri: string) {
   const object = service(ns, name, sklearn(uri))
-  const made = await stage.client.create(resourceOf(object), object, { dryRun: true })
+  const made = await cluster.client.create(resourceOf(object), object, { dryRun: true })
   return { admitted: uriOf(made), caches: cacheNames(made) }
 }
 
 async function podThat(ns: string, name: string, holds: (pod: KubeObject) => boolean): Promise<KubeObject> {
-  return await until(`a pod of ${ns}/${name}`, async () => (await podsOf(stage.client, ns, name)).find(holds))
+  return await until(`a pod of ${ns}/${name}`, async () =>
+    (await podsOf(cluster.client, ns, name)).find(holds),
+  )
 }
 
 const isReady = (pod: KubeObject) => isTrue(pod, 'Ready')
 
 async function removeService(ns: string, name: string): Promise<void> {
-  await stage.client.delete(resources.inferenceService, { namespace: ns, name })
+  await cluster.client.delete(resources.inferenceService, { namespace: ns, name })
 }
 
 async function fluidObjects(ns: string): Promise<string[]> {
   const kinds = [resources.dataset, resources.dataLoad, runtimeResources.Jindo, runtimeResources.Alluxio]
-  const lists = await Promise.all(kinds.map((kind) => stage.client.list(kind, { namespace: ns })))
+  const lists = await Promise.all(kinds.map((kind) => cluster.client.list(kind, { namespace: ns })))
   return lists.flatMap(({ items }, index) =>
     items.map(({ metadata }) => `${kinds[index]?.kind} ${metadata.name}`),
   )
@@ -116,7 +118,7 @@ function grant(ns: string): KubeObject[] {
 
 /** What only the team may change; Fluid writes the rest. */
 async function ofTheTeam(): Promise<unknown> {
-  const dataset = await stage.client.get(resources.dataset, {
+  const dataset = await cluster.client.get(resources.dataset, {
     namespace: 'datasets-teams',
     name: 'team-models',
   })
@@ -125,7 +127,7 @@ async function ofTheTeam(): Promise<unknown> {
 }
 
 test('a team’s Dataset serves its services, path included, and nothing of it is touched', async () => {
-  await applyAll(stage.client, [
+  await applyAll(cluster.client, [
     fluidObject('Dataset', 'team-models', { mounts: [{ mountPoint: 's3://models/', name: 'all' }] }),
     fluidObject('AlluxioRuntime', 'team-models', {
       replicas: 1,
@@ -143,15 +145,15 @@ test('a team’s Dataset serves its services, path included, and nothing of it i
   expect(JSON.stringify(pod.spec)).toContain('"subPath":"all/team/llama"')
 
   // While the team fills it, a pod waits, and only for its own model.
-  stage.fluid.set(stalled)
-  await applyAll(stage.client, [
+  cluster.fluid.set(stalled)
+  await applyAll(cluster.client, [
     fluidObject('DataLoad', 'team-load', {
       dataset: { name: 'team-models', namespace: 'datasets-teams' },
       target: [{ path: '/all/slow', replicas: 1 }],
     }),
   ])
   await until('the load', async () => {
-    const load = await stage.client.get(resources.dataLoad, {
+    const load = await cluster.client.get(resources.dataLoad, {
       namespace: 'datasets-teams',
       name: 'team-load',
     })
@@ -160,11 +162,11 @@ test('a team’s Dataset serves its services, path included, and nothing of it i
   await create('datasets-teams', 'slow', 's3://models/slow')
   const waiting = await podThat('datasets-teams', 'slow', () => true)
   expect(hasGate(waiting)).toBe(true)
-  stage.fluid.set(loading)
+  cluster.fluid.set(loading)
   await podThat('datasets-teams', 'slow', isReady)
 
   await Promise.all(['llama', 'slow'].map((name) => removeService('datasets-teams', name)))
-  await eventuallyGone(stage.client, resources.inferenceService, {
+  await eventuallyGone(cluster.client, resources.inferenceService, {
     namespace: 'datasets-teams',
     name: 'slow',
   })
@@ -190,16 +192,16 @@ test('the models of one prefix share a Dataset, and each goes with its last serv
   expect(objects.toSorted()).toEqual(
     [`Dataset ${cache}`, `DataLoad ${llama}`, `DataLoad ${bloom}`, `JindoRuntime ${cache}`].toSorted(),
   )
-  const dataset = await stage.client.get(resources.dataset, { namespace: 'datasets-many', name: cache })
+  const dataset = await cluster.client.get(resources.dataset, { namespace: 'datasets-many', name: cache })
   expect(getIn(dataset, 'spec', 'mounts', 0)).toMatchObject({ mountPoint: 's3://models/', path: '/' })
   expect(dataset?.metadata.ownerReferences?.map(({ name }) => name).toSorted()).toEqual(['bloom', 'llama'])
 
   await removeService('datasets-many', 'bloom')
-  await eventuallyGone(stage.client, resources.dataLoad, { namespace: 'datasets-many', name: bloom })
+  await eventuallyGone(cluster.client, resources.dataLoad, { namespace: 'datasets-many', name: bloom })
   expect(await fluidObjects('datasets-many')).toContain(`DataLoad ${llama}`)
   expect(await fluidObjects('datasets-many')).toContain(`Dataset ${cache}`)
   await removeService('datasets-many', 'llama')
-  await eventuallyGone(stage.client, resources.dataset, { namespace: 'datasets-many', name: cache })
+  await eventuallyGone(cluster.client, resources.dataset, { namespace: 'datasets-many', name: cache })
   await until('all of it to be gone', async () =>
     (await fluidObjects('datasets-many')).length === 0 ? true : undefined,
   )
@@ -209,7 +211,7 @@ test('a volume of another namespace has the name that Fluid would give ours: the
   const { caches } = await dryRun('datasets-clash', 'iris', 's3://models/iris')
   const [cache = ''] = caches
   const name = `datasets-clash-${cache}`
-  await applyAll(stage.client, [
+  await applyAll(cluster.client, [
     {
       apiVersion: 'v1',
       kind: 'PersistentVolume',
@@ -230,7 +232,7 @@ test('a volume of another namespace has the name that Fluid would give ours: the
   )
   await create('datasets-clash', 'iris', 's3://models/iris')
   const said = await until('an Event', async () => {
-    const { items } = await stage.client.list(resources.event, { namespace: 'datasets-clash' })
+    const { items } = await cluster.client.list(resources.event, { namespace: 'datasets-clash' })
     return items.find((event) => event.reason === 'NameTaken')
   })
   expect(stringAt(said, 'note')).toContain(`PersistentVolume ${name} exists`)
@@ -239,7 +241,7 @@ test('a volume of another namespace has the name that Fluid would give ours: the
 
 test('a Dataset of another namespace serves by a reference, where its owner grants it; nobody else', async () => {
   const shared = { namespace: 'datasets-shared', name: 'all-models' }
-  await applyAll(stage.client, [
+  await applyAll(cluster.client, [
     fluidObject(
       'Dataset',
       'all-models',
@@ -262,11 +264,11 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
     return made.admitted?.startsWith('pvc://slow-') === true ? made : undefined
   })
   const [name = ''] = caches
-  stage.fluid.set(stalled)
+  cluster.fluid.set(stalled)
   const load = { dataset: shared, target: [{ path: '/all/slow', replicas: 1 }] }
-  await applyAll(stage.client, [fluidObject('DataLoad', 'shared-load', load, 'datasets-shared')])
+  await applyAll(cluster.client, [fluidObject('DataLoad', 'shared-load', load, 'datasets-shared')])
   await until('the load', async () => {
-    const found = await stage.client.get(resources.dataLoad, {
+    const found = await cluster.client.get(resources.dataLoad, {
       namespace: 'datasets-shared',
       name: 'shared-load',
     })
@@ -276,9 +278,9 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
   await create('datasets-lent', 'slow', 's3://models/slow')
   const waiting = await podThat('datasets-lent', 'slow', () => true)
   expect(hasGate(waiting)).toBe(true)
-  stage.fluid.set(loading)
+  cluster.fluid.set(loading)
   await podThat('datasets-lent', 'slow', isReady)
-  const reference = await stage.client.get(resources.dataset, { namespace: 'datasets-lent', name })
+  const reference = await cluster.client.get(resources.dataset, { namespace: 'datasets-lent', name })
   expect(reference).toMatchObject({
     metadata: { ownerReferences: [{ name: 'slow' }] },
     spec: {
@@ -295,7 +297,7 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
   expect(await fluidObjects('datasets-unlent')).toEqual([])
 
   // Without its grant existing services keep it, and no new one gets it.
-  await stage.client.delete(resourceOf(grant('datasets-lent')[1] as KubeObject), {
+  await cluster.client.delete(resourceOf(grant('datasets-lent')[1] as KubeObject), {
     namespace: 'datasets-shared',
     name: 'readers',
   })
@@ -305,9 +307,9 @@ test('a Dataset of another namespace serves by a reference, where its owner gran
       : undefined,
   )
   await removeService('datasets-lent', 'slow')
-  await eventuallyGone(stage.client, resources.dataset, { namespace: 'datasets-lent', name })
-  await eventuallyGone(stage.client, runtimeResources.Thin, { namespace: 'datasets-lent', name })
-  const physical = await stage.client.get(resources.dataset, shared)
+  await eventuallyGone(cluster.client, resources.dataset, { namespace: 'datasets-lent', name })
+  await eventuallyGone(cluster.client, runtimeResources.Thin, { namespace: 'datasets-lent', name })
+  const physical = await cluster.client.get(resources.dataset, shared)
   expect(physical?.metadata.deletionTimestamp).toBeUndefined()
   expect(getIn(physical, 'status', 'datasetRef') ?? []).toEqual([])
 })

@@ -46,12 +46,12 @@ const all = { ...served, ...unserved } as { [name: string]: GpuService }
 const llms = { ...llmServed, ...llmUnserved } as {
   [name: string]: { spec: JsonObject; annotations?: object }
 }
-let stage: SharedCluster
+let cluster: SharedCluster
 const workloads: { [namespace: string]: KubeObject[] } = {}
 
 beforeAll(async () => {
-  stage = await joinTestCluster('gpu')
-  const { client } = stage
+  cluster = await joinTestCluster('gpu')
+  const { client } = cluster
   const byName = (name: string) => ({
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
   })
@@ -74,7 +74,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 function serviceFor(where: string, name: string): KubeObject {
@@ -97,7 +97,9 @@ function llmFor(name: string): KubeObject {
 /** What comes by watch is there once it shows in an answer to a dry run. */
 async function hasSynced(): Promise<true | undefined> {
   const admitted = async (object: KubeObject) =>
-    JSON.stringify(objectAt(await stage.client.create(resourceOf(object), object, { dryRun: true }), 'spec'))
+    JSON.stringify(
+      objectAt(await cluster.client.create(resourceOf(object), object, { dryRun: true }), 'spec'),
+    )
   const [given, withheld, base, two] = await Promise.all([
     admitted(serviceFor(here, 'huggingface')),
     admitted(serviceFor(here, 'selected')),
@@ -109,7 +111,7 @@ async function hasSynced(): Promise<true | undefined> {
 }
 
 async function areMade(): Promise<true | undefined> {
-  for (const where of [here, there, several]) workloads[where] = await workloadsIn(stage.client, where)
+  for (const where of [here, there, several]) workloads[where] = await workloadsIn(cluster.client, where)
   const wanted = [
     ...Object.keys(all).map((name) => `${name}-predictor`),
     ...Object.values(llmServed).flatMap(({ gpus }) => Object.keys(gpus)),
@@ -136,7 +138,7 @@ const resourcesOf = (spec: Json | undefined) => objectAt(modelOf(spec), 'resourc
 const imageOf = (where: string, name: string) => stringAt(modelOf(specOf(where, name)), 'image') ?? ''
 
 async function podOf(name: string, where = here): Promise<JsonObject> {
-  const [pod] = await podsFrom(stage.client, workload(where, name))
+  const [pod] = await podsFrom(cluster.client, workload(where, name))
   return objectAt(pod, 'spec')
 }
 
@@ -224,7 +226,7 @@ test('several nodes: KServe counts them by what each is given, and takes no name
 
 test.each(Object.entries(llmServed))('%s: its pods have what they need', async (_, { gpus }) => {
   for (const [name, counts] of Object.entries(gpus)) {
-    const pods = await podsFrom(stage.client, workload(here, name))
+    const pods = await podsFrom(cluster.client, workload(here, name))
     expect(pods).toHaveLength(counts.length)
     for (const [index, pod] of pods.entries()) {
       const main = listAt(pod, 'spec', 'containers').find(
@@ -240,7 +242,7 @@ test.each(Object.entries(llmServed))('%s: its pods have what they need', async (
 })
 
 test.each(Object.keys(llmUnserved))('%s: asks already', async (name) => {
-  const [pod] = await podsFrom(stage.client, workload(here, `${name}-kserve`))
+  const [pod] = await podsFrom(cluster.client, workload(here, `${name}-kserve`))
   expect(JSON.stringify(pod?.spec)).not.toContain(gpu)
 })
 
@@ -253,13 +255,13 @@ test('what comes right before its service counts', async () => {
   const predictor = { model: { modelFormat: { name: 'late' }, storageUri: 's3://models/late' } }
   const labelled = service(here, 'late', predictor)
   labelled.metadata.labels = { gpu: 'yes' }
-  await createAll(stage.client, [
+  await createAll(cluster.client, [
     { ...runtime, spec: { ...objectAt(runtime, 'spec'), supportedModelFormats: [format] } },
     late,
   ])
   const uri = { uri: 's3://models/late', name: 'late' }
   for (const object of [labelled, llmService(here, 'late', { model: uri, baseRefs: [{ name: 'late' }] })]) {
-    const admitted = await stage.client.create(resourceOf(object), object, { dryRun: true })
+    const admitted = await cluster.client.create(resourceOf(object), object, { dryRun: true })
     expect(readOriginal(admitted)).toBeDefined()
     expect(JSON.stringify(admitted.spec)).not.toContain(gpu)
   }
@@ -274,9 +276,9 @@ test('an update that says nothing of the model leaves all of it as it is', async
   for (const object of objects) {
     const { namespace: where = '', name = '' } = object.metadata
     const key = { namespace: where, name }
-    const before = await stage.client.get(resourceOf(object), key)
+    const before = await cluster.client.get(resourceOf(object), key)
     const body = { metadata: { annotations: { touched: 'yes' } } }
-    const after = await stage.client.patch(resourceOf(object), key, { type: 'merge', body })
+    const after = await cluster.client.patch(resourceOf(object), key, { type: 'merge', body })
     expect(after.spec).toEqual(before?.spec)
     expect(after.metadata.generation).toBe(before?.metadata.generation)
     expect(after.metadata.annotations).toEqual({ ...before?.metadata.annotations, touched: 'yes' })
@@ -287,7 +289,7 @@ test('an update that says nothing of the model leaves all of it as it is', async
 describe('warmgate.dev/gpu', () => {
   const refusal = async (annotations: { [key: string]: string }, predictor: JsonObject, where = here) => {
     const object = service(where, 'refused', predictor, annotations)
-    return await stage.client.create(resourceOf(object), object, { dryRun: true }).then(
+    return await cluster.client.create(resourceOf(object), object, { dryRun: true }).then(
       () => 'admitted',
       (error: unknown) => (error as Error).message,
     )
@@ -309,7 +311,7 @@ describe('warmgate.dev/gpu', () => {
 })
 
 test('opting out takes all of it back, and KServe its image', async () => {
-  const { client } = stage
+  const { client } = cluster
   const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
   for (const object of [serviceFor(here, 'huggingface'), llmFor('llm-base')]) {
     const key = { namespace: here, name: object.metadata.name ?? '' }

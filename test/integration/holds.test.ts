@@ -10,35 +10,37 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { condition, governNamespace, isTrue, podsOf } from './await.ts'
 import { service, sklearn } from './services.ts'
 
-let stage: SharedCluster
+let cluster: SharedCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 500, pollMs: 300, syncMs: 200, modelBytes: () => 2 ** 30, bytesPerSecond: 2 ** 28 }
-  stage = await joinTestCluster('holds', fluid)
+  cluster = await joinTestCluster('holds', fluid)
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 /** A service in a namespace of its own, under a policy of its own. */
 async function governed(ns: string, spec: JsonObject): Promise<KubeObject> {
-  await governNamespace(stage.client, ns, spec)
-  return await stage.client.create(
+  await governNamespace(cluster.client, ns, spec)
+  return await cluster.client.create(
     resources.inferenceService,
     service(ns, 'held', sklearn(`s3://models/${ns}`)),
   )
 }
 
 async function pod(ns: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
-  return await until(`a pod of ${ns}/held`, async () => (await podsOf(stage.client, ns, 'held')).find(wanted))
+  return await until(`a pod of ${ns}/held`, async () =>
+    (await podsOf(cluster.client, ns, 'held')).find(wanted),
+  )
 }
 
 /** What `warmgate status held` prints in a namespace. */
 async function status(ns: string): Promise<string> {
   let text = ''
   const { signal } = new AbortController()
-  const options = { client: stage.client, clock: systemClock, namespace: ns, service: 'held', signal }
+  const options = { client: cluster.client, clock: systemClock, namespace: ns, service: 'held', signal }
   await runStatus(
     { ...options, output: 'table', watch: false },
     { stdout: { write: (more: string) => (text += more) } },
@@ -48,7 +50,7 @@ async function status(ns: string): Promise<string> {
 
 /** `Kind: note` of the Events of a reason. */
 async function notes(ns: string, reason: string): Promise<string[]> {
-  const { items } = await stage.client.list(resources.event, { namespace: ns })
+  const { items } = await cluster.client.list(resources.event, { namespace: ns })
   const found = items.filter((event) => stringAt(event, 'reason') === reason)
   return found
     .map((event) => `${stringAt(event, 'regarding', 'kind')}: ${stringAt(event, 'note')}`)
@@ -56,7 +58,7 @@ async function notes(ns: string, reason: string): Promise<string[]> {
 }
 
 test('held from scheduling: the pod takes no node before its cache is warm, and then serves at once', async () => {
-  stage.fluid.set({ bytesPerSecond: 1 })
+  cluster.fluid.set({ bytesPerSecond: 1 })
   await governed('holds-scheduling', { hold: { at: 'Scheduling' } })
   const held = await pod(
     'holds-scheduling',
@@ -76,9 +78,9 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
   // KServe's own, which no service can change: docs/holds.md says what comes of it.
   const deployments = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
   const deployment = { namespace: 'holds-scheduling', name: 'held-predictor' }
-  const deadline = getIn(await stage.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')
+  const deadline = getIn(await cluster.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')
   expect(deadline).toBe(600)
-  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
+  cluster.fluid.set({ bytesPerSecond: 2 ** 30 })
   const ready = await pod('holds-scheduling', (found) => isTrue(found, 'Ready'))
   expect(ready.metadata.uid).toBe(held.metadata.uid)
   expect(hasSchedulingGate(ready)).toBe(false)
@@ -101,7 +103,7 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
 })
 
 test('Revert: the service gets its manifest back, and its pods their storage initializer', async () => {
-  stage.fluid.set({ bytesPerSecond: 1 })
+  cluster.fluid.set({ bytesPerSecond: 1 })
   const hold = { onTimeout: 'Revert' }
   const admitted = await governed('holds-revert', { hold, warmup: { timeout: '3s' } })
   expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toMatch(/^pvc:/)
@@ -110,7 +112,7 @@ test('Revert: the service gets its manifest back, and its pods their storage ini
     (found) => isTrue(found, 'Ready') && listAt(found, 'spec', 'initContainers').length === 1,
   )
   expect(hasGate(ready)).toBe(false)
-  const after = await stage.client.get(resources.inferenceService, {
+  const after = await cluster.client.get(resources.inferenceService, {
     namespace: 'holds-revert',
     name: 'held',
   })
@@ -120,7 +122,7 @@ test('Revert: the service gets its manifest back, and its pods their storage ini
     'warmgate.dev/reverted': 'the cache was not warm after 3s',
   })
   await until('an Event on the service', async () => {
-    const { items } = await stage.client.list(resources.event, { namespace: 'holds-revert' })
+    const { items } = await cluster.client.list(resources.event, { namespace: 'holds-revert' })
     return items.find(
       (event) =>
         stringAt(event, 'reason') === 'Reverted' &&

@@ -14,29 +14,29 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { datasetWith, eventuallyGone, governNamespace, isTrue, podsOf, readyPod as ready } from './await.ts'
 import { policyOf, service, sklearn } from './services.ts'
 
-let stage: SharedCluster
+let cluster: SharedCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 100, pollMs: 200, syncMs: 200, deleteRetryMs: 300, bytesPerSecond: 2 ** 30 }
-  stage = await joinTestCluster('life', fluid)
+  cluster = await joinTestCluster('life', fluid)
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
-const governed = (ns: string, spec: JsonObject) => governNamespace(stage.client, ns, spec)
+const governed = (ns: string, spec: JsonObject) => governNamespace(cluster.client, ns, spec)
 
 async function create(ns: string, uri = `s3://models/${ns}`): Promise<string> {
-  const made = await stage.client.create(resources.inferenceService, service(ns, 'bloom', sklearn(uri)))
+  const made = await cluster.client.create(resources.inferenceService, service(ns, 'bloom', sklearn(uri)))
   return cacheNames(made)[0] ?? ''
 }
 
 const readyPod = (ns: string, wanted?: (pod: KubeObject) => boolean) =>
-  ready(stage.client, { namespace: ns, name: 'bloom' }, wanted)
+  ready(cluster.client, { namespace: ns, name: 'bloom' }, wanted)
 
 const datasetOf = (ns: string, name: string, wanted: (dataset: KubeObject) => boolean) =>
-  datasetWith(stage.client, { namespace: ns, name }, wanted)
+  datasetWith(cluster.client, { namespace: ns, name }, wanted)
 
 /** Deleted by hand under a pod that mounts it, which Fluid refuses: after a minute that is news. */
 let stuck: KubeObject
@@ -45,7 +45,7 @@ test('the Dataset of a running pod is not gone though it is deleted, and serves 
   await governed('life-stuck', {})
   const key = { namespace: 'life-stuck', name: await create('life-stuck') }
   await readyPod('life-stuck')
-  await stage.client.delete(resources.dataset, key)
+  await cluster.client.delete(resources.dataset, key)
   stuck = await datasetOf('life-stuck', key.name, ({ metadata }) => metadata.deletionTimestamp !== undefined)
 })
 
@@ -56,13 +56,13 @@ test('a Dataset that is deleted by hand comes back', async () => {
   await readyPod(ns)
   // KServe takes the pods away, and leaves the service: nothing mounts the claim.
   await annotate(ns, { 'serving.kserve.io/stop': 'true' })
-  await until('no pod', async () => (await podsOf(stage.client, ns, 'bloom')).length === 0 || undefined)
-  const before = await stage.client.get(resources.dataset, key)
-  const filled = await stage.client.get(resources.dataLoad, key)
-  await stage.client.delete(resources.dataset, key)
+  await until('no pod', async () => (await podsOf(cluster.client, ns, 'bloom')).length === 0 || undefined)
+  const before = await cluster.client.get(resources.dataset, key)
+  const filled = await cluster.client.get(resources.dataLoad, key)
+  await cluster.client.delete(resources.dataset, key)
   await datasetOf(ns, key.name, (dataset) => dataset.metadata.uid !== before?.metadata.uid)
   await until('a warm-up of its own', async () => {
-    const dataLoad = await stage.client.get(resources.dataLoad, key)
+    const dataLoad = await cluster.client.get(resources.dataLoad, key)
     const isNew = dataLoad?.metadata.uid !== filled?.metadata.uid
     return (isNew && stringAt(dataLoad, 'status', 'phase') === 'Complete') || undefined
   })
@@ -72,7 +72,7 @@ test('a Dataset that is deleted by hand comes back', async () => {
 
 async function annotate(ns: string, annotations: { [key: string]: string }): Promise<void> {
   const body = { metadata: { annotations } }
-  await stage.client.patch(
+  await cluster.client.patch(
     resources.inferenceService,
     { namespace: ns, name: 'bloom' },
     { type: 'merge', body },
@@ -85,23 +85,23 @@ test('of a changed policy a cache gets what Fluid takes up, and says what it sta
   await governed(ns, { cache: { replicas: 1, tieredStore: tier('50Gi') } })
   const key = { namespace: ns, name: await create(ns) }
   await readyPod(ns)
-  await applyAll(stage.client, [policyOf(ns, { cache: { replicas: 3, tieredStore: tier('90Gi') } })])
+  await applyAll(cluster.client, [policyOf(ns, { cache: { replicas: 3, tieredStore: tier('90Gi') } })])
   const runtime = await until('three workers', async () => {
-    const found = await stage.client.get(runtimeResources.Jindo, key)
+    const found = await cluster.client.get(runtimeResources.Jindo, key)
     return found && getIn(found, 'spec', 'replicas') === 3 ? found : undefined
   })
   expect(getIn(runtime, 'spec', 'tieredstore', 'levels', 0, 'quota')).toBe('50Gi')
   const dataset = await datasetOf(ns, key.name, (found) => pendingChangesOf(found) !== '')
   expect(pendingChangesOf(dataset)).toBe('JindoRuntime spec.tieredstore.levels')
   await eventWith(dataset, 'CacheOutdated')
-  await applyAll(stage.client, [policyOf(ns, { cache: { replicas: 3, tieredStore: tier('50Gi') } })])
+  await applyAll(cluster.client, [policyOf(ns, { cache: { replicas: 3, tieredStore: tier('50Gi') } })])
   await datasetOf(ns, key.name, (found) => pendingChangesOf(found) === '')
 })
 
 async function eventWith(object: KubeObject, reason: string): Promise<KubeObject> {
   const namespace = object.metadata.namespace ?? ''
   return await until(`an Event ${reason} on ${object.kind} ${object.metadata.name}`, async () => {
-    const { items } = await stage.client.list(resources.event, { namespace })
+    const { items } = await cluster.client.list(resources.event, { namespace })
     const ofObject = items.filter((event) => stringAt(event, 'regarding', 'uid') === object.metadata.uid)
     return ofObject.find((event) => stringAt(event, 'reason') === reason)
   })
@@ -113,7 +113,7 @@ test('a schedule is a DataLoad of Fluid’s Cron policy beside the first; nothin
   const name = await create(ns)
   const key = { namespace: ns, name: `${name}-s` }
   const scheduled = await until('the scheduled DataLoad', async () => {
-    const found = await stage.client.get(resources.dataLoad, key)
+    const found = await cluster.client.get(resources.dataLoad, key)
     return found && stringAt(found, 'status', 'phase') === 'Executing' ? found : undefined
   })
   expect(objectAt(scheduled, 'spec')).toMatchObject({
@@ -122,25 +122,25 @@ test('a schedule is a DataLoad of Fluid’s Cron policy beside the first; nothin
     loadMetadata: true,
   })
   await readyPod(ns)
-  await applyAll(stage.client, [policyOf(ns, { warmup: { schedule: '0 4 * * *' } })])
+  await applyAll(cluster.client, [policyOf(ns, { warmup: { schedule: '0 4 * * *' } })])
   await until('another schedule', async () => {
-    const found = await stage.client.get(resources.dataLoad, key)
+    const found = await cluster.client.get(resources.dataLoad, key)
     return (found && stringAt(found, 'spec', 'schedule') === '0 4 * * *') || undefined
   })
-  await applyAll(stage.client, [policyOf(ns, { warmup: { schedule: '' } })])
-  await eventuallyGone(stage.client, resources.dataLoad, key)
-  expect(await stage.client.get(resources.dataLoad, { namespace: ns, name })).toBeDefined()
+  await applyAll(cluster.client, [policyOf(ns, { warmup: { schedule: '' } })])
+  await eventuallyGone(cluster.client, resources.dataLoad, key)
+  expect(await cluster.client.get(resources.dataLoad, { namespace: ns, name })).toBeDefined()
 })
 
 test('Sidecar: a pod that comes before its cache is Bound is replaced by one that Fluid’s webhook serves', async () => {
   const ns = 'life-virtual'
-  stage.fluid.set({ bindMs: 3_600_000 })
+  cluster.fluid.set({ bindMs: 3_600_000 })
   await governed(ns, { cache: { fuse: 'Sidecar' } })
   await create(ns)
-  const early = await until('the first pod', async () => (await podsOf(stage.client, ns, 'bloom'))[0])
+  const early = await until('the first pod', async () => (await podsOf(cluster.client, ns, 'bloom'))[0])
   expect(hasSchedulingGate(early)).toBe(true)
   expect(early.metadata.labels).not.toHaveProperty('serverless.fluid.io/inject')
-  stage.fluid.set({ bindMs: 100 })
+  cluster.fluid.set({ bindMs: 100 })
   const served = await readyPod(ns)
   expect(served.metadata.labels).toMatchObject({ 'serverless.fluid.io/inject': 'true' })
   expect(hasSchedulingGate(served)).toBe(false)
@@ -151,10 +151,10 @@ test('a pod is scheduled to a node that holds its cache', async () => {
   const ns = 'life-near'
   await governed(ns, { hold: { at: 'Scheduling' } })
   const made = service(ns, 'bloom', sklearn(`s3://models/${ns}`))
-  const answer = await stage.client.create(resources.inferenceService, made, { dryRun: true })
+  const answer = await cluster.client.create(resources.inferenceService, made, { dryRun: true })
   // As Fluid labels the node of a worker.
   const body = { metadata: { labels: { [`fluid.io/s-${ns}-${cacheNames(answer)[0]}`]: 'true' } } }
-  await stage.client.patch(nodeResource, { name: 'node-2' }, { type: 'merge', body })
+  await cluster.client.patch(nodeResource, { name: 'node-2' }, { type: 'merge', body })
   await create(ns)
   expect(stringAt(await readyPod(ns), 'spec', 'nodeName')).toBe('node-2')
 })
@@ -164,9 +164,9 @@ test('a new URI is a new cache, and old pods keep theirs until the new ones serv
   await governed(ns, {})
   const old = await create(ns, 's3://models/bloom-v1')
   const serving = await readyPod(ns)
-  stage.fluid.set({ bytesPerSecond: 1 })
+  cluster.fluid.set({ bytesPerSecond: 1 })
   const patch = { spec: { predictor: { model: { storageUri: 's3://models/bloom-v2' } } } }
-  const changed = await stage.client.patch(
+  const changed = await cluster.client.patch(
     resources.inferenceService,
     { namespace: ns, name: 'bloom' },
     { type: 'merge', body: patch },
@@ -174,21 +174,21 @@ test('a new URI is a new cache, and old pods keep theirs until the new ones serv
   const [fresh = ''] = cacheNames(changed)
   expect(fresh).not.toBe(old)
   const held = await until('a held pod', async () =>
-    (await podsOf(stage.client, ns, 'bloom')).find((pod) => pod.metadata.uid !== serving.metadata.uid),
+    (await podsOf(cluster.client, ns, 'bloom')).find((pod) => pod.metadata.uid !== serving.metadata.uid),
   )
   expect(isTrue(held, 'Ready')).toBe(false)
-  const still = await stage.client.get(resources.pod, { namespace: ns, name: serving.metadata.name ?? '' })
+  const still = await cluster.client.get(resources.pod, { namespace: ns, name: serving.metadata.name ?? '' })
   expect(still && isTrue(still, 'Ready')).toBe(true)
-  const oldCache = await stage.client.get(resources.dataset, { namespace: ns, name: old })
+  const oldCache = await cluster.client.get(resources.dataset, { namespace: ns, name: old })
   expect(stringAt(oldCache, 'status', 'phase')).toBe('Bound')
-  stage.fluid.set({ bytesPerSecond: 2 ** 30 })
+  cluster.fluid.set({ bytesPerSecond: 2 ** 30 })
   const next = await readyPod(ns, ({ metadata }) => metadata.uid === held.metadata.uid)
   expect(next.metadata.uid).toBe(held.metadata.uid)
-  await eventuallyGone(stage.client, resources.dataset, { namespace: ns, name: old })
+  await eventuallyGone(cluster.client, resources.dataset, { namespace: ns, name: old })
 })
 
 test('new files at the same URI are loaded, and neither the service nor its pod is touched', async () => {
-  const { client } = stage
+  const { client } = cluster
   const ns = 'life-refreshing'
   await governed(ns, {})
   const admitted = await client.create(
@@ -218,14 +218,17 @@ test('new files at the same URI are loaded, and neither the service nor its pod 
 })
 
 test('a deletion that is stuck is explained on the service, and no new pod waits for it', async () => {
-  const found = await stage.client.get(resources.inferenceService, { namespace: 'life-stuck', name: 'bloom' })
+  const found = await cluster.client.get(resources.inferenceService, {
+    namespace: 'life-stuck',
+    name: 'bloom',
+  })
   if (found === undefined) throw new Error('no service')
   const event = await eventWith(found, 'CacheDeleting')
-  const [pod] = await podsOf(stage.client, 'life-stuck', 'bloom')
+  const [pod] = await podsOf(cluster.client, 'life-stuck', 'bloom')
   expect(stringAt(event, 'note')).toContain(`Fluid keeps it while pods mount it (${pod?.metadata.name})`)
   // Between the old pod and the new one nothing uses the Dataset.
-  stage.fluid.set({ deletes: () => false })
-  await stage.client.delete(resources.pod, { namespace: 'life-stuck', name: pod?.metadata.name ?? '' })
+  cluster.fluid.set({ deletes: () => false })
+  await cluster.client.delete(resources.pod, { namespace: 'life-stuck', name: pod?.metadata.name ?? '' })
   const next = await readyPod('life-stuck', ({ metadata }) => metadata.uid !== pod?.metadata.uid)
   expect(hasGate(next)).toBe(false)
   const dataset = await datasetOf('life-stuck', stuck.metadata.name ?? '', () => true)

@@ -15,15 +15,15 @@ import { namespace, service, sklearn } from './services.ts'
 
 /* Who manages the fields of a service: `kubectl apply --server-side` without `--force-conflicts` goes on to work. */
 
-let stage: SharedCluster
+let testCluster: SharedCluster
 
 beforeAll(async () => {
   const fluid = { bindMs: 200, pollMs: 200, syncMs: 200, modelBytes: () => 2 ** 50, bytesPerSecond: 1 }
-  stage = await joinTestCluster('managers', fluid)
+  testCluster = await joinTestCluster('managers', fluid)
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await testCluster?.stop()
 })
 
 const webhookConfiguration = 'acceleration.warmgate.dev'
@@ -33,7 +33,7 @@ const labels = { 'warmgate.test/team': 'a' }
 async function apply(ns: string, uri: string, metadata: JsonObject = { labels }): Promise<KubeObject> {
   const manifest = service(ns, 'bloom', sklearn(uri))
   const body: unknown = { ...manifest, metadata: { ...manifest.metadata, ...metadata } }
-  const api = KubernetesObjectApi.makeApiClient(stage.cluster.kubeConfig)
+  const api = KubernetesObjectApi.makeApiClient(testCluster.cluster.kubeConfig)
   const ssa = PatchStrategy.ServerSideApply
   const answer: unknown = await api.patch(body as KubernetesObject, undefined, undefined, 'team', false, ssa)
   return answer as KubeObject
@@ -43,7 +43,7 @@ const uriOf = (object: KubeObject | undefined) =>
   stringAt(object, 'spec', 'predictor', 'model', 'storageUri') ?? ''
 
 async function live(ns: string): Promise<KubeObject> {
-  const found = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'bloom' })
+  const found = await testCluster.client.get(resources.inferenceService, { namespace: ns, name: 'bloom' })
   if (found === undefined) throw new Error(`no service in ${ns}`)
   return found
 }
@@ -67,13 +67,13 @@ function leaves(fields: JsonObject): string[] {
 /** Takes the label off, so that admission is away for this namespace. */
 async function close(ns: string): Promise<void> {
   const body = { metadata: { labels: { 'warmgate.dev/acceleration': null } } }
-  await stage.client.patch(resources.namespace, { name: ns }, { type: 'merge', body })
+  await testCluster.client.patch(resources.namespace, { name: ns }, { type: 'merge', body })
 }
 
 async function restore(ns: string, configuration = webhookConfiguration): Promise<string> {
   let output = ''
   const options = {
-    client: stage.client,
+    client: testCluster.client,
     clock: systemClock,
     signal: new AbortController().signal,
     scope: { namespace: ns, services: [] },
@@ -98,7 +98,7 @@ const ways: { [name: string]: (ns: string) => Promise<void> } = {
   'revert-without-admission': async (ns) => {
     await close(ns)
     const optOut = 'a test'
-    await retryOnConflict(async () => await restoreService(stage.client, await live(ns), { optOut }))
+    await retryOnConflict(async () => await restoreService(testCluster.client, await live(ns), { optOut }))
     expect((await live(ns)).metadata.annotations).toMatchObject({ 'warmgate.dev/reverted': 'a test' })
   },
   uninstall: async (ns) => {
@@ -118,7 +118,7 @@ describe.each(Object.entries(ways))('%s', (name, giveBack) => {
   const hold = { onTimeout: name === 'onTimeout-revert' ? 'Revert' : 'Keep' }
 
   beforeEach(async () => {
-    await governNamespace(stage.client, ns, { hold, warmup: { timeout: '3s' } })
+    await governNamespace(testCluster.client, ns, { hold, warmup: { timeout: '3s' } })
   })
 
   test('leaves the next server-side apply of the team without a conflict, whatever changes', async () => {
@@ -138,12 +138,12 @@ describe.each(Object.entries(ways))('%s', (name, giveBack) => {
 
 test('a team applies an adopted service again, and then another model: admission rewrites both', async () => {
   const ns = 'managers-adopted'
-  await governNamespace(stage.client, ns, { hold: { onTimeout: 'Keep' } })
+  await governNamespace(testCluster.client, ns, { hold: { onTimeout: 'Keep' } })
   await close(ns)
   expect(uriOf(await apply(ns, 's3://models/bloom-v1'))).toBe('s3://models/bloom-v1')
-  await applyAll(stage.client, [namespace(ns)])
+  await applyAll(testCluster.client, [namespace(ns)])
   const adopted = await until('an adoption', async () => {
-    const answer = await adoptService(stage.client, await live(ns), { dryRun: false })
+    const answer = await adoptService(testCluster.client, await live(ns), { dryRun: false })
     return answer.kind === 'adopted' ? answer.service : undefined
   })
   const cache = uriOf(adopted)

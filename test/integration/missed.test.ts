@@ -9,15 +9,15 @@ import { service } from './services.ts'
 
 /* Pods and services that were created while admission was away: here, while their namespace has no label. */
 
-let stage: SharedCluster
+let cluster: SharedCluster
 
 beforeAll(async () => {
   const modelBytes = (mountPoint: string) => (mountPoint.includes('warm') ? 2 ** 10 : 2 ** 50)
-  stage = await joinTestCluster('missed', { bindMs: 200, pollMs: 200, syncMs: 200, modelBytes })
+  cluster = await joinTestCluster('missed', { bindMs: 200, pollMs: 200, syncMs: 200, modelBytes })
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 const toleration = { key: 'example.com/pool', operator: 'Exists', effect: 'NoSchedule' }
@@ -27,12 +27,12 @@ const many = { ...gpu, resources: { 'nvidia.com/gpu': '5' } }
 
 async function label(ns: string, value: string | null): Promise<void> {
   const body = { metadata: { labels: { 'warmgate.dev/acceleration': value } } }
-  await stage.client.patch(resources.namespace, { name: ns }, { type: 'merge', body })
+  await cluster.client.patch(resources.namespace, { name: ns }, { type: 'merge', body })
 }
 
 async function podOf(ns: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
   return await until(`a pod of ${ns}/bloom`, async () =>
-    (await podsOf(stage.client, ns, 'bloom')).find(
+    (await podsOf(cluster.client, ns, 'bloom')).find(
       (pod) => pod.metadata.deletionTimestamp === undefined && wanted(pod),
     ),
   )
@@ -43,17 +43,17 @@ const tolerates = (pod: KubeObject) =>
 
 /** An accelerated service with a pod that admission did not see, and that waits for a node. */
 async function missedPod(ns: string, spec: JsonObject): Promise<KubeObject> {
-  await governNamespace(stage.client, ns, spec)
+  await governNamespace(cluster.client, ns, spec)
   const predictor = { model: { modelFormat: { name: 'huggingface' }, storageUri: `s3://models/${ns}` } }
-  await stage.client.create(resources.inferenceService, service(ns, 'bloom', predictor))
+  await cluster.client.create(resources.inferenceService, service(ns, 'bloom', predictor))
   await until('a cache that is filled', async () => {
-    const { items } = await stage.client.list(resources.dataLoad, { namespace: ns })
+    const { items } = await cluster.client.list(resources.dataLoad, { namespace: ns })
     const isFilled = stringAt(items[0], 'status', 'phase') === 'Complete'
     return items.length > 0 && (isFilled || !ns.includes('warm')) ? true : undefined
   })
   const seen = await podOf(ns, tolerates)
   await label(ns, null)
-  await stage.client.delete(resources.pod, { namespace: ns, name: seen.metadata.name ?? '' })
+  await cluster.client.delete(resources.pod, { namespace: ns, name: seen.metadata.name ?? '' })
   const missed = await podOf(ns, ({ metadata }) => metadata.uid !== seen.metadata.uid)
   expect(tolerates(missed)).toBe(false)
   await label(ns, 'enabled')
@@ -61,7 +61,7 @@ async function missedPod(ns: string, spec: JsonObject): Promise<KubeObject> {
 }
 
 const reasons = async (pod: KubeObject) =>
-  (await eventsOf(stage.client, pod.metadata.namespace ?? '', pod.metadata.name ?? '')).map(
+  (await eventsOf(cluster.client, pod.metadata.namespace ?? '', pod.metadata.name ?? '')).map(
     (event) => `${stringAt(event, 'reason')} ${stringAt(event, 'note')}`,
   )
 
@@ -87,42 +87,42 @@ test.concurrent('it does not wait for its cache: it is replaced by a pod that do
 
 test.concurrent('it runs: it is left alone, though it lacks its gate', async () => {
   const ns = 'missed-running'
-  await governNamespace(stage.client, ns, {})
+  await governNamespace(cluster.client, ns, {})
   const predictor = { model: { modelFormat: { name: 'sklearn' }, storageUri: `s3://models/${ns}` } }
-  await stage.client.create(resources.inferenceService, service(ns, 'bloom', predictor))
+  await cluster.client.create(resources.inferenceService, service(ns, 'bloom', predictor))
   const held = await podOf(ns, hasGate)
   await label(ns, null)
-  await stage.client.delete(resources.pod, { namespace: ns, name: held.metadata.name ?? '' })
+  await cluster.client.delete(resources.pod, { namespace: ns, name: held.metadata.name ?? '' })
   const running = await podOf(ns, (pod) => !hasGate(pod) && isTrue(pod, 'Ready'))
   await label(ns, 'enabled')
   // What comes after it is mended: by then this one was looked at.
   await missedPod('missed-cold-next', { gpu: many })
   await podOf('missed-cold-next', hasGate)
-  const still = await stage.client.get(resources.pod, { namespace: ns, name: running.metadata.name ?? '' })
+  const still = await cluster.client.get(resources.pod, { namespace: ns, name: running.metadata.name ?? '' })
   expect(still?.metadata.uid).toBe(running.metadata.uid)
   expect(still?.metadata.deletionTimestamp).toBeUndefined()
 })
 
 test.concurrent('a service that admission did not see is found, and automatic adoption takes it', async () => {
   const ns = 'missed-warm-service'
-  await governNamespace(stage.client, ns, {})
+  await governNamespace(cluster.client, ns, {})
   await label(ns, null)
   const uri = `s3://models/${ns}`
   const predictor = { model: { modelFormat: { name: 'sklearn' }, storageUri: uri } }
   const key = { namespace: ns, name: 'bloom' }
-  const made = await stage.client.create(resources.inferenceService, service(ns, 'bloom', predictor))
+  const made = await cluster.client.create(resources.inferenceService, service(ns, 'bloom', predictor))
   expect(stringAt(made, 'spec', 'predictor', 'model', 'storageUri')).toBe(uri)
   await label(ns, 'enabled')
   await until('an Event on the service', async () => {
     // As after a restart, the leader looks at a service of another generation.
     const body = { spec: { predictor: { minReplicas: 1, timeout: Math.floor(Date.now() / 1_000) } } }
-    await stage.client.patch(resources.inferenceService, key, { type: 'merge', body })
-    const events = await eventsOf(stage.client, ns, 'bloom')
+    await cluster.client.patch(resources.inferenceService, key, { type: 'merge', body })
+    const events = await eventsOf(cluster.client, ns, 'bloom')
     return events.find((event) => stringAt(event, 'reason') === 'NotAdmitted')
   })
-  await governNamespace(stage.client, ns, { adopt: { mode: 'Automatic' } })
+  await governNamespace(cluster.client, ns, { adopt: { mode: 'Automatic' } })
   await until('its adoption', async () => {
-    const found = await stage.client.get(resources.inferenceService, key)
+    const found = await cluster.client.get(resources.inferenceService, key)
     return stringAt(found, 'spec', 'predictor', 'model', 'storageUri')?.startsWith('pvc://') || undefined
   })
 })

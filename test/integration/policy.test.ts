@@ -25,19 +25,19 @@ const accessReviews = {
   ...resourceOf({ apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', metadata: {} }),
   namespaced: false,
 }
-let stage: SharedCluster
+let cluster: SharedCluster
 
 beforeAll(async () => {
-  stage = await joinTestCluster('policy', { bindMs: 300, pollMs: 300, syncMs: 200 })
+  cluster = await joinTestCluster('policy', { bindMs: 300, pollMs: 300, syncMs: 200 })
 })
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
 async function refusalOf(spec: JsonObject): Promise<string> {
   try {
-    await stage.client.create(resources.accelerationPolicy, policy('broken', spec), { dryRun: true })
+    await cluster.client.create(resources.accelerationPolicy, policy('broken', spec), { dryRun: true })
     return 'accepted'
   } catch (error) {
     if (error instanceof KubeError) return error.message
@@ -58,7 +58,7 @@ describe('the API server', () => {
   })
 
   test('fills in the defaults', async () => {
-    const made = await stage.client.create(resources.accelerationPolicy, policy('empty', {}), {
+    const made = await cluster.client.create(resources.accelerationPolicy, policy('empty', {}), {
       dryRun: true,
     })
     expect(objectAt(made, 'spec')).toMatchObject({ priority: 0, mode: 'Enforce', warmup: { timeout: '30m' } })
@@ -67,7 +67,7 @@ describe('the API server', () => {
 
 async function statusOf(name: string, wanted: (policy: KubeObject) => boolean): Promise<KubeObject> {
   return await until(`the status of policy ${name}`, async () => {
-    const found = await stage.client.get(resources.accelerationPolicy, { name })
+    const found = await cluster.client.get(resources.accelerationPolicy, { name })
     return found !== undefined && wanted(found) ? found : undefined
   })
 }
@@ -81,40 +81,42 @@ describe('the status of a policy', () => {
     const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
     const ofNamespace = (name: string, spec: JsonObject) => policy(name, { namespaceSelector, ...spec })
     const [first, second, third] = ['policy-first', 'policy-second', 'policy-third'] as const
-    await applyAll(stage.client, [namespace(ns), ofNamespace(first, {})])
-    await stage.client.create(resources.inferenceService, service(ns, 'a', sklearn('s3://models/a')))
-    await stage.client.create(resources.inferenceService, service(ns, 'b', sklearn('s3://models/b')))
+    await applyAll(cluster.client, [namespace(ns), ofNamespace(first, {})])
+    await cluster.client.create(resources.inferenceService, service(ns, 'a', sklearn('s3://models/a')))
+    await cluster.client.create(resources.inferenceService, service(ns, 'b', sklearn('s3://models/b')))
     const alone = await statusOf(first, (found) => services(found) === 2)
     expect(reason(alone, 'Accepted')).toBe('Valid')
     expect(reason(alone, 'Conflicts')).toBe('NoConflict')
     expect(reason(alone, 'RuntimesMissing')).toBe('AllInstalled')
 
-    await applyAll(stage.client, [ofNamespace(second, { sources: [{ match: ['s3://'], runtime: 'Jindo' }] })])
+    await applyAll(cluster.client, [
+      ofNamespace(second, { sources: [{ match: ['s3://'], runtime: 'Jindo' }] }),
+    ])
     const conflicting = await statusOf(second, (found) => reason(found, 'Conflicts') === 'EqualPriority')
     expect(services(conflicting)).toBe(0)
     expect(stringAt(condition(conflicting, 'Conflicts'), 'message')).toContain('policy-first (policy-status/')
     await statusOf(first, (found) => reason(found, 'Conflicts') === 'EqualPriority')
 
-    await applyAll(stage.client, [ofNamespace(second, { priority: 5 })])
+    await applyAll(cluster.client, [ofNamespace(second, { priority: 5 })])
     const winner = await statusOf(second, (found) => services(found) === 2)
     expect(reason(winner, 'Conflicts')).toBe('NoConflict')
     const loser = await statusOf(first, (found) => services(found) === 0)
 
     // Written on a change alone: a look that finds nothing new writes nothing.
-    await stage.client.patch(
+    await cluster.client.patch(
       resources.inferenceService,
       { namespace: ns, name: 'a' },
       { type: 'merge', body: { metadata: { labels: { touched: 'yes' } } } },
     )
-    await applyAll(stage.client, [ofNamespace(third, { priority: -1 })])
+    await applyAll(cluster.client, [ofNamespace(third, { priority: -1 })])
     await statusOf(third, (found) => reason(found, 'Accepted') === 'Valid')
-    const later = await stage.client.get(resources.accelerationPolicy, { name: first })
+    const later = await cluster.client.get(resources.accelerationPolicy, { name: first })
     expect(later?.metadata.resourceVersion).toBe(loser.metadata.resourceVersion)
   })
 })
 
 /** A namespace with a policy of its own, once that governs it. */
-const governed = (ns: string, spec: JsonObject) => governNamespace(stage.client, ns, spec)
+const governed = (ns: string, spec: JsonObject) => governNamespace(cluster.client, ns, spec)
 
 function isObserved(object: KubeObject): boolean {
   return getIn(condition(object, 'Accepted'), 'observedGeneration') === object.metadata.generation
@@ -128,7 +130,7 @@ const gpu = {
 
 async function firstPod(ns: string, name: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
   return await until(`a pod of ${ns}/${name}`, async () =>
-    (await podsOf(stage.client, ns, name)).find(wanted),
+    (await podsOf(cluster.client, ns, name)).find(wanted),
   )
 }
 
@@ -140,7 +142,7 @@ describe('Audit', () => {
     const written = service('policy-audit', 'tried', {
       model: { modelFormat: { name: 'huggingface' }, storageUri: 's3://models/tried' },
     })
-    const admitted = await stage.client.create(resources.inferenceService, written, { onWarning })
+    const admitted = await cluster.client.create(resources.inferenceService, written, { onWarning })
     expect(warnings).toContainEqual(
       expect.stringMatching(
         /^warmgate: not accelerated \(AuditOnly\): s3:\/\/models\/tried would be served from cache tried-/,
@@ -161,10 +163,10 @@ describe('Audit', () => {
     expect(objectAt(started, 'spec', 'nodeSelector')).toEqual({})
     expect(JSON.stringify(started.spec)).not.toContain('nvidia.com')
     await until('an Event', async () => {
-      const { items } = await stage.client.list(resources.event, { namespace: 'policy-audit' })
+      const { items } = await cluster.client.list(resources.event, { namespace: 'policy-audit' })
       return items.find((event) => stringAt(event, 'reason') === 'AuditOnly')
     })
-    const text = await (await fetch(`${stage.warmgate.metricsUrl}/metrics`)).text()
+    const text = await (await fetch(`${cluster.warmgate.metricsUrl}/metrics`)).text()
     expect(text).toMatch(/warmgate_admission_reviews_total\{.*decision="skip",reason="AuditOnly"\} [1-9]/)
     for (const kind of [
       resources.dataset,
@@ -172,7 +174,7 @@ describe('Audit', () => {
       resources.persistentVolumeClaim,
       ...Object.values(runtimeResources),
     ])
-      expect(await listInstalled(stage.client, kind, { namespace: 'policy-audit' })).toEqual([])
+      expect(await listInstalled(cluster.client, kind, { namespace: 'policy-audit' })).toEqual([])
   })
 })
 
@@ -193,7 +195,7 @@ describe('overrides', () => {
     const wish = service('policy-bounded', 'wish', sklearn('s3://models/wish'), {
       [`warmgate.dev/${name}`]: value,
     })
-    const denied = stage.client.create(resources.inferenceService, wish, { dryRun: true })
+    const denied = cluster.client.create(resources.inferenceService, wish, { dryRun: true })
     await expect(denied).rejects.toThrow(says)
     await expect(denied).rejects.toThrow('warmgate: InvalidOverride')
   })
@@ -202,7 +204,7 @@ describe('overrides', () => {
     await governed('policy-bounded', { limits })
     const annotations = { 'warmgate.dev/hold-timeout': '1h', 'warmgate.dev/cache-size': '200Gi' }
     const wish = service('policy-bounded', 'wish', sklearn('s3://models/wish'), annotations)
-    const admitted = await stage.client.create(resources.inferenceService, wish, { dryRun: true })
+    const admitted = await cluster.client.create(resources.inferenceService, wish, { dryRun: true })
     expect(cacheNames(admitted)).toHaveLength(1)
   })
 })
@@ -228,26 +230,26 @@ const changes: Record<keyof PolicySpec, JsonObject> = {
 test('a change of a policy, whatever it is, rolls no pod', async () => {
   const ns = 'policy-steady'
   await governed(ns, {})
-  await stage.client.create(resources.inferenceService, service(ns, 'live', sklearn('s3://models/live')))
+  await cluster.client.create(resources.inferenceService, service(ns, 'live', sklearn('s3://models/live')))
   await firstPod(ns, 'live', (found) => isTrue(found, 'Ready'))
   const seen = async () => {
-    const found = await stage.client.get(resources.inferenceService, { namespace: ns, name: 'live' })
-    const deployment = await stage.client.get(deployments, { namespace: ns, name: 'live-predictor' })
+    const found = await cluster.client.get(resources.inferenceService, { namespace: ns, name: 'live' })
+    const deployment = await cluster.client.get(deployments, { namespace: ns, name: 'live-predictor' })
     return {
       service: [found?.spec, found?.metadata.annotations, found?.metadata.generation],
       template: objectAt(deployment, 'spec', 'template'),
-      pods: (await podsOf(stage.client, ns, 'live')).map(({ metadata }) => metadata.uid),
+      pods: (await podsOf(cluster.client, ns, 'live')).map(({ metadata }) => metadata.uid),
     }
   }
   const before = await seen()
   const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': ns } }
   for (const change of [...Object.values(changes), { mode: 'Audit' }]) {
-    await applyAll(stage.client, [policy(ns, { namespaceSelector, ...change })])
+    await applyAll(cluster.client, [policy(ns, { namespaceSelector, ...change })])
     await statusOf(ns, isObserved)
     // What somebody writes under the changed policy says as much: the same service, but for what was written.
     const note = { metadata: { annotations: { note: 'x' } } }
     const key = { namespace: ns, name: 'live' }
-    const updated = await stage.client.patch(
+    const updated = await cluster.client.patch(
       resources.inferenceService,
       key,
       { type: 'merge', body: note },
@@ -255,8 +257,8 @@ test('a change of a policy, whatever it is, rolls no pod', async () => {
     )
     expect(updated.spec).toEqual(before.service[0])
   }
-  await stage.client.delete(resources.accelerationPolicy, { name: ns })
-  await applyAll(stage.client, [policy('policy-last', { namespaceSelector })])
+  await cluster.client.delete(resources.accelerationPolicy, { name: ns })
+  await applyAll(cluster.client, [policy('policy-last', { namespaceSelector })])
   await statusOf('policy-last', isObserved)
   expect(await seen()).toEqual(before)
 })
@@ -279,7 +281,7 @@ describe('who may write policies', () => {
       const [, subresource] = resource.split('/')
       const resourceAttributes = { ...attributes, ...(subresource && { subresource }) }
       const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', metadata: {} }
-      const answer = await stage.client.create(accessReviews, {
+      const answer = await cluster.client.create(accessReviews, {
         ...review,
         spec: { user, resourceAttributes },
       })
@@ -289,7 +291,7 @@ describe('who may write policies', () => {
   }
 
   test('whom a platform team names; model teams do not, and everybody who reads the cluster reads them', async () => {
-    await applyAll(stage.client, [
+    await applyAll(cluster.client, [
       binding('RoleBinding', 'policy-model-team', 'admin'),
       binding('ClusterRoleBinding', 'policy-reader', 'view'),
       binding('ClusterRoleBinding', 'policy-editor', 'edit'),

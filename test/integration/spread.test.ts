@@ -13,16 +13,16 @@ import { namespace } from './services.ts'
 const ours = 'warmgate.test/spread'
 const free = '32'
 const full = '10m'
-let stage: SharedCluster
+let cluster: SharedCluster
 const nodes: KubeObject[] = []
 
 beforeAll(async () => {
-  stage = await joinTestCluster('spread')
+  cluster = await joinTestCluster('spread')
 })
 
 afterAll(async () => {
-  await Promise.all(nodes.map(({ metadata: { name = '' } }) => stage.client.delete(nodeResource, { name })))
-  await stage?.stop()
+  await Promise.all(nodes.map(({ metadata: { name = '' } }) => cluster.client.delete(nodeResource, { name })))
+  await cluster?.stop()
 })
 
 async function addNode(pool: string, cpu: string, taints: JsonObject[] = []): Promise<string> {
@@ -38,9 +38,9 @@ async function addNode(pool: string, cpu: string, taints: JsonObject[] = []): Pr
     spec,
     status: { ...status, allocatable, capacity: allocatable },
   }
-  nodes.push(await stage.client.create(nodeResource, object))
+  nodes.push(await cluster.client.create(nodeResource, object))
   await until(`node ${name}`, async () => {
-    const found = await stage.client.get(nodeResource, { name })
+    const found = await cluster.client.get(nodeResource, { name })
     const taint = listAt(found, 'spec', 'taints').find((each) => stringAt(each, 'key')?.startsWith('node.'))
     return found !== undefined && taint === undefined && takesPods({ ...found, spec: {} }) ? found : undefined
   })
@@ -50,7 +50,7 @@ async function addNode(pool: string, cpu: string, taints: JsonObject[] = []): Pr
 /** The Deployment as shipped, in a pool of nodes. */
 async function deploy(pool: string): Promise<void> {
   const ns = `spread-${pool}`
-  await stage.client.create(resources.namespace, namespace(ns, {}))
+  await cluster.client.create(resources.namespace, namespace(ns, {}))
   const [shipped] = await readObjects('manifests/base/deployment.yaml')
   if (shipped === undefined) throw new Error('no Deployment')
   const made = structuredClone(shipped)
@@ -58,11 +58,11 @@ async function deploy(pool: string): Promise<void> {
   const template = objectAt(made, 'spec', 'template', 'spec')
   Object.assign(template, { serviceAccountName: 'default', nodeSelector: { [ours]: pool } })
   template.tolerations = [{ key: ours, operator: 'Exists' }]
-  await stage.client.create(resourceOf(made) as Resource, made)
+  await cluster.client.create(resourceOf(made) as Resource, made)
 }
 
 async function pods(pool: string): Promise<KubeObject[]> {
-  return (await stage.client.list(resources.pod, { namespace: `spread-${pool}` })).items
+  return (await cluster.client.list(resources.pod, { namespace: `spread-${pool}` })).items
 }
 
 const nodeOf = (pod: KubeObject) => stringAt(pod, 'spec', 'nodeName')

@@ -20,7 +20,7 @@ const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 /** No load ends before a test says so. */
 const stalled = { bytesPerSecond: 1 }
 const loading = { bytesPerSecond: modelBytes }
-let stage: SharedCluster
+let cluster: SharedCluster
 
 const entry = JSON.stringify({
   type: 's3',
@@ -40,18 +40,18 @@ beforeAll(async () => {
     modelBytes: () => modelBytes,
     bytesPerSecond: modelBytes,
   }
-  stage = await joinTestCluster('updates', fluid)
-  await applyAll(stage.client, [
+  cluster = await joinTestCluster('updates', fluid)
+  await applyAll(cluster.client, [
     namespace('updates-specs', optedIn),
     namespace('updates-pods', { ...optedIn, rewrite: 'pod' }),
     namespace('updates-plain', {}),
     { ...storageConfig, metadata: { name: 'storage-config', namespace: 'updates-specs' } },
   ])
-  await applyPolicy(stage.client, suitePolicy('updates'))
+  await applyPolicy(cluster.client, suitePolicy('updates'))
   // Namespaces come by watch, too.
   await rewritten('updates-pods', true)
   const podwise = { namespaceSelector: { matchLabels: { rewrite: 'pod' } }, rewrite: 'Pod', priority: 1 }
-  await applyPolicy(stage.client, policy('updates-pods', podwise))
+  await applyPolicy(cluster.client, policy('updates-pods', podwise))
   await rewritten('updates-pods', false)
   await rewritten('updates-specs', true)
 })
@@ -65,16 +65,16 @@ async function rewritten(ns: string, isRewritten: boolean): Promise<void> {
 }
 
 afterAll(async () => {
-  await stage?.stop()
+  await cluster?.stop()
 })
 
-const create = (object: KubeObject) => stage.client.create(resourceOf(object), object)
-const dryRun = (object: KubeObject) => stage.client.create(resourceOf(object), object, { dryRun: true })
+const create = (object: KubeObject) => cluster.client.create(resourceOf(object), object)
+const dryRun = (object: KubeObject) => cluster.client.create(resourceOf(object), object, { dryRun: true })
 const claimOf = (admitted: KubeObject) => `pvc://${cacheNames(admitted)[0]}`
 
 async function pod(ns: string, name: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
   return await until(`a pod of ${ns}/${name}`, async () =>
-    (await podsOf(stage.client, ns, name)).find(wanted),
+    (await podsOf(cluster.client, ns, name)).find(wanted),
   )
 }
 
@@ -90,15 +90,15 @@ async function replace(original: KubeObject): Promise<KubeObject> {
   const { namespace: ns = '', name = '' } = original.metadata
   // KServe writes the status meanwhile: a conflict is read again.
   return await until('the original to replace what was admitted', async () => {
-    const current = await stage.client.get(resource, { namespace: ns, name })
+    const current = await cluster.client.get(resource, { namespace: ns, name })
     const metadata = { ...original.metadata, resourceVersion: current?.metadata.resourceVersion ?? '' }
-    return stage.client.replace(resource, { ...original, metadata })
+    return cluster.client.replace(resource, { ...original, metadata })
   })
 }
 
 describe('rewrite: Pod', () => {
   test('the service stays as it is; its pods are turned to the cache, held, and released', async () => {
-    stage.fluid.set(stalled)
+    cluster.fluid.set(stalled)
     const [turned, plain] = await Promise.all(
       ['updates-pods', 'updates-plain'].map((ns) => create(service(ns, 'iris', sklearn('s3://models/iris')))),
     )
@@ -111,15 +111,15 @@ describe('rewrite: Pod', () => {
     expect(listAt(held, 'spec', 'initContainers')).toEqual([])
     expect(hasGate(held)).toBe(true)
     const dataset = await until('the Dataset', () =>
-      stage.client.get(resources.dataset, { namespace: 'updates-pods', name: claim ?? '' }),
+      cluster.client.get(resources.dataset, { namespace: 'updates-pods', name: claim ?? '' }),
     )
     expect(dataset.metadata.ownerReferences).toMatchObject([{ name: 'iris', uid: turned?.metadata.uid }])
-    stage.fluid.set(loading)
+    cluster.fluid.set(loading)
     await pod('updates-pods', 'iris', (each) => isTrue(each, 'Ready'))
 
     // A pod of a warm cache is turned, too, and waits for nothing.
     const body = { spec: { predictor: { minReplicas: 2 } } }
-    await stage.client.patch(
+    await cluster.client.patch(
       resources.inferenceService,
       { namespace: 'updates-pods', name: 'iris' },
       { type: 'merge', body },
@@ -132,18 +132,18 @@ describe('rewrite: Pod', () => {
     expect(mountedClaim(second)).toBe(claim)
     expect(hasGate(second)).toBe(false)
 
-    await stage.client.delete(resources.inferenceService, { namespace: 'updates-pods', name: 'iris' })
-    await eventuallyGone(stage.client, resources.dataset, { namespace: 'updates-pods', name: claim ?? '' })
+    await cluster.client.delete(resources.inferenceService, { namespace: 'updates-pods', name: 'iris' })
+    await eventuallyGone(cluster.client, resources.dataset, { namespace: 'updates-pods', name: claim ?? '' })
   })
 
   test('in Knative mode the Knative Service keeps the URI, and each pod of it is turned', async () => {
-    stage.fluid.set(stalled)
+    cluster.fluid.set(stalled)
     const knative = service('updates-pods', 'words', sklearn('s3://models/words'), {
       'serving.kserve.io/deploymentMode': 'Knative',
     })
     await create(knative)
     const made = await until('the Knative Service', () =>
-      stage.client.get(knativeService, { namespace: 'updates-pods', name: 'words-predictor' }),
+      cluster.client.get(knativeService, { namespace: 'updates-pods', name: 'words-predictor' }),
     )
     const template = objectAt(made, 'spec', 'template')
     expect(stringAt(template, 'metadata', 'annotations', sourceUri)).toBe('s3://models/words')
@@ -168,18 +168,18 @@ describe('LLMInferenceServices', () => {
 
   test.each(['v1alpha1', 'v1alpha2'])('%s: rewritten, cached, held and released', async (version) => {
     const name = `llm-${version}`
-    stage.fluid.set(stalled)
+    cluster.fluid.set(stalled)
     const admitted = await create(llm(name, version))
     expect(stringAt(admitted, 'spec', 'model', 'uri')).toBe(claimOf(admitted))
     const [cache = ''] = cacheNames(admitted)
     const dataset = await until('the Dataset', () =>
-      stage.client.get(resources.dataset, { namespace: 'updates-specs', name: cache }),
+      cluster.client.get(resources.dataset, { namespace: 'updates-specs', name: cache }),
     )
     expect(dataset.metadata.ownerReferences).toMatchObject([{ kind: 'LLMInferenceService', name }])
     const labelSelector = `app.kubernetes.io/name=${name},kserve.io/component=workload`
     const find = (wanted: (pod: KubeObject) => boolean) =>
       until(`a pod of ${name}`, async () =>
-        (await stage.client.list(resources.pod, { namespace: 'updates-specs', labelSelector })).items.find(
+        (await cluster.client.list(resources.pod, { namespace: 'updates-specs', labelSelector })).items.find(
           wanted,
         ),
       )
@@ -190,10 +190,10 @@ describe('LLMInferenceServices', () => {
     )
     // The startup probe of KServe's preset gives up before the hold ends.
     expect(hasSchedulingGate(held)).toBe(true)
-    stage.fluid.set(loading)
+    cluster.fluid.set(loading)
     await find((each) => isTrue(each, 'Ready'))
-    const loaded = await stage.client.get(resources.dataLoad, { namespace: 'updates-specs', name: cache })
-    const job = await stage.client.get(resources.job, {
+    const loaded = await cluster.client.get(resources.dataLoad, { namespace: 'updates-specs', name: cache })
+    const job = await cluster.client.get(resources.job, {
       namespace: 'updates-specs',
       name: `${cache}-loader-job`,
     })
@@ -202,8 +202,8 @@ describe('LLMInferenceServices', () => {
       objectAt(job, 'status').succeeded === 1,
     ]).toContain(true)
 
-    await stage.client.delete(llmInferenceService('v1alpha2'), { namespace: 'updates-specs', name })
-    await eventuallyGone(stage.client, resources.dataset, { namespace: 'updates-specs', name: cache })
+    await cluster.client.delete(llmInferenceService('v1alpha2'), { namespace: 'updates-specs', name })
+    await eventuallyGone(cluster.client, resources.dataset, { namespace: 'updates-specs', name: cache })
   })
 
   test('a re-applied manifest changes nothing; opting out gives the original back', async () => {
@@ -230,19 +230,19 @@ describe('updates', () => {
   test('a changed canary gets a cache of its own, and the stable predictor is not rolled', async () => {
     const admitted = await create(family('s3://models/green-1'))
     const key = { namespace: 'updates-specs', name: 'family-predictor' }
-    const before = await until('the stable Deployment', () => stage.client.get(deployment, key))
+    const before = await until('the stable Deployment', () => cluster.client.get(deployment, key))
     const changed = await replace(family('s3://models/green-2'))
     expect(canaryUri(changed)).toMatch(/^pvc:\/\/green-2-/)
     expect(canaryUri(admitted)).toMatch(/^pvc:\/\/green-1-/)
     expect(objectAt(changed, 'spec').predictor).toEqual(objectAt(admitted, 'spec').predictor)
     const canaryKey = { namespace: 'updates-specs', name: 'family-green-predictor' }
     await until('the canary to be rolled', async () => {
-      const made = await stage.client.get(deployment, canaryKey)
+      const made = await cluster.client.get(deployment, canaryKey)
       return stringAt(made, 'spec', 'template', 'metadata', 'annotations', sourceUri) === canaryUri(changed)
         ? true
         : undefined
     })
-    const after = await stage.client.get(deployment, key)
+    const after = await cluster.client.get(deployment, key)
     const claim = (object: KubeObject | undefined) =>
       stringAt(object, 'spec', 'template', 'metadata', 'annotations', sourceUri)
     expect(claim(after)).toBe(claim(before))
@@ -253,10 +253,10 @@ describe('updates', () => {
     const original = service('updates-specs', 'stored', {
       model: { modelFormat: { name: 'sklearn' }, storage },
     })
-    const first = await stage.client.apply(resources.inferenceService, original)
+    const first = await cluster.client.apply(resources.inferenceService, original)
     expect(objectAt(first, 'spec', 'predictor', 'model')).toMatchObject({ storageUri: claimOf(first) })
     expect(objectAt(first, 'spec', 'predictor', 'model')).not.toHaveProperty('storage')
-    const again = await stage.client.apply(resources.inferenceService, original)
+    const again = await cluster.client.apply(resources.inferenceService, original)
     expect(again.metadata.generation).toBe(first.metadata.generation)
     const replaced = await replace(original)
     expect(replaced.spec).toEqual(first.spec)
@@ -281,9 +281,9 @@ describe('updates', () => {
     const of = (ns: string, storage: JsonObject) =>
       service(ns, 'partial', { model: { modelFormat: { name: 'sklearn' }, storage } })
     const apply = (storage: JsonObject) => (ns: string) =>
-      stage.client.apply(resources.inferenceService, of(ns, storage))
+      cluster.client.apply(resources.inferenceService, of(ns, storage))
     const patch = (body: PatchBody) => (ns: string) =>
-      stage.client.patch(resources.inferenceService, { namespace: ns, name: 'partial' }, body)
+      cluster.client.patch(resources.inferenceService, { namespace: ns, name: 'partial' }, body)
     const merge = (storage: JsonObject, annotations = {}) =>
       patch({
         type: 'merge',
@@ -335,7 +335,7 @@ describe('updates', () => {
     const admitted = await create(multi('updates-specs'))
     expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe(claimOf(admitted))
     const made = await until('the head Deployment', () =>
-      stage.client.get(deployment, { namespace: 'updates-specs', name: 'multi-predictor' }),
+      cluster.client.get(deployment, { namespace: 'updates-specs', name: 'multi-predictor' }),
     )
     expect(stringAt(made, 'spec', 'template', 'metadata', 'annotations', sourceUri)).toBe(claimOf(admitted))
   })

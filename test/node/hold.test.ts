@@ -44,37 +44,45 @@ const lacking = await missingRequirement()
 
 describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
   let models: string
-  let stage: TestCluster
+  let testCluster: TestCluster
   let node: RealNode
 
   beforeAll(async () => {
     models = await mkdtemp(join(tmpdir(), 'warmgate-models-'))
     await writeFile(join(models, 'model.bin'), model)
     const fluid = { bindMs: 200, pollMs: 200, syncMs: 200, deleteRetryMs: 300, hostPath: () => models }
-    stage = await startTestCluster({ nodes: 0, initContainerSeconds: 0, fluid: { ...fluid, ...slowly } })
-    node = await startNode({ name: 'real', kubeConfig: stage.cluster.kubeConfig })
-    await applyAll(stage.client, [namespace(ns), ossSecret(ns)])
+    testCluster = await startTestCluster({
+      nodes: 0,
+      initContainerSeconds: 0,
+      fluid: { ...fluid, ...slowly },
+    })
+    node = await startNode({ name: 'real', kubeConfig: testCluster.cluster.kubeConfig })
+    await applyAll(testCluster.client, [namespace(ns), ossSecret(ns)])
   })
 
   afterAll(async () => {
     await node?.stop()
-    await stage?.stop()
+    await testCluster?.stop()
     await rm(models, { recursive: true })
     if (node !== undefined) expect(leftovers(node)).toEqual([])
   })
 
   async function create(name: string, location: string, annotations = {}): Promise<KubeObject> {
     const object = service(ns, name, custom(location, server), { ...usesOssSecret, ...annotations })
-    const admitted = await stage.client.create(resourceOf(object), object)
+    const admitted = await testCluster.client.create(resourceOf(object), object)
     const [cache] = cacheNames(admitted)
     expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
     return admitted
   }
 
   async function podOf(name: string, wanted: (pod: KubeObject) => boolean): Promise<KubeObject> {
-    return await until(`a pod of ${name}`, async () => (await podsOf(stage.client, ns, name)).find(wanted), {
-      hint: `See ${node.dir}/kubelet.log`,
-    })
+    return await until(
+      `a pod of ${name}`,
+      async () => (await podsOf(testCluster.client, ns, name)).find(wanted),
+      {
+        hint: `See ${node.dir}/kubelet.log`,
+      },
+    )
   }
 
   /** The container is up and its probe passes, and yet kubelet does not call the pod ready: our gate is closed. */
@@ -87,7 +95,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
 
   async function warmedUp(): Promise<void> {
     await until('the warm-up to end', async () => {
-      const { items } = await stage.client.list(resources.dataLoad, { namespace: ns })
+      const { items } = await testCluster.client.list(resources.dataLoad, { namespace: ns })
       return items.every((load) => stringAt(load, 'status', 'phase') === 'Complete') || undefined
     })
   }
@@ -99,7 +107,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
   /** Of the Service to which clients talk: which addresses get traffic, and which do not yet. */
   async function addresses(name: string): Promise<{ ready: string[]; waiting: string[] }> {
     const labelSelector = `kubernetes.io/service-name=${name}-predictor`
-    const { items } = await stage.client.list(endpointSlice, { namespace: ns, labelSelector })
+    const { items } = await testCluster.client.list(endpointSlice, { namespace: ns, labelSelector })
     const endpoints = items.flatMap((slice) => listAt(slice, 'endpoints'))
     const those = (isReady: boolean) =>
       endpoints
@@ -123,7 +131,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
   }
 
   test('the pod runs and gets no traffic until its cache is warm; then it serves the model of its volume', async () => {
-    stage.fluid.set(slowly)
+    testCluster.fluid.set(slowly)
     await create('held', 'oss://models/held')
     const held = await heldPod('held')
     expect(stringAt(held, 'spec', 'nodeName')).toBe('real')
@@ -133,7 +141,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     )
     expect((await addresses('held')).ready).toEqual([])
 
-    stage.fluid.set(atOnce)
+    testCluster.fluid.set(atOnce)
     const ready = await podOf('held', (pod) => isTrue(pod, 'Ready'))
     expect(ready.metadata.uid).toBe(held.metadata.uid)
     expect(condition(ready, 'warmgate.dev/cache-warm')).toMatchObject({ status: 'True', reason: 'Warm' })
@@ -142,14 +150,14 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
   })
 
   test('the controller is killed in the middle, and another replica ends the hold', async () => {
-    stage.fluid.set(slowly)
+    testCluster.fluid.set(slowly)
     const [port = 0, probePort = 0, metricsPort = 0] = await freePorts(3)
-    const other = await startWarmgate({ ...stage, port, probePort, metricsPort, name: 'warmgate-1' })
+    const other = await startWarmgate({ ...testCluster, port, probePort, metricsPort, name: 'warmgate-1' })
     try {
       await create('orphaned', 'oss://models/orphaned')
       await heldPod('orphaned')
-      await stage.warmgate.kill()
-      stage.fluid.set(atOnce)
+      await testCluster.warmgate.kill()
+      testCluster.fluid.set(atOnce)
       await warmedUp()
       const ready = await podOf('orphaned', (pod) => isTrue(pod, 'Ready'))
       expect(condition(ready, 'warmgate.dev/cache-warm')).toMatchObject({ status: 'True', reason: 'Warm' })
@@ -158,21 +166,21 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
       expect(model.equals(await served(ready))).toBe(true)
     } finally {
       await other.stop()
-      await stage.restartWarmgate()
+      await testCluster.restartWarmgate()
     }
   })
 
   test('the only controller is killed in the middle, and the hold ends when it is back', async () => {
-    stage.fluid.set(slowly)
+    testCluster.fluid.set(slowly)
     await create('alone', 'oss://models/alone')
     await heldPod('alone')
-    await stage.warmgate.kill()
-    stage.fluid.set(atOnce)
+    await testCluster.warmgate.kill()
+    testCluster.fluid.set(atOnce)
     await warmedUp()
     await heldPod('alone')
     expect((await addresses('alone')).ready).toEqual([])
 
-    await stage.restartWarmgate()
+    await testCluster.restartWarmgate()
     const ready = await podOf('alone', (pod) => isTrue(pod, 'Ready'))
     expect(condition(ready, 'warmgate.dev/cache-warm')).toMatchObject({ status: 'True', reason: 'Warm' })
   })
@@ -187,18 +195,18 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
   })
 
   test('a hold at scheduling keeps the pod off the node until the cache is warm', async () => {
-    stage.fluid.set(slowly)
+    testCluster.fluid.set(slowly)
     await create('gated', 'oss://models/gated', { 'warmgate.dev/hold': 'Scheduling' })
     const gated = await podOf('gated', (pod) => condition(pod, 'PodScheduled') !== undefined)
     expect(condition(gated, 'PodScheduled')).toMatchObject({ status: 'False', reason: 'SchedulingGated' })
     await until('the cache to be Bound', async () => {
-      const { items } = await stage.client.list(resources.dataset, { namespace: ns })
+      const { items } = await testCluster.client.list(resources.dataset, { namespace: ns })
       return items.every((dataset) => stringAt(dataset, 'status', 'phase') === 'Bound') || undefined
     })
     const waiting = await podOf('gated', () => true)
     expect(stringAt(waiting, 'spec', 'nodeName')).toBeUndefined()
 
-    stage.fluid.set(atOnce)
+    testCluster.fluid.set(atOnce)
     const ready = await podOf('gated', (pod) => isTrue(pod, 'Ready'))
     expect(ready.metadata.uid).toBe(gated.metadata.uid)
     expect(stringAt(ready, 'spec', 'nodeName')).toBe('real')
@@ -208,7 +216,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
 
   test('a second node whose owner is killed leaves nothing on this machine', async () => {
     const file = fileURLToPath(new URL('./survival.owner.ts', import.meta.url))
-    const owner = fork(file, [stage.cluster.kubeconfig], { execArgv: [] })
+    const owner = fork(file, [testCluster.cluster.kubeconfig], { execArgv: [] })
     const [orphan] = (await once(owner, 'message')) as [RealNode]
     expect(leftovers(orphan)).toEqual(expect.arrayContaining([expect.stringMatching(/^process /)]))
     owner.kill('SIGKILL')

@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { JsonObject } from '../../src/values/object.ts'
+import type { Layer } from '../images/layers.ts'
 
 const run = promisify(execFile)
 
@@ -10,6 +12,15 @@ const run = promisify(execFile)
 export interface Image {
   name: string
   entrypoint: string[]
+}
+
+/** An image of layers that the cache has: test/images. */
+export interface LayeredImage {
+  name: string
+  /** From the lowest to the uppermost. */
+  layers: readonly Layer[]
+  /** As in an image's configuration: `Entrypoint`, `Env`, `User`. */
+  config: JsonObject
 }
 
 /** What containerd makes a pod's sandbox of. */
@@ -23,22 +34,36 @@ export const modelServerImage: Image = {
 
 const architectures: { [name: string]: string } = { x64: 'amd64', arm64: 'arm64' }
 
-/**
- * Writes an archive in OCI's image layout with all images, for `ctr images import`, and gives its path.
- * @param guest the program; @param folder where to work, and where the archive is left
- */
+export interface WriteOptions {
+  /** The program. */
+  guest: string
+  /** Where to work, and where the archive is left. */
+  folder: string
+  /** Images besides. */
+  more?: readonly LayeredImage[]
+}
+
+/** Writes an archive in OCI's image layout with all images, for `ctr images import`, and gives its path. */
 export async function writeImages(
   images: readonly Image[],
-  { guest, folder }: { guest: string; folder: string },
+  { guest, folder, more = [] }: WriteOptions,
 ): Promise<string> {
   const layout = new Layout(join(folder, 'images'))
   await layout.open()
   const layer = await layout.layer(guest)
-  const manifests = await Promise.all(images.map((image) => layout.image(image, layer)))
+  const own = images.map(({ name, entrypoint }) => ({
+    name,
+    layers: [layer],
+    config: { Entrypoint: entrypoint },
+  }))
+  const layers = new Map(more.flatMap((image) => image.layers).map((each) => [each.digest, each]))
+  for (const each of layers.values()) await layout.link(each)
+  const manifests = await Promise.all([...own, ...more].map((image) => layout.image(image)))
   await layout.write('index.json', { schemaVersion: 2, manifests })
   await layout.write('oci-layout', { imageLayoutVersion: '1.0.0' })
   const archive = join(folder, 'images.tar')
-  await run('tar', ['-cf', archive, '-C', layout.folder, '.'])
+  // Layers are links into the cache.
+  await run('tar', ['-chf', archive, '-C', layout.folder, '.'])
   return archive
 }
 
@@ -47,6 +72,8 @@ interface Blob {
   digest: string
   size: number
 }
+
+const layerType = 'application/vnd.oci.image.layer.v1.tar'
 
 class Layout {
   readonly folder: string
@@ -63,28 +90,32 @@ class Layout {
     await writeFile(join(this.folder, name), JSON.stringify(content))
   }
 
-  async layer(guest: string): Promise<Blob> {
+  async layer(guest: string): Promise<Layer> {
     const root = `${this.folder}-root`
     await mkdir(root)
     await copyFile(guest, join(root, 'guest'))
     const tar = `${this.folder}-layer.tar`
     await run('tar', ['-cf', tar, '-C', root, 'guest'])
-    return await this.#blob('application/vnd.oci.image.layer.v1.tar', await readFile(tar))
+    return { file: tar, ...(await this.#blob(layerType, await readFile(tar))) }
   }
 
-  async image({ name, entrypoint }: Image, layer: Blob): Promise<object> {
+  async link({ file, digest }: Layer): Promise<void> {
+    await symlink(file, join(this.folder, 'blobs', digest.replace(':', '/')))
+  }
+
+  async image({ name, layers, config: inner }: LayeredImage): Promise<object> {
     const config = {
       architecture: architectures[process.arch],
       os: 'linux',
-      config: { Entrypoint: entrypoint },
+      config: inner,
       // Of a layer that is not compressed, the digest is its content's, too.
-      rootfs: { type: 'layers', diff_ids: [layer.digest] },
+      rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
     }
     const manifest = {
       schemaVersion: 2,
       mediaType: 'application/vnd.oci.image.manifest.v1+json',
       config: await this.#json('application/vnd.oci.image.config.v1+json', config),
-      layers: [layer],
+      layers: layers.map(({ digest, size }) => ({ mediaType: layerType, digest, size })),
     }
     const blob = await this.#json(manifest.mediaType, manifest)
     return { ...blob, annotations: { 'io.containerd.image.name': name } }

@@ -1,4 +1,4 @@
-# sh namespaces.sh FOLDER: furnishes new namespaces for a node, says so in FOLDER/holder, and holds them until it is
+# sh namespaces.sh FOLDER ADDRESS: furnishes new namespaces for a node, says so in FOLDER/holder, and holds them until it is
 # killed. It is the first process of its PID namespace. What the node's programs write, wherever they write it, stays in
 # here: in memory, and gone with the mount namespace.
 set -e
@@ -8,12 +8,18 @@ folder=$1
 read -r pid rest </proc/self/stat
 mount -t proc proc /proc
 
+# What a container mounts may have to be seen by kubelet, and by other containers.
+mount --make-rshared /
 mount -t tmpfs tmpfs /run
 mkdir -p /run/node/upper /run/node/work /run/node/sysctl
 mount -t overlay overlay -o lowerdir=/var,upperdir=/run/node/upper,workdir=/run/node/work /var
 for state in containerd kubelet; do
   mkdir -p /var/lib/$state
-  mount -t tmpfs tmpfs /var/lib/$state
+  # Large images and volumes are on disk, in the node's folder.
+  if [ -d "$folder/$state" ]; then
+    mount --bind "$folder/$state" /var/lib/$state
+    mount --make-shared /var/lib/$state
+  else mount -t tmpfs tmpfs /var/lib/$state; fi
 done
 
 # Kubelet insists on settings of the kernel, which are the whole machine's. It may have these instead.
@@ -25,8 +31,12 @@ for setting in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on
 done
 
 ip link set lo up
-# The node's address: kubelet wants one that is not loopback's, and there is no other interface.
-ip address add 192.0.2.1/32 dev lo
+# The node's address: kubelet wants one that is not loopback's, and there may be no other interface.
+ip address add "$2/32" dev lo
+# Programs that use the node's network look up its name.
+echo node >/proc/sys/kernel/hostname
+printf '127.0.0.1 localhost\n%s node\n' "$2" >/run/node/hosts
+mount --bind /run/node/hosts /etc/hosts
 
 echo "$pid" >"$folder/holder.new"
 mv "$folder/holder.new" "$folder/holder"

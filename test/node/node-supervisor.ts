@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url'
 import { namespaceFlags } from './requirements.ts'
 
 /*
- * node node-supervisor.ts FOLDER CGROUP: opens the namespaces in which a node lives, and ends them on SIGTERM. With the
+ * node node-supervisor.ts FOLDER CGROUP ADDRESS: opens the namespaces in which a node lives, and ends them on SIGTERM. With the
  * first process of a PID namespace the kernel ends every other, shims and containers included, and with the last
  * process of a mount namespace all its mounts go. Only the control groups are left then, which are the whole machine's.
  */
 
-const [folder = '', cgroup = ''] = process.argv.slice(2)
+const [folder = '', cgroup = '', address = ''] = process.argv.slice(2)
 const setup = fileURLToPath(new URL('./namespaces.sh', import.meta.url))
-const holder = spawn('unshare', [...namespaceFlags, 'sh', setup, folder], { stdio: 'inherit' })
+const holder = spawn('unshare', [...namespaceFlags, 'sh', setup, folder, address], { stdio: 'inherit' })
 const gone = once(holder, 'exit')
 const cgroupRetryMs = 20
 const cgroupTries = 250

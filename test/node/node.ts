@@ -10,24 +10,31 @@ import { type Binaries, provideBinaries } from '../cluster/binaries.ts'
 import { nodeResource, takesPods } from '../cluster/nodes.ts'
 import { Processes } from '../cluster/processes.ts'
 import { nodePrograms } from '../cluster/upstreams.ts'
-import { modelServerImage, pauseImage, writeImages } from './images.ts'
+import { type LayeredImage, modelServerImage, pauseImage, writeImages } from './images.ts'
+import type { Network } from './network.ts'
 import { provideRunc } from './runc.ts'
 import {
+  alone,
   cniConfiguration,
   containerdConfiguration,
   kubeletConfiguration,
   type NodeSettings,
-  nodeAddress,
 } from './settings.ts'
 
 const run = promisify(execFile)
 const longestAnswer = 2 ** 26
+// Folders of /var/lib: see namespaces.sh.
+const onDisk = ['containerd', 'kubelet']
 const program = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 export interface NodeOptions {
   name: string
   /** Of an administrator, with the API server at a port of this machine's loopback interface. */
   kubeConfig: KubeConfig
+  /** By which pods reach other nodes, names are resolved, and the API server reaches kubelet. Without: nothing of it. */
+  network?: Network | undefined
+  /** Images besides the two of images.ts. With some, all that the node stores is on disk. */
+  images?: readonly LayeredImage[]
   progress?: (line: string) => void
 }
 
@@ -42,6 +49,8 @@ export interface RealNode {
   namespaces: string[]
   /** A GET from the node, the only place from which its pods can be reached. */
   get(url: string): Promise<{ status: number; body: Buffer }>
+  /** Runs a command in the node's namespaces, as a shell on the node would, and gives what it prints. */
+  run(command: string[]): Promise<string>
   stop(): Promise<void>
 }
 
@@ -59,7 +68,7 @@ interface Parts {
  * @throws ClusterError what keeps it from starting, with the last words of what died
  */
 export async function startNode(given: NodeOptions): Promise<RealNode> {
-  const options = { progress: () => {}, ...given }
+  const options = { progress: () => {}, network: undefined, images: [], ...given }
   const { progress, name } = options
   const binaries = await provideBinaries({ programs: nodePrograms, progress })
   const runc = await provideRunc(progress)
@@ -68,9 +77,13 @@ export async function startNode(given: NodeOptions): Promise<RealNode> {
   const processes = new Processes(folder)
   try {
     const cniPlugins = dirname(binaries.path('ptp'))
-    const settings = { cgroup: basename(folder), runc, cniPlugins, cniFolder: join(folder, 'cni') }
+    const addresses = options.network?.next() ?? alone
+    const cniFolder = join(folder, 'cni')
+    const settings = { cgroup: basename(folder), runc, cniPlugins, cniFolder, addresses }
     const parts: Parts = { options, folder, processes, binaries, settings }
+    if (options.images.length > 0) for (const state of onDisk) await mkdir(join(folder, state))
     const holder = await openNamespaces(parts)
+    await options.network?.join(holder, addresses)
     await startContainerd(parts, holder)
     await startKubelet(parts, holder)
     progress(`the node ${name} is ready after ${((Date.now() - startedMs) / 1_000).toFixed(1)} s`)
@@ -86,7 +99,7 @@ async function openNamespaces({ folder, processes, settings }: Parts): Promise<s
   processes.start({
     name: 'node-supervisor',
     file: process.execPath,
-    args: [program('node-supervisor.ts'), folder, settings.cgroup],
+    args: [program('node-supervisor.ts'), folder, settings.cgroup, settings.addresses.node],
     endSignal: 'SIGTERM',
   })
   const file = join(folder, 'holder')
@@ -98,16 +111,17 @@ function inside(holder: string, command: string[]): { file: string; args: string
 }
 
 async function startContainerd(
-  { folder, processes, binaries, settings }: Parts,
+  { options, folder, processes, binaries, settings }: Parts,
   holder: string,
 ): Promise<void> {
   const config = join(folder, 'containerd.toml')
   await mkdir(settings.cniFolder)
-  await writeFile(join(settings.cniFolder, 'pods.conflist'), JSON.stringify(cniConfiguration))
+  await writeFile(join(settings.cniFolder, 'pods.conflist'), JSON.stringify(cniConfiguration(settings)))
   await writeFile(config, containerdConfiguration(settings))
   const command = [binaries.path('containerd'), '--config', config]
   processes.start({ name: 'containerd', ...inside(holder, command) })
-  const archive = await writeImages([pauseImage, modelServerImage], { guest: binaries.path('guest'), folder })
+  const guest = binaries.path('guest')
+  const archive = await writeImages([pauseImage, modelServerImage], { guest, folder, more: options.images })
   const ctr = [binaries.path('ctr'), '--namespace', 'k8s.io', 'images', 'import', archive]
   const { file, args } = inside(holder, ctr)
   await processes.until('containerd with images', () => run(file, args))
@@ -130,7 +144,7 @@ async function startKubelet({ options, folder, processes, binaries, settings }: 
     config: join(folder, 'kubelet.json'),
     kubeconfig: join(folder, 'kubeconfig'),
     'hostname-override': name,
-    'node-ip': nodeAddress,
+    'node-ip': settings.addresses.node,
     'cert-dir': join(folder, 'pki'),
   }
   const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
@@ -157,6 +171,10 @@ async function describe({ options, folder, processes, settings }: Parts, holder:
       const { file, args } = inside(holder, [process.execPath, program('get.ts'), url])
       const { status, body } = JSON.parse((await run(file, args, { maxBuffer: longestAnswer })).stdout)
       return { status, body: Buffer.from(body, 'base64') }
+    },
+    async run(command) {
+      const { file, args } = inside(holder, command)
+      return (await run(file, args, { maxBuffer: longestAnswer })).stdout
     },
     stop: () => processes.stop(),
   }

@@ -4,10 +4,18 @@ import { pauseImage } from './images.ts'
 /** Where a node's programs listen and keep things: the usual places, since /run and /var are the node's own. */
 export const containerdSocket = '/run/containerd/containerd.sock'
 
-/** The address that namespaces.sh gives the node. */
-export const nodeAddress = '192.0.2.1'
+/** What a node and its pods are called by, and who resolves names for them, if anyone does. */
+export interface NodeAddresses {
+  node: string
+  pods: string
+  dns: string | undefined
+}
+
+/** Of a node without a network: nothing but the node itself reaches its pods. */
+export const alone: NodeAddresses = { node: '192.0.2.1', pods: '198.51.100.0/24', dns: undefined }
 
 export interface NodeSettings {
+  addresses: NodeAddresses
   /** The name under which the node's control groups are. */
   cgroup: string
   /** Paths of programs and folders. */
@@ -17,13 +25,15 @@ export interface NodeSettings {
 }
 
 /** What kubelet has to be told to be content with a folder, a few namespaces and version 1 of control groups. */
-export function kubeletConfiguration({ cgroup }: NodeSettings): JsonObject {
+export function kubeletConfiguration({ cgroup, addresses: { node, dns } }: NodeSettings): JsonObject {
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
     containerRuntimeEndpoint: `unix://${containerdSocket}`,
-    // Nobody asks it for logs or a shell: the API server cannot reach into the node's network.
-    enableServer: false,
+    ...(dns === undefined
+      ? // Nobody asks it for logs or a shell: the API server cannot reach into the node's network.
+        { enableServer: false }
+      : { ...answering, address: node, clusterDNS: [dns], clusterDomain: 'cluster.local' }),
     healthzPort: 0,
     failCgroupV1: false,
     cgroupDriver: 'cgroupfs',
@@ -41,6 +51,12 @@ export function kubeletConfiguration({ cgroup }: NodeSettings): JsonObject {
     oomScoreAdj: 0,
     nodeStatusUpdateFrequency: '2s',
   }
+}
+
+/** Only the API server's tunnel leads to it. */
+const answering: JsonObject = {
+  authentication: { anonymous: { enabled: true }, webhook: { enabled: false } },
+  authorization: { mode: 'AlwaysAllow' },
 }
 
 export function containerdConfiguration({ runc, cniPlugins, cniFolder }: NodeSettings): string {
@@ -64,18 +80,8 @@ use_internal_loopback = true
 `
 }
 
-/** A pair of interfaces for each pod, one end in the node's own network namespace: there is nothing to route to. */
-export const cniConfiguration: JsonObject = {
-  cniVersion: '1.0.0',
-  name: 'pods',
-  plugins: [
-    {
-      type: 'ptp',
-      ipam: {
-        type: 'host-local',
-        ranges: [[{ subnet: '198.51.100.0/24' }]],
-        routes: [{ dst: '0.0.0.0/0' }],
-      },
-    },
-  ],
+/** A pair of interfaces for each pod, one end in the node's own network namespace: test/node/network.ts routes between nodes. */
+export function cniConfiguration({ addresses: { pods } }: NodeSettings): JsonObject {
+  const ipam = { type: 'host-local', ranges: [[{ subnet: pods }]], routes: [{ dst: '0.0.0.0/0' }] }
+  return { cniVersion: '1.0.0', name: 'pods', plugins: [{ type: 'ptp', ipam }] }
 }

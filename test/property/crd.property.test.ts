@@ -80,19 +80,19 @@ function isOurs(service: KubeObject, path: string): boolean {
 }
 
 describe('what is generated', () => {
-  let stage: SharedCluster
+  let cluster: SharedCluster
 
   beforeAll(async () => {
-    stage = await joinTestCluster('property')
+    cluster = await joinTestCluster('property')
   })
 
-  afterAll(() => stage?.stop())
+  afterAll(() => cluster?.stop())
 
   test.each(versions)(
     'a part of the services of $kind $version is valid to an API server',
     async ({ services }) => {
       const sample = fc.sample(services, { numRuns: 60, seed })
-      const answers = await Promise.all(sample.map((service) => admit(stage.client, service)))
+      const answers = await Promise.all(sample.map((service) => admit(cluster.client, service)))
       const count = (wanted: Answer) => answers.filter((answer) => answer === wanted).length
       const said = { taken: count('taken'), refused: count('refused'), invalid: count('invalid') }
       process.stdout.write(`${JSON.stringify(said)}\n`)

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createClient } from '../../src/kube/http.ts'
 import { type Cluster, startCluster } from '../cluster/cluster.ts'
+import type { RealEngine } from '../cluster/fluid.ts'
 import { freePorts } from '../cluster/ports.ts'
 import { type FluidStandIn, startFluid } from '../fluid/fluid.ts'
 import type { FluidOptions } from '../fluid/options.ts'
@@ -17,6 +18,8 @@ export interface InstalledClusterOptions {
   llm?: boolean
   /** With KServe's Knative mode. */
   knative?: boolean
+  /** Pods of Fluid's really run: see test/engine. */
+  engine?: RealEngine
   progress?: (line: string) => void
 }
 

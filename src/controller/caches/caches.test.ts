@@ -43,7 +43,7 @@ const readsOf = ({ calls }: FakeApi) =>
 const kindsOf = (writes: string[]) => writes.map((write) => write.split(' ').slice(0, 2).join(' '))
 
 /** A cache that no service uses, in a mirror that may lag. */
-function scene({ hasSynced = true, arePlaced = true, labels = ours, hasDataset = true }) {
+function setUp({ hasSynced = true, arePlaced = true, labels = ours, hasDataset = true }) {
   const api = new FakeApi()
   const { services, mirror, datasets } = fakeMirror(api)
   services.state = hasSynced ? 'synced' : 'starting'
@@ -55,14 +55,14 @@ function scene({ hasSynced = true, arePlaced = true, labels = ours, hasDataset =
 }
 
 test('a cache that no service uses is taken away by its Dataset', async () => {
-  const { api, reconciler } = scene({})
+  const { api, reconciler } = setUp({})
   await reconciler.reconcile(key)
   expect(kindsOf(api.writes)).toEqual(['delete Dataset'])
 })
 
 test('a Dataset that has changed since is looked at again: a service may have taken it over', async () => {
   for (const metadata of [{ uid: 'another' }, { ownerReferences: [] }]) {
-    const { api, datasets, reconciler } = scene({})
+    const { api, datasets, reconciler } = setUp({})
     datasets.pause()
     api.edit('Dataset', key, { metadata })
     expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
@@ -71,21 +71,21 @@ test('a Dataset that has changed since is looked at again: a service may have ta
 })
 
 test('what a Dataset left behind goes after it', async () => {
-  const { api, reconciler } = scene({ hasDataset: false })
+  const { api, reconciler } = setUp({ hasDataset: false })
   await reconciler.reconcile(key)
   expect(kindsOf(api.writes)).toEqual(['delete DataLoad', 'delete JindoRuntime'])
 })
 
 test('nothing is taken away while the services are not known', async () => {
   for (const unknown of [{ hasSynced: false }, { arePlaced: false }]) {
-    const { api, reconciler } = scene(unknown)
+    const { api, reconciler } = setUp(unknown)
     expect(await reconciler.reconcile(key)).toBeGreaterThan(0)
     expect(api.writes).toEqual([])
   }
 })
 
 test("a Dataset of someone else's is never taken away", async () => {
-  const { api, reconciler } = scene({ labels: {} })
+  const { api, reconciler } = setUp({ labels: {} })
   await reconciler.reconcile(key)
   expect(api.writes).toEqual([])
 })

@@ -117,15 +117,15 @@ export class CacheReconciler {
       return deletingRetryMs
     }
     if (dataset !== undefined) await endWaiting(this.#options, dataset, paths.keys())
-    const wanted = await this.#plan(key, users)
-    if (wanted.cache === undefined) return this.#blocked(users, wanted.reason, wanted.message)
-    const beyond = dataset === undefined ? this.#beyondLimit(wanted.cache, wanted.policy) : undefined
+    const desired = await this.#plan(key, users)
+    if (desired.cache === undefined) return this.#blocked(users, desired.reason, desired.message)
+    const beyond = dataset === undefined ? this.#beyondLimit(desired.cache, desired.policy) : undefined
     if (beyond !== undefined) return this.#blocked(users, 'CacheLimit', beyond)
     // Check first: a Runtime of an earlier Dataset must never serve a new Dataset that another client created.
     if (await deleteOrphans(this.#options, key)) return deletingRetryMs
-    const provision = desiredCache({ ...wanted.cache, paths: [...paths.keys()] }, mirror)
+    const provision = desiredCache({ ...desired.cache, paths: [...paths.keys()] }, mirror)
     if (provision.kind === 'taken') return this.#blocked(users, 'NameTaken', provision.message)
-    return await this.#provision(provision, { key, users, paths, policy: wanted.policy })
+    return await this.#provision(provision, { key, users, paths, policy: desired.policy })
   }
 
   /** Writes the objects of a cache in order. */
@@ -140,21 +140,21 @@ export class CacheReconciler {
     const [head, ...others] = objects
     if (head === undefined) return undefined
     // Only the Dataset needs the policy as an owner: it owns the Runtime and the warm-up in turn.
-    const made = await this.#write(head, [...owners, ...retentionOwners(mirror, policy)])
-    if (made === undefined) return deletingRetryMs
+    const written = await this.#write(head, [...owners, ...retentionOwners(mirror, policy)])
+    if (written === undefined) return deletingRetryMs
     if (dataset !== undefined) await clearRetention(this.#options, dataset)
-    const secret = await this.#syncSecret(cache, made)
+    const secret = await this.#syncSecret(cache, written)
     if (secret.kind === 'blocked') return this.#blocked(users, secret.reason, secret.message)
     if (await clearSchedule(this.#options, key, others)) return deletingRetryMs
     const { due, startsInMs } = this.#dueOf(cache, others)
-    if (due.some(isNew) && !(await this.#isStill(made))) return deletingRetryMs
+    if (due.some(isNew) && !(await this.#isStill(written))) return deletingRetryMs
     let isWhole = true
     for (const object of due) {
-      const part = asPartOf(this.#numbered(object, cache), made)
+      const part = asPartOf(this.#numbered(object, cache), written)
       isWhole = (await this.#write(part, ownersOf(object, paths) ?? owners)) !== undefined && isWhole
     }
     if (!isWhole) return deletingRetryMs
-    if (due.some(isNewLoad)) this.#reportOldFiles(made)
+    if (due.some(isNewLoad)) this.#reportOldFiles(written)
     await pruneLoads(this.#options, key, paths.keys())
     const requeueAfterMs = await reconcileDataLoads(
       this.#options,
@@ -197,10 +197,10 @@ export class CacheReconciler {
     const dataset = mirror.datasets.get({ namespace, name })
     if (dataset === undefined) return { due, startsInMs: undefined }
     // Combine the desired number of workers with the status of the current ones.
-    const wanted = objects.find(({ kind }) => kind === runtimes[runtime].kind)
+    const desired = objects.find(({ kind }) => kind === runtimes[runtime].kind)
     const status = mirror.runtimes[runtime].get({ namespace, name })?.status
     const size = isSized(cache) ? 'needed' : 'irrelevant'
-    const wait = waitBeforeLoad({ dataset, runtime: wanted && { ...wanted, status }, size }, clock.now())
+    const wait = waitBeforeLoad({ dataset, runtime: desired && { ...desired, status }, size }, clock.now())
     return wait === undefined
       ? { due: objects, startsInMs: undefined }
       : { due, startsInMs: wait.requeueAfterMs }
@@ -227,10 +227,10 @@ export class CacheReconciler {
 
   /** The cache in the plan of one service. */
   async #planOf({ name }: ObjectKey, service: KubeObject): Promise<Planned> {
-    const made = await this.#options.planner.cacheUser(service)
-    const cache = made.caches.find((candidate) => candidate.name === name)
-    const { reason, message } = made.unavailable.find(({ cache }) => cache === name) ?? made
-    return { cache, policy: made.policy, reason, message }
+    const planned = await this.#options.planner.cacheUser(service)
+    const cache = planned.caches.find((candidate) => candidate.name === name)
+    const { reason, message } = planned.unavailable.find(({ cache }) => cache === name) ?? planned
+    return { cache, policy: planned.policy, reason, message }
   }
 
   /**

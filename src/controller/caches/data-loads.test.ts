@@ -40,7 +40,7 @@ function load(path: string, phase = 'Complete', more: Partial<KubeObject['metada
   }
 }
 
-function scene(dataset: KubeObject, ...loads: KubeObject[]) {
+function setUp(dataset: KubeObject, ...loads: KubeObject[]) {
   const api = new FakeApi()
   api.put(dataset, ...loads)
   const { mirror } = fakeMirror(api)
@@ -58,7 +58,7 @@ function scene(dataset: KubeObject, ...loads: KubeObject[]) {
 }
 
 test('who has a model at which path, by their records and by what their pods are turned to', () => {
-  const { options, podRewrites } = scene(fakeDataset())
+  const { options, podRewrites } = setUp(fakeDataset())
   const [one, two, three] = [
     using('a', at('llama'), at('bloom')),
     using('b', at('llama')),
@@ -86,7 +86,7 @@ test('no path of a forged record reaches Fluid’s scripts, nor one of a team’
 })
 
 test('each warm-up is tried again by itself, and counted by itself', async () => {
-  const failed = () => scene(fakeDataset(undefined, cache), load('llama', 'Failed'), load('bloom'))
+  const failed = () => setUp(fakeDataset(undefined, cache), load('llama', 'Failed'), load('bloom'))
   const paths = ['llama', 'bloom', 'sql']
   const warmup = { enabled: true, replicas: 1, retries: 3 }
   const { api, options } = failed()
@@ -108,7 +108,7 @@ test('a DataLoad goes with the last service of its model, and its count with it'
   }
   expect(latestRetry(counted, name)).toBe(2)
   const team = load('team', 'Complete', { name: 'team-load', labels: {} })
-  const { api, options } = scene(counted, load('llama'), load('bloom'), team)
+  const { api, options } = setUp(counted, load('llama'), load('bloom'), team)
   await pruneLoads(options, key, ['llama'])
   expect(api.writes).toEqual([`delete DataLoad ${name}`, `patch Dataset ${cache}`])
   expect(api.calls[0]).toMatchObject({ preconditions: { uid: `DataLoad-${name}` } })
@@ -116,7 +116,7 @@ test('a DataLoad goes with the last service of its model, and its count with it'
 })
 
 test('nothing goes by hearsay', async () => {
-  const { api, options, podRewrites } = scene(fakeDataset(undefined, cache), load('bloom'))
+  const { api, options, podRewrites } = setUp(fakeDataset(undefined, cache), load('bloom'))
   podRewrites.expect(fakeService({}))
   await pruneLoads(options, key, ['llama'])
   expect(api.writes).toEqual([])

@@ -79,11 +79,11 @@ export async function pruneLoads(
 ): Promise<void> {
   // Delete nothing before services have synced: an empty list that is not synced proves nothing.
   if (!mirror.services.hasSynced || !podRewrites.areKnownIn(key.namespace)) return
-  const wanted = new Set([...paths].map((path) => loadName(key.name, path)))
+  const desired = new Set([...paths].map((path) => loadName(key.name, path)))
   const left = mirror
     .loadsOf(key)
     .filter((load) => isOurs(load) && !isScheduled(load))
-    .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !wanted.has(metadata.name ?? ''))
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined && !desired.has(metadata.name ?? ''))
   for (const load of left) {
     const { name = '' } = load.metadata
     await deleteByUid(client, resources.dataLoad, load)

@@ -22,7 +22,7 @@ function admitted(name: string, serviceAccountName: string): KubeObject {
 }
 
 /** The cache of these services, in a cluster that lets nobody read the account `odd`. */
-function scene(...services: KubeObject[]) {
+function setUp(...services: KubeObject[]) {
   const api = new FakeApi()
   const fake = fakeMirror(api)
   const notes: EventNote[] = []
@@ -46,14 +46,14 @@ function scene(...services: KubeObject[]) {
 }
 
 test('a service that cannot be planned keeps another of its cache from nothing', async () => {
-  const { api, notes, look } = scene(admitted('a', 'odd'), admitted('b', 'good'))
+  const { api, notes, look } = setUp(admitted('a', 'odd'), admitted('b', 'good'))
   await look()
   expect(api.writes.map((write) => write.split(' ')[1])).toEqual(['Dataset', 'JindoRuntime'])
   expect(notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
 })
 
 test('a cache that none of its services can be planned for is not made, and they are told why', async () => {
-  const { api, notes, look } = scene(admitted('a', 'odd'))
+  const { api, notes, look } = setUp(admitted('a', 'odd'))
   expect(await look()).toBe(30_000)
   expect(api.writes).toEqual([])
   expect(notes.at(-1)).toMatchObject({
@@ -63,7 +63,7 @@ test('a cache that none of its services can be planned for is not made, and they
 })
 
 test('services that came all at once do not make more than twice the caches that a namespace may have', async () => {
-  const { api, notes, look, parsed } = scene(admitted('a', 'good'))
+  const { api, notes, look, parsed } = setUp(admitted('a', 'good'))
   parsed.push(fakePolicy('p', { limits: { caches: 2 } }))
   const others = [...Array(4).keys()].map((index) => fakeDataset({}, `m-${index}-0123456789`))
   api.put(...others)

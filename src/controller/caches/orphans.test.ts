@@ -23,7 +23,7 @@ function runtime(uid: string): KubeObject {
   return ranFor({ ...fakeDataset(), kind: 'JindoRuntime' }, uid)
 }
 
-interface Scene {
+interface Fixture {
   loads: KubeObject[]
   runtimes: KubeObject[]
   /** The Dataset as the mirror knows it, and as it is. */
@@ -31,7 +31,7 @@ interface Scene {
   actual?: KubeObject
 }
 
-async function cleared({ loads, runtimes, known, actual = known }: Scene) {
+async function cleared({ loads, runtimes, known, actual = known }: Fixture) {
   const api = new FakeApi()
   const { mirror, datasets } = fakeMirror(api)
   api.put(...loads, ...runtimes, ...(known === undefined ? [] : [known]))

@@ -36,8 +36,10 @@ export async function deleteOrphans(options: Options, key: ObjectKey): Promise<b
 /** The Runtimes and DataLoads of a cache, whatever the DataLoads are called; those of `warmgate refresh`, too. */
 export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; object: KubeObject }[] {
   const loads = mirror.loadsOf(key)
-  const made = runtimeNames.map((name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const)
-  return [...loads.map((load) => [resources.dataLoad, load] as const), ...made].flatMap(
+  const runtimes = runtimeNames.map(
+    (name) => [runtimeResources[name], mirror.runtimes[name].get(key)] as const,
+  )
+  return [...loads.map((load) => [resources.dataLoad, load] as const), ...runtimes].flatMap(
     ([resource, object]) =>
       object === undefined || !(isOurs(object) || isRefresh(object)) ? [] : [{ resource, object }],
   )

@@ -22,7 +22,7 @@ function policy(keeps: string, uid = 'policy-uid'): KubeObject {
 }
 
 /** A Dataset that no service uses, owned by the policy that made it. */
-function scene(keeps = '24h') {
+function setUp(keeps = '24h') {
   const api = new FakeApi()
   const { mirror } = fakeMirror(api)
   const events: EventNote[] = []
@@ -38,7 +38,7 @@ function scene(keeps = '24h') {
 }
 
 test('a cache stays for as long as its policy says, and says until when', async () => {
-  const { look, clock, dataset, events, api } = scene('24h')
+  const { look, clock, dataset, events, api } = setUp('24h')
   expect(await look()).toBe(24 * hours)
   expect(dataset().metadata.annotations).toEqual({
     'warmgate.dev/unused-since': '2030-01-01T00:00:00Z',
@@ -55,7 +55,7 @@ test('a cache stays for as long as its policy says, and says until when', async 
 })
 
 test('a policy that changes later moves the end of what is retained already', async () => {
-  const { look, clock, api, dataset } = scene('24h')
+  const { look, clock, api, dataset } = setUp('24h')
   await look()
   await clock.advance(2 * hours)
   api.put(policy('3h'))
@@ -69,17 +69,17 @@ test('a policy that changes later moves the end of what is retained already', as
 })
 
 test('nothing is retained without the very policy that owns it', async () => {
-  const deleted = scene()
+  const deleted = setUp()
   deleted.api.drop('AccelerationPolicy', { name: 'default' })
   expect(await deleted.look()).toBe(0)
-  const another = scene()
+  const another = setUp()
   another.api.put(policy('24h', 'another-uid'))
   expect(await another.look()).toBe(0)
   expect([...deleted.api.writes, ...another.api.writes]).toEqual([])
 })
 
 test('an end that somebody wrote for himself is none', async () => {
-  const { options, dataset, look, clock } = scene('1h')
+  const { options, dataset, look, clock } = setUp('1h')
   const annotations = { 'warmgate.dev/unused-since': '2040-01-01T00:00:00Z' }
   const { metadata } = dataset()
   expect(await retain(options, { ...dataset(), metadata: { ...metadata, annotations } })).toBe(hours)
@@ -88,7 +88,7 @@ test('an end that somebody wrote for himself is none', async () => {
 })
 
 test('an end that somebody wrote is written over, and counts for nothing', async () => {
-  const { options, dataset } = scene('1h')
+  const { options, dataset } = setUp('1h')
   const { metadata } = dataset()
   const annotations = { 'warmgate.dev/retained-until': '9999-12-31T23:59:59Z' }
   expect(await retain(options, { ...dataset(), metadata: { ...metadata, annotations } })).toBe(hours)
@@ -98,7 +98,7 @@ test('an end that somebody wrote is written over, and counts for nothing', async
 })
 
 test('of the policies that somebody made owners, one of the namespace retains, and for the shortest time', async () => {
-  const { options, api, dataset, look } = scene('1h')
+  const { options, api, dataset, look } = setUp('1h')
   const named = (name: string, keeps: string, more: object = {}): KubeObject => {
     const made = policy(keeps, `${name}-uid`)
     return { ...made, metadata: { ...made.metadata, name }, spec: { ...(made.spec as object), ...more } }
@@ -114,7 +114,7 @@ test('of the policies that somebody made owners, one of the namespace retains, a
 })
 
 test('a service that uses it again ends it', async () => {
-  const { options, look, dataset, api } = scene()
+  const { options, look, dataset, api } = setUp()
   await clearRetention(options, dataset())
   expect(api.writes).toEqual([])
   await look()
@@ -123,7 +123,7 @@ test('a service that uses it again ends it', async () => {
 })
 
 test('a Dataset of the same name that came since is never touched', async () => {
-  const { options, look, dataset, api, events } = scene()
+  const { options, look, dataset, api, events } = setUp()
   await look()
   const before = dataset()
   api.edit('Dataset', key, { metadata: { uid: 'another' } })
@@ -138,7 +138,7 @@ test('a Dataset of the same name that came since is never touched', async () => 
 })
 
 test('only a policy that retains owns a cache', () => {
-  const { options, api } = scene('24h')
+  const { options, api } = setUp('24h')
   expect(retentionOwners(options.mirror, 'default')).toEqual([keeper])
   expect(retentionOwners(options.mirror, 'built-in')).toEqual([])
   expect(retentionOwners(options.mirror, undefined)).toEqual([])

@@ -25,7 +25,7 @@ function worker(message: string | undefined): KubeObject {
   }
 }
 
-function scene({ phase = 'NotBound', status = {} as JsonObject, pods = [worker(ports)] } = {}) {
+function setUp({ phase = 'NotBound', status = {} as JsonObject, pods = [worker(ports)] } = {}) {
   const dataset = fakeDataset({ phase })
   const runtime: KubeObject = {
     ...dataset,
@@ -44,7 +44,7 @@ function scene({ phase = 'NotBound', status = {} as JsonObject, pods = [worker(p
 }
 
 test('a Runtime whose ports are taken is created again, a minute after it was created at the earliest', async () => {
-  const its = scene()
+  const its = setUp()
   expect(await its.look()).toBe(patienceMs)
   expect(its.api.calls).toEqual([])
   await its.clock.advance(patienceMs)
@@ -57,11 +57,11 @@ test('a Runtime whose ports are taken is created again, a minute after it was cr
   expect(its.api.calls).toEqual([])
 })
 
-test.each<[string, Parameters<typeof scene>[0]]>([
+test.each<[string, Parameters<typeof setUp>[0]]>([
   ['another reason', { pods: [worker('0/2 nodes are available: 2 Insufficient memory.')] }],
   ['a cache that serves with one of its workers', { phase: 'Bound', status: { workerNumberReady: 1 } }],
 ])('a worker without a node is reported, and its Runtime stays: %s', async (_, of) => {
-  const its = scene(of)
+  const its = setUp(of)
   await its.clock.advance(patienceMs)
   await its.look()
   expect(its.api.writes).toEqual([])
@@ -69,17 +69,17 @@ test.each<[string, Parameters<typeof scene>[0]]>([
 })
 
 test('workers that start, and those that are ready, are not spoken of', async () => {
-  const starting = scene({ pods: [worker(undefined)] })
+  const starting = setUp({ pods: [worker(undefined)] })
   await starting.clock.advance(patienceMs)
   expect(await starting.look()).toBe(patienceMs)
-  const ready = scene({ status: { workerNumberReady: 2 } })
+  const ready = setUp({ status: { workerNumberReady: 2 } })
   await ready.clock.advance(patienceMs)
   expect(await ready.look()).toBeUndefined()
   expect([...starting.events, ...ready.events, ...ready.api.calls]).toEqual([])
 })
 
 test('a FUSE client that stays away for a minute is reported', async () => {
-  const its = scene({ phase: 'Bound', status: { workerNumberReady: 2, fuseNumberUnavailable: 1 } })
+  const its = setUp({ phase: 'Bound', status: { workerNumberReady: 2, fuseNumberUnavailable: 1 } })
   expect(await its.look()).toBe(patienceMs)
   expect(its.events).toEqual([])
   await its.clock.advance(patienceMs)

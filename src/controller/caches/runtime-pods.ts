@@ -54,8 +54,8 @@ export class RuntimePods {
   async #workers({ dataset, runtime, resource }: RunningCache): Promise<RequeueAfterMs> {
     const { client, clock, events, logger } = this.#options
     const { uid = '' } = runtime.metadata
-    const { ready, wanted } = workersOf(runtime)
-    if (ready >= wanted) {
+    const { ready, desired } = workersOf(runtime)
+    if (ready >= desired) {
       this.#checkedMs.delete(uid)
       return undefined
     }

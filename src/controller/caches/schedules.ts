@@ -19,8 +19,8 @@ export async function clearSchedule(
 ): Promise<boolean> {
   const present = options.mirror.dataLoads.get(scheduledLoadKey(key))
   if (present === undefined || !isOurs(present)) return false
-  const wanted = objects.find(isScheduled)
-  if (wanted !== undefined && isUpToDate(mergeMutable(wanted, present))) return false
+  const desired = objects.find(isScheduled)
+  if (desired !== undefined && isUpToDate(mergeMutable(desired, present))) return false
   await remove(options, resources.dataLoad, present)
   return true
 }

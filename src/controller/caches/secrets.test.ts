@@ -40,7 +40,7 @@ function storageConfig(key: string): KubeObject {
   }
 }
 
-function scene(...secrets: KubeObject[]) {
+function setUp(...secrets: KubeObject[]) {
   const api = new FakeApi()
   api.put(...secrets)
   const logger = createLogger('silent')
@@ -53,7 +53,7 @@ const keyOf = (secret: KubeObject | undefined) =>
   Buffer.from(stringAt(secret, 'data', 'secretAccessKey') ?? '', 'base64').toString()
 
 test('the keys are copied once, and again when they changed', async () => {
-  const { api, sync, copy } = scene(storageConfig('hunter2-a'))
+  const { api, sync, copy } = setUp(storageConfig('hunter2-a'))
   expect(await sync()).toEqual({ kind: 'synced' })
   expect(await sync()).toEqual({ kind: 'synced' })
   expect(api.calls.filter(({ verb }) => verb !== 'get')).toHaveLength(1)
@@ -65,7 +65,7 @@ test('the keys are copied once, and again when they changed', async () => {
 })
 
 test('a source that is gone leaves the copy as it is, and says so without a value', async () => {
-  const { api, sync, copy } = scene(storageConfig('hunter2'))
+  const { api, sync, copy } = setUp(storageConfig('hunter2'))
   await sync()
   const before = copy()
   api.drop('Secret', { namespace: 'models', name: 'storage-config' })
@@ -84,13 +84,13 @@ test.each([
 ])("a Secret of that name that is not this cache's is never written: %s", async (_, metadata) => {
   const key = { namespace: 'models', name: 'bloom-0123456789' }
   const other = { apiVersion: 'v1', kind: 'Secret', metadata: { ...key, ...metadata } }
-  const { api, sync } = scene(storageConfig('hunter2'), other)
+  const { api, sync } = setUp(storageConfig('hunter2'), other)
   expect(await sync()).toMatchObject({ kind: 'blocked', reason: 'NameTaken' })
   expect(api.writes).toEqual([])
 })
 
 test('a namespace that grants no Secrets is told what grants them; any other failure is one', async () => {
-  const { api, sync } = scene(storageConfig('hunter2'))
+  const { api, sync } = setUp(storageConfig('hunter2'))
   api.fail('apply Secret', 403, 1)
   const command =
     'kubectl create rolebinding warmgate-cache-secrets -n models --clusterrole=warmgate-cache-secrets --serviceaccount=warmgate-system:warmgate'
@@ -101,7 +101,7 @@ test('a namespace that grants no Secrets is told what grants them; any other fai
 })
 
 test('where a reference does, nothing is read', async () => {
-  const { api, sync } = scene()
+  const { api, sync } = setUp()
   expect(await sync(cache({ kind: 'anonymous' }))).toEqual({ kind: 'none' })
   expect(api.calls).toEqual([])
 })

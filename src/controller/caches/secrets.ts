@@ -43,10 +43,10 @@ export async function syncSecret(
     const message = `Secret ${name} exists and is not Warmgate's: delete or rename it`
     return { kind: 'blocked', reason: 'NameTaken', message }
   }
-  const wanted = derivedSecret(cache, keys, owner)
-  if (present !== undefined && isInStep(present, wanted)) return { kind: 'synced' }
+  const desired = derivedSecret(cache, keys, owner)
+  if (present !== undefined && isInStep(present, desired)) return { kind: 'synced' }
   try {
-    await client.apply(resources.secret, wanted)
+    await client.apply(resources.secret, desired)
   } catch (error) {
     if (!hasStatus(error, 403)) throw error
     return { kind: 'blocked', reason: 'CredentialsMissing', message: notGranted(cache) }
@@ -66,9 +66,9 @@ function isForCache(secret: KubeObject, { source }: Cache): boolean {
   return isOurs(secret) && secret.metadata.annotations?.[sourceAnnotation] === source.uri
 }
 
-function isInStep(present: KubeObject, wanted: KubeObject): boolean {
+function isInStep(present: KubeObject, desired: KubeObject): boolean {
   return (
-    isDeepStrictEqual(present.data, wanted.data) &&
-    isDeepStrictEqual(present.metadata.ownerReferences, wanted.metadata.ownerReferences)
+    isDeepStrictEqual(present.data, desired.data) &&
+    isDeepStrictEqual(present.metadata.ownerReferences, desired.metadata.ownerReferences)
   )
 }

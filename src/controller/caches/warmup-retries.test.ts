@@ -26,7 +26,7 @@ function object(kind: string, annotations: { [key: string]: string }, status: ob
   }
 }
 
-function scene(retriesDone: number, phase: string, nowMs: number) {
+function setUp(retriesDone: number, phase: string, nowMs: number) {
   const dataset = object('Dataset', {})
   const dataLoad = object(
     'DataLoad',
@@ -42,12 +42,12 @@ function scene(retriesDone: number, phase: string, nowMs: number) {
 }
 
 test('a failed warm-up waits, each time longer, and then counts before it is deleted', async () => {
-  const early = scene(0, 'Failed', failedAtMs + 4_000)
+  const early = setUp(0, 'Failed', failedAtMs + 4_000)
   expect(await early.retry()).toBe(6_000)
   expect(early.api.writes).toEqual([])
-  const later = scene(2, 'Failed', failedAtMs + 4_000)
+  const later = setUp(2, 'Failed', failedAtMs + 4_000)
   expect(await later.retry()).toBe(36_000)
-  const due = scene(2, 'Failed', failedAtMs + 40_000)
+  const due = setUp(2, 'Failed', failedAtMs + 40_000)
   expect(await due.retry()).toBeUndefined()
   expect(due.api.writes).toEqual([`patch Dataset ${key.name}`, `delete DataLoad ${key.name}`])
   expect(due.api.find('Dataset', key)?.metadata.annotations).toEqual({ 'warmgate.dev/retries': '3' })
@@ -57,7 +57,7 @@ test('a failed warm-up waits, each time longer, and then counts before it is del
 test.each(['1000000000', '1e300', '-1', 'x'])(
   'a count of %s that somebody wrote is bounded',
   async (count) => {
-    const { api, retry } = scene(0, 'Failed', failedAtMs + 600_000)
+    const { api, retry } = setUp(0, 'Failed', failedAtMs + 600_000)
     api.edit('DataLoad', key, { metadata: { annotations: { 'warmgate.dev/retries': count } } })
     const load = api.find('DataLoad', key)
     await retry()
@@ -72,7 +72,7 @@ test.each([
   ['as often as the policy says', 3, 'Failed'],
   ['that has not failed', 0, 'Executing'],
 ])('a warm-up %s is left alone', async (_what, done, phase) => {
-  const { api, retry } = scene(done, phase, failedAtMs + 600_000)
+  const { api, retry } = setUp(done, phase, failedAtMs + 600_000)
   expect(await retry()).toBeUndefined()
   expect(api.writes).toEqual([])
 })

@@ -28,7 +28,7 @@ export const atScheduling = {
 }
 
 /** One held pod of one service on one cache, and the reconciler that is to release it: no API server, no time of its own. */
-export function holdScene({ policy = {}, spec = {} }: { policy?: Json; spec?: JsonObject } = {}) {
+export function holdFixture({ policy = {}, spec = {} }: { policy?: Json; spec?: JsonObject } = {}) {
   const clock = new FakeClock()
   const api = new FakeApi()
   const fake = fakeMirror(api)

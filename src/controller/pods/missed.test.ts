@@ -24,7 +24,7 @@ const gpu = { resources: { 'nvidia.com/gpu': '1' }, tolerations: [toleration] }
 const gpuPath = '/resources/limits/nvidia.com~1gpu'
 
 /** What admission makes of the pods of a service on a warm cache that was given a GPU, and a cluster where it was away. */
-class Scene {
+class Fixture {
   readonly api = new FakeApi()
   readonly clock = new FakeClock()
   readonly events: EventNote[] = []
@@ -79,38 +79,38 @@ function answered(object: KubeObject): KubeObject {
   return { ...object, metadata: { ...object.metadata, annotations } }
 }
 
-let scene: Scene
+let fixture: Fixture
 
 beforeEach(() => {
-  scene = new Scene()
+  fixture = new Fixture()
 })
 
 test('the tolerations that a pod lacks are added to those that it has', async () => {
-  expect(await scene.look()).toBe(30 * seconds)
-  expect(scene.patches).toEqual([])
-  await scene.clock.advance(30 * seconds)
-  expect(await scene.look()).toBeUndefined()
-  expect(scene.patches).toEqual([
+  expect(await fixture.look()).toBe(30 * seconds)
+  expect(fixture.patches).toEqual([])
+  await fixture.clock.advance(30 * seconds)
+  expect(await fixture.look()).toBeUndefined()
+  expect(fixture.patches).toEqual([
     {
       metadata: { uid: 'pod-llama-0', resourceVersion: expect.any(String) },
       spec: { tolerations: [theirs, toleration] },
     },
   ])
-  expect(scene.events).toMatchObject([{ reason: 'AdmissionMissed', regarding: { kind: 'Pod' } }])
-  await scene.look()
-  expect(scene.patches).toHaveLength(1)
-  expect(scene.probes).toBe(0)
+  expect(fixture.events).toMatchObject([{ reason: 'AdmissionMissed', regarding: { kind: 'Pod' } }])
+  await fixture.look()
+  expect(fixture.patches).toHaveLength(1)
+  expect(fixture.probes).toBe(0)
 })
 
 test('a pod that is gone, or has changed, is left to what comes of that', async () => {
-  await scene.clock.advance(30 * seconds)
+  await fixture.clock.advance(30 * seconds)
   for (const status of [404, 409]) {
-    scene.api.fail('patch Pod', status, 1)
-    expect(await scene.look()).toBeUndefined()
+    fixture.api.fail('patch Pod', status, 1)
+    expect(await fixture.look()).toBeUndefined()
   }
-  expect(scene.events).toEqual([])
-  scene.api.fail('patch Pod', 403)
-  await expect(scene.look()).rejects.toThrow('patch Pod')
+  expect(fixture.events).toEqual([])
+  fixture.api.fail('patch Pod', 403)
+  await expect(fixture.look()).rejects.toThrow('patch Pod')
 })
 
 const unmended: [string, Json, string][] = [
@@ -120,16 +120,16 @@ const unmended: [string, Json, string][] = [
 ]
 
 test.each(unmended)('a pod that lacks %s is replaced once admission answers', async (_, policy, lacks) => {
-  scene = new Scene(policy)
-  await scene.clock.advance(30 * seconds)
-  scene.admits = false
-  expect(await scene.look()).toBe(30 * seconds)
-  expect(scene.pod).toBeDefined()
-  scene.admits = true
-  expect(await scene.look()).toBeUndefined()
-  expect(scene.pod).toBeUndefined()
-  expect(scene.api.writes).toEqual(['delete Pod llama-0'])
-  expect(scene.events.map(({ note }) => note)).toEqual([
+  fixture = new Fixture(policy)
+  await fixture.clock.advance(30 * seconds)
+  fixture.admits = false
+  expect(await fixture.look()).toBe(30 * seconds)
+  expect(fixture.pod).toBeDefined()
+  fixture.admits = true
+  expect(await fixture.look()).toBeUndefined()
+  expect(fixture.pod).toBeUndefined()
+  expect(fixture.api.writes).toEqual(['delete Pod llama-0'])
+  expect(fixture.events.map(({ note }) => note)).toEqual([
     `replaced: admission was away when it was created, and it lacks ${lacks}`,
   ])
 })
@@ -138,41 +138,41 @@ test.each([
   ['Readiness', 'spec.readinessGates'],
   ['Scheduling', 'spec.schedulingGates'],
 ])('a pod that does not wait at %s for a cold cache is replaced', async (at, lacks) => {
-  scene = new Scene({ hold: { at } })
-  scene.api.put(fakeDataLoad('Executing'))
-  await scene.clock.advance(30 * seconds)
-  await scene.look()
-  expect(scene.pod).toBeUndefined()
-  expect(scene.events[0]?.note).toContain(lacks)
+  fixture = new Fixture({ hold: { at } })
+  fixture.api.put(fakeDataLoad('Executing'))
+  await fixture.clock.advance(30 * seconds)
+  await fixture.look()
+  expect(fixture.pod).toBeUndefined()
+  expect(fixture.events[0]?.note).toContain(lacks)
 })
 
 test('what misses again although admission answers is replaced once in ten minutes', async () => {
-  scene = new Scene({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
+  fixture = new Fixture({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
   let replaced = 0
   for (let second = 0; second < 3_600; second += 10) {
-    await scene.look()
-    if (scene.pod === undefined) {
+    await fixture.look()
+    if (fixture.pod === undefined) {
       replaced += 1
-      scene.create()
+      fixture.create()
     }
-    await scene.clock.advance(10 * seconds)
+    await fixture.clock.advance(10 * seconds)
   }
   expect(replaced).toBe(6)
 })
 
 test('all pods of a workload that were there before are replaced, one after the other', async () => {
-  scene = new Scene({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
-  await scene.clock.advance(5 * minutes)
-  const old = scene.pod ?? fakePod()
+  fixture = new Fixture({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
+  await fixture.clock.advance(5 * minutes)
+  const old = fixture.pod ?? fakePod()
   for (const name of ['llama-0', 'llama-1', 'llama-2']) {
-    scene.api.put({ ...old, metadata: { ...old.metadata, name } })
-    await scene.reconciler.reconcile({ ...key, name })
-    expect(scene.api.find('Pod', { ...key, name })).toBeUndefined()
-    await scene.clock.advance(minutes)
+    fixture.api.put({ ...old, metadata: { ...old.metadata, name } })
+    await fixture.reconciler.reconcile({ ...key, name })
+    expect(fixture.api.find('Pod', { ...key, name })).toBeUndefined()
+    await fixture.clock.advance(minutes)
   }
 })
 
-const untouched: [string, (scene: Scene) => void][] = [
+const untouched: [string, (fixture: Fixture) => void][] = [
   ['has a node', (each) => each.create({ nodeName: 'node-1' })],
   ['waits for Warmgate', (each) => each.create({ schedulingGates: [{ name: 'warmgate.dev/cache-warm' }] })],
   [
@@ -211,17 +211,17 @@ const untouched: [string, (scene: Scene) => void][] = [
 ]
 
 test.each(untouched)('a pod that %s is left alone', async (_, change) => {
-  scene = new Scene({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
-  change(scene)
-  await scene.clock.advance(30 * seconds)
-  await scene.look()
-  expect(scene.pod).toBeDefined()
-  expect([...scene.patches, ...scene.events]).toEqual([])
-  expect(scene.probes).toBe(0)
+  fixture = new Fixture({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
+  change(fixture)
+  await fixture.clock.advance(30 * seconds)
+  await fixture.look()
+  expect(fixture.pod).toBeDefined()
+  expect([...fixture.patches, ...fixture.events]).toEqual([])
+  expect(fixture.probes).toBe(0)
 })
 
 test('only a pod without a node is looked at', () => {
-  const pod = scene.pod ?? fakePod()
+  const pod = fixture.pod ?? fakePod()
   expect(mayBeMissed(pod)).toBe(true)
   expect(mayBeMissed({ ...pod, spec: { ...objectAt(pod, 'spec'), nodeName: 'node-1' } })).toBe(false)
 })

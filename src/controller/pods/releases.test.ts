@@ -26,7 +26,7 @@ const waits = {
 }
 
 /** A leader with pods that wait, and an API server that keeps each write of an Event waiting until it is told. */
-function scene(pods: number) {
+function setUp(pods: number) {
   const api = new FakeApi()
   const fake = fakeMirror(api)
   const clock = new FakeClock()
@@ -61,7 +61,7 @@ function scene(pods: number) {
 const about = (kind: string) => (event: KubeObject) => stringAt(event, 'regarding', 'kind') === kind
 
 test('a thousand pods are released with one write each and no read, and their Events wait until that is done', async () => {
-  const { api, clock, sent, events, server, controller } = scene(1_000)
+  const { api, clock, sent, events, server, controller } = setUp(1_000)
   const ending = new AbortController()
   const leading = controller.run(ending.signal)
   // What is said of the service itself comes first, and is written by now.
@@ -91,7 +91,7 @@ test('a thousand pods are released with one write each and no read, and their Ev
 })
 
 test('pods that go on being released do not put off the Events for ever', async () => {
-  const { api, clock, events, server, controller } = scene(1)
+  const { api, clock, events, server, controller } = setUp(1)
   server.isWritingEvents.resolve()
   const ending = new AbortController()
   const leading = controller.run(ending.signal)

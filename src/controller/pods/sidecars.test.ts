@@ -3,7 +3,7 @@ import { cacheName, fakeDataset, fakePod, openNamespace } from '../../cluster/cl
 import { fakePolicy } from '../../plan/plan.fake.ts'
 import { gateCondition, hasSchedulingGate } from '../../plan/pod/pod.ts'
 import { type KubeObject, objectAt } from '../../values/object.ts'
-import { holdScene, podKey } from './holds.fixture.ts'
+import { holdFixture, podKey } from './holds.fixture.ts'
 
 const minutes = 60_000
 const atReadiness = { readinessGates: [{ conditionType: 'warmgate.dev/cache-warm' }] }
@@ -14,9 +14,9 @@ const claim: KubeObject = {
 }
 
 /** A pod that came before its cache was Bound. */
-function scene(policy: object = {}) {
+function setUp(policy: object = {}) {
   const gated = { readinessGates: [], schedulingGates: [{ name: 'warmgate.dev/cache-warm' }] }
-  const made = holdScene({ policy: { cache: { fuse: 'Sidecar' }, ...policy }, spec: gated })
+  const made = holdFixture({ policy: { cache: { fuse: 'Sidecar' }, ...policy }, spec: gated })
   made.api.put(fakeDataset({ phase: 'NotBound' }))
   const pod = made.pods.get(podKey) ?? fakePod()
   const annotations = { ...pod.metadata.annotations, 'warmgate.dev/awaits-sidecar': 'true' }
@@ -27,7 +27,7 @@ function scene(policy: object = {}) {
 
 test('it takes no node before its caches are Bound and mountable, and is replaced then', async () => {
   for (const hold of [{ at: 'None' }, { at: 'Readiness' }, { at: 'Scheduling' }]) {
-    const { look, api, thePod, events } = scene({ hold })
+    const { look, api, thePod, events } = setUp({ hold })
     await look()
     api.put(fakeDataset())
     await look()
@@ -40,7 +40,7 @@ test('it takes no node before its caches are Bound and mountable, and is replace
 })
 
 test('a cache that is warm does not let it go without its sidecar', async () => {
-  const { look, api, thePod } = scene()
+  const { look, api, thePod } = setUp()
   api.put(fakeDataset())
   api.put({ ...fakeDataset({ phase: 'Complete' }), kind: 'DataLoad' })
   await look()
@@ -50,7 +50,7 @@ test('a cache that is warm does not let it go without its sidecar', async () => 
 })
 
 test('it does not wait for ever', async () => {
-  const { look, clock, thePod, services } = scene({ hold: { at: 'None' }, warmup: { timeout: '5m' } })
+  const { look, clock, thePod, services } = setUp({ hold: { at: 'None' }, warmup: { timeout: '5m' } })
   expect(await look()).toBe(5 * minutes)
   await clock.advance(5 * minutes)
   await look()
@@ -63,11 +63,11 @@ test('it does not wait for ever', async () => {
 })
 
 test('it is replaced, too, when nobody asks for sidecars any more', async () => {
-  const changed = scene()
+  const changed = setUp()
   changed.parsed.splice(0, 1, fakePolicy('p'))
   await changed.look()
   expect(changed.thePod()).toBeUndefined()
-  const closed = scene()
+  const closed = setUp()
   closed.api.put({ ...openNamespace, metadata: { name: 'models' } })
   await closed.look()
   expect(closed.thePod()).toBeUndefined()
@@ -81,7 +81,7 @@ test('a pod that only says so is not deleted: one that runs, and one that no wor
     }),
     (pod: KubeObject) => ({ ...pod, metadata: { ...pod.metadata, ownerReferences: [] } }),
   ]) {
-    const { look, api, thePod } = scene()
+    const { look, api, thePod } = setUp()
     api.put(change(thePod() ?? fakePod()))
     api.put(fakeDataset())
     api.put(claim)

@@ -11,7 +11,7 @@ const key = { namespace: 'models', name: cacheName }
 const sinceMs = Date.UTC(2030, 0, 1)
 const clock = { now: () => sinceMs }
 
-function scene(dataset: KubeObject = fakeDataset()) {
+function setUp(dataset: KubeObject = fakeDataset()) {
   const client = new FakeApi()
   const { mirror } = fakeMirror(client)
   client.put(dataset)
@@ -26,7 +26,7 @@ function scene(dataset: KubeObject = fakeDataset()) {
 }
 
 test('the first pod that waits is recorded, by the part of the cache that it waits for', async () => {
-  const { client, recorded, start } = scene()
+  const { client, recorded, start } = setUp()
   await start('', sinceMs)
   await start('', sinceMs + 60_000)
   await start('llama', sinceMs + 60_000)
@@ -38,7 +38,7 @@ test('the first pod that waits is recorded, by the part of the cache that it wai
 })
 
 test('only what is warm is forgotten', async () => {
-  const { client, recorded, start, end } = scene()
+  const { client, recorded, start, end } = setUp()
   await start('', sinceMs)
   client.put(fakeDataLoad('Executing'))
   await end([''])
@@ -52,7 +52,7 @@ test('only what is warm is forgotten', async () => {
 })
 
 test('who uses a retained cache again begins anew', async () => {
-  const { client, recorded, start, end } = scene()
+  const { client, recorded, start, end } = setUp()
   await start('', sinceMs)
   client.edit('Dataset', key, {
     metadata: { annotations: { 'warmgate.dev/retained-until': '2030-01-02T00:00:00Z' } },
@@ -63,10 +63,10 @@ test('who uses a retained cache again begins anew', async () => {
 
 test('nothing is written on a Dataset of others, or on one that changed meanwhile', async () => {
   const dataset = fakeDataset()
-  const theirs = scene({ ...dataset, metadata: { ...dataset.metadata, labels: {} } })
+  const theirs = setUp({ ...dataset, metadata: { ...dataset.metadata, labels: {} } })
   await theirs.start('', sinceMs)
   expect(theirs.client.writes).toEqual([])
-  const ours = scene()
+  const ours = setUp()
   const recover = ours.client.before('patch Dataset', () => {
     throw new KubeError('patch datasets', { status: 409, message: 'conflict' })
   })

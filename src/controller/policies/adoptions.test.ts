@@ -30,7 +30,7 @@ const policyOf = (name: string): KubeObject => ({
 })
 
 /** A leader's cluster: policies and their statuses, services as admission leaves them, and their pods. */
-function scene(policy: Policy, ...services: KubeObject[]) {
+function setUp(policy: Policy, ...services: KubeObject[]) {
   const notes: EventNote[] = []
   const clock = new FakeClock()
   const api = new FakeApi({ now: () => clock.now() })
@@ -67,7 +67,7 @@ function podOf(name: string, cache: string, status: JsonObject): KubeObject {
 
 test('one at a time: warm first, then rolled, then back, then a pause, then the next', async () => {
   const [a, b] = [old('a'), old('b')]
-  const it = scene(fakePolicy('p', automatic), b, a)
+  const it = setUp(fakePolicy('p', automatic), b, a)
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
   it.api.put(fakeDataset({ phase: 'Bound' }, cacheOf(a)))
@@ -102,7 +102,7 @@ test('one at a time: warm first, then rolled, then back, then a pause, then the 
 })
 
 test('it stays with one that does not come back, until it opts out', async () => {
-  const it = scene(fakePolicy('p', { ...automatic, warmup: { enabled: false } }), old('a'), old('b'))
+  const it = setUp(fakePolicy('p', { ...automatic, warmup: { enabled: false } }), old('a'), old('b'))
   await it.step()
   it.api.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
   it.api.put(podOf('a', cacheOf(old('a')), {}))
@@ -129,7 +129,7 @@ test.each<[string, Policy, KubeObject]>([
     old('a'),
   ],
 ])('%s is passed over', async (_, policy, service) => {
-  const it = scene(policy, service)
+  const it = setUp(policy, service)
   await it.step()
   expect(it.status()).toEqual({ phase: 'Idle', since: expect.any(String) })
   expect(it.adopted()).toEqual([])
@@ -139,7 +139,7 @@ test.each<[string, JsonObject]>([
   ['Manual', {}],
   ['Audit', { ...automatic, mode: 'Audit' }],
 ])('a policy that is %s adopts nothing, and says nothing', async (_, spec) => {
-  const it = scene(fakePolicy('p', spec), old('a'))
+  const it = setUp(fakePolicy('p', spec), old('a'))
   await it.step()
   expect(it.status()).toEqual({})
 })
@@ -152,7 +152,7 @@ const odd = (name: string) => {
 }
 
 test('a service that cannot be planned is told so, and the next is taken in', async () => {
-  const it = scene(fakePolicy('p', automatic), odd('a'), old('b'))
+  const it = setUp(fakePolicy('p', automatic), odd('a'), old('b'))
   it.api.fail('get ServiceAccount odd', 403)
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
@@ -160,7 +160,7 @@ test('a service that cannot be planned is told so, and the next is taken in', as
 })
 
 test('a service that cannot be planned any more is passed over while its cache is being warmed', async () => {
-  const it = scene(fakePolicy('p', automatic), odd('a'), old('b'))
+  const it = setUp(fakePolicy('p', automatic), odd('a'), old('b'))
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
   it.api.fail('get ServiceAccount odd', 403)
@@ -174,7 +174,7 @@ test('a service that cannot be planned any more is passed over while its cache i
 })
 
 test('a service that its namespace lets nobody write is passed over', async () => {
-  const it = scene(fakePolicy('p', warmless), old('a'), old('b'))
+  const it = setUp(fakePolicy('p', warmless), old('a'), old('b'))
   it.api.fail('patch InferenceService a', 403)
   await it.step()
   it.api.put(asWarmWhenBound(fakeDataset({ phase: 'Bound' }, cacheOf(old('a')))))
@@ -187,7 +187,7 @@ test('a service that its namespace lets nobody write is passed over', async () =
 })
 
 test('a service whose cache is not warm in time is passed over: nothing of it was rolled', async () => {
-  const it = scene(fakePolicy('p', automatic), old('a'), old('b'))
+  const it = setUp(fakePolicy('p', automatic), old('a'), old('b'))
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
   await it.clock.advance(31 * 60_000)
@@ -200,7 +200,7 @@ test('a service whose cache is not warm in time is passed over: nothing of it wa
 })
 
 test('a policy that cannot be written keeps no other from adopting', async () => {
-  const it = scene(fakePolicy('p', automatic), old('a'))
+  const it = setUp(fakePolicy('p', automatic), old('a'))
   it.parsed.push(fakePolicy('z', { ...automatic, priority: -1 }))
   it.api.put(policyOf('z'))
   it.api.fail('patch AccelerationPolicy/status z', 403)
@@ -211,7 +211,7 @@ test('a policy that cannot be written keeps no other from adopting', async () =>
 
 test('services of a namespace that was opened a moment ago are waited for: they are not read yet', async () => {
   const a = old('a')
-  const it = scene(fakePolicy('p', automatic))
+  const it = setUp(fakePolicy('p', automatic))
   it.seen.put(cut(a, 'Closed'))
   await it.step()
   expect(it.status()).toEqual({})

@@ -33,7 +33,7 @@ const secret: KubeObject = {
 }
 
 /** A cluster in which a service was admitted before its service account and Secret. */
-function scene(policy: Policy = fakePolicy('p'), before: KubeObject[] = []) {
+function setUp(policy: Policy = fakePolicy('p'), before: KubeObject[] = []) {
   const clock = new FakeClock()
   const api = new FakeApi({ now: () => clock.now() })
   const fake = fakeMirror(api)
@@ -81,14 +81,14 @@ function scene(policy: Policy = fakePolicy('p'), before: KubeObject[] = []) {
 }
 
 test('a service that comes before its account and Secret is left byte for byte as it is, and told why', () => {
-  const { now, warnings } = scene()
+  const { now, warnings } = setUp()
   expect(now().spec).toEqual(fakeService({ serviceAccountName: 'reader', model: { storageUri: uri } }).spec)
   expect(now().metadata.annotations).toBeUndefined()
   expect(warnings).toEqual([expect.stringContaining('not accelerated (CredentialsPending)')])
 })
 
 test('it is accelerated once both are there, with their keys', async () => {
-  const { api, now, uriNow, look, events } = scene()
+  const { api, now, uriNow, look, events } = setUp()
   expect(await look()).toBe(250)
   api.put(account)
   expect(await look()).toBe(500)
@@ -103,12 +103,12 @@ test('it is accelerated once both are there, with their keys', async () => {
 })
 
 test('what is there when the service is created is used at once', () => {
-  const { uriNow } = scene(fakePolicy('p'), [account, secret])
+  const { uriNow } = setUp(fakePolicy('p'), [account, secret])
   expect(uriNow()).toMatch(/^pvc:\/\//)
 })
 
 test('nobody waits longer than ten minutes, which is said once; nothing on the service changes', async () => {
-  const { api, clock, now, look, events } = scene()
+  const { api, clock, now, look, events } = setUp()
   const before = now()
   for (let looks = 0; looks < 8; looks++) await look()
   expect(await look()).toBe(15_000)
@@ -124,7 +124,7 @@ test('nobody waits longer than ten minutes, which is said once; nothing on the s
 })
 
 test('a new leader says nothing about what is long over', async () => {
-  const { clock, look, events } = scene()
+  const { clock, look, events } = setUp()
   await clock.advance(60 * minutes)
   expect(await look()).toBeUndefined()
   expect(events).toEqual([])
@@ -144,13 +144,13 @@ function podOf(status: JsonObject): KubeObject {
 
 test('pods that still download are replaced; those that are Ready are not', async () => {
   const ready = { conditions: [{ type: 'Ready', status: 'True' }] }
-  const late = scene()
+  const late = setUp()
   await late.look()
   late.api.put(account, secret, podOf(ready))
   expect(await late.look()).toBeUndefined()
   expect(late.uriNow()).toBe(uri)
   expect(late.events).toMatchObject([{ note: expect.stringContaining('Ready already') }])
-  const early = scene()
+  const early = setUp()
   await early.look()
   early.api.put(account, secret, podOf({}))
   await early.look()
@@ -158,7 +158,7 @@ test('pods that still download are replaced; those that are Ready are not', asyn
 })
 
 test('a service that opts out is left alone', async () => {
-  const { api, look, uriNow } = scene()
+  const { api, look, uriNow } = setUp()
   api.edit('InferenceService', key, {
     metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } },
   })
@@ -168,7 +168,7 @@ test('a service that opts out is left alone', async () => {
 })
 
 test.each([{ mode: 'Audit' }, { rewrite: 'Pod' }])('a policy of %j waits for nothing', async (policy) => {
-  const { look, events } = scene(fakePolicy('p', policy))
+  const { look, events } = setUp(fakePolicy('p', policy))
   expect(await look()).toBeUndefined()
   expect(events).toEqual([])
 })
@@ -179,14 +179,14 @@ const created = (object: KubeObject, creationTimestamp: string) => ({
 })
 
 test('a leader that begins after they came adopts it, too: they are younger than the service', async () => {
-  const { api, look, uriNow } = scene()
+  const { api, look, uriNow } = setUp()
   api.put(created(account, '2030-01-01T00:00:00Z'), created(secret, '2030-01-01T00:00:03Z'))
   await look()
   expect(uriNow()).toMatch(/^pvc:/)
 })
 
 test('one that admission did not see at all is not: its credentials are older', async () => {
-  const { api, look, uriNow } = scene()
+  const { api, look, uriNow } = setUp()
   const before = '2029-12-31T00:00:00Z'
   api.put(created(account, before), created(secret, before))
   expect(await look()).toBeUndefined()

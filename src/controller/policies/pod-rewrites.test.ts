@@ -11,7 +11,7 @@ import { PodRewriteReconciler, PodRewriteUsage } from './pod-rewrites.ts'
 
 const llama = fakeService({ sklearn: { storageUri: 's3://models/llama' } })
 
-function scene(policies: Policy[], { isOptedIn = true } = {}) {
+function setUp(policies: Policy[], { isOptedIn = true } = {}) {
   const labels = isOptedIn ? { 'warmgate.dev/acceleration': 'enabled' } : {}
   const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'models', labels } }
   const client = new FakeApi()
@@ -37,7 +37,7 @@ function scene(policies: Policy[], { isOptedIn = true } = {}) {
 }
 
 test('a service that is served by its pods uses the caches of its plan', async () => {
-  const { podRewrites, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const { podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const [cache] = await reconciler.reconcile(llama)
   expect(cache).toMatch(/^llama-/)
   expect(podRewrites.has(llama, cache ?? '')).toBe(true)
@@ -54,11 +54,11 @@ test.each<[string, Policy[], KubeObject, { isOptedIn?: boolean }]>([
     {},
   ],
 ])('with %s, none', async (_, policies, service, more) => {
-  expect(await scene(policies, more).reconciler.reconcile(service)).toEqual([])
+  expect(await setUp(policies, more).reconciler.reconcile(service)).toEqual([])
 })
 
 test('a service that was read without its spec stays to be looked at', async () => {
-  const { podRewrites, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const { podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   podRewrites.expect(llama)
   expect(await reconciler.reconcile(cut(llama, 'Closed'))).toEqual([])
   expect(podRewrites.areKnownIn('models')).toBe(false)
@@ -67,7 +67,7 @@ test('a service that was read without its spec stays to be looked at', async () 
 })
 
 test('a service that loses its caches tells which they were, so that they are looked at', async () => {
-  const { parsed, podRewrites, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const { parsed, podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
   parsed.pop()
   expect(await reconciler.reconcile(llama)).toEqual(before)
@@ -76,7 +76,7 @@ test('a service that loses its caches tells which they were, so that they are lo
 })
 
 test('nothing is known before every expected service is planned', async () => {
-  const { podRewrites, reconciler } = scene([])
+  const { podRewrites, reconciler } = setUp([])
   podRewrites.expect(llama)
   expect(podRewrites.areKnownIn('models')).toBe(false)
   await reconciler.reconcile(llama)
@@ -85,7 +85,7 @@ test('nothing is known before every expected service is planned', async () => {
 
 /** A cluster with two services of one namespace and one of another; the first cannot be planned. */
 function odd() {
-  const made = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const made = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const isIts = { 'app.kubernetes.io/managed-by': 'warmgate' }
   const owned = (kind: string, name: string): KubeObject => ({
     apiVersion: 'data.fluid.io/v1alpha1',
@@ -133,7 +133,7 @@ test('what is not looked at yet blocks its own namespace alone', async () => {
 })
 
 test('a service that cannot be planned any more keeps what it had', async () => {
-  const { client, clock, podRewrites, reconciler } = scene([fakePolicy('p', { rewrite: 'Pod' })])
+  const { client, clock, podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
   client.get = async () => {
     throw new KubeError('get secrets', { status: 0, message: 'no answer' })

@@ -35,13 +35,13 @@ export class DecisionEventReconciler {
     if (mirror.services.isClosed(service)) return
     if (mirror.services.isTooLarge(service)) return this.#record(service, unplannable)
     if (record?.isProven === false) return this.#record(service, unproven)
-    const made = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
-    const isServed = made.reason === 'AlreadyCached' || isRewrittenInPods(made)
+    const planned = await (isAccelerated ? planner.existing(service) : planner.recreated(service))
+    const isServed = planned.reason === 'AlreadyCached' || isRewrittenInPods(planned)
     if (isAccelerated && !isServed) return
-    if (made.decision === 'accelerate' && !isServed) return await this.#recordNotAdmitted(service, made)
-    const reason = isServed ? 'Accelerated' : made.reason
-    this.#record(service, { reason, message: made.message })
-    for (const { location, ...each } of made.skipped.filter((each) => needsWarning(each.reason)))
+    if (planned.decision === 'accelerate' && !isServed) return await this.#recordNotAdmitted(service, planned)
+    const reason = isServed ? 'Accelerated' : planned.reason
+    this.#record(service, { reason, message: planned.message })
+    for (const { location, ...each } of planned.skipped.filter((each) => needsWarning(each.reason)))
       this.#record(service, { ...each, message: `${location} is not accelerated: ${each.message}` })
   }
 
@@ -73,6 +73,6 @@ export class DecisionEventReconciler {
 }
 
 /** Whether a plan leaves the service as it is, and turns its pods. */
-function isRewrittenInPods(made: Plan): boolean {
-  return made.reason === 'Accelerated' && made.patch.length === 0
+function isRewrittenInPods(planned: Plan): boolean {
+  return planned.reason === 'Accelerated' && planned.patch.length === 0
 }

@@ -10,7 +10,7 @@ import { Savings } from './savings.ts'
 const minuteMs = 60_000
 
 /** A warm cache of `s3://models/llama`, 4 GiB. */
-function scene({ phase = 'Complete', ufsTotal = '4.00GiB' } = {}) {
+function setUp({ phase = 'Complete', ufsTotal = '4.00GiB' } = {}) {
   const fake = fakeMirror()
   const metrics = createMetrics()
   const savings = new Savings({ mirror: fake.mirror, clock: new FakeClock(), metrics })
@@ -45,7 +45,7 @@ function downloaded(uri: string, minutes: number, name = `cold-${minutes}`): Kub
 }
 
 test('what a storage initializer took for this source is saved, less what the pod was held', async () => {
-  const { savings, saved, pods } = scene()
+  const { savings, saved, pods } = setUp()
   pods.put(
     downloaded('s3://models/llama', 9),
     downloaded('s3://models/llama', 3),
@@ -61,14 +61,14 @@ test('what a storage initializer took for this source is saved, less what the po
 })
 
 test('for a source that was never downloaded, the speed of others and the size that Fluid counted tell', async () => {
-  const { savings, saved, pods, datasets } = scene()
+  const { savings, saved, pods, datasets } = setUp()
   datasets.put(cacheOf('s3://models/other', '1.00GiB', 'other-0123456789'))
   pods.put(downloaded('s3://models/other', 1))
   savings.count(fakePod(), 0)
   expect(await saved()).toEqual({ estimated: 240 })
 })
 
-test.each<[string, Parameters<typeof scene>[0], KubeObject[], KubeObject]>([
+test.each<[string, Parameters<typeof setUp>[0], KubeObject[], KubeObject]>([
   ['nothing was ever downloaded', {}, [], fakePod()],
   ['another of an unknown size was', {}, [downloaded('s3://models/other', 1)], fakePod()],
   [
@@ -80,14 +80,14 @@ test.each<[string, Parameters<typeof scene>[0], KubeObject[], KubeObject]>([
   ['its cache is cold', { phase: 'Executing' }, [downloaded('s3://models/llama', 1)], fakePod()],
   ['the pod uses no cache', {}, [downloaded('s3://models/llama', 1)], fakePod({ claims: ['data'] })],
 ])('nothing is counted where %s', async (_why, of, cold, pod) => {
-  const { savings, saved, pods } = scene(of)
+  const { savings, saved, pods } = setUp(of)
   pods.put(...cold)
   savings.count(pod, 0)
   expect(await saved()).toEqual({})
 })
 
 test('a pod that is seen again is one measurement, and old ones give way', async () => {
-  const { savings, saved, pods } = scene()
+  const { savings, saved, pods } = setUp()
   for (let index = 0; index < 9; index++) pods.put(downloaded('s3://models/llama', 9, 'the same'))
   for (let index = 0; index < 5; index++) pods.put(downloaded('s3://models/llama', 1, `later-${index}`))
   savings.count(fakePod(), 0)
@@ -95,7 +95,7 @@ test('a pod that is seen again is one measurement, and old ones give way', async
 })
 
 test('a model among others in its Dataset is measured by its own source', async () => {
-  const { savings, saved, pods, datasets, dataLoads } = scene()
+  const { savings, saved, pods, datasets, dataLoads } = setUp()
   datasets.put(cacheOf('s3://models', '900.00GiB'))
   const { metadata, ...load } = fakeDataLoad('Complete', loadName(cacheName, 'llama'))
   dataLoads.put({ ...load, metadata, spec: { target: [{ path: '/llama' }] } } as KubeObject)
@@ -107,7 +107,7 @@ test('a model among others in its Dataset is measured by its own source', async 
 })
 
 test('a pod that somebody made by hand tells nothing of how long a download takes', async () => {
-  const { savings, saved, pods } = scene()
+  const { savings, saved, pods } = setUp()
   const bare = downloaded('s3://models/llama', 60)
   pods.put({ ...bare, metadata: { ...bare.metadata, ownerReferences: [] } })
   savings.count(fakePod(), 0)

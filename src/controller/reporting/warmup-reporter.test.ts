@@ -23,7 +23,7 @@ const done: KubeObject = {
 }
 
 /** A cache of 10 GiB that one service stands on, and another reads by its pods. */
-function scene() {
+function setUp() {
   const fake = fakeMirror()
   const metrics = createMetrics()
   const events: EventNote[] = []
@@ -59,7 +59,7 @@ const onAll = (words: string) =>
   )
 
 test('a warm-up is told of as it begins and when its Job is done, once, on its Dataset and its services', async () => {
-  const { look, dataLoads, loadJobs, metrics, told, events } = scene()
+  const { look, dataLoads, loadJobs, metrics, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Pending'))
   look()
   expect(told()).toEqual([])
@@ -84,7 +84,7 @@ test('a warm-up is told of as it begins and when its Job is done, once, on its D
 })
 
 test('a size that Fluid has not counted is in no metric', async () => {
-  const { look, datasets, dataLoads, loadJobs, metrics } = scene()
+  const { look, datasets, dataLoads, loadJobs, metrics } = setUp()
   datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: 'N/A' }))
   dataLoads.put(fakeDataLoad('Executing'))
   loadJobs.put(done)
@@ -96,7 +96,7 @@ test('a size that Fluid has not counted is in no metric', async () => {
 })
 
 test('a suspended warm-up is told of once, as often as it is suspended', () => {
-  const { look, dataLoads, loadJobs, told, events } = scene()
+  const { look, dataLoads, loadJobs, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Executing'))
   const suspended = { ...fakeLoadJob(), spec: { suspend: true }, status: {} }
   loadJobs.put(suspended)
@@ -113,7 +113,7 @@ test('a suspended warm-up is told of once, as often as it is suspended', () => {
 })
 
 test('a warm-up is complete once its Dataset has shown a file, and failed where it has none', async () => {
-  const { look, datasets, dataLoads, loadJobs, metrics, told } = scene()
+  const { look, datasets, dataLoads, loadJobs, metrics, told } = setUp()
   datasets.put(fakeDataset({ phase: 'Bound', ufsTotal: '[Calculating]' }))
   dataLoads.put(fakeDataLoad('Executing'))
   loadJobs.put(done)
@@ -126,7 +126,7 @@ test('a warm-up is complete once its Dataset has shown a file, and failed where 
 })
 
 test('each attempt that fails is told of and counted, and so is the next', async () => {
-  const { look, dataLoads, metrics, told, events } = scene()
+  const { look, dataLoads, metrics, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Failed', cacheName, { conditions: [{ message: 'no such bucket' }] }))
   look()
   expect(events[0]?.note).toBe(`the warm-up of ${cacheName} failed: no such bucket`)
@@ -139,7 +139,7 @@ test('each attempt that fails is told of and counted, and so is the next', async
 })
 
 test('what was before this replica led is not told again; what comes of it is', () => {
-  const { reporter, look, dataLoads, told } = scene()
+  const { reporter, look, dataLoads, told } = setUp()
   dataLoads.put(fakeDataLoad('Executing'))
   reporter.remember()
   look()
@@ -150,7 +150,7 @@ test('what was before this replica led is not told again; what comes of it is', 
 })
 
 test('a Dataset that is not ours is nobody’s matter', () => {
-  const { look, datasets, dataLoads, told } = scene()
+  const { look, datasets, dataLoads, told } = setUp()
   const { status, ...dataset } = fakeDataset()
   datasets.put({ ...dataset, status, metadata: { ...key, uid: 'theirs' } } as KubeObject)
   dataLoads.put(fakeDataLoad('Executing'))
@@ -159,7 +159,7 @@ test('a Dataset that is not ours is nobody’s matter', () => {
 })
 
 test('what a schedule runs is no milestone: it is Executing before anything runs', () => {
-  const { look, dataLoads, told } = scene()
+  const { look, dataLoads, told } = setUp()
   for (const scheduled of scheduledLoads('any', [fakeDataLoad('Executing')], '0 3 * * *'))
     dataLoads.put({ ...scheduled, metadata: { ...scheduled.metadata, name: cacheName } })
   look()
@@ -167,7 +167,7 @@ test('what a schedule runs is no milestone: it is Executing before anything runs
 })
 
 test('a model among others is called by its path', () => {
-  const { look, dataLoads, events } = scene()
+  const { look, dataLoads, events } = setUp()
   const load = fakeDataLoad('Executing', loadName(cacheName, 'team/llama'))
   const spec = { dataset: key, target: [{ path: '/team/llama' }] }
   dataLoads.put({ ...load, spec })
@@ -176,7 +176,7 @@ test('a model among others is called by its path', () => {
 })
 
 test('one odd DataLoad keeps nothing else from being remembered', () => {
-  const { reporter, dataLoads, look, told } = scene()
+  const { reporter, dataLoads, look, told } = setUp()
   const odd = fakeDataLoad('Complete', 'odd-0123456789')
   Object.defineProperty(odd, 'status', {
     get: () => {

@@ -34,10 +34,10 @@ export function waitBeforeLoad(
   if (stringAt(dataset, 'status', 'phase') !== 'Bound')
     return { message: 'its Dataset is not Bound yet', requeueAfterMs: undefined }
   const boundForMs = nowMs - boundSinceMs(dataset, nowMs)
-  const { ready, wanted } = workersOf(runtime)
-  if (ready < wanted && boundForMs < workersGraceMs)
+  const { ready, desired } = workersOf(runtime)
+  if (ready < desired && boundForMs < workersGraceMs)
     return {
-      message: `its warm-up waits for its workers: ${ready} of ${wanted} are ready`,
+      message: `its warm-up waits for its workers: ${ready} of ${desired} are ready`,
       requeueAfterMs: workersGraceMs - boundForMs,
     }
   if (size === 'needed' && modelBytesOf(dataset) === undefined && boundForMs < sizeGraceMs)
@@ -55,13 +55,13 @@ function boundSinceMs(dataset: KubeObject, nowMs: number): number {
 }
 
 /** The workers of a Runtime. A CacheRuntime has them under `worker` (fluid, chart 1.1.0). */
-export function workersOf(runtime: KubeObject | undefined): { ready: number; wanted: number } {
+export function workersOf(runtime: KubeObject | undefined): { ready: number; desired: number } {
   const count = (...path: string[]) => {
     const value = getIn(runtime, ...path)
     return typeof value === 'number' ? value : undefined
   }
   return {
-    wanted: count('spec', 'replicas') ?? count('spec', 'worker', 'replicas') ?? 0,
+    desired: count('spec', 'replicas') ?? count('spec', 'worker', 'replicas') ?? 0,
     ready: count('status', 'workerNumberReady') ?? count('status', 'worker', 'readyReplicas') ?? 0,
   }
 }

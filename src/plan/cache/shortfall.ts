@@ -54,8 +54,8 @@ export function shortfallOf(
 function tooSmall(dataset: KubeObject, runtime: KubeObject | undefined): Shortfall | undefined {
   const modelBytes = modelBytesOf(dataset)
   const capacityBytes = capacityOf(dataset)
-  const { ready, wanted } = workersOf(runtime)
-  if (modelBytes === undefined || !capacityBytes || capacityBytes >= modelBytes || ready < wanted)
+  const { ready, desired } = workersOf(runtime)
+  if (modelBytes === undefined || !capacityBytes || capacityBytes >= modelBytes || ready < desired)
     return undefined
   const message = `its model is ${formatSize(modelBytes)}, and it has room for ${formatSize(capacityBytes)}: give it more workers (cache.maxReplicas, cache.replicas), or a larger quota`
   return { reason: 'CacheTooSmall', message }

@@ -37,14 +37,14 @@ export function serviceDeadlineMs(view: ServiceView, admitted: KubeObject): numb
 /** Warns if the deadline ends a hold before the hold's own timeout. */
 export function deadlineWarnings(
   view: ServiceView,
-  { wanted, hold, admitted }: { wanted: Pick<Hold, 'timeoutMs'>; hold: Hold; admitted: KubeObject },
+  { settings, hold, admitted }: { settings: Pick<Hold, 'timeoutMs'>; hold: Hold; admitted: KubeObject },
 ): string[] {
   const deadline = serviceDeadlineMs(view, admitted)
-  if (deadline === undefined || hold.timeoutMs >= wanted.timeoutMs) return []
-  const [gives, held, asked] = [deadline, hold.timeoutMs, wanted.timeoutMs].map(formatDuration)
+  if (deadline === undefined || hold.timeoutMs >= settings.timeoutMs) return []
+  const [gives, held, asked] = [deadline, hold.timeoutMs, settings.timeoutMs].map(formatDuration)
   return [
     `warmgate: Knative gives up on a revision that is not Ready after ${gives}, so its pods are held for ${held} at most, and not ` +
-      `for ${asked}: set ${progressDeadline}: ${deadlineFor(wanted)} on the predictor`,
+      `for ${asked}: set ${progressDeadline}: ${deadlineFor(settings)} on the predictor`,
   ]
 }
 

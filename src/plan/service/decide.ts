@@ -269,26 +269,26 @@ function keep(
 ): Rewrite {
   if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
   const read = readSource(location, policy, facts)
-  const made = read.ok ? sameCache(read, { before, location }, facts) : read
+  const target = read.ok ? sameCache(read, { before, location }, facts) : read
   // An existing rewrite does not wait for credentials.
-  const isPending = !made.ok && made.reason === 'CredentialsPending'
-  return rewriteOf(location, before, isPending ? { ...made, reason: 'CredentialsMissing' } : made)
+  const isPending = !target.ok && target.reason === 'CredentialsPending'
+  return rewriteOf(location, before, isPending ? { ...target, reason: 'CredentialsMissing' } : target)
 }
 
 /** Keep the recorded rewrite. Never create objects for a Dataset that a team owns. */
-function rewriteOf(location: ModelLocation, before: OriginalLocation, made: SourceResult): Rewrite {
+function rewriteOf(location: ModelLocation, before: OriginalLocation, target: SourceResult): Rewrite {
   const { cache, path, existing = false } = before
   const rewrite = {
     location,
-    uri: made.ok ? made.uri : before.uri,
+    uri: target.ok ? target.uri : before.uri,
     cache,
     path,
     existing,
     by: 'Spec',
   } as const
   if (existing) return { ...rewrite, provision: undefined }
-  if (!made.ok) return { ...rewrite, provision: undefined, unavailable: made }
-  return { ...rewrite, provision: { source: made.source, runtime: made.runtime } }
+  if (!target.ok) return { ...rewrite, provision: undefined, unavailable: target }
+  return { ...rewrite, provision: { source: target.source, runtime: target.runtime } }
 }
 
 function shapeProblem(service: ServiceView, location: ModelLocation, by: Rewrite['by']): string | undefined {

@@ -33,7 +33,7 @@ export function gpuResources(
   if (gpu === undefined) return []
   const names = Object.keys(gpu.resources)
   const runtime = runtimeOf(service, servingRuntimes)
-  if (!isWanted(service, { gpu, runtime }) || service.requestsDevices(names)) return []
+  if (!matchesPolicy(service, { gpu, runtime }) || service.requestsDevices(names)) return []
   if (!isGpuRequested(service) && (isOnCpu(service, runtime) || hasHardwareProfile(service, runtime)))
     return []
   if ([runtime?.spec, ...service.bases].some((spec) => requestsDevices(spec, names))) return []
@@ -73,7 +73,7 @@ export function cpuFormatOf({ modelFormats }: ServiceView): string | undefined {
   return modelFormats.find((format) => cpuFormats.includes(format.toLowerCase()))
 }
 
-function isWanted(
+function matchesPolicy(
   service: ServiceView,
   { gpu: { when }, runtime }: { gpu: GpuPolicy; runtime: KubeObject | undefined },
 ): boolean {

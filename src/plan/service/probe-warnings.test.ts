@@ -19,7 +19,7 @@ function runtime(container: JsonObject): KubeObject {
   }
 }
 
-interface Scene {
+interface Input {
   own?: JsonObject
   its?: JsonObject
   policy?: Json
@@ -27,15 +27,15 @@ interface Scene {
 
 const atReadiness = { hold: { at: 'Readiness' } }
 
-function planned({ own = {}, its = {}, policy = {} }: Scene): Plan {
+function planned({ own = {}, its = {}, policy = {} }: Input): Plan {
   const service = fakeService({ model: { ...model, ...own } })
   const servingRuntimes = { own: [], cluster: [runtime(its)] }
   return plan({ service, facts: fakeFacts({ policies: [fakePolicy('p', policy)], servingRuntimes }) })
 }
 
 /** At Readiness, if the policy says nothing of it. */
-const warnings = ({ policy, ...scene }: Scene) =>
-  planned({ ...scene, policy: { ...atReadiness, ...(policy as JsonObject) } }).warnings
+const warnings = ({ policy, ...input }: Input) =>
+  planned({ ...input, policy: { ...atReadiness, ...(policy as JsonObject) } }).warnings
 
 const tenMinutes = { failureThreshold: 60 }
 
@@ -46,7 +46,7 @@ test('a startup probe that is shorter than the hold is warned of, with what to d
   ])
 })
 
-test.each<[string, Scene, string]>([
+test.each<[string, Input, string]>([
   [
     'the runtime’s',
     { its: { startupProbe: tenMinutes } },
@@ -67,11 +67,11 @@ test.each<[string, Scene, string]>([
     { own: { startupProbe: { failureThreshold: 180 } }, policy: { warmup: { timeout: '2h' } } },
     'not up after 30m, and while its pod is held (up to 2h)',
   ],
-])('%s counts', (_what, scene, words) => {
-  expect(warnings(scene)).toEqual([expect.stringContaining(words)])
+])('%s counts', (_what, input, words) => {
+  expect(warnings(input)).toEqual([expect.stringContaining(words)])
 })
 
-test.each<[string, Scene]>([
+test.each<[string, Input]>([
   ['no probe', {}],
   [
     'a startup probe as long as the hold',
@@ -87,8 +87,8 @@ test.each<[string, Scene]>([
     { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'Scheduling' } } },
   ],
   ['a pod that is not held', { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'None' } } }],
-])('%s: nothing is said', (_what, scene) => {
-  expect(warnings(scene)).toEqual([])
+])('%s: nothing is said', (_what, input) => {
+  expect(warnings(input)).toEqual([])
 })
 
 test('whoever updates a service is not told again, nor of a service whose model is left where it is', () => {
@@ -144,8 +144,8 @@ test('Auto holds such a server at Scheduling, says why, and warns of nothing', (
 
 test('Auto holds any other at Readiness', () => {
   const long = { startupProbe: { failureThreshold: 180 } }
-  for (const scene of [{}, { own: long }, { its: { startupProbe: {} }, own: long }])
-    expect(planned(scene)).toMatchObject({ hold: { at: 'Readiness' }, holdReason: undefined, warnings: [] })
+  for (const input of [{}, { own: long }, { its: { startupProbe: {} }, own: long }])
+    expect(planned(input)).toMatchObject({ hold: { at: 'Readiness' }, holdReason: undefined, warnings: [] })
 })
 
 test('the word of a policy wins over Auto, either way', () => {

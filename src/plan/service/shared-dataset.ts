@@ -86,8 +86,8 @@ export function sameReference(
       ? isShared(read.rule, facts.namespace) && cache !== cacheName(facts.namespace, read.source)
       : isOurs(known) && isReference(known)
   if (!isOne) return undefined
-  const made = referenceFor(read, location, facts)
-  if (made !== undefined && (!made.ok || made.name === cache)) return made
+  const reference = referenceFor(read, location, facts)
+  if (reference !== undefined && (!reference.ok || reference.name === cache)) return reference
   return refused(
     'RuntimeUnavailable',
     `cache ${cache} refers to a Dataset that no policy names for ${quoted(read.uri)} any more: it is not made anew`,

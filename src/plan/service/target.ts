@@ -45,10 +45,10 @@ export function targetOf(
   const isShared = scope === 'Source' && !dropsPath(location) && isLoadable(read.path)
   const shared = isShared ? cacheFor(above(read, read.prefix), facts) : undefined
   // If the shared cache is refused, the model may still get its own cache.
-  const made = shared?.ok === true ? shared : cacheFor(read, facts)
-  if (!made.ok) return made
-  const { name, source, runtime } = made
-  const path = made === shared ? read.path : undefined
+  const resolved = shared?.ok === true ? shared : cacheFor(read, facts)
+  if (!resolved.ok) return resolved
+  const { name, source, runtime } = resolved
+  const path = resolved === shared ? read.path : undefined
   return { ok: true, cache: name, path, existing: false, provision: { source, runtime } }
 }
 

@@ -39,7 +39,7 @@ function withPredictor(service: KubeObject, predictor: JsonObject): KubeObject {
   return { ...service, spec: { predictor: { ...objectAt(service, 'spec', 'predictor'), ...predictor } } }
 }
 
-test('the scene: a service that was accelerated, and one that was not', () => {
+test('before the updates: one service is accelerated, and one is not', () => {
   expect(cacheUri(admitted)).toMatch(/^pvc:\/\/llama-[0-9a-f]{10}$/)
   expect(plain).toEqual(manifest)
 })

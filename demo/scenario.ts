@@ -18,7 +18,7 @@ export const namespace = 'models'
 const manifest = 'demo/manifests/bloom.yaml'
 
 /** Runs the demo step by step, prints what happens, and measures how long it takes. */
-export class Story {
+export class Scenario {
   readonly #client: KubeClient
   readonly #screen: Screen
   readonly #engine: Engine

@@ -23,7 +23,7 @@ export function eventually<T>(read: () => T, expects = expect) {
 }
 
 /** A namespace of its own for one test, what the test puts there, and what it reads there. */
-export class Scene {
+export class FluidFixture {
   readonly client: KubeClient
   readonly namespace: string
 
@@ -40,7 +40,7 @@ export class Scene {
     client: KubeClient,
     namespace: string,
     context: Pick<TestContext, 'expect' | 'onTestFinished'> = { expect, onTestFinished },
-  ): Promise<Scene> {
+  ): Promise<FluidFixture> {
     await client.create(resources.namespace, {
       apiVersion: 'v1',
       kind: 'Namespace',
@@ -50,7 +50,7 @@ export class Scene {
     context.onTestFinished(async () => {
       await client.delete(resources.namespace, { name: namespace })
     })
-    return new Scene(client, namespace, context.expect)
+    return new FluidFixture(client, namespace, context.expect)
   }
 
   async create(

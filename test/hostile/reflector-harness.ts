@@ -11,7 +11,7 @@ import { HostileServer } from './server.ts'
 export const stallMs = 150_000
 
 /** A reflector that follows a hostile server, through the real client and on a clock that does not move. */
-export class Rig {
+export class ReflectorHarness {
   readonly server: HostileServer
   readonly clock = new FakeClock()
   readonly client: ReturnType<typeof createClient>
@@ -26,8 +26,8 @@ export class Rig {
     this.reflector = this.reflect()
   }
 
-  static async start(): Promise<Rig> {
-    return new Rig(await HostileServer.start())
+  static async start(): Promise<ReflectorHarness> {
+    return new ReflectorHarness(await HostileServer.start())
   }
 
   /** With `random` at its most, delays are as long as they get: 800 ms, 1.6 s and so on. */
@@ -53,7 +53,7 @@ export class Rig {
   }
 
   /** The end that every test is after: the copy is what the server has. */
-  async untilRight(): Promise<void> {
+  async untilInSync(): Promise<void> {
     const { reflector, server } = this
     await until(() => expect(versions(reflector.list())).toEqual(versions(server.objects())))
   }

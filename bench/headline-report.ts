@@ -1,0 +1,106 @@
+/** One pod, from the request that makes it until it is Ready. */
+export interface Measurement {
+  mode: string
+  round: number
+  pod: string
+  readySeconds: number
+  /** What the store's link carried meanwhile, with what packets add. */
+  linkMib: number
+  /** When each step was first seen, in seconds. */
+  times: { [step: string]: number }
+  /** The machine's load average at the end. */
+  load: number
+}
+
+const median = (numbers: number[]) =>
+  numbers.toSorted((a, b) => a - b)[Math.floor((numbers.length - 1) / 2)] ?? 0
+
+function byMode(measured: readonly Measurement[]): Map<string, Measurement[]> {
+  return Map.groupBy(measured, ({ mode }) => mode)
+}
+
+/** A table in Markdown: of each mode the middle one, the range, and what it is against the first mode. */
+export function summarize(measured: readonly Measurement[]): string {
+  const modes = [...byMode(measured)]
+  const first = median(modes[0]?.[1].map(({ readySeconds }) => readySeconds) ?? [])
+  const rows = modes.map(([mode, each]) => {
+    const seconds = each.map(({ readySeconds }) => readySeconds)
+    const [least, most] = [Math.min(...seconds), Math.max(...seconds)].map((value) => value.toFixed(1))
+    const shorter = Math.round((1 - median(seconds) / first) * 100)
+    const against = mode === modes[0]?.[0] ? '' : `${shorter} %`
+    const link = median(each.map(({ linkMib }) => linkMib))
+    return `| ${mode} | ${median(seconds).toFixed(1)} s | ${least}–${most} s | ${against} | ${link} MiB | ${each.length} |`
+  })
+  const head = '| pod | Ready after (median) | range | shorter | over the link | rounds |\n'
+  return `${head}| --- | ---: | ---: | ---: | ---: | ---: |\n${rows.join('\n')}\n`
+}
+
+const barHeight = 22
+const rowHeight = 34
+const left = 210
+const width = 900
+
+const colors: { [step: string]: string } = {
+  waiting: '#c9c9c9',
+  starting: '#8fb8de',
+  reading: '#e0a458',
+  held: '#d9d2e9',
+}
+
+interface Part {
+  what: keyof typeof colors
+  from: number
+  to: number
+}
+
+/** What a pod did, from what was seen of it. */
+function partsOf({ times, readySeconds }: Measurement): Part[] {
+  const { created = 0, scheduled = created, initialized = scheduled, loaded = readySeconds } = times
+  const parts: Part[] = [
+    { what: 'waiting', from: 0, to: scheduled },
+    { what: 'starting', from: scheduled, to: initialized },
+    { what: 'reading', from: initialized, to: loaded },
+    { what: 'held', from: loaded, to: readySeconds },
+  ]
+  return parts.filter(({ from, to }) => to > from)
+}
+
+/** One bar for each mode: its round with the middle time. */
+export function timeline(measured: readonly Measurement[]): string {
+  const rows = [...byMode(measured)].map(([mode, each]) => {
+    const middle = median(each.map(({ readySeconds }) => readySeconds))
+    return { mode, shown: each.find(({ readySeconds }) => readySeconds === middle) as Measurement }
+  })
+  const longest = Math.max(...rows.map(({ shown }) => shown.readySeconds))
+  const x = (seconds: number) => (left + (seconds / longest) * (width - left - 70)).toFixed(1)
+  const bars = rows.flatMap(({ mode, shown }, index) => {
+    const y = 10 + index * rowHeight
+    const text = (at: string, anchor: string, words: string) =>
+      `<text x="${at}" y="${y + 15}" text-anchor="${anchor}">${words}</text>`
+    const rects = partsOf(shown).map(({ what, from, to }) => {
+      const span = (Number(x(to)) - Number(x(from))).toFixed(1)
+      return `<rect x="${x(from)}" y="${y}" width="${span}" height="${barHeight}" fill="${colors[what]}"/>`
+    })
+    const end = (Number(x(shown.readySeconds)) + 6).toFixed(1)
+    return [
+      text(String(left - 8), 'end', mode),
+      ...rects,
+      text(end, 'start', `${shown.readySeconds.toFixed(1)} s`),
+    ]
+  })
+  const legendY = 20 + rows.length * rowHeight
+  const legend = Object.entries(legends).map(([what, words], index) => {
+    const at = 20 + index * 220
+    return `<rect x="${at}" y="${legendY}" width="14" height="14" fill="${colors[what]}"/><text x="${at + 20}" y="${legendY + 12}">${words}</text>`
+  })
+  const size = `width="${width}" height="${legendY + 30}"`
+  const style = 'font-family="sans-serif" font-size="12"'
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n<rect width="100%" height="100%" fill="white"/>\n${[...bars, ...legend].join('\n')}\n</svg>\n`
+}
+
+const legends = {
+  waiting: 'not scheduled yet',
+  starting: 'init containers, volumes',
+  reading: 'the server reads the model',
+  held: 'held until the cache is warm',
+}

@@ -1,0 +1,233 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { resources } from '../src/kube/resources.ts'
+import { cacheNames } from '../src/plan/service/original.ts'
+import { type JsonObject, type KubeObject, stringAt } from '../src/values/object.ts'
+import { applyAll } from '../test/cluster/objects.ts'
+import { until } from '../test/cluster/until.ts'
+import { type Engine, startEngine, storeAccess } from '../test/engine/engine.ts'
+import { writeSafetensors } from '../test/engine/model.ts'
+import { applyPolicy, condition, eventuallyGone, isTrue, podsOf } from '../test/integration/await.ts'
+import { custom, namespace, policyOf, service } from '../test/integration/services.ts'
+import { modelServerImage } from '../test/node/images.ts'
+import { type Measurement, summarize, timeline } from './headline-report.ts'
+
+/*
+ * node bench/headline.ts: from a pod's creation to its readiness, with plain KServe and with Warmgate, each part of the
+ * way itself: KServe's storage initializer, Fluid, Alluxio, kubelet, an S3 server behind a link of limited speed.
+ */
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    'model-mib': { type: 'string', default: '3215' },
+    shards: { type: 'string', default: '1' },
+    'link-mib': { type: 'string', default: '100' },
+    out: { type: 'string', default: 'bench/headline' },
+  },
+})
+const mib = 2 ** 20
+const rounds = Number(options.rounds)
+const modelMib = Number(options['model-mib'])
+const shards = Number(options.shards)
+const linkMib = Number(options['link-mib'])
+const longestMs = 1_800_000
+const progress = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+
+const [plain, warm] = ['plain', 'warm']
+const server: JsonObject = {
+  image: modelServerImage.name,
+  ports: [{ containerPort: 8080 }],
+  readinessProbe: { httpGet: { path: '/read', port: 8080 }, periodSeconds: 1 },
+  securityContext: { runAsUser: 1000, runAsGroup: 1000 },
+  resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '2', memory: '1Gi' } },
+}
+
+async function main(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'warmgate-headline-'))
+  const engine = await startEngine({ nodes: 1, bytesPerSecond: linkMib * mib, isPatient: true, progress })
+  try {
+    await prepare(engine, folder)
+    const measured: Measurement[] = []
+    const add = async (made: Promise<Measurement[]>, round: number) => {
+      for (const each of await made) {
+        measured.push(each)
+        progress(
+          `round ${round}: ${each.mode}: Ready after ${each.readySeconds.toFixed(1)} s, ${each.linkMib} MiB over the link`,
+        )
+      }
+      await write(measured)
+    }
+    for (let round = 1; round <= rounds; round++) {
+      const run = new Run(engine, round)
+      await add(run.first('plain KServe', plain), round)
+      await add(run.more('plain KServe, second pod'), round)
+      await run.end()
+      for (const hold of ['Readiness', 'Scheduling']) {
+        await add(run.first(`Warmgate, cold, hold at ${hold}`, warm, { 'warmgate.dev/hold': hold }), round)
+        if (hold === 'Readiness') {
+          await add(run.more('Warmgate, warm, second pod'), round)
+          await add(run.again('Warmgate, warm, from zero'), round)
+        }
+        await run.end()
+      }
+    }
+  } finally {
+    await engine.stop()
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function prepare({ store, stage }: Engine, folder: string): Promise<void> {
+  await store.createBucket('models')
+  for (let shard = 1; shard <= shards; shard++) {
+    const file = join(folder, 'shard')
+    progress(`writing shard ${shard} of ${shards}, ${Math.round(modelMib / shards)} MiB`)
+    await writeSafetensors(file, { bytes: (modelMib / shards) * mib, tensors: Math.ceil(293 / shards) })
+    await store.put(`models/bloom/model-${String(shard).padStart(5, '0')}.safetensors`, { file })
+  }
+  for (const ns of [plain, warm])
+    await applyAll(stage.client, [namespace(ns, labelsOf(ns)), ...storeAccess(ns, store)])
+  const limits = (memory: string) => ({
+    requests: { cpu: '10m', memory: '64Mi' },
+    limits: { cpu: '2', memory },
+  })
+  const cache = {
+    replicas: 1,
+    tieredStore: [{ medium: 'SSD', quota: `${Math.ceil(modelMib / 900)}Gi` }],
+    resources: { master: limits('768Mi'), worker: limits('2Gi'), fuse: limits('2Gi') },
+  }
+  const sources = [{ match: ['s3://'], runtime: 'Alluxio' }]
+  await applyPolicy(stage.client, policyOf(warm, { cache, sources }))
+}
+
+function labelsOf(ns: string): { [key: string]: string } {
+  return ns === warm ? { 'warmgate.dev/acceleration': 'enabled' } : {}
+}
+
+/** One service at a time, each under a name of its own. */
+class Run {
+  readonly #engine: Engine
+  readonly #round: number
+  #service: { ns: string; name: string; cache: string | undefined } | undefined
+
+  constructor(engine: Engine, round: number) {
+    this.#engine = engine
+    this.#round = round
+  }
+
+  async first(mode: string, ns: string, annotations: { [key: string]: string } = {}): Promise<Measurement[]> {
+    const name = `bloom-${this.#round}-${ns}-${(annotations['warmgate.dev/hold'] ?? 'x').toLowerCase()}`
+    const own = { 'serving.kserve.io/autoscalerClass': 'none', ...annotations }
+    const predictor = { serviceAccountName: 'reader', minReplicas: 1, ...custom('s3://models/bloom', server) }
+    return await this.#measure(mode, async () => {
+      const made = await this.#engine.stage.client.create(
+        resources.inferenceService,
+        service(ns, name, predictor, own),
+      )
+      this.#service = { ns, name, cache: cacheNames(made)[0] }
+    })
+  }
+
+  /** One pod more. */
+  async more(mode: string): Promise<Measurement[]> {
+    return await this.#measure(mode, () => this.#scale(2))
+  }
+
+  async again(mode: string): Promise<Measurement[]> {
+    await this.#scale(0)
+    await until('the end of the pods', async () => (await this.#pods()).length === 0 || undefined, {
+      timeoutMs: longestMs,
+    })
+    return await this.#measure(mode, () => this.#scale(1))
+  }
+
+  /** Deletes the service and all that was made for it. */
+  async end(): Promise<void> {
+    const { ns, name, cache } = this.#service ?? { ns: '', name: '' }
+    const { client } = this.#engine.stage
+    await client.delete(resources.inferenceService, { namespace: ns, name })
+    if (cache !== undefined) await eventuallyGone(client, resources.dataset, { namespace: ns, name: cache })
+    await until('the end of all pods', async () => {
+      const { items } = await client.list(resources.pod, { namespace: ns })
+      return items.length === 0 || undefined
+    })
+  }
+
+  async #scale(replicas: number): Promise<void> {
+    const { ns, name } = this.#service ?? { ns: '', name: '' }
+    const patch = { spec: { predictor: { minReplicas: replicas, maxReplicas: Math.max(replicas, 1) } } }
+    await this.#engine.stage.client.patch(
+      resources.inferenceService,
+      { namespace: ns, name },
+      { type: 'merge', body: patch },
+    )
+  }
+
+  async #pods(): Promise<KubeObject[]> {
+    const { ns, name } = this.#service ?? { ns: '', name: '' }
+    return await podsOf(this.#engine.stage.client, ns, name)
+  }
+
+  /** Of each pod that `act` makes. */
+  async #measure(mode: string, act: () => Promise<void>): Promise<Measurement[]> {
+    const { link } = this.#engine.store
+    const known = this.#service === undefined ? [] : (await this.#pods()).map(({ metadata }) => metadata.uid)
+    const sentBefore = await link.sentBytes()
+    const startMs = Date.now()
+    await act()
+    const times: { [step: string]: number } = {}
+    const pod = await until(
+      `a pod of ${mode}`,
+      async () => {
+        const found = (await this.#pods()).find(({ metadata }) => !known.includes(metadata.uid))
+        if (found === undefined) return undefined
+        const seen = (step: string, isSo: boolean) => {
+          if (isSo) times[step] ??= (Date.now() - startMs) / 1_000
+        }
+        seen('created', true)
+        seen('scheduled', isTrue(found, 'PodScheduled'))
+        seen('initialized', isTrue(found, 'Initialized'))
+        seen('loaded', isTrue(found, 'ContainersReady'))
+        seen('warm', stringAt(condition(found, 'warmgate.dev/cache-warm'), 'status') === 'True')
+        return isTrue(found, 'Ready') ? found : undefined
+      },
+      { timeoutMs: longestMs },
+    )
+    const readySeconds = (Date.now() - startMs) / 1_000
+    const linkMib = Math.round(((await link.sentBytes()) - sentBefore) / mib)
+    return [
+      {
+        mode,
+        round: this.#round,
+        pod: pod.metadata.name ?? '',
+        readySeconds,
+        linkMib,
+        times,
+        load: loadavg()[0] ?? 0,
+      },
+    ]
+  }
+}
+
+async function write(measured: Measurement[]): Promise<void> {
+  await mkdir(options.out, { recursive: true })
+  const machine = {
+    cpus: `${cpus().length} × ${cpus()[0]?.model}`,
+    memoryGib: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
+  }
+  const setting = { modelMib, shards, linkMib, rounds }
+  await writeFile(
+    join(options.out, 'results.json'),
+    `${JSON.stringify({ machine, setting, measured }, null, 2)}\n`,
+  )
+  await writeFile(join(options.out, 'table.md'), summarize(measured))
+  await writeFile(join(options.out, 'timeline.svg'), timeline(measured))
+}
+
+await main()
