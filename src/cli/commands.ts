@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { Argument, type Command, Option } from 'commander'
 import { withCluster } from './cluster.ts'
 import {
   addClusterFlags,
@@ -15,9 +15,11 @@ import {
   toShare,
 } from './conventions.ts'
 import { UsageError } from './errors.ts'
+import { type ExplainedReason, explain, reasonNames, toReason } from './explain.ts'
 import { readManifests } from './manifests.ts'
 import { type FailOn, failures, type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
+import type { SimulateFormat } from './simulate.ts'
 import type { StatusFormat } from './status/render.ts'
 import type { Streams } from './terminal.ts'
 
@@ -243,11 +245,7 @@ export function addReport(program: Command, { terminal, exit }: Session): void {
       ],
     },
   ).option('-f, --file <file...>', 'pods from files instead of a cluster, or - for standard input')
-  command.addOption(
-    new Option('--saving <percent>', 'what a warm cache is assumed to save of a download')
-      .argParser(toShare)
-      .default(publishedSaving, '80'),
-  )
+  command.addOption(savingOption())
   addOutputFlag(command, reportFormats, 'table')
   addScopeFlags(addSelectorFlag(command, 'pods'), { all: true }).action(async (flags: ReportFlags) => {
     const { saving, output } = flags
@@ -318,4 +316,63 @@ function webhookOption(): Option {
   return new Option('--webhook-configuration <name>', "Warmgate's MutatingWebhookConfiguration").default(
     webhookConfiguration,
   )
+}
+
+interface SimulateFlags extends SelectorFlags {
+  file?: string[]
+  optIn?: true
+  saving: number
+  output: SimulateFormat
+}
+
+export function addSimulate(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'simulate',
+    'Show what a policy would do to every service of a live cluster. Changes nothing.',
+    {
+      examples: [
+        ['simulate -n models -f policy.yaml', 'a policy, on one namespace'],
+        ['simulate -A --opt-in', 'the policies of the cluster, as if every namespace were opted in'],
+        ['simulate -A -f policy.yaml -o json', 'for a script'],
+      ],
+      exits: { 1: 'a service would be denied' },
+    },
+  )
+    .option(
+      '-f, --file <file...>',
+      'policies to try, in place of those of the same name; - for standard input',
+    )
+    .option('--opt-in', 'as if every namespace were opted in')
+    .addOption(savingOption())
+  addOutputFlag(command, ['table', 'wide', 'json'], 'table')
+  addScopeFlags(addSelectorFlag(command, 'services'), { all: true }).action(async (flags: SimulateFlags) => {
+    const { runSimulate } = await import('./simulate.ts')
+    const { file: files = [], optIn = false, saving, output, selector } = flags
+    const options = { files, optIn, saving, output, selector: selector?.text }
+    exit(await withCluster(flags, (cluster) => runSimulate({ cluster, ...options }, terminal)))
+  })
+}
+
+function savingOption(): Option {
+  return new Option('--saving <percent>', 'what a warm cache is assumed to save of a download')
+    .argParser(toShare)
+    .default(publishedSaving, '80')
+}
+
+export function addExplain(program: Command, { terminal }: Session): void {
+  addCommand(program, 'explain', 'Say what a reason means, and what to do about it.', {
+    examples: [
+      ['explain', 'all reasons'],
+      ['explain CredentialsMissing', 'one of them'],
+    ],
+  })
+    .addArgument(
+      new Argument('[reason]', 'a reason, as in warnings, Events and plans')
+        .choices(reasonNames)
+        .argParser(toReason),
+    )
+    .action((reason: ExplainedReason | undefined) => {
+      terminal.stdout.write(explain(reason))
+    })
 }

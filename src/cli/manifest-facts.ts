@@ -25,7 +25,12 @@ export class ManifestFacts {
   readonly #kserve: KserveConfig
   readonly #namespaces = new Map<string, NamespaceFacts>()
 
-  constructor(manifests: Manifest[]) {
+  /** The plurals of Fluid's resources that are served. Undefined for files, which do not say it. */
+  readonly #installed: readonly string[] | undefined
+
+  /** @param cluster if the manifests are all that a cluster has */
+  constructor(manifests: Manifest[], cluster?: { installed: readonly string[] }) {
+    this.#installed = cluster?.installed
     this.#objects = new ObjectIndex(manifests.map(({ object }) => object))
     this.#policies = manifests.filter(({ object }) => object.kind === 'AccelerationPolicy').map(toPolicy)
     this.#kserve = kserveConfig(this.#objects)
@@ -43,7 +48,7 @@ export class ManifestFacts {
       ...this.#factsOf(namespace),
       namespace,
       policies: this.#policies,
-      installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
+      installed: this.#installed ?? everyPlural,
       kserve: this.#kserve,
       serviceAccounts: Object.fromEntries(accounts),
       sharedDatasets: sharedDatasetUses(locations, this.#policies, namespace).map((use) =>
@@ -84,7 +89,15 @@ export class ManifestFacts {
   /** A platform's own Secrets, such as those of its registry, stand in every account that a cluster exports. */
   #account(namespace: string, name: string): { fact: ServiceAccountFact; warnings: string[] } {
     const account = this.#objects.named('ServiceAccount', name, namespace)
-    const fact: ServiceAccountFact = { ...serviceAccountFact(account, name), isFromFiles: true }
+    const fact: ServiceAccountFact = serviceAccountFact(account, name)
+    if (this.#installed !== undefined) return { fact, warnings: [] }
+    return this.#accountOfFiles({ account, name, namespace, fact: { ...fact, isFromFiles: true } })
+  }
+
+  #accountOfFiles({ account, name, namespace, fact }: AccountOfFiles): {
+    fact: ServiceAccountFact
+    warnings: string[]
+  } {
     const secrets = fact.secrets.map(
       (secret) => [secret, this.#objects.named('Secret', secret, namespace)] as const,
     )
@@ -126,6 +139,15 @@ export class ManifestFacts {
     }
   }
 }
+
+interface AccountOfFiles {
+  account: KubeObject | undefined
+  name: string
+  namespace: string
+  fact: ServiceAccountFact
+}
+
+const everyPlural = ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)]
 
 const add = 'add it to the files if it is in the cluster'
 

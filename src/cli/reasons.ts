@@ -230,6 +230,7 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
   UnsafeUri: [
     'The URI contains something that must not reach a mount: user information (`user:password@`, in any scheme),',
     '`..`, `.`, an empty path segment, a port, a broken escape, a character with a meaning in a shell, a host,',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an example of a placeholder.
     "bucket or volume that does not begin with a letter or a digit, a template's placeholder (`${URI}`, `{{ x }}`,",
     '`<patch-me>`), or `dataset://`. Characters outside ASCII are refused for every runtime, because none is known',
     'to mount them. No message repeats such a URI; the message names the character and its position, if there is',

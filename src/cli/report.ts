@@ -5,6 +5,7 @@ import { conditionOf, isTrue } from '../values/condition.ts'
 import { formatDuration } from '../values/duration.ts'
 import { getIn, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { printable, printableLines } from '../values/text.ts'
+import { table } from './table.ts'
 
 export const reportFormats = ['table', 'json', 'csv'] as const
 export type ReportFormat = (typeof reportFormats)[number]
@@ -161,7 +162,8 @@ export const renderReport: Record<ReportFormat, (report: Report) => string> = {
   },
   table: ({ services, saving }) => {
     const rows = [...services, ...(services.length > 1 ? [total(services)] : [])].map(row)
-    const text = services.length === 0 ? 'no pod of a service is there\n' : table([heading, ...rows])
+    const text =
+      services.length === 0 ? 'no pod of a service is there\n' : `${table([heading, ...rows]).join('\n')}\n`
     return `${text}\n${assumption(saving)}\nOnly pods that exist now are counted: what deleted ones spent is not known any more.\n`
   },
 }
@@ -234,10 +236,4 @@ function row(report: ServiceReport): string[] {
     time(report.savedSeconds),
     time(report.savedGpuSeconds),
   ]
-}
-
-function table(rows: string[][]): string {
-  const widths = heading.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)))
-  const line = (cells: string[]) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')
-  return `${rows.map((cells) => line(cells).trimEnd()).join('\n')}\n`
 }
