@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { KubeClient } from '../src/kube/client.ts'
 import { clusterObjects } from './reviews.ts'
 
-/** A cluster that never changes and answers at once: what a review costs is Warmgate's own. */
+/** A cluster that never changes and responds immediately, so that only the cost of Warmgate is measured. */
 export function stillCluster(): KubeClient {
   const readOnly = () => Promise.reject(new Error('an admission review writes nothing'))
   return {

@@ -199,7 +199,7 @@ export function addRestore(program: Command, { terminal, exit }: Session): void 
     },
   )
     .argument('[service...]', 'services of one namespace; without any: all')
-    .option('--pods-only', 'release held pods, and leave the rest as it is')
+    .option('--pods-only', 'only release held pods')
     .addOption(webhookOption())
   addTimeoutFlag(addParallelFlag(addYesFlag(command)), 'the pods of a service', 1_800_000)
   addScopeFlags(addSelectorFlag(command, 'services'), { all: true }).action(

@@ -20,7 +20,7 @@ export type PlanFormat = (typeof planFormats)[number]
 
 export interface PlanOptions {
   files: string[]
-  /** Policies to try, in place of those of the same name. */
+  /** Policies to try. They replace policies with the same name. */
   policyFiles?: string[]
   output: PlanFormat
   /** The namespace of manifests that name none. */
@@ -38,7 +38,7 @@ export interface Planned {
   before: KubeObject
   namespace: string
   plan: Plan
-  /** What is taken for granted of this service, because the files do not say it. */
+  /** What is assumed about this service, because the files do not say it. */
   assumed: string[]
 }
 
@@ -86,7 +86,7 @@ function inNamespace(namespace: string | undefined): (manifest: FileManifest) =>
   }
 }
 
-/** Prints what was passed over or cannot be read; answers whether there is any of the latter. */
+/** Prints skipped documents and problems. Returns whether there are problems. */
 export function printNotes(
   { notes, problems }: Pick<Manifests, 'notes' | 'problems'>,
   { stderr }: Pick<Streams, 'stderr'>,
@@ -96,7 +96,7 @@ export function printNotes(
   return problems.length > 0
 }
 
-/** The manifests, with tried policies in place of those of the same name. */
+/** The manifests, with policies replaced by candidates of the same name. */
 export function withPolicies<T extends Manifest>(manifests: T[], candidates: T[]): T[] {
   const policies = candidates.filter(isPolicy)
   const names = new Set(policies.map(({ object }) => object.metadata.name))
@@ -112,7 +112,7 @@ export function isService({ kind }: KubeObject): boolean {
 
 export function planService(service: KubeObject, offline: ManifestFacts): Planned {
   const facts = offline.factsFor(service)
-  // A manifest that was admitted before is taken at its word.
+  // Trust the record of a manifest that was admitted before, as for a stored service.
   const admitted = readOriginal(service) === undefined ? {} : { previous: service }
   const made = plan({ service, facts, ...admitted })
   return {
@@ -123,7 +123,7 @@ export function planService(service: KubeObject, offline: ManifestFacts): Planne
   }
 }
 
-/** A URI that is filled in later is passed over with the reason `UnsafeUri`; here its place is said, too. */
+/** Notes with the file and line of placeholder URIs, which the plan skips with `UnsafeUri`. */
 function placeholderNotes({ object, placeOf }: FileManifest): string[] {
   const uris = findModelLocations(object).locations.flatMap(({ model }) =>
     model.kind === 'uri' && hasPlaceholder(model.uri) ? [model.uri] : [],
@@ -131,15 +131,15 @@ function placeholderNotes({ object, placeOf }: FileManifest): string[] {
   return uris.map((uri) => `${placeOf(uri)}: the model URI is a template's placeholder: fill it in first`)
 }
 
-/** A manifest to be read. Texts that hold control characters are quoted, since only there YAML knows escapes. */
+/** A manifest as YAML. Quotes strings with control characters, because only quoted strings have escapes. */
 export function toText(object: KubeObject): string {
-  // An anchor in a file may have made one object of two; a manifest to be read says both.
+  // Print shared objects twice instead of with an alias.
   const document = new Document(object, { aliasDuplicateObjects: false, compat: 'yaml-1.1' })
   visit(document, {
     Scalar(_, node) {
       const { value } = node
       if (typeof value !== 'string') return
-      // Half of a character cannot be written.
+      // Lone surrogates cannot be encoded.
       node.value = value.toWellFormed()
       if (needsQuotes(value)) node.type = 'QUOTE_DOUBLE'
     },
@@ -147,7 +147,7 @@ export function toText(object: KubeObject): string {
   return printableYaml(document.toString())
 }
 
-/** What a YAML 1.1 reader, which kubectl's is, would take for something else than this text. */
+/** Whether kubectl, which reads YAML 1.1, would read an unquoted string as another value. */
 function needsQuotes(text: string): boolean {
   return printableLines(text) !== text || plainScalar(text) !== text || ['=', '<<'].includes(text)
 }
@@ -219,7 +219,7 @@ function referenceWarnings({ caches }: Plan): string[] {
     .filter(({ source }) => isReferenceTo(source))
     .map(
       ({ source: { uri } }) =>
-        `warmgate: ${uri} is taken for granted here: in a cluster the service account must be allowed to get that Dataset`,
+        `warmgate: ${uri} is assumed to be granted: in a cluster the service account must be allowed to get that Dataset`,
     )
 }
 

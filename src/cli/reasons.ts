@@ -19,14 +19,14 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
     'The policy that governs this service is in mode `Audit`: it reports what would happen, and changes nothing.',
     '',
     "Set the policy's `mode` to `Enforce`. An existing service is accelerated when its model changes, or by",
-    '[`warmgate adopt`](policy.md#what-stood-before).',
+    '[`warmgate adopt`](policy.md#existing-services).',
   ],
   NotOptedIn: [
     'The namespace has no label `warmgate.dev/acceleration: enabled`, and no policy of `scope: Cluster` covers it.',
     'Or the service is older than the opt-in of its namespace: an update that changes no model never rolls its',
     'pods.',
     '',
-    'Label the namespace. For existing services, run [`warmgate adopt`](policy.md#what-stood-before): their pods',
+    'Label the namespace. For existing services, run [`warmgate adopt`](policy.md#existing-services): their pods',
     'then roll once.',
   ],
   OptedOut: [
@@ -103,7 +103,7 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
   RuntimeUnavailable: [
     'Fluid is installed, but none of its runtimes can serve this source: the runtime is not installed, does not',
     'serve the scheme, or cannot mount the Secret. The message gives the reason for each runtime. Or a policy names',
-    'a Dataset of another namespace ([caches.md](caches.md#datasets-of-another-namespace)) that does not show the',
+    'a Dataset of another namespace ([caches.md](caches.md#shared-datasets-of-another-namespace)) that does not show the',
     'model.',
     '',
     'Install the runtime (JindoRuntime for `oss://` and `s3://`, AlluxioRuntime for `gs://`, `s3://` and `oss://`),',
@@ -134,7 +134,7 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
     '',
     'If the policy names a Dataset of another namespace, the message names the service account that may not get it,',
     'and the RoleBinding that the owner of the Dataset must create',
-    '([caches.md](caches.md#datasets-of-another-namespace)).',
+    '([caches.md](caches.md#shared-datasets-of-another-namespace)).',
   ],
   CredentialsPending: [
     'The service names a service account, a Secret, or a key of its storage Secret that does not exist yet. This is',
@@ -147,7 +147,7 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
     'once the credentials exist. An update to a model without credentials is not checked again.',
     '',
     'Create the object that the Event names. After 10 minutes, create the service again, or run',
-    '[`warmgate adopt`](policy.md#what-stood-before).',
+    '[`warmgate adopt`](policy.md#existing-services).',
   ],
   WorkloadIdentity: [
     "The service account reads the store with the identity of its pod (a cloud role). Fluid's pods run under",
@@ -224,7 +224,7 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
     'cluster, without a label.',
     '',
     'Keep the Dataset in another namespace, and share it with',
-    '[`sources[].dataset`](caches.md#datasets-of-another-namespace) of a policy. Its pods run there, and services',
+    '[`sources[].dataset`](caches.md#shared-datasets-of-another-namespace) of a policy. Its pods run there, and services',
     'here read it through a reference. Or enforce `privileged` on the namespace.',
   ],
   UnsafeUri: [

@@ -33,8 +33,8 @@ interface Output {
 const pollMs = 1_000
 
 /**
- * `warmgate refresh`: reads the metadata of a service's caches again and loads what changed at their source.
- * No pod and no service is touched. Resolves with the exit status: 1 if a cache could not be refreshed.
+ * `warmgate refresh`: reads the metadata of a service's caches again and loads changed files from their
+ * source. Changes no pod and no service. Resolves with the exit status: 1 if a cache could not be refreshed.
  */
 export async function runRefresh(options: RefreshOptions, output: Output): Promise<0 | 1> {
   const { namespace, service } = options
@@ -52,7 +52,7 @@ export async function runRefresh(options: RefreshOptions, output: Output): Promi
   return results.every((result) => result === 0) ? 0 : 1
 }
 
-/** A model of a service in a cache; the empty path is its root. */
+/** A model of a service in a cache. The empty path is the root of the cache. */
 interface CachedModel {
   cache: string
   path: string
@@ -75,7 +75,7 @@ async function findService({ client, namespace, service }: RefreshOptions): Prom
     llmInferenceService('v1alpha1'),
   ]
   for (const resource of kinds) {
-    // A resource that is not served is a 404, too, which `get` reports as a missing service.
+    // `get` returns undefined also if the cluster does not serve this resource (404).
     const found = await client.get(resource, { namespace, name: service })
     if (found !== undefined) return found
   }
@@ -96,18 +96,18 @@ async function refresh(
   ])
   if (dataset === undefined) return say(output, `${label}: its Dataset does not exist`)
   if (!isOurs(dataset))
-    return say(
-      output,
-      `${label}: this Dataset is not Warmgate's: whoever made it refreshes it, by a DataLoad`,
-    )
+    return say(output, `${label}: this Dataset is not Warmgate's: its team refreshes it with a DataLoad`)
   if (stringAt(dataset, 'status', 'phase') !== 'Bound')
     return say(output, `${label}: its Dataset is not Bound yet`)
   if (isReference(dataset)) {
-    say(output, `${label}: it refers to a Dataset of another namespace, whose owner refreshes it`)
+    say(
+      output,
+      `${label}: it refers to a Dataset of another namespace: the owner of that Dataset refreshes it`,
+    )
     return 0
   }
   if (readsThrough(dataset)) {
-    say(output, `${label}: its runtime reads through, there is nothing to load`)
+    say(output, `${label}: its runtime reads through: nothing to load`)
     return 0
   }
   const load = await client.create(resources.dataLoad, refreshLoad(dataset, { warmup, path }, clock))
@@ -127,7 +127,7 @@ function readsThrough(dataset: KubeObject): boolean {
   )
 }
 
-/** Prints what changes, until the load has ended. */
+/** Prints the progress of a load until it ends. */
 async function follow(
   { key, label, load }: { key: ObjectKey; label: string; load: KubeObject },
   { client, clock, timeoutMs, signal }: RefreshOptions,

@@ -81,17 +81,17 @@ export class Controller {
     })
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
     const missed = new MissedPodReconciler(shared)
-    this.#missed = this.#queue('missed', (key) => missed.reconcile(key))
-    this.#reports = this.#serviceQueue('reports', async (service) => {
+    this.#missed = this.#queue('missed-pods', (key) => missed.reconcile(key))
+    this.#reports = this.#serviceQueue('decisions', async (service) => {
       await reports.reconcile(service)
       return undefined
     })
-    this.#podRewriteQueue = this.#serviceQueue('placements', async (service) => {
+    this.#podRewriteQueue = this.#serviceQueue('pod-rewrites', async (service) => {
       this.#wakeNamed(service, await podRewrites.reconcile(service))
       return podRewrites.requeueAfterMs(service)
     })
     const awaited = new AwaitedCredentialsReconciler(options)
-    this.#awaiting = this.#serviceQueue('awaiting', (service) => awaited.reconcile(service))
+    this.#awaiting = this.#serviceQueue('credentials', (service) => awaited.reconcile(service))
     const adoptions = new AdoptionReconciler(shared)
     this.#adoptions = this.#queue('adoptions', () => adoptions.reconcile())
     const policies = new PolicyReconciler(shared)

@@ -174,7 +174,7 @@ export class CacheReconciler {
     const { clock, events } = this.#options
     const bytes = heldBeforeLoad(dataset, clock.now())
     if (bytes === undefined || latestRetry(dataset, dataset.metadata.name ?? '') > 0) return
-    const note = `it holds ${formatSize(bytes)} before it is filled: an earlier cache of its name left files on the disks of its nodes`
+    const note = `it holds ${formatSize(bytes)} before its warm-up: an earlier cache with the same name left files on the disks of its nodes`
     events.record({ regarding: dataset, type: 'Warning', reason: 'OldCacheFiles', note, action: 'Warmup' })
   }
 
@@ -215,7 +215,12 @@ export class CacheReconciler {
       first ??= planned
     }
     return (
-      first ?? { cache: undefined, policy: undefined, reason: 'NoModelLocation', message: 'nobody uses it' }
+      first ?? {
+        cache: undefined,
+        policy: undefined,
+        reason: 'NoModelLocation',
+        message: 'no service uses it',
+      }
     )
   }
 
