@@ -2,7 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node'
 import { createPodHandler } from '../admission/pod.ts'
 import { type ClientAuthority, createAdmissionServer } from '../admission/server.ts'
 import { createServiceHandler } from '../admission/service.ts'
-import { setGauges } from '../cluster/gauges.ts'
+import { Gauges } from '../cluster/gauges.ts'
 import { watchKserve } from '../cluster/kserve-missing.ts'
 import { Mirror } from '../cluster/mirror.ts'
 import { Planner } from '../cluster/planner.ts'
@@ -120,7 +120,8 @@ export async function startReplica(
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
   const probes = createProbeServer({ missing })
-  const beforeScrape = () => setGauges(mirror, metrics, clock.now())
+  const gauges = new Gauges(mirror, metrics)
+  const beforeScrape = () => gauges.set(clock.now())
   const scrapes = createMetricsServer({ metrics, beforeScrape })
   const controller = new Controller({ ...sources, events, logger, webhookConfiguration })
   const elector = new LeaderElector({

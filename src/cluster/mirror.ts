@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import { cachePodSelector } from '../fluid/suspension.ts'
@@ -159,7 +160,8 @@ export class Mirror {
     const ofCaches = { select: { labelSelector: cachePodSelector }, reduce: reduceGatedPod }
     this.gatedPods = follow(resources.pod, ofCaches)
     this.runtimes = followAll(follow)
-    this.policies.onChange(() => {
+    this.policies.onChange((change) => {
+      if (change.type === 'updated' && isDeepStrictEqual(change.before.spec, change.object.spec)) return
       this.#parsedPolicies = undefined
       this.#opened()
     })

@@ -2,6 +2,7 @@ import { serviceOfPod } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { type LlmVersion, type Resource, resources } from '../kube/resources.ts'
+import type { IndexFunction } from '../kube/store.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import { cutOf } from './reduce.ts'
 
@@ -17,6 +18,11 @@ export class Services {
 
   list(namespace?: string): KubeObject[] {
     return [...this.inference.list(namespace), ...this.llm.list(namespace)]
+  }
+
+  /** As `list`, by a value of an index. */
+  by(index: IndexFunction, value: string): KubeObject[] {
+    return [...this.inference.by(index, value), ...this.llm.by(index, value)]
   }
 
   get(kind: string, key: ObjectKey): KubeObject | undefined {

@@ -1,7 +1,7 @@
 import { conditionOf, isTrue } from '../values/condition.ts'
 import { type JsonObject, type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
 
-/** The label of the Jobs by which Fluid carries out DataLoads (its charts, fluid-dataloader). */
+/** The label of the Jobs that Fluid creates for DataLoads (its charts, fluid-dataloader). */
 export const loadJobSelector = 'role=dataload-job'
 
 const suffix = '-loader-job'

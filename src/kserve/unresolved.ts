@@ -27,7 +27,7 @@ export function absent(message: string, account: ServiceAccountFact | undefined)
   return account?.isFromFiles ? missing(message) : { ok: false, reason: 'CredentialsPending', message }
 }
 
-/** The trouble with a service account that is named and is not there. */
+/** Why a service account cannot be used: it is named and does not exist. Undefined if it exists. */
 export function absentAccount(account: ServiceAccountFact | undefined): Unresolved | undefined {
   // The cluster may have the account although the files do not: assume that it lists no Secrets.
   if (!account?.isMissing || account.isFromFiles) return undefined

@@ -151,11 +151,13 @@ async function listAll(
 ): Promise<KubeList> {
   const items: KubeObject[] = []
   let query: { [name: string]: string } = { limit: String(pageSize) }
+  options.onStart?.()
   for (;;) {
     const page = await listPage(connection, resource, { ...options, query })
     if (page === undefined) {
       // The page token expired: start again, with one whole list that cannot expire.
       items.length = 0
+      options.onStart?.()
       query = {}
       continue
     }

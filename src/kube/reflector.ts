@@ -1,11 +1,10 @@
-import { setImmediate } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { KubeClient, ListOptions, WatchEvent } from './client.ts'
 import { hasStatus } from './errors.ts'
 import type { Resource } from './resources.ts'
+import { isSameButVersion, sharing } from './sharing.ts'
 import { type IndexFunction, Store } from './store.ts'
 
 export interface ReflectorOptions {
@@ -111,7 +110,7 @@ export class Reflector {
   }
 
   /**
-   * Called after the copy has changed. A listener that throws is logged; the others hear of it all the same.
+   * Called after the copy has changed. A listener that throws is logged; the others are still called.
    */
   onChange(listener: (change: Change) => void): void {
     this.#listeners.push(listener)
@@ -216,16 +215,21 @@ export class Reflector {
     this.#resourceVersion = undefined
     this.#verb = 'list'
     const { signal } = this.#stopping
-    const list = await client.list(resource, { ...select, signal, reduce: (object) => this.#reduce(object) })
+    let gone = new Set<string>()
+    const onStart = () => {
+      gone = new Set(this.#objects.keys())
+    }
+    // An item is compared and dropped as it arrives: no two copies of all of them are ever in memory.
+    const reduce = (object: KubeObject) => {
+      const kept = this.#reduce(object)
+      if (kept === undefined) return undefined
+      gone.delete(keyText(keyOf(kept)))
+      this.#keep(kept)
+      return undefined
+    }
+    const list = await client.list(resource, { ...select, signal, reduce, onStart })
     this.#heard()
     if (this.forbidden?.verb === 'list') this.forbidden = undefined
-    const gone = new Set(this.#objects.keys())
-    for (const [index, object] of list.items.entries()) {
-      gone.delete(keyText(keyOf(object)))
-      this.#keep(object)
-      // A big list must not keep a review waiting.
-      if (index % 200 === 199) await setImmediate()
-    }
     for (const key of gone) this.#drop(key)
     this.#resourceVersion = list.resourceVersion
     this.#listedMs = this.#options.clock.now()
@@ -297,9 +301,20 @@ export class Reflector {
 
   #keep(object: KubeObject): void {
     const before = this.#objects.get(keyOf(object))
-    if (before !== undefined && isDeepStrictEqual(before, object)) return
-    this.#objects.set(object)
-    this.#tell(before === undefined ? { type: 'added', object } : { type: 'updated', object, before })
+    if (before === undefined) {
+      this.#objects.set(object)
+      this.#tell({ type: 'added', object })
+      return
+    }
+    const now = sharing(before, object)
+    if (now === before) return
+    if (isSameButVersion(before, now)) {
+      // It was written, and nothing that is kept of it has changed: what was read of it stays right.
+      before.metadata.resourceVersion = now.metadata.resourceVersion ?? ''
+      return
+    }
+    this.#objects.set(now)
+    this.#tell({ type: 'updated', object: now, before })
   }
 
   #drop(key: string): void {

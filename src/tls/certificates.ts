@@ -84,8 +84,8 @@ export class Certificates {
 
   async #reconcile(): Promise<CertificateState> {
     const { client, configuration: name } = this.#options
-    // Before the Secret: then a replica with an older bundle cannot overwrite the caBundle of a newer one,
-    // whose write has changed the resource version read here.
+    // Read the configuration before the Secret: if another replica writes a newer caBundle after this read,
+    // the resourceVersion changes, so that this replica cannot overwrite it with an older bundle.
     const found = await client.get(resources.mutatingWebhookConfiguration, { name })
     const bundle = await this.#sharedBundle()
     // Before the serving certificate: only an authority that the API server trusts may sign it.

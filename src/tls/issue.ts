@@ -55,7 +55,7 @@ function describe(options: Issue, publicKey: string): forge.pki.Certificate {
   return certificate
 }
 
-/** 128 random bits, positive and without leading zeros, as DER wants its integers. */
+/** 128 random bits, positive and without leading zeros, as DER requires for integers. */
 function serialNumber(): string {
   const bytes = randomBytes(16)
   bytes[0] = 0x40 | ((bytes[0] ?? 0) & 0x3f)

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { byRecordedClaim } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Planner } from '../../cluster/planner.ts'
 import { runtimeResources } from '../../cluster/runtimes.ts'
@@ -26,6 +27,7 @@ import { Memory } from '../../values/memory.ts'
 import {
   type KubeObject,
   keyOf,
+  keyText,
   type ObjectKey,
   type OwnerReference,
   ownerReference,
@@ -337,7 +339,9 @@ export class CacheReconciler {
     if (!mirror.services.hasSynced || !podRewrites.areKnownIn(key.namespace)) return blockedRetryMs
     // If the signing key is lost, records cannot be proven: keep their caches, and create nothing for them.
     if (
-      mirror.services.list(key.namespace).some((service) => mirror.records.claimsUnproven(service, key.name))
+      mirror.services
+        .by(byRecordedClaim, keyText(key))
+        .some((service) => mirror.records.claimsUnproven(service, key.name))
     )
       return undefined
     const dataset = mirror.datasets.get(key)

@@ -10,8 +10,8 @@ import type { Logger } from '../../telemetry/logger.ts'
 import { sourceAnnotation } from '../../values/keys.ts'
 import type { KubeObject } from '../../values/object.ts'
 
-/** How often Secrets are compared. They are not watched, so that their values are never stored. */
-export const secretResyncMs = 60_000
+/** How often Secrets are compared, with three reads each. They are not watched, so that their values are never stored. */
+export const secretResyncMs = 10 * 60_000
 
 export type SecretSynced =
   | { kind: 'none' }

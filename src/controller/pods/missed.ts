@@ -109,7 +109,7 @@ export class MissedPodReconciler {
       type: 'Normal',
       reason: 'AdmissionMissed',
       note,
-      action: 'Mend',
+      action: 'Repair',
     })
   }
 }

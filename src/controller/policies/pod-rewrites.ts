@@ -10,7 +10,7 @@ import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { isPending } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { Clock } from '../../values/clock.ts'
-import { createdMs, type KubeObject } from '../../values/object.ts'
+import { createdMs, type KubeObject, keyText, type ObjectKey } from '../../values/object.ts'
 import { awaitedForMs } from './awaited-credentials.ts'
 
 // How often missing credentials are read again.
@@ -28,6 +28,8 @@ interface CachePath {
  */
 export class PodRewriteUsage {
   readonly #caches = new Map<string, CachePath[]>()
+  /** IDs of the services that use a cache, by its key. */
+  readonly #services = new Map<string, Set<string>>()
   /** The services that are not planned yet, by namespace. */
   readonly #pending = new Map<string, Set<string>>()
 
@@ -57,11 +59,19 @@ export class PodRewriteUsage {
     return used.flatMap((each) => (each.cache === cache ? (each.path ?? []) : []))
   }
 
+  /** The IDs of the services that use a cache. */
+  servicesOf(key: ObjectKey): Iterable<string> {
+    return this.#services.get(keyText(key)) ?? []
+  }
+
   /** Returns the names of the caches that the service uses now or used before. */
   set(service: KubeObject, caches: CachePath[]): string[] {
     const id = serviceId(service)
+    const { namespace = '' } = service.metadata
     const before = this.#caches.get(id) ?? []
     this.#settle(service)
+    for (const { cache } of before) this.#unlink(keyText({ namespace, name: cache }), id)
+    for (const { cache } of caches) this.#link(keyText({ namespace, name: cache }), id)
     if (caches.length === 0) this.#caches.delete(id)
     else this.#caches.set(id, caches)
     return [...new Set([...before, ...caches].map(({ cache }) => cache))]
@@ -70,6 +80,17 @@ export class PodRewriteUsage {
   /** For a service that cannot be planned: keeps its known caches, or else uses those that it owns. */
   keep(service: KubeObject, owned: CachePath[]): void {
     this.set(service, this.#caches.get(serviceId(service)) ?? owned)
+  }
+
+  #link(cache: string, id: string): void {
+    const ids = this.#services.get(cache) ?? new Set()
+    this.#services.set(cache, ids.add(id))
+  }
+
+  #unlink(cache: string, id: string): void {
+    const ids = this.#services.get(cache)
+    ids?.delete(id)
+    if (ids?.size === 0) this.#services.delete(cache)
   }
 
   #settle(service: KubeObject): void {
@@ -121,14 +142,19 @@ export class PodRewriteReconciler {
     }
   }
 
+  /** Whether a service may use caches that nothing on it names; no other one is planned. */
+  mayUse(service: KubeObject): boolean {
+    const { mirror } = this.#options
+    const isAsked = mirror.parsedPolicies().some(rewritesPods) || isBeingAdopted(mirror, service)
+    if (!isAsked || service.metadata.deletionTimestamp !== undefined) return false
+    // The record of a rewritten service names its caches.
+    return isOpenAt(mirror, service) && mirror.records.of(service) === undefined
+  }
+
   async #caches(service: KubeObject): Promise<CachePath[]> {
     const { mirror, planner } = this.#options
-    const isOver = service.metadata.deletionTimestamp !== undefined
+    if (!this.mayUse(service)) return []
     const isAdopted = isBeingAdopted(mirror, service)
-    const mayUseCaches = isAdopted || mirror.parsedPolicies().some(rewritesPods)
-    if (!mayUseCaches || isOver || !isOpenAt(mirror, service)) return []
-    // The record of a rewritten service names its caches.
-    if (mirror.records.of(service) !== undefined) return []
     const planned = await (isAdopted ? planner.adoption(service) : planner.existing(service))
     if (isPending(planned)) this.#awaiting.add(service)
     else this.#awaiting.delete(service)

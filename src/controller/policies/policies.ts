@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
 import { adoptionOf } from '../../cluster/adopting.ts'
-import { namespaceLabels } from '../../cluster/facts.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import { webhookSelects } from '../../cluster/webhook-scope.ts'
 import { runtimes } from '../../fluid/runtimes.ts'
@@ -9,19 +8,12 @@ import { hasStatus } from '../../kube/errors.ts'
 import { resources } from '../../kube/resources.ts'
 import { type ParsedPolicy, parsePolicy } from '../../policy/policy.ts'
 import type { PolicyCondition, PolicyStatus } from '../../policy/schema.ts'
-import { countPolicyUsage, type PolicySubject, type PolicyUsage } from '../../policy/usage.ts'
+import type { PolicyUsage } from '../../policy/usage.ts'
 import { type Clock, timestamp } from '../../values/clock.ts'
 import { parseDurationMs } from '../../values/duration.ts'
-import {
-  type Json,
-  type KubeObject,
-  keyOf,
-  keyText,
-  listAt,
-  objectAt,
-  stringAt,
-} from '../../values/object.ts'
+import { type Json, type KubeObject, keyOf, listAt, objectAt, stringAt } from '../../values/object.ts'
 import type { ErrorReporter } from '../errors.ts'
+import { PolicyUsages } from './policy-usages.ts'
 
 export interface PolicyOptions {
   client: KubeClient
@@ -38,16 +30,18 @@ const resyncMs = 60_000
 /** Writes the status of every policy: its conditions, and the number of services that it governs. */
 export class PolicyReconciler {
   readonly #options: PolicyOptions
+  readonly #usages: PolicyUsages
 
   constructor(options: PolicyOptions) {
     this.#options = options
+    this.#usages = new PolicyUsages(options)
   }
 
   /** Reads all policies in one run, because the services of one policy depend on the others. */
   async reconcile(): Promise<number> {
     const { errors, mirror, clock } = this.#options
     const policies = mirror.parsedPolicies()
-    const usages = countPolicyUsage(policies, this.#governable())
+    const usages = this.#usages.read()
     const hasClusterScope = policies.some(({ spec }) => spec.scope === 'Cluster')
     const webhookScope: WebhookScope =
       !hasClusterScope || webhookSelects(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
@@ -59,17 +53,6 @@ export class PolicyReconciler {
       )
     }
     return resyncMs
-  }
-
-  #governable(): PolicySubject[] {
-    const { errors, mirror } = this.#options
-    const found: PolicySubject[] = []
-    errors.each('policies', mirror.services.list(), (service) => {
-      const { namespace = '', labels = {}, annotations = {} } = service.metadata
-      const labelsOfNamespace = namespaceLabels(mirror, namespace)
-      found.push({ name: keyText(keyOf(service)), namespaceLabels: labelsOfNamespace, labels, annotations })
-    })
-    return found
   }
 
   async #configuration(): Promise<KubeObject | undefined> {
