@@ -103,8 +103,8 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
   RuntimeUnavailable: [
     'Fluid is installed, but none of its runtimes can serve this source: the runtime is not installed, does not',
     'serve the scheme, or cannot mount the Secret. The message gives the reason for each runtime. Or a policy names',
-    'a Dataset of another namespace ([caches.md](caches.md#shared-datasets-of-another-namespace)) that does not show the',
-    'model.',
+    'a Dataset of another namespace ([caches.md](caches.md#shared-datasets-of-another-namespace)) that does not',
+    'show the model.',
     '',
     'Install the runtime (JindoRuntime for `oss://` and `s3://`, AlluxioRuntime for `gs://`, `s3://` and `oss://`),',
     "or change the policy's `runtime`. Alluxio needs credentials for these, or",
@@ -224,8 +224,8 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
     'cluster, without a label.',
     '',
     'Keep the Dataset in another namespace, and share it with',
-    '[`sources[].dataset`](caches.md#shared-datasets-of-another-namespace) of a policy. Its pods run there, and services',
-    'here read it through a reference. Or enforce `privileged` on the namespace.',
+    '[`sources[].dataset`](caches.md#shared-datasets-of-another-namespace) of a policy. Its pods run there, and',
+    'services here read it through a reference. Or enforce `privileged` on the namespace.',
   ],
   UnsafeUri: [
     'The URI contains something that must not reach a mount: user information (`user:password@`, in any scheme),',
