@@ -192,7 +192,7 @@ test('docs/cli.md is what --help prints', async () => {
 
 const introduction = `# Commands
 
-The text below is what \`--help\` prints; \`npx vitest run -u --project unit src/cli/conventions\` writes this page.
+This page is what \`--help\` prints. \`npx vitest run -u --project unit src/cli/conventions\` writes it.
 
 As a plugin of kubectl (a file or link \`kubectl-warmgate\` in the \`PATH\`), the same commands are
 \`kubectl warmgate plan\` and so on. For kubectl's own completion, put this beside it as

@@ -409,3 +409,26 @@ test('--watch in a terminal: a screen that is drawn again when it is resized, an
   expect(text().startsWith('\x1b[?1049h\x1b[?25l')).toBe(true)
   expect(text().split('\x1b[?25h\x1b[?1049l')[1]).toMatch(/^NAMESPACE .*70 %/s)
 })
+
+test('--watch in a terminal survives a call that fails, and says so until one succeeds', async () => {
+  const { api, status, text, clock, ending, stdout } = setUp(...everything())
+  Object.assign(stdout, { isTTY: true, columns: 200, rows: 40 })
+  const ended = status({ watch: true })
+  await clock.advance(0)
+  const screen = () => stripVTControlCharacters(text().split('\x1b[H\x1b[2J').at(-1) ?? '')
+  api.fail('list Dataset', 500, 2)
+  for (const _ of Array(2)) {
+    await clock.advance(2_000)
+    expect(screen().match(/not up to date: list Dataset/g)).toHaveLength(1)
+    expect(screen()).toContain('models     llama ')
+  }
+  await clock.advance(2_000)
+  expect(screen()).not.toContain('not up to date')
+  ending.abort()
+  await ended
+  const dead = setUp()
+  Object.assign(dead.stdout, { isTTY: true })
+  dead.api.fail('list Dataset', 500)
+  await expect(dead.status({ watch: true })).rejects.toThrow('list Dataset')
+  expect(dead.text().endsWith('\x1b[?25h\x1b[?1049l')).toBe(true)
+})

@@ -124,10 +124,27 @@ function timeOf(clock: Clock): string {
 const [enter, leave] = ['\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l']
 const redraw = '\x1b[H\x1b[2J'
 
+const outdated = 'not up to date:'
+
+function title({ namespace, clock }: StatusOptions): string {
+  return `warmgate status  ${printable(namespace ?? 'all namespaces')}  ${timeOf(clock)} UTC  (Ctrl-C ends)`
+}
+
 /** A terminal: the whole, drawn again every two seconds and whenever the terminal is resized. */
 async function showLive(options: StatusOptions, stdout: Output, look: Look): Promise<0> {
   const { clock, signal } = options
   let lines: string[] = []
+  /** A call that fails ends the view only if it is the first. */
+  const linesNow = async (before: string[]): Promise<string[]> => {
+    try {
+      return linesOf(await look(), options)
+    } catch (error) {
+      if (before.length === 0 || signal.aborted) throw error
+      const [last = ''] = before
+      const again = last.startsWith(outdated) ? before.slice(1) : before
+      return [`${outdated} ${printable(error instanceof Error ? error.message : String(error))}`, ...again]
+    }
+  }
   const draw = () => {
     const { columns = 80, rows = 24 } = stdout
     stdout.write(`${redraw}${screenText(lines, { columns, rows })}`)
@@ -136,13 +153,7 @@ async function showLive(options: StatusOptions, stdout: Output, look: Look): Pro
   stdout.write(enter)
   try {
     while (!signal.aborted) {
-      const overview = await look()
-      const where = printable(options.namespace ?? 'all namespaces')
-      lines = [
-        `warmgate status  ${where}  ${timeOf(clock)} UTC  (Ctrl-C ends)`,
-        '',
-        ...linesOf(overview, options),
-      ]
+      lines = [title(options), '', ...(await linesNow(lines.slice(2)))]
       draw()
       await pause(clock, againMs, signal)
     }
