@@ -56,6 +56,7 @@ export class ManifestFacts {
         this.#sharedDataset(use),
       ),
       unread: new Set(),
+      mayFill: true,
       signer: trustingSigner,
     }
   }
@@ -215,6 +216,7 @@ type NamespaceFacts = Omit<
   | 'serviceAccounts'
   | 'sharedDatasets'
   | 'unread'
+  | 'mayFill'
   | 'signer'
 >
 

@@ -60,7 +60,9 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
   PvcSource: [
     'The model is already on a volume: its URI is `pvc://…`, or the service mounts its own volume at `/mnt/models`.',
     '',
-    'Nothing to do, unless the volume is slow. Then name the object store from which it was filled.',
+    'Nothing to do, unless the volume is slow. Then name the object store from which it was filled, or let a policy',
+    'cache the volume itself (`match: ["pvc://"]`, [caches.md](caches.md#volumes)). A path in `storageUris` stays,',
+    'because KServe mounts the root of the claim there, and so does the volume of a Dataset.',
   ],
   OciSource: [
     'The model is a container image (`oci://…`, `oci+native://…`). Nodes cache images themselves. With',
@@ -185,6 +187,20 @@ export const reasonPages: Readonly<Record<Reason, readonly string[]>> = {
     '`storageUris`). With a cache, the container would not find the model there.',
     '',
     'Let the other container read the model from another volume.',
+  ],
+  FillForbidden: [
+    'The policy fills its mirror with this model (`sources[].fill`), and Warmgate may not create Jobs in the',
+    'namespace. A user who may create Jobs may use every service account of the namespace, so this right is not',
+    "part of Warmgate's role.",
+    '',
+    'Give Warmgate the right, with `manifests/components/mirror-fills` or',
+    '',
+    '    kubectl create rolebinding warmgate-fills -n models \\',
+    '      --clusterrole=warmgate-fills --serviceaccount=warmgate-system:warmgate',
+    '',
+    'and create the service again. If the Event is on a service that has its cache, the API server refused the Job',
+    'for another reason, which the message gives: a quota, Pod Security, or an image that the policy',
+    '`jobs.account.warmgate.dev` does not list ([mirrors.md](mirrors.md#the-right-to-create-jobs)).',
   ],
   ModelMesh: ['The service runs in ModelMesh, which loads and caches models itself.', '', 'Nothing to do.'],
   LocalModelCached: [

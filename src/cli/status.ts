@@ -1,6 +1,7 @@
 import { runtimeResources } from '../cluster/runtimes.ts'
 import { Speeds } from '../cluster/speeds.ts'
 import type { CacheStatus, StatusObjects } from '../cluster/status.ts'
+import { fillJobSelector } from '../fill/job.ts'
 import { loadJobSelector } from '../fluid/job.ts'
 import { cachePodSelector } from '../fluid/suspension.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
@@ -178,16 +179,18 @@ export async function readStatus({
     return await listInstalled(client, resource, select)
   }
   // For reading, the oldest version will do: every KServe that has the kind serves it.
-  const [services, llmServices, datasets, dataLoads, loadJobs, pods, llmPods, gatedPods] = await Promise.all([
-    list(resources.inferenceService, selector),
-    list(llmInferenceService('v1alpha1'), selector),
-    list(resources.dataset),
-    list(resources.dataLoad),
-    list(resources.job, loadJobSelector),
-    list(resources.pod, serviceLabel),
-    list(resources.pod, llmSelector),
-    list(resources.pod, cachePodSelector),
-  ])
+  const [services, llmServices, datasets, dataLoads, loadJobs, fillJobs, pods, llmPods, gatedPods] =
+    await Promise.all([
+      list(resources.inferenceService, selector),
+      list(llmInferenceService('v1alpha1'), selector),
+      list(resources.dataset),
+      list(resources.dataLoad),
+      list(resources.job, loadJobSelector),
+      list(resources.job, fillJobSelector),
+      list(resources.pod, serviceLabel),
+      list(resources.pod, llmSelector),
+      list(resources.pod, cachePodSelector),
+    ])
   const runtimes = await Promise.all(Object.values(runtimeResources).map((resource) => list(resource)))
   return {
     services: [...services, ...llmServices],
@@ -195,6 +198,7 @@ export async function readStatus({
     runtimes: runtimes.flat(),
     dataLoads,
     loadJobs,
+    fillJobs,
     gatedPods,
     pods: [...pods, ...llmPods],
   }
