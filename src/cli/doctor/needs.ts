@@ -48,7 +48,7 @@ export const neededEverywhere: readonly Need[] = [
   },
   {
     group: 'authorization.k8s.io',
-    resources: ['subjectaccessreviews', 'selfsubjectaccessreviews'],
+    resources: ['subjectaccessreviews'],
     verbs: ['create'],
   },
   { group: 'authorization.k8s.io', resources: ['selfsubjectaccessreviews'], verbs: ['create'] },
