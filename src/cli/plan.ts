@@ -34,7 +34,7 @@ export interface PlanOptions {
 export const failures = ['deny', 'skip'] as const
 export type FailOn = (typeof failures)[number]
 
-export interface Planned {
+export interface PlannedService {
   before: KubeObject
   namespace: string
   plan: Plan
@@ -110,7 +110,7 @@ export function isService({ kind }: KubeObject): boolean {
   return kind === 'InferenceService' || kind === 'LLMInferenceService'
 }
 
-export function planService(service: KubeObject, offline: ManifestFacts): Planned {
+export function planService(service: KubeObject, offline: ManifestFacts): PlannedService {
   const facts = offline.factsFor(service)
   // Trust the record of a manifest that was admitted before, as for a stored service.
   const admitted = readOriginal(service) === undefined ? {} : { previous: service }
@@ -153,7 +153,7 @@ function needsQuotes(text: string): boolean {
 }
 
 interface Plans {
-  planned: Planned[]
+  planned: PlannedService[]
   /** What is taken for granted for all of them. */
   assumed: string[]
 }
@@ -175,7 +175,7 @@ function comments(lines: readonly string[]): string {
   return lines.map((line) => `# ${printable(line)}\n`).join('')
 }
 
-function toJson(planned: Planned): JsonObject {
+function toJson(planned: PlannedService): JsonObject {
   const { before, namespace, plan: made } = planned
   const hold = made.hold
   return {
@@ -193,14 +193,14 @@ function toJson(planned: Planned): JsonObject {
   }
 }
 
-function toYaml(planned: Planned): string {
+function toYaml(planned: PlannedService): string {
   const { plan: made } = planned
   const documents = [made.service, ...siblingsOf(made)].map((object) => `---\n${toText(object)}`)
   return `${comments(headOf(planned))}${documents.join('')}`
 }
 
 /** What is decided, which pods wait, and what a user would be warned of. */
-function headOf(planned: Planned): string[] {
+function headOf(planned: PlannedService): string[] {
   const { plan: made } = planned
   const { hold } = made
   const waits =
@@ -223,7 +223,7 @@ function referenceWarnings({ caches }: Plan): string[] {
     )
 }
 
-function toDiff(planned: Planned): string {
+function toDiff(planned: PlannedService): string {
   const { before, plan: made } = planned
   const name = `${before.kind}/${planned.namespace}/${before.metadata.name ?? ''}`
   const changed =
@@ -253,7 +253,7 @@ export function hunks(name: string, before: string, after: string): string {
   )
 }
 
-function title({ before, namespace, plan: made }: Planned): string {
+function title({ before, namespace, plan: made }: PlannedService): string {
   const by = made.policy === undefined ? '' : ` (policy ${made.policy})`
   return `${before.kind} ${namespace}/${before.metadata.name ?? ''}: ${made.decision}, ${made.reason}: ${made.message}${by}`
 }

@@ -9,7 +9,7 @@ import { printable, printableLines } from '../values/text.ts'
 import type { Cluster } from './cluster.ts'
 import { ManifestFacts } from './manifest-facts.ts'
 import { type Manifest, readManifests } from './manifests.ts'
-import { isService, type Planned, planService, printNotes, withPolicies } from './plan.ts'
+import { isService, type PlannedService, planService, printNotes, withPolicies } from './plan.ts'
 import { reportDownloads, type ServiceReport } from './report.ts'
 import { readClusterObjects } from './simulate-cluster.ts'
 import { table } from './table.ts'
@@ -31,7 +31,7 @@ export interface SimulateOptions {
 
 /** What would become of one service if it were created today. */
 interface Simulated {
-  planned: Planned
+  planned: PlannedService
   isAccelerated: boolean
   /** What its pods spent on downloads. */
   report: ServiceReport | undefined
@@ -122,7 +122,7 @@ function textOf(simulated: Simulated[], chosen: Column[]): string {
   return `${[...table([chosen.map(([heading]) => heading), ...rows]), '', summary(simulated)].join('\n')}\n`
 }
 
-function isServed({ plan }: Planned): boolean {
+function isServed({ plan }: PlannedService): boolean {
   return plan.decision === 'accelerate'
 }
 

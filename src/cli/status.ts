@@ -56,7 +56,7 @@ type Look = () => Promise<Overview>
 function looker(options: StatusOptions): Look {
   const { clock, service, selector } = options
   const speeds = new Speeds(clock)
-  /** With the time that a warm-up will take, once it has been looked at twice. */
+  /** Adds the remaining time of warm-ups, once two observations give their speed. */
   const estimated = (cache: CacheStatus): CacheStatus => {
     speeds.observe(cache, cache.phase)
     return { ...cache, phase: speeds.estimate(cache, cache.phase) }
@@ -178,7 +178,7 @@ export async function readStatus({
     const select = { ...(namespace && { namespace }), ...(labelSelector && { labelSelector }), signal }
     return await listInstalled(client, resource, select)
   }
-  // For reading, the oldest version will do: every KServe that has the kind serves it.
+  // Use the oldest version, because every KServe with this kind serves it.
   const [services, llmServices, datasets, dataLoads, loadJobs, fillJobs, pods, llmPods, gatedPods] =
     await Promise.all([
       list(resources.inferenceService, selector),
