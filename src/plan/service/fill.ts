@@ -79,7 +79,8 @@ export function readFilled(
   if (rule?.fill === undefined) return undefined
   const download = downloadOf(uri, parsed, location, context)
   if (!download.ok) return download
-  const path = fillPath(uri, ownerOf(uri, download, location, facts))
+  const owner = rule.fill.share === 'All' ? undefined : ownerOf(uri, download, location, facts)
+  const path = fillPath(uri, owner)
   const place = placeOf(rule, path, facts)
   if (!place.ok) return place
   const { account, mode, sources } = { ...rule.fill, account: rule.fill.serviceAccount }
@@ -143,8 +144,8 @@ function placeOf(
   if (typeof directory === 'string') return { ok: false, reason: 'UnsafeUri', message: directory }
   const reader = rule.credentials.secretName
   const writer = rule.fill?.credentials.secretName ?? reader
-  const reads = mirrorCredentials(directory.scheme, rule, reader, facts)
-  const writes = mirrorCredentials(directory.scheme, rule, writer, facts)
+  const credentialsOf = (name: string | undefined) => mirrorCredentials(directory.scheme, rule, name, facts)
+  const [reads, writes] = [credentialsOf(reader), credentialsOf(writer)]
   if (!reads.ok) return reads
   if (!writes.ok) return writes
   const store = storeOf(rule, { directory, path, credentials: writes.credentials })
@@ -173,15 +174,12 @@ function overlayOf(location: ModelLocation, { service, facts }: Context): JsonOb
   return initializerOverlay(podSourceOf((first ?? location).model), facts.storageContainers)
 }
 
-const publicSchemes = /^(hf|https?):\/\//
-const azure = /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)\//
-
 const sharedParts = /^(HF_(HUB|XET)_\w+|CA_BUNDLE_\w+|cabundle-cert)$/
 
 /**
- * The owner of a copy; undefined if all namespaces may share it. A download that reads with credentials, or
- * that a cloud may give an identity, belongs to its namespace: otherwise a tenant that names the same URI
- * would get a model that only others may read.
+ * The owner of a copy; undefined if all namespaces may share it. Only a public model of Hugging Face is shared. What
+ * is read with credentials, by the identity that a cloud gives an account, or from a server that only some networks
+ * reach belongs to its namespace: otherwise a tenant that names the same URI would get what only others may read.
  */
 function ownerOf(
   uri: string,
@@ -195,7 +193,7 @@ function ownerOf(
     parts.filter((part) => !isShared(part)),
   )
   const custom = [container.envFrom, container.command].filter((field) => field !== undefined)
-  const isPublic = publicSchemes.test(uri) && !azure.test(`${uri}/`)
+  const isPublic = uri.startsWith('hf://')
   if (isPublic && [env, custom, own].every((list) => list?.length === 0)) return undefined
   const identity = [location.serviceAccount, location.model.storage ?? null, env, custom, own]
   return { namespace, identity: identity as Json }
@@ -231,11 +229,21 @@ function mirrorCredentials(
     ...(keys === undefined ? {} : { optionKeys: keys }),
     // Only the policy decides how a mirror is read. Without a Secret, rclone has the identity of the Job's
     // account.
-    serviceAccount: undefined,
+    serviceAccount: {
+      name: '',
+      secrets: [],
+      annotations: {},
+      ...(isFromFiles(facts) && { isFromFiles: true }),
+    },
     secrets: facts.secrets,
     config: facts.kserve,
     policyNamesEndpoint: true,
   })
+}
+
+/** Whether the facts are read from files, which may lack a Secret that the cluster has. */
+function isFromFiles({ serviceAccounts }: Facts): boolean {
+  return Object.values(serviceAccounts).some((account) => account.isFromFiles === true)
 }
 
 /** The store to which rclone writes, or the reason why it cannot. */
