@@ -299,7 +299,7 @@ const notes = `Warmgate {{ .Chart.AppVersion }} is installed in {{ .Release.Name
 
      kubectl describe inferenceservice NAME -n models
 
-Before you uninstall, run \`warmgate restore\`: it releases held pods and gives services their manifests back.
+Before you uninstall, run \`warmgate restore -A --yes\`: it releases held pods and gives services their manifests back.
 Uninstalling keeps {{ if .Values.crds.keep }}the CRD and your policies{{ else }}no policy{{ end }}. See docs/uninstall.md.
 `
 

@@ -16,7 +16,7 @@ import { formatDuration } from '../values/duration.ts'
 import { accelerationAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import { printable } from '../values/text.ts'
-import { hunks, toText } from './plan.ts'
+import { hunks, toText, withShortRecord } from './plan.ts'
 import type { Output } from './terminal.ts'
 
 export interface AdoptOptions {
@@ -101,7 +101,7 @@ function describe(planned: PlannedAdoption, format: AdoptOptions['output']): str
   const locations = Object.values(readOriginal(planned.after)?.locations ?? {})
   const served = locations.map(({ uri, cache }) => `${uri} from cache ${cache}`).join(', ')
   const [before, after] = [planned.service, planned.after].map((object) =>
-    toText(withoutServerFields(object)),
+    toText(withShortRecord(withoutServerFields(object))),
   )
   const diff = format === 'diff' ? hunks(name.replace(' ', '/'), before ?? '', after ?? '') : ''
   return `adopt  ${printable(`${name}: ${served}`)}\n${diff}`

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { Argument, type Command, Option } from 'commander'
 import { withCluster } from './cluster.ts'
 import {
   addClusterFlags,
@@ -15,10 +15,13 @@ import {
   toShare,
 } from './conventions.ts'
 import { UsageError } from './errors.ts'
+import { type ExplainedReason, explain, reasonNames, toReason } from './explain.ts'
 import { readManifests } from './manifests.ts'
-import { type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
+import { type FailOn, failures, type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
 import { reportSources } from './report-sources.ts'
+import type { SimulateFormat } from './simulate.ts'
+import type { StatusFormat } from './status/render.ts'
 import type { Streams } from './terminal.ts'
 
 export const webhookConfiguration = 'acceleration.warmgate.dev'
@@ -33,6 +36,15 @@ interface SelectorFlags extends ScopeFlags {
   selector?: Selector
 }
 
+interface PlanFlags {
+  file: string[]
+  policy?: string[]
+  output: PlanFormat
+  namespace?: string
+  selector?: Selector
+  failOn: FailOn
+}
+
 export function addPlan(program: Command, { terminal, exit }: Session): void {
   const command = addCommand(
     program,
@@ -42,38 +54,63 @@ export function addPlan(program: Command, { terminal, exit }: Session): void {
       examples: [
         ['plan -f service.yaml', 'what would be admitted and created'],
         ['plan -f services/ --policy new.yaml -o diff', 'what a new policy would change'],
-        ['plan -f - -o json < service.yaml', 'for a script'],
+        [
+          'plan -f services/ --fail-on skip -o json',
+          'for a pipeline in which every service has to be accelerated',
+        ],
+        ['plan -f - < service.yaml', 'from standard input'],
       ],
-      exits: { 1: 'a service would be denied' },
+      exits: { 1: 'a service would be denied, or skipped with --fail-on skip' },
     },
   )
     .requiredOption('-f, --file <file...>', 'manifests: files, folders, or - for standard input')
     .option('--policy <file...>', 'policies to try, in place of those of the same name')
-  addOutputFlag(command, planFormats, 'yaml').action(
-    async ({ file, policy, output }: { file: string[]; policy?: string[]; output: PlanFormat }) => {
-      exit(await runPlan({ files: file, policyFiles: policy ?? [], output }, terminal))
+    .option('-n, --namespace <name>', 'the namespace of manifests that name none; without it: default')
+    .addOption(
+      new Option('--fail-on <decision>', 'which decisions are a failure: deny, or skip as well')
+        .choices(failures)
+        .default('deny'),
+    )
+  addOutputFlag(addSelectorFlag(command, 'services'), planFormats, 'yaml').action(
+    async (flags: PlanFlags) => {
+      const { file: files, policy: policyFiles = [], selector, ...rest } = flags
+      exit(await runPlan({ files, policyFiles, selector: selector?.terms, ...rest }, terminal))
     },
   )
+}
+
+interface StatusFlags extends SelectorFlags {
+  watch?: true
+  output: StatusFormat
 }
 
 export function addStatus(program: Command, { terminal, exit }: Session): void {
   const command = addCommand(
     program,
     'status',
-    'Show services, their caches, and the pods that wait for them.',
+    'Show services, how far their caches are, and the pods that wait.',
     {
       examples: [
-        ['status -A', 'everything'],
-        ['status llama -n models', 'one service'],
-        ['status -n models --watch', 'a live view, until Ctrl-C'],
+        ['status -A', 'all services that use a cache'],
+        ['status llama -n models', 'one service: its caches, and who waits for what'],
+        ['status -n models --watch', 'a live view, until Ctrl-C; in a pipe a line for each change'],
+        ['status -A -o json', 'for a script'],
       ],
+      exits: { 1: 'the service does not exist, or uses no cache' },
     },
-  ).option('-w, --watch', 'again and again, until Ctrl-C')
-  addScopeFlags(command, { all: true }).action(async (flags: ScopeFlags & { watch?: true }) => {
-    const { runStatus } = await import('./status.ts')
-    const { watch = false } = flags
-    exit(await withCluster(flags, (cluster) => runStatus({ ...cluster, watch }, terminal)))
-  })
+  )
+    .argument('[service]', 'one service; without it: all')
+    .option('-w, --watch', 'a live view, until Ctrl-C; in a pipe a line for each change')
+  addOutputFlag(command, ['table', 'wide', 'json'], 'table')
+  addScopeFlags(addSelectorFlag(command, 'services'), { all: true }).action(
+    async (service: string | undefined, flags: StatusFlags) => {
+      const { runStatus } = await import('./status.ts')
+      refuseNamesInAll(service === undefined ? [] : [service], flags)
+      const { watch = false, output, selector } = flags
+      const options = { watch, output, service, selector: selector?.text }
+      exit(await withCluster(flags, (cluster) => runStatus({ ...cluster, ...options }, terminal)))
+    },
+  )
 }
 
 export function addRefresh(program: Command, { terminal, exit }: Session): void {
@@ -209,11 +246,7 @@ export function addReport(program: Command, { terminal, exit }: Session): void {
       ],
     },
   ).option('-f, --file <file...>', 'pods from files instead of a cluster, or - for standard input')
-  command.addOption(
-    new Option('--saving <percent>', 'what a warm cache is assumed to save of a download')
-      .argParser(toShare)
-      .default(publishedSaving, '80'),
-  )
+  command.addOption(savingOption())
   addOutputFlag(command, reportFormats, 'table')
   addScopeFlags(addSelectorFlag(command, 'pods'), { all: true }).action(async (flags: ReportFlags) => {
     const { saving, output } = flags
@@ -288,4 +321,63 @@ function webhookOption(): Option {
   return new Option('--webhook-configuration <name>', "Warmgate's MutatingWebhookConfiguration").default(
     webhookConfiguration,
   )
+}
+
+interface SimulateFlags extends SelectorFlags {
+  file?: string[]
+  optIn?: true
+  saving: number
+  output: SimulateFormat
+}
+
+export function addSimulate(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'simulate',
+    'Show what a policy would do to every service of a live cluster. Changes nothing.',
+    {
+      examples: [
+        ['simulate -n models -f policy.yaml', 'a policy, on one namespace'],
+        ['simulate -A --opt-in', 'the policies of the cluster, as if every namespace were opted in'],
+        ['simulate -A -f policy.yaml -o json', 'for a script'],
+      ],
+      exits: { 1: 'a service would be denied' },
+    },
+  )
+    .option(
+      '-f, --file <file...>',
+      'policies to try, in place of those of the same name; - for standard input',
+    )
+    .option('--opt-in', 'as if every namespace were opted in')
+    .addOption(savingOption())
+  addOutputFlag(command, ['table', 'wide', 'json'], 'table')
+  addScopeFlags(addSelectorFlag(command, 'services'), { all: true }).action(async (flags: SimulateFlags) => {
+    const { runSimulate } = await import('./simulate.ts')
+    const { file: files = [], optIn = false, saving, output, selector } = flags
+    const options = { files, optIn, saving, output, selector: selector?.text }
+    exit(await withCluster(flags, (cluster) => runSimulate({ cluster, ...options }, terminal)))
+  })
+}
+
+function savingOption(): Option {
+  return new Option('--saving <percent>', 'what a warm cache is assumed to save of a download')
+    .argParser(toShare)
+    .default(publishedSaving, '80')
+}
+
+export function addExplain(program: Command, { terminal }: Session): void {
+  addCommand(program, 'explain', 'Say what a reason means, and what to do about it.', {
+    examples: [
+      ['explain', 'all reasons'],
+      ['explain CredentialsMissing', 'one of them'],
+    ],
+  })
+    .addArgument(
+      new Argument('[reason]', 'a reason, as in warnings, Events and plans')
+        .choices(reasonNames)
+        .argParser(toReason),
+    )
+    .action((reason: ExplainedReason | undefined) => {
+      terminal.stdout.write(explain(reason))
+    })
 }

@@ -21,7 +21,7 @@ async function completed(words: string[], lookup = cluster): Promise<string[]> {
 test.each([
   [['re'], ['report', 'refresh', 'restore', ':4']],
   [
-    ['plan', '--f'],
+    ['plan', '--fi'],
     ['--file', ':4'],
   ],
   [['plan', '-f', ''], [':0']],

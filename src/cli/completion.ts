@@ -95,7 +95,7 @@ async function looked(
   lookup: Lookup,
 ): Promise<Candidates> {
   const values = await lookup(what, words).catch(() => [])
-  return { candidates: values.toSorted().map((value) => ({ value })) }
+  return { candidates: [...new Set(values)].toSorted().map((value) => ({ value })) }
 }
 
 /** The script that a shell sources. */

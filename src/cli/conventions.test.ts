@@ -12,6 +12,7 @@ let folder: string
 let server: Server
 let kubeconfig: string
 const requests: string[] = []
+const names: { [plural: string]: string[] } = {}
 /** The status of each response. */
 let answers = 200
 
@@ -23,7 +24,12 @@ beforeAll(async () => {
     const selector = url.searchParams.get('labelSelector')
     requests.push(`${request.method} ${url.pathname}${selector === null ? '' : ` ${selector}`}`)
     response.writeHead(answers, { 'content-type': 'application/json' })
-    response.end('{"kind":"List","metadata":{"resourceVersion":"1"},"items":[],"message":"no"}')
+    // Lists that are empty, but for two namespaces and a service; and what is served.
+    const last = url.pathname.split('/').at(-1) ?? ''
+    const items = (names[last] ?? []).map((each) => ({ metadata: { name: each } }))
+    const served = [{ name: 'inferenceservices' }]
+    const metadata = { resourceVersion: '1' }
+    response.end(JSON.stringify({ kind: 'List', metadata, items, resources: served, message: 'no' }))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   kubeconfig = join(folder, 'config')
@@ -88,12 +94,49 @@ test.each([
   ['adopt', ['-A'], /v1beta1\/inferenceservices$/m],
   ['restore', ['-l', 'a=b'], /namespaces\/models\/inferenceservices a=b$/m],
   ['restore', ['-A', '--pods-only'], /v1\/pods/],
+  ['simulate', ['-n', 'chat', '-l', 'a=b'], /namespaces\/chat\/inferenceservices a=b$/m],
+  ['simulate', ['-A', '--opt-in', '--saving', '50', '-o', 'wide'], /v1beta1\/inferenceservices$/m],
   ['status', [], /namespaces\/models\/datasets$/m],
   ['status', ['-A'], /v1alpha1\/datasets$/m],
 ])('%s %j', async (command, flags, expected) => {
   expect(await warmgate([command, ...flags, ...here()])).toMatchObject({ status: 0, stderr: '' })
   expect(requests.join('\n')).toMatch(expected)
   expect(requests.filter((request) => !request.startsWith('GET'))).toEqual([])
+})
+
+test('doctor: where it looks, and where it tries', async () => {
+  const flags = [
+    '--probe',
+    'chat',
+    '--kserve-namespace',
+    'serving',
+    '--webhook-configuration',
+    'mine',
+    '-o',
+    'json',
+  ]
+  const { status, stdout } = await warmgate(['doctor', ...flags, ...here()])
+  const messages = (JSON.parse(stdout).checks as { message: string }[]).map(({ message }) => message)
+  expect(status).toBe(1)
+  expect(messages).toContainEqual(expect.stringMatching(/ConfigMap is in no namespace, and not in serving$/))
+  expect(messages).toContainEqual(expect.stringMatching(/no MutatingWebhookConfiguration mine:/))
+  expect(requests.at(-1)).toBe('POST /apis/serving.kserve.io/v1beta1/namespaces/chat/inferenceservices')
+})
+
+test('completion asks the cluster that the words choose, and is silent without one', async () => {
+  const completed = async (...words: string[]) => (await warmgate(['__complete', '--', ...words])).stdout
+  names.namespaces = ['models', 'chat']
+  names.inferenceservices = ['llama', 'llama']
+  try {
+    expect(await completed('status', ...here(), '-n', '')).toBe('chat\nmodels\n:4\n')
+    expect(await completed('adopt', ...here(), '-n', 'chat', '')).toBe('llama\n:4\n')
+    expect(requests.join()).toContain('/namespaces/chat/inferenceservices')
+    expect(await completed('status', ...here(), '--context', '')).toBe('dead\nmodels\nplain\n:4\n')
+    expect(await completed('status', ...here(), '--context', 'dead', '-n', '')).toBe(':4\n')
+  } finally {
+    delete names.namespaces
+    delete names.inferenceservices
+  }
 })
 
 test.each<[string, string[], RegExp]>([
@@ -165,7 +208,7 @@ test('a flag means the same in every command', () => {
   const program = createProgram('warmgate', { terminal, exit: () => {} })
   const shared = ['--namespace', '--all-namespaces', '--context', '--kubeconfig', '--yes', '--parallel']
   const options = program.commands
-    .filter((command) => command.name() !== 'serve')
+    .filter((command) => !['serve', 'plan'].includes(command.name()))
     .flatMap((command) => command.options.filter(({ long }) => shared.includes(long ?? '')))
   for (const flag of shared) {
     const forms = options.filter(({ long }) => long === flag)
@@ -192,7 +235,7 @@ test('docs/cli.md is what --help prints', async () => {
 
 const introduction = `# Commands
 
-The text below is what \`--help\` prints; \`npx vitest run -u --project unit src/cli/conventions\` writes this page.
+This page is what \`--help\` prints. \`npx vitest run -u --project unit src/cli/conventions\` writes it.
 
 As a plugin of kubectl (a file or link \`kubectl-warmgate\` in the \`PATH\`), the same commands are
 \`kubectl warmgate plan\` and so on. For kubectl's own completion, put this beside it as

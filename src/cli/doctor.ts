@@ -6,9 +6,6 @@ import { mostItems, type ReaderOptions, readSnapshot } from './doctor/reader.ts'
 import { type ListName, listNames, type Snapshot } from './doctor/snapshot.ts'
 import type { Output } from './terminal.ts'
 
-export const doctorFormats = ['text', 'json'] as const
-export type DoctorFormat = (typeof doctorFormats)[number]
-
 export type Checked = { check: string } & Finding
 
 /**
@@ -17,7 +14,7 @@ export type Checked = { check: string } & Finding
  */
 export async function runDoctor(
   options: ReaderOptions,
-  { stdout, format }: { stdout: Output; format: DoctorFormat },
+  { stdout, format }: { stdout: Output; format: 'text' | 'json' },
 ): Promise<0 | 1> {
   const snapshot = await readSnapshot(options)
   const found = examine(snapshot)

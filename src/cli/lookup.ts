@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { loadKubeConfig } from '../kube/config.ts'
 import { listInstalled } from '../kube/list.ts'
 import { resources } from '../kube/resources.ts'
@@ -17,11 +18,13 @@ export const lookupNames: Lookup = async (what, words) => {
       .getContexts()
       .map(({ name }) => name)
   return await withCluster(flags, async ({ client, namespace }) => {
-    const signal = AbortSignal.timeout(patienceMs)
-    const objects =
+    const listed =
       what === 'namespace'
-        ? await listInstalled(client, resources.namespace, { signal })
-        : (await listServices({ client, scope: { namespace, services: [] } })).map(({ object }) => object)
+        ? listInstalled(client, resources.namespace)
+        : listServices({ client, scope: { namespace, services: [] } }).then((found) =>
+            found.map(({ object }) => object),
+          )
+    const objects = await Promise.race([listed, setTimeout(patienceMs, [], { ref: false })])
     return objects.map(({ metadata }) => metadata.name ?? '')
   })
 }

@@ -25,7 +25,12 @@ export class ManifestFacts {
   readonly #kserve: KserveConfig
   readonly #namespaces = new Map<string, NamespaceFacts>()
 
-  constructor(manifests: Manifest[]) {
+  /** The plurals of Fluid's resources that are served. Undefined for files, which do not say it. */
+  readonly #installed: readonly string[] | undefined
+
+  /** @param cluster if the manifests are all that a cluster has */
+  constructor(manifests: Manifest[], cluster?: { installed: readonly string[] }) {
+    this.#installed = cluster?.installed
     this.#objects = new ObjectIndex(manifests.map(({ object }) => object))
     this.#policies = manifests.filter(({ object }) => object.kind === 'AccelerationPolicy').map(toPolicy)
     this.#kserve = kserveConfig(this.#objects)
@@ -44,7 +49,7 @@ export class ManifestFacts {
       ...this.#factsOf(namespace),
       namespace,
       policies: this.#policies,
-      installed: ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)],
+      installed: this.#installed ?? everyPlural,
       kserve: this.#kserve,
       serviceAccounts: Object.fromEntries(accounts),
       sharedDatasets: sharedDatasetUses(locations, this.#policies, namespace).map((use) =>
@@ -70,6 +75,20 @@ export class ManifestFacts {
     ]
   }
 
+  /** What is assumed for all of these services, because the files do not say it. */
+  assumptionsFor(services: KubeObject[]): string[] {
+    const namespaces = [...new Set(services.map(namespaceOf))]
+    const undeclared = namespaces.filter((name) => this.#objects.named('Namespace', name) === undefined)
+    const hasConfig = this.#objects
+      .all('ConfigMap')
+      .some(({ metadata }) => metadata.name === kserveConfigName)
+    return [
+      ...(undeclared.length === 0 ? [] : [`opted in: ${undeclared.map(quoted).join(', ')}`]),
+      ...(hasConfig ? [] : ['KServe has its shipped settings, in Standard mode']),
+      'Fluid has every runtime',
+    ]
+  }
+
   #viewOf(service: KubeObject): ServiceView {
     const { llmConfigs, servingRuntimes } = this.#factsOf(namespaceOf(service))
     return readService(restored(service), { kserve: this.#kserve, llmConfigs, servingRuntimes })
@@ -78,7 +97,15 @@ export class ManifestFacts {
   /** Ignores Secrets of the platform, e.g. for its registry, which every exported service account lists. */
   #account(namespace: string, name: string): { fact: ServiceAccountFact; warnings: string[] } {
     const account = this.#objects.named('ServiceAccount', name, namespace)
-    const fact: ServiceAccountFact = { ...serviceAccountFact(account, name), isFromFiles: true }
+    const fact: ServiceAccountFact = serviceAccountFact(account, name)
+    if (this.#installed !== undefined) return { fact, warnings: [] }
+    return this.#accountOfFiles({ account, name, namespace, fact: { ...fact, isFromFiles: true } })
+  }
+
+  #accountOfFiles({ account, name, namespace, fact }: AccountOfFiles): {
+    fact: ServiceAccountFact
+    warnings: string[]
+  } {
     const secrets = fact.secrets.map(
       (secret) => [secret, this.#objects.named('Secret', secret, namespace)] as const,
     )
@@ -121,6 +148,15 @@ export class ManifestFacts {
   }
 }
 
+interface AccountOfFiles {
+  account: KubeObject | undefined
+  name: string
+  namespace: string
+  fact: ServiceAccountFact
+}
+
+const everyPlural = ['datasets', 'dataloads', ...Object.values(runtimes).map(({ plural }) => plural)]
+
 const add = 'add it to the files if it is in the cluster'
 
 /** Secrets with a type of Kubernetes contain a registry password or a token, and no keys of a store. */
@@ -131,6 +167,10 @@ function isForPeople({ type = 'Opaque' }: KubeObject): boolean {
 const clusterScoped = new Set(
   Object.values(resources).flatMap(({ kind, namespaced }) => (namespaced ? [] : [kind])),
 )
+
+export function isNamespaced({ kind }: KubeObject): boolean {
+  return !clusterScoped.has(kind)
+}
 
 /**
  * The namespace of an object. Cluster-scoped objects are stored under `default`; their namespace is ignored.
@@ -227,13 +267,24 @@ function asBound(dataset: KubeObject): KubeObject {
   return dataset.status === undefined ? { ...dataset, status: { phase: 'Bound' } } : dataset
 }
 
-function toPolicy({ object, place }: Manifest): Policy {
+function toPolicy({ object, place, placeAt }: Manifest): Policy {
   const parsed = parsePolicy(object)
   if (parsed.ok) return parsed.policy
   const isBare = typeof getIn(object, 'spec', 'mode') === 'boolean'
   const hint = isBare ? '; without quotes kubectl reads Off as false' : ''
   throw new ManifestError(
-    place,
+    placeAt?.(fieldOf(parsed.problems[0] ?? '')) ?? place,
     `AccelerationPolicy ${object.metadata.name ?? ''}: ${parsed.problems.join('; ')}${hint}`,
   )
+}
+
+/** The path in `spec.sources.0.match: …` or `spec: … (unknown)`. A path that is not exact leads to what is above it. */
+function fieldOf(problem: string): (string | number)[] {
+  const [, path = '', rest = ''] = /^(spec[^: ]*): (.*)$/s.exec(problem) ?? []
+  const unknown = /additional properties \(([^,)]+)/.exec(rest)?.[1]
+  const steps = path.split(/[.[\]]+/).filter((step) => step !== '')
+  return [
+    ...steps.map((step) => (/^[0-9]+$/.test(step) ? Number(step) : step)),
+    ...(unknown ? [unknown] : []),
+  ]
 }

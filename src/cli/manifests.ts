@@ -25,6 +25,8 @@ export interface Manifest {
   object: KubeObject
   /** Its first line, as `file:line`. */
   readonly place: string
+  /** Where the value at a path begins; that of the nearest value above it if it has no place of its own. */
+  placeAt?: (path: (string | number)[]) => string
 }
 
 export interface FileManifest extends Manifest {
@@ -213,6 +215,7 @@ function manifestOf(at: ValuePlace, object: KubeObject): FileManifest {
     get place() {
       return placeIn(at)
     },
+    placeAt: (path) => placeIn(at, ...path),
     placeOf: (text) => {
       const line = at.document.lineWith(text)
       return line === undefined ? placeIn(at) : `${at.file}:${line}`

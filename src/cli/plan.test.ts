@@ -178,9 +178,77 @@ test('diff: what changes, and what comes', async () => {
   expect(changed).toHaveLength(1)
 })
 
-test('diff: nothing but the title where nothing changes', async () => {
+const assumed =
+  '# assumed, because the files do not say it: opted in: models; KServe has its shipped settings, in Standard mode; Fluid has every runtime\n'
+
+test('diff: where nothing changes, why, and what a user would be warned of', async () => {
   const { stdout } = await planned(service('hub', 'hf://meta/llama'), 'diff')
-  expect(stdout).toMatch(/^# InferenceService models\/hub: skip, UnsupportedScheme: [^\n]*\n$/)
+  const [title, warned, ...rest] = stdout.split('\n')
+  expect(title).toMatch(/^# InferenceService models\/hub: skip, UnsupportedScheme: /)
+  expect(warned).toMatch(/^# warmgate: not accelerated \(UnsupportedScheme\): /)
+  expect(rest.join('\n')).toBe(assumed)
+})
+
+test('diff: holds, and warnings', async () => {
+  const labelled = llama.replace('namespace: models', 'namespace: models, labels: {warmgate.dev/hold: None}')
+  const { stdout } = await planned(labelled, 'diff')
+  expect(stdout).toMatch(/^# pods wait at Readiness \(warmgate\.dev\/cache-warm\) for 30m at most$/m)
+  expect(stdout).toMatch(/^# warmgate: .*label.*warmgate\.dev\/hold/m)
+})
+
+test('diff: the record does not drown the changes', async () => {
+  const { stdout } = await planned(llama, 'diff')
+  expect(stdout).toMatch(/^\+ +warmgate\.dev\/original: \(the record, \d+ characters\)$/m)
+  expect(
+    Math.max(
+      ...stdout
+        .split('\n')
+        .filter((line) => /^[-+ ]/.test(line))
+        .map(({ length }) => length),
+    ),
+  ).toBeLessThan(200)
+})
+
+test('what is assumed is said once, and no more once the files say it', async () => {
+  const account = (name: string) =>
+    service(name, `s3://models/${name}`).replace('predictor:', 'predictor:\n    serviceAccountName: team')
+  const { stdout } = await planned(account('a') + account('b'), 'yaml')
+  expect(stdout.split('# assumed').length).toBe(2)
+  expect(stdout.split('service account team is not among the files').length).toBe(2)
+  expect(stdout.trimEnd().split('\n').at(-2)).toBe(assumed.trimEnd())
+  const declared =
+    'apiVersion: v1\nkind: Namespace\nmetadata: {name: models, labels: {warmgate.dev/acceleration: enabled}}\n---\n' +
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: inferenceservice-config, namespace: kserve}\n'
+  expect((await planned(declared + llama, 'yaml')).stdout).toMatch(
+    /^# assumed, because the files do not say it: Fluid has every runtime$/m,
+  )
+})
+
+test('-n is the namespace of manifests that name none, and -l selects services', async () => {
+  const bare = llama.replace(', namespace: models', '')
+  const named = await warmgate(['plan', '-f', '-', '-o', 'json', '-n', 'chat'], bare + llama)
+  expect((JSON.parse(named.stdout) as Element[]).map((each) => each.namespace)).toEqual(['chat', 'models'])
+  const policies = policy('{mode: Audit}')
+  const some = await warmgate(
+    ['plan', '-f', '-', '-o', 'json', '-l', 'team=a'],
+    policies + llama + service('b', 's3://m/b', ', labels: {team: a}'),
+  )
+  expect((JSON.parse(some.stdout) as Element[]).map(({ name, reason }) => [name, reason])).toEqual([
+    ['b', 'AuditOnly'],
+  ])
+})
+
+test('--fail-on skip: status 1 where a service would be skipped', async () => {
+  const status = async (text: string, ...flags: string[]) =>
+    (await warmgate(['plan', '-f', '-', ...flags], text)).status
+  const hub = service('hub', 'hf://meta/llama')
+  expect(await status(llama + hub)).toBe(0)
+  expect(await status(llama + hub, '--fail-on', 'deny')).toBe(0)
+  expect(await status(llama + hub, '--fail-on', 'skip')).toBe(1)
+  expect(await status(llama, '--fail-on', 'skip')).toBe(0)
+  const admitted = (await planned(llama, 'yaml')).stdout
+  expect(await status(admitted, '--fail-on', 'skip')).toBe(0)
+  expect(await status(llama, '--fail-on', 'warning')).toBe(2)
 })
 
 test('the printed output, planned again, is AlreadyCached', async () => {
@@ -259,9 +327,12 @@ test.each(['json', 'yaml', 'diff'])('%s: no value of a Secret is in it', async (
   for (const value of [id, key, encoded(id), encoded(key)]) expect(stdout + stderr).not.toContain(value)
 })
 
-test('nothing to plan is nothing to print', async () => {
-  expect(await planned(secret, 'json')).toEqual({ status: 0, stdout: '[]\n', stderr: '' })
-  expect(await planned('', 'yaml')).toEqual({ status: 0, stdout: '', stderr: '' })
+test('nothing to plan is said, on standard error', async () => {
+  const stderr =
+    'warmgate: nothing is planned: no InferenceService or LLMInferenceService in these files is selected\n'
+  expect(await planned(secret, 'json')).toEqual({ status: 0, stdout: '[]\n', stderr })
+  expect(await planned('', 'yaml')).toEqual({ status: 0, stdout: '', stderr })
+  expect(await warmgate(['plan', '-f', '-', '-l', 'a=b'], llama)).toEqual({ status: 0, stdout: '', stderr })
 })
 
 test('status 1 if a service would be denied; the others are still printed', async () => {
@@ -278,17 +349,17 @@ test.each([
   [
     'a policy with a field that does not exist',
     llama + policy('{modes: Enforce}'),
-    /^warmgate: WG001: <stdin>:11: AccelerationPolicy default: spec: must not have additional properties \(modes\)\n$/,
+    /^warmgate: WG001: <stdin>:14: AccelerationPolicy default: spec: must not have additional properties \(modes\)\n$/,
   ],
   [
     'a policy with values that are not served',
     llama + policy('{mode: On, hold: {at: Start}}'),
-    /^warmgate: WG001: <stdin>:11: AccelerationPolicy default: spec\.mode: must be .*; spec\.hold\.at: must be /,
+    /^warmgate: WG001: <stdin>:14: AccelerationPolicy default: spec\.mode: must be .*; spec\.hold\.at: must be /,
   ],
   [
     'a policy that is off without quotes',
     llama + policy('{mode: Off}'),
-    /^warmgate: WG001: <stdin>:11: AccelerationPolicy default: spec\.mode: .*; without quotes kubectl reads Off as false\n$/,
+    /^warmgate: WG001: <stdin>:14: AccelerationPolicy default: spec\.mode: .*; without quotes kubectl reads Off as false\n$/,
   ],
 ])('status 2, and the place: %s', async (_, text, message) => {
   const { status, stdout, stderr } = await planned(text, 'json')

@@ -4,12 +4,14 @@ import { isReferenceTo } from '../fluid/reference.ts'
 import { findModelLocations } from '../kserve/location.ts'
 import { type Plan, plan, siblingsOf } from '../plan/plan.ts'
 import { readOriginal } from '../plan/service/original.ts'
+import type { LabelSelector } from '../policy/schema.ts'
+import { matchesSelector } from '../policy/selector.ts'
 import { goDuration } from '../values/duration.ts'
-import { cacheWarmGate } from '../values/keys.ts'
+import { cacheWarmGate, originalAnnotation } from '../values/keys.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { hasPlaceholder, printable, printableLines, printableYaml } from '../values/text.ts'
 import { plainScalar } from './go-yaml.ts'
-import { ManifestFacts } from './manifest-facts.ts'
+import { isNamespaced, ManifestFacts } from './manifest-facts.ts'
 import { type FileManifest, type Manifest, type Manifests, readManifests } from './manifests.ts'
 import type { Streams } from './terminal.ts'
 
@@ -21,37 +23,67 @@ export interface PlanOptions {
   /** Policies to try. They replace policies with the same name. */
   policyFiles?: string[]
   output: PlanFormat
+  /** The namespace of manifests that name none. */
+  namespace?: string | undefined
+  /** Only services with these labels. */
+  selector?: LabelSelector | undefined
+  /** Which decisions are a failure: those that deny, or those that skip as well. */
+  failOn?: FailOn
 }
 
-interface PlannedService {
+export const failures = ['deny', 'skip'] as const
+export type FailOn = (typeof failures)[number]
+
+export interface PlannedService {
   before: KubeObject
   namespace: string
   plan: Plan
-  /** Warnings about objects that are not in the files, in addition to the plan's warnings. */
-  warnings: string[]
+  /** What is assumed about this service, because the files do not say it. */
+  assumed: string[]
 }
 
 /**
  * `warmgate plan`: prints what would be admitted and created, from files only. Resolves with the exit status:
- * 2 if a file cannot be read (the rest is still printed), 1 if a service would be denied.
+ * 2 if a file cannot be read (the rest is still printed), 1 if a service would be denied, or skipped with `failOn`.
  */
 export async function runPlan(
-  { files, policyFiles = [], output }: PlanOptions,
+  { files, policyFiles = [], output, namespace, selector = {}, failOn = 'deny' }: PlanOptions,
   streams: Streams,
 ): Promise<0 | 1 | 2> {
   const candidates = await readManifests(policyFiles, streams.stdin)
   // A policy file that cannot be read makes the plan useless: stop.
   if (candidates.problems[0] !== undefined) throw candidates.problems[0]
   const read = await readManifests(files, streams.stdin)
-  const manifests = withPolicies(read.manifests, candidates.manifests)
-  const services = manifests.filter(({ object }) => isService(object))
+  const manifests = withPolicies(read.manifests, candidates.manifests).map(inNamespace(namespace))
+  const services = manifests.filter(
+    ({ object }) => isService(object) && matchesSelector(selector, object.metadata.labels ?? {}),
+  )
   const offline = new ManifestFacts(manifests)
   const planned = services.map(({ object }) => planService(object, offline))
-  streams.stdout.write(render[output](planned))
+  const assumed = offline.assumptionsFor(services.map(({ object }) => object))
+  streams.stdout.write(render[output]({ planned, assumed }))
   const notes = [...candidates.notes, ...read.notes, ...services.flatMap(placeholderNotes)]
-  const isUnread = printNotes({ notes, problems: read.problems }, streams)
+  const nothing = services.length === 0 && read.problems.length === 0 ? [nothingPlanned] : []
+  const isUnread = printNotes({ notes: [...notes, ...nothing], problems: read.problems }, streams)
   if (isUnread) return 2
-  return planned.some(({ plan: { decision } }) => decision === 'deny') ? 1 : 0
+  return planned.some(({ plan: made }) => isFailure(made, failOn)) ? 1 : 0
+}
+
+const nothingPlanned =
+  'nothing is planned: no InferenceService or LLMInferenceService in these files is selected'
+
+function isFailure({ decision, reason }: Plan, failOn: FailOn): boolean {
+  return decision === 'deny' || (failOn === 'skip' && decision === 'skip' && reason !== 'AlreadyCached')
+}
+
+/** Puts a manifest without a namespace into this one, as kubectl does. */
+function inNamespace(namespace: string | undefined): (manifest: FileManifest) => FileManifest {
+  return (manifest) => {
+    const { object } = manifest
+    if (namespace === undefined || !isNamespaced(object) || object.metadata.namespace !== undefined)
+      return manifest
+    return { ...manifest, object: { ...object, metadata: { ...object.metadata, namespace } } }
+  }
 }
 
 /** Prints skipped documents and problems. Returns whether there are problems. */
@@ -65,7 +97,7 @@ export function printNotes(
 }
 
 /** The manifests, with policies replaced by candidates of the same name. */
-function withPolicies(manifests: FileManifest[], candidates: FileManifest[]): FileManifest[] {
+export function withPolicies<T extends Manifest>(manifests: T[], candidates: T[]): T[] {
   const policies = candidates.filter(isPolicy)
   const names = new Set(policies.map(({ object }) => object.metadata.name))
   const kept = manifests.filter((each) => !isPolicy(each) || !names.has(each.object.metadata.name))
@@ -74,19 +106,20 @@ function withPolicies(manifests: FileManifest[], candidates: FileManifest[]): Fi
 
 const isPolicy = ({ object }: Manifest) => object.kind === 'AccelerationPolicy'
 
-function isService({ kind }: KubeObject): boolean {
+export function isService({ kind }: KubeObject): boolean {
   return kind === 'InferenceService' || kind === 'LLMInferenceService'
 }
 
-function planService(service: KubeObject, offline: ManifestFacts): PlannedService {
+export function planService(service: KubeObject, offline: ManifestFacts): PlannedService {
   const facts = offline.factsFor(service)
   // Trust the record of a manifest that was admitted before, as for a stored service.
   const admitted = readOriginal(service) === undefined ? {} : { previous: service }
+  const made = plan({ service, facts, ...admitted })
   return {
     before: service,
     namespace: facts.namespace,
-    plan: plan({ service, facts, ...admitted }),
-    warnings: offline.warningsFor(service),
+    plan: made,
+    assumed: [...offline.warningsFor(service), ...referenceWarnings(made)],
   }
 }
 
@@ -119,10 +152,27 @@ function needsQuotes(text: string): boolean {
   return printableLines(text) !== text || plainScalar(text) !== text || ['=', '<<'].includes(text)
 }
 
-const render: Record<PlanFormat, (planned: PlannedService[]) => string> = {
-  json: (planned) => printableLines(`${JSON.stringify(planned.map(toJson), null, 2)}\n`),
-  yaml: (planned) => planned.map(toYaml).join(''),
-  diff: (planned) => planned.map(toDiff).join(''),
+interface Plans {
+  planned: PlannedService[]
+  /** What is taken for granted for all of them. */
+  assumed: string[]
+}
+
+const render: Record<PlanFormat, (plans: Plans) => string> = {
+  json: ({ planned }) => printableLines(`${JSON.stringify(planned.map(toJson), null, 2)}\n`),
+  yaml: (plans) => `${plans.planned.map(toYaml).join('')}${assumptions(plans)}`,
+  diff: (plans) => `${plans.planned.map(toDiff).join('')}${assumptions(plans)}`,
+}
+
+/** Each assumption once, whatever the number of services that it is made for. */
+function assumptions({ planned, assumed }: Plans): string {
+  if (planned.length === 0) return ''
+  const general = `assumed, because the files do not say it: ${assumed.join('; ')}`
+  return comments([general, ...new Set(planned.flatMap((each) => each.assumed))])
+}
+
+function comments(lines: readonly string[]): string {
+  return lines.map((line) => `# ${printable(line)}\n`).join('')
 }
 
 function toJson(planned: PlannedService): JsonObject {
@@ -139,51 +189,60 @@ function toJson(planned: PlannedService): JsonObject {
     service: made.service,
     siblings: siblingsOf(made),
     hold: hold === undefined ? null : { at: hold.at, timeout: goDuration(hold.timeoutMs) },
-    warnings: warningsOf(planned),
+    warnings: [...made.warnings, ...planned.assumed],
   }
 }
 
 function toYaml(planned: PlannedService): string {
   const { plan: made } = planned
-  const hold = made.hold
-  const head = [
-    title(planned),
-    ...(hold === undefined
-      ? []
-      : [
-          `pods wait at ${hold.at} (${cacheWarmGate}) for ${goDuration(hold.timeoutMs)} at most${because(made)}`,
-        ]),
-    ...warningsOf(planned),
-  ]
   const documents = [made.service, ...siblingsOf(made)].map((object) => `---\n${toText(object)}`)
-  return `${head.map((line) => `# ${printable(line)}\n`).join('')}${documents.join('')}`
+  return `${comments(headOf(planned))}${documents.join('')}`
+}
+
+/** What is decided, which pods wait, and what a user would be warned of. */
+function headOf(planned: PlannedService): string[] {
+  const { plan: made } = planned
+  const { hold } = made
+  const waits =
+    hold &&
+    `pods wait at ${hold.at} (${cacheWarmGate}) for ${goDuration(hold.timeoutMs)} at most${because(made)}`
+  return [title(planned), ...(waits === undefined ? [] : [waits]), ...made.warnings]
 }
 
 function because({ holdReason }: Plan): string {
   return holdReason === undefined ? '' : `: ${holdReason}`
 }
 
-/** Adds a warning for each Dataset that a policy names: files do not show which accounts may get it. */
-function warningsOf({ plan: made, warnings }: PlannedService): string[] {
-  const references = made.caches.filter(({ source }) => isReferenceTo(source))
-  return [
-    ...made.warnings,
-    ...warnings,
-    ...references.map(
+/** A warning for each Dataset that a policy names: files do not show which accounts may get it. */
+function referenceWarnings({ caches }: Plan): string[] {
+  return caches
+    .filter(({ source }) => isReferenceTo(source))
+    .map(
       ({ source: { uri } }) =>
         `warmgate: ${uri} is assumed to be granted: in a cluster the service account must be allowed to get that Dataset`,
-    ),
-  ]
+    )
 }
 
 function toDiff(planned: PlannedService): string {
   const { before, plan: made } = planned
   const name = `${before.kind}/${planned.namespace}/${before.metadata.name ?? ''}`
-  const changed = made.patch.length === 0 ? '' : hunks(name, toText(before), toText(made.service))
+  const changed =
+    made.patch.length === 0
+      ? ''
+      : hunks(name, toText(withShortRecord(before)), toText(withShortRecord(made.service)))
   const created = siblingsOf(made).map((sibling) =>
     hunks(`${sibling.kind}/${planned.namespace}/${sibling.metadata.name ?? ''}`, '', toText(sibling)),
   )
-  return `# ${printable(title(planned))}\n${changed}${created.join('')}`
+  return `${comments(headOf(planned))}${changed}${created.join('')}`
+}
+
+/** With the size of the record in place of the record, which is for Warmgate and longer than all other changes. */
+export function withShortRecord(object: KubeObject): KubeObject {
+  const { annotations = {} } = object.metadata
+  const record = annotations[originalAnnotation]
+  if (record === undefined) return object
+  const short = { ...annotations, [originalAnnotation]: `(the record, ${record.length} characters)` }
+  return { ...object, metadata: { ...object.metadata, annotations: short } }
 }
 
 export function hunks(name: string, before: string, after: string): string {

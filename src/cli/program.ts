@@ -4,10 +4,12 @@ import { printableLines } from '../values/text.ts'
 import {
   addAdopt,
   addDoctor,
+  addExplain,
   addPlan,
   addRefresh,
   addReport,
   addRestore,
+  addSimulate,
   addStatus,
   type Session,
   webhookConfiguration,
@@ -66,8 +68,10 @@ export function createProgram(name: string, session: Session): Command {
     })
     .showHelpAfterError(`see ${name} --help, or the --help of the command`)
   addPlan(program, session)
+  addSimulate(program, session)
   addReport(program, session)
   addDoctor(program, session)
+  addExplain(program, session)
   addStatus(program, session)
   addRefresh(program, session)
   addAdopt(program, session)

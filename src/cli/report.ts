@@ -6,6 +6,7 @@ import { formatDuration } from '../values/duration.ts'
 import { getIn, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { printable, printableLines } from '../values/text.ts'
 import { describeSources, type SourcesReport } from './report-sources.ts'
+import { table } from './table.ts'
 
 export const reportFormats = ['table', 'json', 'csv'] as const
 export type ReportFormat = (typeof reportFormats)[number]
@@ -170,7 +171,8 @@ export const renderReport: Record<ReportFormat, (report: DownloadReport) => stri
   },
   table: ({ services, sources, saving }) => {
     const rows = [...services, ...(services.length > 1 ? [total(services)] : [])].map(row)
-    const text = services.length === 0 ? 'there are no pods of services\n' : table([heading, ...rows])
+    const text =
+      services.length === 0 ? 'there are no pods of services\n' : `${table([heading, ...rows]).join('\n')}\n`
     const reach = describeSources(sources)
     return `${text}\n${reach === '' ? '' : `${reach}\n`}${assumption(saving)}\nOnly existing pods are counted.\n`
   },
@@ -244,10 +246,4 @@ function row(report: ServiceReport): string[] {
     time(report.savedSeconds),
     time(report.savedGpuSeconds),
   ]
-}
-
-function table(rows: string[][]): string {
-  const widths = heading.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)))
-  const line = (cells: string[]) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')
-  return `${rows.map((cells) => line(cells).trimEnd()).join('\n')}\n`
 }

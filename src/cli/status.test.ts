@@ -1,11 +1,14 @@
+import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod } from '../cluster/cluster.fake.ts'
+import { formatStatus, statusOf } from '../cluster/status.ts'
 import { loadName } from '../fluid/name.ts'
 import { FakeApi } from '../kube/api.fake.ts'
 import { fakeService } from '../plan/plan.fake.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
-import { runStatus } from './status.ts'
+import { readStatus, runStatus, type StatusOptions } from './status.ts'
+import type { Output } from './terminal.ts'
 
 const filling = (cached: string) =>
   fakeDataset({ phase: 'Bound', ufsTotal: '10.00GiB', cacheStates: { cached } })
@@ -25,16 +28,21 @@ function setUp(...objects: KubeObject[]) {
   const clock = new FakeClock()
   const ending = new AbortController()
   let text = ''
-  const stdout = { write: (more: string) => (text += more) }
-  const run = (watch = false, namespace?: string) =>
-    runStatus({ client: api, clock, namespace, watch, signal: ending.signal }, { stdout })
-  return { api, clock, ending, run, text: () => text }
+  const stdout: Output = { write: (more: string) => (text += more) }
+  const base = { client: api, clock, namespace: undefined, signal: ending.signal }
+  /** A block for each cache, as `warmgate status` prints them for one service. */
+  const run = async (namespace?: string) => {
+    text += formatStatus(statusOf(await readStatus({ ...base, namespace }), clock.now()))
+  }
+  const status = (options: Partial<StatusOptions> = {}) =>
+    runStatus({ ...base, output: 'table', watch: false, ...options }, { stdout })
+  return { api, clock, ending, run, status, stdout, text: () => text }
 }
 
 test('a cache that is filling: for whom, how far, and who waits', async () => {
   const pod = told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 58) }))
   const { run, text } = setUp(service, filling('6.20GiB'), fakeDataLoad('Executing'), pod)
-  expect(await run()).toBe(0)
+  await run()
   expect(text()).toBe(
     `models/${cacheName}  for InferenceService/llama
   [############........] 62 % of 10 GiB
@@ -94,21 +102,9 @@ test('shows evicted data; says if there are no caches; lists only the given name
   await evicted.run()
   expect(evicted.text()).toContain('  warm, but it holds 6 GiB of 10 GiB: the rest was evicted\n')
   const empty = setUp()
-  await empty.run(false, 'team-a')
+  await empty.run('team-a')
   expect(empty.text()).toBe('no caches\n')
   expect(new Set(empty.api.calls.map(({ key }) => key.namespace))).toEqual(new Set(['team-a']))
-})
-
-test('--watch repeats, shows the remaining time, and ends when interrupted', async () => {
-  const { api, run, text, clock, ending } = setUp(filling('5.00GiB'), fakeDataLoad('Executing'))
-  const ended = run(true)
-  await clock.advance(0)
-  api.put(filling('5.11GiB'))
-  await clock.advance(2_000)
-  expect(text().split('\x1b[2J')).toHaveLength(3)
-  expect(text()).toContain('51 % of 10 GiB, about 1 min left')
-  ending.abort()
-  expect(await ended).toBe(0)
 })
 
 test('a cache that no service uses says until when it is retained', async () => {
@@ -211,7 +207,7 @@ test('an unreadable cache does not hide the others', async () => {
   const odd = fakeDataset({}, 'odd-0123456789')
   const it = setUp(odd, filling('5.00GiB'), fakeDataLoad('Executing'))
   it.api.spoil('Dataset', keyOf(odd), 'status')
-  expect(await it.run()).toBe(0)
+  await it.run()
   expect(it.text()).toContain('failed: it cannot be read: odd')
   expect(it.text()).toContain('50 % of 10 GiB')
 })
@@ -230,4 +226,209 @@ test('the content of objects cannot move the cursor, change colors or forge a li
   expect(it.text()).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
   expect(it.text()).not.toMatch(/^models\/forged/m)
   expect(it.text()).toContain('\\u001b[2J')
+})
+
+const other = fakeService(
+  {},
+  { name: 'bloom', annotations: { 'warmgate.dev/original': recorded('bloom-0123456789') } },
+)
+const warmOther = [
+  fakeDataset({ phase: 'Bound' }, 'bloom-0123456789'),
+  fakeDataLoad('Complete', 'bloom-0123456789'),
+]
+const plainService = fakeService({}, { name: 'plain' })
+const held = () => told(fakePod({ createdMs: Date.UTC(2029, 11, 31, 23, 58) }))
+const everything = () => [
+  ...[service, other, plainService, filling('6.20GiB'), fakeDataLoad('Executing'), held(), ...warmOther],
+  fakeDataset({ phase: 'Bound' }, 'unused-0123456789'),
+]
+
+test('table: services, phases, progress, who waits, and what is next', async () => {
+  const { status, text } = setUp(...everything())
+  expect(await status()).toBe(0)
+  expect(text()).toBe(`NAMESPACE  SERVICE  PHASE    PROGRESS                      HELD  NEXT
+models     bloom    Warm     [####################] 100 %  0
+models     llama    Warming  [############........]  62 %  1     62 % of 10 GiB, then its pod is released
+
+1 more use no cache: their Events, or warmgate plan, say why
+
+Other caches:
+models/unused-0123456789  used by no service
+  pending: its warm-up has not begun
+`)
+})
+
+test('wide: the kind, the caches, and how long the first pod waits', async () => {
+  const { status, text } = setUp(service, filling('6.20GiB'), fakeDataLoad('Executing'), held())
+  expect(await status({ output: 'wide' })).toBe(0)
+  expect(text().split('\n')[0]).toMatch(/HELD +KIND +CACHES +LONGEST HOLD +NEXT$/)
+  expect(text()).toMatch(/ 1 +InferenceService +llama-0123456789 +2m +62 % of 10 GiB/)
+})
+
+test('json: services with their caches and held pods, and what else is there', async () => {
+  const { status, text } = setUp(...everything())
+  expect(await status({ output: 'json' })).toBe(0)
+  const { services, others, servicesWithoutCache } = JSON.parse(text())
+  expect(services.map(({ name, phase }: { name: string; phase: string }) => [name, phase])).toEqual([
+    ['bloom', 'warm'],
+    ['llama', 'warming'],
+  ])
+  expect(services[1]).toMatchObject({
+    kind: 'InferenceService',
+    caches: [
+      { name: cacheName, phase: { kind: 'warming', progress: { totalBytes: 10 * 2 ** 30, copies: 1 } } },
+    ],
+    held: [{ name: 'llama-0', forMs: 120_000 }],
+    next: '62 % of 10 GiB, then its pod is released',
+  })
+  expect([others.length, servicesWithoutCache]).toEqual([1, 1])
+})
+
+test('one service: a block for each cache; one that is not there has status 1', async () => {
+  const one = setUp(...everything())
+  expect(await one.status({ service: 'llama', namespace: 'models' })).toBe(0)
+  expect(one.text()).toBe(`InferenceService models/llama: Warming, 62 % of 10 GiB, then its pod is released
+
+models/${cacheName}  for InferenceService/llama
+  [############........] 62 % of 10 GiB
+  held for 2m: pod llama-0: warming ${cacheName}
+`)
+  for (const name of ['gone', 'plain']) {
+    const none = setUp(...everything())
+    expect(await none.status({ service: name, namespace: 'models' })).toBe(1)
+    expect(none.text()).toMatch(new RegExp(`^models/${name} does not exist, or uses no cache: .*\n$`))
+  }
+})
+
+test('by label: the services that it selects', async () => {
+  const labelled = { ...other, metadata: { ...other.metadata, labels: { team: 'a' } } }
+  const { status, text } = setUp(
+    service,
+    filling('1.00GiB'),
+    fakeDataLoad('Executing'),
+    labelled,
+    ...warmOther,
+  )
+  await status({ selector: 'team=a' })
+  expect(text()).toContain('bloom')
+  expect(text()).not.toContain('llama')
+})
+
+test('nothing there is said', async () => {
+  const { status, text } = setUp()
+  expect(await status()).toBe(0)
+  expect(text()).toBe('no service uses a cache\n')
+})
+
+test('what is next: a failure, a release, an eviction, several pods', async () => {
+  const nextOf = async (...objects: KubeObject[]) => {
+    const { status, text } = setUp(service, ...objects)
+    await status({ output: 'json' })
+    const [first] = JSON.parse(text()).services
+    return [first.phase, first.next]
+  }
+  const two = [held(), told(fakePod({ name: 'llama-1' }))]
+  const complete = fakeDataLoad('Complete')
+  expect(await nextOf(filling('1.00GiB'), fakeDataLoad('Executing'), ...two)).toEqual([
+    'warming',
+    '10 % of 10 GiB, then 2 pods are released',
+  ])
+  expect(await nextOf(fakeDataset(), complete, held())).toEqual(['warm', 'releasing 1 pod'])
+  expect(await nextOf(fakeDataset(), complete)).toEqual(['warm', ''])
+  expect(await nextOf(fakeDataset(), fakeDataLoad('Failed'))).toEqual(['failed', 'the DataLoad failed'])
+  expect(await nextOf(held())).toEqual(['pending', 'its Dataset does not exist'])
+})
+
+test('--watch in a pipe: a line for each change, with the time, and no escape sequences', async () => {
+  const { api, status, text, clock, ending } = setUp(service, filling('5.00GiB'), fakeDataLoad('Executing'))
+  const ended = status({ watch: true })
+  await clock.advance(0)
+  await clock.advance(2_000)
+  api.put(filling('5.11GiB'))
+  await clock.advance(2_000)
+  api.drop('InferenceService', keyOf(service))
+  await clock.advance(2_000)
+  ending.abort()
+  expect(await ended).toBe(0)
+  expect(text()).toBe(`00:00:00 InferenceService models/llama: warming: 50 % of 10 GiB
+00:00:04 InferenceService models/llama: warming: 51 % of 10 GiB, about 3 min left
+00:00:06 cache models/${cacheName}: warming
+00:00:06 InferenceService models/llama: gone
+`)
+})
+
+test('--watch -o json: a document a line, whenever something changed', async () => {
+  const { api, status, text, clock, ending } = setUp(service, filling('5.00GiB'), fakeDataLoad('Executing'))
+  const ended = status({ watch: true, output: 'json' })
+  for (const _ of Array(3)) await clock.advance(2_000)
+  api.put(filling('6.00GiB'))
+  await clock.advance(2_000)
+  ending.abort()
+  await ended
+  const documents = text().trimEnd().split('\n')
+  expect(documents.map((line) => JSON.parse(line).services[0].caches[0].phase.progress.cachedBytes)).toEqual([
+    5 * 2 ** 30,
+    6 * 2 ** 30,
+  ])
+})
+
+test('--watch in a terminal: a screen that is drawn again when it is resized, and left as it was', async () => {
+  const { api, status, text, clock, ending, stdout } = setUp(...everything())
+  const listeners = new Set<() => void>()
+  const size = { columns: 40, rows: 6 }
+  Object.assign(stdout, {
+    isTTY: true,
+    on: (_: string, listener: () => void) => listeners.add(listener),
+    off: (_: string, listener: () => void) => listeners.delete(listener),
+  })
+  Object.defineProperties(stdout, { columns: { get: () => size.columns }, rows: { get: () => size.rows } })
+  const ended = status({ watch: true })
+  await clock.advance(0)
+  const screens = () => text().split('\x1b[H\x1b[2J').slice(1)
+  const plain = (screen = '') => stripVTControlCharacters(screen).trimEnd().split('\n')
+  expect(plain(screens()[0])).toEqual([
+    'warmgate status  all namespaces  00:00:…',
+    '',
+    'NAMESPACE  SERVICE  PHASE    PROGRESS  …',
+    'models     bloom    Warm     [#########…',
+    '… 7 more lines',
+  ])
+  expect(screens()[0]).toContain('\x1b[32mWarm\x1b[39m')
+  Object.assign(size, { columns: 120, rows: 40 })
+  for (const resized of listeners) resized()
+  expect(plain(screens()[1])).toContain(
+    'models     llama    Warming  [############........]  62 %  1     62 % of 10 GiB, then its pod is released',
+  )
+  api.put(filling('7.00GiB'))
+  await clock.advance(2_000)
+  expect(screens()).toHaveLength(3)
+  expect(plain(screens()[2])[0]).toContain('00:00:02 UTC')
+  ending.abort()
+  expect(await ended).toBe(0)
+  expect(listeners.size).toBe(0)
+  expect(text().startsWith('\x1b[?1049h\x1b[?25l')).toBe(true)
+  expect(text().split('\x1b[?25h\x1b[?1049l')[1]).toMatch(/^NAMESPACE .*70 %/s)
+})
+
+test('--watch in a terminal survives a call that fails, and says so until one succeeds', async () => {
+  const { api, status, text, clock, ending, stdout } = setUp(...everything())
+  Object.assign(stdout, { isTTY: true, columns: 200, rows: 40 })
+  const ended = status({ watch: true })
+  await clock.advance(0)
+  const screen = () => stripVTControlCharacters(text().split('\x1b[H\x1b[2J').at(-1) ?? '')
+  api.fail('list Dataset', 500, 2)
+  for (const _ of Array(2)) {
+    await clock.advance(2_000)
+    expect(screen().match(/not up to date: list Dataset/g)).toHaveLength(1)
+    expect(screen()).toContain('models     llama ')
+  }
+  await clock.advance(2_000)
+  expect(screen()).not.toContain('not up to date')
+  ending.abort()
+  await ended
+  const dead = setUp()
+  Object.assign(dead.stdout, { isTTY: true })
+  dead.api.fail('list Dataset', 500)
+  await expect(dead.status({ watch: true })).rejects.toThrow('list Dataset')
+  expect(dead.text().endsWith('\x1b[?25h\x1b[?1049l')).toBe(true)
 })

@@ -78,7 +78,7 @@ function amountsIn(quantities: JsonObject): { [resource: string]: number } {
   return Object.fromEntries(entries)
 }
 
-/** What a quota or limit does to the pods of a new cache: it refuses them for good, or until there is room. */
+/** What a quota or limit does to the pods of a new cache: it refuses them permanently, or until there is room. */
 export interface QuotaProblem {
   kind: 'Refused' | 'UsedUp'
   message: string

@@ -77,10 +77,9 @@ export class Connection {
     try {
       for (let retriesLeft = mostRetries; ; retriesLeft--) {
         const { statusCode, headers, body } = await this.#send(call, signal)
-        if (statusCode < 300) {
-          for (const text of warningsIn(headers.warning)) call.onWarning?.(text)
-          return body
-        }
+        // A refusal has the warnings of the webhooks that were called before it.
+        for (const text of warningsIn(headers.warning)) call.onWarning?.(text)
+        if (statusCode < 300) return body
         const description = describeStatus(await body.text())
         const isRead = call.method === 'GET'
         const retryAfterMs =

@@ -36,12 +36,15 @@ async function pod(ns: string, wanted: (pod: KubeObject) => boolean): Promise<Ku
   )
 }
 
-/** The output of `warmgate status` for a namespace. */
+/** The output of `warmgate status held` in a namespace. */
 async function status(ns: string): Promise<string> {
   let text = ''
   const { signal } = new AbortController()
-  const options = { client: cluster.client, clock: systemClock, namespace: ns, watch: false, signal }
-  await runStatus(options, { stdout: { write: (more: string) => (text += more) } })
+  const options = { client: cluster.client, clock: systemClock, namespace: ns, service: 'held', signal }
+  await runStatus(
+    { ...options, output: 'table', watch: false },
+    { stdout: { write: (more: string) => (text += more) } },
+  )
   return text
 }
 

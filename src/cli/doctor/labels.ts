@@ -27,10 +27,8 @@ function namespaceProblems(namespace: KubeObject): Finding[] {
   const { labels: own = {}, annotations = {} } = namespace.metadata
   const name = nameOf(namespace)
   const problem = labelProblem(own)
-  const unknown = Object.keys(own).filter(
-    (key) =>
-      (isWarmgateKey(key) || /warmgate/i.test(key)) && key !== accelerationLabel && key !== metricsLabel,
-  )
+  const known = [accelerationLabel, metricsLabel]
+  const unknown = Object.keys(own).filter((key) => looksLikeOurs(key) && !known.includes(key))
   return [
     ...(problem === undefined ? [] : [warning(`namespace ${name}: ${problem}`, enable(name))]),
     ...(unknown[0] === undefined
@@ -50,6 +48,11 @@ function namespaceProblems(namespace: KubeObject): Finding[] {
           ),
         ]),
   ]
+}
+
+/** A key in Warmgate's domain, or one that was meant to be: `warmgate.io/acceleration`. */
+function looksLikeOurs(key: string): boolean {
+  return isWarmgateKey(key) || (/warmgate/i.test(key) && /accelerat/i.test(key))
 }
 
 /** On a service only the annotation has an effect, and it can only opt out. */

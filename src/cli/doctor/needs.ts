@@ -52,7 +52,11 @@ export const neededEverywhere: readonly Need[] = [
     resources: ['dataloads', ...fluidPlurals],
     verbs: [...follow, 'create', 'patch', 'delete'],
   },
-  { group: 'authorization.k8s.io', resources: ['subjectaccessreviews'], verbs: ['create'] },
+  {
+    group: 'authorization.k8s.io',
+    resources: ['subjectaccessreviews'],
+    verbs: ['create'],
+  },
   { group: 'authorization.k8s.io', resources: ['selfsubjectaccessreviews'], verbs: ['create'] },
   {
     group: 'admissionregistration.k8s.io',

@@ -301,7 +301,7 @@ function filledTarget(filled: FilledSource, facts: Facts): ChosenTarget {
   return { ok: true, uri: filled.uri, cache: made.name, path: undefined, existing: false, provision }
 }
 
-/** What a runtime or configuration may still change: whose credentials read the model. */
+/** Refusals that a runtime or configuration may still change, because it names other credentials. */
 const dependent: readonly RefusalReason[] = [
   'CredentialsMissing',
   'CredentialsPending',
@@ -310,7 +310,7 @@ const dependent: readonly RefusalReason[] = [
 ]
 
 /**
- * Decides nothing before a runtime or configuration exists that may say how the model is read, and with whose
+ * Decides nothing before a runtime or configuration exists that may say how the model is read, and with which
  * credentials. In a cluster it may be created a moment later, and KServe creates no pod before that; files may
  * omit it.
  */
