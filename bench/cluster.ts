@@ -1,14 +1,18 @@
 import { once } from 'node:events'
-import type { KubeClient } from '../src/kube/client.ts'
+import type { KubeClient, ListingOptions } from '../src/kube/client.ts'
+import type { KubeObject } from '../src/values/object.ts'
 import { clusterObjects } from './reviews.ts'
 
-/** A cluster that never changes and answers at once: what a review costs is Warmgate's own. */
+/** A cluster that never changes and responds immediately, so that only the cost of Warmgate is measured. */
 export function stillCluster(): KubeClient {
   const readOnly = () => Promise.reject(new Error('an admission review writes nothing'))
   return {
     get: async ({ plural }, { name }) =>
       clusterObjects[plural]?.find(({ metadata }) => metadata.name === name),
-    list: async ({ plural }) => ({ items: clusterObjects[plural] ?? [], resourceVersion: '1' }),
+    list: async ({ plural }, { reduce = (object: KubeObject) => object }: ListingOptions = {}) => ({
+      items: (clusterObjects[plural] ?? []).flatMap((object) => reduce(object) ?? []),
+      resourceVersion: '1',
+    }),
     async *watch(_resource, { signal }) {
       if (!signal.aborted) await once(signal, 'abort')
       yield* []

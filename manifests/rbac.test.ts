@@ -23,7 +23,7 @@ import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '..
 type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
 type Need = [resource: Resource, verbs: Verb[], subresource?: string]
 
-/** What the mirror does with everything that it follows. */
+/** The verbs that the mirror needs for every resource that it watches. */
 const follow: Verb[] = ['list', 'watch']
 /** A server-side apply is a create or a patch. */
 const apply: Verb[] = ['create', 'patch']
@@ -192,7 +192,7 @@ test('a registered runtime is in the roles, the watches and the enum of policies
   )
 })
 
-/** By the client's method; a deletion of the very object that was seen is a function of its own. */
+/** The verbs of each client method. `deleteByUid` is a separate function. */
 const verbsOf: { [method: string]: Verb[] } = {
   get: ['get'],
   list: ['list'],
@@ -206,7 +206,7 @@ const verbsOf: { [method: string]: Verb[] } = {
 
 test('what the code of the server calls by name is in the tables', async () => {
   const calls = new Set<string>()
-  // The command line has the rights of whoever runs it.
+  // The command line has the rights of the user who runs it.
   for await (const file of glob('../src/{admission,cluster,controller,kube}/**/*.ts', {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
   })) {

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { main } from './cli/program.ts'
+import { main, programName } from './cli/program.ts'
 
-process.exitCode = await main(process.argv.slice(2), process)
+process.exitCode = await main(process.argv.slice(2), process, programName(process.argv[1] ?? ''))

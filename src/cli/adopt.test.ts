@@ -44,7 +44,7 @@ class Fixture {
   async run(options: Partial<AdoptOptions> = {}): Promise<number> {
     const scope = { namespace: 'models', services: [] }
     const { signal } = new AbortController()
-    const defaults = { yes: false, output: 'text' as const, maxConcurrent: 1, timeoutMs: 60_000 }
+    const defaults = { yes: false, output: 'text' as const, parallel: 1, timeoutMs: 60_000 }
     const base = { client: this.api, clock: this.clock, signal, scope }
     const write = (text: string) => (this.output += text)
     const running = runAdopt({ ...base, ...defaults, ...options }, { stdout: { write } })
@@ -92,7 +92,7 @@ test('without --yes it tells what would come of each, and changes nothing', asyn
     /^stays {2}InferenceService models\/hub: not accelerated \(UnsupportedScheme\): /m,
   )
   expect(fixture.output).toContain('stays  InferenceService models/ill: it is not Ready now')
-  expect(fixture.output).toContain('to adopt: 1; with --yes')
+  expect(fixture.output).toContain('to adopt: 1; run again with --yes')
   expect(fixture.writes).toEqual([])
 })
 
@@ -123,21 +123,21 @@ test('it stops at the first that does not come back', async () => {
   fixture.stuck.add('b')
   expect(await fixture.run({ yes: true })).toBe(1)
   expect(fixture.output).toContain('FAILED InferenceService models/b: pod b-0 is not Ready after 1m')
-  expect(fixture.output).toContain('stopped, not begun: 1; run it again to go on')
+  expect(fixture.output).toContain('stopped; not started: 1; run it again to continue')
   expect(fixture.uriOf('c')).toBe('s3://models/c')
 })
 
 test('several at a time, where that is asked for', async () => {
   const fixture = new Fixture(old('a'), old('b'), old('c'))
   for (const name of ['a', 'b']) fixture.stuck.add(name)
-  expect(await fixture.run({ yes: true, maxConcurrent: 2 })).toBe(1)
+  expect(await fixture.run({ yes: true, parallel: 2 })).toBe(1)
   expect(fixture.writes).toHaveLength(2)
 })
 
 test('an interruption is said, and nothing more is begun', async () => {
   const fixture = new Fixture(old('a'))
   expect(await fixture.run({ yes: true, signal: AbortSignal.abort() })).toBe(1)
-  expect(fixture.output).toContain('stopped, not begun: 1')
+  expect(fixture.output).toContain('stopped; not started: 1')
   expect(fixture.writes).toEqual([])
 })
 
@@ -164,7 +164,7 @@ test('where nobody answers the webhook nothing of the request stays', async () =
   const fixture = new Fixture(old('a'))
   fixture.isAnswered = false
   await fixture.run({ yes: true })
-  expect(fixture.output).toContain('Warmgate was not asked about it')
+  expect(fixture.output).toContain('Warmgate did not see it')
 })
 
 test('a service that cannot be asked about keeps the others from nothing', async () => {
@@ -184,4 +184,15 @@ test('what a service holds cannot move the cursor, or forge a line', async () =>
   await fixture.run({ output: 'diff' })
   expect(fixture.output).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)
   expect(fixture.output).not.toMatch(/^adopted b/m)
+})
+
+test('by label: the services that it selects, and no others', async () => {
+  const chosen = old('llama')
+  const fixture = new Fixture(
+    { ...chosen, metadata: { ...chosen.metadata, labels: { team: 'a' } } },
+    old('bloom'),
+  )
+  expect(await fixture.run({ selector: 'team=a', yes: true })).toBe(0)
+  expect(fixture.uriOf('llama')).toMatch(/^pvc:/)
+  expect(fixture.uriOf('bloom')).toBe('s3://models/bloom')
 })

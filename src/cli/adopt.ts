@@ -2,29 +2,38 @@ import { adoptService, isReady, pendingRollout } from '../cluster/adoption.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { isOptedOut } from '../plan/facts.ts'
 import { readOriginal } from '../plan/service/original.ts'
-import { describeObject, isNamed, listServices, reasonOf, type Scope, waitedFor } from '../restore/context.ts'
+import {
+  describeObject,
+  isNamed,
+  listServices,
+  reasonOf,
+  type Scope,
+  waitedFor,
+  withSelected,
+} from '../restore/context.ts'
 import type { Clock } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import { accelerationAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import { printable } from '../values/text.ts'
-import { hunks, type Streams, toText } from './plan.ts'
+import { hunks, toText } from './plan.ts'
+import type { Output } from './terminal.ts'
 
 export interface AdoptOptions {
   client: KubeClient
   clock: Clock
   signal: AbortSignal
   scope: Scope
+  /** A label selector. */
+  selector?: string | undefined
   /** Apply, instead of only printing. */
   yes: boolean
   output: 'text' | 'diff'
   /** How many services may roll their pods at a time. */
-  maxConcurrent: number
+  parallel: number
   /** How long to wait for the pods of one service. */
   timeoutMs: number
 }
-
-type Output = Pick<Streams, 'stdout'>
 
 /** What happens to one existing service. */
 type Planned = { service: KubeObject } & (
@@ -40,22 +49,26 @@ type Planned = { service: KubeObject } & (
  * stops at the first that does not become Ready. Accelerated services are skipped, so that it can run again. Resolves
  * with the exit status.
  */
-export async function runAdopt(options: AdoptOptions, output: Output): Promise<0 | 1> {
-  const { scope, yes } = options
-  const say = (line: string) => output.stdout.write(`${printable(line)}\n`)
+export async function runAdopt(
+  options: AdoptOptions,
+  { stdout }: { stdout: Pick<Output, 'write'> },
+): Promise<0 | 1> {
+  const { yes } = options
+  const scope = await withSelected(options, options.selector)
+  const say = (line: string) => stdout.write(`${printable(line)}\n`)
   const found = (await listServices(options)).map(({ object }) => object)
   const missing = scope.services.filter((name) => !found.some(({ metadata }) => metadata.name === name))
   for (const name of missing) say(`there is no service ${scope.namespace ?? ''}/${name}`)
   if (missing.length > 0) return 1
-  const named = found.filter(({ metadata }) => isNamed(scope, metadata.name))
+  const named = found.filter(({ metadata }) => isNamed(scope, metadata))
   const old = named.filter((service) => readOriginal(service) === undefined)
   if (old.length < named.length) say(`accelerated already: ${named.length - old.length}`)
   const planned: Planned[] = []
   for (const service of old) planned.push(await planAdoption(options.client, service))
-  for (const each of planned) output.stdout.write(describe(each, options.output))
+  for (const each of planned) stdout.write(describe(each, options.output))
   const todo = planned.flatMap((each) => (each.kind === 'adopt' ? [each.service] : []))
   if (todo.length === 0) say('nothing to adopt')
-  else if (!yes) say(`to adopt: ${todo.length}; with --yes it is done, each service rolls its pods once`)
+  else if (!yes) say(`to adopt: ${todo.length}; run again with --yes: each service rolls its pods once`)
   const isPlanned = planned.every(({ kind }) => kind !== 'failed')
   const adopted = yes ? await adoptAll(todo, options, say) : 0
   return isPlanned ? adopted : 1
@@ -122,9 +135,9 @@ async function adoptAll(
       say(`FAILED ${describeObject(next)}: ${problem}`)
     }
   }
-  await Promise.all(Array.from({ length: options.maxConcurrent }, work))
+  await Promise.all(Array.from({ length: options.parallel }, work))
   const isOver = !hasFailed && !options.signal.aborted
-  if (!isOver) say(`stopped, not begun: ${todo.length}; run it again to go on`)
+  if (!isOver) say(`stopped; not started: ${todo.length}; run it again to continue`)
   return isOver ? 0 : 1
 }
 
@@ -145,5 +158,5 @@ async function adoptOne(
     return undefined
   }
   if (options.signal.aborted) return `not waited for: ${pending}`
-  return `${pending} after ${formatDuration(timeoutMs)}; warmgate restore, or the annotation ${accelerationAnnotation}: disabled, takes it back`
+  return `${pending} after ${formatDuration(timeoutMs)}; warmgate restore, or the annotation ${accelerationAnnotation}: disabled, reverts it`
 }

@@ -173,7 +173,7 @@ test('what a cache refers to is its owner’s to refresh', async () => {
   const reference = { ...bound, metadata: { ...bound.metadata, annotations } }
   const { run, created, text } = cluster([service, reference])
   expect(await run()).toBe(0)
-  expect(text()).toContain('refers to a Dataset of another namespace, whose owner refreshes it')
+  expect(text()).toContain('refers to a Dataset of another namespace: the owner of that Dataset refreshes it')
   expect(created()).toEqual([])
 })
 

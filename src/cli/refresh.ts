@@ -15,7 +15,7 @@ import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, listAt, type ObjectKey, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
-import type { Streams } from './plan.ts'
+import type { Output as Stream } from './terminal.ts'
 
 export interface RefreshOptions {
   client: KubeClient
@@ -26,13 +26,15 @@ export interface RefreshOptions {
   signal: AbortSignal
 }
 
-type Output = Pick<Streams, 'stdout'>
+interface Output {
+  stdout: Pick<Stream, 'write'>
+}
 
 const pollMs = 1_000
 
 /**
- * `warmgate refresh`: reads the metadata of a service's caches again and loads what changed at their source.
- * No pod and no service is touched. Resolves with the exit status: 1 if a cache could not be refreshed.
+ * `warmgate refresh`: reads the metadata of a service's caches again and loads changed files from their
+ * source. Changes no pod and no service. Resolves with the exit status: 1 if a cache could not be refreshed.
  */
 export async function runRefresh(options: RefreshOptions, output: Output): Promise<0 | 1> {
   const { namespace, service } = options
@@ -50,7 +52,7 @@ export async function runRefresh(options: RefreshOptions, output: Output): Promi
   return results.every((result) => result === 0) ? 0 : 1
 }
 
-/** A model of a service in a cache; the empty path is its root. */
+/** A model of a service in a cache. The empty path is the root of the cache. */
 interface CachedModel {
   cache: string
   path: string
@@ -73,7 +75,7 @@ async function findService({ client, namespace, service }: RefreshOptions): Prom
     llmInferenceService('v1alpha1'),
   ]
   for (const resource of kinds) {
-    // A resource that is not served is a 404, too, which `get` reports as a missing service.
+    // `get` returns undefined also if the cluster does not serve this resource (404).
     const found = await client.get(resource, { namespace, name: service })
     if (found !== undefined) return found
   }
@@ -94,18 +96,18 @@ async function refresh(
   ])
   if (dataset === undefined) return say(output, `${label}: its Dataset does not exist`)
   if (!isOurs(dataset))
-    return say(
-      output,
-      `${label}: this Dataset is not Warmgate's: whoever made it refreshes it, by a DataLoad`,
-    )
+    return say(output, `${label}: this Dataset is not Warmgate's: its team refreshes it with a DataLoad`)
   if (stringAt(dataset, 'status', 'phase') !== 'Bound')
     return say(output, `${label}: its Dataset is not Bound yet`)
   if (isReference(dataset)) {
-    say(output, `${label}: it refers to a Dataset of another namespace, whose owner refreshes it`)
+    say(
+      output,
+      `${label}: it refers to a Dataset of another namespace: the owner of that Dataset refreshes it`,
+    )
     return 0
   }
   if (readsThrough(dataset)) {
-    say(output, `${label}: its runtime reads through, there is nothing to load`)
+    say(output, `${label}: its runtime reads through: nothing to load`)
     return 0
   }
   const load = await client.create(resources.dataLoad, refreshLoad(dataset, { warmup, path }, clock))
@@ -125,7 +127,7 @@ function readsThrough(dataset: KubeObject): boolean {
   )
 }
 
-/** Prints what changes, until the load has ended. */
+/** Prints the progress of a load until it ends. */
 async function follow(
   { key, label, load }: { key: ObjectKey; label: string; load: KubeObject },
   { client, clock, timeoutMs, signal }: RefreshOptions,

@@ -2,7 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node'
 import { createPodHandler } from '../admission/pod.ts'
 import { type ClientAuthority, createAdmissionServer } from '../admission/server.ts'
 import { createServiceHandler } from '../admission/service.ts'
-import { setGauges } from '../cluster/gauges.ts'
+import { Gauges } from '../cluster/gauges.ts'
 import { watchKserve } from '../cluster/kserve-missing.ts'
 import { Mirror } from '../cluster/mirror.ts'
 import { Planner } from '../cluster/planner.ts'
@@ -22,15 +22,15 @@ import { type Clock, pause } from '../values/clock.ts'
 
 export interface ReplicaOptions {
   namespace: string
-  /** Looked for in the usual places if it is not given. */
+  /** If unset, the default namespaces are searched. */
   kserveNamespace?: string
-  /** Further namespaces in which nothing is ever accelerated. */
+  /** More namespaces in which nothing is accelerated. */
   excludeNamespace: string[]
   address: string
   port: number
   probePort: number
   metricsPort: number
-  /** The authority whose certificate a client needs to send reviews; without it any client may. */
+  /** If set, only clients with a certificate of this authority can send reviews. */
   clients?: ClientAuthority
   service: string
   webhookConfiguration: string
@@ -40,23 +40,26 @@ export interface ReplicaOptions {
 export interface ReplicaDependencies {
   config: KubeConfig
   clock: Clock
-  /** The clock of the leader election, if it is another one. */
+  /** The clock of the leader election; the same clock if unset. */
   electionClock?: Clock
   logger: Logger
-  /** Its identity among the replicas. */
+  /** The unique identity of this replica. */
   identity: string
 }
 
 export interface Replica {
-  /** Resolves if this replica can never be ready with the rights that it has; undefined when it stops. */
+  /**
+   * Resolves with an error if missing rights prevent this replica from becoming ready; with undefined when it
+   * stops.
+   */
   readonly refusal: Promise<Error | undefined>
-  /** Stops being ready, and serves for another `drainMs`, until no API server sends requests here. */
+  /** Reports not ready and serves for another `drainMs`, so that API servers stop sending requests here. */
   stop(drainMs: number): Promise<void>
 }
 
 /**
- * Starts webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says
- * when it is ready.
+ * Starts webhook, controller, probes and metrics of one replica. They respond once the promise resolves;
+ * /readyz reports when the replica is ready.
  */
 export async function startReplica(
   options: ReplicaOptions,
@@ -117,7 +120,8 @@ export async function startReplica(
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
   const probes = createProbeServer({ missing })
-  const beforeScrape = () => setGauges(mirror, metrics, clock.now())
+  const gauges = new Gauges(mirror, metrics)
+  const beforeScrape = () => gauges.set(clock.now())
   const scrapes = createMetricsServer({ metrics, beforeScrape })
   const controller = new Controller({ ...sources, events, logger, webhookConfiguration })
   const elector = new LeaderElector({
@@ -158,7 +162,7 @@ export async function startReplica(
 
 const rediscoverMs = 1_000
 
-/** Retries until the API server answers: it may be away at the start. */
+/** Retries until the API server responds, because it may be unavailable at the start. */
 async function knownLlmVersion(options: {
   client: KubeClient
   clock: Clock

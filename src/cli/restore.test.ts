@@ -104,7 +104,7 @@ test('a service that had been taken back is waited for, too', async () => {
   })
   fixture.rolls = false
   expect(await fixture.run({ timeoutMs: 5_000 })).toBe(1)
-  expect(fixture.output).toContain('pod llama-0 is to be replaced')
+  expect(fixture.output).toContain('pod llama-0 is not replaced yet')
   fixture.rolls = true
   fixture.api.put(reverted)
   expect(await fixture.run()).toBe(0)
@@ -126,6 +126,7 @@ test('a dry run writes nothing that stays', async () => {
     'would be restored InferenceService models/llama',
     `would be deleted cache models/${cacheName}`,
   ])
+  expect(fixture.output).toMatch(/\nnothing was changed: with --yes it is done\n$/)
   expect(fixture.kinds()).toEqual(before)
   expect(fixture.get('InferenceService', 'llama')).toEqual(llama)
   expect(fixture.api.writes).toEqual([])
@@ -195,14 +196,14 @@ test('a service is waited for before the next one rolls; its cache is not taken 
   const startMs = fixture.clock.now()
   expect(await fixture.run({ timeoutMs: 30_000 })).toBe(1)
   expect(fixture.output).toContain(
-    'FAILED InferenceService models/llama: pod llama-0 is to be replaced, one of 1 after 30s',
+    'FAILED InferenceService models/llama: pod llama-0 is not replaced yet, one of 1 after 30s',
   )
   expect(fixture.clock.now() - startMs).toBeGreaterThanOrEqual(60_000)
   const waiting = fixture.output
     .split('\n')
     .filter((line) => line.startsWith('waiting for InferenceService models/llama'))
   expect(waiting).toEqual([
-    'waiting for InferenceService models/llama: pod llama-0 is to be replaced, one of 1',
+    'waiting for InferenceService models/llama: pod llama-0 is not replaced yet, one of 1',
   ])
   expect(fixture.get('Dataset', cacheName)).toBeDefined()
 })
@@ -274,4 +275,15 @@ test('one odd service, pod or cache keeps nothing else from being undone', async
   expect(fixture.output).toContain('FAILED Pod models/a-odd-0: odd')
   expect(fixture.get('InferenceService', 'llama')).toEqual(untouched)
   expect(fixture.output).toContain('released Pod models/llama-0')
+})
+
+test('by label: the services that it selects, with their pods and caches, and no others', async () => {
+  const [named, other] = [accelerated(), accelerated('bloom')]
+  const chosen = { ...named, metadata: { ...named.metadata, labels: { team: 'a' } } }
+  const fixture = new RestoreFixture(chosen, other, podOf('llama'), podOf('bloom'), dataset(other))
+  expect(await fixture.run({ selector: 'team=a' })).toBe(0)
+  expect(fixture.output).toContain('restored InferenceService models/llama')
+  expect(fixture.output).not.toContain('bloom')
+  expect(fixture.get('InferenceService', 'bloom')).toEqual(other)
+  expect(fixture.kinds()).toContain(`Dataset ${cacheName}`)
 })

@@ -2,15 +2,17 @@ import type { KubeClient } from '../kube/client.ts'
 import { type EventNote, eventObject } from '../kube/events.ts'
 import { resources } from '../kube/resources.ts'
 import { clearCaches } from '../restore/caches.ts'
-import { listCaches, listServices, Report, type RestoreContext } from '../restore/context.ts'
+import { listCaches, listServices, Report, type RestoreContext, withSelected } from '../restore/context.ts'
 import { releasePods } from '../restore/pods.ts'
 import { restoreServices, type ServiceOptions } from '../restore/services.ts'
-import type { Streams } from './plan.ts'
+import type { Output } from './terminal.ts'
 
 export type RestoreOptions = Omit<RestoreContext, 'record' | 'report'> &
   ServiceOptions & {
     /** Release held pods, and leave services and caches as they are. */
     podsOnly: boolean
+    /** A label selector. */
+    selector?: string | undefined
   }
 
 /**
@@ -20,10 +22,11 @@ export type RestoreOptions = Omit<RestoreContext, 'record' | 'report'> &
  */
 export async function runRestore(
   options: RestoreOptions,
-  { stdout }: Pick<Streams, 'stdout'>,
+  { stdout }: { stdout: Pick<Output, 'write'> },
 ): Promise<0 | 1> {
   const report = new Report((text) => stdout.write(text), options.dryRun ? 'would be ' : '')
-  const context: RestoreContext = { ...options, report, record: recorder(options) }
+  const scope = await withSelected(options, options.selector)
+  const context: RestoreContext = { ...options, scope, report, record: recorder(options) }
   await releasePods(context)
   if (!options.podsOnly) {
     const [services, caches] = [await listServices(context), await listCaches(context)]
@@ -34,6 +37,7 @@ export async function runRestore(
   }
   if (options.signal.aborted) report.fail('all of it', 'interrupted: run it again')
   else if (report.lines === 0) stdout.write('there is nothing to undo\n')
+  else if (options.dryRun) stdout.write('nothing was changed: with --yes it is done\n')
   return report.failures === 0 ? 0 : 1
 }
 

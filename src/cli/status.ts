@@ -9,7 +9,7 @@ import { listInstalled } from '../kube/list.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import type { KubeObject } from '../values/object.ts'
-import type { Streams } from './plan.ts'
+import type { Streams } from './terminal.ts'
 
 export interface StatusOptions {
   client: KubeClient

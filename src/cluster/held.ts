@@ -1,15 +1,19 @@
-import { claimsOf } from '../kserve/pod.ts'
+import { claimsOf, serviceOfPod } from '../kserve/pod.ts'
 import { isHeld } from '../plan/pod/pod.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
+import { serviceId } from './services.ts'
 
 // More than any pod that a node could start: an annotation names as many as fit into it.
 const mostClaims = 256
 
-/** The held pods, indexed by the claims that they mount, so that a warm cache wakes only its own pods. */
+/**
+ * The held pods, indexed by the claims that they mount, and by their services, so that a warm cache or a changed service
+ * wakes only its own pods.
+ */
 export class HeldPods {
   readonly #pods = new Map<string, KubeObject>()
-  /** By `namespace/claim`, and by `namespace/`: keys of pods. */
+  /** By `namespace/claim`, by `namespace/`, and by the ID of a service: keys of pods. */
   readonly #groups = new Map<string, Set<string>>()
 
   constructor({ pods }: Pick<Mirror, 'pods'>) {
@@ -31,6 +35,10 @@ export class HeldPods {
 
   in(namespace: string): Iterable<string> {
     return this.#groups.get(`${namespace}/`) ?? []
+  }
+
+  ofService(service: KubeObject): Iterable<string> {
+    return this.#groups.get(serviceId(service)) ?? []
   }
 
   all(): Iterable<string> {
@@ -62,5 +70,7 @@ export class HeldPods {
 function groupsOf(pod: KubeObject): string[] {
   const { namespace = '' } = pod.metadata
   const claims = claimsOf(pod).slice(0, mostClaims)
-  return [`${namespace}/`, ...claims.map((claim) => `${namespace}/${claim}`)]
+  const of = serviceOfPod(pod)
+  const service = of === undefined ? [] : [`${of.kind}/${keyText({ namespace, name: of.name })}`]
+  return [`${namespace}/`, ...service, ...claims.map((claim) => `${namespace}/${claim}`)]
 }

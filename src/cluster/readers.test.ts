@@ -4,7 +4,7 @@ import { loadName } from '../fluid/name.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { type KubeObject, objectAt } from '../values/object.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from './cluster.fake.ts'
-import { setGauges } from './gauges.ts'
+import { Gauges } from './gauges.ts'
 import { fakeMirror } from './mirror.fake.ts'
 import { podFacts } from './pod.ts'
 import { statusOf } from './status.ts'
@@ -21,7 +21,7 @@ async function phasesOf(dataset: KubeObject, dataLoads: KubeObject[], path = '')
   const containers = [{ volumeMounts: [{ name: cacheName, subPath: path }] }]
   const mounting = { ...pod, spec: { ...objectAt(pod, 'spec'), containers } }
   const metrics = createMetrics()
-  setGauges(mirror, metrics, nowMs)
+  new Gauges(mirror, metrics).set(nowMs)
   const [, gauge] = /^warmgate_caches\{phase="(\w+)"\} 1$/m.exec(await metrics.render()) ?? []
   const lists = { services: [], datasets: [dataset], dataLoads, loadJobs: [], runtimes: [], pods: [] }
   const [status] = statusOf(lists, nowMs)

@@ -2,6 +2,7 @@ import { serviceOfPod } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { type LlmVersion, type Resource, resources } from '../kube/resources.ts'
+import type { IndexFunction } from '../kube/store.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import { cutOf } from './reduce.ts'
 
@@ -17,6 +18,11 @@ export class Services {
 
   list(namespace?: string): KubeObject[] {
     return [...this.inference.list(namespace), ...this.llm.list(namespace)]
+  }
+
+  /** As `list`, by a value of an index. */
+  by(index: IndexFunction, value: string): KubeObject[] {
+    return [...this.inference.by(index, value), ...this.llm.by(index, value)]
   }
 
   get(kind: string, key: ObjectKey): KubeObject | undefined {
@@ -39,17 +45,22 @@ export class Services {
     return cutOf(service) === 'TooLarge'
   }
 
-  /** Whether a service was read while its namespace was not open, so without its spec. Once open, it is read again. */
+  /**
+   * Whether a service was read while its namespace was not open, so without its spec. Once open, it is read
+   * again.
+   */
   isClosed(service: KubeObject): boolean {
     return cutOf(service) === 'Closed'
   }
 
-  /** Whether a service that is not in the list is known not to exist: a kind that is not installed has none. */
+  /**
+   * Whether a service that is not in the list is known not to exist: a kind that is not installed has none.
+   */
   get hasSynced(): boolean {
     return this.inference.state === 'synced' && this.llm.state !== 'starting'
   }
 
-  /** The service that KServe made a pod for. */
+  /** The service that KServe created a pod for. */
   ofPod(pod: KubeObject, namespace: string): KubeObject | undefined {
     const of = serviceOfPod(pod)
     return of && this.get(of.kind, { namespace, name: of.name })

@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { adoptionOf } from '../cluster/adopting.ts'
 import { HeldPods } from '../cluster/held.ts'
 import type { Mirror } from '../cluster/mirror.ts'
+import { cutOf } from '../cluster/reduce.ts'
 import { serviceId } from '../cluster/services.ts'
 import { followSpeeds } from '../cluster/speeds.ts'
-import { isOurs } from '../fluid/dataset.ts'
+import { isBound, isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName } from '../fluid/name.ts'
@@ -12,15 +13,27 @@ import { isWorkloadPod } from '../kserve/pod.ts'
 import { type RequeueAfterMs, WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { isHeld } from '../plan/pod/pod.ts'
-import { type KubeObject, keyOf, keyText, listAt, type ObjectKey } from '../values/object.ts'
+import { isTrue } from '../values/condition.ts'
+import {
+  createdMs,
+  getIn,
+  type KubeObject,
+  keyOf,
+  keyText,
+  listAt,
+  type ObjectKey,
+  objectAt,
+} from '../values/object.ts'
 import { type CacheOptions, CacheReconciler } from './caches/caches.ts'
 import { servicesUsing } from './caches/service-usage.ts'
+import { isRoutine, isSettled } from './caches/settled.ts'
 import { ErrorReporter, type Loop } from './errors.ts'
 import { type HoldOptions, HoldReconciler } from './pods/holds.ts'
 import { MissedPodReconciler, mayBeMissed, missedAfterMs } from './pods/missed.ts'
 import { Releases } from './pods/releases.ts'
 import { AdoptionReconciler } from './policies/adoptions.ts'
-import { AwaitedCredentialsReconciler } from './policies/awaited-credentials.ts'
+import { AwaitedCredentialsReconciler, awaitedForMs } from './policies/awaited-credentials.ts'
+import { concernedBy } from './policies/concern.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
 import { type PolicyOptions, PolicyReconciler } from './policies/policies.ts'
 import { DecisionEventReconciler } from './reporting/decision-events.ts'
@@ -32,6 +45,8 @@ import { WarmupReporter } from './reporting/warmup-reporter.ts'
 export const holdConcurrency = 32
 // Collect changes for this long, because one run reconciles all policies.
 const batchMs = 1_000
+// What a new leader need not resync at once is resynced within this time, spread over it.
+const spreadMs = 10 * 60_000
 
 // Bounds for lists that users can write. Real services and Datasets stay below them.
 const mostCachesOfService = 128
@@ -58,6 +73,7 @@ export class Controller {
   readonly #adoptions: WorkQueue
   readonly #awaiting: WorkQueue
   readonly #podRewrites = new PodRewriteUsage()
+  readonly #podRewriter: PodRewriteReconciler
   readonly #releases: Releases
   readonly #warmupReporter: WarmupReporter
   readonly #savings: Savings
@@ -75,23 +91,23 @@ export class Controller {
     const [held, releases] = [this.#held, this.#releases]
     const holds = new HoldReconciler({ ...shared, held, releases, speeds: followSpeeds(options) })
     const reports = new DecisionEventReconciler(options)
-    const podRewrites = new PodRewriteReconciler(shared)
+    this.#podRewriter = new PodRewriteReconciler(shared)
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
       about: (key) => servicesUsing(shared, key),
     })
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
     const missed = new MissedPodReconciler(shared)
-    this.#missed = this.#queue('missed', (key) => missed.reconcile(key))
-    this.#reports = this.#serviceQueue('reports', async (service) => {
+    this.#missed = this.#queue('missed-pods', (key) => missed.reconcile(key))
+    this.#reports = this.#serviceQueue('decisions', async (service) => {
       await reports.reconcile(service)
       return undefined
     })
-    this.#podRewriteQueue = this.#serviceQueue('placements', async (service) => {
-      this.#wakeNamed(service, await podRewrites.reconcile(service))
-      return podRewrites.requeueAfterMs(service)
+    this.#podRewriteQueue = this.#serviceQueue('pod-rewrites', async (service) => {
+      this.#wakeNamed(service, await this.#podRewriter.reconcile(service))
+      return this.#podRewriter.requeueAfterMs(service)
     })
     const awaited = new AwaitedCredentialsReconciler(options)
-    this.#awaiting = this.#serviceQueue('awaiting', (service) => awaited.reconcile(service))
+    this.#awaiting = this.#serviceQueue('credentials', (service) => awaited.reconcile(service))
     const adoptions = new AdoptionReconciler(shared)
     this.#adoptions = this.#queue('adoptions', () => adoptions.reconcile())
     const policies = new PolicyReconciler(shared)
@@ -107,8 +123,9 @@ export class Controller {
     this.#warmupReporter.remember()
     this.#isLeading = true
     metrics.leader.set(1)
-    const services = mirror.services.list()
-    for (const service of services) this.#podRewrites.expect(service)
+    this.#each(mirror.services.list(), (service) => {
+      if (this.#podRewriter.mayUse(service)) this.#podRewrites.expect(service)
+    })
     this.resync()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -117,16 +134,47 @@ export class Controller {
     metrics.leader.set(0)
   }
 
-  /** Reconciles every known object. Does nothing if this replica does not lead. */
+  /**
+   * Reconciles every known object: soon whatever may be in need of it, and the rest within minutes. Does nothing if this
+   * replica does not lead.
+   */
   resync(): void {
     const { mirror } = this.#options
     if (!this.#isLeading) return
     for (const namespace of mirror.namespaces.list()) reportLabel(this.#options, namespace)
-    this.#each(mirror.services.list(), (object) => this.#serviceChanged({ type: 'added', object }))
-    this.#each([...mirror.datasets.list(), ...mirror.dataLoads.list()], (each) => this.#cacheChanged(each))
+    this.#each(mirror.services.list(), (service) => this.#lookAtService(service))
+    this.#each(mirror.dataLoads.list(), (dataLoad) => {
+      this.#warmupReporter.report(dataLoad)
+      this.#lookAtCache(datasetOf(dataLoad))
+    })
+    this.#each(mirror.datasets.list(), (dataset) => this.#lookAtCache(keyOf(dataset)))
     this.#wakeHolds(this.#held.all())
     for (const pod of mirror.pods.list()) if (mayBeMissed(pod)) this.#missed.add(keyText(keyOf(pod)))
     this.#wakePolicies()
+  }
+
+  #lookAtService(service: KubeObject): void {
+    const { clock, mirror } = this.#options
+    const id = serviceId(service)
+    const { namespace = '' } = service.metadata
+    for (const name of mirror.records.claims(service)) this.#lookAtCache({ namespace, name })
+    if (this.#podRewriter.mayUse(service)) this.#podRewriteQueue.add(id)
+    const isYoung = clock.now() < createdMs(service) + awaitedForMs
+    const record = mirror.records.of(service)
+    if (isYoung) this.#awaiting.add(id)
+    // The leader before has reported what is older. What could still be accelerated is reported again.
+    if (isYoung || record?.isProven === false) this.#reports.add(id)
+    else if (record === undefined) this.#reports.addAfter(id, spread(id))
+  }
+
+  /** A cache that has all that it needs is compared with its policy later, which costs reads. */
+  #lookAtCache(key: ObjectKey): void {
+    const { mirror } = this.#options
+    if (!isCacheName(key.name)) return
+    const usage = { mirror, podRewrites: this.#podRewrites }
+    if (isSettled(usage, key, this.#options.clock.now()))
+      this.#caches.addAfter(keyText(key), spread(keyText(key)))
+    else this.#caches.add(keyText(key))
   }
 
   async stop(): Promise<void> {
@@ -142,7 +190,7 @@ export class Controller {
       })
     whenLeading(mirror.services, (change) => this.#serviceChanged(change))
     for (const reflector of [mirror.datasets, mirror.dataLoads, ...Object.values(mirror.runtimes)]) {
-      whenLeading(reflector, ({ object }) => this.#cacheChanged(object))
+      whenLeading(reflector, (change) => this.#cacheChanged(change.object, change))
     }
     whenLeading(mirror.loadJobs, ({ object }) => {
       const key = loadOfJob(object)
@@ -173,25 +221,31 @@ export class Controller {
         }
         return
       }
-      this.#wakeHolds(this.#held.all())
-      this.#each(mirror.services.list(), (service) => {
+      const { namespaces, services, datasets } = concernedBy(mirror, change)
+      for (const { metadata } of namespaces) this.#wakeHolds(this.#held.in(metadata.name ?? ''))
+      this.#each(services, (service) => {
         this.#wakeCaches(service)
-        this.#podRewriteQueue.add(serviceId(service))
+        this.#planPodRewrite(service)
       })
       // The policy may change how long unused caches are retained.
-      this.#each(mirror.datasets.list(), (dataset) => this.#wakeCache(keyOf(dataset)))
+      this.#each(datasets, (dataset) => this.#wakeCache(keyOf(dataset)))
     })
     whenLeading(mirror.namespaces, ({ type, object }) => {
       const { metadata } = object
       if (type !== 'deleted') reportLabel(this.#options, object)
       this.#wakePolicies()
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
-      for (const service of mirror.services.list(metadata.name)) this.#podRewriteQueue.add(serviceId(service))
+      this.#each(mirror.services.list(metadata.name), (service) => this.#planPodRewrite(service))
     })
   }
 
   #serviceChanged(change: Change): void {
     const { object } = change
+    if (change.type === 'updated' && isSameButConditions(change.before, object)) {
+      // KServe writes the status of services often. Adoption alone reads their conditions.
+      if (isTrue(change.before, 'Ready') !== isTrue(object, 'Ready')) this.#wakeAdoptions()
+      return
+    }
     this.#wakePolicies()
     this.#wakeCaches(object)
     // A cache that the service used before may have no service left.
@@ -199,12 +253,16 @@ export class Controller {
     if (change.type === 'deleted') this.#wakeNamed(object, this.#podRewrites.set(object, []))
     if (change.type === 'added' || (change.type === 'updated' && this.#isNewSpec(change.before, object))) {
       this.#reports.add(serviceId(object))
-      this.#podRewriteQueue.add(serviceId(object))
+      this.#planPodRewrite(object)
       this.#awaiting.add(serviceId(object))
     }
-    // KServe writes the status of services often, and no hold depends on it.
-    if (change.type !== 'updated' || !isSameWord(change.before, object))
-      this.#wakeHolds(this.#held.in(object.metadata.namespace ?? ''))
+    this.#wakeHolds(this.#held.ofService(object))
+  }
+
+  /** Plans a service that may use caches which nothing on it names, or did so before. */
+  #planPodRewrite(service: KubeObject): void {
+    if (this.#podRewrites.names(service).length > 0 || this.#podRewriter.mayUse(service))
+      this.#podRewriteQueue.add(serviceId(service))
   }
 
   /** Also true if the namespace has just opted in: before that, the mirror held no spec of the service. */
@@ -213,18 +271,21 @@ export class Controller {
     return isNewGeneration(before, service) || (services.isClosed(before) && !services.isClosed(service))
   }
 
-  #cacheChanged(object: KubeObject): void {
+  #cacheChanged(object: KubeObject, change?: Change): void {
     const key = object.kind === 'DataLoad' ? datasetOf(object) : keyOf(object)
     // Wake pods first: releasing them is more urgent than maintaining the cache.
     this.#wakeMounting(key)
-    this.#wakeCache(key)
+    const usage = { mirror: this.#options.mirror, podRewrites: this.#podRewrites }
+    if (change === undefined || !isRoutine(usage, key, change, this.#options.clock.now()))
+      this.#wakeCache(key)
     // A warm-up is complete only once its Dataset reports a file.
     if (object.kind === 'Dataset')
       for (const dataLoad of this.#options.mirror.loadsOf(key)) this.#warmupReporter.report(dataLoad)
     // A team's own Dataset may start or stop serving services under `rewrite: Pod`.
-    if (object.kind === 'Dataset' && !isOurs(object))
-      for (const service of this.#options.mirror.services.list(key.namespace))
-        this.#podRewriteQueue.add(serviceId(service))
+    if (object.kind === 'Dataset' && !isOurs(object) && change !== undefined && !isShownAlike(change))
+      this.#each(this.#options.mirror.services.list(key.namespace), (service) =>
+        this.#planPodRewrite(service),
+      )
   }
 
   /** Wakes pods that mount a Dataset, or a reference to it. Fluid lists references in status.datasetRef. */
@@ -262,6 +323,10 @@ export class Controller {
 
   #wakePolicies(): void {
     this.#policies.addAfter('policies', batchMs)
+    this.#wakeAdoptions()
+  }
+
+  #wakeAdoptions(): void {
     this.#adoptions.addAfter('adoptions', batchMs)
   }
 
@@ -316,6 +381,30 @@ function isNewGeneration(before: KubeObject, now: KubeObject): boolean {
   return before.metadata.generation !== now.metadata.generation
 }
 
-function isSameWord({ metadata: before }: KubeObject, { metadata: now }: KubeObject): boolean {
-  return isDeepStrictEqual([before.labels, before.annotations], [now.labels, now.annotations])
+/** Whether two states of a service differ at most in the conditions of its status. */
+function isSameButConditions(before: KubeObject, now: KubeObject): boolean {
+  const read = ({ metadata: { resourceVersion: _, ...metadata }, spec, status }: KubeObject) => {
+    const { conditions: __, ...others } = objectAt(status)
+    return [metadata, spec, others]
+  }
+  return cutOf(before) === cutOf(now) && isDeepStrictEqual(read(before), read(now))
+}
+
+/** Whether plans read the same of a Dataset as before. */
+function isShownAlike(change: Change): boolean {
+  if (change.type !== 'updated') return false
+  const read = (dataset: KubeObject) => {
+    const { metadata, spec } = dataset
+    const { labels, annotations, deletionTimestamp } = metadata
+    const shown = [isBound(dataset), getIn(dataset, 'status', 'runtimes')]
+    return [labels, annotations, deletionTimestamp, spec, shown]
+  }
+  return isDeepStrictEqual(read(change.before), read(change.object))
+}
+
+/** A moment within `spreadMs` that is always the same for a key, so that not all of them are due at once. */
+function spread(key: string): number {
+  let hash = 0
+  for (let index = 0; index < key.length; index++) hash = (hash * 31 + key.charCodeAt(index)) >>> 0
+  return hash % spreadMs
 }

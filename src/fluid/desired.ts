@@ -2,7 +2,7 @@ import type { CacheSettings } from './runtime.ts'
 import type { RuntimeName } from './runtimes.ts'
 import type { Source } from './source.ts'
 
-/** A cache that Warmgate wants: its source and its settings. */
+/** A desired cache: its source and its settings. */
 export interface Cache {
   name: string
   namespace: string

@@ -308,7 +308,7 @@ test.each([
   ['s3://models/a/../b', 'the URI holds a ".." or a broken escape in what begins at character 15'],
   ['s3://models/%2e%2e/b', 'the URI holds a ".." or a broken escape in what begins at character 13'],
   ['s3://models/a%zz', 'the URI holds a ".." or a broken escape in what begins at character 13'],
-  ['s3://models:9000/a', 'where its host or bucket stands: character 12'],
+  ['s3://models:9000/a', 'in its host or bucket: character 12'],
   ['s3://models/a//b', 'the URI holds an empty path segment, or ".", at character 15'],
   ['s3://models/./b', 'the URI holds an empty path segment, or ".", at character 13'],
   ['s3://models/{{ x }}', "the URI is a template's placeholder: fill it in first"],

@@ -12,6 +12,8 @@ export interface ListOptions {
 export interface ListingOptions extends ListOptions {
   /** Returns the part of an item to keep in memory, or undefined to drop it. Called as the item arrives. */
   reduce?: (object: KubeObject) => KubeObject | undefined
+  /** Called before the first item, and again if a list expires and all of its items come once more. */
+  onStart?: () => void
 }
 
 export interface KubeList {

@@ -1,12 +1,44 @@
 import { KubeConfig } from '@kubernetes/client-node'
 
-/** The cluster that KUBECONFIG names, or the cluster of this process. Throws if there is neither. */
-export function loadKubeConfig(): KubeConfig {
+/** No cluster is configured, or not the requested one. */
+export class KubeConfigError extends Error {
+  readonly code = 'WG011'
+}
+
+/** Which cluster to use. Without a file: KUBECONFIG, ~/.kube/config, or the cluster of this process. */
+export interface ClusterChoice {
+  kubeconfig?: string | undefined
+  context?: string | undefined
+}
+
+/** Reads the kubeconfig and selects the context. Throws a `KubeConfigError`. */
+export function loadKubeConfig({ kubeconfig, context }: ClusterChoice = {}): KubeConfig {
   const config = new KubeConfig()
-  config.loadFromDefault()
-  // The default of client-node when it finds no configuration.
-  if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
-    throw new Error('there is no cluster: run in one, or set KUBECONFIG')
+  try {
+    if (kubeconfig === undefined) config.loadFromDefault()
+    else config.loadFromFile(kubeconfig)
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error)
+    throw new KubeConfigError(`the kubeconfig cannot be read: ${problem}`, { cause: error })
   }
+  if (context !== undefined) selectContext(config, context)
+  // The default of client-node when it finds no configuration.
+  const server = config.getCurrentCluster()?.server
+  if (server === undefined || server === 'http://localhost:8080')
+    throw new KubeConfigError(
+      'there is no cluster: name one with --context or --kubeconfig, or set KUBECONFIG',
+    )
   return config
+}
+
+function selectContext(config: KubeConfig, context: string): void {
+  const names = config.getContexts().map(({ name }) => name)
+  if (!names.includes(context))
+    throw new KubeConfigError(`there is no context ${context}: use one of ${names.slice(0, 20).join(', ')}`)
+  config.setCurrentContext(context)
+}
+
+/** The namespace of the selected context, as kubectl takes it. */
+export function contextNamespace(config: KubeConfig): string {
+  return config.getContextObject(config.getCurrentContext())?.namespace || 'default'
 }

@@ -151,11 +151,13 @@ async function listAll(
 ): Promise<KubeList> {
   const items: KubeObject[] = []
   let query: { [name: string]: string } = { limit: String(pageSize) }
+  options.onStart?.()
   for (;;) {
     const page = await listPage(connection, resource, { ...options, query })
     if (page === undefined) {
       // The page token expired: start again, with one whole list that cannot expire.
       items.length = 0
+      options.onStart?.()
       query = {}
       continue
     }
@@ -233,7 +235,7 @@ function toEvent(line: string): WatchEvent {
   if (type === 'ERROR')
     return { type, code: Number(getIn(object, 'code') ?? 0), message: stringAt(object, 'message') ?? '' }
   if (!isChange(type) || !isObject(getIn(object, 'metadata')))
-    throw new Error('the server sent something that is no event')
+    throw new Error('the server sent something that is not an event')
   return { type, object: object as KubeObject }
 }
 

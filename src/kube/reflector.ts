@@ -1,11 +1,10 @@
-import { setImmediate } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { KubeClient, ListOptions, WatchEvent } from './client.ts'
 import { hasStatus } from './errors.ts'
 import type { Resource } from './resources.ts'
+import { isSameButVersion, sharing } from './sharing.ts'
 import { type IndexFunction, Store } from './store.ts'
 
 export interface ReflectorOptions {
@@ -15,8 +14,8 @@ export interface ReflectorOptions {
   logger: Logger
   select?: ListOptions
   /**
-   * Drops what is not needed, to save memory; undefined drops the object, as if it were not there. Where its outcome
-   * changes for other reasons than the object, call `relist`.
+   * Drops what is not needed, to save memory; undefined drops the object, as if it were not there. Where its
+   * outcome changes for other reasons than the object, call `relist`.
    */
   reduce?: (object: KubeObject) => KubeObject | undefined
   /** From 0 up to 1; spreads many replicas' watches over time. */
@@ -31,20 +30,21 @@ export type Change =
 const firstBackoffMs = 800
 const longestBackoffMs = 30_000
 const watchSeconds = 240
-// The server sends a bookmark each minute: after twice that and a bit, silence is a dead connection.
+// The server sends a bookmark every minute. If nothing arrives for this long, the connection is dead.
 const stallMs = 150_000
-// What went well for this long owes nothing to the failures before it.
+// Reset the backoff after this time without an error.
 const healthyMs = 60_000
-// Should a change ever be lost without an error, a list finds it, once the watch of that time has ended.
+// List again at least this often, once the current watch has ended, in case a watch loses a change without an
+// error.
 const relistMs = 10 * 60_000
 
-// Whoever may label a namespace can ask for a list; the watch goes on meanwhile.
+// Bounds the lists that tenants can cause by changing labels of their namespaces.
 const relistSpacingMs = 2_000
 
 // How often it is logged that the server still forbids a list or watch.
 const forbiddenLogMs = 10 * 60_000
 
-/** A call that the API server answers with 403, and since when, in milliseconds since 1970. */
+/** A call that the API server forbids (403), and since when, in milliseconds since 1970. */
 export interface Forbidden {
   verb: 'list' | 'watch'
   sinceMs: number
@@ -53,21 +53,24 @@ export interface Forbidden {
 class Stale extends Error {}
 
 /**
- * A local copy of a resource that does not stop following the server, whatever that does: it lists and then
- * watches, and after any error at all it does so again, later and later. client-node's informer ends for good
- * at the first error that is no 410, which is why this one exists.
+ * A local copy of a resource that never stops following the server: it lists, then watches, and starts again
+ * after any error, with growing delays. client-node's informer ends permanently at the first error other than
+ * 410.
  *
- * Invariant: between `synced` and `stop`, what the copy holds is some past state of the server, and every
- * later state arrives, deletions that fell between a list and a watch included. A change that no watch tells
- * of is found within a quarter of an hour.
+ * Invariant: between `synced` and `stop`, the copy is a past state of the server, and every later state
+ * arrives, including deletions between a list and a watch. A change that no watch reports is found within 15
+ * minutes.
  */
 export class Reflector {
   /** Resolves after the first list. A resource that the server does not have yet keeps it waiting. */
   readonly synced: Promise<void>
-  /** When the server last said anything, in milliseconds since 1970; 0 for never. */
+  /** When the server last sent something, in milliseconds since 1970; 0 for never. */
   lastHeardMs = 0
   state: 'starting' | 'synced' | 'unavailable' = 'starting'
-  /** Undefined while the server forbids nothing. It is asked again all the same: rights may be granted at any time. */
+  /**
+   * Undefined while the server forbids nothing. It is asked again all the same: rights may be granted at any
+   * time.
+   */
   forbidden: Forbidden | undefined
 
   readonly #options: Required<Pick<ReflectorOptions, 'random'>> & ReflectorOptions
@@ -82,7 +85,7 @@ export class Reflector {
   #isRelistWanted = false
   #isInterrupted = false
   #cancelRelist: (() => void) | undefined
-  /** Ends the present watch; undefined where there is none. */
+  /** Ends the current watch; undefined if there is none. */
   #interrupt: AbortController | undefined
   #running: Promise<void> | undefined
 
@@ -106,7 +109,9 @@ export class Reflector {
     return this.#objects.by(index, value)
   }
 
-  /** Called after the copy has changed. A listener that throws is logged; the others hear of it all the same. */
+  /**
+   * Called after the copy has changed. A listener that throws is logged; the others are still called.
+   */
   onChange(listener: (change: Change) => void): void {
     this.#listeners.push(listener)
   }
@@ -116,8 +121,8 @@ export class Reflector {
   }
 
   /**
-   * Lists again, soon: for when `reduce` keeps other things than before. Several calls may lead to one list, and
-   * there is one each few seconds at most.
+   * Lists again soon, for a `reduce` that now keeps other fields. Several calls may cause one list. Lists are
+   * a few seconds apart at least.
    */
   relist(): void {
     const { clock } = this.#options
@@ -173,7 +178,7 @@ export class Reflector {
     this.forbidden = undefined
     // Once is enough for a resource that is not installed, or a server that is away.
     if (failures === 1)
-      logger.warn({ resource: resource.plural, err: error }, 'cannot follow a resource; trying again')
+      logger.warn({ resource: resource.plural, err: error }, 'cannot watch a resource; trying again')
   }
 
   #reportForbidden(error: unknown): void {
@@ -185,11 +190,11 @@ export class Reflector {
     this.#forbiddenLoggedMs = nowMs
     logger.error(
       { code: 'WG033', resource: resource.plural, verb, err: error },
-      'the API server forbids what this replica follows; trying again',
+      'the API server forbids to watch a resource; trying again',
     )
   }
 
-  /** One list, where one is needed, and one watch until it ends. */
+  /** One list, if one is needed, and one watch until it ends. */
   async #once(): Promise<void> {
     const isDue = this.#options.clock.now() - this.#listedMs >= relistMs
     if (this.#resourceVersion === undefined || isDue || this.#isRelistWanted) await this.#relist()
@@ -210,16 +215,21 @@ export class Reflector {
     this.#resourceVersion = undefined
     this.#verb = 'list'
     const { signal } = this.#stopping
-    const list = await client.list(resource, { ...select, signal, reduce: (object) => this.#reduce(object) })
+    let gone = new Set<string>()
+    const onStart = () => {
+      gone = new Set(this.#objects.keys())
+    }
+    // An item is compared and dropped as it arrives: no two copies of all of them are ever in memory.
+    const reduce = (object: KubeObject) => {
+      const kept = this.#reduce(object)
+      if (kept === undefined) return undefined
+      gone.delete(keyText(keyOf(kept)))
+      this.#keep(kept)
+      return undefined
+    }
+    const list = await client.list(resource, { ...select, signal, reduce, onStart })
     this.#heard()
     if (this.forbidden?.verb === 'list') this.forbidden = undefined
-    const gone = new Set(this.#objects.keys())
-    for (const [index, object] of list.items.entries()) {
-      gone.delete(keyText(keyOf(object)))
-      this.#keep(object)
-      // A big list must not keep a review waiting.
-      if (index % 200 === 199) await setImmediate()
-    }
     for (const key of gone) this.#drop(key)
     this.#resourceVersion = list.resourceVersion
     this.#listedMs = this.#options.clock.now()
@@ -261,7 +271,7 @@ export class Reflector {
       this.#cancelRelist = undefined
       this.#interrupt = undefined
     }
-    if (isStalled) throw new Stale('the server went silent')
+    if (isStalled) throw new Stale('the server sent nothing for too long')
   }
 
   #take(event: WatchEvent): void {
@@ -291,9 +301,20 @@ export class Reflector {
 
   #keep(object: KubeObject): void {
     const before = this.#objects.get(keyOf(object))
-    if (before !== undefined && isDeepStrictEqual(before, object)) return
-    this.#objects.set(object)
-    this.#tell(before === undefined ? { type: 'added', object } : { type: 'updated', object, before })
+    if (before === undefined) {
+      this.#objects.set(object)
+      this.#tell({ type: 'added', object })
+      return
+    }
+    const now = sharing(before, object)
+    if (now === before) return
+    if (isSameButVersion(before, now)) {
+      // It was written, and nothing that is kept of it has changed: what was read of it stays right.
+      before.metadata.resourceVersion = now.metadata.resourceVersion ?? ''
+      return
+    }
+    this.#objects.set(now)
+    this.#tell({ type: 'updated', object: now, before })
   }
 
   #drop(key: string): void {

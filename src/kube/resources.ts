@@ -1,4 +1,4 @@
-/** What the URL of a resource and the type of its objects consist of. */
+/** The parts of a resource's URL and of its objects' type. */
 export interface Resource {
   group: string
   version: string
@@ -28,8 +28,8 @@ export function llmInferenceServiceConfig(version: LlmVersion): Resource {
 }
 
 /**
- * Every resource that Warmgate reads or writes, besides Fluid's runtimes (cluster/runtimes.ts). The shipped role
- * (manifests/base) lists the same.
+ * Every resource that Warmgate reads or writes, besides Fluid's runtimes (cluster/runtimes.ts). The shipped
+ * role (manifests/base) lists the same.
  */
 export const resources = {
   namespace: clusterScoped('', 'v1', 'namespaces', 'Namespace'),

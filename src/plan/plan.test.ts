@@ -67,7 +67,7 @@ const cases: Case[] = [
   {
     reason: 'NotOptedIn',
     make: () => created(fakeService(model, { labels: { tier: 'silver' } }), wide({}, gold)),
-    tells: 'no policy of scope: Cluster is for it',
+    tells: 'no policy with scope: Cluster matches it',
   },
   {
     reason: 'NoPolicy',
@@ -87,7 +87,7 @@ const cases: Case[] = [
   {
     reason: 'NoModelLocation',
     make: () => created({ ...llama, kind: 'LLMInferenceService', spec: { baseRefs: [{ name: 'preset' }] } }),
-    tells: 'one that comes from its baseRefs is not seen here',
+    tells: 'a model URI from its baseRefs is not read here',
   },
   { reason: 'PvcSource', make: () => created(withModel('pvc://claim/llama')), tells: 'on a volume already' },
   {
@@ -96,7 +96,7 @@ const cases: Case[] = [
       created(
         fakeService({ sklearn: { storageUri, volumeMounts: [{ name: 'm', mountPath: '/mnt/models/' }] } }),
       ),
-    tells: 'mounts a volume at /mnt/models',
+    tells: 'mounts its own volume at /mnt/models',
   },
   { reason: 'OciSource', make: () => created(withModel('oci://registry/llama:1')), tells: 'image' },
   { reason: 'LocalSource', make: () => created(withModel('/opt/models')), tells: 'inside the image or pod' },
@@ -198,12 +198,12 @@ const cases: Case[] = [
   {
     reason: 'TooLarge',
     make: () => created(fakeService({ model: { storageUri, args: Array(10_001).fill('x') } })),
-    tells: 'larger than any that Warmgate looks at',
+    tells: 'larger than the limit of Warmgate',
   },
   {
     reason: 'TooLarge',
     make: () => created(fakeService(model, { annotations: { note: 'x'.repeat(262_000) } })),
-    tells: 'leave no room for the record',
+    tells: 'the record of the rewrite does not fit',
   },
   {
     reason: 'RecordUnproven',
@@ -262,7 +262,7 @@ test.each(cases.filter(({ reason }) => !['Accelerated', 'AlreadyCached', 'Record
     const warned = reason !== 'InvalidOverride' && needsWarning(reason)
     // The answer of the webhook tells nobody what is in a Secret.
     const isPublic = !['CredentialsMissing', 'CredentialsPending', 'WorkloadIdentity'].includes(reason)
-    const message = isPublic ? made.message : 'an Event on the service says'
+    const message = isPublic ? made.message : 'an Event on the service '
     const told = [expect.stringContaining(`warmgate: not accelerated (${reason}): `)]
     expect(made.warnings).toEqual(warned ? told : [])
     expect(made.warnings.join()).toContain(warned ? message : '')

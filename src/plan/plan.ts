@@ -165,8 +165,7 @@ function withoutRewrite(
 const noRoom: Refused = {
   kind: 'skip',
   reason: 'TooLarge',
-  message:
-    'the annotations of the service leave no room for the record of what was rewritten (256 KiB in all)',
+  message: 'the record of the rewrite does not fit in the annotations of the service (256 KiB in total)',
 }
 
 function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
@@ -245,7 +244,7 @@ function publicMessage(reason: Reason, message: string): string {
 
 const pendingReason = 'CredentialsPending'
 const pendingMessage =
-  'its service account or a Secret is not there yet; an Event on the service says which. Once it is there, a new service is accelerated by itself, for 10 minutes'
+  'its service account or a Secret does not exist yet; an Event on the service names it. If it is created within 10 minutes of the service, the service is accelerated'
 
 const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing', 'WorkloadIdentity'])
 
@@ -318,7 +317,9 @@ function servesOne(rewrites: Rewrite[]): boolean {
 /** Warns a user who asks for an adoption if there is nothing to change. */
 function podRewriteWarning(rewrites: Rewrite[], shouldWarn: ShouldWarn): string[] {
   return shouldWarn('Accelerated') && rewrites.every(({ by }) => by === 'Pod')
-    ? ['warmgate: nothing to adopt: by rewrite: Pod each new pod of this service turns to its cache']
+    ? [
+        'warmgate: nothing to adopt: with rewrite: Pod each new pod of this service is redirected to its cache',
+      ]
     : []
 }
 

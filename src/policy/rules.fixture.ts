@@ -51,7 +51,7 @@ export const brokenSpecs: BrokenSpec[] = [
     ].map((fields) => ({
       spec: expression(selector, fields),
       place: `spec.${selector}.matchExpressions[0]`,
-      says: 'In and NotIn need values; Exists and DoesNotExist take none',
+      says: 'In and NotIn need values; Exists and DoesNotExist have none',
     })),
   ]),
   {
@@ -62,7 +62,7 @@ export const brokenSpecs: BrokenSpec[] = [
   {
     spec: gpu({ when: { selector: { matchExpressions: [{ key: 'a', operator: 'In' }] } } }),
     place: 'spec.gpu.when.selector.matchExpressions[0]',
-    says: 'In and NotIn need values; Exists and DoesNotExist take none',
+    says: 'In and NotIn need values; Exists and DoesNotExist have none',
   },
   ...['', 'models/', 'S3://models'].map((prefix) => ({
     spec: source({ match: [prefix] }),
@@ -72,12 +72,12 @@ export const brokenSpecs: BrokenSpec[] = [
   ...['s3://models/$(namespace)', 's3://$(namespace)-x/', 's3://$(service)/', 's3://$x/'].map((prefix) => ({
     spec: source({ match: [prefix] }),
     place: 'spec.sources[0].match[0]',
-    says: 'end $(namespace) with a /, as in "s3://models/$(namespace)/": else team-a would have what is of team-ab',
+    says: 'end $(namespace) with a /, as in "s3://models/$(namespace)/": otherwise team-a could read the models of team-ab',
   })),
   {
     spec: source({ match: ['gs://', 's3://models/../secrets'] }),
     place: 'spec.sources[0].match[1]',
-    says: 'a prefix holds no ..: no URI with one is ever acted on',
+    says: 'remove .. from the prefix: URIs with .. are never accelerated',
   },
   ...['fs.oss.accessKeyId', 'aws.secretKey', 'X-Token', 'PASSWORD'].map((option) => ({
     spec: source({ options: { [option]: 'x' } }),
@@ -92,7 +92,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ...[{ secretName: 's3-access' }, { keys: { 'access-key': 'KEY' } }].map((fields) => ({
     spec: source({ credentials: { identity: 'Node', ...fields } }),
     place: 'spec.sources[0].credentials',
-    says: 'identity: Node is for sources without credentials: name no Secret and no keys beside it',
+    says: 'identity: Node is for sources without credentials: remove secretName and keys',
   })),
   ...['Shared', 'a.b', 'a/b', '', '$(namespace)'].flatMap((word) =>
     ['namespace', 'name'].map((field) => ({
@@ -113,7 +113,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ].map((fields) => ({
     spec: source({ dataset: { namespace: 'shared', name: 'models' }, ...fields }),
     place: 'spec.sources[0]',
-    says: 'dataset stands alone with match: how the sources are read is the matter of the Dataset that it names',
+    says: 'set only match beside dataset: the named Dataset decides how the sources are read',
   })),
   {
     spec: { cache: { fuse: 'Sidecar' }, ...source({ dataset: { namespace: 'shared', name: 'models' } }) },
@@ -162,7 +162,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ...['/etc', '/etc/kubernetes', '/var/lib/kubelet/pods', '/var', '/proc/1', '/dev/sda'].flatMap((path) =>
     placedTier(
       path,
-      'use a directory that the node itself does not live on, e.g. /mnt/ssd0/cache or /dev/shm',
+      'use a directory outside of the system directories of the node, e.g. /mnt/ssd0/cache or /dev/shm',
     ),
   ),
   {
@@ -192,7 +192,7 @@ export const brokenSpecs: BrokenSpec[] = [
     ...[{ cpu: 1 }, { memory: '4Gi' }].map((limits) => ({
       spec: { cache: { resources: { [component]: { limits } } } },
       place: `spec.cache.resources.${component}`,
-      says: 'limits need both cpu and memory: Fluid writes the one that is missing as 0',
+      says: 'limits need both cpu and memory: Fluid writes a missing one as 0',
     })),
     ...[{ requests: { memory: '4 Gi' } }, { limits: { cpu: 1, memory: '1.5Gi' } }].map((amounts) => ({
       spec: { cache: { resources: { [component]: amounts } } } as JsonObject,
@@ -208,7 +208,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ...[{ replicas: 3 }, { tieredstore: { levels: [] } }].map((template) => ({
     spec: { cache: { template } },
     place: 'spec.cache.template',
-    says: 'set cache.replicas and cache.tieredStore instead: a template is for what a policy does not name',
+    says: 'set cache.replicas and cache.tieredStore instead: a template is for fields that a policy does not have',
   })),
   ...[
     { spec: { fuse: {} } },
@@ -277,7 +277,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ...['cpu', 'memory', '/gpu', 'nvidia.com/'].map((name) => ({
     spec: { gpu: { resources: { [name]: 1 } } },
     place: 'spec.gpu.resources',
-    says: 'name devices with their domain, e.g. nvidia.com/gpu; CPU and memory are the service’s own',
+    says: 'name devices with their domain, e.g. nvidia.com/gpu; CPU and memory are set in the service',
   })),
   ...['gpu', 'cache'].flatMap((field) => {
     const tolerating = (toleration: JsonObject) =>
@@ -297,7 +297,7 @@ export const brokenSpecs: BrokenSpec[] = [
       ...[{}, { effect: 'NoSchedule' }].map((more) => ({
         spec: tolerating({ key: 'a', operator: 'Exists', tolerationSeconds: 60, ...more }),
         place,
-        says: 'tolerationSeconds is for effect: NoExecute alone',
+        says: 'tolerationSeconds needs effect: NoExecute',
       })),
     ]
   }),

@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fakePolicy } from '../plan/plan.fake.ts'
+import type { Policy } from './policy.ts'
 import { optedIn } from './scope.ts'
-import { countPolicyUsage, type PolicySubject } from './usage.ts'
+import { type PolicySubject, type PolicyUsage, PolicyUsageCounter } from './usage.ts'
 
 const service = (name: string, more: Partial<PolicySubject> = {}): PolicySubject => ({
   name: `models/${name}`,
@@ -10,6 +12,13 @@ const service = (name: string, more: Partial<PolicySubject> = {}): PolicySubject
   annotations: {},
   ...more,
 })
+
+function countPolicyUsage(policies: Policy[], services: PolicySubject[]): Map<string, PolicyUsage> {
+  const counter = new PolicyUsageCounter(policies)
+  for (const each of services) counter.add(each.name, each)
+  return counter.usages()
+}
+
 const gold = { serviceSelector: { matchLabels: { tier: 'gold' } } }
 
 test('a service is counted with the policy that governs it, or the one that it may choose', () => {
@@ -52,4 +61,36 @@ test('no policy, and no service that one matches, is no usages', () => {
     services: 0,
     conflicts: new Map(),
   })
+})
+
+function subjectOf({ isGold, policy }: { isGold: boolean; policy: string }): PolicySubject {
+  const labels: PolicySubject['labels'] = isGold ? { tier: 'gold' } : {}
+  return service('same', { labels, annotations: policy === '' ? {} : { 'warmgate.dev/policy': policy } })
+}
+
+test('however services come, change and go, the usages are those of the services that are left', () => {
+  const policies = [
+    fakePolicy('a', { overrides: ['policy'] }),
+    fakePolicy('b'),
+    fakePolicy('gold', { priority: 1, ...gold }),
+    fakePolicy('other', { priority: 1, ...gold }),
+  ]
+  const id = fc.constantFrom('x', 'y', 'z')
+  const step = fc.record({ id, isGold: fc.boolean(), policy: fc.constantFrom('', 'b'), isGone: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+      const counter = new PolicyUsageCounter(policies)
+      const left = new Map<string, PolicySubject>()
+      for (const { id, isGone, ...of } of steps) {
+        counter.remove(id)
+        left.delete(id)
+        if (isGone) continue
+        counter.add(id, subjectOf(of))
+        left.set(id, subjectOf(of))
+      }
+      const fresh = new PolicyUsageCounter(policies)
+      for (const [id, subject] of left) fresh.add(id, subject)
+      expect(counter.usages()).toEqual(fresh.usages())
+    }),
+  )
 })

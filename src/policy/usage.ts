@@ -11,7 +11,7 @@ export interface PolicySubject {
   annotations: Annotations
 }
 
-/** What one policy does in a cluster. */
+/** The services that one policy governs, and the policies that conflict with it. */
 export interface PolicyUsage {
   /** How many services it governs. */
   services: number
@@ -19,30 +19,83 @@ export interface PolicyUsage {
   conflicts: Map<string, string>
 }
 
-/** Which policy governs which services, by the name of the policy. */
-export function countPolicyUsage(policies: Policy[], services: PolicySubject[]): Map<string, PolicyUsage> {
-  const usages = new Map(
-    policies.map(({ name }) => [name, { services: 0, conflicts: new Map() } as PolicyUsage]),
-  )
-  for (const service of services) {
-    const matching = matchingPolicies(policies, {
-      namespace: service.namespaceLabels,
-      service: service.labels,
-    })
-    const [selected] = matching
-    if (selected === undefined) continue
-    const chosen = choosePolicy(selected, policies, service.annotations)
-    const usage = usages.get(chosen.ok ? chosen.policy.name : selected.name)
-    if (usage !== undefined) usage.services += 1
-    noteConflicts(usages, matching, service.name)
-  }
-  return usages
+/** What one service adds to the usages. */
+interface Share {
+  id: string
+  name: string
+  governedBy: string
+  /** The matching policies that share the highest priority, so that only their names order them. */
+  equals: string[]
 }
 
-/** Records the matching policies that share the highest priority, so that only their names order them. */
-function noteConflicts(usages: Map<string, PolicyUsage>, matching: Policy[], service: string): void {
-  const equals = matching.filter(({ spec }) => spec.priority === matching[0]?.spec.priority)
-  for (const one of equals) {
-    for (const other of equals) if (one !== other) usages.get(one.name)?.conflicts.set(other.name, service)
+/** Counts which policy governs which services. A service may be added and removed at any time. */
+export class PolicyUsageCounter {
+  readonly #policies: Policy[]
+  readonly #shares = new Map<string, Share>()
+  readonly #services = new Map<string, number>()
+  /** By a policy, and by another one: the names of the services that both match, by ID. */
+  readonly #conflicts = new Map<string, Map<string, Map<string, string>>>()
+
+  constructor(policies: Policy[]) {
+    this.#policies = policies
+  }
+
+  /** `id` is unique among services. */
+  add(id: string, service: PolicySubject): void {
+    this.remove(id)
+    const share = this.#shareOf(id, service)
+    if (share === undefined) return
+    this.#shares.set(id, share)
+    this.#change(share, 1)
+  }
+
+  remove(id: string): void {
+    const share = this.#shares.get(id)
+    if (share === undefined) return
+    this.#shares.delete(id)
+    this.#change(share, -1)
+  }
+
+  /** By the name of the policy. */
+  usages(): Map<string, PolicyUsage> {
+    return new Map(
+      this.#policies.map(({ name }) => {
+        const conflicts = [...(this.#conflicts.get(name) ?? [])].map(
+          ([other, [[, service] = ['', '']]]) => [other, service] as const,
+        )
+        return [name, { services: this.#services.get(name) ?? 0, conflicts: new Map(conflicts) }]
+      }),
+    )
+  }
+
+  #shareOf(id: string, service: PolicySubject): Share | undefined {
+    const { name, namespaceLabels: namespace, labels, annotations } = service
+    const matching = matchingPolicies(this.#policies, { namespace, service: labels })
+    const [selected] = matching
+    if (selected === undefined) return undefined
+    const chosen = choosePolicy(selected, this.#policies, annotations)
+    const equals = matching.filter(({ spec }) => spec.priority === selected.spec.priority)
+    return {
+      id,
+      name,
+      governedBy: chosen.ok ? chosen.policy.name : selected.name,
+      equals: equals.length > 1 ? equals.map((policy) => policy.name) : [],
+    }
+  }
+
+  #change(share: Share, by: 1 | -1): void {
+    const { governedBy, equals } = share
+    this.#services.set(governedBy, (this.#services.get(governedBy) ?? 0) + by)
+    for (const one of equals)
+      for (const other of equals) if (one !== other) this.#noteConflict(share, { one, other, by })
+  }
+
+  #noteConflict({ id, name }: Share, { one, other, by }: { one: string; other: string; by: 1 | -1 }): void {
+    const others = this.#conflicts.get(one) ?? new Map<string, Map<string, string>>()
+    const services = others.get(other) ?? new Map<string, string>()
+    this.#conflicts.set(one, others.set(other, services))
+    if (by > 0) services.set(id, name)
+    else services.delete(id)
+    if (services.size === 0) others.delete(other)
   }
 }

@@ -34,11 +34,11 @@ export async function clearCaches(context: RestoreContext, restored: ReadonlySet
   )
 }
 
-/** If the scope names services, only the caches that they own are in scope. */
+/** If the scope names or selects services, only the caches that they own are in scope. */
 function isInScope({ scope }: RestoreContext, { objects }: LocatedCache, services: Located[]): boolean {
-  if (scope.services.length === 0) return true
+  if (scope.services.length === 0 && scope.selected === undefined) return true
   const owners = objects.flatMap(({ object }) => object.metadata.ownerReferences ?? [])
-  const named = services.filter(({ object }) => isNamed(scope, object.metadata.name))
+  const named = services.filter(({ object }) => isNamed(scope, object.metadata))
   return owners.some(({ uid }) => named.some(({ object }) => object.metadata.uid === uid))
 }
 
@@ -85,12 +85,12 @@ async function remove(context: RestoreContext, { key, objects }: LocatedCache): 
     if (pod !== undefined) return `pod ${pod.metadata.name} mounts it`
     if (dataset.metadata.deletionTimestamp === undefined)
       await deleteByUid(client, resources.dataset, dataset)
-    return 'Fluid has not let go of its Dataset'
+    return 'Fluid has not removed the finalizer of its Dataset'
   }
   for (const each of objects) {
     if (each.resource.kind !== 'Dataset') await deleteByUid(client, each.resource, each.object)
   }
   const left = await Promise.all(objects.map(({ resource, object }) => client.get(resource, keyOf(object))))
   const [kind] = left.flatMap((object) => (object !== undefined && isOurs(object) ? [object.kind] : []))
-  return kind === undefined ? undefined : `its ${kind} is still there`
+  return kind === undefined ? undefined : `its ${kind} still exists`
 }

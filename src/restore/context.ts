@@ -11,14 +11,16 @@ import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 
-/** What is to be undone: everything, or what is in a namespace, or services by name. */
+/** The services to restore: all, those in a namespace, or services by name. */
 export interface Scope {
   namespace: string | undefined
   /** Empty for all. */
   services: readonly string[]
+  /** The `namespace/name` of the services that a label selector selects; without it all are. */
+  selected?: ReadonlySet<string>
 }
 
-/** What restoring needs, and where it reports. */
+/** The dependencies of a restore. */
 export interface RestoreContext {
   client: KubeClient
   clock: Clock
@@ -73,12 +75,12 @@ export interface LocatedCache {
 }
 
 /** Lists InferenceServices and LLMInferenceServices. */
-export async function listServices({
-  client,
-  scope,
-}: Pick<RestoreContext, 'client' | 'scope'>): Promise<Located[]> {
+export async function listServices(
+  { client, scope }: Pick<RestoreContext, 'client' | 'scope'>,
+  labelSelector?: string,
+): Promise<Located[]> {
   const kinds = [resources.inferenceService, llmInferenceService(await servedLlmVersion(client))]
-  return await listAll(client, kinds, scope)
+  return await listAll(client, kinds, scope, labelSelector)
 }
 
 /** Lists the pods that KServe created. */
@@ -107,16 +109,34 @@ export async function listCaches({ client, scope }: RestoreContext): Promise<Loc
   return [...caches.values()]
 }
 
-async function listAll(client: KubeClient, kinds: Resource[], { namespace }: Scope): Promise<Located[]> {
+async function listAll(
+  client: KubeClient,
+  kinds: Resource[],
+  { namespace }: Scope,
+  labelSelector?: string,
+): Promise<Located[]> {
+  const options = { ...(namespace && { namespace }), ...(labelSelector && { labelSelector }) }
   const lists = kinds.map(async (resource) => {
-    const objects = await listInstalled(client, resource, { ...(namespace && { namespace }) })
+    const objects = await listInstalled(client, resource, options)
     return objects.map((object) => ({ resource, object }))
   })
   return (await Promise.all(lists)).flat()
 }
 
-export function isNamed({ services }: Scope, name: string | undefined): boolean {
-  return services.length === 0 || (name !== undefined && services.includes(name))
+/** Whether a service is in the scope. */
+export function isNamed({ services, selected }: Scope, { namespace, name }: Partial<ObjectKey>): boolean {
+  const isListed = services.length === 0 || (name !== undefined && services.includes(name))
+  return isListed && (selected === undefined || selected.has(`${namespace}/${name}`))
+}
+
+/** Adds the services that a label selector selects. */
+export async function withSelected(
+  { client, scope }: Pick<RestoreContext, 'client' | 'scope'>,
+  labelSelector: string | undefined,
+): Promise<Scope> {
+  if (labelSelector === undefined) return scope
+  const found = await listServices({ client, scope }, labelSelector)
+  return { ...scope, selected: new Set(found.map(({ object }) => keyText(keyOf(object)))) }
 }
 
 const pollMs = 1_000
@@ -127,7 +147,9 @@ export interface Waiting extends Pick<RestoreContext, 'clock' | 'signal' | 'time
   say?: (pending: string) => void
 }
 
-/** Polls until nothing is pending. Resolves with the pending reason at the timeout, or if the signal aborts. */
+/**
+ * Polls until nothing is pending. Resolves with the pending reason at the timeout, or if the signal aborts.
+ */
 export async function waitedFor(
   { clock, signal, timeoutMs, say = () => {} }: Waiting,
   check: () => Promise<string | undefined>,

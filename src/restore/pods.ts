@@ -15,7 +15,9 @@ export async function releasePods(context: RestoreContext): Promise<void> {
 async function release(context: RestoreContext, pod: KubeObject): Promise<void> {
   const { record, dryRun, report, scope } = context
   try {
-    if (!isHeld(pod) || !isNamed(scope, serviceOfPod(pod)?.name)) return
+    const { namespace = '' } = pod.metadata
+    const name = serviceOfPod(pod)?.name
+    if (!isHeld(pod) || !isNamed(scope, { namespace, ...(name !== undefined && { name }) })) return
     if (!dryRun) {
       await writeGateStatus(context, pod, { isReleased: true, reason: 'NotHeld', message })
       await record({ regarding: pod, type: 'Normal', reason: 'NotHeld', note: message, action: 'Release' })

@@ -20,8 +20,8 @@ const limits = { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout:
 const mostConnections = 64
 
 /**
- * For the kubelet: `/healthz`, and `/readyz`, which says what is still missing before this replica can serve. `missing`
- * answers an empty list when it is ready.
+ * For the kubelet: `/healthz`, and `/readyz`, which says what is still missing before this replica can serve.
+ * `missing` answers an empty list when it is ready.
  */
 export function createProbeServer({ missing }: { missing: () => string[] }): PlainServer {
   return createPlainServer({
@@ -40,7 +40,9 @@ export interface MetricsOptions {
   beforeScrape: () => void
 }
 
-/** For Prometheus: `/metrics`, on a port of its own, so that a NetworkPolicy can tell it from the probes. */
+/**
+ * For Prometheus: `/metrics`, on its own port, so that a NetworkPolicy can distinguish it from the probes.
+ */
 export function createMetricsServer({ metrics, beforeScrape }: MetricsOptions): PlainServer {
   return createPlainServer({
     '/metrics': async () => {

@@ -68,8 +68,8 @@ const moves: [name: string, move: (metrics: Metrics) => void, sample: string][] 
   ['warmgate_leader', ({ leader }) => leader.set(1), 'warmgate_leader 1'],
   [
     'warmgate_reconcile_errors_total',
-    ({ reconcileErrors }) => reconcileErrors.inc({ loop: 'reports' }),
-    'warmgate_reconcile_errors_total{loop="reports"} 1',
+    ({ reconcileErrors }) => reconcileErrors.inc({ loop: 'decisions' }),
+    'warmgate_reconcile_errors_total{loop="decisions"} 1',
   ],
   [
     'warmgate_watch_last_event_timestamp_seconds',

@@ -28,7 +28,7 @@ export interface CertificatesOptions {
   metrics: Metrics
   /** Warmgate's Service and namespace, and every other name that the webhook's URL may have. */
   names: ServingNames
-  /** The MutatingWebhookConfiguration whose webhooks are to trust us. */
+  /** The MutatingWebhookConfiguration in which to maintain the caBundle. */
   configuration: string
   /** Takes each new serving certificate; it has been verified. */
   onPair: (pair: KeyPair) => void
@@ -49,9 +49,9 @@ const longestTickMs = 3_600_000
 const retryMs = 5_000
 
 /**
- * Keeps this replica trusted by the API server. Each replica runs it: the authorities are shared, in a Secret;
- * the serving certificate belongs to the replica, and stays in memory. The first replica creates or renews what
- * is shared; after a conflict, a replica reads what another one wrote.
+ * Keeps this replica trusted by the API server. Each replica runs it: the authorities are shared, in a
+ * Secret; the serving certificate belongs to the replica, and stays in memory. The first replica creates or
+ * renews what is shared; after a conflict, a replica reads what another one wrote.
  */
 export class Certificates {
   readonly #options: CertificatesOptions
@@ -84,8 +84,8 @@ export class Certificates {
 
   async #reconcile(): Promise<CertificateState> {
     const { client, configuration: name } = this.#options
-    // Before the Secret: then a replica with an older bundle cannot overwrite the caBundle of a newer one,
-    // whose write has changed the resource version read here.
+    // Read the configuration before the Secret: if another replica writes a newer caBundle after this read,
+    // the resourceVersion changes, so that this replica cannot overwrite it with an older bundle.
     const found = await client.get(resources.mutatingWebhookConfiguration, { name })
     const bundle = await this.#sharedBundle()
     // Before the serving certificate: only an authority that the API server trusts may sign it.
@@ -102,7 +102,10 @@ export class Certificates {
     const secret = await client.get(resources.secret, key)
     const read = fromSecretData(getIn(secret, 'data'))
     if (read.kind === 'invalid')
-      logger.error({ code: 'WG030', reason: read.reason }, `Secret ${secretName}: ${read.message}; made anew`)
+      logger.error(
+        { code: 'WG030', reason: read.reason },
+        `Secret ${secretName}: ${read.message}; creating it again`,
+      )
     const bundle = read.kind === 'valid' ? await this.#renewed(read.bundle) : await createBundle(clock.now())
     if (read.kind !== 'valid' || bundle !== read.bundle)
       await writeOwnSecret(client, key, { present: secret, data: toSecretData(bundle) })
@@ -143,7 +146,7 @@ export class Certificates {
     const pair = await createServing({ authority, names, nowMs })
     const verdict = verifyPair(pair)
     if (verdict.kind === 'invalid')
-      throw new Error(`a new serving certificate is of no use: ${verdict.message}`)
+      throw new Error(`a new serving certificate is not valid: ${verdict.message}`)
     metrics.certificateExpiry.set({ kind: 'leaf' }, verdict.expiresMs / 1_000)
     this.#leaf = pair
     onPair(pair)
@@ -165,7 +168,7 @@ export class Certificates {
   /** A ready replica stays ready while its certificate is valid: admission does not need the API server. */
   #failed(error: unknown): undefined {
     const { clock, logger } = this.#options
-    logger.error({ code: 'WG031', err: error }, 'cannot look after the certificates; trying again')
+    logger.error({ code: 'WG031', err: error }, 'cannot check the certificates; trying again')
     if (this.#state.kind === 'ready' && clock.now() < this.#state.expiresMs) return
     this.#state = { kind: 'waiting', reason: 'Unreachable', message: (error as Error).message }
   }

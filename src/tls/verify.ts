@@ -16,8 +16,8 @@ export type Verdict =
   | { kind: 'invalid'; reason: Refusal; message: string }
 
 /**
- * Whether a key belongs to its certificate. Check before each use: Node's `setSecureContext` accepts a pair that
- * does not match without an error, and then fails every handshake.
+ * Whether a key belongs to its certificate. Check before each use: Node's `setSecureContext` accepts a pair
+ * that does not match without an error, and then fails every handshake.
  */
 export function verifyPair({ key, cert }: KeyPair): Verdict {
   try {
@@ -88,7 +88,7 @@ function certificatesIn(bundle: string): X509Certificate[] {
     try {
       return [new X509Certificate(pem)]
     } catch {
-      // One unreadable entry does not make the others untrusted.
+      // Skip an unreadable entry, so that the others are still trusted.
       return []
     }
   })

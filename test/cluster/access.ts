@@ -6,7 +6,7 @@ import { createAuthority } from '../../src/tls/authority.ts'
 import type { KeyPair } from '../../src/tls/issue.ts'
 import { createServing } from '../../src/tls/serving.ts'
 
-/** Who may do what in a cluster, and how each authenticates. */
+/** The users of a cluster, their rights, and how they authenticate. */
 export interface Access {
   url: string
   /** Signs the certificates of all servers in this cluster. */
@@ -32,7 +32,7 @@ export const admins = [
   'kserve',
   'fluid',
 ] as const
-// Nobody is anonymous, but for whoever asks whether the server is well.
+// Anonymous access is only allowed for health checks.
 const authentication = {
   apiVersion: 'apiserver.config.k8s.io/v1',
   kind: 'AuthenticationConfiguration',

@@ -111,7 +111,7 @@ test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list
   const report = async (...flags: string[]) =>
     (await promisify(execFile)(process.execPath, ['src/main.ts', 'report', ...flags], { env })).stdout
   // The authorizer learns of the binding from a watch.
-  const told = await until('a report', () => report('-o', 'json'))
+  const told = await until('a report', () => report('-A', '-o', 'json'))
   const services = listAt(JSON.parse(told) as Json, 'services')
   const llama = objectAt(
     services.find(
@@ -124,7 +124,7 @@ test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list
   expect(llama.gpuSeconds).toBe(2 * Number(llama.downloadSeconds))
   expect(Number(llama.startSeconds)).toBeGreaterThanOrEqual(Number(llama.downloadSeconds))
   expect(await report('-n', namespace)).toContain('llama')
-  expect(await report('-n', 'kserve')).toContain('no pod of a service is there')
+  expect(await report('-n', 'kserve')).toContain('there are no pods of services')
 })
 
 test('nobody is anonymous', async () => {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { byRecordedClaim } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Planner } from '../../cluster/planner.ts'
 import { runtimeResources } from '../../cluster/runtimes.ts'
@@ -26,6 +27,7 @@ import { Memory } from '../../values/memory.ts'
 import {
   type KubeObject,
   keyOf,
+  keyText,
   type ObjectKey,
   type OwnerReference,
   ownerReference,
@@ -174,7 +176,7 @@ export class CacheReconciler {
     const { clock, events } = this.#options
     const bytes = heldBeforeLoad(dataset, clock.now())
     if (bytes === undefined || latestRetry(dataset, dataset.metadata.name ?? '') > 0) return
-    const note = `it holds ${formatSize(bytes)} before it is filled: an earlier cache of its name left files on the disks of its nodes`
+    const note = `it holds ${formatSize(bytes)} before its warm-up: an earlier cache with the same name left files on the disks of its nodes`
     events.record({ regarding: dataset, type: 'Warning', reason: 'OldCacheFiles', note, action: 'Warmup' })
   }
 
@@ -215,7 +217,12 @@ export class CacheReconciler {
       first ??= planned
     }
     return (
-      first ?? { cache: undefined, policy: undefined, reason: 'NoModelLocation', message: 'nobody uses it' }
+      first ?? {
+        cache: undefined,
+        policy: undefined,
+        reason: 'NoModelLocation',
+        message: 'no service uses it',
+      }
     )
   }
 
@@ -332,7 +339,9 @@ export class CacheReconciler {
     if (!mirror.services.hasSynced || !podRewrites.areKnownIn(key.namespace)) return blockedRetryMs
     // If the signing key is lost, records cannot be proven: keep their caches, and create nothing for them.
     if (
-      mirror.services.list(key.namespace).some((service) => mirror.records.claimsUnproven(service, key.name))
+      mirror.services
+        .by(byRecordedClaim, keyText(key))
+        .some((service) => mirror.records.claimsUnproven(service, key.name))
     )
       return undefined
     const dataset = mirror.datasets.get(key)

@@ -1,15 +1,18 @@
+import { byRecordedClaim } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Records } from '../../cluster/records.ts'
-import type { KubeObject, ObjectKey } from '../../values/object.ts'
+import { type KubeObject, keyText, type ObjectKey } from '../../values/object.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 
-/** The services that use a cache, oldest first. */
+/** The services that use a cache, oldest first. Reads only those that name it. */
 export function servicesUsing(
   { mirror, podRewrites }: { mirror: Pick<Mirror, 'services' | 'records'>; podRewrites: PodRewriteUsage },
-  { namespace, name }: ObjectKey,
+  key: ObjectKey,
 ): KubeObject[] {
-  return mirror.services
-    .list(namespace)
+  const { name } = key
+  const rewritten = [...podRewrites.servicesOf(key)].flatMap((id) => mirror.services.byId(id) ?? [])
+  const candidates = new Set([...mirror.services.by(byRecordedClaim, keyText(key)), ...rewritten])
+  return [...candidates]
     .filter((service) => service.metadata.deletionTimestamp === undefined)
     .filter((service) => podRewrites.has(service, name) || isReadableUser(mirror.records, service, name))
     .toSorted((a, b) => order(a).localeCompare(order(b)))

@@ -55,7 +55,8 @@ function setUp(policy: Policy, ...services: KubeObject[]) {
   const status = () => objectAt(api.find('AccelerationPolicy', { name: policy.name }), 'status', 'adoption')
   const adopted = () => api.writes.flatMap((text) => text.match(/^patch InferenceService (.*)$/)?.[1] ?? [])
   const { parsed, services: seen } = fake
-  return { parsed, seen, api, clock, adopted, notes, status, step: () => reconciler.reconcile() }
+  const { records } = mirror
+  return { parsed, records, seen, api, clock, adopted, notes, status, step: () => reconciler.reconcile() }
 }
 
 const cacheOf = (service: KubeObject) => plan({ service, facts: fakeFacts() }).caches[0]?.name ?? ''
@@ -218,4 +219,23 @@ test('services of a namespace that was opened a moment ago are waited for: they 
   it.api.put(a)
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
+})
+
+test('a policy with nothing to adopt looks at a changed service alone, and at all of them every five minutes', async () => {
+  const names = Array.from({ length: 20 }, (_, index) => `s-${index}`)
+  const it = setUp(fakePolicy('p', automatic), ...names.map((name) => old(name, 'ftp://models/x')))
+  await it.step()
+  expect(it.status()).toMatchObject({ phase: 'Idle' })
+  const read: string[] = []
+  const { of } = it.records
+  it.records.of = (service, subject) => {
+    read.push(service.metadata.name ?? '')
+    return of.call(it.records, service, subject)
+  }
+  it.api.edit('InferenceService', { namespace: 'models', name: 's-7' }, { metadata: { labels: { a: 'b' } } })
+  await it.step()
+  expect(new Set(read)).toEqual(new Set(['s-7']))
+  await it.clock.advance(5 * 60_000)
+  await it.step()
+  expect(new Set(read).size).toBe(20)
 })

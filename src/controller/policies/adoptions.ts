@@ -17,6 +17,7 @@ import { type Clock, timestamp } from '../../values/clock.ts'
 import { parseDurationMs } from '../../values/duration.ts'
 import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
 import type { ErrorReporter } from '../errors.ts'
+import { AdoptionCandidates } from './adoption-candidates.ts'
 
 export interface AdoptionOptions {
   mirror: Mirror
@@ -46,9 +47,11 @@ export class AdoptionReconciler {
    * Until when to skip services that cannot be adopted, because planning a service costs API calls.
    */
   readonly #passedUntilMs = new Map<string, number>()
+  readonly #candidates: AdoptionCandidates
 
   constructor(options: AdoptionOptions) {
     this.#options = options
+    this.#candidates = new AdoptionCandidates(options.mirror, idleMs)
   }
 
   /** Takes one step for every policy. Resolves with the milliseconds until the next step. */
@@ -83,12 +86,15 @@ export class AdoptionReconciler {
   }
 
   async #choose(policy: Policy, object: KubeObject): Promise<number> {
-    const { errors, mirror, planner } = this.#options
-    const services = mirror.services.list().toSorted((a, b) => (serviceId(a) < serviceId(b) ? -1 : 1))
+    const { clock, errors, mirror, planner } = this.#options
+    const services = this.#candidates.take(object, clock.now())
     // Their namespace has just opted in, and the mirror is about to read their specs.
     const isUnread = (service: KubeObject) =>
       mirror.services.isClosed(service) && this.#governs(policy, service)
-    if (services.some(isUnread)) return workingMs
+    if (services.some(isUnread)) {
+      this.#candidates.reset(object)
+      return workingMs
+    }
     for (const service of services) {
       if (this.#passedUntilMs.has(skipKey(object, service))) continue
       const isChosen = await errors.attempt('adoptions', service, async () => {
@@ -97,8 +103,10 @@ export class AdoptionReconciler {
         if (!isAdoptable) this.#passOver(object, service)
         return isAdoptable
       })
-      if (isChosen === true)
+      if (isChosen === true) {
+        this.#candidates.reset(object)
         return await this.#write(object, { phase: 'Warming', service: serviceId(service) })
+      }
       if (isChosen === undefined) this.#passOver(object, service)
     }
     return adoptionOf(object)?.phase === 'Idle' ? idleMs : await this.#write(object, { phase: 'Idle' })

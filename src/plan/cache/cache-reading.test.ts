@@ -196,7 +196,7 @@ test('a cache that is loaded anew is not warm: its old DataLoad is on its way ou
   expect(phaseOf(state(bound, old)).kind).toBe('pending')
 })
 
-const lost = 'its Dataset is not Bound any more: its workers are away'
+const lost = 'its Dataset is not Bound any more: its workers are gone'
 
 test('a cache that was warm and lost its workers says so', () => {
   const complete = dataLoad({ phase: 'Complete' })
@@ -351,7 +351,7 @@ test('a cache whose workers are not all ready lacks those, whatever Fluid says t
   const nowMs = Date.parse(ended)
   expect(shortfallOf(workers(2, 3), nowMs)).toEqual({
     reason: 'CacheDegraded',
-    message: '2 of 3 workers are ready: what the others keep is read from the source',
+    message: '2 of 3 workers are ready: the data of the others is read from the source',
   })
   expect(shortfallOf(workers(undefined, 1), nowMs)?.message).toMatch(/^0 of 1 workers are ready: /)
   expect(shortfallOf(workers(3, 3), nowMs)).toBeUndefined()

@@ -44,7 +44,7 @@ interface LoadReading {
   dataLoad: KubeObject | undefined
   /** Undefined before Fluid starts it. */
   warmup: Warmup | undefined
-  /** What a warmed-up cache has lost since. */
+  /** What a warm cache has lost. */
   shortfall: Shortfall | undefined
 }
 
@@ -219,7 +219,7 @@ export function cacheView(objects: {
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]
   gatedPods?: KubeObject[]
-  /** Of every kind. */
+  /** Runtimes of every kind. */
   runtimes: KubeObject[]
 }): CacheView {
   const { datasets, dataLoads, loadJobs, gatedPods = [], runtimes } = objects

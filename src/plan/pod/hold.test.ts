@@ -114,7 +114,7 @@ test('where there is nothing to serve from, Serve means that the service goes ba
   expect(decide({ caches: { bloom: pending }, unmountable, nowMs: 1_801_000 })).toEqual({
     kind: 'revert',
     reason: 'TimedOut',
-    message: 'the cache was not warm after 30m; no pod can start on bloom',
+    message: 'the cache was not warm after 30m; no pod can start with bloom',
   })
   expect(decide({ caches: { bloom: failed }, unmountable })).toMatchObject({ kind: 'revert' })
   expect(decide({ caches: { bloom: failed }, unmountable, hold: keep })).toMatchObject({ kind: 'hold' })
@@ -130,7 +130,7 @@ test('a cache that is never Bound has a bound of its own, which ends as onTimeou
     kind: 'revert',
     reason: 'TimedOut',
     message:
-      'not Bound after 10m: waiting for bloom: its Dataset is not Bound yet; no pod can start on bloom',
+      'not Bound after 10m: waiting for bloom: its Dataset is not Bound yet; no pod can start with bloom',
   })
   expect(decide({ caches, unmountable, nowMs: 601_000, hold: keep })).toMatchObject({ kind: 'hold' })
   // It was Bound before: what is filled takes as long as a warm-up may.
@@ -159,7 +159,7 @@ test('no pod serves from a cold cache that has shown no file', () => {
   expect(decide({ caches: { bloom: failed }, unreadable })).toEqual({
     kind: 'revert',
     reason: 'WarmupFailed',
-    message: 'the warm-up of bloom failed: no such bucket; bloom has shown no file yet',
+    message: 'the warm-up of bloom failed: no such bucket; bloom has no files yet',
   })
   expect(decide({ unreadable, nowMs: 1_801_000 })).toMatchObject({ kind: 'revert', reason: 'TimedOut' })
   expect(decide({ caches: { bloom: warm }, unreadable })).toMatchObject({ kind: 'release', reason: 'Warm' })

@@ -101,7 +101,7 @@ export type HoldDecision =
 
 export interface HoldInput {
   hold: Hold | NoHold
-  /** Of every cache that the pod uses, by name. */
+  /** The phase of every cache that the pod uses, by name. */
   caches: { [name: string]: CachePhase }
   /** Caches without a PVC, because they were never Bound: no pod can start with them. */
   unmountable?: readonly string[]
@@ -167,13 +167,13 @@ function ending(
         return {
           kind: 'revert',
           reason,
-          message: `${message}; no pod can start on ${unmountable.join(', ')}`,
+          message: `${message}; no pod can start with ${unmountable.join(', ')}`,
         }
       if (unreadable.length > 0)
         return {
           kind: 'revert',
           reason,
-          message: `${message}; ${unreadable.join(', ')} has shown no file yet`,
+          message: `${message}; ${unreadable.join(', ')} has no files yet`,
         }
       return { kind: 'release', reason, message: `${message}; the pod serves from a cold cache` }
     case 'Revert':

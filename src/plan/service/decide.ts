@@ -42,7 +42,7 @@ export interface Acceleration {
   skipped: Skipped[]
 }
 
-/** One model location that a cache is to serve. */
+/** A model location that a cache will serve. */
 export interface Rewrite extends Target {
   location: ModelLocation
   /** The resolved URI of its model. */
@@ -89,8 +89,8 @@ export function decide(input: DecideInput): Decision {
   return resolved.kind === 'resolved' ? withPolicy(input, states, resolved.policy) : resolved
 }
 
-const notOptedIn = `the namespace has no label ${accelerationLabel}: enabled, and no policy of scope: Cluster is for it`
-const namespaceOptedOut = `the namespace opts out (label ${accelerationLabel}: disabled), or is one of the cluster’s own`
+const notOptedIn = `the namespace has no label ${accelerationLabel}: enabled, and no policy with scope: Cluster matches it`
+const namespaceOptedOut = `the namespace opts out (label ${accelerationLabel}: disabled), or is a system namespace`
 
 /** A location in an update: rewritten before (`kept`), existing and not accelerated (`old`), or new. */
 type LocationState =
@@ -170,7 +170,7 @@ function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPol
   return { kind: 'resolved', policy }
 }
 
-const existedBefore = 'the service was here before: an update that changes no model never rolls its pods'
+const existedBefore = 'the service existed before: an update that changes no model never rolls its pods'
 const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
 
 function withOverrides(selected: Policy, service: ServiceView, { policies }: Facts): Overridden {
@@ -259,7 +259,7 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
 /** Why no cache is created for an existing rewrite. */
 export const unproven = {
   reason: 'RecordUnproven',
-  message: `the record on this service (${originalAnnotation}) was not written for it by this Warmgate: what is there stays, and no cache is made for it; \`warmgate adopt\` writes it anew`,
+  message: `the record on this service (${originalAnnotation}) has no valid signature of this Warmgate: the service stays as it is and gets no cache; \`warmgate adopt\` writes a new record`,
 } as const
 
 /** Keeps an existing rewrite, with its cache as it would be created today, if possible. */
@@ -325,13 +325,17 @@ function withGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite
     .find((other) => other.location.group === location.group && other.reason !== 'PvcSource')
   if (blocker === undefined) return each
   const { reason, message } = blocker
-  return { location, reason, message: `${blocker.location.id} goes with it, and cannot: ${message}` }
+  return {
+    location,
+    reason,
+    message: `${blocker.location.id} is in the same group and is not accelerated: ${message}`,
+  }
 }
 
 /** Refuses a service if KServe downloads nothing for it, or caches its model already. */
 function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefined {
   if (service.kind === 'InferenceService' && service.mode === 'ModelMesh') {
-    return skip('ModelMesh', 'ModelMesh loads its models by itself')
+    return skip('ModelMesh', 'ModelMesh downloads its own models')
   }
   if (service.labels['internal.serving.kserve.io/localmodel'] !== undefined) {
     return skip('LocalModelCached', 'a LocalModelCache of KServe serves this model')

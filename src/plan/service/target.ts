@@ -17,7 +17,7 @@ import {
   type SourceResult,
 } from './source.ts'
 
-/** What serves a model. */
+/** The cache or Dataset that serves a model. */
 export interface Target {
   /** The PVC that replaces the model's URI, and the path in it if the model is not at its root. */
   cache: string
@@ -73,7 +73,7 @@ export function sameCache(
     return {
       ok: false,
       reason: 'UnsafeUri',
-      message: `${quoted(uri)} is not at the path ${quoted(path)} of anything`,
+      message: `${quoted(uri)} is not at the path ${quoted(path)} of a Dataset`,
     }
   return cacheFor(above(read, uri.slice(0, -path.length - 1)), facts, cache)
 }
@@ -89,10 +89,10 @@ function above(read: ReadSource, uri: string): ReadSource {
   return { ...read, source: { ...read.source, uri } }
 }
 
-/** `cache llama-0123456789`, or `Dataset team-models, at llama, which was here already`. */
+/** `cache llama-0123456789`, or `existing Dataset team-models, at llama`. */
 export function describeTarget({ cache, path, existing, provision }: Target): string {
   if (provision !== undefined && isReferenceTo(provision.source))
     return `cache ${cache}, which refers to ${quoted(provision.source.uri)}`
   const at = path === undefined ? '' : `, at ${quoted(path)}`
-  return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
+  return existing ? `existing Dataset ${cache}${at}` : `cache ${cache}${at}`
 }

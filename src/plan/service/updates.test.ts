@@ -233,7 +233,7 @@ test('opting in later accelerates', () => {
 test('a service that is older than the opt-in stays as it is, until its model changes', () => {
   const made = update(plain, annotated(plain, { note: 'x' }))
   expect(made).toMatchObject({ reason: 'NotOptedIn', patch: [] })
-  expect(made.message).toContain('was here before')
+  expect(made.message).toContain('existed before')
   const moved = withPredictor(plain, { huggingface: { storageUri: 's3://models/llama-2' } })
   expect(update(plain, moved).reason).toBe('Accelerated')
 })

@@ -1,0 +1,286 @@
+import { type Command, Option } from 'commander'
+import { withCluster } from './cluster.ts'
+import {
+  addClusterFlags,
+  addCommand,
+  addOutputFlag,
+  addParallelFlag,
+  addScopeFlags,
+  addSelectorFlag,
+  addTimeoutFlag,
+  addYesFlag,
+  type ClusterFlags,
+  type ScopeFlags,
+  type Selector,
+  toShare,
+} from './conventions.ts'
+import { UsageError } from './errors.ts'
+import { readManifests } from './manifests.ts'
+import { type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
+import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
+import type { Streams } from './terminal.ts'
+
+export const webhookConfiguration = 'acceleration.warmgate.dev'
+
+/** Where a command reads and writes, and what it calls with its exit status. */
+export interface Session {
+  terminal: Streams
+  exit: (status: number) => void
+}
+
+interface SelectorFlags extends ScopeFlags {
+  selector?: Selector
+}
+
+export function addPlan(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'plan',
+    'Print, without a cluster, what would be admitted and created.',
+    {
+      examples: [
+        ['plan -f service.yaml', 'what would be admitted and created'],
+        ['plan -f services/ --policy new.yaml -o diff', 'what a new policy would change'],
+        ['plan -f - -o json < service.yaml', 'for a script'],
+      ],
+      exits: { 1: 'a service would be denied' },
+    },
+  )
+    .requiredOption('-f, --file <file...>', 'manifests: files, folders, or - for standard input')
+    .option('--policy <file...>', 'policies to try, in place of those of the same name')
+  addOutputFlag(command, planFormats, 'yaml').action(
+    async ({ file, policy, output }: { file: string[]; policy?: string[]; output: PlanFormat }) => {
+      exit(await runPlan({ files: file, policyFiles: policy ?? [], output }, terminal))
+    },
+  )
+}
+
+export function addStatus(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'status',
+    'Show services, their caches, and the pods that wait for them.',
+    {
+      examples: [
+        ['status -A', 'everything'],
+        ['status llama -n models', 'one service'],
+        ['status -n models --watch', 'a live view, until Ctrl-C'],
+      ],
+    },
+  ).option('-w, --watch', 'again and again, until Ctrl-C')
+  addScopeFlags(command, { all: true }).action(async (flags: ScopeFlags & { watch?: true }) => {
+    const { runStatus } = await import('./status.ts')
+    const { watch = false } = flags
+    exit(await withCluster(flags, (cluster) => runStatus({ ...cluster, watch }, terminal)))
+  })
+}
+
+export function addRefresh(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'refresh',
+    'Load what changed at the same URI into the caches of a service. No service and no pod is changed.',
+    {
+      examples: [['refresh llama -n models', 'after the files at its URI changed']],
+      exits: { 1: 'a cache could not be refreshed' },
+    },
+  ).argument('<service>', 'an InferenceService or LLMInferenceService')
+  addTimeoutFlag(command, 'the load', 3_600_000)
+  addScopeFlags(command, { all: false }).action(
+    async (service: string, flags: ScopeFlags & { timeout: number }) => {
+      const { runRefresh } = await import('./refresh.ts')
+      const options = { service, timeoutMs: flags.timeout }
+      exit(
+        await withCluster(flags, ({ namespace = '', ...cluster }) =>
+          runRefresh({ ...cluster, ...options, namespace }, terminal),
+        ),
+      )
+    },
+  )
+}
+
+interface AdoptFlags extends SelectorFlags {
+  yes?: true
+  output: 'text' | 'diff'
+  parallel: number
+  timeout: number
+}
+
+export function addAdopt(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'adopt',
+    'Accelerate services that are older than the opt-in of their namespace, or than their policy.',
+    {
+      examples: [
+        ['adopt -n models', 'what would be done, by a dry run on the API server'],
+        ['adopt -n models -o diff', 'and what would change in each service'],
+        ['adopt -n models --yes', 'do it, one service after the other'],
+        ['adopt -A -l team=language --yes', 'by label, in all namespaces'],
+      ],
+      exits: { 1: 'a service could not be adopted, or is not Ready in time' },
+    },
+  ).argument('[service...]', 'services of one namespace; without any: all')
+  addYesFlag(addOutputFlag(command, ['text', 'diff'], 'text'))
+  addTimeoutFlag(addParallelFlag(command), 'the pods of a service', 2_700_000)
+  addScopeFlags(addSelectorFlag(command, 'services'), { all: true }).action(
+    async (services: string[], flags: AdoptFlags) => {
+      const { runAdopt } = await import('./adopt.ts')
+      refuseNamesInAll(services, flags)
+      const { yes = false, output, parallel, timeout: timeoutMs } = flags
+      const options = { yes, output, parallel, timeoutMs, selector: flags.selector?.text }
+      exit(
+        await withCluster(flags, ({ namespace, ...cluster }) =>
+          runAdopt({ ...cluster, ...options, scope: { namespace, services } }, terminal),
+        ),
+      )
+    },
+  )
+}
+
+interface RestoreFlags extends SelectorFlags {
+  yes?: true
+  podsOnly?: true
+  parallel: number
+  timeout: number
+  webhookConfiguration: string
+}
+
+export function addRestore(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'restore',
+    'Release held pods, give services their manifests back, and delete the caches that no service uses then.',
+    {
+      examples: [
+        ['restore -A', 'what would be done in the whole cluster'],
+        ['restore -n models --yes', 'everything in one namespace'],
+        ['restore llama bloom -n models --yes', 'two services'],
+        ['restore -A --pods-only --yes', 'release every held pod, and change nothing else'],
+      ],
+      exits: { 1: 'something could not be undone: run it again' },
+    },
+  )
+    .argument('[service...]', 'services of one namespace; without any: all')
+    .option('--pods-only', 'only release held pods')
+    .addOption(webhookOption())
+  addTimeoutFlag(addParallelFlag(addYesFlag(command)), 'the pods of a service', 1_800_000)
+  addScopeFlags(addSelectorFlag(command, 'services'), { all: true }).action(
+    async (services: string[], flags: RestoreFlags) => {
+      const { runRestore } = await import('./restore.ts')
+      refuseNamesInAll(services, flags)
+      const { podsOnly = false, parallel, timeout: timeoutMs, webhookConfiguration } = flags
+      const options = {
+        ...{ podsOnly, parallel, timeoutMs, webhookConfiguration },
+        dryRun: flags.yes !== true,
+        selector: flags.selector?.text,
+      }
+      exit(
+        await withCluster(flags, ({ namespace, ...cluster }) =>
+          runRestore({ ...cluster, ...options, scope: { namespace, services } }, terminal),
+        ),
+      )
+    },
+  )
+}
+
+function refuseNamesInAll(services: string[], { allNamespaces }: ScopeFlags): void {
+  if (services.length > 0 && allNamespaces)
+    throw new UsageError('services are named in one namespace: use -n instead of -A')
+}
+
+interface ReportFlags extends SelectorFlags {
+  file?: string[]
+  saving: number
+  output: ReportFormat
+}
+
+export function addReport(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'report',
+    'Show what downloads cost, service by service, from the pods that exist. Needs neither Warmgate nor Fluid.',
+    {
+      examples: [
+        ['report -A', 'the whole cluster'],
+        ['report -n chat -o csv', 'for a spreadsheet'],
+        ['report -f pods.json', 'pods that kubectl get pods -A -o json wrote'],
+      ],
+    },
+  ).option('-f, --file <file...>', 'pods from files instead of a cluster, or - for standard input')
+  command.addOption(
+    new Option('--saving <percent>', 'what a warm cache is assumed to save of a download')
+      .argParser(toShare)
+      .default(publishedSaving, '80'),
+  )
+  addOutputFlag(command, reportFormats, 'table')
+  addScopeFlags(addSelectorFlag(command, 'pods'), { all: true }).action(async (flags: ReportFlags) => {
+    const { saving, output } = flags
+    const { pods, problems, notes } = await readPods(flags, terminal)
+    terminal.stdout.write(renderReport[output]({ services: reportDownloads(pods, saving), saving }))
+    if (printNotes({ notes, problems }, terminal)) exit(2)
+  })
+}
+
+/** Pods of files, or of the cluster. In files, `-n` is the only namespace that counts: there is no context. */
+async function readPods({ file, ...flags }: ReportFlags, { stdin }: Streams) {
+  if (file === undefined) {
+    const { podsOfCluster } = await import('./report-cluster.ts')
+    const pods = await withCluster(flags, (cluster) => podsOfCluster(cluster, flags.selector?.text))
+    return { pods, notes: [], problems: [] }
+  }
+  const { matchesSelector } = await import('../policy/selector.ts')
+  const { manifests, notes, problems } = await readManifests(file, stdin)
+  const pods = manifests
+    .map(({ object }) => object)
+    .filter(({ kind }) => kind === 'Pod')
+    .filter(({ metadata }) => flags.namespace === undefined || metadata.namespace === flags.namespace)
+    .filter(({ metadata }) => matchesSelector(flags.selector?.terms ?? {}, metadata.labels ?? {}))
+  return { pods, notes, problems }
+}
+
+interface DoctorFlags extends ClusterFlags {
+  output: 'text' | 'json'
+  probe?: string
+  kserveNamespace?: string
+  webhookConfiguration: string
+}
+
+export function addDoctor(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'doctor',
+    'Check, line by line, what Warmgate needs to work. Changes nothing.',
+    {
+      examples: [
+        ['doctor', 'all checks, and a dry run in the first namespace that is opted in'],
+        ['doctor --probe models', 'with the dry run in another namespace'],
+        ['doctor -o json', 'for a script'],
+      ],
+      exits: { 0: 'no check failed', 1: 'a check failed' },
+    },
+  )
+    .option(
+      '--probe <namespace>',
+      'where a service is created as a dry run; without it: the first that is opted in',
+    )
+    .option('--kserve-namespace <name>', "the namespace of KServe's ConfigMap, as for serve")
+    .addOption(webhookOption())
+  addOutputFlag(command, ['text', 'json'], 'text')
+  addClusterFlags(command).action(async (flags: DoctorFlags) => {
+    const { runDoctor } = await import('./doctor.ts')
+    const { webhookConfiguration: configuration, kserveNamespace, probe: probeNamespace } = flags
+    const output = { stdout: terminal.stdout, format: flags.output }
+    exit(
+      await withCluster(flags, (cluster) =>
+        runDoctor({ ...cluster, configuration, kserveNamespace, probeNamespace }, output),
+      ),
+    )
+  })
+}
+
+function webhookOption(): Option {
+  return new Option('--webhook-configuration <name>', "Warmgate's MutatingWebhookConfiguration").default(
+    webhookConfiguration,
+  )
+}

@@ -1,0 +1,61 @@
+import type { KubeObject } from '../../values/object.ts'
+import type { ListName, Snapshot } from './snapshot.ts'
+
+/** What a check found. All but `ok` say what to do. */
+export type Finding =
+  | { status: 'ok'; message: string }
+  | { status: 'failed' | 'warning' | 'unknown'; message: string; todo: string }
+
+/** A check has one subject, and reads the snapshot only. */
+export interface Check {
+  /** One noun. */
+  name: string
+  /** Answers at least one finding; the first of several is the worst. */
+  run(snapshot: Snapshot): Finding[]
+}
+
+export const ok = (message: string): Finding => ({ status: 'ok', message })
+export const failed = (message: string, todo: string): Finding => ({ status: 'failed', message, todo })
+export const warning = (message: string, todo: string): Finding => ({ status: 'warning', message, todo })
+
+/** Findings that need these lists; if one cannot be read, the check says so instead. */
+export function withLists<Name extends ListName>(
+  { lists }: Pick<Snapshot, 'lists'>,
+  names: readonly Name[],
+  find: (found: Record<Name, KubeObject[]>) => Finding[],
+): Finding[] {
+  const unread = names.flatMap((name) => (lists[name].kind === 'unread' ? [lists[name].why] : []))
+  if (unread[0] !== undefined)
+    return [{ status: 'unknown', message: unread[0], todo: 'run it as a user who may read that' }]
+  return find(
+    Object.fromEntries(names.map((name) => [name, itemsOf(lists[name])])) as Record<Name, KubeObject[]>,
+  )
+}
+
+function itemsOf(reading: Snapshot['lists'][ListName]): KubeObject[] {
+  return reading.kind === 'read' ? reading.items : []
+}
+
+/** The findings, or a green one if there are none. */
+export function orOk(findings: Finding[], message: string): Finding[] {
+  return findings.length === 0 ? [ok(message)] : findings
+}
+
+/** A few names, and how many more there are. */
+export function some(names: readonly string[], most = 3): string {
+  const more = names.length - most
+  return `${names.slice(0, most).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+/** `1 node`, `3 nodes`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+export function nameOf({ metadata }: KubeObject): string {
+  return metadata.name ?? ''
+}
+
+export function fullName({ metadata }: KubeObject): string {
+  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
+}

@@ -1,0 +1,44 @@
+import type { Policy } from '../../policy/policy.ts'
+import { stringAt } from '../../values/object.ts'
+import { formatSize, parseSizeBytes } from '../../values/size.ts'
+import { type Check, type Finding, orOk, warning, withLists } from './check.ts'
+import { policiesOf } from './facts.ts'
+
+/** Tiers without a path are an emptyDir: a worker needs as much ephemeral storage on its node. */
+export const storage: Check = {
+  name: 'storage',
+  run: (snapshot) =>
+    withLists(snapshot, ['nodes', 'policies'], ({ nodes, policies }) => {
+      const sizes = nodes.map((node) =>
+        sizeBytes(stringAt(node, 'status', 'allocatable', 'ephemeral-storage') ?? ''),
+      )
+      const largest = Math.max(0, ...sizes)
+      const read = policiesOf(policies)
+      const findings = read.flatMap((policy): Finding[] => {
+        const needed = tierBytes(policy)
+        const fitting = sizes.filter((bytes) => bytes >= needed).length
+        if (needed === 0 || fitting >= Math.min(policy.spec.cache.replicas, nodes.length)) return []
+        return [
+          warning(
+            `a worker of policy ${policy.name} needs ${formatSize(needed)} of ephemeral storage, which ${fitting} of ${nodes.length} nodes have (at most ${formatSize(largest)})`,
+            'lower tieredStore[].quota, or name a disk in tieredStore[].path',
+          ),
+        ]
+      })
+      return orOk(findings, `every worker fits: nodes have up to ${formatSize(largest)}`)
+    }),
+}
+
+/** What one worker keeps in emptyDirs. */
+function tierBytes({ spec }: Policy): number {
+  const tiers = spec.cache.tieredStore.filter(
+    ({ medium, path, paths, volumeType }) =>
+      medium !== 'MEM' && (volumeType === 'emptyDir' || (path === undefined && paths === undefined)),
+  )
+  return tiers.reduce((sum, { quota }) => sum + (parseSizeBytes(quota) ?? 0), 0)
+}
+
+/** Of a quantity that the kubelet writes: bytes, or with a suffix such as Ki. */
+function sizeBytes(quantity: string): number {
+  return parseSizeBytes(quantity) ?? 0
+}

@@ -1,0 +1,40 @@
+import { loadKubeConfig } from '../kube/config.ts'
+import { listInstalled } from '../kube/list.ts'
+import { resources } from '../kube/resources.ts'
+import { listServices } from '../restore/context.ts'
+import { withCluster } from './cluster.ts'
+import type { Lookup } from './completion.ts'
+import type { ScopeFlags } from './conventions.ts'
+
+/** Who is typing waits no longer than this. */
+const patienceMs = 3_000
+
+/** Names for completion, from the cluster that the words choose. */
+export const lookupNames: Lookup = async (what, words) => {
+  const flags = scopeOf(words)
+  if (what === 'context')
+    return loadKubeConfig({ kubeconfig: flags.kubeconfig })
+      .getContexts()
+      .map(({ name }) => name)
+  return await withCluster(flags, async ({ client, namespace }) => {
+    const signal = AbortSignal.timeout(patienceMs)
+    const objects =
+      what === 'namespace'
+        ? await listInstalled(client, resources.namespace, { signal })
+        : (await listServices({ client, scope: { namespace, services: [] } })).map(({ object }) => object)
+    return objects.map(({ metadata }) => metadata.name ?? '')
+  })
+}
+
+function scopeOf(words: readonly string[]): ScopeFlags {
+  const given = (...flags: string[]) => {
+    const at = words.findLastIndex((word) => flags.includes(word))
+    return at < 0 ? undefined : words[at + 1]
+  }
+  const namespace = given('-n', '--namespace')
+  return {
+    kubeconfig: given('--kubeconfig'),
+    context: given('--context'),
+    ...(namespace !== undefined && { namespace }),
+  }
+}
