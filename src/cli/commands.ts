@@ -18,6 +18,7 @@ import { UsageError } from './errors.ts'
 import { readManifests } from './manifests.ts'
 import { type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
+import { reportSources } from './report-sources.ts'
 import type { Streams } from './terminal.ts'
 
 export const webhookConfiguration = 'acceleration.warmgate.dev'
@@ -217,7 +218,9 @@ export function addReport(program: Command, { terminal, exit }: Session): void {
   addScopeFlags(addSelectorFlag(command, 'pods'), { all: true }).action(async (flags: ReportFlags) => {
     const { saving, output } = flags
     const { pods, problems, notes } = await readPods(flags, terminal)
-    terminal.stdout.write(renderReport[output]({ services: reportDownloads(pods, saving), saving }))
+    terminal.stdout.write(
+      renderReport[output]({ services: reportDownloads(pods, saving), sources: reportSources(pods), saving }),
+    )
     if (printNotes({ notes, problems }, terminal)) exit(2)
   })
 }

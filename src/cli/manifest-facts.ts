@@ -51,6 +51,7 @@ export class ManifestFacts {
         this.#sharedDataset(use),
       ),
       unread: new Set(),
+      mayFill: true,
       signer: trustingSigner,
     }
   }
@@ -175,6 +176,7 @@ type NamespaceFacts = Omit<
   | 'serviceAccounts'
   | 'sharedDatasets'
   | 'unread'
+  | 'mayFill'
   | 'signer'
 >
 

@@ -101,6 +101,10 @@ export function createProgram(name: string, session: Session): Command {
       'the MutatingWebhookConfiguration with the caBundle to maintain',
       webhookConfiguration,
     )
+    .option(
+      '--cert-dir <folder>',
+      'serve with tls.crt and tls.key of this mounted Secret instead of own certificates',
+    )
     .option('--drain <duration>', 'how long to keep serving after SIGTERM', toDurationMs, 8_000)
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (options) => {

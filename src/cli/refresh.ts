@@ -13,6 +13,7 @@ import { claimUri, recordedLocations } from '../plan/service/original.ts'
 import { reasonOf } from '../restore/context.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
+import { filledFromAnnotation, refillAnnotation, refilledAnnotation } from '../values/keys.ts'
 import { type KubeObject, keyOf, listAt, type ObjectKey, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 import type { Output as Stream } from './terminal.ts'
@@ -110,12 +111,41 @@ async function refresh(
     say(output, `${label}: its runtime reads through: nothing to load`)
     return 0
   }
+  if (dataset.metadata.annotations?.[filledFromAnnotation] !== undefined) {
+    const problem = await refill({ key, label }, options, output)
+    if (problem !== undefined) return say(output, `${label}: ${problem}`)
+  }
   const load = await client.create(resources.dataLoad, refreshLoad(dataset, { warmup, path }, clock))
   try {
     return await follow({ key, label, load }, options, output)
   } finally {
     // Fluid deletes its Job with it.
     await deleteByUid(client, resources.dataLoad, load)
+  }
+}
+
+/**
+ * Asks the controller to download the model into its mirror again, and waits for its answer. Resolves with why the
+ * cache cannot be refreshed; undefined if it can.
+ */
+async function refill(
+  { key, label }: { key: ObjectKey; label: string },
+  { client, clock, timeoutMs, signal }: RefreshOptions,
+  output: Output,
+): Promise<string | undefined> {
+  const startedMs = clock.now()
+  const request = startedMs.toString(36)
+  const body = { metadata: { annotations: { [refillAnnotation]: request } } }
+  await client.patch(resources.dataset, key, { type: 'merge', body })
+  say(output, `${label}: downloading the model into its mirror again`)
+  for (;;) {
+    const dataset = await client.get(resources.dataset, key)
+    if (dataset === undefined) return 'its Dataset was deleted'
+    const [answered, outcome, ...why] = (dataset.metadata.annotations?.[refilledAnnotation] ?? '').split(' ')
+    if (answered === request) return outcome === 'Complete' ? undefined : why.join(' ')
+    if (signal.aborted) return 'not waited for'
+    if (clock.now() - startedMs >= timeoutMs) return `not downloaded after ${formatDuration(timeoutMs)}`
+    await pause(clock, pollMs, signal)
   }
 }
 

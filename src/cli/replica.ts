@@ -18,6 +18,8 @@ import { createMetricsServer, createProbeServer } from '../telemetry/health-serv
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { Certificates } from '../tls/certificates.ts'
+import type { KeyPair } from '../tls/issue.ts'
+import { MountedCertificates } from '../tls/mounted.ts'
 import { type Clock, pause } from '../values/clock.ts'
 
 export interface ReplicaOptions {
@@ -34,6 +36,8 @@ export interface ReplicaOptions {
   clients?: ClientAuthority
   service: string
   webhookConfiguration: string
+  /** A mounted Secret with the serving certificate; without it, Warmgate issues its own. */
+  certDir?: string
 }
 
 /** The dependencies of a replica. */
@@ -104,22 +108,27 @@ export async function startReplica(
   const ending = new AbortController()
   const { signal } = ending
   const stopping = new AbortController()
-  const certificates = new Certificates({
+  const trusted = {
     client,
     clock,
     logger,
     metrics,
-    names: { service: options.service, namespace, extra: ['localhost', '127.0.0.1'] },
     configuration: webhookConfiguration,
-    onPair: (pair) => server.setPair(pair),
-  })
+    onPair: (pair: KeyPair) => server.setPair(pair),
+  }
+  const names = { service: options.service, namespace, extra: ['localhost', '127.0.0.1'] }
+  const certificates =
+    options.certDir === undefined
+      ? new Certificates({ ...trusted, names })
+      : new MountedCertificates({ ...trusted, folder: options.certDir })
   const missing = () => [
     ...mirror.unsynced(),
     ...(recordKeys.missing === undefined ? [] : [recordKeys.missing]),
     ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
-  const probes = createProbeServer({ missing })
+  const onReady = () => logger.info({ startMs: Math.round(performance.now()) }, 'ready')
+  const probes = createProbeServer({ missing, onReady })
   const gauges = new Gauges(mirror, metrics)
   const beforeScrape = () => gauges.set(clock.now())
   const scrapes = createMetricsServer({ metrics, beforeScrape })

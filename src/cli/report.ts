@@ -5,6 +5,7 @@ import { conditionOf, isTrue } from '../values/condition.ts'
 import { formatDuration } from '../values/duration.ts'
 import { getIn, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { printable, printableLines } from '../values/text.ts'
+import { describeSources, type SourcesReport } from './report-sources.ts'
 
 export const reportFormats = ['table', 'json', 'csv'] as const
 export type ReportFormat = (typeof reportFormats)[number]
@@ -147,13 +148,19 @@ function sum(numbers: number[]): number {
 
 export interface Report {
   services: ServiceReport[]
+  sources: SourcesReport
   saving: number
 }
 
 /** Renders the report. Every format for people states the assumption about savings. */
 export const renderReport: Record<ReportFormat, (report: Report) => string> = {
-  json: ({ services, saving }) => {
-    const report = { assumption: { saving, says: assumption(saving) }, services, total: total(services) }
+  json: ({ services, sources, saving }) => {
+    const report = {
+      assumption: { saving, says: assumption(saving) },
+      services,
+      total: total(services),
+      sources,
+    }
     return printableLines(`${JSON.stringify(report, null, 2)}\n`)
   },
   csv: ({ services }) => {
@@ -161,10 +168,11 @@ export const renderReport: Record<ReportFormat, (report: Report) => string> = {
     const lines = services.map((service) => columns.map((column) => csvCell(service[column])).join(','))
     return `${[columns.join(','), ...lines].join('\n')}\n`
   },
-  table: ({ services, saving }) => {
+  table: ({ services, sources, saving }) => {
     const rows = [...services, ...(services.length > 1 ? [total(services)] : [])].map(row)
     const text = services.length === 0 ? 'there are no pods of services\n' : table([heading, ...rows])
-    return `${text}\n${assumption(saving)}\nOnly existing pods are counted.\n`
+    const reach = describeSources(sources)
+    return `${text}\n${reach === '' ? '' : `${reach}\n`}${assumption(saving)}\nOnly existing pods are counted.\n`
   },
 }
 

@@ -31,13 +31,30 @@ export class Fingerprints {
     const { policies, datasets, runtimes, servingRuntimes, llmConfigs, sharedDatasets, unread, ...others } =
       facts
     const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, ...rest } = others
-    const { serviceAccounts, secrets, signer: _, foreignClaims: __, foreignVolumes: ___, ...forgotten } = rest
+    const {
+      serviceAccounts,
+      secrets,
+      mayFill,
+      signer: _,
+      foreignClaims: __,
+      foreignVolumes: ___,
+      ...forgotten
+    } = rest
     // A new fact that is not part of the digest does not compile.
     forgotten satisfies { [field in keyof typeof forgotten]: never }
     const specs = (objects: KubeObject[]) => objects.map((object) => this.#object(object, 'Spec'))
     return digest([
       recordsVersion,
-      { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, unread: [...unread] },
+      {
+        namespace,
+        namespaceLabels,
+        installed,
+        kserve,
+        localModels,
+        storageContainers,
+        unread: [...unread],
+        mayFill,
+      },
       policies.map((policy) => this.#policy(policy)),
       // Sort them, because their order is not stable.
       Object.entries(serviceAccounts).toSorted(byName),

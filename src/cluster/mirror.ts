@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { fillJobSelector } from '../fill/job.ts'
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import { cachePodSelector } from '../fluid/suspension.ts'
@@ -85,6 +86,8 @@ export class Mirror {
   readonly dataLoads: Reflector
   /** The loading Jobs that Fluid creates for DataLoads. */
   readonly loadJobs: Reflector
+  /** The Jobs that fill mirrors. */
+  readonly fillJobs: Reflector
   /** The pods of caches that have scheduling gates. */
   readonly gatedPods: Reflector
   readonly runtimes: Record<RuntimeName, Reflector>
@@ -157,6 +160,7 @@ export class Mirror {
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
     this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: reduceJob })
+    this.fillJobs = follow(resources.job, { select: { labelSelector: fillJobSelector }, reduce: reduceJob })
     const ofCaches = { select: { labelSelector: cachePodSelector }, reduce: reduceGatedPod }
     this.gatedPods = follow(resources.pod, ofCaches)
     this.runtimes = followAll(follow)
@@ -327,6 +331,7 @@ export class Mirror {
       datasets,
       dataloads: dataLoads,
       jobs: loadJobs,
+      'jobs that fill mirrors': this.fillJobs,
       'pods of caches': this.gatedPods,
       ...Object.fromEntries(runtimes.map(([name, reflector]) => [runtimeResources[name].plural, reflector])),
     }

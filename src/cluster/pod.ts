@@ -18,6 +18,8 @@ export type PodFacts = PodPolicy & {
   cold: CachePart[]
   /** Since when pods wait for one of these; undefined if it is not recorded. */
   waitingSinceMs: number | undefined
+  /** How long the mirrors of these are being filled, in milliseconds: that time does not count as waiting. */
+  fillMs: number
   /** Claims that it mounts and that do not exist yet. */
   unmountable: string[]
   /** Caches, by name, that cannot be read while they are cold. */
@@ -65,6 +67,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
     ...podPolicy,
     caches: Object.fromEntries(caches.map((each) => [nameOf(each), each.phase])),
     cold: cold.map(({ claim: name, path }) => ({ namespace, name, path })),
+    fillMs: Math.max(0, ...cold.map((each) => each.fillMs)),
     waitingSinceMs: sinceMs.length === 0 ? undefined : Math.min(...sinceMs),
     unreadable: caches.filter(({ isReadable }) => !isReadable).map(nameOf),
     unmountable: [...new Set(unmountable.map(({ claim }) => claim))],

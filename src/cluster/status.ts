@@ -22,6 +22,7 @@ export interface StatusObjects {
   runtimes: KubeObject[]
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]
+  fillJobs?: KubeObject[]
   gatedPods?: KubeObject[]
   pods: KubeObject[]
 }

@@ -5,6 +5,7 @@ import type { Mirror } from '../cluster/mirror.ts'
 import { cutOf } from '../cluster/reduce.ts'
 import { serviceId } from '../cluster/services.ts'
 import { followSpeeds } from '../cluster/speeds.ts'
+import { cacheOfJob } from '../fill/job.ts'
 import { isBound, isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
@@ -37,6 +38,7 @@ import { concernedBy } from './policies/concern.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
 import { type PolicyOptions, PolicyReconciler } from './policies/policies.ts'
 import { DecisionEventReconciler } from './reporting/decision-events.ts'
+import { reportFill } from './reporting/fill-reporter.ts'
 import { reportLabel } from './reporting/namespace-labels.ts'
 import { Savings } from './reporting/savings.ts'
 import { WarmupReporter } from './reporting/warmup-reporter.ts'
@@ -198,6 +200,14 @@ export class Controller {
       if (dataLoad === undefined) return
       this.#wakeMounting(datasetOf(dataLoad))
       this.#warmupReporter.report(dataLoad)
+    })
+    whenLeading(mirror.fillJobs, (change) => {
+      const { object } = change
+      const key = cacheOfJob(object)
+      this.#wakeMounting(key)
+      this.#wakeCache(key)
+      const about = { mirror, podRewrites: this.#podRewrites }
+      reportFill({ ...this.#options, servicesUsing: (cache) => servicesUsing(about, cache) }, change)
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
       if (type === 'deleted') this.#warmupReporter.forget(object)

@@ -31,7 +31,7 @@ export const rootOption = 'alluxio.master.mount.table.root.option.'
 export const alluxio: Runtime = {
   kind: 'AlluxioRuntime',
   plural: 'alluxioruntimes',
-  schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https'],
+  schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https', 'pvc'],
   isLoadable: true,
   tiers: 'every',
   // Fluid's SyncRuntime does nothing for Alluxio: no other field changes a running cache.

@@ -11,4 +11,6 @@ export interface Cache {
   settings: CacheSettings
   /** The paths of models in the source, each with its own DataLoad; the empty path is the whole source. */
   paths: string[]
+  /** The model that a download stores in the source first, if there is a download. */
+  filledFrom?: string
 }

@@ -1,4 +1,10 @@
-import { outdatedAnnotation, partOfAnnotation, sourceAnnotation, warmWhenAnnotation } from '../values/keys.ts'
+import {
+  filledFromAnnotation,
+  outdatedAnnotation,
+  partOfAnnotation,
+  sourceAnnotation,
+  warmWhenAnnotation,
+} from '../values/keys.ts'
 import {
   cloneJson,
   type JsonObject,
@@ -57,7 +63,13 @@ export function isUpToDate(found: MergeResult): found is Extract<MergeResult, { 
 }
 
 /** Annotations that only Warmgate writes: remove them if the desired object does not have them. */
-const ownAnnotations = [sourceAnnotation, partOfAnnotation, warmWhenAnnotation, outdatedAnnotation]
+const ownAnnotations = [
+  sourceAnnotation,
+  partOfAnnotation,
+  warmWhenAnnotation,
+  outdatedAnnotation,
+  filledFromAnnotation,
+]
 /** API groups of owners that Warmgate sets. Keep the owners that Fluid and others add. */
 const ownerApiGroups = ['serving.kserve.io', 'warmgate.dev']
 

@@ -125,7 +125,7 @@ test('options by name come from a Secret that the runtime can mount, or the sour
 const docs = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
 
 test('Auto has a runtime for every scheme that is cacheable, and each serves it', () => {
-  expect(Object.keys(automatic).toSorted()).toEqual(cacheableSchemes.toSorted())
+  expect(Object.keys(automatic).toSorted()).toEqual([...cacheableSchemes, 'pvc'].toSorted())
   for (const [scheme, names] of Object.entries(automatic))
     for (const name of names) expect(runtimes[name].schemes, name).toContain(scheme)
 })

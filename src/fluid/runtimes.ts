@@ -39,6 +39,8 @@ export const automatic: { [scheme: string]: RuntimeName[] } = {
   juicefs: ['JuiceFS'],
   nfs: ['EFC'],
   cpfs: ['EFC'],
+  // Only if a policy names the claim: as a mirror, or as a source of its own.
+  pvc: ['Alluxio'],
 }
 
 export type RuntimeChosen =

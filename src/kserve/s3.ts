@@ -36,6 +36,7 @@ const optionAnnotations = {
   S3_USER_VIRTUAL_BUCKET: 'serving.kserve.io/s3-usevirtualbucket',
   AWS_CA_BUNDLE: 'serving.kserve.io/s3-cabundle',
   AWS_CA_BUNDLE_CONFIGMAP: 'serving.kserve.io/s3-cabundle-configmap',
+  S3_USE_ACCELERATE: 'serving.kserve.io/s3-useaccelerate',
 }
 
 /** The variables that KServe sets from a Secret or from a service account with a role. Omits empty values. */

@@ -42,6 +42,9 @@ const optionKeys = [
   'S3_USER_VIRTUAL_BUCKET',
   'AWS_CA_BUNDLE',
   'AWS_CA_BUNDLE_CONFIGMAP',
+  'S3_USE_ACCELERATE',
+  // The host that the headers of a web server's Secret are for.
+  'https-host',
   'fs.oss.endpoint',
   'fs.cos.endpoint',
   'fs.obs.endpoint',

@@ -20,6 +20,8 @@ export interface StorageSpecInput {
   config: KserveConfig
   /** Whether a policy sets the endpoint. Its certificate is then the platform team's responsibility. */
   policyNamesEndpoint?: boolean
+  /** Whether KServe's storage initializer reads the model: then only the URI has to be known here. */
+  isDownloaded?: boolean
 }
 
 export type StorageSpecResolved = { ok: true; uri: string; credentials: Credentials } | Unresolved
@@ -45,7 +47,9 @@ export function resolveStorageSpec(input: StorageSpecInput): StorageSpecResolved
   const found = findEntry(input, parameters)
   if (!found.ok) return found
   const uri = modelUri(input, parameters, found.entry)
-  return typeof uri === 'string' ? withCredentials(input, parameters, found, uri) : uri
+  if (typeof uri !== 'string') return uri
+  if (input.isDownloaded === true) return { ok: true, uri, credentials: { kind: 'anonymous', endpoint: {} } }
+  return withCredentials(input, parameters, found, uri)
 }
 
 /** Whether the spec needs an entry of a Secret that is not in the manifest files. */
@@ -64,6 +68,27 @@ function textParameters(value: JsonObject['parameters']): Parameters | undefined
     (field): field is [string, string] => typeof field[1] === 'string',
   )
   return texts.length === Object.keys(value).length ? Object.fromEntries(texts) : undefined
+}
+
+/**
+ * The variables that KServe gives its storage initializer for a storage spec: the entry by reference, and the
+ * parameters of the service. Source: kserve pkg/credentials/service_account_credentials.go,
+ * CreateStorageSpecSecretEnvs.
+ */
+export function storageSpecVariables(input: StorageSpecInput): JsonObject[] | Unresolved {
+  const parameters = textParameters(input.storage.parameters)
+  if (parameters === undefined) return missing('storage.parameters holds a value that is no text')
+  const found = findEntry(input, parameters)
+  if (!found.ok) return found
+  const { secretName: name, key, entry } = found
+  const authority = parameters.type ? undefined : entry?.options.cabundle_configmap
+  return [
+    ...(authority ? [{ name: 'AWS_CA_BUNDLE_CONFIGMAP', value: authority }] : []),
+    ...(entry === undefined ? [] : [{ name: 'STORAGE_CONFIG', valueFrom: { secretKeyRef: { name, key } } }]),
+    ...(Object.keys(parameters).length === 0
+      ? []
+      : [{ name: 'STORAGE_OVERRIDE_CONFIG', value: JSON.stringify(parameters) }]),
+  ]
 }
 
 interface Found {

@@ -188,13 +188,14 @@ test('a policy makes a directory of what it names, and of nothing else', () => {
     'https://mirror.example.com/llama',
     'cubefs://volume/llama',
     'hdfs://nameservice/llama',
+    'pvc://claim/llama',
   ]) {
     expect(parseModelUri(uri).kind).toBe('other')
     expect(parseModelUri(uri, isNamed)).toMatchObject({ kind: 'directory', directory: { uri } })
   }
   expect(parseModelUri('https://mirror.example.com:8443/llama', isNamed).kind).toBe('directory')
   for (const uri of [
-    'pvc://claim/x',
+    'pvc://claim/../x',
     'dataset://ns/name',
     'oci://r/x',
     's3://b:1/x',

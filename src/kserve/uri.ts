@@ -177,7 +177,7 @@ function namedHost(scheme: string): RegExp {
 }
 
 /** Schemes that a policy cannot map to a directory. */
-const elsewhere = ['pvc', 'oci', 'oci+native', 'oci+fetch', 'file', 'dataset', 'local']
+const elsewhere = ['oci', 'oci+native', 'oci+fetch', 'file', 'dataset', 'local']
 
 function directory(scheme: string, rest: string, host: RegExp): ModelUri {
   const [bucket = '', ...segments] = rest.split('/')

@@ -48,6 +48,12 @@ export const resources = {
     'subjectaccessreviews',
     'SubjectAccessReview',
   ),
+  selfSubjectAccessReview: clusterScoped(
+    'authorization.k8s.io',
+    'v1',
+    'selfsubjectaccessreviews',
+    'SelfSubjectAccessReview',
+  ),
   mutatingWebhookConfiguration: clusterScoped(
     'admissionregistration.k8s.io',
     'v1',

@@ -161,7 +161,7 @@ const cases: Case[] = [
     reason: 'CustomDownload',
     make: () => {
       const formats = [{ prefix: 's3://', regex: '' }]
-      const storageContainers = [{ name: 'corp', changes: ['image', 'env A'], formats }]
+      const storageContainers = [{ name: 'corp', container: {}, changes: ['image', 'env A'], formats }]
       return created(llama, fakeFacts({ storageContainers }))
     },
     tells: 'ClusterStorageContainer corp customises the download (image and 1 more)',
@@ -173,6 +173,18 @@ const cases: Case[] = [
       return created(fakeService({ ...model, containers: [{ name: 'attest', volumeMounts }] }))
     },
     tells: "a container mounts kserve-provision-location, KServe's own volume",
+  },
+  {
+    reason: 'FillForbidden',
+    make: () => {
+      const sources = [{ match: ['hf://'], mirror: 'pvc://mirror/', fill: {} }]
+      const policies = [fakePolicy('p', { sources })]
+      return created(
+        fakeService({ model: { storageUri: 'hf://org/model' } }),
+        fakeFacts({ policies, mayFill: false }),
+      )
+    },
+    tells: 'Warmgate may not create in namespace models',
   },
   {
     reason: 'ModelMesh',

@@ -60,6 +60,45 @@ export const brokenSpecs: BrokenSpec[] = [
     says: 'use the key of a label, e.g. team or example.com/team',
   },
   {
+    spec: source({ fill: {} }),
+    place: 'spec.sources[0]',
+    says: 'fill needs a mirror that can be written: s3://, gs://, oss://, cos://, obs:// or pvc://',
+  },
+  {
+    spec: source({ fill: {}, mirror: 'juicefs://volume/' }),
+    place: 'spec.sources[0]',
+    says: 'fill needs a mirror that can be written: s3://, gs://, oss://, cos://, obs:// or pvc://',
+  },
+  ...Object.entries({
+    'fill.timeout': [{ timeout: 'long' }, 'use a duration, e.g. 30m or 2h'],
+    'fill.scratch.size': [{ scratch: { size: 'large' } }, 'use a whole quantity of bytes, e.g. 200Gi'],
+    'fill.scratch.storageClassName': [
+      { scratch: { storageClassName: 'Fast!' } },
+      'use the name of a StorageClass: lower case letters, digits, - and .',
+    ],
+    'fill.serviceAccount': [
+      { serviceAccount: 'own!' },
+      "use Own, or the name of a service account in the service's namespace",
+    ],
+    'fill.image': [{ image: 'rclone; rm' }, 'use the name of an image, e.g. rclone/rclone:1.69.3'],
+    'fill.credentials.secretName': [
+      { credentials: { secretName: 'Keys' } },
+      "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
+    ],
+    'fill.resources.requests.memory': [
+      { resources: { requests: { memory: 'much' } } },
+      'use a whole quantity of bytes, e.g. 4Gi',
+    ],
+    'fill.resources.limits.memory': [
+      { resources: { limits: { memory: 'much' } } },
+      'use a whole quantity of bytes, e.g. 4Gi',
+    ],
+  } satisfies { [place: string]: [JsonObject, string] }).map(([place, [fill, says]]) => ({
+    spec: source({ mirror: 's3://mirror/', fill }),
+    place: `spec.sources[0].${place}`,
+    says,
+  })),
+  {
     spec: gpu({ when: { selector: { matchExpressions: [{ key: 'a', operator: 'In' }] } } }),
     place: 'spec.gpu.when.selector.matchExpressions[0]',
     says: 'In and NotIn need values; Exists and DoesNotExist have none',
@@ -333,6 +372,25 @@ export const validSpecs: JsonObject[] = [
     warmup: { resources: { limits: { memory: '1Gi' } } },
   },
   { sources: [{ match: ['cubefs://'], runtime: 'Thin', profile: 'cubefs' }] },
+  { sources: [{ match: ['hf://', 'https://'], mirror: 'pvc://claim/$(namespace)/', fill: {} }] },
+  {
+    sources: [
+      {
+        match: ['hf://'],
+        mirror: 's3://mirror/',
+        fill: {
+          mode: 'Always',
+          sources: 'All',
+          timeout: '2h',
+          resources: { requests: { memory: '1Gi' }, limits: { memory: '2Gi' } },
+          scratch: { size: '200Gi', storageClassName: 'fast' },
+          serviceAccount: 'downloader',
+          credentials: { secretName: 'mirror-writer' },
+          image: 'registry.example.com:5000/rclone@sha256:00ff',
+        },
+      },
+    ],
+  },
   { cache: { template: { master: { replicas: 1 }, fuse: { args: ['-o'] } } } },
   { cache: { retain: '168h' } },
   ...['', '0 3 * * *', '*/15 0-6,22 1,15 * MON-FRI', '5/10 3 ? jan,jul 0'].map((schedule) => ({

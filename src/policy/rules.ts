@@ -257,6 +257,40 @@ const sourceRules: Rule[] = [
   }),
 ]
 
+const accountPattern = '^(Own|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$'
+const imagePattern = '^[a-z0-9]([A-Za-z0-9._/:@-]*[A-Za-z0-9])?$'
+const storePattern = '^(s3|gs|oss|cos|obs|pvc)://'
+
+const fillRules: Rule[] = [
+  rule('sources[]', {
+    cel: `!has(self.fill) || ${celMatches('self.mirror', storePattern)}`,
+    message: 'fill needs a mirror that can be written: s3://, gs://, oss://, cos://, obs:// or pvc://',
+    holds: (self) =>
+      getIn(self, 'fill') === undefined || new RegExp(storePattern).test(stringAt(self, 'mirror') ?? ''),
+  }),
+  form('sources[].fill.timeout', durationPattern, 'use a duration, e.g. 30m or 2h'),
+  form('sources[].fill.scratch.size', sizePattern, 'use a whole quantity of bytes, e.g. 200Gi'),
+  form(
+    'sources[].fill.serviceAccount',
+    accountPattern,
+    "use Own, or the name of a service account in the service's namespace",
+  ),
+  form(
+    'sources[].fill.scratch.storageClassName',
+    subdomainPattern,
+    'use the name of a StorageClass: lower case letters, digits, - and .',
+  ),
+  form('sources[].fill.image', imagePattern, 'use the name of an image, e.g. rclone/rclone:1.69.3'),
+  form(
+    'sources[].fill.credentials.secretName',
+    subdomainPattern,
+    "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
+  ),
+  ...['requests', 'limits'].map((kind) =>
+    form(`sources[].fill.resources.${kind}.memory`, sizePattern, 'use a whole quantity of bytes, e.g. 4Gi'),
+  ),
+]
+
 const referenceRules: Rule[] = [
   rule('', {
     cel: [
@@ -351,6 +385,7 @@ export const rules: Rule[] = [
   ...selectorRules('serviceSelector'),
   ...selectorRules('gpu.when.selector'),
   ...sourceRules,
+  ...fillRules,
   ...referenceRules,
   ...cacheRules,
   ...holdRules,

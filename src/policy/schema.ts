@@ -61,6 +61,90 @@ const toleration = Type.Object(
   closed,
 )
 
+const cpu = Type.Unsafe<string | number>({
+  anyOf: [{ type: 'integer' }, { type: 'string' }],
+  minimum: 0,
+  maximum: 1_000,
+  pattern: '^[0-9]{1,4}(\\.[0-9]{1,3}|[0-9]{0,4}m)?$',
+  'x-kubernetes-int-or-string': true,
+})
+const amounts = (more: object = {}) =>
+  Type.Object(
+    { cpu: Type.Optional(cpu), memory: Type.Optional(Type.String({ maxLength: 32 })) },
+    { ...closed, ...more },
+  )
+/** Requests and limits of one container; `requests` are the default. */
+const resources = (description: string, requests: { cpu: string; memory: string }) =>
+  Type.Object(
+    { requests: amounts({ default: requests }), limits: Type.Optional(amounts()) },
+    { ...closed, description, default: {} },
+  )
+
+/** The rclone image that stores and checks what was downloaded. */
+const storeImage = 'rclone/rclone:1.69.3'
+
+const fill = Type.Object(
+  {
+    mode: Type.Enum(['IfMissing', 'Always', 'Never'], {
+      description:
+        'IfMissing: a Job looks for the complete directory first, and downloads only if it is not there. Always: each new cache is downloaded again. Never: another cluster or namespace fills the mirror; it is only read here.',
+      default: 'IfMissing',
+    }),
+    sources: Type.Enum(['Unmountable', 'All'], {
+      description:
+        'Unmountable: what a Runtime can mount where it is, is mounted there, and the rest is downloaded into the mirror. All: everything that the rule matches.',
+      default: 'Unmountable',
+    }),
+    timeout: duration(
+      'How long a download may take, with its retries. Pods are held for this time beside warmup.timeout.',
+      '1h',
+    ),
+    resources: resources("Of the containers that store and check; the download has those of KServe's own.", {
+      cpu: '100m',
+      memory: '256Mi',
+    }),
+    scratch: Type.Object(
+      {
+        size: Type.String({
+          description: 'How much space a download may take before it is stored.',
+          default: '100Gi',
+          maxLength: 32,
+        }),
+        storageClassName: Type.Optional(
+          text('The StorageClass of a volume for each Job; without it the space is an emptyDir of its node.'),
+        ),
+      },
+      { ...closed, default: {}, description: 'Space for one download. A pvc:// mirror needs none.' },
+    ),
+    serviceAccount: Type.String({
+      description:
+        "Own: the Job runs as the service's own account. Otherwise an account of the service's namespace.",
+      default: 'Own',
+      maxLength: 253,
+    }),
+    credentials: Type.Object(
+      {
+        secretName: Type.Optional(
+          text(
+            "A Secret of the service's namespace that may write the mirror; without it, the Secret of the rule's credentials.",
+          ),
+        ),
+      },
+      { ...closed, default: {} },
+    ),
+    image: Type.String({
+      description: 'The rclone image that stores and checks what was downloaded.',
+      default: storeImage,
+      maxLength: 253,
+    }),
+  },
+  {
+    ...closed,
+    description:
+      "Fills the mirror by a Job that runs KServe's storage initializer. Without it nothing is written to the mirror.",
+  },
+)
+
 const source = Type.Object(
   {
     match: Type.Array(Type.String({ maxLength: 256 }), {
@@ -81,6 +165,7 @@ const source = Type.Object(
       default: '',
       pattern: '^$|^[a-z0-9]+://[^/]+/([^/]+/)*$',
     }),
+    fill: Type.Optional(fill),
     files: Type.Enum(['Skip', 'Parent'], {
       description:
         'What to do with a URI that names a single file. Skip: it is not accelerated. Parent: its directory is mounted; the file must be the only one in its directory.',
@@ -159,25 +244,6 @@ const cacheTier = Type.Object(
   },
   closed,
 )
-
-const cpu = Type.Unsafe<string | number>({
-  anyOf: [{ type: 'integer' }, { type: 'string' }],
-  minimum: 0,
-  maximum: 1_000,
-  pattern: '^[0-9]{1,4}(\\.[0-9]{1,3}|[0-9]{0,4}m)?$',
-  'x-kubernetes-int-or-string': true,
-})
-const amounts = (more: object = {}) =>
-  Type.Object(
-    { cpu: Type.Optional(cpu), memory: Type.Optional(Type.String({ maxLength: 32 })) },
-    { ...closed, ...more },
-  )
-/** Requests and limits of one container; `requests` are the default. */
-const resources = (description: string, requests: { cpu: string; memory: string }) =>
-  Type.Object(
-    { requests: amounts({ default: requests }), limits: Type.Optional(amounts()) },
-    { ...closed, description, default: {} },
-  )
 
 const cache = Type.Object(
   {
@@ -518,5 +584,6 @@ export type AdoptionStatus = Type.Static<typeof adoption>
 export type PolicyCondition = Type.Static<typeof condition>
 export type PolicySpec = Type.Static<typeof policySpecSchema>
 export type PolicySource = Type.Static<typeof source>
+export type FillPolicy = Type.Static<typeof fill>
 export type GpuPolicy = Type.Static<typeof gpu>
 export type LabelSelector = Type.Static<ReturnType<typeof labelSelector>>

@@ -19,15 +19,26 @@ const plain = 'text/plain'
 const limits = { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000 }
 const mostConnections = 64
 
+export interface ProbeOptions {
+  /** Empty when this replica is ready. */
+  missing: () => string[]
+  /** Called once, for the first probe that finds nothing missing. */
+  onReady?: () => void
+}
+
 /**
  * For the kubelet: `/healthz`, and `/readyz`, which says what is still missing before this replica can serve.
- * `missing` answers an empty list when it is ready.
  */
-export function createProbeServer({ missing }: { missing: () => string[] }): PlainServer {
+export function createProbeServer({ missing, onReady = () => {} }: ProbeOptions): PlainServer {
+  let wasReady = false
   return createPlainServer({
     '/healthz': async () => ({ status: 200, text: 'ok\n' }),
     '/readyz': async () => {
       const unready = missing()
+      if (unready.length === 0 && !wasReady) {
+        wasReady = true
+        onReady()
+      }
       const text = unready.length === 0 ? 'ok\n' : `not ready: ${unready.join(', ')}\n`
       return { status: unready.length === 0 ? 200 : 503, text }
     },

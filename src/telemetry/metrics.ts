@@ -8,10 +8,23 @@ const warmupSeconds = [5, 10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200]
 // From a slow object store (10 MiB/s) to many workers at once.
 const bytesPerSecond = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000].map((mebibytes) => mebibytes * 2 ** 20)
 
+export const holdOutcomes = ['Warm', 'TimedOut', 'WarmupFailed', 'NotHeld', 'Reverted'] as const
+export const revertReasons = ['TimedOut', 'WarmupFailed'] as const
+const savingBases = ['measured', 'estimated'] as const
+
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** All metrics of one process, in their own registry. `render` returns them as Prometheus text. */
 export function createMetrics() {
+  const metrics = registerMetrics()
+  // A series that appears with its first event has no increase: what alerts look at is there from the start, at 0.
+  for (const outcome of holdOutcomes) metrics.holdDuration.zero({ outcome })
+  for (const reason of revertReasons) metrics.reverts.inc({ reason }, 0)
+  for (const basis of savingBases) metrics.startSaved.inc({ basis }, 0)
+  return metrics
+}
+
+function registerMetrics() {
   const registry = new Registry()
   const registers = [registry]
   return {
@@ -62,6 +75,18 @@ export function createMetrics() {
     warmupFailures: new Counter({
       name: 'warmgate_warmup_failures_total',
       help: 'DataLoads that failed, including those that were tried again.',
+      registers,
+    }),
+    fills: new Counter({
+      name: 'warmgate_mirror_fills_total',
+      help: 'Jobs for mirrors that ended, by outcome: complete, failed, or found where the mirror had the model.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    fillDuration: new Histogram({
+      name: 'warmgate_mirror_fill_duration_seconds',
+      help: 'Time that a download into a mirror took, from the start of its Job to its end.',
+      buckets: warmupSeconds,
       registers,
     }),
     startSaved: new Counter({

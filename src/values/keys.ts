@@ -195,6 +195,51 @@ export const unusedSinceAnnotation = 'warmgate.dev/unused-since'
 export const retainedUntilAnnotation = 'warmgate.dev/retained-until'
 
 /**
+ * Which step of the filling of a mirror a Job is: `look` or `fill`.
+ * On: Jobs that fill mirrors, and their pods (label).
+ * Written by: the controller.
+ * Read by: the mirror, to follow these Jobs; a ValidatingAdmissionPolicy.
+ * Lives: as long as the Job.
+ */
+export const fillLabel = 'warmgate.dev/fill'
+
+/**
+ * What a Job writes into the marker of a model in a mirror: where the model came from, and by which image.
+ * On: pods of Jobs that fill mirrors (annotation).
+ * Written by: the controller.
+ * Read by: the pod itself, by its downward API.
+ * Lives: as long as the pod.
+ */
+export const markerAnnotation = 'warmgate.dev/marker'
+
+/**
+ * Asks that the model of a cache be downloaded into its mirror again; any text that tells one request from another.
+ * On: Datasets, and the Jobs that answer it (annotation).
+ * Written by: `warmgate refresh`; the controller on Jobs.
+ * Read by: the controller.
+ * Lives: on a Dataset until the next request; on a Job as long as it.
+ */
+export const refillAnnotation = 'warmgate.dev/refill'
+
+/**
+ * What came of the last request to fill a mirror again: the request, then `Complete`, or `Failed` and why.
+ * On: Datasets (annotation).
+ * Written by: the controller.
+ * Read by: `warmgate refresh`.
+ * Lives: until the next answer.
+ */
+export const refilledAnnotation = 'warmgate.dev/refilled'
+
+/**
+ * The model URI that is downloaded into the source of a cache.
+ * On: Datasets (annotation).
+ * Written by: the controller.
+ * Read by: `warmgate refresh`, reports.
+ * Lives: as long as the Dataset.
+ */
+export const filledFromAnnotation = 'warmgate.dev/filled-from'
+
+/**
  * The reporter of an Event.
  * On: Events (`reportingController`).
  * Written by: webhook and controller.

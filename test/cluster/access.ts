@@ -5,6 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { createAuthority } from '../../src/tls/authority.ts'
 import type { KeyPair } from '../../src/tls/issue.ts'
 import { createServing } from '../../src/tls/serving.ts'
+import { kubernetesAddress } from './ports.ts'
 
 /** The users of a cluster, their rights, and how they authenticate. */
 export interface Access {
@@ -42,7 +43,11 @@ const authentication = {
 export async function createAccess(folder: string, url: string): Promise<Access> {
   const nowMs = Date.now()
   const authority = await createAuthority({ nowMs, validDays: 30 })
-  const names = { service: 'kubernetes', namespace: 'default', extra: ['127.0.0.1', 'localhost'] }
+  const names = {
+    service: 'kubernetes',
+    namespace: 'default',
+    extra: ['127.0.0.1', 'localhost', kubernetesAddress],
+  }
   const serving = await createServing({ authority, names, nowMs, validDays: 30 })
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const tokens = new Map(admins.map((user) => [user as string, randomBytes(16).toString('hex')]))

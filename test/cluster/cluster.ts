@@ -135,7 +135,7 @@ async function start(binaries: Binaries, options: AllOptions): Promise<Cluster> 
     const kubeconfig = (user: string) => kubeconfigPath(folder, user)
     const parts: Parts = { folder, binaries, processes, access, ports: { etcd, apiserver, kwok }, kubeconfig }
     startEtcd(parts)
-    await startApiServer(parts, { tunnel: options.engine && tunnelOf(folder) })
+    await startApiServer(parts, { tunnel: options.nodes === 0 ? tunnelOf(folder) : undefined })
     const cluster = await describe(parts, stop)
     const client = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
     stops.push(() => client.close())

@@ -29,7 +29,7 @@ export function startEtcd({ folder, ports, ...parts }: Parts): void {
   })
 }
 
-/** @param tunnel the socket through which it reaches kubelets, where they are in a network of their own */
+/** @param tunnel the socket through which it reaches kubelets and pods, where they are in a network of their own */
 export async function startApiServer(
   { access, ports, ...parts }: Parts,
   { tunnel }: { tunnel: string | undefined },
@@ -56,7 +56,11 @@ export async function startApiServer(
     'service-cluster-ip-range': '10.96.0.0/16',
     // Endpoints of the API server must not be on loopback; nothing here uses them.
     'endpoint-reconciler-type': 'none',
-    ...(tunnel !== undefined && { 'egress-selector-config-file': egress }),
+    // It dials an endpoint of a webhook's Service itself, so there need be no kube-proxy.
+    ...(tunnel !== undefined && {
+      'egress-selector-config-file': egress,
+      'enable-aggregator-routing': 'true',
+    }),
     profiling: 'false',
   })
 }

@@ -15,5 +15,6 @@ export type ClusterErrorCode =
   | 'BUILD_FAILED'
   | 'ASSETS_MISSING'
   | 'RUNC_MISSING'
+  | 'PROMETHEUS_MISSING'
   | 'PROCESS_DIED'
   | 'TIMED_OUT'

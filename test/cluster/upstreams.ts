@@ -28,12 +28,16 @@ export const nodePrograms = [
   'guest',
 ] as const
 
+/** What renders the manifests that are shipped: see test/install. Helm is there for Fluid, too. */
+export const renderPrograms = ['kustomize', 'ddc-helm'] as const
+
 /** What else runs where a cache is real: see test/engine. */
 export const enginePrograms = ['fluid-csi', 'registrar', 'coredns', 'versitygw'] as const
 export type ProgramName =
   | (typeof programNames)[number]
   | (typeof nodePrograms)[number]
   | (typeof enginePrograms)[number]
+  | (typeof renderPrograms)[number]
 
 export interface Program {
   name: ProgramName
@@ -156,6 +160,11 @@ export const upstreams: readonly Upstream[] = [
     name: 'helm',
     module: 'helm.sh/helm/v3',
     programs: [{ name: 'ddc-helm', package: 'helm.sh/helm/v3/cmd/helm', aboutMinutes: 1 }],
+  },
+  {
+    name: 'kustomize',
+    module: 'sigs.k8s.io/kustomize/kustomize/v5',
+    programs: [{ name: 'kustomize', package: 'sigs.k8s.io/kustomize/kustomize/v5', aboutMinutes: 1 }],
   },
   {
     name: 'containerd',

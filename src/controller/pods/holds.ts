@@ -97,6 +97,7 @@ export class HoldReconciler {
       caches: Object.fromEntries(estimated),
       unmountable: facts.unmountable,
       unreadable: facts.unreadable,
+      fillMs: facts.fillMs,
       sinceMs: Math.min(createdMs(pod), facts.waitingSinceMs ?? Number.POSITIVE_INFINITY),
       nowMs: clock.now(),
     })

@@ -199,7 +199,19 @@ test.each<[string, HoldLimits, Partial<Hold>]>([
   ['both', { probeMs: 200_000, deadlineMs: 600_000 }, { at: 'Scheduling', timeoutMs: 300_000 }],
   ['a deadline long enough', { probeMs: undefined, deadlineMs: hold.timeoutMs + 600_000 }, {}],
 ])('Auto, limited by %s', (_what, limits, expected) => {
-  expect(resolveHold({ ...hold, at: 'Auto' }, limits)).toEqual({ ...hold, ...expected })
+  expect(resolveHold({ ...hold, at: 'Auto' }, limits)).toMatchObject({ ...hold, ...expected })
+})
+
+test('the time in which a mirror is filled is added to both timeouts, up to a deadline of Knative', () => {
+  const caches = { bloom: pending }
+  const unmountable = ['bloom']
+  const fillMs = 3_600_000
+  expect(decide({ caches, unmountable, fillMs, nowMs: 4_200_999 })).toMatchObject({ kind: 'hold' })
+  expect(decide({ caches, unmountable, fillMs, nowMs: 4_201_000 })).toMatchObject({ reason: 'TimedOut' })
+  expect(decide({ caches, fillMs, nowMs: 5_400_999 })).toMatchObject({ kind: 'hold' })
+  expect(decide({ caches, fillMs, nowMs: 5_401_000 })).toMatchObject({ reason: 'TimedOut' })
+  const bounded = { ...hold, mostMs: 2_000_000 }
+  expect(decide({ hold: bounded, caches, fillMs, nowMs: 2_001_000 })).toMatchObject({ reason: 'TimedOut' })
 })
 
 test('a policy that says where is not overruled', () => {

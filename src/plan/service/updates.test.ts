@@ -617,7 +617,8 @@ test('moved: an update that makes a model unfit for a cache gives the original b
 })
 
 test('kept: what the cluster changes around a service takes no cache away', () => {
-  const container = { name: 'corp', changes: ['image'], formats: [{ prefix: 's3://', regex: '' }] }
+  const formats = [{ prefix: 's3://', regex: '' }]
+  const container = { name: 'corp', container: {}, changes: ['image'], formats }
   const spec = {
     supportedModelFormats: [{ name: 'huggingface', autoSelect: true }],
     annotations: { 'storage.kserve.io/readonly': 'false' },
