@@ -28,7 +28,7 @@ const packages = [
 
 /** The root of a small Debian: packages of the release that this machine runs, unpacked and not configured. */
 export async function debianLayer(progress: (line: string) => void): Promise<Layer> {
-  const inputs = { packages, release: await releaseOf() }
+  const inputs = { packages, release: await releaseOf(), configuration: 2 }
   return await provideLayer({ name: 'debian', inputs, aboutMinutes: 1, furnish: unpack }, progress)
 }
 
@@ -116,6 +116,12 @@ async function configure(root: string): Promise<void> {
   const java = (await readdir(join(root, 'usr/lib/jvm'))).find((name) => name.startsWith('java-17-openjdk-'))
   await symlink(`../lib/jvm/${java}/bin/java`, join(root, 'usr/bin/java'))
   await run('chroot', [root, '/sbin/ldconfig'])
+  await run('sh', [
+    '-c',
+    'cat "$1"/usr/share/ca-certificates/mozilla/*.crt >"$1/etc/ssl/certs/ca-certificates.crt"',
+    'sh',
+    root,
+  ])
   for (const unused of ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'var/cache'])
     await rm(join(root, unused), { recursive: true, force: true })
 }
