@@ -76,11 +76,6 @@ describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
     })
   }
 
-  async function cacheOf(name: string): Promise<string> {
-    const found = await engine.stage.client.get(inferenceService, { namespace: ns, name })
-    return cacheNames(found as KubeObject)[0] ?? ''
-  }
-
   async function digestIn(pod: KubeObject, file: string): Promise<string> {
     const { status, body } = await engine.network.get(
       `http://${stringAt(pod, 'status', 'podIP')}:8080/${file}`,
@@ -143,40 +138,10 @@ describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
     await expectServed(pod)
   })
 
-  test('a FUSE process that is killed starts again, and a new pod reads its model', async () => {
-    const [node] = engine.nodes
-    const pod = await podOf('bloom', (found) => isTrue(found, 'Ready'))
-    await node?.run(['pkill', '-KILL', '-f', 'alluxio.fuse.AlluxioFuse'])
-    await until('a mount that is there again', async () => {
-      const mounts = await node?.run(['sh', '-c', 'ls /var/runtime-mnt/alluxio/*/*/alluxio-fuse'])
-      return mounts?.includes('safetensors') || undefined
-    })
-    await engine.stage.client.delete(resources.pod, { namespace: ns, name: pod.metadata.name ?? '' })
-    await expectServed(
-      await podOf('bloom', (found) => found.metadata.uid !== pod.metadata.uid && isTrue(found, 'Ready')),
-    )
-  })
-
-  test('a worker that goes takes its files along: an Event says so, and pods read on', async () => {
-    const { client } = engine.stage
-    const pod = await podOf('bloom', (found) => isTrue(found, 'Ready'))
-    const cache = await cacheOf('bloom')
-    await client.delete(resources.pod, { namespace: ns, name: `${cache}-worker-0` })
-    await until('the Event', async () => {
-      const { items } = await client.list(resources.event, { namespace: ns })
-      return items.some(({ reason }) => reason === 'CacheEvicted') || undefined
-    })
-    const before = await engine.store.link.sentBytes()
-    await until(
-      'the model from its source',
-      async () => (await expectServed(pod).then(() => true)) || undefined,
-    )
-    expect((await engine.store.link.sentBytes()) - before).toBeGreaterThan(2 * shardBytes)
-  })
-
   test('the last service is deleted, and so is all that was made for it', async () => {
     const { client } = engine.stage
-    const cache = await cacheOf('bloom')
+    const found = await client.get(inferenceService, { namespace: ns, name: 'bloom' })
+    const [cache = ''] = cacheNames(found as KubeObject)
     await client.delete(inferenceService, { namespace: ns, name: 'bloom' })
     for (const resource of [dataset, dataLoad, persistentVolumeClaim])
       await eventuallyGone(client, resource, { namespace: ns, name: cache })
