@@ -5,6 +5,7 @@ import { loadKubeConfig } from '../kube/config.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { systemClock } from '../values/clock.ts'
 import { type ReplicaOptions, startReplica } from './replica.ts'
+import { warmUp } from './warm-up.ts'
 
 export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
   logLevel: string
@@ -29,7 +30,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => terminated.resolve())
   const replica = await startReplica(
     { ...rest, ...clients },
-    { config, clock: systemClock, logger, identity },
+    { config, clock: systemClock, logger, identity, warmUp },
   )
   const refusal = await Promise.race([terminated.promise, replica.refusal])
   await replica.stop(refusal === undefined ? drain : 0)

@@ -219,6 +219,23 @@ test('an update that leaves spec and annotations as they are does not read again
   expect([made.reason, it.spent().reads]).toEqual(['AlreadyCached', 0])
 })
 
+test('an update that changes nothing of a service as admission left it is answered without a plan', async () => {
+  const it = setUp()
+  const asksUri = { ...review, service: fakeService({ model: { storageUri: 's3://models/llama' } }) }
+  const { service: previous } = await it.planner.create(asksUri)
+  it.spent()
+  const finalizers = ['inferenceservice.finalizers']
+  const service = { ...previous, metadata: { ...previous.metadata, finalizers } }
+  const ruling = await it.planner.update({ ...asksUri, service, previous })
+  expect(ruling).toMatchObject({ reason: 'AlreadyCached', patch: [], warnings: [] })
+  expect(it.spent()).toEqual(nothing)
+  const relabelled = { ...service, metadata: { ...service.metadata, labels: { team: 'a' } } }
+  expect((await it.planner.update({ ...asksUri, service: relabelled, previous })).reason).toBe(
+    'AlreadyCached',
+  )
+  expect(it.spent().plans).toBe(1)
+})
+
 test('each use is planned in its own way', async () => {
   const it = setUp()
   it.services.put(written(asked))

@@ -70,6 +70,8 @@ export interface DecideInput {
   kept: ServiceRecord | undefined
   /** Whether the user asks to accelerate models that existed before. */
   isAdopted: boolean
+  /** Whether the update leaves the manifest as it is. */
+  isUnchanged: () => boolean
   facts: Facts
 }
 
@@ -105,7 +107,7 @@ type LocationState =
  * changed: an update that changes no model never rolls pods. Exceptions are the service's own annotations,
  * and an update that makes the model unfit for a cache.
  */
-function locationStates({ service, previous, kept, isAdopted }: DecideInput): LocationState[] {
+function locationStates({ service, previous, kept, isAdopted, isUnchanged }: DecideInput): LocationState[] {
   const isNew = previous === undefined || isAdopted || isOptedOut(previous.annotations)
   const old = isNew ? [] : previous.locations
   const models = new Map(old.map(({ id, model }) => [id, model]))
@@ -115,7 +117,7 @@ function locationStates({ service, previous, kept, isAdopted }: DecideInput): Lo
     const before =
       kept && Object.hasOwn(kept.original.locations, id) ? kept.original.locations[id] : undefined
     if (before !== undefined)
-      return isRecorded(location, before) && !becameUnfit(location, were.get(id), service)
+      return isRecorded(location, before) && (!becameUnfit(location, were.get(id), service) || isUnchanged())
         ? { kind: 'kept', location, before }
         : { kind: 'new', location }
     const was = models.get(id)

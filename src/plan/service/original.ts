@@ -130,10 +130,14 @@ export function recordText({ locations, additions, madeAnnotations }: Original):
 }
 
 /** Writes the text of a record and the names of its caches to a service's annotations. */
-export function writeRecord(draft: Draft, { locations }: Original, text: string): void {
-  const caches = [...new Set(Object.values(locations).map(({ cache }) => cache))]
+export function writeRecord(draft: Draft, original: Original, text: string): void {
   draft.set(pointer('metadata', 'annotations', originalAnnotation), text)
-  draft.set(pointer('metadata', 'annotations', cachesAnnotation), caches.join(','))
+  draft.set(pointer('metadata', 'annotations', cachesAnnotation), cachesText(original))
+}
+
+/** The names of a record's caches, as they are in the annotation. */
+export function cachesText({ locations }: Original): string {
+  return [...new Set(Object.values(locations).map(({ cache }) => cache))].join(',')
 }
 
 /**
