@@ -17,9 +17,12 @@ const both = [
 test('the table has the middle and the range of each mode, and compares it with the first one', () => {
   expect(summarize(both).split('\n').slice(2)).toEqual([
     '| plain | 50.0 s | 40.0–60.0 s |  | 3205 MiB | 3 |',
-    '| warm | 10.0 s | 10.0–12.0 s | 80 % | 1 MiB | 2 |',
+    '| warm | 10.0 s | 10.0–12.0 s | 80 % shorter | 1 MiB | 2 |',
     '',
   ])
+  expect(summarize([measured('plain', 1, 10, 1), measured('cold', 1, 25, 1)])).toContain(
+    '| 2.5 times as long |',
+  )
 })
 
 test('the timeline has a bar for each mode, as long as its middle time, of parts that follow each other', () => {

@@ -26,12 +26,13 @@ export function summarize(measured: readonly Measurement[]): string {
   const rows = modes.map(([mode, each]) => {
     const seconds = each.map(({ readySeconds }) => readySeconds)
     const [least, most] = [Math.min(...seconds), Math.max(...seconds)].map((value) => value.toFixed(1))
-    const shorter = Math.round((1 - median(seconds) / first) * 100)
-    const against = mode === modes[0]?.[0] ? '' : `${shorter} %`
+    const ratio = median(seconds) / first
+    const against =
+      ratio > 1 ? `${ratio.toFixed(1)} times as long` : `${Math.round((1 - ratio) * 100)} % shorter`
     const link = median(each.map(({ linkMib }) => linkMib))
-    return `| ${mode} | ${median(seconds).toFixed(1)} s | ${least}–${most} s | ${against} | ${link} MiB | ${each.length} |`
+    return `| ${mode} | ${median(seconds).toFixed(1)} s | ${least}–${most} s | ${mode === modes[0]?.[0] ? '' : against} | ${link} MiB | ${each.length} |`
   })
-  const head = '| pod | Ready after (median) | range | shorter | over the link | rounds |\n'
+  const head = '| pod | Ready after (median) | range | against the first row | over the link | rounds |\n'
   return `${head}| --- | ---: | ---: | ---: | ---: | ---: |\n${rows.join('\n')}\n`
 }
 
