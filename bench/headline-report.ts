@@ -96,7 +96,7 @@ export function timeline(measured: readonly Measurement[]): string {
   })
   const size = `width="${width}" height="${legendY + 30}"`
   const style = 'font-family="sans-serif" font-size="12"'
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n<rect width="100%" height="100%" fill="white"/>\n${[...bars, ...legend].join('\n')}\n</svg>\n`
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n<title>From a pod's creation to Ready</title>\n<rect width="100%" height="100%" fill="white"/>\n${[...bars, ...legend].join('\n')}\n</svg>\n`
 }
 
 const legends = {
