@@ -26,12 +26,13 @@ export function summarize(measured: readonly Measurement[]): string {
   const rows = modes.map(([mode, each]) => {
     const seconds = each.map(({ readySeconds }) => readySeconds)
     const [least, most] = [Math.min(...seconds), Math.max(...seconds)].map((value) => value.toFixed(1))
-    const shorter = Math.round((1 - median(seconds) / first) * 100)
-    const against = mode === modes[0]?.[0] ? '' : `${shorter} %`
+    const ratio = median(seconds) / first
+    const against =
+      ratio > 1 ? `${ratio.toFixed(1)} times as long` : `${Math.round((1 - ratio) * 100)} % shorter`
     const link = median(each.map(({ linkMib }) => linkMib))
-    return `| ${mode} | ${median(seconds).toFixed(1)} s | ${least}–${most} s | ${against} | ${link} MiB | ${each.length} |`
+    return `| ${mode} | ${median(seconds).toFixed(1)} s | ${least}–${most} s | ${mode === modes[0]?.[0] ? '' : against} | ${link} MiB | ${each.length} |`
   })
-  const head = '| pod | Ready after (median) | range | shorter | over the link | rounds |\n'
+  const head = '| pod | Ready after (median) | range | against the first row | over the link | rounds |\n'
   return `${head}| --- | ---: | ---: | ---: | ---: | ---: |\n${rows.join('\n')}\n`
 }
 
@@ -95,7 +96,7 @@ export function timeline(measured: readonly Measurement[]): string {
   })
   const size = `width="${width}" height="${legendY + 30}"`
   const style = 'font-family="sans-serif" font-size="12"'
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n<rect width="100%" height="100%" fill="white"/>\n${[...bars, ...legend].join('\n')}\n</svg>\n`
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n<title>From a pod's creation to Ready</title>\n<rect width="100%" height="100%" fill="white"/>\n${[...bars, ...legend].join('\n')}\n</svg>\n`
 }
 
 const legends = {

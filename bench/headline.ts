@@ -43,7 +43,11 @@ const server: JsonObject = {
   ports: [{ containerPort: 8080 }],
   readinessProbe: { httpGet: { path: '/read', port: 8080 }, periodSeconds: 1 },
   securityContext: { runAsUser: 1000, runAsGroup: 1000 },
-  resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '2', memory: '1Gi' } },
+  // What it reads is counted as its memory for as long as the page cache has it.
+  resources: {
+    requests: { cpu: '10m', memory: '16Mi' },
+    limits: { cpu: '2', memory: `${2 * modelMib + 512}Mi` },
+  },
 }
 
 async function main(): Promise<void> {

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Count, countTests, formatRows, type Row } from './count.ts'
+import { missingForEngine } from './engine/requirements.ts'
 import { missingRequirement } from './node/requirements.ts'
 
 /*
@@ -23,7 +24,7 @@ const steps: [string, string[]][] = [
 const suites = ['unit', 'cluster', 'fluid', 'alone']
 
 const rows: Row[] = []
-const lacking = await missingRequirement()
+const lacking = { node: await missingRequirement(), engine: await missingForEngine() }
 
 for (const [name, command] of steps)
   await add(name, async () => {
@@ -39,7 +40,8 @@ const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map
 )
 print(`\n${formatRows(rows)}`)
 if (broken.length > 0) print(`\nfailed: ${broken.join(', ')}`)
-if (skipped) print(`\nskipped: ${skipped} tests on a real node, which needs ${lacking}`)
+if (skipped)
+  print(`\nskipped: ${skipped} tests on a real node, which needs ${lacking.node ?? lacking.engine}`)
 print(`\n${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
 
@@ -59,7 +61,8 @@ async function testSuite(project: string): Promise<Count> {
 
 /** Nothing is, but for tests on a real node where the machine cannot run one. */
 function maySkip(file: string): boolean {
-  return lacking !== undefined && file.startsWith(join(import.meta.dirname, 'node/'))
+  const isIn = (folder: string) => file.startsWith(join(import.meta.dirname, folder, '/'))
+  return Object.entries(lacking).some(([folder, missing]) => missing !== undefined && isIn(folder))
 }
 
 async function add(name: string, count: () => Promise<Count>): Promise<void> {

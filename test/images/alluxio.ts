@@ -8,7 +8,7 @@ const home = '/opt/alluxio'
 const own = (name: string) => fileURLToPath(new URL(`./alluxio/${name}`, import.meta.url))
 const pom = own('pom.xml')
 
-export const alluxioVersion = '2.9.4'
+export const alluxioVersion = '2.9.3'
 
 /** The names by which Fluid's chart and engine call. */
 const files: Files = {

@@ -12,10 +12,11 @@ const packages = [
   'coreutils',
   'dash',
   'findutils',
-  'fuse',
+  'fuse3',
   'grep',
   'libc-bin',
   'libfuse2',
+  'libfuse3-3',
   'mawk',
   'mount',
   'openjdk-17-jre-headless',
@@ -27,7 +28,7 @@ const packages = [
 
 /** The root of a small Debian: packages of the release that this machine runs, unpacked and not configured. */
 export async function debianLayer(progress: (line: string) => void): Promise<Layer> {
-  const inputs = { packages, release: await releaseOf() }
+  const inputs = { packages, release: await releaseOf(), configuration: 2 }
   return await provideLayer({ name: 'debian', inputs, aboutMinutes: 1, furnish: unpack }, progress)
 }
 
@@ -36,8 +37,8 @@ export async function rcloneLayer(progress: (line: string) => void): Promise<Lay
   const furnish = async (root: string) => {
     const folder = await mkdtemp(join(tmpdir(), 'warmgate-debian-'))
     try {
-      await run('apt-get', ['download', '-q', '-o', 'APT::Sandbox::User=root', 'rclone'], { cwd: folder })
-      const [archive = ''] = await readdir(folder)
+      await download(folder, ['rclone'])
+      const archive = (await readdir(folder)).find((name) => name.startsWith('rclone_')) ?? ''
       await linkUsr(root)
       await run('sh', ['-c', extract, 'sh', join(folder, archive), root])
       await rm(join(root, 'usr/share'), { recursive: true })
@@ -58,26 +59,33 @@ async function releaseOf(): Promise<string> {
 async function unpack(root: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'warmgate-debian-'))
   try {
-    // As of a machine without any package, so that apt downloads all that these need.
-    await writeFile(join(folder, 'status'), '')
-    await mkdir(join(folder, 'partial'))
-    await run('apt-get', [...apt(folder), 'install', '--download-only', ...packages], { maxBuffer: 2 ** 24 })
+    await download(folder, packages)
     await linkUsr(root)
     const archives = (await readdir(folder)).filter((name) => name.endsWith('.deb')).sort()
     for (const archive of archives) await run('sh', ['-c', extract, 'sh', join(folder, archive), root])
     await configure(root)
   } catch (error) {
     const words = (error as { stderr?: string }).stderr?.trim() ?? (error as Error).message
-    const hint = 'Bring the lists of packages up to date (apt-get update).'
-    throw new ClusterError('BUILD_FAILED', `Debian's packages cannot be unpacked. ${hint}\n${words}`, error)
+    throw new ClusterError('BUILD_FAILED', `Debian's packages cannot be unpacked.\n${words}`, error)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
+/** Packages with all that they need, by lists of its own: those of the machine may be old, or not be there. */
+async function download(folder: string, wanted: readonly string[]): Promise<void> {
+  // As of a machine without any package.
+  await writeFile(join(folder, 'status'), '')
+  for (const name of ['partial', 'lists', 'lists/partial']) await mkdir(join(folder, name))
+  const options = { maxBuffer: 2 ** 24 }
+  await run('apt-get', [...apt(folder), 'update'], options)
+  await run('apt-get', [...apt(folder), 'install', '--download-only', ...wanted], options)
+}
+
 function apt(folder: string): string[] {
   const options = {
     'Dir::State::status': join(folder, 'status'),
+    'Dir::State::lists': join(folder, 'lists'),
     'Dir::Cache::archives': folder,
     // As root, apt would download as another user, who may not write there.
     'APT::Sandbox::User': 'root',
@@ -108,6 +116,12 @@ async function configure(root: string): Promise<void> {
   const java = (await readdir(join(root, 'usr/lib/jvm'))).find((name) => name.startsWith('java-17-openjdk-'))
   await symlink(`../lib/jvm/${java}/bin/java`, join(root, 'usr/bin/java'))
   await run('chroot', [root, '/sbin/ldconfig'])
+  await run('sh', [
+    '-c',
+    'cat "$1"/usr/share/ca-certificates/mozilla/*.crt >"$1/etc/ssl/certs/ca-certificates.crt"',
+    'sh',
+    root,
+  ])
   for (const unused of ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'var/cache'])
     await rm(join(root, unused), { recursive: true, force: true })
 }

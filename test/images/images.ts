@@ -1,4 +1,5 @@
 import type { Binaries } from '../cluster/binaries.ts'
+import { pin, type Upstream, upstreams } from '../cluster/upstreams.ts'
 import type { LayeredImage } from '../node/images.ts'
 import { alluxioConfig, alluxioLayers, alluxioVersion } from './alluxio.ts'
 import { csiLayer } from './csi.ts'
@@ -9,8 +10,10 @@ type Progress = (line: string) => void
 
 /** KServe's storage initializer, of the version that the tests' KServe has. */
 export async function storageImage(progress: Progress): Promise<LayeredImage> {
-  const layers = [await debianLayer(progress), await storageLayer('0.20.0', progress)]
-  return { name: 'warmgate.test/storage-initializer:0.20.0', layers, config: storageConfig }
+  const kserve = upstreams.find(({ name }) => name === 'kserve') as Upstream
+  const version = (await pin(kserve)).version.slice(1)
+  const layers = [await debianLayer(progress), await storageLayer(version, progress)]
+  return { name: `warmgate.test/storage-initializer:${version}`, layers, config: storageConfig }
 }
 
 /** A shell and rclone, on the PATH. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +14,7 @@ import { namespaceFlags } from './requirements.ts'
  */
 
 const [folder = '', cgroup = '', address = ''] = process.argv.slice(2)
+for (const hierarchy of hierarchies()) create(join(hierarchy, cgroup))
 const setup = fileURLToPath(new URL('./namespaces.sh', import.meta.url))
 const holder = spawn('unshare', [...namespaceFlags, 'sh', setup, folder, address], { stdio: 'inherit' })
 const gone = once(holder, 'exit')
@@ -34,10 +35,24 @@ async function end(): Promise<void> {
 }
 
 /** Where the one hierarchy of version 2 is mounted, or those of version 1. */
-function cgroupsNamed(name: string): string[] {
+function hierarchies(): string[] {
   const mounted = '/sys/fs/cgroup'
-  const hierarchies = ['', ...readdirSync(mounted)].map((hierarchy) => join(mounted, hierarchy, name))
-  return hierarchies.filter((path) => existsSync(path))
+  if (existsSync(join(mounted, 'cgroup.procs'))) return [mounted]
+  return readdirSync(mounted).map((name) => join(mounted, name))
+}
+
+function cgroupsNamed(name: string): string[] {
+  return hierarchies()
+    .map((hierarchy) => join(hierarchy, name))
+    .filter((path) => existsSync(path))
+}
+
+/** Kubelet wants its root to be there. Without a weight, all that runs in it would count as one process of the machine. */
+function create(path: string): void {
+  mkdirSync(path, { recursive: true })
+  const weights = { 'cpu.shares': '16384', 'cpu.weight': '1600' }
+  for (const [name, weight] of Object.entries(weights))
+    if (existsSync(join(path, name))) writeFileSync(join(path, name), weight)
 }
 
 async function remove(path: string): Promise<void> {

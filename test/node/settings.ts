@@ -37,7 +37,8 @@ export function kubeletConfiguration({ cgroup, addresses: { node, dns } }: NodeS
     healthzPort: 0,
     failCgroupV1: false,
     cgroupDriver: 'cgroupfs',
-    cgroupsPerQOS: false,
+    // Otherwise containers would be in a group of the machine's, beside those of other nodes, and stay there.
+    cgroupsPerQOS: true,
     cgroupRoot: `/${cgroup}`,
     enforceNodeAllocatable: [],
     failSwapOn: false,

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import { type Measurement, summarize, timeline } from './headline-report.ts'
+
+function measured(mode: string, round: number, readySeconds: number, linkMib: number): Measurement {
+  const times = { created: 0.2, scheduled: 1, initialized: readySeconds / 2, loaded: readySeconds - 1 }
+  return { mode, round, pod: 'pod', readySeconds, linkMib, times, load: 1 }
+}
+
+const both = [
+  measured('plain', 1, 50, 3_200),
+  measured('warm', 1, 12, 2),
+  measured('plain', 2, 40, 3_210),
+  measured('warm', 2, 10, 1),
+  measured('plain', 3, 60, 3_205),
+]
+
+test('the table has the middle and the range of each mode, and compares it with the first one', () => {
+  expect(summarize(both).split('\n').slice(2)).toEqual([
+    '| plain | 50.0 s | 40.0–60.0 s |  | 3205 MiB | 3 |',
+    '| warm | 10.0 s | 10.0–12.0 s | 80 % shorter | 1 MiB | 2 |',
+    '',
+  ])
+  expect(summarize([measured('plain', 1, 10, 1), measured('cold', 1, 25, 1)])).toContain(
+    '| 2.5 times as long |',
+  )
+})
+
+test('the timeline has a bar for each mode, as long as its middle time, of parts that follow each other', () => {
+  const svg = timeline(both)
+  const bars = [...svg.matchAll(/<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)" height="22"/g)].map(
+    ([, x, y, width]) => ({ x: Number(x), y: Number(y), width: Number(width) }),
+  )
+  const ends = Map.groupBy(bars, ({ y }) => y)
+  expect([...ends.keys()]).toHaveLength(2)
+  const lengths = [...ends.values()].map((parts) => {
+    for (const [index, { x }] of parts.entries()) {
+      const before = parts[index - 1]
+      if (before !== undefined) expect(x).toBeCloseTo(before.x + before.width, 1)
+    }
+    return parts.reduce((sum, { width }) => sum + width, 0)
+  })
+  expect((lengths[1] ?? 0) / (lengths[0] ?? 1)).toBeCloseTo(10 / 50, 2)
+  expect(svg).toContain('>50.0 s<')
+  expect(svg).toContain('>10.0 s<')
+})
+
+test('a step that was not seen takes no time', () => {
+  const svg = timeline([{ ...measured('plain', 1, 5, 1), times: {} }])
+  expect([...svg.matchAll(/height="22"/g)]).toHaveLength(1)
+})
