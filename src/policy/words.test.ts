@@ -18,13 +18,13 @@ test.each(['accelerate', 'Hold', 'cache-sise', 'cache-warm', 'retain', 'hold.tim
   },
 )
 
-test('a key with capitals in its domain is no annotation of a service', () => {
+test('a key with capitals in its domain is unknown', () => {
   expect(unknownAnnotation({ 'Warmgate.dev/acceleration': 'disabled' })?.message).toContain(
     'Warmgate.dev/acceleration: unknown annotation',
   )
 })
 
-test('what is known, or somebody else’s, is no unknown word', () => {
+test('known annotations, and those of other domains, are accepted', () => {
   const names = ['policy', 'hold', 'hold-timeout', 'cache-size', 'cache-replicas', 'gpu', 'adopt']
   const own = ['original', 'caches', 'reverted']
   const all = Object.fromEntries([...names, ...own].map((name) => [`warmgate.dev/${name}`, 'x']))
@@ -34,7 +34,7 @@ test('what is known, or somebody else’s, is no unknown word', () => {
     ).toBeUndefined()
 })
 
-test('a key where nobody reads it is warned of, once', () => {
+test('a key in a place where Warmgate does not read it gives one warning', () => {
   const label = { 'warmgate.dev/acceleration': 'disabled' }
   const service = fakeService(
     { labels: label, annotations: { 'warmgate.dev/hold': 'None' } },

@@ -27,14 +27,14 @@ import type { ServiceRecord } from './record.ts'
 import { cacheFor, type ReadSource, readSource, type SourceRefused, type SourceResult } from './source.ts'
 import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
 
-interface Refused {
+interface RefusalMessage {
   message: string
   policy?: Policy
 }
 
 export type Decision =
-  | (Refused & { kind: 'skip'; reason: RefusalReason })
-  | (Refused & { kind: 'deny'; reason: 'InvalidOverride' })
+  | (RefusalMessage & { kind: 'skip'; reason: RefusalReason })
+  | (RefusalMessage & { kind: 'deny'; reason: 'InvalidOverride' })
   | Acceleration
 
 export interface Acceleration {
@@ -147,8 +147,8 @@ function isSameModel(a: ModelReference, b: ModelReference): boolean {
   return b.kind === 'storage' && isDeepStrictEqual(a.storage, b.storage)
 }
 
-type Refusal = Exclude<Decision, Acceleration>
-type ResolvedPolicy = { kind: 'resolved'; policy: Policy } | Refusal
+type RefusedDecision = Exclude<Decision, Acceleration>
+type ResolvedPolicy = { kind: 'resolved'; policy: Policy } | RefusedDecision
 
 /** The policy that matches a service, without the service's overrides. */
 function policyOf({ service, facts }: DecideInput): Policy | undefined {
@@ -194,7 +194,7 @@ function refuseOverrides(
   input: DecideInput,
   states: LocationState[],
   { message, policy }: { message: string; policy: Policy },
-): Refusal {
+): RefusedDecision {
   const isOld = states.every(({ kind }) => kind === 'old') && !changesOverrides(input)
   return isOld
     ? { ...skip('NotOptedIn', `${message}; ${existedBefore}`), policy }
@@ -230,10 +230,10 @@ function withPolicy(input: DecideInput, states: LocationState[], policy: Policy)
   return { kind: 'accelerate', policy, rewrites, skipped }
 }
 
-type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }
+type LocationContext = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }
 
 /** Decides one location, without regard to the others of its group. */
-function decideLocation(state: LocationState, context: Context): Rewrite | Skipped {
+function decideLocation(state: LocationState, context: LocationContext): Rewrite | Skipped {
   if (state.kind === 'kept') return keep(state, context)
   const { service, policy, facts, kept, isKept } = context
   const { location } = state
@@ -264,13 +264,13 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
 type ChosenTarget = (Target & { ok: true; uri: string }) | SourceRefused
 
 /**
- * What serves a model: a mount of its source, or of a mirror that is filled by a download. A rule that fills its
- * mirror mounts what it can, unless it says `fill.sources: All`.
+ * Chooses the cache of a model: a mount of its source, or of a mirror that a download fills. A rule with a
+ * fill still mounts sources that can be mounted, unless it sets `fill.sources: All`.
  */
 function chooseTarget(
   location: ModelLocation,
   read: ReadSource | SourceRefused,
-  { service, policy, facts }: Context,
+  { service, policy, facts }: LocationContext,
 ): ChosenTarget {
   const mounted = mountedTarget(location, read, { service, policy, facts })
   if (!mounted.ok && !isAnsweredByFill(mounted.reason)) return mounted
@@ -284,7 +284,7 @@ function chooseTarget(
 function mountedTarget(
   location: ModelLocation,
   read: ReadSource | SourceRefused,
-  { service, policy, facts }: Pick<Context, 'service' | 'policy' | 'facts'>,
+  { service, policy, facts }: Pick<LocationContext, 'service' | 'policy' | 'facts'>,
 ): ChosenTarget {
   if (!read.ok) return read
   const download = downloadObstacle(location, read, { service, policy, facts })
@@ -301,7 +301,7 @@ function filledTarget(filled: FilledSource, facts: Facts): ChosenTarget {
   return { ok: true, uri: filled.uri, cache: made.name, path: undefined, existing: false, provision }
 }
 
-/** What a runtime or configuration may still change: whose credentials read the model. */
+/** Reasons that a runtime or configuration may still change, because it may set the service account. */
 const dependent: readonly RefusalReason[] = [
   'CredentialsMissing',
   'CredentialsPending',
@@ -310,14 +310,14 @@ const dependent: readonly RefusalReason[] = [
 ]
 
 /**
- * Decides nothing before a runtime or configuration exists that may say how the model is read, and with whose
- * credentials. In a cluster it may be created a moment later, and KServe creates no pod before that; files may
- * omit it.
+ * Decides nothing before the runtime or configuration exists that a service names: it may say how the model is
+ * read, and with which account. In a cluster it may be created a moment later, and KServe creates no pod before
+ * that; files may omit it.
  */
 function withConfiguration(
   chosen: ChosenTarget,
   { component }: ModelLocation,
-  { service: { notFound }, facts }: Pick<Context, 'service' | 'facts'>,
+  { service: { notFound }, facts }: Pick<LocationContext, 'service' | 'facts'>,
 ): ChosenTarget {
   const isFromFiles = Object.values(facts.serviceAccounts).some((account) => account.isFromFiles)
   if (notFound === undefined || component !== 'predictor' || isFromFiles) return chosen
@@ -335,7 +335,7 @@ export const unproven = {
 /** Keeps an existing rewrite, with its cache as it would be created today, if possible. */
 function keep(
   { location, before }: LocationState & { kind: 'kept' },
-  { service, kept, policy, facts }: Context,
+  { service, kept, policy, facts }: LocationContext,
 ): Rewrite {
   if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
   const filled = filledBefore(location, before, { service, policy, facts })
@@ -351,7 +351,7 @@ function keep(
 function filledBefore(
   location: ModelLocation,
   { cache, path }: OriginalLocation,
-  context: Pick<Context, 'service' | 'policy' | 'facts'>,
+  context: Pick<LocationContext, 'service' | 'policy' | 'facts'>,
 ): (Target & { uri: string }) | undefined {
   const filled = readFilled(location, context)
   if (filled?.ok !== true || path !== undefined) return undefined
@@ -418,7 +418,7 @@ function withGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite
 }
 
 /** Refuses a service if KServe downloads nothing for it, or caches its model already. */
-function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefined {
+function serviceObstacle(service: ServiceView, facts: Facts): RefusedDecision | undefined {
   if (service.kind === 'InferenceService' && service.mode === 'ModelMesh') {
     return skip('ModelMesh', 'ModelMesh downloads its own models')
   }
@@ -430,7 +430,7 @@ function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefine
   return undefined
 }
 
-function commonObstacle(locations: ModelLocation[]): Refusal | undefined {
+function commonObstacle(locations: ModelLocation[]): RefusedDecision | undefined {
   const obstacles = locations.map(({ obstacle }) => obstacle)
   const [first] = obstacles
   return first !== undefined && obstacles.every((obstacle) => obstacle !== undefined)
