@@ -340,7 +340,7 @@ test.each([`\${URI}`, '"{{ x }}"', '<patch-me>', `s3://models/\${NAME}`, 's3://{
   },
 )
 
-test('missing configurations are warned about, and a quota of the files counts', async () => {
+test('configurations that are not among the files are warned about, and quotas are read', async () => {
   const llm = `apiVersion: serving.kserve.io/v1alpha2
 kind: LLMInferenceService
 metadata: {name: chat, namespace: models}

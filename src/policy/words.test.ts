@@ -18,7 +18,7 @@ test.each(['accelerate', 'Hold', 'cache-sise', 'cache-warm', 'retain', 'hold.tim
   },
 )
 
-test('a key with capitals in its domain is unknown', () => {
+test('a key with capitals in its domain is no annotation of a service', () => {
   expect(unknownAnnotation({ 'Warmgate.dev/acceleration': 'disabled' })?.message).toContain(
     'Warmgate.dev/acceleration: unknown annotation',
   )

@@ -177,10 +177,9 @@ function overlayOf(location: ModelLocation, { service, facts }: Context): JsonOb
 const sharedParts = /^(HF_(HUB|XET)_\w+|CA_BUNDLE_\w+|cabundle-cert)$/
 
 /**
- * The owner of a copy; undefined if all namespaces may share it, as for a public model of Hugging Face. A
- * download that reads with credentials, by a cloud identity, or from a server that only some networks reach
- * belongs to its namespace: otherwise a tenant that names the same URI would get a model that only others may
- * read.
+ * The owner of a copy; undefined if all namespaces may share it. Only a public model of Hugging Face is shared. What
+ * is read with credentials, by the identity that a cloud gives an account, or from a server that only some networks
+ * reach belongs to its namespace: otherwise a tenant that names the same URI would get what only others may read.
  */
 function ownerOf(
   uri: string,
