@@ -78,7 +78,7 @@ function amountsIn(quantities: JsonObject): { [resource: string]: number } {
   return Object.fromEntries(entries)
 }
 
-/** What a quota or limit does to the pods of a new cache: it refuses them permanently, or until there is room. */
+/** A quota or limit refuses the pods of a new cache permanently, or until there is room. */
 export interface QuotaProblem {
   kind: 'Refused' | 'UsedUp'
   message: string
@@ -115,7 +115,7 @@ interface Container {
   limits: { [resource: string]: number }
 }
 
-/** As a LimitRange fills in what containers leave out, and the API server takes a limit for a missing request. */
+/** Adds the defaults of LimitRanges; the API server uses a limit as the request if none is set. */
 function withDefaults({ containers, ...pods }: CachePods, limits: Limit[]): Pods {
   const own = limits.filter(({ type }) => type === 'Container')
   const filled = containers?.map((resources) => {

@@ -9,7 +9,7 @@ export const keyDomain = 'warmgate.dev'
 
 /**
  * Whether a label, annotation, gate or condition is in Warmgate's domain. Kubernetes allows capitals in the
- * domain of an annotation; with them it is an unknown key.
+ * domain of an annotation; with them the key is unknown.
  */
 export function isWarmgateKey(key: string): boolean {
   const start = key.slice(0, keyDomain.length + 1)

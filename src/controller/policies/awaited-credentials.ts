@@ -67,13 +67,13 @@ export class AwaitedCredentialsReconciler {
     return await this.#adopt(service, wait)
   }
 
-  /** The wait of a service with credentials that were missing when its spec was written, not long ago. */
+  /** The wait of a service with credentials that were missing when its spec was last written. */
   async #newWait(service: KubeObject): Promise<Wait | undefined> {
     const { client, clock, planner } = this.#options
     const state = await this.#stateOf(service)
     if (state === undefined) return undefined
     const earliestMs = clock.now() - awaitedForMs
-    // Do not read a service again if its credentials appeared long ago.
+    // Do not read a service if its credentials have existed for longer than that.
     if (state === 'Came' && !(await planner.credentialsWrittenSince(service, earliestMs))) return undefined
     const stored = await client.get(serviceResource(service), keyOf(service))
     if (stored === undefined) return undefined

@@ -301,7 +301,7 @@ function filledTarget(filled: FilledSource, facts: Facts): ChosenTarget {
   return { ok: true, uri: filled.uri, cache: made.name, path: undefined, existing: false, provision }
 }
 
-/** Refusals that a runtime or configuration may still change, because it names other credentials. */
+/** Reasons that a runtime or configuration may still change, because it may set the service account. */
 const dependent: readonly RefusalReason[] = [
   'CredentialsMissing',
   'CredentialsPending',
@@ -310,9 +310,9 @@ const dependent: readonly RefusalReason[] = [
 ]
 
 /**
- * Decides nothing before a runtime or configuration exists that may say how the model is read, and with which
- * credentials. In a cluster it may be created a moment later, and KServe creates no pod before that; files may
- * omit it.
+ * Decides nothing before the runtime or configuration exists that a service names: it may say how the model is
+ * read, and with which account. In a cluster it may be created a moment later, and KServe creates no pod before
+ * that; files may omit it.
  */
 function withConfiguration(
   chosen: ChosenTarget,
