@@ -33,6 +33,8 @@ const everywhere: Need[] = [
   [resources.namespace, ['get', ...follow]],
   [resources.persistentVolumeClaim, follow],
   [resources.persistentVolume, follow],
+  [resources.resourceQuota, follow],
+  [resources.limitRange, follow],
   [resources.pod, [...follow, 'patch', 'delete']],
   [resources.pod, ['patch'], 'status'],
   [resources.job, follow],

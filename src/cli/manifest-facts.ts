@@ -1,12 +1,12 @@
+import { namespaceLimits } from '../fluid/quota.ts'
 import { runtimes } from '../fluid/runtimes.ts'
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { type ServiceAccountFact, serviceAccountFact, serviceAccountNames } from '../kserve/account.ts'
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { storageContainerFacts } from '../kserve/custom-download.ts'
 import { localModelFact } from '../kserve/local-model.ts'
-import type { ModelLocation } from '../kserve/model-location.ts'
 import { secretFact } from '../kserve/secret.ts'
-import { readService } from '../kserve/service-view.ts'
+import { readService, type ServiceView } from '../kserve/service-view.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts, SharedDataset } from '../plan/facts.ts'
 import { restored } from '../plan/service/original.ts'
@@ -43,7 +43,7 @@ export class ManifestFacts {
    */
   factsFor(service: KubeObject): Facts {
     const namespace = namespaceOf(service)
-    const locations = this.#locationsOf(service)
+    const { locations } = this.#viewOf(service)
     const accounts = serviceAccountNames(locations).map((name) => [name, this.#account(namespace, name).fact])
     return {
       ...this.#factsOf(namespace),
@@ -64,11 +64,19 @@ export class ManifestFacts {
   /** Warnings about service accounts and Secrets of a service that are not in the files. */
   warningsFor(service: KubeObject): string[] {
     const namespace = namespaceOf(service)
-    const names = serviceAccountNames(this.#locationsOf(service))
-    return names.flatMap((name) => this.#account(namespace, name).warnings)
+    const { locations, notFound } = this.#viewOf(service)
+    const names = serviceAccountNames(locations)
+    // Runtimes are left out of most files, and few change how a model is read.
+    const isOfFiles = this.#installed === undefined
+    const base = isOfFiles && service.kind === 'LLMInferenceService' ? notFound : undefined
+    const missing = `warmgate: ${base} is not among the files, and is taken for one that changes nothing: ${add}`
+    return [
+      ...names.flatMap((name) => this.#account(namespace, name).warnings),
+      ...(base === undefined ? [] : [missing]),
+    ]
   }
 
-  /** What is taken for granted for all of these services, because the files do not say it. */
+  /** What is assumed for all of these services, because the files do not say it. */
   assumptionsFor(services: KubeObject[]): string[] {
     const namespaces = [...new Set(services.map(namespaceOf))]
     const undeclared = namespaces.filter((name) => this.#objects.named('Namespace', name) === undefined)
@@ -82,10 +90,9 @@ export class ManifestFacts {
     ]
   }
 
-  #locationsOf(service: KubeObject): ModelLocation[] {
+  #viewOf(service: KubeObject): ServiceView {
     const { llmConfigs, servingRuntimes } = this.#factsOf(namespaceOf(service))
-    const serving = { kserve: this.#kserve, llmConfigs, servingRuntimes }
-    return readService(restored(service), serving).locations
+    return readService(restored(service), { kserve: this.#kserve, llmConfigs, servingRuntimes })
   }
 
   /** Ignores Secrets of the platform, e.g. for its registry, which every exported service account lists. */
@@ -234,6 +241,7 @@ function namespaceFacts(objects: ObjectIndex, namespace: string): NamespaceFacts
     servingRuntimes: { own: here('ServingRuntime'), cluster: objects.all('ClusterServingRuntime') },
     storageContainers: storageContainerFacts(objects.all('ClusterStorageContainer')),
     localModels: [...here('LocalModelNamespaceCache'), ...objects.all('LocalModelCache')].map(localModelFact),
+    limits: namespaceLimits(here('ResourceQuota'), here('LimitRange')),
     foreignClaims: new Set(claims.map((claim) => claim.metadata.name ?? '')),
     foreignVolumes: {
       has: (name) => {

@@ -411,6 +411,36 @@ test.each([`\${URI}`, '"{{ x }}"', '<patch-me>', `s3://models/\${NAME}`, 's3://{
   },
 )
 
+test('configurations that are not among the files are warned about, and quotas are read', async () => {
+  const llm = `apiVersion: serving.kserve.io/v1alpha2
+kind: LLMInferenceService
+metadata: {name: chat, namespace: models}
+spec: {model: {uri: "s3://models/chat"}, baseRefs: [{name: base}]}
+`
+  const config = `---
+apiVersion: serving.kserve.io/v1alpha2
+kind: LLMInferenceServiceConfig
+metadata: {name: base, namespace: models}
+spec: {template: {}}
+`
+  expect(await first(llm)).toMatchObject({
+    decision: 'accelerate',
+    warnings: [expect.stringContaining('LLMInferenceServiceConfig base is not among the files')],
+  })
+  expect(await first(llm + config)).toMatchObject({ decision: 'accelerate', warnings: [] })
+  expect(await first(llama.replace('storageUri', 'runtime: theirs\n      storageUri'))).toMatchObject({
+    decision: 'accelerate',
+    warnings: [],
+  })
+  const quota = `---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: team, namespace: models}
+spec: {hard: {pods: "1"}}
+`
+  expect(await first(llama + quota)).toMatchObject({ decision: 'skip', reason: 'Quota' })
+})
+
 test('missing service accounts and Secrets are warned about, and the plan continues', async () => {
   const named = llama.replace('predictor:', 'predictor:\n    serviceAccountName: reader')
   const alone = await first(named)

@@ -6,7 +6,7 @@ import { fakePolicy, fakeService, recorded } from '../plan/plan.fake.ts'
 import { plan } from '../plan/plan.ts'
 import type { Policy } from '../policy/policy.ts'
 import { limits } from '../values/limits.ts'
-import { type KubeObject, type ObjectKey, stringAt } from '../values/object.ts'
+import { type JsonObject, type KubeObject, type ObjectKey, stringAt } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
 import { readFacts } from './facts.ts'
 import { fakeMirror } from './mirror.fake.ts'
@@ -55,6 +55,27 @@ test('ClusterStorageContainers are known from the mirror, and what they customis
     { name: 'default', container: shipped, changes: [], formats },
     { name: 'corp', container: { image: 'corp/fetch:1' }, changes: ['image'], formats },
   ])
+})
+
+test('the quotas and limits of the namespace are known from the mirror, and no others', async () => {
+  const { mirror, quotas, limitRanges } = fakeMirror()
+  const of = (kind: string, namespace: string, spec: JsonObject): KubeObject => ({
+    apiVersion: 'v1',
+    kind,
+    metadata: { name: 'team', namespace },
+    spec,
+    status: { used: { pods: '3' } },
+  })
+  quotas.put(of('ResourceQuota', 'models', { hard: { pods: '10', cpu: '500m' } }))
+  quotas.put(of('ResourceQuota', 'others', { hard: { pods: '1' } }))
+  limitRanges.put(of('LimitRange', 'models', { limits: [{ type: 'Pod', max: { memory: '1Gi' } }] }))
+  limitRanges.put(of('LimitRange', 'others', { limits: [{ type: 'Pod', max: { memory: '1Mi' } }] }))
+  const service = fakeService({ model: { storageUri: 's3://models/llama' } })
+  const facts = await readFacts(factsSources({ mirror, client: new FakeApi() }), service, liveIn('models'))
+  expect(facts.limits).toEqual({
+    quotas: [{ name: 'team', hard: { pods: 10, cpu: 0.5 }, used: { pods: 3 }, scopes: [] }],
+    limits: [expect.objectContaining({ name: 'team', type: 'Pod', max: { memory: 2 ** 30 } })],
+  })
 })
 
 interface Cluster {

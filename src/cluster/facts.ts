@@ -1,3 +1,4 @@
+import { namespaceLimits } from '../fluid/quota.ts'
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { storageContainerFacts } from '../kserve/custom-download.ts'
 import { localModelFact } from '../kserve/local-model.ts'
@@ -52,6 +53,7 @@ export async function readFacts(
     localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
       localModelFact,
     ),
+    limits: namespaceLimits(mirror.quotas.list(namespace), mirror.limitRanges.list(namespace)),
     foreignClaims: { has: (name) => isForeign(mirror.claims.get({ namespace, name })) },
     foreignVolumes: {
       has: (name) => {

@@ -30,7 +30,8 @@ export class Fingerprints {
   ofFacts(facts: Facts, recordsVersion: number): string {
     const { policies, datasets, runtimes, servingRuntimes, llmConfigs, sharedDatasets, unread, ...others } =
       facts
-    const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, ...rest } = others
+    const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, limits, ...rest } =
+      others
     const {
       serviceAccounts,
       secrets,
@@ -52,6 +53,7 @@ export class Fingerprints {
         kserve,
         localModels,
         storageContainers,
+        limits,
         unread: [...unread],
         mayFill,
       },

@@ -16,6 +16,8 @@ const kinds = {
   policies: 'AccelerationPolicy',
   claims: 'PersistentVolumeClaim',
   volumes: 'PersistentVolume',
+  quotas: 'ResourceQuota',
+  limitRanges: 'LimitRange',
   configMaps: 'ConfigMap',
   services: 'InferenceService',
   llmServices: 'LLMInferenceService',

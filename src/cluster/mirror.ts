@@ -69,6 +69,8 @@ export class Mirror {
   readonly policies: Reflector
   readonly claims: Reflector
   readonly volumes: Reflector
+  readonly quotas: Reflector
+  readonly limitRanges: Reflector
   readonly configMaps: Reflector
   readonly services: Services
   /** The records that admission wrote on services. */
@@ -121,6 +123,8 @@ export class Mirror {
     this.records = new Records(options.signer)
     this.claims = follow(resources.persistentVolumeClaim, { reduce: reduceClaim })
     this.volumes = follow(resources.persistentVolume, { reduce: reduceVolume })
+    this.quotas = follow(resources.resourceQuota)
+    this.limitRanges = follow(resources.limitRange)
     const where = kserveNamespace === undefined ? {} : { namespace: kserveNamespace }
     const select = { ...where, fieldSelector: `metadata.name=${kserveConfigName}` }
     const configNamespaces = kserveNamespaces(kserveNamespace)
@@ -317,6 +321,8 @@ export class Mirror {
       accelerationpolicies: policies,
       persistentvolumeclaims: claims,
       persistentvolumes: this.volumes,
+      resourcequotas: this.quotas,
+      limitranges: this.limitRanges,
       configmaps: configMaps,
       inferenceservices: services.inference,
       llminferenceservices: services.llm,

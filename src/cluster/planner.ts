@@ -1,4 +1,5 @@
 import { parseKserveConfig } from '../kserve/config.ts'
+import type { SecretFact } from '../kserve/secret.ts'
 import { oneReading } from '../kserve/service-view.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Facts } from '../plan/facts.ts'
@@ -8,7 +9,7 @@ import { isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
 import type { Clock } from '../values/clock.ts'
 import { Memory } from '../values/memory.ts'
-import { isSameJson, type KubeObject } from '../values/object.ts'
+import { createdMs, isSameJson, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { rememberLast } from '../values/remember.ts'
 import { RecentCredentials } from './credentials.ts'
 import { namespaceLabels, readFacts } from './facts.ts'
@@ -145,11 +146,26 @@ export class Planner {
    * seconds).
    */
   async credentialsCameLater(service: KubeObject): Promise<boolean> {
-    const { namespace = '', creationTimestamp = '' } = service.metadata
+    const bornMs = createdMs(service)
+    const named = await this.#credentialsOf(service)
+    return bornMs > 0 && named.some(({ createdMs: ms = 0 }) => ms >= bornMs)
+  }
+
+  /** Whether a service account that a stored service names was created at this time or later, or a Secret written. */
+  async credentialsWrittenSince(service: KubeObject, sinceMs: number): Promise<boolean> {
+    const named = await this.#credentialsOf(service)
+    return named.some(({ createdMs: bornMs = 0, writtenMs: ms = bornMs }) => ms >= sinceMs)
+  }
+
+  async #credentialsOf(service: KubeObject): Promise<Pick<SecretFact, 'createdMs' | 'writtenMs'>[]> {
+    const { namespace = '' } = service.metadata
     const freshness: Freshness = { kind: 'Recent', sinceMs: this.#unchangedSinceMs(service) }
     const facts = await readFacts(this.#sources, service, { namespace, freshness, signal: undefined })
-    const named = [...Object.values(facts.serviceAccounts), ...Object.values(facts.secrets)]
-    return named.some(({ createdMs = 0 }) => createdMs >= Date.parse(creationTimestamp))
+    return [
+      ...Object.values(facts.serviceAccounts),
+      ...Object.values(facts.secrets),
+      ...configurationsOf(service, facts),
+    ]
   }
 
   /** A stored service as if it were adopted now, with live reads. */
@@ -231,6 +247,19 @@ export class Planner {
     this.#seen.delete(serviceId(service))
     for (const mode of modes) this.#plans.delete(planKey(service, mode))
   }
+}
+
+/** When the runtime and the configurations that a service names were created. */
+function configurationsOf(
+  service: KubeObject,
+  { llmConfigs, servingRuntimes }: Facts,
+): { createdMs: number }[] {
+  const bases = listAt(service, 'spec', 'baseRefs').map((ref) => stringAt(ref, 'name'))
+  const names = new Set([stringAt(service, 'spec', 'predictor', 'model', 'runtime'), ...bases])
+  const all = [servingRuntimes.own, servingRuntimes.cluster, llmConfigs.own, llmConfigs.shared].flat()
+  return all
+    .filter(({ metadata }) => names.has(metadata.name ?? ''))
+    .map((object) => ({ createdMs: createdMs(object) }))
 }
 
 function inputOf(service: KubeObject, mode: Mode): Omit<PlanInput, 'facts'> {

@@ -122,9 +122,9 @@ function waterMarks(tiers: CacheSettings['tieredStore']): JsonObject {
 const gibibyte = 2 ** 30
 
 /**
- * Fluid's default heaps are 16 GiB for master and FUSE, and 32 GiB of direct memory for a worker. Divide the
- * memory limit among heap and buffers instead. Set `-Xms` too, because the image's default could exceed
- * `-Xmx`.
+ * Fluid's own options are heaps of 16 GiB for master and FUSE and 12 GiB for a worker, and 32 GiB of direct
+ * memory for worker and FUSE each (transform_optimization.go). Divide the memory limit among heap and buffers
+ * instead. Set `-Xms` too, because the image's default could exceed `-Xmx`.
  */
 function jvm({ resources: all }: CacheSettings, component: Component): string[] {
   const limit = parseSizeBytes(all?.[component]?.limits?.memory ?? '') ?? 4 * gibibyte

@@ -1,10 +1,10 @@
 import { retainedUntilAnnotation, unusedSinceAnnotation } from '../values/keys.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 
-/** When the last service stopped using a Dataset, in milliseconds since 1970; now if that is not recorded. */
+/** When the last service stopped using a Dataset, in milliseconds since 1970; now if that is not recorded, or in the future. */
 export function unusedSinceMs({ metadata: { annotations = {} } }: KubeObject, nowMs: number): number {
   const sinceMs = Date.parse(annotations[unusedSinceAnnotation] ?? '')
-  // Ignore a future time: it would keep the Dataset forever.
+  // A future time counts as now: it would keep the Dataset for longer than the policy says.
   return Number.isNaN(sinceMs) ? nowMs : Math.min(sinceMs, nowMs)
 }
 

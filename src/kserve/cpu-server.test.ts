@@ -13,6 +13,8 @@ test.each<[string, ...JsonObject[]]>([
   ["KServe's samples", image('public.ecr.aws/q9t5s3a7/vllm-cpu-release-repo:v0.19.0')],
   ['a tag', image('pytorch/torchserve:0.9.0-cpu')],
   ['a simulator', image('ghcr.io/llm-d/llm-d-inference-sim:v0.5.1')],
+  ['a simulator, in other words', image('team/vllm-simulated:v1')],
+  ['a map of devices', variable('DEVICE_MAP', 'cpu')],
   ['an image by its digest', image(`quay.io/team/vllm-cpu@sha256:${'a'.repeat(64)}`)],
   ['an image over the one of a runtime', image('vllm/vllm-openai:v0.9'), image('vllm/vllm-openai-cpu:v0.9')],
   ['an image with an empty one over it', image('vllm/vllm-openai-cpu:v0.9'), image('')],

@@ -15,7 +15,17 @@ export function isCpuServer(parts: readonly JsonObject[]): boolean {
   return isCpuImage(image) || [...env].some(isCpuVariable) || isCpuCommand(commandOf(parts, env))
 }
 
-const cpuWords = new Set(['cpu', 'cpuonly', 'sim', 'simulator', 'emulator', 'mock', 'fake'])
+const cpuWords = new Set([
+  'cpu',
+  'cpuonly',
+  'sim',
+  'simulator',
+  'simulated',
+  'emulator',
+  'mock',
+  'fake',
+  'dummy',
+])
 const gpuWords = new Set(['gpu', 'cuda', 'rocm'])
 
 /** `docker.io/vllm/vllm-openai-cpu:v0.23.0`, `pytorch/torchserve:0.9.0-cpu`, `ghcr.io/llm-d/llm-d-inference-sim:v0.5`. */
@@ -45,7 +55,7 @@ function variablesOf(parts: readonly JsonObject[]): EnvironmentVariables {
 
 const visibleDevices = /^(CUDA|NVIDIA|HIP|ROCR)_VISIBLE_DEVICES$/
 const noDevices = ['', '-1', 'none', 'void', 'NoDevFiles']
-const deviceName = /(^|_)(DEVICE|DEVICE_TYPE|PLATFORMS?)$/i
+const deviceName = /(^|_)(DEVICE|DEVICE_TYPE|DEVICE_MAP|PLATFORMS?)$/i
 
 /** `VLLM_CPU_KVCACHE_SPACE=4`, `VLLM_TARGET_DEVICE=cpu`, `JAX_PLATFORMS=cpu`, `CUDA_VISIBLE_DEVICES=`. */
 function isCpuVariable([name, value]: [string, string | undefined]): boolean {

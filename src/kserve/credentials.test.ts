@@ -231,6 +231,29 @@ test.each(['s3', 'gs', 'oss'] as const)('WorkloadIdentity: %s', (scheme) => {
   expect(resolve({ scheme, serviceAccount: withSecret, secrets: [secret('keys', keys)] }).ok).toBe(true)
 })
 
+test('WorkloadIdentity: a role beside a Secret of another kind, unless the policy names the Secret', () => {
+  const serviceAccount = { name: 'reader', secrets: ['hub'], annotations: { [identities.s3]: 'role' } }
+  const secrets = [secret('hub', ['HF_TOKEN'])]
+  const annotations = { 'serving.kserve.io/storageSecretName': 'hub' }
+  expect(resolve({ serviceAccount, secrets })).toMatchObject({ reason: 'WorkloadIdentity' })
+  expect(resolve({ serviceAccount, secrets, annotations })).toMatchObject({ reason: 'WorkloadIdentity' })
+  expect(resolve({ serviceAccount, secrets, secretName: 'hub' })).toMatchObject({
+    reason: 'CredentialsMissing',
+  })
+})
+
+test('an annotation that names no Secret is never waited for: KServe creates no pod', () => {
+  const annotations = { 'serving.kserve.io/storageSecretName': '' }
+  expect(resolve({ annotations, secrets: [secret('keys', s3Keys)] })).toEqual({
+    ok: false,
+    reason: 'CredentialsMissing',
+    message: 'annotation serving.kserve.io/storageSecretName is empty: name a Secret, or remove it',
+  })
+  expect(credentials({ annotations, secretName: 'keys', secrets: [secret('keys', s3Keys)] }).kind).toBe(
+    'keys',
+  )
+})
+
 test('an option: an annotation of the Secret, then a key in it, then KServe’s ConfigMap', () => {
   const annotations = { 'serving.kserve.io/s3-endpoint': 'annotation:1', 'serving.kserve.io/s3-region': 'a' }
   const options = { S3_ENDPOINT: 'key:2', AWS_DEFAULT_REGION: 'b' }

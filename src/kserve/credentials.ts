@@ -7,7 +7,15 @@ import { awsRole, identityProblem } from './identity.ts'
 import type { Resolved } from './resolved.ts'
 import { isAnonymous, s3Credentials, s3Variables } from './s3.ts'
 import type { SecretFact } from './secret.ts'
-import { absent, absentAccount, missing, notAmongFiles, tooManyKeys, type Unresolved } from './unresolved.ts'
+import {
+  absent,
+  absentAccount,
+  emptyAnnotation,
+  missing,
+  notAmongFiles,
+  tooManyKeys,
+  type Unresolved,
+} from './unresolved.ts'
 import { type CacheableScheme, isCacheable } from './uri.ts'
 
 export interface CredentialsInput {
@@ -88,9 +96,9 @@ function namedSecret({
 export function findSecrets(
   input: Omit<CredentialsInput, 'scheme'>,
 ): { ok: true; secrets: SecretFact[] } | Unresolved {
-  const unknown = input.secretName === undefined ? absentAccount(input.serviceAccount) : undefined
-  if (unknown !== undefined) return unknown
   const named = namedSecret(input)
+  const unknown = unknownSecret(input, named)
+  if (unknown !== undefined) return unknown
   const { tooMany = 0 } = input.serviceAccount ?? {}
   if (named === undefined && tooMany > 0) return tooManySecrets(input.serviceAccount, tooMany)
   const secrets: SecretFact[] = []
@@ -102,6 +110,15 @@ export function findSecrets(
     secrets.push(secret)
   }
   return { ok: true, secrets }
+}
+
+function unknownSecret(
+  input: Omit<CredentialsInput, 'scheme'>,
+  named: string | undefined,
+): Unresolved | undefined {
+  if (input.secretName !== undefined) return undefined
+  const empty = named === '' ? missing(emptyAnnotation(input.config.storageSecretAnnotation)) : undefined
+  return absentAccount(input.serviceAccount) ?? empty
 }
 
 function tooManySecrets(account: ServiceAccountFact | undefined, count: number): Unresolved {
@@ -119,15 +136,13 @@ function noSecret(input: Omit<CredentialsInput, 'scheme'>, name: string): string
 function withoutSecret(input: CredentialsInput): Resolved {
   const { scheme, secretName, isMirrored = false } = input
   const named = namedSecret(input)
+  // A Secret of another kind changes nothing about the role of the pods.
+  const identity = secretName === undefined ? identityProblem(scheme, input.serviceAccount) : undefined
+  if (identity !== undefined) return identity
   // A gs:// bucket may be public. KServe then reads it anonymously, even if the service names a Secret.
   if (named !== undefined && (secretName !== undefined || (scheme !== 'gs' && !isMirrored)))
     return missing(`Secret ${quoted(named)} has no credentials for ${quoted(scheme)}:// (${expected(input)})`)
-  return (
-    identityProblem(scheme, input.serviceAccount) ?? {
-      ok: true,
-      credentials: { kind: 'anonymous', endpoint: {} },
-    }
-  )
+  return { ok: true, credentials: { kind: 'anonymous', endpoint: {} } }
 }
 
 /**

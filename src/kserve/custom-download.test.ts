@@ -27,9 +27,9 @@ test('KServe’s shipped containers customise nothing, and neither do resources,
   const resources = { limits: { memory: '1Gi' } }
   const shipped = { name: 'storage-initializer', image, imagePullPolicy: 'IfNotPresent', resources }
   expect(changes(shipped)).toEqual([])
-  expect(changes({ ...shipped, securityContext: {}, env: [{ name: 'HF_HUB_ENABLE_HF_TRANSFER' }] })).toEqual(
-    [],
-  )
+  const fast = [{ name: 'HF_HUB_ENABLE_HF_TRANSFER', value: '1' }]
+  const empty = [{ name: 'https_proxy', value: '' }, { name: 'AWS_ENDPOINT_URL' }]
+  expect(changes({ ...shipped, securityContext: {}, env: [...fast, ...empty] })).toEqual([])
   for (const name of [
     'storage-initializer',
     'r/odh-kserve-storage-initializer-rhel9@sha256:0',
@@ -40,6 +40,7 @@ test('KServe’s shipped containers customise nothing, and neither do resources,
 
 test('variables, another image, volumes and arguments customise a download', () => {
   expect(changes({ image, env })).toEqual(['env AWS_ENDPOINT_URL'])
+  expect(changes({ env: [{ name: 'TOKEN', valueFrom: { secretKeyRef: {} } }] })).toEqual(['env TOKEN'])
   expect(changes({ image: 'corp/storage-initializer-plus:1', envFrom: [{}] })).toEqual(['image', 'envFrom'])
   expect(changes({ volumeMounts: [{}], command: ['a'], args: ['b'] })).toEqual([
     'volumeMounts',

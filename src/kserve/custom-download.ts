@@ -109,7 +109,10 @@ export function customisedBy(what: string, changes: string[]): string {
  */
 function changesOf(container: JsonObject): string[] {
   const image = stringAt(container, 'image') ?? ''
-  const variables = listAt(container, 'env').map((entry) => stringAt(entry, 'name') ?? '')
+  // An empty value is no value to Kubernetes' merge, and none to the storage initializer.
+  const variables = listAt(container, 'env')
+    .filter((entry) => Boolean(stringAt(entry, 'value')) || objectAt(entry).valueFrom !== undefined)
+    .map((entry) => stringAt(entry, 'name') ?? '')
   const lists = ['envFrom', 'volumeMounts', 'command', 'args'].filter((field) => hasAny(container[field]))
   return [
     ...(image === '' || isShipped(image) ? [] : ['image']),

@@ -88,9 +88,14 @@ function componentOf(
       ...service.metadata.annotations,
       ...stringMapAt(value, 'annotations'),
     }),
-    serviceAccount: stringAt(value, 'serviceAccountName') || 'default',
+    serviceAccount: accountOf(value) ?? 'default',
     pods: [value, objectAt(value, 'workerSpec'), runtime, objectAt(runtime, 'workerSpec')],
   }
+}
+
+/** The account of a pod. Kubernetes reads its old field, too, unless it has the new one. */
+function accountOf(pod: JsonObject): string | undefined {
+  return stringAt(pod, 'serviceAccountName') || stringAt(pod, 'serviceAccount') || undefined
 }
 
 /** KServe merges a canary's predictor over a copy of the stable one. */
@@ -104,7 +109,7 @@ function canariesOf(service: KubeObject, stable: ServiceComponent): ServiceCompo
       pointer: `/spec/canary/${index}/predictor`,
       value,
       annotations: () => ({ ...stable.annotations(), ...stringMapAt(value, 'annotations') }),
-      serviceAccount: stringAt(value, 'serviceAccountName') || stable.serviceAccount,
+      serviceAccount: accountOf(value) ?? stable.serviceAccount,
       pods: [value],
       inherited,
     }
@@ -183,10 +188,16 @@ function formatOf({ value }: ServiceComponent, container: JsonObject): string {
   return [field, stringAt(container, 'modelFormat', 'name'), stringAt(container, 'runtime')].join(' ')
 }
 
-/** The container of a model, and the containers of the runtime that KServe merges it over. */
-function servers({ pods }: ServiceComponent, container: JsonObject): JsonObject[] {
+/**
+ * The container of a model and those of its workers, each with the container of the runtime that KServe
+ * merges it over.
+ */
+function servers({ pods, value }: ServiceComponent, container: JsonObject): JsonObject[] {
   const named = pods.flatMap((pod) => listAt(pod, 'containers')).filter(isObject)
-  return [container, ...named.filter(({ name }) => name === 'kserve-container')]
+  const others = named.filter(({ name }) => name === 'kserve-container' || name === 'worker-container')
+  // KServe takes the first container of the workers, whatever its name.
+  const worker = listAt(value, 'workerSpec', 'containers').slice(0, 1).filter(isObject)
+  return [container, ...worker, ...others]
 }
 
 /** Finds a pod or component that would behave differently with a mounted cache. */

@@ -1,10 +1,11 @@
 import { limits } from '../values/limits.ts'
 import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { containerNamed, mainContainer } from './container.ts'
 import { customInitializerObstacle } from './custom-download.ts'
 import { mergedField } from './llm-config.ts'
 import type { ModelPlace } from './model-location.ts'
 import { confidentialObstacle, mountObstacle, type Obstacle, sharedObstacle } from './obstacle.ts'
-import { namedUriObstacle, renderedUriObstacle } from './self-fetch.ts'
+import { modelIdObstacle, namedUriObstacle, renderedUriObstacle } from './self-fetch.ts'
 
 /**
  * The model locations of an LLMInferenceService (v1alpha1 and v1alpha2): the base model, which prefill,
@@ -40,13 +41,14 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
   const own = prefillAccount === serviceAccount ? {} : { prefillAccount }
   const pods = specs.flatMap((spec) => podPaths.map((path) => objectAt(spec, ...path)))
   const containers = pods.flatMap((pod) => listAt(pod, 'containers'))
+  const ownModel = modelIdObstacle('', serversOf(specs))
   const disabled = initializerObstacle(specs) ?? renderedUriObstacle(specs)
   const other = mountedObstacle(specs) ?? customInitializerObstacle(pods) ?? sharedObstacle(pods)
   return (model: Json, { id, pointer }: Pick<ModelPlace, 'id' | 'pointer'>): ModelPlace[] => {
     const uri = stringAt(model, 'uri')
     if (!uri) return []
     // Check only the base model: servers do not get the URI of an adapter, and there may be many adapters.
-    const fetched = id === 'model' ? namedUriObstacle(uri, containers) : undefined
+    const fetched = id === 'model' ? (namedUriObstacle(uri, containers) ?? ownModel) : undefined
     return [
       {
         id,
@@ -88,6 +90,17 @@ function initializerObstacle(specs: JsonObject[]): Obstacle | undefined {
 /** The pods that serve the model. `podPaths` adds the scheduler's, which may read the tokenizer. */
 const serverPaths = [['template'], ['worker'], ['prefill', 'template'], ['prefill', 'worker']]
 const podPaths = [...serverPaths, ['router', 'scheduler', 'template']]
+
+/** The containers that serve the model, of each pod one, as KServe merges them: lists are replaced, and `env` grows. */
+function serversOf(specs: JsonObject[]): JsonObject[] {
+  return serverPaths.map((path) => {
+    const parts = specs.map((spec) => containerNamed(listAt(spec, ...path, 'containers'), mainContainer))
+    const last = (field: string) =>
+      parts.map((part) => listAt(part, field)).findLast((list) => list.length > 0) ?? []
+    const env = parts.flatMap((part) => listAt(part, 'env'))
+    return { image: mergedField(parts, 'image') ?? '', command: last('command'), args: last('args'), env }
+  })
+}
 
 function mountedObstacle(specs: JsonObject[]): Obstacle | undefined {
   return mountObstacle(

@@ -150,6 +150,14 @@ test('a STORAGE_URI from elsewhere is not known here', () => {
   expect(inPredictor({ containers: [{ name: 'a', env: [{ name: 'STORAGE_URI', valueFrom }] }] })).toEqual([])
 })
 
+test('the old name of the field for the account, which Kubernetes still reads', () => {
+  const account = (pod: JsonObject) =>
+    inPredictor({ model: { storageUri: uri }, ...pod }).map(({ serviceAccount }) => serviceAccount)
+  expect(account({ serviceAccount: 'reader' })).toEqual(['reader'])
+  expect(account({ serviceAccount: 'old', serviceAccountName: 'new' })).toEqual(['new'])
+  expect(account({ serviceAccount: '', serviceAccountName: '' })).toEqual(['default'])
+})
+
 test('canaries: by name, on the stable predictor’s account and annotations unless they say otherwise', () => {
   const predictor = {
     model: { storageUri: uri },
@@ -314,6 +322,11 @@ test.each<[string, JsonObject, string]>([
     },
     'PvcSource',
   ],
+  [
+    'with a mount of its own, by another spelling',
+    { model: { uri }, template: { containers: [{ volumeMounts: [{ mountPath: '//mnt//models/' }] }] } },
+    'PvcSource',
+  ],
 ])('an LLMInferenceService %s is left alone', (_, spec, reason) => {
   expect(findModelLocations(llmService(spec)).locations).toMatchObject([{ obstacle: { reason } }])
 })
@@ -452,6 +465,33 @@ describe('a server that downloads its own model, beside a model URI', () => {
       { model: { modelFormat: { name: 'x' }, storageUri: uri } },
       { containers: [{ name: 'kserve-container', image, args }] },
     ],
+    ['in its workers', { huggingface: { storageUri: uri }, workerSpec: { containers: [{ args }] } }],
+    [
+      'in the workers of its runtime',
+      { huggingface: { storageUri: uri } },
+      { workerSpec: { containers: [{ name: 'worker-container', args }] } },
+    ],
+    [
+      'in a variable of its arguments',
+      { huggingface: { storageUri: uri, args: ['--model_id=$(M)'], env: [{ name: 'M', value: 'org/b' }] } },
+    ],
+    [
+      'in the variable that text-generation-inference reads',
+      {
+        containers: [
+          {
+            image: 'ghcr.io/huggingface/text-generation-inference:3',
+            env: [...env(uri), { name: 'MODEL_ID', value: 'org/b' }],
+          },
+        ],
+      },
+    ],
+    [
+      'by vLLM',
+      { containers: [{ image: 'vllm/vllm-openai:v1', args: ['--model', 'org/b'], env: env(uri) }] },
+    ],
+    ['by vllm serve', { containers: [{ command: ['vllm', 'serve', 'org/b'], env: env(uri) }] }],
+    ['by SGLang', { containers: [{ args: ['sglang', '--model-path=org/b'], env: env(uri) }] }],
   ])('%s', (_, predictor, runtime) => {
     expect(obstacle(predictor, runtime)).toMatchObject({ reason: 'NoModelLocation' })
   })
@@ -464,6 +504,33 @@ describe('a server that downloads its own model, beside a model URI', () => {
     ['an empty one', { huggingface: { storageUri: uri, args: ['--model_id=', '--model_name=b'] } }],
     ['one without a value', { huggingface: { storageUri: uri, args: ['--model_id', '--model_name=b'] } }],
     ['another argument', { huggingface: { storageUri: uri, args: ['--served_model_id=b'] } }],
+    ['a path', { huggingface: { storageUri: uri, args: ['--model_id=/mnt/models'] } }],
+    [
+      'a path in a variable',
+      {
+        huggingface: {
+          storageUri: uri,
+          args: ['--model_id=$(M)'],
+          env: [{ name: 'M', value: '/mnt/models' }],
+        },
+      },
+    ],
+    [
+      'vLLM with a path, and a name to be called by',
+      {
+        containers: [
+          { command: ['vllm', 'serve', '/mnt/models', '--served-model-name', 'org/b'], env: env(uri) },
+        ],
+      },
+    ],
+    [
+      'vLLM with a path, which comes before --model',
+      { containers: [{ command: ['vllm', 'serve', '/mnt/models', '--model=org/b'], env: env(uri) }] },
+    ],
+    [
+      'another server with --model',
+      { containers: [{ image: 'sim:1', args: ['--model=org/b'], env: env(uri) }] },
+    ],
   ])('not: %s', (_, predictor) => {
     expect(obstacle(predictor)).toBeUndefined()
   })
@@ -554,6 +621,17 @@ describe('other components that read the model of an LLMInferenceService', () =>
     expect(reason({ template: main([`sh -c "serve ${uri}"`]) })).toBe('NoModelLocation')
     for (const other of ['s3://models/other', `${uri}-2`])
       expect(reason({ template: main([other]) })).toBeUndefined()
+  })
+
+  test('a server that names a model of the Hugging Face hub in place of the download', () => {
+    const serve = (...command: string[]) => ({ containers: [{ name: 'main', command }] })
+    const named = serve('vllm', 'serve', 'org/b')
+    expect(reason({ template: named })).toBe('NoModelLocation')
+    expect(reason({}, { prefill: { worker: named } })).toBe('NoModelLocation')
+    // The service's own command replaces that of a configuration.
+    expect(reason({ template: serve('vllm', 'serve', '/mnt/models') }, { template: named })).toBeUndefined()
+    const sidecar = { containers: [{ name: 'other', command: ['vllm', 'serve', 'org/b'] }] }
+    expect(reason({ template: sidecar })).toBeUndefined()
   })
 
   test.each(['{{ .Spec.Model.Name }}', '{{ .Name }} URI', '{{ if .Spec.Prefill }}', 'URI', '{{'])(

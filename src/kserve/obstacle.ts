@@ -1,5 +1,5 @@
 import { type Json, type JsonObject, listAt, objectAt, stringAt } from '../values/object.ts'
-import { quoted, trimEndSlashes } from '../values/text.ts'
+import { quoted, segmentsOf } from '../values/text.ts'
 import { storageInitializer } from './download.ts'
 
 /** Why a model's download cannot be replaced by a volume. */
@@ -33,7 +33,7 @@ const confidential: Obstacle = {
 
 export function mountObstacle(containers: Json[]): Obstacle | undefined {
   const mounts = containers.flatMap((container) => listAt(container, 'volumeMounts'))
-  if (!mounts.some((mount) => trimEndSlashes(stringAt(mount, 'mountPath') ?? '') === '/mnt/models'))
+  if (!mounts.some((mount) => segmentsOf(stringAt(mount, 'mountPath') ?? '').join('/') === 'mnt/models'))
     return undefined
   return { reason: 'PvcSource', message: 'the service mounts its own volume at /mnt/models' }
 }

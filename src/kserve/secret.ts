@@ -1,5 +1,5 @@
 import { limits } from '../values/limits.ts'
-import { isObject, type KubeObject, objectAt, stringAt } from '../values/object.ts'
+import { isObject, type KubeObject, objectAt, stringAt, writtenMs } from '../values/object.ts'
 import { createdOf } from './account.ts'
 
 /**
@@ -19,6 +19,8 @@ export interface SecretFact {
   annotations: { [key: string]: string }
   /** When it was created, in milliseconds since 1970. */
   createdMs?: number
+  /** When its content was last written. */
+  writtenMs?: number
   /** Options that KServe allows beside the credentials, such as the endpoint. Never a credential. */
   options: { [key: string]: string }
   /** Keys with an entry of a storage spec as value: a flat JSON map of strings. */
@@ -92,9 +94,15 @@ export function secretFact(secret: KubeObject): SecretFact {
     ...(emptyKeys.length === 0 ? {} : { emptyKeys }),
     annotations: secret.metadata.annotations ?? {},
     ...createdOf(secret),
+    ...writtenOf(secret),
     options: Object.fromEntries(options),
     entries: Object.fromEntries(entries),
   }
+}
+
+function writtenOf(secret: KubeObject): { writtenMs?: number } {
+  const ms = writtenMs(secret, 'data')
+  return ms === 0 ? {} : { writtenMs: ms }
 }
 
 /** The decoded values of a Secret. `stringData` overrides `data`, as in the API server. */

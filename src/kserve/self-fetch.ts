@@ -3,13 +3,47 @@ import { type Json, type JsonObject, listAt, stringAt } from '../values/object.t
 import { trimEndSlashes } from '../values/text.ts'
 import type { Obstacle } from './obstacle.ts'
 
-// With --model_id, KServe's Hugging Face server never reads /mnt/models (kserve python/huggingfaceserver,
-// get_model_id_or_path). It ignores an empty value.
-const modelId = /(?:^|\s)--model[_-]id(?:=|\s+(?!-))["']?[^\s"']/
+// With it KServe's Hugging Face server, and text-generation-inference, never look for a download of KServe's:
+// get_model_id_or_path in kserve python/huggingfaceserver. An empty value is none to them.
+const modelId = /(?:^|\s)--model[_-]id(?:=|\s+(?!-))["']?([^\s"']+)/
+// vLLM ignores `--model` if `vllm serve` has a model of its own. SGLang calls it `--model-path`.
+const served = /(?:^|[\s/])vllm\s+serve\s+["']?(?!-)([^\s"']+)/
+const model = /(?:^|\s)--model(?:-path)?(?:=|\s+(?!-))["']?([^\s"']+)/
+const hubName = /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/
 
 /** Whether the arguments of a container make it download a model from the Hugging Face hub. */
 function namesModelId(containers: Json[]): boolean {
-  return containers.some((container) => modelId.test(argumentsOf(container).join(' ')))
+  return containers.some((container) => {
+    const [, name] = modelId.exec(commandOf(container)) ?? []
+    return name !== undefined && !isPath(name)
+  })
+}
+
+/** The same for vLLM and SGLang, which take a name for one of the hub if it is no path. */
+function servesHubName(containers: Json[]): boolean {
+  return containers.some((container) => {
+    const command = commandOf(container)
+    if (!/vllm|sglang/i.test(`${stringAt(container, 'image')} ${command}`)) return false
+    const [, name = ''] = served.exec(command) ?? model.exec(command) ?? []
+    return hubName.test(name)
+  })
+}
+
+/** A server that is given a path reads a volume. */
+function isPath(name: string): boolean {
+  return name.startsWith('/') || name.startsWith('./')
+}
+
+/** Command and arguments, with the variables in them (`$(NAME)`) as Kubernetes replaces them. */
+function commandOf(container: Json): string {
+  const env = new Map(
+    listAt(container, 'env').map((entry) => [stringAt(entry, 'name') ?? '', stringAt(entry, 'value')]),
+  )
+  const isInference = /text-(generation|embeddings)-inference/.test(stringAt(container, 'image') ?? '')
+  const own = isInference && env.get('MODEL_ID') ? [`--model-id=${env.get('MODEL_ID')}`] : []
+  return [...argumentsOf(container), ...own]
+    .join(' ')
+    .replace(/\$\(([\w.-]+)\)/g, (reference, name: string) => env.get(name) ?? reference)
 }
 
 function argumentsOf(container: Json): string[] {
@@ -17,23 +51,27 @@ function argumentsOf(container: Json): string[] {
   return all.filter((word) => typeof word === 'string')
 }
 
-const downloadsItself = 'the server downloads its model from the Hugging Face hub (--model_id)'
+const downloadsItself = 'the server downloads its model from the Hugging Face hub'
 
 /** Why a service has no model URI; undefined if the reason is not known. */
 export function noModelBecause(containers: Json[]): string | undefined {
-  return namesModelId(containers)
-    ? `${downloadsItself}; KServe downloads a model that storageUri names instead`
-    : undefined
+  const argument = namesModelId(containers) ? '--model_id' : servesHubName(containers) ? '--model' : undefined
+  return (
+    argument && `${downloadsItself} (${argument}); KServe downloads a model that storageUri names instead`
+  )
 }
 
 /**
- * The obstacle of a server that ignores the model that KServe downloads. Only KServe's Hugging Face server
- * reads the argument this way; another server may use it as a name.
+ * The obstacle of a server that ignores the model that KServe downloads. `--model_id` has this meaning to the
+ * servers of Hugging Face; another server may use it as a name.
  */
 export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): Obstacle | undefined {
   const names = [modelFormat, ...containers.map((container) => stringAt(container, 'image') ?? '')]
-  if (!names.some((name) => /huggingface/i.test(name)) || !namesModelId(containers)) return undefined
-  return { reason: 'NoModelLocation', message: `${downloadsItself}, and does not read what KServe downloads` }
+  const isOfHub = names.some((name) => /huggingface/i.test(name)) && namesModelId(containers)
+  const argument = isOfHub ? '--model_id' : servesHubName(containers) ? '--model' : undefined
+  if (argument === undefined) return undefined
+  const message = `${downloadsItself} (${argument}), and does not read what KServe downloads`
+  return { reason: 'NoModelLocation', message }
 }
 
 /** Whether a word contains a URI, or a URI below it. */

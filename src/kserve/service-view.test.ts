@@ -117,3 +117,34 @@ test('the ranks and parts of a container are those of the merged spec', () => {
     { id: 'template', ranks: 8, parts: [base, own] },
   ])
 })
+
+describe('what a service names and KServe would not find', () => {
+  const named = (name: string) => ({ apiVersion: 'v1', kind: 'Any', metadata: { name } })
+  const facts = {
+    kserve: shippedKserveConfig,
+    llmConfigs: { own: [named('mine')], shared: [named('ours')] },
+    servingRuntimes: { own: [named('mine')], cluster: [named('ours')] },
+  }
+  const of = (kind: string, spec: JsonObject) =>
+    readService({ apiVersion: 'v1', kind, metadata: { name: 'a' }, spec }, facts).notFound
+
+  test.each(['mine', 'ours', undefined])('a runtime %s is there, or none is named', (runtime) => {
+    const model = { storageUri: 's3://models/a', ...(runtime && { runtime }) }
+    expect(of('InferenceService', { predictor: { model } })).toBeUndefined()
+  })
+
+  test('a runtime that is not there', () => {
+    expect(of('InferenceService', { predictor: { model: { runtime: 'theirs' } } })).toBe(
+      'ServingRuntime theirs',
+    )
+    // Only `model` names one.
+    expect(of('InferenceService', { predictor: { sklearn: { runtime: 'theirs' } } })).toBeUndefined()
+  })
+
+  test('base configurations', () => {
+    const refs = (...names: string[]) => ({ baseRefs: names.map((name) => ({ name })) })
+    expect(of('LLMInferenceService', refs('mine', 'ours'))).toBeUndefined()
+    expect(of('LLMInferenceService', {})).toBeUndefined()
+    expect(of('LLMInferenceService', refs('mine', 'theirs'))).toBe('LLMInferenceServiceConfig theirs')
+  })
+})

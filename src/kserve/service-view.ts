@@ -1,5 +1,15 @@
-import { isObject, type Json, type JsonObject, type KubeObject, listAt, objectAt } from '../values/object.ts'
+import { mostElements } from '../values/limits.ts'
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../values/object.ts'
 import { rememberLast } from '../values/remember.ts'
+import { quoted } from '../values/text.ts'
 import type { KserveConfig } from './config.ts'
 import { containerNamed, mainContainer, type ServingContainer, servingContainers } from './container.ts'
 import { requestsDevices } from './devices.ts'
@@ -34,6 +44,8 @@ export interface ServiceView extends FoundLocations {
   requestsDevices: (resources: readonly string[]) => boolean
   /** The base specs of an LLMInferenceService. Later specs override. */
   bases: JsonObject[]
+  /** What the service names and KServe would not find: it creates no pod before. `Kind name`. */
+  notFound: string | undefined
 }
 
 export interface ViewedContainer extends ServingContainer {
@@ -91,7 +103,26 @@ export function readService(
     gpuTypes: [...kserve.gpuTypes, ...ownGpuTypes(annotations)],
     requestsDevices: (resources) => requestsDevicesItself(service, resources),
     bases,
+    notFound: notFound(service, { llmConfigs, servingRuntimes }),
   }
+}
+
+/** The runtime or the first base configuration that a service names and that does not exist. */
+function notFound(
+  { kind, spec }: KubeObject,
+  { llmConfigs, servingRuntimes }: Pick<ServingFacts, 'llmConfigs' | 'servingRuntimes'>,
+): string | undefined {
+  const isThere = (objects: KubeObject[], name: string) =>
+    objects.some(({ metadata }) => metadata.name === name)
+  if (kind === 'LLMInferenceService') {
+    const configs = [...llmConfigs.own, ...llmConfigs.shared]
+    const names = listAt(spec, 'baseRefs').slice(0, mostElements.get('baseRefs'))
+    const name = names.map((ref) => stringAt(ref, 'name') ?? '').find((each) => !isThere(configs, each))
+    return name && `LLMInferenceServiceConfig ${quoted(name)}`
+  }
+  const name = stringAt(spec, 'predictor', 'model', 'runtime')
+  const runtimes = [...servingRuntimes.own, ...servingRuntimes.cluster]
+  return name && !isThere(runtimes, name) ? `ServingRuntime ${quoted(name)}` : undefined
 }
 
 // KServe creates a ResourceClaim from this annotation for every pod of an LLMInferenceService

@@ -232,11 +232,23 @@ test('a ConfigMap with a certificate is read from the entry, and only where KSer
   expect(resolve({ secrets: [storageConfig({ minio: https })], storage: named }).ok).toBe(true)
 })
 
+test('an annotation that names no Secret is never waited for', () => {
+  const annotations = { 'serving.kserve.io/storageSecretName': '' }
+  expect(resolve({ annotations })).toMatchObject({
+    reason: 'CredentialsMissing',
+    message: expect.stringContaining('is empty'),
+  })
+})
+
 test('WorkloadIdentity: an entry without keys, and a role', () => {
   const serviceAccount = { name: 'reader', secrets: [], annotations: { 'eks.amazonaws.com/role-arn': 'r' } }
   const bare = { type: 's3', bucket: 'b' }
   expect(resolve({ serviceAccount, secrets: [storageConfig({ minio: bare })] })).toMatchObject({
     ok: false,
+    reason: 'WorkloadIdentity',
+  })
+  const half = { ...bare, access_key_id: '', secret_access_key: 'x' }
+  expect(resolve({ serviceAccount, secrets: [storageConfig({ minio: half })] })).toMatchObject({
     reason: 'WorkloadIdentity',
   })
   const said = [storageConfig({ minio: { ...bare, anonymous: 'true' } })]

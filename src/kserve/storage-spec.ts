@@ -6,7 +6,15 @@ import { identityProblem } from './identity.ts'
 import type { Credentials } from './resolved.ts'
 import { isAnonymous, s3Credentials } from './s3.ts'
 import type { SecretFact, StorageEntry } from './secret.ts'
-import { absent, absentAccount, missing, notAmongFiles, tooManyKeys, type Unresolved } from './unresolved.ts'
+import {
+  absent,
+  absentAccount,
+  emptyAnnotation,
+  missing,
+  notAmongFiles,
+  tooManyKeys,
+  type Unresolved,
+} from './unresolved.ts'
 
 export interface StorageSpecInput {
   /** The `storage` of a model: `key`, `path`, `parameters`. */
@@ -40,6 +48,8 @@ export function storageSecretName(annotations: { [key: string]: string }, config
 export function resolveStorageSpec(input: StorageSpecInput): StorageSpecResolved {
   const parameters = textParameters(input.storage.parameters)
   if (parameters === undefined) return missing('a value of storage.parameters is not a string')
+  if (storageSecretName(input.annotations, input.config) === '')
+    return missing(emptyAnnotation(input.config.storageSecretAnnotation))
   if (isLeftOut(input, parameters))
     return missing(notAmongFiles(storageSecretName(input.annotations, input.config)))
   const unknown = absentAccount(input.serviceAccount)
@@ -168,7 +178,9 @@ function withCredentials(
     return missing('storage.parameters holds a key: put it into the entry of the Secret')
   }
   const { hasAccessKeyId = false, hasSecretAccessKey = false } = entry ?? {}
-  if (hasAccessKeyId !== hasSecretAccessKey)
+  // boto takes a key without its id for no key.
+  const identity = hasAccessKeyId ? undefined : identityProblem('s3', input.serviceAccount)
+  if (hasAccessKeyId !== hasSecretAccessKey && identity === undefined)
     return missing(
       `key ${quoted(key)} of Secret ${quoted(secretName)} has one of ${secretFields.join(' and ')} only`,
     )
@@ -178,10 +190,7 @@ function withCredentials(
   const keys = hasAccessKeyId ? ({ kind: 'entry', secretName, entry: key } as const) : undefined
   const origin =
     entry === undefined ? 'storage.parameters' : `key ${quoted(key)} of Secret ${quoted(secretName)}`
-  if (keys === undefined && !isAnonymous(variables)) {
-    const identity = identityProblem('s3', input.serviceAccount)
-    if (identity !== undefined) return identity
-  }
+  if (identity !== undefined && !isAnonymous(variables)) return identity
   const resolved = s3Credentials({
     variables,
     keys,

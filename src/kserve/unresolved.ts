@@ -38,3 +38,8 @@ export function absentAccount(account: ServiceAccountFact | undefined): Unresolv
 export function notAmongFiles(secret: string): string {
   return `Secret ${quoted(secret)} is not among the files: add it to the files`
 }
+
+/** KServe looks up a Secret without a name, and creates no pod. */
+export function emptyAnnotation(annotation: string): string {
+  return `annotation ${annotation} is empty: name a Secret, or remove it`
+}

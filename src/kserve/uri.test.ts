@@ -182,6 +182,13 @@ test.each([
   expect(parseModelUri(uri).kind).toBe('other')
 })
 
+test.each(['juicefs://v/modèle', 'juicefs://v/模型/Лама-7B', 'juicefs://v/e\u0301/१२'])(
+  'JuiceFS carries the letters and digits of every script: %s',
+  (uri) => {
+    expect(parseModelUri(uri)).toMatchObject({ kind: 'directory', directory: { uri, bucket: 'v' } })
+  },
+)
+
 test('a policy makes a directory of what it names, and of nothing else', () => {
   const isNamed = (uri: string) => /^(https|cubefs|hdfs|pvc|dataset|oci|s3):/.test(uri)
   for (const uri of [
@@ -305,7 +312,12 @@ test.each([
   ['gs://models/模型', 'character 13 of the URI is "模", which a Fluid mount is not known to carry'],
   ['oss://models/a😀', 'character 15 of the URI is "😀", which a Fluid mount is not known to carry'],
   ['s3://models/𝛂', 'character 13 of the URI is "𝛂", which a Fluid mount is not known to carry'],
-  ['juicefs://v/é', 'character 13 of the URI is "é", which a Fluid mount is not known to carry'],
+  ['hdfs://nn:9000/é', 'character 16 of the URI is "é", which a Fluid mount is not known to carry'],
+  ['nfs://server/é', 'character 14 of the URI is "é", which a Fluid mount is not known to carry'],
+  ['juicefs://vé/a', 'character 12 of the URI is "é", which a Fluid mount is not known to carry'],
+  ['juicefs://v/a😀', 'character 14 of the URI is "😀", which a Fluid mount is not known to carry'],
+  ['juicefs://v/a\u202eb', 'character 14 of the URI is "\\u202e", which a Fluid mount is not known to carry'],
+  ['juicefs://v/é$(x)', 'character 14 of the URI is "$", which a Fluid mount cannot carry safely'],
   ['s3://models/a/../b', 'the URI holds a ".." or a broken escape in what begins at character 15'],
   ['s3://models/%2e%2e/b', 'the URI holds a ".." or a broken escape in what begins at character 13'],
   ['s3://models/a%zz', 'the URI holds a ".." or a broken escape in what begins at character 13'],

@@ -59,9 +59,14 @@ const file =
   /\.(joblib|pkl|pickle|onnx|bst|ubj|json|pt|pth|ts|mar|safetensors|gguf|ggml|h5|hdf5|keras|pb|tflite|pmml|xml|bin|model|txt|ya?ml|cbm|plan|engine|npz?|pdmodel|pdiparams|mlmodel|parquet|csv|md|py|ckpt|skops|pdparams|gz|bz2|xz|zst|7z|rar)$/i
 
 // Fluid writes mount points into shell scripts and configuration files of its runtimes. Models need no other
-// characters, and these have no special meaning in a shell. Characters outside ASCII are not known to work in
-// any runtime: Fluid's charts and scripts set no locale.
+// characters, and these have no special meaning in a shell.
 const unsafe = /[^A-Za-z0-9._~+@=:/-]/u
+// Fluid's script for JuiceFS passes the path to `juicefs mount -o subdir=` as it is: its quoting concerns ASCII
+// characters only, and the client takes bytes (fluid v1.0.8 pkg/ddc/juicefs/transform_fuse.go, genFuseMount, and
+// pkg/utils/security/escape.go). DataLoads name the root of the mount. So letters, marks and digits of every
+// script are allowed in it. The JVM of Alluxio replaces what the locale of its image does not have, and the image
+// behind Jindo, EFC, Thin or Cache decides for itself.
+const unsafeInPath: { [scheme: string]: RegExp } = { juicefs: /[^\p{L}\p{M}\p{N}._~+@=:/-]/u }
 // In the options of its masters, Fluid's Alluxio replaces the path of a file by the file's content (fluid
 // charts/alluxio/templates/config/alluxio-mount-conf.yaml).
 const replaced = '/etc/fluid/secrets/'
@@ -191,7 +196,7 @@ function directory(scheme: string, rest: string, host: RegExp): ModelUri {
           `the URI holds a port, or more than a name, in its host or bucket: character ${placeIn(scheme, Math.max(bucket.search(/[:@]/), 0))}`,
         )
   }
-  const offset = rest.search(unsafe)
+  const offset = unsafeOffset(scheme, bucket, rest)
   if (offset !== -1) {
     const [place, character] = [placeIn(scheme, offset), firstOf(rest.slice(offset))]
     const why = rest.charCodeAt(offset) < 0x80 ? 'cannot carry safely' : 'is not known to carry'
@@ -218,6 +223,12 @@ function directory(scheme: string, rest: string, host: RegExp): ModelUri {
   const name = bucket.replace(/:$/, '')
   const uri = path === '' ? `${scheme}://${name}` : `${scheme}://${name}/${path}`
   return { kind: 'directory', directory: { uri, scheme, bucket: name, path } }
+}
+
+/** The offset of the first character that a mount may not carry, or -1. */
+function unsafeOffset(scheme: string, bucket: string, rest: string): number {
+  const offset = bucket.search(unsafe)
+  return offset === -1 ? rest.search(unsafeInPath[scheme] ?? unsafe) : offset
 }
 
 function foreign(scheme: string, rest: string): ModelUri {

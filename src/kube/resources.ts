@@ -39,6 +39,8 @@ export const resources = {
   configMap: namespaced('', 'v1', 'configmaps', 'ConfigMap'),
   persistentVolume: clusterScoped('', 'v1', 'persistentvolumes', 'PersistentVolume'),
   persistentVolumeClaim: namespaced('', 'v1', 'persistentvolumeclaims', 'PersistentVolumeClaim'),
+  resourceQuota: namespaced('', 'v1', 'resourcequotas', 'ResourceQuota'),
+  limitRange: namespaced('', 'v1', 'limitranges', 'LimitRange'),
   event: namespaced('events.k8s.io', 'v1', 'events', 'Event'),
   lease: namespaced('coordination.k8s.io', 'v1', 'leases', 'Lease'),
   job: namespaced('batch', 'v1', 'jobs', 'Job'),

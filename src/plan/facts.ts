@@ -1,3 +1,4 @@
+import type { NamespaceLimits } from '../fluid/quota.ts'
 import type { ServiceAccountFact } from '../kserve/account.ts'
 import type { KserveConfig } from '../kserve/config.ts'
 import type { StorageContainerFact } from '../kserve/custom-download.ts'
@@ -30,6 +31,8 @@ export interface Facts {
   storageContainers: StorageContainerFact[]
   /** KServe's LocalModelNamespaceCaches of the namespace, followed by its LocalModelCaches. */
   localModels: LocalModelFact[]
+  /** The ResourceQuotas and LimitRanges of the namespace. */
+  limits: NamespaceLimits
   /** Names of the namespace's PVCs that Fluid did not create. */
   foreignClaims: Pick<ReadonlySet<string>, 'has'>
   /** Names of PersistentVolumes (cluster-scoped) that belong to no Dataset of this namespace. */

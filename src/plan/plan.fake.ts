@@ -41,6 +41,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     llmConfigs: { own: [], shared: [] },
     storageContainers: [],
     localModels: [],
+    limits: { quotas: [], limits: [] },
     foreignClaims: new Set(),
     foreignVolumes: new Set(),
     datasets: [],

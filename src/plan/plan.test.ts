@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { fakeDataset } from '../cluster/cluster.fake.ts'
+import { namespaceLimits } from '../fluid/quota.ts'
 import { builtInPolicy } from '../policy/policy.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { fakeFacts, fakePolicy, fakeService, recorded, s3Secret } from './plan.fake.ts'
@@ -245,6 +246,24 @@ const cases: Case[] = [
       return created(llama, fakeFacts({ namespaceLabels: enforced }))
     },
     tells: 'share a Dataset of another namespace',
+  },
+  {
+    reason: 'ConfigurationPending',
+    make: () => created(fakeService({ model: { ...model.model, runtime: 'later' } })),
+    tells: 'there is no ServingRuntime later',
+  },
+  {
+    reason: 'Quota',
+    make: () => {
+      const range = {
+        apiVersion: 'v1',
+        kind: 'LimitRange',
+        metadata: { name: 'small' },
+        spec: { limits: [{ type: 'Container', max: { memory: '1Mi' } }] },
+      }
+      return created(llama, fakeFacts({ limits: namespaceLimits([], [range]) }))
+    },
+    tells: 'LimitRange small allows a container 1 MiB of memory',
   },
   {
     reason: 'InvalidOverride',

@@ -6,16 +6,24 @@ import type { CacheSettings } from '../fluid/runtime.ts'
 import { awaitsConnection } from '../kserve/connection.ts'
 import { podSourceOf } from '../kserve/location.ts'
 import { readService, type ServiceReader, type ServiceView } from '../kserve/service-view.ts'
-import type { PolicySpec } from '../policy/schema.ts'
 import { labelProblem } from '../policy/scope.ts'
 import { unusedAnnotations } from '../policy/words.ts'
+import { parseDurationMs } from '../values/duration.ts'
 import { adoptAnnotation } from '../values/keys.ts'
-import type { JsonObject, KubeObject } from '../values/object.ts'
+import type { KubeObject } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 import { Draft, type PatchOperation, pointer } from './draft.ts'
 import type { Facts } from './facts.ts'
 import { type Hold, type HoldLimits, holdSettings, resolveHold } from './pod/hold.ts'
-import { needsWarning, type Reason, type RefusalReason, type SkipReason } from './reasons.ts'
+import {
+  isPendingReason,
+  needsWarning,
+  type PendingReason,
+  type Reason,
+  type RefusalReason,
+  type SkipReason,
+} from './reasons.ts'
+import { cacheSettings } from './service/cache-settings.ts'
 import { deadlineWarnings, serviceDeadlineMs } from './service/deadline.ts'
 import {
   type Acceleration,
@@ -27,8 +35,9 @@ import {
 } from './service/decide.ts'
 import { claimUri, restore } from './service/original.ts'
 import { probeWarnings, schedulingReason, serverProbes } from './service/probe-warnings.ts'
+import { quotaWarnings } from './service/quota.ts'
 import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
-import { rewrite } from './service/rewrite.ts'
+import { type RewriteContext, rewrite } from './service/rewrite.ts'
 import { changesNothing } from './service/settled.ts'
 import { annotationsFit, isPlannable, unplannable } from './service/size.ts'
 import { describeTarget, longestFillMs } from './service/target.ts'
@@ -109,8 +118,7 @@ const nothingServed = {
 export function plan(input: PlanInput): Plan {
   const { service, previous } = input
   if (![service, previous].every(isPlannable)) return tooLarge(service, previous)
-  const decided = planned(input)
-  return { ...decided, warnings: [...decided.warnings, ...annotationWarnings(decided, input)] }
+  return planned(input)
 }
 
 /**
@@ -124,7 +132,8 @@ function annotationWarnings({ decision, reason }: Plan, { service, previous, fac
   return problem === undefined ? [] : [`warmgate: ${problem}`]
 }
 
-function planned({ service, previous, isAdopted = false, facts, read = readService }: PlanInput): Plan {
+function planned(input: PlanInput): Plan {
+  const { service, previous, isAdopted = false, facts, read = readService } = input
   const requestsAdoption = asksForAdoption(service, previous)
   // The stored record (`before`) is more reliable: the user can write the annotation in the request (`own`).
   const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
@@ -145,19 +154,36 @@ function planned({ service, previous, isAdopted = false, facts, read = readServi
     facts,
   })
   // Warn only on creation and on a request for adoption: KServe's controller also updates services.
-  const warnsOnCreate = previous === undefined && !awaitsConnection(view)
-  const shouldWarn: ShouldWarn = (reason) => requestsAdoption || (warnsOnCreate && needsWarning(reason))
-  if (decision.kind !== 'accelerate') return refusal(decision, draft, shouldWarn)
-  rewrite(draft, decision, { view, kept, own, previous, facts })
-  // The API server would reject the whole service if its annotations with the record are too large.
-  if (kept === undefined && !annotationsFit(draft.object))
-    return refusal(noRoom, withoutRewrite({ service, previous }, records, requestsAdoption), shouldWarn)
-  return acceleration(decision, { draft, view, previous, shouldWarn, facts })
+  const shouldWarn: ShouldWarn = (reason) =>
+    requestsAdoption || (previous === undefined && needsWarning(reason))
+  const undone = () => withoutRewrite({ service, previous }, records, requestsAdoption)
+  const decided =
+    decision.kind === 'accelerate'
+      ? accelerated(decision, { draft, view, previous, shouldWarn, facts, kept, own, undone })
+      : refusal(decision, draft, shouldWarn)
+  // Another webhook has yet to run, after which the API server calls this one again.
+  const isFirstPass = previous === undefined && awaitsConnection(view)
+  const warnings = isFirstPass ? [] : [...decided.warnings, ...annotationWarnings(decided, input)]
+  return { ...decided, warnings }
 }
 
-/** Whether a plan waits for credentials that do not exist yet. */
-export function isPending({ reason, skipped }: Pick<Plan, 'reason' | 'skipped'>): boolean {
-  return reason === pendingReason || skipped.some((each) => each.reason === pendingReason)
+type Accelerating = AccelerationContext & Pick<RewriteContext, 'kept' | 'own'> & { undone: () => Draft }
+
+/** Rewrites the draft, unless the API server would reject its annotations with the record as too large. */
+function accelerated(decision: Acceleration, { undone, ...making }: Accelerating): Plan {
+  const { draft, kept, shouldWarn } = making
+  rewrite(draft, decision, making)
+  return kept === undefined && !annotationsFit(draft.object)
+    ? refusal(noRoom, undone(), shouldWarn)
+    : acceleration(decision, making)
+}
+
+/** What a plan waits for: credentials or a configuration that do not exist yet. */
+export function pendingReason({
+  reason,
+  skipped,
+}: Pick<Plan, 'reason' | 'skipped'>): PendingReason | undefined {
+  return [reason, ...skipped.map((each) => each.reason)].find(isPendingReason)
 }
 
 /** The service as its user wrote it. */
@@ -266,15 +292,14 @@ function warning({ reason, message }: { reason: Reason; message: string }): stri
  * stored service has the details.
  */
 function publicMessage(reason: Reason, message: string): string {
-  if (reason === pendingReason) return pendingMessage
+  if (reason === 'CredentialsPending') return pendingMessage
   return readsSecrets.has(reason)
     ? 'its credentials cannot be used; an Event on the service says why'
     : message
 }
 
-const pendingReason = 'CredentialsPending'
 const pendingMessage =
-  'its service account or a Secret does not exist yet; an Event on the service names it. If it is created within 10 minutes of the service, the service is accelerated'
+  'its service account or a Secret does not exist yet; an Event on the service names it. If it is created within 10 minutes, the service is accelerated'
 
 const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing', 'WorkloadIdentity'])
 
@@ -294,6 +319,7 @@ function acceleration(
   const settings = holdSettings(policy.spec, longestFillMs(rewrites))
   const hold = settings && resolveHold(settings, limitsOf(view, draft.object, facts))
   const isNew = previous === undefined && servesOne(rewrites)
+  const caches = cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec))
   const base = {
     message: rewrites.map((each) => `${quoted(each.uri)} is served from ${describeTarget(each)}`).join('; '),
     policy: policy.name,
@@ -307,8 +333,11 @@ function acceleration(
       ...(isNew && settings && hold
         ? deadlineWarnings(view, { settings, hold, admitted: draft.object })
         : []),
+      ...(shouldWarn('Quota')
+        ? quotaWarnings(caches, facts, parseDurationMs(policy.spec.warmup.boundTimeout) ?? 0)
+        : []),
     ],
-    caches: cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec)),
+    caches,
     locations: rewrites.map(servedLocation),
     skipped: skipped.map(({ location, reason, message }) => ({ location: location.id, reason, message })),
     unavailable: rewrites.flatMap(({ cache, unavailable }) =>
@@ -370,26 +399,4 @@ function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettin
     return [{ ...provision, ...filledFrom, name: cache, namespace, settings, paths }]
   })
   return [...new Map(caches.map((cache) => [cache.name, cache])).values()]
-}
-
-function cacheSettings({ cache, warmup, limits }: PolicySpec): CacheSettings {
-  const growTo = Math.min(cache.maxReplicas, limits.cacheReplicas ?? cache.maxReplicas)
-  return {
-    replicas: cache.replicas,
-    ...(cache.size === 'Auto' && { growTo }),
-    tieredStore: cache.tieredStore,
-    nodeSelector: cache.nodeSelector,
-    tolerations: cache.tolerations,
-    cleanPolicy: cache.cleanPolicy,
-    resources: cache.resources,
-    template: cache.template as JsonObject,
-    warmup: {
-      enabled: warmup.enabled,
-      resources: warmup.resources,
-      ...(warmup.replicas !== undefined && { replicas: warmup.replicas }),
-      retries: warmup.retries,
-      onEviction: warmup.onEviction,
-      schedule: warmup.schedule,
-    },
-  }
 }

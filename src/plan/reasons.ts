@@ -18,6 +18,7 @@ export const skipReasons = [
   'FluidMissing',
   'CredentialsMissing',
   'CredentialsPending',
+  'ConfigurationPending',
   'WorkloadIdentity',
   'ConfidentialModel',
   'WritableModel',
@@ -30,6 +31,7 @@ export const skipReasons = [
   'NameTaken',
   'CacheLimit',
   'PodSecurity',
+  'Quota',
   'UnsafeUri',
   'TooLarge',
   'RecordUnproven',
@@ -45,4 +47,12 @@ const quiet: ReadonlySet<Reason> = new Set<Reason>(['Accelerated', 'NotOptedIn',
 
 export function needsWarning(reason: Reason): boolean {
   return !quiet.has(reason)
+}
+
+/** The reasons of a service that is waited for: what it names is not there yet. */
+export const pendingReasons = ['CredentialsPending', 'ConfigurationPending'] as const satisfies Reason[]
+export type PendingReason = (typeof pendingReasons)[number]
+
+export function isPendingReason(reason: Reason): reason is PendingReason {
+  return pendingReasons.some((each) => each === reason)
 }

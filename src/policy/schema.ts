@@ -304,6 +304,14 @@ const cache = Type.Object(
         "Whether Fluid's file prefetcher reads the model into the memory of its node while the server starts. Auto: for the model formats huggingface and vLLM, which read at random.",
       default: 'Auto',
     }),
+    prefetchImage: Type.Optional(
+      Type.String({
+        description:
+          "The image of Fluid's file prefetcher, if Fluid's webhook is installed without one: it refuses pods then.",
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._:/@-]*$',
+        maxLength: 253,
+      }),
+    ),
     resources: Type.Object(
       {
         master: resources('Resources of each master.', { cpu: '500m', memory: '1Gi' }),

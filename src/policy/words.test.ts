@@ -18,6 +18,12 @@ test.each(['accelerate', 'Hold', 'cache-sise', 'cache-warm', 'retain', 'hold.tim
   },
 )
 
+test('a key with capitals in its domain is no annotation of a service', () => {
+  expect(unknownAnnotation({ 'Warmgate.dev/acceleration': 'disabled' })?.message).toContain(
+    'Warmgate.dev/acceleration: unknown annotation',
+  )
+})
+
 test('known annotations, and those of other domains, are accepted', () => {
   const names = ['policy', 'hold', 'hold-timeout', 'cache-size', 'cache-replicas', 'gpu', 'adopt']
   const own = ['original', 'caches', 'reverted']

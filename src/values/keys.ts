@@ -7,9 +7,13 @@
 /** The domain of Warmgate's keys, and its API group. */
 export const keyDomain = 'warmgate.dev'
 
-/** Whether a label, annotation, gate or condition is Warmgate's. */
+/**
+ * Whether a label, annotation, gate or condition is in Warmgate's domain. Kubernetes allows capitals in the
+ * domain of an annotation; with them it is a key that nobody knows.
+ */
 export function isWarmgateKey(key: string): boolean {
-  return key.startsWith(`${keyDomain}/`)
+  const start = key.slice(0, keyDomain.length + 1)
+  return start.toLowerCase() === `${keyDomain}/`
 }
 
 /**

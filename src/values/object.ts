@@ -57,6 +57,17 @@ export function createdMs({ metadata: { creationTimestamp = '' } }: KubeObject):
   return Date.parse(creationTimestamp) || 0
 }
 
+/**
+ * When a field of an object was last written, in milliseconds since 1970, by the times of the managers that own
+ * parts of it; when it was created, if they do not say. Of the status subresource nothing counts.
+ */
+export function writtenMs(object: KubeObject, field: string): number {
+  const times = listAt(object, 'metadata', 'managedFields')
+    .filter((entry) => isObject(getIn(entry, 'fieldsV1', `f:${field}`)) && !stringAt(entry, 'subresource'))
+    .map((entry) => Date.parse(stringAt(entry, 'time') ?? ''))
+  return Math.max(createdMs(object), ...times.filter((ms) => !Number.isNaN(ms)))
+}
+
 /** `namespace/name`, or only `name` if the object is cluster-scoped. */
 export function keyText(key: ObjectKey): string {
   return key.namespace === undefined ? key.name : `${key.namespace}/${key.name}`

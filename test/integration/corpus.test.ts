@@ -63,20 +63,36 @@ beforeAll(async () => {
   corpora = await provideCorpora()
   cluster = await joinTestCluster('corpus')
   await cluster.client.create(resourceOf(namespace(home)), namespace(home))
-  await applyAll(cluster.client, accounts())
+  await applyAll(cluster.client, [...accounts(), ...runtimes()])
   await applyPolicy(cluster.client, policy)
 })
 
 /** The service accounts that services name. Warmgate decides only once they exist. */
 function accounts(): KubeObject[] {
   const services = distinct(corpora).map(({ service }) => service)
-  const names = services.flatMap(
-    (service) => stringAt(service, 'spec', 'predictor', 'serviceAccountName') ?? [],
+  const names = services.flatMap((service) =>
+    ['serviceAccountName', 'serviceAccount'].flatMap(
+      (field) => stringAt(service, 'spec', 'predictor', field) ?? [],
+    ),
   )
   return [...new Set(names)].map((name) => ({
     apiVersion: 'v1',
     kind: 'ServiceAccount',
     metadata: { name, namespace: home },
+  }))
+}
+
+/** The runtimes that services name, for the same reason, unless KServe ships them. */
+function runtimes(): KubeObject[] {
+  const services = distinct(corpora).map(({ service }) => service)
+  const names = services.flatMap(
+    (service) => stringAt(service, 'spec', 'predictor', 'model', 'runtime') ?? [],
+  )
+  return [...new Set(names)].map((name) => ({
+    apiVersion: 'serving.kserve.io/v1alpha1',
+    kind: 'ServingRuntime',
+    metadata: { name, namespace: home },
+    spec: { containers: [{ name: 'kserve-container', image: 'server:1' }] },
   }))
 }
 

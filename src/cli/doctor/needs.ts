@@ -20,6 +20,7 @@ const fluidPlurals = Object.values(runtimes).map(({ plural }) => plural)
 export const neededEverywhere: readonly Need[] = [
   { group: '', resources: ['namespaces'], verbs: ['get', ...follow] },
   { group: '', resources: ['persistentvolumeclaims', 'persistentvolumes'], verbs: follow },
+  { group: '', resources: ['resourcequotas', 'limitranges'], verbs: follow },
   { group: '', resources: ['pods'], verbs: [...follow, 'patch', 'delete'] },
   { group: '', resources: ['pods/status'], verbs: ['patch'] },
   { group: 'batch', resources: ['jobs'], verbs: follow },

@@ -13,6 +13,7 @@ import { awaitsSidecar } from '../../plan/pod/sidecar.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Clock } from '../../values/clock.ts'
 import { createdMs, type KubeObject, type ObjectKey } from '../../values/object.ts'
+import { RecentTimes } from '../../values/recent-times.ts'
 import { Expectations } from '../expectations.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { writeGateStatus } from './gates.ts'
@@ -50,8 +51,8 @@ const noClaim: CachePhase = { kind: 'pending', message: 'its claim is not there 
 /** Releases the pods that admission holds: opens their readiness gates and removes their scheduling gates. */
 export class HoldReconciler {
   readonly #options: HoldOptions
-  /** When progress was last written to a pod, by UID, oldest first. */
-  readonly #toldMs = new Map<string, number>()
+  /** When progress was last written to a pod, by UID. */
+  readonly #toldMs = new RecentTimes(rememberedMs)
   /** Pods that were released and that the mirror still shows as held: do not count them twice. */
   readonly #released: Expectations
 
@@ -76,7 +77,7 @@ export class HoldReconciler {
     if (quietMs > 0) return soonest(quietMs, leftMs(decision, clock.now()))
     const { reason, message } = decision
     const { kind } = await writeGateStatus(this.#options, pod, { isReleased: false, reason, message })
-    if (kind === 'written') this.#remember(pod)
+    if (kind === 'written') this.#toldMs.set(pod.metadata.uid ?? '', this.#options.clock.now())
     await this.#startWaiting(pod, facts)
     return soonest(this.#orphanCheckMs(pod), leftMs(decision, clock.now()))
   }
@@ -160,16 +161,6 @@ export class HoldReconciler {
       : `it did not get ${awaited.join(', ') || 'any cache'}`
   }
 
-  #remember({ metadata: { uid = '' } }: KubeObject): void {
-    const nowMs = this.#options.clock.now()
-    for (const [old, writtenMs] of this.#toldMs) {
-      if (writtenMs > nowMs - rememberedMs) break
-      this.#toldMs.delete(old)
-    }
-    this.#toldMs.delete(uid)
-    this.#toldMs.set(uid, nowMs)
-  }
-
   /**
    * How long to delay a progress message; zero or less if the reason changed or nothing has to be delayed.
    */
@@ -177,11 +168,12 @@ export class HoldReconciler {
     const { clock, held } = this.#options
     const before = gateCondition(pod)
     if (before?.reason !== reason || before.message === message) return 0
-    const writtenMs = this.#toldMs.get(pod.metadata.uid ?? '') ?? 0
+    const nowMs = clock.now()
+    const writtenMs = this.#toldMs.get(pod.metadata.uid ?? '', nowMs) ?? 0
     return (
       writtenMs +
       Math.min(Math.max(progressIntervalMs, progressIntervalPerPodMs * held.size), rememberedMs) -
-      clock.now()
+      nowMs
     )
   }
 

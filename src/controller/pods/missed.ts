@@ -12,6 +12,7 @@ import { type MissedChanges, missedChanges } from '../../plan/pod/missed.ts'
 import { isHeld } from '../../plan/pod/pod.ts'
 import type { Clock } from '../../values/clock.ts'
 import { createdMs, type Json, type KubeObject, type ObjectKey, stringAt } from '../../values/object.ts'
+import { RecentTimes } from '../../values/recent-times.ts'
 
 export interface MissedPodOptions {
   client: KubeClient
@@ -40,8 +41,8 @@ export function mayBeMissed(pod: KubeObject): boolean {
  */
 export class MissedPodReconciler {
   readonly #options: MissedPodOptions
-  /** When the first pod of a workload was replaced, by the workload's UID, oldest first. */
-  readonly #replacedMs = new Map<string, number>()
+  /** When the first pod of a workload was replaced, by the workload's UID. */
+  readonly #replacedMs = new RecentTimes(resyncMs)
 
   constructor(options: MissedPodOptions) {
     this.#options = options
@@ -81,8 +82,7 @@ export class MissedPodReconciler {
     const { client, clock } = this.#options
     const workload = ownerUid(pod)
     const nowMs = clock.now()
-    this.#forgetBefore(nowMs - resyncMs)
-    const replacedMs = this.#replacedMs.get(workload)
+    const replacedMs = this.#replacedMs.get(workload, nowMs)
     // This pod already replaced another one while admission worked: wait before replacing it again.
     if (replacedMs !== undefined && createdMs(pod) >= replacedMs) return replacedMs + resyncMs - nowMs
     if (!(await admissionAnswers(client, service))) return unreachableMs
@@ -94,13 +94,6 @@ export class MissedPodReconciler {
     )
     await deleteByUid(client, resources.pod, pod)
     return undefined
-  }
-
-  #forgetBefore(ms: number): void {
-    for (const [workload, replacedMs] of this.#replacedMs) {
-      if (replacedMs > ms) break
-      this.#replacedMs.delete(workload)
-    }
   }
 
   #tell(regarding: KubeObject, note: string): void {

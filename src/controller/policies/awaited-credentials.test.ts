@@ -42,13 +42,17 @@ function setUp(policy: Policy = fakePolicy('p'), before: KubeObject[] = []) {
   api.put(openNamespace, ...before)
   const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
   const facts = () => {
-    const found = api.find('Secret', { namespace, name: 'keys' })
+    const secrets = ['keys', 'storage-config'].flatMap(
+      (name) => api.find('Secret', { namespace, name }) ?? [],
+    )
     return fakeFacts({
       policies: fake.parsed,
+      servingRuntimes: { own: api.all('ServingRuntime'), cluster: [] },
       serviceAccounts: {
+        default: serviceAccountFact(undefined, 'default'),
         reader: serviceAccountFact(api.find('ServiceAccount', { namespace, name: 'reader' }), 'reader'),
       },
-      secrets: found === undefined ? {} : { keys: secretFact(found) },
+      secrets: Object.fromEntries(secrets.map((found) => [found.metadata.name ?? '', secretFact(found)])),
     })
   }
   const warnings: string[] = []
@@ -191,4 +195,154 @@ test('a service that admission never saw is not accelerated: its credentials are
   api.put(created(account, before), created(secret, before))
   expect(await look()).toBeUndefined()
   expect(uriNow()).toBe(uri)
+})
+
+const written = (object: KubeObject, field: string, time: string): KubeObject => ({
+  ...object,
+  metadata: {
+    ...object.metadata,
+    managedFields: [
+      { manager: 'kubectl', operation: 'Update', time, fieldsV1: { [`f:${field}`]: { 'f:x': {} } } },
+    ],
+  },
+})
+
+const other = 's3://models/other'
+
+/** A service of the day before, which is given another model now, while its credentials are not there. */
+function updated(predictor: JsonObject = { serviceAccountName: 'reader', model: { storageUri: other } }) {
+  const all = setUp()
+  const { api, clock, now } = all
+  const { metadata } = now()
+  const service = { ...now(), spec: { predictor }, metadata: { ...metadata, creationTimestamp: yesterday } }
+  api.put(written(service, 'spec', timestamp(clock.now())))
+  return all
+}
+const yesterday = '2029-12-31T00:00:00Z'
+
+test('a service that is given another model before its credentials is followed up, too', async () => {
+  const { api, clock, uriNow, look } = updated()
+  expect(await look()).toBe(250)
+  await clock.advance(2 * minutes)
+  api.put(account, secret)
+  expect(await look()).toBeUndefined()
+  expect(uriNow()).toMatch(/^pvc:\/\/other-/)
+})
+
+test('by a new leader, too, even if only a key of an old Secret was missing', async () => {
+  const late = updated()
+  await late.clock.advance(2 * minutes)
+  late.api.put(created(account, yesterday), created(secret, timestamp(late.clock.now())))
+  await late.look()
+  expect(late.uriNow()).toMatch(/^pvc:\/\/other-/)
+
+  const stored = updated({ model: { storage: { key: 'minio', path: 'other' } } })
+  const { api, clock, now, look } = stored
+  await clock.advance(2 * minutes)
+  const entry = Buffer.from('{"type":"s3","bucket":"models","anonymous":"true"}').toString('base64')
+  const config = { ...secret, metadata: { name: 'storage-config', namespace }, data: { minio: entry } }
+  api.put(written(created(config, yesterday), 'data', timestamp(clock.now())))
+  await look()
+  expect(now().spec).toMatchObject({ predictor: { model: { storageUri: expect.stringMatching(/^pvc:/) } } })
+})
+
+test('nobody is adopted for a Secret that was there before the spec, or a spec of long ago', async () => {
+  const before = updated()
+  before.api.put(created(account, yesterday), created(secret, yesterday))
+  await before.clock.advance(1 * minutes)
+  expect(await before.look()).toBeUndefined()
+  expect(before.uriNow()).toBe(other)
+
+  const late = updated()
+  await late.clock.advance(20 * minutes)
+  late.api.put(created(account, yesterday), created(secret, timestamp(late.clock.now())))
+  expect(await late.look()).toBeUndefined()
+  expect(late.uriNow()).toBe(other)
+  const { length } = late.api.calls
+  // What is long over is not read again.
+  expect(await late.look()).toBeUndefined()
+  expect(late.api.calls).toHaveLength(length)
+})
+
+test('another update is another wait', async () => {
+  const { api, clock, uriNow, look, now } = updated()
+  await look()
+  await clock.advance(11 * minutes)
+  expect(await look()).toBeUndefined()
+  const predictor = { serviceAccountName: 'reader', model: { storageUri: 's3://models/third' } }
+  api.put(written({ ...now(), spec: { predictor } }, 'spec', timestamp(clock.now())))
+  expect(await look()).toBe(250)
+  api.put(account, secret)
+  await look()
+  expect(uriNow()).toMatch(/^pvc:\/\/third-/)
+})
+
+test('a service with a cache is followed up for the models that wait', async () => {
+  const { api, look, now } = setUp()
+  const env = [{ name: 'STORAGE_URI', value: other }]
+  const transformer = { serviceAccountName: 'reader', containers: [{ name: 'kserve-container', env }] }
+  const object = { ...now(), spec: { predictor: { model: { storageUri: uri } }, transformer } }
+  api.put(api.admit({ object, before: undefined, isDryRun: false, warn: () => {} }))
+  const uris = () => [
+    stringAt(now(), 'spec', 'predictor', 'model', 'storageUri'),
+    stringAt(now(), 'spec', 'transformer', 'containers', 0, 'env', 0, 'value'),
+  ]
+  const [cached, waiting] = uris()
+  expect([cached?.startsWith('pvc://llama-'), waiting]).toEqual([true, other])
+  expect(await look()).toBe(250)
+  api.put(account, secret)
+  expect(await look()).toBeUndefined()
+  expect(uris()).toEqual([cached, expect.stringMatching(/^pvc:\/\/other-/)])
+  // Nothing is left to wait for.
+  expect(await look()).toBeUndefined()
+})
+
+const runtime: KubeObject = {
+  apiVersion: 'serving.kserve.io/v1alpha1',
+  kind: 'ServingRuntime',
+  metadata: { name: 'later', namespace },
+  spec: { containers: [{ name: 'kserve-container' }] },
+}
+
+/** A service that comes before the runtime that it names. */
+function beforeItsRuntime() {
+  const all = setUp(fakePolicy('p'), [account, secret])
+  const { api, now } = all
+  const { creationTimestamp = '' } = now().metadata
+  api.drop('InferenceService', key)
+  const predictor = { model: { storageUri: uri, runtime: 'later' } }
+  api.put(
+    api.admit({
+      object: created(fakeService(predictor), creationTimestamp),
+      before: undefined,
+      isDryRun: false,
+      warn: () => {},
+    }),
+  )
+  return all
+}
+
+test('a service that comes before its runtime is accelerated once that is there', async () => {
+  const { api, uriNow, look } = beforeItsRuntime()
+  expect(uriNow()).toBe(uri)
+  expect(await look()).toBe(250)
+  api.put(runtime)
+  expect(await look()).toBeUndefined()
+  expect(uriNow()).toMatch(/^pvc:/)
+})
+
+test('by a new leader, too; and if the runtime never comes, that is said', async () => {
+  const { api, clock, uriNow, look } = beforeItsRuntime()
+  await clock.advance(minutes)
+  api.put(created(runtime, timestamp(clock.now())))
+  await look()
+  expect(uriNow()).toMatch(/^pvc:/)
+
+  const never = beforeItsRuntime()
+  await never.look()
+  await never.clock.advance(10 * minutes)
+  await never.look()
+  expect(never.events).toMatchObject([
+    { reason: 'ConfigurationPending', note: expect.stringContaining('its configuration did not exist') },
+  ])
 })

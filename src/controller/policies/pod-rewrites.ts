@@ -7,7 +7,7 @@ import { serviceId } from '../../cluster/services.ts'
 import { isOurs } from '../../fluid/dataset.ts'
 import { datasetOf, pathOf } from '../../fluid/load.ts'
 import type { RequeueAfterMs } from '../../kube/queue.ts'
-import { isPending } from '../../plan/plan.ts'
+import { pendingReason } from '../../plan/plan.ts'
 import { isOpen, rewritesPods } from '../../policy/policy.ts'
 import type { Clock } from '../../values/clock.ts'
 import { createdMs, type KubeObject, keyText, type ObjectKey } from '../../values/object.ts'
@@ -156,7 +156,7 @@ export class PodRewriteReconciler {
     if (!this.mayUse(service)) return []
     const isAdopted = isBeingAdopted(mirror, service)
     const planned = await (isAdopted ? planner.adoption(service) : planner.existing(service))
-    if (isPending(planned)) this.#awaiting.add(service)
+    if (pendingReason(planned) !== undefined) this.#awaiting.add(service)
     else this.#awaiting.delete(service)
     return planned.caches.flatMap(({ name, paths }) => paths.map((path) => ({ cache: name, path })))
   }

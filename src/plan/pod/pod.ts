@@ -42,6 +42,8 @@ export interface PodPlanInput {
   sidecar: SidecarState
   /** The mounts to read ahead into the page cache. */
   readAhead?: ClaimMount[]
+  /** The image that reads ahead; that of Fluid's webhook if unset. */
+  prefetchImage?: string
 }
 
 /**
@@ -50,14 +52,14 @@ export interface PodPlanInput {
  * adds to lists and maps: existing entries belong to the user.
  */
 export function planPod(input: PodPlanInput): PodPlan {
-  const { pod, hold, gpu, caches, workerLabels, sidecar, readAhead = [] } = input
+  const { pod, hold, gpu, caches, workerLabels, sidecar, readAhead = [], prefetchImage } = input
   const draft = new Draft(pod)
   const at = caches.some(({ kind }) => kind !== 'warm') ? hold.at : 'None'
   if (sidecar !== 'none') addSidecar(draft, sidecar, claimMounts(pod))
   if (at !== 'None') addGate(draft, at)
   if (gpu !== undefined && requestsGpu(pod, gpu)) addScheduling(draft, gpu)
   // A pod that starts before its cache is warm would read the same files from the source.
-  if (at !== 'Readiness') addPrefetch(draft, readAhead, sidecar)
+  if (at !== 'Readiness') addPrefetch(draft, readAhead, { sidecar, image: prefetchImage })
   addLocality(draft, workerLabels)
   return { held: at !== 'None' || sidecar === 'pending', patch: draft.patch() }
 }
@@ -78,6 +80,7 @@ export interface PodPolicy {
   isEnforced: boolean
   /** Set if the files of its caches are read ahead. */
   prefetch?: true
+  prefetchImage?: string
   /** How a pod waits for its sidecar; undefined if it gets none. */
   sidecarHold: Hold | undefined
 }
@@ -113,6 +116,7 @@ export function resolvePodPolicy(
     isEnforced: true,
     sidecarHold: sidecar && resolveHold(sidecar, limits),
     ...(prefetches(spec, modelFormatsOf(service)) && { prefetch: true }),
+    ...(spec.cache.prefetchImage !== undefined && { prefetchImage: spec.cache.prefetchImage }),
   }
 }
 

@@ -3,6 +3,7 @@ import type { KubeObject } from '../../values/object.ts'
 import { Draft } from '../draft.ts'
 import { fakePolicy } from '../plan.fake.ts'
 import { missedChanges } from './missed.ts'
+import { planPod } from './pod.ts'
 import { addPrefetch, prefetches } from './prefetch.ts'
 
 const pod = (metadata: KubeObject['metadata'] = {}): KubeObject => ({
@@ -20,7 +21,7 @@ function prefetched(
   ...[given = mounts, sidecar = 'none' as const]: [typeof mounts?, ('none' | 'ready')?]
 ) {
   const draft = new Draft(of)
-  addPrefetch(draft, given, sidecar)
+  addPrefetch(draft, given, { sidecar })
   return draft.object.metadata
 }
 
@@ -62,4 +63,16 @@ test('a pod that admission did not see is not replaced for want of a prefetcher'
   const hold = { at: 'None', reason: 'NotHeld', message: '' } as const
   const input = { pod: pod(), hold, gpu: undefined, caches: [], sidecar: 'none' as const, readAhead: mounts }
   expect(missedChanges(input)).toEqual({ tolerations: undefined, fixed: [] })
+})
+
+test('a policy names the image, for a webhook of Fluid’s that has none', () => {
+  const hold = { at: 'None', reason: 'NotHeld', message: '' } as const
+  const input = { pod: pod(), hold, gpu: undefined, caches: [], workerLabels: [], sidecar: 'none' as const }
+  const imageOf = (prefetchImage?: string) => {
+    const { patch } = planPod({ ...input, readAhead: mounts, ...(prefetchImage && { prefetchImage }) })
+    const path = '/metadata/annotations'
+    const added = patch.find((operation) => operation.path === path)
+    return JSON.stringify(added).includes('file-prefetcher.fluid.io/image":"corp/prefetcher:1"')
+  }
+  expect([imageOf(), imageOf('corp/prefetcher:1')]).toEqual([false, true])
 })

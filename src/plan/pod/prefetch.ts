@@ -26,7 +26,11 @@ export function prefetches({ cache: { prefetch } }: PolicySpec, modelFormats: st
  * Bound. Skips a pod that already has labels or annotations for this, and a path that Fluid's file list
  * cannot hold.
  */
-export function addPrefetch(draft: Draft, mounts: ClaimMount[], sidecar: SidecarState): void {
+export function addPrefetch(
+  draft: Draft,
+  mounts: ClaimMount[],
+  { sidecar, image }: { sidecar: SidecarState; image?: string | undefined },
+): void {
   const files = mounts
     .filter(({ path }) => path === '' || isLoadable(path))
     .map(({ claim, path }) => `pvc://${claim}/${path === '' ? '' : `${path}/`}**`)
@@ -38,6 +42,7 @@ export function addPrefetch(draft: Draft, mounts: ClaimMount[], sidecar: Sidecar
   annotation('inject', 'true')
   annotation('async-prefetch', 'true')
   annotation('file-list', [...new Set(files)].join(';'))
+  if (image !== undefined) annotation('image', image)
 }
 
 function optsOut({ metadata: { labels = {}, annotations = {} } }: KubeObject): boolean {

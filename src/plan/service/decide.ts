@@ -22,6 +22,7 @@ import { type FilledSource, forbidden, isAnsweredByFill, readFilled } from './fi
 import { cpuFormatOf, describeAdditions } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
 import { withinPodSecurity } from './pod-security.ts'
+import { withinQuota } from './quota.ts'
 import type { ServiceRecord } from './record.ts'
 import { cacheFor, type ReadSource, readSource, type SourceRefused, type SourceResult } from './source.ts'
 import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
@@ -247,8 +248,9 @@ function decideLocation(state: LocationState, context: LocationContext): Rewrite
   // All locations of a service share one record, and this record has no valid signature.
   if (isKept && kept?.isProven === false) return skipLocation(unproven.reason, unproven.message)
   if (mode === 'Off') return skipLocation('NoPolicy', isOff(policy))
-  const chosen = chooseTarget(location, read, context)
-  const target = withinCacheLimit(withinPodSecurity(chosen, facts), policy, facts)
+  const chosen = withConfiguration(chooseTarget(location, read, context), location, { service, facts })
+  const admitted = withinCacheLimit(withinPodSecurity(chosen, facts), policy, facts)
+  const target = withinQuota(admitted, policy.spec, facts)
   if (!target.ok) return skipLocation(target.reason, target.message)
   const { uri } = target
   if (mode === 'Audit')
@@ -297,6 +299,31 @@ function filledTarget(filled: FilledSource, facts: Facts): ChosenTarget {
   const { fill } = filled
   const provision = { source: made.source, runtime: made.runtime, ...(fill !== undefined && { fill }) }
   return { ok: true, uri: filled.uri, cache: made.name, path: undefined, existing: false, provision }
+}
+
+/** What a runtime or configuration may still change: whose credentials read the model. */
+const dependent: readonly RefusalReason[] = [
+  'CredentialsMissing',
+  'CredentialsPending',
+  'WorkloadIdentity',
+  'RuntimeUnavailable',
+]
+
+/**
+ * Decides nothing before a runtime or configuration exists that may say how the model is read, and with whose
+ * credentials. In a cluster it may be created a moment later, and KServe creates no pod before that; files may
+ * omit it.
+ */
+function withConfiguration(
+  chosen: ChosenTarget,
+  { component }: ModelLocation,
+  { service: { notFound }, facts }: Pick<LocationContext, 'service' | 'facts'>,
+): ChosenTarget {
+  const isFromFiles = Object.values(facts.serviceAccounts).some((account) => account.isFromFiles)
+  if (notFound === undefined || component !== 'predictor' || isFromFiles) return chosen
+  if (!chosen.ok && !dependent.includes(chosen.reason)) return chosen
+  const message = `there is no ${notFound}, and KServe creates no pod before it exists: if it is created within 10 minutes, the service is accelerated`
+  return { ok: false, reason: 'ConfigurationPending', message }
 }
 
 /** Why no cache is created for an existing rewrite. */

@@ -83,6 +83,19 @@ describe('a service with a model from an Open Data Hub connection', () => {
     expect(created(withModel(more))).toMatchObject({ decision: 'skip', warnings: [] })
   })
 
+  test('nothing else is warned of before, and all of it afterwards', () => {
+    const labels = { 'warmgate.dev/acceleration': 'disabled' }
+    const labelled = (more: object) => {
+      const made = withModel(more)
+      return { ...made, metadata: { ...made.metadata, labels } }
+    }
+    expect(created(labelled({})).warnings).toEqual([])
+    expect(created(labelled({ storageUri: 'hf://a/b' })).warnings).toEqual([
+      expect.stringContaining('not accelerated (UnsupportedScheme)'),
+      expect.stringContaining('the label warmgate.dev/acceleration of the service has no effect'),
+    ])
+  })
+
   test('is warned of once it is there, and if it names none', () => {
     for (const more of [{ storage: { key: 'my-bucket', path: 'llama' } }, { storageUri: 'hf://a/b' }])
       expect(created(withModel(more)).warnings).toHaveLength(1)
