@@ -67,7 +67,8 @@ export class ManifestFacts {
     const { locations, notFound } = this.#viewOf(service)
     const names = serviceAccountNames(locations)
     // Runtimes are left out of most files, and few change how a model is read.
-    const base = service.kind === 'LLMInferenceService' ? notFound : undefined
+    const isOfFiles = this.#installed === undefined
+    const base = isOfFiles && service.kind === 'LLMInferenceService' ? notFound : undefined
     const missing = `warmgate: ${base} is not among the files, and is taken for one that changes nothing: ${add}`
     return [
       ...names.flatMap((name) => this.#account(namespace, name).warnings),

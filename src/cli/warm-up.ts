@@ -18,6 +18,7 @@ import type { KubeClient, ListingOptions } from '../kube/client.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { systemClock } from '../values/clock.ts'
+import { accelerationLabel, keyDomain } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 
 // By then V8 has compiled what a review runs, and has seen its objects. More rounds gain little.
@@ -134,12 +135,12 @@ const listed: { [plural: string]: KubeObject[] } = {
     {
       apiVersion: 'v1',
       kind: 'Namespace',
-      metadata: { name: namespace, labels: { 'warmgate.dev/acceleration': 'enabled' } },
+      metadata: { name: namespace, labels: { [accelerationLabel]: 'enabled' } },
     },
   ],
   accelerationpolicies: [
     {
-      apiVersion: 'warmgate.dev/v1alpha1',
+      apiVersion: `${keyDomain}/v1alpha1`,
       kind: 'AccelerationPolicy',
       metadata: { name: 'default' },
       spec: { gpu: { when: { modelFormats: ['huggingface'] }, resources: { 'nvidia.com/gpu': '1' } } },
