@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { dashboard } from '../../manifests/dashboard.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
 import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
-import { applyAll, resourceOf } from '../cluster/objects.ts'
+import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { applyPolicy, isTrue, podWith, readyPod } from '../integration/await.ts'
 import { custom, namespace, ossSecret, policyOf, service, usesOssSecret } from '../integration/services.ts'
@@ -27,6 +27,8 @@ beforeAll(async () => {
   const fluid = { ...quick, ...slowly, modelBytes: () => modelBytes, failLoad }
   stage = await startTestCluster({ initContainerSeconds: 6, fluid })
   prometheus = await startPrometheus([new URL(stage.warmgate.metricsUrl).host])
+  // KServe has none for oss://, so that a pod without a cache could not download.
+  await applyAll(stage.client, await readObjects('demo/manifests/storage-container.yaml'))
   for (const name of ['models', 'slow', 'broken'])
     await applyAll(stage.client, [namespace(name), ossSecret(name)])
   await applyPolicy(stage.client, policyOf('models', {}))
