@@ -14,10 +14,12 @@ import { JsonWeight } from '../admission/weight.ts'
 import { Mirror } from '../cluster/mirror.ts'
 import { Planner } from '../cluster/planner.ts'
 import { RecordKeys } from '../cluster/record-keys.ts'
+import { sourceUriAnnotation } from '../kserve/pod.ts'
 import type { KubeClient, ListingOptions } from '../kube/client.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { systemClock } from '../values/clock.ts'
+import { accelerationLabel } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 
 // By then V8 has compiled what a review runs, and has seen its objects. More rounds gain little.
@@ -122,7 +124,7 @@ function podOf({ metadata, spec }: KubeObject): KubeObject {
       labels: { component: 'predictor', 'serving.kserve.io/inferenceservice': 'llama' },
       annotations: {
         ...metadata.annotations,
-        'internal.serving.kserve.io/storage-initializer-sourceuri': storageUri,
+        [sourceUriAnnotation]: storageUri,
       },
     },
     spec: { containers: [{ name: 'kserve-container', image: 'server', resources }] },
@@ -134,7 +136,7 @@ const listed: { [plural: string]: KubeObject[] } = {
     {
       apiVersion: 'v1',
       kind: 'Namespace',
-      metadata: { name: namespace, labels: { 'warmgate.dev/acceleration': 'enabled' } },
+      metadata: { name: namespace, labels: { [accelerationLabel]: 'enabled' } },
     },
   ],
   accelerationpolicies: [
