@@ -16,6 +16,7 @@ import { Planner } from '../cluster/planner.ts'
 import { RecordKeys } from '../cluster/record-keys.ts'
 import { sourceUriAnnotation } from '../kserve/pod.ts'
 import type { KubeClient, ListingOptions } from '../kube/client.ts'
+import { resources } from '../kube/resources.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { systemClock } from '../values/clock.ts'
@@ -131,6 +132,8 @@ function podOf({ metadata, spec }: KubeObject): KubeObject {
   }
 }
 
+const { accelerationPolicy } = resources
+
 const listed: { [plural: string]: KubeObject[] } = {
   namespaces: [
     {
@@ -141,8 +144,8 @@ const listed: { [plural: string]: KubeObject[] } = {
   ],
   accelerationpolicies: [
     {
-      apiVersion: 'warmgate.dev/v1alpha1',
-      kind: 'AccelerationPolicy',
+      apiVersion: `${accelerationPolicy.group}/${accelerationPolicy.version}`,
+      kind: accelerationPolicy.kind,
       metadata: { name: 'default' },
       spec: { gpu: { when: { modelFormats: ['huggingface'] }, resources: { 'nvidia.com/gpu': '1' } } },
     },

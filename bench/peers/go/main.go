@@ -15,7 +15,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	logs "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
@@ -95,6 +97,7 @@ func handler(mutate func(*unstructured.Unstructured)) http.Handler {
 }
 
 func main() {
+	logs.SetLogger(logr.Discard())
 	routes := http.NewServeMux()
 	routes.Handle("/mutate-service", handler(mutateService))
 	routes.Handle("/mutate-pod", handler(mutatePod))
