@@ -69,7 +69,7 @@ test('a handler that throws before it promises anything', async () => {
   await expectUndecided(undecided, 'InternalError', 'WG020')
 })
 
-test('a handler that takes too long, and then fails all the same', async () => {
+test('a handler that takes too long, and then fails', async () => {
   const late = Promise.withResolvers<AdmissionAnswer>()
   const answering = answer(() => late.promise)
   await clock.advance(4_699)

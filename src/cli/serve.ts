@@ -17,8 +17,8 @@ export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
 }
 
 /**
- * `warmgate serve`: one replica, until SIGTERM or SIGINT. Rejects with WG033 if the API server goes on forbidding what
- * a replica has to read before it is ready.
+ * `warmgate serve`: runs one replica until SIGTERM or SIGINT. Rejects with WG033 if the API server still
+ * forbids a resource that the replica must read before it is ready.
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const { logLevel, drain, clientCa, clientName, ...rest } = options
@@ -39,7 +39,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 async function readClients(file: string, names: string[]): Promise<ClientAuthority> {
   const ca = await readFile(file, 'utf8')
-  // Node would accept any text, and refuse every client.
+  // Check it, because Node accepts any text, and would then refuse every client.
   if (!ca.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${file} holds no certificate in PEM`)
   return { ca, names }
 }

@@ -19,7 +19,7 @@ export function fakePlanner({ mirror, client, clock = stillClock }: FakeCluster)
   return new Planner({ mirror, client, clock })
 }
 
-/** What facts are read from; nothing was read before. */
+/** Sources of facts without earlier reads. */
 export function factsSources({ mirror, client }: FakeCluster): FactsSources {
   const recent = new RecentCredentials(stillClock)
   return { mirror, client, kserveNamespace: undefined, recent, kserveConfig: parseKserveConfig }

@@ -92,7 +92,7 @@ describe('the account that downloads the model of an LLMInferenceService', () =>
   })
 })
 
-test('what a configuration says against a download counts', () => {
+test('an obstacle in a configuration counts', () => {
   const baseRefs = [{ name: 'team' }]
   const obstacle = (team: JsonObject, spec: JsonObject = {}) =>
     read({ baseRefs, ...spec }, { own: [config('team', team)] }).locations[0]?.obstacle?.reason

@@ -173,7 +173,7 @@ function withoutRewrite(
   return draft
 }
 
-const noRoom: Refused = {
+const noRoom: RefusedDecision = {
   kind: 'skip',
   reason: 'TooLarge',
   message: 'the record of the rewrite does not fit in the annotations of the service (256 KiB in total)',
@@ -241,9 +241,9 @@ function fillJobs({ name, namespace }: Cache, fill: Fill | undefined): KubeObjec
   return [...(fill.settings.mode === 'Always' ? [] : [lookJob(cache)]), fillJob(cache)]
 }
 
-type Refused = Exclude<Decision, { kind: 'accelerate' }>
+type RefusedDecision = Exclude<Decision, { kind: 'accelerate' }>
 
-function refusal(decision: Refused, draft: Draft, shouldWarn: ShouldWarn): Plan {
+function refusal(decision: RefusedDecision, draft: Draft, shouldWarn: ShouldWarn): Plan {
   const base = {
     ...nothingServed,
     message: decision.message,

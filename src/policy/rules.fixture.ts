@@ -381,6 +381,7 @@ export const validSpecs: JsonObject[] = [
         fill: {
           mode: 'Always',
           sources: 'All',
+          share: 'All',
           timeout: '2h',
           resources: { requests: { memory: '1Gi' }, limits: { memory: '2Gi' } },
           scratch: { size: '200Gi', storageClassName: 'fast' },

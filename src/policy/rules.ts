@@ -259,14 +259,16 @@ const sourceRules: Rule[] = [
 
 const accountPattern = '^(Own|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$'
 const imagePattern = '^[a-z0-9]([A-Za-z0-9._/:@-]*[A-Za-z0-9])?$'
-const storePattern = '^(s3|gs|oss|cos|obs|pvc)://'
+// The stores that a fill can write.
+const stores = ['s3', 'gs', 'oss', 'cos', 'obs', 'pvc']
 
 const fillRules: Rule[] = [
   rule('sources[]', {
-    cel: `!has(self.fill) || ${celMatches('self.mirror', storePattern)}`,
+    cel: `!has(self.fill) || [${stores.map((scheme) => `'${scheme}://'`).join(', ')}].exists(scheme, self.mirror.startsWith(scheme))`,
     message: 'fill needs a mirror that can be written: s3://, gs://, oss://, cos://, obs:// or pvc://',
     holds: (self) =>
-      getIn(self, 'fill') === undefined || new RegExp(storePattern).test(stringAt(self, 'mirror') ?? ''),
+      getIn(self, 'fill') === undefined ||
+      stores.some((scheme) => stringAt(self, 'mirror')?.startsWith(`${scheme}://`)),
   }),
   form('sources[].fill.timeout', durationPattern, 'use a duration, e.g. 30m or 2h'),
   form('sources[].fill.scratch.size', sizePattern, 'use a whole quantity of bytes, e.g. 200Gi'),

@@ -95,6 +95,11 @@ const fill = Type.Object(
         'Unmountable: what a Runtime can mount where it is, is mounted there, and the rest is downloaded into the mirror. All: everything that the rule matches.',
       default: 'Unmountable',
     }),
+    share: Type.Enum(['PublicModels', 'All'], {
+      description:
+        'PublicModels: namespaces share the hf:// models that are downloaded without a token; any other model has a directory of its namespace. All: every model has one directory; for a mirror that all its readers may read as a whole.',
+      default: 'PublicModels',
+    }),
     timeout: duration(
       'How long a download may take, with its retries. Pods are held for this time beside warmup.timeout.',
       '1h',
@@ -163,8 +168,8 @@ const source = Type.Object(
       description:
         'A copy of these sources: the part after the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/. $(namespace) works as in match. It can replace a scheme that no Runtime serves.',
       default: '',
+      maxLength: 256,
       pattern: '^$|^[a-z0-9]+://[^/]+/([^/]+/)*$',
-      maxLength: 1_024,
     }),
     fill: Type.Optional(fill),
     files: Type.Enum(['Skip', 'Parent'], {

@@ -5,6 +5,8 @@ import { Records } from '../../src/cluster/records.ts'
 import { syncSecret } from '../../src/controller/caches/secrets.ts'
 import { writeGateStatus } from '../../src/controller/pods/gates.ts'
 import { revert } from '../../src/controller/pods/reverts.ts'
+import { fakeFilled } from '../../src/fill/fill.fake.ts'
+import { fillJob, lookJob } from '../../src/fill/job.ts'
 import type { Cache } from '../../src/fluid/desired.ts'
 import { scheduledLoads } from '../../src/fluid/schedule.ts'
 import type { KubeClient, WriteOptions } from '../../src/kube/client.ts'
@@ -25,6 +27,7 @@ import {
   keyOf,
   listAt,
   objectAt,
+  ownerReference,
   stringAt,
 } from '../../src/values/object.ts'
 import { node } from '../cluster/nodes.ts'
@@ -160,6 +163,7 @@ async function createObjects(): Promise<void> {
     pod('placeholder', { annotations: { 'warmgate.dev/awaits-sidecar': 'true' } }),
     withMetadata(secret('tenants-0123456789'), { labels: {} }),
     secret('ours-0123456789'),
+    withMetadata(fill, { name: 'tenants', labels: {} }),
     service(granted, 'plain', sklearn('s3://models/bloom'), { 'example.com/team': 'language' }),
     accelerated('accelerated'),
     accelerated('accelerated-too'),
@@ -177,7 +181,7 @@ async function createObjects(): Promise<void> {
   })
 }
 
-type Kind = 'secrets' | 'pods' | 'services' | 'caches' | 'events' | 'leases' | 'webhooks'
+type Kind = 'secrets' | 'jobs' | 'pods' | 'services' | 'caches' | 'events' | 'leases' | 'webhooks'
 interface Attack {
   by: Kind
   what: string
@@ -222,6 +226,18 @@ const eachWebhook = (more: JsonObject) => (found: KubeObject) => ({
 })
 const condition = (type: string) => ({ status: { conditions: [{ type, status: 'True' }] } })
 
+const fill = fillJob({ ...fakeFilled(), namespace: granted })
+const inNamespace = (object: KubeObject, namespace: string) => withMetadata(object, { namespace })
+const withPod = (pod: JsonObject): KubeObject => {
+  const template = objectAt(fill, 'spec', 'template')
+  const spec = { ...objectAt(template, 'spec'), ...pod }
+  return { ...fill, spec: { ...objectAt(fill, 'spec'), template: { ...template, spec } } }
+}
+const withContainer = (fields: JsonObject): KubeObject => {
+  const [main, ...others] = listAt(fill, 'spec', 'template', 'spec', 'containers')
+  return withPod({ containers: [{ ...objectAt(main), ...fields }, ...others] })
+}
+
 const attacks: Attack[] = [
   {
     by: 'secrets',
@@ -265,6 +281,54 @@ const attacks: Attack[] = [
     by: 'secrets',
     what: 'the deletion of a Secret',
     write: (kube) => kube.delete(resources.secret, key('ours-0123456789')),
+  },
+  { by: 'jobs', what: 'a Job in kube-system', write: create(inNamespace(fill, 'kube-system')) },
+  {
+    by: 'jobs',
+    what: 'a Job of another name',
+    write: create(withMetadata(fill, { name: 'mine' })),
+  },
+  { by: 'jobs', what: 'a Job without its labels', write: create(withMetadata(fill, { labels: {} })) },
+  {
+    by: 'jobs',
+    what: 'a Job of another image',
+    write: create(withContainer({ image: 'attacker/rclone:1' })),
+  },
+  {
+    by: 'jobs',
+    what: 'a Job of an image with a name that only begins like an allowed one',
+    write: create(withContainer({ image: 'rclone/rclone-evil:1' })),
+  },
+  {
+    by: 'jobs',
+    what: 'a privileged Job',
+    write: create(withContainer({ securityContext: { privileged: true } })),
+  },
+  { by: 'jobs', what: 'a Job of root', write: create(withPod({ securityContext: { runAsUser: 0 } })) },
+  {
+    by: 'jobs',
+    what: "a Job with its account's token",
+    write: create(withPod({ automountServiceAccountToken: true })),
+  },
+  { by: 'jobs', what: "a Job in the node's network", write: create(withPod({ hostNetwork: true })) },
+  {
+    by: 'jobs',
+    what: 'a Job with a path of its node',
+    write: create(withPod({ volumes: [{ name: 'root', hostPath: { path: '/' } }] })),
+  },
+  {
+    by: 'jobs',
+    what: 'a Job with a projected token',
+    write: create(
+      withPod({
+        volumes: [{ name: 'token', projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }],
+      }),
+    ),
+  },
+  {
+    by: 'jobs',
+    what: "the deletion of a tenant's Job",
+    write: (kube) => kube.delete(resources.job, key('tenants')),
   },
   { by: 'pods', what: 'a label of a pod', write: patchPod({ metadata: { labels: { team: 'mine' } } }) },
   {
@@ -545,6 +609,7 @@ beforeAll(async () => {
   ;({ admin, account } = stolen)
   await createObjects()
   await bind(admin, 'warmgate-cache-secrets', granted)
+  await bind(admin, 'warmgate-fills', granted)
   await policyApplied((status) => [403, 422].includes(status))
 })
 
@@ -563,7 +628,7 @@ test('every policy type-checks', async () => {
     const ours = items.filter(({ metadata }) => metadata.name?.endsWith('.account.warmgate.dev'))
     const isChecked = ({ metadata, status }: KubeObject) =>
       objectAt(status).observedGeneration === metadata.generation
-    return ours.length === 7 && ours.every(isChecked) ? ours : undefined
+    return ours.length === 8 && ours.every(isChecked) ? ours : undefined
   })
   for (const { metadata, status } of checked)
     expect(listAt(status, 'typeChecking', 'expressionWarnings'), metadata.name).toEqual([])
@@ -666,6 +731,16 @@ describe('what Warmgate does is allowed', () => {
     expect(gateCondition(released)).toMatchObject({ status: 'True', reason: 'Warm' })
     expect(hasSchedulingGate(released)).toBe(false)
     expect(listAt(released, 'spec', 'schedulingGates')).toEqual([{ name: 'example.com/quota' }])
+  })
+
+  test('a mirror is looked into and filled, by Jobs that services share', async () => {
+    for (const object of [lookJob({ ...fakeFilled(), namespace: granted }), fill]) {
+      const created = await account.create(resources.job, object)
+      const ownerReferences = [ownerReference(await get('plain'))]
+      const body = { metadata: { ownerReferences } }
+      await account.patch(resources.job, keyOf(created), { type: 'merge', body })
+      expect(await deleteByUid(account, resources.job, created)).toBe(true)
+    }
   })
 
   test('a pod that awaits a sidecar is deleted', async () => {

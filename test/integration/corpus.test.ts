@@ -19,6 +19,22 @@ const home = 'corpus'
 /** Most samples read a public bucket of Google without credentials, which Alluxio does only as its node. */
 const sources = [{ match: ['s3://', 'gs://'], credentials: { identity: 'Node' } }]
 const policy: KubeObject = { ...suitePolicy(home), spec: { ...objectAt(suitePolicy(home), 'spec'), sources } }
+/** The same, with a mirror that is filled with what no Runtime mounts, and claims cached. */
+const filling: KubeObject = {
+  ...policy,
+  spec: {
+    ...objectAt(policy, 'spec'),
+    sources: [
+      {
+        match: ['s3://', 'gs://', 'hf://', 'https://', 'http://', 'hdfs://', 'webhdfs://'],
+        mirror: 'pvc://mirror/',
+        credentials: { identity: 'Node' },
+        fill: {},
+      },
+      { match: ['pvc://'] },
+    ],
+  },
+}
 let corpora: Corpus[]
 let cluster: SharedCluster
 
@@ -36,6 +52,8 @@ interface Listed extends Found {
 
 interface Row extends Listed {
   planned: Plan
+  /** With `filling`. */
+  filled: Plan
   admitted: Admitted
 }
 
@@ -102,9 +120,17 @@ function foundIn({ path, services }: Corpus['files'][number]): Found[] {
 
 async function rowOf({ path, service: found, text, versions }: Listed): Promise<Row> {
   const service = { ...found, metadata: { ...found.metadata, namespace: home } }
-  const objects = [service, namespace(home), policy].map((object) => ({ object, place: path }))
-  const facts = new ManifestFacts(objects).factsFor(service)
-  return { path, text, versions, service, planned: plan({ service, facts }), admitted: await admit(service) }
+  const planBy = (by: KubeObject) => {
+    const objects = [service, namespace(home), by].map((object) => ({ object, place: path }))
+    return plan({ service, facts: new ManifestFacts(objects).factsFor(service) })
+  }
+  const [planned, filled] = [planBy(policy), planBy(filling)]
+  return { path, text, versions, service, planned, filled, admitted: await admit(service) }
+}
+
+/** Whether a service names a model that is neither in its image nor an image. */
+function hasModel({ planned: { reason } }: Row): boolean {
+  return !['NoModelLocation', 'OciSource', 'LocalSource', 'ModelMesh'].includes(reason)
 }
 
 async function admit(service: KubeObject): Promise<Admitted> {
@@ -141,7 +167,7 @@ function modelsOf(service: KubeObject): [string, string][] {
 
 function document(rows: Row[]): string {
   const newest = corpora[0]?.version ?? ''
-  const cells = rows.map(({ path, versions, service, planned, admitted }) => [
+  const cells = rows.map(({ path, versions, service, planned, filled, admitted }) => [
     path,
     `${service.kind === 'InferenceService' ? '' : 'LLM '}${service.metadata.name ?? ''}`,
     [...new Set([versions.at(-1), versions[0]])].join(' to '),
@@ -149,6 +175,7 @@ function document(rows: Row[]): string {
       .map(([id, uri]) => `${id}: ${uri}`)
       .join('<br>'),
     planned.reason,
+    filled.reason,
     'refusal' in admitted ? `refused: ${admitted.refusal}` : 'as planned',
   ])
   const byText = new Map(rows.map((row) => [row.text, row]))
@@ -158,7 +185,9 @@ function document(rows: Row[]): string {
       version,
       files.length,
       own.length,
+      own.filter(hasModel).length,
       own.filter(({ planned }) => planned.reason === 'Accelerated').length,
+      own.filter(({ filled }) => filled.reason === 'Accelerated').length,
       own.filter(({ admitted }) => 'refusal' in admitted).length,
       passedOver,
       broken.length,
@@ -173,15 +202,31 @@ KServe ${newest} and of Warmgate. The last column is the API server's answer; in
 where the plan says. The policy is the built-in one, with \`credentials.identity: Node\` for S3 and GCS: most samples read
 a public bucket without credentials. This page is written by a test, which compares it.
 
-${table(['release', 'files', 'services', 'accelerated', 'refused', 'skipped', 'unreadable files'], releases)}
+${table(
+  [
+    'release',
+    'files',
+    'services',
+    'with a model',
+    'accelerated',
+    'with a mirror',
+    'refused',
+    'skipped',
+    'unreadable files',
+  ],
+  releases,
+)}
 
+- With a model: one that is neither in the image of its server nor an image.
+- With a mirror: accelerated by a policy that also fills a mirror (\`sources[].fill\`, [mirrors.md](mirrors.md)) and caches
+  claims (\`match: ["pvc://"]\`).
 - Refused: by KServe or its CRD, which are those of ${newest} for every release.
-- Passed over: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.
+- Skipped: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.
 - Unreadable: templates and files that are no YAML: ${broken.join(', ')}.
 
 A service that is the same in several releases is listed once, with the path that it has in the newest of them.
 
-${table(['file', 'service', 'in', 'models', 'decision', 'admitted'], cells)}
+${table(['file', 'service', 'in', 'models', 'decision', 'with a mirror', 'admitted'], cells)}
 `
 }
 

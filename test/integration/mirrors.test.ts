@@ -54,6 +54,21 @@ async function filled(ns: string, { isGranted = true, spec = {} as JsonObject } 
     stringData: { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key', S3_ENDPOINT: 'minio.store:9000' },
   }
   await applyAll(cluster.client, [secret, ...(isGranted ? [role] : [])])
+  // RBAC is in force a moment after it was written.
+  if (isGranted) await until('the right to create Jobs', async () => (await mayCreateJobs(ns)) || undefined)
+}
+
+async function mayCreateJobs(namespace: string): Promise<boolean> {
+  const review = await cluster.client.create(resources.subjectAccessReview, {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    metadata: {},
+    spec: {
+      user: 'system:serviceaccount:warmgate-system:warmgate',
+      resourceAttributes: { verb: 'create', group: 'batch', resource: 'jobs', namespace },
+    },
+  })
+  return getIn(review, 'status', 'allowed') === true
 }
 
 async function create(ns: string, name: string, uri: string): Promise<string> {

@@ -173,7 +173,7 @@ test('the record is enough to restore exactly what came in', () => {
   })
 })
 
-test('opting out gives back exactly what came in, in whatever cluster by then', () => {
+test('opting out restores exactly the original, in any cluster', () => {
   fc.assert(
     fc.property(services, optedInFacts, optedInFacts, (service, facts, later) => {
       const { service: admitted } = accelerated(service, facts)
@@ -204,7 +204,7 @@ test('a second pass changes nothing, as a creation and as an update', () => {
   })
 })
 
-test('what is accelerated stays so, in whatever cluster by then', () => {
+test('an accelerated service stays so, in any cluster', () => {
   fc.assert(
     fc.property(services, optedInFacts, optedInFacts, (service, facts, later) => {
       const { service: admitted } = accelerated(service, facts)
@@ -367,7 +367,7 @@ function hasPlainResources(service: KubeObject): boolean {
   )
 }
 
-test('of a Dataset that a team made nothing is made, whoever says so', () => {
+test('no object is created for a team’s Dataset, whatever a record claims', () => {
   check(fc.oneof(services, forgedServices), (service, facts) => {
     for (const more of [{}, { previous: service }]) {
       const names = siblingsOf(plan({ service, facts, ...more })).map(({ metadata }) => metadata.name)

@@ -47,20 +47,20 @@ const account = (annotations: { [key: string]: string }, secrets: string[] = [])
 test.each<[string, string]>([
   ['hf://org/model', 's3://mirror/hf/org/model@'],
   ['hf://org/model:v1', 's3://mirror/hf/org/model@v1@'],
-  ['https://example.com/model.tar.gz', 's3://mirror/https/example.com/model.tar.gz@'],
-  ['https://example.com/model.joblib', 's3://mirror/https/example.com/model.joblib@'],
-  ['https://git.example.com/model.git', 's3://mirror/https/git.example.com/model.git@'],
 ])('%s is read from %s, which every namespace may share', (uri, source) => {
   expect(planned({ uri })).toMatchObject({ decision: 'accelerate', skipped: [] })
   expect(sourceOf({ uri })).toBe(source)
 })
 
 test.each([
+  'https://example.com/model.tar.gz',
+  'https://example.com/model.joblib',
+  'https://git.example.com/model.git',
   'https://account.blob.core.windows.net/models/llama',
   's3://models/model.joblib',
   's3://models/model.tar.gz',
   'gs://models/llama',
-])('%s is its namespace’s own copy: a cloud may have let it in', (uri) => {
+])('%s is its namespace’s own copy: others may not be let in', (uri) => {
   expect(sourceOf({ uri })).toMatch(/@@models\.[0-9a-f]{10}$/)
 })
 
@@ -137,10 +137,34 @@ test('reading and writing may have different Secrets', () => {
   )
 })
 
+test('of files, a Secret that is not among them is named', () => {
+  const serviceAccounts = {
+    default: { name: 'default', secrets: [], annotations: {}, isFromFiles: true as const },
+  }
+  const made = planned({
+    uri: 'hf://org/model',
+    rule: { credentials: { secretName: 'elsewhere' } },
+    facts: { serviceAccounts },
+  })
+  expect(made).toMatchObject({
+    reason: 'CredentialsMissing',
+    message: expect.stringContaining('add it to the files'),
+  })
+})
+
 test('an account that the policy names runs the Job', () => {
   expect(fillOf({ uri: 'hf://org/model', fill: { serviceAccount: 'downloader' } })?.account).toBe(
     'downloader',
   )
+})
+
+test('a mirror with one directory for all: what a platform fills in its namespace, tenants read in theirs', () => {
+  const uri = 's3://models/model.joblib'
+  const platform = { uri, fill: { share: 'All' }, facts: { namespace: 'platform' } }
+  const tenant = { uri, fill: { share: 'All', mode: 'Never' }, facts: { mayFill: false } }
+  expect(sourceOf(platform)).toBe('s3://mirror/s3/models/model.joblib@')
+  expect(sourceOf(tenant)).toBe(sourceOf(platform))
+  expect(fillOf(tenant)).toBeUndefined()
 })
 
 test('Never: the directory is the same, and nobody fills it here', () => {

@@ -41,7 +41,7 @@ interface Context {
   facts: Facts
 }
 
-/** The reasons against a mount that a download into a mirror answers. */
+/** The reasons against a mount that a download into a mirror resolves. */
 const answered: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'ArchiveSource',
   'SingleFileSource',
@@ -59,8 +59,8 @@ export function isAnsweredByFill(reason: RefusalReason): boolean {
 }
 
 /**
- * The directory of a mirror for a model that KServe's storage initializer can download, and the download. Undefined
- * if the rule for the model fills no mirror.
+ * The directory of a mirror for a model that KServe's storage initializer can download, and the download.
+ * Undefined if the rule for the model fills no mirror.
  */
 export function readFilled(
   location: ModelLocation,
@@ -79,7 +79,8 @@ export function readFilled(
   if (rule?.fill === undefined) return undefined
   const download = downloadOf(uri, parsed, location, context)
   if (!download.ok) return download
-  const path = fillPath(uri, ownerOf(uri, download, location, facts))
+  const owner = rule.fill.share === 'All' ? undefined : ownerOf(uri, download, location, facts)
+  const path = fillPath(uri, owner)
   const place = placeOf(rule, path, facts)
   if (!place.ok) return place
   const { account, mode, sources } = { ...rule.fill, account: rule.fill.serviceAccount }
@@ -106,7 +107,7 @@ export function readFilled(
   }
 }
 
-/** What KServe would run for the download. */
+/** The storage initializer that KServe would run for the download. */
 function downloadOf(
   uri: string,
   parsed: ModelUri,
@@ -133,7 +134,7 @@ function downloadOf(
   })
 }
 
-/** Where the model is in the mirror: as Fluid reads it, and as rclone writes it. */
+/** The place of the model in the mirror, as Fluid reads it and as rclone writes it. */
 function placeOf(
   rule: SourceRule,
   path: string,
@@ -143,8 +144,8 @@ function placeOf(
   if (typeof directory === 'string') return { ok: false, reason: 'UnsafeUri', message: directory }
   const reader = rule.credentials.secretName
   const writer = rule.fill?.credentials.secretName ?? reader
-  const reads = mirrorCredentials(directory.scheme, rule, reader, facts)
-  const writes = mirrorCredentials(directory.scheme, rule, writer, facts)
+  const credentialsOf = (name: string | undefined) => mirrorCredentials(directory.scheme, rule, name, facts)
+  const [reads, writes] = [credentialsOf(reader), credentialsOf(writer)]
   if (!reads.ok) return reads
   if (!writes.ok) return writes
   const store = storeOf(rule, { directory, path, credentials: writes.credentials })
@@ -173,15 +174,12 @@ function overlayOf(location: ModelLocation, { service, facts }: Context): JsonOb
   return initializerOverlay(podSourceOf((first ?? location).model), facts.storageContainers)
 }
 
-const publicSchemes = /^(hf|https?):\/\//
-const azure = /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)\//
-
 const sharedParts = /^(HF_(HUB|XET)_\w+|CA_BUNDLE_\w+|cabundle-cert)$/
 
 /**
- * The owner of a copy; undefined if all namespaces may share it. A download that reads with credentials, or that a
- * cloud may give an identity, belongs to its namespace: otherwise a tenant that names the same URI would get a model
- * that only others may read.
+ * The owner of a copy; undefined if all namespaces may share it. Only a public model of Hugging Face is shared. What
+ * is read with credentials, by the identity that a cloud gives an account, or from a server that only some networks
+ * reach belongs to its namespace: otherwise a tenant that names the same URI would get what only others may read.
  */
 function ownerOf(
   uri: string,
@@ -195,7 +193,7 @@ function ownerOf(
     parts.filter((part) => !isShared(part)),
   )
   const custom = [container.envFrom, container.command].filter((field) => field !== undefined)
-  const isPublic = publicSchemes.test(uri) && !azure.test(`${uri}/`)
+  const isPublic = uri.startsWith('hf://')
   if (isPublic && [env, custom, own].every((list) => list?.length === 0)) return undefined
   const identity = [location.serviceAccount, location.model.storage ?? null, env, custom, own]
   return { namespace, identity: identity as Json }
@@ -229,15 +227,26 @@ function mirrorCredentials(
     secretName,
     isMirrored: true,
     ...(keys === undefined ? {} : { optionKeys: keys }),
-    // The policy alone says how a mirror is read. Without a Secret, rclone has the identity of the Job's account.
-    serviceAccount: undefined,
+    // Only the policy decides how a mirror is read. Without a Secret, rclone has the identity of the Job's
+    // account.
+    serviceAccount: {
+      name: '',
+      secrets: [],
+      annotations: {},
+      ...(isFromFiles(facts) && { isFromFiles: true }),
+    },
     secrets: facts.secrets,
     config: facts.kserve,
     policyNamesEndpoint: true,
   })
 }
 
-/** Where rclone writes, or why it cannot. */
+/** Whether the facts are read from files, which may lack a Secret that the cluster has. */
+function isFromFiles({ serviceAccounts }: Facts): boolean {
+  return Object.values(serviceAccounts).some((account) => account.isFromFiles === true)
+}
+
+/** The store to which rclone writes, or the reason why it cannot. */
 function storeOf(
   { options, mirror }: SourceRule,
   { directory, path, credentials }: { directory: ModelDirectory; path: string; credentials: Credentials },

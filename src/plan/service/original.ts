@@ -5,7 +5,7 @@ import { cachesAnnotation, originalAnnotation } from '../../values/keys.ts'
 import { limits } from '../../values/limits.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../../values/object.ts'
 import { Draft, pointer } from '../draft.ts'
-import { mergeStorage, type Write } from './partial-write.ts'
+import { mergeStorage, type ServiceUpdate } from './partial-write.ts'
 import { type PatchTarget, patchTargetsOf } from './patch-target.ts'
 import { isBounded } from './size.ts'
 
@@ -153,7 +153,7 @@ export function cacheNames(object: KubeObject): string[] {
  * names the cache, and a value that differs from the added value. `write` is the update behind the draft;
  * undefined if the draft is a stored service.
  */
-export function restore(draft: Draft, original: Original, write?: Write): void {
+export function restore(draft: Draft, original: Original, write?: ServiceUpdate): void {
   for (const { id, model, pointer: place } of modelPlaces(draft.object)) {
     const before = Object.hasOwn(original.locations, id) ? original.locations[id] : undefined
     if (before === undefined || model.kind !== 'uri' || model.uri !== claimUri(before)) continue
@@ -182,7 +182,7 @@ export function restored(service: KubeObject): KubeObject {
 /** Replaces the PVC by the recorded storage spec, merged with the fields that were written since. */
 function restoreStorage(
   draft: Draft,
-  { place, recorded, write }: { place: string; recorded: JsonObject; write: Write | undefined },
+  { place, recorded, write }: { place: string; recorded: JsonObject; write: ServiceUpdate | undefined },
 ): void {
   const storagePlace = place.replace(/\/storageUri$/, '/storage')
   const written = draft.get(storagePlace)
