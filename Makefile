@@ -1,7 +1,7 @@
 # make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check unit build image release deploy deploy-demo binaries properties bench headline clean
+.PHONY: help demo test check unit build image release deploy deploy-demo binaries properties bench bench-check headline clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,8 +40,11 @@ binaries: node_modules ## Kubernetes, KWOK, KServe and Fluid, built once into a 
 properties: node_modules ## 105,000 services made from the schemas of KServe's CRDs
 	@WARMGATE_PROPERTY_RUNS=35000 vitest run --project cluster test/property/crd.property.test.ts
 
-bench: node_modules ## CPU per review
-	@node bench/review.ts
+bench: node_modules ## CPU per review, beside a webhook in Go
+	@node bench/review.ts --go --out bench/reviews.json
+
+bench-check: node_modules ## Whether a review costs more than it did
+	@node bench/check.ts
 
 headline: node_modules ## From a pod's creation to Ready, with and without Warmgate: root, Linux, FUSE; an hour
 	@node bench/headline.ts

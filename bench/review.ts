@@ -1,19 +1,20 @@
+import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { createAuthority } from '../src/tls/authority.ts'
 import { createServing } from '../src/tls/serving.ts'
 import { requestBytes } from './load.ts'
+import { startGoPeer } from './peers.ts'
 import { type BenchReview, benchReviewsAfter, createService } from './reviews.ts'
 import { connections, MeasuredServer, pinGenerator } from './server.ts'
 
 /** The servers that are compared. `parse` is what a webhook in Node costs at least. */
-const contestants = ['null', 'parse', 'warmgate'] as const
-type Contestant = (typeof contestants)[number]
+export type Contestant = 'null' | 'parse' | 'warmgate' | 'go'
 
 export interface Row {
   review: string
   bytes: number
   /** CPU per review, in microseconds: the least of all rounds. */
-  microseconds: Record<Contestant, number>
+  microseconds: Partial<Record<Contestant, number>>
 }
 
 export interface Measured {
@@ -22,9 +23,11 @@ export interface Measured {
   behindLargeMs: number
 }
 
-interface BenchOptions {
+export interface BenchOptions {
   rounds: number
   requests: number
+  /** Whether the webhook in Go takes part. */
+  withGo?: boolean
 }
 
 /**
@@ -38,7 +41,9 @@ export async function benchReviews(options: BenchOptions): Promise<Measured> {
   const pair = await createServing({ authority, names, nowMs })
   const servers = new Map<Contestant, MeasuredServer>()
   try {
-    for (const kind of contestants) servers.set(kind, await MeasuredServer.start(kind, pair, authority.cert))
+    for (const kind of ['null', 'parse', 'warmgate'] as const)
+      servers.set(kind, await MeasuredServer.start(kind, pair, authority.cert))
+    if (options.withGo) servers.set('go', await startGoPeer(pair, authority.cert))
     return await measure(servers, options)
   } finally {
     await Promise.all([...servers.values()].map((server) => server.stop()))
@@ -65,7 +70,7 @@ async function measure(
     rows: rows.map(({ review, least }) => ({
       review: review.name,
       bytes: Buffer.byteLength(review.body),
-      microseconds: Object.fromEntries(least) as Row['microseconds'],
+      microseconds: Object.fromEntries(least),
     })),
     behindLargeMs: waitsMs.toSorted((a, b) => a - b)[Math.floor(waitsMs.length / 2)] ?? 0,
   }
@@ -82,29 +87,45 @@ async function waitBehindMs(server: MeasuredServer, reviews: BenchReview[]): Pro
   return await server.waitBehindMs(behind as Buffer, before as Buffer)
 }
 
+/** Of Warmgate, to the server that only parses. */
+export function ratioOf({ microseconds: { parse = Number.NaN, warmgate = Number.NaN } }: Row): number {
+  return warmgate / parse
+}
+
+const titles: Record<Contestant, string> = {
+  null: 'null, µs',
+  parse: 'parse only, µs',
+  warmgate: 'Warmgate, µs',
+  go: 'Go, µs',
+}
+
 export function formatTable({ rows, behindLargeMs }: Measured): string {
-  const ratioOf = ({ microseconds: { parse, warmgate } }: Row) => (warmgate / parse).toFixed(2)
+  const kinds = Object.keys(rows[0]?.microseconds ?? {}) as Contestant[]
   const lines = rows.map((row) => {
-    const { review, bytes, microseconds } = row
-    const figures = contestants.map((kind) => microseconds[kind].toFixed(0))
-    return `| ${[review, bytes, ...figures, ratioOf(row)].join(' | ')} |`
+    const figures = kinds.map((kind) => (row.microseconds[kind] ?? 0).toFixed(0))
+    return `| ${[row.review, row.bytes, ...figures, ratioOf(row).toFixed(2)].join(' | ')} |`
   })
-  const head = [
-    '| review | bytes | null, µs | parse only, µs | Warmgate, µs | ratio |',
-    '| --- | ---: | ---: | ---: | ---: | ---: |',
-  ]
+  const head = ['review', 'bytes', ...kinds.map((kind) => titles[kind]), 'ratio']
+  const rule = ['---', ...head.slice(1).map(() => '---:')]
   const wait = `A service's review behind the largest one: ${behindLargeMs.toFixed(1)} ms`
-  return `${[...head, ...lines, '', wait].join('\n')}\n`
+  return `${[`| ${head.join(' | ')} |`, `| ${rule.join(' | ')} |`, ...lines, '', wait].join('\n')}\n`
 }
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '5' }, requests: { type: 'string', default: '2000' } },
+    options: {
+      rounds: { type: 'string', default: '5' },
+      requests: { type: 'string', default: '2000' },
+      go: { type: 'boolean', default: false },
+      out: { type: 'string' },
+    },
   })
   pinGenerator()
   const measured = await benchReviews({
     rounds: Number(values.rounds),
     requests: Number(values.requests),
+    withGo: values.go,
   })
+  if (values.out !== undefined) await writeFile(values.out, `${JSON.stringify(measured, null, 2)}\n`)
   process.stdout.write(formatTable(measured))
 }

@@ -14,11 +14,13 @@ import { JsonWeight } from '../admission/weight.ts'
 import { Mirror } from '../cluster/mirror.ts'
 import { Planner } from '../cluster/planner.ts'
 import { RecordKeys } from '../cluster/record-keys.ts'
+import { sourceUriAnnotation } from '../kserve/pod.ts'
 import type { KubeClient, ListingOptions } from '../kube/client.ts'
+import { resources } from '../kube/resources.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { systemClock } from '../values/clock.ts'
-import { accelerationLabel, keyDomain } from '../values/keys.ts'
+import { accelerationLabel } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 
 // By then V8 has compiled what a review runs, and has seen its objects. More rounds gain little.
@@ -123,12 +125,14 @@ function podOf({ metadata, spec }: KubeObject): KubeObject {
       labels: { component: 'predictor', 'serving.kserve.io/inferenceservice': 'llama' },
       annotations: {
         ...metadata.annotations,
-        'internal.serving.kserve.io/storage-initializer-sourceuri': storageUri,
+        [sourceUriAnnotation]: storageUri,
       },
     },
     spec: { containers: [{ name: 'kserve-container', image: 'server', resources }] },
   }
 }
+
+const { accelerationPolicy } = resources
 
 const listed: { [plural: string]: KubeObject[] } = {
   namespaces: [
@@ -140,8 +144,8 @@ const listed: { [plural: string]: KubeObject[] } = {
   ],
   accelerationpolicies: [
     {
-      apiVersion: `${keyDomain}/v1alpha1`,
-      kind: 'AccelerationPolicy',
+      apiVersion: `${accelerationPolicy.group}/${accelerationPolicy.version}`,
+      kind: accelerationPolicy.kind,
       metadata: { name: 'default' },
       spec: { gpu: { when: { modelFormats: ['huggingface'] }, resources: { 'nvidia.com/gpu': '1' } } },
     },

@@ -17,12 +17,17 @@ const config = 'LLMInferenceServiceConfig'
 /** A cluster with one new object of each kind, while the mirror still has an old one. */
 async function read(
   service: KubeObject,
-  { gpus = true, isDown = false, freshness = { kind: 'Live' } as Freshness } = {},
+  {
+    gpus = true,
+    isDown = false,
+    freshness = { kind: 'Live' } as Freshness,
+    runtimes = [] as KubeObject[],
+  } = {},
 ) {
   const fake = fakeMirror()
   if (gpus) fake.parsed.push(fakePolicy('p', { gpu: { resources: { 'nvidia.com/gpu': 1 } } }))
   fake.servingRuntimes.put(object('ServingRuntime', 'old', 'models'))
-  fake.clusterServingRuntimes.put(object('ClusterServingRuntime', 'old'))
+  fake.clusterServingRuntimes.put(object('ClusterServingRuntime', 'old'), ...runtimes)
   fake.llmConfigs.put(object(config, 'old', 'models'))
   const api = new FakeApi()
   api.put(object('ServingRuntime', 'new', 'models'), object('ClusterServingRuntime', 'new'))
@@ -43,7 +48,7 @@ async function read(
 const service = fakeService({ huggingface: { storageUri: 's3://models/llama' } })
 const llm = { ...service, kind: 'LLMInferenceService' }
 
-test('for a new service that may get GPUs the server is asked', async () => {
+test('for a new service that may get GPUs the server is asked if the mirror has no runtime for it', async () => {
   expect(await read(service)).toEqual({
     asked: ['ServingRuntime models', 'ClusterServingRuntime'],
     own: ['new'],
@@ -52,6 +57,18 @@ test('for a new service that may get GPUs the server is asked', async () => {
   })
   expect((await read(llm)).asked).toEqual([`${config} models`, `${config} kserve`])
   expect((await read(llm)).configs).toEqual(['new', 'new'])
+})
+
+test('a runtime of the mirror that fits is enough, and a custom container needs none', async () => {
+  const runtime = object('ClusterServingRuntime', 'fits')
+  const spec = {
+    supportedModelFormats: [{ name: 'huggingface', autoSelect: true }],
+    protocolVersions: ['v2'],
+  }
+  const fitting = await read(service, { runtimes: [{ ...runtime, spec }] })
+  expect(fitting).toMatchObject({ asked: [], cluster: ['old', 'fits'] })
+  const env = [{ name: 'STORAGE_URI', value: 's3://models/llama' }]
+  expect((await read(fakeService({ containers: [{ name: 'own', env }] }))).asked).toEqual([])
 })
 
 test('the mirror is used if no policy gives GPUs, for accelerated services, and if the API server is unavailable', async () => {

@@ -1,8 +1,10 @@
+import { servingContainers } from '../kserve/container.ts'
+import { runtimeOf } from '../kserve/runtime.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import { llmInferenceServiceConfig, type Resource, resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
 import { subjectOf } from '../plan/service/record.ts'
-import { type KubeObject, listAt, stringAt } from '../values/object.ts'
+import { getIn, isObject, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import type { ReadOptions } from './credentials.ts'
 import { findKserve } from './kserve-installation.ts'
 import type { FactsSources } from './sources.ts'
@@ -10,7 +12,9 @@ import type { FactsSources } from './sources.ts'
 /**
  * The ServingRuntimes and configurations that KServe merges into a service's pods. They are often created
  * just before a new service, so that the mirror may lack them. Therefore reads from the API server if the
- * service may get GPUs, or names an object that the mirror does not have.
+ * service names an object that the mirror does not have, or if it may get GPUs and the mirror has no runtime
+ * that fits it. If one fits, a better one that is milliseconds old is not looked for: that would cost two
+ * lists for each new service, and such a runtime only decides on GPUs.
  */
 export async function readServing(
   sources: FactsSources,
@@ -22,7 +26,8 @@ export async function readServing(
   const givesGpus = mirror.parsedPolicies().some(({ spec }) => spec.gpu !== undefined)
   const isNew =
     freshness.kind === 'Live' &&
-    (givesGpus || namesUnknown(sources, service, namespace)) &&
+    ((givesGpus && mayLackRuntime(sources, service, namespace)) ||
+      namesUnknown(sources, service, namespace)) &&
     mirror.records.proven(service, subjectOf(service, namespace)) === undefined
   const listed = async (copy: Reflector, resource: Resource, where?: string): Promise<KubeObject[]> => {
     if (!isNew) return copy.list(where)
@@ -45,6 +50,20 @@ export async function readServing(
     configs(findKserve(mirror, kserveNamespace).namespace),
   ])
   return { servingRuntimes: { own, cluster }, llmConfigs: { own: ownConfigs, shared } }
+}
+
+/** Whether the mirror has no ServingRuntime for a service. Custom containers run on none. */
+function mayLackRuntime({ mirror }: FactsSources, service: KubeObject, namespace: string): boolean {
+  const { kind } = service
+  if (kind === 'LLMInferenceService') return true
+  const runtimes = {
+    own: mirror.servingRuntimes.list(namespace),
+    cluster: mirror.clusterServingRuntimes.list(),
+  }
+  const containers = servingContainers(service)
+  if (containers[0] === undefined || containers[0].modelFormat === 'custom') return false
+  const isMultiNode = isObject(getIn(service, 'spec', 'predictor', 'workerSpec'))
+  return runtimeOf({ kind, containers, isMultiNode }, runtimes) === undefined
 }
 
 /** Whether a service names a configuration or a runtime that the mirror does not have. */
