@@ -1,20 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { KubeConfig } from '@kubernetes/client-node'
 import { runtimeResources } from '../src/cluster/runtimes.ts'
 import type { KubeClient } from '../src/kube/client.ts'
-import { createClient } from '../src/kube/http.ts'
 import { Reflector } from '../src/kube/reflector.ts'
-import { llmInferenceService, type Resource, resources } from '../src/kube/resources.ts'
+import { type Resource, resources } from '../src/kube/resources.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { systemClock } from '../src/values/clock.ts'
 import { type JsonObject, type KubeObject, keyOf } from '../src/values/object.ts'
 import { until } from '../test/cluster/until.ts'
-import { ScaleApi } from './scale/api.ts'
+import { fakeGround, type Ground, realGround } from './scale/ground.ts'
 import * as make from './scale/objects.ts'
 import { type Build, bundleReplica, MeasuredReplica, shippedNodeOptions } from './scale/replica.ts'
 
@@ -29,77 +27,6 @@ export interface ScaleRow extends make.Size {
   datasetEventMs: number
   podEventMs: number
   scrapeMs: number
-}
-
-interface Ground {
-  kubeconfig: string
-  client: KubeClient
-  stop(): Promise<void>
-}
-
-async function fakeGround(size: make.Size): Promise<Ground> {
-  const api = new ScaleApi()
-  const dir = await mkdtemp(join(tmpdir(), 'warmgate-scale-'))
-  const kubeconfig = join(dir, 'kubeconfig')
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'scale', cluster: { server: await api.start(), 'insecure-skip-tls-verify': true } }],
-    users: [{ name: 'warmgate', user: { token: 'none' } }],
-    contexts: [{ name: 'scale', context: { cluster: 'scale', user: 'warmgate' } }],
-    'current-context': 'scale',
-  }
-  await writeFile(kubeconfig, JSON.stringify(config))
-  const served = (names: string[]) => ({
-    kind: 'APIResourceList',
-    resources: names.map((name) => ({ name })),
-  })
-  const fluid = ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes']
-  api.document('/apis/data.fluid.io/v1alpha1', served(fluid))
-  api.document('/apis/serving.kserve.io/v1alpha2', served(['llminferenceservices']))
-  const put = (resource: Resource, object: KubeObject) => api.put(pathOf(resource, object), object)
-  put(resources.mutatingWebhookConfiguration, {
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'MutatingWebhookConfiguration',
-    metadata: { name: 'acceleration.warmgate.dev' },
-    webhooks: [
-      { name: 'services.warmgate.dev', clientConfig: { url: 'https://127.0.0.1:9443/mutate-service' } },
-    ],
-  })
-  for (const object of make.groundObjects()) put(byKind(object.kind), object)
-  for (let index = 0; index < size.caches; index++) {
-    const [account, secret] = make.credentialsOf(index)
-    put(resources.serviceAccount, account)
-    put(resources.secret, secret)
-  }
-  for (let index = 0; index < size.services; index++) {
-    const service = make.serviceObject(index, size)
-    put(resources.inferenceService, service)
-    for (let pod = index; pod < size.pods; pod += size.services)
-      put(resources.pod, make.podObject(pod, { services: size.services, service }))
-  }
-  const kubeConfig = new KubeConfig()
-  kubeConfig.loadFromFile(kubeconfig)
-  const client = createClient(kubeConfig)
-  return {
-    kubeconfig,
-    client,
-    async stop() {
-      await client.close()
-      await api.stop()
-      await rm(dir, { recursive: true })
-    },
-  }
-}
-
-function byKind(kind: string): Resource {
-  const found = Object.values(resources).find((resource) => resource.kind === kind)
-  return found ?? llmInferenceService('v1alpha2')
-}
-
-function pathOf({ group, version, plural }: Resource, { metadata: { namespace, name } }: KubeObject): string {
-  const head = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
-  return `${head}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural}/${name}`
 }
 
 function follow(client: KubeClient, resource: Resource): Reflector {
@@ -237,6 +164,8 @@ const { values } = parseArgs({
     'node-options': { type: 'string' },
     /** Another checkout to measure, instead of this one. */
     checkout: { type: 'string' },
+    /** Against an API server in this process instead of a real one: quick, and closer to the replica's own costs. */
+    fake: { type: 'boolean', default: false },
   },
 })
 const nodeOptions = values['node-options']?.split(' ') ?? (await shippedNodeOptions())
@@ -248,7 +177,7 @@ await bundleReplica(checkout, program)
 try {
   for (const services of values.services.split(',').map(Number)) {
     const size = make.sizeOf(services)
-    const ground = await fakeGround(size)
+    const ground = await (values.fake ? fakeGround(size) : realGround(size))
     try {
       const row = await measure(size, ground, { program, nodeOptions })
       const text = Object.entries(row).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`)
