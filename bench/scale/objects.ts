@@ -24,7 +24,7 @@ export function sizeOf(services: number): Size {
 const namespaces = 20
 const created = new Date(Date.now() - 86_400_000).toISOString().replace(/\.\d+Z$/, 'Z')
 
-export const recordKey = Buffer.alloc(32, 7)
+const recordKey = Buffer.alloc(32, 7)
 const signer: RecordSigner = {
   sign: (statement) => createHmac('sha256', recordKey).update(statement).digest('base64url'),
   verify: (statement, signature) => signer.sign(statement) === signature,
@@ -109,7 +109,7 @@ export function serviceObject(index: number, { caches }: Size): KubeObject {
       },
     },
   }
-  return asAdmitted(whole, cacheName(cache, whole), index)
+  return asAdmitted(whole, cacheName(cache, whole))
 }
 
 const cacheNames = new Map<number, string>()
@@ -135,13 +135,13 @@ function cacheName(cache: number, service: KubeObject): string {
 }
 
 /** The service as admission stores it, with its signed record. */
-function asAdmitted(service: KubeObject, cache: string, index: number): KubeObject {
+function asAdmitted(service: KubeObject, cache: string): KubeObject {
   const draft = new Draft(service)
   const uri = stringAt(service, 'spec', 'predictor', 'model', 'storageUri') ?? ''
   draft.set('/spec/predictor/model/storageUri', `pvc://${cache}`)
   const original = { locations: { predictor: { uri, cache } }, additions: {}, madeAnnotations: false }
   writeSigned(draft, original, { signer, subject: subjectOf(service), kept: [] })
-  return { ...draft.object, ...managed(draft.object), status: serviceStatus(index, 0) }
+  return { ...draft.object, ...managed(draft.object), status: serviceStatus(0) }
 }
 
 /** The cache that a service reads from. */
@@ -149,14 +149,13 @@ export function cacheOf(service: KubeObject): string {
   return service.metadata.annotations?.['warmgate.dev/caches'] ?? ''
 }
 
-export function serviceStatus(index: number, version: number): JsonObject {
-  const [name, namespace] = [`model-${index}`, 'team']
-  const url = `http://${name}.${namespace}.example.com`
+export function serviceStatus(version: number): JsonObject {
+  const url = 'http://model.team.example.com'
   const lastTransitionTime = new Date(1_700_000_000_000 + version * 1_000).toISOString().replace('.000Z', 'Z')
   const types = ['IngressReady', 'PredictorReady', 'Ready', 'Stopped']
   return {
     url,
-    address: { url: `http://${name}-predictor.${namespace}.svc.cluster.local` },
+    address: { url: 'http://model-predictor.team.svc.cluster.local' },
     deploymentMode: 'Standard',
     observedGeneration: 1,
     conditions: types.map((type) => ({

@@ -20,6 +20,15 @@ interface Options {
  * and whole and warm for each of them. A changed policy, a changed Secret and a foreign edit do not show here.
  */
 export function isSettled(options: Options, key: ObjectKey, nowMs: number): boolean {
+  try {
+    return isComplete(options, key, nowMs)
+  } catch {
+    // The reconcile reports what cannot be read.
+    return false
+  }
+}
+
+function isComplete(options: Options, key: ObjectKey, nowMs: number): boolean {
   const { mirror } = options
   const dataset = mirror.datasets.get(key)
   if (dataset === undefined || !isOurs(dataset) || !isBound(dataset)) return false
