@@ -1,10 +1,10 @@
 # make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check unit build binaries properties bench headline clean
+.PHONY: help demo test check unit build binaries properties bench bench-scale headline clean
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: node_modules ## The main job on a real control plane, in the terminal
 	@node demo/main.ts
@@ -29,6 +29,9 @@ properties: node_modules ## 105,000 services made from the schemas of KServe's C
 
 bench: node_modules ## CPU per review
 	@node bench/review.ts
+
+bench-scale: node_modules ## What a replica needs as a cluster grows: memory, CPU per event
+	@node bench/scale.ts
 
 headline: node_modules ## From a pod's creation to Ready, with and without Warmgate: root, Linux, FUSE; an hour
 	@node bench/headline.ts
