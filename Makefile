@@ -1,7 +1,7 @@
 # make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check unit build binaries properties bench bench-scale headline clean
+.PHONY: help demo test check unit build image release deploy deploy-demo binaries properties bench bench-scale headline clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,19 @@ unit: node_modules ## Unit and property tests: seconds, and nothing is built
 
 build: node_modules ## The one executable, dist/warmgate.mjs
 	@npm run --silent build
+
+image: node_modules ## The image, as an OCI archive in dist: no registry, no daemon
+	@node release/image.ts
+
+release: node_modules ## All files of a release in dist/release (IMAGE=repository URL=address)
+	@node release/main.ts $(if $(IMAGE),--image $(IMAGE)) $(if $(URL),--url $(URL))
+
+deploy: ## Warmgate into the cluster of kubectl's current context
+	kubectl apply --server-side -k manifests/base
+	kubectl rollout status deployment/warmgate --namespace warmgate-system --timeout 2m
+
+deploy-demo: deploy ## The same, with the demo's policy
+	kubectl apply --server-side -f demo/manifests/policy.yaml
 
 binaries: node_modules ## Kubernetes, KWOK, KServe and Fluid, built once into a cache
 	@node test/cluster/build.ts

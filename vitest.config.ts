@@ -17,7 +17,8 @@ const alone = [
   'test/alone/*.test.ts',
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
-  'test/node/hold.test.ts',
+  'test/node/{hold,image}.test.ts',
+  'test/{install,prometheus}/*.test.ts',
   'test/engine/engine.test.ts',
 ]
 
@@ -27,7 +28,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{src,manifests}/**/*.test.ts', ...offline],
+          include: ['{src,manifests,release}/**/*.test.ts', ...offline],
           // No module keeps state, so that files may share a process: half the time.
           isolate: false,
           // Keys and certificates take their time where others work, too.

@@ -2,8 +2,8 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { Agent, request } from 'undici'
 import type { UnchangedWrite } from './held.ts'
 
-// What an API server takes at best: the same patches as Warmgate's, their bytes made beforehand, answers not read, over
-// kept connections, as many at a time as its controller writes.
+// The lower bound of an API server: the same patches as Warmgate's, prepared in advance, without reading the
+// responses, on kept connections, as many in parallel as Warmgate's controller writes.
 const config = new KubeConfig()
 config.loadFromDefault()
 const identity: { headers?: { [name: string]: string }; ca?: string } = {}

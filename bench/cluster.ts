@@ -3,7 +3,7 @@ import type { KubeClient, ListingOptions } from '../src/kube/client.ts'
 import type { KubeObject } from '../src/values/object.ts'
 import { clusterObjects } from './reviews.ts'
 
-/** A cluster that never changes and answers at once: what a review costs is Warmgate's own. */
+/** A cluster that never changes and responds immediately, so that only the cost of Warmgate is measured. */
 export function stillCluster(): KubeClient {
   const readOnly = () => Promise.reject(new Error('an admission review writes nothing'))
   return {

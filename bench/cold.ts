@@ -15,8 +15,9 @@ import { startTestCluster, type TestCluster } from '../test/warmgate/test-cluste
 import { SlowVolume } from './slow-volume.ts'
 
 /*
- * node bench/cold.ts: what a server does that starts during the warm-up of its cache, by where its pod is held, on a
- * real kubelet. The volume is imitated: a cold read and the warm-up share the speed of the source, as long as both run.
+ * node bench/cold.ts: what a server does that starts during the warm-up of its cache, by where its pod is
+ * held, on a real kubelet. The volume is imitated: a cold read and the warm-up share the speed of the source,
+ * as long as both run.
  */
 
 const mib = 2 ** 20
@@ -87,7 +88,7 @@ async function run(testCluster: TestCluster, volume: SlowVolume, holds: HoldSuit
     seen('ready', hasCondition(pod, 'Ready', 'True'))
     if (times.warm !== undefined) isWarm.add(name)
     if (times.warm === undefined) coldBytes = volume.readBytes
-    // What the warm-up gets is what the server leaves it.
+    // The warm-up and the server share the speed of the source.
     fluid.set({ bytesPerSecond: volume.isRead ? sourcePerSecond / 2 : sourcePerSecond })
     if (times.ready !== undefined || seconds * 1_000 > longestMs) break
     await pause(quietMs)

@@ -23,7 +23,10 @@ export interface HeldFixture {
 /** The labels by which Warmgate knows the pods of a service. */
 export const servicePods = { 'serving.kserve.io/inferenceservice': 'bloom', component: 'predictor' }
 
-/** Pods that wait for a cache that is being filled; answers the Job that fills it. Nothing runs: no node is needed. */
+/**
+ * Creates pods that wait for a cache that is being filled. Resolves with the loading Job. Nothing runs, so no
+ * node is needed.
+ */
 export async function heldFixture(client: KubeClient, fixture: HeldFixture): Promise<KubeObject> {
   const { namespace, pods } = fixture
   const labels = { 'warmgate.dev/acceleration': 'enabled' }
@@ -108,13 +111,13 @@ export function completion(): JsonObject {
   return { startTime: now(), completionTime: now(), succeeded: 1, conditions }
 }
 
-/** Undefined before Warmgate has said anything. */
+/** Undefined until Warmgate has written it. */
 export function isReleased(pod: KubeObject): boolean | undefined {
   const status = gateCondition(pod)?.status
   return status === undefined ? undefined : status === 'True'
 }
 
-/** What Warmgate would write on a pod, as a request of a bare client. */
+/** The write of Warmgate for a pod, as a request of a minimal client. */
 export function bareWrite(
   { metadata: { name, namespace, uid } }: KubeObject,
   isWarm: boolean,

@@ -25,11 +25,11 @@ export interface ReleaseRow {
   warmgate: Latency
   /** A client that knows beforehand what it will write. */
   bare: Latency
-  /** Of the p99 of both, in the middle round. */
+  /** The ratio of both p99, in the median round. */
   ratio: number
 }
 
-/** Who opens the gates, and how it is made to. */
+/** A client that opens the gates, and how to start it. */
 interface Releaser {
   name: string
   labels: { [key: string]: string }
@@ -38,9 +38,9 @@ interface Releaser {
 }
 
 /**
- * How long holds outlive what they wait for, at each number of pods, on a real API server. Warmgate's controller and the
- * bare client are processes of their own and take turns; the two watches that are compared are this one's, so that what a
- * watch takes counts on both.
+ * Measures the time from a warm cache to the release of its pods, for each number of pods, on a real API
+ * server. Warmgate's controller and the minimal client are separate processes and run alternately. Both are
+ * measured with watches of this process, so that the cost of a watch counts for both.
  */
 export async function benchRelease(sizes: number[], rounds: number): Promise<ReleaseRow[]> {
   const cluster = await startCluster({ nodes: 0 })
@@ -116,7 +116,7 @@ async function measure(
   const [jobs, pods] = [follow(client, resources.job, namespace), follow(client, resources.pod, namespace)]
   await Promise.all([jobs.synced, pods.synced])
   await prepare(pods.list())
-  // Every pod has been told that it waits.
+  // Every pod has a condition that says that it waits.
   const wait = async () => pods.list().every((pod) => isReleased(pod) === false) || undefined
   await until(`${size} pods that wait`, wait, { timeoutMs: 180_000 })
   let completeMs = 0
@@ -141,7 +141,7 @@ async function measure(
   return { p50Ms: at(0.5), p99Ms: at(0.99) }
 }
 
-/** What is still being deleted would be in the way of the next. */
+/** Waits for the deletion, because remaining objects would disturb the next round. */
 async function remove(client: KubeClient, namespace: string): Promise<void> {
   await client.delete(resources.namespace, { name: namespace })
   const isEmpty = async () =>

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { benchReviews, formatTable } from './review.ts'
 
-// The figures are for `make bench`, on a machine that does nothing else.
+// Only `make bench`, on an idle machine, gives meaningful figures.
 test('the benchmark measures every review on both servers', async () => {
   const rows = await benchReviews({ rounds: 1, requests: 20 })
   expect(rows.map(({ review }) => review)).toEqual(['service, CREATE', 'service, UPDATE', 'pod, CREATE'])

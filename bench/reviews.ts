@@ -113,7 +113,7 @@ function pod(admitted: KubeObject): KubeObject {
 
 export const createService = review('inferenceservices', 'CREATE', service(), null)
 
-/** What KServe's own writes look like: the service that was admitted, with a finalizer more. */
+/** A write of KServe's controller: the admitted service with one more finalizer. */
 export function updateService(answerToCreate: string): string {
   const admitted = admit(answerToCreate)
   const metadata = { ...admitted.metadata, finalizers: ['inferenceservice.finalizers'] }

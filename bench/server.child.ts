@@ -13,8 +13,8 @@ import type { KeyPair } from '../src/tls/issue.ts'
 import { systemClock } from '../src/values/clock.ts'
 import { stillCluster } from './cluster.ts'
 
-// One server under measurement, in a process of its own: takes its pair, answers its port, and then its CPU
-// time whenever it is asked.
+// A server under test, in its own process: receives its key pair, sends its port, and then its CPU time for
+// each request of the parent.
 
 const servers: { [kind: string]: (pair: KeyPair) => Promise<number> } = { warmgate, parse }
 
@@ -43,7 +43,7 @@ async function warmgate(pair: KeyPair): Promise<number> {
   return server.listen({ address: '127.0.0.1', port: 0, pair })
 }
 
-/** What no webhook in Node can do without: TLS, the body, JSON.parse, an answer. */
+/** The minimum of a webhook in Node: TLS, the body, JSON.parse, a response. */
 async function parse(pair: KeyPair): Promise<number> {
   const server = createServer(pair, (request, response) => {
     const chunks: Buffer[] = []

@@ -7,7 +7,7 @@ import type { KeyPair } from '../src/tls/issue.ts'
 
 const connections = 10
 
-/** A server under measurement, in a process of its own, and the ten connections of its client. */
+/** A server under test, in its own process, and the ten connections of its client. */
 export class MeasuredServer {
   readonly #child: ChildProcess
   readonly #port: number

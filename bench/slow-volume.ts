@@ -13,13 +13,13 @@ export interface SlowVolumeOptions {
   bytesPerSecond: () => number
 }
 
-/** A folder with a model in it that is read as slowly as is said: a named pipe, which is filled at that speed. */
+/** A folder with a model that is read at a given speed: a named pipe that is filled at that speed. */
 export class SlowVolume {
   readonly folder: string
   readonly #options: SlowVolumeOptions
   #isOpen = true
   #feeding: Promise<void> | undefined
-  /** Whether somebody reads. */
+  /** Whether a process reads it. */
   isRead = false
   /** By all readers together. */
   readBytes = 0
@@ -37,7 +37,7 @@ export class SlowVolume {
 
   async stop(): Promise<void> {
     this.#isOpen = false
-    // Whoever waits for a reader has one now.
+    // Opening it as a reader ends the writer's wait.
     const handle = await open(this.#file, constants.O_RDONLY | constants.O_NONBLOCK)
     await handle.close()
     await this.#feeding

@@ -5,7 +5,7 @@ import { type KubeObject, keyOf } from '../src/values/object.ts'
 import { resourceOf } from '../test/cluster/objects.ts'
 
 export interface EngineOptions {
-  /** Where the commands are that answer Fluid (test/cluster/engine.sh). */
+  /** The folder of the commands that Fluid executes (test/cluster/engine.sh). */
   folder: string
   modelBytes: number
   warmupSeconds: number
@@ -16,7 +16,7 @@ const readMs = 2_250
 // The Job ends a little after the last byte, so that Fluid's numbers reach 100 % first.
 const fillShare = 0.85
 
-/** What is made up: the model's size, how fast the cache fills, and how long the loading Job runs. */
+/** Simulates the engine: the model's size, the speed of the warm-up, and the duration of the loading Job. */
 export class Engine {
   readonly #client: KubeClient
   readonly #options: EngineOptions
@@ -65,7 +65,7 @@ export class Engine {
   }
 }
 
-/** Makes the pods of loading Jobs run this long: KWOK reads the time from an annotation. */
+/** Sets how long the pods of loading Jobs run: KWOK reads the time from an annotation. */
 function loadingPods(seconds: number): KubeObject[] {
   const apiVersion = 'admissionregistration.k8s.io/v1'
   const metadata = { name: 'warm-up-seconds' }

@@ -5,6 +5,7 @@ import { parseManifests } from '../src/cli/manifests.ts'
 import { Mirror } from '../src/cluster/mirror.ts'
 import { runtimeResources } from '../src/cluster/runtimes.ts'
 import { runtimeNames, runtimes } from '../src/fluid/runtimes.ts'
+import { shippedKserveConfig } from '../src/kserve/config.ts'
 import type { KubeClient } from '../src/kube/client.ts'
 import {
   llmInferenceService,
@@ -12,7 +13,7 @@ import {
   type Resource,
   resources,
 } from '../src/kube/resources.ts'
-import { fakeSigner } from '../src/plan/plan.fake.ts'
+import { fakePolicy, fakeSigner } from '../src/plan/plan.fake.ts'
 import { systemNamespaces } from '../src/policy/scope.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { FakeClock } from '../src/values/clock.fake.ts'
@@ -23,7 +24,7 @@ import { type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '..
 type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
 type Need = [resource: Resource, verbs: Verb[], subresource?: string]
 
-/** What the mirror does with everything that it follows. */
+/** The verbs that the mirror needs for every resource that it watches. */
 const follow: Verb[] = ['list', 'watch']
 /** A server-side apply is a create or a patch. */
 const apply: Verb[] = ['create', 'patch']
@@ -53,6 +54,7 @@ const everywhere: Need[] = [
   [resources.dataLoad, [...follow, ...apply, 'delete']],
   ...Object.values(runtimeResources).map((runtime): Need => [runtime, [...follow, ...apply, 'delete']]),
   [resources.subjectAccessReview, ['create']],
+  [resources.selfSubjectAccessReview, ['create']],
   [resources.mutatingWebhookConfiguration, ['get', 'update']],
 ]
 const inOwnNamespace: Need[] = [
@@ -60,6 +62,7 @@ const inOwnNamespace: Need[] = [
   [resources.lease, ['get', 'create', 'update']],
 ]
 const whereGranted: Need[] = [[resources.secret, apply]]
+const whereFilled: Need[] = [[resources.job, [...apply, 'delete']]]
 
 /** The names that a role is bound to, where RBAC can bind a verb to names. */
 const names: { [grant: string]: string[] } = {
@@ -125,6 +128,7 @@ test.each<[string, KubeObject, Grant[]]>([
     needed(inOwnNamespace, 'warmgate-system: '),
   ],
   ['where it is granted', find('ClusterRole', 'warmgate-cache-secrets'), needed(whereGranted)],
+  ['where it fills mirrors', find('ClusterRole', 'warmgate-fills'), needed(whereFilled)],
 ])('the account may do what the code does, and no more: %s', (_, role, expected) => {
   expect(sorted(granted(role))).toEqual(sorted(expected))
 })
@@ -192,7 +196,7 @@ test('a registered runtime is in the roles, the watches and the enum of policies
   )
 })
 
-/** By the client's method; a deletion of the very object that was seen is a function of its own. */
+/** The verbs of each client method. `deleteByUid` is a separate function. */
 const verbsOf: { [method: string]: Verb[] } = {
   get: ['get'],
   list: ['list'],
@@ -206,7 +210,7 @@ const verbsOf: { [method: string]: Verb[] } = {
 
 test('what the code of the server calls by name is in the tables', async () => {
   const calls = new Set<string>()
-  // The command line has the rights of whoever runs it.
+  // The command line has the rights of the user who runs it.
   for await (const file of glob('../src/{admission,cluster,controller,kube}/**/*.ts', {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
   })) {
@@ -217,7 +221,7 @@ test('what the code of the server calls by name is in the tables', async () => {
       calls.add(`${method ?? helper} ${resource}`)
   }
   expect(calls.size).toBeGreaterThan(15)
-  const all = [...everywhere, ...inOwnNamespace, ...whereGranted]
+  const all = [...everywhere, ...inOwnNamespace, ...whereGranted, ...whereFilled]
   for (const call of calls) {
     const [method = '', name = ''] = call.split(' ')
     const { plural } = resources[name as keyof typeof resources]
@@ -229,7 +233,7 @@ test('what the code of the server calls by name is in the tables', async () => {
 const policies = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
 
 test('each policy for the account denies what it does not allow, and is for the account alone', () => {
-  expect(policies).toHaveLength(7)
+  expect(policies).toHaveLength(8)
   for (const policy of policies) {
     const name = policy.metadata.name ?? ''
     expect(objectAt(find('ValidatingAdmissionPolicyBinding', name), 'spec')).toEqual({
@@ -262,21 +266,31 @@ test('a policy looks at each write that the roles allow, but for what RBAC binds
       ),
     ),
   )
-  const written = [everywhere, inOwnNamespace, whereGranted]
+  const written = [everywhere, inOwnNamespace, whereGranted, whereFilled]
     .flatMap((needs) => needed(needs))
     .flatMap(({ verb, resource }) =>
       operations[verb] === undefined ? [] : [`${operations[verb]} ${resource}`],
     )
   expect([...new Set(written)].filter((write) => !looked.includes(write)).toSorted()).toEqual([
+    'CREATE authorization.k8s.io/selfsubjectaccessreviews',
     'CREATE authorization.k8s.io/subjectaccessreviews',
     'UPDATE coordination.k8s.io/leases',
     'UPDATE warmgate.dev/accelerationpolicies/status',
   ])
 })
 
+test('the images of Jobs are those that KServe and policies ship', () => {
+  const policy = find('ValidatingAdmissionPolicy', 'jobs.account.warmgate.dev')
+  const [images] = listAt(policy, 'spec', 'variables').filter((each) => stringAt(each, 'name') === 'images')
+  const spec = { sources: [{ match: ['hf://'], mirror: 's3://mirror/', fill: {} }] }
+  const rclone = fakePolicy('p', spec).spec.sources[0]?.fill?.image ?? ''
+  for (const image of [shippedKserveConfig.initializer.image, rclone])
+    expect(stringAt(images, 'expression')).toContain(`'${image.split(':')[0]}'`)
+})
+
 test("the policies name the cluster's own namespaces", () => {
   const namespaced = policies.filter(({ metadata }) => !/^(leases|webhooks)\./.test(metadata.name ?? ''))
-  expect(namespaced).toHaveLength(5)
+  expect(namespaced).toHaveLength(6)
   for (const policy of namespaced) {
     const expressions = listAt(policy, 'spec', 'validations').map(
       (validation) => stringAt(validation as JsonObject, 'expression') ?? '',

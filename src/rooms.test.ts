@@ -9,13 +9,14 @@ const allowed: { [room: string]: string[] } = {
   telemetry: [],
   kserve: ['values'],
   fluid: ['values'],
+  fill: ['values', 'fluid'],
   policy: ['values', 'fluid'],
-  plan: ['values', 'kserve', 'fluid', 'policy'],
+  plan: ['values', 'kserve', 'fluid', 'fill', 'policy'],
   kube: ['values', 'telemetry'],
   tls: ['values', 'telemetry', 'kube'],
-  cluster: ['values', 'telemetry', 'kserve', 'fluid', 'policy', 'plan', 'kube'],
+  cluster: ['values', 'telemetry', 'kserve', 'fluid', 'fill', 'policy', 'plan', 'kube'],
   admission: ['values', 'telemetry', 'kserve', 'policy', 'plan', 'tls', 'cluster'],
-  controller: ['values', 'telemetry', 'kserve', 'fluid', 'policy', 'plan', 'kube', 'cluster'],
+  controller: ['values', 'telemetry', 'kserve', 'fluid', 'fill', 'policy', 'plan', 'kube', 'cluster'],
   restore: ['values', 'kserve', 'fluid', 'plan', 'kube', 'cluster', 'controller'],
 }
 /** It puts all rooms together. */

@@ -6,8 +6,9 @@ import { type Count, countTests, formatRows, type Row } from './count.ts'
 import { missingRequirement } from './node/requirements.ts'
 
 /*
- * `make test`: every check and every suite, one after another, and one count of them all as the last line.
- * A step that fails does not hide the ones after it. What this machine cannot run is said before that line.
+ * `make test`: runs every check and every suite, one after another, and prints the total count as the last
+ * line. A failed step does not stop the next ones. Suites that this machine cannot run are listed before the
+ * last line.
  */
 
 const steps: [string, string[]][] = [

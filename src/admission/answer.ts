@@ -69,7 +69,7 @@ async function inTime(
 }
 
 /**
- * Applies each patch to a copy first: the API server refuses a request whose patch does not apply, whatever the
+ * Applies each patch to a copy first: the API server refuses a request if its patch does not apply, whatever the
  * failure policy.
  */
 function applicable({ object }: AdmissionRequest, answer: AdmissionAnswer): AdmissionAnswer {

@@ -47,8 +47,8 @@ test('a request as the API server sends it', () => {
 })
 
 test.each<[string, Json]>([
-  ['no AdmissionReview', []],
-  ['no AdmissionReview', { apiVersion: 'admission.k8s.io/v1', kind: 'Pod' }],
+  ['not an AdmissionReview', []],
+  ['not an AdmissionReview', { apiVersion: 'admission.k8s.io/v1', kind: 'Pod' }],
   ['only admission.k8s.io/v1', { ...review(request), apiVersion: 'admission.k8s.io/v1beta1' }],
   ['no request', { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' }],
   ['no uid', review({ ...request, uid: '' })],

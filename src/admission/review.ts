@@ -33,8 +33,8 @@ export type ParsedReview = { ok: true; request: AdmissionRequest } | { ok: false
 
 /** Reads the body of a review, or returns what is missing in it. */
 export function parseReview(body: unknown): ParsedReview {
-  if (!isObject(body) || body.kind !== 'AdmissionReview') return wrong('the body is no AdmissionReview')
-  if (body.apiVersion !== 'admission.k8s.io/v1') return wrong('only admission.k8s.io/v1 is spoken here')
+  if (!isObject(body) || body.kind !== 'AdmissionReview') return wrong('the body is not an AdmissionReview')
+  if (body.apiVersion !== 'admission.k8s.io/v1') return wrong('only admission.k8s.io/v1 is supported')
   const { request } = body
   if (!isObject(request)) return wrong('the AdmissionReview has no request')
   const uid = stringAt(request, 'uid')

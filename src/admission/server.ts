@@ -160,7 +160,7 @@ function route(app: Express, options: ServerOptions): void {
     if (isDraining()) response.setHeader('Connection', 'close')
     else if (connections.isTrusted(request)) keepOpen(response, limits)
     if (clients !== undefined && !isAllowed(request, clients))
-      throw new Refusal('Forbidden', 'no review is taken from the subject of this client certificate')
+      throw new Refusal('Forbidden', 'reviews from the subject of this client certificate are not accepted')
     next()
   })
   for (const [path, handler] of Object.entries(options.handlers)) {

@@ -9,7 +9,7 @@ import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 export function createServiceHandler({ planner, metrics }: { planner: Planner; metrics: Metrics }) {
   return async (request: AdmissionRequest, signal: AbortSignal): Promise<AdmissionAnswer> => {
     const { object, oldObject, operation, namespace = '' } = request
-    // A service on its way out is left to whoever takes its finalizers off.
+    // Do not change a service that is being deleted: only its finalizers are being removed.
     if (object === null || object.metadata.deletionTimestamp !== undefined) return { kind: 'allow' }
     const review = { service: object, namespace, signal }
     const planned = await (oldObject === null

@@ -92,7 +92,7 @@ test('without --yes it tells what would come of each, and changes nothing', asyn
     /^stays {2}InferenceService models\/hub: not accelerated \(UnsupportedScheme\): /m,
   )
   expect(fixture.output).toContain('stays  InferenceService models/ill: it is not Ready now')
-  expect(fixture.output).toContain('to adopt: 1; with --yes')
+  expect(fixture.output).toContain('to adopt: 1; run again with --yes')
   expect(fixture.writes).toEqual([])
 })
 
@@ -123,7 +123,7 @@ test('it stops at the first that does not come back', async () => {
   fixture.stuck.add('b')
   expect(await fixture.run({ yes: true })).toBe(1)
   expect(fixture.output).toContain('FAILED InferenceService models/b: pod b-0 is not Ready after 1m')
-  expect(fixture.output).toContain('stopped, not begun: 1; run it again to go on')
+  expect(fixture.output).toContain('stopped; not started: 1; run it again to continue')
   expect(fixture.uriOf('c')).toBe('s3://models/c')
 })
 
@@ -137,7 +137,7 @@ test('several at a time, where that is asked for', async () => {
 test('an interruption is said, and nothing more is begun', async () => {
   const fixture = new Fixture(old('a'))
   expect(await fixture.run({ yes: true, signal: AbortSignal.abort() })).toBe(1)
-  expect(fixture.output).toContain('stopped, not begun: 1')
+  expect(fixture.output).toContain('stopped; not started: 1')
   expect(fixture.writes).toEqual([])
 })
 
@@ -164,7 +164,7 @@ test('where nobody answers the webhook nothing of the request stays', async () =
   const fixture = new Fixture(old('a'))
   fixture.isAnswered = false
   await fixture.run({ yes: true })
-  expect(fixture.output).toContain('Warmgate was not asked about it')
+  expect(fixture.output).toContain('Warmgate did not see it')
 })
 
 test('a service that cannot be asked about keeps the others from nothing', async () => {

@@ -68,7 +68,7 @@ export async function runAdopt(
   for (const each of planned) stdout.write(describe(each, options.output))
   const todo = planned.flatMap((each) => (each.kind === 'adopt' ? [each.service] : []))
   if (todo.length === 0) say('nothing to adopt')
-  else if (!yes) say(`to adopt: ${todo.length}; with --yes it is done, each service rolls its pods once`)
+  else if (!yes) say(`to adopt: ${todo.length}; run again with --yes: each service rolls its pods once`)
   const isPlanned = planned.every(({ kind }) => kind !== 'failed')
   const adopted = yes ? await adoptAll(todo, options, say) : 0
   return isPlanned ? adopted : 1
@@ -137,7 +137,7 @@ async function adoptAll(
   }
   await Promise.all(Array.from({ length: options.parallel }, work))
   const isOver = !hasFailed && !options.signal.aborted
-  if (!isOver) say(`stopped, not begun: ${todo.length}; run it again to go on`)
+  if (!isOver) say(`stopped; not started: ${todo.length}; run it again to continue`)
   return isOver ? 0 : 1
 }
 
@@ -158,5 +158,5 @@ async function adoptOne(
     return undefined
   }
   if (options.signal.aborted) return `not waited for: ${pending}`
-  return `${pending} after ${formatDuration(timeoutMs)}; warmgate restore, or the annotation ${accelerationAnnotation}: disabled, takes it back`
+  return `${pending} after ${formatDuration(timeoutMs)}; warmgate restore, or the annotation ${accelerationAnnotation}: disabled, reverts it`
 }

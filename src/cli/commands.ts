@@ -18,6 +18,7 @@ import { UsageError } from './errors.ts'
 import { readManifests } from './manifests.ts'
 import { type PlanFormat, planFormats, printNotes, runPlan } from './plan.ts'
 import { publishedSaving, type ReportFormat, renderReport, reportDownloads, reportFormats } from './report.ts'
+import { reportSources } from './report-sources.ts'
 import type { Streams } from './terminal.ts'
 
 export const webhookConfiguration = 'acceleration.warmgate.dev'
@@ -162,7 +163,7 @@ export function addRestore(program: Command, { terminal, exit }: Session): void 
     },
   )
     .argument('[service...]', 'services of one namespace; without any: all')
-    .option('--pods-only', 'release held pods, and leave the rest as it is')
+    .option('--pods-only', 'only release held pods')
     .addOption(webhookOption())
   addTimeoutFlag(addParallelFlag(addYesFlag(command)), 'the pods of a service', 1_800_000)
   addScopeFlags(addSelectorFlag(command, 'services'), { all: true }).action(
@@ -217,7 +218,9 @@ export function addReport(program: Command, { terminal, exit }: Session): void {
   addScopeFlags(addSelectorFlag(command, 'pods'), { all: true }).action(async (flags: ReportFlags) => {
     const { saving, output } = flags
     const { pods, problems, notes } = await readPods(flags, terminal)
-    terminal.stdout.write(renderReport[output]({ services: reportDownloads(pods, saving), saving }))
+    terminal.stdout.write(
+      renderReport[output]({ services: reportDownloads(pods, saving), sources: reportSources(pods), saving }),
+    )
     if (printNotes({ notes, problems }, terminal)) exit(2)
   })
 }

@@ -111,7 +111,7 @@ test('without a right a check is unknown, which is no failure; without an API se
   const allow = forbid('list Node', 403)
   const { status, output } = await run()
   expect(status).toBe(0)
-  expect(output).toMatch(/^\? GPUs .*list Node: no \(HTTP 403\) → run it as somebody who may read that$/m)
+  expect(output).toMatch(/^\? GPUs .*list Node: no \(HTTP 403\) → run it as a user who may read that$/m)
   expect(output).toMatch(/\n3 could not be checked\n$/)
   allow()
   forbid('list Node', 0)

@@ -5,19 +5,19 @@ import { toJson, YamlProblem } from './go-yaml.ts'
 
 type Path = (string | number)[]
 
-/** A document of a file: its value, or what is wrong with it. Lines count from 1, over the whole file. */
+/** A document of a file: its value, or a problem. Line numbers start at 1 and count in the whole file. */
 export type FileDocument = ReadDocument | { ok: false; line: number; problem: string }
 
 export interface ReadDocument {
   ok: true
   value: Json
-  /** The line where the value at a path begins; that of the nearest value above it if it has no place of its own. */
+  /** The line of the value at a path, or of its nearest ancestor with a known line. */
   lineOf: (path: Path) => number
-  /** The first line that holds a text; undefined if none does. */
+  /** The first line that contains a string; undefined if no line does. */
   lineWith: (text: string) => number | undefined
 }
 
-/** A part of a file, which is a document if it can be read. */
+/** A part of a file that may be one document. */
 interface Part {
   text: string
   /** Offset of its first character in the file. */
@@ -25,8 +25,9 @@ interface Part {
 }
 
 /**
- * The documents of a file as kubectl reads them: a stream of JSON objects, or YAML between lines of `---`. One that
- * cannot be read does not hide the others. Source: k8s.io/apimachinery v0.36.3, pkg/util/yaml/decoder.go.
+ * The documents of a file as kubectl reads them: a stream of JSON objects, or YAML between lines of `---`. A
+ * document that cannot be read does not affect the others. Source: k8s.io/apimachinery v0.36.3,
+ * pkg/util/yaml/decoder.go.
  */
 export function* readDocuments(text: string): Generator<FileDocument> {
   const lines = countLines(text)
@@ -35,7 +36,11 @@ export function* readDocuments(text: string): Generator<FileDocument> {
   const rest = text.slice(json.end)
   if (json.documents.length > 1 && rest.trim() !== '') {
     const at = json.end + (rest.length - rest.trimStart().length)
-    yield { ok: false, line: lineAt(lines, at), problem: 'what follows the JSON objects is not one of them' }
+    yield {
+      ok: false,
+      line: lineAt(lines, at),
+      problem: 'the text after the JSON objects is not a JSON object',
+    }
     return
   }
   for (const part of yamlParts(text, json.end)) yield* readPart(part, lines)
@@ -52,7 +57,7 @@ function lineAt(lines: LineCounter, offset: number): number {
   return lines.linePos(offset).line
 }
 
-/** The JSON objects that a text begins with, and where what follows them begins. */
+/** The JSON objects at the start of a text, and the offset after them. */
 function jsonObjects(text: string): { documents: { value: Json; part: Part }[]; end: number } {
   const documents: { value: Json; part: Part }[] = []
   let end = 0
@@ -63,13 +68,13 @@ function jsonObjects(text: string): { documents: { value: Json; part: Part }[]; 
   return { documents, end }
 }
 
-/** Levels of objects and lists, which are written by functions that call themselves. Services may have 100. */
+/** The maximum nesting, because recursive functions print the values. Services may have 100 levels. */
 const mostDepth = 500
 
 function jsonObject(text: string, from: number): { value: Json; part: Part } | undefined {
   const start = skipCharacters(text, from, ' \t\r\n')
   const range = text[start] === '{' ? rangeOf(text, start) : undefined
-  // What is nested deeper is left to the other reader, which refuses it.
+  // The YAML reader refuses deeper nesting with a message.
   if (range === undefined || range.deepest > mostDepth) return undefined
   const part = { text: text.slice(start, range.end), start }
   try {
@@ -85,7 +90,7 @@ function skipCharacters(text: string, from: number, skipped: string): number {
   return at
 }
 
-/** Where the object that begins at an offset ends, by its brackets alone, and how deep they are nested. */
+/** The end and the nesting depth of the object at an offset. Only counts brackets. */
 function rangeOf(text: string, start: number): { end: number; deepest: number } | undefined {
   let [depth, deepest] = [0, 0]
   for (let at = start; at < text.length; at += 1) {
@@ -99,7 +104,7 @@ function rangeOf(text: string, start: number): { end: number; deepest: number } 
   return undefined
 }
 
-/** The offset of the quote that ends the text which begins with a quote at `start`. */
+/** The offset of the closing quote for the quote at `start`. */
 function endOfText(text: string, start: number): number {
   let at = start + 1
   while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
@@ -108,7 +113,7 @@ function endOfText(text: string, start: number): number {
 
 type YamlPart = Part & { separator?: string }
 
-/** What stands between lines that begin with `---`. On such a line kubectl allows a comment and nothing else. */
+/** The parts between lines that start with `---`. kubectl allows only a comment on such a line. */
 function* yamlParts(text: string, from: number): Generator<YamlPart> {
   let start = from
   let separator = ''
@@ -131,14 +136,14 @@ function* readPart({ text, start, separator = '' }: YamlPart, lines: LineCounter
     yield { ok: false, line, problem: `--- has to be alone on its line${templateIn(separator)}` }
     return
   }
-  // A mark of the byte order may begin each file of several that were joined.
+  // In concatenated files, each file may start with a byte order mark.
   const part = text.startsWith('\ufeff') ? { text: text.slice(1), start: start + 1 } : { text, start }
   const found = readYaml(part, lines)
   if (found !== undefined) yield found
 }
 
-// What go-yaml's reader refuses: yaml_parser_update_buffer in readerc.go.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+// The characters that go-yaml refuses: yaml_parser_update_buffer in readerc.go.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finds control characters.
 const control = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/
 
 function readYaml(part: Part, lines: LineCounter): FileDocument | undefined {
@@ -163,7 +168,7 @@ function readYaml(part: Part, lines: LineCounter): FileDocument | undefined {
   }
 }
 
-/** Scalars stay texts, as they are written. Undefined for a part without content. */
+/** Parses a part; scalars stay strings as written. Undefined for a part without content. */
 function parse(text: string): Document | undefined {
   const [document] = parseAllDocuments(text, {
     schema: 'failsafe',
@@ -176,7 +181,7 @@ function parse(text: string): Document | undefined {
   return document
 }
 
-/** What is wrong, without the text that follows: it is the file's own, and may be of a Secret. */
+/** The error without the quoted content of the file, which may be a Secret. */
 function summary(message: string): string {
   if (message.startsWith('Maximum call stack')) return 'nested too deeply'
   return message.replace(/(: | at line \d+, column |\n).*$/s, '')
@@ -186,7 +191,7 @@ function templateIn(text: string): string {
   return hasPlaceholder(text) ? ', and this is a template: fill it in first' : ''
 }
 
-/** A template that is no YAML before it is filled in fails where it has its marks, or because of a line of its own. */
+/** Adds a hint if the document is an unrendered template, which often is not valid YAML. */
 function withTemplate(problem: string, text: string, offset: number): string {
   const start = text.lastIndexOf('\n', Math.max(offset - 1, 0)) + 1
   const end = text.indexOf('\n', offset)
@@ -201,7 +206,7 @@ function read(part: Part, value: Json, lines: LineCounter, parsed?: Document): R
     ok: true,
     value,
     lineOf: (path) => {
-      // JSON is read as YAML only for the place of what is inside.
+      // JSON is parsed as YAML only to find the lines of nested values.
       if (path.length === 0 && document === undefined) return lineAt(lines, part.start)
       document ??= parse(part.text)
       return lineAt(lines, part.start + (document === undefined ? 0 : offsetOf(document, path)))

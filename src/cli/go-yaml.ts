@@ -11,7 +11,7 @@ import {
 } from 'yaml'
 import type { Json, JsonObject } from '../values/object.ts'
 
-/** What go-yaml would not read, and where, as an offset into the text. */
+/** A YAML feature that go-yaml refuses, with its offset in the text. */
 export class YamlProblem extends Error {
   readonly offset: number | undefined
 
@@ -38,12 +38,12 @@ const words = new Map<string, boolean | null | number>([
 
 const integer = /^([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)$/
 const float = /^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$/
-// Without a sign or a digit before the dot, Go's own rule for underscores holds.
+// Without a sign or a digit before the dot, Go's rule for underscores applies.
 const bareFraction = /^\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?$/
 
 /**
- * What kubectl takes a plain (unquoted) scalar for: YAML 1.1 as go-yaml has it, without sexagesimals, and with dates as
- * texts. Source: go.yaml.in/yaml/v2 v2.4.4, resolve.go, and sigs.k8s.io/yaml v1.6.0.
+ * The value that kubectl reads from a plain (unquoted) scalar: YAML 1.1 as in go-yaml, without sexagesimals,
+ * and with dates as strings. Source: go.yaml.in/yaml/v2 v2.4.4, resolve.go, and sigs.k8s.io/yaml v1.6.0.
  */
 export function plainScalar(text: string): string | number | boolean | null {
   const word = words.get(text)
@@ -64,7 +64,7 @@ function numberOf(text: string): number | undefined {
   return Number.isFinite(value) ? value : undefined
 }
 
-// Of a document that is small at least 99 %, and of a large one 10 %, may be repetition (decode.go).
+// go-yaml allows 99 % of a small document to come from aliases, and 10 % of a large one (decode.go).
 const [smallDocument, largeDocument] = [400_000, 4_000_000]
 
 function allowedShare(count: number): number {
@@ -73,8 +73,9 @@ function allowedShare(count: number): number {
 }
 
 /**
- * The JSON that kubectl makes of a YAML document: of a key twice the last, merge keys where they stand, keys as texts,
- * aliases as copies. Expects nodes whose scalars are all texts (the `failsafe` schema). Throws a `YamlProblem`.
+ * Converts a YAML document to JSON as kubectl does: the last of duplicate keys wins, merge keys are applied
+ * in place, keys become strings, aliases become copies. Expects string scalars (the `failsafe` schema).
+ * Throws a `YamlProblem`.
  */
 export function toJson(root: unknown): Json {
   return new Conversion().value(root)
@@ -138,7 +139,7 @@ class Conversion {
     return object
   }
 
-  /** Of several maps the earlier ones win. */
+  /** Applies a merge key. Earlier maps override later ones. */
   #merge(from: unknown, into: JsonObject): void {
     const source = isAlias(from) ? this.#target(from) : from
     const sources = isSeq(source) ? source.items.toReversed() : [from]
@@ -162,7 +163,7 @@ function isMergeKey({ key }: Pair): boolean {
   )
 }
 
-/** A field like any other in JSON, `__proto__` is an assignment like no other in JavaScript. */
+/** Defines the property, because assigning `__proto__` would change the prototype. */
 function set(object: JsonObject, key: string, value: Json): void {
   Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
 }

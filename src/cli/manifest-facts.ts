@@ -32,8 +32,9 @@ export class ManifestFacts {
   }
 
   /**
-   * What the files leave out is taken as the friendliest cluster: the namespace opted in, every runtime
-   * installed, a service account without secrets, a Dataset without a status Bound, and one that a policy lends granted.
+   * For objects that are not in the files, assumes the case that allows acceleration: the namespace is opted
+   * in, every runtime is installed, a service account lists no Secrets, a Dataset without a status is Bound,
+   * and access to a shared Dataset is granted.
    */
   factsFor(service: KubeObject): Facts {
     const namespace = namespaceOf(service)
@@ -50,11 +51,12 @@ export class ManifestFacts {
         this.#sharedDataset(use),
       ),
       unread: new Set(),
+      mayFill: true,
       signer: trustingSigner,
     }
   }
 
-  /** What a cluster may have and the files do not, of the accounts that a service runs under. */
+  /** Warnings about service accounts and Secrets of a service that are not in the files. */
   warningsFor(service: KubeObject): string[] {
     const namespace = namespaceOf(service)
     const names = serviceAccountNames(this.#locationsOf(service))
@@ -67,7 +69,7 @@ export class ManifestFacts {
     return readService(restored(service), serving).locations
   }
 
-  /** A platform's own Secrets, such as those of its registry, stand in every account that a cluster exports. */
+  /** Ignores Secrets of the platform, e.g. for its registry, which every exported service account lists. */
   #account(namespace: string, name: string): { fact: ServiceAccountFact; warnings: string[] } {
     const account = this.#objects.named('ServiceAccount', name, namespace)
     const fact: ServiceAccountFact = { ...serviceAccountFact(account, name), isFromFiles: true }
@@ -79,7 +81,7 @@ export class ManifestFacts {
     if (account === undefined && name !== 'default')
       return {
         fact,
-        warnings: [`warmgate: ${label} is not among the files, and is taken for one without Secrets: ${add}`],
+        warnings: [`warmgate: ${label} is not among the files, and is assumed to list no Secrets: ${add}`],
       }
     const isEnough = secrets.some(([, secret]) => secret !== undefined && isForPeople(secret))
     if (!isEnough) return { fact, warnings: [] }
@@ -115,7 +117,7 @@ export class ManifestFacts {
 
 const add = 'add it to the files if it is in the cluster'
 
-/** A Secret of one of Kubernetes' own types holds a registry's password or a token, and no keys of a store. */
+/** Secrets with a type of Kubernetes contain a registry password or a token, and no keys of a store. */
 function isForPeople({ type = 'Opaque' }: KubeObject): boolean {
   return typeof type !== 'string' || !type.startsWith('kubernetes.io/')
 }
@@ -124,16 +126,21 @@ const clusterScoped = new Set(
   Object.values(resources).flatMap(({ kind, namespaced }) => (namespaced ? [] : [kind])),
 )
 
-/** What is of the whole cluster is listed under `default`, whatever namespace its manifest names. */
+/**
+ * The namespace of an object. Cluster-scoped objects are stored under `default`; their namespace is ignored.
+ */
 function namespaceOf({ kind, metadata }: KubeObject): string {
   return clusterScoped.has(kind) ? 'default' : (metadata.namespace ?? 'default')
 }
 
-/** Objects by kind, namespace and name, so that a service costs the same whatever else the files hold. */
+/**
+ * Objects by kind, namespace and name, so that the cost of a service does not depend on the size of the
+ * files.
+ */
 class ObjectIndex {
   readonly #kinds: Map<string, KubeObject[]>
   readonly #namespaced: Map<string, KubeObject[]>
-  /** Of two with one name the last, as when both are applied. */
+  /** The last object with a name wins, as if all were applied in order. */
   readonly #named: Map<string, KubeObject>
 
   constructor(objects: KubeObject[]) {
@@ -169,6 +176,7 @@ type NamespaceFacts = Omit<
   | 'serviceAccounts'
   | 'sharedDatasets'
   | 'unread'
+  | 'mayFill'
   | 'signer'
 >
 
@@ -198,7 +206,10 @@ function namespaceFacts(objects: ObjectIndex, namespace: string): NamespaceFacts
   }
 }
 
-/** In Standard mode unless the files say otherwise: there is nothing that KServe's own volumes are refused by. */
+/**
+ * KServe's configuration in the files. The default mode is Standard, because Knative may refuse KServe's
+ * volumes.
+ */
 function kserveConfig(objects: ObjectIndex): KserveConfig {
   const configMap = objects.all('ConfigMap').findLast(({ metadata }) => metadata.name === kserveConfigName)
   const config = parseKserveConfig(configMap)

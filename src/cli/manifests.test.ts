@@ -89,7 +89,7 @@ test.each([
     'apiVersion: v1\nkind: List\nitems: {}',
     'f.yaml:3: the items of List are no list',
   ],
-  ['JSON objects, and then something else', '{}{}\n\nx', 'f.yaml:3: what follows the JSON objects'],
+  ['JSON objects, and then something else', '{}{}\n\nx', 'f.yaml:3: the text after the JSON objects'],
   ['broken JSON', '{"a": 1}\n{"b": \n', 'f.yaml:'],
 ])('%s: an error with its file and line', (_, text, message) => {
   expect(() => parseManifests('f.yaml', text)).toThrow(ManifestError)
@@ -106,26 +106,26 @@ test('a document that cannot be read does not hide the others', () => {
 const custom = 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n'
 
 test.each([
-  ['text', 'nonsense', '1: passed over: no Kubernetes object'],
-  ['a list', '- op: replace\n  path: /a\n', '1: passed over: no Kubernetes object'],
+  ['text', 'nonsense', '1: skipped: not a Kubernetes object'],
+  ['a list', '- op: replace\n  path: /a\n', '1: skipped: not a Kubernetes object'],
   [
     'Helm values',
     '# values\n\nreplicas: 1\n',
-    '3: passed over: no Kubernetes object: it has no apiVersion and kind',
+    '3: skipped: not a Kubernetes object: it has no apiVersion and kind',
   ],
-  ['a chart', 'apiVersion: v2\nname: a\n', '1: passed over: no Kubernetes object: it has no kind'],
-  ['no apiVersion', 'kind: Mine\n', '1: passed over: no Kubernetes object: it has no apiVersion'],
+  ['a chart', 'apiVersion: v2\nname: a\n', '1: skipped: not a Kubernetes object: it has no kind'],
+  ['no apiVersion', 'kind: Mine\n', '1: skipped: not a Kubernetes object: it has no apiVersion'],
   [
     'input for a model',
     '{"instances": [[1, 2]]}',
-    '1: passed over: no Kubernetes object: it has no apiVersion and kind',
+    '1: skipped: not a Kubernetes object: it has no apiVersion and kind',
   ],
-  ['a kustomization', `${custom}resources: [a.yaml]\n`, '1: passed over: Kustomization of Kustomize'],
-  ['a named one', `${custom}metadata: {name: a}\n`, '1: passed over: Kustomization of Kustomize'],
+  ['a kustomization', `${custom}resources: [a.yaml]\n`, '1: skipped: Kustomization of Kustomize'],
+  ['a named one', `${custom}metadata: {name: a}\n`, '1: skipped: Kustomization of Kustomize'],
   [
     'a kubeconfig',
     'apiVersion: v1\nkind: Config\n',
-    '1: passed over: no Kubernetes object: Config without metadata',
+    '1: skipped: not a Kubernetes object: Config without metadata',
   ],
 ])('%s is passed over, and that is said', (_, text, note) => {
   const found = scanManifests('f.yaml', `${text}\n---\n${object('a')}`)
@@ -149,7 +149,7 @@ test.each([
   const text = `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\n`
   expect(scanManifests('f.yaml', text)).toEqual({
     manifests: [],
-    notes: [`f.yaml:1: passed over: ${kind} of ${apiVersion} is not ${owner}`],
+    notes: [`f.yaml:1: skipped: ${kind} of ${apiVersion} is not ${owner}`],
     problems: [],
   })
 })
@@ -326,7 +326,7 @@ test('bytes that are no UTF-8 are replaced, as kubectl replaces them', async () 
 test('a URL is no file', async () => {
   const { problems } = await read(['https://example.com/a.yaml'])
   expect(problems.map(({ message }) => message)).toEqual([
-    'https://example.com/a.yaml: a URL: files alone are read',
+    'https://example.com/a.yaml: a URL: only files are read',
   ])
 })
 

@@ -11,7 +11,7 @@ import { isObject, type Json, type JsonObject, type KubeObject } from '../values
 import { hasPlaceholder, quoted } from '../values/text.ts'
 import { type ReadDocument, readDocuments } from './documents.ts'
 
-/** Input that cannot be read: where it is, and what is wrong with it. */
+/** Input that cannot be read: its place and the problem. */
 export class ManifestError extends Error {
   readonly code = 'WG001'
 
@@ -23,26 +23,26 @@ export class ManifestError extends Error {
 /** An object of a file. */
 export interface Manifest {
   object: KubeObject
-  /** Where it begins, as `file:line`. */
+  /** Its first line, as `file:line`. */
   readonly place: string
 }
 
 export interface FileManifest extends Manifest {
-  /** The place of the first line of its document that holds a text. */
+  /** The place of the first line in its document that contains a string. */
   placeOf: (text: string) => string
 }
 
-/** What was found in files. One document that cannot be read does not hide the others. */
+/** The manifests in files. A document that cannot be read does not affect the others. */
 export interface Manifests {
   manifests: FileManifest[]
-  /** What was passed over, because it is no Kubernetes object or no served one: a line for each. */
+  /** One line for each skipped document: not a Kubernetes object, or a version that is not served. */
   notes: string[]
   problems: ManifestError[]
 }
 
 type Found = { manifest: FileManifest } | { note: string } | { problem: ManifestError }
 
-/** Reads manifests from files, folders (their .yaml, .yml and .json, all levels) and `-`, standard input. */
+/** Reads manifests from files, folders (.yaml, .yml and .json, recursively) and `-` (standard input). */
 export async function readManifests(paths: string[], stdin: NodeJS.ReadableStream): Promise<Manifests> {
   const found: Found[] = []
   for (const path of paths) {
@@ -62,7 +62,7 @@ function collect(found: Found[]): Manifests {
 async function* readPath(path: string, stdin: NodeJS.ReadableStream): AsyncGenerator<Found> {
   if (path === '-') return yield* findObjects('<stdin>', decode(await buffer(stdin)))
   if (/^https?:\/\//.test(path))
-    return yield { problem: new ManifestError(path, 'a URL: files alone are read') }
+    return yield { problem: new ManifestError(path, 'a URL: only files are read') }
   const files = await filesOf(path).catch((error: Error) => new ManifestError(path, readable(error)))
   if (files instanceof ManifestError) return yield { problem: files }
   for (const file of files) {
@@ -94,21 +94,21 @@ function readable(error: unknown): string {
   return 'code' in error && error.code === 'ENOENT' ? 'no such file' : error.message
 }
 
-/** A mark of the byte order decides, as it does for kubectl; without one a text is UTF-8. */
+/** Decodes by the byte order mark, as kubectl does; UTF-8 without one. */
 function decode(bytes: Buffer): string {
   const [first, second] = bytes
   if (first === 0xfe && second === 0xff) return new TextDecoder('utf-16be').decode(bytes)
   return new TextDecoder(first === 0xff && second === 0xfe ? 'utf-16le' : 'utf-8').decode(bytes)
 }
 
-/** The objects of a YAML stream or JSON text, Lists taken apart. Throws what cannot be read. */
+/** The objects of a YAML stream or JSON text; Lists are expanded. Throws if a document cannot be read. */
 export function parseManifests(file: string, text: string): FileManifest[] {
   const { manifests, problems } = scanManifests(file, text)
   if (problems[0] !== undefined) throw problems[0]
   return manifests
 }
 
-/** The same beside what cannot be read or is passed over. */
+/** The same, with problems and skipped documents in the result. */
 export function scanManifests(file: string, text: string): Manifests {
   return collect([...findObjects(file, text)])
 }
@@ -120,7 +120,7 @@ function* findObjects(file: string, text: string): Generator<Found> {
   }
 }
 
-/** Every kind that a plan reads, in the groups and versions in which it is served. */
+/** Every kind that a plan reads, with its served groups and versions. */
 const served = Map.groupBy(
   [
     ...Object.values(resources),
@@ -136,7 +136,7 @@ function apiVersionOf({ group, version }: Resource): string {
   return group === '' ? version : `${group}/${version}`
 }
 
-/** A value of a document, and the path at which it is. */
+/** A value of a document, and its path. */
 interface Place {
   file: string
   document: ReadDocument
@@ -149,7 +149,7 @@ function placeIn({ file, document, path }: Place, ...below: (string | number)[])
 }
 
 function passed(at: Place, what: string): Found {
-  return { note: `${placeIn(at)}: passed over: ${what}` }
+  return { note: `${placeIn(at)}: skipped: ${what}` }
 }
 
 function failed(at: Place, problem: string, ...below: (string | number)[]): Found {
@@ -158,14 +158,14 @@ function failed(at: Place, problem: string, ...below: (string | number)[]): Foun
 
 function* objectsOf(at: Place): Generator<Found> {
   const { value } = at
-  if (!isObject(value)) yield passed(at, 'no Kubernetes object')
+  if (!isObject(value)) yield passed(at, 'not a Kubernetes object')
   else if (typeof value.kind !== 'string' || typeof value.apiVersion !== 'string')
     yield withoutKind(at, value)
   else if (value.kind.endsWith('List') && value.items !== undefined) yield* itemsOf(at, value)
   else yield objectOf(at, value, value.kind, value.apiVersion)
 }
 
-/** Helm values, a chart's description, input for a model: none has a kind. */
+/** For documents without a kind, e.g. Helm values, a Chart.yaml, or input for a model. */
 function withoutKind(at: Place, { apiVersion, kind }: JsonObject): Found {
   const missing = [
     ...(typeof apiVersion === 'string' ? [] : ['apiVersion']),
@@ -173,10 +173,10 @@ function withoutKind(at: Place, { apiVersion, kind }: JsonObject): Found {
   ].join(' and ')
   return typeof kind === 'string' && served.has(kind)
     ? failed(at, `${kind} has no ${missing}`)
-    : passed(at, `no Kubernetes object: it has no ${missing}`)
+    : passed(at, `not a Kubernetes object: it has no ${missing}`)
 }
 
-/** The items of a typed list need no kind: the list has it (apimachinery v0.36.3, unstructured/helpers.go). */
+/** The items of a list. In a typed list they need no kind (apimachinery v0.36.3, unstructured/helpers.go). */
 function* itemsOf(at: Place, { apiVersion = null, kind, items }: JsonObject): Generator<Found> {
   const own = String(kind).slice(0, -'List'.length)
   if (items !== null && !Array.isArray(items)) {
@@ -198,7 +198,7 @@ function objectOf(at: Place, object: JsonObject, kind: string, apiVersion: strin
   if (apiVersion.startsWith('kustomize.config.k8s.io/')) return passed(at, `${kind} of Kustomize`)
   const versions = served.get(kind)
   if (versions === undefined && !isObject(object.metadata))
-    return passed(at, `no Kubernetes object: ${quoted(kind)} without metadata`)
+    return passed(at, `not a Kubernetes object: ${quoted(kind)} without metadata`)
   if (versions !== undefined && !versions.some((version) => apiVersionOf(version) === apiVersion))
     return passed(at, notServed(kind, apiVersion, versions))
   const problem = versions === undefined ? undefined : metadataProblem(object)
@@ -209,7 +209,7 @@ function objectOf(at: Place, object: JsonObject, kind: string, apiVersion: strin
 function manifestOf(at: Place, object: KubeObject): FileManifest {
   return {
     object,
-    // Only few are asked for, and of JSON it takes another reading.
+    // Lazy, because few places are needed, and for JSON each needs another parse.
     get place() {
       return placeIn(at)
     },
@@ -233,7 +233,9 @@ const owners: { [group: string]: string } = {
   'warmgate.dev': "Warmgate's",
 }
 
-/** The API server drops fields of the metadata that are null, and reads a null label or annotation as an empty text. */
+/**
+ * Like the API server, drops null metadata fields, and reads a null label or annotation as an empty string.
+ */
 function withoutNulls(object: KubeObject): KubeObject {
   const present = Object.entries(object.metadata).filter(([, value]) => value !== null)
   const fields = present.map(([field, value]) => {
@@ -254,7 +256,7 @@ interface FieldProblem {
   message: string
 }
 
-/** What the API server would not take in the metadata of an object. */
+/** A metadata field that the API server would reject. */
 function metadataProblem({ kind, metadata }: JsonObject): FieldProblem | undefined {
   if (!isObject(metadata)) return { path: [], message: `${String(kind)} has no metadata` }
   const { name, generateName } = metadata
@@ -276,7 +278,7 @@ function textProblem(object: JsonObject, fields: string[], above: string[]): Fie
   return { path, message: `${path.join('.')} is ${describe(value)}, and has to be a text: quote it` }
 }
 
-/** Null is absent. */
+/** Whether a value is set, but is not a string or is a placeholder. Null counts as not set. */
 function isUnusable(value: Json | undefined): boolean {
   if (value === undefined || value === null) return false
   return typeof value !== 'string' || hasPlaceholder(value)

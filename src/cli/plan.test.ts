@@ -322,7 +322,7 @@ test('what is no Kubernetes object is passed over with a line, and the rest is p
     files
       .map(
         (file) =>
-          `warmgate: ${folder}/${file}: passed over: no Kubernetes object: it has no apiVersion and kind\n`,
+          `warmgate: ${folder}/${file}: skipped: not a Kubernetes object: it has no apiVersion and kind\n`,
       )
       .join(''),
   )
@@ -346,7 +346,7 @@ test('what the files leave out of an account is said, and the plan goes on', asy
   expect(alone).toMatchObject({ decision: 'accelerate' })
   expect(alone.warnings).toEqual([
     expect.stringContaining(
-      'service account reader is not among the files, and is taken for one without Secrets',
+      'service account reader is not among the files, and is assumed to list no Secrets',
     ),
   ])
   const account = `---
@@ -529,10 +529,10 @@ spec: {mounts: [{mountPoint: "s3://models/", path: /}]}
   expect(made.siblings.map(({ kind }) => kind)).toEqual(['Dataset'])
   expect(JSON.stringify(made.siblings)).toContain('dataset://shared/all/llama')
   expect(made.warnings).toEqual([
-    expect.stringContaining('dataset://shared/all/llama is taken for granted here'),
+    expect.stringContaining('dataset://shared/all/llama is assumed to be granted'),
   ])
   const { stdout } = await planned(lends + dataset + llama, 'yaml')
-  expect(stdout).toContain('# warmgate: dataset://shared/all/llama is taken for granted here')
+  expect(stdout).toContain('# warmgate: dataset://shared/all/llama is assumed to be granted')
   expect(await first(lends + llama)).toMatchObject({ reason: 'RuntimeUnavailable', siblings: [] })
 })
 

@@ -18,7 +18,7 @@ export type PlanFormat = (typeof planFormats)[number]
 
 export interface PlanOptions {
   files: string[]
-  /** Policies to try, in place of those of the same name. */
+  /** Policies to try. They replace policies with the same name. */
   policyFiles?: string[]
   output: PlanFormat
 }
@@ -27,7 +27,7 @@ interface Planned {
   before: KubeObject
   namespace: string
   plan: Plan
-  /** What the files leave out, beside the plan's own warnings. */
+  /** Warnings about objects that are not in the files, in addition to the plan's warnings. */
   warnings: string[]
 }
 
@@ -54,7 +54,7 @@ export async function runPlan(
   return planned.some(({ plan: { decision } }) => decision === 'deny') ? 1 : 0
 }
 
-/** Prints what was passed over or cannot be read; answers whether there is any of the latter. */
+/** Prints skipped documents and problems. Returns whether there are problems. */
 export function printNotes(
   { notes, problems }: Pick<Manifests, 'notes' | 'problems'>,
   { stderr }: Pick<Streams, 'stderr'>,
@@ -64,7 +64,7 @@ export function printNotes(
   return problems.length > 0
 }
 
-/** The manifests, with tried policies in place of those of the same name. */
+/** The manifests, with policies replaced by candidates of the same name. */
 function withPolicies(manifests: FileManifest[], candidates: FileManifest[]): FileManifest[] {
   const policies = candidates.filter(isPolicy)
   const names = new Set(policies.map(({ object }) => object.metadata.name))
@@ -80,7 +80,7 @@ function isService({ kind }: KubeObject): boolean {
 
 function planService(service: KubeObject, offline: ManifestFacts): Planned {
   const facts = offline.factsFor(service)
-  // A manifest that was admitted before is taken at its word.
+  // Trust the record of a manifest that was admitted before, as for a stored service.
   const admitted = readOriginal(service) === undefined ? {} : { previous: service }
   return {
     before: service,
@@ -90,7 +90,7 @@ function planService(service: KubeObject, offline: ManifestFacts): Planned {
   }
 }
 
-/** A URI that is filled in later is passed over with the reason `UnsafeUri`; here its place is said, too. */
+/** Notes with the file and line of placeholder URIs, which the plan skips with `UnsafeUri`. */
 function placeholderNotes({ object, placeOf }: FileManifest): string[] {
   const uris = findModelLocations(object).locations.flatMap(({ model }) =>
     model.kind === 'uri' && hasPlaceholder(model.uri) ? [model.uri] : [],
@@ -98,15 +98,15 @@ function placeholderNotes({ object, placeOf }: FileManifest): string[] {
   return uris.map((uri) => `${placeOf(uri)}: the model URI is a template's placeholder: fill it in first`)
 }
 
-/** A manifest to be read. Texts that hold control characters are quoted, since only there YAML knows escapes. */
+/** A manifest as YAML. Quotes strings with control characters, because only quoted strings have escapes. */
 export function toText(object: KubeObject): string {
-  // An anchor in a file may have made one object of two; a manifest to be read says both.
+  // Print shared objects twice instead of with an alias.
   const document = new Document(object, { aliasDuplicateObjects: false, compat: 'yaml-1.1' })
   visit(document, {
     Scalar(_, node) {
       const { value } = node
       if (typeof value !== 'string') return
-      // Half of a character cannot be written.
+      // Lone surrogates cannot be encoded.
       node.value = value.toWellFormed()
       if (needsQuotes(value)) node.type = 'QUOTE_DOUBLE'
     },
@@ -114,7 +114,7 @@ export function toText(object: KubeObject): string {
   return printableYaml(document.toString())
 }
 
-/** What a YAML 1.1 reader, which kubectl's is, would take for something else than this text. */
+/** Whether kubectl, which reads YAML 1.1, would read an unquoted string as another value. */
 function needsQuotes(text: string): boolean {
   return printableLines(text) !== text || plainScalar(text) !== text || ['=', '<<'].includes(text)
 }
@@ -171,7 +171,7 @@ function warningsOf({ plan: made, warnings }: Planned): string[] {
     ...warnings,
     ...references.map(
       ({ source: { uri } }) =>
-        `warmgate: ${uri} is taken for granted here: in a cluster the service account must be allowed to get that Dataset`,
+        `warmgate: ${uri} is assumed to be granted: in a cluster the service account must be allowed to get that Dataset`,
     ),
   ]
 }

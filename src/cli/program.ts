@@ -85,19 +85,27 @@ export function createProgram(name: string, session: Session): Command {
       '--kserve-namespace <name>',
       "the namespace of KServe's ConfigMap; without it: kserve, opendatahub, redhat-ods-applications or kubeflow",
     )
-    .option('--exclude-namespace <name...>', 'where nothing is ever accelerated, besides these', [])
-    .option('--port <port>', 'where the webhook answers (HTTPS)', toPort, 9443)
-    .option('--probe-port <port>', 'where /healthz and /readyz answer (HTTP)', toPort, 8081)
-    .option('--metrics-port <port>', 'where /metrics answers (HTTP)', toPort, 8080)
-    .option('--address <address>', 'the address that all three listen on', '0.0.0.0')
+    .option('--exclude-namespace <name...>', 'more namespaces in which nothing is accelerated', [])
+    .option('--port <port>', 'port of the webhook (HTTPS)', toPort, 9443)
+    .option('--probe-port <port>', 'port of /healthz and /readyz (HTTP)', toPort, 8081)
+    .option('--metrics-port <port>', 'port of /metrics (HTTP)', toPort, 8080)
+    .option('--address <address>', 'address for all three ports', '0.0.0.0')
     .option(
       '--client-ca <file>',
-      'take reviews only from clients with a certificate of this authority (PEM): the API server needs one then, by the kubeConfigFile of its AdmissionConfiguration',
+      'accept reviews only from clients with a certificate of this authority (PEM); give the API server one with the kubeConfigFile of its AdmissionConfiguration',
     )
-    .option('--client-name <name...>', 'and only by these common names or DNS names', [])
-    .option('--service <name>', 'the Service by which the API server reaches the webhook', 'warmgate')
-    .option('--webhook-configuration <name>', 'whose caBundle is kept', webhookConfiguration)
-    .option('--drain <duration>', 'how long to serve on after SIGTERM', toDurationMs, 8_000)
+    .option('--client-name <name...>', 'accept only these common names or DNS names', [])
+    .option('--service <name>', 'the Service of the webhook', 'warmgate')
+    .option(
+      '--webhook-configuration <name>',
+      'the MutatingWebhookConfiguration with the caBundle to maintain',
+      webhookConfiguration,
+    )
+    .option(
+      '--cert-dir <folder>',
+      'serve with tls.crt and tls.key of this mounted Secret instead of own certificates',
+    )
+    .option('--drain <duration>', 'how long to keep serving after SIGTERM', toDurationMs, 8_000)
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .action(async (options) => {
       const { serve } = await import('./serve.ts')

@@ -173,7 +173,7 @@ test('what a cache refers to is its owner’s to refresh', async () => {
   const reference = { ...bound, metadata: { ...bound.metadata, annotations } }
   const { run, created, text } = cluster([service, reference])
   expect(await run()).toBe(0)
-  expect(text()).toContain('refers to a Dataset of another namespace, whose owner refreshes it')
+  expect(text()).toContain('refers to a Dataset of another namespace: the owner of that Dataset refreshes it')
   expect(created()).toEqual([])
 })
 
@@ -202,4 +202,33 @@ test('a cache that cannot be refreshed keeps another one from nothing, and its w
   expect(await run()).toBe(1)
   expect(text()).toContain(`${other}: odd\\u001b[2J\\u000arefreshed\n`)
   expect(text()).toMatch(new RegExp(`^${cache}: refreshed in`, 'm'))
+})
+
+test('a model of a filled mirror is downloaded again first, and what came of that is said', async () => {
+  const filled = object('Dataset', cache, {
+    metadata: { ...bound.metadata, annotations: { 'warmgate.dev/filled-from': 'hf://org/bloom' } },
+    status: { phase: 'Bound', ...sizes },
+  })
+  const answering = (answer: string) => {
+    const scene = cluster([service, filled, warmup], [{ phase: 'Complete', conditions: [] }])
+    // As the controller does, a moment after it was asked.
+    scene.api.before(`get Dataset ${cache}`, () => {
+      const key = { namespace: 'models', name: cache }
+      const request = scene.api.find('Dataset', key)?.metadata.annotations?.['warmgate.dev/refill']
+      if (request !== undefined)
+        scene.api.edit('Dataset', key, {
+          metadata: { annotations: { 'warmgate.dev/refilled': `${request} ${answer}` } },
+        })
+    })
+    return scene
+  }
+  const done = answering('Complete')
+  expect(await done.run()).toBe(0)
+  expect(done.api.writes[0]).toBe(`patch Dataset ${cache}`)
+  expect(done.created()).toHaveLength(1)
+  expect(done.text()).toContain('downloading the model into its mirror again')
+  const failed = answering('Failed no such model')
+  expect(await failed.run()).toBe(1)
+  expect(failed.text()).toContain(`${cache}: no such model`)
+  expect(failed.created()).toEqual([])
 })

@@ -13,6 +13,7 @@ import { claimUri, recordedLocations } from '../plan/service/original.ts'
 import { reasonOf } from '../restore/context.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
+import { filledFromAnnotation, refillAnnotation, refilledAnnotation } from '../values/keys.ts'
 import { type KubeObject, keyOf, listAt, type ObjectKey, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 import type { Output as Stream } from './terminal.ts'
@@ -33,8 +34,8 @@ interface Output {
 const pollMs = 1_000
 
 /**
- * `warmgate refresh`: reads the metadata of a service's caches again and loads what changed at their source.
- * No pod and no service is touched. Resolves with the exit status: 1 if a cache could not be refreshed.
+ * `warmgate refresh`: reads the metadata of a service's caches again and loads changed files from their
+ * source. Changes no pod and no service. Resolves with the exit status: 1 if a cache could not be refreshed.
  */
 export async function runRefresh(options: RefreshOptions, output: Output): Promise<0 | 1> {
   const { namespace, service } = options
@@ -52,7 +53,7 @@ export async function runRefresh(options: RefreshOptions, output: Output): Promi
   return results.every((result) => result === 0) ? 0 : 1
 }
 
-/** A model of a service in a cache; the empty path is its root. */
+/** A model of a service in a cache. The empty path is the root of the cache. */
 interface CachedModel {
   cache: string
   path: string
@@ -75,7 +76,7 @@ async function findService({ client, namespace, service }: RefreshOptions): Prom
     llmInferenceService('v1alpha1'),
   ]
   for (const resource of kinds) {
-    // A resource that is not served is a 404, too, which `get` reports as a missing service.
+    // `get` returns undefined also if the cluster does not serve this resource (404).
     const found = await client.get(resource, { namespace, name: service })
     if (found !== undefined) return found
   }
@@ -96,19 +97,23 @@ async function refresh(
   ])
   if (dataset === undefined) return say(output, `${label}: its Dataset does not exist`)
   if (!isOurs(dataset))
-    return say(
-      output,
-      `${label}: this Dataset is not Warmgate's: whoever made it refreshes it, by a DataLoad`,
-    )
+    return say(output, `${label}: this Dataset is not Warmgate's: its team refreshes it with a DataLoad`)
   if (stringAt(dataset, 'status', 'phase') !== 'Bound')
     return say(output, `${label}: its Dataset is not Bound yet`)
   if (isReference(dataset)) {
-    say(output, `${label}: it refers to a Dataset of another namespace, whose owner refreshes it`)
+    say(
+      output,
+      `${label}: it refers to a Dataset of another namespace: the owner of that Dataset refreshes it`,
+    )
     return 0
   }
   if (readsThrough(dataset)) {
-    say(output, `${label}: its runtime reads through, there is nothing to load`)
+    say(output, `${label}: its runtime reads through: nothing to load`)
     return 0
+  }
+  if (dataset.metadata.annotations?.[filledFromAnnotation] !== undefined) {
+    const problem = await refill({ key, label }, options, output)
+    if (problem !== undefined) return say(output, `${label}: ${problem}`)
   }
   const load = await client.create(resources.dataLoad, refreshLoad(dataset, { warmup, path }, clock))
   try {
@@ -116,6 +121,31 @@ async function refresh(
   } finally {
     // Fluid deletes its Job with it.
     await deleteByUid(client, resources.dataLoad, load)
+  }
+}
+
+/**
+ * Asks the controller to download the model into its mirror again, and waits for its answer. Resolves with why the
+ * cache cannot be refreshed; undefined if it can.
+ */
+async function refill(
+  { key, label }: { key: ObjectKey; label: string },
+  { client, clock, timeoutMs, signal }: RefreshOptions,
+  output: Output,
+): Promise<string | undefined> {
+  const startedMs = clock.now()
+  const request = startedMs.toString(36)
+  const body = { metadata: { annotations: { [refillAnnotation]: request } } }
+  await client.patch(resources.dataset, key, { type: 'merge', body })
+  say(output, `${label}: downloading the model into its mirror again`)
+  for (;;) {
+    const dataset = await client.get(resources.dataset, key)
+    if (dataset === undefined) return 'its Dataset was deleted'
+    const [answered, outcome, ...why] = (dataset.metadata.annotations?.[refilledAnnotation] ?? '').split(' ')
+    if (answered === request) return outcome === 'Complete' ? undefined : why.join(' ')
+    if (signal.aborted) return 'not waited for'
+    if (clock.now() - startedMs >= timeoutMs) return `not downloaded after ${formatDuration(timeoutMs)}`
+    await pause(clock, pollMs, signal)
   }
 }
 
@@ -127,7 +157,7 @@ function readsThrough(dataset: KubeObject): boolean {
   )
 }
 
-/** Prints what changes, until the load has ended. */
+/** Prints the progress of a load until it ends. */
 async function follow(
   { key, label, load }: { key: ObjectKey; label: string; load: KubeObject },
   { client, clock, timeoutMs, signal }: RefreshOptions,

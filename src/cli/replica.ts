@@ -18,45 +18,52 @@ import { createMetricsServer, createProbeServer } from '../telemetry/health-serv
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { Certificates } from '../tls/certificates.ts'
+import type { KeyPair } from '../tls/issue.ts'
+import { MountedCertificates } from '../tls/mounted.ts'
 import { type Clock, pause } from '../values/clock.ts'
 
 export interface ReplicaOptions {
   namespace: string
-  /** Looked for in the usual places if it is not given. */
+  /** If unset, the default namespaces are searched. */
   kserveNamespace?: string
-  /** Further namespaces in which nothing is ever accelerated. */
+  /** More namespaces in which nothing is accelerated. */
   excludeNamespace: string[]
   address: string
   port: number
   probePort: number
   metricsPort: number
-  /** The authority whose certificate a client needs to send reviews; without it any client may. */
+  /** If set, only clients with a certificate of this authority can send reviews. */
   clients?: ClientAuthority
   service: string
   webhookConfiguration: string
+  /** A mounted Secret with the serving certificate; without it, Warmgate issues its own. */
+  certDir?: string
 }
 
 /** The dependencies of a replica. */
 export interface ReplicaDependencies {
   config: KubeConfig
   clock: Clock
-  /** The clock of the leader election, if it is another one. */
+  /** The clock of the leader election; the same clock if unset. */
   electionClock?: Clock
   logger: Logger
-  /** Its identity among the replicas. */
+  /** The unique identity of this replica. */
   identity: string
 }
 
 export interface Replica {
-  /** Resolves if this replica can never be ready with the rights that it has; undefined when it stops. */
+  /**
+   * Resolves with an error if missing rights prevent this replica from becoming ready; with undefined when it
+   * stops.
+   */
   readonly refusal: Promise<Error | undefined>
-  /** Stops being ready, and serves for another `drainMs`, until no API server sends requests here. */
+  /** Reports not ready and serves for another `drainMs`, so that API servers stop sending requests here. */
   stop(drainMs: number): Promise<void>
 }
 
 /**
- * Starts webhook, controller, probes and metrics of one replica. They answer once the promise resolves; /readyz says
- * when it is ready.
+ * Starts webhook, controller, probes and metrics of one replica. They respond once the promise resolves;
+ * /readyz reports when the replica is ready.
  */
 export async function startReplica(
   options: ReplicaOptions,
@@ -101,22 +108,27 @@ export async function startReplica(
   const ending = new AbortController()
   const { signal } = ending
   const stopping = new AbortController()
-  const certificates = new Certificates({
+  const trusted = {
     client,
     clock,
     logger,
     metrics,
-    names: { service: options.service, namespace, extra: ['localhost', '127.0.0.1'] },
     configuration: webhookConfiguration,
-    onPair: (pair) => server.setPair(pair),
-  })
+    onPair: (pair: KeyPair) => server.setPair(pair),
+  }
+  const names = { service: options.service, namespace, extra: ['localhost', '127.0.0.1'] }
+  const certificates =
+    options.certDir === undefined
+      ? new Certificates({ ...trusted, names })
+      : new MountedCertificates({ ...trusted, folder: options.certDir })
   const missing = () => [
     ...mirror.unsynced(),
     ...(recordKeys.missing === undefined ? [] : [recordKeys.missing]),
     ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
-  const probes = createProbeServer({ missing })
+  const onReady = () => logger.info({ startMs: Math.round(performance.now()) }, 'ready')
+  const probes = createProbeServer({ missing, onReady })
   const gauges = new Gauges(mirror, metrics)
   const beforeScrape = () => gauges.set(clock.now())
   const scrapes = createMetricsServer({ metrics, beforeScrape })
@@ -159,7 +171,7 @@ export async function startReplica(
 
 const rediscoverMs = 1_000
 
-/** Retries until the API server answers: it may be away at the start. */
+/** Retries until the API server responds, because it may be unavailable at the start. */
 async function knownLlmVersion(options: {
   client: KubeClient
   clock: Clock

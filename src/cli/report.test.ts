@@ -88,7 +88,7 @@ test('csv: one line per service, numbers in seconds', async () => {
 })
 
 test('where there is nothing it says so', async () => {
-  expect((await report([], [])).stdout).toContain('no pod of a service is there')
+  expect((await report([], [])).stdout).toContain('there are no pods of services')
 })
 
 test('a clock that went backwards, and what is no pod of a service, count for nothing', () => {

@@ -5,40 +5,41 @@ import { conditionOf, isTrue } from '../values/condition.ts'
 import { formatDuration } from '../values/duration.ts'
 import { getIn, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { printable, printableLines } from '../values/text.ts'
+import { describeSources, type SourcesReport } from './report-sources.ts'
 
 export const reportFormats = ['table', 'json', 'csv'] as const
 export type ReportFormat = (typeof reportFormats)[number]
 
 /**
- * What a warm cache takes off a download, where nobody says otherwise: KServe's own sample with Fluid started
- * Llama 3.1 8B in 50.1 s instead of 265.3 s (docs/samples/fluid), which is 81 %.
+ * The default share of a download that a warm cache saves: KServe's sample with Fluid started Llama 3.1 8B in
+ * 50.1 s instead of 265.3 s (docs/samples/fluid), which is 81 %.
  */
 export const publishedSaving = 0.8
 
-/** What the pods of one service spent on downloading its model. Times in seconds. */
+/** The model downloads of one service's pods. Times in seconds. */
 export interface ServiceReport {
   namespace: string
   service: string
   kind: string
   pods: number
-  /** Pods beyond the first of their template: each of them downloaded what another one had already. */
+  /** Pods after the first of their template: each downloaded a model that another pod already had. */
   scaleOuts: number
-  /** How many downloads came to an end, how often one had to begin again, and how many go on. */
+  /** How many downloads completed, how many attempts failed, and how many still run. */
   downloads: number
   restarts: number
   running: number
-  /** Of downloads that came to an end, and of the last one that failed before. */
+  /** Total of completed downloads and of the last failed attempts. */
   downloadSeconds: number
-  /** Of those that came to an end. */
+  /** The longest completed download. */
   longestSeconds: number
-  /** Of the pods that became ready: from their creation until then. */
+  /** Total time from creation to Ready, for pods that became Ready. */
   startSeconds: number
   gpuSeconds: number
   savedSeconds: number
   savedGpuSeconds: number
 }
 
-/** Reads downloads off the statuses of pods, service by service; those that spent the most come first. */
+/** Reads downloads from pod statuses, by service. Services with the longest downloads come first. */
 export function reportDownloads(pods: KubeObject[], saving: number): ServiceReport[] {
   const counted = pods.filter((pod) => servesModel(pod) || initializersOf(pod).length > 0)
   const services = Map.groupBy(counted, (pod) => {
@@ -83,7 +84,7 @@ function reportService(pods: KubeObject[], saving: number): ServiceReport[] {
   ]
 }
 
-/** A pod's downloads: what each took, in seconds. */
+/** The durations of a pod's downloads, in seconds. */
 interface Downloads {
   finished: number[]
   failed: number[]
@@ -93,12 +94,14 @@ interface Downloads {
 
 const spent = ({ finished, failed }: Downloads) => sum([...finished, ...failed])
 
-/** Several for a service with several URIs; none of the init containers of others. */
+/**
+ * The storage initializers of a pod: several for a service with several URIs. Ignores other init containers.
+ */
 function initializersOf(pod: KubeObject): Json[] {
   return listAt(pod, 'status', 'initContainerStatuses').filter((status) => isStorageInitializer(status))
 }
 
-/** Of the downloads that failed, a status tells the times of the last, and of those before it the number alone. */
+/** A status has the times of the last failed attempt; of earlier attempts it has only the number. */
 function downloadsOf(pod: KubeObject): Downloads {
   const initializers = initializersOf(pod)
   const ended = initializers.flatMap((status) => [
@@ -118,7 +121,7 @@ function downloadsOf(pod: KubeObject): Downloads {
   }
 }
 
-/** A pod holds its GPUs from the moment it is placed, whether its containers run or not. A claim counts as one. */
+/** The GPUs of a pod, which it occupies once it is scheduled. A ResourceClaim counts as one. */
 function gpusOf(pod: KubeObject): number {
   const containers = listAt(pod, 'spec', 'containers')
   const claims = containers.flatMap((container) => listAt(container, 'resources', 'claims'))
@@ -145,13 +148,19 @@ function sum(numbers: number[]): number {
 
 export interface Report {
   services: ServiceReport[]
+  sources: SourcesReport
   saving: number
 }
 
-/** The report as text; the assumption is stated in each form of it that people read. */
+/** Renders the report. Every format for people states the assumption about savings. */
 export const renderReport: Record<ReportFormat, (report: Report) => string> = {
-  json: ({ services, saving }) => {
-    const report = { assumption: { saving, says: assumption(saving) }, services, total: total(services) }
+  json: ({ services, sources, saving }) => {
+    const report = {
+      assumption: { saving, says: assumption(saving) },
+      services,
+      total: total(services),
+      sources,
+    }
     return printableLines(`${JSON.stringify(report, null, 2)}\n`)
   },
   csv: ({ services }) => {
@@ -159,14 +168,15 @@ export const renderReport: Record<ReportFormat, (report: Report) => string> = {
     const lines = services.map((service) => columns.map((column) => csvCell(service[column])).join(','))
     return `${[columns.join(','), ...lines].join('\n')}\n`
   },
-  table: ({ services, saving }) => {
+  table: ({ services, sources, saving }) => {
     const rows = [...services, ...(services.length > 1 ? [total(services)] : [])].map(row)
-    const text = services.length === 0 ? 'no pod of a service is there\n' : table([heading, ...rows])
-    return `${text}\n${assumption(saving)}\nOnly pods that exist now are counted: what deleted ones spent is not known any more.\n`
+    const text = services.length === 0 ? 'there are no pods of services\n' : table([heading, ...rows])
+    const reach = describeSources(sources)
+    return `${text}\n${reach === '' ? '' : `${reach}\n`}${assumption(saving)}\nOnly existing pods are counted.\n`
   },
 }
 
-/** A spreadsheet takes what begins with one of these for a formula. */
+/** Escapes values that a spreadsheet would read as a formula. */
 function csvCell(value: string | number): string {
   const text = printable(String(value))
   const safe = /^[=+\-@]/.test(text) ? `'${text}` : text

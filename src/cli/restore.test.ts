@@ -104,7 +104,7 @@ test('a service that had been taken back is waited for, too', async () => {
   })
   fixture.rolls = false
   expect(await fixture.run({ timeoutMs: 5_000 })).toBe(1)
-  expect(fixture.output).toContain('pod llama-0 is to be replaced')
+  expect(fixture.output).toContain('pod llama-0 is not replaced yet')
   fixture.rolls = true
   fixture.api.put(reverted)
   expect(await fixture.run()).toBe(0)
@@ -196,14 +196,14 @@ test('a service is waited for before the next one rolls; its cache is not taken 
   const startMs = fixture.clock.now()
   expect(await fixture.run({ timeoutMs: 30_000 })).toBe(1)
   expect(fixture.output).toContain(
-    'FAILED InferenceService models/llama: pod llama-0 is to be replaced, one of 1 after 30s',
+    'FAILED InferenceService models/llama: pod llama-0 is not replaced yet, one of 1 after 30s',
   )
   expect(fixture.clock.now() - startMs).toBeGreaterThanOrEqual(60_000)
   const waiting = fixture.output
     .split('\n')
     .filter((line) => line.startsWith('waiting for InferenceService models/llama'))
   expect(waiting).toEqual([
-    'waiting for InferenceService models/llama: pod llama-0 is to be replaced, one of 1',
+    'waiting for InferenceService models/llama: pod llama-0 is not replaced yet, one of 1',
   ])
   expect(fixture.get('Dataset', cacheName)).toBeDefined()
 })

@@ -47,11 +47,7 @@ test.each([
   ['warm', 'Complete', { phase: 'Bound' }],
   ['pending: its Dataset is not Bound yet', 'Executing', { phase: 'NotBound' }],
   ['failed: the DataLoad failed', 'Failed', { phase: 'Bound' }],
-  [
-    'warming: Fluid does not tell yet how far it is',
-    'Executing',
-    { phase: 'Bound', ufsTotal: '[Calculating]' },
-  ],
+  ['warming: Fluid does not report progress yet', 'Executing', { phase: 'Bound', ufsTotal: '[Calculating]' }],
 ])('a cache that is %s', async (words, phase, status) => {
   const { run, text } = setUp(fakeDataset(status), fakeDataLoad(phase))
   await run()
@@ -74,8 +70,8 @@ test('whatever held pods wait for is told, also where its Dataset is not there, 
 
 models/corpus  used by no service
   pending: its Dataset is not Bound yet
-  a Dataset that was here already: its team fills it, and takes it away
-  held for 24h: pod theirs-0: nothing was said yet: is Warmgate running?
+  a Dataset of a team: the team loads and deletes it
+  held for 24h: pod theirs-0: no status yet: is Warmgate running?
 `,
   )
 })
@@ -88,7 +84,7 @@ test('a worker that is away is told', async () => {
   })
   await run()
   expect(text()).toContain(
-    '  warm, but 1 of 3 workers is ready: what the others keep is read from the source\n',
+    '  warm, but 1 of 3 workers is ready: the data of the others is read from the source\n',
   )
 })
 
@@ -138,8 +134,8 @@ test('a cache that is being deleted, or is not what its policy asks for, says wh
   const { run, text } = setUp(stuck, fakeDataLoad('Complete'), ...pods)
   await run()
   expect(text()).toContain(`  warm
-  Dataset ${cacheName} is being deleted since ${deletionTimestamp}, and not gone: Fluid keeps it while pods mount it (llama-0).`)
-  expect(text()).toContain('it stays without JindoRuntime spec.tieredstore.levels until it is made anew')
+  Dataset ${cacheName} has been terminating since ${deletionTimestamp}: Fluid keeps it while pods mount it (llama-0).`)
+  expect(text()).toContain('it lacks JindoRuntime spec.tieredstore.levels until it is created again')
 })
 
 test('of a cache of many models each is told by itself', async () => {
@@ -159,7 +155,7 @@ test('of a cache of many models each is told by itself', async () => {
   )
   await run()
   expect(text()).toBe(`models/${cacheName}/bloom  for InferenceService/bloom
-  warming: Fluid does not tell yet how far it is
+  warming: Fluid does not report progress yet
 
 models/${cacheName}/llama  used by no service
   warm
@@ -184,7 +180,7 @@ test('a Dataset that a team made is told where a service is pointed at it', asyn
   )
   await run()
   expect(text()).toContain('models/team/llama  for InferenceService/llama\n  warming')
-  expect(text()).toContain('its team fills it')
+  expect(text()).toContain('the team loads and deletes it')
   expect(text()).not.toContain('unused')
 })
 

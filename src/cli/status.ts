@@ -1,6 +1,7 @@
 import { runtimeResources } from '../cluster/runtimes.ts'
 import { Speeds } from '../cluster/speeds.ts'
 import { type CacheStatus, formatStatus, type StatusObjects, statusOf } from '../cluster/status.ts'
+import { fillJobSelector } from '../fill/job.ts'
 import { loadJobSelector } from '../fluid/job.ts'
 import { cachePodSelector } from '../fluid/suspension.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
@@ -52,16 +53,18 @@ async function read({ client, namespace, signal }: StatusOptions): Promise<Statu
     return await listInstalled(client, resource, select)
   }
   // For reading, the oldest version will do: every KServe that has the kind serves it.
-  const [services, llmServices, datasets, dataLoads, loadJobs, pods, llmPods, gatedPods] = await Promise.all([
-    list(resources.inferenceService),
-    list(llmInferenceService('v1alpha1')),
-    list(resources.dataset),
-    list(resources.dataLoad),
-    list(resources.job, loadJobSelector),
-    list(resources.pod, serviceLabel),
-    list(resources.pod, llmSelector),
-    list(resources.pod, cachePodSelector),
-  ])
+  const [services, llmServices, datasets, dataLoads, loadJobs, fillJobs, pods, llmPods, gatedPods] =
+    await Promise.all([
+      list(resources.inferenceService),
+      list(llmInferenceService('v1alpha1')),
+      list(resources.dataset),
+      list(resources.dataLoad),
+      list(resources.job, loadJobSelector),
+      list(resources.job, fillJobSelector),
+      list(resources.pod, serviceLabel),
+      list(resources.pod, llmSelector),
+      list(resources.pod, cachePodSelector),
+    ])
   const runtimes = await Promise.all(Object.values(runtimeResources).map((resource) => list(resource)))
   return {
     services: [...services, ...llmServices],
@@ -69,6 +72,7 @@ async function read({ client, namespace, signal }: StatusOptions): Promise<Statu
     runtimes: runtimes.flat(),
     dataLoads,
     loadJobs,
+    fillJobs,
     gatedPods,
     pods: [...pods, ...llmPods],
   }

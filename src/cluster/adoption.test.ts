@@ -39,7 +39,7 @@ test.each<[string, KubeObject[], KubeObject, string | undefined]>([
     'an old pod is there still, whatever Ready says',
     [old, onCache()],
     service(),
-    'pod old is to be replaced',
+    'pod old is not replaced yet',
   ],
   ['a new pod is held', [onCache({})], service(), 'pod new is not Ready'],
   ['no pod has come yet', [others], service(), 'no pod reads from the cache yet'],
@@ -55,7 +55,7 @@ test('where nobody answers the webhook, what was asked is taken back', async () 
   const api = new FakeApi()
   api.put(service(ready, {}))
   const answer = await adoptService(api, service(ready, {}), { dryRun: false })
-  expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('was not asked') })
+  expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('did not see it') })
   const { annotations } = api.all('InferenceService')[0]?.metadata ?? {}
   expect(annotations).toEqual({ 'warmgate.dev/caches': cacheName })
   expect(api.writes).toHaveLength(2)

@@ -19,7 +19,7 @@ import { serviceResource } from './services.ts'
 export type Adoption = { kind: 'adopted'; service: KubeObject } | { kind: 'left'; why: string }
 
 const notRequested =
-  'Warmgate was not asked about it: is it running, and does its webhook reach this namespace (doc: policy.md)?'
+  'Warmgate did not see it: is it running, and does its webhook select this namespace (doc: policy.md)?'
 
 /**
  * Asks admission to adopt an existing service. Admission rewrites the service, or gives a reason and changes
@@ -70,7 +70,7 @@ export async function admissionAnswers(client: KubeClient, service: KubeObject):
 
 function whyOf(warnings: string[]): string {
   const ours = warnings.filter((text) => text.startsWith('warmgate: '))
-  return ours.map((text) => text.slice('warmgate: '.length)).join('; ') || 'nothing in it is to be cached'
+  return ours.map((text) => text.slice('warmgate: '.length)).join('; ') || 'it has no model to cache'
 }
 
 /**
@@ -95,14 +95,14 @@ export async function listAlivePods(client: KubeClient, service: KubeObject): Pr
   return items.filter((pod) => isAlive(pod) && belongsToService(pod, service))
 }
 
-/** `pods`: those of the service that are alive. */
+/** Why the rollout is not complete; undefined if it is. `pods` are the alive pods of the service. */
 export function pendingReason(service: KubeObject, pods: KubeObject[]): string | undefined {
   const original = readOriginal(service)
   // The service has opted out since: there is no rollout to wait for.
   if (original === undefined) return undefined
   const uris = Object.values(original.locations).map(({ uri }) => uri)
   const old = pods.find((pod) => downloadsOf(pod).some((uri) => uris.includes(uri)))
-  if (old !== undefined) return `pod ${old.metadata.name} is to be replaced`
+  if (old !== undefined) return `pod ${old.metadata.name} is not replaced yet`
   const caches = cacheNames(service)
   const onCache = pods.filter((pod) => mountsAny(pod, caches))
   const waiting = onCache.find((pod) => !isReady(pod))
@@ -111,7 +111,7 @@ export function pendingReason(service: KubeObject, pods: KubeObject[]): string |
   return isReady(service) ? undefined : 'the service is not Ready'
 }
 
-/** Of pods and services alike. */
+/** Whether a pod or a service has the condition Ready. */
 export function isReady(object: KubeObject): boolean {
   return isTrue(object, 'Ready')
 }

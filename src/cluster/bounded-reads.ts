@@ -18,7 +18,9 @@ export class BoundedReads {
   readonly #known = new Set<string>()
   #pending: Read[] = []
 
-  /** Plans reads that are of use together only; false, and none is planned, if they would be too many. */
+  /**
+   * Adds reads that are only useful together. Adds none and returns false if the total would be too large.
+   */
   add(reads: Read[]): boolean {
     const fresh = [...new Map(reads.map((read) => [read.key, read])).values()].filter(
       ({ key }) => !this.#known.has(key),
@@ -29,7 +31,7 @@ export class BoundedReads {
     return true
   }
 
-  /** Makes the reads that were added. Rejects once the signal aborts, and begins none after that. */
+  /** Runs the added reads. Rejects if the signal aborts, and starts no read after that. */
   async make(signal: AbortSignal | undefined): Promise<void> {
     const reads = this.#pending
     this.#pending = []

@@ -19,7 +19,7 @@ export interface ReadOptions {
 
 type CredentialFacts = Pick<Facts, 'serviceAccounts' | 'secrets' | 'sharedDatasets' | 'unread'>
 
-/** What was read of credentials in the last minute, by namespace and name. */
+/** Service accounts, Secrets and grants that were read in the last minute, by namespace and name. */
 export class RecentCredentials {
   readonly accounts: RecentReads<ServiceAccountFact>
   readonly secrets: RecentReads<SecretFact | undefined>

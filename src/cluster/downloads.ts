@@ -45,7 +45,7 @@ export class Downloads {
   }
 
   #measure(pod: KubeObject): void {
-    // A pod that KServe did not create says nothing about KServe's downloads.
+    // Ignore pods that KServe did not create: they do not measure KServe's downloads.
     const download = isWorkloadPod(pod) ? downloadOf(pod) : undefined
     if (download === undefined) return
     const uri = directoryUri(download.uri)

@@ -36,7 +36,7 @@ test('the Secret of a storage spec is read, before and after the service is poin
   expect(again.service).toEqual(first.service)
 })
 
-test('ClusterStorageContainers that customise downloads are known from the mirror', async () => {
+test('ClusterStorageContainers are known from the mirror, and what they customise', async () => {
   const api = new FakeApi()
   const { mirror, storageContainers } = fakeMirror()
   const named = (name: string, image: string): KubeObject => ({
@@ -49,8 +49,11 @@ test('ClusterStorageContainers that customise downloads are known from the mirro
   storageContainers.put(named('corp', 'corp/fetch:1'))
   const service = fakeService({ model: { storageUri: 's3://models/llama' } })
   const facts = await readFacts(factsSources({ mirror, client: api }), service, liveIn('models'))
+  const formats = [{ prefix: 's3://', regex: '' }]
+  const shipped = { image: 'kserve/storage-initializer:v0.20.0' }
   expect(facts.storageContainers).toEqual([
-    { name: 'corp', changes: ['image'], formats: [{ prefix: 's3://', regex: '' }] },
+    { name: 'default', container: shipped, changes: [], formats },
+    { name: 'corp', container: { image: 'corp/fetch:1' }, changes: ['image'], formats },
   ])
 })
 

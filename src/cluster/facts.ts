@@ -5,9 +5,10 @@ import { localModelFact } from '../kserve/local-model.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
 import { isPlanned, needsOf } from '../plan/service/needs.ts'
+import type { Policy } from '../policy/policy.ts'
 import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
-import type { KubeObject } from '../values/object.ts'
+import { getIn, type KubeObject } from '../values/object.ts'
 import { type ReadOptions, readCredentials } from './credentials.ts'
 import { findKserve } from './kserve-installation.ts'
 import type { Mirror } from './mirror.ts'
@@ -40,6 +41,7 @@ export async function readFacts(
     ...known,
     ...credentials,
     ...serving,
+    mayFill: await readMayFill(sources, known.policies, options),
     installed: mirror.fluidResources,
     storageContainers: storageContainerFacts(mirror.storageContainers.list()),
     localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
@@ -55,6 +57,40 @@ export async function readFacts(
     datasets: mirror.datasets.list(namespace),
     runtimes: Object.values(mirror.runtimes).flatMap((runtimes) => runtimes.list(namespace)),
   }
+}
+
+/** Whether Warmgate may create Jobs in a namespace. Asked only if a policy fills mirrors. */
+async function readMayFill(
+  { client, recent }: FactsSources,
+  policies: Policy[],
+  { namespace, freshness, signal }: ReadOptions,
+): Promise<boolean> {
+  const fills = policies.some(({ spec }) =>
+    spec.sources.some(({ fill = { mode: 'Never' } }) => fill.mode !== 'Never'),
+  )
+  if (!fills) return false
+  return await recent.grants.read(`${namespace} fill`, freshness, () =>
+    mayCreateJobs(client, namespace, signal),
+  )
+}
+
+async function mayCreateJobs(
+  client: FactsSources['client'],
+  namespace: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const { group, plural } = resources.job
+  const review = await client.create(
+    resources.selfSubjectAccessReview,
+    {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SelfSubjectAccessReview',
+      metadata: {},
+      spec: { resourceAttributes: { verb: 'create', group, resource: plural, namespace } },
+    },
+    { signal },
+  )
+  return getIn(review, 'status', 'allowed') === true
 }
 
 const nothingServed: Pick<Facts, 'servingRuntimes' | 'llmConfigs'> = {

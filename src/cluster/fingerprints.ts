@@ -8,8 +8,8 @@ import { type Json, type JsonObject, type KubeObject, objectAt } from '../values
 type Part = 'Spec' | 'Service' | 'Shown'
 
 /**
- * Digests of what plans read. Two equal digests make equal plans, so that nothing is planned again for a write of what no
- * plan reads, such as the progress that Fluid and KServe report in a status. An object is read once while it is the same.
+ * Digests of what plans read. Equal digests mean equal plans, so a write to other fields (e.g. the progress
+ * in a status of Fluid or KServe) causes no new plan. An object is digested once for each version.
  */
 export class Fingerprints {
   readonly #objects: Record<Part, WeakMap<KubeObject, string>> = {
@@ -19,25 +19,44 @@ export class Fingerprints {
   }
   readonly #policies = new WeakMap<Policy, string>()
 
-  /** A service, with what its status says of how KServe deploys it. */
+  /** A service, including the deployment mode in its status. */
   ofService(service: KubeObject): string {
     return this.#object(service, 'Service')
   }
 
-  /** The facts for one service, except for `foreignClaims` and `foreignVolumes`: a plan asks for a few of these. */
+  /**
+   * The facts for one service, without `foreignClaims` and `foreignVolumes`: a plan reads only a few of them.
+   */
   ofFacts(facts: Facts, recordsVersion: number): string {
     const { policies, datasets, runtimes, servingRuntimes, llmConfigs, sharedDatasets, unread, ...others } =
       facts
     const { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, ...rest } = others
-    const { serviceAccounts, secrets, signer: _, foreignClaims: __, foreignVolumes: ___, ...forgotten } = rest
-    // A new fact does not compile before it is a part of the digest.
+    const {
+      serviceAccounts,
+      secrets,
+      mayFill,
+      signer: _,
+      foreignClaims: __,
+      foreignVolumes: ___,
+      ...forgotten
+    } = rest
+    // A new fact that is not part of the digest does not compile.
     forgotten satisfies { [field in keyof typeof forgotten]: never }
     const specs = (objects: KubeObject[]) => objects.map((object) => this.#object(object, 'Spec'))
     return digest([
       recordsVersion,
-      { namespace, namespaceLabels, installed, kserve, localModels, storageContainers, unread: [...unread] },
+      {
+        namespace,
+        namespaceLabels,
+        installed,
+        kserve,
+        localModels,
+        storageContainers,
+        unread: [...unread],
+        mayFill,
+      },
       policies.map((policy) => this.#policy(policy)),
-      // They arrive in any order.
+      // Sort them, because their order is not stable.
       Object.entries(serviceAccounts).toSorted(byName),
       Object.entries(secrets).toSorted(byName),
       datasets.map((dataset) => this.#object(dataset, isOurs(dataset) ? 'Spec' : 'Shown')),
@@ -64,14 +83,17 @@ export class Fingerprints {
     if (known !== undefined) return known
     const { uid, resourceVersion } = object.metadata
     const read = readOf(object, part)
-    // A tenant may nest an object deeper than JSON can be written.
+    // JSON.stringify fails on objects that a tenant nests too deeply.
     const fresh = isBounded(read, Number.POSITIVE_INFINITY) ? digest(read) : `${uid} ${resourceVersion}`
     this.#objects[part].set(object, fresh)
     return fresh
   }
 }
 
-/** What plans read of an object: of a status only how KServe deploys a service, or whether a Dataset shows its mounts. */
+/**
+ * The parts of an object that plans read. From a status: only the deployment mode, and whether a Dataset is
+ * Bound.
+ */
 function readOf({ metadata, status, ...rest }: KubeObject, part: Part): Json {
   const { resourceVersion: _, generation: __, ...identity } = metadata
   const { deploymentMode, annotations, phase, runtimes } = objectAt(status)
@@ -91,7 +113,7 @@ function byName([a]: [string, unknown], [b]: [string, unknown]): number {
   return a < b ? -1 : 1
 }
 
-/** A set that remembers what it was asked, and what it answered. */
+/** A set that records its lookups and their results. */
 export class AskedSet {
   readonly #set: Pick<ReadonlySet<string>, 'has'>
   readonly #answers = new Map<string, boolean>()
@@ -106,7 +128,7 @@ export class AskedSet {
     return answer
   }
 
-  /** Whether another set would have answered the same. */
+  /** Whether another set gives the same results for these lookups. */
   agreesWith(other: Pick<ReadonlySet<string>, 'has'>): boolean {
     return [...this.#answers].every(([name, answer]) => other.has(name) === answer)
   }

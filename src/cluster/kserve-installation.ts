@@ -2,15 +2,20 @@ import { kserveConfigName } from '../kserve/config.ts'
 import type { Reflector } from '../kube/reflector.ts'
 import type { KubeObject } from '../values/object.ts'
 
-/** Where KServe's own manifests, Open Data Hub, OpenShift AI and Kubeflow install KServe; the first that has it counts. */
+/**
+ * The namespaces of KServe's manifests, Open Data Hub, OpenShift AI and Kubeflow; the first with the
+ * ConfigMap wins.
+ */
 const defaultNamespaces = ['kserve', 'opendatahub', 'redhat-ods-applications', 'kubeflow']
 
-/** Where KServe's ConfigMap is looked for: in the namespace that an administrator names, or in the usual ones. */
+/**
+ * The namespaces in which to search KServe's ConfigMap: the one that an administrator names, or the defaults.
+ */
 export function kserveNamespaces(named: string | undefined): readonly string[] {
   return named === undefined ? defaultNamespaces : [named]
 }
 
-/** Where KServe is installed, by its ConfigMap; without one it is taken to be in the first of these namespaces. */
+/** The namespace of KServe, from its ConfigMap; without a ConfigMap the first of these namespaces. */
 export interface KserveInstallation {
   namespace: string
   configMap: KubeObject | undefined

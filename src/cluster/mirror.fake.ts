@@ -29,6 +29,7 @@ const kinds = {
   datasets: 'Dataset',
   dataLoads: 'DataLoad',
   loadJobs: 'Job',
+  fillJobs: 'Job',
   gatedPods: 'Pod',
 } as const
 

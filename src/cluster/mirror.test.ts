@@ -177,7 +177,11 @@ test('what is forbidden at the start is named at once, and refuses the start aft
   const refusals: (Error | undefined)[] = []
   void mirror.waitForRefusal(signal).then((refusal) => refusals.push(refusal))
   await clock.advance(1_000)
-  expect(mirror.unsynced()).toEqual(['datasets (list is forbidden)', 'jobs (list is forbidden)'])
+  expect(mirror.unsynced()).toEqual([
+    'datasets (list is forbidden)',
+    'jobs (list is forbidden)',
+    'jobs that fill mirrors (list is forbidden)',
+  ])
   expect(mirror.forbidden()).toMatchObject({ datasets: true, jobs: true, pods: false })
   server.forbidden.delete('jobs')
   await clock.advance(110_000)

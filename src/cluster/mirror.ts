@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { fillJobSelector } from '../fill/job.ts'
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import { cachePodSelector } from '../fluid/suspension.ts'
@@ -43,9 +44,9 @@ export interface MirrorOptions {
   client: KubeClient
   clock: Clock
   logger: Logger
-  /** KServe's namespace, if an administrator names it; else its ConfigMap is looked for in the usual ones. */
+  /** KServe's namespace, if an administrator names it; otherwise the default namespaces are searched. */
   kserveNamespace?: string | undefined
-  /** Namespaces of the cluster's own, where they have other names than the usual ones. */
+  /** More system namespaces, in addition to the default ones. */
   systemNamespaces?: readonly string[]
   /** The version of LLMInferenceService to speak; the newest that the cluster serves. */
   llmVersion: LlmVersion
@@ -71,7 +72,7 @@ export class Mirror {
   readonly volumes: Reflector
   readonly configMaps: Reflector
   readonly services: Services
-  /** What admission recorded on them. */
+  /** The records that admission wrote on services. */
   readonly records: Records
   readonly servingRuntimes: Reflector
   readonly clusterServingRuntimes: Reflector
@@ -80,12 +81,14 @@ export class Mirror {
   readonly llmVersion: LlmVersion
   readonly localModelCaches: Reflector
   readonly localModelNamespaceCaches: Reflector
-  /** Those of InferenceServices and of LLMInferenceServices. */
+  /** The pods of InferenceServices and LLMInferenceServices. */
   readonly pods: MergedReflector
   readonly datasets: Reflector
   readonly dataLoads: Reflector
-  /** The Jobs by which Fluid carries DataLoads out. */
+  /** The loading Jobs that Fluid creates for DataLoads. */
   readonly loadJobs: Reflector
+  /** The Jobs that fill mirrors. */
+  readonly fillJobs: Reflector
   /** The pods of caches that have scheduling gates. */
   readonly gatedPods: Reflector
   readonly runtimes: Record<RuntimeName, Reflector>
@@ -96,7 +99,10 @@ export class Mirror {
   readonly #options: MirrorOptions
   readonly #servicePods: Reflector
   readonly #llmPods: Reflector
-  /** What is followed in open namespaces alone, with the namespaces in which something was cut or dropped. */
+  /**
+   * Resources that are kept only in open namespaces, with the namespaces in which objects were cut or
+   * dropped.
+   */
   readonly #cutIn = new Map<Reflector, Set<string>>()
   readonly #openness = new Map<string, boolean>()
   readonly #stopping = new AbortController()
@@ -156,6 +162,7 @@ export class Mirror {
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
     this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: reduceJob })
+    this.fillJobs = follow(resources.job, { select: { labelSelector: fillJobSelector }, reduce: reduceJob })
     const ofCaches = { select: { labelSelector: cachePodSelector }, reduce: reduceGatedPod }
     this.gatedPods = follow(resources.pod, ofCaches)
     this.runtimes = followAll(follow)
@@ -218,7 +225,7 @@ export class Mirror {
     while (!signal.aborted && isStarting()) await pause(this.#options.clock, batchMs, signal)
   }
 
-  /** What the API server forbids now, by resource. */
+  /** Whether the API server forbids to list or watch a resource now, by resource. */
   forbidden(): { [resource: string]: boolean } {
     return Object.fromEntries(
       Object.entries(this.#all()).map(([name, { forbidden }]) => [name, forbidden !== undefined]),
@@ -226,8 +233,8 @@ export class Mirror {
   }
 
   /**
-   * Resolves with the reason why this mirror cannot start: the API server has forbidden for two minutes what was never
-   * read. Undefined when the signal aborts.
+   * Resolves with the reason why this mirror cannot start: the API server has forbidden for two minutes what
+   * was never read. Undefined when the signal aborts.
    */
   async waitForRefusal(signal: AbortSignal): Promise<ForbiddenError | undefined> {
     const { clock } = this.#options
@@ -326,6 +333,7 @@ export class Mirror {
       datasets,
       dataloads: dataLoads,
       jobs: loadJobs,
+      'jobs that fill mirrors': this.fillJobs,
       'pods of caches': this.gatedPods,
       ...Object.fromEntries(runtimes.map(([name, reflector]) => [runtimeResources[name].plural, reflector])),
     }

@@ -26,14 +26,14 @@ export interface PlannerOptions {
 /** A service in an admission review. It may not be stored yet. */
 export interface Review {
   service: KubeObject
-  /** Its manifest may leave it out. */
+  /** The namespace of the request, because the manifest may have none. */
   namespace: string
   signal: AbortSignal
 }
 
 /**
- * How a stored service is planned. New: as if it were created now. Existing: as an update that changes nothing, which
- * keeps what the service has. Adopted: as an update that asks for its adoption.
+ * How a stored service is planned. New: as if it were created now. Existing: as an update that changes
+ * nothing, so that it keeps its rewrites. Adopted: as an update that requests its adoption.
  */
 type Mode = 'New' | 'Existing' | 'Adopted'
 const modes: readonly Mode[] = ['New', 'Existing', 'Adopted']
@@ -51,23 +51,23 @@ interface Remembered {
   plan: Plan
 }
 
-// A plan counts as 3 KiB for one location, and as 120 KiB for 64; what plans share is counted for each of them.
+// A plan takes about 3 KiB for one location, and 120 KiB for 64. Objects that plans share are counted for
+// each plan.
 const planMemory = { totalBytes: 32 * 2 ** 20, valueBytes: 256 * 2 ** 10 }
 const serviceMemory = { totalBytes: 4 * 2 ** 20, valueBytes: 2 ** 10 }
 
 /**
- * Plans services: reads the facts and decides on them. Planning has no side effects in the cluster, for a dry run either.
+ * Plans services: reads the facts and decides on them. Planning never writes to the cluster.
  *
- * Reviews of the API server are planned each time. The plans of stored services are remembered as long as nothing that
- * they read has changed, and what was read of credentials for a minute: a reconcile in which nothing changed reads nothing
- * of the API server and plans nothing.
+ * Every admission review is planned again. Plans of stored services are kept until something that they read
+ * changes, and credentials are kept for a minute: a reconcile without changes makes no API call and no plan.
  */
 export class Planner {
   readonly #sources: FactsSources
   readonly #clock: Pick<Clock, 'now'>
   readonly #fingerprints = new Fingerprints()
   readonly #plans = new Memory<Remembered>(planMemory)
-  /** When each service was last seen to change. */
+  /** When each service was last observed to change. */
   readonly #seen = new Memory<{ fingerprint: string; sinceMs: number }>(serviceMemory)
 
   #planned = 0
@@ -80,7 +80,7 @@ export class Planner {
     })
   }
 
-  /** How many plans were made: a remembered one is not made again. */
+  /** How many plans were computed; a remembered plan does not count again. */
   get planned(): number {
     return this.#planned
   }
@@ -90,15 +90,16 @@ export class Planner {
     return this.#plans.size
   }
 
-  /** A new service. Reads live: its Secret may be younger than the last read of it by milliseconds. */
+  /** A new service. Reads credentials from the API server: its Secret may be milliseconds old. */
   async create({ service, namespace, signal }: Review): Promise<Plan> {
     const facts = await readFacts(this.#sources, service, { namespace, freshness: { kind: 'Live' }, signal })
     return this.#plan({ service, facts })
   }
 
   /**
-   * An update. Reads live, since it may bring a new model with a new Secret. An update that leaves spec and annotations as
-   * they are, such as KServe's finalizer, keeps every rewrite whatever its credentials are: recent ones will do.
+   * An update. Reads credentials from the API server, because a new model may come with a new Secret. An
+   * update that changes neither spec nor annotations (e.g. KServe's finalizer) keeps every rewrite, so recent
+   * reads are enough.
    */
   async update({ service, previous, namespace, signal }: Review & { previous: KubeObject }): Promise<Plan> {
     const isUnchanged =
@@ -109,7 +110,7 @@ export class Planner {
     return this.#plan({ service, previous, facts })
   }
 
-  /** A stored service as if it were created now: what its owner would get by creating it again. */
+  /** A stored service as if it were created again now. */
   async recreated(service: KubeObject): Promise<Plan> {
     return await this.#remembered(service, 'New')
   }
@@ -119,12 +120,15 @@ export class Planner {
     return await this.#remembered(service, 'Existing')
   }
 
-  /** A stored service as it would be if it were adopted. Admission plans the adoption itself, and reads live. */
+  /** A stored service as if it were adopted now. Admission plans the adoption again, with live reads. */
   async adoption(service: KubeObject): Promise<Plan> {
     return await this.#remembered(service, 'Adopted')
   }
 
-  /** Whether a service account or Secret that a stored service names is younger than it, in whole seconds. */
+  /**
+   * Whether a stored service names a service account or Secret with a later creationTimestamp (whole
+   * seconds).
+   */
   async credentialsCameLater(service: KubeObject): Promise<boolean> {
     const { namespace = '', creationTimestamp = '' } = service.metadata
     const freshness: Freshness = { kind: 'Recent', sinceMs: this.#unchangedSinceMs(service) }
@@ -133,7 +137,7 @@ export class Planner {
     return named.some(({ createdMs = 0 }) => createdMs >= Date.parse(creationTimestamp))
   }
 
-  /** A stored service as it would be if it were adopted, by what is read now. */
+  /** A stored service as if it were adopted now, with live reads. */
   async adoptionNow(service: KubeObject): Promise<Plan> {
     const { namespace = '' } = service.metadata
     const freshness: Freshness = { kind: 'Live' }
@@ -142,17 +146,17 @@ export class Planner {
   }
 
   /**
-   * A stored service under `rewrite: Pod`, for a new pod of it. Recent reads will do: they are younger than the service,
-   * and a Secret that was changed since then only names another cache, which nobody has made yet. What was missing is
-   * read again: KServe makes a pod once it is there.
+   * A stored service under `rewrite: Pod`, for a new pod. Recent reads are enough: they are newer than the
+   * service, and a Secret that changed later only gives the name of a cache that does not exist yet. Missing
+   * objects are read again, because KServe creates the pod once they exist.
    */
   async podRewrite(service: KubeObject, signal: AbortSignal | undefined): Promise<Plan> {
     return await this.#remembered(service, 'Existing', { signal, rereadsMissing: true })
   }
 
   /**
-   * A stored service that uses caches. It needs them even if its namespace has opted out since. One without a record is
-   * still to be adopted, or is rewritten in its pods.
+   * A stored service that uses caches, also if its namespace has opted out since. A service without a record
+   * is being adopted, or its pods are rewritten.
    */
   async cacheUser(service: KubeObject): Promise<Plan> {
     const isRecorded = this.#sources.mirror.records.of(service) !== undefined
@@ -183,7 +187,7 @@ export class Planner {
       facts: { ...facts, foreignClaims: claims, foreignVolumes: volumes },
     }
     const decided = this.#plan(input)
-    // The mirror has the service itself.
+    // Do not keep the service: the mirror has it.
     const { service: planned, ...rest } = decided
     const measured = decided.patch.length === 0 ? rest : { ...rest, planned }
     this.#plans.set(key, { fingerprint, claims, volumes, plan: withService(decided, service) }, measured)

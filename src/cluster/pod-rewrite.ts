@@ -14,8 +14,8 @@ import type { Mirror } from './mirror.ts'
 import type { Planner } from './planner.ts'
 
 /**
- * The claim that a new pod is to read its model from, where its service is served by its pods (`rewrite: Pod`);
- * undefined where it is not. While the cache is there nothing is asked of the API server.
+ * The claim URI that a new pod under `rewrite: Pod` reads its model from; undefined for other pods. Makes no
+ * API call if the cache exists.
  */
 export async function podClaim(
   { mirror, planner }: { mirror: Mirror; planner: Planner },
@@ -35,8 +35,8 @@ export async function podClaim(
 }
 
 /**
- * Whether a policy rewrites the pods of a service. A service that was rewritten itself and goes back still has its
- * cache for a moment: its new pods must not read from that.
+ * Whether a policy rewrites the pods of a service. False for a service with a record: while such a service is
+ * reverted, its cache still exists for a moment, and new pods must not read from it.
  */
 function isServedByPods(mirror: Mirror, service: KubeObject, namespace: string): boolean {
   const { labels = {}, annotations = {} } = service.metadata
@@ -47,7 +47,9 @@ function isServedByPods(mirror: Mirror, service: KubeObject, namespace: string):
   return chosen?.ok === true && rewritesPods(chosen.policy)
 }
 
-/** The cache that the controller made for this service and model, where there is just one. */
+/**
+ * The claim URI of the cache that the controller created for this service and model, if there is exactly one.
+ */
 function knownClaim(mirror: Mirror, { metadata }: KubeObject, uri: string): string | undefined {
   const parsed = parseModelUri(uri)
   if (parsed.kind === 'other') return undefined
@@ -58,7 +60,7 @@ function knownClaim(mirror: Mirror, { metadata }: KubeObject, uri: string): stri
     object.metadata.annotations?.[sourceAnnotation] === parsed.directory.uri
   const { uid = '' } = metadata
   const datasets = mirror.datasets.by(byOwner, uid).filter(servesModel)
-  // A cache of many models is told by the DataLoad of this one.
+  // In a Dataset with many models, the DataLoad of this model has the source.
   const loads = mirror.dataLoads
     .by(byOwner, uid)
     .filter((load) => servesModel(load) && isServing(mirror.datasets.get(datasetOf(load))))

@@ -10,14 +10,16 @@ import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
-/** What a pod's hold and its placement depend on. */
+/** The facts for a pod's hold and its scheduling fields. */
 export type PodFacts = PodPolicy & {
   /** The phases of its caches, by name. */
   caches: { [name: string]: CachePhase }
   /** The caches that it waits for. */
   cold: CachePart[]
-  /** Since when pods wait for one of these; undefined where that is not recorded. */
+  /** Since when pods wait for one of these; undefined if it is not recorded. */
   waitingSinceMs: number | undefined
+  /** How long the mirrors of these are being filled, in milliseconds: that time does not count as waiting. */
+  fillMs: number
   /** Claims that it mounts and that do not exist yet. */
   unmountable: string[]
   /** Caches, by name, that cannot be read while they are cold. */
@@ -25,13 +27,13 @@ export type PodFacts = PodPolicy & {
   /** The labels of the nodes that hold its caches. */
   workerLabels: string[]
   sidecar: SidecarState
-  /** What is read ahead of its server. */
+  /** The paths for the file prefetcher. */
   readAhead: ClaimMount[]
 }
 
 /**
- * Reads these facts from the mirror, for a new pod and for one that waits. The namespace is given because a
- * new pod's own may still be empty.
+ * Reads these facts from the mirror, for a new or a held pod. The namespace is a parameter because a new pod
+ * may have none in its metadata.
  */
 export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, nowMs: number): PodFacts {
   const service = mirror.services.ofPod(pod, namespace)
@@ -56,15 +58,16 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
   const caches = mounts.filter(({ claim, dataset }) => dataset !== undefined || isCacheName(claim))
   const cold = caches.filter(({ phase }) => phase.kind !== 'warm')
   const sinceMs = cold.flatMap((each) => each.waitingSinceMs ?? [])
-  // Fluid makes the claim once the Dataset is Bound: it may be known a moment later.
+  // Fluid creates the PVC when it binds the Dataset. The mirror may show the PVC a moment later.
   const unmountable = mounts.filter(({ hasClaim, isBound }) => !hasClaim && !isBound)
-  // Fluid's webhook adds a sidecar only if every claim is there, and its Dataset Bound.
+  // Fluid's webhook adds a sidecar only if every PVC exists and its Dataset is Bound.
   const isReady = caches.every((each) => each.hasClaim && each.isBound && !each.isBeingDeleted)
   const hasSidecar = podPolicy.sidecarHold !== undefined && caches.length > 0 && !optsOut(pod)
   return {
     ...podPolicy,
     caches: Object.fromEntries(caches.map((each) => [nameOf(each), each.phase])),
     cold: cold.map(({ claim: name, path }) => ({ namespace, name, path })),
+    fillMs: Math.max(0, ...cold.map((each) => each.fillMs)),
     waitingSinceMs: sinceMs.length === 0 ? undefined : Math.min(...sinceMs),
     unreadable: caches.filter(({ isReadable }) => !isReadable).map(nameOf),
     unmountable: [...new Set(unmountable.map(({ claim }) => claim))],
@@ -74,7 +77,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
   }
 }
 
-/** `models-0123456789/llama`: what people are told of. */
+/** The name of a cache in messages: `models-0123456789/llama`. */
 export function nameOf({ claim, path }: ClaimMount): string {
   return path === '' ? claim : `${claim}/${path}`
 }
@@ -86,8 +89,8 @@ export function serviceAt({ services }: Mirror, pod: KubeObject): KubeObject | '
 }
 
 /**
- * Whether a claim is a cache of ours, by its Dataset; before there is one, by its name, unless somebody else has made
- * that claim: nothing would ever fill it.
+ * Whether a PVC belongs to a cache of Warmgate. If it has no Dataset yet, its name decides, unless another
+ * client created the PVC: nothing would ever fill it.
  */
 function isOurCache(mirror: Mirror, key: ObjectKey): boolean {
   const dataset = mirror.datasets.get(key)

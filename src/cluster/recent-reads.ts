@@ -2,13 +2,13 @@ import type { Clock } from '../values/clock.ts'
 import { Memory } from '../values/memory.ts'
 
 const recentMs = 60_000
-// Less than the controller waits before it looks at a blocked cache again: what was missing may be there by then.
+// Shorter than the controller's delay for a blocked cache, so that its next run reads missing objects again.
 const recentMissMs = 10_000
 const readMemory = { totalBytes: 4 * 2 ** 20, valueBytes: 64 * 2 ** 10 }
 
 /**
- * Which answers of the API server a plan may use. Live: those that come now. Recent: also those of the last minute, if
- * they were read no earlier than `sinceMs`; with `rereadsMissing` not those that say that something is missing.
+ * Which reads a plan may use. Live: only new reads. Recent: also reads of the last minute that are not older
+ * than `sinceMs`; with `rereadsMissing`, objects that were missing are read again.
  */
 export type Freshness = { kind: 'Live' } | { kind: 'Recent'; sinceMs: number; rereadsMissing?: true }
 

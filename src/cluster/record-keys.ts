@@ -91,7 +91,7 @@ export class RecordKeys implements RecordSigner {
     const fresh = randomBytes(keyBytes)
     const data = { ...stringMapAt(secret, 'data'), current: fresh.toString('base64') }
     await writeOwnSecret(client, key, { present: secret, data })
-    logger.info({ secret: recordKeysSecret }, 'made a key for records')
+    logger.info({ secret: recordKeysSecret }, 'created a key for records')
     return previous === undefined ? [fresh] : [fresh, previous]
   }
 }

@@ -48,8 +48,8 @@ export interface ServiceReduction {
 }
 
 /**
- * What plans and holds read of a service: its spec, some annotations, how KServe deploys it, and whether it is Ready.
- * Only the head if it is too large, or its namespace is not open.
+ * What plans and holds read of a service: its spec, some annotations, how KServe deploys it, and whether it
+ * is Ready. Only the head if it is too large, or its namespace is not open.
  */
 export function reduceService(
   service: KubeObject,
@@ -123,7 +123,7 @@ export function reducePod(pod: KubeObject, isOpen: boolean): KubeObject | undefi
   return { ...small, metadata: head(pod).metadata }
 }
 
-/** What decides which node a pod gets. */
+/** The fields that decide on which node a pod can run. */
 function schedulingFields(spec: Json | undefined): JsonObject {
   const { tolerations, nodeSelector, runtimeClassName } = objectAt(spec)
   return defined({ tolerations, nodeSelector, runtimeClassName })

@@ -15,10 +15,11 @@ export interface RestoreServiceOptions {
 }
 
 /**
- * Gives a service, as it was just read, its manifest back; `changed` holds what the API server answered. If the service
- * has to opt out, only the opt-out is patched and admission restores the rest, so that no field of the manifest changes
- * its manager (`metadata.managedFields`). If admission does not answer, the whole service is written, and its fields are
- * given back to their managers. Rejects with a 409 if the service has changed since it was read.
+ * Restores the manifest of a service that was just read; `changed` has the API server's response. To opt a
+ * service out, patches only the opt-out, and admission restores the rest, so that no field of the manifest
+ * changes its manager (`metadata.managedFields`). If admission does not respond, replaces the whole service
+ * and then restores the managers of its fields. Rejects with a 409 if the service has changed since it was
+ * read.
  */
 export async function restoreService(
   client: KubeClient,
@@ -68,9 +69,9 @@ async function writeWhole(
 }
 
 /**
- * Gives the fields of a service that was written whole back to those who managed them before. Otherwise the model's URI is
- * Warmgate's, and the next server-side apply that changes it is a conflict. The manifest is back already: a refusal changes
- * nothing about that, and neither does a service that is written all the time.
+ * Restores the managers of a service's fields after the service was replaced. Otherwise Warmgate manages the
+ * model's URI, and the next server-side apply that changes it is a conflict. Best effort: the manifest is
+ * already restored, so errors and conflicts are ignored.
  */
 async function returnFields(client: KubeClient, before: KubeObject): Promise<void> {
   const managers = managersOf(before)
@@ -96,7 +97,7 @@ function managersOf(service: KubeObject): JsonObject[] {
     .filter((entry) => stringAt(entry, 'manager') !== 'warmgate')
 }
 
-/** What tells one entry of `managedFields` from another: the rest is when it wrote, and what. */
+/** The key of an entry in `managedFields`. The other fields are its time and the managed fields. */
 function managerId(entry: JsonObject): string {
   return ['manager', 'operation', 'apiVersion', 'subresource']
     .map((field) => stringAt(entry, field) ?? '')

@@ -1,7 +1,7 @@
 import { type RuntimeName, runtimeNames, runtimes } from '../fluid/runtimes.ts'
 import { type Resource, resources } from '../kube/resources.ts'
 
-/** Where the objects of each registered runtime are; not every cluster serves them all. */
+/** The API resource of each registered runtime. A cluster may not serve all of them. */
 export const runtimeResources = Object.fromEntries(
   runtimeNames.map((name) => {
     const { kind, plural } = runtimes[name]

@@ -45,17 +45,22 @@ export class Services {
     return cutOf(service) === 'TooLarge'
   }
 
-  /** Whether a service was read while its namespace was not open, so without its spec. Once open, it is read again. */
+  /**
+   * Whether a service was read while its namespace was not open, so without its spec. Once open, it is read
+   * again.
+   */
   isClosed(service: KubeObject): boolean {
     return cutOf(service) === 'Closed'
   }
 
-  /** Whether a service that is not in the list is known not to exist: a kind that is not installed has none. */
+  /**
+   * Whether a service that is not in the list is known not to exist: a kind that is not installed has none.
+   */
   get hasSynced(): boolean {
     return this.inference.state === 'synced' && this.llm.state !== 'starting'
   }
 
-  /** The service that KServe made a pod for. */
+  /** The service that KServe created a pod for. */
   ofPod(pod: KubeObject, namespace: string): KubeObject | undefined {
     const of = serviceOfPod(pod)
     return of && this.get(of.kind, { namespace, name: of.name })

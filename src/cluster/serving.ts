@@ -8,9 +8,9 @@ import { findKserve } from './kserve-installation.ts'
 import type { FactsSources } from './sources.ts'
 
 /**
- * What KServe makes a service's pods of, beside the service. A new service is decided on once, and what it is
- * made of is often created just before it, so that the mirror may not have it yet. So the API server is asked
- * for a service that may get GPUs, or that names what the mirror does not have.
+ * The ServingRuntimes and configurations that KServe merges into a service's pods. They are often created
+ * just before a new service, so that the mirror may lack them. Therefore reads from the API server if the
+ * service may get GPUs, or names an object that the mirror does not have.
  */
 export async function readServing(
   sources: FactsSources,
@@ -47,7 +47,7 @@ export async function readServing(
   return { servingRuntimes: { own, cluster }, llmConfigs: { own: ownConfigs, shared } }
 }
 
-/** Whether a service names a configuration or a runtime that the mirror has not heard of. */
+/** Whether a service names a configuration or a runtime that the mirror does not have. */
 function namesUnknown(
   { mirror, kserveNamespace }: FactsSources,
   service: KubeObject,

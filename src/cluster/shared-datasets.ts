@@ -7,8 +7,9 @@ import { getIn, keyText } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
 /**
- * What is known of the Datasets that policies lend by name, and which of a service's accounts may get them. Whoever may
- * create pods in a namespace may mount its claims, so the account is asked about, and not who sent the request.
+ * The shared Datasets that policies name, and the service accounts that may get them. Checks the service
+ * account and not the user of the request, because any user who may create pods in a namespace can mount its
+ * PVCs.
  */
 export function readSharedDatasets(
   mirror: Pick<Mirror, 'datasets' | 'runtimes'>,

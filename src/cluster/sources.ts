@@ -1,6 +1,6 @@
 import type { CredentialSources } from './credentials.ts'
 
-/** Where the facts are read from. */
+/** The sources of the facts. */
 export interface FactsSources extends CredentialSources {
   /** KServe's namespace, if an administrator names it. */
   kserveNamespace: string | undefined

@@ -5,7 +5,7 @@ import type { Clock } from '../values/clock.ts'
 import { keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
-/** How fast caches have been filling of late, from what Fluid writes on their Datasets. */
+/** The recent speed of each warm-up, from the progress that Fluid reports on Datasets. */
 export class Speeds {
   readonly #clock: Pick<Clock, 'now'>
   readonly #samples = new Map<string, Sample[]>()
@@ -14,14 +14,14 @@ export class Speeds {
     this.#clock = clock
   }
 
-  /** Remembers how far a warm-up is by now. */
+  /** Remembers the current progress of a warm-up. */
   observe(key: ObjectKey, phase: CachePhase): void {
     if (phase.kind !== 'warming' || phase.progress === undefined) return
     const sample = { atMs: this.#clock.now(), cachedBytes: phase.progress.cachedBytes }
     this.#samples.set(keyText(key), withSample(this.#samples.get(keyText(key)) ?? [], sample))
   }
 
-  /** The same phase, with the time that it will take where that is known. */
+  /** The same phase, with the remaining time if the speed is known. */
   estimate(key: ObjectKey, phase: CachePhase): CachePhase {
     if (phase.kind !== 'warming' || phase.progress === undefined) return phase
     const samples = this.#samples.get(keyText(key)) ?? []

@@ -14,14 +14,15 @@ import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 
-/** What a status is read off: everything of a namespace, or of all. */
+/** The objects that a status is computed from, in one namespace or in all. */
 export interface StatusObjects {
   services: KubeObject[]
   datasets: KubeObject[]
-  /** Of every kind. */
+  /** Runtimes of every kind. */
   runtimes: KubeObject[]
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]
+  fillJobs?: KubeObject[]
   gatedPods?: KubeObject[]
   pods: KubeObject[]
 }
@@ -61,7 +62,7 @@ export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
   })
 }
 
-/** One cache that cannot be shown hides no other. */
+/** The status of a cache that cannot be read, so that the others are still shown. */
 function unreadable({ namespace, claim, path }: Mount, error: unknown): CacheStatus {
   const message = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
   return {
@@ -104,7 +105,7 @@ function namedMounts({ datasets, services }: StatusObjects): Mount[] {
   )
 }
 
-/** A pod may wait for a cache whose Dataset is not there, or is a team's own. */
+/** The mounts of held pods: the Dataset may not exist yet, or may belong to a team. */
 function waitedFor({ datasets, pods }: StatusObjects): Mount[] {
   const isKnown = ({ namespace, claim }: Mount) =>
     isCacheName(claim) ||
@@ -121,7 +122,7 @@ function nameOf({ namespace, claim, path }: Mount): string {
   return [namespace, claim, ...(path === '' ? [] : [path])].join('/')
 }
 
-/** Of one model in a cache: of most, the only one. */
+/** The status of one model in a cache. Most caches have only one model. */
 function statusAt(
   { view, ...objects }: StatusObjects & { view: CacheView },
   mount: Mount,
@@ -152,7 +153,7 @@ function usesPath(service: KubeObject, cache: string, path: string): boolean {
   return locations.some((each) => each.cache === cache && (each.path ?? '') === path)
 }
 
-const notOurs = 'a Dataset that was here already: its team fills it, and takes it away'
+const notOurs = 'a Dataset of a team: the team loads and deletes it'
 
 function remarksOn(dataset: KubeObject, pods: KubeObject[], nowMs: number): string[] {
   const deletion = deletionOf(dataset, { pods, nowMs })
@@ -162,7 +163,7 @@ function remarksOn(dataset: KubeObject, pods: KubeObject[], nowMs: number): stri
     ...(outdated === ''
       ? []
       : [
-          `made before its policy changed, or edited since: it stays without ${outdated} until it is made anew`,
+          `created before its policy changed, or edited since: it lacks ${outdated} until it is created again`,
         ]),
   ]
 }
@@ -171,7 +172,7 @@ function heldPod(pod: KubeObject, nowMs: number): HeldPod {
   return {
     name: pod.metadata.name ?? '',
     forMs: nowMs - Date.parse(pod.metadata.creationTimestamp ?? ''),
-    why: stringAt(gateCondition(pod), 'message') ?? 'nothing was said yet: is Warmgate running?',
+    why: stringAt(gateCondition(pod), 'message') ?? 'no status yet: is Warmgate running?',
   }
 }
 
@@ -209,7 +210,7 @@ function describePhase(phase: CachePhase): string {
       return `failed: ${phase.message}`
     case 'warming': {
       const { progress, leftMs } = phase
-      if (progress === undefined) return 'warming: Fluid does not tell yet how far it is'
+      if (progress === undefined) return 'warming: Fluid does not report progress yet'
       const done = Math.floor((percentOf(progress) * barWidth) / 100)
       return `[${'#'.repeat(done)}${'.'.repeat(barWidth - done)}] ${describeProgress(progress, leftMs)}`
     }

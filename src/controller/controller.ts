@@ -5,6 +5,7 @@ import type { Mirror } from '../cluster/mirror.ts'
 import { cutOf } from '../cluster/reduce.ts'
 import { serviceId } from '../cluster/services.ts'
 import { followSpeeds } from '../cluster/speeds.ts'
+import { cacheOfJob } from '../fill/job.ts'
 import { isBound, isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
@@ -37,6 +38,7 @@ import { concernedBy } from './policies/concern.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
 import { type PolicyOptions, PolicyReconciler } from './policies/policies.ts'
 import { DecisionEventReconciler } from './reporting/decision-events.ts'
+import { reportFill } from './reporting/fill-reporter.ts'
 import { reportLabel } from './reporting/namespace-labels.ts'
 import { Savings } from './reporting/savings.ts'
 import { WarmupReporter } from './reporting/warmup-reporter.ts'
@@ -97,17 +99,17 @@ export class Controller {
     })
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
     const missed = new MissedPodReconciler(shared)
-    this.#missed = this.#queue('missed', (key) => missed.reconcile(key))
-    this.#reports = this.#serviceQueue('reports', async (service) => {
+    this.#missed = this.#queue('missed-pods', (key) => missed.reconcile(key))
+    this.#reports = this.#serviceQueue('decisions', async (service) => {
       await reports.reconcile(service)
       return undefined
     })
-    this.#podRewriteQueue = this.#serviceQueue('placements', async (service) => {
+    this.#podRewriteQueue = this.#serviceQueue('pod-rewrites', async (service) => {
       this.#wakeNamed(service, await this.#podRewriter.reconcile(service))
       return this.#podRewriter.requeueAfterMs(service)
     })
     const awaited = new AwaitedCredentialsReconciler(options)
-    this.#awaiting = this.#serviceQueue('awaiting', (service) => awaited.reconcile(service))
+    this.#awaiting = this.#serviceQueue('credentials', (service) => awaited.reconcile(service))
     const adoptions = new AdoptionReconciler(shared)
     this.#adoptions = this.#queue('adoptions', () => adoptions.reconcile())
     const policies = new PolicyReconciler(shared)
@@ -207,6 +209,14 @@ export class Controller {
       if (dataLoad === undefined) return
       this.#wakeMounting(datasetOf(dataLoad))
       this.#warmupReporter.report(dataLoad)
+    })
+    whenLeading(mirror.fillJobs, (change) => {
+      const { object } = change
+      const key = cacheOfJob(object)
+      this.#wakeMounting(key)
+      this.#wakeCache(key)
+      const about = { mirror, podRewrites: this.#podRewrites }
+      reportFill({ ...this.#options, servicesUsing: (cache) => servicesUsing(about, cache) }, change)
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
       if (type === 'deleted') this.#warmupReporter.forget(object)

@@ -27,14 +27,14 @@ test('one object that fails is counted and told, and the others have their turn'
   const done: (string | undefined)[] = []
   for (const service of services)
     done.push(
-      await errors.attempt('reports', service, async () => unlessOdd(service.metadata.name, forbidden)),
+      await errors.attempt('decisions', service, async () => unlessOdd(service.metadata.name, forbidden)),
     )
   expect(done).toEqual(['done a', undefined, 'done b'])
   errors.each('changes', [...services, fakeDataset()], ({ metadata }) => {
     done.push(unlessOdd(metadata.name, forbidden))
   })
   expect(done).toHaveLength(6)
-  expect(await counted()).toEqual(['reports 1', 'changes 1'])
+  expect(await counted()).toEqual(['decisions 1', 'changes 1'])
   expect(notes[0]).toMatchObject({
     regarding: { metadata: { name: 'odd' } },
     type: 'Warning',
@@ -47,17 +47,17 @@ test.each([0, 409, 429, 500, 503])(
   'a server that answers %s is nothing that an owner can mend',
   async (status) => {
     const { errors, notes, counted } = setUp()
-    errors.each('reports', services, ({ metadata: { name } }) =>
+    errors.each('decisions', services, ({ metadata: { name } }) =>
       unlessOdd(name, new KubeError('get', { status, message: 'later' })),
     )
-    expect(await counted()).toEqual(['reports 1'])
+    expect(await counted()).toEqual(['decisions 1'])
     expect(notes).toEqual([])
   },
 )
 
 test('an error that may quote what it could not read is for the log alone', () => {
   const { errors, notes } = setUp()
-  errors.each('reports', services, ({ metadata: { name } }) =>
+  errors.each('decisions', services, ({ metadata: { name } }) =>
     unlessOdd(name, new SyntaxError('Unexpected token in "hunter2"')),
   )
   expect(notes).toHaveLength(1)

@@ -7,22 +7,22 @@ import { type KubeObject, keyOf, keyText } from '../values/object.ts'
 /** The loop in which an error happened; a label of the metric. */
 export type Loop =
   | 'adoptions'
-  | 'awaiting'
   | 'caches'
   | 'changes'
+  | 'credentials'
+  | 'decisions'
   | 'holds'
-  | 'milestones'
-  | 'missed'
-  | 'placements'
+  | 'missed-pods'
+  | 'pod-rewrites'
   | 'policies'
   | 'releases'
-  | 'reports'
+  | 'warmups'
 
 export const reconcileFailed = 'ReconcileFailed'
 
 /**
- * Isolates errors per object: counts and logs an error, and records an Event on the object if its owner can fix it.
- * Other objects are still processed.
+ * Isolates errors per object: counts and logs an error, and records an Event on the object if its owner can
+ * fix it. Other objects are still processed.
  */
 export class ErrorReporter {
   readonly #options: { events: EventRecorder; logger: Logger; metrics: Metrics }
@@ -34,7 +34,7 @@ export class ErrorReporter {
   /** Counts an error that is already logged, and reports it on its objects. */
   count(loop: Loop, error: unknown, about: readonly KubeObject[] = []): void {
     this.#options.metrics.reconcileErrors.inc({ loop })
-    // The owner of an object cannot fix a server that is away or busy.
+    // The owner of an object cannot fix an API server that is unavailable or overloaded.
     if (error instanceof KubeError && !isRefusal(error)) return
     const note = describeError(error)
     for (const regarding of about)
@@ -49,7 +49,7 @@ export class ErrorReporter {
 
   report(loop: Loop, error: unknown, about: KubeObject): void {
     const object = `${about.kind} ${keyText(keyOf(about))}`
-    this.#options.logger.warn({ code: 'WG040', loop, object, err: error }, 'an object is passed over')
+    this.#options.logger.warn({ code: 'WG040', loop, object, err: error }, 'an object was skipped')
     this.count(loop, error, [about])
   }
 
@@ -76,7 +76,8 @@ export class ErrorReporter {
 }
 
 /**
- * Names the call that failed. Any other error may quote what it could not read, and so only belongs into the log.
+ * The failed API call, for an Event. The message of any other error may quote object content: write it only
+ * to the log.
  */
 export function describeError(error: unknown): string {
   return error instanceof KubeError

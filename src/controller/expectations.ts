@@ -8,9 +8,9 @@ interface Write {
 }
 
 /**
- * The objects that the controller wrote and the mirror does not show yet, by UID. Until then their copies in the
- * mirror are out of date, and nothing is decided on them that must happen once. How long a watch lags is never
- * guessed.
+ * The objects that the controller wrote and that the mirror does not show yet, by UID. Their copies in the
+ * mirror are out of date: an action that must happen only once waits for the new version. This needs no guess
+ * of the watch's lag.
  */
 export class Expectations {
   readonly #source: Pick<Reflector, 'get' | 'onChange'>
@@ -27,8 +27,8 @@ export class Expectations {
   }
 
   /**
-   * Expects an object as the API server answered its write; `before` is what was decided on. The watch may have shown
-   * the write before that answer came.
+   * Expects the object that the API server returned for a write; `before` is the version that was read. The
+   * watch may already have shown the write.
    */
   expect(written: KubeObject, before: KubeObject): void {
     const { uid = '' } = written.metadata
@@ -37,7 +37,7 @@ export class Expectations {
     if (shown?.metadata.uid === uid && !shows(shown, write)) this.#writes.set(uid, write)
   }
 
-  /** Whether the mirror shows what was last written on an object, or that it is gone. */
+  /** Whether the mirror shows the last write to an object, or its deletion. */
   isSatisfied({ metadata: { uid = '' } }: KubeObject): boolean {
     return !this.#writes.has(uid)
   }
@@ -45,7 +45,7 @@ export class Expectations {
   #observe(change: Change): void {
     const { uid = '' } = change.object.metadata
     const uidBefore = change.type === 'updated' ? change.before.metadata.uid : uid
-    // Another object has its name: the deletion fell between two lists.
+    // Another object has this name now: the deletion was not seen, because it happened between two lists.
     if (uidBefore !== undefined && uidBefore !== uid) this.#writes.delete(uidBefore)
     const write = this.#writes.get(uid)
     if (write === undefined) return
@@ -54,8 +54,9 @@ export class Expectations {
 }
 
 /**
- * Whether an object is as new as a write. Versions of one resource are growing whole numbers of any length (KEP-5504).
- * If a server has others, any version but the one that was decided on counts, so that nothing waits for ever.
+ * Whether an object includes a write. resourceVersions of one resource are increasing integers of any length
+ * (KEP-5504). If a server uses others, accept any version except the one that was read, so that no wait is
+ * endless.
  */
 function shows(object: KubeObject, { version, before }: Write): boolean {
   const shown = versionOf(object)

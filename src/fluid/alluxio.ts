@@ -31,7 +31,7 @@ export const rootOption = 'alluxio.master.mount.table.root.option.'
 export const alluxio: Runtime = {
   kind: 'AlluxioRuntime',
   plural: 'alluxioruntimes',
-  schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https'],
+  schemes: ['gs', 's3', 'oss', 'hdfs', 'http', 'https', 'pvc'],
   isLoadable: true,
   tiers: 'every',
   // Fluid's SyncRuntime does nothing for Alluxio: no other field changes a running cache.
@@ -42,7 +42,7 @@ export const alluxio: Runtime = {
 
   refuses({ scheme, credentials, isReadAsNode = false }) {
     if (credentials.kind !== 'anonymous' || isReadAsNode || !needsIdentity.includes(scheme)) return undefined
-    return `AlluxioRuntime cannot read ${scheme}:// without credentials: it would take the identity of its node; where that is meant, a policy says so (sources[].credentials.identity: Node)`
+    return `AlluxioRuntime cannot read ${scheme}:// without credentials: it would use the identity of its node; to allow that, set sources[].credentials.identity: Node in a policy`
   },
 
   mount(source) {

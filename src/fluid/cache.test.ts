@@ -131,6 +131,7 @@ const golden: { [file: string]: Cache } = {
   ),
   'alluxio-s3-memory': make('Alluxio', 's3', { credentials: s3Keys, endpoint: minio }, memory),
   'alluxio-hdfs': make('Alluxio', 'hdfs', anonymous, { template: { hadoopConfig: 'hdfs-site' } }),
+  'alluxio-pvc': make('Alluxio', 'pvc', { ...anonymous, uri: 'pvc://mirror/models/hf/org/llama@' }),
   'alluxio-https': make('Alluxio', 'https', { ...anonymous, uri: 'https://mirror.example.com/models/bloom' }),
   'alluxio-gs-placed': make('Alluxio', 'gs', { credentials: gcsFile }, tainted),
   'juicefs-community': make('JuiceFS', 'juicefs', {

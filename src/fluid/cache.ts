@@ -1,3 +1,4 @@
+import { filledFromAnnotation } from '../values/keys.ts'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { asWarmWhenBound, dataLoad, dataset, fluidObject } from './dataset.ts'
 import type { Cache } from './desired.ts'
@@ -18,7 +19,7 @@ export function cacheObjects(desired: Cache, modelBytes?: number): KubeObject[] 
   const identity = { name: cache.name, namespace: cache.namespace, uri: source.uri }
   if (isReferenceTo(source)) return [reference(identity)]
   const runtime: Runtime = runtimes[cache.runtime]
-  const datasetObject = dataset(identity, runtime.mount(source), tolerations)
+  const datasetObject = withOrigin(dataset(identity, runtime.mount(source), tolerations), cache.filledFrom)
   const spec = merge({ ...runtime.spec(source, settings), ...metadataOf(cache) }, settings.template)
   const objects = [
     runtime.isLoadable && warmup.enabled ? datasetObject : asWarmWhenBound(datasetObject),
@@ -37,6 +38,12 @@ export function cacheObjects(desired: Cache, modelBytes?: number): KubeObject[] 
     ...(warmup.enabled ? loads : []),
     ...(warmup.schedule ? scheduledLoads(cache.name, loads, warmup.schedule) : []),
   ]
+}
+
+function withOrigin(object: KubeObject, model: string | undefined): KubeObject {
+  if (model === undefined) return object
+  const annotations = { ...object.metadata.annotations, [filledFromAnnotation]: model }
+  return { ...object, metadata: { ...object.metadata, annotations } }
 }
 
 /**

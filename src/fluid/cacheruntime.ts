@@ -28,7 +28,7 @@ export const cacheRuntime: Runtime = {
     if (profile === undefined) return "CacheRuntime needs the policy's sources[].profile"
     return kind === 'anonymous' || kind === 'options'
       ? undefined
-      : 'CacheRuntime hands its class what a policy names: set sources[].credentials.keys'
+      : 'CacheRuntime passes to its class only the keys that a policy names: set sources[].credentials.keys'
   },
 
   mount(source) {

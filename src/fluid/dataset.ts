@@ -12,7 +12,7 @@ import type { Mount, Toleration } from './runtime.ts'
 
 const managedByLabel = 'app.kubernetes.io/managed-by'
 
-/** Whether a Fluid object is one that Warmgate made. */
+/** Whether Warmgate created a Fluid object. */
 export function isOurs(object: KubeObject): boolean {
   return object.metadata.labels?.[managedByLabel] === 'warmgate'
 }
@@ -127,7 +127,7 @@ export function retryPatch(dataset: KubeObject, load: string, retry: number): Js
   return { metadata: { annotations: { [counterOf(dataset, load)]: retry === 0 ? null : String(retry) } } }
 }
 
-/** What the objects of one cache have in common. */
+/** The fields that all objects of a cache share. */
 export interface CacheIdentity {
   name: string
   namespace: string
@@ -169,7 +169,7 @@ export function dataset(cache: CacheIdentity, mount: Mount, tolerations: Tolerat
   })
 }
 
-/** What a DataLoad loads, and how. */
+/** The target and options of a DataLoad. */
 export interface Load {
   replicas: number
   tolerations: Toleration[]

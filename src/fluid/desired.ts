@@ -2,7 +2,7 @@ import type { CacheSettings } from './runtime.ts'
 import type { RuntimeName } from './runtimes.ts'
 import type { Source } from './source.ts'
 
-/** A cache that Warmgate wants: its source and its settings. */
+/** A desired cache: its source and its settings. */
 export interface Cache {
   name: string
   namespace: string
@@ -11,4 +11,6 @@ export interface Cache {
   settings: CacheSettings
   /** The paths of models in the source, each with its own DataLoad; the empty path is the whole source. */
   paths: string[]
+  /** The model that a download stores in the source first, if there is a download. */
+  filledFrom?: string
 }

@@ -31,7 +31,9 @@ export function pathIn(existing: ExistingDataset, source: Source): string | unde
   return placeIn(existing, source, readsIdentically)
 }
 
-/** Same for a Dataset that a policy names. It reads with its own credentials, so those are not compared. */
+/**
+ * The same for a Dataset that a policy names. It reads with its own credentials, so these are not compared.
+ */
 export function sharedPathIn(existing: ExistingDataset, source: Source): string | undefined {
   return placeIn(existing, source, sameStoreAs)
 }
@@ -64,7 +66,7 @@ function placeIn(
   return isSame ? best.place.join('/') : undefined
 }
 
-/** Whether pods may write through the volume of a Dataset; Fluid's default is that they may not. */
+/** Whether pods may write to the volume of a Dataset. Fluid's default is read-only. */
 export function isWritable(dataset: KubeObject): boolean {
   return listAt(dataset, 'spec', 'accessModes').some((mode) => mode !== 'ReadOnlyMany')
 }
@@ -138,7 +140,10 @@ function readingOf(
   return { options: Object.assign({}, ...layers.map((layer) => stringMapAt(layer))), secrets }
 }
 
-/** An absolute path is where a mount is shown; without one it is its name (fluid pkg/utils/ufs_path_builder.go). */
+/**
+ * An absolute path is where a mount is shown; without one it is its name (fluid
+ * pkg/utils/ufs_path_builder.go).
+ */
 function placeOf(path = '', name = ''): string[] | undefined {
   const place = path.startsWith('/') ? path : name
   if (place.length > limits.text) return undefined

@@ -40,7 +40,7 @@ function credentialOptions(desired: JsonObject, live: JsonObject): string[] {
   return names.some((name) => here?.[name] !== allowed?.[name]) ? ['mounts'] : []
 }
 
-/** What a DataLoad loads, and when. */
+/** The fields that decide what a DataLoad loads, and when. */
 function taskOf(spec: JsonObject): JsonObject {
   const { dataset, policy, schedule, runAfter } = spec
   const target = listAt(spec, 'target').map((each) => stringAt(each, 'path') ?? null)

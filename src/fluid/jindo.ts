@@ -16,10 +16,12 @@ import {
   wholeGiOf,
 } from './runtime.ts'
 
-/** Schemes that have their keys and endpoint in Jindo's options `fs.<scheme>.…`. */
+/** Schemes with keys and endpoint in Jindo's options `fs.<scheme>.…`. */
 const stores = ['oss', 's3', 'cos', 'obs', 'dls']
 
-/** JindoRuntime (JindoCache). OSS needs its endpoint. Source: fluid v1.0.8 pkg/ddc/jindocache/transform.go. */
+/**
+ * JindoRuntime (JindoCache). OSS needs its endpoint. Source: fluid v1.0.8 pkg/ddc/jindocache/transform.go.
+ */
 export const jindo: Runtime = {
   kind: 'JindoRuntime',
   plural: 'jindoruntimes',
@@ -63,9 +65,9 @@ export const jindo: Runtime = {
 }
 
 /**
- * Arguments replace Fluid's read-only set (transformFuseArg), which would keep pages (`kernel_cache`) and
- * attributes for 2 h after a file has changed. Two clients on a node would fight for a metrics port on the host:
- * 0 is none.
+ * Replaces Fluid's read-only arguments (transformFuseArg), which cache pages (`kernel_cache`) and attributes
+ * for 2 h after a file has changed. Metrics port 0 means none, because two clients on a node would use the
+ * same host port.
  */
 const fuseArguments = [
   '-oro',
@@ -76,8 +78,8 @@ const fuseArguments = [
 ]
 
 /**
- * Jindo takes a host without a scheme: fluid test/gha-e2e/jindo (dataset.yaml, and normalize_mount_endpoint in
- * test.sh, at a826600), KServe v0.20.0 docs/samples/fluid/jindo.yaml.
+ * Jindo needs a host without a scheme: fluid test/gha-e2e/jindo (dataset.yaml, and normalize_mount_endpoint
+ * in test.sh, at a826600), KServe v0.20.0 docs/samples/fluid/jindo.yaml.
  */
 function hostOf(url: string): string {
   return trimEndSlashes(url.replace(/^https?:\/\//, ''))
@@ -92,7 +94,7 @@ function jindoGi(quota: string): number {
   return gibibytes % 1024 === 0 ? gibibytes - 1 : gibibytes
 }
 
-/** Sets both water marks, low below high: Fluid would write an absent one as an empty value. */
+/** Sets both watermarks, low below high, because Fluid writes a missing one as an empty value. */
 function waterMarks({ high, low }: CacheTier): { high: string; low: string } {
   if (high !== undefined && low !== undefined) return { high, low }
   if (high !== undefined) return { high, low: Number(high) > 0.7 ? '0.7' : share(Number(high) * 0.75) }

@@ -1,12 +1,12 @@
 import { conditionOf, isTrue } from '../values/condition.ts'
 import { type JsonObject, type KubeObject, keyOf, type ObjectKey } from '../values/object.ts'
 
-/** The label of the Jobs by which Fluid carries out DataLoads (its charts, fluid-dataloader). */
+/** The label of the Jobs that Fluid creates for DataLoads (its charts, fluid-dataloader). */
 export const loadJobSelector = 'role=dataload-job'
 
 const suffix = '-loader-job'
 
-/** The key of the Job that Fluid makes for a DataLoad of this key. */
+/** The key of the Job that Fluid creates for a DataLoad. */
 export function loadJobKey(dataLoad: ObjectKey): ObjectKey {
   return { ...dataLoad, name: `${dataLoad.name}${suffix}` }
 }
@@ -22,7 +22,7 @@ export function isJobOf(job: KubeObject, { metadata: { uid } }: KubeObject): boo
   return uid !== undefined && (job.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false)
 }
 
-/** The condition of a Job, or of a DataLoad, that says that it is complete. */
+/** The condition of a complete Job or DataLoad. */
 export function completionOf(object: KubeObject): JsonObject | undefined {
   return isTrue(object, 'Complete') ? conditionOf(object, 'Complete') : undefined
 }

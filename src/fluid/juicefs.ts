@@ -53,7 +53,7 @@ export const juicefs: Runtime = {
       replicas: settings.replicas,
       tieredstore: { levels: tiers.map(level) },
       ...section('worker', { ...nodeSelection(settings), ...resources(settings, 'worker', tiers) }),
-      // Each FUSE client has a cache of its own, of the same size.
+      // Each FUSE client has its own cache of the same size.
       ...fuse(settings, { ...timeouts(source), ...resources(settings, 'fuse', tiers) }),
     }
   },

@@ -6,8 +6,9 @@ const prefix = 'fluid.io/s-'
 const labelLength = 63
 
 /**
- * The label that Fluid puts on each node that a worker of this Dataset runs on, with the value `true`; what would be too
- * long for a label becomes the Dataset's UID, and is not known before that. Source: fluid pkg/utils/label.go.
+ * The label that Fluid sets to `true` on each node with a worker of this Dataset. If the name would be too
+ * long, Fluid uses the Dataset's UID instead; undefined if the UID is needed and not known. Source: fluid
+ * pkg/utils/label.go.
  */
 export function workerLabel({ namespace, name }: ObjectKey, uid: string | undefined): string | undefined {
   const full = `${prefix}${namespace}-${name}`
@@ -15,7 +16,10 @@ export function workerLabel({ namespace, name }: ObjectKey, uid: string | undefi
   return uid === undefined ? undefined : `${prefix}${uid}`
 }
 
-/** The Dataset that a Dataset refers to (`dataset://namespace/name/path`), and where in it; its workers are the ones to be near. */
+/**
+ * The Dataset and path that a reference names (`dataset://namespace/name/path`). Pods should run near its
+ * workers.
+ */
 export function referredDataset(
   dataset: KubeObject,
 ): { namespace: string; name: string; path: string } | undefined {

@@ -1,4 +1,10 @@
-import { outdatedAnnotation, partOfAnnotation, sourceAnnotation, warmWhenAnnotation } from '../values/keys.ts'
+import {
+  filledFromAnnotation,
+  outdatedAnnotation,
+  partOfAnnotation,
+  sourceAnnotation,
+  warmWhenAnnotation,
+} from '../values/keys.ts'
 import {
   cloneJson,
   type JsonObject,
@@ -10,7 +16,7 @@ import { foreignFields } from './foreign.ts'
 import { runtimes } from './runtimes.ts'
 import { differences, mergePatch, withMemoryOf, withoutDefaults } from './stored.ts'
 
-/** The result of comparing a wanted object with the live object of the same name. */
+/** The result of comparing a desired object with the live object of the same name. */
 export type MergeResult =
   /** It has spec fields that Warmgate does not write: leave it unchanged. */
   | { kind: 'foreign'; fields: string[] }
@@ -23,9 +29,9 @@ export type MergeResult =
     }
 
 /**
- * Compares a wanted object with the live one. Trust only the live spec, because anyone can write annotations.
- * Change only `mutable` fields: Fluid ignores others, or restarts workers and loses their caches. Report
- * other policy fields that differ. Fields that give access must match the plan.
+ * Compares a desired object with the live one. Trust only the live spec, because any client can write
+ * annotations. Change only `mutable` fields: Fluid ignores others, or restarts workers and loses their
+ * caches. Report other policy fields that differ. Fields that give access must match the plan.
  */
 export function mergeMutable(
   desired: KubeObject,
@@ -51,19 +57,25 @@ export function mergeMutable(
   return { kind: 'ours', object: { ...desired, metadata, spec }, pendingChanges }
 }
 
-/** Whether an object matches the plan once it is written. */
+/** Whether the object will match the policy completely after this write. */
 export function isUpToDate(found: MergeResult): found is Extract<MergeResult, { kind: 'ours' }> {
   return found.kind === 'ours' && found.pendingChanges.length === 0
 }
 
-/** Annotations that only Warmgate writes: remove them if they are not wanted. */
-const ownAnnotations = [sourceAnnotation, partOfAnnotation, warmWhenAnnotation, outdatedAnnotation]
+/** Annotations that only Warmgate writes: remove them if the desired object does not have them. */
+const ownAnnotations = [
+  sourceAnnotation,
+  partOfAnnotation,
+  warmWhenAnnotation,
+  outdatedAnnotation,
+  filledFromAnnotation,
+]
 /** API groups of owners that Warmgate sets. Keep the owners that Fluid and others add. */
 const ownerApiGroups = ['serving.kserve.io', 'warmgate.dev']
 
 /**
- * The merge patch that turns the present object into the wanted one; undefined if nothing differs. It fails
- * if the object has changed since the comparison.
+ * The merge patch from the present object to the desired one; undefined if nothing differs. The API server
+ * rejects it with a conflict if the object has changed since the comparison.
  */
 export function changesTo(object: KubeObject, present: KubeObject): JsonObject | undefined {
   const { labels, annotations = {}, ownerReferences = [] } = object.metadata
@@ -93,7 +105,7 @@ export function changesTo(object: KubeObject, present: KubeObject): JsonObject |
   return { metadata: { ...identityOf(object), ...metadata }, ...(Object.keys(spec).length > 0 && { spec }) }
 }
 
-/** Records on a Dataset which settings of its policy the cache does not have yet. */
+/** Records the pending changes of a cache on its Dataset. */
 export function withPendingChanges(dataset: KubeObject, pendingChanges: string[]): KubeObject {
   if (pendingChanges.length === 0) return dataset
   const annotations = { ...dataset.metadata.annotations, [outdatedAnnotation]: pendingChanges.join(', ') }
@@ -109,7 +121,7 @@ function mutableFields(kind: string): readonly string[] {
   return Object.values(runtimes).find((runtime) => runtime.kind === kind)?.mutableFields ?? []
 }
 
-/** Names the object in the version that was read. */
+/** The UID and resourceVersion that were read. */
 function identityOf({ metadata: { uid, resourceVersion } }: KubeObject): {
   uid?: string
   resourceVersion?: string
@@ -121,7 +133,7 @@ function byUid(owners: OwnerReference[]): OwnerReference[] {
   return owners.toSorted((a, b) => (a.uid < b.uid ? -1 : 1))
 }
 
-/** Whether one path is the other, or above it. */
+/** Whether the paths are equal, or the first is an ancestor of the second. */
 function contains(path: string, other: string): boolean {
   return other === path || other.startsWith(`${path}.`)
 }

@@ -5,10 +5,10 @@ const slugLength = 26
 const hashLength = 10
 
 /**
- * The name of a cache: the model's own name for people, a hash for Kubernetes. It is a DNS-1035 label of at
- * most 37 characters, since Fluid hangs longer names on it (StatefulSets, Helm releases), and the hash holds
- * the namespace, since Fluid's PV `<namespace>-<name>` is one of the whole cluster: (a-b, c) and (a, b-c)
- * would be the same. It follows from namespace, source and credentials, never from a policy's settings.
+ * The name of a cache: the model's name and a hash. It is a DNS-1035 label of at most 37 characters, because
+ * Fluid appends suffixes to it (StatefulSets, Helm releases). The hash includes the namespace, because
+ * Fluid's PersistentVolumes are cluster-scoped and named `<namespace>-<name>`: (a-b, c) and (a, b-c) would
+ * collide. The name depends on namespace, source and credentials, never on a policy's settings.
  */
 export function cacheName(namespace: string, source: Omit<Source, 'options'>): string {
   const { uri, credentials, endpoint } = source
@@ -18,7 +18,7 @@ export function cacheName(namespace: string, source: Omit<Source, 'options'>): s
     Object.entries(credentials),
     endpoint.url ?? '',
     endpoint.region ?? '',
-    // Only if set, so that this later field did not rename existing caches.
+    // Only if it is set, so that caches without it keep their names.
     ...(endpoint.addressing === undefined ? [] : [endpoint.addressing]),
   ])
   const hash = createHash('sha256').update(identity).digest('hex').slice(0, hashLength)
@@ -26,8 +26,8 @@ export function cacheName(namespace: string, source: Omit<Source, 'options'>): s
 }
 
 /**
- * The name of the DataLoad that fills one path of a cache: the cache's own for the whole of it; else as a cache's is made,
- * of the cache and the path. It fits wherever a cache's name does.
+ * The name of the DataLoad for one path of a cache: the cache's name for the root; otherwise a name of the
+ * same form and length, from the cache and the path.
  */
 export function loadName(cache: string, path: string): string {
   if (path === '') return cache
@@ -45,7 +45,9 @@ export function isLoadable(path: string): boolean {
     .every((segment) => /^[A-Za-z0-9._~+@=-]+$/.test(segment) && !/^\.{1,2}$/.test(segment))
 }
 
-/** Whether a name has the form of Warmgate's names: it creates and deletes no other objects. */
+/**
+ * Whether a name has the form of a cache's name. Warmgate creates and deletes no objects with other names.
+ */
 export function isCacheName(name: string): boolean {
   return /^[a-z][a-z0-9-]{0,25}-[0-9a-f]{10}$/.test(name)
 }

@@ -6,27 +6,28 @@ import type { Source } from './source.ts'
 const scheme = 'dataset'
 
 /**
- * What a cache reads that refers to a Dataset of another namespace, at a path of its volume. It has no credentials: those
- * of the Dataset are its own, and stay where they are.
+ * The source of a cache that refers to a path of a Dataset in another namespace. It needs no credentials:
+ * that Dataset reads with its own.
  */
 export function referenceTo({ namespace, name }: { namespace: string; name: string }, path: string): Source {
   const uri = [`${scheme}://${namespace}/${name}`, ...(path === '' ? [] : [path])].join('/')
   return { uri, scheme, credentials: { kind: 'anonymous' }, endpoint: {}, options: {} }
 }
 
-/** Whether a source is another Dataset. */
+/** Whether a source refers to another Dataset. */
 export function isReferenceTo(source: Pick<Source, 'scheme'>): boolean {
   return source.scheme === scheme
 }
 
-/** Whether a Dataset was made by Warmgate to refer to another. */
+/** Whether Warmgate created a Dataset as a reference to another one. */
 export function isReference({ metadata }: KubeObject): boolean {
   return metadata.annotations?.[sourceAnnotation]?.startsWith(`${scheme}://`) === true
 }
 
 /**
- * All that is made of a reference. Fluid makes its Runtime itself, a ThinRuntime without a profile, shows the path behind
- * the mount point as the root of the volume, and has no DataLoad for it. Source: fluid pkg/ddc/thin/referencedataset.
+ * The only object of a reference. Fluid creates its Runtime (a ThinRuntime without a profile), mounts the
+ * path of the mount point as the root of the volume, and supports no DataLoad for it. Source: fluid
+ * pkg/ddc/thin/referencedataset.
  */
 export function reference(cache: CacheIdentity): KubeObject {
   return asWarmWhenBound(dataset(cache, { mountPoint: cache.uri, options: {}, encryptOptions: [] }, []))

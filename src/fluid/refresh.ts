@@ -4,7 +4,7 @@ import { loadName } from './name.ts'
 
 // If `warmgate refresh` ends before the DataLoad, Fluid deletes the DataLoad after this time.
 const timeToLiveSeconds = 600
-// What `warmup.replicas` may be at most.
+// The maximum of `warmup.replicas`.
 const mostCopies = 1_000
 
 const managedByLabel = 'app.kubernetes.io/managed-by'
@@ -17,9 +17,9 @@ export function isRefresh({ kind, metadata: { labels = {} } }: KubeObject): bool
 
 /**
  * A DataLoad that reads the metadata of a cache, or of a path of it, again and loads what changed, beside the
- * warm-up. It copies only replicas, options and tolerations of the warm-up, because users can edit other fields.
- * Its name is no cache's (name.ts), so that the controller leaves it alone; with Fluid's `-loader` behind it, it fits
- * into the 53 characters of a Helm release. The Dataset owns it.
+ * warm-up. It copies only replicas, options and tolerations of the warm-up, because users can edit other
+ * fields. Its name is not a cache's name (name.ts), so the controller ignores it. With Fluid's suffix
+ * `-loader`, the name has at most the 53 characters of a Helm release. The Dataset owns it.
  */
 export function refreshLoad(
   dataset: KubeObject,

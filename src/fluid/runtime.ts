@@ -9,13 +9,13 @@ export interface Runtime {
   plural: string
   /** URI schemes that it mounts; `named` means only if a policy names this runtime. */
   schemes: readonly string[] | 'named'
-  /** The names of Secrets that it can mount; without it, every name. */
+  /** A pattern for the names of Secrets that it can mount; if unset, it can mount all. */
   mountableSecret?: RegExp
-  /** Whether a DataLoad can fill it. A cache of one that cannot be filled is warm as soon as it is Bound. */
+  /** Whether a DataLoad can fill it. If not, its caches are warm as soon as they are Bound. */
   isLoadable: boolean
   /** Options that its DataLoads need. */
   loadOptions?: { [key: string]: string }
-  /** Which tiers its workers share a model in; none where each worker, or its image alone, decides what it keeps. */
+  /** The tiers in which its workers share a model; none if workers share no model or the image decides. */
   tiers: 'first' | 'every' | 'none'
   /** Spec fields that Fluid applies to a running cache without a restart of its workers. */
   mutableFields: readonly string[]
@@ -25,16 +25,16 @@ export interface Runtime {
   spec(source: Source, settings: CacheSettings): JsonObject
 }
 
-/** What a Dataset mounts. */
+/** A mount of a Dataset. */
 export interface Mount {
   mountPoint: string
-  /** Where the runtime gives the mount's name a meaning of its own; otherwise it is the cache's. */
+  /** Only for runtimes that need a specific name; otherwise the name of the cache. */
   name?: string
   options: { [key: string]: string }
   encryptOptions: JsonObject[]
 }
 
-/** One medium of a worker's cache: an emptyDir, or with paths these directories of the node. */
+/** One tier of a worker's cache: directories of the node, or an emptyDir if there are no paths. */
 export interface CacheTier {
   medium: string
   /** The same as `paths` with one element. */
@@ -42,13 +42,13 @@ export interface CacheTier {
   paths?: string[]
   /** A quantity of bytes that each worker may keep on each path. */
   quota: string
-  /** Shares of the quota as text, e.g. `0.95`: eviction starts at `high` and stops at `low`. */
+  /** Fractions of the quota as strings, e.g. `0.95`: eviction starts at `high` and stops at `low`. */
   high?: string
   low?: string
   volumeType?: string
 }
 
-/** What one container may use: Kubernetes quantities, as a policy writes them. */
+/** Requests and limits of one container: Kubernetes quantities, as in the policy. */
 export interface ComponentResources {
   requests?: ResourceAmounts
   limits?: ResourceAmounts
@@ -64,7 +64,7 @@ export interface Toleration {
   tolerationSeconds?: number
 }
 
-/** The part of a policy that shapes a cache, and never its name. */
+/** The settings of a policy for a cache. They never change the cache's name. */
 export interface CacheSettings {
   replicas: number
   /** The maximum of workers if a model is too large for `replicas`; if unset, `replicas`. */
@@ -73,44 +73,44 @@ export interface CacheSettings {
   /** Nodes for masters and workers; never for FUSE, which must follow the pods. */
   nodeSelector: { [label: string]: string }
   tolerations: Toleration[]
-  /** When Fluid takes the FUSE pod off a node. */
+  /** When Fluid deletes the FUSE pod of a node. */
   cleanPolicy: 'OnRuntimeDeleted' | 'OnDemand'
-  /** Of the pods of a Runtime; Fluid's own defaults where it is left out. */
+  /** Resources of the Runtime's pods; if unset, Fluid's defaults. */
   resources?: { [component in Component]?: ComponentResources }
   /** Merged into the Runtime's spec. */
   template: JsonObject
   warmup: {
     enabled: boolean
-    /** Of the loading Job's pod. */
+    /** Resources of the loading Job's pod. */
     resources?: ComponentResources
-    /** How many copies of each file; as many as fit where it is left out. */
+    /** Copies of each file; if unset, as many as fit. */
     replicas?: number
     retries: number
     /** What happens if a warm cache loses much of its model; `Report` if unset. */
     onEviction?: 'Report' | 'Rewarm'
-    /** A cron by which it is warmed again; none where it is empty or left out. */
+    /** The cron schedule of later loads; empty or unset for none. */
     schedule?: string
   }
 }
 
-/** Where each worker keeps a tier. */
+/** The paths of a tier on each node. */
 export function pathsOf({ medium, path, paths = path === undefined ? [] : [path] }: CacheTier): string[] {
   if (paths.length > 0) return paths
   return [medium === 'MEM' ? '/dev/shm' : '/mnt/ssd0/cache']
 }
 
 /**
- * An emptyDir where no path is named: Fluid creates a hostPath that does not exist on the node's root disk, and
- * only an emptyDir is bounded there (its `sizeLimit` is the quota).
+ * An emptyDir if no path is set: Fluid would create a missing hostPath on the node's root disk, where only an
+ * emptyDir is bounded (its `sizeLimit` is the quota).
  */
 export function volumeTypeOf({ volumeType, path, paths }: CacheTier): string {
   return volumeType ?? (path === undefined && paths === undefined ? 'emptyDir' : 'hostPath')
 }
 
 /**
- * A tier as a level of a `tieredstore`, without its water marks. Quotas are whole Gi, at least one: Jindo, Alluxio
- * and EFC read Fluid's text of a quantity in units of their own. Several paths need a `quotaList`: Fluid divides a
- * `quota` among them, and its Jindo engine panics at the second path. Sources: fluid v1.0.8
+ * A tier as a level of a `tieredstore`, without its watermarks. Quotas are whole Gi, at least one: Jindo,
+ * Alluxio and EFC parse Fluid's formatted quantity with their own units. Several paths need a `quotaList`:
+ * Fluid divides a `quota` among them, and its Jindo engine panics at the second path. Sources: fluid v1.0.8
  * api/v1alpha1/common.go (Level), pkg/ddc/base/runtime.go (convertToTieredstoreInfo),
  * pkg/ddc/jindocache/transform.go, pkg/utils/quantity.go.
  */
@@ -136,9 +136,9 @@ export function firstTier({ tieredStore: tiers }: CacheSettings): CacheTier[] {
 }
 
 /**
- * The resources of a component's pods; none where a policy names none. Fluid requires that a worker's memory holds
- * the tiers in memory, and rewrites or refuses the Runtime otherwise: their size comes on top. A request never
- * exceeds its limit. Source: fluid v1.0.8 pkg/ddc/{alluxio,jindocache,juicefs}/transform*.go.
+ * The resources of a component's pods; empty if the policy has none. A worker's memory must include its tiers
+ * in memory, or Fluid rewrites or refuses the Runtime: add their size. A request never exceeds its limit.
+ * Source: fluid v1.0.8 pkg/ddc/{alluxio,jindocache,juicefs}/transform*.go.
  */
 export function resources(
   { resources: all }: CacheSettings,
@@ -152,7 +152,7 @@ export function resources(
   return section('resources', componentResources(all?.[component], extraBytes))
 }
 
-/** Requests and limits with `extraBytes` more memory. */
+/** Requests and limits, with `extraBytes` added to the memory. */
 export function componentResources(
   { requests = {}, limits = {} }: ComponentResources = {},
   extraBytes = 0,
@@ -173,7 +173,7 @@ function exceeds(request: string | number | undefined, limit: string | number | 
   return amount(request) > amount(limit)
 }
 
-/** Bytes, or CPUs. */
+/** Parses a quantity to bytes or CPUs. */
 function amount(quantity: string | number): number {
   const text = String(quantity)
   if (/^[0-9.]+$/.test(text)) return Number(text)
@@ -199,17 +199,20 @@ export function section(name: string, fields: JsonObject): JsonObject {
   return Object.keys(fields).length === 0 ? {} : { [name]: fields }
 }
 
-/** Fluid's default is not written. */
+/** The FUSE section of a Runtime. Omits cleanPolicy if it is Fluid's default. */
 export function fuse({ cleanPolicy }: CacheSettings, more: JsonObject = {}): JsonObject {
   return section('fuse', cleanPolicy === 'OnRuntimeDeleted' ? more : { ...more, cleanPolicy })
 }
 
 /**
- * How long a FUSE client may cache the attributes of a file, in seconds. Fluid's default is 2 h. It is short, so
- * that a pod that starts after a refresh does not see old sizes of some files and new ones of others.
+ * How long a FUSE client may cache file attributes, in seconds. Shorter than Fluid's default of 2 h, so that
+ * a pod that starts after a refresh does not see old sizes of some files.
  */
 export const attributeTimeoutSeconds = 10
-/** Fluid's own default for most images; for those of Jindo it is `Always`, which asks a registry at each start. */
+/**
+ * Fluid's default for most images. For Jindo's images the default is `Always`, which contacts a registry at
+ * each start.
+ */
 export const imagePullPolicy = 'IfNotPresent'
 
 /** The URI with a trailing slash, because Jindo reads a mount point without it as an object. */
@@ -217,7 +220,7 @@ export function directory({ uri }: Source): string {
   return `${uri}/`
 }
 
-/** Amazon's endpoints have a host name for each bucket. */
+/** Whether an endpoint is Amazon's, which has one host name for each bucket. */
 export function isAmazon(url: string): boolean {
   return /\.amazonaws\.com(:[0-9]+)?\/?$/.test(url)
 }
@@ -228,8 +231,8 @@ export function encrypted(name: string, secretName: string, key: string): JsonOb
 }
 
 /**
- * The options that a Secret fills: those that were named one by one, or the pair of keys under the names that
- * the runtime gives them.
+ * The options with values from a Secret: the options that the policy lists, or else the key pair, under the
+ * runtime's option names.
  */
 export function secretOptions(
   { credentials }: Source,

@@ -34,7 +34,7 @@ test.each(['s3', 'gs', 'oss'])('Alluxio reads %s:// without credentials only as 
   expect(chooseRuntime(source(scheme), 'Alluxio', all)).toEqual({
     ok: false,
     reason: 'RuntimeUnavailable',
-    message: `AlluxioRuntime cannot read ${scheme}:// without credentials: it would take the identity of its node; where that is meant, a policy says so (sources[].credentials.identity: Node)`,
+    message: `AlluxioRuntime cannot read ${scheme}:// without credentials: it would use the identity of its node; to allow that, set sources[].credentials.identity: Node in a policy`,
   })
   const asNode = { ...source(scheme), isReadAsNode: true }
   expect(chooseRuntime(asNode, 'Alluxio', all)).toEqual({ ok: true, runtime: 'Alluxio' })
@@ -125,7 +125,7 @@ test('options by name come from a Secret that the runtime can mount, or the sour
 const docs = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
 
 test('Auto has a runtime for every scheme that is cacheable, and each serves it', () => {
-  expect(Object.keys(automatic).toSorted()).toEqual(cacheableSchemes.toSorted())
+  expect(Object.keys(automatic).toSorted()).toEqual([...cacheableSchemes, 'pvc'].toSorted())
   for (const [scheme, names] of Object.entries(automatic))
     for (const name of names) expect(runtimes[name].schemes, name).toContain(scheme)
 })

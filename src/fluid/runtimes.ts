@@ -9,8 +9,8 @@ import type { Source } from './source.ts'
 import { thin } from './thin.ts'
 
 /**
- * The registry of runtimes: those that Warmgate can write, by the names that policies give them. Kinds, plurals, the
- * policy's enum, watches and the roles that are expected of manifests/base follow from it.
+ * The registry of runtimes that Warmgate can create, by their names in policies. Kinds, plurals, the policy's
+ * enum, watches, and the expected roles in manifests/base are derived from it.
  */
 export const runtimes = {
   Jindo: jindo,
@@ -39,6 +39,8 @@ export const automatic: { [scheme: string]: RuntimeName[] } = {
   juicefs: ['JuiceFS'],
   nfs: ['EFC'],
   cpfs: ['EFC'],
+  // Only if a policy names the claim: as a mirror, or as a source of its own.
+  pvc: ['Alluxio'],
 }
 
 export type RuntimeChosen =
@@ -83,7 +85,9 @@ function whyNot(runtime: Runtime, source: Source, installed: readonly string[]):
   return secretProblem(runtime, source) ?? runtime.refuses(source)
 }
 
-/** Keys are copied into a Secret of the cache's own where theirs cannot be mounted; options by name are not. */
+/**
+ * Keys are copied into a Secret of the cache's own where theirs cannot be mounted; options by name are not.
+ */
 function secretProblem({ kind, mountableSecret }: Runtime, { credentials }: Source): string | undefined {
   if (credentials.kind !== 'options' || mountableSecret?.test(credentials.secretName) !== false)
     return undefined

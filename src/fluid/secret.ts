@@ -5,7 +5,7 @@ import type { Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'
 
-/** The keys of a Secret that a cache has of its own. */
+/** The keys of a cache's own Secret. */
 const derivedKeys = { accessKeyId: 'accessKeyId', secretAccessKey: 'secretAccessKey' } as const
 
 /** The source of two keys that a Runtime cannot refer to directly. */
@@ -22,7 +22,9 @@ export function derivedFrom({ source: { credentials }, runtime }: Cache): Secret
   return mountableSecret?.test(credentials.secretName) === false ? credentials : undefined
 }
 
-/** The source as the cache's Runtime sees it: with the cache's own Secret, where it has one. */
+/**
+ * The source with the credentials that the Runtime mounts: those of the cache's own Secret, if it has one.
+ */
 export function mountedSource(cache: Cache): Source {
   if (derivedFrom(cache) === undefined) return cache.source
   return { ...cache.source, credentials: { kind: 'keys', secretName: cache.name, ...derivedKeys } }

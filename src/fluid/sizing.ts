@@ -8,9 +8,9 @@ import { runtimes } from './runtimes.ts'
 const usableShare = 0.9
 
 /**
- * A cache with as many workers as its model needs, and as many copies as fit in them. `modelBytes` is what Fluid counted
- * once the Dataset was Bound; undefined before that. Only what a policy leaves open changes: workers are added up to
- * `growTo`, and copies are counted if the policy names no number. Without a known size it is one copy.
+ * Sizes a cache for its model. `modelBytes` is the size that Fluid counted; undefined before the Dataset is
+ * Bound. Adds workers up to `growTo`. If the policy sets no number of copies, uses as many as fit, or one if
+ * the size is unknown.
  */
 export function withSizes(
   cache: Cache,
@@ -31,10 +31,10 @@ export function withSizes(
   }
 }
 
-/** Settings in which the number of copies is decided. */
+/** Settings with a decided number of copies. */
 export type FittedSettings = CacheSettings & { warmup: { replicas: number } }
 
-/** Whether the size of its model decides how many workers or copies a cache has. */
+/** Whether a cache's workers or copies depend on the size of its model. */
 export function isSized(cache: Cache): boolean {
   const { growTo, warmup } = cache.settings
   return (
@@ -45,19 +45,20 @@ export function isSized(cache: Cache): boolean {
 }
 
 /**
- * Whether a cache loads its whole source. For a cache of many models only the size of the source is known.
+ * Whether a cache loads its whole source. For a cache with many models, only the size of the whole source is
+ * known.
  */
 export function loadsWhole({ paths }: Cache): boolean {
   return paths.every((path) => path === '')
 }
 
 function growing({ runtime, settings: { replicas, growTo = 0 } }: Cache, needed: number): number {
-  // Others take a number of workers only when they are created.
+  // Other runtimes read the number of workers only at creation.
   if (!runtimes[runtime].mutableFields.includes('replicas')) return replicas
   return Math.max(replicas, Math.min(needed, growTo))
 }
 
-/** What one worker may keep of a model; undefined where workers do not share a model among them. */
+/** The bytes of a model that one worker can keep; undefined if workers do not share a model. */
 function bytesOfWorker({ runtime, settings: { tieredStore } }: Cache): number | undefined {
   const { tiers } = runtimes[runtime]
   if (tiers === 'none') return undefined

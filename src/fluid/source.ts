@@ -1,26 +1,26 @@
-/** What a cache reads: one directory, and how to reach it. No value here is a secret. */
+/** The source of a cache: one directory, and how to read it. Contains no secret values. */
 export interface Source {
   /** Without a trailing slash, e.g. `oss://models/bloom`. */
   uri: string
   /** The part before `://`, in lower case. Which runtimes serve it is in runtimes.ts. */
   scheme: string
   credentials: SourceCredentials
-  /** A policy says that a source without credentials is read as the node that a worker runs on. */
+  /** Whether the policy allows workers to read without credentials, with the identity of their node. */
   isReadAsNode?: boolean
   endpoint: { url?: string; region?: string; addressing?: 'virtual' }
-  /** A policy's own mount options; they win over what Warmgate would write. */
+  /** Mount options of the policy. They override Warmgate's options. */
   options: { [key: string]: string }
-  /** A policy's ThinRuntimeProfile or CacheRuntimeClass, where the runtime needs one. */
+  /** The policy's ThinRuntimeProfile or CacheRuntimeClass, if the runtime needs one. */
   profile?: string
 }
 
 export type SourceCredentials =
   | { kind: 'anonymous' }
   | { kind: 'keys'; secretName: string; accessKeyId: string; secretAccessKey: string }
-  /** Both keys are inside the JSON value at one key of the Secret: the cache needs a Secret of its own. */
+  /** Both keys are inside a JSON value of the Secret, so the cache needs its own Secret. */
   | { kind: 'entry'; secretName: string; entry: string }
   | { kind: 'file'; secretName: string; file: string }
-  /** Mount options by name, each with the key of the Secret that holds its value. */
+  /** Mount options by name, each with a key of the Secret. */
   | { kind: 'options'; secretName: string; options: { [option: string]: string } }
 
 /** Host (bucket, volume, server) and path of a source; the path has no slash at its ends. */

@@ -3,7 +3,7 @@ import { isObject, type Json, type JsonObject, listAt, objectAt, stringAt } from
 
 /* A spec as the API server and Fluid store it. Sources: fluid charts/fluid/fluid/crds (1.0.8), pkg/ddc/*. */
 
-/** Defaults of Fluid's CRDs, and what Fluid leaves where it writes an object, by the name of their field. */
+/** Defaults of Fluid's CRDs, and empty values that Fluid writes, by field name. */
 const defaults: { [field: string]: Json } = {
   policy: 'Once',
   volumeType: 'hostPath',
@@ -12,8 +12,8 @@ const defaults: { [field: string]: Json } = {
 }
 
 /**
- * A spec without what the CRDs' defaults add, and without the empty fields that Fluid leaves where it writes an object
- * (`resources: {}`). Quantities are in one form, since Fluid writes `1024Mi` as `1Gi`.
+ * A spec without the defaults of the CRDs, and without the empty fields that Fluid writes (`resources: {}`).
+ * Normalizes quantities, because Fluid writes `1024Mi` as `1Gi`.
  */
 export function withoutDefaults(spec: JsonObject): JsonObject {
   const fields = Object.entries(spec).map(([field, value]) => [field, stripped(field, value)] as const)
@@ -46,7 +46,7 @@ const units: { [suffix: string]: number } = {
   ...Object.fromEntries([...'KMGTPE'].map((unit, index) => [`${unit}i`, 1_024 ** (index + 1)])),
 }
 
-/** The amount of a Kubernetes quantity (`500m`, `1Gi`, `2e3`), undefined for anything else. */
+/** The amount of a Kubernetes quantity (`500m`, `1Gi`, `2e3`); undefined for anything else. */
 function amountOf(quantity: Json | undefined): number | undefined {
   const [, digits = '', suffix = ''] =
     /^([0-9]{1,30}(?:\.[0-9]{1,30})?(?:e[0-9]{1,2})?)([A-Za-z]{0,2})$/.exec(String(quantity)) ?? []
@@ -59,8 +59,8 @@ function canonicalQuantity(quantity: Json | undefined): Json | undefined {
 }
 
 /**
- * A Runtime's spec with the memory that Fluid itself requests for a tier in memory: it writes that into the live spec,
- * and taking it away again would restart masters and workers.
+ * A Runtime's spec with the memory that Fluid requests for a tier in memory. Fluid writes it to the live
+ * spec; removing it would restart masters and workers.
  */
 export function withMemoryOf(live: JsonObject, desired: JsonObject): JsonObject {
   const levels = listAt(desired, 'tieredstore', 'levels')
@@ -75,7 +75,7 @@ export function withMemoryOf(live: JsonObject, desired: JsonObject): JsonObject 
   return { ...desired, ...Object.fromEntries(raised) }
 }
 
-/** The paths at which two values differ; lists are looked at as a whole. */
+/** The paths at which two objects differ. Lists are compared as a whole. */
 export function differences(a: JsonObject, b: JsonObject): string[] {
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].toSorted().flatMap((field) => {
     const [left, right] = [a[field], b[field]]
@@ -85,7 +85,7 @@ export function differences(a: JsonObject, b: JsonObject): string[] {
   })
 }
 
-/** The merge patch that makes one object of another; empty where they are the same. */
+/** The merge patch from one object to another; empty if they are equal. */
 export function mergePatch(from: JsonObject, to: JsonObject): JsonObject {
   const fields = [...new Set([...Object.keys(from), ...Object.keys(to)])]
   return Object.fromEntries(

@@ -10,13 +10,13 @@ export interface Suspension {
   message: string
 }
 
-/** A loading Job that does not run: Kueue suspends the Jobs of its queues until there is quota. */
+/** The suspension of a loading Job: Kueue suspends the Jobs of its queues until there is quota. */
 export function suspendedJob(job: KubeObject): Suspension | undefined {
   if (getIn(job, 'spec', 'suspend') !== true) return undefined
   return { sinceMs: createdMs(job), message: `its loading Job is suspended${byKueue(job)}` }
 }
 
-/** The first pod of a cache that the scheduler does not look at, because of the scheduling gates of others. */
+/** The suspension of a cache by the scheduling gates on its pods. Reports the first such pod. */
 export function gatedPod(pods: KubeObject[], { name }: ObjectKey): Suspension | undefined {
   const pod = pods.find((each) => each.metadata.labels?.release === name && gatesOf(each).length > 0)
   if (pod === undefined) return undefined
@@ -25,7 +25,7 @@ export function gatedPod(pods: KubeObject[], { name }: ObjectKey): Suspension | 
   return { sinceMs: createdMs(pod), message }
 }
 
-/** The names of a pod's scheduling gates, a few at most. */
+/** The names of a pod's scheduling gates, at most `mostGates`. */
 export function gatesOf(pod: KubeObject): string[] {
   return listAt(pod, 'spec', 'schedulingGates')
     .slice(0, mostGates)

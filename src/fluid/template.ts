@@ -1,8 +1,8 @@
 import { isObject, type Json, type JsonObject } from '../values/object.ts'
 
 /**
- * A policy's template over what Warmgate writes: objects merge, lists of objects (volumes, their mounts,
- * variables) are joined, since Warmgate's own are needed; anything else is replaced.
+ * Merges a policy's template over Warmgate's fields. Objects are merged. Lists of objects (volumes,
+ * volumeMounts, env) are concatenated, because Warmgate's items are needed. Other values are replaced.
  */
 export function merge(base: JsonObject, over: JsonObject): JsonObject {
   const merged: JsonObject = { ...base }

@@ -19,7 +19,7 @@ export const thin: Runtime = {
     if (profile === undefined) return "ThinRuntime needs the policy's sources[].profile"
     return kind === 'anonymous' || kind === 'options'
       ? undefined
-      : 'ThinRuntime hands its image what a policy names: set sources[].credentials.keys'
+      : 'ThinRuntime passes to its image only the keys that a policy names: set sources[].credentials.keys'
   },
 
   mount(source) {

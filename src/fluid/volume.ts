@@ -1,6 +1,6 @@
 import { type KubeObject, stringAt } from '../values/object.ts'
 
-/** The name of the PersistentVolume that Fluid makes for a Dataset: one of the whole cluster (pkg/ddc/base/pv.go). */
+/** The name of Fluid's PersistentVolume for a Dataset; cluster-scoped (pkg/ddc/base/pv.go). */
 export function volumeName(namespace: string, dataset: string): string {
   return `${namespace}-${dataset}`
 }
@@ -11,8 +11,9 @@ export function isForeignClaim({ metadata }: KubeObject): boolean {
 }
 
 /**
- * Whether a PersistentVolume is not that of a Dataset of this namespace. Fluid takes any volume of the right name that
- * it made itself for the Dataset's own, and the Dataset's claim then waits for ever: a-b/c and a/b-c are one name.
+ * Whether a PersistentVolume belongs to a Dataset of another namespace: a-b/c and a/b-c have the same volume
+ * name. Fluid would use any volume that it created with this name, and the Dataset's PVC would never be
+ * bound.
  */
 export function isForeignVolume(volume: KubeObject, namespace: string): boolean {
   const claimant = stringAt(volume, 'spec', 'claimRef', 'namespace')

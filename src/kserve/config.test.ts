@@ -24,12 +24,29 @@ const fallbacks = {
   gcsCredentialFile: 'gcloud-application-credentials.json',
   deploymentMode: '',
   hasCaBundle: false,
+  initializer: shippedKserveConfig.initializer,
   localModels: false,
   gpuTypes,
 }
 
 test('without a ConfigMap it is what KServe ships', () => {
   expect(parseKserveConfig(undefined)).toEqual(shippedKserveConfig)
+})
+
+test('how KServe runs its storage initializer', () => {
+  const storageInitializer = JSON.stringify({
+    image: 'registry.example.com/storage-initializer:1',
+    memoryLimit: '8Gi',
+    cpuRequest: '2',
+    caBundleConfigMapName: 'ca',
+    caBundleVolumeMountPath: '/certs',
+  })
+  expect(parseKserveConfig(configMap({ storageInitializer })).initializer).toEqual({
+    image: 'registry.example.com/storage-initializer:1',
+    resources: { requests: { cpu: '2', memory: '100Mi' }, limits: { cpu: '1', memory: '8Gi' } },
+    caBundleConfigMap: 'ca',
+    caBundlePath: '/certs',
+  })
 })
 
 test('the shipped ConfigMap names what stands in for it', () => {
@@ -80,6 +97,7 @@ test('names and options of a cluster of its own', () => {
     gcsCredentialFile: 'key.json',
     deploymentMode: '',
     hasCaBundle: false,
+    initializer: shippedKserveConfig.initializer,
     localModels: false,
     gpuTypes,
     s3: {

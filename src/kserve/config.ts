@@ -15,10 +15,28 @@ export interface KserveConfig {
   deploymentMode: string
   /** Whether every download verifies certificates with the cluster's CA bundle. */
   hasCaBundle: boolean
+  /** How KServe runs its storage initializer. */
+  initializer: InitializerConfig
   /** Whether KServe serves models from LocalModelCaches. */
   localModels: boolean
   /** The resources that a multi-node service may request as its GPUs. */
   gpuTypes: string[]
+}
+
+export interface InitializerConfig {
+  image: string
+  resources: { requests: { [name: string]: string }; limits: { [name: string]: string } }
+  /** The ConfigMap of the CA bundle in KServe's own namespace, empty without one; and where KServe mounts it. */
+  caBundleConfigMap: string
+  caBundlePath: string
+}
+
+// pkg/apis/serving/v1beta1/configmap.go, and pkg/constants.
+const shippedInitializer: InitializerConfig = {
+  image: 'kserve/storage-initializer:latest',
+  resources: { requests: { cpu: '100m', memory: '100Mi' }, limits: { cpu: '1', memory: '1Gi' } },
+  caBundleConfigMap: '',
+  caBundlePath: '/etc/ssl/custom-certs',
 }
 
 // constants.DefaultGPUResourceTypeList
@@ -34,6 +52,7 @@ export const shippedKserveConfig: KserveConfig = {
   gcsCredentialFile: 'gcloud-application-credentials.json',
   deploymentMode: 'Serverless',
   hasCaBundle: false,
+  initializer: shippedInitializer,
   localModels: false,
   gpuTypes,
 }
@@ -48,6 +67,7 @@ const s3Defaults = {
   awsAnonymousCredential: 's3UseAnonymousCredential',
   AWS_CA_BUNDLE: 's3CABundle',
   AWS_CA_BUNDLE_CONFIGMAP: 's3CABundleConfigMap',
+  S3_USE_ACCELERATE: 's3UseAccelerate',
 } as const
 
 /**
@@ -78,8 +98,29 @@ export function parseKserveConfig(configMap: KubeObject | undefined): KserveConf
     hasCaBundle: Boolean(
       stringAt(parseJson(stringAt(configMap, 'data', 'storageInitializer')), 'caBundleConfigMapName'),
     ),
+    initializer: initializerConfig(parseJson(stringAt(configMap, 'data', 'storageInitializer'))),
     localModels: parseJson(stringAt(configMap, 'data', 'localModel')).enabled === true,
     gpuTypes: [...gpuTypes, ...ownGpuTypes(configMap)],
+  }
+}
+
+function initializerConfig(settings: JsonObject): InitializerConfig {
+  const { image, resources, caBundlePath } = shippedInitializer
+  const amount = (field: string, shipped = '') => stringAt(settings, field) || shipped
+  return {
+    image: stringAt(settings, 'image') || image,
+    resources: {
+      requests: {
+        cpu: amount('cpuRequest', resources.requests.cpu),
+        memory: amount('memoryRequest', resources.requests.memory),
+      },
+      limits: {
+        cpu: amount('cpuLimit', resources.limits.cpu),
+        memory: amount('memoryLimit', resources.limits.memory),
+      },
+    },
+    caBundleConfigMap: stringAt(settings, 'caBundleConfigMapName') ?? '',
+    caBundlePath: stringAt(settings, 'caBundleVolumeMountPath') || caBundlePath,
   }
 }
 

@@ -76,12 +76,18 @@ function named(options: { [option: string]: string }, secrets: SecretFact[]): Re
   )
 }
 
-function namedSecret({ secretName, annotations, config }: CredentialsInput): string | undefined {
+function namedSecret({
+  secretName,
+  annotations,
+  config,
+}: Omit<CredentialsInput, 'scheme'>): string | undefined {
   return secretName ?? annotations[config.storageSecretAnnotation]
 }
 
 /** The Secrets that KServe would read, in its order. */
-function findSecrets(input: CredentialsInput): { ok: true; secrets: SecretFact[] } | Unresolved {
+export function findSecrets(
+  input: Omit<CredentialsInput, 'scheme'>,
+): { ok: true; secrets: SecretFact[] } | Unresolved {
   const unknown = input.secretName === undefined ? absentAccount(input.serviceAccount) : undefined
   if (unknown !== undefined) return unknown
   const named = namedSecret(input)
@@ -103,7 +109,7 @@ function tooManySecrets(account: ServiceAccountFact | undefined, count: number):
   return { ok: false, reason: 'TooLarge', message }
 }
 
-function noSecret(input: CredentialsInput, name: string): string {
+function noSecret(input: Omit<CredentialsInput, 'scheme'>, name: string): string {
   if (input.serviceAccount?.isFromFiles) return notAmongFiles(name)
   return namedSecret(input) === undefined
     ? `service account ${quoted(input.serviceAccount?.name ?? '')} lists Secret ${quoted(name)}, which does not exist`

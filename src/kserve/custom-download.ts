@@ -3,36 +3,54 @@ import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt
 import { storageInitializer } from './download.ts'
 import type { Obstacle } from './obstacle.ts'
 
-/** A ClusterStorageContainer that customises or replaces KServe's storage initializer. */
+/** A ClusterStorageContainer: the container that downloads some URIs. */
 export interface StorageContainerFact {
   name: string
-  /** What it changes, for example `image` and `env AWS_ENDPOINT_URL`. */
+  /** The container, which KServe merges over its own. */
+  container: JsonObject
+  /** What it changes in a download, for example `image` and `env AWS_ENDPOINT_URL`; empty for KServe's own. */
   changes: string[]
   /** It downloads a URI that matches any of these. */
   formats: { prefix: string; regex: string }[]
 }
 
 /**
- * The enabled ClusterStorageContainers that customise a download. `workloadType` defaults to `initContainer`,
+ * The enabled ClusterStorageContainers for init containers. `workloadType` defaults to `initContainer`,
  * as in the CRD. Source: kserve pkg/apis/serving/v1alpha1/storage_container_types.go.
  */
 export function storageContainerFacts(objects: KubeObject[]): StorageContainerFact[] {
   return objects.flatMap((object) => {
     const { spec, disabled, metadata } = object
     const workload = objectAt(spec).workloadType ?? 'initContainer'
-    const changes = changesOf(objectAt(spec, 'container'))
-    if (disabled === true || workload !== 'initContainer' || changes.length === 0) return []
+    const container = objectAt(spec, 'container')
+    if (disabled === true || workload !== 'initContainer') return []
     const formats = listAt(spec, 'supportedUriFormats').map((format) => ({
       prefix: stringAt(format, 'prefix') ?? '',
       regex: stringAt(format, 'regex') ?? '',
     }))
-    return [{ name: metadata.name ?? '', changes, formats }]
+    return [{ name: metadata.name ?? '', container, changes: changesOf(container), formats }]
   })
+}
+
+/**
+ * The container that KServe would merge over its storage initializer for a URI. Of several that match, KServe
+ * picks any: here one that customises the download comes first, then the first by name.
+ */
+export function initializerOverlay(uri: string, containers: StorageContainerFact[]): JsonObject | undefined {
+  const matching = containers
+    .filter(({ formats }) => formats.some((format) => supports(format, uri)))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return (matching.find(({ changes }) => changes.length > 0) ?? matching[0])?.container
 }
 
 // The schemes that KServe's own image reads (python/storage/kserve_storage), and KServe's placeholder for the
 // scheme of a storage spec. Any other needs another image.
 const ownSchemes = /^(<scheme-placeholder>|s3|gs|hf|hdfs|webhdfs|https?|file|pvc):/
+
+/** Whether KServe's own image downloads a URI. */
+export function isDownloadable(uri: string): boolean {
+  return /^(s3|gs|hf|hdfs|webhdfs|https?):\/\//.test(uri)
+}
 
 /**
  * The first container that customises the download of a URI. KServe picks any of several that match, in the

@@ -32,7 +32,7 @@ test.each([
   'https://minio//:9000/]',
 ])('%j is refused, and not repeated', (url) => {
   expect(endpointProblem({ url }, 'Secret a')).toBe(
-    'Secret a names an endpoint that is none: it is a host, as in minio.store:9000 or https://s3.example.com',
+    'Secret a names an invalid endpoint: use a host, e.g. minio.store:9000 or https://s3.example.com',
   )
 })
 

@@ -19,7 +19,7 @@ export function endpointProblem({ url = '', region = '' }: Endpoint, origin: str
     return `${origin} names an endpoint or a region that a Fluid mount cannot carry safely`
   return url === '' || isAddress(url)
     ? undefined
-    : `${origin} names an endpoint that is none: it is a host, as in minio.store:9000 or https://s3.example.com`
+    : `${origin} names an invalid endpoint: use a host, e.g. minio.store:9000 or https://s3.example.com`
 }
 
 const name = '[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\\.?'

@@ -277,7 +277,7 @@ function pathsObstacle(paths: string[]): Obstacle | undefined {
   const nested = sorted.find((path, index) => index > 0 && path.startsWith(sorted[index - 1] ?? path))
   if (nested === undefined) return undefined
   if (paths.length > new Set(clean).size)
-    return shape(`several models have one mountPath: a mount shows one of them`)
+    return shape(`several models have one mountPath: only one of them can be mounted there`)
   return shape(
     `the mountPath ${trimEndSlashes(nested)} is inside another one, which a read-only mount does not allow`,
   )
@@ -318,7 +318,7 @@ function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'
           obstacle:
             art.storage === undefined
               ? podObstacle(component, art)
-              : shape('art.storage stands beside art.storageUri'),
+              : shape('both art.storage and art.storageUri are set'),
         }),
       ]
     : []

@@ -114,7 +114,9 @@ test.each<[string, string[]]>([
 test('paths that are equal are not inside one another', () => {
   const message = (...paths: string[]) =>
     inPredictor({ storageUris: paths.map((mountPath) => ({ uri, mountPath })) })[0]?.obstacle?.message
-  expect(message('/mnt/a', '/mnt/a/')).toBe('several models have one mountPath: a mount shows one of them')
+  expect(message('/mnt/a', '/mnt/a/')).toBe(
+    'several models have one mountPath: only one of them can be mounted there',
+  )
   expect(message('/mnt/a', '/mnt/a/b')).toContain('the mountPath /mnt/a/b is inside another one')
 })
 
@@ -321,7 +323,7 @@ test('a model that comes from a configuration is not in the service', () => {
     locations: [],
     none: {
       reason: 'NoModelLocation',
-      message: 'the service names no model URI; one that comes from its baseRefs is not seen here',
+      message: 'the service names no model URI; a model URI from its baseRefs is not read here',
     },
   })
 })
@@ -428,7 +430,7 @@ test.each([
   [['--model_name=b', '--model_id', 'org/bloom']],
   [['serve --model-id "org/b"']],
 ])('a server without a model URI that fetches its model by itself is told so: %j', (args) => {
-  const message = expect.stringContaining('fetches its model from the Hugging Face hub by itself')
+  const message = expect.stringContaining('downloads its model from the Hugging Face hub')
   for (const predictor of [{ model: { args } }, { huggingface: { args } }, { containers: [{ args }] }])
     expect(findModelLocations(inferenceService({ predictor })).none).toMatchObject({ message })
 })

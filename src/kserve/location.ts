@@ -46,7 +46,7 @@ export function modelPlaces(
     service.kind === 'LLMInferenceService'
       ? llmServicePlaces(service, bases)
       : inferenceServicePlaces(service, runtime)
-  // Two of one name are an error that KServe reports; the first one is all that can be told apart.
+  // KServe reports duplicate names as an error. Keep the first, because ids must be unique.
   const first = new Map<string, ModelPlace>()
   for (const place of places) if (!first.has(place.id)) first.set(place.id, place)
   return [...first.values()]
@@ -62,10 +62,12 @@ function noModel(service: KubeObject, runtime: JsonObject): string {
   const containers = [...models, ...listAt(predictor, 'containers'), ...listAt(runtime, 'containers')]
   const none = noModelBecause(containers) ?? 'the service names no model URI'
   const hasBase = service.kind === 'LLMInferenceService' && listAt(service, 'spec', 'baseRefs').length > 0
-  return hasBase ? `${none}; one that comes from its baseRefs is not seen here` : none
+  return hasBase ? `${none}; a model URI from its baseRefs is not read here` : none
 }
 
-/** How KServe tells a pod of its model; of a storage spec it resolves the scheme and the bucket only there. */
+/**
+ * The model URI in a pod's annotation. For a storage spec, KServe resolves scheme and bucket only in the pod.
+ */
 export function podSourceOf(model: ModelReference): string {
   if (model.kind === 'uri') return model.uri
   const path = typeof model.storage.path === 'string' ? model.storage.path : ''

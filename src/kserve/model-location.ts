@@ -3,13 +3,15 @@ import type { Obstacle } from './obstacle.ts'
 
 /** A place in a service's spec that names a model. Pointers are JSON pointers into the service. */
 export interface ModelLocation {
-  /** Stable under KServe's defaulting: what is `predictor.sklearn` now is `predictor.model` a moment later. */
+  /**
+   * Stable under KServe's defaulting: what is `predictor.sklearn` now is `predictor.model` a moment later.
+   */
   id: string
   component: 'predictor' | 'transformer' | 'explainer'
   /** Locations of one group are rewritten together or not at all: KServe mounts half of them wrongly. */
   group: string
   model: ModelReference
-  /** Where a rewrite writes the URI of the cache. */
+  /** JSON pointer of the field for the URI of the cache. */
   pointer: string
   /** The pod's annotations, which may name credentials: the service's, overridden by its component's. */
   annotations: { [key: string]: string }

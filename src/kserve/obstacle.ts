@@ -35,13 +35,12 @@ export function mountObstacle(containers: Json[]): Obstacle | undefined {
   const mounts = containers.flatMap((container) => listAt(container, 'volumeMounts'))
   if (!mounts.some((mount) => trimEndSlashes(stringAt(mount, 'mountPath') ?? '') === '/mnt/models'))
     return undefined
-  return { reason: 'PvcSource', message: 'the service mounts a volume at /mnt/models by itself' }
+  return { reason: 'PvcSource', message: 'the service mounts its own volume at /mnt/models' }
 }
 
 /**
- * Whether a container mounts a volume of KServe's by itself. A volume that is only declared is no obstacle to
- * a claim, unless it has the name that KServe gives the claim's. `more` are further volumes that KServe would
- * add.
+ * The obstacle of a container that mounts a volume of KServe. A volume that is only declared is an obstacle
+ * only if it has the name that KServe uses for a PVC. `more` are additional volumes that KServe would add.
  */
 export function sharedObstacle(pods: JsonObject[], more: readonly string[] = []): Obstacle | undefined {
   const names = [...ownVolumes, ...more]
@@ -77,8 +76,8 @@ export function ownInitializerObstacle(pods: JsonObject[]): Obstacle | undefined
 }
 
 /**
- * What the annotations of an InferenceService's pod say of its download. The internal ones are KServe's own,
- * and have the same meaning on a service. LLMInferenceServices have none of them. Source: kserve
+ * The obstacle in the annotations of an InferenceService's pod. KServe sets the internal annotations; they
+ * mean the same on a service. LLMInferenceServices have none of them. Source: kserve
  * pkg/webhook/admission/pod/ storage_initializer_injector.go.
  */
 export function annotationObstacle(annotations: { [key: string]: string }): Obstacle | undefined {

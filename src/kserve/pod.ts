@@ -4,14 +4,14 @@ import { type Json, type KubeObject, listAt, stringAt } from '../values/object.t
 import { segmentsOf } from '../values/text.ts'
 import { isStorageInitializer } from './download.ts'
 
-/** The label by which KServe ties a pod to its InferenceService. */
+/** KServe's label on the pods of an InferenceService; the value is the service's name. */
 export const serviceLabel = 'serving.kserve.io/inferenceservice'
-/** What the pods of LLMInferenceServices carry instead; the service's name is in app.kubernetes.io/name. */
+/** Selects the pods of LLMInferenceServices; their label app.kubernetes.io/name has the service's name. */
 export const llmSelector = 'app.kubernetes.io/part-of=llminferenceservice'
 /** The label selectors of all pods of services. */
 export const podSelectors = [serviceLabel, llmSelector]
 
-/** Which service a pod belongs to, by the labels that KServe puts on it. */
+/** The service of a pod, from the labels that KServe sets. */
 export type PodService = { kind: 'InferenceService' | 'LLMInferenceService'; name: string }
 
 export function serviceOfPod({ metadata: { labels = {} } }: KubeObject): PodService | undefined {
@@ -21,7 +21,7 @@ export function serviceOfPod({ metadata: { labels = {} } }: KubeObject): PodServ
   return { kind: 'LLMInferenceService', name: labels['app.kubernetes.io/name'] ?? '' }
 }
 
-// Of the pods of an LLMInferenceService: -prefill, -leader, -worker and the others begin with it.
+// The prefix of the component label of an LLMInferenceService's pods, e.g. with -prefill, -leader or -worker.
 const llmWorkload = 'llminferenceservice-workload'
 
 /** Whether a pod serves the service's model: transformers, explainers, routers and schedulers do not. */
@@ -30,12 +30,15 @@ export function servesModel(pod: KubeObject): boolean {
   const service = serviceOfPod(pod)
   if (service === undefined) return false
   if (service.kind === 'InferenceService') return component === 'predictor'
-  // The workers behind a leader are no part of kserve.io/component: no traffic is for them.
+  // Workers behind a leader get no traffic, so KServe sets no kserve.io/component label on them.
   const isWorker = labels['app.kubernetes.io/component']?.startsWith(llmWorkload) === true
   return labels['kserve.io/component'] === 'workload' || isWorker
 }
 
-/** The names that KServe gives the containers that serve a model; of a predictor, of its workers, of an LLM's pods. */
+/**
+ * KServe's names for containers that serve a model: in predictors, in their workers, and in
+ * LLMInferenceServices.
+ */
 const modelContainers = ['kserve-container', 'worker-container', 'main']
 
 export function isModelContainer(container: Json): boolean {
@@ -46,13 +49,13 @@ export function isModelContainer(container: Json): boolean {
 // volume yet.
 export const sourceUriAnnotation = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 
-/** A claim that a pod mounts, and which path of it; empty for its root. */
+/** A PVC that a pod mounts, and the path in it; '' is the root. */
 export interface ClaimMount {
   claim: string
   path: string
 }
 
-/** As it stands in that annotation: `claim/path`. */
+/** The format of that annotation: `claim/path`. */
 export function mountText({ claim, path }: ClaimMount): string {
   return `${claim}/${path}`
 }
@@ -62,8 +65,8 @@ function mountsOf(text: string): ClaimMount[] {
 }
 
 /**
- * What a pod mounts of claims, or will once KServe's webhook has seen it. Of its volumes the first 256 count, and of
- * containers and their mounts the first, too: no pod of KServe's has more.
+ * The PVCs and paths that a pod mounts, or will mount after KServe's webhook. Reads only the first 256
+ * volumes, and a bounded number of containers and mounts: no pod of KServe has more.
  */
 export function claimMounts(pod: KubeObject): ClaimMount[] {
   const replaced = mountsOf(pod.metadata.annotations?.[mountsAnnotation] ?? '')
@@ -73,8 +76,9 @@ export function claimMounts(pod: KubeObject): ClaimMount[] {
 }
 
 /**
- * The claims among a pod's volumes, each at the paths where its containers mount it. KServe before 0.16 may copy the
- * announced path out of a claim that no container mounts (`enableDirectPvcVolumeMount: false`): it is not the root.
+ * The PVCs in a pod's volumes, each with the paths that its containers mount. With
+ * `enableDirectPvcVolumeMount: false`, KServe before 0.16 copies the announced path from a PVC that no
+ * container mounts: do not add its root.
  */
 function mountedClaims(pod: KubeObject, announced: ClaimMount[]): ClaimMount[] {
   const volumes = listAt(pod, 'spec', 'volumes').slice(0, limits.volumes)
@@ -95,18 +99,18 @@ function mountedClaims(pod: KubeObject, announced: ClaimMount[]): ClaimMount[] {
     .flatMap(({ claim, path }) => claimMount(claim, path))
 }
 
-/** A volume that no container mounts is one that KServe, or Fluid, is about to mount. */
+/** The root, if no container mounts the volume: KServe or Fluid will mount it. */
 function orRoot(paths: ReadonlySet<string> = new Set()): string[] {
   return paths.size === 0 ? [''] : [...paths].slice(0, limits.volumes)
 }
 
-/** The claim that KServe's pod webhook is to mount. */
+/** The PVC that KServe's pod webhook will mount. */
 function announcedClaim(pod: KubeObject): ClaimMount[] {
   const uri = pod.metadata.annotations?.[sourceUriAnnotation] ?? ''
   return uri.startsWith('pvc://') ? claimMount(...splitOnce(uri.slice('pvc://'.length))) : []
 }
 
-/** `claim/path` in two. */
+/** Splits `claim/path` at the first slash. */
 function splitOnce(text: string): [claim: string, path: string] {
   const [claim = ''] = text.split('/', 1)
   return [claim, text.slice(claim.length)]
@@ -120,7 +124,7 @@ function claimMount(claim: string, path: string): ClaimMount[] {
   return [{ claim, path: path.length > limits.text ? '' : segmentsOf(path).join('/') }]
 }
 
-/** The names of those claims. */
+/** The names of the PVCs that a pod mounts. */
 export function claimsOf(pod: KubeObject): string[] {
   return [...new Set(claimMounts(pod).map(({ claim }) => claim))]
 }
@@ -131,10 +135,10 @@ export function mountsAny(pod: KubeObject, claims: readonly string[]): boolean {
 }
 
 /**
- * Whether a pod is one of a workload, as all of KServe's are, and not one that somebody made by hand with the labels
- * of a service. KServe v0.20 makes Deployments, and so does Knative for it, whose pods are controlled by a ReplicaSet
- * (pkg/controller/v1beta1/inferenceservice/reconcilers/deployment); for an LLMInferenceService of several nodes it
- * makes LeaderWorkerSets, whose pods are controlled by StatefulSets
+ * Whether a workload controls a pod, as for all pods of KServe. A user can create other pods with the labels
+ * of a service. KServe v0.20 and Knative create Deployments, so a ReplicaSet controls the pods
+ * (pkg/controller/v1beta1/inferenceservice/reconcilers/deployment). For a multi-node LLMInferenceService,
+ * KServe creates a LeaderWorkerSet, so a StatefulSet controls the pods
  * (pkg/controller/v1alpha2/llmisvc/workload_multi_node.go).
  */
 export function isWorkloadPod({ metadata: { ownerReferences = [] } }: KubeObject): boolean {
@@ -142,7 +146,7 @@ export function isWorkloadPod({ metadata: { ownerReferences = [] } }: KubeObject
   return owner?.apiVersion === 'apps/v1' && ['ReplicaSet', 'StatefulSet'].includes(owner.kind)
 }
 
-/** Whether KServe made a pod for a service. */
+/** Whether KServe created a pod for a service. */
 export function belongsToService(pod: KubeObject, { kind, metadata }: KubeObject): boolean {
   const of = isWorkloadPod(pod) ? serviceOfPod(pod) : undefined
   return of?.kind === kind && of.name === metadata.name && pod.metadata.namespace === metadata.namespace
@@ -154,7 +158,7 @@ export function isAlive(pod: KubeObject): boolean {
   return pod.metadata.deletionTimestamp === undefined && !['Succeeded', 'Failed'].includes(phase)
 }
 
-/** What the storage initializers of a pod download. */
+/** The URIs that the storage initializers of a pod download. */
 export function downloadsOf(pod: KubeObject): string[] {
   return listAt(pod, 'spec', 'initContainers')
     .filter(isStorageInitializer)

@@ -3,15 +3,15 @@ import { isObject, type JsonObject } from '../values/object.ts'
 /** The probe that kills a server if it does not start in time. */
 export interface LimitingProbe {
   name: 'startup' | 'liveness'
-  /** Until a server that never answers is killed, in milliseconds. */
+  /** How long a server that never responds runs before it is killed, in milliseconds. */
   allowsMs: number
-  /** Which of the parts says so: the last one that has the probe. */
+  /** The index of the last part with this probe. */
   part: number
 }
 
 /**
- * Of a container that KServe merges of these parts, the lowest first. A liveness probe waits for the startup probe, if
- * there is one.
+ * The limiting probe of a container that KServe merges from these parts; later parts override. The liveness
+ * probe only counts without a startup probe, because it starts after the startup probe succeeds.
  */
 export function limitingProbe(parts: readonly JsonObject[]): LimitingProbe | undefined {
   for (const name of ['startup', 'liveness'] as const) {
@@ -22,7 +22,10 @@ export function limitingProbe(parts: readonly JsonObject[]): LimitingProbe | und
   return undefined
 }
 
-/** Until a container that never answers is killed, with Kubernetes' defaults for what is not said. */
+/**
+ * How long a container that never responds runs before it is killed. Uses Kubernetes' defaults for unset
+ * fields.
+ */
 function budgetMs(probe: JsonObject): number {
   const number = (field: string, otherwise: number) => {
     const value = probe[field]

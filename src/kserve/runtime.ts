@@ -1,15 +1,16 @@
 import { isObject, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { containerNamed, type ServingContainer } from './container.ts'
 
-/** The ServingRuntimes that a service may be served by, as the cluster has them. */
+/** The ServingRuntimes that can serve a service. */
 export interface ServingRuntimes {
-  /** Those of the service's namespace. */
+  /** ServingRuntimes in the service's namespace. */
   own: KubeObject[]
   /** ClusterServingRuntimes. */
   cluster: KubeObject[]
 }
 
-// What KServe's defaulter writes for a model without a protocol, in a field of the framework's own and in `model`.
+// The formats with protocol v2 as KServe's default: for framework fields (`predictor.triton`), and for
+// `model`.
 const speakV2 = { framework: ['triton', 'onnx', 'huggingface'], model: ['triton', 'vLLM'] }
 
 export interface RuntimeQuestion {
@@ -19,10 +20,10 @@ export interface RuntimeQuestion {
 }
 
 /**
- * The runtime that KServe will serve a predictor's model with: the one that it names, else the first that supports
- * its format, version and protocol, of the namespace before the cluster's, by priority, then protocol, then age.
- * Undefined where KServe would find none, and for containers of one's own.
- * Source: kserve pkg/apis/serving/v1beta1/predictor_model.go, GetSupportingRuntimes.
+ * The runtime that KServe selects for a predictor's model: the named one, or the first that supports its
+ * format, version and protocol. ServingRuntimes of the namespace come before ClusterServingRuntimes; then
+ * priority, protocol and age decide. Undefined if KServe would find none, and for custom containers. Source:
+ * kserve pkg/apis/serving/v1beta1/predictor_model.go, GetSupportingRuntimes.
  */
 export function selectRuntime(
   model: JsonObject,
@@ -38,7 +39,7 @@ export function selectRuntime(
   return [...supporting(runtimes.own, required), ...supporting(runtimes.cluster, required)][0]
 }
 
-/** The runtime of a service; an LLMInferenceService and a predictor of one's own containers have none. */
+/** The runtime of a service; undefined for an LLMInferenceService and for custom containers. */
 export function runtimeOf(
   {
     kind,
@@ -53,7 +54,10 @@ export function runtimeOf(
   return selectRuntime(value, { modelFormat, field, isMultiNode }, runtimes)
 }
 
-/** What KServe merges into a container that serves the model, the lowest first: the runtime's, then the service's. */
+/**
+ * The parts that KServe merges into the serving container. Later parts override: the runtime, then the
+ * service.
+ */
 export function containerParts(
   { id, parts }: Pick<ServingContainer, 'id'> & { parts: JsonObject[] },
   runtime: KubeObject | undefined,
@@ -90,7 +94,7 @@ function supporting(runtimes: KubeObject[], required: Requirements): KubeObject[
     .map(({ runtime }) => runtime)
 }
 
-/** Without priorities on both sides a difference would be no number. */
+/** Compares without subtraction, because infinite priorities would give NaN. */
 function comparePriorities(a: number, b: number): number {
   return a === b ? 0 : a - b
 }
@@ -131,7 +135,7 @@ function byName(a: KubeObject, b: KubeObject): number {
   return (a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1
 }
 
-/** A runtime without a priority for the format comes after every one that has one. */
+/** A runtime without a priority for the format comes after all runtimes with one. */
 function priorityOf(runtime: KubeObject, modelFormat: string): number {
   const format = listAt(runtime, 'spec', 'supportedModelFormats').find(
     (each) => stringAt(each, 'name') === modelFormat,

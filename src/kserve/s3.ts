@@ -8,8 +8,8 @@ interface Variables {
 }
 
 /**
- * What KServe tells its storage initializer of an S3 store: environment variables, and the two keys by
- * reference. Every way to give credentials (Secrets, a storage spec, a cloud's role) ends here.
+ * What KServe passes to its storage initializer for an S3 store: environment variables, and references to the
+ * two keys. Every kind of credentials (Secrets, a storage spec, a cloud role) is converted to this.
  */
 export interface S3Environment {
   variables: Variables
@@ -17,15 +17,16 @@ export interface S3Environment {
     | { kind: 'keys'; secretName: string; accessKeyId: string; secretAccessKey: string }
     | { kind: 'entry'; secretName: string; entry: string }
     | undefined
-  /** For messages, what says so: `Secret s3-access`. */
+  /** The source of these settings, for messages: `Secret s3-access`. */
   origin: string
-  /** Whether KServe's ConfigMap has a bundle of certificate authorities for every download. */
+  /** Whether KServe's ConfigMap sets a CA bundle for all downloads. */
   hasCaBundle: boolean
-  /** Whether a policy names the endpoint, and so answers for its certificate. */
+  /** Whether a policy sets the endpoint. Its certificate is then the platform team's responsibility. */
   policyNamesEndpoint: boolean
 }
 
-// Each option: an annotation on the Secret, then a key in it, then KServe's ConfigMap (pkg/credentials/s3/utils.go).
+// KServe reads an option from an annotation of the Secret, else a key of the Secret, else its ConfigMap
+// (pkg/credentials/s3/utils.go).
 const optionAnnotations = {
   S3_ENDPOINT: 'serving.kserve.io/s3-endpoint',
   S3_USE_HTTPS: 'serving.kserve.io/s3-usehttps',
@@ -35,9 +36,10 @@ const optionAnnotations = {
   S3_USER_VIRTUAL_BUCKET: 'serving.kserve.io/s3-usevirtualbucket',
   AWS_CA_BUNDLE: 'serving.kserve.io/s3-cabundle',
   AWS_CA_BUNDLE_CONFIGMAP: 'serving.kserve.io/s3-cabundle-configmap',
+  S3_USE_ACCELERATE: 'serving.kserve.io/s3-useaccelerate',
 }
 
-/** The variables that KServe makes of a Secret, or of a service account with a role. Empty values make none. */
+/** The variables that KServe sets from a Secret or from a service account with a role. Omits empty values. */
 export function s3Variables(
   { annotations, options }: { annotations: Variables; options: Variables },
   { s3: { defaults } }: KserveConfig,
@@ -50,7 +52,7 @@ export function s3Variables(
   return Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''))
 }
 
-/** A scheme in the endpoint wins over the option that says which one to use. */
+/** A scheme in the endpoint overrides the option for HTTPS. */
 function endpointUrl(address: string, useHttps: string | undefined): string {
   if (/^https?:\/\//i.test(address)) return address
   return `${useHttps === '0' ? 'http' : 'https'}://${address}`
@@ -60,7 +62,9 @@ export function isAnonymous({ awsAnonymousCredential }: Variables): boolean {
   return isTrue(awsAnonymousCredential)
 }
 
-/** The credentials, as the storage initializer reads its environment (kserve python/storage, get_S3_config). */
+/**
+ * The credentials, as the storage initializer reads its environment (kserve python/storage, get_S3_config).
+ */
 export function s3Credentials(environment: S3Environment): Resolved {
   const { variables, keys, origin, policyNamesEndpoint } = environment
   const endpoint = endpointOf(variables)
@@ -90,14 +94,14 @@ function endpointOf(variables: Variables): Endpoint {
 /** Plain http verifies no certificate, so the certificate options do not matter. */
 function certificateProblem({ variables, origin, hasCaBundle }: S3Environment): string | undefined {
   const { S3_VERIFY_SSL: verify = '', AWS_CA_BUNDLE, AWS_CA_BUNDLE_CONFIGMAP, AWS_ENDPOINT_URL } = variables
-  // Amazon's own certificates are known to all; a store of one's own may be what the bundle is for.
+  // Amazon's certificates need no bundle. Any other store may need it.
   const isBundled = hasCaBundle && !/^$|\.amazonaws\.com(:[0-9]+)?\/?$/.test(AWS_ENDPOINT_URL ?? '')
   const isUnverified = /^(0|false)$/i.test(verify)
   if (/^http:\/\//i.test(AWS_ENDPOINT_URL ?? '')) return undefined
   if (!isUnverified && !AWS_CA_BUNDLE && !AWS_CA_BUNDLE_CONFIGMAP && !isBundled) return undefined
   const what = isUnverified ? 'a certificate that is not verified' : 'a certificate authority of its own'
   return (
-    `${origin} names ${what}, which Fluid's runtimes cannot be told of: give the runtime the certificate in the ` +
+    `${origin} names ${what}, which Fluid's runtimes cannot use: give the runtime the certificate in the ` +
     "policy's cache.template, and the endpoint in its sources[].options"
   )
 }

@@ -7,25 +7,25 @@ import { createdOf } from './account.ts'
  */
 export interface SecretFact {
   name: string
-  /** Those that have a value; none where there are too many to read. */
+  /** Keys with a value; empty if the Secret has too many keys to read. */
   keys: string[]
   /**
-   * Those with an empty value, where there are any: KServe tells by them what a Secret is for, and they give
-   * nothing.
+   * Keys with an empty value. KServe derives the type of a Secret from them, although they have no
+   * credentials.
    */
   emptyKeys?: string[]
-  /** How many it has, where they are too many. */
+  /** The number of keys, if there are too many to read. */
   tooMany?: number
   annotations: { [key: string]: string }
   /** When it was created, in milliseconds since 1970. */
   createdMs?: number
-  /** Options such as the endpoint, which KServe lets people keep beside the key. Never a credential. */
+  /** Options that KServe allows beside the credentials, such as the endpoint. Never a credential. */
   options: { [key: string]: string }
-  /** The keys whose value is an entry of a storage spec: a flat JSON map of texts. */
+  /** Keys with an entry of a storage spec as value: a flat JSON map of strings. */
   entries: { [key: string]: StorageEntry }
 }
 
-/** An entry of a `storage-config` Secret, without what is secret in it. */
+/** An entry of a `storage-config` Secret, without its secret values. */
 export interface StorageEntry {
   hasAccessKeyId: boolean
   hasSecretAccessKey: boolean
@@ -42,13 +42,18 @@ const optionKeys = [
   'S3_USER_VIRTUAL_BUCKET',
   'AWS_CA_BUNDLE',
   'AWS_CA_BUNDLE_CONFIGMAP',
+  'S3_USE_ACCELERATE',
+  // The host that the headers of a web server's Secret are for.
+  'https-host',
   'fs.oss.endpoint',
   'fs.cos.endpoint',
   'fs.obs.endpoint',
   'fs.dls.endpoint',
 ]
 
-/** The fields of a storage spec that hold no secret. Source: kserve python/storage, _update_with_storage_spec. */
+/**
+ * The fields of a storage spec that hold no secret. Source: kserve python/storage, _update_with_storage_spec.
+ */
 const storageOptions = [
   'type',
   'bucket',
@@ -60,7 +65,7 @@ const storageOptions = [
   'cabundle_configmap',
 ]
 
-/** Reduces a Secret to its fact. Values other than the options above are dropped here, and go nowhere. */
+/** Reduces a Secret to its fact. Drops all values except the options above. */
 export function secretFact(secret: KubeObject): SecretFact {
   const name = secret.metadata.name ?? ''
   const count = ['data', 'stringData'].reduce(
@@ -92,7 +97,7 @@ export function secretFact(secret: KubeObject): SecretFact {
   }
 }
 
-/** The values of a Secret, decoded; `stringData` of a manifest wins, as in the API server. */
+/** The decoded values of a Secret. `stringData` overrides `data`, as in the API server. */
 function plainValues(secret: KubeObject): Map<string, string> {
   const keys = ['data', 'stringData'].flatMap((field) => Object.keys(objectAt(secret, field)))
   return new Map(
@@ -108,7 +113,7 @@ function plainValue(secret: KubeObject, key: string): string | undefined {
   return stringAt(secret, 'stringData', key) ?? (encoded && Buffer.from(encoded, 'base64').toString('utf8'))
 }
 
-/** The flat map of texts that KServe takes for an entry; undefined for anything else. */
+/** The flat map of strings that KServe accepts as an entry; undefined for anything else. */
 function storageFields(value: string): Map<string, string> | undefined {
   if (value.length > limits.entry || !value.trimStart().startsWith('{')) return undefined
   try {

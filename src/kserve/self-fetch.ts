@@ -3,11 +3,11 @@ import { type Json, type JsonObject, listAt, stringAt } from '../values/object.t
 import { trimEndSlashes } from '../values/text.ts'
 import type { Obstacle } from './obstacle.ts'
 
-// With it KServe's Hugging Face server never looks into /mnt/models: get_model_id_or_path in kserve
-// python/huggingfaceserver. An empty value is none to it.
+// With --model_id, KServe's Hugging Face server never reads /mnt/models (kserve python/huggingfaceserver,
+// get_model_id_or_path). It ignores an empty value.
 const modelId = /(?:^|\s)--model[_-]id(?:=|\s+(?!-))["']?[^\s"']/
 
-/** Whether the arguments of one of these containers make it fetch a model from the Hugging Face hub. */
+/** Whether the arguments of a container make it download a model from the Hugging Face hub. */
 function namesModelId(containers: Json[]): boolean {
   return containers.some((container) => modelId.test(argumentsOf(container).join(' ')))
 }
@@ -17,9 +17,9 @@ function argumentsOf(container: Json): string[] {
   return all.filter((word) => typeof word === 'string')
 }
 
-const downloadsItself = 'the server fetches its model from the Hugging Face hub by itself (--model_id)'
+const downloadsItself = 'the server downloads its model from the Hugging Face hub (--model_id)'
 
-/** For a service without a model URI: why there is none. */
+/** Why a service has no model URI; undefined if the reason is not known. */
 export function noModelBecause(containers: Json[]): string | undefined {
   return namesModelId(containers)
     ? `${downloadsItself}; KServe downloads a model that storageUri names instead`
@@ -27,8 +27,8 @@ export function noModelBecause(containers: Json[]): string | undefined {
 }
 
 /**
- * A server that ignores the model that KServe downloads for it. The argument has this meaning to KServe's
- * Hugging Face server; another server may take it for a name.
+ * The obstacle of a server that ignores the model that KServe downloads. Only KServe's Hugging Face server
+ * reads the argument this way; another server may use it as a name.
  */
 export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): Obstacle | undefined {
   const names = [modelFormat, ...containers.map((container) => stringAt(container, 'image') ?? '')]
@@ -36,14 +36,15 @@ export function modelIdObstacle(modelFormat: string, containers: JsonObject[]): 
   return { reason: 'NoModelLocation', message: `${downloadsItself}, and does not read what KServe downloads` }
 }
 
-/** Whether a word holds a URI whole, or one below it. */
+/** Whether a word contains a URI, or a URI below it. */
 function names(word: string, uri: string): boolean {
   const start = word.indexOf(uri)
   return start !== -1 && /^[\s/"',]?$/.test(word.charAt(start + uri.length))
 }
 
 /**
- * A server that has the model's URI in its arguments, and so reads the store, as vLLM's streaming loaders do.
+ * The obstacle of a server with the model's URI in its arguments: it reads the store directly, as vLLM's
+ * streaming loaders do.
  */
 export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | undefined {
   const model = trimEndSlashes(uri)
@@ -54,13 +55,13 @@ export function namedUriObstacle(uri: string, containers: Json[]): Obstacle | un
     return undefined
   return {
     reason: 'NoModelLocation',
-    message: "the server's arguments name the model's URI: it reads the store by itself",
+    message: "the server's arguments name the model's URI: the server reads the store directly",
   }
 }
 
 /**
- * A template of an LLMInferenceService or of its configurations that renders the model's URI: the server
- * reads from that URI, and must not find a claim's there. Source: kserve
+ * The obstacle of a template that renders the model's URI, in an LLMInferenceService or its configurations:
+ * the server reads from that URI, which must not become a pvc:// URI. Source: kserve
  * pkg/controller/v1alpha2/llmisvc/config_merge.go, ReplaceVariables, which renders the whole merged spec.
  */
 export function renderedUriObstacle(specs: JsonObject[]): Obstacle | undefined {
@@ -69,17 +70,20 @@ export function renderedUriObstacle(specs: JsonObject[]): Obstacle | undefined {
   return {
     reason: 'NoModelLocation',
     message:
-      "its configuration renders the model's URI ({{ .Spec.Model.URI }}): the server reads it by itself",
+      "its configuration renders the model's URI ({{ .Spec.Model.URI }}): the server reads it directly",
   }
 }
 
-/** Looks into each action once: a text may begin many that end nowhere. */
+/** Reads each template action once, in linear time: a string may have many `{{` without an end. */
 function rendersUri(text: string): boolean {
   const [, ...actions] = text.split('{{')
   return actions.some((action) => /URI|\.Model(?![\w.])/.test(action.split('}}', 1)[0] ?? ''))
 }
 
-/** Whether any text below a value passes a test. It may be nested deeper than a call stack is. */
+/**
+ * Whether a string in a value passes a test. Not recursive, because the value may be nested deeper than the
+ * stack.
+ */
 function someText(value: Json, test: (text: string) => boolean): boolean {
   const rest: Json[] = [value]
   for (let next = rest.pop(); next !== undefined; next = rest.pop()) {

@@ -9,34 +9,36 @@ import type { FoundLocations } from './model-location.ts'
 import { runtimeOf, type ServingRuntimes } from './runtime.ts'
 
 /**
- * A service as KServe reads it, an InferenceService and an LLMInferenceService alike. Decisions are made on this view;
- * only a rewrite looks at the JSON again.
+ * A service as KServe reads it, for InferenceServices and LLMInferenceServices. Plans decide on this view;
+ * only a rewrite reads the JSON again.
  */
 export interface ServiceView extends FoundLocations {
   kind: string
   labels: { [key: string]: string }
   annotations: { [key: string]: string }
-  /** Of an InferenceService's predictor alone. */
+  /** The annotations of an InferenceService's predictor, without those of the service. */
   predictorAnnotations: JsonObject
   mode: DeploymentMode
   /** Whether an InferenceService's predictor has workers. */
   isMultiNode: boolean
-  /** The containers that serve the model, including those that only a configuration names. */
+  /** The containers that serve the model, including containers that only a configuration has. */
   containers: ViewedContainer[]
   /** The model formats of the predictor and of its canaries. */
   modelFormats: string[]
-  /** The resources that KServe takes for GPUs, if the service is of several nodes. */
+  /** The resource names that KServe accepts as GPUs in a multi-node service. */
   gpuTypes: Json[]
-  /** Whether the service itself asks for an accelerator, one of these resources, or a device by a claim. */
+  /**
+   * Whether the service requests an accelerator, one of these resources, or a device with a ResourceClaim.
+   */
   requestsDevices: (resources: readonly string[]) => boolean
-  /** The specs that an LLMInferenceService is merged over, the lowest first. */
+  /** The base specs of an LLMInferenceService. Later specs override. */
   bases: JsonObject[]
 }
 
 export interface ViewedContainer extends ServingContainer {
-  /** What KServe merges into it, the lowest first. A ServingRuntime's container comes below all of these. */
+  /** The parts that KServe merges into the container. Later parts override; all override a ServingRuntime. */
   parts: JsonObject[]
-  /** How many ranks of an LLMInferenceService run in it; 1 for an InferenceService. */
+  /** The ranks of an LLMInferenceService in this container; 1 for an InferenceService. */
   ranks: number
 }
 
@@ -48,8 +50,8 @@ export interface ServingFacts {
 }
 
 /**
- * Reads a service, with KServe's configuration, and the configurations and the runtime that may be merged
- * into it.
+ * Reads a service, KServe's configuration, and the configurations and runtime that KServe may merge into the
+ * service.
  */
 export function readService(
   service: KubeObject,
@@ -79,7 +81,8 @@ export function readService(
   }
 }
 
-// KServe makes a claim of it for every pod of an LLMInferenceService (managed_dra.go).
+// KServe creates a ResourceClaim from this annotation for every pod of an LLMInferenceService
+// (managed_dra.go).
 const managedClaim = 'serving.kserve.io/exp-dra-device-class'
 
 function viewed(service: KubeObject, container: ServingContainer, bases: JsonObject[]): ViewedContainer {
@@ -98,7 +101,10 @@ function ranksOf(specs: JsonObject[], { id }: ServingContainer): number {
   return size('tensor') * size('dataLocal')
 }
 
-/** The model formats of a service; of a pod in its place none. A canary counts, too: KServe merges it over the stable predictor, with the resources of that. */
+/**
+ * The model formats of a service; empty for a pod. Includes canaries, because KServe merges them over the
+ * stable predictor, including its resources.
+ */
 export function modelFormatsOf(service: KubeObject): string[] {
   if (service.kind === 'Pod') return []
   const canaries = listAt(service, 'spec', 'canary').map((canary) => ({ ...service, spec: canary }))

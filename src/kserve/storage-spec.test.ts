@@ -149,7 +149,7 @@ test.each<[string, Input, string]>([
   [
     'no JSON',
     { secrets: [storageConfig({ minio: 'hunter2' })] },
-    'key minio of Secret storage-config is no flat JSON object of texts',
+    'key minio of Secret storage-config is not a flat JSON object of strings',
   ],
   [
     'no type',
@@ -189,7 +189,7 @@ test.each<[string, Input, string]>([
   [
     'a parameter that is no text',
     { storage: { key: 'minio', path: 'm', parameters: { verify_ssl: false } } },
-    'storage.parameters holds a value that is no text',
+    'a value of storage.parameters is not a string',
   ],
   [
     'an endpoint without a scheme, which boto3 refuses',

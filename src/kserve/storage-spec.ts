@@ -11,22 +11,24 @@ import { absent, absentAccount, missing, notAmongFiles, tooManyKeys, type Unreso
 export interface StorageSpecInput {
   /** The `storage` of a model: `key`, `path`, `parameters`. */
   storage: JsonObject
-  /** The `storageUri` beside it, where there is one: then `storage` gives the credentials alone. */
+  /** The `storageUri` beside it. If it is set, `storage` only gives the credentials. */
   uri: string | undefined
-  /** Those of the pod: the service's, then the predictor's. */
+  /** The annotations of the pod: those of the service and of the predictor, which overrides. */
   annotations: { [key: string]: string }
   serviceAccount: ServiceAccountFact | undefined
   secrets: { [name: string]: SecretFact }
   config: KserveConfig
-  /** Whether a policy names the endpoint, and so answers for its certificate. */
+  /** Whether a policy sets the endpoint. Its certificate is then the platform team's responsibility. */
   policyNamesEndpoint?: boolean
+  /** Whether KServe's storage initializer reads the model: then only the URI has to be known here. */
+  isDownloaded?: boolean
 }
 
 export type StorageSpecResolved = { ok: true; uri: string; credentials: Credentials } | Unresolved
 
 type Parameters = { [field: string]: string }
 
-/** The Secret that a storage spec is looked up in: the one that an annotation names, else the cluster's. */
+/** The Secret with the storage entries: from an annotation, or else KServe's default name. */
 export function storageSecretName(annotations: { [key: string]: string }, config: KserveConfig): string {
   return annotations[config.storageSecretAnnotation] ?? config.storageSpecSecret
 }
@@ -37,7 +39,7 @@ export function storageSecretName(annotations: { [key: string]: string }, config
  */
 export function resolveStorageSpec(input: StorageSpecInput): StorageSpecResolved {
   const parameters = textParameters(input.storage.parameters)
-  if (parameters === undefined) return missing('storage.parameters holds a value that is no text')
+  if (parameters === undefined) return missing('a value of storage.parameters is not a string')
   if (isLeftOut(input, parameters))
     return missing(notAmongFiles(storageSecretName(input.annotations, input.config)))
   const unknown = absentAccount(input.serviceAccount)
@@ -45,10 +47,12 @@ export function resolveStorageSpec(input: StorageSpecInput): StorageSpecResolved
   const found = findEntry(input, parameters)
   if (!found.ok) return found
   const uri = modelUri(input, parameters, found.entry)
-  return typeof uri === 'string' ? withCredentials(input, parameters, found, uri) : uri
+  if (typeof uri !== 'string') return uri
+  if (input.isDownloaded === true) return { ok: true, uri, credentials: { kind: 'anonymous', endpoint: {} } }
+  return withCredentials(input, parameters, found, uri)
 }
 
-/** Whether an entry is needed of a Secret that is not among the files. */
+/** Whether the spec needs an entry of a Secret that is not in the manifest files. */
 function isLeftOut(
   { storage, annotations, secrets, config, serviceAccount }: StorageSpecInput,
   { type }: Parameters,
@@ -66,11 +70,32 @@ function textParameters(value: JsonObject['parameters']): Parameters | undefined
   return texts.length === Object.keys(value).length ? Object.fromEntries(texts) : undefined
 }
 
+/**
+ * The variables that KServe gives its storage initializer for a storage spec: the entry by reference, and the
+ * parameters of the service. Source: kserve pkg/credentials/service_account_credentials.go,
+ * CreateStorageSpecSecretEnvs.
+ */
+export function storageSpecVariables(input: StorageSpecInput): JsonObject[] | Unresolved {
+  const parameters = textParameters(input.storage.parameters)
+  if (parameters === undefined) return missing('storage.parameters holds a value that is no text')
+  const found = findEntry(input, parameters)
+  if (!found.ok) return found
+  const { secretName: name, key, entry } = found
+  const authority = parameters.type ? undefined : entry?.options.cabundle_configmap
+  return [
+    ...(authority ? [{ name: 'AWS_CA_BUNDLE_CONFIGMAP', value: authority }] : []),
+    ...(entry === undefined ? [] : [{ name: 'STORAGE_CONFIG', valueFrom: { secretKeyRef: { name, key } } }]),
+    ...(Object.keys(parameters).length === 0
+      ? []
+      : [{ name: 'STORAGE_OVERRIDE_CONFIG', value: JSON.stringify(parameters) }]),
+  ]
+}
+
 interface Found {
   ok: true
   secretName: string
   key: string
-  /** Undefined where no entry was asked for by name, and none stands in for it. */
+  /** Undefined if the spec names no entry and there is no default entry. */
   entry: StorageEntry | undefined
 }
 
@@ -98,7 +123,7 @@ function findEntry(
   }
   const entry = Object.hasOwn(secret.entries, key) ? secret.entries[key] : undefined
   if (entry === undefined)
-    return missing(`key ${quoted(key)} of Secret ${quoted(secretName)} is no flat JSON object of texts`)
+    return missing(`key ${quoted(key)} of Secret ${quoted(secretName)} is not a flat JSON object of strings`)
   return { ok: true, secretName, key, entry } satisfies Found
 }
 
@@ -118,7 +143,7 @@ function modelUri(
   if (uri !== undefined) return uri
   const path = (stringAt(storage, 'path') ?? '').replace(/^\//, '')
   if (type !== 's3') return `${type}://${path}`
-  // With the type among the parameters KServe never looks into the entry for the bucket.
+  // If the parameters set the type, KServe never reads the bucket from the entry.
   const bucket = parameters.bucket || (parameters.type ? undefined : entry?.options.bucket)
   return bucket ? `s3://${bucket}/${path}` : missing(noBucket(secretName, parameters))
 }
@@ -129,7 +154,7 @@ function noBucket(secretName: string, parameters: Parameters): string {
     : `no bucket is named, in storage.parameters or in Secret ${quoted(secretName)}`
 }
 
-/** Only a spec of type s3 reaches the environment from which the storage initializer reads S3. */
+/** Only a spec of type s3 sets the variables from which the storage initializer reads S3. */
 function withCredentials(
   input: StorageSpecInput,
   parameters: Parameters,
@@ -147,7 +172,7 @@ function withCredentials(
     return missing(
       `key ${quoted(key)} of Secret ${quoted(secretName)} has one of ${secretFields.join(' and ')} only`,
     )
-  // KServe takes a ConfigMap from the entry alone, and only where it looks into it.
+  // KServe takes a ConfigMap only from the entry, and reads the entry only if the parameters set no type.
   const authority = parameters.type ? undefined : entry?.options.cabundle_configmap
   const variables = { ...variablesOf(options), ...(authority ? { AWS_CA_BUNDLE_CONFIGMAP: authority } : {}) }
   const keys = hasAccessKeyId ? ({ kind: 'entry', secretName, entry: key } as const) : undefined

@@ -10,8 +10,8 @@ interface Excess {
 }
 
 /**
- * Why a service is too large to look at its models: a list of its spec, or its annotations, have more elements than
- * anybody needs, or the spec is nested too deep. Undefined where it is not.
+ * Why a service is too large to read its models: a list of its spec or its annotations have too many
+ * elements, or the spec is nested too deeply. Undefined if it is not too large.
  */
 export function tooLargeBecause({ metadata, spec }: KubeObject): string | undefined {
   const { annotations } = metadata
@@ -19,7 +19,7 @@ export function tooLargeBecause({ metadata, spec }: KubeObject): string | undefi
   return found && `${quoted(found.path.slice(1))} ${found.what}`
 }
 
-/** Calls itself once for each level, and `levels` are few. */
+/** Recursive; `levels` bounds the depth. */
 function excessOf(
   value: Json | undefined,
   levels: number,
@@ -54,8 +54,8 @@ function tooMany(count: number, most: number): Excess {
 }
 
 /**
- * Tells the obstacle of a model that is named by more text than is read. The text is not repeated. Models that share
- * a storage spec have it measured once.
+ * Returns a function that finds the obstacle of a model with a URI or storage spec that is too long. The
+ * message does not repeat the text. A storage spec that several models share is measured once.
  */
 export function textLimit(): (model: ModelReference) => Obstacle | undefined {
   const known = new Map<JsonObject, Obstacle | undefined>()

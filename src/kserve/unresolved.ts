@@ -27,14 +27,14 @@ export function absent(message: string, account: ServiceAccountFact | undefined)
   return account?.isFromFiles ? missing(message) : { ok: false, reason: 'CredentialsPending', message }
 }
 
-/** The trouble with a service account that is named and is not there. */
+/** Why a service account cannot be used: it is named and does not exist. Undefined if it exists. */
 export function absentAccount(account: ServiceAccountFact | undefined): Unresolved | undefined {
-  // Files may leave out what is in the cluster: such an account is taken for one without Secrets.
+  // The cluster may have the account although the files do not: assume that it lists no Secrets.
   if (!account?.isMissing || account.isFromFiles) return undefined
   return absent(`there is no service account ${quoted(account.name)} in the service's namespace`, account)
 }
 
-/** Of a Secret that a cluster may have, and files leave out. */
+/** The message for a Secret that is not in the files, but may be in the cluster. */
 export function notAmongFiles(secret: string): string {
   return `Secret ${quoted(secret)} is not among the files: add it to the files`
 }

@@ -188,13 +188,14 @@ test('a policy makes a directory of what it names, and of nothing else', () => {
     'https://mirror.example.com/llama',
     'cubefs://volume/llama',
     'hdfs://nameservice/llama',
+    'pvc://claim/llama',
   ]) {
     expect(parseModelUri(uri).kind).toBe('other')
     expect(parseModelUri(uri, isNamed)).toMatchObject({ kind: 'directory', directory: { uri } })
   }
   expect(parseModelUri('https://mirror.example.com:8443/llama', isNamed).kind).toBe('directory')
   for (const uri of [
-    'pvc://claim/x',
+    'pvc://claim/../x',
     'dataset://ns/name',
     'oci://r/x',
     's3://b:1/x',
@@ -308,7 +309,7 @@ test.each([
   ['s3://models/a/../b', 'the URI holds a ".." or a broken escape in what begins at character 15'],
   ['s3://models/%2e%2e/b', 'the URI holds a ".." or a broken escape in what begins at character 13'],
   ['s3://models/a%zz', 'the URI holds a ".." or a broken escape in what begins at character 13'],
-  ['s3://models:9000/a', 'where its host or bucket stands: character 12'],
+  ['s3://models:9000/a', 'in its host or bucket: character 12'],
   ['s3://models/a//b', 'the URI holds an empty path segment, or ".", at character 15'],
   ['s3://models/./b', 'the URI holds an empty path segment, or ".", at character 13'],
   ['s3://models/{{ x }}', "the URI is a template's placeholder: fill it in first"],

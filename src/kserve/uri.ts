@@ -6,8 +6,8 @@ const hostWithPort = /^[^:@]+(:[0-9]+)?$/
 const server = /^[^:@]+:?$/
 
 /**
- * The registry of schemes: those whose directories a Fluid Runtime can mount as they are, each with what comes before
- * the path (a bucket, volume or server, in Fluid's own form of the URI).
+ * The registry of schemes with directories that a Fluid Runtime can mount. Each has the pattern of the part
+ * before the path (a bucket, volume or server, as Fluid writes the URI).
  */
 const hosts = {
   s3: plainHost,
@@ -16,7 +16,7 @@ const hosts = {
   cos: plainHost,
   obs: plainHost,
   dls: plainHost,
-  // Without a port KServe takes the first word for a directory, and asks a Secret for the name node.
+  // Without a port, KServe reads the first segment as a directory, and takes the name node from a Secret.
   hdfs: /^[^:@]+:[0-9]+$/,
   juicefs: /^[^:@]*$/,
   nfs: server,
@@ -53,24 +53,24 @@ export type ModelUri =
   | { kind: 'directory'; directory: ModelDirectory }
   | { kind: 'other'; reason: UriReason; message: string }
 
-// A directory's name may hold dots (Llama-3.1-8B), so that only well-known endings make a file.
+// Only well-known extensions are files, because names of directories can contain dots (Llama-3.1-8B).
 const archive = /\.(tar|tgz|tbz2|txz|tar\.(gz|bz2|xz)|zip)$/i
 const file =
   /\.(joblib|pkl|pickle|onnx|bst|ubj|json|pt|pth|ts|mar|safetensors|gguf|ggml|h5|hdf5|keras|pb|tflite|pmml|xml|bin|model|txt|ya?ml|cbm|plan|engine|npz?|pdmodel|pdiparams|mlmodel|parquet|csv|md|py|ckpt|skops|pdparams|gz|bz2|xz|zst|7z|rar)$/i
 
-// Fluid writes mount points into shell scripts and configuration files of its runtimes. Nothing outside this
-// set is needed for a model, and nothing inside it means anything to a shell. No runtime is known to mount a name
-// with characters outside ASCII: Fluid's charts and scripts set no locale that would tell.
+// Fluid writes mount points into shell scripts and configuration files of its runtimes. Models need no other
+// characters, and these have no special meaning in a shell. Characters outside ASCII are not known to work in
+// any runtime: Fluid's charts and scripts set no locale.
 const unsafe = /[^A-Za-z0-9._~+@=:/-]/u
 // In the options of its masters, Fluid's Alluxio replaces the path of a file by the file's content (fluid
 // charts/alluxio/templates/config/alluxio-mount-conf.yaml).
 const replaced = '/etc/fluid/secrets/'
 
 /**
- * What a model URI is, seen as KServe's storage initializer would read it. A directory can be mounted;
- * anything else says why not. S3 lists by raw prefix (`llama` also finds `llama-2/`); a directory is what
- * people mean, and what is cached. A policy may name other sources that are directories to a runtime of its
- * choice (`isNamed`). Source: kserve python/storage/kserve_storage.
+ * Classifies a model URI as KServe's storage initializer would read it: a directory can be mounted; any other
+ * result has a reason. S3 lists by raw prefix (`llama` also matches `llama-2/`), but users mean the
+ * directory, so that is cached. A policy can name other sources that are directories for its runtime
+ * (`isNamed`). Source: kserve python/storage/kserve_storage.
  */
 export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = () => false): ModelUri {
   if (uri.length > limits.text)
@@ -91,7 +91,7 @@ export function parseModelUri(uri: string, isNamed: (uri: string) => boolean = (
   return directory(scheme, rest, hosts[scheme])
 }
 
-/** What stands before `://`, and what follows; no scheme where it is no URI. */
+/** Splits a URI at `://`; the scheme is undefined if it is not a URI. */
 function schemeAndRest(uri: string): [scheme: string | undefined, rest: string] {
   const end = uri.indexOf('://')
   const scheme = uri.slice(0, Math.max(end, 0))
@@ -99,20 +99,20 @@ function schemeAndRest(uri: string): [scheme: string | undefined, rest: string] 
 }
 
 /**
- * The URI of the copy that a policy names: what follows the matched prefix, read from the mirror. Nothing is checked
- * here: the copy's URI is parsed as any other, and then unsafe as any other.
+ * The URI in the mirror that a policy names: the mirror, then the part after the matched prefix. Not checked
+ * here, because the result is parsed like any other URI.
  */
 export function mirrored(uri: string, { match, mirror }: { match: string[]; mirror: string }): string {
   const prefix = match.find((each) => `${uri}/`.startsWith(each)) ?? ''
   return `${trimEndSlashes(mirror)}/${trimStartSlashes(uri.slice(prefix.length))}`
 }
 
-/** Whether a copy elsewhere can stand in for a URI: what is on the node or in the cluster already needs none. */
+/** Whether a mirror can replace a URI. Models that are already on the node or in the cluster need none. */
 export function isMirrorable(reason: UriReason): boolean {
   return !['PvcSource', 'OciSource', 'LocalSource', 'UnsafeUri', 'TooLarge'].includes(reason)
 }
 
-/** The directory of a file; undefined where that is the whole bucket. */
+/** The directory of a file; undefined if that is the whole bucket. */
 export function parentUri(uri: string): string | undefined {
   const bucket = uri.indexOf('://') + 3
   const [first, last] = [uri.indexOf('/', bucket), uri.lastIndexOf('/')]
@@ -120,7 +120,7 @@ export function parentUri(uri: string): string | undefined {
   return isBelow ? uri.slice(0, last) : undefined
 }
 
-/** No answer repeats any part of the URI but a single character: user information must not become public. */
+/** Messages quote at most one character of the URI, because it may contain user information. */
 function unsafeBecause(scheme: string, rest: string): string | undefined {
   const authority = rest.split(/[/?#]/, 1)[0] ?? ''
   if (hasUserInformation(authority, rest))
@@ -129,7 +129,7 @@ function unsafeBecause(scheme: string, rest: string): string | undefined {
   const upwards = firstSegment(rest, (segment) => decode(segment)?.split('/').includes('..') ?? true)
   if (upwards !== undefined)
     return `the URI holds a ".." or a broken escape in what begins at character ${placeIn(scheme, upwards)}`
-  // Fluid passes it to commands, and some take a leading "-" for an option.
+  // Fluid passes it to commands, and some read a leading "-" as an option.
   if (/^[^A-Za-z0-9]/u.test(authority))
     return `the host, bucket or volume of the URI begins with "${firstOf(authority)}", and not with a letter or a digit`
   return undefined
@@ -145,12 +145,12 @@ function firstSegment(rest: string, holds: (segment: string) => boolean): number
   return undefined
 }
 
-/** The number of a character in a URI, from 1, by its offset after `scheme://`. */
+/** The 1-based position of a character in a URI, from its offset after `scheme://`. */
 function placeIn(scheme: string, offset: number): number {
   return scheme.length + '://'.length + offset + 1
 }
 
-/** A key may hold a slash, which then seems to begin the path. */
+/** A key in the user information may contain a slash, so also search the part after it. */
 function hasUserInformation(authority: string, rest: string): boolean {
   const hasPassword = /:(?![0-9]*$)/.test(authority) && rest.includes('@')
   return hasPassword || authority.includes('@') || authority.includes('%40')
@@ -168,13 +168,16 @@ function decode(text: string): string | undefined {
   }
 }
 
-/** A store's bucket stays a bucket; a policy's own word is for what is a server, or unknown here. */
+/**
+ * The pattern of the part before the path. A scheme with a registered pattern keeps it; others may be a
+ * server.
+ */
 function namedHost(scheme: string): RegExp {
   return isCacheable(scheme) && scheme !== 'hdfs' ? hosts[scheme] : hostWithPort
 }
 
 /** Schemes that a policy cannot map to a directory. */
-const elsewhere = ['pvc', 'oci', 'oci+native', 'oci+fetch', 'file', 'dataset', 'local']
+const elsewhere = ['oci', 'oci+native', 'oci+fetch', 'file', 'dataset', 'local']
 
 function directory(scheme: string, rest: string, host: RegExp): ModelUri {
   const [bucket = '', ...segments] = rest.split('/')
@@ -185,7 +188,7 @@ function directory(scheme: string, rest: string, host: RegExp): ModelUri {
       ? other('UnsafeUri', `${scheme}:// has no bucket`)
       : other(
           'UnsafeUri',
-          `the URI holds a port, or more than a name, where its host or bucket stands: character ${placeIn(scheme, Math.max(bucket.search(/[:@]/), 0))}`,
+          `the URI holds a port, or more than a name, in its host or bucket: character ${placeIn(scheme, Math.max(bucket.search(/[:@]/), 0))}`,
         )
   }
   const offset = rest.search(unsafe)
@@ -195,7 +198,7 @@ function directory(scheme: string, rest: string, host: RegExp): ModelUri {
     return other('UnsafeUri', `character ${place} of the URI is "${character}", which a Fluid mount ${why}`)
   }
   if (`/${rest}/`.includes(replaced))
-    return other('UnsafeUri', `the URI holds ${replaced}, by which Fluid reads Secrets`)
+    return other('UnsafeUri', `the URI holds ${replaced}, which Fluid replaces by Secrets`)
   if (names.some((name) => name === '' || name === '.')) {
     const start = firstSegment(rest, (name) => name === '' || name === '.') ?? 0
     return other(

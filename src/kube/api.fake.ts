@@ -37,7 +37,7 @@ export interface FakeCall {
   body?: Json
   preconditions?: Preconditions
   isDryRun: boolean
-  /** Whether it changed the store, which a refusal, a dry run and a write of what is there already do not. */
+  /** Whether it changed the store. False for a refusal, a dry run, and a write without a change. */
   isWritten: boolean
 }
 
@@ -74,7 +74,7 @@ export class FakeApi implements KubeClient {
   /** What `discover` answers, by `group/version`. */
   readonly served = new Map<string, string[]>()
   admit: (request: FakeAdmission) => KubeObject = ({ object }) => object
-  /** Fields that throw when somebody reads them in an answer, by object. */
+  /** Fields that throw when they are read from a response, by object. */
   readonly #odd = new Map<string, 'annotations' | 'status'>()
   readonly #now: () => number
   readonly #objects = new Map<string, KubeObject>()
@@ -91,17 +91,17 @@ export class FakeApi implements KubeClient {
     return this.calls.filter(({ isWritten }) => isWritten).map(({ text }) => text)
   }
 
-  /** Stores objects as somebody else would, status included, over those of the same names. Keeps UIDs. */
+  /** Stores objects as another client would, including status, over objects with the same names. Keeps UIDs. */
   put(...objects: KubeObject[]): void {
     for (const object of objects) this.#store(object)
   }
 
-  /** Somebody else's merge patch, status included. */
+  /** Another client's merge patch, including status. */
   edit(kind: string, key: ObjectKey, body: Json): void {
     this.#store(merged(this.#known(kind, key), body) as KubeObject)
   }
 
-  /** Removes an object, if it is there, as somebody else would, whatever its finalizers. */
+  /** Removes an object if it exists, as another client would, and ignores its finalizers. */
   drop(kind: string, key: ObjectKey): void {
     const object = this.#objects.get(idOf(kind, key))
     if (object !== undefined) this.#remove(object)

@@ -1,6 +1,6 @@
 import { KubeConfig } from '@kubernetes/client-node'
 
-/** There is no cluster to call, or not the one that was asked for. */
+/** No cluster is configured, or not the requested one. */
 export class KubeConfigError extends Error {
   readonly code = 'WG011'
 }

@@ -137,7 +137,7 @@ test.each([
 ])('no request is made for the name %j in %j, which would reach something else', async (name, namespace) => {
   const error = await rejection(client.delete(dataset, { namespace, name }))
 
-  expect(error.message).toContain('is no name')
+  expect(error.message).toContain('is not a valid object name')
   expect(server.seen).toEqual([])
 })
 

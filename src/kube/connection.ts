@@ -51,7 +51,10 @@ export class Connection {
   /** The body of a successful response, in chunks; rejects if it does not arrive or breaks off. */
   async *pieces(call: Call): AsyncGenerator<Uint8Array> {
     const ending = new AbortController()
-    const timer = setTimeout(() => ending.abort(new Error('the server went silent')), this.#timeoutMs)
+    const timer = setTimeout(
+      () => ending.abort(new Error('the server sent nothing for too long')),
+      this.#timeoutMs,
+    )
     const { signal } = ending
     try {
       const body = await this.open(call, call.signal ? AbortSignal.any([signal, call.signal]) : signal)
@@ -140,7 +143,7 @@ export class Connection {
     const { group, version, plural, kind, namespaced } = resource
     const { namespace, name } = key
     if (namespaced && name !== undefined && namespace === undefined)
-      throw new Error(`a ${kind} lives in a namespace, and the call names none`)
+      throw new Error(`a ${kind} needs a namespace`)
     const path = [
       group === '' ? `api/${version}` : `apis/${group}/${version}`,
       ...(namespaced && namespace !== undefined ? ['namespaces', segment(namespace)] : []),
@@ -167,7 +170,7 @@ function warningsIn(header: string | string[] | undefined): string[] {
  */
 function nameSegment(name: string, call: Call): string {
   if (name === '' || name === '.' || name === '..' || /[/%]/.test(name)) {
-    const message = `${JSON.stringify(name.slice(0, 253))} is no name of an object`
+    const message = `${JSON.stringify(name.slice(0, 253))} is not a valid object name`
     throw new KubeError(describeCall(call), { status: 400, reason: 'BadRequest', message })
   }
   return encodeURIComponent(name)

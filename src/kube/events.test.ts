@@ -190,7 +190,7 @@ test('what waits to be written is bounded, for each namespace, too, and what is 
   expect(of('noisy')).toHaveLength(2_501)
   expect(of('ml')).toHaveLength(2_500)
   expect(of('other')).toHaveLength(0)
-  expect(logged).toMatchObject(Array(2).fill({ msg: 'an Event is left out: too many wait to be written' }))
+  expect(logged).toMatchObject(Array(2).fill({ msg: 'an Event was dropped: too many wait to be written' }))
   recorder.record({ ...note, regarding: named('s-next', 'other') })
   expect(of('other')).toHaveLength(1)
 })

@@ -72,7 +72,7 @@ export function createEventRecorder(options: {
       const rank = regarding.kind === 'Pod' ? 'minor' : 'major'
       const isKept = waiting.put(eventObject(event, { nowMs, instance }), rank)
       // Log once: many may be dropped at a time.
-      if (!isKept && !isFull) logger.warn({ reason }, 'an Event is left out: too many wait to be written')
+      if (!isKept && !isFull) logger.warn({ reason }, 'an Event was dropped: too many wait to be written')
       isFull = !isKept
       if (!isWriting) void writeAll()
     },

@@ -235,7 +235,7 @@ function toEvent(line: string): WatchEvent {
   if (type === 'ERROR')
     return { type, code: Number(getIn(object, 'code') ?? 0), message: stringAt(object, 'message') ?? '' }
   if (!isChange(type) || !isObject(getIn(object, 'metadata')))
-    throw new Error('the server sent something that is no event')
+    throw new Error('the server sent something that is not an event')
   return { type, object: object as KubeObject }
 }
 

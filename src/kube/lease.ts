@@ -46,7 +46,7 @@ export class LeaderElector {
         if (signal.aborted) return await this.#release()
         logger.info({ identity }, 'leading')
         await this.#leadUntilLost(lead, { signal, heldMs: askedMs })
-        logger.info({ identity }, 'not leading any more')
+        logger.info({ identity }, 'lost the lease')
       }
       await pause(clock, retryMs, signal)
     }
@@ -150,7 +150,7 @@ export class LeaderElector {
         spec: { ...objectAt(lease, 'spec'), holderIdentity: '' },
       })
     } catch (error) {
-      logger.warn({ err: error }, 'cannot give up the lease')
+      logger.warn({ err: error }, 'cannot release the lease')
     }
   }
 }

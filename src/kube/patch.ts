@@ -4,8 +4,8 @@ import { hasStatus } from './errors.ts'
 import type { Resource } from './resources.ts'
 
 /**
- * Patches this object, not a new one of the same name; answers it as written. Undefined if it is gone, or another one
- * has its name.
+ * Patches this object, but not a new one with the same name. Resolves with the patched object; undefined if
+ * it was deleted or replaced.
  */
 export async function patchByUid(
   client: Pick<KubeClient, 'list' | 'patch'>,
@@ -20,13 +20,13 @@ export async function patchByUid(
     return await client.patch(resource, keyOf(object), { type, body: { ...body, metadata } }, options)
   } catch (error) {
     if (hasStatus(error, 404)) return undefined
-    // A UID is an immutable field: that of another object is as invalid as any other mistake in a patch.
+    // The API server rejects another object's UID with 422, like any other invalid patch: check which it is.
     if (hasStatus(error, 422) && !(await isStill(client, resource, object))) return undefined
     throw error
   }
 }
 
-/** Patches the version of an object that was seen. Undefined if it is gone, or was changed or replaced since. */
+/** Patches the version of an object that was read. Undefined if it was deleted, changed or replaced since. */
 export async function patchAsSeen(
   client: Pick<KubeClient, 'patch'>,
   resource: Resource,
@@ -44,7 +44,9 @@ export async function patchAsSeen(
   }
 }
 
-/** Whether the object that has this name now has this UID, too. Lists it, as the controller may not get pods. */
+/**
+ * Whether the object with this name still has this UID. Uses a list, because the controller may not get pods.
+ */
 async function isStill(
   client: Pick<KubeClient, 'list'>,
   resource: Resource,

@@ -69,7 +69,7 @@ export class WorkQueue {
     try {
       this.#options.onFailure?.(key, failure)
     } catch (error) {
-      this.#options.logger.error({ code: 'WG040', key, err: error }, 'a failure could not be handed on')
+      this.#options.logger.error({ code: 'WG040', key, err: error }, 'a failure could not be reported')
     }
   }
 

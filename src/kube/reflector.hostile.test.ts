@@ -54,7 +54,7 @@ test('after a reset connection it lists again and finds what was missed', async 
   await harness.untilInSync()
 
   expect(harness.told.slice(2).toSorted()).toEqual(['added c', 'deleted a'])
-  expect(harness.logged).toMatchObject([{ level: 'warn', msg: 'cannot follow a resource; trying again' }])
+  expect(harness.logged).toMatchObject([{ level: 'warn', msg: 'cannot watch a resource; trying again' }])
 })
 
 test('a connection on which nothing comes any more is given up', async () => {

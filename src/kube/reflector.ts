@@ -15,8 +15,8 @@ export interface ReflectorOptions {
   logger: Logger
   select?: ListOptions
   /**
-   * Drops what is not needed, to save memory; undefined drops the object, as if it were not there. Where its outcome
-   * changes for other reasons than the object, call `relist`.
+   * Drops what is not needed, to save memory; undefined drops the object, as if it were not there. Where its
+   * outcome changes for other reasons than the object, call `relist`.
    */
   reduce?: (object: KubeObject) => KubeObject | undefined
   /** Shares equal parts of objects, of this resource and of others that are given the same one. */
@@ -33,20 +33,21 @@ export type Change =
 const firstBackoffMs = 800
 const longestBackoffMs = 30_000
 const watchSeconds = 240
-// The server sends a bookmark each minute: after twice that and a bit, silence is a dead connection.
+// The server sends a bookmark every minute. If nothing arrives for this long, the connection is dead.
 const stallMs = 150_000
-// What went well for this long owes nothing to the failures before it.
+// Reset the backoff after this time without an error.
 const healthyMs = 60_000
-// Should a change ever be lost without an error, a list finds it, once the watch of that time has ended.
+// List again at least this often, once the current watch has ended, in case a watch loses a change without an
+// error.
 const relistMs = 10 * 60_000
 
-// Whoever may label a namespace can ask for a list; the watch goes on meanwhile.
+// Bounds the lists that tenants can cause by changing labels of their namespaces.
 const relistSpacingMs = 2_000
 
 // How often it is logged that the server still forbids a list or watch.
 const forbiddenLogMs = 10 * 60_000
 
-/** A call that the API server answers with 403, and since when, in milliseconds since 1970. */
+/** A call that the API server forbids (403), and since when, in milliseconds since 1970. */
 export interface Forbidden {
   verb: 'list' | 'watch'
   sinceMs: number
@@ -55,21 +56,24 @@ export interface Forbidden {
 class Stale extends Error {}
 
 /**
- * A local copy of a resource that does not stop following the server, whatever that does: it lists and then
- * watches, and after any error at all it does so again, later and later. client-node's informer ends for good
- * at the first error that is no 410, which is why this one exists.
+ * A local copy of a resource that never stops following the server: it lists, then watches, and starts again
+ * after any error, with growing delays. client-node's informer ends permanently at the first error other than
+ * 410.
  *
- * Invariant: between `synced` and `stop`, what the copy holds is some past state of the server, and every
- * later state arrives, deletions that fell between a list and a watch included. A change that no watch tells
- * of is found within a quarter of an hour.
+ * Invariant: between `synced` and `stop`, the copy is a past state of the server, and every later state
+ * arrives, including deletions between a list and a watch. A change that no watch reports is found within 15
+ * minutes.
  */
 export class Reflector {
   /** Resolves after the first list. A resource that the server does not have yet keeps it waiting. */
   readonly synced: Promise<void>
-  /** When the server last said anything, in milliseconds since 1970; 0 for never. */
+  /** When the server last sent something, in milliseconds since 1970; 0 for never. */
   lastHeardMs = 0
   state: 'starting' | 'synced' | 'unavailable' = 'starting'
-  /** Undefined while the server forbids nothing. It is asked again all the same: rights may be granted at any time. */
+  /**
+   * Undefined while the server forbids nothing. It is asked again all the same: rights may be granted at any
+   * time.
+   */
   forbidden: Forbidden | undefined
 
   readonly #options: Required<Pick<ReflectorOptions, 'random'>> & ReflectorOptions
@@ -84,7 +88,7 @@ export class Reflector {
   #isRelistWanted = false
   #isInterrupted = false
   #cancelRelist: (() => void) | undefined
-  /** Ends the present watch; undefined where there is none. */
+  /** Ends the current watch; undefined if there is none. */
   #interrupt: AbortController | undefined
   #running: Promise<void> | undefined
 
@@ -108,7 +112,9 @@ export class Reflector {
     return this.#objects.by(index, value)
   }
 
-  /** Called after the copy has changed. A listener that throws is logged; the others hear of it all the same. */
+  /**
+   * Called after the copy has changed. A listener that throws is logged; the others are still called.
+   */
   onChange(listener: (change: Change) => void): void {
     this.#listeners.push(listener)
   }
@@ -118,8 +124,8 @@ export class Reflector {
   }
 
   /**
-   * Lists again, soon: for when `reduce` keeps other things than before. Several calls may lead to one list, and
-   * there is one each few seconds at most.
+   * Lists again soon, for a `reduce` that now keeps other fields. Several calls may cause one list. Lists are
+   * a few seconds apart at least.
    */
   relist(): void {
     const { clock } = this.#options
@@ -175,7 +181,7 @@ export class Reflector {
     this.forbidden = undefined
     // Once is enough for a resource that is not installed, or a server that is away.
     if (failures === 1)
-      logger.warn({ resource: resource.plural, err: error }, 'cannot follow a resource; trying again')
+      logger.warn({ resource: resource.plural, err: error }, 'cannot watch a resource; trying again')
   }
 
   #reportForbidden(error: unknown): void {
@@ -187,11 +193,11 @@ export class Reflector {
     this.#forbiddenLoggedMs = nowMs
     logger.error(
       { code: 'WG033', resource: resource.plural, verb, err: error },
-      'the API server forbids what this replica follows; trying again',
+      'the API server forbids to watch a resource; trying again',
     )
   }
 
-  /** One list, where one is needed, and one watch until it ends. */
+  /** One list, if one is needed, and one watch until it ends. */
   async #once(): Promise<void> {
     const isDue = this.#options.clock.now() - this.#listedMs >= relistMs
     if (this.#resourceVersion === undefined || isDue || this.#isRelistWanted) await this.#relist()
@@ -268,7 +274,7 @@ export class Reflector {
       this.#cancelRelist = undefined
       this.#interrupt = undefined
     }
-    if (isStalled) throw new Stale('the server went silent')
+    if (isStalled) throw new Stale('the server sent nothing for too long')
   }
 
   #take(event: WatchEvent): void {

@@ -1,4 +1,4 @@
-/** What the URL of a resource and the type of its objects consist of. */
+/** The parts of a resource's URL and of its objects' type. */
 export interface Resource {
   group: string
   version: string
@@ -28,8 +28,8 @@ export function llmInferenceServiceConfig(version: LlmVersion): Resource {
 }
 
 /**
- * Every resource that Warmgate reads or writes, besides Fluid's runtimes (cluster/runtimes.ts). The shipped role
- * (manifests/base) lists the same.
+ * Every resource that Warmgate reads or writes, besides Fluid's runtimes (cluster/runtimes.ts). The shipped
+ * role (manifests/base) lists the same.
  */
 export const resources = {
   namespace: clusterScoped('', 'v1', 'namespaces', 'Namespace'),
@@ -47,6 +47,12 @@ export const resources = {
     'v1',
     'subjectaccessreviews',
     'SubjectAccessReview',
+  ),
+  selfSubjectAccessReview: clusterScoped(
+    'authorization.k8s.io',
+    'v1',
+    'selfsubjectaccessreviews',
+    'SelfSubjectAccessReview',
   ),
   mutatingWebhookConfiguration: clusterScoped(
     'admissionregistration.k8s.io',

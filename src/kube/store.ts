@@ -1,11 +1,13 @@
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 
-/** The values under which an object is found. A pure function of the object, defined once: it is its own name. */
+/**
+ * The values under which an object is found. A pure function of the object, defined once: it is its own name.
+ */
 export type IndexFunction = (object: KubeObject) => readonly string[]
 
 /**
- * Objects by key, and by any number of indexes, as in client-go's Indexer. An index is built when it is first asked
- * for, and then kept with each change.
+ * Objects by key, and by any number of indexes, as in client-go's Indexer. An index is built when it is first
+ * asked for, and then kept with each change.
  */
 export class Store {
   readonly #objects = new Map<string, KubeObject>()
@@ -32,7 +34,7 @@ export class Store {
     return [...(this.#groupsOf(index).get(value)?.values() ?? [])]
   }
 
-  /** Answers the object that had this key before. */
+  /** Returns the previous object with this key. */
   set(object: KubeObject): KubeObject | undefined {
     const key = keyText(keyOf(object))
     const before = this.#objects.get(key)
@@ -45,7 +47,7 @@ export class Store {
     return before
   }
 
-  /** By the text of its key; answers the object that had it. */
+  /** Deletes an object by the text of its key. Returns the deleted object. */
   delete(key: string): KubeObject | undefined {
     const before = this.#objects.get(key)
     if (before === undefined) return undefined

@@ -1,7 +1,8 @@
 import { closes, opens, StringSkipper } from '../values/json-bytes.ts'
 import { isObject, type Json, type JsonObject } from '../values/object.ts'
 
-// etcd stores 1.5 MiB an object, and the API server takes 3 MiB: an item or an event of more is no Kubernetes object.
+// etcd stores 1.5 MiB an object, and the API server takes 3 MiB: an item or an event of more is no Kubernetes
+// object.
 const mostObjectBytes = 16 * 2 ** 20
 const mostHeadBytes = 2 ** 20
 
@@ -38,8 +39,8 @@ class Pieces {
 }
 
 /**
- * Splits a List into its items as it arrives. Items are parsed one at a time, so that a page of large objects is never
- * in memory as a whole. It accepts exactly what JSON.parse accepts.
+ * Splits a List into its items as it arrives. Items are parsed one at a time, so that a page of large objects
+ * is never in memory as a whole. It accepts exactly what JSON.parse accepts.
  */
 export class ItemSplitter {
   readonly #strings = new StringSkipper()
@@ -47,13 +48,13 @@ export class ItemSplitter {
   readonly #item = new Pieces(mostObjectBytes)
   #depth = 0
   /**
-   * The beginning of the latest string directly in the list, its closing quote included: where a list opens, its
-   * field.
+   * The start of the last string directly in the list object, with its closing quote. When an array opens,
+   * this is the name of its field.
    */
   #field = ''
   #isInItems = false
   #count = 0
-  /** Where in the present bytes those begin that are not kept yet. */
+  /** The offset in the current bytes of the first byte that is not kept yet. */
   #from = 0
 
   /** The items that end in these bytes. */
@@ -79,7 +80,7 @@ export class ItemSplitter {
   /** The list without its items, once all of it has arrived. */
   end(): JsonObject {
     const head = parseJson(this.#head.take())
-    if (!isObject(head)) throw new Error('the server sent something that is no list')
+    if (!isObject(head)) throw new Error('the server sent something that is not a list')
     return head
   }
 
@@ -127,8 +128,8 @@ export class ItemSplitter {
 }
 
 /**
- * The whole lines of a body; what follows the last of them was cut off. (node:readline would also split at U+2028,
- * which JSON may hold, and does not say when its input breaks.)
+ * The complete lines of a body; drops an incomplete last line. (node:readline also splits at U+2028, which
+ * JSON may contain, and does not report an interrupted input.)
  */
 export async function* lines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const line = new Pieces(mostObjectBytes)
@@ -148,6 +149,6 @@ export function parseJson(text: string): Json {
   try {
     return JSON.parse(text) as Json
   } catch {
-    throw new Error('the server sent no JSON, or only a part of it')
+    throw new Error('the server sent incomplete or invalid JSON')
   }
 }

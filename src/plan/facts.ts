@@ -44,6 +44,8 @@ export interface Facts {
    * Ids of the model locations with credentials that were not read, because the service needs too many reads.
    */
   unread: ReadonlySet<string>
+  /** Whether Warmgate may create Jobs in the namespace, which fill mirrors. */
+  mayFill: boolean
   /** Distinguishes the records that admission wrote from forged ones. */
   signer: RecordSigner
 }

@@ -45,6 +45,7 @@ export function fakeFacts(more: Partial<Facts> = {}): Facts {
     runtimes: [],
     sharedDatasets: [],
     unread: new Set(),
+    mayFill: true,
     signer: fakeSigner,
     ...more,
   }

@@ -67,7 +67,7 @@ const cases: Case[] = [
   {
     reason: 'NotOptedIn',
     make: () => created(fakeService(model, { labels: { tier: 'silver' } }), wide({}, gold)),
-    tells: 'no policy of scope: Cluster is for it',
+    tells: 'no policy with scope: Cluster matches it',
   },
   {
     reason: 'NoPolicy',
@@ -87,7 +87,7 @@ const cases: Case[] = [
   {
     reason: 'NoModelLocation',
     make: () => created({ ...llama, kind: 'LLMInferenceService', spec: { baseRefs: [{ name: 'preset' }] } }),
-    tells: 'one that comes from its baseRefs is not seen here',
+    tells: 'a model URI from its baseRefs is not read here',
   },
   { reason: 'PvcSource', make: () => created(withModel('pvc://claim/llama')), tells: 'on a volume already' },
   {
@@ -96,7 +96,7 @@ const cases: Case[] = [
       created(
         fakeService({ sklearn: { storageUri, volumeMounts: [{ name: 'm', mountPath: '/mnt/models/' }] } }),
       ),
-    tells: 'mounts a volume at /mnt/models',
+    tells: 'mounts its own volume at /mnt/models',
   },
   { reason: 'OciSource', make: () => created(withModel('oci://registry/llama:1')), tells: 'image' },
   { reason: 'LocalSource', make: () => created(withModel('/opt/models')), tells: 'inside the image or pod' },
@@ -161,7 +161,7 @@ const cases: Case[] = [
     reason: 'CustomDownload',
     make: () => {
       const formats = [{ prefix: 's3://', regex: '' }]
-      const storageContainers = [{ name: 'corp', changes: ['image', 'env A'], formats }]
+      const storageContainers = [{ name: 'corp', container: {}, changes: ['image', 'env A'], formats }]
       return created(llama, fakeFacts({ storageContainers }))
     },
     tells: 'ClusterStorageContainer corp customises the download (image and 1 more)',
@@ -173,6 +173,18 @@ const cases: Case[] = [
       return created(fakeService({ ...model, containers: [{ name: 'attest', volumeMounts }] }))
     },
     tells: "a container mounts kserve-provision-location, KServe's own volume",
+  },
+  {
+    reason: 'FillForbidden',
+    make: () => {
+      const sources = [{ match: ['hf://'], mirror: 'pvc://mirror/', fill: {} }]
+      const policies = [fakePolicy('p', { sources })]
+      return created(
+        fakeService({ model: { storageUri: 'hf://org/model' } }),
+        fakeFacts({ policies, mayFill: false }),
+      )
+    },
+    tells: 'Warmgate may not create in namespace models',
   },
   {
     reason: 'ModelMesh',
@@ -198,12 +210,12 @@ const cases: Case[] = [
   {
     reason: 'TooLarge',
     make: () => created(fakeService({ model: { storageUri, args: Array(10_001).fill('x') } })),
-    tells: 'larger than any that Warmgate looks at',
+    tells: 'larger than the limit of Warmgate',
   },
   {
     reason: 'TooLarge',
     make: () => created(fakeService(model, { annotations: { note: 'x'.repeat(262_000) } })),
-    tells: 'leave no room for the record',
+    tells: 'the record of the rewrite does not fit',
   },
   {
     reason: 'RecordUnproven',
@@ -262,7 +274,7 @@ test.each(cases.filter(({ reason }) => !['Accelerated', 'AlreadyCached', 'Record
     const warned = reason !== 'InvalidOverride' && needsWarning(reason)
     // The answer of the webhook tells nobody what is in a Secret.
     const isPublic = !['CredentialsMissing', 'CredentialsPending', 'WorkloadIdentity'].includes(reason)
-    const message = isPublic ? made.message : 'an Event on the service says'
+    const message = isPublic ? made.message : 'an Event on the service '
     const told = [expect.stringContaining(`warmgate: not accelerated (${reason}): `)]
     expect(made.warnings).toEqual(warned ? told : [])
     expect(made.warnings.join()).toContain(warned ? message : '')

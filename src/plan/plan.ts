@@ -1,3 +1,5 @@
+import type { Fill } from '../fill/fill.ts'
+import { fillJob, lookJob } from '../fill/job.ts'
 import { cacheObjects } from '../fluid/cache.ts'
 import type { Cache } from '../fluid/desired.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
@@ -28,7 +30,7 @@ import { probeWarnings, schedulingReason, serverProbes } from './service/probe-w
 import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
 import { rewrite } from './service/rewrite.ts'
 import { annotationsFit, isPlannable, unplannable } from './service/size.ts'
-import { describeTarget } from './service/target.ts'
+import { describeTarget, longestFillMs } from './service/target.ts'
 
 export interface PlanInput {
   service: KubeObject
@@ -50,7 +52,7 @@ interface PlanParts {
   /** Shown to the sender of the request. They never reveal the content of a Secret. */
   warnings: string[]
   /** The caches to create or keep. */
-  caches: Cache[]
+  caches: PlannedCache[]
   /** The locations that caches serve. */
   locations: ServedLocation[]
   /** The other locations of an accelerated service, and why they do not change. */
@@ -60,6 +62,11 @@ interface PlanParts {
   hold: Hold | undefined
   /** Why `hold.at: Auto` resolves to Scheduling; undefined if it does not. */
   holdReason: string | undefined
+}
+
+/** A cache, and the download into a mirror that comes before it, if there is one. */
+export interface PlannedCache extends Cache {
+  fill?: Fill
 }
 
 /** A model location and the PVC that serves it. */
@@ -165,8 +172,7 @@ function withoutRewrite(
 const noRoom: Refused = {
   kind: 'skip',
   reason: 'TooLarge',
-  message:
-    'the annotations of the service leave no room for the record of what was rewritten (256 KiB in all)',
+  message: 'the record of the rewrite does not fit in the annotations of the service (256 KiB in total)',
 }
 
 function tooLarge(service: KubeObject, previous: KubeObject | undefined): Plan {
@@ -207,9 +213,16 @@ function isSecondPass(
   return previous !== undefined && own?.isProven === true && before?.isProven !== true
 }
 
-/** The Fluid objects that a plan needs. */
+/** The objects that a plan needs, in the order in which they are created. */
 export function siblingsOf({ caches }: Plan): KubeObject[] {
-  return caches.flatMap(cacheObjects)
+  return caches.flatMap(({ fill, ...cache }) => [...fillJobs(cache, fill), ...cacheObjects(cache)])
+}
+
+/** The Jobs of a download: it is made only if the first of them finds nothing. */
+function fillJobs({ name, namespace }: Cache, fill: Fill | undefined): KubeObject[] {
+  if (fill === undefined) return []
+  const cache = { name, namespace, fill }
+  return [...(fill.settings.mode === 'Always' ? [] : [lookJob(cache)]), fillJob(cache)]
 }
 
 type Refused = Exclude<Decision, { kind: 'accelerate' }>
@@ -245,7 +258,7 @@ function publicMessage(reason: Reason, message: string): string {
 
 const pendingReason = 'CredentialsPending'
 const pendingMessage =
-  'its service account or a Secret is not there yet; an Event on the service says which. Once it is there, a new service is accelerated by itself, for 10 minutes'
+  'its service account or a Secret does not exist yet; an Event on the service names it. If it is created within 10 minutes of the service, the service is accelerated'
 
 const readsSecrets: ReadonlySet<Reason> = new Set<Reason>(['CredentialsMissing', 'WorkloadIdentity'])
 
@@ -262,7 +275,7 @@ function acceleration(
   { draft, view, previous, shouldWarn, facts }: AccelerationContext,
 ): Plan {
   const patch = draft.patch()
-  const settings = holdSettings(policy.spec)
+  const settings = holdSettings(policy.spec, longestFillMs(rewrites))
   const hold = settings && resolveHold(settings, limitsOf(view, draft.object, facts))
   const isNew = previous === undefined && servesOne(rewrites)
   const base = {
@@ -318,7 +331,9 @@ function servesOne(rewrites: Rewrite[]): boolean {
 /** Warns a user who asks for an adoption if there is nothing to change. */
 function podRewriteWarning(rewrites: Rewrite[], shouldWarn: ShouldWarn): string[] {
   return shouldWarn('Accelerated') && rewrites.every(({ by }) => by === 'Pod')
-    ? ['warmgate: nothing to adopt: by rewrite: Pod each new pod of this service turns to its cache']
+    ? [
+        'warmgate: nothing to adopt: with rewrite: Pod each new pod of this service is redirected to its cache',
+      ]
     : []
 }
 
@@ -330,12 +345,13 @@ function servedLocation(rewrite: Rewrite): ServedLocation {
 /**
  * One cache per name: two locations of the same model share a cache, and so may two models under one prefix.
  */
-function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettings): Cache[] {
+function cachesFor(rewrites: Rewrite[], namespace: string, settings: CacheSettings): PlannedCache[] {
   const caches = rewrites.flatMap(({ cache, provision }) => {
     if (provision === undefined) return []
     const sharing = rewrites.filter((each) => each.cache === cache && each.provision !== undefined)
     const paths = [...new Set(sharing.map(({ path = '' }) => path))]
-    return [{ ...provision, name: cache, namespace, settings, paths }]
+    const filledFrom = provision.fill && { filledFrom: provision.fill.model }
+    return [{ ...provision, ...filledFrom, name: cache, namespace, settings, paths }]
   })
   return [...new Map(caches.map((cache) => [cache.name, cache])).values()]
 }

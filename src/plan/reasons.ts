@@ -23,6 +23,7 @@ export const skipReasons = [
   'WritableModel',
   'CustomDownload',
   'SharedDownload',
+  'FillForbidden',
   'ModelMesh',
   'LocalModelCached',
   'StorageContainerPinned',

@@ -3,7 +3,10 @@ import { isObject, type Json, type JsonObject, type KubeObject } from '../values
 import { type Rule, rules } from './rules.ts'
 import { policySpecSchema, policyStatusSchema } from './schema.ts'
 
-/** The CustomResourceDefinition of AccelerationPolicy, made from the schema; manifests/base/crd.yaml is its text. */
+/**
+ * The CustomResourceDefinition of AccelerationPolicy, generated from the schema. Written to
+ * manifests/base/crd.yaml.
+ */
 function policyCrd(): KubeObject {
   const printed = (name: string, jsonPath: string, type = 'string') => ({ name, jsonPath, type })
   return {
@@ -105,5 +108,5 @@ const yamlOptions = { aliasDuplicateObjects: false, compat: 'yaml-1.1', lineWidt
 
 /** manifests/base/crd.yaml, as `npm run manifests` writes it. */
 export function crdText(): string {
-  return `# Made from src/policy/schema.ts by \`npm run manifests\`.\n${stringify(policyCrd(), yamlOptions)}`
+  return `# Generated from src/policy/schema.ts by \`npm run manifests\`.\n${stringify(policyCrd(), yamlOptions)}`
 }

@@ -51,7 +51,7 @@ export const brokenSpecs: BrokenSpec[] = [
     ].map((fields) => ({
       spec: expression(selector, fields),
       place: `spec.${selector}.matchExpressions[0]`,
-      says: 'In and NotIn need values; Exists and DoesNotExist take none',
+      says: 'In and NotIn need values; Exists and DoesNotExist have none',
     })),
   ]),
   {
@@ -60,9 +60,48 @@ export const brokenSpecs: BrokenSpec[] = [
     says: 'use the key of a label, e.g. team or example.com/team',
   },
   {
+    spec: source({ fill: {} }),
+    place: 'spec.sources[0]',
+    says: 'fill needs a mirror that can be written: s3://, gs://, oss://, cos://, obs:// or pvc://',
+  },
+  {
+    spec: source({ fill: {}, mirror: 'juicefs://volume/' }),
+    place: 'spec.sources[0]',
+    says: 'fill needs a mirror that can be written: s3://, gs://, oss://, cos://, obs:// or pvc://',
+  },
+  ...Object.entries({
+    'fill.timeout': [{ timeout: 'long' }, 'use a duration, e.g. 30m or 2h'],
+    'fill.scratch.size': [{ scratch: { size: 'large' } }, 'use a whole quantity of bytes, e.g. 200Gi'],
+    'fill.scratch.storageClassName': [
+      { scratch: { storageClassName: 'Fast!' } },
+      'use the name of a StorageClass: lower case letters, digits, - and .',
+    ],
+    'fill.serviceAccount': [
+      { serviceAccount: 'own!' },
+      "use Own, or the name of a service account in the service's namespace",
+    ],
+    'fill.image': [{ image: 'rclone; rm' }, 'use the name of an image, e.g. rclone/rclone:1.69.3'],
+    'fill.credentials.secretName': [
+      { credentials: { secretName: 'Keys' } },
+      "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
+    ],
+    'fill.resources.requests.memory': [
+      { resources: { requests: { memory: 'much' } } },
+      'use a whole quantity of bytes, e.g. 4Gi',
+    ],
+    'fill.resources.limits.memory': [
+      { resources: { limits: { memory: 'much' } } },
+      'use a whole quantity of bytes, e.g. 4Gi',
+    ],
+  } satisfies { [place: string]: [JsonObject, string] }).map(([place, [fill, says]]) => ({
+    spec: source({ mirror: 's3://mirror/', fill }),
+    place: `spec.sources[0].${place}`,
+    says,
+  })),
+  {
     spec: gpu({ when: { selector: { matchExpressions: [{ key: 'a', operator: 'In' }] } } }),
     place: 'spec.gpu.when.selector.matchExpressions[0]',
-    says: 'In and NotIn need values; Exists and DoesNotExist take none',
+    says: 'In and NotIn need values; Exists and DoesNotExist have none',
   },
   ...['', 'models/', 'S3://models'].map((prefix) => ({
     spec: source({ match: [prefix] }),
@@ -72,12 +111,12 @@ export const brokenSpecs: BrokenSpec[] = [
   ...['s3://models/$(namespace)', 's3://$(namespace)-x/', 's3://$(service)/', 's3://$x/'].map((prefix) => ({
     spec: source({ match: [prefix] }),
     place: 'spec.sources[0].match[0]',
-    says: 'end $(namespace) with a /, as in "s3://models/$(namespace)/": else team-a would have what is of team-ab',
+    says: 'end $(namespace) with a /, as in "s3://models/$(namespace)/": otherwise team-a could read the models of team-ab',
   })),
   {
     spec: source({ match: ['gs://', 's3://models/../secrets'] }),
     place: 'spec.sources[0].match[1]',
-    says: 'a prefix holds no ..: no URI with one is ever acted on',
+    says: 'remove .. from the prefix: URIs with .. are never accelerated',
   },
   ...['fs.oss.accessKeyId', 'aws.secretKey', 'X-Token', 'PASSWORD'].map((option) => ({
     spec: source({ options: { [option]: 'x' } }),
@@ -92,7 +131,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ...[{ secretName: 's3-access' }, { keys: { 'access-key': 'KEY' } }].map((fields) => ({
     spec: source({ credentials: { identity: 'Node', ...fields } }),
     place: 'spec.sources[0].credentials',
-    says: 'identity: Node is for sources without credentials: name no Secret and no keys beside it',
+    says: 'identity: Node is for sources without credentials: remove secretName and keys',
   })),
   ...['Shared', 'a.b', 'a/b', '', '$(namespace)'].flatMap((word) =>
     ['namespace', 'name'].map((field) => ({
@@ -113,7 +152,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ].map((fields) => ({
     spec: source({ dataset: { namespace: 'shared', name: 'models' }, ...fields }),
     place: 'spec.sources[0]',
-    says: 'dataset stands alone with match: how the sources are read is the matter of the Dataset that it names',
+    says: 'set only match beside dataset: the named Dataset decides how the sources are read',
   })),
   {
     spec: { cache: { fuse: 'Sidecar' }, ...source({ dataset: { namespace: 'shared', name: 'models' } }) },
@@ -162,7 +201,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ...['/etc', '/etc/kubernetes', '/var/lib/kubelet/pods', '/var', '/proc/1', '/dev/sda'].flatMap((path) =>
     placedTier(
       path,
-      'use a directory that the node itself does not live on, e.g. /mnt/ssd0/cache or /dev/shm',
+      'use a directory outside of the system directories of the node, e.g. /mnt/ssd0/cache or /dev/shm',
     ),
   ),
   {
@@ -192,7 +231,7 @@ export const brokenSpecs: BrokenSpec[] = [
     ...[{ cpu: 1 }, { memory: '4Gi' }].map((limits) => ({
       spec: { cache: { resources: { [component]: { limits } } } },
       place: `spec.cache.resources.${component}`,
-      says: 'limits need both cpu and memory: Fluid writes the one that is missing as 0',
+      says: 'limits need both cpu and memory: Fluid writes a missing one as 0',
     })),
     ...[{ requests: { memory: '4 Gi' } }, { limits: { cpu: 1, memory: '1.5Gi' } }].map((amounts) => ({
       spec: { cache: { resources: { [component]: amounts } } } as JsonObject,
@@ -208,7 +247,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ...[{ replicas: 3 }, { tieredstore: { levels: [] } }].map((template) => ({
     spec: { cache: { template } },
     place: 'spec.cache.template',
-    says: 'set cache.replicas and cache.tieredStore instead: a template is for what a policy does not name',
+    says: 'set cache.replicas and cache.tieredStore instead: a template is for fields that a policy does not have',
   })),
   ...[
     { spec: { fuse: {} } },
@@ -277,7 +316,7 @@ export const brokenSpecs: BrokenSpec[] = [
   ...['cpu', 'memory', '/gpu', 'nvidia.com/'].map((name) => ({
     spec: { gpu: { resources: { [name]: 1 } } },
     place: 'spec.gpu.resources',
-    says: 'name devices with their domain, e.g. nvidia.com/gpu; CPU and memory are the service’s own',
+    says: 'name devices with their domain, e.g. nvidia.com/gpu; CPU and memory are set in the service',
   })),
   ...['gpu', 'cache'].flatMap((field) => {
     const tolerating = (toleration: JsonObject) =>
@@ -297,7 +336,7 @@ export const brokenSpecs: BrokenSpec[] = [
       ...[{}, { effect: 'NoSchedule' }].map((more) => ({
         spec: tolerating({ key: 'a', operator: 'Exists', tolerationSeconds: 60, ...more }),
         place,
-        says: 'tolerationSeconds is for effect: NoExecute alone',
+        says: 'tolerationSeconds needs effect: NoExecute',
       })),
     ]
   }),
@@ -333,6 +372,25 @@ export const validSpecs: JsonObject[] = [
     warmup: { resources: { limits: { memory: '1Gi' } } },
   },
   { sources: [{ match: ['cubefs://'], runtime: 'Thin', profile: 'cubefs' }] },
+  { sources: [{ match: ['hf://', 'https://'], mirror: 'pvc://claim/$(namespace)/', fill: {} }] },
+  {
+    sources: [
+      {
+        match: ['hf://'],
+        mirror: 's3://mirror/',
+        fill: {
+          mode: 'Always',
+          sources: 'All',
+          timeout: '2h',
+          resources: { requests: { memory: '1Gi' }, limits: { memory: '2Gi' } },
+          scratch: { size: '200Gi', storageClassName: 'fast' },
+          serviceAccount: 'downloader',
+          credentials: { secretName: 'mirror-writer' },
+          image: 'registry.example.com:5000/rclone@sha256:00ff',
+        },
+      },
+    ],
+  },
   { cache: { template: { master: { replicas: 1 }, fuse: { args: ['-o'] } } } },
   { cache: { retain: '168h' } },
   ...['', '0 3 * * *', '*/15 0-6,22 1,15 * MON-FRI', '5/10 3 ? jan,jul 0'].map((schedule) => ({

@@ -73,7 +73,7 @@ function selectorRules(path: string): Rule[] {
     ),
     rule(`${path}.matchExpressions[]`, {
       cel: "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
-      message: 'In and NotIn need values; Exists and DoesNotExist take none',
+      message: 'In and NotIn need values; Exists and DoesNotExist have none',
       holds: (self) =>
         ['In', 'NotIn'].includes(stringAt(self, 'operator') ?? '') === listAt(self, 'values').length > 0,
     }),
@@ -94,7 +94,8 @@ function pathRules(path: string): Rule[] {
     form(path, pathPattern, 'use an absolute path without .., e.g. /mnt/ssd0/cache'),
     rule(path, {
       cel: `!${celMatches('self', systemPattern)} || ${celMatches('self', sharedMemoryPattern)}`,
-      message: 'use a directory that the node itself does not live on, e.g. /mnt/ssd0/cache or /dev/shm',
+      message:
+        'use a directory outside of the system directories of the node, e.g. /mnt/ssd0/cache or /dev/shm',
       holds: (self) =>
         !new RegExp(systemPattern).test(String(self)) || new RegExp(sharedMemoryPattern).test(String(self)),
     }),
@@ -155,7 +156,7 @@ const cacheRules: Rule[] = [
   ...components.map((name) =>
     rule(`cache.resources.${name}`, {
       cel: '!has(self.limits) || (has(self.limits.cpu) && has(self.limits.memory))',
-      message: 'limits need both cpu and memory: Fluid writes the one that is missing as 0',
+      message: 'limits need both cpu and memory: Fluid writes a missing one as 0',
       holds: (self) =>
         getIn(self, 'limits') === undefined ||
         ['cpu', 'memory'].every((name) => getIn(self, 'limits', name) !== undefined),
@@ -169,7 +170,7 @@ const cacheRules: Rule[] = [
   rule('cache.template', {
     cel: '!has(self.replicas) && !has(self.tieredstore)',
     message:
-      'set cache.replicas and cache.tieredStore instead: a template is for what a policy does not name',
+      'set cache.replicas and cache.tieredStore instead: a template is for fields that a policy does not have',
     holds: (self) => !['replicas', 'tieredstore'].some((field) => getIn(self, field) !== undefined),
   }),
   rule('cache.template', {
@@ -203,12 +204,12 @@ const sourceRules: Rule[] = [
   rule('sources[].match[]', {
     cel: celMatches('self', namespacePattern),
     message:
-      'end $(namespace) with a /, as in "s3://models/$(namespace)/": else team-a would have what is of team-ab',
+      'end $(namespace) with a /, as in "s3://models/$(namespace)/": otherwise team-a could read the models of team-ab',
     holds: (self) => new RegExp(namespacePattern).test(String(self)),
   }),
   rule('sources[].match[]', {
     cel: "!self.contains('/..')",
-    message: 'a prefix holds no ..: no URI with one is ever acted on',
+    message: 'remove .. from the prefix: URIs with .. are never accelerated',
     holds: (self) => !String(self).includes('/..'),
   }),
   rule('sources[].options', {
@@ -227,7 +228,7 @@ const sourceRules: Rule[] = [
   ),
   rule('sources[].credentials', {
     cel: '!has(self.identity) || (!has(self.keys) && !has(self.secretName))',
-    message: 'identity: Node is for sources without credentials: name no Secret and no keys beside it',
+    message: 'identity: Node is for sources without credentials: remove secretName and keys',
     holds: (self) =>
       getIn(self, 'identity') === undefined ||
       (getIn(self, 'keys') === undefined && getIn(self, 'secretName') === undefined),
@@ -244,8 +245,7 @@ const sourceRules: Rule[] = [
       "self.runtime == 'Auto' && self.mirror == '' && self.files == 'Skip' && size(self.options) == 0",
       '!has(self.profile) && !has(self.credentials.keys) && !has(self.credentials.secretName) && !has(self.credentials.identity)',
     ].join(' && ')})`,
-    message:
-      'dataset stands alone with match: how the sources are read is the matter of the Dataset that it names',
+    message: 'set only match beside dataset: the named Dataset decides how the sources are read',
     holds: (self) =>
       getIn(self, 'dataset') === undefined ||
       (stringAt(self, 'runtime') === 'Auto' &&
@@ -255,6 +255,40 @@ const sourceRules: Rule[] = [
         getIn(self, 'profile') === undefined &&
         Object.keys(objectAt(self, 'credentials')).length === 0),
   }),
+]
+
+const accountPattern = '^(Own|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$'
+const imagePattern = '^[a-z0-9]([A-Za-z0-9._/:@-]*[A-Za-z0-9])?$'
+const storePattern = '^(s3|gs|oss|cos|obs|pvc)://'
+
+const fillRules: Rule[] = [
+  rule('sources[]', {
+    cel: `!has(self.fill) || ${celMatches('self.mirror', storePattern)}`,
+    message: 'fill needs a mirror that can be written: s3://, gs://, oss://, cos://, obs:// or pvc://',
+    holds: (self) =>
+      getIn(self, 'fill') === undefined || new RegExp(storePattern).test(stringAt(self, 'mirror') ?? ''),
+  }),
+  form('sources[].fill.timeout', durationPattern, 'use a duration, e.g. 30m or 2h'),
+  form('sources[].fill.scratch.size', sizePattern, 'use a whole quantity of bytes, e.g. 200Gi'),
+  form(
+    'sources[].fill.serviceAccount',
+    accountPattern,
+    "use Own, or the name of a service account in the service's namespace",
+  ),
+  form(
+    'sources[].fill.scratch.storageClassName',
+    subdomainPattern,
+    'use the name of a StorageClass: lower case letters, digits, - and .',
+  ),
+  form('sources[].fill.image', imagePattern, 'use the name of an image, e.g. rclone/rclone:1.69.3'),
+  form(
+    'sources[].fill.credentials.secretName',
+    subdomainPattern,
+    "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
+  ),
+  ...['requests', 'limits'].map((kind) =>
+    form(`sources[].fill.resources.${kind}.memory`, sizePattern, 'use a whole quantity of bytes, e.g. 4Gi'),
+  ),
 ]
 
 const referenceRules: Rule[] = [
@@ -319,7 +353,7 @@ function tolerationRules(path: string): Rule[] {
     }),
     rule(`${path}[]`, {
       cel: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
-      message: 'tolerationSeconds is for effect: NoExecute alone',
+      message: 'tolerationSeconds needs effect: NoExecute',
       holds: (self) =>
         getIn(self, 'tolerationSeconds') === undefined || getIn(self, 'effect') === 'NoExecute',
     }),
@@ -339,7 +373,7 @@ const gpuRules: Rule[] = [
   }),
   rule('gpu.resources', {
     cel: `self.all(name, ${celMatches('name', devicePattern)})`,
-    message: 'name devices with their domain, e.g. nvidia.com/gpu; CPU and memory are the service’s own',
+    message: 'name devices with their domain, e.g. nvidia.com/gpu; CPU and memory are set in the service',
     holds: (self) => Object.keys(objectAt(self)).every((name) => new RegExp(devicePattern).test(name)),
   }),
 ]
@@ -351,6 +385,7 @@ export const rules: Rule[] = [
   ...selectorRules('serviceSelector'),
   ...selectorRules('gpu.when.selector'),
   ...sourceRules,
+  ...fillRules,
   ...referenceRules,
   ...cacheRules,
   ...holdRules,

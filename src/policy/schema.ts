@@ -3,10 +3,10 @@ import { runtimeNames } from '../fluid/runtimes.ts'
 import { accelerationLabel, overrideAnnotations } from '../values/keys.ts'
 
 /*
- * The one definition of an AccelerationPolicy: its TypeScript type, its defaults and its CRD (crd.ts) all
- * follow from this schema, so they cannot drift apart; other rules are in rules.ts. It says
- * only what Warmgate does today: a value that is not served yet is refused, never ignored. Lists and texts have
- * a greatest length, by which the API server reckons what a rule may cost.
+ * The one definition of an AccelerationPolicy: its TypeScript type, its defaults and its CRD (crd.ts) all are
+ * derived from this schema; other rules are in rules.ts. It has only values that Warmgate supports: an
+ * unsupported value is rejected, never ignored. Lists and strings have a maximum length, from which the API
+ * server estimates the cost of CEL rules.
  */
 
 const closed = { additionalProperties: false }
@@ -61,11 +61,95 @@ const toleration = Type.Object(
   closed,
 )
 
+const cpu = Type.Unsafe<string | number>({
+  anyOf: [{ type: 'integer' }, { type: 'string' }],
+  minimum: 0,
+  maximum: 1_000,
+  pattern: '^[0-9]{1,4}(\\.[0-9]{1,3}|[0-9]{0,4}m)?$',
+  'x-kubernetes-int-or-string': true,
+})
+const amounts = (more: object = {}) =>
+  Type.Object(
+    { cpu: Type.Optional(cpu), memory: Type.Optional(Type.String({ maxLength: 32 })) },
+    { ...closed, ...more },
+  )
+/** Requests and limits of one container; `requests` are the default. */
+const resources = (description: string, requests: { cpu: string; memory: string }) =>
+  Type.Object(
+    { requests: amounts({ default: requests }), limits: Type.Optional(amounts()) },
+    { ...closed, description, default: {} },
+  )
+
+/** The rclone image that stores and checks what was downloaded. */
+const storeImage = 'rclone/rclone:1.69.3'
+
+const fill = Type.Object(
+  {
+    mode: Type.Enum(['IfMissing', 'Always', 'Never'], {
+      description:
+        'IfMissing: a Job looks for the complete directory first, and downloads only if it is not there. Always: each new cache is downloaded again. Never: another cluster or namespace fills the mirror; it is only read here.',
+      default: 'IfMissing',
+    }),
+    sources: Type.Enum(['Unmountable', 'All'], {
+      description:
+        'Unmountable: what a Runtime can mount where it is, is mounted there, and the rest is downloaded into the mirror. All: everything that the rule matches.',
+      default: 'Unmountable',
+    }),
+    timeout: duration(
+      'How long a download may take, with its retries. Pods are held for this time beside warmup.timeout.',
+      '1h',
+    ),
+    resources: resources("Of the containers that store and check; the download has those of KServe's own.", {
+      cpu: '100m',
+      memory: '256Mi',
+    }),
+    scratch: Type.Object(
+      {
+        size: Type.String({
+          description: 'How much space a download may take before it is stored.',
+          default: '100Gi',
+          maxLength: 32,
+        }),
+        storageClassName: Type.Optional(
+          text('The StorageClass of a volume for each Job; without it the space is an emptyDir of its node.'),
+        ),
+      },
+      { ...closed, default: {}, description: 'Space for one download. A pvc:// mirror needs none.' },
+    ),
+    serviceAccount: Type.String({
+      description:
+        "Own: the Job runs as the service's own account. Otherwise an account of the service's namespace.",
+      default: 'Own',
+      maxLength: 253,
+    }),
+    credentials: Type.Object(
+      {
+        secretName: Type.Optional(
+          text(
+            "A Secret of the service's namespace that may write the mirror; without it, the Secret of the rule's credentials.",
+          ),
+        ),
+      },
+      { ...closed, default: {} },
+    ),
+    image: Type.String({
+      description: 'The rclone image that stores and checks what was downloaded.',
+      default: storeImage,
+      maxLength: 253,
+    }),
+  },
+  {
+    ...closed,
+    description:
+      "Fills the mirror by a Job that runs KServe's storage initializer. Without it nothing is written to the mirror.",
+  },
+)
+
 const source = Type.Object(
   {
     match: Type.Array(Type.String({ maxLength: 256 }), {
       description:
-        'URI prefixes that this rule is for, e.g. "s3://models/" or "oss://"; in "s3://models/$(namespace)/" the namespace of the service stands.',
+        'URI prefixes that this rule is for, e.g. "s3://models/" or "oss://"; in "s3://models/$(namespace)/" $(namespace) is the namespace of the service.',
       minItems: 1,
       maxItems: 32,
       uniqueItems: true,
@@ -77,13 +161,14 @@ const source = Type.Object(
     }),
     mirror: Type.String({
       description:
-        'A copy of these sources: what follows the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/, $(namespace) as in match. It may turn any scheme into one that a Runtime serves.',
+        'A copy of these sources: the part after the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/. $(namespace) works as in match. It can replace a scheme that no Runtime serves.',
       default: '',
       pattern: '^$|^[a-z0-9]+://[^/]+/([^/]+/)*$',
     }),
+    fill: Type.Optional(fill),
     files: Type.Enum(['Skip', 'Parent'], {
       description:
-        'What becomes of a URI that names one file. Skip: it is not accelerated. Parent: its directory is mounted; each such file must stand alone in its directory.',
+        'What to do with a URI that names a single file. Skip: it is not accelerated. Parent: its directory is mounted; the file must be the only one in its directory.',
       default: 'Skip',
     }),
     dataset: Type.Optional(
@@ -95,7 +180,7 @@ const source = Type.Object(
         {
           ...closed,
           description:
-            'A Dataset of another namespace that shows these sources. Services whose service account may get it read them through it, by a reference; its credentials are its own.',
+            'A Dataset of another namespace that mounts these sources. A service reads them through a reference to it if its service account may get that Dataset. The Dataset uses its own credentials.',
         },
       ),
     ),
@@ -103,7 +188,7 @@ const source = Type.Object(
       'Mount options of the Dataset, e.g. fs.oss.endpoint. Never put a credential here: they are visible.',
     ),
     profile: Type.Optional(
-      text('The ThinRuntimeProfile of a Thin runtime, the CacheRuntimeClass of a Cache.'),
+      text('The ThinRuntimeProfile of a Thin runtime, or the CacheRuntimeClass of a Cache runtime.'),
     ),
     credentials: Type.Object(
       {
@@ -116,7 +201,7 @@ const source = Type.Object(
         identity: Type.Optional(
           Type.Enum(['Node'], {
             description:
-              'Node: where a service names no credentials, workers read with the identity of the node that they run on (Alluxio; S3 and GCS). Everybody in the namespace then reads what the nodes may read. Without it such sources are not cached by Alluxio.',
+              'Node: if a service names no credentials, workers read with the identity of their node (Alluxio; S3 and GCS). Every service in the namespace can then read what the nodes may read. Without it, Alluxio does not cache such sources.',
           }),
         ),
         secretName: Type.Optional(
@@ -153,31 +238,12 @@ const cacheTier = Type.Object(
     low: fraction('The share of the quota at which eviction stops, e.g. "0.7".'),
     volumeType: Type.Optional(
       Type.Enum(['hostPath', 'emptyDir'], {
-        description: 'hostPath where a path is named, emptyDir where none is.',
+        description: 'Default: hostPath if a path is set, otherwise emptyDir.',
       }),
     ),
   },
   closed,
 )
-
-const cpu = Type.Unsafe<string | number>({
-  anyOf: [{ type: 'integer' }, { type: 'string' }],
-  minimum: 0,
-  maximum: 1_000,
-  pattern: '^[0-9]{1,4}(\\.[0-9]{1,3}|[0-9]{0,4}m)?$',
-  'x-kubernetes-int-or-string': true,
-})
-const amounts = (more: object = {}) =>
-  Type.Object(
-    { cpu: Type.Optional(cpu), memory: Type.Optional(Type.String({ maxLength: 32 })) },
-    { ...closed, ...more },
-  )
-/** Requests and limits of one container; `requests` are the default. */
-const resources = (description: string, requests: { cpu: string; memory: string }) =>
-  Type.Object(
-    { requests: amounts({ default: requests }), limits: Type.Optional(amounts()) },
-    { ...closed, description, default: {} },
-  )
 
 const cache = Type.Object(
   {
@@ -194,7 +260,7 @@ const cache = Type.Object(
     }),
     size: Type.Enum(['Auto', 'Fixed'], {
       description:
-        'Auto: where a model is larger than its cache, the cache gets more workers before it is filled, up to maxReplicas. Fixed: it has its replicas. The annotations for size and replicas fix it, too.',
+        'Auto: if a model is larger than its cache, the cache gets more workers before it is filled, up to maxReplicas. Fixed: always replicas. The annotations for size and replicas also mean Fixed.',
       default: 'Auto',
     }),
     maxReplicas: Type.Integer({
@@ -209,7 +275,7 @@ const cache = Type.Object(
       default: [{ medium: 'SSD', quota: '50Gi', high: '0.95', low: '0.7' }],
     }),
     retain: duration(
-      'How long a cache outlives its last service, so that one that is deleted and made again finds it warm.',
+      'How long a cache outlives its last service, so that a service that is created again finds it warm.',
       '0s',
     ),
     nodeSelector: map('Labels of the nodes for masters and workers; FUSE follows the pods.'),
@@ -219,38 +285,37 @@ const cache = Type.Object(
       maxItems: 32,
     }),
     cleanPolicy: Type.Enum(['OnRuntimeDeleted', 'OnDemand'], {
-      description: 'OnDemand: Fluid takes its FUSE pod off a node that no pod of the cache is left on.',
+      description: 'OnDemand: Fluid deletes the FUSE pod of a node once no pod there uses the cache.',
       default: 'OnRuntimeDeleted',
     }),
     fuse: Type.Enum(['Node', 'Sidecar'], {
       description:
-        "How pods get at their cache. Node: by Fluid's CSI driver on their node. Sidecar: by a FUSE client in the pod, for nodes without that driver (serverless); Fluid's webhook puts it in.",
+        "How pods mount their cache. Node: with Fluid's CSI driver on their node. Sidecar: with a FUSE client in the pod, for nodes without that driver (serverless); Fluid's webhook adds it.",
       default: 'Node',
     }),
     prefetch: Type.Enum(['Auto', 'Always', 'Never'], {
       description:
-        "Whether Fluid's file prefetcher reads the model into the memory of its node as a pod starts, beside its server. Auto: for the model formats huggingface and vLLM, which read at random.",
+        "Whether Fluid's file prefetcher reads the model into the memory of its node while the server starts. Auto: for the model formats huggingface and vLLM, which read at random.",
       default: 'Auto',
     }),
     resources: Type.Object(
       {
-        master: resources('Of each master.', { cpu: '500m', memory: '1Gi' }),
-        worker: resources('Of each worker; tiers of medium MEM come on top of its memory.', {
+        master: resources('Resources of each master.', { cpu: '500m', memory: '1Gi' }),
+        worker: resources('Resources of each worker; tiers of medium MEM are added to its memory.', {
           cpu: '500m',
           memory: '2Gi',
         }),
-        fuse: resources('Of each FUSE client.', { cpu: '100m', memory: '512Mi' }),
+        fuse: resources('Resources of each FUSE client.', { cpu: '100m', memory: '512Mi' }),
       },
       {
         ...closed,
-        description:
-          'What the pods of a cache may use; those of Thin and Cache are described in their profile.',
+        description: 'Resources of the pods of a cache; for Thin and Cache they are set in the profile.',
         default: {},
       },
     ),
     template: Type.Unsafe<Record<string, unknown>>({
       type: 'object',
-      description: "Merged into the Runtime's spec: whatever this policy does not name.",
+      description: "Merged into the Runtime's spec, for fields that this policy does not have.",
       default: {},
       // A CEL rule sees only declared fields.
       properties: Object.fromEntries([
@@ -272,35 +337,35 @@ const cache = Type.Object(
 const warmup = Type.Object(
   {
     enabled: Type.Boolean({
-      description: 'Fill a new cache with a DataLoad before anyone asks.',
+      description: 'Fill a new cache with a DataLoad before its first read.',
       default: true,
     }),
     replicas: Type.Optional(
       Type.Integer({
         description:
-          'How many copies of each file. Left out: one for each worker, or as many as the cache has room for.',
+          'Copies of each file. Default: one for each worker, or as many as the cache has room for.',
         minimum: 1,
         maximum: 1_000,
       }),
     ),
     retries: Type.Integer({
-      description: 'How often a warm-up that failed is tried again, later each time.',
+      description: 'How often a failed warm-up is tried again, with growing delays.',
       default: 3,
       minimum: 0,
       maximum: 100,
     }),
     schedule: Type.String({
       description:
-        'A cron of five fields, e.g. "0 3 * * *", by which what changed at the source is loaded again; in the time zone of the cluster. Empty: never.',
+        'A cron of five fields, e.g. "0 3 * * *": when to load changes at the source, in the time zone of the cluster. Empty: never.',
       default: '',
       maxLength: 128,
     }),
     onEviction: Type.Enum(['Report', 'Rewarm'], {
       description:
-        'What comes of a warm cache that has lost much of its model since. Rewarm fills it again, an hour apart at least.',
+        'What to do with a warm cache that has lost much of its model. Report: an Event. Rewarm: fill it again, at most once an hour.',
       default: 'Report',
     }),
-    resources: resources('Of the pod that fills a cache.', { cpu: '100m', memory: '256Mi' }),
+    resources: resources('Resources of the pod that fills a cache.', { cpu: '100m', memory: '256Mi' }),
     timeout: duration(
       'How long pods may be held for a warm-up, counted from the creation of the first one that waits.',
       '30m',
@@ -317,17 +382,17 @@ const hold = Type.Object(
   {
     at: Type.Enum(['Auto', 'Readiness', 'Scheduling', 'None'], {
       description:
-        'Auto: Scheduling where the startup or liveness probe of its server is shorter than the hold, else Readiness. Readiness: a pod starts, and is not Ready before its cache is warm. Scheduling: it is not scheduled before, and so takes no GPU. None: nothing waits.',
+        'Auto: Scheduling if the startup or liveness probe of the server is shorter than the hold, otherwise Readiness. Readiness: a pod starts, and is not Ready before its cache is warm. Scheduling: it is not scheduled before, so that it occupies no GPU. None: no pod waits.',
       default: 'Auto',
     }),
     onTimeout: Type.Enum(['Serve', 'Revert', 'Keep'], {
       description:
-        'What a held pod does at the timeout: serve from a cold cache that has shown its files, go back to the storage initializer with its whole service, or wait on.',
+        'What a held pod does at the timeout. Serve: serve from a cold cache, or revert if the cache has no files. Revert: revert the service to the storage initializer. Keep: continue to wait.',
       default: 'Serve',
     }),
     onFailure: Type.Enum(['Serve', 'Revert', 'Keep'], {
       description:
-        'What a held pod does when the warm-up has failed for good. Serve goes back, too, where the cache has shown no file. Keep waits for the timeout.',
+        'What a held pod does if the warm-up failed permanently. Serve: serve from a cold cache, or revert if the cache has no files. Revert: revert the service to the storage initializer. Keep: wait for the timeout.',
       default: 'Revert',
     }),
   },
@@ -340,12 +405,12 @@ const gpu = Type.Object(
       {
         modelFormats: Type.Array(Type.String({ maxLength: 63 }), {
           description:
-            'Model formats that get GPUs, in any case; the word custom stands for a predictor of one’s own containers. Formats that run on CPUs never get one.',
+            'Model formats that get GPUs, in any letter case; custom means a predictor with custom containers. Formats that run on CPUs never get one.',
           default: ['huggingface', 'vLLM'],
           maxItems: 64,
         }),
         runtimes: Type.Array(Type.String(), {
-          description: 'Names of ServingRuntimes whose services get GPUs.',
+          description: 'Names of ServingRuntimes; their services get GPUs.',
           default: [],
         }),
         selector: Type.Optional(labelSelector('Services that get GPUs.', {})),
@@ -354,7 +419,7 @@ const gpu = Type.Object(
     ),
     resources: Type.Record(Type.String(), deviceCount, {
       description:
-        'Limits and requests to add, where neither the service nor its ServingRuntime asks for an accelerator.',
+        'Limits and requests to add, if neither the service nor its ServingRuntime requests an accelerator.',
       maxProperties: 16,
     }),
     tolerations: Type.Array(toleration, {
@@ -364,7 +429,7 @@ const gpu = Type.Object(
     }),
     nodeSelector: map('Added to the pods of services that got these resources.'),
     runtimeClassName: Type.Optional(
-      text('The RuntimeClass of the pods of services that got these resources, where they name none.'),
+      text('The RuntimeClass of the pods of services that got these resources, if they have none.'),
     ),
   },
   closed,
@@ -374,12 +439,12 @@ const adopt = Type.Object(
   {
     mode: Type.Enum(['Manual', 'Automatic'], {
       description:
-        'What comes of services that stood before their namespace or this policy. Manual: they stay as they are until warmgate adopt. Automatic: they are taken in one after another, each when its cache is warm and the one before is back.',
+        'What to do with services that existed before their namespace opted in or before this policy. Manual: they stay as they are until warmgate adopt. Automatic: they are adopted one after another, each when its cache is warm and the previous one is Ready again.',
       default: 'Manual',
     }),
-    pause: duration('How long to wait after one service is back before the next.', '1m'),
+    pause: duration('How long to wait after one service is Ready again before the next.', '1m'),
     timeout: duration(
-      'How long the pods of one service may take to come back. Adoption stops at one that takes longer.',
+      'How long the pods of one service may take to be Ready again. Adoption stops at a service that takes longer.',
       '30m',
     ),
   },
@@ -399,19 +464,19 @@ const limits = Type.Object(
   {
     cacheSize: Type.Optional(
       Type.String({
-        description: `The greatest ${overrideAnnotations['cache-size']}, e.g. 500Gi; where it is not set, the quota of the first tier is.`,
+        description: `The greatest ${overrideAnnotations['cache-size']}, e.g. 500Gi. Default: the quota of the first tier.`,
         maxLength: 32,
       }),
     ),
     holdTimeout: Type.Optional(
       Type.String({
-        description: `The longest ${overrideAnnotations['hold-timeout']}, e.g. 2h; where it is not set, warmup.timeout is.`,
+        description: `The longest ${overrideAnnotations['hold-timeout']}, e.g. 2h. Default: warmup.timeout.`,
         maxLength: 32,
       }),
     ),
     cacheReplicas: Type.Optional(
       Type.Integer({
-        description: `The greatest ${overrideAnnotations['cache-replicas']}; where it is not set, cache.replicas is.`,
+        description: `The greatest ${overrideAnnotations['cache-replicas']}. Default: cache.replicas.`,
         minimum: 1,
         maximum: 1_000,
       }),
@@ -435,11 +500,12 @@ const limits = Type.Object(
 export const policySpecSchema = Type.Object(
   {
     priority: Type.Integer({
-      description: 'Of the policies that match a service the highest priority wins; then the name.',
+      description:
+        'The matching policy with the highest priority governs a service; among equals, the first by name.',
       default: 0,
     }),
     scope: Type.Enum(['OptedIn', 'Cluster'], {
-      description: `OptedIn: namespaces with the label ${accelerationLabel}: enabled. Cluster: those without the label, too, but none with another value; for this manifests/cluster-wide is to be installed. Never those of Kubernetes, KServe, Fluid and Warmgate.`,
+      description: `OptedIn: namespaces with the label ${accelerationLabel}: enabled. Cluster: also namespaces without the label, but none with another value; this needs manifests/cluster-wide. Never the namespaces of Kubernetes, KServe, Fluid and Warmgate.`,
       default: 'OptedIn',
     }),
     namespaceSelector: labelSelector('Namespaces in scope that this policy is for.'),
@@ -452,7 +518,7 @@ export const policySpecSchema = Type.Object(
     }),
     rewrite: Type.Enum(['Spec', 'Pod'], {
       description:
-        'Spec: the model location in the service is rewritten. Pod: the service stays as it is, and its pods are turned to the cache as they are created; for GitOps.',
+        'Spec: rewrite the model location in the service. Pod: leave the service as it is, and redirect its pods to the cache when they are created; for GitOps.',
       default: 'Spec',
     }),
     overrides: Type.Array(Type.Enum([...overrideNames]), {
@@ -495,7 +561,7 @@ const adoption = Type.Object(
     since: Type.String({ format: 'date-time' }),
     service: Type.Optional(Type.String({ description: 'Its kind, namespace and name, between slashes.' })),
   },
-  { ...closed, description: 'Where adoption stands; of one service at a time.' },
+  { ...closed, description: 'The current step of adoption, which adopts one service at a time.' },
 )
 
 export const policyStatusSchema = Type.Object(
@@ -518,5 +584,6 @@ export type AdoptionStatus = Type.Static<typeof adoption>
 export type PolicyCondition = Type.Static<typeof condition>
 export type PolicySpec = Type.Static<typeof policySpecSchema>
 export type PolicySource = Type.Static<typeof source>
+export type FillPolicy = Type.Static<typeof fill>
 export type GpuPolicy = Type.Static<typeof gpu>
 export type LabelSelector = Type.Static<ReturnType<typeof labelSelector>>

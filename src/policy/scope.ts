@@ -55,5 +55,5 @@ export function labelProblem(namespaceLabels: Labels): string | undefined {
   const value = namespaceLabels[accelerationLabel]
   if (value === undefined || isOptedIn(namespaceLabels) || isNamespaceOptedOut(namespaceLabels))
     return undefined
-  return `the namespace's label ${accelerationLabel}: ${JSON.stringify(value)} is neither enabled nor disabled: nothing new is accelerated in it`
+  return `the namespace's label ${accelerationLabel}: ${JSON.stringify(value)} is neither enabled nor disabled: no new service is accelerated in this namespace`
 }

@@ -11,7 +11,7 @@ export interface PolicySubject {
   annotations: Annotations
 }
 
-/** What one policy does in a cluster. */
+/** The services that one policy governs, and the policies that conflict with it. */
 export interface PolicyUsage {
   /** How many services it governs. */
   services: number

@@ -13,7 +13,7 @@ test.each(['accelerate', 'Hold', 'cache-sise', 'cache-warm', 'retain', 'hold.tim
   'warmgate.dev/%s is no annotation of a service',
   (name) => {
     expect(unknownAnnotation({ [`warmgate.dev/${name}`]: 'x' })?.message).toContain(
-      `warmgate.dev/${name}: there is no such annotation; there are: warmgate.dev/acceleration, warmgate.dev/adopt, warmgate.dev/policy`,
+      `warmgate.dev/${name}: unknown annotation; valid are: warmgate.dev/acceleration, warmgate.dev/adopt, warmgate.dev/policy`,
     )
   },
 )
@@ -36,9 +36,9 @@ test('a key where nobody reads it is warned of, once', () => {
   )
   const warnings = unusedAnnotations(service, undefined)
   expect(warnings).toEqual([
-    'warmgate: the label warmgate.dev/acceleration of the service does nothing: Warmgate reads annotations in metadata.annotations of the service',
-    expect.stringContaining('the label warmgate.dev/acceleration of the predictor does nothing'),
-    expect.stringContaining('the annotation warmgate.dev/hold of the predictor does nothing'),
+    'warmgate: the label warmgate.dev/acceleration of the service has no effect: Warmgate reads annotations in metadata.annotations of the service',
+    expect.stringContaining('the label warmgate.dev/acceleration of the predictor has no effect'),
+    expect.stringContaining('the annotation warmgate.dev/hold of the predictor has no effect'),
   ])
   expect(unusedAnnotations(service, service)).toEqual([])
   expect(unusedAnnotations(fakeService({}, { labels: { app: 'x' } }), undefined)).toEqual([])

@@ -18,7 +18,7 @@ const known: readonly string[] = [...forPeople, originalAnnotation, cachesAnnota
 /** A Warmgate annotation of a service that has an unknown name or value. */
 export interface UnknownAnnotation {
   key: string
-  /** Says what is valid. */
+  /** Names the valid values. */
   message: string
 }
 
@@ -32,7 +32,7 @@ export function unknownAnnotation(annotations: Annotations): UnknownAnnotation |
   }
   const key = Object.keys(annotations).find((name) => isWarmgateKey(name) && !known.includes(name))
   if (key === undefined) return undefined
-  return { key, message: `${quoted(key)}: there is no such annotation; there are: ${forPeople.join(', ')}` }
+  return { key, message: `${quoted(key)}: unknown annotation; valid are: ${forPeople.join(', ')}` }
 }
 
 /** Places from which KServe copies labels and annotations to pods, and that Warmgate does not read. */
@@ -57,7 +57,7 @@ export function unusedAnnotations(service: KubeObject, previous: KubeObject | un
       .slice(0, mostWarnings)
       .map(
         ([key]) =>
-          `warmgate: the ${what} ${quoted(key)} of ${of} does nothing: Warmgate reads annotations in metadata.annotations ` +
+          `warmgate: the ${what} ${quoted(key)} of ${of} has no effect: Warmgate reads annotations in metadata.annotations ` +
           'of the service',
       )
   })

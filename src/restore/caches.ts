@@ -85,12 +85,12 @@ async function remove(context: RestoreContext, { key, objects }: LocatedCache): 
     if (pod !== undefined) return `pod ${pod.metadata.name} mounts it`
     if (dataset.metadata.deletionTimestamp === undefined)
       await deleteByUid(client, resources.dataset, dataset)
-    return 'Fluid has not let go of its Dataset'
+    return 'Fluid has not removed the finalizer of its Dataset'
   }
   for (const each of objects) {
     if (each.resource.kind !== 'Dataset') await deleteByUid(client, each.resource, each.object)
   }
   const left = await Promise.all(objects.map(({ resource, object }) => client.get(resource, keyOf(object))))
   const [kind] = left.flatMap((object) => (object !== undefined && isOurs(object) ? [object.kind] : []))
-  return kind === undefined ? undefined : `its ${kind} is still there`
+  return kind === undefined ? undefined : `its ${kind} still exists`
 }

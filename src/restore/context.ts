@@ -11,7 +11,7 @@ import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 
-/** What is to be undone: everything, or what is in a namespace, or services by name. */
+/** The services to restore: all, those in a namespace, or services by name. */
 export interface Scope {
   namespace: string | undefined
   /** Empty for all. */
@@ -20,7 +20,7 @@ export interface Scope {
   selected?: ReadonlySet<string>
 }
 
-/** What restoring needs, and where it reports. */
+/** The dependencies of a restore. */
 export interface RestoreContext {
   client: KubeClient
   clock: Clock
@@ -147,7 +147,9 @@ export interface Waiting extends Pick<RestoreContext, 'clock' | 'signal' | 'time
   say?: (pending: string) => void
 }
 
-/** Polls until nothing is pending. Resolves with the pending reason at the timeout, or if the signal aborts. */
+/**
+ * Polls until nothing is pending. Resolves with the pending reason at the timeout, or if the signal aborts.
+ */
 export async function waitedFor(
   { clock, signal, timeoutMs, say = () => {} }: Waiting,
   check: () => Promise<string | undefined>,

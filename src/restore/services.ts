@@ -30,8 +30,8 @@ export interface ServiceOptions {
 const why = 'warmgate restore'
 
 /**
- * Restores the original manifests of services, and waits until their pods no longer use the caches. Resolves with the
- * UIDs of the services that succeeded.
+ * Restores the original manifests of services, and waits until their pods no longer use the caches. Resolves
+ * with the UIDs of the services that succeeded.
  */
 export async function restoreServices(
   context: RestoreContext,
@@ -71,7 +71,7 @@ interface RestoreTarget {
   configuration: KubeObject | undefined
 }
 
-/** What restoring one service needs beside the service. */
+/** The other objects that restoring a service needs. */
 interface ServiceContext {
   caches: LocatedCache[]
   /** Warmgate's MutatingWebhookConfiguration, while it is there. */
@@ -115,7 +115,7 @@ async function write(
   if (readOriginal(written) !== undefined)
     throw new Error('a webhook accelerated it again: name its configuration with --webhook-configuration')
   report.say(`${optsOut ? 'opted out' : 'restored'} ${describeObject(service)}`)
-  const note = 'warmgate restore: the service goes back to its storage initializer'
+  const note = 'warmgate restore: the service was reverted to its storage initializer'
   if (!dryRun)
     await record({ regarding: service, type: 'Normal', reason: 'Reverted', note, action: 'Revert' })
   return written
@@ -132,7 +132,9 @@ async function isSelectedByWebhook(
   return webhookSelects(configuration, namespace?.metadata.labels ?? {})
 }
 
-/** Waits until no pod uses the caches. KServe replaces the pods of a changed service; other pods are evicted. */
+/**
+ * Waits until no pod uses the caches. KServe replaces the pods of a changed service; other pods are evicted.
+ */
 async function awaitPods(context: RestoreContext, service: KubeObject, used: string[]): Promise<boolean> {
   const { report, signal, timeoutMs } = context
   const evicted = new Set<string>()
@@ -146,7 +148,7 @@ async function awaitPods(context: RestoreContext, service: KubeObject, used: str
     if (first === undefined) return undefined
     if (isRedirected(first) && !isOptedOut(service.metadata.annotations))
       await evictPod(context, first, { pods, service, evicted })
-    return `pod ${first.metadata.name} is to be replaced, one of ${outdated.length}`
+    return `pod ${first.metadata.name} is not replaced yet, one of ${outdated.length}`
   })
   if (pending === undefined) return true
   report.fail(

@@ -8,10 +8,10 @@ const longestName = 128
 const longestLine = 16_384
 const mostEntries = 50
 const deepest = 3
-// Quotes, commas, and how a cut text says how long it was.
+// Quotes, commas, and the note with the original length of a cut text.
 const entryCost = 32
 
-/** A text cut to a length, with how long it was. */
+/** Cuts a text to a length, and appends its original length. */
 export function cutText(text: string, length = longestText): string {
   return text.length <= length ? text : `${text.slice(0, length)}… (${text.length} characters)`
 }
@@ -19,8 +19,8 @@ export function cutText(text: string, length = longestText): string {
 type Fields = { [field: string]: unknown }
 
 /**
- * A copy of a value that is small enough to be logged: strings are cut, lists and objects have a maximum depth and
- * length, the whole has a maximum size, and only the name of a Kubernetes object is kept.
+ * A copy of a value that is small enough to be logged: strings are cut, lists and objects have a maximum
+ * depth and length, the whole has a maximum size, and only the name of a Kubernetes object is kept.
  */
 export function boundedFields(fields: object): Fields {
   const copy = bounded(fields, { depth: 0, budget: { left: longestLine } })
@@ -33,7 +33,7 @@ interface Bounds {
   depth: number
   /** Characters that are left for the whole line. */
   budget: { left: number }
-  /** Of one text. */
+  /** The maximum length of one string. */
   longest?: number
 }
 

@@ -4,6 +4,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 
 let missing: string[]
 let metrics: Metrics
+let readyCalls: number
 let servers: PlainServer[]
 let url: string
 let metricsUrl: string
@@ -12,7 +13,14 @@ beforeEach(async () => {
   missing = ['no certificate yet', 'pods']
   metrics = createMetrics()
   const beforeScrape = () => metrics.heldPods.set(3)
-  servers = [createProbeServer({ missing: () => missing }), createMetricsServer({ metrics, beforeScrape })]
+  readyCalls = 0
+  const onReady = () => {
+    readyCalls += 1
+  }
+  servers = [
+    createProbeServer({ missing: () => missing, onReady }),
+    createMetricsServer({ metrics, beforeScrape }),
+  ]
   const ports = await Promise.all(servers.map((each) => each.listen({ address: '127.0.0.1', port: 0 })))
   const [probes = '', scrapes = ''] = ports.map((port) => `http://127.0.0.1:${port}`)
   url = probes
@@ -28,7 +36,10 @@ test('/readyz says what is missing, and is ready when nothing is', async () => {
   expect(before.status).toBe(503)
   expect(await before.text()).toBe('not ready: no certificate yet, pods\n')
   missing = []
+  expect(readyCalls).toBe(0)
   expect((await fetch(`${url}/readyz?verbose`)).status).toBe(200)
+  expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  expect(readyCalls).toBe(1)
 })
 
 test('/healthz is well whatever is missing', async () => {

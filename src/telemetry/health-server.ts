@@ -19,15 +19,26 @@ const plain = 'text/plain'
 const limits = { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000 }
 const mostConnections = 64
 
+export interface ProbeOptions {
+  /** Empty when this replica is ready. */
+  missing: () => string[]
+  /** Called once, for the first probe that finds nothing missing. */
+  onReady?: () => void
+}
+
 /**
- * For the kubelet: `/healthz`, and `/readyz`, which says what is still missing before this replica can serve. `missing`
- * answers an empty list when it is ready.
+ * For the kubelet: `/healthz`, and `/readyz`, which says what is still missing before this replica can serve.
  */
-export function createProbeServer({ missing }: { missing: () => string[] }): PlainServer {
+export function createProbeServer({ missing, onReady = () => {} }: ProbeOptions): PlainServer {
+  let wasReady = false
   return createPlainServer({
     '/healthz': async () => ({ status: 200, text: 'ok\n' }),
     '/readyz': async () => {
       const unready = missing()
+      if (unready.length === 0 && !wasReady) {
+        wasReady = true
+        onReady()
+      }
       const text = unready.length === 0 ? 'ok\n' : `not ready: ${unready.join(', ')}\n`
       return { status: unready.length === 0 ? 200 : 503, text }
     },
@@ -40,7 +51,9 @@ export interface MetricsOptions {
   beforeScrape: () => void
 }
 
-/** For Prometheus: `/metrics`, on a port of its own, so that a NetworkPolicy can tell it from the probes. */
+/**
+ * For Prometheus: `/metrics`, on its own port, so that a NetworkPolicy can distinguish it from the probes.
+ */
 export function createMetricsServer({ metrics, beforeScrape }: MetricsOptions): PlainServer {
   return createPlainServer({
     '/metrics': async () => {

@@ -17,8 +17,8 @@ const paths = [...secret, ...partlySecret].flatMap((field) => [
 ])
 
 /**
- * Logs as JSON lines, with everything redacted that could hold a secret. Tenants may write fields that are megabytes
- * long: what is logged is cut.
+ * Logs as JSON lines, with everything redacted that could hold a secret. Tenants may write fields that are
+ * megabytes long: what is logged is cut.
  */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const options: LoggerOptions = {
@@ -40,7 +40,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   return destination === undefined ? pino(options) : pino(options, destination)
 }
 
-/** As pino has it: an error that is logged without any words says its own. */
+/** As in pino: an error that is logged without a message uses its own message. */
 function messageOf(fields: unknown): unknown {
   const error = fields instanceof Error ? fields : (fields as { err?: unknown } | null)?.err
   return error instanceof Error ? error.message : undefined

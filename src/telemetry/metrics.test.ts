@@ -65,11 +65,21 @@ const moves: [name: string, move: (metrics: Metrics) => void, sample: string][] 
     ({ certificateExpiry }) => certificateExpiry.set({ kind: 'leaf' }, 1_800_000_000),
     'warmgate_certificate_expiry_timestamp_seconds{kind="leaf"} 1800000000',
   ],
+  [
+    'warmgate_mirror_fills_total',
+    ({ fills }) => fills.inc({ outcome: 'complete' }),
+    'warmgate_mirror_fills_total{outcome="complete"} 1',
+  ],
+  [
+    'warmgate_mirror_fill_duration_seconds',
+    ({ fillDuration }) => fillDuration.observe(7),
+    'warmgate_mirror_fill_duration_seconds_sum 7',
+  ],
   ['warmgate_leader', ({ leader }) => leader.set(1), 'warmgate_leader 1'],
   [
     'warmgate_reconcile_errors_total',
-    ({ reconcileErrors }) => reconcileErrors.inc({ loop: 'reports' }),
-    'warmgate_reconcile_errors_total{loop="reports"} 1',
+    ({ reconcileErrors }) => reconcileErrors.inc({ loop: 'decisions' }),
+    'warmgate_reconcile_errors_total{loop="decisions"} 1',
   ],
   [
     'warmgate_watch_last_event_timestamp_seconds',

@@ -37,6 +37,30 @@ test('the page of signals names every step of a warm-up', () => {
   for (const reason of Object.values(warmupReasons)) expect(page).toContain(`- \`${reason}\` (`)
 })
 
+test('the page of signals has unit and buckets of every histogram', () => {
+  const all = createMetrics().registry.getMetricsAsArray() as unknown as {
+    name: string
+    upperBounds?: number[]
+  }[]
+  const histograms = all.filter(({ upperBounds }) => upperBounds !== undefined)
+  expect(histograms).toHaveLength(4)
+  for (const { name, upperBounds = [] } of histograms) {
+    const [, unit, listed = ''] =
+      new RegExp(`\\| \`${name}\` +\\| ([a-z ]+?) +\\| (\\d[^|]*?) +\\|`).exec(page) ?? []
+    expect(name).toContain(unit?.replaceAll(' ', '_'))
+    const scale = listed.includes('MiB') ? 2 ** 20 : 1
+    expect(listed.split(',').map((bound) => Number.parseFloat(bound) * scale)).toEqual(upperBounds)
+  }
+})
+
+test('what alerts look at is there from the start', async () => {
+  const text = await createMetrics().render()
+  for (const outcome of releaseReasons)
+    expect(text).toContain(`warmgate_hold_duration_seconds_count{outcome="${outcome}"} 0\n`)
+  for (const sample of ['reverts_total{reason="TimedOut"}', 'start_saved_seconds_total{basis="measured"}'])
+    expect(text).toContain(`warmgate_${sample} 0\n`)
+})
+
 test('no label takes more than a few values', async () => {
   const metrics = createMetrics().registry.getMetricsAsArray() as unknown as { labelNames: string[] }[]
   const labels = new Set(metrics.flatMap(({ labelNames }) => labelNames))

@@ -6,7 +6,7 @@ export const dayMs = 86_400_000
 // The clocks of a cluster's nodes differ by some minutes.
 export const backdatedMs = 3_600_000
 
-/** Makes a certificate authority that may sign serving certificates, and no further authorities. */
+/** Creates a certificate authority that can sign serving certificates, but no other authorities. */
 export function createAuthority({
   nowMs,
   validDays,
@@ -15,7 +15,7 @@ export function createAuthority({
   validDays: number
 }): Promise<KeyPair> {
   return issue({
-    // A verifier could not tell two authorities of the same name apart.
+    // A verifier could not distinguish two authorities with the same name.
     commonName: `warmgate-ca-${randomBytes(4).toString('hex')}`,
     notBeforeMs: nowMs - backdatedMs,
     notAfterMs: nowMs + validDays * dayMs,

@@ -17,7 +17,8 @@ export const authorityDays = 360
 const renewDaysBefore = 90
 // A new authority signs only when it is this old: by then every replica and API server knows it.
 const settleMs = 2 * 3_600_000
-// Replace an authority only when the other one is this old: by then the other one signed every replica's certificate.
+// Replace an authority only when the other one is this old: by then the other one signed every replica's
+// certificate.
 const replaceMs = 3 * settleMs
 
 export type BundleRead =
@@ -42,7 +43,10 @@ export async function renewBundle(bundle: Bundle, due: readonly Slot[], nowMs: n
   return renewed
 }
 
-/** What to replace now: an expired authority at once, one near its end only while the other is well known. */
+/**
+ * The authority to replace now: an expired one immediately, one that expires soon only if the other is old
+ * enough.
+ */
 export function decideRenewal(bundle: Bundle, nowMs: number): Renewal {
   const expired = slots.filter((slot) => endMs(bundle[slot]) <= nowMs)
   if (expired.length > 0) return { kind: 'renew', slots: expired, message: `expired: ${expired.join(', ')}` }
@@ -52,13 +56,16 @@ export function decideRenewal(bundle: Bundle, nowMs: number): Renewal {
   return { kind: 'renew', slots: [first], message: `${first} ends in ${Math.floor(leftMs / dayMs)} days` }
 }
 
-/** The authority that signs: the one that expires last, among those old enough to be known if there are any. */
+/**
+ * The authority that signs: the one that expires last, if possible among those that are old enough to be
+ * trusted.
+ */
 export function signerOf(bundle: Bundle, nowMs: number): KeyPair {
   const all = [bundle.ca1, bundle.ca2].toSorted((a, b) => endMs(b) - endMs(a)) as [KeyPair, KeyPair]
   return all.find((ca) => ageMs(ca, nowMs) >= settleMs && endMs(ca) > nowMs) ?? all[0]
 }
 
-/** PEM of both authorities: what the API server is to trust. */
+/** PEM of both authorities, for the API server's caBundle. */
 export function caBundleOf({ ca1, ca2 }: Bundle): string {
   return ca1.cert + ca2.cert
 }

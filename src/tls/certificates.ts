@@ -5,7 +5,7 @@ import { resources } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Clock, pause } from '../values/clock.ts'
-import { getIn, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { getIn } from '../values/object.ts'
 import {
   type Bundle,
   caBundleOf,
@@ -17,9 +17,16 @@ import {
   signerOf,
   toSecretData,
 } from './bundle.ts'
+import {
+  type CertificateSource,
+  type CertificateState,
+  configurationMissing,
+  publishBundle,
+  verifyAgainst,
+} from './configuration.ts'
 import type { KeyPair } from './issue.ts'
 import { createServing, isDueForRenewal, type ServingNames } from './serving.ts'
-import { isSignedBy, type Refusal, verifyPair, verifyServing } from './verify.ts'
+import { isSignedBy, verifyPair } from './verify.ts'
 
 export interface CertificatesOptions {
   client: KubeClient
@@ -28,7 +35,7 @@ export interface CertificatesOptions {
   metrics: Metrics
   /** Warmgate's Service and namespace, and every other name that the webhook's URL may have. */
   names: ServingNames
-  /** The MutatingWebhookConfiguration whose webhooks are to trust us. */
+  /** The MutatingWebhookConfiguration in which to maintain the caBundle. */
   configuration: string
   /** Takes each new serving certificate; it has been verified. */
   onPair: (pair: KeyPair) => void
@@ -36,24 +43,16 @@ export interface CertificatesOptions {
   tickMs?: number
 }
 
-export type CertificateState =
-  | { kind: 'ready'; expiresMs: number }
-  | {
-      kind: 'waiting'
-      reason: Refusal | 'NotYetMade' | 'ConfigurationMissing' | 'Unreachable'
-      message: string
-    }
-
 const secretName = 'warmgate-certificates'
 const longestTickMs = 3_600_000
 const retryMs = 5_000
 
 /**
- * Keeps this replica trusted by the API server. Each replica runs it: the authorities are shared, in a Secret;
- * the serving certificate belongs to the replica, and stays in memory. The first replica creates or renews what
- * is shared; after a conflict, a replica reads what another one wrote.
+ * Keeps this replica trusted by the API server. Each replica runs it: the authorities are shared, in a
+ * Secret; the serving certificate belongs to the replica, and stays in memory. The first replica creates or
+ * renews what is shared; after a conflict, a replica reads what another one wrote.
  */
-export class Certificates {
+export class Certificates implements CertificateSource {
   readonly #options: CertificatesOptions
   #leaf: KeyPair | undefined
   #state: CertificateState = { kind: 'waiting', reason: 'NotYetMade', message: 'no certificate yet' }
@@ -62,12 +61,10 @@ export class Certificates {
     this.#options = options
   }
 
-  /** Ready: this replica's certificate verifies against what is stored in the webhook configuration. */
   get state(): CertificateState {
     return this.#state
   }
 
-  /** Keeps the certificates valid until the signal aborts. Failed calls are logged and retried. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, tickMs = 60_000 } = this.#options
     while (!signal.aborted) {
@@ -84,16 +81,16 @@ export class Certificates {
 
   async #reconcile(): Promise<CertificateState> {
     const { client, configuration: name } = this.#options
-    // Before the Secret: then a replica with an older bundle cannot overwrite the caBundle of a newer one,
-    // whose write has changed the resource version read here.
+    // Read the configuration before the Secret: if another replica writes a newer caBundle after this read,
+    // the resourceVersion changes, so that this replica cannot overwrite it with an older bundle.
     const found = await client.get(resources.mutatingWebhookConfiguration, { name })
     const bundle = await this.#sharedBundle()
     // Before the serving certificate: only an authority that the API server trusts may sign it.
-    const stored = found && (await this.#publish(found, bundle))
+    const stored = found && (await publishBundle(this.#options, found, caBundleOf(bundle)))
     const leaf = await this.#ownLeaf(bundle)
     return stored === undefined
-      ? { kind: 'waiting', reason: 'ConfigurationMissing', message: `no webhook configuration ${name}` }
-      : this.#verify(leaf, stored)
+      ? configurationMissing(name)
+      : verifyAgainst(stored, leaf, this.#options.clock.now())
   }
 
   async #sharedBundle(): Promise<Bundle> {
@@ -102,7 +99,10 @@ export class Certificates {
     const secret = await client.get(resources.secret, key)
     const read = fromSecretData(getIn(secret, 'data'))
     if (read.kind === 'invalid')
-      logger.error({ code: 'WG030', reason: read.reason }, `Secret ${secretName}: ${read.message}; made anew`)
+      logger.error(
+        { code: 'WG030', reason: read.reason },
+        `Secret ${secretName}: ${read.message}; creating it again`,
+      )
     const bundle = read.kind === 'valid' ? await this.#renewed(read.bundle) : await createBundle(clock.now())
     if (read.kind !== 'valid' || bundle !== read.bundle)
       await writeOwnSecret(client, key, { present: secret, data: toSecretData(bundle) })
@@ -119,21 +119,6 @@ export class Certificates {
     return renewBundle(bundle, renewal.slots, nowMs)
   }
 
-  /** Resolves with the stored configuration. */
-  async #publish(configuration: KubeObject, bundle: Bundle): Promise<KubeObject> {
-    const { client, logger } = this.#options
-    const caBundle = Buffer.from(caBundleOf(bundle)).toString('base64')
-    const webhooks = listAt(configuration, 'webhooks')
-    if (webhooks.every((webhook) => getIn(webhook, 'clientConfig', 'caBundle') === caBundle))
-      return configuration
-    const trusting = webhooks.map((webhook) => ({
-      ...objectAt(webhook),
-      clientConfig: { ...objectAt(webhook, 'clientConfig'), caBundle },
-    }))
-    logger.info({ configuration: configuration.metadata.name }, 'writing caBundle')
-    return client.replace(resources.mutatingWebhookConfiguration, { ...configuration, webhooks: trusting })
-  }
-
   async #ownLeaf(bundle: Bundle): Promise<KeyPair> {
     const { clock, metrics, names, onPair } = this.#options
     const nowMs = clock.now()
@@ -143,38 +128,18 @@ export class Certificates {
     const pair = await createServing({ authority, names, nowMs })
     const verdict = verifyPair(pair)
     if (verdict.kind === 'invalid')
-      throw new Error(`a new serving certificate is of no use: ${verdict.message}`)
+      throw new Error(`a new serving certificate is not valid: ${verdict.message}`)
     metrics.certificateExpiry.set({ kind: 'leaf' }, verdict.expiresMs / 1_000)
     this.#leaf = pair
     onPair(pair)
     return pair
   }
 
-  #verify(leaf: KeyPair, configuration: KubeObject): CertificateState {
-    const nowMs = this.#options.clock.now()
-    let expiresMs = Number.POSITIVE_INFINITY
-    for (const webhook of listAt(configuration, 'webhooks')) {
-      const caBundle = Buffer.from(stringAt(webhook, 'clientConfig', 'caBundle') ?? '', 'base64').toString()
-      const verdict = verifyServing(leaf, { caBundle, names: [hostOf(webhook)], nowMs })
-      if (verdict.kind === 'invalid') return { ...verdict, kind: 'waiting' }
-      expiresMs = Math.min(expiresMs, verdict.expiresMs)
-    }
-    return { kind: 'ready', expiresMs }
-  }
-
   /** A ready replica stays ready while its certificate is valid: admission does not need the API server. */
   #failed(error: unknown): undefined {
     const { clock, logger } = this.#options
-    logger.error({ code: 'WG031', err: error }, 'cannot look after the certificates; trying again')
+    logger.error({ code: 'WG031', err: error }, 'cannot check the certificates; trying again')
     if (this.#state.kind === 'ready' && clock.now() < this.#state.expiresMs) return
     this.#state = { kind: 'waiting', reason: 'Unreachable', message: (error as Error).message }
   }
-}
-
-/** The name under which the API server reaches a webhook. */
-function hostOf(webhook: Json): string {
-  const url = stringAt(webhook, 'clientConfig', 'url')
-  if (url !== undefined && URL.canParse(url)) return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
-  const { name, namespace } = objectAt(webhook, 'clientConfig', 'service')
-  return `${name}.${namespace}.svc`
 }

@@ -20,7 +20,7 @@ export interface Issue {
 
 const makeKeys = promisify(generateKeyPair)
 
-/** Makes a key (RSA-2048: node-forge signs with nothing else) and a certificate for it. */
+/** Creates a key (RSA-2048, the only type that node-forge signs with) and a certificate for it. */
 export async function issue(options: Issue): Promise<KeyPair> {
   // Node's native function, since node-forge's would block the event loop for 50 ms or more.
   const { privateKey, publicKey } = await makeKeys('rsa', {
@@ -55,7 +55,7 @@ function describe(options: Issue, publicKey: string): forge.pki.Certificate {
   return certificate
 }
 
-/** 128 random bits, positive and without leading zeros, as DER wants its integers. */
+/** 128 random bits, positive and without leading zeros, as DER requires for integers. */
 function serialNumber(): string {
   const bytes = randomBytes(16)
   bytes[0] = 0x40 | ((bytes[0] ?? 0) & 0x3f)

@@ -19,7 +19,7 @@ export function namesOf({ service, namespace, extra = [] }: ServingNames): strin
   return [...new Set([...inCluster, `${service}.${namespace}.svc.cluster.local`, ...extra])]
 }
 
-/** Makes a serving certificate; it ends with the authority that signs it, if that ends first. */
+/** Creates a serving certificate. It does not expire later than the authority that signs it. */
 export function createServing(options: {
   authority: KeyPair
   names: ServingNames

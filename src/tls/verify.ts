@@ -16,8 +16,8 @@ export type Verdict =
   | { kind: 'invalid'; reason: Refusal; message: string }
 
 /**
- * Whether a key belongs to its certificate. Check before each use: Node's `setSecureContext` accepts a pair that
- * does not match without an error, and then fails every handshake.
+ * Whether a key belongs to its certificate. Check before each use: Node's `setSecureContext` accepts a pair
+ * that does not match without an error, and then fails every handshake.
  */
 export function verifyPair({ key, cert }: KeyPair): Verdict {
   try {
@@ -53,11 +53,32 @@ export function verifyServing(
       'WrongName',
       `the certificate is for ${certificate.subjectAltName}, not ${missing.join(', ')}`,
     )
-  const issuer = certificatesIn(caBundle).find((authority) => isIssuedBy(certificate, authority))
-  if (issuer === undefined)
-    return invalid('Untrusted', 'no authority of the bundle has signed the certificate')
-  return verifyTime(issuer, nowMs).kind === 'valid'
-    ? verdict
+  const anchors = certificatesIn(caBundle)
+  const chain = certificatesIn(pair.cert).slice(1)
+  return verifyChain(certificate, { anchors, chain, nowMs }) ?? verdict
+}
+
+interface Trust {
+  /** The authorities that the client trusts. */
+  anchors: readonly X509Certificate[]
+  /** The intermediate authorities that the server sends after its certificate. */
+  chain: readonly X509Certificate[]
+  nowMs: number
+}
+
+/** Why no chain leads from a certificate to an anchor; undefined if one does. */
+function verifyChain(certificate: X509Certificate, { anchors, chain, nowMs }: Trust): Verdict | undefined {
+  // The certificate may be its own anchor: one that signs itself.
+  if (anchors.some(({ fingerprint256 }) => fingerprint256 === certificate.fingerprint256)) return undefined
+  const issuers = anchors.filter((authority) => isIssuedBy(certificate, authority))
+  if (issuers.some((issuer) => verifyTime(issuer, nowMs).kind === 'valid')) return undefined
+  const [between] = chain.filter((authority) => isIssuedBy(certificate, authority))
+  if (between !== undefined && verifyTime(between, nowMs).kind === 'valid') {
+    const rest = chain.filter((authority) => authority !== between)
+    return verifyChain(between, { anchors, chain: rest, nowMs })
+  }
+  return issuers.length === 0
+    ? invalid('Untrusted', 'no authority of the bundle has signed the certificate')
     : invalid('Untrusted', 'the authority that signed the certificate has expired')
 }
 
@@ -88,7 +109,7 @@ function certificatesIn(bundle: string): X509Certificate[] {
     try {
       return [new X509Certificate(pem)]
     } catch {
-      // One unreadable entry does not make the others untrusted.
+      // Skip an unreadable entry, so that the others are still trusted.
       return []
     }
   })

@@ -1,6 +1,6 @@
 import { keyDomain } from './keys.ts'
 
-// Whose annotations are read, by the domain of their key. Fluid's mark on its claims has none.
+// The key domains of annotations that Warmgate reads. Fluid's annotation on PVCs has no domain.
 const domains = [keyDomain, 'kserve.io', 'fluid.io', 'serving.knative.dev']
 
 /** The annotations that Warmgate reads, by the domain of their key; and those of `more`, by name. */

@@ -9,7 +9,7 @@ export function fits(value: Json, mostBytes: number): boolean {
   return footprint(value, mostBytes) !== undefined
 }
 
-/** How many bytes a value takes in memory; undefined if it takes more than `mostBytes`. Stops counting there. */
+/** The bytes that a value takes in memory; undefined, without counting further, if more than `mostBytes`. */
 export function footprint(value: Json, mostBytes: number): number | undefined {
   let left = mostBytes
   const open: Json[] = [value]

@@ -4,7 +4,7 @@ const rounds = 20
 // Eight times the input takes 64 times as long where time is quadratic; compilation and garbage collection cost a
 // little, too.
 const mostGrowth = 36
-// Whoever takes longer for all of it is not linear, and need not be waited for.
+// Stop waiting after this time: code that takes longer is not linear.
 const patienceMs = 5_000
 // Below this, compilation and garbage collection decide how long a run takes.
 const floorMs = 1

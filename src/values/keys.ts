@@ -1,7 +1,7 @@
 /**
- * Every key under `warmgate.dev/`: labels, annotations, gates, conditions and names. Each says which objects carry it
- * ("On"), who writes and who reads it, and how long it lives. keys.test.ts holds the rest of src, the manifests and
- * the docs to this list.
+ * Every key under `warmgate.dev/`: labels, annotations, gates, conditions and names. Each says which objects
+ * carry it ("On"), who writes and who reads it, and how long it lives. keys.test.ts holds the rest of src,
+ * the manifests and the docs to this list.
  */
 
 /** The domain of Warmgate's keys, and its API group. */
@@ -49,7 +49,7 @@ export const revertedAnnotation = 'warmgate.dev/reverted'
 export const adoptAnnotation = 'warmgate.dev/adopt'
 
 /**
- * What a service had before Warmgate changed it, signed.
+ * The fields of a service before Warmgate changed them, signed.
  * On: services, and the pods that KServe copies it to (annotation).
  * Written by: admission.
  * Read by: plans of updates, the reverting controller, `warmgate restore`.
@@ -67,7 +67,7 @@ export const originalAnnotation = 'warmgate.dev/original'
 export const cachesAnnotation = 'warmgate.dev/caches'
 
 /**
- * What a model team sets for one service, where the policy allows it.
+ * Overrides of a model team for one service, if the policy allows them.
  * On: services, and the pods that KServe copies them to (annotation).
  * Written by: model teams.
  * Read by: plans of services and pods.
@@ -95,7 +95,7 @@ export const overrideAnnotation = (name: keyof typeof overrideAnnotations) => ov
 export const cacheWarmGate = 'warmgate.dev/cache-warm'
 
 /**
- * Marks a pod that came before it could have a sidecar, and is to be replaced.
+ * Marks a pod that was created before it could get a sidecar, and that will be replaced.
  * On: pods (annotation).
  * Written by: admission, when the pod is created.
  * Read by: the controller, which replaces the pod.
@@ -104,7 +104,7 @@ export const cacheWarmGate = 'warmgate.dev/cache-warm'
 export const awaitsAnnotation = 'warmgate.dev/awaits-sidecar'
 
 /**
- * What a pod mounted before Fluid's webhook replaced its claims by a sidecar and a host path.
+ * The PVCs that a pod mounted before Fluid's webhook replaced them by a sidecar and a host path.
  * On: pods (annotation).
  * Written by: admission, when the pod is created.
  * Read by: the mirror, to find which caches a pod mounts.
@@ -140,7 +140,8 @@ export const partOfAnnotation = 'warmgate.dev/part-of'
 export const warmWhenAnnotation = 'warmgate.dev/warm-when'
 
 /**
- * Which retry a warm-up is at. On a Dataset a part of it has a key of its own: `retries.<name of its DataLoad>`.
+ * The number of the current retry of a warm-up. On a Dataset, each path has its own key:
+ * `retries.<DataLoad>`.
  * On: Datasets and DataLoads (annotation).
  * Written by: the controller.
  * Read by: the controller, holds.
@@ -158,7 +159,7 @@ export const retriesAnnotation = 'warmgate.dev/retries'
 export const retryLimitAnnotation = 'warmgate.dev/retry-limit'
 
 /**
- * What the policy asks of a cache and only a new cache would have.
+ * The pending changes of a cache: fields of the policy that only a new cache would get.
  * On: Datasets (annotation).
  * Written by: the controller.
  * Read by: metrics, Events, `warmgate status`.
@@ -167,7 +168,7 @@ export const retryLimitAnnotation = 'warmgate.dev/retry-limit'
 export const outdatedAnnotation = 'warmgate.dev/outdated'
 
 /**
- * When the first pod began to wait for a cache. A path of it has a key of its own: `waiting-since.<name of its DataLoad>`.
+ * When the first pod began to wait for a cache. Each path has its own key: `waiting-since.<DataLoad>`.
  * On: Datasets (annotation).
  * Written by: the controller.
  * Read by: holds.
@@ -194,7 +195,52 @@ export const unusedSinceAnnotation = 'warmgate.dev/unused-since'
 export const retainedUntilAnnotation = 'warmgate.dev/retained-until'
 
 /**
- * Who reports an Event.
+ * Which step of the filling of a mirror a Job is: `look` or `fill`.
+ * On: Jobs that fill mirrors, and their pods (label).
+ * Written by: the controller.
+ * Read by: the mirror, to follow these Jobs; a ValidatingAdmissionPolicy.
+ * Lives: as long as the Job.
+ */
+export const fillLabel = 'warmgate.dev/fill'
+
+/**
+ * What a Job writes into the marker of a model in a mirror: where the model came from, and by which image.
+ * On: pods of Jobs that fill mirrors (annotation).
+ * Written by: the controller.
+ * Read by: the pod itself, by its downward API.
+ * Lives: as long as the pod.
+ */
+export const markerAnnotation = 'warmgate.dev/marker'
+
+/**
+ * Asks that the model of a cache be downloaded into its mirror again; any text that tells one request from another.
+ * On: Datasets, and the Jobs that answer it (annotation).
+ * Written by: `warmgate refresh`; the controller on Jobs.
+ * Read by: the controller.
+ * Lives: on a Dataset until the next request; on a Job as long as it.
+ */
+export const refillAnnotation = 'warmgate.dev/refill'
+
+/**
+ * What came of the last request to fill a mirror again: the request, then `Complete`, or `Failed` and why.
+ * On: Datasets (annotation).
+ * Written by: the controller.
+ * Read by: `warmgate refresh`.
+ * Lives: until the next answer.
+ */
+export const refilledAnnotation = 'warmgate.dev/refilled'
+
+/**
+ * The model URI that is downloaded into the source of a cache.
+ * On: Datasets (annotation).
+ * Written by: the controller.
+ * Read by: `warmgate refresh`, reports.
+ * Lives: as long as the Dataset.
+ */
+export const filledFromAnnotation = 'warmgate.dev/filled-from'
+
+/**
+ * The reporter of an Event.
  * On: Events (`reportingController`).
  * Written by: webhook and controller.
  * Read by: people, and what selects Events.
@@ -212,10 +258,11 @@ export const reportingController = 'warmgate.dev/warmgate'
 export const metricsLabel = 'warmgate.dev/metrics'
 
 /**
- * Marks the service that `warmgate doctor` creates as a dry run: admission warns of a label of Warmgate's on a service.
+ * Marks the service that `warmgate doctor` creates as a dry run: admission warns of a label of Warmgate's on
+ * a service.
  * On: services (label).
  * Written by: `warmgate doctor`.
- * Read by: nobody; the warning shows that admission was asked.
+ * Read by: no component. The warning shows that admission got the request.
  * Lives: for one admission request.
  */
 export const doctorLabel = 'warmgate.dev/doctor'

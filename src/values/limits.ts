@@ -1,11 +1,11 @@
 /**
- * How much of a foreign object is read. Whatever exceeds a limit is left alone with the reason `TooLarge`, before
- * anything in it is parsed: no real object needs as much, and parsing it would delay every other request.
+ * Limits for objects of users. An object beyond a limit is skipped with the reason `TooLarge` before it is
+ * parsed: no real object needs as much, and parsing it would delay all other requests.
  */
 export const limits = {
   /** Characters of a URI, a path, a mountPath, an endpoint or a storage path. */
   text: 2_048,
-  /** Characters of a name: no object of Kubernetes has a longer one. */
+  /** Characters of a name, Kubernetes' maximum. */
   name: 253,
   /** Characters of foreign text in a message. */
   message: 200,
@@ -13,24 +13,27 @@ export const limits = {
   locations: 64,
   /** Characters of a storage spec, as JSON. */
   storage: 8_192,
-  /** Values of every kind in one pod, all of it: a real one has some hundreds. */
+  /** JSON values in one pod. Real pods have some hundreds. */
   podValues: 10_000,
-  /** Bytes that a tenant's object takes in memory, as far as it is read; a service that takes more is not looked at. */
+  /** Bytes of memory for the parts of a user's object that are read. A larger service is skipped. */
   objectBytes: 128 * 2 ** 10,
-  /** Bytes of all annotations of an object, names and values together: the API server takes no more. */
+  /** Bytes of all annotations of an object, keys and values together: the API server's maximum. */
   annotationBytes: 256 * 2 ** 10,
   /** Levels of objects and lists in a service's spec. */
   depth: 100,
-  /** Elements of a list, and fields of an object, anywhere in a service's spec; fewer in the fields listed below. */
+  /**
+   * Elements of a list, and fields of an object, anywhere in a service's spec; fewer in the fields listed
+   * below.
+   */
   elements: 1_000,
   /** Volumes of one pod or service, mounts of one container, and claims that a pod mounts. */
   volumes: 256,
   containers: 64,
-  /** Objects and lists among which accelerators are looked for, in one service, runtime or configuration. */
+  /** Objects and lists to search for accelerators, in one service, runtime or configuration. */
   values: 20_000,
   /**
-   * Reads of service accounts, Secrets and access reviews for one plan. A service of three components with an account
-   * each, every account with four Secrets, needs 15.
+   * Reads of service accounts, Secrets and access reviews for one plan. A service of three components with an
+   * account each, every account with four Secrets, needs 15.
    */
   reads: 32,
   /** Secrets that one service account lists. */
@@ -42,7 +45,7 @@ export const limits = {
   entryFields: 64,
   /** Names of resources that are compared with accelerators, in one service or pod. */
   resourceNames: 256,
-  /** Mounts of one Dataset that a team made for itself. */
+  /** Mounts of one Dataset that a team created. */
   mounts: 64,
   /** Options of one such mount, and options that its Secrets fill. */
   options: 64,

@@ -3,7 +3,7 @@ import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 import { restarts } from './restarts.ts'
 import { scope } from './scope.ts'
 
-/* What needs a control plane of its own and can share it, one after the other. */
+/* Suites that need their own control plane, and share one, one after another. */
 
 let cluster: TestCluster
 
@@ -14,6 +14,6 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop())
 
-// First: it counts every review that Warmgate is sent, so that nothing else may run.
+// First, because it counts every review that Warmgate receives: no other test may run.
 describe('scope', () => scope(() => cluster))
 describe('restarts', () => restarts(() => cluster))

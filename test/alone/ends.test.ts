@@ -30,21 +30,21 @@ import { HoldSuite } from './hold-suite.ts'
 import { commands, remains, restorer, run, type Shell, warmgate } from './uninstall.ts'
 
 /*
- * Every end of a hold, each in a namespace of its own and all of them at once, on the real API server and KServe. Warmgate
- * runs in this process, on a clock that is moved. What becomes of each is a row of docs/holds.md.
+ * Every end of a hold, each in its own namespace and all in parallel, on a real API server and KServe.
+ * Warmgate runs in this process, on a clock that the test advances. Each end is a row in docs/holds.md.
  */
 
 const document = '../../docs/holds.md'
 const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
 const minuteMs = 60_000
-// One service rolls after the other, on a machine that may be busy.
+// Services roll one after another, on a machine that may be busy.
 const longMs = 5 * minuteMs
 const all: Pick<HoldEnd, 'name' | 'hold'>[] = [...ends, ...soonEnds, ...lateEnds, ...handovers]
 const clock = new MovableClock()
 const replicas: LocalReplica[] = []
 let bare: BareCluster
 let holds: HoldSuite
-/** Answers the webhook. */
+/** The replica that serves the webhook. */
 let webhook: LocalReplica
 let leader: LocalReplica
 
@@ -63,7 +63,7 @@ afterAll(async () => {
   await bare?.stop()
 })
 
-/** A policy for each namespace; they come by watch, and in order. */
+/** Creates a policy for each namespace. The watch reports them in order. */
 async function govern(): Promise<void> {
   const policies = all.map(({ name: ns, hold: settings = {} }) =>
     policy(ns, {
@@ -110,7 +110,7 @@ test('another replica leads, and the first one restarts: every hold goes on', as
   const [port = 0, probePort = 0, metricsPort = 0] = await freePorts(3)
   leader = await startReplica({ port, probePort, metricsPort }, 'second')
   await webhook.stop()
-  // Before there is a third: that might be the faster one, and lead.
+  // Before a third replica starts, because that one might become the leader first.
   await until(
     'the second to lead',
     async () => /^warmgate_leader 1$/m.test(await leader.metrics()) || undefined,
@@ -122,7 +122,7 @@ test('another replica leads, and the first one restarts: every hold goes on', as
 describe('as it happens', () => {
   beforeAll(async () => {
     await Promise.all(ends.map(({ name: ns, act }) => act?.(bare, ns)))
-    // What is endless stays cold all the same.
+    // Caches with an endless model stay cold.
     bare.fluid.set({ bytesPerSecond: smallBytes })
   })
 
@@ -162,7 +162,8 @@ test('each end is counted once, by its outcome', async () => {
     const reason = outcomeOf(outcome)
     if (reason !== undefined) wanted.set(reason, (wanted.get(reason) ?? 0) + 1)
   }
-  // What onFailure kept, the timeout ended; what was handed over became warm.
+  // The timeout ended holds that onFailure: Keep had continued; handed-over holds ended because the cache is
+  // warm.
   wanted.set('TimedOut', (wanted.get('TimedOut') ?? 0) + 1)
   wanted.set('Warm', (wanted.get('Warm') ?? 0) + handovers.length)
   expect(new Map(counted.map(([, reason = '', count]) => [reason, Number(count)]))).toEqual(wanted)
@@ -184,7 +185,7 @@ describe('going back', () => {
     await servedBy(byPod, 0)
   })
 
-  /** A pod that is Ready with so many storage initializers. */
+  /** A Ready pod with this number of storage initializers. */
   async function servedBy(ns: string, initializers: number): Promise<void> {
     await until(`a pod with ${initializers} storage initializers in ${ns}`, async () =>
       (await podsOf(bare.client, ns, name)).find(
@@ -212,7 +213,7 @@ describe('going back', () => {
         .filter((end) => !left.includes(end.name))
         .map((end) => bare.client.delete(resources.inferenceService, { namespace: end.name, name })),
     )
-    // A pod that belongs to nobody would keep its cache for ever.
+    // A pod without a service would keep its cache permanently.
     await bare.client.delete(deployment, { namespace: 'orphan', name: `${name}-predictor` })
   })
 

@@ -4,29 +4,29 @@ import { cacheNames } from '../../src/plan/service/original.ts'
 import type { JsonObject, KubeObject } from '../../src/values/object.ts'
 import type { BareCluster } from '../warmgate/test-cluster.ts'
 
-/** What becomes of a pod that was held. */
+/** The end of a held pod. */
 export type Outcome =
-  /** The same pod serves, and an Event on it says why. */
+  /** The same pod serves, and gets an Event with the reason. */
   | { kind: 'released'; reason: 'Warm' | 'TimedOut' | 'WarmupFailed' | 'NotHeld'; type: 'Normal' | 'Warning' }
-  /** Its service goes back to the storage initializer, with an Event on both. */
+  /** Its service is reverted to the storage initializer; both get an Event. */
   | { kind: 'reverted' }
-  /** It goes on waiting, and its condition says why. */
+  /** It continues to wait, and its condition has the reason. */
   | { kind: 'kept'; reason: 'TimedOut' | 'WarmupFailed' }
-  /** It goes with its service. */
+  /** It is deleted with its service. */
   | { kind: 'gone' }
 
-/** One way in which a hold can end. */
+/** One end of a hold. */
 export interface HoldEnd {
-  /** The namespace in which it is tried. */
+  /** The namespace of its test. */
   name: string
   what: string
   hold?: JsonObject
-  /** What happens to a held pod; nothing, where time alone does it. */
+  /** Causes the end; unset if only time must pass. */
   act?: (bare: BareCluster, namespace: string) => Promise<void>
   outcome: Outcome
 }
 
-/** Of the model of a namespace: one that is loaded at once, and one that never will be. */
+/** Model sizes: one is loaded immediately, and one never is. */
 export const [smallBytes, endlessBytes] = [2 ** 20, 2 ** 50]
 export const service = 'held'
 
@@ -36,7 +36,7 @@ const timedOut: Outcome = { kind: 'released', reason: 'TimedOut', type: 'Warning
 const failed: Outcome = { kind: 'released', reason: 'WarmupFailed', type: 'Warning' }
 const atScheduling = { at: 'Scheduling' }
 
-/** One row for each word of the policy about it. */
+/** One end for each value of the policy's setting. */
 function each(setting: 'onTimeout' | 'onFailure', serves: Outcome, end: Omit<HoldEnd, 'outcome'>): HoldEnd[] {
   const keeps: Outcome = { kind: 'kept', reason: setting === 'onTimeout' ? 'TimedOut' : 'WarmupFailed' }
   const outcomes: { [word: string]: Outcome } = { Serve: serves, Revert: { kind: 'reverted' }, Keep: keeps }
@@ -48,11 +48,11 @@ function each(setting: 'onTimeout' | 'onFailure', serves: Outcome, end: Omit<Hol
   }))
 }
 
-/** What ends a hold as it happens. */
+/** Ends that happen immediately. */
 export const ends: HoldEnd[] = [
   { name: 'warm', what: 'the cache is warm', outcome: warm },
   { name: 'warm-gated', what: 'the cache is warm', hold: atScheduling, outcome: warm },
-  ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed for good' }),
+  ...each('onFailure', failed, { name: 'failed', what: 'the DataLoad failed permanently' }),
   { name: 'opted-out', what: 'the service opts out', act: optOut, outcome: notHeld },
   {
     name: 'no-policy',
@@ -60,11 +60,11 @@ export const ends: HoldEnd[] = [
     act: deletePolicy,
     outcome: notHeld,
   },
-  { name: 'left', what: 'the label is taken off the namespace', act: removeLabel, outcome: notHeld },
+  { name: 'left', what: 'the label is removed from the namespace', act: removeLabel, outcome: notHeld },
   { name: 'removed', what: 'the service is deleted', act: deleteService, outcome: { kind: 'gone' } },
 ]
 
-/** What is seen a minute later: a pod may be known before its service is, and a deletion may be about to end. */
+/** Ends after a grace period of up to a minute: the mirror may lag, and a deletion may be almost complete. */
 export const soonEnds: HoldEnd[] = [
   {
     name: 'orphan',
@@ -74,13 +74,13 @@ export const soonEnds: HoldEnd[] = [
   },
   {
     name: 'warm-deleted',
-    what: 'the Dataset is deleted, which Fluid puts off while pods mount it',
+    what: 'the Dataset is deleted, which Fluid delays while pods mount it',
     act: deleteDataset,
     outcome: warm,
   },
 ]
 
-/** What ends at `warmup.timeout`. */
+/** Ends at `warmup.timeout`. */
 export const lateEnds: HoldEnd[] = [
   ...each('onTimeout', timedOut, { name: 'slow', what: '`warmup.timeout` since a pod waits' }),
   {
@@ -89,7 +89,7 @@ export const lateEnds: HoldEnd[] = [
     hold: atScheduling,
     outcome: timedOut,
   },
-  // There is nothing to serve from.
+  // No cache exists to serve from.
   ...each(
     'onTimeout',
     { kind: 'reverted' },
@@ -97,13 +97,13 @@ export const lateEnds: HoldEnd[] = [
   ),
 ]
 
-/** What does not end a hold: it goes on from what stands in the API server. */
+/** Events that do not end a hold: it continues from the state in the API server. */
 export const handovers = [
   { name: 'warm-restarted', what: 'the controller restarts' },
   { name: 'warm-handed-over', what: 'another replica leads' },
 ]
 
-/** In the namespaces of these names: what is not to be warm is endless; what fails does so half-way, and so is small. */
+/** The model size by namespace: small for caches that become warm or fail half-way, endless for others. */
 export function modelBytes(mountPoint: string): number {
   return /\/(warm|failed)/.test(mountPoint) ? smallBytes : endlessBytes
 }
@@ -144,7 +144,7 @@ async function deleteService({ client }: BareCluster, namespace: string): Promis
   await client.delete(resources.inferenceService, { namespace, name: service })
 }
 
-/** As `kubectl delete --cascade=orphan` does it. */
+/** Like `kubectl delete --cascade=orphan`. */
 async function orphan({ cluster }: BareCluster, namespace: string): Promise<void> {
   const { group, version, plural } = resources.inferenceService
   const api = cluster.kubeConfig.makeApiClient(CustomObjectsApi)
@@ -152,13 +152,13 @@ async function orphan({ cluster }: BareCluster, namespace: string): Promise<void
   await api.deleteNamespacedCustomObject({ ...where, propagationPolicy: 'Orphan' })
 }
 
-/** The label of the metric that counts it. */
+/** The `outcome` label of the metric. */
 export function outcomeOf(outcome: Outcome): string | undefined {
   if (outcome.kind === 'released') return outcome.reason
   return outcome.kind === 'reverted' ? 'Reverted' : undefined
 }
 
-/** The page with a table of these ends. */
+/** The page with the table of these ends. */
 export function withEnds(page: string): string {
   const [begin, end] = ['<!-- ends -->\n\n', '\n<!-- end of ends -->']
   const rows = [...ends, ...soonEnds, ...lateEnds].map((each) => [
@@ -166,7 +166,12 @@ export function withEnds(page: string): string {
     settingOf(each),
     ...wordsFor(each),
   ])
-  const on = handovers.map(({ what }) => [what, '', 'waits on, from what stands in the API server', 'none'])
+  const on = handovers.map(({ what }) => [
+    what,
+    '',
+    'continues to wait, from the state in the API server',
+    'none',
+  ])
   const table = [
     ['what happens', '`hold`', 'the pod', 'Event, and `outcome` of the metric'],
     ['---', '---', '---', '---'],
@@ -194,12 +199,12 @@ function wordsFor({ outcome }: HoldEnd): [string, string] {
     }
     case 'reverted':
       return [
-        'is replaced: its service goes back to the storage initializer',
-        '`Reverted`, on the service, too',
+        'is replaced: its service is reverted to the storage initializer',
+        '`Reverted`, also on the service',
       ]
     case 'kept':
-      return ['waits on', `none; its condition says \`${outcome.reason}\``]
+      return ['continues to wait', `none; its condition says \`${outcome.reason}\``]
     case 'gone':
-      return ['goes with it', 'none']
+      return ['is deleted with it', 'none']
   }
 }

@@ -9,7 +9,7 @@ import { service, sklearn } from '../integration/services.ts'
 import type { BareCluster } from '../warmgate/test-cluster.ts'
 import { type HoldEnd, service as name } from './ends.ts'
 
-/** Services that are held, one in each namespace, and what becomes of them. */
+/** Held services, one in each namespace, and assertions about the end of their holds. */
 export class HoldSuite {
   readonly #bare: BareCluster
   /** The pods that were held, by namespace. */
@@ -19,7 +19,7 @@ export class HoldSuite {
     this.#bare = bare
   }
 
-  /** Creates a service, and waits for its pod that waits. */
+  /** Creates a service, and waits for its held pod. */
   async hold(ns: string): Promise<void> {
     const { client } = this.#bare
     const object = service(ns, name, sklearn(`s3://models/${ns}`))
@@ -40,7 +40,7 @@ export class HoldSuite {
     return pod
   }
 
-  /** As it is now. */
+  /** The current pod. */
   async podNow(ns: string): Promise<KubeObject | undefined> {
     const before = this.heldPod(ns)
     const { name: podName = '', uid } = before.metadata
@@ -77,7 +77,7 @@ export class HoldSuite {
     }
   }
 
-  /** Where KServe replaces the pod, it may be gone before it is looked at: its Event stays. */
+  /** If KServe replaces the pod, it may be deleted before the test reads it; its Event remains. */
   async expectRelease(ns: string, { reason, type }: { reason: string; type: string }): Promise<void> {
     expect(stringAt(await this.event(ns, 'Pod', reason), 'type')).toBe(type)
     const pod = await until(`a pod that serves in ${ns}`, async () => {

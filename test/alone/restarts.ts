@@ -26,7 +26,7 @@ import {
 import { custom, policy, policyOf, service, sklearn } from '../integration/services.ts'
 import type { TestCluster } from '../warmgate/test-cluster.ts'
 
-/* Warmgate is killed, stopped and started again, and loses what it relies on. */
+/* Warmgate is killed, stopped and restarted, and loses objects that it depends on. */
 
 const crds = resourceOf({
   apiVersion: 'apiextensions.k8s.io/v1',
@@ -39,7 +39,7 @@ const create = (object: KubeObject) => cluster.client.create(resourceOf(object),
 
 const governed = (ns: string, spec: JsonObject) => governNamespace(cluster.client, ns, spec)
 
-/** A service; answers the name of its cache. */
+/** Creates a service. Resolves with the name of its cache. */
 async function createBloom(ns: string): Promise<string> {
   return cacheNames(await create(service(ns, 'bloom', sklearn(`s3://models/${ns}`))))[0] ?? ''
 }
@@ -111,7 +111,7 @@ export function restarts(theCluster: () => TestCluster): void {
     await eventuallyGone(cluster.client, resources.pod, { namespace: ns, name: first.metadata.name ?? '' })
     const kept = await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
     expect(kept.metadata.deletionTimestamp).toBeUndefined()
-    // A restart moves no deadline: it is on the Dataset.
+    // A restart does not extend the deadline, because it is recorded on the Dataset.
     await cluster.warmgate.kill()
     await cluster.restartWarmgate()
     expect(await createBloom(ns)).toBe(name)
@@ -121,7 +121,7 @@ export function restarts(theCluster: () => TestCluster): void {
     expect(adopted.metadata.uid).toBe(kept.metadata.uid)
     expect((await cluster.client.get(resources.dataLoad, key))?.metadata.uid).toBe(before?.metadata.uid)
 
-    // Kubernetes' garbage collector, for which the policy is an owner, has nothing against it.
+    // Kubernetes' garbage collector keeps it, because the policy owns it.
     await remove(ns)
     await datasetOf(ns, name, (dataset) => retainedUntil(dataset) !== undefined)
     await applyAll(cluster.client, [policyOf(ns, { cache: { retain: '1s' } })])
@@ -169,7 +169,7 @@ export function restarts(theCluster: () => TestCluster): void {
     expect(after.metadata.annotations?.['warmgate.dev/original']).toBe(
       stored.metadata.annotations?.['warmgate.dev/original'],
     )
-    // Adopted, it is proven again: by the same cache.
+    // After adoption its record is proven again, and it has the same cache.
     const adopt = { metadata: { annotations: { 'warmgate.dev/adopt': 'true' } } }
     const adopted = await cluster.client.patch(
       resources.inferenceService,
@@ -189,7 +189,10 @@ export function restarts(theCluster: () => TestCluster): void {
       return { ...(webhook as JsonObject), namespaceSelector: { ...namespaceSelector, matchExpressions } }
     }
 
-    /** A second configuration for one namespace, sorted after KServe's; ours leaves that namespace to it. */
+    /**
+     * Adds a second configuration for one namespace that sorts after KServe's. The first one excludes that
+     * namespace.
+     */
     async function addLateConfiguration(): Promise<void> {
       const ours = await cluster.client.get(resources.mutatingWebhookConfiguration, configuration)
       const [services = {}, ...pods] = listAt(ours, 'webhooks')
@@ -216,7 +219,7 @@ export function restarts(theCluster: () => TestCluster): void {
           storageUris: [{ uri: 's3://models/order', mountPath: '/mnt/order' }],
         },
       }
-      // Only the namespace makes a difference, to the name of a cache and to the proof of a record.
+      // Only the namespace differs, which changes the name of the cache and the signature of the record.
       const text = ({ spec, metadata: { annotations } }: KubeObject) =>
         JSON.stringify([spec, annotations])
           .replaceAll(/order-[0-9a-f]{10}/g, 'order')
@@ -240,7 +243,7 @@ export function restarts(theCluster: () => TestCluster): void {
 
   test('the policy that names a runtime says that it is not installed', async () => {
     await cluster.client.delete(crds, { name: 'efcruntimes.data.fluid.io' })
-    // Its kind is served for a moment longer, and Warmgate looks once in a while.
+    // The API server serves the kind for a moment longer, and Warmgate discovers kinds periodically.
     await until('the kind to be gone', async () => {
       const served = await cluster.client.discover('data.fluid.io', 'v1alpha1')
       return served.includes('efcruntimes') ? undefined : true

@@ -12,11 +12,14 @@ import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { type Installation, reinstallWebhooks } from '../warmgate/install.ts'
 import type { TestCluster } from '../warmgate/test-cluster.ts'
 
-/* Who is asked about what: opted-in namespaces, the whole cluster, and nobody about what is no service's. */
+/*
+ * Which requests Warmgate receives: in opted-in namespaces, in the whole cluster, and none for unrelated
+ * objects.
+ */
 
 let testCluster: TestCluster
 
-/** How many reviews Warmgate was sent; of one resource, or of all. */
+/** The number of reviews that Warmgate received, for one resource or for all. */
 async function reviews(resource = ''): Promise<number> {
   const text = await (await fetch(`${testCluster.warmgate.metricsUrl}/metrics`)).text()
   const counts = [...text.matchAll(/^warmgate_admission_duration_seconds_count(\{.*\}) (\d+)$/gm)]
@@ -48,7 +51,7 @@ function pod(ns: string, name: string, metadata: JsonObject = {}): KubeObject {
   }
 }
 
-/** What a cluster is full of, and Warmgate has no business with. */
+/** Typical objects of a cluster that do not concern Warmgate. */
 async function unrelated(ns: string): Promise<void> {
   for (const dryRun of [true, false]) {
     await create(pod(ns, 'web'), dryRun)
@@ -64,7 +67,7 @@ function kserveLabels(component: string): JsonObject {
   return { labels: { 'serving.kserve.io/inferenceservice': 'x', component }, annotations: { a: 'b' } }
 }
 
-/** What KServe and its users write on a service that is there, without a word about its model. */
+/** Updates of an existing service by KServe and users that do not concern its model. */
 async function upkeep(of: KubeObject): Promise<void> {
   await patch(of, { metadata: { labels: { team: 'a' }, finalizers: ['example.com/mine'] } })
   await testCluster.client.patch(
@@ -76,7 +79,7 @@ async function upkeep(of: KubeObject): Promise<void> {
   await patch(of, { metadata: { finalizers: null } })
 }
 
-/** After this the API server heeds the webhooks of an installation. */
+/** Waits until the API server calls the webhooks of an installation. */
 async function installed(installation: Installation, ns: string): Promise<void> {
   await reinstallWebhooks(testCluster.client, testCluster.warmgate.url, installation)
   await until(`the webhooks of ${installation}`, async () => {
@@ -113,9 +116,9 @@ export function scope(theCluster: () => TestCluster): void {
       const iris = service('open', 'iris', sklearn('s3://models/iris'))
       expect(await reviewsOf(() => create(iris, true))).toBeGreaterThan(0)
       expect(cacheNames(await create(iris))).toHaveLength(1)
-      // KServe's manager has now written its finalizer, and its Deployment's pod was sent.
+      // KServe's manager has now written its finalizer, and the review of its pod has been received.
       await until('a pod', async () => (await podsOf(testCluster.client, 'open', 'iris')).at(0))
-      // A label that KServe copies makes new pods, which are looked at.
+      // KServe copies the label to the pod template, which creates new pods, and Warmgate reviews them.
       expect(await reviewsOf(() => upkeep(iris), 'inferenceservices')).toBe(0)
       expect(
         await reviewsOf(() => patch(iris, { metadata: { annotations: { note: 'x' } } })),
@@ -128,7 +131,7 @@ export function scope(theCluster: () => TestCluster): void {
       await applyAll(testCluster.client, [policy('wide', { scope: 'Cluster' })])
       await scopeLimited('WebhookOptedInOnly')
       await installed('cluster-wide', 'silent')
-      // Looked at once a minute, and with each change of a policy.
+      // Checked every minute, and after each change of a policy.
       await applyAll(testCluster.client, [policy('wide', { scope: 'Cluster', priority: 1 })])
       await scopeLimited('InReach')
     })
@@ -157,7 +160,7 @@ export function scope(theCluster: () => TestCluster): void {
         'warmgate.dev/cache-warm',
       )
       expect(await reviewsOf(() => upkeep(made), 'inferenceservices')).toBe(0)
-      // KServe copies its label: the pod that this makes is sent, and would be counted below.
+      // KServe copies its label: the review of the new pod would be counted below.
       await until('its pod with the label', async () =>
         (await podsOf(testCluster.client, 'silent', 'wide')).find(
           ({ metadata }) => metadata.labels?.team === 'a',
@@ -191,7 +194,7 @@ export function scope(theCluster: () => TestCluster): void {
   describe('existing services', () => {
     const names = ['elder-a', 'elder-b']
 
-    /** Services of a namespace that was not opted in, which serve; it is opted in then. */
+    /** Creates Ready services in a namespace that is not opted in, and then opts it in. */
     async function createExisting(ns: string): Promise<void> {
       await applyAll(testCluster.client, [namespace(ns, {})])
       for (const name of names) await create(service(ns, name, sklearn(`s3://models/${name}`)))
@@ -259,7 +262,10 @@ export function scope(theCluster: () => TestCluster): void {
       }
     })
 
-    /** Until it is asked: which services had no Ready pod at some time. */
+    /**
+     * Watches until the returned function is called, which resolves with the services that had no Ready pod
+     * at some time.
+     */
     function watchReadiness(ns: string, services: string[]): () => Promise<string[]> {
       let isOver = false
       const missed = new Set<string>()

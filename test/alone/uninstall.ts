@@ -24,10 +24,10 @@ function block(language: string): string {
   return found
 }
 
-/** The commands of the page that uninstall Warmgate, one a line. */
+/** The commands of the page that uninstall Warmgate, one per line. */
 export const commands: string[] = block('sh').trim().split('\n')
 
-/** What whoever may do just what the page says runs `warmgate` with. */
+/** A kubeconfig of a user with exactly the rights that the page lists. */
 export async function restorer({ client, cluster }: BareCluster): Promise<string> {
   const account = { namespace: 'default', name: 'restorer' }
   const [role] = parseManifests('docs/uninstall.md', block('yaml')).map(({ object }) => object)
@@ -49,11 +49,13 @@ export async function restorer({ client, cluster }: BareCluster): Promise<string
 
 export interface Shell {
   bare: BareCluster
-  /** For `warmgate`; kubectl is an administrator's. */
+  /** The kubeconfig for `warmgate`; kubectl runs as an administrator. */
   kubeconfig: string
 }
 
-/** Runs one command of the page, as far as the page uses kubectl; answers what it prints. */
+/**
+ * Runs one command of the page; supports the kubectl commands that the page uses. Resolves with the output.
+ */
 export async function run(command: string, shell: Shell): Promise<string> {
   const [program = '', ...words] = command.split(/ +/)
   if (program === 'warmgate') return await warmgate(words, shell)
@@ -83,7 +85,7 @@ const kinds: { [word: string]: { apiVersion: string; kind: string } } = {
   },
 }
 
-/** Runs `warmgate` as a program of its own. It rejects where the exit status is not 0. */
+/** Runs `warmgate` as a separate process. Rejects if the exit status is not 0. */
 export async function warmgate(words: string[], { bare, kubeconfig }: Shell): Promise<string> {
   const env = { ...process.env, KUBECONFIG: kubeconfig }
   const running = promisify(execFile)(process.execPath, [main, ...words], { env })
@@ -98,7 +100,7 @@ async function kustomized(folder: string): Promise<KubeObject[]> {
   return (await Promise.all(files.map((each) => readObjects(`${folder}/${each}`)))).flat()
 }
 
-/** What is still there of Warmgate's, in words: nothing, where it was never installed. */
+/** Describes the remaining objects and fields of Warmgate; empty if there are none. */
 export async function remains({ client }: BareCluster): Promise<string[]> {
   const { dataLoad, dataset, inferenceService, mutatingWebhookConfiguration, namespace, pod } = resources
   const kinds = [dataset, dataLoad, ...Object.values(runtimeResources)]

@@ -34,9 +34,10 @@ import { policy, service, sklearn } from '../integration/services.ts'
 import { bind, makeNamespaces, refusalOf, type Stolen, stealAccount, withMetadata } from './account.ts'
 
 /*
- * Threat: somebody takes over a Warmgate pod, and writes with its account what Warmgate never writes. Each
- * write is tried with the real account on a real API server: as shipped, where RBAC or a policy refuses it, and
- * once more while the account is bound to cluster-admin by mistake, where the policies alone refuse it.
+ * Threat: an attacker takes over a Warmgate pod, and writes with its service account what Warmgate never
+ * writes. Each write is tried with the real account on a real API server: as shipped, where RBAC or a policy
+ * refuses it, and again while the account is bound to cluster-admin by mistake, where only the policies
+ * refuse it.
  */
 
 const granted = 'granted'
@@ -144,7 +145,7 @@ const accelerated = (name: string): KubeObject => {
 }
 const configuration = { name: 'acceleration.warmgate.dev' }
 
-/** What tenants and administrators have there already. */
+/** Existing objects of tenants and administrators. */
 async function createObjects(): Promise<void> {
   await makeNamespaces(admin, granted, 'istio-system')
   await applyAll(admin, [
@@ -694,7 +695,7 @@ describe('what Warmgate does is allowed', () => {
 
   test('a service is adopted, and not where no webhook answers', async () => {
     const answer = await adoptService(account, await get('plain'), { dryRun: false })
-    expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('was not asked') })
+    expect(answer).toMatchObject({ kind: 'left', why: expect.stringContaining('did not see it') })
     expect((await get('plain')).metadata.annotations?.['warmgate.dev/adopt']).toBeUndefined()
   })
 
@@ -796,7 +797,7 @@ describe('what Warmgate does is allowed', () => {
 })
 
 describe('bound to cluster-admin by mistake', () => {
-  /** What the policies gave as their reasons. */
+  /** The reasons that the policies returned. */
   const reasons = new Set<string>()
 
   beforeAll(async () => {

@@ -10,7 +10,9 @@ import { installWarmgate } from '../warmgate/install.ts'
 
 export const accountName = { namespace: 'warmgate-system', name: 'warmgate' }
 
-/** A cluster with KServe and manifests/base as shipped, and no process of Warmgate: only its account is used. */
+/**
+ * A cluster with KServe and manifests/base as shipped, and no process of Warmgate: only its account is used.
+ */
 export interface Stolen {
   /** The cluster's administrator. */
   admin: KubeClient
@@ -23,7 +25,7 @@ export async function stealAccount(): Promise<Stolen> {
   const cluster = await startCluster({ nodes: 0, kserve: true })
   try {
     const admin = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
-    // Nothing answers there: the webhook is passed over (failurePolicy: Ignore).
+    // Nothing listens there: the API server skips the webhook (failurePolicy: Ignore).
     await installWarmgate(admin, 'https://127.0.0.1:1')
     const config = new KubeConfig()
     config.loadFromFile(await cluster.kubeconfigFor(accountName))

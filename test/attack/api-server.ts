@@ -2,15 +2,18 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { JsonObject, KubeObject } from '../../src/values/object.ts'
 
-/** A collection whose objects are made as they are listed, so that a test can serve more than it has memory for. */
+/**
+ * A collection with objects that are generated during a list, so that a test can serve more than fits in
+ * memory.
+ */
 export interface Generated {
   count: number
   make: (index: number) => KubeObject
 }
 
 /**
- * Stands in for an API server that holds very much: generated collections in pages, watches on which nothing happens,
- * and whatever Warmgate writes, kept without any validation. No admission, no authorization.
+ * Stands in for an API server that holds very much: generated collections in pages, watches on which nothing
+ * happens, and whatever Warmgate writes, kept without any validation. No admission, no authorization.
  */
 export class BulkApiServer {
   readonly #generated: { [path: string]: Generated }
@@ -33,7 +36,7 @@ export class BulkApiServer {
     })
   }
 
-  /** Answers the server's address. */
+  /** Resolves with the server's address. */
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`

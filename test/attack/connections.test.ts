@@ -29,7 +29,7 @@ test('one stranger cannot keep the API server out, however many connections it h
   try {
     const apiServer = new Agent({ rejectUnauthorized: false, keepAlive: true, maxSockets: 1 })
     expect(await post(attacked, apiServer)).toBe(200)
-    // Half of them say nothing, half begin a request that they never end.
+    // Half of them send nothing, and half start a request that they never finish.
     for (let round = 0; round < 10; round++) {
       const opened = Array.from({ length: 100 }, (_, index) => {
         if (index % 2 === 0) return connectPlain(attacked.port, '127.0.0.1')

@@ -11,7 +11,7 @@ import { eventuallyGone, readyPod } from '../integration/await.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 
-/* A tenant writes Fluid's objects of its own namespace, by the names and with the marks of Warmgate's. */
+/* A tenant creates Fluid objects in its own namespace, with the names and labels of Warmgate's objects. */
 
 const { dataset, dataLoad } = resources
 const jindoRuntime = runtimeResources.Jindo
@@ -27,7 +27,10 @@ afterAll(async () => {
   await cluster?.stop()
 })
 
-/** A namespace of a tenant, and the name that the cache of its service will have: a dry run tells it. */
+/**
+ * Creates a tenant's namespace. Resolves with the name that the cache of its service will have, from a dry
+ * run.
+ */
 async function tenant(ns: string): Promise<ObjectKey> {
   await applyAll(cluster.client, [namespace(ns)])
   return await until(`a cache for ${ns}`, async () => {
@@ -44,7 +47,10 @@ async function create(ns: string): Promise<KubeObject> {
   return await cluster.client.create(resources.inferenceService, bloom(ns))
 }
 
-/** A service without pods, which would keep its Dataset, and the cache that Warmgate made for it. */
+/**
+ * Creates a service without pods (they would keep its Dataset), and waits for the cache that Warmgate
+ * creates.
+ */
 async function createStopped(ns: string): Promise<void> {
   const { metadata, ...rest } = bloom(ns)
   const annotations = { 'serving.kserve.io/stop': 'true' }
@@ -59,7 +65,7 @@ async function createStopped(ns: string): Promise<void> {
   })
 }
 
-/** What a tenant does while Warmgate is away: the cache goes, and something else has its name when Warmgate is back. */
+/** Replaces a cache while Warmgate is stopped: another object has its name when Warmgate starts again. */
 async function replace(key: ObjectKey, forged: () => Promise<KubeObject>): Promise<KubeObject> {
   await cluster.warmgate.stop()
   try {
@@ -112,7 +118,7 @@ async function eventOn(ns: string, kind: string, reason: string): Promise<KubeOb
   })
 }
 
-/** What only its writer may change. */
+/** The fields that only the object's author may change. */
 function ofItsWriter(object: KubeObject | undefined): unknown {
   const { uid, labels, annotations, ownerReferences } = object?.metadata ?? {}
   return { uid, labels, annotations, ownerReferences, spec: object?.spec }
@@ -138,7 +144,7 @@ test('a Dataset that was created first, as Warmgate’s, and mounts a host path 
   const forged = await replace(key, () => forge(dataset, key, datasetOf(mount)))
   const event = await eventOn('premade', 'InferenceService', 'NameTaken')
   expect(stringAt(event, 'note')).toContain(
-    `Dataset ${key.name} exists and is not as Warmgate makes it (spec.mounts)`,
+    `Dataset ${key.name} exists and has fields that Warmgate does not write (spec.mounts)`,
   )
   for (const kind of [jindoRuntime, dataLoad]) expect(await cluster.client.get(kind, key)).toBeUndefined()
   expect(ofItsWriter(await cluster.client.get(dataset, key))).toEqual(ofItsWriter(forged))
@@ -169,7 +175,7 @@ test('mounts that are edited later are reported, and no Runtime is made of them'
   const before = await writesIn('edited')
   for (const kind of [dataLoad, jindoRuntime]) await cluster.client.delete(kind, key)
   await gone(jindoRuntime, key)
-  // What comes after it was looked at later than the Runtime that went.
+  // The controller reconciles this change after the deletion of the Runtime.
   await edit(dataset, key, { metadata: { labels: { touched: 'yes' } } })
   await waitForSync()
   expect(await cluster.client.get(jindoRuntime, key)).toBeUndefined()
@@ -180,7 +186,9 @@ test('mounts that are edited later are reported, and no Runtime is made of them'
   await until('a Runtime', async () => await cluster.client.get(jindoRuntime, key))
 })
 
-/** Work on a cache that begins after this was asked for is done: what another tenant made since has been written. */
+/**
+ * Waits until the controller has handled earlier changes: the cache of another tenant's new service exists.
+ */
 async function waitForSync(): Promise<void> {
   const ns = `settled-${Date.now()}`
   const key = await tenant(ns)

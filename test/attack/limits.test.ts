@@ -75,7 +75,7 @@ test('a ServiceAccount lists a Secret a/b: adoption and clean-up go on everywher
   for (const ns of names) await applyAll(cluster.client, [namespace(ns, { team: 'adopting' })])
   for (const ns of names) await create(service(ns, 'old', sklearn(`s3://m/${ns}`)))
   for (const ns of names) await ready(ns, 'old')
-  // KServe itself makes no pod by such an account: it is changed once the service is Ready.
+  // KServe creates no pod with such an account, so the account is changed once the service is Ready.
   await cluster.client.patch(
     resources.serviceAccount,
     { namespace: 'a-odd', name: 'default' },

@@ -113,7 +113,7 @@ test('5,000 services and 20,000 pods leave a third of 512 MiB', async () => {
   })
   try {
     expect(await post(attacked, review)).toBe(200)
-    // The leader looks at every one of them.
+    // The leader reconciles all of them.
     await until('leader', async () => {
       const metrics = await (await fetch(`${attacked.warmgate.metricsUrl}/metrics`)).text()
       return metrics.includes('\nwarmgate_leader 1\n') || undefined

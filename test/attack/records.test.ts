@@ -59,7 +59,7 @@ async function made(ns: string): Promise<string[]> {
   return lists.flatMap(({ items }) => items.map(({ kind, metadata }) => `${kind}/${metadata.name}`))
 }
 
-/** After this the controller has looked at everything that was there before. */
+/** Waits until the controller has reconciled everything that existed before this call. */
 let probes = 0
 async function controllerCaughtUp(ns: string): Promise<void> {
   probes += 1
@@ -135,7 +135,7 @@ describe('a stranger at the port', () => {
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
   afterAll(() => dispatcher.close())
 
-  /** What a review of a service that nobody created is answered: the patch and the warnings. */
+  /** The response to a review that is sent directly to the webhook: the patch and the warnings. */
   async function asked(object: KubeObject): Promise<string> {
     const review = {
       apiVersion: 'admission.k8s.io/v1',

@@ -48,7 +48,7 @@ export async function attack(
   }
 }
 
-/** Sends a body to Warmgate; resolves with the status of its answer. */
+/** Sends a body to Warmgate. Resolves with the status of the response. */
 export function post({ port }: AttackedWarmgate, agent: Agent, body: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const headers = { 'Content-Type': 'application/json' }

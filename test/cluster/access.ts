@@ -5,8 +5,9 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { createAuthority } from '../../src/tls/authority.ts'
 import type { KeyPair } from '../../src/tls/issue.ts'
 import { createServing } from '../../src/tls/serving.ts'
+import { kubernetesAddress } from './ports.ts'
 
-/** Who may do what in a cluster, and how each authenticates. */
+/** The users of a cluster, their rights, and how they authenticate. */
 export interface Access {
   url: string
   /** Signs the certificates of all servers in this cluster. */
@@ -32,7 +33,7 @@ export const admins = [
   'kserve',
   'fluid',
 ] as const
-// Nobody is anonymous, but for whoever asks whether the server is well.
+// Anonymous access is only allowed for health checks.
 const authentication = {
   apiVersion: 'apiserver.config.k8s.io/v1',
   kind: 'AuthenticationConfiguration',
@@ -42,7 +43,11 @@ const authentication = {
 export async function createAccess(folder: string, url: string): Promise<Access> {
   const nowMs = Date.now()
   const authority = await createAuthority({ nowMs, validDays: 30 })
-  const names = { service: 'kubernetes', namespace: 'default', extra: ['127.0.0.1', 'localhost'] }
+  const names = {
+    service: 'kubernetes',
+    namespace: 'default',
+    extra: ['127.0.0.1', 'localhost', kubernetesAddress],
+  }
   const serving = await createServing({ authority, names, nowMs, validDays: 30 })
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const tokens = new Map(admins.map((user) => [user as string, randomBytes(16).toString('hex')]))

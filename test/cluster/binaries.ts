@@ -12,9 +12,9 @@ import { buildArgs, type Pinned, type Program, type ProgramName, pin, upstreams 
 
 export interface BinariesOptions {
   programs: readonly ProgramName[]
-  /** Called with one line for people whenever there is something to say: what is built, and for how long. */
+  /** Called with progress lines for people: what is built, and for how long. */
   progress?: (line: string) => void
-  /** WARMGATE_CACHE, XDG_CACHE_HOME and KUBEBUILDER_ASSETS are heeded, PATH says where Go is. */
+  /** Reads WARMGATE_CACHE, XDG_CACHE_HOME and KUBEBUILDER_ASSETS, and finds Go in PATH. */
   env?: NodeJS.ProcessEnv
 }
 
@@ -42,9 +42,10 @@ const tickMs = 10_000
 const platform = `${process.platform}-${process.arch}`
 
 /**
- * Gives the programs of a control plane, building what the cache does not have, one after another. With a full
- * cache it takes milliseconds and no Go.
- * @throws ClusterError GO_MISSING, GO_TOO_OLD, BUILD_FAILED, or ASSETS_MISSING where KUBEBUILDER_ASSETS lacks a program
+ * Gives the programs of a control plane, building what the cache does not have, one after another. With a
+ * full cache it takes milliseconds and no Go.
+ * @throws ClusterError GO_MISSING, GO_TOO_OLD, BUILD_FAILED, or ASSETS_MISSING where KUBEBUILDER_ASSETS lacks
+ * a program
  */
 export async function provideBinaries(options: BinariesOptions): Promise<Binaries> {
   const context = contextOf(options)
@@ -125,7 +126,7 @@ async function markUsed({ places, manifests, charts }: BuildState): Promise<void
   await Promise.all([...used].map((path) => utimes(path, now, now).catch(() => undefined)))
 }
 
-/** Where built programs are kept, outside of the repository. */
+/** The folder of built programs, outside of the repository. */
 export function cacheFolder(env: NodeJS.ProcessEnv): string {
   return env.WARMGATE_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'warmgate')
 }
@@ -207,9 +208,9 @@ async function cacheCharts(folder: string, pinned: Pinned[], context: Context): 
 }
 
 interface Wanted {
-  /** Of an upstream. */
+  /** The name of an upstream. */
   name: string
-  /** Another module than the upstream's own, one that it requires. */
+  /** A module that the upstream requires; the upstream's own module if unset. */
   module?: string | undefined
 }
 

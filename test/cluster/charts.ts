@@ -4,8 +4,8 @@ import { parse } from 'yaml'
 import { listAt, stringAt } from '../../src/values/object.ts'
 
 /**
- * Copies the charts that Fluid's controllers install, so that they are as in Fluid's images: a Go module has no
- * symbolic links, and so has lost the subcharts that its charts link to.
+ * Copies the charts that Fluid's controllers install, so that they are as in Fluid's images: a Go module has
+ * no symbolic links, and so has lost the subcharts that its charts link to.
  */
 export async function copyCharts(charts: string, to: string): Promise<void> {
   await copyFolder(charts, to)
@@ -14,7 +14,7 @@ export async function copyCharts(charts: string, to: string): Promise<void> {
   await copyFolder(join(charts, '../csi/shell'), join(to, 'csi'))
 }
 
-/** What a chart's dependencies name by `file://` goes into it. */
+/** Copies the dependencies that a chart names with `file://` into it. */
 async function putBack(charts: string, { chart, to }: { chart: string; to: string }): Promise<void> {
   const { dependencies } = parse(await readFile(join(charts, chart, 'Chart.yaml'), 'utf8'))
   for (const dependency of listAt({ dependencies }, 'dependencies')) {

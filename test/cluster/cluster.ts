@@ -26,19 +26,29 @@ import { Processes } from './processes.ts'
 import { programsFor } from './upstreams.ts'
 
 export interface ClusterOptions {
-  /** How many nodes KWOK plays: 32 CPUs, 256 GiB and 4 GPUs each. With none, there is no KWOK: see test/node. */
+  /**
+   * The number of nodes that KWOK simulates, with 32 CPUs, 256 GiB and 4 GPUs each. With 0, KWOK does not
+   * run.
+   */
   nodes?: number
-  /** With KServe: CRDs, configuration, runtimes, and its manager with its webhooks. Twice the time to start. */
+  /**
+   * With KServe: CRDs, configuration, runtimes, and its manager with its webhooks. Twice the time to start.
+   */
   kserve?: boolean
-  /** With KServe, also its manager for LLMInferenceServices, and all CRDs that it needs: as much time again. */
+  /**
+   * With KServe, also its manager for LLMInferenceServices, and all CRDs that it needs: as much time again.
+   */
   llm?: boolean
-  /** With KServe, also the CRD of Knative's Service: what KServe makes of a service in Knative mode. */
+  /** With KServe, also the CRD of Knative's Service, which KServe creates in Knative mode. */
   knative?: boolean
-  /** With Fluid's own controllers, which install their charts. Without them test/fluid may stand in. */
+  /**
+   * With Fluid's own controllers, which install their charts. Without them, tests can use the stand-in of
+   * test/fluid.
+   */
   fluid?: boolean
   /** With Fluid's controllers for pods that really run (`nodes: 0`): by test/node and test/engine. */
   engine?: RealEngine | undefined
-  /** How long each init container takes; a pod may say otherwise by annotation `warmgate.test/init-seconds`. */
+  /** The duration of each init container. A pod's annotation `warmgate.test/init-seconds` overrides it. */
   initContainerSeconds?: number
   progress?: (line: string) => void
 }
@@ -62,7 +72,10 @@ export interface ClusterAccess {
   kubeconfigFor(account: ServiceAccountName): Promise<string>
 }
 
-/** A Kubernetes control plane of its own, with nodes played by KWOK. It ends with the process that started it. */
+/**
+ * A separate Kubernetes control plane, with nodes simulated by KWOK. It ends with the process that started
+ * it.
+ */
 export interface Cluster extends ClusterAccess {
   /** One line for each of Fluid's controllers that ended and was started again. */
   restarts(): readonly string[]
@@ -93,7 +106,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         progress,
       })
     } catch (error) {
-      // Someone was faster at a port that was free when we looked.
+      // Another process took a port that was free when it was checked.
       const again = error instanceof ClusterError && error.message.includes('address already in use')
       if (!again || attempt === attempts) throw error
     }
@@ -122,7 +135,7 @@ async function start(binaries: Binaries, options: AllOptions): Promise<Cluster> 
     const kubeconfig = (user: string) => kubeconfigPath(folder, user)
     const parts: Parts = { folder, binaries, processes, access, ports: { etcd, apiserver, kwok }, kubeconfig }
     startEtcd(parts)
-    await startApiServer(parts, { tunnel: options.engine && tunnelOf(folder) })
+    await startApiServer(parts, { tunnel: options.nodes === 0 ? tunnelOf(folder) : undefined })
     const cluster = await describe(parts, stop)
     const client = createClient(cluster.kubeConfig, { timeoutMs: 120_000 })
     stops.push(() => client.close())
@@ -135,7 +148,7 @@ async function start(binaries: Binaries, options: AllOptions): Promise<Cluster> 
   }
 }
 
-/** What a cluster has once its API server answers, all of it at the same time. */
+/** Installs the other components of a cluster in parallel, once its API server responds. */
 async function installComponents(parts: Parts, client: KubeClient, options: AllOptions): Promise<void> {
   const { binaries, processes } = parts
   const { fluid } = binaries.manifests
@@ -181,7 +194,7 @@ async function describe(parts: Parts, stop: () => Promise<void>): Promise<Cluste
   return { ...openCluster(folder), restarts: () => processes.restarts, stop }
 }
 
-/** The cluster whose folder this is. Another process may have started it, and stops it. */
+/** The cluster with this folder. Another process may have started it; that process stops it. */
 export function openCluster(folder: string): ClusterAccess {
   const kubeconfig = kubeconfigPath(folder, 'admin')
   const kubeConfig = new KubeConfig()

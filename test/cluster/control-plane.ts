@@ -29,7 +29,7 @@ export function startEtcd({ folder, ports, ...parts }: Parts): void {
   })
 }
 
-/** @param tunnel the socket through which it reaches kubelets, where they are in a network of their own */
+/** @param tunnel the socket through which it reaches kubelets and pods, where they are in a network of their own */
 export async function startApiServer(
   { access, ports, ...parts }: Parts,
   { tunnel }: { tunnel: string | undefined },
@@ -48,15 +48,19 @@ export async function startApiServer(
     'authorization-mode': 'RBAC',
     // Fluid's FUSE pods are.
     'allow-privileged': 'true',
-    // Nobody resolves the names of nodes.
+    // Names of nodes cannot be resolved.
     'kubelet-preferred-address-types': 'InternalIP',
     'service-account-issuer': 'https://kubernetes.default.svc',
     'service-account-key-file': files.serviceAccountKey,
     'service-account-signing-key-file': files.serviceAccountKey,
     'service-cluster-ip-range': '10.96.0.0/16',
-    // Endpoints of the API server itself may not be on loopback; nothing here looks for them.
+    // Endpoints of the API server must not be on loopback; nothing here uses them.
     'endpoint-reconciler-type': 'none',
-    ...(tunnel !== undefined && { 'egress-selector-config-file': egress }),
+    // It dials an endpoint of a webhook's Service itself, so there need be no kube-proxy.
+    ...(tunnel !== undefined && {
+      'egress-selector-config-file': egress,
+      'enable-aggregator-routing': 'true',
+    }),
     profiling: 'false',
   })
 }
@@ -77,7 +81,7 @@ export function startControllerManager({ access, ...parts }: Parts): void {
     'secure-port': '0',
     'service-account-private-key-file': access.files.serviceAccountKey,
     'root-ca-file': access.files.ca,
-    // A claim that waits for its volume is looked at again after this long.
+    // How often a PVC without a volume is checked again.
     'pvclaimbinder-sync-period': '1s',
     ...busy,
     profiling: 'false',
@@ -100,7 +104,7 @@ const stagesFolder = new URL('./stages/', import.meta.url)
 
 export interface KwokOptions {
   initContainerSeconds: number
-  /** A folder of programs: what is executed in any pod is looked for there, and nowhere else. */
+  /** The folder of the programs that can be executed in pods. */
   commands?: string
 }
 

@@ -23,7 +23,7 @@ export interface CorpusFile {
   services: KubeObject[]
 }
 
-/** The releases before the one that the tests run, newest first, as far as the proxy of Go modules has them. */
+/** The releases before the tested one, newest first, if the Go module proxy has them. */
 const earlier = ['v0.19.0', 'v0.17.0', 'v0.16.0', 'v0.15.2', 'v0.14.1']
 
 const kinds = ['InferenceService', 'LLMInferenceService']
@@ -38,8 +38,8 @@ interface Release {
 }
 
 /**
- * Every service in the YAML files of KServe's module, for each release, newest first. The first time it downloads the
- * modules and reads them, which takes a minute; then they come from a file of the cache.
+ * Every service in the YAML files of KServe's module, for each release, newest first. The first time it
+ * downloads the modules and reads them, which takes a minute; then they come from a file of the cache.
  */
 export async function provideCorpora(env: NodeJS.ProcessEnv = process.env): Promise<Corpus[]> {
   const kserve = await pin(upstreams.find(({ name }) => name === 'kserve') as (typeof upstreams)[number])

@@ -1,4 +1,4 @@
-/** Something that keeps a cluster from starting. The code says what, the message what to do. */
+/** A reason why a cluster cannot start. The message says what to do. */
 export class ClusterError extends Error {
   readonly code: ClusterErrorCode
 
@@ -15,5 +15,6 @@ export type ClusterErrorCode =
   | 'BUILD_FAILED'
   | 'ASSETS_MISSING'
   | 'RUNC_MISSING'
+  | 'PROMETHEUS_MISSING'
   | 'PROCESS_DIED'
   | 'TIMED_OUT'

@@ -17,8 +17,8 @@ export interface RealEngine {
 }
 
 /**
- * Runs Fluid's controllers, as its chart does but for how often a Dataset is told how its cache fares. They find
- * Helm on their PATH and their charts at home.
+ * Runs Fluid's controllers, as its chart does but for how often a Dataset is told how its cache fares. They
+ * find Helm on their PATH and their charts at home.
  */
 export async function startFluidControllers(
   { folder, ...parts }: Parts,
@@ -66,9 +66,9 @@ function withEngine({ image, isPatient }: RealEngine): { [name: string]: string 
   }
 }
 
-// Twenty requests a second, as Fluid has it, make many caches at once wait for minutes.
+// Fluid's default of 20 requests per second would delay many parallel caches for minutes.
 const common = ['--metrics-addr=0', '--development=false', '--kube-api-qps=200', '--kube-api-burst=400']
-// Of Fluid's three workers each sleeps half a minute for a Jindo cache that goes; tests do not wait for that.
+// Each of Fluid's three workers sleeps half a minute for a deleted Jindo cache; more workers avoid that wait.
 const workers = '--runtime-workers=16'
 // Fluid's own choice is random: two caches that hit on the same port keep each other's workers from a node.
 const ports = '--port-allocate-policy=bitmap'

@@ -8,7 +8,7 @@ export interface GoRun {
 
 /** Runs the Go command in a module's folder and gives what it printed; a failure carries its last words. */
 export async function go(args: string[], { folder, env }: GoRun): Promise<string> {
-  // What a developer has set for their own modules must not change what is built here.
+  // A developer's Go settings must not change the build.
   const child = spawn('go', args, { cwd: folder, env: { ...env, GOFLAGS: '', GOWORK: 'off' } })
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   let out = ''
@@ -27,7 +27,7 @@ export async function go(args: string[], { folder, env }: GoRun): Promise<string
   return await promise
 }
 
-/** The version of Go that a module would be built with, or undefined where there is no Go. */
+/** The Go version for a module; undefined if Go is not installed. */
 export async function goVersion(run: GoRun): Promise<string | undefined> {
   try {
     return (await go(['env', 'GOVERSION'], run)).trim()
@@ -38,7 +38,7 @@ export async function goVersion(run: GoRun): Promise<string | undefined> {
   }
 }
 
-/** What to say where something has to be built and there is no Go. */
+/** The message if something must be built and Go is not installed. */
 export function goMissing(what: string): ClusterError {
   return new ClusterError(
     'GO_MISSING',

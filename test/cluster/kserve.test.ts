@@ -124,7 +124,7 @@ test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list
   expect(llama.gpuSeconds).toBe(2 * Number(llama.downloadSeconds))
   expect(Number(llama.startSeconds)).toBeGreaterThanOrEqual(Number(llama.downloadSeconds))
   expect(await report('-n', namespace)).toContain('llama')
-  expect(await report('-n', 'kserve')).toContain('no pod of a service is there')
+  expect(await report('-n', 'kserve')).toContain('there are no pods of services')
 })
 
 test('nobody is anonymous', async () => {

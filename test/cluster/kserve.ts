@@ -12,14 +12,14 @@ export interface KServeOptions {
 }
 
 /**
- * Installs KServe as its manifests have it, in Standard mode and without ingress, and runs its managers. Only the
- * addresses of their webhooks differ, since they run outside of the cluster here.
+ * Installs KServe as its manifests have it, in Standard mode and without ingress, and runs its managers. Only
+ * the addresses of their webhooks differ, since they run outside of the cluster here.
  */
 export async function startKServe(parts: Parts, client: KubeClient, options: KServeOptions): Promise<void> {
   const { crds, knative, configMap, runtimes, storageContainers } = parts.binaries.manifests.kserve
   const namespaces = options.knative ? [kserveNamespace, 'knative-serving'] : [kserveNamespace]
   const llmManager = options.llm ? await planManager(parts, 'kserve-llmisvc-manager') : undefined
-  // What there is of Knative a manager looks for once, when it starts.
+  // The manager checks only once, at its start, which resources of Knative exist.
   await Promise.all([
     establish(client, parts.processes, options.knative ? [...crds, ...knative.crds] : crds),
     createAll(client, namespaces.map(namespace)),
@@ -53,7 +53,9 @@ async function startInference(parts: Parts, client: KubeClient): Promise<void> {
   await parts.processes.until("KServe's webhooks", () => areWebhooksCalled(client))
 }
 
-/** The API server takes a moment to notice a configuration. What KServe's defaulter does shows that it has. */
+/**
+ * The API server takes a moment to notice a configuration. What KServe's defaulter does shows that it has.
+ */
 async function areWebhooksCalled(client: KubeClient): Promise<true | undefined> {
   const answer = await client.create(resources.inferenceService, probe, { dryRun: true })
   return getIn(answer, 'spec', 'predictor', 'model') === undefined ? undefined : true

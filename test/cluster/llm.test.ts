@@ -9,7 +9,7 @@ import { until } from './until.ts'
 const namespace = 'llm'
 const claim = { name: 'kserve-pvc-source', persistentVolumeClaim: { claimName: 'llama' } }
 const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
-// KServe's pod webhook makes the volume of it.
+// KServe's pod webhook creates the volume from it.
 const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 let cluster: SharedCluster
 let client: KubeClient

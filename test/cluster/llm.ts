@@ -4,7 +4,9 @@ import type { Parts } from './control-plane.ts'
 import { calling, kserveNamespace, type Manager, startManager } from './manager.ts'
 import { createAll, establish, resourceOf } from './objects.ts'
 
-/** What LLMInferenceServices need before their manager starts: their CRDs, and those of what it makes of them. */
+/**
+ * Installs the CRDs of LLMInferenceServices, and of the objects that their manager creates, before it starts.
+ */
 export async function establishLlm(parts: Parts, client: KubeClient, manager: Manager): Promise<void> {
   const { crds, thirdParty } = parts.binaries.manifests.kserve.llm
   const converting = crds.map((crd) => convertedBy(manager, crd))
@@ -24,7 +26,7 @@ export async function startLlm(parts: Parts, client: KubeClient, manager: Manage
   await parts.processes.until("webhooks of KServe's LLMInferenceService", () => areWebhooksCalled(client))
 }
 
-/** The two versions of a kind are made of one another by the manager. */
+/** Lets the manager convert between the two versions of a CRD. */
 function convertedBy(manager: Manager, crd: KubeObject): KubeObject {
   const webhook = objectAt(crd, 'spec', 'conversion', 'webhook')
   const clientConfig = manager.clientConfig(stringAt(webhook, 'clientConfig', 'service', 'path') ?? '')

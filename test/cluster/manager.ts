@@ -7,14 +7,17 @@ import type { Parts } from './control-plane.ts'
 import { freePorts } from './ports.ts'
 import type { ProgramName } from './upstreams.ts'
 
-/** Where both of KServe's managers belong, and their configuration. */
+/** The namespace of KServe's managers and their configuration. */
 export const kserveNamespace = 'kserve'
 
-/** One of KServe's managers, outside of the cluster: its webhooks are at a URL where its manifests have a Service. */
+/**
+ * One of KServe's managers, outside of the cluster: its webhooks are at a URL where its manifests have a
+ * Service.
+ */
 export interface Manager {
   program: ProgramName
   port: number
-  /** What a webhook's configuration needs, in place of the Service, to find the path at this manager. */
+  /** The clientConfig of a webhook at this manager, instead of the Service. */
   clientConfig(path: string): JsonObject
 }
 
@@ -39,7 +42,7 @@ export async function startManager(parts: Parts, { program, port }: Manager): Pr
   await processes.until(`webhook server of ${program}`, () => handshake(port))
 }
 
-/** @returns a temporary folder: the managers have no flag for their certificate, and look for it there. */
+/** @returns the temporary folder in which the managers search their certificate; they have no flag for it. */
 async function certify({ folder, access }: Parts, program: ProgramName): Promise<string> {
   const temporary = join(folder, program)
   const certificates = join(temporary, 'k8s-webhook-server/serving-certs')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../../src/values/object.ts'
 
-/** What KServe and Fluid ship for a cluster, as their modules have it. */
+/** The manifests that KServe and Fluid ship, from their Go modules. */
 export interface Manifests {
   kserve: {
     crds: KubeObject[]
@@ -11,20 +11,26 @@ export interface Manifests {
     runtimes: KubeObject[]
     webhooks: KubeObject[]
     storageContainers: KubeObject[]
-    /** All of what LLMInferenceServices need; their CRDs cost an API server as much as all the others together. */
+    /**
+     * All of what LLMInferenceServices need; their CRDs cost an API server as much as all the others
+     * together.
+     */
     llm: { crds: KubeObject[]; thirdParty: KubeObject[]; configs: KubeObject[]; webhooks: KubeObject[] }
-    /** What KServe's Knative mode needs of Knative: the CRD of its Service, and the autoscaler's settings. */
+    /**
+     * The parts of Knative that KServe's Knative mode needs: the CRD of its Service, and the autoscaler's
+     * settings.
+     */
     knative: { crds: KubeObject[]; settings: KubeObject[] }
   }
   fluid: { crds: KubeObject[] }
 }
 
-/** In Knative's module, which is one that KServe is built with. */
+/** Paths in Knative's module, which KServe requires. */
 export const knativeFiles = {
   crds: 'config/core/300-resources/service.yaml',
   settings: 'config/core/configmaps/autoscaler.yaml',
 }
-/** CRDs of what the manager of LLMInferenceServices makes and watches, as KServe's own tests have them. */
+/** CRDs of the objects that the LLMInferenceService manager creates and watches, from KServe's tests. */
 export const llmThirdParty: readonly string[] = [
   'leaderworkerset.x-k8s.io_leaderworkersets.yaml',
   'gateway-inference-extension.yaml',
@@ -85,7 +91,10 @@ interface Kustomization {
   images?: { name: string; newName: string; newTag: string }[]
 }
 
-/** A kustomization's resources with its patches and images: of its features, those that we need of these folders. */
+/**
+ * A kustomization's resources with its patches and images: of its features, those that we need of these
+ * folders.
+ */
 async function kustomized(folder: string): Promise<KubeObject[]> {
   const [kustomization] = await readObjects(join(folder, 'kustomization.yaml'))
   const { resources, patches = [], images = [] } = kustomization as unknown as Kustomization

@@ -12,3 +12,6 @@ export async function freePorts(count: number): Promise<number[]> {
   await Promise.all(servers.map((server) => once(server.close(), 'close')))
   return ports
 }
+
+/** The address of the Service `kubernetes`: the first one of the API server's `service-cluster-ip-range`. */
+export const kubernetesAddress = '10.96.0.1'

@@ -11,19 +11,19 @@ export interface Start {
   file: string
   args: string[]
   env?: { [name: string]: string }
-  /** What ends it: SIGKILL, but for one that has something to tidy up itself. */
+  /** The signal that ends it: SIGKILL, except for a process that must clean up. */
   endSignal?: NodeJS.Signals
   /** Starts it again when it ends, as a Deployment would. */
   restarts?: boolean
 }
 
-/** What the supervisor is asked to start. */
+/** A request to the supervisor to start a process. */
 export interface Command extends Required<Start> {
   /** The file that its output is appended to. */
   log: string
 }
 
-/** What the supervisor reports about a process that ended. */
+/** The supervisor's report about an ended process. */
 export interface Report {
   name: string
   how: string
@@ -73,7 +73,8 @@ export class Processes {
   }
 
   /**
-   * Waits until `condition` gives something. Until then a condition may throw: a server that is not there yet.
+   * Waits until `condition` gives something. Until then a condition may throw: a server that is not there
+   * yet.
    * @throws ClusterError PROCESS_DIED or TIMED_OUT
    */
   async until<T>(what: string, condition: () => Promise<T | undefined>): Promise<T> {

@@ -4,9 +4,9 @@ import { closeSync, openSync, rmSync } from 'node:fs'
 import type { Command, Report } from './processes.ts'
 
 /*
- * The parent of a cluster's processes, itself a child of whoever starts the cluster. The channel between the two
- * closes when that process ends, in whatever way, SIGKILL included. Then everything ends, and the cluster's
- * folder, given as the only argument, goes.
+ * The parent of a cluster's processes, itself a child of whoever starts the cluster. The channel between the
+ * two closes when that process ends, in whatever way, SIGKILL included. Then everything ends, and the
+ * cluster's folder, given as the only argument, goes.
  */
 
 const [folder = ''] = process.argv.slice(2)
@@ -15,7 +15,7 @@ const running = new Map<ChildProcess, NodeJS.Signals>()
 
 process.on('message', (command: Command) => start(command))
 process.on('disconnect', () => end())
-// It leads a session of its own, so a terminal's Ctrl-C does not come here: its owner decides.
+// It has its own session, so that Ctrl-C in a terminal does not reach it: its owner decides.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end())
 
 function start(command: Command): void {

@@ -5,7 +5,7 @@ export interface UntilOptions {
   timeoutMs?: number
   /** Why waiting is in vain, once it is. */
   dead?: () => Error | undefined
-  /** What helps whoever reads of the timeout. */
+  /** A hint for the message of the timeout. */
   hint?: string
 }
 
@@ -13,8 +13,8 @@ export interface UntilOptions {
 const pollMs = 100
 
 /**
- * Waits until `condition` gives something, and gives that. A condition that throws is one that does not hold yet;
- * the last error is reported when time is up.
+ * Waits until `condition` gives something, and gives that. A condition that throws is one that does not hold
+ * yet; the last error is reported when time is up.
  * @throws ClusterError TIMED_OUT, or what `dead` gives
  */
 export async function until<T>(

@@ -14,7 +14,7 @@ export const fluidControllers = [
 // Fluid calls Helm by this name.
 const fluid = [...fluidControllers, 'ddc-helm'] as const
 
-/** What a cluster runs. */
+/** A program that a cluster runs, from a Go module. */
 export const programNames = [...controlPlane, 'kserve-manager', 'kserve-llmisvc-manager', ...fluid] as const
 
 /** The programs of a real node, which joins a cluster: see test/node. */
@@ -28,12 +28,16 @@ export const nodePrograms = [
   'guest',
 ] as const
 
+/** What renders the manifests that are shipped: see test/install. Helm is there for Fluid, too. */
+export const renderPrograms = ['kustomize', 'ddc-helm'] as const
+
 /** What else runs where a cache is real: see test/engine. */
 export const enginePrograms = ['fluid-csi', 'registrar', 'coredns', 'versitygw'] as const
 export type ProgramName =
   | (typeof programNames)[number]
   | (typeof nodePrograms)[number]
   | (typeof enginePrograms)[number]
+  | (typeof renderPrograms)[number]
 
 export interface Program {
   name: ProgramName
@@ -44,17 +48,20 @@ export interface Program {
   ldflags?: (version: string) => string
 }
 
-/** A Go module that others release: its tool module here pins the exact version, and all that it is built with. */
+/**
+ * A Go module that others release: its tool module here pins the exact version, and all that it is built
+ * with.
+ */
 export interface Upstream {
   name: string
   module: string
   programs: Program[]
 }
 
-/** An upstream at the version that its go.mod says. */
+/** An upstream with the version from its go.mod. */
 export interface Pinned extends Upstream {
   version: string
-  /** Where its go.mod and go.sum are. */
+  /** The folder of its go.mod and go.sum. */
   folder: string
   /** Changes with every byte that decides what is built. */
   digest: string
@@ -155,6 +162,11 @@ export const upstreams: readonly Upstream[] = [
     programs: [{ name: 'ddc-helm', package: 'helm.sh/helm/v3/cmd/helm', aboutMinutes: 1 }],
   },
   {
+    name: 'kustomize',
+    module: 'sigs.k8s.io/kustomize/kustomize/v5',
+    programs: [{ name: 'kustomize', package: 'sigs.k8s.io/kustomize/kustomize/v5', aboutMinutes: 1 }],
+  },
+  {
     name: 'containerd',
     module: containerdModule,
     programs: [containerd('containerd', 2), containerd('containerd-shim-runc-v2', 1), containerd('ctr', 1)],
@@ -208,7 +220,9 @@ function versionOf({ module }: Upstream, goMod: string): string | undefined {
   return version === undefined ? undefined : `v${version}`
 }
 
-/** The arguments of `go build`, but for where the result goes. Two compilers at a time leave room for others. */
+/**
+ * The arguments of `go build`, but for where the result goes. Two compilers at a time leave room for others.
+ */
 export function buildArgs({ ldflags, tags, package: path }: Program, { version }: Pinned): string[] {
   const flags = ['-s -w', ldflags?.(version)].filter(Boolean).join(' ')
   const tagged = tags === undefined ? [] : ['-tags', tags]

@@ -12,7 +12,7 @@ const { dataset, dataLoad, job, persistentVolumeClaim } = resources
 const readOnly: JsonObject = { accessModes: ['ReadOnlyMany'] }
 const mended = { metadata: { annotations: { mended: 'true' } }, spec: { nodeSelector: null } }
 
-/** What Fluid does, Warmgate relies on, and the stand-in does not do. */
+/** Behavior of Fluid that Warmgate depends on, and that the stand-in does not have. */
 export function beyond(theClient: () => KubeClient): void {
   const open = (namespace: string, context: TestContext) => FluidFixture.open(theClient(), namespace, context)
 
@@ -48,7 +48,7 @@ export function beyond(theClient: () => KubeClient): void {
     expect((await fixture.get(dataLoad, 'load')).status).toMatchObject({
       conditions: [{ type: 'Failed', status: 'True', reason: 'DeadlineExceeded' }],
     })
-    // It is looked at again, and what made it fail is gone.
+    // Fluid reconciles it again after the cause of the failure was removed.
     await fixture.client.patch(
       dataLoad,
       { namespace: 'failing', name: 'load' },

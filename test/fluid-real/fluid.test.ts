@@ -17,7 +17,7 @@ beforeAll(async () => {
   testCluster = await startRealFluidCluster({ nodes: 3, initContainerSeconds: 1 })
   const { client } = testCluster
   for (const name of ['nfs', 's3fs']) await client.create(...profile(name))
-  // Where golden files want their workers to be.
+  // The nodes that the golden files select for workers.
   const body = { metadata: { labels: { 'example.com/pool': 'cache', 'example.com/disks': 'two' } } }
   for (const { metadata } of (await client.list(nodeResource)).items)
     await client.patch(nodeResource, { name: metadata.name ?? '' }, { type: 'merge', body })
@@ -45,7 +45,7 @@ async function keepLogs(folder: string): Promise<string> {
   return kept
 }
 
-// All at once: most of what they do is to wait for Fluid's polls.
+// In parallel, because they mostly wait for Fluid's polls.
 contract(() => testCluster.client)
 beyond(() => testCluster.client)
 golden(() => testCluster.client)

@@ -13,7 +13,10 @@ const files = readdirSync(new URL('../../src/fluid/golden/', import.meta.url))
   .filter((file) => !/^(cache|reference)-/.test(file))
   .toSorted()
 
-/** What Warmgate writes for each runtime and kind of source, as Fluid itself takes it. Loads are warmgate.ts's matter. */
+/**
+ * Applies the golden file of each runtime and kind of source to Fluid's own controllers. warmgate.ts tests
+ * loads.
+ */
 export function golden(theClient: () => KubeClient): void {
   test.concurrent.for(files)('%s is Bound by Fluid itself', async (file, context) => {
     const fixture = await open(file, theClient(), context)
@@ -31,7 +34,10 @@ async function open(file: string, client: KubeClient, context: TestContext): Pro
   return await FluidFixture.open(client, file.replace('.yaml', ''), context)
 }
 
-/** In a namespace of its own, and not marked as Warmgate's, which would take away what no service uses. */
+/**
+ * In its own namespace, and without Warmgate's label, because Warmgate would delete caches that no service
+ * uses.
+ */
 function within({ namespace }: FluidFixture, { metadata, ...object }: KubeObject): KubeObject {
   const text = JSON.stringify({ ...object, metadata: { name: metadata.name, namespace } })
   return JSON.parse(text.replaceAll('"namespace":"models"', `"namespace":"${namespace}"`)) as KubeObject

@@ -13,7 +13,7 @@ const thinProfile: Resource = {
   namespaced: false,
 }
 
-/** What a platform team describes: a FUSE client of its own. */
+/** A ThinRuntimeProfile of a platform team, with its own FUSE client. */
 export function profile(name: string): [Resource, KubeObject] {
   const fuse = { image: `${name}-fuse`, imageTag: '1.0', imagePullPolicy: 'IfNotPresent' }
   return [

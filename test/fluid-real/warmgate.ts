@@ -22,10 +22,10 @@ const { dataset, dataLoad, inferenceService, job, persistentVolumeClaim } = reso
 interface Path {
   runtime: RuntimeName
   uri: string
-  /** What a policy says about the source, apart from its scheme. */
+  /** The policy's fields for the source, except its scheme. */
   source?: JsonObject
   secret?: { [key: string]: string }
-  /** When its cache is warmed again: in the night, unless it says otherwise. */
+  /** The schedule on which its cache is loaded again; every night if unset. */
   schedule?: string
 }
 
@@ -65,7 +65,7 @@ export function warmgate(theCluster: () => RealFluidCluster): void {
     async (path, context) => {
       const admitted = await admit(path, theCluster(), context)
       const { fixture, cache } = admitted
-      // What is warm when it is Bound may be so before a pod is there.
+      // A cache that is warm when it is Bound may be warm before a pod exists.
       const first = await admitted.pod((pod) => !isLoaded(path) || condition(pod, warm) !== undefined)
       if (isLoaded(path)) {
         expect(hasGate(first)).toBe(true)
@@ -125,13 +125,13 @@ export function warmgate(theCluster: () => RealFluidCluster): void {
     const after = await admitted.pod(() => true)
     expect(after.metadata.uid).toBe(before.metadata.uid)
     expect(isTrue(after, 'Ready')).toBe(true)
-    // Its own DataLoad and what Fluid made of it have gone, the warm-up is still there.
+    // The DataLoad of the refresh and its Job are deleted; the warm-up still exists.
     await fixture.eventually(loadJob).toBeUndefined()
     await fixture.expectPhase(dataLoad, cache, 'Complete')
   })
 }
 
-/** What Warmgate has written of Fluid's objects in a namespace: `DataLoad bloom-0123456789`. */
+/** The Fluid objects that Warmgate wrote in a namespace, e.g. `DataLoad bloom-0123456789`. */
 async function writesIn({ logFile }: RealFluidCluster, ns: string): Promise<string[]> {
   const lines = (await readFile(logFile, 'utf8')).split('\n').filter((line) => line.includes('"applied"'))
   return lines
@@ -142,7 +142,7 @@ async function writesIn({ logFile }: RealFluidCluster, ns: string): Promise<stri
 
 const warm = 'warmgate.dev/cache-warm'
 
-/** What knows no DataLoad is warm when it is Bound. */
+/** Whether the runtime has DataLoads. Without them, a cache is warm when it is Bound. */
 function isLoaded({ runtime }: Path): boolean {
   return runtimes[runtime].isLoadable
 }
@@ -150,11 +150,11 @@ function isLoaded({ runtime }: Path): boolean {
 interface AdmittedService {
   fixture: FluidFixture
   cache: string
-  /** A pod of the service, once there is one like this. */
+  /** Waits for a pod of the service that matches. */
   pod(wanted: (pod: KubeObject) => boolean): Promise<KubeObject>
 }
 
-/** A service in a namespace of its own, under a policy of its own, as Warmgate admitted it. */
+/** Creates a service in its own namespace, with its own policy, and returns it as admitted. */
 async function admit(
   path: Path,
   { client }: RealFluidCluster,

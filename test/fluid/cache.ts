@@ -3,7 +3,7 @@ import type { Clock } from '../../src/values/clock.ts'
 /** One load under way. */
 interface Load {
   cache: string
-  /** Where it is to stop: at the goal, or before, where it is to fail. */
+  /** Where the load stops: at the goal, or earlier if it must fail. */
   stopBytes: number
   failure: string | undefined
 }

@@ -5,14 +5,14 @@ import type { Caches } from './cache.ts'
 import type { FluidEvents } from './events.ts'
 import type { FluidOptions } from './options.ts'
 
-/** What every controller of the stand-in uses. */
+/** The dependencies of all controllers of the stand-in. */
 export interface FluidContext {
   client: KubeClient
   clock: Clock
   logger: Logger
   events: FluidEvents
   caches: Caches
-  /** Whether the objects of a namespace are this stand-in's to reconcile. */
+  /** Whether this stand-in reconciles the objects of a namespace. */
   covers: (namespace: string) => boolean
   /** As they are now: a test changes them on the way. */
   options: () => FluidOptions

@@ -9,8 +9,9 @@ import { juicefs, persistentVolume, type RuntimeKind, runtimeKinds } from './kin
 const { dataset, dataLoad, job, persistentVolumeClaim, pod, secret } = resources
 
 /**
- * What a client sees of Fluid, of a cache of each runtime, and our code relies on. The same tests run against Fluid's
- * own controllers (test/fluid-real) and against the stand-in, so that the two cannot drift apart.
+ * The behavior of Fluid that clients see and that Warmgate depends on, for a cache of each runtime. The same
+ * tests run against Fluid's own controllers (test/fluid-real) and against the stand-in, so that the two stay
+ * equal.
  */
 export function contract(theClient: () => KubeClient): void {
   for (const kind of runtimeKinds) contractOf(kind, theClient)
@@ -65,7 +66,7 @@ function contractOf(kind: RuntimeKind, theClient: () => KubeClient): void {
         stringAt(await fixture.get(dataset, 'model'), 'status', 'operationRef', 'DataLoad'),
       )
       .toBeUndefined()
-    // What is scheduled is Executing before it first runs, and blocks nothing.
+    // A scheduled DataLoad is Executing before its first run, and blocks nothing.
     await fixture.dataLoad('nightly', 'model', { policy: 'Cron', schedule: '0 3 * * *' })
     await fixture.expectPhase(dataLoad, 'nightly', 'Executing')
   })
@@ -104,7 +105,7 @@ async function createDataset(fixture: FluidFixture, name: string, kind: RuntimeK
     await fixture.dataset(name, {}, readOnly)
     return
   }
-  // Of the community edition, which the address of its metadata engine makes it.
+  // The address of a metadata engine makes it the community edition.
   await fixture.create(secret, 'juicefs', { stringData: { metaurl: 'redis://redis:6379/1' } })
   const secretKeyRef = { name: 'juicefs', key: 'metaurl' }
   await fixture.dataset(
@@ -154,7 +155,7 @@ function expectDataset({ kind, dataset: found }: Found): void {
       namespace: found.metadata.namespace,
       category: 'Accelerate',
       type: kind.type,
-      // JuiceFS has no masters, and says how many workers it has instead.
+      // JuiceFS has no masters: Fluid reports the number of workers there.
       ...(kind === juicefs ? { masterReplicas: 2 } : {}),
     },
   ])

@@ -31,7 +31,9 @@ interface Operation {
   kind: RuntimeKind
 }
 
-/** Fluid's DataLoad controller. Source: pkg/controllers/operation_controller.go, pkg/ddc/base/operation.go. */
+/**
+ * Fluid's DataLoad controller. Source: pkg/controllers/operation_controller.go, pkg/ddc/base/operation.go.
+ */
 export class DataLoadController {
   readonly #context: FluidContext
   readonly #loader: Loader
@@ -62,7 +64,7 @@ export class DataLoadController {
     return operation === undefined ? undefined : await this.#operate(operation)
   }
 
-  /** Without a namespace Fluid looks for the Dataset in none, and never finds it. */
+  /** If the DataLoad names no namespace, Fluid never finds the Dataset. */
   async #target(dataLoad: KubeObject): Promise<KubeObject | undefined> {
     const name = stringAt(dataLoad, 'spec', 'dataset', 'name') ?? ''
     const namespace = stringAt(dataLoad, 'spec', 'dataset', 'namespace')
@@ -137,7 +139,10 @@ export class DataLoadController {
     else await this.#write(dataLoad, ending(job, end))
   }
 
-  /** Every replica of a block fills the cache; what does not fit in is not kept, and the load succeeds all the same. */
+  /**
+   * Every replica of a block fills the cache; what does not fit in is not kept, and the load succeeds all the
+   * same.
+   */
   #request({ dataLoad, dataset, runtime, kind }: Operation): LoadRequest {
     const { modelBytes, failLoad } = this.#context.options()
     const mountPoints = listAt(dataset, 'spec', 'mounts').map((mount) => stringAt(mount, 'mountPoint') ?? '')
@@ -198,7 +203,9 @@ export class DataLoadController {
   }
 }
 
-/** pkg/controllers/v1alpha1/dataload/status_handler.go: the Job's own condition, and how long the Job took. */
+/**
+ * pkg/controllers/v1alpha1/dataload/status_handler.go: the Job's own condition, and how long the Job took.
+ */
 function ending(job: KubeObject, end: Json): JsonObject {
   const type = stringAt(end, 'type')
   const endedMs = Date.parse(stringAt(end, 'lastTransitionTime') ?? '')
@@ -210,7 +217,7 @@ function ending(job: KubeObject, end: Json): JsonObject {
   }
 }
 
-/** What is left of spec.ttlSecondsAfterFinished; undefined where there is none. */
+/** The remaining time of spec.ttlSecondsAfterFinished; undefined if it is not set. */
 function timeToLiveMs(dataLoad: KubeObject, nowMs: number): number | undefined {
   const seconds = getIn(dataLoad, 'spec', 'ttlSecondsAfterFinished')
   const ended = stringAt(dataLoad, 'status', 'conditions', 0, 'lastTransitionTime')

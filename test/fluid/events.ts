@@ -19,7 +19,10 @@ export interface EventsOptions {
   logger: Logger
 }
 
-/** Fluid's Events: the same one again counts up. One that cannot be written is logged, and holds nothing up. */
+/**
+ * Fluid's Events. A repeated Event increases its count. An Event that cannot be written is logged and
+ * ignored.
+ */
 export class FluidEvents {
   readonly #options: EventsOptions
 

@@ -17,12 +17,12 @@ export const gib = 2 ** 30
 
 /** Reads again and again until what is read is as expected. A test waits for nothing else. */
 export function eventually<T>(read: () => T, expects = expect) {
-  // Many tests that run side by side are slow: their reads alone are a load.
+  // Poll less often in concurrent tests, because their reads alone load the API server.
   const pace = expects === expect ? { timeout: 60_000, interval: 50 } : { timeout: 240_000, interval: 500 }
   return expects.poll(read, pace)
 }
 
-/** A namespace of its own for one test, what the test puts there, and what it reads there. */
+/** A separate namespace for one test, with helpers to create and read its objects. */
 export class FluidFixture {
   readonly client: KubeClient
   readonly namespace: string
@@ -46,7 +46,7 @@ export class FluidFixture {
       kind: 'Namespace',
       metadata: { name: namespace },
     })
-    // What is left would be kept up to date for ever, and slow the tests that follow.
+    // Fluid would reconcile remaining objects forever, and slow later tests.
     context.onTestFinished(async () => {
       await client.delete(resources.namespace, { name: namespace })
     })
@@ -118,7 +118,7 @@ export class FluidFixture {
     await this.eventually(() => this.find(resource, name)).toBeUndefined()
   }
 
-  /** How often Fluid has said something about an object. */
+  /** How many Events with a reason Fluid recorded on an object. */
   async said(name: string, reason: string): Promise<number> {
     const { items } = await this.client.list(coreEvent, { namespace: this.namespace })
     const about = items.filter(
@@ -136,7 +136,7 @@ export class FluidFixture {
   }
 }
 
-/** A pod that mounts a claim and goes wherever there is room. */
+/** The spec of a pod that mounts a PVC and can run on any node. */
 export function podSpec(claim: string): { spec: JsonObject } {
   return {
     spec: {

@@ -1,8 +1,8 @@
 import { runtimeResources } from '../../src/cluster/runtimes.ts'
-// Stands in for Fluid's controllers (v1.0.8) of Dataset, JindoRuntime, AlluxioRuntime and DataLoad. Jindo's and
-// Alluxio's engines exec into their own images, which a test does not have. It runs against a real API server
-// with Fluid's own CRDs, and shows what a client of that API sees of Fluid: README.md lists the quirks that it
-// imitates, with their sources, and what it leaves out. Nothing here caches or serves a byte.
+// Stands in for Fluid's controllers (v1.0.8) of Dataset, JindoRuntime, AlluxioRuntime and DataLoad. Jindo's
+// and Alluxio's engines exec into their own images, which a test does not have. It runs against a real API
+// server with Fluid's own CRDs, and shows what a client of that API sees of Fluid: README.md lists the quirks
+// that it imitates, with their sources, and what it leaves out. Nothing here caches or serves a byte.
 import type { KubeClient } from '../../src/kube/client.ts'
 import { hasStatus } from '../../src/kube/errors.ts'
 import { WorkQueue } from '../../src/kube/queue.ts'
@@ -27,12 +27,12 @@ export interface StartOptions {
   clock?: Clock
   logger?: Logger
   options?: Partial<FluidOptions>
-  /** The namespaces whose objects it reconciles, so that several can share a cluster: all, if not given. */
+  /** The namespaces to reconcile, so that several stand-ins can share a cluster; all if unset. */
   covers?: (namespace: string) => boolean
 }
 
 export interface FluidStandIn {
-  /** Changes speeds and failures from here on; everything is looked at again at once. */
+  /** Changes speeds and failures, and reconciles everything again. */
   set(options: Partial<FluidOptions>): void
   stop(): Promise<void>
 }
@@ -44,7 +44,7 @@ interface Loop {
   enqueue: (object: KubeObject) => void
 }
 
-/** Starts the stand-in; resolves when it follows the API server, which must serve Fluid's CRDs. */
+/** Starts the stand-in. Resolves when it has synced with the API server, which must serve Fluid's CRDs. */
 export async function startFluid({
   client,
   clock = systemClock,

@@ -7,7 +7,7 @@ import type { RuntimeKind } from './kinds.ts'
 import { datasetId, jobName, releaseName } from './names.ts'
 import { timestamp } from './status.ts'
 
-/** Keeps Kubernetes' own Job controller away from the Job: no pod runs, and the stand-in writes its status. */
+/** Excludes the Job from Kubernetes' Job controller: no pod runs, and the stand-in writes its status. */
 const managedBy = 'warmgate.test/fluid'
 
 /** The Job of the chart fluid-dataloader, but for what its container does. */
@@ -50,7 +50,7 @@ export function toJob(dataLoad: KubeObject, dataset: KubeObject, kind: RuntimeKi
   }
 }
 
-/** The condition that says how a Job ended; undefined while it runs. */
+/** The condition of an ended Job; undefined while it runs. */
 export function finished(job: KubeObject) {
   return listAt(job, 'status', 'conditions').find(
     (one) =>
@@ -58,7 +58,7 @@ export function finished(job: KubeObject) {
   )
 }
 
-/** Plays the loading pods: fills caches at the speed that is set, and ends Jobs as it says. */
+/** Simulates the loading pods: fills caches at the configured speed, and ends Jobs as configured. */
 export class Loader {
   readonly #context: FluidContext
   readonly #queue: WorkQueue

@@ -65,7 +65,8 @@ test('a DataLoad for the Dataset of another namespace is not valid', async () =>
   await fixture.create(dataLoad, 'load', {
     spec: { dataset: { name: 'model', namespace: 'loading-other-namespace' } },
   })
-  // Its owner is in another namespace then, so that Kubernetes' garbage collector may delete it in the next moment.
+  // Its owner is in another namespace then, so that Kubernetes' garbage collector may delete it in the next
+  // moment.
   await fixture.expectSaid('load', 'DataOperationNotValid')
 })
 
@@ -154,7 +155,7 @@ test('a DataLoad that has failed stays so; it takes a new one', async () => {
       { type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded', message: 'no route to host' },
     ],
   })
-  // Everything is looked at again: it does not help.
+  // Reconciling again does not help.
   fluid.set(quick)
   await fixture.expectSaid('load', 'DataOperationFailed', 2)
   expect(stringAt(await fixture.get(dataLoad, 'load'), 'status', 'phase')).toBe('Failed')

@@ -1,4 +1,4 @@
-// The stand-in for Fluid as a process of its own: node test/fluid/main.ts --kubeconfig FILE [options]
+// The stand-in for Fluid as a separate process: node test/fluid/main.ts --kubeconfig FILE [options]
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { KubeConfig } from '@kubernetes/client-node'

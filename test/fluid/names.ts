@@ -30,7 +30,7 @@ export function jobName(dataLoad: string): string {
   return `${releaseName(dataLoad)}-job`
 }
 
-/** What Fluid asks of the name of a Dataset or Runtime; their CRDs let more pass. */
+/** Fluid's requirements for the name of a Dataset or Runtime. Their CRDs allow more. */
 export function isDns1035Label(name: string): boolean {
   return name.length <= labelLength && /^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(name)
 }

@@ -33,7 +33,9 @@ export async function createReferenceRuntime({ client }: FluidContext, dataset: 
   await createUnlessThere(client, thinRuntime, { apiVersion, kind: 'ThinRuntime', metadata, spec: {} })
 }
 
-/** A ThinRuntime without a profile: what it mounts is another Dataset. Source: pkg/ddc/thin/referencedataset. */
+/**
+ * A ThinRuntime without a profile: what it mounts is another Dataset. Source: pkg/ddc/thin/referencedataset.
+ */
 export async function reconcileReference(context: FluidContext, key: ObjectKey): Promise<number | undefined> {
   const { client, options } = context
   const runtime = await client.get(thinRuntime, key)
@@ -65,7 +67,7 @@ function withoutReference({ status }: KubeObject, key: ObjectKey): JsonObject {
   return { ...objectAt(status), datasetRef: references }
 }
 
-/** That of the Dataset that it refers to, but for the Runtime. */
+/** The status of the referenced Dataset, except for the Runtime. */
 function statusOf(physical: KubeObject, { namespace = '', name }: ObjectKey): JsonObject {
   const { datasetRef: _, ...status } = objectAt(physical, 'status')
   return { ...status, runtimes: [{ name, namespace, category: 'Accelerate', type: 'thin' }] }

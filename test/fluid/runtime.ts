@@ -41,7 +41,7 @@ interface Pair {
 export class RuntimeController {
   readonly #context: FluidContext
   readonly #kind: RuntimeKind
-  /** When the setup of a Runtime, by UID, began, and when its Dataset was last told how it fares. */
+  /** By UID of a Runtime: when its setup began, and when the status of its Dataset was last updated. */
   readonly #setUpMs = new Map<string, number>()
   readonly #syncedMs = new Map<string, number>()
 
@@ -86,7 +86,7 @@ export class RuntimeController {
   }
 
   async #run(pair: Pair): Promise<number> {
-    // Once there is a Ready condition, true or false, Fluid never sets up again.
+    // Once there is a Ready condition (True or False), Fluid never sets it up again.
     const conditions = listAt(pair.dataset, 'status', 'conditions')
     if (!conditions.some((condition) => stringAt(condition, 'type') === 'Ready')) {
       const againMs = await this.#setUp(pair)
@@ -135,7 +135,7 @@ export class RuntimeController {
     return setup(dataset, this.#kind, ({ name, key }) => found.has(`${name}/${key}`))
   }
 
-  /** What is there already and is Fluid's is taken as found; what is not Fluid's is passed over in silence. */
+  /** Keeps an existing volume or PVC of Fluid, and silently ignores one that is not Fluid's. */
   async #createVolume(pair: Pair): Promise<void> {
     const { dataset } = pair
     const hostPath = this.#context.options().hostPath(dataset)
@@ -156,7 +156,7 @@ export class RuntimeController {
     return true
   }
 
-  /** Tells the Dataset how its cache fares, at most once in `syncMs`. */
+  /** Updates the cache states in the Dataset's status, at most once per `syncMs`. */
   async #sync(pair: Pair): Promise<number> {
     const { client, clock, options } = this.#context
     const { uid = '' } = pair.runtime.metadata
@@ -173,7 +173,7 @@ export class RuntimeController {
     return options().syncMs
   }
 
-  /** The size of what is mounted: said to be calculated first, then said once, and never looked at again. */
+  /** The size of the mounted source: first `[Calculating]`, then computed once and never updated. */
   #measured(dataset: KubeObject): JsonObject {
     const status = objectAt(dataset, 'status')
     if (status.ufsTotal === undefined || status.ufsTotal === '') return { ...status, ufsTotal: calculating }

@@ -2,9 +2,9 @@ import { type Json, type KubeObject, listAt, objectAt, stringAt } from '../../sr
 import type { RuntimeKind } from './kinds.ts'
 
 export type Setup =
-  /** Fluid says so in a NotReady condition. */
+  /** Fluid reports it in a NotReady condition. */
   | { kind: 'failed'; message: string }
-  /** The runtime's own pods cannot start; Fluid says nothing. */
+  /** The runtime's pods cannot start, and Fluid reports nothing. */
   | { kind: 'stuck' }
   | { kind: 'ready' }
 

@@ -40,7 +40,9 @@ export function wholeSeconds(ms: number): string {
   return `${larger}${seconds % 60}s`
 }
 
-/** pkg/ddc/{jindocache,alluxio}/cache.go: Jindo clips the percentage at 100, Alluxio divides by nothing too. */
+/**
+ * pkg/ddc/{jindocache,alluxio}/cache.go: Jindo clips the percentage at 100, Alluxio divides by nothing too.
+ */
 export function cacheStates(report: CacheReport, ufsTotal: string | undefined, kind: RuntimeKind) {
   const { cachedBytes, capacityBytes } = report
   if (kind.type === 'juicefs') return juicefsStates(capacityBytes)
@@ -73,7 +75,7 @@ function percentage(cachedBytes: number, ufsTotal: string | undefined, kind: Run
   return Number.isFinite(ratio) ? `${(ratio * 100).toFixed(1)}%` : `${Number.isNaN(ratio) ? 'NaN' : '+Inf'}%`
 }
 
-/** pkg/utils/dataset_condition.go: one condition of each type, and none is ever taken away. */
+/** pkg/utils/dataset_condition.go: one condition of each type, and none is ever removed. */
 export function withCondition(conditions: Json[], condition: JsonObject): Json[] {
   const before = conditions.find((one) => stringAt(one, 'type') === condition.type)
   if (before === undefined) return [...conditions, condition]
@@ -118,7 +120,7 @@ export function bound(
   }
 }
 
-/** JuiceFS has no masters, and says how many workers it has instead; Go leaves out a zero. */
+/** JuiceFS has no masters: Fluid reports the number of workers instead. Go omits a zero. */
 function masters(runtime: KubeObject, kind: RuntimeKind): JsonObject {
   const count = kind.type === 'juicefs' ? replicas(runtime) : numberAt(runtime, 'master', 'replicas')
   return count === 0 ? {} : { masterReplicas: count }
@@ -133,7 +135,7 @@ export function notReady(dataset: KubeObject, message: string, nowMs: number): J
   }
 }
 
-/** What is left of a Dataset's status when its Runtime has gone. */
+/** The status of a Dataset after its Runtime was deleted. */
 export function unbound(dataset: KubeObject): JsonObject {
   const { ufsTotal: _total, fileNum: _files, ...status } = objectAt(dataset, 'status')
   return { ...status, phase: 'NotBound', conditions: [], cacheStates: {}, runtimes: [] }

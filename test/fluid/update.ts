@@ -21,7 +21,7 @@ export async function update(
   return await rewrite(client, { resource, key }, { change })
 }
 
-/** The same for the status alone. */
+/** The same, but only for the status. */
 export async function updateStatus(
   client: KubeClient,
   { resource, key }: Target,
@@ -62,7 +62,7 @@ export function withoutFinalizer(object: KubeObject, finalizer: string): KubeObj
   return { ...object, metadata: { ...object.metadata, finalizers: kept } }
 }
 
-/** Adds an owner that is no controller, behind those of others. */
+/** Appends an owner that is not a controller. */
 export function withOwner(object: KubeObject, { apiVersion, kind, metadata }: KubeObject): KubeObject {
   const { ownerReferences = [] } = object.metadata
   const { name = '', uid = '' } = metadata

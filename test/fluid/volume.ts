@@ -62,7 +62,10 @@ function csi(dataset: KubeObject, kind: RuntimeKind) {
   }
 }
 
-/** The claim that pods name: the Dataset's own name and namespace. Only JuiceFS renews its FUSE pods by generations. */
+/**
+ * The claim that pods name: the Dataset's own name and namespace. Only JuiceFS renews its FUSE pods by
+ * generations.
+ */
 export function toClaim(dataset: KubeObject, kind: RuntimeKind): KubeObject {
   const { namespace = '', name = '' } = dataset.metadata
   const { labels, annotations } = marks(dataset)
@@ -84,7 +87,7 @@ export function toClaim(dataset: KubeObject, kind: RuntimeKind): KubeObject {
   }
 }
 
-/** How Fluid knows its own volumes and claims again; what they hold is not looked at. */
+/** Whether Fluid recognizes a volume or PVC as its own. It does not check the content. */
 export function isFluids(object: KubeObject): boolean {
   return object.metadata.annotations?.CreatedBy === 'fluid'
 }
@@ -105,7 +108,10 @@ function capacity(dataset: KubeObject): string {
   return stringAt(dataset, 'metadata', 'annotations', 'pvc.fluid.io/resources.requests.storage') || '100Pi'
 }
 
-/** The claim first, then the volume: each is protected until Kubernetes' controllers let it go. Whether both are gone. */
+/**
+ * The claim first, then the volume: each is protected until Kubernetes' controllers let it go. Whether both
+ * are gone.
+ */
 export async function deleteVolume(client: KubeClient, runtime: KubeObject): Promise<boolean> {
   const claim = await deleteFluids(client, resources.persistentVolumeClaim, keyOf(runtime))
   return claim && (await deleteFluids(client, persistentVolume, { name: volumeName(runtime) }))

@@ -2,7 +2,7 @@ import { vi } from 'vitest'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import type { KubeObject, ObjectKey } from '../../src/values/object.ts'
 
-/** What the hostile server serves. */
+/** The resource that the hostile server serves. */
 export const dataset: Resource = resources.dataset
 export const key: ObjectKey = { namespace: 'ml', name: 'llama' }
 export const path = '/apis/data.fluid.io/v1alpha1/namespaces/ml/datasets/llama'
@@ -16,7 +16,7 @@ export function makeDataset(name: string, more: object = {}): KubeObject {
   }
 }
 
-/** What a call rejects with; a call that does not reject fails the test. */
+/** The error of a call. A call that does not reject fails the test. */
 export async function rejection(call: Promise<unknown>): Promise<Error> {
   const outcome = await call.then(
     () => 'it resolved',

@@ -9,7 +9,7 @@ import { type KubeObject, objectAt } from '../../src/values/object.ts'
 const namespace = 'warmgate-system'
 const name = 'warmgate'
 
-/** Or how many milliseconds an answer takes. */
+/** The state of the server; a number is the delay of its responses in milliseconds. */
 export type ServerHealth = 'fine' | 'failing' | 'hanging' | number
 
 /** The one lease that all compete for, guarded by its version as the API server guards it. */
@@ -75,7 +75,7 @@ export function makeProcess({
     isLeading: false,
     terms: 0,
     logged: [] as object[],
-    /** What the leader does as its term ends. */
+    /** The leader's work at the end of its term. */
     windUp: async () => {},
     work: async () => {},
     stop: () => stopping.abort(),

@@ -16,7 +16,7 @@ export class ReflectorHarness {
   readonly clock = new FakeClock()
   readonly client: ReturnType<typeof createClient>
   readonly logged: object[] = []
-  /** Every change that was told, e.g. `added a`. */
+  /** Every reported change, e.g. `added a`. */
   readonly told: string[] = []
   reflector: Reflector
 

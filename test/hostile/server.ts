@@ -12,7 +12,7 @@ export interface Seen {
   body: string
 }
 
-/** Answers one request in place of the server, well or badly. */
+/** A scripted response to one request, valid or not. */
 export type Answer = (response: ServerResponse, seen: Seen) => void
 export type Verb = 'list' | 'watch' | 'other'
 
@@ -73,7 +73,7 @@ export class HostileServer {
     return config
   }
 
-  /** The next answers to a verb; `other` is all that is neither a list nor a watch of the collection. */
+  /** The next responses to a verb; `other` is any request other than a list or watch of the collection. */
   next(verb: Verb, ...answers: Answer[]): void {
     this.#scripted[verb].push(...answers)
   }
@@ -101,7 +101,7 @@ export class HostileServer {
     this.#publish({ type: 'DELETED', object: { ...object, metadata }, version: this.#version })
   }
 
-  /** What a client that sees everything holds. */
+  /** The objects that a client with a complete view has. */
   objects(): KubeObject[] {
     return [...this.#objects.values()]
   }
@@ -168,7 +168,7 @@ export class HostileServer {
       resourceVersion: String(version),
       ...(end < all.length ? { continue: `${version}:${end}` } : {}),
     }
-    // Like Kubernetes, whose lists do not say what their items are.
+    // As in Kubernetes, items of a list have no kind.
     const items = all.slice(from, end).map(({ apiVersion: _, kind: __, ...item }) => item)
     json(200, { kind: 'List', apiVersion: 'v1', metadata, items })(response)
   }
@@ -210,7 +210,7 @@ export function status(code: number, reason: string, message: string, headers = 
   return json(code, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message }, headers)
 }
 
-/** A successful answer that ends as this text does, whatever that is. */
+/** A response with status 200 and this text as its body. */
 export function raw(text: string): Answer {
   return (response) => {
     response.writeHead(200, { 'content-type': 'application/json' })
@@ -218,7 +218,7 @@ export function raw(text: string): Answer {
   }
 }
 
-/** A connection that breaks before any answer. */
+/** A connection that breaks before any response. */
 export const reset: Answer = (response) => {
   response.socket?.resetAndDestroy()
 }

@@ -46,7 +46,7 @@ const calm = {
   failLoad: () => undefined,
 }
 
-/** No load ends before a test says so. */
+/** No load ends before a test allows it. */
 const stalled = { bytesPerSecond: 1 }
 
 beforeAll(async () => {
@@ -115,7 +115,7 @@ describe.concurrent('the main job', () => {
 
     expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)
 
-    // The caches are owned by the service, and say what they read and with what.
+    // The service owns the caches, and they name their source and credentials.
     const dataset = await until('the Dataset', () =>
       cluster.client.get(resources.dataset, { namespace: ns, name: cache }),
     )
@@ -140,7 +140,7 @@ describe.concurrent('the main job', () => {
       target: [{ path: '/' }],
     })
 
-    // KServe made of it what it makes of a volume: no storage initializer.
+    // KServe treated the model as a volume: there is no storage initializer.
     const made = await until('the Deployment', () =>
       cluster.client.get(deployment, { namespace: ns, name: 'bloom-predictor' }),
     )
@@ -247,7 +247,7 @@ describe.concurrent('the main job', () => {
 
   test('every framework field and the model field are rewritten, for each scheme, as KServe understands it', async () => {
     const ns = await opened('shapes')
-    // Alluxio reads gs:// with credentials alone.
+    // Alluxio reads gs:// only with credentials.
     await applyAll(cluster.client, [
       {
         apiVersion: 'v1',
@@ -485,7 +485,7 @@ describe.concurrent('steady', () => {
 describe('every hold ends', () => {
   afterEach(() => cluster.fluid.set(calm))
 
-  /** A pod that waits in a namespace of its own, under a policy of its own. */
+  /** Creates a held pod in its own namespace, with its own policy. */
   async function heldBy(ns: string, spec: JsonObject, fluid: Partial<FluidOptions>) {
     await governed(ns, spec)
     cluster.fluid.set({ ...calm, ...fluid, ...stalled })
@@ -509,7 +509,8 @@ describe('every hold ends', () => {
     const ns = 'accel-timeout'
     await governed(ns, {})
     cluster.fluid.set({ ...calm, ...stalled })
-    // At the timeout of a cache that is not Bound a service is reverted. So let another service bind the cache first.
+    // At the timeout of a cache that is not Bound a service is reverted. So let another service bind the
+    // cache first.
     const first = await create(service(ns, 'first', sklearn(`s3://models/${ns}`)))
     // Nor does a pod serve from a cache that has shown no file.
     await until('the cache to be counted', async () => {

@@ -45,7 +45,7 @@ export async function readyPod(
   return await podWith(client, { namespace, name }, (pod) => isTrue(pod, 'Ready') && wanted(pod))
 }
 
-/** A pod of a service as it is wanted; at the timeout the error says what its pods were like. */
+/** Waits for a matching pod of a service. The error of a timeout describes its pods. */
 export async function podWith(
   client: KubeClient,
   { namespace = '', name }: ObjectKey,
@@ -84,7 +84,7 @@ export async function datasetWith(
   })
 }
 
-/** A namespace with a policy of its own, by which Warmgate decides from now on. */
+/** Creates a namespace with its own policy, and waits until the policy governs it. */
 export async function governNamespace(client: KubeClient, ns: string, spec: JsonObject): Promise<void> {
   await applyAll(client, [namespace(ns)])
   await applyPolicy(client, policyOf(ns, spec))

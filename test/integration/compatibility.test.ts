@@ -14,8 +14,9 @@ import { namespace, suitePolicy } from './services.ts'
 import { podsFrom, workloadsIn } from './workloads.ts'
 
 /*
- * docs/compatibility.md, cell by cell: each service is created in a namespace that is opted in and in one that is
- * not, on a real API server with KServe's managers, and what KServe made of the two is compared.
+ * docs/compatibility.md, cell by cell: each service is created in a namespace that is opted in and in one
+ * that is not, on a real API server with KServe's managers, and the workloads that KServe creates are
+ * compared.
  */
 
 const accelerated = 'compat-cached'
@@ -39,7 +40,7 @@ interface Made {
 let cluster: SharedCluster
 const cells: Cell[] = []
 
-/** Alluxio reads gs:// with credentials alone: those of the account that services run under. */
+/** Credentials in the service account, because Alluxio reads gs:// only with credentials. */
 function googleAccess(namespace: string): KubeObject[] {
   const key = 'gcloud-application-credentials.json'
   return [
@@ -62,7 +63,7 @@ beforeAll(async () => {
   ])
   await applyPolicy(cluster.client, suitePolicy('compat'))
   const all = cases().map((each, index) => ({ ...each, name: `c${index}` }))
-  // A few at a time: what Warmgate cannot answer within a webhook's timeout, it leaves as it is.
+  // A few at a time: the API server leaves a service unchanged if the webhook does not respond in time.
   for (let next = 0; next < all.length; next += atOnce)
     cells.push(...(await Promise.all(all.slice(next, next + atOnce).map(createCell))))
   await until(

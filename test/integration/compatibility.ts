@@ -5,7 +5,7 @@ import { custom, frameworks } from './services.ts'
 export const modes = ['Standard', 'Knative', 'LLM'] as const
 export type Mode = (typeof modes)[number]
 
-/** A service of the compatibility table, and what KServe makes of it. */
+/** A service of the compatibility table, and the workloads that KServe creates for it. */
 export interface Case {
   table: 'locations' | 'sources'
   row: string

@@ -10,9 +10,9 @@ import { applyPolicy } from './await.ts'
 import { namespace, suitePolicy } from './services.ts'
 
 /*
- * Every service in the modules of KServe's releases, planned from its file alone and then created (as a dry run) on a
- * real API server with the webhooks of Warmgate and of the newest of these releases. docs/corpus.md is what came of each:
- * `vitest -u` writes it again.
+ * Every service in the modules of KServe's releases, planned from its file alone and then created (as a dry
+ * run) on a real API server with the webhooks of Warmgate and of the newest of these releases. docs/corpus.md
+ * is what came of each: `vitest -u` writes it again.
  */
 
 const home = 'corpus'
@@ -49,7 +49,7 @@ beforeAll(async () => {
   await applyPolicy(cluster.client, policy)
 })
 
-/** The accounts that services name: nothing is decided before they are there. */
+/** The service accounts that services name. Warmgate decides only once they exist. */
 function accounts(): KubeObject[] {
   const services = distinct(corpora).map(({ service }) => service)
   const names = services.flatMap(
@@ -68,7 +68,7 @@ afterAll(async () => {
 
 test('each service of KServe’s samples is admitted as planned, and the table says what came of it', async () => {
   const rows: Row[] = []
-  // One after another: what Warmgate cannot answer within a webhook's timeout, it leaves as it is.
+  // One after another: the API server leaves a service unchanged if the webhook does not respond in time.
   for (const found of distinct(corpora)) rows.push(await rowOf(found))
   const surprises = rows.filter((row) => !isAsPlanned(row)).map(({ path }) => path)
   expect(surprises).toEqual([])
@@ -76,8 +76,8 @@ test('each service of KServe’s samples is admitted as planned, and the table s
 })
 
 /**
- * Each service once. Releases change few of them: one that is the same in a newer release counts for that one's rows,
- * whatever its path was.
+ * Each service once. Releases change few of them: one that is the same in a newer release counts for that
+ * one's rows, whatever its path was.
  */
 function distinct(all: Corpus[]): Listed[] {
   const rows = new Map<string, Listed[]>()
@@ -124,7 +124,9 @@ function reasonOf(message: string): string {
     .slice(0, 160)
 }
 
-/** KServe's defaulter moves fields, adds others and fills them in: what must agree is where models come from. */
+/**
+ * KServe's defaulter moves fields, adds others and fills them in: what must agree is where models come from.
+ */
 function isAsPlanned({ planned, admitted }: Row): boolean {
   if ('refusal' in admitted) return true
   return JSON.stringify(modelsOf(admitted.service)) === JSON.stringify(modelsOf(planned.service))
@@ -171,7 +173,7 @@ KServe ${newest} and of Warmgate. The last column is the API server's answer; in
 where the plan says. The policy is the built-in one, with \`credentials.identity: Node\` for S3 and GCS: most samples read
 a public bucket without credentials. This page is written by a test, which compares it.
 
-${table(['release', 'files', 'services', 'accelerated', 'refused', 'passed over', 'unreadable files'], releases)}
+${table(['release', 'files', 'services', 'accelerated', 'refused', 'skipped', 'unreadable files'], releases)}
 
 - Refused: by KServe or its CRD, which are those of ${newest} for every release.
 - Passed over: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.

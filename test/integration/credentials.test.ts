@@ -9,7 +9,10 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { applyPolicy, eventuallyGone, podsOf } from './await.ts'
 import { namespace, service, suitePolicy } from './services.ts'
 
-/* What KServe would hand to its storage initializer is what a cache is given: both are made here, and compared. */
+/*
+ * A cache gets the credentials that KServe would pass to its storage initializer: creates both and compares
+ * them.
+ */
 
 let cluster: SharedCluster
 
@@ -83,7 +86,7 @@ interface Read {
   keysOf: string | undefined
 }
 
-/** What KServe tells its storage initializer, merged as the initializer merges it. */
+/** The settings that KServe passes to its storage initializer, merged as the initializer merges them. */
 async function asKserveReads(ns: string, name: string): Promise<Read> {
   const pod = await until(`a pod of ${ns}/${name}`, async () => (await podsOf(cluster.client, ns, name))[0])
   const container = listAt(pod, 'spec', 'initContainers').find(
@@ -111,7 +114,7 @@ async function datasetOf(ns: string, admitted: KubeObject): Promise<KubeObject> 
   return await until(`Dataset ${name}`, () => cluster.client.get(resources.dataset, { namespace: ns, name }))
 }
 
-/** What the cache reads; keys that were copied count as those of their source. */
+/** The settings that the cache reads. Copied keys count as those of their source. */
 function asCacheReads(dataset: KubeObject): Read {
   const mount = objectAt(dataset, 'spec', 'mounts', 0)
   const keysOf = stringAt(mount, 'encryptOptions', 0, 'valueFrom', 'secretKeyRef', 'name')
@@ -123,7 +126,7 @@ function asCacheReads(dataset: KubeObject): Read {
   }
 }
 
-/** What manifests/components/cache-secrets adds to a namespace. */
+/** The RoleBinding that manifests/components/cache-secrets adds to a namespace. */
 async function grantSecrets(ns: string): Promise<void> {
   const objects = await readObjects('manifests/components/cache-secrets/rolebinding.yaml')
   await applyAll(

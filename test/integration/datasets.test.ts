@@ -11,10 +11,10 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { eventuallyGone, isTrue, podsOf } from './await.ts'
 import { namespace, policy, service, sklearn, suitePolicy } from './services.ts'
 
-/* Datasets that are there already, Datasets of many models, and names that are somebody else's. */
+/* Existing Datasets, Datasets with many models, and names that another object has. */
 
 const modelBytes = 2 ** 30
-/** No load ends before a test says so. */
+/** No load ends before a test allows it. */
 const stalled = { bytesPerSecond: 1 }
 const loading = { bytesPerSecond: modelBytes }
 let cluster: SharedCluster
@@ -65,7 +65,7 @@ async function create(ns: string, name: string, uri: string): Promise<KubeObject
   return await cluster.client.create(resourceOf(object), object)
 }
 
-/** What would become of a service. */
+/** The result of a dry run for a service. */
 async function dryRun(ns: string, name: string, uri: string) {
   const object = service(ns, name, sklearn(uri))
   const made = await cluster.client.create(resourceOf(object), object, { dryRun: true })
@@ -116,7 +116,7 @@ function grant(ns: string): KubeObject[] {
   ]
 }
 
-/** What only the team may change; Fluid writes the rest. */
+/** The fields that only the team may change. Fluid writes the others. */
 async function ofTheTeam(): Promise<unknown> {
   const dataset = await cluster.client.get(resources.dataset, {
     namespace: 'datasets-teams',

@@ -33,8 +33,8 @@ import { namespace, policy, service } from './services.ts'
 import { podsFrom, templatesOf, workloadsIn } from './workloads.ts'
 
 /*
- * What KServe's managers make of services that a policy gives GPUs to, beside what they make of the same services in
- * a namespace that is not opted in: images, resources, tolerations, several nodes.
+ * What KServe's managers make of services that a policy gives GPUs to, beside what they make of the same
+ * services in a namespace that is not opted in: images, resources, tolerations, several nodes.
  */
 
 const here = 'gpu-here'
@@ -84,7 +84,7 @@ function serviceFor(where: string, name: string): KubeObject {
     'serving.kserve.io/autoscalerClass': 'none',
     ...(mode === undefined ? {} : { 'serving.kserve.io/deploymentMode': mode }),
   })
-  // Those of CPU formats, and one that no format speaks for, are meant by the policy's selector.
+  // The policy's selector matches services with CPU formats, and one without a matching format.
   const isMeant = ['sklearn', 'xgboost', 'triton', 'selected'].includes(name)
   return isMeant ? { ...made, metadata: { ...made.metadata, labels: { gpu: 'yes' } } } : made
 }
@@ -94,7 +94,7 @@ function llmFor(name: string): KubeObject {
   return llmService(here, name, spec, annotations)
 }
 
-/** What comes by watch is there once it shows in an answer to a dry run. */
+/** Waits until a dry run shows an object that Warmgate receives by watch. */
 async function hasSynced(): Promise<true | undefined> {
   const admitted = async (object: KubeObject) =>
     JSON.stringify(

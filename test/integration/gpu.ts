@@ -39,7 +39,7 @@ export interface GpuService {
   annotations?: { [key: string]: string }
 }
 
-/** Those that get GPUs. */
+/** Services that get GPUs. */
 export const served = {
   huggingface: { predictor: { huggingface: { storageUri } } },
   tensorflow: { predictor: { tensorflow: { storageUri } } },
@@ -64,7 +64,7 @@ export const served = {
   },
 } satisfies { [name: string]: GpuService }
 
-/** Those that get none, for a device in any container or for a format of CPUs. */
+/** Services that get none, because a container has a device or the format runs on CPUs. */
 export const unserved: { [name: string]: GpuService } = {
   sklearn: { predictor: { sklearn: { storageUri } } },
   xgboost: { predictor: model('xgboost') },
@@ -90,7 +90,7 @@ export const unserved: { [name: string]: GpuService } = {
     },
   },
   greedy: { predictor: model('huggingface', { runtime: 'greedy' }) },
-  // Of the two that support it KServe selects the one that asks.
+  // KServe selects the one of the two supporting runtimes that requests devices.
   selected: { predictor: model('special') },
   declined: { predictor: model('huggingface'), annotations: { 'warmgate.dev/gpu': 'disabled' } },
 }
@@ -148,14 +148,17 @@ export const llmServed: { [name: string]: { spec: JsonObject; gpus: { [workload:
     spec: { model: uri, parallelism: { data: 4, dataLocal: 2 }, worker: { containers: [{ name: 'main' }] } },
     gpus: { 'llm-nodes-kserve-mn': ['2', '2'] },
   },
-  // Its workers come from its configuration alone.
+  // Only its configuration has the workers.
   'llm-base': {
     spec: { model: uri, baseRefs: [{ name: 'nodes' }], parallelism: { data: 2, dataLocal: 1 } },
     gpus: { 'llm-base-kserve-mn': ['1', '1'] },
   },
 }
 
-/** And those that get none: their configuration asks, in their namespace before KServe's, or KServe makes a claim. */
+/**
+ * And those that get none: their configuration asks, in their namespace before KServe's, or KServe makes a
+ * claim.
+ */
 export const llmUnserved: { [name: string]: { spec: JsonObject; annotations?: { [key: string]: string } } } =
   {
     'llm-greedy': { spec: { model: uri, baseRefs: [{ name: 'greedy' }] } },

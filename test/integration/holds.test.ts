@@ -21,7 +21,7 @@ afterAll(async () => {
   await cluster?.stop()
 })
 
-/** A service in a namespace of its own, under a policy of its own. */
+/** Creates a service in its own namespace, with its own policy. */
 async function governed(ns: string, spec: JsonObject): Promise<KubeObject> {
   await governNamespace(cluster.client, ns, spec)
   return await cluster.client.create(
@@ -36,7 +36,7 @@ async function pod(ns: string, wanted: (pod: KubeObject) => boolean): Promise<Ku
   )
 }
 
-/** What `warmgate status` prints of a namespace. */
+/** The output of `warmgate status` for a namespace. */
 async function status(ns: string): Promise<string> {
   let text = ''
   const { signal } = new AbortController()
@@ -72,7 +72,7 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
     if (!bar.test(text)) throw new Error(text)
     return text
   })
-  // KServe's own, which no service can change: docs/holds.md says what comes of it.
+  // KServe's default, which no service can change; docs/holds.md describes the consequences.
   const deployments = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
   const deployment = { namespace: 'holds-scheduling', name: 'held-predictor' }
   const deadline = getIn(await cluster.client.get(deployments, deployment), 'spec', 'progressDeadlineSeconds')

@@ -38,7 +38,10 @@ const readyPod = (ns: string, wanted?: (pod: KubeObject) => boolean) =>
 const datasetOf = (ns: string, name: string, wanted: (dataset: KubeObject) => boolean) =>
   datasetWith(cluster.client, { namespace: ns, name }, wanted)
 
-/** Deleted by hand under a pod that mounts it, which Fluid refuses: after a minute that is news. */
+/**
+ * A Dataset that a user deletes while a pod mounts it. Fluid delays that, and after a minute Warmgate reports
+ * it.
+ */
 let stuck: KubeObject
 
 test('the Dataset of a running pod is not gone though it is deleted, and serves on', async () => {

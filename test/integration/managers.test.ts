@@ -13,7 +13,9 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { governNamespace } from './await.ts'
 import { namespace, service, sklearn } from './services.ts'
 
-/* Who manages the fields of a service: `kubectl apply --server-side` without `--force-conflicts` goes on to work. */
+/*
+ * The managers of a service's fields: `kubectl apply --server-side` still works without `--force-conflicts`.
+ */
 
 let testCluster: SharedCluster
 
@@ -29,7 +31,9 @@ afterAll(async () => {
 const webhookConfiguration = 'acceleration.warmgate.dev'
 const labels = { 'warmgate.test/team': 'a' }
 
-/** As a team applies its manifest: it rejects with a 409 where another manager has a field that would change. */
+/**
+ * As a team applies its manifest: it rejects with a 409 where another manager has a field that would change.
+ */
 async function apply(ns: string, uri: string, metadata: JsonObject = { labels }): Promise<KubeObject> {
   const manifest = service(ns, 'bloom', sklearn(uri))
   const body: unknown = { ...manifest, metadata: { ...manifest.metadata, ...metadata } }
@@ -130,7 +134,7 @@ describe.each(Object.entries(ways))('%s', (name, giveBack) => {
     expect(managedByWarmgate(given).filter((field) => !allowed.includes(field))).toEqual([])
     expect(uriOf(await apply(ns, 's3://models/bloom-v1'))).toBe('s3://models/bloom-v1')
     expect(uriOf(await apply(ns, 's3://models/bloom-v2'))).toBe('s3://models/bloom-v2')
-    // What the team leaves out of its manifest goes, since it is still the team's.
+    // A field that the team removes from its manifest is deleted, because the team still manages it.
     const bare = await apply(ns, 's3://models/bloom-v2', {})
     expect(bare.metadata.labels ?? {}).not.toHaveProperty(['warmgate.test/team'])
   })

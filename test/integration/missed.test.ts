@@ -7,7 +7,10 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { eventsOf, governNamespace, isTrue, podsOf } from './await.ts'
 import { service } from './services.ts'
 
-/* Pods and services that were created while admission was away: here, while their namespace has no label. */
+/*
+ * Pods and services that were created while admission was unavailable: here, while their namespace has no
+ * label.
+ */
 
 let cluster: SharedCluster
 
@@ -95,7 +98,7 @@ test.concurrent('it runs: it is left alone, though it lacks its gate', async () 
   await cluster.client.delete(resources.pod, { namespace: ns, name: held.metadata.name ?? '' })
   const running = await podOf(ns, (pod) => !hasGate(pod) && isTrue(pod, 'Ready'))
   await label(ns, 'enabled')
-  // What comes after it is mended: by then this one was looked at.
+  // A later pod is repaired; by then this one was reconciled.
   await missedPod('missed-cold-next', { gpu: many })
   await podOf('missed-cold-next', hasGate)
   const still = await cluster.client.get(resources.pod, { namespace: ns, name: running.metadata.name ?? '' })
@@ -114,7 +117,7 @@ test.concurrent('a service that admission did not see is found, and automatic ad
   expect(stringAt(made, 'spec', 'predictor', 'model', 'storageUri')).toBe(uri)
   await label(ns, 'enabled')
   await until('an Event on the service', async () => {
-    // As after a restart, the leader looks at a service of another generation.
+    // As after a restart, the leader plans a service with a new generation.
     const body = { spec: { predictor: { minReplicas: 1, timeout: Math.floor(Date.now() / 1_000) } } }
     await cluster.client.patch(resources.inferenceService, key, { type: 'merge', body })
     const events = await eventsOf(cluster.client, ns, 'bloom')

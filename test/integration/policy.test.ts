@@ -102,7 +102,7 @@ describe('the status of a policy', () => {
     expect(reason(winner, 'Conflicts')).toBe('NoConflict')
     const loser = await statusOf(first, (found) => services(found) === 0)
 
-    // Written on a change alone: a look that finds nothing new writes nothing.
+    // The status is written only if it changes.
     await cluster.client.patch(
       resources.inferenceService,
       { namespace: ns, name: 'a' },
@@ -115,7 +115,7 @@ describe('the status of a policy', () => {
   })
 })
 
-/** A namespace with a policy of its own, once that governs it. */
+/** Creates a namespace with its own policy, and waits until the policy governs it. */
 const governed = (ns: string, spec: JsonObject) => governNamespace(cluster.client, ns, spec)
 
 function isObserved(object: KubeObject): boolean {
@@ -209,7 +209,7 @@ describe('overrides', () => {
   })
 })
 
-/** Every field of a policy, and another value for it: a field that is new has to be put here, too. */
+/** Every field of a policy, with another value. A new field must be added here. */
 const changes: Record<keyof PolicySpec, JsonObject> = {
   priority: { priority: 7 },
   scope: { scope: 'Cluster' },
@@ -246,7 +246,7 @@ test('a change of a policy, whatever it is, rolls no pod', async () => {
   for (const change of [...Object.values(changes), { mode: 'Audit' }]) {
     await applyAll(cluster.client, [policy(ns, { namespaceSelector, ...change })])
     await statusOf(ns, isObserved)
-    // What somebody writes under the changed policy says as much: the same service, but for what was written.
+    // An update under the changed policy only changes the updated field.
     const note = { metadata: { annotations: { note: 'x' } } }
     const key = { namespace: ns, name: 'live' }
     const updated = await cluster.client.patch(

@@ -16,7 +16,9 @@ export function suiteOf(namespaceName: string): string {
   return namespaceName.split('-')[0] ?? ''
 }
 
-/** What governs the namespaces of a suite, where no other policy does: the default of every field. */
+/**
+ * The policy for the namespaces of a suite, with the default of every field. Other policies have priority.
+ */
 export function suitePolicy(suite: string): KubeObject {
   return policy(suite, { namespaceSelector: { matchLabels: { [suiteLabel]: suite } }, priority: -1 })
 }
@@ -41,7 +43,7 @@ export function service(
   }
 }
 
-/** A predictor of one's own container, as the demo's: one of a name that KServe will change. */
+/** A predictor with a custom container, as in the demo. KServe changes the name of the container. */
 export function custom(storageUri: string, more: JsonObject = {}): JsonObject {
   const env: Json = [
     { name: 'STORAGE_URI', value: storageUri },

@@ -8,7 +8,7 @@ import { until } from '../cluster/until.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { namespace } from './services.ts'
 
-/* Where the real scheduler puts the two replicas of manifests/base. The nodes are taken by nobody else. */
+/* Where the real scheduler places the two replicas of manifests/base. No other pods use the nodes. */
 
 const ours = 'warmgate.test/spread'
 const free = '32'

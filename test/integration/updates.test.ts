@@ -10,14 +10,14 @@ import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { applyPolicy, eventuallyGone, isTrue, podsOf } from './await.ts'
 import { namespace, policy, service, sklearn, suitePolicy } from './services.ts'
 
-/* What stays, what changes, and what never rolls: services of every kind through their lives. */
+/* Updates of services of every kind: what stays, what changes, and what never rolls pods. */
 
 const modelBytes = 2 ** 30
 const deployment = resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} })
 const knativeService = resourceOf({ apiVersion: 'serving.knative.dev/v1', kind: 'Service', metadata: {} })
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
 const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
-/** No load ends before a test says so. */
+/** No load ends before a test allows it. */
 const stalled = { bytesPerSecond: 1 }
 const loading = { bytesPerSecond: modelBytes }
 let cluster: SharedCluster
@@ -48,7 +48,7 @@ beforeAll(async () => {
     { ...storageConfig, metadata: { name: 'storage-config', namespace: 'updates-specs' } },
   ])
   await applyPolicy(cluster.client, suitePolicy('updates'))
-  // Namespaces come by watch, too.
+  // Warmgate learns of namespaces by watch, too.
   await rewritten('updates-pods', true)
   const podwise = { namespaceSelector: { matchLabels: { rewrite: 'pod' } }, rewrite: 'Pod', priority: 1 }
   await applyPolicy(cluster.client, policy('updates-pods', podwise))
@@ -117,7 +117,7 @@ describe('rewrite: Pod', () => {
     cluster.fluid.set(loading)
     await pod('updates-pods', 'iris', (each) => isTrue(each, 'Ready'))
 
-    // A pod of a warm cache is turned, too, and waits for nothing.
+    // A pod of a warm cache is redirected, too, and does not wait.
     const body = { spec: { predictor: { minReplicas: 2 } } }
     await cluster.client.patch(
       resources.inferenceService,
@@ -147,7 +147,7 @@ describe('rewrite: Pod', () => {
     )
     const template = objectAt(made, 'spec', 'template')
     expect(stringAt(template, 'metadata', 'annotations', sourceUri)).toBe('s3://models/words')
-    // No Knative runs here: this is the pod that its revision would make of the template.
+    // Knative does not run here: this is the pod that its revision would create from the template.
     const metadata = { ...objectAt(template, 'metadata'), name: 'words-00001', namespace: 'updates-pods' }
     const containers = listAt(template, 'spec', 'containers')
     const revision = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers } } as KubeObject

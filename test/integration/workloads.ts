@@ -3,7 +3,7 @@ import { resources } from '../../src/kube/resources.ts'
 import { getIn, type Json, type JsonObject, type KubeObject, objectAt } from '../../src/values/object.ts'
 import { resourceOf } from '../cluster/objects.ts'
 
-/** What KServe makes of services, and creates pods from. */
+/** The workloads that KServe creates for services. */
 const kinds = [
   ['apps/v1', 'Deployment'],
   ['serving.knative.dev/v1', 'Service'],
@@ -32,7 +32,7 @@ export function templatesOf(workload: KubeObject): Json[] {
   return templates.filter((template) => template !== undefined)
 }
 
-/** What a workload's controller would create, as KServe's and Warmgate's pod webhooks leave it. */
+/** The pod that a workload's controller would create, after KServe's and Warmgate's pod webhooks. */
 export async function podsFrom(client: KubeClient, workload: KubeObject): Promise<KubeObject[]> {
   return await Promise.all(
     templatesOf(workload).map((template) =>

@@ -32,7 +32,7 @@ const model = randomBytes(2 ** 20)
 const slowly = { bytesPerSecond: 1 }
 const atOnce = { bytesPerSecond: 2 ** 40 }
 
-/** The model server of our own image. It answers once it has read its model. */
+/** The model server in the test image. It responds once it has read its model. */
 const server: JsonObject = {
   image: modelServerImage.name,
   ports: [{ containerPort: 8080 }],
@@ -85,7 +85,10 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     )
   }
 
-  /** The container is up and its probe passes, and yet kubelet does not call the pod ready: our gate is closed. */
+  /**
+   * The container is up and its probe passes, and yet kubelet does not call the pod ready: our gate is
+   * closed.
+   */
   async function heldPod(name: string): Promise<KubeObject> {
     const pod = await podOf(name, (found) => isTrue(found, 'ContainersReady'))
     expect(condition(pod, 'Ready')).toMatchObject({ status: 'False', reason: 'ReadinessGatesNotReady' })
@@ -104,7 +107,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     return /^warmgate_leader 1$/m.test(await (await fetch(`${metricsUrl}/metrics`)).text())
   }
 
-  /** Of the Service to which clients talk: which addresses get traffic, and which do not yet. */
+  /** The addresses of the Service for clients: which get traffic, and which do not yet. */
   async function addresses(name: string): Promise<{ ready: string[]; waiting: string[] }> {
     const labelSelector = `kubernetes.io/service-name=${name}-predictor`
     const { items } = await testCluster.client.list(endpointSlice, { namespace: ns, labelSelector })

@@ -4,7 +4,9 @@ import type { RealNode } from './node.ts'
 
 type Footprint = Pick<RealNode, 'dir' | 'cgroup' | 'namespaces'>
 
-/** What a node that has stopped left on this machine, in words: processes, mounts, control groups, its folder. */
+/**
+ * What a node that has stopped left on this machine, in words: processes, mounts, control groups, its folder.
+ */
 export function leftovers({ dir, cgroup, namespaces }: Footprint): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
   const hierarchies = ['', ...readdirSync('/sys/fs/cgroup')].map((name) =>
@@ -28,7 +30,7 @@ function livesIn(pid: string, namespaces: string[]): boolean {
   try {
     return ['pid', 'mnt', 'net'].some((kind) => namespaces.includes(readlinkSync(`/proc/${pid}/ns/${kind}`)))
   } catch {
-    // It ended while we looked.
+    // The process ended in the meantime.
     return false
   }
 }

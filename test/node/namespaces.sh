@@ -33,6 +33,8 @@ done
 ip link set lo up
 # The node's address: kubelet wants one that is not loopback's, and there may be no other interface.
 ip address add "$2/32" dev lo
+# The address of the Service `kubernetes`: forward.ts answers there in place of kube-proxy.
+ip address add 10.96.0.1/32 dev lo
 # Programs that use the node's network look up its name.
 echo node >/proc/sys/kernel/hostname
 printf '127.0.0.1 localhost\n%s node\n' "$2" >/run/node/hosts

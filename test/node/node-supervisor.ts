@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { namespaceFlags } from './requirements.ts'
 
 /*
- * node node-supervisor.ts FOLDER CGROUP ADDRESS: opens the namespaces in which a node lives, and ends them on SIGTERM. With the
- * first process of a PID namespace the kernel ends every other, shims and containers included, and with the last
- * process of a mount namespace all its mounts go. Only the control groups are left then, which are the whole machine's.
+ * node node-supervisor.ts FOLDER CGROUP ADDRESS: opens the namespaces in which a node lives, and ends them on
+ * SIGTERM. With the first process of a PID namespace the kernel ends every other, shims and containers
+ * included, and with the last process of a mount namespace all its mounts go. Only the control groups are
+ * left then, which are the whole machine's.
  */
 
 const [folder = '', cgroup = '', address = ''] = process.argv.slice(2)
@@ -21,7 +22,7 @@ const cgroupTries = 250
 
 process.on('SIGTERM', () => void end())
 await gone
-// Whoever waits for this process to end finds nothing left of the node.
+// When this process ends, nothing of the node is left.
 for (const root of cgroupsNamed(cgroup)) await remove(root)
 process.exit()
 

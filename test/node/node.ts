@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { createClient } from '../../src/kube/http.ts'
+import type { KubeObject } from '../../src/values/object.ts'
 import { type Binaries, provideBinaries } from '../cluster/binaries.ts'
 import { nodeResource, takesPods } from '../cluster/nodes.ts'
+import { kubernetesAddress } from '../cluster/ports.ts'
 import { Processes } from '../cluster/processes.ts'
 import { nodePrograms } from '../cluster/upstreams.ts'
 import { type LayeredImage, modelServerImage, pauseImage, writeImages } from './images.ts'
@@ -35,6 +37,10 @@ export interface NodeOptions {
   network?: Network | undefined
   /** Images besides the two of images.ts. With some, all that the node stores is on disk. */
   images?: readonly LayeredImage[]
+  /** Archives of images, for `ctr images import`. */
+  archives?: readonly string[]
+  /** The socket at which the API server looks for its way to pods, if no network has it. */
+  tunnel?: string | undefined
   progress?: (line: string) => void
 }
 
@@ -51,6 +57,8 @@ export interface RealNode {
   get(url: string): Promise<{ status: number; body: Buffer }>
   /** Runs a command in the node's namespaces, as a shell on the node would, and gives what it prints. */
   run(command: string[]): Promise<string>
+  /** What the containers of a pod wrote, as the container runtime keeps it. */
+  logs(pod: KubeObject): Promise<string>
   stop(): Promise<void>
 }
 
@@ -68,7 +76,8 @@ interface Parts {
  * @throws ClusterError what keeps it from starting, with the last words of what died
  */
 export async function startNode(given: NodeOptions): Promise<RealNode> {
-  const options = { progress: () => {}, network: undefined, images: [], ...given }
+  const none = { network: undefined, tunnel: undefined, images: [], archives: [] }
+  const options = { progress: () => {}, ...none, ...given }
   const { progress, name } = options
   const binaries = await provideBinaries({ programs: nodePrograms, progress })
   const runc = await provideRunc(progress)
@@ -122,9 +131,11 @@ async function startContainerd(
   processes.start({ name: 'containerd', ...inside(holder, command) })
   const guest = binaries.path('guest')
   const archive = await writeImages([pauseImage, modelServerImage], { guest, folder, more: options.images })
-  const ctr = [binaries.path('ctr'), '--namespace', 'k8s.io', 'images', 'import', archive]
-  const { file, args } = inside(holder, ctr)
-  await processes.until('containerd with images', () => run(file, args))
+  for (const each of [archive, ...options.archives]) {
+    const ctr = [binaries.path('ctr'), '--namespace', 'k8s.io', 'images', 'import', each]
+    const { file, args } = inside(holder, ctr)
+    await processes.until(`containerd with the images of ${each}`, () => run(file, args))
+  }
 }
 
 async function startKubelet({ options, folder, processes, binaries, settings }: Parts, holder: string) {
@@ -138,6 +149,12 @@ async function startKubelet({ options, folder, processes, binaries, settings }: 
     args: [program('forward.ts'), socket, port],
   })
   processes.start({ name: 'forward-in', ...inside(holder, [...forward, port, socket]) })
+  // The address of the Service `kubernetes`, by which pods call the API server.
+  const service = [...forward, `${kubernetesAddress}:443`, socket]
+  processes.start({ name: 'forward-service', ...inside(holder, service) })
+  const { tunnel } = options
+  if (tunnel !== undefined)
+    processes.start({ name: 'tunnel', ...inside(holder, [process.execPath, program('tunnel.ts'), tunnel]) })
   await writeFile(join(folder, 'kubeconfig'), kubeConfig.exportConfig(), { mode: 0o600 })
   await writeFile(join(folder, 'kubelet.json'), JSON.stringify(kubeletConfiguration(settings)))
   const flags = {
@@ -162,20 +179,22 @@ async function startKubelet({ options, folder, processes, binaries, settings }: 
 
 async function describe({ options, folder, processes, settings }: Parts, holder: string): Promise<RealNode> {
   const kinds = ['pid', 'mnt', 'net']
+  const runInside = async (command: string[]) => {
+    const { file, args } = inside(holder, command)
+    return (await run(file, args, { maxBuffer: longestAnswer })).stdout
+  }
   return {
     name: options.name,
     dir: folder,
     cgroup: settings.cgroup,
     namespaces: await Promise.all(kinds.map((kind) => readlink(`/proc/${holder}/ns/${kind}`))),
     async get(url) {
-      const { file, args } = inside(holder, [process.execPath, program('get.ts'), url])
-      const { status, body } = JSON.parse((await run(file, args, { maxBuffer: longestAnswer })).stdout)
+      const { status, body } = JSON.parse(await runInside([process.execPath, program('get.ts'), url]))
       return { status, body: Buffer.from(body, 'base64') }
     },
-    async run(command) {
-      const { file, args } = inside(holder, command)
-      return (await run(file, args, { maxBuffer: longestAnswer })).stdout
-    },
+    run: runInside,
+    logs: ({ metadata: { namespace, name, uid } }) =>
+      runInside(['sh', '-c', `cat /var/log/pods/${namespace}_${name}_${uid}/*/*.log`]),
     stop: () => processes.stop(),
   }
 }

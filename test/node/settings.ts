@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../src/values/object.ts'
 import { pauseImage } from './images.ts'
 
-/** Where a node's programs listen and keep things: the usual places, since /run and /var are the node's own. */
+/** The paths of a node's programs: the default ones, because /run and /var belong to the node. */
 export const containerdSocket = '/run/containerd/containerd.sock'
 
 /** What a node and its pods are called by, and who resolves names for them, if anyone does. */
@@ -24,7 +24,7 @@ export interface NodeSettings {
   cniFolder: string
 }
 
-/** What kubelet has to be told to be content with a folder, a few namespaces and version 1 of control groups. */
+/** The kubelet settings for a node that is a folder with a few namespaces, and possibly cgroup v1. */
 export function kubeletConfiguration({ cgroup, addresses: { node, dns } }: NodeSettings): JsonObject {
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
@@ -80,7 +80,10 @@ use_internal_loopback = true
 `
 }
 
-/** A pair of interfaces for each pod, one end in the node's own network namespace: test/node/network.ts routes between nodes. */
+/**
+ * A pair of interfaces for each pod, one end in the node's own network namespace: test/node/network.ts routes
+ * between nodes.
+ */
 export function cniConfiguration({ addresses: { pods } }: NodeSettings): JsonObject {
   const ipam = { type: 'host-local', ranges: [[{ subnet: pods }]], routes: [{ dst: '0.0.0.0/0' }] }
   return { cniVersion: '1.0.0', name: 'pods', plugins: [{ type: 'ptp', ipam }] }

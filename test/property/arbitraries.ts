@@ -335,7 +335,7 @@ function fluidObject(kind: string, name: string, spec: JsonObject): KubeObject {
   return { apiVersion: 'data.fluid.io/v1alpha1', kind, metadata: { name, namespace: 'models' }, spec, status }
 }
 
-/** What Datasets mount that teams made for themselves. */
+/** The mounts of Datasets that teams created. */
 const teams = fc.array(
   fc
     .tuple(
@@ -346,7 +346,7 @@ const teams = fc.array(
   { maxLength: 2 },
 )
 
-/** What another namespace has, and may have granted. */
+/** Datasets of another namespace, with or without a grant. */
 const sharedDatasets = fc
   .record({
     mounts: fc.constantFrom<JsonObject[]>(
@@ -368,7 +368,7 @@ const sharedDatasets = fc
 
 const devices = { limits: { 'nvidia.com/gpu': '1' } }
 
-/** Of the two runtimes and configurations that the services above may find, one asks for devices itself. */
+/** Two runtimes and configurations for the services above; one of them requests devices. */
 const servingRuntimes: fc.Arbitrary<KubeObject[]> = fc.subarray(
   ['plain', 'greedy'].map((name) => ({
     apiVersion: 'serving.kserve.io/v1alpha1',
@@ -399,7 +399,7 @@ function llmConfig(name: string, spec: JsonObject): KubeObject {
   }
 }
 
-/** What a cluster may say; its namespace is opted in. */
+/** The facts of a cluster with an opted-in namespace. */
 export const optedInFacts: fc.Arbitrary<Facts> = fc
   .record({
     specs: fc.oneof(

@@ -16,8 +16,8 @@ import { optedInFacts } from './arbitraries.ts'
 import { servicesOf } from './services.ts'
 
 /*
- * What must hold for every service that KServe's CRDs accept: values are made of the CRDs' own schemas. A failure
- * prints its seed; WARMGATE_PROPERTY_SEED takes it again. `make properties` makes 105,000.
+ * What must hold for every service that KServe's CRDs accept: values are made of the CRDs' own schemas. A
+ * failure prints its seed; WARMGATE_PROPERTY_SEED takes it again. `make properties` makes 105,000.
  */
 
 const numRuns = Number(process.env.WARMGATE_PROPERTY_RUNS ?? 200)
@@ -96,7 +96,7 @@ describe('what is generated', () => {
       const count = (wanted: Answer) => answers.filter((answer) => answer === wanted).length
       const said = { taken: count('taken'), refused: count('refused'), invalid: count('invalid') }
       process.stdout.write(`${JSON.stringify(said)}\n`)
-      // What a schema asks of several fields together, Kubernetes' own validation of a pod for one, is not generated.
+      // Rules about several fields together, e.g. Kubernetes' validation of pods, are not generated.
       expect(said.taken + said.refused).toBeGreaterThan(sample.length / 15)
     },
   )

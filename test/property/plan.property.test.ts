@@ -35,7 +35,7 @@ const anything = fc.oneof(
   { weight: 1, arbitrary: anyServices },
 )
 
-/** Only services that are accelerated, of those that come. */
+/** Filters accelerated services. */
 function accelerated(service: KubeObject, facts: Facts): Plan {
   const made = plan({ service, facts })
   fc.pre(made.reason === 'Accelerated')
@@ -52,12 +52,12 @@ test('the generators make services of both kinds: a property that none would bre
   expect(new Set(reasons).size).toBeGreaterThan(8)
   const existing = fc
     .sample(fc.tuple(services, optedInFacts), { numRuns: 300, seed: 1 })
-    .filter(([service, facts]) => plan({ service, facts }).message.includes('which was here already'))
+    .filter(([service, facts]) => plan({ service, facts }).message.includes('served from existing Dataset '))
   expect(existing.length).toBeGreaterThan(5)
   expect(plans.flatMap(referencesOf).length).toBeGreaterThan(3)
 })
 
-/** What is made that reaches into another namespace. */
+/** Created objects that refer to another namespace. */
 function referencesOf(made: Plan): KubeObject[] {
   return siblingsOf(made).filter((object) => JSON.stringify(object.spec).includes('dataset://'))
 }
@@ -140,7 +140,7 @@ test('only the model’s URI, its container’s resources and our annotations ch
         ({ pointer, model }) => path === pointer || (model.kind === 'storage' && path === model.pointer),
       )
       const isResource = resources.some((pointer) => path.startsWith(pointer))
-      // A container that is made comes with what is to hold it.
+      // A created container includes the list that contains it.
       const isMade = op === 'add' && missingName.some(({ pointer }) => `${pointer}/`.startsWith(`${path}/`))
       const isAllowed = isOurs || isMap || isModel || isResource || isMade
       expect({ path, isAllowed }).toEqual({ path, isAllowed: true })
@@ -246,7 +246,7 @@ test('of a Dataset that a team made nothing is made, whoever says so', () => {
   })
 })
 
-/** Of the containers that got devices, the pointers of what was added. */
+/** The pointers of the devices that were added to containers. */
 function givenDevices(service: KubeObject): string[][] {
   const additions = Object.values(readOriginal(service)?.additions ?? {})
   const devices = additions.map(({ added }) =>

@@ -23,11 +23,14 @@ export interface Schema {
   'x-kubernetes-list-map-keys'?: string[]
 }
 
-/** What a test wants to see more of than chance gives. Paths are as `spec.predictor.containers[].env[].name`. */
+/**
+ * Values that a test wants more often than at random. Paths have the form
+ * `spec.predictor.containers[].env[].name`.
+ */
 export interface Hooks {
-  /** Values in place of what the schema says; the first whose path matches. */
+  /** Values instead of those of the schema; the first matching path wins. */
   plants: readonly (readonly [RegExp, fc.Arbitrary<Json>])[]
-  /** Fields of the object at such a path, of which one is there more often than not. */
+  /** Fields of the object at a path; one of them is usually set. */
   favoured: readonly (readonly [RegExp, readonly string[]])[]
 }
 
@@ -45,8 +48,8 @@ const quantities = fc.constantFrom<Json>('1', '500m', '2Gi', '0')
 const words = fc.stringMatching(/^[a-z]([-a-z0-9]{0,8}[a-z0-9])?$/)
 
 /**
- * Values of a schema, sparse: of an object's optional fields a few, so that each value is small and many values
- * see every field. What a schema asks of several fields together is not heeded.
+ * Values of a schema, sparse: of an object's optional fields a few, so that each value is small and many
+ * values see every field. What a schema asks of several fields together is not heeded.
  */
 export function valuesOf(schema: Schema, hooks: Hooks): fc.Arbitrary<Json> {
   return new Values(hooks).of(schema, { path: '', depth: 0 })
@@ -60,7 +63,7 @@ class Values {
     this.#hooks = hooks
   }
 
-  /** One arbitrary for each path, made when it is first needed: a schema has some ten thousand nodes. */
+  /** One arbitrary for each path, created on demand, because a schema has about ten thousand nodes. */
   of(schema: Schema, place: Place): fc.Arbitrary<Json> {
     const known = this.#made.get(place.path)
     if (known !== undefined) return known

@@ -6,7 +6,7 @@ interface Timer {
   cancel: () => void
 }
 
-/** The time of this machine, and as far ahead of it as a test says: what falls due on the way runs at once. */
+/** The machine's time plus an offset that a test advances. Timers that become due run immediately. */
 export class MovableClock implements Clock {
   readonly #timers = new Set<Timer>()
   #aheadMs = 0

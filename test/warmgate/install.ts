@@ -35,7 +35,7 @@ export async function reinstallWebhooks(
   )
 }
 
-/** A kustomization's resources with its patches: of its features, those that ours use. */
+/** Renders a kustomization: supports the features that manifests/ uses. */
 export async function kustomized(folder: string): Promise<KubeObject[]> {
   const kustomization = parse(await readText(`manifests/${folder}/kustomization.yaml`)) as Json
   const resources = listAt(kustomization, 'resources') as string[]

@@ -7,12 +7,12 @@ import { until } from '../cluster/until.ts'
 export interface WarmgateOptions {
   /** The kubeconfig of the shipped service account. */
   kubeconfig: string
-  /** Where the log goes. */
+  /** The log file. */
   logFile: string
   port: number
   probePort: number
   metricsPort: number
-  /** So that several replicas can be told apart. */
+  /** Distinguishes replicas. */
   name?: string
   /** Further flags of `warmgate serve`. */
   args?: string[]
@@ -21,11 +21,11 @@ export interface WarmgateOptions {
 
 export interface WarmgateProcess {
   readonly pid: number
-  /** Where the webhook answers. */
+  /** The URL of the webhook. */
   readonly url: string
-  /** What /readyz answers from. */
+  /** The URL of /readyz. */
   readonly probeUrl: string
-  /** What /metrics answers from. */
+  /** The URL of /metrics. */
   readonly metricsUrl: string
   /** SIGTERM, and the end of the process. */
   stop(): Promise<void>
@@ -36,7 +36,7 @@ export interface WarmgateProcess {
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const exitWithParent = new URL('exit-with-parent.ts', import.meta.url).href
 
-/** Runs `warmgate serve` as a process of its own, and waits until it is ready. */
+/** Runs `warmgate serve` as a separate process, and waits until it is ready. */
 export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateProcess> {
   const { kubeconfig, logFile, port, probePort, metricsPort, name = 'warmgate-0', env = {} } = options
   const { args = [] } = options

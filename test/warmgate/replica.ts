@@ -6,13 +6,15 @@ import { until } from '../cluster/until.ts'
 import type { BareCluster } from './test-cluster.ts'
 
 export interface LocalReplica {
-  /** What /metrics answers. */
+  /** The response of /metrics. */
   metrics(): Promise<string>
   /** Gives the lease up, as at SIGTERM. Once is enough. */
   stop(): Promise<void>
 }
 
-/** Runs a replica of Warmgate in this process, so that its clock can be moved, and waits until it is ready. */
+/**
+ * Runs a replica of Warmgate in this process, so that its clock can be moved, and waits until it is ready.
+ */
 export async function startLocalReplica(
   { kubeconfig, ...ports }: Pick<BareCluster, 'kubeconfig' | 'port' | 'probePort' | 'metricsPort'>,
   { clock, identity }: { clock: Clock; identity: string },

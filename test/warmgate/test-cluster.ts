@@ -34,7 +34,7 @@ export interface InstalledCluster {
   client: KubeClient
   /** The path of the kubeconfig of the shipped service account. */
   kubeconfig: string
-  /** Where the webhook configuration expects Warmgate. */
+  /** The URL of Warmgate in the webhook configuration. */
   port: number
   probePort: number
   metricsPort: number
@@ -54,12 +54,12 @@ export interface WarmgateCluster extends InstalledCluster, Running {}
 /** With Fluid's own controllers, and Warmgate. */
 export interface RealFluidCluster extends InstalledCluster, Running {}
 
-/** With the stand-in for Fluid, and no process of Warmgate. */
+/** A cluster with the stand-in for Fluid, and without a Warmgate process. */
 export interface BareCluster extends InstalledCluster {
   fluid: FluidStandIn
 }
 
-/** With the stand-in for Fluid, and Warmgate. */
+/** A cluster with the stand-in for Fluid, and with Warmgate. */
 export interface TestCluster extends BareCluster, Running {}
 
 export async function startTestCluster(options: TestClusterOptions): Promise<TestCluster> {

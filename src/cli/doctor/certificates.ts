@@ -3,7 +3,7 @@ import { listAt, objectAt, stringAt } from '../../values/object.ts'
 import { type Check, type Finding, failed, nameOf, ok, some, warning, withLists } from './check.ts'
 
 const dayMs = 86_400_000
-/** Warmgate replaces an authority earlier than this; if one gets this old, nobody renews it. */
+/** Warmgate replaces an authority earlier than this. If an authority gets this old, no replica renews it. */
 const dueDays = 14
 
 /** The authorities that the API server trusts for Warmgate's webhooks. */
@@ -17,7 +17,7 @@ export const certificates: Check = {
       )
       if (own === undefined) return [failed('no webhook has a caBundle', 'install Warmgate')]
       if (bundles.some((bundle) => bundle === ''))
-        return [failed('a webhook has no caBundle: the API server trusts nobody', startReplica)]
+        return [failed('a webhook has no caBundle: the API server trusts no certificate', startReplica)]
       if (new Set(bundles).size > 1)
         return [
           failed(

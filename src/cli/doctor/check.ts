@@ -26,7 +26,7 @@ export function withLists<Name extends ListName>(
 ): Finding[] {
   const unread = names.flatMap((name) => (lists[name].kind === 'unread' ? [lists[name].why] : []))
   if (unread[0] !== undefined)
-    return [{ status: 'unknown', message: unread[0], todo: 'run it as somebody who may read that' }]
+    return [{ status: 'unknown', message: unread[0], todo: 'run it as a user who may read that' }]
   return find(
     Object.fromEntries(names.map((name) => [name, itemsOf(lists[name])])) as Record<Name, KubeObject[]>,
   )

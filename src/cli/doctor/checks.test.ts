@@ -107,7 +107,7 @@ const breakages: [check: string, status: string, message: RegExp, breakage: Brea
     lists({ deployments: [deployment('kserve-controller-manager', 'kserve', 'kserve:v0.99.0')] }),
   ],
   ['Fluid', 'failed', /no Datasets are served → install Fluid/, without('datasets')],
-  ['Fluid', 'failed', /nobody binds Datasets/, lists({ deployments: [] })],
+  ['Fluid', 'failed', /Datasets are never Bound/, lists({ deployments: [] })],
   [
     'Fluid',
     'failed',
@@ -192,7 +192,7 @@ const breakages: [check: string, status: string, message: RegExp, breakage: Brea
     /no ready endpoint.*→ kubectl get pods -n warmgate-system/,
     lists({ endpointSlices: [endpoints(false)] }),
   ],
-  ['certificates', 'failed', /has no caBundle: the API server trusts nobody/, own({ service })],
+  ['certificates', 'failed', /has no caBundle: the API server trusts no certificate/, own({ service })],
   ['certificates', 'failed', /no certificate in PEM/, own({ service, caBundle: 'bm8=' })],
   [
     'certificates',
@@ -234,7 +234,7 @@ const breakages: [check: string, status: string, message: RegExp, breakage: Brea
   [
     'rights',
     'unknown',
-    /forbidden → run it as somebody/,
+    /forbidden → run it as a user/,
     () => ({ rights: { kind: 'unread', why: 'forbidden' } }),
   ],
   [

@@ -11,7 +11,7 @@ export const fluid: Check = {
       if (controller === undefined)
         return [
           failed(
-            'no Deployment dataset-controller exists: nobody binds Datasets',
+            'no Deployment dataset-controller exists: Datasets are never Bound',
             "install Fluid's controllers",
           ),
         ]

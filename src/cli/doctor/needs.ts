@@ -47,6 +47,7 @@ export const neededEverywhere: readonly Need[] = [
     verbs: [...follow, 'create', 'patch', 'delete'],
   },
   { group: 'authorization.k8s.io', resources: ['subjectaccessreviews'], verbs: ['create'] },
+  { group: 'authorization.k8s.io', resources: ['selfsubjectaccessreviews'], verbs: ['create'] },
   {
     group: 'admissionregistration.k8s.io',
     resources: ['mutatingwebhookconfigurations'],

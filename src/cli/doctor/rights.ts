@@ -9,7 +9,7 @@ export const rights: Check = {
         {
           status: 'unknown',
           message: read.why,
-          todo: 'run it as somebody who may create SubjectAccessReviews',
+          todo: 'run it as a user who may create SubjectAccessReviews',
         },
       ]
     if (read.denied.length === 0) return [ok(`${read.account} may do all that it needs`)]

@@ -20,6 +20,7 @@ import type { Reflector } from '../../kube/reflector.ts'
 import { type Resource, resources } from '../../kube/resources.ts'
 import { beyondCacheLimit } from '../../plan/cache/cache-limit.ts'
 import { heldBeforeLoad, waitBeforeLoad } from '../../plan/cache/load-start.ts'
+import type { PlannedCache } from '../../plan/plan.ts'
 import { builtInPolicy } from '../../policy/policy.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Clock } from '../../values/clock.ts'
@@ -39,6 +40,7 @@ import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { pathsOf, pruneLoads, reconcileDataLoads } from './data-loads.ts'
 import { explainDeletion } from './deletions.ts'
 import { type DesiredCache, desiredCache, reportOutdated } from './desired-cache.ts'
+import { type FillOutcome, FillReconciler } from './fills.ts'
 import { deleteOrphans, partsOf } from './orphans.ts'
 import { clearRetention, retain, retentionOwners } from './retention.ts'
 import { RuntimePods } from './runtime-pods.ts'
@@ -58,7 +60,7 @@ export interface CacheOptions {
 }
 
 interface Planned {
-  cache: Cache | undefined
+  cache: PlannedCache | undefined
   policy: string | undefined
   reason: string
   message: string
@@ -84,11 +86,13 @@ export class CacheReconciler {
   /** When the Secrets of caches are to be compared again. */
   readonly #secretDueMs = new Memory<number>({ totalBytes: 2 ** 20, valueBytes: 2 ** 10 })
   readonly #pods: RuntimePods
+  readonly #fills: FillReconciler
   readonly #kinds: { kind: string; resource: Resource; known: Reflector }[]
 
   constructor(options: CacheOptions) {
     this.#options = options
     this.#pods = new RuntimePods(options)
+    this.#fills = new FillReconciler(options)
     const { mirror } = options
     this.#kinds = [
       { kind: 'DataLoad', resource: resources.dataLoad, known: mirror.dataLoads },
@@ -127,7 +131,23 @@ export class CacheReconciler {
     if (await deleteOrphans(this.#options, key)) return deletingRetryMs
     const provision = desiredCache({ ...desired.cache, paths: [...paths.keys()] }, mirror)
     if (provision.kind === 'taken') return this.#blocked(users, 'NameTaken', provision.message)
-    return await this.#provision(provision, { key, users, paths, policy: desired.policy })
+    const filling = await this.#fill(desired.cache, dataset, users)
+    if (filling.kind === 'blocked') return this.#blocked(users, filling.reason, filling.message)
+    if (filling.kind === 'waiting') return filling.againMs
+    const againMs = await this.#provision(provision, { key, users, paths, policy: desired.policy })
+    return soonest(againMs, filling.againMs)
+  }
+
+  /** Fills the mirror that a new cache reads from; and again if that is asked for, while the cache serves. */
+  async #fill(
+    { name, namespace, fill }: PlannedCache,
+    dataset: KubeObject | undefined,
+    users: KubeObject[],
+  ): Promise<FillOutcome> {
+    if (fill === undefined) return { kind: 'ready', againMs: undefined }
+    const cache = { name, namespace, fill }
+    if (dataset === undefined) return await this.#fills.ensure(cache, users)
+    return { kind: 'ready', againMs: await this.#fills.refill(cache, dataset, users) }
   }
 
   /** Writes the objects of a cache in order. */
@@ -176,7 +196,7 @@ export class CacheReconciler {
     const { clock, events } = this.#options
     const bytes = heldBeforeLoad(dataset, clock.now())
     if (bytes === undefined || latestRetry(dataset, dataset.metadata.name ?? '') > 0) return
-    const note = `it holds ${formatSize(bytes)} before it is filled: an earlier cache of its name left files on the disks of its nodes`
+    const note = `it holds ${formatSize(bytes)} before its warm-up: an earlier cache with the same name left files on the disks of its nodes`
     events.record({ regarding: dataset, type: 'Warning', reason: 'OldCacheFiles', note, action: 'Warmup' })
   }
 
@@ -217,7 +237,12 @@ export class CacheReconciler {
       first ??= planned
     }
     return (
-      first ?? { cache: undefined, policy: undefined, reason: 'NoModelLocation', message: 'nobody uses it' }
+      first ?? {
+        cache: undefined,
+        policy: undefined,
+        reason: 'NoModelLocation',
+        message: 'no service uses it',
+      }
     )
   }
 
@@ -340,6 +365,7 @@ export class CacheReconciler {
     )
       return undefined
     const dataset = mirror.datasets.get(key)
+    await this.#fills.cancel(key)
     if (dataset === undefined) {
       for (const { resource, object } of partsOf(mirror, key)) await this.#delete(resource, object)
       return undefined

@@ -26,7 +26,7 @@ interface Options {
   podRewrites: PodRewriteUsage
 }
 
-/** The paths of a cache at which services have their models, each with those services. */
+/** The paths of models in a cache, each with the services that use it. */
 export function pathsOf(
   { mirror, podRewrites }: Pick<Options, 'mirror' | 'podRewrites'>,
   cache: string,
@@ -43,7 +43,10 @@ export function pathsOf(
   return paths
 }
 
-/** The paths of a service's models in a cache. Accept only loadable paths, because Fluid puts them in a script. */
+/**
+ * The paths of a service's models in a cache. Accept only loadable paths, because Fluid puts them in a
+ * script.
+ */
 export function recordedPaths(
   records: Pick<Records, 'locations'>,
   service: KubeObject,

@@ -99,15 +99,15 @@ test('one object that is not Warmgate’s is enough to leave all of a cache alon
   const cases: [KubeObject[], string][] = [
     [
       changed(made, 'Dataset', { mounts }),
-      'Dataset bloom-0123456789 exists and is not as Warmgate makes it (spec.mounts)',
+      'Dataset bloom-0123456789 exists and has fields that Warmgate does not write (spec.mounts)',
     ],
     [
       changed(made, 'JindoRuntime', { volumes }),
-      'JindoRuntime bloom-0123456789 exists and is not as Warmgate makes it (spec.volumes)',
+      'JindoRuntime bloom-0123456789 exists and has fields that Warmgate does not write (spec.volumes)',
     ],
     [
       changed(made, 'DataLoad', { target: [] }),
-      'DataLoad bloom-0123456789 exists and is not as Warmgate makes it (spec.target)',
+      'DataLoad bloom-0123456789 exists and has fields that Warmgate does not write (spec.target)',
     ],
     [unlabelled('Dataset'), "Dataset bloom-0123456789 exists and is not Warmgate's"],
     [unlabelled('JindoRuntime'), "JindoRuntime bloom-0123456789 exists and is not Warmgate's"],

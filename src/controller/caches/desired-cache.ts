@@ -15,15 +15,16 @@ export type DesiredCache =
   | {
       kind: 'ours'
       cache: Cache
-      /** The Dataset first: it says what is held back. */
+      /** The Dataset comes first. Its annotation lists the pending changes. */
       objects: KubeObject[]
-      /** What differs from the policy as it is now, and only a new cache would have. */
+      /** Fields that differ from the current policy and that only a new cache would get. */
       pendingChanges: string[]
     }
 
 /**
- * The desired objects of a cache, compared with the existing ones. An existing Runtime keeps its kind, because two
- * Runtimes would compete for the Dataset. If one object is not Warmgate's, none of them is written.
+ * The desired objects of a cache, compared with the existing ones. An existing Runtime keeps its kind,
+ * because two Runtimes would compete for the Dataset. If one object is not Warmgate's, none of them is
+ * written.
  */
 export function desiredCache(requested: Cache, mirror: Mirror): DesiredCache {
   const found = existingRuntime(requested, mirror)
@@ -49,7 +50,10 @@ export function desiredCache(requested: Cache, mirror: Mirror): DesiredCache {
   return { kind: 'ours', cache, objects, pendingChanges }
 }
 
-/** A DataLoad that is there keeps its number of copies, which Fluid reads once: the size may have come later. */
+/**
+ * An existing DataLoad keeps its replicas: Fluid reads them once, and the model's size may have been unknown
+ * then.
+ */
 function withCopiesOf(present: KubeObject | undefined, object: KubeObject): KubeObject {
   const copies = getIn(present, 'spec', 'target', 0, 'replicas')
   if (object.kind !== 'DataLoad' || isScheduled(object) || typeof copies !== 'number') return object
@@ -57,9 +61,11 @@ function withCopiesOf(present: KubeObject | undefined, object: KubeObject): Kube
   return { ...object, spec: { ...objectAt(object.spec), target } }
 }
 
-/** An object as it is to be written; `isRead` once Fluid has read the Dataset, for its Runtime. */
+/**
+ * Compares an object with the existing one. `isMounted`: Fluid has read the Dataset's mounts for its Runtime.
+ */
 function compared(object: KubeObject, present: KubeObject | undefined, isMounted: boolean): MergeResult {
-  // Before that it can be put right.
+  // Before that, the Dataset can still be changed.
   if (object.kind === 'Dataset') return mergeMutable(object, present, isMounted ? [] : datasetFields)
   const part = mergeMutable(object, present)
   // A scheduled DataLoad is deleted and created again for any change (schedules.ts).
@@ -78,14 +84,14 @@ function nameTaken(
 
 function hasForeignFields(fields: string[]): string {
   const paths = fields.slice(0, 5).map((field) => `spec.${field}`)
-  return `is not as Warmgate makes it (${paths.join(', ')})`
+  return `has fields that Warmgate does not write (${paths.join(', ')})`
 }
 
 type ExistingRuntime =
   | { kind: 'found'; runtime: RuntimeName | undefined }
   | Extract<DesiredCache, { kind: 'taken' }>
 
-/** The kind of the Runtime that stands; a reference has one that Fluid makes itself. */
+/** The kind of the existing Runtime. Fluid creates the Runtime of a reference itself. */
 function existingRuntime({ namespace, name, source }: Cache, { runtimes: known }: Mirror): ExistingRuntime {
   if (isReferenceTo(source)) return { kind: 'found', runtime: undefined }
   const present = runtimeNames.flatMap((runtime) => {
@@ -99,7 +105,7 @@ function existingRuntime({ namespace, name, source }: Cache, { runtimes: known }
   const [first] = present
   if (first === undefined) return { kind: 'found', runtime: undefined }
   const { runtime, object } = first
-  // A cache without credentials stays, even if its policy does not say by now that it is read as its node.
+  // Keep a cache without credentials, even if its policy no longer allows the node's identity.
   const served = chooseRuntime({ ...source, isReadAsNode: true }, runtime, [
     'datasets',
     runtimes[runtime].plural,
@@ -118,13 +124,13 @@ function presentOf(
   return copy.get(keyOf(object))
 }
 
-/** Says on a Dataset what differs from its policy, and Fluid does not change while it stands. */
+/** Reports the pending changes of an existing Dataset in an Event. */
 export function reportOutdated(
   { events }: { events: EventRecorder },
   dataset: KubeObject,
   pendingChanges: string[],
 ): void {
   if (pendingChanges.length === 0) return
-  const note = `made before its policy changed, or edited since: it stays without ${pendingChanges.join(', ')} until it is made anew, since Fluid does not change that while it stands`
+  const note = `created before its policy changed, or edited since: it lacks ${pendingChanges.join(', ')} until it is created again, because Fluid does not apply these changes`
   events.record({ regarding: dataset, type: 'Warning', reason: 'CacheOutdated', note, action: 'CreateCache' })
 }

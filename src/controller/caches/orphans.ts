@@ -16,8 +16,9 @@ interface Options {
 }
 
 /**
- * Deletes objects of an earlier Dataset with the same name. Kubernetes keeps them, because services own them too, and
- * a warm-up of the earlier Dataset proves nothing about the new one. Resolves with true if any such object was found.
+ * Deletes objects of an earlier Dataset with the same name. Kubernetes keeps them, because services own them
+ * too, and a warm-up of the earlier Dataset proves nothing about the new one. Resolves with true if any such
+ * object was found.
  */
 export async function deleteOrphans(options: Options, key: ObjectKey): Promise<boolean> {
   const known = options.mirror.datasets.get(key)
@@ -33,7 +34,7 @@ export async function deleteOrphans(options: Options, key: ObjectKey): Promise<b
   return true
 }
 
-/** The Runtimes and DataLoads of a cache, whatever the DataLoads are called; those of `warmgate refresh`, too. */
+/** The Runtimes and DataLoads of a cache, including DataLoads of `warmgate refresh`. */
 export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; object: KubeObject }[] {
   const loads = mirror.loadsOf(key)
   const runtimes = runtimeNames.map(

@@ -21,9 +21,8 @@ interface Options {
 const { kind: keeperKind } = resources.accelerationPolicy
 
 /**
- * The policy as an owner of a Dataset beside its services, where it retains caches. So a Dataset is there for as long
- * as one of them is, and Kubernetes itself takes away what is retained when the policies go: with the CRD, too, after
- * Warmgate was uninstalled.
+ * The policy as an additional owner of a Dataset, if the policy retains caches. Kubernetes then deletes a
+ * retained Dataset when the policy is deleted, also if the CRD is deleted after Warmgate was uninstalled.
  */
 export function retentionOwners(mirror: Mirror, policy: string | undefined): OwnerReference[] {
   const object = policy === undefined ? undefined : mirror.policies.get({ name: policy })
@@ -31,9 +30,9 @@ export function retentionOwners(mirror: Mirror, policy: string | undefined): Own
 }
 
 /**
- * How long a Dataset that no service uses is to stay, in milliseconds; 0 for no longer. When it was released is
- * written on it, so that a restart changes nothing; until when it stays follows the policy as it is now. Nothing is
- * written on another Dataset of its name.
+ * The milliseconds for which to keep a Dataset that no service uses; 0 if it must be deleted. The time since
+ * which it is unused is recorded on it, so that a restart does not extend it; the duration follows the
+ * current policy. Never writes to a newer Dataset with the same name.
  */
 export async function retain(options: Options, dataset: KubeObject): Promise<number> {
   const { client, mirror, clock, events } = options
@@ -52,7 +51,7 @@ export async function retain(options: Options, dataset: KubeObject): Promise<num
   return Math.max(Date.parse(until) - clock.now(), 0)
 }
 
-/** A Dataset that a service uses again is not retained any more. */
+/** Removes the retention of a Dataset that a service uses again. */
 export async function clearRetention(
   { client }: Pick<Options, 'client'>,
   dataset: KubeObject,
@@ -63,8 +62,8 @@ export async function clearRetention(
 }
 
 /**
- * The policy that a Dataset is retained by: of its owners one that selects its namespace, and the one that retains it
- * for the shortest time, since anybody who may write the Dataset can name an owner.
+ * The policy that retains a Dataset: an owner that selects its namespace. If there are several, the shortest
+ * retention wins, because any client that may write the Dataset can add an owner.
  */
 function retentionPolicy(
   mirror: Mirror,

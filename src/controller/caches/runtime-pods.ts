@@ -19,12 +19,15 @@ interface Options {
   logger: Logger
 }
 
-/** How long workers may take, and how long a FUSE client may be away, before anything is said; the pause between looks. */
+/**
+ * How long workers may be pending and FUSE clients unavailable before an Event; also the time between two
+ * checks.
+ */
 export const patienceMs = 60_000
 
 const bounds = { totalBytes: 2 ** 18, valueBytes: 2 ** 10 }
 
-/** The Runtime of a cache as it is, and the Dataset that it serves. */
+/** An existing Runtime and its Dataset. */
 interface RunningCache {
   dataset: KubeObject
   runtime: KubeObject
@@ -32,13 +35,13 @@ interface RunningCache {
 }
 
 /**
- * Finds pods of a Runtime that do not run, and says so on the Dataset. A cache with all of its workers costs no call.
- * Fluid picks ports of the node for Jindo and Alluxio at random: workers of two caches with the same port never share
- * a node, and only another Runtime gets other ports.
+ * Reports pods of a Runtime that do not run, on the Dataset. A cache with all workers ready costs no API
+ * call. Fluid picks random host ports for Jindo and Alluxio: workers of two caches with the same port cannot
+ * share a node, and only a new Runtime gets other ports.
  */
 export class RuntimePods {
   readonly #options: Options
-  /** By UID of a Runtime: when its pods were looked at, and since when a FUSE client is known to be away. */
+  /** By UID of a Runtime: when its pods were last checked, and since when a FUSE client is unavailable. */
   readonly #checkedMs = new Memory<number>(bounds)
   readonly #fuseUnavailableMs = new Memory<number>(bounds)
 
@@ -82,14 +85,14 @@ export class RuntimePods {
       })
       return patienceMs
     }
-    const note = `its pods have no node with their ports free: its ${runtime.kind} is created again, with other ports`
+    const note = `no node has the ports of its pods free: its ${runtime.kind} is created again with other ports`
     events.record({ ...regarding, reason: 'PortsTaken', note })
     await deleteByUid(client, resource, runtime)
     logger.info({ kind: runtime.kind, namespace, name }, 'deleted: its ports are taken')
     return patienceMs
   }
 
-  /** Fluid counts FUSE clients, and takes them for ready whatever they are (pkg/ctrl/fuse.go). */
+  /** Fluid counts unavailable FUSE clients, but reports the phase Ready anyway (v1.0.8 pkg/ctrl/fuse.go). */
   #fuse({ dataset, runtime }: RunningCache): RequeueAfterMs {
     const { clock, events } = this.#options
     const { uid = '' } = runtime.metadata

@@ -19,8 +19,8 @@ export type SecretSynced =
   | { kind: 'blocked'; reason: 'CredentialsMissing' | 'NameTaken'; message: string }
 
 /**
- * Keeps the Secret of a cache in step with the one that its keys are copied from, where it needs one at all.
- * The Dataset owns it, so both are deleted together. Secret values are neither logged nor stored here.
+ * Updates the Secret of a cache from the Secret that its keys are copied from, if the cache needs one. The
+ * Dataset owns it, so both are deleted together. Secret values are neither logged nor kept in memory.
  */
 export async function syncSecret(
   { client, logger }: { client: KubeClient; logger: Logger },
@@ -55,7 +55,7 @@ export async function syncSecret(
   return { kind: 'synced' }
 }
 
-/** Only namespaces that grant it have their Secrets written: with the ClusterRole of manifests/base. */
+/** Warmgate may write Secrets only in namespaces that bind the ClusterRole warmgate-cache-secrets. */
 function notGranted({ namespace, name }: Cache): string {
   const role = 'warmgate-cache-secrets'
   const account = 'warmgate-system:warmgate'

@@ -38,12 +38,12 @@ const progressIntervalMs = 5_000
 const progressIntervalPerPodMs = 100
 // An older progress write delays no further one.
 const rememberedMs = 10 * 60_000
-// A new leader knows which caches a service uses only after a moment.
+// A new leader does not know at once which caches a service uses: check again after this time.
 const unknownMs = 1_000
 // The mirror may show a pod before its service, but never this long.
 const orphanMs = 30_000
 const serviceGone = 'its service is gone'
-// The write failed because the pod is gone, which the mirror shows soon, or because another client wrote it.
+// The write failed because the pod was deleted or changed. The mirror shows that soon.
 const goneMs = 1_000
 const noClaim: CachePhase = { kind: 'pending', message: 'its claim is not there yet' }
 
@@ -97,6 +97,7 @@ export class HoldReconciler {
       caches: Object.fromEntries(estimated),
       unmountable: facts.unmountable,
       unreadable: facts.unreadable,
+      fillMs: facts.fillMs,
       sinceMs: Math.min(createdMs(pod), facts.waitingSinceMs ?? Number.POSITIVE_INFINITY),
       nowMs: clock.now(),
     })
@@ -117,8 +118,9 @@ export class HoldReconciler {
   }
 
   /**
-   * Reverts the service, or serves from a cold cache if the revert is refused. Releases the pod at once in both cases:
-   * KServe deletes a pod without a node as soon as it sees the reverted service, and the end of its hold must be counted.
+   * Reverts the service, or serves from a cold cache if the revert is refused. Releases the pod at once in
+   * both cases: KServe deletes a pod without a node as soon as it sees the reverted service, and the end of
+   * its hold must be counted.
    */
   async #revert(
     pod: KubeObject,
@@ -137,16 +139,17 @@ export class HoldReconciler {
       const release = { kind: 'release', reason: 'Reverted', message: revertedMessage(message) } as const
       return isPlaceholder(pod) ? undefined : await this.#release(pod, release)
     }
-    const explained = `${message}; the service cannot be taken back: ${refused}; the pod serves from a cold cache`
+    const explained = `${message}; the service cannot be reverted: ${refused}; the pod serves from a cold cache`
     return await this.#release(pod, { kind: 'release', reason, message: explained })
   }
 
   /**
-   * Why a pod must not affect its service; undefined if it may. Any tenant can create a pod with a service's labels
-   * that mounts a PVC which is never Bound. Accept only pods of a workload, and only PVCs that the service was given.
+   * Why a pod must not affect its service; undefined if it may. Any tenant can create a pod with a service's
+   * labels that mounts a PVC which is never Bound. Accept only pods of a workload, and only PVCs that the
+   * service was given.
    */
   #notItsPod(pod: KubeObject, service: KubeObject, { caches, unmountable }: PodFacts): string | undefined {
-    if (!isWorkloadPod(pod)) return 'the pod is none of its workload'
+    if (!isWorkloadPod(pod)) return 'the pod does not belong to its workload'
     const { mirror, podRewrites } = this.#options
     const isCold = (phase: CachePhase) => phase.kind !== 'warm' || isPlaceholder(pod)
     const cold = Object.entries(caches).flatMap(([name, phase]) => (isCold(phase) ? [name] : []))
@@ -154,7 +157,7 @@ export class HoldReconciler {
     const recorded = [...mirror.records.claims(service), ...podRewrites.names(service)]
     return awaited.some((name) => recorded.includes(name))
       ? undefined
-      : `it was not given ${awaited.join(', ') || 'any cache'}`
+      : `it did not get ${awaited.join(', ') || 'any cache'}`
   }
 
   #remember({ metadata: { uid = '' } }: KubeObject): void {
@@ -167,7 +170,9 @@ export class HoldReconciler {
     this.#toldMs.set(uid, nowMs)
   }
 
-  /** How long to delay a progress message; zero or less if the reason changed or nothing has to be delayed. */
+  /**
+   * How long to delay a progress message; zero or less if the reason changed or nothing has to be delayed.
+   */
   #quietMs(pod: KubeObject, { reason, message }: HoldDecision): number {
     const { clock, held } = this.#options
     const before = gateCondition(pod)
@@ -198,8 +203,8 @@ export class HoldReconciler {
 }
 
 /**
- * Whether a pod waits to be replaced by a pod with a sidecar. It has never run, and its workload creates another
- * one. Any other pod with this annotation is only released.
+ * Whether a pod waits to be replaced by a pod with a sidecar. It has never run, and its workload creates
+ * another one. Any other pod with this annotation is only released.
  */
 function isPlaceholder(pod: KubeObject): boolean {
   return awaitsSidecar(pod) && hasSchedulingGate(pod) && isWorkloadPod(pod)

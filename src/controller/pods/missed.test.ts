@@ -130,7 +130,7 @@ test.each(unmended)('a pod that lacks %s is replaced once admission answers', as
   expect(fixture.pod).toBeUndefined()
   expect(fixture.api.writes).toEqual(['delete Pod llama-0'])
   expect(fixture.events.map(({ note }) => note)).toEqual([
-    `replaced: admission was away when it was created, and it lacks ${lacks}`,
+    `replaced: admission was unavailable when the pod was created, and it lacks ${lacks}`,
   ])
 })
 

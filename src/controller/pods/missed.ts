@@ -20,11 +20,11 @@ export interface MissedPodOptions {
   events: EventRecorder
 }
 
-/** A pod that has no node by then waits for something. Sooner, the mirror may not know yet what admission knew. */
+/** Check a pod without a node only after this time: before, the mirror may lag behind admission. */
 export const missedAfterMs = 30_000
-// Admission is away: when to ask again.
+// How often to check admission while it is unavailable.
 const unreachableMs = 30_000
-// Admission answered, and still something is missing, e.g. because another webhook takes it away.
+// Admission works, but a field is still missing, e.g. because another webhook removes it.
 const resyncMs = 10 * 60_000
 
 /** Whether a pod may be one that admission did not see: it has no node, and does not wait for Warmgate. */
@@ -34,9 +34,9 @@ export function mayBeMissed(pod: KubeObject): boolean {
 }
 
 /**
- * Mends pods that were created while admission was away, and so lack what keeps them from a node: tolerations are added,
- * and a pod that lacks anything else is deleted, since its workload makes another one. Only pods without a node are
- * touched: any other runs.
+ * Repairs pods without a node that were created while admission was unavailable. Adds missing tolerations.
+ * Deletes a pod that lacks other fields, because its workload creates another one. Never changes a pod that
+ * has a node.
  */
 export class MissedPodReconciler {
   readonly #options: MissedPodOptions
@@ -73,22 +73,25 @@ export class MissedPodReconciler {
     const { client } = this.#options
     // A pod that has changed since is reconciled again.
     if ((await patchAsSeen(client, resources.pod, pod, { spec: { tolerations } })) === undefined) return
-    this.#tell(pod, 'given the tolerations of its policy: admission was away when it was created')
+    this.#tell(pod, 'added the tolerations of its policy: admission was unavailable when the pod was created')
   }
 
-  /** Not while admission is away: the next pod would lack the same. */
+  /** Deletes the pod, but not while admission is unavailable: the next pod would lack the same fields. */
   async #replace(pod: KubeObject, service: KubeObject, fixed: string[]): Promise<RequeueAfterMs> {
     const { client, clock } = this.#options
     const workload = ownerUid(pod)
     const nowMs = clock.now()
     this.#forgetBefore(nowMs - resyncMs)
     const replacedMs = this.#replacedMs.get(workload)
-    // This pod is itself a replacement, created while admission answered: wait before replacing it.
+    // This pod already replaced another one while admission worked: wait before replacing it again.
     if (replacedMs !== undefined && createdMs(pod) >= replacedMs) return replacedMs + resyncMs - nowMs
     if (!(await admissionAnswers(client, service))) return unreachableMs
-    // Kubernetes counts in whole seconds, too.
+    // Round down, because creationTimestamps are in whole seconds.
     if (replacedMs === undefined) this.#replacedMs.set(workload, Math.floor(nowMs / 1_000) * 1_000)
-    this.#tell(pod, `replaced: admission was away when it was created, and it lacks ${fixed.join(', ')}`)
+    this.#tell(
+      pod,
+      `replaced: admission was unavailable when the pod was created, and it lacks ${fixed.join(', ')}`,
+    )
     await deleteByUid(client, resources.pod, pod)
     return undefined
   }
@@ -106,7 +109,7 @@ export class MissedPodReconciler {
       type: 'Normal',
       reason: 'AdmissionMissed',
       note,
-      action: 'Mend',
+      action: 'Repair',
     })
   }
 }

@@ -14,10 +14,10 @@ const eventTypes: Record<ReleaseReason, 'Normal' | 'Warning'> = {
   Reverted: 'Warning',
 }
 
-/** A pod that waits no more. */
+/** A pod with an ended hold. */
 export interface Released {
   pod: KubeObject
-  /** Undefined where it is not known. */
+  /** Undefined if it is not known. */
   service: KubeObject | undefined
   release: Release
   heldMs: number
@@ -30,13 +30,14 @@ export interface ReleasesOptions {
   errors: ErrorReporter
 }
 
-// A cache that is warm frees all its pods, one soon after the other: Events would take the API server from them.
+// A warm cache releases all its pods within a short time. Write Events after that, so that they do not delay
+// releases.
 const quietMs = 1_000
 const longestMs = 10_000
 
 /**
- * Tells in Events which pods were released, once no more are being released: each pod its own, and each service all of
- * its pods in one.
+ * Writes Events about released pods, one second after the last release: one for each pod, and one for each
+ * service with the number of its pods.
  */
 export class Releases {
   readonly #options: ReleasesOptions
@@ -65,7 +66,7 @@ export class Releases {
     for (const batch of Map.groupBy(waiting, batchKey).values()) this.#tellService(batch)
     for (const { pod, release, service, heldMs } of waiting) {
       this.#record(pod, release, release.message)
-      // Of a pod without a service nothing was saved.
+      // Savings are counted only for pods of a known service.
       if (release.reason !== 'Warm' || service === undefined) continue
       this.#options.errors.each('releases', [pod], () => this.#options.savings.count(pod, heldMs))
     }

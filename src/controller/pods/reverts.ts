@@ -20,8 +20,8 @@ interface Options {
 type Revert = HoldDecision & { kind: 'revert' }
 
 /**
- * Reverts a service to its storage initializer: opts it out and restores its manifest. KServe then replaces its pods.
- * Resolves with the reason if this is refused; undefined if it succeeds.
+ * Reverts a service to its storage initializer: opts it out and restores its manifest. KServe then replaces
+ * its pods. Resolves with the reason if this is refused; undefined if it succeeds.
  */
 export async function revert(
   { client, events, metrics, mirror }: Options,
@@ -36,12 +36,12 @@ export async function revert(
     throw error
   }
   metrics.reverts.inc({ reason })
-  const note = `${why}; the service goes back to its storage initializer. To try again, remove the annotation ${accelerationAnnotation}`
+  const note = `${why}; the service was reverted to its storage initializer. To try again, remove the annotation ${accelerationAnnotation}`
   events.record({ regarding: service, type: 'Warning', reason: 'Reverted', note, action: 'Revert' })
   return undefined
 }
 
-/** On the service as it is now: KServe writes it, too. */
+/** One attempt on the current service, because KServe writes it, too. */
 async function write(
   { client, mirror }: { client: KubeClient; mirror: Pick<Mirror, 'records'> },
   service: KubeObject,
@@ -50,8 +50,8 @@ async function write(
   const resource = serviceResource(service)
   return await retryOnConflict(async () => {
     const current = await client.get(resource, keyOf(service))
-    if (current === undefined || current.metadata.uid !== service.metadata.uid) return 'it is gone'
-    if (mirror.records.of(current)?.isProven === false) return 'its record is not one that Warmgate wrote'
+    if (current === undefined || current.metadata.uid !== service.metadata.uid) return 'it was deleted'
+    if (mirror.records.of(current)?.isProven === false) return 'its record has no valid signature'
     const undone = await restoreService(client, current, { optOut: why })
     return undone.kind === 'unreadable' ? undone.message : undefined
   })

@@ -149,7 +149,7 @@ test('pods that still download are replaced; those that are Ready are not', asyn
   late.api.put(account, secret, podOf(ready))
   expect(await late.look()).toBeUndefined()
   expect(late.uriNow()).toBe(uri)
-  expect(late.events).toMatchObject([{ note: expect.stringContaining('Ready already') }])
+  expect(late.events).toMatchObject([{ note: expect.stringContaining('after its pods were Ready') }])
   const early = setUp()
   await early.look()
   early.api.put(account, secret, podOf({}))

@@ -33,10 +33,10 @@ interface Wait {
 }
 
 /**
- * Accelerates services that were created before a service account or Secret that they name, as often in one file. KServe
- * creates no pod before these exist. They are not watched, because that would need rights to all Secrets: they are read
- * repeatedly, with growing delays, for a bounded time. The service carries no mark that it waits, because KServe would
- * copy an annotation into its pods.
+ * Accelerates services that were created before a service account or Secret that they name, as often in one
+ * file. KServe creates no pod before these exist. They are not watched, because that would need rights to all
+ * Secrets: they are read repeatedly, with growing delays, for a bounded time. The service carries no mark
+ * that it waits, because KServe would copy an annotation into its pods.
  */
 export class AwaitedCredentialsReconciler {
   readonly #options: AwaitedCredentialsOptions
@@ -47,7 +47,7 @@ export class AwaitedCredentialsReconciler {
     this.#options = options
   }
 
-  /** Looks at one service; answers when to look again, if it must. */
+  /** Reconciles one service. Resolves with the time until the next check; undefined if none is needed. */
   async reconcile(service: KubeObject): Promise<RequeueAfterMs> {
     const wait = this.#waits.get(waitKey(service))
     if (wait?.isOver || !this.#isCandidate(service)) return undefined
@@ -86,7 +86,9 @@ export class AwaitedCredentialsReconciler {
     return answer.kind === 'adopted' ? undefined : this.#again(service, wait)
   }
 
-  /** Whether a pod that downloaded the model is Ready: it would be replaced. One that is not serves nobody. */
+  /**
+   * Whether a pod that downloaded the model is Ready. Adoption would replace such a pod while it serves.
+   */
   async #isServing(service: KubeObject, { locations }: Plan): Promise<boolean> {
     const pods = await listAlivePods(this.#options.client, service)
     const sources = locations.map(({ source }) => source)
@@ -111,8 +113,8 @@ export class AwaitedCredentialsReconciler {
   }
 }
 
-const late = 'its credentials were not there within 10 minutes: it stays as it is'
-const serving = 'its credentials came when its pods were Ready already: it stays as it is'
+const late = 'its credentials did not exist within 10 minutes: it stays as it is'
+const serving = 'its credentials were created after its pods were Ready: it stays as it is'
 
 function waitKey({ metadata: { uid = '' } }: KubeObject): string {
   return uid

@@ -13,39 +13,38 @@ import type { Clock } from '../../values/clock.ts'
 import { createdMs, type KubeObject, keyText, type ObjectKey } from '../../values/object.ts'
 import { awaitedForMs } from './awaited-credentials.ts'
 
-// What was missing is read again after ten seconds.
+// How often missing credentials are read again.
 const retryMs = 10_000
 
-/** A place in a cache; the empty path is its root, undefined is a place that is not known. */
+/** A path in a cache: '' is the root, undefined is an unknown path. */
 interface CachePath {
   cache: string
   path: string | undefined
 }
 
 /**
- * Which caches the services use whose manifests stay as they are (`rewrite: Pod`), or are still to be adopted:
- * nothing on them says so. It is known for a namespace once each of its services that was there at the start has been
- * looked at.
+ * The caches of services that have no record of them: services under `rewrite: Pod`, and services that are
+ * being adopted. Known for a namespace once every service that existed at the start has been planned.
  */
 export class PodRewriteUsage {
   readonly #caches = new Map<string, CachePath[]>()
   /** IDs of the services that use a cache, by its key. */
   readonly #services = new Map<string, Set<string>>()
-  /** The services that are still to be looked at, by namespace. */
+  /** The services that are not planned yet, by namespace. */
   readonly #pending = new Map<string, Set<string>>()
 
   areKnownIn(namespace = ''): boolean {
     return !this.#pending.has(namespace)
   }
 
-  /** This service is still to be looked at. */
+  /** Marks a service as not planned yet. */
   expect(service: KubeObject): void {
     const { namespace = '' } = service.metadata
     const others = this.#pending.get(namespace) ?? new Set()
     this.#pending.set(namespace, others.add(serviceId(service)))
   }
 
-  /** The names of the caches that a service uses, as far as is known. */
+  /** The names of the caches that a service is known to use. */
   names(service: KubeObject): string[] {
     return (this.#caches.get(serviceId(service)) ?? []).map(({ cache }) => cache)
   }
@@ -54,7 +53,7 @@ export class PodRewriteUsage {
     return this.names(service).includes(cache)
   }
 
-  /** Where in a cache the service has its models. */
+  /** The paths of the service's models in a cache. */
   paths(service: KubeObject, cache: string): string[] {
     const used = this.#caches.get(serviceId(service)) ?? []
     return used.flatMap((each) => (each.cache === cache ? (each.path ?? []) : []))
@@ -78,7 +77,7 @@ export class PodRewriteUsage {
     return [...new Set([...before, ...caches].map(({ cache }) => cache))]
   }
 
-  /** A service that cannot be planned now uses what it used before, or else what was made for it. */
+  /** For a service that cannot be planned: keeps its known caches, or else uses those that it owns. */
   keep(service: KubeObject, owned: CachePath[]): void {
     this.set(service, this.#caches.get(serviceId(service)) ?? owned)
   }
@@ -109,29 +108,30 @@ export interface PodRewriteOptions {
   podRewrites: PodRewriteUsage
 }
 
-/** Plans the services that a policy serves by their pods, and tells which of their caches are to be looked at. */
+/** Plans the services under `rewrite: Pod`, and returns the caches to reconcile. */
 export class PodRewriteReconciler {
   readonly #options: PodRewriteOptions
 
-  /** The services that name credentials which are not there yet. */
+  /** The services with credentials that do not exist yet. */
   readonly #awaiting = new WeakSet<KubeObject>()
 
   constructor(options: PodRewriteOptions) {
     this.#options = options
   }
 
-  /** When to look at a service again, since its credentials may be there by then. Its pods do not come before them. */
+  /** When to plan a service again because its credentials may exist by then. Its pods need them, too. */
   requeueAfterMs(service: KubeObject): RequeueAfterMs {
     const mayStillWait = this.#options.clock.now() < createdMs(service) + awaitedForMs
     return mayStillWait && this.#awaiting.has(service) ? retryMs : undefined
   }
 
   /**
-   * Resolves with the caches to reconcile. Rejects if the service cannot be planned; it then keeps its caches.
+   * Resolves with the caches to reconcile. Rejects if the service cannot be planned; it then keeps its
+   * caches.
    */
   async reconcile(service: KubeObject): Promise<string[]> {
     const { mirror, podRewrites } = this.#options
-    // Without its spec a service says nothing: until the mirror has read it, it stays to be looked at.
+    // The mirror does not have its spec yet: it stays pending.
     if (mirror.services.isClosed(service) && isOpenAt(mirror, service)) return []
     try {
       const caches = await this.#caches(service)
@@ -147,7 +147,7 @@ export class PodRewriteReconciler {
     const { mirror } = this.#options
     const isAsked = mirror.parsedPolicies().some(rewritesPods) || isBeingAdopted(mirror, service)
     if (!isAsked || service.metadata.deletionTimestamp !== undefined) return false
-    // A rewritten service records its caches itself.
+    // The record of a rewritten service names its caches.
     return isOpenAt(mirror, service) && mirror.records.of(service) === undefined
   }
 
@@ -166,9 +166,9 @@ function isOpenAt(mirror: Mirror, { metadata: { namespace = '' } }: KubeObject):
   return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))
 }
 
-/** The caches that have a service for an owner. Of a Dataset of many models its DataLoads say which it is. */
+/** The caches that a service owns. In a Dataset with many models, its DataLoads name the path. */
 function ownedCaches({ metadata: { namespace, uid = '' } }: KubeObject, mirror: Mirror): CachePath[] {
-  // Anyone may name a service of another namespace as an owner; Kubernetes ignores that.
+  // Ignore owners in another namespace, as Kubernetes does: any tenant can write such an owner reference.
   const isOwnedCache = (object: KubeObject) => isOurs(object) && object.metadata.namespace === namespace
   const loads = mirror.dataLoads.by(byOwner, uid).filter(isOwnedCache)
   const datasets = mirror.datasets.by(byOwner, uid).filter(isOwnedCache)

@@ -24,10 +24,10 @@ export interface PolicyOptions {
   errors: ErrorReporter
 }
 
-// What Fluid serves is discovered periodically; no watch reports a change.
+// Which kinds Fluid serves is discovered periodically, because no watch reports a change.
 const resyncMs = 60_000
 
-/** Writes the status of every policy: whether it is accepted, which services it governs, what prevents it. */
+/** Writes the status of every policy: its conditions, and the number of services that it governs. */
 export class PolicyReconciler {
   readonly #options: PolicyOptions
   readonly #usages: PolicyUsages
@@ -37,7 +37,7 @@ export class PolicyReconciler {
     this.#usages = new PolicyUsages(options)
   }
 
-  /** Reads all policies at once: which services one governs depends on the others. */
+  /** Reads all policies in one run, because the services of one policy depend on the others. */
   async reconcile(): Promise<number> {
     const { errors, mirror, clock } = this.#options
     const policies = mirror.parsedPolicies()
@@ -74,7 +74,7 @@ export class PolicyReconciler {
         { subresource: 'status' },
       )
     } catch (error) {
-      // The policy is gone, or was replaced by one of the same name.
+      // The policy was deleted, or replaced by another one with the same name.
       if (!hasStatus(error, 404, 409)) throw error
     }
   }
@@ -120,17 +120,17 @@ function accepted(parsed: ParsedPolicy): Finding {
 function adopted(object: KubeObject, parsed: ParsedPolicy, nowMs: number): Finding {
   const type = 'Adopted' as const
   if (!parsed.ok || parsed.policy.spec.adopt.mode === 'Manual') {
-    const message = 'services that stood before stay as they are until `warmgate adopt`'
+    const message = 'existing services stay as they are until `warmgate adopt`'
     return { type, holds: false, reason: 'Manual', message }
   }
   const { adopt, mode, warmup } = parsed.policy.spec
   if (mode !== 'Enforce')
-    return { type, holds: false, reason: 'NotEnforced', message: `nothing is taken in by mode ${mode}` }
+    return { type, holds: false, reason: 'NotEnforced', message: `mode ${mode} adopts no service` }
   const { phase, since = '', service = '' } = adoptionOf(object) ?? {}
   if (phase === 'Idle')
-    return { type, holds: true, reason: 'NoneLeft', message: 'nothing that stood before is left to take in' }
+    return { type, holds: true, reason: 'NoneLeft', message: 'no existing service is left to adopt' }
   if (phase !== 'Warming' && phase !== 'Rolling')
-    return { type, holds: false, reason: 'Adopting', message: 'the next service is about to be chosen' }
+    return { type, holds: false, reason: 'Adopting', message: 'the next service will be chosen' }
   const limit = phase === 'Warming' ? warmup.timeout : adopt.timeout
   const isLate = nowMs - Date.parse(since) > (parseDurationMs(limit) ?? 0)
   const doing = phase === 'Warming' ? 'its cache is being warmed' : 'its pods are being replaced'
@@ -139,7 +139,7 @@ function adopted(object: KubeObject, parsed: ParsedPolicy, nowMs: number): Findi
         type,
         holds: false,
         reason: 'Stopped',
-        message: `${service}: ${doing} for more than ${limit}: adoption goes on once that is done, or the service opts out`,
+        message: `${service}: ${doing} for more than ${limit}: adoption continues once that is done or the service opts out`,
       }
     : { type, holds: false, reason: 'Adopting', message: `${service}: ${doing}` }
 }
@@ -152,7 +152,7 @@ function conflicts({ metadata }: KubeObject, usage: PolicyUsage | undefined): Fi
   }
   const named = others.map(([name, service]) => `${name} (${service})`).join(', ')
   const [first = ''] = [metadata.name ?? '', ...others.map(([name]) => name)].toSorted()
-  const message = `of the same priority, and for the same services: ${named}. By its name ${first} governs them: give the policies different priorities`
+  const message = `policies of the same priority match the same services: ${named}. ${first} governs them, because its name sorts first: set different priorities`
   return { type: 'Conflicts', holds: true, reason: 'EqualPriority', message }
 }
 
@@ -180,17 +180,17 @@ function scopeLimited(parsed: ParsedPolicy, webhookScope: WebhookScope): Finding
         holds: true,
         reason: 'WebhookOptedInOnly',
         message:
-          'the webhook is sent services of opted-in namespaces alone: install manifests/cluster-wide for scope: Cluster',
+          'the webhook gets only services of opted-in namespaces: install manifests/cluster-wide for scope: Cluster',
       }
     : {
         type: 'ScopeLimited',
         holds: false,
         reason: 'InReach',
-        message: 'the webhook is sent what this policy is for',
+        message: 'the webhook gets every service that this policy can match',
       }
 }
 
-/** A condition that does not change keeps its time. */
+/** The new status. A condition that does not change keeps its lastTransitionTime. */
 function toStatus(object: KubeObject, { services, conditions }: Findings, nowMs: number): PolicyStatus {
   const now = timestamp(nowMs)
   const before = listAt(object, 'status', 'conditions')

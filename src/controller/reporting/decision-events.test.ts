@@ -31,9 +31,11 @@ async function eventsOn(object: KubeObject, policy: Json = {}): Promise<EventNot
 test('a service that admission never saw is found, and it is said what to do', async () => {
   const [event] = await eventsOn(service)
   expect(event).toMatchObject({ type: 'Normal', reason: 'NotAdmitted', regarding: { kind: service.kind } })
-  expect(event?.note).toMatch(/created while admission was away; `warmgate adopt --namespace models llama`/)
+  expect(event?.note).toMatch(
+    /created while admission was unavailable; `warmgate adopt --namespace models llama`/,
+  )
   const [adopted] = await eventsOn(service, { adopt: { mode: 'Automatic' } })
-  expect(adopted?.note).toMatch(/; AccelerationPolicy p adopts it by itself$/)
+  expect(adopted?.note).toMatch(/; AccelerationPolicy p adopts it automatically$/)
 })
 
 test('nothing is said about a service that was read without its spec', async () => {

@@ -15,7 +15,7 @@ interface DecisionEventOptions {
   events: EventRecorder
 }
 
-/** Says on each service, in an Event, what was decided about it and why. */
+/** Records an Event on each service with its decision and the reason. */
 export class DecisionEventReconciler {
   readonly #options: DecisionEventOptions
 
@@ -29,9 +29,9 @@ export class DecisionEventReconciler {
     const { namespace = '' } = service.metadata
     const record = mirror.records.of(service)
     const isAccelerated = record?.isProven === true
-    // What did not opt in is neither spoken to nor looked into.
+    // Neither plan nor report services that are not opted in.
     if (!isAccelerated && !isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))) return
-    // Its namespace opened a moment ago: the mirror is about to read its spec, and then this runs again.
+    // The mirror does not have its spec yet. It reads the spec soon and queues this service again.
     if (mirror.services.isClosed(service)) return
     if (mirror.services.isTooLarge(service)) return this.#record(service, unplannable)
     if (record?.isProven === false) return this.#record(service, unproven)
@@ -45,18 +45,18 @@ export class DecisionEventReconciler {
       this.#record(service, { ...each, message: `${location} is not accelerated: ${each.message}` })
   }
 
-  /** It could be accelerated, and nobody decided anything about it. */
+  /** Reports that a service could be accelerated, but admission did not accelerate it. */
   async #recordNotAdmitted(regarding: KubeObject, { policy: name }: Plan): Promise<void> {
-    // Admission saw it, before its credentials were there, and it is about to be adopted.
+    // Admission saw it before its credentials existed. It will be adopted soon.
     if (await this.#options.planner.credentialsCameLater(regarding)) return
     const policy = this.#options.mirror.parsedPolicies().find((each) => each.name === name)
     const { namespace, name: service } = regarding.metadata
     const next =
       policy?.spec.adopt.mode === 'Automatic'
-        ? `AccelerationPolicy ${name} adopts it by itself`
+        ? `AccelerationPolicy ${name} adopts it automatically`
         : `\`warmgate adopt --namespace ${namespace} ${service}\` accelerates it`
-    const why = 'it is older than its opt-in, or was created while admission was away'
-    const note = `not accelerated, though it could be: ${why}; ${next}`
+    const why = 'it is older than its opt-in, or was created while admission was unavailable'
+    const note = `not accelerated, although it could be: ${why}; ${next}`
     this.#options.events.record({
       regarding,
       type: 'Normal',
@@ -72,7 +72,7 @@ export class DecisionEventReconciler {
   }
 }
 
-/** Whether a plan leaves the service as it is, and turns its pods. */
+/** Whether a plan leaves the service unchanged and redirects its pods. */
 function isRewrittenInPods(planned: Plan): boolean {
   return planned.reason === 'Accelerated' && planned.patch.length === 0
 }

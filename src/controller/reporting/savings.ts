@@ -14,9 +14,10 @@ interface SavingsOptions {
 }
 
 /**
- * Counts the time that pods did not wait for a storage initializer, because a warm cache has their model: the time that
- * it took for this source in this cluster, or for others at their speed, less the time that the pod was held. The time
- * in which the server then reads its model is not included. Without a measurement nothing is counted.
+ * Counts the download time that pods saved because a warm cache has their model: the measured download time
+ * of this source in this cluster, or an estimate from the speed of other sources, minus the time that the pod
+ * was held. The time in which the server reads its model is not included. Counts nothing if no download was
+ * measured.
  */
 export class Savings {
   readonly #options: SavingsOptions
@@ -27,7 +28,7 @@ export class Savings {
     this.#downloads = new Downloads(options.mirror)
   }
 
-  /** A pod that reads from warm caches, and how long it was held for them. */
+  /** Counts one pod that reads from warm caches and was held for `heldMs`. */
   count(pod: KubeObject, heldMs: number): void {
     const { mirror, clock, metrics } = this.#options
     const { namespace = '' } = pod.metadata

@@ -23,10 +23,12 @@ interface Options {
   errors: ErrorReporter
 }
 
-/** Tells how warm-ups go, on the Dataset and on the services that use it, and counts them: each step once. */
+/**
+ * Reports each stage of a warm-up once: Events on the Dataset and on the services that use it, and metrics.
+ */
 export class WarmupReporter {
   readonly #options: Options
-  /** How far each warm-up was when it was last looked at, by the UID of its DataLoad. */
+  /** The last reported stage of each warm-up, by the UID of its DataLoad. */
   #stages = new Map<string, Warmup['stage'] | undefined>()
   /** The UIDs of the DataLoads that another controller suspends. */
   readonly #suspended = new Set<string>()
@@ -39,19 +41,19 @@ export class WarmupReporter {
   remember(): void {
     const { errors, mirror } = this.#options
     this.#stages = new Map()
-    errors.each('milestones', mirror.dataLoads.list(), (dataLoad) => {
+    errors.each('warmups', mirror.dataLoads.list(), (dataLoad) => {
       this.#stages.set(dataLoad.metadata.uid ?? '', this.#read(dataLoad)?.warmup?.stage)
     })
   }
 
-  /** Looks at one warm-up, when anything about it has changed. */
+  /** Reports the stage of one warm-up if it has changed. */
   report(dataLoad: KubeObject): void {
     const { dataset, warmup, phase } = this.#read(dataLoad) ?? {}
     const { uid = '' } = dataLoad.metadata
     if (dataset !== undefined && phase !== undefined) this.#reportSuspension(dataset, dataLoad, phase)
     const stage = this.#stages.get(uid)
     if (dataset === undefined || warmup === undefined || warmup.stage === stage) return
-    // Its Job may go before Fluid has looked at it: nothing begins a second time.
+    // The Job may be deleted before Fluid reads its result: do not report a second start.
     if (warmup.stage === 'begun' && stage !== undefined) return
     this.#stages.set(uid, warmup.stage)
     this.#count(warmup)
@@ -62,7 +64,7 @@ export class WarmupReporter {
       this.#options.events.record({ regarding, type, reason, note, action: 'Warmup' })
   }
 
-  /** Somebody else keeps the cache from being made or filled: said once, for as long as it is so. */
+  /** Reports once that another controller suspends the cache or its warm-up. */
   #reportSuspension(dataset: KubeObject, dataLoad: KubeObject, phase: CachePhase): void {
     const { uid = '' } = dataLoad.metadata
     const isSuspended = phase.kind === 'pending' && phase.suspendedSinceMs !== undefined
@@ -85,15 +87,15 @@ export class WarmupReporter {
     this.#suspended.delete(uid)
   }
 
-  /** The services whose model it is that is being loaded. */
+  /** The services that use the model of a DataLoad. */
   #waiting(dataset: KubeObject, dataLoad: KubeObject): KubeObject[] {
     const key = keyOf(dataset)
     return pathsOf(this.#options, key.name, servicesUsing(this.#options, key)).get(pathOf(dataLoad)) ?? []
   }
 
   /**
-   * The cache that a DataLoad warms up; undefined for any other DataLoad. One with a schedule does not count:
-   * it is Executing before anything runs, and complete again and again.
+   * The cache that a DataLoad warms up; undefined for any other DataLoad. Ignores scheduled DataLoads: they
+   * are Executing before anything runs, and Complete again and again.
    */
   #read(dataLoad: KubeObject): CacheReading | undefined {
     const { mirror, clock } = this.#options

@@ -8,11 +8,11 @@ import type { Target } from '../service/target.ts'
  * Refuses a target if it needs a new cache and the namespace has as many caches as its policy allows. A cache
  * that already exists is not counted twice.
  */
-export function withinCacheLimit(
-  target: (Target & { ok: true }) | SourceRefused,
+export function withinCacheLimit<T extends Target & { ok: true }>(
+  target: T | SourceRefused,
   { spec }: Policy,
   { datasets }: Pick<Facts, 'datasets'>,
-): (Target & { ok: true }) | SourceRefused {
+): T | SourceRefused {
   if (!target.ok || target.provision === undefined) return target
   const message = beyondCacheLimit(target.cache, datasets, spec.limits.caches)
   return message === undefined ? target : { ok: false, reason: 'CacheLimit', message }

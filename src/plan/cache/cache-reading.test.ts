@@ -50,6 +50,74 @@ test('no Dataset, or one on its way out, is nothing to serve from', () => {
   expect(phaseOf(state(deleting, complete), stuckMs - 1)).toEqual(soonGone)
 })
 
+test('a mirror that is being filled: what is waited for, and how long that takes', () => {
+  const name = 'bloom-0123456789'
+  const made = '2026-01-01T00:00:00Z'
+  const [startMs, minuteMs] = [Date.parse(made), 60_000]
+  const job = (
+    step: 'look' | 'fill',
+    status: JsonObject,
+    labels: { [name: string]: string } = ours.labels,
+  ) => ({
+    ...object('Job', status),
+    metadata: {
+      namespace: 'models',
+      name: `${name}-${step}`,
+      labels,
+      creationTimestamp: made,
+      annotations: { 'warmgate.dev/source': 'hf://org/bloom' },
+    },
+  })
+  const ended = (type: string, more = {}) => ({ conditions: [{ type, status: 'True', ...more }] })
+  const read = (fillJobs: KubeObject[], datasets: KubeObject[] = []) => {
+    const view = cacheView({ datasets, dataLoads: [], loadJobs: [], fillJobs, runtimes: [] })
+    const { phase, fillMs } = readCache(view, { ...key, name, path: '' }, startMs + 5 * minuteMs)
+    return {
+      message: phase.kind === 'warm' || phase.kind === 'warming' ? '' : phase.message,
+      kind: phase.kind,
+      fillMs,
+    }
+  }
+  const nothing = job('look', ended('Failed', { reason: 'PodFailurePolicy' }))
+  const done = { ...ended('Complete'), completionTime: '2026-01-01T00:03:00Z' }
+  expect(read([])).toEqual({ kind: 'pending', message: 'its Dataset does not exist', fillMs: 0 })
+  expect(read([job('look', {})])).toEqual({
+    kind: 'pending',
+    message: 'looking for hf://org/bloom in its mirror',
+    fillMs: 5 * minuteMs,
+  })
+  expect(read([nothing, job('fill', {})])).toMatchObject({
+    kind: 'pending',
+    message: 'downloading hf://org/bloom into its mirror',
+  })
+  expect(read([nothing, job('fill', ended('Failed', { message: 'too often' }))])).toMatchObject({
+    kind: 'failed',
+    message: 'the download of hf://org/bloom failed: too often',
+  })
+  expect(read([nothing, job('fill', done)])).toEqual({
+    kind: 'pending',
+    message: 'its Dataset does not exist',
+    fillMs: 3 * minuteMs,
+  })
+  const here = dataset({ phase: 'NotBound' }, { name })
+  expect(read([nothing, job('fill', done)], [here])).toMatchObject({
+    message: 'its Dataset is not Bound yet',
+    fillMs: 3 * minuteMs,
+  })
+  expect(read([job('fill', {}, {})])).toMatchObject({ fillMs: 0 })
+})
+
+test('no hold waits longer than a day for a download', () => {
+  const fillJobs = [
+    {
+      ...object('Job', {}),
+      metadata: { ...key, name: 'bloom-fill', ...ours, creationTimestamp: '2026-01-01T00:00:00Z' },
+    },
+  ]
+  const view = cacheView({ datasets: [], dataLoads: [], loadJobs: [], fillJobs, runtimes: [] })
+  expect(readCache(view, { ...key, path: '' }, Date.parse('2026-02-01T00:00:00Z')).fillMs).toBe(86_400_000)
+})
+
 test('what filled an earlier Dataset of that name says nothing of this one', () => {
   const owner = (uid: string) => ({
     ownerReferences: [
@@ -196,7 +264,7 @@ test('a cache that is loaded anew is not warm: its old DataLoad is on its way ou
   expect(phaseOf(state(bound, old)).kind).toBe('pending')
 })
 
-const lost = 'its Dataset is not Bound any more: its workers are away'
+const lost = 'its Dataset is not Bound any more: its workers are gone'
 
 test('a cache that was warm and lost its workers says so', () => {
   const complete = dataLoad({ phase: 'Complete' })
@@ -351,7 +419,7 @@ test('a cache whose workers are not all ready lacks those, whatever Fluid says t
   const nowMs = Date.parse(ended)
   expect(shortfallOf(workers(2, 3), nowMs)).toEqual({
     reason: 'CacheDegraded',
-    message: '2 of 3 workers are ready: what the others keep is read from the source',
+    message: '2 of 3 workers are ready: the data of the others is read from the source',
   })
   expect(shortfallOf(workers(undefined, 1), nowMs)?.message).toMatch(/^0 of 1 workers are ready: /)
   expect(shortfallOf(workers(3, 3), nowMs)).toBeUndefined()

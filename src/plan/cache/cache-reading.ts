@@ -1,3 +1,5 @@
+import { fillJobKey } from '../../fill/job.ts'
+import { fillProgress } from '../../fill/progress.ts'
 import { belongsToPreviousDataset, filesOf, isBound, isOurs, isWarmWhenBound } from '../../fluid/dataset.ts'
 import { loadJobKey } from '../../fluid/job.ts'
 import { datasetOf, fills } from '../../fluid/load.ts'
@@ -7,7 +9,9 @@ import { isScheduled } from '../../fluid/schedule.ts'
 import { gatedPod } from '../../fluid/suspension.ts'
 import { waitingSinceMs } from '../../fluid/waiting.ts'
 import { conditionOf } from '../../values/condition.ts'
-import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../../values/object.ts'
+import { sourceAnnotation } from '../../values/keys.ts'
+import { createdMs, type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../../values/object.ts'
+import { quoted } from '../../values/text.ts'
 import { type CachePhase, loadPhase, notBegun, suspended } from './cache-phase.ts'
 import { stuckAfterMs } from './deletion.ts'
 import { waitBeforeLoad } from './load-start.ts'
@@ -28,6 +32,8 @@ export interface CacheView {
   loadsOf(dataset: ObjectKey): KubeObject[]
   /** The Jobs by which Fluid runs DataLoads. */
   readonly loadJobs: ObjectsByKey
+  /** The Jobs that fill mirrors. */
+  readonly fillJobs: Pick<ObjectsByKey, 'get'>
   /** The pods of caches. Pods without scheduling gates may be left out. */
   readonly gatedPods: ObjectsByKey
   /** By kind. A cache has a Runtime of one kind. */
@@ -44,7 +50,7 @@ interface LoadReading {
   dataLoad: KubeObject | undefined
   /** Undefined before Fluid starts it. */
   warmup: Warmup | undefined
-  /** What a warmed-up cache has lost since. */
+  /** What a warm cache has lost. */
   shortfall: Shortfall | undefined
 }
 
@@ -59,6 +65,8 @@ export interface CacheReading extends LoadReading {
    */
   isReadable: boolean
   isBeingDeleted: boolean
+  /** How long its mirror is, or was, being filled for it, in milliseconds; 0 without a download. */
+  fillMs: number
   /** Since when pods wait for it, from its annotation; undefined if none waits. */
   waitingSinceMs: number | undefined
   /** The label of the nodes that hold it. For a reference: of the nodes that hold the referred Dataset. */
@@ -74,13 +82,15 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
   const { path, ...key } = part
   const dataset = view.datasets.get(key)
   if (dataset === undefined) {
-    const load = unloaded(pending('its Dataset does not exist'))
+    const fill = fillOf(view, key, nowMs)
+    const load = unloaded(fill.phase ?? pending('its Dataset does not exist'))
     return {
       ...load,
       dataset,
       isBound: false,
       isReadable: false,
       isBeingDeleted: false,
+      fillMs: fill.fillMs,
       waitingSinceMs: undefined,
       workerLabel: workerLabel(key, undefined),
     }
@@ -103,8 +113,48 @@ export function readCache(view: CacheView, part: CachePart, nowMs: number): Cach
     isBound: isBound(dataset),
     isReadable: isBound(dataset) && (!isOwn || referred !== undefined || filesOf(dataset) === 'some'),
     isBeingDeleted: deletionTimestamp !== undefined,
+    fillMs: fillOf(view, key, nowMs).fillMs,
     waitingSinceMs: isOwn ? waitingSinceMs(dataset, path ?? '') : undefined,
     workerLabel: workerLabel(referred ?? key, (referred === undefined ? dataset : origin)?.metadata.uid),
+  }
+}
+
+// A hold waits no longer for a download, even if a tenant edits the Job.
+const mostFillMs = 24 * 60 * 60_000
+
+/** How far the download into the mirror of a cache is; its phase counts while there is no Dataset. */
+function fillOf(
+  { fillJobs }: CacheView,
+  key: ObjectKey,
+  nowMs: number,
+): { phase: CachePhase | undefined; fillMs: number } {
+  const [look, fill] = (['look', 'fill'] as const).map((step) => {
+    const job = fillJobs.get(fillJobKey(key, step))
+    return job !== undefined && isOurs(job) ? job : undefined
+  })
+  const first = look ?? fill
+  if (first === undefined) return { phase: undefined, fillMs: 0 }
+  const progress = fillProgress({ look, fill }, 'IfMissing')
+  const endMs = (progress.stage === 'complete' ? progress.atMs : undefined) ?? nowMs
+  const fillMs = Math.min(Math.max(endMs - createdMs(first), 0), mostFillMs)
+  const model = quoted((fill ?? first).metadata.annotations?.[sourceAnnotation] ?? '')
+  switch (progress.stage) {
+    case 'failed':
+      return {
+        phase: { kind: 'failed', message: `the download of ${model} failed: ${quoted(progress.message)}` },
+        fillMs,
+      }
+    case 'complete':
+      return { phase: undefined, fillMs }
+    default:
+      return {
+        phase: pending(
+          progress.stage === 'running' && progress.step === 'fill'
+            ? `downloading ${model} into its mirror`
+            : `looking for ${model} in its mirror`,
+        ),
+        fillMs,
+      }
   }
 }
 
@@ -218,17 +268,19 @@ export function cacheView(objects: {
   datasets: KubeObject[]
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]
+  fillJobs?: KubeObject[]
   gatedPods?: KubeObject[]
-  /** Of every kind. */
+  /** Runtimes of every kind. */
   runtimes: KubeObject[]
 }): CacheView {
-  const { datasets, dataLoads, loadJobs, gatedPods = [], runtimes } = objects
+  const { datasets, dataLoads, loadJobs, fillJobs = [], gatedPods = [], runtimes } = objects
   const loads = Map.groupBy(dataLoads, (load) => keyText(datasetOf(load)))
   return {
     datasets: byKey(datasets),
     dataLoads: byKey(dataLoads),
     loadsOf: (dataset) => loads.get(keyText(dataset)) ?? [],
     loadJobs: byKey(loadJobs),
+    fillJobs: byKey(fillJobs),
     gatedPods: byKey(gatedPods),
     runtimes: { all: byKey(runtimes) },
   }

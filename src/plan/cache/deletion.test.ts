@@ -24,13 +24,13 @@ test('the pods that keep it are named, and those that do not are not', () => {
   const pods = [fakePod(), over, going, elsewhere, fakePod({ name: 'other', claims: ['other'] })]
   expect(deletionOf(dying(), { pods, nowMs })).toEqual({
     forMs: 300_000,
-    message: `Dataset ${cacheName} is being deleted since 2030-01-01T00:00:00Z, and not gone: Fluid keeps it while pods mount it (llama-0). It serves on; it is made anew once no pod mounts it: scale to zero for a moment`,
+    message: `Dataset ${cacheName} has been terminating since 2030-01-01T00:00:00Z: Fluid keeps it while pods mount it (llama-0). The cache still serves these pods. It is created again once no pod mounts it: scale the services to zero`,
   })
 })
 
 test.each([
   [{ phase: 'Bound', datasetRef: ['team-a/bloom'] }, 'while other Datasets refer to it (team-a/bloom)'],
-  [{ phase: 'Bound' }, 'its finalizers are still there (fluid-dataset-controller-finalizer)'],
+  [{ phase: 'Bound' }, 'it still has finalizers (fluid-dataset-controller-finalizer)'],
 ])('without pods, of %j', (status, says) => {
   expect(deletionOf(dying(status), { pods: [], nowMs })?.message).toContain(says)
 })

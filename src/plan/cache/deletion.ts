@@ -24,13 +24,13 @@ export function deletionOf(
   const references = listAt(dataset, 'status', 'datasetRef')
   const reason =
     users.length > 0
-      ? `Fluid keeps it while pods mount it (${users.join(', ')}). It serves on; it is made anew once no pod mounts it: scale to zero for a moment`
+      ? `Fluid keeps it while pods mount it (${users.join(', ')}). The cache still serves these pods. It is created again once no pod mounts it: scale the services to zero`
       : references.length > 0
-        ? `Fluid keeps it while other Datasets refer to it (${references.join(', ')}). It serves on; it is made anew once they are gone`
-        : `nothing of its services uses it, and its finalizers are still there (${finalizers.join(', ')}): another pod mounts it, or Fluid's controllers are not running`
+        ? `Fluid keeps it while other Datasets refer to it (${references.join(', ')}). The cache still serves its pods. It is created again once these are deleted`
+        : `no pod of its services mounts it, and it still has finalizers (${finalizers.join(', ')}): another pod mounts it, or Fluid's controllers are not running`
   return {
     forMs: nowMs - Date.parse(deletionTimestamp),
-    message: `Dataset ${name} is being deleted since ${deletionTimestamp}, and not gone: ${reason}`,
+    message: `Dataset ${name} has been terminating since ${deletionTimestamp}: ${reason}`,
   }
 }
 

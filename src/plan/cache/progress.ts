@@ -1,6 +1,6 @@
 import { formatSize } from '../../values/size.ts'
 
-/** How far a warm-up is, in bytes over all copies that it makes. */
+/** The progress of a warm-up, in bytes of all copies. */
 export interface Progress {
   cachedBytes: number
   totalBytes: number

@@ -33,7 +33,7 @@ export function shortfallOf(
   if (!isComplete(dataLoad))
     return isBound(dataset) && loadsAll(dataLoad) ? tooSmall(dataset, runtime) : undefined
   if (!isBound(dataset))
-    return { reason: 'CacheLost', message: 'its Dataset is not Bound any more: its workers are away' }
+    return { reason: 'CacheLost', message: 'its Dataset is not Bound any more: its workers are gone' }
   const degraded = degradedBy(runtime)
   if (degraded !== undefined) return { reason: 'CacheDegraded', message: degraded }
   if (!loadsAll(dataLoad)) return undefined
@@ -75,6 +75,6 @@ function degradedBy(runtime: KubeObject | undefined): string | undefined {
     getIn(runtime, 'status', 'desiredWorkerNumberScheduled') ?? 0,
   ]
   return typeof ready === 'number' && typeof wanted === 'number' && ready < wanted
-    ? `${ready} of ${wanted} workers ${ready === 1 ? 'is' : 'are'} ready: what the others keep is read from the source`
+    ? `${ready} of ${wanted} workers ${ready === 1 ? 'is' : 'are'} ready: the data of the others is read from the source`
     : undefined
 }

@@ -114,7 +114,7 @@ test('where there is nothing to serve from, Serve means that the service goes ba
   expect(decide({ caches: { bloom: pending }, unmountable, nowMs: 1_801_000 })).toEqual({
     kind: 'revert',
     reason: 'TimedOut',
-    message: 'the cache was not warm after 30m; no pod can start on bloom',
+    message: 'the cache was not warm after 30m; no pod can start with bloom',
   })
   expect(decide({ caches: { bloom: failed }, unmountable })).toMatchObject({ kind: 'revert' })
   expect(decide({ caches: { bloom: failed }, unmountable, hold: keep })).toMatchObject({ kind: 'hold' })
@@ -130,7 +130,7 @@ test('a cache that is never Bound has a bound of its own, which ends as onTimeou
     kind: 'revert',
     reason: 'TimedOut',
     message:
-      'not Bound after 10m: waiting for bloom: its Dataset is not Bound yet; no pod can start on bloom',
+      'not Bound after 10m: waiting for bloom: its Dataset is not Bound yet; no pod can start with bloom',
   })
   expect(decide({ caches, unmountable, nowMs: 601_000, hold: keep })).toMatchObject({ kind: 'hold' })
   // It was Bound before: what is filled takes as long as a warm-up may.
@@ -159,7 +159,7 @@ test('no pod serves from a cold cache that has shown no file', () => {
   expect(decide({ caches: { bloom: failed }, unreadable })).toEqual({
     kind: 'revert',
     reason: 'WarmupFailed',
-    message: 'the warm-up of bloom failed: no such bucket; bloom has shown no file yet',
+    message: 'the warm-up of bloom failed: no such bucket; bloom has no files yet',
   })
   expect(decide({ unreadable, nowMs: 1_801_000 })).toMatchObject({ kind: 'revert', reason: 'TimedOut' })
   expect(decide({ caches: { bloom: warm }, unreadable })).toMatchObject({ kind: 'release', reason: 'Warm' })
@@ -199,7 +199,19 @@ test.each<[string, HoldLimits, Partial<Hold>]>([
   ['both', { probeMs: 200_000, deadlineMs: 600_000 }, { at: 'Scheduling', timeoutMs: 300_000 }],
   ['a deadline long enough', { probeMs: undefined, deadlineMs: hold.timeoutMs + 600_000 }, {}],
 ])('Auto, limited by %s', (_what, limits, expected) => {
-  expect(resolveHold({ ...hold, at: 'Auto' }, limits)).toEqual({ ...hold, ...expected })
+  expect(resolveHold({ ...hold, at: 'Auto' }, limits)).toMatchObject({ ...hold, ...expected })
+})
+
+test('the time in which a mirror is filled is added to both timeouts, up to a deadline of Knative', () => {
+  const caches = { bloom: pending }
+  const unmountable = ['bloom']
+  const fillMs = 3_600_000
+  expect(decide({ caches, unmountable, fillMs, nowMs: 4_200_999 })).toMatchObject({ kind: 'hold' })
+  expect(decide({ caches, unmountable, fillMs, nowMs: 4_201_000 })).toMatchObject({ reason: 'TimedOut' })
+  expect(decide({ caches, fillMs, nowMs: 5_400_999 })).toMatchObject({ kind: 'hold' })
+  expect(decide({ caches, fillMs, nowMs: 5_401_000 })).toMatchObject({ reason: 'TimedOut' })
+  const bounded = { ...hold, mostMs: 2_000_000 }
+  expect(decide({ hold: bounded, caches, fillMs, nowMs: 2_001_000 })).toMatchObject({ reason: 'TimedOut' })
 })
 
 test('a policy that says where is not overruled', () => {

@@ -13,10 +13,12 @@ export interface Hold {
   boundTimeoutMs: number
   onTimeout: Outcome
   onFailure: Outcome
+  /** The longest that a pod may wait in all, if its Knative revision has a deadline. */
+  mostMs?: number
 }
 
 /** A hold as policy and service ask for it. With Auto, the server's probes decide where its pods wait. */
-export type HoldSettings = Omit<Hold, 'at'> & { at: Hold['at'] | 'Auto' }
+export type HoldSettings = Omit<Hold, 'at' | 'mostMs'> & { at: Hold['at'] | 'Auto' }
 
 /** The limits of a hold besides its policy, in milliseconds; undefined for no limit. */
 export interface HoldLimits {
@@ -36,10 +38,15 @@ export interface NoHold {
   message: string
 }
 
-/** The hold settings of a policy; undefined if pods do not wait, or if there is no warm-up to wait for. */
-export function holdSettings(spec: PolicySpec): HoldSettings | undefined {
+/**
+ * The hold settings of a policy; undefined if pods do not wait, or if there is no warm-up to wait for. A download
+ * into a mirror before the warm-up makes the hold longer by `fillMs`.
+ */
+export function holdSettings(spec: PolicySpec, fillMs = 0): HoldSettings | undefined {
   const { at } = spec.hold
-  return at === 'None' || !spec.warmup.enabled ? undefined : settings(at, spec)
+  if (at === 'None' || !spec.warmup.enabled) return undefined
+  const { timeoutMs, ...rest } = settings(at, spec)
+  return { ...rest, timeoutMs: timeoutMs + fillMs }
 }
 
 /**
@@ -48,13 +55,11 @@ export function holdSettings(spec: PolicySpec): HoldSettings | undefined {
  * pod.
  */
 export function resolveHold(hold: HoldSettings, { probeMs, deadlineMs }: HoldLimits): Hold {
-  const timeoutMs = Math.min(
-    hold.timeoutMs,
-    deadlineMs === undefined ? hold.timeoutMs : mostHeldMs(deadlineMs),
-  )
+  const mostMs = deadlineMs === undefined ? undefined : mostHeldMs(deadlineMs)
+  const timeoutMs = Math.min(hold.timeoutMs, mostMs ?? hold.timeoutMs)
   const isKilled = probeMs !== undefined && probeMs < timeoutMs
   const at = hold.at === 'Auto' ? (isKilled ? 'Scheduling' : 'Readiness') : hold.at
-  return { ...hold, at, timeoutMs }
+  return { ...hold, at, timeoutMs, ...(mostMs !== undefined && { mostMs }) }
 }
 
 /**
@@ -101,12 +106,14 @@ export type HoldDecision =
 
 export interface HoldInput {
   hold: Hold | NoHold
-  /** Of every cache that the pod uses, by name. */
+  /** The phase of every cache that the pod uses, by name. */
   caches: { [name: string]: CachePhase }
   /** Caches without a PVC, because they were never Bound: no pod can start with them. */
   unmountable?: readonly string[]
   /** Caches that a pod cannot read while they are cold, because Fluid has counted no file. */
   unreadable?: readonly string[]
+  /** How long their mirrors are being filled; this time is added to both timeouts. */
+  fillMs?: number
   /** Since when this pod, or a pod that it replaces, waits for these caches. */
   sinceMs: number
   nowMs: number
@@ -117,14 +124,14 @@ export interface HoldInput {
  * pod any more, or at the timeout, unless the policy says Keep.
  */
 export function decideHold(input: HoldInput): HoldDecision {
-  const { hold, caches, unmountable = [], sinceMs, nowMs } = input
+  const { hold, caches, unmountable = [], fillMs = 0, sinceMs, nowMs } = input
   if (hold.at === 'None') return { kind: 'release', reason: hold.reason, message: hold.message }
   const states = Object.entries(caches)
   if (states.length === 0) return { kind: 'release', reason: 'NotHeld', message: 'this pod uses no cache' }
   if (states.every(([, phase]) => phase.kind === 'warm')) {
     return { kind: 'release', reason: 'Warm', message: `warm: ${Object.keys(caches).join(', ')}` }
   }
-  const untilMs = sinceMs + hold.timeoutMs
+  const untilMs = sinceMs + Math.min(hold.timeoutMs + fillMs, hold.mostMs ?? Number.POSITIVE_INFINITY)
   const timedOut = (message: string) =>
     ending(hold.onTimeout, 'TimedOut', { ...input, message, untilMs: undefined })
   const cold = states.filter(([, phase]) => phase.kind !== 'warm')
@@ -137,7 +144,7 @@ export function decideHold(input: HoldInput): HoldDecision {
     ...(unmountable.length === 0 ? [] : [sinceMs]),
     ...blockedMs.map((ms) => Math.max(ms, sinceMs)),
   ]
-  const boundUntilMs = Math.min(...sincesMs) + hold.boundTimeoutMs
+  const boundUntilMs = Math.min(...sincesMs) + hold.boundTimeoutMs + fillMs
   if (nowMs >= boundUntilMs)
     return timedOut(
       `${unmountable.length > 0 ? 'not Bound after' : 'suspended for'} ${formatDuration(hold.boundTimeoutMs)}: ${cold.map(describe).join('; ')}`,
@@ -167,13 +174,13 @@ function ending(
         return {
           kind: 'revert',
           reason,
-          message: `${message}; no pod can start on ${unmountable.join(', ')}`,
+          message: `${message}; no pod can start with ${unmountable.join(', ')}`,
         }
       if (unreadable.length > 0)
         return {
           kind: 'revert',
           reason,
-          message: `${message}; ${unreadable.join(', ')} has shown no file yet`,
+          message: `${message}; ${unreadable.join(', ')} has no files yet`,
         }
       return { kind: 'release', reason, message: `${message}; the pod serves from a cold cache` }
     case 'Revert':

@@ -266,7 +266,7 @@ test('a service that was taken back says why', () => {
   expect(governed(annotated(reverted)).hold).toEqual({
     at: 'None',
     reason: 'Reverted',
-    message: 'its service went back to the storage initializer: it took too long',
+    message: 'its service was reverted to the storage initializer: it took too long',
   })
 })
 

@@ -35,7 +35,7 @@ export interface PodPlanInput {
   pod: KubeObject
   hold: Hold | NoHold
   gpu: GpuPolicy | undefined
-  /** Of the caches that the pod uses. */
+  /** The phases of the caches that the pod uses. */
   caches: CachePhase[]
   /** The labels of the nodes that hold them. */
   workerLabels: string[]
@@ -156,9 +156,9 @@ function optedOut(reverted: string | undefined): PodPolicy {
   return { ...released, hold: { at: 'None', reason: 'Reverted', message: revertedMessage(reverted) } }
 }
 
-/** Why a pod is released whose service was reverted. */
+/** Why a pod of a reverted service is released. */
 export function revertedMessage(why: string): string {
-  return `its service went back to the storage initializer: ${why}`
+  return `its service was reverted to the storage initializer: ${why}`
 }
 
 /** Use a readiness gate if the pod has a node already: the API server refuses a scheduling gate on it. */

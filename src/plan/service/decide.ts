@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
+import { cacheName } from '../../fluid/name.ts'
 import { localModelOf } from '../../kserve/local-model.ts'
 import type { ModelLocation, ModelReference } from '../../kserve/model-location.ts'
+import { annotationObstacle } from '../../kserve/obstacle.ts'
 import type { ServiceView } from '../../kserve/service-view.ts'
 import { applyOverrides, choosePolicy, type Overridden } from '../../policy/overrides.ts'
 import { builtInPolicy, type Policy, selectPolicy } from '../../policy/policy.ts'
@@ -16,11 +18,12 @@ import { withinCacheLimit } from '../cache/cache-limit.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
 import { downloadObstacle, isUnfit } from './downloads.ts'
+import { type FilledSource, forbidden, isAnsweredByFill, readFilled } from './fill.ts'
 import { cpuFormatOf, describeAdditions } from './gpu.ts'
 import type { OriginalLocation } from './original.ts'
 import { withinPodSecurity } from './pod-security.ts'
 import type { ServiceRecord } from './record.ts'
-import { readSource, type SourceRefused, type SourceResult } from './source.ts'
+import { cacheFor, type ReadSource, readSource, type SourceRefused, type SourceResult } from './source.ts'
 import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
 
 interface Refused {
@@ -42,7 +45,7 @@ export interface Acceleration {
   skipped: Skipped[]
 }
 
-/** One model location that a cache is to serve. */
+/** A model location that a cache will serve. */
 export interface Rewrite extends Target {
   location: ModelLocation
   /** The resolved URI of its model. */
@@ -89,8 +92,8 @@ export function decide(input: DecideInput): Decision {
   return resolved.kind === 'resolved' ? withPolicy(input, states, resolved.policy) : resolved
 }
 
-const notOptedIn = `the namespace has no label ${accelerationLabel}: enabled, and no policy of scope: Cluster is for it`
-const namespaceOptedOut = `the namespace opts out (label ${accelerationLabel}: disabled), or is one of the cluster’s own`
+const notOptedIn = `the namespace has no label ${accelerationLabel}: enabled, and no policy with scope: Cluster matches it`
+const namespaceOptedOut = `the namespace opts out (label ${accelerationLabel}: disabled), or is a system namespace`
 
 /** A location in an update: rewritten before (`kept`), existing and not accelerated (`old`), or new. */
 type LocationState =
@@ -170,7 +173,7 @@ function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPol
   return { kind: 'resolved', policy }
 }
 
-const existedBefore = 'the service was here before: an update that changes no model never rolls its pods'
+const existedBefore = 'the service existed before: an update that changes no model never rolls its pods'
 const isOff = ({ name }: Policy) => `AccelerationPolicy ${name} is Off`
 
 function withOverrides(selected: Policy, service: ServiceView, { policies }: Facts): Overridden {
@@ -242,37 +245,90 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
   // All locations of a service share one record, and this record has no valid signature.
   if (isKept && kept?.isProven === false) return skipLocation(unproven.reason, unproven.message)
   if (mode === 'Off') return skipLocation('NoPolicy', isOff(policy))
-  if (!read.ok) return skipLocation(read.reason, read.message)
-  const download = downloadObstacle(location, read, { service, policy, facts })
-  if (download !== undefined) return skipLocation(download.reason, download.message)
-  const chosen = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
+  const chosen = chooseTarget(location, read, context)
   const target = withinCacheLimit(withinPodSecurity(chosen, facts), policy, facts)
   if (!target.ok) return skipLocation(target.reason, target.message)
+  const { uri } = target
   if (mode === 'Audit')
-    return skipLocation('AuditOnly', `${read.uri} would be served from ${describeTarget(target)}`)
+    return skipLocation('AuditOnly', `${uri} would be served from ${describeTarget(target)}`)
   const problem = shapeProblem(service, location, by)
   if (problem !== undefined) return skipLocation('NoModelLocation', problem)
   const { cache, path, existing, provision } = target
-  return { location, uri: read.uri, cache, path, existing, provision, by }
+  return { location, uri, cache, path, existing, provision, by }
+}
+
+type ChosenTarget = (Target & { ok: true; uri: string }) | SourceRefused
+
+/**
+ * What serves a model: a mount of its source, or of a mirror that is filled by a download. A rule that fills its
+ * mirror mounts what it can, unless it says `fill.sources: All`.
+ */
+function chooseTarget(
+  location: ModelLocation,
+  read: ReadSource | SourceRefused,
+  { service, policy, facts }: Context,
+): ChosenTarget {
+  const mounted = mountedTarget(location, read, { service, policy, facts })
+  if (!mounted.ok && !isAnsweredByFill(mounted.reason)) return mounted
+  const told = service.kind === 'LLMInferenceService' ? undefined : annotationObstacle(location.annotations)
+  const filled = told === undefined ? readFilled(location, { service, policy, facts }) : undefined
+  if (filled === undefined || (mounted.ok && (!filled.ok || !filled.fillsAll))) return mounted
+  if (!filled.ok) return filled
+  return filled.isForbidden ? forbidden(facts) : filledTarget(filled, facts)
+}
+
+function mountedTarget(
+  location: ModelLocation,
+  read: ReadSource | SourceRefused,
+  { service, policy, facts }: Pick<Context, 'service' | 'policy' | 'facts'>,
+): ChosenTarget {
+  if (!read.ok) return read
+  const download = downloadObstacle(location, read, { service, policy, facts })
+  if (download !== undefined) return { ok: false, ...download }
+  const target = targetOf(read, location, { scope: policy.spec.cache.scope, facts })
+  return target.ok ? { ...target, uri: read.uri } : target
+}
+
+function filledTarget(filled: FilledSource, facts: Facts): ChosenTarget {
+  const made = cacheFor(filled, facts)
+  if (!made.ok) return made
+  const { fill } = filled
+  const provision = { source: made.source, runtime: made.runtime, ...(fill !== undefined && { fill }) }
+  return { ok: true, uri: filled.uri, cache: made.name, path: undefined, existing: false, provision }
 }
 
 /** Why no cache is created for an existing rewrite. */
 export const unproven = {
   reason: 'RecordUnproven',
-  message: `the record on this service (${originalAnnotation}) was not written for it by this Warmgate: what is there stays, and no cache is made for it; \`warmgate adopt\` writes it anew`,
+  message: `the record on this service (${originalAnnotation}) has no valid signature of this Warmgate: the service stays as it is and gets no cache; \`warmgate adopt\` writes a new record`,
 } as const
 
 /** Keeps an existing rewrite, with its cache as it would be created today, if possible. */
 function keep(
   { location, before }: LocationState & { kind: 'kept' },
-  { kept, policy, facts }: Context,
+  { service, kept, policy, facts }: Context,
 ): Rewrite {
   if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
+  const filled = filledBefore(location, before, { service, policy, facts })
+  if (filled !== undefined) return { location, by: 'Spec', ...filled }
   const read = readSource(location, policy, facts)
   const target = read.ok ? sameCache(read, { before, location }, facts) : read
   // An existing rewrite does not wait for credentials.
   const isPending = !target.ok && target.reason === 'CredentialsPending'
   return rewriteOf(location, before, isPending ? { ...target, reason: 'CredentialsMissing' } : target)
+}
+
+/** The recorded cache, if the mirror that the policy fills today is its source. */
+function filledBefore(
+  location: ModelLocation,
+  { cache, path }: OriginalLocation,
+  context: Pick<Context, 'service' | 'policy' | 'facts'>,
+): (Target & { uri: string }) | undefined {
+  const filled = readFilled(location, context)
+  if (filled?.ok !== true || path !== undefined) return undefined
+  if (cacheName(context.facts.namespace, filled.source) !== cache) return undefined
+  const target = filledTarget(filled, context.facts)
+  return target.ok ? target : undefined
 }
 
 /** Keep the recorded rewrite. Never create objects for a Dataset that a team owns. */
@@ -325,13 +381,17 @@ function withGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite
     .find((other) => other.location.group === location.group && other.reason !== 'PvcSource')
   if (blocker === undefined) return each
   const { reason, message } = blocker
-  return { location, reason, message: `${blocker.location.id} goes with it, and cannot: ${message}` }
+  return {
+    location,
+    reason,
+    message: `${blocker.location.id} is in the same group and is not accelerated: ${message}`,
+  }
 }
 
 /** Refuses a service if KServe downloads nothing for it, or caches its model already. */
 function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefined {
   if (service.kind === 'InferenceService' && service.mode === 'ModelMesh') {
-    return skip('ModelMesh', 'ModelMesh loads its models by itself')
+    return skip('ModelMesh', 'ModelMesh downloads its own models')
   }
   if (service.labels['internal.serving.kserve.io/localmodel'] !== undefined) {
     return skip('LocalModelCached', 'a LocalModelCache of KServe serves this model')

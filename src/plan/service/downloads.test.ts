@@ -5,7 +5,7 @@ import { plan } from '../plan.ts'
 
 const storageUri = 's3://models/llama'
 const formats = [{ prefix: 's3://', regex: '' }]
-const custom = (changes: string[], more = {}) => [{ name: 'corp', changes, formats, ...more }]
+const custom = (changes: string[], more = {}) => [{ name: 'corp', container: {}, changes, formats, ...more }]
 
 function reasonOf(predictor: JsonObject, more: Parameters<typeof fakeFacts>[0]): string {
   return plan({ service: fakeService(predictor), facts: fakeFacts(more) }).reason

@@ -36,7 +36,7 @@ test('a Dataset that a team has for a model serves it; nothing is made', () => {
   const made = created(llama)
   expect(made).toMatchObject({ decision: 'accelerate', reason: 'Accelerated', warnings: [] })
   expect(made.message).toBe(
-    's3://models/team/llama is served from Dataset team-models, at all/team/llama, which was here already',
+    's3://models/team/llama is served from existing Dataset team-models, at all/team/llama',
   )
   expect(uriOf(made)).toBe('pvc://team-models/all/team/llama')
   expect(siblingsOf(made)).toEqual([])
@@ -169,7 +169,7 @@ test('with rewrite: Pod the pods are turned to it; Audit tells of it', () => {
   expect(made.locations[0]?.claim).toBe('pvc://team-models/all/team/llama')
   const audit = created(llama, { ...facts, policies: [fakePolicy('p', { mode: 'Audit' })] })
   expect(audit).toMatchObject({ reason: 'AuditOnly' })
-  expect(audit.message).toContain('would be served from Dataset team-models, at all/team/llama')
+  expect(audit.message).toContain('would be served from existing Dataset team-models, at all/team/llama')
 })
 
 test('a forged record makes nothing, and reaches what its writer could have named', () => {
@@ -187,7 +187,7 @@ test('a forged record makes nothing, and reaches what its writer could have name
   const around = plan({ service: forged({ existing: true }), previous: forged({ existing: true }), facts })
   expect(around.patch).toEqual([])
   expect(siblingsOf(around)).toEqual([])
-  // A name that is no cache's, without the word that it was here already, is no record at all.
+  // A name that is no cache's, without `existing`, is no record at all.
   const none = plan({ service: forged({}), previous: forged({}), facts })
   expect(none).toMatchObject({ decision: 'skip', patch: [] })
   for (const cache of ['../x', 'A', 'a/b', ''])

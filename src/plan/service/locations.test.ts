@@ -94,7 +94,7 @@ test('a list of URIs is rewritten as a whole or not at all; a claim of the userâ
   expect(Object.keys(claims(created(list('pvc://own'))))).toEqual(['predictor:/mnt/base'])
   const broken = created(list('hf://owner/lora'))
   expect(broken).toMatchObject({ reason: 'UnsupportedScheme', patch: [] })
-  expect(broken.message).toContain('predictor:/mnt/lora goes with it')
+  expect(broken.message).toContain('predictor:/mnt/lora is in the same group')
 })
 
 test('a list in Knative mode stays: Knative refuses the volumes that it would become', () => {

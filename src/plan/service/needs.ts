@@ -54,7 +54,9 @@ function locationNeeds(
   rules: PolicySource[],
   { namespace, kserve }: KnownFacts,
 ): LocationNeeds {
-  const fromPolicy = rules.flatMap(({ credentials }) => credentials.secretName ?? [])
+  const fromPolicy = rules.flatMap(({ credentials, fill }) =>
+    [credentials.secretName, fill?.credentials.secretName].filter((name) => name !== undefined),
+  )
   return {
     location: location.id,
     account: location.serviceAccount,

@@ -48,7 +48,7 @@ export function mergeStorage({
 }: {
   recorded: JsonObject
   written: JsonObject
-  /** Where the spec is, as a pointer from the service on. */
+  /** The JSON pointer of the spec in the service. */
   place: string
   /** Undefined for a service as it is stored. */
   write: Write | undefined

@@ -11,10 +11,10 @@ const enforceLabel = 'pod-security.kubernetes.io/enforce'
  * reference, the FUSE client runs in the namespace of the referred Dataset. Source: fluid v1.0.8
  * charts/{alluxio,jindocache,juicefs,thin,efc}.
  */
-export function withinPodSecurity(
-  target: (Target & { ok: true }) | SourceRefused,
+export function withinPodSecurity<T extends Target & { ok: true }>(
+  target: T | SourceRefused,
   { namespaceLabels }: Pick<Facts, 'namespaceLabels'>,
-): (Target & { ok: true }) | SourceRefused {
+): T | SourceRefused {
   if (!target.ok || target.provision === undefined || isReferenceTo(target.provision.source)) return target
   const level = namespaceLabels[enforceLabel]
   if (level !== 'baseline' && level !== 'restricted') return target

@@ -41,7 +41,7 @@ const tenMinutes = { failureThreshold: 60 }
 
 test('a startup probe that is shorter than the hold is warned of, with what to do', () => {
   expect(warnings({ own: { startupProbe: tenMinutes } })).toEqual([
-    'warmgate: the startup probe of predictor kills a server that is not up after 10m, and while its pod is held ' +
+    'warmgate: the startup probe of predictor kills a server that has not started after 10m, and while its pod is held ' +
       '(up to 30m) it reads from a cold cache: raise it, or set warmgate.dev/hold: Auto or Scheduling',
   ])
 })
@@ -50,22 +50,22 @@ test.each<[string, Input, string]>([
   [
     'the runtime’s',
     { its: { startupProbe: tenMinutes } },
-    'startup probe of predictor (of ServingRuntime hf) kills a server that is not up after 10m',
+    'startup probe of predictor (of ServingRuntime hf) kills a server that has not started after 10m',
   ],
   [
     'a liveness probe, without a startup probe',
     { own: { livenessProbe: { initialDelaySeconds: 60 } } },
-    'liveness probe of predictor kills a server that is not up after 1m 30s',
+    'liveness probe of predictor kills a server that has not started after 1m 30s',
   ],
   [
     'a field of the runtime’s',
     { its: { startupProbe: { periodSeconds: 20 } }, own: { startupProbe: tenMinutes } },
-    'not up after 20m',
+    'not started after 20m',
   ],
   [
     'one that is shorter than a longer hold',
     { own: { startupProbe: { failureThreshold: 180 } }, policy: { warmup: { timeout: '2h' } } },
-    'not up after 30m, and while its pod is held (up to 2h)',
+    'not started after 30m, and while its pod is held (up to 2h)',
   ],
 ])('%s counts', (_what, input, words) => {
   expect(warnings(input)).toEqual([expect.stringContaining(words)])
@@ -137,7 +137,7 @@ test('Auto holds such a server at Scheduling, says why, and warns of nothing', (
     hold: { at: 'Scheduling' },
     warnings: [],
     holdReason:
-      'the startup probe of template (of a preset or configuration of KServe, not of the service) kills a server that is not up after 10m',
+      'the startup probe of template (of a preset or configuration of KServe, not of the service) kills a server that has not started after 10m',
   })
   expect(planned({ its: { livenessProbe: {} } }).hold?.at).toBe('Scheduling')
 })

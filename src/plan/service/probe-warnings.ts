@@ -62,5 +62,5 @@ function tooShort(probes: ServerProbe[], hold: Hold): ServerProbe[] {
 }
 
 function killed({ name, allowsMs, container, origin }: ServerProbe): string {
-  return `the ${name} probe of ${container}${origin} kills a server that is not up after ${formatDuration(allowsMs)}`
+  return `the ${name} probe of ${container}${origin} kills a server that has not started after ${formatDuration(allowsMs)}`
 }

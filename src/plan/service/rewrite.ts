@@ -13,6 +13,7 @@ import { type ContainerResources, gpuResources, hasPlainResources } from './gpu.
 import { type Additions, claimUri, type Original, type OriginalLocation } from './original.ts'
 import { patchTargetsOf } from './patch-target.ts'
 import { type RecordSigner, type ServiceRecord, subjectOf, writeSigned } from './record.ts'
+import { longestFillMs } from './target.ts'
 
 /** Values to add to a service: by patch target, then by pointer relative to it. */
 type Values = { [target: string]: { [pointer: string]: Json } }
@@ -30,7 +31,8 @@ export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, contex
   const records = [kept, own?.isProven ? own : undefined].filter((record) => record !== undefined)
   const serving = ours.filter(({ location }) => location.component === 'predictor')
   const same = records.find(({ original }) => serving.every((each) => recorded(original, each) !== undefined))
-  const fresh = () => freshValues(view, serving.length > 0 ? policy.spec : undefined, facts)
+  const spec = serving.length > 0 ? policy.spec : undefined
+  const fresh = () => freshValues(view, { spec, fillMs: longestFillMs(ours) }, facts)
   const again = gpuOverrideChanged(draft.object, context.previous)
     ? undefined
     : same && valuesOf(same, { ...context, kept, fresh })
@@ -114,8 +116,12 @@ function gpuOverrideChanged({ metadata }: KubeObject, previous: KubeObject | und
   return metadata.annotations?.[annotation] !== previous.metadata.annotations?.[annotation]
 }
 
-function freshValues(service: ServiceView, spec: PolicySpec | undefined, facts: Facts): Values {
-  const hold = spec && holdSettings(spec)
+function freshValues(
+  service: ServiceView,
+  { spec, fillMs }: { spec: PolicySpec | undefined; fillMs: number },
+  facts: Facts,
+): Values {
+  const hold = spec && holdSettings(spec, fillMs)
   return {
     ...gpuValues(gpuResources(service, spec?.gpu, facts)),
     'predictor-pod': deadlineValues(service, hold),

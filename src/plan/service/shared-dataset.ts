@@ -63,10 +63,10 @@ export function referenceFor(
   if (path === undefined)
     return refused(
       'RuntimeUnavailable',
-      `Dataset ${name} of namespace ${namespace} does not show ${quoted(read.source.uri)}: it is to be there and Bound, for many pods that only read, with a mount of it by Alluxio, Jindo or JuiceFS from the same endpoint`,
+      `Dataset ${name} of namespace ${namespace} does not show ${quoted(read.source.uri)}: it must exist, be Bound and read-only, and an Alluxio, Jindo or JuiceFS Runtime must mount the source from the same endpoint`,
     )
   if (!facts.installed.includes(runtimes.Thin.plural))
-    return refused('RuntimeUnavailable', 'ThinRuntime is not installed: Fluid serves references by it')
+    return refused('RuntimeUnavailable', 'ThinRuntime is not installed: Fluid needs it to serve references')
   const source = referenceTo(rule.dataset, path)
   const cache = cacheName(facts.namespace, source)
   const taken = nameConflict(cache, facts)
@@ -90,7 +90,7 @@ export function sameReference(
   if (reference !== undefined && (!reference.ok || reference.name === cache)) return reference
   return refused(
     'RuntimeUnavailable',
-    `cache ${cache} refers to a Dataset that no policy names for ${quoted(read.uri)} any more: it is not made anew`,
+    `cache ${cache} refers to a Dataset that no policy names for ${quoted(read.uri)} any more: it is not created again`,
   )
 }
 

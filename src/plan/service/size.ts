@@ -9,7 +9,7 @@ const addedBytes = 32 * 2 ** 10
 /** Why a service that is too large is not planned. */
 export const unplannable = {
   reason: 'TooLarge',
-  message: 'the service is larger than any that Warmgate looks at',
+  message: 'the service is larger than the limit of Warmgate',
 } as const
 
 /** Whether a service is small enough to be copied, compared and searched; true for undefined. */

@@ -5,6 +5,7 @@ import { builtInPolicy } from '../../policy/policy.ts'
 import type { Json, JsonObject } from '../../values/object.ts'
 import type { Facts } from '../facts.ts'
 import { fakeFacts, fakePolicy, fakeService, s3Secret } from '../plan.fake.ts'
+import { plan } from '../plan.ts'
 import { matchingRules, namedSecrets, resolveSource, type SourceResult } from './source.ts'
 
 function locationOf(model: JsonObject) {
@@ -266,4 +267,34 @@ test('a storage spec that is too long is not looked up', () => {
     reason: 'TooLarge',
     message: 'storage.path has 3000 characters: at most 2048 are read',
   })
+})
+
+const claims = (sources: JsonObject[]) => fakeFacts({ policies: [fakePolicy('p', { sources })] })
+const onClaim = (uri: string, facts: Facts) =>
+  plan({ service: fakeService({ model: { storageUri: uri } }), facts })
+
+test('a claim is cached only if a rule is for claims', () => {
+  expect(onClaim('pvc://slow/llama', fakeFacts()).reason).toBe('PvcSource')
+  expect(onClaim('pvc://slow/llama', claims([{ match: ['s3://'] }])).reason).toBe('PvcSource')
+  const made = onClaim('pvc://slow/llama', claims([{ match: ['pvc://'] }]))
+  expect(made).toMatchObject({ decision: 'accelerate' })
+  expect(made.caches[0]).toMatchObject({
+    runtime: 'Alluxio',
+    source: { uri: 'pvc://slow/llama', scheme: 'pvc', credentials: { kind: 'anonymous' } },
+  })
+  expect(onClaim('pvc://other/llama', claims([{ match: ['pvc://slow/'] }])).reason).toBe('PvcSource')
+})
+
+test('the volume of a Dataset is cached already', () => {
+  const facts = claims([{ match: ['pvc://'] }])
+  const dataset = { apiVersion: 'data.fluid.io/v1alpha1', kind: 'Dataset', metadata: { name: 'slow' } }
+  expect(onClaim('pvc://slow/llama', { ...facts, datasets: [dataset] }).reason).toBe('PvcSource')
+})
+
+test('KServe drops the path of a claim in storageUris: only a whole claim is cached there', () => {
+  const facts = claims([{ match: ['pvc://'] }])
+  const reason = (uri: string) =>
+    plan({ service: fakeService({ model: {}, storageUris: [{ uri, mountPath: '/mnt/models' }] }), facts })
+      .reason
+  expect([reason('pvc://slow/llama'), reason('pvc://slow')]).toEqual(['PvcSource', 'Accelerated'])
 })

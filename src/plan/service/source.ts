@@ -24,6 +24,7 @@ import type { KubeObject } from '../../values/object.ts'
 import { quoted, trimEndSlashes, trimStartSlashes } from '../../values/text.ts'
 import type { Facts } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
+import { dropsPath } from './existing.ts'
 
 export interface ResolvedSource {
   ok: true
@@ -70,6 +71,7 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
   const chosen = chooseDirectory(named.uri, policy)
   if (!chosen.ok) return chosen
   const { directory, rule, isMirrored } = chosen
+  if (directory.scheme === 'pvc') return readClaim(named.uri, { directory, rule, location, facts })
   const policyNamesEndpoint = namesEndpoint(rule.options)
   // A mirror has its own credentials, and so has a rule with a Secret.
   const isOwn =
@@ -92,6 +94,26 @@ export function readSource(location: ModelLocation, given: Policy, facts: Facts)
   const path = trimStartSlashes(directory.uri.slice(prefix.length))
   const read = { ok: true as const, uri: named.uri, source, rule, prefix, path }
   return resolved.ok ? read : { ...read, unresolved: resolved }
+}
+
+/** A directory of the user's own claim, which a rule of the policy is for. */
+function readClaim(
+  uri: string,
+  {
+    directory,
+    rule,
+    location,
+    facts,
+  }: { directory: ModelDirectory; rule: SourceRule; location: ModelLocation; facts: Facts },
+): ReadSource | SourceRefused {
+  const { bucket: claim, path } = directory
+  const isCached = facts.datasets.some(({ metadata }) => metadata.name === claim)
+  if (isCached)
+    return { ok: false, reason: 'PvcSource', message: `${quoted(claim)} is the volume of a Dataset` }
+  if (path !== '' && dropsPath(location))
+    return { ok: false, reason: 'PvcSource', message: 'KServe mounts the root of a claim in storageUris' }
+  const source = toSource(directory, noCredentials, rule)
+  return { ok: true, uri, source, rule, prefix: directory.uri, path: '' }
 }
 
 const tooManyReads = `the service needs more than ${limits.reads} service accounts, Secrets and grants: those of this location are not read`
@@ -150,6 +172,19 @@ const noCredentials: Credentials = { kind: 'anonymous', endpoint: {} }
 
 /** The URI of a model, and the credentials of its storage spec, if it has one. */
 function namedModel(location: ModelLocation, facts: Facts, policyNamesEndpoint = true): StorageSpecResolved {
+  return resolvedModel(location, facts, { policyNamesEndpoint })
+}
+
+/** The URI of a model that KServe's storage initializer downloads, with whatever credentials. */
+export function downloadedModel(location: ModelLocation, facts: Facts): StorageSpecResolved {
+  return resolvedModel(location, facts, { isDownloaded: true })
+}
+
+function resolvedModel(
+  location: ModelLocation,
+  facts: Facts,
+  options: { policyNamesEndpoint?: boolean; isDownloaded?: boolean },
+): StorageSpecResolved {
   const { model, annotations } = location
   if (model.kind === 'uri' && model.storage === undefined)
     return { ok: true, uri: model.uri, credentials: noCredentials }
@@ -158,11 +193,14 @@ function namedModel(location: ModelLocation, facts: Facts, policyNamesEndpoint =
     uri: model.kind === 'uri' ? model.uri : undefined,
     annotations,
     ...credentialFacts(location, facts),
-    policyNamesEndpoint,
+    ...options,
   })
 }
 
-function credentialFacts({ serviceAccount }: ModelLocation, { serviceAccounts, secrets, kserve }: Facts) {
+export function credentialFacts(
+  { serviceAccount }: ModelLocation,
+  { serviceAccounts, secrets, kserve }: Facts,
+) {
   return { serviceAccount: serviceAccounts[serviceAccount], secrets, config: kserve }
 }
 
@@ -173,7 +211,9 @@ function chooseDirectory(uri: string, policy: Policy): Chosen | SourceRefused {
   // A rule that names a runtime may allow a URI that Warmgate does not know as a directory.
   const parsed = parseModelUri(uri, (named) => {
     const found = sourceRule(policy, `${named}/`)
-    return found !== undefined && found.mirror === '' && found.runtime !== 'Auto'
+    if (found === undefined || found.mirror !== '') return false
+    // A claim is cached only if a rule is for claims: no rule at all is for none.
+    return named.startsWith('pvc://') ? found.match.length > 0 : found.runtime !== 'Auto'
   })
   if (parsed.kind === 'other' && !isMirrorable(parsed.reason)) return refused(parsed)
   const plain = parsed.kind === 'directory' ? parsed.directory.uri : trimEndSlashes(uri)
@@ -218,7 +258,7 @@ function namesEndpoint(options: SourceRule['options']): boolean {
   return Object.keys(options).some((name) => /\.endpoint$/.test(name))
 }
 
-type SourceRule = PolicySource
+export type SourceRule = PolicySource
 export type DatasetRef = NonNullable<SourceRule['dataset']>
 
 /** Whether a rule shares a Dataset of another namespace with this namespace. */
@@ -232,7 +272,7 @@ export function matchingRules(
   policy: Policy,
   namespace: string,
 ): SourceRule[] {
-  const { sources } = inNamespace(policy, namespace).spec
+  const { sources } = withNamespace(policy, namespace).spec
   if (model.kind === 'storage' || model.storage !== undefined) return sources
   const parsed = parseModelUri(model.uri)
   if (parsed.kind === 'other' && !isMirrorable(parsed.reason)) return []
@@ -249,8 +289,22 @@ const everySource: SourceRule = {
   credentials: {},
 }
 
-/** A policy with `$(namespace)` in its sources replaced by the namespace's name. */
-function inNamespace({ name, spec }: Policy, namespace: string): Policy {
+/**
+ * A policy with `$(namespace)` in its sources replaced by the namespace's name. A rule that fills its mirror mounts
+ * what it can where it is, by the service's own credentials: its Secret and its options are the mirror's (fill.ts).
+ */
+function inNamespace(policy: Policy, namespace: string): Policy {
+  const { name, spec } = withNamespace(policy, namespace)
+  const sources = spec.sources.map((source) => {
+    const { identity } = source.credentials
+    return source.fill === undefined
+      ? source
+      : { ...source, mirror: '', options: {}, credentials: identity === undefined ? {} : { identity } }
+  })
+  return { name, spec: { ...spec, sources } }
+}
+
+export function withNamespace({ name, spec }: Policy, namespace: string): Policy {
   const named = (text: string) => text.replaceAll('$(namespace)', namespace)
   const sources = spec.sources.map((source) => ({
     ...source,
@@ -261,7 +315,7 @@ function inNamespace({ name, spec }: Policy, namespace: string): Policy {
 }
 
 /** The first rule with a prefix of the URI. A policy without rules accepts every source. */
-function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
+export function sourceRule({ spec }: Policy, uri: string): SourceRule | undefined {
   if (spec.sources.length === 0) return everySource
   return spec.sources.find(({ match }) => match.some((prefix) => uri.startsWith(prefix)))
 }
@@ -292,7 +346,7 @@ export function isSecretName(name: string): boolean {
 
 const secretName = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/
 
-function toSource(
+export function toSource(
   { uri, scheme }: ModelDirectory,
   credentials: Credentials,
   { options, profile, credentials: { identity } }: SourceRule,

@@ -1,3 +1,4 @@
+import type { Fill } from '../../fill/fill.ts'
 import { isLoadable } from '../../fluid/name.ts'
 import { isReferenceTo } from '../../fluid/reference.ts'
 import type { RuntimeName } from '../../fluid/runtimes.ts'
@@ -17,7 +18,7 @@ import {
   type SourceResult,
 } from './source.ts'
 
-/** What serves a model. */
+/** The cache or Dataset that serves a model. */
 export interface Target {
   /** The PVC that replaces the model's URI, and the path in it if the model is not at its root. */
   cache: string
@@ -25,7 +26,7 @@ export interface Target {
   /** Whether the PVC belongs to a team's own Dataset. Warmgate creates and deletes nothing for it. */
   existing: boolean
   /** Undefined if nothing has to be created, or if a kept cache cannot be created again today. */
-  provision: { source: Source; runtime: RuntimeName } | undefined
+  provision: { source: Source; runtime: RuntimeName; fill?: Fill } | undefined
 }
 
 /** Chooses what serves a source: a shared or existing Dataset, a cache of many models, or its own cache. */
@@ -73,7 +74,7 @@ export function sameCache(
     return {
       ok: false,
       reason: 'UnsafeUri',
-      message: `${quoted(uri)} is not at the path ${quoted(path)} of anything`,
+      message: `${quoted(uri)} is not at the path ${quoted(path)} of a Dataset`,
     }
   return cacheFor(above(read, uri.slice(0, -path.length - 1)), facts, cache)
 }
@@ -89,10 +90,18 @@ function above(read: ReadSource, uri: string): ReadSource {
   return { ...read, source: { ...read.source, uri } }
 }
 
-/** `cache llama-0123456789`, or `Dataset team-models, at llama, which was here already`. */
+/** How long the downloads into mirrors may take that come before the warm-ups, in milliseconds. */
+export function longestFillMs(targets: Pick<Target, 'provision'>[]): number {
+  return Math.max(0, ...targets.map(({ provision }) => provision?.fill?.settings.timeoutMs ?? 0))
+}
+
+/** `cache llama-0123456789`, or `existing Dataset team-models, at llama`. */
 export function describeTarget({ cache, path, existing, provision }: Target): string {
   if (provision !== undefined && isReferenceTo(provision.source))
     return `cache ${cache}, which refers to ${quoted(provision.source.uri)}`
   const at = path === undefined ? '' : `, at ${quoted(path)}`
-  return existing ? `Dataset ${cache}${at}, which was here already` : `cache ${cache}${at}`
+  const { fill } = provision ?? {}
+  if (fill !== undefined)
+    return `cache ${cache}, from a mirror that is filled with ${quoted(fill.model)} at ${quoted(fill.path)}`
+  return existing ? `existing Dataset ${cache}${at}` : `cache ${cache}${at}`
 }

@@ -233,7 +233,7 @@ test('opting in later accelerates', () => {
 test('a service that is older than the opt-in stays as it is, until its model changes', () => {
   const made = update(plain, annotated(plain, { note: 'x' }))
   expect(made).toMatchObject({ reason: 'NotOptedIn', patch: [] })
-  expect(made.message).toContain('was here before')
+  expect(made.message).toContain('existed before')
   const moved = withPredictor(plain, { huggingface: { storageUri: 's3://models/llama-2' } })
   expect(update(plain, moved).reason).toBe('Accelerated')
 })
@@ -617,7 +617,8 @@ test('moved: an update that makes a model unfit for a cache gives the original b
 })
 
 test('kept: what the cluster changes around a service takes no cache away', () => {
-  const container = { name: 'corp', changes: ['image'], formats: [{ prefix: 's3://', regex: '' }] }
+  const formats = [{ prefix: 's3://', regex: '' }]
+  const container = { name: 'corp', container: {}, changes: ['image'], formats }
   const spec = {
     supportedModelFormats: [{ name: 'huggingface', autoSelect: true }],
     annotations: { 'storage.kserve.io/readonly': 'false' },

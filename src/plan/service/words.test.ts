@@ -99,7 +99,7 @@ describe('a namespace whose label is neither enabled nor disabled', () => {
       namespaceLabels: { 'warmgate.dev/acceleration': said },
     })
   const problem = (said: string) =>
-    `the namespace's label warmgate.dev/acceleration: ${JSON.stringify(said)} is neither enabled nor disabled: nothing new is accelerated in it`
+    `the namespace's label warmgate.dev/acceleration: ${JSON.stringify(said)} is neither enabled nor disabled: no new service is accelerated in this namespace`
 
   test.each(['Disabled', 'true', ''])('%j: nothing new is accelerated, with a warning', (said) => {
     const made = created(service(), where(said))

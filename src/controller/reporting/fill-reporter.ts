@@ -1,0 +1,39 @@
+import { cacheOfJob } from '../../fill/job.ts'
+import { hasEnded } from '../../fill/progress.ts'
+import { isOurs } from '../../fluid/dataset.ts'
+import type { EventRecorder } from '../../kube/events.ts'
+import type { Change } from '../../kube/reflector.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import { isTrue } from '../../values/condition.ts'
+import { formatDuration } from '../../values/duration.ts'
+import { fillLabel, sourceAnnotation } from '../../values/keys.ts'
+import { type KubeObject, type ObjectKey, stringAt } from '../../values/object.ts'
+import { quoted } from '../../values/text.ts'
+
+interface Options {
+  metrics: Pick<Metrics, 'fills' | 'fillDuration'>
+  events: EventRecorder
+  /** The services that use a cache. */
+  servicesUsing: (cache: ObjectKey) => KubeObject[]
+}
+
+/** Counts the Jobs that look into mirrors and fill them, each when it ends, and tells services of downloads. */
+export function reportFill({ metrics, events, servicesUsing }: Options, change: Change): void {
+  const { type, object } = change
+  if (type !== 'updated' || !isOurs(object) || hasEnded(change.before) || !hasEnded(object)) return
+  const isComplete = isTrue(object, 'Complete')
+  const isDownload = object.metadata.labels?.[fillLabel] === 'fill'
+  // A look that finds nothing is no end: the download follows.
+  if (!isDownload && !isComplete) return
+  metrics.fills.inc({ outcome: isDownload ? (isComplete ? 'complete' : 'failed') : 'found' })
+  if (!isDownload || !isComplete) return
+  const [start, end] = ['startTime', 'completionTime'].map((field) =>
+    Date.parse(stringAt(object, 'status', field) ?? ''),
+  )
+  const tookMs = Math.max((end ?? 0) - (start ?? 0), 0) || 0
+  metrics.fillDuration.observe(tookMs / 1_000)
+  const model = quoted(object.metadata.annotations?.[sourceAnnotation] ?? '')
+  const note = `downloaded ${model} into the mirror in ${formatDuration(tookMs)}`
+  for (const regarding of servicesUsing(cacheOfJob(object)))
+    events.record({ regarding, type: 'Normal', reason: 'FillComplete', note, action: 'Fill' })
+}
