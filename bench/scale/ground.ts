@@ -15,7 +15,14 @@ import { Processes } from '../../test/cluster/processes.ts'
 import { kustomized } from '../../test/warmgate/install.ts'
 import { ScaleApi } from './api.ts'
 import { storeAll } from './etcd.ts'
-import { credentialsOf, groundObjects, podObject, type Size, serviceObject } from './objects.ts'
+import {
+  type CacheNames,
+  credentialsOf,
+  groundObjects,
+  podObject,
+  type Size,
+  serviceObject,
+} from './objects.ts'
 
 /** A cluster of some size, and the ways into it. */
 export interface Ground {
@@ -49,8 +56,9 @@ function* contents(size: Size): Generator<Stored> {
     yield { resource: resources.serviceAccount, object: account }
     yield { resource: resources.secret, object: secret }
   }
+  const names: CacheNames = new Map()
   for (let index = 0; index < size.services; index++) {
-    const service = serviceObject(index, size)
+    const service = serviceObject(index, size, names)
     yield { resource: resources.inferenceService, object: service }
     for (let pod = index; pod < size.pods; pod += size.services)
       yield { resource: resources.pod, object: podObject(pod, { services: size.services, service }) }

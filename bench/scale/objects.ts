@@ -78,8 +78,11 @@ export function credentialsOf(cache: number): [account: KubeObject, secret: Kube
 
 const words = 'the value that the server of this model is started with, as its team set it'
 
+/** The names of caches that were planned, by their number. */
+export type CacheNames = Map<number, string>
+
 /** An InferenceService of some 6 KB with its status and managedFields, as admission lets it through. */
-export function serviceObject(index: number, { caches }: Size): KubeObject {
+export function serviceObject(index: number, { caches }: Size, names: CacheNames): KubeObject {
   const cache = index % caches
   const namespace = namespaceOf(cache)
   const env = Array.from({ length: 24 }, (_, each) => ({
@@ -109,14 +112,12 @@ export function serviceObject(index: number, { caches }: Size): KubeObject {
       },
     },
   }
-  return asAdmitted(whole, cacheName(cache, whole))
+  return asAdmitted(whole, cacheName(cache, whole, names))
 }
 
-const cacheNames = new Map<number, string>()
-
 /** The name that a plan gives the cache of a service; a plan for each service would take minutes. */
-function cacheName(cache: number, service: KubeObject): string {
-  const known = cacheNames.get(cache)
+function cacheName(cache: number, service: KubeObject, names: CacheNames): string {
+  const known = names.get(cache)
   if (known !== undefined) return known
   const [account, secret] = credentialsOf(cache)
   const facts = fakeFacts({
@@ -130,7 +131,7 @@ function cacheName(cache: number, service: KubeObject): string {
   const name = made.caches[0]?.name
   if (name === undefined)
     throw new Error(`the services of cache ${cache} are not accelerated: ${made.message}`)
-  cacheNames.set(cache, name)
+  names.set(cache, name)
   return name
 }
 
