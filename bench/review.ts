@@ -1,82 +1,110 @@
 import { parseArgs } from 'node:util'
 import { createAuthority } from '../src/tls/authority.ts'
 import { createServing } from '../src/tls/serving.ts'
-import { createPod, createService, updateService } from './reviews.ts'
-import { MeasuredServer } from './server.ts'
+import { requestBytes } from './load.ts'
+import { type BenchReview, benchReviewsAfter, createService } from './reviews.ts'
+import { connections, MeasuredServer, pinGenerator } from './server.ts'
+
+/** The servers that are compared. `parse` is what a webhook in Node costs at least. */
+const contestants = ['null', 'parse', 'warmgate'] as const
+type Contestant = (typeof contestants)[number]
 
 export interface Row {
   review: string
   bytes: number
   /** CPU per review, in microseconds: the least of all rounds. */
-  parseMicroseconds: number
-  warmgateMicroseconds: number
-  ratio: number
+  microseconds: Record<Contestant, number>
 }
 
-interface Options {
+export interface Measured {
+  rows: Row[]
+  /** How long the usual service's review takes behind the largest one, in milliseconds: the middle of all rounds. */
+  behindLargeMs: number
+}
+
+interface BenchOptions {
   rounds: number
   requests: number
 }
 
 /**
- * CPU per review of Warmgate, against a server that only parses the body. The two take turns within each round,
- * and the least of all rounds counts: noise of a shared machine only ever adds.
+ * CPU per review of Warmgate, beside a server that only parses the body, and one that does not even that. They take
+ * turns within each round, and the least of all rounds counts: noise of a shared machine only ever adds.
  */
-export async function benchReviews(options: Options): Promise<Row[]> {
+export async function benchReviews(options: BenchOptions): Promise<Measured> {
   const nowMs = Date.now()
   const authority = await createAuthority({ nowMs, validDays: 1 })
   const names = { service: 'bench', namespace: 'bench', extra: ['127.0.0.1'] }
   const pair = await createServing({ authority, names, nowMs })
-  const warmgate = await MeasuredServer.start('warmgate', pair, authority.cert)
-  const parse = await MeasuredServer.start('parse', pair, authority.cert)
+  const servers = new Map<Contestant, MeasuredServer>()
   try {
-    return await measure({ warmgate, parse }, options)
+    for (const kind of contestants) servers.set(kind, await MeasuredServer.start(kind, pair, authority.cert))
+    return await measure(servers, options)
   } finally {
-    await Promise.all([warmgate.stop(), parse.stop()])
+    await Promise.all([...servers.values()].map((server) => server.stop()))
   }
 }
 
 async function measure(
-  { warmgate, parse }: { warmgate: MeasuredServer; parse: MeasuredServer },
-  { rounds, requests }: Options,
-): Promise<Row[]> {
-  const answer = await warmgate.post('/mutate-service', createService)
-  const reviews = [
-    { review: 'service, CREATE', path: '/mutate-service', body: createService },
-    { review: 'service, UPDATE', path: '/mutate-service', body: updateService(answer) },
-    { review: 'pod, CREATE', path: '/mutate-pod', body: createPod(answer) },
-  ].map((row) => ({ ...row, parse: Number.POSITIVE_INFINITY, warmgate: Number.POSITIVE_INFINITY }))
+  servers: Map<Contestant, MeasuredServer>,
+  { rounds, requests }: BenchOptions,
+): Promise<Measured> {
+  const warmgate = servers.get('warmgate') as MeasuredServer
+  const reviews = benchReviewsAfter(await warmgate.post(createService.path, createService.body))
+  const rows = reviews.map((review) => ({ review, least: new Map<Contestant, number>() }))
+  const waitsMs: number[] = []
   for (let round = 0; round < rounds; round++) {
-    for (const row of reviews) {
-      row.parse = Math.min(row.parse, await parse.cpuPerRequest(row.path, row.body, requests))
-      row.warmgate = Math.min(row.warmgate, await warmgate.cpuPerRequest(row.path, row.body, requests))
-    }
+    for (const { review, least } of rows)
+      for (const [kind, server] of servers) {
+        const cpu = await server.cpuPerRequest(review.path, review.body, requestsOf(review, requests))
+        least.set(kind, Math.min(least.get(kind) ?? Number.POSITIVE_INFINITY, cpu))
+      }
+    waitsMs.push(await waitBehindMs(warmgate, reviews))
   }
-  return reviews.map((row) => ({
-    review: row.review,
-    bytes: Buffer.byteLength(row.body),
-    parseMicroseconds: row.parse,
-    warmgateMicroseconds: row.warmgate,
-    ratio: row.warmgate / row.parse,
-  }))
+  return {
+    rows: rows.map(({ review, least }) => ({
+      review: review.name,
+      bytes: Buffer.byteLength(review.body),
+      microseconds: Object.fromEntries(least) as Row['microseconds'],
+    })),
+    behindLargeMs: waitsMs.toSorted((a, b) => a - b)[Math.floor(waitsMs.length / 2)] ?? 0,
+  }
 }
 
-export function formatTable(rows: Row[]): string {
-  const lines = rows.map(
-    ({ review, bytes, parseMicroseconds, warmgateMicroseconds, ratio }) =>
-      `| ${review} | ${bytes} | ${parseMicroseconds.toFixed(0)} | ${warmgateMicroseconds.toFixed(0)} | ${ratio.toFixed(2)} |`,
-  )
+/** Large reviews are sent less often, so that each takes about as long. */
+function requestsOf({ body }: BenchReview, requests: number): number {
+  return Math.max(connections, Math.round((requests * 4_000) / Math.max(body.length, 4_000)))
+}
+
+async function waitBehindMs(server: MeasuredServer, reviews: BenchReview[]): Promise<number> {
+  const large = reviews.toSorted((a, b) => b.body.length - a.body.length)[0] ?? createService
+  const [behind, before] = [large, createService].map(({ path, body }) => requestBytes(path, body))
+  return await server.waitBehindMs(behind as Buffer, before as Buffer)
+}
+
+export function formatTable({ rows, behindLargeMs }: Measured): string {
+  const ratioOf = ({ microseconds: { parse, warmgate } }: Row) => (warmgate / parse).toFixed(2)
+  const lines = rows.map((row) => {
+    const { review, bytes, microseconds } = row
+    const figures = contestants.map((kind) => microseconds[kind].toFixed(0))
+    return `| ${[review, bytes, ...figures, ratioOf(row)].join(' | ')} |`
+  })
   const head = [
-    '| review | bytes | parse only, µs | Warmgate, µs | ratio |',
-    '| --- | ---: | ---: | ---: | ---: |',
+    '| review | bytes | null, µs | parse only, µs | Warmgate, µs | ratio |',
+    '| --- | ---: | ---: | ---: | ---: | ---: |',
   ]
-  return `${[...head, ...lines].join('\n')}\n`
+  const wait = `A service's review behind the largest one: ${behindLargeMs.toFixed(1)} ms`
+  return `${[...head, ...lines, '', wait].join('\n')}\n`
 }
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '7' }, requests: { type: 'string', default: '2000' } },
+    options: { rounds: { type: 'string', default: '5' }, requests: { type: 'string', default: '2000' } },
   })
-  const rows = await benchReviews({ rounds: Number(values.rounds), requests: Number(values.requests) })
-  process.stdout.write(formatTable(rows))
+  pinGenerator()
+  const measured = await benchReviews({
+    rounds: Number(values.rounds),
+    requests: Number(values.requests),
+  })
+  process.stdout.write(formatTable(measured))
 }

@@ -42,9 +42,17 @@ export const clusterObjects: { [plural: string]: KubeObject[] } = {
   ],
 }
 
-/** An InferenceService of some 4 KB, as large as they are once their managedFields are with them. */
-function service(): KubeObject {
-  const env = Array.from({ length: 17 }, (_, index) => ({
+/** How large a generated object is: the environment of its container, and managed fields that nobody reads. */
+interface Size {
+  settings: number
+  managers: number
+}
+
+const usual: Size = { settings: 19, managers: 1 }
+const large: Size = { settings: 300, managers: 42 }
+
+function service({ settings, managers }: Size): KubeObject {
+  const env = Array.from({ length: settings }, (_, index) => ({
     name: `SETTING_${index}`,
     value: `what the server is told about setting ${index}`,
   }))
@@ -59,9 +67,11 @@ function service(): KubeObject {
         'serving.kserve.io/storageSecretName': 'oss-access',
         'serving.kserve.io/deploymentMode': 'Standard',
       },
-      managedFields: [
-        { manager: 'kubectl-client-side-apply', operation: 'Update', fieldsV1: ownedFields(env.length) },
-      ],
+      managedFields: Array.from({ length: managers }, (_, index) => ({
+        manager: `kubectl-client-side-apply-${index}`,
+        operation: 'Update',
+        fieldsV1: ownedFields(env.length),
+      })),
     },
     spec: {
       predictor: {
@@ -90,9 +100,9 @@ function ownedFields(settings: number): JsonObject {
 
 const sourceUri = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 
-function pod(admitted: KubeObject): KubeObject {
+function pod(admitted: KubeObject, volumeCount: number): KubeObject {
   const { containers } = (admitted.spec as { predictor: { containers: Json[] } }).predictor
-  const volumes = Array.from({ length: 24 }, (_, index) => ({
+  const volumes = Array.from({ length: volumeCount }, (_, index) => ({
     name: `volume-${index}`,
     projected: { sources: [{ serviceAccountToken: { path: 'token', expirationSeconds: 3_607 } }] },
   }))
@@ -111,24 +121,43 @@ function pod(admitted: KubeObject): KubeObject {
   }
 }
 
-export const createService = review('inferenceservices', 'CREATE', service(), null)
+export interface BenchReview {
+  name: string
+  path: '/mutate-service' | '/mutate-pod'
+  body: string
+}
 
-/** A write of KServe's controller: the admitted service with one more finalizer. */
-export function updateService(answerToCreate: string): string {
-  const admitted = admit(answerToCreate)
+const created = service(usual)
+export const createService: BenchReview = {
+  name: 'service, CREATE',
+  path: '/mutate-service',
+  body: review('inferenceservices', 'CREATE', created, null),
+}
+
+/** The reviews that follow from the answer to `createService`. */
+export function benchReviewsAfter(answer: string): BenchReview[] {
+  const admitted = admit(created, answer)
+  // A write of KServe's controller: the admitted service with one more finalizer.
   const metadata = { ...admitted.metadata, finalizers: ['inferenceservice.finalizers'] }
-  return review('inferenceservices', 'UPDATE', { ...admitted, metadata }, admitted)
+  const update = review('inferenceservices', 'UPDATE', { ...admitted, metadata }, admitted)
+  return [
+    createService,
+    { name: 'service, UPDATE', path: '/mutate-service', body: update },
+    { name: 'pod', path: '/mutate-pod', body: review('pods', 'CREATE', pod(admitted, 26), null) },
+    { name: 'pod, 30 KB', path: '/mutate-pod', body: review('pods', 'CREATE', pod(admitted, 228), null) },
+    {
+      name: 'service, 850 KB',
+      path: '/mutate-service',
+      body: review('inferenceservices', 'CREATE', service(large), null),
+    },
+  ]
 }
 
-export function createPod(answerToCreate: string): string {
-  return review('pods', 'CREATE', pod(admit(answerToCreate)), null)
-}
-
-function admit(answer: string): KubeObject {
+function admit(object: KubeObject, answer: string): KubeObject {
   const { response } = JSON.parse(answer) as { response: { patch?: string } }
   if (response.patch === undefined) throw new Error(`the service was not accelerated: ${answer}`)
   const patch = JSON.parse(Buffer.from(response.patch, 'base64').toString()) as PatchOperation[]
-  return jsonPatch.applyPatch(service(), patch, true).newDocument
+  return jsonPatch.applyPatch(structuredClone(object), patch, true).newDocument
 }
 
 function review(

@@ -1,89 +1,112 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { Agent, request as send } from 'node:https'
+import { readdir, readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { KeyPair } from '../src/tls/issue.ts'
+import { Connection, requestBytes } from './load.ts'
 
-const connections = 10
+export const connections = 10
 
-/** A server under test, in its own process, and the ten connections of its client. */
+/** A server under test, in its own process. */
 export class MeasuredServer {
   readonly #child: ChildProcess
   readonly #port: number
-  readonly #agent: Agent
+  readonly #ca: string
 
-  private constructor(child: ChildProcess, port: number, ca: string) {
+  /** Any process that listens at a port of the loopback. */
+  constructor(child: ChildProcess, port: number, ca: string) {
     this.#child = child
     this.#port = port
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections, ca })
+    this.#ca = ca
   }
 
-  static async start(kind: 'warmgate' | 'parse', pair: KeyPair, ca: string): Promise<MeasuredServer> {
+  /** A server of this repository: `server.child.ts`. */
+  static async start(
+    kind: 'warmgate' | 'parse' | 'null',
+    pair: KeyPair,
+    ca: string,
+  ): Promise<MeasuredServer> {
     const file = fileURLToPath(new URL('server.child.ts', import.meta.url))
-    const [command = '', ...args] = [...pinned(), process.execPath, file, kind]
-    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    const { port } = await ask<{ port: number }>(child, pair)
+    const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const
+    const child = spawnPinned([process.execPath, file, kind], { stdio: [...stdio] })
+    const ready = once(child, 'message')
+    child.send(pair)
+    const [{ port }] = await ready
     return new MeasuredServer(child, port, ca)
   }
 
   /** The server's CPU time for one request, in microseconds: user and system, TLS and garbage included. */
   async cpuPerRequest(path: string, body: string, requests: number): Promise<number> {
-    const before = await this.#cpuMicroseconds()
-    let left = requests
-    const client = async () => {
-      while (left-- > 0) await this.post(path, body)
-    }
-    await Promise.all(Array.from({ length: connections }, client))
-    return ((await this.#cpuMicroseconds()) - before) / requests
+    const request = requestBytes(path, body)
+    return await this.#connected(connections, request, async (open) => {
+      const before = await cpuMicroseconds(this.#child.pid ?? 0)
+      let left = requests
+      const client = async (connection: Connection) => {
+        while (left-- > 0) await connection.send(request)
+      }
+      await Promise.all(open.map(client))
+      return ((await cpuMicroseconds(this.#child.pid ?? 0)) - before) / requests
+    })
+  }
+
+  /** How long a small request takes, in milliseconds, if it is sent right after a large one. */
+  async waitBehindMs(large: Buffer, small: Buffer): Promise<number> {
+    return await this.#connected(2, small, async ([one, other]) => {
+      const answered = one?.send(large)
+      const startMs = performance.now()
+      await other?.send(small)
+      const tookMs = performance.now() - startMs
+      await answered
+      return tookMs
+    })
   }
 
   async post(path: string, body: string): Promise<string> {
-    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
-    const outgoing = send({
-      host: '127.0.0.1',
-      port: this.#port,
-      path,
-      method: 'POST',
-      agent: this.#agent,
-      headers,
-    })
-    outgoing.end(body)
-    const [response] = await once(outgoing, 'response')
-    const answer = Buffer.concat(await response.toArray()).toString()
-    if (response.statusCode !== 200) throw new Error(`${path} answered ${response.statusCode}: ${answer}`)
-    return answer
+    const request = requestBytes(path, body)
+    return await this.#connected(1, request, async ([connection]) => (await connection?.send(request)) ?? '')
   }
 
   async stop(): Promise<void> {
-    this.#agent.destroy()
     const exited = once(this.#child, 'exit')
-    this.#child.disconnect()
+    this.#child.kill()
     await exited
   }
 
-  async #cpuMicroseconds(): Promise<number> {
-    return (await ask<{ cpuMicroseconds: number }>(this.#child, 'usage')).cpuMicroseconds
+  /** With open connections that have carried a request: a server may close others after a moment. */
+  async #connected<T>(count: number, first: Buffer, use: (open: Connection[]) => Promise<T>): Promise<T> {
+    const opening = Array.from({ length: count }, () => Connection.open(this.#port, this.#ca))
+    const open = await Promise.all(opening)
+    try {
+      await Promise.all(open.map((connection) => connection.send(first)))
+      return await use(open)
+    } finally {
+      for (const connection of open) connection.close()
+    }
   }
 }
 
-function ask<Answer>(child: ChildProcess, question: KeyPair | string): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-  const ended = (code: number | null) => reject(new Error(`the server ended with ${code}`))
-  child.once('exit', ended)
-  child.once('message', (answer) => {
-    child.off('exit', ended)
-    resolve(answer as Answer)
+/** The CPU time of all threads of a process. Linux counts it in nanoseconds; elsewhere it is not measured. */
+async function cpuMicroseconds(pid: number): Promise<number> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => [])
+  const times = threads.map(async (thread) => {
+    const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').catch(() => '0')
+    return Number(text.split(' ', 1)[0]) / 1_000
   })
-  child.send(question)
-  return promise
+  return (await Promise.all(times)).reduce((sum, each) => sum + each, 0)
 }
 
 const pin = 'taskset'
+const lastCore = availableParallelism() - 1
+const canPin = lastCore > 0 && spawnSync(pin, ['-c', String(lastCore), 'true']).status === 0
 
-/** Servers share the last core, and leave the others to the load; where nothing can pin, so be it. */
-function pinned(): string[] {
-  const core = availableParallelism() - 1
-  const canPin = core > 0 && spawnSync(pin, ['-c', String(core), 'true']).status === 0
-  return canPin ? [pin, '-c', String(core)] : []
+/** Starts a server on the last core. */
+export function spawnPinned(command: string[], options: Parameters<typeof spawn>[2]): ChildProcess {
+  const [file = '', ...args] = canPin ? [pin, '-c', String(lastCore), ...command] : command
+  return spawn(file, args, options)
+}
+
+/** Keeps this process, which makes the load, off the core of the servers. */
+export function pinGenerator(): void {
+  if (canPin) spawnSync(pin, ['-a', '-p', '-c', `0-${lastCore - 1}`, String(process.pid)])
 }

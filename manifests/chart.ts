@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { valueRows, valuesJsonSchema, valuesText } from './values.ts'
 
 /*
- * The Helm chart follows from manifests/base and its components: each template is one of their files, with a few places
- * where a value stands. An edit that does not find its text fails, so that the chart cannot fall behind the base.
+ * The Helm chart is generated from manifests/base and its components: each template is one of their files, with edits
+ * that insert values. An edit that does not find its text fails, so the chart cannot fall behind the base.
  */
 
 interface Edit {
@@ -283,10 +283,6 @@ spec: {{- toYaml (.spec | default dict) | nindent 2 }}
 {{- end }}
 `
 
-const cacheSecrets = `{{- range .Values.cacheSecrets.namespaces }}
----
-`
-
 const notes = `Warmgate {{ .Chart.AppVersion }} is installed in {{ .Release.Namespace }}.
 
 1. Wait until it is ready:
@@ -314,11 +310,6 @@ export async function chartFiles(version: string, dashboardText: string): Promis
       async (template) => [targetOf(template), wrap(template, await edited(template))] as const,
     ),
   )
-  const secrets = namespaced(await read('components/cache-secrets/rolebinding.yaml'))
-  const inNamespace = edit('cache-secrets', secrets, {
-    from: '  name: warmgate-cache-secrets\nroleRef:',
-    to: '  name: warmgate-cache-secrets\n  namespace: {{ . }}\nroleRef:',
-  }).replace('namespace: {{ .Release.Namespace }}', 'namespace: {{ $.Release.Namespace }}')
   return new Map([
     ['Chart.yaml', chartText(version)],
     ['values.yaml', valuesText()],
@@ -330,10 +321,19 @@ export async function chartFiles(version: string, dashboardText: string): Promis
     ['templates/NOTES.txt', notes],
     ['templates/dashboard.yaml', dashboard],
     ['templates/policies.yaml', policies],
-    ['templates/cache-secrets.yaml', `${cacheSecrets}${inNamespace}{{- end }}\n`],
+    ['templates/cache-secrets.yaml', await perNamespace('cache-secrets', 'cacheSecrets')],
+    ['templates/mirror-fills.yaml', await perNamespace('mirror-fills', 'mirrorFills')],
     [targetOf(rules), wrap(rules, await editedRules())],
     ...rendered,
   ])
+}
+
+/** A component's RoleBinding in each namespace that a value lists. */
+async function perNamespace(component: string, value: string): Promise<string> {
+  const source = `components/${component}/rolebinding.yaml`
+  const binding = namespaced(await read(source)).replaceAll('.Release.', '$.Release.')
+  const placed = edit(source, binding, { from: '\nroleRef:', to: '\n  namespace: {{ . }}\nroleRef:' })
+  return `{{- range .Values.${value}.namespaces }}\n---\n${placed}{{- end }}\n`
 }
 
 function targetOf({ source }: Template): string {
@@ -405,7 +405,7 @@ The Helm chart of Warmgate ${version}. It renders the same objects as \`manifest
     helm install warmgate warmgate-${version}.tgz --namespace warmgate-system --create-namespace
 
 One cluster has one Warmgate: its cluster-wide objects have fixed names. Give its namespace the label
-\`pod-security.kubernetes.io/enforce: restricted\` if your cluster does not enforce a level by itself.
+\`pod-security.kubernetes.io/enforce: restricted\` if your cluster has no default level.
 
 ## Values
 

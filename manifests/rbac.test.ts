@@ -149,7 +149,7 @@ test('the tables name every resource that the client knows', () => {
     expect(all).toContain(plural)
 })
 
-test('what the mirror follows is what the roles let it list and watch, and nothing else', async () => {
+test('the roles allow to list and watch exactly what the mirror follows', async () => {
   const asked = { list: new Set<string>(), watch: new Set<string>() }
   const note = (verb: 'list' | 'watch', { group, plural }: Resource) => asked[verb].add(`${group}/${plural}`)
   const client: Partial<KubeClient> = {
@@ -208,7 +208,7 @@ const verbsOf: { [method: string]: Verb[] } = {
   deleteByUid: ['delete'],
 }
 
-test('what the code of the server calls by name is in the tables', async () => {
+test('every call of the server by name is in the tables', async () => {
   const calls = new Set<string>()
   // The command line has the rights of the user who runs it.
   for await (const file of glob('../src/{admission,cluster,controller,kube}/**/*.ts', {
@@ -250,7 +250,7 @@ test('each policy for the account denies what it does not allow, and is for the 
   }
 })
 
-test('a policy looks at each write that the roles allow, but for what RBAC binds to a name or what is a status or a question', () => {
+test('a policy checks each write that the roles allow, except writes that RBAC binds to a name, statuses and reviews', () => {
   const operations: { [verb: string]: string } = {
     create: 'CREATE',
     update: 'UPDATE',

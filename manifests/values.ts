@@ -52,6 +52,9 @@ export const valuesSchema = object('The values of the chart warmgate.', {
   cacheSecrets: object('Secrets that Warmgate writes for caches: see components/cache-secrets.', {
     namespaces: texts('The namespaces in which it may.'),
   }),
+  mirrorFills: object('Jobs that fill mirrors: see components/mirror-fills.', {
+    namespaces: texts('The namespaces in which Warmgate may create them.'),
+  }),
   resources: free('Requests and limits of a replica.', {
     requests: { cpu: '100m', memory: '192Mi' },
     limits: { memory: '512Mi' },

@@ -1,8 +1,12 @@
+import fc from 'fast-check'
+import jsonPatch from 'fast-json-patch'
 import { beforeEach, expect, test } from 'vitest'
+import { pointer } from '../plan/draft.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import { answerSafely } from './answer.ts'
+import type { Json } from '../values/object.ts'
+import { answerSafely, applyToCopy } from './answer.ts'
 import type { AdmissionAnswer, AdmissionHandler, AdmissionRequest } from './review.ts'
 
 const request: AdmissionRequest = {
@@ -65,7 +69,7 @@ test('a handler that throws before it promises anything', async () => {
   await expectUndecided(undecided, 'InternalError', 'WG020')
 })
 
-test('a handler that takes too long, and then fails all the same', async () => {
+test('a handler that takes too long, and then fails', async () => {
   const late = Promise.withResolvers<AdmissionAnswer>()
   const answering = answer(() => late.promise)
   await clock.advance(4_699)
@@ -99,4 +103,47 @@ test('trying a patch changes neither the object nor the patch', async () => {
   })
   expect(seen?.object).toEqual(request.object)
   expect(value).toEqual({ nested: ['a'] })
+})
+
+const names = fc.constantFrom('a', 'b', 'c~/d', '0', '1')
+const values = fc.letrec<{ value: Json }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.integer(),
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.dictionary(names, tie('value'), { maxKeys: 3 }) as fc.Arbitrary<Json>,
+  ),
+})).value
+const objects = fc.record({
+  apiVersion: fc.constant('v1'),
+  kind: fc.constant('Pod'),
+  metadata: fc.constant({}),
+  spec: values,
+})
+const paths = fc.array(names, { maxLength: 4 }).map((steps) => pointer('spec', ...steps))
+const operations = fc.oneof(
+  fc.record({ op: fc.constantFrom('add' as const, 'replace' as const), path: paths, value: values }),
+  fc.record({ op: fc.constant('remove' as const), path: paths }),
+)
+
+test('a patch is verified on a copy of its paths alone, with the result of a copy of the whole', () => {
+  const outcome = (apply: () => unknown) => {
+    try {
+      return apply()
+    } catch {
+      return 'does not apply'
+    }
+  }
+  fc.assert(
+    fc.property(objects, fc.array(operations, { maxLength: 4 }), (object, patch) => {
+      const [before, sent] = [structuredClone(object), structuredClone(patch)]
+      const whole = outcome(
+        () => jsonPatch.applyPatch(structuredClone(object), structuredClone(patch), true).newDocument,
+      )
+      expect(outcome(() => applyToCopy(object, patch))).toEqual(whole)
+      expect(object).toEqual(before)
+      expect(patch).toEqual(sent)
+    }),
+    { numRuns: 2_000 },
+  )
 })

@@ -1,8 +1,9 @@
 import jsonPatch from 'fast-json-patch'
+import { copyAlong, type PatchOperation } from '../plan/draft.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
-import { cloneJson } from '../values/object.ts'
+import { cloneJson, type KubeObject } from '../values/object.ts'
 import { Undecided } from './errors.ts'
 import {
   type AdmissionAnswer,
@@ -75,9 +76,23 @@ async function inTime(
 function applicable({ object }: AdmissionRequest, answer: AdmissionAnswer): AdmissionAnswer {
   if (answer.kind === 'deny' || answer.patch === undefined || answer.patch.length === 0) return answer
   try {
-    jsonPatch.applyPatch(cloneJson(object), cloneJson(answer.patch), true)
+    applyToCopy(object, answer.patch)
     return answer
   } catch (error) {
     throw new Undecided('InvalidPatch', 'the patch does not apply', error)
   }
+}
+
+/**
+ * Applies a patch to a copy of an object, with the operations of JSON Patch. Each operation writes only objects and
+ * lists on its own path, so only these are copied; the rest is shared. Throws if an operation does not apply.
+ */
+export function applyToCopy(object: KubeObject | null, patch: PatchOperation[]): KubeObject | null {
+  let copy = object
+  // The operations are copied because a later one may write into the value of an earlier one.
+  for (const operation of cloneJson(patch)) {
+    copy = copyAlong(copy, operation.path)
+    copy = jsonPatch.applyOperation(copy, operation, true, true).newDocument
+  }
+  return copy
 }

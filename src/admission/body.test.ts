@@ -57,7 +57,7 @@ test('512 deep is read', async () => {
   expect(Array.isArray(body)).toBe(true)
 })
 
-test('what is in flight is bounded by its parsed size, and given back once', async () => {
+test('reviews in flight are bounded by their parsed size, which is released once', async () => {
   // Beside the bytes, three times their number, and 100 for each token.
   const budget = new ReviewBudget(1_000)
   const body = '[1,2,3]'
@@ -76,7 +76,7 @@ test('what is in flight is bounded by its parsed size, and given back once', asy
   expect(budget.take(1)).toBe(false)
 })
 
-test('one large review at a time; small ones are not kept waiting', async () => {
+test('one large review at a time; small ones do not wait', async () => {
   const [budget, clock] = [plenty(), new FakeClock()]
   const large = () => read(request(`"${'x'.repeat(2 * MiB)}"`), budget, { clock })
   const [first, order] = [await large(), [] as string[]]
@@ -98,7 +98,7 @@ test('one large review at a time; small ones are not kept waiting', async () => 
   await third
 })
 
-test('a large review that waits for too long is turned away, and its turn goes to nobody', async () => {
+test('a large review that waits too long is refused, and its turn goes to the next one', async () => {
   const [budget, clock] = [plenty(), new FakeClock()]
   const large = () => read(request(`"${'x'.repeat(2 * MiB)}"`), budget, { clock })
   const first = await large()

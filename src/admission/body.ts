@@ -65,7 +65,7 @@ export class ReviewBudget {
   }
 }
 
-export interface ReadOptions {
+export interface BodyOptions {
   budget: ReviewBudget
   clock: Clock
   /** Whether the connection has sent a review before. */
@@ -78,7 +78,7 @@ export interface ReadOptions {
  */
 export async function readJson(
   request: IncomingMessage,
-  options: ReadOptions,
+  options: BodyOptions,
 ): Promise<{ body: Json; release: () => void }> {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers
   if (!/^application\/json\s*(;|$)/i.test(type))
@@ -107,7 +107,7 @@ export async function readJson(
 }
 
 /** Reserves the memory for parsing a body; a large one waits for its turn. Resolves with the release function. */
-async function enter(cost: number, { budget, clock }: ReadOptions): Promise<() => void> {
+async function enter(cost: number, { budget, clock }: BodyOptions): Promise<() => void> {
   const isLarge = cost > largeCost
   if (isLarge && !(await budget.enterLarge(clock))) throw busy()
   if (!budget.take(cost)) {
@@ -122,7 +122,7 @@ async function enter(cost: number, { budget, clock }: ReadOptions): Promise<() =
 
 function readBytes(
   request: IncomingMessage,
-  { budget, isTrusted }: ReadOptions,
+  { budget, isTrusted }: BodyOptions,
 ): Promise<{ bytes: Buffer; cost: number }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ bytes: Buffer; cost: number }>()
   const weight = new JsonWeight()

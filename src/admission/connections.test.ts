@@ -37,7 +37,7 @@ function closing(socket: Socket): Promise<unknown> {
   })
 }
 
-/** Sends a request as it is, and waits for the head of the answer. */
+/** Sends a raw request, and waits for the head of the response. */
 async function send(socket: TLSSocket, text: string): Promise<string> {
   const closed = once(socket, 'close').then(() => Promise.reject(new Error('ECONNRESET')))
   const data = once(socket, 'data') as Promise<[Buffer]>
@@ -78,7 +78,7 @@ test.each<[string, () => Promise<Socket>]>([
   await closing(await connect())
 })
 
-test('a connection that has sent a review is kept for longer, and told so, whatever it sends then', async () => {
+test('a connection that has sent a review is kept for longer, and its response says so', async () => {
   await start({ untrustedIdleMs: shortMs, trustedIdleMs: 90_000 })
   const socket = await fixture.handshake()
   const reader = await fixture.handshake()
@@ -90,7 +90,7 @@ test('a connection that has sent a review is kept for longer, and told so, whate
   socket.destroy()
 })
 
-test('where there are too many, the oldest idle stranger is closed, and who sent reviews is kept', async () => {
+test('if there are too many, the oldest idle connection without a review is closed, and others are kept', async () => {
   await start({ most: 3 })
   const apiServer = await fixture.handshake()
   await send(apiServer, post(review()))
@@ -114,7 +114,7 @@ test('strangers that keep requests open make way for who comes, too', async () =
   await closing(slow[0] as TLSSocket)
 })
 
-test('where all are at work for the API server, one more is not let in', async () => {
+test('if all connections are in use by the API server, one more is refused', async () => {
   await start({ most: 1 })
   const apiServer = await fixture.handshake()
   await send(apiServer, post(review()))
@@ -164,7 +164,7 @@ test('with a client authority, a review needs a certificate of it, in the name t
   const clients = { ca: ours.cert, names: ['apiserver'] }
   fixture = new ServerFixture(certified, { clients })
   await fixture.start(certified.pairs[0])
-  // At TLS 1.3 the server says no after the client's handshake is done.
+  // With TLS 1.3 the server refuses after the client's handshake is done.
   const ask = async (more: Partial<KeyPair>) => {
     try {
       const socket = await fixture.handshake(more)

@@ -11,7 +11,7 @@ export interface ConnectionLimits {
   trustedIdleMs: number
 }
 
-interface Connection {
+interface ClientConnection {
   socket: Socket
   /** Whether it carried a valid review. */
   isTrusted: boolean
@@ -25,7 +25,7 @@ interface Connection {
  */
 export class Connections {
   // In the order of arrival. A TLS socket has the address of its TCP socket, but no reference to it.
-  readonly #open = new Map<string, Connection>()
+  readonly #open = new Map<string, ClientConnection>()
   readonly #limits: ConnectionLimits
 
   constructor(server: Server, limits: ConnectionLimits) {
@@ -53,7 +53,7 @@ export class Connections {
     return this.#of(request)?.isTrusted === true
   }
 
-  #of({ socket }: IncomingMessage): Connection | undefined {
+  #of({ socket }: IncomingMessage): ClientConnection | undefined {
     return this.#open.get(addressOf(socket))
   }
 

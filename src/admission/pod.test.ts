@@ -15,15 +15,15 @@ const uri = 's3://models/llama'
 interface Input {
   policy?: Json
   pod?: KubeObject
-  /** Of the DataLoad. */
+  /** The phase of the DataLoad. */
   phase?: string
-  /** The phase of the Dataset, and whether Fluid has made its claim. */
+  /** The phase of the Dataset, and whether Fluid has created its claim. */
   bound?: string
   hasClaim?: boolean
   format?: string
 }
 
-/** What a new pod of a service is answered, and every call that this makes to the API server. */
+/** The response for a new pod of a service, and every API call that it causes. */
 async function admit({ policy = {}, pod = newPod(), phase = 'Complete', format = 'onnx', ...cache }: Input) {
   const fake = fakeMirror()
   fake.parsed.push(fakePolicy('p', policy))
@@ -112,7 +112,7 @@ test('nor does one of a cold cache, which is held', async () => {
   expect(calls).toEqual([])
 })
 
-test('nor one that is itself turned to its cache', async () => {
+test('nor a pod that is redirected itself', async () => {
   const annotations = { 'internal.serving.kserve.io/storage-initializer-sourceuri': uri }
   const { answer, calls } = await admit({
     policy: { rewrite: 'Pod' },

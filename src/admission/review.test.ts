@@ -58,13 +58,13 @@ test.each<[string, Json]>([
 })
 
 test.each([null, 5, [], 'text', {}, { kind: 'Pod' }, { kind: 'Pod', metadata: [] }])(
-  'an object without metadata (%j) is none',
+  'an object without metadata (%j) is ignored',
   (object) => {
     expect(parseReview(review({ ...request, object }))).toMatchObject({ ok: true, request: { object: null } })
   },
 )
 
-test('patch and patchType come together, the uid goes back', () => {
+test('the response has the uid, and patch and patchType together', () => {
   const patch = [{ op: 'add' as const, path: '/metadata/labels', value: { ä: '✓' } }]
   const response = answered({ kind: 'allow', patch, auditAnnotations: { reason: 'Accelerated' } })
   expect(response).toEqual({
@@ -77,7 +77,7 @@ test('patch and patchType come together, the uid goes back', () => {
   expect(JSON.parse(Buffer.from(String(response.patch), 'base64').toString())).toEqual(patch)
 })
 
-test('an empty patch is none', () => {
+test('an empty patch is omitted', () => {
   expect(answered({ kind: 'allow', patch: [], warnings: [] })).toEqual({ uid: '705ab4f5', allowed: true })
 })
 

@@ -47,7 +47,7 @@ export class ServerFixture {
   readonly #agent: Agent
   readonly #sockets: TLSSocket[] = []
   port = 0
-  /** Answers `/mutate-service`. */
+  /** The handler of `/mutate-service`. */
   handle: AdmissionHandler = async () => ({ kind: 'allow' })
 
   constructor({ authority }: Certified, more: Pick<AdmissionServerOptions, 'clients' | 'limits'> = {}) {
@@ -112,7 +112,7 @@ export class ServerFixture {
     return promise
   }
 
-  /** A connection of its own. */
+  /** A separate connection. */
   async handshake(more: ConnectionOptions = {}): Promise<TLSSocket> {
     const socket = connect({ port: this.port, host: '127.0.0.1', ca: this.#ca, ...more })
     this.#sockets.push(socket)

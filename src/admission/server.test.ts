@@ -70,7 +70,7 @@ test.each<[number, string, Sending]>([
   })
 })
 
-test('6.9 MiB are a review, 7.1 MiB are too much and told so, and the connection goes on', async () => {
+test('a review of 6.9 MiB is accepted; one of 7.1 MiB is refused with a reason, and the connection stays open', async () => {
   const large = await fixture.post(reviewOf(Math.floor(6.9 * MiB)))
   expect(large.body.response).toEqual({ uid: 'u-1', allowed: true })
   const tooLarge = reviewOf(Math.ceil(7.1 * MiB))
@@ -87,7 +87,7 @@ test('6.9 MiB are a review, 7.1 MiB are too much and told so, and the connection
   expect((await fixture.post(review())).status).toBe(200)
 })
 
-test('one large review is worked on at a time; the others wait, and are then told to come again', async () => {
+test('one large review is handled at a time; the others wait, and are then asked to try again', async () => {
   const { promise: gate, resolve: open } = Promise.withResolvers<void>()
   const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
   fixture.handle = async ({ name }) => {
@@ -112,7 +112,7 @@ test('one large review is worked on at a time; the others wait, and are then tol
   expect((await fixture.post(body)).status).toBe(200)
 }, 30_000)
 
-test('what would be millions of objects is turned away unparsed', async () => {
+test('a body with millions of objects is refused before it is parsed', async () => {
   const body = review({ object: [] }).replace('"object":[]', `"object":[${'{},'.repeat(2.3 * MiB)}0]`)
   expect(await fixture.post(body)).toMatchObject({ status: 413 })
   expect((await fixture.post(review())).status).toBe(200)

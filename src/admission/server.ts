@@ -243,6 +243,9 @@ function refuse({ logger, metrics, clock }: ServerOptions): ErrorRequestHandler 
   }
 }
 
+/** With its length, a response is one write and one TLS record; without, Node sends it in chunks. */
 function reply(response: ServerResponse, status: number, body: JsonObject): void {
-  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+  const text = JSON.stringify(body)
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }
+  response.writeHead(status, headers).end(text)
 }

@@ -1,4 +1,5 @@
 import type { Planner } from '../cluster/planner.ts'
+import type { Ruling } from '../plan/plan.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 
@@ -12,7 +13,7 @@ export function createServiceHandler({ planner, metrics }: { planner: Planner; m
     // Do not change a service that is being deleted: only its finalizers are being removed.
     if (object === null || object.metadata.deletionTimestamp !== undefined) return { kind: 'allow' }
     const review = { service: object, namespace, signal }
-    const planned = await (oldObject === null
+    const planned: Ruling = await (oldObject === null
       ? planner.create(review)
       : planner.update({ ...review, previous: oldObject }))
     const { decision, reason, warnings, patch } = planned

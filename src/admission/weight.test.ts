@@ -44,7 +44,7 @@ test('the cost is that of the tokens outside of strings, however the bytes arriv
   )
 })
 
-test('what JSON.parse makes of a dense text is below its cost', () => {
+test('the memory that JSON.parse needs for a dense text is below its cost', () => {
   const objects = 100_000
   const text = `[${'{},'.repeat(objects)}0]`
   // A JavaScript object without fields takes 56 bytes, and 8 in the list.

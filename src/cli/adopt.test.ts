@@ -15,12 +15,12 @@ function old(name: string, uri = `s3://models/${name}`, more: Partial<KubeObject
   return { ...fakeService({ model: { storageUri: uri } }, metadata), status: ready, ...more }
 }
 
-/** A cluster whose admission is the plan itself, and whose KServe replaces the pods of adopted services. */
+/** A cluster with the plan as its admission, and with a KServe that replaces the pods of adopted services. */
 class Fixture {
   readonly api = new FakeApi()
   readonly clock = new FakeClock()
   readonly stuck = new Set<string>()
-  /** False: nobody answers the webhook. */
+  /** False if the webhook does not respond. */
   isAnswered = true
   facts = facts
   output = ''
@@ -31,7 +31,7 @@ class Fixture {
     this.api.admit = (request) => this.#admit(request)
   }
 
-  /** Who was written, and which annotations were set. */
+  /** The written services and the annotations that were set. */
   get writes(): string[] {
     return this.api.calls
       .filter(({ verb, isWritten }) => verb === 'patch' && isWritten)
@@ -78,7 +78,7 @@ class Fixture {
   }
 }
 
-test('without --yes it tells what would come of each, and changes nothing', async () => {
+test('without --yes it prints the result for each service, and changes nothing', async () => {
   const fixture = new Fixture(
     old('a'),
     old('hub', 'hf://meta/llama'),
@@ -127,14 +127,14 @@ test('it stops at the first that does not come back', async () => {
   expect(fixture.uriOf('c')).toBe('s3://models/c')
 })
 
-test('several at a time, where that is asked for', async () => {
+test('several at a time, if requested', async () => {
   const fixture = new Fixture(old('a'), old('b'), old('c'))
   for (const name of ['a', 'b']) fixture.stuck.add(name)
   expect(await fixture.run({ yes: true, parallel: 2 })).toBe(1)
   expect(fixture.writes).toHaveLength(2)
 })
 
-test('an interruption is said, and nothing more is begun', async () => {
+test('an interruption is reported, and no further service is started', async () => {
   const fixture = new Fixture(old('a'))
   expect(await fixture.run({ yes: true, signal: AbortSignal.abort() })).toBe(1)
   expect(fixture.output).toContain('stopped; not started: 1')
@@ -149,7 +149,7 @@ test('services by name; one that is not there is an error', async () => {
   expect(fixture.output).toContain('there is no service models/x')
 })
 
-test('what opts out stays, and what a policy only audits is reported', async () => {
+test('a service that opts out stays, and one that a policy only audits is reported', async () => {
   const optedOut = old('out')
   optedOut.metadata.annotations = { 'warmgate.dev/acceleration': 'disabled' }
   const fixture = new Fixture(optedOut, old('a'))
@@ -160,7 +160,7 @@ test('what opts out stays, and what a policy only audits is reported', async () 
   expect(fixture.writes).toEqual([])
 })
 
-test('where nobody answers the webhook nothing of the request stays', async () => {
+test('if the webhook does not respond, the request is removed again', async () => {
   const fixture = new Fixture(old('a'))
   fixture.isAnswered = false
   await fixture.run({ yes: true })
@@ -179,7 +179,7 @@ test('a service that cannot be asked about keeps the others from nothing', async
   expect(fixture.uriOf('b')).toMatch(/^pvc:/)
 })
 
-test('what a service holds cannot move the cursor, or forge a line', async () => {
+test('the content of a service cannot move the cursor or forge a line', async () => {
   const fixture = new Fixture(old('a', 's3://models/\u001b[2Ja\nadopted b\u202e'))
   await fixture.run({ output: 'diff' })
   expect(fixture.output).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u)

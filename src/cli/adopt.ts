@@ -36,18 +36,18 @@ export interface AdoptOptions {
 }
 
 /** What happens to one existing service. */
-type Planned = { service: KubeObject } & (
+type PlannedAdoption = { service: KubeObject } & (
   | { kind: 'adopt'; after: KubeObject }
   | { kind: 'stay'; why: string }
-  /** It could not be decided, and nothing is done. */
+  /** The dry run failed, and nothing is changed. */
   | { kind: 'failed'; why: string }
 )
 
 /**
- * `warmgate adopt`: accelerates existing services, created before their namespace opted in or a policy matched. It
- * prints the result of a dry run for each; with `yes` it applies them, a few at a time, waits for the pods of each, and
- * stops at the first that does not become Ready. Accelerated services are skipped, so that it can run again. Resolves
- * with the exit status.
+ * `warmgate adopt`: accelerates existing services, created before their namespace opted in or a policy
+ * matched. It prints the result of a dry run for each; with `yes` it applies them, a few at a time, waits for
+ * the pods of each, and stops at the first that does not become Ready. Accelerated services are skipped, so
+ * that it can run again. Resolves with the exit status.
  */
 export async function runAdopt(
   options: AdoptOptions,
@@ -63,7 +63,7 @@ export async function runAdopt(
   const named = found.filter(({ metadata }) => isNamed(scope, metadata))
   const old = named.filter((service) => readOriginal(service) === undefined)
   if (old.length < named.length) say(`accelerated already: ${named.length - old.length}`)
-  const planned: Planned[] = []
+  const planned: PlannedAdoption[] = []
   for (const service of old) planned.push(await planAdoption(options.client, service))
   for (const each of planned) stdout.write(describe(each, options.output))
   const todo = planned.flatMap((each) => (each.kind === 'adopt' ? [each.service] : []))
@@ -74,8 +74,8 @@ export async function runAdopt(
   return isPlanned ? adopted : 1
 }
 
-/** A service that cannot be asked about does not stop the others. */
-async function planAdoption(client: KubeClient, service: KubeObject): Promise<Planned> {
+/** Plans one adoption. A failure does not stop the others. */
+async function planAdoption(client: KubeClient, service: KubeObject): Promise<PlannedAdoption> {
   try {
     return await requestAdoption(client, service)
   } catch (error) {
@@ -83,18 +83,18 @@ async function planAdoption(client: KubeClient, service: KubeObject): Promise<Pl
   }
 }
 
-async function requestAdoption(client: KubeClient, service: KubeObject): Promise<Planned> {
+async function requestAdoption(client: KubeClient, service: KubeObject): Promise<PlannedAdoption> {
   const { annotations, deletionTimestamp } = service.metadata
   const stay = (why: string) => ({ kind: 'stay' as const, service, why })
   if (deletionTimestamp !== undefined) return stay('it is being deleted')
   if (isOptedOut(annotations)) return stay('it opts out')
-  // It was not Ready before, so that its recovery could not be observed.
+  // Skip it, because its recovery could not be observed if it is not Ready before.
   if (!isReady(service)) return stay('it is not Ready now')
   const answer = await adoptService(client, service, { dryRun: true })
   return answer.kind === 'adopted' ? { kind: 'adopt', service, after: answer.service } : stay(answer.why)
 }
 
-function describe(planned: Planned, format: AdoptOptions['output']): string {
+function describe(planned: PlannedAdoption, format: AdoptOptions['output']): string {
   const name = describeObject(planned.service)
   if (planned.kind === 'failed') return `FAILED ${printable(`${name}: ${planned.why}`)}\n`
   if (planned.kind === 'stay') return `stays  ${printable(`${name}: ${planned.why}`)}\n`
@@ -141,7 +141,7 @@ async function adoptAll(
   return isOver ? 0 : 1
 }
 
-/** Resolves with what went wrong. */
+/** Adopts one service. Resolves with the problem; undefined if it succeeds. */
 async function adoptOne(
   service: KubeObject,
   options: AdoptOptions,

@@ -9,7 +9,7 @@ export interface Cluster {
   clock: Clock
   /** Aborts with Ctrl-C. */
   signal: AbortSignal
-  /** That of `-n`, or of the kubeconfig's context; undefined with `-A`. */
+  /** The namespace of `-n`, or of the kubeconfig's context; undefined with `-A`. */
   namespace: string | undefined
 }
 

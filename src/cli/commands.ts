@@ -23,7 +23,7 @@ import type { Streams } from './terminal.ts'
 
 export const webhookConfiguration = 'acceleration.warmgate.dev'
 
-/** Where a command reads and writes, and what it calls with its exit status. */
+/** The terminal of a command, and the function that it calls with its exit status. */
 export interface Session {
   terminal: Streams
   exit: (status: number) => void
@@ -225,7 +225,9 @@ export function addReport(program: Command, { terminal, exit }: Session): void {
   })
 }
 
-/** Pods of files, or of the cluster. In files, `-n` is the only namespace that counts: there is no context. */
+/**
+ * Pods from files or from the cluster. For files only `-n` selects a namespace, because there is no context.
+ */
 async function readPods({ file, ...flags }: ReportFlags, { stdin }: Streams) {
   if (file === undefined) {
     const { podsOfCluster } = await import('./report-cluster.ts')

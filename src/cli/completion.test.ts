@@ -66,7 +66,7 @@ test('every command and every flag is offered, with its description', async () =
   }
 })
 
-test('a cluster that does not answer disturbs nobody, and names move no cursor', async () => {
+test('a cluster that does not respond prints nothing, and names cannot move the cursor', async () => {
   const silent: Lookup = () => Promise.reject(new Error('no cluster'))
   expect(await completed(['adopt', ''], silent)).toEqual([':4'])
   expect(await completed(['adopt', ''], async () => ['a\u001b[2J'])).toEqual(['a\\u001b[2J', ':4'])

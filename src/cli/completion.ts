@@ -4,25 +4,27 @@ import { printable } from '../values/text.ts'
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
 
-/** One word that may come next. */
+/** A possible next word. */
 export interface Candidate {
   value: string
   description?: string
 }
 
-/** What only a cluster knows: the names of its namespaces, contexts and services. */
+/** Looks up names of namespaces, contexts and services. */
 export type Lookup = (
   what: 'namespace' | 'context' | 'service',
   words: readonly string[],
 ) => Promise<string[]>
 
-/** The command that completion scripts call, as those of cobra do. kubectl calls it for plugins, too. */
+/** The command that completion scripts call, with cobra's name. kubectl calls it for plugins, too. */
 export const completeCommand = '__complete'
 
 /** Cobra's directives for the shell, which kubectl understands: complete files, or do not. */
 const [withFiles, withoutFiles] = [':0', ':4']
 
-/** The answer to a script: a candidate a line, `value<tab>description`, and a directive as the last line. */
+/**
+ * The output for a script: one candidate per line, `value<tab>description`, and a directive as the last line.
+ */
 export async function complete(program: Command, words: readonly string[], lookup: Lookup): Promise<string> {
   const { candidates, isFile } = await candidatesFor(program, words, lookup)
   const typed = words.at(-1) ?? ''
@@ -37,7 +39,7 @@ interface Candidates {
   isFile?: boolean
 }
 
-/** The last word is the one that is being typed, and may be empty. */
+/** The last word is the one at the cursor, and may be empty. */
 async function candidatesFor(
   program: Command,
   words: readonly string[],
@@ -86,7 +88,7 @@ async function argumentsOf(
   return { candidates: [] }
 }
 
-/** A cluster that does not answer is no reason to disturb who is typing. */
+/** Returns no names, and prints no error, if the cluster does not respond. */
 async function looked(
   what: Parameters<Lookup>[0],
   words: readonly string[],

@@ -12,7 +12,7 @@ let folder: string
 let server: Server
 let kubeconfig: string
 const requests: string[] = []
-/** The status of each answer. */
+/** The status of each response. */
 let answers = 200
 
 /** A cluster in which nothing is, and a kubeconfig with two contexts. */

@@ -9,7 +9,7 @@ import { parseSelector } from './selector.ts'
 /** The flags of commands that call a cluster. */
 export type ClusterFlags = ClusterChoice
 
-/** And of those that work in one namespace, or with `-A` in all. */
+/** The flags of commands that work in one namespace, or with `-A` in all. */
 export interface ScopeFlags extends ClusterFlags {
   namespace?: string
   allNamespaces?: boolean
@@ -19,7 +19,7 @@ export interface ScopeFlags extends ClusterFlags {
 export interface Help {
   /** Complete command lines, without the program's name. */
   examples: readonly (readonly [command: string, does: string])[]
-  /** What an exit status means. 0 and 2 have a meaning of their own in all commands. */
+  /** The meaning of each exit status. 0 and 2 mean the same in all commands. */
   exits?: { 0?: string; 1?: string }
 }
 
@@ -70,7 +70,7 @@ export function addOutputFlag(command: Command, formats: readonly string[], pres
   )
 }
 
-/** What changes a cluster only says so until `--yes`. */
+/** Commands that change a cluster only print the changes without `--yes`. */
 export function addYesFlag(command: Command): Command {
   return command.option('-y, --yes', 'do it; without it: print what would be done')
 }
@@ -85,7 +85,7 @@ export function addTimeoutFlag(command: Command, waitsFor: string, presetMs: num
   return command.addOption(option.argParser(toDurationMs).default(presetMs, goDuration(presetMs)))
 }
 
-/** A label selector, as the API server takes it, and as objects of files are compared with it. */
+/** A label selector, for the API server and for objects from files. */
 export interface Selector {
   text: string
   terms: LabelSelector

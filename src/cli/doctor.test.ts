@@ -57,7 +57,7 @@ function scene(...more: KubeObject[]) {
   return { api, denied, run, read: () => readSnapshot(options()) }
 }
 
-test('one line a check, all green, and nothing is written', async () => {
+test('one line per check, all green, and nothing is written', async () => {
   const { api, run } = scene()
   const { status, output } = await run()
   await expect(output.replace(/has CN=.*, valid/, 'has …, valid')).toMatchFileSnapshot('doctor/healthy.txt')
@@ -71,7 +71,7 @@ test('one line a check, all green, and nothing is written', async () => {
   expect(written).toEqual([])
 })
 
-test('what is wrong says what to do, and the status is 1', async () => {
+test('a failed check says what to do, and the status is 1', async () => {
   const { api, denied, run } = scene()
   api.drop('Service', { namespace: 'warmgate-system', name: 'warmgate' })
   denied.add('watch pods')

@@ -12,8 +12,8 @@ export type DoctorFormat = (typeof doctorFormats)[number]
 export type Checked = { check: string } & Finding
 
 /**
- * `warmgate doctor`: looks at the cluster once, and says what would keep Warmgate from working. Resolves with the exit
- * status: 1 if a check failed.
+ * `warmgate doctor`: checks the cluster once, and reports what prevents Warmgate from working. Resolves with
+ * the exit status: 1 if a check failed.
  */
 export async function runDoctor(
   options: ReaderOptions,
@@ -29,7 +29,7 @@ export async function runDoctor(
   return isWell ? 0 : 1
 }
 
-/** A check that throws hides no other. */
+/** Runs one check. If it throws, the other checks still run. */
 export function examine(snapshot: Snapshot): Checked[] {
   return checks.flatMap(({ name, run }) => {
     try {
@@ -41,7 +41,7 @@ export function examine(snapshot: Snapshot): Checked[] {
   })
 }
 
-/** The lists that are longer than what is read of them. */
+/** The lists that were not read completely. */
 function cutLists({ lists }: Snapshot): ListName[] {
   return listNames.filter((name) => {
     const reading = lists[name]

@@ -18,7 +18,7 @@ export interface ReadDocument {
 }
 
 /** A part of a file that may be one document. */
-interface Part {
+interface DocumentPart {
   text: string
   /** Offset of its first character in the file. */
   start: number
@@ -58,8 +58,8 @@ function lineAt(lines: LineCounter, offset: number): number {
 }
 
 /** The JSON objects at the start of a text, and the offset after them. */
-function jsonObjects(text: string): { documents: { value: Json; part: Part }[]; end: number } {
-  const documents: { value: Json; part: Part }[] = []
+function jsonObjects(text: string): { documents: { value: Json; part: DocumentPart }[]; end: number } {
+  const documents: { value: Json; part: DocumentPart }[] = []
   let end = 0
   for (let next = jsonObject(text, 0); next !== undefined; next = jsonObject(text, end)) {
     documents.push(next)
@@ -71,7 +71,7 @@ function jsonObjects(text: string): { documents: { value: Json; part: Part }[]; 
 /** The maximum nesting, because recursive functions print the values. Services may have 100 levels. */
 const mostDepth = 500
 
-function jsonObject(text: string, from: number): { value: Json; part: Part } | undefined {
+function jsonObject(text: string, from: number): { value: Json; part: DocumentPart } | undefined {
   const start = skipCharacters(text, from, ' \t\r\n')
   const range = text[start] === '{' ? rangeOf(text, start) : undefined
   // The YAML reader refuses deeper nesting with a message.
@@ -111,7 +111,7 @@ function endOfText(text: string, start: number): number {
   return at
 }
 
-type YamlPart = Part & { separator?: string }
+type YamlPart = DocumentPart & { separator?: string }
 
 /** The parts between lines that start with `---`. kubectl allows only a comment on such a line. */
 function* yamlParts(text: string, from: number): Generator<YamlPart> {
@@ -146,7 +146,7 @@ function* readPart({ text, start, separator = '' }: YamlPart, lines: LineCounter
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finds control characters.
 const control = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/
 
-function readYaml(part: Part, lines: LineCounter): FileDocument | undefined {
+function readYaml(part: DocumentPart, lines: LineCounter): FileDocument | undefined {
   const fail = (offset: number, problem: string): FileDocument => ({
     ok: false,
     line: lineAt(lines, part.start + Math.min(offset, part.text.length)),
@@ -200,7 +200,7 @@ function withTemplate(problem: string, text: string, offset: number): string {
   return isTemplate ? `a template, which has to be filled in first (${problem})` : problem
 }
 
-function read(part: Part, value: Json, lines: LineCounter, parsed?: Document): ReadDocument {
+function read(part: DocumentPart, value: Json, lines: LineCounter, parsed?: Document): ReadDocument {
   let document = parsed
   return {
     ok: true,

@@ -1,11 +1,11 @@
 import { KubeError } from '../kube/errors.ts'
 
-/** A command line that makes no sense. */
+/** An invalid command line. */
 export class UsageError extends Error {
   readonly code = 'WG002'
 }
 
-/** An error as one line: its code, what is wrong, and what to do. */
+/** An error as one line: its code, the problem, and what to do. */
 export function describeError(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
   const advice = error instanceof KubeError ? adviceFor(error) : undefined

@@ -118,7 +118,7 @@ test.each([
   ['a number that JSON does not have', 'a: .NaN', 3],
   ['a value that is no !!int', 'a: !!int x', 9],
   ['a !!binary value that is no base64', "a: !!binary '!'", 12],
-])('%s is refused, and its place is said: %j', (problem, text, offset) => {
+])('%s is refused with its place: %j', (problem, text, offset) => {
   expect.assertions(3)
   try {
     read(text)

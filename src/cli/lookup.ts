@@ -6,10 +6,10 @@ import { withCluster } from './cluster.ts'
 import type { Lookup } from './completion.ts'
 import type { ScopeFlags } from './conventions.ts'
 
-/** Who is typing waits no longer than this. */
+/** The maximum delay of a completion. */
 const patienceMs = 3_000
 
-/** Names for completion, from the cluster that the words choose. */
+/** Names for completion, from the cluster that the command line selects. */
 export const lookupNames: Lookup = async (what, words) => {
   const flags = scopeOf(words)
   if (what === 'context')

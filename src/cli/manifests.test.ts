@@ -43,7 +43,7 @@ test('Lists are taken apart, Lists in Lists too', () => {
   expect(names(JSON.stringify(list()))).toEqual([])
 })
 
-test('what an anchor shares is not shared any more: one can be edited without the other', () => {
+test('objects of a YAML anchor are independent: one can be edited without the other', () => {
   const text = `${object('a')}one: &it {k: v}\nother: *it\n`
   const [manifest] = parseManifests('f.yaml', text)
   expect(manifest?.object).toMatchObject({ one: { k: 'v' }, other: { k: 'v' } })
@@ -127,7 +127,7 @@ test.each([
     'apiVersion: v1\nkind: Config\n',
     '1: skipped: not a Kubernetes object: Config without metadata',
   ],
-])('%s is passed over, and that is said', (_, text, note) => {
+])('%s is skipped with a note', (_, text, note) => {
   const found = scanManifests('f.yaml', `${text}\n---\n${object('a')}`)
   expect(found).toMatchObject({ notes: [`f.yaml:${note}`], problems: [] })
   expect(found.manifests.map(({ object: { metadata } }) => metadata.name)).toEqual(['a'])
@@ -202,7 +202,7 @@ test.each([
   expect(found.problems).toEqual([])
 })
 
-test('of a key twice in JSON the last counts, too', () => {
+test('of duplicate keys in JSON the last counts, too', () => {
   expect(names('{"apiVersion":"v1","kind":"Thing","metadata":{"name":"a"},"metadata":{"name":"b"}}')).toEqual(
     ['b'],
   )

@@ -40,18 +40,18 @@ export interface Manifests {
   problems: ManifestError[]
 }
 
-type Found = { manifest: FileManifest } | { note: string } | { problem: ManifestError }
+type DocumentResult = { manifest: FileManifest } | { note: string } | { problem: ManifestError }
 
 /** Reads manifests from files, folders (.yaml, .yml and .json, recursively) and `-` (standard input). */
 export async function readManifests(paths: string[], stdin: NodeJS.ReadableStream): Promise<Manifests> {
-  const found: Found[] = []
+  const found: DocumentResult[] = []
   for (const path of paths) {
     for await (const each of readPath(path, stdin)) found.push(each)
   }
   return collect(found)
 }
 
-function collect(found: Found[]): Manifests {
+function collect(found: DocumentResult[]): Manifests {
   return {
     manifests: found.flatMap((each) => ('manifest' in each ? [each.manifest] : [])),
     notes: found.flatMap((each) => ('note' in each ? [each.note] : [])),
@@ -59,7 +59,7 @@ function collect(found: Found[]): Manifests {
   }
 }
 
-async function* readPath(path: string, stdin: NodeJS.ReadableStream): AsyncGenerator<Found> {
+async function* readPath(path: string, stdin: NodeJS.ReadableStream): AsyncGenerator<DocumentResult> {
   if (path === '-') return yield* findObjects('<stdin>', decode(await buffer(stdin)))
   if (/^https?:\/\//.test(path))
     return yield { problem: new ManifestError(path, 'a URL: only files are read') }
@@ -113,7 +113,7 @@ export function scanManifests(file: string, text: string): Manifests {
   return collect([...findObjects(file, text)])
 }
 
-function* findObjects(file: string, text: string): Generator<Found> {
+function* findObjects(file: string, text: string): Generator<DocumentResult> {
   for (const document of readDocuments(text)) {
     if (!document.ok) yield { problem: new ManifestError(`${file}:${document.line}`, document.problem) }
     else if (document.value !== null) yield* objectsOf({ file, document, value: document.value, path: [] })
@@ -137,26 +137,26 @@ function apiVersionOf({ group, version }: Resource): string {
 }
 
 /** A value of a document, and its path. */
-interface Place {
+interface ValuePlace {
   file: string
   document: ReadDocument
   value: Json
   path: (string | number)[]
 }
 
-function placeIn({ file, document, path }: Place, ...below: (string | number)[]): string {
+function placeIn({ file, document, path }: ValuePlace, ...below: (string | number)[]): string {
   return `${file}:${document.lineOf([...path, ...below])}`
 }
 
-function passed(at: Place, what: string): Found {
+function passed(at: ValuePlace, what: string): DocumentResult {
   return { note: `${placeIn(at)}: skipped: ${what}` }
 }
 
-function failed(at: Place, problem: string, ...below: (string | number)[]): Found {
+function failed(at: ValuePlace, problem: string, ...below: (string | number)[]): DocumentResult {
   return { problem: new ManifestError(placeIn(at, ...below), problem) }
 }
 
-function* objectsOf(at: Place): Generator<Found> {
+function* objectsOf(at: ValuePlace): Generator<DocumentResult> {
   const { value } = at
   if (!isObject(value)) yield passed(at, 'not a Kubernetes object')
   else if (typeof value.kind !== 'string' || typeof value.apiVersion !== 'string')
@@ -166,7 +166,7 @@ function* objectsOf(at: Place): Generator<Found> {
 }
 
 /** For documents without a kind, e.g. Helm values, a Chart.yaml, or input for a model. */
-function withoutKind(at: Place, { apiVersion, kind }: JsonObject): Found {
+function withoutKind(at: ValuePlace, { apiVersion, kind }: JsonObject): DocumentResult {
   const missing = [
     ...(typeof apiVersion === 'string' ? [] : ['apiVersion']),
     ...(typeof kind === 'string' ? [] : ['kind']),
@@ -177,7 +177,7 @@ function withoutKind(at: Place, { apiVersion, kind }: JsonObject): Found {
 }
 
 /** The items of a list. In a typed list they need no kind (apimachinery v0.36.3, unstructured/helpers.go). */
-function* itemsOf(at: Place, { apiVersion = null, kind, items }: JsonObject): Generator<Found> {
+function* itemsOf(at: ValuePlace, { apiVersion = null, kind, items }: JsonObject): Generator<DocumentResult> {
   const own = String(kind).slice(0, -'List'.length)
   if (items !== null && !Array.isArray(items)) {
     yield failed(at, `the items of ${String(kind)} are no list`, 'items')
@@ -192,7 +192,7 @@ function* itemsOf(at: Place, { apiVersion = null, kind, items }: JsonObject): Ge
   }
 }
 
-function objectOf(at: Place, object: JsonObject, kind: string, apiVersion: string): Found {
+function objectOf(at: ValuePlace, object: JsonObject, kind: string, apiVersion: string): DocumentResult {
   if (hasPlaceholder(kind)) return failed(at, `kind is ${placeholderProblem}`, 'kind')
   if (hasPlaceholder(apiVersion)) return failed(at, `apiVersion is ${placeholderProblem}`, 'apiVersion')
   if (apiVersion.startsWith('kustomize.config.k8s.io/')) return passed(at, `${kind} of Kustomize`)
@@ -206,7 +206,7 @@ function objectOf(at: Place, object: JsonObject, kind: string, apiVersion: strin
   return { manifest: manifestOf(at, withoutNulls(object as KubeObject)) }
 }
 
-function manifestOf(at: Place, object: KubeObject): FileManifest {
+function manifestOf(at: ValuePlace, object: KubeObject): FileManifest {
   return {
     object,
     // Lazy, because few places are needed, and for JSON each needs another parse.

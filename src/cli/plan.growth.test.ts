@@ -8,7 +8,7 @@ import { toText } from './plan.ts'
 
 const repeated = (text: string) => (n: number) => text.repeat(n)
 
-/** A service, its account and its Secret: of one namespace, or each of its own. */
+/** A service, its account and its Secret, in one namespace or each in its own. */
 const team = (index: number, namespace: string): KubeObject[] => [
   {
     apiVersion: 'serving.kserve.io/v1beta1',
@@ -51,7 +51,7 @@ function factsOfAll(objects: KubeObject[]) {
 test.each([
   ['of one namespace', teams(() => 'models')],
   ['each of its own namespace', teams((index) => `models-${index}`)],
-])('what many services need to know takes time in proportion to them: %s', (_, make) => {
+])('reading the facts of many services takes linear time: %s', (_, make) => {
   expectLinear(make, factsOfAll, { n: 500 })
 })
 

@@ -143,7 +143,7 @@ test('json: an LLMInferenceService has its element too', async () => {
   expect(element).toMatchObject({ kind: 'LLMInferenceService', decision: 'skip' })
 })
 
-test('yaml, the default: what would be admitted and created, for a kubectl of its own', async () => {
+test('yaml, the default: what would be admitted and created, as input for kubectl', async () => {
   const { status, stdout } = await warmgate(['plan', '-f', '-'], llama)
   expect(status).toBe(0)
   const documents = parseAllDocuments(stdout)
@@ -183,7 +183,7 @@ test('diff: nothing but the title where nothing changes', async () => {
   expect(stdout).toMatch(/^# InferenceService models\/hub: skip, UnsupportedScheme: [^\n]*\n$/)
 })
 
-test('what was printed, planned again, is already cached', async () => {
+test('the printed output, planned again, is AlreadyCached', async () => {
   const { stdout } = await planned(llama, 'yaml')
   const again = await first(stdout)
   expect(again).toMatchObject({ decision: 'skip', reason: 'AlreadyCached' })
@@ -264,7 +264,7 @@ test('nothing to plan is nothing to print', async () => {
   expect(await planned('', 'yaml')).toEqual({ status: 0, stdout: '', stderr: '' })
 })
 
-test('status 1 where a service would be denied; the others are printed all the same', async () => {
+test('status 1 if a service would be denied; the others are still printed', async () => {
   const denied = service('odd', 's3://models/odd', ', annotations: {warmgate.dev/hold: Never}')
   for (const format of ['json', 'yaml', 'diff']) {
     const { status, stdout } = await planned(denied + llama, format)
@@ -309,7 +309,7 @@ test('status 2 and the place of what cannot be read, after all the rest was prin
   expect((await planned(`${denied}---\na: [1,\n`, 'json')).status).toBe(2)
 })
 
-test('what is no Kubernetes object is passed over with a line, and the rest is planned', async () => {
+test('a document that is not a Kubernetes object is skipped with a note, and the rest is planned', async () => {
   await writeFile(join(folder, 'kustomization.yaml'), 'resources: [service.yaml]\n')
   await writeFile(join(folder, 'values.yaml'), '# values\nreplicas: 1\n')
   await writeFile(join(folder, 'input.json'), '{"instances": [1]}')
@@ -340,7 +340,7 @@ test.each([`\${URI}`, '"{{ x }}"', '<patch-me>', `s3://models/\${NAME}`, 's3://{
   },
 )
 
-test('what the files leave out of an account is said, and the plan goes on', async () => {
+test('missing service accounts and Secrets are warned about, and the plan continues', async () => {
   const named = llama.replace('predictor:', 'predictor:\n    serviceAccountName: reader')
   const alone = await first(named)
   expect(alone).toMatchObject({ decision: 'accelerate' })
@@ -383,7 +383,7 @@ metadata: {name: reader-dockercfg-x9k2p, namespace: models}
   })
 })
 
-test('what is printed means the same to a reader of YAML 1.1', () => {
+test('the output means the same to a reader of YAML 1.1', () => {
   const words =
     'y n yes No ON off ~ null .inf 1_000 0777 0o7 0x10 0b1 1e3 .5 12:30 190:20:30.15 2026-01-01 = << +1 1. y:'
   const texts = [
@@ -460,7 +460,7 @@ test('--policy tries a policy before it is applied, in place of one of its name'
   expect(after.stdout).toContain('+  replicas: 7')
 })
 
-test('without KServe’s configuration a service runs in Standard mode, where a list of models is mounted', async () => {
+test('without KServe’s configuration a service runs in Standard mode, which mounts a list of models', async () => {
   const list = `apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
 metadata: {name: listed}
@@ -481,7 +481,7 @@ data: {deploy: '{"defaultDeploymentMode": "Knative"}'}
   expect(await reasons(list + config)).toEqual(['NoModelLocation'])
 })
 
-test('a Dataset among the files serves what it mounts, and a volume of somebody else’s blocks a cache of its name', async () => {
+test('a Dataset in the files serves its mounts, and a foreign PersistentVolume blocks a cache with its name', async () => {
   const dataset = (more = '') => `---
 apiVersion: data.fluid.io/v1alpha1
 kind: Dataset
@@ -515,7 +515,7 @@ metadata: {name: ${name}, namespace: models, labels: {${labels}}}
   expect(ours).toMatchObject({ reason: 'Accelerated' })
 })
 
-test('a Dataset that a policy lends is taken for granted, and that is said', async () => {
+test('access to a shared Dataset is assumed, with a warning', async () => {
   const lends = policy(
     '{ sources: [{ match: ["s3://models/"], dataset: { namespace: shared, name: all } }] }',
   )

@@ -23,7 +23,7 @@ export interface PlanOptions {
   output: PlanFormat
 }
 
-interface Planned {
+interface PlannedService {
   before: KubeObject
   namespace: string
   plan: Plan
@@ -78,7 +78,7 @@ function isService({ kind }: KubeObject): boolean {
   return kind === 'InferenceService' || kind === 'LLMInferenceService'
 }
 
-function planService(service: KubeObject, offline: ManifestFacts): Planned {
+function planService(service: KubeObject, offline: ManifestFacts): PlannedService {
   const facts = offline.factsFor(service)
   // Trust the record of a manifest that was admitted before, as for a stored service.
   const admitted = readOriginal(service) === undefined ? {} : { previous: service }
@@ -119,13 +119,13 @@ function needsQuotes(text: string): boolean {
   return printableLines(text) !== text || plainScalar(text) !== text || ['=', '<<'].includes(text)
 }
 
-const render: Record<PlanFormat, (planned: Planned[]) => string> = {
+const render: Record<PlanFormat, (planned: PlannedService[]) => string> = {
   json: (planned) => printableLines(`${JSON.stringify(planned.map(toJson), null, 2)}\n`),
   yaml: (planned) => planned.map(toYaml).join(''),
   diff: (planned) => planned.map(toDiff).join(''),
 }
 
-function toJson(planned: Planned): JsonObject {
+function toJson(planned: PlannedService): JsonObject {
   const { before, namespace, plan: made } = planned
   const hold = made.hold
   return {
@@ -143,7 +143,7 @@ function toJson(planned: Planned): JsonObject {
   }
 }
 
-function toYaml(planned: Planned): string {
+function toYaml(planned: PlannedService): string {
   const { plan: made } = planned
   const hold = made.hold
   const head = [
@@ -164,7 +164,7 @@ function because({ holdReason }: Plan): string {
 }
 
 /** Adds a warning for each Dataset that a policy names: files do not show which accounts may get it. */
-function warningsOf({ plan: made, warnings }: Planned): string[] {
+function warningsOf({ plan: made, warnings }: PlannedService): string[] {
   const references = made.caches.filter(({ source }) => isReferenceTo(source))
   return [
     ...made.warnings,
@@ -176,7 +176,7 @@ function warningsOf({ plan: made, warnings }: Planned): string[] {
   ]
 }
 
-function toDiff(planned: Planned): string {
+function toDiff(planned: PlannedService): string {
   const { before, plan: made } = planned
   const name = `${before.kind}/${planned.namespace}/${before.metadata.name ?? ''}`
   const changed = made.patch.length === 0 ? '' : hunks(name, toText(before), toText(made.service))
@@ -194,7 +194,7 @@ export function hunks(name: string, before: string, after: string): string {
   )
 }
 
-function title({ before, namespace, plan: made }: Planned): string {
+function title({ before, namespace, plan: made }: PlannedService): string {
   const by = made.policy === undefined ? '' : ` (policy ${made.policy})`
   return `${before.kind} ${namespace}/${before.metadata.name ?? ''}: ${made.decision}, ${made.reason}: ${made.message}${by}`
 }

@@ -23,8 +23,8 @@ export function programName(path: string): string {
 }
 
 /**
- * Runs the command line; answers the exit status. Commands are loaded when they run: `plan` needs no Kubernetes
- * client.
+ * Runs the command line. Resolves with the exit status. Loads commands on demand, because `plan` needs no
+ * Kubernetes client.
  */
 export async function main(args: string[], terminal: Streams, name = 'warmgate'): Promise<number> {
   let status = 0
@@ -48,7 +48,7 @@ function isCommanderError(error: unknown): error is CommanderError {
   )
 }
 
-/** The columns of `--help` where it is not a terminal that is written to. */
+/** The columns of `--help` if the output is not a terminal. */
 const helpWidth = 100
 
 export function createProgram(name: string, session: Session): Command {

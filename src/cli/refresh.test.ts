@@ -99,7 +99,7 @@ test('a second DataLoad does what the warm-up did, with the metadata read again,
   expect(text().match(/loading/g)).toHaveLength(1)
 })
 
-test('without a warm-up of its own the whole cache is loaded', async () => {
+test('without its own warm-up the whole cache is loaded', async () => {
   const { run, created } = cluster([service, bound], [{ phase: 'Complete', conditions: [] }])
   expect(await run()).toBe(0)
   expect(created()[0]?.spec).toMatchObject({ target: [{ path: '/', replicas: 1 }], loadMetadata: true })
@@ -119,7 +119,7 @@ test.each([
     Array(150).fill({ phase: 'Executing' }),
     'not refreshed after',
   ],
-])('%s is told, and not left behind', async (_, objects, phases, message) => {
+])('%s is reported, and the DataLoad is deleted', async (_, objects, phases, message) => {
   const { api, run, text } = cluster(objects, phases)
   expect(await run()).toBe(1)
   expect(text()).toContain(message)
@@ -153,7 +153,7 @@ test('a runtime without DataLoads reads through', async () => {
   expect(stringAt(thin, 'status', 'phase')).toBe('Bound')
 })
 
-test('a cache that its policy does not warm up is refreshed all the same', async () => {
+test('a cache that its policy does not warm up can be refreshed', async () => {
   const annotations = { 'warmgate.dev/warm-when': 'Bound' }
   const lazy = {
     ...bound,
@@ -165,7 +165,7 @@ test('a cache that its policy does not warm up is refreshed all the same', async
   expect(created()).toHaveLength(1)
 })
 
-test('what a cache refers to is its owner’s to refresh', async () => {
+test('a referenced Dataset is refreshed by its owner', async () => {
   const annotations = {
     'warmgate.dev/warm-when': 'Bound',
     'warmgate.dev/source': 'dataset://shared/all/bloom',

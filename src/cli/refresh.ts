@@ -27,7 +27,7 @@ export interface RefreshOptions {
   signal: AbortSignal
 }
 
-interface Output {
+interface RefreshOutput {
   stdout: Pick<Stream, 'write'>
 }
 
@@ -37,7 +37,7 @@ const pollMs = 1_000
  * `warmgate refresh`: reads the metadata of a service's caches again and loads changed files from their
  * source. Changes no pod and no service. Resolves with the exit status: 1 if a cache could not be refreshed.
  */
-export async function runRefresh(options: RefreshOptions, output: Output): Promise<0 | 1> {
+export async function runRefresh(options: RefreshOptions, output: RefreshOutput): Promise<0 | 1> {
   const { namespace, service } = options
   const found = await findService(options)
   if (found === undefined) return say(output, `there is no service ${namespace}/${service}`)
@@ -64,7 +64,7 @@ function modelsOf(service: KubeObject): CachedModel[] {
   return [...new Map(locations.map((each) => [claimUri(each), { path: '', ...each }])).values()]
 }
 
-function say({ stdout }: Output, message: string): 1 {
+function say({ stdout }: RefreshOutput, message: string): 1 {
   stdout.write(`${printable(message)}\n`)
   return 1
 }
@@ -86,7 +86,7 @@ async function findService({ client, namespace, service }: RefreshOptions): Prom
 async function refresh(
   { cache, path }: CachedModel,
   options: RefreshOptions,
-  output: Output,
+  output: RefreshOutput,
 ): Promise<0 | 1> {
   const { client, clock, namespace } = options
   const key = { namespace, name: cache }
@@ -125,13 +125,13 @@ async function refresh(
 }
 
 /**
- * Asks the controller to download the model into its mirror again, and waits for its answer. Resolves with why the
- * cache cannot be refreshed; undefined if it can.
+ * Requests the controller to download the model into its mirror again, and waits for the result. Resolves
+ * with the reason why the cache cannot be refreshed; undefined if it can.
  */
 async function refill(
   { key, label }: { key: ObjectKey; label: string },
   { client, clock, timeoutMs, signal }: RefreshOptions,
-  output: Output,
+  output: RefreshOutput,
 ): Promise<string | undefined> {
   const startedMs = clock.now()
   const request = startedMs.toString(36)
@@ -161,7 +161,7 @@ function readsThrough(dataset: KubeObject): boolean {
 async function follow(
   { key, label, load }: { key: ObjectKey; label: string; load: KubeObject },
   { client, clock, timeoutMs, signal }: RefreshOptions,
-  output: Output,
+  output: RefreshOutput,
 ): Promise<0 | 1> {
   const startedMs = clock.now()
   let printed = ''

@@ -49,6 +49,8 @@ export interface ReplicaDependencies {
   logger: Logger
   /** The unique identity of this replica. */
   identity: string
+  /** Runs before the replica is ready. If it fails, that is only logged. */
+  warmUp?: () => Promise<unknown>
 }
 
 export interface Replica {
@@ -70,7 +72,7 @@ export async function startReplica(
   dependencies: ReplicaDependencies,
 ): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
-  const { clock, logger, identity, electionClock = clock } = dependencies
+  const { clock, logger, identity, electionClock = clock, warmUp = async () => {} } = dependencies
   const metrics = createMetrics()
   const client = createClient(dependencies.config)
   const events = createEventRecorder({ client, clock, logger, instance: identity })
@@ -121,10 +123,12 @@ export async function startReplica(
     options.certDir === undefined
       ? new Certificates({ ...trusted, names })
       : new MountedCertificates({ ...trusted, folder: options.certDir })
+  let isWarm = false
   const missing = () => [
     ...mirror.unsynced(),
     ...(recordKeys.missing === undefined ? [] : [recordKeys.missing]),
     ...(certificates.state.kind === 'ready' ? [] : [certificates.state.message]),
+    ...(isWarm ? [] : ['the warm-up of its own code']),
     ...(stopping.signal.aborted ? ['shutting down'] : []),
   ]
   const onReady = () => logger.info({ startMs: Math.round(performance.now()) }, 'ready')
@@ -146,7 +150,13 @@ export async function startReplica(
   await scrapes.listen({ address, port: metricsPort })
   await server.listen({ address, port })
   mirror.start()
+  const warmingUp = warmUp()
+    .catch((error: unknown) => logger.warn({ err: error }, 'the warm-up failed: the first reviews are slow'))
+    .finally(() => {
+      isWarm = true
+    })
   const running = [
+    warmingUp,
     recordKeys.run(signal),
     certificates.run(signal),
     elector.run((leading) => controller.run(leading), signal),

@@ -1,8 +1,9 @@
 import type { JsonObject, KubeObject } from '../values/object.ts'
 
 /*
- * Pods as a kubelet reports them, cut down to what says something of a start. Names, times and devices are those
- * of three teams: one that scales a language model out, one with an LLMInferenceService, one with small models.
+ * Pods as a kubelet reports them, cut down to what says something of a start. Names, times and devices are
+ * those of three teams: one that scales a language model out, one with an LLMInferenceService, one with small
+ * models.
  */
 
 interface Recorded {
@@ -123,7 +124,7 @@ export const recordedPods: KubeObject[] = [
     download: { start: '08:00:02', end: '08:00:03' },
     ready: '08:00:09',
   }),
-  // Of that service, and no download.
+  // A pod of that service without a download.
   pod({
     namespace: 'chat',
     name: 'qwen-kserve-router-scheduler-1',
@@ -131,6 +132,6 @@ export const recordedPods: KubeObject[] = [
     created: '09:00:00',
     ready: '09:59:00',
   }),
-  // Of a cache: nothing is downloaded.
+  // A pod with a cache: nothing is downloaded.
   pod({ ...small('warm'), created: '08:00:00', ready: '08:00:06' }),
 ]

@@ -33,7 +33,7 @@ test('json: what downloads cost, service by service, the costliest first', async
       downloads: 2,
       restarts: 2,
       running: 1,
-      // Twenty of them are those of the last one that failed.
+      // Twenty of them are from the last failed attempt.
       downloadSeconds: 265 + 20 + 301,
       longestSeconds: 301,
       startSeconds: 330 + 358,
@@ -87,7 +87,7 @@ test('csv: one line per service, numbers in seconds', async () => {
   )
 })
 
-test('where there is nothing it says so', async () => {
+test('no pods: a message says so', async () => {
   expect((await report([], [])).stdout).toContain('there are no pods of services')
 })
 

@@ -85,14 +85,14 @@ function reportService(pods: KubeObject[], saving: number): ServiceReport[] {
 }
 
 /** The durations of a pod's downloads, in seconds. */
-interface Downloads {
+interface PodDownloads {
   finished: number[]
   failed: number[]
   restarts: number
   running: number
 }
 
-const spent = ({ finished, failed }: Downloads) => sum([...finished, ...failed])
+const spent = ({ finished, failed }: PodDownloads) => sum([...finished, ...failed])
 
 /**
  * The storage initializers of a pod: several for a service with several URIs. Ignores other init containers.
@@ -102,7 +102,7 @@ function initializersOf(pod: KubeObject): Json[] {
 }
 
 /** A status has the times of the last failed attempt; of earlier attempts it has only the number. */
-function downloadsOf(pod: KubeObject): Downloads {
+function downloadsOf(pod: KubeObject): PodDownloads {
   const initializers = initializersOf(pod)
   const ended = initializers.flatMap((status) => [
     objectAt(status, 'state', 'terminated'),
@@ -146,14 +146,14 @@ function sum(numbers: number[]): number {
   return numbers.reduce((total, each) => total + each, 0)
 }
 
-export interface Report {
+export interface DownloadReport {
   services: ServiceReport[]
   sources: SourcesReport
   saving: number
 }
 
 /** Renders the report. Every format for people states the assumption about savings. */
-export const renderReport: Record<ReportFormat, (report: Report) => string> = {
+export const renderReport: Record<ReportFormat, (report: DownloadReport) => string> = {
   json: ({ services, sources, saving }) => {
     const report = {
       assumption: { saving, says: assumption(saving) },

@@ -45,13 +45,16 @@ export const webhook: KubeObject = {
   webhooks: [{ namespaceSelector: { matchLabels: { 'warmgate.dev/acceleration': 'enabled' } } }],
 }
 
-/** A cluster of these objects, in which KServe replaces the pods of a service that changed, and Fluid lets go at once. */
+/**
+ * A cluster of these objects, in which KServe replaces the pods of a service that changed, and Fluid lets go
+ * at once.
+ */
 export class RestoreFixture {
   readonly api = new FakeApi()
   readonly clock = new FakeClock()
   /** False: pods of a changed service stay where they are. */
   rolls = true
-  /** False: the webhook is there, and does not answer. */
+  /** False if the webhook exists, but does not respond. */
   admits = true
   output = ''
 
@@ -104,7 +107,7 @@ export class RestoreFixture {
     return await running
   }
 
-  /** Whether the webhook is there, selects the service's namespace, and answers. */
+  /** Whether the webhook exists, selects the service's namespace, and responds. */
   #isAsked({ metadata }: KubeObject): boolean {
     const configuration = this.api.find(webhook.kind, keyOf(webhook))
     const namespace = this.api.find('Namespace', { name: metadata.namespace ?? '' })

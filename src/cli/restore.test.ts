@@ -23,7 +23,7 @@ const sent = ({ api }: RestoreFixture) =>
   api.calls.map(({ text }) => text).filter((text) => !/^(get|list|create Event) ?/.test(text))
 const released = (pod: KubeObject | undefined) => pod !== undefined && !isHeld(pod)
 
-test('everything goes back: pods are released, the service is the manifest that came in, no cache is left', async () => {
+test('everything is restored: pods are released, the service is its original manifest, no cache is left', async () => {
   const fixture = new RestoreFixture(llama, podOf('llama'), ...cache)
   expect(await fixture.run()).toBe(0)
   expect(fixture.get('InferenceService', 'llama')).toEqual(untouched)
@@ -39,7 +39,7 @@ test('everything goes back: pods are released, the service is the manifest that 
   expect(fixture.events).toEqual(['NotHeld llama-0', 'Reverted llama'])
 })
 
-test('what was undone is not undone again', async () => {
+test('a restored service is not restored again', async () => {
   const fixture = new RestoreFixture(llama, podOf('llama'), ...cache)
   await fixture.run()
   const before = [fixture.api.writes.length, fixture.output.length]
@@ -93,7 +93,7 @@ test('a webhook that does not answer: the service is written whole, and its mana
   })
 })
 
-test('a service that had been taken back is waited for, too', async () => {
+test('a service that was already reverted is waited for, too', async () => {
   const annotations = { 'warmgate.dev/acceleration': 'disabled', 'warmgate.dev/reverted': 'too slow' }
   const reverted = { ...untouched, metadata: { ...untouched.metadata, annotations } }
   const pod = podOf('llama', 'llama-0', [])
@@ -146,7 +146,7 @@ test('pods only: both kinds of hold end, and nothing else', async () => {
   expect(fixture.get('InferenceService', 'llama')).toEqual(llama)
 })
 
-test('one service by name: the cache stays with whoever else uses it', async () => {
+test('one service by name: the cache stays if another service uses it', async () => {
   const other = accelerated('other')
   const fixture = new RestoreFixture(
     llama,
@@ -170,7 +170,7 @@ test('a change that comes in between is not lost: the service is read again', as
   expect(fixture.get('InferenceService', 'llama')).toEqual(untouched)
 })
 
-test('a service that cannot be restored keeps its cache, the next one is restored, and the status says so', async () => {
+test('a service that cannot be restored keeps its cache, the next one is restored, and the exit status is 1', async () => {
   const other = accelerated('other')
   const fixture = new RestoreFixture(llama, other, dataset(llama, other), dataLoad())
   fixture.api.fail('replace InferenceService llama', 403, 1)
@@ -234,7 +234,7 @@ test('rewrite: Pod, while the webhook is there: the service opts out, and KServe
   expect(fixture.api.writes.some((write) => write.includes('eviction'))).toBe(false)
 })
 
-test('a cache of many models goes with all of its loads', async () => {
+test('a cache with many models is deleted with all of its DataLoads', async () => {
   const load = dataLoad()
   const another = { ...load, metadata: { ...load.metadata, name: 'load-of-bloom' } }
   const fixture = new RestoreFixture(llama, ...cache, { ...another, spec: { dataset: { name: cacheName } } })
@@ -243,21 +243,21 @@ test('a cache of many models goes with all of its loads', async () => {
   expect(fixture.kinds()).toEqual(['Namespace models', 'InferenceService llama'])
 })
 
-test('a cache of somebody else stays', async () => {
+test('a Dataset that Warmgate did not create stays', async () => {
   const theirs = dataset()
   const fixture = new RestoreFixture({ ...theirs, metadata: { ...theirs.metadata, labels: {} } })
   expect(await fixture.run()).toBe(0)
   expect(fixture.get('Dataset', cacheName)).toBeDefined()
 })
 
-test('a cache that a pod of nobody mounts is waited for, and said to be there still', async () => {
+test('a cache that an unknown pod mounts is waited for, and reported at the timeout', async () => {
   const fixture = new RestoreFixture(podOf('gone'), ...cache)
   expect(await fixture.run({ timeoutMs: 30_000 })).toBe(1)
   expect(fixture.output).toContain(`FAILED cache models/${cacheName}: pod gone-0 mounts it, after 30s`)
   expect(fixture.get('Dataset', cacheName)).toBeDefined()
 })
 
-test('an interruption is said, and nothing more is waited for', async () => {
+test('an interruption is reported, and nothing more is waited for', async () => {
   const fixture = new RestoreFixture(llama, podOf('llama'), ...cache)
   fixture.rolls = false
   expect(await fixture.run({ signal: AbortSignal.abort() })).toBe(1)
@@ -265,7 +265,7 @@ test('an interruption is said, and nothing more is waited for', async () => {
   fixture.rolls = true
 })
 
-test('one odd service, pod or cache keeps nothing else from being undone', async () => {
+test('an unreadable service, pod or cache does not stop the others from being restored', async () => {
   const [service, pod] = [accelerated('a-odd'), podOf('a-odd')]
   const fixture = new RestoreFixture(service, pod, llama, podOf('llama'), ...cache)
   fixture.api.spoil('InferenceService', keyOf(service), 'annotations')

@@ -2,7 +2,13 @@ import type { KubeClient } from '../kube/client.ts'
 import { type EventNote, eventObject } from '../kube/events.ts'
 import { resources } from '../kube/resources.ts'
 import { clearCaches } from '../restore/caches.ts'
-import { listCaches, listServices, Report, type RestoreContext, withSelected } from '../restore/context.ts'
+import {
+  listCaches,
+  listServices,
+  type RestoreContext,
+  RestoreReport,
+  withSelected,
+} from '../restore/context.ts'
 import { releasePods } from '../restore/pods.ts'
 import { restoreServices, type ServiceOptions } from '../restore/services.ts'
 import type { Output } from './terminal.ts'
@@ -24,7 +30,7 @@ export async function runRestore(
   options: RestoreOptions,
   { stdout }: { stdout: Pick<Output, 'write'> },
 ): Promise<0 | 1> {
-  const report = new Report((text) => stdout.write(text), options.dryRun ? 'would be ' : '')
+  const report = new RestoreReport((text) => stdout.write(text), options.dryRun ? 'would be ' : '')
   const scope = await withSelected(options, options.selector)
   const context: RestoreContext = { ...options, scope, report, record: recorder(options) }
   await releasePods(context)

@@ -5,6 +5,7 @@ import { loadKubeConfig } from '../kube/config.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { systemClock } from '../values/clock.ts'
 import { type ReplicaOptions, startReplica } from './replica.ts'
+import { warmUp } from './warm-up.ts'
 
 export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
   logLevel: string
@@ -16,8 +17,8 @@ export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
 }
 
 /**
- * `warmgate serve`: one replica, until SIGTERM or SIGINT. Rejects with WG033 if the API server goes on forbidding what
- * a replica has to read before it is ready.
+ * `warmgate serve`: runs one replica until SIGTERM or SIGINT. Rejects with WG033 if the API server still
+ * forbids a resource that the replica must read before it is ready.
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const { logLevel, drain, clientCa, clientName, ...rest } = options
@@ -29,7 +30,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => terminated.resolve())
   const replica = await startReplica(
     { ...rest, ...clients },
-    { config, clock: systemClock, logger, identity },
+    { config, clock: systemClock, logger, identity, warmUp },
   )
   const refusal = await Promise.race([terminated.promise, replica.refusal])
   await replica.stop(refusal === undefined ? drain : 0)
@@ -38,7 +39,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 async function readClients(file: string, names: string[]): Promise<ClientAuthority> {
   const ca = await readFile(file, 'utf8')
-  // Node would accept any text, and refuse every client.
+  // Check it, because Node accepts any text, and would then refuse every client.
   if (!ca.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${file} holds no certificate in PEM`)
   return { ca, names }
 }

@@ -54,7 +54,7 @@ test.each([
   expect(text()).toBe(`models/${cacheName}  used by no service\n  ${words}\n`)
 })
 
-test('whatever held pods wait for is told, also where its Dataset is not there, or is a team’s own', async () => {
+test('shows everything that held pods wait for, even without a Dataset, or with a team’s Dataset', async () => {
   const { metadata, ...theirs } = fakeDataset({ phase: 'NotBound' }, 'corpus')
   const { run, text } = setUp(
     { ...theirs, metadata: { ...metadata, labels: {} } },
@@ -76,7 +76,7 @@ models/corpus  used by no service
   )
 })
 
-test('a worker that is away is told', async () => {
+test('shows an unavailable worker', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
   const { run, text } = setUp(filling('10.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }), {
     ...fakeDataset({ workerNumberReady: 1, desiredWorkerNumberScheduled: 3 }),
@@ -88,7 +88,7 @@ test('a worker that is away is told', async () => {
   )
 })
 
-test('what was evicted is told; no caches are told; a namespace is asked for alone', async () => {
+test('shows evicted data; says if there are no caches; lists only the given namespace', async () => {
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
   const evicted = setUp(filling('6.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }))
   await evicted.run()
@@ -99,7 +99,7 @@ test('what was evicted is told; no caches are told; a namespace is asked for alo
   expect(new Set(empty.api.calls.map(({ key }) => key.namespace))).toEqual(new Set(['team-a']))
 })
 
-test('--watch looks again, tells the time that is left, and ends when it is told to', async () => {
+test('--watch repeats, shows the remaining time, and ends when interrupted', async () => {
   const { api, run, text, clock, ending } = setUp(filling('5.00GiB'), fakeDataLoad('Executing'))
   const ended = run(true)
   await clock.advance(0)
@@ -138,7 +138,7 @@ test('a cache that is being deleted, or is not what its policy asks for, says wh
   expect(text()).toContain('it lacks JindoRuntime spec.tieredstore.levels until it is created again')
 })
 
-test('of a cache of many models each is told by itself', async () => {
+test('shows each model of a cache with many models', async () => {
   const part = (path: string, phase: string) => ({
     ...fakeDataLoad(phase, loadName(cacheName, path)),
     spec: { dataset: { name: cacheName, namespace: 'models' }, target: [{ path: `/${path}` }] },
@@ -162,7 +162,7 @@ models/${cacheName}/llama  used by no service
 `)
 })
 
-test('a Dataset that a team made is told where a service is pointed at it', async () => {
+test('shows a team’s Dataset if a service uses it', async () => {
   const team = { ...filling('6.20GiB'), metadata: { name: 'team', namespace: 'models' } }
   const spec = { dataset: { name: 'team', namespace: 'models' }, target: [{ path: '/llama' }] }
   const load = {
@@ -184,7 +184,7 @@ test('a Dataset that a team made is told where a service is pointed at it', asyn
   expect(text()).not.toContain('unused')
 })
 
-test('a reference is as warm as what it refers to, where that is among what was asked for', async () => {
+test('a reference has the phase of its Dataset, if that is among the requested objects', async () => {
   const there = { namespace: 'shared', name: 'all' }
   const bound = fakeDataset({ phase: 'Bound' })
   const reference = {
@@ -207,7 +207,7 @@ test('a reference is as warm as what it refers to, where that is among what was 
   expect(await told([reference])).toContain(`models/${cacheName}  for InferenceService/llama\n  warm\n`)
 })
 
-test('one odd cache hides no other', async () => {
+test('an unreadable cache does not hide the others', async () => {
   const odd = fakeDataset({}, 'odd-0123456789')
   const it = setUp(odd, filling('5.00GiB'), fakeDataLoad('Executing'))
   it.api.spoil('Dataset', keyOf(odd), 'status')
@@ -216,7 +216,7 @@ test('one odd cache hides no other', async () => {
   expect(it.text()).toContain('50 % of 10 GiB')
 })
 
-test('what objects hold cannot move the cursor, change colours or forge a line', async () => {
+test('the content of objects cannot move the cursor, change colors or forge a line', async () => {
   const evil = '\u001b[2J\u009b31m\nmodels/forged  for InferenceService/x\u202e'
   const dataset = fakeDataset({ phase: 'Failed', conditions: [{ message: evil, reason: evil }] })
   const annotations = { 'warmgate.dev/outdated': evil, 'warmgate.dev/retained-until': evil }

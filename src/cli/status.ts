@@ -41,7 +41,7 @@ export async function runStatus(
   }
 }
 
-/** With the time that a warm-up will take, once it has been looked at twice. */
+/** Adds the remaining time of warm-ups, once two observations give their speed. */
 function estimated(cache: CacheStatus, speeds: Speeds): CacheStatus {
   speeds.observe(cache, cache.phase)
   return { ...cache, phase: speeds.estimate(cache, cache.phase) }
@@ -52,7 +52,7 @@ async function read({ client, namespace, signal }: StatusOptions): Promise<Statu
     const select = { ...(namespace && { namespace }), ...(labelSelector && { labelSelector }), signal }
     return await listInstalled(client, resource, select)
   }
-  // For reading, the oldest version will do: every KServe that has the kind serves it.
+  // Use the oldest version, because every KServe with this kind serves it.
   const [services, llmServices, datasets, dataLoads, loadJobs, fillJobs, pods, llmPods, gatedPods] =
     await Promise.all([
       list(resources.inferenceService),

@@ -1,4 +1,4 @@
-/** Where text is written. A terminal has a size, and says when it changes. */
+/** The output of a command. A terminal has a size, and reports changes of it. */
 export interface Output {
   write(text: string): unknown
   readonly isTTY?: boolean

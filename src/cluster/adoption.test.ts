@@ -47,11 +47,11 @@ test.each<[string, KubeObject[], KubeObject, string | undefined]>([
   ['it has no pods at all', [], service(), undefined],
   ['it is not Ready', [onCache()], service({}), 'the service is not Ready'],
   ['it opted out meanwhile', [old], service({}, {}), undefined],
-])('a service that was taken in: %s', (_, pods, object, pending) => {
+])('an adopted service: %s', (_, pods, object, pending) => {
   expect(pendingReason(object, pods)).toBe(pending)
 })
 
-test('where nobody answers the webhook, what was asked is taken back', async () => {
+test('if the webhook does not respond, the adopt request is removed', async () => {
   const api = new FakeApi()
   api.put(service(ready, {}))
   const answer = await adoptService(api, service(ready, {}), { dryRun: false })

@@ -19,7 +19,7 @@ export function fakeDataLoad(phase: string, name = cacheName, more: object = {})
   return fluidObject('DataLoad', name, { phase, ...more })
 }
 
-/** The claim that Fluid makes once the Dataset is Bound. */
+/** The claim that Fluid creates once the Dataset is Bound. */
 export function fakeClaim(name = cacheName): KubeObject {
   const annotations = { CreatedBy: 'fluid' }
   return { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name, namespace, annotations } }

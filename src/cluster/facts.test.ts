@@ -30,7 +30,7 @@ test('the Secret of a storage spec is read, before and after the service is poin
   const service = fakeService({ model: { storage: { key: 'minio', path: 'llama' } } })
   const first = plan({ service, facts: await read(service) })
   expect(first.reason).toBe('Accelerated')
-  // Webhooks are called again with what they made.
+  // The API server calls webhooks again with their own result.
   const again = plan({ service: first.service, facts: await read(first.service) })
   expect(again.reason).toBe('AlreadyCached')
   expect(again.service).toEqual(first.service)
@@ -59,11 +59,11 @@ test('ClusterStorageContainers are known from the mirror, and what they customis
 
 interface Cluster {
   labels?: { [label: string]: string }
-  /** What a service account lists. */
+  /** The Secrets that a service account lists. */
   secrets?: (account: string) => string[]
   signal?: AbortSignal
   policies?: Policy[]
-  /** Called before each answer. */
+  /** Called before each response. */
   onCall?: () => void
 }
 
@@ -88,13 +88,13 @@ class ObservedApi extends FakeApi {
 }
 type ReadOptions = { signal?: AbortSignal | undefined }
 
-/** A review of access has no name: the Dataset that it is about tells one from another. */
+/** An access review has no name: its Dataset distinguishes it. */
 function textOf({ text, body }: FakeCall): string {
   const dataset = stringAt(body, 'spec', 'resourceAttributes', 'name')
   return dataset === undefined ? text : `create SubjectAccessReview ${dataset}`
 }
 
-/** What is asked of a cluster for one service, call by call, and how many calls were under way at most. */
+/** The API calls for one service, and the maximum number of concurrent calls. */
 async function reads(service: KubeObject, cluster: Cluster = {}) {
   const { labels = optedIn, secrets = () => [], policies = [], signal, onCall } = cluster
   const api = new ObservedApi()
@@ -157,7 +157,7 @@ test('the account of prefill is read beside that of the other pods, with the Sec
   expect(facts.unread).toEqual(new Set())
 })
 
-test('what was accelerated before its namespace was closed is still read for', async () => {
+test('facts are still read for a service that was accelerated before its namespace was closed', async () => {
   const { calls } = await reads(cached, { labels: {} })
   expect(calls).toEqual(['get Namespace models', 'get ServiceAccount default', 'get Secret s3-access'])
 })
@@ -172,7 +172,7 @@ test.each<[string, KubeObject]>([
   expect((await reads(service)).calls).toEqual(['get Namespace models'])
 })
 
-/** A service that has as many models, each under an account of its own. */
+/** A service with this number of models, each with its own service account. */
 function manyAccounts(count: number): KubeObject {
   const canary = Array.from({ length: count - 1 }, (_, index) => ({
     predictor: { name: `c${index}`, serviceAccountName: `a${index}`, model: { storageUri: 's3://m/x' } },
@@ -195,7 +195,7 @@ test.each<[string, KubeObject, Cluster]>([
   expect(counted.length).toBeLessThanOrEqual(limits.reads)
   expect(new Set(calls).size).toBe(calls.length)
   expect(most).toBeLessThanOrEqual(8)
-  // What was not read for is never planned as if it had no credentials.
+  // A location without reads is never planned as if it had no credentials.
   const { skipped, decision, reason } = plan({ service, facts })
   const refused = decision === 'skip' ? [reason] : skipped.map((each) => each.reason)
   expect(refused).toContain('TooLarge')

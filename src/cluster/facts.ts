@@ -1,7 +1,7 @@
 import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
-import { parseKserveConfig } from '../kserve/config.ts'
 import { storageContainerFacts } from '../kserve/custom-download.ts'
 import { localModelFact } from '../kserve/local-model.ts'
+import type { ServiceReader } from '../kserve/service-view.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
 import { isPlanned, needsOf } from '../plan/service/needs.ts'
@@ -24,6 +24,7 @@ export async function readFacts(
   sources: FactsSources,
   service: KubeObject,
   options: ReadOptions,
+  read?: ServiceReader,
 ): Promise<Facts> {
   const { mirror, kserveNamespace } = sources
   const { namespace } = options
@@ -31,12 +32,16 @@ export async function readFacts(
     namespace,
     namespaceLabels: await readLabels(sources, options),
     policies: mirror.parsedPolicies(),
-    kserve: parseKserveConfig(findKserve(mirror, kserveNamespace).configMap),
+    kserve: sources.kserveConfig(findKserve(mirror, kserveNamespace).configMap),
     signer: mirror.records.signer,
   }
   // Read first: a configuration may set the service account of an LLMInferenceService.
   const serving = isPlanned(service, known) ? await readServing(sources, service, options) : nothingServed
-  const credentials = await readCredentials(sources, needsOf(service, { ...known, ...serving }), options)
+  const credentials = await readCredentials(
+    sources,
+    needsOf(service, { ...known, ...serving }, read),
+    options,
+  )
   return {
     ...known,
     ...credentials,

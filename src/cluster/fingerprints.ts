@@ -5,14 +5,14 @@ import { isBounded } from '../plan/service/size.ts'
 import type { Policy } from '../policy/policy.ts'
 import { type Json, type JsonObject, type KubeObject, objectAt } from '../values/object.ts'
 
-type Part = 'Spec' | 'Service' | 'Shown'
+type DigestKind = 'Spec' | 'Service' | 'Shown'
 
 /**
  * Digests of what plans read. Equal digests mean equal plans, so a write to other fields (e.g. the progress
  * in a status of Fluid or KServe) causes no new plan. An object is digested once for each version.
  */
 export class Fingerprints {
-  readonly #objects: Record<Part, WeakMap<KubeObject, string>> = {
+  readonly #objects: Record<DigestKind, WeakMap<KubeObject, string>> = {
     Spec: new WeakMap(),
     Service: new WeakMap(),
     Shown: new WeakMap(),
@@ -78,7 +78,7 @@ export class Fingerprints {
     return fresh
   }
 
-  #object(object: KubeObject, part: Part): string {
+  #object(object: KubeObject, part: DigestKind): string {
     const known = this.#objects[part].get(object)
     if (known !== undefined) return known
     const { uid, resourceVersion } = object.metadata
@@ -94,10 +94,10 @@ export class Fingerprints {
  * The parts of an object that plans read. From a status: only the deployment mode, and whether a Dataset is
  * Bound.
  */
-function readOf({ metadata, status, ...rest }: KubeObject, part: Part): Json {
+function readOf({ metadata, status, ...rest }: KubeObject, part: DigestKind): Json {
   const { resourceVersion: _, generation: __, ...identity } = metadata
   const { deploymentMode, annotations, phase, runtimes } = objectAt(status)
-  const shown: Record<Part, Json[]> = {
+  const shown: Record<DigestKind, Json[]> = {
     Spec: [],
     Service: [deploymentMode ?? null, annotations ?? null],
     Shown: [phase === 'Bound', runtimes ?? null],

@@ -12,7 +12,7 @@ const ended = {
 }
 const holding = (cached: string) => ({ phase: 'Bound', ufsTotal: '4.00GiB', cacheStates: { cached } })
 
-test('caches are counted by phase, one that lost what it held by itself; pods, while they wait', async () => {
+test('caches are counted by phase, with one for a cache that lost data; pods are counted while they wait', async () => {
   const { mirror, datasets, dataLoads, pods } = fakeMirror()
   datasets.put(fakeDataset(holding('4.00GiB'), 'whole'), fakeDataset(holding('1.00GiB'), 'evicted'))
   datasets.put(fakeDataset(holding('1.00GiB'), 'filling'), fakeDataset({}, 'new'))
@@ -28,7 +28,7 @@ test('caches are counted by phase, one that lost what it held by itself; pods, w
   expect(text).toContain('warmgate_held_pods 1\n')
 })
 
-test('one odd Dataset takes no metric away', async () => {
+test('an unreadable Dataset does not affect other metrics', async () => {
   const { mirror, datasets } = fakeMirror()
   const odd = fakeDataset({}, 'odd')
   Object.defineProperty(odd, 'status', {

@@ -170,7 +170,7 @@ test('a service that is too large is kept without its spec, and marked', async (
   expect(kept.map(cutOf)).toEqual(['TooLarge', 'TooLarge'])
 })
 
-test('what is forbidden at the start is named at once, and refuses the start after two minutes', async () => {
+test('a forbidden resource at the start is reported immediately, and ends the start after two minutes', async () => {
   const [server, clock, signal] = [new FakeServer({}), new FakeClock(), new AbortController().signal]
   server.forbidden.add('datasets').add('jobs')
   start(server, clock)
@@ -193,7 +193,7 @@ test('what is forbidden at the start is named at once, and refuses the start aft
   ])
 })
 
-test('what is forbidden later is not followed any more after a minute, and does not end the process', async () => {
+test('a resource that is forbidden later is reported after a minute, and does not end the process', async () => {
   const [server, clock, ending] = [new FakeServer({}), new FakeClock(), new AbortController()]
   start(server, clock)
   await clock.advance(1_000)

@@ -1,3 +1,4 @@
+import { parseKserveConfig } from '../kserve/config.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Clock } from '../values/clock.ts'
 import { RecentCredentials } from './credentials.ts'
@@ -18,9 +19,10 @@ export function fakePlanner({ mirror, client, clock = stillClock }: FakeCluster)
   return new Planner({ mirror, client, clock })
 }
 
-/** What facts are read from; nothing was read before. */
+/** Sources of facts without earlier reads. */
 export function factsSources({ mirror, client }: FakeCluster): FactsSources {
-  return { mirror, client, kserveNamespace: undefined, recent: new RecentCredentials(stillClock) }
+  const recent = new RecentCredentials(stillClock)
+  return { mirror, client, kserveNamespace: undefined, recent, kserveConfig: parseKserveConfig }
 }
 
 /** How admission reads for a new service. */

@@ -20,7 +20,7 @@ function written(object: KubeObject, change: Partial<KubeObject> = {}): KubeObje
   return { ...copy, metadata: { ...copy.metadata, resourceVersion: String(version) } }
 }
 
-/** A cluster with one open namespace whose Secret can be taken away, and what its API server was asked. */
+/** A cluster with one open namespace and a Secret that can be removed, and the API calls. */
 function setUp() {
   const fake = fakeMirror()
   fake.namespaces.put(openNamespace)
@@ -99,7 +99,7 @@ test('a write of a status by KServe or Fluid costs no call and no plan', async (
   expect(await reconcile()).toEqual({ reads: 0, plans: 1 })
 })
 
-test('what a plan reads makes a new one: the service, policies, labels, what is installed, claims and keys', async () => {
+test('a change of anything that a plan reads causes a new plan: service, policies, labels, installed kinds, claims, keys', async () => {
   const it = await stored()
   await it.planner.cacheUser(it.service())
   it.spent()
@@ -159,7 +159,7 @@ test('credentials are read again after a minute; the same ones make no new plan'
   expect(it.spent()).toEqual({ reads: credentials, plans: 1 })
 })
 
-test('what is missing is looked for again after ten seconds', async () => {
+test('missing objects are read again after ten seconds', async () => {
   const it = await stored()
   it.dropSecret()
   await it.planner.existing(it.service())
@@ -183,7 +183,7 @@ test('admission reads a Secret that came a moment ago, whatever was read for oth
   expect(updated.reason).toBe('Accelerated')
 })
 
-test('what was read before a service was as it is does not count for it', async () => {
+test('reads that are older than a service’s last change do not count', async () => {
   const it = await stored()
   await it.planner.existing(it.service())
   it.clock.nowMs += 1_000
@@ -219,6 +219,23 @@ test('an update that leaves spec and annotations as they are does not read again
   expect([made.reason, it.spent().reads]).toEqual(['AlreadyCached', 0])
 })
 
+test('an update that changes nothing of a service as admission left it is answered without a plan', async () => {
+  const it = setUp()
+  const asksUri = { ...review, service: fakeService({ model: { storageUri: 's3://models/llama' } }) }
+  const { service: previous } = await it.planner.create(asksUri)
+  it.spent()
+  const finalizers = ['inferenceservice.finalizers']
+  const service = { ...previous, metadata: { ...previous.metadata, finalizers } }
+  const ruling = await it.planner.update({ ...asksUri, service, previous })
+  expect(ruling).toMatchObject({ reason: 'AlreadyCached', patch: [], warnings: [] })
+  expect(it.spent()).toEqual(nothing)
+  const relabelled = { ...service, metadata: { ...service.metadata, labels: { team: 'a' } } }
+  expect((await it.planner.update({ ...asksUri, service: relabelled, previous })).reason).toBe(
+    'AlreadyCached',
+  )
+  expect(it.spent().plans).toBe(1)
+})
+
 test('each use is planned in its own way', async () => {
   const it = setUp()
   it.services.put(written(asked))
@@ -245,7 +262,7 @@ test('plans of a deleted service are forgotten', async () => {
   expect(it.planner.size).toBe(0)
 })
 
-test('one of another UID is another service', async () => {
+test('a service with another UID is another service', async () => {
   const it = await stored()
   await it.planner.existing(it.service())
   it.spent()

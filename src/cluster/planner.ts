@@ -1,14 +1,17 @@
-import { isDeepStrictEqual } from 'node:util'
+import { parseKserveConfig } from '../kserve/config.ts'
+import { oneReading } from '../kserve/service-view.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Facts } from '../plan/facts.ts'
-import { type Plan, type PlanInput, plan } from '../plan/plan.ts'
+import { type Plan, type PlanInput, plan, type Ruling, settled } from '../plan/plan.ts'
+import { isSettled } from '../plan/service/settled.ts'
 import { isOpen } from '../policy/policy.ts'
 import { optedIn } from '../policy/scope.ts'
 import type { Clock } from '../values/clock.ts'
 import { Memory } from '../values/memory.ts'
-import type { KubeObject } from '../values/object.ts'
+import { isSameJson, type KubeObject } from '../values/object.ts'
+import { rememberLast } from '../values/remember.ts'
 import { RecentCredentials } from './credentials.ts'
-import { readFacts } from './facts.ts'
+import { namespaceLabels, readFacts } from './facts.ts'
 import { AskedSet, Fingerprints } from './fingerprints.ts'
 import type { Mirror } from './mirror.ts'
 import type { Freshness } from './recent-reads.ts'
@@ -73,7 +76,9 @@ export class Planner {
   #planned = 0
 
   constructor({ mirror, client, kserveNamespace, clock }: PlannerOptions) {
-    this.#sources = { mirror, client, kserveNamespace, recent: new RecentCredentials(clock) }
+    const recent = new RecentCredentials(clock)
+    const kserveConfig = rememberLast(parseKserveConfig)
+    this.#sources = { mirror, client, kserveNamespace, recent, kserveConfig }
     this.#clock = clock
     mirror.services.onChange(({ type, object }) => {
       if (type === 'deleted') this.#forget(object)
@@ -92,19 +97,29 @@ export class Planner {
 
   /** A new service. Reads credentials from the API server: its Secret may be milliseconds old. */
   async create({ service, namespace, signal }: Review): Promise<Plan> {
-    const facts = await readFacts(this.#sources, service, { namespace, freshness: { kind: 'Live' }, signal })
-    return this.#plan({ service, facts })
+    const read = oneReading()
+    const options = { namespace, freshness: { kind: 'Live' }, signal } as const
+    const facts = await readFacts(this.#sources, service, options, read)
+    return this.#plan({ service, facts, read })
   }
 
   /**
    * An update. Reads credentials from the API server, because a new model may come with a new Secret. An
    * update that changes neither spec nor annotations (e.g. KServe's finalizer) keeps every rewrite, so recent
-   * reads are enough.
+   * reads are enough. If the service is settled, nothing is read or
+   * planned.
    */
-  async update({ service, previous, namespace, signal }: Review & { previous: KubeObject }): Promise<Plan> {
+  async update({ service, previous, namespace, signal }: Review & { previous: KubeObject }): Promise<Ruling> {
+    const { mirror } = this.#sources
+    const known = {
+      namespace,
+      namespaceLabels: namespaceLabels(mirror, namespace),
+      signer: mirror.records.signer,
+    }
+    if (isSettled({ service, previous }, known)) return settled
     const isUnchanged =
-      isDeepStrictEqual(service.spec, previous.spec) &&
-      isDeepStrictEqual(service.metadata.annotations, previous.metadata.annotations)
+      isSameJson(service.spec, previous.spec) &&
+      isSameJson(service.metadata.annotations, previous.metadata.annotations)
     const freshness: Freshness = isUnchanged ? { kind: 'Recent', sinceMs: 0 } : { kind: 'Live' }
     const facts = await readFacts(this.#sources, service, { namespace, freshness, signal })
     return this.#plan({ service, previous, facts })

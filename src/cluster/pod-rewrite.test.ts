@@ -19,7 +19,7 @@ function owned(object: KubeObject, uri: string, more: object = {}): KubeObject {
   return { ...object, ...more, metadata: { ...object.metadata, annotations, ownerReferences } }
 }
 
-/** What a pod is turned to, and how often the API server was asked. */
+/** The claim to which a pod is redirected, and the number of API calls. */
 async function claimOf(...objects: KubeObject[]) {
   return await claimUnder([fakePolicy('p', { rewrite: 'Pod' })], service, ...objects)
 }
@@ -39,17 +39,17 @@ const load = owned(fakeDataLoad('Complete', loadName(cacheName, 'llama')), 's3:/
   spec: target,
 })
 
-test('a pod is turned to the cache that its service has for its model, and nobody is asked', async () => {
+test('a pod is redirected to its service’s cache for its model, without an API call', async () => {
   const own = owned(fakeDataset(), 's3://models/llama')
   expect(await claimOf(own)).toEqual({ claim: `pvc://${cacheName}`, asked: 0 })
 })
 
-test('in a cache of many models it is told by the DataLoad of its own', async () => {
+test('in a cache with many models, its own DataLoad names the path', async () => {
   const many = owned(fakeDataset(), 's3://models')
   expect(await claimOf(many, load)).toEqual({ claim: `pvc://${cacheName}/llama`, asked: 0 })
 })
 
-test('a DataLoad whose Dataset is gone, or somebody else’s, tells nothing', async () => {
+test('a DataLoad with a deleted or foreign Dataset is ignored', async () => {
   const foreign = { ...fakeDataset(), metadata: { ...fakeDataset().metadata, labels: {} } }
   for (const objects of [[load], [load, foreign]]) {
     const { claim, asked } = await claimOf(...objects)
@@ -58,7 +58,7 @@ test('a DataLoad whose Dataset is gone, or somebody else’s, tells nothing', as
   }
 })
 
-test('a pod of a service that goes back is not turned to the cache that is still there', async () => {
+test('a pod of a reverted service is not redirected to the cache that still exists', async () => {
   const own = owned(fakeDataset(), 's3://models/llama')
   const others = { priority: 1, serviceSelector: { matchLabels: { served: 'by-pods' } }, rewrite: 'Pod' }
   const annotations = { 'warmgate.dev/acceleration': 'disabled' }

@@ -43,7 +43,7 @@ test('a pod without any annotation is known by a claim that is a cache of ours, 
   expect(Object.keys(setUp().caches(fakePod({ annotations: {} })))).toEqual([cacheName])
 })
 
-test('a claim of somebody else’s is nothing to wait for, whatever it is called', () => {
+test('a foreign claim is never waited for, even with a cache’s name', () => {
   const foreign = fakeDataset()
   const { caches, claims } = setUp({ ...foreign, metadata: { ...foreign.metadata, labels: {} } })
   expect(caches(fakePod({ annotations: {} }))).toEqual({})
@@ -73,7 +73,7 @@ function teamPod(path: string, claim = 'team'): KubeObject {
   return { ...pod, spec: { ...(pod.spec as object), containers } }
 }
 
-test('of a Dataset that a team made, a pod waits for what fills its own model', () => {
+test('with a team’s Dataset, a pod waits for the DataLoad of its own model', () => {
   const { caches, dataLoads } = setUp(team)
   expect(caches(teamPod('llama'))).toEqual({ 'team/llama': { kind: 'warm' } })
   dataLoads.put(teamLoad('/bloom'))
@@ -85,7 +85,7 @@ test('of a Dataset that a team made, a pod waits for what fills its own model', 
   expect(caches(teamPod('bloom'))).toEqual({ 'team/bloom': { kind: 'warm' } })
 })
 
-test('of a reference, a pod waits until it is Bound, and then for what fills its model where that is', () => {
+test('with a reference, a pod waits until it is Bound, and then for the DataLoad of the shared Dataset', () => {
   const made = (phase: string): KubeObject => {
     const { metadata, ...rest } = fakeDataset({ phase })
     const annotations = { 'warmgate.dev/warm-when': 'Bound' }
@@ -111,7 +111,7 @@ test('of a reference, a pod waits until it is Bound, and then for what fills its
   expect(caches(fakePod())).toMatchObject({ [cacheName]: { kind: 'warm' } })
 })
 
-test('what Fluid never runs, or runs again and again, is not waited for', () => {
+test('a DataLoad that Fluid never runs, or runs repeatedly, is not waited for', () => {
   const { caches, dataLoads } = setUp(team)
   dataLoads.put(teamLoad('/a', '', { dataset: { name: 'team' } }))
   dataLoads.put(teamLoad('/b', '', { policy: 'Cron' }))
@@ -119,7 +119,7 @@ test('what Fluid never runs, or runs again and again, is not waited for', () => 
   expect(caches(teamPod(''))).toEqual({ team: { kind: 'warm' } })
 })
 
-test('a Dataset that a team took away is nothing to wait for: nobody makes it again', () => {
+test('a team’s deleted Dataset is not waited for: Warmgate does not create it', () => {
   expect(setUp().caches(teamPod('llama'))).toEqual({})
 })
 
@@ -138,7 +138,7 @@ test('the nodes to be near are those of the cache, or of what it refers to', () 
   expect(near(cacheName)).toEqual([`fluid.io/s-Dataset-${canary}`])
 })
 
-test('of a cache of many models a pod waits for its own alone', () => {
+test('with a cache of many models, a pod waits only for its own', () => {
   const { caches, dataLoads, loadJobs } = setUp(fakeDataset())
   const [llama, bloom] = [loadName(cacheName, 'llama'), loadName(cacheName, 'bloom')]
   dataLoads.put(fakeDataLoad('Executing', llama), fakeDataLoad('Pending', bloom))

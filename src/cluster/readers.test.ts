@@ -11,7 +11,7 @@ import { statusOf } from './status.ts'
 
 const nowMs = Date.UTC(2030, 0, 1)
 
-/** What a gauge counts, `warmgate status` prints and a hold waits for, of the same cache. */
+/** The same cache, as the gauge counts it, `warmgate status` prints it, and a hold reads it. */
 async function phasesOf(dataset: KubeObject, dataLoads: KubeObject[], path = '') {
   const { mirror, ...fake } = fakeMirror()
   fake.namespaces.put(openNamespace)
@@ -39,7 +39,7 @@ test('a model in a Dataset of many is warm to everybody once its own DataLoad is
   expect(await phasesOf(fakeDataset(), [load], 'llama')).toEqual(all('warm'))
 })
 
-test('a warm-up that is to be tried again has failed to nobody, and the last one to everybody', async () => {
+test('a failed warm-up that will be retried is failed for no reader, and the last one for every reader', async () => {
   const failed = fakeDataLoad('Failed')
   expect(await phasesOf(fakeDataset(), [asRetry(failed, 0, 3)])).toEqual(all('pending'))
   expect(await phasesOf(fakeDataset(), [asRetry(failed, 3, 3)])).toEqual(all('failed'))

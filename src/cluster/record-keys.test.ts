@@ -48,7 +48,7 @@ test('a key that is moved to previous is accepted still, and a new one signs', a
   expect(keys.verify('statement', old)).toBe(false)
 })
 
-test('a change of the keys is told, and nothing else is', async () => {
+test('a change of the keys is reported, and nothing else is', async () => {
   const at = setUp()
   let changes = 0
   const keys = at.replica(() => {
@@ -62,7 +62,7 @@ test('a change of the keys is told, and nothing else is', async () => {
   expect([changes, keys.version]).toEqual([2, 2])
 })
 
-test('a key that is too short is none', async () => {
+test('a key that is too short is ignored', async () => {
   const at = setUp()
   await at.replica().refresh()
   at.client.edit('Secret', key, { data: { current: 'c2hvcnQ=' } })

@@ -51,7 +51,7 @@ function service({ spec = {}, annotations = {}, labels = {} }: { [part: string]:
 
 const identity = { name: 'llama', namespace: 'models', uid: 'u', resourceVersion: '7', generation: 2 }
 
-test('of a service, what plans read is kept, and nothing else', () => {
+test('only the fields of a service that plans read are kept', () => {
   const whole = service({})
   const reduced = reduceService(whole, open)
   expect(reduced).toEqual({

@@ -14,7 +14,7 @@ const object = (kind: string, name: string, namespace?: string): KubeObject => (
 })
 const config = 'LLMInferenceServiceConfig'
 
-/** A cluster whose server has one new object of everything, while the mirror still has an old one. */
+/** A cluster with one new object of each kind, while the mirror still has an old one. */
 async function read(
   service: KubeObject,
   { gpus = true, isDown = false, freshness = { kind: 'Live' } as Freshness } = {},
@@ -54,7 +54,7 @@ test('for a new service that may get GPUs the server is asked', async () => {
   expect((await read(llm)).configs).toEqual(['new', 'new'])
 })
 
-test('the mirror is good enough where no policy has any, for what is accelerated already, and when the server is away', async () => {
+test('the mirror is used if no policy gives GPUs, for accelerated services, and if the API server is unavailable', async () => {
   const known = { own: ['old'], cluster: ['old'], configs: [] }
   expect(await read(service, { gpus: false })).toEqual({ asked: [], ...known })
   expect(await read(service, { freshness: { kind: 'Recent', sinceMs: 0 } })).toEqual({ asked: [], ...known })

@@ -17,7 +17,7 @@ const physical: KubeObject = {
   status: { phase: 'Bound' },
 }
 
-/** An API server that lets an account get it, or answers nothing that makes sense. */
+/** An API server that allows an account to get it, or returns an invalid response. */
 function setUp(answer: (user: string) => KubeObject['status']) {
   const client = new FakeApi()
   client.put(openNamespace)
@@ -72,7 +72,7 @@ test('the API server is asked whether the account, with its groups, may get that
 })
 
 test.each([[{ allowed: false }], [{ allowed: 'true' }], [{}], [undefined]])(
-  'what is not a plain yes is a no: %j',
+  'any response except a plain yes is a no: %j',
   async (status) => {
     const { client, mirror } = setUp(() => status)
     expect((await readShared({ client, mirror }))[0]?.allowedAccounts).toEqual([])

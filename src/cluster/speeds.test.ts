@@ -25,12 +25,12 @@ const warming = (gib: number): CachePhase => ({
   progress: { cachedBytes: gib * 2 ** 30, totalBytes: 10 * 2 ** 30, copies: 1 },
 })
 
-test('what two looks at a Dataset say of its speed says when it is full', async () => {
+test('two observations of a Dataset give its speed and the remaining time', async () => {
   const { speeds } = await setUp()
   expect(speeds.estimate(key, warming(2))).toMatchObject({ kind: 'warming', leftMs: 120_000 })
 })
 
-test('nothing is said of another cache, of one made anew, or where there is no progress', async () => {
+test('no estimate for another cache, for a cache that was created again, or without progress', async () => {
   const { fake, speeds } = await setUp()
   expect(speeds.estimate({ ...key, name: 'other' }, warming(2))).toMatchObject({ leftMs: undefined })
   const unknown: CachePhase = { kind: 'warming', progress: undefined }

@@ -63,7 +63,7 @@ export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
 }
 
 /** The status of a cache that cannot be read, so that the others are still shown. */
-function unreadable({ namespace, claim, path }: Mount, error: unknown): CacheStatus {
+function unreadable({ namespace, claim, path }: NamespacedMount, error: unknown): CacheStatus {
   const message = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
   return {
     namespace,
@@ -78,9 +78,9 @@ function unreadable({ namespace, claim, path }: Mount, error: unknown): CacheSta
 }
 
 /** A path of a Dataset, as pods mount it. */
-type Mount = ClaimMount & { namespace: string }
+type NamespacedMount = ClaimMount & { namespace: string }
 
-function ownMounts(objects: StatusObjects): Mount[] {
+function ownMounts(objects: StatusObjects): NamespacedMount[] {
   const named = namedMounts(objects)
   return objects.datasets.filter(isOurs).flatMap((dataset) => {
     const key = keyOf(dataset)
@@ -94,7 +94,7 @@ function ownMounts(objects: StatusObjects): Mount[] {
 }
 
 /** The existing Datasets that services read from, including Datasets that a team owns. */
-function namedMounts({ datasets, services }: StatusObjects): Mount[] {
+function namedMounts({ datasets, services }: StatusObjects): NamespacedMount[] {
   const named = services.flatMap((service) => {
     const { namespace = '' } = service.metadata
     const locations = recordedLocations(service)
@@ -106,8 +106,8 @@ function namedMounts({ datasets, services }: StatusObjects): Mount[] {
 }
 
 /** The mounts of held pods: the Dataset may not exist yet, or may belong to a team. */
-function waitedFor({ datasets, pods }: StatusObjects): Mount[] {
-  const isKnown = ({ namespace, claim }: Mount) =>
+function waitedFor({ datasets, pods }: StatusObjects): NamespacedMount[] {
+  const isKnown = ({ namespace, claim }: NamespacedMount) =>
     isCacheName(claim) ||
     datasets.some(({ metadata }) => metadata.name === claim && metadata.namespace === namespace)
   return pods
@@ -118,14 +118,14 @@ function waitedFor({ datasets, pods }: StatusObjects): Mount[] {
     .filter(isKnown)
 }
 
-function nameOf({ namespace, claim, path }: Mount): string {
+function nameOf({ namespace, claim, path }: NamespacedMount): string {
   return [namespace, claim, ...(path === '' ? [] : [path])].join('/')
 }
 
 /** The status of one model in a cache. Most caches have only one model. */
 function statusAt(
   { view, ...objects }: StatusObjects & { view: CacheView },
-  mount: Mount,
+  mount: NamespacedMount,
   nowMs: number,
 ): CacheStatus {
   const { namespace, claim: name, path } = mount

@@ -11,7 +11,7 @@ function configuration(selector: JsonObject): KubeObject {
   }
 }
 
-test('what the webhook is asked about follows from its selectors', () => {
+test('the selectors of the webhook decide which namespaces it receives', () => {
   const notIn = { key: 'warmgate.dev/acceleration', operator: 'NotIn', values: ['disabled'] }
   const wide = configuration({ matchExpressions: [notIn] })
   const narrow = configuration({ matchLabels: { 'warmgate.dev/acceleration': 'enabled' } })

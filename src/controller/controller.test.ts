@@ -67,7 +67,7 @@ function odd<T extends KubeObject>(object: T, field: string): T {
   return object
 }
 
-test('one odd service and one odd Dataset keep no other service from its cache', async () => {
+test('an unreadable service and Dataset do not keep other services from their caches', async () => {
   const { applied, datasets, metrics, run } = setUp(
     admitted('a'),
     odd(admitted('b'), 'annotations'),
@@ -82,7 +82,7 @@ test('one odd service and one odd Dataset keep no other service from its cache',
   expect(await metrics.render()).toMatch(/warmgate_reconcile_errors_total\{loop="changes"\} [1-9]/)
 })
 
-test('one odd service keeps no other from hearing of a changed policy', async () => {
+test('an unreadable service does not keep others from seeing a changed policy', async () => {
   const { api, applied, datasets, policies, run } = setUp(
     admitted('a'),
     fakeService({}, { name: 'b' }),
@@ -129,7 +129,7 @@ test('a service that is older than its opt-in is reported once the mirror has it
   expect(notes.map(({ reason }) => reason)).toEqual(['NotAdmitted'])
 })
 
-test('a namespace whose label says neither enabled nor disabled is told so, as a leader begins and when it changes', async () => {
+test('an invalid namespace label is reported when a leader starts and when the label changes', async () => {
   const { namespaces, notes, run } = setUp()
   const labelled = (name: string, said: string) => ({
     ...openNamespace,

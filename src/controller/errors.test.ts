@@ -21,7 +21,7 @@ function unlessOdd(name: string | undefined, error: Error): string {
   return `done ${name}`
 }
 
-test('one object that fails is counted and told, and the others have their turn', async () => {
+test('one object that fails is counted and reported, and the others are processed', async () => {
   const { errors, notes, counted } = setUp()
   const forbidden = new KubeError('get secrets models/x', { status: 403, message: 'forbidden' })
   const done: (string | undefined)[] = []
@@ -44,7 +44,7 @@ test('one object that fails is counted and told, and the others have their turn'
 })
 
 test.each([0, 409, 429, 500, 503])(
-  'a server that answers %s is nothing that an owner can mend',
+  'a response of %s is not reported on the object, because its owner cannot fix it',
   async (status) => {
     const { errors, notes, counted } = setUp()
     errors.each('decisions', services, ({ metadata: { name } }) =>

@@ -45,7 +45,7 @@ test.each<[string, (mirror: FakeReflector) => void]>([
   expect(expectations.size).toBe(0)
 })
 
-test('of two writes the later one is expected', () => {
+test('the later of two writes is expected', () => {
   const { mirror, expectations } = setUp(pod('8'))
   expectations.expect(pod('10'), pod('8'))
   expectations.expect(pod('12'), pod('8'))

@@ -2,7 +2,7 @@ import type { Change, Reflector } from '../kube/reflector.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
 
 /** The resourceVersions after and before a write. */
-interface Write {
+interface ExpectedWrite {
   version: string
   before: string
 }
@@ -15,7 +15,7 @@ interface Write {
 export class Expectations {
   readonly #source: Pick<Reflector, 'get' | 'onChange'>
   /** By UID. */
-  readonly #writes = new Map<string, Write>()
+  readonly #writes = new Map<string, ExpectedWrite>()
 
   constructor(source: Pick<Reflector, 'get' | 'onChange'>) {
     this.#source = source
@@ -58,7 +58,7 @@ export class Expectations {
  * (KEP-5504). If a server uses others, accept any version except the one that was read, so that no wait is
  * endless.
  */
-function shows(object: KubeObject, { version, before }: Write): boolean {
+function shows(object: KubeObject, { version, before }: ExpectedWrite): boolean {
   const shown = versionOf(object)
   if (![shown, version].every((each) => /^[1-9][0-9]*$/.test(each))) return shown !== before
   return shown.length === version.length ? shown >= version : shown.length > version.length

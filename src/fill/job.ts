@@ -20,9 +20,9 @@ export function cacheOfJob({ metadata: { namespace = '', name = '' } }: KubeObje
   return { namespace, name: name.replace(/-(look|fill)$/, '') }
 }
 
-/** The exit codes by which rclone says that there is nothing to copy: no directory, no file, no transfer. */
+/** The exit codes of rclone if there is nothing to copy: no directory, no file, no transfer. */
 const absentCodes = [3, 4, 9]
-// A finished Job says for a day what came of it.
+// Keep a finished Job for a day, so that its result can be read.
 const timeToLiveSeconds = 86_400
 const lookSeconds = 600
 const scratchPath = '/mnt/models'
@@ -31,8 +31,8 @@ const markPath = '/mark'
 const user = 1_000
 
 /**
- * The Job that looks for a model's marker. It fails at once, by its `podFailurePolicy`, if there is none; other
- * errors are retried.
+ * The Job that looks for a model's marker. It fails at once, by its `podFailurePolicy`, if there is none;
+ * other errors are retried.
  */
 export function lookJob(cache: Filled): KubeObject {
   const { fill } = cache
@@ -63,11 +63,12 @@ export function lookJob(cache: Filled): KubeObject {
 
 /**
  * The Job that fills a mirror: it empties the marker, runs KServe's storage initializer, stores what that has
- * downloaded, checks it, and writes the marker last. So the marker is there, and not empty, only if the directory
- * is complete. Each step is a container, and its command one call of rclone.
+ * downloaded, checks it, and writes the marker last. So the marker is there, and not empty, only if the
+ * directory is complete. Each step is a container, and its command one call of rclone.
  *
- * A download for a claim goes into a directory of the pod's own, and is renamed. Two Jobs for one model write the
- * same files: a check fails, and its Job is tried again, if the other one has stored something else meanwhile.
+ * A download for a claim goes into a directory of the pod's own, and is renamed. Two Jobs for one model write
+ * the same files: a check fails, and its Job is tried again, if the other one has stored something else
+ * meanwhile.
  */
 export function fillJob(cache: Filled, refill?: string): KubeObject {
   const { fill } = cache
@@ -133,7 +134,7 @@ const markVolume = {
   downwardAPI: {
     items: [
       { path: 'marker', fieldRef: { fieldPath: `metadata.annotations['${markerAnnotation}']` } },
-      // Of an annotation that is not there the API server makes an empty file.
+      // A missing annotation becomes an empty file.
       { path: 'none', fieldRef: { fieldPath: `metadata.annotations['${markerAnnotation}-none']` } },
     ],
   },

@@ -7,8 +7,9 @@ const mostLines = 3
 const mask = '***'
 
 /**
- * The last lines of the container that failed last, for an Event: bounded, in one line, and without anything that
- * looks like a credential. Undefined if the pods say nothing. Kubernetes keeps at most 4 KiB of a container's log.
+ * The last lines of the container that failed last, for an Event: bounded, in one line, and without anything
+ * that looks like a credential. Undefined without output. Kubernetes keeps at most 4 KiB of a container's
+ * log.
  */
 export function lastLines(pods: KubeObject[]): string | undefined {
   const failed = pods

@@ -9,7 +9,7 @@ export interface FillJobs {
   fill: KubeObject | undefined
 }
 
-/** How far the filling of a mirror is, and what is to be done next. */
+/** The progress of filling a mirror, and the next step. */
 export type FillProgress =
   | { stage: 'new'; next: 'look' | 'fill' }
   | { stage: 'running'; step: 'look' | 'fill'; sinceMs: number | undefined }
@@ -17,7 +17,7 @@ export type FillProgress =
   | { stage: 'failed'; step: 'look' | 'fill'; message: string }
 
 /**
- * Decides the next step. A Job that fills says more than one that looked before it. A look that fails by its
+ * Decides the next step. A fill Job is newer than the look Job before it. A look that fails by its
  * `podFailurePolicy` has found no marker.
  */
 export function fillProgress({ look, fill }: FillJobs, mode: FillSettings['mode']): FillProgress {
@@ -27,7 +27,7 @@ export function fillProgress({ look, fill }: FillJobs, mode: FillSettings['mode'
   return foundNothing(look) ? { stage: 'new', next: 'fill' } : progressOf(look, 'look')
 }
 
-/** How far a Job is that answers a request to fill again; Jobs of other requests do not count. */
+/** The progress of the Job for a request to fill again. Jobs of other requests do not count. */
 export function refillProgress(fill: KubeObject | undefined, request: string): FillProgress {
   return fill !== undefined && fill.metadata.annotations?.[refillAnnotation] === request
     ? progressOf(fill, 'fill')

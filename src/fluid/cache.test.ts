@@ -101,7 +101,7 @@ const nas = 'nfs://0a1b2c3d4e-xyz12.cn-hangzhou.nas.aliyuncs.com/models/bloom'
 const cpfs = 'cpfs://cpfs-0123456789-abc.cn-hangzhou.cpfs.aliyuncs.com/share/bloom'
 const s3mount = { 'access-key': 'AWS_ACCESS_KEY_ID', 'secret-key': 'AWS_SECRET_ACCESS_KEY' }
 
-/** What each file of golden/ shows. */
+/** The cache of each file in golden/. */
 const golden: { [file: string]: Cache } = {
   'jindo-cos': make('Jindo', 'cos', {
     credentials: storeKeys('cos'),
@@ -212,7 +212,7 @@ function objectOf(cache: Cache, kind: string): KubeObject {
 test.each(Object.entries(golden))('%s: what Fluid and KServe must find', (_, cache) => {
   const objects = cacheObjects(cache)
   const runtime: Runtime = runtimes[cache.runtime]
-  // The Runtime of a reference is Fluid's to make.
+  // Fluid creates the Runtime of a reference.
   const made = isReferenceTo(cache.source) ? ['Dataset'] : ['Dataset', runtime.kind]
   expect(objects.map(({ kind }) => kind)).toEqual([
     ...made,
@@ -300,7 +300,7 @@ test('no warm-up, no DataLoad', () => {
   expect(objectOf(twice, 'DataLoad').spec).toMatchObject({ target: [{ path: '/', replicas: 2 }] })
 })
 
-test('a schedule is a second DataLoad, where the runtime has any', () => {
+test('a schedule is a second DataLoad, if the runtime has DataLoads', () => {
   const warmup = { enabled: true, replicas: 1, retries: 3, schedule: '0 3 * * *' }
   const [, , once, cron] = cacheObjects(make('Jindo', 's3', s3, { warmup }))
   expect(cron?.metadata).toEqual({ ...once?.metadata, name: 'bloom-0123456789-s' })
@@ -330,7 +330,7 @@ test('tiers in their order; of the runtimes that know one, the first', () => {
   expect(levels('JuiceFS')).toEqual([memory])
 })
 
-/** What a runtime writes of a single tier, as one line. */
+/** The levels that a runtime writes for a single tier, as one line. */
 function levelOf(runtime: keyof typeof runtimes, tier: Partial<CacheTier>): JsonObject {
   const tieredStore = [{ medium: 'SSD', quota: '50Gi', ...tier }]
   const spec = objectAt(objectOf(make(runtime, 's3', s3, { tieredStore }), runtimes[runtime].kind), 'spec')
@@ -430,10 +430,10 @@ test('resources: a tier in memory comes on top of a worker’s, and no request e
   for (const runtime of ['Jindo', 'Alluxio', 'JuiceFS', 'EFC'] as const)
     expect(of(runtime, 'worker')).toEqual({ requests: both, limits: both })
   expect(of('Jindo', 'fuse')).toEqual({ requests: { memory: '1Gi' } })
-  // A client of JuiceFS caches by itself.
+  // A JuiceFS client has its own cache.
   expect(of('JuiceFS', 'fuse')).toEqual({ requests: { memory: '2Gi' } })
   expect(of('Jindo', 'master')).toBeUndefined()
-  // What a profile describes, and Fluid adds by itself.
+  // The profile describes the rest, and Fluid adds it.
   expect(of('Thin', 'fuse')).toBeUndefined()
   expect(of('Cache', 'worker')).toBeUndefined()
 })

@@ -42,10 +42,10 @@ function bare(name: string): string {
   return name.startsWith(rootOption) ? name.slice(rootOption.length) : name
 }
 
-type Options = { [name: string]: string }
+type MountOptions = { [name: string]: string }
 
-interface Reading {
-  options: Options
+interface MountReading {
+  options: MountOptions
   secrets: (readonly [option: string, secretName: string, key: string])[]
   runtime: KubeObject | undefined
 }
@@ -54,7 +54,10 @@ const gcsFile = 'fs.gcs.credential.path'
 /** Matches the names of options that hold credentials in plain text. */
 const credential = /access.?key|secret|passw|token|credential|metaurl/i
 
-function sameCredentials({ options, secrets, runtime }: Reading, { scheme, credentials }: Source): boolean {
+function sameCredentials(
+  { options, secrets, runtime }: MountReading,
+  { scheme, credentials }: Source,
+): boolean {
   const open = Object.keys(options).filter((name) => credential.test(name))
   if (credentials.kind === 'file') {
     const file = options[gcsFile]
@@ -123,7 +126,7 @@ function isFile(
 }
 
 /** Except for S3, a bucket name is unique across the endpoints of a store: an absent endpoint matches any. */
-function sameStore(options: Options, source: Source): boolean {
+function sameStore(options: MountOptions, source: Source): boolean {
   if (source.scheme === 'juicefs') return options.subdir === undefined
   const theirs = endpoints(options, source.scheme)
   const [ours] = endpoints(source.options, source.scheme)
@@ -132,7 +135,7 @@ function sameStore(options: Options, source: Source): boolean {
   return (theirs.length === 0 ? [''] : theirs).every((endpoint) => endpoint === expected)
 }
 
-function endpoints(options: Options, scheme: string): string[] {
+function endpoints(options: MountOptions, scheme: string): string[] {
   return named('endpoint', options, scheme).map(hostOf)
 }
 
@@ -143,13 +146,13 @@ function hostOf(url: string): string {
 }
 
 /** True unless both sides set the field, to different values. */
-function sameText(field: 'region', options: Options, source: Source): boolean {
+function sameText(field: 'region', options: MountOptions, source: Source): boolean {
   const [ours = source.endpoint[field]] = named(field, source.options, source.scheme)
   return ours === undefined || named(field, options, source.scheme).every((theirs) => theirs === ours)
 }
 
 /** The values of a store's field, under any option name that a runtime uses (`fs.s3.endpoint`, …). */
-function named(field: string, options: Options, scheme: string): string[] {
+function named(field: string, options: MountOptions, scheme: string): string[] {
   return Object.entries(options).flatMap(([name, value]) => {
     const words = name.toLowerCase().split('.')
     return words.at(-1) === field && words.some((word) => word === scheme || word === `${scheme}a`)

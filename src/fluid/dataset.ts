@@ -8,7 +8,7 @@ import {
 import { type JsonObject, type KubeObject, type ObjectMeta, stringAt } from '../values/object.ts'
 import { parseSizeBytes } from '../values/size.ts'
 import { loadName } from './name.ts'
-import type { Mount, Toleration } from './runtime.ts'
+import type { DatasetMount, Toleration } from './runtime.ts'
 
 const managedByLabel = 'app.kubernetes.io/managed-by'
 
@@ -156,7 +156,7 @@ export function fluidObject(cache: CacheIdentity, kind: string, spec: JsonObject
  * `pvc://claim/path` in some shapes. It is Shared, because by default Fluid allows one Dataset per node. Its
  * tolerations apply to all masters and workers.
  */
-export function dataset(cache: CacheIdentity, mount: Mount, tolerations: Toleration[]): KubeObject {
+export function dataset(cache: CacheIdentity, mount: DatasetMount, tolerations: Toleration[]): KubeObject {
   const { mountPoint, name = cache.name, options, encryptOptions } = mount
   const written: JsonObject = { mountPoint, name, path: '/', readOnly: true }
   if (Object.keys(options).length > 0) written.options = options

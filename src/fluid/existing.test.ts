@@ -216,7 +216,7 @@ test.each<[string, JsonObject, Team, boolean]>([
   expect(pathIn(team([mount], more), keyed)).toBe(serves ? 'models/team/llama' : undefined)
 })
 
-test('what needs no credentials is not read by a Dataset that has some', () => {
+test('a source without credentials is not read by a Dataset with credentials', () => {
   expect(pathIn(team([{ ...withoutOptions }]), llama)).toBeUndefined()
   const open = { mountPoint: 's3://models/', path: '/', options: { 'aws.accessKeyId': 'x' } }
   expect(pathIn(team([open]), llama)).toBeUndefined()
@@ -225,7 +225,7 @@ test('what needs no credentials is not read by a Dataset that has some', () => {
   expect(pathIn(team([plain], { runtime: { properties }, kind: 'AlluxioRuntime' }), llama)).toBeUndefined()
 })
 
-test('Amazon’s endpoints are no endpoint of one’s own', () => {
+test('Amazon’s endpoints count as no custom endpoint', () => {
   const mount = {
     mountPoint: 's3://models/',
     path: '/',

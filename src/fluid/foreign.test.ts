@@ -12,7 +12,7 @@ const source: Partial<Cache['source']> = {
 const cache = (runtime: Cache['runtime'], settings: Partial<Cache['settings']> = {}) =>
   fakeCache(runtime, { source, settings })
 
-/** What is there after somebody changed what Warmgate made. */
+/** The result of comparing an object with a version that another client changed. */
 function edited(kind: string, change: (spec: JsonObject) => void, of = cache('Jindo')) {
   const wanted = cacheObjects(of).find((object) => object.kind === kind)
   if (wanted === undefined) throw new Error(`no ${kind}`)
@@ -52,7 +52,7 @@ test.each<[string, (spec: JsonObject) => void]>([
   expect(edited('Dataset', change).kind).toBe('foreign')
 })
 
-test('what a policy shapes of a Dataset may be from an earlier one: it is held back', () => {
+test('fields of a policy on a Dataset may be from an earlier policy: they are pending', () => {
   expect(edited('Dataset', (spec) => Object.assign(mountOf(spec), { options: { old: '1' } }))).toMatchObject({
     kind: 'ours',
     pendingChanges: ['Dataset spec.mounts'],
@@ -91,7 +91,7 @@ test.each<[string, JsonObject, string]>([
   expect(found).toHaveProperty('fields', expect.arrayContaining([field]))
 })
 
-test('what a policy gives, it gives; one volume more is not ours, another image is held back', () => {
+test('fields of the policy are accepted; an additional volume is foreign, another image is pending', () => {
   const template = { volumes: [hostPath], fuse: { image: 'own', imageTag: '1' }, properties: { a: 'b' } }
   const given = cache('Jindo', { template })
   const none = () => {}
@@ -123,7 +123,7 @@ test.each<[string, JsonObject]>([
   expect(edited('DataLoad', (spec) => Object.assign(spec, more)).kind).toBe('foreign')
 })
 
-test('copies, options and tolerations of a DataLoad are held back; the policy that a CRD adds is none', () => {
+test('replicas, options and tolerations of a DataLoad are pending changes; the policy that the CRD adds is ignored', () => {
   expect(edited('DataLoad', (spec) => Object.assign(spec, { policy: 'Once' }))).toMatchObject({
     pendingChanges: [],
   })
@@ -134,7 +134,7 @@ test('copies, options and tolerations of a DataLoad are held back; the policy th
   })
 })
 
-test('sizes of a JVM follow from a policy; any other option of it is somebody else’s', () => {
+test('JVM sizes are derived from a policy; any other JVM option is foreign', () => {
   const withOptions = (...options: string[]) =>
     edited(
       'AlluxioRuntime',

@@ -30,7 +30,7 @@ test('a DataLoad’s Job is named as Fluid’s charts name it, and leads back', 
   expect(loadOfJob({ ...dataLoad, kind: 'Job' })).toBeUndefined()
 })
 
-test('a Job is complete by its condition, and only that of its own DataLoad', () => {
+test('a Job is complete by its condition, and belongs only to its own DataLoad', () => {
   expect(completionOf(job('load-2', [complete]))).toEqual(complete)
   // The criteria are met before the Job is: Kubernetes writes that condition first.
   expect(completionOf(job('load-2', [{ type: 'SuccessCriteriaMet', status: 'True' }]))).toBeUndefined()

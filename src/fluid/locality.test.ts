@@ -8,7 +8,7 @@ test('the label of the nodes that hold a Dataset is as Fluid makes it', () => {
   )
 })
 
-test('of 63 characters or more it is the UID, and not known without it', () => {
+test('a label of 63 characters or more uses the UID, and is unknown without it', () => {
   const named = (length: number) => ({ namespace: 'n', name: 'm'.repeat(length - 'fluid.io/s-n-'.length) })
   expect(workerLabel(named(62), 'u-1')).toHaveLength(62)
   expect(workerLabel(named(63), 'u-1')).toBe('fluid.io/s-u-1')
@@ -31,7 +31,7 @@ test('a reference names the Dataset that holds the data', () => {
   expect(referredDataset(dataset('s3://shared/models'))).toBeUndefined()
 })
 
-test('a reference that is too long, or names no Dataset, is none', () => {
+test('a reference that is too long, or names no Dataset, is ignored', () => {
   const of = (mountPoint: string) =>
     referredDataset({ apiVersion: 'v1', kind: 'Dataset', metadata: {}, spec: { mounts: [{ mountPoint }] } })
   expect(of('dataset://shared/models///a')).toMatchObject({ path: 'a' })

@@ -30,7 +30,7 @@ test('the same again is the same object, so that nothing is written twice', () =
   expect(changesTo(again.object, made)).toBeUndefined()
 })
 
-test('what Fluid takes up is written over what stands there, and the rest is named', () => {
+test('fields that Fluid applies are overwritten, and the others are listed', () => {
   const wanted = jindo({
     replicas: 5,
     tieredstore: { levels: [{ quota: '90Gi' }] },
@@ -49,7 +49,7 @@ test('what Fluid takes up is written over what stands there, and the rest is nam
     // For its resources Fluid would restart the workers.
     'JindoRuntime spec.worker',
   ])
-  // What went is taken up as what came.
+  // Removed fields are applied like added ones.
   const back = ours(jindo({ replicas: 2, tieredstore: { levels: [{ quota: '50Gi' }] } }), object)
   expect(back.object.spec).toEqual(made.spec)
   expect(back.pendingChanges).toEqual([])
@@ -59,7 +59,7 @@ test('what Fluid takes up is written over what stands there, and the rest is nam
   })
 })
 
-test('what defaults and Fluid have added to the spec is no change', () => {
+test('fields that defaults and Fluid added to the spec are not a change', () => {
   const spec: JsonObject = {
     replicas: 2,
     tieredstore: { levels: [{ mediumtype: 'MEM', quota: '1024Mi' }] },
@@ -79,7 +79,7 @@ test('what defaults and Fluid have added to the spec is no change', () => {
   const { object, pendingChanges } = ours(jindo(spec), jindo(stored))
   expect(pendingChanges).toEqual([])
   expect(changesTo(object, jindo(stored))).toBeUndefined()
-  // Where no tier is in memory Fluid requests none.
+  // Without a tier in memory, Fluid requests no memory.
   const onDisk = { ...spec, tieredstore: { levels: [{ mediumtype: 'SSD', quota: '1Gi' }] } }
   const edited = jindo({ ...onDisk, worker: { resources: { requests: { cpu: '500m', memory: '9Ti' } } } })
   expect(ours(jindo(onDisk), edited).pendingChanges).toEqual([
@@ -87,7 +87,7 @@ test('what defaults and Fluid have added to the spec is no change', () => {
   ])
 })
 
-test('of an object that is being deleted nothing is kept', () => {
+test('nothing is kept from an object that is being deleted', () => {
   const dying = {
     ...made,
     metadata: { ...made.metadata, uid: 'u', deletionTimestamp: '2030-01-01T00:00:00Z' },
@@ -111,7 +111,7 @@ test('a DataLoad never changes: Fluid would not look', () => {
   expect(pendingChanges).toEqual(['DataLoad spec.target'])
 })
 
-test('what is there is changed only as it was seen, and only where it differs', () => {
+test('an existing object is patched only in the version that was read, and only if it differs', () => {
   const service = { apiVersion: 'serving.kserve.io/v1beta1', kind: 'InferenceService', name: 'a', uid: '1' }
   const [gone, dataset] = [
     { ...service, name: 'b', uid: '0' },
@@ -169,7 +169,9 @@ test('a live object of any length is compared in linear time', () => {
   )
 })
 
-/** As Warmgate wrote them before tiers without paths were emptyDirs, and resources and JVM sizes were its own. */
+/**
+ * As Warmgate wrote them before tiers without paths were emptyDirs, and resources and JVM sizes were its own.
+ */
 const earlier = {
   levels: [{ mediumtype: 'SSD', path: '/mnt/ssd0/cache', quota: '50Gi', high: '0.95', low: '0.7' }],
   options: { 'alluxio.underfs.s3.endpoint': 'http://minio:9000' },

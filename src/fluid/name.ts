@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Source } from './source.ts'
 
 const slugLength = 26
@@ -21,8 +21,7 @@ export function cacheName(namespace: string, source: Omit<Source, 'options'>): s
     // Only if it is set, so that caches without it keep their names.
     ...(endpoint.addressing === undefined ? [] : [endpoint.addressing]),
   ])
-  const hash = createHash('sha256').update(identity).digest('hex').slice(0, hashLength)
-  return `${slug(uri)}-${hash}`
+  return `${slug(uri)}-${shortHash(identity)}`
 }
 
 /**
@@ -31,11 +30,7 @@ export function cacheName(namespace: string, source: Omit<Source, 'options'>): s
  */
 export function loadName(cache: string, path: string): string {
   if (path === '') return cache
-  const hash = createHash('sha256')
-    .update(JSON.stringify([cache, path]))
-    .digest('hex')
-    .slice(0, hashLength)
-  return `${slug(path)}-${hash}`
+  return `${slug(path)}-${shortHash(JSON.stringify([cache, path]))}`
 }
 
 /** Whether Fluid can load a path: it joins paths with colons, and puts them into a script. */
@@ -50,6 +45,10 @@ export function isLoadable(path: string): boolean {
  */
 export function isCacheName(name: string): boolean {
   return /^[a-z][a-z0-9-]{0,25}-[0-9a-f]{10}$/.test(name)
+}
+
+function shortHash(text: string): string {
+  return hash('sha256', text).slice(0, hashLength)
 }
 
 function slug(uri: string): string {

@@ -9,7 +9,7 @@ function refreshOf(spec: JsonObject): JsonObject {
   return refreshLoad(fakeDataset(), { warmup, path: 'llama' }, new FakeClock(0)).spec as JsonObject
 }
 
-test('a refresh does what its warm-up did, and nothing else that somebody wrote there', () => {
+test('a refresh copies its warm-up, except fields that another client wrote', () => {
   const tolerations = [{ operator: 'Exists' }]
   const options = { timeout: '24h' }
   const target = [{ path: '/', replicas: 2 }, { path: '/other' }]
@@ -31,7 +31,7 @@ test.each([
   [1e9, 1_000],
   [-1, 1],
   ['x', 1],
-])('of %s copies it makes %s', (replicas, copies) => {
+])('%s copies become %s', (replicas, copies) => {
   expect(refreshOf({ target: [{ path: '/', replicas }] }).target).toEqual([
     { path: '/llama', replicas: copies },
   ])

@@ -21,12 +21,12 @@ export interface Runtime {
   mutableFields: readonly string[]
   /** Why this runtime cannot read the source although it serves its scheme. */
   refuses(source: Source): string | undefined
-  mount(source: Source): Mount
+  mount(source: Source): DatasetMount
   spec(source: Source, settings: CacheSettings): JsonObject
 }
 
 /** A mount of a Dataset. */
-export interface Mount {
+export interface DatasetMount {
   mountPoint: string
   /** Only for runtimes that need a specific name; otherwise the name of the cache. */
   name?: string

@@ -40,7 +40,7 @@ test.each(['s3', 'gs', 'oss'])('Alluxio reads %s:// without credentials only as 
   expect(chooseRuntime(asNode, 'Alluxio', all)).toEqual({ ok: true, runtime: 'Alluxio' })
 })
 
-test('what has no identity to take is read without credentials', () => {
+test('a scheme without a node identity is read without credentials', () => {
   expect(chooseRuntime(source('hdfs'), 'Auto', all)).toEqual({ ok: true, runtime: 'Alluxio' })
   expect(chooseRuntime(source('s3'), 'Auto', all)).toEqual({ ok: true, runtime: 'Jindo' })
 })
@@ -78,7 +78,7 @@ test('Jindo has no option for buckets as host names, but at Amazon they are', ()
 test.each([
   ['cubefs', 'no runtime serves cubefs:// unless a policy names it (sources[].runtime)'],
   ['https', 'no runtime serves https:// unless a policy names it (sources[].runtime)'],
-])('Auto knows nobody for %s://', (scheme, message) => {
+])('Auto has no runtime for %s://', (scheme, message) => {
   expect(chooseRuntime(source(scheme), 'Auto', all)).toEqual({
     ok: false,
     reason: 'UnsupportedScheme',
@@ -86,7 +86,7 @@ test.each([
   })
 })
 
-test('what a policy names a Thin or Cache runtime for, it serves, with a profile and no other way of keys', () => {
+test('a Thin or Cache runtime serves every source that a policy names, with a profile and only listed keys', () => {
   for (const name of ['Thin', 'Cache'] as const) {
     const { kind } = runtimes[name]
     const made = { ...source('cubefs'), profile: 'cubefs' }

@@ -14,7 +14,7 @@ const load: KubeObject = {
 }
 const another = { ...load, spec: { target: [{ path: '/llama' }] } }
 
-test('one more DataLoad does what the others do by Fluid’s Cron policy', () => {
+test('an additional DataLoad loads the same paths with Fluid’s Cron policy', () => {
   const [scheduled = load] = scheduledLoads('models-0123456789', [load, another], '0 3 * * *')
   expect(scheduled.metadata).toEqual({ ...load.metadata, name: 'models-0123456789-s' })
   expect(scheduled.spec).toEqual({

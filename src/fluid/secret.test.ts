@@ -37,7 +37,7 @@ test.each([
   ['keys inside a JSON value, for Alluxio', cache(entry)],
   ['a name that makes no volume', cache(keysIn('with.dot'))],
   ['a name that is too long for a volume', cache(keysIn('a'.repeat(43)))],
-])('%s: the cache has a Secret of its own, with its name', (_, made) => {
+])('%s: the cache has its own Secret, with its name', (_, made) => {
   expect(derivedFrom(made)).toEqual(made.source.credentials)
   expect(mountedSource(made).credentials).toEqual({
     kind: 'keys',
@@ -71,7 +71,7 @@ const dataset = {
   metadata: { name: 'bloom-0123456789', namespace: 'models', uid: 'u-1' },
 }
 
-test('the Secret of a cache goes with its Dataset; told from others by its label and its source', () => {
+test('the Secret of a cache is deleted with its Dataset; label and source distinguish it from others', () => {
   expect(derivedSecret(cache(entry), { accessKeyId: 'id', secretAccessKey: 'kéy' }, dataset)).toEqual({
     apiVersion: 'v1',
     kind: 'Secret',

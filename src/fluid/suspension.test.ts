@@ -17,7 +17,7 @@ function pod(schedulingGates: { name: string }[], release = 'llama'): KubeObject
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec: { schedulingGates, containers: [] } }
 }
 
-test('a suspended Job says by whom, where that is known; the mirror keeps no more of it', () => {
+test('a suspended Job has the name of its queue, if it is known; the mirror keeps only that', () => {
   const sinceMs = Date.UTC(2030, 0, 1)
   expect(suspendedJob(reduceJob(job(true, queue)))).toEqual({
     sinceMs,

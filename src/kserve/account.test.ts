@@ -3,7 +3,7 @@ import type { KubeObject } from '../values/object.ts'
 import { serviceAccountFact, serviceAccountNames } from './account.ts'
 import { findModelLocations } from './location.ts'
 
-test('each component runs as its own account, a canary as the stable one’s, and default stands in', () => {
+test('each component has its own account, a canary that of the stable one; the default is `default`', () => {
   const uri = { model: { storageUri: 's3://models/llama' } }
   const service: KubeObject = {
     apiVersion: 'serving.kserve.io/v1beta1',
@@ -46,7 +46,7 @@ test('a service account lists its secrets in order; those to pull images are non
   })
 })
 
-test('one that does not exist lists none', () => {
+test('a missing service account lists no Secrets', () => {
   expect(serviceAccountFact(undefined, 'reader')).toEqual({
     name: 'reader',
     secrets: [],
@@ -57,7 +57,7 @@ test('one that does not exist lists none', () => {
   expect(serviceAccountFact(undefined, 'default')).toEqual({ name: 'default', secrets: [], annotations: {} })
 })
 
-test('of one that lists more than 16 none is read: a part of them would be other credentials than KServe’s', () => {
+test('if a service account lists more than 16 Secrets, none is read: a part could give other credentials than KServe’s', () => {
   const account = (count: number): KubeObject => ({
     apiVersion: 'v1',
     kind: 'ServiceAccount',

@@ -16,7 +16,7 @@ const withCredentials = (credentials: JsonObject) =>
 
 const gpuTypes = ['nvidia.com/gpu', 'amd.com/gpu', 'intel.com/gpu', 'habana.ai/gaudi']
 
-/** KServe's fallbacks in its code, where its ConfigMap says nothing. */
+/** The defaults in KServe's code for fields that its ConfigMap does not set. */
 const fallbacks = {
   storageSecretAnnotation: '',
   storageSpecSecret: 'storage-config',
@@ -49,7 +49,7 @@ test('how KServe runs its storage initializer', () => {
   })
 })
 
-test('the shipped ConfigMap names what stands in for it', () => {
+test('the shipped settings are those of KServe’s ConfigMap', () => {
   const config = withCredentials({
     storageSpecSecretName: 'storage-config',
     storageSecretNameAnnotation: 'serving.kserve.io/storageSecretName',
@@ -76,7 +76,7 @@ test('the shipped ConfigMap names what stands in for it', () => {
   })
 })
 
-test('names and options of a cluster of its own', () => {
+test('names and options of a customized cluster', () => {
   const config = withCredentials({
     storageSecretNameAnnotation: 'example.com/secret',
     storageSpecSecretName: 'stores',

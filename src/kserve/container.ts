@@ -108,7 +108,7 @@ function llmContainers(service: KubeObject, bases: JsonObject[]): ServingContain
     })
 }
 
-interface Found {
+interface FoundContainer {
   index: number
   value: JsonObject | undefined
   name: string
@@ -118,7 +118,7 @@ interface Found {
 function inPod(
   id: ServingContainer['id'],
   path: readonly string[],
-  { index, value, name, modelFormat }: Found,
+  { index, value, name, modelFormat }: FoundContainer,
 ): ServingContainer {
   const pointer = `/spec/${path.join('/')}/containers/${index}`
   return { id, pointer, value: value ?? {}, missingName: value === undefined ? name : undefined, modelFormat }

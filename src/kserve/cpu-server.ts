@@ -31,9 +31,9 @@ function isCpuImage(image: string): boolean {
 /**
  * Values by variable name; undefined if the value comes from a Secret or a field of the pod (`valueFrom`).
  */
-type Variables = ReadonlyMap<string, string | undefined>
+type EnvironmentVariables = ReadonlyMap<string, string | undefined>
 
-function variablesOf(parts: readonly JsonObject[]): Variables {
+function variablesOf(parts: readonly JsonObject[]): EnvironmentVariables {
   const entries = parts.flatMap((part) => listAt(part, 'env'))
   return new Map(
     entries.map((entry) => {
@@ -58,7 +58,7 @@ function isCpuVariable([name, value]: [string, string | undefined]): boolean {
 /**
  * Command and arguments as one text, with the variables (`*_ARGS`) from which servers read more arguments.
  */
-function commandOf(parts: readonly JsonObject[], env: Variables): string {
+function commandOf(parts: readonly JsonObject[], env: EnvironmentVariables): string {
   const words = parts.flatMap((part) => [...listAt(part, 'command'), ...listAt(part, 'args')])
   const more = [...env].flatMap(([name, value]) => (name.endsWith('_ARGS') ? (value ?? []) : []))
   return [...words, ...more].filter((word) => typeof word === 'string').join(' ')

@@ -83,7 +83,7 @@ test('KServe’s ConfigMap may call the keys otherwise', () => {
   expect(credentials({ config, secrets: [secret('keys', s3Keys)] }).kind).toBe('anonymous')
 })
 
-test('of several Secrets of a kind the first gives the keys', () => {
+test('the first of several Secrets gives the keys', () => {
   const secrets = [
     secret('s3-a', s3Keys),
     secret('gcs-a', [gcsKey]),
@@ -267,21 +267,21 @@ test.each<[string, Partial<SecretFact>]>([
   ['its own authority', { options: { AWS_CA_BUNDLE: '/ca.crt' } }],
   ['a ConfigMap with one', { annotations: { 'serving.kserve.io/s3-cabundle-configmap': 'ca' } }],
   ['none to be verified', { annotations: { 'serving.kserve.io/s3-verifyssl': '0' } }],
-])('a store behind a certificate that Fluid cannot be told of: %s', (_, more) => {
+])('a store with a certificate that Fluid cannot use: %s', (_, more) => {
   expect(resolve({ secrets: [secret('keys', s3Keys, more)] })).toMatchObject({
     ok: false,
     reason: 'CredentialsMissing',
     message: expect.stringContaining("policy's cache.template, and the endpoint in its sources[].options"),
   })
   const secrets = [secret('keys', s3Keys, more)]
-  // A policy that names the endpoint answers for it.
+  // A policy that sets the endpoint is responsible for it.
   expect(resolve({ secrets, policyNamesEndpoint: true }).ok).toBe(true)
   // Over plain http there is nothing to verify.
   const http = { ...more, options: { ...more.options, S3_ENDPOINT: 'minio', S3_USE_HTTPS: '0' } }
   expect(resolve({ secrets: [secret('keys', s3Keys, http)] }).ok).toBe(true)
 })
 
-test('of several S3 Secrets, and a role before them, the last that says an option is heard', () => {
+test('with several S3 Secrets and a role, the last Secret with an option sets it', () => {
   const annotations = {
     'eks.amazonaws.com/role-arn': 'role',
     'serving.kserve.io/s3-endpoint': 'role:1',
@@ -352,14 +352,14 @@ test.each(['minio:9000$(reboot)', 'minio;reboot', 'a b', 'key:hunter2@minio:9000
   },
 )
 
-test('the endpoint of an OSS Secret, as it stands there', () => {
+test('the endpoint of an OSS Secret, unchanged', () => {
   const options = { 'fs.oss.endpoint': 'oss-cn-hangzhou-internal.aliyuncs.com\n' }
   expect(credentials({ scheme: 'oss', secrets: [secret('keys', ossKeys, { options })] }).endpoint).toEqual({
     url: 'oss-cn-hangzhou-internal.aliyuncs.com',
   })
 })
 
-test('a bundle of certificate authorities for every download: a store of one’s own may be what it is for', () => {
+test('a CA bundle for every download may be needed for a custom store', () => {
   const config = { ...shippedKserveConfig, hasCaBundle: true }
   const at = (url: string) =>
     resolve({ config, secrets: [secret('keys', s3Keys, { options: { S3_ENDPOINT: url } })] })
@@ -375,7 +375,7 @@ test('a service account with too many Secrets, or a Secret with too many keys, i
     reason: 'TooLarge',
     message: 'service account reader lists 10000 Secrets: at most 16 are read',
   })
-  // Whoever names one does not need the list.
+  // A service that names a Secret does not need the list.
   const named = { 'serving.kserve.io/storageSecretName': 'keys' }
   const secrets = [secret('keys', s3Keys)]
   expect(resolve({ serviceAccount, secrets, annotations: named }).ok).toBe(true)
@@ -401,7 +401,7 @@ test('an endpoint that is too long is no endpoint', () => {
   })
 })
 
-test('keys without a value are none: a role comes before them, and nobody is anonymous for them', () => {
+test('keys without a value do not count: a role comes first, and they do not mean anonymous access', () => {
   const role = { 'eks.amazonaws.com/role-arn': 'role' }
   const account = (annotations: { [key: string]: string }) => ({
     name: 'reader',
@@ -426,7 +426,7 @@ test('keys without a value are none: a role comes before them, and nobody is ano
     expect(answer([half])).toMatchObject({ message: `Secret keys has no value for ${key}` })
     expect(answer([half], role)).toMatchObject({ reason: 'WorkloadIdentity' })
   }
-  // Who names a Secret does not mean a role.
+  // A service that names a Secret does not use the role.
   expect(resolve({ secretName: 'keys', secrets: [empty], serviceAccount: account(role) })).toMatchObject({
     reason: 'CredentialsMissing',
   })

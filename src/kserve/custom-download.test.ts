@@ -23,7 +23,7 @@ function storageContainer(container: JsonObject, more: JsonObject = {}, top: Jso
 
 const changes = (container: JsonObject) => storageContainerFacts([storageContainer(container)])[0]?.changes
 
-test('what KServe ships customises nothing, and neither do resources, rights and speed', () => {
+test('KServe’s shipped containers customise nothing, and neither do resources, rights and speed', () => {
   const resources = { limits: { memory: '1Gi' } }
   const shipped = { name: 'storage-initializer', image, imagePullPolicy: 'IfNotPresent', resources }
   expect(changes(shipped)).toEqual([])
@@ -49,7 +49,7 @@ test('variables, another image, volumes and arguments customise a download', () 
   expect(customisedBy('it', ['image', 'args', 'args'])).toContain('(image and 1 more)')
 })
 
-test('one that is disabled, or for another workload, downloads nothing into a pod', () => {
+test('a container that is disabled, or for another workload, downloads nothing', () => {
   const of = (more: JsonObject, top?: JsonObject) =>
     storageContainerFacts([storageContainer({ env }, more, top)])
   expect(of({})).toHaveLength(1)

@@ -98,7 +98,7 @@ test.each([
   expect(requestsDevices(spec)).toBe(false)
 })
 
-test('a spec with more in it than anybody needs counts as one that asks', () => {
+test('a spec that is too large to search counts as one that requests devices', () => {
   const asking = (count: number) => ({
     limits: Object.fromEntries(Array.from({ length: count }, (_, index) => [`rdma/${index}`, '1'])),
   })
@@ -107,7 +107,7 @@ test('a spec with more in it than anybody needs counts as one that asks', () => 
   expect([requestsDevices(filled(19_999)), requestsDevices(filled(20_000))]).toEqual([false, true])
 })
 
-test('what is too long for a name is no resource', () => {
+test('a string that is too long for a name is not a resource', () => {
   expect(isAccelerator(`example.com/${'x'.repeat(100)}`)).toBe(true)
   expect(isAccelerator(`example.com/${'x'.repeat(500)}`)).toBe(false)
 })

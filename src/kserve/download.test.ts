@@ -25,7 +25,7 @@ function pod({
   }
 }
 
-test('what a storage initializer downloaded, and how long that took', () => {
+test('the download of a storage initializer, and its duration', () => {
   expect(downloadOf(pod())).toEqual({ uri: 's3://models/llama', tookMs: 200_000 })
 })
 
@@ -35,7 +35,7 @@ test.each<[string, KubeObject]>([
   ['that downloaded two things', pod({ args: ['s3://a/a', '/mnt/a', 's3://b/b', '/mnt/b'] })],
   ['that says no times', pod({ state: { terminated: { exitCode: 0 } } })],
   ['of another name', pod({ name: 'download' })],
-])('one %s tells nothing', (_what, object) => {
+])('one %s is not measured', (_what, object) => {
   expect(downloadOf(object)).toBeUndefined()
 })
 

@@ -38,7 +38,7 @@ export const frameworks = [
 export const modelFields = ['model', ...frameworks] as const
 
 /** A component of a service: its place in the spec, and what KServe builds its pods from. */
-interface Component {
+interface ServiceComponent {
   id: string
   kind: ModelLocation['component']
   pointer: string
@@ -76,7 +76,7 @@ function componentOf(
   service: KubeObject,
   kind: ModelLocation['component'],
   runtime: JsonObject = {},
-): Component {
+): ServiceComponent {
   const value = objectAt(service, 'spec', kind)
   return {
     id: kind,
@@ -94,7 +94,7 @@ function componentOf(
 }
 
 /** KServe merges a canary's predictor over a copy of the stable one. */
-function canariesOf(service: KubeObject, stable: Component): Component[] {
+function canariesOf(service: KubeObject, stable: ServiceComponent): ServiceComponent[] {
   const inherited = podsObstacle(stable.pods)
   return listAt(service, 'spec', 'canary').map((canary, index) => {
     const value = objectAt(canary, 'predictor')
@@ -117,7 +117,7 @@ function nameOf(value: JsonObject): string | undefined {
   return name !== undefined && name.length <= limits.name ? name : undefined
 }
 
-function predictorLocations(predictor: Component): ModelPlace[] {
+function predictorLocations(predictor: ServiceComponent): ModelPlace[] {
   return oneModel([...modelLocations(predictor), ...predictorContainer(predictor), ...listed(predictor)])
 }
 
@@ -129,7 +129,7 @@ function oneModel(locations: ModelPlace[]): ModelPlace[] {
   return locations.map((each) => ({ ...each, obstacle }))
 }
 
-function modelLocations(component: Component): ModelPlace[] {
+function modelLocations(component: ServiceComponent): ModelPlace[] {
   return modelFields.flatMap((field) => {
     const value = component.value[field]
     if (!isObject(value)) return []
@@ -156,7 +156,7 @@ function modelOf(value: JsonObject, pointer: string): ModelReference | undefined
 }
 
 function obstacleOf(
-  component: Component,
+  component: ServiceComponent,
   container: JsonObject,
   model: ModelReference,
 ): Obstacle | undefined {
@@ -171,27 +171,27 @@ function obstacleOf(
 
 function namedObstacle(
   model: ModelReference,
-  component: Component,
+  component: ServiceComponent,
   container: JsonObject,
 ): Obstacle | undefined {
   return model.kind === 'uri' ? namedUriObstacle(model.uri, servers(component, container)) : undefined
 }
 
 /** The model format, and the name of the runtime if the service has one. */
-function formatOf({ value }: Component, container: JsonObject): string {
+function formatOf({ value }: ServiceComponent, container: JsonObject): string {
   const field = modelFields.find((name) => value[name] === container) ?? ''
   return [field, stringAt(container, 'modelFormat', 'name'), stringAt(container, 'runtime')].join(' ')
 }
 
 /** The container of a model, and the containers of the runtime that KServe merges it over. */
-function servers({ pods }: Component, container: JsonObject): JsonObject[] {
+function servers({ pods }: ServiceComponent, container: JsonObject): JsonObject[] {
   const named = pods.flatMap((pod) => listAt(pod, 'containers')).filter(isObject)
   return [container, ...named.filter(({ name }) => name === 'kserve-container')]
 }
 
 /** Finds a pod or component that would behave differently with a mounted cache. */
 function podObstacle(
-  { value: component, pods, inherited }: Component,
+  { value: component, pods, inherited }: ServiceComponent,
   container: JsonObject,
   volumes: string[] = [],
 ): Obstacle | undefined {
@@ -206,7 +206,7 @@ function podsObstacle(pods: JsonObject[], volumes: string[] = []): Obstacle | un
   return mountObstacle(containers) ?? ownInitializerObstacle(pods) ?? sharedObstacle(pods, volumes)
 }
 
-function predictorContainer(predictor: Component): ModelPlace[] {
+function predictorContainer(predictor: ServiceComponent): ModelPlace[] {
   return containerLocation(predictor, customContainerIndex(predictor.value))
 }
 
@@ -220,7 +220,7 @@ export function customContainerIndex(predictor: JsonObject): number {
   return containers.findIndex((container) => stringAt(container, 'name') === 'kserve-container')
 }
 
-function containerLocation(component: Component, index: number): ModelPlace[] {
+function containerLocation(component: ServiceComponent, index: number): ModelPlace[] {
   const container = listAt(component.value, 'containers')[index]
   if (!isObject(container)) return []
   const variable = listAt(container, 'env').findIndex((entry) => stringAt(entry, 'name') === 'STORAGE_URI')
@@ -240,7 +240,7 @@ function containerLocation(component: Component, index: number): ModelPlace[] {
 }
 
 /** `storageUris[]`: KServe mounts each entry at its own mountPath. */
-function listed(component: Component): ModelPlace[] {
+function listed(component: ServiceComponent): ModelPlace[] {
   const entries = listAt(component.value, 'storageUris')
   const paths = entries.map((entry) => stringAt(entry, 'mountPath') || '/mnt/models')
   const obstacle = podObstacle(component, {}, volumesOf(paths)) ?? pathsObstacle(paths)
@@ -325,9 +325,13 @@ function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'
   return oneModel([...own, ...containerLocation(component, 0), ...listed(component)])
 }
 
-type Place = Pick<ModelPlace, 'model' | 'pointer' | 'obstacle'> & Partial<Pick<ModelPlace, 'id' | 'group'>>
+type PartialPlace = Pick<ModelPlace, 'model' | 'pointer' | 'obstacle'> &
+  Partial<Pick<ModelPlace, 'id' | 'group'>>
 
-function location({ id, kind, annotations, serviceAccount }: Component, place: Place): ModelPlace {
+function location(
+  { id, kind, annotations, serviceAccount }: ServiceComponent,
+  place: PartialPlace,
+): ModelPlace {
   return { id, group: id, component: kind, annotations, serviceAccount, ...place }
 }
 

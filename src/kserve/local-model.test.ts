@@ -58,7 +58,7 @@ test('a node group that a service names must be one of the cache’s', () => {
   expect(find(named('tpu'), cached('s3://b/llama'))).toBeUndefined()
 })
 
-test('KServe looks at the predictor’s URI, and at an LLMInferenceService’s base model', () => {
+test('KServe compares the predictor’s URI, and an LLMInferenceService’s base model', () => {
   const container = { name: 'x', env: [{ name: 'STORAGE_URI', value: 's3://b/llama' }] }
   expect(find(service({ predictor: { containers: [container] } }), cached('s3://b/llama'))).toBe('llama')
   const words = service({ ...sklearn('s3://b/x'), transformer: { containers: [container] } })

@@ -65,7 +65,7 @@ test.each(frameworks)(
   },
 )
 
-test('a storage spec names a model by its path; without one it says only whose credentials', () => {
+test('a storage spec names a model by its path; without a path it only names credentials', () => {
   const storage = { key: 'minio', path: 'llama' }
   expect(inPredictor({ sklearn: { storage } })).toMatchObject([
     {
@@ -105,7 +105,7 @@ test.each<[string, string[]]>([
   ['one that makes no name', ['/mnt/My_Models']],
   ['one that makes too long a name', [`/mnt/${'m'.repeat(60)}`]],
   ['the root', ['/']],
-])('storageUris whose paths KServe cannot mount as volumes: %s', (_, paths) => {
+])('storageUris with paths that KServe cannot mount as volumes: %s', (_, paths) => {
   const storageUris = paths.map((mountPath) => ({ uri, mountPath }))
   for (const { obstacle } of inPredictor({ storageUris })) expect(obstacle?.reason).toBe('NoModelLocation')
   expect(inPredictor({ storageUris })).not.toEqual([])
@@ -129,7 +129,7 @@ test('a sole container is the one that serves, whatever its name; so is a first 
   expect(inPredictor({ containers })).toMatchObject([{ model: named, pointer }])
 })
 
-test('of several containers it is kserve-container', () => {
+test('of several containers, kserve-container has the model', () => {
   const containers = [
     { name: 'proxy', env: env('s3://models/other') },
     { name: 'kserve-container', env: env(uri) },
@@ -138,7 +138,7 @@ test('of several containers it is kserve-container', () => {
   expect(inPredictor({ containers: [{ name: 'a', env: env(uri) }, { name: 'b' }] })).toEqual([])
 })
 
-test('a transformer inside the predictor’s pod has no model of its own', () => {
+test('a transformer inside the predictor’s pod has no own model', () => {
   const containers = [{ name: 'transformer-container', env: [{ name: 'STORAGE', value: uri }] }]
   expect(places(inPredictor({ model: { storageUri: uri }, containers }))).toEqual({
     predictor: '/spec/predictor/model/storageUri',
@@ -214,7 +214,7 @@ test('an explainer’s container, list or ART', () => {
   )
 })
 
-test('where logs go to is no model', () => {
+test('the destination of logs is not a model', () => {
   const logger = { storage: { path: 'logs', key: 'minio' }, url: 's3://logs' }
   expect(found({ predictor: { logger }, transformer: { logger }, explainer: { logger } })).toEqual([])
 })
@@ -242,7 +242,7 @@ test.each<[string, JsonObject, string]>([
   ],
   ['two models', { model: { storageUri: uri }, sklearn: { storageUri: uri } }, 'NoModelLocation'],
   ['a field and a list', { model: { storageUri: uri }, storageUris: [{ uri }] }, 'NoModelLocation'],
-])('%s stands in the way', (_, predictor, reason) => {
+])('%s is an obstacle', (_, predictor, reason) => {
   const obstacles = inPredictor(predictor).map(({ obstacle }) => obstacle?.reason)
   expect(obstacles).not.toEqual([])
   expect(new Set(obstacles)).toEqual(new Set([reason]))
@@ -291,7 +291,7 @@ test.each(['v1alpha1', 'v1alpha2'])('an LLMInferenceService %s: its model and it
   ])
 })
 
-test('of two adapters of one name the first is known', () => {
+test('the first of two adapters with the same name is read', () => {
   const adapters = ['s3://models/a', 's3://models/b'].map((each) => ({ name: 'x', uri: each }))
   expect(findModelLocations(llmService({ model: { uri, lora: { adapters } } })).locations).toMatchObject([
     { id: 'model' },
@@ -389,7 +389,7 @@ test('nor has one with too many annotations, canaries or adapters; a service at 
   expect(inPredictor({ storageUris: listed(64) })).toHaveLength(64)
 })
 
-test('whoever restores a service that has grown too large finds its models all the same', () => {
+test('restore finds the models of a service that has become too large', () => {
   const grown = inferenceService({ predictor: { storageUris: listed(100) }, what: nested(9_000) })
   expect(findModelLocations(grown).locations).toEqual([])
   expect(modelPlaces(grown).at(-1)).toMatchObject({
@@ -429,13 +429,13 @@ test.each([
   [['--model_id=org/bloom']],
   [['--model_name=b', '--model_id', 'org/bloom']],
   [['serve --model-id "org/b"']],
-])('a server without a model URI that fetches its model by itself is told so: %j', (args) => {
+])('a server without a model URI that downloads its own model gets this message: %j', (args) => {
   const message = expect.stringContaining('downloads its model from the Hugging Face hub')
   for (const predictor of [{ model: { args } }, { huggingface: { args } }, { containers: [{ args }] }])
     expect(findModelLocations(inferenceService({ predictor })).none).toMatchObject({ message })
 })
 
-describe('a server that fetches its model by itself, beside a model URI', () => {
+describe('a server that downloads its own model, beside a model URI', () => {
   const obstacle = (predictor: JsonObject, runtime?: JsonObject) =>
     findModelLocations(inferenceService({ predictor }), [], runtime).locations[0]?.obstacle
   const args = ['--model_name=b', '--model_id=org/bloom']
@@ -469,7 +469,7 @@ describe('a server that fetches its model by itself, beside a model URI', () => 
   })
 })
 
-describe('who else reads the model of an InferenceService', () => {
+describe('other components that read the model of an InferenceService', () => {
   const model = { storageUri: uri }
   const mounting = (name: string) => ({ name: 'other', volumeMounts: [{ name, mountPath: '/model' }] })
   const download = mounting('kserve-provision-location')
@@ -517,7 +517,7 @@ describe('who else reads the model of an InferenceService', () => {
     ])
   })
 
-  test('a volume that is only declared is mounted by nobody', () => {
+  test('a volume that is only declared is not mounted', () => {
     const volumes = [{ name: 'kserve-provision-location', persistentVolumeClaim: { claimName: 'mine' } }]
     expect(obstacles({ predictor: { model, volumes } })).toEqual([undefined])
     expect(obstacles({ predictor: { model, containers: [mounting('scratch')] } })).toEqual([undefined])
@@ -530,7 +530,7 @@ describe('who else reads the model of an InferenceService', () => {
   })
 })
 
-describe('who else reads the model of an LLMInferenceService', () => {
+describe('other components that read the model of an LLMInferenceService', () => {
   const reason = (spec: JsonObject, base: JsonObject = {}) =>
     findModelLocations(llmService({ model: { uri }, ...spec }), [base]).locations[0]?.obstacle?.reason
   const main = (args: string[]) => ({ containers: [{ name: 'main', args }] })
@@ -594,7 +594,7 @@ describe('who else reads the model of an LLMInferenceService', () => {
         ],
       },
       { image: 'mirror.corp:5000/opendatahub/kserve-storage-initializer:v1' },
-      // KServe says so in an Event, and ignores them.
+      // KServe reports them in an Event, and ignores them.
       { command: ['sh'], args: ['-c', 'x'] },
     ])
       expect(reason(initializer(more))).toBeUndefined()

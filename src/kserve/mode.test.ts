@@ -21,10 +21,10 @@ test.each([
   ['RawDeployment', undefined, 'Serverless', 'Standard'],
   ['Serverless', undefined, 'Standard', 'Knative'],
   ['ModelMesh', undefined, 'Standard', 'ModelMesh'],
-  // What names no mode is not heard.
+  // An unknown mode is ignored.
   ['standard', undefined, 'Knative', 'Knative'],
   ['toString', undefined, 'Standard', 'Standard'],
-  // What a service was once deployed as, it stays.
+  // A deployed service keeps its mode.
   ['ModelMesh', 'Standard', 'Knative', 'Standard'],
   [undefined, 'Serverless', 'Standard', 'Knative'],
 ] as const)('annotation %s, status %s, cluster %s: %s', (annotation, status, cluster, mode) => {

@@ -25,7 +25,7 @@ const worker = { ...unrouted, [component]: 'llminferenceservice-workload-worker'
 const mounts = (claimName: string) => ({ name: claimName, persistentVolumeClaim: { claimName } })
 const source = 'internal.serving.kserve.io/storage-initializer-sourceuri'
 
-test('a pod’s service is told by its labels', () => {
+test('a pod’s labels name its service', () => {
   expect(serviceOfPod(pod(predictor))).toEqual({ kind: 'InferenceService', name: 'llama' })
   expect(serviceOfPod(pod(workload))).toEqual({ kind: 'LLMInferenceService', name: 'llama' })
   expect(serviceOfPod(pod({ 'app.kubernetes.io/name': 'llama' }))).toBeUndefined()
@@ -46,7 +46,7 @@ test.each([
   expect(servesModel(pod(labels))).toBe(serves)
 })
 
-test('what a pod mounts, and what KServe’s webhook will have it mount', () => {
+test('the claims that a pod mounts, and those that KServe’s webhook will add', () => {
   const config = { name: 'config', configMap: { name: 'config' } }
   expect(claimsOf(pod(predictor, {}, [config, mounts('a'), mounts('b')]))).toEqual(['a', 'b'])
   expect(claimsOf(pod(predictor, { [source]: 'pvc://c/models/x' }))).toEqual(['c'])
@@ -54,7 +54,7 @@ test('what a pod mounts, and what KServe’s webhook will have it mount', () => 
   expect(claimsOf(pod(predictor, { [source]: 's3://bucket/model' }))).toEqual([])
 })
 
-test('of a claim a pod may mount a path, by a container or by KServe’s annotation', () => {
+test('a pod may mount a path of a claim, in a container or by KServe’s annotation', () => {
   const containers = [
     {
       volumeMounts: [
@@ -91,7 +91,7 @@ test('a claim that KServe’s initializer copies a path from is not waited for a
 const times = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, i) => make(i))
 
-test('of volumes and mounts the first 256 count, and what KServe announces does in any case', () => {
+test('the first 256 volumes and mounts count, and KServe’s annotation always does', () => {
   const many = pod(
     predictor,
     { [source]: 'pvc://own/x' },
@@ -105,7 +105,7 @@ test('of volumes and mounts the first 256 count, and what KServe announces does 
   expect(paths).toHaveLength(257)
 })
 
-test('a claim with too long a name is none, and too long a path is the root', () => {
+test('a claim with a name that is too long is ignored, and a path that is too long is the root', () => {
   expect(claimMounts(pod(predictor, { [source]: `pvc://${'c'.repeat(254)}` }))).toEqual([])
   expect(claimMounts(pod(predictor, { [source]: `pvc://c/${'x'.repeat(2_048)}` }))).toEqual([
     { claim: 'c', path: '' },

@@ -3,7 +3,7 @@ import { type Endpoint, endpointProblem } from './endpoint.ts'
 import type { Credentials, Resolved } from './resolved.ts'
 import { missing } from './unresolved.ts'
 
-interface Variables {
+interface S3Variables {
   [name: string]: string
 }
 
@@ -12,7 +12,7 @@ interface Variables {
  * two keys. Every kind of credentials (Secrets, a storage spec, a cloud role) is converted to this.
  */
 export interface S3Environment {
-  variables: Variables
+  variables: S3Variables
   keys:
     | { kind: 'keys'; secretName: string; accessKeyId: string; secretAccessKey: string }
     | { kind: 'entry'; secretName: string; entry: string }
@@ -41,9 +41,9 @@ const optionAnnotations = {
 
 /** The variables that KServe sets from a Secret or from a service account with a role. Omits empty values. */
 export function s3Variables(
-  { annotations, options }: { annotations: Variables; options: Variables },
+  { annotations, options }: { annotations: S3Variables; options: S3Variables },
   { s3: { defaults } }: KserveConfig,
-): Variables {
+): S3Variables {
   const entries = Object.entries(optionAnnotations).map(([name, annotation]) => {
     return [name, annotations[annotation] ?? options[name] ?? defaults[name] ?? ''] as const
   })
@@ -58,7 +58,7 @@ function endpointUrl(address: string, useHttps: string | undefined): string {
   return `${useHttps === '0' ? 'http' : 'https'}://${address}`
 }
 
-export function isAnonymous({ awsAnonymousCredential }: Variables): boolean {
+export function isAnonymous({ awsAnonymousCredential }: S3Variables): boolean {
   return isTrue(awsAnonymousCredential)
 }
 
@@ -79,7 +79,7 @@ export function s3Credentials(environment: S3Environment): Resolved {
   return { ok: true, credentials: { ...reference, endpoint } satisfies Credentials }
 }
 
-function endpointOf(variables: Variables): Endpoint {
+function endpointOf(variables: S3Variables): Endpoint {
   const { AWS_ENDPOINT_URL: url = '', AWS_DEFAULT_REGION: region = '' } = variables
   const isVirtual =
     isTrue(variables.S3_USER_VIRTUAL_BUCKET) ||

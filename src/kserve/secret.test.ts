@@ -123,7 +123,7 @@ test('the two keys, for who must copy them; half of them, or empty ones, are non
     expect(keyPair(object, { kind: 'entry', entry: name })).toBeUndefined()
 })
 
-test('of a Secret with more than 256 keys nothing is read', () => {
+test('nothing is read from a Secret with more than 256 keys', () => {
   const of = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, '{}']))
   expect(secretFact(secret({ stringData: of(256) })).keys).toHaveLength(256)
@@ -134,14 +134,14 @@ test('of a Secret with more than 256 keys nothing is read', () => {
   })
 })
 
-test('an entry that is too long, or has too many fields, is none', () => {
+test('an entry that is too long, or has too many fields, is ignored', () => {
   const fields = (count: number) =>
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, 'a'])))
   const stringData = { ok: fields(64), many: fields(65), long: JSON.stringify({ a: 'x'.repeat(65_536) }) }
   expect(Object.keys(secretFact(secret({ stringData })).entries)).toEqual(['ok'])
 })
 
-test('a key without a value is told apart', () => {
+test('a key without a value is distinguished', () => {
   const fact = secretFact(secret({ data: { a: '', b: encode('b') }, stringData: { c: '' } }))
   expect(fact).toMatchObject({ keys: ['b'], emptyKeys: ['a', 'c'] })
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { JsonObject, KubeObject } from '../values/object.ts'
 import { shippedKserveConfig } from './config.ts'
 import type { LlmConfigs } from './llm-config.ts'
-import { readService } from './service-view.ts'
+import { oneReading, readService } from './service-view.ts'
 
 const uri = 's3://models/llama'
 
@@ -24,6 +24,18 @@ function read(spec: JsonObject, configs: Partial<LlmConfigs> = {}) {
     servingRuntimes: { own: [], cluster: [] },
   })
 }
+
+test('the steps of one plan read a service once, unless what it is read with differs', () => {
+  const reader = oneReading()
+  const kserve = shippedKserveConfig
+  const llmConfigs = { own: [], shared: [] }
+  const servingRuntimes = { own: [], cluster: [] }
+  const service = llm({})
+  const view = reader(service, { kserve, llmConfigs, servingRuntimes })
+  expect(reader(service, { kserve, llmConfigs, servingRuntimes })).toBe(view)
+  expect(reader(service, { kserve, llmConfigs: { ...llmConfigs }, servingRuntimes })).not.toBe(view)
+  expect(view.locations).toEqual(read({}).locations)
+})
 
 describe('the account that downloads the model of an LLMInferenceService', () => {
   const account = (spec: JsonObject, configs?: Partial<LlmConfigs>) =>
@@ -80,7 +92,7 @@ describe('the account that downloads the model of an LLMInferenceService', () =>
   })
 })
 
-test('what a configuration says against a download counts', () => {
+test('an obstacle in a configuration counts', () => {
   const baseRefs = [{ name: 'team' }]
   const obstacle = (team: JsonObject, spec: JsonObject = {}) =>
     read({ baseRefs, ...spec }, { own: [config('team', team)] }).locations[0]?.obstacle?.reason

@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject, type KubeObject, listAt, objectAt } from '../values/object.ts'
+import { rememberLast } from '../values/remember.ts'
 import type { KserveConfig } from './config.ts'
 import { containerNamed, mainContainer, type ServingContainer, servingContainers } from './container.ts'
 import { requestsDevices } from './devices.ts'
@@ -49,6 +50,19 @@ export interface ServingFacts {
   servingRuntimes: ServingRuntimes
 }
 
+/** Reads a service; a reader that is shared by the steps of one plan reads it once (`oneReading`). */
+export type ServiceReader = (service: KubeObject, facts: ServingFacts) => ServiceView
+
+/** A reader that remembers the service that it read last. */
+export function oneReading(): ServiceReader {
+  const read = rememberLast(
+    (service: KubeObject, kserve: KserveConfig, llmConfigs: LlmConfigs, servingRuntimes: ServingRuntimes) =>
+      readService(service, { kserve, llmConfigs, servingRuntimes }),
+  )
+  return (service, { kserve, llmConfigs, servingRuntimes }) =>
+    read(service, kserve, llmConfigs, servingRuntimes)
+}
+
 /**
  * Reads a service, KServe's configuration, and the configurations and runtime that KServe may merge into the
  * service.
@@ -75,8 +89,7 @@ export function readService(
     mode: deploymentMode(service, kserve),
     modelFormats: modelFormatsOf(service),
     gpuTypes: [...kserve.gpuTypes, ...ownGpuTypes(annotations)],
-    requestsDevices: (resources) =>
-      annotations[managedClaim] !== undefined || requestsDevices(service.spec, resources),
+    requestsDevices: (resources) => requestsDevicesItself(service, resources),
     bases,
   }
 }
@@ -84,6 +97,11 @@ export function readService(
 // KServe creates a ResourceClaim from this annotation for every pod of an LLMInferenceService
 // (managed_dra.go).
 const managedClaim = 'serving.kserve.io/exp-dra-device-class'
+
+/** Whether a service itself asks for an accelerator, one of these resources, or a device by a claim. */
+export function requestsDevicesItself({ metadata, spec }: KubeObject, resources: readonly string[]): boolean {
+  return metadata.annotations?.[managedClaim] !== undefined || requestsDevices(spec, resources)
+}
 
 function viewed(service: KubeObject, container: ServingContainer, bases: JsonObject[]): ViewedContainer {
   if (service.kind !== 'LLMInferenceService') return { ...container, parts: [container.value], ranks: 1 }

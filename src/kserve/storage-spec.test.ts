@@ -125,7 +125,7 @@ test('the Secret that an annotation names, else the cluster’s, else storage-co
   expect(storageSecretName(annotations, config)).toBe('mine')
   expect(storageSecretName({}, config)).toBe('stores')
   expect(storageSecretName({}, shippedKserveConfig)).toBe('storage-config')
-  // KServe looks at no annotation where its ConfigMap names none.
+  // KServe reads no annotation if its ConfigMap names none.
   expect(storageSecretName(annotations, { ...config, storageSecretAnnotation: '' })).toBe('stores')
   const secrets = [storageConfig({ minio: s3('mine') }, 'mine'), storageConfig({ minio })]
   expect(resolve({ annotations, secrets })).toMatchObject({
@@ -214,7 +214,7 @@ test.each<[string, Input, string]>([
 const https = { ...minio, endpoint_url: 'https://minio:9000' }
 
 test.each([{ verify_ssl: '0' }, { verify_ssl: 'False' }, { ca_bundle: '/ca' }, { cabundle_configmap: 'ca' }])(
-  'a store behind a certificate that Fluid cannot be told of: %j',
+  'a store with a certificate that Fluid cannot use: %j',
   (more) => {
     const secrets = [storageConfig({ minio: { ...https, ...more } })]
     expect(resolve({ secrets })).toMatchObject({ ok: false, reason: 'CredentialsMissing' })

@@ -77,7 +77,7 @@ function textParameters(value: JsonObject['parameters']): Parameters | undefined
  */
 export function storageSpecVariables(input: StorageSpecInput): JsonObject[] | Unresolved {
   const parameters = textParameters(input.storage.parameters)
-  if (parameters === undefined) return missing('storage.parameters holds a value that is no text')
+  if (parameters === undefined) return missing('a value of storage.parameters is not a string')
   const found = findEntry(input, parameters)
   if (!found.ok) return found
   const { secretName: name, key, entry } = found
@@ -91,7 +91,7 @@ export function storageSpecVariables(input: StorageSpecInput): JsonObject[] | Un
   ]
 }
 
-interface Found {
+interface FoundEntry {
   ok: true
   secretName: string
   key: string
@@ -109,7 +109,7 @@ function findEntry(
   const key = asked || (parameters.type ? `default_${parameters.type}` : 'default')
   if (secret === undefined) {
     return asked === ''
-      ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
+      ? ({ ok: true, secretName, key, entry: undefined } satisfies FoundEntry)
       : absent(
           `there is no Secret ${quoted(secretName)}, in which storage key ${quoted(asked)} would be looked up`,
           serviceAccount,
@@ -118,13 +118,13 @@ function findEntry(
   if (secret.tooMany !== undefined) return tooManyKeys(secretName, secret.tooMany)
   if (!secret.keys.includes(key)) {
     return asked === ''
-      ? ({ ok: true, secretName, key, entry: undefined } satisfies Found)
+      ? ({ ok: true, secretName, key, entry: undefined } satisfies FoundEntry)
       : absent(`Secret ${quoted(secretName)} has no storage key ${quoted(asked)}`, serviceAccount)
   }
   const entry = Object.hasOwn(secret.entries, key) ? secret.entries[key] : undefined
   if (entry === undefined)
     return missing(`key ${quoted(key)} of Secret ${quoted(secretName)} is not a flat JSON object of strings`)
-  return { ok: true, secretName, key, entry } satisfies Found
+  return { ok: true, secretName, key, entry } satisfies FoundEntry
 }
 
 const entryTypes = ['s3', 'hdfs', 'webhdfs']
@@ -158,7 +158,7 @@ function noBucket(secretName: string, parameters: Parameters): string {
 function withCredentials(
   input: StorageSpecInput,
   parameters: Parameters,
-  { secretName, key, entry }: Found,
+  { secretName, key, entry }: FoundEntry,
   uri: string,
 ): StorageSpecResolved {
   const options: Parameters = { ...entry?.options, ...parameters }

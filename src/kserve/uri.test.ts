@@ -22,7 +22,7 @@ test.each([
 test.each([
   ['s3://models/llama/', 's3://models/llama'],
   ['s3://models/', 's3://models'],
-  // A slash at the end says that it is a directory, whatever its name.
+  // A trailing slash means a directory, whatever its name is.
   ['s3://models/model.onnx/', 's3://models/model.onnx'],
   ['s3://models/saved.tar.gz/', 's3://models/saved.tar.gz'],
 ])('%s is the directory %s', (uri, directory) => {
@@ -224,7 +224,7 @@ test.each([
   expect(mirrored(uri, { match, mirror: 's3://mirror/hf' })).toBe(read)
 })
 
-test('the directory of a file; a bucket is none', () => {
+test('the directory of a file; undefined for a bucket', () => {
   expect(parentUri('s3://b/p/q/model.onnx')).toBe('s3://b/p/q')
   expect(parentUri('s3://b/model.onnx')).toBeUndefined()
 })
@@ -314,7 +314,7 @@ test.each([
   ['s3://models/./b', 'the URI holds an empty path segment, or ".", at character 13'],
   ['s3://models/{{ x }}', "the URI is a template's placeholder: fill it in first"],
   ['<patch-me>', "the URI is a template's placeholder: fill it in first"],
-])('what is unsafe, and where: %s', (uri, message) => {
+])('unsafe URIs, with the position: %s', (uri, message) => {
   expect(parseModelUri(uri)).toMatchObject({ reason: 'UnsafeUri', message: expect.stringContaining(message) })
 })
 

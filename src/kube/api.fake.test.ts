@@ -17,7 +17,7 @@ const dataset: KubeObject = {
 const merge = (body: object) => ({ type: 'merge', body: { ...body } }) as const
 const status = (code: number) => expect.objectContaining({ status: code })
 
-test('a created object has an identity, no status, and a name of its own', async () => {
+test('a created object has a UID, no status, and a unique name', async () => {
   const api = new FakeApi()
   const made = await api.create(resource, dataset)
   expect(made.metadata).toMatchObject({
@@ -32,7 +32,7 @@ test('a created object has an identity, no status, and a name of its own', async
   expect(a.metadata.name).not.toBe(b.metadata.name)
 })
 
-test('what it answers and is sent shares nothing with what it stores', async () => {
+test('requests, responses and stored objects share no references', async () => {
   const api = new FakeApi()
   const sent = structuredClone(dataset)
   const made = await api.create(resource, sent)
@@ -86,7 +86,7 @@ test('conflicts: a version that is not the present one, and a UID of an earlier 
   expect(await api.delete(resource, key, { uid: made.metadata.uid ?? '' })).toBe(true)
 })
 
-test('what is not there is a 404, which get and delete answer', async () => {
+test('a missing object is a 404, which get and delete return', async () => {
   const api = new FakeApi()
   expect(await api.get(resource, key)).toBeUndefined()
   expect(await api.delete(resource, key)).toBe(false)
@@ -97,7 +97,7 @@ test('what is not there is a 404, which get and delete answer', async () => {
   await expect(api.create(resource, dataset)).rejects.toEqual(status(404))
 })
 
-test('an object with finalizers stays, on its way out, until they are gone', async () => {
+test('an object with finalizers stays, with a deletionTimestamp, until they are removed', async () => {
   const api = new FakeApi()
   await api.create(resource, { ...dataset, metadata: { ...key, finalizers: ['fluid'] } })
   for (const _ of ['first', 'again']) expect(await api.delete(resource, key)).toBe(true)
@@ -180,7 +180,7 @@ test('an eviction deletes its pod', async () => {
   expect(api.writes).toEqual(['create Pod/eviction llama'])
 })
 
-test('a field that is spoilt throws in answers, and only there', async () => {
+test('a spoiled field throws in responses, and only there', async () => {
   const api = new FakeApi()
   api.put(dataset)
   api.spoil('Dataset', key, 'status')
@@ -208,7 +208,7 @@ test('faults on demand: the next such call fails, or waits', async () => {
   expect(api.calls).toHaveLength(4)
 })
 
-test('a reflector follows, or lags on purpose, and a watch tells until its signal', async () => {
+test('a reflector follows or lags on purpose, and a watch reports until its signal', async () => {
   const api = new FakeApi()
   api.put(dataset)
   const reflector = new FakeReflector()

@@ -43,7 +43,7 @@ export interface FakeCall {
 
 type Intercept = (call: FakeCall) => unknown
 
-/** What admission is given: it may throw a `KubeError`, or answer another object to store. */
+/** A request to the fake admission, which may throw a `KubeError`, or return another object to store. */
 export interface FakeAdmission {
   object: KubeObject
   before: KubeObject | undefined
@@ -67,11 +67,11 @@ const mergeKeys: { [list: string]: string } = { conditions: 'type', schedulingGa
  * changes `status`.
  */
 export class FakeApi implements KubeClient {
-  /** Every call, in its order, those that failed included. */
+  /** Every call in order, including failed ones. */
   readonly calls: FakeCall[] = []
   /** Plurals of resources that are not installed: each call about one is a 404. */
   readonly missing = new Set<string>()
-  /** What `discover` answers, by `group/version`. */
+  /** The results of `discover`, by `group/version`. */
   readonly served = new Map<string, string[]>()
   admit: (request: FakeAdmission) => KubeObject = ({ object }) => object
   /** Fields that throw when they are read from a response, by object. */
@@ -91,7 +91,9 @@ export class FakeApi implements KubeClient {
     return this.calls.filter(({ isWritten }) => isWritten).map(({ text }) => text)
   }
 
-  /** Stores objects as another client would, including status, over objects with the same names. Keeps UIDs. */
+  /**
+   * Stores objects as another client would, including status, over objects with the same names. Keeps UIDs.
+   */
   put(...objects: KubeObject[]): void {
     for (const object of objects) this.#store(object)
   }
@@ -120,7 +122,7 @@ export class FakeApi implements KubeClient {
       .sort((a, b) => (keyText(keyOf(a)) < keyText(keyOf(b)) ? -1 : 1))
   }
 
-  /** Makes a field of an object throw `odd` when it is read: one odd object must not harm others. */
+  /** Makes a field of an object throw `odd` when it is read, to test that other objects are not affected. */
   spoil(kind: string, key: ObjectKey, field: 'annotations' | 'status'): void {
     this.#odd.set(idOf(kind, key), field)
   }
@@ -130,7 +132,7 @@ export class FakeApi implements KubeClient {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Makes a reflector follow a kind, from what is stored now. Tests let it lag with `reflector.pause()`. */
+  /** Makes a reflector follow a kind, starting with the stored objects. `reflector.pause()` makes it lag. */
   feed(kind: string, reflector: FakeReflector): void {
     reflector.put(...this.all(kind))
     this.onChange(({ type, object }) => {
@@ -155,7 +157,7 @@ export class FakeApi implements KubeClient {
     return this.before(call, ({ text }) => refuse(text, status, 'refused'), times)
   }
 
-  /** Keeps the next such call waiting until `release`; `reached` resolves when it is made. */
+  /** Delays the next such call until `release`. `reached` resolves when the call is made. */
   hold(call: string): { reached: Promise<void>; release: () => void } {
     const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const wait = () => {
@@ -251,7 +253,7 @@ export class FakeApi implements KubeClient {
     }
   }
 
-  /** Tells of changes after the call, whatever `resourceVersion` it names. */
+  /** Reports changes after the call, and ignores its `resourceVersion`. */
   async *watch(resource: Resource, options: WatchOptions): AsyncGenerator<WatchEvent> {
     const events: WatchEvent[] = []
     let wake = Promise.withResolvers<void>()
@@ -324,7 +326,7 @@ export class FakeApi implements KubeClient {
     return this.#objects.get(idOf(resource.kind, key)) ?? refuse(text, 404, 'not found')
   }
 
-  /** Writes what a call made of an object, if it is still the version that the call names. */
+  /** Writes an object if the stored one still has the version that the call names. */
   #update(call: FakeCall, before: KubeObject, asked: KubeObject, options: WriteOptions): KubeObject {
     const { uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = before.metadata
     if ((asked.metadata.resourceVersion ?? resourceVersion) !== resourceVersion)

@@ -78,7 +78,7 @@ test('a broken connection is a KubeError without a status, its cause kept', asyn
   expect(error.message).toContain('create datasets in ml: ')
 })
 
-test('a server that never answers is given up on', async () => {
+test('a request to a server that never responds ends', async () => {
   const hasty = createClient(server.config(), { timeoutMs: 40 })
   const halfAnAnswer: Answer = (response) => {
     response.writeHead(200).write('{"metadata":')
@@ -141,7 +141,7 @@ test.each([
   expect(server.seen).toEqual([])
 })
 
-test('a namespaced object is not looked for outside of namespaces', async () => {
+test('a namespaced object is never requested without a namespace', async () => {
   expect((await rejection(client.get(dataset, { name: 'llama' }))).message).toContain('namespace')
   expect(server.seen).toEqual([])
 })

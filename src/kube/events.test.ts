@@ -149,7 +149,7 @@ test('an Event that cannot be written is logged, and not tried again and again',
   expect(written).toHaveLength(1)
 })
 
-test('what it remembers is bounded', async () => {
+test('its memory is bounded', async () => {
   const { recorder, written, clock } = setUp()
   recorder.record(note)
   for (let index = 0; index < 10_000; index++) {
@@ -162,7 +162,7 @@ test('what it remembers is bounded', async () => {
   expect(written).toHaveLength(10_002)
 })
 
-test('one is written at a time, and those on pods come last', async () => {
+test('Events are written one at a time, and those on pods come last', async () => {
   const { recorder, written, server, clock } = setUp()
   const { promise, resolve } = Promise.withResolvers<void>()
   server.isReady = promise
@@ -177,7 +177,7 @@ test('one is written at a time, and those on pods come last', async () => {
   expect(written).toMatchObject([{ note: 'first' }, { note: 'second' }, { note: 'third' }])
 })
 
-test('what waits to be written is bounded, for each namespace, too, and what is left out is logged once', async () => {
+test('the queue of Events is bounded, also per namespace, and dropped Events are logged once', async () => {
   const { recorder, written, logged, server, clock } = setUp()
   const { promise, resolve } = Promise.withResolvers<void>()
   server.isReady = promise

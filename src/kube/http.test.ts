@@ -36,7 +36,7 @@ test('a big list comes in pages, whole, and says what its items are', async () =
   expect(list.resourceVersion).toBe('1300')
 })
 
-test('a list whose continuation expired begins again, and holds nothing twice', async () => {
+test('a list with an expired continue token starts again, without duplicates', async () => {
   for (let index = 0; index < 600; index++) server.put(makeDataset(`d-${index}`))
   const expired = status(410, 'Expired', 'The provided continue parameter is too old')
   // The first page as it should be, the second forgotten, and so on for as long as the client goes in pages.
@@ -204,7 +204,7 @@ const writes: [string, (kube: KubeClient) => Promise<unknown>, Partial<Seen>, st
   ],
 ]
 
-test.each(writes)('%s says so to the server', async (_, call, expected, contentType, body) => {
+test.each(writes)('%s is passed to the server', async (_, call, expected, contentType, body) => {
   server.next('other', json(200, object))
 
   await call(client)
@@ -223,7 +223,7 @@ test('an object of the core group is read where it is, unknown fields and all', 
   expect(last().path).toBe('/api/v1/namespaces/ml/secrets/llama')
 })
 
-test('what is not there is an answer to get and delete, and an error to the rest', async () => {
+test('a missing object is a result for get and delete, and an error for other calls', async () => {
   const gone = status(404, 'NotFound', 'datasets "llama" not found')
   server.next('other', gone, gone, gone)
 

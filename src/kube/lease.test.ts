@@ -29,7 +29,7 @@ test('the first to come leads, and goes on leading', async () => {
   })
 })
 
-test('of many that come at the same moment one leads', async () => {
+test('one of many replicas that start at the same moment leads', async () => {
   const { clock, start } = setUp()
   const all = ['a', 'b', 'c', 'd'].map(start)
   for (let second = 0; second < 60; second++) {
@@ -38,7 +38,7 @@ test('of many that come at the same moment one leads', async () => {
   }
 })
 
-test('of many that see a lease run out one takes it', async () => {
+test('one of many replicas that see a lease expire takes it', async () => {
   const { clock, shared, start } = setUp()
   shared.write({ holderIdentity: 'dead', leaseDurationSeconds: 15, leaseTransitions: 4 })
   const all = ['a', 'b', 'c', 'd'].map(start)
@@ -71,7 +71,7 @@ test('a leader that stops ends its work, gives up the lease, and the next takes 
   expect(shared.spec).toMatchObject({ holderIdentity: 'second', leaseTransitions: 1 })
 })
 
-test('one that is stopped as it takes the lease gives it up and never leads', async () => {
+test('a replica that is stopped while it takes the lease releases it and never leads', async () => {
   const { clock, shared, start } = setUp()
   const first = start('first')
   first.health = 1_000
@@ -85,7 +85,7 @@ test('one that is stopped as it takes the lease gives it up and never leads', as
   expect(shared.spec.holderIdentity).toBe('')
 })
 
-test('one that does not lead leaves the lease as it is when it stops', async () => {
+test('a replica that does not lead does not change the lease when it stops', async () => {
   const { clock, shared, start } = setUp()
   start('first')
   await clock.advance(0)
@@ -124,7 +124,7 @@ test('a renewal that is seen late starts the wait again', async () => {
   expect(second.isLeading).toBe(true)
 })
 
-test('a lease that somebody made without a duration is not taken at once', async () => {
+test('a lease that another client created without a duration is not taken immediately', async () => {
   const { clock, shared, start } = setUp()
   shared.write({ holderIdentity: 'other' })
   const second = start('second')
@@ -191,7 +191,7 @@ test('a leader gets over a short outage', async () => {
   expect(first).toMatchObject({ isLeading: true, terms: 1 })
 })
 
-test('one with calls that hang before it leads tries again', async () => {
+test('a replica with hanging calls before it leads tries again', async () => {
   const { clock, start } = setUp()
   const first = start('first')
   first.health = 'hanging'
@@ -213,7 +213,7 @@ test('a leader that learns of another one steps down at once', async () => {
   expect(first.isLeading).toBe(false)
 })
 
-test('when the work of a leader fails, that is logged, and it leads again while nobody else does', async () => {
+test('if the work of a leader fails, it is logged, and the replica leads again if no other does', async () => {
   const { clock, start } = setUp()
   const first = start('first')
   first.work = async () => {

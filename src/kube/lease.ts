@@ -20,7 +20,7 @@ export interface LeaseOptions {
 }
 
 /** Taken: another process holds it. Unknown: the server did not answer in time. */
-type Hold = 'held' | 'taken' | 'unknown'
+type LeaseState = 'held' | 'taken' | 'unknown'
 
 /**
  * Leader election on a Lease, as in client-go: a process that sees a lease unchanged for its whole duration, by its
@@ -87,13 +87,13 @@ export class LeaderElector {
   }
 
   /** A call that hangs must not extend the leadership. */
-  async #tryWithin(ms: number): Promise<Hold> {
+  async #tryWithin(ms: number): Promise<LeaseState> {
     const ending = new AbortController()
-    const tooLate = pause(this.#options.clock, ms, ending.signal).then((): Hold => 'unknown')
+    const tooLate = pause(this.#options.clock, ms, ending.signal).then((): LeaseState => 'unknown')
     return await Promise.race([this.#tryToHold(), tooLate]).finally(() => ending.abort())
   }
 
-  async #tryToHold(): Promise<Hold> {
+  async #tryToHold(): Promise<LeaseState> {
     const { client, identity, logger, namespace, name } = this.#options
     try {
       const lease = await client.get(resources.lease, { namespace, name })

@@ -122,7 +122,7 @@ test('a failure comes back later each time, up to a minute, and a success forget
   expect(last().atMs).toBe(failedMs + 200)
 })
 
-test("one key's failures are not another's", async () => {
+test('failures of one key do not delay another', async () => {
   const { clock, queue, runs } = makeQueue()
   queue.add('a')
   queue.add('b')
@@ -158,7 +158,7 @@ test('work that asks for it is done again after that time', async () => {
   expect(last().atMs).toBe(5_000)
 })
 
-test('of several wishes for later the earliest is granted, once', async () => {
+test('the earliest of several delays runs once', async () => {
   const { clock, queue, runs } = makeQueue()
   queue.addAfter('a', 3_000)
   queue.addAfter('a', 1_000)

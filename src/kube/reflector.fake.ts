@@ -2,7 +2,7 @@ import { type KubeObject, keyText, type ObjectKey } from '../values/object.ts'
 import type { Change } from './reflector.ts'
 import { type IndexFunction, Store } from './store.ts'
 
-/** A copy of a resource for tests: it holds what it is given, and tells of it as a Reflector would. */
+/** A copy of a resource for tests: holds given objects, and reports changes like a Reflector. */
 export class FakeReflector {
   state: 'starting' | 'synced' | 'unavailable' = 'synced'
   readonly #objects = new Store()

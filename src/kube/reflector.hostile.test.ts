@@ -66,7 +66,7 @@ test('a connection on which nothing comes any more is given up', async () => {
   await harness.clock.advance(1)
   await harness.passDelay(800)
   await harness.untilInSync()
-  // Listed, too: behind a proxy that holds every watch back, that is all there is.
+  // Listed, too: behind a proxy that delays every watch, only lists work.
   expect(harness.server.count('list')).toBe(2)
 })
 
@@ -162,13 +162,13 @@ test('a watch that breaks at once, again and again, is a failure each time', asy
   await harness.untilWatching()
 })
 
-test('a change that no watch ever told of is found within a quarter of an hour', async () => {
+test('a change that no watch reported is found within a quarter of an hour', async () => {
   await harness.startWith('a')
   harness.server.muteWatches()
   harness.server.put(makeDataset('untold'))
   const startMs = harness.clock.now()
   while (harness.server.count('list') === 1) {
-    // Bookmarks alone keep the watch, and move it past the change.
+    // Bookmarks keep the watch open, and move it past the change.
     for (let minute = 0; minute < 4; minute++) {
       await harness.clock.advance(minuteMs)
       harness.server.bookmark()
@@ -234,7 +234,7 @@ test.each([
   expect(harness.server.seen).toHaveLength(requests)
 })
 
-test('a forbidden list is said at once and every ten minutes, asked again, and over once it is granted', async () => {
+test('a forbidden list is logged immediately and every ten minutes, retried, and works once it is granted', async () => {
   for (let times = 0; times < 30; times++) harness.server.next('list', status(403, 'Forbidden', 'no right'))
   harness.reflector.start()
   const startMs = harness.clock.now()
@@ -253,7 +253,7 @@ test('a forbidden list is said at once and every ten minutes, asked again, and o
   expect(harness.reflector.forbidden).toBeUndefined()
 })
 
-test('a forbidden watch stays forbidden while lists succeed, until the watch says something', async () => {
+test('a forbidden watch stays forbidden while lists succeed, until the watch receives something', async () => {
   await harness.startWith('a')
   harness.server.next('watch', status(403, 'Forbidden', 'no right'))
   harness.server.resetWatches()

@@ -101,7 +101,7 @@ test('a listener that throws is logged, and the others still get the change', as
   expect(harness.server.count('list')).toBe(1)
 })
 
-test('what is reduced to nothing is not kept, and is reported as deleted if it was kept', async () => {
+test('an object that is reduced to nothing is dropped, and reported as deleted if it was kept', async () => {
   const reduce = (object: KubeObject) => (object.spec === undefined ? object : undefined)
   harness.reflect({ reduce })
   await harness.startWith('a', 'b')

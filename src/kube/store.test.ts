@@ -35,7 +35,7 @@ test('an object is found by each value of an index, before and after it changes'
   ])
 })
 
-test('in any order of changes, an index answers what a scan finds, in the same order', () => {
+test('after any order of changes, an index returns the same objects as a scan, in the same order', () => {
   const labels = fc.uniqueArray(fc.constantFrom('red', 'blue', 'round'))
   const [namespace, name] = [fc.constantFrom('a', 'b'), fc.constantFrom('x', 'y', 'z')]
   const change = fc.record({ namespace, name, labels: fc.option(labels, { nil: undefined }) })
@@ -57,7 +57,7 @@ test('in any order of changes, an index answers what a scan finds, in the same o
   fc.assert(property)
 })
 
-/** A cluster of a thousand namespaces, and how many of its objects have been looked at. */
+/** A store with a thousand namespaces, and the number of objects that were read. */
 function bigStore() {
   const counted = { reads: 0, indexed: 0 }
   const store = new Store()
@@ -85,7 +85,7 @@ function bigStore() {
   return { store, index, counted, countedPod }
 }
 
-test('a list by namespace or index looks at no object of another one', () => {
+test('a list by namespace or index reads no other objects', () => {
   const { store, index, counted } = bigStore()
   expect(store.list('ns-7')).toHaveLength(10)
   expect(store.by(index, 'cache-7-3')).toHaveLength(2)
@@ -93,7 +93,7 @@ test('a list by namespace or index looks at no object of another one', () => {
   expect(counted).toEqual({ reads: 0, indexed: 0 })
 })
 
-test('a change looks at the object alone: as it was and as it is', () => {
+test('a change only reads the old and the new object', () => {
   const { store, index, counted, countedPod } = bigStore()
   const moved = countedPod('ns-7', 'pod-3', 'cache-7-4')
   store.set(moved)

@@ -79,7 +79,7 @@ test.each([
   '{"items":[1]}}',
   '{"items":["x]}',
   '{"items":[{"a":}]}',
-])('what JSON.parse refuses is refused, or is no list: %s', (broken) => {
+])('invalid JSON is refused, or is not a list: %s', (broken) => {
   expect(() => split(broken)).toThrow(/the server sent/)
 })
 

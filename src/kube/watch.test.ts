@@ -29,7 +29,7 @@ function watchAll(signal: AbortSignal, resourceVersion = '100'): AsyncIterable<W
   return client.watch(dataset, { resourceVersion, timeoutSeconds: 240, signal })
 }
 
-/** What a watch tells until it ends, and how it ends. */
+/** The events of a watch until it ends, and how it ends. */
 async function follow(watch: AsyncIterable<WatchEvent>): Promise<{ events: WatchEvent[]; error?: unknown }> {
   const events: WatchEvent[] = []
   try {
@@ -44,7 +44,7 @@ async function whenWatched(): Promise<void> {
   await until(() => expect(server.watches).toBe(1))
 }
 
-test('a watch tells what happens, in order, until the server closes it', async () => {
+test('a watch reports changes in order, until the server closes it', async () => {
   const following = follow(watchAll(new AbortController().signal))
   await whenWatched()
   server.put(makeDataset('a'))
@@ -92,7 +92,7 @@ test('an event that was cut off is no event', async () => {
   expect(events).toHaveLength(1)
 })
 
-test('a connection that breaks under a watch is a KubeError, after all that was told', async () => {
+test('a connection that breaks during a watch is a KubeError, after all received events', async () => {
   const following = follow(watchAll(new AbortController().signal))
   await whenWatched()
   server.put(makeDataset('a'))

@@ -10,7 +10,9 @@ const base: KubeObject = {
   spec: { list: [{ name: 'first' }, { name: 'second', value: 'x' }], empty: {}, nothing: null },
 }
 
-/** The patch of an edit, after it has been seen to give what the draft shows, and to leave the original alone. */
+/**
+ * The patch of an edit. Checks that applying it gives the draft's object, and that the original is unchanged.
+ */
 function edited(edit: (draft: Draft) => void, original = base): PatchOperation[] {
   const before = structuredClone(original)
   const draft = new Draft(original)
@@ -40,7 +42,7 @@ test('a value is replaced, in a list element by its index', () => {
   ])
 })
 
-test('a value is added where its parent stands', () => {
+test('a value is added if its parent exists', () => {
   expect(edited((draft) => draft.set('/spec/empty/a~1b', 1))).toEqual([
     { op: 'add', path: '/spec/empty/a~1b', value: 1 },
   ])
@@ -71,7 +73,7 @@ test('a null is no parent: it is replaced by one', () => {
   ])
 })
 
-test('what ends as it began is no change', () => {
+test('a change that is undone gives no patch', () => {
   const patch = edited((draft) => {
     draft.set('/spec/list/1/value', 'y')
     draft.set('/spec/list/1/value', 'x')
@@ -106,7 +108,7 @@ test('a removal takes the field alone, or the object above it where that goes to
   expect(edited(emptied, original)).toEqual([{ op: 'remove', path: '/spec/a' }])
 })
 
-test('what is not there cannot be removed, nor what is not empty', () => {
+test('missing and non-empty values are not removed', () => {
   const patch = edited((draft) => {
     draft.remove('/spec/missing')
     draft.remove('/spec/missing/too')
@@ -119,7 +121,7 @@ test('what is not there cannot be removed, nor what is not empty', () => {
   expect(patch).toEqual([])
 })
 
-test('a list that stands is appended to, so that what others put there stays', () => {
+test('an existing list is appended to, so that other items stay', () => {
   const patch = edited((draft) => {
     draft.append('/spec/list', { name: 'third' })
     draft.append('/spec/list', { name: 'fourth' })
@@ -155,7 +157,7 @@ test('an object that is emptied and filled again is patched field by field', () 
   ])
 })
 
-test('what is read is what is there, and not what objects inherit', () => {
+test('only own fields are read, not inherited ones', () => {
   const draft = new Draft(base)
   expect(draft.get('/spec/list/1/name')).toBe('second')
   expect(draft.get('/spec/list/2/name')).toBeUndefined()
@@ -175,7 +177,7 @@ describe('elements of a list', () => {
   const path = '/spec/list/2'
   const element = { name: 'third' }
 
-  test('one is made at the end, and filled', () => {
+  test('an element is appended, and filled', () => {
     const patch = edited((draft) => {
       expect(draft.setElement(path, { ...element })).toEqual([])
       draft.set(`${path}/size`, 1)
@@ -196,7 +198,7 @@ describe('elements of a list', () => {
     expect(made).toEqual([['/spec/pod', '/spec/pod/containers'], ['/spec/nothing']])
   })
 
-  test('one is taken out, whatever was written in it or moves up', () => {
+  test('an element is removed, with earlier changes in it, and later elements move up', () => {
     const patch = edited((draft) => {
       draft.set('/spec/list/0/size', 1)
       draft.set('/spec/list/1/value', 'y')

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { cloneJson, isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
+import { isNested, isObject, type Json, type JsonObject, type KubeObject } from '../values/object.ts'
 
 export type PatchOperation =
   | { op: 'add' | 'replace'; path: string; value: Json }
@@ -7,36 +7,46 @@ export type PatchOperation =
 
 /** Builds a JSON pointer: `pointer('metadata', 'annotations', 'a/b')` is `/metadata/annotations/a~1b`. */
 export function pointer(...path: string[]): string {
-  return path.map((step) => `/${step.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+  let text = ''
+  for (const step of path)
+    text += /[~/]/.test(step) ? `/${step.replaceAll('~', '~0').replaceAll('/', '~1')}` : `/${step}`
+  return text
 }
 
 /** Splits a JSON pointer into field names. */
 export function steps(path: string): string[] {
-  return path
-    .split('/')
-    .slice(1)
-    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const names = path.split('/')
+  names.shift()
+  return path.includes('~') ? names.map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~')) : names
 }
 
 /**
- * An editable copy of an object that records which paths change. Its patch has at most one operation for each
- * edited path, and none if the final value equals the original. A diff of whole objects would also rewrite
- * list elements that no edit touched.
+ * An edited view of an object that records which paths change. It copies an object or list when it is first
+ * edited, and shares the rest with the original. Its patch has at most one operation for each edited path, and
+ * none if the final value equals the original. A diff of whole objects would also rewrite list elements that no
+ * edit touched.
  */
 export class Draft {
   readonly #original: KubeObject
   readonly #touched = new Set<string>()
   readonly #emptied = new Set<string>()
   readonly #appended: { path: string; value: Json }[] = []
-  readonly object: KubeObject
+  /** The copies made by this draft: only these may be written. */
+  readonly #copies = new Set<Json>()
+  #object: KubeObject
 
   constructor(original: KubeObject) {
     this.#original = original
-    this.object = cloneJson(original)
+    this.#object = original
+  }
+
+  /** The object as edited so far. Later edits do not change it: read it again after an edit. */
+  get object(): KubeObject {
+    return this.#object
   }
 
   get(path: string): Json | undefined {
-    return valueAt(this.object, path)
+    return valueAt(this.#object, path)
   }
 
   /**
@@ -45,24 +55,17 @@ export class Draft {
   set(path: string, value: Json): string[] {
     this.#touched.add(path)
     const created: string[] = []
-    const names = steps(path)
-    let here: Json = this.object
-    for (const [depth, name] of names.entries()) {
-      const isLast = depth === names.length - 1
-      if (!isLast && child(here, name) === undefined) created.push(pointer(...names.slice(0, depth + 1)))
-      here = assign(here, name, isLast ? value : (child(here, name) ?? {}))
-    }
+    this.#write(path, (parent, name) => assign(parent, name, value), created)
     return created
   }
 
   /** Appends to a list. Creates the list if it does not exist. */
   append(path: string, value: Json): void {
-    const list = this.get(path)
-    if (!Array.isArray(list)) {
+    if (!Array.isArray(this.get(path))) {
       this.set(path, [value])
       return
     }
-    list.push(value)
+    this.#write(`${path}/-`, (list) => (list as Json[]).push(value))
     if (valueAt(this.#original, path) !== undefined) this.#appended.push({ path, value })
   }
 
@@ -79,19 +82,17 @@ export class Draft {
 
   /** Removes an element from a list. The elements after it move up. */
   removeElement(path: string): void {
-    const list = this.get(parentOf(path))
-    if (!Array.isArray(list)) return
+    if (!Array.isArray(this.get(parentOf(path)))) return
     this.#touched.add(parentOf(path))
-    list.splice(Number(steps(path).at(-1)), 1)
+    this.#write(path, (list, name) => (list as Json[]).splice(Number(name), 1))
   }
 
   remove(path: string): void {
-    const names = steps(path)
-    const parent = valueAt(this.object, pointer(...names.slice(0, -1)))
-    const last = names.at(-1)
+    const parent = this.get(parentOf(path))
+    const last = steps(path).at(-1)
     if (!isObject(parent) || last === undefined || !Object.hasOwn(parent, last)) return
     this.#touched.add(path)
-    delete parent[last]
+    this.#write(path, (object, name) => delete (object as JsonObject)[name])
   }
 
   removeIfEmpty(path: string): void {
@@ -102,6 +103,39 @@ export class Draft {
     if (!isEmpty) return
     this.#emptied.add(path)
     this.remove(path)
+  }
+
+  /** Edits the parent of a path, after copying it and all above it. Adds the created parents to `created`. */
+  #write(
+    path: string,
+    edit: (parent: Json[] | JsonObject, name: string) => void,
+    created: string[] = [],
+  ): void {
+    const names = steps(path)
+    const last = names.pop()
+    if (last === undefined) return
+    let here: Json[] | JsonObject = this.#copy(this.#object)
+    this.#object = here as KubeObject
+    let end = 0
+    for (const name of names) {
+      end = nextEnd(path, end)
+      const inner: Json | undefined = child(here, name)
+      if (inner === undefined) created.push(path.slice(0, end))
+      // A null counts as missing. Nothing can be written into a scalar.
+      const value: Json = inner ?? {}
+      if (!isNested(value)) return
+      const copy: Json[] | JsonObject = this.#copy(value)
+      if (copy !== inner) assign(here, name, copy)
+      here = copy
+    }
+    edit(here, last)
+  }
+
+  #copy<T extends Json[] | JsonObject>(value: T): T {
+    if (this.#copies.has(value)) return value
+    const copy = shallowCopy(value)
+    this.#copies.add(copy)
+    return copy
   }
 
   patch(): PatchOperation[] {
@@ -117,7 +151,7 @@ export class Draft {
     }))
     // An operation on an ancestor already covers its descendants.
     const isCoveredByParent = ({ path }: PatchOperation) =>
-      steps(path).some((_, depth) => depth > 0 && operations.has(pointer(...steps(path).slice(0, depth))))
+      parents(path).some((parent) => operations.has(parent))
     return [...[...operations.values()].filter((operation) => !isCoveredByParent(operation)), ...appends]
   }
 
@@ -143,17 +177,49 @@ function parentOf(path: string): string {
 }
 
 function outermost(path: string, holds: (path: string) => boolean): string {
-  const names = steps(path)
-  const above = names.map((_, depth) => pointer(...names.slice(0, depth + 1)))
-  return above.find(holds) ?? path
+  return parents(path).find(holds) ?? path
+}
+
+/** The pointers of all parents, outermost first, without the whole object: of `/a/b/c` these are `/a` and `/a/b`. */
+function parents(path: string): string[] {
+  const found: string[] = []
+  for (let end = nextEnd(path, 0); end < path.length; end = nextEnd(path, end)) found.push(path.slice(0, end))
+  return found
+}
+
+/** The end of the step that begins at the slash at `start`. */
+function nextEnd(path: string, start: number): number {
+  const end = path.indexOf('/', start + 1)
+  return end === -1 ? path.length : end
 }
 
 /** The value at a JSON pointer; undefined if the path does not exist. */
 export function valueAt(value: Json, path: string): Json | undefined {
-  return steps(path).reduce<Json | undefined>(
-    (here, step) => (here === undefined ? undefined : child(here, step)),
-    value,
-  )
+  let here: Json | undefined = value
+  for (const step of steps(path)) {
+    if (here === undefined) return undefined
+    here = child(here, step)
+  }
+  return here
+}
+
+/** A value in which every object and list along a path is a copy; it shares the rest with the original. */
+export function copyAlong<T extends Json>(value: T, path: string): T {
+  if (!isNested(value)) return value
+  const root = shallowCopy(value)
+  let here: Json[] | JsonObject = root
+  for (const step of steps(path)) {
+    const inner = child(here, step)
+    if (!isNested(inner)) break
+    const copy = shallowCopy(inner)
+    assign(here, step, copy)
+    here = copy
+  }
+  return root
+}
+
+function shallowCopy<T extends Json[] | JsonObject>(value: T): T {
+  return (Array.isArray(value) ? [...value] : { ...value }) as T
 }
 
 function child(value: Json, name: string): Json | undefined {
@@ -161,8 +227,7 @@ function child(value: Json, name: string): Json | undefined {
   return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
 }
 
-function assign(parent: Json, name: string, value: Json): Json {
+function assign(parent: Json[] | JsonObject, name: string, value: Json): void {
   if (Array.isArray(parent)) parent[Number(name)] = value
-  else if (isObject(parent)) parent[name] = value
-  return value
+  else parent[name] = value
 }

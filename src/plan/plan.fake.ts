@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, createSecretKey } from 'node:crypto'
 import { shippedKserveConfig } from '../kserve/config.ts'
 import { frameworks } from '../kserve/inference-service.ts'
 import type { SecretFact } from '../kserve/secret.ts'
@@ -17,9 +17,11 @@ import type { Facts } from './facts.ts'
 import type { Original } from './service/original.ts'
 import { type RecordSigner, subjectOf, writeSigned } from './service/record.ts'
 
+const key = createSecretKey('test', 'utf8')
+
 /** Signs with a fixed key. */
 export const fakeSigner: RecordSigner = {
-  sign: (statement) => createHmac('sha256', 'test').update(statement).digest('base64url'),
+  sign: (statement) => createHmac('sha256', key).update(statement).digest('base64url'),
   verify: (statement, signature) => fakeSigner.sign(statement) === signature,
 }
 

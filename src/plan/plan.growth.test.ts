@@ -122,7 +122,7 @@ const dataset = (index: number): KubeObject => ({
   status: { phase: 'Bound', runtimes: [{ type: 'alluxio' }] },
 })
 
-test('Datasets and Runtimes of a namespace are looked through in linear time', () => {
+test('Datasets and Runtimes of a namespace are searched in linear time', () => {
   const location = located({ model: { storageUri: 's3://b/llama' } })
   const read = readSource(location, policy, facts)
   if (!read.ok) throw new Error(read.message)

@@ -16,7 +16,7 @@ const created = (service: KubeObject, facts = fakeFacts()) => plan({ service, fa
 interface Case {
   reason: Reason
   make: () => Plan
-  /** What the message must tell, so that somebody can act on it. */
+  /** A part of the message that helps the user to act. */
   tells: string
 }
 
@@ -27,7 +27,7 @@ const gold = { serviceSelector: { matchLabels: { tier: 'gold' } } }
 const wide = (namespaceLabels: { [label: string]: string }, spec = {}) =>
   fakeFacts({ namespaceLabels, policies: [fakePolicy('wide', { scope: 'Cluster', ...spec })] })
 
-/** Every reason that there is, by the shortest way to it. */
+/** Every reason, each with its simplest case. */
 const cases: Case[] = [
   {
     reason: 'Accelerated',
@@ -272,7 +272,7 @@ test.each(cases.filter(({ reason }) => !['Accelerated', 'AlreadyCached', 'Record
     expect(made.patch).toEqual([])
     expect([made.caches, siblingsOf(made), made.hold]).toEqual([[], [], undefined])
     const warned = reason !== 'InvalidOverride' && needsWarning(reason)
-    // The answer of the webhook tells nobody what is in a Secret.
+    // The response of the webhook reveals no content of a Secret.
     const isPublic = !['CredentialsMissing', 'CredentialsPending', 'WorkloadIdentity'].includes(reason)
     const message = isPublic ? made.message : 'an Event on the service '
     const told = [expect.stringContaining(`warmgate: not accelerated (${reason}): `)]
@@ -414,7 +414,7 @@ test('the policy shapes the cache, and never its name', () => {
   expect(made.hold).toMatchObject({ timeoutMs: 300_000, onTimeout: 'Keep' })
 })
 
-test('a service’s own words shape its cache, where the policy allows them', () => {
+test('overrides of a service change its cache, if the policy allows them', () => {
   const annotations = {
     'warmgate.dev/hold': 'None',
     'warmgate.dev/cache-size': '7Gi',
@@ -546,7 +546,7 @@ test('a forged record on a new service gives nothing that its user could not wri
   )
 })
 
-test('what does not look like a record is taken off, and not believed', () => {
+test('an invalid record is removed and ignored', () => {
   const annotations = { 'warmgate.dev/original': '{"locations":5}', 'warmgate.dev/caches': 'x' }
   const made = created(fakeService(model, { annotations }))
   expect(made.service).toEqual(created(fakeService(model, { annotations: {} })).service)
@@ -576,7 +576,7 @@ test('a policy names the runtime, the profile and the keys of a source that only
     },
   })
   expect(siblingsOf(made).map(({ kind }) => kind)).toEqual(['Dataset', 'ThinRuntime'])
-  // Without the rule nobody knows the scheme.
+  // Without the rule the scheme is unknown.
   expect(created(service).reason).toBe('UnsupportedScheme')
   const poor = fakeFacts({ policies, installed, secrets: { cubefs: { ...secret, keys: [] } } })
   expect(created(service, poor)).toMatchObject({ reason: 'CredentialsMissing' })

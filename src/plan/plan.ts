@@ -5,7 +5,7 @@ import type { Cache } from '../fluid/desired.ts'
 import type { CacheSettings } from '../fluid/runtime.ts'
 import { awaitsConnection } from '../kserve/connection.ts'
 import { podSourceOf } from '../kserve/location.ts'
-import { readService, type ServiceView } from '../kserve/service-view.ts'
+import { readService, type ServiceReader, type ServiceView } from '../kserve/service-view.ts'
 import type { PolicySpec } from '../policy/schema.ts'
 import { labelProblem } from '../policy/scope.ts'
 import { unusedAnnotations } from '../policy/words.ts'
@@ -29,6 +29,7 @@ import { claimUri, restore } from './service/original.ts'
 import { probeWarnings, schedulingReason, serverProbes } from './service/probe-warnings.ts'
 import { readRecord, type ServiceRecord, subjectOf } from './service/record.ts'
 import { rewrite } from './service/rewrite.ts'
+import { changesNothing } from './service/settled.ts'
 import { annotationsFit, isPlannable, unplannable } from './service/size.ts'
 import { describeTarget, longestFillMs } from './service/target.ts'
 
@@ -39,6 +40,8 @@ export interface PlanInput {
   /** Plan as if the update asked to adopt the service. */
   isAdopted?: boolean
   facts: Facts
+  /** The reader that `needsOf` used, if it may have read the service already. */
+  read?: ServiceReader
 }
 
 interface PlanParts {
@@ -121,7 +124,7 @@ function annotationWarnings({ decision, reason }: Plan, { service, previous, fac
   return problem === undefined ? [] : [`warmgate: ${problem}`]
 }
 
-function planned({ service, previous, isAdopted = false, facts }: PlanInput): Plan {
+function planned({ service, previous, isAdopted = false, facts, read = readService }: PlanInput): Plan {
   const requestsAdoption = asksForAdoption(service, previous)
   // The stored record (`before`) is more reliable: the user can write the annotation in the request (`own`).
   const own = readRecord(service, facts.signer, subjectOf(service, facts.namespace))
@@ -132,12 +135,13 @@ function planned({ service, previous, isAdopted = false, facts }: PlanInput): Pl
   const adopts = isAdopted || requestsAdoption || isSecondPass(own, { previous, before })
   // An adoption replaces a record without a valid signature.
   const kept = adopts && before?.isProven === false ? undefined : before
-  const view = readService(draft.object, facts)
+  const view = read(draft.object, facts)
   const decision = decide({
     service: view,
     previous: previous && readService(previous, facts),
     kept,
     isAdopted: adopts,
+    isUnchanged: () => previous !== undefined && changesNothing({ service, previous }),
     facts,
   })
   // Warn only on creation and on a request for adoption: KServe's controller also updates services.
@@ -169,7 +173,7 @@ function withoutRewrite(
   return draft
 }
 
-const noRoom: Refused = {
+const noRoom: RefusedDecision = {
   kind: 'skip',
   reason: 'TooLarge',
   message: 'the record of the rewrite does not fit in the annotations of the service (256 KiB in total)',
@@ -213,6 +217,18 @@ function isSecondPass(
   return previous !== undefined && own?.isProven === true && before?.isProven !== true
 }
 
+/** What a review answers of a plan. */
+export type Ruling = Pick<Plan, 'decision' | 'reason' | 'message' | 'patch' | 'warnings'>
+
+/** The ruling of a plan for an update that is settled (`isSettled`). */
+export const settled: Ruling = {
+  decision: 'skip',
+  reason: 'AlreadyCached',
+  message: 'nothing has changed',
+  patch: [],
+  warnings: [],
+}
+
 /** The objects that a plan needs, in the order in which they are created. */
 export function siblingsOf({ caches }: Plan): KubeObject[] {
   return caches.flatMap(({ fill, ...cache }) => [...fillJobs(cache, fill), ...cacheObjects(cache)])
@@ -225,9 +241,9 @@ function fillJobs({ name, namespace }: Cache, fill: Fill | undefined): KubeObjec
   return [...(fill.settings.mode === 'Always' ? [] : [lookJob(cache)]), fillJob(cache)]
 }
 
-type Refused = Exclude<Decision, { kind: 'accelerate' }>
+type RefusedDecision = Exclude<Decision, { kind: 'accelerate' }>
 
-function refusal(decision: Refused, draft: Draft, shouldWarn: ShouldWarn): Plan {
+function refusal(decision: RefusedDecision, draft: Draft, shouldWarn: ShouldWarn): Plan {
   const base = {
     ...nothingServed,
     message: decision.message,

@@ -18,7 +18,7 @@ test.each(sections.map((section) => section.split('\n\n')))(
   },
 )
 
-test('what somebody wished for, or Warmgate did, is nothing to warn of', () => {
+test('there is no warning for a user’s own choice, or for an acceleration', () => {
   const quiet = [...reasons].filter((reason) => !needsWarning(reason as (typeof skipReasons)[number]))
   expect(quiet.toSorted()).toEqual(['Accelerated', 'AlreadyCached', 'NotOptedIn', 'OptedOut'])
 })

@@ -45,7 +45,7 @@ test.each(
   )
 })
 
-test('what has a default need not be written, what has none must', () => {
+test('fields with a default are optional, fields without one are required', () => {
   const required = fields(policySpecSchema).flatMap(({ path }) => {
     const names = getIn(specSchema, ...path, 'required')
     return Array.isArray(names) ? names.map((name) => `${path.join('.')}.${name}`) : []

@@ -13,7 +13,7 @@ const policies = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']): 
   return parsed.policy
 })
 
-/** What all five policies together make of a service. */
+/** The plan of a service with all five policies. */
 function planned(uri: string, { team = '', labels = {}, annotations = {} }): Plan {
   const model = { modelFormat: { name: 'huggingface' }, storageUri: uri }
   const facts = fakeFacts({

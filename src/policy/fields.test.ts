@@ -5,7 +5,7 @@ import { isObject, type Json } from '../values/object.ts'
 import { rules } from './rules.ts'
 import { policySpecSchema } from './schema.ts'
 
-/* What could be forgotten of a new field: its rule, the code that reads it, and the page that explains it. */
+/* Every field of a policy needs a rule, code that reads it, and a page that explains it. */
 
 interface Field {
   /** As rules.ts writes it: `cache.tieredStore[].quota`. */

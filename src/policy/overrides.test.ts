@@ -12,7 +12,7 @@ function policy(name: string, { limits, ...more }: Some = {}): Policy {
   }
 }
 
-/** One that allows far more than it gives by itself. */
+/** A policy with limits far above its own values. */
 const generous = policy('p', { limits: { cacheSize: '10Ti', cacheReplicas: 1_000 } })
 
 function applied(annotations: Annotations, on = policy('p')): PolicySpec {
@@ -21,7 +21,7 @@ function applied(annotations: Annotations, on = policy('p')): PolicySpec {
   return result.policy.spec
 }
 
-test('without annotations of ours the policy stands', () => {
+test('without Warmgate’s annotations the policy is unchanged', () => {
   expect(applied({ hold: 'None', 'example.com/hold': 'x' })).toEqual(builtInPolicy.spec)
 })
 
@@ -99,7 +99,7 @@ test('gpu reaches nothing that a policy does not have, or does not allow', () =>
     ok: false,
     message: 'warmgate.dev/gpu: AccelerationPolicy p does not allow it; it allows: warmgate.dev/hold',
   })
-  // Whoever writes no list of overrides allows no GPUs.
+  // A policy without a list of overrides does not allow the override for GPUs.
   expect(refused('disabled', withGpu(builtInPolicy.spec.overrides)).ok).toBe(false)
 })
 
@@ -143,7 +143,7 @@ test.each([
   ['cache-replicas', '1e2', replicas],
   ['cache-replicas', ' 2', replicas],
   ['cache-replicas', 'two', replicas],
-])('warmgate.dev/%s: %j is refused, and what is valid is said', (name, value, message) => {
+])('warmgate.dev/%s: %j is refused, and the message lists valid values', (name, value, message) => {
   expect(applyOverrides(policy('p'), { [`warmgate.dev/${name}`]: value })).toEqual({
     ok: false,
     message: `warmgate.dev/${name}: ${JSON.stringify(value)} is not valid: ${message}`,

@@ -190,7 +190,7 @@ test.each<[Json, string]>([
   ],
   [{ gpu: { resources: { 'nvidia.com/gpu': 0 } } }, 'spec.gpu.resources.nvidia.com/gpu: must be >= 1'],
   [
-    // What KServe writes back as 1k would not be known again as what was added.
+    // KServe rewrites 1000 as 1k, which Warmgate would not recognize.
     { gpu: { resources: { 'nvidia.com/gpu': '1000' } } },
     'spec.gpu.resources.nvidia.com/gpu: must match pattern "^[1-9][0-9]{0,2}$"',
   ],
@@ -217,7 +217,7 @@ test('every problem is named', () => {
 const labels = { namespace: optedIn({ team: 'a' }), service: { tier: 'gold' } }
 const policy = (name: string, spec: Json = {}): Policy => ({ ...parsed(spec), name })
 
-test('the built-in policy governs only where there is none', () => {
+test('the built-in policy governs only if there is no policy', () => {
   expect(selectPolicy([], labels)).toBe(builtInPolicy)
   const other = policy('other', { namespaceSelector: { matchLabels: { team: 'b' } } })
   expect(selectPolicy([other], labels)).toBeUndefined()

@@ -164,6 +164,7 @@ const source = Type.Object(
         'A copy of these sources: the part after the matched prefix is read from here, e.g. hf:// from s3://mirror/hf/. $(namespace) works as in match. It can replace a scheme that no Runtime serves.',
       default: '',
       pattern: '^$|^[a-z0-9]+://[^/]+/([^/]+/)*$',
+      maxLength: 1_024,
     }),
     fill: Type.Optional(fill),
     files: Type.Enum(['Skip', 'Parent'], {

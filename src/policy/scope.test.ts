@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { type Json, listAt, stringAt } from '../values/object.ts'
 import { isNamespaceOptedOut, isSystemNamespace, labelsOf, optedIn, systemNamespaces } from './scope.ts'
 
-test('what belongs to Kubernetes, KServe, Fluid and Warmgate has opted out, whatever its label says', () => {
+test('namespaces of Kubernetes, KServe, Fluid and Warmgate are opted out, whatever their label is', () => {
   for (const name of [
     'kube-system',
     'kube-public',

@@ -28,7 +28,7 @@ test.each<[LabelSelector, boolean]>([
   [expression('region', 'In', ['a']), false],
   [expression('team', 'NotIn', ['a']), false],
   [expression('team', 'NotIn', ['b']), true],
-  // As in Kubernetes: a label that is not there is not one of these.
+  // As in Kubernetes, a missing label matches NotIn.
   [expression('region', 'NotIn', ['a']), true],
   [{ matchLabels: { team: 'a' }, ...expression('tier', 'In', ['silver']) }, false],
   // A name that every object inherits.

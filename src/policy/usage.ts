@@ -19,7 +19,7 @@ export interface PolicyUsage {
   conflicts: Map<string, string>
 }
 
-/** What one service adds to the usages. */
+/** The contribution of one service to the usages. */
 interface Share {
   id: string
   name: string

@@ -18,7 +18,7 @@ test.each(['accelerate', 'Hold', 'cache-sise', 'cache-warm', 'retain', 'hold.tim
   },
 )
 
-test('what is known, or somebody else’s, is no unknown word', () => {
+test('known annotations, and those of other domains, are accepted', () => {
   const names = ['policy', 'hold', 'hold-timeout', 'cache-size', 'cache-replicas', 'gpu', 'adopt']
   const own = ['original', 'caches', 'reverted']
   const all = Object.fromEntries([...names, ...own].map((name) => [`warmgate.dev/${name}`, 'x']))
@@ -28,7 +28,7 @@ test('what is known, or somebody else’s, is no unknown word', () => {
     ).toBeUndefined()
 })
 
-test('a key where nobody reads it is warned of, once', () => {
+test('a key in a place where Warmgate does not read it gives one warning', () => {
   const label = { 'warmgate.dev/acceleration': 'disabled' }
   const service = fakeService(
     { labels: label, annotations: { 'warmgate.dev/hold': 'None' } },

@@ -33,11 +33,11 @@ export interface RestoreContext {
   dryRun: boolean
   /** How long to wait for the pods of one service, and for one cache. */
   timeoutMs: number
-  report: Report
+  report: RestoreReport
 }
 
 /** Prints each action as a line, and counts failures. */
-export class Report {
+export class RestoreReport {
   readonly #write: (line: string) => void
   readonly #prefix: string
   failures = 0

@@ -57,7 +57,7 @@ test('anything else is not there', async () => {
   for (const each of elsewhere) expect((await fetch(each)).status).toBe(404)
 })
 
-test('a scrape that fails is an error of its own, not the end of the process', async () => {
+test('a failed scrape is an error of that request, and does not end the process', async () => {
   metrics.registry.metrics = () => Promise.reject(new Error('broken'))
   expect((await fetch(`${metricsUrl}/metrics`)).status).toBe(500)
   expect((await fetch(`${url}/healthz`)).status).toBe(200)

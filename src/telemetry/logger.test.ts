@@ -84,7 +84,7 @@ test.each<[string, unknown, string | undefined]>([
   expect(lines[0]).not.toContain('x'.repeat(4_097))
 })
 
-test('what is cut says so, and how long it was', () => {
+test('a cut text shows that, with its original length', () => {
   const [line] = logged((logger) => logger.info({ text: mebibyte, deep, service, list: Array(60).fill(1) }))
   expect(line?.text).toBe(`${'x'.repeat(1_024)}… (1048576 characters)`)
   expect(line?.deep).toEqual({ a: { b: '{…}' } })
@@ -113,7 +113,7 @@ test('control characters are escaped', () => {
   const logger = createLogger('info', { write: (line) => lines.push(line) })
   logger.info({ text: 'a\u001b[2J\nb', err: new Error('\u001b]0;x\u0007') }, 'c\u001b\r\nd')
   expect(lines).toHaveLength(1)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: finds control characters.
   expect(lines[0]?.trimEnd()).not.toMatch(/[\u0000-\u001f]/)
   expect(lines[0]).toContain(String.raw`a\u001b[2J\nb`)
 })

@@ -43,7 +43,7 @@ test('the page of signals has unit and buckets of every histogram', () => {
     upperBounds?: number[]
   }[]
   const histograms = all.filter(({ upperBounds }) => upperBounds !== undefined)
-  expect(histograms).toHaveLength(4)
+  expect(histograms).toHaveLength(5)
   for (const { name, upperBounds = [] } of histograms) {
     const [, unit, listed = ''] =
       new RegExp(`\\| \`${name}\` +\\| ([a-z ]+?) +\\| (\\d[^|]*?) +\\|`).exec(page) ?? []

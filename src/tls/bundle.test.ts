@@ -84,7 +84,7 @@ test('a new authority signs only after two hours, unless there is no other', asy
   expect(signerOf(renewed, lateMs + 2 * hourMs)).toBe(renewed.ca1)
 })
 
-test('over four years, whoever signed until a rotation is trusted after it', async () => {
+test('over four years, an authority that signed before a rotation is trusted after it', async () => {
   let now = bundle
   let rotations = 0
   for (let week = 0; week < 4 * 52; week += 1) {

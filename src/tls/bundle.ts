@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { type Json, stringAt } from '../values/object.ts'
 import { backdatedMs, createAuthority, dayMs } from './authority.ts'
 import type { KeyPair } from './issue.ts'
-import { type Refusal, verifyAuthority } from './verify.ts'
+import { type CertificateProblem, verifyAuthority } from './verify.ts'
 
 const slots = ['ca1', 'ca2'] as const
 export type Slot = (typeof slots)[number]
@@ -24,7 +24,7 @@ const replaceMs = 3 * settleMs
 export type BundleRead =
   | { kind: 'valid'; bundle: Bundle }
   | { kind: 'absent' }
-  | { kind: 'invalid'; reason: Refusal; message: string }
+  | { kind: 'invalid'; reason: CertificateProblem; message: string }
 
 export type Renewal = { kind: 'keep' } | { kind: 'renew'; slots: Slot[]; message: string }
 

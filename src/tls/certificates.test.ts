@@ -180,7 +180,7 @@ test('a conflict without end is an error after five attempts', async () => {
   expect(api.calls.filter(({ text }) => text.startsWith('get Secret'))).toHaveLength(5)
 })
 
-test('a caBundle that somebody emptied is written again', async () => {
+test('a caBundle that another client emptied is written again', async () => {
   const certificates = replica()
   await certificates.check()
   api.put(webhookConfiguration())
@@ -207,7 +207,7 @@ test('without a webhook configuration there is a pair, but no readiness', async 
   expect(await certificates.check()).toMatchObject({ kind: 'ready' })
 })
 
-test('a webhook that is reached under a name without a certificate says so', async () => {
+test('a webhook with a name that is not in the certificate is reported', async () => {
   expect(
     await replica({ names: { service: 'warmgate', namespace: 'warmgate-system' } }).check(),
   ).toMatchObject({
@@ -244,7 +244,7 @@ test('through the renewal of both authorities, no look finds this replica cut of
     const leaf = pairs.at(-1)
     expect(await certificates.check()).toMatchObject({ kind: 'ready' })
     const { ca1, ca2 } = storedBundle()
-    // The leaf of before the look is trusted after it, too.
+    // The leaf from before the check is still trusted after it.
     if (leaf) expect([ca1, ca2].some(({ cert }) => isSignedBy(leaf.cert, cert))).toBe(true)
     policyNamesEndpoint.add(storedCaBundles()[0] ?? '')
   }
@@ -286,7 +286,7 @@ test('the ends of all three certificates are in the metrics', async () => {
   }
 })
 
-/** Keys are made on other threads: the clock moves on only when the next look is due. */
+/** Keys are generated on other threads: advance the clock only when the next check is due. */
 async function tick(ms: number): Promise<void> {
   await until(() => clock.nextInMs !== undefined)
   await clock.advance(ms)

@@ -3,17 +3,17 @@ import { resources } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { getIn, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import type { KeyPair } from './issue.ts'
-import { type Refusal, verifyServing } from './verify.ts'
+import { type CertificateProblem, verifyServing } from './verify.ts'
 
 export type CertificateState =
   | { kind: 'ready'; expiresMs: number }
   | {
       kind: 'waiting'
-      reason: Refusal | 'NotYetMade' | 'ConfigurationMissing' | 'Unreachable'
+      reason: CertificateProblem | 'NotYetMade' | 'ConfigurationMissing' | 'Unreachable'
       message: string
     }
 
-/** What keeps a replica trusted by the API server. */
+/** The source of a replica's certificates, which keeps the API server's trust in them. */
 export interface CertificateSource {
   /** Ready: this replica's certificate verifies against what is stored in the webhook configuration. */
   readonly state: CertificateState

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { KeyPair } from './issue.ts'
 
-export type Refusal =
+export type CertificateProblem =
   | 'Unreadable'
   | 'KeyMismatch'
   | 'NotYetValid'
@@ -11,15 +11,15 @@ export type Refusal =
   | 'NotAnAuthority'
   | 'Untrusted'
 
-export type Verdict =
+export type Verification =
   | { kind: 'valid'; expiresMs: number }
-  | { kind: 'invalid'; reason: Refusal; message: string }
+  | { kind: 'invalid'; reason: CertificateProblem; message: string }
 
 /**
  * Whether a key belongs to its certificate. Check before each use: Node's `setSecureContext` accepts a pair
  * that does not match without an error, and then fails every handshake.
  */
-export function verifyPair({ key, cert }: KeyPair): Verdict {
+export function verifyPair({ key, cert }: KeyPair): Verification {
   try {
     const certificate = new X509Certificate(cert)
     if (!certificate.checkPrivateKey(createPrivateKey(key)))
@@ -31,7 +31,7 @@ export function verifyPair({ key, cert }: KeyPair): Verdict {
 }
 
 /** Whether a pair can sign serving certificates, regardless of the time. */
-export function verifyAuthority(pair: KeyPair): Verdict {
+export function verifyAuthority(pair: KeyPair): Verification {
   const verdict = verifyPair(pair)
   if (verdict.kind === 'invalid' || new X509Certificate(pair.cert).ca) return verdict
   return invalid('NotAnAuthority', 'the certificate may not sign others')
@@ -41,7 +41,7 @@ export function verifyAuthority(pair: KeyPair): Verdict {
 export function verifyServing(
   pair: KeyPair,
   { caBundle, names, nowMs }: { caBundle: string; names: readonly string[]; nowMs: number },
-): Verdict {
+): Verification {
   const verdict = verifyPair(pair)
   if (verdict.kind === 'invalid') return verdict
   const certificate = new X509Certificate(pair.cert)
@@ -67,7 +67,10 @@ interface Trust {
 }
 
 /** Why no chain leads from a certificate to an anchor; undefined if one does. */
-function verifyChain(certificate: X509Certificate, { anchors, chain, nowMs }: Trust): Verdict | undefined {
+function verifyChain(
+  certificate: X509Certificate,
+  { anchors, chain, nowMs }: Trust,
+): Verification | undefined {
   // The certificate may be its own anchor: one that signs itself.
   if (anchors.some(({ fingerprint256 }) => fingerprint256 === certificate.fingerprint256)) return undefined
   const issuers = anchors.filter((authority) => isIssuedBy(certificate, authority))
@@ -91,7 +94,7 @@ function isIssuedBy(certificate: X509Certificate, authority: X509Certificate): b
   return authority.ca && certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
 }
 
-function verifyTime({ validFromDate, validToDate, subject }: X509Certificate, nowMs: number): Verdict {
+function verifyTime({ validFromDate, validToDate, subject }: X509Certificate, nowMs: number): Verification {
   const expiresMs = validToDate.getTime()
   if (nowMs < validFromDate.getTime())
     return invalid('NotYetValid', `${subject} is valid from ${validFromDate.toISOString()}`)
@@ -115,6 +118,6 @@ function certificatesIn(bundle: string): X509Certificate[] {
   })
 }
 
-function invalid(reason: Refusal, message: string): Verdict {
+function invalid(reason: CertificateProblem, message: string): Verification {
   return { kind: 'invalid', reason, message }
 }

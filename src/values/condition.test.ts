@@ -15,7 +15,7 @@ test('a condition is found by its type', () => {
   expect(isTrue(pod, 'Other')).toBe(true)
 })
 
-test('what was never written is not true', () => {
+test('a missing condition is not true', () => {
   expect(conditionOf(object(), 'Ready')).toBeUndefined()
   expect(isTrue(undefined, 'Ready')).toBe(false)
   expect(isTrue(object({ type: 'Ready', status: 'Unknown' }), 'Ready')).toBe(false)

@@ -16,7 +16,7 @@ export function footprint(value: Json, mostBytes: number): number | undefined {
   while (open.length > 0 && left >= 0) {
     const each = open.pop() ?? null
     left -= slotBytes + ownBytes(each)
-    for (const inner of partsOf(each)) open.push(inner)
+    for (const inner of partsOf(each)) if (inner !== undefined) open.push(inner)
   }
   return left >= 0 ? mostBytes - left : undefined
 }
@@ -26,10 +26,14 @@ function ownBytes(value: Json): number {
   if (typeof value === 'string') return value.length
   if (Array.isArray(value)) return containerBytes
   if (!isObject(value)) return 0
-  return Object.keys(value).reduce((sum, name) => sum + name.length, containerBytes)
+  let bytes = containerBytes
+  for (const name of Object.keys(value)) bytes += name.length
+  return bytes
 }
 
-function partsOf(value: Json): Json[] {
+const noParts: Json[] = []
+
+function partsOf(value: Json): (Json | undefined)[] {
   if (Array.isArray(value)) return value
-  return isObject(value) ? Object.values(value).filter((inner) => inner !== undefined) : []
+  return isObject(value) ? Object.values(value) : noParts
 }

@@ -204,7 +204,7 @@ export const retainedUntilAnnotation = 'warmgate.dev/retained-until'
 export const fillLabel = 'warmgate.dev/fill'
 
 /**
- * What a Job writes into the marker of a model in a mirror: where the model came from, and by which image.
+ * The content of a model's marker in a mirror: the model's URI and the downloading image.
  * On: pods of Jobs that fill mirrors (annotation).
  * Written by: the controller.
  * Read by: the pod itself, by its downward API.
@@ -213,7 +213,7 @@ export const fillLabel = 'warmgate.dev/fill'
 export const markerAnnotation = 'warmgate.dev/marker'
 
 /**
- * Asks that the model of a cache be downloaded into its mirror again; any text that tells one request from another.
+ * Requests to download the model of a cache into its mirror again. The value distinguishes requests.
  * On: Datasets, and the Jobs that answer it (annotation).
  * Written by: `warmgate refresh`; the controller on Jobs.
  * Read by: the controller.
@@ -222,7 +222,8 @@ export const markerAnnotation = 'warmgate.dev/marker'
 export const refillAnnotation = 'warmgate.dev/refill'
 
 /**
- * What came of the last request to fill a mirror again: the request, then `Complete`, or `Failed` and why.
+ * The result of the last request to fill a mirror again: the request, then `Complete`, or `Failed` and a
+ * reason.
  * On: Datasets (annotation).
  * Written by: the controller.
  * Read by: `warmgate refresh`.

@@ -3,7 +3,7 @@ import { Memory } from './memory.ts'
 
 const text = 'x'.repeat(300)
 
-test('of too many the one used longest ago is forgotten', () => {
+test('the least recently used value is forgotten first', () => {
   const memory = new Memory<number>({ totalBytes: 1_000, valueBytes: 500 })
   memory.set('a', 1, text)
   memory.set('b', 2, text)
@@ -13,14 +13,14 @@ test('of too many the one used longest ago is forgotten', () => {
   expect(memory.size).toBe(2)
 })
 
-test('what is too large is not remembered, and neither is what it replaces', () => {
+test('a value that is too large is not remembered, and removes the one that it replaces', () => {
   const memory = new Memory<string>({ totalBytes: 1_000, valueBytes: 500 })
   memory.set('a', 'small', 'small')
   memory.set('a', 'large', 'x'.repeat(501))
   expect(memory.get('a')).toBeUndefined()
 })
 
-test('what is deleted or replaced leaves its room to others', () => {
+test('deleted and replaced values free their room', () => {
   const memory = new Memory<number>({ totalBytes: 1_000, valueBytes: 500 })
   for (let round = 0; round < 10; round++) memory.set('a', round, text)
   memory.set('b', 1, text)

@@ -24,12 +24,12 @@ test('a path of names and indexes leads to a value, or to nothing', () => {
   expect(getIn(undefined, 'a')).toBeUndefined()
 })
 
-test('what an object inherits is not in it', () => {
+test('inherited fields are ignored', () => {
   expect(getIn(value, 'constructor')).toBeUndefined()
   expect(getIn(value, 'o', 'toString', 'name')).toBeUndefined()
 })
 
-test('a value of another type than the one that is asked for is none', () => {
+test('a value of another type is ignored', () => {
   expect(stringAt(value, 'a', 0, 'b')).toBe('c')
   expect(stringAt(value, 'a', 0, 'n')).toBeUndefined()
   expect(listAt(value, 'a')).toHaveLength(1)
@@ -68,7 +68,7 @@ test('JSON may be nested deeper than a stack', () => {
   expect(someObject(deep, ({ a }) => a === 1)).toBe(true)
 })
 
-test('an object is found at any depth, and each is looked at', () => {
+test('an object is found at any depth, and each is tested', () => {
   const all = { a: [{ b: 1 }, null, 'text', [{ c: { d: 2 } }]] }
   const fields: string[] = []
   const collect = (object: { [field: string]: unknown }) => {

@@ -133,6 +133,23 @@ function fill(from: Json[] | JsonObject, to: Json[] | JsonObject, begin: (value:
   }
 }
 
+/** Whether two values are the same JSON. The order of fields does not count. Calls itself for each level. */
+export function isSameJson(a: Json | undefined, b: Json | undefined): boolean {
+  if (a === b) return true
+  if (!isNested(a) || !isNested(b)) return false
+  if (Array.isArray(a) || Array.isArray(b)) return Array.isArray(a) && Array.isArray(b) && isSameList(a, b)
+  const fields = Object.keys(a)
+  if (fields.length !== Object.keys(b).length) return false
+  for (const field of fields) if (!Object.hasOwn(b, field) || !isSameJson(a[field], b[field])) return false
+  return true
+}
+
+function isSameList(a: Json[], b: Json[]): boolean {
+  if (a.length !== b.length) return false
+  for (const [index, inner] of a.entries()) if (!isSameJson(inner, b[index])) return false
+  return true
+}
+
 /**
  * Whether `holds` is true for any object in a value, itself included, at any depth. Also true if there are more than
  * `most` objects and lists: choose `holds` so that true is the safe result.
@@ -158,6 +175,7 @@ export function someObject(
   return false
 }
 
-function isNested(value: Json | undefined): value is Json[] | JsonObject {
+/** Whether a value is an object or a list. */
+export function isNested(value: Json | undefined): value is Json[] | JsonObject {
   return typeof value === 'object' && value !== null
 }

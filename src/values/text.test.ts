@@ -50,7 +50,7 @@ test.each([
   expect(JSON.parse(`"${escaped}"`)).toBe(text)
 })
 
-test('what people read stays as it is', () => {
+test('readable text is unchanged', () => {
   const text = 'größe 模型 🚀 “quoted” 50 %… \\u001b'
   expect(printable(text)).toBe(text)
   expect(printableLines('a\nb\u001b\n')).toBe('a\nb\\u001b\n')

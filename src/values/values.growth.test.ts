@@ -17,7 +17,7 @@ describe.each<[string, (text: string) => unknown]>([
 
 const condition = (type: string) => ({ type, status: 'True' })
 
-test('what is found in lists and objects is found in linear time', () => {
+test('lists and objects are searched in linear time', () => {
   const object = { apiVersion: 'v1', kind: 'Pod', metadata: {} }
   expectLinear(
     (n) => ({ ...object, status: { conditions: Array.from({ length: n }, () => condition('A')) } }),

@@ -194,14 +194,14 @@ describe('going back', () => {
     )
   }
 
-  test('one service, while Warmgate runs: it opts out, its pods roll, and its cache goes', async () => {
+  test('one service, while Warmgate runs: it opts out, its pods roll, and its cache is deleted', async () => {
     expect(await warmgate(['restore', '-n', 'slow-serve', name, '--yes'], shell)).toMatch(
       /^opted out InferenceService slow-serve\/held\n(.*\n)*deleted cache/m,
     )
     await servedBy('slow-serve', 1)
   })
 
-  test('nobody releases the pods of a Warmgate that is gone, but restore --pods-only', async () => {
+  test('if Warmgate was deleted, only restore --pods-only releases its pods', async () => {
     await Promise.all(replicas.map((replica) => replica.stop()))
     expect(await warmgate(['restore', '--pods-only', '-n', 'slow-keep', '--yes'], shell)).toMatch(
       /^released Pod .*\n$/,

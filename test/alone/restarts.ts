@@ -130,7 +130,7 @@ export function restarts(theCluster: () => TestCluster): void {
     }
   })
 
-  test('what is retained goes with its policy, though Warmgate be down', async () => {
+  test('a retained cache is deleted with its policy, even if Warmgate is down', async () => {
     const ns = 'uninstalled'
     await governed(ns, { cache: { retain: '1h' } })
     const key = { namespace: ns, name: await createBloom(ns) }
@@ -145,7 +145,7 @@ export function restarts(theCluster: () => TestCluster): void {
     await cluster.restartWarmgate()
   })
 
-  test('a lost key takes nothing away, rolls nothing, and is said', async () => {
+  test('a lost key removes nothing, rolls nothing, and is reported', async () => {
     await governed('keys', {})
     const stored = await create(service('keys', 'iris', sklearn('s3://models/iris')))
     const [cache = ''] = cacheNames(stored)

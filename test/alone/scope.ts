@@ -107,7 +107,7 @@ export function scope(theCluster: () => TestCluster): void {
   })
 
   describe('the opt-in', () => {
-    test('costs what is no service’s nothing, and of a service only what counts is looked at', async () => {
+    test('unrelated objects are never reviewed, and services only for relevant changes', async () => {
       await applyAll(testCluster.client, [namespace('open'), namespace('silent', {})])
       expect(await reviewsOf(() => unrelated('open'))).toBe(0)
       expect(await reviewsOf(() => unrelated('silent'))).toBe(0)
@@ -127,7 +127,7 @@ export function scope(theCluster: () => TestCluster): void {
   })
 
   describe('a policy for the whole cluster', () => {
-    test('says so where the webhook does not reach that far', async () => {
+    test('reports a webhook that selects fewer namespaces', async () => {
       await applyAll(testCluster.client, [policy('wide', { scope: 'Cluster' })])
       await scopeLimited('WebhookOptedInOnly')
       await installed('cluster-wide', 'silent')
@@ -178,7 +178,7 @@ export function scope(theCluster: () => TestCluster): void {
       expect(await reviewsOf(() => unrelated('busy'))).toBe(0)
     })
 
-    test('that is narrowed later takes nothing back', async () => {
+    test('that is narrowed later reverts nothing', async () => {
       const key = { namespace: 'silent', name: 'wide' }
       const before = await testCluster.client.get(resources.inferenceService, key)
       await applyAll(testCluster.client, [policy('wide', { scope: 'OptedIn' })])
@@ -241,7 +241,7 @@ export function scope(theCluster: () => TestCluster): void {
       expect(await adopt('elders', true)).toBe('accelerated already: 2\nnothing to adopt\n')
     })
 
-    test('adopt: Automatic: the leader takes them in by itself, warm before a pod is made', async () => {
+    test('adopt: Automatic: the leader adopts them, each warm before a pod is created', async () => {
       const spec = {
         namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'patient' } },
         priority: 9,

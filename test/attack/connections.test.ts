@@ -23,7 +23,7 @@ const review = JSON.stringify({
 
 const post = (attacked: AttackedWarmgate, agent: Agent) => send(attacked, agent, review)
 
-test('one stranger cannot keep the API server out, however many connections it holds open', async () => {
+test('one unknown client cannot block the API server, however many connections it opens', async () => {
   const attacked = await attack()
   const sockets: Socket[] = []
   try {

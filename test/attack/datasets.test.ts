@@ -196,7 +196,7 @@ async function waitForSync(): Promise<void> {
   await until('the cache of another service', async () => await cluster.client.get(dataLoad, key))
 }
 
-test('more workers than the policy gives, owners and marks are put right, a forged digest or not; the rest is reported', async () => {
+test('more workers than the policy allows, owners and labels are corrected, even with a forged digest; the rest is reported', async () => {
   const key = await tenant('drifting')
   await create('drifting')
   await ready('drifting')

@@ -43,7 +43,7 @@ async function event(ns: string, reason: string): Promise<KubeObject | undefined
 }
 
 /* First, since it is about a cluster without any policy. */
-test('no limits out of the box: without a policy nobody asks for more than the built-in one gives', async () => {
+test('without a policy, overrides cannot exceed the built-in policy', async () => {
   await applyAll(cluster.client, [namespace('bounded')])
   const wish = (name: string, value: string) =>
     create(service('bounded', 'wish', sklearn('s3://m/wish'), { [`warmgate.dev/${name}`]: value }), true)

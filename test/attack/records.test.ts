@@ -97,7 +97,7 @@ describe('a forged record', () => {
     expect(await made('records-open')).not.toContain(`Dataset/${forgedCache}`)
   })
 
-  test('that was there before its namespace opted in is kept as it is, and said', async () => {
+  test('of a service that is older than the opt-in is kept unchanged, and reported', async () => {
     await applyAll(cluster.client, [namespace('records-late', {})])
     const before = await create(forged('records-late', 'before'))
     await applyAll(cluster.client, [namespace('records-late')])

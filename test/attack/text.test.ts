@@ -91,7 +91,7 @@ test('a prefix without a slash, widened by files: Parent or by cache.scope: Sour
   expect(dataset?.spec).toMatchObject({ mounts: [{ mountPoint: 's3://models/abc/' }] })
 })
 
-test('the prefixes of a policy, told to whoever is skipped', () => {
+test('a skipped service does not learn the prefixes of a policy', () => {
   const facts = fakeFacts({ policies: [fakePolicy('p', { sources: [{ match: ['s3://of-others/'] }] })] })
   const made = plan({ service: service({ model: { storageUri: 's3://models/llama' } }), facts })
   expect(made).toMatchObject({ decision: 'skip', reason: 'UnsupportedScheme' })

@@ -27,7 +27,7 @@ test('without Go and with an empty cache, the error says what to install', async
   })
 })
 
-test('a Go that is too old is named as such, with its own words', async () => {
+test('a Go version that is too old is reported with its own message', async () => {
   await fakeGo('echo "go: go.mod requires go >= 1.26.0 (running go 1.21.0; GOTOOLCHAIN=local)" >&2; exit 1')
   await expect(provideBinaries({ programs: ['kwok'], env })).rejects.toMatchObject({
     code: 'GO_TOO_OLD',
@@ -46,7 +46,7 @@ test('a build that fails says why, and leaves nothing half-made', async () => {
   ])
 })
 
-test('what was built is not built again, and needs no Go', async () => {
+test('built programs are not built again, and need no Go', async () => {
   await fakeBuilds()
   const lines: string[] = []
   const progress = (line: string) => lines.push(line)
@@ -104,7 +104,7 @@ test('a cluster needs only the programs that it runs', async () => {
   expect(await areBinariesBuilt(['etcd', 'kwok', 'kserve-manager'], env)).toBe(false)
 })
 
-test('of each module the newest stays, and what is not old, in use, or not ours', async () => {
+test('the newest version of each module stays, and folders that are new, in use, or foreign', async () => {
   const dayMs = 24 * 3_600_000
   const nowMs = Date.now()
   const entry = async (name: string, days: number) => {

@@ -56,7 +56,7 @@ test('an InferenceService becomes a Deployment and a pod with a storage initiali
   expect(loadedMs).toBeGreaterThanOrEqual(2_000)
 })
 
-test("KServe's validator answers, in its own words", async () => {
+test("KServe's validator responds with its own message", async () => {
   const both = { predictor: { sklearn: { storageUri: 's3://a' }, xgboost: { storageUri: 's3://b' } } }
   await expect(client.create(resources.inferenceService, service('both', both))).rejects.toThrow(
     /inferenceservice.kserve-webhook-server.*denied the request/,
@@ -91,7 +91,7 @@ test('a process runs under the role of a service account, and under nothing else
   }
 })
 
-test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list pods, and nothing else', async () => {
+test('warmgate report without Warmgate and Fluid: needs only the right to list pods', async () => {
   const accelerated = {
     huggingface: { storageUri: 's3://models/llama', resources: { limits: { 'nvidia.com/gpu': '2' } } },
     minReplicas: 2,
@@ -127,7 +127,7 @@ test('warmgate report, where nothing of Warmgate or Fluid is: with leave to list
   expect(await report('-n', 'kserve')).toContain('there are no pods of services')
 })
 
-test('nobody is anonymous', async () => {
+test('anonymous requests are refused', async () => {
   const config = new KubeConfig()
   const server = testCluster.cluster.kubeConfig.getCurrentCluster()
   if (server === null) throw new Error('the cluster has no server')

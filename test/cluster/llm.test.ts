@@ -50,7 +50,7 @@ test.each(['v1alpha1', 'v1alpha2'])('an LLMInferenceService %s runs on a claim',
   })
 })
 
-test('one version of an LLMInferenceService is read as the other', async () => {
+test('one version of an LLMInferenceService is converted to the other', async () => {
   const written = llm('either', 'v1alpha1', { model: { uri: 'pvc://llama', name: 'llama' } })
   await client.create(resourceOf(written), written)
   const other = resourceOf(llm('either', 'v1alpha2', {}))
@@ -78,7 +78,7 @@ test('an s3:// LLMInferenceService gets a storage initializer, several nodes a L
   }
 })
 
-test("KServe's validator of LLMInferenceServices answers, in its own words", async () => {
+test("KServe's validator of LLMInferenceServices responds with its own message", async () => {
   const service = llm('both', 'v1alpha2', { model: { uri: 'pvc://llama' }, worker: {} })
   await expect(client.create(resourceOf(service), service)).rejects.toThrow(
     /llminferenceservice.kserve-webhook-server.v1alpha2.validator.*denied the request/,

@@ -12,7 +12,7 @@ import { until } from './until.ts'
 
 const owner = fileURLToPath(new URL('./survival.owner.ts', import.meta.url))
 
-test('two clusters side by side are independent; a cluster whose owner is killed leaves nothing', async () => {
+test('two clusters are independent; a cluster leaves nothing if its owner is killed', async () => {
   const child = fork(owner, { execArgv: [] })
   const [ours, [theirs]] = await Promise.all([
     startCluster({ nodes: 1 }),

@@ -82,7 +82,7 @@ test('Kubernetes binds the claim to the volume, and the scheduler takes a pod th
   })
 })
 
-test('of two Datasets whose volumes have one name, the second gets a claim that is never bound', async () => {
+test('if two Datasets have the same volume name, the second gets a claim that is never bound', async () => {
   const first = await FluidFixture.open(client, 'binding-team-one')
   const second = await FluidFixture.open(client, 'binding-team')
   await first.bound('model')
@@ -93,7 +93,7 @@ test('of two Datasets whose volumes have one name, the second gets a claim that 
   expect(objectAt(volume, 'spec', 'claimRef')).toMatchObject({ namespace: 'binding-team-one', name: 'model' })
 })
 
-test("a claim of a user's own is left as it is, and the Dataset is Bound all the same", async () => {
+test("a user's own claim is not changed, and the Dataset is still Bound", async () => {
   const fixture = await FluidFixture.open(client, 'binding-taken')
   const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
   const mine = await fixture.create(persistentVolumeClaim, 'model', { spec })
@@ -119,7 +119,7 @@ test('names that are no DNS-1035 labels are refused in an Event, and the phase s
   await fixture.expectGone(dataset, '7b.chat')
 })
 
-test('Jindo says in a condition that OSS needs an endpoint; mended, the Dataset is Bound', async () => {
+test('Jindo reports in a condition that OSS needs an endpoint; once it is set, the Dataset is Bound', async () => {
   const fixture = await FluidFixture.open(client, 'binding-endpoints')
   await fixture.dataset('model', { mountPoint: 'oss://models/bloom/' })
   await fixture.runtime('model')

@@ -16,7 +16,7 @@ const { dataset, dataLoad, job, persistentVolumeClaim, pod, secret } = resources
 export function contract(theClient: () => KubeClient): void {
   for (const kind of runtimeKinds) contractOf(kind, theClient)
 
-  test.concurrent('a DataLoad that names no namespace hangs, and an Event says so', async (context) => {
+  test.concurrent('a DataLoad that names no namespace hangs, with an Event', async (context) => {
     const fixture = await FluidFixture.open(theClient(), 'contract-lost', context)
     await createDataset(fixture, 'model', juicefs)
     await fixture.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })

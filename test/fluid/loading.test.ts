@@ -49,7 +49,7 @@ async function follow(resource: typeof dataset | typeof job, fixture: FluidFixtu
   return { seen, stop: () => reflector.stop() }
 }
 
-test('a DataLoad that does not name the namespace of its Dataset hangs, and is looked at for ever', async () => {
+test('a DataLoad that does not name the namespace of its Dataset hangs, and is reconciled forever', async () => {
   const fixture = await FluidFixture.open(client, 'loading-no-namespace')
   await fixture.bound('model')
   await fixture.create(dataLoad, 'load', { spec: { dataset: { name: 'model' } } })
@@ -81,7 +81,7 @@ test('a DataLoad waits with an empty phase for its Dataset to be there, and to b
   await fixture.expectPhase(dataLoad, 'load', 'Complete')
 })
 
-test('the loading Job is done first; the DataLoad says so at the next poll', async () => {
+test('the loading Job is done first; the DataLoad is Complete at the next poll', async () => {
   const fixture = await FluidFixture.open(client, 'loading-polling')
   await fixture.bound('model')
   fluid.set({ pollMs: 3_600_000, bytesPerSecond: 1 })
@@ -212,7 +212,7 @@ test('a Jindo load without a tiered store never begins', async () => {
   expect(stringAt(await fixture.get(dataLoad, 'load'), 'status', 'phase')).toBe('Executing')
 })
 
-test('a DataLoad whose time to live is over is deleted, with its Job', async () => {
+test('a DataLoad is deleted with its Job after its time to live', async () => {
   const fixture = await FluidFixture.open(client, 'loading-time-to-live')
   await fixture.bound('model')
   await fixture.dataLoad('load', 'model', { ttlSecondsAfterFinished: 1 })

@@ -64,7 +64,7 @@ test('the claim names its volume, and that of JuiceFS the generation of the FUSE
   expect(claim.spec).toMatchObject({ volumeName: 'team-a-bloom', storageClassName: 'fluid' })
 })
 
-test('where a label would be too long, the UID of the Dataset replaces it', () => {
+test('if a label would be too long, the UID of the Dataset replaces it', () => {
   const { labels } = toClaim(datasetOf('m'.repeat(60)), jindo).metadata
   expect(labels).toMatchObject({ 'fluid.io/s-u-1': 'true', 'fluid.io/dataset-id': 'u-1' })
 })

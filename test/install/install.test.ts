@@ -112,14 +112,16 @@ describe('components that are for one way', () => {
     expect(objectAt(find(rendered, 'Deployment'), 'spec', 'template', 'spec', 'securityContext')).toEqual(pod)
   })
 
-  test('Secrets of caches in the namespaces that a value names', async () => {
-    const objects = await helm({ cacheSecrets: { namespaces: ['models', 'more'] } }, 'platform')
-    const bindings = objects.filter(({ metadata }) => metadata.name === 'warmgate-cache-secrets')
-    const spaces = bindings
-      .filter(({ kind }) => kind === 'RoleBinding')
-      .map(({ metadata }) => metadata.namespace)
-    expect(spaces).toEqual(['models', 'more'])
-    for (const binding of bindings.filter(({ kind }) => kind === 'RoleBinding'))
+  test.each([
+    ['cacheSecrets', 'warmgate-cache-secrets'],
+    ['mirrorFills', 'warmgate-fills'],
+  ])('%s binds %s in the namespaces that a value names', async (value, role) => {
+    const objects = await helm({ [value]: { namespaces: ['models', 'more'] } }, 'platform')
+    const bindings = objects.filter(
+      (each) => each.kind === 'RoleBinding' && stringAt(each, 'roleRef', 'name') === role,
+    )
+    expect(bindings.map(({ metadata }) => metadata.namespace)).toEqual(['models', 'more'])
+    for (const binding of bindings)
       expect(listAt(binding, 'subjects')).toEqual([
         { kind: 'ServiceAccount', name: 'warmgate', namespace: 'platform' },
       ])

@@ -403,7 +403,7 @@ describe.concurrent('GPUs', () => {
 })
 
 describe.concurrent('one cache for many', () => {
-  test('two services share it, and it goes with the last', async () => {
+  test('two services share it, and it is deleted with the last', async () => {
     const ns = await opened('shared')
     const [first, second] = [
       await create(service(ns, 'first', sklearn('s3://models/shared'))),
@@ -469,7 +469,7 @@ describe.concurrent('steady', () => {
     expect(cacheOf(replaced)).toBe(cacheOf(first))
   })
 
-  test('a secret that is gone takes nothing back', async () => {
+  test('a deleted Secret reverts nothing', async () => {
     const ns = await opened('kept')
     const admitted = await create(service(ns, 'kept', custom('oss://models/kept'), usesOssSecret))
     await cluster.client.delete(resources.secret, { namespace: ns, name: 'oss-access' })
@@ -522,7 +522,7 @@ describe('every hold ends', () => {
     await released(ns, 'TimedOut')
   })
 
-  test('with the failure of the warm-up, which takes the service back', async () => {
+  test('with the failure of the warm-up, which reverts the service', async () => {
     const ns = 'accel-failure'
     const { admitted } = await heldBy(ns, { warmup: { retries: 0 } }, { failLoad: () => 'no such bucket' })
     await eventWith(admitted, 'Reverted')

@@ -176,7 +176,7 @@ a public bucket without credentials. This page is written by a test, which compa
 ${table(['release', 'files', 'services', 'accelerated', 'refused', 'skipped', 'unreadable files'], releases)}
 
 - Refused: by KServe or its CRD, which are those of ${newest} for every release.
-- Passed over: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.
+- Skipped: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.
 - Unreadable: templates and files that are no YAML: ${broken.join(', ')}.
 
 A service that is the same in several releases is listed once, with the path that it has in the newest of them.

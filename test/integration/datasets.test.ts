@@ -178,7 +178,7 @@ test('a team’s Dataset serves its services, path included, and nothing of it i
   ])
 })
 
-test('the models of one prefix share a Dataset, and each goes with its last service', async () => {
+test('the models of one prefix share a Dataset, and each is deleted with its last service', async () => {
   const [one, two] = [
     await create('datasets-many', 'llama', 's3://models/llama'),
     await create('datasets-many', 'bloom', 's3://models/bloom/7b'),
@@ -239,7 +239,7 @@ test('a volume of another namespace has the name that Fluid would give ours: the
   expect(await fluidObjects('datasets-clash')).toEqual([])
 })
 
-test('a Dataset of another namespace serves by a reference, where its owner grants it; nobody else', async () => {
+test('a Dataset of another namespace serves by a reference, only if its owner grants it', async () => {
   const shared = { namespace: 'datasets-shared', name: 'all-models' }
   await applyAll(cluster.client, [
     fluidObject(

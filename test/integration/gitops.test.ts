@@ -2,7 +2,7 @@ import { type KubernetesObject, KubernetesObjectApi, PatchStrategy } from '@kube
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
-import { type JsonObject, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
+import { type Json, type JsonObject, type KubeObject, objectAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
 import { joinTestCluster, type SharedCluster } from '../warmgate/shared.ts'
 import { applyPolicy, isTrue, podsOf, podWith, readyPod } from './await.ts'
@@ -126,7 +126,14 @@ test("with rewrite: Pod the service is what Git says: Argo CD's older diff, whic
   )
   expect(uriOf(spec as KubeObject)).toMatch(/^pvc:/)
   expect(uriOf(pod as KubeObject)).toBe('oss://models/bloom')
-  expect(await live('gitops-pod')).toMatchObject(inGit('gitops-pod'))
+  const [stored, git] = [await live('gitops-pod'), inGit('gitops-pod')]
+  expect(stored.metadata.annotations).toMatchObject(git.metadata.annotations ?? {})
+  expect(Object.keys(stored.metadata.annotations ?? {})).not.toContain('warmgate.dev/original')
+  const container = (object: KubeObject) => objectAt(object, 'spec', 'predictor', 'containers', 0)
+  expect(container(stored)).toMatchObject({
+    env: container(git).env as Json,
+    image: container(git).image as Json,
+  })
   await expectInSync(inGit('gitops-pod'), manager)
 })
 

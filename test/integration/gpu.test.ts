@@ -246,7 +246,7 @@ test.each(Object.keys(llmUnserved))('%s: asks already', async (name) => {
   expect(JSON.stringify(pod?.spec)).not.toContain(gpu)
 })
 
-test('what comes right before its service counts', async () => {
+test('objects that are created right before their service count', async () => {
   const [, , , greedy] = runtimesFor(here)
   const runtime = { ...greedy, metadata: { namespace: here, name: 'late' } } as KubeObject
   const format = { name: 'late', autoSelect: true }
@@ -310,7 +310,7 @@ describe('warmgate.dev/gpu', () => {
   })
 })
 
-test('opting out takes all of it back, and KServe its image', async () => {
+test('opting out reverts all of it, and KServe uses its own image again', async () => {
   const { client } = cluster
   const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
   for (const object of [serviceFor(here, 'huggingface'), llmFor('llm-base')]) {

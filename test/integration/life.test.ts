@@ -82,7 +82,7 @@ async function annotate(ns: string, annotations: { [key: string]: string }): Pro
   )
 }
 
-test('of a changed policy a cache gets what Fluid takes up, and says what it stays without', async () => {
+test('a cache gets the changes of a policy that Fluid applies, and reports the pending ones', async () => {
   const ns = 'life-changing'
   const tier = (quota: string) => [{ medium: 'SSD', path: '/mnt/cache', quota }]
   await governed(ns, { cache: { replicas: 1, tieredStore: tier('50Gi') } })

@@ -190,7 +190,7 @@ describe('overrides', () => {
     ['cache-replicas', '4000', 'at most 4'],
     ['policy', 'status', 'does not allow it; it allows: warmgate.dev/hold, warmgate.dev/hold-timeout'],
     ['gpu', 'enabled', 'does not allow it'],
-  ])('%s: %s is denied, and the bound is said', async (name, value, says) => {
+  ])('%s: %s is denied, and the message has the bound', async (name, value, says) => {
     await governed('policy-bounded', { limits })
     const wish = service('policy-bounded', 'wish', sklearn('s3://models/wish'), {
       [`warmgate.dev/${name}`]: value,

@@ -97,7 +97,7 @@ async function replace(original: KubeObject): Promise<KubeObject> {
 }
 
 describe('rewrite: Pod', () => {
-  test('the service stays as it is; its pods are turned to the cache, held, and released', async () => {
+  test('the service stays unchanged; its pods are redirected to the cache, held and released', async () => {
     cluster.fluid.set(stalled)
     const [turned, plain] = await Promise.all(
       ['updates-pods', 'updates-plain'].map((ns) => create(service(ns, 'iris', sklearn('s3://models/iris')))),
@@ -136,7 +136,7 @@ describe('rewrite: Pod', () => {
     await eventuallyGone(cluster.client, resources.dataset, { namespace: 'updates-pods', name: claim ?? '' })
   })
 
-  test('in Knative mode the Knative Service keeps the URI, and each pod of it is turned', async () => {
+  test('in Knative mode the Knative Service keeps the URI, and each of its pods is redirected', async () => {
     cluster.fluid.set(stalled)
     const knative = service('updates-pods', 'words', sklearn('s3://models/words'), {
       'serving.kserve.io/deploymentMode': 'Knative',
@@ -227,7 +227,7 @@ describe('updates', () => {
   const canaryUri = (object: KubeObject) =>
     stringAt(object, 'spec', 'canary', 0, 'predictor', 'model', 'storageUri')
 
-  test('a changed canary gets a cache of its own, and the stable predictor is not rolled', async () => {
+  test('a changed canary gets its own cache, and the stable predictor is not rolled', async () => {
     const admitted = await create(family('s3://models/green-1'))
     const key = { namespace: 'updates-specs', name: 'family-predictor' }
     const before = await until('the stable Deployment', () => cluster.client.get(deployment, key))

@@ -217,7 +217,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
     expect(model.equals(await served(ready))).toBe(true)
   })
 
-  test('a second node whose owner is killed leaves nothing on this machine', async () => {
+  test('a second node leaves nothing on this machine if its owner is killed', async () => {
     const file = fileURLToPath(new URL('./survival.owner.ts', import.meta.url))
     const owner = fork(file, [testCluster.cluster.kubeconfig], { execArgv: [] })
     const [orphan] = (await once(owner, 'message')) as [RealNode]

@@ -22,7 +22,7 @@ test('a machine that has all of it lacks nothing', async () => {
   expect(await missingRequirement(able)).toBeUndefined()
 })
 
-test('what is missing is named', async () => {
+test('the missing requirement is named', async () => {
   expect(await missingRequirement({ ...able, platform: 'darwin' })).toContain('Linux')
   expect(await missingRequirement({ ...able, user: 1000 })).toContain('root')
   expect(await missingRequirement({ ...able, env: { PATH: '' } })).toBe('the command unshare')

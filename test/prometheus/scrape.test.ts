@@ -16,7 +16,7 @@ import { type Prometheus, type Sample, startPrometheus } from './prometheus.ts'
 
 const modelBytes = 2 ** 30
 const quick = { bindMs: 200, pollMs: 200, syncMs: 200, deleteRetryMs: 300 }
-const slowly = { bytesPerSecond: 1 }
+const slowly = { bytesPerSecond: modelBytes / 40 }
 const once = { bytesPerSecond: modelBytes / 2 }
 
 let stage: TestCluster
@@ -85,7 +85,7 @@ describe('a real Prometheus', () => {
   const queries = listAt(dashboard(), 'panels').flatMap((panel) =>
     listAt(panel, 'targets').map((target): [string, string] => [
       stringAt(panel, 'title') ?? '',
-      (stringAt(target, 'expr') ?? '').replaceAll('$__rate_interval', '2m'),
+      (stringAt(target, 'expr') ?? '').replaceAll('$__rate_interval', '10m'),
     ]),
   )
 

@@ -79,7 +79,7 @@ function isOurs(service: KubeObject, path: string): boolean {
   return isModel || isAdded
 }
 
-describe('what is generated', () => {
+describe('generated values', () => {
   let cluster: SharedCluster
 
   beforeAll(async () => {

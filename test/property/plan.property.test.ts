@@ -7,13 +7,16 @@ import { requestsDevices } from '../../src/kserve/devices.ts'
 import { llmBases } from '../../src/kserve/llm-config.ts'
 import { findModelLocations } from '../../src/kserve/location.ts'
 import { readService } from '../../src/kserve/service-view.ts'
-import { Draft } from '../../src/plan/draft.ts'
+import { Draft, pointer } from '../../src/plan/draft.ts'
 import type { Facts } from '../../src/plan/facts.ts'
-import { afterKserve } from '../../src/plan/plan.fake.ts'
-import { type Plan, plan, siblingsOf } from '../../src/plan/plan.ts'
+import { afterKserve, fakeFacts } from '../../src/plan/plan.fake.ts'
+import { type Plan, plan, settled, siblingsOf } from '../../src/plan/plan.ts'
 import { cpuFormatOf } from '../../src/plan/service/gpu.ts'
-import { readOriginal, restore } from '../../src/plan/service/original.ts'
-import { getIn, isObject, type Json, type KubeObject } from '../../src/values/object.ts'
+import { type Original, readOriginal, restore } from '../../src/plan/service/original.ts'
+import { subjectOf, writeSigned } from '../../src/plan/service/record.ts'
+import { isSettled } from '../../src/plan/service/settled.ts'
+import { accelerationLabel } from '../../src/values/keys.ts'
+import { getIn, isObject, type Json, type JsonObject, type KubeObject } from '../../src/values/object.ts'
 import { anyServices, forgedServices, optedInFacts, services } from './arbitraries.ts'
 
 /*
@@ -24,6 +27,8 @@ import { anyServices, forgedServices, optedInFacts, services } from './arbitrari
 const numRuns = Number(process.env.WARMGATE_PROPERTY_RUNS ?? 100)
 
 vi.setConfig({ testTimeout: 40_000 + 100 * numRuns })
+
+const optedIn = fakeFacts()
 
 function check(service: fc.Arbitrary<KubeObject>, holds: (service: KubeObject, facts: Facts) => void): void {
   fc.assert(fc.property(service, optedInFacts, holds), { numRuns })
@@ -168,7 +173,7 @@ test('the record is enough to restore exactly what came in', () => {
   })
 })
 
-test('opting out gives back exactly what came in, in whatever cluster by then', () => {
+test('opting out restores exactly the original, in any cluster', () => {
   fc.assert(
     fc.property(services, optedInFacts, optedInFacts, (service, facts, later) => {
       const { service: admitted } = accelerated(service, facts)
@@ -199,7 +204,7 @@ test('a second pass changes nothing, as a creation and as an update', () => {
   })
 })
 
-test('what is accelerated stays so, in whatever cluster by then', () => {
+test('an accelerated service stays so, in any cluster', () => {
   fc.assert(
     fc.property(services, optedInFacts, optedInFacts, (service, facts, later) => {
       const { service: admitted } = accelerated(service, facts)
@@ -210,6 +215,131 @@ test('what is accelerated stays so, in whatever cluster by then', () => {
     }),
     { numRuns },
   )
+})
+
+/** A path of an object, among those below `start`: the numbers choose a field at each level. */
+function somePath(value: Json | undefined, start: string, choices: number[]): string {
+  let [here, path] = [value, start]
+  for (const choice of choices) {
+    const fields = typeof here === 'object' && here !== null ? Object.keys(here) : []
+    const field = fields[choice % fields.length]
+    if (field === undefined) break
+    here = (here as JsonObject)[field]
+    path += pointer(field)
+  }
+  return path
+}
+
+type Tampering = (service: KubeObject, facts: Facts) => KubeObject
+
+function withDraft(edit: (draft: Draft) => void): Tampering {
+  return (service) => {
+    const draft = new Draft(service)
+    edit(draft)
+    return draft.object
+  }
+}
+
+/** Changes a record, and signs it again: as an older version, or a bug, might have written it. */
+function withRecord(change: (original: Original) => Original): Tampering {
+  return (service, { signer, namespace }) => {
+    const original = readOriginal(service)
+    if (original === undefined) return service
+    const draft = new Draft(service)
+    writeSigned(draft, change(original), { signer, subject: subjectOf(service, namespace), kept: [] })
+    return draft.object
+  }
+}
+
+const choices = fc.array(fc.nat(50), { minLength: 1, maxLength: 6 })
+const places = fc.constantFrom('spec', 'metadata')
+const words = fc.constantFrom<Json>('pvc://llama-0123456789', 's3://models/x', '', '1', {}, [], null)
+const deviceWords = fc.constantFrom<Json>(
+  {},
+  null,
+  { limits: { 'nvidia.com/gpu': '1' } },
+  { claims: [{ name: 'x' }] },
+)
+
+/** What may have become of an admitted service without admission. */
+const tamperings: fc.Arbitrary<Tampering> = fc.oneof(
+  fc.constant<Tampering>((service) => service),
+  fc.constant<Tampering>(afterKserve),
+  fc.tuple(places, choices).map(
+    ([place, path]) =>
+      (service: KubeObject) =>
+        withDraft((draft) => draft.remove(somePath(service[place], pointer(place), path)))(service, optedIn),
+  ),
+  fc.tuple(places, choices, words).map(
+    ([place, path, word]) =>
+      (service: KubeObject) =>
+        withDraft((draft) => {
+          const at = somePath(service[place], pointer(place), path)
+          if (at !== '/metadata' && at !== '/metadata/annotations' && at !== '/metadata/labels')
+            draft.set(at, word)
+        })(service, optedIn),
+  ),
+  deviceWords.map((word) => withDraft((draft) => draft.set('/spec/predictor/model/resources', word))),
+  deviceWords.map((word) =>
+    withDraft((draft) => draft.set('/spec/transformer', { containers: [{ name: 'x', resources: word }] })),
+  ),
+  fc.constant(
+    withRecord((original) => ({
+      ...original,
+      locations: Object.fromEntries(Object.entries(original.locations).toReversed()),
+    })),
+  ),
+  words.map((word) =>
+    withRecord((original) => ({
+      ...original,
+      additions: {
+        ...original.additions,
+        predictor: { added: { '/resources/limits/example.com~1npu': word }, made: ['/resources'] },
+      },
+    })),
+  ),
+  fc.constant(
+    withRecord((original) => ({
+      ...original,
+      additions: { predictor: { added: {}, made: ['/resources', '/resources/limits'] } },
+    })),
+  ),
+  fc.constant(
+    withRecord((original) => ({
+      ...original,
+      locations: { ...original.locations, canary: { uri: 's3://a/b', cache: 'llama-0123456789' } },
+    })),
+  ),
+)
+
+test('an update that is settled is one that its plan leaves as it is, in whatever cluster', () => {
+  let settledUpdates = 0
+  fc.assert(
+    fc.property(
+      fc.oneof({ weight: 5, arbitrary: services }, { weight: 1, arbitrary: forgedServices }),
+      fc.array(tamperings, { maxLength: 2 }),
+      optedInFacts,
+      optedInFacts,
+      fc.constantFrom<Facts['namespaceLabels']>(
+        optedIn.namespaceLabels,
+        {},
+        { [accelerationLabel]: 'disabled' },
+      ),
+      (service, tampered, facts, otherFacts, namespaceLabels) => {
+        const { service: admitted } = plan({ service, facts })
+        const previous = tampered.reduce((each, tamper) => tamper(each, facts), admitted)
+        const sent = { ...previous, metadata: { ...previous.metadata, finalizers: ['kserve'] } }
+        const later = { ...otherFacts, namespaceLabels }
+        if (!isSettled({ service: sent, previous }, later)) return
+        settledUpdates += 1
+        const { decision, reason, patch, warnings } = plan({ service: sent, previous, facts: later })
+        const { message: _, ...ruling } = settled
+        expect({ decision, reason, patch, warnings }).toEqual(ruling)
+      },
+    ),
+    { numRuns: 10 * numRuns },
+  )
+  expect(settledUpdates).toBeGreaterThan(numRuns / 4)
 })
 
 test('in any order with KServe’s defaulter it ends in the same object', () => {
@@ -237,7 +367,7 @@ function hasPlainResources(service: KubeObject): boolean {
   )
 }
 
-test('of a Dataset that a team made nothing is made, whoever says so', () => {
+test('no object is created for a team’s Dataset, whatever a record claims', () => {
   check(fc.oneof(services, forgedServices), (service, facts) => {
     for (const more of [{}, { previous: service }]) {
       const names = siblingsOf(plan({ service, facts, ...more })).map(({ metadata }) => metadata.name)

@@ -1,7 +1,7 @@
 import { readOriginal } from '../../plan/service/original.ts'
 import { type Check, failed, ok, warning } from './check.ts'
 
-/** A service that is created as a dry run has to come back with Warmgate's word on it. */
+/** The response to a service that is created as a dry run must have Warmgate's warning. */
 export const admission: Check = {
   name: 'admission',
   run: ({ probe }) => {

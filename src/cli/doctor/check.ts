@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../values/object.ts'
 import type { ListName, Snapshot } from './snapshot.ts'
 
-/** What a check found. All but `ok` say what to do. */
+/** The result of a check. All results except `ok` say what to do. */
 export type Finding =
   | { status: 'ok'; message: string }
   | { status: 'failed' | 'warning' | 'unknown'; message: string; todo: string }
@@ -10,7 +10,7 @@ export type Finding =
 export interface Check {
   /** One noun. */
   name: string
-  /** Answers at least one finding; the first of several is the worst. */
+  /** Returns at least one finding. The first of several is the worst. */
   run(snapshot: Snapshot): Finding[]
 }
 

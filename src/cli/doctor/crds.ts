@@ -41,7 +41,7 @@ export const crds: Check = {
     }),
 }
 
-/** An upgrade of the image alone leaves the CRD, which then drops fields that are new. */
+/** If only the image is upgraded, the API server drops new fields, because the CRD is old. */
 function outdated(crd: KubeObject | undefined): Finding[] {
   if (crd === undefined) return []
   const stored = new Set(fieldsOf(schemaOf(crd)))

@@ -7,7 +7,7 @@ import { accelerationLabel } from '../../values/keys.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../../values/object.ts'
 import { nameOf } from './check.ts'
 
-/* What several checks read off the objects of a snapshot. */
+/* Functions that several checks use to read a snapshot. */
 
 /** The policies that can be read; the built-in one if there are none. */
 export function policiesOf(policies: KubeObject[]): Policy[] {
@@ -15,7 +15,7 @@ export function policiesOf(policies: KubeObject[]): Policy[] {
   return read.length === 0 && policies.length === 0 ? [builtInPolicy] : read
 }
 
-/** Where Warmgate accelerates services: namespaces that are opted in, and those of policies with `scope: Cluster`. */
+/** The open namespaces: opted in, or covered by a policy with `scope: Cluster`. */
 export function openNamespaces(namespaces: KubeObject[], policies: Policy[]): KubeObject[] {
   const isOpenToAll = policies.some(({ spec }) => spec.scope === 'Cluster')
   return namespaces.filter(({ metadata: { name = '', labels = {} } }) => {
@@ -24,7 +24,7 @@ export function openNamespaces(namespaces: KubeObject[], policies: Policy[]): Ku
   })
 }
 
-/** KServe's ConfigMap, where Warmgate looks for it. */
+/** KServe's ConfigMap, in the namespaces in which Warmgate searches it. */
 export function kserveConfigOf(
   configs: KubeObject[],
   named: string | undefined,
@@ -55,7 +55,7 @@ export function devicesOf(node: KubeObject): string[] {
   )
 }
 
-/** Nodes that run models: those with devices; if there are none, every node that takes pods. */
+/** Nodes that run models: nodes with devices, or every schedulable node if there are none. */
 export function modelNodes(nodes: KubeObject[]): KubeObject[] {
   const withDevices = nodes.filter((node) => devicesOf(node).length > 0)
   if (withDevices.length > 0) return withDevices

@@ -4,7 +4,7 @@ import { isObject, type KubeObject, someObject } from '../../values/object.ts'
 import { type Check, fullName, orOk, some, warning, withLists } from './check.ts'
 import { devicesOf } from './facts.ts'
 
-/** Devices that services ask for, and no node has. */
+/** Devices that services request and no node has. */
 export const gpus: Check = {
   name: 'GPUs',
   run: (snapshot) =>

@@ -2,7 +2,7 @@ import { kserveNamespaces } from '../../cluster/kserve-installation.ts'
 import { type Check, failed, ok, some, warning, withLists } from './check.ts'
 import { deploymentNamed, kserveConfigOf, versionOf } from './facts.ts'
 
-/** The minor versions of KServe 0 that were run or read: docs/compatibility.md. */
+/** The minor versions of KServe 0 that were tested or reviewed: docs/compatibility.md. */
 const [oldest, newest] = [12, 21]
 
 export const kserve: Check = {

@@ -52,7 +52,7 @@ function namespaceProblems(namespace: KubeObject): Finding[] {
   ]
 }
 
-/** On a service only an annotation has a meaning, and it opts out. */
+/** On a service only the annotation has an effect, and it can only opt out. */
 function onServices(services: KubeObject[]): Finding[] {
   const found = services.filter(({ metadata }) => Object.keys(metadata.labels ?? {}).some(isWarmgateKey))
   if (found.length === 0) return []

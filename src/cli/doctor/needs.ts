@@ -1,6 +1,9 @@
 import { runtimes } from '../../fluid/runtimes.ts'
 
-/** One rule of a role: the resources of a group, e.g. `pods/status`, and the only names that it allows, if any. */
+/**
+ * One rule of a role: the resources of a group, e.g. `pods/status`, and the only names that it allows, if
+ * any.
+ */
 export interface Need {
   group: string
   resources: readonly string[]
@@ -11,7 +14,9 @@ export interface Need {
 const follow = ['list', 'watch']
 const fluidPlurals = Object.values(runtimes).map(({ plural }) => plural)
 
-/** What Warmgate's account needs in all namespaces. needs.test.ts compares it with manifests/base/rbac.yaml. */
+/**
+ * What Warmgate's account needs in all namespaces. needs.test.ts compares it with manifests/base/rbac.yaml.
+ */
 export const neededEverywhere: readonly Need[] = [
   { group: '', resources: ['namespaces'], verbs: ['get', ...follow] },
   { group: '', resources: ['persistentvolumeclaims', 'persistentvolumes'], verbs: follow },
@@ -56,7 +61,7 @@ export const neededEverywhere: readonly Need[] = [
   },
 ]
 
-/** And in its own namespace. */
+/** The rights that Warmgate's account needs in its own namespace. */
 export const neededInOwnNamespace: readonly Need[] = [
   { group: '', resources: ['secrets'], verbs: ['create'] },
   { group: '', resources: ['secrets'], verbs: ['get', 'update'], name: 'warmgate-certificates' },

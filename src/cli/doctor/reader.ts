@@ -17,11 +17,11 @@ export interface ReaderOptions {
   /** The name of Warmgate's MutatingWebhookConfiguration. */
   configuration: string
   kserveNamespace?: string | undefined
-  /** Where a service is created as a dry run; without it the first namespace that is opted in. */
+  /** The namespace in which to create a service as a dry run; by default the first open namespace. */
   probeNamespace?: string | undefined
 }
 
-/** Objects that one list keeps in memory. */
+/** The maximum number of objects of one list that are kept in memory. */
 export const mostItems = 5_000
 const concurrentReviews = 8
 
@@ -32,7 +32,7 @@ const of = (group: string, version: string, plural: string, kind: string, namesp
   kind,
   namespaced,
 })
-/** What only `warmgate doctor` reads: the shipped role has none of it. */
+/** Resources that only `warmgate doctor` reads, and that the shipped role does not have. */
 const also = {
   node: of('', 'v1', 'nodes', 'Node', false),
   csiNode: of('storage.k8s.io', 'v1', 'csinodes', 'CSINode', false),
@@ -48,7 +48,7 @@ const groups = [
   ['data.fluid.io', 'v1alpha1'],
 ] as const
 
-/** Reads everything once. What this user may not read is `unread`, and hides nothing else. */
+/** Reads everything once. Lists that this user may not read are in `unread`; the others are still read. */
 export async function readSnapshot(options: ReaderOptions): Promise<Snapshot> {
   const { client, clock, configuration, kserveNamespace, probeNamespace } = options
   const read = (resource: Resource, more: ListOptions = {}) => readList(options, resource, more)
@@ -115,7 +115,7 @@ async function readList(
 }
 
 function unread(error: unknown): Extract<Reading, { kind: 'unread' }> {
-  // Without an API server, or without a login, there is nothing to examine.
+  // Without an API server, or without a login, nothing can be checked.
   const isHopeless = hasStatus(error, 0, 401)
   if (error instanceof KubeError && !isHopeless)
     return { kind: 'unread', why: `cannot be read: ${error.message}` }
@@ -129,7 +129,7 @@ async function both(...readings: Promise<Reading>[]): Promise<Reading> {
   return all.find(({ kind }) => kind === 'unread') ?? { kind: 'read', items, isCut }
 }
 
-/** The parts of an object that checks read: a cluster may have many and large ones. */
+/** Keeps only the fields that checks read, because a cluster may have many large objects. */
 function reduced(kind: string, object: KubeObject): KubeObject {
   const { apiVersion, metadata, spec = {} } = object
   const { name = '', namespace, labels = {}, annotations = {} } = metadata
@@ -166,7 +166,7 @@ function reduced(kind: string, object: KubeObject): KubeObject {
   }
 }
 
-/** Schemas are large, and only Warmgate's own is compared. */
+/** Drops schemas, which are large, except Warmgate's own, which is compared. */
 function versionsOf(crd: KubeObject): JsonObject[] {
   const isOwn = crd.metadata.name === 'accelerationpolicies.warmgate.dev'
   return listAt(crd, 'spec', 'versions').map((version) => {
@@ -215,7 +215,7 @@ async function servedResources(client: KubeClient): Promise<ReadonlySet<string>>
   return new Set(all.flat())
 }
 
-/** Asks the API server about Warmgate's account, not about the user who runs this. */
+/** Checks the rights of Warmgate's account, not those of the user who runs this command. */
 async function reviewRights({ client, signal }: ReaderOptions, namespace: string): Promise<Rights> {
   const account = `system:serviceaccount:${namespace}:warmgate`
   const asked = [
@@ -272,7 +272,9 @@ function firstOpen(namespaces: KubeObject[], policies: KubeObject[]): string | u
     .toSorted()[0]
 }
 
-/** Warmgate warns of a label of its own on a service, whatever it decides: a sign that it was asked. */
+/**
+ * Warmgate always warns about its label on a service: the warning shows that Warmgate received the request.
+ */
 function probeService(namespace: string): KubeObject {
   return {
     apiVersion: 'serving.kserve.io/v1beta1',

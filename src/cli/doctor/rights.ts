@@ -1,6 +1,6 @@
 import { type Check, failed, ok, some } from './check.ts'
 
-/** Whether the API server allows Warmgate's account what it needs. */
+/** Whether Warmgate's account has the rights that it needs. */
 export const rights: Check = {
   name: 'rights',
   run: ({ rights: read }) => {

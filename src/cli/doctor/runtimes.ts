@@ -2,7 +2,7 @@ import { type RuntimeName, runtimes as registry, runtimeNames } from '../../flui
 import { type Check, type Finding, failed, ok, withLists } from './check.ts'
 import { deploymentNamed, policiesOf, versionOf } from './facts.ts'
 
-/** A runtime's controller may have no pod: Fluid starts it with the first Dataset of its kind. */
+/** A runtime's controller may have no pod, because Fluid starts it with the first Dataset of its kind. */
 export const runtimes: Check = {
   name: 'runtimes',
   run: (snapshot) =>

@@ -1,7 +1,7 @@
 import { getIn, type KubeObject, listAt, objectAt, stringAt } from '../../values/object.ts'
 import { type Check, counted, failed, nameOf, ok, withLists } from './check.ts'
 
-/** Whether the API server can reach a Ready replica by the Service that the webhook names. */
+/** Whether the API server can reach a Ready replica through the webhook's Service. */
 export const service: Check = {
   name: 'Service',
   run: (snapshot) =>

@@ -1,6 +1,6 @@
 import type { KubeObject } from '../../values/object.ts'
 
-/** What is listed once, and what the checks read. */
+/** The resources that are listed once, for the checks. */
 export const listNames = [
   'namespaces',
   'nodes',
@@ -19,20 +19,20 @@ export const listNames = [
 ] as const
 export type ListName = (typeof listNames)[number]
 
-/** Objects as far as the checks read them; `isCut` if there were more than the reader keeps. */
+/** Reduced objects; `isCut` if there were more than the reader keeps. */
 export type Reading = { kind: 'read'; items: KubeObject[]; isCut: boolean } | { kind: 'unread'; why: string }
 
-/** What Warmgate's account may not do, e.g. `list pods`. */
+/** The rights that Warmgate's account does not have, e.g. `list pods`. */
 export type Rights = { kind: 'read'; denied: string[]; account: string } | { kind: 'unread'; why: string }
 
-/** What came of a service that was created as a dry run. */
+/** The result of creating a service as a dry run. */
 export type Probe =
   | { kind: 'answered'; namespace: string; service: KubeObject; warnings: string[] }
   | { kind: 'refused'; namespace: string; why: string; warnings: string[] }
   /** Nothing was tried. */
   | { kind: 'none'; why: string; todo: string }
 
-/** The cluster at one moment, as far as `warmgate doctor` reads it. */
+/** The state of the cluster that `warmgate doctor` reads. */
 export interface Snapshot {
   nowMs: number
   /** The namespace of Warmgate, by its webhook configuration. */
@@ -40,7 +40,7 @@ export interface Snapshot {
   /** The name of its MutatingWebhookConfiguration. */
   configuration: string
   kserveNamespace: string | undefined
-  /** `group/version/plural` of what the API server serves. */
+  /** The resources that the API server serves, as `group/version/plural`. */
   served: ReadonlySet<string>
   lists: Record<ListName, Reading>
   rights: Rights

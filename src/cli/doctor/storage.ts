@@ -4,7 +4,7 @@ import { formatSize, parseSizeBytes } from '../../values/size.ts'
 import { type Check, type Finding, orOk, warning, withLists } from './check.ts'
 import { policiesOf } from './facts.ts'
 
-/** Tiers without a path are an emptyDir: a worker needs as much ephemeral storage on its node. */
+/** A tier without paths is an emptyDir: the node needs this much ephemeral storage for each worker. */
 export const storage: Check = {
   name: 'storage',
   run: (snapshot) =>
@@ -29,7 +29,7 @@ export const storage: Check = {
     }),
 }
 
-/** What one worker keeps in emptyDirs. */
+/** The bytes that one worker keeps in emptyDirs. */
 function tierBytes({ spec }: Policy): number {
   const tiers = spec.cache.tieredStore.filter(
     ({ medium, path, paths, volumeType }) =>
@@ -38,7 +38,7 @@ function tierBytes({ spec }: Policy): number {
   return tiers.reduce((sum, { quota }) => sum + (parseSizeBytes(quota) ?? 0), 0)
 }
 
-/** Of a quantity that the kubelet writes: bytes, or with a suffix such as Ki. */
+/** The bytes of a quantity that the kubelet writes, without a suffix or with a suffix such as Ki. */
 function sizeBytes(quantity: string): number {
   return parseSizeBytes(quantity) ?? 0
 }

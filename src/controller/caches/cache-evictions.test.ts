@@ -40,7 +40,7 @@ async function mended(
   return { againMs, deleted, told: events.map(({ regarding, reason }) => `${regarding.kind} ${reason}`) }
 }
 
-test('what was evicted is told on the Dataset, and no more', async () => {
+test('an eviction is reported on the Dataset, and nothing else happens', async () => {
   expect(await mended('Report', 9 * hours)).toEqual({
     againMs: undefined,
     deleted: [],
@@ -66,7 +66,7 @@ test('a cache without room for its model is not filled again and again', async (
   expect({ deleted, told }).toEqual({ deleted: [], told: ['Dataset CacheTooSmall'] })
 })
 
-test('right after a warm-up nothing is said', async () => {
+test('nothing is reported right after a warm-up', async () => {
   expect((await mended('Rewarm', 1_000)).told).toEqual([])
 })
 

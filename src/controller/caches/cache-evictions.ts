@@ -8,7 +8,7 @@ import type { CacheReading } from '../../plan/cache/cache-reading.ts'
 import type { Clock } from '../../values/clock.ts'
 import { stringAt } from '../../values/object.ts'
 
-interface Options {
+interface EvictionOptions {
   client: KubeClient
   clock: Clock
   events: EventRecorder
@@ -22,7 +22,7 @@ const betweenMs = 3_600_000
  * created again and fills the cache. A cache without room for its model is never filled again.
  */
 export async function rewarmIfEvicted(
-  { client, clock, events }: Options,
+  { client, clock, events }: EvictionOptions,
   { dataset, dataLoad, shortfall }: CacheReading,
   onEviction: 'Report' | 'Rewarm',
 ): Promise<RequeueAfterMs> {

@@ -60,7 +60,7 @@ test('a cache that no service uses is taken away by its Dataset', async () => {
   expect(kindsOf(api.writes)).toEqual(['delete Dataset'])
 })
 
-test('a Dataset that has changed since is looked at again: a service may have taken it over', async () => {
+test('a Dataset that has changed since is reconciled again: another service may use it now', async () => {
   for (const metadata of [{ uid: 'another' }, { ownerReferences: [] }]) {
     const { api, datasets, reconciler } = setUp({})
     datasets.pause()
@@ -70,7 +70,7 @@ test('a Dataset that has changed since is looked at again: a service may have ta
   }
 })
 
-test('what a Dataset left behind goes after it', async () => {
+test('the remains of a Dataset are deleted after it', async () => {
   const { api, reconciler } = setUp({ hasDataset: false })
   await reconciler.reconcile(key)
   expect(kindsOf(api.writes)).toEqual(['delete DataLoad', 'delete JindoRuntime'])
@@ -115,7 +115,7 @@ function cluster(model: JsonObject = { storageUri: 's3://models/bloom' }) {
   return {
     ...{ fake, api, clock, planner, events, podRewrites, service, id, reconciler },
     get: (kind: string) => api.find(kind, id),
-    /** What is written, until nothing is left to do. */
+    /** The writes until nothing is left to do. */
     async waitForSync() {
       api.calls.length = 0
       for (let round = 0; round < 5; round += 1) {
@@ -202,14 +202,14 @@ test('a cache is filled once all of its workers are there, or five minutes after
   its.api.calls.length = 0
   await its.clock.advance(60_000)
   expect(await its.reconciler.reconcile(its.id)).toBe(240_000)
-  // What waits costs no call.
+  // Waiting makes no API call.
   expect([its.get('DataLoad'), its.api.calls]).toEqual([undefined, []])
   await its.clock.advance(240_000)
   await its.reconciler.reconcile(its.id)
   expect(its.get('DataLoad')).toBeDefined()
 })
 
-test('a cache that holds something before it is filled says so, once', async () => {
+test('a cache with files before its warm-up is reported once', async () => {
   const its = cluster()
   await its.reconciler.reconcile(its.id)
   bindWith(its, 2, { ufsTotal: '1.00GiB', cacheStates: { cached: '1.00GiB' } })
@@ -238,7 +238,7 @@ test('a model that is too large gets more workers first, and a size that comes l
 
 const foreignMount = { mountPoint: 'local:///etc/kubernetes', name: 'x', path: '/', readOnly: true }
 
-test('a Dataset that was created first, as Warmgate’s and to be applied, gets nothing, and the service is told', async () => {
+test('a forged Dataset that was created first gets no objects, and its service gets an Event', async () => {
   const its = cluster()
   const spec = { mounts: [foreignMount], accessModes: ['ReadOnlyMany'], placement: 'Shared' }
   its.api.put({
@@ -269,7 +269,7 @@ test('a Dataset that was created first, as Warmgate’s and to be applied, gets 
   expect(JSON.stringify(its.events.map(({ note }) => note))).not.toContain('local://')
 })
 
-test('a Dataset whose mounts are edited later is reported, and no Runtime or warm-up is made for it', async () => {
+test('a Dataset with edited mounts is reported, and gets no Runtime or warm-up', async () => {
   const its = cluster()
   await its.waitForSync()
   its.edit('Dataset', { spec: { mounts: [foreignMount] } })
@@ -278,7 +278,7 @@ test('a Dataset whose mounts are edited later is reported, and no Runtime or war
   expect(its.events.map(({ reason }) => reason)).toContain('NameTaken')
 })
 
-test('a Runtime never serves a Dataset that somebody made after the one that it was made for', async () => {
+test('a Runtime never serves a Dataset that another client created after its own', async () => {
   const its = cluster()
   await its.waitForSync()
   its.api.drop('Dataset', its.id)
@@ -327,7 +327,7 @@ test.each<[string, string, JsonObject, string[]]>([
     { metadata: { annotations: { 'warmgate.dev/applied': 'x' } }, spec: { replicas: 9 } },
     ['patch JindoRuntime'],
   ],
-])('an edit of %s is put right', async (_, kind, edit, writes) => {
+])('an edit of %s is reverted', async (_, kind, edit, writes) => {
   const its = cluster()
   await its.waitForSync()
   const { spec, metadata } = its.get(kind) ?? its.service
@@ -342,7 +342,7 @@ test.each<[string, string, JsonObject, string[]]>([
   expect(await its.waitForSync()).toEqual([])
 })
 
-test('a Runtime that reaches more than its cache is not ours: nothing is written, and the service is told', async () => {
+test('a Runtime with more access than its cache is foreign: nothing is written, and the service gets an Event', async () => {
   const its = cluster()
   await its.waitForSync()
   its.edit('JindoRuntime', { spec: { replicas: 9, volumes: [{ name: 'host', hostPath: { path: '/' } }] } })
@@ -350,7 +350,7 @@ test('a Runtime that reaches more than its cache is not ours: nothing is written
   expect(its.events.map(({ reason }) => reason)).toContain('NameTaken')
 })
 
-test('what cannot be put right is reported on the Dataset', async () => {
+test('a change that cannot be reverted is reported on the Dataset', async () => {
   const its = cluster()
   await its.waitForSync()
   its.edit('JindoRuntime', { spec: { worker: { nodeSelector: { gpu: 'yes' } } } })
@@ -361,7 +361,7 @@ test('what cannot be put right is reported on the Dataset', async () => {
   })
 })
 
-test('a warm-up that is said to be part of another Dataset is made anew, once', async () => {
+test('a warm-up that is marked as part of another Dataset is created again, once', async () => {
   const its = cluster()
   await its.waitForSync()
   its.edit('DataLoad', { metadata: { annotations: { 'warmgate.dev/part-of': 'another' } } })
@@ -369,7 +369,7 @@ test('a warm-up that is said to be part of another Dataset is made anew, once', 
   expect(await its.waitForSync()).toEqual([])
 })
 
-test('a count of retries that somebody wrote makes one warm-up, and no more than the policy has', async () => {
+test('a forged retry count causes one warm-up, and no more retries than the policy allows', async () => {
   const its = cluster()
   await its.waitForSync()
   its.edit('Dataset', { metadata: { annotations: { 'warmgate.dev/retries': '1000000000' } } })
@@ -380,7 +380,7 @@ test('a count of retries that somebody wrote makes one warm-up, and no more than
   expect(await its.waitForSync()).toEqual([])
 })
 
-test('one that is taken in while its cache is looked at keeps its warm-up: it was placed, and says so itself by now', async () => {
+test('a service that is adopted during a reconcile of its cache keeps its warm-up', async () => {
   const its = cluster()
   await its.waitForSync()
   its.api.drop('JindoRuntime', its.id)

@@ -59,7 +59,7 @@ export interface CacheOptions {
   errors: ErrorReporter
 }
 
-interface Planned {
+interface CachePlan {
   cache: PlannedCache | undefined
   policy: string | undefined
   reason: string
@@ -229,8 +229,8 @@ export class CacheReconciler {
   }
 
   /** The cache from the first service that can be planned; else why the first service has no cache. */
-  async #plan(key: ObjectKey, users: KubeObject[]): Promise<Planned> {
-    let first: Planned | undefined
+  async #plan(key: ObjectKey, users: KubeObject[]): Promise<CachePlan> {
+    let first: CachePlan | undefined
     for (const user of users) {
       const planned = await this.#planOf(key, user).catch((error: unknown) => this.#unplanned(user, error))
       if (planned.cache !== undefined) return planned
@@ -247,13 +247,13 @@ export class CacheReconciler {
   }
 
   /** Reports a service that cannot be planned. The other services of its cache are still planned. */
-  #unplanned(user: KubeObject, error: unknown): Planned {
+  #unplanned(user: KubeObject, error: unknown): CachePlan {
     this.#options.errors.report('caches', error, user)
     return { cache: undefined, policy: undefined, reason: reconcileFailed, message: describeError(error) }
   }
 
   /** The cache in the plan of one service. */
-  async #planOf({ name }: ObjectKey, service: KubeObject): Promise<Planned> {
+  async #planOf({ name }: ObjectKey, service: KubeObject): Promise<CachePlan> {
     const planned = await this.#options.planner.cacheUser(service)
     const cache = planned.caches.find((candidate) => candidate.name === name)
     const { reason, message } = planned.unavailable.find(({ cache }) => cache === name) ?? planned

@@ -57,7 +57,7 @@ function setUp(dataset: KubeObject, ...loads: KubeObject[]) {
   return { api, options, podRewrites }
 }
 
-test('who has a model at which path, by their records and by what their pods are turned to', () => {
+test('services by path of their model, from their records and from redirected pods', () => {
   const { options, podRewrites } = setUp(fakeDataset())
   const [one, two, three] = [
     using('a', at('llama'), at('bloom')),
@@ -85,7 +85,7 @@ test('no path of a forged record reaches Fluid’s scripts, nor one of a team’
   ).toEqual([''])
 })
 
-test('each warm-up is tried again by itself, and counted by itself', async () => {
+test('each warm-up is retried and counted separately', async () => {
   const failed = () => setUp(fakeDataset(undefined, cache), load('llama', 'Failed'), load('bloom'))
   const paths = ['llama', 'bloom', 'sql']
   const warmup = { enabled: true, replicas: 1, retries: 3 }
@@ -99,7 +99,7 @@ test('each warm-up is tried again by itself, and counted by itself', async () =>
   expect(await reconcileDataLoads(early, { key, paths }, warmup)).toBe(6_000)
 })
 
-test('a DataLoad goes with the last service of its model, and its count with it', async () => {
+test('a DataLoad is deleted with the last service of its model, together with its retry count', async () => {
   const name = loadName(cache, 'bloom')
   const dataset = fakeDataset(undefined, cache)
   const counted = {
@@ -115,7 +115,7 @@ test('a DataLoad goes with the last service of its model, and its count with it'
   expect(api.find('Dataset', key)?.metadata.annotations).toEqual({})
 })
 
-test('nothing goes by hearsay', async () => {
+test('nothing is deleted before services have synced', async () => {
   const { api, options, podRewrites } = setUp(fakeDataset(undefined, cache), load('bloom'))
   podRewrites.expect(fakeService({}))
   await pruneLoads(options, key, ['llama'])

@@ -17,7 +17,7 @@ import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { rewarmIfEvicted } from './cache-evictions.ts'
 import { retryWarmup } from './warmup-retries.ts'
 
-interface Options {
+interface DataLoadOptions {
   client: KubeClient
   mirror: Mirror
   clock: Clock
@@ -28,7 +28,7 @@ interface Options {
 
 /** The paths of models in a cache, each with the services that use it. */
 export function pathsOf(
-  { mirror, podRewrites }: Pick<Options, 'mirror' | 'podRewrites'>,
+  { mirror, podRewrites }: Pick<DataLoadOptions, 'mirror' | 'podRewrites'>,
   cache: string,
   services: KubeObject[],
 ): Map<string, KubeObject[]> {
@@ -61,7 +61,7 @@ export function recordedPaths(
 
 /** Retries failed warm-ups, and fills evicted caches again. */
 export async function reconcileDataLoads(
-  options: Options,
+  options: DataLoadOptions,
   { key, paths }: { key: ObjectKey; paths: Iterable<string> },
   { retries, onEviction = 'Report' }: CacheSettings['warmup'],
 ): Promise<RequeueAfterMs> {
@@ -76,7 +76,7 @@ export async function reconcileDataLoads(
 
 /** Deletes the DataLoads of models that no service uses, while their Dataset serves other models. */
 export async function pruneLoads(
-  { client, mirror, logger, podRewrites }: Options,
+  { client, mirror, logger, podRewrites }: DataLoadOptions,
   key: ObjectKey,
   paths: Iterable<string>,
 ): Promise<void> {

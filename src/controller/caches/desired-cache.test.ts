@@ -19,7 +19,7 @@ function desiredCache(...given: Parameters<typeof provision>) {
   return found
 }
 
-/** A cluster in which these objects stand. */
+/** A mirror with these objects. */
 function standingAre(objects: KubeObject[]): Mirror {
   const [datasets, dataLoads] = [new FakeReflector(), new FakeReflector()]
   const runtimes = Object.fromEntries(runtimeNames.map((kind) => [kind, new FakeReflector()]))
@@ -31,7 +31,7 @@ function standingAre(objects: KubeObject[]): Mirror {
   return { datasets, dataLoads, runtimes } as unknown as Mirror
 }
 
-test('what changed in a policy and cannot reach a cache is held back, and said on its Dataset', () => {
+test('changes of a policy that cannot be applied to a cache are pending, and reported on its Dataset', () => {
   const made = desiredCache(cache('Jindo', '50Gi'), standingAre([]))
   expect(made.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
   expect(made.pendingChanges).toEqual([])
@@ -43,7 +43,7 @@ test('what changed in a policy and cannot reach a cache is held back, and said o
   expect(pendingChangesOf(dataset)).toBe('JindoRuntime spec.tieredstore.levels')
 })
 
-test('a Runtime of another kind is never put beside the one that stands', () => {
+test('a Runtime of another kind is never created beside the existing one', () => {
   const made = desiredCache(cache('Jindo', '50Gi'), standingAre([]))
   const changed = desiredCache(cache('Alluxio', '50Gi'), standingAre(made.objects))
   expect(changed.objects.map(({ kind }) => kind)).toEqual(['Dataset', 'JindoRuntime', 'DataLoad'])
@@ -58,7 +58,7 @@ test('a cache that reads as its node stays, even if its policy does not say so b
   expect(later.objects).toEqual(made.objects)
 })
 
-test('a scheduled DataLoad is as the policy is now, for it is made anew', () => {
+test('a scheduled DataLoad follows the current policy, because it is created again', () => {
   const scheduled = (schedule: string): Cache => {
     const { settings, ...rest } = cache('Jindo', '50Gi')
     return { ...rest, settings: { ...settings, warmup: { ...settings.warmup, schedule } } }
@@ -69,7 +69,7 @@ test('a scheduled DataLoad is as the policy is now, for it is made anew', () => 
   expect(changed.pendingChanges).toEqual([])
 })
 
-test('an Event says so, where there is something to say', () => {
+test('an Event reports pending changes, if there are any', () => {
   const told: EventNote[] = []
   const options = { events: { record: (event: EventNote) => told.push(event) } }
   reportOutdated(options, fakeDataset(), [])
@@ -86,7 +86,7 @@ function changed(objects: KubeObject[], kind: string, spec: object): KubeObject[
   )
 }
 
-test('one object that is not Warmgate’s is enough to leave all of a cache alone', () => {
+test('a single foreign object is enough to leave the whole cache unchanged', () => {
   const wanted = cache('Jindo', '50Gi')
   const made = desiredCache(wanted, standingAre([])).objects
   const mounts = [{ mountPoint: 'local:///etc/kubernetes', name: wanted.name, path: '/', readOnly: true }]
@@ -120,7 +120,7 @@ test('one object that is not Warmgate’s is enough to leave all of a cache alon
   }
 })
 
-test('a Dataset that no Runtime has read yet is put right in what a policy shapes', () => {
+test('a Dataset that no Runtime has read yet gets the fields of the policy', () => {
   const wanted = cache('Jindo', '50Gi')
   const made = desiredCache(wanted, standingAre([])).objects
   const mount = { ...objectAt(made[0], 'spec', 'mounts', 0), options: { 'fs.s3.endpoint': 'http://else' } }

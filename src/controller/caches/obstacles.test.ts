@@ -21,7 +21,7 @@ function admitted(name: string, serviceAccountName: string): KubeObject {
   return plan({ service: fakeService(predictor, { name, uid: name }), facts }).service
 }
 
-/** The cache of these services, in a cluster that lets nobody read the account `odd`. */
+/** The cache of these services, in a cluster where the service account `odd` cannot be read. */
 function setUp(...services: KubeObject[]) {
   const api = new FakeApi()
   const fake = fakeMirror(api)
@@ -52,7 +52,7 @@ test('a service that cannot be planned keeps another of its cache from nothing',
   expect(notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
 })
 
-test('a cache that none of its services can be planned for is not made, and they are told why', async () => {
+test('a cache is not created if none of its services can be planned, and they get Events with the reason', async () => {
   const { api, notes, look } = setUp(admitted('a', 'odd'))
   expect(await look()).toBe(30_000)
   expect(api.writes).toEqual([])

@@ -44,7 +44,7 @@ async function cleared({ loads, runtimes, known, actual = known }: Fixture) {
 const uid = `Dataset-${cacheName}`
 const load = fakeDataLoad('Complete')
 
-test('what belongs to the Dataset, or to none yet, stays', async () => {
+test('objects of the Dataset, or of none yet, stay', async () => {
   const stays = { waits: false, deleted: [] }
   const known = fakeDataset()
   expect(await cleared({ loads: [ranFor(load, uid)], runtimes: [runtime(uid)], known })).toEqual(stays)
@@ -52,7 +52,7 @@ test('what belongs to the Dataset, or to none yet, stays', async () => {
   expect(await cleared({ loads: [{ ...load, spec }], runtimes: [] })).toEqual(stays)
 })
 
-test('what an earlier Dataset left goes, before and after there is a new one', async () => {
+test('orphans of an earlier Dataset are deleted, before and after a new one exists', async () => {
   const refresh = refreshLoad(fakeDataset(), { warmup: load, path: '' }, new FakeClock(0))
   const all = [load, ...scheduledLoads(cacheName, [load], '0 3 * * *'), refresh]
   const loads = all.map((each) => ranFor(each, 'earlier'))

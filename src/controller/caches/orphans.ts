@@ -9,7 +9,7 @@ import { type Resource, resources } from '../../kube/resources.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { type KubeObject, keyOf, type ObjectKey } from '../../values/object.ts'
 
-interface Options {
+interface OrphanOptions {
   client: KubeClient
   mirror: Mirror
   logger: Logger
@@ -20,7 +20,7 @@ interface Options {
  * too, and a warm-up of the earlier Dataset proves nothing about the new one. Resolves with true if any such
  * object was found.
  */
-export async function deleteOrphans(options: Options, key: ObjectKey): Promise<boolean> {
+export async function deleteOrphans(options: OrphanOptions, key: ObjectKey): Promise<boolean> {
   const known = options.mirror.datasets.get(key)
   const candidates = partsOf(options.mirror, key).filter(({ object }) =>
     belongsToPreviousDataset(object, known),
@@ -48,7 +48,7 @@ export function partsOf(mirror: Mirror, key: ObjectKey): { resource: Resource; o
 
 /** Deletes only the object that was read, by UID. */
 export async function remove(
-  { client, logger }: Omit<Options, 'mirror'>,
+  { client, logger }: Omit<OrphanOptions, 'mirror'>,
   resource: Resource,
   object: KubeObject,
 ): Promise<void> {

@@ -21,7 +21,7 @@ function policy(keeps: string, uid = 'policy-uid'): KubeObject {
   return { apiVersion, kind, metadata: { name, uid }, spec: { cache: { retain: keeps } } }
 }
 
-/** A Dataset that no service uses, owned by the policy that made it. */
+/** A Dataset that no service uses, owned by its policy. */
 function setUp(keeps = '24h') {
   const api = new FakeApi()
   const { mirror } = fakeMirror(api)
@@ -54,7 +54,7 @@ test('a cache stays for as long as its policy says, and says until when', async 
   expect(api.calls).toHaveLength(1)
 })
 
-test('a policy that changes later moves the end of what is retained already', async () => {
+test('a later change of the policy moves the end of an existing retention', async () => {
   const { look, clock, api, dataset } = setUp('24h')
   await look()
   await clock.advance(2 * hours)
@@ -78,7 +78,7 @@ test('nothing is retained without the very policy that owns it', async () => {
   expect([...deleted.api.writes, ...another.api.writes]).toEqual([])
 })
 
-test('an end that somebody wrote for himself is none', async () => {
+test('a forged end of the retention is ignored', async () => {
   const { options, dataset, look, clock } = setUp('1h')
   const annotations = { 'warmgate.dev/unused-since': '2040-01-01T00:00:00Z' }
   const { metadata } = dataset()
@@ -87,7 +87,7 @@ test('an end that somebody wrote for himself is none', async () => {
   expect(await look()).toBe(0)
 })
 
-test('an end that somebody wrote is written over, and counts for nothing', async () => {
+test('a forged end of the retention is ignored and overwritten', async () => {
   const { options, dataset } = setUp('1h')
   const { metadata } = dataset()
   const annotations = { 'warmgate.dev/retained-until': '9999-12-31T23:59:59Z' }
@@ -97,7 +97,7 @@ test('an end that somebody wrote is written over, and counts for nothing', async
   })
 })
 
-test('of the policies that somebody made owners, one of the namespace retains, and for the shortest time', async () => {
+test('of forged policy owners, only policies that select the namespace retain, and the shortest wins', async () => {
   const { options, api, dataset, look } = setUp('1h')
   const named = (name: string, keeps: string, more: object = {}): KubeObject => {
     const made = policy(keeps, `${name}-uid`)

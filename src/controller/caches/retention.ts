@@ -11,7 +11,7 @@ import { type Clock, timestamp } from '../../values/clock.ts'
 import { parseDurationMs } from '../../values/duration.ts'
 import { type KubeObject, type OwnerReference, ownerReference, stringAt } from '../../values/object.ts'
 
-interface Options {
+interface RetentionOptions {
   client: KubeClient
   mirror: Mirror
   clock: Clock
@@ -34,7 +34,7 @@ export function retentionOwners(mirror: Mirror, policy: string | undefined): Own
  * which it is unused is recorded on it, so that a restart does not extend it; the duration follows the
  * current policy. Never writes to a newer Dataset with the same name.
  */
-export async function retain(options: Options, dataset: KubeObject): Promise<number> {
+export async function retain(options: RetentionOptions, dataset: KubeObject): Promise<number> {
   const { client, mirror, clock, events } = options
   const policy = retentionPolicy(mirror, dataset)
   const keptMs = policy === undefined ? 0 : retainMs(policy)
@@ -53,7 +53,7 @@ export async function retain(options: Options, dataset: KubeObject): Promise<num
 
 /** Removes the retention of a Dataset that a service uses again. */
 export async function clearRetention(
-  { client }: Pick<Options, 'client'>,
+  { client }: Pick<RetentionOptions, 'client'>,
   dataset: KubeObject,
 ): Promise<void> {
   if (retainedUntil(dataset) === undefined) return

@@ -43,7 +43,7 @@ function setUp({ phase = 'NotBound', status = {} as JsonObject, pods = [worker(p
   return { api, clock, events, look, reasons: () => events.map(({ reason }) => reason) }
 }
 
-test('a Runtime whose ports are taken is created again, a minute after it was created at the earliest', async () => {
+test('a Runtime without free ports is created again, at the earliest a minute after its creation', async () => {
   const its = setUp()
   expect(await its.look()).toBe(patienceMs)
   expect(its.api.calls).toEqual([])

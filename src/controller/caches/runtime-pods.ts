@@ -12,7 +12,7 @@ import { Memory } from '../../values/memory.ts'
 import { createdMs, getIn, type KubeObject, keyOf, stringAt } from '../../values/object.ts'
 import { quoted } from '../../values/text.ts'
 
-interface Options {
+interface RuntimePodsOptions {
   client: KubeClient
   clock: Clock
   events: EventRecorder
@@ -40,12 +40,12 @@ interface RunningCache {
  * share a node, and only a new Runtime gets other ports.
  */
 export class RuntimePods {
-  readonly #options: Options
+  readonly #options: RuntimePodsOptions
   /** By UID of a Runtime: when its pods were last checked, and since when a FUSE client is unavailable. */
   readonly #checkedMs = new Memory<number>(bounds)
   readonly #fuseUnavailableMs = new Memory<number>(bounds)
 
-  constructor(options: Options) {
+  constructor(options: RuntimePodsOptions) {
     this.#options = options
   }
 

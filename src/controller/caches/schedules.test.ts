@@ -12,7 +12,7 @@ const first = { ...fakeDataLoad('Complete'), spec: { target: [{ path: '/', repli
 const at = (schedule: string, load: KubeObject = first) => scheduledLoads(cacheName, [load], schedule)
 const [nightly = first] = at('0 3 * * *')
 
-/** What is deleted of a cluster that has this DataLoad of a schedule, and whether there is more to wait for. */
+/** The deletions in a cluster with this scheduled DataLoad, and whether the controller must wait. */
 async function cleared(present: KubeObject | undefined, wanted: KubeObject[]) {
   const api = new FakeApi()
   if (present !== undefined) api.put(present)
@@ -25,20 +25,20 @@ const made = nightly
 const kept = { waits: false, deleted: [] }
 const gone = { waits: true, deleted: [`delete DataLoad ${cacheName}-s`] }
 
-test('what is as it is to be stays', async () => {
+test('an up-to-date DataLoad stays', async () => {
   expect(await cleared(undefined, [first])).toEqual(kept)
   expect(await cleared(undefined, [first, nightly])).toEqual(kept)
   expect(await cleared(made, [first, nightly])).toEqual(kept)
 })
 
-test('it goes with the schedule, and is made anew when anything of it changes', async () => {
+test('it is deleted with the schedule, and created again if any field changes', async () => {
   expect(await cleared(made, [first])).toEqual(gone)
   expect(await cleared(made, [first, ...at('0 4 * * *')])).toEqual(gone)
   const twice = { ...first, spec: { target: [{ path: '/', replicas: 2 }] } }
   expect(await cleared(made, [twice, ...at('0 3 * * *', twice)])).toEqual(gone)
 })
 
-test('one that is on its way out is waited for, and one of somebody else’s left alone', async () => {
+test('a DataLoad that is being deleted is waited for, and a foreign one is ignored', async () => {
   const dying = { ...made, metadata: { ...made.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } }
   expect(await cleared(dying, [first])).toEqual({ waits: true, deleted: [] })
   const theirs = { ...made, metadata: { ...made.metadata, labels: {} } }

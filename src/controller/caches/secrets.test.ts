@@ -64,7 +64,7 @@ test('the keys are copied once, and again when they changed', async () => {
   expect(keyOf(copy())).toBe('hunter2-b')
 })
 
-test('a source that is gone leaves the copy as it is, and says so without a value', async () => {
+test('if the source Secret is deleted, the copy stays, and a message without values says so', async () => {
   const { api, sync, copy } = setUp(storageConfig('hunter2'))
   await sync()
   const before = copy()
@@ -89,7 +89,7 @@ test.each([
   expect(api.writes).toEqual([])
 })
 
-test('a namespace that grants no Secrets is told what grants them; any other failure is one', async () => {
+test('without a grant for Secrets, the message has the command; any other failure is an error', async () => {
   const { api, sync } = setUp(storageConfig('hunter2'))
   api.fail('apply Secret', 403, 1)
   const command =
@@ -100,7 +100,7 @@ test('a namespace that grants no Secrets is told what grants them; any other fai
   await expect(sync()).rejects.toMatchObject({ status: 422 })
 })
 
-test('where a reference does, nothing is read', async () => {
+test('if a reference is enough, no Secret is read', async () => {
   const { api, sync } = setUp()
   expect(await sync(cache({ kind: 'anonymous' }))).toEqual({ kind: 'none' })
   expect(api.calls).toEqual([])

@@ -10,16 +10,17 @@ import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { pathsOf } from './data-loads.ts'
 import { servicesUsing } from './service-usage.ts'
 
-interface Options {
+interface SettledOptions {
   mirror: Mirror
   podRewrites: PodRewriteUsage
 }
 
 /**
- * Whether a cache looks as it should without its plan: it is used, owned by its services, served by all of its workers,
- * and whole and warm for each of them. A changed policy, a changed Secret and a foreign edit do not show here.
+ * Whether a cache is complete, without reading its plan: it is used, its services own it, all workers are
+ * ready, and it is warm for each service. Does not detect a changed policy, a changed Secret or a foreign
+ * edit.
  */
-export function isSettled(options: Options, key: ObjectKey, nowMs: number): boolean {
+export function isSettled(options: SettledOptions, key: ObjectKey, nowMs: number): boolean {
   try {
     return isComplete(options, key, nowMs)
   } catch {
@@ -28,7 +29,7 @@ export function isSettled(options: Options, key: ObjectKey, nowMs: number): bool
   }
 }
 
-function isComplete(options: Options, key: ObjectKey, nowMs: number): boolean {
+function isComplete(options: SettledOptions, key: ObjectKey, nowMs: number): boolean {
   const { mirror } = options
   const dataset = mirror.datasets.get(key)
   if (dataset === undefined || !isOurs(dataset) || !isBound(dataset)) return false
@@ -43,10 +44,10 @@ function isComplete(options: Options, key: ObjectKey, nowMs: number): boolean {
 }
 
 /**
- * Whether an object of a cache only reports progress that nothing depends on: Fluid writes what each cache holds every few
- * seconds, for as long as it is there. `key` is that of the Dataset.
+ * Whether a change of a cache's object only reports progress that nothing depends on: Fluid updates the
+ * cached size of every cache every few seconds. `key` is that of the Dataset.
  */
-export function isRoutine(options: Options, key: ObjectKey, change: Change, nowMs: number): boolean {
+export function isRoutine(options: SettledOptions, key: ObjectKey, change: Change, nowMs: number): boolean {
   if (change.type !== 'updated') return false
   const { before, object } = change
   return isDeepStrictEqual(milestones(before), milestones(object)) && isSettled(options, key, nowMs)

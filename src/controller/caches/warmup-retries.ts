@@ -11,7 +11,7 @@ import { type KubeObject, keyOf, listAt, stringAt } from '../../values/object.ts
 const firstRetryMs = 10_000
 const longestRetryMs = 300_000
 
-interface Options {
+interface RetryOptions {
   client: KubeClient
   clock: Clock
   logger: Logger
@@ -22,7 +22,7 @@ interface Options {
  * the Dataset first, for the DataLoad that is created next.
  */
 export async function retryWarmup(
-  { client, clock, logger }: Options,
+  { client, clock, logger }: RetryOptions,
   { dataset, dataLoad, warmup }: CacheReading,
   retries: number,
 ): Promise<RequeueAfterMs> {

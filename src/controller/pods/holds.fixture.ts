@@ -27,7 +27,7 @@ export const atScheduling = {
   schedulingGates: [{ name: 'theirs' }, { name: 'warmgate.dev/cache-warm' }],
 }
 
-/** One held pod of one service on one cache, and the reconciler that is to release it: no API server, no time of its own. */
+/** One held pod of one service on one cache, and the reconciler: with a fake API and a fake clock. */
 export function holdFixture({ policy = {}, spec = {} }: { policy?: Json; spec?: JsonObject } = {}) {
   const clock = new FakeClock()
   const api = new FakeApi()

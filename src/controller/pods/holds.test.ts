@@ -16,7 +16,7 @@ function thePod({ api }: Fixture): KubeObject {
 
 const verdict = (fixture: Fixture) => gateCondition(thePod(fixture))
 
-test('a pod is told that it waits, for what, and until when it will be looked at again', async () => {
+test('a pod’s condition says what it waits for, and the pod is reconciled again in time', async () => {
   const fixture = holdFixture()
   expect(await fixture.look()).toBe(30 * minutes)
   expect(verdict(fixture)).toMatchObject({
@@ -26,7 +26,7 @@ test('a pod is told that it waits, for what, and until when it will be looked at
   })
 })
 
-test('warm: the Job is done, whether Fluid has looked or not', async () => {
+test('warm: the Job is done, whether Fluid has read it or not', async () => {
   const fixture = holdFixture()
   await fixture.look()
   await fixture.clock.advance(7_000)
@@ -47,7 +47,7 @@ test('warm: the Job is done, whether Fluid has looked or not', async () => {
   expect(await fixture.metrics.render()).toContain('warmgate_hold_duration_seconds_sum{outcome="Warm"} 7\n')
 })
 
-test('held from scheduling: told why first, then only our gate goes', async () => {
+test('held from scheduling: the condition is written first, then only Warmgate’s gate is removed', async () => {
   const fixture = holdFixture({ spec: atScheduling })
   await fixture.look()
   expect(verdict(fixture)).toMatchObject({ status: 'False', reason: 'Warming' })
@@ -159,7 +159,7 @@ test.each<[string, JsonObject, string, (fixture: Fixture) => unknown]>([
     'has no files yet',
     (s) => [s.api.drop('Dataset', { namespace: 'models', name: cacheName }), s.clock.advance(timeout)],
   ],
-])('%s takes the service back, loudly', async (_what, policy, message, happens) => {
+])('%s reverts the service, with an Event and a metric', async (_what, policy, message, happens) => {
   const fixture = holdFixture({ policy })
   await fixture.look()
   expect(reverted(fixture)).toBeUndefined()
@@ -170,7 +170,7 @@ test.each<[string, JsonObject, string, (fixture: Fixture) => unknown]>([
   expect(await fixture.metrics.render()).toMatch(/warmgate_reverts_total\{reason="\w+"\} 1\n/)
 })
 
-/** Its workload makes another pod in its place. */
+/** Replaces the pod by another one, as its workload does. */
 function replace(fixture: Fixture, uid: string): void {
   const pod = fakePod({ createdMs: fixture.clock.now() })
   const metadata = { ...pod.metadata, uid, resourceVersion: uid }
@@ -248,7 +248,7 @@ test('a pod that is gone before it is released is not counted, and nothing is re
   expect(await releasesOf(fixture)).toBe(1)
 })
 
-test('Serve without a claim to serve from takes the service back', async () => {
+test('Serve without a claim reverts the service', async () => {
   const fixture = holdFixture()
   fixture.api.put(fakeDataset({ phase: 'NotBound' }))
   fixture.api.drop('PersistentVolumeClaim', { namespace: 'models', name: cacheName })
@@ -263,7 +263,7 @@ test('Serve without a claim to serve from takes the service back', async () => {
   )
 })
 
-test('Revert that is refused ends the hold all the same; one that may yet succeed is tried again', async () => {
+test('a refused Revert still ends the hold; one that may succeed later is retried', async () => {
   const fixture = holdFixture({ policy: { hold: { onTimeout: 'Revert' } } })
   await fixture.clock.advance(timeout)
   fixture.api.fail('replace InferenceService', 500, 1)
@@ -325,7 +325,7 @@ test('only our own condition is written, with the UID that it is for; its time i
   }
 })
 
-test('mere progress is told each 5 s at most; what changes anything, at once', async () => {
+test('progress is written every 5 s at most; other changes immediately', async () => {
   const fixture = holdFixture()
   const filling = (cached: string) => ({ phase: 'Bound', ufsTotal: '4.00GiB', cacheStates: { cached } })
   await fixture.look()
@@ -340,7 +340,10 @@ test('mere progress is told each 5 s at most; what changes anything, at once', a
   expect(verdict(fixture)?.status).toBe('True')
 })
 
-/* A hold outlives no one: whatever happens, in whatever order, no pod waits beyond its timeout, and none twice. */
+/*
+ * A hold outlives no one: whatever happens, in whatever order, no pod waits beyond its timeout, and none
+ * twice.
+ */
 type Step = { name: string; run: (fixture: Fixture) => unknown }
 const service = { namespace: 'models', name: 'llama' }
 const steps: Step[] = [
@@ -376,7 +379,7 @@ test('a hold outlives no one', async () => {
       wasReleased = isReleased
     }
     await fixture.clock.advance(timeout)
-    // Once to take the service back, and once for what comes of it.
+    // Once to revert the service, and once for the result.
     await fixture.look()
     await fixture.look()
     expect(isHeld(thePod(fixture))).toBe(false)
@@ -397,7 +400,7 @@ test('a pod that is gone, or over, is no matter', async () => {
   expect(fixture.events).toEqual([])
 })
 
-/* What anyone may make: pods with a service's labels, and claims that are never Bound. */
+/* Objects that any tenant can create: pods with a service's labels, and claims that are never Bound. */
 const never = 'never-0123456789'
 
 function bare(fixture: Fixture, more: Partial<KubeObject['metadata']> = {}): void {
@@ -454,13 +457,13 @@ test.each([{}, { hold: { onTimeout: 'Revert', onFailure: 'Revert' } }])(
   },
 )
 
-test('a claim that the controller itself gave to its service counts, though nothing on the service says so', async () => {
+test('a claim that the controller gave to the service counts, although the service does not record it', async () => {
   const fixture = holdFixture()
   fixture.api.put(fakePod({ claims: [never], createdMs: fixture.clock.now() }))
   const service = fixture.services.get({ namespace: 'models', name: 'llama' })
   if (service === undefined) throw new Error('no service')
   await fixture.clock.advance(timeout)
-  // What a leader does not know yet it waits for.
+  // A leader waits until it knows which caches a service uses.
   fixture.podRewrites.expect(service)
   expect(await fixture.look()).toBe(1_000)
   expect(reverted(fixture)).toBeUndefined()

@@ -23,13 +23,16 @@ const theirs = { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect
 const gpu = { resources: { 'nvidia.com/gpu': '1' }, tolerations: [toleration] }
 const gpuPath = '/resources/limits/nvidia.com~1gpu'
 
-/** What admission makes of the pods of a service on a warm cache that was given a GPU, and a cluster where it was away. */
+/**
+ * The pods of an accelerated service with a GPU as admission would change them, and a cluster without
+ * admission.
+ */
 class Fixture {
   readonly api = new FakeApi()
   readonly clock = new FakeClock()
   readonly events: EventNote[] = []
   readonly reconciler: MissedPodReconciler
-  /** Whether admission answers now. */
+  /** Whether admission works now. */
   admits = true
 
   constructor(policy: Json = { gpu }) {
@@ -65,7 +68,7 @@ class Fixture {
     return this.api.calls.filter(({ text }) => text.startsWith('patch Pod')).map(({ body }) => body)
   }
 
-  /** How often admission was asked whether it answers. */
+  /** How often admission was checked. */
   get probes(): number {
     return this.api.calls.filter(({ text }) => text === 'patch InferenceService llama dry run').length
   }
@@ -73,7 +76,7 @@ class Fixture {
   look = () => this.reconciler.reconcile(key)
 }
 
-/** Admission takes the annotation off that asks it whether it answers. */
+/** Admission removes the annotation of the check. */
 function answered(object: KubeObject): KubeObject {
   const { 'warmgate.dev/adopt': _, ...annotations } = object.metadata.annotations ?? {}
   return { ...object, metadata: { ...object.metadata, annotations } }
@@ -102,7 +105,7 @@ test('the tolerations that a pod lacks are added to those that it has', async ()
   expect(fixture.probes).toBe(0)
 })
 
-test('a pod that is gone, or has changed, is left to what comes of that', async () => {
+test('a pod that was deleted or changed is not written', async () => {
   await fixture.clock.advance(30 * seconds)
   for (const status of [404, 409]) {
     fixture.api.fail('patch Pod', status, 1)
@@ -119,7 +122,7 @@ const unmended: [string, Json, string][] = [
   ['a sidecar', { gpu, cache: { fuse: 'Sidecar' } }, 'metadata.labels, metadata.annotations'],
 ]
 
-test.each(unmended)('a pod that lacks %s is replaced once admission answers', async (_, policy, lacks) => {
+test.each(unmended)('a pod that lacks %s is replaced once admission works', async (_, policy, lacks) => {
   fixture = new Fixture(policy)
   await fixture.clock.advance(30 * seconds)
   fixture.admits = false
@@ -146,7 +149,7 @@ test.each([
   expect(fixture.events[0]?.note).toContain(lacks)
 })
 
-test('what misses again although admission answers is replaced once in ten minutes', async () => {
+test('a pod that lacks fields although admission works is replaced once in ten minutes', async () => {
   fixture = new Fixture({ gpu: { ...gpu, nodeSelector: { pool: 'gpu' } } })
   let replaced = 0
   for (let second = 0; second < 3_600; second += 10) {
@@ -220,7 +223,7 @@ test.each(untouched)('a pod that %s is left alone', async (_, change) => {
   expect(fixture.probes).toBe(0)
 })
 
-test('only a pod without a node is looked at', () => {
+test('only pods without a node are checked', () => {
   const pod = fixture.pod ?? fakePod()
   expect(mayBeMissed(pod)).toBe(true)
   expect(mayBeMissed({ ...pod, spec: { ...objectAt(pod, 'spec'), nodeName: 'node-1' } })).toBe(false)

@@ -25,13 +25,15 @@ const waits = {
   message: `warming ${cacheName}`,
 }
 
-/** A leader with pods that wait, and an API server that keeps each write of an Event waiting until it is told. */
+/**
+ * A leader with held pods, and an API server that delays each write of an Event until the test releases it.
+ */
 function setUp(pods: number) {
   const api = new FakeApi()
   const fake = fakeMirror(api)
   const clock = new FakeClock()
   const server = { isWritingEvents: Promise.withResolvers<void>() }
-  // Nothing else is decided on the service meanwhile, and so nothing else is told of it.
+  // No other decision about the service is made meanwhile, so no other Event is written.
   api.fail('get', 503)
   api.before('create Event', () => server.isWritingEvents.promise)
   const logger = createLogger('silent')
@@ -64,14 +66,15 @@ test('a thousand pods are released with one write each and no read, and their Ev
   const { api, clock, sent, events, server, controller } = setUp(1_000)
   const ending = new AbortController()
   const leading = controller.run(ending.signal)
-  // What is said of the service itself comes first, and is written by now.
+  // Events about the service come first, and are already written.
   server.isWritingEvents.resolve()
   await clock.advance(5_000)
   server.isWritingEvents = Promise.withResolvers()
   api.calls.length = 0
   api.put(fakeLoadJob())
   await clock.advance(900)
-  // Of all Events the first is under way, and no other: they are written one at a time, and never awaited.
+  // Only the first Event is being written: Events are written one at a time, and releases do not wait for
+  // them.
   expect(sent('Pod').map(({ verb }) => verb)).toEqual(Array(1_000).fill('patch'))
   expect(api.calls).toHaveLength(1_001)
   expect(events()).toMatchObject([{ reason: 'WarmupComplete', regarding: { kind: 'Dataset' } }])
@@ -79,7 +82,7 @@ test('a thousand pods are released with one write each and no read, and their Ev
   await clock.advance(200)
   for (let turns = 0; turns < 500 && events().length < 1_002; turns++) await clock.advance(0)
   expect(events().filter(about('Pod'))).toHaveLength(1_000)
-  // What is about the service comes before what is about its pods.
+  // Events about the service come before those about its pods.
   expect(events()[2]).toMatchObject({
     reason: 'Warm',
     regarding: { kind: 'InferenceService', name: 'llama' },
@@ -110,6 +113,6 @@ test('pods that go on being released do not put off the Events for ever', async 
   ending.abort()
   await leading
   await controller.stop()
-  // What is left is told at the end.
+  // The remaining Events are written at the end.
   expect(releases()).toHaveLength(notes.length + 1)
 })

@@ -10,7 +10,7 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import { accelerationAnnotation } from '../../values/keys.ts'
 import { type KubeObject, keyOf } from '../../values/object.ts'
 
-interface Options {
+interface RevertOptions {
   client: KubeClient
   events: EventRecorder
   metrics: Pick<Metrics, 'reverts'>
@@ -24,7 +24,7 @@ type Revert = HoldDecision & { kind: 'revert' }
  * its pods. Resolves with the reason if this is refused; undefined if it succeeds.
  */
 export async function revert(
-  { client, events, metrics, mirror }: Options,
+  { client, events, metrics, mirror }: RevertOptions,
   service: KubeObject,
   { reason, message: why }: Pick<Revert, 'reason' | 'message'>,
 ): Promise<string | undefined> {

@@ -55,14 +55,14 @@ test('it does not wait for ever', async () => {
   await clock.advance(5 * minutes)
   await look()
   await look()
-  // Without a Dataset there is no sidecar, and nothing to serve from: the service goes back.
+  // Without a Dataset there is no sidecar, and nothing to serve from: the service is reverted.
   expect(services.get({ namespace: 'models', name: 'llama' })?.metadata.annotations).toHaveProperty([
     'warmgate.dev/reverted',
   ])
   expect(thePod()).toBeUndefined()
 })
 
-test('it is replaced, too, when nobody asks for sidecars any more', async () => {
+test('it is also replaced if no policy requests sidecars any more', async () => {
   const changed = setUp()
   changed.parsed.splice(0, 1, fakePolicy('p'))
   await changed.look()
@@ -73,7 +73,7 @@ test('it is replaced, too, when nobody asks for sidecars any more', async () => 
   expect(closed.thePod()).toBeUndefined()
 })
 
-test('a pod that only says so is not deleted: one that runs, and one that no workload makes again', async () => {
+test('a pod that only has the annotation is not deleted: a running pod, and one without a workload', async () => {
   for (const change of [
     (pod: KubeObject) => ({
       ...pod,

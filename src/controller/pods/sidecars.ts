@@ -7,7 +7,7 @@ import { resources } from '../../kube/resources.ts'
 import type { Clock } from '../../values/clock.ts'
 import type { KubeObject } from '../../values/object.ts'
 
-interface Options {
+interface SidecarOptions {
   client: KubeClient
   mirror: Mirror
   clock: Pick<Clock, 'now'>
@@ -19,7 +19,7 @@ interface Options {
  * Fluid's webhook adds the sidecar to it. Resolves with true if the pod was deleted.
  */
 export async function replacePlaceholder(
-  { client, mirror, clock, events }: Options,
+  { client, mirror, clock, events }: SidecarOptions,
   pod: KubeObject,
 ): Promise<boolean> {
   const { namespace = '' } = pod.metadata

@@ -51,7 +51,7 @@ test('only what is warm is forgotten', async () => {
   expect(client.writes).toHaveLength(writes)
 })
 
-test('who uses a retained cache again begins anew', async () => {
+test('a service that uses a retained cache again starts a new wait', async () => {
   const { client, recorded, start, end } = setUp()
   await start('', sinceMs)
   client.edit('Dataset', key, {

@@ -9,7 +9,7 @@ import { type CachePart, readCache } from '../../plan/cache/cache-reading.ts'
 import type { Clock } from '../../values/clock.ts'
 import { type KubeObject, keyOf } from '../../values/object.ts'
 
-interface Options {
+interface WaitingOptions {
   client: KubeClient
   mirror: Mirror
   clock: Pick<Clock, 'now'>
@@ -20,7 +20,7 @@ interface Options {
  * are replaced repeatedly wait no longer in total than one pod may.
  */
 export async function startWaiting(
-  { client, mirror }: Omit<Options, 'clock'>,
+  { client, mirror }: Omit<WaitingOptions, 'clock'>,
   parts: CachePart[],
   sinceMs: number,
 ): Promise<void> {
@@ -33,7 +33,7 @@ export async function startWaiting(
 
 /** Clears the waiting time of paths that are warm, or of a retained Dataset: the next wait starts at zero. */
 export async function endWaiting(
-  { client, mirror, clock }: Options,
+  { client, mirror, clock }: WaitingOptions,
   dataset: KubeObject,
   paths: Iterable<string>,
 ): Promise<void> {

@@ -66,7 +66,7 @@ function podOf(name: string, cache: string, status: JsonObject): KubeObject {
   return { ...fakePod({ name: `${name}-0`, claims: [cache], labels }), status }
 }
 
-test('one at a time: warm first, then rolled, then back, then a pause, then the next', async () => {
+test('one at a time: warm, roll, wait until Ready, pause, then the next', async () => {
   const [a, b] = [old('a'), old('b')]
   const it = setUp(fakePolicy('p', automatic), b, a)
   await it.step()
@@ -129,7 +129,7 @@ test.each<[string, Policy, KubeObject]>([
     fakePolicy('p', { ...automatic, serviceSelector: { matchLabels: { a: 'b' } } }),
     old('a'),
   ],
-])('%s is passed over', async (_, policy, service) => {
+])('%s is skipped', async (_, policy, service) => {
   const it = setUp(policy, service)
   await it.step()
   expect(it.status()).toEqual({ phase: 'Idle', since: expect.any(String) })
@@ -146,13 +146,13 @@ test.each<[string, JsonObject]>([
 })
 
 const warmless = { ...automatic, warmup: { enabled: false } }
-/** A service whose service account may turn out not to be read. */
+/** A service with a service account that may be unreadable. */
 const odd = (name: string) => {
   const predictor = { model: { storageUri: `s3://models/${name}` }, serviceAccountName: 'odd' }
   return { ...old(name), spec: { predictor } }
 }
 
-test('a service that cannot be planned is told so, and the next is taken in', async () => {
+test('a service that cannot be planned gets an Event, and the next one is adopted', async () => {
   const it = setUp(fakePolicy('p', automatic), odd('a'), old('b'))
   it.api.fail('get ServiceAccount odd', 403)
   await it.step()
@@ -160,7 +160,7 @@ test('a service that cannot be planned is told so, and the next is taken in', as
   expect(it.notes).toMatchObject([{ regarding: { metadata: { name: 'a' } }, reason: 'ReconcileFailed' }])
 })
 
-test('a service that cannot be planned any more is passed over while its cache is being warmed', async () => {
+test('a service that cannot be planned any more is skipped while its cache is warming', async () => {
   const it = setUp(fakePolicy('p', automatic), odd('a'), old('b'))
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })
@@ -174,7 +174,7 @@ test('a service that cannot be planned any more is passed over while its cache i
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
 })
 
-test('a service that its namespace lets nobody write is passed over', async () => {
+test('a service that may not be written in its namespace is skipped', async () => {
   const it = setUp(fakePolicy('p', warmless), old('a'), old('b'))
   it.api.fail('patch InferenceService a', 403)
   await it.step()
@@ -187,7 +187,7 @@ test('a service that its namespace lets nobody write is passed over', async () =
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/b' })
 })
 
-test('a service whose cache is not warm in time is passed over: nothing of it was rolled', async () => {
+test('a service is skipped if its cache is not warm in time, before any pod was rolled', async () => {
   const it = setUp(fakePolicy('p', automatic), old('a'), old('b'))
   await it.step()
   expect(it.status()).toMatchObject({ phase: 'Warming', service: 'InferenceService/models/a' })

@@ -80,7 +80,7 @@ function setUp(policy: Policy = fakePolicy('p'), before: KubeObject[] = []) {
   return { api, clock, events, warnings, now, uriNow, look, parsed: fake.parsed }
 }
 
-test('a service that comes before its account and Secret is left byte for byte as it is, and told why', () => {
+test('a service that is created before its account and Secret stays unchanged, and gets the reason', () => {
   const { now, warnings } = setUp()
   expect(now().spec).toEqual(fakeService({ serviceAccountName: 'reader', model: { storageUri: uri } }).spec)
   expect(now().metadata.annotations).toBeUndefined()
@@ -102,12 +102,12 @@ test('it is accelerated once both are there, with their keys', async () => {
   expect(events).toEqual([])
 })
 
-test('what is there when the service is created is used at once', () => {
+test('credentials that exist when the service is created are used immediately', () => {
   const { uriNow } = setUp(fakePolicy('p'), [account, secret])
   expect(uriNow()).toMatch(/^pvc:\/\//)
 })
 
-test('nobody waits longer than ten minutes, which is said once; nothing on the service changes', async () => {
+test('no service waits longer than ten minutes; this is reported once, and the service stays unchanged', async () => {
   const { api, clock, now, look, events } = setUp()
   const before = now()
   for (let looks = 0; looks < 8; looks++) await look()
@@ -185,7 +185,7 @@ test('a leader that begins after they came adopts it, too: they are younger than
   expect(uriNow()).toMatch(/^pvc:/)
 })
 
-test('one that admission did not see at all is not: its credentials are older', async () => {
+test('a service that admission never saw is not accelerated: its credentials are older', async () => {
   const { api, look, uriNow } = setUp()
   const before = '2029-12-31T00:00:00Z'
   api.put(created(account, before), created(secret, before))

@@ -57,7 +57,7 @@ test.each<[string, Policy[], KubeObject, { isOptedIn?: boolean }]>([
   expect(await setUp(policies, more).reconciler.reconcile(service)).toEqual([])
 })
 
-test('a service that was read without its spec stays to be looked at', async () => {
+test('a service that was read without its spec stays pending', async () => {
   const { podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   podRewrites.expect(llama)
   expect(await reconciler.reconcile(cut(llama, 'Closed'))).toEqual([])
@@ -66,7 +66,7 @@ test('a service that was read without its spec stays to be looked at', async () 
   expect(podRewrites.areKnownIn('models')).toBe(true)
 })
 
-test('a service that loses its caches tells which they were, so that they are looked at', async () => {
+test('a service that loses its caches returns them, so that they are reconciled', async () => {
   const { parsed, podRewrites, reconciler } = setUp([fakePolicy('p', { rewrite: 'Pod' })])
   const before = await reconciler.reconcile(llama)
   parsed.pop()
@@ -115,13 +115,13 @@ test('a service that cannot be planned keeps what was made for it, and blocks no
   await expect(reconciler.reconcile(service)).rejects.toThrow('forbidden')
   expect(podRewrites.areKnownIn('models')).toBe(true)
   expect(podRewrites.names(service)).toEqual(['models-0123456789', 'models-0123456789', 'own-0123456789'])
-  // Of a Dataset of many models only its own is its.
+  // In a Dataset with many models, only its own path counts.
   expect(podRewrites.paths(service, 'models-0123456789')).toEqual(['llama'])
   expect(podRewrites.has(service, 'own-0123456789')).toBe(true)
   expect(podRewrites.has(service, 'other-0123456789')).toBe(false)
 })
 
-test('what is not looked at yet blocks its own namespace alone', async () => {
+test('a pending service only blocks its own namespace', async () => {
   const { podRewrites, service, elsewhere } = odd()
   podRewrites.expect(elsewhere)
   expect(podRewrites.areKnownIn('elsewhere')).toBe(false)

@@ -71,7 +71,7 @@ test('a runtime that is not installed is named, with the source that asks for it
   })
 })
 
-test('scope: Cluster where the webhook is sent less is said', () => {
+test('scope: Cluster with a webhook that selects fewer namespaces is reported', () => {
   const found = conditions({ scope: 'Cluster' }, { webhookScope: 'OptedIn' })
   expect(found.ScopeLimited).toMatchObject({ holds: true, reason: 'WebhookOptedInOnly' })
   expect(conditions({}, { webhookScope: 'OptedIn' }).ScopeLimited?.holds).toBe(false)
@@ -108,7 +108,7 @@ test.each<[string, JsonObject, JsonObject, { holds: boolean; reason: string; mes
   expect(found?.message).toMatch(message)
 })
 
-test('docs/signals.md tells of every condition and every reason', async () => {
+test('docs/signals.md describes every condition and every reason', async () => {
   const page = await readFile(new URL('../../../docs/signals.md', import.meta.url), 'utf8')
   const code = await readFile(new URL('policies.ts', import.meta.url), 'utf8')
   const words = [...code.matchAll(/(?:type:|type =|reason:) '([A-Z][A-Za-z]+)'/g)].map(([, word]) => word)
@@ -116,7 +116,7 @@ test('docs/signals.md tells of every condition and every reason', async () => {
   for (const word of words) expect(page).toContain(`\`${word}\``)
 })
 
-test('one odd service, and one policy that cannot be written, keep no other policy from its status', async () => {
+test('an unreadable service and a policy that cannot be written do not keep other policies from their status', async () => {
   const api = new FakeApi()
   const fake = fakeMirror(api)
   const notes: EventNote[] = []

@@ -60,7 +60,7 @@ export class PolicyReconciler {
     return await client.get(resources.mutatingWebhookConfiguration, { name })
   }
 
-  async #write(object: KubeObject, find: () => Findings): Promise<void> {
+  async #write(object: KubeObject, find: () => PolicyFindings): Promise<void> {
     const { client, clock } = this.#options
     const status = toStatus(object, find(), clock.now())
     const { adoption: _, ...before } = objectAt(object, 'status')
@@ -80,11 +80,11 @@ export class PolicyReconciler {
   }
 }
 
-type Finding = Pick<PolicyCondition, 'type' | 'reason' | 'message'> & { holds: boolean }
+type ConditionFinding = Pick<PolicyCondition, 'type' | 'reason' | 'message'> & { holds: boolean }
 
-interface Findings {
+interface PolicyFindings {
   services: number
-  conditions: Finding[]
+  conditions: ConditionFinding[]
 }
 
 /** Which namespaces the webhook selects: only those with the label, or any. */
@@ -99,7 +99,7 @@ export function statusOf(
     webhookScope,
     nowMs,
   }: { installed: readonly string[]; webhookScope: WebhookScope; nowMs: number },
-): Findings {
+): PolicyFindings {
   const parsed = parsePolicy(object)
   const conditions = [
     accepted(parsed),
@@ -111,13 +111,13 @@ export function statusOf(
   return { services: usage?.services ?? 0, conditions }
 }
 
-function accepted(parsed: ParsedPolicy): Finding {
+function accepted(parsed: ParsedPolicy): ConditionFinding {
   return parsed.ok
     ? { type: 'Accepted', holds: true, reason: 'Valid', message: 'every field is valid' }
     : { type: 'Accepted', holds: false, reason: 'Invalid', message: parsed.problems.join('; ') }
 }
 
-function adopted(object: KubeObject, parsed: ParsedPolicy, nowMs: number): Finding {
+function adopted(object: KubeObject, parsed: ParsedPolicy, nowMs: number): ConditionFinding {
   const type = 'Adopted' as const
   if (!parsed.ok || parsed.policy.spec.adopt.mode === 'Manual') {
     const message = 'existing services stay as they are until `warmgate adopt`'
@@ -144,7 +144,7 @@ function adopted(object: KubeObject, parsed: ParsedPolicy, nowMs: number): Findi
     : { type, holds: false, reason: 'Adopting', message: `${service}: ${doing}` }
 }
 
-function conflicts({ metadata }: KubeObject, usage: PolicyUsage | undefined): Finding {
+function conflicts({ metadata }: KubeObject, usage: PolicyUsage | undefined): ConditionFinding {
   const others = [...(usage?.conflicts ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1))
   if (others.length === 0) {
     const message = 'no policy of the same priority matches the same services'
@@ -156,7 +156,7 @@ function conflicts({ metadata }: KubeObject, usage: PolicyUsage | undefined): Fi
   return { type: 'Conflicts', holds: true, reason: 'EqualPriority', message }
 }
 
-function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): Finding {
+function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): ConditionFinding {
   const sources = parsed.ok ? parsed.policy.spec.sources : []
   const missing = sources.flatMap(({ runtime }, index) => {
     if (runtime === 'Auto' || installed.includes(runtimes[runtime].plural)) return []
@@ -172,7 +172,7 @@ function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): Fi
     : { type: 'RuntimesMissing', holds: true, reason: 'NotInstalled', message: missing.join('; ') }
 }
 
-function scopeLimited(parsed: ParsedPolicy, webhookScope: WebhookScope): Finding {
+function scopeLimited(parsed: ParsedPolicy, webhookScope: WebhookScope): ConditionFinding {
   const isLimited = parsed.ok && parsed.policy.spec.scope === 'Cluster' && webhookScope === 'OptedIn'
   return isLimited
     ? {
@@ -191,7 +191,7 @@ function scopeLimited(parsed: ParsedPolicy, webhookScope: WebhookScope): Finding
 }
 
 /** The new status. A condition that does not change keeps its lastTransitionTime. */
-function toStatus(object: KubeObject, { services, conditions }: Findings, nowMs: number): PolicyStatus {
+function toStatus(object: KubeObject, { services, conditions }: PolicyFindings, nowMs: number): PolicyStatus {
   const now = timestamp(nowMs)
   const before = listAt(object, 'status', 'conditions')
   return {

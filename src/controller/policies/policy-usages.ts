@@ -7,7 +7,7 @@ import { type PolicyUsage, PolicyUsageCounter } from '../../policy/usage.ts'
 import { type KubeObject, keyOf, keyText } from '../../values/object.ts'
 import type { ErrorReporter } from '../errors.ts'
 
-interface Options {
+interface PolicyUsagesOptions {
   mirror: Mirror
   errors: ErrorReporter
 }
@@ -17,11 +17,11 @@ interface Options {
  * it is asked for the first time.
  */
 export class PolicyUsages {
-  readonly #options: Options
+  readonly #options: PolicyUsagesOptions
   readonly #changed = new Set<string>()
   #counter: PolicyUsageCounter | undefined
 
-  constructor(options: Options) {
+  constructor(options: PolicyUsagesOptions) {
     this.#options = options
     const { mirror } = options
     mirror.services.onChange((change) => {

@@ -28,7 +28,7 @@ async function eventsOn(object: KubeObject, policy: Json = {}): Promise<EventNot
   return events
 }
 
-test('a service that admission never saw is found, and it is said what to do', async () => {
+test('a service that admission never saw is reported, with what to do', async () => {
   const [event] = await eventsOn(service)
   expect(event).toMatchObject({ type: 'Normal', reason: 'NotAdmitted', regarding: { kind: service.kind } })
   expect(event?.note).toMatch(
@@ -38,7 +38,7 @@ test('a service that admission never saw is found, and it is said what to do', a
   expect(adopted?.note).toMatch(/; AccelerationPolicy p adopts it automatically$/)
 })
 
-test('nothing is said about a service that was read without its spec', async () => {
+test('nothing is reported for a service that was read without its spec', async () => {
   expect(await eventsOn(cut(service, 'Closed'))).toEqual([])
 })
 

@@ -17,13 +17,13 @@ interface Options {
   servicesUsing: (cache: ObjectKey) => KubeObject[]
 }
 
-/** Counts the Jobs that look into mirrors and fill them, each when it ends, and tells services of downloads. */
+/** Counts each look and fill Job when it ends, and reports completed downloads on services. */
 export function reportFill({ metrics, events, servicesUsing }: Options, change: Change): void {
   const { type, object } = change
   if (type !== 'updated' || !isOurs(object) || hasEnded(change.before) || !hasEnded(object)) return
   const isComplete = isTrue(object, 'Complete')
   const isDownload = object.metadata.labels?.[fillLabel] === 'fill'
-  // A look that finds nothing is no end: the download follows.
+  // Do not count a look that finds nothing, because the download follows.
   if (!isDownload && !isComplete) return
   metrics.fills.inc({ outcome: isDownload ? (isComplete ? 'complete' : 'failed') : 'found' })
   if (!isDownload || !isComplete) return

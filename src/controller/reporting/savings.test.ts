@@ -19,7 +19,7 @@ function setUp({ phase = 'Complete', ufsTotal = '4.00GiB' } = {}) {
   const saved = async () => {
     const text = await metrics.render()
     return Object.fromEntries(
-      [...text.matchAll(/^warmgate_start_saved_seconds_total\{basis="(\w+)"\} (.*)$/gm)].map(
+      [...text.matchAll(/^warmgate_start_saved_seconds_total\{basis="(\w+)"\} ([1-9].*)$/gm)].map(
         ([, basis, s]) => [basis, Number(s)],
       ),
     )
@@ -44,7 +44,7 @@ function downloaded(uri: string, minutes: number, name = `cold-${minutes}`): Kub
   }
 }
 
-test('what a storage initializer took for this source is saved, less what the pod was held', async () => {
+test('the saved time is the download time of this source, minus the time that the pod was held', async () => {
   const { savings, saved, pods } = setUp()
   pods.put(
     downloaded('s3://models/llama', 9),
@@ -55,12 +55,12 @@ test('what a storage initializer took for this source is saved, less what the po
   expect(await saved()).toEqual({ measured: 240 })
   savings.count(fakePod(), minuteMs)
   expect(await saved()).toEqual({ measured: 420 })
-  // Longer than a download would have taken: nothing was saved, and nothing is taken back.
+  // Held for longer than a download takes: nothing was saved, and nothing is subtracted.
   savings.count(fakePod(), 10 * minuteMs)
   expect(await saved()).toEqual({ measured: 420 })
 })
 
-test('for a source that was never downloaded, the speed of others and the size that Fluid counted tell', async () => {
+test('for a source that was never downloaded, the speed of others and the size that Fluid counted are used', async () => {
   const { savings, saved, pods, datasets } = setUp()
   datasets.put(cacheOf('s3://models/other', '1.00GiB', 'other-0123456789'))
   pods.put(downloaded('s3://models/other', 1))
@@ -106,7 +106,7 @@ test('a model among others in its Dataset is measured by its own source', async 
   expect(await saved()).toEqual({ measured: 120 })
 })
 
-test('a pod that somebody made by hand tells nothing of how long a download takes', async () => {
+test('a pod that a user created by hand does not count as a measurement', async () => {
   const { savings, saved, pods } = setUp()
   const bare = downloaded('s3://models/llama', 60)
   pods.put({ ...bare, metadata: { ...bare.metadata, ownerReferences: [] } })

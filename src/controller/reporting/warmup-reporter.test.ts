@@ -22,7 +22,7 @@ const done: KubeObject = {
   },
 }
 
-/** A cache of 10 GiB that one service stands on, and another reads by its pods. */
+/** A cache of 10 GiB that one service records, and another uses with redirected pods. */
 function setUp() {
   const fake = fakeMirror()
   const metrics = createMetrics()
@@ -58,7 +58,7 @@ const onAll = (words: string) =>
     (name) => `${words} ${name}`,
   )
 
-test('a warm-up is told of as it begins and when its Job is done, once, on its Dataset and its services', async () => {
+test('a warm-up is reported once when it starts and once when its Job is done, on its Dataset and services', async () => {
   const { look, dataLoads, loadJobs, metrics, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Pending'))
   look()
@@ -95,7 +95,7 @@ test('a size that Fluid has not counted is in no metric', async () => {
   expect(text).toContain('warmgate_warmup_bytes_per_second_count 0\n')
 })
 
-test('a suspended warm-up is told of once, as often as it is suspended', () => {
+test('each suspension of a warm-up is reported once', () => {
   const { look, dataLoads, loadJobs, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Executing'))
   const suspended = { ...fakeLoadJob(), spec: { suspend: true }, status: {} }
@@ -125,7 +125,7 @@ test('a warm-up is complete once its Dataset has shown a file, and failed where 
   expect(await metrics.render()).toContain('warmgate_warmup_failures_total 1\n')
 })
 
-test('each attempt that fails is told of and counted, and so is the next', async () => {
+test('each failed attempt is reported and counted', async () => {
   const { look, dataLoads, metrics, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Failed', cacheName, { conditions: [{ message: 'no such bucket' }] }))
   look()
@@ -138,7 +138,7 @@ test('each attempt that fails is told of and counted, and so is the next', async
   expect(told()).toEqual(onAll('Warning WarmupFailed'))
 })
 
-test('what was before this replica led is not told again; what comes of it is', () => {
+test('stages before this replica led are not reported again; later ones are', () => {
   const { reporter, look, dataLoads, told } = setUp()
   dataLoads.put(fakeDataLoad('Executing'))
   reporter.remember()
@@ -149,7 +149,7 @@ test('what was before this replica led is not told again; what comes of it is', 
   expect(told()).toEqual(onAll('Normal WarmupComplete'))
 })
 
-test('a Dataset that is not ours is nobody’s matter', () => {
+test('a Dataset that Warmgate did not create is not reported', () => {
   const { look, datasets, dataLoads, told } = setUp()
   const { status, ...dataset } = fakeDataset()
   datasets.put({ ...dataset, status, metadata: { ...key, uid: 'theirs' } } as KubeObject)
@@ -158,7 +158,7 @@ test('a Dataset that is not ours is nobody’s matter', () => {
   expect(told()).toEqual([])
 })
 
-test('what a schedule runs is no milestone: it is Executing before anything runs', () => {
+test('a scheduled DataLoad is not reported: it is Executing before anything runs', () => {
   const { look, dataLoads, told } = setUp()
   for (const scheduled of scheduledLoads('any', [fakeDataLoad('Executing')], '0 3 * * *'))
     dataLoads.put({ ...scheduled, metadata: { ...scheduled.metadata, name: cacheName } })
@@ -175,7 +175,7 @@ test('a model among others is called by its path', () => {
   expect(events[0]?.note).toBe(`filling ${cacheName}/team/llama`)
 })
 
-test('one odd DataLoad keeps nothing else from being remembered', () => {
+test('an unreadable DataLoad does not affect the others', () => {
   const { reporter, dataLoads, look, told } = setUp()
   const odd = fakeDataLoad('Complete', 'odd-0123456789')
   Object.defineProperty(odd, 'status', {

@@ -14,7 +14,7 @@ import { servicesUsing } from '../caches/service-usage.ts'
 import type { ErrorReporter } from '../errors.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 
-interface Options {
+interface WarmupReporterOptions {
   mirror: Mirror
   clock: Pick<Clock, 'now'>
   events: EventRecorder
@@ -27,13 +27,13 @@ interface Options {
  * Reports each stage of a warm-up once: Events on the Dataset and on the services that use it, and metrics.
  */
 export class WarmupReporter {
-  readonly #options: Options
+  readonly #options: WarmupReporterOptions
   /** The last reported stage of each warm-up, by the UID of its DataLoad. */
   #stages = new Map<string, Warmup['stage'] | undefined>()
   /** The UIDs of the DataLoads that another controller suspends. */
   readonly #suspended = new Set<string>()
 
-  constructor(options: Options) {
+  constructor(options: WarmupReporterOptions) {
     this.#options = options
   }
 

@@ -18,14 +18,14 @@ test('a namespace has as many caches as its policy allows; Datasets of a team do
   expect(make(others)).toMatchObject({ decision: 'skip', reason: 'CacheLimit', patch: [] })
 })
 
-test('a cache that is there already is no new one', () => {
+test('an existing cache does not count as a new one', () => {
   const name = plan({ service: service('llama'), facts: fakeFacts({ policies }) }).caches[0]?.name ?? ''
   const datasets = [...others, fakeDataset({}, name)]
   const again = plan({ service: service('llama'), facts: fakeFacts({ policies, datasets }) })
   expect(again.reason).toBe('Accelerated')
 })
 
-test('what is accelerated stays so when a limit is lowered', () => {
+test('accelerated services stay so when a limit is lowered', () => {
   const { service: admitted } = plan({ service: service('llama'), facts: fakeFacts() })
   const later = plan({
     service: admitted,

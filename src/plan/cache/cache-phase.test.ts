@@ -34,11 +34,11 @@ test('each copy that a DataLoad makes counts', () => {
   })
 })
 
-test('a Dataset without a status tells no progress', () => {
+test('a Dataset without a status has no progress', () => {
   expect(progressOf(fakeDataset({}), whole)).toBeUndefined()
 })
 
-test('of a part of a Dataset no progress is told: Fluid counts the whole', () => {
+test('a path of a Dataset has no progress, because Fluid counts the whole', () => {
   const part = { ...fakeDataLoad('Executing'), spec: { target: [{ path: '/llama', replicas: 1 }] } }
   expect(progressOf(fakeDataset(sizes('1.00GiB', '4.00GiB')), part)).toBeUndefined()
   const both = { ...part, spec: { target: [{ path: '/llama' }, { path: '/', replicas: 1 }] } }

@@ -40,7 +40,7 @@ const shortfallOf = (of: State, nowMs: number) => readAt(of, '', nowMs).shortfal
 const sizes = (cached: string, ufsTotal: string): JsonObject => ({ ufsTotal, cacheStates: { cached } })
 const bound = dataset({ phase: 'Bound', ...sizes('1.00GiB', '4.00GiB') })
 
-test('no Dataset, or one on its way out, is nothing to serve from', () => {
+test('without a Dataset, or with one that is being deleted, there is no cache to serve from', () => {
   const gone = { kind: 'pending', message: 'its Dataset does not exist' }
   const complete = dataLoad({ phase: 'Complete' })
   expect(phaseOf(state(undefined, complete))).toEqual(gone)
@@ -118,7 +118,7 @@ test('no hold waits longer than a day for a download', () => {
   expect(readCache(view, { ...key, path: '' }, Date.parse('2026-02-01T00:00:00Z')).fillMs).toBe(86_400_000)
 })
 
-test('what filled an earlier Dataset of that name says nothing of this one', () => {
+test('a DataLoad of an earlier Dataset with this name does not count', () => {
   const owner = (uid: string) => ({
     ownerReferences: [
       { kind: 'Dataset', uid },
@@ -157,7 +157,7 @@ test.each([undefined, '', 'NotBound', 'Pending', 'Failed', 'Updating', 'DataMigr
   },
 )
 
-test('what keeps a Dataset from being Bound is told', () => {
+test('the reason why a Dataset is not Bound is reported', () => {
   const conditions = [
     { type: 'Ready', status: 'False', message: 'no' },
     { type: 'NotReady', status: 'True', message: 'Secret gone' },
@@ -168,7 +168,7 @@ test('what keeps a Dataset from being Bound is told', () => {
   })
 })
 
-test('what somebody else suspends is pending, with by whom', () => {
+test('a cache that another controller suspends is pending, with the name of the queue', () => {
   const labels = { release: 'bloom' }
   const pod = object('Pod', undefined, { name: 'bloom-worker-0', labels })
   const gated = { ...pod, spec: { schedulingGates: [{ name: 'example.com/gate' }] } }
@@ -252,13 +252,13 @@ const doneJob = (owner: string): KubeObject => ({
   status: { conditions: [{ type: 'Complete', status: 'True' }] },
 })
 
-test('a Job that is done is not waited on until Fluid looks at it; that of an earlier DataLoad is nothing', () => {
+test('a done Job counts before Fluid reads it; a Job of an earlier DataLoad does not count', () => {
   expect(phaseOf(state(bound, running, doneJob(uid)))).toEqual({ kind: 'warm' })
   expect(phaseOf(state(bound, running, doneJob('earlier'))).kind).toBe('warming')
   expect(phaseOf(state(bound, undefined, doneJob(uid))).kind).toBe('pending')
 })
 
-test('a cache that is loaded anew is not warm: its old DataLoad is on its way out', () => {
+test('a cache that is loaded again is not warm: its old DataLoad is being deleted', () => {
   const deletionTimestamp = '2026-11-24T10:00:00Z'
   const old = object('DataLoad', { phase: 'Complete' }, { deletionTimestamp })
   expect(phaseOf(state(bound, old)).kind).toBe('pending')
@@ -266,7 +266,7 @@ test('a cache that is loaded anew is not warm: its old DataLoad is on its way ou
 
 const lost = 'its Dataset is not Bound any more: its workers are gone'
 
-test('a cache that was warm and lost its workers says so', () => {
+test('a warm cache that lost its workers is reported', () => {
   const complete = dataLoad({ phase: 'Complete' })
   expect(phaseOf(state(dataset({ phase: 'Failed' }), complete))).toEqual({
     kind: 'pending',
@@ -288,7 +288,7 @@ const holding = (cached: string, total: string, cacheCapacity?: string) =>
   })
 const later = endedMs + 120_000
 
-test('what was evicted, or had no room, is told once the numbers are those of after the warm-up', () => {
+test('evictions and lack of room are reported once Fluid’s numbers are newer than the warm-up', () => {
   const evicted = state(holding('1.00GiB', '4.00GiB', '8.00GiB'), loaded)
   expect(shortfallOf(evicted, later)).toEqual({
     reason: 'CacheEvicted',
@@ -305,7 +305,7 @@ test('what was evicted, or had no room, is told once the numbers are those of af
   })
 })
 
-test('a cache without room for its model is told before it is filled, once its workers are there', () => {
+test('a cache without room for its model is reported before it is filled, once its workers are ready', () => {
   const runtime = (workerNumberReady: number) =>
     object('JindoRuntime', { workerNumberReady, desiredWorkerNumberScheduled: 2 }, { ...ours })
   const small = state(holding('0.00B', '141.00GiB', '100.00GiB'), dataLoad({ phase: 'Executing' }))
@@ -335,7 +335,7 @@ test.each([
   expect(shortfallOf(cache, later)).toBeUndefined()
 })
 
-test('a cache whose runtime has no DataLoad is warm once it is Bound', () => {
+test('a cache of a runtime without DataLoads is warm once it is Bound', () => {
   const thin = asWarmWhenBound({ ...bound, status: { phase: 'NotBound' } })
   expect(phaseOf(state(thin)).kind).toBe('pending')
   expect(phaseOf(state(asWarmWhenBound(bound)))).toEqual({ kind: 'warm' })
@@ -405,13 +405,13 @@ test('a reference to itself, or to what is not there, ends', () => {
     expect(phaseOf(state(refersTo(`dataset://${there}`))).kind).toBe('warm')
 })
 
-test('what is left of a warm-up that a policy does not want any more decides nothing', () => {
+test('the remains of a disabled warm-up do not count', () => {
   const annotations = { 'warmgate.dev/warm-when': 'Bound' }
   const left = reading(state({ ...bound, metadata: { ...bound.metadata, annotations } }, failed(0, 3)))
   expect(left).toMatchObject({ phase: { kind: 'warm' }, dataLoad: undefined, warmup: undefined })
 })
 
-test('a cache whose workers are not all ready lacks those, whatever Fluid says that it holds', () => {
+test('a cache with workers that are not ready is degraded, whatever Fluid reports as cached', () => {
   const workers = (ready: number | undefined, wanted: number) => ({
     ...state(holding('4.00GiB', '4.00GiB'), loaded),
     runtimes: [dataset({ workerNumberReady: ready, desiredWorkerNumberScheduled: wanted })],

@@ -11,7 +11,7 @@ function dying(status: KubeObject['status'] = { phase: 'Bound' }): KubeObject {
   return { ...rest, metadata: { ...metadata, deletionTimestamp: '2030-01-01T00:00:00Z', finalizers } }
 }
 
-test('a Dataset that nobody deletes has nothing to explain', () => {
+test('a Dataset that is not being deleted needs no explanation', () => {
   expect(deletionOf(fakeDataset(), { pods: [], nowMs })).toBeUndefined()
 })
 

@@ -58,7 +58,7 @@ test.each<[string, KubeObject | undefined, number, object | undefined]>([
   else expect(found).toMatchObject(wait)
 })
 
-test('it waits for the size of its model for a minute, where that decides something', () => {
+test('it waits for the size of its model for a minute, if the size matters', () => {
   const after = (ms: number, status: JsonObject = { ufsTotal: '[Calculating]' }) =>
     waitBeforeLoad({ dataset: boundFor(ms, status), runtime: ready, size: 'needed' }, nowMs)
   expect(after(20_000)).toEqual({
@@ -70,7 +70,7 @@ test('it waits for the size of its model for a minute, where that decides someth
   expect(waitBeforeLoad({ dataset: boundFor(0), runtime: ready, ...irrelevant }, nowMs)).toBeUndefined()
 })
 
-test('what a cache holds before it is filled is what an earlier one left', () => {
+test('files in a cache before its warm-up are from an earlier cache', () => {
   const holding = (cached: string) => ({ cacheStates: { cached } })
   expect(heldBeforeLoad(boundFor(60_000, holding('3.00GiB')), nowMs)).toBe(3 * 2 ** 30)
   expect(heldBeforeLoad(boundFor(60_000, holding('0.00B')), nowMs)).toBeUndefined()

@@ -6,7 +6,7 @@ const progress = { cachedBytes: 87.5 * gib, totalBytes: 141 * gib, copies: 1 }
 const samples = (...pairs: [seconds: number, gibs: number][]): Sample[] =>
   pairs.map(([seconds, gibs]) => ({ atMs: seconds * 1_000, cachedBytes: gibs * gib }))
 
-test('a person is told how far it is, of how much, and how long it will take', () => {
+test('progress has the percentage, the total and the remaining time', () => {
   const known = samples([0, 82.5], [15, 87.5])
   const left = leftMs(progress, known, 15_000)
   expect(left).toBeCloseTo(((141 - 87.5) / (5 / 15)) * 1_000, 0)
@@ -56,7 +56,7 @@ test('a speed is that of the last two minutes', () => {
   expect(grown.map(({ atMs }) => atMs)).toEqual([120_000, 180_000, 240_000])
 })
 
-test('the same again is no news, and less begins anew', () => {
+test('equal progress is ignored, and smaller progress starts again', () => {
   const known = samples([0, 1], [15, 2])
   expect(withSample(known, { atMs: 30_000, cachedBytes: 2 * gib })).toEqual(known)
   expect(withSample(known, { atMs: 30_000, cachedBytes: gib })).toEqual(samples([30, 1]))

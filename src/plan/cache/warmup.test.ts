@@ -68,7 +68,7 @@ test.each<[string, object, string]>([
   ['one that is empty', { ufsTotal: '0.00B' }, 'the warm-up of llama failed: it found no file'],
   ['one without files', { fileNum: '0' }, 'the warm-up of llama failed: it found no file'],
   ['one of empty files', { ufsTotal: '0.00B', fileNum: '2' }, 'filled llama in 3m 20s'],
-  // JindoCache never says how many files there are.
+  // JindoCache never reports the number of files.
   ['one of bytes', { ufsTotal: '1.00GiB', fileNum: '[Calculating]' }, 'filled llama in 3m 20s: 1 GiB'],
   // Fluid counts once, and files came since.
   ['one that holds some', { fileNum: '0', cacheStates: { cached: '1.00MiB' } }, 'filled llama in 3m 20s'],
@@ -87,13 +87,13 @@ test('a warm-up that found no file is not tried again', () => {
   expect(loadPhase({ dataset, dataLoad, job: undefined })).toMatchObject({ kind: 'failed' })
 })
 
-test('what took no time that could be told had no speed', () => {
+test('a warm-up without a measurable duration has no speed', () => {
   const job = { ...done, status: { ...(done.status as object), completionTime: started } }
   const warmup = warmupOf({ dataset: counted, dataLoad: load('Executing'), job })
   expect(warmup && describeWarmup('llama', warmup)).toBe('filled llama in 0s: 141 GiB')
 })
 
-test('of a part of a Dataset Fluid tells no size', () => {
+test('Fluid reports no size for a path of a Dataset', () => {
   const dataLoad = { ...load('Executing'), spec: { target: [{ path: '/llama' }] } }
   const warmup = warmupOf({ dataset: counted, dataLoad, job: undefined })
   expect(warmup && describeWarmup('llama', warmup)).toBe('filling llama')

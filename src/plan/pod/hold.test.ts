@@ -56,7 +56,7 @@ test('a pod waits, and says how far it is', () => {
   })
 })
 
-test('what is over by itself is looked at when it is', () => {
+test('a decision that ends at a known time is reconciled then', () => {
   const untilMs = 61_000
   expect(decide({ caches: { bloom: { ...pending, untilMs } } })).toMatchObject({ kind: 'hold', untilMs })
 })
@@ -72,7 +72,7 @@ test('timed out: to the millisecond, whatever the cache says', () => {
   expect(decide({ nowMs: 1_800_999 })).toMatchObject({ kind: 'hold' })
 })
 
-test('timed out, and kept: only where the policy says so, and it does not look again', () => {
+test('timed out and kept, only if the policy says Keep, and not reconciled again', () => {
   expect(decide({ hold: keep, nowMs: 1_801_000 })).toEqual({
     kind: 'hold',
     reason: 'TimedOut',
@@ -109,7 +109,7 @@ test('reverted: the service is to go back, whichever comes first', () => {
   })
 })
 
-test('where there is nothing to serve from, Serve means that the service goes back', () => {
+test('if there is nothing to serve from, Serve reverts the service', () => {
   const unmountable = ['bloom']
   expect(decide({ caches: { bloom: pending }, unmountable, nowMs: 1_801_000 })).toEqual({
     kind: 'revert',
@@ -121,7 +121,7 @@ test('where there is nothing to serve from, Serve means that the service goes ba
   expect(decide({ caches: { bloom: pending }, unmountable })).toMatchObject({ kind: 'hold' })
 })
 
-test('a cache that is never Bound has a bound of its own, which ends as onTimeout says', () => {
+test('a cache that is never Bound has its own timeout, which ends as onTimeout says', () => {
   const unmountable = ['bloom']
   const caches = { bloom: pending }
   expect(decide({ caches, unmountable })).toMatchObject({ kind: 'hold', untilMs: 601_000 })
@@ -137,7 +137,7 @@ test('a cache that is never Bound has a bound of its own, which ends as onTimeou
   expect(decide({ caches, nowMs: 601_000 })).toMatchObject({ kind: 'hold', untilMs: 1_801_000 })
 })
 
-test('what somebody else suspends has that bound, too, from when it was suspended or waited for', () => {
+test('a suspended cache has that timeout, too, from its suspension or from the first waiting pod', () => {
   const suspended = (suspendedSinceMs: number): HoldInput['caches'] => ({
     bloom: { kind: 'pending', message: 'its loading Job is suspended', suspendedSinceMs },
   })

@@ -31,7 +31,7 @@ test('a pod prefers the nodes that hold its caches', () => {
   }
 })
 
-test('what the user requires stays, and what he prefers outweighs it', () => {
+test('the user’s required affinity stays, and the user’s preferences have more weight', () => {
   const podAffinity = { preferredDuringSchedulingIgnoredDuringExecution: [] }
   const required = { nodeSelectorTerms: [{ matchExpressions: [zone] }] }
   const own = { weight: 5, preference: { matchExpressions: [zone] } }
@@ -54,7 +54,7 @@ test('a second pass adds nothing, nor does a first one where the user names the 
   expect(affinity({ nodeSelector: { [label]: 'true' } })).toEqual({})
 })
 
-test('what Fluid’s own webhook does, and what is to be left alone, is not done again', () => {
+test('the work of Fluid’s webhook is not repeated, and excluded pods are not changed', () => {
   expect(affinity({}, { 'fuse.serverful.fluid.io/inject': 'true' })).toEqual({})
   expect(affinity({}, { 'fluid.io/enable-injection': 'false' })).toEqual({})
 })

@@ -69,7 +69,7 @@ test('a gate that is there is kept as it is', () => {
   expect(made).toMatchObject({ held: true, patch: [] })
 })
 
-test('one cold cache among warm ones holds; warming and failed ones are cold', () => {
+test('one cold cache among warm ones holds the pod; warming and failed ones are cold', () => {
   expect(admitted({ pod: pod(), caches: [warm, cold] }).held).toBe(true)
   expect(admitted({ pod: pod(), caches: [{ kind: 'warming', progress: undefined }] }).held).toBe(true)
   expect(admitted({ pod: pod(), caches: [{ kind: 'failed', message: 'x' }] }).held).toBe(true)
@@ -122,7 +122,7 @@ test('a toleration that its user has for a while only is the user’s', () => {
   expect(both.pod.spec).toMatchObject({ tolerations: [other, { ...evicting, operator: 'Equal' }] })
 })
 
-test('a node label that the pod selects already is the user’s word', () => {
+test('a node label that the pod already selects is kept', () => {
   const made = admitted({ pod: withGpu({ nodeSelector: { zone: 'b' } }), gpu, caches: [warm] })
   expect(made.pod.spec).toMatchObject({ nodeSelector: { zone: 'b', 'example.com/gpu': 'a100' } })
 })
@@ -193,7 +193,7 @@ test('its GPUs are placed where its service was given them, and where its user a
   const copied = pod({}, { labels: { 'serving.kserve.io/inferenceservice': 'llama' }, annotations })
   expect(governed({ pod: copied, service: undefined }, { policies }).gpu).toEqual(policies[0]?.spec.gpu)
   expect(governed({}, { policies }).gpu).toBeUndefined()
-  // A record of another service, or one that nobody signed, gives nothing.
+  // A record of another service, or without a signature, gives nothing.
   const elsewhere = { ...given, metadata: { ...given.metadata, name: 'other' } }
   expect(governed({ service: elsewhere }, { policies }).gpu).toBeUndefined()
   const unsigned = annotations['warmgate.dev/original']?.replace(/,"proof":.*/, '}') ?? ''
@@ -211,10 +211,10 @@ test('its GPUs are placed where its service was given them, and where its user a
   expect(governed({ service: { ...service, metadata } }, { policies: allowing }).gpu).toBeUndefined()
 })
 
-test('with the service’s own words in it', () => {
+test('including the overrides of the service', () => {
   const metadata = { annotations: { 'warmgate.dev/hold': 'None' } }
   expect(governed({ service: { ...service, metadata } }).hold).toMatchObject(nothing.hold)
-  // A word that is not valid was denied, or was valid once: the policy stands.
+  // An invalid override was denied, or was valid earlier: use the policy.
   const invalid = { annotations: { 'warmgate.dev/hold': 'Never' } }
   expect(governed({ service: { ...service, metadata: invalid } }).hold).toEqual(hold)
   const short = fakePolicy('short', { priority: -1, warmup: { timeout: '1m' } })
@@ -227,7 +227,7 @@ test('with the service’s own words in it', () => {
   })
 })
 
-test('a pod whose service is not known yet is told by what KServe copied into it', () => {
+test('a pod with an unknown service is planned from the annotations that KServe copied into it', () => {
   const copy = pod({}, { annotations: { 'warmgate.dev/hold': 'None' } })
   expect(governed({ pod: copy, service: undefined }).hold).toMatchObject(nothing.hold)
   expect(governed({ pod: copy }).hold).toEqual(hold)
@@ -261,7 +261,7 @@ test.each<[string, object, object]>([
   })
 })
 
-test('a service that was taken back says why', () => {
+test('a reverted service names the reason', () => {
   const reverted = { 'warmgate.dev/acceleration': 'disabled', 'warmgate.dev/reverted': 'it took too long' }
   expect(governed(annotated(reverted)).hold).toEqual({
     at: 'None',
@@ -299,7 +299,7 @@ test('held from scheduling: our gate beside others’, once, and none of readine
   expect(isHeld(pod({ schedulingGates: [{ name: 'kueue.x-k8s.io/admission' }] }))).toBe(false)
 })
 
-test('a pod that has a node already is held at its readiness', () => {
+test('a pod that already has a node is held at readiness', () => {
   const made = admitted({ pod: pod({ nodeName: 'node-0' }), hold: scheduling })
   expect(made.pod.spec).toMatchObject({ readinessGates: [gate] })
   expect(made.pod.spec).not.toHaveProperty('schedulingGates')
@@ -320,7 +320,7 @@ test('our condition is found among others', () => {
   expect(hasGate(pod({ readinessGates: [theirs] }))).toBe(false)
 })
 
-test('the runtime class of the policy, where the pod names none', () => {
+test('the runtime class of the policy, if the pod has none', () => {
   const classed = gpu && { ...gpu, runtimeClassName: 'nvidia' }
   expect(admitted({ pod: withGpu(), gpu: classed }).pod.spec).toMatchObject({ runtimeClassName: 'nvidia' })
   const own = withGpu({ runtimeClassName: 'kata' })

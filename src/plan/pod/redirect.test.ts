@@ -17,7 +17,7 @@ test('a pod’s source is what its storage initializer would read', () => {
   expect(podSource(pod())).toBeUndefined()
 })
 
-test('a turned pod reads from the claim; nothing else changes', () => {
+test('a redirected pod reads from the claim; nothing else changes', () => {
   const before = pod({ [name]: 's3://models/llama', 'a/b': 'c' })
   const { pod: after, patch } = redirectPod(before, 'pvc://llama-0123456789/sub')
   expect(after).toEqual(

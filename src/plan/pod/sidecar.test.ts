@@ -30,7 +30,7 @@ test('pending: no label, and no node', () => {
   expect(admitted(pod, 'pending')).toEqual(pod)
 })
 
-test('a pod whose labels speak of injection decides for itself', () => {
+test('a pod with labels about injection is not changed', () => {
   expect(optsOut(fakePod())).toBe(false)
   expect(optsOut(fakePod({ labels: { 'serverless.fluid.io/inject': 'false' } }))).toBe(true)
   expect(optsOut(fakePod({ labels: { 'fluid.io/enable-injection': 'false' } }))).toBe(true)

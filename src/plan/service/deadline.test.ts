@@ -26,7 +26,7 @@ test.each([
   expect(deadline(admitted(service(annotations)))).toBe('3300s')
 })
 
-test('Knative as the default of the cluster, or as the service runs already', () => {
+test('Knative as the default of the cluster, or as the current mode of the service', () => {
   const kserve = { ...shippedKserveConfig, deploymentMode: 'Knative' }
   expect(deadline(admitted(service({}), { kserve }))).toBe('3300s')
   const running = { ...service({}), status: { deploymentMode: 'Knative' } }
@@ -60,7 +60,7 @@ const podPolicy = [fakePolicy('p', { rewrite: 'Pod' })]
 const planned = (annotations: { [key: string]: string }, policies = podPolicy, predictor: JsonObject = {}) =>
   plan({ service: service(annotations, predictor), facts: fakeFacts({ policies }) })
 
-test('without a deadline of Warmgate the hold ends half-way to Knative’s, and that is said', () => {
+test('without a deadline of Warmgate the hold ends half-way to Knative’s, with a warning', () => {
   const { hold, warnings } = planned(knative)
   expect(hold?.timeoutMs).toBe(5 * 60_000)
   expect(warnings).toEqual([

@@ -26,14 +26,14 @@ import type { ServiceRecord } from './record.ts'
 import { cacheFor, type ReadSource, readSource, type SourceRefused, type SourceResult } from './source.ts'
 import { describeTarget, sameCache, type Target, targetOf } from './target.ts'
 
-interface Refused {
+interface RefusalMessage {
   message: string
   policy?: Policy
 }
 
 export type Decision =
-  | (Refused & { kind: 'skip'; reason: RefusalReason })
-  | (Refused & { kind: 'deny'; reason: 'InvalidOverride' })
+  | (RefusalMessage & { kind: 'skip'; reason: RefusalReason })
+  | (RefusalMessage & { kind: 'deny'; reason: 'InvalidOverride' })
   | Acceleration
 
 export interface Acceleration {
@@ -70,6 +70,8 @@ export interface DecideInput {
   kept: ServiceRecord | undefined
   /** Whether the user asks to accelerate models that existed before. */
   isAdopted: boolean
+  /** Whether the update leaves the manifest as it is. */
+  isUnchanged: () => boolean
   facts: Facts
 }
 
@@ -105,7 +107,7 @@ type LocationState =
  * changed: an update that changes no model never rolls pods. Exceptions are the service's own annotations,
  * and an update that makes the model unfit for a cache.
  */
-function locationStates({ service, previous, kept, isAdopted }: DecideInput): LocationState[] {
+function locationStates({ service, previous, kept, isAdopted, isUnchanged }: DecideInput): LocationState[] {
   const isNew = previous === undefined || isAdopted || isOptedOut(previous.annotations)
   const old = isNew ? [] : previous.locations
   const models = new Map(old.map(({ id, model }) => [id, model]))
@@ -115,7 +117,7 @@ function locationStates({ service, previous, kept, isAdopted }: DecideInput): Lo
     const before =
       kept && Object.hasOwn(kept.original.locations, id) ? kept.original.locations[id] : undefined
     if (before !== undefined)
-      return isRecorded(location, before) && !becameUnfit(location, were.get(id), service)
+      return isRecorded(location, before) && (!becameUnfit(location, were.get(id), service) || isUnchanged())
         ? { kind: 'kept', location, before }
         : { kind: 'new', location }
     const was = models.get(id)
@@ -144,8 +146,8 @@ function isSameModel(a: ModelReference, b: ModelReference): boolean {
   return b.kind === 'storage' && isDeepStrictEqual(a.storage, b.storage)
 }
 
-type Refusal = Exclude<Decision, Acceleration>
-type ResolvedPolicy = { kind: 'resolved'; policy: Policy } | Refusal
+type RefusedDecision = Exclude<Decision, Acceleration>
+type ResolvedPolicy = { kind: 'resolved'; policy: Policy } | RefusedDecision
 
 /** The policy that matches a service, without the service's overrides. */
 function policyOf({ service, facts }: DecideInput): Policy | undefined {
@@ -191,7 +193,7 @@ function refuseOverrides(
   input: DecideInput,
   states: LocationState[],
   { message, policy }: { message: string; policy: Policy },
-): Refusal {
+): RefusedDecision {
   const isOld = states.every(({ kind }) => kind === 'old') && !changesOverrides(input)
   return isOld
     ? { ...skip('NotOptedIn', `${message}; ${existedBefore}`), policy }
@@ -227,10 +229,10 @@ function withPolicy(input: DecideInput, states: LocationState[], policy: Policy)
   return { kind: 'accelerate', policy, rewrites, skipped }
 }
 
-type Context = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }
+type LocationContext = Pick<DecideInput, 'service' | 'kept' | 'facts'> & { policy: Policy; isKept: boolean }
 
 /** Decides one location, without regard to the others of its group. */
-function decideLocation(state: LocationState, context: Context): Rewrite | Skipped {
+function decideLocation(state: LocationState, context: LocationContext): Rewrite | Skipped {
   if (state.kind === 'kept') return keep(state, context)
   const { service, policy, facts, kept, isKept } = context
   const { location } = state
@@ -260,13 +262,13 @@ function decideLocation(state: LocationState, context: Context): Rewrite | Skipp
 type ChosenTarget = (Target & { ok: true; uri: string }) | SourceRefused
 
 /**
- * What serves a model: a mount of its source, or of a mirror that is filled by a download. A rule that fills its
- * mirror mounts what it can, unless it says `fill.sources: All`.
+ * Chooses the cache of a model: a mount of its source, or of a mirror that a download fills. A rule with a
+ * fill still mounts sources that can be mounted, unless it sets `fill.sources: All`.
  */
 function chooseTarget(
   location: ModelLocation,
   read: ReadSource | SourceRefused,
-  { service, policy, facts }: Context,
+  { service, policy, facts }: LocationContext,
 ): ChosenTarget {
   const mounted = mountedTarget(location, read, { service, policy, facts })
   if (!mounted.ok && !isAnsweredByFill(mounted.reason)) return mounted
@@ -280,7 +282,7 @@ function chooseTarget(
 function mountedTarget(
   location: ModelLocation,
   read: ReadSource | SourceRefused,
-  { service, policy, facts }: Pick<Context, 'service' | 'policy' | 'facts'>,
+  { service, policy, facts }: Pick<LocationContext, 'service' | 'policy' | 'facts'>,
 ): ChosenTarget {
   if (!read.ok) return read
   const download = downloadObstacle(location, read, { service, policy, facts })
@@ -306,7 +308,7 @@ export const unproven = {
 /** Keeps an existing rewrite, with its cache as it would be created today, if possible. */
 function keep(
   { location, before }: LocationState & { kind: 'kept' },
-  { service, kept, policy, facts }: Context,
+  { service, kept, policy, facts }: LocationContext,
 ): Rewrite {
   if (kept?.isProven !== true) return rewriteOf(location, before, { ok: false, ...unproven })
   const filled = filledBefore(location, before, { service, policy, facts })
@@ -322,7 +324,7 @@ function keep(
 function filledBefore(
   location: ModelLocation,
   { cache, path }: OriginalLocation,
-  context: Pick<Context, 'service' | 'policy' | 'facts'>,
+  context: Pick<LocationContext, 'service' | 'policy' | 'facts'>,
 ): (Target & { uri: string }) | undefined {
   const filled = readFilled(location, context)
   if (filled?.ok !== true || path !== undefined) return undefined
@@ -389,7 +391,7 @@ function withGroup(each: Rewrite | Skipped, all: (Rewrite | Skipped)[]): Rewrite
 }
 
 /** Refuses a service if KServe downloads nothing for it, or caches its model already. */
-function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefined {
+function serviceObstacle(service: ServiceView, facts: Facts): RefusedDecision | undefined {
   if (service.kind === 'InferenceService' && service.mode === 'ModelMesh') {
     return skip('ModelMesh', 'ModelMesh downloads its own models')
   }
@@ -401,7 +403,7 @@ function serviceObstacle(service: ServiceView, facts: Facts): Refusal | undefine
   return undefined
 }
 
-function commonObstacle(locations: ModelLocation[]): Refusal | undefined {
+function commonObstacle(locations: ModelLocation[]): RefusedDecision | undefined {
   const obstacles = locations.map(({ obstacle }) => obstacle)
   const [first] = obstacles
   return first !== undefined && obstacles.every((obstacle) => obstacle !== undefined)

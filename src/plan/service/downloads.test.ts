@@ -11,7 +11,7 @@ function reasonOf(predictor: JsonObject, more: Parameters<typeof fakeFacts>[0]):
   return plan({ service: fakeService(predictor), facts: fakeFacts(more) }).reason
 }
 
-test('of a list the first URI decides which ClusterStorageContainer downloads all', () => {
+test('the first URI of a list decides which ClusterStorageContainer downloads all', () => {
   const list = (...uris: string[]) => ({
     model: {},
     storageUris: uris.map((uri, index) => ({ uri, mountPath: `/mnt/models/${index}` })),
@@ -32,7 +32,7 @@ test('a storage spec has no scheme when KServe looks for a ClusterStorageContain
   expect(reasonOf(predictor, { secrets, storageContainers: everything })).toBe('CustomDownload')
 })
 
-test('a policy that names a Secret answers for variables, and one with a mirror for everything', () => {
+test('a policy that names a Secret overrides variables, and one with a mirror overrides everything', () => {
   const reason = (changes: string[], rule: JsonObject) => {
     const policies = [fakePolicy('p', { sources: [{ match: ['s3://'], ...rule }] })]
     return reasonOf(

@@ -10,7 +10,7 @@ import type { Facts } from '../facts.ts'
 import type { RefusalReason } from '../reasons.ts'
 import { isShared, type ReadSource, readSource, type SourceRefused } from './source.ts'
 
-interface Context {
+interface DownloadContext {
   service: ServiceView
   policy: Policy
   facts: Facts
@@ -20,7 +20,7 @@ interface Context {
 export function downloadObstacle(
   location: ModelLocation,
   read: ReadSource,
-  { service, policy, facts }: Context,
+  { service, policy, facts }: DownloadContext,
 ): { reason: RefusalReason; message: string } | undefined {
   if (service.kind === 'LLMInferenceService') return prefillObstacle(location, read, { policy, facts })
   const fromAnnotations = annotationObstacle(location.annotations)
@@ -61,7 +61,7 @@ function customDownload(location: ModelLocation, { locations }: ServiceView, { s
 function prefillObstacle(
   location: ModelLocation,
   { source, rule }: ReadSource,
-  { policy, facts }: Pick<Context, 'policy' | 'facts'>,
+  { policy, facts }: Pick<DownloadContext, 'policy' | 'facts'>,
 ): Pick<SourceRefused, 'reason' | 'message'> | undefined {
   const { serviceAccount, prefillAccount } = location
   // A Dataset that a policy shares has its own credentials.

@@ -67,7 +67,7 @@ test('it stays so when the Dataset goes, when a better one comes, and after KSer
   expect(uriOf(created(llama, later[1]))).toBe('pvc://llama')
 })
 
-test('of a kept one nothing is made either, wherever in it the model is, and nothing is missing', () => {
+test('a kept rewrite to a team’s Dataset creates nothing, at any path, and lacks nothing', () => {
   for (const mount of [{ mountPoint: 's3://models/' }, { mountPoint: storageUri }]) {
     const datasets = [dataset('team-models', { ...mount, path: '/' })]
     const then = fakeFacts({ datasets, runtimes: [jindo('team-models')] })
@@ -81,7 +81,7 @@ test('of a kept one nothing is made either, wherever in it the model is, and not
   }
 })
 
-test('a new model is looked for anew, and opting out gives back the manifest', () => {
+test('a new model is searched again, and opting out restores the manifest', () => {
   const { service: admitted } = created(llama)
   const moved = fakeService({ model: { storageUri: 's3://models/team/bloom' } })
   expect(uriOf(plan({ service: moved, previous: admitted, facts }))).toBe('pvc://team-models/all/team/bloom')
@@ -97,7 +97,7 @@ test('a new model is looked for anew, and opting out gives back the manifest', (
   })
 })
 
-test('a cache that serves already is another matter: one of Warmgate’s own is never taken for a team’s', () => {
+test('a cache of Warmgate is never treated as a team’s Dataset', () => {
   const own = created(llama, fakeFacts()).caches[0]?.name ?? ''
   const labels = { 'app.kubernetes.io/managed-by': 'warmgate' }
   const ours = { ...team, metadata: { ...team.metadata, labels } }
@@ -162,7 +162,7 @@ test('credentials that KServe would not use are not lent', () => {
   expect(uriOf(created(llama, fakeFacts({ ...known, serviceAccounts })))).toBe('pvc://secured/team/llama')
 })
 
-test('with rewrite: Pod the pods are turned to it; Audit tells of it', () => {
+test('with rewrite: Pod the pods are redirected to it; Audit reports it', () => {
   const policies = [fakePolicy('p', { rewrite: 'Pod' })]
   const made = created(llama, { ...facts, policies })
   expect(made).toMatchObject({ reason: 'Accelerated', patch: [] })
@@ -181,9 +181,10 @@ test('a forged record makes nothing, and reaches what its writer could have name
   })
   const forged = (more: JsonObject) =>
     fakeService({ model: { storageUri: 'pvc://other/x' } }, { annotations: record({ path: 'x', ...more }) })
-  // As a creation the record undoes itself, and the model is looked for as any other.
+  // When the service is created, the record is undone first, and the model is planned like any other.
   expect(uriOf(created(forged({ existing: true })))).toBe('pvc://team-models/all/team/llama')
-  // As one that went around admission it stays what it is: a claim of the same namespace. Nothing is made for it.
+  // As one that went around admission it stays what it is: a claim of the same namespace. Nothing is made for
+  // it.
   const around = plan({ service: forged({ existing: true }), previous: forged({ existing: true }), facts })
   expect(around.patch).toEqual([])
   expect(siblingsOf(around)).toEqual([])

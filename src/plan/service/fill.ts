@@ -41,7 +41,7 @@ interface Context {
   facts: Facts
 }
 
-/** The reasons against a mount that a download into a mirror answers. */
+/** The reasons against a mount that a download into a mirror resolves. */
 const answered: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'ArchiveSource',
   'SingleFileSource',
@@ -59,8 +59,8 @@ export function isAnsweredByFill(reason: RefusalReason): boolean {
 }
 
 /**
- * The directory of a mirror for a model that KServe's storage initializer can download, and the download. Undefined
- * if the rule for the model fills no mirror.
+ * The directory of a mirror for a model that KServe's storage initializer can download, and the download.
+ * Undefined if the rule for the model fills no mirror.
  */
 export function readFilled(
   location: ModelLocation,
@@ -106,7 +106,7 @@ export function readFilled(
   }
 }
 
-/** What KServe would run for the download. */
+/** The storage initializer that KServe would run for the download. */
 function downloadOf(
   uri: string,
   parsed: ModelUri,
@@ -133,7 +133,7 @@ function downloadOf(
   })
 }
 
-/** Where the model is in the mirror: as Fluid reads it, and as rclone writes it. */
+/** The place of the model in the mirror, as Fluid reads it and as rclone writes it. */
 function placeOf(
   rule: SourceRule,
   path: string,
@@ -179,9 +179,9 @@ const azure = /\.(blob|file)\.(core\.windows\.net|storage\.azure\.net)\//
 const sharedParts = /^(HF_(HUB|XET)_\w+|CA_BUNDLE_\w+|cabundle-cert)$/
 
 /**
- * The owner of a copy; undefined if all namespaces may share it. A download that reads with credentials, or that a
- * cloud may give an identity, belongs to its namespace: otherwise a tenant that names the same URI would get a model
- * that only others may read.
+ * The owner of a copy; undefined if all namespaces may share it. A download that reads with credentials, or
+ * that a cloud may give an identity, belongs to its namespace: otherwise a tenant that names the same URI
+ * would get a model that only others may read.
  */
 function ownerOf(
   uri: string,
@@ -229,7 +229,8 @@ function mirrorCredentials(
     secretName,
     isMirrored: true,
     ...(keys === undefined ? {} : { optionKeys: keys }),
-    // The policy alone says how a mirror is read. Without a Secret, rclone has the identity of the Job's account.
+    // Only the policy decides how a mirror is read. Without a Secret, rclone has the identity of the Job's
+    // account.
     serviceAccount: undefined,
     secrets: facts.secrets,
     config: facts.kserve,
@@ -237,7 +238,7 @@ function mirrorCredentials(
   })
 }
 
-/** Where rclone writes, or why it cannot. */
+/** The store to which rclone writes, or the reason why it cannot. */
 function storeOf(
   { options, mirror }: SourceRule,
   { directory, path, credentials }: { directory: ModelDirectory; path: string; credentials: Credentials },

@@ -71,7 +71,7 @@ describe('the policy means a service', () => {
     expect(given({ ...service, spec: { ...(service.spec as JsonObject), canary } })).toEqual({})
   })
 
-  test('nowhere without a gpu of its own', () => {
+  test('nowhere without a gpu in the policy', () => {
     expect(gpuResources(readService(fakeService(huggingface()), nothing), undefined, nothing)).toEqual([])
   })
 })
@@ -86,7 +86,7 @@ const onCpu = { image: 'docker.io/vllm/vllm-openai-cpu:v0.23.0' }
 const mainOf = (main: JsonObject) => ({ template: { containers: [{ name: 'main', ...main }] } })
 
 describe('a server that is made for CPUs', () => {
-  test('gets none, whoever says so: the service, its runtime, or a configuration', () => {
+  test('gets none if the service, its runtime or a configuration has devices', () => {
     expect(added({ huggingface: { storageUri, ...onCpu } })).toEqual({})
     expect(given(llm(mainOf(onCpu)))).toEqual({})
     const containers = [{ name: 'kserve-container', ...onCpu }]
@@ -177,7 +177,7 @@ test('a resource that the policy itself names is the user’s where the user nam
   expect(added(huggingface({ requests: { 'rdma/other': '4' } }), policy)).not.toEqual({})
 })
 
-test('CPU, memory and a network card of the user’s own do not stand in the way', () => {
+test('CPU, memory and a network card of the user do not prevent it', () => {
   const limits = { cpu: '4', memory: '16Gi', 'rdma/hca': '1' }
   expect(added(huggingface({ limits, requests: { cpu: '1' } }))).toEqual(one)
 })
@@ -233,7 +233,7 @@ describe('the runtime', () => {
     expect(isGiven(huggingface(), [], [runtime('plain'), runtime('a', { ...greedy, ...unfit })])).toBe(true)
   })
 
-  test('of another version of the format does not count, where the model names one', () => {
+  test('a runtime for another version of the format does not count, if the model names a version', () => {
     const version = (name: string) => ({
       supportedModelFormats: [{ name: 'huggingface', version: name, autoSelect: true, priority: 2 }],
     })
@@ -357,7 +357,7 @@ describe('an LLMInferenceService', () => {
       'worker',
       'prefill',
     ])
-    // Without a leader in any of them the workers are all there is.
+    // Without a leader in any of them, there are only workers.
     const leaderless = config('big', { worker: {} })
     expect(Object.keys(given(llm({ baseRefs: [{ name: 'big' }] }), gpu(), with_([leaderless])))).toEqual([
       'worker',

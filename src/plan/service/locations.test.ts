@@ -34,7 +34,7 @@ const everything = service({
   explainer: { art: { type: 'SquareAttack', storageUri: 's3://models/llama' } },
 })
 
-test('every location is served from a cache of its own model; one model, one cache', () => {
+test('every location is served from the cache of its model; one model has one cache', () => {
   const made = created(everything)
   expect(made.reason).toBe('Accelerated')
   const { predictor, 'canary.green': canary, transformer, explainer } = claims(made)
@@ -54,7 +54,7 @@ test('every location is served from a cache of its own model; one model, one cac
   expect(cacheNames(made.service)).toEqual(made.caches.map(({ name }) => name))
 })
 
-test('what cannot be cached stays as it is beside what can, and says why', () => {
+test('a location that cannot be cached stays unchanged beside others, with the reason', () => {
   const mixed = service({
     predictor: { sklearn: { storageUri: 's3://models/model.joblib' } },
     transformer: { containers: [{ env: env('s3://models/words') }] },
@@ -70,7 +70,7 @@ test('what cannot be cached stays as it is beside what can, and says why', () =>
   ])
 })
 
-test('where none can, the first says why', () => {
+test('if no location can be cached, the first one gives the reason', () => {
   const made = created(
     service({
       predictor: { sklearn: { storageUri: 's3://models/model.joblib' } },
@@ -80,7 +80,7 @@ test('where none can, the first says why', () => {
   expect(made).toMatchObject({ decision: 'skip', reason: 'SingleFileSource', patch: [] })
 })
 
-test('a list of URIs is rewritten as a whole or not at all; a claim of the user’s own stands by', () => {
+test('a list of URIs is rewritten as a whole or not at all; the user’s own claim does not count', () => {
   const list = (last: string) =>
     fakeService({
       model: { modelFormat: { name: 'huggingface' } },
@@ -130,7 +130,7 @@ test('an LLMInferenceService reads with the account of its workers, as a configu
   expect(JSON.stringify(needs)).toContain('"weights-reader"')
 })
 
-test('an LLMInferenceService: its model and its adapters, each by itself', () => {
+test('an LLMInferenceService: its model and its adapters separately', () => {
   const model = {
     uri: 's3://models/llama',
     lora: {
@@ -156,7 +156,7 @@ test('an LLMInferenceService: its model and its adapters, each by itself', () =>
   expect(made.warnings).toEqual([expect.stringContaining('lora.hub is not accelerated (UnsupportedScheme)')])
 })
 
-test('each location is read with the credentials of its own account', () => {
+test('each location is read with the credentials of its service account', () => {
   const facts = fakeFacts({
     serviceAccounts: {
       default: { name: 'default', secrets: [], annotations: {} },
@@ -188,7 +188,7 @@ test('an update of one location keeps the others word for word', () => {
   expect(after?.transformer?.uri).toBe('s3://models/words-2')
 })
 
-test('a location that comes later is decided when it comes; what stood there before is left', () => {
+test('a location that is added later is decided then; existing ones stay', () => {
   const before = fakeService({ sklearn: { storageUri: 's3://models/llama' } })
   const spec = {
     predictor: { sklearn: { storageUri: 's3://models/llama' } },
@@ -210,7 +210,7 @@ test('a location that goes takes its cache along', () => {
   expect(made.caches).toHaveLength(2)
 })
 
-test('rewrite: Pod leaves the service as it is, plans its caches, and says what stands where', () => {
+test('rewrite: Pod leaves the service unchanged, plans its caches, and lists the served locations', () => {
   const facts = fakeFacts({ policies: [fakePolicy('p', { rewrite: 'Pod' })] })
   const made = created(everything, facts)
   expect(made).toMatchObject({
@@ -240,7 +240,7 @@ test.each<[string, KubeObject]>([
   expect(created(object).reason).toBe('Accelerated')
 })
 
-test('a rewrite that a service has stays in the service, whatever the policy says by then', () => {
+test('an existing rewrite stays in the service if the policy changes', () => {
   const { service: admitted } = created(everything)
   const facts = fakeFacts({ policies: [fakePolicy('p', { rewrite: 'Pod' })] })
   const made = plan({ service: everything, previous: admitted, facts })

@@ -1,5 +1,5 @@
 import type { ModelLocation } from '../../kserve/model-location.ts'
-import { readService } from '../../kserve/service-view.ts'
+import { readService, type ServiceReader } from '../../kserve/service-view.ts'
 import { parseModelUri } from '../../kserve/uri.ts'
 import { choosePolicy } from '../../policy/overrides.ts'
 import { builtInPolicy, isOpen, type Policy, selectPolicy } from '../../policy/policy.ts'
@@ -34,10 +34,11 @@ export type KnownFacts = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies
 export function needsOf(
   service: KubeObject,
   known: KnownFacts & Pick<Facts, 'llmConfigs' | 'servingRuntimes'>,
+  read: ServiceReader = readService,
 ): LocationNeeds[] {
   if (!isPlannable(service) || !isPlanned(service, known)) return []
   const policy = policyOf(service, known)
-  return readService(restored(service), known).locations.flatMap((location) => {
+  return read(restored(service), known).locations.flatMap((location) => {
     if (location.obstacle !== undefined) return []
     const rules = matchingRules(location.model, policy, known.namespace)
     if (!mayBeCached(location, rules)) return []

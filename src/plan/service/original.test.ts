@@ -29,7 +29,7 @@ function restored(service: KubeObject, original: Original): KubeObject {
   return draft.object
 }
 
-test('what is written is read again', () => {
+test('a written record can be read', () => {
   for (const original of [record, { ...record, madeAnnotations: true }]) {
     const draft = new Draft(fakeService({ model: { storageUri: uri } }))
     writeRecord(draft, original, recordText(original))
@@ -62,7 +62,7 @@ test.each<[string, unknown]>([
   ['no cache', { locations: { predictor: { uri } } }],
   ['a cache that is none of ours', { locations: { predictor: { uri, cache: 'their-claim' } } }],
   ['a cache with a path', { locations: { predictor: { uri, cache: `${cache}/../x` } } }],
-])('what does not look like a record is none: %s', (_, text) => {
+])('an invalid record is ignored: %s', (_, text) => {
   expect(readOriginal(withRecord(text))).toBeUndefined()
 })
 
@@ -98,7 +98,7 @@ test('annotations that were made for the record go with it', () => {
   expect(restored(more, { ...record, madeAnnotations: true }).metadata.annotations).toEqual({ team: 'a' })
 })
 
-test('what KServe’s defaulter has moved is restored where it is now', () => {
+test('a model that KServe’s defaulter has moved is restored in its new field', () => {
   const moved = {
     modelFormat: { name: 'sklearn' },
     storageUri: `pvc://${cache}`,
@@ -111,7 +111,7 @@ test('what KServe’s defaulter has moved is restored where it is now', () => {
   })
 })
 
-test('what the user has changed since is the user’s', () => {
+test('later changes of the user are kept', () => {
   const own = { model: { storageUri: 'pvc://own', resources: { limits: { 'nvidia.com/gpu': '2' } } } }
   expect(restored(fakeService(own), record).spec).toEqual({ predictor: own })
   const emptied = { model: { storageUri: `pvc://${cache}`, resources: { limits: { cpu: '1' } } } }
@@ -202,13 +202,13 @@ test('a whole storage spec without a path, as Open Data Hub writes it, keeps the
   expect(restored(fakeService({ model: { storage: { key: 'ceph' } } }), storedStorage).spec).toEqual({
     predictor: { model: { storage: { key: 'ceph', path: 'llama/v1' } } },
   })
-  // Of another location's record it gets none.
+  // It gets none from another location's record.
   const other: Original = { ...record, locations: { transformer: { uri, cache, storage } } }
   const own = { model: { storage: { key: 'ceph' } } }
   expect(restored(fakeService(own), other).spec).toEqual({ predictor: own })
 })
 
-test('a path inside of the claim is part of what stands there', () => {
+test('a path inside of the claim is part of the URI', () => {
   const original: Original = { ...record, locations: { predictor: { uri, cache, path: 'llama' } } }
   const stands = (claim: string) => restored(fakeService({ model: { storageUri: claim } }), original).spec
   expect(stands(`pvc://${cache}/llama`)).toEqual({ predictor: { model: { storageUri: uri } } })
@@ -245,7 +245,7 @@ test('every location is restored by its own name', () => {
   )
 })
 
-test('a service that has grown too large gets its models back all the same', () => {
+test('a service that has become too large still gets its models restored', () => {
   const listed = (count: number) =>
     Array.from({ length: count }, (_, index) => ({
       uri: `s3://models/m-${index}`,

@@ -5,7 +5,7 @@ import { cachesAnnotation, originalAnnotation } from '../../values/keys.ts'
 import { limits } from '../../values/limits.ts'
 import { isObject, type Json, type JsonObject, type KubeObject } from '../../values/object.ts'
 import { Draft, pointer } from '../draft.ts'
-import { mergeStorage, type Write } from './partial-write.ts'
+import { mergeStorage, type ServiceUpdate } from './partial-write.ts'
 import { type PatchTarget, patchTargetsOf } from './patch-target.ts'
 import { isBounded } from './size.ts'
 
@@ -130,10 +130,14 @@ export function recordText({ locations, additions, madeAnnotations }: Original):
 }
 
 /** Writes the text of a record and the names of its caches to a service's annotations. */
-export function writeRecord(draft: Draft, { locations }: Original, text: string): void {
-  const caches = [...new Set(Object.values(locations).map(({ cache }) => cache))]
+export function writeRecord(draft: Draft, original: Original, text: string): void {
   draft.set(pointer('metadata', 'annotations', originalAnnotation), text)
-  draft.set(pointer('metadata', 'annotations', cachesAnnotation), caches.join(','))
+  draft.set(pointer('metadata', 'annotations', cachesAnnotation), cachesText(original))
+}
+
+/** The names of a record's caches, as they are in the annotation. */
+export function cachesText({ locations }: Original): string {
+  return [...new Set(Object.values(locations).map(({ cache }) => cache))].join(',')
 }
 
 /**
@@ -149,7 +153,7 @@ export function cacheNames(object: KubeObject): string[] {
  * names the cache, and a value that differs from the added value. `write` is the update behind the draft;
  * undefined if the draft is a stored service.
  */
-export function restore(draft: Draft, original: Original, write?: Write): void {
+export function restore(draft: Draft, original: Original, write?: ServiceUpdate): void {
   for (const { id, model, pointer: place } of modelPlaces(draft.object)) {
     const before = Object.hasOwn(original.locations, id) ? original.locations[id] : undefined
     if (before === undefined || model.kind !== 'uri' || model.uri !== claimUri(before)) continue
@@ -178,7 +182,7 @@ export function restored(service: KubeObject): KubeObject {
 /** Replaces the PVC by the recorded storage spec, merged with the fields that were written since. */
 function restoreStorage(
   draft: Draft,
-  { place, recorded, write }: { place: string; recorded: JsonObject; write: Write | undefined },
+  { place, recorded, write }: { place: string; recorded: JsonObject; write: ServiceUpdate | undefined },
 ): void {
   const storagePlace = place.replace(/\/storageUri$/, '/storage')
   const written = draft.get(storagePlace)

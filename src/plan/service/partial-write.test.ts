@@ -55,7 +55,7 @@ test('kubectl apply takes out what its manifest no longer has', () => {
       parameters: { type: 's3' },
     },
   )
-  // What it never had is somebody else's.
+  // A field that it never had belongs to another manager.
   expect(update(noted({ storage: { path: 'v1' } }), noted({ storage: { path: 'v2' } }))).toEqual(merged)
 })
 
@@ -96,7 +96,7 @@ test.each<[string, JsonObject]>([
   expect(update(owned(['argocd', 'Apply', all]), service)).toEqual(merged)
 })
 
-test('what is written stays, whoever gave it up', () => {
+test('written fields stay, even if another manager gave them up', () => {
   const before = owned(['argocd', 'Apply', all])
   expect(update(before, owned(['argocd', 'Apply', pathOnly]), { path: 'v2', key: 'ceph' })).toEqual({
     key: 'ceph',

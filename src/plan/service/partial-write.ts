@@ -11,7 +11,7 @@ import {
 import { pointer, steps, valueAt } from '../draft.ts'
 
 /** An update, as admission sees it. */
-export interface Write {
+export interface ServiceUpdate {
   previous: KubeObject
   service: KubeObject
 }
@@ -51,7 +51,7 @@ export function mergeStorage({
   /** The JSON pointer of the spec in the service. */
   place: string
   /** Undefined for a service as it is stored. */
-  write: Write | undefined
+  write: ServiceUpdate | undefined
 }): JsonObject {
   const left = write === undefined ? recorded : without(recorded, removedFields(write, place))
   return merge(left, written)
@@ -78,12 +78,12 @@ function without(object: JsonObject, removed: ReadonlySet<string>, above = ''): 
 }
 
 /** The fields that an update removes from a storage spec, as pointers relative to the spec. */
-function removedFields(write: Write, place: string): ReadonlySet<string> {
+function removedFields(write: ServiceUpdate, place: string): ReadonlySet<string> {
   return new Set([...removedByManifest(write, place), ...removedByManagers(write, place)])
 }
 
 /** The fields that the manifest of `kubectl apply` had before the update and no longer has. */
-function removedByManifest({ previous, service }: Write, place: string): string[] {
+function removedByManifest({ previous, service }: ServiceUpdate, place: string): string[] {
   const [before, now] = [lastApplied(previous), lastApplied(service)]
   const isWhole = now !== undefined && valueAt(now, claimPlace(place)) === undefined
   return isWhole ? difference(fieldsOf(before && valueAt(before, place)), fieldsOf(valueAt(now, place))) : []
@@ -100,7 +100,7 @@ function lastApplied({ metadata }: KubeObject): Json | undefined {
 }
 
 /** The fields that a manager applied before and that no manager owns now, if that manager still exists. */
-function removedByManagers({ previous, service }: Write, place: string): string[] {
+function removedByManagers({ previous, service }: ServiceUpdate, place: string): string[] {
   const managers = managersOf(service)
   const applied = new Map(managers.filter(isApply).map((entry) => [stringAt(entry, 'manager'), entry]))
   const isWhole = (entry: Json) => {

@@ -33,7 +33,7 @@ test.each([undefined, 'privileged', ''])('a namespace that enforces %s is as any
   expect(withinPodSecurity(made, under(level))).toBe(made)
 })
 
-test('what makes no pods there goes on: a Dataset that is there, a reference to another namespace, a refusal', () => {
+test('targets without pods in the namespace are allowed: an existing Dataset, a reference, a refusal', () => {
   const shared = referenceTo({ namespace: 'shared', name: 'all' }, 'a')
   const refused = { ok: false, reason: 'NameTaken', message: 'x' } as const
   for (const target of [

@@ -33,7 +33,7 @@ function planned({ own = {}, its = {}, policy = {} }: Input): Plan {
   return plan({ service, facts: fakeFacts({ policies: [fakePolicy('p', policy)], servingRuntimes }) })
 }
 
-/** At Readiness, if the policy says nothing of it. */
+/** Holds at Readiness, unless the policy sets another. */
 const warnings = ({ policy, ...input }: Input) =>
   planned({ ...input, policy: { ...atReadiness, ...(policy as JsonObject) } }).warnings
 
@@ -87,11 +87,11 @@ test.each<[string, Input]>([
     { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'Scheduling' } } },
   ],
   ['a pod that is not held', { own: { startupProbe: tenMinutes }, policy: { hold: { at: 'None' } } }],
-])('%s: nothing is said', (_what, input) => {
+])('%s: no warning', (_what, input) => {
   expect(warnings(input)).toEqual([])
 })
 
-test('whoever updates a service is not told again, nor of a service whose model is left where it is', () => {
+test('updates give no warning, and neither does a service that is not accelerated', () => {
   const service = fakeService({ model: { ...model, startupProbe: tenMinutes } })
   const facts = fakeFacts({ policies: [fakePolicy('p', atReadiness)] })
   const admitted = plan({ service, facts })
@@ -107,7 +107,7 @@ test('whoever updates a service is not told again, nor of a service whose model 
   expect(plan({ service: mixed, facts }).warnings.join()).not.toContain('probe')
 })
 
-/** With KServe's own preset, whose startup probe allows ten minutes. */
+/** With KServe's preset; its startup probe allows ten minutes. */
 function llmPlan(main: JsonObject, policy: Json = {}): Plan {
   const preset = { containers: [{ name: 'main', startupProbe: tenMinutes }] }
   const config = {

@@ -27,7 +27,7 @@ function withText(service: KubeObject, change: (text: string) => string): KubeOb
   }
 }
 
-test('what admission wrote for a service is proven on it', () => {
+test('a record that admission wrote for a service is proven on it', () => {
   expect(readRecord(signed(), fakeSigner)).toMatchObject({ original, isProven: true })
   expect(provenOriginal(signed(), fakeSigner)).toEqual(original)
 })
@@ -46,7 +46,7 @@ test.each<[string, (service: KubeObject) => KubeObject]>([
     'a second signature',
     (service) => withText(service, (text) => text.replace(/(,"proof":".*")\}/, '$1$1}')),
   ],
-])('on a service of %s it is not, and is read all the same or not at all', (_, change) => {
+])('on a service of %s it is unproven, and is read as such or ignored', (_, change) => {
   expect(readRecord(change(signed()), fakeSigner)?.isProven).not.toBe(true)
   expect(provenOriginal(change(signed()), fakeSigner)).toBeUndefined()
 })
@@ -78,7 +78,7 @@ test('a record that says the same keeps its signature, by whatever key it was ma
   expect(draft.object.metadata.annotations?.[originalAnnotation]).toBe(before?.text)
 })
 
-test('files are taken at their word, and what is planned from them is signed by nobody', () => {
+test('records in files are trusted, and plans from files are not signed', () => {
   const service = signed({}, trustingSigner)
   expect(service.metadata.annotations?.[originalAnnotation]).not.toContain('proof')
   expect(provenOriginal(service, trustingSigner)).toEqual(original)

@@ -109,6 +109,11 @@ function withProof(plain: string, signature: string): string {
   return signature === '' ? plain : `${plain.slice(0, -1)}${proofStart}${signature}${proofEnd}`
 }
 
+/** The text of a record without its signature. */
+export function plainText(text: string): string {
+  return splitProof(text).plain
+}
+
 /** Splits the signature off a record; empty if the record has none. */
 function splitProof(text: string): { plain: string; signature: string } {
   const start = text.length - proofEnd.length - signatureLength - proofStart.length

@@ -5,7 +5,7 @@ import type { Facts } from '../facts.ts'
 import { fakeFacts, fakePolicy, fakeService } from '../plan.fake.ts'
 import { plan } from '../plan.ts'
 
-/* What a policy adds to a service, over the service's life. */
+/* The fields that a policy adds to a service, during the service's life. */
 
 const uri = 's3://models/llama'
 const gpu = { resources: { 'nvidia.com/gpu': 1 } }
@@ -170,7 +170,7 @@ test('a forged record makes no container but that of the model, and takes none a
   expect(out.service.spec).toEqual(service.spec)
 })
 
-test('an audit tells what a service would get', () => {
+test('an audit reports what a service would get', () => {
   const audit = (service: KubeObject, more: JsonObject = {}) =>
     plan({ service, facts: facts({ mode: 'Audit', ...more }) }).message
   const both = llm({ worker: {}, prefill: { parallelism: { tensor: 2 } } })

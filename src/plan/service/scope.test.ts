@@ -19,7 +19,7 @@ function uriOf({ service }: Plan): string {
   return stringAt(service, 'spec', 'predictor', 'model', 'storageUri') ?? ''
 }
 
-/** What its claim names: `uri of the Dataset`, and the path in it. */
+/** The source of the claim's Dataset, and the path in it. */
 function placeOf(uri: string, facts = below): string[] {
   const made = plan({ service: inference(uri), facts })
   const [cache] = made.caches
@@ -27,7 +27,7 @@ function placeOf(uri: string, facts = below): string[] {
   return [cache?.source.uri ?? '', uriOf(made).slice(`pvc://${cache?.name}`.length)]
 }
 
-test('models of one prefix are on one Dataset, each at its path with a DataLoad of its own', () => {
+test('models of one prefix are on one Dataset, each at its path with its own DataLoad', () => {
   const made = plan({ service: llama, facts: below })
   const bloom = plan({ service: inference('s3://models/team/bloom/7b/'), facts: below })
   const [cache] = made.caches
@@ -86,7 +86,7 @@ test.each<[string, Json[], string, string, string]>([
   expect(placeOf(uri, factsWith(sources))).toEqual([dataset, path])
 })
 
-test('a path that cannot stand gets a cache of its own: in storageUris, and where Fluid could not load it', () => {
+test('a path that cannot be used gets its own cache: in storageUris, and if Fluid could not load it', () => {
   const list = fakeService({
     model: {},
     storageUris: [{ uri: 's3://models/team/llama', mountPath: '/mnt/a' }],
@@ -120,7 +120,7 @@ test('two models of one service share a Dataset', () => {
   expect(plan({ service, facts: below }).caches).toMatchObject([{ paths: ['llama', 'sql'] }])
 })
 
-test('it stays where it is, whatever scope and rules say by then; the Dataset is made anew as it was', () => {
+test('a rewrite stays if scope and rules change; its Dataset is created again as before', () => {
   const { service: admitted } = plan({ service: llama, facts: below })
   const later = [fakeFacts(), factsWith([{ match: ['s3://models/'] }]), factsWith([{ match: ['oss://'] }])]
   for (const facts of later) {
@@ -146,7 +146,7 @@ test('a forged path makes nothing: where it is no part of the model’s own URI,
   }
 })
 
-test('what stands in the way of a kept cache is told', () => {
+test('the obstacle of a kept cache is reported', () => {
   const { service } = plan({ service: llama, facts: below })
   const cache = readOriginal(service)?.locations.predictor?.cache ?? ''
   const made = plan({ service, previous: service, facts: { ...below, foreignClaims: new Set([cache]) } })

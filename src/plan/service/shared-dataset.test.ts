@@ -50,7 +50,7 @@ function uriOf({ service }: { service: KubeObject }): string | undefined {
   return stringAt(service, 'spec', 'predictor', 'model', 'storageUri')
 }
 
-test('where it is granted, a reference serves: a Dataset alone, and the model is its root', () => {
+test('with a grant, a reference serves: only a Dataset, and the model is its root', () => {
   const made = created(llama)
   expect(made).toMatchObject({ decision: 'accelerate', reason: 'Accelerated', warnings: [] })
   const [cache] = made.caches
@@ -77,7 +77,7 @@ test.each<[string, Facts]>([
   ['nobody was asked', factsOf({}, { sharedDatasets: [] })],
   ['it is not granted', factsOf({ allowedAccounts: [] })],
   ['it is granted to another account', factsOf({ allowedAccounts: ['reader'] })],
-])('%s: the model is left, and who is to grant what is said', (_, facts) => {
+])('%s: the model is not accelerated, and the message says who must grant what', (_, facts) => {
   const made = created(llama, facts)
   expect(made).toMatchObject({ decision: 'skip', reason: 'CredentialsMissing', patch: [] })
   expect(made.message).toContain(
@@ -87,7 +87,7 @@ test.each<[string, Facts]>([
   expect(siblingsOf(made)).toEqual([])
 })
 
-test('who may not get it is not told whether it is there', () => {
+test('a service without access does not learn whether the Dataset exists', () => {
   const [there, missing] = [
     factsOf({ allowedAccounts: [] }),
     factsOf({ allowedAccounts: [], dataset: undefined }),
@@ -118,7 +118,7 @@ test.each<[string, Partial<SharedDataset>]>([
   ],
   ['is of one pod', { dataset: physical({ mountPoint: 's3://models' }, { accessModes: ['ReadWriteOnce'] }) }],
   ['is a reference itself', { dataset: chained, runtimes: [{ ...bucket, kind: 'ThinRuntime', spec: {} }] }],
-])('a Dataset that %s serves nobody', (_, differences) => {
+])('a Dataset that %s serves no service', (_, differences) => {
   const made = created(llama, factsOf(differences))
   expect(made).toMatchObject({ decision: 'skip', reason: 'RuntimeUnavailable', patch: [] })
   expect(made.message).toContain('Dataset all of namespace shared does not show s3://models/team/llama')
@@ -141,7 +141,7 @@ test('the credentials are the Dataset’s own; an endpoint that the service name
   expect(created(llama, factsOf({ dataset: at('http://other:9000') }, more)).reason).toBe(
     'RuntimeUnavailable',
   )
-  // Who names none, or has no credentials at all, has the policy's word for it.
+  // If the service names none, or has no credentials at all, the policy decides.
   expect(created(llama, factsOf({ dataset: at('http://other:9000') })).reason).toBe('Accelerated')
 })
 
@@ -166,7 +166,7 @@ test('the model is at the root: storageUris, which drop a path, are served, too'
   expect(made.service.spec).toMatchObject({ predictor: { storageUris: [{ uri: `pvc://${name}` }] } })
 })
 
-test('what is made stays when the grant, the rule or the Dataset goes; and is not made anew without', () => {
+test('a reference stays if the grant, the rule or the Dataset is removed, but is not created again without them', () => {
   const { service: admitted } = created(llama)
   const name = readOriginal(admitted)?.locations.predictor?.cache ?? ''
   const elsewhere = [fakePolicy('lends', { sources: [{ ...rule, dataset: { namespace: 'x', name: 'y' } }] })]
@@ -200,7 +200,7 @@ test('a cache that a service had before stays one when a policy lends a Dataset'
   }
 })
 
-test('and is never made anew without the credentials that it was made with', () => {
+test('and is never created again without its original credentials', () => {
   const serviceAccounts = { default: { name: 'default', secrets: ['s3-access'], annotations: {} } }
   const secured = { serviceAccounts, secrets: { 's3-access': s3Secret } }
   const { service: admitted } = created(llama, fakeFacts(secured))
@@ -228,7 +228,7 @@ test('a forged record reaches nothing that is not granted', () => {
   })
 })
 
-test('the Runtime that Fluid makes for a reference is nobody else’s', () => {
+test('the Runtime that Fluid creates for a reference is not foreign', () => {
   const [dataset] = siblingsOf(created(llama))
   if (dataset === undefined) throw new Error('nothing was made')
   const standing = { ...dataset, metadata: { ...dataset.metadata, uid: 'u' } }

@@ -12,7 +12,7 @@ function nested(depth: number): Json {
   return value
 }
 
-test('a service with many values, or deep ones, is not looked at', () => {
+test('a service with too many or too deep values is skipped', () => {
   expect(isPlannable(undefined)).toBe(true)
   expect(isPlannable(holding(Array(5_000).fill('x')))).toBe(true)
   expect(isPlannable(holding(Array(6_000).fill('x')))).toBe(false)
@@ -25,7 +25,7 @@ test('a service with many values, or deep ones, is not looked at', () => {
   expect(isPlannable(holding(nested(1_000_000)))).toBe(false)
 })
 
-test('what admission takes, the controller keeps', () => {
+test('the controller keeps every service that admission accepts', () => {
   const annotations = {
     'warmgate.dev/note': 'x'.repeat(30_000),
     'serving.kserve.io/note': 'x'.repeat(30_000),
@@ -36,12 +36,12 @@ test('what admission takes, the controller keeps', () => {
     const taken = service('x'.repeat(length))
     if (isPlannable(taken)) expect(cutOf(reduceService(taken, reduction))).toBeUndefined()
   }
-  // Nobody reads what kubectl notes for itself.
+  // kubectl's own annotation is not read.
   const noted = { 'kubectl.kubernetes.io/last-applied-configuration': 'x'.repeat(200_000) }
   expect(isPlannable(fakeService({}, { annotations: noted }))).toBe(true)
 })
 
-test('a pod with many values is not looked at', () => {
+test('a pod with too many values is skipped', () => {
   expect(isReadablePod(holding(Array(9_900).fill('x')))).toBe(true)
   expect(isReadablePod(holding(Array(10_000).fill('x')))).toBe(false)
 })

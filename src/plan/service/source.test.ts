@@ -42,7 +42,7 @@ const minio = {
 const storage = { key: 'minio', path: 'llama' }
 const secrets = { 'storage-config': storageConfig(minio), 's3-access': s3Secret }
 
-test('a storage spec is cached by the URI and the entry that it stands for', () => {
+test('a storage spec is cached by the URI and the entry that it resolves to', () => {
   expect(resolve({ storage }, [], { secrets })).toMatchObject({
     ok: true,
     uri: 's3://b/llama',
@@ -71,7 +71,7 @@ test('a policy’s Secret comes before the entry', () => {
   })
 })
 
-test('a policy that names the endpoint answers for its certificate', () => {
+test('a policy that sets the endpoint is responsible for its certificate', () => {
   const own = { 'storage-config': storageConfig({ ...minio, verify_ssl: '0' }) }
   const rule = { match: ['s3://'], options: { 'fs.s3.endpoint': 'https://trusted' } }
   expect(resolve({ storage }, [], { secrets: own })).toMatchObject({ reason: 'CredentialsMissing' })
@@ -234,7 +234,7 @@ test.each([
   }
 })
 
-test('whoever is skipped is not told the prefixes of a policy', () => {
+test('a skipped service does not learn the prefixes of a policy', () => {
   const result = resolve('s3://models/llama', [{ match: ['s3://secret-project/', 'oss://other'] }])
   expect(result).toMatchObject({
     message: 's3://models/llama matches no source of AccelerationPolicy p',
@@ -260,7 +260,7 @@ test('a message cuts the URI that it repeats', () => {
   })
 })
 
-test('a storage spec that is too long is not looked up', () => {
+test('a storage spec that is too long is not resolved', () => {
   const path = 'x'.repeat(3_000)
   expect(resolve({ storage: { ...storage, path } }, [], { secrets })).toEqual({
     ok: false,

@@ -20,7 +20,7 @@ test.each<[string, KubeObject]>([
   expect(undo(accelerated(service), undefined)).toEqual({ kind: 'changed', service })
 })
 
-test('where a webhook would accelerate it again it opts out, and admission has nothing to add', () => {
+test('if a webhook would accelerate it again, it opts out, and admission changes nothing', () => {
   const before = accelerated(manifest)
   const undone = undo(before, why)
   const annotations = { 'warmgate.dev/acceleration': 'disabled', 'warmgate.dev/reverted': why }
@@ -30,7 +30,7 @@ test('where a webhook would accelerate it again it opts out, and admission has n
   expect(undo(expected, why)).toEqual({ kind: 'untouched' })
 })
 
-test('an opt-out of ours goes with the webhook, that of a user stays', () => {
+test('Warmgate’s opt-out is removed with the webhook, a user’s opt-out stays', () => {
   const optedOut = undo(accelerated(manifest), why)
   if (optedOut.kind !== 'changed') throw new Error(optedOut.kind)
   expect(undo(optedOut.service, undefined)).toEqual({ kind: 'changed', service: manifest })
@@ -40,12 +40,12 @@ test('an opt-out of ours goes with the webhook, that of a user stays', () => {
   expect(undo(theirs, why)).toEqual({ kind: 'untouched' })
 })
 
-test('a service that was never accelerated opts out only where it is told to', () => {
+test('a service that was never accelerated opts out only if requested', () => {
   expect(undo(manifest, undefined)).toEqual({ kind: 'untouched' })
   expect(undo(manifest, why)).toMatchObject({ kind: 'changed' })
 })
 
-test('a record that is none is said, and nothing is guessed', () => {
+test('an invalid record is reported, and nothing is guessed', () => {
   const annotations = { 'warmgate.dev/original': '{', 'warmgate.dev/caches': 'llama-0123456789' }
   const broken = { ...manifest, metadata: { ...manifest.metadata, annotations } }
   expect(undo(broken, undefined)).toMatchObject({ kind: 'unreadable' })

@@ -8,7 +8,7 @@ import { readOriginal } from './original.ts'
 import { provenOriginal, type RecordSigner } from './record.ts'
 
 /*
- * What happens to a service after it was created: every update goes through the plan again, whoever makes it.
+ * Updates of a service after its creation: every update is planned again, whichever client makes it.
  */
 
 const storageUri = 's3://models/llama'
@@ -63,7 +63,7 @@ test('steady: an Alluxio cache that reads as its node is kept up, whatever the p
   const runtimes = [fluidObject(identity, 'AlluxioRuntime', {})]
   const policies = [rule({})]
   expect(update(before, before, fakeFacts({ policies, runtimes })).caches).toMatchObject([{ name }])
-  // Nothing new is made so.
+  // Nothing new is created this way.
   expect(update(before, before, fakeFacts({ policies })).caches).toEqual([])
   expect(create(manifest, fakeFacts({ policies })).reason).toBe('RuntimeUnavailable')
 })
@@ -145,7 +145,7 @@ test.each<[string, Partial<Facts>]>([
   expect(update(admitted, manifest, now).service).toEqual(admitted)
 })
 
-test('a cache that cannot be made anew from what the cluster says is kept, and not made', () => {
+test('a cache that cannot be created again from the cluster’s state is kept, and not created', () => {
   expect(update(admitted, admitted).caches).toHaveLength(1)
   expect(update(admitted, admitted, { ...facts, installed: [] }).caches).toEqual([])
 })
@@ -180,7 +180,7 @@ test('steady through KServe’s defaulter, in any order', () => {
   const first = create(afterKserve(admitted)).service
   const onceMore = create(afterKserve(first)).service
   expect(onceMore).toEqual(first)
-  // What KServe saw first, and what we saw first, end alike.
+  // The order of KServe's and Warmgate's webhooks does not matter.
   expect(getIn(create(afterKserve(manifest)).service, 'spec')).toEqual(getIn(first, 'spec'))
   const again = update(first, first)
   expect(again).toMatchObject({ reason: 'AlreadyCached', patch: [] })
@@ -247,7 +247,7 @@ test('a service that had no model is accelerated when it gets one', () => {
   expect(update(empty, manifest).reason).toBe('Accelerated')
 })
 
-test('a changed model gets its own cache, and a record of its own', () => {
+test('a changed model gets its own cache and its own record', () => {
   const moved = withPredictor(manifest, { huggingface: { storageUri: 's3://models/llama-2' } })
   const made = update(admitted, moved)
   expect(made.service).toEqual(create(moved).service)
@@ -262,7 +262,7 @@ test('a changed model is new to the policy of today', () => {
   expect(made.service).toEqual(moved)
 })
 
-test('changed to what cannot be accelerated: nothing of ours is left, as in a service of its own', () => {
+test('changed to a model that cannot be accelerated: nothing of Warmgate is left', () => {
   for (const uri of ['hf://meta/llama', 's3://models/llama.gguf', 'pvc://own/llama']) {
     const own = withPredictor(admitted, {
       huggingface: { ...objectAt(admitted, 'spec', 'predictor', 'huggingface'), storageUri: uri },
@@ -306,7 +306,7 @@ test('a wish that cannot be given is denied when it is made, and not at every la
   })
 })
 
-test('whoever creates a service is warned, not whoever updates it', () => {
+test('creating a service gives warnings, updating it does not', () => {
   const moved = withPredictor(plain, { huggingface: { storageUri: 'hf://meta/llama' } })
   expect(create(moved).warnings).toHaveLength(1)
   expect(update(plain, moved)).toMatchObject({ reason: 'UnsupportedScheme', warnings: [] })
@@ -320,7 +320,7 @@ test('a service that is copied to another namespace is new there', () => {
   )
 })
 
-test('steady: in a list beside a claim of the user’s own, whatever the policy says by then', () => {
+test('unchanged: in a list beside a claim of the user, even if the policy changes', () => {
   const storageUris = [
     { uri: storageUri, mountPath: '/mnt/a' },
     { uri: 'pvc://own', mountPath: '/mnt/b' },
@@ -333,11 +333,11 @@ test('steady: in a list beside a claim of the user’s own, whatever the policy 
 
 const adopt = { 'warmgate.dev/adopt': 'true' }
 
-test('adopted: what stood before is accelerated, as if it were new, and nothing is left of the request', () => {
+test('adopted: an existing service is accelerated as if it were new, and the request is removed', () => {
   const made = update(plain, annotated(plain, adopt))
   expect(made).toMatchObject({ reason: 'Accelerated', warnings: [] })
   expect(made.service).toEqual(admitted)
-  // Webhooks are called again with what they made, and later with what is stored.
+  // The API server calls webhooks again with their own result, and later with the stored object.
   const second = update(plain, made.service)
   expect(second.patch).toEqual([])
   expect(update(plain, afterKserve(made.service)).service.spec).toEqual(afterKserve(admitted).spec)
@@ -385,7 +385,9 @@ test('a service that had the annotation from the start is not touched for it', (
   })
 })
 
-/* A record that this installation did not write for its service: its key is lost, or somebody made it up. */
+/*
+ * A record that this installation did not write for its service: the key was lost, or the record is forged.
+ */
 
 const lost = fakeFacts({ ...facts, signer: { ...fakeSigner, verify: () => false } })
 const recordOf = (service: KubeObject) => service.metadata.annotations?.['warmgate.dev/original']
@@ -400,7 +402,7 @@ test('with a lost key nothing rolls: what a service has stays, and nothing is ma
   }
 })
 
-test('with a lost key a changed model is planned anew, and its record signed', () => {
+test('with a lost key a changed model is planned again, and its record signed', () => {
   const changed = withPredictor(manifest, { huggingface: { storageUri: 's3://models/bloom' } })
   const made = update(admitted, changed, lost)
   expect(made.reason).toBe('Accelerated')
@@ -462,7 +464,7 @@ test('an old record on a service that is created again gives no more than its po
   expect(again.reason).toBe('Accelerated')
   expect(devices(again.service)).toBeUndefined()
   expect(provenOriginal(again.service, fakeSigner)?.additions).toEqual({})
-  // So it is on a service that had none, where it is put on by an update.
+  // The same on a service that had none, if an update adds it.
   const put = update(plain, admitted, fakeFacts())
   expect(devices(put.service)).toBeUndefined()
 })

@@ -48,12 +48,12 @@ describe.each(wrong)('%j', (annotations) => {
     }
   })
 
-  test('accelerates nothing, whoever asks for it', () => {
+  test('accelerates nothing, even if a user requests it', () => {
     const before = service(annotations)
     expect(plan({ service: before, previous: before, isAdopted: true, facts })).toMatchObject(denied)
   })
 
-  test('is nobody’s business where the service is not accelerated anyway', () => {
+  test('is not checked if the service is not accelerated anyway', () => {
     const elsewhere = fakeFacts({ namespaceLabels: {} })
     expect(created(service(annotations), elsewhere)).toMatchObject({ reason: 'NotOptedIn', warnings: [] })
   })
@@ -74,7 +74,7 @@ test('a label on a service is warned of, not obeyed', () => {
   expect(updated(made.service, made.service).warnings).toEqual([])
 })
 
-describe('a service whose model a connection of Open Data Hub fills in', () => {
+describe('a service with a model from an Open Data Hub connection', () => {
   const annotations = { 'opendatahub.io/connections': 'my-bucket' }
   const withModel = (more: object) =>
     fakeService({ model: { modelFormat: { name: 'onnx' }, ...more } }, { annotations })
@@ -92,7 +92,7 @@ describe('a service whose model a connection of Open Data Hub fills in', () => {
   })
 })
 
-describe('a namespace whose label is neither enabled nor disabled', () => {
+describe('a namespace label that is neither enabled nor disabled', () => {
   const where = (said: string) =>
     fakeFacts({
       policies: [fakePolicy('p', { scope: 'Cluster' })],
@@ -107,7 +107,7 @@ describe('a namespace whose label is neither enabled nor disabled', () => {
     expect(made.warnings).toEqual([`warmgate: ${problem(said)}`])
   })
 
-  test('what is accelerated stays so', () => {
+  test('an accelerated service stays so', () => {
     const { service: accelerated }: Plan = created(service())
     expect(updated(accelerated, accelerated, where('Disabled'))).toMatchObject({ reason: 'AlreadyCached' })
   })
