@@ -1,7 +1,7 @@
 # make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check unit build image release deploy deploy-demo binaries properties bench bench-check headline clean
+.PHONY: help demo test check unit build image release deploy deploy-demo binaries properties bench bench-check bench-scale headline clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: node_modules ## CPU per review, beside a webhook in Go
 
 bench-check: node_modules ## Whether a review costs more than it did
 	@node bench/check.ts
+
+bench-scale: node_modules ## What a replica needs as a cluster grows: memory, CPU per event
+	@node bench/scale.ts
 
 headline: node_modules ## From a pod's creation to Ready, with and without Warmgate: root, Linux, FUSE; an hour
 	@node bench/headline.ts

@@ -1,262 +1,92 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { KubeConfig } from '@kubernetes/client-node'
-import { runtimeResources } from '../src/cluster/runtimes.ts'
-import type { KubeClient } from '../src/kube/client.ts'
-import { createClient } from '../src/kube/http.ts'
-import { Reflector } from '../src/kube/reflector.ts'
-import { llmInferenceService, type Resource, resources } from '../src/kube/resources.ts'
-import { createLogger } from '../src/telemetry/logger.ts'
-import { systemClock } from '../src/values/clock.ts'
-import { type JsonObject, type KubeObject, keyOf } from '../src/values/object.ts'
-import { until } from '../test/cluster/until.ts'
-import { ScaleApi } from './scale/api.ts'
-import * as make from './scale/objects.ts'
-import { type Build, bundleReplica, MeasuredReplica, shippedNodeOptions } from './scale/replica.ts'
+import { fakeGround, realGround } from './scale/ground.ts'
+import { measure, type Needs, warmUp } from './scale/measure.ts'
+import { type Size, sizeOf } from './scale/objects.ts'
+import { type Build, bundleReplica, shippedNodeOptions } from './scale/replica.ts'
 
-export interface ScaleRow extends make.Size {
-  syncSeconds: number
-  rssMiB: number
-  heapMiB: number
-  peakMiB: number
-  takeoverMs: number
-  takeoverCalls: number
-  serviceEventMs: number
-  datasetEventMs: number
-  podEventMs: number
-  scrapeMs: number
+interface Options {
+  services: number[]
+  nodeOptions: string[]
+  /** An older checkout, which is measured in the same cluster. */
+  before: string | undefined
+  isFake: boolean
 }
 
-interface Ground {
-  kubeconfig: string
-  client: KubeClient
-  stop(): Promise<void>
+interface Row extends Size, Needs {
+  build: string
 }
 
-async function fakeGround(size: make.Size): Promise<Ground> {
-  const api = new ScaleApi()
-  const dir = await mkdtemp(join(tmpdir(), 'warmgate-scale-'))
-  const kubeconfig = join(dir, 'kubeconfig')
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'scale', cluster: { server: await api.start(), 'insecure-skip-tls-verify': true } }],
-    users: [{ name: 'warmgate', user: { token: 'none' } }],
-    contexts: [{ name: 'scale', context: { cluster: 'scale', user: 'warmgate' } }],
-    'current-context': 'scale',
-  }
-  await writeFile(kubeconfig, JSON.stringify(config))
-  const served = (names: string[]) => ({
-    kind: 'APIResourceList',
-    resources: names.map((name) => ({ name })),
-  })
-  const fluid = ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes']
-  api.document('/apis/data.fluid.io/v1alpha1', served(fluid))
-  api.document('/apis/serving.kserve.io/v1alpha2', served(['llminferenceservices']))
-  const put = (resource: Resource, object: KubeObject) => api.put(pathOf(resource, object), object)
-  put(resources.mutatingWebhookConfiguration, {
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'MutatingWebhookConfiguration',
-    metadata: { name: 'acceleration.warmgate.dev' },
-    webhooks: [
-      { name: 'services.warmgate.dev', clientConfig: { url: 'https://127.0.0.1:9443/mutate-service' } },
-    ],
-  })
-  for (const object of make.groundObjects()) put(byKind(object.kind), object)
-  for (let index = 0; index < size.caches; index++) {
-    const [account, secret] = make.credentialsOf(index)
-    put(resources.serviceAccount, account)
-    put(resources.secret, secret)
-  }
-  for (let index = 0; index < size.services; index++) {
-    const service = make.serviceObject(index, size)
-    put(resources.inferenceService, service)
-    for (let pod = index; pod < size.pods; pod += size.services)
-      put(resources.pod, make.podObject(pod, { services: size.services, service }))
-  }
-  const kubeConfig = new KubeConfig()
-  kubeConfig.loadFromFile(kubeconfig)
-  const client = createClient(kubeConfig)
-  return {
-    kubeconfig,
-    client,
-    async stop() {
-      await client.close()
-      await api.stop()
-      await rm(dir, { recursive: true })
-    },
-  }
-}
-
-function byKind(kind: string): Resource {
-  const found = Object.values(resources).find((resource) => resource.kind === kind)
-  return found ?? llmInferenceService('v1alpha2')
-}
-
-function pathOf({ group, version, plural }: Resource, { metadata: { namespace, name } }: KubeObject): string {
-  const head = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
-  return `${head}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural}/${name}`
-}
-
-function follow(client: KubeClient, resource: Resource): Reflector {
-  const logger = createLogger('silent')
-  const reflector = new Reflector({ client, clock: systemClock, logger, resource })
-  reflector.start()
-  return reflector
-}
-
-/** Plays Fluid until every cache is warm: what it makes is Bound, ready and complete at once. */
-async function warmUp({ client }: Ground, { caches }: make.Size): Promise<void> {
-  const parts = [
-    { resource: resources.dataset, status: make.datasetStatus(0) },
-    { resource: runtimeResources.Jindo, status: make.runtimeStatus },
-    { resource: resources.dataLoad, status: make.loadStatus },
-  ].map((part) => ({ ...part, copy: follow(client, part.resource), done: new Set<string>() }))
-  const work = async () => {
-    for (const { resource, status, copy, done } of parts)
-      for (const object of copy.list()) {
-        const { name = '' } = object.metadata
-        if (done.has(name)) continue
-        done.add(name)
-        await client.patch(
-          resource,
-          keyOf(object),
-          { type: 'merge', body: { status } },
-          { subresource: 'status' },
-        )
-      }
-    return parts.every(({ done }) => done.size >= caches) || undefined
-  }
-  await until(`${caches} warm caches`, work, { timeoutMs: 900_000 })
-  await Promise.all(parts.map(({ copy }) => copy.stop()))
-}
-
-const eventsPerSecond = 100
-
-async function cpuPerEvent(
-  replica: MeasuredReplica,
-  count: number,
-  write: (index: number) => Promise<unknown>,
-): Promise<number> {
-  await replica.quiet(20_000)
-  const before = await replica.usage()
-  const startedMs = performance.now()
-  for (let index = 0; index < count; index++) {
-    await write(index)
-    const aheadMs = ((index + 1) * 1_000) / eventsPerSecond - (performance.now() - startedMs)
-    if (aheadMs > 0) await pause(aheadMs)
-  }
-  // What settles for a second belongs to them.
-  await pause(2_500)
-  const after = await replica.usage()
-  return (after.cpuMs - before.cpuMs) / count
-}
-
-async function measure(size: make.Size, ground: Ground, build: Build): Promise<ScaleRow> {
-  const { client, kubeconfig } = ground
-  const maker = await MeasuredReplica.start(kubeconfig, 'maker', {
-    ...build,
-    nodeOptions: ['--max-old-space-size=4096'],
-  })
-  await warmUp(ground, size)
-  await maker.quiet()
-  const startedMs = performance.now()
-  const replica = await MeasuredReplica.start(kubeconfig, 'measured', build)
+/** What a replica needs, at each size; with `before`, also what it needed then. */
+async function benchScale(options: Options, report: (row: Row) => void): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'warmgate-scale-'))
   try {
-    await replica.synced()
-    const syncSeconds = (performance.now() - startedMs) / 1_000
-    const synced = await replica.quiet()
-    await maker.stop()
-    const isLeading = async () => {
-      const lease = await client.get(resources.lease, { namespace: 'warmgate-system', name: 'warmgate' })
-      return (lease?.spec as JsonObject | undefined)?.holderIdentity === replica.identity || undefined
-    }
-    await until('leader', isLeading)
-    const taken = await replica.quiet()
-    const settled = await replica.usage()
-    const services = (await client.list(resources.inferenceService, { namespace: 'team-0' })).items
-    const datasets = (await client.list(resources.dataset, { namespace: 'team-0' })).items
-    const pods = (await client.list(resources.pod, { namespace: 'team-0' })).items
-    const status =
-      (resource: Resource, objects: KubeObject[], body: (index: number) => JsonObject) => (index: number) => {
-        const object = objects[index % objects.length]
-        if (object === undefined) throw new Error('nothing to write')
-        const patch = { type: 'merge' as const, body: { status: body(index) } }
-        return client.patch(resource, keyOf(object), patch, { subresource: 'status' })
-      }
-    const count = 500
-    const serviceEventMs = await cpuPerEvent(
-      replica,
-      count,
-      status(resources.inferenceService, services, (index) =>
-        make.serviceStatus(index % services.length, index + 1),
-      ),
-    )
-    const datasetEventMs = await cpuPerEvent(
-      replica,
-      count,
-      status(resources.dataset, datasets, (index) => make.datasetStatus(index + 1)),
-    )
-    const podEventMs = await cpuPerEvent(
-      replica,
-      count,
-      status(resources.pod, pods, (index) => make.podStatus(index + 1)),
-    )
-    await replica.quiet(20_000)
-    const before = await replica.usage()
-    const scrapes = 20
-    for (let index = 0; index < scrapes; index++) await replica.scrape()
-    const scrapeMs = ((await replica.usage()).cpuMs - before.cpuMs) / scrapes
-    const end = await replica.usage('heap')
-    return {
-      ...size,
-      syncSeconds,
-      rssMiB: settled.rssMiB,
-      heapMiB: end.heapMiB,
-      peakMiB: settled.peakMiB,
-      takeoverMs: taken.cpuMs - synced.cpuMs,
-      takeoverCalls: taken.calls - synced.calls,
-      serviceEventMs,
-      datasetEventMs,
-      podEventMs,
-      scrapeMs,
-    }
+    const now = await bundled(new URL('../', import.meta.url), join(folder, 'now.mjs'), options)
+    const then =
+      options.before === undefined
+        ? []
+        : [
+            {
+              build: 'before',
+              ...(await bundled(pathToFileURL(`${options.before}/`), join(folder, 'then.mjs'), options)),
+            },
+          ]
+    for (const services of options.services)
+      await benchSize(sizeOf(services), [...then, { build: 'now', ...now }], { now, options, report })
   } finally {
-    await replica.stop()
+    await rm(folder, { recursive: true })
   }
 }
 
-const { values } = parseArgs({
-  options: {
-    services: { type: 'string', default: '1000,5000' },
-    /** Flags of Node; those of the shipped manifest if it is not given. */
-    'node-options': { type: 'string' },
-    /** Another checkout to measure, instead of this one. */
-    checkout: { type: 'string' },
-  },
-})
-const nodeOptions = values['node-options']?.split(' ') ?? (await shippedNodeOptions())
-const checkout =
-  values.checkout === undefined ? new URL('../', import.meta.url) : pathToFileURL(`${values.checkout}/`)
-const dir = await mkdtemp(join(tmpdir(), 'warmgate-scale-'))
-const program = join(dir, 'replica.mjs')
-await bundleReplica(checkout, program)
-try {
-  for (const services of values.services.split(',').map(Number)) {
-    const size = make.sizeOf(services)
-    const ground = await fakeGround(size)
-    try {
-      const row = await measure(size, ground, { program, nodeOptions })
-      const text = Object.entries(row).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`)
-      process.stdout.write(`${text.join('\n')}\n\n`)
-    } finally {
-      await ground.stop()
-    }
+async function benchSize(
+  size: Size,
+  builds: (Build & { build: string })[],
+  { now, options, report }: { now: Build; options: Options; report: (row: Row) => void },
+): Promise<void> {
+  const ground = await (options.isFake ? fakeGround(size) : realGround(size))
+  try {
+    await warmUp(ground, size, now)
+    for (const { build, ...of } of builds)
+      report({ build, ...size, ...(await measure(ground, { build: of, leader: now })) })
+  } finally {
+    await ground.stop()
   }
-} finally {
-  await rm(dir, { recursive: true })
+}
+
+async function bundled(checkout: URL, program: string, { nodeOptions }: Options): Promise<Build> {
+  await bundleReplica(checkout, program)
+  return { program, nodeOptions }
+}
+
+const head = [
+  '| services / caches / pods | build | sync, s | RSS, MiB | peak | heap | take-over, ms | calls | service event, ms | Dataset event | pod event | scrape |',
+  '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+]
+
+function formatRow({ services, caches, pods, build, ...needs }: Row): string {
+  const figures = Object.values(needs).map((value) => (value < 10 ? value.toFixed(2) : value.toFixed(0)))
+  const size = [services, caches, pods].map((count) => count.toLocaleString('en')).join(' / ')
+  return `| ${[size, build, ...figures].join(' | ')} |`
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      services: { type: 'string', default: '1000,5000' },
+      'node-options': { type: 'string' },
+      before: { type: 'string' },
+      fake: { type: 'boolean', default: false },
+    },
+  })
+  const options = {
+    services: values.services.split(',').map(Number),
+    nodeOptions: values['node-options']?.split(' ') ?? (await shippedNodeOptions()),
+    before: values.before,
+    isFake: values.fake,
+  }
+  process.stdout.write(`${head.join('\n')}\n`)
+  await benchScale(options, (row) => process.stdout.write(`${formatRow(row)}\n`))
 }

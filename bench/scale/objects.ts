@@ -24,7 +24,7 @@ export function sizeOf(services: number): Size {
 const namespaces = 20
 const created = new Date(Date.now() - 86_400_000).toISOString().replace(/\.\d+Z$/, 'Z')
 
-export const recordKey = Buffer.alloc(32, 7)
+const recordKey = Buffer.alloc(32, 7)
 const signer: RecordSigner = {
   sign: (statement) => createHmac('sha256', recordKey).update(statement).digest('base64url'),
   verify: (statement, signature) => signer.sign(statement) === signature,
@@ -78,8 +78,11 @@ export function credentialsOf(cache: number): [account: KubeObject, secret: Kube
 
 const words = 'the value that the server of this model is started with, as its team set it'
 
+/** The names of caches that were planned, by their number. */
+export type CacheNames = Map<number, string>
+
 /** An InferenceService of some 6 KB with its status and managedFields, as admission lets it through. */
-export function serviceObject(index: number, { caches }: Size): KubeObject {
+export function serviceObject(index: number, { caches }: Size, names: CacheNames): KubeObject {
   const cache = index % caches
   const namespace = namespaceOf(cache)
   const env = Array.from({ length: 24 }, (_, each) => ({
@@ -109,14 +112,12 @@ export function serviceObject(index: number, { caches }: Size): KubeObject {
       },
     },
   }
-  return asAdmitted(whole, cacheName(cache, whole), index)
+  return asAdmitted(whole, cacheName(cache, whole, names))
 }
 
-const cacheNames = new Map<number, string>()
-
 /** The name that a plan gives the cache of a service; a plan for each service would take minutes. */
-function cacheName(cache: number, service: KubeObject): string {
-  const known = cacheNames.get(cache)
+function cacheName(cache: number, service: KubeObject, names: CacheNames): string {
+  const known = names.get(cache)
   if (known !== undefined) return known
   const [account, secret] = credentialsOf(cache)
   const facts = fakeFacts({
@@ -130,18 +131,18 @@ function cacheName(cache: number, service: KubeObject): string {
   const name = made.caches[0]?.name
   if (name === undefined)
     throw new Error(`the services of cache ${cache} are not accelerated: ${made.message}`)
-  cacheNames.set(cache, name)
+  names.set(cache, name)
   return name
 }
 
 /** The service as admission stores it, with its signed record. */
-function asAdmitted(service: KubeObject, cache: string, index: number): KubeObject {
+function asAdmitted(service: KubeObject, cache: string): KubeObject {
   const draft = new Draft(service)
   const uri = stringAt(service, 'spec', 'predictor', 'model', 'storageUri') ?? ''
   draft.set('/spec/predictor/model/storageUri', `pvc://${cache}`)
   const original = { locations: { predictor: { uri, cache } }, additions: {}, madeAnnotations: false }
   writeSigned(draft, original, { signer, subject: subjectOf(service), kept: [] })
-  return { ...draft.object, ...managed(draft.object), status: serviceStatus(index, 0) }
+  return { ...draft.object, ...managed(draft.object), status: serviceStatus(0) }
 }
 
 /** The cache that a service reads from. */
@@ -149,14 +150,13 @@ export function cacheOf(service: KubeObject): string {
   return service.metadata.annotations?.['warmgate.dev/caches'] ?? ''
 }
 
-export function serviceStatus(index: number, version: number): JsonObject {
-  const [name, namespace] = [`model-${index}`, 'team']
-  const url = `http://${name}.${namespace}.example.com`
+export function serviceStatus(version: number): JsonObject {
+  const url = 'http://model.team.example.com'
   const lastTransitionTime = new Date(1_700_000_000_000 + version * 1_000).toISOString().replace('.000Z', 'Z')
   const types = ['IngressReady', 'PredictorReady', 'Ready', 'Stopped']
   return {
     url,
-    address: { url: `http://${name}-predictor.${namespace}.svc.cluster.local` },
+    address: { url: 'http://model-predictor.team.svc.cluster.local' },
     deploymentMode: 'Standard',
     observedGeneration: 1,
     conditions: types.map((type) => ({

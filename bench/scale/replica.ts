@@ -97,7 +97,9 @@ export class MeasuredReplica {
     return since
   }
 
+  /** Once is enough. */
   async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const exited = once(this.#child, 'exit')
     this.#child.send('stop')
     await exited

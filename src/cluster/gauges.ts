@@ -11,7 +11,7 @@ import type { Mirror } from './mirror.ts'
 type Phase = 'pending' | 'warming' | 'warm' | 'partial' | 'failed'
 
 // Longer than a cache that has just been filled is given until Fluid counts what it holds.
-const settledMs = 5 * 60_000
+const laterMs = 60 * 60_000
 
 /** The gauges of the mirror. Phases are kept: a scrape reads only caches that have changed, or are not warm. */
 export class Gauges {
@@ -20,9 +20,8 @@ export class Gauges {
   readonly #held: HeldPods
   readonly #phases = new Map<string, Phase>()
   readonly #counts: Record<Phase, number> = { pending: 0, warming: 0, warm: 0, partial: 0, failed: 0 }
-  readonly #changed = new Map<string, ObjectKey>()
-  /** The caches to read at each scrape, and when they were first seen after their last change. */
-  readonly #unsettled = new Map<string, { key: ObjectKey; sinceMs: number }>()
+  /** The caches to read at the next scrape: they have changed, or may have another phase by then. */
+  readonly #due = new Map<string, ObjectKey>()
 
   constructor(mirror: Mirror, metrics: Metrics) {
     this.#mirror = mirror
@@ -49,9 +48,7 @@ export class Gauges {
   /** Called for each scrape. */
   set(nowMs: number): void {
     const metrics = this.#metrics
-    for (const [id, key] of this.#changed) this.#unsettled.set(id, { key, sinceMs: nowMs })
-    this.#changed.clear()
-    for (const { key, sinceMs } of this.#unsettled.values()) this.#read(key, { sinceMs, nowMs })
+    for (const [id, key] of this.#due) this.#read(id, key, nowMs)
     metrics.heldPods.set(this.#held.size)
     for (const [phase, count] of Object.entries(this.#counts)) metrics.caches.set({ phase }, count)
     for (const [resource, ms] of Object.entries(this.#mirror.lastHeardMs()))
@@ -61,22 +58,22 @@ export class Gauges {
   }
 
   #mark(key: ObjectKey): void {
-    this.#changed.set(keyText(key), key)
+    this.#due.set(keyText(key), key)
   }
 
-  #read(key: ObjectKey, { sinceMs, nowMs }: { sinceMs: number; nowMs: number }): void {
-    const id = keyText(key)
+  #read(id: string, key: ObjectKey, nowMs: number): void {
     this.#count(id, undefined)
     try {
       const dataset = this.#mirror.datasets.get(key)
       if (dataset === undefined || !isOurs(dataset)) {
-        this.#unsettled.delete(id)
+        this.#due.delete(id)
         return
       }
-      const phase = phaseOf(readCache(this.#mirror, { ...key, path: undefined }, nowMs))
+      const phaseAt = (ms: number) => phaseOf(readCache(this.#mirror, { ...key, path: undefined }, ms))
+      const phase = phaseAt(nowMs)
       this.#count(id, phase)
-      if (phase === 'warm' && nowMs - sinceMs >= settledMs && !dependsOnAnother(dataset))
-        this.#unsettled.delete(id)
+      const staysWarm = phase === 'warm' && phaseAt(nowMs + laterMs) === 'warm'
+      if (staysWarm && !dependsOnAnother(dataset)) this.#due.delete(id)
     } catch {
       // One odd Dataset must not take every metric away.
       this.#metrics.reconcileErrors.inc({ loop: 'gauges' })

@@ -7,6 +7,7 @@ import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
 import { llmSelector, serviceLabel } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { ForbiddenError } from '../kube/errors.ts'
+import { Interner } from '../kube/interner.ts'
 import { MergedReflector } from '../kube/merged-reflector.ts'
 import { Reflector, type ReflectorOptions } from '../kube/reflector.ts'
 import {
@@ -116,8 +117,9 @@ export class Mirror {
     this.#options = options
     this.systemNamespaces = options.systemNamespaces ?? []
     const { client, clock, logger, kserveNamespace, llmVersion } = options
+    const interner = new Interner()
     const follow = (resource: Resource, more: Partial<ReflectorOptions> = {}) =>
-      new Reflector({ client, clock, logger, resource, reduce: reduceObject, ...more })
+      new Reflector({ client, clock, logger, resource, reduce: reduceObject, interner, ...more })
     this.namespaces = follow(resources.namespace, { reduce: reduceNamespace })
     this.policies = follow(resources.accelerationPolicy)
     this.records = new Records(options.signer)

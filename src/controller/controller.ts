@@ -145,11 +145,8 @@ export class Controller {
     if (!this.#isLeading) return
     for (const namespace of mirror.namespaces.list()) reportLabel(this.#options, namespace)
     this.#each(mirror.services.list(), (service) => this.#lookAtService(service))
-    this.#each(mirror.dataLoads.list(), (dataLoad) => {
-      this.#warmupReporter.report(dataLoad)
-      this.#lookAtCache(datasetOf(dataLoad))
-    })
-    this.#each(mirror.datasets.list(), (dataset) => this.#lookAtCache(keyOf(dataset)))
+    this.#each(mirror.dataLoads.list(), (dataLoad) => this.#warmupReporter.report(dataLoad))
+    for (const [text, key] of this.#knownCaches()) this.#lookAtCache(text, key)
     this.#wakeHolds(this.#held.all())
     for (const pod of mirror.pods.list()) if (mayBeMissed(pod)) this.#missed.add(keyText(keyOf(pod)))
     this.#wakePolicies()
@@ -158,8 +155,6 @@ export class Controller {
   #lookAtService(service: KubeObject): void {
     const { clock, mirror } = this.#options
     const id = serviceId(service)
-    const { namespace = '' } = service.metadata
-    for (const name of mirror.records.claims(service)) this.#lookAtCache({ namespace, name })
     if (this.#podRewriter.mayUse(service)) this.#podRewriteQueue.add(id)
     const isYoung = clock.now() < createdMs(service) + awaitedForMs
     const record = mirror.records.of(service)
@@ -169,14 +164,28 @@ export class Controller {
     else if (record === undefined) this.#reports.addAfter(id, spread(id))
   }
 
-  /** A cache that has all that it needs is compared with its policy later, which costs reads. */
-  #lookAtCache(key: ObjectKey): void {
+  /** The keys of all caches that are there or should be, by their text. */
+  #knownCaches(): Map<string, ObjectKey> {
     const { mirror } = this.#options
-    if (!isCacheName(key.name)) return
-    const usage = { mirror, podRewrites: this.#podRewrites }
-    if (isSettled(usage, key, this.#options.clock.now()))
-      this.#caches.addAfter(keyText(key), spread(keyText(key)))
-    else this.#caches.add(keyText(key))
+    const known = new Map<string, ObjectKey>()
+    const add = (key: ObjectKey) => {
+      if (isCacheName(key.name)) known.set(keyText(key), key)
+    }
+    this.#each(mirror.services.list(), (service) => {
+      const { namespace = '' } = service.metadata
+      for (const name of mirror.records.claims(service).slice(0, mostCachesOfService))
+        add({ namespace, name })
+    })
+    this.#each(mirror.datasets.list(), (dataset) => add(keyOf(dataset)))
+    this.#each(mirror.dataLoads.list(), (dataLoad) => add(datasetOf(dataLoad)))
+    return known
+  }
+
+  /** A cache that has all that it needs is compared with its policy later, which costs reads. */
+  #lookAtCache(text: string, key: ObjectKey): void {
+    const usage = { mirror: this.#options.mirror, podRewrites: this.#podRewrites }
+    if (isSettled(usage, key, this.#options.clock.now())) this.#caches.addAfter(text, spread(text))
+    else this.#caches.add(text)
   }
 
   async stop(): Promise<void> {

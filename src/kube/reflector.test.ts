@@ -152,3 +152,48 @@ test('an index follows lists, watches and deletions, and a listener finds it as 
   await harness.untilInSync()
   expect(seen).toEqual([['a'], ['a'], ['a', 'b'], ['b']])
 })
+
+test('a list that finds an object unchanged keeps the one that is there, and none of the new ones', async () => {
+  const kept: unknown[] = []
+  harness.reflect({
+    reduce: (object) => {
+      kept.push(object)
+      return object
+    },
+  })
+  await harness.startWith('a', 'b')
+  const before = harness.reflector.list()
+  harness.server.put(makeDataset('b', { spec: { size: 2 } }))
+  await harness.untilInSync()
+  kept.length = 0
+  harness.reflector.relist()
+  await harness.passDelay(2_000)
+  await until(() => expect(kept).toHaveLength(2))
+  await harness.untilWatching()
+  const after = harness.reflector.list()
+  expect(after[0]).toBe(before[0])
+  expect(after.some((object) => kept.includes(object))).toBe(false)
+})
+
+test('a write of what is not kept is heard by nobody, and its version is known', async () => {
+  harness.reflect({ reduce: ({ status: _, ...object }) => object as KubeObject })
+  await harness.startWith('a')
+  const [before] = harness.reflector.list()
+  harness.server.put(makeDataset('a', { status: { phase: 'Bound' } }))
+  await until(() => expect(versions(harness.reflector.list())).toEqual(versions(harness.server.objects())))
+  expect(harness.told).toEqual(['added a'])
+  expect(harness.reflector.get({ namespace: 'ml', name: 'a' })).toBe(before)
+})
+
+test('a change shares with the object before what has not changed', async () => {
+  const changes: Change[] = []
+  harness.reflector.onChange((change) => changes.push(change))
+  harness.server.put(makeDataset('a', { spec: { mounts: ['x'] } }))
+  await harness.startWith()
+  harness.server.put(makeDataset('a', { spec: { mounts: ['x'] }, status: { phase: 'Bound' } }))
+  await harness.untilInSync()
+  const last = changes.at(-1)
+  if (last?.type !== 'updated') throw new Error('no update')
+  expect(last.object.spec).toBe(last.before.spec)
+  expect(last.before.status).toBeUndefined()
+})

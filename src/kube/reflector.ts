@@ -3,6 +3,7 @@ import { type Clock, pause } from '../values/clock.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import type { KubeClient, ListOptions, WatchEvent } from './client.ts'
 import { hasStatus } from './errors.ts'
+import type { Interner } from './interner.ts'
 import type { Resource } from './resources.ts'
 import { isSameButVersion, sharing } from './sharing.ts'
 import { type IndexFunction, Store } from './store.ts'
@@ -18,6 +19,8 @@ export interface ReflectorOptions {
    * outcome changes for other reasons than the object, call `relist`.
    */
   reduce?: (object: KubeObject) => KubeObject | undefined
+  /** Shares equal parts of objects, of this resource and of others that are given the same one. */
+  interner?: Interner
   /** From 0 up to 1; spreads many replicas' watches over time. */
   random?: () => number
 }
@@ -301,8 +304,9 @@ export class Reflector {
 
   #keep(object: KubeObject): void {
     const before = this.#objects.get(keyOf(object))
+    const { interner } = this.#options
     if (before === undefined) {
-      this.#objects.set(object)
+      this.#objects.set(interner?.intern(object) ?? object)
       this.#tell({ type: 'added', object })
       return
     }
@@ -313,7 +317,7 @@ export class Reflector {
       before.metadata.resourceVersion = now.metadata.resourceVersion ?? ''
       return
     }
-    this.#objects.set(now)
+    this.#objects.set(interner?.intern(now) ?? now)
     this.#tell({ type: 'updated', object: now, before })
   }
 

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Mirror } from '../../cluster/mirror.ts'
-import { isBound, isOurs } from '../../fluid/dataset.ts'
+import { belongsToPreviousDataset, isBound, isOurs } from '../../fluid/dataset.ts'
 import { retainedUntil } from '../../fluid/retained.ts'
 import type { Change } from '../../kube/reflector.ts'
 import { readCache } from '../../plan/cache/cache-reading.ts'
 import { workersOf } from '../../plan/cache/load-start.ts'
-import { getIn, type Json, type KubeObject, type ObjectKey, stringAt } from '../../values/object.ts'
+import { getIn, type Json, type KubeObject, keyOf, type ObjectKey, stringAt } from '../../values/object.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { pathsOf } from './data-loads.ts'
 import { servicesUsing } from './service-usage.ts'
@@ -21,12 +21,21 @@ interface SettledOptions {
  * edit.
  */
 export function isSettled(options: SettledOptions, key: ObjectKey, nowMs: number): boolean {
+  try {
+    return isComplete(options, key, nowMs)
+  } catch {
+    // The reconcile reports what cannot be read.
+    return false
+  }
+}
+
+function isComplete(options: SettledOptions, key: ObjectKey, nowMs: number): boolean {
   const { mirror } = options
   const dataset = mirror.datasets.get(key)
   if (dataset === undefined || !isOurs(dataset) || !isBound(dataset)) return false
   if (dataset.metadata.deletionTimestamp !== undefined || retainedUntil(dataset) !== undefined) return false
   const users = servicesUsing(options, key)
-  if (users.length === 0 || !isOwnedBy(dataset, users) || !hasItsWorkers(mirror, key)) return false
+  if (users.length === 0 || !isOwnedBy(dataset, users) || !isServed(mirror, dataset)) return false
   const paths = [...pathsOf(options, key.name, users).keys()]
   return paths.every((path) => {
     const { phase, shortfall, waitingSinceMs } = readCache(mirror, { ...key, path }, nowMs)
@@ -44,13 +53,12 @@ export function isRoutine(options: SettledOptions, key: ObjectKey, change: Chang
   return isDeepStrictEqual(milestones(before), milestones(object)) && isSettled(options, key, nowMs)
 }
 
-/** Everything of an object of a cache but what its status counts. */
-function milestones({
-  metadata: { resourceVersion: _, ...metadata },
-  spec,
-  status = null,
-}: KubeObject): unknown {
-  return [metadata, spec, stringAt(status, 'phase'), stringAt(status, 'ufsTotal'), fuseAway(status)]
+/** Everything of an object of a cache but the bytes that its status counts. */
+function milestones(object: KubeObject): unknown {
+  const { metadata, spec, status = null } = object
+  const { resourceVersion: _, ...others } = metadata
+  const said = [stringAt(status, 'phase'), stringAt(status, 'ufsTotal'), fuseAway(status)]
+  return [others, spec, said, workersOf(object)]
 }
 
 function fuseAway(status: Json): number {
@@ -63,9 +71,11 @@ function isOwnedBy({ metadata: { ownerReferences = [] } }: KubeObject, users: Ku
   return users.every(({ metadata: { uid = '' } }) => uids.has(uid))
 }
 
-function hasItsWorkers({ runtimes }: Mirror, key: ObjectKey): boolean {
-  const [runtime] = Object.values(runtimes).flatMap((known) => known.get(key) ?? [])
+/** Whether all workers of its own Runtime are ready. */
+function isServed({ runtimes }: Mirror, dataset: KubeObject): boolean {
+  const [runtime] = Object.values(runtimes).flatMap((known) => known.get(keyOf(dataset)) ?? [])
   if (runtime === undefined || runtime.metadata.deletionTimestamp !== undefined) return false
+  if (!isOurs(runtime) || belongsToPreviousDataset(runtime, dataset)) return false
   const { ready, desired } = workersOf(runtime)
   return ready >= desired && fuseAway(runtime.status ?? null) === 0
 }

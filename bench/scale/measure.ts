@@ -1,0 +1,162 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { runtimeResources } from '../../src/cluster/runtimes.ts'
+import type { KubeClient } from '../../src/kube/client.ts'
+import { Reflector } from '../../src/kube/reflector.ts'
+import { type Resource, resources } from '../../src/kube/resources.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { systemClock } from '../../src/values/clock.ts'
+import { type JsonObject, type KubeObject, keyOf, stringAt } from '../../src/values/object.ts'
+import { until } from '../../test/cluster/until.ts'
+import type { Ground } from './ground.ts'
+import { datasetStatus, loadStatus, podStatus, runtimeStatus, type Size, serviceStatus } from './objects.ts'
+import { type Build, MeasuredReplica } from './replica.ts'
+
+/** What a replica needs in a cluster of some size. */
+export interface Needs {
+  syncSeconds: number
+  /** After the sync and the take-over. */
+  rssMiB: number
+  peakMiB: number
+  /** What is alive in the heap at the end. */
+  heapMiB: number
+  takeoverMs: number
+  takeoverCalls: number
+  /** CPU for one event, in milliseconds. */
+  serviceEventMs: number
+  datasetEventMs: number
+  podEventMs: number
+  scrapeMs: number
+}
+
+export const eventsPerSecond = 100
+const events = 500
+const scrapes = 20
+const idleMs = 6_000
+// What settles for a second belongs to the events before it.
+const settlingMs = 2_500
+
+/** Fills the caches: a replica creates them, and what it creates is Bound, ready and complete at once. */
+export async function warmUp(ground: Ground, { caches }: Size, build: Build): Promise<void> {
+  const maker = await MeasuredReplica.start(ground.kubeconfig, 'maker', roomy(build))
+  const { client } = ground
+  const parts = [
+    { resource: resources.dataset, status: datasetStatus(0) },
+    { resource: runtimeResources.Jindo, status: runtimeStatus },
+    { resource: resources.dataLoad, status: loadStatus },
+  ].map((part) => ({ ...part, copy: follow(client, part.resource), done: new Set<string>() }))
+  const work = async () => {
+    for (const { resource, status, copy, done } of parts) {
+      const fresh = copy.list().filter(({ metadata }) => !done.has(metadata.name ?? ''))
+      await Promise.all(fresh.map((object) => patchStatus(client, resource, object, status)))
+      for (const { metadata } of fresh) done.add(metadata.name ?? '')
+    }
+    return parts.every(({ done }) => done.size >= caches) || undefined
+  }
+  await until(`${caches} warm caches`, work, { timeoutMs: 900_000 })
+  await Promise.all(parts.map(({ copy }) => copy.stop()))
+  await maker.quiet()
+  await maker.stop()
+}
+
+/** Starts a replica as a standby, makes it the leader, and sends it events. `leader` is what leads before. */
+export async function measure(
+  { client, kubeconfig }: Ground,
+  { build, leader }: { build: Build; leader: Build },
+): Promise<Needs> {
+  const first = await MeasuredReplica.start(kubeconfig, 'first', roomy(leader))
+  await first.synced()
+  await leads(client, first)
+  const startedMs = performance.now()
+  const replica = await MeasuredReplica.start(kubeconfig, 'measured', build)
+  try {
+    await replica.synced()
+    const syncSeconds = (performance.now() - startedMs) / 1_000
+    const synced = await replica.quiet()
+    await first.stop()
+    await leads(client, replica)
+    const taken = await replica.quiet()
+    const send = async (resource: Resource, status: (version: number) => JsonObject) => {
+      const { items } = await client.list(resource, { namespace: 'team-0' })
+      return await cpuPerEvent(replica, async (index) => {
+        const object = items[index % items.length]
+        if (object !== undefined) await patchStatus(client, resource, object, status(index + 1))
+      })
+    }
+    const serviceEventMs = await send(resources.inferenceService, serviceStatus)
+    const datasetEventMs = await send(resources.dataset, datasetStatus)
+    const podEventMs = await send(resources.pod, podStatus)
+    await replica.quiet(20_000)
+    const before = await replica.usage()
+    for (let index = 0; index < scrapes; index++) await replica.scrape()
+    const scrapeMs = ((await replica.usage()).cpuMs - before.cpuMs) / scrapes
+    const { heapMiB } = await replica.usage('heap')
+    return {
+      syncSeconds,
+      rssMiB: taken.rssMiB,
+      peakMiB: taken.peakMiB,
+      heapMiB,
+      takeoverMs: taken.cpuMs - synced.cpuMs,
+      takeoverCalls: taken.calls - synced.calls,
+      serviceEventMs,
+      datasetEventMs,
+      podEventMs,
+      scrapeMs,
+    }
+  } finally {
+    await first.stop()
+    await replica.stop()
+  }
+}
+
+function roomy(build: Build): Build {
+  return { ...build, nodeOptions: ['--max-old-space-size=4096'] }
+}
+
+async function leads(client: KubeClient, replica: MeasuredReplica): Promise<void> {
+  await until('leader', async () => {
+    const lease = await client.get(resources.lease, { namespace: 'warmgate-system', name: 'warmgate' })
+    return stringAt(lease, 'spec', 'holderIdentity') === replica.identity || undefined
+  })
+}
+
+async function patchStatus(
+  client: KubeClient,
+  resource: Resource,
+  object: KubeObject,
+  status: JsonObject,
+): Promise<void> {
+  const patch = { type: 'merge' as const, body: { status } }
+  await client.patch(resource, keyOf(object), patch, { subresource: 'status' })
+}
+
+function follow(client: KubeClient, resource: Resource): Reflector {
+  const logger = createLogger('silent')
+  const reflector = new Reflector({ client, clock: systemClock, logger, resource })
+  reflector.start()
+  return reflector
+}
+
+async function cpuPerEvent(
+  replica: MeasuredReplica,
+  write: (index: number) => Promise<unknown>,
+): Promise<number> {
+  await replica.quiet(20_000)
+  const idlePerMs = await idleCpu(replica)
+  const before = await replica.usage()
+  const startedMs = performance.now()
+  for (let index = 0; index < events; index++) {
+    await write(index)
+    const aheadMs = ((index + 1) * 1_000) / eventsPerSecond - (performance.now() - startedMs)
+    if (aheadMs > 0) await pause(aheadMs)
+  }
+  await pause(settlingMs)
+  const ownMs = (await replica.usage()).cpuMs - before.cpuMs
+  return (ownMs - idlePerMs * (performance.now() - startedMs)) / events
+}
+
+/** What a replica uses for its lease, and for caches that are looked at one by one: its CPU for each millisecond. */
+async function idleCpu(replica: MeasuredReplica): Promise<number> {
+  const before = await replica.usage()
+  await pause(idleMs)
+  return ((await replica.usage()).cpuMs - before.cpuMs) / idleMs
+}
