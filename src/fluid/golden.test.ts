@@ -13,7 +13,7 @@ interface Row {
 }
 
 const rows: Row[] = page.split('\n').flatMap((line) => {
-  const [, kind = '', field = '', source = ''] = /^\| (\w+) \| `([^`]+)` \| (.+) \|$/.exec(line) ?? []
+  const [, kind = '', field = '', source = ''] = /^\| (\w+) +\| `([^`]+)` +\| (.+?) +\|$/.exec(line) ?? []
   return kind === '' ? [] : [{ kind, field, source }]
 })
 
