@@ -1,10 +1,14 @@
 import { chmod } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 /** Writes one file that runs on Node 24 without node_modules: small to ship, quick to start. */
-export async function bundle(outfile: string): Promise<void> {
+export async function bundle(
+  outfile: string,
+  entryPoint = fileURLToPath(new URL('src/main.ts', import.meta.url)),
+): Promise<void> {
   await build({
-    entryPoints: ['src/main.ts'],
+    entryPoints: [entryPoint],
     absWorkingDir: import.meta.dirname,
     outfile,
     bundle: true,
@@ -16,6 +20,7 @@ export async function bundle(outfile: string): Promise<void> {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
     },
     legalComments: 'linked',
+    logLevel: 'warning',
   })
   await chmod(outfile, 0o755)
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { bundle } from '../../build.ts'
 import { freePorts } from '../../test/cluster/ports.ts'
 import { until } from '../../test/cluster/until.ts'
 import type { Ports, Usage } from '../scale.child.ts'
@@ -20,18 +20,7 @@ export interface Build {
 
 /** Bundles the replica of a checkout, as the image has it: stripping types takes memory that nobody ships. */
 export async function bundleReplica(checkout: URL, outfile: string): Promise<void> {
-  await build({
-    entryPoints: [fileURLToPath(new URL('bench/scale.child.ts', checkout))],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-    logLevel: 'warning',
-  })
+  await bundle(outfile, fileURLToPath(new URL('bench/scale.child.ts', checkout)))
 }
 
 /** A replica under measurement, in a process of its own, with the flags of the shipped manifest or others. */

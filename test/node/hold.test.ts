@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { resources } from '../../src/kube/resources.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
-import { getIn, type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { getIn, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { freePorts } from '../cluster/ports.ts'
 import { until } from '../cluster/until.ts'
@@ -17,7 +17,7 @@ import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, ossSecret, service, usesOssSecret } from '../integration/services.ts'
 import { startWarmgate } from '../warmgate/process.ts'
 import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
-import { modelServerImage } from './images.ts'
+import { modelServer } from './images.ts'
 import { leftovers } from './leftovers.ts'
 import { type RealNode, startNode } from './node.ts'
 import { missingRequirement } from './requirements.ts'
@@ -31,14 +31,6 @@ const ns = 'models'
 const model = randomBytes(2 ** 20)
 const slowly = { bytesPerSecond: 1 }
 const atOnce = { bytesPerSecond: 2 ** 40 }
-
-/** The model server in the test image. It responds once it has read its model. */
-const server: JsonObject = {
-  image: modelServerImage.name,
-  ports: [{ containerPort: 8080 }],
-  readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 },
-  resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '1', memory: '64Mi' } },
-}
 
 const lacking = await missingRequirement()
 
@@ -68,7 +60,7 @@ describe.skipIf(lacking !== undefined)('a hold on a real node', () => {
   })
 
   async function create(name: string, location: string, annotations = {}): Promise<KubeObject> {
-    const object = service(ns, name, custom(location, server), { ...usesOssSecret, ...annotations })
+    const object = service(ns, name, custom(location, modelServer), { ...usesOssSecret, ...annotations })
     const admitted = await testCluster.client.create(resourceOf(object), object)
     const [cache] = cacheNames(admitted)
     expect(stringAt(admitted, 'spec', 'predictor', 'containers', 0, 'env', 0, 'value')).toBe(`pvc://${cache}`)

@@ -13,7 +13,6 @@ import type { KeyPair } from '../../src/tls/issue.ts'
 import { createServing } from '../../src/tls/serving.ts'
 import {
   getIn,
-  type JsonObject,
   type KubeObject,
   listAt,
   type ObjectKey,
@@ -27,7 +26,7 @@ import { type FluidStandIn, startFluid } from '../fluid/fluid.ts'
 import { kustomize, manifests, withComponents } from '../install/render.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, ossSecret, service, usesOssSecret } from '../integration/services.ts'
-import { modelServerImage } from './images.ts'
+import { modelServer } from './images.ts'
 import { leftovers } from './leftovers.ts'
 import { type RealNode, startNode } from './node.ts'
 import { missingRequirement } from './requirements.ts'
@@ -39,13 +38,6 @@ const own = { namespace: 'warmgate-system', labelSelector: 'app.kubernetes.io/na
 const model = randomBytes(2 ** 20)
 const slowly = { bytesPerSecond: 1 }
 const atOnce = { bytesPerSecond: 2 ** 40 }
-
-const server: JsonObject = {
-  image: modelServerImage.name,
-  ports: [{ containerPort: 8080 }],
-  readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 },
-  resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '1', memory: '64Mi' } },
-}
 
 const lacking = await missingRequirement()
 
@@ -103,7 +95,7 @@ describe.skipIf(lacking !== undefined)('the image on a real node', () => {
   }
 
   async function create(name: string, annotations: { [key: string]: string } = {}): Promise<KubeObject> {
-    const object = service(ns, name, custom(`oss://models/${name}`, server), {
+    const object = service(ns, name, custom(`oss://models/${name}`, modelServer), {
       ...usesOssSecret,
       ...annotations,
     })
@@ -162,7 +154,7 @@ describe.skipIf(lacking !== undefined)('the image on a real node', () => {
     const body = { metadata: { annotations: { 'warmgate.dev/acceleration': 'disabled' } } }
     const restored = await client.patch(resourceOf(scaled), keyOf(scaled), { type: 'merge', body })
     expect(storageUri(restored)).toBe('oss://models/late')
-    const again = service(ns, 'bloom-2', custom('oss://models/bloom', server), usesOssSecret)
+    const again = service(ns, 'bloom-2', custom('oss://models/bloom', modelServer), usesOssSecret)
     await client.create(resourceOf(again), again)
     expect(hasGate(await podOf('bloom-2', (pod) => isTrue(pod, 'Ready')))).toBe(false)
   })

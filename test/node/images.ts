@@ -32,6 +32,14 @@ export const modelServerImage: Image = {
   entrypoint: ['/guest', 'serve', '/mnt/models'],
 }
 
+/** A container of this image. It is Ready once it has read its model. */
+export const modelServer: JsonObject = {
+  image: modelServerImage.name,
+  ports: [{ containerPort: 8080 }],
+  readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 },
+  resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '1', memory: '64Mi' } },
+}
+
 const architectures: { [name: string]: string } = { x64: 'amd64', arm64: 'arm64' }
 
 export interface WriteOptions {
