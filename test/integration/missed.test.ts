@@ -73,7 +73,7 @@ test.concurrent('tolerations are all that it lacks: they are added to the pod', 
   const mended = await podOf('missed-warm', tolerates)
   expect(mended.metadata.uid).toBe(missed.metadata.uid)
   await until('an Event', async () =>
-    (await reasons(missed)).some((text) => text.startsWith('AdmissionMissed given')) ? true : undefined,
+    (await reasons(missed)).some((text) => text.startsWith('AdmissionMissed added')) ? true : undefined,
   )
 })
 
