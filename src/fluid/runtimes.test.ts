@@ -142,8 +142,8 @@ test('docs/caches.md and docs/uninstall.md name every runtime', () => {
   for (const { plural } of Object.values(runtimes)) expect(docs('uninstall.md')).toContain(`- ${plural}\n`)
 })
 
-test('docs/caches.md prints what Auto tries', () => {
-  const page = docs('caches.md')
+test('docs/sources.md prints what Auto tries', () => {
+  const page = docs('sources.md')
   const rows = [...page.matchAll(/^\| `([a-z0-9]+):\/\/` +\| ([A-Za-z0-9, ]+?) +\|/gm)]
   expect(Object.fromEntries(rows.map(([, scheme = '', names = '']) => [scheme, names.split(', ')]))).toEqual(
     automatic,

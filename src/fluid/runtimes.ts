@@ -24,7 +24,7 @@ export type RuntimeName = keyof typeof runtimes
 export const runtimeNames = Object.keys(runtimes) as RuntimeName[]
 
 /**
- * The runtimes that `Auto` tries for a scheme, in this order; docs/caches.md prints it. For other schemes a
+ * The runtimes that `Auto` tries for a scheme, in this order; docs/sources.md prints it. For other schemes a
  * policy must name the runtime: only the platform team knows what its Thin profiles and Cache classes mount,
  * and whether a web server is a directory.
  */
