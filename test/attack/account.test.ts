@@ -163,7 +163,8 @@ async function createObjects(): Promise<void> {
     pod('placeholder', { annotations: { 'warmgate.dev/awaits-sidecar': 'true' } }),
     withMetadata(secret('tenants-0123456789'), { labels: {} }),
     secret('ours-0123456789'),
-    withMetadata(fill, { name: 'tenants', labels: {} }),
+    withMetadata(fill, { name: 'tenants', labels: { team: 'a' } }),
+    withMetadata(fill, { name: 'ours-0123456789-fill' }),
     service(granted, 'plain', sklearn('s3://models/bloom'), { 'example.com/team': 'language' }),
     accelerated('accelerated'),
     accelerated('accelerated-too'),
@@ -233,6 +234,8 @@ const withPod = (pod: JsonObject): KubeObject => {
   const spec = { ...objectAt(template, 'spec'), ...pod }
   return { ...fill, spec: { ...objectAt(fill, 'spec'), template: { ...template, spec } } }
 }
+const withVolume = (volume: JsonObject): KubeObject =>
+  withPod({ volumes: [...listAt(fill, 'spec', 'template', 'spec', 'volumes'), volume] })
 const withContainer = (fields: JsonObject): KubeObject => {
   const [main, ...others] = listAt(fill, 'spec', 'template', 'spec', 'containers')
   return withPod({ containers: [{ ...objectAt(main), ...fields }, ...others] })
@@ -288,7 +291,12 @@ const attacks: Attack[] = [
     what: 'a Job of another name',
     write: create(withMetadata(fill, { name: 'mine' })),
   },
-  { by: 'jobs', what: 'a Job without its labels', write: create(withMetadata(fill, { labels: {} })) },
+  // The API server gives a Job without labels those of its pods.
+  {
+    by: 'jobs',
+    what: 'a Job with other labels',
+    write: create(withMetadata(fill, { labels: { team: 'a' } })),
+  },
   {
     by: 'jobs',
     what: 'a Job of another image',
@@ -314,16 +322,23 @@ const attacks: Attack[] = [
   {
     by: 'jobs',
     what: 'a Job with a path of its node',
-    write: create(withPod({ volumes: [{ name: 'root', hostPath: { path: '/' } }] })),
+    write: create(withVolume({ name: 'root', hostPath: { path: '/' } })),
   },
   {
     by: 'jobs',
     what: 'a Job with a projected token',
     write: create(
-      withPod({
-        volumes: [{ name: 'token', projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }],
-      }),
+      withVolume({ name: 'token', projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }),
     ),
+  },
+  {
+    by: 'jobs',
+    what: 'the spec of a Job',
+    write: (kube) =>
+      kube.patch(resources.job, key('ours-0123456789-fill'), {
+        type: 'merge',
+        body: { spec: { suspend: true } },
+      }),
   },
   {
     by: 'jobs',
@@ -473,7 +488,7 @@ const attacks: Attack[] = [
     what: 'a Dataset without the name of a cache',
     write: create(dataset({ name: 'datasets-of-mine' })),
   },
-  ...['local:///etc/kubernetes', 'hostPath:///etc', 'LOCAL:///etc', 'pvc://tenants-claim'].map(
+  ...['local:///etc/kubernetes', 'hostPath:///etc', 'LOCAL:///etc'].map(
     (uri): Attack => ({
       by: 'caches',
       what: `a Dataset of ${uri}`,

@@ -43,21 +43,48 @@ function within({ namespace }: FluidFixture, { metadata, ...object }: KubeObject
   return JSON.parse(text.replaceAll('"namespace":"models"', `"namespace":"${namespace}"`)) as KubeObject
 }
 
-/** The Secrets that caches name, and the ConfigMap of a Hadoop client. */
+/** The Secrets and claims that caches name, and the ConfigMap of a Hadoop client. */
 function needsOf(caches: KubeObject[], namespace: string): KubeObject[] {
   const secrets = new Map<string, { [key: string]: string }>()
   for (const [, name = '', key = ''] of JSON.stringify(caches).matchAll(keyReference))
     secrets.set(name, { ...secrets.get(name), [key]: 'value' })
-  const made = [...secrets].map(([name, stringData]) => ({
+  const made: KubeObject[] = [...secrets].map(([name, stringData]) => ({
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: { name, namespace },
     stringData,
   }))
+  const claims = [
+    ...new Set([...JSON.stringify(caches).matchAll(claimReference)].map(([, name = '']) => name)),
+  ]
+  made.push(...claims.flatMap((name) => boundClaim(name, namespace)))
   const hadoop = caches.map((cache) => stringAt(cache, 'spec', 'hadoopConfig')).find(Boolean)
   if (hadoop === undefined) return made
   const data = { 'hdfs-site.xml': '<configuration/>' }
   return [...made, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: hadoop, namespace }, data }]
 }
 
+/** A claim of a namespace, and the volume that it is bound to. */
+function boundClaim(name: string, namespace: string): KubeObject[] {
+  const shared = { accessModes: ['ReadWriteMany'], storageClassName: '' }
+  const volumeName = `${namespace}-${name}`
+  const claimRef = { kind: 'PersistentVolumeClaim', name, namespace }
+  const hostPath = { path: '/mnt/models' }
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name: volumeName },
+      spec: { ...shared, capacity: { storage: '1Gi' }, claimRef, hostPath },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name, namespace },
+      spec: { ...shared, volumeName, resources: { requests: { storage: '1Gi' } } },
+    },
+  ]
+}
+
+const claimReference = /"mountPoint":"pvc:\/\/([^/"]+)/g
 const keyReference = /"secretKeyRef":\{"name":"([^"]+)","key":"([^"]+)"\}/g
