@@ -37,13 +37,18 @@ export async function reinstallWebhooks(
 
 /** Renders a kustomization: supports the features that manifests/ uses. */
 export async function kustomized(folder: string): Promise<KubeObject[]> {
-  const kustomization = parse(await readText(`manifests/${folder}/kustomization.yaml`)) as Json
-  const resources = listAt(kustomization, 'resources') as string[]
-  const parts = resources.map((name) =>
+  const kustomization = await readKustomization(folder)
+  const parts = namesAt(kustomization, 'resources').map((name) =>
     name.startsWith('../') ? kustomized(name.slice(3)) : readObjects(`manifests/${folder}/${name}`),
   )
   const objects = (await Promise.all(parts)).flat()
-  for (const patch of listAt(kustomization, 'patches')) {
+  const components = namesAt(kustomization, 'components').map((name) => name.slice(3))
+  for (const each of [...components, folder]) await applyPatches(objects, each)
+  return objects
+}
+
+async function applyPatches(objects: KubeObject[], folder: string): Promise<void> {
+  for (const patch of listAt(await readKustomization(folder), 'patches')) {
     const operations = parse(await readText(`manifests/${folder}/${stringAt(patch, 'path')}`)) as Operation[]
     const targets = objects.filter(
       ({ kind, metadata }) =>
@@ -51,7 +56,14 @@ export async function kustomized(folder: string): Promise<KubeObject[]> {
     )
     for (const target of targets) jsonPatch.applyPatch(target, operations, true)
   }
-  return objects
+}
+
+async function readKustomization(folder: string): Promise<Json> {
+  return parse(await readText(`manifests/${folder}/kustomization.yaml`)) as Json
+}
+
+function namesAt(kustomization: Json, field: 'resources' | 'components'): string[] {
+  return listAt(kustomization, field) as string[]
 }
 
 async function readText(path: string): Promise<string> {
