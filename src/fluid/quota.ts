@@ -90,6 +90,8 @@ export interface QuotaProblem {
  * pkg/quota/v1/evaluator/core/{pods,persistent_volume_claims}.go.
  */
 export function quotaProblem(cache: Cache, { quotas, limits }: NamespaceLimits): QuotaProblem | undefined {
+  // Most namespaces have neither: their reviews need not make the objects of a cache.
+  if (quotas.length + limits.length === 0) return undefined
   const pods = podsOf(cache).map((each) => withDefaults(each, limits))
   const refusal = first([
     ...limits.map((limit) => () => limitProblem(limit, pods)),
