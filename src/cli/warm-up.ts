@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { answerSafely, applyToCopy } from '../admission/answer.ts'
 import { createPodHandler } from '../admission/pod.ts'
@@ -15,8 +14,9 @@ import { Mirror } from '../cluster/mirror.ts'
 import { Planner } from '../cluster/planner.ts'
 import { RecordKeys } from '../cluster/record-keys.ts'
 import { sourceUriAnnotation } from '../kserve/pod.ts'
-import type { KubeClient, ListingOptions } from '../kube/client.ts'
+import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
+import { stillClient } from '../kube/still-client.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { systemClock } from '../values/clock.ts'
@@ -34,7 +34,7 @@ const budgetMs = 10_000
  */
 export async function warmUp(rounds = defaultRounds): Promise<AdmissionAnswer[]> {
   const [clock, logger, metrics] = [systemClock, createLogger('silent'), createMetrics()]
-  const client = madeUpCluster()
+  const client = inMemoryCluster()
   const signer = new RecordKeys({ client, clock, logger, namespace: 'warmgate-system' })
   await signer.refresh()
   const mirror = new Mirror({ client, clock, logger, llmVersion: 'v1alpha2', signer })
@@ -152,30 +152,16 @@ const listed: { [plural: string]: KubeObject[] } = {
   ],
 }
 
-/** A cluster with one open namespace, a policy, and a key for records. Nothing can be written to it. */
-function madeUpCluster(): KubeClient {
+/** A cluster with one open namespace, a policy, and a key for records. */
+function inMemoryCluster(): KubeClient {
   const key = randomBytes(32).toString('base64')
-  const readOnly = () => Promise.reject(new Error('a warm-up writes nothing'))
-  return {
+  return stillClient({
+    objects: listed,
     get: async ({ kind }, { name }) => ({
       apiVersion: 'v1',
       kind,
       metadata: { name },
       data: { current: key },
     }),
-    list: async ({ plural }, { reduce = (object: KubeObject) => object }: ListingOptions = {}) => ({
-      items: (listed[plural] ?? []).flatMap((object) => reduce(object) ?? []),
-      resourceVersion: '1',
-    }),
-    async *watch(_resource, { signal }) {
-      if (!signal.aborted) await once(signal, 'abort')
-      yield* []
-    },
-    discover: async () => ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes'],
-    create: readOnly,
-    replace: readOnly,
-    apply: readOnly,
-    patch: readOnly,
-    delete: readOnly,
-  }
+  })
 }
