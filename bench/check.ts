@@ -5,7 +5,7 @@ import { pinGenerator } from './server.ts'
 
 /*
  * node bench/check.ts: fails if a review costs more, as a ratio to parsing alone, than the committed limits allow.
- * node bench/check.ts --write: measures the limits anew, on a quiet machine: the mean of five runs and a fifth.
+ * node bench/check.ts --write: measures the limits again, on a quiet machine: the mean of five runs and a fifth.
  */
 
 const limitsFile = new URL('ratios.json', import.meta.url)

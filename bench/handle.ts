@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { benchHandlers, respond } from './handlers.ts'
 import { benchReviewsAfter, createService } from './reviews.ts'
 
-// What a review costs inside the process, without TLS and HTTP: quick rounds for whoever makes it cheaper.
+// What a review costs inside the process, without TLS and HTTP: quick rounds while it is made cheaper.
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '15' }, only: { type: 'string', default: '' } },

@@ -42,7 +42,7 @@ export const clusterObjects: { [plural: string]: KubeObject[] } = {
   ],
 }
 
-/** How large a generated object is: the environment of its container, and managed fields that nobody reads. */
+/** How large a generated object is: the environment of its container, and managed fields, which nothing reads. */
 interface Size {
   settings: number
   managers: number

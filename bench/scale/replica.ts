@@ -18,7 +18,7 @@ export interface Build {
   nodeOptions: string[]
 }
 
-/** Bundles the replica of a checkout, as the image has it: stripping types takes memory that nobody ships. */
+/** Bundles the replica of a checkout, as the image has it: a shipped replica spends no memory on stripping types. */
 export async function bundleReplica(checkout: URL, outfile: string): Promise<void> {
   await bundle(outfile, fileURLToPath(new URL('bench/scale.child.ts', checkout)))
 }

@@ -28,7 +28,7 @@ const defaultRounds = 20
 const budgetMs = 10_000
 
 /**
- * Runs the handlers of reviews, before a replica is ready, on a made-up service and pod in a cluster that exists only
+ * Runs the handlers of reviews, before a replica is ready, on a sample service and pod in a cluster that exists only
  * in memory: the code of a quiet cluster's webhook is always cold, and the first reviews would pay for it. It counts
  * no metric, logs nothing, and asks the API server nothing. Resolves with the answers of the last round.
  */

@@ -15,7 +15,7 @@ test.each([
   expect(fillPath(uri, owner)).toBe(path)
 })
 
-test('a copy of a namespace’s own says whose it is, and differs by what it reads with', () => {
+test('the path of a namespace’s own copy has its name, and differs by credentials', () => {
   const path = fillPath('s3://models/llama.joblib', own)
   expect(path).toMatch(/^s3\/models\/llama\.joblib@@team-a\.[0-9a-f]{10}$/)
   expect(fillPath('s3://models/llama.joblib', { ...own, namespace: 'team-b' })).not.toBe(path)

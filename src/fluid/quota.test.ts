@@ -65,7 +65,7 @@ test.each<[string, string, string]>([
   })
 })
 
-test('a quota that is used up refuses nothing for good', () => {
+test('a quota that is used up refuses nothing permanently', () => {
   const hard = { pods: '20', 'requests.memory': '64Gi' }
   expect(answer([quota(hard, { pods: '15', 'requests.memory': '59Gi' })])).toBeUndefined()
   expect(answer([quota(hard, { pods: '16' })])).toEqual({

@@ -175,7 +175,7 @@ test('a list that finds an object unchanged keeps the one that is there, and non
   expect(after.some((object) => kept.includes(object))).toBe(false)
 })
 
-test('a write of what is not kept is heard by nobody, and its version is known', async () => {
+test('a write of an object that is not kept notifies no listener, and its version is known', async () => {
   harness.reflect({ reduce: ({ status: _, ...object }) => object as KubeObject })
   await harness.startWith('a')
   const [before] = harness.reflector.list()

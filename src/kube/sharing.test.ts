@@ -46,7 +46,7 @@ test('a mark that JSON does not have is a change', () => {
   expect(sharing(marked, Object.assign(object({}), { [mark]: 'Closed' }))).toBe(marked)
 })
 
-test('a new version alone is told from any other change', () => {
+test('a change of only the version is distinguished from any other', () => {
   const shared = (now: KubeObject) => {
     const before = object({ a: [1] })
     return isSameButVersion(before, sharing(before, now))

@@ -17,7 +17,7 @@ export interface RealEngine {
 }
 
 /**
- * Runs Fluid's controllers, as its chart does but for how often a Dataset is told how its cache fares. They
+ * Runs Fluid's controllers, as its chart does, except how often they update the cache states of a Dataset. They
  * find Helm on their PATH and their charts at home.
  */
 export async function startFluidControllers(

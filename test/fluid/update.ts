@@ -10,7 +10,7 @@ export interface Target {
 }
 
 /**
- * Reads an object, changes it and writes it whole, again where somebody else wrote in between: Fluid's
+ * Reads an object, changes it and writes it whole, again if another client wrote in between: Fluid's
  * RetryOnConflict. Resolves with the stored object, or undefined if it is gone.
  */
 export async function update(

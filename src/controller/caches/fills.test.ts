@@ -86,7 +86,7 @@ test('all services of a cache own its Job', async () => {
   expect(api.writes).toHaveLength(before)
 })
 
-test('a download that failed for good says so with its own last lines, which are read once', async () => {
+test('a download that failed permanently is reported with its own last lines, which are read once', async () => {
   const { api, ensure, end } = scene('Always')
   await ensure('bloom')
   end(fill, failed('BackoffLimitExceeded', 'Job has reached the specified backoff limit'))

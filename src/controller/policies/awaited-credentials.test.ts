@@ -246,7 +246,7 @@ test('by a new leader, too, even if only a key of an old Secret was missing', as
   expect(now().spec).toMatchObject({ predictor: { model: { storageUri: expect.stringMatching(/^pvc:/) } } })
 })
 
-test('nobody is adopted for a Secret that was there before the spec, or a spec of long ago', async () => {
+test('no service is adopted if its Secret existed before its spec, or its spec is old', async () => {
   const before = updated()
   before.api.put(created(account, yesterday), created(secret, yesterday))
   await before.clock.advance(1 * minutes)

@@ -167,7 +167,7 @@ test('a mirror with one directory for all: what a platform fills in its namespac
   expect(fillOf(tenant)).toBeUndefined()
 })
 
-test('Never: the directory is the same, and nobody fills it here', () => {
+test('Never: the directory is the same, and nothing fills it', () => {
   const scene = { uri: 'hf://org/model', fill: { mode: 'Never' } }
   expect(sourceOf(scene)).toBe('s3://mirror/hf/org/model@')
   expect(fillOf(scene)).toBeUndefined()

@@ -34,7 +34,7 @@ test('a policy decides how many pods there are', () => {
   expect(plan({ service, facts: fewer })).toMatchObject({ reason: 'Quota' })
 })
 
-test('one that is used up for now: the service is accelerated, and its sender is told', () => {
+test('a quota that is used up for now: the service is accelerated, with a warning', () => {
   const facts = fakeFacts(limitsOf({ pods: '10' }, { pods: '8' }))
   const made = plan({ service, facts })
   expect(made.decision).toBe('accelerate')

@@ -74,7 +74,7 @@ test('with a grant, a reference serves: only a Dataset, and the model is its roo
 })
 
 test.each<[string, Facts]>([
-  ['nobody was asked', factsOf({}, { sharedDatasets: [] })],
+  ['no review was created', factsOf({}, { sharedDatasets: [] })],
   ['it is not granted', factsOf({ allowedAccounts: [] })],
   ['it is granted to another account', factsOf({ allowedAccounts: ['reader'] })],
 ])('%s: the model is not accelerated, and the message says who must grant what', (_, facts) => {
