@@ -18,7 +18,7 @@ export function isPlannable(service: KubeObject | undefined): boolean {
   const { labels = {}, annotations } = service.metadata
   const read = { labels, annotations: knownAnnotations(annotations), spec: service.spec ?? {} }
   // Admission must not rewrite a service that is too large for the controller to keep.
-  return fits(read, limits.objectBytes - addedBytes) && isBounded(read, Number.POSITIVE_INFINITY)
+  return fits(read, limits.objectBytes - addedBytes, limits.depth)
 }
 
 /** Whether a pod is small enough to be copied, compared and searched. */
