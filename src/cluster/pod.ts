@@ -43,7 +43,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
       namespace,
       namespaceLabels: namespaceLabels(mirror, namespace),
       policies: mirror.parsedPolicies(),
-      signer: mirror.records.signer,
+      proven: (object, subject) => mirror.records.proven(object, subject),
     },
   )
   const listed = [pod, ...(service === undefined ? [] : [service])].flatMap(cacheNames)

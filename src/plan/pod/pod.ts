@@ -19,7 +19,8 @@ import {
 import type { CachePhase } from '../cache/cache-phase.ts'
 import { Draft, type PatchOperation, pointer } from '../draft.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
-import { provenOriginal, type RecordSigner, type RecordSubject, subjectOf } from '../service/record.ts'
+import type { Original } from '../service/original.ts'
+import { type RecordSubject, subjectOf } from '../service/record.ts'
 import { type Hold, type HoldLimits, holdSettings, type NoHold, resolveHold, sidecarHold } from './hold.ts'
 import { addLocality } from './locality.ts'
 import { addPrefetch, prefetches } from './prefetch.ts'
@@ -70,7 +71,10 @@ export function hasGate(pod: KubeObject): boolean {
   )
 }
 
-type PodFactsGiven = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 'signer'>
+interface PodFactsGiven extends Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies'> {
+  /** The record that admission wrote for this service, on an object; undefined without a valid signature. */
+  proven: (object: KubeObject, subject: RecordSubject) => Original | undefined
+}
 
 export interface PodPolicy {
   hold: Hold | NoHold
@@ -92,7 +96,7 @@ export interface PodPolicy {
  */
 export function resolvePodPolicy(
   { pod, service = pod }: { pod: KubeObject; service: KubeObject | undefined },
-  { namespace, namespaceLabels, policies, signer }: PodFactsGiven,
+  { namespace, namespaceLabels, policies, proven }: PodFactsGiven,
 ): PodPolicy {
   const { labels = {}, annotations = {} } = service.metadata
   if (!isOpen(policies, namespaceLabels)) return nothing('its namespace is not opted in')
@@ -105,14 +109,16 @@ export function resolvePodPolicy(
   if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
   const [settings, sidecar, limits] = [holdSettings(spec), sidecarHold(spec), limitsOf(pod)]
   const hold = settings ? resolveHold(settings, limits) : nothing('nothing is to wait').hold
+  // KServe copies the record to the pods of an InferenceService.
   const records = [
-    { object: service, subject: subjectOf(service, namespace) },
-    { object: pod, subject: { kind: '', name: '', ...serviceOfPod(pod), namespace } },
+    () => (service === pod ? undefined : proven(service, subjectOf(service, namespace))),
+    () => proven(pod, { kind: '', name: '', ...serviceOfPod(pod), namespace }),
   ]
-  const gpu = spec.gpu && wereAdded(records, signer, spec.gpu) ? spec.gpu : undefined
+  const { gpu } = spec
+  const wasAdded = gpu !== undefined && records.some((record) => addsDevices(record(), gpu))
   return {
     hold,
-    gpu,
+    gpu: wasAdded ? gpu : undefined,
     isEnforced: true,
     sidecarHold: sidecar && resolveHold(sidecar, limits),
     ...(prefetches(spec, modelFormatsOf(service)) && { prefetch: true }),
@@ -129,19 +135,10 @@ function limitsOf(pod: KubeObject): HoldLimits {
   return { probeMs, deadlineMs: podDeadlineMs(pod) }
 }
 
-/**
- * Whether Warmgate added the devices of a service. If the user asked for them, the user also places the pods.
- * KServe copies the record to the pods of an InferenceService.
- */
-function wereAdded(
-  records: { object: KubeObject; subject: RecordSubject }[],
-  signer: RecordSigner,
-  gpu: GpuPolicy,
-): boolean {
+/** Whether Warmgate added the devices of a service. If the user asked for them, the user also places the pods. */
+function addsDevices(record: Original | undefined, gpu: GpuPolicy): boolean {
   const limits = Object.keys(gpu.resources).map((name) => pointer('resources', 'limits', name))
-  const additions = records.flatMap(({ object, subject }) =>
-    Object.values(provenOriginal(object, signer, subject)?.additions ?? {}),
-  )
+  const additions = Object.values(record?.additions ?? {})
   return additions.some(({ added }) => limits.some((limit) => Object.hasOwn(added, limit)))
 }
 
