@@ -40,14 +40,14 @@ export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): 
  */
 export function isBounded(value: Json, most: number): boolean {
   let level: Nested[] = [value].filter(isNested)
-  let left = most - 1
+  let count = 1
   for (let depth = 1; level.length > 0; depth++) {
-    const [below, before]: [Nested[], number] = [[], left]
-    for (const each of level) left -= collect(each, below, left)
-    if (left < 0 || (depth > limits.depth && left < before)) return false
+    const [below, above]: [Nested[], number] = [[], count]
+    for (const each of level) count += collect(each, below, most - count)
+    if (count > most || (depth > limits.depth && count > above)) return false
     level = below
   }
-  return left >= 0
+  return count <= most
 }
 
 type Nested = Json[] | JsonObject
