@@ -26,7 +26,7 @@ import {
   objectAt,
 } from '../values/object.ts'
 import { type CacheOptions, CacheReconciler } from './caches/caches.ts'
-import { servicesUsing } from './caches/service-usage.ts'
+import { cacheOwners } from './caches/service-usage.ts'
 import { isRoutine, isSettled } from './caches/settled.ts'
 import { ErrorReporter, type Loop } from './errors.ts'
 import { type HoldOptions, HoldReconciler } from './pods/holds.ts'
@@ -37,6 +37,7 @@ import { AwaitedCredentialsReconciler, awaitedForMs } from './policies/awaited-c
 import { concernedBy } from './policies/concern.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
 import { type PolicyOptions, PolicyReconciler } from './policies/policies.ts'
+import { PrewarmReconciler } from './policies/prewarms.ts'
 import { DecisionEventReconciler } from './reporting/decision-events.ts'
 import { reportFill } from './reporting/fill-reporter.ts'
 import { reportLabel } from './reporting/namespace-labels.ts'
@@ -56,7 +57,7 @@ const mostReferences = 10_000
 
 export type ControllerOptions = Omit<CacheOptions, 'podRewrites' | 'errors'> &
   Omit<HoldOptions, 'held' | 'speeds' | 'releases' | 'podRewrites'> &
-  Omit<PolicyOptions, 'errors'>
+  Omit<PolicyOptions, 'errors' | 'prewarms'>
 
 /**
  * The reconcile loops of the leader. A change in the mirror queues the keys that depend on it. Each loop reads
@@ -74,8 +75,10 @@ export class Controller {
   readonly #podRewriteQueue: WorkQueue
   readonly #adoptions: WorkQueue
   readonly #awaiting: WorkQueue
+  readonly #prewarms: WorkQueue
   readonly #podRewrites = new PodRewriteUsage()
   readonly #podRewriter: PodRewriteReconciler
+  readonly #prewarmer: PrewarmReconciler
   readonly #releases: Releases
   readonly #warmupReporter: WarmupReporter
   readonly #savings: Savings
@@ -95,7 +98,7 @@ export class Controller {
     const reports = new DecisionEventReconciler(options)
     this.#podRewriter = new PodRewriteReconciler(shared)
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
-      about: (key) => servicesUsing(shared, key),
+      about: (key) => cacheOwners(shared, key),
     })
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
     const missed = new MissedPodReconciler(shared)
@@ -112,7 +115,15 @@ export class Controller {
     this.#awaiting = this.#serviceQueue('credentials', (service) => awaited.reconcile(service))
     const adoptions = new AdoptionReconciler(shared)
     this.#adoptions = this.#queue('adoptions', () => adoptions.reconcile())
-    const policies = new PolicyReconciler(shared)
+    const prewarms = new PrewarmReconciler(shared)
+    this.#prewarmer = prewarms
+    this.#prewarms = this.#queue('prewarms', async () => {
+      const againMs = await prewarms.reconcile((key) => this.#lookAtCache(keyText(key), key))
+      // The status of their policy says how far they are.
+      if (againMs !== undefined) this.#policies.addAfter('policies', batchMs)
+      return againMs
+    })
+    const policies = new PolicyReconciler({ ...shared, prewarms })
     this.#policies = this.#queue('policies', () => policies.reconcile())
     this.#listen(options.mirror)
   }
@@ -128,6 +139,7 @@ export class Controller {
     this.#each(mirror.services.list(), (service) => {
       if (this.#podRewriter.mayUse(service)) this.#podRewrites.expect(service)
     })
+    this.#prewarmer.expect()
     this.resync()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -150,6 +162,7 @@ export class Controller {
     this.#wakeHolds(this.#held.all())
     for (const pod of mirror.pods.list()) if (mayBeMissed(pod)) this.#missed.add(keyText(keyOf(pod)))
     this.#wakePolicies()
+    this.#prewarms.add('prewarms')
   }
 
   #lookAtService(service: KubeObject): void {
@@ -190,7 +203,9 @@ export class Controller {
 
   async stop(): Promise<void> {
     const queues = [this.#caches, this.#holds, this.#missed, this.#reports, this.#podRewriteQueue]
-    await Promise.all([...queues, this.#awaiting, this.#adoptions, this.#policies].map((each) => each.stop()))
+    await Promise.all(
+      [...queues, this.#awaiting, this.#adoptions, this.#prewarms, this.#policies].map((each) => each.stop()),
+    )
     this.#releases.flush()
   }
 
@@ -216,7 +231,7 @@ export class Controller {
       this.#wakeMounting(key)
       this.#wakeCache(key)
       const about = { mirror, podRewrites: this.#podRewrites }
-      reportFill({ ...this.#options, servicesUsing: (cache) => servicesUsing(about, cache) }, change)
+      reportFill({ ...this.#options, ownersOf: (cache) => cacheOwners(about, cache) }, change)
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
       if (type === 'deleted') this.#warmupReporter.forget(object)
@@ -240,6 +255,7 @@ export class Controller {
         }
         return
       }
+      this.#prewarms.addAfter('prewarms', batchMs)
       const { namespaces, services, datasets } = concernedBy(mirror, change)
       for (const { metadata } of namespaces) this.#wakeHolds(this.#held.in(metadata.name ?? ''))
       this.#each(services, (service) => {
@@ -253,6 +269,7 @@ export class Controller {
       const { metadata } = object
       if (type !== 'deleted') reportLabel(this.#options, object)
       this.#wakePolicies()
+      this.#prewarms.addAfter('prewarms', batchMs)
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
       this.#each(mirror.services.list(metadata.name), (service) => this.#planPodRewrite(service))
     })

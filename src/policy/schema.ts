@@ -465,6 +465,31 @@ const adopt = Type.Object(
   { ...closed, default: {} },
 )
 
+const prewarm = Type.Object(
+  {
+    uris: Type.Array(Type.String({ maxLength: 512, pattern: '^[a-z][a-z0-9+.-]*://[A-Za-z0-9][^\\s$]*$' }), {
+      description: 'Models, by the URI that their services will name, e.g. hf://org/model.',
+      minItems: 1,
+      maxItems: 16,
+      uniqueItems: true,
+    }),
+    namespaces: Type.Array(Type.String({ maxLength: 63, pattern: '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$' }), {
+      description: 'Where their services will be. The policy has to select these namespaces.',
+      minItems: 1,
+      maxItems: 16,
+      uniqueItems: true,
+    }),
+    serviceAccountName: Type.String({
+      description:
+        'The service account that their services will have: a cache belongs to what its account may read.',
+      default: 'default',
+      maxLength: 253,
+      pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$',
+    }),
+  },
+  closed,
+)
+
 export const overrideNames = [
   'policy',
   'hold',
@@ -552,6 +577,12 @@ export const policySpecSchema = Type.Object(
     warmup,
     hold,
     adopt,
+    prewarm: Type.Array(prewarm, {
+      description:
+        'Models with caches that are made and warmed before any service asks for them, and kept while they are listed here.',
+      default: [],
+      maxItems: 16,
+    }),
     gpu: Type.Optional(gpu),
   },
   closed,
@@ -584,7 +615,7 @@ export const policyStatusSchema = Type.Object(
     services: Type.Optional(Type.Integer({ description: 'How many services this policy governs.' })),
     conditions: Type.Optional(
       Type.Array(condition, {
-        description: 'Accepted, Adopted, Conflicts, RuntimesMissing, ScopeLimited.',
+        description: 'Accepted, Adopted, Conflicts, Prewarmed, RuntimesMissing, ScopeLimited.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['type'],
       }),

@@ -37,6 +37,7 @@ import { formatSize } from '../../values/size.ts'
 import { describeError, type ErrorReporter, reconcileFailed } from '../errors.ts'
 import { endWaiting } from '../pods/waiting.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
+import { prewarmedPlan } from '../policies/prewarms.ts'
 import { pathsOf, pruneLoads, reconcileDataLoads } from './data-loads.ts'
 import { explainDeletion } from './deletions.ts'
 import { type DesiredCache, desiredCache, reportOutdated } from './desired-cache.ts'
@@ -46,7 +47,7 @@ import { clearRetention, retain, retentionOwners } from './retention.ts'
 import { RuntimePods } from './runtime-pods.ts'
 import { clearSchedule } from './schedules.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
-import { servicesUsing } from './service-usage.ts'
+import { cacheOwners, isPolicy } from './service-usage.ts'
 
 export interface CacheOptions {
   planner: Planner
@@ -66,7 +67,7 @@ interface CachePlan {
   message: string
 }
 
-/** The services that use a cache, and the policy that shapes it. */
+/** The owners of a cache (cacheOwners), and the policy that shapes it. */
 interface Usage {
   key: ObjectKey
   users: KubeObject[]
@@ -76,6 +77,7 @@ interface Usage {
 
 type SecretState = Exclude<SecretSynced, { kind: 'synced' }> | { kind: 'synced'; requeueAfterMs: number }
 
+const unlisted = { reason: 'PrewarmRefused', message: 'the policy does not list its model any more' }
 const blockedRetryMs = 30_000
 // An object is being deleted, or another client wrote it meanwhile. Its change usually wakes the key earlier.
 const deletingRetryMs = 2_000
@@ -109,7 +111,7 @@ export class CacheReconciler {
   async reconcile(key: ObjectKey): Promise<RequeueAfterMs> {
     // Other names belong to a team's own DataLoad or to `warmgate refresh`.
     if (!isCacheName(key.name)) return undefined
-    const users = servicesUsing(this.#options, key)
+    const users = cacheOwners(this.#options, key)
     return users.length === 0 ? await this.#remove(key) : await this.#ensure(key, users)
   }
 
@@ -158,11 +160,14 @@ export class CacheReconciler {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
     const owners = users.map(ownerReference)
+    const retaining = retentionOwners(mirror, policy).filter(
+      ({ uid }) => !owners.some((each) => each.uid === uid),
+    )
     if (dataset !== undefined) reportOutdated(this.#options, dataset, pendingChanges)
     const [head, ...others] = objects
     if (head === undefined) return undefined
     // Only the Dataset needs the policy as an owner: it owns the Runtime and the warm-up in turn.
-    const written = await this.#write(head, [...owners, ...retentionOwners(mirror, policy)])
+    const written = await this.#write(head, [...owners, ...retaining])
     if (written === undefined) return deletingRetryMs
     if (dataset !== undefined) await clearRetention(this.#options, dataset)
     const secret = await this.#syncSecret(cache, written)
@@ -252,9 +257,12 @@ export class CacheReconciler {
     return { cache: undefined, policy: undefined, reason: reconcileFailed, message: describeError(error) }
   }
 
-  /** The cache in the plan of one service. */
+  /** The cache in the plan of one service, or of a model that a policy warms ahead. */
   async #planOf({ name }: ObjectKey, service: KubeObject): Promise<CachePlan> {
-    const planned = await this.#options.planner.cacheUser(service)
+    const planned = isPolicy(service)
+      ? await prewarmedPlan(this.#options, service, name)
+      : await this.#options.planner.cacheUser(service)
+    if (planned === undefined) return { cache: undefined, policy: undefined, ...unlisted }
     const cache = planned.caches.find((candidate) => candidate.name === name)
     const { reason, message } = planned.unavailable.find(({ cache }) => cache === name) ?? planned
     return { cache, policy: planned.policy, reason, message }
