@@ -10,7 +10,7 @@ import { isBound, isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName } from '../fluid/name.ts'
-import { isWorkloadPod } from '../kserve/pod.ts'
+import { claimsOf, isAlive, isWorkloadPod } from '../kserve/pod.ts'
 import { type RequeueAfterMs, WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { isHeld } from '../plan/pod/pod.ts'
@@ -48,6 +48,8 @@ import { WarmupReporter } from './reporting/warmup-reporter.ts'
 export const holdConcurrency = 32
 // Collect changes for this long, because one run reconciles all policies.
 const batchMs = 1_000
+// Pods come and go together.
+const followMs = 5_000
 // What a new leader need not resync at once is resynced within this time, spread over it.
 const spreadMs = 10 * 60_000
 
@@ -334,12 +336,25 @@ export class Controller {
     }
   }
 
-  #podChanged({ type, object }: Change): void {
+  #podChanged(change: Change): void {
+    const { type, object } = change
+    this.#wakeFollowing(change)
     if (type !== 'deleted' && mayBeMissed(object))
       this.#missed.addAfter(keyText(keyOf(object)), missedAfterMs)
     if (isHeld(object)) this.#holds.add(keyText(keyOf(object)))
     // A pod that is created without a hold found its cache warm.
     else if (type === 'added' && isWorkloadPod(object)) this.#savings.count(object, 0)
+  }
+
+  /** The workers of a cache may follow the pods that read it. */
+  #wakeFollowing(change: Change): void {
+    const { object } = change
+    if (change.type === 'updated' && isAlive(change.before) === isAlive(object)) return
+    if (!this.#options.mirror.parsedPolicies().some(({ spec }) => spec.cache.podsPerWorker !== undefined))
+      return
+    const { namespace = '' } = object.metadata
+    for (const name of claimsOf(object))
+      if (isCacheName(name)) this.#caches.addAfter(keyText({ namespace, name }), followMs)
   }
 
   #wakeCaches(service: KubeObject): void {

@@ -270,11 +270,20 @@ const cache = Type.Object(
       default: 'Auto',
     }),
     maxReplicas: Type.Integer({
-      description: 'How many cache workers size: Auto may reach; limits.cacheReplicas bounds it, too.',
+      description:
+        'How many cache workers size: Auto and podsPerWorker may reach; limits.cacheReplicas bounds it, too.',
       default: 8,
       minimum: 1,
       maximum: 1_000,
     }),
+    podsPerWorker: Type.Optional(
+      Type.Integer({
+        description:
+          'Workers follow the pods that read a warm cache: one for so many pods, from replicas up to maxReplicas, and fewer again 10 minutes after the pods are gone. Without it: always replicas. The annotation for replicas means that, too.',
+        minimum: 1,
+        maximum: 1_000,
+      }),
+    ),
     tieredStore: Type.Array(cacheTier, {
       minItems: 1,
       maxItems: 8,

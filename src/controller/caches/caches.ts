@@ -43,6 +43,7 @@ import { explainDeletion } from './deletions.ts'
 import { type DesiredCache, desiredCache, reportOutdated } from './desired-cache.ts'
 import { type FillOutcome, FillReconciler } from './fills.ts'
 import { deleteOrphans, partsOf } from './orphans.ts'
+import { Readers } from './readers.ts'
 import { clearRetention, retain, retentionOwners } from './retention.ts'
 import { RuntimePods } from './runtime-pods.ts'
 import { clearSchedule } from './schedules.ts'
@@ -73,6 +74,8 @@ interface Usage {
   users: KubeObject[]
   paths: Map<string, KubeObject[]>
   policy: string | undefined
+  /** Whether more workers are starting, for pods. */
+  isGrowing: boolean
 }
 
 type SecretState = Exclude<SecretSynced, { kind: 'synced' }> | { kind: 'synced'; requeueAfterMs: number }
@@ -89,12 +92,14 @@ export class CacheReconciler {
   readonly #secretDueMs = new Memory<number>({ totalBytes: 2 ** 20, valueBytes: 2 ** 10 })
   readonly #pods: RuntimePods
   readonly #fills: FillReconciler
+  readonly #readers: Readers
   readonly #kinds: { kind: string; resource: Resource; known: Reflector }[]
 
   constructor(options: CacheOptions) {
     this.#options = options
     this.#pods = new RuntimePods(options)
     this.#fills = new FillReconciler(options)
+    this.#readers = new Readers(options)
     const { mirror } = options
     this.#kinds = [
       { kind: 'DataLoad', resource: resources.dataLoad, known: mirror.dataLoads },
@@ -131,13 +136,17 @@ export class CacheReconciler {
     if (beyond !== undefined) return this.#blocked(users, 'CacheLimit', beyond)
     // Check first: a Runtime of an earlier Dataset must never serve a new Dataset that another client created.
     if (await deleteOrphans(this.#options, key)) return deletingRetryMs
-    const provision = desiredCache({ ...desired.cache, paths: [...paths.keys()] }, mirror)
+    const followed = this.#readers.follow({ ...desired.cache, paths: [...paths.keys()] })
+    const provision = desiredCache(followed.cache, mirror)
     if (provision.kind === 'taken') return this.#blocked(users, 'NameTaken', provision.message)
     const filling = await this.#fill(desired.cache, dataset, users)
     if (filling.kind === 'blocked') return this.#blocked(users, filling.reason, filling.message)
     if (filling.kind === 'waiting') return filling.againMs
-    const againMs = await this.#provision(provision, { key, users, paths, policy: desired.policy })
-    return soonest(againMs, filling.againMs)
+    const againMs = await this.#provision(provision, {
+      ...{ key, users, paths, policy: desired.policy },
+      isGrowing: followed.isGrowing,
+    })
+    return soonest(againMs, filling.againMs, followed.againMs)
   }
 
   /** Fills the mirror that a new cache reads from; and again if that is asked for, while the cache serves. */
@@ -155,7 +164,7 @@ export class CacheReconciler {
   /** Writes the objects of a cache in order. */
   async #provision(
     { cache, objects, pendingChanges }: Extract<DesiredCache, { kind: 'ours' }>,
-    { key, users, paths, policy }: Usage,
+    { key, users, paths, policy, isGrowing }: Usage,
   ): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
@@ -185,7 +194,7 @@ export class CacheReconciler {
     await pruneLoads(this.#options, key, paths.keys())
     const requeueAfterMs = await reconcileDataLoads(
       this.#options,
-      { key, paths: paths.keys() },
+      { key, paths: paths.keys(), isGrowing },
       cache.settings.warmup,
     )
     const podsMs = await this.#lookAtPods(cache)
