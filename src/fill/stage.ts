@@ -3,7 +3,7 @@ import { createdMs, getIn, type Json, type KubeObject, listAt, stringAt } from '
 import { quoted } from '../values/text.ts'
 
 const jobNameLabel = 'batch.kubernetes.io/job-name'
-// Reasons of a container that will start by itself.
+// A container with such a reason starts soon.
 const starting = ['', 'PodInitializing', 'ContainerCreating']
 
 /** What the Job that fills a mirror does now, as far as the containers of its newest pod show it. */
