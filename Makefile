@@ -7,7 +7,7 @@ help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: node_modules ## The main job on a real control plane, in the terminal
-	@node demo/main.ts
+	@node demo/main.ts --picture docs/demo.svg
 
 test: node_modules ## Every check and every suite; the last line counts them
 	@node test/all.ts
@@ -28,6 +28,7 @@ release: node_modules ## All files of a release in dist/release (IMAGE=repositor
 	@node release/main.ts $(if $(IMAGE),--image $(IMAGE)) $(if $(URL),--url $(URL))
 
 deploy: ## Warmgate into the cluster of kubectl's current context
+	@kubectl config current-context
 	kubectl apply --server-side -k manifests/base
 	kubectl rollout status deployment/warmgate --namespace warmgate-system --timeout 2m
 

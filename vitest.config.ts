@@ -6,6 +6,7 @@ const patient = { testTimeout: 600_000, hookTimeout: 600_000 }
 /** Test files of the folder that need no cluster. */
 const offline = [
   'bench/*.test.ts',
+  'demo/{picture,timeline}.test.ts',
   'test/*.test.ts',
   'test/cluster/binaries.test.ts',
   'test/fluid/{cache,operation,setup,status,volume}.test.ts',
@@ -18,7 +19,7 @@ const alone = [
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
   'test/node/{hold,image}.test.ts',
-  'test/{install,prometheus}/*.test.ts',
+  'test/{docs,install,prometheus}/*.test.ts',
   'test/engine/engine.test.ts',
 ]
 
@@ -64,7 +65,7 @@ export default defineConfig({
       {
         test: {
           name: 'alone',
-          include: [...alone, 'demo/*.test.ts'],
+          include: [...alone, 'demo/demo.test.ts'],
           exclude: [],
           fileParallelism: false,
           ...patient,

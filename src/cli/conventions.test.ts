@@ -241,8 +241,10 @@ As a plugin of kubectl (a file or link \`kubectl-warmgate\` in the \`PATH\`), th
 \`kubectl warmgate plan\` and so on. For kubectl's own completion, put this beside it as
 \`kubectl_complete-warmgate\`:
 
-    #!/bin/sh
-    exec warmgate __complete -- "$@"
+\`\`\`text
+#!/bin/sh
+exec warmgate __complete -- "$@"
+\`\`\`
 
 Flags are kubectl's: \`-n\`, \`-A\`, \`-l\`, \`-o\`, \`--context\` and \`--kubeconfig\`. Without \`-n\` or \`-A\` a
 command works in the namespace of the kubeconfig's context. Durations are written like \`90s\`, \`30m\` or
