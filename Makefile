@@ -1,7 +1,7 @@
 # make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check unit build image release deploy deploy-demo binaries properties bench bench-check bench-scale headline clean
+.PHONY: help demo test check unit build image release deploy deploy-demo site binaries properties bench bench-check bench-scale headline clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ deploy: ## Warmgate into the cluster of kubectl's current context
 
 deploy-demo: deploy ## The same, with the demo's policy
 	kubectl apply --server-side -f demo/manifests/policy.yaml
+
+site: node_modules ## The docs as a site with search, in dist/site
+	@npm ci --prefix docs/site --loglevel=error --no-audit --no-fund
+	@npm run --silent --prefix docs/site build
+	@node docs/site/links.mjs
 
 binaries: node_modules ## Kubernetes, KWOK, KServe and Fluid, built once into a cache
 	@node test/cluster/build.ts
