@@ -90,8 +90,6 @@ export default defineConfig({
           page('Architecture', 'architecture'),
           { text: 'Contributing', link: '/CONTRIBUTING' },
           page('Dependencies', 'dependencies'),
-          page('Golden files', 'goldens'),
-          page('Corpus', 'corpus'),
           { text: 'Benchmarks', link: '/bench/README' },
           { text: 'Changes', link: '/CHANGELOG' },
         ],
