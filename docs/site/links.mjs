@@ -17,7 +17,8 @@ for (const [file, html] of pages) {
     const path = pathname.slice(base.length)
     const target = pages.get(path === '' ? 'index.html' : path)
     const anchor = decodeURIComponent(hash.slice(1))
-    if (target === undefined || (anchor !== '' && !target.includes(`id="${anchor}"`))) broken.add(`${file}: ${href}`)
+    if (target === undefined || (anchor !== '' && !target.includes(`id="${anchor}"`)))
+      broken.add(`${file}: ${href}`)
   }
 }
 for (const link of broken) process.stderr.write(`broken link in ${link}\n`)

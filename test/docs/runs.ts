@@ -24,7 +24,11 @@ const before: Run[] = [
   { command: 'make check', as: makesNothing('make check'), prints: /npm run --silent check/ },
   { command: 'make test', as: makesNothing('make test'), prints: /node test\/all\.ts/ },
   { command: 'make properties', as: makesNothing('make properties'), prints: /crd\.property\.test\.ts/ },
-  { command: 'make demo', as: makesNothing('make demo'), prints: /node demo\/main\.ts --picture docs\/demo\.svg/ },
+  {
+    command: 'make demo',
+    as: makesNothing('make demo'),
+    prints: /node demo\/main\.ts --picture docs\/demo\.svg/,
+  },
   { command: 'make site', as: makesNothing('make site'), prints: /docs\/site/ },
   { command: 'make image', as: makesNothing('make image'), prints: /node release\/image\.ts/ },
   { command: 'npm run format', as: 'npm run', prints: /format\n.*biome check --write/ },
@@ -209,8 +213,9 @@ export const onNode: Run[] = [
     prints: /"msg":/,
   },
   {
-    command: 'kubectl logs -n warmgate-system -l app.kubernetes.io/name=warmgate | grep -i lease',
-    prints: /lease/i,
+    command:
+      "kubectl logs -n warmgate-system -l app.kubernetes.io/name=warmgate --tail -1 | grep -iE 'lead|lease'",
+    prints: /"msg":"leading"/,
   },
 ]
 

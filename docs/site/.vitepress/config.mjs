@@ -27,7 +27,13 @@ export default defineConfig({
   },
   markdown: {
     // As on GitHub, so that anchors are the same.
-    anchor: { slugify: (heading) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-') },
+    anchor: {
+      slugify: (heading) =>
+        heading
+          .toLowerCase()
+          .replaceAll(/[^\w\- ]/g, '')
+          .replaceAll(' ', '-'),
+    },
     config({ renderer }) {
       const { code_inline: code, link_open: link } = renderer.rules
       // Code such as {{ x }} is text, and not a template of Vue.
