@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import packageJson from '../../package.json' with { type: 'json' }
 import { resources } from '../../src/kube/resources.ts'
 import { hasGate } from '../../src/plan/pod/pod.ts'
 import type { KubeObject } from '../../src/values/object.ts'
@@ -77,6 +78,37 @@ async function expectRun({
 
 describe('before a namespace is opted in', () => {
   test.each(stages.before)('$command', expectRun)
+
+  test('a release is complete, and each of its files can be used', async () => {
+    const summed = await shell.run('cd dist/release && sha256sum --check SHA256SUMS')
+    expect(summed).toMatchObject({ status: 0 })
+    const names = [...summed.text.matchAll(/^(\S+): OK$/gm)].map(([, name = '']) => name)
+    const { version } = packageJson
+    expect(names.map((name) => name.replace(version, 'VERSION').replace(/linux-\w+/, 'linux-ARCH'))).toEqual([
+      'NOTES.md',
+      'install.yaml',
+      'krew.yaml',
+      'kubectl-warmgate-VERSION.tar.gz',
+      'sbom.cdx.json',
+      'warmgate-VERSION-linux-ARCH.oci.tar',
+      'warmgate-VERSION.tgz',
+    ])
+    const image = `image: registry.example.com/platform/warmgate:${version}`
+    const uses: [command: string, prints: RegExp][] = [
+      [`helm template warmgate dist/release/warmgate-${version}.tgz | grep image:`, new RegExp(image)],
+      ['grep image: dist/release/install.yaml', new RegExp(image)],
+      [`tar -xOf dist/release/warmgate-${version}-linux-*.oci.tar ./index.json`, /oci\.image\.manifest/],
+      [`tar -tf dist/release/kubectl-warmgate-${version}.tar.gz`, /warmgate\.mjs/],
+      ['grep -A3 uri: dist/release/krew.yaml', /uri: https:\/\/downloads\.example\.com\/warmgate\/v/],
+      ['cat dist/release/sbom.cdx.json', /"bomFormat": "CycloneDX"[\s\S]*"undici"[\s\S]*"libc6"/],
+      ['cat dist/release/NOTES.md', /^- /],
+    ]
+    for (const [command, prints] of uses) {
+      const { status, text } = await shell.run(command)
+      expect(text).toMatch(prints)
+      expect(status, text).toBe(0)
+    }
+  })
 })
 
 describe('an accelerated namespace', () => {
