@@ -156,6 +156,7 @@ test.each<[string, string[], RegExp]>([
     /^warmgate: WG010: list pods in default: .*; is the API server reached\? /,
   ],
   ['a selector that is none', ['-l', 'a=b=c'], /WG002: .*write it like app=llama/],
+  ['a namespace that is empty', ['-n', ''], /WG002: .*write the name of a namespace/],
   ['a flag that does not exist', ['--all'], /WG002: unknown option '--all'/],
 ])('%s: status 2, with a code and what to do', async (_, flags, message) => {
   const { status, stdout, stderr } = await warmgate(['report', ...here(), ...flags])
