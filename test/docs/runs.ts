@@ -40,7 +40,7 @@ const before: Run[] = [
     prints: /\+ +storageUri: pvc:/,
   },
   { command: 'warmgate plan -f service.yaml', prints: /kind: DataLoad/ },
-  { command: 'warmgate plan -f services/ --policy new.yaml -o diff', prints: /30m at most/ },
+  { command: 'warmgate plan -f services/ --policy new.yaml -o diff', prints: /20m at most/ },
   {
     command: 'warmgate plan -f services/ --fail-on skip -o json',
     prints: /"decision": "accelerate"/,
