@@ -95,7 +95,10 @@ describe('before a namespace is opted in', () => {
     ])
     const image = `image: registry.example.com/platform/warmgate:${version}`
     const uses: [command: string, prints: RegExp][] = [
-      [`helm template warmgate dist/release/warmgate-${version}.tgz | grep image:`, new RegExp(image)],
+      [
+        `helm template warmgate dist/release/warmgate-${version}.tgz --kube-version 1.36 | grep image:`,
+        new RegExp(image),
+      ],
       ['grep image: dist/release/install.yaml', new RegExp(image)],
       [`tar -xOf dist/release/warmgate-${version}-linux-*.oci.tar ./index.json`, /oci\.image\.manifest/],
       [`tar -tf dist/release/kubectl-warmgate-${version}.tar.gz`, /warmgate\.mjs/],

@@ -15,7 +15,6 @@ export interface Run {
 }
 
 const makesNothing = (command: string) => command.replace(/^make /, 'make --dry-run ')
-const image = 'IMAGE=registry.example.com/platform/warmgate'
 const uninstall = 'kubectl delete -k manifests/base --ignore-not-found'
 
 /** Without a cluster, or by reading one that has services and no caches yet. */
@@ -65,9 +64,9 @@ const before: Run[] = [
     command: 'warmgate completion fish > ~/.config/fish/completions/warmgate.fish',
     prints: /^$/,
   },
-  { command: `make release ${image}`, prints: /install\.yaml/ },
   {
-    command: `make release ${image} URL=https://downloads.example.com/warmgate`,
+    command:
+      'make release IMAGE=registry.example.com/platform/warmgate URL=https://downloads.example.com/warmgate',
     prints: /SHA256SUMS/,
   },
   {
@@ -105,10 +104,13 @@ const acceleration: Run[] = [
   { command: 'warmgate status -n models --watch', prints: /bloom/, endless: true },
   { command: 'warmgate refresh llama -n models', prints: /llama/ },
   { command: 'warmgate refresh bloom -n models', prints: /bloom/ },
-  { command: 'kubectl get events -n NAMESPACE --field-selector involvedObject.name=NAME', prints: /Adopted/ },
+  {
+    command: 'kubectl get events -n NAMESPACE --field-selector involvedObject.name=NAME',
+    prints: /Accelerated/,
+  },
   {
     command: 'kubectl get events -n NAMESPACE --field-selector involvedObject.kind=Dataset',
-    prints: /Dataset|No resources found/,
+    prints: /WarmupComplete/,
   },
   {
     command: 'kubectl get events -A --field-selector reason=WarmupFailed',
@@ -150,11 +152,11 @@ const acceleration: Run[] = [
   },
   { command: 'warmgate restore -A', prints: /with --yes it is done/ },
   { command: 'warmgate restore llama bloom -n models --yes', prints: /bloom/ },
-  { command: 'warmgate restore -n models --yes', first: ['warmgate adopt -n models --yes'], prints: /bloom/ },
   {
     command: 'kubectl annotate inferenceservice NAME -n NAMESPACE warmgate.dev/acceleration-',
-    prints: /annotate|inferenceservice.*bloom/,
+    prints: /annotated/,
   },
+  { command: 'warmgate restore -n models --yes', first: ['warmgate adopt -n models --yes'], prints: /bloom/ },
 ]
 
 /** A pod that waits: its cache is filled at a byte a second. */
@@ -162,10 +164,10 @@ const waiting: Run[] = [
   {
     command:
       'kubectl get pod POD -n NAMESPACE -o jsonpath=\'{.status.conditions[?(@.type=="warmgate.dev/cache-warm")].message}\'',
-    prints: /./,
+    prints: /warming slow-/,
   },
-  { command: 'warmgate restore -n NAMESPACE --pods-only --yes', prints: /released|nothing to undo/ },
-  { command: 'warmgate restore -A --pods-only --yes', prints: /released|nothing to undo/ },
+  { command: 'warmgate restore -n NAMESPACE --pods-only --yes', prints: /slow/ },
+  { command: 'warmgate restore -A --pods-only --yes', prints: /nothing to undo/ },
 ]
 
 /** From a release to an empty cluster, in each way, at the end: Warmgate's process is called no more. */
@@ -189,10 +191,17 @@ const installation: Run[] = [
     prints: /successfully rolled out/,
   },
   {
+    command: 'kubectl delete -f dist/release/install.yaml --ignore-not-found',
+    prints: /namespace "warmgate-system" deleted/,
+  },
+  {
     command:
       'helm install warmgate dist/release/warmgate-0.1.0.tgz -n warmgate-system --create-namespace --set image.repository=registry.example.com/platform/warmgate',
-    first: [uninstall],
     prints: /STATUS: deployed/,
+  },
+  {
+    command: 'helm uninstall warmgate --namespace warmgate-system',
+    prints: /release "warmgate" uninstalled/,
   },
   { command: 'make deploy', first: [uninstall], prints: /successfully rolled out/ },
   { command: 'make deploy-demo', prints: /accelerationpolicy.*default/ },

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bundle } from '../../build.ts'
 import { provideBinaries } from '../cluster/binaries.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -71,9 +72,8 @@ async function linkPrograms(bin: string): Promise<void> {
   await symlink(path('krew'), join(bin, 'kubectl-krew'))
   await symlink(path('kustomize'), join(bin, 'kustomize'))
   await symlink(path('ddc-helm'), join(bin, 'helm'))
-  const main = join(root, 'src/main.ts')
-  await writeFile(join(bin, 'warmgate'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`)
-  await chmod(join(bin, 'warmgate'), 0o755)
+  await bundle(join(bin, 'warmgate.mjs'))
+  await symlink('warmgate.mjs', join(bin, 'warmgate'))
 }
 
 interface Running {
