@@ -18,10 +18,10 @@ const alone = [
   'test/alone/*.test.ts',
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
-  'test/node/{hold,image}.test.ts',
   'test/{docs,install,prometheus}/*.test.ts',
-  'test/engine/engine.test.ts',
 ]
+/** Each starts a real node, and a control plane of its own. */
+const node = ['test/node/{hold,image}.test.ts', 'test/engine/*.test.ts']
 
 export default defineConfig({
   test: {
@@ -64,12 +64,21 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'node',
+          include: node,
+          fileParallelism: false,
+          ...patient,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
           name: 'alone',
           include: [...alone, 'demo/demo.test.ts'],
           exclude: [],
           fileParallelism: false,
           ...patient,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

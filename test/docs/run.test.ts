@@ -34,8 +34,12 @@ beforeAll(async () => {
   const { client } = cluster
   await installControllers(client)
   const [bloom, llama] = [labelled('bloom'), labelled('llama')]
-  const [old, changed] = [policy('default', {}), policy('default', { warmup: { timeout: '20m' } })]
-  await applyAll(client, [namespace(ns, {}), namespace('chat', {}), old, bloom, llama])
+  const sources = [{ match: ['hf://'], mirror: 's3://mirror/hf/' }, { match: ['s3://'] }]
+  const spec = { sources, cache: { retain: '1h' } }
+  const [old, changed] = [spec, { ...spec, warmup: { timeout: '20m' } }].map((each) =>
+    policy('default', each),
+  )
+  await applyAll(client, [namespace(ns, {}), namespace('chat', {}), old as KubeObject, bloom, llama])
   for (const name of ['bloom', 'llama']) await readyPod(client, { namespace: ns, name })
   shell = await openShell(cluster.cluster.kubeconfig, {
     'service.yaml': stringify(bloom),
