@@ -104,6 +104,8 @@ const acceleration: Run[] = [
   { command: 'warmgate status -n models --watch', prints: /bloom/, endless: true },
   { command: 'warmgate refresh llama -n models', prints: /llama/ },
   { command: 'warmgate refresh bloom -n models', prints: /bloom/ },
+  { command: 'warmgate warm hf://org/model -n models', prints: /would have cache model-/ },
+  { command: 'warmgate warm hf://org/model -n models --yes', prints: /warm after/ },
   {
     command: 'kubectl get events -n NAMESPACE --field-selector involvedObject.name=NAME',
     prints: /Accelerated/,
