@@ -5,6 +5,7 @@ import {
   addAdopt,
   addDoctor,
   addExplain,
+  addMirror,
   addPlan,
   addRefresh,
   addReport,
@@ -76,6 +77,7 @@ export function createProgram(name: string, session: Session): Command {
   addStatus(program, session)
   addRefresh(program, session)
   addWarm(program, session)
+  addMirror(program, session)
   addAdopt(program, session)
   addRestore(program, session)
   addCompletion(program, session)

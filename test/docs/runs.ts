@@ -230,9 +230,16 @@ export const onNode: Run[] = [
   },
 ]
 
+const noStore =
+  'its Job needs a store and rclone, which simulated pods do not have: src/cli/mirror.test.ts runs it on a fake API'
+
 /** Commands that cannot be run here, and why. */
 export const notRun: { [command: string]: string } = {
   'npm ci': 'it would delete the packages that the test runs with',
   'podman load --input dist/warmgate-0.1.0-linux-amd64.oci.tar':
     'no podman; test/node imports the same archive into containerd',
+  'warmgate mirror list -n models': noStore,
+  'warmgate mirror prune -n models': noStore,
+  'warmgate mirror prune -n models --yes': noStore,
+  'warmgate mirror prune hf/org/model@v1@ -n models --yes': noStore,
 }
