@@ -19,7 +19,7 @@ const alone = [
   'test/cluster/survival.test.ts',
   'test/node/{hold,image}.test.ts',
   'test/{install,prometheus}/*.test.ts',
-  'test/engine/engine.test.ts',
+  'test/engine/{engine,fill}.test.ts',
 ]
 
 export default defineConfig({
