@@ -52,7 +52,7 @@ const bloom: Files = {
 const otherRevision: Files = { 'config.json': Buffer.from('{"model_type": "bloom", "revision": 2}') }
 const ungated = { revisions: { main: bloom } }
 const hub = {
-  'org/bloom': { revisions: { main: bloom, v2: otherRevision } },
+  'org/bloom': ungated,
   'org/gated': { revisions: { main: otherRevision, v3: bloom }, token },
   'claimed/bloom': ungated,
   ...Object.fromEntries(
@@ -82,6 +82,11 @@ const sha256 = (content: Buffer) => createHash('sha256').update(content).digest(
 const digestsOf = (files: Files): Digests =>
   Object.fromEntries(Object.entries(files).map(([path, content]) => [path, sha256(content)]))
 
+function without(digests: Digests, path: string): Digests {
+  const { [path]: _, ...others } = digests
+  return others
+}
+
 const lacking = await missingForEngine()
 
 describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
@@ -94,6 +99,8 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
   /** The caches of the services of `fills`. */
   const caches: { [name: string]: string } = {}
   const kills: { [step: string]: Held } = {}
+  /** All at once: a client does not wait for long. */
+  const killing: { [step: string]: Promise<void> } = {}
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'warmgate-fill-'))
@@ -311,12 +318,19 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
       before: about('hf/kill/before@'),
       copy: (asked) => asked.method === 'PUT' && about('hf/kill/copy@/weights')(asked),
       // rclone lists a directory before it stores, and again before it checks.
-      check: (asked) => asked.method === 'GET' && about('prefix=hf/kill/check@/&')(asked) && ++lists === 2,
+      check: ({ method, url }) =>
+        method === 'GET' && decodeURIComponent(url).endsWith('prefix=hf/kill/check@/') && ++lists === 2,
       mark: ({ method, url, bytes }) =>
         method === 'PUT' && bytes > 0 && decodeURIComponent(url).includes('.warmgate/hf/kill/mark@'),
       claim: ({ method, url }) => method === 'GET' && /^\/claimed\/.*weights/.test(url),
     }
     for (const [step, matches] of Object.entries(at)) kills[step] = origins.hold(matches)
+  }
+
+  async function killClaim(): Promise<void> {
+    await kills.claim?.arrived
+    await kill('models', `${caches.claimed}-fill`, 'storage-initializer')
+    kills.claim?.release()
   }
 
   const containers: { [step: string]: string } = {
@@ -340,40 +354,51 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
       caches[name] = await create('fills', name, source)
       expect(caches[name]).not.toBe('')
     }
+    for (const [step, container] of Object.entries(containers)) killing[step] = killAt(step, container)
+    killing.claim = killClaim()
+    // Their tests report them.
+    for (const each of Object.values(killing)) each.catch(() => {})
   })
 
-  const killed = Object.entries(containers)
+  /** What of a download the mirror has when a step is killed. */
+  const present: { [step: string]: Digests } = {
+    download: {},
+    before: {},
+    copy: without(digestsOf(bloom), 'weights.safetensors'),
+    check: digestsOf(bloom),
+    mark: digestsOf(bloom),
+  }
 
-  test.for(killed)(
-    'killed at the step %s (%s), a download is tried again, and never served half',
-    async ([step, container]) => {
+  test.for(Object.keys(containers))(
+    'a download is killed at the step %s, and nothing is served then',
+    (step) => killing[step],
+  )
+
+  async function killAt(step: string, container: string): Promise<void> {
+    const [path, cache] = [`hf/kill/${step}@`, caches[`kill-${step}`] ?? '']
+    await kills[step]?.arrived
+    await until(`what is stored before ${step}`, async () => {
+      expect(await stored(path)).toEqual(present[step])
+      return true
+    })
+    expect((await stat(markerOf(path))).size).toBe(0)
+    if (step === 'copy') await look(cache, 'half', 'Failed')
+    await kill('fills', `${cache}-fill`, container)
+    expect((await stat(markerOf(path))).size).toBe(0)
+    expect(await engine.stage.client.get(dataset, { namespace: 'fills', name: cache })).toBeUndefined()
+    kills[step]?.release()
+  }
+
+  test.for(Object.keys(containers))(
+    'a download that was killed at the step %s is tried again',
+    async (step) => {
       const [path, cache] = [`hf/kill/${step}@`, caches[`kill-${step}`] ?? '']
-      const held = kills[step] as Held
-      await held.arrived
-      if (step === 'copy')
-        await until('the other files', async () => Object.keys(await stored(path)).length === 2 || undefined)
-      const before = await stored(path)
-      expect(before).toEqual(
-        { download: {}, before: {}, copy: without(digestsOf(bloom), 'weights.safetensors') }[step] ??
-          digestsOf(bloom),
-      )
-      expect((await stat(markerOf(path))).size).toBe(0)
-      if (step === 'copy') await look(cache, 'half', 'Failed')
-      await kill('fills', `${cache}-fill`, container)
-      expect((await stat(markerOf(path))).size).toBe(0)
-      expect(await engine.stage.client.get(dataset, { namespace: 'fills', name: cache })).toBeUndefined()
-      held.release()
       await ended('fills', `${cache}-fill`, 'Complete')
       expect(await stored(path)).toEqual(digestsOf(bloom))
       expect(JSON.parse(await readFile(markerOf(path), 'utf8'))).toMatchObject({ path, by: 'fills' })
       if (step === 'copy') await look(cache, 'whole', 'Complete')
     },
   )
-
-  function without(digests: Digests, path: string): Digests {
-    const { [path]: _, ...others } = digests
-    return others
-  }
 
   /** Runs the look Job of a cache again, as another cluster with this mirror would. */
   async function look(cache: string, name: string, end: 'Complete' | 'Failed'): Promise<void> {
@@ -435,12 +460,8 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
   })
 
   test('a claim as the mirror: killed, filled again, nothing is left over, and a pod reads it through a cache', async () => {
-    const name = `${caches.claimed}-fill`
-    const held = kills.claim as Held
-    await held.arrived
-    await kill('models', name, 'storage-initializer')
-    held.release()
-    await ended('models', name, 'Complete')
+    await killing.claim
+    await ended('models', `${caches.claimed}-fill`, 'Complete')
     const list = (path: string) => node.run(['find', join(claimFolder, 'mirror', path), '-type', 'f'])
     expect(await list('.warmgate/staging')).toBe('')
     expect(await list('.warmgate/hf')).toContain('.warmgate/hf/claimed/bloom@.json')
