@@ -17,10 +17,10 @@ const alone = [
   'test/alone/*.test.ts',
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
-  'test/node/{hold,image}.test.ts',
   'test/{install,prometheus}/*.test.ts',
-  'test/engine/{engine,fill}.test.ts',
 ]
+/** Each starts a real node, and a control plane of its own. */
+const node = ['test/node/{hold,image}.test.ts', 'test/engine/*.test.ts']
 
 export default defineConfig({
   test: {
@@ -63,12 +63,21 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'node',
+          include: node,
+          fileParallelism: false,
+          ...patient,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
           name: 'alone',
           include: [...alone, 'demo/*.test.ts'],
           exclude: [],
           fileParallelism: false,
           ...patient,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,9 +7,8 @@ import { missingForEngine } from './engine/requirements.ts'
 import { missingRequirement } from './node/requirements.ts'
 
 /*
- * `make test`: runs every check and every suite, one after another, and prints the total count as the last
- * line. A failed step does not stop the next ones. Suites that this machine cannot run are listed before the
- * last line.
+ * `make test`: runs every check and every suite, and prints the total count as the last line. A failed step
+ * does not stop the next ones. Suites that this machine cannot run are listed before the last line.
  */
 
 const steps: [string, string[]][] = [
@@ -20,8 +19,11 @@ const steps: [string, string[]][] = [
   ['control plane binaries', ['node', 'test/cluster/build.ts']],
 ]
 
-/** The projects of vitest, one after another: each stops its control plane before the next one starts. */
-const suites = ['unit', 'cluster', 'fluid', 'alone']
+/**
+ * The projects of vitest. The first two use all that the machine has; those that run at the same time wait
+ * most of theirs: for Fluid's polls, for a node, for a control plane to start.
+ */
+const phases = [['unit'], ['cluster'], ['fluid', 'node', 'alone']]
 
 const rows: Row[] = []
 const lacking = { node: await missingRequirement(), engine: await missingForEngine() }
@@ -29,21 +31,24 @@ const lacking = { node: await missingRequirement(), engine: await missingForEngi
 for (const [name, command] of steps)
   await add(name, async () => {
     print(`\n== ${name}: ${command.join(' ')}`)
-    const passed = (await run(command)) === 0
-    return { passed: Number(passed), failed: Number(!passed), skipped: 0 }
+    const status = await run(command)
+    return status === 0
+      ? { passed: 1, failures: [], skipped: 0 }
+      : { passed: 0, failures: [`exit status ${status}`], skipped: 0 }
   })
-for (const name of suites) await add(name, () => testSuite(name))
+for (const suites of phases) await Promise.all(suites.map((name) => add(name, () => testSuite(name))))
 
-const broken = rows.filter(({ failed }) => failed > 0).map(({ name }) => name)
-const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map((outcome) =>
-  rows.reduce((sum, row) => sum + row[outcome], 0),
+const passed = rows.reduce((sum, row) => sum + row.passed, 0)
+const skipped = rows.reduce((sum, row) => sum + row.skipped, 0)
+const failures = rows.flatMap(({ name, failures }) =>
+  failures.map((failure) => `${name}: ${failure.replace(`${process.cwd()}/`, '')}`),
 )
 print(`\n${formatRows(rows)}`)
-if (broken.length > 0) print(`\nfailed: ${broken.join(', ')}`)
+if (failures.length > 0) print(`\nfailed:\n${failures.join('\n')}`)
 if (skipped)
   print(`\nskipped: ${skipped} tests on a real node, which needs ${lacking.node ?? lacking.engine}`)
-print(`\n${passed} passed, ${failed} failed`)
-process.exitCode = failed === 0 ? 0 : 1
+print(`\n${passed} passed, ${failures.length} failed`)
+process.exitCode = failures.length === 0 ? 0 : 1
 
 async function testSuite(project: string): Promise<Count> {
   print(`\n== suite ${project}: vitest run --project ${project}`)
@@ -72,7 +77,10 @@ async function add(name: string, count: () => Promise<Count>): Promise<void> {
 }
 
 async function run([command = '', ...args]: string[]): Promise<number> {
-  const child: ChildProcess = spawn(command, args, { stdio: 'inherit' })
+  // A terminal would show the progress of one suite over that of another.
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.pipe(process.stdout, { end: false })
+  child.stderr.pipe(process.stderr, { end: false })
   const { promise, resolve } = Promise.withResolvers<number>()
   child.on('error', (error) => {
     print(`${command}: ${error.message}`)
