@@ -137,6 +137,40 @@ export function addRefresh(program: Command, { terminal, exit }: Session): void 
   )
 }
 
+interface WarmFlags extends ScopeFlags {
+  yes?: true
+  serviceAccount: string
+  timeout: number
+}
+
+export function addWarm(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'warm',
+    'Make, fill and warm the cache of a model before any service needs it, and keep it as the policy retains unused caches.',
+    {
+      examples: [
+        ['warm hf://org/model -n models', 'which cache it would have, by a dry run on the API server'],
+        ['warm hf://org/model -n models --yes', 'do it, and wait until it is warm'],
+      ],
+      exits: { 1: 'the model has no cache, or is not warm in time' },
+    },
+  )
+    .argument('<uri>', 'the URI of the model, as a service names it')
+    .option('--service-account <name>', 'the service account that the services will have', 'default')
+  addTimeoutFlag(addYesFlag(command), 'the cache', 7_200_000)
+  addScopeFlags(command, { all: false }).action(async (uri: string, flags: WarmFlags) => {
+    const { runWarm } = await import('./warm.ts')
+    const { yes = false, serviceAccount, timeout: timeoutMs } = flags
+    const options = { uri, yes, serviceAccount, timeoutMs }
+    exit(
+      await withCluster(flags, ({ namespace = '', ...cluster }) =>
+        runWarm({ ...cluster, ...options, namespace }, terminal),
+      ),
+    )
+  })
+}
+
 interface AdoptFlags extends SelectorFlags {
   yes?: true
   output: 'text' | 'diff'

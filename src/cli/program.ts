@@ -11,6 +11,7 @@ import {
   addRestore,
   addSimulate,
   addStatus,
+  addWarm,
   type Session,
   webhookConfiguration,
 } from './commands.ts'
@@ -74,6 +75,7 @@ export function createProgram(name: string, session: Session): Command {
   addExplain(program, session)
   addStatus(program, session)
   addRefresh(program, session)
+  addWarm(program, session)
   addAdopt(program, session)
   addRestore(program, session)
   addCompletion(program, session)

@@ -41,6 +41,22 @@ interface Context {
   facts: Facts
 }
 
+/**
+ * How long the download into a mirror may take that comes before the cache of a model, in milliseconds; 0 if there is
+ * none. `isFilling`: its Job exists. Before that only the URI tells, which is enough for all that no Runtime mounts.
+ */
+export function expectedFillMs(
+  uri: string,
+  { policy, namespace, isFilling }: { policy: Policy; namespace: string; isFilling: boolean },
+): number {
+  const parsed = parseModelUri(uri)
+  const plain = parsed.kind === 'directory' ? parsed.directory.uri : trimEndSlashes(uri)
+  const { fill } = sourceRule(withNamespace(policy, namespace), `${plain}/`) ?? {}
+  if (fill === undefined || fill.mode === 'Never') return 0
+  const isDownloaded = isFilling || fill.sources === 'All' || parsed.kind === 'other'
+  return isDownloaded ? (parseDurationMs(fill.timeout) ?? 0) : 0
+}
+
 /** The reasons against a mount that a download into a mirror resolves. */
 const answered: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'ArchiveSource',
