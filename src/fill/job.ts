@@ -116,10 +116,10 @@ export function fillJob(cache: Filled, refill?: string): KubeObject {
 /**
  * The options of rclone that choose what is stored in a bucket.
  *
- * A bucket has no symbolic links, and rclone would silently leave them out: it stores what they lead to. KServe unpacks
- * no archive whose links lead out of it. The links of a Git repository may lead anywhere, for example to the variables
- * of the storing container, so they stay out. Hugging Face's client keeps its notes beside the files, with the time of
- * the download: with them, two Jobs for one model would never store the same.
+ * A bucket has no symbolic links, and rclone would silently leave them out: it stores what they lead to. KServe
+ * refuses an archive with links that lead out of it. The links of a Git repository may lead anywhere, for example
+ * to the variables of the storing container, so they stay out. Hugging Face's client keeps its notes beside the
+ * files, with the time of the download: with them, two Jobs for one model would never store the same.
  */
 function downloadedFiles({ model }: Fill): string[] {
   return [
