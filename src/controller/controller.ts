@@ -235,6 +235,12 @@ export class Controller {
       const about = { mirror, podRewrites: this.#podRewrites }
       reportFill({ ...this.#options, ownersOf: (cache) => cacheOwners(about, cache) }, change)
     })
+    // What a download does now is shown on the pods that wait for it.
+    whenLeading(mirror.fillPods, ({ object }) => {
+      const { namespace = '', labels = {} } = object.metadata
+      const name = labels['batch.kubernetes.io/job-name'] ?? ''
+      this.#wakeHolds(this.#held.of(cacheOfJob({ ...object, metadata: { namespace, name } })))
+    })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
       if (type === 'deleted') this.#warmupReporter.forget(object)
       else this.#warmupReporter.report(object)

@@ -146,10 +146,19 @@ test('a plan that fails keeps the cache', async () => {
   const { run, api, elect } = cluster()
   await run()
   const next = elect()
-  api.fail('get ServiceAccount models/default', 500)
+  api.fail('get ServiceAccount', 500)
   await next.run()
-  await next.settle()
+  await next.settle().catch(() => {})
   expect(api.all('Dataset')).toHaveLength(1)
+  expect(api.writes.filter((write) => write.startsWith('delete'))).toEqual([])
+})
+
+test('a namespace that opts out gives its caches up', async () => {
+  const { run, api, namespaces } = cluster()
+  await run()
+  namespaces.put({ ...openNamespace, metadata: { name: 'models' } })
+  await run()
+  expect(api.all('Dataset')).toEqual([])
 })
 
 test('a refused model has no cache; one that had a cache keeps it', async () => {
