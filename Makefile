@@ -55,8 +55,8 @@ bench-check: node_modules ## Whether a review costs more than it did
 bench-scale: node_modules ## What a replica needs as a cluster grows: memory, CPU per event
 	@node bench/scale.ts
 
-headline: node_modules ## From a pod's creation to Ready, with and without Warmgate: root, Linux, FUSE; an hour
-	@node bench/headline.ts
+headline: node_modules ## From a pod's creation to Ready, with and without Warmgate (ROUNDS, GIB, MINUTES): root, FUSE
+	@node bench/headline.ts --rounds $(or $(ROUNDS),5) --gib $(or $(GIB),3.14) --minutes $(or $(MINUTES),120)
 
 clean: ## What was made here; the cache of binaries stays
 	rm -rf node_modules dist

@@ -317,6 +317,8 @@ export class Mirror {
     const isStarting = () =>
       this.#options.signer.missing !== undefined || first.some(({ state }) => state === 'starting')
     while (isStarting() && !signal.aborted) await pause(this.#options.clock, batchMs, signal)
+    // Before the first review needs them: the first time takes milliseconds.
+    this.parsedPolicies()
     if (!signal.aborted) for (const reflector of this.#cutIn.keys()) reflector.start()
   }
 
