@@ -13,6 +13,7 @@ import {
   type ScopeFlags,
   type Selector,
   toDurationMs,
+  toNamespace,
   toShare,
 } from './conventions.ts'
 import { UsageError } from './errors.ts'
@@ -66,7 +67,11 @@ export function addPlan(program: Command, { terminal, exit }: Session): void {
   )
     .requiredOption('-f, --file <file...>', 'manifests: files, folders, or - for standard input')
     .option('--policy <file...>', 'policies to try, in place of those of the same name')
-    .option('-n, --namespace <name>', 'the namespace of manifests that name none; without it: default')
+    .option(
+      '-n, --namespace <name>',
+      'the namespace of manifests that name none; without it: default',
+      toNamespace,
+    )
     .addOption(
       new Option('--fail-on <decision>', 'which decisions are a failure: deny, or skip as well')
         .choices(failures)

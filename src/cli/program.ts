@@ -125,7 +125,7 @@ export function createProgram(name: string, session: Session): Command {
 function addCompletion(program: Command, { terminal }: Session): void {
   addCommand(program, 'completion', 'Print the script that completes commands, flags and names in a shell.', {
     examples: [
-      ['completion bash > /etc/bash_completion.d/warmgate', 'bash'],
+      ['completion bash > ~/.local/share/bash-completion/completions/warmgate', 'bash'],
       ['completion zsh > ~/.zfunc/_warmgate', 'zsh'],
       ['completion fish > ~/.config/fish/completions/warmgate.fish', 'fish'],
     ],
