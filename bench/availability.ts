@@ -44,8 +44,8 @@ interface Options {
   rate: number
   heldRate: number
   before: string | undefined
-  /** Only faults whose names contain it. */
-  only: string
+  /** Only faults whose names match. */
+  only: RegExp
 }
 
 async function benchAvailability(
@@ -57,7 +57,7 @@ async function benchAvailability(
   const stage = await startStage()
   try {
     const counts = { steadySeconds: 10, rolls: 10, rotations: 20, leaderChanges: 5, outages: 3 }
-    const faults: Fault[] = faultsOf(counts, older).filter(({ name }) => name.includes(only))
+    const faults: Fault[] = faultsOf(counts, older).filter(({ name }) => only.test(name))
     for (const [index, fault] of faults.entries()) report(await measure(stage, fault, { ...rates, index }))
   } finally {
     await stage.stop()
@@ -76,9 +76,12 @@ if (import.meta.main) {
   })
   const { rate, held, before, only } = values
   process.stdout.write(`${head.join('\n')}\n`)
-  await benchAvailability({ rate: Number(rate), heldRate: Number(held), before, only }, (outcome) => {
-    process.stdout.write(`${formatOutcome(outcome)}\n`)
-    for (const line of [...outcome.failed, ...outcome.missed].slice(0, 20))
-      process.stderr.write(`  ${line}\n`)
-  })
+  await benchAvailability(
+    { rate: Number(rate), heldRate: Number(held), before, only: new RegExp(only) },
+    (outcome) => {
+      process.stdout.write(`${formatOutcome(outcome)}\n`)
+      for (const line of [...outcome.failed, ...outcome.missed].slice(0, 20))
+        process.stderr.write(`  ${line}\n`)
+    },
+  )
 }

@@ -29,7 +29,6 @@ export interface Stage {
 }
 
 const servedCrds = [
-  'accelerationpolicies.warmgate.dev',
   'inferenceservices.serving.kserve.io',
   'datasets.data.fluid.io',
   'dataloads.data.fluid.io',
