@@ -29,21 +29,24 @@ const lacking = { node: await missingRequirement(), engine: await missingForEngi
 for (const [name, command] of steps)
   await add(name, async () => {
     print(`\n== ${name}: ${command.join(' ')}`)
-    const passed = (await run(command)) === 0
-    return { passed: Number(passed), failed: Number(!passed), skipped: 0 }
+    const status = await run(command)
+    return status === 0
+      ? { passed: 1, failures: [], skipped: 0 }
+      : { passed: 0, failures: [`exit status ${status}`], skipped: 0 }
   })
 for (const name of suites) await add(name, () => testSuite(name))
 
-const broken = rows.filter(({ failed }) => failed > 0).map(({ name }) => name)
-const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map((outcome) =>
-  rows.reduce((sum, row) => sum + row[outcome], 0),
+const passed = rows.reduce((sum, row) => sum + row.passed, 0)
+const skipped = rows.reduce((sum, row) => sum + row.skipped, 0)
+const failures = rows.flatMap(({ name, failures }) =>
+  failures.map((failure) => `${name}: ${failure.replace(`${process.cwd()}/`, '')}`),
 )
 print(`\n${formatRows(rows)}`)
-if (broken.length > 0) print(`\nfailed: ${broken.join(', ')}`)
+if (failures.length > 0) print(`\nfailed:\n${failures.join('\n')}`)
 if (skipped)
   print(`\nskipped: ${skipped} tests on a real node, which needs ${lacking.node ?? lacking.engine}`)
-print(`\n${passed} passed, ${failed} failed`)
-process.exitCode = failed === 0 ? 0 : 1
+print(`\n${passed} passed, ${failures.length} failed`)
+process.exitCode = failures.length === 0 ? 0 : 1
 
 async function testSuite(project: string): Promise<Count> {
   print(`\n== suite ${project}: vitest run --project ${project}`)

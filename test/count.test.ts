@@ -13,25 +13,32 @@ const report = {
 
 test('only what may be skipped is, and anything else that did not pass has failed', () => {
   const maySkip = (file: string) => file.includes('/test/node/')
-  expect(countTests(report, { status: 0, maySkip })).toEqual({ passed: 1, failed: 1, skipped: 2 })
-  expect(countTests(report, { status: 0, maySkip: () => false })).toEqual({
+  expect(countTests(report, { status: 0, maySkip })).toEqual({
     passed: 1,
-    failed: 3,
+    failures: ['/repo/src/a.test.ts: : skipped'],
+    skipped: 2,
+  })
+  expect(countTests(report, { status: 0, maySkip: () => false }).failures).toHaveLength(3)
+})
+
+test('a test that fails is never skipped', () => {
+  const failed = { status: 'failed', fullName: 'the sum', failureMessages: ['Error: 1 is not 2\n  at a.ts'] }
+  const testResults = [{ name: 'a.test.ts', assertionResults: [failed] }]
+  expect(countTests({ testResults }, { status: 1, maySkip: () => true }).failures).toEqual([
+    'a.test.ts: the sum: Error: 1 is not 2',
+  ])
+})
+
+test('a run that broke before its tests has failed', () => {
+  expect(countTests({}, { status: 1, maySkip: () => true })).toEqual({
+    passed: 0,
+    failures: ['exit status 1'],
     skipped: 0,
   })
 })
 
-test('a test that fails is never skipped', () => {
-  const testResults = [{ name: 'a', assertionResults: [{ status: 'failed' }] }]
-  expect(countTests({ testResults }, { status: 1, maySkip: () => true }).failed).toBe(1)
-})
-
-test('a run that broke before its tests has failed', () => {
-  expect(countTests({}, { status: 1, maySkip: () => true })).toEqual({ passed: 0, failed: 1, skipped: 0 })
-})
-
 test('each suite is a line of the table, with its counts and its time', () => {
-  const row = { name: 'unit', passed: 2197, failed: 0, skipped: 6, seconds: 75 }
+  const row = { name: 'unit', passed: 2197, failures: [], skipped: 6, seconds: 75 }
   expect(formatRows([row]).split('\n')).toEqual([
     '                        passed  failed skipped   min:s',
     'unit                      2197       0       6    1:15',

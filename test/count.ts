@@ -1,13 +1,20 @@
 /** The outcome of steps and tests. */
 export interface Count {
   passed: number
-  failed: number
+  /** A line for each failure: where it is, and the first line of its message. */
+  failures: string[]
   skipped: number
 }
 
 /** What is read of the report of vitest's JSON reporter. */
 export interface Report {
-  testResults?: { name: string; assertionResults: { status: string }[] }[]
+  testResults?: { name: string; assertionResults: TestResult[] }[]
+}
+
+interface TestResult {
+  status: string
+  fullName?: string
+  failureMessages?: string[]
 }
 
 export interface CountOptions {
@@ -19,15 +26,20 @@ export interface CountOptions {
 
 /** A suite that broke before its first test counts as a failure, and so does a test that was skipped in silence. */
 export function countTests({ testResults = [] }: Report, { status, maySkip }: CountOptions): Count {
-  const total: Count = { passed: 0, failed: 0, skipped: 0 }
+  const total: Count = { passed: 0, failures: [], skipped: 0 }
   for (const { name, assertionResults } of testResults)
-    for (const { status: outcome } of assertionResults) {
-      if (outcome === 'passed') total.passed++
-      else if (outcome !== 'failed' && maySkip(name)) total.skipped++
-      else total.failed++
+    for (const result of assertionResults) {
+      if (result.status === 'passed') total.passed++
+      else if (result.status !== 'failed' && maySkip(name)) total.skipped++
+      else total.failures.push(failureLine(name, result))
     }
-  const broke = status !== 0 && total.failed === 0
-  return broke ? { ...total, failed: 1 } : total
+  const broke = status !== 0 && total.failures.length === 0
+  return broke ? { ...total, failures: [`exit status ${status}`] } : total
+}
+
+function failureLine(file: string, { status, fullName = '', failureMessages = [] }: TestResult): string {
+  const [message = status] = failureMessages.join('\n').split('\n')
+  return `${file}: ${fullName}: ${message || status}`
 }
 
 /** The outcome and the duration of one step or suite. */
@@ -38,9 +50,9 @@ export interface Row extends Count {
 
 /** A table, one line for each step or suite. */
 export function formatRows(rows: Row[]): string {
-  const cells = rows.map(({ name, passed, failed, skipped, seconds }) => [
+  const cells = rows.map(({ name, passed, failures, skipped, seconds }) => [
     name,
-    ...[passed, failed, skipped].map(String),
+    ...[passed, failures.length, skipped].map(String),
     `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`,
   ])
   return [['', 'passed', 'failed', 'skipped', 'min:s'], ...cells]

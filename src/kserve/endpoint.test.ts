@@ -29,6 +29,10 @@ test.each([
   '-minio',
   '/models',
   '[minio]',
+  '[:::]',
+  'http://a..b',
+  'a-.store',
+  `${'a'.repeat(64)}.store`,
   'https://minio//:9000/]',
 ])('%j is refused, and not repeated', (url) => {
   expect(endpointProblem({ url }, 'Secret a')).toBe(

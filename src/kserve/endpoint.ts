@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { limits } from '../values/limits.ts'
 
 /** The address of an object store; empty means its public address. No part of it is secret. */
@@ -22,13 +23,15 @@ export function endpointProblem({ url = '', region = '' }: Endpoint, origin: str
     : `${origin} names an invalid endpoint: use a host, e.g. minio.store:9000 or https://s3.example.com`
 }
 
-const name = '[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\\.?'
+const label = '[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?'
+const host = `${label}(?:\\.${label})*\\.?`
 const address = new RegExp(
-  `^(?:https?://)?(?:${name}|\\[[0-9A-Fa-f:.]+\\])(?::([0-9]{1,5}))?(?:/[A-Za-z0-9._~/-]*)?$`,
+  `^(?:https?://)?(?:${host}|\\[([0-9a-f:.]+)\\])(?::([0-9]{1,5}))?(?:/[a-z0-9._~/-]*)?$`,
   'i',
 )
 
 function isAddress(url: string): boolean {
-  const [matched, port = '443'] = address.exec(url) ?? []
-  return matched !== undefined && Number(port) > 0 && Number(port) <= 65_535
+  const [matched, ipv6, port = '443'] = address.exec(url) ?? []
+  if (matched === undefined || (ipv6 !== undefined && !isIPv6(ipv6))) return false
+  return Number(port) > 0 && Number(port) <= 65_535
 }

@@ -69,7 +69,7 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
   expect(stringAt(held, 'spec', 'nodeName')).toBeUndefined()
   expect(stringAt(condition(held, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warming')
   expect(stringAt(condition(held, 'PodScheduled'), 'reason')).toBe('SchedulingGated')
-  const bar = /\n {2}\[#*\.*\] \d+ % of 1 GiB.*\n {2}held for \d+s: pod held-predictor-\S+: warming \S+/
+  const bar = /\n {2}\[#*\.*\] \d+ % of 1 GiB.*\n {2}held for [\dms ]+: pod held-predictor-\S+: warming \S+/
   await until('a progress bar, and who waits', async () => {
     const text = await status('holds-scheduling')
     if (!bar.test(text)) throw new Error(text)
@@ -97,8 +97,8 @@ test('held from scheduling: the pod takes no node before its cache is warm, and 
     expect.stringMatching(/^InferenceService: filling /),
   ])
   expect(await notes('holds-scheduling', 'WarmupComplete')).toEqual([
-    expect.stringMatching(/^Dataset: filled \S+ in \d+s: 1 GiB, \d+ [MG]iB\/s$/),
-    expect.stringMatching(/^InferenceService: filled \S+ in \d+s: 1 GiB, \d+ [MG]iB\/s$/),
+    expect.stringMatching(/^Dataset: filled \S+ in [\dms ]+: 1 GiB, [\d.]+ [KMG]iB\/s$/),
+    expect.stringMatching(/^InferenceService: filled \S+ in [\dms ]+: 1 GiB, [\d.]+ [KMG]iB\/s$/),
   ])
 })
 
