@@ -44,6 +44,14 @@ test('the timeline has a bar for each mode, as long as its middle time, of parts
   expect(svg).toContain('>10.0 s<')
 })
 
+test('what a pod waits for is parted by when its cache is Bound', () => {
+  const times = { created: 0.5, bound: 20, scheduled: 30, initialized: 31, loaded: 40 }
+  const svg = timeline([{ ...measured('cold', 1, 40, 1), times }])
+  const spans = [...svg.matchAll(/width="([\d.]+)" height="22"/g)].map(([, width]) => Number(width))
+  expect((spans[0] ?? 0) / (spans[1] ?? 1)).toBeCloseTo(2, 1)
+  expect(spans).toHaveLength(4)
+})
+
 test('a step that was not seen takes no time', () => {
   const svg = timeline([{ ...measured('plain', 1, 5, 1), times: {} }])
   expect([...svg.matchAll(/height="22"/g)]).toHaveLength(1)

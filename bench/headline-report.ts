@@ -38,11 +38,12 @@ export function summarize(measured: readonly Measurement[]): string {
 
 const barHeight = 22
 const rowHeight = 34
-const left = 210
+const left = 270
 const width = 900
 
 const colors: { [step: string]: string } = {
   waiting: '#c9c9c9',
+  loading: '#b5d6a7',
   starting: '#8fb8de',
   reading: '#e0a458',
   held: '#d9d2e9',
@@ -57,8 +58,10 @@ interface Part {
 /** What a pod did, from what was seen of it. */
 function partsOf({ times, readySeconds }: Measurement): Part[] {
   const { created = 0, scheduled = created, initialized = scheduled, loaded = readySeconds } = times
+  const bound = Math.min(times.bound ?? scheduled, scheduled)
   const parts: Part[] = [
-    { what: 'waiting', from: 0, to: scheduled },
+    { what: 'waiting', from: 0, to: bound },
+    { what: 'loading', from: bound, to: scheduled },
     { what: 'starting', from: scheduled, to: initialized },
     { what: 'reading', from: initialized, to: loaded },
     { what: 'held', from: loaded, to: readySeconds },
@@ -91,7 +94,7 @@ export function timeline(measured: readonly Measurement[]): string {
   })
   const legendY = 20 + rows.length * rowHeight
   const legend = Object.entries(legends).map(([what, words], index) => {
-    const at = 20 + index * 220
+    const at = 20 + index * 176
     return `<rect x="${at}" y="${legendY}" width="14" height="14" fill="${colors[what]}"/><text x="${at + 20}" y="${legendY + 12}">${words}</text>`
   })
   const size = `width="${width}" height="${legendY + 30}"`
@@ -100,8 +103,9 @@ export function timeline(measured: readonly Measurement[]): string {
 }
 
 const legends = {
-  waiting: 'not scheduled yet',
-  starting: 'init containers, volumes',
+  waiting: 'the cache starts',
+  loading: 'it loads the model',
+  starting: 'storage initializer, volumes',
   reading: 'the server reads the model',
   held: 'held until the cache is warm',
 }

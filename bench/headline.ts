@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { resources } from '../src/kube/resources.ts'
 import { cacheNames } from '../src/plan/service/original.ts'
 import { type JsonObject, type KubeObject, stringAt } from '../src/values/object.ts'
+import { mountRoot } from '../test/cluster/fluid.ts'
 import { applyAll } from '../test/cluster/objects.ts'
 import { until } from '../test/cluster/until.ts'
 import { type Engine, startEngine, storeAccess } from '../test/engine/engine.ts'
@@ -23,7 +24,8 @@ import { type Measurement, summarize, timeline } from './headline-report.ts'
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
-    'model-mib': { type: 'string', default: '3215' },
+    gib: { type: 'string', default: '3.14' },
+    minutes: { type: 'string', default: '120' },
     shards: { type: 'string', default: '1' },
     'link-mib': { type: 'string', default: '100' },
     out: { type: 'string', default: 'bench/headline' },
@@ -31,7 +33,7 @@ const { values: options } = parseArgs({
 })
 const mib = 2 ** 20
 const rounds = Number(options.rounds)
-const modelMib = Number(options['model-mib'])
+const modelMib = Math.round(Number(options.gib) * 1024)
 const shards = Number(options.shards)
 const linkMib = Number(options['link-mib'])
 const longestMs = 1_800_000
@@ -51,6 +53,8 @@ const server: JsonObject = {
 }
 
 async function main(): Promise<void> {
+  const startedMs = Date.now()
+  const endMs = startedMs + Number(options.minutes) * 60_000
   const folder = await mkdtemp(join(tmpdir(), 'warmgate-headline-'))
   const engine = await startEngine({ nodes: 1, bytesPerSecond: linkMib * mib, isPatient: true, progress })
   try {
@@ -65,19 +69,29 @@ async function main(): Promise<void> {
       }
       await write(measured)
     }
+    let longestRoundMs = 0
     for (let round = 1; round <= rounds; round++) {
+      const roundMs = Date.now()
+      if (roundMs + longestRoundMs > endMs) {
+        progress(`no time for round ${round}: it would end after ${options.minutes} min`)
+        break
+      }
       const run = new Run(engine, round)
       await add(run.first('plain KServe', plain), round)
       await add(run.more('plain KServe, second pod'), round)
       await run.end()
-      for (const hold of ['Readiness', 'Scheduling']) {
-        await add(run.first(`Warmgate, cold, hold at ${hold}`, warm, { 'warmgate.dev/hold': hold }), round)
-        if (hold === 'Readiness') {
-          await add(run.more('Warmgate, warm, second pod'), round)
-          await add(run.again('Warmgate, warm, from zero'), round)
-        }
-        await run.end()
-      }
+      await add(run.first('Warmgate, no cache yet', warm, { 'warmgate.dev/hold': 'Scheduling' }), round)
+      await add(run.more('Warmgate, second pod'), round)
+      await add(run.again('Warmgate, from zero'), round)
+      await add(
+        run.again('Warmgate, from zero, new node', () => run.forgetPages()),
+        round,
+      )
+      await run.end()
+      const early = 'Warmgate, no cache yet, hold at Readiness'
+      await add(run.first(early, warm, { 'warmgate.dev/hold': 'Readiness' }), round)
+      await run.end()
+      longestRoundMs = Math.max(longestRoundMs, Date.now() - roundMs)
     }
   } finally {
     await engine.stop()
@@ -141,12 +155,22 @@ class Run {
     return await this.#measure(mode, () => this.#scale(2))
   }
 
-  async again(mode: string): Promise<Measurement[]> {
+  /** The only pod again, after the service had none. */
+  async again(mode: string, before: () => Promise<void> = async () => {}): Promise<Measurement[]> {
     await this.#scale(0)
     await until('the end of the pods', async () => (await this.#pods()).length === 0 || undefined, {
       timeoutMs: longestMs,
     })
+    await before()
     return await this.#measure(mode, () => this.#scale(1))
+  }
+
+  /** Takes the model out of the node's page cache: the next pod reads it from Alluxio, as on a node without it. */
+  async forgetPages(): Promise<void> {
+    const { ns, cache } = this.#service ?? { ns: '', cache: '' }
+    const files = `${mountRoot}/alluxio/${ns}/${cache}/alluxio-fuse/*.safetensors`
+    const forget = `for file in ${files}; do dd if="$file" iflag=nocache count=0; done`
+    await this.#engine.nodes[0]?.run(['sh', '-c', forget])
   }
 
   /** Deletes the service and all that was made for it. */
@@ -171,6 +195,13 @@ class Run {
     )
   }
 
+  async #isBound(): Promise<boolean> {
+    const { ns, cache } = this.#service ?? { ns: '', cache: undefined }
+    if (cache === undefined) return false
+    const found = await this.#engine.stage.client.get(resources.dataset, { namespace: ns, name: cache })
+    return stringAt(found, 'status', 'phase') === 'Bound'
+  }
+
   async #pods(): Promise<KubeObject[]> {
     const { ns, name } = this.#service ?? { ns: '', name: '' }
     return await podsOf(this.#engine.stage.client, ns, name)
@@ -193,6 +224,7 @@ class Run {
           if (isSo) times[step] ??= (Date.now() - startMs) / 1_000
         }
         seen('created', true)
+        if (times.bound === undefined) seen('bound', await this.#isBound())
         seen('scheduled', isTrue(found, 'PodScheduled'))
         seen('initialized', isTrue(found, 'Initialized'))
         seen('loaded', isTrue(found, 'ContainersReady'))

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,9 +7,8 @@ import { missingForEngine } from './engine/requirements.ts'
 import { missingRequirement } from './node/requirements.ts'
 
 /*
- * `make test`: runs every check and every suite, one after another, and prints the total count as the last
- * line. A failed step does not stop the next ones. Suites that this machine cannot run are listed before the
- * last line.
+ * `make test`: runs every check and every suite, and prints the total count as the last line. A failed step
+ * does not stop the next ones. Suites that this machine cannot run are listed before the last line.
  */
 
 const steps: [string, string[]][] = [
@@ -20,8 +19,11 @@ const steps: [string, string[]][] = [
   ['control plane binaries', ['node', 'test/cluster/build.ts']],
 ]
 
-/** The projects of vitest, one after another: each stops its control plane before the next one starts. */
-const suites = ['unit', 'cluster', 'fluid', 'alone']
+/**
+ * The projects of vitest. The first two use all that the machine has; those that run at the same time wait
+ * most of theirs: for Fluid's polls, for a node, for a control plane to start.
+ */
+const phases = [['unit'], ['cluster'], ['fluid', 'node', 'alone']]
 
 const rows: Row[] = []
 const lacking = { node: await missingRequirement(), engine: await missingForEngine() }
@@ -34,7 +36,7 @@ for (const [name, command] of steps)
       ? { passed: 1, failures: [], skipped: 0 }
       : { passed: 0, failures: [`exit status ${status}`], skipped: 0 }
   })
-for (const name of suites) await add(name, () => testSuite(name))
+for (const suites of phases) await Promise.all(suites.map((name) => add(name, () => testSuite(name))))
 
 const passed = rows.reduce((sum, row) => sum + row.passed, 0)
 const skipped = rows.reduce((sum, row) => sum + row.skipped, 0)
@@ -75,7 +77,10 @@ async function add(name: string, count: () => Promise<Count>): Promise<void> {
 }
 
 async function run([command = '', ...args]: string[]): Promise<number> {
-  const child: ChildProcess = spawn(command, args, { stdio: 'inherit' })
+  // A terminal would show the progress of one suite over that of another.
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.pipe(process.stdout, { end: false })
+  child.stderr.pipe(process.stderr, { end: false })
   const { promise, resolve } = Promise.withResolvers<number>()
   child.on('error', (error) => {
     print(`${command}: ${error.message}`)

@@ -107,6 +107,22 @@ test('shows evicted data; says if there are no caches; lists only the given name
   expect(new Set(empty.api.calls.map(({ key }) => key.namespace))).toEqual(new Set(['team-a']))
 })
 
+test('a cache that a policy warms ahead of services names the policy', async () => {
+  const { metadata, ...rest } = fakeDataset()
+  const owner = (apiVersion: string, kind: string, name: string) => ({ apiVersion, kind, name, uid: name })
+  const policy = owner('warmgate.dev/v1alpha1', 'AccelerationPolicy', 'models')
+  const owned = (...ownerReferences: object[]) =>
+    ({ ...rest, metadata: { ...metadata, ownerReferences } }) as KubeObject
+  const ahead = setUp(owned(policy), fakeDataLoad('Complete'))
+  await ahead.run()
+  expect(ahead.text()).toBe(`models/${cacheName}  warmed ahead by AccelerationPolicy models\n  warm\n`)
+  // A policy that retains a cache owns it beside its services.
+  const service = owner('serving.kserve.io/v1beta1', 'InferenceService', 'llama')
+  const used = setUp(owned(service, policy), fakeDataLoad('Complete'))
+  await used.run()
+  expect(used.text()).not.toContain('warmed ahead')
+})
+
 test('a cache that no service uses says until when it is retained', async () => {
   const { metadata, ...rest } = fakeDataset()
   const annotations = { 'warmgate.dev/retained-until': '2030-01-02T00:00:00Z' }

@@ -5,6 +5,7 @@ import { resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
 import type { LocationNeeds } from '../plan/service/needs.ts'
 import { isSecretName } from '../plan/service/source.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { Clock } from '../values/clock.ts'
 import { BoundedReads, type Read } from './bounded-reads.ts'
 import type { Mirror } from './mirror.ts'
@@ -13,6 +14,8 @@ import { mayGet, readSharedDatasets } from './shared-datasets.ts'
 
 export interface ReadOptions {
   namespace: string
+  /** Only these policies, instead of all of the cluster. */
+  policies?: Policy[]
   freshness: Freshness
   signal: AbortSignal | undefined
 }

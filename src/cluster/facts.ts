@@ -32,7 +32,7 @@ export async function readFacts(
   const known = {
     namespace,
     namespaceLabels: await readLabels(sources, options),
-    policies: mirror.parsedPolicies(),
+    policies: options.policies ?? mirror.parsedPolicies(),
     kserve: sources.kserveConfig(findKserve(mirror, kserveNamespace).configMap),
     signer: mirror.records.signer,
   }

@@ -5,7 +5,8 @@ import type { KubeClient } from '../kube/client.ts'
 import type { Facts } from '../plan/facts.ts'
 import { type Plan, type PlanInput, plan, type Ruling, settled } from '../plan/plan.ts'
 import { isSettled } from '../plan/service/settled.ts'
-import { isOpen } from '../policy/policy.ts'
+import { isOpen, type Policy } from '../policy/policy.ts'
+import type { PrewarmedModel } from '../policy/prewarm.ts'
 import { optedIn } from '../policy/scope.ts'
 import type { Clock } from '../values/clock.ts'
 import { Memory } from '../values/memory.ts'
@@ -44,6 +45,7 @@ const modes: readonly Mode[] = ['New', 'Existing', 'Adopted']
 
 interface RememberedOptions {
   optIn?: 'Asked' | 'Assumed'
+  policies?: Policy[]
   signal?: AbortSignal | undefined
   rereadsMissing?: true
 }
@@ -194,15 +196,28 @@ export class Planner {
     return await this.#remembered(service, isRecorded ? 'Existing' : 'Adopted', { optIn: 'Assumed' })
   }
 
+  /**
+   * A model that a policy warms ahead of its services, as a new service of the namespace that names it. Only this
+   * policy counts, with whatever labels its services will have.
+   */
+  async prewarmed(policy: Policy, namespace: string, model: PrewarmedModel): Promise<Plan> {
+    const { name, spec } = policy
+    const policies = [{ name, spec: { ...spec, serviceSelector: {} } }]
+    return await this.#remembered(futureService(name, namespace, model), 'New', { policies })
+  }
+
   async #remembered(
     service: KubeObject,
     mode: Mode,
-    { optIn = 'Asked', signal, rereadsMissing }: RememberedOptions = {},
+    { optIn = 'Asked', policies, signal, rereadsMissing }: RememberedOptions = {},
   ): Promise<Plan> {
     const { namespace = '' } = service.metadata
     const sinceMs = this.#unchangedSinceMs(service)
     const freshness: Freshness = { kind: 'Recent', sinceMs, ...(rereadsMissing && { rereadsMissing }) }
-    const read = await readFacts(this.#sources, service, { namespace, freshness, signal })
+    const read = await readFacts(this.#sources, service, {
+      ...{ namespace, freshness, signal },
+      ...(policies && { policies }),
+    })
     const facts = optIn === 'Assumed' ? withOptIn(read) : read
     const fingerprint = [
       this.#fingerprints.ofService(service),
@@ -260,6 +275,25 @@ function configurationsOf(
   return all
     .filter(({ metadata }) => names.has(metadata.name ?? ''))
     .map((object) => ({ createdMs: createdMs(object) }))
+}
+
+/** A service that is not stored. No object can have its name. */
+function futureService(
+  policy: string,
+  namespace: string,
+  { uri, serviceAccount }: PrewarmedModel,
+): KubeObject {
+  return {
+    apiVersion: 'serving.kserve.io/v1beta1',
+    kind: 'InferenceService',
+    metadata: { namespace, name: `of ${policy}: ${serviceAccount} ${uri}` },
+    spec: {
+      predictor: {
+        serviceAccountName: serviceAccount,
+        model: { modelFormat: { name: 'huggingface' }, storageUri: uri },
+      },
+    },
+  }
 }
 
 function inputOf(service: KubeObject, mode: Mode): Omit<PlanInput, 'facts'> {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { loadName } from '../fluid/name.ts'
-import type { KubeObject } from '../values/object.ts'
+import { fakePolicy, fakeService, recorded } from '../plan/plan.fake.ts'
+import { type KubeObject, objectAt } from '../values/object.ts'
 import {
   cacheName,
   fakeClaim,
@@ -156,4 +157,24 @@ test('a cache that was never Bound has no claim: no pod starts on it', () => {
   expect(podFacts(mirror, fakePod(), 'models', nowMs).unmountable).toEqual([cacheName])
   claims.put(fakeClaim())
   expect(podFacts(mirror, fakePod(), 'models', nowMs).unmountable).toEqual([])
+})
+
+test('Auto holds at Scheduling if the download into a mirror takes longer than the server may', () => {
+  const fake = setUp()
+  fake.parsed.push(
+    fakePolicy('p', {
+      sources: [{ match: ['hf://'], mirror: 's3://m/', fill: {} }],
+      warmup: { timeout: '5m' },
+    }),
+  )
+  fake.services.put(
+    recorded(fakeService({}), { locations: { predictor: { uri: 'hf://org/llama', cache: cacheName } } }),
+  )
+  const pod = fakePod()
+  const containers = [{ name: 'kserve-container', startupProbe: { failureThreshold: 60 } }]
+  const slow = { ...pod, spec: { ...objectAt(pod, 'spec'), containers } }
+  const at = () => podFacts(fake.mirror, slow, 'models', nowMs).hold.at
+  expect(at()).toBe('Scheduling')
+  fake.datasets.put(fakeDataset())
+  expect(at()).toBe('Readiness')
 })

@@ -37,15 +37,6 @@ export type PodFacts = PodPolicy & {
  */
 export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, nowMs: number): PodFacts {
   const service = mirror.services.ofPod(pod, namespace)
-  const podPolicy = resolvePodPolicy(
-    { pod, service },
-    {
-      namespace,
-      namespaceLabels: namespaceLabels(mirror, namespace),
-      policies: mirror.parsedPolicies(),
-      signer: mirror.records.signer,
-    },
-  )
   const listed = [pod, ...(service === undefined ? [] : [service])].flatMap(cacheNames)
   const mounts = claimMounts(pod)
     .filter(({ claim }) => listed.includes(claim) || isOurCache(mirror, { namespace, name: claim }))
@@ -56,6 +47,20 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
     })
   // Skip a claim without a Dataset, unless Warmgate named it: nothing would ever fill it.
   const caches = mounts.filter(({ claim, dataset }) => dataset !== undefined || isCacheName(claim))
+  const absent = new Map(
+    caches
+      .filter(({ dataset }) => dataset === undefined)
+      .map(({ claim, fillMs }) => [claim, { isFilling: fillMs > 0 }]),
+  )
+  const podPolicy = resolvePodPolicy(
+    { pod, service, absent },
+    {
+      namespace,
+      namespaceLabels: namespaceLabels(mirror, namespace),
+      policies: mirror.parsedPolicies(),
+      proven: (object, subject) => mirror.records.proven(object, subject),
+    },
+  )
   const cold = caches.filter(({ phase }) => phase.kind !== 'warm')
   const sinceMs = cold.flatMap((each) => each.waitingSinceMs ?? [])
   // Fluid creates the PVC when it binds the Dataset. The mirror may show the PVC a moment later.

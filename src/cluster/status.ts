@@ -4,6 +4,7 @@ import { pendingChangesOf } from '../fluid/merge.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { retainedUntil } from '../fluid/retained.ts'
 import { type ClaimMount, claimMounts } from '../kserve/pod.ts'
+import { resources } from '../kube/resources.ts'
 import type { CachePhase } from '../plan/cache/cache-phase.ts'
 import { type CacheView, cacheView, isOwnLoad, readCache } from '../plan/cache/cache-reading.ts'
 import { deletionOf } from '../plan/cache/deletion.ts'
@@ -23,6 +24,7 @@ export interface StatusObjects {
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]
   fillJobs?: KubeObject[]
+  fillPods?: KubeObject[]
   gatedPods?: KubeObject[]
   pods: KubeObject[]
 }
@@ -32,6 +34,8 @@ export interface CacheStatus {
   name: string
   /** `kind/name` of the services that use it. */
   services: string[]
+  /** The policies that keep it warm for services to come. */
+  prewarmedBy: string[]
   /** Until when it is kept although no service uses it; undefined if it is used, or deleted immediately. */
   retainedUntil: string | undefined
   phase: CachePhase
@@ -69,6 +73,7 @@ function unreadable({ namespace, claim, path }: NamespacedMount, error: unknown)
     namespace,
     name: path === '' ? claim : `${claim}/${path}`,
     services: [],
+    prewarmedBy: [],
     retainedUntil: undefined,
     phase: { kind: 'failed', message },
     shortfall: '',
@@ -139,6 +144,7 @@ function statusAt(
     namespace,
     name: path === '' ? name : `${name}/${path}`,
     services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
+    prewarmedBy: users.length === 0 && dataset !== undefined ? policiesOf(dataset) : [],
     retainedUntil: dataset && retainedUntil(dataset),
     phase,
     shortfall: phase.kind === 'warm' ? (shortfall?.message ?? '') : '',
@@ -146,6 +152,15 @@ function statusAt(
       dataset === undefined ? [] : isOurs(dataset) ? remarksOn(dataset, objects.pods, nowMs) : [notOurs],
     held: waiting.map((pod) => heldPod(pod, nowMs)),
   }
+}
+
+/** A policy that warms a cache ahead owns it, without a service. */
+function policiesOf(dataset: KubeObject): string[] {
+  if (!isOurs(dataset) || retainedUntil(dataset) !== undefined) return []
+  const owners = dataset.metadata.ownerReferences ?? []
+  if (owners.some(({ apiVersion }) => apiVersion.startsWith(`${resources.inferenceService.group}/`)))
+    return []
+  return owners.filter(({ kind }) => kind === resources.accelerationPolicy.kind).map(({ name }) => name)
 }
 
 function usesPath(service: KubeObject, cache: string, path: string): boolean {
@@ -195,8 +210,9 @@ function formatCache(cache: CacheStatus): string {
   return `${lines.map(printable).join('\n')}\n`
 }
 
-function describeUsers({ services, retainedUntil: until }: CacheStatus): string {
+function describeUsers({ services, prewarmedBy, retainedUntil: until }: CacheStatus): string {
   if (services.length > 0) return `for ${services.join(', ')}`
+  if (prewarmedBy.length > 0) return `warmed ahead by AccelerationPolicy ${prewarmedBy.join(', ')}`
   return `used by no service${until === undefined ? '' : `, retained until ${until}`}`
 }
 

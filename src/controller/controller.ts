@@ -10,7 +10,7 @@ import { isBound, isOurs } from '../fluid/dataset.ts'
 import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName } from '../fluid/name.ts'
-import { isWorkloadPod } from '../kserve/pod.ts'
+import { claimsOf, isAlive, isWorkloadPod } from '../kserve/pod.ts'
 import { type RequeueAfterMs, WorkQueue } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { isHeld } from '../plan/pod/pod.ts'
@@ -26,7 +26,7 @@ import {
   objectAt,
 } from '../values/object.ts'
 import { type CacheOptions, CacheReconciler } from './caches/caches.ts'
-import { servicesUsing } from './caches/service-usage.ts'
+import { cacheOwners } from './caches/service-usage.ts'
 import { isRoutine, isSettled } from './caches/settled.ts'
 import { ErrorReporter, type Loop } from './errors.ts'
 import { type HoldOptions, HoldReconciler } from './pods/holds.ts'
@@ -37,6 +37,7 @@ import { AwaitedCredentialsReconciler, awaitedForMs } from './policies/awaited-c
 import { concernedBy } from './policies/concern.ts'
 import { PodRewriteReconciler, PodRewriteUsage } from './policies/pod-rewrites.ts'
 import { type PolicyOptions, PolicyReconciler } from './policies/policies.ts'
+import { PrewarmReconciler } from './policies/prewarms.ts'
 import { DecisionEventReconciler } from './reporting/decision-events.ts'
 import { reportFill } from './reporting/fill-reporter.ts'
 import { reportLabel } from './reporting/namespace-labels.ts'
@@ -47,6 +48,8 @@ import { WarmupReporter } from './reporting/warmup-reporter.ts'
 export const holdConcurrency = 32
 // Collect changes for this long, because one run reconciles all policies.
 const batchMs = 1_000
+// Pods come and go together.
+const followMs = 5_000
 // What a new leader need not resync at once is resynced within this time, spread over it.
 const spreadMs = 10 * 60_000
 
@@ -56,7 +59,7 @@ const mostReferences = 10_000
 
 export type ControllerOptions = Omit<CacheOptions, 'podRewrites' | 'errors'> &
   Omit<HoldOptions, 'held' | 'speeds' | 'releases' | 'podRewrites'> &
-  Omit<PolicyOptions, 'errors'>
+  Omit<PolicyOptions, 'errors' | 'prewarms'>
 
 /**
  * The reconcile loops of the leader. A change in the mirror queues the keys that depend on it. Each loop reads
@@ -74,8 +77,10 @@ export class Controller {
   readonly #podRewriteQueue: WorkQueue
   readonly #adoptions: WorkQueue
   readonly #awaiting: WorkQueue
+  readonly #prewarms: WorkQueue
   readonly #podRewrites = new PodRewriteUsage()
   readonly #podRewriter: PodRewriteReconciler
+  readonly #prewarmer: PrewarmReconciler
   readonly #releases: Releases
   readonly #warmupReporter: WarmupReporter
   readonly #savings: Savings
@@ -95,7 +100,7 @@ export class Controller {
     const reports = new DecisionEventReconciler(options)
     this.#podRewriter = new PodRewriteReconciler(shared)
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
-      about: (key) => servicesUsing(shared, key),
+      about: (key) => cacheOwners(shared, key),
     })
     this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
     const missed = new MissedPodReconciler(shared)
@@ -112,7 +117,15 @@ export class Controller {
     this.#awaiting = this.#serviceQueue('credentials', (service) => awaited.reconcile(service))
     const adoptions = new AdoptionReconciler(shared)
     this.#adoptions = this.#queue('adoptions', () => adoptions.reconcile())
-    const policies = new PolicyReconciler(shared)
+    const prewarms = new PrewarmReconciler(shared)
+    this.#prewarmer = prewarms
+    this.#prewarms = this.#queue('prewarms', async () => {
+      const againMs = await prewarms.reconcile((key) => this.#lookAtCache(keyText(key), key))
+      // The status of their policy says how far they are.
+      if (againMs !== undefined) this.#policies.addAfter('policies', batchMs)
+      return againMs
+    })
+    const policies = new PolicyReconciler({ ...shared, prewarms })
     this.#policies = this.#queue('policies', () => policies.reconcile())
     this.#listen(options.mirror)
   }
@@ -128,6 +141,7 @@ export class Controller {
     this.#each(mirror.services.list(), (service) => {
       if (this.#podRewriter.mayUse(service)) this.#podRewrites.expect(service)
     })
+    this.#prewarmer.expect()
     this.resync()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -150,6 +164,7 @@ export class Controller {
     this.#wakeHolds(this.#held.all())
     for (const pod of mirror.pods.list()) if (mayBeMissed(pod)) this.#missed.add(keyText(keyOf(pod)))
     this.#wakePolicies()
+    this.#prewarms.add('prewarms')
   }
 
   #lookAtService(service: KubeObject): void {
@@ -190,7 +205,9 @@ export class Controller {
 
   async stop(): Promise<void> {
     const queues = [this.#caches, this.#holds, this.#missed, this.#reports, this.#podRewriteQueue]
-    await Promise.all([...queues, this.#awaiting, this.#adoptions, this.#policies].map((each) => each.stop()))
+    await Promise.all(
+      [...queues, this.#awaiting, this.#adoptions, this.#prewarms, this.#policies].map((each) => each.stop()),
+    )
     this.#releases.flush()
   }
 
@@ -216,7 +233,13 @@ export class Controller {
       this.#wakeMounting(key)
       this.#wakeCache(key)
       const about = { mirror, podRewrites: this.#podRewrites }
-      reportFill({ ...this.#options, servicesUsing: (cache) => servicesUsing(about, cache) }, change)
+      reportFill({ ...this.#options, ownersOf: (cache) => cacheOwners(about, cache) }, change)
+    })
+    // What a download does now is shown on the pods that wait for it.
+    whenLeading(mirror.fillPods, ({ object }) => {
+      const { namespace = '', labels = {} } = object.metadata
+      const name = labels['batch.kubernetes.io/job-name'] ?? ''
+      this.#wakeHolds(this.#held.of(cacheOfJob({ ...object, metadata: { namespace, name } })))
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
       if (type === 'deleted') this.#warmupReporter.forget(object)
@@ -240,6 +263,7 @@ export class Controller {
         }
         return
       }
+      this.#prewarms.addAfter('prewarms', batchMs)
       const { namespaces, services, datasets } = concernedBy(mirror, change)
       for (const { metadata } of namespaces) this.#wakeHolds(this.#held.in(metadata.name ?? ''))
       this.#each(services, (service) => {
@@ -253,6 +277,7 @@ export class Controller {
       const { metadata } = object
       if (type !== 'deleted') reportLabel(this.#options, object)
       this.#wakePolicies()
+      this.#prewarms.addAfter('prewarms', batchMs)
       this.#wakeHolds(this.#held.in(metadata.name ?? ''))
       this.#each(mirror.services.list(metadata.name), (service) => this.#planPodRewrite(service))
     })
@@ -317,12 +342,25 @@ export class Controller {
     }
   }
 
-  #podChanged({ type, object }: Change): void {
+  #podChanged(change: Change): void {
+    const { type, object } = change
+    this.#wakeFollowing(change)
     if (type !== 'deleted' && mayBeMissed(object))
       this.#missed.addAfter(keyText(keyOf(object)), missedAfterMs)
     if (isHeld(object)) this.#holds.add(keyText(keyOf(object)))
     // A pod that is created without a hold found its cache warm.
     else if (type === 'added' && isWorkloadPod(object)) this.#savings.count(object, 0)
+  }
+
+  /** The workers of a cache may follow the pods that read it. */
+  #wakeFollowing(change: Change): void {
+    const { object } = change
+    if (change.type === 'updated' && isAlive(change.before) === isAlive(object)) return
+    if (!this.#options.mirror.parsedPolicies().some(({ spec }) => spec.cache.podsPerWorker !== undefined))
+      return
+    const { namespace = '' } = object.metadata
+    for (const name of claimsOf(object))
+      if (isCacheName(name)) this.#caches.addAfter(keyText({ namespace, name }), followMs)
   }
 
   #wakeCaches(service: KubeObject): void {

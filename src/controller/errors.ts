@@ -15,6 +15,7 @@ export type Loop =
   | 'missed-pods'
   | 'pod-rewrites'
   | 'policies'
+  | 'prewarms'
   | 'releases'
   | 'warmups'
 

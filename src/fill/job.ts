@@ -158,7 +158,7 @@ function markerOf({ path }: Fill, { root }: Remote): { directory: string; file: 
   return { directory, file: `${path.slice(above.length)}.json` }
 }
 
-function rclone({ settings }: Fill, remote: Remote, name: string, args: string[]): JsonObject {
+export function rclone({ settings }: Fill, remote: Remote, name: string, args: string[]): JsonObject {
   return {
     name,
     image: settings.image,
@@ -182,9 +182,9 @@ interface Parts {
   template: JsonObject
 }
 
-function job(
+export function job(
   { name, namespace, fill }: Filled,
-  step: FillStep,
+  step: FillStep | 'list' | 'prune',
   { template, refill, ...limits }: Parts,
 ): KubeObject {
   const { settings, account, labels, model, initializer } = fill

@@ -69,6 +69,10 @@ export interface CacheSettings {
   replicas: number
   /** The maximum of workers if a model is too large for `replicas`; if unset, `replicas`. */
   growTo?: number
+  /** Workers follow the pods that read: one for so many pods, at most so many workers. */
+  follow?: { podsPerWorker: number; most: number }
+  /** How many workers the pods that read now need; the number of copies does not depend on it. */
+  readers?: number
   tieredStore: CacheTier[]
   /** Nodes for masters and workers; never for FUSE, which must follow the pods. */
   nodeSelector: { [label: string]: string }

@@ -19,6 +19,7 @@ function sizesOf(cache: Cache, gibibytes: number | undefined): [workers: number,
 }
 
 const copies = (replicas: number) => ({ warmup: { enabled: true, retries: 3, replicas } })
+const follow = { podsPerWorker: 4, most: 6 }
 const ssd = (quota: string, paths: string[]) => [{ medium: 'SSD' as const, quota, paths }]
 
 test.each<[string, Cache, number | undefined, [number, number]]>([
@@ -48,6 +49,16 @@ test.each<[string, Cache, number | undefined, [number, number]]>([
   ['a cache of many models', { ...cacheOf('Jindo'), paths: ['llama'] }, 1_000, [2, 1]],
   ['workers that do not share', cacheOf('JuiceFS'), 1_000, [2, 1]],
   ['a runtime that takes a number once', cacheOf('Cache'), 141, [2, 1]],
+  ['workers for pods, which bring no more copies', cacheOf('Jindo', { follow, readers: 5 }), 15, [5, 2]],
+  ['workers for more pods than there may be', cacheOf('Jindo', { follow, readers: 9 }), 15, [6, 2]],
+  ['a model that needs more workers than its pods', cacheOf('Jindo', { follow, readers: 3 }), 141, [4, 1]],
+  [
+    'pods of a cache of a size that is not known',
+    cacheOf('Jindo', { follow, readers: 5 }),
+    undefined,
+    [5, 1],
+  ],
+  ['pods of a runtime that takes a number once', cacheOf('Cache', { follow, readers: 5 }), 141, [2, 1]],
 ])('%s', (_, cache, gibibytes, sizes) => {
   expect(sizesOf(cache, gibibytes)).toEqual(sizes)
 })

@@ -26,7 +26,8 @@ export function withSizes(
   const copies = Math.min(replicas, Math.max(1, Math.floor((replicas * workerBytes) / bytes)))
   return withSizes(replicas, warmup.replicas ?? copies)
 
-  function withSizes(replicas: number, copies: number): Cache & { settings: FittedSettings } {
+  function withSizes(fitted: number, copies: number): Cache & { settings: FittedSettings } {
+    const replicas = following(cache, fitted)
     return { ...cache, settings: { ...settings, replicas, warmup: { ...warmup, replicas: copies } } }
   }
 }
@@ -56,6 +57,12 @@ function growing({ runtime, settings: { replicas, growTo = 0 } }: Cache, needed:
   // Other runtimes read the number of workers only at creation.
   if (!runtimes[runtime].mutableFields.includes('replicas')) return replicas
   return Math.max(replicas, Math.min(needed, growTo))
+}
+
+/** More workers for the pods that read. What is loaded stays on the first ones when they are fewer again. */
+function following({ runtime, settings: { readers = 0, follow } }: Cache, fitted: number): number {
+  if (follow === undefined || !runtimes[runtime].mutableFields.includes('replicas')) return fitted
+  return Math.max(fitted, Math.min(readers, follow.most))
 }
 
 /** The bytes of a model that one worker can keep; undefined if workers do not share a model. */

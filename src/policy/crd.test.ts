@@ -56,6 +56,8 @@ test('fields with a default are optional, fields without one are required', () =
     'properties.gpu.resources',
     'properties.namespaceSelector.properties.matchExpressions.items.key',
     'properties.namespaceSelector.properties.matchExpressions.items.operator',
+    'properties.prewarm.items.namespaces',
+    'properties.prewarm.items.uris',
     'properties.serviceSelector.properties.matchExpressions.items.key',
     'properties.serviceSelector.properties.matchExpressions.items.operator',
     'properties.sources.items.match',

@@ -137,7 +137,8 @@ const overrides: Record<keyof typeof valid, (spec: PolicySpec, value: string) =>
   'cache-replicas': (spec, value) => {
     const replicas = Number(value)
     if (!/^[1-9][0-9]*$/.test(value) || replicas > 1_000) return undefined
-    return { ...spec, cache: { ...spec.cache, size: 'Fixed', replicas } }
+    const { podsPerWorker: _, ...cache } = spec.cache
+    return { ...spec, cache: { ...cache, size: 'Fixed', replicas } }
   },
   gpu: ({ gpu, ...spec }, value) => {
     if (value === 'disabled') return spec

@@ -60,6 +60,7 @@ test('the default of every field', () => {
       boundTimeout: '10m',
     },
     hold: { at: 'Auto', onTimeout: 'Serve', onFailure: 'Revert' },
+    prewarm: [],
     adopt: { mode: 'Manual', pause: '1m', timeout: '30m' },
   })
 })
@@ -164,6 +165,14 @@ test.each<[Json, string]>([
   [
     { cache: { scope: 'Cluster' } },
     'spec.cache.scope: must be equal to one of the allowed values (Model, Source)',
+  ],
+  [
+    { prewarm: [{ uris: ['org/model'], namespaces: ['a'] }] },
+    String.raw`spec.prewarm.0.uris.0: must match pattern "^[a-z][a-z0-9+.-]*://[A-Za-z0-9][^\s$]*$"`,
+  ],
+  [
+    { prewarm: [{ uris: ['hf://org/model'], namespaces: ['a b'] }] },
+    'spec.prewarm.0.namespaces.0: must match pattern "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"',
   ],
   [{ cache: { replicas: 0 } }, 'spec.cache.replicas: must be >= 1'],
   [{ cache: { replicas: 1_001 } }, 'spec.cache.replicas: must be <= 1000'],

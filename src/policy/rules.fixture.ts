@@ -344,6 +344,7 @@ export const brokenSpecs: BrokenSpec[] = [
 
 /** Valid specs that are close to breaking a rule. */
 export const validSpecs: JsonObject[] = [
+  { prewarm: [{ uris: ['hf://org/model:v1', 's3://b/m.joblib'], namespaces: ['team-a', 'b'] }] },
   source({ dataset: { namespace: 'shared', name: 'all-models' } }),
   {},
   source({ match: ['s3://models/$(namespace)/', 's3://$(namespace)/'] }),

@@ -270,11 +270,20 @@ const cache = Type.Object(
       default: 'Auto',
     }),
     maxReplicas: Type.Integer({
-      description: 'How many cache workers size: Auto may reach; limits.cacheReplicas bounds it, too.',
+      description:
+        'How many cache workers size: Auto and podsPerWorker may reach; limits.cacheReplicas bounds it, too.',
       default: 8,
       minimum: 1,
       maximum: 1_000,
     }),
+    podsPerWorker: Type.Optional(
+      Type.Integer({
+        description:
+          'Workers follow the pods that read a warm cache: one for so many pods, from replicas up to maxReplicas, and fewer again 10 minutes after the pods are gone. Without it: always replicas. The annotation for replicas means that, too.',
+        minimum: 1,
+        maximum: 1_000,
+      }),
+    ),
     tieredStore: Type.Array(cacheTier, {
       minItems: 1,
       maxItems: 8,
@@ -465,6 +474,31 @@ const adopt = Type.Object(
   { ...closed, default: {} },
 )
 
+const prewarm = Type.Object(
+  {
+    uris: Type.Array(Type.String({ maxLength: 512, pattern: '^[a-z][a-z0-9+.-]*://[A-Za-z0-9][^\\s$]*$' }), {
+      description: 'Models, by the URI that their services will name, e.g. hf://org/model.',
+      minItems: 1,
+      maxItems: 16,
+      uniqueItems: true,
+    }),
+    namespaces: Type.Array(Type.String({ maxLength: 63, pattern: '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$' }), {
+      description: 'Where their services will be. The policy has to select these namespaces.',
+      minItems: 1,
+      maxItems: 16,
+      uniqueItems: true,
+    }),
+    serviceAccountName: Type.String({
+      description:
+        'The service account that their services will have: a cache belongs to what its account may read.',
+      default: 'default',
+      maxLength: 253,
+      pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$',
+    }),
+  },
+  closed,
+)
+
 export const overrideNames = [
   'policy',
   'hold',
@@ -552,6 +586,12 @@ export const policySpecSchema = Type.Object(
     warmup,
     hold,
     adopt,
+    prewarm: Type.Array(prewarm, {
+      description:
+        'Models with caches that are made and warmed before any service asks for them, and kept while they are listed here.',
+      default: [],
+      maxItems: 16,
+    }),
     gpu: Type.Optional(gpu),
   },
   closed,
@@ -584,7 +624,7 @@ export const policyStatusSchema = Type.Object(
     services: Type.Optional(Type.Integer({ description: 'How many services this policy governs.' })),
     conditions: Type.Optional(
       Type.Array(condition, {
-        description: 'Accepted, Adopted, Conflicts, RuntimesMissing, ScopeLimited.',
+        description: 'Accepted, Adopted, Conflicts, Prewarmed, RuntimesMissing, ScopeLimited.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['type'],
       }),

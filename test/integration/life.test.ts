@@ -237,3 +237,24 @@ test('a deletion that is stuck is explained on the service, and no new pod waits
   const dataset = await datasetOf('life-stuck', stuck.metadata.name ?? '', () => true)
   expect(dataset.metadata.uid).toBe(stuck.metadata.uid)
 })
+
+test('the workers of a warm cache follow the pods that read it', async () => {
+  const ns = 'life-followed'
+  await governed(ns, { cache: { replicas: 1, maxReplicas: 3, podsPerWorker: 1 } })
+  const name = await create(ns)
+  const workers = async () => {
+    const runtime = await cluster.client.get(runtimeResources.Jindo, { namespace: ns, name })
+    return getIn(runtime, 'spec', 'replicas')
+  }
+  await readyPod(ns)
+  expect(await workers()).toBe(1)
+  for (const other of ['second', 'third', 'fourth'])
+    await cluster.client.create(
+      resources.inferenceService,
+      service(ns, other, sklearn('s3://models/life-followed')),
+    )
+  await until('a worker for each pod, as many as there may be', async () =>
+    (await workers()) === 3 ? true : undefined,
+  )
+  await datasetOf(ns, name, (dataset) => pendingChangesOf(dataset) === '')
+})

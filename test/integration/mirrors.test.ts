@@ -184,3 +184,40 @@ test('without the right to make Jobs a service is left alone', async () => {
   const [event] = await eventsOn(ns, 'bloom', 'FillForbidden')
   expect(stringAt(event, 'note')).toContain('bind ClusterRole warmgate-fills')
 })
+
+test('a model that a policy lists is downloaded and warm before any service; then its pods wait for nothing', async () => {
+  const ns = 'mirrors-ahead'
+  const { client } = cluster
+  const list = async (prewarm: JsonObject[]) =>
+    await client.patch(
+      resources.accelerationPolicy,
+      { name: ns },
+      { type: 'merge', body: { spec: { prewarm } } },
+    )
+  await filled(ns)
+  await list([{ uris: ['hf://org/absent-ahead'], namespaces: [ns] }])
+  const policy = async () => await client.get(resources.accelerationPolicy, { name: ns })
+  const dataset = await until('the cache', async () => {
+    const { items } = await client.list(resources.dataset, { namespace: ns })
+    return items.find((each) => stringAt(each, 'status', 'phase') === 'Bound')
+  })
+  expect(dataset.metadata.ownerReferences).toMatchObject([{ kind: 'AccelerationPolicy', name: ns }])
+  await until('the condition', async () => {
+    const found = await policy()
+    return found && isTrue(found, 'Prewarmed') ? true : undefined
+  })
+  await eventsOn(ns, ns, 'FillComplete')
+  expect(await create(ns, 'bloom', 'hf://org/absent-ahead')).toBe(dataset.metadata.name)
+  const pod = await readyPod(client, { namespace: ns, name: 'bloom' })
+  expect(gateCondition(pod)).toBeUndefined()
+  expect((await jobsOf(ns)).length).toBe(2)
+  // The cache is the service's once the policy does not list it any more, and goes with the service.
+  await list([])
+  await until('the service as the owner', async () => {
+    const found = await client.get(resources.dataset, { namespace: ns, name: dataset.metadata.name ?? '' })
+    const kinds = (found?.metadata.ownerReferences ?? []).map(({ kind }) => kind)
+    return kinds.includes('InferenceService') && !kinds.includes('AccelerationPolicy') ? true : undefined
+  })
+  await client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
+  await eventuallyGone(client, resources.dataset, { namespace: ns, name: dataset.metadata.name ?? '' })
+})

@@ -224,6 +224,7 @@ const changes: Record<keyof PolicySpec, JsonObject> = {
   warmup: { warmup: { timeout: '1s', retries: 0, schedule: '0 3 * * *' } },
   hold: { hold: { at: 'Scheduling' } },
   adopt: { adopt: { mode: 'Automatic' } },
+  prewarm: { prewarm: [{ uris: ['s3://models/next'], namespaces: ['policy-steady'] }] },
   gpu: { gpu },
 }
 

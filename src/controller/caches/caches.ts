@@ -37,16 +37,18 @@ import { formatSize } from '../../values/size.ts'
 import { describeError, type ErrorReporter, reconcileFailed } from '../errors.ts'
 import { endWaiting } from '../pods/waiting.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
+import { prewarmedPlan } from '../policies/prewarms.ts'
 import { pathsOf, pruneLoads, reconcileDataLoads } from './data-loads.ts'
 import { explainDeletion } from './deletions.ts'
 import { type DesiredCache, desiredCache, reportOutdated } from './desired-cache.ts'
 import { type FillOutcome, FillReconciler } from './fills.ts'
 import { deleteOrphans, partsOf } from './orphans.ts'
+import { Readers } from './readers.ts'
 import { clearRetention, retain, retentionOwners } from './retention.ts'
 import { RuntimePods } from './runtime-pods.ts'
 import { clearSchedule } from './schedules.ts'
 import { type SecretSynced, secretResyncMs, syncSecret } from './secrets.ts'
-import { servicesUsing } from './service-usage.ts'
+import { cacheOwners, isPolicy } from './service-usage.ts'
 
 export interface CacheOptions {
   planner: Planner
@@ -66,16 +68,19 @@ interface CachePlan {
   message: string
 }
 
-/** The services that use a cache, and the policy that shapes it. */
+/** The owners of a cache (cacheOwners), and the policy that shapes it. */
 interface Usage {
   key: ObjectKey
   users: KubeObject[]
   paths: Map<string, KubeObject[]>
   policy: string | undefined
+  /** Whether more workers are starting, for pods. */
+  isGrowing: boolean
 }
 
 type SecretState = Exclude<SecretSynced, { kind: 'synced' }> | { kind: 'synced'; requeueAfterMs: number }
 
+const unlisted = { reason: 'PrewarmRefused', message: 'the policy does not list its model any more' }
 const blockedRetryMs = 30_000
 // An object is being deleted, or another client wrote it meanwhile. Its change usually wakes the key earlier.
 const deletingRetryMs = 2_000
@@ -87,12 +92,14 @@ export class CacheReconciler {
   readonly #secretDueMs = new Memory<number>({ totalBytes: 2 ** 20, valueBytes: 2 ** 10 })
   readonly #pods: RuntimePods
   readonly #fills: FillReconciler
+  readonly #readers: Readers
   readonly #kinds: { kind: string; resource: Resource; known: Reflector }[]
 
   constructor(options: CacheOptions) {
     this.#options = options
     this.#pods = new RuntimePods(options)
     this.#fills = new FillReconciler(options)
+    this.#readers = new Readers(options)
     const { mirror } = options
     this.#kinds = [
       { kind: 'DataLoad', resource: resources.dataLoad, known: mirror.dataLoads },
@@ -109,7 +116,7 @@ export class CacheReconciler {
   async reconcile(key: ObjectKey): Promise<RequeueAfterMs> {
     // Other names belong to a team's own DataLoad or to `warmgate refresh`.
     if (!isCacheName(key.name)) return undefined
-    const users = servicesUsing(this.#options, key)
+    const users = cacheOwners(this.#options, key)
     return users.length === 0 ? await this.#remove(key) : await this.#ensure(key, users)
   }
 
@@ -129,13 +136,17 @@ export class CacheReconciler {
     if (beyond !== undefined) return this.#blocked(users, 'CacheLimit', beyond)
     // Check first: a Runtime of an earlier Dataset must never serve a new Dataset that another client created.
     if (await deleteOrphans(this.#options, key)) return deletingRetryMs
-    const provision = desiredCache({ ...desired.cache, paths: [...paths.keys()] }, mirror)
+    const followed = this.#readers.follow({ ...desired.cache, paths: [...paths.keys()] })
+    const provision = desiredCache(followed.cache, mirror)
     if (provision.kind === 'taken') return this.#blocked(users, 'NameTaken', provision.message)
     const filling = await this.#fill(desired.cache, dataset, users)
     if (filling.kind === 'blocked') return this.#blocked(users, filling.reason, filling.message)
     if (filling.kind === 'waiting') return filling.againMs
-    const againMs = await this.#provision(provision, { key, users, paths, policy: desired.policy })
-    return soonest(againMs, filling.againMs)
+    const againMs = await this.#provision(provision, {
+      ...{ key, users, paths, policy: desired.policy },
+      isGrowing: followed.isGrowing,
+    })
+    return soonest(againMs, filling.againMs, followed.againMs)
   }
 
   /** Fills the mirror that a new cache reads from; and again if that is asked for, while the cache serves. */
@@ -153,16 +164,19 @@ export class CacheReconciler {
   /** Writes the objects of a cache in order. */
   async #provision(
     { cache, objects, pendingChanges }: Extract<DesiredCache, { kind: 'ours' }>,
-    { key, users, paths, policy }: Usage,
+    { key, users, paths, policy, isGrowing }: Usage,
   ): Promise<RequeueAfterMs> {
     const { mirror } = this.#options
     const dataset = mirror.datasets.get(key)
     const owners = users.map(ownerReference)
+    const retaining = retentionOwners(mirror, policy).filter(
+      ({ uid }) => !owners.some((each) => each.uid === uid),
+    )
     if (dataset !== undefined) reportOutdated(this.#options, dataset, pendingChanges)
     const [head, ...others] = objects
     if (head === undefined) return undefined
     // Only the Dataset needs the policy as an owner: it owns the Runtime and the warm-up in turn.
-    const written = await this.#write(head, [...owners, ...retentionOwners(mirror, policy)])
+    const written = await this.#write(head, [...owners, ...retaining])
     if (written === undefined) return deletingRetryMs
     if (dataset !== undefined) await clearRetention(this.#options, dataset)
     const secret = await this.#syncSecret(cache, written)
@@ -180,7 +194,7 @@ export class CacheReconciler {
     await pruneLoads(this.#options, key, paths.keys())
     const requeueAfterMs = await reconcileDataLoads(
       this.#options,
-      { key, paths: paths.keys() },
+      { key, paths: paths.keys(), isGrowing },
       cache.settings.warmup,
     )
     const podsMs = await this.#lookAtPods(cache)
@@ -252,9 +266,12 @@ export class CacheReconciler {
     return { cache: undefined, policy: undefined, reason: reconcileFailed, message: describeError(error) }
   }
 
-  /** The cache in the plan of one service. */
+  /** The cache in the plan of one service, or of a model that a policy warms ahead. */
   async #planOf({ name }: ObjectKey, service: KubeObject): Promise<CachePlan> {
-    const planned = await this.#options.planner.cacheUser(service)
+    const planned = isPolicy(service)
+      ? await prewarmedPlan(this.#options, service, name)
+      : await this.#options.planner.cacheUser(service)
+    if (planned === undefined) return { cache: undefined, policy: undefined, ...unlisted }
     const cache = planned.caches.find((candidate) => candidate.name === name)
     const { reason, message } = planned.unavailable.find(({ cache }) => cache === name) ?? planned
     return { cache, policy: planned.policy, reason, message }

@@ -2,9 +2,11 @@ import { expect, test } from 'vitest'
 import { fakeDataLoad, fakeDataset } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { Records } from '../../cluster/records.ts'
+import { fakeCache } from '../../fluid/cache.fake.ts'
 import { latestRetry } from '../../fluid/dataset.ts'
 import { loadName } from '../../fluid/name.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
+import type { EventNote } from '../../kube/events.ts'
 import { fakeService, fakeSigner, recorded } from '../../plan/plan.fake.ts'
 import type { OriginalLocation } from '../../plan/service/original.ts'
 import { createLogger } from '../../telemetry/logger.ts'
@@ -120,4 +122,20 @@ test('nothing is deleted before services have synced', async () => {
   podRewrites.expect(fakeService({}))
   await pruneLoads(options, key, ['llama'])
   expect(api.writes).toEqual([])
+})
+
+test('workers that are being added are no loss', async () => {
+  const [dataset, runtime] = [
+    fakeDataset(undefined, cache),
+    { ...fakeDataset(undefined, cache), kind: 'JindoRuntime' },
+  ]
+  const { api, options } = setUp(dataset, load(''))
+  api.put({ ...runtime, status: { workerNumberReady: 2, desiredWorkerNumberScheduled: 3 } })
+  const reasons: string[] = []
+  const reported = { ...options, events: { record: ({ reason }: EventNote) => reasons.push(reason) } }
+  const { settings } = fakeCache('Jindo')
+  await reconcileDataLoads(reported, { key, paths: [''], isGrowing: true }, settings.warmup)
+  expect(reasons).toEqual([])
+  await reconcileDataLoads(reported, { key, paths: [''] }, settings.warmup)
+  expect(reasons).toEqual(['CacheDegraded'])
 })

@@ -62,14 +62,16 @@ export function recordedPaths(
 /** Retries failed warm-ups, and fills evicted caches again. */
 export async function reconcileDataLoads(
   options: DataLoadOptions,
-  { key, paths }: { key: ObjectKey; paths: Iterable<string> },
+  { key, paths, isGrowing = false }: { key: ObjectKey; paths: Iterable<string>; isGrowing?: boolean },
   { retries, onEviction = 'Report' }: CacheSettings['warmup'],
 ): Promise<RequeueAfterMs> {
   const times: RequeueAfterMs[] = []
   for (const path of paths) {
     const reading = readCache(options.mirror, { ...key, path }, options.clock.now())
     const retryMs = await retryWarmup(options, reading, retries)
-    times.push(retryMs ?? (await rewarmIfEvicted(options, reading, onEviction)))
+    times.push(retryMs)
+    if (retryMs !== undefined || (isGrowing && reading.shortfall?.reason === 'CacheDegraded')) continue
+    times.push(await rewarmIfEvicted(options, reading, onEviction))
   }
   return soonest(...times)
 }

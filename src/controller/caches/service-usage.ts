@@ -1,6 +1,7 @@
 import { byRecordedClaim } from '../../cluster/indexes.ts'
 import type { Mirror } from '../../cluster/mirror.ts'
 import type { Records } from '../../cluster/records.ts'
+import { resources } from '../../kube/resources.ts'
 import { type KubeObject, keyText, type ObjectKey } from '../../values/object.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 
@@ -16,6 +17,33 @@ export function servicesUsing(
     .filter((service) => service.metadata.deletionTimestamp === undefined)
     .filter((service) => podRewrites.has(service, name) || isReadableUser(mirror.records, service, name))
     .toSorted((a, b) => order(a).localeCompare(order(b)))
+}
+
+/**
+ * The owners of a cache: the services that use it, oldest first, and then the policies that keep it warm for
+ * services to come.
+ */
+export function cacheOwners(
+  options: { mirror: Pick<Mirror, 'services' | 'records' | 'policies'>; podRewrites: PodRewriteUsage },
+  key: ObjectKey,
+): KubeObject[] {
+  const { mirror, podRewrites } = options
+  const policies = mirror.policies
+    .list()
+    .map((policy) => policyIn(policy, key.namespace ?? ''))
+    .filter((policy) => podRewrites.has(policy, key.name))
+  return [...servicesUsing(options, key), ...policies]
+}
+
+/** A policy as the owner of caches in one namespace. Events on it are in that namespace. */
+export function policyIn({ apiVersion, kind, metadata }: KubeObject, namespace: string): KubeObject {
+  const { name = '', uid = '' } = metadata
+  return { apiVersion, kind, metadata: { namespace, name, uid } }
+}
+
+/** Whether an owner of a cache is a policy. */
+export function isPolicy({ kind }: KubeObject): boolean {
+  return kind === resources.accelerationPolicy.kind
 }
 
 /** False if the service cannot be read, so that one bad service does not affect the others. */

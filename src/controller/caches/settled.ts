@@ -8,7 +8,7 @@ import { workersOf } from '../../plan/cache/load-start.ts'
 import { getIn, type Json, type KubeObject, keyOf, type ObjectKey, stringAt } from '../../values/object.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 import { pathsOf } from './data-loads.ts'
-import { servicesUsing } from './service-usage.ts'
+import { cacheOwners } from './service-usage.ts'
 
 interface SettledOptions {
   mirror: Mirror
@@ -34,7 +34,7 @@ function isComplete(options: SettledOptions, key: ObjectKey, nowMs: number): boo
   const dataset = mirror.datasets.get(key)
   if (dataset === undefined || !isOurs(dataset) || !isBound(dataset)) return false
   if (dataset.metadata.deletionTimestamp !== undefined || retainedUntil(dataset) !== undefined) return false
-  const users = servicesUsing(options, key)
+  const users = cacheOwners(options, key)
   if (users.length === 0 || !isOwnedBy(dataset, users) || !isServed(mirror, dataset)) return false
   const paths = [...pathsOf(options, key.name, users).keys()]
   return paths.every((path) => {

@@ -17,14 +17,14 @@ import { awaitedForMs } from './awaited-credentials.ts'
 const retryMs = 10_000
 
 /** A path in a cache: '' is the root, undefined is an unknown path. */
-interface CachePath {
+export interface CachePath {
   cache: string
   path: string | undefined
 }
 
 /**
  * The caches of services that have no record of them: services under `rewrite: Pod`, and services that are
- * being adopted. Known for a namespace once every service that existed at the start has been planned.
+ * being adopted; and those of policies that warm models ahead (prewarms.ts). Known for a namespace once every service that existed at the start has been planned.
  */
 export class PodRewriteUsage {
   readonly #caches = new Map<string, CachePath[]>()
@@ -166,8 +166,8 @@ function isOpenAt(mirror: Mirror, { metadata: { namespace = '' } }: KubeObject):
   return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))
 }
 
-/** The caches that a service owns. In a Dataset with many models, its DataLoads name the path. */
-function ownedCaches({ metadata: { namespace, uid = '' } }: KubeObject, mirror: Mirror): CachePath[] {
+/** The caches that a service, or a policy in a namespace, owns. In a Dataset with many models, its DataLoads name the path. */
+export function ownedCaches({ metadata: { namespace, uid = '' } }: KubeObject, mirror: Mirror): CachePath[] {
   // Ignore owners in another namespace, as Kubernetes does: any tenant can write such an owner reference.
   const isOwnedCache = (object: KubeObject) => isOurs(object) && object.metadata.namespace === namespace
   const loads = mirror.dataLoads.by(byOwner, uid).filter(isOwnedCache)

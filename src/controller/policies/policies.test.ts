@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { openNamespace } from '../../cluster/cluster.fake.ts'
+import { cacheName, fakeDataLoad, fakeDataset, openNamespace } from '../../cluster/cluster.fake.ts'
 import { fakeMirror } from '../../cluster/mirror.fake.ts'
 import { FakeApi } from '../../kube/api.fake.ts'
 import type { EventNote } from '../../kube/events.ts'
 import { fakePolicy, fakeService } from '../../plan/plan.fake.ts'
 import { FakeClock } from '../../values/clock.fake.ts'
-import { getIn, type JsonObject, type KubeObject } from '../../values/object.ts'
+import { getIn, type JsonObject, type KubeObject, listAt } from '../../values/object.ts'
 import { fakeErrors } from '../errors.fake.ts'
 import { PolicyReconciler, statusOf } from './policies.ts'
 
@@ -27,12 +27,14 @@ function conditions(
     installed = everything,
     webhookScope = 'Cluster' as 'Cluster' | 'OptedIn',
     adoption = {},
+    prewarm = undefined as { models: number; warm: number; refused: string[] } | undefined,
   } = {},
 ) {
   const found = statusOf({ ...policy(spec), status: { adoption } }, usage, {
     installed,
     webhookScope,
     nowMs,
+    prewarm,
   }).conditions
   return Object.fromEntries(
     found.map(({ type, holds, reason, message }) => [type, { holds, reason, message }]),
@@ -108,6 +110,47 @@ test.each<[string, JsonObject, JsonObject, { holds: boolean; reason: string; mes
   expect(found?.message).toMatch(message)
 })
 
+test.each([
+  ['no list', undefined, { holds: false, reason: 'NoneListed', message: /no model/ }],
+  ['all', { models: 2, warm: 2, refused: [] }, { holds: true, reason: 'AllWarm', message: /^2 of 2 models/ }],
+  [
+    'some',
+    { models: 3, warm: 2, refused: [] },
+    { holds: false, reason: 'Warming', message: /^2 of 3 models are warm$/ },
+  ],
+  [
+    'refusals, as many as a message can carry',
+    { models: 5, warm: 1, refused: ['a', 'b', 'c', 'd'] },
+    {
+      holds: false,
+      reason: 'Refused',
+      message: /^1 of 5 models are warm; not warmed ahead: a; b; c; and 1 more$/,
+    },
+  ],
+])('models warmed ahead: %s', (_, prewarm, { message, ...wanted }) => {
+  const found = conditions({}, { prewarm }).Prewarmed
+  expect(found).toMatchObject(wanted)
+  expect(found?.message).toMatch(message)
+})
+
+test('the condition Prewarmed counts what is warm, and what a team serves', async () => {
+  const api = new FakeApi()
+  const fake = fakeMirror(api)
+  fake.parsed.push(fakePolicy('p'))
+  api.put({ ...policy({}), metadata: { name: 'p', uid: 'p' } }, fakeDataset(), fakeDataLoad('Complete'))
+  const caches = [cacheName, 'cold-0123456789'].map((name) => ({ namespace: 'models', name, path: '' }))
+  const reconciler = new PolicyReconciler({
+    ...{ client: api, mirror: fake.mirror, clock: new FakeClock(), errors: fakeErrors({ notes: [] }) },
+    webhookConfiguration: 'warmgate',
+    prewarms: { stateOf: () => ({ caches, served: 1, refused: [] }) },
+  })
+  await reconciler.reconcile()
+  const status = api.find('AccelerationPolicy', { name: 'p' })
+  expect(listAt(status, 'status', 'conditions')).toContainEqual(
+    expect.objectContaining({ type: 'Prewarmed', message: '2 of 3 models are warm' }),
+  )
+})
+
 test('docs/signals.md describes every condition and every reason', async () => {
   const page = await readFile(new URL('../../../docs/signals.md', import.meta.url), 'utf8')
   const code = await readFile(new URL('policies.ts', import.meta.url), 'utf8')
@@ -139,6 +182,7 @@ test('an unreadable service and a policy that cannot be written do not keep othe
     clock: new FakeClock(),
     webhookConfiguration: 'warmgate',
     errors: fakeErrors({ notes }),
+    prewarms: { stateOf: () => undefined },
   })
   await reconciler.reconcile()
   const services = names.map((name) => getIn(api.find('AccelerationPolicy', { name }), 'status', 'services'))

@@ -6,6 +6,7 @@ import { runtimes } from '../../fluid/runtimes.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { hasStatus } from '../../kube/errors.ts'
 import { resources } from '../../kube/resources.ts'
+import { readCache } from '../../plan/cache/cache-reading.ts'
 import { type ParsedPolicy, parsePolicy } from '../../policy/policy.ts'
 import type { PolicyCondition, PolicyStatus } from '../../policy/schema.ts'
 import type { PolicyUsage } from '../../policy/usage.ts'
@@ -14,6 +15,7 @@ import { parseDurationMs } from '../../values/duration.ts'
 import { type Json, type KubeObject, keyOf, listAt, objectAt, stringAt } from '../../values/object.ts'
 import type { ErrorReporter } from '../errors.ts'
 import { PolicyUsages } from './policy-usages.ts'
+import type { PrewarmReconciler } from './prewarms.ts'
 
 export interface PolicyOptions {
   client: KubeClient
@@ -22,6 +24,7 @@ export interface PolicyOptions {
   /** The name of the MutatingWebhookConfiguration, which selects the namespaces that Warmgate sees. */
   webhookConfiguration: string
   errors: ErrorReporter
+  prewarms: Pick<PrewarmReconciler, 'stateOf'>
 }
 
 // Which kinds Fluid serves is discovered periodically, because no watch reports a change.
@@ -47,12 +50,25 @@ export class PolicyReconciler {
       !hasClusterScope || webhookSelects(await this.#configuration(), {}) ? 'Cluster' : 'OptedIn'
     for (const object of mirror.policies.list()) {
       const usage = usages.get(object.metadata.name ?? '')
-      const known = { installed: mirror.fluidResources, webhookScope, nowMs: clock.now() }
+      const known = {
+        ...{ installed: mirror.fluidResources, webhookScope, nowMs: clock.now() },
+        prewarm: this.#prewarm(object.metadata.name ?? ''),
+      }
       await errors.attempt('policies', object, () =>
         this.#write(object, () => statusOf(object, usage, known)),
       )
     }
     return resyncMs
+  }
+
+  /** How many of the models that a policy lists are warm. */
+  #prewarm(policy: string): Prewarm | undefined {
+    const { mirror, clock, prewarms } = this.#options
+    const state = prewarms.stateOf(policy)
+    if (state === undefined) return undefined
+    const { caches, served, refused } = state
+    const warm = caches.filter((part) => readCache(mirror, part, clock.now()).phase.kind === 'warm')
+    return { models: caches.length + served + refused.length, warm: warm.length + served, refused }
   }
 
   async #configuration(): Promise<KubeObject | undefined> {
@@ -90,6 +106,13 @@ interface PolicyFindings {
 /** Which namespaces the webhook selects: only those with the label, or any. */
 type WebhookScope = 'OptedIn' | 'Cluster'
 
+/** What has become of the models that a policy warms ahead. */
+interface Prewarm {
+  models: number
+  warm: number
+  refused: string[]
+}
+
 /** The status of one policy; `usage` is undefined if it is not accepted. */
 export function statusOf(
   object: KubeObject,
@@ -98,13 +121,20 @@ export function statusOf(
     installed,
     webhookScope,
     nowMs,
-  }: { installed: readonly string[]; webhookScope: WebhookScope; nowMs: number },
+    prewarm,
+  }: {
+    installed: readonly string[]
+    webhookScope: WebhookScope
+    nowMs: number
+    prewarm?: Prewarm | undefined
+  },
 ): PolicyFindings {
   const parsed = parsePolicy(object)
   const conditions = [
     accepted(parsed),
     adopted(object, parsed, nowMs),
     conflicts(object, usage),
+    prewarmed(prewarm),
     runtimesMissing(parsed, installed),
     scopeLimited(parsed, webhookScope),
   ]
@@ -154,6 +184,24 @@ function conflicts({ metadata }: KubeObject, usage: PolicyUsage | undefined): Co
   const [first = ''] = [metadata.name ?? '', ...others.map(([name]) => name)].toSorted()
   const message = `policies of the same priority match the same services: ${named}. ${first} governs them, because its name sorts first: set different priorities`
   return { type: 'Conflicts', holds: true, reason: 'EqualPriority', message }
+}
+
+const mostRefused = 3
+
+function prewarmed(prewarm: Prewarm | undefined): ConditionFinding {
+  const type = 'Prewarmed' as const
+  if (prewarm === undefined)
+    return { type, holds: false, reason: 'NoneListed', message: 'no model is warmed ahead of its services' }
+  const { models, warm, refused } = prewarm
+  const said = `${warm} of ${models} models are warm`
+  if (refused.length > 0) {
+    const named = refused.slice(0, mostRefused).join('; ')
+    const more = refused.length > mostRefused ? `; and ${refused.length - mostRefused} more` : ''
+    return { type, holds: false, reason: 'Refused', message: `${said}; not warmed ahead: ${named}${more}` }
+  }
+  return warm < models
+    ? { type, holds: false, reason: 'Warming', message: said }
+    : { type, holds: true, reason: 'AllWarm', message: said }
 }
 
 function runtimesMissing(parsed: ParsedPolicy, installed: readonly string[]): ConditionFinding {

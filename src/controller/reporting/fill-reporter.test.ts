@@ -14,7 +14,7 @@ async function report(job: KubeObject, status: JsonObject, before: JsonObject = 
   const metrics = createMetrics()
   const events: EventNote[] = []
   reportFill(
-    { metrics, events: { record: (event) => events.push(event) }, servicesUsing: () => [fakeService({})] },
+    { metrics, events: { record: (event) => events.push(event) }, ownersOf: () => [fakeService({})] },
     { type: 'updated', before: { ...job, status: before }, object: { ...job, status } },
   )
   const { values } = await metrics.fills.get()

@@ -13,12 +13,12 @@ import { quoted } from '../../values/text.ts'
 interface Options {
   metrics: Pick<Metrics, 'fills' | 'fillDuration'>
   events: EventRecorder
-  /** The services that use a cache. */
-  servicesUsing: (cache: ObjectKey) => KubeObject[]
+  /** The services that use a cache, and the policies that warm it ahead. */
+  ownersOf: (cache: ObjectKey) => KubeObject[]
 }
 
 /** Counts each look and fill Job when it ends, and reports completed downloads on services. */
-export function reportFill({ metrics, events, servicesUsing }: Options, change: Change): void {
+export function reportFill({ metrics, events, ownersOf }: Options, change: Change): void {
   const { type, object } = change
   if (type !== 'updated' || !isOurs(object) || hasEnded(change.before) || !hasEnded(object)) return
   const isComplete = isTrue(object, 'Complete')
@@ -34,6 +34,6 @@ export function reportFill({ metrics, events, servicesUsing }: Options, change: 
   metrics.fillDuration.observe(tookMs / 1_000)
   const model = quoted(object.metadata.annotations?.[sourceAnnotation] ?? '')
   const note = `downloaded ${model} into the mirror in ${formatDuration(tookMs)}`
-  for (const regarding of servicesUsing(cacheOfJob(object)))
+  for (const regarding of ownersOf(cacheOfJob(object)))
     events.record({ regarding, type: 'Normal', reason: 'FillComplete', note, action: 'Fill' })
 }

@@ -10,7 +10,7 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Clock } from '../../values/clock.ts'
 import { type KubeObject, keyOf } from '../../values/object.ts'
 import { pathsOf } from '../caches/data-loads.ts'
-import { servicesUsing } from '../caches/service-usage.ts'
+import { cacheOwners } from '../caches/service-usage.ts'
 import type { ErrorReporter } from '../errors.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 
@@ -87,10 +87,10 @@ export class WarmupReporter {
     this.#suspended.delete(uid)
   }
 
-  /** The services that use the model of a DataLoad. */
+  /** The services that use the model of a DataLoad, and the policies that warm it ahead. */
   #waiting(dataset: KubeObject, dataLoad: KubeObject): KubeObject[] {
     const key = keyOf(dataset)
-    return pathsOf(this.#options, key.name, servicesUsing(this.#options, key)).get(pathOf(dataLoad)) ?? []
+    return pathsOf(this.#options, key.name, cacheOwners(this.#options, key)).get(pathOf(dataLoad)) ?? []
   }
 
   /**

@@ -1,9 +1,10 @@
 import jsonPatch from 'fast-json-patch'
 import { expect, test } from 'vitest'
-import { builtInPolicy } from '../../policy/policy.ts'
+import { builtInPolicy, type Policy } from '../../policy/policy.ts'
 import type { JsonObject, KubeObject, ObjectMeta } from '../../values/object.ts'
 import type { CachePhase } from '../cache/cache-phase.ts'
 import { fakePolicy, fakeService, fakeSigner, recorded } from '../plan.fake.ts'
+import { provenOriginal, type RecordSubject } from '../service/record.ts'
 import type { Hold } from './hold.ts'
 import { gateCondition, hasGate, isHeld, type PodPlanInput, planPod, resolvePodPolicy } from './pod.ts'
 
@@ -138,7 +139,12 @@ test('a second pass finds nothing to do', () => {
 })
 
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
-const facts = { namespace: 'models', namespaceLabels: optedIn, policies: [], signer: fakeSigner }
+const facts = {
+  namespace: 'models',
+  namespaceLabels: optedIn,
+  policies: [],
+  proven: (object: KubeObject, subject: RecordSubject) => provenOriginal(object, fakeSigner, subject),
+}
 const service = fakeService({ model: { storageUri: 'pvc://llama-0123456789' } })
 const nothing = { hold: { at: 'None', reason: 'NotHeld' }, gpu: undefined }
 const governed = (more: Partial<Parameters<typeof resolvePodPolicy>[0]>, now = {}) =>
@@ -325,4 +331,29 @@ test('the runtime class of the policy, if the pod has none', () => {
   expect(admitted({ pod: withGpu(), gpu: classed }).pod.spec).toMatchObject({ runtimeClassName: 'nvidia' })
   const own = withGpu({ runtimeClassName: 'kata' })
   expect(admitted({ pod: own, gpu: classed }).pod.spec).toMatchObject({ runtimeClassName: 'kata' })
+})
+
+test('Auto counts the time of the download that comes before the warm-up', () => {
+  const [cache, uri] = ['bloom-0123456789', 'hf://org/bloom']
+  const made = recorded(service, { locations: { predictor: { uri, cache } } })
+  const fills = (fill: object, rule: object = {}) =>
+    fakePolicy('p', {
+      sources: [{ match: ['hf://', 's3://'], mirror: 's3://mirror/', fill, ...rule }] as never,
+      warmup: { timeout: '5m' },
+    })
+  const containers = [{ name: 'main', startupProbe: { failureThreshold: 60 } }]
+  const holdOf = (policy: Policy, absent: [string, { isFilling: boolean }][], its = made) =>
+    governed({ pod: pod({ containers }), service: its, absent: new Map(absent) }, { policies: [policy] }).hold
+  const absent: [string, { isFilling: boolean }] = [cache, { isFilling: false }]
+  // The probe allows 10 minutes: more than the warm-up, and less than a download before it.
+  expect(holdOf(fills({}), [])).toMatchObject({ at: 'Readiness', timeoutMs: 300_000 })
+  expect(holdOf(fills({}), [absent])).toMatchObject({ at: 'Scheduling', timeoutMs: 300_000 })
+  expect(holdOf(fills({ timeout: '1m' }), [absent])).toMatchObject({ at: 'Readiness' })
+  expect(holdOf(fills({ mode: 'Never' }), [absent])).toMatchObject({ at: 'Readiness' })
+  expect(holdOf(fills({}), [['other-0123456789', { isFilling: true }]])).toMatchObject({ at: 'Readiness' })
+  // What a Runtime mounts is not downloaded, unless its Job says so.
+  const mounted = recorded(service, { locations: { predictor: { uri: 's3://models/bloom', cache } } })
+  expect(holdOf(fills({}), [absent], mounted)).toMatchObject({ at: 'Readiness' })
+  expect(holdOf(fills({ sources: 'All' }), [absent], mounted)).toMatchObject({ at: 'Scheduling' })
+  expect(holdOf(fills({}), [[cache, { isFilling: true }]], mounted)).toMatchObject({ at: 'Scheduling' })
 })

@@ -4,7 +4,7 @@ import { type ClaimMount, claimMounts, isAlive, isModelContainer, serviceOfPod }
 import { limitingProbe } from '../../kserve/probe.ts'
 import { modelFormatsOf } from '../../kserve/service-view.ts'
 import { applyOverrides, choosePolicy } from '../../policy/overrides.ts'
-import { isOpen, selectPolicy } from '../../policy/policy.ts'
+import { isOpen, type Policy, selectPolicy } from '../../policy/policy.ts'
 import type { GpuPolicy } from '../../policy/schema.ts'
 import { conditionOf } from '../../values/condition.ts'
 import { cacheWarmGate, revertedAnnotation } from '../../values/keys.ts'
@@ -19,8 +19,18 @@ import {
 import type { CachePhase } from '../cache/cache-phase.ts'
 import { Draft, type PatchOperation, pointer } from '../draft.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
-import { provenOriginal, type RecordSigner, type RecordSubject, subjectOf } from '../service/record.ts'
-import { type Hold, type HoldLimits, holdSettings, type NoHold, resolveHold, sidecarHold } from './hold.ts'
+import { expectedFillMs } from '../service/fill.ts'
+import type { Original } from '../service/original.ts'
+import { type RecordSubject, subjectOf } from '../service/record.ts'
+import {
+  type Hold,
+  type HoldLimits,
+  type HoldSettings,
+  holdSettings,
+  type NoHold,
+  resolveHold,
+  sidecarHold,
+} from './hold.ts'
 import { addLocality } from './locality.ts'
 import { addPrefetch, prefetches } from './prefetch.ts'
 import { addSidecar, type SidecarState } from './sidecar.ts'
@@ -70,7 +80,10 @@ export function hasGate(pod: KubeObject): boolean {
   )
 }
 
-type PodFactsGiven = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 'signer'>
+interface PodFactsGiven extends Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies'> {
+  /** The record that admission wrote for this service, on an object; undefined without a valid signature. */
+  proven: (object: KubeObject, subject: RecordSubject) => Original | undefined
+}
 
 export interface PodPolicy {
   hold: Hold | NoHold
@@ -85,14 +98,21 @@ export interface PodPolicy {
   sidecarHold: Hold | undefined
 }
 
+interface PodSubject {
+  pod: KubeObject
+  service: KubeObject | undefined
+  /** Its caches without a Dataset, by name, and whether a Job fills the mirror of each. */
+  absent?: ReadonlyMap<string, { isFilling: boolean }>
+}
+
 /**
  * The policy that applies to the pods of a service now: none if the namespace or the service has opted out,
  * or if no policy enforces. If the service is not known yet, use the pod's own labels and annotations, which
  * KServe copies from the service.
  */
 export function resolvePodPolicy(
-  { pod, service = pod }: { pod: KubeObject; service: KubeObject | undefined },
-  { namespace, namespaceLabels, policies, signer }: PodFactsGiven,
+  { pod, service = pod, absent = new Map() }: PodSubject,
+  { namespace, namespaceLabels, policies, proven }: PodFactsGiven,
 ): PodPolicy {
   const { labels = {}, annotations = {} } = service.metadata
   if (!isOpen(policies, namespaceLabels)) return nothing('its namespace is not opted in')
@@ -101,23 +121,49 @@ export function resolvePodPolicy(
   if (selected === undefined) return nothing('no AccelerationPolicy matches its service')
   const chosen = choosePolicy(selected, policies, annotations)
   const overridden = chosen.ok ? applyOverrides(chosen.policy, annotations) : chosen
-  const { name, spec } = overridden.ok ? overridden.policy : selected
+  const policy = overridden.ok ? overridden.policy : selected
+  const { name, spec } = policy
   if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
   const [settings, sidecar, limits] = [holdSettings(spec), sidecarHold(spec), limitsOf(pod)]
-  const hold = settings ? resolveHold(settings, limits) : nothing('nothing is to wait').hold
+  // KServe copies the record to the pods of an InferenceService.
   const records = [
-    { object: service, subject: subjectOf(service, namespace) },
-    { object: pod, subject: { kind: '', name: '', ...serviceOfPod(pod), namespace } },
+    () => (service === pod ? undefined : proven(service, subjectOf(service, namespace))),
+    () => proven(pod, { kind: '', name: '', ...serviceOfPod(pod), namespace }),
   ]
-  const gpu = spec.gpu && wereAdded(records, signer, spec.gpu) ? spec.gpu : undefined
+  const hold = settings
+    ? holdFor(settings, limits, longestFillMs(records, { policy, namespace, absent }))
+    : nothing('nothing is to wait').hold
+  const { gpu } = spec
+  const wasAdded = gpu !== undefined && records.some((record) => addsDevices(record(), gpu))
   return {
     hold,
-    gpu,
+    gpu: wasAdded ? gpu : undefined,
     isEnforced: true,
     sidecarHold: sidecar && resolveHold(sidecar, limits),
     ...(prefetches(spec, modelFormatsOf(service)) && { prefetch: true }),
     ...(spec.cache.prefetchImage !== undefined && { prefetchImage: spec.cache.prefetchImage }),
   }
+}
+
+/** Auto decides by the whole time that a pod may wait, downloads included; the timeout does not count them. */
+function holdFor(settings: HoldSettings, limits: HoldLimits, fillMs: number): Hold {
+  const { at } = resolveHold({ ...settings, timeoutMs: settings.timeoutMs + fillMs }, limits)
+  return { ...resolveHold(settings, limits), at }
+}
+
+/** How long the downloads may take that come before the caches of a pod, in milliseconds. */
+function longestFillMs(
+  records: (() => Original | undefined)[],
+  { absent, ...rule }: { policy: Policy; namespace: string } & Required<Pick<PodSubject, 'absent'>>,
+): number {
+  if (absent.size === 0) return 0
+  const times = records
+    .flatMap((record) => Object.values(record()?.locations ?? {}))
+    .map(({ uri, cache }) => {
+      const found = absent.get(cache)
+      return found === undefined ? 0 : expectedFillMs(uri, { ...rule, ...found })
+    })
+  return Math.max(0, ...times)
 }
 
 /** KServe has already merged probes and deadline into the pod, from service, ServingRuntime or preset. */
@@ -129,19 +175,10 @@ function limitsOf(pod: KubeObject): HoldLimits {
   return { probeMs, deadlineMs: podDeadlineMs(pod) }
 }
 
-/**
- * Whether Warmgate added the devices of a service. If the user asked for them, the user also places the pods.
- * KServe copies the record to the pods of an InferenceService.
- */
-function wereAdded(
-  records: { object: KubeObject; subject: RecordSubject }[],
-  signer: RecordSigner,
-  gpu: GpuPolicy,
-): boolean {
+/** Whether Warmgate added the devices of a service. If the user asked for them, the user also places the pods. */
+function addsDevices(record: Original | undefined, gpu: GpuPolicy): boolean {
   const limits = Object.keys(gpu.resources).map((name) => pointer('resources', 'limits', name))
-  const additions = records.flatMap(({ object, subject }) =>
-    Object.values(provenOriginal(object, signer, subject)?.additions ?? {}),
-  )
+  const additions = Object.values(record?.additions ?? {})
   return additions.some(({ added }) => limits.some((limit) => Object.hasOwn(added, limit)))
 }
 

@@ -8,6 +8,9 @@ export function cacheSettings({ cache, warmup, limits }: PolicySpec): CacheSetti
   return {
     replicas: cache.replicas,
     ...(cache.size === 'Auto' && { growTo }),
+    ...(cache.podsPerWorker !== undefined && {
+      follow: { podsPerWorker: cache.podsPerWorker, most: growTo },
+    }),
     tieredStore: cache.tieredStore,
     nodeSelector: cache.nodeSelector,
     tolerations: cache.tolerations,

@@ -41,6 +41,22 @@ interface Context {
   facts: Facts
 }
 
+/**
+ * How long the download into a mirror may take that comes before the cache of a model, in milliseconds; 0 if there is
+ * none. `isFilling`: its Job exists. Before that only the URI tells, which is enough for all that no Runtime mounts.
+ */
+export function expectedFillMs(
+  uri: string,
+  { policy, namespace, isFilling }: { policy: Policy; namespace: string; isFilling: boolean },
+): number {
+  const parsed = parseModelUri(uri)
+  const plain = parsed.kind === 'directory' ? parsed.directory.uri : trimEndSlashes(uri)
+  const { fill } = sourceRule(withNamespace(policy, namespace), `${plain}/`) ?? {}
+  if (fill === undefined || fill.mode === 'Never') return 0
+  const isDownloaded = isFilling || fill.sources === 'All' || parsed.kind === 'other'
+  return isDownloaded ? (parseDurationMs(fill.timeout) ?? 0) : 0
+}
+
 /** The reasons against a mount that a download into a mirror resolves. */
 const answered: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'ArchiveSource',
@@ -152,6 +168,37 @@ function placeOf(
   if (typeof store === 'string') return { ok: false, reason: 'CredentialsMissing', message: store }
   return { ok: true, source: toSource(directory, reads.credentials, rule), store }
 }
+
+/** A rule with a mirror that Warmgate fills, and how its directories are written there. */
+export interface FilledMirror {
+  /** Its URI, with a slash at its end. */
+  uri: string
+  mirror: Pick<Fill, 'store' | 'settings'>
+  /** The service account that reaches it; undefined if each service uses its own. */
+  account: string | undefined
+}
+
+/** The mirrors that the rules of a policy fill in a namespace, or why one cannot be reached. */
+export function filledMirrors(policy: Policy, facts: Facts): (FilledMirror | SourceRefused)[] {
+  return withNamespace(policy, facts.namespace).spec.sources.flatMap(
+    (rule): (FilledMirror | SourceRefused)[] => {
+      if (rule.fill === undefined || rule.mirror === '') return []
+      const place = placeOf(rule, anyDirectory, facts)
+      if (!place.ok) return [place]
+      const { serviceAccount } = rule.fill
+      const account = serviceAccount === 'Own' ? undefined : serviceAccount
+      return [
+        {
+          uri: rule.mirror,
+          mirror: { store: place.store, settings: settingsOf(rule.fill, policy) },
+          account,
+        },
+      ]
+    },
+  )
+}
+
+const anyDirectory = 'any@'
 
 /** The refusal of a download that Warmgate has no right to start. */
 export function forbidden({ namespace }: Facts): SourceRefused {
