@@ -26,9 +26,9 @@ export interface Counts {
   outages: number
 }
 
-const settleMs = 2_000
+const settleMs = 1_000
 // Longer than it takes to change to certificates of new authorities, if these are checked every second.
-const rotationMs = 5_000
+const rotationMs = 4_000
 const secret = { namespace: 'warmgate-system', name: 'warmgate-certificates' }
 const lease = { namespace: 'warmgate-system', name: 'warmgate' }
 
