@@ -81,6 +81,16 @@ const threatEvidence: Evidence = {
       'a gated model has the token of its service, and its copy is no one else’s',
     ],
   ],
+  'A file in a mirror with a name that makes `mirror prune` delete others': [
+    ['src/fill/listing.test.ts', '%s is none of Warmgate’s directories, and is never deleted'],
+    ['src/fill/listing.test.ts', '%j is never turned into a Job'],
+  ],
+  'A policy that warms models in a namespace that is not its own': [
+    [
+      'src/controller/policies/prewarms.test.ts',
+      'nothing is made in a namespace %s, whatever other policies say',
+    ],
+  ],
   'Secrets in the last lines of a Job': [
     ['src/fill/output.test.ts', 'they are bounded, and hold no control characters'],
   ],

@@ -120,7 +120,9 @@ export class Controller {
     const prewarms = new PrewarmReconciler(shared)
     this.#prewarmer = prewarms
     this.#prewarms = this.#queue('prewarms', async () => {
-      const againMs = await prewarms.reconcile((key) => this.#lookAtCache(keyText(key), key))
+      const againMs = await prewarms.reconcile((key, isNew) =>
+        isNew ? this.#wakeCache(key) : this.#lookAtCache(keyText(key), key),
+      )
       // The status of their policy says how far they are.
       if (againMs !== undefined) this.#policies.addAfter('policies', batchMs)
       return againMs

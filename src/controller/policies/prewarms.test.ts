@@ -153,6 +153,28 @@ test('a plan that fails keeps the cache', async () => {
   expect(api.writes.filter((write) => write.startsWith('delete'))).toEqual([])
 })
 
+test('only what a policy begins or ceases to list needs its caches looked at at once', async () => {
+  const { prewarms, write, api } = cluster()
+  const woken = async () => {
+    const found: [string, boolean][] = []
+    await prewarms.reconcile(({ name }, isNew) => found.push([name.split('-')[0] ?? '', isNew]))
+    return found
+  }
+  expect(await woken()).toEqual([['bloom', true]])
+  expect(await woken()).toEqual([['bloom', false]])
+  write({ prewarm: [{ uris: [uri, 's3://models/llama'], namespaces: ['models'] }] })
+  expect(await woken()).toEqual([
+    ['bloom', false],
+    ['llama', true],
+  ])
+  write({})
+  expect(await woken()).toEqual([
+    ['bloom', true],
+    ['llama', true],
+  ])
+  expect(api.writes).toEqual([])
+})
+
 test('a namespace that opts out gives its caches up', async () => {
   const { run, api, namespaces } = cluster()
   await run()
