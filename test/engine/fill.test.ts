@@ -39,7 +39,7 @@ import { accessKey, secretKey } from './store.ts'
 const run = promisify(execFile)
 const { dataset, inferenceService, job } = resources
 const token = 'hf_the-token-of-a-tenant'
-const patient = { timeoutMs: 240_000 }
+const patient = { timeoutMs: 120_000 }
 
 /** Names that the ValidatingAdmissionPolicy has in its list, as manifests/base ships it. */
 const images = { storage: 'docker.io/kserve/storage-initializer:v0.20.0', rclone: 'rclone/rclone:1.69.3' }
