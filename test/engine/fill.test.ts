@@ -104,14 +104,14 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'warmgate-fill-'))
-    const progress = (line: string) => void process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+    const progress = () => {}
     const [storage, rclone] = [await storageImage(progress), await rcloneImage(progress)]
     const named = [
       { ...storage, name: images.storage },
       { ...rclone, name: `docker.io/${images.rclone}` },
     ]
     ctr = (await provideBinaries({ programs: ['ctr'], progress })).path('ctr')
-    engine = await startEngine({ nodes: 1, images: named, progress })
+    engine = await startEngine({ nodes: 1, images: named })
     const { store, stage, network, nodes } = engine
     node = nodes[0] as RealNode
     for (const bucket of ['models', 'mirror']) await store.createBucket(bucket)
