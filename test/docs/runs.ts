@@ -166,7 +166,7 @@ const waiting: Run[] = [
   {
     command:
       'kubectl get pod POD -n NAMESPACE -o jsonpath=\'{.status.conditions[?(@.type=="warmgate.dev/cache-warm")].message}\'',
-    prints: /warming slow-/,
+    prints: /(waiting for|warming) slow-/,
   },
   { command: 'warmgate restore -n NAMESPACE --pods-only --yes', prints: /slow/ },
   { command: 'warmgate restore -A --pods-only --yes', prints: /nothing to undo/ },
