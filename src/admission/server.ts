@@ -198,7 +198,8 @@ async function review(request: Request, response: Response, options: ReviewOptio
     const parsed = parseReview(body)
     if (!parsed.ok) throw new Refusal('BadRequest', parsed.message)
     connections.trust(request)
-    if (!options.isDraining()) keepOpen(response, options.limits)
+    // The middleware has done it on a connection that was trusted before.
+    if (!isTrusted && !options.isDraining()) keepOpen(response, options.limits)
     // The clock counts whole milliseconds, which is too coarse here.
     const startedMs = performance.now()
     const answer = await answerSafely(parsed.request, { ...options, budgetMs: budgetMs(request) })
