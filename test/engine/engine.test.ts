@@ -8,6 +8,7 @@ import { hasGate } from '../../src/plan/pod/pod.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { type JsonObject, type KubeObject, stringAt } from '../../src/values/object.ts'
+import { mountRoot } from '../cluster/fluid.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { persistentVolume } from '../fluid/kinds.ts'
@@ -15,7 +16,7 @@ import { applyPolicy, condition, eventuallyGone, isTrue, podsOf } from '../integ
 import { custom, namespace, policyOf, service } from '../integration/services.ts'
 import { modelServerImage } from '../node/images.ts'
 import { leftovers } from '../node/leftovers.ts'
-import { type Engine, smallCache, startEngine, storeAccess } from './engine.ts'
+import { type Engine, forgetPages, smallCache, startEngine, storeAccess } from './engine.ts'
 import { writeSafetensors } from './model.ts'
 import { missingForEngine } from './requirements.ts'
 
@@ -76,6 +77,11 @@ describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
     })
   }
 
+  async function cacheOf(name: string): Promise<string> {
+    const found = await engine.stage.client.get(inferenceService, { namespace: ns, name })
+    return cacheNames(found as KubeObject)[0] ?? ''
+  }
+
   async function digestIn(pod: KubeObject, file: string): Promise<string> {
     const { status, body } = await engine.network.get(
       `http://${stringAt(pod, 'status', 'podIP')}:8080/${file}`,
@@ -101,12 +107,15 @@ describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
     const load = await client.get(dataLoad, { namespace: ns, name: cache })
     expect(load).toBeDefined()
     await expectServed(ready)
+    console.log('XXX first read ms', await digestIn(ready, 'read'))
   })
 
   test('a second service of the model starts from the cache: the store sends next to nothing', async () => {
     const before = await engine.store.link.sentBytes()
+    await forgetPages(engine.nodes[0], ns, await cacheOf('bloom'))
     await engine.stage.client.create(inferenceService, service(ns, 'second', predictor()))
     const ready = await podOf('second', (pod) => isTrue(pod, 'Ready'))
+    console.log('XXX read ms', await digestIn(ready, 'read'))
     await expectServed(ready)
     expect((await engine.store.link.sentBytes()) - before).toBeLessThan(2 * mib)
     await engine.stage.client.delete(inferenceService, { namespace: ns, name: 'second' })
@@ -138,10 +147,41 @@ describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
     await expectServed(pod)
   })
 
+  test('an Event says that a worker has lost the model, and the pod reads on', async () => {
+    const { client } = engine.stage
+    const pod = await podOf('bloom', (found) => isTrue(found, 'Ready'))
+    const cache = await cacheOf('bloom')
+    await client.delete(resources.pod, { namespace: ns, name: `${cache}-worker-0` })
+    await until(
+      'the Event',
+      async () => {
+        const { items } = await client.list(resources.event, { namespace: ns })
+        return items.some(({ reason }) => reason === 'CacheEvicted') || undefined
+      },
+      { timeoutMs: 180_000 },
+    )
+    await expectServed(pod)
+  })
+
+  test('a FUSE process that is killed starts again, and a new pod reads its model from the source', async () => {
+    const [node] = engine.nodes
+    const pod = await podOf('bloom', (found) => isTrue(found, 'Ready'))
+    const before = await engine.store.link.sentBytes()
+    await node?.run(['pkill', '-KILL', '-f', 'alluxio.fuse.AlluxioFuse'])
+    await until('a mount that works again', async () => {
+      const files = await node?.run(['sh', '-c', `ls ${mountRoot}/alluxio/*/*/alluxio-fuse || true`])
+      return files?.includes('safetensors') || undefined
+    })
+    await engine.stage.client.delete(resources.pod, { namespace: ns, name: pod.metadata.name ?? '' })
+    await expectServed(
+      await podOf('bloom', (found) => found.metadata.uid !== pod.metadata.uid && isTrue(found, 'Ready')),
+    )
+    expect((await engine.store.link.sentBytes()) - before).toBeGreaterThan(2 * shardBytes)
+  })
+
   test('the last service is deleted, and so is all that was made for it', async () => {
     const { client } = engine.stage
-    const found = await client.get(inferenceService, { namespace: ns, name: 'bloom' })
-    const [cache = ''] = cacheNames(found as KubeObject)
+    const cache = await cacheOf('bloom')
     await client.delete(inferenceService, { namespace: ns, name: 'bloom' })
     for (const resource of [dataset, dataLoad, persistentVolumeClaim])
       await eventuallyGone(client, resource, { namespace: ns, name: cache })
