@@ -1,13 +1,13 @@
 # make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check unit build image release deploy deploy-demo binaries properties bench bench-check bench-scale headline clean
+.PHONY: help demo test check unit build image release deploy deploy-demo site binaries properties bench bench-check bench-scale headline clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: node_modules ## The main job on a real control plane, in the terminal
-	@node demo/main.ts
+	@node demo/main.ts --picture docs/demo.svg
 
 test: node_modules ## Every check and every suite; the last line counts them
 	@node test/all.ts
@@ -28,11 +28,17 @@ release: node_modules ## All files of a release in dist/release (IMAGE=repositor
 	@node release/main.ts $(if $(IMAGE),--image $(IMAGE)) $(if $(URL),--url $(URL))
 
 deploy: ## Warmgate into the cluster of kubectl's current context
+	@kubectl config current-context
 	kubectl apply --server-side -k manifests/base
 	kubectl rollout status deployment/warmgate --namespace warmgate-system --timeout 2m
 
 deploy-demo: deploy ## The same, with the demo's policy
 	kubectl apply --server-side -f demo/manifests/policy.yaml
+
+site: node_modules ## The docs as a site with search, in dist/site
+	@npm ci --prefix docs/site --loglevel=error --no-audit --no-fund
+	@npm run --silent --prefix docs/site build
+	@node docs/site/links.mjs
 
 binaries: node_modules ## Kubernetes, KWOK, KServe and Fluid, built once into a cache
 	@node test/cluster/build.ts

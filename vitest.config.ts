@@ -6,6 +6,7 @@ const patient = { testTimeout: 600_000, hookTimeout: 600_000 }
 /** Test files of the folder that need no cluster. */
 const offline = [
   'bench/*.test.ts',
+  'demo/{picture,timeline}.test.ts',
   'test/*.test.ts',
   'test/cluster/binaries.test.ts',
   'test/fluid/{cache,operation,setup,status,volume}.test.ts',
@@ -17,7 +18,7 @@ const alone = [
   'test/alone/*.test.ts',
   'test/attack/!(records).test.ts',
   'test/cluster/survival.test.ts',
-  'test/{install,prometheus}/*.test.ts',
+  'test/{docs,install,prometheus}/*.test.ts',
 ]
 /** Each starts a real node, and a control plane of its own. */
 const node = ['test/node/{hold,image}.test.ts', 'test/engine/*.test.ts']
@@ -73,7 +74,7 @@ export default defineConfig({
       {
         test: {
           name: 'alone',
-          include: [...alone, 'demo/*.test.ts'],
+          include: [...alone, 'demo/demo.test.ts'],
           exclude: [],
           fileParallelism: false,
           ...patient,

@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -29,9 +29,11 @@ async function processesLeft(): Promise<string[]> {
   return stdout.split('\n').filter((line) => line.includes(folder))
 }
 
+const picture = () => join(folder, 'demo.svg')
+
 /** Runs the demo with a fast download and a fast warm-up. */
 async function run(onOutput: (text: string, interrupt: () => void) => void = () => {}) {
-  const child = spawn(process.execPath, [main, '--quick'], {
+  const child = spawn(process.execPath, [main, '--quick', '--picture', picture()], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TMPDIR: folder },
   })
@@ -85,6 +87,8 @@ test('shows a service from its manifest to three ready pods, and leaves nothing 
     /\nReal: .*Fluid's controllers.* Made up: .*what the cache engine reports.*\n$/,
   ])
   expect(text).not.toContain('demo-access-key-secret')
+  expect(await readFile(picture(), 'utf8')).toMatch(/First pod ready: [\d.]+ s with Warmgate/)
+  await rm(picture())
   await expectNothingLeft()
 })
 

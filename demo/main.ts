@@ -1,22 +1,30 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import { parseArgs } from 'node:util'
 import { runPlan } from '../src/cli/plan.ts'
 import { areBinariesBuilt, buildBinaries } from '../test/cluster/binaries.ts'
 import { programsFor } from '../test/cluster/upstreams.ts'
 import { type RealFluidCluster, startRealFluidCluster } from '../test/warmgate/test-cluster.ts'
 import { Engine } from './engine.ts'
+import { drawPicture } from './picture.ts'
 import { Scenario } from './scenario.ts'
 import { Screen } from './screen.ts'
-import { drawTimelines } from './timeline.ts'
+import { drawTimelines, type Timeline } from './timeline.ts'
 
 /*
  * `make demo`: a KServe service that starts from a Fluid cache, with nothing to write but its manifest.
  * Kubernetes, KServe and Fluid's controllers are real. KWOK simulates the nodes, and what the cache engine
  * answers is made up: all sizes and speeds are set here.
+ *
+ *   --quick          a fast download and a fast warm-up
+ *   --picture FILE   where the two timelines are written as an SVG
  */
 
 const gib = 2 ** 30
-const quick = process.argv.includes('--quick')
+const { quick = false, picture } = parseArgs({
+  options: { quick: { type: 'boolean' }, picture: { type: 'string' } },
+}).values
 
 const modelBytes = Math.round(3.14 * gib)
 // KServe's own Fluid sample measured these for a model of this size: 52.7 s with a storage initializer,
@@ -64,14 +72,17 @@ async function runDemo(): Promise<void> {
   await engine.prepare()
   scenario = new Scenario(testCluster.client, screen, engine)
   await scenario.prepare()
-  const accelerated = await scenario.accelerated()
+  const first = await scenario.accelerated()
   screen.title('3. Scale out from 1 to 3: the cache is warm, nothing is held')
-  accelerated.steps.push(...(await scenario.scaleOut('bloom')))
+  const accelerated: Timeline = { ...first, more: await scenario.scaleOut('bloom') }
   screen.title('4. The same service without acceleration')
-  const plain = await scenario.plain()
-  plain.steps.push(...(await scenario.scaleOut('bloom-plain')))
+  const firstPlain = await scenario.plain()
+  const plain: Timeline = { ...firstPlain, more: await scenario.scaleOut('bloom-plain') }
   screen.title('5. Side by side')
   screen.line(drawTimelines([accelerated, plain]))
+  if (picture === undefined) return
+  await writeFile(picture, drawPicture(accelerated, plain))
+  screen.line(`\nas a picture: ${picture}`)
 }
 
 /** Builds the control plane if needed, and first prints the offline plan of the same manifest to read. */

@@ -52,7 +52,7 @@ export class Scenario {
   }
 
   /** Starts the accelerated service, from its manifest to its first ready pod. */
-  async accelerated(): Promise<Timeline> {
+  async accelerated(): Promise<Omit<Timeline, 'more'>> {
     const screen = this.#screen
     screen.title('1. The manifest, as the model team wrote it')
     screen.text((await readFile(new URL('manifests/bloom.yaml', import.meta.url), 'utf8')).trimEnd())
@@ -92,17 +92,17 @@ export class Scenario {
       `${stringAt(conditionOf(ready, cacheWarmGate), 'message')}: pod ${ready.metadata.name} is Ready`,
     )
     const at = (ms: number) => (ms - startMs) / 1_000
-    const steps: Step[] = [
+    const first: Step[] = [
       { name: 'cache bound', mark: '░', fromSeconds: 0, toSeconds: at(boundMs) },
       { name: 'Job started', mark: '·', fromSeconds: at(boundMs), toSeconds: at(loadingMs) },
       { name: 'warm-up, once', mark: '▒', fromSeconds: at(loadingMs), toSeconds: at(warmMs) },
       { name: 'pod 1 ready', mark: '█', fromSeconds: at(warmMs), toSeconds: at(readyMs) },
     ]
-    return { title: 'with Warmgate', steps }
+    return { title: 'with Warmgate', first }
   }
 
   /** Scales from 1 to 3 pods; returns how long the new pods took from their creation to Ready. */
-  async scaleOut(name: string): Promise<Step[]> {
+  async scaleOut(name: string): Promise<Step> {
     const known = new Set(this.#of(name).map(({ metadata }) => metadata.uid))
     const fresh = () => this.#of(name).filter(({ metadata }) => !known.has(metadata.uid))
     const body = { spec: { predictor: { minReplicas: 3 } } }
@@ -114,11 +114,11 @@ export class Scenario {
     await this.#pods.until(() => (fresh().filter(isReady).length === 2 ? true : undefined))
     const readyMs = Date.now()
     this.#say('ready', `2 more pods of ${name} are Ready`)
-    return [{ name: '1 → 3 pods', mark: '█', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 }]
+    return { name: '1 → 3 pods', mark: '█', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 }
   }
 
   /** Starts the same service with acceleration disabled: what KServe does without Warmgate. */
-  async plain(): Promise<Timeline> {
+  async plain(): Promise<Omit<Timeline, 'more'>> {
     const [service] = await readObjects(manifest)
     if (service === undefined) throw new Error(`${manifest} is empty`)
     const { metadata } = service
@@ -133,10 +133,10 @@ export class Scenario {
     await this.#pods.until(() => this.#of('bloom-plain').find(isReady))
     const readyMs = Date.now()
     this.#say('ready', `pod ${pod.metadata.name} is Ready`)
-    const steps = [
+    const first = [
       { name: 'download in pod 1', mark: '▒', fromSeconds: 0, toSeconds: (readyMs - startMs) / 1_000 },
     ]
-    return { title: 'without', steps }
+    return { title: 'without', first }
   }
 
   async #created(dataset: KubeObject): Promise<void> {

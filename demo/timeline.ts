@@ -8,22 +8,33 @@ export interface Step {
 
 export interface Timeline {
   title: string
-  steps: Step[]
+  /** From the creation of the service to its first ready pod. */
+  first: Step[]
+  /** From the creation of two more pods until they are ready: counted from 0 again. */
+  more: Step
 }
 
 const width = 60
 
 /** Draws timelines below each other on one scale, so that they can be compared. */
 export function drawTimelines(timelines: Timeline[]): string {
-  const longest = Math.max(...timelines.flatMap(({ steps }) => steps.map(({ toSeconds }) => toSeconds)), 1)
-  const scale = width / longest
-  const label = Math.max(...timelines.flatMap(({ steps }) => steps.map(({ name }) => name.length)))
-  const lines = timelines.flatMap(({ title, steps }) => [
+  const rows = timelines.map(({ title, first, more }) => ({ title, steps: [...first, more] }))
+  const scale = width / longestSeconds(timelines)
+  const label = Math.max(...rows.flatMap(({ steps }) => steps.map(({ name }) => name.length)))
+  const lines = rows.flatMap(({ title, steps }) => [
     title,
     ...steps.map((step) => `  ${step.name.padEnd(label)} │${bar(step, scale)}│ ${seconds(step)}`),
     '',
   ])
   return lines.join('\n').trimEnd()
+}
+
+/** When the last step of all ends, and at least 1 s. */
+export function longestSeconds(timelines: Timeline[]): number {
+  return Math.max(
+    ...timelines.flatMap(({ first, more }) => [...first, more].map(({ toSeconds }) => toSeconds)),
+    1,
+  )
 }
 
 function bar({ mark, fromSeconds, toSeconds }: Step, scale: number): string {

@@ -402,7 +402,10 @@ function readme(version: string): string {
 The Helm chart of Warmgate ${version}. It renders the same objects as \`manifests/base\` and its components.
 [docs/install.md](../../docs/install.md) compares the ways to install it.
 
-    helm install warmgate warmgate-${version}.tgz --namespace warmgate-system --create-namespace
+\`\`\`sh
+helm install warmgate dist/release/warmgate-${version}.tgz -n warmgate-system --create-namespace \\
+  --set image.repository=registry.example.com/platform/warmgate
+\`\`\`
 
 One cluster has one Warmgate: its cluster-wide objects have fixed names. Give its namespace the label
 \`pod-security.kubernetes.io/enforce: restricted\` if your cluster has no default level.

@@ -2,6 +2,8 @@ import { access, glob, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { commandsOf, documentedCommands, indentedCode, readPages } from './docs/commands.ts'
+import { notRun, onNode, stages } from './docs/runs.ts'
 
 const root = new URL('../', import.meta.url)
 
@@ -39,6 +41,45 @@ async function leadsTo(file: URL, anchor: string | undefined): Promise<boolean> 
   const text = await readFile(file, 'utf8')
   return [...text.matchAll(/^#+ (.*)$/gm)].some(([, heading = '']) => anchorOf(heading) === anchor)
 }
+
+const runs = [...Object.values(stages).flat(), ...onNode]
+
+test('every command of the docs is run by a test, or is in the list of those that are not, with the reason', async () => {
+  const documented = await documentedCommands()
+  const known = new Set([...runs.map(({ command }) => command), ...Object.keys(notRun)])
+  const unknown = documented.filter(({ command }) => !known.has(command))
+  expect(documented.length).toBeGreaterThan(100)
+  expect(unknown.map(({ page, line, command }) => `${page}:${line}: ${command}`)).toEqual([])
+})
+
+test('each command that a test runs is in the docs, and has one row', async () => {
+  const documented = new Set((await documentedCommands()).map(({ command }) => command))
+  const known = [...runs.map(({ command }) => command), ...Object.keys(notRun)]
+  expect(known.filter((command) => !documented.has(command))).toEqual([])
+  expect(known.length).toBe(new Set(known).size)
+})
+
+test('all code is in fences, so that no command is overlooked', async () => {
+  const found = (await readPages()).flatMap(({ page, text }) =>
+    indentedCode(text).map((line) => `${page}:${line}`),
+  )
+  expect(found).toEqual([])
+})
+
+test('a command is what a reader pastes: lines joined, comments dropped', () => {
+  const page = [
+    ...['# Page', '', '```sh', 'kubectl get pods    # all', 'helm install a b \\', '  --set c=d', '```', ''],
+    ...['- item', '', '  ```sh', '  make', '  ```', '', '```yaml', 'kubectl: no', '```', ''],
+    ...['```text', 'Usage: warmgate', '', 'Examples:', '  warmgate x   # one', '', 'Exit status:', '```', ''],
+  ]
+  expect(commandsOf(page.join('\n'))).toEqual([
+    { line: 4, command: 'kubectl get pods' },
+    { line: 5, command: 'helm install a b --set c=d' },
+    { line: 12, command: 'make' },
+    { line: 23, command: 'warmgate x' },
+  ])
+  expect(indentedCode(['text', '', '    kubectl get pods', '', ...page].join('\n'))).toEqual([3])
+})
 
 interface Field {
   type?: string

@@ -3,7 +3,7 @@ import type { Mirror } from '../cluster/mirror.ts'
 import type { Planner } from '../cluster/planner.ts'
 import { podFacts } from '../cluster/pod.ts'
 import { podClaim } from '../cluster/pod-rewrite.ts'
-import { servesModel } from '../kserve/pod.ts'
+import { servesModel, serviceOfPod } from '../kserve/pod.ts'
 import type { PatchOperation } from '../plan/draft.ts'
 import { planPod } from '../plan/pod/pod.ts'
 import { redirectPod } from '../plan/pod/redirect.ts'
@@ -46,9 +46,16 @@ export function createPodHandler(sources: {
   }
 }
 
-/** Look at nothing of a pod where no service can be accelerated, and at none that is larger than any server's. */
+/**
+ * Look at nothing of a pod of no service, or where no service can be accelerated, and at none that is larger than any
+ * server's.
+ */
 function needsReview(mirror: Mirror, pod: KubeObject, namespace: string): boolean {
-  return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace)) && isReadablePod(pod)
+  return (
+    serviceOfPod(pod) !== undefined &&
+    isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace)) &&
+    isReadablePod(pod)
+  )
 }
 
 async function redirect(

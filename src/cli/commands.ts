@@ -12,6 +12,8 @@ import {
   type ClusterFlags,
   type ScopeFlags,
   type Selector,
+  toDurationMs,
+  toNamespace,
   toShare,
 } from './conventions.ts'
 import { UsageError } from './errors.ts'
@@ -65,7 +67,11 @@ export function addPlan(program: Command, { terminal, exit }: Session): void {
   )
     .requiredOption('-f, --file <file...>', 'manifests: files, folders, or - for standard input')
     .option('--policy <file...>', 'policies to try, in place of those of the same name')
-    .option('-n, --namespace <name>', 'the namespace of manifests that name none; without it: default')
+    .option(
+      '-n, --namespace <name>',
+      'the namespace of manifests that name none; without it: default',
+      toNamespace,
+    )
     .addOption(
       new Option('--fail-on <decision>', 'which decisions are a failure: deny, or skip as well')
         .choices(failures)
@@ -169,6 +175,54 @@ export function addWarm(program: Command, { terminal, exit }: Session): void {
       ),
     )
   })
+}
+
+interface MirrorFlags extends ScopeFlags {
+  yes?: true
+  mirror?: string
+  olderThan: number
+  timeout: number
+}
+
+export function addMirror(program: Command, { terminal, exit }: Session): void {
+  const command = addCommand(
+    program,
+    'mirror',
+    'List what is in the mirrors that policies fill, and what uses it, or delete what nothing uses.',
+    {
+      examples: [
+        ['mirror list -n models', 'sizes, which are complete, and who uses them'],
+        ['mirror prune -n models', 'what nothing in this cluster uses'],
+        ['mirror prune -n models --yes', 'delete it'],
+        ['mirror prune hf/org/model@v1@ -n models --yes', 'one directory'],
+      ],
+      exits: { 1: 'a mirror could not be read, or a named directory cannot be deleted' },
+    },
+  )
+    .addArgument(new Argument('<action>', 'what to do').choices(['list', 'prune']))
+    .argument(
+      '[directory...]',
+      'directories to prune, as list prints them; without any: all that nothing uses',
+    )
+    .option('--mirror <uri>', 'only this mirror, if policies fill several')
+    .addOption(
+      new Option('--older-than <duration>', 'prune only what was not written since')
+        .argParser(toDurationMs)
+        .default(86_400_000, '24h'),
+    )
+  addTimeoutFlag(addYesFlag(command), 'the Job that lists or deletes', 3_600_000)
+  addScopeFlags(command, { all: false }).action(
+    async (action: 'list' | 'prune', directories: string[], flags: MirrorFlags) => {
+      const { runMirror } = await import('./mirror.ts')
+      const { yes = false, mirror, olderThan: olderThanMs, timeout: timeoutMs } = flags
+      const options = { action, directories, yes, mirror, olderThanMs, timeoutMs }
+      exit(
+        await withCluster(flags, ({ namespace = '', ...cluster }) =>
+          runMirror({ ...cluster, ...options, namespace }, terminal),
+        ),
+      )
+    },
+  )
 }
 
 interface AdoptFlags extends SelectorFlags {

@@ -156,6 +156,7 @@ test.each<[string, string[], RegExp]>([
     /^warmgate: WG010: list pods in default: .*; is the API server reached\? /,
   ],
   ['a selector that is none', ['-l', 'a=b=c'], /WG002: .*write it like app=llama/],
+  ['a namespace that is empty', ['-n', ''], /WG002: .*write the name of a namespace/],
   ['a flag that does not exist', ['--all'], /WG002: unknown option '--all'/],
 ])('%s: status 2, with a code and what to do', async (_, flags, message) => {
   const { status, stdout, stderr } = await warmgate(['report', ...here(), ...flags])
@@ -241,8 +242,10 @@ As a plugin of kubectl (a file or link \`kubectl-warmgate\` in the \`PATH\`), th
 \`kubectl warmgate plan\` and so on. For kubectl's own completion, put this beside it as
 \`kubectl_complete-warmgate\`:
 
-    #!/bin/sh
-    exec warmgate __complete -- "$@"
+\`\`\`text
+#!/bin/sh
+exec warmgate __complete -- "$@"
+\`\`\`
 
 Flags are kubectl's: \`-n\`, \`-A\`, \`-l\`, \`-o\`, \`--context\` and \`--kubeconfig\`. Without \`-n\` or \`-A\` a
 command works in the namespace of the kubeconfig's context. Durations are written like \`90s\`, \`30m\` or

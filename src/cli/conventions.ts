@@ -50,7 +50,8 @@ export function addClusterFlags(command: Command): Command {
 
 /** `-n` and the cluster's flags; `-A` if a command can work on all namespaces. */
 export function addScopeFlags(command: Command, { all }: { all: boolean }): Command {
-  command.option('-n, --namespace <name>', "the namespace; without it: that of the kubeconfig's context")
+  const description = "the namespace; without it: that of the kubeconfig's context"
+  command.option('-n, --namespace <name>', description, toNamespace)
   if (all) command.option('-A, --all-namespaces', 'all namespaces')
   return addClusterFlags(command)
 }
@@ -113,6 +114,12 @@ export function toCount(value: string): number {
   const count = Number(value)
   if (Number.isInteger(count) && count > 0) return count
   throw new InvalidArgumentError('write a whole number from 1 on')
+}
+
+/** Refuses what cannot be the name of a namespace, such as the empty value of an unset variable. */
+export function toNamespace(value: string): string {
+  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value)) return value
+  throw new InvalidArgumentError('write the name of a namespace')
 }
 
 export function toPort(value: string): number {

@@ -31,9 +31,17 @@ function firstSentence(name: ExplainedReason): string {
   return /^(?:`[^`]*`|\([^)]*\)|[^.:;`(])*/.exec(paragraph.replaceAll('\n', ' '))?.[0].trim() ?? ''
 }
 
+/** With commands in fences, which a terminal shows better without. */
+function fenced(markdown: string): string {
+  return markdown.replaceAll(
+    /(?:^ {4}.*\n)+/gm,
+    (code) => `\`\`\`sh\n${code.replaceAll(/^ {4}/gm, '')}\`\`\`\n`,
+  )
+}
+
 /** docs/reasons.md. */
 export function reasonsPage(): string {
-  const sections = reasonNames.map((name) => `## ${name}\n\n${reasonPages[name].join('\n')}\n`)
+  const sections = reasonNames.map((name) => `## ${name}\n\n${fenced(reasonPages[name].join('\n'))}\n`)
   return [introduction, ...sections].join('\n')
 }
 

@@ -335,6 +335,14 @@ test('nothing to plan is said, on standard error', async () => {
   expect(await warmgate(['plan', '-f', '-', '-l', 'a=b'], llama)).toEqual({ status: 0, stdout: '', stderr })
 })
 
+test('policies to try that are none are an error, not ignored', async () => {
+  const file = join(folder, 'service.yaml')
+  await writeFile(file, llama)
+  const { status, stdout, stderr } = await warmgate(['plan', '-f', file, '--policy', file], '')
+  expect([status, stdout]).toEqual([2, ''])
+  expect(stderr).toBe(`warmgate: WG001: ${file}: there is no AccelerationPolicy\n`)
+})
+
 test('status 1 if a service would be denied; the others are still printed', async () => {
   const denied = service('odd', 's3://models/odd', ', annotations: {warmgate.dev/hold: Never}')
   for (const format of ['json', 'yaml', 'diff']) {

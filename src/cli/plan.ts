@@ -12,7 +12,13 @@ import type { JsonObject, KubeObject } from '../values/object.ts'
 import { hasPlaceholder, printable, printableLines, printableYaml } from '../values/text.ts'
 import { plainScalar } from './go-yaml.ts'
 import { isNamespaced, ManifestFacts } from './manifest-facts.ts'
-import { type FileManifest, type Manifest, type Manifests, readManifests } from './manifests.ts'
+import {
+  type FileManifest,
+  type Manifest,
+  ManifestError,
+  type Manifests,
+  readManifests,
+} from './manifests.ts'
 import type { Streams } from './terminal.ts'
 
 export const planFormats = ['yaml', 'json', 'diff'] as const
@@ -50,9 +56,7 @@ export async function runPlan(
   { files, policyFiles = [], output, namespace, selector = {}, failOn = 'deny' }: PlanOptions,
   streams: Streams,
 ): Promise<0 | 1 | 2> {
-  const candidates = await readManifests(policyFiles, streams.stdin)
-  // A policy file that cannot be read makes the plan useless: stop.
-  if (candidates.problems[0] !== undefined) throw candidates.problems[0]
+  const candidates = await readPolicies(policyFiles, streams)
   const read = await readManifests(files, streams.stdin)
   const manifests = withPolicies(read.manifests, candidates.manifests).map(inNamespace(namespace))
   const services = manifests.filter(
@@ -67,6 +71,19 @@ export async function runPlan(
   const isUnread = printNotes({ notes: [...notes, ...nothing], problems: read.problems }, streams)
   if (isUnread) return 2
   return planned.some(({ plan: made }) => isFailure(made, failOn)) ? 1 : 0
+}
+
+/**
+ * Reads the policies to try. Throws a ManifestError for the first file that cannot be read, and if there is no policy:
+ * what follows would be decided by other policies than the user means.
+ */
+export async function readPolicies(files: string[], { stdin }: Pick<Streams, 'stdin'>): Promise<Manifests> {
+  const read = await readManifests(files, stdin)
+  if (read.problems[0] !== undefined) throw read.problems[0]
+  const isPolicy = ({ object }: FileManifest) => object.kind === 'AccelerationPolicy'
+  if (files.length > 0 && !read.manifests.some(isPolicy))
+    throw new ManifestError(files.join(', '), 'there is no AccelerationPolicy')
+  return read
 }
 
 const nothingPlanned =

@@ -5,6 +5,7 @@ import {
   addAdopt,
   addDoctor,
   addExplain,
+  addMirror,
   addPlan,
   addRefresh,
   addReport,
@@ -76,6 +77,7 @@ export function createProgram(name: string, session: Session): Command {
   addStatus(program, session)
   addRefresh(program, session)
   addWarm(program, session)
+  addMirror(program, session)
   addAdopt(program, session)
   addRestore(program, session)
   addCompletion(program, session)
@@ -123,7 +125,7 @@ export function createProgram(name: string, session: Session): Command {
 function addCompletion(program: Command, { terminal }: Session): void {
   addCommand(program, 'completion', 'Print the script that completes commands, flags and names in a shell.', {
     examples: [
-      ['completion bash > /etc/bash_completion.d/warmgate', 'bash'],
+      ['completion bash > ~/.local/share/bash-completion/completions/warmgate', 'bash'],
       ['completion zsh > ~/.zfunc/_warmgate', 'zsh'],
       ['completion fish > ~/.config/fish/completions/warmgate.fish', 'fish'],
     ],

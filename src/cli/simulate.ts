@@ -8,8 +8,15 @@ import { formatSize, parseSizeBytes } from '../values/size.ts'
 import { printable, printableLines } from '../values/text.ts'
 import type { Cluster } from './cluster.ts'
 import { ManifestFacts } from './manifest-facts.ts'
-import { type Manifest, readManifests } from './manifests.ts'
-import { isService, type PlannedService, planService, printNotes, withPolicies } from './plan.ts'
+import type { Manifest } from './manifests.ts'
+import {
+  isService,
+  type PlannedService,
+  planService,
+  printNotes,
+  readPolicies,
+  withPolicies,
+} from './plan.ts'
 import { reportDownloads, type ServiceReport } from './report.ts'
 import { readClusterObjects } from './simulate-cluster.ts'
 import { table } from './table.ts'
@@ -44,9 +51,7 @@ interface Simulated {
  */
 export async function runSimulate(options: SimulateOptions, streams: Streams): Promise<0 | 1 | 2> {
   const { files, cluster, selector, optIn, saving, output } = options
-  const read = await readManifests(files, streams.stdin)
-  // A policy that cannot be read makes the simulation useless: stop.
-  if (read.problems[0] !== undefined) throw read.problems[0]
+  const read = await readPolicies(files, streams)
   const found = await readClusterObjects(cluster, selector)
   const objects = [
     ...found.objects.map(optIn ? asOptedIn : (object: KubeObject) => object),

@@ -179,7 +179,7 @@ export async function readStatus({
     return await listInstalled(client, resource, select)
   }
   // Use the oldest version, because every KServe with this kind serves it.
-  const [services, llmServices, datasets, dataLoads, loadJobs, fillJobs, pods, llmPods, gatedPods] =
+  const [services, llmServices, datasets, dataLoads, loadJobs, fillJobs, fillPods, pods, llmPods, gatedPods] =
     await Promise.all([
       list(resources.inferenceService, selector),
       list(llmInferenceService('v1alpha1'), selector),
@@ -187,6 +187,7 @@ export async function readStatus({
       list(resources.dataLoad),
       list(resources.job, loadJobSelector),
       list(resources.job, fillJobSelector),
+      list(resources.pod, fillJobSelector),
       list(resources.pod, serviceLabel),
       list(resources.pod, llmSelector),
       list(resources.pod, cachePodSelector),
@@ -199,6 +200,7 @@ export async function readStatus({
     dataLoads,
     loadJobs,
     fillJobs,
+    fillPods,
     gatedPods,
     pods: [...pods, ...llmPods],
   }

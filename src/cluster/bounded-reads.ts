@@ -34,6 +34,7 @@ export class BoundedReads {
   /** Runs the added reads. Rejects if the signal aborts, and starts no read after that. */
   async make(signal: AbortSignal | undefined): Promise<void> {
     const reads = this.#pending
+    if (reads.length === 0) return
     this.#pending = []
     await mapConcurrently(reads, { limit: concurrentReads, signal }, ({ run }) => run())
   }

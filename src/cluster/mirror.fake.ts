@@ -32,6 +32,7 @@ const kinds = {
   dataLoads: 'DataLoad',
   loadJobs: 'Job',
   fillJobs: 'Job',
+  fillPods: 'Pod',
   gatedPods: 'Pod',
 } as const
 

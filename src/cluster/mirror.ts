@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { fillJobSelector } from '../fill/job.ts'
+import { reduceFillPod } from '../fill/stage.ts'
 import { loadJobSelector } from '../fluid/job.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import { cachePodSelector } from '../fluid/suspension.ts'
@@ -91,6 +92,8 @@ export class Mirror {
   readonly loadJobs: Reflector
   /** The Jobs that fill mirrors. */
   readonly fillJobs: Reflector
+  /** The pods of these. */
+  readonly fillPods: Reflector
   /** The pods of caches that have scheduling gates. */
   readonly gatedPods: Reflector
   readonly runtimes: Record<RuntimeName, Reflector>
@@ -167,6 +170,10 @@ export class Mirror {
     this.dataLoads = follow(resources.dataLoad)
     this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: reduceJob })
     this.fillJobs = follow(resources.job, { select: { labelSelector: fillJobSelector }, reduce: reduceJob })
+    this.fillPods = follow(resources.pod, {
+      select: { labelSelector: fillJobSelector },
+      reduce: reduceFillPod,
+    })
     const ofCaches = { select: { labelSelector: cachePodSelector }, reduce: reduceGatedPod }
     this.gatedPods = follow(resources.pod, ofCaches)
     this.runtimes = followAll(follow)
@@ -310,6 +317,8 @@ export class Mirror {
     const isStarting = () =>
       this.#options.signer.missing !== undefined || first.some(({ state }) => state === 'starting')
     while (isStarting() && !signal.aborted) await pause(this.#options.clock, batchMs, signal)
+    // Before the first review needs them: the first time takes milliseconds.
+    this.parsedPolicies()
     if (!signal.aborted) for (const reflector of this.#cutIn.keys()) reflector.start()
   }
 
@@ -340,6 +349,7 @@ export class Mirror {
       dataloads: dataLoads,
       jobs: loadJobs,
       'jobs that fill mirrors': this.fillJobs,
+      'pods that fill mirrors': this.fillPods,
       'pods of caches': this.gatedPods,
       ...Object.fromEntries(runtimes.map(([name, reflector]) => [runtimeResources[name].plural, reflector])),
     }

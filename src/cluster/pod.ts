@@ -58,7 +58,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
       namespace,
       namespaceLabels: namespaceLabels(mirror, namespace),
       policies: mirror.parsedPolicies(),
-      signer: mirror.records.signer,
+      proven: (object, subject) => mirror.records.proven(object, subject),
     },
   )
   const cold = caches.filter(({ phase }) => phase.kind !== 'warm')

@@ -24,6 +24,7 @@ export interface StatusObjects {
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]
   fillJobs?: KubeObject[]
+  fillPods?: KubeObject[]
   gatedPods?: KubeObject[]
   pods: KubeObject[]
 }

@@ -120,7 +120,9 @@ export class Controller {
     const prewarms = new PrewarmReconciler(shared)
     this.#prewarmer = prewarms
     this.#prewarms = this.#queue('prewarms', async () => {
-      const againMs = await prewarms.reconcile((key) => this.#lookAtCache(keyText(key), key))
+      const againMs = await prewarms.reconcile((key, isNew) =>
+        isNew ? this.#wakeCache(key) : this.#lookAtCache(keyText(key), key),
+      )
       // The status of their policy says how far they are.
       if (againMs !== undefined) this.#policies.addAfter('policies', batchMs)
       return againMs
@@ -234,6 +236,12 @@ export class Controller {
       this.#wakeCache(key)
       const about = { mirror, podRewrites: this.#podRewrites }
       reportFill({ ...this.#options, ownersOf: (cache) => cacheOwners(about, cache) }, change)
+    })
+    // What a download does now is shown on the pods that wait for it.
+    whenLeading(mirror.fillPods, ({ object }) => {
+      const { namespace = '', labels = {} } = object.metadata
+      const name = labels['batch.kubernetes.io/job-name'] ?? ''
+      this.#wakeHolds(this.#held.of(cacheOfJob({ ...object, metadata: { namespace, name } })))
     })
     whenLeading(mirror.dataLoads, ({ type, object }) => {
       if (type === 'deleted') this.#warmupReporter.forget(object)

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { parseListing } from './listing.ts'
 import { lastLines, masked } from './output.ts'
 import { fillPath } from './path.ts'
 
@@ -31,5 +32,15 @@ test.each(['a', '/', ':', 'token=', 'https://a?', 'hf_', 'Bearer ', '\n', '://']
     }
     expect(tookMs(() => masked(log))).toBeLessThan(20)
     expect(tookMs(() => lastLines([pod]))).toBeLessThan(20)
+  },
+)
+
+test.each(['\t', '\n', '/', '@', '.', '@/', '1\t2030-01-01 00:00:00\ta@/b\n', '1\t2030-01-01 00:00:00\t@'])(
+  'a listing of %j alone takes less than 100 ms for 64 KiB, and no more than its share for 1 MiB',
+  (part) => {
+    const listing = (bytes: number) => part.repeat(bytes / part.length)
+    tookMs(() => parseListing(listing(2 ** 16)))
+    expect(tookMs(() => parseListing(listing(2 ** 16)))).toBeLessThan(100)
+    expect(tookMs(() => parseListing(listing(2 ** 20)))).toBeLessThan(1_600)
   },
 )

@@ -19,24 +19,45 @@ test('a download for a bucket: unmark, download, store, check, mark', () => {
   expect(stepsOf(fillJob(fakeFilled())).map(commandOf)).toEqual([
     'rclone copyto /mark/none mirror:mirror/models/.warmgate/hf/org/bloom@.json --copy-links',
     'hf://org/bloom /mnt/models',
-    'rclone copy /mnt/models mirror:mirror/models/hf/org/bloom@ --checksum',
-    'rclone check /mnt/models mirror:mirror/models/hf/org/bloom@ --one-way',
+    'rclone copy /mnt/models mirror:mirror/models/hf/org/bloom@ --checksum --copy-links --exclude /.cache/huggingface/**',
+    'rclone check /mnt/models mirror:mirror/models/hf/org/bloom@ --one-way --copy-links --exclude /.cache/huggingface/**',
     'rclone copyto /mark/marker mirror:mirror/models/.warmgate/hf/org/bloom@.json --copy-links',
   ])
 })
+
+const staging = '/mirror/models/.warmgate/staging/models.bloom-0123456789'
 
 test('a download for a claim goes into a directory of its pod, and is renamed', () => {
   const job = fillJob(fakeFilled({ store: claim }))
   expect(stepsOf(job).map(commandOf)).toEqual([
     'rclone copyto /mark/none /mirror/models/.warmgate/hf/org/bloom@.json --copy-links',
-    'hf://org/bloom /mirror/models/.warmgate/staging/$(POD_NAME)',
-    'rclone moveto /mirror/models/.warmgate/staging/$(POD_NAME) /mirror/models/hf/org/bloom@',
+    `rclone sync /work ${staging}`,
+    `hf://org/bloom ${staging}/$(POD_NAME)`,
+    `rclone moveto ${staging}/$(POD_NAME) /mirror/models/hf/org/bloom@ --links`,
     'rclone copyto /mark/marker /mirror/models/.warmgate/hf/org/bloom@.json --copy-links',
   ])
   const names = listAt(podOf(job), 'volumes').map((volume) => stringAt(volume, 'name'))
-  expect(names).toEqual(['mirror', 'mark'])
+  expect(names).toEqual(['mirror', 'mark', 'work'])
   for (const step of stepsOf(job))
     expect(listAt(step, 'env').map((variable) => stringAt(variable, 'name'))).toContain('POD_NAME')
+})
+
+test.each([
+  ['hf://org/bloom', '--copy-links --exclude /.cache/huggingface/**'],
+  ['https://example.com/m.tar.gz', '--copy-links'],
+  ['s3://models/bloom', '--copy-links'],
+  ['https://example.com/org/bloom.git', ''],
+  ['https://user@example.com/bloom.git/', ''],
+])('%s is stored and checked with %j', (model, options) => {
+  const steps = stepsOf(fillJob(fakeFilled({ model }))).map(commandOf)
+  for (const command of ['copy', 'check']) {
+    const step = steps.find((each) => each.startsWith(`rclone ${command} `)) ?? ''
+    expect(step.replace(/.*--(checksum|one-way) ?/, '')).toBe(options)
+  }
+})
+
+test('the next pod of a download starts when the one before it has ended', () => {
+  expect(fillJob(fakeFilled()).spec).toMatchObject({ podReplacementPolicy: 'Failed' })
 })
 
 test('a look ends well only if it copies a marker that is not empty, and fails at once if there is none', () => {

@@ -66,9 +66,9 @@ export function lookJob(cache: Filled): KubeObject {
  * downloaded, checks it, and writes the marker last. So the marker is there, and not empty, only if the
  * directory is complete. Each step is a container, and its command one call of rclone.
  *
- * A download for a claim goes into a directory of the pod's own, and is renamed. Two Jobs for one model write
- * the same files: a check fails, and its Job is tried again, if the other one has stored something else
- * meanwhile.
+ * A download for a claim goes into a directory of the pod's own, and is renamed. What killed pods of the Job have
+ * left there is deleted first. Two Jobs for one model write the same files: a check fails, and its Job is tried
+ * again, if the other one has stored something else meanwhile.
  */
 export function fillJob(cache: Filled, refill?: string): KubeObject {
   const { fill } = cache
@@ -78,18 +78,23 @@ export function fillJob(cache: Filled, refill?: string): KubeObject {
   const target = `${remote.root}/${fill.path}`
   const call = (name: string, args: string[]) => rclone(fill, remote, name, args)
   const isClaim = store.kind === 'Claim'
-  const staging = `${remote.root}/.warmgate/staging/$(POD_NAME)`
+  const stagings = `${remote.root}/.warmgate/staging/${cache.namespace}.${cache.name}`
+  const staging = `${stagings}/$(POD_NAME)`
+  // A directory that was empty from the start: what is made the same as it, is empty.
+  const clean = isClaim ? [call('clean', ['sync', workPath, stagings])] : []
+  const what = downloadedFiles(fill)
   const storing = isClaim
-    ? [call('store', ['moveto', staging, target])]
+    ? [call('store', ['moveto', staging, target, '--links'])]
     : [
-        call('store', ['copy', scratchPath, target, '--checksum']),
-        call('check', ['check', scratchPath, target, '--one-way']),
+        call('store', ['copy', scratchPath, target, '--checksum', ...what]),
+        call('check', ['check', scratchPath, target, '--one-way', ...what]),
       ]
   const mark = call('mark', ['copyto', `${markPath}/marker`, `${directory}/${file}`, '--copy-links'])
   const unmark = call('unmark', ['copyto', `${markPath}/none`, `${directory}/${file}`, '--copy-links'])
   const scratch = isClaim ? [] : [{ name: 'scratch', mountPath: scratchPath }]
+  const empty = isClaim ? [{ name: 'work', mountPath: workPath, readOnly: true }] : []
   // KServe's container gets a place to write to, and never the credentials of a mirror.
-  const ours = [...remote.mounts, ...scratch, { name: 'mark', mountPath: markPath, readOnly: true }]
+  const ours = [...remote.mounts, ...scratch, ...empty, { name: 'mark', mountPath: markPath, readOnly: true }]
   const download = downloadStep(initializer.container, {
     directory: isClaim ? staging : scratchPath,
     mounts: isClaim ? remote.mounts : scratch,
@@ -97,18 +102,30 @@ export function fillJob(cache: Filled, refill?: string): KubeObject {
   const withMounts = (container: JsonObject) => ({ ...container, volumeMounts: ours })
   return job(cache, 'fill', {
     activeDeadlineSeconds: Math.max(1, Math.ceil(settings.timeoutMs / 1_000)),
+    // A pod that is being deleted has ended before the next one starts.
+    podReplacementPolicy: 'Failed',
     ...(refill === undefined ? {} : { refill }),
     template: {
-      initContainers: [withMounts(unmark), download, ...storing.map(withMounts)],
+      initContainers: [...[unmark, ...clean].map(withMounts), download, ...storing.map(withMounts)],
       containers: [withMounts(mark)],
-      volumes: [
-        ...initializer.volumes,
-        ...remote.volumes,
-        markVolume,
-        ...(isClaim ? [] : [scratchVolume(fill)]),
-      ],
+      volumes: [...initializer.volumes, ...remote.volumes, markVolume, isClaim ? work : scratchVolume(fill)],
     },
   })
+}
+
+/**
+ * The options of rclone that choose what is stored in a bucket.
+ *
+ * A bucket has no symbolic links, and rclone would silently leave them out: it stores what they lead to. KServe
+ * refuses an archive with links that lead out of it. The links of a Git repository may lead anywhere, for example
+ * to the variables of the storing container, so they stay out. Hugging Face's client keeps its notes beside the
+ * files, with the time of the download: with them, two Jobs for one model would never store the same.
+ */
+function downloadedFiles({ model }: Fill): string[] {
+  return [
+    ...(/^https?:.*\.git/.test(model) ? [] : ['--copy-links']),
+    ...(model.startsWith('hf://') ? ['--exclude', '/.cache/huggingface/**'] : []),
+  ]
 }
 
 /** The initializer with its directory. A claim's staging directory has the name of the pod. */
@@ -158,7 +175,7 @@ function markerOf({ path }: Fill, { root }: Remote): { directory: string; file: 
   return { directory, file: `${path.slice(above.length)}.json` }
 }
 
-function rclone({ settings }: Fill, remote: Remote, name: string, args: string[]): JsonObject {
+export function rclone({ settings }: Fill, remote: Remote, name: string, args: string[]): JsonObject {
   return {
     name,
     image: settings.image,
@@ -178,13 +195,14 @@ function rclone({ settings }: Fill, remote: Remote, name: string, args: string[]
 interface Parts {
   activeDeadlineSeconds: number
   podFailurePolicy?: JsonObject
+  podReplacementPolicy?: string
   refill?: string
   template: JsonObject
 }
 
-function job(
+export function job(
   { name, namespace, fill }: Filled,
-  step: FillStep,
+  step: FillStep | 'list' | 'prune',
   { template, refill, ...limits }: Parts,
 ): KubeObject {
   const { settings, account, labels, model, initializer } = fill

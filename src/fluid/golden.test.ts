@@ -4,7 +4,7 @@ import { parseAllDocuments } from 'yaml'
 import { isObject, type Json, type KubeObject } from '../values/object.ts'
 
 const folder = new URL('golden/', import.meta.url)
-const page = readFileSync(new URL('../../docs/goldens.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('goldens.md', import.meta.url), 'utf8')
 
 interface Row {
   kind: string
@@ -36,7 +36,7 @@ function covers({ kind, field }: Row, found: string): boolean {
   return prefix === undefined ? found === `${kind} ${field}` : found.startsWith(`${kind} ${prefix}`)
 }
 
-test('docs/goldens.md gives the source of each line that is written for Fluid, and of no other', () => {
+test('goldens.md gives the source of each line that is written for Fluid, and of no other', () => {
   expect([...fields].filter((found) => !rows.some((row) => covers(row, found)))).toEqual([])
   expect(rows.filter((row) => ![...fields].some((found) => covers(row, found)))).toEqual([])
 })

@@ -1,4 +1,4 @@
-import { type JsonObject, listAt, stringAt } from '../values/object.ts'
+import { isObject, type JsonObject, listAt, stringAt } from '../values/object.ts'
 
 /**
  * Whether a server runs on CPUs or only simulates a model, judged by its image, environment and arguments. If
@@ -39,19 +39,23 @@ function isCpuImage(image: string): boolean {
 }
 
 /**
- * Values by variable name; undefined if the value comes from a Secret or a field of the pod (`valueFrom`).
+ * Values of the variables that may tell of CPUs, by name; undefined if the value comes from a Secret or a field of the
+ * pod (`valueFrom`).
  */
 type EnvironmentVariables = ReadonlyMap<string, string | undefined>
 
 function variablesOf(parts: readonly JsonObject[]): EnvironmentVariables {
-  const entries = parts.flatMap((part) => listAt(part, 'env'))
-  return new Map(
-    entries.map((entry) => {
-      const isElsewhere = typeof entry === 'object' && entry !== null && 'valueFrom' in entry
-      return [stringAt(entry, 'name') ?? '', isElsewhere ? undefined : (stringAt(entry, 'value') ?? '')]
-    }),
-  )
+  const variables = new Map<string, string | undefined>()
+  for (const entry of parts.flatMap((part) => listAt(part, 'env'))) {
+    const name = stringAt(entry, 'name') ?? ''
+    if (!telling.test(name)) continue
+    const isElsewhere = isObject(entry) && 'valueFrom' in entry
+    variables.set(name, isElsewhere ? undefined : (stringAt(entry, 'value') ?? ''))
+  }
+  return variables
 }
+
+const telling = /^VLLM_CPU_|_VISIBLE_DEVICES$|(DEVICE|DEVICE_TYPE|DEVICE_MAP|PLATFORMS?|_ARGS)$/i
 
 const visibleDevices = /^(CUDA|NVIDIA|HIP|ROCR)_VISIBLE_DEVICES$/
 const noDevices = ['', '-1', 'none', 'void', 'NoDevFiles']

@@ -1,5 +1,6 @@
 import { limits } from '../values/limits.ts'
 import {
+  getIn,
   isObject,
   type JsonObject,
   type KubeObject,
@@ -8,6 +9,7 @@ import {
   stringAt,
   stringMapAt,
 } from '../values/object.ts'
+import { rememberLast } from '../values/remember.ts'
 import { quoted, trimEndSlashes, trimSlashes } from '../values/text.ts'
 import type { ModelLocation, ModelPlace, ModelReference } from './model-location.ts'
 import {
@@ -50,7 +52,7 @@ interface ServiceComponent {
   /**
    * An obstacle for a canary in the stable predictor that it is merged over; computed once for all canaries.
    */
-  inherited?: Obstacle | undefined
+  inherited?: () => Obstacle | undefined
 }
 
 /**
@@ -100,7 +102,7 @@ function accountOf(pod: JsonObject): string | undefined {
 
 /** KServe merges a canary's predictor over a copy of the stable one. */
 function canariesOf(service: KubeObject, stable: ServiceComponent): ServiceComponent[] {
-  const inherited = podsObstacle(stable.pods)
+  const inherited = rememberLast(() => podsObstacle(stable.pods))
   return listAt(service, 'spec', 'canary').map((canary, index) => {
     const value = objectAt(canary, 'predictor')
     return {
@@ -131,7 +133,7 @@ function oneModel(locations: ModelPlace[]): ModelPlace[] {
   const isList = locations.every(({ group }) => group.endsWith('.storageUris'))
   if (locations.length < 2 || isList) return locations
   const obstacle = shape('it names more than one model, which KServe refuses')
-  return locations.map((each) => ({ ...each, obstacle }))
+  return locations.map((each) => ({ ...each, obstacle: () => obstacle }))
 }
 
 function modelLocations(component: ServiceComponent): ModelPlace[] {
@@ -145,7 +147,7 @@ function modelLocations(component: ServiceComponent): ModelPlace[] {
       location(component, {
         model,
         pointer: `${pointer}/storageUri`,
-        obstacle: obstacleOf(component, value, model),
+        obstacle: () => obstacleOf(component, value, model),
       }),
     ]
   })
@@ -209,7 +211,7 @@ function podObstacle(
   if (stringAt(component, 'storageContainerName'))
     return { reason: 'StorageContainerPinned', message: 'the predictor pins its storage container' }
   const all = [{ containers: [container] }, ...pods]
-  return confidentialObstacle(container) ?? podsObstacle(all, volumes) ?? inherited
+  return confidentialObstacle(container) ?? podsObstacle(all, volumes) ?? inherited?.()
 }
 
 function podsObstacle(pods: JsonObject[], volumes: string[] = []): Obstacle | undefined {
@@ -242,7 +244,7 @@ function containerLocation(component: ServiceComponent, index: number): ModelPla
     location(component, {
       model,
       pointer: `${component.pointer}/containers/${index}/env/${variable}/value`,
-      obstacle:
+      obstacle: () =>
         podObstacle(component, container) ??
         modelIdObstacle('', servers(component, container)) ??
         namedObstacle(model, component, container),
@@ -254,7 +256,7 @@ function containerLocation(component: ServiceComponent, index: number): ModelPla
 function listed(component: ServiceComponent): ModelPlace[] {
   const entries = listAt(component.value, 'storageUris')
   const paths = entries.map((entry) => stringAt(entry, 'mountPath') || '/mnt/models')
-  const obstacle = podObstacle(component, {}, volumesOf(paths)) ?? pathsObstacle(paths)
+  const obstacle = rememberLast(() => podObstacle(component, {}, volumesOf(paths)) ?? pathsObstacle(paths))
   const storage = objectAt(component.value, 'model', 'storage')
   return entries.flatMap((entry, index) => {
     const [uri, path = ''] = [stringAt(entry, 'uri'), paths[index]]
@@ -317,6 +319,7 @@ function shape(message: string): Obstacle {
  * The model of a transformer or explainer: in its first container, in `storageUris`, or in the ART explainer.
  */
 function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'): ModelPlace[] {
+  if (getIn(service, 'spec', kind) === undefined) return []
   const component = componentOf(service, kind)
   const art = objectAt(component.value, 'art')
   const uri = kind === 'explainer' ? stringAt(art, 'storageUri') : undefined
@@ -326,7 +329,7 @@ function sidecarLocations(service: KubeObject, kind: 'transformer' | 'explainer'
           model: { kind: 'uri', uri, storage: undefined },
           pointer: `${component.pointer}/art/storageUri`,
           // With a storage spec next to it, KServe rejects a pvc:// URI and accepts any other URI.
-          obstacle:
+          obstacle: () =>
             art.storage === undefined
               ? podObstacle(component, art)
               : shape('both art.storage and art.storageUri are set'),

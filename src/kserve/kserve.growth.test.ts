@@ -21,6 +21,9 @@ import { keyPair, secretFact } from './secret.ts'
 import { resolveStorageSpec } from './storage-spec.ts'
 import { mirrored, parentUri, parseModelUri } from './uri.ts'
 
+/** The places with their obstacles. */
+const readPlaces = (service: KubeObject) => modelPlaces(service).map((place) => [place, place.obstacle()])
+
 const times = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, i) => make(i))
 const record = <T>(count: number, make: (index: number) => [string, T]) =>
@@ -58,12 +61,12 @@ const texts: [string, (text: string) => unknown][] = [
   ['endpointProblem', (url) => endpointProblem({ url, region: url }, 'it')],
   ['podSourceOf', (path) => podSourceOf({ kind: 'storage', storage: { path }, pointer: '' })],
   ['a storageUri', (text) => findModelLocations(uriOf(text))],
-  ['a STORAGE_URI', (value) => modelPlaces(inContainer({ env: [{ name: 'STORAGE_URI', value }] }))],
+  ['a STORAGE_URI', (value) => readPlaces(inContainer({ env: [{ name: 'STORAGE_URI', value }] }))],
   [
     'a mountPath',
     (mountPath) => [
-      modelPlaces(inPredictor({ storageUris: [{ uri: 's3://a', mountPath }, { uri: 's3://a' }] })),
-      modelPlaces(inContainer({ volumeMounts: [{ mountPath }], env: [{ name: 'STORAGE_URI', value: 'a' }] })),
+      readPlaces(inPredictor({ storageUris: [{ uri: 's3://a', mountPath }, { uri: 's3://a' }] })),
+      readPlaces(inContainer({ volumeMounts: [{ mountPath }], env: [{ name: 'STORAGE_URI', value: 'a' }] })),
     ],
   ],
   [
@@ -246,7 +249,7 @@ const lists: [string, (n: number) => unknown][] = [
 
 describe.each<[string, (service: KubeObject) => unknown]>([
   ['findModelLocations', findModelLocations],
-  ['modelPlaces', modelPlaces],
+  ['modelPlaces', readPlaces],
   ['servingContainers', (made) => servingContainers(made)],
   ['requestsDevices', ({ spec }) => requestsDevices(spec, ['a/b'])],
 ])('%s takes linear time', (_, run) => {

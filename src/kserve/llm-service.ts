@@ -1,5 +1,6 @@
 import { limits } from '../values/limits.ts'
 import { type Json, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { rememberLast } from '../values/remember.ts'
 import { containerNamed, mainContainer } from './container.ts'
 import { customInitializerObstacle } from './custom-download.ts'
 import { mergedField } from './llm-config.ts'
@@ -41,14 +42,16 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
   const own = prefillAccount === serviceAccount ? {} : { prefillAccount }
   const pods = specs.flatMap((spec) => podPaths.map((path) => objectAt(spec, ...path)))
   const containers = pods.flatMap((pod) => listAt(pod, 'containers'))
-  const ownModel = modelIdObstacle('', serversOf(specs))
-  const disabled = initializerObstacle(specs) ?? renderedUriObstacle(specs)
-  const other = mountedObstacle(specs) ?? customInitializerObstacle(pods) ?? sharedObstacle(pods)
+  const ownModel = rememberLast(() => modelIdObstacle('', serversOf(specs)))
+  const disabled = rememberLast(() => initializerObstacle(specs) ?? renderedUriObstacle(specs))
+  const other = rememberLast(
+    () => mountedObstacle(specs) ?? customInitializerObstacle(pods) ?? sharedObstacle(pods),
+  )
   return (model: Json, { id, pointer }: Pick<ModelPlace, 'id' | 'pointer'>): ModelPlace[] => {
     const uri = stringAt(model, 'uri')
     if (!uri) return []
     // Check only the base model: servers do not get the URI of an adapter, and there may be many adapters.
-    const fetched = id === 'model' ? (namedUriObstacle(uri, containers) ?? ownModel) : undefined
+    const fetched = () => (id === 'model' ? (namedUriObstacle(uri, containers) ?? ownModel()) : undefined)
     return [
       {
         id,
@@ -59,7 +62,7 @@ function placeIn({ metadata: { annotations = {} } }: KubeObject, specs: JsonObje
         annotations: () => annotations,
         serviceAccount,
         ...own,
-        obstacle: disabled ?? confidentialObstacle(model) ?? other ?? fetched,
+        obstacle: () => disabled() ?? confidentialObstacle(model) ?? other() ?? fetched(),
       },
     ]
   }

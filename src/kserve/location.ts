@@ -28,9 +28,10 @@ export function findModelLocations(
   const locations = places.map((place) => ({
     ...place,
     annotations: place.annotations(),
-    obstacle: tooLong(place.model) ?? place.obstacle,
+    obstacle: tooLong(place.model) ?? place.obstacle(),
   }))
-  return { locations, none: { reason: 'NoModelLocation', message: noModel(service, runtime) } }
+  const message = locations.length === 0 ? noModel(service, runtime) : ''
+  return { locations, none: { reason: 'NoModelLocation', message } }
 }
 
 /**

@@ -29,11 +29,15 @@ export type ModelReference =
 export interface FoundLocations {
   /** At most 64. */
   locations: ModelLocation[]
-  /** The reason if there are no locations. */
+  /** The reason if there are no locations; without its message if there are some. */
   none: { reason: 'NoModelLocation' | 'TooLarge'; message: string }
 }
 
-/** A location before its annotations are merged. They are never merged if the service is too large. */
-export type ModelPlace = Omit<ModelLocation, 'annotations'> & {
+/**
+ * A location before its annotations are merged and its obstacle is looked for: never, if the service is too large, or
+ * if only its URI is compared.
+ */
+export type ModelPlace = Omit<ModelLocation, 'annotations' | 'obstacle'> & {
   annotations: () => ModelLocation['annotations']
+  obstacle: () => ModelLocation['obstacle']
 }

@@ -36,14 +36,17 @@ function isPath(name: string): boolean {
 
 /** Command and arguments, with the variables in them (`$(NAME)`) as Kubernetes replaces them. */
 function commandOf(container: Json): string {
+  const command = argumentsOf(container).join(' ')
+  const isInference = /text-(generation|embeddings)-inference/.test(stringAt(container, 'image') ?? '')
+  if (!isInference && !command.includes('$(')) return command
   const env = new Map(
     listAt(container, 'env').map((entry) => [stringAt(entry, 'name') ?? '', stringAt(entry, 'value')]),
   )
-  const isInference = /text-(generation|embeddings)-inference/.test(stringAt(container, 'image') ?? '')
-  const own = isInference && env.get('MODEL_ID') ? [`--model-id=${env.get('MODEL_ID')}`] : []
-  return [...argumentsOf(container), ...own]
-    .join(' ')
-    .replace(/\$\(([\w.-]+)\)/g, (reference, name: string) => env.get(name) ?? reference)
+  const own = isInference && env.get('MODEL_ID') ? ` --model-id=${env.get('MODEL_ID')}` : ''
+  return `${command}${own}`.replace(
+    /\$\(([\w.-]+)\)/g,
+    (reference, name: string) => env.get(name) ?? reference,
+  )
 }
 
 function argumentsOf(container: Json): string[] {

@@ -16,6 +16,7 @@ import type {
   KubeList,
   ListingOptions,
   ListOptions,
+  LogOptions,
   PatchBody,
   Preconditions,
   WatchEvent,
@@ -25,7 +26,7 @@ import type {
 import { hasStatus, KubeError } from './errors.ts'
 import type { FakeReflector } from './reflector.fake.ts'
 import type { Change } from './reflector.ts'
-import type { Resource } from './resources.ts'
+import { type Resource, resources } from './resources.ts'
 
 /** One call. `text` is e.g. `list Pod`, `patch Pod/status llama-0` or `create Dataset llama dry run`. */
 export interface FakeCall {
@@ -73,6 +74,8 @@ export class FakeApi implements KubeClient {
   readonly missing = new Set<string>()
   /** The results of `discover`, by `group/version`. */
   readonly served = new Map<string, string[]>()
+  /** What containers have printed, by name. */
+  readonly outputs = new Map<string, string>()
   admit: (request: FakeAdmission) => KubeObject = ({ object }) => object
   /** Fields that throw when they are read from a response, by object. */
   readonly #odd = new Map<string, 'annotations' | 'status'>()
@@ -275,6 +278,13 @@ export class FakeApi implements KubeClient {
     } finally {
       stop()
     }
+  }
+
+  async logs(key: ObjectKey, { container }: LogOptions): Promise<string> {
+    const { call, begun } = this.#begin('get logs', resources.pod, key)
+    if (begun !== undefined) await begun
+    this.#mustFind(call)
+    return this.outputs.get(container) ?? ''
   }
 
   async discover(group: string, version: string): Promise<string[]> {

@@ -35,6 +35,12 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined
 }
 
+export interface LogOptions {
+  container: string
+  mostBytes: number
+  signal?: AbortSignal | undefined
+}
+
 export interface Preconditions {
   uid?: string
   resourceVersion?: string
@@ -77,6 +83,8 @@ export interface KubeClient {
   delete(resource: Resource, key: ObjectKey, options?: Preconditions): Promise<boolean>
   /** Ends with the server, or quietly with the signal. A broken connection rejects, after every event that arrived. */
   watch(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent>
+  /** What a container of a pod has printed; rejects if it is more than `mostBytes`. */
+  logs(pod: ObjectKey, options: LogOptions): Promise<string>
   /** The resources that the API server serves in `group/version`; empty where it does not serve it. */
   discover(group: string, version: string): Promise<string[]>
 }

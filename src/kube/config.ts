@@ -21,14 +21,18 @@ export function loadKubeConfig({ kubeconfig, context }: ClusterChoice = {}): Kub
     const problem = error instanceof Error ? error.message : String(error)
     throw new KubeConfigError(`the kubeconfig cannot be read: ${problem}`, { cause: error })
   }
+  // Before the context: without any configuration, client-node makes one with a context of its own.
+  if (hasNoCluster(config, context)) {
+    const advice = 'name one with --context or --kubeconfig, or set KUBECONFIG'
+    throw new KubeConfigError(`there is no cluster: ${advice}`)
+  }
   if (context !== undefined) selectContext(config, context)
-  // The default of client-node when it finds no configuration.
-  const server = config.getCurrentCluster()?.server
-  if (server === undefined || server === 'http://localhost:8080')
-    throw new KubeConfigError(
-      'there is no cluster: name one with --context or --kubeconfig, or set KUBECONFIG',
-    )
   return config
+}
+
+function hasNoCluster(config: KubeConfig, context: string | undefined): boolean {
+  const server = config.getCurrentCluster()?.server
+  return server === 'http://localhost:8080' || (server === undefined && context === undefined)
 }
 
 function selectContext(config: KubeConfig, context: string): void {

@@ -223,6 +223,17 @@ test('an object of the core group is read where it is, unknown fields and all', 
   expect(last().path).toBe('/api/v1/namespaces/ml/secrets/llama')
 })
 
+test('the output of a container is text, and has a limit', async () => {
+  const text: Answer = (response) => response.end('12\thf/org/bloom@/é\n')
+  server.next('other', text, text)
+  const options = { container: 'list', mostBytes: 64 }
+
+  expect(await client.logs(key, options)).toBe('12\thf/org/bloom@/é\n')
+  expect(last()).toMatchObject({ path: '/api/v1/namespaces/ml/pods/llama/log', query: { container: 'list' } })
+  const tooMuch = await rejection(client.logs(key, { ...options, mostBytes: 8 }))
+  expect(tooMuch.message).toContain('the output is longer than 8 bytes')
+})
+
 test('a missing object is a result for get and delete, and an error for other calls', async () => {
   const gone = status(404, 'NotFound', 'datasets "llama" not found')
   server.next('other', gone, gone, gone)

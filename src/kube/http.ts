@@ -13,6 +13,7 @@ import type {
   KubeList,
   ListingOptions,
   ListOptions,
+  LogOptions,
   PatchBody,
   WatchEvent,
   WatchOptions,
@@ -20,7 +21,7 @@ import type {
 } from './client.ts'
 import { type Call, Connection } from './connection.ts'
 import { hasStatus, KubeError } from './errors.ts'
-import type { Resource } from './resources.ts'
+import { type Resource, resources } from './resources.ts'
 import { ItemSplitter, lines, parseJson } from './stream.ts'
 
 const fieldManager = 'warmgate'
@@ -120,8 +121,26 @@ export function createClient(
       return (await unlessGone(call, isConditional ? [404, 409] : [404])) !== undefined
     },
     watch: (resource, options) => watch(connection, resource, options),
+    logs: (pod, options) => logs(connection, pod, options),
     discover: (group, version) => discover(connection, group, version),
   }
+}
+
+async function logs(
+  connection: Connection,
+  key: ObjectKey,
+  { container, mostBytes, signal }: LogOptions,
+): Promise<string> {
+  const call = { verb: 'get logs', method: 'GET', resource: resources.pod, key } as const
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of connection.pieces({ ...call, subresource: 'log', query: { container }, signal })) {
+    length += part.length
+    if (length > mostBytes)
+      throw connection.failure(call, new Error(`the output is longer than ${mostBytes} bytes`))
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString()
 }
 
 function inNamespace({ metadata: { namespace } }: KubeObject): Partial<ObjectKey> {

@@ -23,6 +23,7 @@ export function stillClient({ objects, get }: StillCluster): KubeClient {
       yield* []
     },
     discover: async () => ['datasets', 'dataloads', 'jindoruntimes', 'alluxioruntimes'],
+    logs: readOnly,
     create: readOnly,
     replace: readOnly,
     apply: readOnly,

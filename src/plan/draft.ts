@@ -33,6 +33,8 @@ export class Draft {
   readonly #appended: { path: string; value: Json }[] = []
   /** The copies made by this draft: only these may be written. */
   readonly #copies = new Set<Json>()
+  /** The steps of the paths so far: each path is followed several times, and to split it takes longer than that. */
+  readonly #steps = new Map<string, string[]>()
   #object: KubeObject
 
   constructor(original: KubeObject) {
@@ -46,7 +48,19 @@ export class Draft {
   }
 
   get(path: string): Json | undefined {
-    return valueAt(this.#object, path)
+    return this.#find(this.#object, path)
+  }
+
+  #find(value: Json, path: string): Json | undefined {
+    return follow(value, this.#stepsOf(path))
+  }
+
+  #stepsOf(path: string): readonly string[] {
+    const known = this.#steps.get(path)
+    if (known !== undefined) return known
+    const split = steps(path)
+    this.#steps.set(path, split)
+    return split
   }
 
   /**
@@ -66,7 +80,7 @@ export class Draft {
       return
     }
     this.#write(`${path}/-`, (list) => (list as Json[]).push(value))
-    if (valueAt(this.#original, path) !== undefined) this.#appended.push({ path, value })
+    if (this.#find(this.#original, path) !== undefined) this.#appended.push({ path, value })
   }
 
   /**
@@ -89,7 +103,7 @@ export class Draft {
 
   remove(path: string): void {
     const parent = this.get(parentOf(path))
-    const last = steps(path).at(-1)
+    const last = this.#stepsOf(path).at(-1)
     if (!isObject(parent) || last === undefined || !Object.hasOwn(parent, last)) return
     this.#touched.add(path)
     this.#write(path, (object, name) => delete (object as JsonObject)[name])
@@ -111,13 +125,13 @@ export class Draft {
     edit: (parent: Json[] | JsonObject, name: string) => void,
     created: string[] = [],
   ): void {
-    const names = steps(path)
-    const last = names.pop()
+    const names = this.#stepsOf(path)
+    const last = names.at(-1)
     if (last === undefined) return
     let here: Json[] | JsonObject = this.#copy(this.#object)
     this.#object = here as KubeObject
     let end = 0
-    for (const name of names) {
+    for (const name of names.slice(0, -1)) {
       end = nextEnd(path, end)
       const inner: Json | undefined = child(here, name)
       if (inner === undefined) created.push(path.slice(0, end))
@@ -156,7 +170,7 @@ export class Draft {
   }
 
   #operationAt(path: string): PatchOperation | undefined {
-    const before = valueAt(this.#original, path)
+    const before = this.#find(this.#original, path)
     const after = this.get(path)
     if (isDeepStrictEqual(before, after)) return undefined
     // The object was emptied and filled again: its fields have their own operations, so do not replace it
@@ -167,7 +181,7 @@ export class Draft {
     }
     if (before !== undefined) return { op: 'replace', path, value: after }
     // JSON Patch creates no parents: add the outermost missing object as a whole. A null counts as missing.
-    const missing = outermost(path, (above) => (valueAt(this.#original, above) ?? null) === null)
+    const missing = outermost(path, (above) => (this.#find(this.#original, above) ?? null) === null)
     return { op: 'add', path: missing, value: this.get(missing) ?? after }
   }
 }
@@ -195,8 +209,12 @@ function nextEnd(path: string, start: number): number {
 
 /** The value at a JSON pointer; undefined if the path does not exist. */
 export function valueAt(value: Json, path: string): Json | undefined {
+  return follow(value, steps(path))
+}
+
+function follow(value: Json, names: readonly string[]): Json | undefined {
   let here: Json | undefined = value
-  for (const step of steps(path)) {
+  for (const step of names) {
     if (here === undefined) return undefined
     here = child(here, step)
   }

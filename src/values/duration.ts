@@ -2,10 +2,11 @@ const unitsMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_0
 
 /** A Go duration without sign, fractions or days: `90s`, `30m`, `1h30m`, `0s`. */
 export const durationPattern = '^([0-9]+(ms|s|m|h))+$'
+const duration = new RegExp(durationPattern)
 
 /** Milliseconds of a Go duration (`1h30m`), or undefined where the text is not one. */
 export function parseDurationMs(text: string): number | undefined {
-  if (!new RegExp(durationPattern).test(text)) return undefined
+  if (!duration.test(text)) return undefined
   let totalMs = 0
   for (const [, amount, unit] of text.matchAll(/([0-9]+)(ms|s|m|h)/g)) {
     totalMs += Number(amount) * (unitsMs[unit ?? ''] ?? 0)

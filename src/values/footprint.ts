@@ -4,21 +4,33 @@ import { isObject, type Json } from './object.ts'
 const containerBytes = 56
 const slotBytes = 16
 
-/** Whether a value takes at most `mostBytes` in memory. Stops counting there. */
-export function fits(value: Json, mostBytes: number): boolean {
-  return footprint(value, mostBytes) !== undefined
+/** Whether a value takes at most `mostBytes` in memory, and is nested at most `mostDepth` deep. Stops counting there. */
+export function fits(value: Json, mostBytes: number, mostDepth?: number): boolean {
+  return footprint(value, mostBytes, mostDepth) !== undefined
 }
 
-/** The bytes that a value takes in memory; undefined, without counting further, if more than `mostBytes`. */
-export function footprint(value: Json, mostBytes: number): number | undefined {
+/**
+ * The bytes that a value takes in memory; undefined, without counting further, if more than `mostBytes`, or if it is
+ * nested more than `mostDepth` deep. It goes level by level, so that deep nesting does not overflow the stack.
+ */
+export function footprint(
+  value: Json,
+  mostBytes: number,
+  mostDepth = Number.POSITIVE_INFINITY,
+): number | undefined {
   let left = mostBytes
-  const open: Json[] = [value]
-  while (open.length > 0 && left >= 0) {
-    const each = open.pop() ?? null
-    left -= slotBytes + ownBytes(each)
-    for (const inner of partsOf(each)) if (inner !== undefined) open.push(inner)
+  let level: Json[] = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > mostDepth) return undefined
+    const below: Json[] = []
+    for (const each of level) {
+      left -= slotBytes + ownBytes(each)
+      if (left < 0) return undefined
+      for (const inner of partsOf(each)) if (inner !== undefined) below.push(inner)
+    }
+    level = below
   }
-  return left >= 0 ? mostBytes - left : undefined
+  return mostBytes - left
 }
 
 /** The size of a value without its children. */

@@ -7,6 +7,7 @@ import { type JsonObject, type KubeObject, keyOf, listAt, objectAt } from '../..
 import { applyAll, readObjects, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
+import { csiNode, csiNodeResource, installControllers } from '../warmgate/controllers.ts'
 import { startWarmgateCluster, type WarmgateCluster } from '../warmgate/test-cluster.ts'
 
 /* `warmgate doctor` on a real control plane: each check is broken on purpose, and mended again. */
@@ -17,15 +18,8 @@ const configuration = 'acceleration.warmgate.dev'
 
 beforeAll(async () => {
   stage = await startWarmgateCluster({ initContainerSeconds: 1 })
-  const { items: nodes } = await stage.client.list(nodeResource)
-  await applyAll(stage.client, [
-    namespace(models),
-    ...['kserve', 'fluid-system'].map((name) => namespace(name, {})),
-    deployment('kserve', 'kserve-controller-manager', 'kserve/kserve-controller:v0.20.0'),
-    deployment('fluid-system', 'dataset-controller', 'fluid/dataset-controller:v1.0.8'),
-    deployment('fluid-system', 'jindoruntime-controller', 'fluid/jindoruntime-controller:v1.0.8', 0),
-  ])
-  for (const { metadata } of nodes) await stage.client.create(csiNodeResource, csiNode(metadata.name ?? ''))
+  await applyAll(stage.client, [namespace(models)])
+  await installControllers(stage.client)
   await until('a green cluster', async () => {
     const bad = (await doctor()).filter(({ status }) => status !== 'ok')
     if (bad.length > 0) throw new Error(JSON.stringify(bad))
@@ -34,31 +28,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => stage?.stop())
-
-const nodeResource = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false }
-const csiNodeResource = {
-  ...{ group: 'storage.k8s.io', version: 'v1', plural: 'csinodes', kind: 'CSINode', namespaced: false },
-}
-
-function csiNode(name: string): KubeObject {
-  return {
-    apiVersion: 'storage.k8s.io/v1',
-    kind: 'CSINode',
-    metadata: { name },
-    spec: { drivers: [{ name: 'fuse.csi.fluid.io', nodeID: name, topologyKeys: [] }] },
-  }
-}
-
-function deployment(namespace: string, name: string, image: string, replicas = 1): KubeObject {
-  const labels = { app: name }
-  const spec = { containers: [{ name: 'manager', image }] }
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { namespace, name },
-    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
-  }
-}
 
 async function doctor(options: { configuration?: string } = {}): Promise<Checked[]> {
   let text = ''

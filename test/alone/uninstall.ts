@@ -18,14 +18,15 @@ import type { BareCluster } from '../warmgate/test-cluster.ts'
 const page = await readFile(new URL('../../docs/uninstall.md', import.meta.url), 'utf8')
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
-function block(language: string): string {
-  const found = new RegExp(`\`\`\`${language}\n([^\`]*)\`\`\``).exec(page)?.[1]
+/** The block of a language that begins with a word. */
+function block(language: string, word = ''): string {
+  const found = new RegExp(`\`\`\`${language}\n(${word}[^\`]*)\`\`\``).exec(page)?.[1]
   if (found === undefined) throw new Error(`docs/uninstall.md has no ${language}`)
   return found
 }
 
 /** The commands of the page that uninstall Warmgate, one per line. */
-export const commands: string[] = block('sh').trim().split('\n')
+export const commands: string[] = block('sh', 'kubectl').trim().split('\n')
 
 /** A kubeconfig of a user with exactly the rights that the page lists. */
 export async function restorer({ client, cluster }: BareCluster): Promise<string> {

@@ -4,7 +4,7 @@ import { missingRequirement } from '../node/requirements.ts'
 import { provideRunc } from '../node/runc.ts'
 import { type Binaries, provideBinaries } from './binaries.ts'
 import { ClusterError } from './errors.ts'
-import { enginePrograms, nodePrograms, programNames, renderPrograms } from './upstreams.ts'
+import { enginePrograms, nodePrograms, programNames, readerPrograms, renderPrograms } from './upstreams.ts'
 
 /*
  * Builds the control plane for tests and demo into the cache, and a real node where this machine can run one, or says
@@ -16,7 +16,7 @@ try {
   const withNode = (await missingRequirement()) === undefined
   const withEngine = (await missingForEngine()) === undefined
   const optional = [...(withNode ? nodePrograms : []), ...(withEngine ? enginePrograms : [])]
-  const programs = [...new Set([...programNames, ...renderPrograms, ...optional])]
+  const programs = [...new Set([...programNames, ...renderPrograms, ...readerPrograms, ...optional])]
   const binaries = await provideBinaries({ programs, progress: print })
   for (const name of programs) print(`${name.padEnd(24)} ${binaries.path(name)}`)
   if (withNode) print(`${'runc'.padEnd(24)} ${await provideRunc(print)}`)

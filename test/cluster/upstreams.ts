@@ -33,11 +33,15 @@ export const renderPrograms = ['kustomize', 'ddc-helm'] as const
 
 /** What else runs where a cache is real: see test/engine. */
 export const enginePrograms = ['fluid-csi', 'registrar', 'coredns', 'versitygw'] as const
+
+/** What else a reader of the docs runs: see test/docs. */
+export const readerPrograms = ['kubectl', 'krew'] as const
 export type ProgramName =
   | (typeof programNames)[number]
   | (typeof nodePrograms)[number]
   | (typeof enginePrograms)[number]
   | (typeof renderPrograms)[number]
+  | (typeof readerPrograms)[number]
 
 export interface Program {
   name: ProgramName
@@ -165,6 +169,13 @@ export const upstreams: readonly Upstream[] = [
     name: 'kustomize',
     module: 'sigs.k8s.io/kustomize/kustomize/v5',
     programs: [{ name: 'kustomize', package: 'sigs.k8s.io/kustomize/kustomize/v5', aboutMinutes: 1 }],
+  },
+  // An upstream of its own, so that the control plane need not be built again with it.
+  { name: 'kubectl', module: 'k8s.io/kubernetes', programs: [kubernetes('kubectl', 2)] },
+  {
+    name: 'krew',
+    module: 'sigs.k8s.io/krew',
+    programs: [{ name: 'krew', package: 'sigs.k8s.io/krew/cmd/krew', aboutMinutes: 1 }],
   },
   {
     name: 'containerd',

@@ -9,6 +9,7 @@ import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { enginePrograms } from '../cluster/upstreams.ts'
 import { alluxioImage, csiImage, storageImage } from '../images/images.ts'
+import type { LayeredImage } from '../node/images.ts'
 import { type Network, startNetwork } from '../node/network.ts'
 import { type RealNode, startNode } from '../node/node.ts'
 import { type RealFluidCluster, startRealFluidCluster } from '../warmgate/test-cluster.ts'
@@ -21,6 +22,8 @@ export interface EngineOptions {
   bytesPerSecond?: number
   /** Fluid polls as often as its chart has it, which takes longer. */
   isPatient?: boolean
+  /** Images of the nodes besides those of a cache. */
+  images?: readonly LayeredImage[]
   progress?: (line: string) => void
 }
 
@@ -38,7 +41,7 @@ export interface Engine {
  * image is on the nodes.
  */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
-  const { progress = () => {}, isPatient = false } = options
+  const { progress = () => {}, isPatient = false, images = [] } = options
   const stops: (() => Promise<unknown>)[] = []
   const stop = async () => {
     for (const each of stops.splice(0).toReversed()) await each()
@@ -71,7 +74,13 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     const nodes: RealNode[] = []
     for (let index = 1; index <= options.nodes; index++) {
       const name = `real-${index}`
-      const node = await startNode({ name, kubeConfig, network, images: [alluxio, csi, storage], progress })
+      const node = await startNode({
+        name,
+        kubeConfig,
+        network,
+        images: [alluxio, csi, storage, ...images],
+        progress,
+      })
       stops.push(() => node.stop())
       nodes.push(node)
       await applyAll(client, [driverPod(node, csi.name)])

@@ -18,6 +18,10 @@ const port = 9000
 export interface Store {
   /** As pods reach it: `http://192.0.2.100:9000`. */
   endpoint: string
+  /** As this process reaches it. */
+  url: string
+  /** The folder in which an object is a file, below its bucket. */
+  objects: string
   link: Link
   /** Writes an object from a file or bytes. The first segment is the bucket, which must be there. */
   put(path: string, content: { file: string } | Buffer): Promise<void>
@@ -71,6 +75,8 @@ export async function startStore({
   await processes.until('the store', () => send('GET', '').then(() => true))
   return {
     endpoint: `http://${link.address}:${port}`,
+    url: `http://127.0.0.1:${local}`,
+    objects,
     link,
     async put(path, content) {
       if (Buffer.isBuffer(content)) return await send('PUT', path, { content, bytes: content.length })

@@ -10,6 +10,8 @@ const files: Files = {
   [entrypoint]: fileURLToPath(new URL(`./storage/initializer-entrypoint`, import.meta.url)),
 }
 
+/** Its Python 3.11.2 unpacks archives without the filters that the storage initializer asks for. */
+const tarfile = 'backports.tarfile==1.2.0'
 /** Of Debian's Python, whose wheels pip is to choose whatever Python it runs with itself. */
 const python = '3.11'
 const machines: { [arch: string]: string } = { x64: 'x86_64', arm64: 'aarch64' }
@@ -23,7 +25,8 @@ export const storageConfig = {
 
 /** KServe's storage initializer with all that it is built on, from the Python package index. */
 export async function storageLayer(version: string, progress: (line: string) => void): Promise<Layer> {
-  const inputs = { version, python, files: await contentOf(files) }
+  const packages = [`kserve-storage==${version}`, tarfile]
+  const inputs = { packages, python, files: await contentOf(files) }
   const furnish = async (root: string) => {
     await copyFiles(root, files)
     await mkdir(join(root, folder), { recursive: true })
@@ -31,7 +34,7 @@ export async function storageLayer(version: string, progress: (line: string) => 
     const options = ['--python-version', python, '--implementation', 'cp', '--only-binary=:all:', ...target]
     const args = ['install', '-q', '--no-compile', '--target', join(root, folder), ...options]
     try {
-      await run('python3', ['-m', 'pip', ...args, `kserve-storage==${version}`], { maxBuffer: 2 ** 24 })
+      await run('python3', ['-m', 'pip', ...args, ...packages], { maxBuffer: 2 ** 24 })
     } catch (error) {
       throw new ClusterError('BUILD_FAILED', `pip cannot install kserve-storage ${version}: ${error}`, error)
     }

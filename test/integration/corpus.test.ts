@@ -11,7 +11,7 @@ import { namespace, suitePolicy } from './services.ts'
 
 /*
  * Every service in the modules of KServe's releases, planned from its file alone and then created (as a dry
- * run) on a real API server with the webhooks of Warmgate and of the newest of these releases. docs/corpus.md
+ * run) on a real API server with the webhooks of Warmgate and of the newest of these releases. corpus.md
  * is what came of each: `vitest -u` writes it again.
  */
 
@@ -106,7 +106,7 @@ test('each service of KServe’s samples is admitted as planned, and the table s
   for (const found of distinct(corpora)) rows.push(await rowOf(found))
   const surprises = rows.filter((row) => !isAsPlanned(row)).map(({ path }) => path)
   expect(surprises).toEqual([])
-  await expect(document(rows)).toMatchFileSnapshot('../../docs/corpus.md')
+  await expect(document(rows)).toMatchFileSnapshot('corpus.md')
 })
 
 /**
@@ -234,7 +234,7 @@ ${table(
 )}
 
 - With a model: one that is neither in the image of its server nor an image.
-- With a mirror: accelerated by a policy that also fills a mirror (\`sources[].fill\`, [mirrors.md](mirrors.md)) and caches
+- With a mirror: accelerated by a policy that also fills a mirror (\`sources[].fill\`, [mirrors.md](../../docs/mirrors.md)) and caches
   claims (\`match: ["pvc://"]\`).
 - Refused: by KServe or its CRD, which are those of ${newest} for every release.
 - Skipped: services of a group or version that KServe does not serve, such as \`serving.kubeflow.org\`.

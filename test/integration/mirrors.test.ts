@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runRefresh } from '../../src/cli/refresh.ts'
+import { runWarm } from '../../src/cli/warm.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { gateCondition } from '../../src/plan/pod/pod.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
@@ -220,4 +221,28 @@ test('a model that a policy lists is downloaded and warm before any service; the
   })
   await client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
   await eventuallyGone(client, resources.dataset, { namespace: ns, name: dataset.metadata.name ?? '' })
+})
+
+test('warm makes the cache of a model once, without a pod, and a service finds it warm', async () => {
+  const ns = 'mirrors-warm'
+  const { client } = cluster
+  await filled(ns, { spec: { cache: { retain: '1h' } } })
+  let text = ''
+  const stdout = { write: (part: string) => (text += part) }
+  const options = {
+    ...{ client, clock: systemClock, namespace: ns, uri: 'hf://org/absent-warm', serviceAccount: 'default' },
+    ...{ yes: true, timeoutMs: 120_000, signal: new AbortController().signal },
+  }
+  expect(await runWarm(options, { stdout }), text).toBe(0)
+  const services = async () => (await client.list(resources.inferenceService, { namespace: ns })).items
+  await until('no service', async () => ((await services()).length === 0 ? true : undefined))
+  expect(
+    (await client.list(resources.pod, { namespace: ns, labelSelector: 'component=predictor' })).items,
+  ).toEqual([])
+  const dataset = await until('an unused cache', async () => {
+    const { items } = await client.list(resources.dataset, { namespace: ns })
+    return items.find(({ metadata }) => metadata.annotations?.['warmgate.dev/retained-until'] !== undefined)
+  })
+  expect(await create(ns, 'bloom', 'hf://org/absent-warm')).toBe(dataset.metadata.name)
+  expect(gateCondition(await readyPod(client, { namespace: ns, name: 'bloom' }))).toBeUndefined()
 })

@@ -20,10 +20,12 @@ import {
   stringAt,
 } from '../../src/values/object.ts'
 import { type Cluster, startCluster, tunnelOf } from '../cluster/cluster.ts'
-import { applyAll, establish, resourceOf } from '../cluster/objects.ts'
+import { applyAll, resourceOf } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
+import { onNode } from '../docs/runs.ts'
+import { openShell, type Shell } from '../docs/shell.ts'
 import { type FluidStandIn, startFluid } from '../fluid/fluid.ts'
-import { kustomize, manifests, withComponents } from '../install/render.ts'
+import { withComponents } from '../install/render.ts'
 import { condition, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, ossSecret, service, usesOssSecret } from '../integration/services.ts'
 import { modelServer } from './images.ts'
@@ -48,6 +50,7 @@ describe.skipIf(lacking !== undefined)('the image on a real node', () => {
   let client: ReturnType<typeof createClient>
   let fluid: FluidStandIn
   let node: RealNode
+  let shell: Shell
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'warmgate-models-'))
@@ -59,17 +62,13 @@ describe.skipIf(lacking !== undefined)('the image on a real node', () => {
     node = await startNode({ name: 'real', kubeConfig, archives: [image.file], tunnel: tunnelOf(dir) })
     const quick = { bindMs: 200, pollMs: 200, syncMs: 200, deleteRetryMs: 300, hostPath: () => folder }
     fluid = await startFluid({ client, options: { ...quick, ...slowly } })
-    const objects = await kustomize(join(manifests, 'base'))
-    const isCrd = ({ kind }: KubeObject) => kind === 'CustomResourceDefinition'
-    await establish(client, { until }, objects.filter(isCrd))
-    await applyAll(
-      client,
-      objects.filter((object) => !isCrd(object)),
-    )
+    shell = await openShell(cluster.kubeconfig, {})
+    expect(await shell.run('make deploy')).toMatchObject({ status: 0 })
     await applyAll(client, [namespace(ns), ossSecret(ns)])
   })
 
   afterAll(async () => {
+    await shell?.close()
     await node?.stop()
     await fluid?.stop()
     await client?.close()
@@ -128,6 +127,13 @@ describe.skipIf(lacking !== undefined)('the image on a real node', () => {
       expect(await node.logs(pod)).toMatch(/"startMs":\d+,.*"msg":"ready"/)
       expect(stringAt(status, 'image')).toBe(`docker.io/library/${image.name}`)
     }
+  })
+
+  test.each(onNode)('the docs: $command', async ({ command, prints }) => {
+    const [pod] = await bothReady()
+    const { status, text } = await shell.run(command.replace('POD', keyOf(pod).name))
+    expect(text).toMatch(prints)
+    expect(status, text).toBe(0)
   })
 
   test('the API server calls it by its Service: a pod is held until its cache is warm, and then serves', async () => {

@@ -53,13 +53,13 @@ export interface Link {
 }
 
 const switchAddress = '192.0.2.254'
-const serverAddress = '192.0.2.100'
 const mostNodes = 6
 const podsOf = (index: number) => `198.51.100.${index * 32}/27`
 const nodeOf = (index: number) => `192.0.2.${index}`
+const serverOf = (index: number) => `192.0.2.${100 + index}`
 const indexes = Array.from({ length: mostNodes }, (_, index) => index + 1)
 
-/** Starts a network for up to six nodes and one server. */
+/** Starts a network for up to six nodes, and servers. */
 export async function startNetwork(options: NetworkOptions): Promise<Network> {
   const { kubeConfig, tunnel, progress = () => {} } = options
   const binaries = await provideBinaries({ programs: ['coredns'], progress })
@@ -108,6 +108,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       for (const index of others) await ip(pid, `route add ${podsOf(index)} via ${nodeOf(index)}`)
     }
     let joined = 0
+    let served = 0
     return {
       dir,
       next() {
@@ -116,9 +117,10 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
       },
       join: (pid, { node }) => plug(pid, node),
       async serve({ bytesPerSecond, ...server }) {
+        const address = serverOf(served++)
         const pid = await open(`${server.name}-link`)
         await ip(pid, 'link set lo up')
-        await plug(pid, serverAddress)
+        await plug(pid, address)
         if (bytesPerSecond !== undefined) {
           const limit = ['rate', `${bytesPerSecond * 8}bit`, 'burst', '1mb', 'latency', '100ms']
           const tc = ['tc', 'qdisc', 'add', 'dev', 'eth0', 'root', 'tbf', ...limit]
@@ -128,7 +130,7 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
         const command = ['--target', pid, '--net', '--', file, ...args]
         processes.start({ name, file: 'nsenter', args: command, ...(env && { env }) })
         return {
-          address: serverAddress,
+          address,
           async sentBytes() {
             const { stdout } = await ip(pid, '-json -statistics link show dev eth0')
             const [link] = JSON.parse(stdout) as { stats64: { tx: { bytes: number } } }[]

@@ -146,10 +146,41 @@ test('a plan that fails keeps the cache', async () => {
   const { run, api, elect } = cluster()
   await run()
   const next = elect()
-  api.fail('get ServiceAccount models/default', 500)
+  api.fail('get ServiceAccount', 500)
   await next.run()
-  await next.settle()
+  await next.settle().catch(() => {})
   expect(api.all('Dataset')).toHaveLength(1)
+  expect(api.writes.filter((write) => write.startsWith('delete'))).toEqual([])
+})
+
+test('only what a policy begins or ceases to list needs its caches looked at at once', async () => {
+  const { prewarms, write, api } = cluster()
+  const woken = async () => {
+    const found: [string, boolean][] = []
+    await prewarms.reconcile(({ name }, isNew) => found.push([name.split('-')[0] ?? '', isNew]))
+    return found
+  }
+  expect(await woken()).toEqual([['bloom', true]])
+  expect(await woken()).toEqual([['bloom', false]])
+  write({ prewarm: [{ uris: [uri, 's3://models/llama'], namespaces: ['models'] }] })
+  expect(await woken()).toEqual([
+    ['bloom', false],
+    ['llama', true],
+  ])
+  write({})
+  expect(await woken()).toEqual([
+    ['bloom', true],
+    ['llama', true],
+  ])
+  expect(api.writes).toEqual([])
+})
+
+test('a namespace that opts out gives its caches up', async () => {
+  const { run, api, namespaces } = cluster()
+  await run()
+  namespaces.put({ ...openNamespace, metadata: { name: 'models' } })
+  await run()
+  expect(api.all('Dataset')).toEqual([])
 })
 
 test('a refused model has no cache; one that had a cache keeps it', async () => {

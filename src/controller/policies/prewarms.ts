@@ -62,26 +62,28 @@ export class PrewarmReconciler {
     }
   }
 
-  /** Plans all listed models. Calls `wake` with the caches to reconcile. */
-  async reconcile(wake: (key: ObjectKey) => void): Promise<RequeueAfterMs> {
+  /** Plans all listed models. Calls `wake` with their caches, and whether the policy has begun or ceased to list them. */
+  async reconcile(wake: (key: ObjectKey, isNew: boolean) => void): Promise<RequeueAfterMs> {
     const { errors, podRewrites, mirror } = this.#options
     const listed = this.#listed()
     const ids = new Set(listed.map(({ owner }) => serviceId(owner)))
-    const wakeAll = (owner: KubeObject, names: string[]) => {
-      for (const name of names) wake({ namespace: owner.metadata.namespace ?? '', name })
+    const use = (owner: KubeObject, caches: CachePath[]) => {
+      const before = podRewrites.names(owner)
+      const { namespace = '' } = owner.metadata
+      for (const name of podRewrites.set(owner, caches))
+        wake({ namespace, name }, before.includes(name) !== podRewrites.has(owner, name))
     }
     for (const { owner, policy } of listed) {
-      const id = serviceId(owner)
-      this.#owners.set(id, owner)
+      this.#owners.set(serviceId(owner), owner)
       const caches = await errors.attempt('prewarms', owner, () => this.#plan(owner, policy))
       if (caches === undefined) podRewrites.keep(owner, ownedCaches(owner, mirror))
-      else wakeAll(owner, podRewrites.set(owner, caches))
+      else use(owner, caches)
     }
     for (const [id, owner] of this.#owners) {
       if (ids.has(id)) continue
       this.#owners.delete(id)
       this.#states.delete(id)
-      wakeAll(owner, podRewrites.set(owner, []))
+      use(owner, [])
     }
     this.#forget(ids)
     return listed.length === 0 ? undefined : resyncMs

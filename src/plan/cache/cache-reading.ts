@@ -1,5 +1,6 @@
 import { fillJobKey } from '../../fill/job.ts'
 import { fillProgress } from '../../fill/progress.ts'
+import { describeFill } from '../../fill/stage.ts'
 import { belongsToPreviousDataset, filesOf, isBound, isOurs, isWarmWhenBound } from '../../fluid/dataset.ts'
 import { loadJobKey } from '../../fluid/job.ts'
 import { datasetOf, fills } from '../../fluid/load.ts'
@@ -34,6 +35,8 @@ export interface CacheView {
   readonly loadJobs: ObjectsByKey
   /** The Jobs that fill mirrors. */
   readonly fillJobs: Pick<ObjectsByKey, 'get'>
+  /** Their pods. */
+  readonly fillPods: Pick<ObjectsByKey, 'list'>
   /** The pods of caches. Pods without scheduling gates may be left out. */
   readonly gatedPods: ObjectsByKey
   /** By kind. A cache has a Runtime of one kind. */
@@ -124,7 +127,7 @@ const mostFillMs = 24 * 60 * 60_000
 
 /** How far the download into the mirror of a cache is; its phase counts while there is no Dataset. */
 function fillOf(
-  { fillJobs }: CacheView,
+  { fillJobs, fillPods }: CacheView,
   key: ObjectKey,
   nowMs: number,
 ): { phase: CachePhase | undefined; fillMs: number } {
@@ -149,8 +152,8 @@ function fillOf(
     default:
       return {
         phase: pending(
-          progress.stage === 'running' && progress.step === 'fill'
-            ? `downloading ${model} into its mirror`
+          progress.stage === 'running' && progress.step === 'fill' && fill !== undefined
+            ? describeFill(model, fill, fillPods.list(key.namespace ?? ''))
             : `looking for ${model} in its mirror`,
         ),
         fillMs,
@@ -269,11 +272,12 @@ export function cacheView(objects: {
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]
   fillJobs?: KubeObject[]
+  fillPods?: KubeObject[]
   gatedPods?: KubeObject[]
   /** Runtimes of every kind. */
   runtimes: KubeObject[]
 }): CacheView {
-  const { datasets, dataLoads, loadJobs, fillJobs = [], gatedPods = [], runtimes } = objects
+  const { datasets, dataLoads, loadJobs, fillJobs = [], fillPods = [], gatedPods = [], runtimes } = objects
   const loads = Map.groupBy(dataLoads, (load) => keyText(datasetOf(load)))
   return {
     datasets: byKey(datasets),
@@ -281,6 +285,7 @@ export function cacheView(objects: {
     loadsOf: (dataset) => loads.get(keyText(dataset)) ?? [],
     loadJobs: byKey(loadJobs),
     fillJobs: byKey(fillJobs),
+    fillPods: byKey(fillPods),
     gatedPods: byKey(gatedPods),
     runtimes: { all: byKey(runtimes) },
   }

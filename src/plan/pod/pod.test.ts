@@ -4,6 +4,7 @@ import { builtInPolicy, type Policy } from '../../policy/policy.ts'
 import type { JsonObject, KubeObject, ObjectMeta } from '../../values/object.ts'
 import type { CachePhase } from '../cache/cache-phase.ts'
 import { fakePolicy, fakeService, fakeSigner, recorded } from '../plan.fake.ts'
+import { provenOriginal, type RecordSubject } from '../service/record.ts'
 import type { Hold } from './hold.ts'
 import { gateCondition, hasGate, isHeld, type PodPlanInput, planPod, resolvePodPolicy } from './pod.ts'
 
@@ -138,7 +139,12 @@ test('a second pass finds nothing to do', () => {
 })
 
 const optedIn = { 'warmgate.dev/acceleration': 'enabled' }
-const facts = { namespace: 'models', namespaceLabels: optedIn, policies: [], signer: fakeSigner }
+const facts = {
+  namespace: 'models',
+  namespaceLabels: optedIn,
+  policies: [],
+  proven: (object: KubeObject, subject: RecordSubject) => provenOriginal(object, fakeSigner, subject),
+}
 const service = fakeService({ model: { storageUri: 'pvc://llama-0123456789' } })
 const nothing = { hold: { at: 'None', reason: 'NotHeld' }, gpu: undefined }
 const governed = (more: Partial<Parameters<typeof resolvePodPolicy>[0]>, now = {}) =>

@@ -20,7 +20,8 @@ import type { CachePhase } from '../cache/cache-phase.ts'
 import { Draft, type PatchOperation, pointer } from '../draft.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import { expectedFillMs } from '../service/fill.ts'
-import { provenOriginal, type RecordSigner, type RecordSubject, subjectOf } from '../service/record.ts'
+import type { Original } from '../service/original.ts'
+import { type RecordSubject, subjectOf } from '../service/record.ts'
 import {
   type Hold,
   type HoldLimits,
@@ -79,7 +80,10 @@ export function hasGate(pod: KubeObject): boolean {
   )
 }
 
-type PodFactsGiven = Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies' | 'signer'>
+interface PodFactsGiven extends Pick<Facts, 'namespace' | 'namespaceLabels' | 'policies'> {
+  /** The record that admission wrote for this service, on an object; undefined without a valid signature. */
+  proven: (object: KubeObject, subject: RecordSubject) => Original | undefined
+}
 
 export interface PodPolicy {
   hold: Hold | NoHold
@@ -108,7 +112,7 @@ interface PodSubject {
  */
 export function resolvePodPolicy(
   { pod, service = pod, absent = new Map() }: PodSubject,
-  { namespace, namespaceLabels, policies, signer }: PodFactsGiven,
+  { namespace, namespaceLabels, policies, proven }: PodFactsGiven,
 ): PodPolicy {
   const { labels = {}, annotations = {} } = service.metadata
   if (!isOpen(policies, namespaceLabels)) return nothing('its namespace is not opted in')
@@ -121,17 +125,19 @@ export function resolvePodPolicy(
   const { name, spec } = policy
   if (spec.mode !== 'Enforce') return nothing(`AccelerationPolicy ${name} is in mode ${spec.mode}`)
   const [settings, sidecar, limits] = [holdSettings(spec), sidecarHold(spec), limitsOf(pod)]
+  // KServe copies the record to the pods of an InferenceService.
   const records = [
-    { object: service, subject: subjectOf(service, namespace) },
-    { object: pod, subject: { kind: '', name: '', ...serviceOfPod(pod), namespace } },
+    () => (service === pod ? undefined : proven(service, subjectOf(service, namespace))),
+    () => proven(pod, { kind: '', name: '', ...serviceOfPod(pod), namespace }),
   ]
   const hold = settings
-    ? holdFor(settings, limits, longestFillMs(records, { signer, policy, namespace, absent }))
+    ? holdFor(settings, limits, longestFillMs(records, { policy, namespace, absent }))
     : nothing('nothing is to wait').hold
-  const gpu = spec.gpu && wereAdded(records, signer, spec.gpu) ? spec.gpu : undefined
+  const { gpu } = spec
+  const wasAdded = gpu !== undefined && records.some((record) => addsDevices(record(), gpu))
   return {
     hold,
-    gpu,
+    gpu: wasAdded ? gpu : undefined,
     isEnforced: true,
     sidecarHold: sidecar && resolveHold(sidecar, limits),
     ...(prefetches(spec, modelFormatsOf(service)) && { prefetch: true }),
@@ -145,23 +151,14 @@ function holdFor(settings: HoldSettings, limits: HoldLimits, fillMs: number): Ho
   return { ...resolveHold(settings, limits), at }
 }
 
-interface RecordOf {
-  object: KubeObject
-  subject: RecordSubject
-}
-
 /** How long the downloads may take that come before the caches of a pod, in milliseconds. */
 function longestFillMs(
-  records: RecordOf[],
-  {
-    signer,
-    absent,
-    ...rule
-  }: { signer: RecordSigner; policy: Policy; namespace: string } & Required<Pick<PodSubject, 'absent'>>,
+  records: (() => Original | undefined)[],
+  { absent, ...rule }: { policy: Policy; namespace: string } & Required<Pick<PodSubject, 'absent'>>,
 ): number {
   if (absent.size === 0) return 0
   const times = records
-    .flatMap(({ object, subject }) => Object.values(provenOriginal(object, signer, subject)?.locations ?? {}))
+    .flatMap((record) => Object.values(record()?.locations ?? {}))
     .map(({ uri, cache }) => {
       const found = absent.get(cache)
       return found === undefined ? 0 : expectedFillMs(uri, { ...rule, ...found })
@@ -178,15 +175,10 @@ function limitsOf(pod: KubeObject): HoldLimits {
   return { probeMs, deadlineMs: podDeadlineMs(pod) }
 }
 
-/**
- * Whether Warmgate added the devices of a service. If the user asked for them, the user also places the pods.
- * KServe copies the record to the pods of an InferenceService.
- */
-function wereAdded(records: RecordOf[], signer: RecordSigner, gpu: GpuPolicy): boolean {
+/** Whether Warmgate added the devices of a service. If the user asked for them, the user also places the pods. */
+function addsDevices(record: Original | undefined, gpu: GpuPolicy): boolean {
   const limits = Object.keys(gpu.resources).map((name) => pointer('resources', 'limits', name))
-  const additions = records.flatMap(({ object, subject }) =>
-    Object.values(provenOriginal(object, signer, subject)?.additions ?? {}),
-  )
+  const additions = Object.values(record?.additions ?? {})
   return additions.some(({ added }) => limits.some((limit) => Object.hasOwn(added, limit)))
 }
 

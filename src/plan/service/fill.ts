@@ -169,6 +169,37 @@ function placeOf(
   return { ok: true, source: toSource(directory, reads.credentials, rule), store }
 }
 
+/** A rule with a mirror that Warmgate fills, and how its directories are written there. */
+export interface FilledMirror {
+  /** Its URI, with a slash at its end. */
+  uri: string
+  mirror: Pick<Fill, 'store' | 'settings'>
+  /** The service account that reaches it; undefined if each service uses its own. */
+  account: string | undefined
+}
+
+/** The mirrors that the rules of a policy fill in a namespace, or why one cannot be reached. */
+export function filledMirrors(policy: Policy, facts: Facts): (FilledMirror | SourceRefused)[] {
+  return withNamespace(policy, facts.namespace).spec.sources.flatMap(
+    (rule): (FilledMirror | SourceRefused)[] => {
+      if (rule.fill === undefined || rule.mirror === '') return []
+      const place = placeOf(rule, anyDirectory, facts)
+      if (!place.ok) return [place]
+      const { serviceAccount } = rule.fill
+      const account = serviceAccount === 'Own' ? undefined : serviceAccount
+      return [
+        {
+          uri: rule.mirror,
+          mirror: { store: place.store, settings: settingsOf(rule.fill, policy) },
+          account,
+        },
+      ]
+    },
+  )
+}
+
+const anyDirectory = 'any@'
+
 /** The refusal of a download that Warmgate has no right to start. */
 export function forbidden({ namespace }: Facts): SourceRefused {
   return {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { cutOf, reduceService } from '../../cluster/reduce.ts'
 import type { Json, KubeObject } from '../../values/object.ts'
 import { fakeService } from '../plan.fake.ts'
-import { annotationsFit, isPlannable, isReadablePod } from './size.ts'
+import { annotationsFit, isBounded, isPlannable, isReadablePod } from './size.ts'
 
 const holding = (value: Json): KubeObject => ({ ...fakeService({}), spec: { value } })
 
@@ -39,6 +39,11 @@ test('the controller keeps every service that admission accepts', () => {
   // kubectl's own annotation is not read.
   const noted = { 'kubectl.kubernetes.io/last-applied-configuration': 'x'.repeat(200_000) }
   expect(isPlannable(fakeService({}, { annotations: noted }))).toBe(true)
+})
+
+test('the depth of a value is bounded, even where its size is not', () => {
+  const depths = [99, 100, 101].map((depth) => isBounded(nested(depth), Number.POSITIVE_INFINITY))
+  expect(depths).toEqual([true, true, false])
 })
 
 test('a pod with too many values is skipped', () => {

@@ -1,7 +1,7 @@
 import { knownAnnotations } from '../../values/annotations.ts'
 import { fits } from '../../values/footprint.ts'
 import { limits } from '../../values/limits.ts'
-import { isObject, type Json, type KubeObject } from '../../values/object.ts'
+import { isNested, type Json, type JsonObject, type KubeObject } from '../../values/object.ts'
 
 // For what admission adds to a service: URIs of claims, devices, and the record of 64 locations.
 const addedBytes = 32 * 2 ** 10
@@ -18,7 +18,7 @@ export function isPlannable(service: KubeObject | undefined): boolean {
   const { labels = {}, annotations } = service.metadata
   const read = { labels, annotations: knownAnnotations(annotations), spec: service.spec ?? {} }
   // Admission must not rewrite a service that is too large for the controller to keep.
-  return fits(read, limits.objectBytes - addedBytes) && isBounded(read, Number.POSITIVE_INFINITY)
+  return fits(read, limits.objectBytes - addedBytes, limits.depth)
 }
 
 /** Whether a pod is small enough to be copied, compared and searched. */
@@ -39,25 +39,27 @@ export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): 
  * that deep nesting does not overflow the stack.
  */
 export function isBounded(value: Json, most: number): boolean {
-  let level: Json[] = [value]
-  let count = 0
-  for (let depth = 0; level.length > 0; depth++) {
-    count += level.length
-    if (depth > limits.depth || count > most) return false
-    level = below(level, most - count)
+  let level: Nested[] = [value].filter(isNested)
+  let count = 1
+  for (let depth = 1; level.length > 0; depth++) {
+    const [below, above]: [Nested[], number] = [[], count]
+    for (const each of level) count += collect(each, below, most - count)
+    if (count > most || (depth > limits.depth && count > above)) return false
+    level = below
   }
-  return true
+  return count <= most
 }
 
-/** The direct children of these values; stops at one more than `most`. */
-function below(values: Json[], most: number): Json[] {
-  const found: Json[] = []
-  for (const value of values) {
-    const inner = Array.isArray(value) ? value : isObject(value) ? Object.values(value) : []
-    for (const each of inner) {
-      if (found.length > most) return found
-      if (each !== undefined) found.push(each)
-    }
+type Nested = Json[] | JsonObject
+
+/** Adds the objects and lists directly in a value. Returns the count of its children, which stops beyond `most`. */
+function collect(value: Nested, nested: Nested[], most: number): number {
+  let count = 0
+  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
+    if (inner === undefined) continue
+    count += 1
+    if (count > most) break
+    if (isNested(inner)) nested.push(inner)
   }
-  return found
+  return count
 }
