@@ -6,7 +6,7 @@ import { createServiceHandler } from '../src/admission/service.ts'
 import { JsonWeight } from '../src/admission/weight.ts'
 import { Mirror } from '../src/cluster/mirror.ts'
 import { Planner } from '../src/cluster/planner.ts'
-import { fakeSigner } from '../src/plan/plan.fake.ts'
+import { RecordKeys } from '../src/cluster/record-keys.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import { systemClock } from '../src/values/clock.ts'
@@ -17,13 +17,15 @@ export async function benchHandlers(): Promise<AdmissionServerOptions> {
   const [clock, logger, metrics] = [systemClock, createLogger('info'), createMetrics()]
   const client = stillCluster()
   const kserveNamespace = 'kserve'
+  const signer = new RecordKeys({ client, clock, logger, namespace: 'warmgate-system' })
+  await signer.refresh()
   const mirror = new Mirror({
     client,
     clock,
     logger,
     kserveNamespace,
     llmVersion: 'v1alpha2',
-    signer: fakeSigner,
+    signer,
   })
   mirror.start()
   while (mirror.unsynced().length > 0) await new Promise((resolve) => setImmediate(resolve))

@@ -36,6 +36,12 @@ export const clusterObjects: { [plural: string]: KubeObject[] } = {
     {
       apiVersion: 'v1',
       kind: 'Secret',
+      metadata: { name: 'warmgate-record-keys', namespace: 'warmgate-system' },
+      data: { current: Buffer.alloc(32, 'key').toString('base64') },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
       metadata: { name: 'oss-access', namespace: 'models' },
       data: { 'fs.oss.accessKeyId': 'aWQ=', 'fs.oss.accessKeySecret': 'c2VjcmV0' },
     },

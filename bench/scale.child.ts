@@ -3,6 +3,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { startReplica } from '../src/cli/replica.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { systemClock } from '../src/values/clock.ts'
+import { replicaOptions } from '../test/warmgate/replica.ts'
 
 // A replica as it is shipped, which also answers what it has used so far. Ends with its parent.
 
@@ -31,17 +32,8 @@ process.once('disconnect', () => process.exit(0))
 process.once('message', async ({ identity, ...ports }: Ports) => {
   const config = new KubeConfig()
   config.loadFromDefault()
-  const options = {
-    namespace: 'warmgate-system',
-    kserveNamespace: 'kserve',
-    address: '127.0.0.1',
-    ...ports,
-    excludeNamespace: [],
-    service: 'warmgate',
-    webhookConfiguration: 'acceleration.warmgate.dev',
-  }
   const logger = createLogger(process.env.BENCH_LOG ?? 'silent')
-  const replica = await startReplica(options, { config, clock: systemClock, logger, identity })
+  const replica = await startReplica(replicaOptions(ports), { config, clock: systemClock, logger, identity })
   process.send?.('serving')
   process.on('message', async (ask: 'usage' | 'heap' | 'stop') => {
     if (ask === 'stop') {

@@ -28,13 +28,13 @@ function bars(kind: string): [x: number, width: number][] {
 
 test('all bars are on one scale, and the longest fills it', () => {
   expect(bars('without')).toEqual([
-    [132, 540],
-    [132, 530],
+    [138, 405],
+    [138, 397.5],
   ])
   expect(bars('with')).toEqual([
-    [132, 20],
-    [152, 250],
-    [132, 1.5],
+    [138, 15],
+    [153, 187.5],
+    [138, 1.5],
   ])
 })
 

@@ -5,15 +5,15 @@ import { longestSeconds, type Step, type Timeline } from './timeline.ts'
  * picture has its own background in both colour schemes, so that it is legible on every page.
  */
 
-const width = 760
-const left = 132
-const barWidth = 540
+const width = 620
+const left = 138
+const barWidth = 405
 const rowHeight = 44
 const groupHeight = 34
 const footHeight = 62
 
-const style = `text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1f2328;stroke:#fff;stroke-width:4px;paint-order:stroke}
-.bold{font-weight:600}.small{font-size:11px;fill:#59636e}
+const style = `text{font:14px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1f2328;stroke:#fff;stroke-width:4px;paint-order:stroke}
+.bold{font-weight:600}.small{font-size:12px;fill:#59636e}
 .card{fill:#fff;stroke:#d1d9e0}.grid{stroke:#d1d9e0}
 .with{fill:#0f766e}.without{fill:#818b98}
 @media(prefers-color-scheme:dark){text{fill:#f0f6fc;stroke:#0d1117}.small{fill:#9198a1}
@@ -32,11 +32,11 @@ export function drawPicture(accelerated: Timeline, plain: Timeline): string {
   const row = ({ title }: Timeline, kind: Row['kind'], steps: Step[]): Row => ({ title, kind, steps })
   const groups = [
     {
-      title: 'First pod: from the creation of the service to Ready',
+      title: 'First pod: from the creation of its service to Ready',
       rows: [row(accelerated, 'with', accelerated.first), row(plain, 'without', plain.first)],
     },
     {
-      title: 'Scale-out from 1 to 3: from the creation of two more pods to Ready',
+      title: 'Scale-out from 1 to 3: from the creation of the pods to Ready',
       rows: [row(accelerated, 'with', [accelerated.more]), row(plain, 'without', [plain.more])],
     },
   ]

@@ -38,7 +38,7 @@ export async function writeSystem(folder: string): Promise<SystemPackage[]> {
   const temporary = await mkdtemp(join(tmpdir(), 'warmgate-packages-'))
   try {
     const installed: SystemPackage[] = []
-    for (const archive of await fetchPackages())
+    for (const archive of await fetchPackages(temporary))
       installed.push(await unpack(archive, { folder, content: join(temporary, basename(archive)) }))
     for (const [file, text] of Object.entries(accounts)) await write(join(folder, file), text)
     return installed
@@ -47,13 +47,17 @@ export async function writeSystem(folder: string): Promise<SystemPackage[]> {
   }
 }
 
-async function fetchPackages(): Promise<string[]> {
+/** @param empty a folder without packages: apt-get names only those that its folder does not have */
+async function fetchPackages(empty: string): Promise<string[]> {
   await mkdir(kept, { recursive: true })
   // As root, apt would download as another user, who may not write here.
   const download = ['download', '-q', '-o', 'APT::Sandbox::User=root', ...Object.keys(packages)]
-  const { stdout } = await run('apt-get', ['--print-uris', ...download], { cwd: kept })
+  const { stdout } = await run('apt-get', ['--print-uris', ...download], { cwd: empty })
   await run('apt-get', download, { cwd: kept })
-  return [...stdout.matchAll(/^'\S+' (\S+\.deb) /gm)].map(([, name = '']) => join(kept, name)).toSorted()
+  const names = [...stdout.matchAll(/^'\S+' (\S+\.deb) /gm)].map(([, name = '']) => name)
+  if (names.length < Object.keys(packages).length)
+    throw new Error(`apt-get names too few packages: ${stdout}`)
+  return names.map((name) => join(kept, name)).toSorted()
 }
 
 async function unpack(

@@ -1,7 +1,9 @@
 import { access, glob, readFile } from 'node:fs/promises'
+import { PassThrough } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { createProgram } from '../src/cli/program.ts'
 import { commandsOf, documentedCommands, indentedCode, readPages } from './docs/commands.ts'
 import { notRun, onNode, stages } from './docs/runs.ts'
 
@@ -64,6 +66,26 @@ test('all code is in fences, so that no command is overlooked', async () => {
     indentedCode(text).map((line) => `${page}:${line}`),
   )
   expect(found).toEqual([])
+})
+
+test('commands in the text name commands and flags that exist', async () => {
+  const out = { write: () => true }
+  const terminal = { stdin: new PassThrough(), stdout: out, stderr: out }
+  const { commands } = createProgram('warmgate', { terminal, exit: () => {} })
+  const wrong: string[] = []
+  let count = 0
+  for (const { page, text } of await readPages())
+    for (const [, inline = ''] of text.matchAll(/`(?:kubectl )?warmgate\s([^`]+)`/g)) {
+      count += 1
+      const [name = '', ...words] = inline.split(/\s+/)
+      const command = commands.find((each) => each.name() === name)
+      const known = command?.options.flatMap(({ short, long }) => [short, long]) ?? []
+      const flags = words.flatMap((word) => /^--?[a-z-]+/i.exec(word)?.[0] ?? [])
+      if (command === undefined || flags.some((flag) => !known.includes(flag)))
+        wrong.push(`${page}: ${inline}`)
+    }
+  expect(count).toBeGreaterThan(50)
+  expect(wrong).toEqual([])
 })
 
 test('a command is what a reader pastes: lines joined, comments dropped', () => {

@@ -6,13 +6,8 @@ import type { KubeClient } from '../../src/kube/client.ts'
 import { createClient } from '../../src/kube/http.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import type { KubeObject } from '../../src/values/object.ts'
-import { createAccess, kubeConfigOf } from '../../test/cluster/access.ts'
-import { provideBinaries } from '../../test/cluster/binaries.ts'
-import { type Parts, startApiServer, startEtcd } from '../../test/cluster/control-plane.ts'
-import { establish, resourceOf } from '../../test/cluster/objects.ts'
-import { freePorts } from '../../test/cluster/ports.ts'
-import { Processes } from '../../test/cluster/processes.ts'
-import { kustomized } from '../../test/warmgate/install.ts'
+import { startBareApi } from '../../test/cluster/bare-api.ts'
+import { resourceOf } from '../../test/cluster/objects.ts'
 import { ScaleApi } from './api.ts'
 import { storeAll } from './etcd.ts'
 import {
@@ -106,33 +101,12 @@ export async function fakeGround(size: Size): Promise<Ground> {
 
 /** A real API server and etcd, without any controller: nothing but the replica changes what is stored. */
 export async function realGround(size: Size): Promise<Ground> {
-  const binaries = await provideBinaries({ programs: ['etcd', 'kube-apiserver'] })
-  const folder = await mkdtemp(join(tmpdir(), 'warmgate-scale-'))
-  const processes = new Processes(folder)
-  const [etcd = 0, apiserver = 0] = await freePorts(2)
-  const access = await createAccess(folder, `https://127.0.0.1:${apiserver}`)
-  const kubeconfig = join(folder, 'kubeconfig')
-  const ports = { etcd, apiserver, kwok: 0 }
-  const parts: Parts = { folder, binaries, processes, access, ports, kubeconfig: () => kubeconfig }
-  const kubeConfig = kubeConfigOf(access, 'admin', access.adminToken('admin'))
-  await writeFile(kubeconfig, kubeConfig.exportConfig(), { mode: 0o600 })
-  const client = createClient(kubeConfig, { timeoutMs: 120_000 })
-  const stop = async () => {
-    await client.close()
-    await processes.stop()
-    await rm(folder, { recursive: true, force: true })
-  }
+  const api = await startBareApi(servedCrds)
+  const { access, client, stop } = api
   try {
-    startEtcd(parts)
-    await startApiServer(parts, { tunnel: undefined })
-    await processes.until('the API server', () => client.get(resources.namespace, { name: 'default' }))
-    const { fluid, kserve } = binaries.manifests
-    const crds = [...(await kustomized('base')), ...fluid.crds, ...kserve.crds]
-    const wanted = crds.filter(({ metadata: { name = '' } }) => servedCrds.includes(name))
-    await establish(client, processes, wanted)
     for (const object of [...groundObjects(), webhook]) await client.create(resourceOf(object), object)
-    await storeAll(`http://127.0.0.1:${etcd}`, contents(size))
-    return { kubeconfig, client, stop }
+    await storeAll(api.etcdUrl, contents(size))
+    return { kubeconfig: access.kubeconfig, client, stop }
   } catch (error) {
     await stop()
     throw error

@@ -95,7 +95,7 @@ test('a second DataLoad does what the warm-up did, with the metadata read again,
   expect(load.length).toBeLessThanOrEqual(46)
   expect(api.writes).toEqual([`create DataLoad ${load}`, `delete DataLoad ${load}`])
   expect(sent('delete')).toMatchObject([{ preconditions: { uid: expect.stringMatching(/-/) } }])
-  expect(text()).toMatch(/loading, .*4.*GiB[\s\S]*refreshed in [0-9]+s/)
+  expect(text()).toMatch(/loading, .*4.*GiB[\s\S]*refreshed in [0-9]+[ms]/)
   expect(text().match(/loading/g)).toHaveLength(1)
 })
 

@@ -49,6 +49,8 @@ export interface ReplicaDependencies {
   logger: Logger
   /** The unique identity of this replica. */
   identity: string
+  /** How often to check the certificates; a default if unset. */
+  certificateTickMs?: number
   /** Runs before the replica is ready. If it fails, that is only logged. */
   warmUp?: () => Promise<unknown>
 }
@@ -73,6 +75,7 @@ export async function startReplica(
 ): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
   const { clock, logger, identity, electionClock = clock, warmUp = async () => {} } = dependencies
+  const { certificateTickMs } = dependencies
   const metrics = createMetrics()
   const client = createClient(dependencies.config)
   const events = createEventRecorder({ client, clock, logger, instance: identity })
@@ -117,6 +120,7 @@ export async function startReplica(
     metrics,
     configuration: webhookConfiguration,
     onPair: (pair: KeyPair) => server.setPair(pair),
+    ...(certificateTickMs === undefined ? {} : { tickMs: certificateTickMs }),
   }
   const names = { service: options.service, namespace, extra: ['localhost', '127.0.0.1'] }
   const certificates =

@@ -4,7 +4,7 @@ import type { ClientAuthority } from '../admission/server.ts'
 import { loadKubeConfig } from '../kube/config.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { systemClock } from '../values/clock.ts'
-import { type ReplicaOptions, startReplica } from './replica.ts'
+import { type ReplicaDependencies, type ReplicaOptions, startReplica } from './replica.ts'
 import { warmUp } from './warm-up.ts'
 
 export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
@@ -20,7 +20,10 @@ export interface ServeOptions extends Omit<ReplicaOptions, 'clients'> {
  * `warmgate serve`: runs one replica until SIGTERM or SIGINT. Rejects with WG033 if the API server still
  * forbids a resource that the replica must read before it is ready.
  */
-export async function serve(options: ServeOptions): Promise<void> {
+export async function serve(
+  options: ServeOptions,
+  dependencies: Pick<ReplicaDependencies, 'certificateTickMs'> = {},
+): Promise<void> {
   const { logLevel, drain, clientCa, clientName, ...rest } = options
   const logger = createLogger(logLevel)
   const clients = clientCa === undefined ? {} : { clients: await readClients(clientCa, clientName) }
@@ -30,7 +33,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => terminated.resolve())
   const replica = await startReplica(
     { ...rest, ...clients },
-    { config, clock: systemClock, logger, identity, warmUp },
+    { ...dependencies, config, clock: systemClock, logger, identity, warmUp },
   )
   const refusal = await Promise.race([terminated.promise, replica.refusal])
   await replica.stop(refusal === undefined ? drain : 0)

@@ -2,6 +2,8 @@ import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod } from '../cluster/cluster.fake.ts'
 import { formatStatus, statusOf } from '../cluster/status.ts'
+import { fakeFilled } from '../fill/fill.fake.ts'
+import { fillJob } from '../fill/job.ts'
 import { loadName } from '../fluid/name.ts'
 import { FakeApi } from '../kube/api.fake.ts'
 import { fakeService } from '../plan/plan.fake.ts'
@@ -121,6 +123,22 @@ test('a cache that a policy warms ahead of services names the policy', async () 
   const used = setUp(owned(service, policy), fakeDataLoad('Complete'))
   await used.run()
   expect(used.text()).not.toContain('warmed ahead')
+})
+
+test('a model that is downloaded ahead of services is shown before it has a Dataset', async () => {
+  const made = fillJob(fakeFilled())
+  const ownerReferences = [
+    { apiVersion: 'warmgate.dev/v1alpha1', kind: 'AccelerationPolicy', name: 'models', uid: 'p' },
+  ]
+  const job: KubeObject = { ...made, metadata: { ...made.metadata, ownerReferences } }
+  const running = setUp(job)
+  await running.run()
+  expect(running.text()).toBe(
+    'models/bloom-0123456789  warmed ahead by AccelerationPolicy models\n  pending: downloading hf://org/bloom into its mirror\n',
+  )
+  const ended = setUp({ ...job, status: { conditions: [{ type: 'Complete', status: 'True' }] } })
+  await ended.run()
+  expect(ended.text()).toBe('no caches\n')
 })
 
 test('a cache that no service uses says until when it is retained', async () => {

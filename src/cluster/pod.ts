@@ -6,6 +6,7 @@ import { type CachePart, readCache } from '../plan/cache/cache-reading.ts'
 import { type PodPolicy, resolvePodPolicy } from '../plan/pod/pod.ts'
 import { optsOut, type SidecarState } from '../plan/pod/sidecar.ts'
 import { cacheNames } from '../plan/service/original.ts'
+import { provenOriginal } from '../plan/service/record.ts'
 import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
@@ -58,7 +59,11 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
       namespace,
       namespaceLabels: namespaceLabels(mirror, namespace),
       policies: mirror.parsedPolicies(),
-      proven: (object, subject) => mirror.records.proven(object, subject),
+      // The mirror remembers the records of services: those of thousands of pods would fill the memory.
+      proven: (object, subject) =>
+        object === pod
+          ? provenOriginal(pod, mirror.records.signer, subject)
+          : mirror.records.proven(object, subject),
     },
   )
   const cold = caches.filter(({ phase }) => phase.kind !== 'warm')

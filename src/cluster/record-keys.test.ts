@@ -31,6 +31,17 @@ test('the first replica makes the key, and all of them sign with it', async () =
   expect(secretOf(at)).toMatchObject({ kind: 'Secret', type: 'Opaque' })
 })
 
+test('a signature proves only its own statement, however often it was verified', async () => {
+  const keys = setUp().replica()
+  await keys.refresh()
+  const signature = keys.sign('statement')
+  for (const _ of [1, 2]) {
+    expect(keys.verify('statement', signature)).toBe(true)
+    expect(keys.verify('statement ', signature)).toBe(false)
+    expect(keys.verify('statement', `${signature.slice(1)}A`)).toBe(false)
+  }
+})
+
 test('a key that is moved to previous is accepted still, and a new one signs', async () => {
   const at = setUp()
   const keys = at.replica()

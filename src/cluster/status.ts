@@ -1,3 +1,5 @@
+import { cacheOfJob } from '../fill/job.ts'
+import { hasEnded } from '../fill/progress.ts'
 import { isOurs } from '../fluid/dataset.ts'
 import { pathOf } from '../fluid/load.ts'
 import { pendingChangesOf } from '../fluid/merge.ts'
@@ -12,7 +14,7 @@ import { describeProgress, percentOf } from '../plan/cache/progress.ts'
 import { gateCondition, isHeld } from '../plan/pod/pod.ts'
 import { recordedLocations } from '../plan/service/original.ts'
 import { formatDuration } from '../values/duration.ts'
-import { type KubeObject, keyOf, stringAt } from '../values/object.ts'
+import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 
 /** The objects that a status is computed from, in one namespace or in all. */
@@ -54,7 +56,7 @@ export interface HeldPod {
 
 /** Warmgate's caches and the other claims that held pods wait for, each with its services and held pods. */
 export function statusOf(objects: StatusObjects, nowMs: number): CacheStatus[] {
-  const mounts = [...ownMounts(objects), ...namedMounts(objects), ...waitedFor(objects)]
+  const mounts = [...ownMounts(objects), ...namedMounts(objects), ...waitedFor(objects), ...filled(objects)]
   const distinct = new Map(mounts.map((mount) => [nameOf(mount), mount]))
   const view = cacheView(objects)
   return [...distinct.values()].map((mount) => {
@@ -123,6 +125,17 @@ function waitedFor({ datasets, pods }: StatusObjects): NamespacedMount[] {
     .filter(isKnown)
 }
 
+/** The caches without a Dataset, because their mirrors are being filled. */
+function filled({ fillJobs = [], datasets }: StatusObjects): NamespacedMount[] {
+  return fillJobs
+    .filter((job) => isOurs(job) && !hasEnded(job))
+    .map((job) => cacheOfJob(job))
+    .filter(({ namespace, name }) =>
+      datasets.every(({ metadata }) => metadata.name !== name || metadata.namespace !== namespace),
+    )
+    .map(({ namespace = '', name }) => ({ namespace, claim: name, path: '' }))
+}
+
 function nameOf({ namespace, claim, path }: NamespacedMount): string {
   return [namespace, claim, ...(path === '' ? [] : [path])].join('/')
 }
@@ -144,7 +157,7 @@ function statusAt(
     namespace,
     name: path === '' ? name : `${name}/${path}`,
     services: users.map(({ kind, metadata }) => `${kind}/${metadata.name ?? ''}`),
-    prewarmedBy: users.length === 0 && dataset !== undefined ? policiesOf(dataset) : [],
+    prewarmedBy: users.length > 0 ? [] : policiesOf(dataset ?? fillJobOf(objects, { namespace, name })),
     retainedUntil: dataset && retainedUntil(dataset),
     phase,
     shortfall: phase.kind === 'warm' ? (shortfall?.message ?? '') : '',
@@ -154,10 +167,17 @@ function statusAt(
   }
 }
 
-/** A policy that warms a cache ahead owns it, without a service. */
-function policiesOf(dataset: KubeObject): string[] {
-  if (!isOurs(dataset) || retainedUntil(dataset) !== undefined) return []
-  const owners = dataset.metadata.ownerReferences ?? []
+function fillJobOf(
+  { fillJobs = [] }: Pick<StatusObjects, 'fillJobs'>,
+  cache: ObjectKey,
+): KubeObject | undefined {
+  return fillJobs.find((job) => !hasEnded(job) && keyText(cacheOfJob(job)) === keyText(cache))
+}
+
+/** A policy that warms a cache ahead owns its Dataset, or the Job before that, without a service. */
+function policiesOf(owned: KubeObject | undefined): string[] {
+  if (owned === undefined || !isOurs(owned) || retainedUntil(owned) !== undefined) return []
+  const owners = owned.metadata.ownerReferences ?? []
   if (owners.some(({ apiVersion }) => apiVersion.startsWith(`${resources.inferenceService.group}/`)))
     return []
   return owners.filter(({ kind }) => kind === resources.accelerationPolicy.kind).map(({ name }) => name)

@@ -34,6 +34,8 @@ export interface ServiceView extends FoundLocations {
   isMultiNode: boolean
   /** The containers that serve the model, including containers that only a configuration has. */
   containers: ViewedContainer[]
+  /** The ServingRuntime that KServe selects for the predictor; undefined if there is none. */
+  runtime: KubeObject | undefined
   /** The model formats of the predictor and of its canaries. */
   modelFormats: string[]
   /** The resource names that KServe accepts as GPUs in a multi-node service. */
@@ -91,10 +93,11 @@ export function readService(
     isMultiNode: isObject(predictor.workerSpec),
     containers: servingContainers(service, bases).map((container) => viewed(service, container, bases)),
   }
-  const runtime = objectAt(runtimeOf(shape, servingRuntimes), 'spec')
+  const runtime = runtimeOf(shape, servingRuntimes)
   return {
     ...shape,
-    ...findModelLocations(service, bases, runtime),
+    ...findModelLocations(service, bases, objectAt(runtime, 'spec')),
+    runtime,
     labels,
     annotations,
     predictorAnnotations: objectAt(predictor, 'annotations'),

@@ -101,11 +101,7 @@ const texts: [string, (text: string) => unknown][] = [
     'the annotation of GPU types',
     (text) => {
       const annotations = { 'serving.kserve.io/gpu-resource-types': text }
-      return gpuResources(
-        viewOf(fakeService({ huggingface: {}, workerSpec: {} }, { annotations })),
-        gpu,
-        facts,
-      )
+      return gpuResources(viewOf(fakeService({ huggingface: {}, workerSpec: {} }, { annotations })), gpu)
     },
   ],
 ]
@@ -161,12 +157,12 @@ test('so are the parts of a service and a pod', () => {
       huggingface: {},
       containers: times(n, (index) => ({ name: `c${index}`, livenessProbe: {} })),
     })
-  expectLinear(containers, (service) => gpuResources(viewOf(service), gpu, facts), { n: 5_000 })
-  expectLinear(containers, (service) => describeAdditions(viewOf(service), gpuPolicy.spec, facts), {
+  expectLinear(containers, (service) => gpuResources(viewOf(service), gpu), { n: 5_000 })
+  expectLinear(containers, (service) => describeAdditions(viewOf(service), gpuPolicy.spec), {
     n: 5_000,
   })
   expectLinear(containers, (service) => viewOf(service).requestsDevices(['a/b']), { n: 5_000 })
-  expectLinear(containers, (service) => probeWarnings(viewOf(service), hold, facts), { n: 5_000 })
+  expectLinear(containers, (service) => probeWarnings(viewOf(service), hold), { n: 5_000 })
   expectLinear(containers, (service) => deadlineValues(viewOf(service), hold), { n: 5_000 })
   const terms = (n: number): Json => times(n, (index) => ({ matchExpressions: [{ key: `k${index}` }] }))
   const near = (n: number) => ({

@@ -317,7 +317,7 @@ function acceleration(
 ): Plan {
   const patch = draft.patch()
   const settings = holdSettings(policy.spec, longestFillMs(rewrites))
-  const hold = settings && resolveHold(settings, limitsOf(view, draft.object, facts))
+  const hold = settings && resolveHold(settings, limitsOf(view, draft.object))
   const isNew = previous === undefined && servesOne(rewrites)
   const caches = cachesFor(rewrites, facts.namespace, cacheSettings(policy.spec))
   const base = {
@@ -329,7 +329,7 @@ function acceleration(
       ...skipped.filter(({ reason }) => shouldWarn(reason)).map(skippedWarning),
       ...podRewriteWarning(rewrites, shouldWarn),
       // Only on creation, because KServe's controller updates services all the time.
-      ...(isNew ? probeWarnings(view, hold, facts) : []),
+      ...(isNew ? probeWarnings(view, hold) : []),
       ...(isNew && settings && hold
         ? deadlineWarnings(view, { settings, hold, admitted: draft.object })
         : []),
@@ -344,7 +344,7 @@ function acceleration(
       unavailable === undefined ? [] : [{ cache, reason: unavailable.reason, message: unavailable.message }],
     ),
     hold,
-    holdReason: hold && settings?.at === 'Auto' ? schedulingReason(view, hold, facts) : undefined,
+    holdReason: hold && settings?.at === 'Auto' ? schedulingReason(view, hold) : undefined,
   }
   if (rewrites.some(({ unavailable }) => unavailable?.reason === unproven.reason))
     return { ...base, ...unproven, decision: 'skip' }
@@ -357,8 +357,8 @@ function acceleration(
 }
 
 /** The limits of a hold that are known before the service has pods. */
-function limitsOf(view: ServiceView, admitted: KubeObject, facts: Facts): HoldLimits {
-  const probes = serverProbes(view, facts).map(({ allowsMs }) => allowsMs)
+function limitsOf(view: ServiceView, admitted: KubeObject): HoldLimits {
+  const probes = serverProbes(view).map(({ allowsMs }) => allowsMs)
   return {
     probeMs: probes.length === 0 ? undefined : Math.min(...probes),
     deadlineMs: serviceDeadlineMs(view, admitted),

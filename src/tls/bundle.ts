@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { type Json, stringAt } from '../values/object.ts'
 import { backdatedMs, createAuthority, dayMs } from './authority.ts'
 import type { KeyPair } from './issue.ts'
-import { type CertificateProblem, verifyAuthority } from './verify.ts'
+import { type CertificateProblem, certificatesIn, verifyAuthority } from './verify.ts'
 
 const slots = ['ca1', 'ca2'] as const
 export type Slot = (typeof slots)[number]
@@ -20,6 +20,8 @@ const settleMs = 2 * 3_600_000
 // Replace an authority only when the other one is this old: by then the other one signed every replica's
 // certificate.
 const replaceMs = 3 * settleMs
+// Of earlier bundles: two for each, if the Secret is deleted again and again.
+const mostEarlier = 8
 
 export type BundleRead =
   | { kind: 'valid'; bundle: Bundle }
@@ -70,6 +72,22 @@ export function caBundleOf({ ca1, ca2 }: Bundle): string {
   return ca1.cert + ca2.cert
 }
 
+/**
+ * The same, with the authorities that `published` (PEM) has besides, while the one that signs is younger than
+ * `retireMs`: until then, other replicas may serve certificates of theirs.
+ */
+export function caBundleAfter(
+  published: string,
+  bundle: Bundle,
+  { nowMs, retireMs }: { nowMs: number; retireMs: number },
+): string {
+  const current = caBundleOf(bundle)
+  if (ageMs(signerOf(bundle, nowMs), nowMs) >= retireMs) return current
+  const known = new Set(certificatesIn(current).map(({ fingerprint256 }) => fingerprint256))
+  const earlier = certificatesIn(published).filter(({ fingerprint256 }) => !known.has(fingerprint256))
+  return [current, ...earlier.slice(0, mostEarlier)].join('')
+}
+
 export function expiriesOf(bundle: Bundle): { slot: Slot; expiresMs: number }[] {
   return slots.map((slot) => ({ slot, expiresMs: endMs(bundle[slot]) }))
 }
@@ -103,7 +121,7 @@ function endMs({ cert }: KeyPair): number {
   return new X509Certificate(cert).validToDate.getTime()
 }
 
-function ageMs({ cert }: KeyPair, nowMs: number): number {
+export function ageMs({ cert }: KeyPair, nowMs: number): number {
   return nowMs - backdatedMs - new X509Certificate(cert).validFromDate.getTime()
 }
 

@@ -7,6 +7,7 @@ import { FakeClock } from '../values/clock.fake.ts'
 import { getIn, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { type Bundle, caBundleOf, createBundle, fromSecretData, signerOf, toSecretData } from './bundle.ts'
 import { Certificates, type CertificatesOptions } from './certificates.ts'
+import { verifyAgainst } from './configuration.ts'
 import type { KeyPair } from './issue.ts'
 import { isSignedBy } from './verify.ts'
 
@@ -232,6 +233,47 @@ test('the leaf is renewed after two thirds of its life, at the first look of the
   await until(() => pairs.length === 2)
   stop.abort()
   await running
+})
+
+test('if the Secret is lost, no look finds a replica cut off, and the old authorities are trusted no longer than needed', async () => {
+  const served: (KeyPair | undefined)[] = [undefined, undefined]
+  const replicas = served.map((_, index) => replica({ onPair: (pair) => (served[index] = pair) }))
+  const look = async (index: number) => {
+    expect(await replicas[index]?.check()).toMatchObject({ kind: 'ready' })
+    for (const pair of served)
+      if (pair)
+        expect(verifyAgainst(storedConfiguration(), pair, clock.now())).toMatchObject({ kind: 'ready' })
+  }
+  for (const index of [0, 1]) await look(index)
+  const before = [...served]
+  forgetSecret()
+  await look(0)
+  // An API server may not know the new authorities yet.
+  expect(served).toEqual(before)
+  // A third replica starts before the second one has looked.
+  expect(await replica().check()).toMatchObject({ kind: 'ready' })
+  await clock.advance(59_000)
+  await look(1)
+  expect(served).toEqual(before)
+  for (let minute = 1; minute < 10; minute++) {
+    await clock.advance(60_000)
+    for (const index of [0, 1]) await look(index)
+    if (minute === 2) expect(served.map((pair) => before.includes(pair))).toEqual([false, false])
+    expect(storedCaBundles()[0]).not.toBe(caBundleOf(storedBundle()))
+  }
+  await clock.advance(60_000)
+  for (const index of [1, 0]) await look(index)
+  expect(storedCaBundles()).toEqual([caBundleOf(storedBundle()), caBundleOf(storedBundle())])
+})
+
+test('a Secret that is lost again and again leaves a bounded caBundle', async () => {
+  const certificates = replica()
+  for (let round = 0; round < 6; round++) {
+    forgetSecret()
+    expect(await certificates.check()).toMatchObject({ kind: 'ready' })
+  }
+  const count = storedCaBundles()[0]?.match(/BEGIN CERTIFICATE/g)?.length
+  expect(count).toBe(10)
 })
 
 test('through the renewal of both authorities, no look finds this replica cut off', async () => {

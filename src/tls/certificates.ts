@@ -5,10 +5,11 @@ import { resources } from '../kube/resources.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Clock, pause } from '../values/clock.ts'
-import { getIn } from '../values/object.ts'
+import { getIn, type KubeObject } from '../values/object.ts'
 import {
+  ageMs,
   type Bundle,
-  caBundleOf,
+  caBundleAfter,
   createBundle,
   decideRenewal,
   expiriesOf,
@@ -22,6 +23,7 @@ import {
   type CertificateState,
   configurationMissing,
   publishBundle,
+  publishedBundle,
   verifyAgainst,
 } from './configuration.ts'
 import type { KeyPair } from './issue.ts'
@@ -44,7 +46,12 @@ export interface CertificatesOptions {
 }
 
 const secretName = 'warmgate-certificates'
+const defaultTickMs = 60_000
 const longestTickMs = 3_600_000
+// In checks. If the Secret was lost, all authorities are new: by the second check, every replica and every API
+// server knows them. Much later, no replica serves a certificate of the authorities before.
+const checksToSettle = 2
+const checksToRetire = 10
 const retryMs = 5_000
 
 /**
@@ -66,11 +73,15 @@ export class Certificates implements CertificateSource {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, tickMs = 60_000 } = this.#options
+    const { clock } = this.#options
     while (!signal.aborted) {
       const reached = await this.check().catch((error: unknown) => this.#failed(error))
-      await pause(clock, reached === undefined ? retryMs : Math.min(tickMs, longestTickMs), signal)
+      await pause(clock, reached === undefined ? retryMs : this.#tickMs, signal)
     }
+  }
+
+  get #tickMs(): number {
+    return Math.min(this.#options.tickMs ?? defaultTickMs, longestTickMs)
   }
 
   /** One check. Rejects with the KubeError of a call that failed. */
@@ -86,8 +97,8 @@ export class Certificates implements CertificateSource {
     const found = await client.get(resources.mutatingWebhookConfiguration, { name })
     const bundle = await this.#sharedBundle()
     // Before the serving certificate: only an authority that the API server trusts may sign it.
-    const stored = found && (await publishBundle(this.#options, found, caBundleOf(bundle)))
-    const leaf = await this.#ownLeaf(bundle)
+    const stored = found && (await publishBundle(this.#options, found, this.#caBundle(bundle, found)))
+    const leaf = await this.#ownLeaf(bundle, stored)
     return stored === undefined
       ? configurationMissing(name)
       : verifyAgainst(stored, leaf, this.#options.clock.now())
@@ -119,12 +130,23 @@ export class Certificates implements CertificateSource {
     return renewBundle(bundle, renewal.slots, nowMs)
   }
 
-  async #ownLeaf(bundle: Bundle): Promise<KeyPair> {
+  #caBundle(bundle: Bundle, configuration: KubeObject): string {
+    const timing = { nowMs: this.#options.clock.now(), retireMs: checksToRetire * this.#tickMs }
+    return caBundleAfter(publishedBundle(configuration), bundle, timing)
+  }
+
+  async #ownLeaf(bundle: Bundle, configuration: KubeObject | undefined): Promise<KeyPair> {
     const { clock, metrics, names, onPair } = this.#options
     const nowMs = clock.now()
     const authority = signerOf(bundle, nowMs)
     const leaf = this.#leaf
-    if (leaf && isSignedBy(leaf.cert, authority.cert) && !isDueForRenewal(leaf.cert, nowMs)) return leaf
+    if (leaf && !isDueForRenewal(leaf.cert, nowMs)) {
+      if (isSignedBy(leaf.cert, authority.cert)) return leaf
+      // An API server may not have seen the new authority yet.
+      const isSettled = ageMs(authority, nowMs) >= checksToSettle * this.#tickMs
+      if (!isSettled && configuration && verifyAgainst(configuration, leaf, nowMs).kind === 'ready')
+        return leaf
+    }
     const pair = await createServing({ authority, names, nowMs })
     const verdict = verifyPair(pair)
     if (verdict.kind === 'invalid')

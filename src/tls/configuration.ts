@@ -25,12 +25,16 @@ export interface CertificateSource {
 export function verifyAgainst(configuration: KubeObject, pair: KeyPair, nowMs: number): CertificateState {
   let expiresMs = Number.POSITIVE_INFINITY
   for (const webhook of listAt(configuration, 'webhooks')) {
-    const caBundle = Buffer.from(stringAt(webhook, 'clientConfig', 'caBundle') ?? '', 'base64').toString()
-    const verdict = verifyServing(pair, { caBundle, names: [hostOf(webhook)], nowMs })
+    const verdict = verifyServing(pair, { caBundle: caBundleOf(webhook), names: [hostOf(webhook)], nowMs })
     if (verdict.kind === 'invalid') return { ...verdict, kind: 'waiting' }
     expiresMs = Math.min(expiresMs, verdict.expiresMs)
   }
   return { kind: 'ready', expiresMs }
+}
+
+/** What the API server trusts (PEM): all webhooks have the same bundle. */
+export function publishedBundle(configuration: KubeObject): string {
+  return caBundleOf(listAt(configuration, 'webhooks')[0])
 }
 
 /** Writes `bundle` (PEM) into every webhook, unless it is there. Resolves with the stored configuration. */
@@ -53,6 +57,10 @@ export async function publishBundle(
 
 export function configurationMissing(name: string): CertificateState {
   return { kind: 'waiting', reason: 'ConfigurationMissing', message: `no webhook configuration ${name}` }
+}
+
+function caBundleOf(webhook: Json | undefined): string {
+  return Buffer.from(stringAt(webhook, 'clientConfig', 'caBundle') ?? '', 'base64').toString()
 }
 
 /** The name under which the API server reaches a webhook. */

@@ -106,7 +106,8 @@ function carries(certificate: X509Certificate, name: string): boolean {
   return (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined
 }
 
-function certificatesIn(bundle: string): X509Certificate[] {
+/** The certificates in a PEM text. */
+export function certificatesIn(bundle: string): X509Certificate[] {
   const blocks = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
   return blocks.flatMap((pem) => {
     try {

@@ -25,6 +25,7 @@ import {
 } from '../integration/await.ts'
 import { custom, policy, policyOf, service, sklearn } from '../integration/services.ts'
 import type { TestCluster } from '../warmgate/test-cluster.ts'
+import { warmgate } from './uninstall.ts'
 
 /* Warmgate is killed, stopped and restarted, and loses objects that it depends on. */
 
@@ -43,6 +44,9 @@ const governed = (ns: string, spec: JsonObject) => governNamespace(cluster.clien
 async function createBloom(ns: string): Promise<string> {
   return cacheNames(await create(service(ns, 'bloom', sklearn(`s3://models/${ns}`))))[0] ?? ''
 }
+
+const storageUri = (found: KubeObject | undefined) =>
+  stringAt(found, 'spec', 'predictor', 'model', 'storageUri')
 
 async function remove(ns: string): Promise<void> {
   await cluster.client.delete(resources.inferenceService, { namespace: ns, name: 'bloom' })
@@ -79,20 +83,36 @@ export function restarts(theCluster: () => TestCluster): void {
     expect(stringAt(condition(released, 'warmgate.dev/cache-warm'), 'reason')).toBe('Warm')
   })
 
-  test('a service is created although Warmgate is away, and stays as it was', async () => {
+  test('services are created although Warmgate is away; an Event has the command that accelerates each', async () => {
     const ns = 'away'
+    const names = ['first', 'second']
     await governed(ns, {})
-    await cluster.warmgate.stop()
-    const admitted = await create(service(ns, 'away', sklearn('s3://models/away')))
-    expect(stringAt(admitted, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
+    await cluster.warmgate.kill()
+    for (const name of names) {
+      const admitted = await create(service(ns, name, sklearn(`s3://models/${name}`)))
+      expect(storageUri(admitted)).toBe(`s3://models/${name}`)
+      await ready(cluster.client, { namespace: ns, name })
+    }
     await cluster.restartWarmgate()
     const body = { metadata: { labels: { touched: 'later' } } }
-    const later = await cluster.client.patch(
-      resources.inferenceService,
-      { namespace: ns, name: 'away' },
-      { type: 'merge', body },
-    )
-    expect(stringAt(later, 'spec', 'predictor', 'model', 'storageUri')).toBe('s3://models/away')
+    const key = (name: string) => ({ namespace: ns, name })
+    const later = await cluster.client.patch(resources.inferenceService, key('first'), {
+      type: 'merge',
+      body,
+    })
+    expect(storageUri(later)).toBe('s3://models/first')
+    for (const name of names) {
+      const missed = await until(`an Event about ${name}`, async () =>
+        (await eventsOf(cluster.client, ns, name)).find(({ reason }) => reason === 'NotAdmitted'),
+      )
+      const [, command = ''] = /`warmgate ([^`]+)`/.exec(stringAt(missed, 'note') ?? '') ?? []
+      await warmgate([...command.split(' '), '--yes'], {
+        bare: cluster,
+        kubeconfig: cluster.cluster.kubeconfig,
+      })
+      const adopted = await cluster.client.get(resources.inferenceService, key(name))
+      expect(storageUri(adopted)).toMatch(/^pvc:/)
+    }
   })
 
   test('retain: a service that is deleted and made again finds its cache warm, and waits for nothing', async () => {

@@ -167,6 +167,7 @@ async function fakeBuilds(version = 'go1.26.8'): Promise<void> {
   const others = [...Object.values(knativeFiles), ...llmThirdParty.map((file) => `test/crds/${file}`)]
   for (const path of others) await write(join(folder, 'module', path), '')
   await mkdir(join(folder, 'module/charts/fluid/fluid/crds'), { recursive: true })
+  await mkdir(join(folder, 'module/deploy/crds'), { recursive: true })
   await mkdir(join(folder, 'module/csi/shell'), { recursive: true })
   await fakeGo(`case $1 in
     env) echo ${version};;

@@ -191,12 +191,13 @@ async function build({ upstream, program, file }: Place, { env, progress }: Cont
 
 async function cacheManifests(file: string, pinned: Pinned[], context: Context): Promise<void> {
   if ((await missingOf([file])).length === 0) return
-  context.progress('reading the manifests of KServe and Fluid')
+  context.progress('reading the manifests of KServe, Fluid and cert-manager')
   const folder = (name: string, module?: string) => moduleOf({ name, module }, pinned, context)
   const manifests = await readManifests({
     kserve: await folder('kserve'),
     knative: await folder('kserve', 'knative.dev/serving'),
     fluid: await folder('fluid'),
+    certManager: await folder('cert-manager'),
   })
   await atomically(file, (temporary) => writeFile(temporary, JSON.stringify(manifests)))
 }

@@ -224,7 +224,8 @@ export function openCluster(folder: string): ClusterAccess {
   }
 }
 
-function kubeconfigPath(folder: string, user: string): string {
+/** Where `openCluster` looks for the kubeconfig of a user. */
+export function kubeconfigPath(folder: string, user: string): string {
   return join(folder, `kubeconfig-${user}`)
 }
 

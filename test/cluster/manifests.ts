@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../../src/values/object.ts'
 
-/** The manifests that KServe and Fluid ship, from their Go modules. */
+/** The manifests that KServe, Fluid and cert-manager ship, from their Go modules. */
 export interface Manifests {
   kserve: {
     crds: KubeObject[]
@@ -23,6 +23,7 @@ export interface Manifests {
     knative: { crds: KubeObject[]; settings: KubeObject[] }
   }
   fluid: { crds: KubeObject[] }
+  certManager: { crds: KubeObject[] }
 }
 
 /** Paths in Knative's module, which KServe requires. */
@@ -43,6 +44,7 @@ export interface ModuleFolders {
   kserve: string
   knative: string
   fluid: string
+  certManager: string
 }
 
 /** Reads them from the modules' folders. It takes seconds, most of them for one CRD of 2 MB: to be cached. */
@@ -69,6 +71,7 @@ export async function readManifests(folders: ModuleFolders): Promise<Manifests> 
       },
     },
     fluid: { crds: await readFolder(join(folders.fluid, 'charts/fluid/fluid/crds')) },
+    certManager: { crds: await readFolder(join(folders.certManager, 'deploy/crds')) },
   }
 }
 

@@ -23,6 +23,11 @@ export interface Command extends Required<Start> {
   log: string
 }
 
+/** A request to end a process and to start it again at once. */
+export interface Restart {
+  restart: string
+}
+
 /** The supervisor's report about an ended process. */
 export interface Report {
   name: string
@@ -66,6 +71,16 @@ export class Processes {
     const own = { PATH: process.env.PATH ?? '', HOME: this.#folder, ...env }
     const command: Command = { ...program, env: own, endSignal, restarts, log: this.logOf(program.name) }
     this.#supervisor.send(command)
+  }
+
+  /** Ends a process and starts it again at once. Resolves when it has ended. */
+  async restart(name: string): Promise<void> {
+    const before = this.restarts.length
+    const request: Restart = { restart: name }
+    this.#supervisor.send(request)
+    const isGone = async () =>
+      this.restarts.slice(before).some((line) => line.startsWith(`${name} `)) || undefined
+    await this.until(`the end of ${name}`, isGone)
   }
 
   logOf(name: string): string {

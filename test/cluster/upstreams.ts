@@ -208,6 +208,8 @@ export const upstreams: readonly Upstream[] = [
     module: 'github.com/versity/versitygw',
     programs: [{ name: 'versitygw', package: 'github.com/versity/versitygw/cmd/versitygw', aboutMinutes: 2 }],
   },
+  // Only its CRDs: see test/install.
+  { name: 'cert-manager', module: 'github.com/cert-manager/cert-manager', programs: [] },
 ]
 
 export async function pin(upstream: Upstream): Promise<Pinned> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -13,13 +13,19 @@ import {
   objectAt,
   stringAt,
 } from '../../src/values/object.ts'
-import { kustomize, manifests, parse, withComponents as render, runProgram } from './render.ts'
+import {
+  kustomize,
+  manifests,
+  parse,
+  withComponents as render,
+  helm as renderChart,
+  runProgram,
+} from './render.ts'
 
 /* What kustomize and Helm really make of the shipped manifests: three ways to install the same objects. */
 
 const chart = join(manifests, 'chart')
 let folder: string
-let files = 0
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'warmgate-install-'))
@@ -27,16 +33,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
-async function helm(values: object = {}, namespace = 'warmgate-system'): Promise<KubeObject[]> {
-  files += 1
-  const file = join(folder, `values-${files}.json`)
-  await writeFile(file, JSON.stringify(values))
-  const where = ['--namespace', namespace, '--kube-version', '1.36.0']
-  return parse(
-    'helm',
-    await runProgram('ddc-helm', ['template', 'warmgate', chart, ...where, '--values', file]),
-  )
-}
+const helm = (values?: object, namespace?: string) => renderChart(folder, values, namespace)
 
 const withComponents = (names: string[]) => render(folder, names)
 

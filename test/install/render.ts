@@ -31,6 +31,20 @@ export async function withComponents(folder: string, names: readonly string[]): 
   return kustomize(root)
 }
 
+/** The chart, as the real Helm renders it. @param folder where its values may be written */
+export async function helm(
+  folder: string,
+  values: object = {},
+  namespace = 'warmgate-system',
+): Promise<KubeObject[]> {
+  const file = join(await mkdtemp(join(folder, 'values-')), 'values.json')
+  await writeFile(file, JSON.stringify(values))
+  const where = ['--namespace', namespace, '--kube-version', '1.36.0']
+  const chart = join(manifests, 'chart')
+  const args = ['template', 'warmgate', chart, ...where, '--values', file]
+  return parse('helm', await runProgram('ddc-helm', args))
+}
+
 /** What a program for rendering prints. */
 export async function runProgram(name: (typeof renderPrograms)[number], args: string[]): Promise<string> {
   const binaries = await provideBinaries({ programs: renderPrograms })

@@ -14,6 +14,10 @@ export interface WarmgateOptions {
   metricsPort: number
   /** Distinguishes replicas. */
   name?: string
+  /** The program; src/main.ts if unset. */
+  program?: string
+  /** How long it serves after SIGTERM. Default: not at all. */
+  drain?: string
   /** Further flags of `warmgate serve`. */
   args?: string[]
   env?: { [variable: string]: string }
@@ -39,7 +43,7 @@ const exitWithParent = new URL('exit-with-parent.ts', import.meta.url).href
 /** Runs `warmgate serve` as a separate process, and waits until it is ready. */
 export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateProcess> {
   const { kubeconfig, logFile, port, probePort, metricsPort, name = 'warmgate-0', env = {} } = options
-  const { args = [] } = options
+  const { program = main, drain = '0s', args = [] } = options
   const ports = { '--port': port, '--probe-port': probePort, '--metrics-port': metricsPort }
   const where = [
     '--address',
@@ -49,7 +53,7 @@ export async function startWarmgate(options: WarmgateOptions): Promise<WarmgateP
   const log = await open(logFile, 'a')
   const child = spawn(
     process.execPath,
-    ['--import', exitWithParent, main, 'serve', ...where, ...args, '--drain', '0s'],
+    ['--import', exitWithParent, program, 'serve', ...where, ...args, '--drain', drain],
     {
       env: { ...process.env, KUBECONFIG: kubeconfig, POD_NAME: name, ...env },
       stdio: ['pipe', log.fd, log.fd],

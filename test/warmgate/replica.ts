@@ -1,5 +1,5 @@
 import { KubeConfig } from '@kubernetes/client-node'
-import { startReplica } from '../../src/cli/replica.ts'
+import { type ReplicaOptions, startReplica } from '../../src/cli/replica.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { type Clock, systemClock } from '../../src/values/clock.ts'
 import { until } from '../cluster/until.ts'
@@ -12,16 +12,11 @@ export interface LocalReplica {
   stop(): Promise<void>
 }
 
-/**
- * Runs a replica of Warmgate in this process, so that its clock can be moved, and waits until it is ready.
- */
-export async function startLocalReplica(
-  { kubeconfig, ...ports }: Pick<BareCluster, 'kubeconfig' | 'port' | 'probePort' | 'metricsPort'>,
-  { clock, identity }: { clock: Clock; identity: string },
-): Promise<LocalReplica> {
-  const config = new KubeConfig()
-  config.loadFromFile(kubeconfig)
-  const options = {
+type Ports = Pick<BareCluster, 'port' | 'probePort' | 'metricsPort'>
+
+/** The options of a replica on loopback that was installed from manifests/base. */
+export function replicaOptions(ports: Ports): ReplicaOptions {
+  return {
     namespace: 'warmgate-system',
     kserveNamespace: 'kserve',
     address: '127.0.0.1',
@@ -30,18 +25,30 @@ export async function startLocalReplica(
     service: 'warmgate',
     webhookConfiguration: 'acceleration.warmgate.dev',
   }
+}
+
+/**
+ * Runs a replica of Warmgate in this process, so that its clock can be moved, and waits until it is ready.
+ */
+export async function startLocalReplica(
+  { kubeconfig, port, probePort, metricsPort }: Pick<BareCluster, 'kubeconfig'> & Ports,
+  { clock, identity }: { clock: Clock; identity: string },
+): Promise<LocalReplica> {
+  const config = new KubeConfig()
+  config.loadFromFile(kubeconfig)
+  const options = replicaOptions({ port, probePort, metricsPort })
   // Half an hour that passes at once would cost the leader its lease.
   const clocks = { clock, electionClock: systemClock }
   const replica = await startReplica(options, { config, ...clocks, logger: createLogger('silent'), identity })
   const ask = async (port: number, path: string) => await fetch(`http://127.0.0.1:${port}${path}`)
   await until(`ready replica ${identity}`, async () => {
-    const answer = await ask(ports.probePort, '/readyz')
+    const answer = await ask(probePort, '/readyz')
     if (answer.ok) return true
     throw new Error(await answer.text())
   })
   let stopping: Promise<void> | undefined
   return {
-    metrics: async () => await (await ask(ports.metricsPort, '/metrics')).text(),
+    metrics: async () => await (await ask(metricsPort, '/metrics')).text(),
     stop() {
       stopping ??= replica.stop(0)
       return stopping

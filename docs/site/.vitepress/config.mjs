@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitepress'
 
 const packaged = (path) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url))
+const flag = /(?<=[ >])--?[a-z][a-z-]*/g
 const page = (text, name) => ({ text, link: `/docs/${name}` })
 
 // The pages stay where GitHub shows them, and links between them are the same there and here.
@@ -39,7 +40,8 @@ export default defineConfig({
       // Code such as {{ x }} is text, and not a template of Vue.
       renderer.rules.code_inline = (tokens, index, ...rest) => {
         tokens[index].attrSet('v-pre', '')
-        return code(tokens, index, ...rest)
+        // A flag is not broken after its dashes.
+        return code(tokens, index, ...rest).replaceAll(flag, '<span style="white-space:nowrap">$&</span>')
       }
       // The site has no source files, so that their names are no links.
       renderer.rules.link_open = (tokens, index, ...rest) =>

@@ -217,14 +217,14 @@ function changesOverrides({ service, previous }: DecideInput): boolean {
 }
 
 function withPolicy(input: DecideInput, states: LocationState[], policy: Policy): Decision {
-  const { service, facts } = input
+  const { service } = input
   const isKept = keepsSome(states)
   const decisions = states.map((state) => decideLocation(state, { ...input, policy, isKept }))
   const whole = decisions.map((each) => withGroup(each, decisions))
   const rewrites = whole.filter((each) => 'cache' in each)
   const skipped = whole.filter((each) => 'reason' in each)
   const [first] = skipped
-  const audited = first?.reason === 'AuditOnly' ? describeAdditions(service, policy.spec, facts) : ''
+  const audited = first?.reason === 'AuditOnly' ? describeAdditions(service, policy.spec) : ''
   if (rewrites.length === 0 && first !== undefined)
     return { kind: 'skip', reason: first.reason, message: first.message + audited, policy }
   return { kind: 'accelerate', policy, rewrites, skipped }

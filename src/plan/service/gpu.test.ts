@@ -23,7 +23,7 @@ function gpu(spec: JsonObject = {}): GpuPolicy {
 
 function given(service: KubeObject, policy: GpuPolicy | undefined = gpu(), more: Partial<Cluster> = {}) {
   const facts = { ...nothing, ...more }
-  const found = gpuResources(readService(service, facts), policy, facts)
+  const found = gpuResources(readService(service, facts), policy)
   return Object.fromEntries(found.map(({ container, resources }) => [container.id, resources]))
 }
 
@@ -72,7 +72,7 @@ describe('the policy means a service', () => {
   })
 
   test('nowhere without a gpu in the policy', () => {
-    expect(gpuResources(readService(fakeService(huggingface()), nothing), undefined, nothing)).toEqual([])
+    expect(gpuResources(readService(fakeService(huggingface()), nothing), undefined)).toEqual([])
   })
 })
 

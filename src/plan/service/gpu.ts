@@ -1,14 +1,13 @@
 import type { ServingContainer } from '../../kserve/container.ts'
 import { isCpuServer } from '../../kserve/cpu-server.ts'
 import { isAccelerator, requestsDevices } from '../../kserve/devices.ts'
-import { containerParts, runtimeOf } from '../../kserve/runtime.ts'
+import { containerParts } from '../../kserve/runtime.ts'
 import type { ServiceView, ViewedContainer } from '../../kserve/service-view.ts'
 import type { GpuPolicy, PolicySpec } from '../../policy/schema.ts'
 import { matchesSelector } from '../../policy/selector.ts'
 import { cpuFormats } from '../../values/formats.ts'
 import { overrideAnnotation } from '../../values/keys.ts'
-import { getIn, isObject, type KubeObject, stringAt } from '../../values/object.ts'
-import type { Facts } from '../facts.ts'
+import { getIn, isObject, stringAt } from '../../values/object.ts'
 
 /** Resources for one container, by name. */
 export interface ContainerResources {
@@ -16,26 +15,18 @@ export interface ContainerResources {
   resources: { [name: string]: string }
 }
 
-/** The facts, besides the service, that decide its devices. */
-export type GpuFacts = Pick<Facts, 'servingRuntimes'>
-
 /**
  * The resources that a policy adds to a service's model containers. None if the policy does not select the
  * service, if a container is made for CPUs, or if a hardware profile chooses the devices. None if the
  * service, its ServingRuntime or its base configurations already ask for an accelerator or a device claim.
  * They are added to the service and not to its pods, because KServe chooses GPU images by these limits.
  */
-export function gpuResources(
-  service: ServiceView,
-  gpu: GpuPolicy | undefined,
-  { servingRuntimes }: GpuFacts,
-): ContainerResources[] {
+export function gpuResources(service: ServiceView, gpu: GpuPolicy | undefined): ContainerResources[] {
   if (gpu === undefined) return []
   const names = Object.keys(gpu.resources)
-  const runtime = runtimeOf(service, servingRuntimes)
-  if (!matchesPolicy(service, { gpu, runtime }) || service.requestsDevices(names)) return []
-  if (!isGpuRequested(service) && (isOnCpu(service, runtime) || hasHardwareProfile(service, runtime)))
-    return []
+  const { runtime } = service
+  if (!matchesPolicy(service, gpu) || service.requestsDevices(names)) return []
+  if (!isGpuRequested(service) && (isOnCpu(service) || hasHardwareProfile(service))) return []
   if ([runtime?.spec, ...service.bases].some((spec) => requestsDevices(spec, names))) return []
   const resources = acceptedByKserve(service, gpu.resources)
   if (Object.keys(resources).length === 0) return []
@@ -45,12 +36,8 @@ export function gpuResources(
 }
 
 /** Text for an audit: `; it would get nvidia.com/gpu: 1 in predictor, worker`; empty if nothing is added. */
-export function describeAdditions(
-  service: ServiceView,
-  { gpu, rewrite }: PolicySpec,
-  facts: GpuFacts,
-): string {
-  const found = rewrite === 'Spec' ? gpuResources(service, gpu, facts) : []
+export function describeAdditions(service: ServiceView, { gpu, rewrite }: PolicySpec): string {
+  const found = rewrite === 'Spec' ? gpuResources(service, gpu) : []
   const named = ({ resources }: ContainerResources) =>
     Object.entries(resources)
       .map(([name, quantity]) => `${name}: ${quantity}`)
@@ -73,13 +60,10 @@ export function cpuFormatOf({ modelFormats }: ServiceView): string | undefined {
   return modelFormats.find((format) => cpuFormats.includes(format.toLowerCase()))
 }
 
-function matchesPolicy(
-  service: ServiceView,
-  { gpu: { when }, runtime }: { gpu: GpuPolicy; runtime: KubeObject | undefined },
-): boolean {
+function matchesPolicy(service: ServiceView, { when }: GpuPolicy): boolean {
   const [head] = service.containers
   if (head === undefined || cpuFormatOf(service) !== undefined) return false
-  const named = runtime?.metadata.name ?? stringAt(head.value, 'runtime')
+  const named = service.runtime?.metadata.name ?? stringAt(head.value, 'runtime')
   return (
     when.modelFormats.some((format) => format.toLowerCase() === head.modelFormat.toLowerCase()) ||
     (named !== undefined && when.runtimes.includes(named)) ||
@@ -93,7 +77,7 @@ function isGpuRequested({ annotations }: ServiceView): boolean {
 }
 
 /** One container on CPUs is enough, because all containers serve one model together. */
-function isOnCpu({ containers }: ServiceView, runtime: KubeObject | undefined): boolean {
+function isOnCpu({ containers, runtime }: ServiceView): boolean {
   return containers.some((container) => isCpuServer(containerParts(container, runtime)))
 }
 
@@ -105,7 +89,7 @@ const hardwareProfiles = [
   'opendatahub.io/accelerator-name',
 ]
 
-function hasHardwareProfile({ annotations }: ServiceView, runtime: KubeObject | undefined): boolean {
+function hasHardwareProfile({ annotations, runtime }: ServiceView): boolean {
   const all = [annotations, runtime?.metadata.annotations ?? {}]
   return hardwareProfiles.some((name) => all.some((these) => Boolean(these[name])))
 }

@@ -83,5 +83,5 @@ function policyOf({ metadata }: KubeObject, { policies, namespaceLabels }: Known
 }
 
 function mayBeCached({ model }: ModelLocation, rules: PolicySource[]): boolean {
-  return model.kind === 'storage' || parseModelUri(model.uri).kind === 'directory' || rules.length > 0
+  return rules.length > 0 || model.kind === 'storage' || parseModelUri(model.uri).kind === 'directory'
 }

@@ -1,11 +1,10 @@
 import type { LimitingProbe } from '../../kserve/probe.ts'
 import { limitingProbe } from '../../kserve/probe.ts'
-import { containerParts, runtimeOf } from '../../kserve/runtime.ts'
+import { containerParts } from '../../kserve/runtime.ts'
 import type { ServiceView, ViewedContainer } from '../../kserve/service-view.ts'
 import { formatDuration } from '../../values/duration.ts'
 import { overrideAnnotation } from '../../values/keys.ts'
 import type { KubeObject } from '../../values/object.ts'
-import type { Facts } from '../facts.ts'
 import type { Hold } from '../pod/hold.ts'
 
 /** The probe that kills the server of a container, and who wrote it. */
@@ -15,12 +14,9 @@ export interface ServerProbe extends Pick<LimitingProbe, 'name' | 'allowsMs'> {
   origin: string
 }
 
-type ProbeFacts = Pick<Facts, 'servingRuntimes'>
-
 /** The probes that may kill a service's servers during startup, at most one for each container. */
-export function serverProbes(service: ServiceView, { servingRuntimes }: ProbeFacts): ServerProbe[] {
-  const runtime = runtimeOf(service, servingRuntimes)
-  return service.containers.flatMap((container) => {
+export function serverProbes({ containers, runtime }: ServiceView): ServerProbe[] {
+  return containers.flatMap((container) => {
     const parts = containerParts(container, runtime)
     const probe = limitingProbe(parts)
     if (probe === undefined) return []
@@ -41,10 +37,10 @@ function originOf({ parts }: ViewedContainer, runtime: KubeObject | undefined): 
  * Warns about probes that kill a server before the hold of its pod ends. While a pod is held at Readiness,
  * its server reads from a cold cache. A pod that is held at Scheduling has not started yet.
  */
-export function probeWarnings(service: ServiceView, hold: Hold | undefined, facts: ProbeFacts): string[] {
+export function probeWarnings(service: ServiceView, hold: Hold | undefined): string[] {
   if (hold?.at !== 'Readiness') return []
   const held = formatDuration(hold.timeoutMs)
-  return tooShort(serverProbes(service, facts), hold).map(
+  return tooShort(serverProbes(service), hold).map(
     (probe) =>
       `warmgate: ${killed(probe)}, and while its pod is held (up to ${held}) it reads from a cold cache: ` +
       `raise it, or set ${overrideAnnotation('hold')}: Auto or Scheduling`,
@@ -52,8 +48,8 @@ export function probeWarnings(service: ServiceView, hold: Hold | undefined, fact
 }
 
 /** Why `hold.at: Auto` holds the pods of a service at Scheduling; undefined if it does not. */
-export function schedulingReason(service: ServiceView, hold: Hold, facts: ProbeFacts): string | undefined {
-  const [first] = tooShort(serverProbes(service, facts), hold)
+export function schedulingReason(service: ServiceView, hold: Hold): string | undefined {
+  const [first] = tooShort(serverProbes(service), hold)
   return hold.at === 'Scheduling' && first !== undefined ? killed(first) : undefined
 }
 

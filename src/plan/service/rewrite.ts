@@ -32,7 +32,7 @@ export function rewrite(draft: Draft, { rewrites, policy }: Acceleration, contex
   const serving = ours.filter(({ location }) => location.component === 'predictor')
   const same = records.find(({ original }) => serving.every((each) => recorded(original, each) !== undefined))
   const spec = serving.length > 0 ? policy.spec : undefined
-  const fresh = () => freshValues(view, { spec, fillMs: longestFillMs(ours) }, facts)
+  const fresh = () => freshValues(view, { spec, fillMs: longestFillMs(ours) })
   const again = gpuOverrideChanged(draft.object, context.previous)
     ? undefined
     : same && valuesOf(same, { ...context, kept, fresh })
@@ -119,11 +119,10 @@ function gpuOverrideChanged({ metadata }: KubeObject, previous: KubeObject | und
 function freshValues(
   service: ServiceView,
   { spec, fillMs }: { spec: PolicySpec | undefined; fillMs: number },
-  facts: Facts,
 ): Values {
   const hold = spec && holdSettings(spec, fillMs)
   return {
-    ...gpuValues(gpuResources(service, spec?.gpu, facts)),
+    ...gpuValues(gpuResources(service, spec?.gpu)),
     'predictor-pod': deadlineValues(service, hold),
   }
 }

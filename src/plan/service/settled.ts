@@ -7,7 +7,7 @@ import { isNamespaceOptedOut } from '../../policy/scope.ts'
 import { cachesAnnotation, originalAnnotation } from '../../values/keys.ts'
 import { limits } from '../../values/limits.ts'
 import { isSameJson, type KubeObject } from '../../values/object.ts'
-import { Draft, steps, valueAt } from '../draft.ts'
+import { Draft, steps } from '../draft.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
 import { hasPlainResources } from './gpu.ts'
 import { type Additions, cachesText, claimUri, type Original, recordText } from './original.ts'
@@ -87,9 +87,9 @@ function hasAdditions(service: KubeObject, { additions }: Original): boolean {
   const targets = patchTargetsOf(service).flatMap((target) =>
     Object.hasOwn(additions, target.id) ? [{ target, given: additions[target.id] as Additions }] : [],
   )
+  const draft = new Draft(service)
   return (
-    targets.every(({ target, given }) => has(service, target, given)) &&
-    keepsDevices(service, additions, targets)
+    targets.every(({ target, given }) => has(draft, target, given)) && keepsDevices(draft, additions, targets)
   )
 }
 
@@ -99,7 +99,7 @@ interface Given {
 }
 
 function has(
-  service: KubeObject,
+  draft: Draft,
   { pointer, allowedPaths, missingName }: PatchTarget,
   { added, made, holders }: Additions,
 ): boolean {
@@ -108,21 +108,21 @@ function has(
   // A created parent that holds nothing of Warmgate's would be removed if it is empty.
   const isParent = (parent: string) => paths.some((path) => path.startsWith(`${parent}/`))
   return (
-    paths.every((path) => valueAt(service, pointer + path) !== undefined) &&
+    paths.every((path) => draft.get(pointer + path) !== undefined) &&
     made.every((path) => isParent(path) || !allowedPaths.test(path))
   )
 }
 
 /** A plan takes its devices away from a service that asks for devices itself. */
-function keepsDevices(service: KubeObject, additions: Original['additions'], targets: Given[]): boolean {
+function keepsDevices(draft: Draft, additions: Original['additions'], targets: Given[]): boolean {
   const paths = Object.values(additions).flatMap(({ added }) => Object.keys(added))
   const devices = paths.filter((path) => path.startsWith('/resources/'))
   if (devices.length === 0) return true
-  const draft = new Draft(service)
+  if (!servingContainers(draft.object).every(hasPlainResources)) return false
   for (const { target, given } of targets)
     for (const [path, value] of Object.entries(given.added))
       if (target.allowedPaths.test(path) && isDeepStrictEqual(draft.get(target.pointer + path), value))
         draft.remove(target.pointer + path)
   const names = devices.map((path) => steps(path).at(-1) ?? '')
-  return servingContainers(service).every(hasPlainResources) && !requestsDevicesItself(draft.object, names)
+  return !requestsDevicesItself(draft.object, names)
 }
