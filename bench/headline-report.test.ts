@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Measurement, summarize, timeline } from './headline-report.ts'
+import { caption, type Measurement, summarize, timeline } from './headline-report.ts'
 
 function measured(mode: string, round: number, readySeconds: number, linkMib: number): Measurement {
   const times = { created: 0.2, scheduled: 1, initialized: readySeconds / 2, loaded: readySeconds - 1 }
@@ -22,6 +22,13 @@ test('the table has the middle and the range of each mode, and compares it with 
   ])
   expect(summarize([measured('plain', 1, 10, 1), measured('cold', 1, 25, 1)])).toContain(
     '| 2.5 times as long |',
+  )
+})
+
+test('the caption names the model, the machine and the command', () => {
+  const machine = { cpus: '2 × Xeon', memoryGib: 24, node: 'v24.1.0', commit: 'abc1234' }
+  expect(caption(machine, { gib: 3.139, shards: 1, linkMib: 100, rounds: 4 })).toBe(
+    'A model of 3.14 GiB in 1 file, a link of 100 MiB/s; 2 × Xeon, 24 GiB of memory, Node v24.1.0; commit abc1234, `make headline ROUNDS=4 GIB=3.14`.',
   )
 })
 

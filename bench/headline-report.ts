@@ -36,6 +36,30 @@ export function summarize(measured: readonly Measurement[]): string {
   return `${head}| --- | ---: | ---: | ---: | ---: | ---: |\n${rows.join('\n')}\n`
 }
 
+export interface Machine {
+  /** How many, and which: `2 × Intel(R) Xeon(R) Processor`. */
+  cpus: string
+  memoryGib: number
+  node: string
+  commit: string
+}
+
+export interface Setting {
+  gib: number
+  shards: number
+  /** Mebibytes a second. */
+  linkMib: number
+  rounds: number
+}
+
+/** What the table was measured with, in a sentence. */
+export function caption(machine: Machine, { gib, shards, linkMib, rounds }: Setting): string {
+  const model = `${Number(gib.toFixed(2))} GiB in ${shards} ${shards === 1 ? 'file' : 'files'}`
+  const command = `make headline ROUNDS=${rounds} GIB=${Number(gib.toFixed(2))}`
+  const { cpus, memoryGib, node, commit } = machine
+  return `A model of ${model}, a link of ${linkMib} MiB/s; ${cpus}, ${memoryGib} GiB of memory, Node ${node}; commit ${commit}, \`${command}\`.`
+}
+
 const barHeight = 22
 const rowHeight = 34
 const left = 270

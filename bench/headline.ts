@@ -6,15 +6,21 @@ import { parseArgs } from 'node:util'
 import { resources } from '../src/kube/resources.ts'
 import { cacheNames } from '../src/plan/service/original.ts'
 import { type JsonObject, type KubeObject, stringAt } from '../src/values/object.ts'
-import { mountRoot } from '../test/cluster/fluid.ts'
 import { applyAll } from '../test/cluster/objects.ts'
 import { until } from '../test/cluster/until.ts'
-import { type Engine, startEngine, storeAccess } from '../test/engine/engine.ts'
+import { type Engine, forgetPages, startEngine, storeAccess } from '../test/engine/engine.ts'
 import { writeSafetensors } from '../test/engine/model.ts'
 import { applyPolicy, condition, eventuallyGone, isTrue, podsOf } from '../test/integration/await.ts'
 import { custom, namespace, policyOf, service } from '../test/integration/services.ts'
 import { modelServerImage } from '../test/node/images.ts'
-import { type Measurement, summarize, timeline } from './headline-report.ts'
+import {
+  caption,
+  type Machine,
+  type Measurement,
+  type Setting,
+  summarize,
+  timeline,
+} from './headline-report.ts'
 
 /*
  * node bench/headline.ts: from a pod's creation to its readiness, with plain KServe and with Warmgate, each part of the
@@ -167,10 +173,8 @@ class Run {
 
   /** Takes the model out of the node's page cache: the next pod reads it from Alluxio, as on a node without it. */
   async forgetPages(): Promise<void> {
-    const { ns, cache } = this.#service ?? { ns: '', cache: '' }
-    const files = `${mountRoot}/alluxio/${ns}/${cache}/alluxio-fuse/*.safetensors`
-    const forget = `for file in ${files}; do dd if="$file" iflag=nocache count=0; done`
-    await this.#engine.nodes[0]?.run(['sh', '-c', forget])
+    const { ns, cache = '' } = this.#service ?? { ns: '' }
+    await forgetPages(this.#engine.nodes[0], ns, cache)
   }
 
   /** Deletes the service and all that was made for it. */
@@ -251,18 +255,18 @@ class Run {
 
 async function write(measured: Measurement[]): Promise<void> {
   await mkdir(options.out, { recursive: true })
-  const machine = {
+  const machine: Machine = {
     cpus: `${cpus().length} × ${cpus()[0]?.model}`,
     memoryGib: Math.round(totalmem() / 2 ** 30),
     node: process.version,
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
   }
-  const setting = { modelMib, shards, linkMib, rounds }
+  const setting: Setting = { gib: modelMib / 1024, shards, linkMib, rounds }
   await writeFile(
     join(options.out, 'results.json'),
     `${JSON.stringify({ machine, setting, measured }, null, 2)}\n`,
   )
-  await writeFile(join(options.out, 'table.md'), summarize(measured))
+  await writeFile(join(options.out, 'table.md'), `${summarize(measured)}\n${caption(machine, setting)}\n`)
   await writeFile(join(options.out, 'timeline.svg'), timeline(measured))
 }
 

@@ -457,6 +457,22 @@ test('a limit on memory is divided among heap and buffers of Alluxio’s JVMs', 
   ])
 })
 
+test.each([
+  ['256Mi', '32MB'],
+  ['1Gi', '128MB'],
+  [undefined, '256MB'],
+  ['64Gi', '256MB'],
+])('FUSE keeps whole pages in a quarter of its heap: with a limit of %s %s', (memory, size) => {
+  const resources = memory === undefined ? {} : { fuse: { limits: { memory } } }
+  const made = objectOf(make('Alluxio', 's3', s3, { resources }), 'AlluxioRuntime')
+  expect(getIn(made, 'spec', 'fuse', 'properties')).toEqual({
+    'alluxio.user.client.cache.enabled': 'true',
+    'alluxio.user.client.cache.store.type': 'MEM',
+    'alluxio.user.client.cache.page.size': '4MB',
+    'alluxio.user.client.cache.size': size,
+  })
+})
+
 test('a template merges into the Runtime: objects merge, lists of objects join, anything else is replaced', () => {
   const template: JsonObject = {
     replicas: 9,

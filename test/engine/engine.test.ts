@@ -15,7 +15,7 @@ import { applyPolicy, condition, eventuallyGone, isTrue, podsOf } from '../integ
 import { custom, namespace, policyOf, service } from '../integration/services.ts'
 import { modelServerImage } from '../node/images.ts'
 import { leftovers } from '../node/leftovers.ts'
-import { type Engine, smallCache, startEngine, storeAccess } from './engine.ts'
+import { type Engine, forgetPages, smallCache, startEngine, storeAccess } from './engine.ts'
 import { writeSafetensors } from './model.ts'
 import { missingForEngine } from './requirements.ts'
 
@@ -76,6 +76,11 @@ describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
     })
   }
 
+  async function cacheOf(name: string): Promise<string> {
+    const found = await engine.stage.client.get(inferenceService, { namespace: ns, name })
+    return cacheNames(found as KubeObject)[0] ?? ''
+  }
+
   async function digestIn(pod: KubeObject, file: string): Promise<string> {
     const { status, body } = await engine.network.get(
       `http://${stringAt(pod, 'status', 'podIP')}:8080/${file}`,
@@ -105,6 +110,7 @@ describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
 
   test('a second service of the model starts from the cache: the store sends next to nothing', async () => {
     const before = await engine.store.link.sentBytes()
+    await forgetPages(engine.nodes[0], ns, await cacheOf('bloom'))
     await engine.stage.client.create(inferenceService, service(ns, 'second', predictor()))
     const ready = await podOf('second', (pod) => isTrue(pod, 'Ready'))
     await expectServed(ready)
@@ -140,8 +146,7 @@ describe.skipIf(lacking !== undefined)('a cache of Alluxio itself', () => {
 
   test('the last service is deleted, and so is all that was made for it', async () => {
     const { client } = engine.stage
-    const found = await client.get(inferenceService, { namespace: ns, name: 'bloom' })
-    const [cache = ''] = cacheNames(found as KubeObject)
+    const cache = await cacheOf('bloom')
     await client.delete(inferenceService, { namespace: ns, name: 'bloom' })
     for (const resource of [dataset, dataLoad, persistentVolumeClaim])
       await eventuallyGone(client, resource, { namespace: ns, name: cache })

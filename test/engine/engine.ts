@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { JsonObject, KubeObject } from '../../src/values/object.ts'
 import { provideBinaries } from '../cluster/binaries.ts'
 import { tunnelOf } from '../cluster/cluster.ts'
+import { mountRoot } from '../cluster/fluid.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { enginePrograms } from '../cluster/upstreams.ts'
@@ -93,6 +94,12 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     await stop()
     throw error
   }
+}
+
+/** Takes what pods have read of a cache out of the node's page cache: the next one reads it from Alluxio. */
+export async function forgetPages(node: RealNode | undefined, ns: string, cache: string): Promise<void> {
+  const files = `${mountRoot}/alluxio/${ns}/${cache}/alluxio-fuse/*.safetensors`
+  await node?.run(['sh', '-c', `for file in ${files}; do dd if="$file" iflag=nocache count=0; done`])
 }
 
 const csiNode = {
