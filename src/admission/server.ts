@@ -11,6 +11,7 @@ import { verifyPair } from '../tls/verify.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { parseDurationMs } from '../values/duration.ts'
 import type { JsonObject } from '../values/object.ts'
+import { rememberLast } from '../values/remember.ts'
 import { answerSafely } from './answer.ts'
 import { ReviewBudget, readJson } from './body.ts'
 import { Connections } from './connections.ts'
@@ -164,7 +165,8 @@ function route(app: Express, options: ServerOptions): void {
     next()
   })
   for (const [path, handler] of Object.entries(options.handlers)) {
-    app.post(path, (request, response) => review(request, response, { ...options, handler }))
+    const reviewing = { ...options, handler, budgetMs: rememberLast(budgetMs) }
+    app.post(path, (request, response) => review(request, response, reviewing))
   }
   app.use(() => {
     throw new Refusal('NotFound', 'reviews are sent to the paths of the webhook configuration, by POST')
@@ -188,6 +190,7 @@ function isAllowed({ socket }: IncomingMessage, { names }: ClientAuthority): boo
 
 interface ReviewOptions extends ServerOptions {
   handler: AdmissionHandler
+  budgetMs: (url: string) => number
 }
 
 async function review(request: Request, response: Response, options: ReviewOptions): Promise<void> {
@@ -202,7 +205,7 @@ async function review(request: Request, response: Response, options: ReviewOptio
     if (!isTrusted && !options.isDraining()) keepOpen(response, options.limits)
     // The clock counts whole milliseconds, which is too coarse here.
     const startedMs = performance.now()
-    const answer = await answerSafely(parsed.request, { ...options, budgetMs: budgetMs(request) })
+    const answer = await answerSafely(parsed.request, { ...options, budgetMs: options.budgetMs(request.url) })
     const seconds = (performance.now() - startedMs) / 1_000
     options.metrics.admissionDuration.observe({ resource: resourceLabel(parsed.request) }, seconds)
     reply(response, 200, reviewResponse(parsed.request, answer))
@@ -212,8 +215,9 @@ async function review(request: Request, response: Response, options: ReviewOptio
 }
 
 /** How long the API server waits, from its `?timeout=5s`, less a margin. */
-function budgetMs({ query }: Request): number {
-  const given = typeof query.timeout === 'string' ? parseDurationMs(query.timeout) : undefined
+function budgetMs(url: string): number {
+  const { searchParams } = new URL(url, 'https://localhost')
+  const given = parseDurationMs(searchParams.get('timeout') ?? '')
   return Math.max((given ?? defaultTimeoutMs) - marginMs, marginMs)
 }
 

@@ -57,6 +57,20 @@ test('ClusterStorageContainers are known from the mirror, and what they customis
   ])
 })
 
+test('the right to fill a mirror is asked for while the account is read', async () => {
+  const api = new FakeApi()
+  const { mirror, namespaces, parsed } = fakeMirror()
+  namespaces.put(openNamespace)
+  parsed.push(fakePolicy('p', { sources: [{ match: ['hf://'], mirror: 's3://m/', fill: {} }] }))
+  const [account, right] = [api.hold('get ServiceAccount'), api.hold('create SelfSubjectAccessReview')]
+  const service = fakeService({ model: { storageUri: 'hf://org/model' } })
+  const reading = readFacts(factsSources({ mirror, client: api }), service, liveIn('models'))
+  await Promise.all([account.reached, right.reached])
+  account.release()
+  right.release()
+  expect((await reading).mayFill).toBe(false)
+})
+
 test('the quotas and limits of the namespace are known from the mirror, and no others', async () => {
   const { mirror, quotas, limitRanges } = fakeMirror()
   const of = (kind: string, namespace: string, spec: JsonObject): KubeObject => ({

@@ -38,16 +38,16 @@ export async function readFacts(
   }
   // Read first: a configuration may set the service account of an LLMInferenceService.
   const serving = isPlanned(service, known) ? await readServing(sources, service, options) : nothingServed
-  const credentials = await readCredentials(
-    sources,
-    needsOf(service, { ...known, ...serving }, read),
-    options,
-  )
+  const needs = needsOf(service, { ...known, ...serving }, read)
+  const [credentials, mayFill] = await Promise.all([
+    readCredentials(sources, needs, options),
+    readMayFill(sources, known.policies, options),
+  ])
   return {
     ...known,
     ...credentials,
     ...serving,
-    mayFill: await readMayFill(sources, known.policies, options),
+    mayFill,
     installed: mirror.fluidResources,
     storageContainers: storageContainerFacts(mirror.storageContainers.list()),
     localModels: [...mirror.localModelNamespaceCaches.list(namespace), ...mirror.localModelCaches.list()].map(
