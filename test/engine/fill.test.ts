@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type MirrorOptions, runMirror } from '../../src/cli/mirror.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
+import { systemClock } from '../../src/values/clock.ts'
 import {
   getIn,
   type JsonObject,
@@ -304,6 +306,20 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
     })
   }
 
+  async function runMirrorOf(
+    action: MirrorOptions['action'],
+    { directories = [], yes = false }: Partial<Pick<MirrorOptions, 'directories' | 'yes'>> = {},
+  ): Promise<{ text: string }> {
+    const lines: string[] = []
+    const [clock, signal] = [systemClock, AbortSignal.timeout(300_000)]
+    const limits = { signal, timeoutMs: 120_000, olderThanMs: 0 }
+    await runMirror(
+      { client: engine.stage.client, clock, ...limits, namespace: 'fills', action, directories, yes },
+      { stdout: { write: (chunk) => lines.push(String(chunk)) > 0 } },
+    )
+    return { text: lines.join('') }
+  }
+
   /** Requests about a model in the mirror, without those about its marker. */
   const about = (path: string) => {
     const isOf = (url: string) => decodeURIComponent(url).includes(path)
@@ -466,6 +482,20 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
     expect(await list('.warmgate/staging')).toBe('')
     expect(await list('.warmgate/hf')).toContain('.warmgate/hf/claimed/bloom@.json')
     expect(await readBy('models', 'claimed')).toMatchObject(digestsOf(bloom))
+  })
+
+  test('warmgate mirror lists who uses what, and deletes only what nothing uses', async () => {
+    for (const path of ['hf/org/old@/config.json', '.warmgate/hf/org/old@.json'])
+      await engine.store.put(`mirror/${path}`, Buffer.from('{}'))
+    const listed = await runMirrorOf('list')
+    expect(listed.text).toMatch(/^hf\/org\/old@ +2 B +1 +complete +\S+ +-$/m)
+    expect(listed.text).toMatch(/^hf\/org\/bloom@ +3 MiB +3 +complete +.*InferenceService fills\/hub/m)
+    const pruned = await runMirrorOf('prune', { directories: ['hf/org/old@', 'hf/org/bloom@'], yes: true })
+    expect(pruned.text).toMatch(/^stays +hf\/org\/bloom@: used by .*InferenceService fills\/hub/m)
+    expect(pruned.text).toContain('deleted: 1')
+    expect(await stored('hf/org/old@')).toEqual({})
+    await expect(stat(markerOf('hf/org/old@'))).rejects.toThrow('ENOENT')
+    expect(await stored('hf/org/bloom@')).toEqual(digestsOf(bloom))
   })
 
   test('a Job fits into Pod Security restricted, and into a quota', async () => {
