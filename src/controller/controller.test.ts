@@ -140,3 +140,46 @@ test('an invalid namespace label is reported when a leader starts and when the l
   const told = notes.filter(({ reason }) => reason === 'InvalidLabel')
   expect(told.map(({ regarding }) => regarding.metadata.name)).toEqual(['first', 'second'])
 })
+
+test('a cache has its service as its only owner soon after a policy has ceased to list its model', async () => {
+  const api = new FakeApi()
+  const fake = fakeMirror(api)
+  const clock = new FakeClock()
+  const prewarm = [{ uris: ['s3://models/a'], namespaces: ['models'] }]
+  fake.parsed.push(fakePolicy('p', { prewarm }))
+  const head = { apiVersion: 'warmgate.dev/v1alpha1', kind: 'AccelerationPolicy' }
+  api.put(openNamespace, { ...head, metadata: { name: 'p', uid: 'p', generation: 1 } }, admitted('a'))
+  const mirror = Object.assign(fake.mirror, { fluidResources: ['datasets', 'jindoruntimes'] })
+  const controller = new Controller({
+    ...{ client: api, clock, metrics: createMetrics(), mirror, logger: createLogger('silent') },
+    planner: fakePlanner({ mirror, client: api, clock }),
+    events: { record: () => {} },
+    webhookConfiguration: 'warmgate',
+  })
+  const ending = new AbortController()
+  const leading = controller.run(ending.signal)
+  const owners = () =>
+    api
+      .all('Dataset')[0]
+      ?.metadata.ownerReferences?.map(({ name }) => name)
+      .toSorted()
+  await clock.advance(5_000)
+  expect(owners()).toEqual(['a', 'p'])
+  // All that the cache needs is there, so that nothing but the list asks for a look at it.
+  const [dataset] = api.all('Dataset')
+  const { name = '', namespace = '' } = dataset?.metadata ?? {}
+  const key = { name, namespace }
+  api.edit('Dataset', key, { status: { phase: 'Bound', ufsTotal: '1GiB', conditions: [] } })
+  api.edit('JindoRuntime', key, { status: { workerNumberReady: 2, desiredWorkerNumberScheduled: 2 } })
+  await clock.advance(60_000)
+  const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
+  api.edit('DataLoad', key, { status: { phase: 'Complete', conditions } })
+  await clock.advance(60_000)
+  fake.parsed.splice(0, 1, fakePolicy('p'))
+  api.edit('AccelerationPolicy', { name: 'p' }, { metadata: { generation: 2 } })
+  await clock.advance(10_000)
+  expect(owners()).toEqual(['a'])
+  ending.abort()
+  await leading
+  await controller.stop()
+})
