@@ -92,11 +92,16 @@ const needsIdentity = ['s3', 'gs', 'oss']
 // Fluid adds allow_other, and the mount point.
 const fuseOptions = `--fuse-opts=auto_cache,ro,attr_timeout=${attributeTimeoutSeconds},entry_timeout=${attributeTimeoutSeconds}`
 
-/** Fluid's default is blocks of 16 MB, and metadata that FUSE remembers for 10 min (transform_optimization.go). */
+/**
+ * Fluid's default is blocks of 16 MB, metadata that FUSE remembers for 10 min, and 32 MB that a worker sends ahead
+ * (transform_optimization.go), which are lost at each jump.
+ */
 function properties({ tieredStore }: CacheSettings): JsonObject {
   return {
     'alluxio.user.block.size.bytes.default': '256MB',
     'alluxio.user.metadata.cache.expiration.time': `${attributeTimeoutSeconds}s`,
+    'alluxio.user.streaming.reader.chunk.size.bytes': '1MB',
+    'alluxio.worker.network.reader.buffer.size': '4MB',
     ...waterMarks(tieredStore),
   }
 }
