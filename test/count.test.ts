@@ -22,10 +22,14 @@ test('only what may be skipped is, and anything else that did not pass has faile
 })
 
 test('a test that fails is never skipped', () => {
-  const failed = { status: 'failed', fullName: 'the sum', failureMessages: ['Error: 1 is not 2\n  at a.ts'] }
+  const failed = {
+    status: 'failed',
+    fullName: 'the sum',
+    failureMessages: [`Error: ${'1'.repeat(400)}\n  at a.ts`],
+  }
   const testResults = [{ name: 'a.test.ts', assertionResults: [failed] }]
   expect(countTests({ testResults }, { status: 1, maySkip: () => true }).failures).toEqual([
-    'a.test.ts: the sum: Error: 1 is not 2',
+    `a.test.ts: the sum: Error: ${'1'.repeat(293)}`,
   ])
 })
 

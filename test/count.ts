@@ -39,7 +39,7 @@ export function countTests({ testResults = [] }: Report, { status, maySkip }: Co
 
 function failureLine(file: string, { status, fullName = '', failureMessages = [] }: TestResult): string {
   const [message = status] = failureMessages.join('\n').split('\n')
-  return `${file}: ${fullName}: ${message || status}`
+  return `${file}: ${fullName}: ${(message || status).slice(0, 300)}`
 }
 
 /** The outcome and the duration of one step or suite. */
