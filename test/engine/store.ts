@@ -65,7 +65,9 @@ export async function startStore({
   const [local = 0] = await freePorts(1)
   processes.start({ name: 'uploads', file, args: args(`127.0.0.1:${local}`), env })
   const send = async (method: Method, path: string, body?: Body) => {
-    const url = new URL(`http://127.0.0.1:${local}/${path}`)
+    // Signed is what the server reads: an @ is encoded, too.
+    const encoded = path.split('/').map(encodeURIComponent).join('/')
+    const url = new URL(`http://127.0.0.1:${local}/${encoded}`)
     const length = body && { 'content-length': String(body.bytes) }
     const headers = { ...signed(method, url), ...length }
     const answer = await request(url, { method, headers, body: body?.content ?? null })
