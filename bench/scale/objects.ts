@@ -276,8 +276,19 @@ export const loadStatus: JsonObject = {
   conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: created, lastProbeTime: created }],
 }
 
-/** With as many workers as are asked for. */
-export const runtimeStatus: JsonObject = { workerNumberReady: 100, workerPhase: 'Ready', fusePhase: 'Ready' }
+const workersReady = 100
+/** With as many workers as are asked for, and all fields that the CRD of a JindoRuntime requires. */
+export const runtimeStatus: JsonObject = {
+  ...Object.fromEntries(
+    ['Master', 'Worker', 'Fuse'].flatMap((part) => [
+      [`current${part}NumberScheduled`, workersReady],
+      [`desired${part}NumberScheduled`, workersReady],
+      [`${part.toLowerCase()}NumberReady`, workersReady],
+      [`${part.toLowerCase()}Phase`, 'Ready'],
+    ]),
+  ),
+  valueFile: 'model-jindo-values',
+}
 
 function namespaceOf(cache: number): string {
   return `team-${cache % namespaces}`
