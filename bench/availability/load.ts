@@ -97,7 +97,7 @@ export class Load {
     return { ...this.#tally, seconds, p99Ms, held: this.#held.size, heldForever }
   }
 
-  /** Starts work at a rate. What is late is made up for, unless too much is under way. */
+  /** Starts work at a rate. After a delay it starts more at once, unless too much is under way. */
   async #at(rate: number, work: (index: number) => Promise<void>): Promise<void> {
     const { signal } = this.#ending
     for (let index = 0; rate > 0 && !signal.aborted; index++) {

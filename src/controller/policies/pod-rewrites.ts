@@ -24,7 +24,8 @@ export interface CachePath {
 
 /**
  * The caches of services that have no record of them: services under `rewrite: Pod`, and services that are
- * being adopted; and those of policies that warm models ahead (prewarms.ts). Known for a namespace once every service that existed at the start has been planned.
+ * being adopted; and those of policies that warm models ahead (prewarms.ts). Known for a namespace once every
+ * service that existed at the start has been planned.
  */
 export class PodRewriteUsage {
   readonly #caches = new Map<string, CachePath[]>()
@@ -166,7 +167,10 @@ function isOpenAt(mirror: Mirror, { metadata: { namespace = '' } }: KubeObject):
   return isOpen(mirror.parsedPolicies(), namespaceLabels(mirror, namespace))
 }
 
-/** The caches that a service, or a policy in a namespace, owns. In a Dataset with many models, its DataLoads name the path. */
+/**
+ * The caches that a service, or a policy in a namespace, owns. In a Dataset with many models, its DataLoads name
+ * the path.
+ */
 export function ownedCaches({ metadata: { namespace, uid = '' } }: KubeObject, mirror: Mirror): CachePath[] {
   // Ignore owners in another namespace, as Kubernetes does: any tenant can write such an owner reference.
   const isOwnedCache = (object: KubeObject) => isOurs(object) && object.metadata.namespace === namespace
