@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { ClusterChoice } from '../kube/config.ts'
 import type { LabelSelector } from '../policy/schema.ts'
 import { goDuration, parseDurationMs } from '../values/duration.ts'
+import { isDnsLabel } from '../values/text.ts'
 import { parseSelector } from './selector.ts'
 
 /* kubectl's conventions, for all commands: the same flag has the same name, value and meaning everywhere. */
@@ -118,7 +119,7 @@ export function toCount(value: string): number {
 
 /** Refuses what cannot be the name of a namespace, such as the empty value of an unset variable. */
 export function toNamespace(value: string): string {
-  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value)) return value
+  if (isDnsLabel(value)) return value
   throw new InvalidArgumentError('write the name of a namespace')
 }
 

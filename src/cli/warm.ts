@@ -7,6 +7,7 @@ import { cacheView, readCache } from '../plan/cache/cache-reading.ts'
 import { describeProgress } from '../plan/cache/progress.ts'
 import { recordedLocations } from '../plan/service/original.ts'
 import { type Policy, parsePolicy, rewritesPods, selectPolicy } from '../policy/policy.ts'
+import { predictorOf } from '../policy/prewarm.ts'
 import { labelsOf } from '../policy/scope.ts'
 import { type Clock, pause } from '../values/clock.ts'
 import { formatDuration, parseDurationMs } from '../values/duration.ts'
@@ -91,7 +92,7 @@ async function governingPolicy({ client, namespace, signal }: WarmOptions): Prom
  * A service without pods. Versions of KServe that do not know the annotation create one: no scheduler has its name, so
  * that it does not start.
  */
-function stoppedService({ clock, namespace, uri, serviceAccount }: WarmOptions): KubeObject {
+function stoppedService({ clock, namespace, ...model }: WarmOptions): KubeObject {
   return {
     apiVersion: 'serving.kserve.io/v1beta1',
     kind: 'InferenceService',
@@ -100,13 +101,7 @@ function stoppedService({ clock, namespace, uri, serviceAccount }: WarmOptions):
       namespace,
       annotations: { 'serving.kserve.io/stop': 'true' },
     },
-    spec: {
-      predictor: {
-        serviceAccountName: serviceAccount,
-        schedulerName: 'warmgate.dev-none',
-        model: { modelFormat: { name: 'huggingface' }, storageUri: uri },
-      },
-    },
+    spec: { predictor: { ...predictorOf(model), schedulerName: 'warmgate.dev-none' } },
   }
 }
 

@@ -6,7 +6,7 @@ import type { Facts } from '../plan/facts.ts'
 import { type Plan, type PlanInput, plan, type Ruling, settled } from '../plan/plan.ts'
 import { isSettled } from '../plan/service/settled.ts'
 import { isOpen, type Policy } from '../policy/policy.ts'
-import type { PrewarmedModel } from '../policy/prewarm.ts'
+import { type PrewarmedModel, predictorOf } from '../policy/prewarm.ts'
 import { optedIn } from '../policy/scope.ts'
 import type { Clock } from '../values/clock.ts'
 import { Memory } from '../values/memory.ts'
@@ -278,21 +278,12 @@ function configurationsOf(
 }
 
 /** A service that is not stored. No object can have its name. */
-function futureService(
-  policy: string,
-  namespace: string,
-  { uri, serviceAccount }: PrewarmedModel,
-): KubeObject {
+function futureService(policy: string, namespace: string, model: PrewarmedModel): KubeObject {
   return {
     apiVersion: 'serving.kserve.io/v1beta1',
     kind: 'InferenceService',
-    metadata: { namespace, name: `of ${policy}: ${serviceAccount} ${uri}` },
-    spec: {
-      predictor: {
-        serviceAccountName: serviceAccount,
-        model: { modelFormat: { name: 'huggingface' }, storageUri: uri },
-      },
-    },
+    metadata: { namespace, name: `of ${policy}: ${model.serviceAccount} ${model.uri}` },
+    spec: { predictor: predictorOf(model) },
   }
 }
 

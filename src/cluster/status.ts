@@ -127,12 +127,11 @@ function waitedFor({ datasets, pods }: StatusObjects): NamespacedMount[] {
 
 /** The caches without a Dataset, because their mirrors are being filled. */
 function filled({ fillJobs = [], datasets }: StatusObjects): NamespacedMount[] {
+  const made = new Set(datasets.map((dataset) => keyText(keyOf(dataset))))
   return fillJobs
     .filter((job) => isOurs(job) && !hasEnded(job))
     .map((job) => cacheOfJob(job))
-    .filter(({ namespace, name }) =>
-      datasets.every(({ metadata }) => metadata.name !== name || metadata.namespace !== namespace),
-    )
+    .filter((cache) => !made.has(keyText(cache)))
     .map(({ namespace = '', name }) => ({ namespace, claim: name, path: '' }))
 }
 

@@ -10,7 +10,7 @@ import {
   stringMapAt,
 } from '../values/object.ts'
 import { rememberLast } from '../values/remember.ts'
-import { quoted, trimEndSlashes, trimSlashes } from '../values/text.ts'
+import { isDnsLabel, quoted, trimEndSlashes, trimSlashes } from '../values/text.ts'
 import type { ModelLocation, ModelPlace, ModelReference } from './model-location.ts'
 import {
   confidentialObstacle,
@@ -282,7 +282,7 @@ function pathsObstacle(paths: string[]): Obstacle | undefined {
   if (long !== undefined)
     return tooLarge(`a mountPath has ${long.length} characters: at most ${limits.text} are read`)
   const clean = paths.map((path) => `/${trimSlashes(path)}/`)
-  const unnamed = clean.find((path) => !volumeName.test(path.slice(1, -1).replaceAll('/', '-')))
+  const unnamed = clean.find((path) => !isDnsLabel(path.slice(1, -1).replaceAll('/', '-')))
   if (unnamed !== undefined)
     return shape(`KServe cannot name a volume after the mountPath ${quoted(trimEndSlashes(unnamed))}`)
   // In alphabetical order a path comes directly before the paths inside it.
@@ -308,8 +308,6 @@ function volumesOf(paths: string[]): string[] {
   const common = end === -1 ? first : first.slice(0, end)
   return [...split, common].map((steps) => steps.join('-'))
 }
-
-const volumeName = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 function shape(message: string): Obstacle {
   return { reason: 'NoModelLocation', message }

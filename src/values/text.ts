@@ -1,6 +1,12 @@
 import { limits } from './limits.ts'
 
 const slash = '/'.charCodeAt(0)
+const dnsLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** Whether a text can be the name of a namespace or of a volume (RFC 1123). */
+export function isDnsLabel(text: string): boolean {
+  return dnsLabel.test(text)
+}
 
 /** A text without slashes at its start. */
 export function trimStartSlashes(text: string): string {
