@@ -11,7 +11,7 @@ import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { claimsOf, isAlive, isWorkloadPod } from '../kserve/pod.ts'
-import { type RequeueAfterMs, WorkQueue } from '../kube/queue.ts'
+import { type RequeueAfterMs, WorkQueue, type WorkQueueOptions } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { isHeld } from '../plan/pod/pod.ts'
 import { isTrue } from '../values/condition.ts'
@@ -46,6 +46,8 @@ import { WarmupReporter } from './reporting/warmup-reporter.ts'
 
 // One warm cache may release a thousand pods, and each release is an API call.
 export const holdConcurrency = 32
+// After an outage of the API server, no pod waits for longer than this until its release is written again.
+const longestHoldBackoffMs = 10_000
 // Collect changes for this long, because one run reconciles all policies.
 const batchMs = 1_000
 // Pods come and go together.
@@ -102,7 +104,10 @@ export class Controller {
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
       about: (key) => cacheOwners(shared, key),
     })
-    this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
+    this.#holds = this.#queue('holds', (key) => holds.reconcile(key), {
+      concurrency: holdConcurrency,
+      longestBackoffMs: longestHoldBackoffMs,
+    })
     const missed = new MissedPodReconciler(shared)
     this.#missed = this.#queue('missed-pods', (key) => missed.reconcile(key))
     this.#reports = this.#serviceQueue('decisions', async (service) => {
@@ -416,15 +421,17 @@ export class Controller {
     loop: Loop,
     work: (key: ObjectKey) => Promise<RequeueAfterMs>,
     {
-      concurrency = 4,
       about = () => [],
-    }: { concurrency?: number; about?: (key: ObjectKey) => KubeObject[] } = {},
+      ...rates
+    }: Pick<WorkQueueOptions, 'concurrency' | 'longestBackoffMs'> & {
+      about?: (key: ObjectKey) => KubeObject[]
+    } = {},
   ): WorkQueue {
     const { clock, logger } = this.#options
     return new WorkQueue({
       clock,
       logger,
-      concurrency,
+      ...rates,
       work: (text) => work(toKey(text)),
       onFailure: (text, error) => this.#errors.count(loop, error, about(toKey(text))),
     })
