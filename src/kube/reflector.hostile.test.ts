@@ -214,6 +214,20 @@ test('a resource that is not installed is looked for every 30 s', async () => {
   await harness.untilWatching()
 })
 
+test('a resource that is not installed counts as such while the server is away', async () => {
+  const missing = status(404, 'NotFound', 'the server could not find the requested resource')
+  harness.server.next('list', missing, reset, status(403, 'Forbidden', 'RBAC is not synced yet'), missing)
+  harness.reflector.start()
+  const states = new Set<string>()
+  for (const ms of [800, 1_600, 3_200, 6_400]) {
+    await until(() => expect(harness.clock.nextInMs).toBe(ms))
+    states.add(harness.reflector.state)
+    await harness.clock.advance(ms)
+  }
+  await harness.untilWatching()
+  expect([...states]).toEqual(['unavailable'])
+})
+
 test('a resource that is not installed is unavailable until it is, and complained of once', async () => {
   const missing = status(404, 'NotFound', 'the server could not find the requested resource')
   harness.server.next('list', missing, missing, missing)

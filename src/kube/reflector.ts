@@ -164,7 +164,8 @@ export class Reflector {
   #report(error: unknown, failures: number): void {
     const { logger, resource } = this.#options
     if (error instanceof Stale || hasStatus(error, 410)) return
-    if (this.state !== 'synced') this.state = hasStatus(error, 404) ? 'unavailable' : 'starting'
+    // It stays so while the server is away: a replica must be ready when the server is back.
+    if (this.state === 'starting' && hasStatus(error, 404)) this.state = 'unavailable'
     if (hasStatus(error, 403)) {
       this.#reportForbidden(error)
       return
