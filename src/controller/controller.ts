@@ -42,6 +42,7 @@ import { DecisionEventReconciler } from './reporting/decision-events.ts'
 import { reportFill } from './reporting/fill-reporter.ts'
 import { reportLabel } from './reporting/namespace-labels.ts'
 import { Savings } from './reporting/savings.ts'
+import { StartTraces } from './reporting/start-traces.ts'
 import { WarmupReporter } from './reporting/warmup-reporter.ts'
 
 // One warm cache may release a thousand pods, and each release is an API call.
@@ -86,6 +87,7 @@ export class Controller {
   readonly #releases: Releases
   readonly #warmupReporter: WarmupReporter
   readonly #savings: Savings
+  readonly #starts: StartTraces | undefined
   #isLeading = false
 
   constructor(options: ControllerOptions) {
@@ -96,6 +98,7 @@ export class Controller {
     this.#held = new HeldPods(options.mirror)
     this.#warmupReporter = new WarmupReporter(shared)
     this.#savings = new Savings(options)
+    this.#starts = options.tracer && new StartTraces(options.tracer, options.clock)
     this.#releases = new Releases({ ...shared, savings: this.#savings })
     const [held, releases] = [this.#held, this.#releases]
     const holds = new HoldReconciler({ ...shared, held, releases, speeds: followSpeeds(options) })
@@ -149,6 +152,7 @@ export class Controller {
       if (this.#podRewriter.mayUse(service)) this.#podRewrites.expect(service)
     })
     this.#prewarmer.expect()
+    for (const object of mirror.services.list()) this.#starts?.follow({ type: 'added', object })
     this.resync()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -292,6 +296,7 @@ export class Controller {
 
   #serviceChanged(change: Change): void {
     const { object } = change
+    this.#starts?.follow(change)
     if (change.type === 'updated' && isSameButConditions(change.before, object)) {
       // KServe writes the status of services often. Adoption alone reads their conditions.
       if (isTrue(change.before, 'Ready') !== isTrue(object, 'Ready')) this.#wakeAdoptions()
