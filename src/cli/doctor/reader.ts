@@ -1,7 +1,14 @@
 import { kserveConfigName } from '../../kserve/config.ts'
+import { isAllowed, userOf } from '../../kube/access.ts'
 import type { KubeClient, ListOptions } from '../../kube/client.ts'
 import { hasStatus, KubeError } from '../../kube/errors.ts'
-import { llmInferenceService, type Resource, resources } from '../../kube/resources.ts'
+import {
+  clusterScoped,
+  llmInferenceService,
+  namespaced,
+  type Resource,
+  resources,
+} from '../../kube/resources.ts'
 import type { Clock } from '../../values/clock.ts'
 import { mapConcurrently } from '../../values/concurrency.ts'
 import { accelerationLabel, doctorLabel, isWarmgateKey } from '../../values/keys.ts'
@@ -25,21 +32,14 @@ export interface ReaderOptions {
 export const mostItems = 5_000
 const concurrentReviews = 8
 
-const of = (group: string, version: string, plural: string, kind: string, namespaced = true): Resource => ({
-  group,
-  version,
-  plural,
-  kind,
-  namespaced,
-})
 /** Resources that only `warmgate doctor` reads, and that the shipped role does not have. */
 const also = {
-  node: of('', 'v1', 'nodes', 'Node', false),
-  csiNode: of('storage.k8s.io', 'v1', 'csinodes', 'CSINode', false),
-  crd: of('apiextensions.k8s.io', 'v1', 'customresourcedefinitions', 'CustomResourceDefinition', false),
-  deployment: of('apps', 'v1', 'deployments', 'Deployment'),
-  service: of('', 'v1', 'services', 'Service'),
-  endpointSlice: of('discovery.k8s.io', 'v1', 'endpointslices', 'EndpointSlice'),
+  node: clusterScoped('v1', 'Node'),
+  csiNode: clusterScoped('storage.k8s.io/v1', 'CSINode'),
+  crd: clusterScoped('apiextensions.k8s.io/v1', 'CustomResourceDefinition'),
+  deployment: namespaced('apps/v1', 'Deployment'),
+  service: namespaced('v1', 'Service'),
+  endpointSlice: namespaced('discovery.k8s.io/v1', 'EndpointSlice'),
 }
 
 const groups = [
@@ -217,33 +217,21 @@ async function servedResources(client: KubeClient): Promise<ReadonlySet<string>>
 
 /** Checks the rights of Warmgate's account, not those of the user who runs this command. */
 async function reviewRights({ client, signal }: ReaderOptions, namespace: string): Promise<Rights> {
-  const account = `system:serviceaccount:${namespace}:warmgate`
+  const account = { namespace, name: 'warmgate' }
   const asked = [
     ...neededEverywhere.flatMap((need) => attributes(need, {})),
     ...neededInOwnNamespace.flatMap((need) => attributes(need, { namespace })),
   ]
   try {
-    const answers = await mapConcurrently(
+    const denied = await mapConcurrently(
       asked,
       { limit: concurrentReviews, signal },
       async (resourceAttributes) => {
-        const review = await client.create(resources.subjectAccessReview, {
-          apiVersion: 'authorization.k8s.io/v1',
-          kind: 'SubjectAccessReview',
-          metadata: {},
-          spec: {
-            user: account,
-            groups: ['system:serviceaccounts', 'system:authenticated'],
-            resourceAttributes,
-          },
-        })
-        return { resourceAttributes, isAllowed: getIn(review, 'status', 'allowed') === true }
+        const isGranted = await isAllowed(client, resourceAttributes, { account, signal })
+        return isGranted ? [] : [describeRight(resourceAttributes)]
       },
     )
-    const denied = answers.flatMap(({ resourceAttributes, isAllowed }) =>
-      isAllowed ? [] : [describeRight(resourceAttributes)],
-    )
-    return { kind: 'read', denied, account }
+    return { kind: 'read', denied: denied.flat(), account: userOf(account) }
   } catch (error) {
     return unread(error)
   }
