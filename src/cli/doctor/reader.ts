@@ -13,6 +13,7 @@ import type { Clock } from '../../values/clock.ts'
 import { mapConcurrently } from '../../values/concurrency.ts'
 import { accelerationLabel, doctorLabel, isWarmgateKey } from '../../values/keys.ts'
 import { getIn, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../values/object.ts'
+import { itemsOf } from './check.ts'
 import { openNamespaces, policiesOf } from './facts.ts'
 import { type Need, neededEverywhere, neededInOwnNamespace } from './needs.ts'
 import type { ListName, Probe, Reading, Rights, Snapshot } from './snapshot.ts'
@@ -57,36 +58,31 @@ export async function readSnapshot(options: ReaderOptions): Promise<Snapshot> {
   const webhooks = await read(resources.mutatingWebhookConfiguration)
   const namespace = ownNamespace(itemsOf(webhooks), configuration)
   const inOwn = { namespace }
-  const [served, rights, certificates, ...found] = await Promise.all([
+  const reading: Record<ListName, Promise<Reading>> = {
+    namespaces: read(resources.namespace),
+    nodes: read(also.node),
+    csiNodes: read(also.csiNode),
+    crds: read(also.crd),
+    kserveConfigs: named(resources.configMap, kserveConfigName),
+    knativeConfigs: named(resources.configMap, 'config-deployment'),
+    deployments: readDeployments(read, named),
+    webhooks: Promise.resolve(webhooks),
+    services: read(also.service, inOwn),
+    endpointSlices: read(also.endpointSlice, inOwn),
+    certificates: readCertificates(client, namespace),
+    policies: read(resources.accelerationPolicy),
+    models: both(read(resources.inferenceService), read(llmInferenceService('v1alpha1'))),
+    localModels: both(read(resources.localModelCache), read(resources.localModelNamespaceCache)),
+  }
+  const [served, rights, ...found] = await Promise.all([
     servedResources(client),
     reviewRights(options, namespace),
-    readCertificates(client, namespace),
-    read(resources.namespace),
-    read(also.node),
-    read(also.csiNode),
-    read(also.crd),
-    named(resources.configMap, kserveConfigName),
-    named(resources.configMap, 'config-deployment'),
-    readDeployments(read, named),
-    read(also.service, inOwn),
-    read(also.endpointSlice, inOwn),
-    read(resources.accelerationPolicy),
-    both(read(resources.inferenceService), read(llmInferenceService('v1alpha1'))),
-    both(read(resources.localModelCache), read(resources.localModelNamespaceCache)),
+    ...Object.entries(reading).map(async ([name, list]) => [name, await list] as const),
   ])
-  const [namespaces, nodes, csiNodes, crds, kserveConfigs, knativeConfigs, deployments, ...rest] = found
-  const [services, endpointSlices, policies, models, localModels] = rest
-  const lists: Record<ListName, Reading> = {
-    ...{ namespaces, nodes, csiNodes, crds, kserveConfigs, knativeConfigs, deployments, webhooks },
-    ...{ services, endpointSlices, certificates, policies, models, localModels },
-  }
-  const opened = probeNamespace ?? firstOpen(itemsOf(namespaces), itemsOf(policies))
+  const lists = Object.fromEntries(found) as Record<ListName, Reading>
+  const opened = probeNamespace ?? firstOpen(itemsOf(lists.namespaces), itemsOf(lists.policies))
   const probe = await probeAdmission(options, served, opened)
   return { nowMs: clock.now(), namespace, configuration, kserveNamespace, served, lists, rights, probe }
-}
-
-function itemsOf(reading: Reading): KubeObject[] {
-  return reading.kind === 'read' ? reading.items : []
 }
 
 function ownNamespace(webhooks: KubeObject[], configuration: string): string {
