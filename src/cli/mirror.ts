@@ -20,9 +20,9 @@ import { formatDuration } from '../values/duration.ts'
 import { markerAnnotation } from '../values/keys.ts'
 import { getIn, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { formatSize } from '../values/size.ts'
-import { printable, trimEndSlashes } from '../values/text.ts'
+import { trimEndSlashes } from '../values/text.ts'
 import { ManifestFacts } from './manifest-facts.ts'
-import { table } from './table.ts'
+import { type Column, table } from './table.ts'
 import { type Printing, type Say, sayTo } from './terminal.ts'
 
 export interface MirrorOptions {
@@ -78,15 +78,18 @@ async function list(mirror: FilledMirror, options: MirrorOptions, say: Say): Pro
   say(`${mirror.uri}:`)
   const found = await read(mirror, options, say)
   if (found === undefined) return 1
-  const rows = found.map(({ path, bytes, files, state, newestMs, users }) =>
-    [path, formatSize(bytes), String(files), state, timestamp(newestMs), users.join(', ') || '-'].map(
-      printable,
-    ),
-  )
-  const head = ['DIRECTORY', 'SIZE', 'FILES', 'STATE', 'WRITTEN', 'USED BY']
-  for (const line of rows.length === 0 ? ['empty'] : table([head, ...rows])) say(line)
+  for (const line of found.length === 0 ? ['empty'] : table(columns, found)) say(line)
   return 0
 }
+
+const columns: Column<UsedDirectory>[] = [
+  ['DIRECTORY', ({ path }) => path],
+  ['SIZE', ({ bytes }) => formatSize(bytes)],
+  ['FILES', ({ files }) => String(files)],
+  ['STATE', ({ state }) => state],
+  ['WRITTEN', ({ newestMs }) => timestamp(newestMs)],
+  ['USED BY', ({ users }) => users.join(', ') || '-'],
+]
 
 async function prune(mirror: FilledMirror, options: MirrorOptions, say: Say): Promise<0 | 1> {
   const { clock, directories, olderThanMs, yes } = options
