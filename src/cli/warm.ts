@@ -4,7 +4,7 @@ import { listInstalled } from '../kube/list.ts'
 import { resources } from '../kube/resources.ts'
 import { cacheView, readCache } from '../plan/cache/cache-reading.ts'
 import { recordedLocations } from '../plan/service/original.ts'
-import { type Policy, parsePolicy, rewritesPods, selectPolicy } from '../policy/policy.ts'
+import { type Policy, parsePolicies, rewritesPods, selectPolicy } from '../policy/policy.ts'
 import { predictorOf } from '../policy/prewarm.ts'
 import { labelsOf } from '../policy/scope.ts'
 import { waitedFor } from '../restore/context.ts'
@@ -75,12 +75,8 @@ async function governingPolicy({ client, namespace, signal }: WarmOptions): Prom
     client.get(resources.namespace, { name: namespace }, { signal }),
     listInstalled(client, resources.accelerationPolicy, { signal }),
   ])
-  const policies = objects.flatMap((object) => {
-    const parsed = parsePolicy(object)
-    return parsed.ok ? [parsed.policy] : []
-  })
   const labels = labelsOf(namespace, found?.metadata.labels)
-  return selectPolicy(policies, { namespace: labels, service: {} })
+  return selectPolicy(parsePolicies(objects), { namespace: labels, service: {} })
 }
 
 /**

@@ -19,7 +19,7 @@ import {
   resources,
 } from '../kube/resources.ts'
 import type { RecordSigner } from '../plan/service/record.ts'
-import { isOpen, type Policy, parsePolicy } from '../policy/policy.ts'
+import { isOpen, type Policy, parsePolicies } from '../policy/policy.ts'
 import { labelsOf } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
@@ -202,15 +202,8 @@ export class Mirror {
     })
   }
 
-  /**
-   * The policies, read. The CRD admits nothing that does not parse; a policy of an older schema is left out
-   * rather than guessed at.
-   */
   parsedPolicies(): Policy[] {
-    this.#parsedPolicies ??= this.policies.list().flatMap((object) => {
-      const parsed = parsePolicy(object)
-      return parsed.ok ? [parsed.policy] : []
-    })
+    this.#parsedPolicies ??= parsePolicies(this.policies.list())
     return this.#parsedPolicies
   }
 

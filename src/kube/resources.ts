@@ -1,3 +1,5 @@
+import { keyDomain } from '../values/keys.ts'
+
 /** The parts of a resource's URL and of its objects' type. */
 export interface Resource {
   group: string
@@ -66,7 +68,7 @@ export const resources = {
   inferenceService: namespaced('serving.kserve.io/v1beta1', 'InferenceService'),
   localModelCache: clusterScoped('serving.kserve.io/v1alpha1', 'LocalModelCache'),
   localModelNamespaceCache: namespaced('serving.kserve.io/v1alpha1', 'LocalModelNamespaceCache'),
-  accelerationPolicy: clusterScoped('warmgate.dev/v1alpha1', 'AccelerationPolicy'),
+  accelerationPolicy: clusterScoped(`${keyDomain}/v1alpha1`, 'AccelerationPolicy'),
   dataset: namespaced('data.fluid.io/v1alpha1', 'Dataset'),
   dataLoad: namespaced('data.fluid.io/v1alpha1', 'DataLoad'),
 } as const satisfies Record<string, Resource>
