@@ -16,6 +16,7 @@ import {
   objectAt,
   stringAt,
 } from '../../values/object.ts'
+import { rememberLast } from '../../values/remember.ts'
 import type { CachePhase } from '../cache/cache-phase.ts'
 import { Draft, type PatchOperation, pointer } from '../draft.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
@@ -128,7 +129,7 @@ export function resolvePodPolicy(
   // KServe copies the record to the pods of an InferenceService.
   const records = [
     () => (service === pod ? undefined : proven(service, subjectOf(service, namespace))),
-    () => proven(pod, { kind: '', name: '', ...serviceOfPod(pod), namespace }),
+    rememberLast(() => proven(pod, { kind: '', name: '', ...serviceOfPod(pod), namespace })),
   ]
   const hold = settings
     ? holdFor(settings, limits, longestFillMs(records, { policy, namespace, absent }))
