@@ -21,7 +21,9 @@ export function steps(path: string): string[] {
 }
 
 function unescaped(step: string): string {
-  return step.includes('~') ? step.replaceAll('~1', '/').replaceAll('~0', '~') : step
+  if (!step.includes('~')) return step
+  const slashed = step.replaceAll('~1', '/')
+  return slashed.includes('~') ? slashed.replaceAll('~0', '~') : slashed
 }
 
 /**

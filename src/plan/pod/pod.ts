@@ -16,7 +16,6 @@ import {
   objectAt,
   stringAt,
 } from '../../values/object.ts'
-import { rememberLast } from '../../values/remember.ts'
 import type { CachePhase } from '../cache/cache-phase.ts'
 import { Draft, type PatchOperation, pointer } from '../draft.ts'
 import { type Facts, isOptedOut } from '../facts.ts'
@@ -129,7 +128,7 @@ export function resolvePodPolicy(
   // KServe copies the record to the pods of an InferenceService.
   const records = [
     () => (service === pod ? undefined : proven(service, subjectOf(service, namespace))),
-    rememberLast(() => proven(pod, { kind: '', name: '', ...serviceOfPod(pod), namespace })),
+    () => proven(pod, { kind: '', name: '', ...serviceOfPod(pod), namespace }),
   ]
   const hold = settings
     ? holdFor(settings, limits, longestFillMs(records, { policy, namespace, absent }))
@@ -157,7 +156,8 @@ function longestFillMs(
   records: (() => Original | undefined)[],
   { absent, ...rule }: { policy: Policy; namespace: string } & Required<Pick<PodSubject, 'absent'>>,
 ): number {
-  if (absent.size === 0) return 0
+  const fills = rule.policy.spec.sources.some(({ fill }) => fill !== undefined)
+  if (absent.size === 0 || !fills) return 0
   const times = records
     .flatMap((record) => Object.values(record()?.locations ?? {}))
     .map(({ uri, cache }) => {
