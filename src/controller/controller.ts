@@ -252,6 +252,10 @@ export class Controller {
       const dataset = mirror.datasets.get({ namespace, name: labels.release ?? '' })
       if (dataset !== undefined) this.#cacheChanged(dataset)
     })
+    whenLeading(mirror.alluxioPods, ({ object: { metadata } }) => {
+      const { namespace = '', labels = {} } = metadata
+      this.#wakeCache({ namespace, name: labels.release ?? '' })
+    })
     // The PVC may belong to another owner than Fluid: then pods must not wait for it.
     whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
     whenLeading(mirror.pods, (change) => this.#podChanged(change))
