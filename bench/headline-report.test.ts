@@ -3,7 +3,7 @@ import { caption, type Measurement, summarize, timeline } from './headline-repor
 
 function measured(mode: string, round: number, readySeconds: number, linkMib: number): Measurement {
   const times = { created: 0.2, scheduled: 1, initialized: readySeconds / 2, loaded: readySeconds - 1 }
-  return { mode, round, pod: 'pod', readySeconds, linkMib, times, load: 1 }
+  return { mode, round, readySeconds, linkMib, times, load: 1 }
 }
 
 const both = [

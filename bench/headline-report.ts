@@ -1,12 +1,11 @@
-/** One pod, from the request that makes it until it is Ready. */
+/** A pod, or several at once, from the request that makes them until the last one is Ready. */
 export interface Measurement {
   mode: string
   round: number
-  pod: string
   readySeconds: number
   /** What the store's link carried meanwhile, with what packets add. */
   linkMib: number
-  /** When each step was first seen, in seconds. */
+  /** When each step was first seen of all pods, in seconds. */
   times: { [step: string]: number }
   /** The machine's load average at the end. */
   load: number

@@ -10,7 +10,7 @@ import { applyAll } from '../test/cluster/objects.ts'
 import { until } from '../test/cluster/until.ts'
 import { type Engine, forgetPages, startEngine, storeAccess } from '../test/engine/engine.ts'
 import { writeSafetensors } from '../test/engine/model.ts'
-import { applyPolicy, condition, eventuallyGone, isTrue, podsOf } from '../test/integration/await.ts'
+import { applyPolicy, condition, isTrue, podsOf } from '../test/integration/await.ts'
 import { custom, namespace, policyOf, service } from '../test/integration/services.ts'
 import { modelServerImage } from '../test/node/images.ts'
 import {
@@ -45,7 +45,8 @@ const linkMib = Number(options['link-mib'])
 const longestMs = 1_800_000
 const progress = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
 
-const [plain, warm] = ['plain', 'warm']
+/** The namespaces: without Warmgate, with a policy that holds pods, and with one that lets the first ones download. */
+const [plain, warm, warmPod] = ['plain', 'warm', 'warm-pod']
 const server: JsonObject = {
   image: modelServerImage.name,
   ports: [{ containerPort: 8080 }],
@@ -66,13 +67,12 @@ async function main(): Promise<void> {
   try {
     await prepare(engine, folder)
     const measured: Measurement[] = []
-    const add = async (made: Promise<Measurement[]>, round: number) => {
-      for (const each of await made) {
-        measured.push(each)
-        progress(
-          `round ${round}: ${each.mode}: Ready after ${each.readySeconds.toFixed(1)} s, ${each.linkMib} MiB over the link`,
-        )
-      }
+    const add = async (made: Promise<Measurement>, round: number) => {
+      const { mode, readySeconds, linkMib } = await made
+      measured.push(await made)
+      progress(
+        `round ${round}: ${mode}: Ready after ${readySeconds.toFixed(1)} s, ${linkMib} MiB over the link`,
+      )
       await write(measured)
     }
     let longestRoundMs = 0
@@ -84,10 +84,11 @@ async function main(): Promise<void> {
       }
       const run = new Run(engine, round)
       await add(run.first('plain KServe', plain), round)
-      await add(run.more('plain KServe, second pod'), round)
+      await add(run.more('plain KServe, 1 to 4 pods', 4), round)
       await run.end()
       await add(run.first('Warmgate, no cache yet', warm, { 'warmgate.dev/hold': 'Scheduling' }), round)
-      await add(run.more('Warmgate, second pod'), round)
+      await add(run.more('Warmgate, second pod', 2), round)
+      await add(run.more('Warmgate, 2 to 5 pods', 5), round)
       await add(run.again('Warmgate, from zero'), round)
       await add(
         run.again('Warmgate, from zero, new node', () => run.forgetPages()),
@@ -96,6 +97,8 @@ async function main(): Promise<void> {
       await run.end()
       const early = 'Warmgate, no cache yet, hold at Readiness'
       await add(run.first(early, warm, { 'warmgate.dev/hold': 'Readiness' }), round)
+      await run.end()
+      await add(run.first('Warmgate, no cache yet, rewrite: WarmPod', warmPod), round)
       await run.end()
       longestRoundMs = Math.max(longestRoundMs, Date.now() - roundMs)
     }
@@ -113,7 +116,7 @@ async function prepare({ store, stage }: Engine, folder: string): Promise<void> 
     await writeSafetensors(file, { bytes: (modelMib / shards) * mib, tensors: Math.ceil(293 / shards) })
     await store.put(`models/bloom/model-${String(shard).padStart(5, '0')}.safetensors`, { file })
   }
-  for (const ns of [plain, warm])
+  for (const ns of [plain, warm, warmPod])
     await applyAll(stage.client, [namespace(ns, labelsOf(ns)), ...storeAccess(ns, store)])
   const limits = (memory: string) => ({
     requests: { cpu: '10m', memory: '64Mi' },
@@ -126,10 +129,11 @@ async function prepare({ store, stage }: Engine, folder: string): Promise<void> 
   }
   const sources = [{ match: ['s3://'], runtime: 'Alluxio' }]
   await applyPolicy(stage.client, policyOf(warm, { cache, sources }))
+  await applyPolicy(stage.client, policyOf(warmPod, { cache, sources, rewrite: 'WarmPod' }))
 }
 
 function labelsOf(ns: string): { [key: string]: string } {
-  return ns === warm ? { 'warmgate.dev/acceleration': 'enabled' } : {}
+  return ns === plain ? {} : { 'warmgate.dev/acceleration': 'enabled' }
 }
 
 /** One service at a time, each under a name of its own. */
@@ -143,7 +147,7 @@ class Run {
     this.#round = round
   }
 
-  async first(mode: string, ns: string, annotations: { [key: string]: string } = {}): Promise<Measurement[]> {
+  async first(mode: string, ns: string, annotations: { [key: string]: string } = {}): Promise<Measurement> {
     const name = `bloom-${this.#round}-${ns}-${(annotations['warmgate.dev/hold'] ?? 'x').toLowerCase()}`
     const own = { 'serving.kserve.io/autoscalerClass': 'none', ...annotations }
     const predictor = { serviceAccountName: 'reader', minReplicas: 1, ...custom('s3://models/bloom', server) }
@@ -156,13 +160,14 @@ class Run {
     })
   }
 
-  /** One pod more. */
-  async more(mode: string): Promise<Measurement[]> {
-    return await this.#measure(mode, () => this.#scale(2))
+  /** More pods at once, until the last one is Ready. */
+  async more(mode: string, replicas: number): Promise<Measurement> {
+    const { length } = await this.#pods()
+    return await this.#measure(mode, () => this.#scale(replicas), replicas - length)
   }
 
   /** The only pod again, after the service had none. */
-  async again(mode: string, before: () => Promise<void> = async () => {}): Promise<Measurement[]> {
+  async again(mode: string, before: () => Promise<void> = async () => {}): Promise<Measurement> {
     await this.#scale(0)
     await until('the end of the pods', async () => (await this.#pods()).length === 0 || undefined, {
       timeoutMs: longestMs,
@@ -179,14 +184,14 @@ class Run {
 
   /** Deletes the service and all that was made for it. */
   async end(): Promise<void> {
-    const { ns, name, cache } = this.#service ?? { ns: '', name: '' }
+    const { ns, name } = this.#service ?? { ns: '', name: '' }
     const { client } = this.#engine.stage
     await client.delete(resources.inferenceService, { namespace: ns, name })
-    if (cache !== undefined) await eventuallyGone(client, resources.dataset, { namespace: ns, name: cache })
-    await until('the end of all pods', async () => {
-      const { items } = await client.list(resources.pod, { namespace: ns })
-      return items.length === 0 || undefined
-    })
+    for (const resource of [resources.dataset, resources.pod])
+      await until(`the end of all ${resource.plural}`, async () => {
+        const { items } = await client.list(resource, { namespace: ns })
+        return items.length === 0 || undefined
+      })
   }
 
   async #scale(replicas: number): Promise<void> {
@@ -211,45 +216,36 @@ class Run {
     return await podsOf(this.#engine.stage.client, ns, name)
   }
 
-  /** Of each pod that `act` makes. */
-  async #measure(mode: string, act: () => Promise<void>): Promise<Measurement[]> {
+  /** Of the last of the pods that `act` makes. */
+  async #measure(mode: string, act: () => Promise<void>, count = 1): Promise<Measurement> {
     const { link } = this.#engine.store
     const known = this.#service === undefined ? [] : (await this.#pods()).map(({ metadata }) => metadata.uid)
     const sentBefore = await link.sentBytes()
     const startMs = Date.now()
     await act()
     const times: { [step: string]: number } = {}
-    const pod = await until(
-      `a pod of ${mode}`,
+    await until(
+      `${count} pods of ${mode}`,
       async () => {
-        const found = (await this.#pods()).find(({ metadata }) => !known.includes(metadata.uid))
-        if (found === undefined) return undefined
-        const seen = (step: string, isSo: boolean) => {
-          if (isSo) times[step] ??= (Date.now() - startMs) / 1_000
+        const made = (await this.#pods()).filter(({ metadata }) => !known.includes(metadata.uid))
+        const seen = (step: string, isSo: (pod: KubeObject) => boolean) => {
+          if (made.length >= count && made.every(isSo)) times[step] ??= (Date.now() - startMs) / 1_000
         }
-        seen('created', true)
-        if (times.bound === undefined) seen('bound', await this.#isBound())
-        seen('scheduled', isTrue(found, 'PodScheduled'))
-        seen('initialized', isTrue(found, 'Initialized'))
-        seen('loaded', isTrue(found, 'ContainersReady'))
-        seen('warm', stringAt(condition(found, 'warmgate.dev/cache-warm'), 'status') === 'True')
-        return isTrue(found, 'Ready') ? found : undefined
+        seen('created', () => true)
+        const isBound = times.bound === undefined && (await this.#isBound())
+        seen('bound', () => isBound)
+        seen('scheduled', (pod) => isTrue(pod, 'PodScheduled'))
+        seen('initialized', (pod) => isTrue(pod, 'Initialized'))
+        seen('loaded', (pod) => isTrue(pod, 'ContainersReady'))
+        seen('warm', (pod) => stringAt(condition(pod, 'warmgate.dev/cache-warm'), 'status') === 'True')
+        seen('ready', (pod) => isTrue(pod, 'Ready'))
+        return times.ready
       },
       { timeoutMs: longestMs },
     )
     const readySeconds = (Date.now() - startMs) / 1_000
     const linkMib = Math.round(((await link.sentBytes()) - sentBefore) / mib)
-    return [
-      {
-        mode,
-        round: this.#round,
-        pod: pod.metadata.name ?? '',
-        readySeconds,
-        linkMib,
-        times,
-        load: loadavg()[0] ?? 0,
-      },
-    ]
+    return { mode, round: this.#round, readySeconds, linkMib, times, load: loadavg()[0] ?? 0 }
   }
 }
 

@@ -59,7 +59,7 @@ function needsReview(mirror: Mirror, pod: KubeObject, namespace: string): boolea
 }
 
 async function redirect(
-  sources: { mirror: Mirror; planner: Planner },
+  sources: { mirror: Mirror; planner: Planner; clock: Pick<Clock, 'now'> },
   pod: KubeObject,
   namespace: string,
   signal: AbortSignal,

@@ -227,28 +227,51 @@ test('docs/cli.md is what --help prints', async () => {
   const pages = [stdout]
   for (const name of names) pages.push((await warmgate([name, '--help'])).stdout)
   const sections = names.map(
-    (name, index) => `## ${name}\n\n\`\`\`text\n${pages[index + 1]?.trimEnd()}\n\`\`\`\n`,
+    (name, index) => `## ${name}\n\n\`\`\`text\n${withoutCommon(pages[index + 1] ?? '').trimEnd()}\n\`\`\`\n`,
   )
   const page = [introduction, `\`\`\`text\n${pages[0]?.trimEnd()}\n\`\`\`\n`, ...sections].join('\n')
   await expect(page).toMatchFileSnapshot('../../docs/cli.md')
   expect(Math.max(...page.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(120)
 })
 
+/** What the introduction says once: flags and exit statuses that mean the same in every command. */
+const common = [
+  /^ {2}-n, --namespace <name> +the namespace; without it: that of the kubeconfig's context\n/m,
+  /^ {2}-A, --all-namespaces +all namespaces\n/m,
+  /^ {2}--context <name> +the kubeconfig's context; without it: the current one\n/m,
+  /^ {2}--kubeconfig <file> +the kubeconfig; without it: KUBECONFIG or ~\/\.kube\/config\n/m,
+  /^ {2}-l, --selector <labels> +only (?:services|pods) with these labels: a=b, a!=b, a, !a, "a in \(b,c\)"\n/m,
+  /^ {2}-y, --yes +do it; without it: print what would be done\n/m,
+  /^ {2}-h, --help +display help for command\n/m,
+  /^ {2}0 {2}done\n/m,
+  /^ {2}2 {2}wrong usage, input that cannot be read, or no cluster\n?/m,
+]
+
+function withoutCommon(help: string): string {
+  const rest = common.reduce((text, line) => text.replace(line, ''), help)
+  return rest.replaceAll(/^(?:Options|Exit status):\n(?=\n|$(?!\n))\n?/gm, '')
+}
+
 const introduction = `# Commands
 
-This page is what \`--help\` prints. \`npx vitest run -u --project unit src/cli/conventions\` writes it.
+What \`--help\` prints, without what commands have in common. \`npx vitest run -u --project unit
+src/cli/conventions\` writes this page.
 
-As a plugin of kubectl (a file or link \`kubectl-warmgate\` in the \`PATH\`), the same commands are
-\`kubectl warmgate plan\` and so on. For kubectl's own completion, put this beside it as
-\`kubectl_complete-warmgate\`:
+| flag, status                | meaning                                                                |
+| --------------------------- | ---------------------------------------------------------------------- |
+| \`-n\`, \`-A\`                  | one namespace, or all; without both: that of the kubeconfig's context  |
+| \`-l\`                        | only objects with these labels: \`a=b\`, \`a!=b\`, \`a\`, \`!a\`, \`a in (b,c)\` |
+| \`--context\`, \`--kubeconfig\` | which cluster; without both: as kubectl                                |
+| \`-y\`, \`--yes\`               | do it; without it, print what would be done                            |
+| exit status 0               | done                                                                   |
+| exit status 2               | wrong usage, input that cannot be read, or no cluster                  |
+
+Durations are written like \`90s\`, \`30m\` or \`1h30m\`. As a plugin of kubectl (a file or link \`kubectl-warmgate\` in
+the \`PATH\`) the same commands are \`kubectl warmgate plan\` and so on. For kubectl's own completion, put this
+beside it as \`kubectl_complete-warmgate\`:
 
 \`\`\`text
 #!/bin/sh
 exec warmgate __complete -- "$@"
 \`\`\`
-
-Flags are kubectl's: \`-n\`, \`-A\`, \`-l\`, \`-o\`, \`--context\` and \`--kubeconfig\`. Without \`-n\` or \`-A\` a
-command works in the namespace of the kubeconfig's context. Durations are written like \`90s\`, \`30m\` or
-\`1h30m\`. \`adopt\` and \`restore\` change a cluster only with \`--yes\`; without it they print what they would
-do.
 `

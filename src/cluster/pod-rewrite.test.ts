@@ -3,6 +3,7 @@ import { loadName } from '../fluid/name.ts'
 import { FakeApi } from '../kube/api.fake.ts'
 import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import type { Policy } from '../policy/policy.ts'
+import { FakeClock } from '../values/clock.fake.ts'
 import { type KubeObject, ownerReference } from '../values/object.ts'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
@@ -30,7 +31,7 @@ async function claimUnder(policies: Policy[], ...objects: KubeObject[]) {
   fake.parsed.push(...policies)
   api.put(openNamespace, ...objects)
   const planner = fakePlanner({ mirror: fake.mirror, client: api })
-  const claim = await podClaim({ mirror: fake.mirror, planner }, pod, 'models')
+  const claim = await podClaim({ mirror: fake.mirror, planner, clock: new FakeClock() }, pod, 'models')
   return { claim, asked: api.calls.length }
 }
 
@@ -66,4 +67,21 @@ test('a pod of a reverted service is not redirected to the cache that still exis
   const nothing = { claim: undefined, asked: 0 }
   expect(await claimUnder([fakePolicy('p'), fakePolicy('others', others)], service, own)).toEqual(nothing)
   expect(await claimUnder([fakePolicy('p', { rewrite: 'Pod' })], optedOut, own)).toEqual(nothing)
+})
+
+test('WarmPod: a pod is redirected once its cache is warm, and downloads its model until then', async () => {
+  const early = [fakePolicy('p', { rewrite: 'WarmPod' })]
+  const loaded = (phase: string) => owned(fakeDataLoad(phase), 's3://models/llama')
+  const claim = `pvc://${cacheName}`
+  const claimWith = async (...objects: KubeObject[]) => (await claimUnder(early, service, ...objects)).claim
+  const own = owned(fakeDataset(), 's3://models/llama')
+  expect(await claimWith(own, loaded('Complete'))).toBe(claim)
+  expect(await claimWith(own, loaded('Executing'))).toBeUndefined()
+  expect(await claimWith(own, loaded('Failed'))).toBeUndefined()
+  expect(
+    await claimWith(owned(fakeDataset({ phase: 'NotBound' }), 's3://models/llama'), loaded('Complete')),
+  ).toBeUndefined()
+  expect(await claimWith(own)).toBeUndefined()
+  expect(await claimWith(owned(fakeDataset(), 's3://models'), load)).toBe(`${claim}/llama`)
+  expect(await claimWith()).toBeUndefined()
 })

@@ -106,7 +106,11 @@ function orRoot(paths: ReadonlySet<string> = new Set()): string[] {
 
 /** The PVC that KServe's pod webhook will mount. */
 function announcedClaim(pod: KubeObject): ClaimMount[] {
-  const uri = pod.metadata.annotations?.[sourceUriAnnotation] ?? ''
+  return readClaimUri(pod.metadata.annotations?.[sourceUriAnnotation] ?? '')
+}
+
+/** The PVC and the path that a URI names; empty if it names none. */
+export function readClaimUri(uri: string): ClaimMount[] {
   return uri.startsWith('pvc://') ? claimMount(...splitOnce(uri.slice('pvc://'.length))) : []
 }
 

@@ -136,7 +136,7 @@ test.each<[Json, string]>([
   [[], 'spec: must be object'],
   [{ modes: 'Enforce' }, 'spec: must not have additional properties (modes)'],
   [{ mode: 'On' }, 'spec.mode: must be equal to one of the allowed values (Enforce, Audit, Off)'],
-  [{ rewrite: 'Patch' }, 'spec.rewrite: must be equal to one of the allowed values (Spec, Pod)'],
+  [{ rewrite: 'Patch' }, 'spec.rewrite: must be equal to one of the allowed values (Spec, Pod, WarmPod)'],
   [{ priority: '1' }, 'spec.priority: must be integer'],
   [{ priority: 1.5 }, 'spec.priority: must be integer'],
   [

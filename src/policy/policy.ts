@@ -73,5 +73,5 @@ function isFor({ spec }: Policy, namespaceLabels: Labels): boolean {
 
 /** Whether a policy leaves services unchanged and rewrites their pods. */
 export function rewritesPods({ spec }: Policy): boolean {
-  return spec.rewrite === 'Pod'
+  return spec.rewrite !== 'Spec'
 }

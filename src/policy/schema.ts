@@ -564,9 +564,9 @@ export const policySpecSchema = Type.Object(
         'in YAML, where a plain Off is a boolean.',
       default: 'Enforce',
     }),
-    rewrite: Type.Enum(['Spec', 'Pod'], {
+    rewrite: Type.Enum(['Spec', 'Pod', 'WarmPod'], {
       description:
-        'Spec: rewrite the model location in the service. Pod: leave the service as it is, and redirect its pods to the cache when they are created; for GitOps.',
+        'Spec: rewrite the model location in the service. Pod: leave the service as it is, and redirect its pods to the cache when they are created; for GitOps. WarmPod: as Pod, but only pods that are created once the cache is warm; earlier ones download the model as without Warmgate, and none waits.',
       default: 'Spec',
     }),
     overrides: Type.Array(Type.Enum([...overrideNames]), {

@@ -44,6 +44,7 @@ beforeAll(async () => {
   await applyAll(cluster.client, [
     namespace('updates-specs', optedIn),
     namespace('updates-pods', { ...optedIn, rewrite: 'pod' }),
+    namespace('updates-warm-pods', { ...optedIn, rewrite: 'warm-pod' }),
     namespace('updates-plain', {}),
     { ...storageConfig, metadata: { name: 'storage-config', namespace: 'updates-specs' } },
   ])
@@ -52,7 +53,14 @@ beforeAll(async () => {
   await rewritten('updates-pods', true)
   const podwise = { namespaceSelector: { matchLabels: { rewrite: 'pod' } }, rewrite: 'Pod', priority: 1 }
   await applyPolicy(cluster.client, policy('updates-pods', podwise))
+  const warmPods = {
+    namespaceSelector: { matchLabels: { rewrite: 'warm-pod' } },
+    rewrite: 'WarmPod',
+    priority: 1,
+  }
+  await applyPolicy(cluster.client, policy('updates-warm-pods', warmPods))
   await rewritten('updates-pods', false)
+  await rewritten('updates-warm-pods', false)
   await rewritten('updates-specs', true)
 })
 
@@ -118,12 +126,7 @@ describe('rewrite: Pod', () => {
     await pod('updates-pods', 'iris', (each) => isTrue(each, 'Ready'))
 
     // A pod of a warm cache is redirected, too, and does not wait.
-    const body = { spec: { predictor: { minReplicas: 2 } } }
-    await cluster.client.patch(
-      resources.inferenceService,
-      { namespace: 'updates-pods', name: 'iris' },
-      { type: 'merge', body },
-    )
+    await scale('updates-pods', 'iris', 2)
     const second = await pod(
       'updates-pods',
       'iris',
@@ -157,6 +160,46 @@ describe('rewrite: Pod', () => {
     expect(hasGate(admitted)).toBe(true)
   })
 })
+
+test('rewrite: WarmPod: pods download their model until its cache is warm, and are redirected from then on', async () => {
+  cluster.fluid.set(stalled)
+  const ns = 'updates-warm-pods'
+  const made = await create(service(ns, 'iris', sklearn('s3://models/iris')))
+  const first = await pod(ns, 'iris', (each) => isTrue(each, 'Ready'))
+  expect(mountedClaim(first)).toBeUndefined()
+  expect(listAt(first, 'spec', 'initContainers')).toHaveLength(1)
+  expect(hasGate(first)).toBe(false)
+
+  cluster.fluid.set(loading)
+  const name = await until('a warm cache', async () => {
+    const { items } = await cluster.client.list(resources.dataLoad, { namespace: ns })
+    const load = items.find((each) => stringAt(each, 'status', 'phase') === 'Complete')
+    return stringAt(load, 'spec', 'dataset', 'name')
+  })
+  expect(name).toMatch(/^iris-[0-9a-f]{10}$/)
+  // The first pod is left alone. Warmgate learns by watch that the cache is warm: a pod may come too early once more.
+  const second = await until('a redirected pod', async () => {
+    const pods = await podsOf(cluster.client, ns, 'iris')
+    const others = pods.filter(({ metadata }) => metadata.uid !== first.metadata.uid)
+    const found = others.find((each) => mountedClaim(each) === name && isTrue(each, 'Ready'))
+    for (const { metadata } of found ? [] : others.filter((each) => isTrue(each, 'Ready')))
+      await cluster.client.delete(resources.pod, { namespace: ns, name: metadata.name ?? '' })
+    if (others.length === 0) await scale(ns, 'iris', 2)
+    return found
+  })
+  expect(hasGate(second)).toBe(false)
+  expect((await podsOf(cluster.client, ns, 'iris')).map(({ metadata }) => metadata.uid)).toContain(
+    first.metadata.uid,
+  )
+  const served = await cluster.client.get(resources.inferenceService, { namespace: ns, name: 'iris' })
+  expect(objectAt(served, 'spec', 'predictor', 'model')).toEqual(objectAt(made, 'spec', 'predictor', 'model'))
+  expect(served?.metadata.annotations).toEqual(made.metadata.annotations)
+})
+
+async function scale(ns: string, name: string, minReplicas: number): Promise<void> {
+  const body = { spec: { predictor: { minReplicas } } }
+  await cluster.client.patch(resources.inferenceService, { namespace: ns, name }, { type: 'merge', body })
+}
 
 describe('LLMInferenceServices', () => {
   const llm = (name: string, version: string, annotations = {}): KubeObject => ({

@@ -189,6 +189,7 @@ test('a policy’s hold, in milliseconds; none without a warm-up', () => {
   })
   expect(settings({ hold: { at: 'None' } })).toBeUndefined()
   expect(settings({ warmup: { enabled: false } })).toBeUndefined()
+  expect(settings({ rewrite: 'WarmPod' })).toBeUndefined()
 })
 
 test.each<[string, HoldLimits, Partial<Hold>]>([

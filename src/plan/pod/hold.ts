@@ -44,7 +44,7 @@ export interface NoHold {
  */
 export function holdSettings(spec: PolicySpec, fillMs = 0): HoldSettings | undefined {
   const { at } = spec.hold
-  if (at === 'None' || !spec.warmup.enabled) return undefined
+  if (at === 'None' || spec.rewrite === 'WarmPod' || !spec.warmup.enabled) return undefined
   const { timeoutMs, ...rest } = settings(at, spec)
   return { ...rest, timeoutMs: timeoutMs + fillMs }
 }

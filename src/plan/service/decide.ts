@@ -5,7 +5,7 @@ import type { ModelLocation, ModelReference } from '../../kserve/model-location.
 import { annotationObstacle } from '../../kserve/obstacle.ts'
 import type { ServiceView } from '../../kserve/service-view.ts'
 import { applyOverrides, choosePolicy, type Overridden } from '../../policy/overrides.ts'
-import { builtInPolicy, type Policy, selectPolicy } from '../../policy/policy.ts'
+import { builtInPolicy, type Policy, rewritesPods, selectPolicy } from '../../policy/policy.ts'
 import { isNamespaceOptedOut, isOptedIn, labelProblem } from '../../policy/scope.ts'
 import { unknownAnnotation } from '../../policy/words.ts'
 import {
@@ -163,7 +163,7 @@ function resolvePolicy(input: DecideInput, states: LocationState[]): ResolvedPol
   // pods.
   const isKept = keepsSome(states)
   const selected = policyOf(input) ?? (isKept ? builtInPolicy : undefined)
-  if (states.every(({ kind }) => kind === 'old') && selected?.spec.rewrite !== 'Pod')
+  if (states.every(({ kind }) => kind === 'old') && !(selected && rewritesPods(selected)))
     return skip('NotOptedIn', existedBefore)
   if (selected === undefined) return skip('NoPolicy', 'no AccelerationPolicy matches this service')
   const overridden = withOverrides(selected, service, facts)
@@ -238,7 +238,8 @@ function decideLocation(state: LocationState, context: LocationContext): Rewrite
   const { service, policy, facts, kept, isKept } = context
   const { location } = state
   const read = readSource(location, policy, facts)
-  const { rewrite: by, mode } = policy.spec
+  const { mode } = policy.spec
+  const by = rewritesPods(policy) ? 'Pod' : 'Spec'
   const skipLocation = (reason: RefusalReason, message: string) => ({ location, reason, message })
   if (location.obstacle !== undefined)
     return skipLocation(location.obstacle.reason, location.obstacle.message)
