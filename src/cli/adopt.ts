@@ -17,7 +17,7 @@ import { accelerationAnnotation } from '../values/keys.ts'
 import type { KubeObject } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 import { hunks, toText, withShortRecord } from './plan.ts'
-import type { Output } from './terminal.ts'
+import { type Printing, type Say, sayTo } from './terminal.ts'
 
 export interface AdoptOptions {
   client: KubeClient
@@ -49,13 +49,10 @@ type PlannedAdoption = { service: KubeObject } & (
  * the pods of each, and stops at the first that does not become Ready. Accelerated services are skipped, so
  * that it can run again. Resolves with the exit status.
  */
-export async function runAdopt(
-  options: AdoptOptions,
-  { stdout }: { stdout: Pick<Output, 'write'> },
-): Promise<0 | 1> {
+export async function runAdopt(options: AdoptOptions, printing: Printing): Promise<0 | 1> {
   const { yes } = options
   const scope = await withSelected(options, options.selector)
-  const say = (line: string) => stdout.write(`${printable(line)}\n`)
+  const say = sayTo(printing)
   const found = (await listServices(options)).map(({ object }) => object)
   const missing = scope.services.filter((name) => !found.some(({ metadata }) => metadata.name === name))
   for (const name of missing) say(`there is no service ${scope.namespace ?? ''}/${name}`)
@@ -65,7 +62,7 @@ export async function runAdopt(
   if (old.length < named.length) say(`accelerated already: ${named.length - old.length}`)
   const planned: PlannedAdoption[] = []
   for (const service of old) planned.push(await planAdoption(options.client, service))
-  for (const each of planned) stdout.write(describe(each, options.output))
+  for (const each of planned) printing.stdout.write(describe(each, options.output))
   const todo = planned.flatMap((each) => (each.kind === 'adopt' ? [each.service] : []))
   if (todo.length === 0) say('nothing to adopt')
   else if (!yes) say(`to adopt: ${todo.length}; run again with --yes: each service rolls its pods once`)
@@ -118,11 +115,7 @@ function withoutServerFields({ apiVersion, kind, metadata, spec = {} }: KubeObje
   }
 }
 
-async function adoptAll(
-  services: KubeObject[],
-  options: AdoptOptions,
-  say: (line: string) => void,
-): Promise<0 | 1> {
+async function adoptAll(services: KubeObject[], options: AdoptOptions, say: Say): Promise<0 | 1> {
   const todo = [...services]
   let hasFailed = false
   const work = async () => {
@@ -142,11 +135,7 @@ async function adoptAll(
 }
 
 /** Adopts one service. Resolves with the problem; undefined if it succeeds. */
-async function adoptOne(
-  service: KubeObject,
-  options: AdoptOptions,
-  say: (line: string) => void,
-): Promise<string | undefined> {
+async function adoptOne(service: KubeObject, options: AdoptOptions, say: Say): Promise<string | undefined> {
   const { client, clock, timeoutMs } = options
   const startedMs = clock.now()
   const answer = await adoptService(client, service, { dryRun: false })

@@ -30,7 +30,7 @@ export async function runDoctor(
 export function examine(snapshot: Snapshot): Checked[] {
   return checks.flatMap(({ name, run }) => {
     try {
-      return run(snapshot).map((finding) => ({ check: name, ...finding }))
+      return [run(snapshot)].flat().map((finding) => ({ check: name, ...finding }))
     } catch (error) {
       const message = `the check itself failed: ${error instanceof Error ? error.message : String(error)}`
       return [{ check: name, status: 'unknown' as const, message, todo: 'report this' }]

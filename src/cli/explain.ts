@@ -1,6 +1,6 @@
 import { UsageError } from './errors.ts'
 import { reasonPages } from './reasons.ts'
-import { table } from './table.ts'
+import { type Column, table } from './table.ts'
 
 export type ExplainedReason = keyof typeof reasonPages
 
@@ -17,8 +17,11 @@ export function toReason(text: string): ExplainedReason {
 /** What one reason means and what to do, or a line for each reason. */
 export function explain(reason: ExplainedReason | undefined): string {
   if (reason !== undefined) return `${reason}\n\n${plainText(reasonPages[reason])}\n`
-  const rows = reasonNames.map((name) => [name, firstSentence(name)])
-  return `${table([['REASON', 'MEANING'], ...rows]).join('\n')}\n`
+  const columns: Column<ExplainedReason>[] = [
+    ['REASON', (name) => name],
+    ['MEANING', firstSentence],
+  ]
+  return `${table(columns, reasonNames).join('\n')}\n`
 }
 
 function plainText(lines: readonly string[]): string {

@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import {
+  apiVersionOf,
   llmInferenceService,
   llmInferenceServiceConfig,
   type Resource,
@@ -133,10 +134,6 @@ const served = Map.groupBy(
   ] satisfies Resource[],
   ({ kind }) => kind,
 )
-
-function apiVersionOf({ group, version }: Resource): string {
-  return group === '' ? version : `${group}/${version}`
-}
 
 /** A value of a document, and its path. */
 interface ValuePlace {

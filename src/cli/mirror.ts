@@ -13,16 +13,17 @@ import { type FilledMirror, filledMirrors } from '../plan/service/fill.ts'
 import type { SourceRefused } from '../plan/service/source.ts'
 import { isInScope } from '../policy/scope.ts'
 import { matchesSelector } from '../policy/selector.ts'
-import { type Clock, pause, timestamp } from '../values/clock.ts'
+import { waitedFor } from '../restore/context.ts'
+import { type Clock, timestamp } from '../values/clock.ts'
 import { isTrue } from '../values/condition.ts'
 import { formatDuration } from '../values/duration.ts'
 import { markerAnnotation } from '../values/keys.ts'
 import { getIn, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { formatSize } from '../values/size.ts'
-import { printable, trimEndSlashes } from '../values/text.ts'
+import { trimEndSlashes } from '../values/text.ts'
 import { ManifestFacts } from './manifest-facts.ts'
-import { table } from './table.ts'
-import type { Output } from './terminal.ts'
+import { type Column, table } from './table.ts'
+import { type Printing, type Say, sayTo } from './terminal.ts'
 
 export interface MirrorOptions {
   client: KubeClient
@@ -46,7 +47,6 @@ interface UsedDirectory extends MirrorDirectory {
   users: string[]
 }
 
-const pollMs = 1_000
 // A mirror of a thousand models with a hundred files each has a listing of some 10 MiB.
 const mostBytes = 128 * 2 ** 20
 // The command line of a container has some 2 MiB.
@@ -57,11 +57,8 @@ const mostPruned = 500
  * or deletes what nothing uses. A Job of the namespace does both, with the mirror's credentials. Resolves with the
  * exit status: 1 if a mirror cannot be read, or a named directory cannot be deleted.
  */
-export async function runMirror(
-  options: MirrorOptions,
-  { stdout }: { stdout: Pick<Output, 'write'> },
-): Promise<0 | 1> {
-  const say = (line: string) => stdout.write(`${printable(line)}\n`)
+export async function runMirror(options: MirrorOptions, printing: Printing): Promise<0 | 1> {
+  const say = sayTo(printing)
   const mirrors = await mirrorsOf(options)
   if (mirrors.length === 0) {
     say(`no policy fills a mirror in namespace ${options.namespace}`)
@@ -77,21 +74,22 @@ export async function runMirror(
   return results.every((result) => result === 0) ? 0 : 1
 }
 
-type Say = (line: string) => void
-
 async function list(mirror: FilledMirror, options: MirrorOptions, say: Say): Promise<0 | 1> {
   say(`${mirror.uri}:`)
   const found = await read(mirror, options, say)
   if (found === undefined) return 1
-  const rows = found.map(({ path, bytes, files, state, newestMs, users }) =>
-    [path, formatSize(bytes), String(files), state, timestamp(newestMs), users.join(', ') || '-'].map(
-      printable,
-    ),
-  )
-  const head = ['DIRECTORY', 'SIZE', 'FILES', 'STATE', 'WRITTEN', 'USED BY']
-  for (const line of rows.length === 0 ? ['empty'] : table([head, ...rows])) say(line)
+  for (const line of found.length === 0 ? ['empty'] : table(columns, found)) say(line)
   return 0
 }
+
+const columns: Column<UsedDirectory>[] = [
+  ['DIRECTORY', ({ path }) => path],
+  ['SIZE', ({ bytes }) => formatSize(bytes)],
+  ['FILES', ({ files }) => String(files)],
+  ['STATE', ({ state }) => state],
+  ['WRITTEN', ({ newestMs }) => timestamp(newestMs)],
+  ['USED BY', ({ users }) => users.join(', ') || '-'],
+]
 
 async function prune(mirror: FilledMirror, options: MirrorOptions, say: Say): Promise<0 | 1> {
   const { clock, directories, olderThanMs, yes } = options
@@ -250,16 +248,15 @@ function pathOf(job: KubeObject): string {
 
 /** Runs a Job to its end, and deletes it. Resolves with what it printed; undefined if it failed. */
 async function run(object: KubeObject, options: MirrorOptions, say: Say): Promise<string | undefined> {
-  const { client, clock, namespace, signal, timeoutMs } = options
+  const { client, namespace } = options
   const made = await client.create(resources.job, object)
   const { name = '' } = made.metadata
-  const untilMs = clock.now() + timeoutMs
+  let job: KubeObject | undefined = made
   try {
-    let job: KubeObject | undefined = made
-    while (job !== undefined && !hasEnded(job) && !signal.aborted && clock.now() < untilMs) {
-      await pause(clock, pollMs, signal)
+    await waitedFor(options, async () => {
       job = await client.get(resources.job, { namespace, name })
-    }
+      return job === undefined || hasEnded(job) ? undefined : 'it runs'
+    })
     const isComplete = job !== undefined && isTrue(job, 'Complete')
     const pods = await podsOf(name, options)
     if (isComplete) return await output(pods, options)

@@ -6,7 +6,7 @@ import { formatDuration } from '../values/duration.ts'
 import { getIn, isObject, type Json, type KubeObject, listAt, objectAt, stringAt } from '../values/object.ts'
 import { printable, printableLines } from '../values/text.ts'
 import { describeSources, type SourcesReport } from './report-sources.ts'
-import { table } from './table.ts'
+import { type Column, table } from './table.ts'
 
 export const reportFormats = ['table', 'json', 'csv'] as const
 export type ReportFormat = (typeof reportFormats)[number]
@@ -165,14 +165,14 @@ export const renderReport: Record<ReportFormat, (report: DownloadReport) => stri
     return printableLines(`${JSON.stringify(report, null, 2)}\n`)
   },
   csv: ({ services }) => {
-    const columns = Object.keys(total([])) as (keyof ServiceReport)[]
-    const lines = services.map((service) => columns.map((column) => csvCell(service[column])).join(','))
-    return `${[columns.join(','), ...lines].join('\n')}\n`
+    const fields = Object.keys(total([])) as (keyof ServiceReport)[]
+    const lines = services.map((service) => fields.map((field) => csvCell(service[field])).join(','))
+    return `${[fields.join(','), ...lines].join('\n')}\n`
   },
   table: ({ services, sources, saving }) => {
-    const rows = [...services, ...(services.length > 1 ? [total(services)] : [])].map(row)
+    const rows = services.length > 1 ? [...services, total(services)] : services
     const text =
-      services.length === 0 ? 'there are no pods of services\n' : `${table([heading, ...rows]).join('\n')}\n`
+      services.length === 0 ? 'there are no pods of services\n' : `${table(columns, rows).join('\n')}\n`
     const reach = describeSources(sources)
     return `${text}\n${reach === '' ? '' : `${reach}\n`}${assumption(saving)}\nOnly existing pods are counted.\n`
   },
@@ -211,39 +211,24 @@ function total(services: ServiceReport[]): ServiceReport {
   }
 }
 
-const heading = [
-  'NAMESPACE',
-  'SERVICE',
-  'PODS',
-  'SCALE-OUTS',
-  'DOWNLOADS',
-  'RESTARTS',
-  'RUNNING',
-  'DOWNLOADING',
-  'LONGEST',
-  'OF START',
-  'GPU TIME',
-  'SAVED',
-  'GPU TIME SAVED',
+const time = (seconds: number) => formatDuration(seconds * 1_000)
+
+const columns: Column<ServiceReport>[] = [
+  ['NAMESPACE', ({ namespace }) => namespace],
+  ['SERVICE', ({ service }) => service],
+  ['PODS', ({ pods }) => String(pods)],
+  ['SCALE-OUTS', ({ scaleOuts }) => String(scaleOuts)],
+  ['DOWNLOADS', ({ downloads }) => String(downloads)],
+  ['RESTARTS', ({ restarts }) => String(restarts)],
+  ['RUNNING', ({ running }) => String(running)],
+  ['DOWNLOADING', ({ downloadSeconds }) => time(downloadSeconds)],
+  ['LONGEST', ({ longestSeconds }) => time(longestSeconds)],
+  ['OF START', ({ downloadSeconds, startSeconds: started }) => share(downloadSeconds, started)],
+  ['GPU TIME', ({ gpuSeconds }) => time(gpuSeconds)],
+  ['SAVED', ({ savedSeconds }) => time(savedSeconds)],
+  ['GPU TIME SAVED', ({ savedGpuSeconds }) => time(savedGpuSeconds)],
 ]
 
-function row(report: ServiceReport): string[] {
-  const time = (seconds: number) => formatDuration(seconds * 1_000)
-  const { downloadSeconds, startSeconds: started } = report
-  const share = started > 0 ? `${Math.min(100, Math.round((100 * downloadSeconds) / started))} %` : '-'
-  return [
-    printable(report.namespace),
-    printable(report.service),
-    String(report.pods),
-    String(report.scaleOuts),
-    String(report.downloads),
-    String(report.restarts),
-    String(report.running),
-    time(downloadSeconds),
-    time(report.longestSeconds),
-    share,
-    time(report.gpuSeconds),
-    time(report.savedSeconds),
-    time(report.savedGpuSeconds),
-  ]
+function share(seconds: number, of: number): string {
+  return of > 0 ? `${Math.min(100, Math.round((100 * seconds) / of))} %` : '-'
 }

@@ -11,7 +11,7 @@ import {
 } from '../restore/context.ts'
 import { releasePods } from '../restore/pods.ts'
 import { restoreServices, type ServiceOptions } from '../restore/services.ts'
-import type { Output } from './terminal.ts'
+import type { Printing } from './terminal.ts'
 
 export type RestoreOptions = Omit<RestoreContext, 'record' | 'report'> &
   ServiceOptions & {
@@ -26,10 +26,7 @@ export type RestoreOptions = Omit<RestoreContext, 'record' | 'report'> &
  * service uses then. It works without the controller, and can be run again after an interruption. Resolves
  * with the exit status: 1 if something could not be done.
  */
-export async function runRestore(
-  options: RestoreOptions,
-  { stdout }: { stdout: Pick<Output, 'write'> },
-): Promise<0 | 1> {
+export async function runRestore(options: RestoreOptions, { stdout }: Printing): Promise<0 | 1> {
   const report = new RestoreReport((text) => stdout.write(text), options.dryRun ? 'would be ' : '')
   const scope = await withSelected(options, options.selector)
   const context: RestoreContext = { ...options, scope, report, record: recorder(options) }

@@ -5,7 +5,7 @@ import { optedIn } from '../policy/scope.ts'
 import { formatDuration, goDuration } from '../values/duration.ts'
 import type { KubeObject } from '../values/object.ts'
 import { formatSize, parseSizeBytes } from '../values/size.ts'
-import { printable, printableLines } from '../values/text.ts'
+import { printableLines } from '../values/text.ts'
 import type { Cluster } from './cluster.ts'
 import { ManifestFacts } from './manifest-facts.ts'
 import type { Manifest } from './manifests.ts'
@@ -19,7 +19,7 @@ import {
 } from './plan.ts'
 import { reportDownloads, type ServiceReport } from './report.ts'
 import { readClusterObjects } from './simulate-cluster.ts'
-import { table } from './table.ts'
+import { type Column, table } from './table.ts'
 import type { Streams } from './terminal.ts'
 
 export type SimulateFormat = 'table' | 'wide' | 'json'
@@ -94,9 +94,7 @@ const render: Record<SimulateFormat, (simulated: Simulated[]) => string> = {
   wide: (simulated) => textOf(simulated, [...columns, ...wideColumns]),
 }
 
-type Column = [heading: string, cell: (simulated: Simulated) => string]
-
-const columns: Column[] = [
+const columns: Column<Simulated>[] = [
   ['NAMESPACE', ({ planned }) => planned.namespace],
   ['SERVICE', ({ planned }) => planned.before.metadata.name ?? ''],
   ['NOW', ({ isAccelerated }) => (isAccelerated ? 'accelerated' : '-')],
@@ -115,16 +113,15 @@ const columns: Column[] = [
   ['SAVED', ({ planned, report }) => (isServed(planned) ? duration(report?.savedSeconds) : '-')],
 ]
 
-const wideColumns: Column[] = [
+const wideColumns: Column<Simulated>[] = [
   ['POLICY', ({ planned: { plan } }) => plan.policy ?? '-'],
   ['CACHES', ({ planned: { plan } }) => plan.caches.map(({ name }) => name).join(',') || '-'],
   ['MESSAGE', ({ planned: { plan } }) => plan.message],
 ]
 
-function textOf(simulated: Simulated[], chosen: Column[]): string {
+function textOf(simulated: Simulated[], chosen: Column<Simulated>[]): string {
   if (simulated.length === 0) return 'no service is there\n'
-  const rows = simulated.map((each) => chosen.map(([, cell]) => printable(cell(each))))
-  return `${[...table([chosen.map(([heading]) => heading), ...rows]), '', summary(simulated)].join('\n')}\n`
+  return `${[...table(chosen, simulated), '', summary(simulated)].join('\n')}\n`
 }
 
 function isServed({ plan }: PlannedService): boolean {

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { cacheName, fakeDataLoad, fakeDataset, fakePod } from '../cluster/cluster.fake.ts'
-import { formatStatus, statusOf } from '../cluster/status.ts'
+import { statusOf } from '../cluster/status.ts'
 import { fakeFilled } from '../fill/fill.fake.ts'
 import { fillJob } from '../fill/job.ts'
 import { loadName } from '../fluid/name.ts'
@@ -9,6 +9,7 @@ import { FakeApi } from '../kube/api.fake.ts'
 import { fakeService } from '../plan/plan.fake.ts'
 import { FakeClock } from '../values/clock.fake.ts'
 import { type KubeObject, keyOf } from '../values/object.ts'
+import { formatCaches } from './status/render.ts'
 import { readStatus, runStatus, type StatusOptions } from './status.ts'
 import type { Output } from './terminal.ts'
 
@@ -34,7 +35,7 @@ function setUp(...objects: KubeObject[]) {
   const base = { client: api, clock, namespace: undefined, signal: ending.signal }
   /** A block for each cache, as `warmgate status` prints them for one service. */
   const run = async (namespace?: string) => {
-    text += formatStatus(statusOf(await readStatus({ ...base, namespace }), clock.now()))
+    text += formatCaches(statusOf(await readStatus({ ...base, namespace }), clock.now()))
   }
   const status = (options: Partial<StatusOptions> = {}) =>
     runStatus({ ...base, output: 'table', watch: false, ...options }, { stdout })

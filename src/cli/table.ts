@@ -1,18 +1,20 @@
-/** Rows as columns of equal width, with two spaces between them. The cells are printable already. */
-export function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = columnWidths(rows)
-  return rows.map((cells) =>
+import { printable } from '../values/text.ts'
+
+/** A column: its heading, and the cell of a row, which may hold foreign text. */
+export type Column<Row> = readonly [heading: string, cell: (row: Row) => string]
+
+/** The lines of a table: a heading and a line for each row, in columns of equal width with two spaces between them. */
+export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+  const texts = [
+    columns.map(([heading]) => heading),
+    ...rows.map((row) => columns.map(([, cell]) => printable(cell(row)))),
+  ]
+  const widths = columns.map((_, column) => Math.max(...texts.map((cells) => cells[column]?.length ?? 0)))
+  return texts.map((cells) =>
     cells
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd(),
-  )
-}
-
-function columnWidths(rows: readonly (readonly string[])[]): number[] {
-  const columns = Math.max(0, ...rows.map(({ length }) => length))
-  return Array.from({ length: columns }, (_, column) =>
-    rows.reduce((width, cells) => Math.max(width, cells[column]?.length ?? 0), 0),
   )
 }
 

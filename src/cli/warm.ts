@@ -2,19 +2,19 @@ import type { KubeClient } from '../kube/client.ts'
 import { deleteByUid } from '../kube/delete.ts'
 import { listInstalled } from '../kube/list.ts'
 import { resources } from '../kube/resources.ts'
-import type { CachePhase } from '../plan/cache/cache-phase.ts'
 import { cacheView, readCache } from '../plan/cache/cache-reading.ts'
-import { describeProgress } from '../plan/cache/progress.ts'
 import { recordedLocations } from '../plan/service/original.ts'
-import { type Policy, parsePolicy, rewritesPods, selectPolicy } from '../policy/policy.ts'
+import { type Policy, parsePolicies, rewritesPods, selectPolicy } from '../policy/policy.ts'
 import { predictorOf } from '../policy/prewarm.ts'
 import { labelsOf } from '../policy/scope.ts'
-import { type Clock, pause } from '../values/clock.ts'
+import { waitedFor } from '../restore/context.ts'
+import type { Clock } from '../values/clock.ts'
 import { formatDuration, parseDurationMs } from '../values/duration.ts'
 import { type KubeObject, keyOf, keyText } from '../values/object.ts'
-import { printable, quoted } from '../values/text.ts'
+import { quoted } from '../values/text.ts'
+import { describePhase } from './phase.ts'
 import { readStatus } from './status.ts'
-import type { Output } from './terminal.ts'
+import { type Printing, type Say, sayTo } from './terminal.ts'
 
 export interface WarmOptions {
   client: KubeClient
@@ -28,19 +28,14 @@ export interface WarmOptions {
   timeoutMs: number
 }
 
-const pollMs = 1_000
-
 /**
  * `warmgate warm`: makes the cache of a model before any service needs it. It creates an InferenceService that KServe
  * keeps stopped, so that it has no pods, waits until its caches are warm, and deletes it. The policy then retains the
  * caches. Resolves with the exit status: 1 if the model has no cache, or it is not warm in time.
  */
-export async function runWarm(
-  options: WarmOptions,
-  { stdout }: { stdout: Pick<Output, 'write'> },
-): Promise<0 | 1> {
+export async function runWarm(options: WarmOptions, printing: Printing): Promise<0 | 1> {
   const { client, namespace, uri, yes } = options
-  const say = (line: string) => stdout.write(`${printable(line)}\n`)
+  const say = sayTo(printing)
   const model = `${quoted(uri)} in ${namespace}`
   const refuse = (why: string) => {
     say(`${model}: ${why}`)
@@ -80,12 +75,8 @@ async function governingPolicy({ client, namespace, signal }: WarmOptions): Prom
     client.get(resources.namespace, { name: namespace }, { signal }),
     listInstalled(client, resources.accelerationPolicy, { signal }),
   ])
-  const policies = objects.flatMap((object) => {
-    const parsed = parsePolicy(object)
-    return parsed.ok ? [parsed.policy] : []
-  })
   const labels = labelsOf(namespace, found?.metadata.labels)
-  return selectPolicy(policies, { namespace: labels, service: {} })
+  return selectPolicy(parsePolicies(objects), { namespace: labels, service: {} })
 }
 
 /**
@@ -106,49 +97,46 @@ function stoppedService({ clock, namespace, ...model }: WarmOptions): KubeObject
 }
 
 /** Prints how far the caches of a service are, until they are warm. */
-async function follow(
-  service: KubeObject,
-  { client, clock, namespace, signal, timeoutMs }: WarmOptions,
-  say: (line: string) => void,
-): Promise<0 | 1> {
+async function follow(service: KubeObject, options: WarmOptions, say: Say): Promise<0 | 1> {
+  const { client, clock, signal, timeoutMs } = options
   const startedMs = clock.now()
-  const scope = { client, clock, namespace, signal }
-  let printed = ''
-  let state = await readCaches(service, scope)
-  while (!state.hasEnded) {
-    const isLate = clock.now() - startedMs >= timeoutMs
-    if (signal.aborted || isLate) {
-      const why = signal.aborted ? 'not waited for' : `not warm after ${formatDuration(timeoutMs)}`
-      const name = keyText(keyOf(service))
-      say(
-        `${why}: it continues while InferenceService ${name} exists; delete that to give up, or once it is warm`,
-      )
-      return 1
-    }
-    if (state.line !== printed) say(state.line)
-    printed = state.line
-    await pause(clock, pollMs, signal)
-    state = await readCaches(service, scope)
+  let state: CachesState | undefined
+  const pending = await waitedFor({ ...options, patienceMs: 0, say }, async () => {
+    state = await readCaches(service, options)
+    return state.hasEnded ? undefined : state.line
+  })
+  if (pending !== undefined) {
+    const why = signal.aborted ? 'not waited for' : `not warm after ${formatDuration(timeoutMs)}`
+    const name = keyText(keyOf(service))
+    say(
+      `${why}: it continues while InferenceService ${name} exists; delete that to give up, or once it is warm`,
+    )
+    return 1
   }
   await deleteByUid(client, resources.inferenceService, service)
-  say(state.isWarm ? `warm after ${formatDuration(clock.now() - startedMs)}` : state.line)
-  return state.isWarm ? 0 : 1
+  say(state?.isWarm ? `warm after ${formatDuration(clock.now() - startedMs)}` : (state?.line ?? ''))
+  return state?.isWarm ? 0 : 1
+}
+
+interface CachesState {
+  line: string
+  isWarm: boolean
+  hasEnded: boolean
 }
 
 /** How far the caches of a service are. They have ended if all are warm, or if one has failed. */
 async function readCaches(
   service: KubeObject,
-  { clock, ...scope }: Pick<WarmOptions, 'client' | 'clock' | 'namespace' | 'signal'>,
-): Promise<{ line: string; isWarm: boolean; hasEnded: boolean }> {
-  const objects = await readStatus({ ...scope, selector: undefined })
+  { client, clock, namespace, signal }: WarmOptions,
+): Promise<CachesState> {
+  const objects = await readStatus({ client, namespace, signal, selector: undefined })
   const view = cacheView(objects)
-  const { namespace } = scope
   const phases = partsOf(service, objects.datasets).map(
     (part) => readCache(view, { namespace, ...part }, clock.now()).phase,
   )
   const failed = phases.find(({ kind }) => kind === 'failed')
   const isWarm = phases.length > 0 && phases.every(({ kind }) => kind === 'warm')
-  const line = failed === undefined ? phases.map(describe).join('; ') : describe(failed)
+  const line = failed === undefined ? phases.map(describePhase).join('; ') : describePhase(failed)
   return { line: line || 'its cache does not exist yet', isWarm, hasEnded: isWarm || failed !== undefined }
 }
 
@@ -160,19 +148,4 @@ function partsOf(service: KubeObject, datasets: KubeObject[]): { name: string; p
   return datasets
     .filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid))
     .map(({ metadata: { name = '' } }) => ({ name, path: '' }))
-}
-
-function describe(phase: CachePhase): string {
-  switch (phase.kind) {
-    case 'warm':
-      return 'warm'
-    case 'failed':
-      return `failed: ${phase.message}`
-    case 'pending':
-      return phase.message
-    case 'warming':
-      return phase.progress === undefined
-        ? 'loading'
-        : `loading, ${describeProgress(phase.progress, undefined)}`
-  }
 }

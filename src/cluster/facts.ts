@@ -3,13 +3,14 @@ import { isForeignClaim, isForeignVolume } from '../fluid/volume.ts'
 import { storageContainerFacts } from '../kserve/custom-download.ts'
 import { localModelFact } from '../kserve/local-model.ts'
 import type { ServiceReader } from '../kserve/service-view.ts'
+import { isAllowed } from '../kube/access.ts'
 import { resources } from '../kube/resources.ts'
 import type { Facts } from '../plan/facts.ts'
 import { isPlanned, needsOf } from '../plan/service/needs.ts'
 import type { Policy } from '../policy/policy.ts'
 import { isOptedIn, labelsOf } from '../policy/scope.ts'
 import type { Labels } from '../policy/selector.ts'
-import { getIn, type KubeObject } from '../values/object.ts'
+import type { KubeObject } from '../values/object.ts'
 import { type ReadOptions, readCredentials } from './credentials.ts'
 import { findKserve } from './kserve-installation.ts'
 import type { Mirror } from './mirror.ts'
@@ -76,28 +77,11 @@ async function readMayFill(
     spec.sources.some(({ fill = { mode: 'Never' } }) => fill.mode !== 'Never'),
   )
   if (!fills) return false
-  return await recent.grants.read(`${namespace} fill`, freshness, () =>
-    mayCreateJobs(client, namespace, signal),
-  )
-}
-
-async function mayCreateJobs(
-  client: FactsSources['client'],
-  namespace: string,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
   const { group, plural } = resources.job
-  const review = await client.create(
-    resources.selfSubjectAccessReview,
-    {
-      apiVersion: 'authorization.k8s.io/v1',
-      kind: 'SelfSubjectAccessReview',
-      metadata: {},
-      spec: { resourceAttributes: { verb: 'create', group, resource: plural, namespace } },
-    },
-    { signal },
+  const attributes = { verb: 'create', group, resource: plural, namespace }
+  return await recent.grants.read(`${namespace} fill`, freshness, () =>
+    isAllowed(client, attributes, { signal }),
   )
-  return getIn(review, 'status', 'allowed') === true
 }
 
 const nothingServed: Pick<Facts, 'servingRuntimes' | 'llmConfigs'> = {

@@ -20,7 +20,7 @@ import {
   resources,
 } from '../kube/resources.ts'
 import type { RecordSigner } from '../plan/service/record.ts'
-import { isOpen, type Policy, parsePolicy } from '../policy/policy.ts'
+import { isOpen, type Policy, parsePolicies } from '../policy/policy.ts'
 import { labelsOf } from '../policy/scope.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type Clock, pause } from '../values/clock.ts'
@@ -106,8 +106,8 @@ export class Mirror {
   fluidResources: string[] = []
 
   readonly #options: MirrorOptions
-  readonly #servicePods: Reflector
-  readonly #llmPods: Reflector
+  /** By the name of the resource, as metrics and /readyz show it. */
+  readonly #reflectors = new Map<string, Reflector>()
   /**
    * Resources that are kept only in open namespaces, with the namespaces in which objects were cut or
    * dropped.
@@ -125,8 +125,15 @@ export class Mirror {
     this.systemNamespaces = options.systemNamespaces ?? []
     const { client, clock, logger, kserveNamespace, llmVersion } = options
     const interner = new Interner()
-    const follow = (resource: Resource, more: Partial<ReflectorOptions> = {}) =>
-      new Reflector({ client, clock, logger, resource, reduce: reduceObject, interner, ...more })
+    const follow = (
+      resource: Resource,
+      { name = resource.plural, ...more }: Partial<ReflectorOptions> & { name?: string } = {},
+    ) => {
+      const options = { client, clock, logger, resource, reduce: reduceObject, interner, ...more }
+      const reflector = new Reflector(options)
+      this.#reflectors.set(name, reflector)
+      return reflector
+    }
     this.namespaces = follow(resources.namespace, { reduce: reduceNamespace })
     this.policies = follow(resources.accelerationPolicy)
     this.records = new Records(options.signer)
@@ -163,26 +170,30 @@ export class Mirror {
     this.storageContainers = follow(resources.clusterStorageContainer)
     this.localModelCaches = follow(resources.localModelCache)
     this.localModelNamespaceCaches = follow(resources.localModelNamespaceCache)
-    const pods = (labelSelector: string) =>
+    const pods = (labelSelector: string, name: string) =>
       this.#followOpen((isOpen) =>
-        follow(resources.pod, { select: { labelSelector }, reduce: (pod) => reducePod(pod, isOpen(pod)) }),
+        follow(resources.pod, {
+          name,
+          select: { labelSelector },
+          reduce: (pod) => reducePod(pod, isOpen(pod)),
+        }),
       )
-    this.#servicePods = pods(serviceLabel)
-    this.#llmPods = pods(llmSelector)
-    this.pods = new MergedReflector(this.#servicePods, this.#llmPods)
+    this.pods = new MergedReflector(
+      pods(serviceLabel, 'pods'),
+      pods(llmSelector, 'pods of llminferenceservices'),
+    )
     this.datasets = follow(resources.dataset)
     this.dataLoads = follow(resources.dataLoad)
     this.loadJobs = follow(resources.job, { select: { labelSelector: loadJobSelector }, reduce: reduceJob })
-    this.fillJobs = follow(resources.job, { select: { labelSelector: fillJobSelector }, reduce: reduceJob })
-    this.fillPods = follow(resources.pod, {
-      select: { labelSelector: fillJobSelector },
-      reduce: reduceFillPod,
-    })
+    const fills = { select: { labelSelector: fillJobSelector } }
+    this.fillJobs = follow(resources.job, { name: 'jobs that fill mirrors', ...fills, reduce: reduceJob })
+    this.fillPods = follow(resources.pod, { name: 'pods that fill mirrors', ...fills, reduce: reduceFillPod })
     const ofCaches = { select: { labelSelector: cachePodSelector }, reduce: reduceGatedPod }
-    this.gatedPods = follow(resources.pod, ofCaches)
+    this.gatedPods = follow(resources.pod, { name: 'pods of caches', ...ofCaches })
     const ofAlluxio = { select: { labelSelector: alluxioPodSelector }, reduce: reduceReadyPod }
-    this.alluxioPods = follow(resources.pod, ofAlluxio)
-    this.runtimes = followAll(follow)
+    this.alluxioPods = follow(resources.pod, { name: 'pods of alluxioruntimes', ...ofAlluxio })
+    const runtimes = Object.entries(runtimeResources).map(([name, resource]) => [name, follow(resource)])
+    this.runtimes = Object.fromEntries(runtimes) as Record<RuntimeName, Reflector>
     this.policies.onChange((change) => {
       if (change.type === 'updated' && isDeepStrictEqual(change.before.spec, change.object.spec)) return
       this.#parsedPolicies = undefined
@@ -197,20 +208,13 @@ export class Mirror {
     })
   }
 
-  /**
-   * The policies, read. The CRD admits nothing that does not parse; a policy of an older schema is left out
-   * rather than guessed at.
-   */
   parsedPolicies(): Policy[] {
-    this.#parsedPolicies ??= this.policies.list().flatMap((object) => {
-      const parsed = parsePolicy(object)
-      return parsed.ok ? [parsed.policy] : []
-    })
+    this.#parsedPolicies ??= parsePolicies(this.policies.list())
     return this.#parsedPolicies
   }
 
   start(): void {
-    for (const reflector of this.#reflectors()) if (!this.#cutIn.has(reflector)) reflector.start()
+    for (const reflector of this.#reflectors.values()) if (!this.#cutIn.has(reflector)) reflector.start()
     void this.#startOpen()
     void this.#discover()
   }
@@ -218,7 +222,7 @@ export class Mirror {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#cancelDiscovery()
-    await Promise.all(this.#reflectors().map((reflector) => reflector.stop()))
+    await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.stop()))
   }
 
   /**
@@ -227,7 +231,7 @@ export class Mirror {
    */
   unsynced(): string[] {
     const sinceMs = this.#options.clock.now() - forbiddenGraceMs
-    const reasons = Object.entries(this.#all()).flatMap(([name, { state, forbidden }]) => {
+    const reasons = [...this.#reflectors].flatMap(([name, { state, forbidden }]) => {
       const isLost = forbidden !== undefined && (state === 'starting' || forbidden.sinceMs <= sinceMs)
       if (isLost) return [`${name} (${forbidden.verb} is forbidden)`]
       return state === 'starting' ? [name] : []
@@ -238,14 +242,14 @@ export class Mirror {
   /** Resolves once everything was read, or when the signal aborts. */
   async waitForSync(signal: AbortSignal): Promise<void> {
     const isStarting = () =>
-      !this.#isDiscovered || this.#reflectors().some(({ state }) => state === 'starting')
+      !this.#isDiscovered || [...this.#reflectors.values()].some(({ state }) => state === 'starting')
     while (!signal.aborted && isStarting()) await pause(this.#options.clock, batchMs, signal)
   }
 
   /** Whether the API server forbids to list or watch a resource now, by resource. */
   forbidden(): { [resource: string]: boolean } {
     return Object.fromEntries(
-      Object.entries(this.#all()).map(([name, { forbidden }]) => [name, forbidden !== undefined]),
+      [...this.#reflectors].map(([name, { forbidden }]) => [name, forbidden !== undefined]),
     )
   }
 
@@ -257,7 +261,7 @@ export class Mirror {
     const { clock } = this.#options
     while (!signal.aborted) {
       const sinceMs = clock.now() - longestForbiddenStartMs
-      const refused = Object.entries(this.#all()).flatMap(([name, { state, forbidden }]) =>
+      const refused = [...this.#reflectors].flatMap(([name, { state, forbidden }]) =>
         state === 'starting' && forbidden !== undefined && forbidden.sinceMs <= sinceMs
           ? [`${forbidden.verb} ${name}`]
           : [],
@@ -275,9 +279,7 @@ export class Mirror {
 
   /** When the server was last heard of, by resource, in milliseconds since 1970. */
   lastHeardMs(): { [resource: string]: number } {
-    return Object.fromEntries(
-      Object.entries(this.#all()).map(([name, reflector]) => [name, reflector.lastHeardMs]),
-    )
+    return Object.fromEntries([...this.#reflectors].map(([name, reflector]) => [name, reflector.lastHeardMs]))
   }
 
   /** A reflector that keeps less of what is in namespaces where nothing is ever accelerated. */
@@ -328,44 +330,6 @@ export class Mirror {
     if (!signal.aborted) for (const reflector of this.#cutIn.keys()) reflector.start()
   }
 
-  #all(): { [name: string]: Reflector } {
-    const { namespaces, policies, claims, configMaps, services, datasets, dataLoads } = this
-    const { loadJobs } = this
-    const runtimes = Object.entries(this.runtimes) as [RuntimeName, Reflector][]
-    const { localModelCaches, localModelNamespaceCaches } = this
-    return {
-      namespaces,
-      accelerationpolicies: policies,
-      persistentvolumeclaims: claims,
-      persistentvolumes: this.volumes,
-      resourcequotas: this.quotas,
-      limitranges: this.limitRanges,
-      configmaps: configMaps,
-      inferenceservices: services.inference,
-      llminferenceservices: services.llm,
-      servingruntimes: this.servingRuntimes,
-      clusterservingruntimes: this.clusterServingRuntimes,
-      llminferenceserviceconfigs: this.llmConfigs,
-      clusterstoragecontainers: this.storageContainers,
-      localmodelcaches: localModelCaches,
-      localmodelnamespacecaches: localModelNamespaceCaches,
-      pods: this.#servicePods,
-      'pods of llminferenceservices': this.#llmPods,
-      datasets,
-      dataloads: dataLoads,
-      jobs: loadJobs,
-      'jobs that fill mirrors': this.fillJobs,
-      'pods that fill mirrors': this.fillPods,
-      'pods of caches': this.gatedPods,
-      'pods of alluxioruntimes': this.alluxioPods,
-      ...Object.fromEntries(runtimes.map(([name, reflector]) => [runtimeResources[name].plural, reflector])),
-    }
-  }
-
-  #reflectors(): Reflector[] {
-    return Object.values(this.#all())
-  }
-
   async #discover(): Promise<void> {
     const { client, clock, logger } = this.#options
     let delayMs = rediscoverMs
@@ -378,9 +342,4 @@ export class Mirror {
     }
     this.#cancelDiscovery = clock.setTimer(() => void this.#discover(), delayMs)
   }
-}
-
-function followAll(follow: (resource: Resource) => Reflector): Record<RuntimeName, Reflector> {
-  const entries = Object.entries(runtimeResources).map(([name, resource]) => [name, follow(resource)])
-  return Object.fromEntries(entries) as Record<RuntimeName, Reflector>
 }

@@ -1,7 +1,7 @@
 import { serviceOfPod } from '../kserve/pod.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
-import { type LlmVersion, type Resource, resources } from '../kube/resources.ts'
+import { type LlmVersion, namespaced, type Resource } from '../kube/resources.ts'
 import type { IndexFunction } from '../kube/store.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import { cutOf } from './reduce.ts'
@@ -74,8 +74,7 @@ export function serviceId(service: KubeObject): string {
 
 /** Services of either kind, in the version in which they are known. */
 export function serviceResource({ apiVersion, kind }: KubeObject): Resource {
-  const [, version = ''] = apiVersion.split('/')
-  return { ...resources.inferenceService, version, kind, plural: `${kind.toLowerCase()}s` }
+  return namespaced(apiVersion, kind)
 }
 
 /** The newest version of LLMInferenceService that the cluster serves; if it serves none, the newest known. */

@@ -1,9 +1,10 @@
+import { isAllowed } from '../kube/access.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resources } from '../kube/resources.ts'
 import type { SharedDataset } from '../plan/facts.ts'
 import type { LocationNeeds } from '../plan/service/needs.ts'
 import type { DatasetRef } from '../plan/service/source.ts'
-import { getIn, keyText } from '../values/object.ts'
+import { keyText } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
 /**
@@ -42,23 +43,7 @@ export async function mayGet(
   asking: { namespace: string; account: string; signal: AbortSignal | undefined },
 ): Promise<boolean> {
   const { group, plural } = resources.dataset
-  const review = await client.create(
-    resources.subjectAccessReview,
-    {
-      apiVersion: 'authorization.k8s.io/v1',
-      kind: 'SubjectAccessReview',
-      metadata: {},
-      spec: {
-        user: `system:serviceaccount:${asking.namespace}:${asking.account}`,
-        groups: [
-          'system:serviceaccounts',
-          `system:serviceaccounts:${asking.namespace}`,
-          'system:authenticated',
-        ],
-        resourceAttributes: { verb: 'get', group, resource: plural, namespace, name },
-      },
-    },
-    { signal: asking.signal },
-  )
-  return getIn(review, 'status', 'allowed') === true
+  const attributes = { verb: 'get', group, resource: plural, namespace, name }
+  const account = { namespace: asking.namespace, name: asking.account }
+  return await isAllowed(client, attributes, { account, signal: asking.signal })
 }

@@ -10,12 +10,9 @@ import { resources } from '../kube/resources.ts'
 import type { CachePhase } from '../plan/cache/cache-phase.ts'
 import { type CacheView, cacheView, isOwnLoad, readCache } from '../plan/cache/cache-reading.ts'
 import { deletionOf } from '../plan/cache/deletion.ts'
-import { describeProgress, percentOf } from '../plan/cache/progress.ts'
 import { gateCondition, isHeld } from '../plan/pod/pod.ts'
 import { recordedLocations } from '../plan/service/original.ts'
-import { formatDuration } from '../values/duration.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../values/object.ts'
-import { printable } from '../values/text.ts'
 
 /** The objects that a status is computed from, in one namespace or in all. */
 export interface StatusObjects {
@@ -207,47 +204,5 @@ function heldPod(pod: KubeObject, nowMs: number): HeldPod {
     name: pod.metadata.name ?? '',
     forMs: nowMs - Date.parse(pod.metadata.creationTimestamp ?? ''),
     why: stringAt(gateCondition(pod), 'message') ?? 'no status yet: is Warmgate running?',
-  }
-}
-
-const barWidth = 20
-
-/** For a terminal: a block for each cache, with a bar while it is warming. */
-export function formatStatus(caches: CacheStatus[]): string {
-  if (caches.length === 0) return 'no caches\n'
-  return caches.map(formatCache).join('\n')
-}
-
-function formatCache(cache: CacheStatus): string {
-  const { namespace, name, phase, shortfall, remarks, held } = cache
-  const lines = [
-    `${namespace}/${name}  ${describeUsers(cache)}`,
-    `  ${describePhase(phase)}${shortfall === '' ? '' : `, but ${shortfall}`}`,
-    ...remarks.map((remark) => `  ${remark}`),
-    ...held.map(({ name: pod, forMs, why }) => `  held for ${formatDuration(forMs)}: pod ${pod}: ${why}`),
-  ]
-  return `${lines.map(printable).join('\n')}\n`
-}
-
-function describeUsers({ services, prewarmedBy, retainedUntil: until }: CacheStatus): string {
-  if (services.length > 0) return `for ${services.join(', ')}`
-  if (prewarmedBy.length > 0) return `warmed ahead by AccelerationPolicy ${prewarmedBy.join(', ')}`
-  return `used by no service${until === undefined ? '' : `, retained until ${until}`}`
-}
-
-function describePhase(phase: CachePhase): string {
-  switch (phase.kind) {
-    case 'warm':
-      return 'warm'
-    case 'pending':
-      return `pending: ${phase.message}`
-    case 'failed':
-      return `failed: ${phase.message}`
-    case 'warming': {
-      const { progress, leftMs } = phase
-      if (progress === undefined) return 'warming: Fluid does not report progress yet'
-      const done = Math.floor((percentOf(progress) * barWidth) / 100)
-      return `[${'#'.repeat(done)}${'.'.repeat(barWidth - done)}] ${describeProgress(progress, leftMs)}`
-    }
   }
 }

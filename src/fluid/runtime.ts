@@ -1,4 +1,5 @@
 import type { JsonObject } from '../values/object.ts'
+import { parseQuantity } from '../values/quantity.ts'
 import { parseSizeBytes, quantityOf } from '../values/size.ts'
 import type { Source } from './source.ts'
 
@@ -173,15 +174,8 @@ export function componentResources(
 }
 
 function exceeds(request: string | number | undefined, limit: string | number | undefined): boolean {
-  if (request === undefined || limit === undefined) return false
-  return amount(request) > amount(limit)
-}
-
-/** Parses a quantity to bytes or CPUs. */
-function amount(quantity: string | number): number {
-  const text = String(quantity)
-  if (/^[0-9.]+$/.test(text)) return Number(text)
-  return text.endsWith('m') ? Number(text.slice(0, -1)) / 1000 : (parseSizeBytes(text) ?? 0)
+  const [least = 0, most = Number.POSITIVE_INFINITY] = [parseQuantity(request), parseQuantity(limit)]
+  return least > most
 }
 
 function withMemory({ cpu, memory }: ResourceAmounts, extraBytes: number): JsonObject {
@@ -189,7 +183,7 @@ function withMemory({ cpu, memory }: ResourceAmounts, extraBytes: number): JsonO
     ...(cpu === undefined ? {} : { cpu: String(cpu) }),
     ...(memory === undefined
       ? {}
-      : { memory: extraBytes === 0 ? memory : quantityOf(amount(memory) + extraBytes) }),
+      : { memory: extraBytes === 0 ? memory : quantityOf((parseQuantity(memory) ?? 0) + extraBytes) }),
   }
 }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isObject, type Json, type JsonObject, listAt, objectAt, stringAt } from '../values/object.ts'
+import { parseQuantity } from '../values/quantity.ts'
 
 /* A spec as the API server and Fluid store it. Sources: fluid charts/fluid/fluid/crds (1.0.8), pkg/ddc/*. */
 
@@ -37,25 +38,8 @@ function isEmpty(value: Json | undefined): boolean {
   return value === undefined || value === null || value === '' || value === false
 }
 
-const units: { [suffix: string]: number } = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
-  ...Object.fromEntries([...'kMGTPE'].map((unit, index) => [unit, 1_000 ** (index + 1)])),
-  ...Object.fromEntries([...'KMGTPE'].map((unit, index) => [`${unit}i`, 1_024 ** (index + 1)])),
-}
-
-/** The amount of a Kubernetes quantity (`500m`, `1Gi`, `2e3`); undefined for anything else. */
-function amountOf(quantity: Json | undefined): number | undefined {
-  const [, digits = '', suffix = ''] =
-    /^([0-9]{1,30}(?:\.[0-9]{1,30})?(?:e[0-9]{1,2})?)([A-Za-z]{0,2})$/.exec(String(quantity)) ?? []
-  const unit = Object.hasOwn(units, suffix) ? units[suffix] : undefined
-  return digits === '' || unit === undefined ? undefined : Number(digits) * unit
-}
-
 function canonicalQuantity(quantity: Json | undefined): Json | undefined {
-  return amountOf(quantity) ?? quantity
+  return parseQuantity(quantity) ?? quantity
 }
 
 /**
@@ -68,7 +52,7 @@ export function withMemoryOf(live: JsonObject, desired: JsonObject): JsonObject 
   const raised = ['master', 'worker'].flatMap((part) => {
     const [here, requests] = [live, desired].map((spec) => objectAt(spec, part, 'resources', 'requests'))
     const memory = here?.memory
-    if ((amountOf(memory) ?? 0) <= (amountOf(requests?.memory) ?? 0)) return []
+    if ((parseQuantity(memory) ?? 0) <= (parseQuantity(requests?.memory) ?? 0)) return []
     const { resources, ...rest } = objectAt(desired, part)
     return [[part, { ...rest, resources: { ...objectAt(resources), requests: { ...requests, memory } } }]]
   })

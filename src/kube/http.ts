@@ -21,7 +21,7 @@ import type {
 } from './client.ts'
 import { type Call, Connection } from './connection.ts'
 import { hasStatus, KubeError } from './errors.ts'
-import { type Resource, resources } from './resources.ts'
+import { apiVersionOf, type Resource, resources } from './resources.ts'
 import { ItemSplitter, lines, parseJson } from './stream.ts'
 
 const fieldManager = 'warmgate'
@@ -203,7 +203,7 @@ async function listPage(
     signal: options.signal,
   }
   // Items of a List have no kind and no apiVersion.
-  const head = { apiVersion: apiVersion(resource), kind: resource.kind }
+  const head = { apiVersion: apiVersionOf(resource), kind: resource.kind }
   const items: KubeObject[] = []
   try {
     const splitter = new ItemSplitter()
@@ -267,8 +267,4 @@ function selector({ labelSelector, fieldSelector }: ListOptions): { [name: strin
     ...(labelSelector === undefined ? {} : { labelSelector }),
     ...(fieldSelector === undefined ? {} : { fieldSelector }),
   }
-}
-
-function apiVersion({ group, version }: Resource): string {
-  return group === '' ? version : `${group}/${version}`
 }

@@ -37,6 +37,11 @@ function describe(params: { [key: string]: Json | undefined }): string {
   return Array.isArray(named) ? ` (${named.join(', ')})` : ''
 }
 
+/** The valid policies. The API server admits no other; one of an older schema is left out rather than guessed at. */
+export function parsePolicies(objects: KubeObject[]): Policy[] {
+  return objects.map(parsePolicy).flatMap((parsed) => (parsed.ok ? [parsed.policy] : []))
+}
+
 /** The policy if a cluster has none: the default of every field, and no GPU. */
 export const builtInPolicy: Policy = {
   name: 'built-in',

@@ -354,6 +354,8 @@ export const validSpecs: JsonObject[] = [
   source({
     match: ['s3://models/', 'oss://', 'https://account.blob.core.windows.net/models/', 's3://a..b/'],
   }),
+  source({ options: { constructor: 'x', hasOwnProperty: 'y' } }),
+  { cache: { template: { constructor: { image: 'x' } } } },
   source({ options: { 'fs.oss.endpoint': 'oss.example.com' }, credentials: { secretName: 's3.access-1' } }),
   tier({ quota: '2Ti', high: '1', low: '0' }),
   tier({ high: '0.95' }, { medium: 'HDD', path: '/data/cache', low: '0.99' }),

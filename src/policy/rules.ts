@@ -1,11 +1,12 @@
-import { durationPattern, parseDurationMs } from '../values/duration.ts'
+import { Environment } from '@marcbachmann/cel-js'
+import { durationPattern } from '../values/duration.ts'
 import { cpuFormats } from '../values/formats.ts'
-import { getIn, isObject, type Json, listAt, objectAt, stringAt } from '../values/object.ts'
+import { isObject, type Json, listAt } from '../values/object.ts'
 import { sizePattern } from '../values/size.ts'
 
 /**
- * A rule that the schema cannot express. It is written twice, as CEL for the API server and as a function for
- * files. The tests run the cases of rules.fixture.ts against both.
+ * A rule that the schema cannot express, in CEL: the API server evaluates it for a cluster, and `brokenRules`
+ * for files. The tests run the cases of rules.fixture.ts against both.
  */
 export interface Rule {
   /** Field names from the spec, with `[]` for list elements; the empty path is the spec. */
@@ -14,7 +15,6 @@ export interface Rule {
   cel: string
   /** Says what is valid. */
   message: string
-  holds: (self: Json) => boolean
 }
 
 const fractionPattern = '^(0(\\.[0-9]+)?|1(\\.0+)?)$'
@@ -24,7 +24,7 @@ const labelKeyPattern = '^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0
 const subdomainPattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$'
 const namePattern = '^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'
 const devicePattern = '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'
-const credentialPattern = '(?i)(secret|password|token|accesskey|credential|aws\\.secretkey)'
+const credentialPattern = '(?i:secret|password|token|accesskey|credential|aws\\.secretkey)'
 const pathPattern = '^(/[A-Za-z0-9][A-Za-z0-9._-]*)+/?$'
 // Directories that the node, its kubelet and its container runtime need. Memory caches use shared memory.
 const systemPattern =
@@ -47,17 +47,9 @@ const cronFields = [
 // The syntax of Kubernetes CronJobs, without macros such as @daily. Empty means no schedule.
 const cronPattern = `^(${cronFields.join(' +')})?$`
 
-function rule(path: string, { cel, message, holds }: Omit<Rule, 'path'>): Rule {
-  return { path, cel, message, holds }
-}
-
 /** A pattern as a rule, because the API server's own error would show only the pattern. */
 function form(path: string, pattern: string, message: string): Rule {
-  return rule(path, {
-    cel: celMatches('self', pattern),
-    message,
-    holds: (self) => typeof self === 'string' && new RegExp(pattern).test(self),
-  })
+  return { path, cel: celMatches('self', pattern), message }
 }
 
 function celMatches(text: string, pattern: string): string {
@@ -71,12 +63,11 @@ function selectorRules(path: string): Rule[] {
       labelKeyPattern,
       'use the key of a label, e.g. team or example.com/team',
     ),
-    rule(`${path}.matchExpressions[]`, {
+    {
+      path: `${path}.matchExpressions[]`,
       cel: "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
       message: 'In and NotIn need values; Exists and DoesNotExist have none',
-      holds: (self) =>
-        ['In', 'NotIn'].includes(stringAt(self, 'operator') ?? '') === listAt(self, 'values').length > 0,
-    }),
+    },
   ]
 }
 
@@ -92,13 +83,12 @@ function tierPaths(tier: string): string {
 function pathRules(path: string): Rule[] {
   return [
     form(path, pathPattern, 'use an absolute path without .., e.g. /mnt/ssd0/cache'),
-    rule(path, {
+    {
+      path,
       cel: `!${celMatches('self', systemPattern)} || ${celMatches('self', sharedMemoryPattern)}`,
       message:
         'use a directory outside of the system directories of the node, e.g. /mnt/ssd0/cache or /dev/shm',
-      holds: (self) =>
-        !new RegExp(systemPattern).test(String(self)) || new RegExp(sharedMemoryPattern).test(String(self)),
-    }),
+    },
   ]
 }
 
@@ -111,128 +101,104 @@ const cacheRules: Rule[] = [
   ),
   form('cache.tieredStore[].high', fractionPattern, 'use a share of the quota from "0" to "1", e.g. "0.95"'),
   form('cache.tieredStore[].low', fractionPattern, 'use a share of the quota from "0" to "1", e.g. "0.7"'),
-  rule('cache.tieredStore[]', {
+  {
+    path: 'cache.tieredStore[]',
     cel: [
       '!has(self.low) && !has(self.high)',
       `!${celMatches(lowShare, fractionPattern)} || !${celMatches(highShare, fractionPattern)}`,
       `double(${lowShare}) < double(${highShare})`,
     ].join(' || '),
     message: 'low must be below high: eviction starts at high and stops at low',
-    holds: (self) => {
-      const [low, high] = [stringAt(self, 'low') ?? '0', stringAt(self, 'high') ?? '1']
-      const areFractions = [low, high].every((share) => new RegExp(fractionPattern).test(share ?? ''))
-      return !areFractions || Number(low) < Number(high)
-    },
-  }),
+  },
   ...['path', 'paths[]'].flatMap((field) => pathRules(`cache.tieredStore[].${field}`)),
-  rule('cache.tieredStore[]', {
+  {
+    path: 'cache.tieredStore[]',
     cel: '!has(self.path) || !has(self.paths)',
     message: 'name either path or paths',
-    holds: (self) => getIn(self, 'path') === undefined || getIn(self, 'paths') === undefined,
-  }),
-  rule('cache.tieredStore[]', {
+  },
+  {
+    path: 'cache.tieredStore[]',
     cel: "!has(self.paths) || size(self.paths) == 1 || (self.medium != 'MEM' && (!has(self.volumeType) || self.volumeType == 'hostPath'))",
     message: 'several paths are several disks: memory and an emptyDir have one',
-    holds: (self) =>
-      listAt(self, 'paths').length <= 1 ||
-      (stringAt(self, 'medium') !== 'MEM' && (stringAt(self, 'volumeType') ?? 'hostPath') === 'hostPath'),
-  }),
-  rule('cache.tieredStore', {
+  },
+  {
+    path: 'cache.tieredStore',
     cel: 'self.all(a, self.exists_one(b, b.medium == a.medium))',
     message: 'give each tier a medium of its own; several disks of one medium are the paths of one tier',
-    holds: (self) => {
-      const media = listAt(self).map((tier) => getIn(tier, 'medium'))
-      return new Set(media).size === media.length
-    },
-  }),
-  rule('cache.tieredStore', {
+  },
+  {
+    path: 'cache.tieredStore',
     cel: `self.all(a, ${tierPaths('a')}.all(path, self.exists_one(b, path in ${tierPaths('b')})))`,
     message: 'give each tier paths of its own',
-    holds: (self) => {
-      const paths = listAt(self).flatMap((tier) => getIn(tier, 'path') ?? listAt(tier, 'paths'))
-      return new Set(paths).size === paths.length
-    },
-  }),
-  ...components.map((name) =>
-    rule(`cache.resources.${name}`, {
-      cel: '!has(self.limits) || (has(self.limits.cpu) && has(self.limits.memory))',
-      message: 'limits need both cpu and memory: Fluid writes a missing one as 0',
-      holds: (self) =>
-        getIn(self, 'limits') === undefined ||
-        ['cpu', 'memory'].every((name) => getIn(self, 'limits', name) !== undefined),
-    }),
-  ),
+  },
+  ...components.map((name) => ({
+    path: `cache.resources.${name}`,
+    cel: '!has(self.limits) || (has(self.limits.cpu) && has(self.limits.memory))',
+    message: 'limits need both cpu and memory: Fluid writes a missing one as 0',
+  })),
   ...[...components.map((name) => `cache.resources.${name}`), 'warmup.resources'].flatMap((path) =>
     ['requests', 'limits'].map((kind) =>
       form(`${path}.${kind}.memory`, sizePattern, 'use a whole quantity of bytes, e.g. 4Gi'),
     ),
   ),
-  rule('cache.template', {
+  {
+    path: 'cache.template',
     cel: '!has(self.replicas) && !has(self.tieredstore)',
     message:
       'set cache.replicas and cache.tieredStore instead: a template is for fields that a policy does not have',
-    holds: (self) => !['replicas', 'tieredstore'].some((field) => getIn(self, field) !== undefined),
-  }),
-  rule('cache.template', {
+  },
+  {
+    path: 'cache.template',
     cel: '!has(self.apiVersion) && !has(self.kind) && !has(self.metadata) && !has(self.spec)',
     message: "write the fields of the Runtime's spec, without the Runtime around it, e.g. {master: {…}}",
-    holds: (self) =>
-      !['apiVersion', 'kind', 'metadata', 'spec'].some((field) => getIn(self, field) !== undefined),
-  }),
-  rule('cache.template', {
+  },
+  {
+    path: 'cache.template',
     cel: '!has(self.profileName) && !has(self.runtimeClassName)',
     message: 'name the profile in sources[].profile instead',
-    holds: (self) => !['profileName', 'runtimeClassName'].some((field) => getIn(self, field) !== undefined),
-  }),
-  rule('cache.template', {
+  },
+  {
+    path: 'cache.template',
     cel: '!has(self.mounts) && !has(self.placement) && !has(self.accessModes)',
     message:
       "a template is for the Runtime; what the Dataset mounts, and how, follows from the service's model",
-    holds: (self) =>
-      !['mounts', 'placement', 'accessModes'].some((field) => getIn(self, field) !== undefined),
-  }),
+  },
 ]
 
 const sourceRules: Rule[] = [
-  rule('sources[]', {
+  {
+    path: 'sources[]',
     cel: "!(self.runtime in ['Thin', 'Cache']) || has(self.profile)",
     message: 'Thin and Cache need a profile: the name of a ThinRuntimeProfile or a CacheRuntimeClass',
-    holds: (self) =>
-      !['Thin', 'Cache'].includes(stringAt(self, 'runtime') ?? '') || getIn(self, 'profile') !== undefined,
-  }),
+  },
   form('sources[].match[]', prefixPattern, 'begin with a scheme, e.g. "s3://models/" or "oss://"'),
-  rule('sources[].match[]', {
+  {
+    path: 'sources[].match[]',
     cel: celMatches('self', namespacePattern),
     message:
       'end $(namespace) with a /, as in "s3://models/$(namespace)/": otherwise team-a could read the models of team-ab',
-    holds: (self) => new RegExp(namespacePattern).test(String(self)),
-  }),
-  rule('sources[].match[]', {
+  },
+  {
+    path: 'sources[].match[]',
     cel: "!self.contains('/..')",
     message: 'remove .. from the prefix: URIs with .. are never accelerated',
-    holds: (self) => !String(self).includes('/..'),
-  }),
-  rule('sources[].options', {
+  },
+  {
+    path: 'sources[].options',
     cel: `self.all(name, !${celMatches('name', credentialPattern)})`,
     message:
       'options are visible to all who read the Dataset: name a Secret in credentials.secretName instead of a credential here',
-    holds: (self) => {
-      const pattern = new RegExp(credentialPattern.replace('(?i)', ''), 'i')
-      return !Object.keys(objectAt(self)).some((name) => pattern.test(name))
-    },
-  }),
+  },
   form(
     'sources[].credentials.secretName',
     subdomainPattern,
     "use the name of a Secret in the service's own namespace: lower case letters, digits, - and .",
   ),
-  rule('sources[].credentials', {
+  {
+    path: 'sources[].credentials',
     cel: '!has(self.identity) || (!has(self.keys) && !has(self.secretName))',
     message: 'identity: Node is for sources without credentials: remove secretName and keys',
-    holds: (self) =>
-      getIn(self, 'identity') === undefined ||
-      (getIn(self, 'keys') === undefined && getIn(self, 'secretName') === undefined),
-  }),
+  },
   ...['namespace', 'name'].map((field) =>
     form(
       `sources[].dataset.${field}`,
@@ -240,21 +206,14 @@ const sourceRules: Rule[] = [
       `use the ${field} of a Dataset: lower case letters, digits and -`,
     ),
   ),
-  rule('sources[]', {
+  {
+    path: 'sources[]',
     cel: `!has(self.dataset) || (${[
       "self.runtime == 'Auto' && self.mirror == '' && self.files == 'Skip' && size(self.options) == 0",
       '!has(self.profile) && !has(self.credentials.keys) && !has(self.credentials.secretName) && !has(self.credentials.identity)',
     ].join(' && ')})`,
     message: 'set only match beside dataset: the named Dataset decides how the sources are read',
-    holds: (self) =>
-      getIn(self, 'dataset') === undefined ||
-      (stringAt(self, 'runtime') === 'Auto' &&
-        stringAt(self, 'mirror') === '' &&
-        stringAt(self, 'files') === 'Skip' &&
-        Object.keys(objectAt(self, 'options')).length === 0 &&
-        getIn(self, 'profile') === undefined &&
-        Object.keys(objectAt(self, 'credentials')).length === 0),
-  }),
+  },
 ]
 
 const accountPattern = '^(Own|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$'
@@ -263,13 +222,11 @@ const imagePattern = '^[a-z0-9]([A-Za-z0-9._/:@-]*[A-Za-z0-9])?$'
 const stores = ['s3', 'gs', 'oss', 'cos', 'obs', 'pvc']
 
 const fillRules: Rule[] = [
-  rule('sources[]', {
+  {
+    path: 'sources[]',
     cel: `!has(self.fill) || [${stores.map((scheme) => `'${scheme}://'`).join(', ')}].exists(scheme, self.mirror.startsWith(scheme))`,
     message: 'fill needs a mirror that can be written: s3://, gs://, oss://, cos://, obs:// or pvc://',
-    holds: (self) =>
-      getIn(self, 'fill') === undefined ||
-      stores.some((scheme) => stringAt(self, 'mirror')?.startsWith(`${scheme}://`)),
-  }),
+  },
   form('sources[].fill.timeout', durationPattern, 'use a duration, e.g. 30m or 2h'),
   form('sources[].fill.scratch.size', sizePattern, 'use a whole quantity of bytes, e.g. 200Gi'),
   form(
@@ -294,17 +251,15 @@ const fillRules: Rule[] = [
 ]
 
 const referenceRules: Rule[] = [
-  rule('', {
+  {
+    path: '',
     cel: [
       "!has(self.cache) || !has(self.cache.fuse) || self.cache.fuse != 'Sidecar'",
       '!has(self.sources) || !self.sources.exists(source, has(source.dataset))',
     ].join(' || '),
     message:
       'cache.fuse: Sidecar cannot serve sources[].dataset: the Secrets of that Dataset are not in the namespace of the pods',
-    holds: (self) =>
-      getIn(self, 'cache', 'fuse') !== 'Sidecar' ||
-      listAt(self, 'sources').every((source) => getIn(source, 'dataset') === undefined),
-  }),
+  },
 ]
 
 const adoptRules: Rule[] = ['adopt.pause', 'adopt.timeout'].map((path) =>
@@ -321,63 +276,58 @@ const holdRules: Rule[] = [
   ...['warmup.timeout', 'warmup.boundTimeout'].map((path) =>
     form(path, durationPattern, 'use a duration, e.g. 90s, 30m or 1h30m'),
   ),
-  rule('', {
+  {
+    path: '',
     cel: [
       '!has(self.hold) || !has(self.hold.onTimeout) || !has(self.warmup) || !has(self.warmup.timeout)',
       `self.hold.onTimeout != 'Keep' || !${celMatches('self.warmup.timeout', zeroPattern)}`,
     ].join(' || '),
     message: 'hold.onTimeout: Keep needs a warmup.timeout above 0s, or hold.at: None for no hold',
-    holds: (self) =>
-      getIn(self, 'hold', 'onTimeout') !== 'Keep' ||
-      parseDurationMs(stringAt(self, 'warmup', 'timeout') ?? '') !== 0,
-  }),
-  rule('', {
+  },
+  {
+    path: '',
     cel: "self.?warmup.enabled.orValue(true) || !('Keep' in [self.?hold.onTimeout.orValue(''), self.?hold.onFailure.orValue('')])",
     message:
       'hold: Keep needs a warm-up to wait for: set warmup.enabled: true, or onTimeout and onFailure: Serve',
-    holds: (self) =>
-      getIn(self, 'warmup', 'enabled') === true ||
-      !['onTimeout', 'onFailure'].some((when) => getIn(self, 'hold', when) === 'Keep'),
-  }),
+  },
 ]
 
 function tolerationRules(path: string): Rule[] {
   return [
-    rule(`${path}[]`, {
+    {
+      path: `${path}[]`,
       cel: "!has(self.value) || (has(self.operator) ? self.operator : 'Equal') == 'Equal'",
       message: 'Exists takes no value',
-      holds: (self) => getIn(self, 'value') === undefined || (getIn(self, 'operator') ?? 'Equal') === 'Equal',
-    }),
-    rule(`${path}[]`, {
+    },
+    {
+      path: `${path}[]`,
       cel: "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
       message: 'name a key, or use operator: Exists to tolerate every taint',
-      holds: (self) => (stringAt(self, 'key') ?? '') !== '' || getIn(self, 'operator') === 'Exists',
-    }),
-    rule(`${path}[]`, {
+    },
+    {
+      path: `${path}[]`,
       cel: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
       message: 'tolerationSeconds needs effect: NoExecute',
-      holds: (self) =>
-        getIn(self, 'tolerationSeconds') === undefined || getIn(self, 'effect') === 'NoExecute',
-    }),
+    },
   ]
 }
 
 const gpuRules: Rule[] = [
-  rule('gpu.when.modelFormats[]', {
+  {
+    path: 'gpu.when.modelFormats[]',
     cel: `!(self.lowerAscii() in [${cpuFormats.map((format) => `'${format}'`).join(', ')}])`,
     message: `name formats that can use a GPU, e.g. huggingface; these run on CPUs: ${cpuFormats.join(', ')}`,
-    holds: (self) => !cpuFormats.includes(String(self).toLowerCase()),
-  }),
-  rule('gpu.resources', {
+  },
+  {
+    path: 'gpu.resources',
     cel: 'size(self) > 0',
     message: 'name what to add, e.g. nvidia.com/gpu: 1; leave gpu out to add nothing',
-    holds: (self) => Object.keys(objectAt(self)).length > 0,
-  }),
-  rule('gpu.resources', {
+  },
+  {
+    path: 'gpu.resources',
     cel: `self.all(name, ${celMatches('name', devicePattern)})`,
     message: 'name devices with their domain, e.g. nvidia.com/gpu; CPU and memory are set in the service',
-    holds: (self) => Object.keys(objectAt(self)).every((name) => new RegExp(devicePattern).test(name)),
-  }),
+  },
 ]
 
 export const rules: Rule[] = [
@@ -397,13 +347,23 @@ export const rules: Rule[] = [
   ...tolerationRules('cache.tolerations'),
 ]
 
+const environment = new Environment({ unlistedVariablesAreDyn: true, enableOptionalTypes: true })
+const programs = rules.map(({ cel }) => environment.parse(cel))
+
 /** The rules that a spec with defaults breaks: `spec.warmup.timeout: use a duration, …`. */
 export function brokenRules(spec: Json): string[] {
-  return rules.flatMap(({ path, message, holds }) =>
+  return rules.flatMap(({ path, message }, index) =>
     valuesAt(spec, path)
-      .filter(({ value }) => !holds(value))
+      .filter(({ value }) => programs[index]?.({ self: asMaps(value) }) !== true)
       .map(({ place }) => `spec${place}: ${message}`),
   )
+}
+
+/** Maps in place of objects, because CEL takes an object with a field `constructor` for one of another class. */
+function asMaps(value: Json | undefined): unknown {
+  if (Array.isArray(value)) return value.map(asMaps)
+  if (!isObject(value)) return value
+  return new Map(Object.entries(value).map(([name, inner]) => [name, asMaps(inner)]))
 }
 
 /** The values at a rule's path, each with its place; none if a field is absent. */

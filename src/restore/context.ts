@@ -140,18 +140,18 @@ export async function withSelected(
 }
 
 const pollMs = 1_000
-const patienceMs = 10_000
 
 export interface Waiting extends Pick<RestoreContext, 'clock' | 'signal' | 'timeoutMs'> {
-  /** Called with the pending reason if the wait takes longer than 10 s. */
+  /** Called with each new pending reason if the wait takes longer than `patienceMs`. */
   say?: (pending: string) => void
+  patienceMs?: number
 }
 
 /**
  * Polls until nothing is pending. Resolves with the pending reason at the timeout, or if the signal aborts.
  */
 export async function waitedFor(
-  { clock, signal, timeoutMs, say = () => {} }: Waiting,
+  { clock, signal, timeoutMs, say = () => {}, patienceMs = 10_000 }: Waiting,
   check: () => Promise<string | undefined>,
 ): Promise<string | undefined> {
   const startMs = clock.now()

@@ -1,26 +1,13 @@
-const binary: Record<string, number> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50 }
-const decimal: Record<string, number> = { k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15 }
-// Fluid prints sizes with a B, as in "3.14GiB".
-const fluid: Record<string, number> = {
-  B: 1,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  TiB: 2 ** 40,
-  PiB: 2 ** 50,
-}
-const units: Record<string, number> = { '': 1, ...binary, ...decimal, ...fluid }
+import { parseQuantity } from './quantity.ts'
 
 /** A whole Kubernetes quantity of bytes, as cache quotas are written: `50Gi`, `500G`. */
 export const sizePattern = '^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$'
 
 /** Bytes of a quantity (`50Gi`) or of a size as Fluid prints it (`3.14GiB`); undefined if it is neither. */
 export function parseSizeBytes(text: string): number | undefined {
-  const match = /^([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)$/.exec(text.trim())
-  const [, amount, unit = ''] = match ?? []
-  return amount === undefined || !Object.hasOwn(units, unit)
-    ? undefined
-    : Math.round(Number(amount) * (units[unit] ?? 1))
+  const [, amount, unit = ''] = /^([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)$/.exec(text.trim()) ?? []
+  const bytes = amount === undefined ? undefined : parseQuantity(`${amount}${unit.replace(/B$/, '')}`)
+  return bytes === undefined ? undefined : Math.round(bytes)
 }
 
 /** For people: `3.14 GiB`, `141 GiB`, `512 B`. */

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../values/object.ts'
-import type { ListName, Snapshot } from './snapshot.ts'
+import type { ListName, Reading, Snapshot } from './snapshot.ts'
 
 /** The result of a check. All results except `ok` say what to do. */
 export type Finding =
@@ -10,35 +10,44 @@ export type Finding =
 export interface Check {
   /** One noun. */
   name: string
-  /** Returns at least one finding. The first of several is the worst. */
-  run(snapshot: Snapshot): Finding[]
+  /** The first of several findings is the worst. */
+  run(snapshot: Snapshot): Finding | Finding[]
+}
+
+/** A check of these lists; if one cannot be read, its finding says so. */
+export function check<Name extends ListName>(
+  name: string,
+  lists: readonly Name[],
+  find: (found: Record<Name, KubeObject[]>, snapshot: Snapshot) => Finding | Finding[],
+): Check {
+  return { name, run: (snapshot) => withLists(snapshot, lists, (found) => find(found, snapshot)) }
 }
 
 export const ok = (message: string): Finding => ({ status: 'ok', message })
 export const failed = (message: string, todo: string): Finding => ({ status: 'failed', message, todo })
 export const warning = (message: string, todo: string): Finding => ({ status: 'warning', message, todo })
+export const unknown = (message: string, todo: string): Finding => ({ status: 'unknown', message, todo })
 
 /** Findings that need these lists; if one cannot be read, the check says so instead. */
 export function withLists<Name extends ListName>(
-  { lists }: Pick<Snapshot, 'lists'>,
+  { lists }: Snapshot,
   names: readonly Name[],
-  find: (found: Record<Name, KubeObject[]>) => Finding[],
-): Finding[] {
+  find: (found: Record<Name, KubeObject[]>) => Finding | Finding[],
+): Finding | Finding[] {
   const unread = names.flatMap((name) => (lists[name].kind === 'unread' ? [lists[name].why] : []))
-  if (unread[0] !== undefined)
-    return [{ status: 'unknown', message: unread[0], todo: 'run it as a user who may read that' }]
-  return find(
-    Object.fromEntries(names.map((name) => [name, itemsOf(lists[name])])) as Record<Name, KubeObject[]>,
-  )
+  if (unread[0] !== undefined) return unknown(unread[0], 'run it as a user who may read that')
+  const found = names.map((name) => [name, itemsOf(lists[name])])
+  return find(Object.fromEntries(found) as Record<Name, KubeObject[]>)
 }
 
-function itemsOf(reading: Snapshot['lists'][ListName]): KubeObject[] {
+export function itemsOf(reading: Reading): KubeObject[] {
   return reading.kind === 'read' ? reading.items : []
 }
 
 /** The findings, or a green one if there are none. */
-export function orOk(findings: Finding[], message: string): Finding[] {
-  return findings.length === 0 ? [ok(message)] : findings
+export function orOk(findings: (Finding | undefined)[], message: string): Finding[] {
+  const found = findings.filter((finding) => finding !== undefined)
+  return found.length === 0 ? [ok(message)] : found
 }
 
 /** A few names, and how many more there are. */

@@ -9,7 +9,7 @@ import {
   objectAt,
   stringAt,
 } from '../../values/object.ts'
-import { type Check, type Finding, failed, nameOf, orOk, some, warning, withLists } from './check.ts'
+import { check, type Finding, failed, nameOf, orOk, some, warning } from './check.ts'
 
 /** The versions that Warmgate reads and writes. */
 const needed: { [crd: string]: { versions: readonly string[]; from: string } } = {
@@ -19,40 +19,32 @@ const needed: { [crd: string]: { versions: readonly string[]; from: string } } =
   'dataloads.data.fluid.io': { versions: ['v1alpha1'], from: 'Fluid' },
 }
 
-export const crds: Check = {
-  name: 'CRDs',
-  run: (snapshot) =>
-    withLists(snapshot, ['crds'], ({ crds: found }) => {
-      const byName = new Map(found.map((crd) => [nameOf(crd), crd]))
-      const findings = Object.entries(needed).flatMap(([name, { versions, from }]): Finding[] => {
-        const crd = byName.get(name)
-        const served = servedVersions(crd)
-        if (crd === undefined) return [failed(`${name} does not exist`, `install ${from}`)]
-        if (!versions.some((version) => served.includes(version)))
-          return [
-            failed(`${name} serves ${some(served)}, and not ${versions.join(' or ')}`, `upgrade ${from}`),
-          ]
-        return []
-      })
-      return orOk(
-        [...findings, ...outdated(byName.get('accelerationpolicies.warmgate.dev'))],
-        'all versions are served',
-      )
-    }),
-}
+export const crds = check('CRDs', ['crds'], ({ crds: found }) => {
+  const byName = new Map(found.map((crd) => [nameOf(crd), crd]))
+  const findings = Object.entries(needed).map(([name, { versions, from }]) => {
+    const crd = byName.get(name)
+    const served = servedVersions(crd)
+    if (crd === undefined) return failed(`${name} does not exist`, `install ${from}`)
+    if (!versions.some((version) => served.includes(version)))
+      return failed(`${name} serves ${some(served)}, and not ${versions.join(' or ')}`, `upgrade ${from}`)
+    return undefined
+  })
+  return orOk(
+    [...findings, outdated(byName.get('accelerationpolicies.warmgate.dev'))],
+    'all versions are served',
+  )
+})
 
 /** If only the image is upgraded, the API server drops new fields, because the CRD is old. */
-function outdated(crd: KubeObject | undefined): Finding[] {
-  if (crd === undefined) return []
+function outdated(crd: KubeObject | undefined): Finding | undefined {
+  if (crd === undefined) return undefined
   const stored = new Set(fieldsOf(schemaOf(crd)))
   const missing = fieldsOf(schemaOf(parse(crdText()) as KubeObject)).filter((field) => !stored.has(field))
-  if (missing.length === 0) return []
-  return [
-    warning(
-      `the AccelerationPolicy of the cluster is of another version: it has no ${some(missing)}`,
-      'apply the CRD of this version: kubectl apply --server-side -f manifests/base/crd.yaml',
-    ),
-  ]
+  if (missing.length === 0) return undefined
+  return warning(
+    `the AccelerationPolicy of the cluster is of another version: it has no ${some(missing)}`,
+    'apply the CRD of this version: kubectl apply --server-side -f manifests/base/crd.yaml',
+  )
 }
 
 function servedVersions(crd: KubeObject | undefined): string[] {

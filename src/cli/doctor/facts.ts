@@ -1,7 +1,7 @@
 import { kserveNamespaces } from '../../cluster/kserve-installation.ts'
 import { type KserveConfig, kserveConfigName, parseKserveConfig } from '../../kserve/config.ts'
 import { isAccelerator } from '../../kserve/devices.ts'
-import { builtInPolicy, type Policy, parsePolicy } from '../../policy/policy.ts'
+import { builtInPolicy, type Policy, parsePolicies } from '../../policy/policy.ts'
 import { isOptedIn, isSystemNamespace } from '../../policy/scope.ts'
 import { accelerationLabel } from '../../values/keys.ts'
 import { type KubeObject, listAt, objectAt, stringAt } from '../../values/object.ts'
@@ -11,8 +11,7 @@ import { nameOf } from './check.ts'
 
 /** The policies that can be read; the built-in one if there are none. */
 export function policiesOf(policies: KubeObject[]): Policy[] {
-  const read = policies.map(parsePolicy).flatMap((parsed) => (parsed.ok ? [parsed.policy] : []))
-  return read.length === 0 && policies.length === 0 ? [builtInPolicy] : read
+  return policies.length === 0 ? [builtInPolicy] : parsePolicies(policies)
 }
 
 /** The open namespaces: opted in, or covered by a policy with `scope: Cluster`. */

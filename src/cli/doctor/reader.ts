@@ -1,11 +1,19 @@
 import { kserveConfigName } from '../../kserve/config.ts'
+import { isAllowed, userOf } from '../../kube/access.ts'
 import type { KubeClient, ListOptions } from '../../kube/client.ts'
 import { hasStatus, KubeError } from '../../kube/errors.ts'
-import { llmInferenceService, type Resource, resources } from '../../kube/resources.ts'
+import {
+  clusterScoped,
+  llmInferenceService,
+  namespaced,
+  type Resource,
+  resources,
+} from '../../kube/resources.ts'
 import type { Clock } from '../../values/clock.ts'
 import { mapConcurrently } from '../../values/concurrency.ts'
 import { accelerationLabel, doctorLabel, isWarmgateKey } from '../../values/keys.ts'
 import { getIn, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../values/object.ts'
+import { itemsOf } from './check.ts'
 import { openNamespaces, policiesOf } from './facts.ts'
 import { type Need, neededEverywhere, neededInOwnNamespace } from './needs.ts'
 import type { ListName, Probe, Reading, Rights, Snapshot } from './snapshot.ts'
@@ -25,21 +33,14 @@ export interface ReaderOptions {
 export const mostItems = 5_000
 const concurrentReviews = 8
 
-const of = (group: string, version: string, plural: string, kind: string, namespaced = true): Resource => ({
-  group,
-  version,
-  plural,
-  kind,
-  namespaced,
-})
 /** Resources that only `warmgate doctor` reads, and that the shipped role does not have. */
 const also = {
-  node: of('', 'v1', 'nodes', 'Node', false),
-  csiNode: of('storage.k8s.io', 'v1', 'csinodes', 'CSINode', false),
-  crd: of('apiextensions.k8s.io', 'v1', 'customresourcedefinitions', 'CustomResourceDefinition', false),
-  deployment: of('apps', 'v1', 'deployments', 'Deployment'),
-  service: of('', 'v1', 'services', 'Service'),
-  endpointSlice: of('discovery.k8s.io', 'v1', 'endpointslices', 'EndpointSlice'),
+  node: clusterScoped('v1', 'Node'),
+  csiNode: clusterScoped('storage.k8s.io/v1', 'CSINode'),
+  crd: clusterScoped('apiextensions.k8s.io/v1', 'CustomResourceDefinition'),
+  deployment: namespaced('apps/v1', 'Deployment'),
+  service: namespaced('v1', 'Service'),
+  endpointSlice: namespaced('discovery.k8s.io/v1', 'EndpointSlice'),
 }
 
 const groups = [
@@ -57,36 +58,31 @@ export async function readSnapshot(options: ReaderOptions): Promise<Snapshot> {
   const webhooks = await read(resources.mutatingWebhookConfiguration)
   const namespace = ownNamespace(itemsOf(webhooks), configuration)
   const inOwn = { namespace }
-  const [served, rights, certificates, ...found] = await Promise.all([
+  const reading: Record<ListName, Promise<Reading>> = {
+    namespaces: read(resources.namespace),
+    nodes: read(also.node),
+    csiNodes: read(also.csiNode),
+    crds: read(also.crd),
+    kserveConfigs: named(resources.configMap, kserveConfigName),
+    knativeConfigs: named(resources.configMap, 'config-deployment'),
+    deployments: readDeployments(read, named),
+    webhooks: Promise.resolve(webhooks),
+    services: read(also.service, inOwn),
+    endpointSlices: read(also.endpointSlice, inOwn),
+    certificates: readCertificates(client, namespace),
+    policies: read(resources.accelerationPolicy),
+    models: both(read(resources.inferenceService), read(llmInferenceService('v1alpha1'))),
+    localModels: both(read(resources.localModelCache), read(resources.localModelNamespaceCache)),
+  }
+  const [served, rights, ...found] = await Promise.all([
     servedResources(client),
     reviewRights(options, namespace),
-    readCertificates(client, namespace),
-    read(resources.namespace),
-    read(also.node),
-    read(also.csiNode),
-    read(also.crd),
-    named(resources.configMap, kserveConfigName),
-    named(resources.configMap, 'config-deployment'),
-    readDeployments(read, named),
-    read(also.service, inOwn),
-    read(also.endpointSlice, inOwn),
-    read(resources.accelerationPolicy),
-    both(read(resources.inferenceService), read(llmInferenceService('v1alpha1'))),
-    both(read(resources.localModelCache), read(resources.localModelNamespaceCache)),
+    ...Object.entries(reading).map(async ([name, list]) => [name, await list] as const),
   ])
-  const [namespaces, nodes, csiNodes, crds, kserveConfigs, knativeConfigs, deployments, ...rest] = found
-  const [services, endpointSlices, policies, models, localModels] = rest
-  const lists: Record<ListName, Reading> = {
-    ...{ namespaces, nodes, csiNodes, crds, kserveConfigs, knativeConfigs, deployments, webhooks },
-    ...{ services, endpointSlices, certificates, policies, models, localModels },
-  }
-  const opened = probeNamespace ?? firstOpen(itemsOf(namespaces), itemsOf(policies))
+  const lists = Object.fromEntries(found) as Record<ListName, Reading>
+  const opened = probeNamespace ?? firstOpen(itemsOf(lists.namespaces), itemsOf(lists.policies))
   const probe = await probeAdmission(options, served, opened)
   return { nowMs: clock.now(), namespace, configuration, kserveNamespace, served, lists, rights, probe }
-}
-
-function itemsOf(reading: Reading): KubeObject[] {
-  return reading.kind === 'read' ? reading.items : []
 }
 
 function ownNamespace(webhooks: KubeObject[], configuration: string): string {
@@ -217,33 +213,21 @@ async function servedResources(client: KubeClient): Promise<ReadonlySet<string>>
 
 /** Checks the rights of Warmgate's account, not those of the user who runs this command. */
 async function reviewRights({ client, signal }: ReaderOptions, namespace: string): Promise<Rights> {
-  const account = `system:serviceaccount:${namespace}:warmgate`
+  const account = { namespace, name: 'warmgate' }
   const asked = [
     ...neededEverywhere.flatMap((need) => attributes(need, {})),
     ...neededInOwnNamespace.flatMap((need) => attributes(need, { namespace })),
   ]
   try {
-    const answers = await mapConcurrently(
+    const denied = await mapConcurrently(
       asked,
       { limit: concurrentReviews, signal },
       async (resourceAttributes) => {
-        const review = await client.create(resources.subjectAccessReview, {
-          apiVersion: 'authorization.k8s.io/v1',
-          kind: 'SubjectAccessReview',
-          metadata: {},
-          spec: {
-            user: account,
-            groups: ['system:serviceaccounts', 'system:authenticated'],
-            resourceAttributes,
-          },
-        })
-        return { resourceAttributes, isAllowed: getIn(review, 'status', 'allowed') === true }
+        const isGranted = await isAllowed(client, resourceAttributes, { account, signal })
+        return isGranted ? [] : [describeRight(resourceAttributes)]
       },
     )
-    const denied = answers.flatMap(({ resourceAttributes, isAllowed }) =>
-      isAllowed ? [] : [describeRight(resourceAttributes)],
-    )
-    return { kind: 'read', denied, account }
+    return { kind: 'read', denied: denied.flat(), account: userOf(account) }
   } catch (error) {
     return unread(error)
   }

@@ -1,63 +1,59 @@
 import { styleText } from 'node:util'
-import { type CacheStatus, formatStatus } from '../../cluster/status.ts'
+import type { CacheStatus, HeldPod } from '../../cluster/status.ts'
 import type { CachePhase } from '../../plan/cache/cache-phase.ts'
-import { percentOf } from '../../plan/cache/progress.ts'
+import { describeProgress, percentOf } from '../../plan/cache/progress.ts'
 import { formatDuration } from '../../values/duration.ts'
 import { printable, printableLines } from '../../values/text.ts'
-import { cutLine, table } from '../table.ts'
+import { type Column, cutLine, table } from '../table.ts'
 import type { Overview, ServiceStatus } from './overview.ts'
 
 export type StatusFormat = 'table' | 'wide' | 'json'
 
-const head = ['NAMESPACE', 'SERVICE', 'PHASE', 'PROGRESS', 'HELD', 'NEXT']
-const wideHead = [...head.slice(0, -1), 'KIND', 'CACHES', 'LONGEST HOLD', head.at(-1) ?? '']
+const columns: Column<ServiceStatus>[] = [
+  ['NAMESPACE', ({ namespace }) => namespace],
+  ['SERVICE', ({ name }) => name],
+  ['PHASE', ({ phase }) => capital(phase)],
+  ['PROGRESS', progressOf],
+  ['HELD', ({ held }) => String(held.length)],
+]
+const wideColumns: Column<ServiceStatus>[] = [
+  ['KIND', ({ kind }) => kind],
+  ['CACHES', ({ caches }) => caches.map(({ name }) => name).join(',') || '-'],
+  ['LONGEST HOLD', ({ held }) => longestHold(held)],
+]
+const next: Column<ServiceStatus> = ['NEXT', (service) => service.next]
 
 /** The lines of the whole, as long as they are. */
 export function statusLines({ services, others, plain }: Overview, format: 'table' | 'wide'): string[] {
-  const rows = services.map((service) => (format === 'wide' ? wideRow(service) : row(service)))
+  const chosen = [...columns, ...(format === 'wide' ? wideColumns : []), next]
   return [
-    ...(rows.length === 0
-      ? ['no service uses a cache']
-      : table([format === 'wide' ? wideHead : head, ...rows])),
+    ...(services.length === 0 ? ['no service uses a cache'] : table(chosen, services)),
     ...(plain === 0 ? [] : ['', `${plain} more use no cache: their Events, or warmgate plan, say why`]),
-    ...(others.length === 0 ? [] : ['', 'Other caches:', ...formatStatus(others).trimEnd().split('\n')]),
+    ...(others.length === 0 ? [] : ['', 'Other caches:', ...formatCaches(others).trimEnd().split('\n')]),
   ]
 }
 
-function row(service: ServiceStatus): string[] {
-  const { namespace, name, phase, held, next } = service
-  return [namespace, name, capital(phase), progressBar(service), String(held.length), next].map(printable)
-}
-
-function wideRow(service: ServiceStatus): string[] {
-  const { kind, caches, held } = service
-  const cells = row(service)
-  const longest = held.length === 0 ? '-' : formatDuration(Math.max(...held.map(({ forMs }) => forMs)))
-  const names = caches.map(({ name }) => name).join(',') || '-'
-  return [...cells.slice(0, -1), ...[kind, names, longest].map(printable), cells.at(-1) ?? '']
+function longestHold(held: HeldPod[]): string {
+  return held.length === 0 ? '-' : formatDuration(Math.max(...held.map(({ forMs }) => forMs)))
 }
 
 function capital(phase: CachePhase['kind']): string {
   return `${phase.charAt(0).toUpperCase()}${phase.slice(1)}`
 }
 
-const barWidth = 20
-
 /** Of the cache that is filling, or a full bar if all are warm. */
-function progressBar({ caches, phase }: ServiceStatus): string {
+function progressOf({ caches, phase }: ServiceStatus): string {
   const warming = caches.flatMap((cache) => (cache.phase.kind === 'warming' ? [cache.phase] : []))
   const progress = warming.find((each) => each.progress !== undefined)?.progress
-  const percent =
-    phase === 'warm' ? 100 : progress === undefined ? undefined : Math.min(percentOf(progress), 100)
-  if (percent === undefined) return '-'
-  const done = Math.floor((percent * barWidth) / 100)
-  return `[${'#'.repeat(done)}${'.'.repeat(barWidth - done)}] ${String(percent).padStart(3)} %`
+  if (phase !== 'warm' && progress === undefined) return '-'
+  const percent = phase === 'warm' || progress === undefined ? 100 : Math.min(percentOf(progress), 100)
+  return `${bar(percent)} ${String(percent).padStart(3)} %`
 }
 
 /** One service, with a block for each of its caches and the pods that wait for it. */
 export function serviceText({ kind, namespace, name, caches, next, phase }: ServiceStatus): string {
   const title = printable(`${kind} ${namespace}/${name}: ${capital(phase)}${next === '' ? '' : `, ${next}`}`)
-  return `${title}\n${caches.length === 0 ? '' : `\n${formatStatus(caches)}`}`
+  return `${title}\n${caches.length === 0 ? '' : `\n${formatCaches(caches)}`}`
 }
 
 export function statusJson({ services, others, plain }: Overview, indent?: number): string {
@@ -105,4 +101,50 @@ export function plainLines({ services, others }: Overview): Map<string, string> 
 
 function cacheId({ namespace, name }: CacheStatus): string {
   return `cache ${namespace}/${name}`
+}
+
+const barWidth = 20
+
+function bar(percent: number): string {
+  const done = Math.floor((percent * barWidth) / 100)
+  return `[${'#'.repeat(done)}${'.'.repeat(barWidth - done)}]`
+}
+
+/** For a terminal: a block for each cache, with a bar while it is warming. */
+export function formatCaches(caches: CacheStatus[]): string {
+  if (caches.length === 0) return 'no caches\n'
+  return caches.map(formatCache).join('\n')
+}
+
+function formatCache(cache: CacheStatus): string {
+  const { namespace, name, phase, shortfall, remarks, held } = cache
+  const lines = [
+    `${namespace}/${name}  ${describeUsers(cache)}`,
+    `  ${describePhase(phase)}${shortfall === '' ? '' : `, but ${shortfall}`}`,
+    ...remarks.map((remark) => `  ${remark}`),
+    ...held.map(({ name: pod, forMs, why }) => `  held for ${formatDuration(forMs)}: pod ${pod}: ${why}`),
+  ]
+  return `${lines.map(printable).join('\n')}\n`
+}
+
+function describeUsers({ services, prewarmedBy, retainedUntil: until }: CacheStatus): string {
+  if (services.length > 0) return `for ${services.join(', ')}`
+  if (prewarmedBy.length > 0) return `warmed ahead by AccelerationPolicy ${prewarmedBy.join(', ')}`
+  return `used by no service${until === undefined ? '' : `, retained until ${until}`}`
+}
+
+function describePhase(phase: CachePhase): string {
+  switch (phase.kind) {
+    case 'warm':
+      return 'warm'
+    case 'pending':
+      return `pending: ${phase.message}`
+    case 'failed':
+      return `failed: ${phase.message}`
+    case 'warming': {
+      const { progress, leftMs } = phase
+      if (progress === undefined) return 'warming: Fluid does not report progress yet'
+      return `${bar(percentOf(progress))} ${describeProgress(progress, leftMs)}`
+    }
+  }
 }
