@@ -248,7 +248,10 @@ function labelsAnd(metadata: ObjectMeta, more: readonly string[]): ObjectMeta {
 
 /** Without undefined fields, so that an object in the mirror can be compared with its next state. */
 function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullable<T[Field]> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [Field in keyof T]?: NonNullable<T[Field]>
+  const kept: { [Field in keyof T]?: NonNullable<T[Field]> } = {}
+  for (const field of Object.keys(fields) as (keyof T)[]) {
+    const value = fields[field]
+    if (value !== undefined) kept[field] = value as NonNullable<T[typeof field]>
   }
+  return kept
 }

@@ -157,8 +157,7 @@ export function isSameJson(a: Json | undefined, b: Json | undefined): boolean {
 
 function isSameList(a: Json[], b: Json[]): boolean {
   if (a.length !== b.length) return false
-  for (const [index, inner] of a.entries()) if (!isSameJson(inner, b[index])) return false
-  return true
+  return a.every((inner, index) => isSameJson(inner, b[index]))
 }
 
 /**
@@ -171,12 +170,10 @@ export function someObject(
   most = Number.POSITIVE_INFINITY,
 ): boolean {
   let left = most
-  const open = [value].filter(isNested)
+  const open = isNested(value) ? [value] : []
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (isObject(next) && holds(next)) return true
-    const fields = Array.isArray(next) ? next.keys() : Object.keys(next)
-    for (const field of fields) {
-      const inner = (next as JsonObject)[field]
+    for (const inner of valuesIn(next)) {
       if (!isNested(inner)) continue
       left -= 1
       if (left < 0) return true
@@ -189,4 +186,9 @@ export function someObject(
 /** Whether a value is an object or a list. */
 export function isNested(value: Json | undefined): value is Json[] | JsonObject {
   return typeof value === 'object' && value !== null
+}
+
+/** The fields of an object, or the elements of a list. */
+export function valuesIn(value: Json[] | JsonObject): (Json | undefined)[] {
+  return Array.isArray(value) ? value : Object.values(value)
 }
