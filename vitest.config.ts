@@ -14,12 +14,7 @@ const offline = [
   'test/property/plan.property.test.ts',
 ]
 /** Each starts a control plane of its own: it restarts Warmgate, moves its clock, or changes what all others use. */
-const alone = [
-  'test/alone/*.test.ts',
-  'test/attack/!(records).test.ts',
-  'test/cluster/survival.test.ts',
-  'test/{docs,install,prometheus}/*.test.ts',
-]
+const alone = ['test/alone/*.test.ts', 'test/attack/!(records).test.ts', 'test/cluster/survival.test.ts']
 /** Each starts a real node, and a control plane of its own. */
 const node = ['test/node/{hold,image}.test.ts', 'test/engine/*.test.ts']
 
@@ -74,11 +69,20 @@ export default defineConfig({
       {
         test: {
           name: 'alone',
-          include: [...alone, 'demo/demo.test.ts'],
+          include: alone,
           exclude: [],
           fileParallelism: false,
           ...patient,
           sequence: { groupOrder: 4 },
+        },
+      },
+      {
+        test: {
+          name: 'docs',
+          include: ['test/{docs,install,prometheus}/*.test.ts', 'demo/demo.test.ts'],
+          fileParallelism: false,
+          ...patient,
+          sequence: { groupOrder: 5 },
         },
       },
     ],

@@ -125,26 +125,23 @@ const threatEvidence: Evidence = {
   ],
   "A tenant's Dataset or Runtime as Warmgate's": [
     [
-      'test/attack/datasets.test.ts',
+      'test/attack/datasets.ts',
       'a Dataset that was created first, as Warmgate’s, and mounts a host path gets no Runtime and no write',
     ],
     [
-      'test/attack/datasets.test.ts',
+      'test/attack/datasets.ts',
       'a Runtime that was created first, as Warmgate’s, with a host path in its pods is never adopted',
     ],
   ],
   'Datasets that are edited or replaced later': [
+    ['test/attack/datasets.ts', 'mounts that are edited later are reported, and no Runtime is made of them'],
     [
-      'test/attack/datasets.test.ts',
-      'mounts that are edited later are reported, and no Runtime is made of them',
-    ],
-    [
-      'test/attack/datasets.test.ts',
+      'test/attack/datasets.ts',
       'more workers than the policy allows, owners and labels are corrected, even with a forged digest; the rest is reported',
     ],
   ],
   'Annotations that keep caches, or retry without end': [
-    ['test/attack/datasets.test.ts', 'a retention that a tenant wrote keeps nothing'],
+    ['test/attack/datasets.ts', 'a retention that a tenant wrote keeps nothing'],
     ['src/controller/caches/warmup-retries.test.ts', 'a forged count of %s is bounded'],
   ],
   'An oracle: reviews that ask about Secrets': [
@@ -171,7 +168,7 @@ const threatEvidence: Evidence = {
   ],
   'One odd object stops the leader': [
     [
-      'test/attack/limits.test.ts',
+      'test/attack/limits.ts',
       'a ServiceAccount lists a Secret a/b: adoption and clean-up go on everywhere else',
     ],
     [
@@ -189,7 +186,7 @@ const threatEvidence: Evidence = {
     ['src/plan/service/source.test.ts', 'a mirror does not serve a URI with user information: %s'],
   ],
   'A bare pod reverts a warm service': [
-    ['test/attack/limits.test.ts', 'a bare pod with the labels of a warm service does not revert it'],
+    ['test/attack/limits.ts', 'a bare pod with the labels of a warm service does not revert it'],
     ['src/controller/pods/holds.test.ts', 'a pod of %s reverts no service, and is released'],
     ['src/controller/pods/holds.test.ts', 'a claim that its service was not given reverts nothing: %j'],
   ],
@@ -207,9 +204,9 @@ const threatEvidence: Evidence = {
     ],
   ],
   'No limits out of the box': [
-    ['test/attack/limits.test.ts', 'without a policy, overrides cannot exceed the built-in policy'],
+    ['test/attack/limits.ts', 'without a policy, overrides cannot exceed the built-in policy'],
     [
-      'test/attack/limits.test.ts',
+      'test/attack/limits.ts',
       'a namespace fills the cluster with caches: those beyond the limit are not made',
     ],
     ['src/plan/cache/cache-limit.test.ts', 'without a policy a hundred are the most'],

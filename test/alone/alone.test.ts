@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest'
+import { datasets } from '../attack/datasets.ts'
+import { builtInLimits, limits } from '../attack/limits.ts'
 import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
 import { restarts } from './restarts.ts'
 import { scope } from './scope.ts'
@@ -14,6 +16,11 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop())
 
-// First, because it counts every review that Warmgate receives: no other test may run.
+// Before any policy is created.
+describe('built-in limits', () => builtInLimits(() => cluster))
+// Before others create services, because it counts every review that Warmgate receives.
 describe('scope', () => scope(() => cluster))
+describe('limits', () => limits(() => cluster))
+describe('datasets of tenants', () => datasets(() => cluster))
+// Last, because it deletes a CRD.
 describe('restarts', () => restarts(() => cluster))

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runAdopt } from '../../src/cli/adopt.ts'
 import { isAlive } from '../../src/kserve/pod.ts'
+import { Reflector } from '../../src/kube/reflector.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { cacheNames } from '../../src/plan/service/original.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
 import { systemClock } from '../../src/values/clock.ts'
 import { type JsonObject, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, resourceOf } from '../cluster/objects.ts'
@@ -227,7 +229,7 @@ export function scope(theCluster: () => TestCluster): void {
       const after = await testCluster.client.list(resources.inferenceService, { namespace: 'elders' })
       expect(after.items.map(({ spec }) => spec)).toEqual(before.items.map(({ spec }) => spec))
 
-      const watching = watchReadiness('elders', names)
+      const watching = await watchReadiness('elders', names)
       const output = await adopt('elders', true)
       expect(output.match(/adopt(ing|ed) .*elder-./g)).toEqual(
         [/ing.*a$/, /ed.*a$/, /ing.*b$/, /ed.*b$/].map((line) => expect.stringMatching(line)),
@@ -248,7 +250,7 @@ export function scope(theCluster: () => TestCluster): void {
         adopt: { mode: 'Automatic', pause: '1s' },
       }
       await createExisting('patient')
-      const watching = watchReadiness('patient', names)
+      const watching = await watchReadiness('patient', names)
       await applyAll(testCluster.client, [policy('patient', spec)])
       await until('both to be adopted', async () => {
         const found = await testCluster.client.get(resources.accelerationPolicy, { name: 'patient' })
@@ -266,19 +268,26 @@ export function scope(theCluster: () => TestCluster): void {
      * Watches until the returned function is called, which resolves with the services that had no Ready pod
      * at some time.
      */
-    function watchReadiness(ns: string, services: string[]): () => Promise<string[]> {
-      let isOver = false
+    async function watchReadiness(ns: string, services: string[]): Promise<() => Promise<string[]>> {
+      const [clock, logger] = [systemClock, createLogger('silent')]
+      const select = { namespace: ns }
+      const { client } = testCluster
+      const pods = new Reflector({ client, resource: resources.pod, clock, logger, select })
       const missed = new Set<string>()
-      const polling = (async () => {
-        while (!isOver)
-          for (const name of services) {
-            const pods = await podsOf(testCluster.client, ns, name)
-            if (!pods.some((each) => isTrue(each, 'Ready'))) missed.add(name)
-          }
-      })()
+      const isServed = (name: string) =>
+        pods
+          .list()
+          .some(
+            (each) =>
+              each.metadata.labels?.['serving.kserve.io/inferenceservice'] === name && isTrue(each, 'Ready'),
+          )
+      pods.start()
+      await pods.synced
+      pods.onChange(() => {
+        for (const name of services) if (!isServed(name)) missed.add(name)
+      })
       return async () => {
-        isOver = true
-        await polling
+        await pods.stop()
         return [...missed]
       }
     }

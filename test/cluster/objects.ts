@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { parseManifests } from '../../src/cli/manifests.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import type { Resource } from '../../src/kube/resources.ts'
-import { type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
+import { type KubeObject, keyOf, listAt, stringAt } from '../../src/values/object.ts'
 import type { until } from './until.ts'
 
 const clusterScoped = new Set([
@@ -50,18 +50,12 @@ type Wait = { until: typeof until }
 export async function establish(client: KubeClient, wait: Wait, crds: KubeObject[]): Promise<void> {
   // One after another: all at once, on a busy machine, they outlast the timeout of a request.
   for (const crd of crds) await client.create(resourceOf(crd), crd)
-  const names = crds.map(({ metadata }) => metadata.name)
-  const [first] = crds
-  if (first === undefined) return
-  await wait.until(`CustomResourceDefinitions ${names.join(', ')}`, async () => {
-    const { items } = await client.list(resourceOf(first))
-    const served = items.filter(isEstablished).map(({ metadata }) => metadata.name)
-    return names.every((name) => served.includes(name)) || undefined
-  })
-}
-
-function isEstablished(crd: KubeObject): boolean {
-  return hasCondition(crd, 'Established', 'True')
+  // One by one, too: a list of all of them is megabytes, each time.
+  for (const crd of crds)
+    await wait.until(`CustomResourceDefinition ${crd.metadata.name}`, async () => {
+      const found = await client.get(resourceOf(crd), keyOf(crd))
+      return hasCondition(found, 'Established', 'True') || undefined
+    })
 }
 
 export function hasCondition(object: KubeObject | undefined, type: string, status: string): boolean {
