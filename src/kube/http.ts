@@ -48,7 +48,7 @@ export function createClient(
 ): KubeClient & { close(): Promise<void> } {
   const connection = new Connection(config, { timeoutMs, clock })
   const write = async (call: Call, options: WriteOptions = {}) => {
-    const query = { ...call.query, ...(options.dryRun ? { dryRun: 'All' } : {}) }
+    const query = { fieldManager, ...call.query, ...(options.dryRun && { dryRun: 'All' }) }
     const { subresource, onWarning, signal } = options
     return (await connection.json({ ...call, query, subresource, onWarning, signal })) as KubeObject
   }
@@ -60,56 +60,21 @@ export function createClient(
       )
     },
     list: (resource, options = {}) => listAll(connection, resource, options),
-    create: (resource, object, options) =>
-      write(
-        {
-          verb: 'create',
-          method: 'POST',
-          resource,
-          key: options?.subresource === undefined ? inNamespace(object) : object.metadata,
-          body: object,
-          query: { fieldManager },
-        },
-        options,
-      ),
+    create: (resource, object, options) => {
+      const key = options?.subresource === undefined ? inNamespace(object) : object.metadata
+      return write({ verb: 'create', method: 'POST', resource, key, body: object }, options)
+    },
     replace: (resource, object, options) =>
-      write(
-        {
-          verb: 'replace',
-          method: 'PUT',
-          resource,
-          key: object.metadata,
-          body: object,
-          query: { fieldManager },
-        },
+      write({ verb: 'replace', method: 'PUT', resource, key: object.metadata, body: object }, options),
+    apply: (resource, object, options) => {
+      const call = { verb: 'apply', method: 'PATCH', contentType: 'application/apply-patch+yaml' } as const
+      return write(
+        { ...call, resource, key: object.metadata, body: object, query: { force: 'true' } },
         options,
-      ),
-    apply: (resource, object, options) =>
-      write(
-        {
-          verb: 'apply',
-          method: 'PATCH',
-          resource,
-          key: object.metadata,
-          body: object,
-          contentType: 'application/apply-patch+yaml',
-          query: { fieldManager, force: 'true' },
-        },
-        options,
-      ),
+      )
+    },
     patch: (resource, key, { type, body }, options) =>
-      write(
-        {
-          verb: 'patch',
-          method: 'PATCH',
-          resource,
-          key,
-          body,
-          contentType: patchTypes[type],
-          query: { fieldManager },
-        },
-        options,
-      ),
+      write({ verb: 'patch', method: 'PATCH', resource, key, body, contentType: patchTypes[type] }, options),
     async delete(resource, key, preconditions = {}) {
       const isConditional = Object.keys(preconditions).length > 0
       const body = {
