@@ -12,7 +12,7 @@ export type ClusterFlags = ClusterChoice
 
 /** The flags of commands that work in one namespace, or with `-A` in all. */
 export interface ScopeFlags extends ClusterFlags {
-  namespace?: string
+  namespace?: string | undefined
   allNamespaces?: boolean
 }
 

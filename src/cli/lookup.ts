@@ -34,10 +34,9 @@ function scopeOf(words: readonly string[]): ScopeFlags {
     const at = words.findLastIndex((word) => flags.includes(word))
     return at < 0 ? undefined : words[at + 1]
   }
-  const namespace = given('-n', '--namespace')
   return {
     kubeconfig: given('--kubeconfig'),
     context: given('--context'),
-    ...(namespace !== undefined && { namespace }),
+    namespace: given('-n', '--namespace'),
   }
 }

@@ -205,7 +205,7 @@ async function usersOf(
   { client, namespace, signal }: MirrorOptions,
 ): Promise<Map<string, string[]>> {
   const read = async (resource: Resource, labelSelector?: string) => {
-    const select = { signal, ...(labelSelector !== undefined && { labelSelector }) }
+    const select = { signal, labelSelector }
     try {
       return await listInstalled(client, resource, select)
     } catch (error) {

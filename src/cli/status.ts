@@ -175,10 +175,8 @@ export async function readStatus({
   selector,
   signal,
 }: Pick<StatusOptions, 'client' | 'namespace' | 'selector' | 'signal'>): Promise<StatusObjects> {
-  const list = async (resource: Resource, labelSelector?: string): Promise<KubeObject[]> => {
-    const select = { ...(namespace && { namespace }), ...(labelSelector && { labelSelector }), signal }
-    return await listInstalled(client, resource, select)
-  }
+  const list = (resource: Resource, labelSelector?: string) =>
+    listInstalled(client, resource, { namespace, labelSelector, signal })
   const all = async (...lists: Promise<KubeObject[]>[]) => (await Promise.all(lists)).flat()
   return await resolveAll({
     // Use the oldest version, because every KServe with this kind serves it.

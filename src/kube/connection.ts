@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { Agent, type Dispatcher, request } from 'undici'
 import { type Clock, pause } from '../values/clock.ts'
-import { type Json, keyText, type ObjectKey } from '../values/object.ts'
+import { type Json, keyText } from '../values/object.ts'
 import { describeStatus, KubeError } from './errors.ts'
 import type { Resource } from './resources.ts'
 import { parseJson } from './stream.ts'
@@ -12,7 +12,7 @@ export interface Call {
   verb: string
   method: Dispatcher.HttpMethod
   resource: Resource
-  key?: Partial<ObjectKey>
+  key?: { namespace?: string | undefined; name?: string | undefined }
   query?: { [name: string]: string }
   subresource?: string | undefined
   body?: Json

@@ -61,7 +61,8 @@ export function createClient(
     },
     list: (resource, options = {}) => listAll(connection, resource, options),
     create: (resource, object, options) => {
-      const key = options?.subresource === undefined ? inNamespace(object) : object.metadata
+      const { namespace } = object.metadata
+      const key = options?.subresource === undefined ? { namespace } : object.metadata
       return write({ verb: 'create', method: 'POST', resource, key, body: object }, options)
     },
     replace: (resource, object, options) =>
@@ -106,10 +107,6 @@ async function logs(
     parts.push(part)
   }
   return Buffer.concat(parts).toString()
-}
-
-function inNamespace({ metadata: { namespace } }: KubeObject): Partial<ObjectKey> {
-  return namespace === undefined ? {} : { namespace }
 }
 
 async function unlessGone<T>(call: Promise<T>, statuses = [404]): Promise<T | undefined> {

@@ -52,7 +52,6 @@ async function isStill(
   resource: Resource,
   { metadata: { namespace, name, uid } }: KubeObject,
 ): Promise<boolean> {
-  const scope = namespace === undefined ? {} : { namespace }
-  const { items } = await client.list(resource, { ...scope, fieldSelector: `metadata.name=${name}` })
+  const { items } = await client.list(resource, { namespace, fieldSelector: `metadata.name=${name}` })
   return items.some(({ metadata }) => metadata.uid === uid)
 }
