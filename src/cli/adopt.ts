@@ -14,7 +14,7 @@ import {
 import type { Clock } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import { accelerationAnnotation } from '../values/keys.ts'
-import type { KubeObject } from '../values/object.ts'
+import { defined, type KubeObject } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 import { hunks, toText, withShortRecord } from './plan.ts'
 import { type Printing, type Say, sayTo } from './terminal.ts'
@@ -107,12 +107,7 @@ function describe(planned: PlannedAdoption, format: AdoptOptions['output']): str
 /** Without the fields that every write changes. */
 function withoutServerFields({ apiVersion, kind, metadata, spec = {} }: KubeObject): KubeObject {
   const { name = '', namespace = '', labels, annotations } = metadata
-  return {
-    apiVersion,
-    kind,
-    metadata: { name, namespace, ...(labels && { labels }), ...(annotations && { annotations }) },
-    spec,
-  }
+  return { apiVersion, kind, metadata: { name, namespace, ...defined({ labels, annotations }) }, spec }
 }
 
 async function adoptAll(services: KubeObject[], options: AdoptOptions, say: Say): Promise<0 | 1> {

@@ -6,6 +6,7 @@ import { fits } from '../values/footprint.ts'
 import { isWarmgateKey, originalAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
 import {
+  defined,
   getIn,
   type Json,
   type JsonObject,
@@ -235,11 +236,4 @@ function labelsAnd(metadata: ObjectMeta, more: readonly string[]): ObjectMeta {
   const annotations =
     metadata.annotations === undefined ? undefined : knownAnnotations(metadata.annotations, more)
   return defined({ labels: metadata.labels, annotations })
-}
-
-/** Without undefined fields, so that an object in the mirror can be compared with its next state. */
-function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullable<T[Field]> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [Field in keyof T]?: NonNullable<T[Field]>
-  }
 }

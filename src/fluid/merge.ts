@@ -7,6 +7,7 @@ import {
 } from '../values/keys.ts'
 import {
   cloneJson,
+  defined,
   type JsonObject,
   type KubeObject,
   type OwnerReference,
@@ -122,11 +123,8 @@ function mutableFields(kind: string): readonly string[] {
 }
 
 /** The UID and resourceVersion that were read. */
-function identityOf({ metadata: { uid, resourceVersion } }: KubeObject): {
-  uid?: string
-  resourceVersion?: string
-} {
-  return { ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) }
+function identityOf({ metadata: { uid, resourceVersion } }: KubeObject) {
+  return defined({ uid, resourceVersion })
 }
 
 function byUid(owners: OwnerReference[]): OwnerReference[] {

@@ -1,6 +1,7 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import { type Clock, systemClock } from '../values/clock.ts'
 import {
+  defined,
   getIn,
   isObject,
   type JsonObject,
@@ -225,8 +226,5 @@ function isChange(type: string | undefined): type is Exclude<WatchEvent['type'],
 }
 
 function selector({ labelSelector, fieldSelector }: ListOptions): { [name: string]: string } {
-  return {
-    ...(labelSelector === undefined ? {} : { labelSelector }),
-    ...(fieldSelector === undefined ? {} : { fieldSelector }),
-  }
+  return defined({ labelSelector, fieldSelector })
 }

@@ -110,6 +110,13 @@ export function stringMapAt(
   )
 }
 
+/** An object without its undefined fields: JSON has none, and objects are compared. */
+export function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullable<T[Field]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [Field in keyof T]?: NonNullable<T[Field]>
+  }
+}
+
 const openField = { configurable: true, enumerable: true, writable: true }
 
 /**

@@ -12,7 +12,15 @@ import {
 import type { Clock } from '../../values/clock.ts'
 import { mapConcurrently, resolveAll } from '../../values/concurrency.ts'
 import { accelerationLabel, doctorLabel, isWarmgateKey } from '../../values/keys.ts'
-import { getIn, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../values/object.ts'
+import {
+  defined,
+  getIn,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../values/object.ts'
 import { itemsOf } from './check.ts'
 import { openNamespaces, policiesOf } from './facts.ts'
 import { type Need, neededEverywhere, neededInOwnNamespace } from './needs.ts'
@@ -131,7 +139,7 @@ function reduced(kind: string, object: KubeObject): KubeObject {
   const base = {
     apiVersion,
     kind,
-    metadata: { name, ...(namespace !== undefined && { namespace }), labels, annotations },
+    metadata: { name, ...defined({ namespace }), labels, annotations },
   }
   switch (kind) {
     case 'Namespace': {
@@ -235,12 +243,7 @@ async function reviewRights({ client, signal }: ReaderOptions, namespace: string
 function attributes({ group, resources: plurals, verbs, name }: Need, more: JsonObject): JsonObject[] {
   return plurals.flatMap((plural) => {
     const [resource = '', subresource] = plural.split('/')
-    return verbs.map((verb) => ({
-      ...more,
-      ...{ group, resource, verb },
-      ...(subresource !== undefined && { subresource }),
-      ...(name !== undefined && { name }),
-    }))
+    return verbs.map((verb) => defined({ ...more, group, resource, verb, subresource, name }))
   })
 }
 
