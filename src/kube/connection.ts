@@ -63,7 +63,7 @@ export class Connection {
         yield bytes as Uint8Array
       }
     } catch (error) {
-      throw error instanceof KubeError ? error : this.failure(call, error)
+      throw this.failure(call, error)
     } finally {
       clearTimeout(timer)
     }
@@ -89,11 +89,12 @@ export class Connection {
         await pause(this.#clock, Math.min(retryAfterMs, longestRetryAfterMs), signal)
       }
     } catch (error) {
-      throw error instanceof KubeError ? error : this.failure(call, error)
+      throw this.failure(call, error)
     }
   }
 
   failure(call: Call, error: unknown): KubeError {
+    if (error instanceof KubeError) return error
     const message = error instanceof Error ? error.message : String(error)
     return new KubeError(describeCall(call), { status: 0, message }, error)
   }

@@ -21,7 +21,7 @@ import type {
   WriteOptions,
 } from './client.ts'
 import { type Call, Connection } from './connection.ts'
-import { hasStatus, KubeError } from './errors.ts'
+import { hasStatus } from './errors.ts'
 import { apiVersionOf, type Resource, resources } from './resources.ts'
 import { ItemSplitter, lines, parseJson } from './stream.ts'
 
@@ -184,7 +184,7 @@ async function listPage(
     }
   } catch (error) {
     if (query.continue !== undefined && hasStatus(error, 410)) return undefined
-    throw error instanceof KubeError ? error : connection.failure(call, error)
+    throw connection.failure(call, error)
   }
 }
 
@@ -206,7 +206,7 @@ async function* watch(
     // However the loop ends, the request ends with it.
     for await (const line of lines(body)) if (line.trim() !== '') yield toEvent(line)
   } catch (error) {
-    if (!options.signal.aborted) throw error instanceof KubeError ? error : connection.failure(call, error)
+    if (!options.signal.aborted) throw connection.failure(call, error)
   }
 }
 
