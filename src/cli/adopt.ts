@@ -24,18 +24,15 @@ export interface AdoptOptions {
   clock: Clock
   signal: AbortSignal
   scope: Scope
-  /** A label selector. */
   selector?: string | undefined
   /** Apply, instead of only printing. */
   yes: boolean
   output: 'text' | 'diff'
   /** How many services may roll their pods at a time. */
   parallel: number
-  /** How long to wait for the pods of one service. */
   timeoutMs: number
 }
 
-/** What happens to one existing service. */
 type PlannedAdoption = { service: KubeObject } & (
   | { kind: 'adopt'; after: KubeObject }
   | { kind: 'stay'; why: string }

@@ -7,7 +7,6 @@ import { withCluster } from './cluster.ts'
 import type { Lookup } from './completion.ts'
 import type { ScopeFlags } from './conventions.ts'
 
-/** The maximum delay of a completion. */
 const patienceMs = 3_000
 
 /** Names for completion, from the cluster that the command line selects. */

@@ -31,7 +31,6 @@ export interface ServiceReport {
   running: number
   /** Total of completed downloads and of the last failed attempts. */
   downloadSeconds: number
-  /** The longest completed download. */
   longestSeconds: number
   /** Total time from creation to Ready, for pods that became Ready. */
   startSeconds: number
@@ -85,7 +84,6 @@ function reportService(pods: KubeObject[], saving: number): ServiceReport[] {
   ]
 }
 
-/** The durations of a pod's downloads, in seconds. */
 interface PodDownloads {
   finished: number[]
   failed: number[]

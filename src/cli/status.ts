@@ -30,7 +30,6 @@ export interface StatusOptions {
   namespace: string | undefined
   /** One service by its name; without it all. */
   service?: string | undefined
-  /** A label selector of services. */
   selector?: string | undefined
   output: StatusFormat
   /** Look again and again until the signal aborts. */
@@ -168,7 +167,7 @@ async function showLive(options: StatusOptions, stdout: Output, look: Look): Pro
   return 0
 }
 
-/** What a status is read off. */
+/** Lists everything that a status is computed from. */
 export async function readStatus({
   client,
   namespace,

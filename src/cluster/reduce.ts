@@ -205,7 +205,7 @@ export function reduceConfigMap(object: KubeObject, namespaces: readonly string[
   return name === kserveConfigName && namespaces.includes(namespace) ? reduceObject(object) : undefined
 }
 
-/** Without the spec. */
+/** An object without its spec. */
 function head({ apiVersion, kind, metadata }: KubeObject, mostBytes = mostClosedBytes): KubeObject {
   const { labels } = metadata
   const annotations = Object.fromEntries(

@@ -19,7 +19,6 @@ interface MountPath {
   name: string
   /** Its path in the volume, as segments from the root. */
   place: string[]
-  /** The mount as it is in the Dataset. */
   value: Json
 }
 
@@ -118,7 +117,6 @@ function mountsOf({ dataset }: ExistingDataset, type: Type): MountPath[] | undef
   return mounts.length === read.length ? mounts : undefined
 }
 
-/** Undefined if there are too many options. */
 function readingOf(
   { dataset, runtimes: [runtime] }: ExistingDataset,
   mount: Json,

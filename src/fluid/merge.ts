@@ -106,7 +106,6 @@ export function changesTo(object: KubeObject, present: KubeObject): JsonObject |
   return { metadata: { ...identityOf(object), ...metadata }, ...(Object.keys(spec).length > 0 && { spec }) }
 }
 
-/** Records the pending changes of a cache on its Dataset. */
 export function withPendingChanges(dataset: KubeObject, pendingChanges: string[]): KubeObject {
   if (pendingChanges.length === 0) return dataset
   const annotations = { ...dataset.metadata.annotations, [outdatedAnnotation]: pendingChanges.join(', ') }

@@ -73,7 +73,7 @@ export function keyText(key: ObjectKey): string {
   return key.namespace === undefined ? key.name : `${key.namespace}/${key.name}`
 }
 
-/** The value at a path of field names and array indexes, or undefined where a step is missing. */
+/** The value at a path of field names and array indexes, or undefined if a step is missing. */
 export function getIn(value: Json | undefined, ...path: (string | number)[]): Json | undefined {
   let here: Json | undefined = value
   for (const step of path) {
