@@ -7,6 +7,7 @@ const source = new URL('./', import.meta.url)
 const allowed: { [room: string]: string[] } = {
   values: [],
   telemetry: [],
+  tracing: ['values', 'telemetry'],
   kserve: ['values'],
   fluid: ['values'],
   fill: ['values', 'fluid'],
@@ -15,8 +16,19 @@ const allowed: { [room: string]: string[] } = {
   kube: ['values', 'telemetry'],
   tls: ['values', 'telemetry', 'kube'],
   cluster: ['values', 'telemetry', 'kserve', 'fluid', 'fill', 'policy', 'plan', 'kube'],
-  admission: ['values', 'telemetry', 'kserve', 'policy', 'plan', 'tls', 'cluster'],
-  controller: ['values', 'telemetry', 'kserve', 'fluid', 'fill', 'policy', 'plan', 'kube', 'cluster'],
+  admission: ['values', 'telemetry', 'tracing', 'kserve', 'policy', 'plan', 'tls', 'cluster'],
+  controller: [
+    'values',
+    'telemetry',
+    'tracing',
+    'kserve',
+    'fluid',
+    'fill',
+    'policy',
+    'plan',
+    'kube',
+    'cluster',
+  ],
   restore: ['values', 'kserve', 'fluid', 'plan', 'kube', 'cluster', 'controller'],
 }
 /** It puts all rooms together. */

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
+import { cacheName, fakeDataLoad, fakeDataset, fakePod, openNamespace } from '../cluster/cluster.fake.ts'
 import { fakeMirror } from '../cluster/mirror.fake.ts'
 import { fakePlanner } from '../cluster/planner.fake.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { fakePolicy, fakeService } from '../plan/plan.fake.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { FakeClock } from '../values/clock.fake.ts'
-import { type Json, type KubeObject, listAt } from '../values/object.ts'
+import { type Json, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { createPodHandler } from './pod.ts'
 import type { AdmissionAnswer, AdmissionRequest } from './review.ts'
 
@@ -125,6 +125,20 @@ test('nor a pod that is redirected itself', async () => {
 test('a pod is to be near its cache, whether anything waits or not', async () => {
   expect(paths((await admit({})).answer)).toEqual(['/spec/affinity'])
   expect(paths((await admit({ policy: { hold: { at: 'None' } } })).answer)).toEqual(['/spec/affinity'])
+})
+
+test('a mount of its cache sees what the node mounts again, and a mount of another claim does not', async () => {
+  const pod = newPod({ claims: [cacheName, 'own'] })
+  const [cache, own] = listAt(pod.spec, 'volumes')
+  const mounts = [cache, own].map((volume) => ({ name: stringAt(volume, 'name'), mountPath: '/mnt' }))
+  const mounting = { ...pod, spec: { volumes: [cache, own], containers: [{ volumeMounts: mounts }] } }
+  const propagation = '/spec/containers/0/volumeMounts/0/mountPropagation'
+  expect(paths((await admit({ pod: mounting as KubeObject })).answer)).toEqual([
+    '/spec/affinity',
+    propagation,
+  ])
+  const off = await admit({ pod: mounting as KubeObject, policy: { mode: 'Off' } })
+  expect(paths(off.answer)).toEqual([])
 })
 
 test('without a policy that is enforced nothing is touched', async () => {

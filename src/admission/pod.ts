@@ -38,8 +38,8 @@ export function createPodHandler(sources: {
     if (facts === undefined || Object.keys(facts.caches).length === 0)
       return { kind: 'allow', patch: redirected }
     const { caches, isEnforced } = facts
-    const workerLabels = isEnforced ? facts.workerLabels : []
-    const { held, patch } = planPod({ ...facts, pod, caches: Object.values(caches), workerLabels })
+    const [workerLabels, claims] = isEnforced ? [facts.workerLabels, facts.claims] : [[], []]
+    const { held, patch } = planPod({ ...facts, pod, caches: Object.values(caches), workerLabels, claims })
     const decision = held ? 'hold' : 'pass'
     metrics.admissionReviews.inc({ resource: 'pods', operation, decision, reason: held ? 'Warming' : 'Warm' })
     return { kind: 'allow', patch: [...redirected, ...patch], auditAnnotations: { decision } }

@@ -1,5 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import { createPodHandler } from '../admission/pod.ts'
+import { traceReviews } from '../admission/review-traces.ts'
 import { type ClientAuthority, createAdmissionServer } from '../admission/server.ts'
 import { createServiceHandler } from '../admission/service.ts'
 import { Gauges } from '../cluster/gauges.ts'
@@ -20,6 +21,7 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { Certificates } from '../tls/certificates.ts'
 import type { KeyPair } from '../tls/issue.ts'
 import { MountedCertificates } from '../tls/mounted.ts'
+import type { Tracer } from '../tracing/tracer.ts'
 import { type Clock, pause } from '../values/clock.ts'
 
 export interface ReplicaOptions {
@@ -51,6 +53,8 @@ export interface ReplicaDependencies {
   certificateTickMs?: number
   /** Runs before the replica is ready. If it fails, that is only logged. */
   warmUp?: () => Promise<unknown>
+  /** Without it, no traces are recorded. */
+  tracer?: Tracer | undefined
 }
 
 export interface Replica {
@@ -73,7 +77,7 @@ export async function startReplica(
 ): Promise<Replica> {
   const { address, namespace, kserveNamespace, webhookConfiguration } = options
   const { clock, logger, identity, electionClock = clock, warmUp = async () => {} } = dependencies
-  const { certificateTickMs } = dependencies
+  const { certificateTickMs, tracer } = dependencies
   const metrics = createMetrics()
   const client = createClient(dependencies.config)
   const events = createEventRecorder({ client, clock, logger, instance: identity })
@@ -100,9 +104,14 @@ export async function startReplica(
     signer: recordKeys,
   })
   const planner = new Planner({ mirror, client, kserveNamespace, clock })
-  const sources = { mirror, client, planner, metrics, clock }
+  const sources = { mirror, client, planner, metrics, clock, tracer }
+  const serviceHandler = createServiceHandler(sources)
   const server = createAdmissionServer({
-    handlers: { '/mutate-service': createServiceHandler(sources), '/mutate-pod': createPodHandler(sources) },
+    handlers: {
+      '/mutate-service':
+        tracer === undefined ? serviceHandler : traceReviews(serviceHandler, { tracer, mirror, clock }),
+      '/mutate-pod': createPodHandler(sources),
+    },
     logger,
     metrics,
     clock,
@@ -177,6 +186,7 @@ export async function startReplica(
       await mirror.stop()
       await Promise.all([probes.close(), scrapes.close()])
       await client.close()
+      await tracer?.stop()
     },
   }
 }

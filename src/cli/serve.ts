@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import packageJson from '../../package.json' with { type: 'json' }
 import type { ClientAuthority } from '../admission/server.ts'
 import { loadKubeConfig } from '../kube/config.ts'
 import { createLogger } from '../telemetry/logger.ts'
+import { tracerOf } from '../tracing/environment.ts'
 import { systemClock } from '../values/clock.ts'
 import { type ReplicaDependencies, type ReplicaOptions, startReplica } from './replica.ts'
 import { warmUp } from './warm-up.ts'
@@ -29,11 +31,12 @@ export async function serve(
   const clients = clientCa === undefined ? {} : { clients: await readClients(clientCa, clientName) }
   const config = loadKubeConfig()
   const identity = process.env.POD_NAME ?? hostname()
+  const tracer = await tracerOf(process.env, { logger, version: packageJson.version, instance: identity })
   const terminated = Promise.withResolvers<void>()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => terminated.resolve())
   const replica = await startReplica(
     { ...rest, ...clients },
-    { ...dependencies, config, clock: systemClock, logger, identity, warmUp },
+    { ...dependencies, config, clock: systemClock, logger, identity, warmUp, tracer },
   )
   const refusal = await Promise.race([terminated.promise, replica.refusal])
   await replica.stop(refusal === undefined ? drain : 0)

@@ -103,7 +103,9 @@ test('shows evicted data; says if there are no caches; lists only the given name
   const conditions = [{ type: 'Complete', status: 'True', lastTransitionTime: '2029-01-01T00:00:00Z' }]
   const evicted = setUp(filling('6.00GiB'), fakeDataLoad('Complete', cacheName, { conditions }))
   await evicted.run()
-  expect(evicted.text()).toContain('  warm, but it holds 6 GiB of 10 GiB: the rest was evicted\n')
+  expect(evicted.text()).toContain(
+    '  warm, but it holds 6 GiB of 10 GiB: the rest was evicted, or lost with a worker\n',
+  )
   const empty = setUp()
   await empty.run('team-a')
   expect(empty.text()).toBe('no caches\n')

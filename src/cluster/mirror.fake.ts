@@ -33,6 +33,7 @@ const kinds = {
   fillJobs: 'Job',
   fillPods: 'Pod',
   gatedPods: 'Pod',
+  alluxioPods: 'Pod',
 } as const
 
 type Copies = { [copy in keyof typeof kinds]: FakeReflector }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { fillJobSelector } from '../fill/job.ts'
 import { reduceFillPod } from '../fill/stage.ts'
 import { loadJobSelector } from '../fluid/job.ts'
+import { alluxioPodSelector } from '../fluid/pods.ts'
 import type { RuntimeName } from '../fluid/runtimes.ts'
 import { cachePodSelector } from '../fluid/suspension.ts'
 import { kserveConfigName, parseKserveConfig } from '../kserve/config.ts'
@@ -35,6 +36,7 @@ import {
   reduceNamespace,
   reduceObject,
   reducePod,
+  reduceReadyPod,
   reduceService,
   reduceVolume,
 } from './reduce.ts'
@@ -96,6 +98,8 @@ export class Mirror {
   readonly fillPods: Reflector
   /** The pods of caches that have scheduling gates. */
   readonly gatedPods: Reflector
+  /** The masters and workers of Alluxio that are ready. */
+  readonly alluxioPods: Reflector
   readonly runtimes: Record<RuntimeName, Reflector>
   readonly systemNamespaces: readonly string[]
   /** Plural names of the resources that the cluster serves in data.fluid.io. */
@@ -186,6 +190,8 @@ export class Mirror {
     this.fillPods = follow(resources.pod, { name: 'pods that fill mirrors', ...fills, reduce: reduceFillPod })
     const ofCaches = { select: { labelSelector: cachePodSelector }, reduce: reduceGatedPod }
     this.gatedPods = follow(resources.pod, { name: 'pods of caches', ...ofCaches })
+    const ofAlluxio = { select: { labelSelector: alluxioPodSelector }, reduce: reduceReadyPod }
+    this.alluxioPods = follow(resources.pod, { name: 'pods of alluxioruntimes', ...ofAlluxio })
     const runtimes = Object.entries(runtimeResources).map(([name, resource]) => [name, follow(resource)])
     this.runtimes = Object.fromEntries(runtimes) as Record<RuntimeName, Reflector>
     this.policies.onChange((change) => {

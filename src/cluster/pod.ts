@@ -25,6 +25,8 @@ export type PodFacts = PodPolicy & {
   unreadable: string[]
   /** The labels of the nodes that hold its caches. */
   workerLabels: string[]
+  /** The claims of its caches. */
+  claims: string[]
   sidecar: SidecarState
   readAhead: ClaimMount[]
 }
@@ -79,6 +81,7 @@ export function podFacts(mirror: Mirror, pod: KubeObject, namespace: string, now
     unreadable: caches.filter(({ isReadable }) => !isReadable).map(nameOf),
     unmountable: [...new Set(unmountable.map(({ claim }) => claim))],
     workerLabels: [...new Set(caches.flatMap(({ workerLabel }) => workerLabel ?? []))],
+    claims: [...new Set(caches.map(({ claim }) => claim))],
     readAhead: podPolicy.prefetch && isReady ? caches.map(({ claim, path }) => ({ claim, path })) : [],
     sidecar: hasSidecar ? (isReady ? 'ready' : 'pending') : 'none',
   }

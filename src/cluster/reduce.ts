@@ -2,6 +2,7 @@ import { gatesOf } from '../fluid/suspension.ts'
 import { kserveConfigName } from '../kserve/config.ts'
 import { downloadPart } from '../kserve/download.ts'
 import { knownAnnotations } from '../values/annotations.ts'
+import { conditionOf } from '../values/condition.ts'
 import { fits } from '../values/footprint.ts'
 import { isWarmgateKey, originalAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
@@ -174,6 +175,14 @@ export function reduceJob({ spec, ...job }: KubeObject): KubeObject {
 export function reduceGatedPod(pod: KubeObject): KubeObject | undefined {
   const schedulingGates = gatesOf(pod).map((name) => ({ name }))
   return schedulingGates.length === 0 ? undefined : { ...head(pod), spec: { schedulingGates } }
+}
+
+/** Since when a pod of a cache is ready; undefined while it is not. */
+export function reduceReadyPod(pod: KubeObject): KubeObject | undefined {
+  const ready = conditionOf(pod, 'Ready')
+  return stringAt(ready, 'status') === 'True'
+    ? { ...head(pod), status: { conditions: [ready ?? null] } }
+    : undefined
 }
 
 /** The part of a namespace that policies read. */

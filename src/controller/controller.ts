@@ -11,7 +11,7 @@ import { loadOfJob } from '../fluid/job.ts'
 import { datasetOf } from '../fluid/load.ts'
 import { isCacheName } from '../fluid/name.ts'
 import { claimsOf, isAlive, isWorkloadPod } from '../kserve/pod.ts'
-import { type RequeueAfterMs, WorkQueue } from '../kube/queue.ts'
+import { type RequeueAfterMs, WorkQueue, type WorkQueueOptions } from '../kube/queue.ts'
 import type { Change, Reflector } from '../kube/reflector.ts'
 import { isHeld } from '../plan/pod/pod.ts'
 import { isTrue } from '../values/condition.ts'
@@ -42,10 +42,13 @@ import { DecisionEventReconciler } from './reporting/decision-events.ts'
 import { reportFill } from './reporting/fill-reporter.ts'
 import { reportLabel } from './reporting/namespace-labels.ts'
 import { Savings } from './reporting/savings.ts'
+import { StartTraces } from './reporting/start-traces.ts'
 import { WarmupReporter } from './reporting/warmup-reporter.ts'
 
 // One warm cache may release a thousand pods, and each release is an API call.
 export const holdConcurrency = 32
+// After an outage of the API server, no pod waits for longer than this until its release is written again.
+const longestHoldBackoffMs = 10_000
 // Collect changes for this long, because one run reconciles all policies.
 const batchMs = 1_000
 // Pods come and go together.
@@ -84,6 +87,7 @@ export class Controller {
   readonly #releases: Releases
   readonly #warmupReporter: WarmupReporter
   readonly #savings: Savings
+  readonly #starts: StartTraces | undefined
   #isLeading = false
 
   constructor(options: ControllerOptions) {
@@ -94,6 +98,7 @@ export class Controller {
     this.#held = new HeldPods(options.mirror)
     this.#warmupReporter = new WarmupReporter(shared)
     this.#savings = new Savings(options)
+    this.#starts = options.tracer && new StartTraces(options.tracer, options.clock)
     this.#releases = new Releases({ ...shared, savings: this.#savings })
     const [held, releases] = [this.#held, this.#releases]
     const holds = new HoldReconciler({ ...shared, held, releases, speeds: followSpeeds(options) })
@@ -102,7 +107,10 @@ export class Controller {
     this.#caches = this.#queue('caches', (key) => caches.reconcile(key), {
       about: (key) => cacheOwners(shared, key),
     })
-    this.#holds = this.#queue('holds', (key) => holds.reconcile(key), { concurrency: holdConcurrency })
+    this.#holds = this.#queue('holds', (key) => holds.reconcile(key), {
+      concurrency: holdConcurrency,
+      longestBackoffMs: longestHoldBackoffMs,
+    })
     const missed = new MissedPodReconciler(shared)
     this.#missed = this.#queue('missed-pods', (key) => missed.reconcile(key))
     this.#reports = this.#serviceQueue('decisions', async (service) => {
@@ -144,6 +152,7 @@ export class Controller {
       if (this.#podRewriter.mayUse(service)) this.#podRewrites.expect(service)
     })
     this.#prewarmer.expect()
+    for (const object of mirror.services.list()) this.#starts?.follow({ type: 'added', object })
     this.resync()
     const { promise, resolve } = Promise.withResolvers<void>()
     signal.addEventListener('abort', () => resolve(), { once: true })
@@ -252,6 +261,10 @@ export class Controller {
       const dataset = mirror.datasets.get({ namespace, name: labels.release ?? '' })
       if (dataset !== undefined) this.#cacheChanged(dataset)
     })
+    whenLeading(mirror.alluxioPods, ({ object: { metadata } }) => {
+      const { namespace = '', labels = {} } = metadata
+      this.#wakeCache({ namespace, name: labels.release ?? '' })
+    })
     // The PVC may belong to another owner than Fluid: then pods must not wait for it.
     whenLeading(mirror.claims, ({ object }) => this.#wakeHolds(this.#held.of(keyOf(object))))
     whenLeading(mirror.pods, (change) => this.#podChanged(change))
@@ -287,6 +300,7 @@ export class Controller {
 
   #serviceChanged(change: Change): void {
     const { object } = change
+    this.#starts?.follow(change)
     if (change.type === 'updated' && isSameButConditions(change.before, object)) {
       // KServe writes the status of services often. Adoption alone reads their conditions.
       if (isTrue(change.before, 'Ready') !== isTrue(object, 'Ready')) this.#wakeAdoptions()
@@ -416,15 +430,17 @@ export class Controller {
     loop: Loop,
     work: (key: ObjectKey) => Promise<RequeueAfterMs>,
     {
-      concurrency = 4,
       about = () => [],
-    }: { concurrency?: number; about?: (key: ObjectKey) => KubeObject[] } = {},
+      ...rates
+    }: Pick<WorkQueueOptions, 'concurrency' | 'longestBackoffMs'> & {
+      about?: (key: ObjectKey) => KubeObject[]
+    } = {},
   ): WorkQueue {
     const { clock, logger } = this.#options
     return new WorkQueue({
       clock,
       logger,
-      concurrency,
+      ...rates,
       work: (text) => work(toKey(text)),
       onFailure: (text, error) => this.#errors.count(loop, error, about(toKey(text))),
     })

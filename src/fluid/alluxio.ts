@@ -94,10 +94,12 @@ const fuseOptions = `--fuse-opts=auto_cache,ro,attr_timeout=${attributeTimeoutSe
 
 /**
  * Fluid's default is blocks of 16 MB, metadata that FUSE remembers for 10 min, and 32 MB that a worker sends ahead
- * (transform_optimization.go), which are lost at each jump.
+ * (transform_optimization.go), which are lost at each jump. A master that starts waits until its journal has not
+ * changed for 5 s, in case another master still writes it. Here it has one master, and several keep another journal.
  */
 function properties({ tieredStore }: CacheSettings): JsonObject {
   return {
+    'alluxio.master.journal.tailer.shutdown.quiet.wait.time': '100ms',
     'alluxio.user.block.size.bytes.default': '256MB',
     'alluxio.user.metadata.cache.expiration.time': `${attributeTimeoutSeconds}s`,
     'alluxio.user.streaming.reader.chunk.size.bytes': '1MB',

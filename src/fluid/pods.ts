@@ -1,4 +1,5 @@
-import { type JsonObject, objectAt } from '../values/object.ts'
+import { conditionOf } from '../values/condition.ts'
+import { type JsonObject, type KubeObject, objectAt, stringAt } from '../values/object.ts'
 import { cacheObjects } from './cache.ts'
 import type { Cache } from './desired.ts'
 import { isReferenceTo } from './reference.ts'
@@ -28,6 +29,18 @@ const sections: Record<RuntimeName, { master: string[]; worker: string[] }> = {
   EFC: { master: ['master'], worker: ['worker'] },
   Thin: { master: [], worker: [] },
   Cache: { master: [], worker: [] },
+}
+
+/** The label of the masters and workers of Alluxio. Source: fluid v1.0.8 charts/alluxio. */
+export const alluxioPodSelector = 'app=alluxio,role in (alluxio-master,alluxio-worker)'
+
+/** Since when a master or worker of a cache is ready, by its labels; undefined for any other pod. */
+export function readySinceMs(pod: KubeObject, cache: string): number | undefined {
+  const { release, role = '' } = pod.metadata.labels ?? {}
+  const ready = conditionOf(pod, 'Ready')
+  if (release !== cache || !/^alluxio-(master|worker)$/.test(role)) return undefined
+  if (stringAt(ready, 'status') !== 'True') return undefined
+  return Date.parse(stringAt(ready, 'lastTransitionTime') ?? '') || 0
 }
 
 /** The pods of a new cache; none of a reference, which is served by the pods of another namespace. */

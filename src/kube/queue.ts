@@ -16,12 +16,13 @@ export interface WorkQueueOptions {
   /** Does the work of one key. */
   work: (key: string) => Promise<RequeueAfterMs>
   concurrency?: number
+  /** The longest delay after failures. */
+  longestBackoffMs?: number
   /** Called with each failure, after it was logged; the key is retried. */
   onFailure?: (key: string, error: unknown) => void
 }
 
 const firstBackoffMs = 200
-const longestBackoffMs = 60_000
 
 /**
  * Work by key. Invariants: one run of a key at a time; a key that is added while it runs runs again; of several
@@ -98,6 +99,7 @@ export class WorkQueue {
     } catch (error) {
       const failures = this.#failures.get(key) ?? 0
       this.#failures.set(key, failures + 1)
+      const { longestBackoffMs = 60_000 } = this.#options
       const delayMs = Math.min(firstBackoffMs * 2 ** failures, longestBackoffMs)
       this.addAfter(key, delayMs)
       this.#options.logger.warn(

@@ -127,22 +127,36 @@ test('a busy server is waited for inside the list', async () => {
   expect(harness.logged).toEqual([])
 })
 
-test('a server that fails is asked ever less often, for ever, and complained of once', async () => {
+test('a server that fails is asked every 5 s, for ever, and complained of once', async () => {
   harness.server.put(makeDataset('a'))
-  harness.server.next('list', ...Array<Answer>(9).fill(status(500, 'InternalError', 'etcd is away')))
+  harness.server.next('list', ...Array<Answer>(7).fill(status(500, 'InternalError', 'etcd is away')))
   const onSynced = vi.fn()
   void harness.reflector.synced.then(onSynced)
   harness.reflector.start()
-  for (const ms of [800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]) await harness.passDelay(ms)
+  for (const ms of [800, 1_600, 3_200, 5_000, 5_000, 5_000]) await harness.passDelay(ms)
 
   expect(onSynced).not.toHaveBeenCalled()
   expect(harness.reflector.state).toBe('starting')
   expect(harness.reflector.lastHeardMs).toBe(0)
-  await harness.passDelay(30_000)
+  await harness.passDelay(5_000)
   await harness.reflector.synced
   await harness.untilInSync()
   expect(harness.reflector.state).toBe('synced')
   expect(harness.logged).toHaveLength(1)
+})
+
+test('a server that is back is followed within 5 s, however often it was away before', async () => {
+  await harness.startWith('a')
+  const startMs = harness.clock.now()
+  for (const afterWatchMs of [800, 1_600, 3_200]) {
+    harness.server.next('list', reset, reset, reset, status(403, 'Forbidden', 'RBAC is not synced yet'))
+    harness.server.resetWatches()
+    await harness.passDelay(afterWatchMs)
+    for (const ms of [800, 1_600, 3_200, 5_000]) await harness.passDelay(ms)
+    await harness.untilWatching()
+  }
+  // It was never away for long enough to count as healthy in between.
+  expect(harness.clock.now() - startMs).toBeLessThan(minuteMs)
 })
 
 test('a watch that went well for a while owes nothing to the failures before it', async () => {
@@ -159,6 +173,13 @@ test('a watch that breaks at once, again and again, is a failure each time', asy
   harness.server.next('watch', reset, reset, reset)
   harness.reflector.start()
   for (const ms of [800, 1_600, 3_200]) await harness.passDelay(ms)
+  await harness.untilWatching()
+})
+
+test('as each broken watch costs a list, it is tried ever less often, up to 30 s', async () => {
+  harness.server.next('watch', ...Array<Answer>(8).fill(reset))
+  harness.reflector.start()
+  for (const ms of [800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]) await harness.passDelay(ms)
   await harness.untilWatching()
 })
 
@@ -183,6 +204,28 @@ test('a change that no watch reported is found within a quarter of an hour', asy
 
   expect(harness.told).toEqual(['added a', 'added untold'])
   expect(harness.clock.now() - startMs).toBeGreaterThanOrEqual(10 * minuteMs)
+})
+
+test('a resource that is not installed is looked for every 30 s', async () => {
+  const missing = status(404, 'NotFound', 'the server could not find the requested resource')
+  harness.server.next('list', ...Array<Answer>(8).fill(missing))
+  harness.reflector.start()
+  for (const ms of [800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]) await harness.passDelay(ms)
+  await harness.untilWatching()
+})
+
+test('a resource that is not installed counts as such while the server is away', async () => {
+  const missing = status(404, 'NotFound', 'the server could not find the requested resource')
+  harness.server.next('list', missing, reset, status(403, 'Forbidden', 'RBAC is not synced yet'), missing)
+  harness.reflector.start()
+  const states = new Set<string>()
+  for (const ms of [800, 1_600, 3_200, 6_400]) {
+    await until(() => expect(harness.clock.nextInMs).toBe(ms))
+    states.add(harness.reflector.state)
+    await harness.clock.advance(ms)
+  }
+  await harness.untilWatching()
+  expect([...states]).toEqual(['unavailable'])
 })
 
 test('a resource that is not installed is unavailable until it is, and complained of once', async () => {
@@ -235,7 +278,7 @@ test.each([
 })
 
 test('a forbidden list is logged immediately and every ten minutes, retried, and works once it is granted', async () => {
-  for (let times = 0; times < 30; times++) harness.server.next('list', status(403, 'Forbidden', 'no right'))
+  harness.server.next('list', ...Array<Answer>(125).fill(status(403, 'Forbidden', 'no right')))
   harness.reflector.start()
   const startMs = harness.clock.now()
   await until(() => expect(harness.reflector.forbidden).toEqual({ verb: 'list', sinceMs: startMs }))
@@ -243,12 +286,12 @@ test('a forbidden list is logged immediately and every ten minutes, retried, and
   expect(harness.logged).toMatchObject([
     { level: 'error', code: 'WG033', resource: 'datasets', verb: 'list' },
   ])
-  for (const ms of [800, 1_600, 3_200, 6_400, 12_800, 25_600]) await harness.passDelay(ms)
-  for (let times = 0; times < 23; times++) await harness.passDelay(30_000)
-  await until(() => expect(harness.server.count('list')).toBe(30))
+  for (const ms of [800, 1_600, 3_200]) await harness.passDelay(ms)
+  for (let times = 0; times < 121; times++) await harness.passDelay(5_000)
+  await until(() => expect(harness.server.count('list')).toBe(125))
   expect(harness.logged.filter((line) => 'code' in line && line.code === 'WG033')).toHaveLength(2)
   expect(harness.reflector.forbidden?.sinceMs).toBe(startMs)
-  await harness.passDelay(30_000)
+  await harness.passDelay(5_000)
   await harness.reflector.synced
   expect(harness.reflector.forbidden).toBeUndefined()
 })

@@ -4,6 +4,7 @@ import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/objec
 import type { KubeClient, ListOptions, WatchEvent } from './client.ts'
 import { hasStatus } from './errors.ts'
 import type { Interner } from './interner.ts'
+import { ReflectorBackoff } from './reflector-backoff.ts'
 import type { Resource } from './resources.ts'
 import { isSameButVersion, sharing } from './sharing.ts'
 import { type IndexFunction, Store } from './store.ts'
@@ -30,13 +31,9 @@ export type Change =
   | { type: 'updated'; object: KubeObject; before: KubeObject }
   | { type: 'deleted'; object: KubeObject }
 
-const firstBackoffMs = 800
-const longestBackoffMs = 30_000
 const watchSeconds = 240
 // The server sends a bookmark every minute. If nothing arrives for this long, the connection is dead.
 const stallMs = 150_000
-// Reset the backoff after this time without an error.
-const healthyMs = 60_000
 // List again at least this often, once the current watch has ended, in case a watch loses a change without an
 // error.
 const relistMs = 10 * 60_000
@@ -147,33 +144,28 @@ export class Reflector {
   async #run(): Promise<void> {
     const { clock } = this.#options
     const { signal } = this.#stopping
-    let failures = 0
+    const backoff = new ReflectorBackoff()
     while (!signal.aborted) {
       const startedMs = clock.now()
-      const outcome = await this.#once().catch((error: unknown) => error)
+      const error = await this.#once().catch((failure: unknown) => failure)
       if (signal.aborted) return
-      if (outcome === undefined) this.forbidden = undefined
-      if (outcome === undefined || clock.now() - startedMs >= healthyMs) failures = 0
-      if (outcome !== undefined) failures += 1
-      if (outcome !== undefined) this.#report(outcome, failures)
-      if (outcome === undefined && this.#isInterrupted) {
+      const end = { error, verb: this.#verb, lastedMs: clock.now() - startedMs }
+      const longestMs = backoff.after(end)
+      if (error === undefined) this.forbidden = undefined
+      else this.#report(error, backoff.failures)
+      if (error === undefined && this.#isInterrupted) {
         this.#isInterrupted = false
         continue
       }
-      // A server that closes every watch at once is not asked again at once.
-      await pause(clock, this.#backoffMs(Math.max(failures, 1)), signal)
+      await pause(clock, longestMs * (0.5 + 0.5 * this.#options.random()), signal)
     }
-  }
-
-  #backoffMs(failures: number): number {
-    const ms = Math.min(firstBackoffMs * 2 ** (failures - 1), longestBackoffMs)
-    return ms * (0.5 + 0.5 * this.#options.random())
   }
 
   #report(error: unknown, failures: number): void {
     const { logger, resource } = this.#options
     if (error instanceof Stale || hasStatus(error, 410)) return
-    if (this.state !== 'synced') this.state = hasStatus(error, 404) ? 'unavailable' : 'starting'
+    // It stays so while the server is away: a replica must be ready when the server is back.
+    if (this.state === 'starting' && hasStatus(error, 404)) this.state = 'unavailable'
     if (hasStatus(error, 403)) {
       this.#reportForbidden(error)
       return

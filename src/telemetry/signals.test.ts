@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { shortfallReasons } from '../plan/cache/shortfall.ts'
 import { warmupReasons } from '../plan/cache/warmup.ts'
 import { releaseReasons } from '../plan/pod/hold.ts'
+import { stepNames } from '../tracing/tracer.ts'
 import { createMetrics } from './metrics.ts'
 
 const page = await readFile(new URL('../../docs/signals.md', import.meta.url), 'utf8')
@@ -66,4 +67,8 @@ test('no label takes more than a few values', async () => {
   const labels = new Set(metrics.flatMap(({ labelNames }) => labelNames))
   const bounded = ['basis', 'decision', 'kind', 'loop', 'operation', 'outcome', 'phase', 'reason', 'resource']
   expect([...labels].toSorted()).toEqual(bounded)
+})
+
+test('the page of signals names every span', () => {
+  expect(documented('Traces').toSorted()).toEqual([...stepNames].toSorted())
 })

@@ -236,6 +236,15 @@ export const refillAnnotation = 'warmgate.dev/refill'
 export const refilledAnnotation = 'warmgate.dev/refilled'
 
 /**
+ * When the controller last made Fluid look at a cache, because pods of it became ready.
+ * On: AlluxioRuntimes (annotation).
+ * Written by: the controller.
+ * Read by: the controller, so that it does not do so too often; Fluid reads no more than that the object changed.
+ * Lives: as long as the Runtime.
+ */
+export const nudgedAnnotation = 'warmgate.dev/nudged'
+
+/**
  * The model URI that is downloaded into the source of a cache.
  * On: Datasets (annotation).
  * Written by: the controller.

@@ -52,8 +52,8 @@ export async function startFluidControllers(
     })
 }
 
-/** Where a real node keeps Fluid's mounts: /var is its own. */
-export const mountRoot = '/var/runtime-mnt'
+/** Where a real node keeps Fluid's mounts: /srv is its own. */
+export const mountRoot = '/srv'
 const realControllers = ['fluid-dataset', 'fluid-alluxio'] as const
 
 function withEngine({ image, isPatient }: RealEngine): { [name: string]: string } {

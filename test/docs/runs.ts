@@ -39,6 +39,7 @@ const before: Run[] = [
     prints: /\+ +storageUri: pvc:/,
   },
   { command: 'warmgate plan -f service.yaml', prints: /kind: DataLoad/ },
+  { command: 'kubectl apply -f service.yaml', prints: /bloom configured/ },
   { command: 'warmgate plan -f services/ --policy new.yaml -o diff', prints: /20m at most/ },
   {
     command: 'warmgate plan -f services/ --fail-on skip -o json',
@@ -97,6 +98,7 @@ const acceleration: Run[] = [
   { command: 'warmgate adopt -n models --yes', prints: /models\/bloom/ },
   { command: 'warmgate adopt -A -l team=language --yes', prints: /accelerated already: 2/ },
   { command: 'warmgate status -A', prints: /bloom/ },
+  { command: 'kubectl get datasets,dataloads -n models', prints: /bloom-/ },
   { command: 'warmgate status -n models', prints: /bloom(.*\n)*.*llama/ },
   { command: 'warmgate status -A -o json', prints: /"phase": ?"warm"/ },
   { command: 'warmgate status llama -n models', prints: /warm/ },

@@ -14,12 +14,14 @@ import { type Network, startNetwork } from '../node/network.ts'
 import { type RealNode, startNode } from '../node/node.ts'
 import { type RealFluidCluster, startRealFluidCluster } from '../warmgate/test-cluster.ts'
 import { driverPod } from './driver.ts'
-import { accessKey, type Store, secretKey, startStore } from './store.ts'
+import { accessKey, type Store, type StoreOptions, secretKey, startStore } from './store.ts'
 
 export interface EngineOptions {
   nodes: number
   /** What the store's link carries, at most. */
   bytesPerSecond?: number
+  /** How pods reach the store. */
+  store?: Pick<StoreOptions, 'region' | 'tls'>
   /** Fluid polls as often as its chart has it, which takes longer. */
   isPatient?: boolean
   /** Images of the nodes besides those of a cache. */
@@ -67,6 +69,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       network,
       folder,
       progress,
+      ...options.store,
       ...(limit !== undefined && { bytesPerSecond: limit }),
     })
     stops.push(() => store.stop())
@@ -121,12 +124,12 @@ function initializerOf(image: string): KubeObject {
 }
 
 /** A service account that reads the store as KServe's users have it, with its Secret. */
-export function storeAccess(namespace: string, { endpoint }: Store): KubeObject[] {
-  const { host } = new URL(endpoint)
+export function storeAccess(namespace: string, { endpoint, region }: Store): KubeObject[] {
+  const { host, protocol } = new URL(endpoint)
   const annotations = {
     'serving.kserve.io/s3-endpoint': host,
-    'serving.kserve.io/s3-usehttps': '0',
-    'serving.kserve.io/s3-region': 'us-east-1',
+    'serving.kserve.io/s3-usehttps': protocol === 'https:' ? '1' : '0',
+    'serving.kserve.io/s3-region': region,
   }
   return [
     {

@@ -17,7 +17,6 @@ import {
   objectAt,
   stringAt,
 } from '../../src/values/object.ts'
-import { provideBinaries } from '../cluster/binaries.ts'
 import { applyAll } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
 import { rcloneImage, storageImage } from '../images/images.ts'
@@ -25,6 +24,7 @@ import { applyPolicy, isTrue, podsOf } from '../integration/await.ts'
 import { custom, namespace, policyOf, service } from '../integration/services.ts'
 import { leftovers } from '../node/leftovers.ts'
 import type { RealNode } from '../node/node.ts'
+import { type Containers, containersOn, isRunning } from './containers.ts'
 import { type Engine, smallCache, startEngine, storeAccess } from './engine.ts'
 import { type Asked, type Files, type Held, type Origins, startOrigins } from './origins.ts'
 import { missingForEngine } from './requirements.ts'
@@ -96,7 +96,7 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
   let engine: Engine
   let origins: Origins
   let node: RealNode
-  let ctr: string
+  let onNode: Containers
   let sources: { [name: string]: { uri: string; account?: string } }
   /** The caches of the services of `fills`. */
   const caches: { [name: string]: string } = {}
@@ -112,10 +112,10 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
       { ...storage, name: images.storage },
       { ...rclone, name: `docker.io/${images.rclone}` },
     ]
-    ctr = (await provideBinaries({ programs: ['ctr'], progress })).path('ctr')
     engine = await startEngine({ nodes: 1, images: named })
     const { store, stage, network, nodes } = engine
     node = nodes[0] as RealNode
+    onNode = await containersOn(node)
     for (const bucket of ['models', 'mirror']) await store.createBucket(bucket)
     const objects: Files = {
       'bloom/config.json': bloom['config.json'] as Buffer,
@@ -289,17 +289,10 @@ describe.skipIf(lacking !== undefined)('a mirror that a Job fills', () => {
 
   /** Kills the process of a running container, as the kernel would. */
   async function kill(ns: string, name: string, step: string): Promise<void> {
-    const id = await until(`container ${step} of ${name}`, async () => {
-      const statuses = (await podsOfJob(ns, name)).flatMap((pod) => [
-        ...listAt(pod, 'status', 'initContainerStatuses'),
-        ...listAt(pod, 'status', 'containerStatuses'),
-      ])
-      const running = statuses.find(
-        (status) => stringAt(status, 'name') === step && getIn(status, 'state', 'running') !== undefined,
-      )
-      return stringAt(running, 'containerID')?.replace('containerd://', '')
-    })
-    await node.run([ctr, '--namespace', 'k8s.io', 'tasks', 'kill', '--signal', 'SIGKILL', id])
+    const pod = await until(`container ${step} of ${name}`, async () =>
+      (await podsOfJob(ns, name)).find((each) => isRunning(each, step)),
+    )
+    await onNode.kill(pod, step)
     await until(`the end of ${step} of ${name}`, async () => {
       const found = await jobOf(ns, name)
       return Number(getIn(found, 'status', 'failed')) > 0 || undefined

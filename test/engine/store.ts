@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { request } from 'undici'
@@ -11,15 +11,15 @@ import type { Link, Network } from '../node/network.ts'
 
 export const accessKey = 'warmgate-test'
 export const secretKey = 'warmgate-test-secret'
-const region = 'us-east-1'
 const port = 9000
 
 /** An S3 server (versitygw) at an address that nodes and pods reach, and at a port of this machine, for uploads. */
 export interface Store {
-  /** As pods reach it: `http://192.0.2.100:9000`. */
+  /** As pods reach it: `http://192.0.2.100:9000`. Under TLS with a host of `tls`. */
   endpoint: string
   /** As this process reaches it. */
   url: string
+  region: string
   /** The folder in which an object is a file, below its bucket. */
   objects: string
   link: Link
@@ -35,13 +35,26 @@ export interface StoreOptions {
   /** A folder on disk, for its objects. */
   folder: string
   bytesPerSecond?: number
+  /** With it pods reach the server by TLS, as this host. */
+  tls?: StoreTls
+  /** The region that signatures must name. Default: us-east-1. */
+  region?: string
   progress?: (line: string) => void
+}
+
+export interface StoreTls {
+  /** A name of the certificate, PEM. */
+  host: string
+  cert: string
+  key: string
 }
 
 export async function startStore({
   network,
   folder,
   progress = () => {},
+  region = 'us-east-1',
+  tls,
   ...options
 }: StoreOptions): Promise<Store> {
   const binaries = await provideBinaries({ programs: ['versitygw'], progress })
@@ -57,7 +70,7 @@ export async function startStore({
   const link = await network.serve({
     name: 'store',
     file,
-    args: args(`:${port}`),
+    args: [...(await tlsArgs(logs, tls)), ...args(`:${port}`)],
     env,
     ...(bytesPerSecond !== undefined && { bytesPerSecond }),
   })
@@ -69,14 +82,15 @@ export async function startStore({
     const encoded = path.split('/').map(encodeURIComponent).join('/')
     const url = new URL(`http://127.0.0.1:${local}/${encoded}`)
     const length = body && { 'content-length': String(body.bytes) }
-    const headers = { ...signed(method, url), ...length }
+    const headers = { ...signed(method, url, region), ...length }
     const answer = await request(url, { method, headers, body: body?.content ?? null })
     const text = await answer.body.text()
     if (answer.statusCode > 299) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`)
   }
   await processes.until('the store', () => send('GET', '').then(() => true))
   return {
-    endpoint: `http://${link.address}:${port}`,
+    endpoint: tls === undefined ? `http://${link.address}:${port}` : `https://${tls.host}:${port}`,
+    region,
     url: `http://127.0.0.1:${local}`,
     objects,
     link,
@@ -91,6 +105,13 @@ export async function startStore({
   }
 }
 
+async function tlsArgs(folder: string, tls: StoreTls | undefined): Promise<string[]> {
+  if (tls === undefined) return []
+  const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
+  for (const part of ['cert', 'key'] as const) await writeFile(files[part], tls[part], { mode: 0o600 })
+  return ['--cert', files.cert, '--key', files.key]
+}
+
 type Method = 'GET' | 'PUT' | 'DELETE'
 
 interface Body {
@@ -99,7 +120,11 @@ interface Body {
 }
 
 /** The headers of a request under Signature Version 4, whose body is not signed. */
-function signed(method: string, { host, pathname, searchParams }: URL): { [name: string]: string } {
+function signed(
+  method: string,
+  { host, pathname, searchParams }: URL,
+  region: string,
+): { [name: string]: string } {
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
   const scope = [time.slice(0, 8), region, 's3', 'aws4_request']
   const headers = { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', 'x-amz-date': time }

@@ -11,6 +11,8 @@ mount -t proc proc /proc
 # What a container mounts may have to be seen by kubelet, and by other containers.
 mount --make-rshared /
 mount -t tmpfs tmpfs /run
+# Of one segment, as Fluid's CSI driver takes for granted where it looks for mounts that are broken.
+mount -t tmpfs tmpfs /srv
 mkdir -p /run/node/upper /run/node/work /run/node/sysctl
 mount -t overlay overlay -o lowerdir=/var,upperdir=/run/node/upper,workdir=/run/node/work /var
 for state in containerd kubelet; do

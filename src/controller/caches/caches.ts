@@ -42,6 +42,7 @@ import { pathsOf, pruneLoads, reconcileDataLoads } from './data-loads.ts'
 import { explainDeletion } from './deletions.ts'
 import { type DesiredCache, desiredCache, reportOutdated } from './desired-cache.ts'
 import { type FillOutcome, FillReconciler } from './fills.ts'
+import { nudgeFluid } from './nudges.ts'
 import { deleteOrphans, partsOf } from './orphans.ts'
 import { Readers } from './readers.ts'
 import { clearRetention, retain, retentionOwners } from './retention.ts'
@@ -221,7 +222,8 @@ export class CacheReconciler {
     )
     if (dataset === undefined || runtime === undefined || runtime.metadata.deletionTimestamp !== undefined)
       return undefined
-    return await this.#pods.check({ dataset, runtime, resource: runtimeResources[kind] })
+    const served = { dataset, runtime, resource: runtimeResources[kind] }
+    return soonest(await nudgeFluid(this.#options, served), await this.#pods.check(served))
   }
 
   /** The objects that may be written by now: all of them, or all but new DataLoads (load-start.ts). */

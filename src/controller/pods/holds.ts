@@ -11,6 +11,7 @@ import { decideHold, type HoldDecision, type Release } from '../../plan/pod/hold
 import { gateCondition, hasSchedulingGate, isHeld, revertedMessage } from '../../plan/pod/pod.ts'
 import { awaitsSidecar } from '../../plan/pod/sidecar.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Tracer } from '../../tracing/tracer.ts'
 import type { Clock } from '../../values/clock.ts'
 import { createdMs, type KubeObject, type ObjectKey } from '../../values/object.ts'
 import { RecentTimes } from '../../values/recent-times.ts'
@@ -32,6 +33,7 @@ export interface HoldOptions {
   speeds: Speeds
   releases: Releases
   podRewrites: Pick<PodRewriteUsage, 'areKnownIn' | 'names'>
+  tracer?: Tracer | undefined
 }
 
 // Write progress at most every 5 s to one pod, and ten times a second to all held pods together.
@@ -181,6 +183,7 @@ export class HoldReconciler {
   async #release(pod: KubeObject, release: Release): Promise<RequeueAfterMs> {
     const { reason, message } = release
     const { clock, metrics, mirror, releases } = this.#options
+    const decidedMs = clock.now()
     const result = await writeGateStatus(this.#options, pod, { isReleased: true, reason, message })
     if (result.kind !== 'written') return goneMs
     this.#released.expect(result.pod, pod)
@@ -190,7 +193,21 @@ export class HoldReconciler {
     const service = isWorkloadPod(pod) ? mirror.services.ofPod(pod, pod.metadata.namespace ?? '') : undefined
     if (isWorkloadPod(pod)) metrics.holdDuration.observe({ outcome: reason }, heldMs / 1_000)
     releases.add({ pod, service, release, heldMs })
+    if (service !== undefined) this.#trace(pod, service, { reason, decidedMs })
     return undefined
+  }
+
+  #trace(
+    pod: KubeObject,
+    service: KubeObject,
+    { reason, decidedMs }: { reason: string; decidedMs: number },
+  ): void {
+    const { tracer, clock } = this.#options
+    const { name = '', uid = '' } = pod.metadata
+    const attributes = { 'k8s.pod.name': name, 'k8s.pod.uid': uid, 'warmgate.release.reason': reason }
+    const held = { startMs: createdMs(pod), endMs: decidedMs }
+    tracer?.record({ service, name: 'hold', ...held, attributes })
+    tracer?.record({ service, name: 'release', startMs: decidedMs, endMs: clock.now(), attributes })
   }
 }
 

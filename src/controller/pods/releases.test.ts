@@ -116,3 +116,23 @@ test('pods that go on being released do not put off the Events for ever', async 
   // The remaining Events are written at the end.
   expect(releases()).toHaveLength(notes.length + 1)
 })
+
+test('a pod is released within 10 s after a long outage of the API server', async () => {
+  const { api, clock, sent, controller } = setUp(1)
+  const ending = new AbortController()
+  const leading = controller.run(ending.signal)
+  await clock.advance(5_000)
+  const back = api.fail('patch Pod', 503)
+  api.put(fakeLoadJob())
+  for (let seconds = 0; seconds < 120; seconds++) await clock.advance(1_000)
+  back()
+  const tried = sent('Pod').length
+  for (let seconds = 0; seconds < 10; seconds++) await clock.advance(1_000)
+  expect(sent('Pod').length).toBe(tried + 1)
+  expect(api.find('Pod', { namespace: 'models', name: 'llama-0' })).toMatchObject({
+    status: { conditions: [{ type: 'warmgate.dev/cache-warm', status: 'True', reason: 'Warm' }] },
+  })
+  ending.abort()
+  await leading
+  await controller.stop()
+})

@@ -7,10 +7,11 @@ import type { CachePhase } from '../../plan/cache/cache-phase.ts'
 import { type CacheReading, readCache } from '../../plan/cache/cache-reading.ts'
 import { describeWarmup, speedOf, type Warmup, warmupReasons } from '../../plan/cache/warmup.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Attributes, Tracer } from '../../tracing/tracer.ts'
 import type { Clock } from '../../values/clock.ts'
-import { type KubeObject, keyOf } from '../../values/object.ts'
+import { createdMs, type KubeObject, keyOf } from '../../values/object.ts'
 import { pathsOf } from '../caches/data-loads.ts'
-import { cacheOwners } from '../caches/service-usage.ts'
+import { cacheOwners, isPolicy } from '../caches/service-usage.ts'
 import type { ErrorReporter } from '../errors.ts'
 import type { PodRewriteUsage } from '../policies/pod-rewrites.ts'
 
@@ -21,6 +22,7 @@ interface WarmupReporterOptions {
   metrics: Metrics
   podRewrites: PodRewriteUsage
   errors: ErrorReporter
+  tracer?: Tracer | undefined
 }
 
 /**
@@ -62,6 +64,26 @@ export class WarmupReporter {
     const [reason, note] = [warmupReasons[warmup.stage], describeWarmup(cache, warmup)]
     for (const regarding of [dataset, ...this.#waiting(dataset, dataLoad)])
       this.#options.events.record({ regarding, type, reason, note, action: 'Warmup' })
+    this.#trace(warmup, { dataset, dataLoad, isNew: stage === undefined && warmup.retry === 0 })
+  }
+
+  /** What a service waited for. A service that finds its cache warm has none of these steps. */
+  #trace(
+    warmup: Warmup,
+    { dataset, dataLoad, isNew }: { dataset: KubeObject; dataLoad: KubeObject; isNew: boolean },
+  ): void {
+    const { tracer, clock } = this.#options
+    if (tracer === undefined) return
+    const begunMs = createdMs(dataLoad)
+    const named = { 'warmgate.cache.name': dataset.metadata.name ?? '' }
+    const attributes = { ...named, 'warmgate.warmup.retry': warmup.retry, ...sizeOf(warmup) }
+    const failure = warmup.stage === 'failed' ? { failure: warmupReasons.failed } : {}
+    for (const service of this.#waiting(dataset, dataLoad).filter((each) => !isPolicy(each))) {
+      const created = { startMs: createdMs(dataset), endMs: begunMs, attributes: named }
+      if (isNew) tracer.record({ service, name: 'create cache', ...created })
+      const loaded = { startMs: begunMs, endMs: clock.now(), attributes, ...failure }
+      if (warmup.stage !== 'begun') tracer.record({ service, name: 'warm up', ...loaded })
+    }
   }
 
   /** Reports once that another controller suspends the cache or its warm-up. */
@@ -114,4 +136,9 @@ export class WarmupReporter {
     const speed = speedOf(warmup)
     if (speed !== undefined) metrics.warmupSpeed.observe(speed)
   }
+}
+
+function sizeOf(warmup: Warmup): Attributes {
+  const bytes = warmup.stage === 'failed' ? undefined : warmup.modelBytes
+  return bytes === undefined ? {} : { 'warmgate.model.bytes': bytes }
 }

@@ -292,7 +292,7 @@ test('evictions and lack of room are reported once Fluid’s numbers are newer t
   const evicted = state(holding('1.00GiB', '4.00GiB', '8.00GiB'), loaded)
   expect(shortfallOf(evicted, later)).toEqual({
     reason: 'CacheEvicted',
-    message: 'it holds 1 GiB of 4 GiB: the rest was evicted',
+    message: 'it holds 1 GiB of 4 GiB: the rest was evicted, or lost with a worker',
   })
   expect(shortfallOf(evicted, later - 1)).toBeUndefined()
   expect(shortfallOf(state(holding('2.00GiB', '4.00GiB', '2.00GiB'), loaded), later)).toEqual({

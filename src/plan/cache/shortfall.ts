@@ -47,7 +47,7 @@ export function shortfallOf(
   const capacityBytes = capacityOf(dataset)
   return capacityBytes !== undefined && capacityBytes < modelBytes
     ? { reason: 'CacheTooSmall', message: `${holds}: there is room for ${formatSize(capacityBytes)}` }
-    : { reason: 'CacheEvicted', message: `${holds}: the rest was evicted` }
+    : { reason: 'CacheEvicted', message: `${holds}: the rest was evicted, or lost with a worker` }
 }
 
 /** The shortfall of a cache if all its workers are ready and have less room than its model needs. */

@@ -33,6 +33,7 @@ import {
 } from './hold.ts'
 import { addLocality } from './locality.ts'
 import { addPrefetch, prefetches } from './prefetch.ts'
+import { addPropagation } from './propagation.ts'
 import { addSidecar, type SidecarState } from './sidecar.ts'
 
 export interface PodPlan {
@@ -49,6 +50,8 @@ export interface PodPlanInput {
   caches: CachePhase[]
   /** The labels of the nodes that hold them. */
   workerLabels: string[]
+  /** The claims of these caches. */
+  claims?: string[]
   sidecar: SidecarState
   /** The mounts to read ahead into the page cache. */
   readAhead?: ClaimMount[]
@@ -62,7 +65,7 @@ export interface PodPlanInput {
  * adds to lists and maps: existing entries belong to the user.
  */
 export function planPod(input: PodPlanInput): PodPlan {
-  const { pod, hold, gpu, caches, workerLabels, sidecar, readAhead = [], prefetchImage } = input
+  const { pod, hold, gpu, caches, workerLabels, claims = [], sidecar, readAhead = [], prefetchImage } = input
   const draft = new Draft(pod)
   const at = caches.some(({ kind }) => kind !== 'warm') ? hold.at : 'None'
   if (sidecar !== 'none') addSidecar(draft, sidecar, claimMounts(pod))
@@ -71,6 +74,8 @@ export function planPod(input: PodPlanInput): PodPlan {
   // A pod that starts before its cache is warm would read the same files from the source.
   if (at !== 'Readiness') addPrefetch(draft, readAhead, { sidecar, image: prefetchImage })
   addLocality(draft, workerLabels)
+  // Fluid replaces the volumes of a pod with a sidecar.
+  if (sidecar === 'none') addPropagation(draft, claims)
   return { held: at !== 'None' || sidecar === 'pending', patch: draft.patch() }
 }
 
