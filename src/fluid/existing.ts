@@ -1,8 +1,7 @@
 import { limits } from '../values/limits.ts'
 import { type Json, type KubeObject, listAt, objectAt, stringAt, stringMapAt } from '../values/object.ts'
 import { segmentsOf, trimEndSlashes } from '../values/text.ts'
-import { readsIdentically, sameStoreAs } from './credential-match.ts'
-import type { ExistingMount } from './existing-mount.ts'
+import { type ExistingMount, readsIdentically, sameStoreAs } from './credential-match.ts'
 import { type RuntimeName, runtimeNames, runtimes } from './runtimes.ts'
 import { partsOf, type Source } from './source.ts'
 
