@@ -141,7 +141,7 @@ function between(start: Json | undefined, end: Json | undefined): number | undef
   return Number.isNaN(seconds) || seconds < 0 ? undefined : seconds
 }
 
-function sum(numbers: number[]): number {
+export function sum(numbers: number[]): number {
   return numbers.reduce((total, each) => total + each, 0)
 }
 
