@@ -46,8 +46,8 @@ binaries: node_modules ## Kubernetes, KWOK, KServe and Fluid, built once into a 
 properties: node_modules ## 105,000 services made from the schemas of KServe's CRDs
 	@WARMGATE_PROPERTY_RUNS=35000 vitest run --project cluster test/property/crd.property.test.ts
 
-bench: node_modules ## CPU per review, beside a webhook in Go
-	@node bench/review.ts --go --out bench/reviews.json
+bench: node_modules ## CPU per review, beside webhooks in Go and with Pepr
+	@node bench/review.ts --go --pepr --out bench/reviews.json
 
 bench-check: node_modules ## Whether a review costs more than it did
 	@node bench/check.ts

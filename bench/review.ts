@@ -3,12 +3,12 @@ import { parseArgs } from 'node:util'
 import { createAuthority } from '../src/tls/authority.ts'
 import { createServing } from '../src/tls/serving.ts'
 import { requestBytes } from './load.ts'
-import { startGoPeer } from './peers.ts'
+import { startGoPeer, startPeprPeer } from './peers.ts'
 import { type BenchReview, benchReviewsAfter, createService } from './reviews.ts'
 import { connections, MeasuredServer, pinGenerator } from './server.ts'
 
 /** The servers that are compared. `parse` is what a webhook in Node costs at least. */
-export type Contestant = 'null' | 'parse' | 'warmgate' | 'go'
+export type Contestant = 'null' | 'parse' | 'warmgate' | 'go' | 'pepr'
 
 export interface Row {
   review: string
@@ -28,6 +28,8 @@ export interface BenchOptions {
   requests: number
   /** Whether the webhook in Go takes part. */
   withGo?: boolean
+  /** Whether the webhook with Pepr does. */
+  withPepr?: boolean
 }
 
 /**
@@ -44,6 +46,7 @@ export async function benchReviews(options: BenchOptions): Promise<Measured> {
     for (const kind of ['null', 'parse', 'warmgate'] as const)
       servers.set(kind, await MeasuredServer.start(kind, pair, authority.cert))
     if (options.withGo) servers.set('go', await startGoPeer(pair, authority.cert))
+    if (options.withPepr) servers.set('pepr', await startPeprPeer(pair, authority.cert))
     return await measure(servers, options)
   } finally {
     await Promise.all([...servers.values()].map((server) => server.stop()))
@@ -97,6 +100,7 @@ const titles: Record<Contestant, string> = {
   parse: 'parse only, µs',
   warmgate: 'Warmgate, µs',
   go: 'Go, µs',
+  pepr: 'Pepr, µs',
 }
 
 export function formatTable({ rows, behindLargeMs }: Measured): string {
@@ -117,6 +121,7 @@ if (import.meta.main) {
       rounds: { type: 'string', default: '5' },
       requests: { type: 'string', default: '2000' },
       go: { type: 'boolean', default: false },
+      pepr: { type: 'boolean', default: false },
       out: { type: 'string' },
     },
   })
@@ -125,6 +130,7 @@ if (import.meta.main) {
     rounds: Number(values.rounds),
     requests: Number(values.requests),
     withGo: values.go,
+    withPepr: values.pepr,
   })
   if (values.out !== undefined) await writeFile(values.out, `${JSON.stringify(measured, null, 2)}\n`)
   process.stdout.write(formatTable(measured))

@@ -172,8 +172,10 @@ function review(
   object: KubeObject,
   oldObject: KubeObject | null,
 ): string {
+  const [version = '', group = ''] = object.apiVersion.split('/').toReversed()
   const request = {
     uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
+    kind: { group, version, kind: object.kind },
     resource: { group: '', version: 'v1', resource },
     namespace: 'models',
     name: object.metadata.name ?? '',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fakeGround, realGround } from './scale/ground.ts'
-import { measure, type Needs, warmUp } from './scale/measure.ts'
+import { type EventCost, measure, type Needs, warmUp } from './scale/measure.ts'
 import { type Size, sizeOf } from './scale/objects.ts'
 import { type Build, bundleReplica, shippedNodeOptions } from './scale/replica.ts'
 
@@ -34,8 +34,10 @@ async function benchScale(options: Options, report: (row: Row) => void): Promise
               ...(await bundled(pathToFileURL(`${options.before}/`), join(folder, 'then.mjs'), options)),
             },
           ]
+    const bare = { program: join(folder, 'bare.mjs'), nodeOptions: options.nodeOptions }
+    await bundleReplica(new URL('../', import.meta.url), bare.program, 'bare-watch')
     for (const services of options.services)
-      await benchSize(sizeOf(services), [...then, { build: 'now', ...now }], { now, options, report })
+      await benchSize(sizeOf(services), [...then, { build: 'now', ...now }], { now, bare, options, report })
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -44,13 +46,13 @@ async function benchScale(options: Options, report: (row: Row) => void): Promise
 async function benchSize(
   size: Size,
   builds: (Build & { build: string })[],
-  { now, options, report }: { now: Build; options: Options; report: (row: Row) => void },
+  { now, bare, options, report }: { now: Build; bare: Build; options: Options; report: (row: Row) => void },
 ): Promise<void> {
   const ground = await (options.isFake ? fakeGround(size) : realGround(size))
   try {
     await warmUp(ground, size, now)
     for (const { build, ...of } of builds)
-      report({ build, ...size, ...(await measure(ground, { build: of, leader: now })) })
+      report({ build, ...size, ...(await measure(ground, { build: of, leader: now, bare })) })
   } finally {
     await ground.stop()
   }
@@ -67,7 +69,10 @@ const head = [
 ]
 
 function formatRow({ services, caches, pods, build, ...needs }: Row): string {
-  const figures = Object.values(needs).map((value) => (value < 10 ? value.toFixed(2) : value.toFixed(0)))
+  const format = (value: number) => value.toFixed(value < 10 ? 2 : 0)
+  const figures = Object.values(needs).map((value: number | EventCost) =>
+    typeof value === 'number' ? format(value) : `${format(value.ms)} (${format(value.bareMs)})`,
+  )
   const size = [services, caches, pods].map((count) => count.toLocaleString('en')).join(' / ')
   return `| ${[size, build, ...figures].join(' | ')} |`
 }

@@ -7,18 +7,23 @@ import type { KeyPair } from '../src/tls/issue.ts'
 import { Connection, requestBytes } from './load.ts'
 
 export const connections = 10
+// Ten reviews of 850 KB queue for seconds at a slow server, which then closes connections as idle.
+const connectionsOfLarge = 2
+const largeBytes = 2 ** 18
 
 /** A server under test, in its own process. */
 export class MeasuredServer {
   readonly #child: ChildProcess
   readonly #port: number
   readonly #ca: string
+  readonly #pathOf: (path: string) => string
 
-  /** Any process that listens at a port of the loopback. */
-  constructor(child: ChildProcess, port: number, ca: string) {
+  /** Any process that listens at a port of the loopback. `pathOf` gives its own path for one of Warmgate's. */
+  constructor(child: ChildProcess, port: number, ca: string, pathOf = (path: string) => path) {
     this.#child = child
     this.#port = port
     this.#ca = ca
+    this.#pathOf = pathOf
   }
 
   /** A server of this repository: `server.child.ts`. */
@@ -38,8 +43,9 @@ export class MeasuredServer {
 
   /** The server's CPU time for one request, in microseconds: user and system, TLS and garbage included. */
   async cpuPerRequest(path: string, body: string, requests: number): Promise<number> {
-    const request = requestBytes(path, body)
-    return await this.#connected(connections, request, async (open) => {
+    const request = requestBytes(this.#pathOf(path), body)
+    const count = request.length < largeBytes ? connections : connectionsOfLarge
+    return await this.#connected(count, request, async (open) => {
       const before = await cpuMicroseconds(this.#child.pid ?? 0)
       let left = requests
       const client = async (connection: Connection) => {
@@ -63,7 +69,7 @@ export class MeasuredServer {
   }
 
   async post(path: string, body: string): Promise<string> {
-    const request = requestBytes(path, body)
+    const request = requestBytes(this.#pathOf(path), body)
     return await this.#connected(1, request, async ([connection]) => (await connection?.send(request)) ?? '')
   }
 

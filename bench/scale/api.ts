@@ -79,8 +79,7 @@ export class ScaleApi {
     response.setHeader('content-type', 'application/json')
     const body = Buffer.concat(await request.toArray())
     const place = placeOf(pathname)
-    if (request.method !== 'GET')
-      return this.#write(request.method ?? '', pathname, { place, body, response })
+    if (request.method !== 'GET') return this.#write(request, pathname, { place, body, response })
     const document = this.#documents.get(pathname)
     if (document !== undefined) return void response.end(JSON.stringify(document))
     const { collection, key } = place
@@ -94,7 +93,7 @@ export class ScaleApi {
   }
 
   #write(
-    method: string,
+    { method, headers }: IncomingMessage,
     path: string,
     { place, body, response }: { place: Place; body: Buffer; response: ServerResponse },
   ): void {
@@ -107,7 +106,8 @@ export class ScaleApi {
     const objects = this.#collections.get(collection)
     const stored = objects?.get(key ?? '')
     if (stored === undefined || key === undefined) {
-      notFound(response)
+      if (headers['content-type'] !== 'application/apply-patch+yaml') notFound(response)
+      else response.end(JSON.stringify(this.put(path, given)))
       return
     }
     if (method === 'DELETE') {

@@ -21,11 +21,17 @@ export interface Needs {
   heapMiB: number
   takeoverMs: number
   takeoverCalls: number
-  /** CPU for one event, in milliseconds. */
-  serviceEventMs: number
-  datasetEventMs: number
-  podEventMs: number
+  serviceEvent: EventCost
+  datasetEvent: EventCost
+  podEvent: EventCost
   scrapeMs: number
+}
+
+/** CPU for one event, in milliseconds. */
+export interface EventCost {
+  ms: number
+  /** Of a process that only receives and parses the same events at the same time. */
+  bareMs: number
 }
 
 export const eventsPerSecond = 100
@@ -61,7 +67,7 @@ export async function warmUp(ground: Ground, { caches }: Size, build: Build): Pr
 /** Starts a replica as a standby, makes it the leader, and sends it events. `leader` is what leads before. */
 export async function measure(
   { client, kubeconfig }: Ground,
-  { build, leader }: { build: Build; leader: Build },
+  { build, leader, bare }: { build: Build; leader: Build; bare: Build },
 ): Promise<Needs> {
   const first = await MeasuredReplica.start(kubeconfig, 'first', roomy(leader))
   await first.synced()
@@ -77,14 +83,14 @@ export async function measure(
     const taken = await replica.quiet()
     const send = async (resource: Resource, status: (version: number) => JsonObject) => {
       const { items } = await client.list(resource, { namespace: 'team-0' })
-      return await cpuPerEvent(replica, async (index) => {
+      return await costOfEvent({ kubeconfig, replica, bare }, async (index) => {
         const object = items[index % items.length]
         if (object !== undefined) await patchStatus(client, resource, object, status(index + 1))
       })
     }
-    const serviceEventMs = await send(resources.inferenceService, serviceStatus)
-    const datasetEventMs = await send(resources.dataset, datasetStatus)
-    const podEventMs = await send(resources.pod, podStatus)
+    const serviceEvent = await send(resources.inferenceService, serviceStatus)
+    const datasetEvent = await send(resources.dataset, datasetStatus)
+    const podEvent = await send(resources.pod, podStatus)
     await replica.quiet(20_000)
     const before = await replica.usage()
     for (let index = 0; index < scrapes; index++) await replica.scrape()
@@ -97,9 +103,9 @@ export async function measure(
       heapMiB,
       takeoverMs: taken.cpuMs - synced.cpuMs,
       takeoverCalls: taken.calls - synced.calls,
-      serviceEventMs,
-      datasetEventMs,
-      podEventMs,
+      serviceEvent,
+      datasetEvent,
+      podEvent,
       scrapeMs,
     }
   } finally {
@@ -136,22 +142,33 @@ function follow(client: KubeClient, resource: Resource): Reflector {
   return reflector
 }
 
-async function cpuPerEvent(
-  replica: MeasuredReplica,
+async function costOfEvent(
+  { kubeconfig, replica, bare }: { kubeconfig: string; replica: MeasuredReplica; bare: Build },
   write: (index: number) => Promise<unknown>,
-): Promise<number> {
-  await replica.quiet(20_000)
-  const idlePerMs = await idleCpu(replica)
-  const before = await replica.usage()
-  const startedMs = performance.now()
-  for (let index = 0; index < events; index++) {
-    await write(index)
-    const aheadMs = ((index + 1) * 1_000) / eventsPerSecond - (performance.now() - startedMs)
-    if (aheadMs > 0) await pause(aheadMs)
+): Promise<EventCost> {
+  const watcher = await MeasuredReplica.start(kubeconfig, 'bare', bare)
+  try {
+    await replica.quiet(20_000)
+    const processes = [replica, watcher]
+    const idlePerMs = await Promise.all(processes.map(idleCpu))
+    const before = await Promise.all(processes.map((each) => each.usage()))
+    const startedMs = performance.now()
+    for (let index = 0; index < events; index++) {
+      await write(index)
+      const aheadMs = ((index + 1) * 1_000) / eventsPerSecond - (performance.now() - startedMs)
+      if (aheadMs > 0) await pause(aheadMs)
+    }
+    await pause(settlingMs)
+    const after = await Promise.all(processes.map((each) => each.usage()))
+    const tookMs = performance.now() - startedMs
+    const [ms = Number.NaN, bareMs = Number.NaN] = after.map(({ cpuMs }, index) => {
+      const ownMs = cpuMs - (before[index]?.cpuMs ?? 0)
+      return (ownMs - (idlePerMs[index] ?? 0) * tookMs) / events
+    })
+    return { ms, bareMs }
+  } finally {
+    await watcher.stop()
   }
-  await pause(settlingMs)
-  const ownMs = (await replica.usage()).cpuMs - before.cpuMs
-  return (ownMs - idlePerMs * (performance.now() - startedMs)) / events
 }
 
 /** What a replica uses for its lease, and for caches that are looked at one by one: its CPU for each millisecond. */

@@ -19,8 +19,12 @@ export interface Build {
 }
 
 /** Bundles the replica of a checkout, as the image has it: a shipped replica spends no memory on stripping types. */
-export async function bundleReplica(checkout: URL, outfile: string): Promise<void> {
-  await bundle(outfile, fileURLToPath(new URL('bench/scale.child.ts', checkout)))
+export async function bundleReplica(
+  checkout: URL,
+  outfile: string,
+  program: 'scale' | 'bare-watch' = 'scale',
+): Promise<void> {
+  await bundle(outfile, fileURLToPath(new URL(`bench/${program}.child.ts`, checkout)))
 }
 
 /** A replica under measurement, in a process of its own, with the flags of the shipped manifest or others. */

@@ -3,7 +3,7 @@ import { copyAlong, type PatchOperation } from '../plan/draft.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Clock } from '../values/clock.ts'
-import { cloneJson, type KubeObject } from '../values/object.ts'
+import type { KubeObject } from '../values/object.ts'
 import { Undecided } from './errors.ts'
 import {
   type AdmissionAnswer,
@@ -89,8 +89,8 @@ function applicable({ object }: AdmissionRequest, answer: AdmissionAnswer): Admi
  */
 export function applyToCopy(object: KubeObject | null, patch: PatchOperation[]): KubeObject | null {
   let copy = object
-  // The operations are copied because a later one may write into the value of an earlier one.
-  for (const operation of cloneJson(patch)) {
+  for (const operation of patch) {
+    // This also copies values of earlier operations that a later one writes into.
     copy = copyAlong(copy, operation.path)
     copy = jsonPatch.applyOperation(copy, operation, true, true).newDocument
   }

@@ -148,7 +148,10 @@ function readBytes(
   }
   request.on('data', collect)
   request.once('end', () => {
-    resolve({ bytes: Buffer.concat(chunks), cost: weight.cost })
+    const [first] = chunks
+    // Most bodies arrive in one piece.
+    const bytes = first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
+    resolve({ bytes, cost: weight.cost })
     // From here on the caller releases it.
     length = 0
   })

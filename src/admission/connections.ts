@@ -26,11 +26,17 @@ interface ClientConnection {
 export class Connections {
   // In the order of arrival. A TLS socket has the address of its TCP socket, but no reference to it.
   readonly #open = new Map<string, ClientConnection>()
+  /** By TLS socket. */
+  readonly #secure = new WeakMap<Socket, ClientConnection>()
   readonly #limits: ConnectionLimits
 
   constructor(server: Server, limits: ConnectionLimits) {
     this.#limits = limits
     server.on('connection', (socket: Socket) => this.#opened(socket))
+    server.on('secureConnection', (socket: Socket) => {
+      const connection = this.#open.get(addressOf(socket))
+      if (connection !== undefined) this.#secure.set(socket, connection)
+    })
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       const connection = this.#of(request)
       if (connection === undefined) return
@@ -54,7 +60,7 @@ export class Connections {
   }
 
   #of({ socket }: IncomingMessage): ClientConnection | undefined {
-    return this.#open.get(addressOf(socket))
+    return this.#secure.get(socket)
   }
 
   #opened(socket: Socket): void {

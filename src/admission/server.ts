@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
@@ -154,16 +154,15 @@ interface ServerOptions extends AdmissionServerOptions {
 }
 
 function route(app: Express, options: ServerOptions): void {
-  const { clients, connections, isDraining, limits } = options
+  const { clients } = options
   app.disable('x-powered-by')
   app.disable('etag')
-  app.use((request, response, next) => {
-    if (isDraining()) response.setHeader('Connection', 'close')
-    else if (connections.isTrusted(request)) keepOpen(response, limits)
-    if (clients !== undefined && !isAllowed(request, clients))
-      throw new Refusal('Forbidden', 'reviews from the subject of this client certificate are not accepted')
-    next()
-  })
+  if (clients !== undefined)
+    app.use((request, _response, next) => {
+      if (!isAllowed(request, clients))
+        throw new Refusal('Forbidden', 'reviews from the subject of this client certificate are not accepted')
+      next()
+    })
   for (const [path, handler] of Object.entries(options.handlers)) {
     const reviewing = { ...options, handler, budgetMs: rememberLast(budgetMs) }
     app.post(path, (request, response) => review(request, response, reviewing))
@@ -172,12 +171,6 @@ function route(app: Express, options: ServerOptions): void {
     throw new Refusal('NotFound', 'reviews are sent to the paths of the webhook configuration, by POST')
   })
   app.use(refuse(options))
-}
-
-/** Sends the client its keep-alive time: the server's own limit is for connections without a review. */
-function keepOpen(response: ServerResponse, { trustedIdleMs }: ServerLimits): void {
-  response.setHeader('Connection', 'keep-alive')
-  response.setHeader('Keep-Alive', `timeout=${Math.floor(trustedIdleMs / 1_000)}`)
 }
 
 /** The certificate itself was verified in the handshake. */
@@ -201,14 +194,12 @@ async function review(request: Request, response: Response, options: ReviewOptio
     const parsed = parseReview(body)
     if (!parsed.ok) throw new Refusal('BadRequest', parsed.message)
     connections.trust(request)
-    // The middleware has done it on a connection that was trusted before.
-    if (!isTrusted && !options.isDraining()) keepOpen(response, options.limits)
     // The clock counts whole milliseconds, which is too coarse here.
     const startedMs = performance.now()
     const answer = await answerSafely(parsed.request, { ...options, budgetMs: options.budgetMs(request.url) })
     const seconds = (performance.now() - startedMs) / 1_000
     options.metrics.admissionDuration.observe({ resource: resourceLabel(parsed.request) }, seconds)
-    reply(response, 200, reviewResponse(parsed.request, answer))
+    reply(response, options, { status: 200, body: reviewResponse(parsed.request, answer) })
   } finally {
     release()
   }
@@ -222,7 +213,8 @@ function budgetMs(url: string): number {
 }
 
 /** Answers as the API server does, with a Status: then its log says why. */
-function refuse({ logger, metrics, clock }: ServerOptions): ErrorRequestHandler {
+function refuse(options: ServerOptions): ErrorRequestHandler {
+  const { logger, metrics, clock } = options
   const loggedMs = new Map<Refusal['reason'], number>()
   return (error: unknown, request, response, _next) => {
     const refusal = error instanceof Refusal ? error : new Refusal('InternalError', 'the request failed')
@@ -237,20 +229,33 @@ function refuse({ logger, metrics, clock }: ServerOptions): ErrorRequestHandler 
     }
     // With Retry-After the API server tries once more, maybe on another replica.
     if (reason === 'TooManyRequests') response.setHeader('Retry-After', '1')
-    reply(response, status, {
-      apiVersion: 'v1',
-      kind: 'Status',
-      status: 'Failure',
-      code: status,
-      reason,
-      message,
-    })
+    const body = { apiVersion: 'v1', kind: 'Status', status: 'Failure', code: status, reason, message }
+    reply(response, options, { status, body })
   }
 }
 
 /** With its length, a response is one write and one TLS record; without, Node sends it in chunks. */
-function reply(response: ServerResponse, status: number, body: JsonObject): void {
+function reply(
+  response: Response,
+  options: ServerOptions,
+  { status, body }: { status: number; body: JsonObject },
+): void {
   const text = JSON.stringify(body)
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }
-  response.writeHead(status, headers).end(text)
+  response
+    .writeHead(status, {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(text),
+      ...connectionHeaders(response.req, options),
+    })
+    .end(text)
+}
+
+/** Sends the client its keep-alive time: the server's own limit is for connections without a review. */
+function connectionHeaders(
+  request: Request,
+  { connections, limits, isDraining }: ServerOptions,
+): OutgoingHttpHeaders {
+  if (isDraining()) return { Connection: 'close' }
+  if (!connections.isTrusted(request)) return {}
+  return { Connection: 'keep-alive', 'Keep-Alive': `timeout=${Math.floor(limits.trustedIdleMs / 1_000)}` }
 }

@@ -29,8 +29,12 @@ export class RecentCredentials {
   readonly grants: RecentReads<boolean>
 
   constructor(clock: Pick<Clock, 'now'>) {
-    this.accounts = new RecentReads(clock, ({ isMissing = false }) => isMissing)
-    this.secrets = new RecentReads(clock)
+    this.accounts = new RecentReads(clock, {
+      isMissing: ({ isMissing = false }) => isMissing,
+      // An account without Secrets may have got its first one a moment ago.
+      isReusable: ({ secrets }) => secrets.length > 0,
+    })
+    this.secrets = new RecentReads(clock, { isReusable: (secret) => secret !== undefined })
     this.grants = new RecentReads(clock)
   }
 }

@@ -5,6 +5,7 @@ import type { Json, KubeObject } from '../values/object.ts'
 import { openNamespace } from './cluster.fake.ts'
 import { fakeMirror } from './mirror.fake.ts'
 import { fakePlanner } from './planner.fake.ts'
+import type { Planner } from './planner.ts'
 import { Records } from './records.ts'
 
 const signal = new AbortController().signal
@@ -175,12 +176,52 @@ test('admission reads a Secret that came a moment ago, whatever was read for oth
   it.putSecret()
   expect((await it.planner.create(review)).reason).toBe('Accelerated')
   it.dropSecret()
+  it.clock.nowMs += 5_001
   expect((await it.planner.create(review)).reason).toBe('CredentialsPending')
   const { service } = review
   const moved = { ...service, spec: { predictor: { model: { storage: { key: 'minio', path: 'other' } } } } }
   it.putSecret()
   const updated = await it.planner.update({ ...review, service: moved, previous: it.service() })
   expect(updated.reason).toBe('Accelerated')
+})
+
+/** A new service that uses the account `reader`, which lists Secrets. */
+function readerService(name: string, uri = 's3://b/llama'): Parameters<Planner['create']>[0] {
+  const model = { modelFormat: { name: 'sklearn' }, storageUri: uri }
+  const spec = { predictor: { serviceAccountName: 'reader', model } }
+  return { ...review, service: { ...asked, metadata: { ...asked.metadata, name, uid: name }, spec } }
+}
+
+test('services that are created one after another share their account and Secrets for five seconds', async () => {
+  const it = setUp()
+  const account = (...secrets: string[]) =>
+    it.api.put({
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'reader', namespace: 'models' },
+      secrets: secrets.map((name) => ({ name })),
+    })
+  const keys = { AWS_ACCESS_KEY_ID: 'eA==', AWS_SECRET_ACCESS_KEY: 'eA==' }
+  const secret = (name: string, data: { [key: string]: string } = keys) =>
+    it.api.put({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'models' }, data })
+  const create = async (name: string, uri?: string) => {
+    const { reason } = await it.planner.create(readerService(name, uri))
+    return { reason, ...it.spent() }
+  }
+  account()
+  secret('keys')
+  // An account without Secrets is read each time: it may get its first one.
+  await create('a')
+  account('keys')
+  expect(await create('b')).toEqual({ reason: 'Accelerated', reads: 2, plans: 1 })
+  it.clock.nowMs += 5_000
+  expect(await create('c')).toEqual({ reason: 'Accelerated', reads: 0, plans: 1 })
+  it.clock.nowMs += 1
+  expect(await create('d')).toEqual({ reason: 'Accelerated', reads: 2, plans: 1 })
+  // What is known leaves this one to KServe, so that it is read again, and there are Secrets for it by now.
+  account('keys', 'oss')
+  secret('oss', { 'fs.oss.accessKeyId': 'eA==', 'fs.oss.accessKeySecret': 'eA==' })
+  expect(await create('e', 'oss://b/llama')).toMatchObject({ reads: 3, plans: 2 })
 })
 
 test('reads that are older than a service’s last change do not count', async () => {

@@ -50,6 +50,9 @@ interface RememberedOptions {
   rereadsMissing?: true
 }
 
+// How long a review uses the account and the Secrets that another one has read.
+const reuseMs = 5_000
+
 interface Remembered {
   fingerprint: string
   claims: AskedSet
@@ -98,11 +101,24 @@ export class Planner {
     return this.#plans.size
   }
 
-  /** A new service. Reads credentials from the API server: its Secret may be milliseconds old. */
-  async create({ service, namespace, signal }: Review): Promise<Plan> {
+  /**
+   * A new service. Its Secret may be milliseconds old: what is missing is read from the API server, and what was
+   * there seconds ago counts only if the service is accelerated as a whole with it. So services that are created
+   * one after another with the same credentials cost no calls.
+   */
+  async create(review: Review): Promise<Plan> {
+    let isReused = false
+    const onReused = () => {
+      isReused = true
+    }
+    const reuse = { sinceMs: this.#clock.now() - reuseMs, onReused }
+    const first = await this.#created(review, { kind: 'Live', reuse })
+    return isReused && !isWhole(first) ? await this.#created(review, { kind: 'Live' }) : first
+  }
+
+  async #created({ service, namespace, signal }: Review, freshness: Freshness): Promise<Plan> {
     const read = oneReading()
-    const options = { namespace, freshness: { kind: 'Live' }, signal } as const
-    const facts = await readFacts(this.#sources, service, options, read)
+    const facts = await readFacts(this.#sources, service, { namespace, freshness, signal }, read)
     return this.#plan({ service, facts, read })
   }
 
@@ -285,6 +301,11 @@ function futureService(policy: string, namespace: string, model: PrewarmedModel)
     metadata: { namespace, name: `of ${policy}: ${model.serviceAccount} ${model.uri}` },
     spec: { predictor: predictorOf(model) },
   }
+}
+
+/** Whether a plan leaves nothing of a service to KServe's download, and warns of nothing. */
+function isWhole({ decision, skipped, unavailable, warnings }: Plan): boolean {
+  return decision === 'accelerate' && [skipped, unavailable, warnings].every(({ length }) => length === 0)
 }
 
 function inputOf(service: KubeObject, mode: Mode): Omit<PlanInput, 'facts'> {

@@ -1,4 +1,11 @@
-import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createHmac,
+  createSecretKey,
+  type Hmac,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 import type { KubeClient } from '../kube/client.ts'
 import { retryOnConflict } from '../kube/conflict.ts'
 import { writeOwnSecret } from '../kube/own-secret.ts'
@@ -50,7 +57,7 @@ export class RecordKeys implements RecordSigner {
   sign(statement: string): string {
     const [key] = this.#keys
     if (key === undefined) throw new Error(`not read yet: ${this.missing}`)
-    const signature = signatureOf(key, statement).toString('base64url')
+    const signature = signatureOf(key, statement).digest('base64url')
     this.#proven.set(signature, statement, statement)
     return signature
   }
@@ -59,7 +66,7 @@ export class RecordKeys implements RecordSigner {
     if (this.#proven.get(signature) === statement) return true
     const bytes = Buffer.from(signature, 'base64url')
     const isValid = this.#keys.some((key) => {
-      const own = signatureOf(key, statement)
+      const own = signatureOf(key, statement).digest()
       return own.length === bytes.length && timingSafeEqual(own, bytes)
     })
     if (isValid) this.#proven.set(signature, statement, statement)
@@ -108,8 +115,8 @@ export class RecordKeys implements RecordSigner {
   }
 }
 
-function signatureOf(key: KeyObject, statement: string): Buffer {
-  return createHmac('sha256', key).update(statement).digest()
+function signatureOf(key: KeyObject, statement: string): Hmac {
+  return createHmac('sha256', key).update(statement)
 }
 
 /** A key that is too short counts as missing. */

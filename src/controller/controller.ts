@@ -336,8 +336,9 @@ export class Controller {
     // Wake pods first: releasing them is more urgent than maintaining the cache.
     this.#wakeMounting(key)
     const usage = { mirror: this.#options.mirror, podRewrites: this.#podRewrites }
-    if (change === undefined || !isRoutine(usage, key, change, this.#options.clock.now()))
-      this.#wakeCache(key)
+    // Neither the cache nor its warm-up has anything to do.
+    if (change !== undefined && isRoutine(usage, key, change, this.#options.clock.now())) return
+    this.#wakeCache(key)
     // A warm-up is complete only once its Dataset reports a file.
     if (object.kind === 'Dataset')
       for (const dataLoad of this.#options.mirror.loadsOf(key)) this.#warmupReporter.report(dataLoad)

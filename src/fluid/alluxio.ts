@@ -96,11 +96,13 @@ const fuseOptions = `--fuse-opts=auto_cache,ro,attr_timeout=${attributeTimeoutSe
  * Fluid's default is blocks of 16 MB, metadata that FUSE remembers for 10 min, and 32 MB that a worker sends ahead
  * (transform_optimization.go), which are lost at each jump. A master that starts waits until its journal has not
  * changed for 5 s, in case another master still writes it. Here it has one master, and several keep another journal.
+ * While a worker loads a block, it reserves up to twice the block's size, and it loads ten at once (alluxio 2.9.3,
+ * UnderFileSystemBlockReader.transferTo): with blocks of 256 MB a cache of 4 GiB had no room for a model of 3.1 GiB.
  */
 function properties({ tieredStore }: CacheSettings): JsonObject {
   return {
     'alluxio.master.journal.tailer.shutdown.quiet.wait.time': '100ms',
-    'alluxio.user.block.size.bytes.default': '256MB',
+    'alluxio.user.block.size.bytes.default': '64MB',
     'alluxio.user.metadata.cache.expiration.time': `${attributeTimeoutSeconds}s`,
     'alluxio.user.streaming.reader.chunk.size.bytes': '1MB',
     'alluxio.worker.network.reader.buffer.size': '4MB',

@@ -54,12 +54,14 @@ export function requestsDevices(spec: Json | undefined, names: readonly string[]
     compared += 1
     return compared > limits.resourceNames || devices.has(resource) || isAccelerator(resource)
   }
+  const asks = (list: Json | undefined) => isObject(list) && Object.keys(list).some(isAsked)
   return someObject(
     spec,
     (object) =>
       isListed(object.resourceClaims) ||
       isListed(getIn(object.resources, 'claims')) ||
-      [object.limits, object.requests].some((list) => isObject(list) && Object.keys(list).some(isAsked)),
+      asks(object.limits) ||
+      asks(object.requests),
     limits.values,
   )
 }

@@ -219,7 +219,7 @@ export class Reflector {
       const kept = this.#reduce(object)
       if (kept === undefined) return undefined
       gone.delete(keyText(keyOf(kept)))
-      this.#keep(kept)
+      this.#keep(kept, 'Listed')
       return undefined
     }
     const list = await client.list(resource, { ...select, signal, reduce, onStart })
@@ -240,16 +240,22 @@ export class Reflector {
     if (this.#isRelistWanted) this.relist()
     const signal = AbortSignal.any([ending.signal, this.#stopping.signal])
     let isStalled = false
+    let heardMs = clock.now()
     let cancel = () => {}
-    const watchdog = () => {
-      cancel()
+    // One timer, which looks back when it fires: an event sets none.
+    const watchdog = (waitMs: number) => {
       cancel = clock.setTimer(() => {
+        const leftMs = heardMs + stallMs - clock.now()
+        if (leftMs > 0) {
+          watchdog(Math.min(leftMs, stallMs))
+          return
+        }
         isStalled = true
         ending.abort()
-      }, stallMs)
+      }, waitMs)
     }
     const timeoutSeconds = Math.round(watchSeconds * (0.8 + 0.4 * random()))
-    watchdog()
+    watchdog(stallMs)
     try {
       for await (const event of client.watch(resource, {
         ...select,
@@ -257,7 +263,7 @@ export class Reflector {
         timeoutSeconds,
         signal,
       })) {
-        watchdog()
+        heardMs = clock.now()
         this.#take(event)
       }
     } finally {
@@ -285,7 +291,7 @@ export class Reflector {
   #put(object: KubeObject): void {
     const kept = this.#reduce(object)
     if (kept === undefined) this.#drop(keyText(keyOf(object)))
-    else this.#keep(kept)
+    else this.#keep(kept, 'Watched')
   }
 
   #reduce(object: KubeObject): KubeObject | undefined {
@@ -294,7 +300,7 @@ export class Reflector {
     return reduce({ ...object, metadata })
   }
 
-  #keep(object: KubeObject): void {
+  #keep(object: KubeObject, how: 'Listed' | 'Watched'): void {
     const before = this.#objects.get(keyOf(object))
     const { interner } = this.#options
     if (before === undefined) {
@@ -309,7 +315,8 @@ export class Reflector {
       before.metadata.resourceVersion = now.metadata.resourceVersion ?? ''
       return
     }
-    this.#objects.set(interner?.intern(now) ?? now)
+    // An event changes little, and what it leaves has been interned: to intern it again would cost more than it saves.
+    this.#objects.set((how === 'Listed' ? interner?.intern(now) : undefined) ?? now)
     this.#tell({ type: 'updated', object: now, before })
   }
 

@@ -20,10 +20,8 @@ export function sharing(before: KubeObject, now: KubeObject): KubeObject {
 
 /** Whether two states that share their parts differ only in their resourceVersion. */
 export function isSameButVersion(before: KubeObject, now: KubeObject): boolean {
-  const { resourceVersion: _, ...others } = before.metadata
-  const { resourceVersion: __, ...othersNow } = now.metadata
   return (
-    isSameFields(others, othersNow) && isSameFields({ ...before, metadata: null }, { ...now, metadata: null })
+    isSameFields(before, now, 'metadata') && isSameFields(before.metadata, now.metadata, 'resourceVersion')
   )
 }
 
@@ -59,10 +57,11 @@ function shareFields(before: JsonObject, now: JsonObject, level: number): Json {
   return isSame ? before : now
 }
 
-function isSameFields(before: object, now: object): boolean {
+/** Whether two objects share all fields but one, which both or none of them may have. */
+function isSameFields(before: object, now: object, except: string): boolean {
   const fields = Reflect.ownKeys(now)
   return (
     fields.length === Reflect.ownKeys(before).length &&
-    fields.every((field) => Reflect.get(before, field) === Reflect.get(now, field))
+    fields.every((field) => field === except || Reflect.get(before, field) === Reflect.get(now, field))
   )
 }

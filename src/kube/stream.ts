@@ -31,7 +31,9 @@ class Pieces {
 
   /** Takes all of them as text. */
   take(): string {
-    const text = Buffer.concat(this.#pieces).toString()
+    const [first, ...others] = this.#pieces
+    const whole = first === undefined || others.length > 0 ? Buffer.concat(this.#pieces) : first
+    const text = Buffer.from(whole.buffer, whole.byteOffset, whole.length).toString()
     this.#pieces = []
     this.#length = 0
     return text

@@ -17,7 +17,13 @@ export function pointer(...path: string[]): string {
 export function steps(path: string): string[] {
   const names = path.split('/')
   names.shift()
-  return path.includes('~') ? names.map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~')) : names
+  return path.includes('~') ? names.map(unescaped) : names
+}
+
+function unescaped(step: string): string {
+  if (!step.includes('~')) return step
+  const slashed = step.replaceAll('~1', '/')
+  return slashed.includes('~') ? slashed.replaceAll('~0', '~') : slashed
 }
 
 /**
@@ -102,8 +108,9 @@ export class Draft {
   }
 
   remove(path: string): void {
-    const parent = this.get(parentOf(path))
-    const last = this.#stepsOf(path).at(-1)
+    const names = this.#stepsOf(path)
+    const parent = follow(this.#object, names.slice(0, -1))
+    const last = names.at(-1)
     if (!isObject(parent) || last === undefined || !Object.hasOwn(parent, last)) return
     this.#touched.add(path)
     this.#write(path, (object, name) => delete (object as JsonObject)[name])
@@ -177,21 +184,29 @@ export class Draft {
     // whole.
     if (this.#emptied.has(path) && isObject(before) && isObject(after)) return undefined
     if (after === undefined) {
-      return { op: 'remove', path: outermost(path, (above) => this.get(above) === undefined) }
+      return { op: 'remove', path: this.#outermost(path, this.#object, (value) => value === undefined) }
     }
     if (before !== undefined) return { op: 'replace', path, value: after }
     // JSON Patch creates no parents: add the outermost missing object as a whole. A null counts as missing.
-    const missing = outermost(path, (above) => (this.#find(this.#original, above) ?? null) === null)
+    const missing = this.#outermost(path, this.#original, (value) => (value ?? null) === null)
     return { op: 'add', path: missing, value: this.get(missing) ?? after }
+  }
+
+  /** The outermost part of a path with such a value; the path itself if there is none. */
+  #outermost(path: string, root: Json, holds: (value: Json | undefined) => boolean): string {
+    let here: Json | undefined = root
+    let end = 0
+    for (const name of this.#stepsOf(path)) {
+      here = child(here, name)
+      end = nextEnd(path, end)
+      if (holds(here)) return path.slice(0, end)
+    }
+    return path
   }
 }
 
 function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/'))
-}
-
-function outermost(path: string, holds: (path: string) => boolean): string {
-  return parents(path).find(holds) ?? path
 }
 
 /** The pointers of all parents, outermost first, without the whole object: of `/a/b/c` these are `/a` and `/a/b`. */
@@ -214,10 +229,7 @@ export function valueAt(value: Json, path: string): Json | undefined {
 
 function follow(value: Json, names: readonly string[]): Json | undefined {
   let here: Json | undefined = value
-  for (const step of names) {
-    if (here === undefined) return undefined
-    here = child(here, step)
-  }
+  for (const step of names) here = child(here, step)
   return here
 }
 
@@ -240,7 +252,7 @@ function shallowCopy<T extends Json[] | JsonObject>(value: T): T {
   return (Array.isArray(value) ? [...value] : { ...value }) as T
 }
 
-function child(value: Json, name: string): Json | undefined {
+function child(value: Json | undefined, name: string): Json | undefined {
   if (Array.isArray(value)) return value[Number(name)]
   return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
 }

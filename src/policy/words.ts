@@ -7,7 +7,7 @@ import {
   overrideAnnotations,
   revertedAnnotation,
 } from '../values/keys.ts'
-import { type KubeObject, stringMapAt } from '../values/object.ts'
+import { type KubeObject, objectAt, stringMapAt } from '../values/object.ts'
 import { quoted } from '../values/text.ts'
 import type { Annotations } from './overrides.ts'
 
@@ -51,12 +51,14 @@ const unread = [
  */
 export function unusedAnnotations(service: KubeObject, previous: KubeObject | undefined): string[] {
   return unread.flatMap(({ what, of, path }) => {
-    const before = stringMapAt(previous, ...path)
-    return Object.entries(stringMapAt(service, ...path))
-      .filter(([key, value]) => isWarmgateKey(key) && before[key] !== value)
+    const keys = Object.keys(objectAt(service, ...path)).filter(isWarmgateKey)
+    if (keys.length === 0) return []
+    const [now, before] = [stringMapAt(service, ...path), stringMapAt(previous, ...path)]
+    return keys
+      .filter((key) => now[key] !== undefined && before[key] !== now[key])
       .slice(0, mostWarnings)
       .map(
-        ([key]) =>
+        (key) =>
           `warmgate: the ${what} ${quoted(key)} of ${of} has no effect: Warmgate reads annotations in metadata.annotations ` +
           'of the service',
       )

@@ -112,9 +112,12 @@ export function stringMapAt(
 
 /** An object without its undefined fields: JSON has none, and objects are compared. */
 export function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullable<T[Field]> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [Field in keyof T]?: NonNullable<T[Field]>
+  const kept: { [Field in keyof T]?: NonNullable<T[Field]> } = {}
+  for (const field of Object.keys(fields) as (keyof T)[]) {
+    const value = fields[field]
+    if (value !== undefined) kept[field] = value as NonNullable<T[typeof field]>
   }
+  return kept
 }
 
 const openField = { configurable: true, enumerable: true, writable: true }
@@ -164,8 +167,7 @@ export function isSameJson(a: Json | undefined, b: Json | undefined): boolean {
 
 function isSameList(a: Json[], b: Json[]): boolean {
   if (a.length !== b.length) return false
-  for (const [index, inner] of a.entries()) if (!isSameJson(inner, b[index])) return false
-  return true
+  return a.every((inner, index) => isSameJson(inner, b[index]))
 }
 
 /**
@@ -178,12 +180,10 @@ export function someObject(
   most = Number.POSITIVE_INFINITY,
 ): boolean {
   let left = most
-  const open = [value].filter(isNested)
+  const open = isNested(value) ? [value] : []
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (isObject(next) && holds(next)) return true
-    const fields = Array.isArray(next) ? next.keys() : Object.keys(next)
-    for (const field of fields) {
-      const inner = (next as JsonObject)[field]
+    for (const inner of valuesIn(next)) {
       if (!isNested(inner)) continue
       left -= 1
       if (left < 0) return true
@@ -196,4 +196,9 @@ export function someObject(
 /** Whether a value is an object or a list. */
 export function isNested(value: Json | undefined): value is Json[] | JsonObject {
   return typeof value === 'object' && value !== null
+}
+
+/** The fields of an object, or the elements of a list. */
+export function valuesIn(value: Json[] | JsonObject): (Json | undefined)[] {
+  return Array.isArray(value) ? value : Object.values(value)
 }

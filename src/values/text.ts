@@ -35,11 +35,15 @@ export function segmentsOf(path: string): string[] {
 // Control characters, format characters (bidirectional overrides among them), line separators, halves of a character.
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
+// Most texts are this; the classes above take ten times as long.
+const plain = /^[ -~]*$/
+
 /**
  * Foreign text as one line for a terminal: characters that could move the cursor, change colours, reverse or forge a
  * line are escaped as in JSON, e.g. `\u001b`.
  */
 export function printable(text: string): string {
+  if (plain.test(text)) return text
   return text.replace(unprintable, (character) =>
     [...Array(character.length).keys()]
       .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)

@@ -9,8 +9,10 @@ export interface UntilOptions {
   hint?: string
 }
 
-// Many tests wait side by side: a shorter time would keep the API server busy with their reading.
-const pollMs = 100
+// Many tests wait side by side, and their reads keep the API server busy: whoever has waited long asks less often, and
+// notices at most a tenth later.
+const firstPollMs = 100
+const longestPollMs = 500
 
 /**
  * Waits until `condition` gives something, and gives that. A condition that throws is one that does not hold
@@ -22,17 +24,18 @@ export async function until<T>(
   condition: () => Promise<T | undefined>,
   { timeoutMs = 120_000, dead = () => undefined, hint = '' }: UntilOptions = {},
 ): Promise<T> {
-  const deadlineMs = Date.now() + timeoutMs
+  const startedMs = Date.now()
   for (;;) {
     const attempt = await tried(condition)
     if (attempt.found !== undefined) return attempt.found
     const reason = dead()
     if (reason !== undefined) throw reason
-    if (Date.now() > deadlineMs) {
+    const waitedMs = Date.now() - startedMs
+    if (waitedMs > timeoutMs) {
       const why = attempt.error === undefined ? '' : `: ${attempt.error.message}`
       throw new ClusterError('TIMED_OUT', `no ${what} within ${timeoutMs / 1_000} s${why}. ${hint}`)
     }
-    await pause(pollMs)
+    await pause(Math.min(Math.max(waitedMs / 10, firstPollMs), longestPollMs))
   }
 }
 

@@ -37,8 +37,11 @@ export function pathsOf(
     for (const path of new Set([
       ...recordedPaths(mirror.records, service, cache),
       ...podRewrites.paths(service, cache),
-    ]))
-      paths.set(path, [...(paths.get(path) ?? []), service])
+    ])) {
+      const users = paths.get(path)
+      if (users === undefined) paths.set(path, [service])
+      else users.push(service)
+    }
   }
   return paths
 }

@@ -16,7 +16,7 @@ export function servicesUsing(
   return [...candidates]
     .filter((service) => service.metadata.deletionTimestamp === undefined)
     .filter((service) => podRewrites.has(service, name) || isReadableUser(mirror.records, service, name))
-    .toSorted((a, b) => order(a).localeCompare(order(b)))
+    .toSorted(byAge)
 }
 
 /**
@@ -60,6 +60,10 @@ export function usesCache(records: Pick<Records, 'locations'>, service: KubeObje
   return records.locations(service).some(({ cache, existing }) => cache === name && existing !== true)
 }
 
-function order({ metadata }: KubeObject): string {
-  return `${metadata.creationTimestamp ?? ''} ${metadata.name ?? ''}`
+/** Times and names of Kubernetes are ASCII: no locale has to be asked how they are sorted. */
+function byAge({ metadata: a }: KubeObject, { metadata: b }: KubeObject): number {
+  const { creationTimestamp: born = '', name = '' } = a
+  const { creationTimestamp: otherBorn = '', name: otherName = '' } = b
+  if (born !== otherBorn) return born < otherBorn ? -1 : 1
+  return name === otherName ? 0 : name < otherName ? -1 : 1
 }

@@ -110,6 +110,15 @@ test.each<[string, KubeObject, boolean]>([
   expect(isRoutine(options, key, { type: 'updated', before: dataset(), object }, nowMs)).toBe(isExpected)
 })
 
+test('the first bytes that it holds are no routine: the warm-up is complete with them', () => {
+  const { fake, options } = settled()
+  const holding = (cached: string) => dataset({ phase: 'Bound', cacheStates: { cached } })
+  const [before, object] = [holding('0.00B'), holding('3.99GiB')]
+  fake.datasets.put(object)
+  expect(isRoutine(options, key, { type: 'updated', before, object }, nowMs)).toBe(false)
+  expect(isRoutine(options, key, { type: 'updated', before: holding('1GiB'), object }, nowMs)).toBe(true)
+})
+
 test('workers that come back are no routine', () => {
   const { options } = settled()
   const before = runtime({ workerNumberReady: 1 })

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Mirror } from '../../cluster/mirror.ts'
-import { belongsToPreviousDataset, isBound, isOurs } from '../../fluid/dataset.ts'
+import { belongsToPreviousDataset, filesOf, isBound, isOurs } from '../../fluid/dataset.ts'
 import { retainedUntil } from '../../fluid/retained.ts'
 import type { Change } from '../../kube/reflector.ts'
 import { readCache } from '../../plan/cache/cache-reading.ts'
@@ -53,11 +53,11 @@ export function isRoutine(options: SettledOptions, key: ObjectKey, change: Chang
   return isDeepStrictEqual(milestones(before), milestones(object)) && isSettled(options, key, nowMs)
 }
 
-/** Everything of an object of a cache but the bytes that its status counts. */
+/** Everything of an object of a cache but how many bytes its status counts. */
 function milestones(object: KubeObject): unknown {
   const { metadata, spec, status = null } = object
   const { resourceVersion: _, ...others } = metadata
-  const said = [stringAt(status, 'phase'), stringAt(status, 'ufsTotal'), fuseAway(status)]
+  const said = [stringAt(status, 'phase'), stringAt(status, 'ufsTotal'), filesOf(object), fuseAway(status)]
   return [others, spec, said, workersOf(object)]
 }
 

@@ -161,7 +161,8 @@ function longestFillMs(
   records: (() => Original | undefined)[],
   { absent, ...rule }: { policy: Policy; namespace: string } & Required<Pick<PodSubject, 'absent'>>,
 ): number {
-  if (absent.size === 0) return 0
+  const fills = rule.policy.spec.sources.some(({ fill }) => fill !== undefined)
+  if (absent.size === 0 || !fills) return 0
   const times = records
     .flatMap((record) => Object.values(record()?.locations ?? {}))
     .map(({ uri, cache }) => {

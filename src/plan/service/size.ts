@@ -1,7 +1,7 @@
 import { knownAnnotations } from '../../values/annotations.ts'
 import { fits } from '../../values/footprint.ts'
 import { limits } from '../../values/limits.ts'
-import { isNested, type Json, type JsonObject, type KubeObject } from '../../values/object.ts'
+import { isNested, type Json, type KubeObject, valuesIn } from '../../values/object.ts'
 
 // For what admission adds to a service: URIs of claims, devices, and the record of 64 locations.
 const addedBytes = 32 * 2 ** 10
@@ -34,32 +34,20 @@ export function annotationsFit({ metadata: { annotations = {} } }: KubeObject): 
   return lengths.reduce((sum, length) => sum + length, 0) <= limits.annotationBytes
 }
 
-/**
- * Whether a value holds at most `most` values, nested at most `limits.depth` deep. It goes level by level, so
- * that deep nesting does not overflow the stack.
- */
+/** Whether a value holds at most `most` values, nested at most `limits.depth` deep. */
 export function isBounded(value: Json, most: number): boolean {
-  let level: Nested[] = [value].filter(isNested)
-  let count = 1
-  for (let depth = 1; level.length > 0; depth++) {
-    const [below, above]: [Nested[], number] = [[], count]
-    for (const each of level) count += collect(each, below, most - count)
-    if (count > most || (depth > limits.depth && count > above)) return false
-    level = below
-  }
-  return count <= most
+  return roomAfter(value, most, 0) >= 0
 }
 
-type Nested = Json[] | JsonObject
-
-/** Adds the objects and lists directly in a value. Returns the count of its children, which stops beyond `most`. */
-function collect(value: Nested, nested: Nested[], most: number): number {
-  let count = 0
-  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
+/** How many more values there may be after this one; negative if it is too large or too deep. Stops counting there. */
+function roomAfter(value: Json, room: number, depth: number): number {
+  let left = room - 1
+  if (!isNested(value)) return left
+  for (const inner of valuesIn(value)) {
     if (inner === undefined) continue
-    count += 1
-    if (count > most) break
-    if (isNested(inner)) nested.push(inner)
+    if (left <= 0 || depth === limits.depth) return -1
+    left = isNested(inner) ? roomAfter(inner, left, depth + 1) : left - 1
+    if (left < 0) return left
   }
-  return count
+  return left
 }
