@@ -14,7 +14,7 @@ import {
 import type { Clock } from '../values/clock.ts'
 import { formatDuration } from '../values/duration.ts'
 import { accelerationAnnotation } from '../values/keys.ts'
-import type { KubeObject } from '../values/object.ts'
+import { defined, type KubeObject } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 import { hunks, toText, withShortRecord } from './plan.ts'
 import { type Printing, type Say, sayTo } from './terminal.ts'
@@ -24,18 +24,15 @@ export interface AdoptOptions {
   clock: Clock
   signal: AbortSignal
   scope: Scope
-  /** A label selector. */
   selector?: string | undefined
   /** Apply, instead of only printing. */
   yes: boolean
   output: 'text' | 'diff'
   /** How many services may roll their pods at a time. */
   parallel: number
-  /** How long to wait for the pods of one service. */
   timeoutMs: number
 }
 
-/** What happens to one existing service. */
 type PlannedAdoption = { service: KubeObject } & (
   | { kind: 'adopt'; after: KubeObject }
   | { kind: 'stay'; why: string }
@@ -107,12 +104,7 @@ function describe(planned: PlannedAdoption, format: AdoptOptions['output']): str
 /** Without the fields that every write changes. */
 function withoutServerFields({ apiVersion, kind, metadata, spec = {} }: KubeObject): KubeObject {
   const { name = '', namespace = '', labels, annotations } = metadata
-  return {
-    apiVersion,
-    kind,
-    metadata: { name, namespace, ...(labels && { labels }), ...(annotations && { annotations }) },
-    spec,
-  }
+  return { apiVersion, kind, metadata: { name, namespace, ...defined({ labels, annotations }) }, spec }
 }
 
 async function adoptAll(services: KubeObject[], options: AdoptOptions, say: Say): Promise<0 | 1> {

@@ -4,13 +4,11 @@ import { printable } from '../values/text.ts'
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
 
-/** A possible next word. */
 export interface Candidate {
   value: string
   description?: string
 }
 
-/** Looks up names of namespaces, contexts and services. */
 export type Lookup = (
   what: 'namespace' | 'context' | 'service',
   words: readonly string[],
@@ -98,7 +96,6 @@ async function looked(
   return { candidates: [...new Set(values)].toSorted().map((value) => ({ value })) }
 }
 
-/** The script that a shell sources. */
 export const completionScripts: Record<Shell, string> = {
   bash: `# warmgate completion for bash: source <(warmgate completion bash)
 _warmgate() {

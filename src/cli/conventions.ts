@@ -7,12 +7,11 @@ import { parseSelector } from './selector.ts'
 
 /* kubectl's conventions, for all commands: the same flag has the same name, value and meaning everywhere. */
 
-/** The flags of commands that call a cluster. */
 export type ClusterFlags = ClusterChoice
 
 /** The flags of commands that work in one namespace, or with `-A` in all. */
 export interface ScopeFlags extends ClusterFlags {
-  namespace?: string
+  namespace?: string | undefined
   allNamespaces?: boolean
 }
 
@@ -77,7 +76,6 @@ export function addYesFlag(command: Command): Command {
   return command.option('-y, --yes', 'do it; without it: print what would be done')
 }
 
-/** How many services may roll their pods at a time. */
 export function addParallelFlag(command: Command): Command {
   return command.option('--parallel <number>', 'how many services may roll their pods at a time', toCount, 1)
 }

@@ -38,7 +38,6 @@ export function examine(snapshot: Snapshot): Checked[] {
   })
 }
 
-/** The lists that were not read completely. */
 function cutLists({ lists }: Snapshot): ListName[] {
   return listNames.filter((name) => {
     const reading = lists[name]

@@ -7,7 +7,7 @@ export type ExplainedReason = keyof typeof reasonPages
 /** All reasons, in the order of docs/reasons.md. */
 export const reasonNames = Object.keys(reasonPages) as ExplainedReason[]
 
-/** The reason of a command line, whatever its case. */
+/** The reason that a user typed, in any letter case. */
 export function toReason(text: string): ExplainedReason {
   const found = reasonNames.find((name) => name.toLowerCase() === text.toLowerCase())
   if (found !== undefined) return found

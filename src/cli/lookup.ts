@@ -7,7 +7,6 @@ import { withCluster } from './cluster.ts'
 import type { Lookup } from './completion.ts'
 import type { ScopeFlags } from './conventions.ts'
 
-/** The maximum delay of a completion. */
 const patienceMs = 3_000
 
 /** Names for completion, from the cluster that the command line selects. */
@@ -34,10 +33,9 @@ function scopeOf(words: readonly string[]): ScopeFlags {
     const at = words.findLastIndex((word) => flags.includes(word))
     return at < 0 ? undefined : words[at + 1]
   }
-  const namespace = given('-n', '--namespace')
   return {
     kubeconfig: given('--kubeconfig'),
     context: given('--context'),
-    ...(namespace !== undefined && { namespace }),
+    namespace: given('-n', '--namespace'),
   }
 }

@@ -21,7 +21,6 @@ export class ManifestError extends Error {
   }
 }
 
-/** An object of a file. */
 export interface Manifest {
   object: KubeObject
   /** Its first line, as `file:line`. */
@@ -135,7 +134,6 @@ const served = Map.groupBy(
   ({ kind }) => kind,
 )
 
-/** A value of a document, and its path. */
 interface ValuePlace {
   file: string
   document: ReadDocument

@@ -31,13 +31,11 @@ export interface MirrorOptions {
   signal: AbortSignal
   namespace: string
   action: 'list' | 'prune'
-  /** Only these directories. */
   directories: string[]
   /** The URI of one mirror, if there are several. */
   mirror?: string | undefined
   /** Do it, instead of only printing what would be done. */
   yes: boolean
-  /** Prune only what was not written since. */
   olderThanMs: number
   timeoutMs: number
 }
@@ -205,7 +203,7 @@ async function usersOf(
   { client, namespace, signal }: MirrorOptions,
 ): Promise<Map<string, string[]>> {
   const read = async (resource: Resource, labelSelector?: string) => {
-    const select = { signal, ...(labelSelector !== undefined && { labelSelector }) }
+    const select = { signal, labelSelector }
     try {
       return await listInstalled(client, resource, select)
     } catch (error) {
@@ -274,7 +272,6 @@ async function podsOf(job: string, { client, namespace, signal }: MirrorOptions)
   return signal.aborted ? [] : (await client.list(resources.pod, { namespace, labelSelector, signal })).items
 }
 
-/** The output of the last container of a Job. */
 async function output(pods: KubeObject[], { client, namespace, signal }: MirrorOptions): Promise<string> {
   const pod = pods.find((each) => stringAt(each, 'status', 'phase') === 'Succeeded') ?? pods[0]
   const container = stringAt(pod, 'spec', 'containers', 0, 'name')

@@ -1,7 +1,6 @@
 import type { CachePhase } from '../plan/cache/cache-phase.ts'
 import { describeProgress } from '../plan/cache/progress.ts'
 
-/** The phase of a cache in a few words. */
 export function describePhase(phase: CachePhase): string {
   switch (phase.kind) {
     case 'warm':

@@ -31,7 +31,6 @@ export interface PlanOptions {
   output: PlanFormat
   /** The namespace of manifests that name none. */
   namespace?: string | undefined
-  /** Only services with these labels. */
   selector?: LabelSelector | undefined
   /** Which decisions are a failure: those that deny, or those that skip as well. */
   failOn?: FailOn

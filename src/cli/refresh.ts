@@ -47,7 +47,6 @@ export async function runRefresh(options: RefreshOptions, printing: Printing): P
   return statuses.length > 0 && statuses.every((status) => status === 0) ? 0 : 1
 }
 
-/** How the refresh of one cache ended. */
 interface Outcome {
   status: 0 | 1
   line: string
@@ -142,7 +141,6 @@ function readsThrough(dataset: KubeObject): boolean {
   )
 }
 
-/** Prints the progress of a load until it ends. */
 async function follow(key: ObjectKey, load: KubeObject, options: RefreshOptions, say: Say): Promise<Outcome> {
   const { client, clock } = options
   const startedMs = clock.now()

@@ -42,14 +42,12 @@ export interface ReplicaOptions {
   certDir?: string
 }
 
-/** The dependencies of a replica. */
 export interface ReplicaDependencies {
   config: KubeConfig
   clock: Clock
   /** The clock of the leader election; the same clock if unset. */
   electionClock?: Clock
   logger: Logger
-  /** The unique identity of this replica. */
   identity: string
   /** How often to check the certificates; a default if unset. */
   certificateTickMs?: number

@@ -11,7 +11,7 @@ export async function podsOfCluster(
   const lists = await Promise.all(
     podSelectors.map((pods) => {
       const labelSelector = selector === undefined ? pods : `${pods},${selector}`
-      return client.list(resources.pod, { ...(namespace && { namespace }), labelSelector, signal })
+      return client.list(resources.pod, { namespace, labelSelector, signal })
     }),
   )
   return lists.flatMap(({ items }) => items)

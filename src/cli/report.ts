@@ -31,7 +31,6 @@ export interface ServiceReport {
   running: number
   /** Total of completed downloads and of the last failed attempts. */
   downloadSeconds: number
-  /** The longest completed download. */
   longestSeconds: number
   /** Total time from creation to Ready, for pods that became Ready. */
   startSeconds: number
@@ -85,7 +84,6 @@ function reportService(pods: KubeObject[], saving: number): ServiceReport[] {
   ]
 }
 
-/** The durations of a pod's downloads, in seconds. */
 interface PodDownloads {
   finished: number[]
   failed: number[]
@@ -143,7 +141,7 @@ function between(start: Json | undefined, end: Json | undefined): number | undef
   return Number.isNaN(seconds) || seconds < 0 ? undefined : seconds
 }
 
-function sum(numbers: number[]): number {
+export function sum(numbers: number[]): number {
   return numbers.reduce((total, each) => total + each, 0)
 }
 

@@ -17,7 +17,6 @@ export type RestoreOptions = Omit<RestoreContext, 'record' | 'report'> &
   ServiceOptions & {
     /** Release held pods, and leave services and caches as they are. */
     podsOnly: boolean
-    /** A label selector. */
     selector?: string | undefined
   }
 

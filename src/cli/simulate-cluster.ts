@@ -40,9 +40,9 @@ export async function readClusterObjects(
     }
   }
   const read = (resource: Resource, options: ListOptions = {}) =>
-    everywhere(resource, { ...(namespace !== undefined && { namespace }), ...options })
+    everywhere(resource, { namespace, ...options })
   const version = await servedLlmVersion(client)
-  const labelled = selector === undefined ? {} : { labelSelector: selector }
+  const labelled = { labelSelector: selector }
   const [installed, services, pods, ...objects] = await Promise.all([
     client.discover('data.fluid.io', 'v1alpha1'),
     flat([read(resources.inferenceService, labelled), read(llmInferenceService(version), labelled)]),

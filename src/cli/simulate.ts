@@ -17,7 +17,7 @@ import {
   readPolicies,
   withPolicies,
 } from './plan.ts'
-import { reportDownloads, type ServiceReport } from './report.ts'
+import { reportDownloads, type ServiceReport, sum } from './report.ts'
 import { readClusterObjects } from './simulate-cluster.ts'
 import { type Column, table } from './table.ts'
 import type { Streams } from './terminal.ts'
@@ -187,8 +187,4 @@ function toJson({ planned, isAccelerated, report }: Simulated) {
 
 function duration(seconds: number | undefined): string {
   return seconds === undefined || seconds === 0 ? '-' : formatDuration(seconds * 1_000)
-}
-
-function sum(numbers: number[]): number {
-  return numbers.reduce((total, each) => total + each, 0)
 }

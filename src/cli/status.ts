@@ -9,6 +9,7 @@ import type { KubeClient } from '../kube/client.ts'
 import { listInstalled } from '../kube/list.ts'
 import { llmInferenceService, type Resource, resources } from '../kube/resources.ts'
 import { type Clock, pause } from '../values/clock.ts'
+import { resolveAll } from '../values/concurrency.ts'
 import type { KubeObject } from '../values/object.ts'
 import { printable } from '../values/text.ts'
 import { type Overview, overviewOf } from './status/overview.ts'
@@ -29,7 +30,6 @@ export interface StatusOptions {
   namespace: string | undefined
   /** One service by its name; without it all. */
   service?: string | undefined
-  /** A label selector of services. */
   selector?: string | undefined
   output: StatusFormat
   /** Look again and again until the signal aborts. */
@@ -167,41 +167,29 @@ async function showLive(options: StatusOptions, stdout: Output, look: Look): Pro
   return 0
 }
 
-/** What a status is read off. */
+/** Lists everything that a status is computed from. */
 export async function readStatus({
   client,
   namespace,
   selector,
   signal,
 }: Pick<StatusOptions, 'client' | 'namespace' | 'selector' | 'signal'>): Promise<StatusObjects> {
-  const list = async (resource: Resource, labelSelector?: string): Promise<KubeObject[]> => {
-    const select = { ...(namespace && { namespace }), ...(labelSelector && { labelSelector }), signal }
-    return await listInstalled(client, resource, select)
-  }
-  // Use the oldest version, because every KServe with this kind serves it.
-  const [services, llmServices, datasets, dataLoads, loadJobs, fillJobs, fillPods, pods, llmPods, gatedPods] =
-    await Promise.all([
+  const list = (resource: Resource, labelSelector?: string) =>
+    listInstalled(client, resource, { namespace, labelSelector, signal })
+  const all = async (...lists: Promise<KubeObject[]>[]) => (await Promise.all(lists)).flat()
+  return await resolveAll({
+    // Use the oldest version, because every KServe with this kind serves it.
+    services: all(
       list(resources.inferenceService, selector),
       list(llmInferenceService('v1alpha1'), selector),
-      list(resources.dataset),
-      list(resources.dataLoad),
-      list(resources.job, loadJobSelector),
-      list(resources.job, fillJobSelector),
-      list(resources.pod, fillJobSelector),
-      list(resources.pod, serviceLabel),
-      list(resources.pod, llmSelector),
-      list(resources.pod, cachePodSelector),
-    ])
-  const runtimes = await Promise.all(Object.values(runtimeResources).map((resource) => list(resource)))
-  return {
-    services: [...services, ...llmServices],
-    datasets,
-    runtimes: runtimes.flat(),
-    dataLoads,
-    loadJobs,
-    fillJobs,
-    fillPods,
-    gatedPods,
-    pods: [...pods, ...llmPods],
-  }
+    ),
+    datasets: list(resources.dataset),
+    runtimes: all(...Object.values(runtimeResources).map((resource) => list(resource))),
+    dataLoads: list(resources.dataLoad),
+    loadJobs: list(resources.job, loadJobSelector),
+    fillJobs: list(resources.job, fillJobSelector),
+    fillPods: list(resources.pod, fillJobSelector),
+    gatedPods: list(resources.pod, cachePodSelector),
+    pods: all(list(resources.pod, serviceLabel), list(resources.pod, llmSelector)),
+  })
 }

@@ -3,7 +3,7 @@ import { printable } from '../values/text.ts'
 /** A column: its heading, and the cell of a row, which may hold foreign text. */
 export type Column<Row> = readonly [heading: string, cell: (row: Row) => string]
 
-/** The lines of a table: a heading and a line for each row, in columns of equal width with two spaces between them. */
+/** The lines of a table: a heading, and a line for each row, with two spaces between the columns. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
   const texts = [
     columns.map(([heading]) => heading),
@@ -18,7 +18,6 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   )
 }
 
-/** A line cut to the columns of a terminal. */
 export function cutLine(line: string, columns: number): string {
   return line.length <= columns ? line : `${line.slice(0, Math.max(columns - 1, 0))}…`
 }

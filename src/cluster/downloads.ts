@@ -3,6 +3,7 @@ import { downloadOf } from '../kserve/download.ts'
 import { isWorkloadPod } from '../kserve/pod.ts'
 import { parseModelUri } from '../kserve/uri.ts'
 import { sourceAnnotation } from '../values/keys.ts'
+import { setNewest } from '../values/memory.ts'
 import type { KubeObject } from '../values/object.ts'
 import type { Mirror } from './mirror.ts'
 
@@ -51,12 +52,13 @@ export class Downloads {
     const uri = directoryUri(download.uri)
     const { uid = '' } = pod.metadata
     const others = (this.#tookMs.get(uri) ?? []).filter((other) => other.uid !== uid)
-    keep(this.#tookMs, uri, [...others, { uid, ms: download.tookMs }].slice(-mostOfOne))
+    const took = [...others, { uid, ms: download.tookMs }].slice(-mostOfOne)
+    setNewest(this.#tookMs, uri, took, mostSources)
   }
 
   #weigh(dataset: KubeObject): void {
     const [source, bytes] = [sourceOf(dataset), modelBytesOf(dataset)]
-    if (source !== undefined && bytes !== undefined) keep(this.#sizes, source, bytes)
+    if (source !== undefined && bytes !== undefined) setNewest(this.#sizes, source, bytes, mostSources)
   }
 }
 
@@ -69,14 +71,6 @@ function sourceOf(dataset: KubeObject): string | undefined {
 function directoryUri(uri: string): string {
   const parsed = parseModelUri(uri)
   return parsed.kind === 'directory' ? parsed.directory.uri : uri
-}
-
-/** Adds it as the newest; drops the oldest if there are too many. */
-function keep<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key)
-  map.set(key, value)
-  const [oldest] = map.keys()
-  if (map.size > mostSources && oldest !== undefined) map.delete(oldest)
 }
 
 function median(values: number[]): number {

@@ -10,7 +10,6 @@ import type { Mirror } from './mirror.ts'
 import { Records } from './records.ts'
 import { Services } from './services.ts'
 
-/** The kinds that a mirror holds. */
 const kinds = {
   namespaces: 'Namespace',
   policies: 'AccelerationPolicy',
@@ -42,7 +41,7 @@ type Copies = { [copy in keyof typeof kinds]: FakeReflector }
 export type FakeMirror = Copies & {
   runtimes: Record<RuntimeName, FakeReflector>
   parsed: Policy[]
-  /** As what is being tested takes it. */
+  /** The same for code under test, which expects a `Mirror`. */
   mirror: Mirror
 }
 

@@ -94,7 +94,7 @@ export class Mirror {
   readonly loadJobs: Reflector
   /** The Jobs that fill mirrors. */
   readonly fillJobs: Reflector
-  /** The pods of these. */
+  /** The pods of the Jobs that fill mirrors. */
   readonly fillPods: Reflector
   /** The pods of caches that have scheduling gates. */
   readonly gatedPods: Reflector

@@ -11,11 +11,9 @@ import type { KubeObject, ObjectKey } from '../values/object.ts'
 import { isForeign, namespaceLabels } from './facts.ts'
 import type { Mirror } from './mirror.ts'
 
-/** The facts for a pod's hold and its scheduling fields. */
 export type PodFacts = PodPolicy & {
   /** The phases of its caches, by name. */
   caches: { [name: string]: CachePhase }
-  /** The caches that it waits for. */
   cold: CachePart[]
   /** Since when pods wait for one of these; undefined if it is not recorded. */
   waitingSinceMs: number | undefined
@@ -30,7 +28,6 @@ export type PodFacts = PodPolicy & {
   /** The claims of its caches. */
   claims: string[]
   sidecar: SidecarState
-  /** The paths for the file prefetcher. */
   readAhead: ClaimMount[]
 }
 

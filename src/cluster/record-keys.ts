@@ -20,7 +20,6 @@ export interface RecordKeysOptions {
   client: KubeClient
   clock: Clock
   logger: Logger
-  /** Warmgate's own namespace. */
   namespace: string
   /** Called after the keys have changed: other records may be proven now. */
   onChange?: () => void

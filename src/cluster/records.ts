@@ -23,7 +23,7 @@ export class Records {
     this.#version = () => signer.version ?? 0
   }
 
-  /** Changes when the keys do that prove records. */
+  /** Changes with the keys that prove records. */
   get version(): number {
     return this.#version()
   }

@@ -7,6 +7,7 @@ import { fits } from '../values/footprint.ts'
 import { isWarmgateKey, originalAnnotation } from '../values/keys.ts'
 import { limits } from '../values/limits.ts'
 import {
+  defined,
   getIn,
   type Json,
   type JsonObject,
@@ -213,7 +214,7 @@ export function reduceConfigMap(object: KubeObject, namespaces: readonly string[
   return name === kserveConfigName && namespaces.includes(namespace) ? reduceObject(object) : undefined
 }
 
-/** Without the spec. */
+/** An object without its spec. */
 function head({ apiVersion, kind, metadata }: KubeObject, mostBytes = mostClosedBytes): KubeObject {
   const { labels } = metadata
   const annotations = Object.fromEntries(
@@ -244,14 +245,4 @@ function labelsAnd(metadata: ObjectMeta, more: readonly string[]): ObjectMeta {
   const annotations =
     metadata.annotations === undefined ? undefined : knownAnnotations(metadata.annotations, more)
   return defined({ labels: metadata.labels, annotations })
-}
-
-/** Without undefined fields, so that an object in the mirror can be compared with its next state. */
-function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullable<T[Field]> } {
-  const kept: { [Field in keyof T]?: NonNullable<T[Field]> } = {}
-  for (const field of Object.keys(fields) as (keyof T)[]) {
-    const value = fields[field]
-    if (value !== undefined) kept[field] = value as NonNullable<T[typeof field]>
-  }
-  return kept
 }

@@ -90,7 +90,7 @@ async function returnFields(client: KubeClient, before: KubeObject): Promise<voi
   })
 }
 
-/** All but Warmgate itself. */
+/** The managers of a service's fields, without Warmgate. */
 function managersOf(service: KubeObject): JsonObject[] {
   return listAt(service, 'metadata', 'managedFields')
     .map((entry) => objectAt(entry))

@@ -6,7 +6,6 @@ import type { IndexFunction } from '../kube/store.ts'
 import { type KubeObject, keyOf, keyText, type ObjectKey } from '../values/object.ts'
 import { cutOf } from './reduce.ts'
 
-/** The services of both kinds, as the mirror has them. */
 export class Services {
   readonly inference: Reflector
   readonly llm: Reflector
@@ -29,7 +28,6 @@ export class Services {
     return (kind === 'LLMInferenceService' ? this.llm : this.inference).get(key)
   }
 
-  /** Finds a service by its `serviceId`. */
   byId(id: string): KubeObject | undefined {
     const [kind = '', namespace = '', name = ''] = id.split('/')
     return this.get(kind, { namespace, name })

@@ -31,8 +31,7 @@ export async function readServing(
     mirror.records.proven(service, subjectOf(service, namespace)) === undefined
   const listed = async (copy: Reflector, resource: Resource, where?: string): Promise<KubeObject[]> => {
     if (!isNew) return copy.list(where)
-    const scope = where === undefined ? {} : { namespace: where }
-    return await client.list(resource, { ...scope, ...(signal && { signal }) }).then(
+    return await client.list(resource, { namespace: where, signal }).then(
       ({ items }) => items,
       () => {
         signal?.throwIfAborted()

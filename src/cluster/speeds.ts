@@ -14,7 +14,6 @@ export class Speeds {
     this.#clock = clock
   }
 
-  /** Remembers the current progress of a warm-up. */
   observe(key: ObjectKey, phase: CachePhase): void {
     if (phase.kind !== 'warming' || phase.progress === undefined) return
     const sample = { atMs: this.#clock.now(), cachedBytes: phase.progress.cachedBytes }

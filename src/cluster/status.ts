@@ -18,7 +18,6 @@ import { type KubeObject, keyOf, keyText, type ObjectKey, stringAt } from '../va
 export interface StatusObjects {
   services: KubeObject[]
   datasets: KubeObject[]
-  /** Runtimes of every kind. */
   runtimes: KubeObject[]
   dataLoads: KubeObject[]
   loadJobs: KubeObject[]

@@ -12,7 +12,6 @@ export interface Fill {
   store: Store
   /** KServe's storage initializer, without mounts for the model, and the volumes that it mounts. */
   initializer: { container: JsonObject; volumes: JsonObject[] }
-  /** The service account that the Job runs as. */
   account: string
   /** Labels that give the pod the identity of its account. */
   labels: { [name: string]: string }
@@ -39,7 +38,6 @@ export interface FillSettings {
   retries: number
   resources: ComponentResources
   scratch: { size: string; storageClassName?: string }
-  /** The rclone image. */
   image: string
   tolerations: Toleration[]
 }

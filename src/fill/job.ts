@@ -15,7 +15,6 @@ export function fillJobKey({ namespace, name }: ObjectKey, step: FillStep): Obje
   return { ...(namespace !== undefined && { namespace }), name: `${name}-${step}` }
 }
 
-/** The key of the cache that a Job is for. */
 export function cacheOfJob({ metadata: { namespace = '', name = '' } }: KubeObject): ObjectKey {
   return { namespace, name: name.replace(/-(look|fill)$/, '') }
 }

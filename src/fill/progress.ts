@@ -34,7 +34,6 @@ export function refillProgress(fill: KubeObject | undefined, request: string): F
     : { stage: 'new', next: 'fill' }
 }
 
-/** Whether a Job has ended. */
 export function hasEnded(job: KubeObject): boolean {
   return isTrue(job, 'Complete') || isTrue(job, 'Failed')
 }

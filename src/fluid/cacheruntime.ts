@@ -1,4 +1,4 @@
-import type { JsonObject } from '../values/object.ts'
+import { defined, type JsonObject } from '../values/object.ts'
 import {
   type CacheSettings,
   type CacheTier,
@@ -62,11 +62,7 @@ function tolerations({ tolerations: list }: CacheSettings): JsonObject {
 /** One medium a level, and process memory in one level at most (pkg/ddc/cache/engine/transform_tiered_store.go). */
 function level(tier: CacheTier): JsonObject {
   const { high, low } = tier
-  return {
-    ...medium(tier),
-    ...(high === undefined ? {} : { high }),
-    ...(low === undefined ? {} : { low }),
-  }
+  return { ...medium(tier), ...defined({ high, low }) }
 }
 
 function medium(tier: CacheTier): JsonObject {

@@ -1,9 +1,16 @@
 import { getIn, type KubeObject, listAt, stringAt } from '../values/object.ts'
 import { trimEndSlashes } from '../values/text.ts'
 import { rootOption } from './alluxio.ts'
-import type { ExistingMount } from './existing-mount.ts'
 import { isAmazon } from './runtime.ts'
 import type { Source } from './source.ts'
+
+/** The options and Secrets of a mount of a Dataset that a team created. */
+export interface ExistingMount {
+  /** Merged in this order: the Runtime's properties, the Dataset's shared options, the mount's options. */
+  options: { [name: string]: string }
+  /** Options that get their values from Secrets. */
+  secrets: [option: string, secretName: string, key: string][]
+}
 
 /**
  * Whether a mount reads the same store as the source, with the same keys of the same Secret. False if in
@@ -15,8 +22,7 @@ export function readsIdentically(
   runtime: KubeObject | undefined,
 ): boolean {
   if (hasOwnCredentials(runtime, source.scheme)) return false
-  const plain = Object.entries(mount.options).map(([name, value]) => [bare(name), value] as const)
-  const options = Object.fromEntries(plain)
+  const options = optionsOf(mount)
   const secrets = mount.secrets.map(([name, ...key]) => [bare(name), ...key] as const)
   return (
     sameCredentials({ options, secrets, runtime }, source) &&
@@ -28,14 +34,17 @@ export function readsIdentically(
 /** Whether a mount reads the store of a source, with any credentials. True if the source has no endpoint. */
 export function sameStoreAs(mount: ExistingMount, source: Source): boolean {
   if (source.scheme !== 'juicefs' && source.endpoint.url === undefined) return true
-  const plain = Object.entries(mount.options).map(([name, value]) => [bare(name), value] as const)
-  return sameStore(Object.fromEntries(plain), source)
+  return sameStore(optionsOf(mount), source)
 }
 
 /** Whether a Runtime gets credentials from its own spec and not from its Dataset. */
 function hasOwnCredentials(runtime: KubeObject | undefined, scheme: string): boolean {
   const isConfigured = scheme !== 'hdfs' && getIn(runtime, 'spec', 'hadoopConfig') !== undefined
   return getIn(runtime, 'spec', 'secret') !== undefined || isConfigured
+}
+
+function optionsOf({ options }: ExistingMount): MountOptions {
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [bare(name), value]))
 }
 
 function bare(name: string): string {

@@ -169,12 +169,10 @@ export function dataset(cache: CacheIdentity, mount: DatasetMount, tolerations: 
   })
 }
 
-/** The target and options of a DataLoad. */
 export interface Load {
   replicas: number
   tolerations: Toleration[]
   options: { [key: string]: string } | undefined
-  /** Requests and limits of the loading Job's pod. */
   resources: JsonObject
   /** The path in the cache; empty for the whole cache. */
   path: string

@@ -2,7 +2,6 @@ import type { CacheSettings } from './runtime.ts'
 import type { RuntimeName } from './runtimes.ts'
 import type { Source } from './source.ts'
 
-/** A desired cache: its source and its settings. */
 export interface Cache {
   name: string
   namespace: string

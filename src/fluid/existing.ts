@@ -1,8 +1,7 @@
 import { limits } from '../values/limits.ts'
 import { type Json, type KubeObject, listAt, objectAt, stringAt, stringMapAt } from '../values/object.ts'
 import { segmentsOf, trimEndSlashes } from '../values/text.ts'
-import { readsIdentically, sameStoreAs } from './credential-match.ts'
-import type { ExistingMount } from './existing-mount.ts'
+import { type ExistingMount, readsIdentically, sameStoreAs } from './credential-match.ts'
 import { type RuntimeName, runtimeNames, runtimes } from './runtimes.ts'
 import { partsOf, type Source } from './source.ts'
 
@@ -19,7 +18,6 @@ interface MountPath {
   name: string
   /** Its path in the volume, as segments from the root. */
   place: string[]
-  /** The mount as it is in the Dataset. */
   value: Json
 }
 
@@ -118,7 +116,6 @@ function mountsOf({ dataset }: ExistingDataset, type: Type): MountPath[] | undef
   return mounts.length === read.length ? mounts : undefined
 }
 
-/** Undefined if there are too many options. */
 function readingOf(
   { dataset, runtimes: [runtime] }: ExistingDataset,
   mount: Json,

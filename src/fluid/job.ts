@@ -6,7 +6,6 @@ export const loadJobSelector = 'role=dataload-job'
 
 const suffix = '-loader-job'
 
-/** The key of the Job that Fluid creates for a DataLoad. */
 export function loadJobKey(dataLoad: ObjectKey): ObjectKey {
   return { ...dataLoad, name: `${dataLoad.name}${suffix}` }
 }

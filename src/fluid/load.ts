@@ -1,7 +1,6 @@
 import { type KubeObject, listAt, type ObjectKey, stringAt } from '../values/object.ts'
 import { segmentsOf, trimStartSlashes } from '../values/text.ts'
 
-/** The key of the Dataset that a DataLoad fills. */
 export function datasetOf(dataLoad: KubeObject): ObjectKey {
   const { namespace = '' } = dataLoad.metadata
   return { namespace, name: stringAt(dataLoad, 'spec', 'dataset', 'name') ?? dataLoad.metadata.name ?? '' }

@@ -7,6 +7,7 @@ import {
 } from '../values/keys.ts'
 import {
   cloneJson,
+  defined,
   type JsonObject,
   type KubeObject,
   type OwnerReference,
@@ -105,7 +106,6 @@ export function changesTo(object: KubeObject, present: KubeObject): JsonObject |
   return { metadata: { ...identityOf(object), ...metadata }, ...(Object.keys(spec).length > 0 && { spec }) }
 }
 
-/** Records the pending changes of a cache on its Dataset. */
 export function withPendingChanges(dataset: KubeObject, pendingChanges: string[]): KubeObject {
   if (pendingChanges.length === 0) return dataset
   const annotations = { ...dataset.metadata.annotations, [outdatedAnnotation]: pendingChanges.join(', ') }
@@ -122,11 +122,8 @@ function mutableFields(kind: string): readonly string[] {
 }
 
 /** The UID and resourceVersion that were read. */
-function identityOf({ metadata: { uid, resourceVersion } }: KubeObject): {
-  uid?: string
-  resourceVersion?: string
-} {
-  return { ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) }
+function identityOf({ metadata: { uid, resourceVersion } }: KubeObject) {
+  return defined({ uid, resourceVersion })
 }
 
 function byUid(owners: OwnerReference[]): OwnerReference[] {

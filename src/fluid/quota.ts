@@ -10,7 +10,6 @@ import { runtimes } from './runtimes.ts'
 /** Amounts by resource, in CPUs, bytes or objects. */
 type Amounts = ReadonlyMap<string, number>
 
-/** A ResourceQuota of the namespace. */
 export interface Quota {
   name: string
   hard: { [resource: string]: number }

@@ -14,7 +14,6 @@ export function referenceTo({ namespace, name }: { namespace: string; name: stri
   return { uri, scheme, credentials: { kind: 'anonymous' }, endpoint: {}, options: {} }
 }
 
-/** Whether a source refers to another Dataset. */
 export function isReferenceTo(source: Pick<Source, 'scheme'>): boolean {
   return source.scheme === scheme
 }

@@ -1,5 +1,12 @@
 import type { Clock } from '../values/clock.ts'
-import { getIn, type JsonObject, type KubeObject, objectAt, ownerReference } from '../values/object.ts'
+import {
+  defined,
+  getIn,
+  type JsonObject,
+  type KubeObject,
+  objectAt,
+  ownerReference,
+} from '../values/object.ts'
 import { loadName } from './name.ts'
 
 // If `warmgate refresh` ends before the DataLoad, Fluid deletes the DataLoad after this time.
@@ -44,8 +51,7 @@ export function refreshLoad(
       policy: 'Once',
       loadMetadata: true,
       target: [{ path: `/${path}`, replicas }],
-      ...(options !== undefined && { options }),
-      ...(tolerations !== undefined && { tolerations }),
+      ...defined({ options, tolerations }),
       ttlSecondsAfterFinished: timeToLiveSeconds,
     },
   }

@@ -3,7 +3,6 @@ import { parseQuantity } from '../values/quantity.ts'
 import { parseSizeBytes, quantityOf } from '../values/size.ts'
 import type { Source } from './source.ts'
 
-/** How one Fluid runtime caches a source. */
 export interface Runtime {
   kind: string
   /** Its resource's plural name in data.fluid.io. */
@@ -14,7 +13,6 @@ export interface Runtime {
   mountableSecret?: RegExp
   /** Whether a DataLoad can fill it. If not, its caches are warm as soon as they are Bound. */
   isLoadable: boolean
-  /** Options that its DataLoads need. */
   loadOptions?: { [key: string]: string }
   /** The tiers in which its workers share a model; none if workers share no model or the image decides. */
   tiers: 'first' | 'every' | 'none'
@@ -26,7 +24,6 @@ export interface Runtime {
   spec(source: Source, settings: CacheSettings): JsonObject
 }
 
-/** A mount of a Dataset. */
 export interface DatasetMount {
   mountPoint: string
   /** Only for runtimes that need a specific name; otherwise the name of the cache. */
@@ -86,7 +83,6 @@ export interface CacheSettings {
   template: JsonObject
   warmup: {
     enabled: boolean
-    /** Resources of the loading Job's pod. */
     resources?: ComponentResources
     /** Copies of each file; if unset, as many as fit. */
     replicas?: number
@@ -98,7 +94,6 @@ export interface CacheSettings {
   }
 }
 
-/** The paths of a tier on each node. */
 export function pathsOf({ medium, path, paths = path === undefined ? [] : [path] }: CacheTier): string[] {
   if (paths.length > 0) return paths
   return [medium === 'MEM' ? '/dev/shm' : '/mnt/ssd0/cache']

@@ -5,7 +5,6 @@ import type { Runtime } from './runtime.ts'
 import { runtimes } from './runtimes.ts'
 import type { Source, SourceCredentials } from './source.ts'
 
-/** The keys of a cache's own Secret. */
 const derivedKeys = { accessKeyId: 'accessKeyId', secretAccessKey: 'secretAccessKey' } as const
 
 /** The source of two keys that a Runtime cannot refer to directly. */

@@ -2,7 +2,6 @@ import { getIn, type JsonObject } from '../values/object.ts'
 import type { KubeClient } from './client.ts'
 import { apiVersionOf, resources } from './resources.ts'
 
-/** A service account. */
 export interface Account {
   namespace: string
   name: string
@@ -13,7 +12,7 @@ export function userOf({ namespace, name }: Account): string {
   return `system:serviceaccount:${namespace}:${name}`
 }
 
-/** Whether a service account, or without one this process, has a right (`resourceAttributes` of a review). */
+/** Whether an account, or without one this process, has a right (`resourceAttributes` of a review). */
 export async function isAllowed(
   client: Pick<KubeClient, 'create'>,
   resourceAttributes: JsonObject,

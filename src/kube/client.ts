@@ -2,11 +2,11 @@ import type { Json, KubeObject, ObjectKey } from '../values/object.ts'
 import type { Resource } from './resources.ts'
 
 export interface ListOptions {
-  namespace?: string
-  labelSelector?: string
+  namespace?: string | undefined
+  labelSelector?: string | undefined
   /** E.g. `metadata.name=x`: RBAC allows a list or watch of one name only if it selects that name. */
-  fieldSelector?: string
-  signal?: AbortSignal
+  fieldSelector?: string | undefined
+  signal?: AbortSignal | undefined
 }
 
 export interface ListingOptions extends ListOptions {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { Agent, type Dispatcher, request } from 'undici'
 import { type Clock, pause } from '../values/clock.ts'
-import { type Json, keyText, type ObjectKey } from '../values/object.ts'
+import { type Json, keyText } from '../values/object.ts'
 import { describeStatus, KubeError } from './errors.ts'
 import type { Resource } from './resources.ts'
 import { parseJson } from './stream.ts'
@@ -12,7 +12,7 @@ export interface Call {
   verb: string
   method: Dispatcher.HttpMethod
   resource: Resource
-  key?: Partial<ObjectKey>
+  key?: { namespace?: string | undefined; name?: string | undefined }
   query?: { [name: string]: string }
   subresource?: string | undefined
   body?: Json
@@ -63,7 +63,7 @@ export class Connection {
         yield bytes as Uint8Array
       }
     } catch (error) {
-      throw error instanceof KubeError ? error : this.failure(call, error)
+      throw this.failure(call, error)
     } finally {
       clearTimeout(timer)
     }
@@ -89,11 +89,12 @@ export class Connection {
         await pause(this.#clock, Math.min(retryAfterMs, longestRetryAfterMs), signal)
       }
     } catch (error) {
-      throw error instanceof KubeError ? error : this.failure(call, error)
+      throw this.failure(call, error)
     }
   }
 
   failure(call: Call, error: unknown): KubeError {
+    if (error instanceof KubeError) return error
     const message = error instanceof Error ? error.message : String(error)
     return new KubeError(describeCall(call), { status: 0, message }, error)
   }

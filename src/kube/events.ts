@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Clock } from '../values/clock.ts'
 import { reportingController } from '../values/keys.ts'
-import type { KubeObject } from '../values/object.ts'
+import { setNewest } from '../values/memory.ts'
+import { defined, type KubeObject } from '../values/object.ts'
 import type { KubeClient } from './client.ts'
 import { resources } from './resources.ts'
 
@@ -112,7 +113,7 @@ function isNews(recent: Map<string, number>, { regarding, reason, note }: EventN
   const words = createHash('sha256').update(note).digest('base64')
   const identity = [identify(regarding), reason, words].join('\n')
   if (nowMs - (recent.get(identity) ?? Number.NEGATIVE_INFINITY) < repeatMs) return false
-  remember(recent, identity, nowMs)
+  setNewest(recent, identity, nowMs, mostRemembered)
   return true
 }
 
@@ -127,20 +128,13 @@ function isAllowed(spent: Map<string, Allowance>, { regarding }: EventNote, nowM
   const { left, sinceMs } = spent.get(identity) ?? { left: mostOfObject, sinceMs: nowMs }
   const refills = Math.floor((nowMs - sinceMs) / refillMs)
   const now = Math.min(left + refills, mostOfObject)
-  remember(spent, identity, { left: Math.max(now - 1, 0), sinceMs: sinceMs + refills * refillMs })
+  const allowance = { left: Math.max(now - 1, 0), sinceMs: sinceMs + refills * refillMs }
+  setNewest(spent, identity, allowance, mostRemembered)
   return now > 0
 }
 
 function identify({ kind, metadata: { namespace, name, uid } }: KubeObject): string {
   return [kind, namespace, name, uid].join('\n')
-}
-
-/** Adds it as the newest; drops the oldest if there are too many. */
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key)
-  map.set(key, value)
-  const [oldest] = map.keys()
-  if (map.size > mostRemembered && oldest !== undefined) map.delete(oldest)
 }
 
 /** The Event to write; `instance` is its reporting instance. */
@@ -162,14 +156,7 @@ export function eventObject(
     eventTime: new Date(nowMs).toISOString().replace('Z', '000Z'),
     reportingController,
     reportingInstance: instance.slice(0, 128),
-    regarding: {
-      apiVersion,
-      kind,
-      ...(namespace === undefined ? {} : { namespace }),
-      name,
-      uid,
-      resourceVersion,
-    },
+    regarding: defined({ apiVersion, kind, namespace, name, uid, resourceVersion }),
     type: event.type,
     reason: event.reason,
     action: event.action,

@@ -1,6 +1,7 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import { type Clock, systemClock } from '../values/clock.ts'
 import {
+  defined,
   getIn,
   isObject,
   type JsonObject,
@@ -20,7 +21,7 @@ import type {
   WriteOptions,
 } from './client.ts'
 import { type Call, Connection } from './connection.ts'
-import { hasStatus, KubeError } from './errors.ts'
+import { hasStatus } from './errors.ts'
 import { apiVersionOf, type Resource, resources } from './resources.ts'
 import { ItemSplitter, lines, parseJson } from './stream.ts'
 
@@ -48,7 +49,7 @@ export function createClient(
 ): KubeClient & { close(): Promise<void> } {
   const connection = new Connection(config, { timeoutMs, clock })
   const write = async (call: Call, options: WriteOptions = {}) => {
-    const query = { ...call.query, ...(options.dryRun ? { dryRun: 'All' } : {}) }
+    const query = { fieldManager, ...call.query, ...(options.dryRun && { dryRun: 'All' }) }
     const { subresource, onWarning, signal } = options
     return (await connection.json({ ...call, query, subresource, onWarning, signal })) as KubeObject
   }
@@ -60,56 +61,22 @@ export function createClient(
       )
     },
     list: (resource, options = {}) => listAll(connection, resource, options),
-    create: (resource, object, options) =>
-      write(
-        {
-          verb: 'create',
-          method: 'POST',
-          resource,
-          key: options?.subresource === undefined ? inNamespace(object) : object.metadata,
-          body: object,
-          query: { fieldManager },
-        },
-        options,
-      ),
+    create: (resource, object, options) => {
+      const { namespace } = object.metadata
+      const key = options?.subresource === undefined ? { namespace } : object.metadata
+      return write({ verb: 'create', method: 'POST', resource, key, body: object }, options)
+    },
     replace: (resource, object, options) =>
-      write(
-        {
-          verb: 'replace',
-          method: 'PUT',
-          resource,
-          key: object.metadata,
-          body: object,
-          query: { fieldManager },
-        },
+      write({ verb: 'replace', method: 'PUT', resource, key: object.metadata, body: object }, options),
+    apply: (resource, object, options) => {
+      const call = { verb: 'apply', method: 'PATCH', contentType: 'application/apply-patch+yaml' } as const
+      return write(
+        { ...call, resource, key: object.metadata, body: object, query: { force: 'true' } },
         options,
-      ),
-    apply: (resource, object, options) =>
-      write(
-        {
-          verb: 'apply',
-          method: 'PATCH',
-          resource,
-          key: object.metadata,
-          body: object,
-          contentType: 'application/apply-patch+yaml',
-          query: { fieldManager, force: 'true' },
-        },
-        options,
-      ),
+      )
+    },
     patch: (resource, key, { type, body }, options) =>
-      write(
-        {
-          verb: 'patch',
-          method: 'PATCH',
-          resource,
-          key,
-          body,
-          contentType: patchTypes[type],
-          query: { fieldManager },
-        },
-        options,
-      ),
+      write({ verb: 'patch', method: 'PATCH', resource, key, body, contentType: patchTypes[type] }, options),
     async delete(resource, key, preconditions = {}) {
       const isConditional = Object.keys(preconditions).length > 0
       const body = {
@@ -141,10 +108,6 @@ async function logs(
     parts.push(part)
   }
   return Buffer.concat(parts).toString()
-}
-
-function inNamespace({ metadata: { namespace } }: KubeObject): Partial<ObjectKey> {
-  return namespace === undefined ? {} : { namespace }
 }
 
 async function unlessGone<T>(call: Promise<T>, statuses = [404]): Promise<T | undefined> {
@@ -221,7 +184,7 @@ async function listPage(
     }
   } catch (error) {
     if (query.continue !== undefined && hasStatus(error, 410)) return undefined
-    throw error instanceof KubeError ? error : connection.failure(call, error)
+    throw connection.failure(call, error)
   }
 }
 
@@ -243,7 +206,7 @@ async function* watch(
     // However the loop ends, the request ends with it.
     for await (const line of lines(body)) if (line.trim() !== '') yield toEvent(line)
   } catch (error) {
-    if (!options.signal.aborted) throw error instanceof KubeError ? error : connection.failure(call, error)
+    if (!options.signal.aborted) throw connection.failure(call, error)
   }
 }
 
@@ -263,8 +226,5 @@ function isChange(type: string | undefined): type is Exclude<WatchEvent['type'],
 }
 
 function selector({ labelSelector, fieldSelector }: ListOptions): { [name: string]: string } {
-  return {
-    ...(labelSelector === undefined ? {} : { labelSelector }),
-    ...(fieldSelector === undefined ? {} : { fieldSelector }),
-  }
+  return defined({ labelSelector, fieldSelector })
 }

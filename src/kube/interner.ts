@@ -38,7 +38,7 @@ export class Interner {
     return known?.id
   }
 
-  /** The first value that was seen of those that are equal to this one; undefined if it is not shared. */
+  /** The first of all equal values; undefined if this one is not shared. */
   #known(value: Json | undefined, level: number): Known | undefined {
     if (typeof value === 'number' || typeof value === 'boolean') return { id: String(value), value }
     if (value === null) return { id: 'null', value }

@@ -1,4 +1,4 @@
-import { type JsonObject, type KubeObject, keyOf, objectAt } from '../values/object.ts'
+import { defined, type JsonObject, type KubeObject, keyOf, objectAt } from '../values/object.ts'
 import type { KubeClient, WriteOptions } from './client.ts'
 import { hasStatus } from './errors.ts'
 import type { Resource } from './resources.ts'
@@ -15,7 +15,7 @@ export async function patchByUid(
   options: WriteOptions = {},
 ): Promise<KubeObject | undefined> {
   const { uid } = object.metadata
-  const metadata = { ...objectAt(body, 'metadata'), ...(uid !== undefined && { uid }) }
+  const metadata = { ...objectAt(body, 'metadata'), ...defined({ uid }) }
   try {
     return await client.patch(resource, keyOf(object), { type, body: { ...body, metadata } }, options)
   } catch (error) {
@@ -34,8 +34,7 @@ export async function patchAsSeen(
   body: JsonObject,
 ): Promise<KubeObject | undefined> {
   const { uid, resourceVersion } = object.metadata
-  const seen = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
-  const metadata = { ...objectAt(body, 'metadata'), ...seen }
+  const metadata = { ...objectAt(body, 'metadata'), ...defined({ uid, resourceVersion }) }
   try {
     return await client.patch(resource, keyOf(object), { type: 'merge', body: { ...body, metadata } })
   } catch (error) {
@@ -52,7 +51,6 @@ async function isStill(
   resource: Resource,
   { metadata: { namespace, name, uid } }: KubeObject,
 ): Promise<boolean> {
-  const scope = namespace === undefined ? {} : { namespace }
-  const { items } = await client.list(resource, { ...scope, fieldSelector: `metadata.name=${name}` })
+  const { items } = await client.list(resource, { namespace, fieldSelector: `metadata.name=${name}` })
   return items.some(({ metadata }) => metadata.uid === uid)
 }

@@ -37,7 +37,7 @@ function describe(params: { [key: string]: Json | undefined }): string {
   return Array.isArray(named) ? ` (${named.join(', ')})` : ''
 }
 
-/** The valid policies. The API server admits no other; one of an older schema is left out rather than guessed at. */
+/** The valid policies. The API server admits no others; one of an older schema is left out. */
 export function parsePolicies(objects: KubeObject[]): Policy[] {
   return objects.map(parsePolicy).flatMap((parsed) => (parsed.ok ? [parsed.policy] : []))
 }

@@ -359,7 +359,7 @@ export function brokenRules(spec: Json): string[] {
   )
 }
 
-/** Maps in place of objects, because CEL takes an object with a field `constructor` for one of another class. */
+/** Maps in place of objects: the library takes an object with a field `constructor` for one of another class. */
 function asMaps(value: Json | undefined): unknown {
   if (Array.isArray(value)) return value.map(asMaps)
   if (!isObject(value)) return value

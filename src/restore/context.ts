@@ -89,7 +89,7 @@ export async function listPods(
   namespace: string | undefined,
 ): Promise<KubeObject[]> {
   const lists = podSelectors.map((labelSelector) =>
-    listInstalled(client, resources.pod, { ...(namespace && { namespace }), labelSelector }),
+    listInstalled(client, resources.pod, { namespace, labelSelector }),
   )
   return (await Promise.all(lists)).flat()
 }
@@ -115,16 +115,18 @@ async function listAll(
   { namespace }: Scope,
   labelSelector?: string,
 ): Promise<Located[]> {
-  const options = { ...(namespace && { namespace }), ...(labelSelector && { labelSelector }) }
   const lists = kinds.map(async (resource) => {
-    const objects = await listInstalled(client, resource, options)
+    const objects = await listInstalled(client, resource, { namespace, labelSelector })
     return objects.map((object) => ({ resource, object }))
   })
   return (await Promise.all(lists)).flat()
 }
 
 /** Whether a service is in the scope. */
-export function isNamed({ services, selected }: Scope, { namespace, name }: Partial<ObjectKey>): boolean {
+export function isNamed(
+  { services, selected }: Scope,
+  { namespace, name }: { namespace?: string; name?: string | undefined },
+): boolean {
   const isListed = services.length === 0 || (name !== undefined && services.includes(name))
   return isListed && (selected === undefined || selected.has(`${namespace}/${name}`))
 }

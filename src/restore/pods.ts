@@ -17,7 +17,7 @@ async function release(context: RestoreContext, pod: KubeObject): Promise<void> 
   try {
     const { namespace = '' } = pod.metadata
     const name = serviceOfPod(pod)?.name
-    if (!isHeld(pod) || !isNamed(scope, { namespace, ...(name !== undefined && { name }) })) return
+    if (!isHeld(pod) || !isNamed(scope, { namespace, name })) return
     if (!dryRun) {
       await writeGateStatus(context, pod, { isReleased: true, reason: 'NotHeld', message })
       await record({ regarding: pod, type: 'Normal', reason: 'NotHeld', note: message, action: 'Release' })

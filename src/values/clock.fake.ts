@@ -25,13 +25,13 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer)
   }
 
-  /** How many milliseconds from now the next timer is due; undefined where none is set. */
+  /** How many milliseconds from now the next timer is due; undefined if none is set. */
   get nextInMs(): number | undefined {
     const next = this.#next()
     return next === undefined ? undefined : next.dueMs - this.#nowMs
   }
 
-  /** Runs what falls due on the way, in its order, and whatever that sets off short of real input and output. */
+  /** Runs the timers that fall due, in their order, and what follows from them without real input or output. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms
     await settle()
@@ -51,7 +51,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** One turn of the event loop ends every chain of promises; a few more, those that yield on purpose. */
+/** One turn of the event loop ends every chain of promises; a few more end those that yield on purpose. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 4; turn++) await setImmediate()
 }

@@ -4,7 +4,7 @@ const unitsMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_0
 export const durationPattern = '^([0-9]+(ms|s|m|h))+$'
 const duration = new RegExp(durationPattern)
 
-/** Milliseconds of a Go duration (`1h30m`), or undefined where the text is not one. */
+/** Milliseconds of a Go duration (`1h30m`), or undefined if the text is not one. */
 export function parseDurationMs(text: string): number | undefined {
   if (!duration.test(text)) return undefined
   let totalMs = 0

@@ -50,3 +50,11 @@ export class Memory<T> {
     this.#values.delete(key)
   }
 }
+
+/** Sets a value as the newest of a Map, and drops the oldest if there are more than `most`. */
+export function setNewest<T>(map: Map<string, T>, key: string, value: T, most: number): void {
+  map.delete(key)
+  map.set(key, value)
+  const [oldest] = map.keys()
+  if (map.size > most && oldest !== undefined) map.delete(oldest)
+}

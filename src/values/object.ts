@@ -73,7 +73,7 @@ export function keyText(key: ObjectKey): string {
   return key.namespace === undefined ? key.name : `${key.namespace}/${key.name}`
 }
 
-/** The value at a path of field names and array indexes, or undefined where a step is missing. */
+/** The value at a path of field names and array indexes, or undefined if a step is missing. */
 export function getIn(value: Json | undefined, ...path: (string | number)[]): Json | undefined {
   let here: Json | undefined = value
   for (const step of path) {
@@ -108,6 +108,16 @@ export function stringMapAt(
   return Object.fromEntries(
     entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   )
+}
+
+/** An object without its undefined fields: JSON has none, and objects are compared. */
+export function defined<T extends object>(fields: T): { [Field in keyof T]?: NonNullable<T[Field]> } {
+  const kept: { [Field in keyof T]?: NonNullable<T[Field]> } = {}
+  for (const field of Object.keys(fields) as (keyof T)[]) {
+    const value = fields[field]
+    if (value !== undefined) kept[field] = value as NonNullable<T[typeof field]>
+  }
+  return kept
 }
 
 const openField = { configurable: true, enumerable: true, writable: true }

@@ -28,7 +28,6 @@ export const failed = (message: string, todo: string): Finding => ({ status: 'fa
 export const warning = (message: string, todo: string): Finding => ({ status: 'warning', message, todo })
 export const unknown = (message: string, todo: string): Finding => ({ status: 'unknown', message, todo })
 
-/** Findings that need these lists; if one cannot be read, the check says so instead. */
 export function withLists<Name extends ListName>(
   { lists }: Snapshot,
   names: readonly Name[],

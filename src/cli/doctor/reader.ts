@@ -10,9 +10,17 @@ import {
   resources,
 } from '../../kube/resources.ts'
 import type { Clock } from '../../values/clock.ts'
-import { mapConcurrently } from '../../values/concurrency.ts'
+import { mapConcurrently, resolveAll } from '../../values/concurrency.ts'
 import { accelerationLabel, doctorLabel, isWarmgateKey } from '../../values/keys.ts'
-import { getIn, type JsonObject, type KubeObject, listAt, objectAt, stringAt } from '../../values/object.ts'
+import {
+  defined,
+  getIn,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  objectAt,
+  stringAt,
+} from '../../values/object.ts'
 import { itemsOf } from './check.ts'
 import { openNamespaces, policiesOf } from './facts.ts'
 import { type Need, neededEverywhere, neededInOwnNamespace } from './needs.ts'
@@ -58,7 +66,7 @@ export async function readSnapshot(options: ReaderOptions): Promise<Snapshot> {
   const webhooks = await read(resources.mutatingWebhookConfiguration)
   const namespace = ownNamespace(itemsOf(webhooks), configuration)
   const inOwn = { namespace }
-  const reading: Record<ListName, Promise<Reading>> = {
+  const reading = resolveAll<Record<ListName, Promise<Reading>>>({
     namespaces: read(resources.namespace),
     nodes: read(also.node),
     csiNodes: read(also.csiNode),
@@ -73,13 +81,12 @@ export async function readSnapshot(options: ReaderOptions): Promise<Snapshot> {
     policies: read(resources.accelerationPolicy),
     models: both(read(resources.inferenceService), read(llmInferenceService('v1alpha1'))),
     localModels: both(read(resources.localModelCache), read(resources.localModelNamespaceCache)),
-  }
-  const [served, rights, ...found] = await Promise.all([
+  })
+  const [lists, served, rights] = await Promise.all([
+    reading,
     servedResources(client),
     reviewRights(options, namespace),
-    ...Object.entries(reading).map(async ([name, list]) => [name, await list] as const),
   ])
-  const lists = Object.fromEntries(found) as Record<ListName, Reading>
   const opened = probeNamespace ?? firstOpen(itemsOf(lists.namespaces), itemsOf(lists.policies))
   const probe = await probeAdmission(options, served, opened)
   return { nowMs: clock.now(), namespace, configuration, kserveNamespace, served, lists, rights, probe }
@@ -132,7 +139,7 @@ function reduced(kind: string, object: KubeObject): KubeObject {
   const base = {
     apiVersion,
     kind,
-    metadata: { name, ...(namespace !== undefined && { namespace }), labels, annotations },
+    metadata: { name, ...defined({ namespace }), labels, annotations },
   }
   switch (kind) {
     case 'Namespace': {
@@ -236,12 +243,7 @@ async function reviewRights({ client, signal }: ReaderOptions, namespace: string
 function attributes({ group, resources: plurals, verbs, name }: Need, more: JsonObject): JsonObject[] {
   return plurals.flatMap((plural) => {
     const [resource = '', subresource] = plural.split('/')
-    return verbs.map((verb) => ({
-      ...more,
-      ...{ group, resource, verb },
-      ...(subresource !== undefined && { subresource }),
-      ...(name !== undefined && { name }),
-    }))
+    return verbs.map((verb) => defined({ ...more, group, resource, verb, subresource, name }))
   })
 }
 

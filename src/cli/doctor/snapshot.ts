@@ -25,7 +25,6 @@ export type Reading = { kind: 'read'; items: KubeObject[]; isCut: boolean } | { 
 /** The rights that Warmgate's account does not have, e.g. `list pods`. */
 export type Rights = { kind: 'read'; denied: string[]; account: string } | { kind: 'unread'; why: string }
 
-/** The result of creating a service as a dry run. */
 export type Probe =
   | { kind: 'answered'; namespace: string; service: KubeObject; warnings: string[] }
   | { kind: 'refused'; namespace: string; why: string; warnings: string[] }
@@ -37,7 +36,6 @@ export interface Snapshot {
   nowMs: number
   /** The namespace of Warmgate, by its webhook configuration. */
   namespace: string
-  /** The name of its MutatingWebhookConfiguration. */
   configuration: string
   kserveNamespace: string | undefined
   /** The resources that the API server serves, as `group/version/plural`. */

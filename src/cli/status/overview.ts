@@ -22,7 +22,6 @@ export interface Overview {
   services: ServiceStatus[]
   /** Caches of no service, or of one that was not selected. */
   others: CacheStatus[]
-  /** How many services use no cache. */
   plain: number
 }
 

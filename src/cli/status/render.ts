@@ -23,7 +23,7 @@ const wideColumns: Column<ServiceStatus>[] = [
 ]
 const next: Column<ServiceStatus> = ['NEXT', (service) => service.next]
 
-/** The lines of the whole, as long as they are. */
+/** All lines; nothing is cut. */
 export function statusLines({ services, others, plain }: Overview, format: 'table' | 'wide'): string[] {
   const chosen = [...columns, ...(format === 'wide' ? wideColumns : []), next]
   return [
@@ -41,7 +41,7 @@ function capital(phase: CachePhase['kind']): string {
   return `${phase.charAt(0).toUpperCase()}${phase.slice(1)}`
 }
 
-/** Of the cache that is filling, or a full bar if all are warm. */
+/** A bar for the cache that is filling; a full one if all are warm. */
 function progressOf({ caches, phase }: ServiceStatus): string {
   const warming = caches.flatMap((cache) => (cache.phase.kind === 'warming' ? [cache.phase] : []))
   const progress = warming.find((each) => each.progress !== undefined)?.progress
