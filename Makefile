@@ -1,7 +1,7 @@
 # make demo, make test: each sets up what it needs. Node and Go must be there; everything else is fetched or built.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test check unit build image release deploy deploy-demo site binaries properties bench bench-check bench-scale bench-availability headline clean
+.PHONY: help demo test check unit build image release deploy deploy-demo site binaries properties bench bench-check bench-scale bench-start bench-availability headline clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-check: node_modules ## Whether a review costs more than it did
 
 bench-scale: node_modules ## What a replica needs as a cluster grows: memory, CPU per event
 	@node bench/scale.ts
+
+bench-start: node_modules ## How long a replica takes until it is ready
+	@node bench/start.ts
 
 bench-availability: node_modules ## What is missed while replicas, certificates, leaders and the API server change
 	@node bench/availability.ts

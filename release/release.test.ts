@@ -7,6 +7,7 @@ import { configOf } from './image.ts'
 import { installText } from './install.ts'
 import { notesOf } from './notes.ts'
 import { krewManifest } from './plugin.ts'
+import { createSbom } from './sbom.ts'
 import { readVersion, root } from './version.ts'
 
 const read = (path: string) => readFile(new URL(path, root), 'utf8')
@@ -63,4 +64,12 @@ test("krew's manifest names the archive, its digest, and what Warmgate needs", (
       platforms: [{ uri: 'https://example.com/a.tar.gz', sha256: 'ab', bin: './warmgate.mjs' }],
     },
   })
+})
+
+test('the list of contents has every dependency, also one that development dependencies may use', async () => {
+  const { dependencies } = JSON.parse(await read('package.json')) as { dependencies: object }
+  const { components } = await createSbom({ node: '24.0.0', system: [], created: '2026-12-01T00:00:00Z' })
+  const names = components.map(({ name }) => name)
+  expect(names).toEqual(expect.arrayContaining([...Object.keys(dependencies), 'node']))
+  expect(new Set(names).has('vitest')).toBe(false)
 })

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { SystemPackage } from './system.ts'
 import { root } from './version.ts'
@@ -49,8 +50,29 @@ export async function createSbom({ node, system, created }: SbomOptions): Promis
   return {
     ...listed,
     metadata: { ...(metadata as object), timestamp: created },
-    components: [...components, ...own],
+    components: [...components, ...(await leftOut(components)), ...own],
   }
+}
+
+interface Lock {
+  packages: {
+    [path: string]: { version: string; license: string; dependencies?: { [name: string]: string } }
+  }
+}
+
+/** Dependencies that npm leaves out, because a development dependency may use them, too. */
+async function leftOut(listed: Component[]): Promise<Component[]> {
+  const { packages } = JSON.parse(await readFile(new URL('package-lock.json', root), 'utf8')) as Lock
+  const names = Object.keys(packages['']?.dependencies ?? {})
+  return names.flatMap((name) => {
+    const found = packages[`node_modules/${name}`]
+    if (found === undefined || listed.some((each) => each.name === name)) return []
+    const { version, license } = found
+    const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`
+    return [
+      { type: 'library', name, version, 'bom-ref': purl, purl, licenses: [{ license: { id: license } }] },
+    ]
+  })
 }
 
 function debian({ name, version }: SystemPackage): Component {

@@ -19,6 +19,8 @@ export interface Stage {
   api: BareApi
   client: KubeClient
   deployment: Deployment
+  /** The path of the kubeconfig of the shipped service account. */
+  kubeconfig: string
   /** The namespace that is opted in. */
   namespace: string
   /** Warmgate as one file. */
@@ -60,7 +62,7 @@ export async function startStage(): Promise<Stage> {
     stops.push(() => deployment.stop())
     for (let index = 0; index < 2; index++) await deployment.start(program)
     await deployment.leader()
-    return { api, client, deployment, namespace: ns, program, quickProgram, stop }
+    return { api, client, deployment, kubeconfig, namespace: ns, program, quickProgram, stop }
   } catch (error) {
     await stop()
     throw error

@@ -57,7 +57,11 @@ test('a cache that is filling: for whom, how far, and who waits', async () => {
 test.each([
   ['warm', 'Complete', { phase: 'Bound' }],
   ['pending: its Dataset is not Bound yet', 'Executing', { phase: 'NotBound' }],
-  ['failed: the DataLoad failed', 'Failed', { phase: 'Bound' }],
+  [
+    'failed: the DataLoad failed (see kubectl logs -n models job/llama-0123456789-loader-job)',
+    'Failed',
+    { phase: 'Bound' },
+  ],
   ['warming: Fluid does not report progress yet', 'Executing', { phase: 'Bound', ufsTotal: '[Calculating]' }],
 ])('a cache that is %s', async (words, phase, status) => {
   const { run, text } = setUp(fakeDataset(status), fakeDataLoad(phase))
@@ -372,7 +376,10 @@ test('what is next: a failure, a release, an eviction, several pods', async () =
   ])
   expect(await nextOf(fakeDataset(), complete, held())).toEqual(['warm', 'releasing 1 pod'])
   expect(await nextOf(fakeDataset(), complete)).toEqual(['warm', ''])
-  expect(await nextOf(fakeDataset(), fakeDataLoad('Failed'))).toEqual(['failed', 'the DataLoad failed'])
+  expect(await nextOf(fakeDataset(), fakeDataLoad('Failed'))).toEqual([
+    'failed',
+    'the DataLoad failed (see kubectl logs -n models job/llama-0123456789-loader-job)',
+  ])
   expect(await nextOf(held())).toEqual(['pending', 'its Dataset does not exist'])
 })
 

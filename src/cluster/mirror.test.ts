@@ -16,6 +16,8 @@ class FakeServer {
   readonly listed: string[] = []
   /** Plural names of what may not be listed. */
   readonly forbidden = new Set<string>()
+  /** What it serves of Fluid. */
+  fluid: string[] = []
   readonly #objects: { [plural: string]: KubeObject[] }
   readonly #watchers = new Map<string, (event: WatchEvent) => void>()
 
@@ -33,7 +35,7 @@ class FakeServer {
 
   get client(): KubeClient {
     const client: Partial<KubeClient> = {
-      discover: async () => [],
+      discover: async () => this.fluid,
       list: async (
         { plural }: Resource,
         { reduce = (whole) => whole, labelSelector }: ListingOptions = {},
@@ -215,4 +217,20 @@ test('a resource that is forbidden later is reported after a minute, and does no
   await clock.advance(30_000)
   expect(mirror.unsynced()).toEqual([])
   ending.abort()
+})
+
+test('Fluid counts as removed only if it is not found twice, since an API server that starts knows no CRD', async () => {
+  const [server, clock] = [new FakeServer({}), new FakeClock()]
+  server.fluid = ['datasets']
+  start(server, clock)
+  await clock.advance(1_000)
+  server.fluid = []
+  await clock.advance(29_000)
+  expect(mirror.fluidResources).toEqual(['datasets'])
+  server.fluid = ['datasets', 'dataloads']
+  await clock.advance(1_000)
+  expect(mirror.fluidResources).toEqual(['datasets', 'dataloads'])
+  server.fluid = []
+  await clock.advance(31_000)
+  expect(mirror.fluidResources).toEqual([])
 })

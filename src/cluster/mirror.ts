@@ -118,6 +118,8 @@ export class Mirror {
   #storageSecretAnnotation = parseKserveConfig(undefined).storageSecretAnnotation
   #parsedPolicies: Policy[] | undefined
   #isDiscovered = false
+  /** Whether Fluid was there, and was not found when it was last asked for. */
+  #isFluidMissed = false
   #cancelDiscovery = () => {}
 
   constructor(options: MirrorOptions) {
@@ -334,7 +336,12 @@ export class Mirror {
     const { client, clock, logger } = this.#options
     let delayMs = rediscoverMs
     try {
-      this.fluidResources = await client.discover('data.fluid.io', 'v1alpha1')
+      const found = await client.discover('data.fluid.io', 'v1alpha1')
+      // For a moment after its start an API server knows no CRD: ask again before believing that Fluid is gone.
+      const isDoubtful = found.length === 0 && this.fluidResources.length > 0 && !this.#isFluidMissed
+      this.#isFluidMissed = isDoubtful
+      if (isDoubtful) delayMs = 1_000
+      else this.fluidResources = found
       this.#isDiscovered = true
     } catch (error) {
       logger.warn({ err: error }, 'cannot discover what Fluid serves; trying again')

@@ -9,6 +9,7 @@ import {
   reduceNamespace,
   reduceObject,
   reducePod,
+  reduceReadyPod,
   reduceService,
 } from './reduce.ts'
 
@@ -161,6 +162,25 @@ test('a pod keeps what decides on its node, until it has one', () => {
   const huge = fakePod({ claims })
   const spec = { ...objectAt(huge, 'spec'), nodeName: 'node-1' }
   expect(reducePod({ ...huge, spec }, true)?.spec).toMatchObject({ nodeName: 'node-1' })
+})
+
+test('a pod of a cache is kept while it is ready, with its labels and since when', () => {
+  const labels = { release: 'llama-0123456789', role: 'alluxio-worker' }
+  const withReady = (status: string): KubeObject => ({
+    ...fakePod({ labels }),
+    status: {
+      phase: 'Running',
+      conditions: [
+        { type: 'PodScheduled', status: 'True' },
+        { type: 'Ready', status },
+      ],
+    },
+  })
+  expect(reduceReadyPod(withReady('False'))).toBeUndefined()
+  const kept = reduceReadyPod(withReady('True'))
+  expect(kept?.metadata.labels).toEqual(labels)
+  expect(kept?.spec).toBeUndefined()
+  expect(kept?.status).toEqual({ conditions: [{ type: 'Ready', status: 'True' }] })
 })
 
 test('other objects: identity is kept, and what is read', () => {

@@ -56,6 +56,8 @@ describe.skipIf(lacking !== undefined)('the image on a real node', () => {
     folder = await mkdtemp(join(tmpdir(), 'warmgate-models-'))
     await writeFile(join(folder, 'model.bin'), model)
     image = await buildImage(join(folder, 'image'))
+    // docs/install.md says 47 MiB.
+    expect(image.bytes).toBeLessThan(50 * 2 ** 20)
     cluster = await startCluster({ nodes: 0, kserve: true })
     const { kubeConfig, dir } = cluster
     client = createClient(kubeConfig, { timeoutMs: 120_000 })

@@ -66,8 +66,9 @@ test('a cache without room for its model is not filled again and again', async (
   expect({ deleted, told }).toEqual({ deleted: [], told: ['Dataset CacheTooSmall'] })
 })
 
-test('nothing is reported right after a warm-up', async () => {
-  expect((await mended('Rewarm', 1_000)).told).toEqual([])
+test('nothing is reported in the two minutes after a warm-up, but then it is, although nothing changes', async () => {
+  expect(await mended('Rewarm', 1_000)).toEqual({ againMs: 119_000, deleted: [], told: [] })
+  expect((await mended('Report', 120_000)).told).toEqual(['Dataset CacheEvicted'])
 })
 
 test('while a worker is away nothing is filled again: it may come back with what it kept', async () => {

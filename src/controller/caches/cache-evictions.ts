@@ -5,6 +5,7 @@ import type { EventRecorder } from '../../kube/events.ts'
 import type { RequeueAfterMs } from '../../kube/queue.ts'
 import { resources } from '../../kube/resources.ts'
 import type { CacheReading } from '../../plan/cache/cache-reading.ts'
+import { settlesInMs } from '../../plan/cache/shortfall.ts'
 import type { Clock } from '../../values/clock.ts'
 import { stringAt } from '../../values/object.ts'
 
@@ -26,7 +27,9 @@ export async function rewarmIfEvicted(
   { dataset, dataLoad, shortfall }: CacheReading,
   onEviction: 'Report' | 'Rewarm',
 ): Promise<RequeueAfterMs> {
-  if (shortfall === undefined || dataset === undefined || dataLoad === undefined) return undefined
+  if (dataset === undefined || dataLoad === undefined) return undefined
+  // Fluid may not change the status again: look once it can be trusted.
+  if (shortfall === undefined) return settlesInMs(dataLoad, clock.now())
   const { reason, message: note } = shortfall
   events.record({ regarding: dataset, type: 'Warning', reason, note, action: 'Warmup' })
   if (reason !== 'CacheEvicted' || onEviction !== 'Rewarm') return undefined

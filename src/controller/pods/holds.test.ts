@@ -85,7 +85,7 @@ test.each<[string, string, JsonObject, (fixture: Fixture) => unknown]>([
   ],
   [
     'WarmupFailed',
-    `the warm-up of ${cacheName} failed: no such bucket; the pod serves from a cold cache`,
+    `the warm-up of ${cacheName} failed: no such bucket (see kubectl logs -n models job/${cacheName}-loader-job); the pod serves from a cold cache`,
     { warmup: { retries: 0 }, hold: { onFailure: 'Serve' } },
     (s) => [s.api.put(readable), s.api.put(failed)],
   ],

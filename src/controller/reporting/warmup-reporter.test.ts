@@ -129,7 +129,9 @@ test('each failed attempt is reported and counted', async () => {
   const { look, dataLoads, metrics, told, events } = setUp()
   dataLoads.put(fakeDataLoad('Failed', cacheName, { conditions: [{ message: 'no such bucket' }] }))
   look()
-  expect(events[0]?.note).toBe(`the warm-up of ${cacheName} failed: no such bucket`)
+  expect(events[0]?.note).toBe(
+    `the warm-up of ${cacheName} failed: no such bucket (see kubectl logs -n models job/${cacheName}-loader-job)`,
+  )
   expect(told()).toEqual(onAll('Warning WarmupFailed'))
   expect(await metrics.render()).toContain('warmgate_warmup_failures_total 1\n')
   const failed = fakeDataLoad('Failed')

@@ -210,17 +210,19 @@ test.each(['Pending', 'Executing'])('a DataLoad that is %s warms, and says how f
   })
 })
 
+const see = ' (see kubectl logs -n models job/bloom-loader-job)'
+
 test('a failed DataLoad is final, and says why where it knows', () => {
   expect(
     phaseOf(state(bound, dataLoad({ phase: 'Failed', conditions: [{ message: 'no such bucket' }] }))),
   ).toEqual({
     kind: 'failed',
-    message: 'no such bucket',
+    message: `no such bucket${see}`,
   })
   for (const conditions of [[], [{}], [{ message: '' }]]) {
     expect(phaseOf(state(bound, dataLoad({ phase: 'Failed', conditions })))).toEqual({
       kind: 'failed',
-      message: 'the DataLoad failed',
+      message: `the DataLoad failed${see}`,
     })
   }
 })
@@ -234,9 +236,9 @@ test('a failed DataLoad that is tried again is not final; its own number counts,
   const counted = { ...bound, metadata: { ...bound.metadata, annotations: { 'warmgate.dev/retries': '2' } } }
   expect(phaseOf(state(counted, failed(1, 2)))).toEqual({
     kind: 'pending',
-    message: 'its warm-up failed and is tried again: no such bucket',
+    message: `its warm-up failed and is tried again: no such bucket${see}`,
   })
-  expect(phaseOf(state(counted, failed(2, 2)))).toEqual({ kind: 'failed', message: 'no such bucket' })
+  expect(phaseOf(state(counted, failed(2, 2)))).toEqual({ kind: 'failed', message: `no such bucket${see}` })
 })
 
 const uid = 'load-uid'

@@ -37,8 +37,7 @@ export function shortfallOf(
   const degraded = degradedBy(runtime)
   if (degraded !== undefined) return { reason: 'CacheDegraded', message: degraded }
   if (!loadsAll(dataLoad)) return undefined
-  const endedMs = Date.parse(stringAt(completionOf(dataLoad), 'lastTransitionTime') ?? '')
-  if (!(nowMs - endedMs >= settledMs)) return undefined
+  if (!(nowMs - endedMs(dataLoad) >= settledMs)) return undefined
   const modelBytes = modelBytesOf(dataset)
   const cachedBytes = parseSizeBytes(stringAt(dataset, 'status', 'cacheStates', 'cached') ?? '')
   if (modelBytes === undefined || cachedBytes === undefined || cachedBytes >= modelBytes * wholeShare)
@@ -48,6 +47,16 @@ export function shortfallOf(
   return capacityBytes !== undefined && capacityBytes < modelBytes
     ? { reason: 'CacheTooSmall', message: `${holds}: there is room for ${formatSize(capacityBytes)}` }
     : { reason: 'CacheEvicted', message: `${holds}: the rest was evicted, or lost with a worker` }
+}
+
+/** How long until evicted data of a cache shows; undefined if it does by now, or if the cache is not filled. */
+export function settlesInMs(dataLoad: KubeObject, nowMs: number): number | undefined {
+  const leftMs = endedMs(dataLoad) + settledMs - nowMs
+  return leftMs > 0 ? leftMs : undefined
+}
+
+function endedMs(dataLoad: KubeObject): number {
+  return Date.parse(stringAt(completionOf(dataLoad), 'lastTransitionTime') ?? '')
 }
 
 /** The shortfall of a cache if all its workers are ready and have less room than its model needs. */

@@ -50,7 +50,7 @@ test.each<[string, KubeObject, KubeObject | undefined, string | undefined]>([
     'one that failed',
     load('Failed', { conditions: [{ message: 'no such bucket' }] }, '1'),
     undefined,
-    'the warm-up of llama failed (attempt 2): no such bucket',
+    'the warm-up of llama failed (attempt 2): no such bucket (see kubectl logs -n models job/llama-0123456789-loader-job)',
   ],
 ])('%s', (_what, dataLoad, job, words) => {
   const warmup = warmupOf({ dataset: counted, dataLoad, job })

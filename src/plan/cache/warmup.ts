@@ -1,8 +1,8 @@
 import { filesOf, isComplete, isOurs, modelBytesOf, retryOf } from '../../fluid/dataset.ts'
-import { completionOf, isJobOf } from '../../fluid/job.ts'
+import { completionOf, isJobOf, loadJobKey } from '../../fluid/job.ts'
 import { loadsAll } from '../../fluid/load.ts'
 import { formatDuration } from '../../values/duration.ts'
-import { type KubeObject, listAt, stringAt } from '../../values/object.ts'
+import { type KubeObject, keyOf, listAt, stringAt } from '../../values/object.ts'
 import { formatSize } from '../../values/size.ts'
 
 /** A DataLoad, the Dataset that it fills, and the Job that runs it. */
@@ -52,8 +52,11 @@ export function warmupOf({ dataset, dataLoad, job }: LoadState): Warmup | undefi
   return phase === 'Executing' ? { stage: 'begun', retry, modelBytes } : undefined
 }
 
+/** Fluid says that the Job failed, and nothing of the reason: only the log of its pods has it. */
 function failureOf(dataLoad: KubeObject): string {
-  return stringAt(listAt(dataLoad, 'status', 'conditions')[0], 'message') || 'the DataLoad failed'
+  const said = stringAt(listAt(dataLoad, 'status', 'conditions')[0], 'message') || 'the DataLoad failed'
+  const { namespace, name } = loadJobKey(keyOf(dataLoad))
+  return `${said} (see kubectl logs -n ${namespace} job/${name})`
 }
 
 function durationMs(done: KubeObject, job: KubeObject | undefined, dataLoad: KubeObject): number {
