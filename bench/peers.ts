@@ -47,9 +47,11 @@ export async function startPeprPeer(pair: KeyPair, ca: string): Promise<Measured
     const [port = 0] = await freePorts(1)
     const secret = 'bench'
     const env = { KUBECONFIG: kubeconfig, SSL_CERT_PATH: cert, SSL_KEY_PATH: key, PEPR_API_PATH: secret }
-    const child = spawnPinned([process.execPath, join(installed, 'main.mjs'), String(port)], {
+    const ending = new URL('../test/warmgate/exit-with-parent.ts', import.meta.url).href
+    const program = ['--import', ending, join(installed, 'main.mjs'), String(port)]
+    const child = spawnPinned([process.execPath, ...program], {
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['pipe', 'ignore', 'inherit'],
     })
     child.once('exit', () => void api.stop())
     const server = new MeasuredServer(child, port, ca, () => `/mutate/${secret}`)
