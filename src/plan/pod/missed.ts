@@ -14,11 +14,11 @@ export interface MissedChanges {
 }
 
 /**
- * Compares a pod with what admission would make of it. Ignores the node preference and the prefetch, because
- * a pod also runs without them.
+ * Compares a pod with what admission would make of it. Ignores the node preference, the prefetch and the mount
+ * propagation, because a pod also runs without them.
  */
-export function missedChanges(input: Omit<PodPlanInput, 'workerLabels'>): MissedChanges {
-  const { patch } = planPod({ ...input, workerLabels: [], readAhead: [] })
+export function missedChanges(input: Omit<PodPlanInput, 'workerLabels' | 'claims'>): MissedChanges {
+  const { patch } = planPod({ ...input, workerLabels: [], claims: [], readAhead: [] })
   const added = patch.filter((operation) => operation.op !== 'remove')
   const isToleration = ({ path }: { path: string }) => steps(path)[1] === 'tolerations'
   const tolerations = added

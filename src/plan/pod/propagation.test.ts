@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { fakePod } from '../../cluster/cluster.fake.ts'
 import type { JsonObject } from '../../values/object.ts'
 import { Draft } from '../draft.ts'
+import { missedChanges } from './missed.ts'
 import { addPropagation } from './propagation.ts'
 
 const mount = (name: string, more: JsonObject = {}): JsonObject => ({
@@ -51,4 +52,14 @@ test('a pod that does not mount the cache yet is not changed', () => {
   const draft = new Draft(pod)
   addPropagation(draft, ['bloom-0123456789'])
   expect(draft.patch()).toEqual([])
+})
+
+test('a pod that admission did not see is not replaced for want of a propagation', () => {
+  const spec = { volumes, containers: [{ volumeMounts: [mount('model')] }] }
+  const hold = { at: 'None', reason: 'NotHeld', message: '' } as const
+  const facts = { hold, gpu: undefined, caches: [], claims: ['bloom-0123456789'], sidecar: 'none' as const }
+  expect(missedChanges({ ...facts, pod: { ...fakePod({}), spec } })).toEqual({
+    tolerations: undefined,
+    fixed: [],
+  })
 })
