@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import packageJson from '../../package.json' with { type: 'json' }
 import { resources } from '../../src/kube/resources.ts'
-import { hasGate } from '../../src/plan/pod/pod.ts'
-import type { KubeObject } from '../../src/values/object.ts'
+import { cacheWarmGate } from '../../src/values/keys.ts'
+import { type KubeObject, stringAt } from '../../src/values/object.ts'
 import { applyAll } from '../cluster/objects.ts'
-import { podWith, readyPod } from '../integration/await.ts'
+import { condition, podWith, readyPod } from '../integration/await.ts'
 import { namespace, policy, service, sklearn } from '../integration/services.ts'
 import { installControllers } from '../warmgate/controllers.ts'
 import { startTestCluster, type TestCluster } from '../warmgate/test-cluster.ts'
@@ -126,7 +126,9 @@ describe('while a pod waits', () => {
   beforeAll(async () => {
     cluster.fluid.set({ bytesPerSecond: 1 })
     await cluster.client.create(resources.inferenceService, labelled('slow'))
-    await podWith(cluster.client, { namespace: ns, name: 'slow' }, hasGate)
+    // The condition comes a moment after the pod, and says then what the pod waits for.
+    const says = (pod: KubeObject) => stringAt(condition(pod, cacheWarmGate), 'message') !== undefined
+    await podWith(cluster.client, { namespace: ns, name: 'slow' }, says)
   })
 
   test.each(stages.waiting)('$command', expectRun)
