@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll } from 'vitest'
 import { nodeResource } from '../cluster/nodes.ts'
 import { contract } from '../fluid/contract.ts'
+import { waitLonger } from '../warmgate/install.ts'
 import { type RealFluidCluster, startRealFluidCluster } from '../warmgate/test-cluster.ts'
 import { beyond } from './beyond.ts'
 import { golden } from './golden.ts'
@@ -16,6 +17,7 @@ let hasFailed = false
 beforeAll(async () => {
   testCluster = await startRealFluidCluster({ nodes: 3, initContainerSeconds: 1 })
   const { client } = testCluster
+  await waitLonger(client)
   for (const name of ['nfs', 's3fs']) await client.create(...profile(name))
   // The nodes that the golden files select for workers.
   const body = { metadata: { labels: { 'example.com/pool': 'cache', 'example.com/disks': 'two' } } }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import jsonPatch, { type Operation } from 'fast-json-patch'
 import { parse } from 'yaml'
 import type { KubeClient } from '../../src/kube/client.ts'
+import { resources } from '../../src/kube/resources.ts'
 import { type Json, type KubeObject, listAt, stringAt } from '../../src/values/object.ts'
 import { applyAll, establish, readObjects } from '../cluster/objects.ts'
 import { until } from '../cluster/until.ts'
@@ -33,6 +34,21 @@ export async function reinstallWebhooks(
     client,
     objects.map((object) => atUrl(object, webhookUrl)),
   )
+}
+
+/**
+ * The API server leaves services and pods as they are if Warmgate does not answer in 5 s. On a busy machine, with several files at
+ * once, that would fail tests that are not about it.
+ */
+export async function waitLonger(client: KubeClient): Promise<void> {
+  const key = { name: 'acceleration.warmgate.dev' }
+  const found = await client.get(resources.mutatingWebhookConfiguration, key)
+  const body = listAt(found, 'webhooks').map((_, index) => ({
+    op: 'replace' as const,
+    path: `/webhooks/${index}/timeoutSeconds`,
+    value: 30,
+  }))
+  await client.patch(resources.mutatingWebhookConfiguration, key, { type: 'json', body })
 }
 
 /** Renders a kustomization: supports the features that manifests/ uses. */

@@ -1,7 +1,5 @@
 import type { TestProject } from 'vitest/node'
-import type { KubeClient } from '../../src/kube/client.ts'
-import { resources } from '../../src/kube/resources.ts'
-import { listAt } from '../../src/values/object.ts'
+import { waitLonger } from './install.ts'
 import type {} from './shared.ts'
 import { startWarmgateCluster } from './test-cluster.ts'
 
@@ -19,19 +17,4 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
   const { url, metricsUrl } = started.warmgate
   provide('shared', { folder: started.cluster.dir, warmgate: { url, metricsUrl }, logFile: started.logFile })
   return () => started.stop()
-}
-
-/**
- * The API server leaves a service as it is if Warmgate does not answer in 5 s. On a busy machine, with several files at
- * once, that would fail tests that are not about it.
- */
-async function waitLonger(client: KubeClient): Promise<void> {
-  const key = { name: 'acceleration.warmgate.dev' }
-  const found = await client.get(resources.mutatingWebhookConfiguration, key)
-  const body = listAt(found, 'webhooks').map((_, index) => ({
-    op: 'replace' as const,
-    path: `/webhooks/${index}/timeoutSeconds`,
-    value: 30,
-  }))
-  await client.patch(resources.mutatingWebhookConfiguration, key, { type: 'json', body })
 }
